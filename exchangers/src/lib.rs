@@ -1,0 +1,1 @@
+//! Formats, the table of kinds, the till's databases

@@ -1,0 +1,241 @@
+//! What the server says to a till over the broker: JSON objects with a type, an id and a schema version.
+//!
+//! ```json
+//! {"schema":1,"id":"0193…","type":"load-package","settings":{"grpchostcs":"10.1.1.5"},"delivery":"0193…",
+//!  "package":"<64 hex>","link":"/packages/<64 hex>.twp","bytes":1834,"from":17,"to":18,"objects":1}
+//! ```
+//!
+//! A command of an unknown type or a newer schema is answered with [`crate::report::Report::Refused`], not dropped:
+//! [`Command::parse`] gives the id even of what it does not understand. Unknown fields are ignored.
+
+use crate::revision::{DeliveryId, PackageName, Revision};
+use jiff::civil::{Date, DateTime};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Version of commands that this code writes and the newest it reads.
+pub const COMMAND_SCHEMA: u32 = 1;
+
+/// One command to one till.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// Version of this format, [`COMMAND_SCHEMA`].
+    pub schema: u32,
+    /// Names the command in its answer.
+    pub id: Uuid,
+    /// Keys of `cash.ini` that the server owns, with the values they must have now; empty values are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
+    /// What to do.
+    #[serde(flatten)]
+    pub order: Order,
+}
+
+/// What a command orders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Order {
+    /// Download this package and load it.
+    LoadPackage(PackageLink),
+    /// Unload sales.
+    UnloadSales {
+        /// Which ones.
+        selection: UnloadSelection,
+    },
+    /// Report the present state; with `verify`, recount the whole dictionary first.
+    ReportState {
+        /// Recount every row and compare with counts and digests.
+        #[serde(default)]
+        verify: bool,
+    },
+}
+
+/// A link to a package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageLink {
+    /// The delivery it belongs to; reports name it.
+    pub delivery: DeliveryId,
+    /// The hash that the downloaded file must have.
+    pub package: PackageName,
+    /// Path on the package host (`dicturlhostcs`, `dicturlportcs`).
+    pub link: String,
+    /// Size of the file; a download is never longer.
+    pub bytes: u64,
+    /// The package applies where `from ≤ cursor < to`.
+    pub from: Revision,
+    /// The cursor afterwards.
+    pub to: Revision,
+    /// Objects inside.
+    pub objects: u64,
+}
+
+/// Which sales to unload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum UnloadSelection {
+    /// Everything that the server does not have yet.
+    Missing,
+    /// Documents that ended at or after this local time, whether sent before or not.
+    Since {
+        /// Local time of the till.
+        time: DateTime,
+    },
+    /// Documents that ended on these local days, both included, whether sent before or not.
+    Days {
+        /// First day.
+        from: Date,
+        /// Last day.
+        to: Date,
+    },
+}
+
+/// Why a message is not a command that this agent can carry out.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// No JSON, or without the envelope. There is nothing to answer to.
+    #[error("not a command: {source}")]
+    Malformed {
+        /// What the parser says.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Written by a newer server.
+    #[error("command {id} has schema {schema}, this agent knows up to {COMMAND_SCHEMA}: upgrade the agent")]
+    NewerSchema {
+        /// Id of the command.
+        id: Uuid,
+        /// Its version.
+        schema: u32,
+    },
+    /// Of a type that this agent does not know.
+    #[error("command {id} is of the unknown type `{kind}`")]
+    UnknownType {
+        /// Id of the command.
+        id: Uuid,
+        /// Its type.
+        kind: String,
+    },
+    /// Of a known type, but with wrong fields.
+    #[error("command {id} of type `{kind}` is broken: {source}")]
+    Broken {
+        /// Id of the command.
+        id: Uuid,
+        /// Its type.
+        kind: String,
+        /// What the parser says.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl CommandError {
+    /// The id to answer to, where the message had one.
+    pub fn id(&self) -> Option<Uuid> {
+        match self {
+            Self::Malformed { .. } => None,
+            Self::NewerSchema { id, .. } | Self::UnknownType { id, .. } | Self::Broken { id, .. } => Some(*id),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    schema: u32,
+    id: Uuid,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+const KNOWN_TYPES: [&str; 3] = ["load-package", "unload-sales", "report-state"];
+
+impl Command {
+    /// A new command with a fresh id.
+    pub fn new(order: Order) -> Self {
+        Self { schema: COMMAND_SCHEMA, id: Uuid::now_v7(), settings: BTreeMap::new(), order }
+    }
+
+    /// Reads a message; see [`CommandError`] for what can be wrong with it.
+    pub fn parse(message: &[u8]) -> Result<Self, CommandError> {
+        let envelope: Envelope =
+            serde_json::from_slice(message).map_err(|source| CommandError::Malformed { source })?;
+        if envelope.schema > COMMAND_SCHEMA {
+            return Err(CommandError::NewerSchema { id: envelope.id, schema: envelope.schema });
+        }
+        if !KNOWN_TYPES.contains(&envelope.kind.as_str()) {
+            return Err(CommandError::UnknownType { id: envelope.id, kind: envelope.kind });
+        }
+        serde_json::from_slice(message).map_err(|source| CommandError::Broken {
+            id: envelope.id,
+            kind: envelope.kind,
+            source,
+        })
+    }
+
+    /// The message.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link() -> Order {
+        Order::LoadPackage(PackageLink {
+            delivery: DeliveryId(Uuid::nil()),
+            package: PackageName::from_hash([1; 32]),
+            link: "/packages/x.twp".to_owned(),
+            bytes: 10,
+            from: Revision(17),
+            to: Revision(18),
+            objects: 1,
+        })
+    }
+
+    #[test]
+    fn every_known_type_reads_back() {
+        let orders = [
+            link(),
+            Order::UnloadSales { selection: UnloadSelection::Missing },
+            Order::UnloadSales {
+                selection: UnloadSelection::Days {
+                    from: "2017-01-01".parse().unwrap(),
+                    to: "2017-01-07".parse().unwrap(),
+                },
+            },
+            Order::ReportState { verify: true },
+        ];
+        for order in orders {
+            let command = Command::new(order);
+            let read = Command::parse(&command.to_bytes().unwrap()).unwrap();
+            assert_eq!(read, command);
+        }
+    }
+
+    #[test]
+    fn the_written_form_of_version_1_stays() {
+        let golden = r#"{"schema":1,"id":"00000000-0000-0000-0000-000000000007","type":"unload-sales","selection":{"what":"since","time":"2017-01-01T00:00:00"}}"#;
+        let mut command = Command::parse(golden.as_bytes()).unwrap();
+        assert_eq!(
+            command.order,
+            Order::UnloadSales { selection: UnloadSelection::Since { time: "2017-01-01T00:00:00".parse().unwrap() } }
+        );
+        command.settings.clear();
+        assert_eq!(String::from_utf8(command.to_bytes().unwrap()).unwrap(), golden);
+    }
+
+    #[test]
+    fn what_is_not_understood_can_be_answered() {
+        let unknown = r#"{"schema":1,"id":"00000000-0000-0000-0000-000000000007","type":"dance"}"#;
+        let error = Command::parse(unknown.as_bytes()).unwrap_err();
+        assert!(matches!(&error, CommandError::UnknownType { kind, .. } if kind == "dance"));
+        assert_eq!(error.id(), Some(Uuid::from_u128(7)));
+        let newer = r#"{"schema":2,"id":"00000000-0000-0000-0000-000000000007","type":"load-package"}"#;
+        assert!(matches!(Command::parse(newer.as_bytes()).unwrap_err(), CommandError::NewerSchema { schema: 2, .. }));
+        let broken = r#"{"schema":1,"id":"00000000-0000-0000-0000-000000000007","type":"load-package"}"#;
+        assert!(matches!(Command::parse(broken.as_bytes()).unwrap_err(), CommandError::Broken { .. }));
+        assert!(Command::parse(b"{").unwrap_err().id().is_none());
+    }
+}

@@ -1,0 +1,29 @@
+//! What two processes of Tillway must agree on.
+//!
+//! Ids, money, quantities and revisions are types ([`id`], [`money`], [`revision`], [`receipt`]); queues have names
+//! and limits ([`queue`]); the server speaks to tills in [`command`]s and tills answer with [`report`]s; [`status`]
+//! says which states a delivery goes through; [`sales`] is the generated gRPC service that carries receipts up.
+//! [`process`] is how a daemon of ours behaves towards its operator: log file, signals.
+//!
+//! **Architecture invariant:** nothing here knows a database, a broker client or a file of dictionary data. Text becomes
+//! one of these types at the edge of a process, and the inside needs no checks.
+
+pub mod command;
+pub mod id;
+pub mod money;
+pub mod process;
+pub mod queue;
+pub mod receipt;
+pub mod report;
+pub mod revision;
+pub mod sales;
+pub mod status;
+
+pub use command::{Command, CommandError, Order, PackageLink, UnloadSelection};
+pub use id::{GroupId, IdError, NodeCode, NodeId, NodeLevel, ShopId, TillId};
+pub use money::{DecimalError, Kopecks, Thousandths};
+pub use queue::{ControlQueue, DictionaryQueue};
+pub use receipt::ReceiptKey;
+pub use report::Report;
+pub use revision::{DeliveryId, Digest, LoadId, PackageName, Revision, RowHash};
+pub use status::{DeliveryState, ExchangeStatus};

@@ -1,0 +1,151 @@
+//! The log: through `tracing`, to a file that survives rotation and, when there is one, to the terminal.
+//!
+//! A rotation tool renames the file away; the writer notices within [`ROTATION_CHECK`] that the path no longer names
+//! the file it holds and opens it anew, as the original's handler does.
+
+use fs_err as fs;
+use std::io::{self, IsTerminal as _, Write};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
+
+/// How often the writer looks whether its file was rotated away.
+const ROTATION_CHECK: Duration = Duration::from_secs(1);
+
+/// Most lines that wait for a slow disk. Beyond it lines are dropped: logging must not stop a till.
+const MAX_WAITING_LINES: usize = 16_384;
+
+/// Where and how much to log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The log file; none: only the terminal.
+    pub file: Option<PathBuf>,
+    /// Level or filter directives: `info`, `debug`, `info,tillway_cash_server=debug`.
+    pub level: String,
+}
+
+/// Why logging did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// The level is none.
+    #[error("`{level}` is no log level: use error, warn, info or debug")]
+    Level {
+        /// What was given.
+        level: String,
+        /// What the parser says.
+        #[source]
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// The file could not be opened.
+    #[error("failed to open the log file {}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Something else in this process already logs.
+    #[error("logging was started twice")]
+    Twice(#[source] tracing_subscriber::util::TryInitError),
+}
+
+/// Keeps the writer alive; when dropped, what waits is written.
+#[derive(Debug)]
+#[must_use = "what waits is lost when the guard goes early"]
+pub struct LogGuard {
+    _writers: Vec<WorkerGuard>,
+}
+
+/// Starts logging for the whole process.
+///
+/// Without a file, or where standard error is a terminal, lines go to standard error as well.
+pub fn start_logging(settings: &LogSettings) -> Result<LogGuard, LoggingError> {
+    let filter = || {
+        EnvFilter::try_new(&settings.level)
+            .map_err(|source| LoggingError::Level { level: settings.level.clone(), source })
+    };
+    let mut guards = Vec::new();
+    let mut layers = Vec::new();
+    if let Some(path) = &settings.file {
+        let file = RotatedFile::open(path).map_err(|source| LoggingError::Open { path: path.clone(), source })?;
+        let (writer, guard) =
+            NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_WAITING_LINES).finish(file);
+        guards.push(guard);
+        layers
+            .push(fmt::layer().with_ansi(false).with_target(false).with_writer(writer).with_filter(filter()?).boxed());
+    }
+    let terminal = io::stderr().is_terminal();
+    if terminal || settings.file.is_none() {
+        let layer = fmt::layer().with_ansi(terminal).with_target(false).with_writer(io::stderr);
+        layers.push(layer.with_filter(filter()?).boxed());
+    }
+    tracing_subscriber::registry().with(layers).try_init().map_err(LoggingError::Twice)?;
+    Ok(LogGuard { _writers: guards })
+}
+
+/// A log file that is opened anew when its path names another file, or none.
+#[derive(Debug)]
+struct RotatedFile {
+    path: PathBuf,
+    file: fs::File,
+    inode: u64,
+    checked: Instant,
+}
+
+impl RotatedFile {
+    fn open(path: &Path) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let file = fs::OpenOptions::new().create(true).append(true).open(path)?;
+        let inode = file.metadata()?.ino();
+        Ok(Self { path: path.to_owned(), file, inode, checked: Instant::now() })
+    }
+
+    fn reopen_if_rotated(&mut self) -> io::Result<()> {
+        if self.checked.elapsed() < ROTATION_CHECK {
+            return Ok(());
+        }
+        self.checked = Instant::now();
+        let in_place = fs::metadata(&self.path).is_ok_and(|found| found.ino() == self.inode);
+        if !in_place {
+            *self = Self::open(&self.path)?;
+        }
+        Ok(())
+    }
+}
+
+impl Write for RotatedFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.reopen_if_rotated()?;
+        self.file.write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rotated_log_goes_on_in_a_new_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logs/sync.log");
+        let mut log = RotatedFile::open(&path).unwrap();
+        log.write_all(b"before\n").unwrap();
+        fs::rename(&path, folder.path().join("logs/sync.log.1")).unwrap();
+        log.checked = Instant::now().checked_sub(ROTATION_CHECK).unwrap();
+        log.write_all(b"after\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "after\n");
+        assert_eq!(fs::read_to_string(folder.path().join("logs/sync.log.1")).unwrap(), "before\n");
+    }
+}

@@ -1,0 +1,70 @@
+//! Names and limits of the broker's exchange and queues.
+//!
+//! The server declares them; the agent checks passively that they are there. All queues are durable quorum queues and all
+//! messages persistent, so that what the broker confirmed survives its restart.
+
+use crate::id::TillId;
+use std::fmt;
+
+/// The direct exchange that all queues are bound to, each by its own name.
+pub const EXCHANGE: &str = "tillway";
+
+/// The queue that all tills report to and the server consumes.
+pub const REPORTS_QUEUE: &str = "tillway.reports";
+
+/// Most reports that wait for a server that is down. Reports are hints about a state that is reported again, so the
+/// oldest may go: at ten thousand tills this is a hundred contacts of each.
+pub const REPORTS_MAX_LENGTH: i32 = 1_000_000;
+
+/// A dictionary queue holds one link, the newest: each supersedes the one before.
+pub const DICTIONARY_MAX_LENGTH: i32 = 1;
+
+/// Most control commands that wait for a till that is off. Each is a request that can be made again.
+pub const CONTROL_MAX_LENGTH: i32 = 1_000;
+
+/// Largest message in bytes that either side reads: commands and reports are a few hundred bytes.
+pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+
+/// The queue of links to packages for one till.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DictionaryQueue(String);
+
+/// The queue of all other commands for one till.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ControlQueue(String);
+
+impl DictionaryQueue {
+    /// `tillway.dictionary.<till id>`
+    pub fn of(till: &TillId) -> Self {
+        Self(format!("tillway.dictionary.{till}"))
+    }
+
+    /// The name, also the routing key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl ControlQueue {
+    /// `tillway.control.<till id>`
+    pub fn of(till: &TillId) -> Self {
+        Self(format!("tillway.control.{till}"))
+    }
+
+    /// The name, also the routing key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DictionaryQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for ControlQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,182 @@
+//! What a till says to the server over the broker, through [`crate::queue::REPORTS_QUEUE`].
+//!
+//! ```json
+//! {"schema":1,"till":"_cash_1_00ab34ef","instance":"…","sent_at":"2026-01-02T03:04:05Z","type":"contact","state":{…}}
+//! ```
+//!
+//! A report is a hint: each carries the state it speaks of whole, so a lost, doubled or late one does no harm.
+
+use crate::id::TillId;
+use crate::revision::{DeliveryId, PackageName, Revision};
+use crate::status::{DeliveryState, ExchangeStatus};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Version of reports that this code writes and the newest it reads.
+pub const REPORT_SCHEMA: u32 = 1;
+
+/// One report of one till, with its envelope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    /// Version of this format, [`REPORT_SCHEMA`].
+    pub schema: u32,
+    /// Who reports.
+    pub till: TillId,
+    /// The random value that was made with the agent's state; two machines with one till's id differ in it.
+    pub instance: Uuid,
+    /// The till's clock when it was sent.
+    pub sent_at: Timestamp,
+    /// What it says.
+    #[serde(flatten)]
+    pub report: Report,
+}
+
+/// What a till reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Report {
+    /// Alive and consuming; sent when the agent connects, and then on a period.
+    Contact {
+        /// What the till has.
+        state: TillState,
+    },
+    /// A delivery reached a state.
+    Delivery {
+        /// Which one.
+        delivery: DeliveryId,
+        /// Its package.
+        package: PackageName,
+        /// The state it reached.
+        state: DeliveryState,
+        /// Why, where it was rejected.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// What the till has now.
+        till_state: TillState,
+    },
+    /// The till's dictionary cannot go on by a difference.
+    NeedSnapshot {
+        /// Names of the kinds that differ; empty: all of them.
+        kinds: Vec<String>,
+        /// Why.
+        reason: String,
+        /// What the till has now.
+        till_state: TillState,
+    },
+    /// How an unloading of sales stands.
+    Unload {
+        /// The command that ordered it, where one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        command: Option<Uuid>,
+        /// How it stands.
+        status: ExchangeStatus,
+        /// Receipts acknowledged in this run.
+        receipts: u64,
+        /// Why, where it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The answer to a command that this agent does not know or cannot carry out.
+    Refused {
+        /// The command.
+        command: Uuid,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a till has.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TillState {
+    /// Version of the agent.
+    #[serde(default)]
+    pub agent_version: String,
+    /// The revision applied.
+    #[serde(default)]
+    pub cursor: Revision,
+    /// When it was applied, by the till's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_at: Option<Timestamp>,
+    /// Rows in the till's dictionary, over all kinds.
+    #[serde(default)]
+    pub rows: u64,
+    /// Finished documents that the server has not acknowledged.
+    #[serde(default)]
+    pub unsent_documents: u64,
+    /// End of the last receipt that the server acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_sent: Option<DateTime>,
+    /// Batches in the file queue.
+    #[serde(default)]
+    pub queued: u64,
+    /// Units that were set aside on the till and wait for a person.
+    #[serde(default)]
+    pub set_aside: u64,
+}
+
+/// Why a message is not a report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// No JSON, or not of this shape.
+    #[error("not a report: {source}")]
+    Malformed {
+        /// What the parser says.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Written by a newer agent.
+    #[error("a report of {till} has schema {schema}, this server knows up to {REPORT_SCHEMA}: upgrade the server")]
+    NewerSchema {
+        /// Who sent it.
+        till: TillId,
+        /// Its version.
+        schema: u32,
+    },
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    schema: u32,
+    till: TillId,
+}
+
+impl Reported {
+    /// Reads a message.
+    pub fn parse(message: &[u8]) -> Result<Self, ReportError> {
+        let envelope: Envelope = serde_json::from_slice(message).map_err(|source| ReportError::Malformed { source })?;
+        if envelope.schema > REPORT_SCHEMA {
+            return Err(ReportError::NewerSchema { till: envelope.till, schema: envelope.schema });
+        }
+        serde_json::from_slice(message).map_err(|source| ReportError::Malformed { source })
+    }
+
+    /// The message.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_written_form_of_version_1_stays() {
+        let golden = concat!(
+            r#"{"schema":1,"till":"_cash_1_00ab34ef","instance":"00000000-0000-0000-0000-000000000001","#,
+            r#""sent_at":"2026-01-02T03:04:05Z","type":"refused","command":"00000000-0000-0000-0000-000000000007","#,
+            r#""reason":"unknown"}"#
+        );
+        let report = Reported::parse(golden.as_bytes()).unwrap();
+        assert!(matches!(&report.report, Report::Refused { reason, .. } if reason == "unknown"));
+        assert_eq!(String::from_utf8(report.to_bytes().unwrap()).unwrap(), golden);
+    }
+
+    #[test]
+    fn a_newer_report_names_its_till() {
+        let newer = r#"{"schema":9,"till":"_cash_1_00ab34ef","type":"x"}"#;
+        assert!(matches!(Reported::parse(newer.as_bytes()), Err(ReportError::NewerSchema { schema: 9, .. })));
+    }
+}

@@ -1,0 +1,73 @@
+//! The sales service: code generated from `proto/sales.proto`, and the limits both ends keep.
+//!
+//! The protocol is told in the comments of that file.
+
+use crate::id::{IdError, TillId};
+use crate::receipt::{DocumentNumber, ReceiptKey, ShiftNumber};
+use uuid::Uuid;
+
+/// The generated messages, client and server.
+#[allow(missing_docs, unreachable_pub, clippy::pedantic)]
+pub mod v1 {
+    tonic::include_proto!("tillway.sales.v1");
+}
+
+/// Version of the protocol that this code speaks.
+pub const SALES_SCHEMA: u32 = 1;
+
+/// Largest frame in bytes on the wire, both ways; the till cuts batches well below.
+pub const MAX_FRAME_BYTES: usize = 4 * 1024 * 1024;
+
+/// The till closes a batch when it holds this many bytes of documents: large enough that a stream is not bound by
+/// acknowledgements, small enough that little is sent again after a break.
+pub const BATCH_BYTES: usize = 128 * 1024;
+
+/// Most documents in one batch.
+pub const MAX_BATCH_DOCUMENTS: usize = 500;
+
+/// Most batches under way without an acknowledgement.
+pub const MAX_UNACKNOWLEDGED_BATCHES: u64 = 16;
+
+/// Most shifts in one `Hello`: a quarter of a year at two a day. More are unloaded in several streams.
+pub const MAX_HELLO_SHIFTS: usize = 200;
+
+/// Most lines, voided lines, payments or cards in one document.
+pub const MAX_DOCUMENT_PARTS: usize = 10_000;
+
+/// Why a key on the wire is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The document has no key.
+    #[error("a document without a key")]
+    Missing,
+    /// The till's id is none.
+    #[error("a document with a wrong till id")]
+    Till(#[source] IdError),
+    /// The UUID is not 16 bytes.
+    #[error("a document whose uuid has {0} bytes in place of 16")]
+    Uuid(usize),
+}
+
+impl From<&ReceiptKey> for v1::ReceiptKey {
+    fn from(key: &ReceiptKey) -> Self {
+        Self {
+            till_id: key.till.to_string(),
+            shift: key.shift.0,
+            number: key.number.0,
+            uuid: key.uuid.as_bytes().to_vec(),
+        }
+    }
+}
+
+impl TryFrom<&v1::ReceiptKey> for ReceiptKey {
+    type Error = KeyError;
+
+    fn try_from(key: &v1::ReceiptKey) -> Result<Self, KeyError> {
+        Ok(Self {
+            till: key.till_id.parse::<TillId>().map_err(KeyError::Till)?,
+            shift: ShiftNumber(key.shift),
+            number: DocumentNumber(key.number),
+            uuid: Uuid::from_slice(&key.uuid).map_err(|_| KeyError::Uuid(key.uuid.len()))?,
+        })
+    }
+}
