@@ -1,0 +1,282 @@
+//! Templates and words turned into HTML.
+
+use super::language::Language;
+use super::view::Overview;
+use jiff::Timestamp;
+use minijinja::value::{Kwargs, Serde, Value};
+use minijinja::{Environment, Error, ErrorKind, context};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tillway_proto::Kopecks;
+
+const TEMPLATES: [(&str, &str); 2] =
+    [("page.html", include_str!("templates/page.html")), ("overview.html", include_str!("templates/overview.html"))];
+
+/// Why a page could not be made: a defect in a template or in the words.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// A template.
+    #[error("the template {name} is broken")]
+    Template {
+        /// Its name.
+        name: &'static str,
+        /// What the engine says.
+        #[source]
+        source: Error,
+    },
+    /// The words of a language.
+    #[error("the words in `{language}` are broken")]
+    Words {
+        /// The language's code.
+        language: &'static str,
+        /// What the parser says.
+        #[source]
+        source: toml::de::Error,
+    },
+}
+
+/// Templates and words, read once.
+#[derive(Debug)]
+pub struct Renderer {
+    by_language: BTreeMap<Language, Environment<'static>>,
+}
+
+impl Renderer {
+    /// Reads templates and words of all languages.
+    pub fn new() -> Result<Self, RenderError> {
+        let mut by_language = BTreeMap::new();
+        for language in Language::ALL {
+            by_language.insert(language, environment(language)?);
+        }
+        Ok(Self { by_language })
+    }
+
+    /// The HTML of `template`.
+    pub fn render(
+        &self,
+        template: &'static str,
+        language: Language,
+        overview: &Overview,
+    ) -> Result<String, RenderError> {
+        let broken = |source| RenderError::Template { name: template, source };
+        let environment = &self.by_language[&language];
+        let view = context! {
+            lang => language.code(),
+            o => Value::from(Serde(overview)),
+        };
+        environment.get_template(template).and_then(|page| page.render(view)).map_err(broken)
+    }
+}
+
+fn environment(language: Language) -> Result<Environment<'static>, RenderError> {
+    let words = language.words().map_err(|source| RenderError::Words { language: language.code(), source })?;
+    let words = Arc::new(words);
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    for (name, source) in TEMPLATES {
+        environment.add_template(name, source).map_err(|source| RenderError::Template { name, source })?;
+    }
+    let told = Arc::clone(&words);
+    environment.add_function("t", move |key: &str, values: Kwargs| translate(&told, key, &values));
+    environment.add_filter("ago", move |then: Option<String>, now: String| age(&words, then, &now));
+    environment.add_filter("rub", |kopecks: i64| group_digits(&Kopecks(kopecks).to_string()));
+    environment.add_filter("count", |count: u64| group_digits(&count.to_string()));
+    environment.add_filter("clock", clock);
+    Ok(environment)
+}
+
+fn unknown_word(key: &str) -> Error {
+    Error::new(ErrorKind::InvalidOperation, format!("no word `{key}`"))
+}
+
+/// The words for `key`, with `{name}` replaced by the values given.
+fn translate(words: &BTreeMap<String, String>, key: &str, values: &Kwargs) -> Result<String, Error> {
+    let mut text = words.get(key).ok_or_else(|| unknown_word(key))?.clone();
+    for name in values.args() {
+        let value: Value = values.get(name)?;
+        text = text.replace(&format!("{{{name}}}"), &value.to_string());
+    }
+    Ok(text)
+}
+
+/// How long ago `then` was, in the largest unit that fits; a dash where it never was.
+fn age(words: &BTreeMap<String, String>, then: Option<String>, now: &str) -> Result<String, Error> {
+    let Some(then) = then else { return Ok("—".to_owned()) };
+    let parse = |text: &str| {
+        text.parse::<Timestamp>().map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
+    };
+    let seconds = (parse(now)?.as_second() - parse(&then)?.as_second()).max(0);
+    let (amount, key) = match seconds {
+        0..60 => (seconds, "age_seconds"),
+        60..3600 => (seconds / 60, "age_minutes"),
+        3600..86400 => (seconds / 3600, "age_hours"),
+        _ => (seconds / 86400, "age_days"),
+    };
+    let pattern = words.get(key).ok_or_else(|| unknown_word(key))?;
+    Ok(pattern.replace("{n}", &amount.to_string()))
+}
+
+/// `2026-01-02 03:04:05` in the server's zone.
+fn clock(time: Option<String>) -> Result<String, Error> {
+    let Some(time) = time else { return Ok("—".to_owned()) };
+    let time: Timestamp =
+        time.parse().map_err(|error: jiff::Error| Error::new(ErrorKind::InvalidOperation, error.to_string()))?;
+    Ok(time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+/// Thin spaces between groups of three digits, as both languages may write them.
+fn group_digits(number: &str) -> String {
+    let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("−", digits));
+    let mut grouped = String::from(sign);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push('\u{2009}');
+        }
+        grouped.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        grouped.push('.');
+        grouped.push_str(fraction);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::view::*;
+    use super::*;
+    use tillway_proto::{DeliveryState, ExchangeStatus, Revision};
+
+    fn overview() -> Overview {
+        let now: Timestamp = "2026-01-02T06:00:00Z".parse().unwrap();
+        let till = TillView {
+            id: "_cash_1_00ab34ef".to_owned(),
+            code: "1".to_owned(),
+            name: "<b>Till</b>".to_owned(),
+            shop: "367".to_owned(),
+            condition: TillCondition::Behind,
+            cursor: Some(Revision(17)),
+            target: Revision(18),
+            applied_at: Some("2026-01-02T05:00:00Z".parse().unwrap()),
+            last_contact: Some("2026-01-02T05:59:30Z".parse().unwrap()),
+            rows: Some(184_662),
+            delivery: Some(DeliveryState::Announced),
+            waits_for: Some("the till has not downloaded it yet".to_owned()),
+            unsent_documents: Some(3),
+            agent_version: Some("0.1.0".to_owned()),
+        };
+        Overview {
+            now,
+            server: "centre".to_owned(),
+            version: "0.1.0".to_owned(),
+            revision: Revision(18),
+            broker: BrokerView { consuming: true, since: Some(now), trouble: None },
+            attention: vec![Attention {
+                sort: "silent",
+                place: "367/2".to_owned(),
+                detail: "since 2026-01-01".to_owned(),
+            }],
+            tills: vec![
+                till.clone(),
+                TillView {
+                    condition: TillCondition::NeverSeen,
+                    cursor: None,
+                    applied_at: None,
+                    last_contact: None,
+                    rows: None,
+                    delivery: None,
+                    waits_for: None,
+                    unsent_documents: None,
+                    agent_version: None,
+                    ..till
+                },
+            ],
+            tills_total: 2,
+            tills_current: 1,
+            deliveries: vec![DeliveryView {
+                till: "367/1".to_owned(),
+                package: "00ab34ef0011".to_owned(),
+                from: Revision(17),
+                to: Revision(18),
+                objects: 1,
+                bytes: 1834,
+                state: DeliveryState::Rejected,
+                status: ExchangeStatus::Error,
+                updated_at: now,
+                reason: Some("disk full".to_owned()),
+            }],
+            loads: vec![LoadView {
+                id: 4,
+                layer: "shop 367".to_owned(),
+                source: "pos1.aif".to_owned(),
+                accepted_at: now,
+                took_seconds: Some("0.120".to_owned()),
+                revision: Some(Revision(18)),
+                status: ExchangeStatus::ReadyWithError,
+                added: 1,
+                changed: 2,
+                deleted: 3,
+                unchanged: 92_331,
+                rejected: 1,
+                rejects: vec![RejectView {
+                    line: 7,
+                    verb: "addPrice".to_owned(),
+                    reason: "price `x` is not a number".to_owned(),
+                }],
+                reason: None,
+            }],
+            shifts: vec![ShiftView {
+                shop: "367".to_owned(),
+                till: "1".to_owned(),
+                number: 12,
+                opened: "2026-01-01T08:00:00".to_owned(),
+                closed: String::new(),
+                till_receipts: None,
+                server_receipts: 41,
+                till_sum: None,
+                server_sum: Kopecks(1_234_567),
+                verdict: ShiftVerdict::Differs,
+                detail: Some("one receipt is missing".to_owned()),
+            }],
+        }
+    }
+
+    #[test]
+    fn every_template_renders_in_every_language_and_escapes() {
+        let renderer = Renderer::new().unwrap();
+        for language in Language::ALL {
+            for (name, _) in TEMPLATES {
+                let html = renderer.render(name, language, &overview()).unwrap();
+                assert!(html.contains("&lt;b&gt;Till&lt;"), "{name} {}", language.code());
+                assert!(!html.contains("<b>Till"), "{name}");
+                assert!(html.contains("12\u{2009}345.67"));
+                assert!(html.contains("184\u{2009}662"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_condition_verdict_and_state_has_its_word() {
+        let words = Language::English.words().unwrap();
+        for condition in ["trouble", "silent", "never_seen", "behind", "current", "parked"] {
+            assert!(words.contains_key(&format!("condition_{condition}")));
+        }
+        for verdict in ["open", "waiting", "agrees", "differs"] {
+            assert!(words.contains_key(&format!("verdict_{verdict}")));
+        }
+        for state in ["announced", "downloaded", "queued", "applied", "rejected", "expired", "superseded"] {
+            assert!(words.contains_key(&format!("delivery_{state}")));
+        }
+    }
+
+    #[test]
+    fn ages_use_the_largest_unit() {
+        let words = Language::English.words().unwrap();
+        let told = |then: &str| age(&words, Some(then.to_owned()), "2026-01-02T06:00:00Z").unwrap();
+        assert_eq!(told("2026-01-02T05:59:30Z"), "30 s");
+        assert_eq!(told("2026-01-02T05:00:00Z"), "1 h");
+        assert_eq!(told("2025-12-25T05:00:00Z"), "8 d");
+        assert_eq!(told("2026-01-02T06:00:09Z"), "0 s");
+    }
+}

@@ -1,0 +1,217 @@
+//! What the page shows, as plain data: filled by a [`super::PageSource`], read by the templates.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tillway_proto::{DeliveryState, ExchangeStatus, Kopecks, Revision};
+
+/// The state of everything at one moment.
+#[derive(Debug, Clone, Serialize)]
+pub struct Overview {
+    /// When it was gathered; ages are counted from here.
+    pub now: Timestamp,
+    /// The server's name from its settings.
+    pub server: String,
+    /// Version of the program.
+    pub version: String,
+    /// The newest revision.
+    pub revision: Revision,
+    /// The link to the broker.
+    pub broker: BrokerView,
+    /// What a person should look at first.
+    pub attention: Vec<Attention>,
+    /// Tills, those with trouble first.
+    pub tills: Vec<TillView>,
+    /// How many tills there are, shown or not.
+    pub tills_total: u64,
+    /// How many of them are at their target.
+    pub tills_current: u64,
+    /// The last deliveries, newest first.
+    pub deliveries: Vec<DeliveryView>,
+    /// The last loads, newest first.
+    pub loads: Vec<LoadView>,
+    /// Shifts, newest first.
+    pub shifts: Vec<ShiftView>,
+}
+
+/// The link to the broker.
+#[derive(Debug, Clone, Serialize)]
+pub struct BrokerView {
+    /// Whether commands go out and reports come in.
+    pub consuming: bool,
+    /// Since when it is so.
+    pub since: Option<Timestamp>,
+    /// What is wrong, where something is.
+    pub trouble: Option<String>,
+}
+
+/// Something that a person should look at.
+#[derive(Debug, Clone, Serialize)]
+pub struct Attention {
+    /// Which sort: a key of the words, `attention_<sort>`.
+    pub sort: &'static str,
+    /// The shop or till it is about.
+    pub place: String,
+    /// What is known of it.
+    pub detail: String,
+}
+
+/// How a till is, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TillCondition {
+    /// Its last delivery was rejected, or its dictionary differs.
+    Trouble,
+    /// No word from it for too long.
+    Silent,
+    /// It was made here and never reported.
+    NeverSeen,
+    /// A newer state is on its way.
+    Behind,
+    /// It has what it should have.
+    Current,
+    /// Under repair, by an operator's word.
+    Parked,
+}
+
+/// One till.
+#[derive(Debug, Clone, Serialize)]
+pub struct TillView {
+    /// Its id.
+    pub id: String,
+    /// Its code.
+    pub code: String,
+    /// Its name.
+    pub name: String,
+    /// Code of its shop.
+    pub shop: String,
+    /// How it is.
+    pub condition: TillCondition,
+    /// The revision it has applied.
+    pub cursor: Option<Revision>,
+    /// The revision it should have.
+    pub target: Revision,
+    /// When its data was applied.
+    pub applied_at: Option<Timestamp>,
+    /// When it last reported.
+    pub last_contact: Option<Timestamp>,
+    /// Rows in its dictionary.
+    pub rows: Option<u64>,
+    /// Where its present delivery stands.
+    pub delivery: Option<DeliveryState>,
+    /// Why it waits, where it does.
+    pub waits_for: Option<String>,
+    /// Finished documents it has not brought yet.
+    pub unsent_documents: Option<u64>,
+    /// Version of its agent.
+    pub agent_version: Option<String>,
+}
+
+/// One delivery.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeliveryView {
+    /// Shop and till.
+    pub till: String,
+    /// First digits of the package's name.
+    pub package: String,
+    /// Applies from this revision.
+    pub from: Revision,
+    /// Brings to this revision.
+    pub to: Revision,
+    /// Objects inside.
+    pub objects: u64,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// The same in the words that operators know.
+    pub status: ExchangeStatus,
+    /// Since when.
+    pub updated_at: Timestamp,
+    /// Why, where it did not go well.
+    pub reason: Option<String>,
+}
+
+/// One load.
+#[derive(Debug, Clone, Serialize)]
+pub struct LoadView {
+    /// Its number.
+    pub id: i64,
+    /// The node whose layer it went to.
+    pub layer: String,
+    /// File name, or who sent it.
+    pub source: String,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// Seconds it took, with milliseconds, as text; none while it runs.
+    pub took_seconds: Option<String>,
+    /// The revision it made, where something changed.
+    pub revision: Option<Revision>,
+    /// How it stands.
+    pub status: ExchangeStatus,
+    /// Counts.
+    pub added: u64,
+    /// Counts.
+    pub changed: u64,
+    /// Counts.
+    pub deleted: u64,
+    /// Counts.
+    pub unchanged: u64,
+    /// Counts.
+    pub rejected: u64,
+    /// The first of what was rejected.
+    pub rejects: Vec<RejectView>,
+    /// Why the whole load was refused, where it was.
+    pub reason: Option<String>,
+}
+
+/// One record that was set aside.
+#[derive(Debug, Clone, Serialize)]
+pub struct RejectView {
+    /// Line in the file.
+    pub line: u64,
+    /// The verb, where it could be read.
+    pub verb: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What the check of a shift says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShiftVerdict {
+    /// The shift is open.
+    Open,
+    /// Closed; documents are still coming.
+    Waiting,
+    /// Till, shift record and server agree.
+    Agrees,
+    /// They do not.
+    Differs,
+}
+
+/// One shift.
+#[derive(Debug, Clone, Serialize)]
+pub struct ShiftView {
+    /// Code of the shop.
+    pub shop: String,
+    /// Code of the till.
+    pub till: String,
+    /// Number of the shift.
+    pub number: u64,
+    /// When it was opened, by the till's clock.
+    pub opened: String,
+    /// When it was closed, by the till's clock; empty while open.
+    pub closed: String,
+    /// Receipts the till counted; none while that is not known.
+    pub till_receipts: Option<u64>,
+    /// Receipts in the server's database.
+    pub server_receipts: u64,
+    /// Sales less refunds by the till's count.
+    pub till_sum: Option<Kopecks>,
+    /// Sales less refunds in the server's database.
+    pub server_sum: Kopecks,
+    /// What the check says.
+    pub verdict: ShiftVerdict,
+    /// What differs, or what is waited for.
+    pub detail: Option<String>,
+}
