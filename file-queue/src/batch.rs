@@ -1,0 +1,230 @@
+//! How a batch gets into the queue.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use fs_err as fs;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::check::{MANIFEST_FILE, message_file};
+use crate::error::QueueError;
+use crate::folders::{Depth, Folders};
+use crate::format::{self, Attributes, BatchHeader, MessageHeader};
+use crate::limits::{Limit, MAX_HEADER_BYTES};
+use crate::lock::FolderLock;
+use crate::name::{BatchName, Sequence};
+
+/// A message to be put, without its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// Same in every try of the producer, for a consumer that looks for doubles.
+    pub id: Uuid,
+    /// What the body is.
+    pub content_type: String,
+    /// What else is to be said of it.
+    pub attributes: Attributes,
+}
+
+impl NewMessage {
+    /// A message with an id of its own and no attributes.
+    #[must_use]
+    pub fn new(content_type: impl Into<String>) -> Self {
+        Self { id: Uuid::now_v7(), content_type: content_type.into(), attributes: Attributes::new() }
+    }
+
+    /// The same with one attribute more.
+    #[must_use]
+    pub fn attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.attributes.insert(name.into(), value.into());
+        self
+    }
+}
+
+/// A batch that is in the queue, durably.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// Its place in the queue.
+    pub sequence: Sequence,
+    /// Its id.
+    pub id: Uuid,
+    /// How many messages it has.
+    pub messages: u32,
+    /// Bytes of its message files.
+    pub bytes: u64,
+}
+
+/// A batch being written. Each message goes to disk as it comes; memory holds one at a time. Dropped without
+/// [`Self::commit`], the batch leaves nothing behind.
+///
+/// After any failed [`Self::put`] the batch is incomplete and can only be dropped.
+#[derive(Debug)]
+pub struct BatchWriter {
+    folders: Arc<Folders>,
+    staging: PathBuf,
+    lock: Option<FolderLock>,
+    /// What waited when the batch was begun; looked at again in commit.
+    waiting: Depth,
+    header: BatchHeader,
+    failed: bool,
+    committed: bool,
+}
+
+impl BatchWriter {
+    pub(crate) fn begin(folders: Arc<Folders>) -> Result<Self, QueueError> {
+        let queue_lock = folders.lock()?;
+        let (waiting, _) = Folders::count(&folders.ready()).map_err(folders.failed("count file queue"))?;
+        refuse_full(&folders, waiting, 0)?;
+        let id = Uuid::now_v7();
+        let staging = folders.staging().join(id.simple().to_string());
+        let failed = folders.failed("begin a batch in file queue");
+        folders.disk.create_dir(&staging).map_err(&failed)?;
+        let lock = FolderLock::attempt(&staging, &queue_lock).map_err(&failed)?;
+        drop(failed);
+        drop(queue_lock);
+        let header = BatchHeader {
+            id,
+            created: Timestamp::now(),
+            messages: 0,
+            bytes: 0,
+            content_type: String::new(),
+            attributes: Attributes::new(),
+        };
+        Ok(Self { folders, staging, lock, waiting, header, failed: false, committed: false })
+    }
+
+    /// The id of the batch.
+    pub fn id(&self) -> Uuid {
+        self.header.id
+    }
+
+    /// Says something of the batch as a whole; the last value of a name counts.
+    pub fn set_attribute(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.header.attributes.insert(name.into(), value.into());
+    }
+
+    /// Adds a message: written and synced, not yet seen by anybody.
+    pub fn put(&mut self, message: NewMessage, body: &[u8]) -> Result<(), QueueError> {
+        if self.failed {
+            return Err(self.incomplete());
+        }
+        // Until it is there, it is missing: no early return may leave a batch that could be committed.
+        self.failed = true;
+        self.stage(message, body)?;
+        self.failed = false;
+        Ok(())
+    }
+
+    fn stage(&mut self, message: NewMessage, body: &[u8]) -> Result<(), QueueError> {
+        let limits = &self.folders.limits;
+        let index = self.header.messages;
+        let body_bytes = body.len() as u64;
+        self.refuse_large(Limit::MessageBytes, body_bytes, limits.max_message_bytes)?;
+        self.refuse_large(Limit::BatchMessages, u64::from(index) + 1, limits.max_batch_messages.into())?;
+        let NewMessage { id, content_type, attributes } = message;
+        let header =
+            MessageHeader { id, batch: self.header.id, index, created: Timestamp::now(), content_type, attributes };
+        let sealed = format::seal(&header, body).map_err(|asked| self.large_header(asked))?;
+        let bytes = self.header.bytes.saturating_add(sealed.file_bytes);
+        self.refuse_large(Limit::Bytes, bytes, limits.max_bytes)?;
+        refuse_full(&self.folders, self.waiting, bytes)?;
+        self.write(&message_file(index), &[&sealed.head, body, &sealed.seal])?;
+        if index == 0 {
+            self.header.content_type = header.content_type;
+        }
+        self.header.messages += 1;
+        self.header.bytes = bytes;
+        Ok(())
+    }
+
+    /// Shows the batch to consumers, all of it at once. After `Ok` it survives a power cut.
+    ///
+    /// After an error it is not in the queue. One exception: where the disk fails in the very last sync, and then in
+    /// taking the batch back or by a power cut, it may be there; consumers must bear a batch that comes twice anyway.
+    pub fn commit(mut self) -> Result<Committed, QueueError> {
+        if self.failed {
+            return Err(self.incomplete());
+        }
+        let manifest = format::seal(&self.header, &[]).map_err(|asked| self.large_header(asked))?;
+        self.write(MANIFEST_FILE, &[&manifest.head, &manifest.seal])?;
+        let folders = Arc::clone(&self.folders);
+        let failed = folders.failed("commit a batch to file queue");
+        folders.disk.sync_dir(&self.staging).map_err(&failed)?;
+
+        let queue_lock = folders.lock()?;
+        let (waiting, highest) = Folders::count(&folders.ready()).map_err(&failed)?;
+        refuse_full(&folders, waiting, self.header.bytes)?;
+        let sequence = folders.next_sequence(highest, &queue_lock)?;
+        let BatchHeader { id, messages, bytes, .. } = self.header;
+        let ready = folders.ready_batch(BatchName { sequence, messages, bytes, tries: 0 });
+        folders.disk.rename(&self.staging, &ready).map_err(&failed)?;
+        // The queue lock keeps consumers away until the name is durable, and the folder lock is gone before they come.
+        let synced = folders.disk.sync_dir(&folders.ready()).and_then(|()| folders.disk.sync_dir(&folders.staging()));
+        if let Err(error) = synced {
+            if let Err(error) = folders.disk.rename(&ready, &self.staging) {
+                tracing::warn!(queue = %folders.queue, %sequence, %error, "failed to take back a batch whose commit failed");
+                self.committed = true;
+            }
+            return Err(failed(error));
+        }
+        self.committed = true;
+        drop(self.lock.take());
+        drop(queue_lock);
+        Ok(Committed { sequence, id, messages, bytes })
+    }
+
+    fn write(&self, name: &str, parts: &[&[u8]]) -> Result<(), QueueError> {
+        let disk = &self.folders.disk;
+        let written = disk.create_file(&self.staging.join(name)).and_then(|mut file| {
+            parts.iter().try_for_each(|part| disk.write(&mut file, part))?;
+            disk.sync_file(&file)
+        });
+        written.map_err(self.folders.failed("write a message to file queue"))
+    }
+
+    fn incomplete(&self) -> QueueError {
+        QueueError::BatchFailed { queue: self.folders.queue.to_string() }
+    }
+
+    fn large_header(&self, asked: u64) -> QueueError {
+        let queue = self.folders.queue.to_string();
+        QueueError::TooLarge { queue, limit: Limit::HeaderBytes, asked, max: MAX_HEADER_BYTES }
+    }
+
+    fn refuse_large(&self, limit: Limit, asked: u64, max: u64) -> Result<(), QueueError> {
+        if asked <= max {
+            return Ok(());
+        }
+        Err(QueueError::TooLarge { queue: self.folders.queue.to_string(), limit, asked, max })
+    }
+}
+
+impl Drop for BatchWriter {
+    fn drop(&mut self) {
+        if self.committed {
+            return;
+        }
+        // Still under the folder lock, so nobody else takes it for dead meanwhile.
+        match fs::symlink_metadata(&self.staging).and_then(|_| self.folders.disk.remove_dir_all(&self.staging)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(queue = %self.folders.queue, %error, "failed to remove a batch that was not committed; tried again at the next start");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// One batch more, of `bytes`, on top of what waits.
+pub(crate) fn refuse_full(folders: &Folders, waiting: Depth, bytes: u64) -> Result<(), QueueError> {
+    let limits = &folders.limits;
+    for (limit, present, asked, max) in [
+        (Limit::Batches, waiting.batches, 1, limits.max_batches),
+        (Limit::Bytes, waiting.bytes, bytes, limits.max_bytes),
+    ] {
+        if present.saturating_add(asked) > max {
+            return Err(QueueError::Full { queue: folders.queue.to_string(), limit, present, asked, max });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Small files that survive a power cut: settings, cursors, states.
+//!
+//! A file written with [`write_atomic`] holds its old content or its new one, never a mix, and after `Ok` it holds
+//! the new one even if the power goes. All calls block and are meant for small files.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use uuid::Uuid;
+
+use crate::disk::{Disk, RealDisk};
+
+/// Replaces the content of `path`: a temporary file in the same folder, synced, renamed over `path`, folder synced.
+///
+/// An existing file keeps its permissions. A writer that is killed may leave its temporary file behind
+/// (`.<name>.tmp-<uuid>`), which [`remove_leftovers`] takes away. Errors name the path.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_atomic_on(&RealDisk, path, bytes)
+}
+
+/// [`write_atomic`] on a given [`Disk`].
+pub fn write_atomic_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = parent(path);
+    let mut name = temporary_prefix(path)?;
+    name.push(Uuid::new_v4().simple().to_string());
+    let temporary = folder.join(name);
+    let written = (|| {
+        let mut file = disk.create_file(&temporary)?;
+        // Before the content: what only its owner may read is never open to others, not even for a moment.
+        match fs::metadata(path) {
+            Ok(present) => file.set_permissions(present.permissions())?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        disk.write(&mut file, bytes)?;
+        disk.sync_file(&file)?;
+        disk.rename(&temporary, path)
+    })();
+    if let Err(error) = written {
+        // The first error is the one to tell; a leftover that cannot be removed now is removed later.
+        let _ = disk.remove_file(&temporary);
+        return Err(error);
+    }
+    disk.sync_dir(&folder)
+}
+
+/// Removes temporary files that killed writers of `path` left behind. Only for a caller that knows that nobody
+/// writes `path` at this moment.
+pub fn remove_leftovers(path: &Path) -> io::Result<()> {
+    let prefix = temporary_prefix(path)?;
+    for entry in fs::read_dir(parent(path))? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the names in a folder durable.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
+    RealDisk.sync_dir(path)
+}
+
+/// Renames a file or folder and makes the new name, and the absence of the old one, durable.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    rename_on(&RealDisk, from, to)
+}
+
+/// [`rename`] on a given [`Disk`].
+pub fn rename_on(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
+    disk.rename(from, to)?;
+    let (old, new) = (parent(from), parent(to));
+    // The new place first: between the two syncs a power cut may show both names, never none.
+    disk.sync_dir(&new)?;
+    if old != new {
+        disk.sync_dir(&old)?;
+    }
+    Ok(())
+}
+
+/// The folder of `path`; for a bare file name the current one.
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn temporary_prefix(path: &Path) -> io::Result<OsString> {
+    let name = path.file_name().ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("{} does not name a file", path.display()))
+    })?;
+    let mut prefix = OsString::from(".");
+    prefix.push(name);
+    prefix.push(".tmp-");
+    Ok(prefix)
+}
