@@ -1,0 +1,199 @@
+//! AIF, the dictionary format of back offices: a streaming reader and a writer.
+//!
+//! A file is UTF-8: JSON objects, one or many lines each, with a line `---` after each. The body of the REST call is a
+//! JSON array of the same objects. `{"command": "<verb>", "<payload key>": {…}}`; what verbs and fields there are says
+//! [`crate::kinds`].
+//!
+//! [`RecordReader`] and [`ArrayReader`] hold one record in memory, at most [`MAX_RECORD_BYTES`], and yield each as a
+//! [`Record`]: a [`Command`], or a [`Reject`] with line, byte, verb, key and reason. A reject never stops them; that a
+//! file is cut off is a reject of its own ([`Reject::refuses_load`]).
+//!
+//! What is taken loosely: a BOM, CRLF, blank lines, empty records, a missing last `---`, wrapper lines
+//! `### x begin ###` / `### x end ###`; names in any case; codes as number or text, numbers as text, booleans as
+//! `true`, `0`, `"1"`; `null`, and an empty text where a number, code or time is expected, as absent; a day where a time
+//! is expected. A field that comes twice, under whatever name, counts with its last value that is not absent. Numbers
+//! never pass through floating point. Unknown fields of the payload, and of the envelope where no declared field has
+//! that name, are kept in the row's `extra`.
+//!
+//! A valid string holds no line break, so a line that is `---` never stands inside a value: the line is the structure.
+
+mod array;
+mod canonical;
+mod command;
+mod expand;
+mod identify;
+mod json;
+mod records;
+mod value;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use array::ArrayReader;
+pub use records::RecordReader;
+pub use writer::{AifWriter, WriteError};
+
+use crate::kinds::Kind;
+use crate::row::{KeyMatch, ObjectKey};
+use std::fmt;
+use tillway_proto::RowHash;
+
+/// Largest record that is read: several images, or some ten thousand barcodes of one item. A larger one is set aside
+/// without being held in memory.
+pub const MAX_RECORD_BYTES: usize = 8 * 1024 * 1024;
+
+/// One record of the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Line on which it starts, from 1.
+    pub line: u64,
+    /// Byte of the input at which it starts, from 0.
+    pub byte: u64,
+    /// What it orders, or why it is set aside.
+    pub command: Result<Command, Reject>,
+}
+
+/// What a record orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// What is not added again is gone.
+    Clear {
+        /// The verb, as the table spells it.
+        verb: &'static str,
+        /// The kinds that it clears.
+        kinds: &'static [Kind],
+    },
+    /// Delete objects.
+    Delete {
+        /// The verb, as the table spells it.
+        verb: &'static str,
+        /// Their kind.
+        kind: Kind,
+        /// Which.
+        keys: KeyMatch,
+    },
+    /// Add an object or change it, with all that it brings.
+    Upsert(Expansion),
+}
+
+/// An object with the rows that it brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expansion {
+    /// The verb, as the table spells it.
+    pub verb: &'static str,
+    /// The object's own row.
+    pub main: ObjectRow,
+    /// Rows of other kinds, sorted by kind and key, each key once.
+    pub owned: Vec<ObjectRow>,
+    /// Kinds that came as whole sets, sorted: rows of them that the object owned before and that are not in `owned`
+    /// are gone.
+    pub replaces: Vec<Kind>,
+    /// Hash over all of the above: equal bundles mean that nothing changed.
+    pub bundle: RowHash,
+}
+
+/// One row, ready to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectRow {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its key.
+    pub key: ObjectKey,
+    /// The encoded row.
+    pub body: Vec<u8>,
+    /// The hash of kind and row.
+    pub hash: RowHash,
+}
+
+/// A record that is set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// Line on which the record starts, from 1.
+    pub line: u64,
+    /// Byte of the input at which it starts, from 0.
+    pub byte: u64,
+    /// Its verb, where it could be read, as it was written.
+    pub verb: Option<String>,
+    /// Its kind, where the verb is known.
+    pub kind: Option<Kind>,
+    /// Its key, where it could be read, parts joined by `/`.
+    pub key: Option<String>,
+    /// What is wrong, for people.
+    pub reason: String,
+    /// What is wrong, for programs.
+    pub cause: Cause,
+}
+
+/// What is wrong with a record, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The input ends in the middle.
+    Truncated,
+    /// The body is no JSON array.
+    NotAnArray,
+    /// No valid JSON.
+    Json,
+    /// No valid UTF-8.
+    Encoding,
+    /// Larger than [`MAX_RECORD_BYTES`].
+    TooLarge,
+    /// No object with a `command`.
+    NoCommand,
+    /// A verb that the table does not have.
+    UnknownVerb,
+    /// The payload or a key field is missing.
+    Missing,
+    /// A value that its field does not take.
+    Value,
+}
+
+impl Reject {
+    /// The input ends in the middle of a record or before its closing line.
+    pub fn truncated(&self) -> bool {
+        self.cause == Cause::Truncated
+    }
+
+    /// The input as a whole is not what its producer meant to hand over: nothing of it may be loaded.
+    pub fn refuses_load(&self) -> bool {
+        matches!(self.cause, Cause::Truncated | Cause::NotAnArray)
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, byte {}", self.line, self.byte)?;
+        if let Some(verb) = &self.verb {
+            write!(f, ", {verb}")?;
+        }
+        if let Some(key) = &self.key {
+            write!(f, " {key}")?;
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+/// Where a record starts in its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Position {
+    line: u64,
+    byte: u64,
+}
+
+impl Position {
+    fn record(self, command: Result<Command, Reject>) -> Record {
+        Record { line: self.line, byte: self.byte, command }
+    }
+
+    fn reject(self, cause: Cause, reason: impl Into<String>) -> Reject {
+        let Self { line, byte } = self;
+        Reject { line, byte, verb: None, kind: None, key: None, reason: reason.into(), cause }
+    }
+
+    /// The place of a byte of the record that starts here, for people.
+    fn of(self, record: &[u8], at: usize) -> String {
+        let before = &record[..at.min(record.len())];
+        let lines = array::count_lines(before);
+        format!("line {}, byte {}", self.line + lines, self.byte + at as u64)
+    }
+}

@@ -1,0 +1,123 @@
+//! Canonical JSON: members sorted by name (the last of equal names stays), no blanks, strings with the fewest escapes,
+//! numbers as they were written.
+
+use super::json::{Cursor, Fault, Json};
+use crate::row::write_text;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Appends the canonical form of the next value.
+pub(super) fn write_canonical(cursor: &mut Cursor<'_>, out: &mut String) -> Result<(), Fault> {
+    write_nested(cursor, out, 0)
+}
+
+fn write_nested(cursor: &mut Cursor<'_>, out: &mut String, depth: usize) -> Result<(), Fault> {
+    match cursor.peek() {
+        Some(b'{') => {
+            cursor.check_depth(depth)?;
+            write_object(cursor, out, depth + 1)
+        }
+        Some(b'[') => {
+            cursor.check_depth(depth)?;
+            write_array(cursor, out, depth + 1)
+        }
+        _ => {
+            match cursor.value()? {
+                Json::Bool(value) => out.push_str(if value { "true" } else { "false" }),
+                Json::Number(number) => out.push_str(number),
+                Json::Text(text) => write_text(&text.value()?, out),
+                Json::Null | Json::Nested(_) => out.push_str("null"), // nested ones were met above
+            }
+            Ok(())
+        }
+    }
+}
+
+fn write_array(cursor: &mut Cursor<'_>, out: &mut String, depth: usize) -> Result<(), Fault> {
+    cursor.enter(b'[', "expected `[`")?;
+    out.push('[');
+    let (start, mut first) = (out.len(), true);
+    while cursor.element(&mut first)? {
+        if out.len() > start {
+            out.push(',');
+        }
+        write_nested(cursor, out, depth)?;
+    }
+    out.push(']');
+    Ok(())
+}
+
+/// Members are written as they come, and put in order afterwards where they are not.
+fn write_object(cursor: &mut Cursor<'_>, out: &mut String, depth: usize) -> Result<(), Fault> {
+    cursor.enter(b'{', "expected `{`")?;
+    out.push('{');
+    let (start, mut first) = (out.len(), true);
+    let mut members: Vec<(Cow<'_, str>, Range<usize>)> = Vec::new();
+    while let Some(name) = cursor.member(&mut first)? {
+        let name = name.value()?;
+        if out.len() > start {
+            out.push(',');
+        }
+        let from = out.len();
+        write_text(&name, out);
+        out.push(':');
+        write_nested(cursor, out, depth)?;
+        members.push((name, from..out.len()));
+    }
+    if !members.is_sorted_by(|(left, _), (right, _)| left < right) {
+        members.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let mut sorted = String::with_capacity(out.len() - start);
+        for (at, (name, range)) in members.iter().enumerate() {
+            if members.get(at + 1).is_some_and(|(next, _)| next == name) {
+                continue;
+            }
+            if !sorted.is_empty() {
+                sorted.push(',');
+            }
+            sorted.push_str(&out[range.clone()]);
+        }
+        out.truncate(start);
+        out.push_str(&sorted);
+    }
+    out.push('}');
+    Ok(())
+}
+
+/// Appends an object of these members in canonical form.
+pub(super) fn write_members(mut members: Vec<(Cow<'_, str>, &str)>, out: &mut String) -> Result<(), Fault> {
+    members.sort_by(|(left, _), (right, _)| left.cmp(right));
+    out.push('{');
+    let start = out.len();
+    for (at, (name, value)) in members.iter().enumerate() {
+        if members.get(at + 1).is_some_and(|(next, _)| next == name) {
+            continue;
+        }
+        if out.len() > start {
+            out.push(',');
+        }
+        write_text(name, out);
+        out.push(':');
+        write_canonical(&mut Cursor::new(value), out)?;
+    }
+    out.push('}');
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_have_one_form() {
+        let mut out = String::new();
+        write_canonical(
+            &mut Cursor::new("{ \"b\" : [1.50, \"\\u0410\\/\\n\", {}] , \"a\":null, \"b\":[ true , [] ]}"),
+            &mut out,
+        )
+        .unwrap();
+        assert_eq!(out, r#"{"a":null,"b":[true,[]]}"#);
+        out.clear();
+        write_canonical(&mut Cursor::new("[1.50,\"\\u0410\\/\\n\\u0001\"]"), &mut out).unwrap();
+        assert_eq!(out, "[1.50,\"А/\\n\\u0001\"]");
+    }
+}

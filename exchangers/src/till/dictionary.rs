@@ -1,0 +1,98 @@
+//! `dictionaries.db`: goods, prices, cashiers as the POS reads them. The loader writes it.
+//!
+//! - One table a kind (see [`crate::kinds`]) with the kind's columns and `extra`, the unknown fields as JSON. Money is in
+//!   kopecks, quantities in thousandths. The view `goods` answers what a POS asks of a barcode.
+//! - A package is applied in one transaction, or not at all: rows, `tillway_cursor` and `tillway_digest` (rows and digest
+//!   of each kind) move together. Readers see the old state or the new one and are never blocked (WAL).
+//! - `synchronous=FULL`: with one commit a package that is one sync, and "applied" stays true when the power goes.
+//! - Rows that somebody else writes leave a mark: triggers put the kind into `tillway_touched`, and the loader, whose
+//!   connection runs no triggers, recounts marked kinds from their columns at the next load. What then does not agree
+//!   with the package is rolled back and named.
+//! - A second loader is refused by a lock on `dictionaries.db.lock`, which ends with its process.
+//!
+//! The schema is made from the table of kinds: what a newer version declares in addition (kinds, columns at the end,
+//! indexes) is added on opening. Tables and columns that are not known stay as they are.
+
+mod apply;
+mod loader;
+mod schema;
+mod shelf;
+mod state;
+mod statements;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+pub use apply::{Applied, ApplyError, Loaded};
+pub use loader::{Loader, set_aside};
+pub use shelf::{Good, Shelf};
+pub use state::{KindState, State};
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long the loader waits for somebody else's write: a person with a tool, since there is no other writer.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why `dictionaries.db` cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another loader has it.
+    #[error("{} is in use by another loader (lock {})", path.display(), lock.display())]
+    InUse {
+        /// The database.
+        path: PathBuf,
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// The lock could not be taken.
+    #[error("failed to lock {}", lock.display())]
+    Lock {
+        /// The lock file.
+        lock: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A newer program made it.
+    #[error("{} was made by a newer version (schema {found}, this program knows {known}): upgrade it", path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema known here.
+        known: i64,
+    },
+    /// It cannot be opened or brought up to date.
+    #[error("failed to open {}", path.display())]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The schema could not be made.
+    #[error("failed to bring the schema of {} up to date", path.display())]
+    Migrate {
+        /// The database.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: rusqlite_migration::Error,
+    },
+}
+
+impl OpenError {
+    /// Whether the file is no sound database: [`set_aside`] makes room for a new one.
+    pub fn is_corrupt(&self) -> bool {
+        matches!(self, Self::Database { source, .. } if corrupt(source))
+    }
+}
+
+fn corrupt(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+}

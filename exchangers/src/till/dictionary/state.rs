@@ -1,0 +1,108 @@
+//! What the till has: cursor, package, counts.
+
+use super::tally::{self, Tally};
+use super::{BUSY_TIMEOUT, OpenError};
+use crate::kinds::{self, Kind};
+use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, TransactionBehavior, params};
+use std::path::Path;
+use tillway_proto::{Digest, PackageName, Revision};
+
+/// What a till's dictionary holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    /// The revision applied; 0 before the first package.
+    pub cursor: Revision,
+    /// The package that brought it there.
+    pub package: Option<PackageName>,
+    /// When.
+    pub applied_at: Option<Timestamp>,
+    /// Ids of the nodes whose overlay it is.
+    pub layers: Vec<String>,
+    /// Rows over all kinds.
+    pub rows: u64,
+    /// Every kind that has rows.
+    pub kinds: Vec<KindState>,
+}
+
+/// What a till has of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KindState {
+    /// The kind.
+    pub kind: Kind,
+    /// How many rows.
+    pub rows: u64,
+    /// Their digest.
+    pub digest: Digest,
+}
+
+impl State {
+    /// Reads the state beside a loader, which is not disturbed. A file that is not there gives the empty state.
+    pub fn read(path: &Path) -> Result<Self, OpenError> {
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let read = || {
+            let mut connection = open_read_only(path)?;
+            let snapshot = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+            Self::of(&snapshot)
+        };
+        read().map_err(|source| OpenError::Database { path: path.to_path_buf(), source })
+    }
+
+    pub(super) fn of(connection: &Connection) -> rusqlite::Result<Self> {
+        let sql = "SELECT revision, package, applied_at, layers FROM tillway_cursor";
+        let mut state = connection.query_row(sql, [], Self::of_row).optional()?.unwrap_or_default();
+        let tallies = tally::stored(connection)?;
+        for kind in kinds::all() {
+            let Tally { rows, digest } = tallies[kind.index()];
+            if rows > 0 {
+                state.rows += rows;
+                state.kinds.push(KindState { kind, rows, digest });
+            }
+        }
+        Ok(state)
+    }
+
+    fn of_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            cursor: Revision(u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default()),
+            package: row.get::<_, String>(1)?.parse().ok(),
+            applied_at: row.get::<_, String>(2)?.parse().ok(),
+            layers: row.get::<_, String>(3)?.split('\n').filter(|id| !id.is_empty()).map(str::to_owned).collect(),
+            ..Self::default()
+        })
+    }
+}
+
+/// The cursor and the package that brought it there.
+pub(super) fn cursor(connection: &Connection) -> rusqlite::Result<(Revision, Option<PackageName>)> {
+    let sql = "SELECT revision, package, applied_at, layers FROM tillway_cursor";
+    let state = connection.query_row(sql, [], State::of_row).optional()?.unwrap_or_default();
+    Ok((state.cursor, state.package))
+}
+
+/// Moves the cursor.
+pub(super) fn store_cursor(
+    connection: &Connection,
+    to: Revision,
+    package: &PackageName,
+    layers: &[String],
+) -> rusqlite::Result<()> {
+    let revision = i64::try_from(to.0).unwrap_or(i64::MAX);
+    connection.execute(
+        "INSERT INTO tillway_cursor (id, revision, package, applied_at, layers) VALUES (1, ?1, ?2, ?3, ?4) \
+         ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, package = excluded.package, \
+         applied_at = excluded.applied_at, layers = excluded.layers",
+        params![revision, package.as_str(), Timestamp::now().to_string(), layers.join("\n")],
+    )?;
+    Ok(())
+}
+
+pub(super) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}

@@ -1,0 +1,55 @@
+//! Older, newer and damaged databases.
+
+use super::*;
+
+#[test]
+fn what_a_newer_version_declares_is_added_and_what_is_not_known_stays() {
+    let mut till = Till::new();
+    let overlay = Overlay::with_items(0..10, 100);
+    till.load_full(1, &overlay);
+    let path = till.path();
+    let Till { folder, loader } = till;
+    drop(loader);
+    let older = Connection::open(&path).unwrap();
+    older
+        .execute_batch(
+            "DROP VIEW goods; DROP TABLE kbkey; DROP INDEX tmc_articul; DROP TRIGGER tillway_tmc_update; \
+             ALTER TABLE tmc DROP COLUMN extendedoptions; ALTER TABLE tmc ADD COLUMN from_the_future TEXT; \
+             CREATE VIEW goods AS SELECT 1 AS price",
+        )
+        .unwrap();
+    drop(older);
+    let mut till = Till { loader: Loader::open(&path).unwrap(), folder };
+    till.assert_holds(1, &overlay);
+    let columns: i64 = till
+        .tool()
+        .query_row(
+            "SELECT count(*) FROM pragma_table_info('tmc') WHERE name IN ('extendedoptions', 'from_the_future')",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(columns, 2);
+    assert_eq!(price_of(&till.shelf(), 3), Some(Kopecks(100)));
+    till.tool().execute("UPDATE tmc SET price = 1 WHERE code = '3'", []).unwrap();
+    let next = till.package((1, &overlay), (2, &Overlay::with_items(0..11, 100)), &[]);
+    assert!(matches!(till.apply(&next), Err(ApplyError::Diverged { .. })), "the trigger is there again");
+}
+
+#[test]
+fn a_database_of_a_newer_version_and_a_damaged_one_are_told_apart() {
+    let till = Till::new();
+    till.tool().pragma_update(None, "user_version", 99).unwrap();
+    let path = till.path();
+    let Till { folder, loader } = till;
+    drop(loader);
+    let error = Loader::open(&path).unwrap_err();
+    assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error:?}");
+    assert!(error.to_string().contains("upgrade"), "{error}");
+    fs::write(&path, vec![7; 8192]).unwrap();
+    let error = Loader::open(&path).unwrap_err();
+    assert!(error.is_corrupt(), "{error:?}");
+    let broken = set_aside(&path).unwrap();
+    assert!(broken.ends_with("dictionaries.db.broken") && broken.exists());
+    Till { loader: Loader::open(&path).unwrap(), folder }.assert_holds(0, &Overlay::default());
+}

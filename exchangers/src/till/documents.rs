@@ -1,0 +1,162 @@
+//! `documents.db`: what the POS sold. The POS writes it; the unloader reads it and never writes.
+//!
+//! - A document is finished when `closed` is 1 or 2. Documents finish in any order: one with a low id may finish after
+//!   one with a high id, so the unloader keeps a low-water id and the set of ids sent above it
+//!   ([`Documents::finished_after`], [`Documents::settled_through`]).
+//! - A document that does not read (a number below zero, a time that is none) is named beside the others of its page
+//!   and holds none of them up.
+//! - Each call sees one state of the database, however the POS writes meanwhile, and never blocks it (WAL).
+//! - The tables are those of [`SCHEMA`]; more tables and columns may be there. Money is in kopecks, quantities in
+//!   thousandths, times are local, `YYYY-MM-DDTHH:MM:SS`.
+//!
+//! **Architecture invariant:** of what is here only [`writer`] writes, and only a POS calls it.
+
+mod assemble;
+mod key;
+mod reader;
+mod shifts;
+#[cfg(test)]
+mod tests;
+mod watch;
+pub mod writer;
+
+pub use reader::{BrokenDocument, Documents, Page};
+pub use shifts::ShiftRecord;
+pub use watch::DocumentsWatch;
+
+use rusqlite::Connection;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The schema of version 1.
+pub const SCHEMA: &str = include_str!("documents/schema.sql");
+
+/// How long a call waits for a lock: in WAL mode only while the POS recovers or starts. A till's POS does not take longer.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the unloader reads, table by table.
+const READ_COLUMNS: [(&str, &str); 8] = [
+    (
+        "workshift",
+        "workshiftid shopcode shiftnum cashcode scode time_beg time_end checknum1 checknum2 sumsale sumrefund countsale \
+         countrefund sumdrawer sumsalecash sumsalenoncash",
+    ),
+    (
+        "document",
+        "documentid cashcode workshiftid checknum doctype dept scode time_beg time_end sum1 disc_abs sumb vatsum closed \
+         identifier sourceidentifier frdocnum fiscalidentifier backreason",
+    ),
+    ("goodsitem", "goodsitemid documentid ttime posnum code bcode cquant price disc_abs sumi sumb opcode"),
+    ("stornogoodsitem", "documentid ttime tstime opid posnum code bcode cquant price disc_abs sumi sumb opcode"),
+    ("moneyitem", "documentid mtime opcode valcode sumb docnum"),
+    ("discitem", "goodsitemid discnumber discmode disctype discsize discsum checksum cardnumber"),
+    ("carditem", "documentid number"),
+    ("users", "workshiftid usercode username"),
+];
+
+/// Why `documents.db` cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentsError {
+    /// The POS has not made it yet.
+    #[error("{} is not there: the POS has not made it yet", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It cannot be opened.
+    #[error("failed to open {}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// Its tables are not those the unloader knows.
+    #[error("{}: table {table} has no {}: the POS program does not fit this agent", path.display(), missing.join(", "))]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// The table.
+        table: &'static str,
+        /// The columns that are missing; all of them where the table is missing.
+        missing: Vec<&'static str>,
+    },
+    /// Somebody held a lock on it for too long.
+    #[error("{}: table {table} is locked by another program", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// The table that was being read or written.
+        table: &'static str,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// Reading or writing failed; the file may be damaged.
+    #[error("{}: failed with table {table}", path.display())]
+    Query {
+        /// The file.
+        path: PathBuf,
+        /// The table that was being read or written.
+        table: &'static str,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The schema could not be made or brought up to date.
+    #[error("failed to bring the schema of {} up to date", path.display())]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: rusqlite_migration::Error,
+    },
+}
+
+impl DocumentsError {
+    /// For `map_err`: which file and table a query was about.
+    fn query(path: &Path, table: &'static str) -> impl Fn(rusqlite::Error) -> Self {
+        move |source| {
+            let path = path.to_path_buf();
+            match source.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+                    Self::Locked { path, table, source }
+                }
+                _ => Self::Query { path, table, source },
+            }
+        }
+    }
+}
+
+/// Opens for reading only; whoever does not find what it needs is told by name.
+fn open_read_only(path: &Path) -> Result<Connection, DocumentsError> {
+    use rusqlite::OpenFlags;
+    if !path.exists() {
+        return Err(DocumentsError::Missing { path: path.to_path_buf() });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    });
+    opened.map_err(|source| DocumentsError::Open { path: path.to_path_buf(), source })
+}
+
+/// Checks that every table has the columns that are read.
+fn check_schema(connection: &Connection, path: &Path) -> Result<(), DocumentsError> {
+    for (table, columns) in READ_COLUMNS {
+        let failed = DocumentsError::query(path, table);
+        let mut statement = connection.prepare("SELECT lower(name) FROM pragma_table_info(?1)").map_err(&failed)?;
+        let present = statement.query_map([table], |row| row.get::<_, String>(0)).map_err(&failed)?;
+        let present: BTreeSet<String> = present.collect::<Result<_, _>>().map_err(&failed)?;
+        let missing: Vec<_> = columns.split_whitespace().filter(|column| !present.contains(*column)).collect();
+        if !missing.is_empty() {
+            return Err(DocumentsError::Schema { path: path.to_path_buf(), table, missing });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! One document with its lines, discounts, payments and cards, from the tables into a message.
+
+use super::DocumentsError;
+use super::key::{Stable, receipt_uuid};
+use super::reader::seconds;
+use jiff::civil::DateTime;
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, Row};
+use std::path::Path;
+use tillway_proto::receipt::{DocumentNumber, ShiftNumber};
+use tillway_proto::sales::{MAX_DOCUMENT_PARTS, v1};
+use tillway_proto::{ReceiptKey, TillId};
+
+/// What cannot go on: the database, or only this document (its reason, for people).
+enum Stop {
+    Database(DocumentsError),
+    Document(String),
+}
+
+type Part<T> = Result<T, Stop>;
+
+/// Reads a document. The inner error says why this one does not read.
+pub(super) fn assemble(
+    connection: &Connection,
+    path: &Path,
+    till: &TillId,
+    id: i64,
+) -> Result<Result<v1::Document, String>, DocumentsError> {
+    match (Assembly { connection, path, till }).document(id) {
+        Ok(document) => Ok(Ok(document)),
+        Err(Stop::Document(reason)) => Ok(Err(reason)),
+        Err(Stop::Database(error)) => Err(error),
+    }
+}
+
+struct Assembly<'a> {
+    connection: &'a Connection,
+    path: &'a Path,
+    till: &'a TillId,
+}
+
+impl Assembly<'_> {
+    fn document(&self, id: i64) -> Part<v1::Document> {
+        let head = self.all(
+            "document",
+            "SELECT d.checknum, d.doctype, d.cashcode, d.scode, d.dept, d.time_beg, d.time_end, d.sum1, d.disc_abs, \
+             d.sumb, d.vatsum, d.identifier, d.sourceidentifier, d.frdocnum, d.fiscalidentifier, d.backreason, w.shiftnum \
+             FROM document d LEFT JOIN workshift w USING (workshiftid) WHERE d.documentid = ?1",
+            id,
+            |row| self.head(id, row),
+        )?;
+        let head = head.into_iter().next().ok_or_else(|| Stop::Document("it is not there any more".to_owned()))?;
+        Ok(v1::Document {
+            lines: self.lines(id)?,
+            voided_lines: self.all(
+                "stornogoodsitem",
+                "SELECT posnum, code, bcode, opcode, cquant, price, sumi, disc_abs, sumb, coalesce(tstime, ttime), opid \
+                 FROM stornogoodsitem WHERE documentid = ?1 ORDER BY posnum, stornogoodsitemid",
+                id,
+                |row| line(row, row.get::<_, Option<String>>(10)?.unwrap_or_default()),
+            )?,
+            payments: self.all(
+                "moneyitem",
+                "SELECT opcode, valcode, sumb, mtime, docnum FROM moneyitem WHERE documentid = ?1 ORDER BY moneyitemid",
+                id,
+                |row| {
+                    Ok(v1::Payment {
+                        opcode: row.get(0)?,
+                        type_code: row.get(1)?,
+                        sum: row.get(2)?,
+                        time: time(row, 3)?,
+                        card_number: or_default(row, 4)?,
+                    })
+                },
+            )?,
+            cards: self.all(
+                "carditem",
+                "SELECT number FROM carditem WHERE documentid = ?1 ORDER BY carditemid",
+                id,
+                |row| row.get(0).map_err(Into::into),
+            )?,
+            ..head
+        })
+    }
+
+    fn head(&self, id: i64, row: &Row<'_>) -> Result<v1::Document, Wrong> {
+        let shift = natural(row, 16, "shiftnum of its workshift")?;
+        let number = natural(row, 0, "checknum")?;
+        let doctype = row.get(1)?;
+        let time_beg = time(row, 5)?;
+        let identifier: String = or_default(row, 11)?;
+        let stable = Stable { till: self.till, shift, number, document_id: id, doctype, time_beg: &time_beg };
+        let uuid = receipt_uuid(&identifier, &stable);
+        let key =
+            ReceiptKey { till: self.till.clone(), shift: ShiftNumber(shift), number: DocumentNumber(number), uuid };
+        Ok(v1::Document {
+            key: Some((&key).into()),
+            document_id: id,
+            doctype,
+            cash_code: or_default(row, 2)?,
+            cashier: or_default(row, 3)?,
+            department: or_default(row, 4)?,
+            time_end: time(row, 6)?,
+            sum_before: row.get(7)?,
+            discount: row.get(8)?,
+            sum: row.get(9)?,
+            vat: row.get(10)?,
+            source_identifier: or_default(row, 12)?,
+            fiscal_number: or_default(row, 13)?,
+            fiscal_identifier: or_default(row, 14)?,
+            back_reason: or_default(row, 15)?,
+            time_beg,
+            identifier,
+            ..v1::Document::default()
+        })
+    }
+
+    fn lines(&self, id: i64) -> Part<Vec<v1::Line>> {
+        let mut lines = self.all(
+            "goodsitem",
+            "SELECT posnum, code, bcode, opcode, cquant, price, sumi, disc_abs, sumb, ttime, goodsitemid FROM goodsitem \
+             WHERE documentid = ?1 ORDER BY posnum, goodsitemid",
+            id,
+            |row| Ok((row.get::<_, i64>(10)?, line(row, String::new())?)),
+        )?;
+        let discounts = self.all(
+            "discitem",
+            "SELECT d.discnumber, d.discmode, d.disctype, d.discsize, d.discsum, d.checksum, d.cardnumber, d.goodsitemid \
+             FROM goodsitem g JOIN discitem d USING (goodsitemid) WHERE g.documentid = ?1 ORDER BY d.discnumber",
+            id,
+            |row| {
+                let discount = v1::Discount {
+                    number: row.get(0)?,
+                    mode: or_default(row, 1)?,
+                    r#type: or_default(row, 2)?,
+                    size_thousandths: row.get(3)?,
+                    sum: row.get(4)?,
+                    base_sum: row.get(5)?,
+                    card_number: or_default(row, 6)?,
+                };
+                Ok((row.get::<_, i64>(7)?, discount))
+            },
+        )?;
+        for (goods_item, discount) in discounts {
+            if let Some((_, line)) = lines.iter_mut().find(|(id, _)| *id == goods_item) {
+                line.discounts.push(discount);
+            }
+        }
+        Ok(lines.into_iter().map(|(_, line)| line).collect())
+    }
+
+    fn all<T>(
+        &self,
+        table: &'static str,
+        sql: &str,
+        id: i64,
+        read: impl Fn(&Row<'_>) -> Result<T, Wrong>,
+    ) -> Part<Vec<T>> {
+        let failed = |source| Stop::Database(DocumentsError::query(self.path, table)(source));
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        let mut rows = statement.query([id]).map_err(failed)?;
+        let mut parts = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            if parts.len() == MAX_DOCUMENT_PARTS {
+                return Err(Stop::Document(format!("it has more than {MAX_DOCUMENT_PARTS} rows in {table}")));
+            }
+            parts.push(read(row).map_err(|Wrong(what)| Stop::Document(format!("table {table}: {what}")))?);
+        }
+        Ok(parts)
+    }
+}
+
+/// Why a row does not read.
+struct Wrong(String);
+
+impl From<rusqlite::Error> for Wrong {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn line(row: &Row<'_>, confirmed_by: String) -> Result<v1::Line, Wrong> {
+    Ok(v1::Line {
+        position: row.get(0)?,
+        item_code: or_default(row, 1)?,
+        barcode: or_default(row, 2)?,
+        opcode: row.get(3)?,
+        quantity: row.get(4)?,
+        price: row.get(5)?,
+        sum_before: row.get(6)?,
+        discount: row.get(7)?,
+        sum: row.get(8)?,
+        time: time(row, 9)?,
+        confirmed_by,
+        discounts: Vec::new(),
+    })
+}
+
+fn or_default<T: FromSql + Default>(row: &Row<'_>, column: usize) -> Result<T, Wrong> {
+    Ok(row.get::<_, Option<T>>(column)?.unwrap_or_default())
+}
+
+fn natural(row: &Row<'_>, column: usize, what: &str) -> Result<u64, Wrong> {
+    let value: Option<i64> = row.get(column)?;
+    let value = value.ok_or_else(|| Wrong(format!("{what} is missing")))?;
+    u64::try_from(value).map_err(|_| Wrong(format!("{what} is {value}")))
+}
+
+/// A time in the form of the wire; empty where there is none.
+fn time(row: &Row<'_>, column: usize) -> Result<String, Wrong> {
+    let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(String::new()) };
+    let time: DateTime = text.parse().map_err(|_| Wrong(format!("`{text}` is no time")))?;
+    Ok(seconds(time))
+}

@@ -1,0 +1,320 @@
+use super::writer::{CASH, NewShift, PosWriter};
+use super::*;
+use fs_err as fs;
+use jiff::civil::{date, datetime};
+use rusqlite::params;
+use tempfile::TempDir;
+use tillway_proto::TillId;
+use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::sales::v1;
+use uuid::Uuid;
+
+struct Till {
+    folder: TempDir,
+    pos: PosWriter,
+    shift: i64,
+}
+
+impl Till {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut pos = PosWriter::open(&folder.path().join("documents.db")).unwrap();
+        let shift = pos.open_shift(&new_shift(7)).unwrap();
+        Self { folder, pos, shift }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("documents.db")
+    }
+
+    fn documents(&self) -> Documents {
+        Documents::open(&self.path(), "_cash_1_00ab34ef".parse::<TillId>().unwrap()).unwrap()
+    }
+
+    fn sell(&mut self, number: u64, day: i8, finished: bool) -> i64 {
+        self.pos.add_document(self.shift, &receipt(number, day), finished).unwrap()
+    }
+
+    fn tool(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
+    }
+}
+
+fn new_shift(number: u64) -> NewShift {
+    NewShift {
+        number: ShiftNumber(number),
+        cash_code: "1".into(),
+        shop_code: "42".into(),
+        cashier: "c1".into(),
+        cashier_name: "Анна".into(),
+        time_beg: datetime(2017, 1, 2, 8, 0, 0, 0),
+    }
+}
+
+fn receipt(number: u64, day: i8) -> v1::Document {
+    let time = format!("2017-01-{day:02}T12:30:00");
+    let line = v1::Line {
+        position: 1,
+        item_code: "100".into(),
+        barcode: "4600000000017".into(),
+        opcode: 50,
+        quantity: 1500,
+        price: 5990,
+        sum_before: 8985,
+        discount: 985,
+        sum: 8000,
+        time: time.clone(),
+        ..v1::Line::default()
+    };
+    let discount = v1::Discount {
+        number: 1,
+        mode: 2,
+        r#type: 3,
+        size_thousandths: 10_960,
+        sum: 985,
+        base_sum: 8985,
+        card_number: "77".into(),
+    };
+    let payment = |opcode, type_code, sum| v1::Payment {
+        opcode,
+        type_code,
+        sum,
+        time: time.clone(),
+        card_number: if type_code == CASH { String::new() } else { "4111".into() },
+    };
+    v1::Document {
+        key: Some(v1::ReceiptKey { number, ..v1::ReceiptKey::default() }),
+        doctype: 1,
+        cash_code: "1".into(),
+        cashier: "c1".into(),
+        department: 3,
+        time_beg: time.clone(),
+        time_end: time.clone(),
+        sum_before: 8985,
+        discount: 985,
+        sum: 8000,
+        vat: 1333,
+        fiscal_number: "0001".into(),
+        lines: vec![
+            v1::Line { discounts: vec![discount], ..line.clone() },
+            v1::Line { position: 2, sum_before: 0, discount: 0, sum: 0, ..line.clone() },
+        ],
+        voided_lines: vec![v1::Line { position: 3, confirmed_by: "boss".into(), ..line }],
+        payments: vec![payment(70, 1, 5000), payment(70, 4, 4000), payment(72, 1, 1000)],
+        cards: vec!["77".into()],
+        ..v1::Document::default()
+    }
+}
+
+fn ids(page: &Page) -> Vec<i64> {
+    page.documents.iter().map(|document| document.document_id).collect()
+}
+
+#[test]
+fn a_document_comes_out_as_it_went_in() {
+    let mut till = Till::new();
+    let id = till.sell(11, 2, true);
+    let page = till.documents().finished_after(0, &BTreeSet::new(), 10).unwrap();
+    assert_eq!(page.last_id, Some(id));
+    let found = &page.documents[0];
+    let key = found.key.clone().unwrap();
+    assert_eq!((key.till_id.as_str(), key.shift, key.number, key.uuid.len()), ("_cash_1_00ab34ef", 7, 11, 16));
+    let expected = v1::Document { key: Some(key), document_id: id, ..receipt(11, 2) };
+    assert_eq!(*found, expected);
+}
+
+#[test]
+fn the_uuid_is_the_identifier_or_follows_from_what_never_changes() {
+    let mut till = Till::new();
+    let given = Uuid::new_v4();
+    let with = |identifier: &str| v1::Document { identifier: identifier.into(), ..receipt(1, 2) };
+    till.pos.add_document(till.shift, &with(&given.to_string()), true).unwrap();
+    till.pos.add_document(till.shift, &with("A-17"), true).unwrap();
+    till.pos.add_document(till.shift, &with(""), true).unwrap();
+    let uuids = |till: &Till| -> Vec<Vec<u8>> {
+        let page = till.documents().finished_after(0, &BTreeSet::new(), 10).unwrap();
+        page.documents.into_iter().map(|document| document.key.unwrap().uuid).collect()
+    };
+    let first = uuids(&till);
+    assert_eq!(first[0], given.as_bytes());
+    assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), 3);
+    till.tool().execute("UPDATE document SET update_time = 'x', frdoccopy = 1, sumb = 1, time_end = NULL", []).unwrap();
+    assert_eq!(uuids(&till), first);
+}
+
+#[test]
+fn a_document_that_finishes_late_is_not_skipped() {
+    let mut till = Till::new();
+    let first = till.sell(1, 2, true);
+    let late = till.sell(2, 2, false);
+    let third = till.sell(3, 2, true);
+    till.tool().execute("UPDATE document SET closed = 2 WHERE documentid = ?1", [third]).unwrap();
+    let mut documents = till.documents();
+    let page = documents.finished_after(0, &BTreeSet::new(), 10).unwrap();
+    assert_eq!(ids(&page), [first, third]);
+    let mut sent = BTreeSet::from([first, third]);
+    assert_eq!(documents.settled_through(0, &sent).unwrap(), first);
+    assert_eq!(documents.unsent(first, &sent).unwrap(), 0);
+
+    till.pos.finish_document(late, datetime(2017, 1, 2, 13, 0, 0, 0)).unwrap();
+    assert_eq!(documents.unsent(first, &sent).unwrap(), 1);
+    let page = documents.finished_after(first, &sent, 10).unwrap();
+    assert_eq!(ids(&page), [late]);
+    sent.insert(late);
+    assert_eq!(documents.settled_through(first, &sent).unwrap(), third);
+}
+
+#[test]
+fn pages_and_periods_hold_what_ended_in_them() {
+    let mut till = Till::new();
+    let all: Vec<i64> = (1..=9).map(|day| till.sell(u64::try_from(day).unwrap(), day, true)).collect();
+    let mut documents = till.documents();
+    let page = documents.finished_after(0, &BTreeSet::new(), 4).unwrap();
+    assert_eq!(ids(&page), all[..4]);
+    assert_eq!(ids(&documents.finished_after(all[3], &BTreeSet::new(), 100).unwrap()), all[4..]);
+    let since = datetime(2017, 1, 8, 12, 30, 0, 0);
+    assert_eq!(ids(&documents.finished_since(since, 0, 100).unwrap()), all[7..]);
+    assert_eq!(ids(&documents.finished_since(since, all[7], 100).unwrap()), all[8..]);
+    let days = documents.finished_on_days(date(2017, 1, 3), date(2017, 1, 4), 0, 100).unwrap();
+    assert_eq!(ids(&days), all[2..4]);
+    assert_eq!(documents.finished_after(all[8], &BTreeSet::new(), 4).unwrap(), Page::default());
+}
+
+#[test]
+fn a_broken_document_delays_only_itself() {
+    let mut till = Till::new();
+    let good = till.sell(1, 2, true);
+    let broken = till.sell(2, 2, true);
+    let after = till.sell(3, 2, true);
+    till.tool().execute("UPDATE document SET checknum = -5 WHERE documentid = ?1", [broken]).unwrap();
+    let page = till.documents().finished_after(0, &BTreeSet::new(), 10).unwrap();
+    assert_eq!(ids(&page), [good, after]);
+    assert_eq!(page.broken.len(), 1);
+    assert_eq!(page.broken[0].document_id, broken);
+    assert!(page.broken[0].reason.contains("checknum is -5"), "{:?}", page.broken);
+}
+
+#[test]
+fn a_closed_shift_records_what_its_documents_add_up_to() {
+    let mut till = Till::new();
+    till.sell(11, 2, true);
+    till.sell(12, 3, true);
+    let refund = v1::Document { doctype: 2, ..receipt(13, 3) };
+    till.pos.add_document(till.shift, &refund, true).unwrap();
+    let cash_in = v1::Document {
+        doctype: 3,
+        lines: Vec::new(),
+        voided_lines: Vec::new(),
+        payments: Vec::new(),
+        sum: 10_000,
+        ..receipt(16, 3)
+    };
+    till.pos.add_document(till.shift, &cash_in, true).unwrap();
+    till.sell(17, 3, false);
+    let mut documents = till.documents();
+    let open = documents.shift(ShiftNumber(7)).unwrap().unwrap();
+    assert!(!open.is_closed());
+    assert_eq!((open.shift.first_number, open.shift.last_number), (11, 17));
+    assert_eq!(documents.last_closed().unwrap(), 0);
+    assert_eq!(documents.open_shifts(10).unwrap(), [open]);
+
+    till.pos.close_shift(till.shift, datetime(2017, 1, 3, 20, 0, 0, 0)).unwrap();
+    let closed = documents.shift(ShiftNumber(7)).unwrap().unwrap();
+    let expected = v1::Shift {
+        till_id: "_cash_1_00ab34ef".into(),
+        number: 7,
+        cash_code: "1".into(),
+        shop_code: "42".into(),
+        cashier: "c1".into(),
+        time_beg: "2017-01-02T08:00:00".into(),
+        time_end: "2017-01-03T20:00:00".into(),
+        first_number: 11,
+        last_number: 17,
+        recorded_sales: 2,
+        recorded_refunds: 1,
+        recorded_sale_sum: 16_000,
+        recorded_refund_sum: 8000,
+        drawer_sum: 2 * 4000 - 4000 + 10_000,
+        counted_sales: 2,
+        counted_refunds: 1,
+        counted_sale_sum: 16_000,
+        counted_refund_sum: 8000,
+        counted_documents: 4,
+        unfinished_documents: 1,
+        recorded_sale_cash: 8000,
+        recorded_sale_noncash: 8000,
+        users: vec![v1::User { code: "c1".into(), name: "Анна".into() }],
+    };
+    assert!(closed.is_closed());
+    assert_eq!(closed.shift, expected);
+    assert_eq!(documents.last_closed().unwrap(), till.shift);
+    assert_eq!(documents.number_holes(till.shift).unwrap(), vec![14..=15]);
+    assert!(documents.shifts_after(till.shift, 10).unwrap().is_empty());
+    assert_eq!(documents.shifts_after(0, 10).unwrap().len(), 1);
+}
+
+#[test]
+fn reading_goes_on_while_the_pos_writes() {
+    let mut till = Till::new();
+    till.sell(1, 2, true);
+    let tool = till.tool();
+    tool.execute_batch("BEGIN IMMEDIATE; UPDATE document SET sumb = 1").unwrap();
+    let page = till.documents().finished_after(0, &BTreeSet::new(), 10).unwrap();
+    assert_eq!(page.documents[0].sum, 8000);
+}
+
+#[test]
+fn reading_never_writes() {
+    let mut till = Till::new();
+    till.sell(1, 2, true);
+    assert!(till.documents().connection.execute("DELETE FROM document", []).is_err());
+}
+
+#[test]
+fn a_missing_a_foreign_and_a_damaged_database_are_named() {
+    let till = Till::new();
+    let open = |path: &Path| Documents::open(path, "_cash_1_00ab34ef".parse().unwrap()).unwrap_err();
+    let elsewhere = till.folder.path().join("nowhere.db");
+    assert!(matches!(open(&elsewhere), DocumentsError::Missing { .. }));
+    till.tool().execute_batch("ALTER TABLE moneyitem DROP COLUMN valcode").unwrap();
+    let error = open(&till.path()).to_string();
+    assert!(error.contains("documents.db: table moneyitem has no valcode"), "{error}");
+    fs::write(&elsewhere, vec![7; 8192]).unwrap();
+    let error = open(&elsewhere);
+    assert!(matches!(&error, DocumentsError::Query { .. } | DocumentsError::Open { .. }), "{error:?}");
+    assert!(error.to_string().contains("nowhere.db"), "{error}");
+}
+
+#[test]
+fn the_watch_tells_of_commits_of_a_file_that_appears_and_of_one_that_replaces_it() {
+    let mut till = Till::new();
+    let mut watch = DocumentsWatch::new(&till.path());
+    assert!(watch.changed().unwrap());
+    assert!(!watch.changed().unwrap());
+    till.sell(1, 2, true);
+    assert!(watch.changed().unwrap());
+    assert!(!watch.changed().unwrap());
+
+    let other = till.folder.path().join("other.db");
+    let mut watch = DocumentsWatch::new(&other);
+    assert!(!watch.changed().unwrap());
+    drop(PosWriter::open(&other).unwrap());
+    assert!(watch.changed().unwrap());
+    let restored = till.folder.path().join("restored.db");
+    drop(PosWriter::open(&restored).unwrap());
+    fs::rename(&restored, &other).unwrap();
+    assert!(watch.changed().unwrap());
+    assert!(!watch.changed().unwrap());
+}
+
+#[test]
+fn a_document_with_too_many_parts_is_set_apart() {
+    let mut till = Till::new();
+    let id = till.sell(1, 2, true);
+    let tool = till.tool();
+    let insert = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= 10000) \
+                  INSERT INTO carditem (documentid, number) SELECT ?1, i FROM n";
+    tool.execute(insert, params![id]).unwrap();
+    let page = till.documents().finished_after(0, &BTreeSet::new(), 10).unwrap();
+    assert!(page.broken[0].reason.contains("carditem"), "{:?}", page.broken);
+}
