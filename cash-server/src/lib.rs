@@ -1,11 +1,22 @@
 //! The cash server: takes dictionaries from the back office and brings them to tills, takes sales from tills.
+//!
+//! ```text
+//! back office ─▶ intake ─▶ dictionary ─▶ packages ─▶ exchange ─▶ tills
+//!                          (network: who sees which layers)
+//! tills ─▶ sales ─▶ back office            rest, web, cli: people
+//! ```
+//!
+//! [`run`] puts the parts together; [`settings`] says what they are told; all SQL stands below [`store`].
 
+pub mod cli;
 pub mod dictionary;
 pub mod exchange;
 pub mod intake;
+pub mod lock;
 pub mod network;
 pub mod packages;
 pub mod rest;
+pub mod run;
 pub mod sales;
 pub mod settings;
 pub mod store;

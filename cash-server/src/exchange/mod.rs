@@ -1,1 +1,49 @@
-//! (being written)
+//! The exchange with tills: what each must have, what is on its way, what it said.
+//!
+//! [`decide`], [`hear`] and [`plan`] are pure functions over the plain data of [`model`]: what to do for a till now, what
+//! a report changes, what one pass over all tills does. [`reconciler`] carries decisions out, on a period and when poked;
+//! [`broker`] keeps the link to RabbitMQ; [`reports`] takes what tills say; [`housekeeping`] removes what is past.
+//! [`service`] is what the rest of the server asks, [`addresses`] what tills are told about this server.
+//!
+//! **Architecture invariant:** an announcement is a hint. Nothing here relies on a message having arrived: whatever was
+//! lost, doubled or late, the next pass finds the difference between a till's target and its cursor.
+
+pub mod addresses;
+pub mod broker;
+pub mod decide;
+pub mod hear;
+pub mod housekeeping;
+pub mod model;
+pub mod plan;
+pub mod reconciler;
+pub mod reports;
+pub mod service;
+
+pub use addresses::PublicAddresses;
+pub use broker::{Broker, BrokerState};
+pub use reconciler::Reconciler;
+pub use reports::{Event, Reports};
+pub use service::{ExchangeError, ExchangeParts, ExchangeService, Next, TillStatus};
+
+/// Runs blocking work of the stores off the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ExchangeError> + Send + 'static,
+) -> Result<T, ExchangeError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(ExchangeError::CutOff))
+}
+
+/// An error with all its causes, in one line.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let more = source.to_string();
+        // Some errors tell their source themselves.
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = source.source();
+    }
+    text
+}

@@ -1,1 +1,211 @@
-//! (being written)
+//! The intake: takes dictionary files of back offices in, through folders and over REST, and loads them one by one.
+//!
+//! - Each node of the network has a folder ([`folders`]); a data file with a flag beside it is one delivery. Folders are
+//!   watched, and scanned on a period in case the file system told nothing.
+//! - [`rest`] takes bodies: on disk and in the journal before the answer, so that an accepted one survives a crash.
+//! - [`worker`] picks the oldest delivery and loads it ([`load`], [`deliver`]). A load is all or nothing; it ends with a
+//!   report in the journal, in `error.txt` beside the source and in `badDicts`.
+//! - [`callbacks`] tells status servers how loads and tills come along.
+//!
+//! What is broken delays only itself: tries are counted, waits are bounded, then it is set aside with its reason.
+//! Loads go one after the other, since the dictionary has one writer.
+
+mod archive;
+pub mod callbacks;
+mod deliver;
+mod folders;
+mod load;
+mod report;
+pub mod rest;
+mod settings;
+mod source;
+#[cfg(test)]
+mod tests;
+mod watcher;
+mod worker;
+
+pub use load::MAX_KEPT_REJECTS;
+pub use report::ERROR_FILE;
+pub use settings::{
+    DEFAULT_BACKUP_DAYS, DEFAULT_BACKUP_FILES, DEFAULT_DATA_GRACE, DEFAULT_MAX_BODY_BYTES, DEFAULT_SCAN_PERIOD,
+    IntakeSettings,
+};
+
+use crate::network::Network;
+use crate::store::StoreError;
+use crate::store::dictionary::DictionaryStore;
+use crate::store::intake::LoadJournal;
+use fs_err as fs;
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tillway_proto::{LoadId, Revision, TillId};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use watcher::Watcher;
+use worker::{Next, Worker};
+
+/// Wait after the worker itself failed, before it starts over.
+const RESTART_WAIT: Duration = Duration::from_secs(5);
+
+/// Why there is no intake.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// A folder cannot be made or read.
+    #[error("failed to prepare the folders of the intake")]
+    Folder(#[source] io::Error),
+    /// The record of loads cannot be read.
+    #[error("failed to read which loads were under way")]
+    Journal(#[source] StoreError),
+    /// No client for status callbacks.
+    #[error("failed to prepare status callbacks")]
+    Client(#[source] reqwest::Error),
+}
+
+/// How far the load that is under way is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadProgress {
+    /// The load.
+    pub load: LoadId,
+    /// Records read.
+    pub records: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Bytes in all.
+    pub total_bytes: u64,
+}
+
+struct Running {
+    load: LoadId,
+    total_bytes: u64,
+    counters: Arc<load::Counters>,
+}
+
+/// Takes files in and loads them. Shared as an `Arc`.
+pub struct Intake {
+    settings: IntakeSettings,
+    dictionary: Arc<dyn DictionaryStore>,
+    journal: Arc<dyn LoadJournal>,
+    changed: Arc<Notify>,
+    /// Wakes the worker.
+    arrived: Arc<Notify>,
+    /// Wakes the callbacks.
+    callbacks: Notify,
+    running: Mutex<Option<Running>>,
+    cursors: Mutex<HashMap<TillId, Revision>>,
+    client: reqwest::Client,
+    /// A permit for each body that is being received.
+    uploads: Semaphore,
+}
+
+impl Intake {
+    /// Makes the folders, and looks after what an earlier process left. `changed` is poked after each new revision.
+    /// Blocking.
+    pub fn new(
+        settings: IntakeSettings,
+        dictionary: Arc<dyn DictionaryStore>,
+        journal: Arc<dyn LoadJournal>,
+        changed: Arc<Notify>,
+    ) -> Result<Arc<Self>, IntakeError> {
+        for folder in [&settings.inbox, &settings.bodies, &settings.backup, &settings.bad] {
+            fs::create_dir_all(folder).map_err(IntakeError::Folder)?;
+        }
+        let client = callbacks::client().map_err(IntakeError::Client)?;
+        let intake = Self {
+            settings,
+            dictionary,
+            journal,
+            changed,
+            arrived: Arc::default(),
+            callbacks: Notify::new(),
+            running: Mutex::default(),
+            cursors: Mutex::default(),
+            client,
+            uploads: Semaphore::new(rest::MAX_UPLOADS),
+        };
+        // Before anybody can hand a body over: what has no record was never accepted.
+        rest::remove_orphans(&intake)?;
+        Ok(Arc::new(intake))
+    }
+
+    /// Works until `shutdown`; a load that is under way then is rolled back and repeated at the next start.
+    pub async fn run(self: Arc<Self>, shutdown: CancellationToken) -> Result<(), IntakeError> {
+        let callbacks = tokio::spawn(callbacks::run(Arc::clone(&self), shutdown.clone()));
+        let mut kept: Option<Worker> = None;
+        while !shutdown.is_cancelled() {
+            let mut worker = match kept.take() {
+                Some(worker) => worker,
+                None => {
+                    let watcher = Watcher::start(Arc::clone(&self.arrived));
+                    Worker::new(Arc::clone(&self), watcher, shutdown.clone())
+                }
+            };
+            let turn = tokio::task::spawn_blocking(move || {
+                let next = worker.turn();
+                (worker, next)
+            })
+            .await;
+            let wait = match turn {
+                Ok((worker, next)) => {
+                    kept = Some(worker);
+                    match next {
+                        Next::AtOnce => continue,
+                        Next::In(wait) => wait,
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the intake's worker failed and starts over");
+                    RESTART_WAIT
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = self.arrived.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        if let Err(error) = callbacks.await {
+            tracing::error!(%error, "status callbacks failed");
+        }
+        Ok(())
+    }
+
+    /// The exchange says which revision a till has. To be called when it grew, and once for each till at start.
+    #[expect(clippy::unused_async, reason = "the exchange may have to wait here once several servers share a store")]
+    pub async fn notify_applied(&self, till: TillId, cursor: Revision) {
+        lock(&self.cursors).insert(till, cursor);
+        self.callbacks.notify_one();
+    }
+
+    /// The record of loads, for page and REST. Its calls block.
+    pub fn loads(&self) -> &Arc<dyn LoadJournal> {
+        &self.journal
+    }
+
+    /// How far the load that is under way is.
+    pub fn progress(&self) -> Option<LoadProgress> {
+        lock(&self.running).as_ref().map(|running| LoadProgress {
+            load: running.load,
+            records: running.counters.records.load(Ordering::Relaxed),
+            bytes: running.counters.bytes.load(Ordering::Relaxed),
+            total_bytes: running.total_bytes,
+        })
+    }
+
+    fn network(&self) -> Result<Arc<Network>, StoreError> {
+        self.dictionary.snapshot()?.network()
+    }
+
+    fn poke_exchange(&self) {
+        // Wakes all that wait now, and leaves a permit for one that looks away at this moment.
+        self.changed.notify_waiters();
+        self.changed.notify_one();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is kept under these locks is whole after every statement.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

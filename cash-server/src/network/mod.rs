@@ -1,1 +1,177 @@
-//! (being written)
+//! The network: a tree of chain, groups, shops and tills, and who may change it how.
+//!
+//! [`tree::Network`] is the whole of it in memory, immutable, shared; it also knows where each node hung at each
+//! revision, so the path of a till at an old cursor is known. [`change`] decides what is allowed, and
+//! [`NetworkService`] has the store carry it out in one transaction. A move takes a revision; nothing else here does.
+
+mod auth;
+pub mod change;
+#[cfg(test)]
+mod tests;
+pub mod token;
+pub mod tree;
+
+pub use change::NetworkChange;
+pub use token::{TillToken, TokenHash};
+pub use tree::{LayerNo, Network, Node, Parent};
+
+use crate::store::StoreError;
+use crate::store::network::NetworkStore;
+use std::sync::Arc;
+use tillway_proto::{NodeCode, NodeId, NodeLevel, Revision, TillId};
+
+/// Why the network cannot be changed so.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// No such node.
+    #[error("there is no node `{text}` in the network: look it up with `cash-server network list`")]
+    UnknownNode {
+        /// What was asked for.
+        text: String,
+    },
+    /// A level does not go there.
+    #[error(
+        "a {level} (code {code}) cannot hang under {parent}, a {}: groups and shops hang under the chain or a group, \
+         tills under a shop",
+        parent.level()
+    )]
+    Level {
+        /// Level of the node.
+        level: NodeLevel,
+        /// Code of the node.
+        code: NodeCode,
+        /// Where it was to go.
+        parent: NodeId,
+    },
+    /// A node cannot hang below itself.
+    #[error("{node} cannot move under {parent}, which is below it: move {parent} out first")]
+    Loop {
+        /// The node.
+        node: NodeId,
+        /// Where it was to go.
+        parent: NodeId,
+    },
+    /// The code is in use.
+    #[error(
+        "the code {code} is taken: {by} has it; choose another code, or remove that {level} first ({})",
+        if *level == NodeLevel::Till { "codes of tills are unique in their shop" } else { "codes of shops and groups are unique in the chain" }
+    )]
+    CodeTaken {
+        /// Level of both.
+        level: NodeLevel,
+        /// The code.
+        code: NodeCode,
+        /// Who has it.
+        by: NodeId,
+    },
+    /// Only a node without children can be removed.
+    #[error("{node} has {children} nodes below it: move or remove them first")]
+    HasChildren {
+        /// The node.
+        node: NodeId,
+        /// How many hang under it.
+        children: usize,
+    },
+    /// The root stays.
+    #[error("{node} is the chain, the root of the network: it cannot be removed")]
+    ChainStays {
+        /// The chain.
+        node: NodeId,
+    },
+    /// A name that is none.
+    #[error("`{name}` is not a name of a node: at most {max} characters, without line breaks", max = change::MAX_NAME_CHARS)]
+    Name {
+        /// Its beginning.
+        name: String,
+    },
+    /// The store failed.
+    #[error("failed to read or change the network")]
+    Store {
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+}
+
+/// A node that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// Its id.
+    pub id: NodeId,
+    /// A till's token: shown once, the server keeps only its hash.
+    pub token: Option<TillToken>,
+}
+
+/// Reads and changes the network. Cheap to clone; calls block.
+#[derive(Clone)]
+pub struct NetworkService {
+    store: Arc<dyn NetworkStore>,
+}
+
+impl NetworkService {
+    /// Over its store.
+    pub fn new(store: Arc<dyn NetworkStore>) -> Self {
+        Self { store }
+    }
+
+    /// The network as it stands.
+    pub fn current(&self) -> Result<Arc<Network>, NetworkError> {
+        self.store.network().map_err(|source| NetworkError::Store { source })
+    }
+
+    /// Makes the chain at the first start; later calls give the one that is there.
+    pub fn ensure_chain(&self, code: &NodeCode, name: &str) -> Result<NodeId, NetworkError> {
+        let id = NodeId::new(NodeLevel::Chain, code);
+        let changed = self.store.change(&mut |network| change::ensure_chain(network, &id, code, name))?;
+        Ok(changed.network.chain().map_or(id, |chain| chain.id.clone()))
+    }
+
+    /// Makes a group, a shop or a till.
+    pub fn create(
+        &self,
+        parent: &NodeId,
+        level: NodeLevel,
+        code: &NodeCode,
+        name: &str,
+    ) -> Result<Created, NetworkError> {
+        let id = NodeId::new(level, code);
+        let token = (level == NodeLevel::Till).then(TillToken::generate);
+        self.store.change(&mut |network| change::create(network, parent, &id, code, name, token.as_ref()))?;
+        tracing::info!(node = %id, parent = %parent, name, "made a node of the network");
+        Ok(Created { id, token })
+    }
+
+    /// Gives a node another name.
+    pub fn rename(&self, id: &NodeId, name: &str) -> Result<(), NetworkError> {
+        self.store.change(&mut |network| change::rename(network, id, name)).map(|_| ())
+    }
+
+    /// Hangs a node, and all below it, under another parent. Takes a revision, unless it hangs there already.
+    pub fn move_node(&self, id: &NodeId, parent: &NodeId) -> Result<Option<Revision>, NetworkError> {
+        let changed = self.store.change(&mut |network| change::move_node(network, id, parent))?;
+        if let Some(revision) = changed.revision {
+            tracing::info!(node = %id, parent = %parent, %revision, "moved a node of the network");
+        }
+        Ok(changed.revision)
+    }
+
+    /// Removes a node without children; a till's token is void from now on. Ids are never used again.
+    pub fn remove(&self, id: &NodeId) -> Result<(), NetworkError> {
+        self.store.change(&mut |network| change::remove(network, id))?;
+        tracing::info!(node = %id, "removed a node of the network");
+        Ok(())
+    }
+
+    /// Parks a till under repair, or takes it back.
+    pub fn park(&self, id: &TillId, parked: bool) -> Result<(), NetworkError> {
+        self.store.change(&mut |network| change::park(network, id, parked)).map(|_| ())
+    }
+
+    /// Gives a till a new token; the old one is void.
+    pub fn reissue_token(&self, id: &TillId) -> Result<TillToken, NetworkError> {
+        let token = TillToken::generate();
+        self.store.change(&mut |network| change::reissue_token(network, id, &token))?;
+        tracing::info!(till = %id, "gave a till a new token");
+        Ok(token)
+    }
+}

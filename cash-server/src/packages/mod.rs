@@ -1,1 +1,336 @@
-//! (being written)
+//! Packages: found or built for a till's cursor, each once, whoever asks.
+//!
+//! [`plan`] decides which package a till needs: where it starts (the newest revision at or before the cursor that
+//! changed anything for the till, so that many cursors share one file), where it leads (the till's target), and what it
+//! holds whole. [`build`] writes it from one snapshot of the dictionary. [`PackageService`] remembers what was built,
+//! lets one build where ten thousand ask, and removes files that nobody needs any more.
+
+pub mod build;
+mod flight;
+pub mod plan;
+#[cfg(test)]
+mod tests;
+
+pub use plan::Repair;
+
+use crate::dictionary::{DictionaryError, DictionaryService, View};
+use crate::network::{LayerNo, Network};
+use crate::store::StoreError;
+use crate::store::dictionary::{DictionarySnapshot, DictionaryStore};
+use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
+use flight::Flights;
+use fs_err as fs;
+use jiff::{SignedDuration, Timestamp};
+use plan::Plan;
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tillway_exchangers::package::{BuildError, PackageBuilder};
+use tillway_proto::{NodeId, PackageName, Revision, TillId};
+
+/// How often a plan is made anew because loads were faster than it: each time at least one load has ended.
+const MAX_PLANS: u32 = 8;
+
+/// Why there is no package.
+#[derive(Debug, thiserror::Error)]
+pub enum PackageError {
+    /// The till is not in the network.
+    #[error("there is no till {till} in the network: it was removed, or its agent has the id of another server's till")]
+    UnknownTill {
+        /// The till.
+        till: TillId,
+    },
+    /// The dictionary could not be read.
+    #[error("failed to read the dictionary for a package")]
+    Dictionary {
+        /// Why.
+        #[source]
+        source: DictionaryError,
+    },
+    /// The store failed.
+    #[error("failed to read or keep what a package needs")]
+    Store {
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+    /// The file could not be built.
+    #[error("failed to build the package for {till} to revision {to}")]
+    Build {
+        /// Who needs it first.
+        till: TillId,
+        /// The revision that it leads to.
+        to: Revision,
+        /// Why.
+        #[source]
+        source: BuildError,
+    },
+    /// An object vanished between two reads of one snapshot.
+    #[error("failed to build the package for {till}: {reason}; check dictionary.db with `cash-server check`")]
+    Inconsistent {
+        /// Who needs it first.
+        till: TillId,
+        /// What did not fit.
+        reason: String,
+    },
+    /// Loads follow each other too fast.
+    #[error("the dictionary changed {MAX_PLANS} times while a package for {till} was planned; it is tried again")]
+    Restless {
+        /// Who needs it.
+        till: TillId,
+    },
+    /// The folder of packages.
+    #[error("failed to look after the folder of packages")]
+    Folder {
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl From<StoreError> for PackageError {
+    // The scan of an overlay hands both on through one type.
+    fn from(source: StoreError) -> Self {
+        Self::Store { source }
+    }
+}
+
+/// A package, ready to be announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageFacts {
+    /// Its name.
+    pub name: PackageName,
+    /// Size of its file.
+    pub bytes: u64,
+    /// It applies where `from ≤ cursor < to`.
+    pub from: Revision,
+    /// The cursor afterwards.
+    pub to: Revision,
+    /// Objects inside.
+    pub objects: u64,
+    /// Path on the package host.
+    pub link: String,
+    /// Whether it stands alone: it applies whatever the till has, and at cursor `to` as well.
+    pub full: bool,
+}
+
+/// What may stay in the folder of packages beside what deliveries need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PackageLimits {
+    /// A package that nobody asked for in this time goes.
+    pub unused_for: SignedDuration,
+    /// If the folder is larger, those not asked for the longest go first.
+    pub bytes: u64,
+}
+
+impl Default for PackageLimits {
+    /// Two days, so that a till which is off over a night finds its file; 20 GiB.
+    fn default() -> Self {
+        Self { unused_for: SignedDuration::from_hours(48), bytes: 20 << 30 }
+    }
+}
+
+/// What a cleaning removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cleaned {
+    /// Files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Finds and builds packages. Cheap to clone; calls block.
+#[derive(Clone)]
+pub struct PackageService {
+    dictionary: DictionaryService,
+    memo: Arc<dyn PackageStore>,
+    folder: Arc<Path>,
+    flights: Arc<Flights>,
+}
+
+impl PackageService {
+    /// Over the dictionary, the memory of what was built, and the folder of the files, which is made when needed.
+    pub fn new(
+        dictionary: Arc<dyn DictionaryStore>,
+        memo: Arc<dyn PackageStore>,
+        folder: PathBuf,
+    ) -> Result<Self, PackageError> {
+        fs::create_dir_all(&folder).map_err(|source| PackageError::Folder { source })?;
+        // Nobody builds yet: what lies about is from a killed process.
+        if let Err(error) = PackageBuilder::remove_leftovers(&folder) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "left unfinished packages where they are");
+        }
+        let flights = Arc::new(Flights::new(std::thread::available_parallelism().map_or(1, usize::from)));
+        Ok(Self { dictionary: DictionaryService::new(dictionary), memo, folder: folder.into(), flights })
+    }
+
+    /// The package that takes a till from `cursor` to its target; none where it is there and nothing is to be repaired.
+    pub fn package_for(
+        &self,
+        till: &TillId,
+        cursor: Revision,
+        repair: &Repair,
+    ) -> Result<Option<PackageFacts>, PackageError> {
+        let mut as_full = false;
+        for _ in 0..MAX_PLANS {
+            let Some(plan) = self.plan(till, cursor, repair)? else { return Ok(None) };
+            let plan = if as_full { plan::full(plan.to_path, plan.key.to) } else { plan };
+            if let Some(facts) = self.built(&plan.key)? {
+                return Ok(Some(facts));
+            }
+            let _flight = self.flights.take(&plan.key);
+            // While this thread waited, another may have built it, or a load may have made it obsolete.
+            let (snapshot, view) = self.moment()?;
+            let Some(now) = plan_at(snapshot.as_ref(), &view, till, cursor, repair)? else { return Ok(None) };
+            if (&now.to_path, now.key.to) != (&plan.to_path, plan.key.to) || (!as_full && now.key != plan.key) {
+                continue;
+            }
+            if let Some(facts) = self.built(&plan.key)? {
+                return Ok(Some(facts));
+            }
+            let built = build::build(snapshot.as_ref(), &view.network, self.memo.as_ref(), &self.folder, till, &plan)?;
+            let Some(record) = built else {
+                as_full = true;
+                continue;
+            };
+            self.memo.keep_package(&plan.key, &record)?;
+            tracing::info!(
+                package = record.name.short(), from = %plan.key.from, to = %plan.key.to, objects = record.objects,
+                bytes = record.bytes, full = plan.is_full(), "built a package"
+            );
+            return Ok(Some(facts(&plan.key, &record)));
+        }
+        Err(PackageError::Restless { till: till.clone() })
+    }
+
+    /// The file of a package, whether it is there or not.
+    pub fn path_of(&self, name: &PackageName) -> PathBuf {
+        self.folder.join(name.file_name())
+    }
+
+    /// The folder of the files.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Removes packages beyond `limits`, and files that nothing is known of. What is `in_use` stays.
+    pub fn cleanup(&self, in_use: &HashSet<PackageName>, limits: &PackageLimits) -> Result<Cleaned, PackageError> {
+        self.cleanup_at(Timestamp::now(), in_use, limits)
+    }
+
+    fn cleanup_at(
+        &self,
+        now: Timestamp,
+        in_use: &HashSet<PackageName>,
+        limits: &PackageLimits,
+    ) -> Result<Cleaned, PackageError> {
+        let packages = self.memo.packages()?;
+        let mut total: u64 = packages.iter().map(|record| record.bytes).sum();
+        let mut cleaned = Cleaned::default();
+        let known: HashSet<PackageName> = packages.iter().map(|record| record.name.clone()).collect();
+        for record in packages.iter().filter(|record| !in_use.contains(&record.name)) {
+            let unused_for = now.duration_since(record.used_at);
+            if unused_for < GRACE || (unused_for <= limits.unused_for && total <= limits.bytes) {
+                continue;
+            }
+            // Forgotten first: a file without a memory is found below, a memory without a file is built again.
+            self.memo.forget_package(&record.name)?;
+            remove(&self.path_of(&record.name), &mut cleaned)?;
+            total = total.saturating_sub(record.bytes);
+        }
+        for entry in fs::read_dir(&*self.folder).map_err(folder)? {
+            let entry = entry.map_err(folder)?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".twp")?.parse::<PackageName>().ok())
+            else {
+                continue;
+            };
+            // One that is being built is not known yet: it is left until it has some age.
+            let age = entry.metadata().map_err(folder)?.modified().map_err(folder)?.elapsed().unwrap_or_default();
+            if !known.contains(&name) && !in_use.contains(&name) && age > UNKNOWN_FILE_AGE {
+                remove(&entry.path(), &mut cleaned)?;
+            }
+        }
+        Ok(cleaned)
+    }
+
+    fn moment(&self) -> Result<(Box<dyn DictionarySnapshot>, Arc<View>), PackageError> {
+        self.dictionary.moment().map_err(|source| PackageError::Dictionary { source })
+    }
+
+    fn plan(&self, till: &TillId, cursor: Revision, repair: &Repair) -> Result<Option<Plan>, PackageError> {
+        let (snapshot, view) = self.moment()?;
+        let target = view.target(till_no(&view.network, till)?);
+        if target == Revision::ZERO {
+            return Ok(None);
+        }
+        if cursor <= target {
+            return plan_at(snapshot.as_ref(), &view, till, cursor, repair);
+        }
+        // This database never gave out that cursor: it was restored from a backup.
+        drop(snapshot);
+        let revision = self.dictionary.store().skip_past(cursor.max(view.head))?;
+        tracing::warn!(%till, %cursor, head = %view.head, %revision,
+            "a till has a newer state than this server, which must have been restored from a backup: went on after it");
+        let (snapshot, view) = self.moment()?;
+        plan_at(snapshot.as_ref(), &view, till, cursor, repair)
+    }
+
+    fn built(&self, key: &PackageKey) -> Result<Option<PackageFacts>, PackageError> {
+        let Some(record) = self.memo.package(key)? else { return Ok(None) };
+        let there = fs::metadata(self.path_of(&record.name)).is_ok_and(|file| file.len() == record.bytes);
+        Ok(there.then(|| facts(key, &record)))
+    }
+}
+
+/// A package asked for in this time stays in any case: its delivery may be about to be recorded. More than the ten minutes
+/// by which the time of use may be late.
+const GRACE: SignedDuration = SignedDuration::from_mins(30);
+
+/// A file that nothing is known of is removed when it is that old.
+const UNKNOWN_FILE_AGE: Duration = Duration::from_hours(1);
+
+fn plan_at(
+    snapshot: &dyn DictionarySnapshot,
+    view: &View,
+    till: &TillId,
+    cursor: Revision,
+    repair: &Repair,
+) -> Result<Option<Plan>, PackageError> {
+    Ok(plan::plan(snapshot, view, till_no(&view.network, till)?, cursor, repair)?)
+}
+
+fn facts(key: &PackageKey, record: &PackageRecord) -> PackageFacts {
+    PackageFacts {
+        name: record.name.clone(),
+        bytes: record.bytes,
+        from: key.from,
+        to: key.to,
+        objects: record.objects,
+        link: format!("/packages/{}", record.name.file_name()),
+        full: key.whole == plan::ALL,
+    }
+}
+
+fn till_no(network: &Network, till: &TillId) -> Result<LayerNo, PackageError> {
+    let node = network.node(&NodeId::Till(till.clone()));
+    node.map(|node| node.no).ok_or_else(|| PackageError::UnknownTill { till: till.clone() })
+}
+
+fn folder(source: io::Error) -> PackageError {
+    PackageError::Folder { source }
+}
+
+fn remove(path: &Path, cleaned: &mut Cleaned) -> Result<(), PackageError> {
+    let bytes = match fs::metadata(path) {
+        Ok(file) => file.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(folder(error)),
+    };
+    fs::remove_file(path).map_err(folder)?;
+    cleaned.files += 1;
+    cleaned.bytes += bytes;
+    Ok(())
+}

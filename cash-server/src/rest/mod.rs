@@ -1,1 +1,109 @@
-//! (being written)
+//! REST under `/api/v1` for administrators and agents, its OpenAPI description, and package files.
+//!
+//! Promises: every answer that is not what was asked for is a [`Problem`] that says what happened, to which node, and
+//! what to do. The description at `/api/v1/openapi.json` is generated from the handlers. Handlers only translate: what
+//! is allowed and what follows is decided in the modules they call.
+
+pub mod auth;
+mod dictionary;
+mod loads;
+mod nodes;
+pub mod packages;
+pub mod problem;
+mod sales;
+mod tills;
+
+pub use problem::Problem;
+
+use crate::dictionary::DictionaryService;
+use crate::exchange::service::ExchangeService;
+use crate::network::{Network, NetworkService, TillToken};
+use crate::settings::credentials::Credentials;
+use crate::store::intake::LoadJournal;
+use crate::store::sales::SalesStore;
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use problem::blocking;
+use std::sync::Arc;
+use tillway_proto::TillId;
+use tokio::sync::Notify;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// What the handlers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct RestState {
+    /// The network's tree.
+    pub network: NetworkService,
+    /// Layers and their log.
+    pub dictionary: DictionaryService,
+    /// Loads and their reports.
+    pub journal: Arc<dyn LoadJournal>,
+    /// The exchange with tills.
+    pub exchange: ExchangeService,
+    /// Receipts, shifts, findings.
+    pub sales: Arc<dyn SalesStore>,
+    /// Wakes the reconciler.
+    pub poke: Arc<Notify>,
+}
+
+impl RestState {
+    fn cash_ini(&self, network: &Network, till: &TillId, token: &TillToken) -> Result<String, Problem> {
+        self.exchange.cash_ini(network, till, token).map_err(Problem::from)
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Tillway cash server", description = "Network, dictionaries, tills and sales of a cash server."),
+    modifiers(&Schemes)
+)]
+struct Description;
+
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_with(Default::default);
+        let http = |scheme| SecurityScheme::Http(HttpBuilder::new().scheme(scheme).build());
+        components.add_security_scheme("administrator", http(HttpAuthScheme::Basic));
+        components.add_security_scheme("till", http(HttpAuthScheme::Bearer));
+    }
+}
+
+/// The API with its description, and `/health`. `admin` are the administrator's credentials.
+pub fn router(state: RestState, admin: Arc<Credentials>) -> Router {
+    let (administration, mut description) = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(nodes::list, nodes::create))
+        .routes(routes!(nodes::show, nodes::change, nodes::remove))
+        .routes(routes!(nodes::reissue_token))
+        .routes(routes!(tills::list))
+        .routes(routes!(tills::show))
+        .routes(routes!(tills::deliveries))
+        .routes(routes!(tills::commands))
+        .routes(routes!(tills::unload))
+        .routes(routes!(tills::verify))
+        .routes(routes!(loads::list))
+        .routes(routes!(loads::show))
+        .routes(routes!(dictionary::history))
+        .routes(routes!(sales::shifts))
+        .routes(routes!(sales::totals))
+        .routes(routes!(sales::receipts))
+        .routes(routes!(sales::findings))
+        .routes(routes!(sales::close_finding))
+        .split_for_parts();
+    let (agents, of_agents) = OpenApiRouter::new().routes(routes!(tills::shift_closed)).split_for_parts();
+    description.merge(of_agents);
+
+    let described = Arc::new(description);
+    let open = Router::new()
+        .route("/api/v1/openapi.json", get(move || async move { Json(described.as_ref().clone()) }))
+        .route("/health", get(|| async { "ok\n" }));
+    administration
+        .layer(middleware::from_fn_with_state(admin, auth::administrator_only))
+        .merge(agents)
+        .with_state(state)
+        .merge(open)
+}

@@ -1,1 +1,141 @@
-//! (being written)
+//! Where layers and their log are kept.
+//!
+//! Each layer has a head, the present state of its objects, and a log of what was before. A load is one transaction on
+//! a layer; a [`DictionarySnapshot`] reads everything of one moment while loads go on.
+
+use super::StoreError;
+use crate::dictionary::entry::{Entry, KindId, LayerSpan, LoadOutcome, ObjectKey, Upsert, Version};
+use crate::network::{LayerNo, Network};
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tillway_proto::{LoadId, Revision, RowHash};
+
+/// Keeps layers and their log.
+pub trait DictionaryStore: Send + Sync {
+    /// Begins a load into a layer. Waits for the one that is under way.
+    fn begin_load(&self, layer: LayerNo, load: LoadId) -> Result<Box<dyn LoadTxn>, StoreError>;
+
+    /// One moment of everything, to read.
+    fn snapshot(&self) -> Result<Box<dyn DictionarySnapshot>, StoreError>;
+
+    /// The newest revision.
+    fn head(&self) -> Result<Revision, StoreError>;
+
+    /// The revision that a load took, with its counts; none where it changed nothing or never ended.
+    fn outcome_of(&self, load: LoadId) -> Result<Option<LoadOutcome>, StoreError>;
+
+    /// The newest revisions, newest first.
+    fn revisions(&self, limit: u32) -> Result<Vec<RevisionRecord>, StoreError>;
+
+    /// One revision.
+    fn revision(&self, revision: Revision) -> Result<Option<RevisionRecord>, StoreError>;
+
+    /// The newest revision at or before a time; zero where there is none.
+    fn revision_at(&self, time: Timestamp) -> Result<Revision, StoreError>;
+
+    /// Takes a revision above `cursor`, which a till has from a server that was newer than this database: it was restored
+    /// from a backup. Every till's target becomes that revision; what tills have between the restored head and it is
+    /// not to be built upon.
+    fn skip_past(&self, cursor: Revision) -> Result<Revision, StoreError>;
+
+    /// Forgets at most `step` old states that ended at or before `horizon`. `done` where nothing is left to forget.
+    fn prune(&self, horizon: Revision, step: u32) -> Result<Pruned, StoreError>;
+}
+
+/// A load under way: one transaction, all or nothing. Dropped without [`LoadTxn::commit`], it never was.
+pub trait LoadTxn: Send {
+    /// Puts an object and what it brought along into the layer.
+    fn upsert(&mut self, upsert: &Upsert) -> Result<(), StoreError>;
+
+    /// Takes an object and what it brought along out of the layer. False where it was not there.
+    fn delete(&mut self, kind: KindId, key: &str) -> Result<bool, StoreError>;
+
+    /// Takes all objects out whose key starts with `prefix`; how many there were.
+    fn delete_prefix(&mut self, kind: KindId, prefix: &str) -> Result<u64, StoreError>;
+
+    /// From here on objects of the kind are gone, unless the load names them again.
+    fn clear(&mut self, kind: KindId) -> Result<(), StoreError>;
+
+    /// Makes it true. Where nothing changed there is no revision. `counts.rejected` is left at zero.
+    fn commit(self: Box<Self>) -> Result<LoadOutcome, StoreError>;
+
+    /// Forgets it.
+    fn rollback(self: Box<Self>);
+}
+
+/// Everything of one moment.
+pub trait DictionarySnapshot: Send {
+    /// The newest revision of that moment.
+    fn head(&self) -> Revision;
+
+    /// The oldest revision whose state is still known.
+    fn log_start(&self) -> Revision;
+
+    /// Cursors between these two, both excluded, are of states that were lost: see [`DictionaryStore::skip_past`].
+    fn lost(&self) -> (Revision, Revision);
+
+    /// The network of that moment.
+    fn network(&self) -> Result<Arc<Network>, StoreError>;
+
+    /// All layers that hold or ever held anything.
+    fn layers(&self) -> Result<HashMap<LayerNo, LayerSpan>, StoreError>;
+
+    /// The newest revision at or before `revision` that a load of the layer took, as far as the log goes back.
+    fn newest_touch(&self, layer: LayerNo, revision: Revision) -> Result<Option<Revision>, StoreError>;
+
+    /// The objects of a layer that changed after `revision`, in no order, some perhaps twice. At most `limit`.
+    fn changed_since(&self, layer: LayerNo, revision: Revision, limit: usize) -> Result<Vec<ObjectKey>, StoreError>;
+
+    /// The objects that a layer held at `revision` or holds now, in no order, some perhaps twice. At most `limit`.
+    fn held_since(&self, layer: LayerNo, revision: Revision, limit: usize) -> Result<Vec<ObjectKey>, StoreError>;
+
+    /// The hash of an object in the head of a layer.
+    fn head_hash(&self, layer: LayerNo, key: &ObjectKey) -> Result<Option<RowHash>, StoreError>;
+
+    /// The hash of an object in a layer as it was at `revision`.
+    fn hash_at(&self, layer: LayerNo, key: &ObjectKey, revision: Revision) -> Result<Option<RowHash>, StoreError>;
+
+    /// The body of an object in the head of a layer.
+    fn body(&self, layer: LayerNo, key: &ObjectKey) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The head of a layer, one kind of it, by key: at most `limit` objects after the key `after`.
+    fn page(
+        &self,
+        layer: LayerNo,
+        kind: KindId,
+        after: Option<&str>,
+        limit: u32,
+        bodies: bool,
+    ) -> Result<Vec<Entry>, StoreError>;
+
+    /// The kinds in the head of a layer.
+    fn kinds(&self, layer: LayerNo) -> Result<Vec<KindId>, StoreError>;
+
+    /// All states of an object in a layer that are known, oldest first. At most `limit`, the newest.
+    fn history(&self, layer: LayerNo, key: &ObjectKey, limit: u32) -> Result<Vec<Version>, StoreError>;
+}
+
+/// A revision: who took it and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevisionRecord {
+    /// The revision.
+    pub revision: Revision,
+    /// When.
+    pub at: Timestamp,
+    /// The layer that was loaded, or the node that was moved.
+    pub layer: LayerNo,
+    /// The load; none for a move.
+    pub load: Option<LoadId>,
+    /// Objects added, changed and deleted.
+    pub differences: u64,
+}
+
+/// One step of pruning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pruned {
+    /// Old states forgotten.
+    pub removed: u64,
+    /// Whether nothing is left to forget.
+    pub done: bool,
+}

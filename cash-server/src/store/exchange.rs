@@ -1,1 +1,135 @@
-//! (being written)
+//! What the exchange remembers: contacts of tills, deliveries, commands, reports that were set aside.
+//!
+//! Decisions are made elsewhere (`exchange::decide`, `exchange::hear`); the store keeps and finds.
+
+use super::StoreError;
+use crate::exchange::model::{CommandState, Contact, Delivery, SentCommand, TillRecord};
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
+use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision, TillId};
+use uuid::Uuid;
+
+/// Most broken reports that are kept; the oldest go.
+pub const MAX_BROKEN_REPORTS: u32 = 1000;
+
+/// Most bytes of a broken report that are kept.
+pub const MAX_BROKEN_BYTES: usize = 16 * 1024;
+
+/// How a delivery ends by the server's decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Which one.
+    pub id: DeliveryId,
+    /// How.
+    pub state: DeliveryState,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a batch of reports changes.
+#[derive(Debug, Clone, Default)]
+pub struct HeardChanges {
+    /// Contacts as they are now.
+    pub contacts: Vec<(TillId, Contact)>,
+    /// Deliveries that moved on.
+    pub deliveries: Vec<Delivery>,
+    /// Commands that were answered.
+    pub commands: Vec<SentCommand>,
+    /// Reports that could not be understood.
+    pub broken: Vec<BrokenReport>,
+}
+
+/// A report that was set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenReport {
+    /// Counts up.
+    pub id: i64,
+    /// When it came.
+    pub at: Timestamp,
+    /// What is wrong.
+    pub reason: String,
+    /// Its beginning.
+    pub body: Vec<u8>,
+}
+
+/// Which deliveries.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    /// Only of this till.
+    pub till: Option<TillId>,
+    /// Only in this state.
+    pub state: Option<DeliveryState>,
+    /// Only those that have not ended.
+    pub open_only: bool,
+    /// Only those made before this one, to page on.
+    pub before: Option<DeliveryId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// The memory of the exchange. Calls block.
+pub trait ExchangeStore: Send + Sync {
+    /// What is known of every till that was ever heard of or delivered to.
+    fn records(&self) -> Result<HashMap<TillId, TillRecord>, StoreError>;
+
+    /// What is known of one till.
+    fn record(&self, till: &TillId) -> Result<TillRecord, StoreError>;
+
+    /// One delivery.
+    fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
+
+    /// Deliveries, newest first.
+    fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;
+
+    /// Ends deliveries that have not ended.
+    fn end(&self, ended: &[Ended], now: Timestamp) -> Result<(), StoreError>;
+
+    /// Writes new deliveries; what was open for their tills is superseded in the same transaction.
+    fn announce(&self, deliveries: &[Delivery], now: Timestamp) -> Result<(), StoreError>;
+
+    /// The broker confirmed these links; the deadline of those still announced counts from now.
+    fn confirm(&self, deliveries: &[DeliveryId], now: Timestamp) -> Result<(), StoreError>;
+
+    /// Writes what reports changed, all or nothing.
+    fn hear(&self, changes: &HeardChanges) -> Result<(), StoreError>;
+
+    /// Writes a new command.
+    fn order(&self, command: &SentCommand) -> Result<(), StoreError>;
+
+    /// One command.
+    fn command(&self, id: Uuid) -> Result<Option<SentCommand>, StoreError>;
+
+    /// Commands, newest first; those of one till where it is given.
+    fn commands(&self, till: Option<&TillId>, limit: u32) -> Result<Vec<SentCommand>, StoreError>;
+
+    /// Commands that have not ended, oldest first.
+    fn open_commands(&self) -> Result<Vec<SentCommand>, StoreError>;
+
+    /// Moves a command that has not ended to another state.
+    fn set_command(
+        &self,
+        id: Uuid,
+        state: CommandState,
+        reason: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// The broker confirmed a command; one that the till has answered already keeps its state.
+    fn set_sent(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Reports that were set aside, newest first.
+    fn broken_reports(&self, limit: u32) -> Result<Vec<BrokenReport>, StoreError>;
+
+    /// Packages that open deliveries speak of.
+    fn packages_in_use(&self) -> Result<HashSet<PackageName>, StoreError>;
+
+    /// The lowest cursor among tills, those that were never heard of left out; none where nobody was heard of.
+    fn lowest_cursor(&self, of: &HashSet<TillId>) -> Result<Option<Revision>, StoreError>;
+
+    /// Forgets tills that are no more.
+    fn forget(&self, tills: &[TillId]) -> Result<(), StoreError>;
+
+    /// Removes at most `limit` ended deliveries and commands older than `before`, never the newest delivery of a till. Says
+    /// how many went.
+    fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
+}

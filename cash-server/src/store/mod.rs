@@ -5,6 +5,60 @@
 
 pub mod dictionary;
 pub mod exchange;
+pub mod intake;
 pub mod network;
+pub mod packages;
 pub mod sales;
 pub mod sqlite;
+
+use std::error::Error;
+use std::path::PathBuf;
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be opened or brought up to date.
+    #[error("failed to open the database {}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the database says.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The database was written by a newer program.
+    #[error(
+        "the database {} has schema {found}, this program knows up to {known}: upgrade cash-server, or restore the \
+         backup made before the upgrade",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema that this program knows.
+        known: i64,
+    },
+    /// A query failed.
+    #[error("failed to {what} in {}", path.display())]
+    Query {
+        /// What was to be done, fits "failed to …".
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the database says.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A value that cannot be.
+    #[error("failed to {what} in {}: {reason}; restore the database from a backup", path.display())]
+    Corrupt {
+        /// What was to be done, fits "failed to …".
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}

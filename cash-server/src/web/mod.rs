@@ -6,17 +6,23 @@
 
 mod language;
 mod render;
+mod source;
 mod view;
 
 pub use language::Language;
 pub use render::{RenderError, Renderer};
+pub use source::ServerSource;
 pub use view::{
     Attention, BrokerView, DeliveryView, LoadView, Overview, RejectView, ShiftVerdict, ShiftView, TillCondition, TillView,
 };
 
+use crate::rest::RestState;
+use crate::rest::auth::administrator_only;
+use crate::settings::credentials::Credentials;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
@@ -60,6 +66,13 @@ pub fn router(state: WebState) -> Router {
         .route("/page.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
         .route("/page.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
         .with_state(state)
+}
+
+/// The page of a server for its administrator alone, ready to be served. `name` is the server's from its settings.
+pub fn protected(state: RestState, name: &str, admin: Arc<Credentials>) -> Result<Router, RenderError> {
+    let source = Arc::new(ServerSource::new(name.to_owned(), state));
+    let guard = middleware::from_fn_with_state(admin, administrator_only);
+    Ok(router(WebState::new(source)?).layer(guard))
 }
 
 #[derive(Deserialize)]

@@ -1,1 +1,160 @@
-//! (being written)
+//! `dictionary.db`: layers, their log, the sequence of revisions; the network lies in it too ([`super::network`]),
+//! since a move of a node takes a revision.
+//!
+//! The schema is told in `dictionary_1.sql`. Durable to a power cut.
+
+mod load;
+mod prune;
+mod snapshot;
+
+use super::connection::{Database, Durability};
+use crate::dictionary::entry::{LoadCounts, LoadOutcome};
+use crate::network::{LayerNo, Network};
+use crate::store::StoreError;
+use crate::store::dictionary::{DictionarySnapshot, DictionaryStore, LoadTxn, Pruned, RevisionRecord};
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite_migration::{M, Migrations};
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex};
+use tillway_proto::{LoadId, Revision};
+
+static MIGRATIONS: LazyLock<Migrations<'static>> =
+    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("dictionary_1.sql"))]));
+
+/// `dictionary.db`. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct DictionaryDb {
+    pub(super) database: Database,
+    /// The network as it was read last; the counter `network` in the database says whether it still holds.
+    pub(super) network: Arc<Mutex<Arc<Network>>>,
+}
+
+impl DictionaryDb {
+    /// Opens the database, and makes it when it is not there.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let database = Database::open(path, &MIGRATIONS, Durability::Full)?;
+        Ok(Self { database, network: Arc::default() })
+    }
+
+    /// The file underneath, for checks and backups.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+}
+
+impl DictionaryStore for DictionaryDb {
+    fn begin_load(&self, layer: LayerNo, load: LoadId) -> Result<Box<dyn LoadTxn>, StoreError> {
+        Ok(Box::new(load::SqliteLoad::begin(&self.database, layer, load)?))
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn DictionarySnapshot>, StoreError> {
+        Ok(Box::new(snapshot::SqliteSnapshot::begin(self)?))
+    }
+
+    fn head(&self) -> Result<Revision, StoreError> {
+        self.database.read("read the newest revision", |reader| counter(reader, "revision")).map(Revision)
+    }
+
+    fn outcome_of(&self, load: LoadId) -> Result<Option<LoadOutcome>, StoreError> {
+        self.database.read("look a load up", |reader| {
+            reader
+                .query_row("SELECT revision, added, changed, deleted FROM revision WHERE load = ?1", [load.0], |row| {
+                    let counts = LoadCounts {
+                        added: unsigned(row, 1)?,
+                        changed: unsigned(row, 2)?,
+                        deleted: unsigned(row, 3)?,
+                        ..LoadCounts::default()
+                    };
+                    Ok(LoadOutcome { revision: Some(Revision(unsigned(row, 0)?)), counts })
+                })
+                .optional()
+        })
+    }
+
+    fn revisions(&self, limit: u32) -> Result<Vec<RevisionRecord>, StoreError> {
+        self.database.read("list revisions", |reader| {
+            reader
+                .prepare_cached(&format!("{REVISIONS} ORDER BY revision DESC LIMIT ?1"))?
+                .query_map([limit], revision_record)?
+                .collect()
+        })
+    }
+
+    fn revision(&self, revision: Revision) -> Result<Option<RevisionRecord>, StoreError> {
+        self.database.read("look a revision up", |reader| {
+            reader
+                .prepare_cached(&format!("{REVISIONS} WHERE revision = ?1"))?
+                .query_row([signed(revision)], revision_record)
+                .optional()
+        })
+    }
+
+    fn revision_at(&self, time: Timestamp) -> Result<Revision, StoreError> {
+        self.database.read("look a revision up by its time", |reader| {
+            let found: Option<u64> = reader
+                .prepare_cached("SELECT revision FROM revision WHERE at <= ?1 ORDER BY revision DESC LIMIT 1")?
+                .query_row([time.as_millisecond()], |row| unsigned(row, 0))
+                .optional()?;
+            Ok(Revision(found.unwrap_or_default()))
+        })
+    }
+
+    fn skip_past(&self, cursor: Revision) -> Result<Revision, StoreError> {
+        self.database.write("skip lost revisions", |transaction| {
+            let head = counter(transaction, "revision")?;
+            if head > cursor.0 {
+                return Ok(Revision(head));
+            }
+            let next = signed(cursor.next());
+            let mut set = transaction.prepare_cached("UPDATE counter SET value = ?2 WHERE name = ?1")?;
+            set.execute(params!["lost-after", signed(Revision(head))])?;
+            set.execute(params!["lost-before", next])?;
+            set.execute(params!["revision", next])?;
+            transaction.execute("UPDATE layer SET last = ?1", [next])?;
+            // Told of the chain, since it touches every till.
+            transaction.execute(
+                "INSERT INTO revision(revision, at, layer) \
+                 SELECT ?1, ?2, min(no) FROM node WHERE no NOT IN (SELECT node FROM node_parent)",
+                params![next, Timestamp::now().as_millisecond()],
+            )?;
+            Ok(Revision(next.cast_unsigned()))
+        })
+    }
+
+    fn prune(&self, horizon: Revision, step: u32) -> Result<Pruned, StoreError> {
+        self.database.write("prune the log", |transaction| prune::step(transaction, horizon, step))
+    }
+}
+
+const REVISIONS: &str = "SELECT revision, at, layer, load, added + changed + deleted FROM revision";
+
+fn revision_record(row: &Row<'_>) -> rusqlite::Result<RevisionRecord> {
+    Ok(RevisionRecord {
+        revision: Revision(unsigned(row, 0)?),
+        at: time(row.get(1)?),
+        layer: LayerNo(row.get(2)?),
+        load: row.get::<_, Option<i64>>(3)?.map(LoadId),
+        differences: unsigned(row, 4)?,
+    })
+}
+
+pub(super) fn counter(connection: &rusqlite::Connection, name: &str) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached("SELECT value FROM counter WHERE name = ?1")?
+        .query_row([name], |row| unsigned(row, 0))
+}
+
+pub(super) fn signed(revision: Revision) -> i64 {
+    // Revisions count loads; a value beyond this, from a till's damaged state, means "the newest".
+    i64::try_from(revision.0).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(|value| u64::try_from(value).unwrap_or_default())
+}
+
+/// A stored time; one that no calendar has becomes the beginning of time, so that a damaged row does not hide others.
+pub(super) fn time(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}

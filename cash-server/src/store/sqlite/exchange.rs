@@ -1,1 +1,487 @@
-//! (being written)
+//! `exchange.db`: contacts, deliveries, commands.
+
+use super::connection::{Database, Durability};
+use crate::exchange::model::{CommandState, Contact, Delivery, Needs, SentCommand, TillRecord};
+use crate::store::StoreError;
+use crate::store::exchange::{
+    BrokenReport, DeliveryFilter, Ended, ExchangeStore, HeardChanges, MAX_BROKEN_BYTES, MAX_BROKEN_REPORTS,
+};
+use jiff::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{OptionalExtension as _, Row, Transaction, params, params_from_iter};
+use rusqlite_migration::{M, Migrations};
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::LazyLock;
+use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision, TillId};
+use uuid::Uuid;
+
+static MIGRATIONS: LazyLock<Migrations<'static>> =
+    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("exchange_1.sql"))]));
+
+const DELIVERY_COLUMNS: &str = "id, till, package, bytes, objects, from_revision, to_revision, repair, tries, state, \
+                                state_at, created_at, confirmed, reason";
+
+const COMMAND_COLUMNS: &str = "id, till, body, what, state, state_at, created_at, receipts, reason";
+
+const CONTACT_COLUMNS: &str = "till, first_at, last_at, present_since, sent_at, instance, previous_instance, state, \
+                               needs, needs_since, needs_reason, two_machines_at, went_back_at";
+
+/// [`ExchangeStore`] in one SQLite file.
+pub struct SqliteExchange {
+    database: Database,
+}
+
+impl SqliteExchange {
+    /// Opens the file, makes it where it is missing.
+    ///
+    /// Reports and links can be lost and made again, so a commit need not survive a power cut: `Normal`.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { database: Database::open(path, &MIGRATIONS, Durability::Normal)? })
+    }
+}
+
+impl ExchangeStore for SqliteExchange {
+    fn records(&self) -> Result<HashMap<TillId, TillRecord>, StoreError> {
+        self.database.read("read the tills", |reader| {
+            let mut records: HashMap<TillId, TillRecord> = HashMap::new();
+            let mut contacts = reader.prepare_cached(&format!("SELECT {CONTACT_COLUMNS} FROM contact"))?;
+            for row in contacts.query_map([], contact)? {
+                let (till, contact) = row?;
+                records.entry(till).or_default().contact = Some(contact);
+            }
+            let newest = format!(
+                "SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id IN (SELECT max(id) FROM delivery GROUP BY till)"
+            );
+            for row in reader.prepare_cached(&newest)?.query_map([], delivery)? {
+                let newest = row?;
+                let till = newest.till.clone();
+                records.entry(till).or_default().newest = Some(newest);
+            }
+            Ok(records)
+        })
+    }
+
+    fn record(&self, till: &TillId) -> Result<TillRecord, StoreError> {
+        self.database.read("read a till", |reader| {
+            let contact = reader
+                .prepare_cached(&format!("SELECT {CONTACT_COLUMNS} FROM contact WHERE till = ?"))?
+                .query_row([till.as_str()], contact)
+                .optional()?
+                .map(|(_, contact)| contact);
+            let newest = reader
+                .prepare_cached(&format!(
+                    "SELECT {DELIVERY_COLUMNS} FROM delivery WHERE till = ? ORDER BY id DESC LIMIT 1"
+                ))?
+                .query_row([till.as_str()], delivery)
+                .optional()?;
+            Ok(TillRecord { contact, newest })
+        })
+    }
+
+    fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        self.database.read("read a delivery", |reader| {
+            reader
+                .prepare_cached(&format!("SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id = ?"))?
+                .query_row([id.0.as_bytes()], delivery)
+                .optional()
+        })
+    }
+
+    fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
+        let mut sql = format!("SELECT {DELIVERY_COLUMNS} FROM delivery WHERE 1");
+        let mut values: Vec<Box<dyn rusqlite::ToSql>> = Vec::new();
+        if let Some(till) = &filter.till {
+            sql.push_str(" AND till = ?");
+            values.push(Box::new(till.as_str().to_owned()));
+        }
+        if let Some(state) = filter.state {
+            sql.push_str(" AND state = ?");
+            values.push(Box::new(state.as_str()));
+        }
+        if filter.open_only {
+            sql.push_str(" AND ended = 0");
+        }
+        if let Some(before) = filter.before {
+            sql.push_str(" AND id < ?");
+            values.push(Box::new(before.0.as_bytes().to_vec()));
+        }
+        sql.push_str(" ORDER BY id DESC LIMIT ?");
+        values.push(Box::new(filter.limit));
+        self.database.read("read deliveries", |reader| {
+            reader.prepare_cached(&sql)?.query_map(params_from_iter(values.iter()), delivery)?.collect()
+        })
+    }
+
+    fn end(&self, ended: &[Ended], now: Timestamp) -> Result<(), StoreError> {
+        self.database.write("end deliveries", |transaction| {
+            let mut update = transaction.prepare_cached(
+                "UPDATE delivery SET state = ?2, state_at = ?3, reason = ?4, ended = 1 WHERE id = ?1 AND ended = 0",
+            )?;
+            for one in ended {
+                update.execute(params![one.id.0.as_bytes(), one.state.as_str(), millis(now), one.reason])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn announce(&self, deliveries: &[Delivery], now: Timestamp) -> Result<(), StoreError> {
+        self.database.write("write deliveries", |transaction| {
+            let mut supersede = transaction.prepare_cached(
+                "UPDATE delivery SET state = ?2, state_at = ?3, reason = 'a newer delivery took its place', ended = 1
+                 WHERE till = ?1 AND ended = 0",
+            )?;
+            for delivery in deliveries {
+                let superseded = DeliveryState::Superseded.as_str();
+                supersede.execute(params![delivery.till.as_str(), superseded, millis(now)])?;
+                put_delivery(transaction, delivery)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn confirm(&self, deliveries: &[DeliveryId], now: Timestamp) -> Result<(), StoreError> {
+        self.database.write("confirm deliveries", |transaction| {
+            let mut update = transaction.prepare_cached(
+                "UPDATE delivery SET confirmed = 1, state_at = CASE state WHEN 'announced' THEN ?2 ELSE state_at END
+                 WHERE id = ?1 AND confirmed = 0",
+            )?;
+            for id in deliveries {
+                update.execute(params![id.0.as_bytes(), millis(now)])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn hear(&self, changes: &HeardChanges) -> Result<(), StoreError> {
+        self.database.write("write reports", |transaction| {
+            for (till, contact) in &changes.contacts {
+                put_contact(transaction, till, contact)?;
+            }
+            for delivery in &changes.deliveries {
+                put_delivery(transaction, delivery)?;
+            }
+            for command in &changes.commands {
+                put_command(transaction, command)?;
+            }
+            let mut broken =
+                transaction.prepare_cached("INSERT INTO broken_report (at, reason, body) VALUES (?, ?, ?)")?;
+            for report in &changes.broken {
+                let kept = &report.body[..report.body.len().min(MAX_BROKEN_BYTES)];
+                broken.execute(params![millis(report.at), report.reason, kept])?;
+            }
+            if !changes.broken.is_empty() {
+                transaction.execute(
+                    "DELETE FROM broken_report WHERE id <= (SELECT max(id) FROM broken_report) - ?",
+                    [MAX_BROKEN_REPORTS],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    fn order(&self, command: &SentCommand) -> Result<(), StoreError> {
+        self.database.write("write a command", |transaction| put_command(transaction, command))
+    }
+
+    fn command(&self, id: Uuid) -> Result<Option<SentCommand>, StoreError> {
+        self.database.read("read a command", |reader| {
+            reader
+                .prepare_cached(&format!("SELECT {COMMAND_COLUMNS} FROM command WHERE id = ?"))?
+                .query_row([id.as_bytes()], command)
+                .optional()
+        })
+    }
+
+    fn commands(&self, till: Option<&TillId>, limit: u32) -> Result<Vec<SentCommand>, StoreError> {
+        self.database.read("read commands", |reader| match till {
+            Some(till) => reader
+                .prepare_cached(&format!(
+                    "SELECT {COMMAND_COLUMNS} FROM command WHERE till = ? ORDER BY id DESC LIMIT ?"
+                ))?
+                .query_map(params![till.as_str(), limit], command)?
+                .collect(),
+            None => reader
+                .prepare_cached(&format!("SELECT {COMMAND_COLUMNS} FROM command ORDER BY id DESC LIMIT ?"))?
+                .query_map([limit], command)?
+                .collect(),
+        })
+    }
+
+    fn open_commands(&self) -> Result<Vec<SentCommand>, StoreError> {
+        self.database.read("read open commands", |reader| {
+            reader
+                .prepare_cached(&format!("SELECT {COMMAND_COLUMNS} FROM command WHERE ended = 0 ORDER BY id"))?
+                .query_map([], command)?
+                .collect()
+        })
+    }
+
+    fn set_command(
+        &self,
+        id: Uuid,
+        state: CommandState,
+        reason: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database.write("move a command on", |transaction| {
+            transaction
+                .execute(
+                    "UPDATE command SET state = ?2, state_at = ?3, reason = ?4, ended = ?5 WHERE id = ?1 AND ended = 0",
+                    params![id.as_bytes(), state.as_str(), millis(now), reason, state.is_final()],
+                )
+                .map(|_| ())
+        })
+    }
+
+    fn set_sent(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+        self.database.write("mark a command as sent", |transaction| {
+            transaction
+                .execute(
+                    "UPDATE command SET state = 'sent', state_at = ?2 WHERE id = ?1 AND state = 'waiting'",
+                    params![id.as_bytes(), millis(now)],
+                )
+                .map(|_| ())
+        })
+    }
+
+    fn broken_reports(&self, limit: u32) -> Result<Vec<BrokenReport>, StoreError> {
+        self.database.read("read broken reports", |reader| {
+            reader
+                .prepare_cached("SELECT id, at, reason, body FROM broken_report ORDER BY id DESC LIMIT ?")?
+                .query_map([limit], |row| {
+                    Ok(BrokenReport { id: row.get(0)?, at: time(row, 1)?, reason: row.get(2)?, body: row.get(3)? })
+                })?
+                .collect()
+        })
+    }
+
+    fn packages_in_use(&self) -> Result<HashSet<PackageName>, StoreError> {
+        self.database.read("read packages in use", |reader| {
+            reader
+                .prepare_cached("SELECT DISTINCT package FROM delivery WHERE ended = 0")?
+                .query_map([], |row| parsed(row, 0))?
+                .collect()
+        })
+    }
+
+    fn lowest_cursor(&self, of: &HashSet<TillId>) -> Result<Option<Revision>, StoreError> {
+        self.database.read("read cursors", |reader| {
+            let mut lowest = None;
+            let mut query = reader.prepare_cached("SELECT till, cursor FROM contact")?;
+            for row in query.query_map([], |row| Ok((parsed::<TillId>(row, 0)?, revision(row, 1)?)))? {
+                let (till, cursor) = row?;
+                if of.contains(&till) {
+                    lowest = Some(lowest.map_or(cursor, |lowest: Revision| lowest.min(cursor)));
+                }
+            }
+            Ok(lowest)
+        })
+    }
+
+    fn forget(&self, tills: &[TillId]) -> Result<(), StoreError> {
+        self.database.write("forget tills", |transaction| {
+            for till in tills {
+                transaction.execute("DELETE FROM contact WHERE till = ?", [till.as_str()])?;
+                transaction.execute("DELETE FROM delivery WHERE till = ?", [till.as_str()])?;
+                transaction.execute("DELETE FROM command WHERE till = ?", [till.as_str()])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.database.write("remove what is past", |transaction| {
+            let deliveries = transaction.execute(
+                "DELETE FROM delivery WHERE id IN (
+                     SELECT id FROM delivery AS old WHERE ended = 1 AND state_at < ?1
+                     AND EXISTS (SELECT 1 FROM delivery WHERE till = old.till AND id > old.id) LIMIT ?2)",
+                params![millis(before), limit],
+            )?;
+            let commands = transaction.execute(
+                "DELETE FROM command WHERE id IN (SELECT id FROM command WHERE ended = 1 AND state_at < ?1 LIMIT ?2)",
+                params![millis(before), limit],
+            )?;
+            Ok((deliveries + commands) as u64)
+        })
+    }
+}
+
+fn put_contact(transaction: &Transaction<'_>, till: &TillId, contact: &Contact) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO contact (till, first_at, last_at, present_since, sent_at, instance,
+             previous_instance, cursor, state, needs, needs_since, needs_reason, two_machines_at, went_back_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            till.as_str(),
+            millis(contact.first_at),
+            millis(contact.last_at),
+            millis(contact.present_since),
+            millis(contact.sent_at),
+            contact.instance.as_bytes(),
+            contact.previous_instance.as_ref().map(Uuid::as_bytes),
+            number(contact.state.cursor.0),
+            json(&contact.state)?,
+            json(&contact.needs)?,
+            contact.needs_since.map(millis),
+            contact.needs_reason,
+            contact.two_machines_at.map(millis),
+            contact.went_back_at.map(millis),
+        ])
+        .map(|_| ())
+}
+
+fn put_delivery(transaction: &Transaction<'_>, delivery: &Delivery) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(&format!(
+            "INSERT OR REPLACE INTO delivery ({DELIVERY_COLUMNS}, ended)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        ))?
+        .execute(params![
+            delivery.id.0.as_bytes(),
+            delivery.till.as_str(),
+            delivery.package.as_str(),
+            number(delivery.bytes),
+            number(delivery.objects),
+            number(delivery.from.0),
+            number(delivery.to.0),
+            json(&delivery.repair)?,
+            delivery.tries,
+            delivery.state.as_str(),
+            millis(delivery.state_at),
+            millis(delivery.created_at),
+            delivery.confirmed,
+            delivery.reason,
+            delivery.state.is_final(),
+        ])
+        .map(|_| ())
+}
+
+fn put_command(transaction: &Transaction<'_>, command: &SentCommand) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(&format!(
+            "INSERT OR REPLACE INTO command ({COMMAND_COLUMNS}, ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        ))?
+        .execute(params![
+            command.id.as_bytes(),
+            command.till.as_str(),
+            command.body,
+            command.what,
+            command.state.as_str(),
+            millis(command.state_at),
+            millis(command.created_at),
+            number(command.receipts),
+            command.reason,
+            command.state.is_final(),
+        ])
+        .map(|_| ())
+}
+
+fn contact(row: &Row<'_>) -> rusqlite::Result<(TillId, Contact)> {
+    let contact = Contact {
+        first_at: time(row, 1)?,
+        last_at: time(row, 2)?,
+        present_since: time(row, 3)?,
+        sent_at: time(row, 4)?,
+        instance: uuid(row, 5)?,
+        previous_instance: row.get::<_, Option<[u8; 16]>>(6)?.map(Uuid::from_bytes),
+        state: from_json(row, 7)?,
+        needs: from_json::<Needs>(row, 8)?,
+        needs_since: some_time(row, 9)?,
+        needs_reason: row.get(10)?,
+        two_machines_at: some_time(row, 11)?,
+        went_back_at: some_time(row, 12)?,
+    };
+    Ok((parsed(row, 0)?, contact))
+}
+
+fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    Ok(Delivery {
+        id: DeliveryId(uuid(row, 0)?),
+        till: parsed(row, 1)?,
+        package: parsed(row, 2)?,
+        bytes: unsigned(row, 3)?,
+        objects: unsigned(row, 4)?,
+        from: revision(row, 5)?,
+        to: revision(row, 6)?,
+        repair: from_json(row, 7)?,
+        tries: row.get(8)?,
+        state: parsed(row, 9)?,
+        state_at: time(row, 10)?,
+        created_at: time(row, 11)?,
+        confirmed: row.get(12)?,
+        reason: row.get(13)?,
+    })
+}
+
+fn command(row: &Row<'_>) -> rusqlite::Result<SentCommand> {
+    let word: String = row.get(4)?;
+    let state = CommandState::of_word(&word)
+        .ok_or_else(|| failed(4, Type::Text, format!("`{word}` is not a state of a command")))?;
+    Ok(SentCommand {
+        id: uuid(row, 0)?,
+        till: parsed(row, 1)?,
+        body: row.get(2)?,
+        what: row.get(3)?,
+        state,
+        state_at: time(row, 5)?,
+        created_at: time(row, 6)?,
+        receipts: unsigned(row, 7)?,
+        reason: row.get(8)?,
+    })
+}
+
+fn millis(time: Timestamp) -> i64 {
+    time.as_millisecond()
+}
+
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+fn failed(column: usize, kind: Type, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, kind, error.into())
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_millisecond(row.get(column)?).map_err(|error| failed(column, Type::Integer, error))
+}
+
+fn some_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    let found: Option<i64> = row.get(column)?;
+    found.map(|_| time(row, column)).transpose()
+}
+
+fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    u64::try_from(row.get::<_, i64>(column)?).map_err(|error| failed(column, Type::Integer, error))
+}
+
+fn revision(row: &Row<'_>, column: usize) -> rusqlite::Result<Revision> {
+    unsigned(row, column).map(Revision)
+}
+
+fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+    row.get(column).map(Uuid::from_bytes)
+}
+
+fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    row.get::<_, String>(column)?.parse().map_err(|error: T::Err| failed(column, Type::Text, error))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    serde_json::from_str(&row.get::<_, String>(column)?).map_err(|error| failed(column, Type::Text, error))
+}
+
+#[cfg(test)]
+#[path = "exchange_tests.rs"]
+mod tests;

@@ -1,8 +1,17 @@
-//! The SQLite implementation: `dictionary.db` (network, layers, log, loads), `exchange.db` (deliveries, contacts), `sales.db`.
+//! The SQLite implementation: `dictionary.db` (network, layers, log), `intake.db` (loads, status callbacks),
+//! `packages.db` (what was built), `exchange.db` (deliveries, contacts), `sales.db`.
 //!
-//! Separate files, so that a long load never blocks sales or deliveries.
+//! Separate files, so that a long load never blocks sales, deliveries or the next load's acceptance. [`connection`] is
+//! how each of them is opened.
 
+pub mod connection;
 pub mod dictionary;
 pub mod exchange;
+pub mod intake;
 pub mod network;
+pub mod packages;
 pub mod sales;
+
+pub use connection::{Database, Durability};
+pub use dictionary::DictionaryDb;
+pub use packages::PackageDb;

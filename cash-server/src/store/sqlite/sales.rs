@@ -1,1 +1,190 @@
-//! (being written)
+//! `sales.db`: receipts, shifts, checks, findings, and how far the spool is loaded.
+
+mod check;
+mod finding;
+mod load;
+mod query;
+mod row;
+mod shift;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use rusqlite::{ErrorCode, OptionalExtension, params};
+use rusqlite_migration::{M, Migrations};
+use std::path::Path;
+use std::sync::LazyLock;
+use tillway_proto::TillId;
+use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::sales::v1;
+use uuid::Uuid;
+
+use super::connection::{Database, Durability};
+use crate::sales::spool::{Held, Position};
+use crate::store::StoreError;
+use crate::store::sales::{
+    Finding, FindingFilter, Incoming, Loaded, NewFinding, Page, ReceiptView, SalesStore, ShiftFilter, ShiftView,
+    StreamNote, TillSales, TotalsBy, TotalsFilter, TotalsRow,
+};
+
+static MIGRATIONS: LazyLock<Migrations<'static>> =
+    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("sales/schema_1.sql"))]));
+
+/// Sales in an SQLite file. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SqliteSales {
+    database: Database,
+}
+
+impl SqliteSales {
+    /// Opens the file, made where it is not there.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        // Full: a segment of the spool is deleted once its receipts are here, so nobody else has them.
+        Database::open(path, &MIGRATIONS, Durability::Full).map(|database| Self { database })
+    }
+}
+
+impl SalesStore for SqliteSales {
+    fn position(&self) -> Result<Position, StoreError> {
+        self.database.read("read how far the spool is loaded", load::position)
+    }
+
+    fn load(
+        &self,
+        from: Position,
+        through: Position,
+        incoming: &[Incoming],
+        now: Timestamp,
+    ) -> Result<Loaded, StoreError> {
+        let what = "load sales";
+        let loaded = self.database.write(what, |t| {
+            if load::position(t)? != from {
+                return Ok(None);
+            }
+            load::load(t, through, incoming, now).map(Some)
+        })?;
+        loaded.ok_or_else(|| {
+            self.database.corrupt(what, "the position in the spool was moved by another process while this one loads")
+        })
+    }
+
+    fn is_about_the_data(&self, error: &StoreError) -> bool {
+        let StoreError::Query { source, .. } = error else { return false };
+        match source.downcast_ref::<rusqlite::Error>() {
+            Some(rusqlite::Error::SqliteFailure(failure, _)) => matches!(
+                failure.code,
+                ErrorCode::ConstraintViolation
+                    | ErrorCode::TypeMismatch
+                    | ErrorCode::TooBig
+                    | ErrorCode::ParameterOutOfRange
+            ),
+            Some(
+                rusqlite::Error::ToSqlConversionFailure(_)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::NulError(_),
+            ) => true,
+            _ => false,
+        }
+    }
+
+    fn held(&self, till: &TillId, shift: ShiftNumber) -> Result<Held, StoreError> {
+        self.database.read("read what is there of a shift", |c| {
+            let mut statement = c.prepare_cached("SELECT uuid FROM receipt WHERE till = ?1 AND shift = ?2")?;
+            let receipts = statement
+                .query_map(params![till.as_str(), row::number(shift.0)], |r| row::uuid(r, 0))?
+                .collect::<rusqlite::Result<Vec<Uuid>>>()?;
+            let closed: Option<bool> = c
+                .prepare_cached("SELECT time_end IS NOT NULL FROM shift WHERE till = ?1 AND number = ?2")?
+                .query_row(params![till.as_str(), row::number(shift.0)], |r| r.get(0))
+                .optional()?;
+            Ok(Held { receipts, closed: closed.unwrap_or(false) })
+        })
+    }
+
+    fn note_stream(&self, stream: &StreamNote) -> Result<Option<String>, StoreError> {
+        self.database.write("note a stream", |t| {
+            let before: Option<String> = t
+                .prepare_cached("SELECT instance FROM till WHERE till = ?1")?
+                .query_row([stream.till.as_str()], |r| r.get(0))
+                .optional()?;
+            t.prepare_cached(
+                "INSERT INTO till(till, shop, instance, agent_version, last_stream_at) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT(till) DO UPDATE SET shop = excluded.shop, instance = excluded.instance,
+                     agent_version = excluded.agent_version, last_stream_at = excluded.last_stream_at",
+            )?
+            .execute(params![
+                stream.till.as_str(),
+                stream.shop.as_str(),
+                stream.instance,
+                stream.agent_version,
+                stream.at.as_millisecond()
+            ])?;
+            Ok(before.filter(|instance| !instance.is_empty() && *instance != stream.instance))
+        })
+    }
+
+    fn add_finding(&self, finding: &NewFinding) -> Result<(), StoreError> {
+        self.database.write("note a finding", |t| finding::add(t, finding))
+    }
+
+    fn recheck_waiting(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.database.write("check waiting shifts anew", |t| check::recheck_waiting(t, now))
+    }
+
+    fn shifts(&self, filter: &ShiftFilter, page: Page) -> Result<Vec<ShiftView>, StoreError> {
+        self.database.read("list shifts", |c| shift::shifts(c, filter, page))
+    }
+
+    fn totals(&self, filter: &TotalsFilter, by: TotalsBy) -> Result<Vec<TotalsRow>, StoreError> {
+        self.database.read("total sales", |c| query::totals(c, filter, by))
+    }
+
+    fn receipts(&self, till: &TillId, shift: ShiftNumber, page: Page) -> Result<Vec<ReceiptView>, StoreError> {
+        self.database.read("list receipts", |c| query::receipts(c, till, shift, page))
+    }
+
+    fn documents(&self, till: &TillId, shift: ShiftNumber, page: Page) -> Result<Vec<v1::Document>, StoreError> {
+        self.database.read("read documents", |c| query::documents(c, till, shift, page))
+    }
+
+    fn shift_users(&self, till: &TillId, shift: ShiftNumber) -> Result<Vec<v1::User>, StoreError> {
+        self.database.read("read the users of a shift", |c| shift::users(c, till, shift))
+    }
+
+    fn findings(&self, filter: &FindingFilter, page: Page) -> Result<Vec<Finding>, StoreError> {
+        self.database.read("list findings", |c| finding::list(c, filter, page))
+    }
+
+    fn resolve_finding(&self, id: i64, now: Timestamp) -> Result<bool, StoreError> {
+        self.database.write("close a finding", |t| {
+            let sql = "UPDATE finding SET resolved_at = ?2 WHERE id = ?1 AND resolved_at IS NULL";
+            Ok(t.execute(sql, params![id, now.as_millisecond()])? > 0)
+        })
+    }
+
+    fn last_receipt_time(&self, till: &TillId) -> Result<Option<DateTime>, StoreError> {
+        self.database.read("read the last receipt of a till", |c| {
+            let sql = "SELECT last_receipt_time FROM till WHERE till = ?1";
+            let time = c.prepare_cached(sql)?.query_row([till.as_str()], |r| row::optional(r, 0)).optional()?;
+            Ok(time.flatten())
+        })
+    }
+
+    fn till_states(&self) -> Result<Vec<TillSales>, StoreError> {
+        self.database.read("list what tills unloaded", query::till_states)
+    }
+
+    fn not_handed_over(&self, page: Page) -> Result<Vec<ShiftView>, StoreError> {
+        self.database.read("list shifts to hand over", |c| shift::not_handed_over(c, page))
+    }
+
+    fn note_handed_over(&self, till: &TillId, shift: ShiftNumber, changes: i64) -> Result<(), StoreError> {
+        self.database.write("note a shift as handed over", |t| {
+            let sql = "UPDATE shift_check SET handed_over = max(handed_over, ?3) WHERE till = ?1 AND shift = ?2";
+            t.execute(sql, params![till.as_str(), row::number(shift.0), changes]).map(drop)
+        })
+    }
+
+    fn prune(&self, before: Date, limit: u32) -> Result<u64, StoreError> {
+        self.database.write("delete old receipts", |t| load::prune(t, before, limit))
+    }
+}

@@ -1,0 +1,346 @@
+//! The command line.
+//!
+//! `node …` and `till settings` work on `dictionary.db` itself, which several processes may do at the same time; a running
+//! server sees the change at its next pass, within `exchange.reconcile_period_s`. What only the running server knows
+//! (`tills`, `deliveries`, `loads`, `unload`, `verify`) is asked over its REST with the administrator's credentials from
+//! the data folder, so these commands run on the server's machine as its user.
+//!
+//! Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 the settings have faults; 4 the server does not answer.
+
+mod check;
+mod client;
+mod daemon;
+mod node;
+mod server;
+mod table;
+
+use crate::settings::{DEFAULT_SETTINGS, SETTINGS_PATH, Settings, SettingsError};
+use clap::{Args, Parser, Subcommand};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const EXIT_FAILED: u8 = 1;
+const EXIT_SETTINGS: u8 = 3;
+const EXIT_NO_SERVER: u8 = 4;
+
+/// Takes dictionaries from the back office to tills, and sales from tills.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cash-server",
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 faults in the settings, 4 the server does not answer."
+)]
+pub struct Arguments {
+    /// The settings file; by default /etc/tillway/cash-server.toml where it is there.
+    #[arg(long, short, global = true, env = "TILLWAY_SETTINGS", value_name = "FILE")]
+    pub settings: Option<PathBuf>,
+    /// Answer as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do; by default `run`.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server.
+    Run {
+        /// Leave the sales-loader to a process of its own.
+        #[arg(long)]
+        without_sales: bool,
+    },
+    /// Run the sales-loader alone, beside `run --without-sales`.
+    SalesLoader,
+    /// Check the settings and what they name; lists every fault.
+    Check,
+    /// Print the commented default settings.
+    Settings,
+    /// The network: chain, groups, shops, tills. Works beside a running server.
+    #[command(subcommand, visible_alias = "network")]
+    Node(NodeCommand),
+    /// One till.
+    #[command(subcommand)]
+    Till(TillCommand),
+    /// How every till stands. Asks the running server.
+    Tills,
+    /// Packages on their way. Asks the running server.
+    Deliveries(Listed),
+    /// Commands to tills and what became of them. Asks the running server.
+    Commands(Listed),
+    /// Loads and their reports. Asks the running server.
+    Loads {
+        /// The report of this load.
+        load: Option<i64>,
+    },
+    /// Ask a till for sales; without dates for what is missing. Asks the running server.
+    Unload {
+        /// Id, or till-<shop>-<code>.
+        till: String,
+        /// From this local time on: YYYY-MM-DDTHH:MM:SS.
+        #[arg(long, conflicts_with_all = ["from", "to"])]
+        since: Option<jiff::civil::DateTime>,
+        /// From this local day on: YYYY-MM-DD.
+        #[arg(long)]
+        from: Option<jiff::civil::Date>,
+        /// To this local day, included.
+        #[arg(long, requires = "from")]
+        to: Option<jiff::civil::Date>,
+    },
+    /// Have a till recount its whole dictionary. Asks the running server.
+    Verify {
+        /// Id, or till-<shop>-<code>.
+        till: String,
+    },
+}
+
+/// Which part of a list.
+#[derive(Debug, Args)]
+pub struct Listed {
+    /// Only of this till: id, or till-<shop>-<code>.
+    #[arg(long)]
+    pub till: Option<String>,
+    /// At most so many.
+    #[arg(long, default_value_t = 50)]
+    pub limit: u32,
+}
+
+/// What can be done with the network. Nodes are named by id, or as `All`, group-<code>, shop-<code>, till-<shop>-<code>.
+#[derive(Debug, Subcommand)]
+pub enum NodeCommand {
+    /// List all nodes.
+    List,
+    /// Make a group, a shop or a till. A till's cash.ini is printed, with its token: it is shown only now.
+    Add {
+        /// group, shop or till.
+        level: tillway_proto::NodeLevel,
+        /// Its code.
+        code: tillway_proto::NodeCode,
+        /// The node it hangs under.
+        #[arg(long, default_value = "All")]
+        parent: String,
+        /// Its name; by default its code.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Give a node another name.
+    Rename {
+        /// The node.
+        node: String,
+        /// Its new name.
+        name: String,
+    },
+    /// Hang a node, with all below it, under another.
+    Move {
+        /// The node.
+        node: String,
+        /// Its new parent.
+        parent: String,
+    },
+    /// Remove a node that has none below it.
+    Remove {
+        /// The node.
+        node: String,
+    },
+    /// Park a till: it gets nothing until it is unparked, then its newest state.
+    Park {
+        /// The till.
+        till: String,
+    },
+    /// Unpark a till.
+    Unpark {
+        /// The till.
+        till: String,
+    },
+}
+
+/// What can be done with one till.
+#[derive(Debug, Subcommand)]
+pub enum TillCommand {
+    /// Print its cash.ini. The token stands in it only with --new-token: the server keeps no token.
+    Settings {
+        /// Id, or till-<shop>-<code>.
+        till: String,
+        /// Make a new token; the old one is void at once.
+        #[arg(long)]
+        new_token: bool,
+    },
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The settings.
+    #[error(transparent)]
+    Settings(SettingsError),
+    /// `check` found faults and has told them.
+    #[error("the settings have faults")]
+    Faults,
+    /// The log.
+    #[error("failed to start the log")]
+    Logging(#[source] tillway_proto::process::LoggingError),
+    /// Signals.
+    #[error("failed to prepare for a clean stop")]
+    Signals(#[source] tillway_proto::process::ShutdownError),
+    /// The threads.
+    #[error("failed to start the threads of the server")]
+    Runtime(#[source] io::Error),
+    /// The server.
+    #[error("the server stopped")]
+    Run(#[source] crate::run::RunError),
+    /// The network's database.
+    #[error("failed to open the network")]
+    Store(#[source] crate::store::StoreError),
+    /// The network.
+    #[error(transparent)]
+    Network(crate::network::NetworkError),
+    /// A node of another level than the command is for.
+    #[error("{node} is no till: name one by id or as till-<shop>-<code>")]
+    NoTill {
+        /// What was named.
+        node: String,
+    },
+    /// The running server.
+    #[error(transparent)]
+    Client(client::ClientError),
+    /// The terminal.
+    #[error("failed to write the answer")]
+    Output(#[source] io::Error),
+}
+
+impl CliError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Settings(_) | Self::Faults => EXIT_SETTINGS,
+            Self::Client(client::ClientError::Unreachable { .. }) => EXIT_NO_SERVER,
+            _ => EXIT_FAILED,
+        }
+    }
+}
+
+/// Does what the command line says; errors go to `errors`, once, with their causes.
+pub fn run(arguments: Arguments, output: &mut dyn Write, errors: &mut dyn Write) -> ExitCode {
+    match carry_out(arguments, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell where the terminal is gone.
+            let _ = writeln!(errors, "cash-server: {}", told(&error));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn carry_out(arguments: Arguments, output: &mut dyn Write) -> Result<(), CliError> {
+    let path = settings_path(arguments.settings);
+    let load = || Settings::load(path.as_deref()).map_err(CliError::Settings);
+    let mut answer = table::Answer { output, json: arguments.json };
+    match arguments.command.unwrap_or(Command::Run { without_sales: false }) {
+        Command::Run { without_sales } => daemon::run(load()?, !without_sales),
+        Command::SalesLoader => daemon::sales_loader(load()?),
+        Command::Check => check::check(path.as_deref(), &mut answer),
+        Command::Settings => answer.text(DEFAULT_SETTINGS),
+        Command::Node(command) => node::node(&load()?, command, &mut answer),
+        Command::Till(TillCommand::Settings { till, new_token }) => {
+            node::till_settings(&load()?, &till, new_token, &mut answer)
+        }
+        Command::Tills => server::tills(&load()?, &mut answer),
+        Command::Deliveries(listed) => server::deliveries(&load()?, &listed, &mut answer),
+        Command::Commands(listed) => server::commands(&load()?, &listed, &mut answer),
+        Command::Loads { load: None } => server::loads(&load()?, &mut answer),
+        Command::Loads { load: Some(id) } => server::load(&load()?, id, &mut answer),
+        Command::Unload { till, since, from, to } => server::unload(&load()?, &till, since, from, to, &mut answer),
+        Command::Verify { till } => server::verify(&load()?, &till, &mut answer),
+    }
+}
+
+fn settings_path(given: Option<PathBuf>) -> Option<PathBuf> {
+    given.or_else(|| Some(PathBuf::from(SETTINGS_PATH)).filter(|path| Path::exists(path)))
+}
+
+/// An error with its causes, one a line.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str("\n  because: ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    fn asked(folder: &Path, line: &[&str]) -> (ExitCode, String, String) {
+        let settings = folder.join("cash-server.toml");
+        let mut words = vec!["cash-server", "--settings", settings.to_str().unwrap()];
+        words.extend(line);
+        let (mut output, mut errors) = (Vec::new(), Vec::new());
+        let code = run(Arguments::parse_from(words), &mut output, &mut errors);
+        (code, String::from_utf8(output).unwrap(), String::from_utf8(errors).unwrap())
+    }
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[server]\ndata_dir = \"data\"\npublic_host = \"10.0.0.5\"\n[rest]\nlisten = \"127.0.0.1:1\"\n";
+        fs_err::write(folder.path().join("cash-server.toml"), text).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_till_is_made_listed_parked_and_removed_without_a_server() {
+        let folder = folder();
+        let ask = |line: &[&str]| {
+            let (code, output, errors) = asked(folder.path(), line);
+            assert_eq!(code, ExitCode::SUCCESS, "{line:?}: {errors}");
+            output
+        };
+        ask(&["node", "add", "shop", "7", "--name", "North"]);
+        let ini = ask(&["node", "add", "till", "1", "--parent", "shop-7"]);
+        assert!(ini.contains("cash.token = tw1_"), "{ini}");
+        assert!(ini.contains("grpchostcs = 10.0.0.5"), "{ini}");
+        ask(&["node", "park", "till-7-1"]);
+        let listed = ask(&["node", "list"]);
+        assert!(listed.contains("shop-7") && listed.contains("North") && listed.contains("parked"), "{listed}");
+        let json: serde_json::Value = serde_json::from_str(&ask(&["--json", "node", "list"])).unwrap();
+        assert_eq!(json.as_array().unwrap().len(), 3);
+        let settings = ask(&["till", "settings", "till-7-1"]);
+        assert!(settings.contains("cash.token = \n") && settings.contains("storeid = _shop_7_"), "{settings}");
+        ask(&["node", "unpark", "till-7-1"]);
+        ask(&["node", "remove", "till-7-1"]);
+        assert!(!ask(&["node", "list"]).contains("till-7-1"));
+    }
+
+    #[test]
+    fn faults_of_settings_and_a_server_that_is_not_there_have_their_exit_codes() {
+        let folder = folder();
+        let (code, _, errors) = asked(folder.path(), &["tills"]);
+        assert_eq!(code, ExitCode::from(EXIT_FAILED), "no credentials yet: {errors}");
+        crate::settings::credentials::load_or_make(&folder.path().join("data")).unwrap();
+        let (code, _, errors) = asked(folder.path(), &["tills"]);
+        assert_eq!(code, ExitCode::from(EXIT_NO_SERVER), "{errors}");
+        fs_err::write(folder.path().join("cash-server.toml"), "[broker]\nport = 0\n").unwrap();
+        let (code, output, errors) = asked(folder.path(), &["check"]);
+        assert_eq!(code, ExitCode::from(EXIT_SETTINGS));
+        assert!(output.contains("line 2: broker.port"), "{output}{errors}");
+        let (code, _, errors) = asked(folder.path(), &["run"]);
+        assert_eq!(code, ExitCode::from(EXIT_SETTINGS));
+        assert!(errors.contains("line 2: broker.port"), "{errors}");
+    }
+
+    #[test]
+    fn the_printed_settings_are_the_default() {
+        let folder = folder();
+        assert_eq!(asked(folder.path(), &["settings"]).1, DEFAULT_SETTINGS);
+    }
+}

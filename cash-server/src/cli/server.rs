@@ -1,0 +1,116 @@
+//! Commands that ask the running server.
+
+use super::client::Client;
+use super::table::Answer;
+use super::{CliError, Listed};
+use crate::settings::Settings;
+use jiff::civil::{Date, DateTime};
+use serde_json::{Value, json};
+
+pub(super) fn tills(settings: &Settings, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    let tills = read(settings, "/api/v1/tills")?;
+    answer.table(
+        &tills,
+        &[
+            ("TILL", "/id"),
+            ("SHOP", "/shop"),
+            ("CURSOR", "/cursor"),
+            ("TARGET", "/target"),
+            ("LAST CONTACT", "/last_contact"),
+            ("SILENT", "/silent"),
+            ("NEXT", "/waits_for"),
+        ],
+    )
+}
+
+pub(super) fn deliveries(settings: &Settings, listed: &Listed, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    let deliveries = read(settings, &list("/api/v1/deliveries", listed))?;
+    answer.table(
+        &deliveries,
+        &[
+            ("MADE", "/created_at"),
+            ("TILL", "/till"),
+            ("FROM", "/from"),
+            ("TO", "/to"),
+            ("OBJECTS", "/objects"),
+            ("BYTES", "/bytes"),
+            ("STATE", "/state"),
+            ("REASON", "/reason"),
+        ],
+    )
+}
+
+pub(super) fn commands(settings: &Settings, listed: &Listed, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    let commands = read(settings, &list("/api/v1/commands", listed))?;
+    answer.table(
+        &commands,
+        &[
+            ("SINCE", "/state_at"),
+            ("TILL", "/till"),
+            ("WHAT", "/what"),
+            ("STATE", "/state"),
+            ("RECEIPTS", "/receipts"),
+            ("REASON", "/reason"),
+        ],
+    )
+}
+
+pub(super) fn loads(settings: &Settings, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    let loads = read(settings, "/api/v1/loads")?;
+    answer.table(&loads, &LOAD_COLUMNS)
+}
+
+pub(super) fn load(settings: &Settings, id: i64, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    let load = read(settings, &format!("/api/v1/loads/{id}"))?;
+    answer.text(&format!("{load:#}\n"))
+}
+
+pub(super) fn unload(
+    settings: &Settings,
+    till: &str,
+    since: Option<DateTime>,
+    from: Option<Date>,
+    to: Option<Date>,
+    answer: &mut Answer<'_>,
+) -> Result<(), CliError> {
+    let body = json!({"since": since, "from": from, "to": to});
+    ordered(settings, &format!("/api/v1/tills/{till}/unload"), &body, answer)
+}
+
+pub(super) fn verify(settings: &Settings, till: &str, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    ordered(settings, &format!("/api/v1/tills/{till}/verify"), &json!({}), answer)
+}
+
+const LOAD_COLUMNS: [(&str, &str); 9] = [
+    ("LOAD", "/id"),
+    ("NODE", "/node"),
+    ("QUEUED", "/queued_at"),
+    ("STATUS", "/status"),
+    ("REVISION", "/revision"),
+    ("ADDED", "/added"),
+    ("CHANGED", "/changed"),
+    ("DELETED", "/deleted"),
+    ("REJECTED", "/rejected"),
+];
+
+fn ordered(settings: &Settings, path: &str, body: &Value, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    let told = Client::new(settings).and_then(|client| client.post(path, body)).map_err(CliError::Client)?;
+    let line = match told["command"].as_str() {
+        Some(command) => format!("ordered; `cash-server commands` shows what becomes of {command}"),
+        None => "the same request is under way already".to_owned(),
+    };
+    answer.line(&told, &line)
+}
+
+fn read(settings: &Settings, path: &str) -> Result<Value, CliError> {
+    Client::new(settings).and_then(|client| client.read(path)).map_err(CliError::Client)
+}
+
+fn list(path: &str, listed: &Listed) -> String {
+    let mut path = format!("{path}?limit={}", listed.limit);
+    if let Some(till) = &listed.till {
+        path.push_str("&till=");
+        path.push_str(till);
+    }
+    path
+}

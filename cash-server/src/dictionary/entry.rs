@@ -1,0 +1,132 @@
+//! What layers are made of, as the store and the log see it: kinds by number, objects by key, bodies as bytes.
+
+use crate::store::StoreError;
+use crate::store::dictionary::LoadTxn;
+use tillway_exchangers::aif::{Command, Expansion, ObjectRow};
+use tillway_exchangers::kinds::Kind;
+use tillway_exchangers::row::KeyMatch;
+use tillway_proto::{Revision, RowHash};
+
+/// The stable number of a kind. A kind that this program no longer knows still has its objects in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KindId(pub u16);
+
+impl From<Kind> for KindId {
+    fn from(kind: Kind) -> Self {
+        Self(kind.id())
+    }
+}
+
+/// Which object: its kind and key. Sorted as packages are: by kind, then by the bytes of the key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectKey {
+    /// The kind.
+    pub kind: KindId,
+    /// Its key columns, joined as `exchangers` joins them.
+    pub key: String,
+}
+
+/// An object of a layer: its canonical row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The kind.
+    pub kind: KindId,
+    /// The key.
+    pub key: String,
+    /// Hash of the body, kind included.
+    pub hash: RowHash,
+    /// The encoded row, as it goes into packages.
+    pub body: Vec<u8>,
+}
+
+impl From<ObjectRow> for Entry {
+    fn from(row: ObjectRow) -> Self {
+        Self { kind: row.kind.into(), key: row.key.into_text(), hash: row.hash, body: row.body }
+    }
+}
+
+/// One upsert of a load: an object and the rows that its command brought along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upsert {
+    /// The object itself.
+    pub main: Entry,
+    /// Rows that came inside it. Where two have one key, the last counts.
+    pub owned: Vec<Entry>,
+    /// Kinds of which `owned` is the whole set: what the object brought before and not now is gone.
+    pub replaces: Vec<KindId>,
+}
+
+impl From<Expansion> for Upsert {
+    fn from(expansion: Expansion) -> Self {
+        Self {
+            main: expansion.main.into(),
+            owned: expansion.owned.into_iter().map(Entry::from).collect(),
+            replaces: expansion.replaces.into_iter().map(KindId::from).collect(),
+        }
+    }
+}
+
+/// Carries out what one record of a back office orders.
+pub fn carry_out(load: &mut dyn LoadTxn, command: Command) -> Result<(), StoreError> {
+    match command {
+        Command::Clear { kinds, .. } => kinds.iter().try_for_each(|kind| load.clear((*kind).into())),
+        Command::Delete { kind, keys: KeyMatch::Exact(key), .. } => load.delete(kind.into(), key.as_str()).map(|_| ()),
+        Command::Delete { kind, keys: KeyMatch::Prefix(prefix), .. } => {
+            load.delete_prefix(kind.into(), &prefix).map(|_| ())
+        }
+        Command::Upsert(expansion) => load.upsert(&expansion.into()),
+    }
+}
+
+/// What a load did, in objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LoadCounts {
+    /// Were not in the layer.
+    pub added: u64,
+    /// Were there, in another state.
+    pub changed: u64,
+    /// Are there no more.
+    pub deleted: u64,
+    /// Were named, and were so already.
+    pub unchanged: u64,
+    /// Records that could not be used.
+    pub rejected: u64,
+}
+
+impl LoadCounts {
+    /// Objects that are not as they were.
+    pub fn differences(&self) -> u64 {
+        self.added + self.changed + self.deleted
+    }
+}
+
+/// A committed load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadOutcome {
+    /// The revision it took; none where nothing changed.
+    pub revision: Option<Revision>,
+    /// What it did.
+    pub counts: LoadCounts,
+}
+
+/// One state of an object in a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The first revision of this state.
+    pub since: Revision,
+    /// The first revision after it; none for the present state.
+    pub until: Option<Revision>,
+    /// Hash of the body.
+    pub hash: RowHash,
+    /// The encoded row.
+    pub body: Vec<u8>,
+}
+
+/// The revisions in which a layer changed first and last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerSpan {
+    /// The first revision that put something into it.
+    pub first: Revision,
+    /// The newest revision that touched it.
+    pub last: Revision,
+}

@@ -1,0 +1,6 @@
+//! Dictionaries over their SQLite store.
+
+pub(crate) mod kit;
+mod loads;
+pub(crate) mod model;
+mod retention;

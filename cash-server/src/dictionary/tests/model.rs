@@ -1,0 +1,247 @@
+//! Random trees, loads and moves, against a model that keeps every state whole.
+
+use super::kit::{BARCODE, Chain, ITEM, entry, upsert};
+use crate::dictionary::difference::{carry_forward, difference};
+use crate::dictionary::entry::{Entry, KindId, ObjectKey};
+use crate::dictionary::{Digests, overlay};
+use crate::network::LayerNo;
+use crate::store::dictionary::{DictionarySnapshot, DictionaryStore};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+use tillway_proto::{NodeLevel, Revision, RowHash};
+
+type Overlay = BTreeMap<(KindId, String), RowHash>;
+
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    Load { node: usize, commands: Vec<Order> },
+    Move { node: usize, parent: usize },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Order {
+    Clear { barcodes_only: bool },
+    Delete { barcode: bool, key: u8 },
+    Item { key: u8, value: u8, barcodes: Vec<(u8, u8)>, whole: bool },
+    Barcode { key: u8, value: u8 },
+}
+
+pub(crate) const NODES: [&str; 9] =
+    ["All", "group-north", "group-south", "group-inner", "shop-1", "shop-2", "till-1-1", "till-1-2", "till-2-1"];
+const TILLS: [usize; 3] = [6, 7, 8];
+
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let order = prop_oneof![
+        1 => any::<bool>().prop_map(|barcodes_only| Order::Clear { barcodes_only }),
+        2 => (any::<bool>(), 0..5_u8).prop_map(|(barcode, key)| Order::Delete { barcode, key }),
+        5 => (0..4_u8, 0..3_u8, prop::collection::vec((0..5_u8, 0..3_u8), 0..3), any::<bool>())
+            .prop_map(|(key, value, barcodes, whole)| Order::Item { key, value, barcodes, whole }),
+        3 => (0..5_u8, 0..3_u8).prop_map(|(key, value)| Order::Barcode { key, value }),
+    ];
+    let step = prop_oneof![
+        4 => (0..NODES.len(), prop::collection::vec(order, 0..6)).prop_map(|(node, commands)| Step::Load { node, commands }),
+        1 => (1..NODES.len(), 0..6_usize).prop_map(|(node, parent)| Step::Move { node, parent }),
+    ];
+    prop::collection::vec(step, 1..14)
+}
+
+/// A layer as a person would keep it: value and owner of each object.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Layer(BTreeMap<(KindId, String), (RowHash, Option<String>)>);
+
+impl Layer {
+    fn put(&mut self, entry: &Entry, owner: Option<&str>) {
+        self.0.insert((entry.kind, entry.key.clone()), (entry.hash, owner.map(str::to_owned)));
+    }
+
+    fn carry_out(&mut self, order: &Order) {
+        match order {
+            Order::Clear { barcodes_only } => self.0.retain(|(kind, _), _| *barcodes_only && *kind == ITEM),
+            Order::Delete { barcode: true, key } => {
+                self.0.remove(&(BARCODE, name(*key)));
+            }
+            Order::Delete { barcode: false, key } => {
+                self.0.remove(&(ITEM, name(*key)));
+                self.0.retain(|_, (_, owner)| *owner != Some(name(*key)));
+            }
+            Order::Item { key, value, barcodes, whole } => {
+                self.put(&entry(ITEM, &name(*key), *value), None);
+                self.0.retain(|(_, barcode), (_, owner)| {
+                    !whole || *owner != Some(name(*key)) || barcodes.iter().any(|(named, _)| name(*named) == *barcode)
+                });
+                for (barcode, value) in barcodes {
+                    self.put(&entry(BARCODE, &name(*barcode), *value), Some(&name(*key)));
+                }
+            }
+            Order::Barcode { key, value } => self.put(&entry(BARCODE, &name(*key), *value), None),
+        }
+    }
+
+    fn rows(&self) -> Overlay {
+        self.0.iter().map(|(key, (hash, _))| (key.clone(), *hash)).collect()
+    }
+}
+
+fn name(key: u8) -> String {
+    char::from(b'a' + key).to_string()
+}
+
+/// The real one beside its model, with every till's overlay at every revision.
+pub(crate) struct Twin {
+    pub(crate) chain: Chain,
+    pub(crate) nodes: Vec<tillway_proto::NodeId>,
+    layers: Vec<Layer>,
+    parents: HashMap<usize, usize>,
+    pub(crate) states: Vec<[Overlay; 3]>,
+}
+
+impl Twin {
+    pub(crate) fn new() -> Self {
+        let chain = Chain::new();
+        chain.make(&chain.node("group-north"), NodeLevel::Group, "inner");
+        let nodes = NODES.iter().map(|node| chain.node(node)).collect();
+        let parents = HashMap::from([(1, 0), (2, 0), (3, 1), (4, 1), (5, 2), (6, 4), (7, 4), (8, 5)]);
+        let mut twin = Self { chain, nodes, layers: vec![Layer::default(); NODES.len()], parents, states: Vec::new() };
+        twin.states.push(twin.overlays());
+        twin
+    }
+
+    pub(crate) fn no(&self, node: usize) -> LayerNo {
+        self.chain.network.current().unwrap().node(&self.nodes[node]).unwrap().no
+    }
+
+    fn overlays(&self) -> [Overlay; 3] {
+        TILLS.map(|till| {
+            let mut path = vec![till];
+            while let Some(parent) = self.parents.get(&path[path.len() - 1]) {
+                path.push(*parent);
+            }
+            path.iter().rev().fold(Overlay::new(), |mut overlay, node| {
+                overlay.extend(self.layers[*node].rows());
+                overlay
+            })
+        })
+    }
+
+    pub(crate) fn take(&mut self, step: &Step) {
+        match step {
+            Step::Load { node, commands } => self.load(*node, commands),
+            Step::Move { node, parent } => {
+                let moved = self.chain.network.move_node(&self.nodes[*node], &self.nodes[*parent]);
+                if let Ok(Some(revision)) = moved {
+                    self.parents.insert(*node, *parent);
+                    self.states.push(self.overlays());
+                    assert_eq!(revision.0, self.states.len() as u64 - 1);
+                }
+            }
+        }
+    }
+
+    fn load(&mut self, node: usize, orders: &[Order]) {
+        let no = self.no(node);
+        let mut load = self.chain.db.begin_load(no, tillway_proto::LoadId(1)).unwrap();
+        let before = self.layers[node].rows();
+        for order in orders {
+            self.layers[node].carry_out(order);
+            match order {
+                Order::Clear { barcodes_only } => {
+                    load.clear(BARCODE).unwrap();
+                    if !barcodes_only {
+                        load.clear(ITEM).unwrap();
+                    }
+                }
+                Order::Delete { barcode, key } => {
+                    load.delete(if *barcode { BARCODE } else { ITEM }, &name(*key)).unwrap();
+                }
+                Order::Item { key, value, barcodes, whole } => {
+                    let owned = barcodes.iter().map(|(key, value)| entry(BARCODE, &name(*key), *value)).collect();
+                    let mut item = upsert(entry(ITEM, &name(*key), *value), Some(owned));
+                    item.replaces.retain(|_| *whole);
+                    load.upsert(&item).unwrap();
+                }
+                Order::Barcode { key, value } => {
+                    load.upsert(&upsert(entry(BARCODE, &name(*key), *value), None)).unwrap();
+                }
+            }
+        }
+        let outcome = load.commit().unwrap();
+        let after = self.layers[node].rows();
+        assert_eq!(self.chain.head(no), after);
+        let added = after.keys().filter(|key| !before.contains_key(*key)).count();
+        let deleted = before.keys().filter(|key| !after.contains_key(*key)).count();
+        let changed = after.iter().filter(|(key, hash)| before.get(*key).is_some_and(|old| old != *hash)).count();
+        let counts = outcome.counts;
+        assert_eq!((counts.added, counts.changed, counts.deleted), (added as u64, changed as u64, deleted as u64));
+        assert_eq!(outcome.revision.is_some(), before != after);
+        if let Some(revision) = outcome.revision {
+            self.states.push(self.overlays());
+            assert_eq!(revision.0, self.states.len() as u64 - 1);
+        }
+    }
+}
+
+fn counted(overlay: &Overlay) -> Digests {
+    let mut digests = Digests::default();
+    for ((kind, _), hash) in overlay {
+        digests.entry(*kind).add(*hash);
+    }
+    digests
+}
+
+fn differences_lead_from_every_state_to_the_present_one(twin: &Twin) {
+    let (snapshot, view) = twin.chain.dictionary.moment().unwrap();
+    let head = twin.states.last().unwrap();
+    for (till, node) in TILLS.iter().enumerate() {
+        let no = twin.no(*node);
+        let to = view.effective_path(no, view.head);
+        assert_eq!(overlay::digests(snapshot.as_ref(), &to).unwrap(), counted(&head[till]));
+        let target = view.target(no);
+        let at_target = &twin.states[usize::try_from(target.0).unwrap()];
+        assert_eq!(at_target[till], head[till]);
+        for (revision, state) in twin.states.iter().enumerate() {
+            let revision = Revision(revision as u64);
+            let from = view.effective_path(no, revision);
+            let changes = difference(snapshot.as_ref(), &from, revision, &to).unwrap().unwrap();
+            let mut overlay = state[till].clone();
+            let mut digests = counted(&overlay);
+            carry_forward(&mut digests, &changes);
+            for change in &changes {
+                let key = (change.key.kind, change.key.key.clone());
+                let before = match change.after {
+                    Some(after) => overlay.insert(key, after.hash),
+                    None => overlay.remove(&key),
+                };
+                assert_eq!(before, change.before, "what is said to be before was not");
+                assert_ne!(before, change.after.map(|after| after.hash), "nothing changes here");
+            }
+            assert_eq!(overlay, head[till], "till {till} from {revision}");
+            assert_eq!(digests, counted(&overlay));
+        }
+    }
+    assert_eq!(view.targets().of.len(), 4);
+}
+
+fn old_states_are_known_by_key(twin: &Twin, snapshot: &dyn DictionarySnapshot) {
+    let key = ObjectKey { kind: BARCODE, key: name(0) };
+    for (revision, state) in twin.states.iter().enumerate() {
+        let revision = Revision(revision as u64);
+        let (_, view) = twin.chain.dictionary.moment().unwrap();
+        let path = view.effective_path(twin.no(TILLS[0]), revision);
+        let found = path.iter().rev().find_map(|layer| snapshot.hash_at(*layer, &key, revision).unwrap());
+        assert_eq!(found, state[0].get(&(key.kind, key.key.clone())).copied());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_loads_and_moves_agree_with_the_model(steps in steps()) {
+        let mut twin = Twin::new();
+        for step in &steps {
+            twin.take(step);
+        }
+        differences_lead_from_every_state_to_the_present_one(&twin);
+        old_states_are_known_by_key(&twin, twin.chain.db.snapshot().unwrap().as_ref());
+    }
+}

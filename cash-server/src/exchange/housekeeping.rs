@@ -1,0 +1,124 @@
+//! Removes what is past, in small steps: ended deliveries, answered commands, old versions, packages that nobody needs.
+
+use super::service::{ExchangeError, ExchangeService};
+use super::{blocking, told};
+use crate::dictionary::LogRetention;
+use crate::packages::{PackageLimits, PackageService};
+use crate::settings::RetentionSettings;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tillway_proto::{Revision, TillId};
+use tokio_util::sync::CancellationToken;
+
+/// How often it is looked whether something is past.
+const PERIOD: Duration = Duration::from_mins(10);
+
+/// Rows removed in one transaction, so that writers never wait for long.
+const STEP_ROWS: u32 = 1_000;
+
+/// A breath between two steps, in which writers get their turn.
+const STEP_PAUSE: Duration = Duration::from_millis(50);
+
+/// Most steps of one sort in one round; what is left goes in the next.
+const MAX_STEPS: usize = 1_000;
+
+/// Removes what is past.
+pub struct Housekeeping {
+    service: ExchangeService,
+    packages: PackageService,
+    retention: RetentionSettings,
+}
+
+impl Housekeeping {
+    /// Over the service's parts.
+    pub fn new(service: ExchangeService, packages: PackageService, retention: RetentionSettings) -> Self {
+        Self { service, packages, retention }
+    }
+
+    /// Runs until `shutdown`.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        loop {
+            let round = async {
+                if let Err(error) = self.round().await {
+                    tracing::error!(error = %told(&error), "failed to remove what is past; it is tried again");
+                }
+                tokio::time::sleep(PERIOD).await;
+            };
+            tokio::select! {
+                () = round => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    async fn round(&self) -> Result<(), ExchangeError> {
+        self.prune_history().await?;
+        self.prune_dictionary().await?;
+        self.clean_packages().await
+    }
+
+    async fn prune_history(&self) -> Result<(), ExchangeError> {
+        let before = Timestamp::now().saturating_sub(days(self.retention.history_days)).unwrap_or(Timestamp::MIN);
+        for _ in 0..MAX_STEPS {
+            let store = Arc::clone(&self.service.parts.store);
+            let gone = blocking(move || store.prune(before, STEP_ROWS).map_err(ExchangeError::Store)).await?;
+            if gone == 0 {
+                break;
+            }
+            tokio::time::sleep(STEP_PAUSE).await;
+        }
+        Ok(())
+    }
+
+    async fn prune_dictionary(&self) -> Result<(), ExchangeError> {
+        let age = days(self.retention.dictionary_days);
+        for _ in 0..MAX_STEPS {
+            let service = self.service.clone();
+            let pruned = blocking(move || {
+                let retention = LogRetention { at_least: age, at_most: age };
+                let needed = oldest_needed(&service)?;
+                service.parts.dictionary.prune_step(needed, &retention).map_err(ExchangeError::Dictionary)
+            });
+            if pruned.await?.done {
+                break;
+            }
+            tokio::time::sleep(STEP_PAUSE).await;
+        }
+        Ok(())
+    }
+
+    async fn clean_packages(&self) -> Result<(), ExchangeError> {
+        let limits = PackageLimits {
+            unused_for: days(self.retention.packages_days),
+            bytes: self.retention.packages_limit_bytes,
+            grace: PackageLimits::default().grace,
+        };
+        let (service, packages) = (self.service.clone(), self.packages.clone());
+        let cleaned = blocking(move || {
+            let in_use = service.parts.store.packages_in_use().map_err(ExchangeError::Store)?;
+            packages.cleanup(&in_use, &limits).map_err(ExchangeError::Packages)
+        });
+        let cleaned = cleaned.await?;
+        if cleaned.files > 0 {
+            tracing::info!(files = cleaned.files, bytes = cleaned.bytes, "removed packages that nobody needs");
+        }
+        Ok(())
+    }
+}
+
+/// The oldest revision that a till in the network may still ask a difference from.
+fn oldest_needed(service: &ExchangeService) -> Result<Revision, ExchangeError> {
+    let parts = &service.parts;
+    let network = parts.network.current().map_err(ExchangeError::Network)?;
+    let tills: HashSet<TillId> = network.tills().map(|(till, _)| till.clone()).collect();
+    match parts.store.lowest_cursor(&tills).map_err(ExchangeError::Store)? {
+        Some(lowest) => Ok(lowest),
+        None => parts.dictionary.head().map_err(ExchangeError::Dictionary),
+    }
+}
+
+fn days(count: u32) -> SignedDuration {
+    SignedDuration::from_hours(24 * i64::from(count))
+}

@@ -1,0 +1,143 @@
+//! One pass of the reconciler over all tills, as a pure function: what ends, what is published, what is announced.
+
+use super::decide::{Action, decide};
+use super::model::{Delivery, Needs, TillRecord};
+use crate::settings::ExchangeSettings;
+use crate::store::exchange::Ended;
+use jiff::Timestamp;
+use std::collections::HashMap;
+use tillway_proto::{DeliveryState, Revision, TillId};
+
+/// Most decisions for one till in one pass: a delivery ends, then what follows. More would be a decision that turns in
+/// a circle.
+const MAX_DECISIONS: usize = 3;
+
+/// A till as the pass sees it.
+#[derive(Debug, Clone)]
+pub struct TillAim {
+    /// The till.
+    pub till: TillId,
+    /// The revision it should have.
+    pub target: Revision,
+    /// Whether somebody parked it.
+    pub parked: bool,
+}
+
+/// A package to announce.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// To whom.
+    pub till: TillId,
+    /// From which cursor.
+    pub from: Revision,
+    /// What to send whole.
+    pub repair: Needs,
+    /// Failures in a row so far.
+    pub tries: u32,
+}
+
+/// What one pass does.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Deliveries that end.
+    pub ends: Vec<Ended>,
+    /// Links to publish again.
+    pub publish: Vec<Delivery>,
+    /// Packages to announce.
+    pub announce: Vec<Wanted>,
+    /// Tills that are known but not in the network any more.
+    pub gone: Vec<TillId>,
+}
+
+/// Decides for all tills.
+#[expect(clippy::implicit_hasher, reason = "the store gives this one")]
+pub fn plan(
+    aims: &[TillAim],
+    mut records: HashMap<TillId, TillRecord>,
+    settings: &ExchangeSettings,
+    now: Timestamp,
+) -> Plan {
+    let mut plan = Plan::default();
+    for aim in aims {
+        let mut record = records.remove(&aim.till).unwrap_or_default();
+        for _ in 0..MAX_DECISIONS {
+            match decide(&record, aim.target, aim.parked, settings, now) {
+                Action::Wait(_) => break,
+                Action::End { delivery, state, reason } => {
+                    plan.ends.push(Ended { id: delivery, state, reason: reason.to_owned() });
+                    end(&mut record, state, now);
+                }
+                Action::Publish { .. } => {
+                    plan.publish.extend(record.newest.take());
+                    break;
+                }
+                Action::Announce { from, repair, tries } => {
+                    plan.announce.push(Wanted { till: aim.till.clone(), from, repair, tries });
+                    break;
+                }
+            }
+        }
+    }
+    plan.gone = records.into_keys().collect();
+    plan
+}
+
+fn end(record: &mut TillRecord, state: DeliveryState, now: Timestamp) {
+    if let Some(newest) = &mut record.newest {
+        newest.state = state;
+        newest.state_at = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use std::path::Path;
+
+    fn till(number: u32) -> TillId {
+        format!("_cash_{number}_00ab34ef").parse().unwrap()
+    }
+
+    fn delivery(number: u32, state_at: Timestamp, confirmed: bool) -> Delivery {
+        Delivery {
+            id: tillway_proto::DeliveryId::generate(),
+            till: till(number),
+            package: tillway_proto::PackageName::from_hash([1; 32]),
+            bytes: 1,
+            objects: 1,
+            from: Revision(0),
+            to: Revision(4),
+            repair: Needs::Nothing,
+            tries: 0,
+            state: DeliveryState::Announced,
+            state_at,
+            created_at: state_at,
+            confirmed,
+            reason: None,
+        }
+    }
+
+    #[test]
+    fn one_pass_ends_what_is_overdue_and_announces_it_anew() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let settings = Settings::read("", Path::new("/"), []).unwrap().exchange;
+        let overdue = delivery(1, now - jiff::SignedDuration::from_hours(7), true);
+        let unconfirmed = delivery(2, now, false);
+        let record = |delivery: &Delivery| TillRecord { contact: None, newest: Some(delivery.clone()) };
+        let records = HashMap::from([
+            (till(1), record(&overdue)),
+            (till(2), record(&unconfirmed)),
+            (till(9), record(&delivery(9, now, true))),
+        ]);
+        let aims: Vec<_> =
+            (1..=4).map(|number| TillAim { till: till(number), target: Revision(4), parked: number == 4 }).collect();
+        let plan = plan(&aims, records, &settings, now);
+        let ends: Vec<_> = plan.ends.iter().map(|ended| (ended.id, ended.state)).collect();
+        assert_eq!(ends, [(overdue.id, DeliveryState::Expired)]);
+        assert_eq!(plan.publish, [unconfirmed]);
+        let wanted: Vec<_> = plan.announce.iter().map(|wanted| (wanted.till.clone(), wanted.tries)).collect();
+        assert_eq!(wanted, [(till(1), 1), (till(3), 0)]);
+        assert_eq!(plan.gone, [till(9)]);
+    }
+}

@@ -1,0 +1,323 @@
+//! Makes true what [`super::decide`] decides: for all tills, on a period and when poked.
+//!
+//! It has no input. Each pass reads what every till should have and what is known of it, and acts on the difference, so
+//! a pass can be cut off anywhere and the next one goes on. A delivery is written before its link is published and counts
+//! as announced only after the broker's confirm; between the two a restart publishes it again.
+
+use super::broker::{BrokerError, Lane};
+use super::model::{CommandState, Delivery, Needs, SentCommand};
+use super::plan::{Plan, TillAim, Wanted, plan};
+use super::service::{ExchangeError, ExchangeParts, ExchangeService};
+use super::{blocking, told};
+use crate::packages::{PackageFacts, PackageService, Repair};
+use futures_util::{StreamExt as _, stream};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+use tillway_proto::{Command, DeliveryId, DeliveryState, Order, PackageLink, TillId};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// Shortest time between two passes: pokes of a thousand tills become one pass, and nobody notices a tenth of a second.
+const PASS_SPACING: Duration = Duration::from_millis(100);
+
+/// Deliveries written in one transaction and published together.
+const DELIVERIES_BATCH: usize = 256;
+
+/// Messages under way without a confirm. Enough that a quorum queue's latency does not bound the rate, few enough that
+/// a break leaves little to publish again.
+const CONFIRMS_IN_FLIGHT: usize = 128;
+
+/// Most control commands published in one pass; the rest goes with the next.
+const MAX_COMMANDS_PASS: usize = 5_000;
+
+/// What one pass did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Passed {
+    /// Deliveries ended by decision.
+    pub ended: usize,
+    /// Links confirmed by the broker.
+    pub announced: usize,
+    /// Commands confirmed by the broker.
+    pub commands: usize,
+}
+
+/// The reconciler.
+pub struct Reconciler {
+    service: ExchangeService,
+    packages: PackageService,
+    /// Notified by the intake after each load that made a revision.
+    changed: Arc<Notify>,
+}
+
+impl Reconciler {
+    /// Over the service's parts.
+    pub fn new(service: ExchangeService, packages: PackageService, changed: Arc<Notify>) -> Self {
+        Self { service, packages, changed }
+    }
+
+    /// Runs until `shutdown`.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        let parts = self.parts();
+        loop {
+            match self.pass().await {
+                Ok(Passed { ended: 0, announced: 0, commands: 0 }) => {}
+                Ok(passed) => tracing::info!(
+                    announced = passed.announced,
+                    ended = passed.ended,
+                    commands = passed.commands,
+                    "reconciled"
+                ),
+                Err(error) => tracing::error!(error = %told(&error), "a pass of the reconciler failed; it is repeated"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(PASS_SPACING) => {}
+                () = shutdown.cancelled() => return,
+            }
+            tokio::select! {
+                () = parts.poke.notified() => {}
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(parts.settings.reconcile_period) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// One pass over all tills.
+    pub async fn pass(&self) -> Result<Passed, ExchangeError> {
+        let service = self.service.clone();
+        let (plan, tills) = blocking(move || decide_all(&service.parts)).await?;
+        let mut passed = Passed { ended: plan.ends.len(), ..Passed::default() };
+        let broker = &self.parts().broker;
+        if !broker.is_up() {
+            return Ok(passed);
+        }
+        if let Err(error) = broker.declare(tills).await {
+            tracing::warn!(error = %told(&error), "failed to declare the queues of tills");
+            return Ok(passed);
+        }
+        self.forget(plan.gone).await?;
+        passed.announced += self.publish_all(plan.publish).await?;
+        passed.announced += self.announce_all(plan.announce).await?;
+        passed.commands = self.send_commands().await?;
+        Ok(passed)
+    }
+
+    /// Builds packages side by side; as they come, writes and publishes their deliveries in batches.
+    async fn announce_all(&self, wanted: Vec<Wanted>) -> Result<usize, ExchangeError> {
+        let builds = stream::iter(wanted)
+            .map(|wanted| self.find_or_build(wanted))
+            .buffer_unordered(self.parts().settings.parallel_builds)
+            .filter_map(std::future::ready)
+            .ready_chunks(DELIVERIES_BATCH);
+        let mut builds = std::pin::pin!(builds);
+        let mut announced = 0;
+        while let Some(deliveries) = builds.next().await {
+            let store = Arc::clone(&self.parts().store);
+            let written = deliveries.clone();
+            blocking(move || store.announce(&written, Timestamp::now()).map_err(ExchangeError::Store)).await?;
+            announced += self.publish_all(deliveries).await?;
+        }
+        Ok(announced)
+    }
+
+    async fn find_or_build(&self, wanted: Wanted) -> Option<Delivery> {
+        let packages = self.packages.clone();
+        let asked = wanted.clone();
+        let found = blocking(move || {
+            packages.package_for(&asked.till, asked.from, &repair_of(&asked.repair)).map_err(ExchangeError::Packages)
+        });
+        match found.await {
+            Ok(Some(facts)) => {
+                self.service.clear_trouble(&wanted.till);
+                Some(delivery_of(wanted, facts))
+            }
+            Ok(None) => {
+                tracing::debug!(till = %wanted.till, from = %wanted.from, "there is nothing to send");
+                self.service.clear_trouble(&wanted.till);
+                None
+            }
+            Err(error) => {
+                tracing::error!(till = %wanted.till, error = %told(&error), "failed to make a package; it is tried again");
+                self.service.set_trouble(&wanted.till, told(&error));
+                None
+            }
+        }
+    }
+
+    /// Publishes links of written deliveries, many at a time; says how many were confirmed.
+    async fn publish_all(&self, deliveries: Vec<Delivery>) -> Result<usize, ExchangeError> {
+        let parts = self.parts();
+        let confirmed: Vec<DeliveryId> = stream::iter(deliveries)
+            .map(|delivery| async move {
+                let body = link_message(parts, &delivery).inspect_err(|error| {
+                    tracing::error!(till = %delivery.till, error = %told(error), "failed to write a link");
+                });
+                let published = parts.broker.publish(&delivery.till, Lane::Dictionary, &body.ok()?).await;
+                self.note_publishing(&delivery.till, &published);
+                published.ok().map(|()| delivery.id)
+            })
+            .buffer_unordered(CONFIRMS_IN_FLIGHT)
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
+        let count = confirmed.len();
+        if count > 0 {
+            let store = Arc::clone(&parts.store);
+            blocking(move || store.confirm(&confirmed, Timestamp::now()).map_err(ExchangeError::Store)).await?;
+        }
+        Ok(count)
+    }
+
+    fn note_publishing(&self, till: &TillId, published: &Result<(), BrokerError>) {
+        match published {
+            Ok(()) => self.service.clear_trouble(till),
+            // The supervisor tells of a lost link once, for all.
+            Err(BrokerError::Down) => {}
+            Err(error) => {
+                tracing::warn!(%till, error = %told(error), "failed to announce; it is tried again");
+                self.service.set_trouble(till, told(error));
+            }
+        }
+    }
+
+    /// Publishes commands that wait and gives up those that are too old.
+    async fn send_commands(&self) -> Result<usize, ExchangeError> {
+        let parts = self.parts();
+        let store = Arc::clone(&parts.store);
+        let deadline = SignedDuration::try_from(parts.settings.command_deadline).unwrap_or(SignedDuration::MAX);
+        let waiting = blocking(move || expire_commands(store.as_ref(), deadline)).await?;
+        let sent: Vec<SentCommand> = stream::iter(waiting.into_iter().take(MAX_COMMANDS_PASS))
+            .map(|command| async move {
+                let published = parts.broker.publish(&command.till, Lane::Control, &command.body).await;
+                if let Err(error) = &published {
+                    tracing::warn!(till = %command.till, error = %told(error), "failed to send: {}", command.what);
+                }
+                published.ok().map(|()| command)
+            })
+            .buffer_unordered(CONFIRMS_IN_FLIGHT)
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
+        let count = sent.len();
+        let store = Arc::clone(&parts.store);
+        blocking(move || {
+            for command in sent {
+                tracing::info!(till = %command.till, command = %command.id, "sent: {}", command.what);
+                store.set_sent(command.id, Timestamp::now()).map_err(ExchangeError::Store)?;
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(count)
+    }
+
+    /// Removes queues and memory of tills that are no more.
+    async fn forget(&self, gone: Vec<TillId>) -> Result<(), ExchangeError> {
+        let mut removed = Vec::with_capacity(gone.len());
+        for till in gone {
+            match self.parts().broker.remove(&till).await {
+                Ok(()) => removed.push(till),
+                Err(error) => {
+                    tracing::warn!(%till, error = %told(&error), "failed to remove the queues of a till that is no more");
+                    break;
+                }
+            }
+        }
+        if removed.is_empty() {
+            return Ok(());
+        }
+        let store = Arc::clone(&self.parts().store);
+        blocking(move || store.forget(&removed).map_err(ExchangeError::Store)).await
+    }
+
+    fn parts(&self) -> &ExchangeParts {
+        &self.service.parts
+    }
+}
+
+/// Reads everything, decides, and writes what ends. Returns the plan and all tills.
+fn decide_all(parts: &ExchangeParts) -> Result<(Plan, Vec<TillId>), ExchangeError> {
+    // Records first: a target read later is never older than the cursor that a till reached with it.
+    let records = parts.store.records().map_err(ExchangeError::Store)?;
+    let targets = parts.dictionary.targets().map_err(ExchangeError::Dictionary)?;
+    let aims: Vec<TillAim> = targets
+        .network
+        .tills()
+        .map(|(till, node)| TillAim {
+            till: till.clone(),
+            target: targets.of.get(till).copied().unwrap_or_default(),
+            parked: node.parked,
+        })
+        .collect();
+    let now = Timestamp::now();
+    let plan = plan(&aims, records, &parts.settings, now);
+    if !plan.ends.is_empty() {
+        parts.store.end(&plan.ends, now).map_err(ExchangeError::Store)?;
+        for ended in plan.ends.iter().filter(|ended| ended.state == DeliveryState::Expired) {
+            tracing::debug!(delivery = %ended.id, "expired: {}", ended.reason);
+        }
+    }
+    Ok((plan, aims.into_iter().map(|aim| aim.till).collect()))
+}
+
+/// Ends commands past their deadline; returns those that are to be published.
+fn expire_commands(
+    store: &dyn crate::store::exchange::ExchangeStore,
+    deadline: SignedDuration,
+) -> Result<Vec<SentCommand>, ExchangeError> {
+    let now = Timestamp::now();
+    let mut waiting = Vec::new();
+    for command in store.open_commands().map_err(ExchangeError::Store)? {
+        if now.duration_since(command.state_at) > deadline {
+            let reason = "no answer before the deadline";
+            store.set_command(command.id, CommandState::Expired, Some(reason), now).map_err(ExchangeError::Store)?;
+        } else if command.state == CommandState::Waiting {
+            waiting.push(command);
+        }
+    }
+    Ok(waiting)
+}
+
+fn repair_of(needs: &Needs) -> Repair {
+    match needs {
+        Needs::Nothing => Repair::None,
+        Needs::Kinds(kinds) => Repair::Kinds(kinds.clone()),
+        Needs::All => Repair::All,
+    }
+}
+
+fn delivery_of(wanted: Wanted, facts: PackageFacts) -> Delivery {
+    let now = Timestamp::now();
+    Delivery {
+        id: DeliveryId::generate(),
+        till: wanted.till,
+        package: facts.name,
+        bytes: facts.bytes,
+        objects: facts.objects,
+        from: facts.from,
+        to: facts.to,
+        // A full package sends every kind whole, asked for or not.
+        repair: if facts.full { Needs::All } else { wanted.repair },
+        tries: wanted.tries,
+        state: DeliveryState::Announced,
+        state_at: now,
+        created_at: now,
+        confirmed: false,
+        reason: None,
+    }
+}
+
+fn link_message(parts: &ExchangeParts, delivery: &Delivery) -> Result<Vec<u8>, ExchangeError> {
+    let mut command = Command::new(Order::LoadPackage(PackageLink {
+        delivery: delivery.id,
+        package: delivery.package.clone(),
+        link: format!("/packages/{}", delivery.package.file_name()),
+        bytes: delivery.bytes,
+        from: delivery.from,
+        to: delivery.to,
+        objects: delivery.objects,
+    }));
+    command.settings = parts.addresses.pushed();
+    command.to_bytes().map_err(ExchangeError::Message)
+}

@@ -1,0 +1,230 @@
+//! Takes reports of tills: reads, decides with [`super::hear`], writes a batch in one transaction.
+//!
+//! A report that cannot be read is set aside with its reason and never blocks the next. What follows from a report happens
+//! after it is written: the intake learns of a grown cursor, the reconciler is poked, a new till is asked for sales.
+
+use super::ExchangeError;
+use super::hear::{hear, shortened};
+use super::model::{CommandState, Contact, Delivery, SentCommand};
+use crate::network::NetworkService;
+use crate::store::exchange::{BrokenReport, ExchangeStore, HeardChanges};
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tillway_proto::queue::MAX_MESSAGE_BYTES;
+use tillway_proto::report::Reported;
+use tillway_proto::{DeliveryId, Report, Revision, TillId};
+use tokio::sync::{Notify, mpsc};
+use uuid::Uuid;
+
+/// The largest cursor that is believed. A server goes on after the cursor of a till that is ahead of it, so nonsense must
+/// not use up the numbers: a load each second takes nine million years to get here.
+const MAX_CURSOR: Revision = Revision(1 << 48);
+
+/// What happened that others act on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A till's cursor grew.
+    Applied {
+        /// The till.
+        till: TillId,
+        /// Its cursor.
+        cursor: Revision,
+    },
+    /// A till was heard of for the first time.
+    Attached {
+        /// The till.
+        till: TillId,
+    },
+}
+
+/// Takes batches of reports. Cheap to clone.
+#[derive(Clone)]
+pub struct Reports {
+    pub(super) store: Arc<dyn ExchangeStore>,
+    pub(super) network: NetworkService,
+    pub(super) silent_after: Duration,
+    pub(super) poke: Arc<Notify>,
+    pub(super) events: mpsc::Sender<Event>,
+}
+
+impl Reports {
+    /// Writes a batch. When this returns, the batch may be acknowledged to the broker.
+    pub async fn take(&self, bodies: Vec<Vec<u8>>) -> Result<(), ExchangeError> {
+        let this = self.clone();
+        let (events, poke) = super::blocking(move || this.write(&bodies)).await?;
+        if poke {
+            self.poke.notify_one();
+        }
+        for event in events {
+            // Events only save waiting: who is gone is told nothing.
+            if self.events.send(event).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, bodies: &[Vec<u8>]) -> Result<(Vec<Event>, bool), ExchangeError> {
+        let network = self.network.current().map_err(ExchangeError::Network)?;
+        let mut batch = Batch::new(self);
+        let now = Timestamp::now();
+        for body in bodies {
+            match read(body) {
+                Ok(reported) if network.node(&reported.till.clone().into()).is_some() => {
+                    batch.take(&reported, now)?;
+                }
+                Ok(reported) => batch.set_aside(body, format!("{} is no till of this network", reported.till), now),
+                Err(reason) => batch.set_aside(body, reason, now),
+            }
+        }
+        let (changes, events, poke) = batch.finish();
+        self.store.hear(&changes).map_err(ExchangeError::Store)?;
+        Ok((events, poke))
+    }
+}
+
+fn read(body: &[u8]) -> Result<Reported, String> {
+    if body.len() > MAX_MESSAGE_BYTES {
+        return Err(format!("a message of {} bytes, the largest report has {MAX_MESSAGE_BYTES}", body.len()));
+    }
+    let reported = Reported::parse(body).map_err(|error| super::told(&error))?;
+    let state = match &reported.report {
+        Report::Contact { state } => Some(state),
+        Report::Delivery { till_state, .. } | Report::NeedSnapshot { till_state, .. } => Some(till_state),
+        Report::Unload { .. } | Report::Refused { .. } => None,
+    };
+    match state {
+        Some(state) if state.cursor > MAX_CURSOR => Err(format!("{} is no revision of any server", state.cursor)),
+        _ => Ok(reported),
+    }
+}
+
+/// Changes of one batch; later reports see what earlier ones changed.
+struct Batch<'a> {
+    reports: &'a Reports,
+    contacts: HashMap<TillId, Option<Contact>>,
+    deliveries: HashMap<DeliveryId, Delivery>,
+    commands: HashMap<Uuid, SentCommand>,
+    broken: Vec<BrokenReport>,
+    events: Vec<Event>,
+    poke: bool,
+}
+
+impl<'a> Batch<'a> {
+    fn new(reports: &'a Reports) -> Self {
+        Self {
+            reports,
+            contacts: HashMap::new(),
+            deliveries: HashMap::new(),
+            commands: HashMap::new(),
+            broken: Vec::new(),
+            events: Vec::new(),
+            poke: false,
+        }
+    }
+
+    fn take(&mut self, reported: &Reported, now: Timestamp) -> Result<(), ExchangeError> {
+        let till = &reported.till;
+        if !self.contacts.contains_key(till) {
+            let record = self.reports.store.record(till).map_err(ExchangeError::Store)?;
+            self.contacts.insert(till.clone(), record.contact);
+        }
+        let named = match &reported.report {
+            Report::Delivery { delivery, .. } => self.delivery(*delivery, till)?,
+            _ => None,
+        };
+        let known = self.contacts.get(till).and_then(Option::as_ref);
+        let heard = hear(known, named.as_ref(), reported, self.reports.silent_after, now);
+        tell_findings(till, known, &heard.contact);
+        if let Some(delivery) = heard.delivery {
+            tell_step(&delivery);
+            self.deliveries.insert(delivery.id, delivery);
+        }
+        if let Some(cursor) = heard.applied {
+            self.events.push(Event::Applied { till: till.clone(), cursor });
+        }
+        if heard.is_first {
+            self.events.push(Event::Attached { till: till.clone() });
+        }
+        self.poke |= heard.poke;
+        self.contacts.insert(till.clone(), Some(heard.contact));
+        self.answer(reported, now)
+    }
+
+    /// The delivery, where it is one of this till.
+    fn delivery(&self, id: DeliveryId, till: &TillId) -> Result<Option<Delivery>, ExchangeError> {
+        let found = match self.deliveries.get(&id) {
+            Some(delivery) => Some(delivery.clone()),
+            None => self.reports.store.delivery(id).map_err(ExchangeError::Store)?,
+        };
+        Ok(found.filter(|delivery| delivery.till == *till))
+    }
+
+    /// What an answer means for the command it names.
+    fn answer(&mut self, reported: &Reported, now: Timestamp) -> Result<(), ExchangeError> {
+        let (id, state, reason, receipts) = match &reported.report {
+            Report::Unload { command: Some(id), status, receipts, reason } => {
+                (*id, CommandState::of_answer(*status), reason.as_deref(), *receipts)
+            }
+            Report::Refused { command, reason } => (*command, CommandState::Refused, Some(reason.as_str()), 0),
+            _ => return Ok(()),
+        };
+        let found = match self.commands.remove(&id) {
+            Some(command) => Some(command),
+            None => self.reports.store.command(id).map_err(ExchangeError::Store)?,
+        };
+        let Some(mut command) = found.filter(|command| command.till == reported.till) else { return Ok(()) };
+        if !command.state.is_final() {
+            if matches!(state, CommandState::Failed | CommandState::Refused) {
+                tracing::warn!(till = %command.till, command = %id, reason, "{}: {}", command.what, state.as_str());
+            }
+            command.state = state;
+            command.state_at = now;
+            command.receipts = command.receipts.max(receipts);
+            command.reason = reason.map(shortened);
+        }
+        self.commands.insert(id, command);
+        Ok(())
+    }
+
+    fn set_aside(&mut self, body: &[u8], reason: String, now: Timestamp) {
+        tracing::warn!(bytes = body.len(), reason, "set a report aside");
+        self.broken.push(BrokenReport { id: 0, at: now, reason, body: body.to_vec() });
+    }
+
+    fn finish(self) -> (HeardChanges, Vec<Event>, bool) {
+        let contacts = self.contacts.into_iter().filter_map(|(till, contact)| Some((till, contact?)));
+        let changes = HeardChanges {
+            contacts: contacts.collect(),
+            deliveries: self.deliveries.into_values().collect(),
+            commands: self.commands.into_values().collect(),
+            broken: self.broken,
+        };
+        (changes, self.events, self.poke)
+    }
+}
+
+fn tell_step(delivery: &Delivery) {
+    let (till, package) = (&delivery.till, delivery.package.short());
+    if let Some(reason) = &delivery.reason {
+        tracing::warn!(%till, package, state = %delivery.state, reason, "delivery");
+    } else {
+        tracing::debug!(%till, package, state = %delivery.state, to = %delivery.to, "delivery");
+    }
+}
+
+fn tell_findings(till: &TillId, before: Option<&Contact>, after: &Contact) {
+    let Some(before) = before else {
+        tracing::info!(%till, cursor = %after.state.cursor, "first contact");
+        return;
+    };
+    if before.two_machines_at != after.two_machines_at {
+        tracing::warn!(%till, "this till's id is used from two machines: give one of them an id of its own");
+    }
+    if before.went_back_at != after.went_back_at {
+        let (from, to) = (before.state.cursor, after.state.cursor);
+        tracing::warn!(%till, %from, %to, "the till went back to an older revision: restored from an old image?");
+    }
+}

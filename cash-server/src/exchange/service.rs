@@ -1,0 +1,317 @@
+//! What the rest of the server asks of the exchange: how tills stand, what is on its way, requests to tills.
+
+use super::addresses::PublicAddresses;
+use super::broker::{Broker, BrokerState};
+use super::decide::{Action, Wait, decide};
+use super::hear::is_silent;
+use super::model::{CommandState, Delivery, SentCommand, TillRecord};
+use crate::dictionary::{DictionaryError, DictionaryService};
+use crate::network::{Network, NetworkError, NetworkService, Node, TillToken};
+use crate::packages::PackageError;
+use crate::sales::requests::{self, Ask};
+use crate::settings::ExchangeSettings;
+use crate::store::StoreError;
+use crate::store::exchange::{BrokenReport, DeliveryFilter, ExchangeStore};
+use crate::store::sales::SalesStore;
+use jiff::{Timestamp, Zoned};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use tillway_proto::{Command, DeliveryState, NodeId, Order, Revision, ShopId, TillId};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+/// Why the exchange could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// No such till.
+    #[error("there is no till {till} in the network")]
+    UnknownTill {
+        /// What was asked for.
+        till: TillId,
+    },
+    /// The network could not be read.
+    #[error("failed to read the network")]
+    Network(#[source] NetworkError),
+    /// The dictionary could not be read.
+    #[error("failed to read what tills should have")]
+    Dictionary(#[source] DictionaryError),
+    /// Packages could not be looked after.
+    #[error("failed to look after packages")]
+    Packages(#[source] PackageError),
+    /// The exchange's own database.
+    #[error("failed to read or write the state of the exchange")]
+    Store(#[source] StoreError),
+    /// A message could not be written.
+    #[error("failed to write a command")]
+    Message(#[source] serde_json::Error),
+    /// A blocking task ended before its work.
+    #[error("a task of the exchange was cut off")]
+    CutOff,
+}
+
+/// How one till stands.
+#[derive(Debug, Clone)]
+pub struct TillStatus {
+    /// Its id.
+    pub till: TillId,
+    /// Its name.
+    pub name: String,
+    /// Its shop.
+    pub shop: Option<ShopId>,
+    /// Whether somebody parked it.
+    pub parked: bool,
+    /// What it said last and its newest delivery.
+    pub record: TillRecord,
+    /// The revision it should have.
+    pub target: Revision,
+    /// Whether it has been out of contact for longer than `silent_after_s`, or was never heard of.
+    pub silent: bool,
+    /// Since when it is silent: its last contact. None where it is not, or was never heard of.
+    pub silent_since: Option<Timestamp>,
+    /// What comes next for it, or why nothing does.
+    pub next: Next,
+}
+
+/// What comes next for a till.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing, and why.
+    Nothing(Wait),
+    /// A package is announced at the next pass.
+    Announce,
+    /// There is no link to the broker.
+    NoBroker,
+    /// The last pass failed for it.
+    Trouble(String),
+}
+
+impl Next {
+    /// The word in REST.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Nothing(wait) => wait.code(),
+            Self::Announce => "announce",
+            Self::NoBroker => "no-broker",
+            Self::Trouble(_) => "trouble",
+        }
+    }
+}
+
+impl fmt::Display for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing(wait) => wait.fmt(f),
+            Self::Announce => f.write_str("a package is about to be announced"),
+            Self::NoBroker => f.write_str("waits for the broker: the server has no link to it"),
+            Self::Trouble(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// Everything the exchange works with.
+pub struct ExchangeParts {
+    /// Its memory.
+    pub store: Arc<dyn ExchangeStore>,
+    /// The network.
+    pub network: NetworkService,
+    /// The dictionary.
+    pub dictionary: DictionaryService,
+    /// Sales, to know what a till sent last.
+    pub sales: Arc<dyn SalesStore>,
+    /// The link to the broker.
+    pub broker: Broker,
+    /// Deadlines.
+    pub settings: ExchangeSettings,
+    /// Where tills reach this server.
+    pub addresses: PublicAddresses,
+    /// Wakes the reconciler.
+    pub poke: Arc<Notify>,
+}
+
+/// The exchange as others see it. Cheap to clone; calls block.
+#[derive(Clone)]
+pub struct ExchangeService {
+    pub(super) parts: Arc<ExchangeParts>,
+    /// Why the last pass failed for a till; kept in memory only, since each pass finds it anew.
+    trouble: Arc<Mutex<HashMap<TillId, String>>>,
+}
+
+impl ExchangeService {
+    /// Over its parts.
+    pub fn new(parts: ExchangeParts) -> Self {
+        Self { parts: Arc::new(parts), trouble: Arc::default() }
+    }
+
+    /// All tills of the network.
+    pub fn tills(&self) -> Result<Vec<TillStatus>, ExchangeError> {
+        let targets = self.parts.dictionary.targets().map_err(ExchangeError::Dictionary)?;
+        let mut records = self.parts.store.records().map_err(ExchangeError::Store)?;
+        let network = &targets.network;
+        let status = |(till, node): (&TillId, &Node)| {
+            let target = targets.of.get(till).copied().unwrap_or_default();
+            self.status(network, till, node, records.remove(till).unwrap_or_default(), target)
+        };
+        Ok(network.tills().map(status).collect())
+    }
+
+    /// One till.
+    pub fn till(&self, till: &TillId) -> Result<TillStatus, ExchangeError> {
+        let network = self.parts.network.current().map_err(ExchangeError::Network)?;
+        let node = node_of(&network, till)?;
+        let target = self.parts.dictionary.target(till).map_err(ExchangeError::Dictionary)?;
+        let record = self.parts.store.record(till).map_err(ExchangeError::Store)?;
+        Ok(self.status(&network, till, node, record, target))
+    }
+
+    /// Deliveries, newest first.
+    pub fn deliveries(&self, till: Option<&TillId>, limit: u32) -> Result<Vec<Delivery>, ExchangeError> {
+        let filter = DeliveryFilter { till: till.cloned(), limit, ..DeliveryFilter::default() };
+        self.parts.store.deliveries(&filter).map_err(ExchangeError::Store)
+    }
+
+    /// Commands, newest first.
+    pub fn commands(&self, till: Option<&TillId>, limit: u32) -> Result<Vec<SentCommand>, ExchangeError> {
+        self.parts.store.commands(till, limit).map_err(ExchangeError::Store)
+    }
+
+    /// Reports that could not be understood, newest first.
+    pub fn broken_reports(&self, limit: u32) -> Result<Vec<BrokenReport>, ExchangeError> {
+        self.parts.store.broken_reports(limit).map_err(ExchangeError::Store)
+    }
+
+    /// Asks a till for sales. `None` where the same request is under way already.
+    pub fn request_unload(&self, till: &TillId, ask: Ask) -> Result<Option<Uuid>, ExchangeError> {
+        let last = self.parts.sales.last_receipt_time(till).map_err(ExchangeError::Store)?;
+        let selection = requests::selection(ask, last, Zoned::now().datetime());
+        let what = match &selection {
+            tillway_proto::UnloadSelection::Missing => "unload what is missing".to_owned(),
+            // To the minute, so that two requests for "the last 24 hours" are the same one.
+            tillway_proto::UnloadSelection::Since { time } => format!("unload since {}", time.strftime("%F %H:%M")),
+            tillway_proto::UnloadSelection::Days { from, to } => format!("unload {from} to {to}"),
+        };
+        self.order(till, Order::UnloadSales { selection }, what)
+    }
+
+    /// Asks a till for its state, with `verify` after it has recounted its dictionary. `None` where the same request
+    /// is under way already.
+    pub fn request_state(&self, till: &TillId, verify: bool) -> Result<Option<Uuid>, ExchangeError> {
+        let what = if verify { "verify the dictionary" } else { "report the state" };
+        self.order(till, Order::ReportState { verify }, what.to_owned())
+    }
+
+    /// How the link to the broker stands.
+    pub fn broker(&self) -> BrokerState {
+        self.parts.broker.state()
+    }
+
+    /// The text of a till's `cash.ini`.
+    pub fn cash_ini<'a>(
+        &self,
+        network: &Network,
+        till: &TillId,
+        token: impl Into<Option<&'a TillToken>>,
+    ) -> Result<String, ExchangeError> {
+        node_of(network, till)?;
+        Ok(self.parts.addresses.cash_ini(network, till, token.into()))
+    }
+
+    /// The cursor of every till that was heard of.
+    pub fn cursors(&self) -> Result<Vec<(TillId, Revision)>, ExchangeError> {
+        let records = self.parts.store.records().map_err(ExchangeError::Store)?;
+        let heard = records.into_iter().filter(|(_, record)| record.contact.is_some());
+        Ok(heard.map(|(till, record)| (till, record.cursor())).collect())
+    }
+
+    /// The dictionary it works with.
+    pub fn dictionary(&self) -> DictionaryService {
+        self.parts.dictionary.clone()
+    }
+
+    /// Has the reconciler look at everything soon.
+    pub fn poke(&self) {
+        self.parts.poke.notify_one();
+    }
+
+    pub(super) fn set_trouble(&self, till: &TillId, reason: String) {
+        self.lock_trouble().insert(till.clone(), reason);
+    }
+
+    pub(super) fn clear_trouble(&self, till: &TillId) {
+        self.lock_trouble().remove(till);
+    }
+
+    fn lock_trouble(&self) -> std::sync::MutexGuard<'_, HashMap<TillId, String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn status(
+        &self,
+        network: &Network,
+        till: &TillId,
+        node: &Node,
+        record: TillRecord,
+        target: Revision,
+    ) -> TillStatus {
+        let now = Timestamp::now();
+        let contact = record.contact.as_ref();
+        let silent = contact.is_none_or(|contact| is_silent(contact, self.parts.settings.silent_after, now));
+        let shop = network.shop_of(till).and_then(|shop| match &shop.id {
+            NodeId::Shop(id) => Some(id.clone()),
+            _ => None,
+        });
+        TillStatus {
+            till: till.clone(),
+            name: node.name.clone(),
+            shop,
+            parked: node.parked,
+            target,
+            silent,
+            silent_since: contact.filter(|_| silent).map(|contact| contact.last_at),
+            next: self.next(till, &record, target, node.parked, now),
+            record,
+        }
+    }
+
+    fn next(&self, till: &TillId, record: &TillRecord, target: Revision, parked: bool, now: Timestamp) -> Next {
+        match decide(record, target, parked, &self.parts.settings, now) {
+            Action::Wait(wait) => Next::Nothing(wait),
+            Action::End { state: DeliveryState::Applied, .. } => Next::Nothing(Wait::UpToDate),
+            _ if !self.parts.broker.is_up() => Next::NoBroker,
+            _ => self.lock_trouble().get(till).map_or(Next::Announce, |reason| Next::Trouble(reason.clone())),
+        }
+    }
+
+    fn order(&self, till: &TillId, order: Order, what: String) -> Result<Option<Uuid>, ExchangeError> {
+        let network = self.parts.network.current().map_err(ExchangeError::Network)?;
+        node_of(&network, till)?;
+        let open = self.parts.store.open_commands().map_err(ExchangeError::Store)?;
+        // One that the till has begun may have passed what is asked for now, so only those that wait count.
+        let waits = |command: &SentCommand| matches!(command.state, CommandState::Waiting | CommandState::Sent);
+        if open.iter().any(|command| command.till == *till && command.what == what && waits(command)) {
+            return Ok(None);
+        }
+        let mut command = Command::new(order);
+        command.settings = self.parts.addresses.pushed();
+        let body = command.to_bytes().map_err(ExchangeError::Message)?;
+        let now = Timestamp::now();
+        let sent = SentCommand {
+            id: command.id,
+            till: till.clone(),
+            body,
+            what,
+            state: CommandState::Waiting,
+            state_at: now,
+            created_at: now,
+            receipts: 0,
+            reason: None,
+        };
+        self.parts.store.order(&sent).map_err(ExchangeError::Store)?;
+        self.poke();
+        Ok(Some(sent.id))
+    }
+}
+
+fn node_of<'a>(network: &'a Network, till: &TillId) -> Result<&'a Node, ExchangeError> {
+    network.node(&till.clone().into()).ok_or_else(|| ExchangeError::UnknownTill { till: till.clone() })
+}

@@ -1,0 +1,343 @@
+//! One delivery, from its file to its report.
+//!
+//! The order makes a crash at any moment repeat the load, never lose it: commit, keep the file, write the report, note
+//! the end, and only then remove data file and flag. A repeated load finds nothing to change and takes no revision.
+
+use super::load::{self, Failure, Form, Report, Task};
+use super::report::{self, Trouble};
+use super::{Intake, archive};
+use crate::dictionary::entry::LoadCounts;
+use crate::network::LayerNo;
+use crate::store::StoreError;
+use crate::store::intake::{LoadEnd, LoadState};
+use jiff::Timestamp;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tillway_proto::{LoadId, NodeId, Revision};
+use tokio_util::sync::CancellationToken;
+
+/// Starts of one load that ended with the death of the process or a defect: then it is the load that kills, and it is
+/// set aside.
+const MAX_STARTS: u32 = 5;
+
+/// Times that a file may change while it is read; the waits between them add up to two minutes.
+const MAX_REREADS: u32 = 8;
+
+/// Times that a file that cannot be read is tried: a network share may stumble.
+const MAX_READ_TRIES: u32 = 4;
+
+/// Times that the database may refuse; the waits between them add up to an hour.
+const MAX_STORE_TRIES: u32 = 65;
+
+/// Times that the server's own defect is tried again.
+const MAX_DEFECT_TRIES: u32 = 2;
+
+/// One delivery: a load that is taken in, and its file.
+#[derive(Debug, Clone)]
+pub(super) struct Delivery {
+    pub(super) load: LoadId,
+    pub(super) node: NodeId,
+    pub(super) layer: LayerNo,
+    pub(super) path: PathBuf,
+    pub(super) form: Form,
+}
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    /// It came to its end, loaded or refused.
+    Ended(Report),
+    /// Not now: at most `limit` times in all, then it is given up.
+    Again {
+        /// What is wrong, a whole sentence.
+        reason: String,
+        /// What to do about it.
+        advice: &'static str,
+        /// Tries in all.
+        limit: u32,
+    },
+    /// The server stops.
+    Stopped,
+}
+
+/// Tries to load it. Only the journal itself is an error.
+pub(super) fn attempt(
+    intake: &Intake,
+    delivery: &Delivery,
+    bytes: u64,
+    shutdown: &CancellationToken,
+) -> Result<Attempt, StoreError> {
+    let journal = &intake.journal;
+    let starts = journal.begin(delivery.load, Timestamp::now())?;
+    if starts > MAX_STARTS {
+        return Ok(Attempt::Again {
+            reason: format!("the server did not live through {MAX_STARTS} loads of this file"),
+            advice: "send the file to whoever supports the server; hand a corrected one over",
+            limit: 0,
+        });
+    }
+    let progress = intake.start_progress(delivery, bytes);
+    let task = Task {
+        load: delivery.load,
+        layer: delivery.layer,
+        path: &delivery.path,
+        form: delivery.form,
+        stop_on_error: intake.settings.stop_on_error,
+        progress,
+        shutdown,
+    };
+    let result = catch_unwind(AssertUnwindSafe(|| load::load(intake.dictionary.as_ref(), &task)));
+    intake.end_progress();
+    let failure = match result {
+        Ok(Ok(mut report)) => {
+            if starts > 1 {
+                recall(intake, delivery.load, &mut report)?;
+            }
+            return Ok(Attempt::Ended(report));
+        }
+        Ok(Err(failure)) => failure,
+        Err(_panic) => {
+            let reason = "the server has a defect that this file brought to light; its log has the details".to_owned();
+            journal.requeue(delivery.load, &reason, true)?;
+            let advice = "send the file to whoever supports the server";
+            return Ok(Attempt::Again { reason, advice, limit: MAX_DEFECT_TRIES });
+        }
+    };
+    let reason = chain(&failure);
+    journal.requeue(delivery.load, &reason, false)?;
+    Ok(match failure {
+        Failure::Stopped => Attempt::Stopped,
+        Failure::Rewritten => Attempt::Again {
+            reason,
+            advice: "write the data file to another name, rename it, then make the flag; write nothing to it afterwards",
+            limit: MAX_REREADS,
+        },
+        Failure::Unreadable(_) => Attempt::Again {
+            reason: format!("the data file cannot be read: {reason}"),
+            advice: "give the server's user the right to read the file and to write to its folder, then make the flag again",
+            limit: MAX_READ_TRIES,
+        },
+        Failure::Store(_) => Attempt::Again {
+            reason: format!("the server's database does not take it: {reason}"),
+            advice: "look at the server's log and free space on its disk, then make the flag again",
+            limit: MAX_STORE_TRIES,
+        },
+    })
+}
+
+/// A repeated load changes nothing: what it did, its first run did.
+fn recall(intake: &Intake, load: LoadId, report: &mut Report) -> Result<(), StoreError> {
+    if let Some(outcome) = report.outcome.as_mut().filter(|outcome| outcome.revision.is_none())
+        && let Some(first) = intake.dictionary.outcome_of(load)?
+    {
+        *outcome = first;
+        outcome.counts.rejected = report.rejected;
+    }
+    Ok(())
+}
+
+/// Keeps the file, tells the producer, notes the end. `beside`: the folder for `error.txt`, where there is one.
+pub(super) fn settle(
+    intake: &Intake,
+    delivery: &Delivery,
+    report: &Report,
+    beside: Option<&Path>,
+) -> Result<(), StoreError> {
+    let now = Timestamp::now();
+    let aside = keep(intake, delivery, report, now);
+    if let Some(folder) = beside {
+        tell(folder, delivery, report, aside.as_deref());
+    }
+    let end = end_of(intake, delivery, report, now);
+    intake.journal.end(delivery.load, &end)?;
+    let counts = &end.counts;
+    tracing::info!(
+        load = delivery.load.0,
+        node = %delivery.node,
+        file = %delivery.path.display(),
+        state = end.state.as_str(),
+        revision = end.revision.map(|revision| revision.0),
+        added = counts.added,
+        changed = counts.changed,
+        deleted = counts.deleted,
+        unchanged = counts.unchanged,
+        rejected = counts.rejected,
+        reason = end.reason,
+        "load ended"
+    );
+    if end.revision.is_some() {
+        intake.poke_exchange();
+    }
+    intake.callbacks.notify_one();
+    Ok(())
+}
+
+/// Puts the file into `backup` or `badDicts`; a disk that does not take it stops nothing. Where the producer's people
+/// find what was refused.
+fn keep(intake: &Intake, delivery: &Delivery, report: &Report, now: Timestamp) -> Option<PathBuf> {
+    let settings = &intake.settings;
+    let Delivery { path, load, .. } = delivery;
+    let origin = match delivery.form {
+        Form::File => archive::origin(path),
+        Form::Array => format!("rest-{}", delivery.node.code()),
+    };
+    let warn = |what: &str, error: std::io::Error| {
+        tracing::warn!(file = %path.display(), error = &error as &dyn Error, "failed to {what}");
+    };
+    let mut aside = None;
+    if report.refused.is_some() {
+        let target = archive::place(&settings.bad, *load, now, &origin, "");
+        match archive::copy(path, target) {
+            Ok(kept) => aside = Some(kept),
+            Err(error) => {
+                warn("put a refused file aside; it stays where it is, under another name", error);
+                let mut name = path.clone().into_os_string();
+                name.push(".bad");
+                match fs_err::rename(path, &name) {
+                    Ok(()) => aside = Some(name.into()),
+                    Err(error) => warn("rename a refused file", error),
+                }
+            }
+        }
+    } else if settings.backup_keep_files > 0
+        && let Err(error) = archive::pack(path, archive::place(&settings.backup, *load, now, &origin, ".zst"))
+    {
+        warn("keep a loaded file", error);
+    }
+    if !report.rejects.is_empty() && report.refused.is_none() {
+        let target = archive::place(&settings.bad, *load, now, &origin, ".rejects.txt");
+        match report::write_rejects(path, &report.rejects, target) {
+            Ok(kept) => aside = Some(kept),
+            Err(error) => warn("keep rejected records", error),
+        }
+    }
+    aside
+}
+
+fn tell(folder: &Path, delivery: &Delivery, report: &Report, aside: Option<&Path>) {
+    let told = if report.rejected == 0 && report.refused.is_none() {
+        report::remove_error_file(folder)
+    } else {
+        let what = report.refused.as_deref().unwrap_or("some records could not be used; the others are loaded");
+        let trouble = Trouble {
+            file: &delivery.path,
+            what,
+            advice: "correct the records named here and hand the file over again; what is right already is not sent twice",
+            rejected: report.rejected,
+            rejects: &report.rejects,
+            aside,
+        };
+        report::write_error_file(folder, &trouble)
+    };
+    if let Err(error) = told {
+        tracing::warn!(folder = %folder.display(), error = &error as &dyn Error, "failed to tell a producer how its load went");
+    }
+}
+
+fn end_of(intake: &Intake, delivery: &Delivery, report: &Report, at: Timestamp) -> LoadEnd {
+    let state = match &report.outcome {
+        None => LoadState::Error,
+        Some(_) if report.rejected > 0 => LoadState::ReadyWithErrors,
+        Some(_) => LoadState::Ready,
+    };
+    let revision = report.outcome.and_then(|outcome| outcome.revision);
+    let refused_counts = LoadCounts { rejected: report.rejected, ..LoadCounts::default() };
+    LoadEnd {
+        at,
+        state,
+        counts: report.outcome.map_or(refused_counts, |outcome| outcome.counts),
+        revision,
+        applies_from: report.outcome.and_then(|_| revision.or_else(|| present_since(intake, delivery.layer))),
+        reason: report.refused.clone(),
+        rejects: report.rejects.iter().map(|rejected| rejected.record.clone()).collect(),
+    }
+}
+
+/// The revision since which the layer holds what a load found there already.
+fn present_since(intake: &Intake, layer: LayerNo) -> Option<Revision> {
+    let look = || {
+        let snapshot = intake.dictionary.snapshot()?;
+        snapshot.newest_touch(layer, snapshot.head())
+    };
+    match look() {
+        Ok(found) => Some(found.unwrap_or(Revision::ZERO)),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn Error, "failed to look up since when tills have what was loaded");
+            None
+        }
+    }
+}
+
+/// Notes that a load is given up.
+pub(super) fn give_up(intake: &Intake, load: LoadId, reason: &str) -> Result<(), StoreError> {
+    tracing::error!(load = load.0, reason, "gave a load up");
+    let end = LoadEnd {
+        at: Timestamp::now(),
+        state: LoadState::Error,
+        counts: LoadCounts::default(),
+        revision: None,
+        applies_from: None,
+        reason: Some(reason.to_owned()),
+        rejects: Vec::new(),
+    };
+    intake.journal.end(load, &end)?;
+    intake.callbacks.notify_one();
+    Ok(())
+}
+
+/// Ends a load whose file went away before the end was noted: it is in the layer, or it never was.
+pub(super) fn close_vanished(intake: &Intake, load: LoadId) -> Result<(), StoreError> {
+    let Some(outcome) = intake.dictionary.outcome_of(load)? else {
+        return give_up(intake, load, "the server stopped in the middle, and the file is no longer there");
+    };
+    let reason = "the server stopped before the report was complete; what was rejected is not known";
+    let end = LoadEnd {
+        at: Timestamp::now(),
+        state: LoadState::Ready,
+        counts: outcome.counts,
+        revision: outcome.revision,
+        applies_from: outcome.revision,
+        reason: Some(reason.to_owned()),
+        rejects: Vec::new(),
+    };
+    intake.journal.end(load, &end)?;
+    intake.callbacks.notify_one();
+    Ok(())
+}
+
+/// Tells the producer in its folder that a delivery cannot be loaded.
+pub(super) fn complain(folder: &Path, file: &Path, what: &str, advice: &str) {
+    tracing::warn!(file = %file.display(), reason = what, "a delivery cannot be loaded");
+    let trouble = Trouble { file, what, advice, rejected: 0, rejects: &[], aside: None };
+    if let Err(error) = report::write_error_file(folder, &trouble) {
+        tracing::warn!(folder = %folder.display(), error = &error as &dyn Error, "failed to tell a producer what is wrong");
+    }
+}
+
+/// An error with its causes.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        // Writing to a string does not fail.
+        let _ = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+impl Intake {
+    fn start_progress(&self, delivery: &Delivery, total_bytes: u64) -> Arc<load::Counters> {
+        let counters = Arc::new(load::Counters::default());
+        *super::lock(&self.running) =
+            Some(super::Running { load: delivery.load, total_bytes, counters: Arc::clone(&counters) });
+        counters
+    }
+
+    fn end_progress(&self) {
+        *super::lock(&self.running) = None;
+    }
+}

@@ -1,0 +1,185 @@
+//! Which folder belongs to which node, and which flags stand in it.
+//!
+//! The inbox has one folder for each live node, named as [`Network::folder_name`] says; settings may name others that
+//! stand elsewhere. A folder in the inbox that belongs to nobody is looked at too, so that its producer gets to know.
+
+use super::source::LEAVING;
+use crate::network::{LayerNo, Network};
+use fs_err as fs;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use tillway_proto::NodeId;
+
+/// Most entries of one folder that one scan looks at; what is beyond them comes when they are gone.
+const MAX_ENTRIES: usize = 100_000;
+
+/// Whose a folder is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// It loads the layer of this node.
+    Node {
+        /// The node.
+        id: NodeId,
+        /// Its layer.
+        layer: LayerNo,
+    },
+    /// Nobody's, and why.
+    Nobody(String),
+}
+
+/// A flag, with the data file of the same base name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Flag {
+    /// The flag.
+    pub(super) path: PathBuf,
+    /// When it was put there.
+    pub(super) modified: SystemTime,
+    /// The data file, if it is there.
+    pub(super) data: Option<PathBuf>,
+}
+
+impl Flag {
+    /// The data file, or the name it should have.
+    pub(super) fn expected_data(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| self.path.with_extension("aif"))
+    }
+}
+
+/// All folders that are watched. Makes those of the inbox that are not there yet.
+pub(super) fn layout(
+    inbox: &Path,
+    extra: &BTreeMap<PathBuf, NodeId>,
+    network: &Network,
+) -> io::Result<BTreeMap<PathBuf, Owner>> {
+    let mut folders = BTreeMap::new();
+    for node in network.nodes() {
+        let path = inbox.join(network.folder_name(node));
+        let owner = Owner::Node { id: node.id.clone(), layer: node.no };
+        match folders.entry(path) {
+            Entry::Vacant(entry) => {
+                if !entry.key().is_dir() {
+                    fs::create_dir_all(entry.key())?;
+                }
+                entry.insert(owner);
+            }
+            // `till-a-b-c` is till `c` of shop `a-b` and till `b-c` of shop `a`: better no load than a wrong one.
+            Entry::Occupied(mut entry) => {
+                let reason = "two nodes have this folder name; name other folders for them in the settings, at \
+                              intake.folders, by their ids";
+                entry.insert(Owner::Nobody(reason.to_owned()));
+            }
+        }
+    }
+    for (path, id) in extra {
+        let owner = match network.node(id) {
+            Some(node) => Owner::Node { id: id.clone(), layer: node.no },
+            None => Owner::Nobody(format!("the settings give it to {id}, which is not in the network")),
+        };
+        folders.insert(path.clone(), owner);
+    }
+    let strays = strays(inbox, &folders)?;
+    folders.extend(strays);
+    Ok(folders)
+}
+
+/// The inbox itself, and folders in it that belong to nobody.
+fn strays(inbox: &Path, known: &BTreeMap<PathBuf, Owner>) -> io::Result<Vec<(PathBuf, Owner)>> {
+    let mut found = Vec::new();
+    if !known.contains_key(inbox) {
+        let reason = "files go into one of its folders: All for the whole chain, group-<code>, shop-<code> or \
+                      till-<shop>-<code>";
+        found.push((inbox.to_owned(), Owner::Nobody(reason.to_owned())));
+    }
+    for entry in fs::read_dir(inbox)?.take(MAX_ENTRIES) {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() && !known.contains_key(&path) {
+            let name = entry.file_name();
+            let reason = format!(
+                "no node of the network has the folder name `{}`: make the node, or use the folder of another; the \
+                 file is loaded as soon as the node is there",
+                name.to_string_lossy()
+            );
+            found.push((path, Owner::Nobody(reason)));
+        }
+    }
+    Ok(found)
+}
+
+/// The flags in a folder, oldest first. Removes what a crash left on its way out.
+pub(super) fn flags_in(folder: &Path) -> io::Result<Vec<Flag>> {
+    let mut flags = Vec::new();
+    let mut data: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+    for entry in fs::read_dir(folder)?.take(MAX_ENTRIES) {
+        let entry = entry?;
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().to_lowercase();
+        if name.starts_with(LEAVING) {
+            fs::remove_file(&path)?;
+        }
+        if !name.starts_with("pos") {
+            continue;
+        }
+        if let Some(base) = name.strip_suffix(".flz") {
+            // Gone between the two calls: then it is no flag any more.
+            if let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified()) {
+                flags.push((base.to_owned(), path, modified));
+            }
+        } else if let Some(base) = name.strip_suffix(".aif") {
+            data.entry(base.to_owned()).or_default().push(path);
+        }
+    }
+    flags.sort_by(|left, right| (left.2, &left.1).cmp(&(right.2, &right.1)));
+    Ok(flags
+        .into_iter()
+        .map(|(base, path, modified)| {
+            let data = data.get(&base).and_then(|files| partner(&path, files));
+            Flag { path, modified, data }
+        })
+        .collect())
+}
+
+/// The data file of a flag: of names that differ in case alone, the one that is spelt like the flag.
+fn partner(flag: &Path, files: &[PathBuf]) -> Option<PathBuf> {
+    files.iter().find(|file| file.file_stem() == flag.file_stem()).or_else(|| files.iter().min()).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_come_in_order_of_their_time_with_their_files_in_any_case() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str, age_s: u64| {
+            let file = fs::File::create(folder.path().join(name)).unwrap();
+            let time = SystemTime::now() - std::time::Duration::from_secs(age_s);
+            file.into_parts().0.set_modified(time).unwrap();
+        };
+        for (name, age_s) in [
+            ("pos2.aif", 9),
+            ("POS2.FLZ", 3),
+            ("pos1.AIF", 9),
+            ("pos1.flz", 1),
+            ("Pos.Flz", 5),
+            ("pos3.aif", 9),
+            ("goods.flz", 9),
+            ("pos4.flz.bad", 9),
+        ] {
+            at(name, age_s);
+        }
+        let found: Vec<_> = flags_in(folder.path())
+            .unwrap()
+            .into_iter()
+            .map(|flag| {
+                let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+                (name(&flag.path), flag.data.as_deref().map(name))
+            })
+            .collect();
+        let expected = [("Pos.Flz", None), ("POS2.FLZ", Some("pos2.aif")), ("pos1.flz", Some("pos1.AIF"))];
+        assert_eq!(found, expected.map(|(flag, data)| (flag.to_owned(), data.map(str::to_owned))));
+    }
+}

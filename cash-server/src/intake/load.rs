@@ -1,0 +1,224 @@
+//! One load: records of a file or a body, one by one, into a transaction on the layer.
+
+use super::source::{self, Identity};
+use crate::dictionary::entry::{Entry, KindId, LoadOutcome, Upsert};
+use crate::network::LayerNo;
+use crate::store::StoreError;
+use crate::store::dictionary::{DictionaryStore, LoadTxn};
+use crate::store::intake::RejectRecord;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tillway_exchangers::aif::{ArrayReader, Command, ObjectRow, Record, RecordReader, Reject};
+use tillway_exchangers::row::KeyMatch;
+use tillway_proto::LoadId;
+use tokio_util::sync::CancellationToken;
+
+/// Rejects that are kept with a load; more are counted. A file that is broken throughout says the same a million times.
+pub const MAX_KEPT_REJECTS: usize = 1000;
+
+/// Longest reason that is kept, in characters.
+const MAX_REASON_CHARS: usize = 500;
+
+/// Records between two looks at whether the server stops: a lock is taken for it.
+const STOP_CHECK_RECORDS: u64 = 256;
+
+/// Read ahead: large enough that system calls do not count.
+const READ_BUFFER_BYTES: usize = 256 * 1024;
+
+/// How the records stand in the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A file: objects with `---` between them.
+    File,
+    /// A body: one JSON array.
+    Array,
+}
+
+/// What is to be loaded, and how.
+pub(super) struct Task<'a> {
+    pub(super) load: LoadId,
+    pub(super) layer: LayerNo,
+    pub(super) path: &'a Path,
+    pub(super) form: Form,
+    pub(super) stop_on_error: bool,
+    pub(super) progress: Arc<Counters>,
+    pub(super) shutdown: &'a CancellationToken,
+}
+
+/// How far a load is.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) records: AtomicU64,
+    pub(super) bytes: AtomicU64,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// What was committed; none where the whole load was refused.
+    pub(super) outcome: Option<LoadOutcome>,
+    /// Why it was refused.
+    pub(super) refused: Option<String>,
+    /// Records that could not be used, all of them.
+    pub(super) rejected: u64,
+    /// The first of them.
+    pub(super) rejects: Vec<Rejected>,
+    /// The file that was read.
+    pub(super) identity: Identity,
+}
+
+/// A record that could not be used, and where its text ends at the latest.
+#[derive(Debug, Clone)]
+pub(super) struct Rejected {
+    pub(super) record: RejectRecord,
+    pub(super) until: Option<u64>,
+}
+
+/// Why a load did not come to its end. Nothing of it is in the layer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Unreadable(io::Error),
+    /// The file is not the one that it was at the start.
+    #[error("the file was changed or replaced while it was read")]
+    Rewritten,
+    /// The database.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The server stops.
+    #[error("the server was stopped")]
+    Stopped,
+}
+
+/// Loads it: all, or nothing.
+pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<Report, Failure> {
+    let (file, identity) = source::open(task.path).map_err(Failure::Unreadable)?;
+    let counted = Counted { inner: file, counters: Arc::clone(&task.progress) };
+    let input = BufReader::with_capacity(READ_BUFFER_BYTES, counted);
+    let txn = dictionary.begin_load(task.layer, task.load).map_err(Failure::Store)?;
+    let mut run = Run { txn, task, identity, rejected: 0, rejects: Vec::new() };
+    let read = match task.form {
+        Form::File => run.all(RecordReader::new(input)),
+        Form::Array => run.all(ArrayReader::new(input)),
+    };
+    run.finish(read)
+}
+
+struct Run<'a> {
+    txn: Box<dyn LoadTxn>,
+    task: &'a Task<'a>,
+    identity: Identity,
+    rejected: u64,
+    rejects: Vec<Rejected>,
+}
+
+impl Run<'_> {
+    /// The reason where the whole is to be refused.
+    fn all(&mut self, records: impl Iterator<Item = io::Result<Record>>) -> Result<Option<String>, Failure> {
+        for (n, record) in (0_u64..).zip(records) {
+            if n % STOP_CHECK_RECORDS == 0 && self.task.shutdown.is_cancelled() {
+                return Err(Failure::Stopped);
+            }
+            let record = record.map_err(Failure::Unreadable)?;
+            self.task.progress.records.store(n + 1, Ordering::Relaxed);
+            if let Some(last) = self.rejects.last_mut().filter(|last| last.until.is_none()) {
+                last.until = Some(record.byte);
+            }
+            match record.command {
+                Ok(command) => self.carry_out(command).map_err(Failure::Store)?,
+                Err(reject) => {
+                    let refused = self.refuses(&reject);
+                    self.keep(reject);
+                    if refused.is_some() {
+                        return Ok(refused);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn refuses(&self, reject: &Reject) -> Option<String> {
+        if reject.refuses_load() {
+            return Some(format!("the whole load is refused: {}", reject.reason));
+        }
+        self.task
+            .stop_on_error
+            .then(|| "the whole load is refused at its first broken record (stop on error)".to_owned())
+    }
+
+    fn keep(&mut self, reject: Reject) {
+        self.rejected += 1;
+        if self.rejects.len() < MAX_KEPT_REJECTS {
+            let Reject { line, byte, verb, key, reason, .. } = reject;
+            let reason = reason.chars().take(MAX_REASON_CHARS).collect();
+            self.rejects.push(Rejected { record: RejectRecord { line, byte, verb, key, reason }, until: None });
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) -> Result<(), StoreError> {
+        match command {
+            Command::Clear { kinds, .. } => kinds.iter().try_for_each(|kind| self.txn.clear(KindId(kind.id()))),
+            Command::Delete { kind, keys: KeyMatch::Exact(key), .. } => {
+                self.txn.delete(KindId(kind.id()), key.as_str()).map(|_| ())
+            }
+            Command::Delete { kind, keys: KeyMatch::Prefix(prefix), .. } => {
+                self.txn.delete_prefix(KindId(kind.id()), &prefix).map(|_| ())
+            }
+            Command::Upsert(expansion) => self.txn.upsert(&Upsert {
+                main: entry(expansion.main),
+                owned: expansion.owned.into_iter().map(entry).collect(),
+                replaces: expansion.replaces.into_iter().map(|kind| KindId(kind.id())).collect(),
+            }),
+        }
+    }
+
+    fn finish(self, read: Result<Option<String>, Failure>) -> Result<Report, Failure> {
+        let Self { txn, task, identity, rejected, rejects } = self;
+        // A file that looks cut off may be one that is just being written anew.
+        let same = source::identify(task.path).map(|now| now == identity);
+        let refused = match (read, same) {
+            (Err(failure @ (Failure::Store(_) | Failure::Stopped)), _) => return fail(txn, failure),
+            (_, Ok(false)) => return fail(txn, Failure::Rewritten),
+            (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => return fail(txn, Failure::Rewritten),
+            (Err(failure), _) => return fail(txn, failure),
+            (_, Err(error)) => return fail(txn, Failure::Unreadable(error)),
+            (Ok(refused), Ok(true)) => refused,
+        };
+        let outcome = if refused.is_some() {
+            txn.rollback();
+            None
+        } else {
+            let mut outcome = txn.commit().map_err(Failure::Store)?;
+            outcome.counts.rejected = rejected;
+            Some(outcome)
+        };
+        Ok(Report { outcome, refused, rejected, rejects, identity })
+    }
+}
+
+fn fail(txn: Box<dyn LoadTxn>, failure: Failure) -> Result<Report, Failure> {
+    txn.rollback();
+    Err(failure)
+}
+
+fn entry(row: ObjectRow) -> Entry {
+    Entry { kind: KindId(row.kind.id()), key: row.key.into_text(), hash: row.hash, body: row.body }
+}
+
+/// Counts the bytes that were read.
+struct Counted<R> {
+    inner: R,
+    counters: Arc<Counters>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.counters.bytes.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}

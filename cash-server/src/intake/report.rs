@@ -1,0 +1,122 @@
+//! What a producer gets to read: `error.txt` beside its files, and in `badDicts` the records that were set aside.
+
+use super::load::Rejected;
+use crate::store::intake::RejectRecord;
+use fs_err as fs;
+use std::fmt::Write as _;
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use tillway_file_queue::durable;
+
+/// The file beside the source (formats/aif).
+pub const ERROR_FILE: &str = "error.txt";
+
+/// Rejects that `error.txt` lists; a person reads no more of them, and the file with their text has the rest.
+const MAX_LISTED_REJECTS: usize = 100;
+
+/// Most bytes of one rejected record's text that are kept: what is wrong is seen at its beginning.
+const MAX_RAW_BYTES: u64 = 64 * 1024;
+
+/// What went wrong with one delivery.
+pub(super) struct Trouble<'a> {
+    /// The file.
+    pub(super) file: &'a Path,
+    /// What happened, one sentence.
+    pub(super) what: &'a str,
+    /// What to do, one sentence.
+    pub(super) advice: &'a str,
+    /// Records that could not be used.
+    pub(super) rejected: u64,
+    /// The first of them.
+    pub(super) rejects: &'a [Rejected],
+    /// Where the text of the rejected records is, or the whole file.
+    pub(super) aside: Option<&'a Path>,
+}
+
+/// Writes `error.txt` into a folder, in the place of an earlier one.
+pub(super) fn write_error_file(folder: &Path, trouble: &Trouble<'_>) -> io::Result<()> {
+    durable::write_atomic(&folder.join(ERROR_FILE), text(trouble).as_bytes())
+}
+
+/// Removes the `error.txt` of an earlier delivery.
+pub(super) fn remove_error_file(folder: &Path) -> io::Result<()> {
+    match fs::remove_file(folder.join(ERROR_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn text(trouble: &Trouble<'_>) -> String {
+    let mut text = String::new();
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC");
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{now}\nfile: {}\n{}", trouble.file.display(), trouble.what);
+    if trouble.rejected > 0 {
+        let _ = writeln!(text, "rejected records: {}", trouble.rejected);
+    }
+    if let Some(aside) = trouble.aside {
+        let _ = writeln!(text, "set aside on the server: {}", aside.display());
+    }
+    let _ = writeln!(text, "what to do: {}", trouble.advice);
+    if !trouble.rejects.is_empty() {
+        text.push('\n');
+    }
+    for rejected in trouble.rejects.iter().take(MAX_LISTED_REJECTS) {
+        let _ = writeln!(text, "{}", line(&rejected.record));
+    }
+    let listed = trouble.rejects.len().min(MAX_LISTED_REJECTS) as u64;
+    if trouble.rejected > listed {
+        let _ = writeln!(text, "… and {} more", trouble.rejected - listed);
+    }
+    text
+}
+
+fn line(reject: &RejectRecord) -> String {
+    let mut text = format!("line {}, byte {}", reject.line, reject.byte);
+    if let Some(verb) = &reject.verb {
+        let _ = write!(text, ", {verb}");
+    }
+    if let Some(key) = &reject.key {
+        let _ = write!(text, " {key}");
+    }
+    let _ = write!(text, ": {}", reject.reason);
+    text
+}
+
+/// Writes the rejected records of `source` with their text, each after a line that says what is wrong with it.
+pub(super) fn write_rejects(source: &Path, rejects: &[Rejected], target: PathBuf) -> io::Result<PathBuf> {
+    let (mut input, _) = super::source::open(source)?;
+    let mut output = BufWriter::new(fs::File::create(&target)?);
+    for rejected in rejects {
+        writeln!(output, "# {}", line(&rejected.record))?;
+        let length = rejected.until.map_or(MAX_RAW_BYTES, |until| until.saturating_sub(rejected.record.byte));
+        input.seek(SeekFrom::Start(rejected.record.byte))?;
+        let mut raw = Vec::new();
+        io::Read::by_ref(&mut input).take(length.min(MAX_RAW_BYTES)).read_to_end(&mut raw)?;
+        output.write_all(own_text(&raw))?;
+        output.write_all(b"\n---\n")?;
+    }
+    output.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    Ok(target)
+}
+
+/// Without the separators that follow a record.
+fn own_text(raw: &[u8]) -> &[u8] {
+    let mut text = raw.trim_ascii();
+    while let Some(rest) = text.strip_suffix(b"---").filter(|rest| rest.ends_with(b"\n") || rest.is_empty()) {
+        text = rest.trim_ascii();
+    }
+    text.strip_suffix(b",").unwrap_or(text).trim_ascii()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_record_ends_before_its_separator() {
+        assert_eq!(own_text(b"{\"a\":\"---\"}\r\n---\r\n---\n"), b"{\"a\":\"---\"}");
+        assert_eq!(own_text(b" {\"a\":1},\n "), b"{\"a\":1}");
+        assert_eq!(own_text(b"junk---"), b"junk---");
+    }
+}

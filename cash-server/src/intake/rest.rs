@@ -1,0 +1,339 @@
+//! `POST /aifexchange/loaddicts` (formats/aif): takes the body, a JSON array of AIF commands, and answers when it is on
+//! disk and in the journal. It is loaded afterwards, in its turn.
+//!
+//! The body's file has its record in the journal, or it was never accepted: it is written under a hidden name, made
+//! durable, renamed, and then recorded, all before the answer. What has no record at the next start is removed.
+
+use super::{Intake, IntakeError, callbacks, deliver};
+use crate::settings::credentials::Credentials;
+use crate::store::StoreError;
+use crate::store::intake::{LoadSource, NewLoad, NewWatch};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::post;
+use fs_err as fs;
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::{HashMap, HashSet};
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tillway_file_queue::durable;
+use tillway_proto::{LoadId, NodeId};
+use tokio::io::AsyncWriteExt as _;
+use uuid::Uuid;
+
+/// Where back offices send to.
+pub const PATH: &str = "/aifexchange/loaddicts";
+
+/// Bodies that may wait to be loaded; beyond them the back office is asked to come again.
+const MAX_WAITING: usize = 256;
+
+/// Bytes that may wait to be loaded, in bodies of the largest size: a bound for the disk.
+const MAX_WAITING_SIZES: u64 = 4;
+
+/// Bodies that are received at once: more share one disk and one link, and are no faster.
+pub(super) const MAX_UPLOADS: usize = 8;
+
+/// Longest silence within a body.
+const BODY_IDLE: Duration = Duration::from_secs(60);
+
+/// When to come again while too many bodies wait, in seconds.
+const RETRY_AFTER_S: &str = "30";
+
+/// Longest id of its own that a back office may give, in characters.
+const MAX_DICTIONARY_ID_CHARS: usize = 128;
+
+/// What the handler needs.
+#[derive(Clone)]
+pub struct AifRest {
+    /// Takes the bodies.
+    pub intake: Arc<Intake>,
+    /// Of the back office.
+    pub credentials: Credentials,
+}
+
+/// The route. The body is streamed, so no limit of the framework stands in its way; [`super::IntakeSettings`] has one.
+pub fn router(state: AifRest) -> Router {
+    Router::new().route(PATH, post(load_dicts)).with_state(state)
+}
+
+#[derive(Serialize)]
+struct Answer {
+    success: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loadid: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Why a body is not taken.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    error: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        Self { status, error: error.into() }
+    }
+
+    fn disk(error: &io::Error) -> Self {
+        tracing::error!(error = error as &dyn Error, "failed to take a body over REST");
+        let status = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StatusCode::INSUFFICIENT_STORAGE,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, "the server cannot keep the body: see its log, free space on its disk and send it again")
+    }
+
+    fn store(error: &StoreError) -> Self {
+        tracing::error!(error = error as &dyn Error, "failed to take a body over REST");
+        let reason = deliver::chain(error);
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("the server's database does not answer: {reason}"))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        tracing::warn!(status = self.status.as_u16(), reason = self.error, "refused a body over REST");
+        let answer = Answer { success: false, loadid: None, warning: None, error: Some(self.error) };
+        let mut response = (self.status, Json(answer)).into_response();
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"aifexchange\""));
+        } else if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+        }
+        response
+    }
+}
+
+async fn load_dicts(
+    State(state): State<AifRest>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let authorized =
+        headers.get(header::AUTHORIZATION).is_some_and(|value| state.credentials.accepts(value.as_bytes()));
+    if !authorized {
+        let error = "wrong or missing credentials: send the back office's user and password by HTTP Basic";
+        return Refusal::new(StatusCode::UNAUTHORIZED, error).into_response();
+    }
+    match take(&state.intake, &query, &headers, body).await {
+        Ok((load, warning)) => {
+            Json(Answer { success: true, loadid: Some(load.0), warning, error: None }).into_response()
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn take(
+    intake: &Arc<Intake>,
+    query: &HashMap<String, String>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(LoadId, Option<String>), Refusal> {
+    let asked = |name: &str| {
+        query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
+    };
+    let named = headers.get("shopcode").and_then(|value| value.to_str().ok()).map(|value| value.trim().to_owned());
+    let shop = named.or_else(|| asked("shopcode")).filter(|shop| !shop.is_empty()).ok_or_else(|| {
+        Refusal::new(StatusCode::BAD_REQUEST, "no shop is named: send a header or a query parameter `shopcode`")
+    })?;
+    let Ok(_upload) = intake.uploads.try_acquire() else {
+        let error = format!("{MAX_UPLOADS} bodies are being received: send it again in {RETRY_AFTER_S} seconds");
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error));
+    };
+    let max_bytes = intake.settings.max_body_bytes;
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > max_bytes) {
+        return Err(too_large(max_bytes));
+    }
+    let node = blocking(intake, {
+        let shop = shop.clone();
+        move |intake| admit(intake, &shop)
+    })
+    .await?;
+    let address = asked("addressstatusserver").filter(|address| !address.is_empty());
+    let checked = address.map(|address| callbacks::server_address(&address, &intake.settings.status_server_allow));
+    let (watch, warning) = match checked.transpose() {
+        Ok(server) => (server.map(|server| NewWatch { server, shop }), None),
+        // Prices matter more than who is told of them.
+        Err(reason) => {
+            tracing::warn!(reason, "a status server cannot be told of a load");
+            (None, Some(format!("the load is accepted, but its status is told to nobody: {reason}")))
+        }
+    };
+    let dictionary_id = asked("dictionaryid").map(|id| id.chars().take(MAX_DICTIONARY_ID_CHARS).collect());
+    let (file, bytes) = receive(intake, body, max_bytes).await?;
+    let load = blocking(intake, move |intake| {
+        let source = LoadSource::Rest { body: file.name.clone(), dictionary_id };
+        accept(intake, file, &NewLoad { node, source, bytes, at: Timestamp::now(), watch })
+    })
+    .await?;
+    intake.arrived.notify_one();
+    intake.callbacks.notify_one();
+    Ok((load, warning))
+}
+
+fn too_large(max_bytes: u64) -> Refusal {
+    let error = format!(
+        "the body is larger than {max_bytes} bytes: send it in parts, or raise aif.body_limit_mib in the server's settings"
+    );
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error)
+}
+
+async fn blocking<T: Send + 'static>(
+    intake: &Arc<Intake>,
+    work: impl FnOnce(&Intake) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let intake = Arc::clone(intake);
+    tokio::task::spawn_blocking(move || work(&intake)).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "failed to take a body over REST");
+        Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the server failed: see its log"))
+    })
+}
+
+/// Which node is meant, and whether there is room for one more body.
+fn admit(intake: &Intake, shop: &str) -> Result<NodeId, Refusal> {
+    let network = intake.network().map_err(|error| Refusal::store(&error))?;
+    // The folder names of the other levels are taken too, so that what a folder can load, REST can.
+    let node = network.shop(shop).or_else(|| network.find(shop).ok()).ok_or_else(|| {
+        let error = format!(
+            "there is no shop `{shop}` in the network: correct `shopcode`, or make the shop with `cash-server network`"
+        );
+        Refusal::new(StatusCode::NOT_FOUND, error)
+    })?;
+    let unfinished = intake.journal.unfinished().map_err(|error| Refusal::store(&error))?;
+    let waiting = || unfinished.iter().filter(|load| matches!(load.source, LoadSource::Rest { .. }));
+    let (bodies, bytes) = (waiting().count(), waiting().map(|load| load.bytes).sum::<u64>());
+    if bodies >= MAX_WAITING || bytes > intake.settings.max_body_bytes.saturating_mul(MAX_WAITING_SIZES) {
+        let error = format!(
+            "{bodies} bodies ({bytes} bytes) wait to be loaded already: send it again in {RETRY_AFTER_S} seconds"
+        );
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error));
+    }
+    Ok(node.id.clone())
+}
+
+/// A body's file; removed when it is dropped before it is accepted, so also when the connection breaks.
+struct BodyFile {
+    name: String,
+    path: Option<PathBuf>,
+}
+
+impl Drop for BodyFile {
+    fn drop(&mut self) {
+        if let Some(path) = self.path.take() {
+            // What cannot be removed now, the next start removes.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Streams the body to disk. The file, durable but not yet under its name, and its size.
+async fn receive(intake: &Intake, body: Body, max_bytes: u64) -> Result<(BodyFile, u64), Refusal> {
+    let name = format!("{}.json", Uuid::now_v7().simple());
+    let path = intake.settings.bodies.join(format!(".{name}.part"));
+    let mut output = tokio::fs::File::create(&path).await.map_err(|error| Refusal::disk(&error))?;
+    let file = BodyFile { name, path: Some(path) };
+    let mut chunks = body.into_data_stream();
+    let (mut bytes, mut begun) = (0, false);
+    loop {
+        let chunk = match tokio::time::timeout(BODY_IDLE, chunks.next()).await {
+            Err(_) => {
+                let error = format!("nothing came for {} seconds: send the body again", BODY_IDLE.as_secs());
+                return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, error));
+            }
+            Ok(None) => break,
+            Ok(Some(Err(error))) => {
+                let error = format!("the body was cut off: send it again ({error})");
+                return Err(Refusal::new(StatusCode::BAD_REQUEST, error));
+            }
+            Ok(Some(Ok(chunk))) => chunk,
+        };
+        bytes += chunk.len() as u64;
+        if bytes > max_bytes {
+            return Err(too_large(max_bytes));
+        }
+        if !begun {
+            begun = begins_array(&chunk)?;
+        }
+        output.write_all(&chunk).await.map_err(|error| Refusal::disk(&error))?;
+    }
+    if !begun {
+        return Err(not_an_array());
+    }
+    output.flush().await.map_err(|error| Refusal::disk(&error))?;
+    output.sync_all().await.map_err(|error| Refusal::disk(&error))?;
+    Ok((file, bytes))
+}
+
+/// Whether the first byte that is no blank has come; it must open an array.
+fn begins_array(chunk: &[u8]) -> Result<bool, Refusal> {
+    let blank = |byte: &&u8| byte.is_ascii_whitespace() || b"\xef\xbb\xbf".contains(byte);
+    match chunk.iter().find(|byte| !blank(byte)) {
+        None => Ok(false),
+        Some(b'[') => Ok(true),
+        Some(_) => Err(not_an_array()),
+    }
+}
+
+fn not_an_array() -> Refusal {
+    let error = "the body must be a JSON array of AIF commands: `[{\"command\": …}, …]`";
+    Refusal::new(StatusCode::BAD_REQUEST, error)
+}
+
+fn accept(intake: &Intake, mut file: BodyFile, load: &NewLoad) -> Result<LoadId, Refusal> {
+    let target = intake.settings.bodies.join(&file.name);
+    if let Some(path) = &file.path {
+        durable::rename(path, &target).map_err(|error| Refusal::disk(&error))?;
+    }
+    file.path = Some(target);
+    let id = intake.journal.accept(load).map_err(|error| Refusal::store(&error))?;
+    file.path = None;
+    tracing::info!(load = id.0, node = %load.node, bytes = load.bytes, "accepted a body over REST");
+    Ok(id)
+}
+
+/// Removes bodies without a record: their back offices were never told that they were accepted.
+pub(super) fn remove_orphans(intake: &Intake) -> Result<(), IntakeError> {
+    let unfinished = intake.journal.unfinished().map_err(IntakeError::Journal)?;
+    let recorded: HashSet<String> = unfinished
+        .into_iter()
+        .filter_map(|load| match load.source {
+            LoadSource::Rest { body, .. } => Some(body),
+            LoadSource::Folder(_) => None,
+        })
+        .collect();
+    for entry in fs::read_dir(&intake.settings.bodies).map_err(IntakeError::Folder)? {
+        let entry = entry.map_err(IntakeError::Folder)?;
+        if !recorded.contains(entry.file_name().to_string_lossy().as_ref()) {
+            fs::remove_file(entry.path()).map_err(IntakeError::Folder)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_said_to_be_one() {
+        let status = |kind: io::ErrorKind| Refusal::disk(&io::Error::from(kind)).into_response().status();
+        assert_eq!(status(io::ErrorKind::StorageFull), StatusCode::INSUFFICIENT_STORAGE);
+        assert_eq!(status(io::ErrorKind::PermissionDenied), StatusCode::SERVICE_UNAVAILABLE);
+    }
+}

@@ -1,0 +1,70 @@
+//! Settings of the intake.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tillway_proto::NodeId;
+
+/// How often folders are scanned beside the events (formats/aif: the original's period).
+pub const DEFAULT_SCAN_PERIOD: Duration = Duration::from_secs(20);
+
+/// How long a flag waits for its data file. Producers write the file first, but a network share may show the flag first.
+pub const DEFAULT_DATA_GRACE: Duration = Duration::from_secs(10);
+
+/// How long loaded files are kept, in days: a price question of the last weeks can be answered.
+pub const DEFAULT_BACKUP_DAYS: u32 = 30;
+
+/// How many loaded files are kept: one in five minutes for a month.
+pub const DEFAULT_BACKUP_FILES: usize = 10_000;
+
+/// Largest body over REST: a full catalogue of 200,000 goods has 80 to 200 MiB.
+pub const DEFAULT_MAX_BODY_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Where files come from and go to, and how.
+#[derive(Debug, Clone)]
+pub struct IntakeSettings {
+    /// Has one folder for each node.
+    pub inbox: PathBuf,
+    /// Watched folders that stand elsewhere, each with its node.
+    pub extra_folders: BTreeMap<PathBuf, NodeId>,
+    /// Bodies taken over REST, until they are loaded.
+    pub bodies: PathBuf,
+    /// Loaded files.
+    pub backup: PathBuf,
+    /// Refused files and records.
+    pub bad: PathBuf,
+    /// How often folders are scanned beside the events.
+    pub scan_period: Duration,
+    /// How long a flag waits for its data file.
+    pub data_grace: Duration,
+    /// Whether the first broken record refuses the whole load.
+    pub stop_on_error: bool,
+    /// How long loaded and refused files are kept, in days.
+    pub backup_keep_days: u32,
+    /// How many loaded, and how many refused files are kept; 0: loaded files are not kept at all.
+    pub backup_keep_files: usize,
+    /// Largest body over REST.
+    pub max_body_bytes: u64,
+    /// Hosts, or `host:port`, that status callbacks may go to; empty: any.
+    pub status_server_allow: Vec<String>,
+}
+
+impl IntakeSettings {
+    /// Everything in the data folder, the rest as by default.
+    pub fn in_folder(data: &Path) -> Self {
+        Self {
+            inbox: data.join("inbox"),
+            extra_folders: BTreeMap::new(),
+            bodies: data.join("inbox-rest"),
+            backup: data.join("backup"),
+            bad: data.join("badDicts"),
+            scan_period: DEFAULT_SCAN_PERIOD,
+            data_grace: DEFAULT_DATA_GRACE,
+            stop_on_error: false,
+            backup_keep_days: DEFAULT_BACKUP_DAYS,
+            backup_keep_files: DEFAULT_BACKUP_FILES,
+            max_body_bytes: DEFAULT_MAX_BODY_BYTES,
+            status_server_allow: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+use super::*;
+use crate::intake::load::{self, Failure, Form, Task};
+use crate::store::intake::{LoadSource, LoadState, NewLoad};
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const BROKEN: &str = r#"{"command":"addUnit","unit":{"unitCode":"seven","name":"x"}}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rejected_records_are_named_beside_the_source_until_a_load_is_clean() {
+    let kit = Kit::new();
+    let running = kit.start();
+    let text =
+        file_of(&[unit(1, "piece"), BROKEN.to_owned(), r#"{"command":"addNonsense"}"#.to_owned(), unit(2, "kg")]);
+    kit.deliver("shop-7", "pos1", &text);
+    kit.gone("shop-7", "pos1").await;
+    let load = kit.newest();
+    assert_eq!((load.state, load.counts.added, load.counts.rejected), (LoadState::ReadyWithErrors, 2, 2));
+    let rejects = kit.journal.rejects(load.id, 10).unwrap();
+    assert_eq!(rejects.iter().map(|reject| reject.line).collect::<Vec<_>>(), [3, 5]);
+    assert_eq!(rejects[1].verb.as_deref(), Some("addNonsense"));
+    let told = kit.error_text("shop-7").unwrap();
+    for part in
+        ["pos1.aif", "rejected records: 2", "line 3, byte ", "addUnit", "what to do: ", rejects[0].reason.as_str()]
+    {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    let bad = names(&kit.settings.bad);
+    assert_eq!(bad.len(), 1, "{bad:?}");
+    let kept = fs::read_to_string(kit.settings.bad.join(&bad[0])).unwrap();
+    assert!(kept.contains(&format!("{BROKEN}\n---\n# line 5, byte")), "{kept}");
+    assert!(kept.ends_with("{\"command\":\"addNonsense\"}\n---\n"), "{kept}");
+
+    kit.deliver("shop-7", "pos1", &file_of(&[unit(1, "piece")]));
+    kit.gone("shop-7", "pos1").await;
+    assert_eq!(kit.error_text("shop-7"), None);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_cut_off_is_refused_whole_and_put_aside() {
+    let kit = Kit::new();
+    let running = kit.start();
+    let whole = file_of(&[unit(1, "piece"), unit(2, "kg")]);
+    let cut = &whole[..whole.len() - 20];
+    kit.deliver("All", "pos1", cut);
+    kit.gone("All", "pos1").await;
+    let load = kit.newest();
+    assert_eq!((load.state, load.revision, load.counts.rejected), (LoadState::Error, None, 1));
+    assert!(load.reason.unwrap().contains("the whole load is refused"));
+    assert_eq!(kit.objects(&kit.chain, "unit"), []);
+    let bad = names(&kit.settings.bad);
+    assert_eq!(fs::read_to_string(kit.settings.bad.join(&bad[0])).unwrap(), cut);
+    let told = kit.error_text("All").unwrap();
+    assert!(told.contains("the whole load is refused") && told.contains(&bad[0]), "{told}");
+    assert_eq!(names(&kit.settings.backup), Vec::<String>::new());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_errors_stop_a_load_the_first_reject_refuses_it_whole() {
+    let mut kit = Kit::new();
+    kit.settings.stop_on_error = true;
+    let running = kit.start();
+    kit.deliver("All", "pos1", &file_of(&[unit(1, "piece"), BROKEN.to_owned(), BROKEN.to_owned()]));
+    kit.gone("All", "pos1").await;
+    let load = kit.newest();
+    assert_eq!((load.state, load.counts.added, load.counts.rejected), (LoadState::Error, 0, 1));
+    assert_eq!(kit.objects(&kit.chain, "unit"), []);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_without_a_file_is_set_aside_with_a_word() {
+    let kit = Kit::new();
+    fs::create_dir_all(kit.inbox("All")).unwrap();
+    fs::write(kit.inbox("All").join("pos1.flz"), "").unwrap();
+    let running = kit.start();
+    wait_for("the flag's end", || match names(&kit.inbox("All")) {
+        names if names == ["error.txt", "pos1.flz.bad"] => Ok(()),
+        names => Err(names),
+    })
+    .await;
+    let told = kit.error_text("All").unwrap();
+    assert!(told.contains("pos1.aif") && told.contains("no data file"), "{told}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_told_and_stops_nothing_else() {
+    let kit = Kit::new();
+    let running = kit.start();
+    // A folder in the place of the file cannot be read by anybody.
+    fs::create_dir_all(kit.inbox("shop-7").join("pos1.aif")).unwrap();
+    fs::write(kit.inbox("shop-7").join("pos1.flz"), "").unwrap();
+    kit.deliver("shop-8", "pos1", &file_of(&[unit(1, "piece")]));
+    kit.gone("shop-8", "pos1").await;
+    wait_for("the flag's end", || {
+        let names = names(&kit.inbox("shop-7"));
+        if names.contains(&"pos1.flz.bad".to_owned()) { Ok(()) } else { Err(names) }
+    })
+    .await;
+    let told = kit.error_text("shop-7").unwrap();
+    assert!(told.contains("not a regular file") && told.contains("what to do: give the server's user"), "{told}");
+    assert_eq!(kit.journal.unfinished().unwrap(), []);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_without_rights_is_loaded_as_soon_as_it_has_them() {
+    let kit = Kit::new();
+    kit.deliver("All", "pos1", &file_of(&[unit(1, "piece")]));
+    let path = kit.inbox("All").join("pos1.aif");
+    fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    if fs::read(&path).is_ok() {
+        eprintln!("skipped: this user may read everything");
+        return;
+    }
+    let running = kit.start();
+    let told = wait_for("a word to the producer", || kit.error_text("All").ok_or(())).await;
+    assert!(told.contains("pos1.aif") && told.contains("ermission denied"), "{told}");
+    fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    kit.gone("All", "pos1").await;
+    assert_eq!(kit.objects(&kit.chain, "unit").len(), 1);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_rewritten_while_it_is_read_is_read_again() {
+    let mut kit = Kit::new();
+    kit.deliver("All", "pos1", &file_of(&[unit(1, "old")]));
+    let path = kit.inbox("All").join("pos1.aif");
+    let mut times = 0;
+    Meddled::with(&mut kit, move || {
+        times += 1;
+        if times == 1 {
+            fs::write(&path, file_of(&[unit(1, "new"), unit(2, "new")])).unwrap();
+        }
+    });
+    let running = kit.start();
+    kit.gone("All", "pos1").await;
+    let load = kit.newest();
+    assert_eq!((load.id, load.state, load.counts.added), (LoadId(1), LoadState::Ready, 2));
+    assert_eq!(kit.error_text("All"), None);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_kills_the_load_is_given_up_and_the_next_one_is_loaded() {
+    let mut kit = Kit::new();
+    let starts = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&starts);
+    Meddled::with(&mut kit, move || assert!(counted.fetch_add(1, Ordering::Relaxed) >= 2, "a defect, for the test"));
+    kit.deliver("shop-7", "pos1", &file_of(&[unit(1, "piece")]));
+    let running = kit.start();
+    wait_for("the flag's end", || {
+        let names = names(&kit.inbox("shop-7"));
+        if names.contains(&"pos1.flz.bad".to_owned()) { Ok(()) } else { Err(names) }
+    })
+    .await;
+    assert_eq!(kit.newest().state, LoadState::Error);
+    kit.deliver("shop-7", "pos2", &file_of(&[unit(1, "piece")]));
+    kit.gone("shop-7", "pos2").await;
+    assert_eq!(kit.newest().state, LoadState::Ready);
+    running.stop().await;
+}
+
+fn task<'a>(kit: &Kit, load: LoadId, path: &'a Path, shutdown: &'a CancellationToken) -> Task<'a> {
+    let layer = kit.layer(&kit.chain);
+    Task { load, layer, path, form: Form::File, stop_on_error: false, progress: Arc::default(), shutdown }
+}
+
+/// A load as a process leaves it that dies: taken in and begun.
+fn begun(kit: &Kit, path: &Path) -> LoadId {
+    let source = LoadSource::Folder(path.to_owned());
+    let load = NewLoad { node: kit.chain.clone(), source, bytes: 1, at: Timestamp::now(), watch: None };
+    let id = kit.journal.accept(&load).unwrap();
+    kit.journal.begin(id, Timestamp::now()).unwrap();
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_was_committed_before_the_crash_keeps_its_revision_when_it_is_repeated() {
+    let kit = Kit::new();
+    kit.deliver("All", "pos1", &file_of(&[unit(1, "piece"), BROKEN.to_owned()]));
+    let path = kit.inbox("All").join("pos1.aif");
+    let id = begun(&kit, &path);
+    let go = CancellationToken::new();
+    load::load(kit.dictionary.as_ref(), &task(&kit, id, &path, &go)).unwrap();
+    let running = kit.start();
+    kit.gone("All", "pos1").await;
+    let load = kit.newest();
+    assert_eq!((load.id, load.state, load.revision), (id, LoadState::ReadyWithErrors, Some(Revision(1))));
+    assert_eq!((load.counts.added, load.counts.rejected), (1, 1));
+    assert_eq!(kit.dictionary.head().unwrap(), Revision(1));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_whose_file_went_away_in_a_crash_is_ended_as_it_came_out() {
+    let kit = Kit::new();
+    fs::create_dir_all(kit.inbox("All")).unwrap();
+    let path = kit.inbox("All").join("pos1.aif");
+    fs::write(&path, file_of(&[unit(1, "piece")])).unwrap();
+    let (committed, lost) = (begun(&kit, &path), begun(&kit, &kit.inbox("All").join("pos2.aif")));
+    let go = CancellationToken::new();
+    load::load(kit.dictionary.as_ref(), &task(&kit, committed, &path, &go)).unwrap();
+    fs::remove_file(&path).unwrap();
+    let running = kit.start();
+    assert_eq!(kit.ended(committed).await.revision, Some(Revision(1)));
+    assert_eq!(kit.ended(lost).await.state, LoadState::Error);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_that_a_crash_left_behind_goes_without_a_word() {
+    let kit = Kit::new();
+    let running = kit.start();
+    kit.deliver("All", "pos1", &file_of(&[unit(1, "piece")]));
+    kit.gone("All", "pos1").await;
+    fs::write(kit.inbox("All").join("x"), "").unwrap();
+    age(&kit.inbox("All").join("x"), 60);
+    fs::rename(kit.inbox("All").join("x"), kit.inbox("All").join("pos1.flz")).unwrap();
+    kit.gone("All", "pos1").await;
+    assert_eq!(kit.error_text("All"), None);
+    running.stop().await;
+}
+
+#[test]
+fn a_stop_rolls_the_load_back() {
+    let kit = Kit::new();
+    kit.deliver("All", "pos1", &file_of(&[unit(1, "piece")]));
+    let path = kit.inbox("All").join("pos1.aif");
+    let stopped = CancellationToken::new();
+    stopped.cancel();
+    let failure = load::load(kit.dictionary.as_ref(), &task(&kit, LoadId(1), &path, &stopped)).unwrap_err();
+    assert!(matches!(failure, Failure::Stopped), "{failure}");
+    assert_eq!(kit.objects(&kit.chain, "unit"), []);
+}
+
+#[test]
+fn rejects_beyond_the_limit_are_counted_and_not_kept() {
+    let kit = Kit::new();
+    let records = vec![BROKEN.to_owned(); load::MAX_KEPT_REJECTS + 5];
+    kit.deliver("All", "pos1", &file_of(&records));
+    let path = kit.inbox("All").join("pos1.aif");
+    let go = CancellationToken::new();
+    let report = load::load(kit.dictionary.as_ref(), &task(&kit, LoadId(1), &path, &go)).unwrap();
+    assert_eq!((report.rejected, report.rejects.len()), (records.len() as u64, load::MAX_KEPT_REJECTS));
+}

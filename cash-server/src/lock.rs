@@ -1,0 +1,99 @@
+//! One process per role and data folder: an OS lock on a file, which ends with its holder, however it ends.
+
+use fs_err as fs;
+use std::fs::TryLockError;
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+/// What a process does in a data folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The cash server.
+    Server,
+    /// The sales-loader, alone or within the server.
+    SalesLoader,
+}
+
+impl Role {
+    fn file(self) -> &'static str {
+        match self {
+            Self::Server => "cash-server.lock",
+            Self::SalesLoader => "sales-loader.lock",
+        }
+    }
+}
+
+/// Why the folder is not ours.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody holds it.
+    #[error("{} is in use by process {holder}: stop that one first, or use another data folder", folder.display())]
+    Held {
+        /// The data folder.
+        folder: PathBuf,
+        /// The process, as it wrote itself down.
+        holder: String,
+    },
+    /// The file could not be opened, locked or written.
+    #[error("failed to lock the data folder")]
+    File(#[source] io::Error),
+}
+
+/// The lock; free again when dropped.
+#[derive(Debug)]
+pub struct DataLock {
+    _file: fs::File,
+}
+
+impl DataLock {
+    /// Takes the role in a data folder, which is made where it is missing.
+    pub fn take(data_dir: &Path, role: Role) -> Result<Self, LockError> {
+        fs::create_dir_all(data_dir).map_err(LockError::File)?;
+        let path = data_dir.join(role.file());
+        let mut file = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(LockError::File)?;
+        match file.file().try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = file.read_to_string(&mut holder);
+                return Err(LockError::Held { folder: data_dir.to_owned(), holder: holder.trim().to_owned() });
+            }
+            Err(TryLockError::Error(source)) => return Err(LockError::File(source)),
+        }
+        file.set_len(0).map_err(LockError::File)?;
+        file.rewind().map_err(LockError::File)?;
+        writeln!(file, "{}", std::process::id()).map_err(LockError::File)?;
+        Ok(Self { _file: file })
+    }
+
+    /// Whether somebody holds the role. Looks only; makes nothing.
+    pub fn is_held(data_dir: &Path, role: Role) -> bool {
+        let Ok(file) = fs::File::open(data_dir.join(role.file())) else { return false };
+        // A shared lock is enough to look, and does not get in the way of another who looks.
+        matches!(file.file().try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_process_is_told_who_holds_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!DataLock::is_held(folder.path(), Role::Server));
+        let lock = DataLock::take(folder.path(), Role::Server).unwrap();
+        assert!(DataLock::is_held(folder.path(), Role::Server));
+        let error = DataLock::take(folder.path(), Role::Server).unwrap_err().to_string();
+        assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+        DataLock::take(folder.path(), Role::SalesLoader).unwrap();
+        drop(lock);
+        DataLock::take(folder.path(), Role::Server).unwrap();
+    }
+}

@@ -1,0 +1,157 @@
+//! Writing a package from one snapshot of the dictionary.
+
+use super::PackageError;
+use super::plan::Plan;
+use crate::dictionary::difference::{Change, carry_forward, difference};
+use crate::dictionary::entry::KindId;
+use crate::dictionary::{Digests, overlay};
+use crate::network::Network;
+use crate::store::dictionary::DictionarySnapshot;
+use crate::store::packages::{PackageRecord, PackageStore};
+use jiff::Timestamp;
+use std::collections::BTreeSet;
+use std::path::Path;
+use tillway_exchangers::kinds::Kind;
+use tillway_exchangers::package::{BuildError, Facts, KindFacts, Mode, PackageBuilder, Record};
+use tillway_proto::TillId;
+
+/// Builds what is planned. The record's name is that of a file in `folder`, durable.
+///
+/// None where the difference would touch too many objects: a full package leads to the same state.
+pub fn build(
+    snapshot: &dyn DictionarySnapshot,
+    network: &Network,
+    memo: &dyn PackageStore,
+    folder: &Path,
+    till: &TillId,
+    plan: &Plan,
+) -> Result<Option<PackageRecord>, PackageError> {
+    let building = Building { snapshot, memo, till, plan };
+    let build_error = |source| PackageError::Build { till: till.clone(), to: plan.key.to, source };
+    let mut builder = PackageBuilder::new(folder).map_err(build_error)?;
+    let changes = if plan.is_full() {
+        None
+    } else {
+        let found = difference(snapshot, &plan.from_path, plan.key.from, &plan.to_path)?;
+        if found.is_none() {
+            return Ok(None);
+        }
+        found
+    };
+    let digests = building.digests(changes.as_deref())?;
+    let kinds = match &changes {
+        None => building.write_all(&mut builder)?,
+        Some(changes) => building.write_changes(&mut builder, changes)?,
+    };
+    let kinds = Building::facts(kinds, &digests);
+    let layers = plan.to_path.iter().filter_map(|layer| network.by_no(*layer)).map(|node| node.id.to_string());
+    let facts = Facts { from: plan.key.from, to: plan.key.to, layers: layers.collect(), kinds };
+    let built = builder.finish(facts).map_err(build_error)?;
+    Ok(Some(PackageRecord {
+        name: built.name,
+        bytes: built.bytes,
+        objects: built.header.objects(),
+        used_at: Timestamp::now(),
+    }))
+}
+
+struct Building<'a> {
+    snapshot: &'a dyn DictionarySnapshot,
+    memo: &'a dyn PackageStore,
+    till: &'a TillId,
+    plan: &'a Plan,
+}
+
+/// The kinds that a package speaks of, and how.
+type Kinds = Vec<(KindId, Mode)>;
+
+impl Building<'_> {
+    /// What the till must have afterwards: known already, or carried forward from the state before, or counted.
+    fn digests(&self, changes: Option<&[Change]>) -> Result<Digests, PackageError> {
+        let key = &self.plan.key;
+        if let Some(digests) = self.memo.digests(&key.to_path, key.to)? {
+            return Ok(digests);
+        }
+        let before = self.memo.digests(&key.from_path, key.from)?;
+        let digests = match (before, changes) {
+            (Some(mut digests), Some(changes)) => {
+                carry_forward(&mut digests, changes);
+                digests
+            }
+            _ => overlay::digests(self.snapshot, &self.plan.to_path)?,
+        };
+        self.memo.keep_digests(&key.to_path, key.to, &digests)?;
+        Ok(digests)
+    }
+
+    fn write_all(&self, builder: &mut PackageBuilder) -> Result<Kinds, PackageError> {
+        let mut kinds = Kinds::new();
+        for kind in overlay::kinds(self.snapshot, &self.plan.to_path)? {
+            self.write_whole(builder, kind)?;
+            kinds.push((kind, Mode::Snapshot));
+        }
+        Ok(kinds)
+    }
+
+    fn write_changes(&self, builder: &mut PackageBuilder, changes: &[Change]) -> Result<Kinds, PackageError> {
+        let mut kinds = Kinds::new();
+        let touched: BTreeSet<KindId> =
+            changes.iter().map(|change| change.key.kind).chain(self.plan.whole.iter().copied()).collect();
+        for kind in &touched {
+            if self.plan.whole.contains(kind) {
+                self.write_whole(builder, *kind)?;
+                kinds.push((*kind, Mode::Snapshot));
+                continue;
+            }
+            let Some(of_kind) = Kind::by_id(kind.0) else { continue };
+            let first = changes.partition_point(|change| change.key.kind < *kind);
+            for change in changes[first..].iter().take_while(|change| change.key.kind == *kind) {
+                self.write_change(builder, of_kind, change)?;
+            }
+            kinds.push((*kind, Mode::Difference));
+        }
+        // Kinds that do not change are told too: the till compares them all.
+        for kind in overlay::kinds(self.snapshot, &self.plan.to_path)? {
+            if !touched.contains(&kind) {
+                kinds.push((kind, Mode::Difference));
+            }
+        }
+        Ok(kinds)
+    }
+
+    fn write_change(&self, builder: &mut PackageBuilder, kind: Kind, change: &Change) -> Result<(), PackageError> {
+        let key = change.key.key.as_str();
+        let Some(winner) = change.after else { return self.add(builder, kind, &Record::Delete { key }) };
+        let body = self.snapshot.body(winner.layer, &change.key)?.ok_or_else(|| PackageError::Inconsistent {
+            till: self.till.clone(),
+            reason: format!("{} `{key}` is in the log but not in its layer", kind.name()),
+        })?;
+        self.add(builder, kind, &Record::Upsert { key, row: &body })
+    }
+
+    fn write_whole(&self, builder: &mut PackageBuilder, kind: KindId) -> Result<(), PackageError> {
+        // Of a kind that this program does not know any more tills hear nothing.
+        let Some(of_kind) = Kind::by_id(kind.0) else { return Ok(()) };
+        overlay::scan(self.snapshot, &self.plan.to_path, kind, true, |entry| {
+            self.add(builder, of_kind, &Record::Upsert { key: &entry.key, row: &entry.body })
+        })
+    }
+
+    fn add(&self, builder: &mut PackageBuilder, kind: Kind, record: &Record<'_>) -> Result<(), PackageError> {
+        builder.add(kind, record).map_err(|source: BuildError| PackageError::Build {
+            till: self.till.clone(),
+            to: self.plan.key.to,
+            source,
+        })
+    }
+
+    fn facts(kinds: Kinds, digests: &Digests) -> Vec<KindFacts> {
+        kinds
+            .into_iter()
+            .filter_map(|(kind, mode)| {
+                let entry = digests.of(kind);
+                Some(KindFacts { kind: Kind::by_id(kind.0)?, mode, rows: entry.rows, digest: entry.digest })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,44 @@
+//! Who may ask: the administrator with Basic credentials, a till with its bearer token.
+
+use super::RestState;
+use super::problem::Problem;
+use crate::network::NetworkService;
+use crate::settings::credentials::Credentials;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use tillway_proto::TillId;
+
+/// Lets only the administrator through.
+pub async fn administrator_only(State(admin): State<Arc<Credentials>>, request: Request, next: Next) -> Response {
+    let accepted = request.headers().get(header::AUTHORIZATION).is_some_and(|value| admin.accepts(value.as_bytes()));
+    if accepted {
+        next.run(request).await
+    } else {
+        Problem::unauthorized("the administrator's user and password are needed; they stand in the server's file credentials/admin")
+            .into_response()
+    }
+}
+
+/// Whether the request carries the token of this till.
+pub(super) async fn till(state: &RestState, till: &TillId, headers: &HeaderMap) -> Result<(), Problem> {
+    let token = bearer(headers).ok_or_else(|| wrong_token(till))?.to_owned();
+    let network: NetworkService = state.network.clone();
+    let asked = till.clone();
+    let accepted = super::blocking(move || network.current().map(|network| network.verify_token(&asked, &token))).await?;
+    if accepted { Ok(()) } else { Err(wrong_token(till)) }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn wrong_token(till: &TillId) -> Problem {
+    Problem::unauthorized(format!(
+        "the token is not that of {till}: put the one made with the till into cash.token of its cash.ini, or make a new one"
+    ))
+}

@@ -1,0 +1,135 @@
+//! Loads and their reports.
+
+use super::RestState;
+use super::problem::{Problem, blocking};
+use crate::store::intake::{LoadRecord, RejectRecord};
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+use tillway_proto::LoadId;
+use utoipa::{IntoParams, ToSchema};
+
+/// Most loads, or rejects of a load, in one answer.
+const MAX_LISTED: u32 = 1_000;
+
+/// A load with its counts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LoadView {
+    /// Its number.
+    pub id: i64,
+    /// Id of the node whose layer it went to.
+    pub node: String,
+    /// File, or who sent it.
+    pub source: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// `queued`, `running`, `ready`, `ready-with-errors`, `error`.
+    pub state: String,
+    /// `STATUS_DURING`, `STATUS_READY`, `STATUS_READY_WITH_ERROR`, `STATUS_ERROR`.
+    pub status: String,
+    /// When it was accepted, UTC.
+    pub queued_at: String,
+    /// When it started, UTC.
+    pub started_at: Option<String>,
+    /// When it ended, UTC.
+    pub ended_at: Option<String>,
+    /// The revision it took; none where nothing changed.
+    pub revision: Option<u64>,
+    /// Objects that were not there.
+    pub added: u64,
+    /// Objects that were there otherwise.
+    pub changed: u64,
+    /// Objects that are gone.
+    pub deleted: u64,
+    /// Objects that were so already.
+    pub unchanged: u64,
+    /// Records that were set aside.
+    pub rejected: u64,
+    /// Why it was refused or waits.
+    pub reason: Option<String>,
+}
+
+/// A load with the first of its rejects.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LoadReport {
+    /// The load.
+    #[serde(flatten)]
+    pub load: LoadView,
+    /// What was set aside, the first ones.
+    pub rejects: Vec<RejectView>,
+}
+
+/// A record that was set aside.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RejectView {
+    /// Line on which it starts, from 1.
+    pub line: u64,
+    /// Byte at which it starts, from 0.
+    pub byte: u64,
+    /// Its verb, where it could be read.
+    pub verb: Option<String>,
+    /// Its key, where it could be read.
+    pub key: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// Which part of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct Listed {
+    /// Most rows, 1000 at most.
+    limit: Option<u32>,
+}
+
+fn view(load: &LoadRecord) -> LoadView {
+    LoadView {
+        id: load.id.0,
+        node: load.node.to_string(),
+        source: load.source.to_string(),
+        bytes: load.bytes,
+        state: load.state.as_str().to_owned(),
+        status: load.status().to_string(),
+        queued_at: load.queued_at.to_string(),
+        started_at: load.started_at.map(|at| at.to_string()),
+        ended_at: load.ended_at.map(|at| at.to_string()),
+        revision: load.revision.map(|revision| revision.0),
+        added: load.counts.added,
+        changed: load.counts.changed,
+        deleted: load.counts.deleted,
+        unchanged: load.counts.unchanged,
+        rejected: load.counts.rejected,
+        reason: load.reason.clone(),
+    }
+}
+
+fn reject_view(reject: RejectRecord) -> RejectView {
+    RejectView { line: reject.line, byte: reject.byte, verb: reject.verb, key: reject.key, reason: reject.reason }
+}
+
+/// Loads, newest first.
+#[utoipa::path(get, path = "/api/v1/loads", tag = "dictionary", security(("administrator" = [])), params(Listed),
+    responses((status = 200, body = Vec<LoadView>), (status = 401, body = Problem)))]
+pub(super) async fn list(
+    State(state): State<RestState>,
+    Query(asked): Query<Listed>,
+) -> Result<Json<Vec<LoadView>>, Problem> {
+    let limit = asked.limit.unwrap_or(100).clamp(1, MAX_LISTED);
+    blocking(move || state.journal.recent(limit).map(|loads| loads.iter().map(view).collect())).await.map(Json)
+}
+
+/// One load with its rejects.
+#[utoipa::path(get, path = "/api/v1/loads/{id}", tag = "dictionary", security(("administrator" = [])),
+    params(("id" = i64, Path, description = "number of the load")),
+    responses((status = 200, body = LoadReport), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn show(State(state): State<RestState>, Path(id): Path<i64>) -> Result<Json<LoadReport>, Problem> {
+    blocking(move || {
+        let load = state
+            .journal
+            .load(LoadId(id))?
+            .ok_or_else(|| Problem::not_found(format!("there is no load {id}, or it is older than loads are kept")))?;
+        let rejects = state.journal.rejects(load.id, MAX_LISTED)?;
+        Ok::<_, Problem>(LoadReport { load: view(&load), rejects: rejects.into_iter().map(reject_view).collect() })
+    })
+    .await
+    .map(Json)
+}

@@ -1,0 +1,59 @@
+//! Package files over HTTP: immutable, with ranges and a strong `ETag`, as any web server could serve them.
+
+use crate::packages::PackageService;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tillway_proto::PackageName;
+use tower_http::services::ServeFile;
+
+/// A name stands for one content for ever, so it may be kept for a year.
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// `GET` and `HEAD` of `/packages/<name>.twp`.
+pub fn router(packages: PackageService) -> Router {
+    Router::new().route("/packages/{file}", get(package)).with_state(packages)
+}
+
+async fn package(State(packages): State<PackageService>, Path(file): Path<String>, request: Request) -> Response {
+    let Some(name) = file.strip_suffix(".twp").and_then(|hex| hex.parse::<PackageName>().ok()) else {
+        return (StatusCode::NOT_FOUND, "no package has this name\n").into_response();
+    };
+    let tag = format!("\"{name}\"");
+    let unchanged = request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    if unchanged {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
+    }
+    let request = without_stale_range(request, &tag);
+    let served = ServeFile::new(packages.path_of(&name)).try_call(request).await;
+    let mut response = match served {
+        Ok(response) => response.map(Body::new),
+        Err(error) => {
+            tracing::error!(package = %name, %error, "failed to serve a package");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    if response.status().is_success() {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        headers.insert(header::CACHE_CONTROL, FOR_EVER);
+        headers.remove(header::LAST_MODIFIED);
+        if let Ok(tag) = HeaderValue::from_str(&tag) {
+            headers.insert(header::ETAG, tag);
+        }
+    }
+    response
+}
+
+/// A range is of another file when `If-Range` names another tag: then the whole is sent.
+fn without_stale_range(mut request: Request, tag: &str) -> Request {
+    let stale = request.headers().get(header::IF_RANGE).is_some_and(|known| known.as_bytes() != tag.as_bytes());
+    if stale {
+        request.headers_mut().remove(header::RANGE);
+    }
+    request.headers_mut().remove(header::IF_RANGE);
+    request
+}

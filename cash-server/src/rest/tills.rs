@@ -1,0 +1,303 @@
+//! Tills: what each has and why it waits, its deliveries and commands, and what can be asked of it.
+
+use super::nodes::find_till;
+use super::problem::{Problem, blocking};
+use super::{RestState, auth};
+use crate::exchange::model::{Delivery, SentCommand};
+use crate::exchange::service::{ExchangeError, TillStatus};
+use crate::sales::requests::Ask;
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use jiff::civil::{Date, DateTime};
+use serde::{Deserialize, Serialize};
+use tillway_proto::{ExchangeStatus, TillId};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+/// Most deliveries or commands in one answer.
+const MAX_LISTED: u32 = 1_000;
+
+impl From<ExchangeError> for Problem {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::UnknownTill { .. } => Self::not_found(error.to_string()),
+            other => Self::internal(&other),
+        }
+    }
+}
+
+/// A till as the server knows it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TillView {
+    /// Its id.
+    pub id: String,
+    /// Id of its shop.
+    pub shop: Option<String>,
+    /// Whether it is parked.
+    pub parked: bool,
+    /// Whether it has been silent for longer than allowed.
+    pub silent: bool,
+    /// The revision it said it has applied.
+    pub cursor: u64,
+    /// The revision it should have.
+    pub target: u64,
+    /// What comes next for it: `up-to-date`, `on-its-way`, `held-back`, `parked`, `ahead`, `to-be-announced`.
+    pub next: String,
+    /// The same in a sentence.
+    pub waits_for: String,
+    /// When its data was applied, by its clock, UTC.
+    pub applied_at: Option<String>,
+    /// When it was last heard of, UTC.
+    pub last_contact: Option<String>,
+    /// Rows in its dictionary.
+    pub rows: Option<u64>,
+    /// Finished documents that it has not brought yet.
+    pub unsent_documents: Option<u64>,
+    /// Units set aside on the till.
+    pub set_aside: Option<u64>,
+    /// Version of its agent.
+    pub agent_version: Option<String>,
+    /// Its newest delivery.
+    pub delivery: Option<DeliveryView>,
+}
+
+/// One delivery.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DeliveryView {
+    /// Its id.
+    pub id: String,
+    /// The till.
+    pub till: String,
+    /// Name of the package.
+    pub package: String,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Objects inside.
+    pub objects: u64,
+    /// It applies where `from ≤ cursor < to`.
+    pub from: u64,
+    /// The cursor afterwards.
+    pub to: u64,
+    /// `announced`, `downloaded`, `queued`, `applied`, `rejected`, `expired`, `superseded`.
+    pub state: String,
+    /// `STATUS_DURING`, `STATUS_READY`, `STATUS_READY_WITH_ERROR`, `STATUS_ERROR`.
+    pub status: String,
+    /// Since when, UTC.
+    pub state_at: String,
+    /// When it was made, UTC.
+    pub created_at: String,
+    /// Why it ended so.
+    pub reason: Option<String>,
+}
+
+/// One command on the control queue.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CommandView {
+    /// Its id.
+    pub id: String,
+    /// The till.
+    pub till: String,
+    /// What it orders.
+    pub what: String,
+    /// `waiting`, `sent`, `running`, `done`, `failed`, `refused`, `expired`.
+    pub state: String,
+    /// Since when, UTC.
+    pub state_at: String,
+    /// Receipts that came for it.
+    pub receipts: u64,
+    /// Why it ended so.
+    pub reason: Option<String>,
+}
+
+/// A command was accepted; its course is at `/api/v1/commands`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Ordered {
+    /// Id of the command; none where a request of the same sort is under way already.
+    pub command: Option<String>,
+}
+
+/// Which sales to ask a till for. Left empty: what the server does not have yet.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UnloadAsked {
+    /// Everything that ended at or after this local time, sent before or not: `YYYY-MM-DDTHH:MM:SS`.
+    #[schema(value_type = Option<String>)]
+    pub since: Option<DateTime>,
+    /// Everything of these local days, sent before or not: `YYYY-MM-DD`.
+    #[schema(value_type = Option<String>)]
+    pub from: Option<Date>,
+    /// The last of these days, included; left out: the same day.
+    #[schema(value_type = Option<String>)]
+    pub to: Option<Date>,
+}
+
+/// Which part of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(super) struct Listed {
+    /// Of this till: id or `till-<shop>-<code>`.
+    till: Option<String>,
+    /// Most rows, 1000 at most.
+    limit: Option<u32>,
+}
+
+pub(super) fn delivery_view(delivery: &Delivery) -> DeliveryView {
+    DeliveryView {
+        id: delivery.id.to_string(),
+        till: delivery.till.to_string(),
+        package: delivery.package.to_string(),
+        bytes: delivery.bytes,
+        objects: delivery.objects,
+        from: delivery.from.0,
+        to: delivery.to.0,
+        state: delivery.state.to_string(),
+        status: ExchangeStatus::of_delivery(delivery.state, false).to_string(),
+        state_at: delivery.state_at.to_string(),
+        created_at: delivery.created_at.to_string(),
+        reason: delivery.reason.clone(),
+    }
+}
+
+fn till_view(status: &TillStatus) -> TillView {
+    let contact = status.record.contact.as_ref();
+    TillView {
+        id: status.till.to_string(),
+        shop: status.shop.as_ref().map(ToString::to_string),
+        parked: status.parked,
+        silent: status.silent,
+        cursor: status.record.cursor().0,
+        target: status.target.0,
+        next: status.next.code().to_owned(),
+        waits_for: status.next.to_string(),
+        applied_at: contact.and_then(|contact| contact.state.applied_at).map(|at| at.to_string()),
+        last_contact: contact.map(|contact| contact.last_at.to_string()),
+        rows: contact.map(|contact| contact.state.rows),
+        unsent_documents: contact.map(|contact| contact.state.unsent_documents),
+        set_aside: contact.map(|contact| contact.state.set_aside),
+        agent_version: contact.map(|contact| contact.state.agent_version.clone()),
+        delivery: status.record.newest.as_ref().map(delivery_view),
+    }
+}
+
+fn command_view(command: &SentCommand) -> CommandView {
+    CommandView {
+        id: command.id.to_string(),
+        till: command.till.to_string(),
+        what: command.what.clone(),
+        state: command.state.as_str().to_owned(),
+        state_at: command.state_at.to_string(),
+        receipts: command.receipts,
+        reason: command.reason.clone(),
+    }
+}
+
+/// All tills: what each has, what it should have, why it waits.
+#[utoipa::path(get, path = "/api/v1/tills", tag = "tills", security(("administrator" = [])),
+    responses((status = 200, body = Vec<TillView>), (status = 401, body = Problem)))]
+pub(super) async fn list(State(state): State<RestState>) -> Result<Json<Vec<TillView>>, Problem> {
+    blocking(move || state.exchange.tills().map(|tills| tills.iter().map(till_view).collect())).await.map(Json)
+}
+
+/// One till.
+#[utoipa::path(get, path = "/api/v1/tills/{id}", tag = "tills", security(("administrator" = [])),
+    params(("id" = String, Path, description = "id, or till-<shop>-<code>")),
+    responses((status = 200, body = TillView), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn show(State(state): State<RestState>, Path(id): Path<String>) -> Result<Json<TillView>, Problem> {
+    blocking(move || {
+        let till = find_till(&state, &id)?;
+        Ok::<_, Problem>(till_view(&state.exchange.till(&till)?))
+    })
+    .await
+    .map(Json)
+}
+
+/// Deliveries, newest first.
+#[utoipa::path(get, path = "/api/v1/deliveries", tag = "tills", security(("administrator" = [])), params(Listed),
+    responses((status = 200, body = Vec<DeliveryView>), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn deliveries(
+    State(state): State<RestState>,
+    Query(asked): Query<Listed>,
+) -> Result<Json<Vec<DeliveryView>>, Problem> {
+    blocking(move || {
+        let till = asked.till.as_deref().map(|text| find_till(&state, text)).transpose()?;
+        let listed = state.exchange.deliveries(till.as_ref(), limit(asked.limit))?;
+        Ok::<_, Problem>(listed.iter().map(delivery_view).collect())
+    })
+    .await
+    .map(Json)
+}
+
+/// Commands on control queues and what became of them, newest first.
+#[utoipa::path(get, path = "/api/v1/commands", tag = "tills", security(("administrator" = [])), params(Listed),
+    responses((status = 200, body = Vec<CommandView>), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn commands(
+    State(state): State<RestState>,
+    Query(asked): Query<Listed>,
+) -> Result<Json<Vec<CommandView>>, Problem> {
+    blocking(move || {
+        let till = asked.till.as_deref().map(|text| find_till(&state, text)).transpose()?;
+        let listed = state.exchange.commands(till.as_ref(), limit(asked.limit))?;
+        Ok::<_, Problem>(listed.iter().map(command_view).collect())
+    })
+    .await
+    .map(Json)
+}
+
+/// Asks a till for sales.
+#[utoipa::path(post, path = "/api/v1/tills/{id}/unload", tag = "tills", security(("administrator" = [])),
+    params(("id" = String, Path, description = "id, or till-<shop>-<code>")), request_body = UnloadAsked,
+    responses((status = 202, body = Ordered), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn unload(
+    State(state): State<RestState>,
+    Path(id): Path<String>,
+    Json(asked): Json<UnloadAsked>,
+) -> Result<(StatusCode, Json<Ordered>), Problem> {
+    let ask = match (asked.since, asked.from, asked.to) {
+        (None, None, None) => Ask::WhatIsMissing,
+        (Some(time), None, None) => Ask::Since(time),
+        (None, Some(from), to) => Ask::Days { from, to: to.unwrap_or(from) },
+        _ => return Err(Problem::bad_request("give either `since`, or `from` and perhaps `to`, or nothing")),
+    };
+    blocking(move || {
+        let till = find_till(&state, &id)?;
+        Ok::<_, Problem>(ordered(state.exchange.request_unload(&till, ask)?))
+    })
+    .await
+}
+
+/// Has a till recount its whole dictionary, compare counts and digests, and report.
+#[utoipa::path(post, path = "/api/v1/tills/{id}/verify", tag = "tills", security(("administrator" = [])),
+    params(("id" = String, Path, description = "id, or till-<shop>-<code>")),
+    responses((status = 202, body = Ordered), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn verify(
+    State(state): State<RestState>,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<Ordered>), Problem> {
+    blocking(move || {
+        let till = find_till(&state, &id)?;
+        Ok::<_, Problem>(ordered(state.exchange.request_state(&till, true)?))
+    })
+    .await
+}
+
+/// A till tells that a shift closed; the server then asks it for what is missing. For agents, with the till's token.
+#[utoipa::path(post, path = "/api/v1/tills/{id}/shift-closed", tag = "agents", security(("till" = [])),
+    params(("id" = String, Path, description = "id of the till")),
+    responses((status = 202, body = Ordered), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn shift_closed(
+    State(state): State<RestState>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<(StatusCode, Json<Ordered>), Problem> {
+    let till: TillId = id.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
+    auth::till(&state, &till, &headers).await?;
+    blocking(move || Ok::<_, Problem>(ordered(state.exchange.request_unload(&till, Ask::WhatIsMissing)?))).await
+}
+
+fn ordered(command: Option<Uuid>) -> (StatusCode, Json<Ordered>) {
+    (StatusCode::ACCEPTED, Json(Ordered { command: command.map(|id| id.to_string()) }))
+}
+
+fn limit(asked: Option<u32>) -> u32 {
+    asked.unwrap_or(100).clamp(1, MAX_LISTED)
+}

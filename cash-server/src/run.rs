@@ -1,0 +1,462 @@
+//! Puts the parts of the server together and runs them until they are told to stop.
+//!
+//! The caller brings settings, listeners and the token that stops everything, so a test binds port 0 and hands them in.
+//! Each part is a task with a name. A part that ends before it was told to takes the others with it: the service manager
+//! starts the whole anew, and nothing is lost by that.
+
+use crate::dictionary::DictionaryService;
+use crate::exchange::housekeeping::Housekeeping;
+use crate::exchange::{
+    Broker, Event, ExchangeError, ExchangeParts, ExchangeService, PublicAddresses, Reconciler, Reports,
+};
+use crate::intake::rest::AifRest;
+use crate::intake::{Intake, IntakeError, IntakeSettings};
+use crate::lock::{DataLock, LockError, Role};
+use crate::network::{NetworkError, NetworkService};
+use crate::packages::{PackageError, PackageService};
+use crate::rest::{self, RestState};
+use crate::sales::requests::Ask;
+use crate::sales::{SalesConfig, SalesError, SalesListeners, SalesLoader, TlsPaths};
+use crate::settings::credentials::{self, CredentialsError, ServerCredentials};
+use crate::settings::{BrokerSettings, Settings};
+use crate::store::StoreError;
+use crate::store::dictionary::DictionaryStore;
+use crate::store::exchange::ExchangeStore;
+use crate::store::intake::LoadJournal;
+use crate::store::sales::SalesStore;
+use crate::store::sqlite::exchange::SqliteExchange;
+use crate::store::sqlite::intake::IntakeDb;
+use crate::store::sqlite::sales::SqliteSales;
+use crate::store::sqlite::{DictionaryDb, PackageDb};
+use crate::web;
+use axum::Router;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tillway_proto::{IdError, NodeCode};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Parts that have not ended by then are cut off: every part can be, and a service manager waits 90 s by default.
+const STOP_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Events between the consumer of reports and those who act on them.
+const EVENTS_CAPACITY: usize = 1024;
+
+/// Code of the chain that the first start makes.
+const FIRST_CHAIN_CODE: &str = "1";
+
+/// Name of the chain that the first start makes.
+const FIRST_CHAIN_NAME: &str = "Chain";
+
+/// Sockets of the server, opened by the caller.
+#[derive(Debug)]
+pub struct Listeners {
+    /// REST and packages.
+    pub rest: TcpListener,
+    /// AIF over REST.
+    pub aif: TcpListener,
+    /// The page.
+    pub web: TcpListener,
+    /// The sales-loader; none: it runs as a process of its own.
+    pub sales: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// Opens the addresses of the settings.
+    pub async fn bind(settings: &Settings, with_sales: bool) -> Result<Self, RunError> {
+        Ok(Self {
+            rest: bind("rest.listen", settings.rest.listen).await?,
+            aif: bind("aif.listen", settings.aif.listen).await?,
+            web: bind("web.listen", settings.web_listen).await?,
+            sales: if with_sales { Some(bind("sales.listen", settings.sales.listen).await?) } else { None },
+        })
+    }
+}
+
+/// Opens one address; `key` is the setting that names it.
+pub async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|source| RunError::Listen { key, address, source })
+}
+
+/// Why the server did not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An address is taken or not ours.
+    #[error("failed to listen on {address} ({key})")]
+    Listen {
+        /// The setting.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Another process works in the data folder.
+    #[error("failed to take the data folder")]
+    Lock(#[source] LockError),
+    /// Credentials.
+    #[error("failed to read or make the credentials")]
+    Credentials(#[source] CredentialsError),
+    /// A database.
+    #[error("failed to open the databases")]
+    Store(#[source] StoreError),
+    /// The network.
+    #[error("failed to read or make the network")]
+    Network(#[source] NetworkError),
+    /// The code of the chain that the first start makes.
+    #[error("failed to make the chain")]
+    Chain(#[source] IdError),
+    /// The folder of packages.
+    #[error("failed to open the packages")]
+    Packages(#[source] PackageError),
+    /// The intake.
+    #[error("failed to start the intake")]
+    Intake(#[source] IntakeError),
+    /// The sales-loader.
+    #[error("failed to run the sales-loader")]
+    Sales(#[source] SalesError),
+    /// The page.
+    #[error("failed to prepare the page")]
+    Web(#[source] web::RenderError),
+    /// HTTP.
+    #[error("failed to serve {part}")]
+    Serve {
+        /// What.
+        part: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A part ended though nobody told it to.
+    #[error("the {part} ended by itself")]
+    Ended {
+        /// Which one.
+        part: &'static str,
+    },
+}
+
+/// Runs the whole server until `shutdown`.
+pub async fn run(settings: Settings, listeners: Listeners, shutdown: CancellationToken) -> Result<(), RunError> {
+    let with_sales = listeners.sales.is_some();
+    let opening = settings.clone();
+    let opened = blocking(move || Opened::open(&opening, with_sales)).await?;
+    let Opened { _locks, credentials, dictionary, journal, packages, exchange, sales, loader } = opened;
+    tell_credentials(&credentials);
+
+    let rest_port = listeners.rest.local_addr().map_or(settings.rest.listen.port(), |address| address.port());
+    let sales_port = listeners.sales.as_ref().and_then(|listener| listener.local_addr().ok());
+    let sales_port = sales_port.map_or(settings.sales.listen.port(), |address| address.port());
+    let addresses = PublicAddresses::new(&settings, rest_port, sales_port);
+    tracing::info!(host = addresses.host, rest_port, sales_port, "{} starts", settings.name);
+
+    let network = NetworkService::new(dictionary.clone());
+    let store: Arc<dyn DictionaryStore> = dictionary;
+    let (poke, changed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let intake_settings = intake_settings(&settings, &network)?;
+    let intake = {
+        let (store, journal, changed) = (Arc::clone(&store), Arc::clone(&journal), Arc::clone(&changed));
+        blocking(move || Intake::new(intake_settings, store, journal, changed).map_err(RunError::Intake)).await?
+    };
+    let broker = Broker::new(BrokerSettings::clone(&settings.broker), Arc::clone(&poke));
+    let service = ExchangeService::new(ExchangeParts {
+        store: Arc::clone(&exchange),
+        network: network.clone(),
+        dictionary: DictionaryService::new(store),
+        sales: Arc::clone(&sales),
+        broker: broker.clone(),
+        settings: settings.exchange,
+        addresses,
+        poke: Arc::clone(&poke),
+    });
+    let (events, heard) = mpsc::channel(EVENTS_CAPACITY);
+    let reports = Reports {
+        store: exchange,
+        network: network.clone(),
+        silent_after: settings.exchange.silent_after,
+        poke: Arc::clone(&poke),
+        events,
+    };
+    let state =
+        RestState { network, dictionary: service.dictionary(), journal, exchange: service.clone(), sales, poke };
+    let admin = Arc::new(credentials.admin);
+    let rest = rest::router(state.clone(), Arc::clone(&admin)).merge(rest::packages::router(packages.clone()));
+    let aif =
+        crate::intake::rest::router(AifRest { intake: Arc::clone(&intake), credentials: credentials.back_office });
+    let page = web::protected(state, &settings.name, admin).map_err(RunError::Web)?;
+    let reconciler = Reconciler::new(service.clone(), packages.clone(), changed);
+    let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention);
+
+    let stop = shutdown.child_token();
+    let mut parts = Parts { tasks: JoinSet::new(), stop: stop.clone() };
+    parts.serve("REST", listeners.rest, rest);
+    parts.serve("AIF over REST", listeners.aif, aif);
+    parts.serve("page", listeners.web, page);
+    parts.add("link to the broker", {
+        let stop = stop.clone();
+        async move {
+            broker.run(reports, stop).await;
+            Ok(())
+        }
+    });
+    parts.add("reconciler", {
+        let stop = stop.clone();
+        async move {
+            reconciler.run(stop).await;
+            Ok(())
+        }
+    });
+    parts.add("housekeeping", {
+        let stop = stop.clone();
+        async move {
+            housekeeping.run(stop).await;
+            Ok(())
+        }
+    });
+    parts.add("events of tills", act_on_events(heard, service, Arc::clone(&intake), stop.clone()));
+    parts.add("intake", {
+        let stop = stop.clone();
+        async move { intake.run(stop).await.map_err(RunError::Intake) }
+    });
+    if let (Some(loader), Some(grpc)) = (loader, listeners.sales) {
+        let stop = stop.clone();
+        parts.add(
+            "sales-loader",
+            async move { loader.run(SalesListeners { grpc }, stop).await.map_err(RunError::Sales) },
+        );
+    }
+    parts.until_stopped(shutdown).await
+}
+
+/// Runs the sales-loader alone until `shutdown`. It shares the data folder with a server that runs without it.
+pub async fn run_sales_loader(
+    settings: Settings,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    let (_lock, loader) = blocking(move || {
+        let lock = DataLock::take(&settings.data_dir, Role::SalesLoader).map_err(RunError::Lock)?;
+        let dictionary = Arc::new(DictionaryDb::open(&settings.data_dir.join(DICTIONARY_DB)).map_err(RunError::Store)?);
+        Ok((lock, open_loader(&settings, dictionary)?))
+    })
+    .await?;
+    tracing::info!("the sales-loader starts");
+    loader.run(SalesListeners { grpc: listener }, shutdown).await.map_err(RunError::Sales)
+}
+
+/// File of network and dictionary in the data folder.
+pub const DICTIONARY_DB: &str = "dictionary.db";
+
+/// Everything that is opened before the first request.
+struct Opened {
+    _locks: Vec<DataLock>,
+    credentials: ServerCredentials,
+    dictionary: Arc<DictionaryDb>,
+    journal: Arc<dyn LoadJournal>,
+    packages: PackageService,
+    exchange: Arc<dyn ExchangeStore>,
+    sales: Arc<dyn SalesStore>,
+    loader: Option<SalesLoader>,
+}
+
+impl Opened {
+    fn open(settings: &Settings, with_sales: bool) -> Result<Self, RunError> {
+        let data = &settings.data_dir;
+        let mut locks = vec![DataLock::take(data, Role::Server).map_err(RunError::Lock)?];
+        if with_sales {
+            locks.push(DataLock::take(data, Role::SalesLoader).map_err(RunError::Lock)?);
+        }
+        let credentials = credentials::load_or_make(data).map_err(RunError::Credentials)?;
+        let dictionary = Arc::new(DictionaryDb::open(&data.join(DICTIONARY_DB)).map_err(RunError::Store)?);
+        let network = NetworkService::new(dictionary.clone());
+        ensure_chain(&network)?;
+        let memo = PackageDb::open(&data.join("packages.db")).map_err(RunError::Store)?;
+        let packages = PackageService::new(dictionary.clone(), Arc::new(memo), data.join("packages"))
+            .map_err(RunError::Packages)?;
+        let exchange = SqliteExchange::open(&data.join("exchange.db")).map_err(RunError::Store)?;
+        let journal = IntakeDb::open(&data.join("intake.db")).map_err(RunError::Store)?;
+        let loader = with_sales.then(|| open_loader(settings, dictionary.clone())).transpose()?;
+        let sales: Arc<dyn SalesStore> = match &loader {
+            Some(loader) => loader.store(),
+            None => Arc::new(SqliteSales::open(&sales_config(settings).database).map_err(RunError::Store)?),
+        };
+        Ok(Self {
+            _locks: locks,
+            credentials,
+            dictionary,
+            journal: Arc::new(journal),
+            packages,
+            exchange: Arc::new(exchange),
+            sales,
+            loader,
+        })
+    }
+}
+
+/// Makes the chain where there is none.
+pub fn ensure_chain(network: &NetworkService) -> Result<(), RunError> {
+    let code: NodeCode = FIRST_CHAIN_CODE.parse().map_err(RunError::Chain)?;
+    network.ensure_chain(&code, FIRST_CHAIN_NAME).map(|_| ()).map_err(RunError::Network)
+}
+
+fn open_loader(settings: &Settings, dictionary: Arc<DictionaryDb>) -> Result<SalesLoader, RunError> {
+    let auth = Arc::new(NetworkService::new(dictionary));
+    SalesLoader::open(sales_config(settings), auth).map_err(RunError::Sales)
+}
+
+fn sales_config(settings: &Settings) -> SalesConfig {
+    SalesConfig {
+        tls: settings.sales.tls.as_ref().map(|files| TlsPaths { cert: files.cert.clone(), key: files.key.clone() }),
+        spool_limit_bytes: settings.sales.spool_limit_bytes,
+        ..SalesConfig::in_folder(&settings.data_dir)
+    }
+}
+
+/// Folders of nodes that are not in the network are told and left out: a node that is removed must not keep the server
+/// from starting.
+fn intake_settings(settings: &Settings, network: &NetworkService) -> Result<IntakeSettings, RunError> {
+    let network = network.current().map_err(RunError::Network)?;
+    let mut extra_folders = BTreeMap::new();
+    for folder in &settings.intake.folders {
+        match network.find(&folder.node) {
+            Ok(node) => {
+                extra_folders.insert(folder.path.clone(), node.id.clone());
+            }
+            Err(error) => {
+                tracing::error!(folder = %folder.path.display(), %error, "a folder of intake.folders is not watched");
+            }
+        }
+    }
+    let defaults = IntakeSettings::in_folder(&settings.data_dir);
+    Ok(IntakeSettings {
+        inbox: settings.intake.inbox.clone().unwrap_or(defaults.inbox),
+        extra_folders,
+        scan_period: settings.intake.scan_period,
+        stop_on_error: settings.intake.stop_on_error,
+        backup_keep_days: settings.intake.backup_days,
+        backup_keep_files: usize::try_from(settings.intake.backup_files).unwrap_or(usize::MAX),
+        max_body_bytes: settings.aif.body_limit_bytes,
+        status_server_allow: settings.intake.status_servers.clone(),
+        ..defaults
+    })
+}
+
+/// What follows from reports of tills.
+async fn act_on_events(
+    mut heard: mpsc::Receiver<Event>,
+    service: ExchangeService,
+    intake: Arc<Intake>,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    tell_cursors(&service, &intake).await;
+    loop {
+        let event = tokio::select! {
+            event = heard.recv() => event,
+            () = stop.cancelled() => return Ok(()),
+        };
+        match event {
+            None => {
+                // The link to the broker has ended, and with it the server.
+                stop.cancelled().await;
+                return Ok(());
+            }
+            Some(Event::Applied { till, cursor }) => intake.notify_applied(till, cursor).await,
+            Some(Event::Attached { till }) => {
+                let service = service.clone();
+                let asked =
+                    tokio::task::spawn_blocking(move || service.request_unload(&till, Ask::WhatIsMissing)).await;
+                if let Ok(Err(error)) = asked {
+                    let error: &ExchangeError = &error;
+                    tracing::warn!(error = error as &dyn std::error::Error, "a new till could not be asked for sales");
+                }
+            }
+        }
+    }
+}
+
+/// Tells the intake what tills have from before this start; later it learns of each growth.
+async fn tell_cursors(service: &ExchangeService, intake: &Intake) {
+    let service = service.clone();
+    match tokio::task::spawn_blocking(move || service.cursors()).await {
+        Ok(Ok(cursors)) => {
+            for (till, cursor) in cursors {
+                intake.notify_applied(till, cursor).await;
+            }
+        }
+        Ok(Err(error)) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "failed to read what tills have; status callbacks wait for their next growth");
+        }
+        Err(error) => tracing::error!(%error, "reading what tills have was cut off"),
+    }
+}
+
+/// Tells where new credentials are: in the log, and so on the terminal. The values stay in the files.
+fn tell_credentials(credentials: &ServerCredentials) {
+    for path in &credentials.made {
+        let who = path.file_name().map(Path::new).map_or_else(String::new, |name| name.display().to_string());
+        tracing::warn!(file = %path.display(), "made credentials for `{who}`: one line <user>:<password>, mode 600");
+    }
+}
+
+/// Running parts by name.
+struct Parts {
+    tasks: JoinSet<(&'static str, Result<(), RunError>)>,
+    stop: CancellationToken,
+}
+
+impl Parts {
+    fn add(&mut self, part: &'static str, work: impl Future<Output = Result<(), RunError>> + Send + 'static) {
+        self.tasks.spawn(async move { (part, work.await) });
+    }
+
+    fn serve(&mut self, part: &'static str, listener: TcpListener, router: Router) {
+        let stop = self.stop.clone();
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, "serving {part}");
+        }
+        self.add(part, async move {
+            let serving = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+            serving.await.map_err(|source| RunError::Serve { part, source })
+        });
+    }
+
+    async fn until_stopped(mut self, shutdown: CancellationToken) -> Result<(), RunError> {
+        let first = tokio::select! {
+            () = shutdown.cancelled() => Ok(()),
+            ended = self.tasks.join_next() => match ended {
+                Some(Ok((_, Err(error)))) => Err(error),
+                // A part that ends because all stop may be seen before the token is.
+                Some(Ok(_)) if shutdown.is_cancelled() => Ok(()),
+                Some(Ok((part, Ok(())))) => Err(RunError::Ended { part }),
+                Some(Err(_)) | None => Err(RunError::Ended { part: "broken part" }),
+            },
+        };
+        self.stop.cancel();
+        let rest = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                if let Ok((part, Err(error))) = ended {
+                    tracing::error!(error = &error as &dyn std::error::Error, "{part} ended with an error");
+                }
+            }
+        };
+        if tokio::time::timeout(STOP_DEADLINE, rest).await.is_err() {
+            tracing::warn!("some parts did not end in time and were cut off");
+            self.tasks.shutdown().await;
+        }
+        tracing::info!("stopped");
+        first
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RunError> + Send + 'static,
+) -> Result<T, RunError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(RunError::Ended { part: "opening of the databases" }))
+}

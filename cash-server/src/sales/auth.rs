@@ -1,0 +1,27 @@
+//! Who may send for which till.
+
+use std::fmt::Debug;
+use tillway_proto::{ShopId, TillId};
+
+/// Checks a till's token. Blocking.
+pub trait TillAuth: Debug + Send + Sync + 'static {
+    /// The shop the till stands in now, where the token is this till's.
+    fn authenticate(&self, till: &TillId, token: &str) -> Result<ShopId, AuthError>;
+}
+
+/// Why a till may not send.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// No such till here, or it was removed.
+    #[error("this server has no till of this id: is it attached to another server, or was it removed?")]
+    UnknownTill,
+    /// The token is not this till's.
+    #[error("the token is not this till's: copy `cash.token` anew from the server")]
+    WrongToken,
+    /// It cannot be told now.
+    #[error("the server cannot check tokens now: {reason}")]
+    Unavailable {
+        /// Why not.
+        reason: String,
+    },
+}

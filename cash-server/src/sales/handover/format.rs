@@ -1,0 +1,219 @@
+//! The sales file of the back office: sections `### <name> begin ###` … `### <name> end ###` with JSON objects between lines
+//! `---`. Sums and quantities are decimal numbers, written digit by digit.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tillway_proto::sales::v1;
+use tillway_proto::{Kopecks, Thousandths};
+
+use crate::store::sales::ShiftView;
+
+/// Something that goes into the file.
+pub(super) struct Content {
+    pub(super) shifts: Vec<(ShiftView, Vec<v1::User>)>,
+    pub(super) documents: Vec<v1::Document>,
+}
+
+/// The file's bytes.
+pub(super) fn write(content: &Content) -> Result<Vec<u8>, serde_json::Error> {
+    let mut file = Vec::new();
+    let shifts = content.shifts.iter().map(|(shift, users)| shift_info(shift, users));
+    section(&mut file, "shift info", shifts)?;
+    section(&mut file, "sales data", content.documents.iter().map(sale))?;
+    Ok(file)
+}
+
+fn section<T: Serialize>(
+    file: &mut Vec<u8>,
+    name: &str,
+    objects: impl Iterator<Item = Result<T, serde_json::Error>>,
+) -> Result<(), serde_json::Error> {
+    file.extend_from_slice(format!("### {name} begin ###\n").as_bytes());
+    for (index, object) in objects.enumerate() {
+        if index > 0 {
+            file.extend_from_slice(b"---\n");
+        }
+        serde_json::to_writer(&mut *file, &object?)?;
+        file.push(b'\n');
+    }
+    file.extend_from_slice(format!("### {name} end ###\n").as_bytes());
+    Ok(())
+}
+
+type Decimal = Box<RawValue>;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShiftInfo<'a> {
+    cash_code: &'a str,
+    shift: u64,
+    time_beg: Option<String>,
+    time_end: Option<String>,
+    sum_gain: Decimal,
+    users: Vec<UserInfo<'a>>,
+    /// Registers of the till: not known here yet.
+    kkms: [(); 0],
+}
+
+#[derive(Serialize)]
+struct UserInfo<'a> {
+    usercode: &'a str,
+    username: &'a str,
+}
+
+fn shift_info<'a>(shift: &'a ShiftView, users: &'a [v1::User]) -> Result<ShiftInfo<'a>, serde_json::Error> {
+    let counted = shift.recorded.unwrap_or(shift.server);
+    Ok(ShiftInfo {
+        cash_code: shift.cash_code.as_deref().unwrap_or_else(|| shift.till.code()),
+        shift: shift.number.0,
+        time_beg: shift.began.map(|time| time.to_string()),
+        time_end: shift.ended.map(|time| time.to_string()),
+        sum_gain: money(counted.sale_sum.0.saturating_sub(counted.refund_sum.0))?,
+        users: users.iter().map(|user| UserInfo { usercode: &user.code, username: &user.name }).collect(),
+        kkms: [],
+    })
+}
+
+#[derive(Serialize)]
+struct Sale<'a> {
+    #[serde(rename = "cashCode")]
+    cash_code: &'a str,
+    shift: u64,
+    #[serde(rename = "docNum")]
+    number: u64,
+    #[serde(rename = "docType")]
+    doctype: i32,
+    #[serde(rename = "docSum")]
+    sum: Decimal,
+    #[serde(rename = "userCode")]
+    cashier: &'a str,
+    #[serde(rename = "timeEnd")]
+    time_end: Option<&'a str>,
+    identifier: &'a str,
+    sourceidentifier: &'a str,
+    frdocnum: &'a str,
+    #[serde(rename = "backReason")]
+    back_reason: &'a str,
+    #[serde(rename = "inventPositions")]
+    lines: Vec<Position<'a>>,
+    #[serde(rename = "stornoPositions")]
+    voided_lines: Vec<Position<'a>>,
+    #[serde(rename = "moneyPositions")]
+    payments: Vec<Payment<'a>>,
+    #[serde(rename = "cardPositions")]
+    cards: Vec<Card<'a>>,
+}
+
+fn sale(document: &v1::Document) -> Result<Sale<'_>, serde_json::Error> {
+    let key = document.key.as_ref();
+    Ok(Sale {
+        cash_code: &document.cash_code,
+        shift: key.map_or(0, |key| key.shift),
+        number: key.map_or(0, |key| key.number),
+        doctype: document.doctype,
+        sum: money(document.sum)?,
+        cashier: &document.cashier,
+        time_end: Some(document.time_end.as_str()).filter(|time| !time.is_empty()),
+        identifier: &document.identifier,
+        sourceidentifier: &document.source_identifier,
+        frdocnum: &document.fiscal_number,
+        back_reason: &document.back_reason,
+        lines: document.lines.iter().map(position).collect::<Result<_, _>>()?,
+        voided_lines: document.voided_lines.iter().map(position).collect::<Result<_, _>>()?,
+        payments: document.payments.iter().map(payment).collect::<Result<_, _>>()?,
+        cards: document.cards.iter().map(|number| Card { number }).collect(),
+    })
+}
+
+#[derive(Serialize)]
+struct Position<'a> {
+    #[serde(rename = "posNum")]
+    number: i64,
+    #[serde(rename = "inventCode")]
+    item_code: &'a str,
+    #[serde(rename = "barCode")]
+    barcode: &'a str,
+    #[serde(rename = "opCode")]
+    opcode: i32,
+    quant: Decimal,
+    price: Decimal,
+    #[serde(rename = "baseSum")]
+    sum_before: Decimal,
+    #[serde(rename = "posSum")]
+    sum: Decimal,
+    disc_abs: Decimal,
+    #[serde(rename = "discountPositions")]
+    discounts: Vec<DiscountPosition<'a>>,
+}
+
+fn position(line: &v1::Line) -> Result<Position<'_>, serde_json::Error> {
+    Ok(Position {
+        number: line.position,
+        item_code: &line.item_code,
+        barcode: &line.barcode,
+        opcode: line.opcode,
+        quant: decimal(Thousandths(line.quantity).to_string())?,
+        price: money(line.price)?,
+        sum_before: money(line.sum_before)?,
+        sum: money(line.sum)?,
+        disc_abs: money(line.discount)?,
+        discounts: line.discounts.iter().map(discount).collect::<Result<_, _>>()?,
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DiscountPosition<'a> {
+    /// Always the amount: what the POS's numbers for types mean is not public, the amount is exact.
+    disc_type: &'static str,
+    disc_mode: i32,
+    disc_size: Decimal,
+    disc_sum: Decimal,
+    check_sum: Decimal,
+    #[serde(rename = "cardnum", skip_serializing_if = "str::is_empty")]
+    card_number: &'a str,
+}
+
+fn discount(discount: &v1::Discount) -> Result<DiscountPosition<'_>, serde_json::Error> {
+    Ok(DiscountPosition {
+        disc_type: "summ",
+        disc_mode: discount.mode,
+        disc_size: money(discount.sum)?,
+        disc_sum: money(discount.sum)?,
+        check_sum: money(discount.base_sum)?,
+        card_number: &discount.card_number,
+    })
+}
+
+#[derive(Serialize)]
+struct Payment<'a> {
+    #[serde(rename = "valCode")]
+    type_code: i32,
+    #[serde(rename = "opCode")]
+    opcode: i32,
+    #[serde(rename = "sumB")]
+    sum: Decimal,
+    cardnum: &'a str,
+}
+
+fn payment(payment: &v1::Payment) -> Result<Payment<'_>, serde_json::Error> {
+    Ok(Payment {
+        type_code: payment.type_code,
+        opcode: payment.opcode,
+        sum: money(payment.sum)?,
+        cardnum: &payment.card_number,
+    })
+}
+
+#[derive(Serialize)]
+struct Card<'a> {
+    number: &'a str,
+}
+
+fn money(kopecks: i64) -> Result<Decimal, serde_json::Error> {
+    decimal(Kopecks(kopecks).to_string())
+}
+
+fn decimal(text: String) -> Result<Decimal, serde_json::Error> {
+    RawValue::from_string(text)
+}

@@ -1,0 +1,252 @@
+//! Sales files for the back office: every closed shift once an hour, days on request.
+//!
+//! In `<root>/sale<till code>/` a file `sale<yyyy.MM.dd_HH-mm-ss>.json` appears, whole or not at all, with the shifts that
+//! closed or changed since they were handed over last; shifts that still wait for documents come later. A request `sale.req`
+//! (a line `###`, then `DD.MM.YYYY-DD.MM.YYYY`) is answered with the shifts of these days, the open one in `online/`, and then
+//! removed; one that cannot be read becomes `sale.req.bad`. A crash between file and note writes a shift twice: the reader
+//! imports by receipt, as it must anyway.
+
+mod format;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fs_err as fs;
+use jiff::civil::{Date, DateTime};
+use jiff::{ToSpan, Zoned};
+use tillway_file_queue::durable;
+use tillway_proto::TillId;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use self::format::Content;
+use super::check::Verdict;
+use crate::store::StoreError;
+use crate::store::sales::{MAX_PAGE, Page, SalesStore, ShiftFilter, ShiftView};
+
+/// Closed shifts are handed over this often.
+const PERIOD: Duration = Duration::from_hours(1);
+
+/// Requests are looked for this often: someone waits for the answer.
+const REQUEST_PERIOD: Duration = Duration::from_secs(10);
+
+/// Shifts of one file, so that it is built in memory: some 20 000 receipts.
+const SHIFTS_PER_FILE: usize = 10;
+
+/// Longest request that is read.
+const MAX_REQUEST_BYTES: u64 = 1024;
+
+/// Names tried for a file, one a second on: more were never taken by then.
+const MAX_NAMES: i64 = 3_600;
+
+/// Why sales could not be handed over; it is tried again at the next period.
+#[derive(Debug, thiserror::Error)]
+pub enum HandoverError {
+    /// The database.
+    #[error("failed to read the sales to hand over")]
+    Store(#[source] StoreError),
+    /// A file or folder.
+    #[error("failed to hand sales over in {}", path.display())]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A file could not be put into words.
+    #[error("failed to write the sales of till {till} as JSON")]
+    Json {
+        /// Of which till.
+        till: TillId,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// Hands sales over below `root` until `shutdown`.
+pub async fn run(store: Arc<dyn SalesStore>, root: PathBuf, shutdown: CancellationToken) {
+    let mut closed = tokio::time::interval(PERIOD);
+    let mut requests = tokio::time::interval(REQUEST_PERIOD);
+    closed.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    requests.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let hourly = tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = closed.tick() => true,
+            _ = requests.tick() => false,
+        };
+        let (store, root) = (Arc::clone(&store), root.clone());
+        let now = Zoned::now().datetime();
+        let done = tokio::task::spawn_blocking(move || {
+            if hourly {
+                hand_over_closed(store.as_ref(), &root, now)
+            } else {
+                answer_requests(store.as_ref(), &root, now)
+            }
+        });
+        match done.await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(error = &error as &dyn std::error::Error, "sales were not handed over"),
+            Err(error) => tracing::error!(%error, "handing sales over broke off"),
+        }
+    }
+}
+
+/// Writes every closed shift that changed since it was handed over; returns how many. Blocks.
+pub fn hand_over_closed(store: &dyn SalesStore, root: &Path, now: DateTime) -> Result<u64, HandoverError> {
+    let mut done = 0;
+    let mut offset = 0;
+    loop {
+        let page = Page { offset, limit: MAX_PAGE };
+        let found = store.not_handed_over(page).map_err(HandoverError::Store)?;
+        let last = found.len() < MAX_PAGE as usize;
+        let mut tills: BTreeMap<TillId, Vec<ShiftView>> = BTreeMap::new();
+        for shift in found {
+            if shift.outcome.verdict == Verdict::Waiting {
+                // Stays in the list, so the next page begins behind it.
+                offset += 1;
+            } else {
+                tills.entry(shift.till.clone()).or_default().push(shift);
+            }
+        }
+        for (till, shifts) in tills {
+            for part in shifts.chunks(SHIFTS_PER_FILE) {
+                write_file(store, &folder(root, &till), &till, part, now)?;
+                for shift in part {
+                    store.note_handed_over(&till, shift.number, shift.changes).map_err(HandoverError::Store)?;
+                    done += 1;
+                }
+            }
+        }
+        if last {
+            return Ok(done);
+        }
+    }
+}
+
+/// Answers the requests below `root`; returns how many. Blocks.
+pub fn answer_requests(store: &dyn SalesStore, root: &Path, now: DateTime) -> Result<u64, HandoverError> {
+    let mut answered = 0;
+    for till in store.till_states().map_err(HandoverError::Store)? {
+        let folder = folder(root, &till.till);
+        let request = folder.join("sale.req");
+        let text = match read_request(&request) {
+            Ok(Some(text)) => text,
+            Ok(None) => continue,
+            Err(source) => return Err(HandoverError::Io { path: request, source }),
+        };
+        let Some((from, to)) = parse_request(&text) else {
+            tracing::warn!(file = %request.display(), "not a request for sales: expected `###` and `DD.MM.YYYY-DD.MM.YYYY`");
+            durable::rename(&request, &folder.join("sale.req.bad"))
+                .map_err(|source| HandoverError::Io { path: request.clone(), source })?;
+            continue;
+        };
+        answer(store, &folder, &till.till, (from, to), now)?;
+        fs::remove_file(&request).map_err(|source| HandoverError::Io { path: request, source })?;
+        answered += 1;
+    }
+    Ok(answered)
+}
+
+fn answer(
+    store: &dyn SalesStore,
+    folder: &Path,
+    till: &TillId,
+    (from, to): (Date, Date),
+    now: DateTime,
+) -> Result<(), HandoverError> {
+    let mut offset = 0;
+    loop {
+        let filter =
+            ShiftFilter { till: Some(till.clone()), from_day: Some(from), to_day: Some(to), ..ShiftFilter::default() };
+        let page = Page { offset, limit: MAX_PAGE };
+        let shifts = store.shifts(&filter, page).map_err(HandoverError::Store)?;
+        let found = shifts.len();
+        let (closed, open): (Vec<_>, Vec<_>) = shifts.into_iter().partition(|shift| shift.ended.is_some());
+        for part in closed.chunks(SHIFTS_PER_FILE) {
+            write_file(store, folder, till, part, now)?;
+        }
+        for part in open.chunks(SHIFTS_PER_FILE) {
+            write_file(store, &folder.join("online"), till, part, now)?;
+        }
+        offset += found as u64;
+        if found < MAX_PAGE as usize {
+            return Ok(());
+        }
+    }
+}
+
+fn folder(root: &Path, till: &TillId) -> PathBuf {
+    root.join(format!("sale{}", till.code()))
+}
+
+fn write_file(
+    store: &dyn SalesStore,
+    folder: &Path,
+    till: &TillId,
+    shifts: &[ShiftView],
+    now: DateTime,
+) -> Result<(), HandoverError> {
+    let mut content = Content { shifts: Vec::new(), documents: Vec::new() };
+    for shift in shifts {
+        let users = store.shift_users(till, shift.number).map_err(HandoverError::Store)?;
+        content.shifts.push((shift.clone(), users));
+        loop {
+            let there = content.documents.iter().rev().take_while(|document| is_of(document, shift)).count();
+            let page = Page { offset: there as u64, limit: MAX_PAGE };
+            let found = store.documents(till, shift.number, page).map_err(HandoverError::Store)?;
+            let last = found.len() < MAX_PAGE as usize;
+            content.documents.extend(found);
+            if last {
+                break;
+            }
+        }
+    }
+    let bytes = format::write(&content).map_err(|source| HandoverError::Json { till: till.clone(), source })?;
+    let failed = |source| HandoverError::Io { path: folder.to_owned(), source };
+    fs::create_dir_all(folder).map_err(failed)?;
+    let path = free_name(folder, now).map_err(failed)?;
+    durable::write_atomic(&path, &bytes).map_err(failed)?;
+    tracing::info!(file = %path.display(), shifts = shifts.len(), receipts = content.documents.len(), "handed sales over");
+    Ok(())
+}
+
+fn is_of(document: &tillway_proto::sales::v1::Document, shift: &ShiftView) -> bool {
+    document.key.as_ref().is_some_and(|key| key.shift == shift.number.0)
+}
+
+/// A name that is not taken: the time, or the next second that is free.
+fn free_name(folder: &Path, now: DateTime) -> io::Result<PathBuf> {
+    (0..MAX_NAMES)
+        .filter_map(|later| now.checked_add(later.seconds()).ok())
+        .map(|time| folder.join(format!("sale{}.json", time.strftime("%Y.%m.%d_%H-%M-%S"))))
+        .find(|path| !path.exists())
+        .ok_or_else(|| io::Error::other("the back office has not taken the files of an hour: every name is in use"))
+}
+
+fn read_request(path: &Path) -> io::Result<Option<String>> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.len() > MAX_REQUEST_BYTES => Ok(Some(String::new())),
+        Ok(_) => fs::read(path).map(|bytes| Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn parse_request(text: &str) -> Option<(Date, Date)> {
+    let mut lines = text.trim_start_matches('\u{feff}').lines().map(str::trim).filter(|line| !line.is_empty());
+    if lines.next() != Some("###") {
+        return None;
+    }
+    let (from, to) = lines.next()?.split_once('-')?;
+    let date = |text: &str| Date::strptime("%d.%m.%Y", text.trim()).ok();
+    let (from, to) = (date(from)?, date(to)?);
+    (from <= to && lines.next().is_none()).then_some((from, to))
+}

@@ -1,0 +1,66 @@
+//! Files for the back office.
+
+use super::{answer_requests, hand_over_closed, parse_request};
+use crate::sales::spool::Position;
+use crate::sales::tests::{closed_shift, incoming, now, open_store, sale, till};
+use crate::store::sales::SalesStore;
+use fs_err as fs;
+use jiff::civil::DateTime;
+use std::path::{Path, PathBuf};
+
+const NOW: DateTime = DateTime::constant(2017, 3, 1, 9, 5, 7, 0);
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_closed_shift_is_handed_over_once_and_again_when_it_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let root = folder.path().join("exchange");
+    let at = |offset| Position { segment: 1, offset };
+    let arrived = [incoming(vec![sale(&till(), 1, 1)], vec![closed_shift(&till(), 1, 1..=1)])];
+    store.load(Position::default(), at(1), &arrived, now()).unwrap();
+    assert_eq!(hand_over_closed(store.as_ref(), &root, NOW).unwrap(), 1);
+    assert_eq!(hand_over_closed(store.as_ref(), &root, NOW).unwrap(), 0);
+    let written = files(&root.join("sale7"));
+    assert_eq!(written.len(), 1);
+    assert_eq!(written[0].file_name().unwrap(), "sale2017.03.01_09-05-07.json");
+    let text = fs::read_to_string(&written[0]).unwrap();
+    let golden = include_str!("tests/version_1.json");
+    assert!(text == golden, "the file for the back office changed: {text}");
+    store.load(at(1), at(2), &[incoming(vec![sale(&till(), 1, 2)], vec![])], now()).unwrap();
+    assert_eq!(hand_over_closed(store.as_ref(), &root, NOW).unwrap(), 1);
+    assert_eq!(files(&root.join("sale7")).len(), 2, "a name that is taken is not overwritten");
+}
+
+#[test]
+fn a_request_is_answered_and_removed_and_a_broken_one_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let root = folder.path().join("exchange");
+    let till_folder = root.join("sale7");
+    fs::create_dir_all(&till_folder).unwrap();
+    let shifts = vec![closed_shift(&till(), 1, 1..=1)];
+    let arrived = [incoming(vec![sale(&till(), 1, 1), sale(&till(), 2, 2)], shifts)];
+    store.load(Position::default(), Position { segment: 1, offset: 1 }, &arrived, now()).unwrap();
+    fs::write(till_folder.join("sale.req"), "###\r\n28.02.2017-28.02.2017\r\n").unwrap();
+    assert_eq!(answer_requests(store.as_ref(), &root, NOW).unwrap(), 1);
+    assert_eq!(answer_requests(store.as_ref(), &root, NOW).unwrap(), 0);
+    assert_eq!((files(&till_folder).len(), files(&till_folder.join("online")).len()), (1, 1));
+    fs::write(till_folder.join("sale.req"), "all of it").unwrap();
+    assert_eq!(answer_requests(store.as_ref(), &root, NOW).unwrap(), 0);
+    assert!(till_folder.join("sale.req.bad").exists() && !till_folder.join("sale.req").exists());
+}
+
+#[test]
+fn only_a_range_of_days_is_a_request() {
+    assert!(parse_request("\u{feff}###\n01.01.2017-07.01.2017").is_some());
+    for wrong in ["", "###", "###\n07.01.2017-01.01.2017", "###\n2017-01-01", "01.01.2017-07.01.2017", "###\n1-2\n3"] {
+        assert!(parse_request(wrong).is_none(), "{wrong:?}");
+    }
+}

@@ -1,0 +1,240 @@
+//! From the spool into the database: what is durable becomes what is counted.
+//!
+//! A reconciler without input: it reads on from the position in the database, whether poked by an arrival or by its period.
+//! Many records go in one transaction. A disk or lock that fails is tried again for ever, with back-off, since the record is
+//! not at fault; a record that the database refuses is tried [`POISON_TRIES`] times by itself, then set aside, and the rest
+//! goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tillway_proto::sales::v1;
+use tillway_proto::{ShopId, TillId};
+use tokio_util::sync::CancellationToken;
+
+use super::receipt::{Receipt, ShiftRecord};
+use super::spool::{Arrival, Item, Position, Spool, SpoolError};
+use crate::store::StoreError;
+use crate::store::sales::{FindingKind, Incoming, NewFinding, Refused, SalesStore};
+
+/// Records of one transaction: a commit is paid once for all of them, and the writer is free again soon.
+const MAX_RECORDS: usize = 256;
+
+/// Bytes of one transaction.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// Tries of a record that the database refuses, before it is set aside.
+pub const POISON_TRIES: u32 = 3;
+
+/// Without a poke the spool is looked at this often.
+const PERIOD: Duration = Duration::from_secs(30);
+
+/// First and longest wait after a failure.
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+
+/// Why a step failed; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum LoaderError {
+    /// The spool.
+    #[error("failed to read the spool")]
+    Spool(#[source] SpoolError),
+    /// The database.
+    #[error("failed to load sales")]
+    Store(#[source] StoreError),
+    /// The step broke off.
+    #[error("a step of the sales loader broke off; that is a defect")]
+    Ended,
+}
+
+/// Loads the spool.
+#[derive(Debug)]
+pub struct Loader {
+    spool: Spool,
+    store: Arc<dyn SalesStore>,
+    /// Records before this position are loaded one by one, since a group with them was refused.
+    one_by_one_until: Position,
+    tries: u32,
+}
+
+impl Loader {
+    /// A loader of this spool into this store.
+    pub fn new(spool: Spool, store: Arc<dyn SalesStore>) -> Self {
+        Self { spool, store, one_by_one_until: Position::default(), tries: 0 }
+    }
+
+    /// Loads until `shutdown`; ends between two transactions.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let (spool, store) = (self.spool.clone(), Arc::clone(&self.store));
+        let mut loader = self;
+        let mut wait = RETRY.0;
+        while !shutdown.is_cancelled() {
+            let stepped = tokio::task::spawn_blocking(move || {
+                let stepped = loader.step();
+                (loader, stepped)
+            })
+            .await;
+            let stepped = if let Ok((back, stepped)) = stepped {
+                loader = back;
+                stepped
+            } else {
+                // A defect; what it was about to load is still in the spool.
+                loader = Self::new(spool.clone(), Arc::clone(&store));
+                Err(LoaderError::Ended)
+            };
+            match stepped {
+                Ok(true) => wait = RETRY.0,
+                Ok(false) => {
+                    wait = RETRY.0;
+                    tokio::select! {
+                        () = shutdown.cancelled() => {}
+                        () = spool.arrived() => {}
+                        () = tokio::time::sleep(PERIOD) => {}
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "sales could not be loaded; trying again"
+                    );
+                    tokio::select! {
+                        () = shutdown.cancelled() => {}
+                        () = tokio::time::sleep(jittered(wait)) => {}
+                    }
+                    wait = (wait * 2).min(RETRY.1);
+                }
+            }
+        }
+    }
+
+    /// Loads one group of records. False where nothing is left to load. Blocks.
+    pub fn step(&mut self) -> Result<bool, LoaderError> {
+        let from = self.store.position().map_err(LoaderError::Store)?;
+        let alone = from < self.one_by_one_until;
+        let records = if alone { 1 } else { MAX_RECORDS };
+        let chunk = self.spool.read(from, records, MAX_BYTES).map_err(LoaderError::Spool)?;
+        if chunk.items.is_empty() {
+            self.spool.loaded(from).map_err(LoaderError::Spool)?;
+            return Ok(false);
+        }
+        let now = Timestamp::now();
+        let mut incoming = Vec::with_capacity(chunk.items.len());
+        for item in &chunk.items {
+            match item {
+                Item::Record { at, payload, .. } => match read_record(payload) {
+                    Ok(record) => incoming.push(record),
+                    Err(reason) => self.set_aside(*at, payload, &reason, now)?,
+                },
+                Item::Damaged { at, end } => self.note_damage(*at, *end, now)?,
+            }
+        }
+        match self.store.load(from, chunk.next, &incoming, now) {
+            Ok(loaded) => {
+                self.tries = 0;
+                tracing::debug!(?loaded, position = %chunk.next, "loaded sales");
+            }
+            Err(error) if !self.store.is_about_the_data(&error) => return Err(LoaderError::Store(error)),
+            Err(error) => {
+                if chunk.items.len() > 1 {
+                    self.one_by_one_until = chunk.next;
+                    tracing::warn!(%error, from = %from, "a group of records was refused; loading them one by one");
+                    return Ok(true);
+                }
+                self.tries += 1;
+                if self.tries < POISON_TRIES {
+                    self.one_by_one_until = self.one_by_one_until.max(chunk.next);
+                    return Err(LoaderError::Store(error));
+                }
+                for item in &chunk.items {
+                    if let Item::Record { at, payload, .. } = item {
+                        let reason = format!("the database refused it {POISON_TRIES} times: {}", chain(&error));
+                        self.set_aside(*at, payload, &reason, now)?;
+                    }
+                }
+                self.store.load(from, chunk.next, &[], now).map_err(LoaderError::Store)?;
+                self.tries = 0;
+            }
+        }
+        self.spool.loaded(chunk.next).map_err(LoaderError::Spool)?;
+        Ok(true)
+    }
+
+    fn set_aside(&self, at: Position, payload: &[u8], reason: &str, now: Timestamp) -> Result<(), LoaderError> {
+        self.spool.set_aside(at, payload, reason).map_err(LoaderError::Spool)?;
+        let till = Arrival::parse(payload).ok().and_then(|arrival| arrival.till_id.parse().ok());
+        let finding = NewFinding {
+            kind: FindingKind::SpoolDamaged,
+            till,
+            shift: None,
+            subject: format!("spool {at}"),
+            text: format!("a batch of sales could not be loaded and is in the spool's folder `aside`: {reason}"),
+            at: now,
+        };
+        self.store.add_finding(&finding).map_err(LoaderError::Store)
+    }
+
+    fn note_damage(&self, at: Position, end: Position, now: Timestamp) -> Result<(), LoaderError> {
+        let finding = NewFinding {
+            kind: FindingKind::SpoolDamaged,
+            till: None,
+            shift: None,
+            subject: format!("spool {at}"),
+            text: format!(
+                "{} bytes of the spool were damaged on disk and are in its folder `aside`: receipts may be missing; ask the \
+                 tills for the sales of that day again",
+                end.offset.saturating_sub(at.offset)
+            ),
+            at: now,
+        };
+        self.store.add_finding(&finding).map_err(LoaderError::Store)
+    }
+}
+
+/// A record of the spool as types, or why it is none.
+fn read_record(payload: &[u8]) -> Result<Incoming, String> {
+    let arrival = Arrival::parse(payload).map_err(|error| format!("not a record: {error}"))?;
+    let till: TillId = arrival.till_id.parse().map_err(|error| format!("not a till: {error}"))?;
+    let shop: ShopId = arrival.shop_id.parse().map_err(|error| format!("not a shop: {error}"))?;
+    let received_at = Timestamp::from_millisecond(arrival.received_at_ms).map_err(|error| error.to_string())?;
+    let mut refused: Vec<Refused> = arrival
+        .refused
+        .into_iter()
+        .map(|refused| Refused { document: refused.document, reason: refused.reason })
+        .collect();
+    let v1::Batch { documents, shifts, .. } = arrival.batch.unwrap_or_default();
+    let mut receipts = Vec::with_capacity(documents.len());
+    for document in documents {
+        match Receipt::parse(&till, document.clone()) {
+            Ok(receipt) => receipts.push(receipt),
+            Err(error) => refused.push(Refused { document: Some(document), reason: error.to_string() }),
+        }
+    }
+    let mut records = Vec::with_capacity(shifts.len());
+    for shift in shifts {
+        let number = shift.number;
+        match ShiftRecord::parse(&till, shift) {
+            Ok(record) => records.push(record),
+            Err(error) => {
+                refused.push(Refused { document: None, reason: format!("the record of shift {number}: {error}") });
+            }
+        }
+    }
+    Ok(Incoming { till, shop, received_at, receipts, shifts: records, refused })
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Between half and the whole of a wait, so that several servers on one disk do not try in step.
+fn jittered(wait: Duration) -> Duration {
+    let random = u32::from(uuid::Uuid::new_v4().as_bytes()[0]);
+    wait / 2 + wait / 2 * random / 255
+}

@@ -1,0 +1,82 @@
+//! A batch from the wire becomes a record of the spool: documents that are receipts, and those that are not with the reason.
+
+use jiff::Timestamp;
+use tillway_proto::sales::{MAX_BATCH_DOCUMENTS, v1};
+use tillway_proto::{ShopId, TillId};
+use tonic::Status;
+
+use crate::sales::receipt::{ShiftRecord, check_document};
+use crate::sales::spool::{Arrival, RefusedDocument};
+
+/// Longest reason that is sent back.
+const MAX_REASON_CHARS: usize = 300;
+
+/// From whom a batch is.
+#[derive(Debug, Clone)]
+pub(super) struct Sender {
+    pub(super) till: TillId,
+    pub(super) shop: ShopId,
+    pub(super) instance: String,
+}
+
+/// Sorts a batch. The whole of it is refused only where the till breaks the protocol.
+pub(super) fn sort(
+    sender: &Sender,
+    batch: v1::Batch,
+    expected: u64,
+    now: Timestamp,
+) -> Result<(Arrival, Vec<v1::Refused>), Box<Status>> {
+    if batch.sequence != expected {
+        let text = format!("batch {} came where {expected} was expected", batch.sequence);
+        return Err(Box::new(Status::invalid_argument(text)));
+    }
+    let count = batch.documents.len().max(batch.shifts.len());
+    if count > MAX_BATCH_DOCUMENTS {
+        let text = format!("a batch of {count} documents or shifts, at most {MAX_BATCH_DOCUMENTS} are taken");
+        return Err(Box::new(Status::invalid_argument(text)));
+    }
+    let mut answers = Vec::new();
+    let mut refused = Vec::new();
+    let mut documents = Vec::with_capacity(batch.documents.len());
+    for document in batch.documents {
+        match check_document(&sender.till, &document) {
+            Ok(_) => documents.push(document),
+            Err(error) => {
+                let reason = error.to_string();
+                answers.push(answer(short_key(document.key.as_ref()), document.document_id, &reason));
+                refused.push(RefusedDocument { document: Some(document), reason });
+            }
+        }
+    }
+    let mut shifts = Vec::with_capacity(batch.shifts.len());
+    for shift in batch.shifts {
+        match ShiftRecord::parse(&sender.till, shift.clone()) {
+            Ok(_) => shifts.push(shift),
+            Err(error) => {
+                let reason = format!("the record of shift {}: {error}", shift.number);
+                let key = v1::ReceiptKey { shift: shift.number, ..v1::ReceiptKey::default() };
+                answers.push(answer(Some(key), 0, &reason));
+                refused.push(RefusedDocument { document: None, reason });
+            }
+        }
+    }
+    let arrival = Arrival {
+        till_id: sender.till.to_string(),
+        shop_id: sender.shop.to_string(),
+        instance: sender.instance.clone(),
+        received_at_ms: now.as_millisecond(),
+        batch: Some(v1::Batch { sequence: batch.sequence, documents, shifts }),
+        refused,
+    };
+    Ok((arrival, answers))
+}
+
+fn answer(key: Option<v1::ReceiptKey>, document_id: i64, reason: &str) -> v1::Refused {
+    v1::Refused { key, document_id, reason: reason.chars().take(MAX_REASON_CHARS).collect() }
+}
+
+/// A key as it came, unless it is so long that answers of many would not fit a frame.
+fn short_key(key: Option<&v1::ReceiptKey>) -> Option<v1::ReceiptKey> {
+    const MAX_ID_BYTES: usize = 128;
+    key.filter(|key| key.till_id.len() <= MAX_ID_BYTES && key.uuid.len() <= MAX_ID_BYTES).cloned()
+}

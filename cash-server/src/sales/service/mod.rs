@@ -1,0 +1,221 @@
+//! The gRPC service that tills unload to: `proto/sales.proto` tells the protocol.
+//!
+//! A stream is one [`session`]. One till has one stream at a time ([`registry`]). Nothing is acknowledged that the spool has
+//! not made durable. Whatever a till does, a stream ends: frames, their number and their size are bounded, and a till that
+//! says nothing is cut off.
+
+mod batch;
+mod registry;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fs_err as fs;
+use futures_util::Stream;
+use tillway_proto::sales::MAX_FRAME_BYTES;
+use tillway_proto::sales::v1::sales_loader_server::{SalesLoader as Service, SalesLoaderServer};
+use tillway_proto::sales::v1::{ServerFrame, TillFrame};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::metadata::MetadataMap;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::auth::TillAuth;
+use super::spool::Spool;
+use crate::store::sales::SalesStore;
+use registry::Registry;
+use session::Session;
+
+/// Streams at one time; further ones come again later. A shop has tens of tills, a centre takes some hundred at once, and
+/// each stream may hold one frame in memory.
+pub const MAX_STREAMS: usize = 256;
+
+/// Streams within one connection: an agent needs one.
+const MAX_STREAMS_PER_CONNECTION: u32 = 8;
+
+/// A ping after so long without a word: a link that is half open is noticed.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+
+/// A connection whose ping is not answered for so long is cut.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes that may be under way to us on one stream before we read them: covers a shop's link, not more.
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// The same for a connection.
+const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
+
+/// Largest headers of a request: a token and little else.
+const MAX_HEADER_BYTES: u32 = 16 * 1024;
+
+/// Longest token.
+const MAX_TOKEN_BYTES: usize = 512;
+
+/// Frames that wait to be sent to one till.
+const ANSWERS: usize = 4;
+
+/// So long may streams take to finish what is under way when the server stops.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Deadlines of a stream.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadlines {
+    /// For the first frame.
+    pub hello: Duration,
+    /// For each further frame while nothing is under way.
+    pub idle: Duration,
+    /// For the till to take an answer.
+    pub answer: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { hello: Duration::from_secs(10), idle: Duration::from_mins(1), answer: Duration::from_secs(30) }
+    }
+}
+
+/// What the service works with.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    /// Checks tokens.
+    pub auth: Arc<dyn TillAuth>,
+    /// What is loaded.
+    pub store: Arc<dyn SalesStore>,
+    /// What is not loaded yet; takes what comes.
+    pub spool: Spool,
+    /// How long a till may be silent.
+    pub deadlines: Deadlines,
+}
+
+/// Certificate and key, PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsPaths {
+    /// The certificate, with its chain.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// Why the service could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Certificate or key cannot be read.
+    #[error("failed to read the certificate or key of the sales service")]
+    ReadTls(#[source] io::Error),
+    /// Certificate or key are wrong.
+    #[error("failed to use the certificate {} and key {} for the sales service", paths.cert.display(), paths.key.display())]
+    Tls {
+        /// The files.
+        paths: TlsPaths,
+        /// Why not.
+        #[source]
+        source: tonic::transport::Error,
+    },
+    /// Listening failed.
+    #[error("failed to serve sales")]
+    Serve(#[source] tonic::transport::Error),
+}
+
+/// Serves until `shutdown`; then lets streams finish what is under way.
+pub async fn serve(
+    listener: TcpListener,
+    deps: Deps,
+    tls: Option<TlsPaths>,
+    shutdown: CancellationToken,
+) -> Result<(), ServeError> {
+    let mut server = Server::builder()
+        .http2_keepalive_interval(Some(PING_INTERVAL))
+        .http2_keepalive_timeout(Some(PING_TIMEOUT))
+        .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_max_header_list_size(MAX_HEADER_BYTES);
+    if let Some(paths) = tls {
+        let cert = fs::read(&paths.cert).map_err(ServeError::ReadTls)?;
+        let key = fs::read(&paths.key).map_err(ServeError::ReadTls)?;
+        let config = ServerTlsConfig::new().identity(Identity::from_pem(cert, key));
+        server = server.tls_config(config).map_err(|source| ServeError::Tls { paths, source })?;
+    }
+    let sessions = TaskTracker::new();
+    let unloading = Unloading {
+        deps,
+        registry: Registry::default(),
+        streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        sessions: sessions.clone(),
+        shutdown: shutdown.clone(),
+    };
+    let service = SalesLoaderServer::new(unloading)
+        .max_decoding_message_size(MAX_FRAME_BYTES)
+        .max_encoding_message_size(MAX_FRAME_BYTES);
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let stopped = shutdown.clone();
+    let serving = server.add_service(service).serve_with_incoming_shutdown(incoming, shutdown.cancelled_owned());
+    let served = tokio::select! {
+        served = serving => served,
+        // A till that keeps its connection open must not keep the server from stopping.
+        () = async { stopped.cancelled().await; tokio::time::sleep(STOP_WITHIN).await } => Ok(()),
+    };
+    sessions.close();
+    if tokio::time::timeout(STOP_WITHIN, sessions.wait()).await.is_err() {
+        tracing::warn!("some sales streams did not end in time; the tills send again what was not acknowledged");
+    }
+    served.map_err(ServeError::Serve)
+}
+
+#[derive(Debug)]
+struct Unloading {
+    deps: Deps,
+    registry: Registry,
+    streams: Arc<Semaphore>,
+    sessions: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+#[tonic::async_trait]
+impl Service for Unloading {
+    type UnloadStream = Pin<Box<dyn Stream<Item = Result<ServerFrame, Status>> + Send>>;
+
+    async fn unload(&self, request: Request<Streaming<TillFrame>>) -> Result<Response<Self::UnloadStream>, Status> {
+        let token = bearer_token(request.metadata())?;
+        let place = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
+            Status::resource_exhausted(format!("{MAX_STREAMS} tills are unloading already; try again later"))
+        })?;
+        let (answers, receiver) = mpsc::channel(ANSWERS);
+        let session =
+            Session::new(self.deps.clone(), self.registry.clone(), token, answers.clone(), self.shutdown.clone());
+        let deadline = self.deps.deadlines.answer;
+        self.sessions.spawn(async move {
+            let _place = place;
+            if let Err(status) = session.run(request.into_inner()).await {
+                // A till that takes no answers takes no farewell either.
+                let _ = answers.send_timeout(Err(*status), deadline).await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+#[allow(clippy::result_large_err)] // tonic's own type of error
+fn bearer_token(metadata: &MetadataMap) -> Result<String, Status> {
+    let header = metadata
+        .get("authorization")
+        .ok_or_else(|| Status::unauthenticated("the header `authorization: Bearer <cash.token>` is missing"))?;
+    header
+        .to_str()
+        .ok()
+        .and_then(|text| text.strip_prefix("Bearer "))
+        .filter(|token| !token.is_empty() && token.len() <= MAX_TOKEN_BYTES)
+        .map(str::to_owned)
+        .ok_or_else(|| Status::unauthenticated("the header `authorization` is not `Bearer <cash.token>`"))
+}

@@ -1,0 +1,328 @@
+//! One stream of one till, from `Hello` to the last `Ack`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt};
+use jiff::Timestamp;
+use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::sales::v1::{self, ServerFrame, TillFrame, server_frame, till_frame};
+use tillway_proto::sales::{MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA};
+use tillway_proto::{ShopId, TillId};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+
+use super::Deps;
+use super::batch::{self, Sender};
+use super::registry::{Place, Registry};
+use crate::sales::auth::AuthError;
+use crate::sales::receipt::MAX_NUMBER;
+use crate::sales::spool::{AppendError, Held};
+use crate::store::StoreError;
+use crate::store::sales::{FindingKind, NewFinding, SalesStore, StreamNote};
+
+/// Longest name of an instance or version of an agent.
+const MAX_NAME_BYTES: usize = 128;
+
+/// Receipts in one part of a `Holding`: 1 MiB of UUIDs.
+const HOLDING_PART: usize = 64 * 1024;
+
+/// Most refused documents told in one `Ack`, so that it fits a frame.
+const MAX_REFUSED_PER_ACK: usize = 2_000;
+
+type Ended = Box<Status>;
+
+/// Answer to one batch that was handed to the spool.
+struct Durable {
+    sequence: u64,
+    refused: Vec<v1::Refused>,
+    outcome: Result<(), Ended>,
+}
+
+pub(super) struct Session {
+    deps: Deps,
+    registry: Registry,
+    token: String,
+    answers: mpsc::Sender<Result<ServerFrame, Status>>,
+    shutdown: CancellationToken,
+}
+
+impl Session {
+    pub(super) fn new(
+        deps: Deps,
+        registry: Registry,
+        token: String,
+        answers: mpsc::Sender<Result<ServerFrame, Status>>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self { deps, registry, token, answers, shutdown }
+    }
+
+    /// Runs the stream to its end; an error is the status it ends with.
+    pub(super) async fn run(&self, mut frames: Streaming<TillFrame>) -> Result<(), Ended> {
+        let hello = self.hello(&mut frames).await?;
+        let till = check_hello(&hello)?;
+        let shop = self.authenticate(&till).await?;
+        let sender = Sender { till, shop, instance: hello.instance.clone() };
+        let place = self.enter(&sender).await?;
+        self.note(&sender, &hello).await?;
+        self.state_what_is_here(&sender.till, &hello.shifts).await?;
+        let ended = self.take_batches(&sender, &place, frames).await;
+        tracing::debug!(till = %sender.till, ok = ended.is_ok(), "sales stream ended");
+        ended
+    }
+
+    async fn hello(&self, frames: &mut Streaming<TillFrame>) -> Result<v1::Hello, Ended> {
+        let first = timeout(self.deps.deadlines.hello, frames.message())
+            .await
+            .map_err(|_| Box::new(Status::deadline_exceeded("no `Hello` came")))??;
+        match first.and_then(|frame| frame.frame) {
+            Some(till_frame::Frame::Hello(hello)) => Ok(hello),
+            _ => Err(Box::new(Status::invalid_argument("the first frame must be `Hello`"))),
+        }
+    }
+
+    async fn authenticate(&self, till: &TillId) -> Result<ShopId, Ended> {
+        let (auth, till, token) = (Arc::clone(&self.deps.auth), till.clone(), self.token.clone());
+        let checked = tokio::task::spawn_blocking(move || auth.authenticate(&till, &token)).await;
+        checked.map_err(|_| Box::new(stopped_working()))?.map_err(|error| {
+            let text = error.to_string();
+            Box::new(match error {
+                AuthError::UnknownTill => Status::not_found(text),
+                AuthError::WrongToken => Status::unauthenticated(text),
+                AuthError::Unavailable { .. } => Status::unavailable(text),
+            })
+        })
+    }
+
+    async fn enter(&self, sender: &Sender) -> Result<Place, Ended> {
+        let taken = match self.registry.enter(&sender.till, &sender.instance) {
+            Ok(place) => return Ok(place),
+            Err(taken) => taken,
+        };
+        let finding = NewFinding {
+            kind: FindingKind::TwoMachines,
+            till: Some(sender.till.clone()),
+            shift: None,
+            subject: "two machines".to_owned(),
+            text: format!(
+                "the till's id is used from two machines at the same time (instances {} and {}); the second was refused",
+                taken.instance, sender.instance
+            ),
+            at: Timestamp::now(),
+        };
+        self.store(move |store| store.add_finding(&finding)).await?;
+        Err(Box::new(Status::failed_precondition(
+            "another machine is sending sales for this till now: one of the two has a copy of its settings",
+        )))
+    }
+
+    async fn note(&self, sender: &Sender, hello: &v1::Hello) -> Result<(), Ended> {
+        let note = StreamNote {
+            till: sender.till.clone(),
+            shop: sender.shop.clone(),
+            instance: sender.instance.clone(),
+            agent_version: hello.agent_version.clone(),
+            at: Timestamp::now(),
+        };
+        self.store(move |store| {
+            let Some(before) = store.note_stream(&note)? else { return Ok(()) };
+            store.add_finding(&NewFinding {
+                kind: FindingKind::InstanceChanged,
+                till: Some(note.till.clone()),
+                shift: None,
+                subject: "instance".to_owned(),
+                text: format!(
+                    "the till's agent has a new state (instance {} after {before}): it was set up anew, restored, or its \
+                     settings were copied to a second machine",
+                    note.instance
+                ),
+                at: note.at,
+            })
+        })
+        .await
+    }
+
+    /// A `Holding` for each shift, the spool asked before the database: what is loaded in between is seen in both.
+    async fn state_what_is_here(&self, till: &TillId, shifts: &[u64]) -> Result<(), Ended> {
+        let pending = self.deps.spool.last_receipt_time(till);
+        let asked = till.clone();
+        let loaded = self.store(move |store| store.last_receipt_time(&asked)).await?.map(|time| time.to_string());
+        let last_receipt_time = pending.max(loaded).unwrap_or_default();
+        let none = [0];
+        let shifts = if shifts.is_empty() { &none[..] } else { shifts };
+        for (index, shift) in shifts.iter().enumerate() {
+            let held = self.held(till, ShiftNumber(*shift)).await?;
+            let last_shift = index + 1 == shifts.len();
+            let parts = held.receipts.len().div_ceil(HOLDING_PART).max(1);
+            for part in 0..parts {
+                let receipts = held.receipts.iter().skip(part * HOLDING_PART).take(HOLDING_PART);
+                let holding = v1::Holding {
+                    shift: *shift,
+                    receipts: receipts.flat_map(|uuid| *uuid.as_bytes()).collect(),
+                    closed: held.closed,
+                    last_receipt_time: last_receipt_time.clone(),
+                    last: last_shift && part + 1 == parts,
+                };
+                self.answer(server_frame::Frame::Holding(holding)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn held(&self, till: &TillId, shift: ShiftNumber) -> Result<Held, Ended> {
+        let mut held = self.deps.spool.held(till, shift);
+        let till = till.clone();
+        let loaded = self.store(move |store| store.held(&till, shift)).await?;
+        let mut seen: HashSet<_> = loaded.receipts.iter().copied().collect();
+        held.receipts.retain(|uuid| seen.insert(*uuid));
+        held.receipts.extend(loaded.receipts);
+        held.closed |= loaded.closed;
+        Ok(held)
+    }
+
+    async fn take_batches(
+        &self,
+        sender: &Sender,
+        place: &Place,
+        mut frames: Streaming<TillFrame>,
+    ) -> Result<(), Ended> {
+        let most = usize::try_from(MAX_UNACKNOWLEDGED_BATCHES).unwrap_or(usize::MAX);
+        let idle = self.deps.deadlines.idle;
+        let mut under_way = FuturesOrdered::new();
+        let mut expected = 1;
+        // Why nothing more is read; what is under way is still answered.
+        let mut farewell: Option<Result<(), Ended>> = None;
+        loop {
+            if under_way.is_empty()
+                && let Some(farewell) = farewell
+            {
+                return farewell;
+            }
+            tokio::select! {
+                () = place.superseded.cancelled() => {
+                    return Err(Box::new(Status::aborted("a newer stream of this till has taken over")));
+                }
+                () = self.shutdown.cancelled(), if farewell.is_none() => {
+                    farewell = Some(Err(Box::new(Status::unavailable("the server is stopping"))));
+                }
+                Some(durable) = under_way.next(), if !under_way.is_empty() => {
+                    let mut ready = vec![durable];
+                    while let Some(Some(next)) = under_way.next().now_or_never() {
+                        ready.push(next);
+                    }
+                    self.acknowledge(ready).await?;
+                }
+                frame = timeout(idle, frames.message()), if farewell.is_none() && under_way.len() < most => {
+                    let Ok(frame) = frame else {
+                        if under_way.is_empty() {
+                            return Err(Box::new(Status::deadline_exceeded("nothing came for too long")));
+                        }
+                        continue;
+                    };
+                    match frame.map(|frame| frame.map(|frame| frame.frame)) {
+                        Ok(None) => farewell = Some(Ok(())),
+                        Ok(Some(Some(till_frame::Frame::Batch(arrived)))) => {
+                            match batch::sort(sender, arrived, expected, Timestamp::now()) {
+                                Ok((arrival, refused)) => {
+                                    let answered = self.deps.spool.append(&arrival).await;
+                                    under_way.push_back(durable(expected, refused, answered));
+                                    expected += 1;
+                                }
+                                Err(status) => farewell = Some(Err(status)),
+                            }
+                        }
+                        Ok(Some(_)) => {
+                            farewell = Some(Err(Box::new(Status::invalid_argument("expected a `Batch`"))));
+                        }
+                        Err(status) => farewell = Some(Err(Box::new(status))),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Acknowledges batches in order; the first that is not durable ends the stream.
+    async fn acknowledge(&self, ready: Vec<Durable>) -> Result<(), Ended> {
+        let mut ack = v1::Ack::default();
+        let mut failed = None;
+        for durable in ready {
+            if let Err(status) = durable.outcome {
+                failed = Some(status);
+                break;
+            }
+            if ack.refused.len() + durable.refused.len() > MAX_REFUSED_PER_ACK {
+                self.answer(server_frame::Frame::Ack(std::mem::take(&mut ack))).await?;
+            }
+            ack.through = durable.sequence;
+            ack.refused.extend(durable.refused);
+        }
+        if ack.through > 0 {
+            self.answer(server_frame::Frame::Ack(ack)).await?;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn answer(&self, frame: server_frame::Frame) -> Result<(), Ended> {
+        let frame = ServerFrame { frame: Some(frame) };
+        self.answers
+            .send_timeout(Ok(frame), self.deps.deadlines.answer)
+            .await
+            .map_err(|_| Box::new(Status::deadline_exceeded("the till takes no answers")))
+    }
+
+    async fn store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn SalesStore) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Ended> {
+        let store = Arc::clone(&self.deps.store);
+        let done = tokio::task::spawn_blocking(move || work(store.as_ref())).await;
+        done.map_err(|_| Box::new(stopped_working()))?.map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "the sales database failed while a till unloads");
+            Box::new(Status::unavailable("the server's sales database does not answer; try again later"))
+        })
+    }
+}
+
+async fn durable(
+    sequence: u64,
+    refused: Vec<v1::Refused>,
+    answered: tokio::sync::oneshot::Receiver<Result<crate::sales::spool::Position, AppendError>>,
+) -> Durable {
+    let outcome = match answered.await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error @ AppendError::TooLarge { .. })) => Err(Box::new(Status::invalid_argument(error.to_string()))),
+        Ok(Err(error)) => Err(Box::new(Status::resource_exhausted(error.to_string()))),
+        Err(_) => Err(Box::new(stopped_working())),
+    };
+    Durable { sequence, refused, outcome }
+}
+
+fn check_hello(hello: &v1::Hello) -> Result<TillId, Ended> {
+    if hello.schema != SALES_SCHEMA {
+        return Err(Box::new(Status::failed_precondition(format!(
+            "the till speaks version {} of the sales protocol, this server version {SALES_SCHEMA}: upgrade the older one",
+            hello.schema
+        ))));
+    }
+    let wrong = |text: String| Box::new(Status::invalid_argument(text));
+    if hello.instance.is_empty() || hello.instance.len() > MAX_NAME_BYTES || hello.agent_version.len() > MAX_NAME_BYTES
+    {
+        return Err(wrong(format!("instance and agent version must have up to {MAX_NAME_BYTES} bytes")));
+    }
+    if hello.shifts.len() > MAX_HELLO_SHIFTS {
+        let text = format!("{} shifts in one stream, at most {MAX_HELLO_SHIFTS} are taken", hello.shifts.len());
+        return Err(wrong(text));
+    }
+    if hello.shifts.iter().any(|shift| *shift > MAX_NUMBER) {
+        return Err(wrong(format!("a shift number above {MAX_NUMBER}")));
+    }
+    hello.till_id.parse().map_err(|error: tillway_proto::IdError| wrong(error.to_string()))
+}
+
+fn stopped_working() -> Status {
+    Status::unavailable("the server is stopping or failed; try again later")
+}

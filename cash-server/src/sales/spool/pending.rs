@@ -1,0 +1,112 @@
+//! What is durable in the spool and not in the database yet, in memory: a till that opens a stream is told of it.
+//!
+//! Bounded by the spool's limit: about 40 bytes a receipt that is not loaded.
+
+use super::format::Position;
+use super::record::Arrival;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use tillway_proto::TillId;
+use tillway_proto::receipt::ShiftNumber;
+use uuid::Uuid;
+
+/// What the spool has of one shift.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Its receipts.
+    pub receipts: Vec<Uuid>,
+    /// Whether its closing record is here.
+    pub closed: bool,
+}
+
+/// What one record adds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PendingEntry {
+    till: Option<TillId>,
+    receipts: Vec<(ShiftNumber, Uuid)>,
+    closed: Vec<ShiftNumber>,
+    last_time: Option<String>,
+}
+
+impl PendingEntry {
+    pub(super) fn of(arrival: &Arrival) -> Self {
+        let key = |document: &tillway_proto::sales::v1::Document| {
+            let key = document.key.as_ref()?;
+            Some((ShiftNumber(key.shift), Uuid::from_slice(&key.uuid).ok()?))
+        };
+        Self {
+            till: arrival.till_id.parse().ok(),
+            receipts: arrival.documents().iter().filter_map(key).collect(),
+            closed: arrival
+                .shifts()
+                .iter()
+                .filter(|shift| !shift.time_end.is_empty())
+                .map(|shift| ShiftNumber(shift.number))
+                .collect(),
+            last_time: arrival.documents().iter().map(|document| document.time_end.clone()).max(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    tills: HashMap<TillId, TillPending>,
+    /// In order of position: what to take away when the database has passed it.
+    order: VecDeque<(Position, TillId)>,
+}
+
+#[derive(Debug, Default)]
+struct TillPending {
+    receipts: BTreeMap<ShiftNumber, VecDeque<(Position, Uuid)>>,
+    closed: VecDeque<(Position, ShiftNumber)>,
+    times: VecDeque<(Position, String)>,
+}
+
+impl Pending {
+    /// Adds a record that ends at `end`; ends come in growing order.
+    pub(super) fn add(&mut self, end: Position, entry: PendingEntry) {
+        let Some(till) = entry.till else { return };
+        let pending = self.tills.entry(till.clone()).or_default();
+        for (shift, uuid) in entry.receipts {
+            pending.receipts.entry(shift).or_default().push_back((end, uuid));
+        }
+        pending.closed.extend(entry.closed.into_iter().map(|shift| (end, shift)));
+        pending.times.extend(entry.last_time.map(|time| (end, time)));
+        self.order.push_back((end, till));
+    }
+
+    /// Takes away every record that ends at or before `loaded`.
+    pub(super) fn forget_through(&mut self, loaded: Position) {
+        while let Some((_, till)) = self.order.pop_front_if(|(end, _)| *end <= loaded) {
+            let Some(pending) = self.tills.get_mut(&till) else { continue };
+            pending.receipts.retain(|_, receipts| {
+                pop_through(receipts, loaded);
+                !receipts.is_empty()
+            });
+            pop_through(&mut pending.closed, loaded);
+            pop_through(&mut pending.times, loaded);
+            if pending.receipts.is_empty() && pending.closed.is_empty() && pending.times.is_empty() {
+                self.tills.remove(&till);
+            }
+        }
+    }
+
+    pub(super) fn held(&self, till: &TillId, shift: ShiftNumber) -> Held {
+        let Some(pending) = self.tills.get(till) else { return Held::default() };
+        Held {
+            receipts: pending
+                .receipts
+                .get(&shift)
+                .map(|receipts| receipts.iter().map(|(_, uuid)| *uuid).collect())
+                .unwrap_or_default(),
+            closed: pending.closed.iter().any(|(_, closed)| *closed == shift),
+        }
+    }
+
+    pub(super) fn last_time(&self, till: &TillId) -> Option<String> {
+        self.tills.get(till)?.times.iter().map(|(_, time)| time.clone()).max()
+    }
+}
+
+fn pop_through<T>(queue: &mut VecDeque<(Position, T)>, loaded: Position) {
+    while queue.pop_front_if(|(end, _)| *end <= loaded).is_some() {}
+}

@@ -1,0 +1,76 @@
+//! Reading on from a position, over segments.
+
+use super::format::Position;
+use super::segment::{Found, SegmentReader, read_range};
+use super::{Shared, SpoolError, aside, io_error};
+
+/// What a read brought.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    /// In order.
+    pub items: Vec<Item>,
+    /// Read on here.
+    pub next: Position,
+}
+
+/// One thing in the spool.
+#[derive(Debug)]
+pub enum Item {
+    /// A record that holds.
+    Record {
+        /// Where it starts.
+        at: Position,
+        /// The position behind it.
+        end: Position,
+        /// Protobuf `Arrival`.
+        payload: Vec<u8>,
+    },
+    /// Bytes that were damaged; a copy is in `aside/`.
+    Damaged {
+        /// Where they start.
+        at: Position,
+        /// The position behind them.
+        end: Position,
+    },
+}
+
+pub(super) fn read(shared: &Shared, from: Position, max_records: usize, max_bytes: usize) -> Result<Chunk, SpoolError> {
+    let mut chunk = Chunk { items: Vec::new(), next: from };
+    let mut bytes = 0;
+    // A snapshot: what is synced later is read by the next call.
+    let segments: Vec<(u64, u64)> =
+        shared.state().segments.range(from.segment..).map(|(sequence, length)| (*sequence, *length)).collect();
+    for (sequence, length) in segments {
+        if sequence > chunk.next.segment {
+            chunk.next = Position { segment: sequence, offset: 0 };
+        }
+        if chunk.next.offset >= length {
+            continue;
+        }
+        let mut reader = SegmentReader::open(&shared.folder, chunk.next, length)?;
+        while chunk.items.len() < max_records && bytes < max_bytes {
+            let Some(found) = reader.next()? else { break };
+            match found {
+                Found::Record { at, end, payload } => {
+                    bytes += payload.len();
+                    chunk.next = end;
+                    chunk.items.push(Item::Record { at, end, payload });
+                }
+                Found::Damaged { at, end, .. } => {
+                    let path = shared.segment_path(sequence);
+                    let damaged =
+                        read_range(&path, at.offset, end.offset).map_err(|source| io_error("read", &path, source))?;
+                    let reason =
+                        "a checksum in the spool does not hold: the disk gave back other bytes than were written";
+                    aside::keep(shared.disk.as_ref(), &shared.folder, at, &damaged, reason)?;
+                    chunk.next = end;
+                    chunk.items.push(Item::Damaged { at, end });
+                }
+            }
+        }
+        if chunk.items.len() >= max_records || bytes >= max_bytes {
+            break;
+        }
+    }
+    Ok(chunk)
+}

@@ -1,0 +1,180 @@
+//! Reading one segment: record by record, past damage; and putting it right after a crash.
+
+use super::format::{self, HEADER_BYTES, HEADER_LEN, Header, MARKER, Position, RECORD_HEADER_BYTES};
+use super::{SpoolError, aside, disk::SpoolDisk, io_error};
+use fs_err as fs;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// A read of this many bytes serves many records.
+const READ_BUFFER_BYTES: usize = 256 * 1024;
+
+/// Places in a damaged range that are tried as the start of the next record, before the rest of the segment is given up:
+/// a payload made of markers must not cost hours.
+const MAX_RESYNC_CANDIDATES: usize = 4096;
+
+/// What stands at a place.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A record that holds.
+    Record {
+        /// Where it starts.
+        at: Position,
+        /// The position behind it.
+        end: Position,
+        /// What is in it.
+        payload: Vec<u8>,
+    },
+    /// Bytes that are no record, up to the next one that is, or to the end.
+    Damaged {
+        /// Where they start.
+        at: Position,
+        /// The position behind them.
+        end: Position,
+        /// Whether no record follows.
+        to_the_end: bool,
+    },
+}
+
+/// Reads a segment from an offset to a length.
+pub(super) struct SegmentReader {
+    path: PathBuf,
+    file: BufReader<fs::File>,
+    at: Position,
+    length: u64,
+}
+
+impl SegmentReader {
+    /// Opens a segment at `from`; bytes at and behind `length` are not looked at.
+    pub(super) fn open(folder: &Path, from: Position, length: u64) -> Result<Self, SpoolError> {
+        let path = format::segment_path(folder, from.segment);
+        let mut file = fs::File::open(&path).map_err(|source| io_error("open", &path, source))?;
+        file.seek(SeekFrom::Start(from.offset)).map_err(|source| io_error("read", &path, source))?;
+        Ok(Self { path, file: BufReader::with_capacity(READ_BUFFER_BYTES, file), at: from, length })
+    }
+
+    /// What comes next; `None` at the length.
+    pub(super) fn next(&mut self) -> Result<Option<Found>, SpoolError> {
+        let found = self.try_next().map_err(|source| io_error("read", &self.path, source))?;
+        match found {
+            Step::End => Ok(None),
+            Step::Found(found) => Ok(Some(found)),
+            Step::Newer(version) => {
+                Err(SpoolError::NewerVersion { path: self.path.clone(), version, supported: format::VERSION })
+            }
+        }
+    }
+
+    fn try_next(&mut self) -> io::Result<Step> {
+        if self.at.offset >= self.length {
+            return Ok(Step::End);
+        }
+        if self.at.offset == 0 {
+            if self.length < HEADER_LEN {
+                return self.resync().map(Step::Found);
+            }
+            let mut bytes = [0; HEADER_BYTES];
+            self.file.read_exact(&mut bytes)?;
+            match format::read_header(&bytes, self.at.segment) {
+                Header::Valid => self.at.offset = HEADER_LEN,
+                Header::Newer { version } => return Ok(Step::Newer(version)),
+                Header::Broken => return self.resync().map(Step::Found),
+            }
+            return self.try_next();
+        }
+        let mut header = [0; RECORD_HEADER_BYTES];
+        if self.length - self.at.offset < format::record_len(0) {
+            return self.resync().map(Step::Found);
+        }
+        self.file.read_exact(&mut header)?;
+        let room = self.length - self.at.offset;
+        let Some(length) = format::payload_len(&header).filter(|length| format::record_len(*length) <= room) else {
+            return self.resync().map(Step::Found);
+        };
+        let mut payload = vec![0; length];
+        self.file.read_exact(&mut payload)?;
+        if !format::holds(self.at, &header, &payload) {
+            return self.resync().map(Step::Found);
+        }
+        let at = self.at;
+        self.at.offset += format::record_len(length);
+        Ok(Step::Found(Found::Record { at, end: self.at, payload }))
+    }
+
+    /// From a damaged place to the next record that holds. Reads the rest of the segment, whose size is bounded.
+    fn resync(&mut self) -> io::Result<Found> {
+        let at = self.at;
+        self.file.seek(SeekFrom::Start(at.offset))?;
+        let mut rest = Vec::new();
+        self.file.by_ref().take(self.length - at.offset).read_to_end(&mut rest)?;
+        let next = next_record(at, &rest);
+        self.at.offset = next.unwrap_or(self.length);
+        self.file.seek(SeekFrom::Start(self.at.offset))?;
+        Ok(Found::Damaged { at, end: self.at, to_the_end: next.is_none() })
+    }
+}
+
+enum Step {
+    End,
+    Found(Found),
+    Newer(u32),
+}
+
+/// Offset in the segment of the first record that holds, behind the first byte of `rest`, which stands at `at`.
+fn next_record(at: Position, rest: &[u8]) -> Option<u64> {
+    // Behind a broken header of the segment the first record stands at a known place.
+    let starts = rest.windows(MARKER.len()).enumerate().skip(1).filter(|(_, bytes)| *bytes == MARKER);
+    starts.take(MAX_RESYNC_CANDIDATES).map(|(start, _)| start).find_map(|start| {
+        let (header, behind) = rest[start..].split_first_chunk::<RECORD_HEADER_BYTES>()?;
+        let payload = behind.get(..format::payload_len(header)?)?;
+        let place = Position { segment: at.segment, offset: at.offset + start as u64 };
+        format::holds(place, header, payload).then_some(place.offset)
+    })
+}
+
+/// Puts a segment right after a crash: cuts off a tail that is no record, syncs what stays, tells each record. Returns the
+/// length, or nothing where no record is left.
+pub(super) fn recover(
+    disk: &dyn SpoolDisk,
+    folder: &Path,
+    sequence: u64,
+    from: u64,
+    mut tell: impl FnMut(Position, &[u8]),
+) -> Result<Option<u64>, SpoolError> {
+    let path = format::segment_path(folder, sequence);
+    let failed = |source| io_error("recover", &path, source);
+    let file = fs::OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
+    let mut length = file.metadata().map_err(failed)?.len();
+    let mut reader = SegmentReader::open(folder, Position { segment: sequence, offset: from }, length)?;
+    let mut records = from > 0;
+    while let Some(found) = reader.next()? {
+        match found {
+            Found::Record { end, payload, .. } => {
+                records = true;
+                tell(end, &payload);
+            }
+            Found::Damaged { to_the_end: false, .. } => records = true,
+            Found::Damaged { at, to_the_end: true, .. } => {
+                let tail = read_range(&path, at.offset, length).map_err(failed)?;
+                if tail.iter().any(|byte| *byte != 0) {
+                    aside::keep(disk, folder, at, &tail, "a torn tail: it was being written when the server stopped")?;
+                }
+                tracing::warn!(segment = %path.display(), offset = at.offset, bytes = tail.len(), "cut a torn tail off");
+                disk.cut(&file, at.offset).map_err(failed)?;
+                length = at.offset;
+                break;
+            }
+        }
+    }
+    disk.sync(&file).map_err(failed)?;
+    Ok((records && length > 0).then_some(length))
+}
+
+/// The bytes of a file from an offset to another.
+pub(super) fn read_range(path: &Path, from: u64, to: u64) -> io::Result<Vec<u8>> {
+    let mut file = fs::File::open(path)?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(to.saturating_sub(from)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

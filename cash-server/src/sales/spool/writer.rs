@@ -1,0 +1,211 @@
+//! The one writer: gathers what waits, writes it in one piece, syncs once, answers each.
+
+use super::Shared;
+use super::format::{self, HEADER_LEN, MAX_RECORD_BYTES, Position};
+use super::pending::PendingEntry;
+use fs_err as fs;
+use std::io;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+/// A group is closed at this size, so that its members do not wait for a write of unbounded length.
+pub const MAX_GROUP_BYTES: usize = 8 * 1024 * 1024;
+
+/// Why a record was not made durable. The same for all of its group.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppendError {
+    /// The folder is at its limit: the loader is behind.
+    #[error("the spool of the server is full: {bytes} of {limit} bytes wait for its database; try again later")]
+    Full {
+        /// Bytes there.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The record is larger than any may be.
+    #[error("a batch of {bytes} bytes is above the limit of {MAX_RECORD_BYTES}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// The disk refused.
+    #[error("the server could not {action} its spool: {source}; nothing of this batch was taken, try again later")]
+    Disk {
+        /// What it tried.
+        action: &'static str,
+        /// What the disk said.
+        #[source]
+        source: Arc<io::Error>,
+    },
+}
+
+/// A record on its way to the disk.
+#[derive(Debug)]
+pub(super) struct Append {
+    pub(super) payload: Vec<u8>,
+    pub(super) entry: PendingEntry,
+    pub(super) answer: oneshot::Sender<Result<Position, AppendError>>,
+    /// Given back when the append is answered.
+    pub(super) room: Option<OwnedSemaphorePermit>,
+}
+
+/// Runs until every sender is gone.
+pub(super) fn run(shared: &Shared, mut queue: mpsc::Receiver<Append>) {
+    let mut writer = Writer { shared, active: None, buffer: Vec::new() };
+    while let Some(first) = queue.blocking_recv() {
+        let mut bytes = first.payload.len();
+        let mut group = vec![first];
+        while bytes < MAX_GROUP_BYTES {
+            let Ok(next) = queue.try_recv() else { break };
+            bytes += next.payload.len();
+            group.push(next);
+        }
+        writer.commit(group);
+    }
+}
+
+struct Writer<'a> {
+    shared: &'a Shared,
+    active: Option<Active>,
+    buffer: Vec<u8>,
+}
+
+/// The segment being written.
+struct Active {
+    file: fs::File,
+    /// Its end: everything before is synced.
+    end: Position,
+}
+
+impl Writer<'_> {
+    fn commit(&mut self, group: Vec<Append>) {
+        let group = self.refuse_what_does_not_fit(group);
+        if group.is_empty() {
+            return;
+        }
+        match self.write(&group) {
+            Ok(ends) => {
+                let mut answers = Vec::with_capacity(group.len());
+                {
+                    let mut state = self.shared.state();
+                    for (append, end) in group.into_iter().zip(&ends) {
+                        state.segments.insert(end.segment, end.offset);
+                        state.pending.add(*end, append.entry);
+                        answers.push((append.answer, *end, append.room));
+                    }
+                }
+                // A receiver that is gone is a stream that ended; its batch is durable all the same.
+                for (answer, end, room) in answers {
+                    let _ = answer.send(Ok(end));
+                    drop(room);
+                }
+                self.shared.arrived.notify_one();
+            }
+            Err(error) => {
+                tracing::error!(error = %error, batches = group.len(), "the spool refused a group of batches");
+                for append in group {
+                    let _ = append.answer.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    fn refuse_what_does_not_fit(&self, group: Vec<Append>) -> Vec<Append> {
+        let limit = self.shared.limits.total_bytes;
+        let mut bytes = self.shared.state().bytes();
+        let mut fitting = Vec::with_capacity(group.len());
+        for append in group {
+            let needed = format::record_len(append.payload.len());
+            let refused = if append.payload.len() > MAX_RECORD_BYTES {
+                Some(AppendError::TooLarge { bytes: append.payload.len() })
+            } else if bytes + needed > limit {
+                Some(AppendError::Full { bytes, limit })
+            } else {
+                None
+            };
+            if let Some(error) = refused {
+                let _ = append.answer.send(Err(error));
+            } else {
+                bytes += needed;
+                fitting.push(append);
+            }
+        }
+        fitting
+    }
+
+    /// Writes and syncs; the positions behind each record.
+    fn write(&mut self, group: &[Append]) -> Result<Vec<Position>, AppendError> {
+        if self.active.as_ref().is_some_and(|active| active.end.offset >= self.shared.limits.segment_bytes) {
+            self.seal();
+        }
+        let mut active = match self.active.take() {
+            Some(active) => active,
+            None => self.begin_segment()?,
+        };
+        self.buffer.clear();
+        let mut end = active.end;
+        let mut ends = Vec::with_capacity(group.len());
+        for append in group {
+            end = format::push_record(&mut self.buffer, end, &append.payload);
+            ends.push(end);
+        }
+        let disk = &self.shared.disk;
+        if let Err(source) = disk.write_at(&mut active.file, active.end.offset, &self.buffer) {
+            // What was written of it is not synced and not answered; without it the segment is as before.
+            if disk.cut(&active.file, active.end.offset).is_ok() {
+                self.active = Some(active);
+            } else {
+                self.seal();
+            }
+            return Err(refused("write to", source));
+        }
+        if let Err(source) = disk.sync(&active.file) {
+            // The kernel may now hold pages it calls clean and never write them: no further sync of this file proves
+            // anything. Cutting is for the next start, which would otherwise read them from memory.
+            if let Err(error) = disk.cut(&active.file, active.end.offset).and_then(|()| disk.sync(&active.file)) {
+                tracing::warn!(segment = active.end.segment, %error, "failed to cut an unsynced tail off");
+            }
+            self.seal();
+            return Err(refused("sync", source));
+        }
+        active.end = end;
+        self.active = Some(active);
+        Ok(ends)
+    }
+
+    fn begin_segment(&mut self) -> Result<Active, AppendError> {
+        let sequence = self.shared.state().next_sequence();
+        let path = self.shared.segment_path(sequence);
+        let disk = &self.shared.disk;
+        let begin = || {
+            let mut file = disk.create(&path)?;
+            disk.write_at(&mut file, 0, &format::header(sequence))?;
+            disk.sync(&file)?;
+            disk.sync_folder(&self.shared.folder)?;
+            Ok(file)
+        };
+        match begin() {
+            Ok(file) => {
+                let mut state = self.shared.state();
+                state.segments.insert(sequence, HEADER_LEN);
+                state.active = Some(sequence);
+                Ok(Active { file, end: Position { segment: sequence, offset: HEADER_LEN } })
+            }
+            Err(source) => {
+                // The name must be free for the next try.
+                let _ = disk.remove(&path);
+                Err(refused("begin a segment of", source))
+            }
+        }
+    }
+
+    /// Nothing is appended to the present segment any more; the loader removes it when it has passed it.
+    fn seal(&mut self) {
+        self.active = None;
+        self.shared.state().active = None;
+    }
+}
+
+fn refused(action: &'static str, source: io::Error) -> AppendError {
+    AppendError::Disk { action, source: Arc::new(source) }
+}

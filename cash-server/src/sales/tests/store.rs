@@ -1,0 +1,183 @@
+//! The store: each receipt once, the check kept true, findings.
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+use tillway_proto::receipt::ShiftNumber;
+
+use super::{closed_shift, incoming, now, open_store, sale, till};
+use crate::sales::check::Verdict;
+use crate::sales::spool::Position;
+use crate::store::sales::{FindingFilter, Page, Refused, SalesStore, ShiftFilter, ShiftView, TotalsBy, TotalsFilter};
+use crate::store::sqlite::sales::SqliteSales;
+
+const START: Position = Position { segment: 0, offset: 0 };
+
+fn at(offset: u64) -> Position {
+    Position { segment: 1, offset }
+}
+
+fn only_shift(store: &SqliteSales) -> ShiftView {
+    let shifts = store.shifts(&ShiftFilter::default(), Page::default()).unwrap();
+    assert_eq!(shifts.len(), 1, "{shifts:?}");
+    shifts.into_iter().next().unwrap()
+}
+
+fn open_findings(store: &SqliteSales) -> Vec<String> {
+    let filter = FindingFilter { open_only: true, ..FindingFilter::default() };
+    store.findings(&filter, Page::default()).unwrap().into_iter().map(|finding| finding.kind).collect()
+}
+
+#[test]
+fn a_receipt_that_comes_twice_is_there_once_and_reads_back_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let documents = vec![sale(&till(), 1, 1), sale(&till(), 1, 2)];
+    let loaded = store.load(START, at(10), &[incoming(documents.clone(), vec![])], now()).unwrap();
+    assert_eq!((loaded.added, loaded.same), (2, 0));
+    let again = store.load(at(10), at(20), &[incoming(documents.clone(), vec![])], now()).unwrap();
+    assert_eq!((again.added, again.same, again.conflicting), (0, 2, 0));
+    assert_eq!(store.documents(&till(), ShiftNumber(1), Page::default()).unwrap(), documents);
+    let total = &store.totals(&TotalsFilter::default(), TotalsBy::All).unwrap()[0];
+    assert_eq!((total.receipts, total.lines, total.counted.sale_sum.0), (2, 2, 150 + 250));
+    assert_eq!(store.position().unwrap(), at(20));
+}
+
+#[test]
+fn a_till_row_id_that_changed_is_no_conflict_but_another_sum_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let mut document = sale(&till(), 1, 1);
+    store.load(START, at(10), &[incoming(vec![document.clone()], vec![])], now()).unwrap();
+    document.document_id = 99;
+    assert_eq!(store.load(at(10), at(20), &[incoming(vec![document.clone()], vec![])], now()).unwrap().same, 1);
+    document.sum += 1;
+    let loaded = store.load(at(20), at(30), &[incoming(vec![document], vec![])], now()).unwrap();
+    assert_eq!(loaded.conflicting, 1);
+    assert_eq!(open_findings(&store), ["receipt-conflict"]);
+    assert_eq!(store.totals(&TotalsFilter::default(), TotalsBy::All).unwrap()[0].counted.sale_sum.0, 150);
+}
+
+#[test]
+fn two_receipts_of_one_number_are_both_there_and_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let first = sale(&till(), 1, 1);
+    let mut second = first.clone();
+    second.key.as_mut().unwrap().uuid = vec![9; 16];
+    store.load(START, at(10), &[incoming(vec![first, second], vec![closed_shift(&till(), 1, 1..=1)])], now()).unwrap();
+    let shift = only_shift(&store);
+    assert_eq!((shift.outcome.verdict, shift.outcome.doubled), (Verdict::Differs, vec![1]));
+    assert_eq!(open_findings(&store), ["shift-differs"]);
+}
+
+#[test]
+fn the_check_follows_what_arrives_and_its_finding_closes_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    store.load(START, at(1), &[incoming(vec![sale(&till(), 1, 1)], vec![])], now()).unwrap();
+    assert_eq!(only_shift(&store).outcome.verdict, Verdict::Open);
+    store.load(at(1), at(2), &[incoming(vec![], vec![closed_shift(&till(), 1, 1..=3)])], now()).unwrap();
+    assert_eq!(only_shift(&store).outcome.verdict, Verdict::Waiting);
+    assert_eq!(store.recheck_waiting(now()).unwrap(), 0);
+    let late = now().checked_add(3.hours()).unwrap();
+    assert_eq!(store.recheck_waiting(late).unwrap(), 1);
+    assert_eq!(only_shift(&store).outcome.verdict, Verdict::Differs);
+    assert_eq!(open_findings(&store), ["shift-differs"]);
+    store.load(at(2), at(3), &[incoming(vec![sale(&till(), 1, 3), sale(&till(), 1, 2)], vec![])], late).unwrap();
+    let shift = only_shift(&store);
+    assert_eq!((shift.outcome.verdict, shift.server_documents), (Verdict::Ok, 3));
+    assert!(open_findings(&store).is_empty());
+    assert!(store.held(&till(), ShiftNumber(1)).unwrap().closed);
+    assert_eq!(store.last_receipt_time(&till()).unwrap().unwrap().to_string(), "2017-02-28T10:03:30");
+}
+
+#[test]
+fn an_open_record_does_not_replace_a_closed_one_and_other_figures_are_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let closed = closed_shift(&till(), 1, 1..=1);
+    let mut open = closed.clone();
+    open.time_end.clear();
+    store.load(START, at(1), &[incoming(vec![sale(&till(), 1, 1)], vec![closed.clone(), open])], now()).unwrap();
+    assert_eq!(only_shift(&store).outcome.verdict, Verdict::Ok);
+    let mut other = closed;
+    other.recorded_sale_sum += 100;
+    store.load(at(1), at(2), &[incoming(vec![], vec![other])], now()).unwrap();
+    let mut kinds = open_findings(&store);
+    kinds.sort();
+    assert_eq!(kinds, ["shift-changed", "shift-differs"]);
+}
+
+#[test]
+fn a_shift_is_handed_over_once_for_each_state_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let closed = closed_shift(&till(), 1, 1..=2);
+    store.load(START, at(1), &[incoming(vec![sale(&till(), 1, 1)], vec![closed.clone()])], now()).unwrap();
+    let waiting = store.not_handed_over(Page::default()).unwrap();
+    assert_eq!(waiting.len(), 1);
+    store.note_handed_over(&till(), ShiftNumber(1), waiting[0].changes).unwrap();
+    assert!(store.not_handed_over(Page::default()).unwrap().is_empty());
+    // The same again is no change, a late receipt is one.
+    store.load(at(1), at(2), &[incoming(vec![sale(&till(), 1, 1)], vec![closed])], now()).unwrap();
+    assert!(store.not_handed_over(Page::default()).unwrap().is_empty());
+    store.load(at(2), at(3), &[incoming(vec![sale(&till(), 1, 2)], vec![])], now()).unwrap();
+    assert_eq!(store.not_handed_over(Page::default()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_refused_document_is_kept_and_found_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let mut arrived = incoming(vec![], vec![]);
+    arrived.refused.push(Refused { document: Some(sale(&till(), 1, 1)), reason: "no".to_owned() });
+    store.load(START, at(1), &[arrived.clone(), arrived], now()).unwrap();
+    let findings = store.findings(&FindingFilter::default(), Page::default()).unwrap();
+    assert_eq!((findings.len(), findings[0].times), (1, 2));
+    assert!(findings[0].text.contains("document 1 of shift 1"), "{}", findings[0].text);
+    assert!(store.resolve_finding(findings[0].id, now()).unwrap());
+    assert!(!store.resolve_finding(findings[0].id, now()).unwrap());
+}
+
+#[test]
+fn a_second_loader_on_one_database_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    store.load(START, at(5), &[], now()).unwrap();
+    assert!(store.load(START, at(9), &[incoming(vec![sale(&till(), 1, 1)], vec![])], now()).is_err());
+    assert_eq!(store.position().unwrap(), at(5));
+    assert!(store.totals(&TotalsFilter::default(), TotalsBy::All).unwrap()[0].receipts == 0);
+}
+
+#[test]
+fn pruning_goes_in_steps_and_leaves_what_is_younger() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let documents = (1..=5).map(|number| sale(&till(), 1, number)).collect();
+    store.load(START, at(1), &[incoming(documents, vec![closed_shift(&till(), 1, 1..=5)])], now()).unwrap();
+    assert_eq!(store.prune(Date::constant(2017, 2, 28), 100).unwrap(), 0);
+    let before = Date::constant(2017, 4, 1);
+    assert_eq!(store.prune(before, 3).unwrap(), 3);
+    assert_eq!(store.prune(before, 3).unwrap(), 2);
+    assert_eq!(store.prune(before, 3).unwrap(), 0);
+    assert!(store.shifts(&ShiftFilter::default(), Page::default()).unwrap().is_empty());
+}
+
+#[test]
+fn totals_are_by_till_shop_and_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let mut refund = sale(&till(), 1, 2);
+    refund.doctype = 2;
+    let mut cash_in = sale(&till(), 1, 3);
+    cash_in.doctype = 3;
+    store.load(START, at(1), &[incoming(vec![sale(&till(), 1, 1), refund, cash_in], vec![])], now()).unwrap();
+    for (by, key) in [(TotalsBy::Till, till().to_string()), (TotalsBy::Day, "2017-02-28".to_owned())] {
+        let rows = store.totals(&TotalsFilter { till: Some(till()), ..TotalsFilter::default() }, by).unwrap();
+        assert_eq!((rows.len(), &rows[0].key, rows[0].receipts), (1, &key, 2));
+        assert_eq!((rows[0].counted.sale_sum.0, rows[0].counted.refund_sum.0), (150, 250));
+    }
+    let none = TotalsFilter { from: Some(Date::constant(2017, 3, 1)), ..TotalsFilter::default() };
+    assert!(store.totals(&none, TotalsBy::Shop).unwrap().is_empty());
+    assert_eq!(store.receipts(&till(), ShiftNumber(1), Page { offset: 1, limit: 1 }).unwrap()[0].number.0, 2);
+}

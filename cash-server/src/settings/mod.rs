@@ -1,0 +1,446 @@
+//! Settings of the server: one commented file, each key overridable by the environment, checked whole.
+//!
+//! [`Settings::load`] reads text and finds every fault of form ([`fault`]); [`probe`] looks at the world outside: folders,
+//! files, ports. [`credentials`] makes what the first start needs and what nobody should choose by default.
+
+pub mod credentials;
+pub mod fault;
+pub mod probe;
+mod source;
+
+pub use fault::{Fault, Origin, SettingsError};
+pub use source::DEFAULT_SETTINGS;
+
+use fs_err as fs;
+use source::Source;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tillway_proto::process::LogSettings;
+
+/// Where the file is looked for when none is named.
+pub const SETTINGS_PATH: &str = "/etc/tillway/cash-server.toml";
+
+/// Longest period in seconds that a setting takes: a month. Longer ones are days by their meaning.
+const MAX_PERIOD_S: u64 = 31 * 24 * 3600;
+
+/// Longest retention in days: ten years.
+const MAX_DAYS: u64 = 3660;
+
+/// Largest size in MiB that a setting takes: 1 TiB.
+const MAX_MIB: u64 = 1024 * 1024;
+
+/// Most watched folders: one for each shop of the largest chains.
+pub const MAX_INTAKE_FOLDERS: usize = 50_000;
+
+/// Most packages built at the same time: each is a thread that reads the dictionary.
+const MAX_PARALLEL_BUILDS: u64 = 64;
+
+/// Everything the server can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `[server] data_dir`
+    pub data_dir: PathBuf,
+    /// `[server] name`
+    pub name: String,
+    /// `[server] public_host`; none: found out.
+    pub public_host: Option<String>,
+    /// `[rest]`
+    pub rest: RestSettings,
+    /// `[aif]`
+    pub aif: AifSettings,
+    /// `[web] listen`
+    pub web_listen: SocketAddr,
+    /// `[sales]`
+    pub sales: SalesSettings,
+    /// `[broker]`
+    pub broker: BrokerSettings,
+    /// `[intake]`
+    pub intake: IntakeSettings,
+    /// `[exchange]`
+    pub exchange: ExchangeSettings,
+    /// `[retention]`
+    pub retention: RetentionSettings,
+    /// `[log]`
+    pub log: LogSettings,
+}
+
+/// REST and packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestSettings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The port tills are told; none: that of `listen`.
+    pub public_port: Option<u16>,
+    /// The host tills are told for packages; none: the public host.
+    pub packages_host: Option<String>,
+    /// The port tills are told for packages; none: `public_port`.
+    pub packages_port: Option<u16>,
+}
+
+/// AIF over REST.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AifSettings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Largest body in bytes.
+    pub body_limit_bytes: u64,
+}
+
+/// The sales-loader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SalesSettings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The port tills are told; none: that of `listen`.
+    pub public_port: Option<u16>,
+    /// Certificate chain and key.
+    pub tls: Option<TlsFiles>,
+    /// Most bytes that wait in the spool.
+    pub spool_limit_bytes: u64,
+}
+
+/// Files for TLS, PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain of certificates, ours first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// The broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerSettings {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Virtual host.
+    pub vhost: String,
+    /// User.
+    pub user: String,
+    /// File with the password.
+    pub password_file: Option<PathBuf>,
+    /// The user that tills connect as; none: each as its own id.
+    pub till_user: Option<String>,
+    /// Seconds; 0: never.
+    pub heartbeat_s: u16,
+}
+
+/// Files of the back office.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntakeSettings {
+    /// The folder that holds one watched folder for each node; none: `inbox` in the data folder.
+    pub inbox: Option<PathBuf>,
+    /// Watched folders that stand elsewhere.
+    pub folders: Vec<IntakeFolder>,
+    /// Hosts that status callbacks may go to; empty: any.
+    pub status_servers: Vec<String>,
+    /// How often they are scanned beside the events.
+    pub scan_period: Duration,
+    /// Whether one broken record refuses the whole.
+    pub stop_on_error: bool,
+    /// How long loaded files are kept, in days.
+    pub backup_days: u32,
+    /// How many loaded files are kept.
+    pub backup_files: u32,
+}
+
+/// A watched folder beside the inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntakeFolder {
+    /// The node whose layer it loads: an id, or the name its folder has in the inbox (`All`, `group-<code>`, `shop-<code>`,
+    /// `till-<shop>-<code>`). Only the network knows whether it exists.
+    pub node: String,
+    /// The folder.
+    pub path: PathBuf,
+}
+
+/// The exchange with tills.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExchangeSettings {
+    /// How often everything is compared.
+    pub reconcile_period: Duration,
+    /// Longest stay in `announced` of a till in contact.
+    pub announced_deadline: Duration,
+    /// Longest stay in `downloaded`.
+    pub downloaded_deadline: Duration,
+    /// Longest stay in `queued`.
+    pub queued_deadline: Duration,
+    /// Longest stay in one state of a till out of contact.
+    pub silent_deadline: Duration,
+    /// Without contact for this long a till is silent.
+    pub silent_after: Duration,
+    /// A command without an answer is given up.
+    pub command_deadline: Duration,
+    /// Packages built at the same time.
+    pub parallel_builds: usize,
+}
+
+/// How long what is past is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetentionSettings {
+    /// Ended deliveries, answered commands, reports of loads.
+    pub history_days: u32,
+    /// Old versions of dictionary entries.
+    pub dictionary_days: u32,
+    /// Packages nobody speaks of.
+    pub packages_days: u32,
+    /// Most bytes in the folder of packages beside those that are on their way.
+    pub packages_limit_bytes: u64,
+}
+
+impl Settings {
+    /// Reads the file, or only defaults where none is given, under the environment of this process.
+    pub fn load(path: Option<&Path>) -> Result<Self, SettingsError> {
+        let text = match path {
+            Some(path) => fs::read_to_string(path).map_err(SettingsError::Read)?,
+            None => String::new(),
+        };
+        let base = path.and_then(Path::parent).map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
+        let base = std::path::absolute(&base).unwrap_or(base);
+        Self::read(&text, &base, std::env::vars())
+            .map_err(|faults| SettingsError::Faults { path: path.map(Path::to_path_buf), faults })
+    }
+
+    /// Reads a text; `base` is the folder that relative paths start at. Returns every fault at once.
+    pub fn read(
+        text: &str,
+        base: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<Fault>> {
+        let source = Source::new(text, base, environment);
+        let seconds = |key: &str| Duration::from_secs(source.number(key, 1..=MAX_PERIOD_S));
+        let days = |key: &str| narrow(source.number(key, 1..=MAX_DAYS));
+        let settings = Self {
+            data_dir: source.path("server.data_dir").unwrap_or_else(|| {
+                source.refuse("server.data_dir", "a folder");
+                PathBuf::new()
+            }),
+            name: source.name("server.name"),
+            public_host: host(&source, "server.public_host"),
+            rest: RestSettings {
+                listen: source.address("rest.listen"),
+                public_port: some_port(source.port("rest.public_port", true)),
+                packages_host: host(&source, "rest.packages_host"),
+                packages_port: some_port(source.port("rest.packages_port", true)),
+            },
+            aif: AifSettings {
+                listen: source.address("aif.listen"),
+                body_limit_bytes: source.number("aif.body_limit_mib", 1..=MAX_MIB) << 20,
+            },
+            web_listen: source.address("web.listen"),
+            sales: sales(&source),
+            broker: BrokerSettings {
+                host: host(&source, "broker.host").unwrap_or_else(|| {
+                    source.refuse("broker.host", "a host name or address");
+                    String::new()
+                }),
+                port: source.port("broker.port", false),
+                vhost: source.name("broker.vhost"),
+                user: source.name("broker.user"),
+                password_file: source.path("broker.password_file"),
+                till_user: Some(source.text("broker.till_user").trim().to_owned()).filter(|user| !user.is_empty()),
+                heartbeat_s: u16::try_from(source.number("broker.heartbeat_s", 0..=3600)).unwrap_or_default(),
+            },
+            intake: IntakeSettings {
+                inbox: source.path("intake.inbox"),
+                folders: intake_folders(&source),
+                status_servers: source.list("intake.status_servers"),
+                scan_period: seconds("intake.scan_period_s"),
+                stop_on_error: source.flag("intake.stop_on_error"),
+                backup_days: days("intake.backup_days"),
+                backup_files: narrow(source.number("intake.backup_files", 0..=1_000_000)),
+            },
+            exchange: ExchangeSettings {
+                reconcile_period: seconds("exchange.reconcile_period_s"),
+                announced_deadline: seconds("exchange.announced_deadline_s"),
+                downloaded_deadline: seconds("exchange.downloaded_deadline_s"),
+                queued_deadline: seconds("exchange.queued_deadline_s"),
+                silent_deadline: seconds("exchange.silent_deadline_s"),
+                silent_after: seconds("exchange.silent_after_s"),
+                command_deadline: seconds("exchange.command_deadline_s"),
+                parallel_builds: usize::try_from(source.number("exchange.parallel_builds", 1..=MAX_PARALLEL_BUILDS))
+                    .unwrap_or(1),
+            },
+            retention: RetentionSettings {
+                history_days: days("retention.history_days"),
+                dictionary_days: days("retention.dictionary_days"),
+                packages_days: days("retention.packages_days"),
+                packages_limit_bytes: source.number("retention.packages_limit_mib", 1..=MAX_MIB) << 20,
+            },
+            log: LogSettings { file: source.path("log.file"), level: level(&source) },
+        };
+        check_listeners(&source, &settings);
+        let faults = source.into_faults();
+        if faults.is_empty() { Ok(settings) } else { Err(faults) }
+    }
+}
+
+/// Numbers here are bounded by their ranges, so this never cuts.
+fn narrow(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn some_port(port: u16) -> Option<u16> {
+    (port != 0).then_some(port)
+}
+
+fn host(source: &Source, key: &str) -> Option<String> {
+    let text = source.text(key);
+    let text = text.trim();
+    if text.contains(|c: char| c.is_whitespace() || matches!(c, '/' | '@' | '?' | '#')) {
+        source.refuse(key, "a host name or address, without scheme, port or path");
+    }
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn sales(source: &Source) -> SalesSettings {
+    let tls = match (source.path("sales.tls_cert"), source.path("sales.tls_key")) {
+        (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
+        (None, None) => None,
+        (Some(_), None) => {
+            source.refuse("sales.tls_key", "the key's file, since sales.tls_cert is set");
+            None
+        }
+        (None, Some(_)) => {
+            source.refuse("sales.tls_cert", "the certificate's file, since sales.tls_key is set");
+            None
+        }
+    };
+    SalesSettings {
+        listen: source.address("sales.listen"),
+        public_port: some_port(source.port("sales.public_port", true)),
+        tls,
+        spool_limit_bytes: source.number("sales.spool_limit_mib", 64..=MAX_MIB) << 20,
+    }
+}
+
+fn intake_folders(source: &Source) -> Vec<IntakeFolder> {
+    let key = "intake.folders";
+    let entries = source.list(key);
+    if entries.len() > MAX_INTAKE_FOLDERS {
+        source.refuse(key, "at most 50000 folders");
+        return Vec::new();
+    }
+    let mut folders: Vec<IntakeFolder> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let folder = entry.split_once('=').and_then(|(node, path)| {
+            let (node, path) = (node.trim(), path.trim());
+            (is_node(node) && !path.is_empty())
+                .then(|| IntakeFolder { node: node.to_owned(), path: source.resolve(path) })
+        });
+        match folder {
+            Some(folder) if folders.iter().any(|other| other.path == folder.path) => {
+                source.refuse(key, &format!("{} is named twice; a folder belongs to one node", folder.path.display()));
+            }
+            Some(folder) => folders.push(folder),
+            None => source.refuse(
+                key,
+                &format!("`{entry}` is no entry; write All=<folder>, group-<code>=<folder> or shop-<code>=<folder>"),
+            ),
+        }
+    }
+    folders
+}
+
+fn is_node(text: &str) -> bool {
+    text == "All" || ["group-", "shop-", "till-", "_"].iter().any(|start| text.starts_with(start))
+}
+
+fn level(source: &Source) -> String {
+    let level = source.name("log.level");
+    if level.parse::<tracing_subscriber::filter::EnvFilter>().is_err() || looks_like_no_level(&level) {
+        source.refuse("log.level", "error, warn, info, debug, trace, or a filter such as `info,lapin=warn`");
+    }
+    level
+}
+
+/// A lone word is read by the filter as the name of a module; here it can only be a misspelt level.
+fn looks_like_no_level(level: &str) -> bool {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    !level.contains(['=', ',', '[']) && !LEVELS.contains(&level.to_lowercase().as_str())
+}
+
+fn check_listeners(source: &Source, settings: &Settings) {
+    let listeners = [
+        ("rest.listen", settings.rest.listen),
+        ("aif.listen", settings.aif.listen),
+        ("web.listen", settings.web_listen),
+        ("sales.listen", settings.sales.listen),
+    ];
+    for (at, (key, address)) in listeners.iter().enumerate() {
+        let twin = listeners[..at].iter().find(|(_, other)| other == address && address.port() != 0);
+        if let Some((other, _)) = twin {
+            source.refuse(key, &format!("another address than that of {other}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, environment: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::read(text, Path::new("/etc/tillway"), environment)
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_printed_default_is_what_an_empty_file_means() {
+        assert_eq!(read("", &[]).unwrap(), read(DEFAULT_SETTINGS, &[]).unwrap());
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once_with_its_line() {
+        let text = "[broker]\nhost = 5\nprot = 1\nport = 70000\n\n[rest]\nlisten = \"here\"\n[intake]\nfolders = [\"shop=/x\"]\n[sales]\ntls_cert = \"a.pem\"\n";
+        let faults = read(text, &[("TILLWAY_LOG__LEVEL", "loud"), ("TILLWAY_LOG__LEVLE", "info")]).unwrap_err();
+        assert_eq!(
+            faults,
+            [
+                "line 2: broker.host: `5` is not allowed: a text in quotes",
+                "line 3: broker.prot: unknown key; did you mean `broker.port`?",
+                "line 4: broker.port: `70000` is not allowed: a whole number from 1 to 65535",
+                "line 7: rest.listen: `here` is not allowed: an address with a port, e.g. 0.0.0.0:8080 or [::]:8080",
+                "line 9: intake.folders: `shop=/x` is not allowed: `shop=/x` is no entry; write All=<folder>, group-<code>=<folder> or shop-<code>=<folder>",
+                "environment TILLWAY_LOG__LEVLE: log.levle: unknown key; did you mean `log.level`?",
+                "default: sales.tls_key: `` is not allowed: the key's file, since sales.tls_cert is set",
+                "environment TILLWAY_LOG__LEVEL: log.level: `loud` is not allowed: error, warn, info, debug, trace, or a filter such as `info,lapin=warn`",
+            ]
+        );
+    }
+
+    #[test]
+    fn broken_toml_names_its_line_and_the_rest_is_still_read() {
+        let faults = read("[broker]\nport = = 1\nuser = \"\"\n", &[]).unwrap_err();
+        assert!(faults.iter().any(|fault| fault.starts_with("line 2: ")), "{faults:?}");
+        assert!(faults.iter().any(|fault| fault.starts_with("line 3: broker.user")), "{faults:?}");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let settings = read(
+            "[broker]\nhost = \"a\"\nport = 1\n",
+            &[("TILLWAY_BROKER__HOST", "b"), ("TILLWAY_INTAKE__FOLDERS", "All=in; shop-7=/srv/7")],
+        )
+        .unwrap();
+        assert_eq!((settings.broker.host.as_str(), settings.broker.port), ("b", 1));
+        let folders: Vec<_> =
+            settings.intake.folders.iter().map(|f| (f.node.clone(), f.path.display().to_string())).collect();
+        assert_eq!(
+            folders,
+            [("All".to_owned(), "/etc/tillway/in".to_owned()), ("shop-7".to_owned(), "/srv/7".to_owned())]
+        );
+    }
+
+    #[test]
+    fn two_services_on_one_address_are_refused() {
+        let faults = read("[web]\nlisten = \"0.0.0.0:8080\"\n", &[]).unwrap_err();
+        assert_eq!(
+            faults,
+            ["line 2: web.listen: `0.0.0.0:8080` is not allowed: another address than that of rest.listen"]
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! What `check` looks at outside the settings: folders, files, ports.
+
+use super::{Fault, Origin, Settings};
+use fs_err as fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+/// Every fault of folders, files and ports. Ports are not tried where `running` says that a server holds them.
+pub fn faults(settings: &Settings, running: bool) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut note = |key: &str, problem: Option<String>| {
+        if let Some(what) = problem {
+            faults.push(Fault { origin: Origin::Default, key: key.to_owned(), what });
+        }
+    };
+    note("server.data_dir", folder_problem(&settings.data_dir, true));
+    if let Some(file) = &settings.broker.password_file {
+        note("broker.password_file", file_problem(file));
+    }
+    if let Some(tls) = &settings.sales.tls {
+        note("sales.tls_cert", file_problem(&tls.cert));
+        note("sales.tls_key", file_problem(&tls.key));
+    }
+    if let Some(inbox) = &settings.intake.inbox {
+        note("intake.inbox", folder_problem(inbox, true));
+    }
+    for folder in &settings.intake.folders {
+        note("intake.folders", folder_problem(&folder.path, false));
+    }
+    if let Some(folder) = settings.log.file.as_deref().and_then(Path::parent) {
+        note("log.file", folder_problem(folder, true));
+    }
+    if !running {
+        note("rest.listen", port_problem(settings.rest.listen));
+        note("aif.listen", port_problem(settings.aif.listen));
+        note("web.listen", port_problem(settings.web_listen));
+        note("sales.listen", port_problem(settings.sales.listen));
+    }
+    faults
+}
+
+/// A folder must be writable; one that the server makes by itself may be missing where it can be made.
+fn folder_problem(folder: &Path, is_made: bool) -> Option<String> {
+    match fs::metadata(folder) {
+        Ok(found) if !found.is_dir() => Some(format!("{} is no folder", folder.display())),
+        Ok(_) => write_problem(folder),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_made => {
+            let parent = folder.ancestors().skip(1).find(|parent| parent.exists())?;
+            write_problem(parent).map(|why| format!("{} cannot be made: {why}", folder.display()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Some(format!("there is no folder {}; make it, writable for the server", folder.display()))
+        }
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Whether a file can be made there is seen only by making one.
+fn write_problem(folder: &Path) -> Option<String> {
+    let trial = folder.join(format!(".tillway-check-{}", std::process::id()));
+    match fs::write(&trial, b"") {
+        Ok(()) => {
+            // A trial file that stays does no harm and bears our name.
+            let _ = fs::remove_file(&trial);
+            None
+        }
+        Err(error) => Some(format!("the server may not write into {}: {error}", folder.display())),
+    }
+}
+
+fn file_problem(file: &Path) -> Option<String> {
+    fs::File::open(file).err().map(|error| error.to_string())
+}
+
+fn port_problem(address: SocketAddr) -> Option<String> {
+    TcpListener::bind(address).err().map(|error| format!("{address} cannot be listened on: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_outside_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let text = format!(
+            "[server]\ndata_dir=\"data\"\n[broker]\npassword_file=\"none\"\n[intake]\nfolders=[\"All=in\"]\n[rest]\nlisten=\"{}\"\n[aif]\nlisten=\"127.0.0.1:0\"\n[web]\nlisten=\"127.0.0.1:0\"\n[sales]\nlisten=\"127.0.0.1:0\"",
+            taken.local_addr().unwrap()
+        );
+        let settings = Settings::read(&text, folder.path(), []).unwrap();
+        let keys = |running| faults(&settings, running).into_iter().map(|fault| fault.key).collect::<Vec<_>>();
+        assert_eq!(keys(false), ["broker.password_file", "intake.folders", "rest.listen"]);
+        assert_eq!(keys(true), ["broker.password_file", "intake.folders"]);
+        assert!(!folder.path().join("data").exists());
+    }
+}

@@ -1,0 +1,255 @@
+//! Where the record of loads is kept: what was handed over, how it went, and whom to tell.
+
+use super::StoreError;
+use crate::dictionary::entry::LoadCounts;
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use tillway_proto::{ExchangeStatus, LoadId, NodeId, Revision, TillId};
+
+/// Keeps the record of loads.
+pub trait LoadJournal: Send + Sync {
+    /// Takes a load in: durable when it returns.
+    fn accept(&self, load: &NewLoad) -> Result<LoadId, StoreError>;
+
+    /// The load starts now. How often it has started, this time included.
+    fn begin(&self, load: LoadId, at: Timestamp) -> Result<u32, StoreError>;
+
+    /// The load did not come to its end and will be tried again. Where the start is not `counted`, it was no fault of
+    /// what is loaded.
+    fn requeue(&self, load: LoadId, reason: &str, counted: bool) -> Result<(), StoreError>;
+
+    /// The load has ended.
+    fn end(&self, load: LoadId, end: &LoadEnd) -> Result<(), StoreError>;
+
+    /// One load.
+    fn load(&self, load: LoadId) -> Result<Option<LoadRecord>, StoreError>;
+
+    /// The newest loads, newest first.
+    fn recent(&self, limit: u32) -> Result<Vec<LoadRecord>, StoreError>;
+
+    /// The first `limit` rejects of a load.
+    fn rejects(&self, load: LoadId, limit: u32) -> Result<Vec<RejectRecord>, StoreError>;
+
+    /// Loads that have not ended, oldest first.
+    fn unfinished(&self) -> Result<Vec<LoadRecord>, StoreError>;
+
+    /// The newest load from this file.
+    fn newest_of(&self, path: &Path) -> Result<Option<LoadRecord>, StoreError>;
+
+    /// Forgets at most `step` ended loads that are older than `before` or beyond the newest `keep`. How many it were.
+    fn prune(&self, before: Timestamp, keep: u32, step: u32) -> Result<u64, StoreError>;
+
+    /// Whom to tell of loads, oldest first; at most `limit`.
+    fn open_watches(&self, limit: u32) -> Result<Vec<Watch>, StoreError>;
+
+    /// The status server has taken this.
+    fn told(&self, load: LoadId, told: &Told) -> Result<(), StoreError>;
+
+    /// Nothing more is to be told of this load.
+    fn close_watch(&self, load: LoadId) -> Result<(), StoreError>;
+}
+
+/// How a load came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadSource {
+    /// Through a folder: the data file.
+    Folder(PathBuf),
+    /// Over REST.
+    Rest {
+        /// The name of the file that holds the body.
+        body: String,
+        /// The back office's own id of it.
+        dictionary_id: Option<String>,
+    },
+}
+
+/// For people: the path, or `REST` with the back office's own id.
+impl fmt::Display for LoadSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => write!(f, "{}", path.display()),
+            Self::Rest { dictionary_id: Some(id), .. } => write!(f, "REST, dictionary {id}"),
+            Self::Rest { dictionary_id: None, .. } => f.write_str("REST"),
+        }
+    }
+}
+
+/// A load that is handed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewLoad {
+    /// The node whose layer it goes to.
+    pub node: NodeId,
+    /// How it came.
+    pub source: LoadSource,
+    /// Its size.
+    pub bytes: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Whom to tell.
+    pub watch: Option<NewWatch>,
+}
+
+/// Whom to tell of a load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewWatch {
+    /// The status server: `http://host:port` or `https://host:port`.
+    pub server: String,
+    /// The shop's code, as the back office wrote it.
+    pub shop: String,
+}
+
+/// Where a load stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LoadState {
+    /// Taken in; waits for its turn.
+    Queued,
+    /// Being loaded.
+    Running,
+    /// In the layer, nothing rejected.
+    Ready,
+    /// In the layer, but some records were rejected.
+    ReadyWithErrors,
+    /// Not in the layer.
+    Error,
+}
+
+impl LoadState {
+    /// The word in the database and in REST.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Ready => "ready",
+            Self::ReadyWithErrors => "ready-with-errors",
+            Self::Error => "error",
+        }
+    }
+
+    /// The state of this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Queued, Self::Running, Self::Ready, Self::ReadyWithErrors, Self::Error]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    }
+
+    /// Whether nothing more will happen to it.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Ready | Self::ReadyWithErrors | Self::Error)
+    }
+
+    /// In the words that back offices know.
+    pub fn status(self) -> ExchangeStatus {
+        match self {
+            Self::Queued | Self::Running => ExchangeStatus::During,
+            Self::Ready => ExchangeStatus::Ready,
+            Self::ReadyWithErrors => ExchangeStatus::ReadyWithError,
+            Self::Error => ExchangeStatus::Error,
+        }
+    }
+}
+
+/// How a load ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadEnd {
+    /// When.
+    pub at: Timestamp,
+    /// A final state.
+    pub state: LoadState,
+    /// What it did.
+    pub counts: LoadCounts,
+    /// The revision it took, where something changed.
+    pub revision: Option<Revision>,
+    /// Tills at this revision or a later one have what was loaded; none where nothing was.
+    pub applies_from: Option<Revision>,
+    /// Why it was refused, or what is to be known of it.
+    pub reason: Option<String>,
+    /// The first of its rejects.
+    pub rejects: Vec<RejectRecord>,
+}
+
+/// A load, as remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadRecord {
+    /// Its number.
+    pub id: LoadId,
+    /// The node whose layer it went to.
+    pub node: NodeId,
+    /// How it came.
+    pub source: LoadSource,
+    /// Its size.
+    pub bytes: u64,
+    /// Where it stands.
+    pub state: LoadState,
+    /// When it was taken in.
+    pub queued_at: Timestamp,
+    /// When it started, the last time.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// What it did.
+    pub counts: LoadCounts,
+    /// The revision it took, where something changed.
+    pub revision: Option<Revision>,
+    /// Why it was refused, waits or is to be looked at.
+    pub reason: Option<String>,
+}
+
+impl LoadRecord {
+    /// In the words that back offices know.
+    pub fn status(&self) -> ExchangeStatus {
+        self.state.status()
+    }
+}
+
+/// A record that was set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectRecord {
+    /// Line on which it starts, from 1.
+    pub line: u64,
+    /// Byte at which it starts, from 0.
+    pub byte: u64,
+    /// Its verb, where it could be read.
+    pub verb: Option<String>,
+    /// Its key, where it could be read.
+    pub key: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is still to be told of a load, and to whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// The load.
+    pub load: LoadId,
+    /// The node whose layer it goes to.
+    pub node: NodeId,
+    /// The status server.
+    pub server: String,
+    /// The shop's code, as the back office wrote it.
+    pub shop: String,
+    /// When the load was taken in.
+    pub since: Timestamp,
+    /// Where the load stands.
+    pub state: LoadState,
+    /// Tills at this revision or a later one have what was loaded.
+    pub applies_from: Option<Revision>,
+    /// The id that the status server gave.
+    pub state_id: Option<String>,
+    /// What it knows of the load.
+    pub load_told: Option<ExchangeStatus>,
+    /// What it knows of tills.
+    pub tills_told: HashMap<TillId, ExchangeStatus>,
+}
+
+/// What a status server has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// It gave this id.
+    Opened(String),
+    /// The status of the load.
+    Load(ExchangeStatus),
+    /// The status of a till.
+    Till(TillId, ExchangeStatus),
+}

@@ -1,0 +1,57 @@
+//! Where it is kept which packages were built, and what tills must have in the states they lead to.
+//!
+//! All of it can be made again from the dictionary: losing it costs time, nothing else.
+
+use super::StoreError;
+use crate::dictionary::Digests;
+use jiff::Timestamp;
+use tillway_proto::{PackageName, Revision};
+
+/// What a package takes to what. Two tills with one key need the same package.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PackageKey {
+    /// Layers of the effective path that it starts at; empty for a full one.
+    pub from_path: String,
+    /// The revision that it starts at; zero for a full one.
+    pub from: Revision,
+    /// Layers of the effective path that it leads to.
+    pub to_path: String,
+    /// The revision that it leads to.
+    pub to: Revision,
+    /// Numbers of the kinds that it holds whole, joined by commas; `all` for a full one.
+    pub whole: String,
+}
+
+/// A package that was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageRecord {
+    /// Its name.
+    pub name: PackageName,
+    /// Size of its file.
+    pub bytes: u64,
+    /// Objects inside.
+    pub objects: u64,
+    /// When it was asked for last.
+    pub used_at: Timestamp,
+}
+
+/// Keeps what was built.
+pub trait PackageStore: Send + Sync {
+    /// The package for a key; marks it as used.
+    fn package(&self, key: &PackageKey) -> Result<Option<PackageRecord>, StoreError>;
+
+    /// Keeps a package.
+    fn keep_package(&self, key: &PackageKey, record: &PackageRecord) -> Result<(), StoreError>;
+
+    /// All packages, those not asked for the longest first. A name may be there under several keys.
+    fn packages(&self) -> Result<Vec<PackageRecord>, StoreError>;
+
+    /// Forgets a package.
+    fn forget_package(&self, name: &PackageName) -> Result<(), StoreError>;
+
+    /// Counts and digests of a path's state.
+    fn digests(&self, path: &str, revision: Revision) -> Result<Option<Digests>, StoreError>;
+
+    /// Keeps counts and digests of a path's state, and forgets the oldest of many.
+    fn keep_digests(&self, path: &str, revision: Revision, digests: &Digests) -> Result<(), StoreError>;
+}

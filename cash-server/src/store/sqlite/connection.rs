@@ -1,0 +1,332 @@
+//! One SQLite file: how it is opened, migrated, written by one and read by many.
+//!
+//! A [`Database`] has one writer connection and a bounded pool of read connections, all in WAL mode: readers see the
+//! last committed state and are never blocked by the writer. The writer is handed out whole ([`Database::writer`]), so
+//! that a long load may hold it for as long as its transaction lasts; whoever comes second waits.
+
+use super::super::StoreError;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite_migration::Migrations;
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a connection waits for a lock that another process holds: an operator's `sqlite3` shell, a backup.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Most read connections that are kept open for the next reader. More may exist for a moment; they are closed after.
+const MAX_IDLE_READERS: usize = 8;
+
+/// Prepared statements kept by one connection: more than any store here has.
+const STATEMENT_CACHE: usize = 128;
+
+/// Page cache of one connection, in KiB. Eight readers and four databases stay below 300 MiB at worst.
+const CACHE_KIB: i64 = 8 * 1024;
+
+/// The write-ahead log is cut back to this many bytes after a long load has blown it up.
+const WAL_LIMIT_BYTES: i64 = 64 * 1024 * 1024;
+
+/// What a commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// A power cut: `synchronous=FULL`. For what nobody else has.
+    Full,
+    /// A crash of the process: `synchronous=NORMAL`. For what can be made again.
+    Normal,
+}
+
+/// One SQLite file. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    durability: Durability,
+    writer: Mutex<Option<Connection>>,
+    writer_back: Condvar,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Database {
+    /// Opens the file, makes it when it is not there, and brings its schema up to date.
+    ///
+    /// A schema that is newer than `migrations` is refused with [`StoreError::Newer`] before anything is written.
+    pub fn open(path: &Path, migrations: &Migrations<'_>, durability: Durability) -> Result<Self, StoreError> {
+        let fail = |source: rusqlite::Error| StoreError::Open { path: path.to_owned(), source: Box::new(source) };
+        let mut connection = Connection::open_with_flags(path, OPEN_FLAGS).map_err(fail)?;
+        refuse_newer(path, &connection, migrations)?;
+        configure(&connection, durability).map_err(fail)?;
+        migrations
+            .to_latest(&mut connection)
+            .map_err(|source| StoreError::Open { path: path.to_owned(), source: Box::new(source) })?;
+        let shared = Shared {
+            path: path.to_owned(),
+            durability,
+            writer: Mutex::new(Some(connection)),
+            writer_back: Condvar::new(),
+            readers: Mutex::new(Vec::new()),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// The writer connection. Waits until whoever has it gives it back.
+    pub fn writer(&self) -> Writer {
+        let mut slot = lock(&self.shared.writer);
+        loop {
+            if let Some(connection) = slot.take() {
+                return Writer { connection: Some(connection), shared: Arc::clone(&self.shared) };
+            }
+            slot = self.shared.writer_back.wait(slot).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// A read connection.
+    pub fn reader(&self) -> Result<Reader, StoreError> {
+        let idle = lock(&self.shared.readers).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => open_reader(&self.shared)
+                .map_err(|source| StoreError::Open { path: self.shared.path.clone(), source: Box::new(source) })?,
+        };
+        Ok(Reader { connection: Some(connection), shared: Arc::clone(&self.shared) })
+    }
+
+    /// Runs `change` in one transaction that holds the write lock from its start; commits when it is `Ok`.
+    pub fn write<T>(
+        &self,
+        what: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut writer = self.writer();
+        let run = || {
+            let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = change(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        run().map_err(|source| self.failed(what, source))
+    }
+
+    /// Runs `query` in one read transaction: all it reads is of one moment.
+    pub fn read<T>(
+        &self,
+        what: &'static str,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let mut reader = self.reader()?;
+        let run = || {
+            let transaction = reader.transaction()?;
+            let value = query(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        run().map_err(|source| self.failed(what, source))
+    }
+
+    /// Whether the file is sound, as far as SQLite's quick check sees.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let what = "check the database";
+        let found =
+            self.read(what, |reader| reader.query_row("PRAGMA quick_check(1)", (), |row| row.get::<_, String>(0)))?;
+        if found == "ok" {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt { what, path: self.shared.path.clone(), reason: found })
+    }
+
+    /// The error of a query on this file.
+    pub fn failed(&self, what: &'static str, source: rusqlite::Error) -> StoreError {
+        StoreError::Query { what, path: self.shared.path.clone(), source: Box::new(source) }
+    }
+
+    /// The error of a value in this file that cannot be.
+    pub fn corrupt(&self, what: &'static str, reason: impl Into<String>) -> StoreError {
+        StoreError::Corrupt { what, path: self.shared.path.clone(), reason: reason.into() }
+    }
+}
+
+/// The one writer connection of a [`Database`]. Dropping it rolls back what was not committed, and lets the next
+/// writer go on.
+#[derive(Debug)]
+pub struct Writer {
+    connection: Option<Connection>,
+    shared: Arc<Shared>,
+}
+
+/// A read connection of a [`Database`]; goes back to the pool when dropped.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Option<Connection>,
+    shared: Arc<Shared>,
+}
+
+macro_rules! hands_out_its_connection {
+    ($guard:ident) => {
+        impl Deref for $guard {
+            type Target = Connection;
+
+            fn deref(&self) -> &Connection {
+                match &self.connection {
+                    Some(connection) => connection,
+                    None => unreachable!("the connection is taken out by drop alone"),
+                }
+            }
+        }
+
+        impl DerefMut for $guard {
+            fn deref_mut(&mut self) -> &mut Connection {
+                match &mut self.connection {
+                    Some(connection) => connection,
+                    None => unreachable!("the connection is taken out by drop alone"),
+                }
+            }
+        }
+    };
+}
+
+hands_out_its_connection!(Writer);
+hands_out_its_connection!(Reader);
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            end_transaction(&connection);
+            *lock(&self.shared.writer) = Some(connection);
+            self.shared.writer_back.notify_one();
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            if !end_transaction(&connection) {
+                return;
+            }
+            let mut idle = lock(&self.shared.readers);
+            if idle.len() < MAX_IDLE_READERS {
+                idle.push(connection);
+            }
+        }
+    }
+}
+
+const OPEN_FLAGS: OpenFlags =
+    OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE).union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere leaves a connection whole: its transaction is rolled back when the guard is dropped.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// False where the connection cannot be used again.
+fn end_transaction(connection: &Connection) -> bool {
+    if connection.is_autocommit() {
+        return true;
+    }
+    match connection.execute_batch("ROLLBACK") {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::error!(%error, "failed to roll a transaction back");
+            false
+        }
+    }
+}
+
+fn open_reader(shared: &Shared) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(&shared.path, OPEN_FLAGS)?;
+    configure(&connection, shared.durability)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    let synchronous = match durability {
+        Durability::Full => "FULL",
+        Durability::Normal => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_LIMIT_BYTES)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    Ok(())
+}
+
+fn refuse_newer(path: &Path, connection: &Connection, migrations: &Migrations<'_>) -> Result<(), StoreError> {
+    let open = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Open { path: path.to_owned(), source };
+    let found: i64 =
+        connection.query_row("PRAGMA user_version", (), |row| row.get(0)).map_err(|source| open(Box::new(source)))?;
+    // Negative: the file is ahead of this program by so many steps.
+    let pending = migrations.pending_migrations(connection).map_err(|source| open(Box::new(source)))?;
+    let known = found + i64::from(pending);
+    if known < found { Err(StoreError::Newer { path: path.to_owned(), found, known }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite_migration::M;
+
+    fn first() -> Migrations<'static> {
+        Migrations::new(vec![M::up("CREATE TABLE t(x INTEGER)")])
+    }
+
+    #[test]
+    fn a_newer_database_is_refused_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let newer = Migrations::new(vec![M::up("CREATE TABLE t(x INTEGER)"), M::up("CREATE TABLE u(x INTEGER)")]);
+        drop(Database::open(&path, &newer, Durability::Full).unwrap());
+        let error = Database::open(&path, &first(), Durability::Full).unwrap_err();
+        assert!(matches!(error, StoreError::Newer { found: 2, known: 1, .. }), "{error:?}");
+        assert!(error.to_string().contains("upgrade"), "{error}");
+    }
+
+    #[test]
+    fn a_dropped_writer_leaves_nothing_and_a_reader_is_not_blocked() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("a.db"), &first(), Durability::Full).unwrap();
+        let count = |database: &Database| {
+            database.read("count", |reader| reader.query_row("SELECT count(*) FROM t", (), |row| row.get::<_, i64>(0)))
+        };
+        let writer = database.writer();
+        writer.execute_batch("BEGIN IMMEDIATE; INSERT INTO t VALUES (1)").unwrap();
+        assert_eq!(count(&database).unwrap(), 0);
+        drop(writer);
+        assert_eq!(count(&database).unwrap(), 0);
+        database.write("insert", |t| t.execute("INSERT INTO t VALUES (2)", ())).unwrap();
+        assert_eq!(count(&database).unwrap(), 1);
+        assert!(database.write("fail", |t| t.execute("INSERT INTO nowhere VALUES (2)", ())).is_err());
+        database.check().unwrap();
+    }
+
+    #[test]
+    fn the_second_writer_waits_for_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("a.db"), &first(), Durability::Normal).unwrap();
+        let threads: Vec<_> = (0..8)
+            .map(|n| {
+                let database = database.clone();
+                std::thread::spawn(move || database.write("insert", |t| t.execute("INSERT INTO t VALUES (?)", [n])))
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap().unwrap();
+        }
+        let sum: i64 =
+            database.read("sum", |reader| reader.query_row("SELECT sum(x) FROM t", (), |row| row.get(0))).unwrap();
+        assert_eq!(sum, 28);
+    }
+}

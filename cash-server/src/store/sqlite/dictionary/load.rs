@@ -1,0 +1,396 @@
+//! A load into a layer: one transaction on head and log.
+//!
+//! - An object whose hash is what it was is left alone. An object whose whole expansion is what it was (its `bundle`)
+//!   is not looked into: what it owns counts as named.
+//! - `clear` does nothing at first. The objects of a cleared kind that are named afterwards are remembered by row
+//!   number; at the end the others are deleted. So a full load of the same catalogue changes nothing.
+//! - What a load changes and changes back (delete, then add the same) is as if it had never been touched.
+
+use super::super::connection::{Database, Writer};
+use crate::dictionary::entry::{Entry, KindId, LoadCounts, LoadOutcome, Upsert};
+use crate::network::LayerNo;
+use crate::store::StoreError;
+use crate::store::dictionary::LoadTxn;
+use jiff::Timestamp;
+use roaring::RoaringTreemap;
+use rusqlite::{OptionalExtension as _, params};
+use std::collections::{BTreeMap, HashSet};
+use tillway_proto::{LoadId, Revision, RowHash};
+
+const WHAT: &str = "load into a layer";
+
+/// Objects of a cleared kind that were named after the clear.
+#[derive(Default)]
+struct Named {
+    rows: RoaringTreemap,
+    owners: RoaringTreemap,
+}
+
+struct Present {
+    id: i64,
+    hash: [u8; 16],
+    revision: i64,
+    owner: Option<i64>,
+    bundle: Option<[u8; 16]>,
+}
+
+pub(super) struct SqliteLoad {
+    writer: Writer,
+    database: Database,
+    layer: i64,
+    load: i64,
+    revision: i64,
+    cleared: BTreeMap<KindId, Named>,
+    /// Whether this load moved anything into the log, so that an object may have to come back from there.
+    replaced: bool,
+    unchanged: u64,
+}
+
+impl SqliteLoad {
+    pub(super) fn begin(database: &Database, layer: LayerNo, load: LoadId) -> Result<Self, StoreError> {
+        let writer = database.writer();
+        let begin = || {
+            writer.execute_batch("BEGIN IMMEDIATE")?;
+            writer.query_row("SELECT value + 1 FROM counter WHERE name = 'revision'", (), |row| row.get(0))
+        };
+        let revision = begin().map_err(|source| database.failed("begin a load", source))?;
+        Ok(Self {
+            writer,
+            database: database.clone(),
+            layer: layer.0,
+            load: load.0,
+            revision,
+            cleared: BTreeMap::new(),
+            replaced: false,
+            unchanged: 0,
+        })
+    }
+
+    fn present(&self, kind: KindId, key: &str) -> rusqlite::Result<Option<Present>> {
+        self.writer
+            .prepare_cached(
+                "SELECT id, hash, revision, owner, bundle FROM object WHERE layer = ?1 AND kind = ?2 AND key = ?3",
+            )?
+            .query_row(params![self.layer, kind.0, key], |row| {
+                Ok(Present {
+                    id: row.get(0)?,
+                    hash: row.get(1)?,
+                    revision: row.get(2)?,
+                    owner: row.get(3)?,
+                    bundle: row.get(4)?,
+                })
+            })
+            .optional()
+    }
+
+    fn put(&mut self, upsert: &Upsert) -> rusqlite::Result<()> {
+        let bundle = bundle_of(upsert);
+        let present = self.present(upsert.main.kind, &upsert.main.key)?;
+        if let (Some(present), Some(bundle)) = (&present, bundle)
+            && present.bundle == Some(bundle)
+            && present.owner.is_none()
+        {
+            self.unchanged += 1 + upsert.owned.len() as u64;
+            self.name_whole(upsert.main.kind, present.id);
+            return Ok(());
+        }
+        let had = present.as_ref().and_then(|present| present.bundle);
+        let id = self.put_row(&upsert.main, None, present)?;
+        let mut keys = HashSet::with_capacity(upsert.owned.len());
+        for entry in upsert.owned.iter().rev() {
+            if keys.insert((entry.kind, entry.key.as_str())) {
+                let present = self.present(entry.kind, &entry.key)?;
+                self.put_row(entry, Some(id), present)?;
+            }
+        }
+        let leftover = self.drop_replaced(id, &upsert.replaces, &keys)?;
+        let bundle = if leftover { None } else { bundle };
+        if had != bundle {
+            self.writer.prepare_cached("UPDATE object SET bundle = ?2 WHERE id = ?1")?.execute(params![id, bundle])?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what the object brought before and not now, of the kinds it replaces. Whether it owns anything else.
+    fn drop_replaced(
+        &mut self,
+        owner: i64,
+        replaces: &[KindId],
+        keys: &HashSet<(KindId, &str)>,
+    ) -> rusqlite::Result<bool> {
+        let owned = self
+            .writer
+            .prepare_cached("SELECT id, kind, key FROM object WHERE owner = ?1")?
+            .query_map([owner], |row| Ok((row.get(0)?, KindId(row.get(1)?), row.get(2)?)))?
+            .collect::<rusqlite::Result<Vec<(i64, KindId, String)>>>()?;
+        let mut leftover = false;
+        for (id, kind, key) in owned {
+            if keys.contains(&(kind, key.as_str())) {
+                continue;
+            }
+            if replaces.contains(&kind) {
+                self.delete_row(id)?;
+            } else {
+                leftover = true;
+            }
+        }
+        Ok(leftover)
+    }
+
+    fn put_row(&mut self, entry: &Entry, owner: Option<i64>, present: Option<Present>) -> rusqlite::Result<i64> {
+        let hash = entry.hash.to_bytes();
+        let Some(present) = present else {
+            let id = self.insert_row(entry, owner)?;
+            self.name(entry.kind, id);
+            return Ok(id);
+        };
+        if present.hash == hash {
+            self.unchanged += 1;
+        } else if present.revision == self.revision {
+            // Changed before in this load: perhaps back to what it was.
+            let since = self.take_back(entry)?.unwrap_or(self.revision);
+            self.writer
+                .prepare_cached("UPDATE object SET hash = ?2, body = ?3, revision = ?4 WHERE id = ?1")?
+                .execute(params![present.id, hash, entry.body, since])?;
+        } else {
+            self.keep_past(present.id)?;
+            self.writer
+                .prepare_cached("UPDATE object SET hash = ?2, body = ?3, revision = ?4 WHERE id = ?1")?
+                .execute(params![present.id, hash, entry.body, self.revision])?;
+        }
+        if present.owner != owner {
+            self.writer
+                .prepare_cached("UPDATE object SET owner = ?2 WHERE id = ?1")?
+                .execute(params![present.id, owner])?;
+            self.break_bundle(present.owner)?;
+        }
+        self.name(entry.kind, present.id);
+        Ok(present.id)
+    }
+
+    fn insert_row(&mut self, entry: &Entry, owner: Option<i64>) -> rusqlite::Result<i64> {
+        let since = self.take_back(entry)?;
+        if since.is_some() {
+            self.unchanged += 1;
+        }
+        self.writer
+            .prepare_cached(
+                "INSERT INTO object(layer, kind, key, revision, hash, body, owner) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .insert(params![
+                self.layer,
+                entry.kind.0,
+                entry.key,
+                since.unwrap_or(self.revision),
+                entry.hash.to_bytes(),
+                entry.body,
+                owner
+            ])
+    }
+
+    /// If this very load put the same state into the log, takes it out again and says since when it holds.
+    fn take_back(&mut self, entry: &Entry) -> rusqlite::Result<Option<i64>> {
+        if !self.replaced {
+            return Ok(None);
+        }
+        self.writer
+            .prepare_cached(
+                "DELETE FROM past WHERE layer = ?1 AND kind = ?2 AND key = ?3 AND until = ?4 AND hash = ?5 \
+                 RETURNING since",
+            )?
+            .query_row(params![self.layer, entry.kind.0, entry.key, self.revision, entry.hash.to_bytes()], |row| {
+                row.get(0)
+            })
+            .optional()
+    }
+
+    fn keep_past(&mut self, id: i64) -> rusqlite::Result<()> {
+        self.replaced = true;
+        self.writer
+            .prepare_cached(
+                "INSERT INTO past(layer, kind, key, since, until, hash, body) \
+                 SELECT layer, kind, key, revision, ?2, hash, body FROM object WHERE id = ?1",
+            )?
+            .execute(params![id, self.revision])?;
+        Ok(())
+    }
+
+    /// Deletes a row and what it owns. False where it is gone already.
+    fn delete_row(&mut self, id: i64) -> rusqlite::Result<bool> {
+        let found = self
+            .writer
+            .prepare_cached("SELECT revision, owner FROM object WHERE id = ?1")?
+            .query_row([id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))
+            .optional()?;
+        let Some((revision, owner)) = found else { return Ok(false) };
+        if revision != self.revision {
+            self.keep_past(id)?;
+        }
+        self.writer.prepare_cached("DELETE FROM object WHERE id = ?1")?.execute([id])?;
+        self.break_bundle(owner)?;
+        let owned = self.ids("SELECT id FROM object WHERE owner = ?1", params![id])?;
+        for id in owned {
+            self.delete_row(id)?;
+        }
+        Ok(true)
+    }
+
+    fn break_bundle(&self, owner: Option<i64>) -> rusqlite::Result<()> {
+        if let Some(owner) = owner {
+            self.writer.prepare_cached("UPDATE object SET bundle = NULL WHERE id = ?1")?.execute([owner])?;
+        }
+        Ok(())
+    }
+
+    fn ids(&self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<i64>> {
+        self.writer.prepare_cached(sql)?.query_map(params, |row| row.get(0))?.collect()
+    }
+
+    fn name(&mut self, kind: KindId, id: i64) {
+        if let Some(named) = self.cleared.get_mut(&kind) {
+            named.rows.insert(id.cast_unsigned());
+        }
+    }
+
+    fn name_whole(&mut self, kind: KindId, id: i64) {
+        for (cleared, named) in &mut self.cleared {
+            if *cleared == kind {
+                named.rows.insert(id.cast_unsigned());
+            } else {
+                named.owners.insert(id.cast_unsigned());
+            }
+        }
+    }
+
+    fn sweep(&mut self) -> rusqlite::Result<()> {
+        for (kind, named) in std::mem::take(&mut self.cleared) {
+            let gone = self
+                .writer
+                .prepare_cached("SELECT id, owner FROM object WHERE layer = ?1 AND kind = ?2")?
+                .query_map(params![self.layer, kind.0], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .filter(|row| {
+                    row.as_ref().map_or(true, |(id, owner): &(i64, Option<i64>)| {
+                        !named.rows.contains(id.cast_unsigned())
+                            && !owner.is_some_and(|owner| named.owners.contains(owner.cast_unsigned()))
+                    })
+                })
+                .collect::<rusqlite::Result<Vec<_>>>()?;
+            for (id, _) in gone {
+                self.delete_row(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> rusqlite::Result<LoadOutcome> {
+        self.sweep()?;
+        let count = |sql: &str| {
+            self.writer
+                .query_row(sql, params![self.layer, self.revision], |row| row.get::<_, i64>(0))
+                .map(i64::cast_unsigned)
+        };
+        let present = count("SELECT count(*) FROM object WHERE layer = ?1 AND revision = ?2")?;
+        let replaced = count("SELECT count(*) FROM past WHERE layer = ?1 AND until = ?2")?;
+        let changed = count(
+            "SELECT count(*) FROM past p WHERE p.layer = ?1 AND p.until = ?2 AND EXISTS (SELECT 1 FROM object o \
+             WHERE o.layer = p.layer AND o.kind = p.kind AND o.key = p.key)",
+        )?;
+        let counts = LoadCounts {
+            added: present - changed,
+            changed,
+            deleted: replaced - changed,
+            unchanged: self.unchanged,
+            rejected: 0,
+        };
+        let revision = if counts.differences() == 0 { None } else { Some(self.take_revision(&counts)?) };
+        self.writer.execute_batch("COMMIT")?;
+        Ok(LoadOutcome { revision, counts })
+    }
+
+    fn take_revision(&self, counts: &LoadCounts) -> rusqlite::Result<Revision> {
+        self.writer.execute(
+            "INSERT INTO revision(revision, at, layer, load, added, changed, deleted) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                self.revision,
+                Timestamp::now().as_millisecond(),
+                self.layer,
+                self.load,
+                counts.added.cast_signed(),
+                counts.changed.cast_signed(),
+                counts.deleted.cast_signed()
+            ],
+        )?;
+        self.writer.execute(
+            "INSERT INTO layer(layer, first, last) VALUES (?1, ?2, ?2) ON CONFLICT(layer) DO UPDATE SET last = ?2",
+            params![self.layer, self.revision],
+        )?;
+        self.writer.execute("UPDATE counter SET value = ?1 WHERE name = 'revision'", [self.revision])?;
+        Ok(Revision(self.revision.cast_unsigned()))
+    }
+
+    fn failed(&self, source: rusqlite::Error) -> StoreError {
+        self.database.failed(WHAT, source)
+    }
+}
+
+impl LoadTxn for SqliteLoad {
+    fn upsert(&mut self, upsert: &Upsert) -> Result<(), StoreError> {
+        self.put(upsert).map_err(|source| self.failed(source))
+    }
+
+    fn delete(&mut self, kind: KindId, key: &str) -> Result<bool, StoreError> {
+        let mut delete = || match self.present(kind, key)? {
+            Some(present) => self.delete_row(present.id),
+            None => Ok(false),
+        };
+        delete().map_err(|source| self.failed(source))
+    }
+
+    fn delete_prefix(&mut self, kind: KindId, prefix: &str) -> Result<u64, StoreError> {
+        let mut delete = || {
+            // Keys sort by their bytes, and no byte of UTF-8 is above 0xf4: this is the end of the range.
+            let ids = self.ids(
+                "SELECT id FROM object WHERE layer = ?1 AND kind = ?2 AND key >= ?3 \
+                 AND key < ?3 || char(1114111) || char(1114111)",
+                params![self.layer, kind.0, prefix],
+            )?;
+            let mut deleted = 0;
+            for id in ids {
+                deleted += u64::from(self.delete_row(id)?);
+            }
+            Ok(deleted)
+        };
+        delete().map_err(|source| self.failed(source))
+    }
+
+    fn clear(&mut self, kind: KindId) -> Result<(), StoreError> {
+        self.cleared.insert(kind, Named::default());
+        Ok(())
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<LoadOutcome, StoreError> {
+        self.finish().map_err(|source| self.failed(source))
+    }
+
+    fn rollback(self: Box<Self>) {
+        drop(self);
+    }
+}
+
+/// Over all rows of an expansion, in their order; none where it is the object alone.
+fn bundle_of(upsert: &Upsert) -> Option<[u8; 16]> {
+    if upsert.owned.is_empty() && upsert.replaces.is_empty() {
+        return None;
+    }
+    let mut hasher = blake3::Hasher::new();
+    for kind in &upsert.replaces {
+        hasher.update(&kind.0.to_be_bytes());
+    }
+    hasher.update(&RowHash::to_bytes(upsert.main.hash));
+    for entry in &upsert.owned {
+        hasher.update(&entry.hash.to_bytes());
+    }
+    let mut bundle = [0; 16];
+    hasher.finalize_xof().fill(&mut bundle);
+    Some(bundle)
+}

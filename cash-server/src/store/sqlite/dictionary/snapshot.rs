@@ -1,0 +1,223 @@
+//! Everything of one moment: a read transaction held open.
+
+use super::super::connection::{Database, Reader};
+use super::{DictionaryDb, counter, signed, unsigned};
+use crate::dictionary::entry::{Entry, KindId, LayerSpan, ObjectKey, Version};
+use crate::network::{LayerNo, Network};
+use crate::store::StoreError;
+use crate::store::dictionary::DictionarySnapshot;
+use rusqlite::{OptionalExtension as _, Row, params};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tillway_proto::{Revision, RowHash};
+
+pub(super) struct SqliteSnapshot {
+    reader: Reader,
+    database: Database,
+    store: DictionaryDb,
+    head: Revision,
+    log_start: Revision,
+    lost: (Revision, Revision),
+}
+
+impl SqliteSnapshot {
+    pub(super) fn begin(store: &DictionaryDb) -> Result<Self, StoreError> {
+        let reader = store.database.reader()?;
+        let begin = || {
+            reader.execute_batch("BEGIN")?;
+            // The first read fixes the moment.
+            let read = |name| counter(&reader, name).map(Revision);
+            Ok((read("revision")?, read("log-start")?, (read("lost-after")?, read("lost-before")?)))
+        };
+        let (head, log_start, lost) = begin().map_err(|source| store.database.failed("begin to read", source))?;
+        Ok(Self { reader, database: store.database.clone(), store: store.clone(), head, log_start, lost })
+    }
+
+    fn keys(&self, sql: &str, layer: LayerNo, revision: Revision, limit: usize) -> Result<Vec<ObjectKey>, StoreError> {
+        let query = || {
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            self.reader
+                .prepare_cached(sql)?
+                .query_map(params![layer.0, signed(revision), limit], |row| {
+                    Ok(ObjectKey { kind: KindId(row.get(0)?), key: row.get(1)? })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        query().map_err(|source| self.database.failed("list changed objects", source))
+    }
+}
+
+impl DictionarySnapshot for SqliteSnapshot {
+    fn head(&self) -> Revision {
+        self.head
+    }
+
+    fn log_start(&self) -> Revision {
+        self.log_start
+    }
+
+    fn lost(&self) -> (Revision, Revision) {
+        self.lost
+    }
+
+    fn network(&self) -> Result<Arc<Network>, StoreError> {
+        self.store.network_seen_by(&self.reader).map_err(|source| self.database.failed("read the network", source))
+    }
+
+    fn layers(&self) -> Result<HashMap<LayerNo, LayerSpan>, StoreError> {
+        let query = || {
+            self.reader
+                .prepare_cached("SELECT layer, first, last FROM layer")?
+                .query_map((), |row| {
+                    let span = LayerSpan { first: Revision(unsigned(row, 1)?), last: Revision(unsigned(row, 2)?) };
+                    Ok((LayerNo(row.get(0)?), span))
+                })?
+                .collect::<rusqlite::Result<HashMap<_, _>>>()
+        };
+        query().map_err(|source| self.database.failed("list layers", source))
+    }
+
+    fn newest_touch(&self, layer: LayerNo, revision: Revision) -> Result<Option<Revision>, StoreError> {
+        self.reader
+            .prepare_cached(
+                "SELECT revision FROM revision WHERE layer = ?1 AND revision <= ?2 AND load IS NOT NULL \
+                 ORDER BY revision DESC LIMIT 1",
+            )
+            .and_then(|mut statement| {
+                statement.query_row(params![layer.0, signed(revision)], |row| unsigned(row, 0)).optional()
+            })
+            .map(|found| found.map(Revision))
+            .map_err(|source| self.database.failed("find the last change of a layer", source))
+    }
+
+    fn changed_since(&self, layer: LayerNo, revision: Revision, limit: usize) -> Result<Vec<ObjectKey>, StoreError> {
+        let sql = "SELECT kind, key FROM object WHERE layer = ?1 AND revision > ?2 \
+                   UNION ALL SELECT kind, key FROM past WHERE layer = ?1 AND until > ?2 LIMIT ?3";
+        self.keys(sql, layer, revision, limit)
+    }
+
+    fn held_since(&self, layer: LayerNo, revision: Revision, limit: usize) -> Result<Vec<ObjectKey>, StoreError> {
+        let sql = "SELECT kind, key FROM object WHERE layer = ?1 \
+                   UNION ALL SELECT kind, key FROM past WHERE layer = ?1 AND until > ?2 LIMIT ?3";
+        self.keys(sql, layer, revision, limit)
+    }
+
+    fn head_hash(&self, layer: LayerNo, key: &ObjectKey) -> Result<Option<RowHash>, StoreError> {
+        self.reader
+            .prepare_cached("SELECT hash FROM object WHERE layer = ?1 AND kind = ?2 AND key = ?3")
+            .and_then(|mut statement| {
+                statement.query_row(params![layer.0, key.kind.0, key.key], |row| hash(row, 0)).optional()
+            })
+            .map_err(|source| self.database.failed("read an object", source))
+    }
+
+    fn hash_at(&self, layer: LayerNo, key: &ObjectKey, revision: Revision) -> Result<Option<RowHash>, StoreError> {
+        let query = || {
+            let present: Option<(i64, RowHash)> = self
+                .reader
+                .prepare_cached("SELECT revision, hash FROM object WHERE layer = ?1 AND kind = ?2 AND key = ?3")?
+                .query_row(params![layer.0, key.kind.0, key.key], |row| Ok((row.get(0)?, hash(row, 1)?)))
+                .optional()?;
+            if let Some((_, hash)) = present.filter(|(since, _)| *since <= signed(revision)) {
+                return Ok(Some(hash));
+            }
+            // The first state that ended after the revision is the one of that time, if it had begun.
+            let past: Option<(i64, RowHash)> = self
+                .reader
+                .prepare_cached(
+                    "SELECT since, hash FROM past WHERE layer = ?1 AND kind = ?2 AND key = ?3 AND until > ?4 \
+                     ORDER BY until LIMIT 1",
+                )?
+                .query_row(params![layer.0, key.kind.0, key.key, signed(revision)], |row| {
+                    Ok((row.get(0)?, hash(row, 1)?))
+                })
+                .optional()?;
+            Ok(past.filter(|(since, _)| *since <= signed(revision)).map(|(_, hash)| hash))
+        };
+        query().map_err(|source| self.database.failed("read an old state of an object", source))
+    }
+
+    fn body(&self, layer: LayerNo, key: &ObjectKey) -> Result<Option<Vec<u8>>, StoreError> {
+        self.reader
+            .prepare_cached("SELECT body FROM object WHERE layer = ?1 AND kind = ?2 AND key = ?3")
+            .and_then(|mut statement| {
+                statement.query_row(params![layer.0, key.kind.0, key.key], |row| row.get(0)).optional()
+            })
+            .map_err(|source| self.database.failed("read an object", source))
+    }
+
+    fn page(
+        &self,
+        layer: LayerNo,
+        kind: KindId,
+        after: Option<&str>,
+        limit: u32,
+        bodies: bool,
+    ) -> Result<Vec<Entry>, StoreError> {
+        // Without a key before it, everything: the empty key is the smallest, and comes with `>=`.
+        let (comparison, after) = match after {
+            Some(key) => (">", key),
+            None => (">=", ""),
+        };
+        let body = if bodies { "body" } else { "x''" };
+        let sql = format!(
+            "SELECT key, hash, {body} FROM object WHERE layer = ?1 AND kind = ?2 AND key {comparison} ?3 \
+             ORDER BY key LIMIT ?4"
+        );
+        let query = || {
+            self.reader
+                .prepare_cached(&sql)?
+                .query_map(params![layer.0, kind.0, after, limit], |row| {
+                    Ok(Entry { kind, key: row.get(0)?, hash: hash(row, 1)?, body: row.get(2)? })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        query().map_err(|source| self.database.failed("read a layer", source))
+    }
+
+    fn kinds(&self, layer: LayerNo) -> Result<Vec<KindId>, StoreError> {
+        // Jumps from kind to kind by the index; a plain DISTINCT would walk the whole layer.
+        let query = || {
+            let mut next = self
+                .reader
+                .prepare_cached("SELECT kind FROM object WHERE layer = ?1 AND kind > ?2 ORDER BY kind LIMIT 1")?;
+            let mut kinds = Vec::new();
+            let mut after = -1;
+            while let Some(kind) = next.query_row(params![layer.0, after], |row| row.get::<_, u16>(0)).optional()? {
+                kinds.push(KindId(kind));
+                after = i32::from(kind);
+            }
+            Ok(kinds)
+        };
+        query().map_err(|source| self.database.failed("list the kinds of a layer", source))
+    }
+
+    fn history(&self, layer: LayerNo, key: &ObjectKey, limit: u32) -> Result<Vec<Version>, StoreError> {
+        let query = || {
+            let mut versions: Vec<Version> = self
+                .reader
+                .prepare_cached(
+                    "SELECT revision AS since, NULL AS until, hash, body FROM object \
+                     WHERE layer = ?1 AND kind = ?2 AND key = ?3 \
+                     UNION ALL SELECT since, until, hash, body FROM past \
+                     WHERE layer = ?1 AND kind = ?2 AND key = ?3 ORDER BY since DESC LIMIT ?4",
+                )?
+                .query_map(params![layer.0, key.kind.0, key.key, limit], |row| {
+                    Ok(Version {
+                        since: Revision(unsigned(row, 0)?),
+                        until: row.get::<_, Option<i64>>(1)?.map(|until| Revision(until.cast_unsigned())),
+                        hash: hash(row, 2)?,
+                        body: row.get(3)?,
+                    })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            versions.reverse();
+            Ok(versions)
+        };
+        query().map_err(|source| self.database.failed("read the history of an object", source))
+    }
+}
+
+fn hash(row: &Row<'_>, column: usize) -> rusqlite::Result<RowHash> {
+    row.get::<_, [u8; 16]>(column).map(RowHash::from_bytes)
+}

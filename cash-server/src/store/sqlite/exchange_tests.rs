@@ -1,0 +1,168 @@
+use super::*;
+use tillway_proto::report::TillState;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+}
+
+fn till(number: u32) -> TillId {
+    format!("_cash_{number}_00ab34ef").parse().unwrap()
+}
+
+fn delivery_of(number: u32, to: u64) -> Delivery {
+    Delivery {
+        id: DeliveryId::generate(),
+        till: till(number),
+        package: PackageName::from_hash([u8::try_from(to).unwrap(); 32]),
+        bytes: 10,
+        objects: 1,
+        from: Revision(0),
+        to: Revision(to),
+        repair: Needs::Kinds(["item".to_owned()].into()),
+        tries: 2,
+        state: DeliveryState::Announced,
+        state_at: at(0),
+        created_at: at(0),
+        confirmed: false,
+        reason: None,
+    }
+}
+
+fn contact_at(seconds: i64, cursor: u64) -> Contact {
+    Contact {
+        first_at: at(0),
+        last_at: at(seconds),
+        present_since: at(0),
+        sent_at: at(seconds),
+        instance: Uuid::from_u128(7),
+        previous_instance: None,
+        state: TillState { cursor: Revision(cursor), rows: 5, ..TillState::default() },
+        needs: Needs::All,
+        needs_since: Some(at(1)),
+        needs_reason: "differs".to_owned(),
+        two_machines_at: None,
+        went_back_at: Some(at(2)),
+    }
+}
+
+fn store() -> (tempfile::TempDir, SqliteExchange) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteExchange::open(&folder.path().join("exchange.db")).unwrap();
+    (folder, store)
+}
+
+#[test]
+fn what_is_written_reads_back() {
+    let (_folder, store) = store();
+    let (contact, delivery) = (contact_at(10, 3), delivery_of(1, 5));
+    let changes = HeardChanges { contacts: vec![(till(1), contact.clone())], ..HeardChanges::default() };
+    store.hear(&changes).unwrap();
+    store.announce(std::slice::from_ref(&delivery), at(0)).unwrap();
+    let expected = TillRecord { contact: Some(contact), newest: Some(delivery.clone()) };
+    assert_eq!(store.record(&till(1)).unwrap(), expected);
+    assert_eq!(store.records().unwrap(), HashMap::from([(till(1), expected)]));
+    assert_eq!(store.delivery(delivery.id).unwrap(), Some(delivery));
+    assert_eq!(store.record(&till(2)).unwrap(), TillRecord::default());
+}
+
+#[test]
+fn a_new_delivery_supersedes_the_open_one_of_its_till_only() {
+    let (_folder, store) = store();
+    let (first, other, second) = (delivery_of(1, 5), delivery_of(2, 5), delivery_of(1, 6));
+    store.announce(&[first.clone(), other.clone()], at(0)).unwrap();
+    store.announce(std::slice::from_ref(&second), at(9)).unwrap();
+    let state = |id| store.delivery(id).unwrap().unwrap().state;
+    assert_eq!(state(first.id), DeliveryState::Superseded);
+    assert_eq!(state(other.id), DeliveryState::Announced);
+    assert_eq!(store.record(&till(1)).unwrap().newest.unwrap().id, second.id);
+    assert_eq!(store.packages_in_use().unwrap(), HashSet::from([other.package, second.package]));
+    let open = DeliveryFilter { open_only: true, limit: 10, ..DeliveryFilter::default() };
+    assert_eq!(store.deliveries(&open).unwrap().len(), 2);
+    let paged = DeliveryFilter { before: Some(second.id), limit: 1, ..DeliveryFilter::default() };
+    assert_eq!(store.deliveries(&paged).unwrap()[0].id, other.id);
+}
+
+#[test]
+fn a_confirm_starts_the_deadline_and_a_final_state_stays() {
+    let (_folder, store) = store();
+    let delivery = delivery_of(1, 5);
+    store.announce(std::slice::from_ref(&delivery), at(0)).unwrap();
+    store.confirm(&[delivery.id], at(5)).unwrap();
+    let confirmed = store.delivery(delivery.id).unwrap().unwrap();
+    assert!(confirmed.confirmed);
+    assert_eq!(confirmed.state_at, at(5));
+    let end = |state, seconds| {
+        let ended = Ended { id: delivery.id, state, reason: "x".to_owned() };
+        store.end(&[ended], at(seconds)).unwrap();
+        store.delivery(delivery.id).unwrap().unwrap()
+    };
+    assert_eq!(end(DeliveryState::Expired, 6).state, DeliveryState::Expired);
+    assert_eq!(end(DeliveryState::Applied, 7).state, DeliveryState::Expired);
+}
+
+#[test]
+fn commands_end_once() {
+    let (_folder, store) = store();
+    let command = SentCommand {
+        id: Uuid::now_v7(),
+        till: till(1),
+        body: b"{}".to_vec(),
+        what: "unload".to_owned(),
+        state: CommandState::Waiting,
+        state_at: at(0),
+        created_at: at(0),
+        receipts: 0,
+        reason: None,
+    };
+    store.order(&command).unwrap();
+    assert_eq!(store.open_commands().unwrap(), [command.clone()]);
+    store.set_command(command.id, CommandState::Failed, Some("disk full"), at(1)).unwrap();
+    store.set_command(command.id, CommandState::Sent, None, at(2)).unwrap();
+    let found = store.command(command.id).unwrap().unwrap();
+    assert_eq!((found.state, found.reason.as_deref()), (CommandState::Failed, Some("disk full")));
+    assert_eq!(store.commands(Some(&till(1)), 5).unwrap().len(), 1);
+    assert!(store.commands(Some(&till(2)), 5).unwrap().is_empty());
+    assert!(store.open_commands().unwrap().is_empty());
+}
+
+#[test]
+fn broken_reports_are_bounded() {
+    let (_folder, store) = store();
+    let one = BrokenReport { id: 0, at: at(0), reason: "no JSON".to_owned(), body: vec![b'x'; MAX_BROKEN_BYTES + 9] };
+    for _ in 0..3 {
+        let broken = vec![one.clone(); MAX_BROKEN_REPORTS as usize / 2];
+        store.hear(&HeardChanges { broken, ..HeardChanges::default() }).unwrap();
+    }
+    let kept = store.broken_reports(u32::MAX).unwrap();
+    assert_eq!(kept.len(), MAX_BROKEN_REPORTS as usize);
+    assert_eq!(kept[0].body.len(), MAX_BROKEN_BYTES);
+}
+
+#[test]
+fn pruning_keeps_what_is_open_and_the_newest_of_each_till() {
+    let (_folder, store) = store();
+    let ids: Vec<_> = (1..=4)
+        .map(|to| {
+            let delivery = delivery_of(1, to);
+            store.announce(std::slice::from_ref(&delivery), at(0)).unwrap();
+            delivery.id
+        })
+        .collect();
+    store.end(&[Ended { id: ids[3], state: DeliveryState::Applied, reason: String::new() }], at(0)).unwrap();
+    assert_eq!(store.prune(at(0), 100).unwrap(), 0);
+    assert_eq!(store.prune(at(1), 2).unwrap(), 2);
+    assert_eq!(store.prune(at(1), 100).unwrap(), 1);
+    assert_eq!(store.record(&till(1)).unwrap().newest.unwrap().id, ids[3]);
+}
+
+#[test]
+fn the_lowest_cursor_leaves_out_tills_that_are_no_more() {
+    let (_folder, store) = store();
+    let contacts = vec![(till(1), contact_at(1, 3)), (till(2), contact_at(1, 9))];
+    store.hear(&HeardChanges { contacts, ..HeardChanges::default() }).unwrap();
+    let both = HashSet::from([till(1), till(2)]);
+    assert_eq!(store.lowest_cursor(&both).unwrap(), Some(Revision(3)));
+    assert_eq!(store.lowest_cursor(&HashSet::from([till(2)])).unwrap(), Some(Revision(9)));
+    store.forget(&[till(1), till(2)]).unwrap();
+    assert_eq!(store.lowest_cursor(&both).unwrap(), None);
+}

@@ -1,0 +1,397 @@
+//! `intake.db`: loads with their reports, and whom to tell of them. The schema is told in `intake_1.sql`. Durable to a
+//! power cut, since an accepted body is a promise.
+
+use super::connection::{Database, Durability};
+use super::dictionary::{signed, time, unsigned};
+use crate::dictionary::entry::LoadCounts;
+use crate::store::StoreError;
+use crate::store::intake::{
+    LoadEnd, LoadJournal, LoadRecord, LoadSource, LoadState, NewLoad, RejectRecord, Told, Watch,
+};
+use jiff::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite_migration::{M, Migrations};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::LazyLock;
+use tillway_proto::{ExchangeStatus, LoadId, Revision, TillId};
+
+static MIGRATIONS: LazyLock<Migrations<'static>> =
+    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("intake_1.sql"))]));
+
+const LOADS: &str = "SELECT id, node, way, source, dictionary_id, bytes, state, queued_at, started_at, ended_at, \
+                     added, changed, deleted, unchanged, rejected, revision, reason FROM load";
+
+/// `intake.db`. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct IntakeDb {
+    database: Database,
+}
+
+impl IntakeDb {
+    /// Opens the database, and makes it when it is not there.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { database: Database::open(path, &MIGRATIONS, Durability::Full)? })
+    }
+
+    /// The file underneath, for checks and backups.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+}
+
+impl LoadJournal for IntakeDb {
+    fn accept(&self, load: &NewLoad) -> Result<LoadId, StoreError> {
+        let (way, source, dictionary_id) = match &load.source {
+            LoadSource::Folder(path) => ("folder", path_text(path), None),
+            LoadSource::Rest { body, dictionary_id } => ("rest", body.clone(), dictionary_id.as_deref()),
+        };
+        self.database.write("take a load in", |transaction| {
+            transaction.execute(
+                "INSERT INTO load(node, way, source, dictionary_id, bytes, state, queued_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6)",
+                params![
+                    load.node.as_str(),
+                    way,
+                    source,
+                    dictionary_id,
+                    load.bytes.cast_signed(),
+                    load.at.as_millisecond()
+                ],
+            )?;
+            let id = transaction.last_insert_rowid();
+            if let Some(watch) = &load.watch {
+                transaction.execute(
+                    "INSERT INTO watch(load, server, shop) VALUES (?1, ?2, ?3)",
+                    params![id, watch.server, watch.shop],
+                )?;
+            }
+            Ok(LoadId(id))
+        })
+    }
+
+    fn begin(&self, load: LoadId, at: Timestamp) -> Result<u32, StoreError> {
+        self.database.write("begin a load", |transaction| {
+            transaction.query_row(
+                "UPDATE load SET state = 'running', started_at = ?2, tries = tries + 1, reason = NULL WHERE id = ?1 \
+                 RETURNING tries",
+                params![load.0, at.as_millisecond()],
+                |row| row.get(0),
+            )
+        })
+    }
+
+    fn requeue(&self, load: LoadId, reason: &str, counted: bool) -> Result<(), StoreError> {
+        self.database.write("put a load back", |transaction| {
+            transaction
+                .execute(
+                    "UPDATE load SET state = 'queued', reason = ?2, tries = max(0, tries - ?3) WHERE id = ?1",
+                    params![load.0, reason, !counted],
+                )
+                .map(|_| ())
+        })
+    }
+
+    fn end(&self, load: LoadId, end: &LoadEnd) -> Result<(), StoreError> {
+        let counts = &end.counts;
+        self.database.write("end a load", |transaction| {
+            transaction.execute(
+                "UPDATE load SET state = ?2, ended_at = ?3, added = ?4, changed = ?5, deleted = ?6, unchanged = ?7, \
+                 rejected = ?8, revision = ?9, applies_from = ?10, reason = ?11 WHERE id = ?1",
+                params![
+                    load.0,
+                    end.state.as_str(),
+                    end.at.as_millisecond(),
+                    counts.added.cast_signed(),
+                    counts.changed.cast_signed(),
+                    counts.deleted.cast_signed(),
+                    counts.unchanged.cast_signed(),
+                    counts.rejected.cast_signed(),
+                    end.revision.map(signed),
+                    end.applies_from.map(signed),
+                    end.reason,
+                ],
+            )?;
+            transaction.execute("DELETE FROM reject WHERE load = ?1", [load.0])?;
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO reject(load, n, line, byte, verb, key, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?;
+            for (n, reject) in (0_i64..).zip(&end.rejects) {
+                let (line, byte) = (reject.line.cast_signed(), reject.byte.cast_signed());
+                insert.execute(params![load.0, n, line, byte, reject.verb, reject.key, reject.reason])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn load(&self, load: LoadId) -> Result<Option<LoadRecord>, StoreError> {
+        self.database.read("look a load up", |reader| {
+            reader.prepare_cached(&format!("{LOADS} WHERE id = ?1"))?.query_row([load.0], record).optional()
+        })
+    }
+
+    fn recent(&self, limit: u32) -> Result<Vec<LoadRecord>, StoreError> {
+        self.database.read("list loads", |reader| {
+            reader.prepare_cached(&format!("{LOADS} ORDER BY id DESC LIMIT ?1"))?.query_map([limit], record)?.collect()
+        })
+    }
+
+    fn rejects(&self, load: LoadId, limit: u32) -> Result<Vec<RejectRecord>, StoreError> {
+        self.database.read("list rejects", |reader| {
+            reader
+                .prepare_cached("SELECT line, byte, verb, key, reason FROM reject WHERE load = ?1 ORDER BY n LIMIT ?2")?
+                .query_map(params![load.0, limit], |row| {
+                    Ok(RejectRecord {
+                        line: unsigned(row, 0)?,
+                        byte: unsigned(row, 1)?,
+                        verb: row.get(2)?,
+                        key: row.get(3)?,
+                        reason: row.get(4)?,
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    fn unfinished(&self) -> Result<Vec<LoadRecord>, StoreError> {
+        self.database.read("list unfinished loads", |reader| {
+            reader
+                .prepare_cached(&format!("{LOADS} WHERE state IN ('queued', 'running') ORDER BY id"))?
+                .query_map((), record)?
+                .collect()
+        })
+    }
+
+    fn newest_of(&self, path: &Path) -> Result<Option<LoadRecord>, StoreError> {
+        self.database.read("look a load up by its file", |reader| {
+            reader
+                .prepare_cached(&format!("{LOADS} WHERE source = ?1 AND way = 'folder' ORDER BY id DESC LIMIT 1"))?
+                .query_row([path_text(path)], record)
+                .optional()
+        })
+    }
+
+    fn prune(&self, before: Timestamp, keep: u32, step: u32) -> Result<u64, StoreError> {
+        self.database.write("forget old loads", |transaction| {
+            let forgotten = transaction.execute(
+                "DELETE FROM load WHERE id IN (SELECT id FROM load WHERE state NOT IN ('queued', 'running') \
+                 AND (ended_at < ?1 OR id <= (SELECT id FROM load ORDER BY id DESC LIMIT 1 OFFSET ?2)) \
+                 AND id NOT IN (SELECT load FROM watch) ORDER BY id LIMIT ?3)",
+                params![before.as_millisecond(), keep, step],
+            )?;
+            Ok(forgotten as u64)
+        })
+    }
+
+    fn open_watches(&self, limit: u32) -> Result<Vec<Watch>, StoreError> {
+        self.database.read("list status callbacks", |reader| {
+            let mut watches = reader
+                .prepare_cached(
+                    "SELECT l.id, l.node, w.server, w.shop, l.queued_at, l.state, l.applies_from, w.state_id, \
+                     w.load_told FROM watch w JOIN load l ON l.id = w.load ORDER BY l.id LIMIT ?1",
+                )?
+                .query_map([limit], watch)?
+                .collect::<rusqlite::Result<Vec<Watch>>>()?;
+            for watch in &mut watches {
+                watch.tills_told = tills_told(reader, watch.load)?;
+            }
+            Ok(watches)
+        })
+    }
+
+    fn told(&self, load: LoadId, told: &Told) -> Result<(), StoreError> {
+        self.database.write("note what a status server knows", |transaction| {
+            match told {
+                Told::Opened(state_id) => {
+                    transaction.execute("UPDATE watch SET state_id = ?2 WHERE load = ?1", params![load.0, state_id])
+                }
+                Told::Load(status) => transaction
+                    .execute("UPDATE watch SET load_told = ?2 WHERE load = ?1", params![load.0, status.as_str()]),
+                // Nothing where the watch was closed in the meantime.
+                Told::Till(till, status) => transaction.execute(
+                    "INSERT INTO watch_till(load, till, told) SELECT load, ?2, ?3 FROM watch WHERE load = ?1 \
+                     ON CONFLICT(load, till) DO UPDATE SET told = ?3",
+                    params![load.0, till.as_str(), status.as_str()],
+                ),
+            }
+            .map(|_| ())
+        })
+    }
+
+    fn close_watch(&self, load: LoadId) -> Result<(), StoreError> {
+        self.database.write("close a status callback", |transaction| {
+            transaction.execute("DELETE FROM watch WHERE load = ?1", [load.0]).map(|_| ())
+        })
+    }
+}
+
+fn path_text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<LoadRecord> {
+    let way: String = row.get(2)?;
+    let source: String = row.get(3)?;
+    Ok(LoadRecord {
+        id: LoadId(row.get(0)?),
+        node: parsed(row, 1)?,
+        source: if way == "rest" {
+            LoadSource::Rest { body: source, dictionary_id: row.get(4)? }
+        } else {
+            LoadSource::Folder(PathBuf::from(source))
+        },
+        bytes: unsigned(row, 5)?,
+        state: state(row, 6)?,
+        queued_at: time(row.get(7)?),
+        started_at: row.get::<_, Option<i64>>(8)?.map(time),
+        ended_at: row.get::<_, Option<i64>>(9)?.map(time),
+        counts: LoadCounts {
+            added: unsigned(row, 10)?,
+            changed: unsigned(row, 11)?,
+            deleted: unsigned(row, 12)?,
+            unchanged: unsigned(row, 13)?,
+            rejected: unsigned(row, 14)?,
+        },
+        revision: revision(row, 15)?,
+        reason: row.get(16)?,
+    })
+}
+
+fn watch(row: &Row<'_>) -> rusqlite::Result<Watch> {
+    Ok(Watch {
+        load: LoadId(row.get(0)?),
+        node: parsed(row, 1)?,
+        server: row.get(2)?,
+        shop: row.get(3)?,
+        since: time(row.get(4)?),
+        state: state(row, 5)?,
+        applies_from: revision(row, 6)?,
+        state_id: row.get(7)?,
+        load_told: row.get::<_, Option<String>>(8)?.map(|word| status(8, &word)).transpose()?,
+        tills_told: HashMap::new(),
+    })
+}
+
+fn tills_told(reader: &Connection, load: LoadId) -> rusqlite::Result<HashMap<TillId, ExchangeStatus>> {
+    reader
+        .prepare_cached("SELECT till, told FROM watch_till WHERE load = ?1")?
+        .query_map([load.0], |row| Ok((parsed(row, 0)?, status(1, &row.get::<_, String>(1)?)?)))?
+        .collect()
+}
+
+fn revision(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Revision>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(|value| Revision(value.cast_unsigned())))
+}
+
+fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<LoadState> {
+    let word: String = row.get(column)?;
+    LoadState::from_word(&word).ok_or_else(|| unknown(column, &word))
+}
+
+fn status(column: usize, word: &str) -> rusqlite::Result<ExchangeStatus> {
+    [ExchangeStatus::During, ExchangeStatus::Ready, ExchangeStatus::ReadyWithError, ExchangeStatus::Error]
+        .into_iter()
+        .find(|status| status.as_str() == word)
+        .ok_or_else(|| unknown(column, word))
+}
+
+fn unknown(column: usize, word: &str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("`{word}` names no state").into())
+}
+
+fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+where
+    T: FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text: String = row.get(column)?;
+    text.parse().map_err(|error: T::Err| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::intake::NewWatch;
+
+    fn new_load(watch: bool) -> NewLoad {
+        NewLoad {
+            node: "_shop_7_00000007".parse().unwrap(),
+            source: LoadSource::Folder("/in/pos1.aif".into()),
+            bytes: 5,
+            at: Timestamp::now(),
+            watch: watch.then(|| NewWatch { server: "http://erp".to_owned(), shop: "7".to_owned() }),
+        }
+    }
+
+    fn end(state: LoadState) -> LoadEnd {
+        LoadEnd {
+            at: Timestamp::now(),
+            state,
+            counts: LoadCounts { added: 1, rejected: 2, ..LoadCounts::default() },
+            revision: Some(Revision(9)),
+            applies_from: Some(Revision(9)),
+            reason: None,
+            rejects: vec![RejectRecord { line: 3, byte: 70, verb: None, key: None, reason: "broken".to_owned() }],
+        }
+    }
+
+    fn journal() -> (tempfile::TempDir, IntakeDb) {
+        let folder = tempfile::tempdir().unwrap();
+        let db = IntakeDb::open(&folder.path().join("intake.db")).unwrap();
+        (folder, db)
+    }
+
+    #[test]
+    fn a_load_goes_through_its_states_and_keeps_its_report() {
+        let (_folder, db) = journal();
+        let id = db.accept(&new_load(false)).unwrap();
+        assert_eq!(db.begin(id, Timestamp::now()).unwrap(), 1);
+        db.requeue(id, "disk full", false).unwrap();
+        assert_eq!(db.load(id).unwrap().unwrap().reason.as_deref(), Some("disk full"));
+        assert_eq!(db.begin(id, Timestamp::now()).unwrap(), 1);
+        db.requeue(id, "died", true).unwrap();
+        assert_eq!(db.begin(id, Timestamp::now()).unwrap(), 2);
+        assert_eq!(db.unfinished().unwrap().len(), 1);
+        let end = end(LoadState::ReadyWithErrors);
+        db.end(id, &end).unwrap();
+        let load = db.newest_of(Path::new("/in/pos1.aif")).unwrap().unwrap();
+        assert_eq!((load.state, load.counts, load.revision, load.reason), (end.state, end.counts, end.revision, None));
+        assert_eq!(db.rejects(id, 10).unwrap(), end.rejects);
+        assert_eq!(db.unfinished().unwrap(), []);
+    }
+
+    #[test]
+    fn old_loads_are_forgotten_and_those_that_are_still_needed_stay() {
+        let (_folder, db) = journal();
+        let watched = db.accept(&new_load(true)).unwrap();
+        let ended = db.accept(&new_load(false)).unwrap();
+        let waiting = db.accept(&new_load(false)).unwrap();
+        let newest = db.accept(&new_load(false)).unwrap();
+        for id in [watched, ended, newest] {
+            db.end(id, &end(LoadState::Ready)).unwrap();
+        }
+        assert_eq!(db.prune(Timestamp::UNIX_EPOCH, 1, 100).unwrap(), 1);
+        let left: Vec<_> = db.recent(9).unwrap().into_iter().map(|load| load.id).collect();
+        assert_eq!(left, [newest, waiting, watched]);
+        db.close_watch(watched).unwrap();
+        assert_eq!(db.prune(Timestamp::now(), 100, 1).unwrap(), 1);
+    }
+
+    #[test]
+    fn what_was_told_is_remembered_until_the_watch_is_closed() {
+        let (_folder, db) = journal();
+        let id = db.accept(&new_load(true)).unwrap();
+        let till: TillId = "_cash_1_00000001".parse().unwrap();
+        db.told(id, &Told::Opened("s1".to_owned())).unwrap();
+        db.told(id, &Told::Load(ExchangeStatus::Ready)).unwrap();
+        db.told(id, &Told::Till(till.clone(), ExchangeStatus::ReadyWithError)).unwrap();
+        let watch = db.open_watches(9).unwrap().remove(0);
+        assert_eq!((watch.state_id.as_deref(), watch.load_told), (Some("s1"), Some(ExchangeStatus::Ready)));
+        assert_eq!(watch.tills_told, HashMap::from([(till.clone(), ExchangeStatus::ReadyWithError)]));
+        db.close_watch(id).unwrap();
+        db.told(id, &Told::Till(till, ExchangeStatus::Ready)).unwrap();
+        assert_eq!(db.open_watches(9).unwrap(), []);
+    }
+}

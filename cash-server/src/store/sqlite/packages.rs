@@ -1,0 +1,143 @@
+//! `packages.db`: which packages were built. Its own file, so that a long load does not hold deliveries up.
+
+use super::connection::{Database, Durability};
+use super::dictionary::{signed, time, unsigned};
+use crate::dictionary::entry::KindId;
+use crate::dictionary::{Digests, KindDigest};
+use crate::store::StoreError;
+use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite_migration::{M, Migrations};
+use std::path::Path;
+use std::sync::LazyLock;
+use tillway_proto::{Digest, PackageName, Revision};
+
+/// States of one path whose digests are kept: the newest, and some that tills which were off may come back from.
+const KEPT_DIGESTS_PER_PATH: i64 = 64;
+
+/// A package's time of use is written again after so long: ten thousand tills that ask for it are one write.
+const USED_STEP: SignedDuration = SignedDuration::from_mins(10);
+
+static MIGRATIONS: LazyLock<Migrations<'static>> =
+    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("packages_1.sql"))]));
+
+/// `packages.db`. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PackageDb {
+    database: Database,
+}
+
+impl PackageDb {
+    /// Opens the database, and makes it when it is not there.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { database: Database::open(path, &MIGRATIONS, Durability::Normal)? })
+    }
+}
+
+impl PackageStore for PackageDb {
+    fn package(&self, key: &PackageKey) -> Result<Option<PackageRecord>, StoreError> {
+        let found = self.database.read("look a package up", |reader| {
+            reader
+                .prepare_cached(
+                    "SELECT name, bytes, objects, used_at FROM package WHERE to_path = ?1 AND to_rev = ?2 \
+                     AND from_path = ?3 AND from_rev = ?4 AND whole = ?5",
+                )?
+                .query_row(key_params(key), record)
+                .optional()
+        })?;
+        let now = Timestamp::now();
+        if let Some(record) = &found
+            && now.duration_since(record.used_at) > USED_STEP
+        {
+            self.database.write("mark a package as used", |transaction| {
+                transaction.execute(
+                    "UPDATE package SET used_at = ?2 WHERE name = ?1",
+                    params![record.name.as_str(), now.as_millisecond()],
+                )
+            })?;
+        }
+        Ok(found)
+    }
+
+    fn keep_package(&self, key: &PackageKey, record: &PackageRecord) -> Result<(), StoreError> {
+        self.database.write("keep a package", |transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO package(to_path, to_rev, from_path, from_rev, whole, name, bytes, objects, used_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                params![
+                    key.to_path,
+                    signed(key.to),
+                    key.from_path,
+                    signed(key.from),
+                    key.whole,
+                    record.name.as_str(),
+                    record.bytes.cast_signed(),
+                    record.objects.cast_signed(),
+                    record.used_at.as_millisecond()
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
+    fn packages(&self) -> Result<Vec<PackageRecord>, StoreError> {
+        self.database.read("list packages", |reader| {
+            reader
+                .prepare_cached("SELECT name, bytes, objects, max(used_at) FROM package GROUP BY name ORDER BY 4")?
+                .query_map((), record)?
+                .collect()
+        })
+    }
+
+    fn forget_package(&self, name: &PackageName) -> Result<(), StoreError> {
+        self.database.write("forget a package", |transaction| {
+            transaction.execute("DELETE FROM package WHERE name = ?1", [name.as_str()]).map(|_| ())
+        })
+    }
+
+    fn digests(&self, path: &str, revision: Revision) -> Result<Option<Digests>, StoreError> {
+        let what = "read digests";
+        let text: Option<String> = self.database.read(what, |reader| {
+            reader
+                .prepare_cached("SELECT kinds FROM digest WHERE path = ?1 AND revision = ?2")?
+                .query_row(params![path, signed(revision)], |row| row.get(0))
+                .optional()
+        })?;
+        let Some(text) = text else { return Ok(None) };
+        let kinds: Vec<(u16, u64, Digest)> =
+            serde_json::from_str(&text).map_err(|error| self.database.corrupt(what, error.to_string()))?;
+        Ok(Some(kinds.into_iter().map(|(kind, rows, digest)| (KindId(kind), KindDigest { rows, digest })).collect()))
+    }
+
+    fn keep_digests(&self, path: &str, revision: Revision, digests: &Digests) -> Result<(), StoreError> {
+        let what = "keep digests";
+        let kinds: Vec<(u16, u64, Digest)> =
+            digests.iter().map(|(kind, entry)| (kind.0, entry.rows, entry.digest)).collect();
+        let text = serde_json::to_string(&kinds).map_err(|error| self.database.corrupt(what, error.to_string()))?;
+        self.database.write(what, |transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO digest(path, revision, kinds) VALUES (?1, ?2, ?3)",
+                params![path, signed(revision), text],
+            )?;
+            transaction.execute(
+                "DELETE FROM digest WHERE path = ?1 AND revision <= (SELECT revision FROM digest WHERE path = ?1 \
+                 ORDER BY revision DESC LIMIT 1 OFFSET ?2)",
+                params![path, KEPT_DIGESTS_PER_PATH],
+            )?;
+            Ok(())
+        })
+    }
+}
+
+fn key_params(key: &PackageKey) -> impl rusqlite::Params {
+    (key.to_path.clone(), signed(key.to), key.from_path.clone(), signed(key.from), key.whole.clone())
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<PackageRecord> {
+    let name: String = row.get(0)?;
+    let name = name
+        .parse::<PackageName>()
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))?;
+    Ok(PackageRecord { name, bytes: unsigned(row, 1)?, objects: unsigned(row, 2)?, used_at: time(row.get(3)?) })
+}

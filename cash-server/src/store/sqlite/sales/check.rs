@@ -1,0 +1,140 @@
+//! Gathers the facts of a shift, has them checked, stores what came out.
+
+use jiff::{Timestamp, ToSpan};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::{Kopecks, TillId};
+
+use super::{finding, load, row};
+use crate::sales::check::{Counted, Facts, RecordFacts, Verdict, WAIT_HOURS, check};
+use crate::store::sales::{FindingKind, NewFinding};
+
+/// Most waiting shifts that are checked anew in one step.
+const RECHECK_STEP: i64 = 200;
+
+/// Checks a shift anew. `shop` is given where something of it has just arrived: that counts as a change.
+pub(super) fn recheck(
+    t: &Connection,
+    till: &TillId,
+    shift: ShiftNumber,
+    shop: Option<&str>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let key = params![till.as_str(), row::number(shift.0)];
+    let numbers = t
+        .prepare_cached("SELECT number FROM receipt WHERE till = ?1 AND shift = ?2 ORDER BY number")?
+        .query_map(key, |r| row::unsigned(r, 0))?
+        .collect::<rusqlite::Result<Vec<u64>>>()?;
+    let server = t
+        .prepare_cached(
+            "SELECT count(*) FILTER (WHERE doctype = 1), count(*) FILTER (WHERE doctype IN (2, 25)),
+                 coalesce(sum(sum) FILTER (WHERE doctype = 1), 0), coalesce(sum(sum) FILTER (WHERE doctype IN (2, 25)), 0)
+             FROM receipt WHERE till = ?1 AND shift = ?2",
+        )?
+        .query_row(key, |r| counted(r, 0))?;
+    let record = t
+        .prepare_cached(
+            "SELECT time_beg, closed_at, time_end IS NOT NULL, counted_documents, unfinished_documents, first_number,
+                 last_number, recorded_sales, recorded_refunds, recorded_sale_sum, recorded_refund_sum, counted_sales,
+                 counted_refunds, counted_sale_sum, counted_refund_sum
+             FROM shift WHERE till = ?1 AND number = ?2",
+        )?
+        .query_row(key, |r| Ok((r.get::<_, Option<String>>(0)?, record_facts(r, now)?)))
+        .optional()?;
+    let (began, record) = record.map_or((None, None), |(began, record)| (began, Some(record)));
+    let documents = numbers.len();
+    let outcome = check(&Facts { record, server, numbers });
+    let first = began.or(load::first_time(t, till, shift)?);
+    let day = first.as_deref().and_then(|time| time.get(..10)).map_or_else(|| today(now), str::to_owned);
+    let json =
+        serde_json::to_string(&outcome).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    t.prepare_cached(
+        "INSERT INTO shift_check(till, shift, shop, day, first_time, verdict, outcome, server_sales, server_refunds,
+             server_sale_sum, server_refund_sum, server_documents, checked_at, changes)
+         VALUES (?1, ?2, coalesce(?3, ''), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1)
+         ON CONFLICT(till, shift) DO UPDATE SET shop = coalesce(?3, shop), day = excluded.day,
+             first_time = excluded.first_time, verdict = excluded.verdict, outcome = excluded.outcome,
+             server_sales = excluded.server_sales, server_refunds = excluded.server_refunds,
+             server_sale_sum = excluded.server_sale_sum, server_refund_sum = excluded.server_refund_sum,
+             server_documents = excluded.server_documents, checked_at = excluded.checked_at,
+             changes = changes + (?3 IS NOT NULL)",
+    )?
+    .execute(params![
+        till.as_str(),
+        row::number(shift.0),
+        shop,
+        day,
+        first,
+        outcome.verdict.as_str(),
+        json,
+        server.sales,
+        server.refunds,
+        server.sale_sum.0,
+        server.refund_sum.0,
+        row::index(documents),
+        now.as_millisecond()
+    ])?;
+    let subject = format!("shift {shift}");
+    if outcome.verdict == Verdict::Differs {
+        let text = format!("shift {shift} does not agree: {}", outcome.describe());
+        let finding = NewFinding {
+            kind: FindingKind::ShiftDiffers,
+            till: Some(till.clone()),
+            shift: Some(shift),
+            subject,
+            text,
+            at: now,
+        };
+        finding::add(t, &finding)
+    } else {
+        finding::close(t, till, FindingKind::ShiftDiffers, &subject, now)
+    }
+}
+
+/// Checks the shifts anew that have waited for long enough.
+pub(super) fn recheck_waiting(t: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
+    let due = t
+        .prepare_cached(
+            "SELECT c.till, c.shift FROM shift_check c JOIN shift s ON s.till = c.till AND s.number = c.shift
+             WHERE c.verdict = 'waiting' AND s.closed_at <= ?1 LIMIT ?2",
+        )?
+        .query_map(params![waited_since(now), RECHECK_STEP], |r| Ok((row::parsed(r, 0)?, row::unsigned(r, 1)?)))?
+        .collect::<rusqlite::Result<Vec<(TillId, u64)>>>()?;
+    for (till, shift) in &due {
+        recheck(t, till, ShiftNumber(*shift), None, now)?;
+    }
+    Ok(due.len() as u64)
+}
+
+fn record_facts(r: &Row<'_>, now: Timestamp) -> rusqlite::Result<RecordFacts> {
+    let closed_at: Option<i64> = r.get(1)?;
+    Ok(RecordFacts {
+        closed: r.get(2)?,
+        till_documents: r.get(3)?,
+        unfinished: r.get(4)?,
+        first: row::unsigned(r, 5)?,
+        last: row::unsigned(r, 6)?,
+        recorded: counted(r, 7)?,
+        till: counted(r, 11)?,
+        waited: closed_at.is_some_and(|at| at <= waited_since(now)),
+    })
+}
+
+/// What arrived at or before this has waited for long enough.
+fn waited_since(now: Timestamp) -> i64 {
+    now.checked_sub(WAIT_HOURS.hours()).map_or(i64::MIN, Timestamp::as_millisecond)
+}
+
+fn today(now: Timestamp) -> String {
+    now.to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
+}
+
+/// Sales, refunds and their sums in four columns from `at` on.
+pub(super) fn counted(r: &Row<'_>, at: usize) -> rusqlite::Result<Counted> {
+    Ok(Counted {
+        sales: r.get(at)?,
+        refunds: r.get(at + 1)?,
+        sale_sum: Kopecks(r.get(at + 2)?),
+        refund_sum: Kopecks(r.get(at + 3)?),
+    })
+}

@@ -1,0 +1,99 @@
+//! Findings: added once a subject, closed by a later check or by hand.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+use tillway_proto::TillId;
+use tillway_proto::receipt::ShiftNumber;
+
+use super::row;
+use crate::store::sales::{Finding, FindingFilter, FindingKind, MAX_FINDINGS_PER_TILL, NewFinding, Page};
+
+pub(super) fn add(connection: &Connection, finding: &NewFinding) -> rusqlite::Result<()> {
+    let till = finding.till.as_ref().map_or("", TillId::as_str);
+    let at = finding.at.as_millisecond();
+    let seen = connection
+        .prepare_cached(
+            "UPDATE finding SET text = ?4, last_seen = ?5, times = times + 1, resolved_at = NULL
+             WHERE till = ?1 AND kind = ?2 AND subject = ?3",
+        )?
+        .execute(params![till, finding.kind.as_str(), finding.subject, finding.text, at])?;
+    if seen > 0 {
+        return Ok(());
+    }
+    let kept: u32 = connection
+        .prepare_cached("SELECT count(*) FROM finding WHERE till = ?1")?
+        .query_row([till], |row| row.get(0))?;
+    if kept >= MAX_FINDINGS_PER_TILL {
+        // The oldest closed one makes room; open ones stay, and then the new one is logged only.
+        let sql = "DELETE FROM finding WHERE id = (SELECT id FROM finding WHERE till = ?1 AND resolved_at IS NOT NULL
+                   ORDER BY last_seen LIMIT 1)";
+        if connection.prepare_cached(sql)?.execute([till])? == 0 {
+            tracing::warn!(
+                till,
+                kind = finding.kind.as_str(),
+                text = finding.text,
+                "too many findings to keep this one"
+            );
+            return Ok(());
+        }
+    }
+    tracing::warn!(till, kind = finding.kind.as_str(), text = finding.text, "finding");
+    connection
+        .prepare_cached(
+            "INSERT INTO finding(kind, till, shift, subject, text, first_seen, last_seen, times)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 1)",
+        )?
+        .execute(params![
+            finding.kind.as_str(),
+            till,
+            finding.shift.map(|shift| row::number(shift.0)),
+            finding.subject,
+            finding.text,
+            at
+        ])?;
+    Ok(())
+}
+
+/// Closes the finding of a subject, where there is an open one.
+pub(super) fn close(
+    connection: &Connection,
+    till: &TillId,
+    kind: FindingKind,
+    subject: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE finding SET resolved_at = ?4
+             WHERE till = ?1 AND kind = ?2 AND subject = ?3 AND resolved_at IS NULL",
+        )?
+        .execute(params![till.as_str(), kind.as_str(), subject, now.as_millisecond()])
+        .map(drop)
+}
+
+pub(super) fn list(connection: &Connection, filter: &FindingFilter, page: Page) -> rusqlite::Result<Vec<Finding>> {
+    let (limit, offset) = row::window(page);
+    let mut statement = connection.prepare_cached(
+        "SELECT id, kind, nullif(till, ''), shift, subject, text, first_seen, last_seen, times, resolved_at FROM finding
+         WHERE (?1 IS NULL OR till = ?1) AND (NOT ?2 OR resolved_at IS NULL)
+         ORDER BY last_seen DESC, id DESC LIMIT ?3 OFFSET ?4",
+    )?;
+    let till = filter.till.as_ref().map(TillId::as_str);
+    statement
+        .query_map(params![till, filter.open_only, limit, offset], |r| {
+            let shift: Option<i64> = r.get(3)?;
+            Ok(Finding {
+                id: r.get(0)?,
+                kind: r.get(1)?,
+                till: row::optional(r, 2)?,
+                shift: shift.and_then(|shift| u64::try_from(shift).ok()).map(ShiftNumber),
+                subject: r.get(4)?,
+                text: r.get(5)?,
+                first_seen: row::instant(r, 6)?,
+                last_seen: row::instant(r, 7)?,
+                times: r.get(8)?,
+                resolved_at: row::optional_instant(r, 9)?,
+            })
+        })?
+        .collect()
+}

@@ -1,0 +1,307 @@
+//! What arrived goes into the tables, in the transaction that moves the position.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use prost::Message;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeSet;
+use tillway_proto::TillId;
+use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::sales::v1;
+
+use super::{check, finding, row, shift};
+use crate::sales::receipt::Receipt;
+use crate::sales::spool::Position;
+use crate::store::sales::{FindingKind, Incoming, Loaded, NewFinding, Refused};
+
+/// Most documents of one till that are kept without being receipts; the oldest go. A till that sends more has a fault that
+/// somebody has been shown a thousand findings of.
+const MAX_REFUSED_PER_TILL: u32 = 10_000;
+
+/// Shifts of which something arrived, with the shop to note where they are new.
+pub(super) type Touched = BTreeSet<(TillId, ShiftNumber, String)>;
+
+pub(super) fn position(connection: &Connection) -> rusqlite::Result<Position> {
+    connection
+        .prepare_cached(r#"SELECT segment, "offset" FROM spool_position WHERE id = 1"#)?
+        .query_row((), |r| Ok(Position { segment: row::unsigned(r, 0)?, offset: row::unsigned(r, 1)? }))
+}
+
+pub(super) fn load(
+    t: &Connection,
+    through: Position,
+    incoming: &[Incoming],
+    now: Timestamp,
+) -> rusqlite::Result<Loaded> {
+    let mut loaded = Loaded::default();
+    let mut touched = Touched::new();
+    for arrival in incoming {
+        for receipt in &arrival.receipts {
+            let arrived = insert_receipt(t, arrival, receipt)?;
+            match arrived {
+                Arrived::New => {
+                    loaded.added += 1;
+                    touched.insert((arrival.till.clone(), receipt.key.shift, arrival.shop.to_string()));
+                }
+                Arrived::Same => loaded.same += 1,
+                Arrived::Conflicting => {
+                    loaded.conflicting += 1;
+                    finding::add(t, &conflict(receipt, now))?;
+                }
+            }
+        }
+        for record in &arrival.shifts {
+            if shift::upsert(t, record, arrival.received_at, now)? {
+                touched.insert((arrival.till.clone(), record.number, arrival.shop.to_string()));
+            }
+        }
+        for refused in &arrival.refused {
+            loaded.refused += 1;
+            keep_refused(t, arrival, refused, now)?;
+        }
+        note_till(t, arrival)?;
+    }
+    for (till, number, shop) in &touched {
+        check::recheck(t, till, *number, Some(shop), now)?;
+    }
+    t.prepare_cached(r#"UPDATE spool_position SET segment = ?1, "offset" = ?2 WHERE id = 1"#)?
+        .execute(params![row::number(through.segment), row::number(through.offset)])?;
+    Ok(loaded)
+}
+
+enum Arrived {
+    New,
+    Same,
+    Conflicting,
+}
+
+fn insert_receipt(t: &Connection, arrival: &Incoming, receipt: &Receipt) -> rusqlite::Result<Arrived> {
+    let (key, document) = (&receipt.key, &receipt.document);
+    let line_sum: i64 = document.lines.iter().fold(0, |sum, line| sum.saturating_add(line.sum));
+    let inserted = t
+        .prepare_cached(
+            "INSERT INTO receipt(till, shift, number, uuid, shop, document_id, doctype, cash_code, cashier, department,
+                 time_beg, time_end, day, sum_before, discount, sum, vat, identifier, source_identifier, fiscal_number,
+                 fiscal_identifier, back_reason, lines, line_sum, content, received_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+                 ?23, ?24, ?25, ?26)
+             ON CONFLICT(till, shift, number, uuid) DO NOTHING",
+        )?
+        .execute(params![
+            key.till.as_str(),
+            row::number(key.shift.0),
+            row::number(key.number.0),
+            key.uuid.as_bytes(),
+            arrival.shop.as_str(),
+            document.document_id,
+            document.doctype,
+            document.cash_code,
+            document.cashier,
+            document.department,
+            none_if_empty(&document.time_beg),
+            receipt.ended.to_string(),
+            receipt.ended.date().to_string(),
+            document.sum_before,
+            document.discount,
+            document.sum,
+            document.vat,
+            document.identifier,
+            document.source_identifier,
+            document.fiscal_number,
+            document.fiscal_identifier,
+            document.back_reason,
+            row::index(document.lines.len()),
+            line_sum,
+            receipt.content,
+            arrival.received_at.as_millisecond(),
+        ])?;
+    if inserted > 0 {
+        insert_parts(t, t.last_insert_rowid(), document)?;
+        return Ok(Arrived::New);
+    }
+    let there: Vec<u8> = t
+        .prepare_cached("SELECT content FROM receipt WHERE till = ?1 AND shift = ?2 AND number = ?3 AND uuid = ?4")?
+        .query_row(
+            params![key.till.as_str(), row::number(key.shift.0), row::number(key.number.0), key.uuid.as_bytes()],
+            |r| r.get(0),
+        )?;
+    Ok(if there == receipt.content { Arrived::Same } else { Arrived::Conflicting })
+}
+
+fn insert_parts(t: &Connection, id: i64, document: &v1::Document) -> rusqlite::Result<()> {
+    for (voided, lines) in [(false, &document.lines), (true, &document.voided_lines)] {
+        for (ordinal, line) in lines.iter().enumerate() {
+            insert_line(t, id, voided, ordinal, line)?;
+        }
+    }
+    for (ordinal, payment) in document.payments.iter().enumerate() {
+        t.prepare_cached(
+            "INSERT INTO payment(receipt, ordinal, opcode, type_code, sum, time, card_number)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            id,
+            row::index(ordinal),
+            payment.opcode,
+            payment.type_code,
+            payment.sum,
+            payment.time,
+            payment.card_number
+        ])?;
+    }
+    for (ordinal, card) in document.cards.iter().enumerate() {
+        t.prepare_cached("INSERT INTO card(receipt, ordinal, number) VALUES (?1, ?2, ?3)")?.execute(params![
+            id,
+            row::index(ordinal),
+            card
+        ])?;
+    }
+    Ok(())
+}
+
+fn insert_line(t: &Connection, id: i64, voided: bool, ordinal: usize, line: &v1::Line) -> rusqlite::Result<()> {
+    t.prepare_cached(
+        "INSERT INTO line(receipt, voided, ordinal, position, item_code, barcode, opcode, quantity, price, sum_before,
+             discount, sum, time, confirmed_by)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?
+    .execute(params![
+        id,
+        voided,
+        row::index(ordinal),
+        line.position,
+        line.item_code,
+        line.barcode,
+        line.opcode,
+        line.quantity,
+        line.price,
+        line.sum_before,
+        line.discount,
+        line.sum,
+        line.time,
+        line.confirmed_by
+    ])?;
+    for (number, discount) in line.discounts.iter().enumerate() {
+        t.prepare_cached(
+            "INSERT INTO discount(receipt, voided, line, ordinal, number, mode, type, size_thousandths, sum, base_sum,
+                 card_number)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?
+        .execute(params![
+            id,
+            voided,
+            row::index(ordinal),
+            row::index(number),
+            discount.number,
+            discount.mode,
+            discount.r#type,
+            discount.size_thousandths,
+            discount.sum,
+            discount.base_sum,
+            discount.card_number
+        ])?;
+    }
+    Ok(())
+}
+
+fn keep_refused(t: &Connection, arrival: &Incoming, refused: &Refused, now: Timestamp) -> rusqlite::Result<()> {
+    let body = refused.document.as_ref().map(Message::encode_to_vec);
+    let told = body.as_deref().unwrap_or(refused.reason.as_bytes());
+    let hash = blake3::hash(told);
+    t.prepare_cached(
+        "INSERT INTO refused(till, content, reason, document, received_at) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT(till, content) DO NOTHING",
+    )?
+    .execute(params![
+        arrival.till.as_str(),
+        hash.as_bytes(),
+        refused.reason,
+        body,
+        arrival.received_at.as_millisecond()
+    ])?;
+    t.prepare_cached(
+        "DELETE FROM refused WHERE till = ?1
+             AND id <= (SELECT id FROM refused WHERE till = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+    )?
+    .execute(params![arrival.till.as_str(), MAX_REFUSED_PER_TILL])?;
+    let key = refused.document.as_ref().and_then(|document| document.key.as_ref());
+    let what =
+        key.map_or_else(|| "a record".to_owned(), |key| format!("document {} of shift {}", key.number, key.shift));
+    finding::add(
+        t,
+        &NewFinding {
+            kind: FindingKind::DocumentRefused,
+            till: Some(arrival.till.clone()),
+            shift: key.map(|key| ShiftNumber(key.shift)),
+            subject: hash.to_hex()[..16].to_owned(),
+            text: format!("{what} was set aside: {}", refused.reason),
+            at: now,
+        },
+    )
+}
+
+fn conflict(receipt: &Receipt, now: Timestamp) -> NewFinding {
+    NewFinding {
+        kind: FindingKind::ReceiptConflict,
+        till: Some(receipt.key.till.clone()),
+        shift: Some(receipt.key.shift),
+        subject: receipt.key.to_string(),
+        text: format!(
+            "receipt {} of shift {} came again with other content; the first one was kept",
+            receipt.key.number, receipt.key.shift
+        ),
+        at: now,
+    }
+}
+
+fn note_till(t: &Connection, arrival: &Incoming) -> rusqlite::Result<()> {
+    let last = arrival.receipts.iter().map(|receipt| receipt.ended).max().map(|time| time.to_string());
+    t.prepare_cached(
+        "INSERT INTO till(till, shop, instance, agent_version, last_received_at, last_receipt_time)
+         VALUES (?1, ?2, '', '', ?3, ?4)
+         ON CONFLICT(till) DO UPDATE SET
+             last_received_at = max(coalesce(last_received_at, 0), excluded.last_received_at),
+             last_receipt_time = max(coalesce(last_receipt_time, excluded.last_receipt_time),
+                                     coalesce(excluded.last_receipt_time, last_receipt_time))",
+    )?
+    .execute(params![arrival.till.as_str(), arrival.shop.as_str(), arrival.received_at.as_millisecond(), last])
+    .map(drop)
+}
+
+pub(super) fn prune(t: &Connection, before: Date, limit: u32) -> rusqlite::Result<u64> {
+    let day = before.to_string();
+    // Both by its own day and by arrival: a till with a wrong clock must not lose what it has just sent.
+    let arrived = before.to_zoned(jiff::tz::TimeZone::UTC).map_or(0, |start| start.timestamp().as_millisecond());
+    let deleted = t
+        .prepare_cached(
+            "DELETE FROM receipt WHERE id IN (SELECT id FROM receipt WHERE day < ?1 AND received_at < ?2 LIMIT ?3)",
+        )?
+        .execute(params![day, arrived, limit])?;
+    if deleted == 0 {
+        for sql in [
+            "DELETE FROM shift_user WHERE (till, shift) IN (SELECT c.till, c.shift FROM shift_check c WHERE c.day < ?1
+                 AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.till = c.till AND r.shift = c.shift))",
+            "DELETE FROM shift WHERE (till, number) IN (SELECT c.till, c.shift FROM shift_check c WHERE c.day < ?1
+                 AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.till = c.till AND r.shift = c.shift))",
+            "DELETE FROM shift_check AS c WHERE c.day < ?1
+                 AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.till = c.till AND r.shift = c.shift)",
+        ] {
+            t.prepare_cached(sql)?.execute([&day])?;
+        }
+        t.prepare_cached("DELETE FROM finding WHERE resolved_at < ?1")?.execute([arrived])?;
+        t.prepare_cached("DELETE FROM refused WHERE received_at < ?1")?.execute([arrived])?;
+    }
+    Ok(deleted as u64)
+}
+
+/// The day a shift belongs to: when it was opened, else when its first document ended, else when its record came.
+pub(super) fn first_time(t: &Connection, till: &TillId, shift: ShiftNumber) -> rusqlite::Result<Option<String>> {
+    t.prepare_cached("SELECT min(time_end) FROM receipt WHERE till = ?1 AND shift = ?2")?
+        .query_row(params![till.as_str(), row::number(shift.0)], |r| r.get(0))
+        .optional()
+        .map(Option::flatten)
+}
+
+pub(super) fn none_if_empty(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
