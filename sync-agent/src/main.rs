@@ -1,1 +1,17 @@
-fn main() {}
+//! `sync-agent`: see [`tillway_sync_agent`].
+
+use clap::Parser as _;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use tillway_sync_agent::cli::{Cli, execute};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match execute(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr().lock(), "sync-agent: {}", tillway_sync_agent::error_chain(&error));
+            error.exit_code()
+        }
+    }
+}

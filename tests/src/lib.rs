@@ -1,1 +1,23 @@
-//! Test kit, scenarios, demo
+//! Test kit of Tillway, POS simulator, demo.
+//!
+//! - [`journey`]: real receipts and the catalogue behind them;
+//! - [`aif_maker`]: makes AIF of them, for the exchange folders of a server;
+//! - [`pos`]: rings receipts up on a till, through its two databases;
+//! - [`broker`], [`process`], [`binaries`], [`ports`], [`http`]: a private RabbitMQ node, the daemons as processes;
+//! - [`bench`]: all of it together: a chain on one machine;
+//! - [`wait`]: waiting for conditions, with the last state seen in the error.
+//!
+//! **Architecture invariant:** nothing here is part of a product's binary, and no product crate depends on it.
+
+pub mod aif_maker;
+pub mod bench;
+pub mod binaries;
+pub mod broker;
+pub mod demo;
+mod guard;
+pub mod http;
+pub mod journey;
+pub mod ports;
+pub mod pos;
+pub mod process;
+pub mod wait;

@@ -93,7 +93,6 @@ impl Housekeeping {
         let limits = PackageLimits {
             unused_for: days(self.retention.packages_days),
             bytes: self.retention.packages_limit_bytes,
-            grace: PackageLimits::default().grace,
         };
         let (service, packages) = (self.service.clone(), self.packages.clone());
         let cleaned = blocking(move || {

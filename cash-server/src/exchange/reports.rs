@@ -42,11 +42,16 @@ pub enum Event {
 /// Takes batches of reports. Cheap to clone.
 #[derive(Clone)]
 pub struct Reports {
-    pub(super) store: Arc<dyn ExchangeStore>,
-    pub(super) network: NetworkService,
-    pub(super) silent_after: Duration,
-    pub(super) poke: Arc<Notify>,
-    pub(super) events: mpsc::Sender<Event>,
+    /// Where what they change is kept.
+    pub store: Arc<dyn ExchangeStore>,
+    /// Who may report.
+    pub network: NetworkService,
+    /// Without contact for this long a till was silent.
+    pub silent_after: Duration,
+    /// Wakes the reconciler.
+    pub poke: Arc<Notify>,
+    /// What others act on.
+    pub events: mpsc::Sender<Event>,
 }
 
 impl Reports {

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a load is told of. Back offices raise their alarm after ten minutes; a till that is off for the night still
 /// gets its word in the morning.
-pub const WATCH_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+pub const WATCH_LIFETIME: Duration = Duration::from_hours(24);
 
 /// Times that a server may refuse the same call; the waits between them add up to several minutes.
 const MAX_REFUSALS: u32 = 12;
@@ -36,10 +36,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LAST_WAIT: Duration = Duration::from_secs(60);
+const LAST_WAIT: Duration = Duration::from_mins(1);
 
 /// Without anything to do, how often to look.
-const IDLE_WAIT: Duration = Duration::from_secs(60);
+const IDLE_WAIT: Duration = Duration::from_mins(1);
 
 /// Longest answer and longest state id that are read.
 const MAX_ANSWER_BYTES: usize = 4 * 1024;

@@ -135,13 +135,10 @@ impl Intake {
         let callbacks = tokio::spawn(callbacks::run(Arc::clone(&self), shutdown.clone()));
         let mut kept: Option<Worker> = None;
         while !shutdown.is_cancelled() {
-            let mut worker = match kept.take() {
-                Some(worker) => worker,
-                None => {
-                    let watcher = Watcher::start(Arc::clone(&self.arrived));
-                    Worker::new(Arc::clone(&self), watcher, shutdown.clone())
-                }
-            };
+            let mut worker = kept.take().unwrap_or_else(|| {
+                let watcher = Watcher::start(Arc::clone(&self.arrived));
+                Worker::new(Arc::clone(&self), watcher, shutdown.clone())
+            });
             let turn = tokio::task::spawn_blocking(move || {
                 let next = worker.turn();
                 (worker, next)

@@ -42,7 +42,7 @@ const MAX_WAITING_SIZES: u64 = 4;
 pub(super) const MAX_UPLOADS: usize = 8;
 
 /// Longest silence within a body.
-const BODY_IDLE: Duration = Duration::from_secs(60);
+const BODY_IDLE: Duration = Duration::from_mins(1);
 
 /// When to come again while too many bodies wait, in seconds.
 const RETRY_AFTER_S: &str = "30";

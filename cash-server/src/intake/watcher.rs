@@ -112,7 +112,8 @@ fn note(dirty: &mut Dirty, event: notify::Result<notify::Event>) -> bool {
     let mut poke = false;
     for path in &event.paths {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let is_delivery = name.starts_with("pos") && (name.ends_with(".flz") || name.ends_with(".aif"));
+        let ends = |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
+        let is_delivery = name.starts_with("pos") && (ends("flz") || ends("aif"));
         if is_delivery && let Some(folder) = path.parent() {
             dirty.folders.insert(folder.to_owned());
             poke = true;

@@ -23,17 +23,17 @@ use tokio_util::sync::CancellationToken;
 
 /// First wait after a failed try; it doubles up to the last.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LAST_WAIT: Duration = Duration::from_secs(60);
+const LAST_WAIT: Duration = Duration::from_mins(1);
 
 /// How often kept files and records are cleaned away.
-const CLEANING_PERIOD: Duration = Duration::from_secs(60 * 60);
+const CLEANING_PERIOD: Duration = Duration::from_hours(1);
 
 /// Refused files that are kept, even where loaded ones are not: somebody has to see what was wrong.
 const MIN_BAD_FILES: usize = 100;
 
 /// Loads that are remembered, and for how long: a year of one in five minutes.
 const MAX_LOADS_KEPT: u32 = 100_000;
-const MAX_LOADS_AGE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+const MAX_LOADS_AGE: Duration = Duration::from_hours(366 * 24);
 
 /// Loads that one cleaning forgets at most.
 const FORGET_STEP: u32 = 1000;

@@ -17,8 +17,10 @@ pub async fn administrator_only(State(admin): State<Arc<Credentials>>, request: 
     if accepted {
         next.run(request).await
     } else {
-        Problem::unauthorized("the administrator's user and password are needed; they stand in the server's file credentials/admin")
-            .into_response()
+        Problem::unauthorized(
+            "the administrator's user and password are needed; they stand in the server's file credentials/admin",
+        )
+        .into_response()
     }
 }
 
@@ -27,7 +29,8 @@ pub(super) async fn till(state: &RestState, till: &TillId, headers: &HeaderMap) 
     let token = bearer(headers).ok_or_else(|| wrong_token(till))?.to_owned();
     let network: NetworkService = state.network.clone();
     let asked = till.clone();
-    let accepted = super::blocking(move || network.current().map(|network| network.verify_token(&asked, &token))).await?;
+    let accepted =
+        super::blocking(move || network.current().map(|network| network.verify_token(&asked, &token))).await?;
     if accepted { Ok(()) } else { Err(wrong_token(till)) }
 }
 

@@ -54,8 +54,9 @@ pub(super) async fn history(
     Query(asked): Query<Asked>,
 ) -> Result<Json<Vec<VersionView>>, Problem> {
     blocking(move || {
-        let kind = Kind::by_name(&asked.kind)
-            .ok_or_else(|| Problem::not_found(format!("there is no kind `{}`; see docs/formats/kinds.md", asked.kind)))?;
+        let kind = Kind::by_name(&asked.kind).ok_or_else(|| {
+            Problem::not_found(format!("there is no kind `{}`; see docs/formats/kinds.md", asked.kind))
+        })?;
         let parts: Vec<&str> = asked.key.split(',').collect();
         let key = ObjectKey::from_parts(parts.iter().copied());
         let node = state.network.current()?.find(&asked.node)?.id.clone();

@@ -11,6 +11,8 @@ mod nodes;
 pub mod packages;
 pub mod problem;
 mod sales;
+#[cfg(test)]
+mod tests;
 mod tills;
 
 pub use problem::Problem;

@@ -1,7 +1,7 @@
 //! The network: look at it, make, change, move, park and remove nodes.
 
-use super::problem::{Problem, blocking};
 use super::RestState;
+use super::problem::{Problem, blocking};
 use crate::network::{Network, Node};
 use axum::Json;
 use axum::extract::{Path, State};

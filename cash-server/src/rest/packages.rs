@@ -7,6 +7,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use std::io::ErrorKind;
 use tillway_proto::PackageName;
 use tower_http::services::ServeFile;
 
@@ -23,7 +24,8 @@ async fn package(State(packages): State<PackageService>, Path(file): Path<String
         return (StatusCode::NOT_FOUND, "no package has this name\n").into_response();
     };
     let tag = format!("\"{name}\"");
-    let unchanged = request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let unchanged =
+        request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
     if unchanged {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
     }
@@ -31,6 +33,9 @@ async fn package(State(packages): State<PackageService>, Path(file): Path<String
     let served = ServeFile::new(packages.path_of(&name)).try_call(request).await;
     let mut response = match served {
         Ok(response) => response.map(Body::new),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return (StatusCode::NOT_FOUND, "no package has this name\n").into_response();
+        }
         Err(error) => {
             tracing::error!(package = %name, %error, "failed to serve a package");
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();

@@ -72,7 +72,10 @@ impl Asked {
 /// Shifts with their check, newest first. Money in kopecks.
 #[utoipa::path(get, path = "/api/v1/shifts", tag = "sales", security(("administrator" = [])), params(Asked),
     responses((status = 200, body = Vec<Object>), (status = 400, body = Problem), (status = 401, body = Problem)))]
-pub(super) async fn shifts(State(state): State<RestState>, Query(asked): Query<Asked>) -> Result<Json<Vec<ShiftView>>, Problem> {
+pub(super) async fn shifts(
+    State(state): State<RestState>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Vec<ShiftView>>, Problem> {
     blocking(move || {
         let verdict = asked
             .verdict
@@ -99,7 +102,10 @@ pub(super) async fn shifts(State(state): State<RestState>, Query(asked): Query<A
 /// Totals of sales and refunds. Money in kopecks.
 #[utoipa::path(get, path = "/api/v1/totals", tag = "sales", security(("administrator" = [])), params(Asked),
     responses((status = 200, body = Vec<Object>), (status = 400, body = Problem), (status = 401, body = Problem)))]
-pub(super) async fn totals(State(state): State<RestState>, Query(asked): Query<Asked>) -> Result<Json<Vec<TotalsRow>>, Problem> {
+pub(super) async fn totals(
+    State(state): State<RestState>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Vec<TotalsRow>>, Problem> {
     blocking(move || {
         let by = match asked.by.as_deref() {
             None => TotalsBy::All,
@@ -138,7 +144,10 @@ pub(super) async fn receipts(
 /// What is wrong with sales, newest first: open findings, or all with `closed=true`.
 #[utoipa::path(get, path = "/api/v1/findings", tag = "sales", security(("administrator" = [])), params(Asked),
     responses((status = 200, body = Vec<Object>), (status = 401, body = Problem)))]
-pub(super) async fn findings(State(state): State<RestState>, Query(asked): Query<Asked>) -> Result<Json<Vec<Finding>>, Problem> {
+pub(super) async fn findings(
+    State(state): State<RestState>,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Vec<Finding>>, Problem> {
     blocking(move || {
         let filter = FindingFilter { till: asked.till(&state)?, open_only: !asked.closed };
         Ok::<_, Problem>(state.sales.findings(&filter, asked.page())?)

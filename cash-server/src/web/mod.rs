@@ -13,7 +13,8 @@ pub use language::Language;
 pub use render::{RenderError, Renderer};
 pub use source::ServerSource;
 pub use view::{
-    Attention, BrokerView, DeliveryView, LoadView, Overview, RejectView, ShiftVerdict, ShiftView, TillCondition, TillView,
+    Attention, BrokerView, DeliveryView, LoadView, Overview, RejectView, ShiftVerdict, ShiftView, TillCondition,
+    TillView,
 };
 
 use crate::rest::RestState;

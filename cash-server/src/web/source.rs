@@ -1,7 +1,8 @@
 //! Gathers what the page shows from the services of the server.
 
 use super::view::{
-    Attention, BrokerView, DeliveryView, LoadView, Overview, RejectView, ShiftVerdict, ShiftView, TillCondition, TillView,
+    Attention, BrokerView, DeliveryView, LoadView, Overview, RejectView, ShiftVerdict, ShiftView, TillCondition,
+    TillView,
 };
 use super::{MAX_ROWS, PageSource};
 use crate::exchange::decide::Wait;
@@ -71,7 +72,8 @@ impl ServerSource {
     }
 
     fn load(&self, network: &Network, record: &LoadRecord) -> Result<LoadView, Box<dyn Error + Send + Sync>> {
-        let rejects = if record.counts.rejected > 0 { self.state.journal.rejects(record.id, SHOWN_REJECTS)? } else { Vec::new() };
+        let rejects =
+            if record.counts.rejected > 0 { self.state.journal.rejects(record.id, SHOWN_REJECTS)? } else { Vec::new() };
         let took = record.started_at.zip(record.ended_at).map(|(started, ended)| {
             let millis = (ended.as_millisecond() - started.as_millisecond()).max(0);
             format!("{}.{:03}", millis / 1000, millis % 1000)
@@ -91,7 +93,11 @@ impl ServerSource {
             rejected: record.counts.rejected,
             rejects: rejects
                 .into_iter()
-                .map(|reject| RejectView { line: reject.line, verb: reject.verb.unwrap_or_default(), reason: reject.reason })
+                .map(|reject| RejectView {
+                    line: reject.line,
+                    verb: reject.verb.unwrap_or_default(),
+                    reason: reject.reason,
+                })
                 .collect(),
             reason: record.reason.clone(),
         })

@@ -5,7 +5,7 @@ use crate::store::intake::{LoadSource, LoadState};
 async fn a_delivery_is_loaded_at_once_and_both_files_disappear() {
     let mut kit = Kit::new();
     // Only the file system's report can be the reason that it is loaded in this test.
-    kit.settings.scan_period = Duration::from_secs(3600);
+    kit.settings.scan_period = Duration::from_hours(1);
     let running = kit.start();
     wait_for("the folders", || if kit.inbox("shop-7").is_dir() { Ok(()) } else { Err(()) }).await;
     kit.deliver("All", "pos1", &file_of(&[unit(1, "piece"), unit(2, "kg")]));
@@ -91,7 +91,7 @@ async fn a_folder_elsewhere_belongs_to_the_node_that_the_settings_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flag_waits_for_its_file_and_holds_back_nothing() {
     let mut kit = Kit::new();
-    kit.settings.data_grace = Duration::from_secs(3600);
+    kit.settings.data_grace = Duration::from_hours(1);
     fs::create_dir_all(kit.inbox("All")).unwrap();
     fs::write(kit.inbox("All").join("pos1.flz"), "").unwrap();
     age(&kit.inbox("All").join("pos1.flz"), 60);

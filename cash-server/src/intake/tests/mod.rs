@@ -35,7 +35,7 @@ pub(super) fn unit(code: u32, name: &str) -> String {
 
 /// Records as a file has them.
 pub(super) fn file_of(records: &[String]) -> String {
-    records.iter().map(|record| format!("{record}\n---\n")).collect()
+    records.iter().flat_map(|record| [record.as_str(), "\n---\n"]).collect()
 }
 
 /// Waits until `found` gives something; fails with the state that it saw last.
@@ -122,7 +122,7 @@ impl Kit {
     pub(super) async fn ended(&self, load: LoadId) -> LoadRecord {
         wait_for("the end of a load", || match self.journal.load(load).unwrap() {
             Some(record) if record.state.is_final() => Ok(record),
-            other => Err(other),
+            other => Err(other.map(|record| record.state)),
         })
         .await
     }

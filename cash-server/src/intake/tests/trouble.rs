@@ -111,7 +111,7 @@ async fn a_file_without_rights_is_loaded_as_soon_as_it_has_them() {
     let kit = Kit::new();
     kit.deliver("All", "pos1", &file_of(&[unit(1, "piece")]));
     let path = kit.inbox("All").join("pos1.aif");
-    fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(&path).is_ok() {
         eprintln!("skipped: this user may read everything");
         return;

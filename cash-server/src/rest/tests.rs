@@ -1,0 +1,245 @@
+use super::*;
+use crate::exchange::addresses::PublicAddresses;
+use crate::exchange::broker::Broker;
+use crate::exchange::service::ExchangeParts;
+use crate::packages::PackageService;
+use crate::settings::Settings;
+use crate::store::sqlite::dictionary::DictionaryDb;
+use crate::store::sqlite::exchange::SqliteExchange;
+use crate::store::sqlite::intake::IntakeDb;
+use crate::store::sqlite::packages::PackageDb;
+use crate::store::sqlite::sales::SqliteSales;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode, header};
+use base64::Engine as _;
+use serde_json::{Value, json};
+use std::path::Path;
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+struct Server {
+    folder: TempDir,
+    router: Router,
+    network: NetworkService,
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let settings = Settings::read("", Path::new("/"), []).unwrap();
+        let dictionary = Arc::new(DictionaryDb::open(&at("dictionary.db")).unwrap());
+        let network = NetworkService::new(dictionary.clone());
+        network.ensure_chain(&"chain".parse().unwrap(), "Chain").unwrap();
+        let packages = PackageService::new(
+            dictionary.clone(),
+            Arc::new(PackageDb::open(&at("packages.db")).unwrap()),
+            at("packages"),
+        )
+        .unwrap();
+        let sales: Arc<dyn SalesStore> = Arc::new(SqliteSales::open(&at("sales.db")).unwrap());
+        let poke = Arc::new(Notify::new());
+        let exchange = ExchangeService::new(ExchangeParts {
+            store: Arc::new(SqliteExchange::open(&at("exchange.db")).unwrap()),
+            network: network.clone(),
+            dictionary: DictionaryService::new(dictionary),
+            sales: Arc::clone(&sales),
+            broker: Broker::new(settings.broker.clone(), Arc::clone(&poke)),
+            settings: settings.exchange,
+            addresses: PublicAddresses::new(&settings, 8080, 10001),
+            poke: Arc::clone(&poke),
+        });
+        let state = RestState {
+            network: network.clone(),
+            dictionary: exchange.dictionary(),
+            journal: Arc::new(IntakeDb::open(&at("intake.db")).unwrap()),
+            exchange,
+            sales,
+            poke,
+        };
+        let admin = Arc::new(Credentials::new("admin", "secret"));
+        let router = router(state, admin).merge(packages::router(packages));
+        Self { folder, router, network }
+    }
+
+    async fn send(&self, request: Request<Body>) -> (StatusCode, Vec<u8>, axum::http::HeaderMap) {
+        let answer = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        (parts.status, to_bytes(body, usize::MAX).await.unwrap().to_vec(), parts.headers)
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let secret = base64::engine::general_purpose::STANDARD.encode("admin:secret");
+        let mut request =
+            Request::builder().method(method).uri(path).header(header::AUTHORIZATION, format!("Basic {secret}"));
+        let body = match body {
+            Some(json) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Body::from(json.to_string())
+            }
+            None => Body::empty(),
+        };
+        let (status, bytes, _) = self.send(request.body(body).unwrap()).await;
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    async fn make_till(&self) -> Value {
+        self.ask("POST", "/api/v1/nodes", Some(json!({"parent": "All", "level": "shop", "code": "7"}))).await;
+        let (status, made) =
+            self.ask("POST", "/api/v1/nodes", Some(json!({"parent": "shop-7", "level": "till", "code": "1"}))).await;
+        assert_eq!(status, StatusCode::CREATED);
+        made
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_the_administration_is_told_without_credentials() {
+    let server = Server::start();
+    let (_, described, _) = server.send(Request::get("/api/v1/openapi.json").body(Body::empty()).unwrap()).await;
+    let described: Value = serde_json::from_slice(&described).unwrap();
+    let paths = described["paths"].as_object().unwrap();
+    assert!(paths.len() >= 15, "{paths:?}");
+    for (path, methods) in paths {
+        for method in methods.as_object().unwrap().keys() {
+            let uri = path.replace("{id}", "_cash_1_00ab34ef").replace("{number}", "1");
+            let request = Request::builder().method(method.to_uppercase().as_str()).uri(&uri);
+            let (status, body, headers) = server.send(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {uri}");
+            assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
+            let problem: Value = serde_json::from_slice(&body).unwrap();
+            assert!(problem["detail"].as_str().is_some_and(|text| text.len() > 20), "{problem}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_till_is_made_with_its_settings_and_token_shown_once() {
+    let server = Server::start();
+    let made = server.make_till().await;
+    let token = made["token"].as_str().unwrap();
+    let till = made["node"]["id"].as_str().unwrap();
+    let cash_ini = made["cash_ini"].as_str().unwrap();
+    assert!(cash_ini.contains(token) && cash_ini.contains(till), "{cash_ini}");
+    let (status, listed) = server.ask("GET", "/api/v1/nodes", None).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(listed.as_array().unwrap().len(), 3);
+    assert!(!listed.to_string().contains(token));
+    let (status, tills) = server.ask("GET", "/api/v1/tills", None).await;
+    assert_eq!((status, tills[0]["id"].as_str().unwrap()), (StatusCode::OK, till));
+    assert!(tills[0]["last_contact"].is_null());
+}
+
+#[tokio::test]
+async fn what_contradicts_the_network_is_a_problem_that_says_what_to_do() {
+    let server = Server::start();
+    server.make_till().await;
+    let shop = json!({"parent": "All", "level": "shop", "code": "7"});
+    let (status, problem) = server.ask("POST", "/api/v1/nodes", Some(shop)).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(problem["detail"].as_str().unwrap().contains("choose another code"), "{problem}");
+    let (status, _) = server.ask("DELETE", "/api/v1/nodes/shop-7", None).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    let (status, _) = server.ask("GET", "/api/v1/nodes/shop-8", None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let level = json!({"parent": "All", "level": "planet", "code": "7"});
+    let (status, problem) = server.ask("POST", "/api/v1/nodes", Some(level)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(problem["detail"], "`planet` is no level: group, shop or till");
+    let (status, _) = server.ask("PATCH", "/api/v1/nodes/shop-7", Some(json!({"parked": true}))).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_group_can_be_put_between_and_a_till_parked_and_removed() {
+    let server = Server::start();
+    let made = server.make_till().await;
+    let group = json!({"parent": "All", "level": "group", "code": "north", "name": "North"});
+    let (status, group) = server.ask("POST", "/api/v1/nodes", Some(group)).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let (status, shop) =
+        server.ask("PATCH", "/api/v1/nodes/shop-7", Some(json!({"parent": "group-north", "name": "S"}))).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!((&shop["parent"], &shop["name"]), (&group["node"]["id"], &json!("S")));
+    let (status, till) = server.ask("PATCH", "/api/v1/nodes/till-7-1", Some(json!({"parked": true}))).await;
+    assert_eq!((status, &till["parked"]), (StatusCode::OK, &json!(true)));
+    let (_, tills) = server.ask("GET", "/api/v1/tills", None).await;
+    assert_eq!(tills[0]["next"], "parked");
+    let (status, _) =
+        server.ask("DELETE", &format!("/api/v1/nodes/{}", made["node"]["id"].as_str().unwrap()), None).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_shift_close_is_told_with_the_token_of_that_till_alone() {
+    let server = Server::start();
+    let made = server.make_till().await;
+    let till = made["node"]["id"].as_str().unwrap();
+    let tell = |token: &str| {
+        Request::post(format!("/api/v1/tills/{till}/shift-closed"))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .body(Body::empty())
+            .unwrap()
+    };
+    let (status, ..) = server.send(tell("tw1_wrong")).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    let (status, ..) = server.send(tell(made["token"].as_str().unwrap())).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let (_, commands) = server.ask("GET", "/api/v1/commands", None).await;
+    assert_eq!(commands[0]["till"], till);
+    let network = server.network.clone();
+    network.reissue_token(&till.parse().unwrap()).unwrap();
+    let (status, ..) = server.send(tell(made["token"].as_str().unwrap())).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn questions_without_an_answer_say_why() {
+    let server = Server::start();
+    server.make_till().await;
+    for (path, expected) in [
+        ("/api/v1/loads/5", StatusCode::NOT_FOUND),
+        ("/api/v1/history?node=All&kind=planet&key=1", StatusCode::NOT_FOUND),
+        ("/api/v1/history?node=shop-9&kind=item&key=1", StatusCode::NOT_FOUND),
+        ("/api/v1/totals?by=moon", StatusCode::BAD_REQUEST),
+        ("/api/v1/shifts?verdict=perhaps", StatusCode::BAD_REQUEST),
+        ("/api/v1/shifts?shop=till-7-1", StatusCode::BAD_REQUEST),
+    ] {
+        let (status, problem) = server.ask("GET", path, None).await;
+        assert_eq!(status, expected, "{path}");
+        assert!(problem["detail"].as_str().is_some_and(|text| !text.is_empty()), "{path}: {problem}");
+    }
+    let (status, history) = server.ask("GET", "/api/v1/history?node=All&kind=item&key=1", None).await;
+    assert_eq!((status, history), (StatusCode::OK, json!([])));
+    let both = json!({"since": "2017-01-01T00:00:00", "from": "2017-01-01"});
+    let (status, _) = server.ask("POST", "/api/v1/tills/till-7-1/unload", Some(both)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn package_files_have_ranges_and_a_tag_and_no_other_file_is_served() {
+    let server = Server::start();
+    let name = "ab".repeat(32);
+    fs_err::write(server.folder.path().join("packages").join(format!("{name}.twp")), b"0123456789").unwrap();
+    let path = format!("/packages/{name}.twp");
+    let get = |range: &str, condition: Option<&str>| {
+        let mut request = Request::get(&path).header(header::RANGE, range);
+        if let Some(tag) = condition {
+            request = request.header(header::IF_RANGE, tag);
+        }
+        request.body(Body::empty()).unwrap()
+    };
+    let (status, body, headers) = server.send(get("bytes=4-", None)).await;
+    assert_eq!((status, body.as_slice()), (StatusCode::PARTIAL_CONTENT, b"456789".as_slice()));
+    let tag = headers[header::ETAG].to_str().unwrap().to_owned();
+    assert_eq!(tag, format!("\"{name}\""));
+    let (status, body, _) = server.send(get("bytes=4-", Some(&tag))).await;
+    assert_eq!((status, body.len()), (StatusCode::PARTIAL_CONTENT, 6));
+    let (status, body, _) = server.send(get("bytes=4-", Some("\"other\""))).await;
+    assert_eq!((status, body.len()), (StatusCode::OK, 10));
+    let known = Request::get(&path).header(header::IF_NONE_MATCH, &tag).body(Body::empty()).unwrap();
+    assert_eq!(server.send(known).await.0, StatusCode::NOT_MODIFIED);
+    for path in ["/packages/x.twp", "/packages/..%2Fdictionary.db", &format!("/packages/{}.twp", "cd".repeat(32))] {
+        let (status, ..) = server.send(Request::get(path).body(Body::empty()).unwrap()).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+    }
+}

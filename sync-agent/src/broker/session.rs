@@ -1,0 +1,246 @@
+//! One connection to the broker, from its first byte to the first thing that breaks.
+
+use super::Link;
+use crate::commands::{self, From};
+use crate::outbox::Waiting;
+use crate::settings::{BrokerSettings, Settings};
+use crate::till::Till;
+use fs_err as fs;
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
+    QueueDeclareOptions,
+};
+use lapin::types::FieldTable;
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer};
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tillway_proto::queue::{EXCHANGE, REPORTS_QUEUE};
+use tillway_proto::{ControlQueue, DictionaryQueue};
+use tokio::sync::watch;
+
+/// From the first byte to both consumers.
+const CONNECT_TIME: Duration = Duration::from_secs(20);
+
+/// A confirm that takes longer never comes (a broker killed in between).
+const CONFIRM_TIME: Duration = Duration::from_secs(15);
+
+/// How often the broker is asked whether it still counts us among the consumers.
+const LIVENESS_PERIOD: Duration = Duration::from_secs(30);
+
+/// How long it may take to answer.
+const LIVENESS_TIME: Duration = Duration::from_secs(15);
+
+/// While the broker blocks publishers (alarms of memory or disk) or the reports queue is missing.
+const BLOCKED_WAIT: Duration = Duration::from_secs(2);
+
+/// A goodbye that nobody answers.
+const CLOSE_TIME: Duration = Duration::from_secs(2);
+
+/// Persistent: survives a restart of the broker.
+const PERSISTENT: u8 = 2;
+
+/// Messages taken at a time: a link is worked on alone, so that a newer one can take the place of the one that waits.
+const PREFETCH: u16 = 1;
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionError {
+    #[error("failed to read the broker's password; it stands in the first line of the file")]
+    Password(#[source] io::Error),
+    #[error("no session with the broker {host}:{port} within {CONNECT_TIME:?}")]
+    ConnectTime { host: String, port: u16 },
+    #[error("failed to {action}")]
+    Broker {
+        action: &'static str,
+        #[source]
+        source: lapin::Error,
+    },
+    #[error("queue {queue} is not there")]
+    QueueMissing { queue: String },
+    #[error("the broker ended the consumer of {queue}")]
+    ConsumerEnded { queue: String },
+    #[error("the broker does not count us among the consumers of {queue}")]
+    NotConsuming { queue: String },
+    #[error("the broker did not {what} within {after:?}")]
+    Silent { what: &'static str, after: Duration },
+}
+
+fn broken(action: &'static str) -> impl FnOnce(lapin::Error) -> SessionError {
+    move |source| SessionError::Broker { action, source }
+}
+
+/// Ends when the settings of the broker are other ones than `known`.
+pub(super) async fn broker_changed(settings: &mut watch::Receiver<Arc<Settings>>, known: &BrokerSettings) {
+    loop {
+        if settings.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        if settings.borrow_and_update().broker != *known {
+            return;
+        }
+    }
+}
+
+/// Connects, consumes and publishes until something breaks.
+pub(super) async fn run(till: &Arc<Till>, broker: &BrokerSettings) -> Result<Infallible, SessionError> {
+    let timed_out = |_| SessionError::ConnectTime { host: broker.host.clone(), port: broker.port };
+    let session = tokio::time::timeout(CONNECT_TIME, Session::open(till, broker)).await.map_err(timed_out)??;
+    till.link.send_replace(Link::Consuming { since: Timestamp::now() });
+    tracing::info!(host = broker.host, port = broker.port, "connected to the broker, consuming");
+    let Session { connection, dictionary, control, publisher } = session;
+    let ended = tokio::select! {
+        ended = consume(till, From::Dictionary, dictionary) => ended,
+        ended = consume(till, From::Control, control) => ended,
+        ended = publish(till, &connection, &publisher) => ended,
+        ended = watch_liveness(till, &connection) => ended,
+    };
+    // Best effort: the connection may be the very thing that broke.
+    let _ = tokio::time::timeout(CLOSE_TIME, connection.close(200, "session ended".into())).await;
+    ended
+}
+
+struct Session {
+    connection: Connection,
+    dictionary: Consumer,
+    control: Consumer,
+    publisher: Channel,
+}
+
+impl Session {
+    async fn open(till: &Till, broker: &BrokerSettings) -> Result<Self, SessionError> {
+        let password = read_password(broker).map_err(SessionError::Password)?;
+        let heartbeat = u16::try_from(broker.heartbeat.as_secs()).unwrap_or(u16::MAX);
+        let uri = AMQPUri {
+            scheme: AMQPScheme::AMQP,
+            authority: AMQPAuthority {
+                userinfo: AMQPUserInfo { username: broker.user.clone(), password },
+                host: broker.host.clone(),
+                port: broker.port,
+            },
+            vhost: broker.vhost.clone(),
+            query: AMQPQueryString { heartbeat: Some(heartbeat), ..AMQPQueryString::default() },
+        };
+        let properties = ConnectionProperties::default().with_connection_name(till.id.as_str().into());
+        let connection = Connection::connect_uri(uri, properties).await.map_err(broken("connect to the broker"))?;
+        let (dictionary, control) = queues(till);
+        for queue in [&dictionary, &control] {
+            check_queue(&connection, queue).await?;
+        }
+        let publisher = connection.create_channel().await.map_err(broken("open a channel"))?;
+        publisher.confirm_select(ConfirmSelectOptions::default()).await.map_err(broken("ask for confirms"))?;
+        let dictionary = consumer(&connection, &dictionary).await?;
+        let control = consumer(&connection, &control).await?;
+        Ok(Self { connection, dictionary, control, publisher })
+    }
+}
+
+fn queues(till: &Till) -> (String, String) {
+    (DictionaryQueue::of(&till.id).to_string(), ControlQueue::of(&till.id).to_string())
+}
+
+fn read_password(broker: &BrokerSettings) -> io::Result<String> {
+    let text = fs::read_to_string(&broker.password_file)?;
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// On a channel of its own, since the broker closes the channel where the queue is missing. Gives the number of its
+/// consumers and of messages that wait in it.
+async fn check_queue(connection: &Connection, queue: &str) -> Result<(u32, u32), SessionError> {
+    let channel = connection.create_channel().await.map_err(broken("open a channel"))?;
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let found = channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
+    let found = found.map_err(|source| {
+        let missing = source.is_amqp_soft_error() && source.to_string().contains("NOT-FOUND")
+            || source.to_string().contains("NOT_FOUND");
+        if missing {
+            SessionError::QueueMissing { queue: queue.to_owned() }
+        } else {
+            SessionError::Broker { action: "check a queue", source }
+        }
+    })?;
+    channel.close(200, "checked".into()).await.map_err(broken("close a channel"))?;
+    Ok((found.consumer_count(), found.message_count()))
+}
+
+async fn consumer(connection: &Connection, queue: &str) -> Result<Consumer, SessionError> {
+    let channel = connection.create_channel().await.map_err(broken("open a channel"))?;
+    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await.map_err(broken("set the prefetch"))?;
+    channel
+        .basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default())
+        .await
+        .map_err(broken("consume a queue"))
+}
+
+async fn consume(till: &Arc<Till>, from: From, mut consumer: Consumer) -> Result<Infallible, SessionError> {
+    while let Some(message) = consumer.next().await {
+        let message = message.map_err(broken("take a message"))?;
+        commands::take(till, from, &message.data).await;
+        message.acker.ack(BasicAckOptions::default()).await.map_err(broken("acknowledge a message"))?;
+    }
+    Err(SessionError::ConsumerEnded { queue: consumer.queue().to_string() })
+}
+
+async fn publish(till: &Arc<Till>, connection: &Connection, channel: &Channel) -> Result<Infallible, SessionError> {
+    loop {
+        let waiting = till.reports.next().await;
+        if connection.status().blocked() || !publish_one(till, connection, channel, &waiting).await? {
+            tokio::time::sleep(BLOCKED_WAIT).await;
+            continue;
+        }
+        till.reports.done(&waiting);
+        if let Ok(Err(error)) = till.blocking(|till| till.state.note_contact()).await {
+            tracing::warn!(%error, "failed to note the contact");
+        }
+    }
+}
+
+/// Whether the broker has the report now; `false`: not at present.
+async fn publish_one(
+    till: &Till,
+    connection: &Connection,
+    channel: &Channel,
+    waiting: &Waiting,
+) -> Result<bool, SessionError> {
+    let bytes = match waiting.reported.to_bytes() {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            tracing::error!(%error, "a report cannot be written and is dropped");
+            till.reports.done(waiting);
+            return Ok(true);
+        }
+    };
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    let properties =
+        BasicProperties::default().with_delivery_mode(PERSISTENT).with_content_type("application/json".into());
+    let sent = channel.basic_publish(EXCHANGE.into(), REPORTS_QUEUE.into(), options, &bytes, properties);
+    let confirmed = async { sent.await?.await };
+    match tokio::time::timeout(CONFIRM_TIME, confirmed).await {
+        // Not routed: the server has not declared its queue yet.
+        Ok(Ok(Confirmation::Ack(returned))) => Ok(returned.is_none()),
+        Ok(Ok(Confirmation::Nack(_) | Confirmation::NotRequested)) => Ok(false),
+        Ok(Err(source)) => Err(SessionError::Broker { action: "publish a report", source }),
+        Err(_) if connection.status().blocked() => Ok(false),
+        Err(_) => Err(SessionError::Silent { what: "confirm a report", after: CONFIRM_TIME }),
+    }
+}
+
+/// Asks the broker on a period whether we consume: a consumer can die without a word.
+async fn watch_liveness(till: &Till, connection: &Connection) -> Result<Infallible, SessionError> {
+    let (dictionary, control) = queues(till);
+    loop {
+        tokio::time::sleep(LIVENESS_PERIOD).await;
+        for queue in [&dictionary, &control] {
+            let silent = |_| SessionError::Silent { what: "answer", after: LIVENESS_TIME };
+            let check = tokio::time::timeout(LIVENESS_TIME, check_queue(connection, queue));
+            let (consumers, _) = check.await.map_err(silent)??;
+            if consumers == 0 {
+                return Err(SessionError::NotConsuming { queue: queue.clone() });
+            }
+        }
+    }
+}

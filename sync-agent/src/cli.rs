@@ -1,0 +1,207 @@
+//! The command line of `sync-agent`.
+
+use crate::hand_over::{self, Answer, Ask};
+use crate::lock::{AgentLock, LockError};
+use crate::run::{RunError, run};
+use crate::settings::{Layout, LiveSettings, Settings, SettingsError};
+use crate::status;
+use clap::{Args, Parser, Subcommand};
+use jiff::civil::{Date, DateTime};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use tillway_proto::UnloadSelection;
+use tillway_proto::process::{LoggingError, ShutdownError, on_signal, start_logging};
+use tokio_util::sync::CancellationToken;
+
+/// Exit code of wrong settings, so that a service manager need not start the agent again and again.
+const EXIT_SETTINGS: u8 = 78;
+
+/// How long the agent that the command line starts may take until it listens.
+const START_TIME: Duration = Duration::from_secs(10);
+
+/// The agent that brings dictionaries to this till and sales to its server.
+#[derive(Debug, Parser)]
+#[command(name = "sync-agent", version)]
+pub struct Cli {
+    /// The settings; logging.conf lies beside them [default: /linuxcash/cash/sync/properties/cash.ini]
+    #[arg(long, global = true, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// Move all default paths under this folder, for trials
+    #[arg(long, global = true, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+    #[command(subcommand)]
+    command: Option<CliCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum CliCommand {
+    /// Run until SIGTERM (what happens without a command)
+    Run,
+    /// Check cash.ini and logging.conf, and tell every fault
+    Check,
+    /// Tell what this till has
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Load the dictionary changes that wait for this till
+    Load,
+    /// Unload sales: everything the server does not have, or what is selected
+    Unload(UnloadArgs),
+    /// Recount the whole dictionary and ask for what differs
+    Verify,
+}
+
+#[derive(Debug, Args)]
+struct UnloadArgs {
+    /// Receipts that ended at or after this local time, sent before or not (2026-01-31T08:00:00)
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["from", "to"])]
+    since: Option<DateTime>,
+    /// Receipts that ended on this day or later (2026-01-31)
+    #[arg(long, value_name = "DAY", requires = "to")]
+    from: Option<Date>,
+    /// … and on this day or earlier
+    #[arg(long, value_name = "DAY", requires = "from")]
+    to: Option<Date>,
+}
+
+impl UnloadArgs {
+    fn selection(&self) -> UnloadSelection {
+        match (self.since, self.from, self.to) {
+            (Some(time), _, _) => UnloadSelection::Since { time },
+            (None, Some(from), Some(to)) => UnloadSelection::Days { from, to },
+            _ => UnloadSelection::Missing,
+        }
+    }
+}
+
+/// Why a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Settings.
+    #[error(transparent)]
+    Settings(SettingsError),
+    /// The log.
+    #[error("failed to start logging")]
+    Logging(#[source] LoggingError),
+    /// Signals.
+    #[error(transparent)]
+    Signals(ShutdownError),
+    /// The agent.
+    #[error(transparent)]
+    Run(RunError),
+    /// The lock.
+    #[error(transparent)]
+    Lock(LockError),
+    /// A running agent does not answer.
+    #[error("the agent on this till does not answer; see its log")]
+    NoAnswer(#[source] io::Error),
+    /// A request was not carried out.
+    #[error("{0}")]
+    Refused(String),
+    /// The terminal.
+    #[error("failed to write the output")]
+    Output(#[source] io::Error),
+    /// The status has no JSON.
+    #[error("failed to write the status as JSON")]
+    Json(#[source] serde_json::Error),
+}
+
+impl CliError {
+    /// The exit code of the process.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Settings(SettingsError::Wrong { .. }) | Self::Run(RunError::ServerMode) => EXIT_SETTINGS.into(),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Carries out a command.
+pub async fn execute(cli: Cli) -> Result<(), CliError> {
+    let layout = Layout::under(cli.root);
+    let path = cli.settings.unwrap_or_else(|| layout.settings_file());
+    match cli.command.unwrap_or(CliCommand::Run) {
+        CliCommand::Run => {
+            let settings = LiveSettings::read(&path, layout).map_err(CliError::Settings)?;
+            let _log = start_logging(&settings.current().log).map_err(CliError::Logging)?;
+            let shutdown = CancellationToken::new();
+            on_signal(shutdown.clone()).map_err(CliError::Signals)?;
+            run(settings, shutdown).await.map_err(|error| {
+                tracing::error!(error = crate::broker::chain(&error), "the agent did not start");
+                CliError::Run(error)
+            })
+        }
+        CliCommand::Check => {
+            Settings::read(&path, &layout).map_err(CliError::Settings)?;
+            print(&format!("{}: ok", path.display()))
+        }
+        CliCommand::Status { json } => {
+            let settings = Settings::read(&path, &layout).map_err(CliError::Settings)?;
+            let status = status::look(&settings).await;
+            if json {
+                print(&serde_json::to_string_pretty(&status).map_err(CliError::Json)?)
+            } else {
+                print(status.to_string().trim_end())
+            }
+        }
+        CliCommand::Load => request(&path, layout, Ask::Load).await,
+        CliCommand::Unload(arguments) => {
+            let selection = arguments.selection();
+            request(&path, layout, Ask::Unload { selection }).await
+        }
+        CliCommand::Verify => request(&path, layout, Ask::Verify).await,
+    }
+}
+
+/// Asks the agent of this till; where none runs, one that lives in this process until it answered.
+async fn request(path: &Path, layout: Layout, ask: Ask) -> Result<(), CliError> {
+    let settings = LiveSettings::read(path, layout).map_err(CliError::Settings)?;
+    let data = settings.current().paths.data.clone();
+    let answer = match AgentLock::take(&data) {
+        Err(LockError::Held { .. }) => hand_over::ask(&data, ask).await.map_err(CliError::NoAnswer)?,
+        Err(error) => return Err(CliError::Lock(error)),
+        Ok(lock) => {
+            drop(lock);
+            let _log = start_logging(&settings.current().log).map_err(CliError::Logging)?;
+            let shutdown = CancellationToken::new();
+            on_signal(shutdown.clone()).map_err(CliError::Signals)?;
+            let agent = run(settings, shutdown.clone());
+            let asked = async {
+                let answer = ask_once_it_listens(&data, ask).await;
+                shutdown.cancel();
+                answer
+            };
+            let (ran, answer) = tokio::join!(agent, asked);
+            ran.map_err(CliError::Run)?;
+            answer.map_err(CliError::NoAnswer)?
+        }
+    };
+    if answer.ok { print(&answer.text) } else { Err(CliError::Refused(answer.text)) }
+}
+
+async fn ask_once_it_listens(data: &Path, ask: Ask) -> io::Result<Answer> {
+    let deadline = tokio::time::Instant::now() + START_TIME;
+    loop {
+        match hand_over::ask(data, ask.clone()).await {
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+                    && tokio::time::Instant::now() < deadline =>
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            asked => return asked,
+        }
+    }
+}
+
+fn print(text: &str) -> Result<(), CliError> {
+    match writeln!(io::stdout().lock(), "{text}") {
+        // The reader has seen enough (`| head`).
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(CliError::Output),
+    }
+}

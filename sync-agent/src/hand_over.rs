@@ -1,0 +1,220 @@
+//! What the command line asks of a running agent, over a Unix socket in the till folder: one JSON line there, one back.
+//!
+//! ```json
+//! {"schema":1,"ask":"unload","selection":{"what":"missing"}}
+//! {"ok":true,"text":"12 receipts unloaded"}
+//! ```
+//!
+//! Where no agent runs, the command line starts one in its own process for as long as the request takes, and asks that
+//! one: there is one way to do a thing, and the lock on the till folder sees to it that it is done once.
+
+use crate::broker::Link;
+use crate::load;
+use crate::retry::Backoff;
+use crate::till::Till;
+use crate::unload::{Trigger, UnloadRequest};
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tillway_proto::UnloadSelection;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::Instant;
+
+/// Version of this little protocol.
+const SCHEMA: u32 = 1;
+
+/// Longest line.
+const MAX_LINE_BYTES: u64 = 64 * 1024;
+
+/// To hear a request once a connection is there.
+const HEAR_TIME: Duration = Duration::from_secs(10);
+
+/// Requests worked on at a time.
+const MAX_REQUESTS: usize = 8;
+
+/// How long a request may take. The command line waits a little longer.
+const WORK_TIME: Duration = Duration::from_hours(1);
+
+/// How long `load` waits for the broker.
+const LINK_TIME: Duration = Duration::from_secs(30);
+
+/// The queue counts as empty when nothing came for this long.
+const QUIET_TIME: Duration = Duration::from_secs(2);
+
+/// Between two looks of `load`.
+const LOOK_PERIOD: Duration = Duration::from_millis(100);
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Request {
+    schema: u32,
+    #[serde(flatten)]
+    ask: Ask,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub(crate) enum Ask {
+    /// Load what waits at the broker and in the file queue.
+    Load,
+    /// Unload sales.
+    Unload { selection: UnloadSelection },
+    /// Recount the dictionary.
+    Verify,
+    /// How the link to the broker stands.
+    Link,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    pub(crate) ok: bool,
+    pub(crate) text: String,
+}
+
+/// Where the socket is.
+pub(crate) fn socket(data: &Path) -> PathBuf {
+    data.join("agent.sock")
+}
+
+/// Takes the socket away at a clean stop.
+pub(crate) fn remove(till: &Till) {
+    // Left behind it does no harm: the next agent replaces it.
+    let _ = fs::remove_file(socket(&till.settings.current().paths.data));
+}
+
+/// Listens until the agent stops.
+pub(crate) async fn listen(till: Arc<Till>) {
+    let path = socket(&till.settings.current().paths.data);
+    let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
+    let listener = loop {
+        match bind(&path) {
+            Ok(listener) => break listener,
+            Err(error) => tracing::warn!(%error, socket = %path.display(), "the command line cannot reach this agent"),
+        }
+        tokio::select! {
+            () = till.shutdown.cancelled() => return,
+            () = tokio::time::sleep(backoff.next_wait()) => {}
+        }
+    };
+    let places = Arc::new(Semaphore::new(MAX_REQUESTS));
+    loop {
+        let stream = tokio::select! {
+            () = till.shutdown.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = stream else {
+            tokio::time::sleep(backoff.next_wait()).await;
+            continue;
+        };
+        // Beyond the limit a connection is closed at once, and the command line says so.
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+        let till = Arc::clone(&till);
+        tokio::spawn(async move {
+            let _place = place;
+            if let Err(error) = serve(&till, stream).await {
+                tracing::debug!(%error, "a request of the command line was not served");
+            }
+        });
+    }
+}
+
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    // The lock on the folder is ours, so a socket that lies there is nobody's.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+async fn serve(till: &Arc<Till>, stream: UnixStream) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    let mut read = BufReader::new(read.take(MAX_LINE_BYTES));
+    tokio::time::timeout(HEAR_TIME, read.read_line(&mut line)).await.map_err(io::Error::other)??;
+    let answer = match serde_json::from_str::<Request>(&line) {
+        Ok(request) if request.schema == SCHEMA => tokio::select! {
+            () = till.shutdown.cancelled() => Answer { ok: false, text: "the agent stops".to_owned() },
+            done = tokio::time::timeout(WORK_TIME, work(till, request.ask)) => match done {
+                Ok(Ok(text)) => Answer { ok: true, text },
+                Ok(Err(text)) => Answer { ok: false, text },
+                Err(_) => Answer { ok: false, text: format!("not done within {WORK_TIME:?}") },
+            },
+        },
+        Ok(request) => Answer { ok: false, text: format!("the running agent does not know schema {}", request.schema) },
+        Err(error) => Answer { ok: false, text: format!("the running agent does not understand: {error}") },
+    };
+    let mut text = serde_json::to_string(&answer)?;
+    text.push('\n');
+    write.write_all(text.as_bytes()).await
+}
+
+async fn work(till: &Arc<Till>, ask: Ask) -> Result<String, String> {
+    match ask {
+        Ask::Link => Ok(match &*till.link.borrow() {
+            Link::Connecting => "connecting".to_owned(),
+            Link::Consuming { since } => format!("connected since {since}"),
+            Link::Waiting { reason } => format!("no link: {reason}"),
+        }),
+        Ask::Verify => match load::verify(till).await {
+            None => Err("the dictionary was not recounted; see the log".to_owned()),
+            Some(kinds) if kinds.is_empty() => Ok("the dictionary is as the last load left it".to_owned()),
+            Some(kinds) => Err(format!("changed by somebody else, a snapshot was asked for: {}", kinds.join(", "))),
+        },
+        Ask::Unload { selection } => {
+            let (reply, outcome) = oneshot::channel();
+            let request = UnloadRequest { selection, trigger: Trigger::CommandLine, reply: Some(reply) };
+            till.unloads.try_send(request).map_err(|_| "too many unloadings wait already".to_owned())?;
+            let unloaded = outcome.await.map_err(|_| "the unloading was broken off".to_owned())??;
+            Ok(match unloaded.set_aside {
+                0 => format!("{} receipts unloaded", unloaded.receipts),
+                aside => format!("{} receipts unloaded, {aside} set aside", unloaded.receipts),
+            })
+        }
+        Ask::Load => load_what_waits(till).await,
+    }
+}
+
+async fn load_what_waits(till: &Arc<Till>) -> Result<String, String> {
+    till.loader_poke.notify_one();
+    till.contact_poke.notify_one();
+    let mut link = till.link.subscribe();
+    let consuming = link.wait_for(|link| matches!(link, Link::Consuming { .. }));
+    let linked = tokio::time::timeout(LINK_TIME, consuming).await.is_ok_and(|link| link.is_ok());
+    let mut quiet_since = Instant::now();
+    while quiet_since.elapsed() < QUIET_TIME {
+        let waits = till.blocking(|till| till.queue.depth().is_ok_and(|depth| depth.batches > 0)).await;
+        if *till.working.borrow() || waits.unwrap_or(false) {
+            quiet_since = Instant::now();
+        }
+        tokio::time::sleep(LOOK_PERIOD).await;
+    }
+    let cursor = till.look_now().await.cursor;
+    if linked {
+        Ok(format!("loaded, the till is at revision {cursor}"))
+    } else {
+        Err(format!("no link to the broker; what was in the file queue is loaded, the till is at revision {cursor}"))
+    }
+}
+
+/// Asks the agent that runs on this till folder.
+pub(crate) async fn ask(data: &Path, ask: Ask) -> io::Result<Answer> {
+    let mut stream = UnixStream::connect(socket(data)).await?;
+    let mut line = serde_json::to_string(&Request { schema: SCHEMA, ask })?;
+    line.push('\n');
+    stream.write_all(line.as_bytes()).await?;
+    let mut answer = String::new();
+    let mut read = BufReader::new(stream.take(MAX_LINE_BYTES));
+    tokio::time::timeout(WORK_TIME + HEAR_TIME, read.read_line(&mut answer)).await.map_err(io::Error::other)??;
+    Ok(serde_json::from_str(&answer)?)
+}

@@ -1,0 +1,175 @@
+//! A link to a package, from the broker's message to the file queue (or straight into the dictionary).
+//!
+//! Every way through here ends with a state of the delivery that the server is told.
+
+use crate::decide::{Have, LinkStep, on_link};
+use crate::download::{DownloadError, DownloadLimits, Downloader};
+use crate::load;
+use crate::retry::Backoff;
+use crate::settings::reader::in_url;
+use crate::state::StateError;
+use crate::till::Till;
+use crate::{backup, broker};
+use fs_err as fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tillway_exchangers::package::{self, PackageError, PackageReader};
+use tillway_file_queue::{NewMessage, QueueError};
+use tillway_proto::{DeliveryState, PackageLink};
+
+/// Content type of the messages in the file queue.
+const CONTENT_TYPE: &str = "application/vnd.tillway.package-part";
+
+/// Attribute of a batch: the link it came by, as JSON.
+pub(crate) const LINK_ATTRIBUTE: &str = "link";
+
+/// How often a full file queue is tried again before the link is given back: the loader takes a batch in seconds.
+const MAX_FULL_TRIES: u32 = 10;
+
+/// Why a link did not get into the queue.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IntakeError {
+    #[error("the link `{link}` is no path")]
+    Link { link: String },
+    #[error("download failed")]
+    Download(#[source] DownloadError),
+    #[error("the downloaded package does not read")]
+    Package(#[source] PackageError),
+    #[error("the package goes from revision {from} to {to}, the link says otherwise")]
+    Range { from: u64, to: u64 },
+    #[error("failed to put the package into the file queue")]
+    Queue(#[source] QueueError),
+    #[error("failed to remember what is in the file queue")]
+    State(#[source] StateError),
+    #[error("failed to write the link into the file queue")]
+    Attribute(#[source] serde_json::Error),
+    #[error("the work was broken off")]
+    Aborted(#[source] crate::till::Aborted),
+}
+
+/// Takes a link to its end.
+pub(crate) async fn take(till: &Arc<Till>, link: PackageLink) {
+    let step = till.blocking({
+        let link = link.clone();
+        move |till| on_link(&link, have(till, &link))
+    });
+    let step = step.await.unwrap_or(LinkStep::Fetch);
+    tracing::info!(delivery = %link.delivery, package = link.package.short(), from = %link.from, to = %link.to, ?step, "link");
+    let (state, reason) = match step {
+        LinkStep::Repeat(state) => (state, Some("this link came before".to_owned())),
+        LinkStep::Older => (DeliveryState::Superseded, Some("the till is further already".to_owned())),
+        LinkStep::Gap { have } => (
+            DeliveryState::Rejected,
+            Some(format!("gap: the package starts at revision {}, the till is at {have}", link.from)),
+        ),
+        LinkStep::Fetch => return fetch(till, link).await,
+    };
+    note(till, link, state, reason).await;
+}
+
+fn have(till: &Till, link: &PackageLink) -> Have {
+    let cursor = till.cursor();
+    let waits = till.queue.depth().is_ok_and(|depth| depth.batches > 0);
+    let queued_to = if waits { till.state.queued_to().unwrap_or_default() } else { None };
+    let seen = till.state.delivery(link.delivery).ok().flatten().map(|seen| seen.state);
+    Have { cursor, queued_to, seen }
+}
+
+async fn note(till: &Arc<Till>, link: PackageLink, state: DeliveryState, reason: Option<String>) {
+    let _ = till.blocking(move |till| till.note_delivery(&link, state, reason)).await;
+}
+
+async fn fetch(till: &Arc<Till>, link: PackageLink) {
+    let straight = {
+        let settings = till.settings.current();
+        !settings.load.through_queue || settings.load.script.is_some()
+    };
+    let file = match download(till, &link).await {
+        Ok(file) => file,
+        Err(error) => {
+            till.failed("a package was not taken", &error);
+            return note(till, link, DeliveryState::Rejected, Some(broker::chain(&error))).await;
+        }
+    };
+    note(till, link.clone(), DeliveryState::Downloaded, None).await;
+    if straight {
+        load::straight(till, &link, &file).await;
+        remove(&file);
+        return;
+    }
+    match enqueue(till, &link, &file).await {
+        Ok(()) => {
+            note(till, link, DeliveryState::Queued, None).await;
+            till.loader_poke.notify_one();
+        }
+        Err(error) => {
+            till.failed("a package did not get into the file queue", &error);
+            note(till, link, DeliveryState::Rejected, Some(broker::chain(&error))).await;
+        }
+    }
+    remove(&file);
+}
+
+fn remove(file: &Path) {
+    if let Err(error) = fs::remove_file(file) {
+        tracing::warn!(%error, "failed to remove a download");
+    }
+}
+
+async fn download(till: &Arc<Till>, link: &PackageLink) -> Result<PathBuf, IntakeError> {
+    let settings = till.settings.current();
+    // A link is a path on the package host that the settings name, and leads nowhere else.
+    if !link.link.starts_with('/') || link.link.starts_with("//") || link.link.chars().any(char::is_control) {
+        return Err(IntakeError::Link { link: link.link.clone() });
+    }
+    let url = format!("http://{}:{}{}", in_url(&settings.packages.host), settings.packages.port, link.link);
+    let downloader = Downloader::new(settings.paths.data.join("downloads"), DownloadLimits::default());
+    let downloader = downloader.map_err(IntakeError::Download)?;
+    let file = downloader.fetch(&url, &link.package, link.bytes).await.map_err(IntakeError::Download)?;
+    let (checked, link) = (file.clone(), link.clone());
+    let work = till.blocking(move |till| {
+        let header = package::verify_file(&checked, &link.package).map_err(IntakeError::Package)?;
+        if (header.from, header.to) != (link.from, link.to) {
+            return Err(IntakeError::Range { from: header.from.0, to: header.to.0 });
+        }
+        backup::keep_package(&till.settings.current().backup, &link.package, &checked);
+        Ok(())
+    });
+    work.await.map_err(IntakeError::Aborted)?.inspect_err(|_| remove(&file))?;
+    Ok(file)
+}
+
+async fn enqueue(till: &Arc<Till>, link: &PackageLink, file: &Path) -> Result<(), IntakeError> {
+    let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(15));
+    let mut tries = 0;
+    loop {
+        let (link, file) = (link.clone(), file.to_owned());
+        let put = till.blocking(move |till| put(till, &link, &file)).await.map_err(IntakeError::Aborted)?;
+        tries += 1;
+        match put {
+            Err(IntakeError::Queue(QueueError::Full { .. })) if tries < MAX_FULL_TRIES => {
+                till.loader_poke.notify_one();
+                tokio::time::sleep(backoff.next_wait()).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// One batch a package, visible all at once.
+fn put(till: &Till, link: &PackageLink, file: &Path) -> Result<(), IntakeError> {
+    let reader = PackageReader::open(file, &link.package).map_err(IntakeError::Package)?;
+    let chunk = u32::try_from(till.settings.current().load.chunk_objects).unwrap_or(u32::MAX);
+    let messages = package::messages(reader, chunk).map_err(IntakeError::Package)?;
+    let mut batch = till.queue.begin_batch().map_err(IntakeError::Queue)?;
+    batch.set_attribute(LINK_ATTRIBUTE, serde_json::to_string(link).map_err(IntakeError::Attribute)?);
+    for body in messages {
+        let body = body.map_err(IntakeError::Package)?;
+        batch.put(NewMessage::new(CONTENT_TYPE), &body).map_err(IntakeError::Queue)?;
+    }
+    // Before the batch is seen: a higher mark than there is only makes a link look older until the queue is empty.
+    till.state.note_queued_to(link.to).map_err(IntakeError::State)?;
+    batch.commit().map_err(IntakeError::Queue)?;
+    Ok(())
+}

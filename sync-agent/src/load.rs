@@ -1,0 +1,276 @@
+//! Loading: batches of the file queue, or a package straight from its file, into the dictionary.
+//!
+//! A batch ends in one of these ways, and the server is told which: applied; not needed any more; a gap, so that another
+//! package is needed; rows that differ, so that a snapshot is needed; broken, so that it is set aside. A database that is
+//! locked or a disk that is full is tried again, as often as the queue allows.
+
+use crate::broker::chain;
+use crate::dictionary::DictionaryError;
+use crate::intake::LINK_ATTRIBUTE;
+use crate::retry::Backoff;
+use crate::script;
+use crate::state::StateError;
+use crate::till::{Aborted, Till};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tillway_exchangers::package::{MessageSource, PackageError, PackageReader, PackageSource};
+use tillway_exchangers::till::dictionary::{Applied, ApplyError};
+use tillway_file_queue::{Claim, QueueError};
+use tillway_proto::{DeliveryState, PackageLink, Report};
+
+/// How often the queue is looked at without a poke: another process may have put something back.
+const LOOK_PERIOD: Duration = Duration::from_secs(20);
+
+/// Waits between tries on a busy database or a full disk.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const MAX_WAIT: Duration = Duration::from_mins(1);
+
+/// Tries of a package that is loaded straight, without the queue that would count them.
+const MAX_STRAIGHT_TRIES: u32 = 5;
+
+/// Why a package was not loaded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    #[error("failed to read the package")]
+    Package(#[source] PackageError),
+    #[error("the dictionary did not take the package")]
+    Dictionary(#[source] DictionaryError),
+    #[error("uploadscript did not take the package")]
+    Script(#[source] script::ScriptError),
+    #[error("failed to remember what the script loaded")]
+    State(#[source] StateError),
+    #[error("the load was broken off")]
+    Aborted(#[source] Aborted),
+}
+
+/// What follows from an outcome.
+#[derive(Debug)]
+enum Verdict {
+    /// The package is done with.
+    Done(DeliveryState, Option<String>),
+    /// These kinds have to come whole.
+    NeedSnapshot { kinds: Vec<String>, reason: String },
+    /// It will never load.
+    Broken(String),
+    /// Perhaps later.
+    Later(String),
+}
+
+fn verdict(link: &PackageLink, outcome: Result<Applied, LoadError>) -> Verdict {
+    let error = match outcome {
+        Ok(Applied::Done(loaded)) => {
+            tracing::info!(from = %loaded.from, to = %loaded.to, upserts = loaded.upserts, deletes = loaded.deletes, rows = loaded.rows, "package applied");
+            return Verdict::Done(DeliveryState::Applied, None);
+        }
+        Ok(Applied::Skipped { cursor }) if cursor == link.to => return Verdict::Done(DeliveryState::Applied, None),
+        Ok(Applied::Skipped { cursor }) => {
+            let reason = format!("the till is at revision {cursor} already");
+            return Verdict::Done(DeliveryState::Superseded, Some(reason));
+        }
+        Err(error) => error,
+    };
+    let reason = chain(&error);
+    match error {
+        LoadError::Dictionary(DictionaryError::Apply(ApplyError::Gap { .. })) => {
+            Verdict::Done(DeliveryState::Rejected, Some(format!("gap: {reason}")))
+        }
+        LoadError::Dictionary(DictionaryError::Apply(ApplyError::Diverged { kinds })) => {
+            Verdict::NeedSnapshot { kinds, reason }
+        }
+        LoadError::Dictionary(DictionaryError::Apply(error)) if error.is_corrupt() => {
+            Verdict::NeedSnapshot { kinds: Vec::new(), reason }
+        }
+        LoadError::Dictionary(DictionaryError::Apply(error)) if error.is_temporary() => Verdict::Later(reason),
+        LoadError::Dictionary(DictionaryError::Apply(_)) => Verdict::Broken(reason),
+        LoadError::Package(PackageError::Io { .. })
+        | LoadError::Dictionary(_)
+        | LoadError::Script(_)
+        | LoadError::State(_)
+        | LoadError::Aborted(_) => Verdict::Later(reason),
+        LoadError::Package(_) => Verdict::Broken(reason),
+    }
+}
+
+/// Takes batches as they come until the agent stops. A load that is under way is finished.
+pub(crate) async fn run(till: Arc<Till>) {
+    let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
+    loop {
+        let wait = match drain(&till).await {
+            Ok(true) => {
+                backoff.reset();
+                LOOK_PERIOD
+            }
+            Ok(false) => backoff.next_wait(),
+            Err(error) => {
+                till.failed("the file queue does not work", &error);
+                backoff.next_wait()
+            }
+        };
+        tokio::select! {
+            () = till.shutdown.cancelled() => return,
+            () = till.loader_poke.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Loads until the queue is empty; `false` where something has to be tried later.
+async fn drain(till: &Arc<Till>) -> Result<bool, QueueError> {
+    while !till.shutdown.is_cancelled() {
+        let _exchange = till.exchange.take().await;
+        match till.blocking(|till| next(till)).await {
+            Ok(Ok(Step::Loaded)) => {}
+            Ok(Ok(Step::Empty)) => return Ok(true),
+            Ok(Ok(Step::Later)) => return Ok(false),
+            Ok(Err(error)) => return Err(error),
+            Err(error) => {
+                till.failed("a load was broken off", &error);
+                return Ok(false);
+            }
+        }
+        till.contact_poke.notify_one();
+    }
+    Ok(true)
+}
+
+enum Step {
+    Loaded,
+    Empty,
+    Later,
+}
+
+fn next(till: &Till) -> Result<Step, QueueError> {
+    let Some(claim) = till.queue.next()? else { return Ok(Step::Empty) };
+    let link = claim.attributes().get(LINK_ATTRIBUTE).map(|text| serde_json::from_str::<PackageLink>(text));
+    let Some(Ok(link)) = link else {
+        till.errors.add();
+        claim.set_aside("its attribute `link` does not read: no batch of a package")?;
+        return Ok(Step::Loaded);
+    };
+    let verdict = verdict(&link, apply_claim(till, &claim));
+    match &verdict {
+        Verdict::Done(..) => claim.ack()?,
+        Verdict::NeedSnapshot { reason, .. } | Verdict::Broken(reason) => claim.set_aside(reason)?,
+        Verdict::Later(reason) => {
+            let last = claim.tries() >= till.queue.limits().max_tries;
+            claim.release(reason)?;
+            if !last {
+                return Ok(Step::Later);
+            }
+        }
+    }
+    tell(till, &link, verdict);
+    Ok(Step::Loaded)
+}
+
+fn apply_claim(till: &Till, claim: &Claim) -> Result<Applied, LoadError> {
+    let bodies = claim.messages().map(|message| message.map(|message| message.body).map_err(io::Error::other));
+    apply(till, MessageSource::open(bodies))
+}
+
+fn apply(till: &Till, source: Result<impl PackageSource, PackageError>) -> Result<Applied, LoadError> {
+    let mut source = source.map_err(LoadError::Package)?;
+    till.dictionary.apply(&mut source).map_err(LoadError::Dictionary)
+}
+
+/// Says how a package ended.
+fn tell(till: &Till, link: &PackageLink, verdict: Verdict) {
+    match verdict {
+        Verdict::Done(state, reason) => till.note_delivery(link, state, reason),
+        Verdict::NeedSnapshot { kinds, reason } => {
+            tracing::error!(
+                package = link.package.short(),
+                ?kinds,
+                reason,
+                "the till's rows differ: a snapshot is asked for"
+            );
+            till.errors.add();
+            till.note_delivery(link, DeliveryState::Rejected, Some(reason.clone()));
+            till.reports.put(Report::NeedSnapshot { kinds, reason, till_state: till.look() });
+        }
+        Verdict::Broken(reason) | Verdict::Later(reason) => {
+            tracing::error!(package = link.package.short(), reason, "a package was not loaded");
+            till.errors.add();
+            till.note_delivery(link, DeliveryState::Rejected, Some(reason));
+        }
+    }
+}
+
+/// Loads a package from its file, without the queue, through `uploadscript` where there is one.
+pub(crate) async fn straight(till: &Arc<Till>, link: &PackageLink, file: &Path) {
+    let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
+    let mut tries = 0;
+    let verdict = loop {
+        let exchange = till.exchange.take().await;
+        let outcome = straight_once(till, link, file).await;
+        drop(exchange);
+        tries += 1;
+        match verdict(link, outcome) {
+            Verdict::Later(reason) if tries < MAX_STRAIGHT_TRIES => {
+                tracing::warn!(reason, tries, "a load is tried again");
+            }
+            verdict => break verdict,
+        }
+        tokio::time::sleep(backoff.next_wait()).await;
+    };
+    let link = link.clone();
+    let _ = till.blocking(move |till| tell(till, &link, verdict)).await;
+    till.contact_poke.notify_one();
+}
+
+async fn straight_once(till: &Arc<Till>, link: &PackageLink, file: &Path) -> Result<Applied, LoadError> {
+    if let Some(program) = till.settings.current().load.script.clone() {
+        script::run(&program, &[file.as_os_str()], script::SCRIPT_TIME, &till.shutdown)
+            .await
+            .map_err(LoadError::Script)?;
+        till.state.note_script_cursor(link.to).map_err(LoadError::State)?;
+        return Ok(Applied::Skipped { cursor: link.to });
+    }
+    let (link, file) = (link.clone(), file.to_owned());
+    till.blocking(move |till| apply(till, PackageReader::open(&file, &link.package)))
+        .await
+        .map_err(LoadError::Aborted)?
+}
+
+/// Recounts the whole dictionary, at the start and when asked, and asks for what differs.
+pub(crate) async fn verify_when_asked(till: Arc<Till>) {
+    loop {
+        verify(&till).await;
+        tokio::select! {
+            () = till.shutdown.cancelled() => return,
+            () = till.verify_poke.notified() => {}
+        }
+    }
+}
+
+/// Recounts the whole dictionary; the names of the kinds that differ.
+pub(crate) async fn verify(till: &Arc<Till>) -> Option<Vec<String>> {
+    let counted = {
+        let _exchange = till.exchange.take().await;
+        till.blocking(|till| till.dictionary.verify()).await
+    };
+    match counted {
+        Ok(Ok(kinds)) => {
+            if kinds.is_empty() {
+                tracing::info!("the dictionary was recounted and is as the last load left it");
+            } else {
+                tracing::error!(?kinds, "rows were changed by somebody else: a snapshot is asked for");
+                till.errors.add();
+                let reason = format!("a recount found other rows than the last load left: {}", kinds.join(", "));
+                let till_state = till.look_now().await;
+                till.reports.put(Report::NeedSnapshot { kinds: kinds.clone(), reason, till_state });
+            }
+            Some(kinds)
+        }
+        Ok(Err(error)) => {
+            till.failed("the dictionary was not recounted", &error);
+            None
+        }
+        Err(error) => {
+            till.failed("the dictionary was not recounted", &error);
+            None
+        }
+    }
+}

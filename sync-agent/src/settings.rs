@@ -1,0 +1,276 @@
+//! The agent's settings: `cash.ini` and `logging.conf` beside it (formats/agent-settings).
+//!
+//! [`Settings::read`] checks the whole file and tells every fault with its line. Text becomes types here; nothing
+//! behind this module sees a key. What the server pushes goes through [`LiveSettings::take`].
+//!
+//! Keys of our own, all optional: `dept.broker.user` (the till's id), `dept.broker.passwordfile` (`broker.password`
+//! beside `cash.ini`), `dept.broker.vhost` (`/`), `cash.token`, `datafolder`, `dictionariesdb`, `documentsdb`,
+//! `backupfolder`, `unloadperiod`, `contactperiod`.
+
+pub mod fault;
+pub mod ini;
+mod layout;
+mod logging_conf;
+mod pushed;
+pub(crate) mod reader;
+
+pub use fault::{Fault, Faults, SettingsError};
+pub use layout::Layout;
+pub use pushed::{LiveSettings, SERVER_OWNED};
+
+use fs_err as fs;
+use ini::Ini;
+use reader::Reader;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tillway_proto::process::LogSettings;
+use tillway_proto::{ShopId, TillId};
+
+/// The one section that counts.
+pub(crate) const SECTION: &str = "Properties";
+
+/// Used where `brokerconnectionheartbeat` is 0. "Never" in the original means that a half-open link is not noticed
+/// until somebody restarts the till; nobody wants that.
+pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// Longest heartbeat that AMQP can express is 65535 s; beyond an hour it is a typing error.
+const MAX_HEARTBEAT_SECS: u64 = 3600;
+
+/// Most objects in one message of the file queue: a message is held in memory whole.
+const MAX_CHUNK_OBJECTS: u64 = 1_000_000;
+
+/// Most archives: more would make every look at the folder slow.
+const MAX_BACKUP_FILES: u64 = 10_000;
+
+/// Ten years.
+const MAX_BACKUP_DAYS: u64 = 3650;
+
+/// A day: the longest period that still is one.
+const MAX_PERIOD_SECS: u64 = 86_400;
+
+/// A safety net behind the notice of a shift's close; also what brings sales of an open shift up.
+const DEFAULT_UNLOAD_PERIOD_SECS: u64 = 3600;
+
+/// How often a till says that it is alive. Ten thousand tills are 170 reports a second then.
+const DEFAULT_CONTACT_PERIOD_SECS: u64 = 60;
+
+/// On a till, or on a shop's server as the client of the centre.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// On a till.
+    Cash,
+    /// On a shop's server.
+    Server,
+}
+
+/// All settings, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `mode`
+    pub mode: Mode,
+    /// `cash.code`
+    pub till: TillId,
+    /// `storeid`; empty until the server has told it.
+    pub shop: Option<ShopId>,
+    /// `cash.token`, for REST and the sales-loader.
+    pub token: Option<String>,
+    /// `protocolversion`
+    pub protocol_version: u64,
+    /// `isdebugdictstatussend`: report every step of a load, not only its end.
+    pub report_load_steps: bool,
+    /// `isdebugsalestatussend`: report unloadings.
+    pub report_unloads: bool,
+    /// `contactperiod`
+    pub contact_period: Duration,
+    /// The broker.
+    pub broker: BrokerSettings,
+    /// Where packages are downloaded.
+    pub packages: PackageSettings,
+    /// How they are loaded.
+    pub load: LoadSettings,
+    /// How sales go up.
+    pub sales: SalesSettings,
+    /// What is kept of what was exchanged.
+    pub backup: BackupSettings,
+    /// Files and folders.
+    pub paths: Paths,
+    /// `logging.conf`
+    pub log: LogSettings,
+}
+
+/// The broker of the cash server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerSettings {
+    /// `dept.broker.ip`
+    pub host: String,
+    /// `dept.broker.port`
+    pub port: u16,
+    /// `dept.broker.user`
+    pub user: String,
+    /// `dept.broker.passwordfile`: its first line is the password.
+    pub password_file: PathBuf,
+    /// `dept.broker.vhost`
+    pub vhost: String,
+    /// `brokerconnectionheartbeat`; 0 counts as [`DEFAULT_HEARTBEAT`].
+    pub heartbeat: Duration,
+}
+
+/// Where packages are downloaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageSettings {
+    /// `dicturlhostcs`; the broker's host until the server has told it.
+    pub host: String,
+    /// `dicturlportcs`
+    pub port: u16,
+}
+
+/// How packages are loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadSettings {
+    /// `usequeueinupload`
+    pub through_queue: bool,
+    /// `filequeueroot`
+    pub queue_root: PathBuf,
+    /// `queuechunksize`
+    pub chunk_objects: u64,
+    /// `uploadscript`: runs in place of the built-in loader.
+    pub script: Option<PathBuf>,
+}
+
+/// How sales go up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SalesSettings {
+    /// `grpchostcs`; the broker's host until the server has told it.
+    pub host: String,
+    /// `grpcportcs`
+    pub port: u16,
+    /// `grpccacertpath`: TLS, and this is who signs.
+    pub root_certificate: Option<PathBuf>,
+    /// `unloadsalesrequestthroughcs`: at shift close tell the server, which then asks.
+    pub through_server: bool,
+    /// `httphostcs`, for `cashserverrestport`; the broker's host until the server has told it.
+    pub rest_host: String,
+    /// `cashserverrestport`
+    pub rest_port: u16,
+    /// `unloadscript`: runs in place of the built-in unloader.
+    pub script: Option<PathBuf>,
+    /// `unloadperiod`; none: at shift close and on request only.
+    pub period: Option<Duration>,
+}
+
+/// What is kept of what was exchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupSettings {
+    /// `backupfolder`
+    pub folder: PathBuf,
+    /// `maxcountbackupfiles`; 0 keeps none.
+    pub max_files: usize,
+    /// `actualcountdaysforbackupfiles`
+    pub max_days: u64,
+}
+
+/// Files and folders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// `datafolder`: the agent's own state, locks, downloads.
+    pub data: PathBuf,
+    /// `dictionariesdb`
+    pub dictionaries: PathBuf,
+    /// `documentsdb`
+    pub documents: PathBuf,
+    /// `errorsFilePath`
+    pub errors_file: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Reads and checks `cash.ini` at `path`, and `logging.conf` beside it.
+    pub fn read(path: &Path, layout: &Layout) -> Result<Self, SettingsError> {
+        let bytes = fs::read(path).map_err(|source| SettingsError::File { action: "read", source })?;
+        Self::parse(&bytes, path, layout)
+    }
+
+    pub(crate) fn parse(bytes: &[u8], path: &Path, layout: &Layout) -> Result<Self, SettingsError> {
+        let ini = Ini::parse(bytes);
+        let mut read = Reader::new(&ini);
+        let mode = read.mode();
+        let log_file = layout.log_file(mode);
+        let till = read.till();
+        // All parts are read, whatever is missing, so that every fault is told.
+        let host = read.required_host("dept.broker.ip").unwrap_or_default();
+        let shop = read.optional("storeid", "an id `_shop_<code>_<8 hex>`", |text| text.parse().ok());
+        let token = read.text("cash.token");
+        let protocol_version = read.number("protocolversion", 3..=5, 5);
+        let report_load_steps = read.flag("isdebugdictstatussend", true);
+        let report_unloads = read.flag("isdebugsalestatussend", true);
+        let contact_period = read.seconds("contactperiod", 1..=MAX_PERIOD_SECS, DEFAULT_CONTACT_PERIOD_SECS);
+        let user = read.text("dept.broker.user").or_else(|| till.as_ref().map(TillId::to_string));
+        let broker = BrokerSettings {
+            host: host.clone(),
+            port: read.port("dept.broker.port", 5672),
+            user: user.unwrap_or_default(),
+            password_file: read.path("dept.broker.passwordfile").unwrap_or_else(|| Layout::password_file(path)),
+            vhost: read.text("dept.broker.vhost").unwrap_or_else(|| "/".to_owned()),
+            heartbeat: match read.number("brokerconnectionheartbeat", 0..=MAX_HEARTBEAT_SECS, 0) {
+                0 => DEFAULT_HEARTBEAT,
+                seconds => Duration::from_secs(seconds),
+            },
+        };
+        let packages = PackageSettings {
+            host: read.host("dicturlhostcs").unwrap_or_else(|| host.clone()),
+            port: read.port("dicturlportcs", 80),
+        };
+        let load = LoadSettings {
+            through_queue: read.flag("usequeueinupload", true),
+            queue_root: read.path("filequeueroot").unwrap_or_else(|| layout.queues(mode)),
+            chunk_objects: read.number("queuechunksize", 1..=MAX_CHUNK_OBJECTS, 25_000),
+            script: read.path("uploadscript"),
+        };
+        let sales = SalesSettings {
+            host: read.host("grpchostcs").unwrap_or_else(|| host.clone()),
+            port: read.port("grpcportcs", 10_001),
+            root_certificate: read.path("grpccacertpath"),
+            through_server: read.flag("unloadsalesrequestthroughcs", true),
+            rest_host: read.host("httphostcs").unwrap_or(host),
+            rest_port: read.port("cashserverrestport", 8080),
+            script: read.path("unloadscript"),
+            period: Some(read.seconds("unloadperiod", 0..=MAX_PERIOD_SECS, DEFAULT_UNLOAD_PERIOD_SECS))
+                .filter(|period| !period.is_zero()),
+        };
+        let backup = BackupSettings {
+            folder: read.path("backupfolder").unwrap_or_else(|| layout.backup(mode)),
+            max_files: usize::try_from(read.number("maxcountbackupfiles", 0..=MAX_BACKUP_FILES, 30)).unwrap_or(0),
+            max_days: read.number("actualcountdaysforbackupfiles", 0..=MAX_BACKUP_DAYS, 30),
+        };
+        let paths = Paths {
+            data: read.path("datafolder").unwrap_or_else(|| layout.data(mode)),
+            dictionaries: read.path("dictionariesdb").unwrap_or_else(|| layout.database(mode, "dictionaries.db")),
+            documents: read.path("documentsdb").unwrap_or_else(|| layout.database(mode, "documents.db")),
+            errors_file: read.path("errorsFilePath"),
+        };
+        let faults = read.faults();
+        let (Some(till), true) = (till, faults.is_empty()) else {
+            return Err(SettingsError::Wrong { path: path.to_owned(), faults: Faults(faults) });
+        };
+        let log = logging_conf::read(&path.with_file_name("logging.conf"), log_file)?;
+        Ok(Self {
+            mode,
+            till,
+            shop,
+            token,
+            protocol_version,
+            report_load_steps,
+            report_unloads,
+            contact_period,
+            broker,
+            packages,
+            load,
+            sales,
+            backup,
+            paths,
+            log,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

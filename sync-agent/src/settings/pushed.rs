@@ -1,0 +1,171 @@
+//! Settings while the agent runs: what the server pushes is checked, written to the file, and followed by every task.
+
+use super::fault::SettingsError;
+use super::ini::Ini;
+use super::{Layout, SECTION, Settings};
+use fs_err as fs;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tillway_file_queue::durable;
+use tokio::sync::watch;
+
+/// Keys that the server owns. Everything else in a command is left alone: a server must not be able to choose, say,
+/// a program that the till runs.
+pub const SERVER_OWNED: [&str; 9] = [
+    "dicturlhostcs",
+    "dicturlportcs",
+    "grpchostcs",
+    "grpcportcs",
+    "cashserverrestport",
+    "httphostcs",
+    "protocolversion",
+    "storeid",
+    "unloadsalesrequestthroughcs",
+];
+
+/// The settings in force. Cheap to clone; all clones see a change.
+#[derive(Debug, Clone)]
+pub struct LiveSettings {
+    path: PathBuf,
+    layout: Layout,
+    now: watch::Sender<Arc<Settings>>,
+    /// One rewrite at a time.
+    writing: Arc<Mutex<()>>,
+}
+
+impl LiveSettings {
+    /// Reads the file.
+    pub fn read(path: &Path, layout: Layout) -> Result<Self, SettingsError> {
+        let settings = Settings::read(path, &layout)?;
+        let now = watch::Sender::new(Arc::new(settings));
+        Ok(Self { path: path.to_owned(), layout, now, writing: Arc::default() })
+    }
+
+    /// As they are at this moment.
+    pub fn current(&self) -> Arc<Settings> {
+        Arc::clone(&self.now.borrow())
+    }
+
+    /// For a task that follows changes.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Settings>> {
+        self.now.subscribe()
+    }
+
+    /// Takes what the server pushed with a command and tells which keys changed. Blocks on the disk.
+    ///
+    /// Keys that are not [`SERVER_OWNED`] are ignored, and so is `grpchostcs` where `grpccacertpath` is set. All or
+    /// nothing: one wrong value leaves file and settings as they were. The file is rewritten only where a value is
+    /// another one, starting from what stands in it now, so what a person edited meanwhile stays.
+    pub fn take(&self, pushed: &BTreeMap<String, String>) -> Result<Vec<String>, SettingsError> {
+        let owned: Vec<_> = pushed
+            .iter()
+            .filter(|(key, value)| !value.is_empty() && SERVER_OWNED.iter().any(|own| own.eq_ignore_ascii_case(key)))
+            .collect();
+        if owned.is_empty() {
+            return Ok(Vec::new());
+        }
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = |action, source| SettingsError::File { action, source };
+        // A link stays a link: the file behind it is the one to replace.
+        let path = fs::canonicalize(&self.path).map_err(|source| file("read", source))?;
+        let before = fs::read(&path).map_err(|source| file("read", source))?;
+        let mut ini = Ini::parse(&before);
+        let by_hand = self.current().sales.root_certificate.is_some();
+        let mut changed = Vec::new();
+        for (key, value) in owned {
+            let key = key.to_ascii_lowercase();
+            let present = ini.find(SECTION, &key).and_then(|entry| entry.value.map(str::to_owned));
+            let same = present.is_some_and(|present| present.eq_ignore_ascii_case(value));
+            if same || (by_hand && key == "grpchostcs") {
+                continue;
+            }
+            ini.set(SECTION, &key, value).map_err(|error| SettingsError::Pushed {
+                key: error.key,
+                value: error.value,
+                allowed: "one line without blanks around it".to_owned(),
+            })?;
+            changed.push(key);
+        }
+        if changed.is_empty() {
+            return Ok(changed);
+        }
+        let bytes = ini.to_bytes();
+        let settings = Settings::parse(&bytes, &self.path, &self.layout).map_err(|error| blame(error, &changed))?;
+        durable::write_atomic(&path, &bytes).map_err(|source| file("rewrite", source))?;
+        self.now.send_replace(Arc::new(settings));
+        Ok(changed)
+    }
+}
+
+/// Names the server as the source of a fault where it is one.
+fn blame(error: SettingsError, changed: &[String]) -> SettingsError {
+    if let SettingsError::Wrong { faults, .. } = &error
+        && let Some(fault) =
+            faults.0.iter().find(|fault| changed.iter().any(|key| key.eq_ignore_ascii_case(&fault.key)))
+    {
+        let fault = fault.clone();
+        return SettingsError::Pushed { key: fault.key, value: fault.value, allowed: fault.allowed };
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    const FILE: &str =
+        "; by hand\n[Properties]\ncash.code=_cash_1_00ab34ef\ndept.broker.ip=10.0.0.1\nGrpcHostCS = old\nmine=1\n";
+
+    fn live(text: &str) -> (tempfile::TempDir, LiveSettings) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cash.ini");
+        fs::write(&path, text).unwrap();
+        let live = LiveSettings::read(&path, Layout::under(folder.path())).unwrap();
+        (folder, live)
+    }
+
+    fn push(live: &LiveSettings, pairs: &[(&str, &str)]) -> Result<Vec<String>, SettingsError> {
+        live.take(&pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn a_pushed_value_is_written_in_its_line_and_followed() {
+        let (folder, live) = live(FILE);
+        let path = folder.path().join("cash.ini");
+        fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let follower = live.subscribe();
+        assert_eq!(push(&live, &[("grpchostcs", "10.0.0.2"), ("uploadscript", "/bin/evil")]).unwrap(), ["grpchostcs"]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), FILE.replace("GrpcHostCS = old", "GrpcHostCS = 10.0.0.2"));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(follower.has_changed().unwrap());
+        assert_eq!(live.current().sales.host, "10.0.0.2");
+    }
+
+    #[test]
+    fn the_same_values_do_not_touch_the_file() {
+        use std::os::unix::fs::MetadataExt as _;
+        let (folder, live) = live(FILE);
+        let inode = || fs::metadata(folder.path().join("cash.ini")).unwrap().ino();
+        let before = inode();
+        assert!(push(&live, &[("grpchostcs", "old")]).unwrap().is_empty());
+        assert_eq!(inode(), before);
+    }
+
+    #[test]
+    fn a_wrong_pushed_value_changes_nothing_and_is_named() {
+        let (folder, live) = live(FILE);
+        let error = push(&live, &[("grpcportcs", "many"), ("grpchostcs", "10.0.0.2")]).unwrap_err().to_string();
+        assert!(error.contains("grpcportcs") && error.contains("many"), "{error}");
+        assert_eq!(fs::read_to_string(folder.path().join("cash.ini")).unwrap(), FILE);
+        assert!(push(&live, &[("grpchostcs", "a\nuploadscript=/bin/evil")]).is_err());
+    }
+
+    #[test]
+    fn with_a_root_certificate_the_sales_host_is_changed_by_hand_only() {
+        let (_folder, live) = live(&format!("{FILE}grpccacertpath=/etc/ca.pem\n"));
+        assert!(push(&live, &[("grpchostcs", "10.0.0.2")]).unwrap().is_empty());
+        assert_eq!(live.current().sales.host, "old");
+    }
+}

@@ -1,0 +1,456 @@
+//! What the agent must remember: `sync.db` in its data folder. All SQL of this crate stands here.
+//!
+//! - which documents the server acknowledged: everything up to the *low water*, and a set of ids above it. A document
+//!   that finishes late (its id below others that were sent) is not skipped that way;
+//! - documents that the server set aside, with its reason;
+//! - shifts whose closing record the server has, the same way;
+//! - the newest document sent, by which another `documents.db` in place of the known one is noticed;
+//! - deliveries seen, with the state they reached, so that a message that comes twice is answered and not worked twice;
+//! - a few moments for people: last contact, last sale sent.
+//!
+//! All of it can be lost without harm: the server states what it has when a stream of sales opens, and the till's
+//! cursor stands in `dictionaries.db`. A file that SQLite cannot read is therefore set aside and made anew. The
+//! instance, which must not change with it, stands in a file of its own ([`instance`]).
+
+use crate::decide::{Mark, Progress};
+use fs_err as fs;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite_migration::{M, Migrations};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tillway_file_queue::durable;
+use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision};
+use uuid::Uuid;
+
+/// Deliveries remembered: a duplicate is at most a few behind.
+const MAX_DELIVERIES: i64 = 200;
+
+/// Documents remembered as set aside by the server. The server keeps them all.
+const MAX_REFUSED: i64 = 10_000;
+
+/// How long a command line waits for the daemon's write and the other way round.
+const BUSY_TIME: Duration = Duration::from_secs(10);
+
+/// Why the state is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// SQLite refuses.
+    #[error("failed to {action} the agent's state {}", path.display())]
+    Database {
+        /// What was being done.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// Its schema is newer, or cannot be brought up to date.
+    #[error(
+        "the agent's state {} cannot be opened by this version; if a newer agent wrote it, install that one again",
+        path.display()
+    )]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite_migration::Error,
+    },
+    /// A file beside it.
+    #[error("failed to keep the agent's state")]
+    File(#[source] io::Error),
+}
+
+/// A delivery that was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenDelivery {
+    /// Which one.
+    pub delivery: DeliveryId,
+    /// Its package.
+    pub package: String,
+    /// The last state it reached here.
+    pub state: DeliveryState,
+    /// Why, where it was rejected.
+    pub reason: Option<String>,
+    /// When.
+    pub at: String,
+}
+
+/// The open state. Cheap to clone; calls block on the disk.
+#[derive(Debug, Clone)]
+pub struct State {
+    connection: Arc<Mutex<Connection>>,
+    path: PathBuf,
+}
+
+fn migrations() -> Migrations<'static> {
+    Migrations::new(vec![M::up(
+        "CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+         CREATE TABLE sent (document INTEGER PRIMARY KEY) STRICT;
+         CREATE TABLE refused (document INTEGER PRIMARY KEY, reason TEXT NOT NULL, at TEXT NOT NULL) STRICT;
+         CREATE TABLE closed_shift (workshift INTEGER PRIMARY KEY) STRICT;
+         CREATE TABLE delivery (
+             number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, package TEXT NOT NULL, state TEXT NOT NULL,
+             reason TEXT, at TEXT NOT NULL) STRICT;",
+    )])
+}
+
+impl State {
+    /// Opens `sync.db` in the data folder, makes it where there is none, and brings its schema up to date.
+    pub fn open(data: &Path) -> Result<Self, StateError> {
+        fs::create_dir_all(data).map_err(StateError::File)?;
+        let path = data.join("sync.db");
+        match Self::open_file(&path) {
+            Err(StateError::Database { source, .. }) if is_damage(&source) => {
+                let aside = data.join(format!("sync.db.damaged-{}", Timestamp::now().as_second()));
+                tracing::error!(error = %source, aside = %aside.display(), "the agent's state is damaged: set aside and begun anew");
+                durable::rename(&path, &aside).map_err(StateError::File)?;
+                for rest in ["sync.db-wal", "sync.db-shm"] {
+                    let _ = fs::remove_file(data.join(rest));
+                }
+                Self::open_file(&path)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_file(path: &Path) -> Result<Self, StateError> {
+        let failed = |source| StateError::Database { action: "open", path: path.to_owned(), source };
+        let mut connection = Connection::open(path).map_err(failed)?;
+        connection.busy_timeout(BUSY_TIME).map_err(failed)?;
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+        connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+        migrations().to_latest(&mut connection).map_err(|source| match source {
+            rusqlite_migration::Error::RusqliteError { err, .. } => failed(err),
+            source => StateError::Schema { path: path.to_owned(), source },
+        })?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.to_owned() })
+    }
+
+    fn change<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StateError> {
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|transaction| {
+                let done = work(&transaction)?;
+                transaction.commit()?;
+                Ok(done)
+            })
+            .map_err(|source| StateError::Database { action, path: self.path.clone(), source })
+    }
+
+    fn look<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StateError> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&connection).map_err(|source| StateError::Database { action: "read", path: self.path.clone(), source })
+    }
+
+    /// Which documents the server has.
+    pub fn progress(&self) -> Result<Progress, StateError> {
+        self.look(|db| {
+            let mut sent = db.prepare_cached("SELECT document FROM sent")?;
+            let sent = sent.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+            let low_water = fact(db, "low water")?.and_then(|text| text.parse().ok()).unwrap_or(0);
+            Ok(Progress { low_water, sent })
+        })
+    }
+
+    /// These documents are done with: the server has them durably, or they were set aside, there or here, and why.
+    /// `mark` is the newest of them, `last` the end of the last receipt.
+    pub fn note_sent(
+        &self,
+        documents: &[i64],
+        refused: &[(i64, String)],
+        mark: Option<Mark>,
+        last: Option<DateTime>,
+    ) -> Result<(), StateError> {
+        self.change("write", |db| {
+            let mut insert = db.prepare_cached("INSERT OR IGNORE INTO sent (document) VALUES (?1)")?;
+            let mut well = db.prepare_cached("DELETE FROM refused WHERE document = ?1")?;
+            for document in documents {
+                insert.execute([document])?;
+                well.execute([document])?;
+            }
+            let mut insert =
+                db.prepare_cached("INSERT OR REPLACE INTO refused (document, reason, at) VALUES (?1, ?2, ?3)")?;
+            for (document, reason) in refused {
+                insert.execute(params![document, reason, now()])?;
+            }
+            if !refused.is_empty() {
+                db.execute(
+                    "DELETE FROM refused WHERE document NOT IN (SELECT document FROM refused ORDER BY at DESC LIMIT ?1)",
+                    [MAX_REFUSED],
+                )?;
+            }
+            let known = fact(db, "mark")?.and_then(|text| parse_mark(&text));
+            if let Some(mark) = mark.filter(|mark| known.is_none_or(|known| known.document < mark.document)) {
+                set_fact(db, "mark", &format!("{} {}", mark.document, mark.uuid))?;
+            }
+            if let Some(last) = last {
+                let newer = fact(db, "last sent")?.is_none_or(|before| before < last.to_string());
+                if newer {
+                    set_fact(db, "last sent", &last.to_string())?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Every document up to this id is either sent or never will be: the set below is not needed any more.
+    pub fn raise_low_water(&self, to: i64) -> Result<(), StateError> {
+        self.change("write", |db| {
+            db.execute("DELETE FROM sent WHERE document <= ?1", [to])?;
+            set_fact(db, "low water", &to.to_string())
+        })
+    }
+
+    /// The newest document that was sent.
+    pub fn mark(&self) -> Result<Option<Mark>, StateError> {
+        Ok(self.look(|db| fact(db, "mark"))?.and_then(|text| parse_mark(&text)))
+    }
+
+    /// Another `documents.db` stands in the place of the one that was known: nothing of it counts as sent.
+    pub fn forget_sent(&self) -> Result<(), StateError> {
+        self.change("write", |db| {
+            db.execute("DELETE FROM sent", [])?;
+            db.execute("DELETE FROM closed_shift", [])?;
+            db.execute("DELETE FROM fact WHERE name IN ('mark', 'low water', 'shift low water')", []).map(drop)
+        })
+    }
+
+    /// Of shifts up to which row id (`workshiftid`) the server has all closing records, and of which ones above it.
+    pub fn closed_shifts(&self) -> Result<Progress, StateError> {
+        self.look(|db| {
+            let mut sent = db.prepare_cached("SELECT workshift FROM closed_shift")?;
+            let sent = sent.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+            let low_water = fact(db, "shift low water")?.and_then(|text| text.parse().ok()).unwrap_or(0);
+            Ok(Progress { low_water, sent })
+        })
+    }
+
+    /// The server has the closing records of these shifts (`workshiftid`); all up to `low_water` are done with.
+    pub fn note_closed(&self, shifts: &[i64], low_water: i64) -> Result<(), StateError> {
+        self.change("write", |db| {
+            let mut insert = db.prepare_cached("INSERT OR IGNORE INTO closed_shift (workshift) VALUES (?1)")?;
+            for shift in shifts {
+                insert.execute([shift])?;
+            }
+            db.execute("DELETE FROM closed_shift WHERE workshift <= ?1", [low_water])?;
+            set_fact(db, "shift low water", &low_water.to_string())
+        })
+    }
+
+    /// Documents that the server set aside, newest first.
+    pub fn refused(&self) -> Result<Vec<(i64, String)>, StateError> {
+        self.look(|db| {
+            let mut read = db.prepare_cached("SELECT document, reason FROM refused ORDER BY at DESC, document DESC")?;
+            read.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+    }
+
+    /// How many documents the server set aside.
+    pub fn refused_count(&self) -> Result<u64, StateError> {
+        let count: i64 = self.look(|db| db.query_row("SELECT count(*) FROM refused", [], |row| row.get(0)))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// End of the last receipt that the server acknowledged.
+    pub fn last_sent(&self) -> Result<Option<DateTime>, StateError> {
+        Ok(self.look(|db| fact(db, "last sent"))?.and_then(|text| text.parse().ok()))
+    }
+
+    /// A delivery reached a state.
+    pub fn note_delivery(
+        &self,
+        delivery: DeliveryId,
+        package: &PackageName,
+        state: DeliveryState,
+        reason: Option<&str>,
+    ) -> Result<(), StateError> {
+        self.change("write", |db| {
+            db.execute(
+                "INSERT INTO delivery (id, package, state, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason, at = excluded.at",
+                params![delivery.to_string(), package.as_str(), state.as_str(), reason, now()],
+            )?;
+            db.execute(
+                "DELETE FROM delivery WHERE number <= (SELECT max(number) FROM delivery) - ?1",
+                [MAX_DELIVERIES],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// What became of a delivery, where it was seen.
+    pub fn delivery(&self, delivery: DeliveryId) -> Result<Option<SeenDelivery>, StateError> {
+        self.look(|db| {
+            db.prepare_cached("SELECT id, package, state, reason, at FROM delivery WHERE id = ?1")?
+                .query_row([delivery.to_string()], seen)
+                .optional()
+        })
+    }
+
+    /// The newest deliveries, newest first.
+    pub fn deliveries(&self, most: u32) -> Result<Vec<SeenDelivery>, StateError> {
+        self.look(|db| {
+            let sql = "SELECT id, package, state, reason, at FROM delivery ORDER BY number DESC LIMIT ?1";
+            db.prepare_cached(sql)?.query_map([most], seen)?.collect()
+        })
+    }
+
+    /// A batch that ends at this revision is about to be put into the file queue.
+    pub fn note_queued_to(&self, to: Revision) -> Result<(), StateError> {
+        self.change("write", |db| set_fact(db, "queued to", &to.to_string()))
+    }
+
+    /// The revision at which the last batch put into the file queue ends; means something while one waits there.
+    pub fn queued_to(&self) -> Result<Option<Revision>, StateError> {
+        Ok(self.look(|db| fact(db, "queued to"))?.and_then(|text| text.parse().ok()).map(Revision))
+    }
+
+    /// `uploadscript` took everything up to this revision.
+    pub fn note_script_cursor(&self, to: Revision) -> Result<(), StateError> {
+        self.change("write", |db| set_fact(db, "script cursor", &to.to_string()))
+    }
+
+    /// The revision up to which `uploadscript` took everything.
+    pub fn script_cursor(&self) -> Result<Revision, StateError> {
+        Ok(self
+            .look(|db| fact(db, "script cursor"))?
+            .and_then(|text| text.parse().ok())
+            .map_or(Revision::ZERO, Revision))
+    }
+
+    /// The server's broker confirmed a word of ours just now.
+    pub fn note_contact(&self) -> Result<(), StateError> {
+        self.change("write", |db| set_fact(db, "last contact", &now()))
+    }
+
+    /// When it last did.
+    pub fn last_contact(&self) -> Result<Option<Timestamp>, StateError> {
+        Ok(self.look(|db| fact(db, "last contact"))?.and_then(|text| text.parse().ok()))
+    }
+}
+
+fn now() -> String {
+    Timestamp::now().to_string()
+}
+
+fn fact(db: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    db.prepare_cached("SELECT value FROM fact WHERE name = ?1")?.query_row([name], |row| row.get(0)).optional()
+}
+
+fn set_fact(db: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO fact (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    db.prepare_cached(sql)?.execute([name, value]).map(drop)
+}
+
+fn parse_mark(text: &str) -> Option<Mark> {
+    let (document, uuid) = text.split_once(' ')?;
+    Some(Mark { document: document.parse().ok()?, uuid: uuid.parse().ok()? })
+}
+
+fn seen(row: &rusqlite::Row<'_>) -> rusqlite::Result<SeenDelivery> {
+    let id: String = row.get(0)?;
+    let state: String = row.get(2)?;
+    Ok(SeenDelivery {
+        // Both were written by this module; a hand-made row must not stop the till.
+        delivery: DeliveryId(id.parse().unwrap_or_else(|_| Uuid::nil())),
+        package: row.get(1)?,
+        state: state.parse().unwrap_or(DeliveryState::Rejected),
+        reason: row.get(3)?,
+        at: row.get(4)?,
+    })
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}
+
+/// The random value that tells two machines with one till's id apart. Made once, in the file `instance`.
+pub fn instance(data: &Path) -> Result<Uuid, StateError> {
+    let path = data.join("instance");
+    match fs::read_to_string(&path) {
+        Ok(text) => match text.trim().parse() {
+            Ok(instance) => return Ok(instance),
+            Err(error) => tracing::error!(%error, file = %path.display(), "the instance file is damaged and made anew"),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {}
+        Err(error) => return Err(StateError::File(error)),
+    }
+    let instance = Uuid::new_v4();
+    durable::write_atomic(&path, format!("{instance}\n").as_bytes()).map_err(StateError::File)?;
+    Ok(instance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_is_remembered_across_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(folder.path()).unwrap();
+        let last = "2026-01-02T10:00:00".parse().ok();
+        let mark = |document| Some(Mark { document, uuid: Uuid::from_u128(9) });
+        state.note_sent(&[3, 5], &[(5, "broken".to_owned())], mark(5), last).unwrap();
+        state.note_sent(&[4, 6], &[], mark(4), "2026-01-01T10:00:00".parse().ok()).unwrap();
+        state.raise_low_water(4).unwrap();
+        state.note_closed(&[7, 9], 7).unwrap();
+        drop(state);
+        let state = State::open(folder.path()).unwrap();
+        assert_eq!(state.progress().unwrap(), Progress { low_water: 4, sent: [5, 6].into() });
+        assert_eq!(state.refused().unwrap(), [(5, "broken".to_owned())]);
+        assert_eq!((state.mark().unwrap(), state.last_sent().unwrap()), (mark(5), last));
+        assert_eq!(state.closed_shifts().unwrap(), Progress { low_water: 7, sent: [9].into() });
+        state.note_sent(&[5], &[], None, None).unwrap();
+        assert_eq!(state.refused_count().unwrap(), 0, "sent after all");
+        state.forget_sent().unwrap();
+        assert_eq!((state.progress().unwrap(), state.mark().unwrap()), (Progress::default(), None));
+    }
+
+    #[test]
+    fn a_delivery_keeps_its_last_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(folder.path()).unwrap();
+        let (delivery, package) = (DeliveryId::generate(), PackageName::from_hash([1; 32]));
+        assert_eq!(state.delivery(delivery).unwrap(), None);
+        state.note_delivery(delivery, &package, DeliveryState::Queued, None).unwrap();
+        state.note_delivery(delivery, &package, DeliveryState::Rejected, Some("why")).unwrap();
+        let seen = state.delivery(delivery).unwrap().unwrap();
+        assert_eq!((seen.state, seen.reason.as_deref()), (DeliveryState::Rejected, Some("why")));
+        assert_eq!(state.deliveries(10).unwrap(), [seen]);
+    }
+
+    #[test]
+    fn a_damaged_state_is_set_aside_and_the_instance_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = instance(folder.path()).unwrap();
+        fs::write(folder.path().join("sync.db"), "this is no database, and long enough to be looked at".repeat(100))
+            .unwrap();
+        let state = State::open(folder.path()).unwrap();
+        assert_eq!(state.progress().unwrap(), Progress::default());
+        assert_eq!(instance(folder.path()).unwrap(), before);
+        let aside = fs::read_dir(folder.path())
+            .unwrap()
+            .any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with("sync.db.damaged-"));
+        assert!(aside);
+    }
+
+    #[test]
+    fn the_state_of_a_newer_agent_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(State::open(folder.path()).unwrap());
+        Connection::open(folder.path().join("sync.db")).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(State::open(folder.path()), Err(StateError::Schema { .. })));
+    }
+}

@@ -1,0 +1,168 @@
+//! `sync-agent status`: what the till has, read from its files, whether an agent runs or not.
+
+use crate::broker::chain;
+use crate::hand_over::{self, Ask};
+use crate::settings::Settings;
+use crate::state::State;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::fmt;
+use tillway_exchangers::till::dictionary;
+use tillway_exchangers::till::documents::Documents;
+use tillway_file_queue::{Limits, Queue, QueueError};
+
+/// Deliveries and documents set aside that are listed.
+const MAX_LISTED: u32 = 5;
+
+/// What the till has, and what could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// The till.
+    pub till: String,
+    /// Version of this program.
+    pub version: &'static str,
+    /// How the running agent is linked to the broker; `None`: no agent runs.
+    pub link: Option<String>,
+    /// The revision applied.
+    pub cursor: u64,
+    /// When it was applied.
+    pub applied_at: Option<Timestamp>,
+    /// Seconds since.
+    pub age_seconds: Option<i64>,
+    /// Rows in the dictionary.
+    pub rows: u64,
+    /// Packages in the file queue.
+    pub queued: u64,
+    /// Packages and documents set aside.
+    pub set_aside: u64,
+    /// Finished documents that the server has not acknowledged.
+    pub unsent_documents: Option<u64>,
+    /// End of the last receipt that it has.
+    pub last_sent: Option<String>,
+    /// The last word of ours that the server's broker confirmed.
+    pub last_contact: Option<Timestamp>,
+    /// The newest deliveries: package, state, reason.
+    pub deliveries: Vec<DeliveryLine>,
+    /// Documents set aside: id and reason.
+    pub documents_set_aside: Vec<(i64, String)>,
+    /// What could not be read, and why.
+    pub unreadable: Vec<String>,
+}
+
+/// One delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeliveryLine {
+    /// First digits of the package's name.
+    pub package: String,
+    /// Its state.
+    pub state: &'static str,
+    /// Why, where it was rejected.
+    pub reason: Option<String>,
+    /// When.
+    pub at: String,
+}
+
+/// Looks. Never fails: what cannot be read is listed.
+pub(crate) async fn look(settings: &Settings) -> Status {
+    let link = hand_over::ask(&settings.paths.data, Ask::Link).await.ok().map(|answer| answer.text);
+    let mut unreadable = Vec::new();
+    let mut note = |what: &str, error: &dyn std::error::Error| unreadable.push(format!("{what}: {}", chain(error)));
+    let dictionary = dictionary::State::read(&settings.paths.dictionaries).unwrap_or_else(|error| {
+        note("dictionary", &error);
+        dictionary::State::default()
+    });
+    let mut status = Status {
+        till: settings.till.to_string(),
+        version: env!("CARGO_PKG_VERSION"),
+        link,
+        cursor: dictionary.cursor.0,
+        applied_at: dictionary.applied_at,
+        age_seconds: dictionary.applied_at.map(|at| Timestamp::now().as_second() - at.as_second()),
+        rows: dictionary.rows,
+        queued: 0,
+        set_aside: 0,
+        unsent_documents: None,
+        last_sent: None,
+        last_contact: None,
+        deliveries: Vec::new(),
+        documents_set_aside: Vec::new(),
+        unreadable: Vec::new(),
+    };
+    let queue = "dictionary"
+        .parse()
+        .and_then(|name| Queue::open_existing(&settings.load.queue_root, &name, Limits::default()))
+        .and_then(|queue| Ok((queue.depth()?.batches, queue.aside_depth()?.batches)));
+    match queue {
+        Ok((queued, aside)) => (status.queued, status.set_aside) = (queued, aside),
+        Err(QueueError::NoSuchQueue { .. }) => {}
+        Err(error) => note("file queue", &error),
+    }
+    if let Err(error) = add_state(&mut status, settings) {
+        note("agent's state", error.as_ref());
+    }
+    status.unreadable = unreadable;
+    status
+}
+
+fn add_state(status: &mut Status, settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
+    if !settings.paths.data.join("sync.db").exists() {
+        return Ok(());
+    }
+    let state = State::open(&settings.paths.data)?;
+    status.last_sent = state.last_sent()?.map(|time| time.to_string());
+    status.last_contact = state.last_contact()?;
+    if settings.load.script.is_some() {
+        status.cursor = state.script_cursor()?.0;
+    }
+    let refused = state.refused()?;
+    status.set_aside += refused.len() as u64;
+    status.documents_set_aside = refused.into_iter().take(MAX_LISTED as usize).collect();
+    let line = |seen: crate::state::SeenDelivery| DeliveryLine {
+        package: seen.package.chars().take(12).collect(),
+        state: seen.state.as_str(),
+        reason: seen.reason,
+        at: seen.at,
+    };
+    status.deliveries = state.deliveries(MAX_LISTED)?.into_iter().map(line).collect();
+    if settings.paths.documents.exists() {
+        let progress = state.progress()?;
+        let mut documents = Documents::open(&settings.paths.documents, settings.till.clone())?;
+        status.unsent_documents = Some(documents.unsent(progress.low_water, &progress.sent)?);
+    }
+    Ok(())
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn or_never<T: fmt::Display>(value: Option<T>) -> String {
+            value.map_or_else(|| "never".to_owned(), |value| value.to_string())
+        }
+        writeln!(f, "till          {}", self.till)?;
+        writeln!(f, "agent         {} ({})", self.version, self.link.as_deref().unwrap_or("not running"))?;
+        let age = self.age_seconds.map(|age| format!(", {age} s ago")).unwrap_or_default();
+        writeln!(
+            f,
+            "dictionary    revision {}, {} rows, applied {}{age}",
+            self.cursor,
+            self.rows,
+            or_never(self.applied_at)
+        )?;
+        writeln!(f, "file queue    {} waiting", self.queued)?;
+        let unsent =
+            self.unsent_documents.map_or_else(|| "no documents.db yet".to_owned(), |count| format!("{count} unsent"));
+        writeln!(f, "sales         {unsent}, last receipt sent: {}", or_never(self.last_sent.as_ref()))?;
+        writeln!(f, "last contact  {}", or_never(self.last_contact))?;
+        writeln!(f, "set aside     {}", self.set_aside)?;
+        for (document, reason) in &self.documents_set_aside {
+            writeln!(f, "  document {document}: {reason}")?;
+        }
+        for delivery in &self.deliveries {
+            let reason = delivery.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            writeln!(f, "  package {} {} at {}{reason}", delivery.package, delivery.state, delivery.at)?;
+        }
+        for what in &self.unreadable {
+            writeln!(f, "unreadable    {what}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! What the tasks of one agent share.
+
+use crate::broker::Link;
+use crate::dictionary::Dictionary;
+use crate::errors_file::ErrorsFile;
+use crate::lock::ExchangeLock;
+use crate::outbox::Outbox;
+use crate::settings::LiveSettings;
+use crate::state::State;
+use crate::unload::UnloadRequest;
+use std::sync::Arc;
+use tillway_exchangers::till::dictionary;
+use tillway_exchangers::till::documents::Documents;
+use tillway_file_queue::Queue;
+use tillway_proto::report::TillState;
+use tillway_proto::{DeliveryState, PackageLink, Report, Revision, TillId};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// The till that this agent serves, and everything its tasks have in common.
+#[derive(Debug)]
+pub(crate) struct Till {
+    pub(crate) id: TillId,
+    pub(crate) instance: Uuid,
+    pub(crate) settings: LiveSettings,
+    pub(crate) state: State,
+    pub(crate) dictionary: Dictionary,
+    /// The file queue `dictionary`.
+    pub(crate) queue: Queue,
+    pub(crate) reports: Outbox,
+    pub(crate) errors: ErrorsFile,
+    /// Held by each load and each unload.
+    pub(crate) exchange: ExchangeLock,
+    /// Something may wait in the file queue.
+    pub(crate) loader_poke: Notify,
+    /// Say now that we are here.
+    pub(crate) contact_poke: Notify,
+    /// Recount the whole dictionary.
+    pub(crate) verify_poke: Notify,
+    pub(crate) unloads: mpsc::Sender<UnloadRequest>,
+    /// How many unloadings came to their end.
+    pub(crate) unloaded: watch::Sender<u64>,
+    pub(crate) link: watch::Sender<Link>,
+    /// A command of the broker is being worked on.
+    pub(crate) working: watch::Sender<bool>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// A task of the runtime did not come to its end, which only a defect or a stop brings about.
+#[derive(Debug, thiserror::Error)]
+#[error("a background task was ended")]
+pub(crate) struct Aborted(#[source] tokio::task::JoinError);
+
+impl Till {
+    /// Runs work that blocks on disk or database away from the tasks that must answer. A panic in it is an error line,
+    /// not the end of the agent.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Arc<Self>) -> T + Send + 'static,
+    ) -> Result<T, Aborted> {
+        let till = Arc::clone(self);
+        tokio::task::spawn_blocking(move || work(&till)).await.map_err(Aborted)
+    }
+
+    /// What the till has. What cannot be read now is left at zero and logged: a report tells what it can.
+    pub(crate) fn look(&self) -> TillState {
+        let dictionary = self.dictionary.look().unwrap_or_else(|error| {
+            tracing::warn!(%error, "failed to look at the dictionary");
+            dictionary::State::default()
+        });
+        let (queued, aside) = self.queue.depth().and_then(|depth| Ok((depth, self.queue.aside_depth()?))).map_or_else(
+            |error| {
+                tracing::warn!(%error, "failed to look at the file queue");
+                (0, 0)
+            },
+            |(depth, aside)| (depth.batches, aside.batches),
+        );
+        TillState {
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            cursor: self.script_cursor().unwrap_or(dictionary.cursor),
+            applied_at: dictionary.applied_at,
+            rows: dictionary.rows,
+            unsent_documents: self.unsent().unwrap_or(0),
+            last_sent: self.state.last_sent().unwrap_or_default(),
+            queued,
+            set_aside: aside + self.state.refused_count().unwrap_or(0),
+        }
+    }
+
+    /// The revision the till has.
+    pub(crate) fn cursor(&self) -> Revision {
+        self.script_cursor().unwrap_or_else(|| self.dictionary.look().map_or(Revision::ZERO, |state| state.cursor))
+    }
+
+    /// Where a script of the site loads, it alone knows the data, and the agent how far it was told.
+    fn script_cursor(&self) -> Option<Revision> {
+        self.settings.current().load.script.as_ref()?;
+        self.state.script_cursor().ok()
+    }
+
+    /// Finished documents that the server has not acknowledged; `None` where `documents.db` cannot be read.
+    fn unsent(&self) -> Option<u64> {
+        let progress = self.state.progress().ok()?;
+        let path = self.settings.current().paths.documents.clone();
+        let mut documents = Documents::open(&path, self.id.clone()).ok()?;
+        documents.unsent(progress.low_water, &progress.sent).ok()
+    }
+
+    /// [`Self::look`] from a task.
+    pub(crate) async fn look_now(self: &Arc<Self>) -> TillState {
+        let till = Arc::clone(self);
+        tokio::task::spawn_blocking(move || till.look()).await.unwrap_or_default()
+    }
+
+    /// A delivery reached a state: remembered, and told to the server (steps on the way only where they are asked for).
+    pub(crate) fn note_delivery(&self, link: &PackageLink, state: DeliveryState, reason: Option<String>) {
+        let noted = self.state.note_delivery(link.delivery, &link.package, state, reason.as_deref());
+        if let Err(error) = noted {
+            tracing::warn!(%error, delivery = %link.delivery, "failed to remember a delivery");
+        }
+        if state.is_final() || self.settings.current().report_load_steps {
+            self.reports.put(Report::Delivery {
+                delivery: link.delivery,
+                package: link.package.clone(),
+                state,
+                reason,
+                till_state: self.look(),
+            });
+        }
+    }
+
+    /// Logs an error with its sources and counts it.
+    pub(crate) fn failed(&self, what: &'static str, error: &dyn std::error::Error) {
+        tracing::error!(error = crate::broker::chain(error), "{what}");
+        self.errors.add();
+    }
+}

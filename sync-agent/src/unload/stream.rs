@@ -1,0 +1,243 @@
+//! One stream to the sales-loader: hello, what the server has, batches within a window, acknowledgements.
+//!
+//! The protocol is told in `proto/proto/sales.proto`. What the server acknowledged is handed out through a callback at
+//! once, so that a stream that breaks in the middle loses nothing of it.
+
+use crate::settings::{SalesSettings, reader::in_url};
+use fs_err as fs;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
+use std::time::Duration;
+use tillway_proto::sales::v1::{self, sales_loader_client::SalesLoaderClient, server_frame, till_frame};
+use tillway_proto::sales::{MAX_FRAME_BYTES, MAX_UNACKNOWLEDGED_BATCHES};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::{Request, Status, Streaming};
+
+/// To reach the sales-loader.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// From a frame of ours to the one that answers it. The server makes a batch durable in milliseconds; a minute is a
+/// server that is lost.
+const ANSWER_TIME: Duration = Duration::from_mins(1);
+
+/// A half-open line is noticed by pings: one each 20 s, answered within 10.
+const KEEP_ALIVE_PERIOD: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIME: Duration = Duration::from_secs(10);
+
+/// Frames that wait for the line, beside the window of batches.
+const FRAME_BUFFER: usize = 4;
+
+/// Most receipts the server may say to have of the shifts of one stream: a bound for memory, 16 bytes each.
+const MAX_HELD: usize = 4_000_000;
+
+/// Why a stream did not come to its end. What was acknowledged before is kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StreamError {
+    #[error("failed to read the certificate in grpccacertpath")]
+    Certificate(#[source] io::Error),
+    #[error("the address of the sales-loader `{address}` is none")]
+    Address {
+        address: String,
+        #[source]
+        source: tonic::transport::Error,
+    },
+    #[error("failed to reach the sales-loader {address}")]
+    Connect {
+        address: String,
+        #[source]
+        source: tonic::transport::Error,
+    },
+    #[error("cash.token is no header value")]
+    Token,
+    #[error("the sales-loader ended the stream: {} ({:?})", status.message(), status.code())]
+    Ended {
+        #[source]
+        status: Box<Status>,
+    },
+    #[error("the sales-loader did not answer {what} within {ANSWER_TIME:?}")]
+    Silent { what: &'static str },
+    #[error("the sales-loader closed the stream before it acknowledged everything")]
+    ClosedEarly,
+    #[error("the sales-loader broke the protocol: {what}")]
+    Protocol { what: &'static str },
+}
+
+/// What the server says that it has.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    receipts: HashMap<u64, HashSet<[u8; 16]>>,
+}
+
+impl Held {
+    /// Whether it has this document.
+    pub(crate) fn has(&self, document: &v1::Document) -> bool {
+        let Some(key) = &document.key else { return false };
+        let uuid = <[u8; 16]>::try_from(key.uuid.as_slice());
+        uuid.is_ok_and(|uuid| self.receipts.get(&key.shift).is_some_and(|receipts| receipts.contains(&uuid)))
+    }
+
+    fn add(&mut self, holding: &v1::Holding) -> Result<(), StreamError> {
+        let receipts = self.receipts.entry(holding.shift).or_default();
+        let uuids = holding.receipts.as_chunks::<16>();
+        if !uuids.1.is_empty() {
+            return Err(StreamError::Protocol { what: "a list of uuids that is no multiple of 16 bytes" });
+        }
+        receipts.extend(uuids.0);
+        if self.receipts.values().map(HashSet::len).sum::<usize>() > MAX_HELD {
+            return Err(StreamError::Protocol { what: "more receipts than a till can have" });
+        }
+        Ok(())
+    }
+}
+
+/// An acknowledgement: these batches, by their place in the order of sending from 0, are durable.
+#[derive(Debug)]
+pub(crate) struct Acknowledged {
+    /// How many of the batches under way, from the oldest.
+    pub(crate) batches: usize,
+    /// Documents the server set aside, with its reasons.
+    pub(crate) refused: Vec<(i64, String)>,
+}
+
+/// An open stream.
+#[derive(Debug)]
+pub(crate) struct SalesStream {
+    frames: Option<mpsc::Sender<v1::TillFrame>>,
+    answers: Streaming<v1::ServerFrame>,
+    sent: u64,
+    acknowledged: u64,
+    waiting: VecDeque<u64>,
+}
+
+/// Makes a channel that is good for one unloading.
+pub(crate) async fn connect(settings: &SalesSettings) -> Result<Channel, StreamError> {
+    let scheme = if settings.root_certificate.is_some() { "https" } else { "http" };
+    let address = format!("{scheme}://{}:{}", in_url(&settings.host), settings.port);
+    let wrong = |source| StreamError::Address { address: address.clone(), source };
+    let mut endpoint = Endpoint::from_shared(address.clone())
+        .map_err(wrong)?
+        .connect_timeout(CONNECT_TIME)
+        .tcp_keepalive(Some(KEEP_ALIVE_PERIOD))
+        .http2_keep_alive_interval(KEEP_ALIVE_PERIOD)
+        .keep_alive_timeout(KEEP_ALIVE_TIME)
+        .keep_alive_while_idle(true);
+    if let Some(path) = &settings.root_certificate {
+        let pem = fs::read(path).map_err(StreamError::Certificate)?;
+        let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)).domain_name(settings.host.clone());
+        endpoint = endpoint.tls_config(tls).map_err(wrong)?;
+    }
+    endpoint.connect().await.map_err(|source| StreamError::Connect { address, source })
+}
+
+impl SalesStream {
+    /// Opens a stream and hears what the server has.
+    pub(crate) async fn open(
+        channel: Channel,
+        token: Option<&str>,
+        hello: v1::Hello,
+    ) -> Result<(Self, Held), StreamError> {
+        let mut client = SalesLoaderClient::new(channel)
+            .max_decoding_message_size(MAX_FRAME_BYTES)
+            .max_encoding_message_size(MAX_FRAME_BYTES);
+        let (frames, outgoing) = mpsc::channel(FRAME_BUFFER);
+        let mut request = Request::new(ReceiverStream::new(outgoing));
+        if let Some(token) = token {
+            let value = format!("Bearer {token}").parse().map_err(|_| StreamError::Token)?;
+            request.metadata_mut().insert("authorization", value);
+        }
+        // Into the buffer first: a server may answer the call only once it has heard it.
+        let hello = v1::TillFrame { frame: Some(till_frame::Frame::Hello(hello)) };
+        frames.send(hello).await.map_err(|_| StreamError::ClosedEarly)?;
+        let silent = |_| StreamError::Silent { what: "the hello" };
+        let answers = tokio::time::timeout(ANSWER_TIME, client.unload(request)).await.map_err(silent)?;
+        let answers = answers.map_err(ended)?.into_inner();
+        let mut stream = Self { frames: Some(frames), answers, sent: 0, acknowledged: 0, waiting: VecDeque::new() };
+        let mut held = Held::default();
+        loop {
+            let Some(frame) = stream.answer("the hello").await? else { return Err(StreamError::ClosedEarly) };
+            let server_frame::Frame::Holding(holding) = frame else {
+                return Err(StreamError::Protocol { what: "an acknowledgement before anything was sent" });
+            };
+            held.add(&holding)?;
+            if holding.last {
+                return Ok((stream, held));
+            }
+        }
+    }
+
+    /// Whether another batch may be sent before an acknowledgement is heard.
+    pub(crate) fn has_room(&self) -> bool {
+        self.sent - self.acknowledged < MAX_UNACKNOWLEDGED_BATCHES
+    }
+
+    /// Whether everything sent was acknowledged.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.sent == self.acknowledged
+    }
+
+    /// Sends a batch; only where there is room.
+    pub(crate) async fn send(
+        &mut self,
+        documents: Vec<v1::Document>,
+        shifts: Vec<v1::Shift>,
+    ) -> Result<(), StreamError> {
+        self.sent += 1;
+        let batch = v1::Batch { sequence: self.sent, documents, shifts };
+        let frame = v1::TillFrame { frame: Some(till_frame::Frame::Batch(batch)) };
+        let Some(frames) = &self.frames else { return Err(StreamError::ClosedEarly) };
+        let handed = tokio::time::timeout(ANSWER_TIME, frames.send(frame)).await;
+        match handed {
+            Ok(Ok(())) => {
+                self.waiting.push_back(self.sent);
+                Ok(())
+            }
+            // The call is over; why, its answer side knows.
+            Ok(Err(_)) => {
+                self.answer("a batch").await?;
+                Err(StreamError::ClosedEarly)
+            }
+            Err(_) => Err(StreamError::Silent { what: "a batch" }),
+        }
+    }
+
+    /// Waits for the next acknowledgement.
+    pub(crate) async fn acknowledgement(&mut self) -> Result<Acknowledged, StreamError> {
+        let Some(frame) = self.answer("a batch").await? else { return Err(StreamError::ClosedEarly) };
+        let server_frame::Frame::Ack(ack) = frame else {
+            return Err(StreamError::Protocol { what: "a holding after the last one" });
+        };
+        if ack.through > self.sent {
+            return Err(StreamError::Protocol { what: "an acknowledgement of something that was not sent" });
+        }
+        let mut batches = 0;
+        while self.waiting.front().is_some_and(|sequence| *sequence <= ack.through) {
+            self.waiting.pop_front();
+            batches += 1;
+        }
+        self.acknowledged = self.acknowledged.max(ack.through);
+        let refused = ack.refused.into_iter().map(|refused| (refused.document_id, refused.reason)).collect();
+        Ok(Acknowledged { batches, refused })
+    }
+
+    /// Says that there is nothing more, and hears the server close. Everything is acknowledged by then; a goodbye that
+    /// is not answered changes nothing.
+    pub(crate) async fn close(mut self) {
+        self.frames = None;
+        while let Ok(Some(_)) = self.answer("the end").await {}
+    }
+
+    async fn answer(&mut self, what: &'static str) -> Result<Option<server_frame::Frame>, StreamError> {
+        let heard = tokio::time::timeout(ANSWER_TIME, self.answers.message()).await;
+        match heard.map_err(|_| StreamError::Silent { what })?.map_err(ended)? {
+            Some(v1::ServerFrame { frame: Some(frame) }) => Ok(Some(frame)),
+            Some(v1::ServerFrame { frame: None }) => Err(StreamError::Protocol { what: "a frame of no known kind" }),
+            None => Ok(None),
+        }
+    }
+}
+
+fn ended(status: Status) -> StreamError {
+    StreamError::Ended { status: Box::new(status) }
+}

@@ -1,0 +1,170 @@
+//! A chain on one machine: a broker, a cash server, tills with their agents and POS, all in one temporary folder and on
+//! free ports of loopback. Daemons are real processes.
+
+mod api;
+mod server;
+mod till;
+
+pub use api::{Api, ApiError};
+pub use server::{Server, ServerPorts};
+pub use till::{Till, TillOptions};
+
+use crate::binaries::BinaryError;
+use crate::broker::{Broker, BrokerError, VirtualHost};
+use crate::ports::NoFreePort;
+use crate::pos::PosError;
+use crate::process::{ProcessError, log_end};
+use crate::wait::TimedOut;
+use fs_err as fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Why the bench does not stand, or something on it did not come out.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// No broker.
+    #[error("no broker")]
+    Broker(#[source] BrokerError),
+    /// No daemon to start.
+    #[error("no daemon to start")]
+    Binary(#[source] BinaryError),
+    /// A daemon did not start or stop.
+    #[error("a daemon failed")]
+    Process(#[source] ProcessError),
+    /// The server refused something.
+    #[error("the server refused")]
+    Api(#[source] ApiError),
+    /// No ports.
+    #[error("no ports")]
+    Ports(#[source] NoFreePort),
+    /// A condition did not come to hold.
+    #[error("waited in vain")]
+    TimedOut(#[source] TimedOut),
+    /// The POS could not do it.
+    #[error("the POS failed")]
+    Pos(#[source] PosError),
+    /// A file of the bench.
+    #[error("failed with a file of the bench")]
+    File(#[source] io::Error),
+    /// A command-line program of ours failed.
+    #[error("{command} failed:\n{output}")]
+    Command {
+        /// What was run.
+        command: String,
+        /// What it said.
+        output: String,
+    },
+}
+
+/// The whole, without tills at first.
+#[derive(Debug)]
+pub struct TestBench {
+    folder: Option<TempDir>,
+    vhost: VirtualHost,
+    /// The cash server.
+    pub server: Server,
+}
+
+impl TestBench {
+    /// On the broker of this process, with a virtual host of its own, and a server that has no shops yet.
+    pub fn start() -> Result<Self, BenchError> {
+        Self::start_with(&[])
+    }
+
+    /// The same, with settings of the server in the form `("section.key", "value")`.
+    pub fn start_with(settings: &[(&str, &str)]) -> Result<Self, BenchError> {
+        let broker = Broker::shared().map_err(BenchError::Broker)?;
+        let vhost = broker.virtual_host().map_err(BenchError::Broker)?;
+        let folder = tempfile::Builder::new().prefix("tillway-bench-").tempdir().map_err(BenchError::File)?;
+        let server = Server::start(&folder.path().join("server"), broker.port, &vhost, settings)?;
+        Ok(Self { folder: Some(folder), vhost, server })
+    }
+
+    /// The folder of everything.
+    pub fn folder(&self) -> &Path {
+        self.folder.as_ref().map_or(Path::new("."), TempDir::path)
+    }
+
+    /// The broker's part that belongs to this bench.
+    pub fn vhost(&self) -> &VirtualHost {
+        &self.vhost
+    }
+
+    /// Makes a shop under the chain.
+    pub fn add_shop(&self, code: &str) -> Result<String, BenchError> {
+        let chain = self.server.chain_id()?;
+        Ok(self.server.create_node(&chain, "shop", code)?.id)
+    }
+
+    /// Makes a till of a shop and starts its agent.
+    pub fn add_till(&self, shop_id: &str, shop_code: &str, code: &str) -> Result<Till, BenchError> {
+        self.add_till_with(shop_id, shop_code, code, TillOptions::default())
+    }
+
+    /// The same, with settings of the agent.
+    pub fn add_till_with(
+        &self,
+        shop_id: &str,
+        shop_code: &str,
+        code: &str,
+        options: TillOptions,
+    ) -> Result<Till, BenchError> {
+        let mut till = self.prepare_till(shop_id, shop_code, code, options)?;
+        till.start_agent()?;
+        Ok(till)
+    }
+
+    /// The same, with the agent still off.
+    pub fn prepare_till(
+        &self,
+        shop_id: &str,
+        shop_code: &str,
+        code: &str,
+        options: TillOptions,
+    ) -> Result<Till, BenchError> {
+        let node = self.server.create_node(shop_id, "till", code)?;
+        let attachment = till::Attachment {
+            till_id: node.id,
+            code,
+            shop_code,
+            cash_ini: node.cash_ini.unwrap_or_default(),
+            vhost: &self.vhost,
+        };
+        Till::prepare(&self.folder().join(format!("till-{code}")), &attachment, options)
+    }
+}
+
+impl Drop for TestBench {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        // What a failed run leaves is kept, and the ends of its logs are shown.
+        let Some(folder) = self.folder.take().map(TempDir::keep) else { return };
+        show_logs(&folder);
+    }
+}
+
+#[allow(clippy::print_stderr)] // shown by the test harness beside the failure
+fn show_logs(folder: &Path) {
+    eprintln!("the bench is kept in {}", folder.display());
+    for log in logs_below(folder) {
+        eprintln!("--- the end of {}\n{}", log.display(), log_end(&log));
+    }
+}
+
+/// All logs of a bench.
+fn logs_below(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut logs = Vec::new();
+    for path in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
+        if path.is_dir() {
+            logs.extend(logs_below(&path));
+        } else if path.extension().is_some_and(|extension| extension == "log") {
+            logs.push(path);
+        }
+    }
+    logs.sort();
+    logs
+}

@@ -1,0 +1,218 @@
+//! The cash server as a process.
+
+use super::{Api, ApiError, BenchError};
+use crate::aif_maker;
+use crate::binaries::{CASH_SERVER, binary};
+use crate::broker::VirtualHost;
+use crate::ports::free_port;
+use crate::process::Daemon;
+use crate::wait::{Seen, wait_for};
+use fs_err as fs;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// A start makes databases and connects; tests share two cores.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Where the server listens, all on 127.0.0.1.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerPorts {
+    /// REST and packages.
+    pub rest: u16,
+    /// AIF over REST.
+    pub aif: u16,
+    /// The page.
+    pub web: u16,
+    /// The sales-loader.
+    pub sales: u16,
+}
+
+impl ServerPorts {
+    fn free() -> Result<Self, BenchError> {
+        let port = || free_port().map_err(BenchError::Ports);
+        Ok(Self { rest: port()?, aif: port()?, web: port()?, sales: port()? })
+    }
+}
+
+/// A node just made.
+#[derive(Debug, Clone)]
+pub struct CreatedNode {
+    /// Its id.
+    pub id: String,
+    /// The settings that attach a till.
+    pub cash_ini: Option<String>,
+}
+
+/// A cash server of a bench.
+#[derive(Debug)]
+pub struct Server {
+    folder: PathBuf,
+    /// Where it listens.
+    pub ports: ServerPorts,
+    daemon: Option<Daemon>,
+    api: Option<Api>,
+}
+
+impl Server {
+    pub(super) fn start(
+        folder: &Path,
+        broker_port: u16,
+        vhost: &VirtualHost,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, BenchError> {
+        fs::create_dir_all(folder).map_err(BenchError::File)?;
+        let ports = ServerPorts::free()?;
+        let mut server = Self { folder: folder.to_owned(), ports, daemon: None, api: None };
+        fs::write(folder.join("broker.password"), &vhost.password).map_err(BenchError::File)?;
+        fs::write(server.settings_file(), server.settings(broker_port, vhost, settings)).map_err(BenchError::File)?;
+        server.switch_on()?;
+        Ok(server)
+    }
+
+    fn settings(&self, broker_port: u16, vhost: &VirtualHost, more: &[(&str, &str)]) -> String {
+        let text = |value: &str| format!("\"{value}\"");
+        let listen = |port: u16| format!("\"127.0.0.1:{port}\"");
+        let own = [
+            ("server.data_dir", text("data")),
+            ("server.public_host", text("127.0.0.1")),
+            ("rest.listen", listen(self.ports.rest)),
+            ("aif.listen", listen(self.ports.aif)),
+            ("web.listen", listen(self.ports.web)),
+            ("sales.listen", listen(self.ports.sales)),
+            ("broker.host", text("127.0.0.1")),
+            ("broker.port", broker_port.to_string()),
+            ("broker.vhost", text(&vhost.name)),
+            ("broker.user", text(&vhost.user)),
+            ("broker.till_user", text(&vhost.user)),
+            ("broker.password_file", text("broker.password")),
+            ("log.level", text("debug,h2=info,hyper=info,tonic=info,lapin=info")),
+        ];
+        let mut values: BTreeMap<&str, String> = own.into_iter().collect();
+        values.extend(more.iter().map(|(key, value)| (*key, (*value).to_owned())));
+        values.iter().map(|(key, value)| format!("{key} = {value}\n")).collect::<Vec<_>>().concat()
+    }
+
+    /// Its settings.
+    pub fn settings_file(&self) -> PathBuf {
+        self.folder.join("cash-server.toml")
+    }
+
+    /// Its data.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Starts it, and waits until it answers.
+    pub fn switch_on(&mut self) -> Result<(), BenchError> {
+        let mut command = Command::new(binary(CASH_SERVER).map_err(BenchError::Binary)?);
+        command.arg("--settings").arg(self.settings_file()).arg("run");
+        let output = self.folder.join("cash-server.log");
+        let mut daemon = Daemon::start("cash-server", &mut command, &output).map_err(BenchError::Process)?;
+        let credentials_file = self.data().join("credentials/admin");
+        let base = format!("http://127.0.0.1:{}", self.ports.rest);
+        let api = wait_for("the cash server to answer", START_TIMEOUT, || {
+            if let Err(ended) = daemon.check() {
+                return Seen::Ready(Err(BenchError::Process(ended)));
+            }
+            let credentials = match fs::read_to_string(&credentials_file) {
+                Ok(credentials) => credentials,
+                Err(error) => return Seen::NotYet(error.to_string()),
+            };
+            let api = match Api::new(&base, &credentials) {
+                Ok(api) => api,
+                Err(error) => return Seen::Ready(Err(BenchError::Api(error))),
+            };
+            match api.read("/api/v1/nodes") {
+                Ok(_) => Seen::Ready(Ok(api)),
+                Err(error) => Seen::NotYet(format!("{error:?}")),
+            }
+        })
+        .map_err(BenchError::TimedOut)??;
+        self.daemon = Some(daemon);
+        self.api = Some(api);
+        Ok(())
+    }
+
+    /// Stops it cleanly.
+    pub fn switch_off(&mut self) -> Result<(), BenchError> {
+        match self.daemon.take() {
+            Some(daemon) => daemon.stop().map(drop).map_err(BenchError::Process),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends it as a power cut does.
+    pub fn kill(&mut self) {
+        if let Some(daemon) = self.daemon.take() {
+            daemon.kill();
+        }
+    }
+
+    /// Its REST.
+    pub fn api(&self) -> Result<&Api, BenchError> {
+        self.api.as_ref().ok_or_else(|| BenchError::File(io::Error::other("the server is off")))
+    }
+
+    /// Address of the page.
+    pub fn page(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.ports.web)
+    }
+
+    /// The exchange folder of a node, by the name it has in the inbox: `All`, `shop-367`.
+    pub fn inbox(&self, node: &str) -> PathBuf {
+        self.data().join("inbox").join(node)
+    }
+
+    /// All live nodes.
+    pub fn nodes(&self) -> Result<Vec<Value>, BenchError> {
+        let path = "/api/v1/nodes";
+        let answer = self.api()?.read(path).map_err(BenchError::Api)?;
+        match answer.as_array() {
+            Some(nodes) => Ok(nodes.clone()),
+            None => Err(BenchError::Api(ApiError::shape(path, "list", answer))),
+        }
+    }
+
+    /// The chain's id.
+    pub fn chain_id(&self) -> Result<String, BenchError> {
+        let nodes = self.nodes()?;
+        let chain = nodes.iter().find(|node| node["level"] == "chain").and_then(|node| node["id"].as_str());
+        chain
+            .map(str::to_owned)
+            .ok_or_else(|| BenchError::Api(ApiError::shape("/api/v1/nodes", "chain", Value::Array(nodes.clone()))))
+    }
+
+    /// Makes a node under another.
+    pub fn create_node(&self, parent: &str, level: &str, code: &str) -> Result<CreatedNode, BenchError> {
+        let path = "/api/v1/nodes";
+        let body = json!({ "parent": parent, "level": level, "code": code, "name": format!("{level} {code}") });
+        let answer = self.api()?.post(path, &body).map_err(BenchError::Api)?;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let cash_ini = text(&answer["cash_ini"]);
+        let id = text(&answer["node"]["id"]);
+        let id = id.ok_or_else(|| BenchError::Api(ApiError::shape(path, "node.id", answer)))?;
+        Ok(CreatedNode { id, cash_ini })
+    }
+
+    /// Hands a JSON array of AIF commands to the back office's interface, for a shop; gives the answer.
+    pub fn load_over_rest(&self, shop_code: &str, body: String) -> Result<Value, BenchError> {
+        let credentials = fs::read_to_string(self.data().join("credentials/backoffice")).map_err(BenchError::File)?;
+        let api = Api::new(&format!("http://127.0.0.1:{}", self.ports.aif), &credentials).map_err(BenchError::Api)?;
+        api.post_text("/aifexchange/loaddicts", &[("shopcode", shop_code)], body).map_err(BenchError::Api)
+    }
+
+    /// Puts a file into a node's exchange folder.
+    pub fn deliver(
+        &self,
+        node: &str,
+        base: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<u64>,
+    ) -> Result<u64, BenchError> {
+        let folder = self.inbox(node);
+        aif_maker::deliver(&folder, base, write).map_err(BenchError::File)
+    }
+}

@@ -1,0 +1,26 @@
+# Keeps one private RabbitMQ node, and ends it with the process that started it.
+#
+# Standard input is a pipe that the kit holds open. However the kit ends, by its end the pipe closes; `read` comes back,
+# and the node, its epmd and its folder go. Nothing here is found by name: only what was started here is killed.
+#
+# In: RABBITMQ_SERVER (the server's script), KEPT_FOLDER (a temporary folder, removed at the end),
+#     ERL_EPMD_PORT, ERL_EPMD_ADDRESS and the RABBITMQ_* variables of the node.
+set -u
+# Background jobs get process groups of their own, so that a job is killed with all it started.
+set -m
+trap '' INT HUP TERM
+
+# In the foreground and before the node, which would start one of its own, daemonised and out of sight.
+epmd -port "$ERL_EPMD_PORT" -address "$ERL_EPMD_ADDRESS" &
+epmd=$!
+"$RABBITMQ_SERVER" &
+node=$!
+
+# A command is a line; there is only the end of the input to wait for.
+while read -r _; do :; done
+
+# Nothing in the node is worth a clean stop: its folder goes too.
+kill -KILL -- "-$node" 2>/dev/null
+kill -KILL -- "-$epmd" 2>/dev/null
+wait "$node" "$epmd" 2>/dev/null
+rm -rf -- "$KEPT_FOLDER"

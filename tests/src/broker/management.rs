@@ -1,0 +1,124 @@
+//! The HTTP interface of a private node: virtual hosts, users, queues.
+
+use crate::http;
+use reqwest::Method;
+use reqwest::blocking::{Client, RequestBuilder, Response};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Why the broker's HTTP interface did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ManagementError {
+    /// No answer.
+    #[error("no answer from the broker's management interface")]
+    Http(#[source] reqwest::Error),
+    /// A refusal.
+    #[error("the broker's management interface refused {path}: {status} {body}")]
+    Refused {
+        /// What was asked.
+        path: String,
+        /// Its status.
+        status: u16,
+        /// What it says.
+        body: String,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Management {
+    client: Client,
+    base: String,
+    user: String,
+    password: String,
+}
+
+impl Management {
+    pub(super) fn new(port: u16, user: &str, password: &str) -> Result<Self, ManagementError> {
+        Ok(Self {
+            client: http::client().map_err(ManagementError::Http)?,
+            base: format!("http://127.0.0.1:{port}/api"),
+            user: user.to_owned(),
+            password: password.to_owned(),
+        })
+    }
+
+    /// Whether the node has finished starting.
+    pub(super) fn is_running(&self) -> Result<bool, ManagementError> {
+        let nodes: Value =
+            Self::send(self.request(Method::GET, "/nodes"), "/nodes")?.json().map_err(ManagementError::Http)?;
+        Ok(nodes.as_array().is_some_and(|nodes| nodes.iter().any(|node| node["running"] == true)))
+    }
+
+    pub(super) fn create_virtual_host(&self) -> Result<VirtualHost, ManagementError> {
+        let name = format!("bench-{}", Uuid::new_v4().simple());
+        let password = Uuid::new_v4().simple().to_string();
+        self.put(&format!("/vhosts/{name}"), &json!({}))?;
+        self.put(&format!("/users/{name}"), &json!({ "password": password, "tags": "" }))?;
+        let all = json!({ "configure": ".*", "write": ".*", "read": ".*" });
+        self.put(&format!("/permissions/{name}/{name}"), &all)?;
+        let administrator = json!({ "configure": "", "write": ".*", "read": ".*" });
+        self.put(&format!("/permissions/{name}/{}", self.user), &administrator)?;
+        Ok(VirtualHost { user: name.clone(), name, password, management: self.clone() })
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base)).basic_auth(&self.user, Some(&self.password))
+    }
+
+    fn put(&self, path: &str, body: &Value) -> Result<(), ManagementError> {
+        Self::send(self.request(Method::PUT, path).json(body), path).map(drop)
+    }
+
+    fn send(request: RequestBuilder, path: &str) -> Result<Response, ManagementError> {
+        let response = request.send().map_err(ManagementError::Http)?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = response.text().unwrap_or_default();
+        Err(ManagementError::Refused { path: path.to_owned(), status: status.as_u16(), body })
+    }
+}
+
+/// A virtual host of the shared node, with a user who may do everything inside and nothing outside.
+#[derive(Debug, Clone)]
+pub struct VirtualHost {
+    /// Its name.
+    pub name: String,
+    /// Its user.
+    pub user: String,
+    /// The user's password.
+    pub password: String,
+    management: Management,
+}
+
+impl VirtualHost {
+    /// Puts a message into a queue through the default exchange.
+    pub fn publish(&self, queue: &str, message: &str) -> Result<(), ManagementError> {
+        let path = format!("/exchanges/{}/amq.default/publish", self.name);
+        let body = json!({
+            "properties": { "delivery_mode": 2 },
+            "routing_key": queue,
+            "payload": message,
+            "payload_encoding": "string",
+        });
+        Management::send(self.management.request(Method::POST, &path).json(&body), &path).map(drop)
+    }
+
+    /// Takes up to `count` messages out of a queue.
+    pub fn take(&self, queue: &str, count: u32) -> Result<Vec<String>, ManagementError> {
+        let path = format!("/queues/{}/{queue}/get", self.name);
+        let body = json!({ "count": count, "ackmode": "ack_requeue_false", "encoding": "auto" });
+        let response = Management::send(self.management.request(Method::POST, &path).json(&body), &path)?;
+        let messages: Vec<Value> = response.json().map_err(ManagementError::Http)?;
+        Ok(messages.iter().filter_map(|message| message["payload"].as_str().map(str::to_owned)).collect())
+    }
+
+    /// Names of all queues.
+    pub fn queues(&self) -> Result<Vec<String>, ManagementError> {
+        let path = format!("/queues/{}", self.name);
+        let response = Management::send(self.management.request(Method::GET, &path), &path)?;
+        let queues: Vec<Value> = response.json().map_err(ManagementError::Http)?;
+        Ok(queues.iter().filter_map(|queue| queue["name"].as_str().map(str::to_owned)).collect())
+    }
+}

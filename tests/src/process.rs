@@ -1,0 +1,163 @@
+//! A daemon as a child process, with its output in a file.
+
+use crate::guard;
+use crate::wait::{Seen, TimedOut, wait_for};
+use fs_err as fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+/// A daemon stops cleanly well within this; later it is killed and the stop has failed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Enough of the end of a log to see why something failed.
+const LOG_END_LINES: usize = 60;
+
+/// Why a process did not start or stop.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// It could not be started.
+    #[error("failed to start {name}")]
+    Start {
+        /// What it is.
+        name: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It ended by itself.
+    #[error("{name} ended by itself: {status}; the end of its output:\n{log}")]
+    Ended {
+        /// What it is.
+        name: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// The end of its output.
+        log: String,
+    },
+    /// It did not stop when asked to.
+    #[error("{name} did not stop; the end of its output:\n{log}")]
+    NotStopped {
+        /// What it is.
+        name: String,
+        /// The end of its output.
+        log: String,
+        /// How long it had.
+        #[source]
+        source: TimedOut,
+    },
+}
+
+/// A running daemon. Killed when dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    name: String,
+    child: Child,
+    output: PathBuf,
+}
+
+impl Daemon {
+    /// Starts a command with its output appended to `output`.
+    pub fn start(name: &str, command: &mut Command, output: &Path) -> Result<Self, ProcessError> {
+        let failed = |source| ProcessError::Start { name: name.to_owned(), source };
+        let file = fs::OpenOptions::new().create(true).append(true).open(output).map_err(failed)?;
+        let errors = file.try_clone().map_err(failed)?;
+        let child =
+            command.stdin(Stdio::null()).stdout(file.into_file()).stderr(errors.into_file()).spawn().map_err(failed)?;
+        guard::started(child.id());
+        Ok(Self { name: name.to_owned(), child, output: output.to_owned() })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// An error if it ended, with the end of its output.
+    pub fn check(&mut self) -> Result<(), ProcessError> {
+        match self.child.try_wait() {
+            Ok(Some(status)) => {
+                Err(ProcessError::Ended { name: self.name.clone(), status, log: log_end(&self.output) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks it to stop (SIGTERM) and waits until it has.
+    pub fn stop(mut self) -> Result<ExitStatus, ProcessError> {
+        signal(self.child.id(), "TERM");
+        wait_for(format!("{} to stop", self.name), STOP_TIMEOUT, || match self.child.try_wait() {
+            Ok(Some(status)) => Seen::Ready(status),
+            Ok(None) => Seen::NotYet("running".to_owned()),
+            Err(error) => Seen::NotYet(error.to_string()),
+        })
+        .map_err(|source| ProcessError::NotStopped {
+            name: self.name.clone(),
+            log: log_end(&self.output),
+            source,
+        })
+    }
+
+    /// Ends it as a power cut would (SIGKILL).
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    /// The end of its output.
+    pub fn log_end(&self) -> String {
+        log_end(&self.output)
+    }
+
+    fn end(&mut self) {
+        guard::ending(self.child.id());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn signal(pid: u32, name: &str) {
+    let _ = Command::new("kill").args(["-s", name, &pid.to_string()]).status();
+}
+
+/// The last lines of a file.
+pub fn log_end(path: &Path) -> String {
+    let log = match fs::read(path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) => error.to_string(),
+    };
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(LOG_END_LINES)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_ends_by_itself_shows_its_last_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo farewell; exit 3"]);
+        let mut daemon = Daemon::start("sh", &mut command, &folder.path().join("sh.log")).unwrap();
+        let error = wait_for("its end", Duration::from_secs(10), || match daemon.check() {
+            Err(error) => Seen::Ready(error),
+            Ok(()) => Seen::NotYet("running".to_owned()),
+        })
+        .unwrap();
+        assert!(error.to_string().contains("farewell"), "{error}");
+    }
+
+    #[test]
+    fn a_daemon_stops_when_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let daemon = Daemon::start("sleep", Command::new("sleep").arg("600"), &folder.path().join("log")).unwrap();
+        assert!(!daemon.stop().unwrap().success());
+    }
+}
