@@ -75,7 +75,12 @@ pub struct PackageLink {
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum UnloadSelection {
     /// Everything that the server does not have yet.
-    Missing,
+    Missing {
+        /// The server has no sale of this till. If the till has never unloaded either, documents that ended before this
+        /// local time, and a day before the agent was installed, are history from before it was attached, and stay.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        new_till_from: Option<DateTime>,
+    },
     /// Documents that ended at or after this local time, whether sent before or not.
     Since {
         /// Local time of the till.
@@ -88,6 +93,11 @@ pub enum UnloadSelection {
         /// Last day.
         to: Date,
     },
+}
+
+impl UnloadSelection {
+    /// Everything that the server does not have yet.
+    pub const MISSING: Self = Self::Missing { new_till_from: None };
 }
 
 /// Why a message is not a command that this agent can carry out.
@@ -198,7 +208,7 @@ mod tests {
     fn every_known_type_reads_back() {
         let orders = [
             link(),
-            Order::UnloadSales { selection: UnloadSelection::Missing },
+            Order::UnloadSales { selection: UnloadSelection::MISSING },
             Order::UnloadSales {
                 selection: UnloadSelection::Days {
                     from: "2017-01-01".parse().unwrap(),

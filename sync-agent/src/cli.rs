@@ -73,7 +73,7 @@ impl UnloadArgs {
         match (self.since, self.from, self.to) {
             (Some(time), _, _) => UnloadSelection::Since { time },
             (None, Some(from), Some(to)) => UnloadSelection::Days { from, to },
-            _ => UnloadSelection::Missing,
+            _ => UnloadSelection::MISSING,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Decisions of the agent as pure functions over plain data. The simulated till runs the same ones.
 
+use jiff::Span;
+use jiff::civil::DateTime;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tillway_proto::{DeliveryState, PackageLink, Revision};
@@ -103,6 +105,12 @@ impl Progress {
     }
 }
 
+/// What ended before this local time is history from before the till was attached, where the server asks a till that has
+/// never unloaded for what ended at `asked` or later.
+pub fn history_ends(installed: DateTime, asked: DateTime) -> DateTime {
+    asked.min(installed.checked_sub(Span::new().hours(24)).unwrap_or(DateTime::MIN))
+}
+
 /// The newest document that was sent: if `documents.db` has another one in its place, it is another database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
@@ -123,6 +131,15 @@ pub fn is_another_database(mark: Mark, found: Option<Mark>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn nothing_since_a_day_before_the_installation_is_history() {
+        let at = |text: &str| text.parse::<DateTime>().unwrap();
+        // Asked for at once: a day back. Asked for after three days offline: still everything since the installation.
+        assert_eq!(history_ends(at("2026-03-10T12:00:00"), at("2026-03-09T12:00:10")), at("2026-03-09T12:00:00"));
+        assert_eq!(history_ends(at("2026-03-10T12:00:00"), at("2026-03-12T12:00:00")), at("2026-03-09T12:00:00"));
+        assert_eq!(history_ends(at("2026-03-10T12:00:00"), at("2026-01-01T00:00:00")), at("2026-01-01T00:00:00"));
+    }
+
     use super::*;
     use tillway_proto::{DeliveryId, PackageName};
 

@@ -14,8 +14,8 @@
 
 use crate::decide::{Mark, Progress};
 use fs_err as fs;
-use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::{Timestamp, Unit, Zoned};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use rusqlite_migration::{M, Migrations};
 use std::io;
@@ -129,6 +129,10 @@ impl State {
             rusqlite_migration::Error::RusqliteError { err, .. } => failed(err),
             source => StateError::Schema { path: path.to_owned(), source },
         })?;
+        let installed = Zoned::now().datetime().round(Unit::Second).unwrap_or(DateTime::MIN);
+        connection
+            .execute("INSERT OR IGNORE INTO fact (name, value) VALUES ('installed', ?1)", [installed.to_string()])
+            .map_err(failed)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.to_owned() })
     }
 
@@ -223,6 +227,28 @@ impl State {
             db.execute("DELETE FROM sent", [])?;
             db.execute("DELETE FROM closed_shift", [])?;
             db.execute("DELETE FROM fact WHERE name IN ('mark', 'low water', 'shift low water')", []).map(drop)
+        })
+    }
+
+    /// When the agent was installed, by the till's clock, as long as it is open whether documents from before that are to be
+    /// unloaded: nothing was sent yet, and nothing decided.
+    pub fn undecided_history(&self) -> Result<Option<DateTime>, StateError> {
+        self.look(|db| {
+            let touched: bool = db.query_row(
+                "SELECT EXISTS (SELECT 1 FROM sent) OR EXISTS (SELECT 1 FROM fact WHERE name IN ('low water', 'history'))",
+                [],
+                |row| row.get(0),
+            )?;
+            Ok(if touched { None } else { fact(db, "installed")?.and_then(|text| text.parse().ok()) })
+        })
+    }
+
+    /// Documents and shifts up to these ids are history from before the till was attached, and are not unloaded.
+    pub fn leave_history(&self, document: i64, shift: i64) -> Result<(), StateError> {
+        self.change("write", |db| {
+            set_fact(db, "history", &document.to_string())?;
+            set_fact(db, "low water", &document.to_string())?;
+            set_fact(db, "shift low water", &shift.to_string())
         })
     }
 

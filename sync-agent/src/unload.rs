@@ -63,7 +63,7 @@ pub(crate) struct UnloadRequest {
 
 impl UnloadRequest {
     fn missing(trigger: Trigger) -> Self {
-        Self { selection: UnloadSelection::Missing, trigger, reply: None }
+        Self { selection: UnloadSelection::MISSING, trigger, reply: None }
     }
 }
 
@@ -177,7 +177,7 @@ async fn attempt(till: &Arc<Till>, selection: UnloadSelection) -> Result<Unloade
     let Some(program) = &settings.sales.script else { return run::run(till, selection).await };
     let mut arguments = vec![settings.paths.documents.clone().into_os_string()];
     arguments.extend(match selection {
-        UnloadSelection::Missing => vec![OsString::from("missing")],
+        UnloadSelection::Missing { .. } => vec![OsString::from("missing")],
         UnloadSelection::Since { time } => vec!["since".into(), time.to_string().into()],
         UnloadSelection::Days { from, to } => vec!["days".into(), from.to_string().into(), to.to_string().into()],
     });

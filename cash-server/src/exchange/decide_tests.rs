@@ -12,12 +12,12 @@ use uuid::Uuid;
 fn settings() -> ExchangeSettings {
     ExchangeSettings {
         reconcile_period: Duration::from_secs(10),
-        announced_deadline: Duration::from_secs(300),
-        downloaded_deadline: Duration::from_secs(600),
-        queued_deadline: Duration::from_secs(1800),
-        silent_deadline: Duration::from_secs(21_600),
-        silent_after: Duration::from_secs(180),
-        command_deadline: Duration::from_secs(86_400),
+        announced_deadline: Duration::from_mins(5),
+        downloaded_deadline: Duration::from_mins(10),
+        queued_deadline: Duration::from_mins(30),
+        silent_deadline: Duration::from_hours(6),
+        silent_after: Duration::from_mins(3),
+        command_deadline: Duration::from_hours(24),
         parallel_builds: 1,
     }
 }
@@ -261,8 +261,8 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn happen(world: &mut World, event: Event) {
-    match event {
+fn happen(world: &mut World, event: &Event) {
+    match *event {
         Event::Load => world.target = world.target.next(),
         Event::Pass { confirms } => world.reconcile(confirms),
         Event::Wait { seconds } => world.now += seconds,
@@ -298,7 +298,7 @@ proptest! {
     ) {
         let mut world = World::new(cursor, target);
         for event in events {
-            happen(&mut world, event);
+            happen(&mut world, &event);
         }
         world.settle();
         prop_assert_eq!(world.decided(), Action::Wait(Wait::UpToDate));

@@ -185,7 +185,7 @@ impl ExchangeService {
         let last = self.parts.sales.last_receipt_time(till).map_err(ExchangeError::Store)?;
         let selection = requests::selection(ask, last, Zoned::now().datetime());
         let what = match &selection {
-            tillway_proto::UnloadSelection::Missing => "unload what is missing".to_owned(),
+            tillway_proto::UnloadSelection::Missing { .. } => "unload what is missing".to_owned(),
             // To the minute, so that two requests for "the last 24 hours" are the same one.
             tillway_proto::UnloadSelection::Since { time } => format!("unload since {}", time.strftime("%F %H:%M")),
             tillway_proto::UnloadSelection::Days { from, to } => format!("unload {from} to {to}"),

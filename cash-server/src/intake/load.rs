@@ -1,7 +1,7 @@
 //! One load: records of a file or a body, one by one, into a transaction on the layer.
 
 use super::source::{self, Identity};
-use crate::dictionary::entry::{Entry, KindId, LoadOutcome, Upsert};
+use crate::dictionary::entry::{LoadOutcome, carry_out};
 use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::{DictionaryStore, LoadTxn};
@@ -10,8 +10,7 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tillway_exchangers::aif::{ArrayReader, Command, ObjectRow, Record, RecordReader, Reject};
-use tillway_exchangers::row::KeyMatch;
+use tillway_exchangers::aif::{ArrayReader, Cause, Record, RecordReader, Reject};
 use tillway_proto::LoadId;
 use tokio_util::sync::CancellationToken;
 
@@ -128,7 +127,7 @@ impl Run<'_> {
                 last.until = Some(record.byte);
             }
             match record.command {
-                Ok(command) => self.carry_out(command).map_err(Failure::Store)?,
+                Ok(command) => carry_out(self.txn.as_mut(), command).map_err(Failure::Store)?,
                 Err(reject) => {
                     let refused = self.refuses(&reject);
                     self.keep(reject);
@@ -145,8 +144,8 @@ impl Run<'_> {
         if reject.refuses_load() {
             return Some(format!("the whole load is refused: {}", reject.reason));
         }
-        self.task
-            .stop_on_error
+        // An unknown verb says nothing against the records we do know (formats/aif): it never stops a load.
+        (self.task.stop_on_error && reject.cause != Cause::UnknownVerb)
             .then(|| "the whole load is refused at its first broken record (stop on error)".to_owned())
     }
 
@@ -156,23 +155,6 @@ impl Run<'_> {
             let Reject { line, byte, verb, key, reason, .. } = reject;
             let reason = reason.chars().take(MAX_REASON_CHARS).collect();
             self.rejects.push(Rejected { record: RejectRecord { line, byte, verb, key, reason }, until: None });
-        }
-    }
-
-    fn carry_out(&mut self, command: Command) -> Result<(), StoreError> {
-        match command {
-            Command::Clear { kinds, .. } => kinds.iter().try_for_each(|kind| self.txn.clear(KindId(kind.id()))),
-            Command::Delete { kind, keys: KeyMatch::Exact(key), .. } => {
-                self.txn.delete(KindId(kind.id()), key.as_str()).map(|_| ())
-            }
-            Command::Delete { kind, keys: KeyMatch::Prefix(prefix), .. } => {
-                self.txn.delete_prefix(KindId(kind.id()), &prefix).map(|_| ())
-            }
-            Command::Upsert(expansion) => self.txn.upsert(&Upsert {
-                main: entry(expansion.main),
-                owned: expansion.owned.into_iter().map(entry).collect(),
-                replaces: expansion.replaces.into_iter().map(|kind| KindId(kind.id())).collect(),
-            }),
         }
     }
 
@@ -203,10 +185,6 @@ impl Run<'_> {
 fn fail(txn: Box<dyn LoadTxn>, failure: Failure) -> Result<Report, Failure> {
     txn.rollback();
     Err(failure)
-}
-
-fn entry(row: ObjectRow) -> Entry {
-    Entry { kind: KindId(row.kind.id()), key: row.key.into_text(), hash: row.hash, body: row.body }
 }
 
 /// Counts the bytes that were read.

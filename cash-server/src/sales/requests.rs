@@ -27,9 +27,10 @@ pub enum Ask {
 /// of the till's shop.
 pub fn selection(ask: Ask, last_receipt: Option<DateTime>, now: DateTime) -> UnloadSelection {
     match (ask, last_receipt) {
-        (Ask::WhatIsMissing, Some(_)) => UnloadSelection::Missing,
+        (Ask::WhatIsMissing, Some(_)) => UnloadSelection::MISSING,
         (Ask::WhatIsMissing, None) => {
-            UnloadSelection::Since { time: now.checked_sub(NEW_TILL_HOURS.hours()).unwrap_or(DateTime::MIN) }
+            let from = now.checked_sub(NEW_TILL_HOURS.hours()).unwrap_or(DateTime::MIN);
+            UnloadSelection::Missing { new_till_from: Some(from) }
         }
         (Ask::Days { from, to }, _) => UnloadSelection::Days { from: from.min(to), to: from.max(to) },
         (Ask::Since(time), _) => UnloadSelection::Since { time },
@@ -45,12 +46,13 @@ mod tests {
     #[test]
     fn a_till_without_sales_is_asked_for_the_last_24_hours() {
         let time = DateTime::constant(2017, 2, 28, 9, 30, 0, 0);
-        assert_eq!(selection(Ask::WhatIsMissing, None, NOW), UnloadSelection::Since { time });
+        let expected = UnloadSelection::Missing { new_till_from: Some(time) };
+        assert_eq!(selection(Ask::WhatIsMissing, None, NOW), expected);
     }
 
     #[test]
     fn a_till_with_sales_is_asked_for_what_is_missing_and_for_days_on_demand() {
-        assert_eq!(selection(Ask::WhatIsMissing, Some(NOW), NOW), UnloadSelection::Missing);
+        assert_eq!(selection(Ask::WhatIsMissing, Some(NOW), NOW), UnloadSelection::MISSING);
         let (from, to) = (Date::constant(2017, 1, 1), Date::constant(2017, 1, 7));
         let days = UnloadSelection::Days { from, to };
         assert_eq!(selection(Ask::Days { from, to }, None, NOW), days);

@@ -198,8 +198,9 @@ impl Settings {
             Some(path) => fs::read_to_string(path).map_err(SettingsError::Read)?,
             None => String::new(),
         };
-        let base = path.and_then(Path::parent).map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
-        let base = std::path::absolute(&base).unwrap_or(base);
+        // Made absolute first: a bare file name has an empty parent.
+        let whole = path.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+        let base = whole.as_deref().and_then(Path::parent).map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
         Self::read(&text, &base, std::env::vars())
             .map_err(|faults| SettingsError::Faults { path: path.map(Path::to_path_buf), faults })
     }

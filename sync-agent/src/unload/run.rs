@@ -6,7 +6,7 @@
 
 use super::stream::{self, Acknowledged, Held, SalesStream, StreamError};
 use crate::backup;
-use crate::decide::{Mark, Progress, is_another_database};
+use crate::decide::{Mark, Progress, history_ends, is_another_database};
 use crate::state::StateError;
 use crate::till::{Aborted, Till};
 use jiff::civil::DateTime;
@@ -100,6 +100,9 @@ async fn rounds(
     unloaded: &mut Unloaded,
     archive: &mut Archive,
 ) -> Result<(), UnloadError> {
+    if let UnloadSelection::Missing { new_till_from: Some(from) } = selection {
+        blocking(till, move |till| leave_history(till, from)).await?;
+    }
     let mut position = Position { selection, after: 0 };
     let mut channel = None;
     for _ in 0..MAX_ROUNDS {
@@ -131,13 +134,30 @@ fn open(till: &Till) -> Result<Option<Documents>, UnloadError> {
     }
 }
 
+/// The server has no sale of this till. Where the till has never unloaded either, what it sold before it was attached
+/// stays out: everything that ended before `from`, but nothing since a day before the agent was installed, so a till that
+/// was offline for days after its installation loses nothing. Decided once.
+fn leave_history(till: &Till, from: DateTime) -> Result<(), UnloadError> {
+    let Some(installed) = till.state.undecided_history().map_err(UnloadError::State)? else { return Ok(()) };
+    let Some(mut documents) = open(till)? else { return Ok(()) };
+    let from = history_ends(installed, from);
+    let document = documents.settled_before(from).map_err(UnloadError::Documents)?;
+    let shifts = documents.shifts_after(0, MAX_SHIFTS).map_err(UnloadError::Documents)?;
+    let shift = shifts.iter().take_while(|record| record.ended().is_some_and(|ended| ended < from)).last();
+    let shift = shift.map_or(0, |record| record.workshift_id);
+    if document > 0 {
+        tracing::info!(%from, document, "documents from before this till was attached are left out");
+    }
+    till.state.leave_history(document, shift).map_err(UnloadError::State)
+}
+
 fn read_round(till: &Till, mut position: Position) -> Result<(Round, Position), UnloadError> {
     let mut round = Round { last: true, ..Round::default() };
     let Some(mut documents) = open(till)? else { return Ok((round, position)) };
     notice_another_database(till, &mut documents)?;
     let progress = till.state.progress().map_err(UnloadError::State)?;
     let page = match position.selection {
-        UnloadSelection::Missing => documents.finished_after(progress.low_water, &progress.sent, ROUND_DOCUMENTS),
+        UnloadSelection::Missing { .. } => documents.finished_after(progress.low_water, &progress.sent, ROUND_DOCUMENTS),
         UnloadSelection::Since { time } => documents.finished_since(time, position.after, ROUND_DOCUMENTS),
         UnloadSelection::Days { from, to } => documents.finished_on_days(from, to, position.after, ROUND_DOCUMENTS),
     };

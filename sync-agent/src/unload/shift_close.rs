@@ -119,7 +119,7 @@ async fn closed(till: &Arc<Till>) {
             }
         }
     }
-    let request = UnloadRequest { selection: UnloadSelection::Missing, trigger: Trigger::ShiftClosed, reply: None };
+    let request = UnloadRequest { selection: UnloadSelection::MISSING, trigger: Trigger::ShiftClosed, reply: None };
     // A full queue of requests holds one that unloads the same.
     let _ = till.unloads.try_send(request);
 }

@@ -18,6 +18,9 @@ use std::time::Duration;
 /// A start makes databases and connects; tests share two cores.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// The server makes the folder of a new node at its next scan at the latest.
+const FOLDER_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// Where the server listens, all on 127.0.0.1.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerPorts {
@@ -198,6 +201,15 @@ impl Server {
         Ok(CreatedNode { id, cash_ini })
     }
 
+    /// The exchange folder of a node, when the server has made it.
+    pub fn wait_for_folder(&self, node: &str) -> Result<PathBuf, BenchError> {
+        let folder = self.inbox(node);
+        wait_for(format!("the exchange folder {}", folder.display()), FOLDER_TIMEOUT, || {
+            Seen::when(folder.is_dir(), folder.clone(), "not there")
+        })
+        .map_err(BenchError::TimedOut)
+    }
+
     /// Hands a JSON array of AIF commands to the back office's interface, for a shop; gives the answer.
     pub fn load_over_rest(&self, shop_code: &str, body: String) -> Result<Value, BenchError> {
         let credentials = fs::read_to_string(self.data().join("credentials/backoffice")).map_err(BenchError::File)?;
@@ -212,7 +224,7 @@ impl Server {
         base: &str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<u64>,
     ) -> Result<u64, BenchError> {
-        let folder = self.inbox(node);
+        let folder = self.wait_for_folder(node)?;
         aif_maker::deliver(&folder, base, write).map_err(BenchError::File)
     }
 }

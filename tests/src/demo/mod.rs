@@ -16,7 +16,7 @@ use crate::pos::Pos;
 use crate::wait::TimedOut;
 use fs_err as fs;
 use interrupt::Interrupt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::time::Instant;
 
@@ -52,12 +52,17 @@ pub enum DemoError {
     Differs(Vec<String>),
 }
 
+/// The receipts are of 2017. A server asks a till without sales for the last 24 hours, so it is the till that begins.
+const AT_THE_DEMO: TillOptions = TillOptions { through_queue: true, ask_through_server: false, unload_period_s: 0 };
+
 /// One till with all that stands on it.
 struct Place {
     till: Till,
     shop: u32,
     pos: Option<Pos>,
     rung: Totals,
+    /// Ids of deliveries that were told of.
+    deliveries: BTreeSet<String>,
 }
 
 /// A chain that is up.
@@ -86,9 +91,12 @@ impl Demo {
             let shop_code = shop.to_string();
             let shop_id = bench.add_shop(&shop_code).map_err(DemoError::Bench)?;
             for code in TILLS.into_iter().filter(|code| code.starts_with(&shop_code)) {
-                let till = bench.add_till(&shop_id, &shop_code, code).map_err(DemoError::Bench)?;
-                places.push(Place { till, shop, pos: None, rung: Totals::default() });
+                let till = bench.add_till_with(&shop_id, &shop_code, code, AT_THE_DEMO).map_err(DemoError::Bench)?;
+                places.push(Place { till, shop, pos: None, rung: Totals::default(), deliveries: BTreeSet::new() });
             }
+        }
+        for shop in SHOPS {
+            bench.server.wait_for_folder(&format!("shop-{shop}")).map_err(DemoError::Bench)?;
         }
         let shelves = SHOPS.into_iter().map(|shop| (shop, ShelfPrices::default())).collect();
         let demo = Self { options, journey, places, shelves, differences: Vec::new(), started, interrupt, bench };

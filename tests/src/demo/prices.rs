@@ -66,10 +66,9 @@ impl Demo {
 
     /// Until the files are taken and every till has applied what the server wants it to have.
     fn wait_until_applied(&mut self, since: Instant, flags: &[PathBuf]) -> Result<Applied, DemoError> {
-        let before: Vec<u64> = self.places.iter().map(cursor).collect();
         let mut times: BTreeMap<String, Duration> = BTreeMap::new();
         let (bench, places, interrupt) = (&self.bench, &mut self.places, &self.interrupt);
-        let tills = wait_for("the tills to have the prices", APPLY_TIMEOUT, || {
+        wait_for("the tills to have the prices", APPLY_TIMEOUT, || {
             if interrupt.is_asked() {
                 return Seen::Ready(Err(DemoError::Interrupted));
             }
@@ -88,28 +87,37 @@ impl Demo {
                 let (cursor, target) = (cursor(place), till["target"].as_u64().unwrap_or(u64::MAX));
                 if cursor >= target {
                     times.entry(place.till.code.clone()).or_insert_with(|| since.elapsed());
-                } else {
+                }
+                // The server has to know it too.
+                if till["cursor"] != target {
                     waiting.push(format!("till {} is at {cursor} of {target}: {}", place.till.code, till["waits_for"]));
                 }
             }
-            Seen::when(waiting.is_empty(), Ok(tills), waiting.join("; "))
+            Seen::when(waiting.is_empty(), Ok(()), waiting.join("; "))
         })
         .map_err(DemoError::TimedOut)??;
-        Ok(self.applied(&tills, &before, times))
+        self.applied(times)
     }
 
-    fn applied(&self, tills: &[Value], before: &[u64], times: BTreeMap<String, Duration>) -> Applied {
+    /// What was delivered since it was asked for last.
+    fn applied(&mut self, times: BTreeMap<String, Duration>) -> Result<Applied, DemoError> {
         let mut applied = Applied { times: times.into_iter().collect(), ..Applied::default() };
         let mut objects_of_shop: BTreeMap<u32, u64> = BTreeMap::new();
-        for ((place, till), before) in self.places.iter().zip(tills).zip(before) {
-            if cursor(place) > *before {
-                applied.bytes += till["delivery"]["bytes"].as_u64().unwrap_or_default();
-                let objects = till["delivery"]["objects"].as_u64().unwrap_or_default();
-                objects_of_shop.insert(place.shop, objects);
+        let api = self.bench.server.api().map_err(DemoError::Bench)?;
+        for place in &mut self.places {
+            let listed = api.read(&format!("/api/v1/deliveries?till={}&limit=20", place.till.id));
+            let listed = listed.map_err(|error| DemoError::Bench(BenchError::Api(error)))?;
+            let mut objects = 0;
+            for delivery in listed.as_array().into_iter().flatten().filter(|one| one["state"] == "applied") {
+                if place.deliveries.insert(delivery["id"].as_str().unwrap_or_default().to_owned()) {
+                    applied.bytes += delivery["bytes"].as_u64().unwrap_or_default();
+                    objects += delivery["objects"].as_u64().unwrap_or_default();
+                }
             }
+            objects_of_shop.insert(place.shop, objects);
         }
         applied.objects = objects_of_shop.values().sum();
-        applied
+        Ok(applied)
     }
 }
 

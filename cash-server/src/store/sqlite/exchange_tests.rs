@@ -115,7 +115,7 @@ fn commands_end_once() {
         reason: None,
     };
     store.order(&command).unwrap();
-    assert_eq!(store.open_commands().unwrap(), [command.clone()]);
+    assert_eq!(store.open_commands().unwrap(), std::slice::from_ref(&command));
     store.set_command(command.id, CommandState::Failed, Some("disk full"), at(1)).unwrap();
     store.set_command(command.id, CommandState::Sent, None, at(2)).unwrap();
     let found = store.command(command.id).unwrap().unwrap();

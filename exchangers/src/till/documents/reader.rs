@@ -99,6 +99,16 @@ impl Documents {
         read().map_err(failed)
     }
 
+    /// The highest id up to which every document is finished and ended before `time`.
+    pub fn settled_before(&mut self, time: DateTime) -> Result<i64, DocumentsError> {
+        let failed = DocumentsError::query(&self.path, "document");
+        let sql = format!(
+            "SELECT coalesce((SELECT min(documentid) - 1 FROM document WHERE NOT ({FINISHED} AND time_end < ?1)), \
+             (SELECT max(documentid) FROM document), 0)"
+        );
+        self.connection.query_row(&sql, [seconds(time)], |row| row.get(0)).map_err(failed)
+    }
+
     /// How many finished documents wait: above `low_water` and not in `sent`.
     pub fn unsent(&mut self, low_water: i64, sent: &BTreeSet<i64>) -> Result<u64, DocumentsError> {
         let failed = DocumentsError::query(&self.path, "document");

@@ -2,6 +2,7 @@
 
 use super::DocumentsError;
 use super::reader::{Documents, FINISHED};
+use jiff::civil::DateTime;
 use rusqlite::{Connection, Params, Row};
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -25,6 +26,11 @@ impl ShiftRecord {
     /// Whether it is closed.
     pub fn is_closed(&self) -> bool {
         !self.shift.time_end.is_empty()
+    }
+
+    /// When it was closed, where it was and the POS wrote a time.
+    pub fn ended(&self) -> Option<DateTime> {
+        self.shift.time_end.parse().ok()
     }
 }
 

@@ -40,6 +40,21 @@ impl Till {
     }
 }
 
+#[test]
+fn history_ends_before_the_first_document_that_is_open_or_not_old() {
+    let mut till = Till::new();
+    let first = till.sell(1, 1, true);
+    let second = till.sell(2, 2, true);
+    till.sell(3, 2, false);
+    till.sell(4, 3, true);
+    let before = |day: i8| till.documents().settled_before(datetime(2017, 1, day, 0, 0, 0, 0)).unwrap();
+    assert_eq!(before(1), 0);
+    assert_eq!(before(2), first);
+    assert_eq!(before(4), second, "an open one keeps what follows");
+    let fresh = Till::new();
+    assert_eq!(fresh.documents().settled_before(datetime(2017, 1, 4, 0, 0, 0, 0)).unwrap(), 0);
+}
+
 fn new_shift(number: u64) -> NewShift {
     NewShift {
         number: ShiftNumber(number),
