@@ -10,7 +10,7 @@ mod prices;
 mod shifts;
 mod told;
 
-use crate::bench::{BenchError, TestBench, Till};
+use crate::bench::{BenchError, TestBench, Till, TillOptions};
 use crate::journey::{Journey, JourneyError, SHOPS, ShelfPrices, TILLS, Totals};
 use crate::pos::Pos;
 use crate::wait::TimedOut;
