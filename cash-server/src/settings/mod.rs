@@ -98,6 +98,8 @@ pub struct SalesSettings {
     pub tls: Option<TlsFiles>,
     /// Most bytes that wait in the spool.
     pub spool_limit_bytes: u64,
+    /// Exchange folder for sales files of the back office.
+    pub handover_dir: Option<PathBuf>,
 }
 
 /// Files for TLS, PEM.
@@ -315,6 +317,7 @@ fn sales(source: &Source) -> SalesSettings {
         public_port: some_port(source.port("sales.public_port", true)),
         tls,
         spool_limit_bytes: source.number("sales.spool_limit_mib", 64..=MAX_MIB) << 20,
+        handover_dir: source.path("sales.handover_dir"),
     }
 }
 

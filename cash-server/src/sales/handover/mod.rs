@@ -1,6 +1,6 @@
 //! Sales files for the back office: every closed shift once an hour, days on request.
 //!
-//! In `<root>/sale<till code>/` a file `sale<yyyy.MM.dd_HH-mm-ss>.json` appears, whole or not at all, with the shifts that
+//! In `<root>/sale<till code>/` (`{shop}` in the root stands for the code of the till's shop) a file `sale<yyyy.MM.dd_HH-mm-ss>.json` appears, whole or not at all, with the shifts that
 //! closed or changed since they were handed over last; shifts that still wait for documents come later. A request `sale.req`
 //! (a line `###`, then `DD.MM.YYYY-DD.MM.YYYY`) is answered with the shifts of these days, the open one in `online/`, and then
 //! removed; one that cannot be read becomes `sale.req.bad`. A crash between file and note writes a shift twice: the reader
@@ -20,7 +20,7 @@ use fs_err as fs;
 use jiff::civil::{Date, DateTime};
 use jiff::{ToSpan, Zoned};
 use tillway_file_queue::durable;
-use tillway_proto::TillId;
+use tillway_proto::{ShopId, TillId};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -118,7 +118,7 @@ pub fn hand_over_closed(store: &dyn SalesStore, root: &Path, now: DateTime) -> R
         }
         for (till, shifts) in tills {
             for part in shifts.chunks(SHIFTS_PER_FILE) {
-                write_file(store, &folder(root, &till), &till, part, now)?;
+                write_file(store, &folder(root, &part[0].shop, &till), &till, part, now)?;
                 for shift in part {
                     store.note_handed_over(&till, shift.number, shift.changes).map_err(HandoverError::Store)?;
                     done += 1;
@@ -135,12 +135,15 @@ pub fn hand_over_closed(store: &dyn SalesStore, root: &Path, now: DateTime) -> R
 pub fn answer_requests(store: &dyn SalesStore, root: &Path, now: DateTime) -> Result<u64, HandoverError> {
     let mut answered = 0;
     for till in store.till_states().map_err(HandoverError::Store)? {
-        let folder = folder(root, &till.till);
+        let folder = folder(root, &till.shop, &till.till);
         let request = folder.join("sale.req");
         let text = match read_request(&request) {
             Ok(Some(text)) => text,
             Ok(None) => continue,
-            Err(source) => return Err(HandoverError::Io { path: request, source }),
+            Err(error) => {
+                tracing::error!(file = %request.display(), %error, "a request for sales cannot be read");
+                continue;
+            }
         };
         let Some((from, to)) = parse_request(&text) else {
             tracing::warn!(file = %request.display(), "not a request for sales: expected `###` and `DD.MM.YYYY-DD.MM.YYYY`");
@@ -183,8 +186,9 @@ fn answer(
     }
 }
 
-fn folder(root: &Path, till: &TillId) -> PathBuf {
-    root.join(format!("sale{}", till.code()))
+fn folder(root: &Path, shop: &ShopId, till: &TillId) -> PathBuf {
+    let root = root.to_string_lossy().replace("{shop}", shop.code());
+    Path::new(&root).join(format!("sale{}", till.code()))
 }
 
 fn write_file(
