@@ -210,6 +210,7 @@ mod tests {
                 id: 4,
                 layer: "shop 367".to_owned(),
                 source: "pos1.aif".to_owned(),
+                source_in_full: "/srv/inbox/pos1.aif".to_owned(),
                 accepted_at: now,
                 took_seconds: Some("0.120".to_owned()),
                 revision: Some(Revision(18)),

@@ -11,7 +11,7 @@ use crate::exchange::service::{Next, TillStatus};
 use crate::network::Network;
 use crate::rest::RestState;
 use crate::sales::check::{Counted, Verdict};
-use crate::store::intake::LoadRecord;
+use crate::store::intake::{LoadRecord, LoadSource};
 use crate::store::sales::{Finding, FindingFilter, Page, ShiftFilter, ShiftView as StoredShift};
 use jiff::Timestamp;
 use std::error::Error;
@@ -81,7 +81,8 @@ impl ServerSource {
         Ok(LoadView {
             id: record.id.0,
             layer: place(network, &record.node),
-            source: record.source.to_string(),
+            source: short(&record.source),
+            source_in_full: record.source.to_string(),
             accepted_at: record.queued_at,
             took_seconds: took,
             revision: record.revision,
@@ -115,6 +116,13 @@ impl PageSource for ServerSource {
             }
             text
         })
+    }
+}
+
+fn short(source: &LoadSource) -> String {
+    match source {
+        LoadSource::Folder(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+        LoadSource::Rest { .. } => source.to_string(),
     }
 }
 
@@ -233,7 +241,7 @@ fn attention(network: &Network, tills: &[TillView], loads: &[LoadRecord], findin
         }
         seen.push(&load.node);
         if matches!(load.status(), ExchangeStatus::Error | ExchangeStatus::ReadyWithError) {
-            let detail = load.reason.clone().unwrap_or_else(|| format!("{}: {}", load.source, load.counts.rejected));
+            let detail = load.reason.clone().unwrap_or_else(|| format!("{}: {}", short(&load.source), load.counts.rejected));
             list.push(Attention { sort: "load", place: place(network, &load.node), detail });
         }
     }

@@ -140,6 +140,8 @@ pub struct LoadView {
     pub layer: String,
     /// File name, or who sent it.
     pub source: String,
+    /// The same with the whole path.
+    pub source_in_full: String,
     /// When it was accepted.
     pub accepted_at: Timestamp,
     /// Seconds it took, with milliseconds, as text; none while it runs.

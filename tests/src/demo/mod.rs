@@ -16,6 +16,7 @@ use crate::pos::Pos;
 use crate::wait::TimedOut;
 use fs_err as fs;
 use interrupt::Interrupt;
+use prices::Applied;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::time::Instant;
@@ -109,16 +110,16 @@ impl Demo {
         let opening = self.load_catalogue()?;
         print(out, &told::opening(&opening, self.journey.products.len()))?;
         print(out, told::HEADING)?;
-        let mut applied = opening;
+        let (mut objects, mut bytes) = (opening.objects, opening.bytes);
         for week in 1..=self.options.weeks {
-            if week > 1 {
-                applied = self.load_prices(week)?;
-            }
+            // The prices of the first week came with the catalogue.
+            let applied = if week > 1 { self.load_prices(week)? } else { Applied::default() };
+            (objects, bytes) = (objects + applied.objects, bytes + applied.bytes);
             let played = self.play_week(week)?;
             print(out, &told::week(week, &applied, &played))?;
         }
         self.compare_totals()?;
-        let verdict = self.verdict();
+        let verdict = self.verdict(objects, bytes);
         let last = match &verdict {
             Ok(line) => line.clone(),
             Err(error) => format!("demo: {error}"),
@@ -140,12 +141,12 @@ impl Demo {
         print(out, &format!("The page is at {} (user {user}, password {password}).", server.page()))
     }
 
-    fn verdict(&self) -> Result<String, DemoError> {
+    fn verdict(&self, objects: u64, bytes: u64) -> Result<String, DemoError> {
         if !self.differences.is_empty() {
             return Err(DemoError::Differs(self.differences.clone()));
         }
         let rung = self.places.iter().fold(Totals::default(), |sum, place| sum + place.rung);
-        Ok(told::totals(self.options.weeks, rung, self.started.elapsed()))
+        Ok(told::totals(self.options.weeks, rung, (objects, bytes), self.started.elapsed()))
     }
 
     fn differ(&mut self, what: String) {

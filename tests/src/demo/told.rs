@@ -34,8 +34,9 @@ pub(super) fn week(week: u32, applied: &Applied, played: &Played) -> String {
 }
 
 /// The last line, when all agreed.
-pub(super) fn totals(weeks: u32, rung: Totals, time: Duration) -> String {
-    format!("demo: ok {weeks} weeks, {rung}, in {:.0} s", time.as_secs_f64())
+pub(super) fn totals(weeks: u32, rung: Totals, (objects, sent): (u64, u64), time: Duration) -> String {
+    let seconds = time.as_secs();
+    format!("demo: ok {weeks} weeks, {rung}; {objects} objects changed, {} on the wire; {seconds} s", bytes(sent))
 }
 
 fn bytes(bytes: u64) -> String {
@@ -43,6 +44,9 @@ fn bytes(bytes: u64) -> String {
 }
 
 fn times(times: &[(String, Duration)]) -> String {
+    if times.is_empty() {
+        return "with the catalogue".to_owned();
+    }
     let told: Vec<String> = times.iter().map(|(till, time)| format!("{till} {}", time.as_millis())).collect();
     told.join(", ")
 }

@@ -10,7 +10,8 @@
   async function renew() {
     if (!document.hidden && !overview.contains(selectedNode())) {
       try {
-        const address = "/fragment?lang=" + encodeURIComponent(overview.dataset.lang);
+        const address = new URL("/fragment", location.origin);
+        address.searchParams.set("lang", overview.dataset.lang);
         const answer = await fetch(address, { signal: AbortSignal.timeout(TIMEOUT_MS) });
         if (!answer.ok) throw new Error(String(answer.status));
         const html = await answer.text();
