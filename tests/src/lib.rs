@@ -4,7 +4,7 @@
 //! - [`aif_maker`]: makes AIF of them, for the exchange folders of a server;
 //! - [`pos`]: rings receipts up on a till, through its two databases;
 //! - [`broker`], [`process`], [`binaries`], [`ports`], [`http`]: a private RabbitMQ node, the daemons as processes;
-//! - [`bench`]: all of it together: a chain on one machine;
+//! - [`mod@bench`]: all of it together: a chain on one machine;
 //! - [`wait`]: waiting for conditions, with the last state seen in the error.
 //!
 //! **Architecture invariant:** nothing here is part of a product's binary, and no product crate depends on it.

@@ -23,4 +23,8 @@ while read -r _; do :; done
 kill -KILL -- "-$node" 2>/dev/null
 kill -KILL -- "-$epmd" 2>/dev/null
 wait "$node" "$epmd" 2>/dev/null
-rm -rf -- "$KEPT_FOLDER"
+# The node is a child of its script and may write a moment longer, which lets a removal fail.
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    rm -rf -- "$KEPT_FOLDER" 2>/dev/null && break
+    sleep 0.2
+done
