@@ -183,8 +183,15 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         poke: Arc::clone(&poke),
         events,
     };
-    let state =
-        RestState { network, dictionary: service.dictionary(), journal, exchange: service.clone(), sales, poke };
+    let state = RestState {
+        network,
+        dictionary: service.dictionary(),
+        journal,
+        exchange: service.clone(),
+        sales,
+        poke,
+        wake_intake: intake.waker(),
+    };
     let admin = Arc::new(credentials.admin);
     let rest = rest::router(state.clone(), Arc::clone(&admin)).merge(rest::packages::router(packages.clone()));
     let aif =

@@ -130,6 +130,11 @@ impl Intake {
         Ok(Arc::new(intake))
     }
 
+    /// Wakes the worker when notified: there may be a delivery, or a node that needs a folder.
+    pub fn waker(&self) -> Arc<Notify> {
+        Arc::clone(&self.arrived)
+    }
+
     /// Works until `shutdown`; a load that is under way then is rolled back and repeated at the next start.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) -> Result<(), IntakeError> {
         let callbacks = tokio::spawn(callbacks::run(Arc::clone(&self), shutdown.clone()));

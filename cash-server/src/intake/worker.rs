@@ -77,6 +77,8 @@ pub(super) struct Worker {
     /// Loads of an earlier process that did not end, by data file; none once they are looked after.
     resumed: Option<HashMap<PathBuf, LoadId>>,
     unreadable: HashSet<PathBuf>,
+    /// Version of the network that the folders were made for.
+    network: u64,
     next_scan: Instant,
     next_cleaning: Instant,
 }
@@ -95,6 +97,7 @@ impl Worker {
             told: HashMap::new(),
             resumed: None,
             unreadable: HashSet::new(),
+            network: 0,
             next_scan: now,
             next_cleaning: now,
         }
@@ -113,7 +116,9 @@ impl Worker {
 
     fn try_turn(&mut self) -> Result<Next, StoreError> {
         let dirty = self.watcher.take();
-        if dirty.all || Instant::now() >= self.next_scan {
+        let network = self.intake.network()?.version();
+        if dirty.all || network != self.network || Instant::now() >= self.next_scan {
+            self.network = network;
             self.scan_all()?;
         } else {
             for folder in dirty.folders {

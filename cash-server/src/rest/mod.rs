@@ -49,9 +49,17 @@ pub struct RestState {
     pub sales: Arc<dyn SalesStore>,
     /// Wakes the reconciler.
     pub poke: Arc<Notify>,
+    /// Wakes the intake, which makes folders for new nodes.
+    pub wake_intake: Arc<Notify>,
 }
 
 impl RestState {
+    /// A node was made, moved, changed or removed.
+    fn network_changed(&self) {
+        self.poke.notify_one();
+        self.wake_intake.notify_one();
+    }
+
     fn cash_ini(&self, network: &Network, till: &TillId, token: &TillToken) -> Result<String, Problem> {
         self.exchange.cash_ini(network, till, token).map_err(Problem::from)
     }

@@ -135,7 +135,7 @@ pub(super) async fn create(
             _ => None,
         };
         let node = view(&network, network.require(&created.id)?);
-        state.poke.notify_one();
+        state.network_changed();
         Ok::<_, Problem>(MadeNode { node, token: created.token.map(|token| token.as_str().to_owned()), cash_ini })
     })
     .await?;
@@ -168,7 +168,7 @@ pub(super) async fn change(
             let parent = network.find(parent)?.id.clone();
             state.network.move_node(&node, &parent)?;
         }
-        state.poke.notify_one();
+        state.network_changed();
         let network = state.network.current()?;
         let node = network.require(&node)?;
         Ok(view(&network, node))
@@ -185,7 +185,7 @@ pub(super) async fn remove(State(state): State<RestState>, Path(id): Path<String
     blocking(move || {
         let node = state.network.current()?.find(&id)?.id.clone();
         state.network.remove(&node)?;
-        state.poke.notify_one();
+        state.network_changed();
         Ok::<_, Problem>(StatusCode::NO_CONTENT)
     })
     .await

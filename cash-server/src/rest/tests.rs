@@ -56,6 +56,7 @@ impl Server {
             exchange,
             sales,
             poke,
+            wake_intake: Arc::default(),
         };
         let admin = Arc::new(Credentials::new("admin", "secret"));
         let router = router(state, admin).merge(packages::router(packages));

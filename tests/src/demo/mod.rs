@@ -10,7 +10,7 @@ mod prices;
 mod shifts;
 mod told;
 
-use crate::bench::{BenchError, TestBench, Till, TillOptions};
+use crate::bench::{BenchError, TestBench, Till};
 use crate::journey::{Journey, JourneyError, SHOPS, ShelfPrices, TILLS, Totals};
 use crate::pos::Pos;
 use crate::wait::TimedOut;
@@ -53,8 +53,6 @@ pub enum DemoError {
     Differs(Vec<String>),
 }
 
-/// The receipts are of 2017. A server asks a till without sales for the last 24 hours, so it is the till that begins.
-const AT_THE_DEMO: TillOptions = TillOptions { through_queue: true, ask_through_server: false, unload_period_s: 0 };
 
 /// One till with all that stands on it.
 struct Place {
@@ -92,7 +90,7 @@ impl Demo {
             let shop_code = shop.to_string();
             let shop_id = bench.add_shop(&shop_code).map_err(DemoError::Bench)?;
             for code in TILLS.into_iter().filter(|code| code.starts_with(&shop_code)) {
-                let till = bench.add_till_with(&shop_id, &shop_code, code, AT_THE_DEMO).map_err(DemoError::Bench)?;
+                let till = bench.add_till(&shop_id, &shop_code, code).map_err(DemoError::Bench)?;
                 places.push(Place { till, shop, pos: None, rung: Totals::default(), deliveries: BTreeSet::new() });
             }
         }
