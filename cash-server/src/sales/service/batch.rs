@@ -72,7 +72,7 @@ pub(super) fn sort(
 }
 
 fn answer(key: Option<v1::ReceiptKey>, document_id: i64, reason: &str) -> v1::Refused {
-    v1::Refused { key, document_id, reason: reason.chars().take(MAX_REASON_CHARS).collect() }
+    v1::Refused { key, document_id, reason: reason.chars().take(MAX_REASON_CHARS).collect(), shift: 0 }
 }
 
 /// A key as it came, unless it is so long that answers of many would not fit a frame.

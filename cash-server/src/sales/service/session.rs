@@ -166,6 +166,7 @@ impl Session {
                     closed: held.closed,
                     last_receipt_time: last_receipt_time.clone(),
                     last: last_shift && part + 1 == parts,
+                    ..v1::Holding::default()
                 };
                 self.answer(server_frame::Frame::Holding(holding)).await?;
             }
