@@ -72,6 +72,13 @@ impl Api {
         self.json(&Method::GET, path, None)
     }
 
+    /// Reads a text.
+    pub fn text(&self, path: &str) -> Result<String, ApiError> {
+        let request = self.client.get(format!("{}{path}", self.base)).basic_auth(&self.user, Some(&self.password));
+        let failed = |source| ApiError::Http { method: Method::GET, path: path.to_owned(), source };
+        accepted(request.send().map_err(failed)?, &Method::GET, path)?.text().map_err(failed)
+    }
+
     /// Orders or makes something.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, ApiError> {
         self.json(&Method::POST, path, Some(body))
@@ -96,17 +103,15 @@ impl Api {
     }
 
     /// A body of any type.
-    pub fn post_text(&self, path: &str, headers: &[(&str, &str)], body: String) -> Result<Value, ApiError> {
+    pub fn post_text(&self, path: &str, query: &[(&str, &str)], body: String) -> Result<Value, ApiError> {
         let method = Method::POST;
-        let mut request = self
+        let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = self
             .client
-            .post(format!("{}{path}", self.base))
+            .post(format!("{}{path}?{}", self.base, query.join("&")))
             .basic_auth(&self.user, Some(&self.password))
             .header("content-type", "application/json")
             .body(body);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
         let failed = |source| ApiError::Http { method: method.clone(), path: path.to_owned(), source };
         accepted(request.send().map_err(failed)?, &method, path)?.json().map_err(failed)
     }

@@ -74,10 +74,19 @@ impl TestBench {
 
     /// The same, with settings of the server in the form `("section.key", "value")`.
     pub fn start_with(settings: &[(&str, &str)]) -> Result<Self, BenchError> {
+        Self::set_up(settings, false)
+    }
+
+    /// The same, with `cash-server sales-loader` as a process of its own beside `cash-server run --without-sales`.
+    pub fn start_with_sales_apart() -> Result<Self, BenchError> {
+        Self::set_up(&[], true)
+    }
+
+    fn set_up(settings: &[(&str, &str)], sales_apart: bool) -> Result<Self, BenchError> {
         let broker = Broker::shared().map_err(BenchError::Broker)?;
         let vhost = broker.virtual_host().map_err(BenchError::Broker)?;
         let folder = tempfile::Builder::new().prefix("tillway-bench-").tempdir().map_err(BenchError::File)?;
-        let server = Server::start(&folder.path().join("server"), broker.port, &vhost, settings)?;
+        let server = Server::start(&folder.path().join("server"), broker.port, &vhost, settings, sales_apart)?;
         Ok(Self { folder: Some(folder), vhost, server })
     }
 

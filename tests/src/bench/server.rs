@@ -56,7 +56,10 @@ pub struct Server {
     folder: PathBuf,
     /// Where it listens.
     pub ports: ServerPorts,
+    /// Whether sales are loaded by a process of their own.
+    sales_apart: bool,
     daemon: Option<Daemon>,
+    sales_loader: Option<Daemon>,
     api: Option<Api>,
 }
 
@@ -66,10 +69,12 @@ impl Server {
         broker_port: u16,
         vhost: &VirtualHost,
         settings: &[(&str, &str)],
+        sales_apart: bool,
     ) -> Result<Self, BenchError> {
         fs::create_dir_all(folder).map_err(BenchError::File)?;
         let ports = ServerPorts::free()?;
-        let mut server = Self { folder: folder.to_owned(), ports, daemon: None, api: None };
+        let mut server =
+            Self { folder: folder.to_owned(), ports, sales_apart, daemon: None, sales_loader: None, api: None };
         fs::write(folder.join("broker.password"), &vhost.password).map_err(BenchError::File)?;
         fs::write(server.settings_file(), server.settings(broker_port, vhost, settings)).map_err(BenchError::File)?;
         server.switch_on()?;
@@ -90,7 +95,7 @@ impl Server {
             ("broker.port", broker_port.to_string()),
             ("broker.vhost", text(&vhost.name)),
             ("broker.user", text(&vhost.user)),
-            ("broker.till_user", text(&vhost.user)),
+            ("broker.till_user", text(&vhost.tills)),
             ("broker.password_file", text("broker.password")),
             ("log.level", text("debug,h2=info,hyper=info,tonic=info,lapin=info")),
         ];
@@ -113,6 +118,9 @@ impl Server {
     pub fn switch_on(&mut self) -> Result<(), BenchError> {
         let mut command = Command::new(binary(CASH_SERVER).map_err(BenchError::Binary)?);
         command.arg("--settings").arg(self.settings_file()).arg("run");
+        if self.sales_apart {
+            command.arg("--without-sales");
+        }
         let output = self.folder.join("cash-server.log");
         let mut daemon = Daemon::start("cash-server", &mut command, &output).map_err(BenchError::Process)?;
         let credentials_file = self.data().join("credentials/admin");
@@ -137,22 +145,44 @@ impl Server {
         .map_err(BenchError::TimedOut)??;
         self.daemon = Some(daemon);
         self.api = Some(api);
+        if self.sales_apart {
+            let mut command = Command::new(binary(CASH_SERVER).map_err(BenchError::Binary)?);
+            command.arg("--settings").arg(self.settings_file()).arg("sales-loader");
+            let output = self.folder.join("sales-loader.log");
+            let loader = Daemon::start("sales-loader", &mut command, &output).map_err(BenchError::Process)?;
+            self.sales_loader = Some(loader);
+        }
         Ok(())
     }
 
     /// Stops it cleanly.
     pub fn switch_off(&mut self) -> Result<(), BenchError> {
-        match self.daemon.take() {
-            Some(daemon) => daemon.stop().map(drop).map_err(BenchError::Process),
-            None => Ok(()),
+        for daemon in [self.sales_loader.take(), self.daemon.take()].into_iter().flatten() {
+            daemon.stop().map_err(BenchError::Process)?;
         }
+        Ok(())
     }
 
     /// Ends it as a power cut does.
     pub fn kill(&mut self) {
-        if let Some(daemon) = self.daemon.take() {
+        for daemon in [self.sales_loader.take(), self.daemon.take()].into_iter().flatten() {
             daemon.kill();
         }
+    }
+
+    /// Runs `cash-server <arguments>` beside the server and gives what it prints.
+    pub fn command(&self, arguments: &[&str]) -> Result<String, BenchError> {
+        let output = Command::new(binary(CASH_SERVER).map_err(BenchError::Binary)?)
+            .arg("--settings")
+            .arg(self.settings_file())
+            .args(arguments)
+            .output()
+            .map_err(BenchError::File)?;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        if output.status.success() {
+            return Ok(said);
+        }
+        Err(BenchError::Command { command: format!("cash-server {}", arguments.join(" ")), output: said })
     }
 
     /// Its REST.
@@ -212,9 +242,14 @@ impl Server {
 
     /// Hands a JSON array of AIF commands to the back office's interface, for a shop; gives the answer.
     pub fn load_over_rest(&self, shop_code: &str, body: String) -> Result<Value, BenchError> {
+        self.load_over_rest_with(&[("shopcode", shop_code)], body)
+    }
+
+    /// The same with any query. Values must need no escapes.
+    pub fn load_over_rest_with(&self, query: &[(&str, &str)], body: String) -> Result<Value, BenchError> {
         let credentials = fs::read_to_string(self.data().join("credentials/backoffice")).map_err(BenchError::File)?;
         let api = Api::new(&format!("http://127.0.0.1:{}", self.ports.aif), &credentials).map_err(BenchError::Api)?;
-        api.post_text("/aifexchange/loaddicts", &[("shopcode", shop_code)], body).map_err(BenchError::Api)
+        api.post_text("/aifexchange/loaddicts", query, body).map_err(BenchError::Api)
     }
 
     /// Puts a file into a node's exchange folder.

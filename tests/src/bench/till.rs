@@ -60,7 +60,7 @@ impl Till {
             folder: folder.to_owned(),
             agent: None,
         };
-        fs::write(folder.join("broker.password"), &to.vhost.password).map_err(BenchError::File)?;
+        fs::write(folder.join("broker.password"), &to.vhost.tills_password).map_err(BenchError::File)?;
         fs::write(till.settings_file(), till.settings(to, options)).map_err(BenchError::File)?;
         let logging = format!(
             "[logger_sync]\nlevel=DEBUG\n\n[handler_fileHandler]\nargs=('{}',)\n",

@@ -56,9 +56,15 @@ impl Management {
         self.put(&format!("/users/{name}"), &json!({ "password": password, "tags": "" }))?;
         let all = json!({ "configure": ".*", "write": ".*", "read": ".*" });
         self.put(&format!("/permissions/{name}/{name}"), &all)?;
+        let tills = format!("{name}-tills");
+        let tills_password = Uuid::new_v4().simple().to_string();
+        self.put(&format!("/users/{tills}"), &json!({ "password": tills_password, "tags": "" }))?;
+        // What README advises for tills: they declare nothing, report to our exchange and read our queues.
+        let of_tills = json!({ "configure": "^$", "write": "^tillway$", "read": r"^tillway\." });
+        self.put(&format!("/permissions/{name}/{tills}"), &of_tills)?;
         let administrator = json!({ "configure": "", "write": ".*", "read": ".*" });
         self.put(&format!("/permissions/{name}/{}", self.user), &administrator)?;
-        Ok(VirtualHost { user: name.clone(), name, password, management: self.clone() })
+        Ok(VirtualHost { user: name.clone(), name, password, tills, tills_password, management: self.clone() })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -89,6 +95,10 @@ pub struct VirtualHost {
     pub user: String,
     /// The user's password.
     pub password: String,
+    /// The user of tills, who may do no more than a till must.
+    pub tills: String,
+    /// That user's password.
+    pub tills_password: String,
     management: Management,
 }
 

@@ -53,7 +53,6 @@ pub enum DemoError {
     Differs(Vec<String>),
 }
 
-
 /// One till with all that stands on it.
 struct Place {
     till: Till,

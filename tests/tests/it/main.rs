@@ -3,6 +3,7 @@
 
 mod broker;
 mod commands;
+mod daemons;
 mod dictionaries;
 mod sales;
 mod support;

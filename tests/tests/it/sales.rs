@@ -15,18 +15,23 @@ use tillway_tests::pos::{Basket, Entry, Pos, Purpose, Tender};
 use tillway_tests::wait::{Seen, wait_for};
 use uuid::Uuid;
 
-/// A shop with one till that sells one item for 10.00.
 fn small_shop(options: TillOptions) -> (TestBench, Till, Pos) {
     let bench = TestBench::start().unwrap();
+    let (till, pos) = equip(&bench, options);
+    (bench, till, pos)
+}
+
+/// Makes a shop with one till that sells one item for 10.00.
+pub(crate) fn equip(bench: &TestBench, options: TillOptions) -> (Till, Pos) {
     let shop = bench.add_shop("7").unwrap();
     load(&bench.server, "All", &[item(1, "10")]);
     let mut till = bench.add_till_with(&shop, "7", "71", options).unwrap();
     converged(&bench.server, &mut till);
     let pos = till.pos().unwrap();
-    (bench, till, pos)
+    (till, pos)
 }
 
-fn sale(time: DateTime) -> Basket {
+pub(crate) fn sale(time: DateTime) -> Basket {
     let entries = vec![Entry::new("b1", Thousandths(2_000))];
     Basket::sale(time, entries, vec![Tender::Card(Kopecks(1_500)), Tender::Cash(Kopecks(1_000))])
 }
@@ -38,7 +43,7 @@ fn receipts(server: &Server, till: &Till, shift: u64) -> Vec<String> {
     receipts.as_array().unwrap().iter().map(|receipt| receipt["uuid"].as_str().unwrap().to_owned()).collect()
 }
 
-fn wait_for_receipts(server: &Server, till: &mut Till, shift: u64, count: usize) -> Vec<String> {
+pub(crate) fn wait_for_receipts(server: &Server, till: &mut Till, shift: u64, count: usize) -> Vec<String> {
     wait_for(format!("{count} receipts of shift {shift}"), SOON, || {
         till.check_agent().unwrap();
         let found = receipts(server, till, shift);
@@ -48,7 +53,7 @@ fn wait_for_receipts(server: &Server, till: &mut Till, shift: u64, count: usize)
 }
 
 /// A shift's check, when it has come to an end.
-fn checked(server: &Server, till: &mut Till, shift: u64) -> Value {
+pub(crate) fn checked(server: &Server, till: &mut Till, shift: u64) -> Value {
     let path = format!("/api/v1/shifts?till={}", till.id);
     wait_for(format!("shift {shift} to be checked"), SOON, || {
         till.check_agent().unwrap();
