@@ -24,6 +24,6 @@ pub use id::{GroupId, IdError, NodeCode, NodeId, NodeLevel, ShopId, TillId};
 pub use money::{DecimalError, Kopecks, Thousandths};
 pub use queue::{ControlQueue, DictionaryQueue};
 pub use receipt::ReceiptKey;
-pub use report::Report;
+pub use report::{RejectCause, Report};
 pub use revision::{DeliveryId, Digest, LoadId, PackageName, Revision, RowHash};
 pub use status::{DeliveryState, ExchangeStatus};

@@ -7,7 +7,7 @@
 //! A report is a hint: each carries the state it speaks of whole, so a lost, doubled or late one does no harm.
 
 use crate::id::TillId;
-use crate::revision::{DeliveryId, PackageName, Revision};
+use crate::revision::{DeliveryId, Digest, PackageName, Revision};
 use crate::status::{DeliveryState, ExchangeStatus};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -53,6 +53,9 @@ pub enum Report {
         /// Why, where it was rejected.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// What sort of reason, where it was rejected; absent in reports of older agents and then [`RejectCause::Content`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<RejectCause>,
         /// What the till has now.
         till_state: TillState,
     },
@@ -87,6 +90,35 @@ pub enum Report {
     },
 }
 
+/// What sort of reason a till has to reject a delivery: the server does something else about each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RejectCause {
+    /// The package did not get to where it is loaded: the line, the till's disk, a full queue, a busy database. The
+    /// same package may go through later.
+    Transport,
+    /// The package starts at a revision that the till does not have.
+    Gap,
+    /// What is inside does not read or does not apply.
+    Content,
+}
+
+impl RejectCause {
+    /// The word in reports and in the server's database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transport => "transport",
+            Self::Gap => "gap",
+            Self::Content => "content",
+        }
+    }
+
+    /// The cause named by a word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Transport, Self::Gap, Self::Content].into_iter().find(|cause| cause.as_str() == word)
+    }
+}
+
 /// What a till has.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TillState {
@@ -102,6 +134,10 @@ pub struct TillState {
     /// Rows in the till's dictionary, over all kinds.
     #[serde(default)]
     pub rows: u64,
+    /// One digest over counts and digests of all kinds, of the same moment as `cursor`. Absent: not to be compared (an
+    /// older agent, a dictionary that a script loads, one that could not be read).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
     /// Finished documents that the server has not acknowledged.
     #[serde(default)]
     pub unsent_documents: u64,
@@ -172,6 +208,23 @@ mod tests {
         let report = Reported::parse(golden.as_bytes()).unwrap();
         assert!(matches!(&report.report, Report::Refused { reason, .. } if reason == "unknown"));
         assert_eq!(String::from_utf8(report.to_bytes().unwrap()).unwrap(), golden);
+    }
+
+    #[test]
+    fn what_was_added_to_version_1_may_be_absent() {
+        let written = |cause: &str, digest: &str| {
+            format!(
+                r#"{{"schema":1,"till":"_cash_1_00ab34ef","instance":"00000000-0000-0000-0000-000000000001","sent_at":"2026-01-02T03:04:05Z","type":"delivery","delivery":"00000000-0000-0000-0000-000000000007","package":"{}","state":"rejected"{cause},"till_state":{{"cursor":3{digest}}}}}"#,
+                "07".repeat(32)
+            )
+        };
+        let read = |text: String| match Reported::parse(text.as_bytes()).unwrap().report {
+            Report::Delivery { cause, till_state, .. } => (cause, till_state.digest),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(read(written("", "")), (None, None));
+        let digest = format!(r#","digest":"{}""#, Digest(5));
+        assert_eq!(read(written(r#","cause":"gap""#, &digest)), (Some(RejectCause::Gap), Some(Digest(5))));
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! queues belong to the server; a session only checks that they are there.
 //!
 //! Messages are acknowledged when they were worked on, whatever came of it: what can be answered is answered, what
-//! cannot is set aside ([`crate::commands`]). A message is held while its package is downloaded and never longer.
+//! cannot is set aside ([`crate::commands`]). A link is held while its package is downloaded; where that takes very long,
+//! the link is acknowledged before, and of the links that come meanwhile the newest is worked on next.
 
 mod session;
 

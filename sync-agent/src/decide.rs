@@ -1,11 +1,11 @@
 //! Decisions of the agent as pure functions over plain data. The simulated till runs the same ones.
 
-use jiff::Span;
-use jiff::civil::DateTime;
-use std::collections::BTreeSet;
+mod sales;
+
+pub use sales::{Holdings, Lost, Mark, Progress, Sent, TillShift, is_another_database, lost};
+
 use std::time::Duration;
 use tillway_proto::{DeliveryState, PackageLink, Revision};
-use uuid::Uuid;
 
 /// What a till has when a link arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,57 +89,8 @@ pub fn wait_before_retry(backoff: Duration, retry_after: Option<Duration>, cap: 
     retry_after.map_or(backoff, |asked| asked.max(backoff).min(cap))
 }
 
-/// Which documents of `documents.db` the server has: all up to `low_water`, and those in `sent`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Progress {
-    /// Every document up to here is done with.
-    pub low_water: i64,
-    /// Documents above it that are done with.
-    pub sent: BTreeSet<i64>,
-}
-
-impl Progress {
-    /// Whether the server has this document.
-    pub fn has(&self, document: i64) -> bool {
-        document <= self.low_water || self.sent.contains(&document)
-    }
-}
-
-/// What ended before this local time is history from before the till was attached, where the server asks a till that has
-/// never unloaded for what ended at `asked` or later.
-pub fn history_ends(installed: DateTime, asked: DateTime) -> DateTime {
-    asked.min(installed.checked_sub(Span::new().hours(24)).unwrap_or(DateTime::MIN))
-}
-
-/// The newest document that was sent: if `documents.db` has another one in its place, it is another database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
-    /// Its row id on the till.
-    pub document: i64,
-    /// The UUID of its key.
-    pub uuid: Uuid,
-}
-
-/// Whether `documents.db` is another one than the one that was sent from: restored from an old image, or new. `found` is
-/// its first finished document with the marked id or a later one.
-///
-/// A POS may prune old documents, the marked one too, as long as later ones are there. Where this says yes without
-/// need, documents are offered again that the server has, and it says so.
-pub fn is_another_database(mark: Mark, found: Option<Mark>) -> bool {
-    found.is_none_or(|found| found.document == mark.document && found.uuid != mark.uuid)
-}
-
 #[cfg(test)]
 mod tests {
-    #[test]
-    fn nothing_since_a_day_before_the_installation_is_history() {
-        let at = |text: &str| text.parse::<DateTime>().unwrap();
-        // Asked for at once: a day back. Asked for after three days offline: still everything since the installation.
-        assert_eq!(history_ends(at("2026-03-10T12:00:00"), at("2026-03-09T12:00:10")), at("2026-03-09T12:00:00"));
-        assert_eq!(history_ends(at("2026-03-10T12:00:00"), at("2026-03-12T12:00:00")), at("2026-03-09T12:00:00"));
-        assert_eq!(history_ends(at("2026-03-10T12:00:00"), at("2026-01-01T00:00:00")), at("2026-01-01T00:00:00"));
-    }
-
     use super::*;
     use tillway_proto::{DeliveryId, PackageName};
 
@@ -211,20 +162,5 @@ mod tests {
         assert_eq!(wait_before_retry(long, Some(short), cap), long);
         assert_eq!(wait_before_retry(short, Some(Duration::from_hours(24)), cap), cap);
         assert_eq!(wait_before_retry(short, None, cap), short);
-    }
-
-    #[test]
-    fn a_document_that_finishes_late_is_not_skipped() {
-        let progress = Progress { low_water: 3, sent: [5, 6].into() };
-        assert!(progress.has(2) && progress.has(5) && !progress.has(4) && !progress.has(7));
-    }
-
-    #[test]
-    fn another_database_is_noticed_by_the_newest_document_that_was_sent() {
-        let mark = |document, uuid| Mark { document, uuid: Uuid::from_u128(uuid) };
-        assert!(!is_another_database(mark(5, 1), Some(mark(5, 1))));
-        assert!(!is_another_database(mark(5, 1), Some(mark(8, 2))), "pruned");
-        assert!(is_another_database(mark(5, 1), Some(mark(5, 2))), "restored, and sold again since");
-        assert!(is_another_database(mark(5, 1), None), "restored");
     }
 }

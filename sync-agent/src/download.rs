@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tillway_file_queue::durable;
-use tillway_proto::PackageName;
+use tillway_proto::{PackageName, RejectCause};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::Instant;
 
@@ -27,7 +27,8 @@ pub(crate) struct DownloadLimits {
     pub idle: Duration,
     /// Tries in a row that brought no byte.
     pub max_idle_tries: u32,
-    /// All tries together: shorter than the 30 minutes after which RabbitMQ takes a message back.
+    /// All tries together. A line on which bytes flow is given its time, however slow: what it brought would be of no use
+    /// for the next package, which has another name. This only ends a download that will never come to its end.
     pub total: Duration,
     /// The first wait between tries.
     pub first_wait: Duration,
@@ -41,7 +42,7 @@ impl Default for DownloadLimits {
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(30),
             max_idle_tries: 8,
-            total: Duration::from_mins(20),
+            total: Duration::from_hours(24),
             first_wait: Duration::from_millis(500),
             max_wait: Duration::from_mins(1),
         }
@@ -101,6 +102,16 @@ pub(crate) enum DownloadError {
     /// The client could not be made.
     #[error("failed to prepare downloads")]
     Client(#[source] reqwest::Error),
+}
+
+impl DownloadError {
+    /// Whether the file is not the one that was announced, or it just did not arrive.
+    pub(crate) fn cause(&self) -> RejectCause {
+        match self {
+            Self::TooLong { .. } | Self::WrongHash { .. } => RejectCause::Content,
+            Self::Gone { .. } | Self::GivenUp { .. } | Self::Disk { .. } | Self::Client(_) => RejectCause::Transport,
+        }
+    }
 }
 
 /// Downloads packages into one folder, one at a time.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tillway_exchangers::package::{self, PackageError, PackageReader};
 use tillway_file_queue::{NewMessage, QueueError};
-use tillway_proto::{DeliveryState, PackageLink};
+use tillway_proto::{DeliveryState, PackageLink, RejectCause};
 
 /// Content type of the messages in the file queue.
 const CONTENT_TYPE: &str = "application/vnd.tillway.package-part";
@@ -48,6 +48,19 @@ pub(crate) enum IntakeError {
     Aborted(#[source] crate::till::Aborted),
 }
 
+impl IntakeError {
+    fn cause(&self) -> RejectCause {
+        match self {
+            Self::Download(error) => error.cause(),
+            Self::Package(error) if !matches!(error, PackageError::Io { .. }) => RejectCause::Content,
+            Self::Link { .. } | Self::Range { .. } => RejectCause::Content,
+            Self::Package(_) | Self::Queue(_) | Self::State(_) | Self::Attribute(_) | Self::Aborted(_) => {
+                RejectCause::Transport
+            }
+        }
+    }
+}
+
 /// Takes a link to its end.
 pub(crate) async fn take(till: &Arc<Till>, link: PackageLink) {
     let step = till.blocking({
@@ -56,16 +69,26 @@ pub(crate) async fn take(till: &Arc<Till>, link: PackageLink) {
     });
     let step = step.await.unwrap_or(LinkStep::Fetch);
     tracing::info!(delivery = %link.delivery, package = link.package.short(), from = %link.from, to = %link.to, ?step, "link");
-    let (state, reason) = match step {
-        LinkStep::Repeat(state) => (state, Some("this link came before".to_owned())),
-        LinkStep::Older => (DeliveryState::Superseded, Some("the till is further already".to_owned())),
-        LinkStep::Gap { have } => (
-            DeliveryState::Rejected,
-            Some(format!("gap: the package starts at revision {}, the till is at {have}", link.from)),
-        ),
-        LinkStep::Fetch => return fetch(till, link).await,
-    };
-    note(till, link, state, reason).await;
+    if step == LinkStep::Fetch {
+        return fetch(till, link).await;
+    }
+    let noted = till.blocking(move |till| match step {
+        // Why it was rejected was told the first time; if that report was lost, the next delivery tells it again.
+        LinkStep::Repeat(DeliveryState::Rejected) => {
+            till.note_rejected(&link, RejectCause::Transport, "this link was rejected before".to_owned());
+        }
+        LinkStep::Repeat(state) => till.note_delivery(&link, state, Some("this link came before".to_owned())),
+        LinkStep::Older => {
+            let reason = "the till is further already".to_owned();
+            till.note_delivery(&link, DeliveryState::Superseded, Some(reason));
+        }
+        LinkStep::Gap { have } => {
+            let reason = format!("gap: the package starts at revision {}, the till is at {have}", link.from);
+            till.note_rejected(&link, RejectCause::Gap, reason);
+        }
+        LinkStep::Fetch => {}
+    });
+    let _ = noted.await;
 }
 
 fn have(till: &Till, link: &PackageLink) -> Have {
@@ -76,8 +99,13 @@ fn have(till: &Till, link: &PackageLink) -> Have {
     Have { cursor, queued_to, seen }
 }
 
-async fn note(till: &Arc<Till>, link: PackageLink, state: DeliveryState, reason: Option<String>) {
-    let _ = till.blocking(move |till| till.note_delivery(&link, state, reason)).await;
+async fn note(till: &Arc<Till>, link: PackageLink, state: DeliveryState) {
+    let _ = till.blocking(move |till| till.note_delivery(&link, state, None)).await;
+}
+
+async fn reject(till: &Arc<Till>, link: PackageLink, error: &IntakeError) {
+    let (cause, reason) = (error.cause(), broker::chain(error));
+    let _ = till.blocking(move |till| till.note_rejected(&link, cause, reason)).await;
 }
 
 async fn fetch(till: &Arc<Till>, link: PackageLink) {
@@ -89,10 +117,10 @@ async fn fetch(till: &Arc<Till>, link: PackageLink) {
         Ok(file) => file,
         Err(error) => {
             till.failed("a package was not taken", &error);
-            return note(till, link, DeliveryState::Rejected, Some(broker::chain(&error))).await;
+            return reject(till, link, &error).await;
         }
     };
-    note(till, link.clone(), DeliveryState::Downloaded, None).await;
+    note(till, link.clone(), DeliveryState::Downloaded).await;
     if straight {
         load::straight(till, &link, &file).await;
         remove(&file);
@@ -100,12 +128,12 @@ async fn fetch(till: &Arc<Till>, link: PackageLink) {
     }
     match enqueue(till, &link, &file).await {
         Ok(()) => {
-            note(till, link, DeliveryState::Queued, None).await;
+            note(till, link, DeliveryState::Queued).await;
             till.loader_poke.notify_one();
         }
         Err(error) => {
             till.failed("a package did not get into the file queue", &error);
-            note(till, link, DeliveryState::Rejected, Some(broker::chain(&error))).await;
+            reject(till, link, &error).await;
         }
     }
     remove(&file);

@@ -26,6 +26,7 @@ mod dictionary;
 mod download;
 mod errors_file;
 mod hand_over;
+mod installation;
 mod intake;
 mod load;
 mod lock;

@@ -18,7 +18,7 @@ use std::time::Duration;
 use tillway_exchangers::package::{MessageSource, PackageError, PackageReader, PackageSource};
 use tillway_exchangers::till::dictionary::{Applied, ApplyError};
 use tillway_file_queue::{Claim, QueueError};
-use tillway_proto::{DeliveryState, PackageLink, Report};
+use tillway_proto::{DeliveryState, PackageLink, RejectCause, Report};
 
 /// How often the queue is looked at without a poke: another process may have put something back.
 const LOOK_PERIOD: Duration = Duration::from_secs(20);
@@ -50,6 +50,8 @@ pub(crate) enum LoadError {
 enum Verdict {
     /// The package is done with.
     Done(DeliveryState, Option<String>),
+    /// It starts behind a revision that the till does not have.
+    Gap(String),
     /// These kinds have to come whole.
     NeedSnapshot { kinds: Vec<String>, reason: String },
     /// It will never load.
@@ -73,9 +75,7 @@ fn verdict(link: &PackageLink, outcome: Result<Applied, LoadError>) -> Verdict {
     };
     let reason = chain(&error);
     match error {
-        LoadError::Dictionary(DictionaryError::Apply(ApplyError::Gap { .. })) => {
-            Verdict::Done(DeliveryState::Rejected, Some(format!("gap: {reason}")))
-        }
+        LoadError::Dictionary(DictionaryError::Apply(ApplyError::Gap { .. })) => Verdict::Gap(format!("gap: {reason}")),
         LoadError::Dictionary(DictionaryError::Apply(ApplyError::Diverged { kinds })) => {
             Verdict::NeedSnapshot { kinds, reason }
         }
@@ -151,7 +151,7 @@ fn next(till: &Till) -> Result<Step, QueueError> {
     };
     let verdict = verdict(&link, apply_claim(till, &claim));
     match &verdict {
-        Verdict::Done(..) => claim.ack()?,
+        Verdict::Done(..) | Verdict::Gap(_) => claim.ack()?,
         Verdict::NeedSnapshot { reason, .. } | Verdict::Broken(reason) => claim.set_aside(reason)?,
         Verdict::Later(reason) => {
             let last = claim.tries() >= till.queue.limits().max_tries;
@@ -187,15 +187,20 @@ fn tell(till: &Till, link: &PackageLink, verdict: Verdict) {
                 "the till's rows differ: a snapshot is asked for"
             );
             till.errors.add();
-            till.note_delivery(link, DeliveryState::Rejected, Some(reason.clone()));
+            till.note_rejected(link, RejectCause::Content, reason.clone());
             till.reports.put(Report::NeedSnapshot { kinds, reason, till_state: till.look() });
         }
-        Verdict::Broken(reason) | Verdict::Later(reason) => {
-            tracing::error!(package = link.package.short(), reason, "a package was not loaded");
-            till.errors.add();
-            till.note_delivery(link, DeliveryState::Rejected, Some(reason));
-        }
+        Verdict::Gap(reason) => till.note_rejected(link, RejectCause::Gap, reason),
+        Verdict::Broken(reason) => not_loaded(till, link, RejectCause::Content, reason),
+        // The database was locked or the disk full to the end: nothing is wrong with the package.
+        Verdict::Later(reason) => not_loaded(till, link, RejectCause::Transport, reason),
     }
+}
+
+fn not_loaded(till: &Till, link: &PackageLink, cause: RejectCause, reason: String) {
+    tracing::error!(package = link.package.short(), reason, "a package was not loaded");
+    till.errors.add();
+    till.note_rejected(link, cause, reason);
 }
 
 /// Loads a package from its file, without the queue, through `uploadscript` where there is one.

@@ -4,6 +4,7 @@ use crate::broker::{self, Link, chain};
 use crate::dictionary::Dictionary;
 use crate::errors_file::ErrorsFile;
 use crate::hand_over;
+use crate::installation::InstallationFile;
 use crate::load;
 use crate::lock::{AgentLock, ExchangeLock, LockError};
 use crate::outbox::Outbox;
@@ -84,11 +85,16 @@ fn open(
     let now = settings.current();
     let lock = AgentLock::take(&now.paths.data).map_err(RunError::Lock)?;
     let state = State::open(&now.paths.data).map_err(RunError::State)?;
+    let installation = InstallationFile::open(&now.paths, &now.till).map_err(RunError::State)?;
+    // Once more, for a state that was lost.
+    let history = installation.look().decided.unwrap_or_default();
+    state.leave_history(history.document, history.shift).map_err(RunError::State)?;
     let instance = state::instance(&now.paths.data).map_err(RunError::State)?;
     let queue = open_queue(&now.load.queue_root).map_err(RunError::Queue)?;
     let till = Till {
         id: now.till.clone(),
         instance,
+        installation,
         state,
         dictionary: Dictionary::at(now.paths.dictionaries.clone()),
         queue,

@@ -1,21 +1,26 @@
 //! What the agent must remember: `sync.db` in its data folder. All SQL of this crate stands here.
 //!
-//! - which documents the server acknowledged: everything up to the *low water*, and a set of ids above it. A document
-//!   that finishes late (its id below others that were sent) is not skipped that way;
-//! - documents that the server set aside, with its reason;
+//! - which documents the server acknowledged: everything up to an id but a few, and a set of ids above it
+//!   ([`Progress`](crate::decide::Progress)). A document that finishes late (its id below others that were sent) is not
+//!   skipped that way;
 //! - shifts whose closing record the server has, the same way;
+//! - documents and records of shifts that were set aside, there or here, with the reason;
 //! - the newest document sent, by which another `documents.db` in place of the known one is noticed;
+//! - how far back a look at what the server has got, where it broke off;
 //! - deliveries seen, with the state they reached, so that a message that comes twice is answered and not worked twice;
 //! - a few moments for people: last contact, last sale sent.
 //!
 //! All of it can be lost without harm: the server states what it has when a stream of sales opens, and the till's
-//! cursor stands in `dictionaries.db`. A file that SQLite cannot read is therefore set aside and made anew. The
-//! instance, which must not change with it, stands in a file of its own ([`instance`]).
+//! cursor stands in `dictionaries.db`. A file that SQLite cannot read is therefore set aside and made anew. What must
+//! not change with it stands in files of their own: the [`instance`], and what was there at the
+//! [installation](crate::installation).
 
-use crate::decide::{Mark, Progress};
+mod sales;
+
+pub use sales::SetAside;
+
 use fs_err as fs;
-use jiff::civil::DateTime;
-use jiff::{Timestamp, Unit, Zoned};
+use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use rusqlite_migration::{M, Migrations};
 use std::io;
@@ -28,9 +33,6 @@ use uuid::Uuid;
 
 /// Deliveries remembered: a duplicate is at most a few behind.
 const MAX_DELIVERIES: i64 = 200;
-
-/// Documents remembered as set aside by the server. The server keeps them all.
-const MAX_REFUSED: i64 = 10_000;
 
 /// How long a command line waits for the daemon's write and the other way round.
 const BUSY_TIME: Duration = Duration::from_secs(10);
@@ -89,7 +91,7 @@ pub struct State {
 }
 
 fn migrations() -> Migrations<'static> {
-    Migrations::new(vec![M::up(
+    let first = M::up(
         "CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
          CREATE TABLE sent (document INTEGER PRIMARY KEY) STRICT;
          CREATE TABLE refused (document INTEGER PRIMARY KEY, reason TEXT NOT NULL, at TEXT NOT NULL) STRICT;
@@ -97,7 +99,13 @@ fn migrations() -> Migrations<'static> {
          CREATE TABLE delivery (
              number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, package TEXT NOT NULL, state TEXT NOT NULL,
              reason TEXT, at TEXT NOT NULL) STRICT;",
-    )])
+    );
+    let what_is_open = M::up(
+        "CREATE TABLE open_document (document INTEGER PRIMARY KEY) STRICT;
+         CREATE TABLE open_shift (workshift INTEGER PRIMARY KEY) STRICT;
+         CREATE TABLE refused_shift (workshift INTEGER PRIMARY KEY, reason TEXT NOT NULL, at TEXT NOT NULL) STRICT;",
+    );
+    Migrations::new(vec![first, what_is_open])
 }
 
 impl State {
@@ -129,10 +137,6 @@ impl State {
             rusqlite_migration::Error::RusqliteError { err, .. } => failed(err),
             source => StateError::Schema { path: path.to_owned(), source },
         })?;
-        let installed = Zoned::now().datetime().round(Unit::Second).unwrap_or(DateTime::MIN);
-        connection
-            .execute("INSERT OR IGNORE INTO fact (name, value) VALUES ('installed', ?1)", [installed.to_string()])
-            .map_err(failed)?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.to_owned() })
     }
 
@@ -155,142 +159,6 @@ impl State {
     fn look<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StateError> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         work(&connection).map_err(|source| StateError::Database { action: "read", path: self.path.clone(), source })
-    }
-
-    /// Which documents the server has.
-    pub fn progress(&self) -> Result<Progress, StateError> {
-        self.look(|db| {
-            let mut sent = db.prepare_cached("SELECT document FROM sent")?;
-            let sent = sent.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-            let low_water = fact(db, "low water")?.and_then(|text| text.parse().ok()).unwrap_or(0);
-            Ok(Progress { low_water, sent })
-        })
-    }
-
-    /// These documents are done with: the server has them durably, or they were set aside, there or here, and why.
-    /// `mark` is the newest of them, `last` the end of the last receipt.
-    pub fn note_sent(
-        &self,
-        documents: &[i64],
-        refused: &[(i64, String)],
-        mark: Option<Mark>,
-        last: Option<DateTime>,
-    ) -> Result<(), StateError> {
-        self.change("write", |db| {
-            let mut insert = db.prepare_cached("INSERT OR IGNORE INTO sent (document) VALUES (?1)")?;
-            let mut well = db.prepare_cached("DELETE FROM refused WHERE document = ?1")?;
-            for document in documents {
-                insert.execute([document])?;
-                well.execute([document])?;
-            }
-            let mut insert =
-                db.prepare_cached("INSERT OR REPLACE INTO refused (document, reason, at) VALUES (?1, ?2, ?3)")?;
-            for (document, reason) in refused {
-                insert.execute(params![document, reason, now()])?;
-            }
-            if !refused.is_empty() {
-                db.execute(
-                    "DELETE FROM refused WHERE document NOT IN (SELECT document FROM refused ORDER BY at DESC LIMIT ?1)",
-                    [MAX_REFUSED],
-                )?;
-            }
-            let known = fact(db, "mark")?.and_then(|text| parse_mark(&text));
-            if let Some(mark) = mark.filter(|mark| known.is_none_or(|known| known.document < mark.document)) {
-                set_fact(db, "mark", &format!("{} {}", mark.document, mark.uuid))?;
-            }
-            if let Some(last) = last {
-                let newer = fact(db, "last sent")?.is_none_or(|before| before < last.to_string());
-                if newer {
-                    set_fact(db, "last sent", &last.to_string())?;
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Every document up to this id is either sent or never will be: the set below is not needed any more.
-    pub fn raise_low_water(&self, to: i64) -> Result<(), StateError> {
-        self.change("write", |db| {
-            db.execute("DELETE FROM sent WHERE document <= ?1", [to])?;
-            set_fact(db, "low water", &to.to_string())
-        })
-    }
-
-    /// The newest document that was sent.
-    pub fn mark(&self) -> Result<Option<Mark>, StateError> {
-        Ok(self.look(|db| fact(db, "mark"))?.and_then(|text| parse_mark(&text)))
-    }
-
-    /// Another `documents.db` stands in the place of the one that was known: nothing of it counts as sent.
-    pub fn forget_sent(&self) -> Result<(), StateError> {
-        self.change("write", |db| {
-            db.execute("DELETE FROM sent", [])?;
-            db.execute("DELETE FROM closed_shift", [])?;
-            db.execute("DELETE FROM fact WHERE name IN ('mark', 'low water', 'shift low water')", []).map(drop)
-        })
-    }
-
-    /// When the agent was installed, by the till's clock, as long as it is open whether documents from before that are to be
-    /// unloaded: nothing was sent yet, and nothing decided.
-    pub fn undecided_history(&self) -> Result<Option<DateTime>, StateError> {
-        self.look(|db| {
-            let touched: bool = db.query_row(
-                "SELECT EXISTS (SELECT 1 FROM sent) OR EXISTS (SELECT 1 FROM fact WHERE name IN ('low water', 'history'))",
-                [],
-                |row| row.get(0),
-            )?;
-            Ok(if touched { None } else { fact(db, "installed")?.and_then(|text| text.parse().ok()) })
-        })
-    }
-
-    /// Documents and shifts up to these ids are history from before the till was attached, and are not unloaded.
-    pub fn leave_history(&self, document: i64, shift: i64) -> Result<(), StateError> {
-        self.change("write", |db| {
-            set_fact(db, "history", &document.to_string())?;
-            set_fact(db, "low water", &document.to_string())?;
-            set_fact(db, "shift low water", &shift.to_string())
-        })
-    }
-
-    /// Of shifts up to which row id (`workshiftid`) the server has all closing records, and of which ones above it.
-    pub fn closed_shifts(&self) -> Result<Progress, StateError> {
-        self.look(|db| {
-            let mut sent = db.prepare_cached("SELECT workshift FROM closed_shift")?;
-            let sent = sent.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-            let low_water = fact(db, "shift low water")?.and_then(|text| text.parse().ok()).unwrap_or(0);
-            Ok(Progress { low_water, sent })
-        })
-    }
-
-    /// The server has the closing records of these shifts (`workshiftid`); all up to `low_water` are done with.
-    pub fn note_closed(&self, shifts: &[i64], low_water: i64) -> Result<(), StateError> {
-        self.change("write", |db| {
-            let mut insert = db.prepare_cached("INSERT OR IGNORE INTO closed_shift (workshift) VALUES (?1)")?;
-            for shift in shifts {
-                insert.execute([shift])?;
-            }
-            db.execute("DELETE FROM closed_shift WHERE workshift <= ?1", [low_water])?;
-            set_fact(db, "shift low water", &low_water.to_string())
-        })
-    }
-
-    /// Documents that the server set aside, newest first.
-    pub fn refused(&self) -> Result<Vec<(i64, String)>, StateError> {
-        self.look(|db| {
-            let mut read = db.prepare_cached("SELECT document, reason FROM refused ORDER BY at DESC, document DESC")?;
-            read.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-        })
-    }
-
-    /// How many documents the server set aside.
-    pub fn refused_count(&self) -> Result<u64, StateError> {
-        let count: i64 = self.look(|db| db.query_row("SELECT count(*) FROM refused", [], |row| row.get(0)))?;
-        Ok(count.unsigned_abs())
-    }
-
-    /// End of the last receipt that the server acknowledged.
-    pub fn last_sent(&self) -> Result<Option<DateTime>, StateError> {
-        Ok(self.look(|db| fact(db, "last sent"))?.and_then(|text| text.parse().ok()))
     }
 
     /// A delivery reached a state.
@@ -379,11 +247,6 @@ fn set_fact(db: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
     db.prepare_cached(sql)?.execute([name, value]).map(drop)
 }
 
-fn parse_mark(text: &str) -> Option<Mark> {
-    let (document, uuid) = text.split_once(' ')?;
-    Some(Mark { document: document.parse().ok()?, uuid: uuid.parse().ok()? })
-}
-
 fn seen(row: &rusqlite::Row<'_>) -> rusqlite::Result<SeenDelivery> {
     let id: String = row.get(0)?;
     let state: String = row.get(2)?;
@@ -423,28 +286,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_sent_is_remembered_across_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = State::open(folder.path()).unwrap();
-        let last = "2026-01-02T10:00:00".parse().ok();
-        let mark = |document| Some(Mark { document, uuid: Uuid::from_u128(9) });
-        state.note_sent(&[3, 5], &[(5, "broken".to_owned())], mark(5), last).unwrap();
-        state.note_sent(&[4, 6], &[], mark(4), "2026-01-01T10:00:00".parse().ok()).unwrap();
-        state.raise_low_water(4).unwrap();
-        state.note_closed(&[7, 9], 7).unwrap();
-        drop(state);
-        let state = State::open(folder.path()).unwrap();
-        assert_eq!(state.progress().unwrap(), Progress { low_water: 4, sent: [5, 6].into() });
-        assert_eq!(state.refused().unwrap(), [(5, "broken".to_owned())]);
-        assert_eq!((state.mark().unwrap(), state.last_sent().unwrap()), (mark(5), last));
-        assert_eq!(state.closed_shifts().unwrap(), Progress { low_water: 7, sent: [9].into() });
-        state.note_sent(&[5], &[], None, None).unwrap();
-        assert_eq!(state.refused_count().unwrap(), 0, "sent after all");
-        state.forget_sent().unwrap();
-        assert_eq!((state.progress().unwrap(), state.mark().unwrap()), (Progress::default(), None));
-    }
-
-    #[test]
     fn a_delivery_keeps_its_last_state() {
         let folder = tempfile::tempdir().unwrap();
         let state = State::open(folder.path()).unwrap();
@@ -464,7 +305,7 @@ mod tests {
         fs::write(folder.path().join("sync.db"), "this is no database, and long enough to be looked at".repeat(100))
             .unwrap();
         let state = State::open(folder.path()).unwrap();
-        assert_eq!(state.progress().unwrap(), Progress::default());
+        assert_eq!(state.progress().unwrap(), crate::decide::Progress::default());
         assert_eq!(instance(folder.path()).unwrap(), before);
         let aside = fs::read_dir(folder.path())
             .unwrap()

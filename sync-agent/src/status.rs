@@ -115,7 +115,7 @@ fn add_state(status: &mut Status, settings: &Settings) -> Result<(), Box<dyn std
         status.cursor = state.script_cursor()?.0;
     }
     let refused = state.refused()?;
-    status.set_aside += refused.len() as u64;
+    status.set_aside += state.refused_count()?;
     status.documents_set_aside = refused.into_iter().take(MAX_LISTED as usize).collect();
     let line = |seen: crate::state::SeenDelivery| DeliveryLine {
         package: seen.package.chars().take(12).collect(),
@@ -127,7 +127,7 @@ fn add_state(status: &mut Status, settings: &Settings) -> Result<(), Box<dyn std
     if settings.paths.documents.exists() {
         let progress = state.progress()?;
         let mut documents = Documents::open(&settings.paths.documents, settings.till.clone())?;
-        status.unsent_documents = Some(documents.unsent(progress.low_water, &progress.sent)?);
+        status.unsent_documents = Some(documents.unsent(&progress)?);
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::broker::Link;
 use crate::dictionary::Dictionary;
 use crate::errors_file::ErrorsFile;
+use crate::installation::InstallationFile;
 use crate::lock::ExchangeLock;
 use crate::outbox::Outbox;
 use crate::settings::LiveSettings;
@@ -13,7 +14,7 @@ use tillway_exchangers::till::dictionary;
 use tillway_exchangers::till::documents::Documents;
 use tillway_file_queue::Queue;
 use tillway_proto::report::TillState;
-use tillway_proto::{DeliveryState, PackageLink, Report, Revision, TillId};
+use tillway_proto::{DeliveryState, PackageLink, RejectCause, Report, Revision, TillId};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -24,6 +25,7 @@ pub(crate) struct Till {
     pub(crate) id: TillId,
     pub(crate) instance: Uuid,
     pub(crate) settings: LiveSettings,
+    pub(crate) installation: InstallationFile,
     pub(crate) state: State,
     pub(crate) dictionary: Dictionary,
     /// The file queue `dictionary`.
@@ -65,10 +67,17 @@ impl Till {
 
     /// What the till has. What cannot be read now is left at zero and logged: a report tells what it can.
     pub(crate) fn look(&self) -> TillState {
-        let dictionary = self.dictionary.look().unwrap_or_else(|error| {
-            tracing::warn!(%error, "failed to look at the dictionary");
-            dictionary::State::default()
-        });
+        // One read gives cursor and digest of the same moment. Where a script loads, only it knows the data.
+        let (dictionary, digest) = match self.dictionary.look() {
+            Ok(state) => {
+                let digest = self.script_cursor().is_none().then(|| state.digest());
+                (state, digest)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "failed to look at the dictionary");
+                (dictionary::State::default(), None)
+            }
+        };
         let (queued, aside) = self.queue.depth().and_then(|depth| Ok((depth, self.queue.aside_depth()?))).map_or_else(
             |error| {
                 tracing::warn!(%error, "failed to look at the file queue");
@@ -81,6 +90,7 @@ impl Till {
             cursor: self.script_cursor().unwrap_or(dictionary.cursor),
             applied_at: dictionary.applied_at,
             rows: dictionary.rows,
+            digest,
             unsent_documents: self.unsent().unwrap_or(0),
             last_sent: self.state.last_sent().unwrap_or_default(),
             queued,
@@ -104,7 +114,7 @@ impl Till {
         let progress = self.state.progress().ok()?;
         let path = self.settings.current().paths.documents.clone();
         let mut documents = Documents::open(&path, self.id.clone()).ok()?;
-        documents.unsent(progress.low_water, &progress.sent).ok()
+        documents.unsent(&progress).ok()
     }
 
     /// [`Self::look`] from a task.
@@ -115,6 +125,15 @@ impl Till {
 
     /// A delivery reached a state: remembered, and told to the server (steps on the way only where they are asked for).
     pub(crate) fn note_delivery(&self, link: &PackageLink, state: DeliveryState, reason: Option<String>) {
+        self.note(link, state, reason, None);
+    }
+
+    /// A delivery was rejected.
+    pub(crate) fn note_rejected(&self, link: &PackageLink, cause: RejectCause, reason: String) {
+        self.note(link, DeliveryState::Rejected, Some(reason), Some(cause));
+    }
+
+    fn note(&self, link: &PackageLink, state: DeliveryState, reason: Option<String>, cause: Option<RejectCause>) {
         let noted = self.state.note_delivery(link.delivery, &link.package, state, reason.as_deref());
         if let Err(error) = noted {
             tracing::warn!(%error, delivery = %link.delivery, "failed to remember a delivery");
@@ -125,6 +144,7 @@ impl Till {
                 package: link.package.clone(),
                 state,
                 reason,
+                cause,
                 till_state: self.look(),
             });
         }

@@ -3,11 +3,18 @@
 //! Started by a closed shift ([`shift_close`]), a command of the server, the period, the command line, the agent's start. A
 //! run that failed is tried again at once a few times, then after growing waits for as long as it takes; whatever was
 //! acknowledged counts in any case.
+//!
+//! After an unloading that the agent's start or the server asked for, and once a day, the agent [looks back](look_back):
+//! what the server does not have any more is sent again.
 
 mod archive;
+mod batches;
+mod history;
+mod look_back;
 mod run;
 pub(crate) mod shift_close;
 mod stream;
+mod timetable;
 
 pub(crate) use run::Unloaded;
 
@@ -15,11 +22,12 @@ use crate::broker::chain;
 use crate::retry::Backoff;
 use crate::script;
 use crate::till::Till;
-use run::UnloadError;
+use run::{Ended, UnloadError};
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::{ExchangeStatus, Report, UnloadSelection};
+use timetable::{Done, Timetable};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -41,6 +49,12 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 const MAX_RETRY: Duration = Duration::from_mins(5);
 
+/// Between two looks back that nothing asked for.
+const LOOK_BACK_PERIOD: Duration = Duration::from_hours(24);
+
+/// Until the next look back where the server could not tell what it has.
+const LOOK_BACK_RETRY: Duration = Duration::from_mins(5);
+
 /// What started an unloading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trigger {
@@ -50,6 +64,17 @@ pub(crate) enum Trigger {
     Period,
     CommandLine,
     Retry,
+    LookBack,
+}
+
+impl Trigger {
+    /// Whether the agent also looks back at what the server has.
+    fn looks_back(self) -> bool {
+        match self {
+            Self::Start | Self::Command(_) | Self::CommandLine | Self::LookBack => true,
+            Self::ShiftClosed | Self::Period | Self::Retry => false,
+        }
+    }
 }
 
 /// A request to unload.
@@ -65,15 +90,18 @@ impl UnloadRequest {
     fn missing(trigger: Trigger) -> Self {
         Self { selection: UnloadSelection::MISSING, trigger, reply: None }
     }
+
+    fn is_for_what_is_missing(&self) -> bool {
+        matches!(self.selection, UnloadSelection::Missing { .. })
+    }
 }
 
 /// Runs unloadings one after another until the agent stops.
 pub(crate) async fn work(till: Arc<Till>, requests: Arc<Mutex<mpsc::Receiver<UnloadRequest>>>) {
     let mut requests = requests.lock().await;
-    let mut backoff = Backoff::new(FIRST_RETRY, MAX_RETRY);
+    let mut timetable = Timetable::new(Backoff::new(FIRST_RETRY, MAX_RETRY));
     let mut settings = till.settings.subscribe();
     let mut next = Some(UnloadRequest::missing(Trigger::Start));
-    let mut retry_at = None;
     let mut period_from = Instant::now();
     loop {
         let request = if let Some(request) = next.take() {
@@ -86,28 +114,29 @@ pub(crate) async fn work(till: Arc<Till>, requests: Arc<Mutex<mpsc::Receiver<Unl
                     Some(request) => request,
                     None => return,
                 },
-                () = until(retry_at) => UnloadRequest::missing(Trigger::Retry),
+                () = until(timetable.retry_at) => UnloadRequest::missing(Trigger::Retry),
                 () = until(period_at) => UnloadRequest::missing(Trigger::Period),
+                () = until(timetable.look_back_at) => UnloadRequest::missing(Trigger::LookBack),
                 // The period may be another one now.
                 _ = settings.changed() => continue,
             }
         };
+        let missing = request.is_for_what_is_missing();
+        timetable.owed |= missing && request.trigger.looks_back();
+        let look_back = missing && timetable.owed;
         let outcome = tokio::select! {
             () = till.shutdown.cancelled() => return,
-            outcome = serve(&till, &request) => outcome,
+            outcome = serve(&till, &request, look_back) => outcome,
         };
         period_from = Instant::now();
-        retry_at = match &outcome {
-            Ok(_) => {
-                backoff.reset();
-                till.unloaded.send_modify(|count| *count += 1);
-                None
-            }
-            Err(_) => Some(Instant::now() + backoff.next_wait()),
-        };
+        let looked_back = outcome.as_ref().ok().map(|ended| ended.looked_back);
+        timetable.note(Done { missing, look_back, looked_back }, period_from);
+        if outcome.is_ok() {
+            till.unloaded.send_modify(|count| *count += 1);
+        }
         if let Some(reply) = request.reply {
             // Whoever asked may be gone.
-            let _ = reply.send(outcome);
+            let _ = reply.send(outcome.map(|ended| ended.unloaded));
         }
         till.contact_poke.notify_one();
     }
@@ -120,14 +149,14 @@ async fn until(time: Option<Instant>) {
     }
 }
 
-async fn serve(till: &Arc<Till>, request: &UnloadRequest) -> Result<Unloaded, String> {
+async fn serve(till: &Arc<Till>, request: &UnloadRequest, look_back: bool) -> Result<Ended, String> {
     tracing::debug!(trigger = ?request.trigger, selection = ?request.selection, "unloading");
     let command = match request.trigger {
         Trigger::Command(command) => Some(command),
         _ => None,
     };
     let tell = |status, receipts, reason| {
-        if till.settings.current().report_unloads {
+        if is_told(command, till.settings.current().report_unloads) {
             till.reports.put(Report::Unload { command, status, receipts, reason });
         }
     };
@@ -140,23 +169,24 @@ async fn serve(till: &Arc<Till>, request: &UnloadRequest) -> Result<Unloaded, St
         tries += 1;
         let outcome = {
             let _exchange = till.exchange.take().await;
-            let limited = tokio::time::timeout(TRY_TIME, attempt(till, request.selection.clone()));
+            let limited = tokio::time::timeout(TRY_TIME, attempt(till, request.selection.clone(), look_back));
             match limited.await {
                 Ok(outcome) => outcome.map_err(|error| chain(&error)),
                 Err(_) => Err(format!("not done within {TRY_TIME:?}")),
             }
         };
         match outcome {
-            Ok(unloaded) => {
+            Ok(ended) => {
+                let unloaded = ended.unloaded;
                 let status =
                     if unloaded.set_aside > 0 { ExchangeStatus::ReadyWithError } else { ExchangeStatus::Ready };
-                let reason =
-                    (unloaded.set_aside > 0).then(|| format!("{} documents were set aside", unloaded.set_aside));
+                let reason = (unloaded.set_aside > 0)
+                    .then(|| format!("{} documents or shifts were set aside", unloaded.set_aside));
                 if unloaded != Unloaded::default() || command.is_some() {
                     tracing::info!(receipts = unloaded.receipts, set_aside = unloaded.set_aside, trigger = ?request.trigger, "sales unloaded");
                     tell(status, unloaded.receipts, reason);
                 }
-                return Ok(unloaded);
+                return Ok(ended);
             }
             Err(reason) if tries < MAX_TRIES => {
                 tracing::warn!(reason, tries, "unloading failed and is tried again");
@@ -172,9 +202,14 @@ async fn serve(till: &Arc<Till>, request: &UnloadRequest) -> Result<Unloaded, St
     }
 }
 
-async fn attempt(till: &Arc<Till>, selection: UnloadSelection) -> Result<Unloaded, UnloadError> {
+/// A command is always answered: the server waits for it. What nobody asked for is told where the settings want it.
+fn is_told(command: Option<Uuid>, wanted: bool) -> bool {
+    command.is_some() || wanted
+}
+
+async fn attempt(till: &Arc<Till>, selection: UnloadSelection, look_back: bool) -> Result<Ended, UnloadError> {
     let settings = till.settings.current();
-    let Some(program) = &settings.sales.script else { return run::run(till, selection).await };
+    let Some(program) = &settings.sales.script else { return run::run(till, selection, look_back).await };
     let mut arguments = vec![settings.paths.documents.clone().into_os_string()];
     arguments.extend(match selection {
         UnloadSelection::Missing { .. } => vec![OsString::from("missing")],
@@ -183,5 +218,16 @@ async fn attempt(till: &Arc<Till>, selection: UnloadSelection) -> Result<Unloade
     });
     let arguments: Vec<_> = arguments.iter().map(OsString::as_os_str).collect();
     script::run(program, &arguments, script::SCRIPT_TIME, &till.shutdown).await.map_err(UnloadError::Script)?;
-    Ok(Unloaded::default())
+    // What the server has is the script's business.
+    Ok(Ended { unloaded: Unloaded::default(), looked_back: true })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_answered_whatever_the_settings_want_to_hear() {
+        assert!(is_told(Some(Uuid::nil()), false) && is_told(None, true) && !is_told(None, false));
+    }
 }

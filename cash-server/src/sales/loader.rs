@@ -110,6 +110,7 @@ impl Loader {
     /// Loads one group of records. False where nothing is left to load. Blocks.
     pub fn step(&mut self) -> Result<bool, LoaderError> {
         let from = self.store.position().map_err(LoaderError::Store)?;
+        self.note_cuts()?;
         let alone = from < self.one_by_one_until;
         let records = if alone { 1 } else { MAX_RECORDS };
         let chunk = self.spool.read(from, records, MAX_BYTES).map_err(LoaderError::Spool)?;
@@ -126,6 +127,7 @@ impl Loader {
                     Err(reason) => self.set_aside(*at, payload, &reason, now)?,
                 },
                 Item::Damaged { at, end } => self.note_damage(*at, *end, now)?,
+                Item::Missing { at, end } => self.note_missing(*at, *end, now)?,
             }
         }
         match self.store.load(from, chunk.next, &incoming, now) {
@@ -173,6 +175,44 @@ impl Loader {
         self.store.add_finding(&finding).map_err(LoaderError::Store)
     }
 
+    /// Tails that the start of the spool cut off.
+    fn note_cuts(&self) -> Result<(), LoaderError> {
+        for cut in self.spool.cuts() {
+            let finding = NewFinding {
+                kind: FindingKind::SpoolDamaged,
+                till: None,
+                shift: None,
+                subject: format!("spool {}", cut.at),
+                text: format!(
+                    "the last {} bytes of the spool were no whole record when the server started and are in its folder \
+                     `aside`: after a power cut that is what was never acknowledged; else the disk lost something, and the \
+                     tills should be asked for the sales of that day again",
+                    cut.bytes
+                ),
+                at: Timestamp::now(),
+            };
+            self.store.add_finding(&finding).map_err(LoaderError::Store)?;
+        }
+        self.spool.forget_cuts();
+        Ok(())
+    }
+
+    fn note_missing(&self, at: Position, end: Position, now: Timestamp) -> Result<(), LoaderError> {
+        let finding = NewFinding {
+            kind: FindingKind::SpoolMissing,
+            till: None,
+            shift: None,
+            subject: format!("spool {at}"),
+            text: format!(
+                "the sales database is loaded up to {at} of the spool, and the spool begins at {end}: the database was lost \
+                 or put back from a backup, or files of the spool were deleted; what the tills still have comes again with \
+                 their next reconciliation, or ask them for these days"
+            ),
+            at: now,
+        };
+        self.store.add_finding(&finding).map_err(LoaderError::Store)
+    }
+
     fn note_damage(&self, at: Position, end: Position, now: Timestamp) -> Result<(), LoaderError> {
         let finding = NewFinding {
             kind: FindingKind::SpoolDamaged,
@@ -199,24 +239,21 @@ fn read_record(payload: &[u8]) -> Result<Incoming, String> {
     let mut refused: Vec<Refused> = arrival
         .refused
         .into_iter()
-        .map(|refused| Refused { document: refused.document, reason: refused.reason })
+        .map(|refused| Refused { document: refused.document, shift: refused.shift, reason: refused.reason })
         .collect();
     let v1::Batch { documents, shifts, .. } = arrival.batch.unwrap_or_default();
     let mut receipts = Vec::with_capacity(documents.len());
     for document in documents {
         match Receipt::parse(&till, document.clone()) {
             Ok(receipt) => receipts.push(receipt),
-            Err(error) => refused.push(Refused { document: Some(document), reason: error.to_string() }),
+            Err(error) => refused.push(Refused { document: Some(document), shift: None, reason: error.to_string() }),
         }
     }
     let mut records = Vec::with_capacity(shifts.len());
     for shift in shifts {
-        let number = shift.number;
-        match ShiftRecord::parse(&till, shift) {
+        match ShiftRecord::parse(&till, shift.clone()) {
             Ok(record) => records.push(record),
-            Err(error) => {
-                refused.push(Refused { document: None, reason: format!("the record of shift {number}: {error}") });
-            }
+            Err(error) => refused.push(Refused { document: None, shift: Some(shift), reason: error.to_string() }),
         }
     }
     Ok(Incoming { till, shop, received_at, receipts, shifts: records, refused })

@@ -1,20 +1,26 @@
 //! What tests of sales share, and the tests that go through several rooms.
 
 mod intake;
+mod recovery;
 mod store;
 mod verdicts;
 
 use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tillway_proto::sales::v1;
 use tillway_proto::{ShopId, TillId};
 use uuid::Uuid;
 
 use super::receipt::{Receipt, ShiftRecord};
-use super::spool::Arrival;
+use super::spool::disk::SpoolDisk;
+use super::spool::{Arrival, Position, Spool, SpoolError, SpoolLimits};
 use crate::store::sales::Incoming;
 use crate::store::sqlite::sales::SqliteSales;
+
+/// What has not happened by then does not happen.
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(super) fn till() -> TillId {
     "_cash_7_0000000a".parse().unwrap()
@@ -34,6 +40,25 @@ pub(super) fn now() -> Timestamp {
 
 pub(super) fn open_store(folder: &Path) -> Arc<SqliteSales> {
     Arc::new(SqliteSales::open(&folder.join("sales.db")).unwrap())
+}
+
+/// Opens the spool of a folder whose former one may still be ending its writer.
+pub(super) fn open_when_free(
+    folder: &Path,
+    loaded: Position,
+    limits: SpoolLimits,
+    disk: &Arc<dyn SpoolDisk>,
+) -> Result<Spool, SpoolError> {
+    let began = Instant::now();
+    loop {
+        match Spool::open(folder, loaded, limits, Arc::clone(disk)) {
+            Err(SpoolError::InUse { .. }) => {
+                assert!(began.elapsed() < DEADLINE, "the former spool never lets go of {}", folder.display());
+                std::thread::yield_now();
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// A sale of one line for `number` roubles and 50 kopecks.

@@ -9,6 +9,7 @@ use crate::network::{LayerNo, Network};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
+use tillway_exchangers::row::KeyMatch;
 use tillway_proto::{LoadId, Revision, RowHash};
 
 /// Keeps layers and their log.
@@ -48,14 +49,20 @@ pub trait LoadTxn: Send {
     /// Puts an object and what it brought along into the layer.
     fn upsert(&mut self, upsert: &Upsert) -> Result<(), StoreError>;
 
-    /// Takes an object and what it brought along out of the layer. False where it was not there.
-    fn delete(&mut self, kind: KindId, key: &str) -> Result<bool, StoreError>;
-
-    /// Takes all objects out whose key starts with `prefix`; how many there were.
-    fn delete_prefix(&mut self, kind: KindId, prefix: &str) -> Result<u64, StoreError>;
+    /// Takes objects and what they brought along out of the layer; how many objects there were. Where there was none,
+    /// one is counted as unchanged.
+    fn delete(&mut self, kind: KindId, keys: &KeyMatch) -> Result<u64, StoreError>;
 
     /// From here on objects of the kind are gone, unless the load names them again.
     fn clear(&mut self, kind: KindId) -> Result<(), StoreError>;
+
+    /// The load names these objects, but how they shall be cannot be read: those that are there stay as they are, with
+    /// what they brought along.
+    fn keep(&mut self, kind: KindId, keys: &KeyMatch) -> Result<(), StoreError>;
+
+    /// Takes the clearing of these kinds back, or of all: nobody knows which of their objects the load names. The kinds of
+    /// which a clearing was on its way.
+    fn take_back_clears(&mut self, of: Option<&[KindId]>) -> Vec<KindId>;
 
     /// Makes it true. Where nothing changed there is no revision. `counts.rejected` is left at zero.
     fn commit(self: Box<Self>) -> Result<LoadOutcome, StoreError>;
@@ -71,6 +78,24 @@ pub trait DictionarySnapshot: Send {
 
     /// The oldest revision whose state is still known.
     fn log_start(&self) -> Revision;
+
+    /// Whether a layer holds any object of the kind whose key starts with `group`, at `revision` or (none) in its head.
+    fn holds_group(
+        &self,
+        layer: LayerNo,
+        kind: KindId,
+        group: &str,
+        revision: Option<Revision>,
+    ) -> Result<bool, StoreError>;
+
+    /// The keys that start with `group` and that a layer held at `revision` or holds now, some perhaps twice.
+    fn group_held_since(
+        &self,
+        layer: LayerNo,
+        kind: KindId,
+        group: &str,
+        revision: Revision,
+    ) -> Result<Vec<ObjectKey>, StoreError>;
 
     /// Cursors between these two, both excluded, are of states that were lost: see [`DictionaryStore::skip_past`].
     fn lost(&self) -> (Revision, Revision);

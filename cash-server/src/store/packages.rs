@@ -49,8 +49,18 @@ pub trait PackageStore: Send + Sync {
     /// Forgets a package.
     fn forget_package(&self, name: &PackageName) -> Result<(), StoreError>;
 
-    /// Counts and digests of a path's state.
+    /// Forgets packages from or to revisions after `revision`, and digests of those: the dictionary does not know them any
+    /// more. How many packages there were.
+    fn forget_after(&self, revision: Revision) -> Result<u64, StoreError>;
+
+    /// Forgets digests that nobody asked for since then.
+    fn forget_digests(&self, unused_since: Timestamp) -> Result<(), StoreError>;
+
+    /// Counts and digests of a path's state; marks them as used.
     fn digests(&self, path: &str, revision: Revision) -> Result<Option<Digests>, StoreError>;
+
+    /// The newest state of a path whose counts and digests are kept, at or before `revision`.
+    fn newest_digests(&self, path: &str, revision: Revision) -> Result<Option<(Revision, Digests)>, StoreError>;
 
     /// Keeps counts and digests of a path's state, and forgets the oldest of many.
     fn keep_digests(&self, path: &str, revision: Revision, digests: &Digests) -> Result<(), StoreError>;

@@ -108,11 +108,13 @@ pub struct Incoming {
     pub refused: Vec<Refused>,
 }
 
-/// A document that is no receipt.
+/// A document that is no receipt, or a record of a shift that is none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refused {
-    /// As it came; absent where a shift's record was refused.
+    /// The document as it came; absent where a shift's record was refused.
     pub document: Option<v1::Document>,
+    /// The record of a shift as it came; absent where a document was refused.
+    pub shift: Option<v1::Shift>,
     /// Why.
     pub reason: String,
 }
@@ -126,7 +128,7 @@ pub struct Loaded {
     pub same: u64,
     /// Receipts that were there with other content.
     pub conflicting: u64,
-    /// Documents set aside.
+    /// Documents and records of shifts set aside.
     pub refused: u64,
 }
 
@@ -288,6 +290,8 @@ pub enum FindingKind {
     ReceiptConflict,
     /// A document was set aside.
     DocumentRefused,
+    /// The record of a shift was set aside.
+    ShiftRefused,
     /// The closed record of a shift came again with other figures.
     ShiftChanged,
     /// An agent with another state sends for this till, as after a repair or a copy of its folder.
@@ -296,17 +300,21 @@ pub enum FindingKind {
     TwoMachines,
     /// A part of the spool could not be read or loaded.
     SpoolDamaged,
+    /// The database is older than the spool, or parts of the spool are gone that were not loaded.
+    SpoolMissing,
 }
 
 impl FindingKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::ShiftDiffers,
         Self::ReceiptConflict,
         Self::DocumentRefused,
+        Self::ShiftRefused,
         Self::ShiftChanged,
         Self::InstanceChanged,
         Self::TwoMachines,
         Self::SpoolDamaged,
+        Self::SpoolMissing,
     ];
 
     /// The word, as in REST and the database.
@@ -315,10 +323,12 @@ impl FindingKind {
             Self::ShiftDiffers => "shift-differs",
             Self::ReceiptConflict => "receipt-conflict",
             Self::DocumentRefused => "document-refused",
+            Self::ShiftRefused => "shift-refused",
             Self::ShiftChanged => "shift-changed",
             Self::InstanceChanged => "instance-changed",
             Self::TwoMachines => "two-machines",
             Self::SpoolDamaged => "spool-damaged",
+            Self::SpoolMissing => "spool-missing",
         }
     }
 

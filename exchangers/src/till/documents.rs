@@ -1,10 +1,10 @@
 //! `documents.db`: what the POS sold. The POS writes it; the unloader reads it and never writes.
 //!
 //! - A document is finished when `closed` is 1 or 2. Documents finish in any order: one with a low id may finish after
-//!   one with a high id, so the unloader keeps a low-water id and the set of ids sent above it
-//!   ([`Documents::finished_after`], [`Documents::settled_through`]).
-//! - A document that does not read (a number below zero, a time that is none) is named beside the others of its page
-//!   and holds none of them up.
+//!   one with a high id, so the unloader keeps the highest id it looked at and the few below it that are not done with
+//!   ([`Progress`], [`Documents::finished_besides`], [`Documents::settle`]).
+//! - A document or a shift that does not read (a number below zero, a time that is none) is named beside the others of
+//!   its page and holds none of them up.
 //! - Each call sees one state of the database, however the POS writes meanwhile, and never blocks it (WAL).
 //! - The tables are those of [`SCHEMA`]; more tables and columns may be there. Money is in kopecks, quantities in
 //!   thousandths, times are local, `YYYY-MM-DDTHH:MM:SS`.
@@ -13,6 +13,7 @@
 
 mod assemble;
 mod key;
+mod progress;
 mod reader;
 mod shifts;
 #[cfg(test)]
@@ -20,8 +21,9 @@ mod tests;
 mod watch;
 pub mod writer;
 
-pub use reader::{BrokenDocument, Documents, Page};
-pub use shifts::ShiftRecord;
+pub use progress::Progress;
+pub use reader::{BrokenDocument, DocumentKey, DocumentRow, Documents, Page};
+pub use shifts::{BrokenShift, ShiftHead, ShiftPage, ShiftRecord};
 pub use watch::DocumentsWatch;
 
 use rusqlite::Connection;
@@ -59,7 +61,7 @@ const READ_COLUMNS: [(&str, &str); 8] = [
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentsError {
     /// The POS has not made it yet.
-    #[error("{} is not there: the POS has not made it yet", path.display())]
+    #[error("{} is not there, or empty: the POS has not made it yet", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
@@ -148,6 +150,13 @@ fn open_read_only(path: &Path) -> Result<Connection, DocumentsError> {
 
 /// Checks that every table has the columns that are read.
 fn check_schema(connection: &Connection, path: &Path) -> Result<(), DocumentsError> {
+    // A POS that is just making the file: there is nothing in it yet.
+    let empty = connection
+        .query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
+        .map_err(DocumentsError::query(path, "sqlite_schema"))?;
+    if empty {
+        return Err(DocumentsError::Missing { path: path.to_path_buf() });
+    }
     for (table, columns) in READ_COLUMNS {
         let failed = DocumentsError::query(path, table);
         let mut statement = connection.prepare("SELECT lower(name) FROM pragma_table_info(?1)").map_err(&failed)?;

@@ -8,6 +8,7 @@ use crate::till::Till;
 use fs_err as fs;
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
+use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
     QueueDeclareOptions,
@@ -17,6 +18,7 @@ use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserIn
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer};
 use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::queue::{EXCHANGE, REPORTS_QUEUE};
@@ -46,6 +48,10 @@ const PERSISTENT: u8 = 2;
 
 /// Messages taken at a time: a link is worked on alone, so that a newer one can take the place of the one that waits.
 const PREFETCH: u16 = 1;
+
+/// A message worked on for longer is acknowledged before its end: RabbitMQ ends a consumer that holds one for 30 minutes,
+/// and with it a download over a slow line. If the agent dies after that, the server announces again when nothing is heard.
+const HOLD_TIME: Duration = Duration::from_mins(20);
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -177,12 +183,45 @@ async fn consumer(connection: &Connection, queue: &str) -> Result<Consumer, Sess
 }
 
 async fn consume(till: &Arc<Till>, from: From, mut consumer: Consumer) -> Result<Infallible, SessionError> {
-    while let Some(message) = consumer.next().await {
-        let message = message.map_err(broken("take a message"))?;
-        commands::take(till, from, &message.data).await;
-        message.acker.ack(BasicAckOptions::default()).await.map_err(broken("acknowledge a message"))?;
+    let hold = match from {
+        From::Dictionary => HOLD_TIME,
+        // Commands are handed on at once, and each of them counts.
+        From::Control => Duration::MAX,
+    };
+    let mut superseding = None;
+    loop {
+        let message = match superseding.take() {
+            Some(acknowledged) => acknowledged,
+            None => next(&mut consumer).await?,
+        };
+        let mut work = pin!(commands::take(till, from, &message.data));
+        let in_time = tokio::time::timeout(hold, work.as_mut()).await.is_ok();
+        acknowledge(&message).await?;
+        if in_time {
+            continue;
+        }
+        // The till works on; of the links that come meanwhile only the newest counts.
+        loop {
+            let newer = tokio::select! {
+                () = work.as_mut() => break,
+                newer = next(&mut consumer) => newer?,
+            };
+            acknowledge(&newer).await?;
+            superseding = Some(newer);
+        }
     }
-    Err(SessionError::ConsumerEnded { queue: consumer.queue().to_string() })
+}
+
+async fn next(consumer: &mut Consumer) -> Result<Delivery, SessionError> {
+    match consumer.next().await {
+        Some(message) => message.map_err(broken("take a message")),
+        None => Err(SessionError::ConsumerEnded { queue: consumer.queue().to_string() }),
+    }
+}
+
+/// Acknowledges a message; one that was acknowledged before is left as it is.
+async fn acknowledge(message: &Delivery) -> Result<(), SessionError> {
+    message.acker.ack(BasicAckOptions::default()).await.map(|_| ()).map_err(broken("acknowledge a message"))
 }
 
 async fn publish(till: &Arc<Till>, connection: &Connection, channel: &Channel) -> Result<Infallible, SessionError> {

@@ -45,6 +45,10 @@ pub(crate) async fn run(till: Arc<Till>) {
         }
         let looked = till.blocking(move |till| {
             let last = look(till, &mut watch);
+            if last.is_err() {
+                // The write it told of was not looked at: the next look is to tell of it again.
+                watch = DocumentsWatch::new(&till.settings.current().paths.documents);
+            }
             (watch, last)
         });
         let Ok((returned, last)) = looked.await else { return };
@@ -55,7 +59,7 @@ pub(crate) async fn run(till: Arc<Till>) {
                 known = Some(last);
                 tokio::select! {
                     () = till.shutdown.cancelled() => return,
-                    () = closed(&till) => {}
+                    () = closed(&till, last) => {}
                 }
             }
             Ok(_) => {}
@@ -102,14 +106,12 @@ fn watch_folder(path: &Path, events: &Arc<Notify>) -> Option<RecommendedWatcher>
     Some(watcher)
 }
 
-async fn closed(till: &Arc<Till>) {
+async fn closed(till: &Arc<Till>, shift: i64) {
     tracing::info!("a shift was closed");
     if till.settings.current().sales.through_server {
-        let mut unloaded = till.unloaded.subscribe();
-        unloaded.mark_unchanged();
         match tell_server(till).await {
             Ok(()) => {
-                if let Ok(Ok(())) = tokio::time::timeout(ASK_TIME, unloaded.changed()).await {
+                if tokio::time::timeout(ASK_TIME, until_unloaded(till, shift)).await.is_ok() {
                     return;
                 }
                 tracing::warn!(after = ?ASK_TIME, "the server was told of a closed shift and did not ask for its sales: unloading by ourselves");
@@ -122,6 +124,17 @@ async fn closed(till: &Arc<Till>) {
     let request = UnloadRequest { selection: UnloadSelection::MISSING, trigger: Trigger::ShiftClosed, reply: None };
     // A full queue of requests holds one that unloads the same.
     let _ = till.unloads.try_send(request);
+}
+
+/// Until the closing of this shift is done with. An unloading that was begun before the shift was closed does not count.
+async fn until_unloaded(till: &Arc<Till>, shift: i64) {
+    let mut unloaded = till.unloaded.subscribe();
+    loop {
+        let done = till.blocking(move |till| till.state.closed_shifts().is_ok_and(|closed| closed.has(shift))).await;
+        if done.unwrap_or(false) || unloaded.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn tell_server(till: &Arc<Till>) -> Result<(), String> {

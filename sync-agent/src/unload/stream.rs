@@ -3,13 +3,15 @@
 //! The protocol is told in `proto/proto/sales.proto`. What the server acknowledged is handed out through a callback at
 //! once, so that a stream that breaks in the middle loses nothing of it.
 
+use crate::decide::Holdings;
 use crate::settings::{SalesSettings, reader::in_url};
+use crate::till::Till;
 use fs_err as fs;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::io;
 use std::time::Duration;
 use tillway_proto::sales::v1::{self, sales_loader_client::SalesLoaderClient, server_frame, till_frame};
-use tillway_proto::sales::{MAX_FRAME_BYTES, MAX_UNACKNOWLEDGED_BATCHES};
+use tillway_proto::sales::{MAX_FRAME_BYTES, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
@@ -29,7 +31,7 @@ const KEEP_ALIVE_TIME: Duration = Duration::from_secs(10);
 /// Frames that wait for the line, beside the window of batches.
 const FRAME_BUFFER: usize = 4;
 
-/// Most receipts the server may say to have of the shifts of one stream: a bound for memory, 16 bytes each.
+/// Most receipts the server may say to have of the shifts of one stream: a bound for memory, 24 bytes each.
 const MAX_HELD: usize = 4_000_000;
 
 /// Why a stream did not come to its end. What was acknowledged before is kept.
@@ -64,32 +66,39 @@ pub(crate) enum StreamError {
     Protocol { what: &'static str },
 }
 
-/// What the server says that it has.
-#[derive(Debug, Default)]
-pub(crate) struct Held {
-    receipts: HashMap<u64, HashSet<[u8; 16]>>,
+fn add(held: &mut Holdings, holding: &v1::Holding) -> Result<(), StreamError> {
+    let receipts = held.receipts.entry(holding.shift).or_default();
+    let uuids = holding.receipts.as_chunks::<16>();
+    if !uuids.1.is_empty() || uuids.0.len() != holding.numbers.len() {
+        return Err(StreamError::Protocol { what: "uuids of receipts that are not in step with their numbers" });
+    }
+    receipts.extend(holding.numbers.iter().copied().zip(uuids.0.iter().copied()));
+    if holding.closed {
+        held.closed.insert(holding.shift);
+    }
+    held.partial |= holding.partial;
+    held.knows_the_till |= !holding.last_receipt_time.is_empty();
+    if held.receipts.values().map(HashSet::len).sum::<usize>() > MAX_HELD {
+        return Err(StreamError::Protocol { what: "more receipts than a till can have" });
+    }
+    Ok(())
 }
 
-impl Held {
-    /// Whether it has this document.
-    pub(crate) fn has(&self, document: &v1::Document) -> bool {
-        let Some(key) = &document.key else { return false };
-        let uuid = <[u8; 16]>::try_from(key.uuid.as_slice());
-        uuid.is_ok_and(|uuid| self.receipts.get(&key.shift).is_some_and(|receipts| receipts.contains(&uuid)))
-    }
+/// Something that the server set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) what: RefusedPart,
+    /// Its reason.
+    pub(crate) reason: String,
+}
 
-    fn add(&mut self, holding: &v1::Holding) -> Result<(), StreamError> {
-        let receipts = self.receipts.entry(holding.shift).or_default();
-        let uuids = holding.receipts.as_chunks::<16>();
-        if !uuids.1.is_empty() {
-            return Err(StreamError::Protocol { what: "a list of uuids that is no multiple of 16 bytes" });
-        }
-        receipts.extend(uuids.0);
-        if self.receipts.values().map(HashSet::len).sum::<usize>() > MAX_HELD {
-            return Err(StreamError::Protocol { what: "more receipts than a till can have" });
-        }
-        Ok(())
-    }
+/// What it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RefusedPart {
+    /// The document of this row id.
+    Document(i64),
+    /// The record of the shift of this number.
+    Shift(u64),
 }
 
 /// An acknowledgement: these batches, by their place in the order of sending from 0, are durable.
@@ -97,8 +106,8 @@ impl Held {
 pub(crate) struct Acknowledged {
     /// How many of the batches under way, from the oldest.
     pub(crate) batches: usize,
-    /// Documents the server set aside, with its reasons.
-    pub(crate) refused: Vec<(i64, String)>,
+    /// What the server set aside.
+    pub(crate) refused: Vec<Refused>,
 }
 
 /// An open stream.
@@ -111,8 +120,38 @@ pub(crate) struct SalesStream {
     waiting: VecDeque<u64>,
 }
 
-/// Makes a channel that is good for one unloading.
-pub(crate) async fn connect(settings: &SalesSettings) -> Result<Channel, StreamError> {
+/// Opens a stream for these shifts and hears what the server has of them. `channel` is good for one unloading and made
+/// when it is first needed.
+pub(super) async fn open(
+    till: &Till,
+    channel: &mut Option<Channel>,
+    shifts: impl IntoIterator<Item = u64>,
+) -> Result<(SalesStream, Holdings), StreamError> {
+    let settings = till.settings.current();
+    let open_channel = match channel {
+        Some(open) => open.clone(),
+        None => channel.insert(connect(&settings.sales).await?).clone(),
+    };
+    let named: BTreeSet<u64> = shifts.into_iter().collect();
+    let hello = v1::Hello {
+        schema: SALES_SCHEMA,
+        till_id: till.id.to_string(),
+        shop_id: settings.shop.as_ref().map(ToString::to_string).unwrap_or_default(),
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        instance: till.instance.to_string(),
+        shifts: named.into_iter().take(MAX_HELLO_SHIFTS).collect(),
+    };
+    SalesStream::open(open_channel, settings.token.as_deref(), hello).await
+}
+
+/// Hears what the server has of these shifts, and of the till, without sending anything.
+pub(super) async fn ask(till: &Till, channel: &mut Option<Channel>, shifts: Vec<u64>) -> Result<Holdings, StreamError> {
+    let (stream, held) = open(till, channel, shifts).await?;
+    stream.close().await;
+    Ok(held)
+}
+
+async fn connect(settings: &SalesSettings) -> Result<Channel, StreamError> {
     let scheme = if settings.root_certificate.is_some() { "https" } else { "http" };
     let address = format!("{scheme}://{}:{}", in_url(&settings.host), settings.port);
     let wrong = |source| StreamError::Address { address: address.clone(), source };
@@ -133,11 +172,7 @@ pub(crate) async fn connect(settings: &SalesSettings) -> Result<Channel, StreamE
 
 impl SalesStream {
     /// Opens a stream and hears what the server has.
-    pub(crate) async fn open(
-        channel: Channel,
-        token: Option<&str>,
-        hello: v1::Hello,
-    ) -> Result<(Self, Held), StreamError> {
+    async fn open(channel: Channel, token: Option<&str>, hello: v1::Hello) -> Result<(Self, Holdings), StreamError> {
         let mut client = SalesLoaderClient::new(channel)
             .max_decoding_message_size(MAX_FRAME_BYTES)
             .max_encoding_message_size(MAX_FRAME_BYTES);
@@ -154,13 +189,13 @@ impl SalesStream {
         let answers = tokio::time::timeout(ANSWER_TIME, client.unload(request)).await.map_err(silent)?;
         let answers = answers.map_err(ended)?.into_inner();
         let mut stream = Self { frames: Some(frames), answers, sent: 0, acknowledged: 0, waiting: VecDeque::new() };
-        let mut held = Held::default();
+        let mut held = Holdings::default();
         loop {
             let Some(frame) = stream.answer("the hello").await? else { return Err(StreamError::ClosedEarly) };
             let server_frame::Frame::Holding(holding) = frame else {
                 return Err(StreamError::Protocol { what: "an acknowledgement before anything was sent" });
             };
-            held.add(&holding)?;
+            add(&mut held, &holding)?;
             if holding.last {
                 return Ok((stream, held));
             }
@@ -217,7 +252,12 @@ impl SalesStream {
             batches += 1;
         }
         self.acknowledged = self.acknowledged.max(ack.through);
-        let refused = ack.refused.into_iter().map(|refused| (refused.document_id, refused.reason)).collect();
+        let part = |refused: &v1::Refused| match refused.document_id {
+            0 => RefusedPart::Shift(refused.shift),
+            document => RefusedPart::Document(document),
+        };
+        let refused = ack.refused.into_iter().map(|refused| Refused { what: part(&refused), reason: refused.reason });
+        let refused = refused.collect();
         Ok(Acknowledged { batches, refused })
     }
 

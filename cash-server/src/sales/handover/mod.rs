@@ -4,7 +4,8 @@
 //! closed or changed since they were handed over last; shifts that still wait for documents come later. A request `sale.req`
 //! (a line `###`, then `DD.MM.YYYY-DD.MM.YYYY`) is answered with the shifts of these days, the open one in `online/`, and then
 //! removed; one that cannot be read becomes `sale.req.bad`. A crash between file and note writes a shift twice: the reader
-//! imports by receipt, as it must anyway.
+//! imports by receipt, as it must anyway. A till whose folder or data cannot be used holds up none but itself: it is logged
+//! and tried again at the next period.
 
 mod format;
 #[cfg(test)]
@@ -99,7 +100,8 @@ pub async fn run(store: Arc<dyn SalesStore>, root: PathBuf, shutdown: Cancellati
     }
 }
 
-/// Writes every closed shift that changed since it was handed over; returns how many. Blocks.
+/// Writes every closed shift that changed since it was handed over; returns how many. One till's failure is logged and leaves
+/// its shifts for the next time. Blocks.
 pub fn hand_over_closed(store: &dyn SalesStore, root: &Path, now: DateTime) -> Result<u64, HandoverError> {
     let mut done = 0;
     let mut offset = 0;
@@ -107,18 +109,25 @@ pub fn hand_over_closed(store: &dyn SalesStore, root: &Path, now: DateTime) -> R
         let page = Page { offset, limit: MAX_PAGE };
         let found = store.not_handed_over(page).map_err(HandoverError::Store)?;
         let last = found.len() < MAX_PAGE as usize;
-        let mut tills: BTreeMap<TillId, Vec<ShiftView>> = BTreeMap::new();
+        // A till that moved has shifts of two shops, and each shop has its folder.
+        let mut tills: BTreeMap<(ShopId, TillId), Vec<ShiftView>> = BTreeMap::new();
         for shift in found {
             if shift.outcome.verdict == Verdict::Waiting {
                 // Stays in the list, so the next page begins behind it.
                 offset += 1;
             } else {
-                tills.entry(shift.till.clone()).or_default().push(shift);
+                tills.entry((shift.shop.clone(), shift.till.clone())).or_default().push(shift);
             }
         }
-        for (till, shifts) in tills {
+        for ((shop, till), shifts) in tills {
+            let folder = folder(root, &shop, &till);
             for part in shifts.chunks(SHIFTS_PER_FILE) {
-                write_file(store, &folder(root, &part[0].shop, &till), &till, part, now)?;
+                if let Err(error) = write_file(store, &folder, &till, part, now) {
+                    log_failure(&till, &error);
+                    // These stay in the list too.
+                    offset += part.len() as u64;
+                    continue;
+                }
                 for shift in part {
                     store.note_handed_over(&till, shift.number, shift.changes).map_err(HandoverError::Store)?;
                     done += 1;
@@ -131,31 +140,41 @@ pub fn hand_over_closed(store: &dyn SalesStore, root: &Path, now: DateTime) -> R
     }
 }
 
-/// Answers the requests below `root`; returns how many. Blocks.
+/// Answers the requests below `root`; returns how many. One till's failure is logged and leaves its request for the next time.
+/// Blocks.
 pub fn answer_requests(store: &dyn SalesStore, root: &Path, now: DateTime) -> Result<u64, HandoverError> {
     let mut answered = 0;
     for till in store.till_states().map_err(HandoverError::Store)? {
-        let folder = folder(root, &till.shop, &till.till);
-        let request = folder.join("sale.req");
-        let text = match read_request(&request) {
-            Ok(Some(text)) => text,
-            Ok(None) => continue,
-            Err(error) => {
-                tracing::error!(file = %request.display(), %error, "a request for sales cannot be read");
-                continue;
-            }
-        };
-        let Some((from, to)) = parse_request(&text) else {
-            tracing::warn!(file = %request.display(), "not a request for sales: expected `###` and `DD.MM.YYYY-DD.MM.YYYY`");
-            durable::rename(&request, &folder.join("sale.req.bad"))
-                .map_err(|source| HandoverError::Io { path: request.clone(), source })?;
-            continue;
-        };
-        answer(store, &folder, &till.till, (from, to), now)?;
-        fs::remove_file(&request).map_err(|source| HandoverError::Io { path: request, source })?;
-        answered += 1;
+        match answer_request(store, &folder(root, &till.shop, &till.till), &till.till, now) {
+            Ok(true) => answered += 1,
+            Ok(false) => {}
+            Err(error) => log_failure(&till.till, &error),
+        }
     }
     Ok(answered)
+}
+
+/// Answers the request of one till; whether there was one.
+fn answer_request(store: &dyn SalesStore, folder: &Path, till: &TillId, now: DateTime) -> Result<bool, HandoverError> {
+    let request = folder.join("sale.req");
+    let failed = |source| HandoverError::Io { path: request.clone(), source };
+    let Some(text) = read_request(&request).map_err(failed)? else { return Ok(false) };
+    let Some(days) = parse_request(&text) else {
+        tracing::warn!(file = %request.display(), "not a request for sales: expected `###` and `DD.MM.YYYY-DD.MM.YYYY`");
+        durable::rename(&request, &folder.join("sale.req.bad")).map_err(failed)?;
+        return Ok(false);
+    };
+    answer(store, folder, till, days, now)?;
+    fs::remove_file(&request).map_err(failed)?;
+    Ok(true)
+}
+
+fn log_failure(till: &TillId, error: &HandoverError) {
+    tracing::error!(
+        %till,
+        error = error as &dyn std::error::Error,
+        "the sales of a till were not handed over; trying again at the next period"
+    );
 }
 
 fn answer(

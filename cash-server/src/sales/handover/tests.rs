@@ -1,9 +1,10 @@
 //! Files for the back office.
 
 use super::{answer_requests, hand_over_closed, parse_request};
+use crate::sales::receipt::{Receipt, ShiftRecord};
 use crate::sales::spool::Position;
-use crate::sales::tests::{closed_shift, incoming, now, open_store, sale, till};
-use crate::store::sales::SalesStore;
+use crate::sales::tests::{closed_shift, incoming, now, open_store, other_till, sale, till};
+use crate::store::sales::{Incoming, SalesStore};
 use fs_err as fs;
 use jiff::civil::DateTime;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,47 @@ fn a_request_is_answered_and_removed_and_a_broken_one_set_aside() {
     fs::write(till_folder.join("sale.req"), "all of it").unwrap();
     assert_eq!(answer_requests(store.as_ref(), &root, NOW).unwrap(), 0);
     assert!(till_folder.join("sale.req.bad").exists() && !till_folder.join("sale.req").exists());
+}
+
+#[test]
+fn a_till_whose_folder_cannot_be_used_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let root = folder.path().join("exchange");
+    let of_other = Incoming {
+        till: other_till(),
+        receipts: vec![Receipt::parse(&other_till(), sale(&other_till(), 1, 1)).unwrap()],
+        shifts: vec![ShiftRecord::parse(&other_till(), closed_shift(&other_till(), 1, 1..=1)).unwrap()],
+        ..incoming(vec![], vec![])
+    };
+    let arrived = [incoming(vec![sale(&till(), 1, 1)], vec![closed_shift(&till(), 1, 1..=1)]), of_other];
+    store.load(Position::default(), Position { segment: 1, offset: 1 }, &arrived, now()).unwrap();
+    // A file where the first till's folder should be.
+    fs::create_dir_all(&root).unwrap();
+    fs::write(root.join("sale7"), "in the way").unwrap();
+    fs::create_dir_all(root.join("sale8")).unwrap();
+    fs::write(root.join("sale8").join("sale.req"), "###\n28.02.2017-28.02.2017\n").unwrap();
+    assert_eq!(hand_over_closed(store.as_ref(), &root, NOW).unwrap(), 1);
+    assert_eq!(answer_requests(store.as_ref(), &root, NOW).unwrap(), 1);
+    assert_eq!(files(&root.join("sale8")).len(), 2);
+    fs::remove_file(root.join("sale7")).unwrap();
+    assert_eq!(hand_over_closed(store.as_ref(), &root, NOW).unwrap(), 1, "it was left for the next time");
+    assert_eq!(files(&root.join("sale7")).len(), 1);
+}
+
+#[test]
+fn shifts_of_a_till_that_moved_go_to_the_shop_each_was_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let root = folder.path().join("exchange").join("{shop}");
+    let before = incoming(vec![sale(&till(), 1, 1)], vec![closed_shift(&till(), 1, 1..=1)]);
+    let mut after = incoming(vec![sale(&till(), 2, 2)], vec![closed_shift(&till(), 2, 2..=2)]);
+    after.shop = "_shop_4_0000000d".parse().unwrap();
+    store.load(Position::default(), Position { segment: 1, offset: 1 }, &[before, after], now()).unwrap();
+    assert_eq!(hand_over_closed(store.as_ref(), &root, NOW).unwrap(), 2);
+    for shop in ["3", "4"] {
+        assert_eq!(files(&folder.path().join("exchange").join(shop).join("sale7")).len(), 1, "shop {shop}");
+    }
 }
 
 #[test]

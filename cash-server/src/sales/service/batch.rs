@@ -44,7 +44,7 @@ pub(super) fn sort(
             Err(error) => {
                 let reason = error.to_string();
                 answers.push(answer(short_key(document.key.as_ref()), document.document_id, &reason));
-                refused.push(RefusedDocument { document: Some(document), reason });
+                refused.push(RefusedDocument { document: Some(document), shift: None, reason });
             }
         }
     }
@@ -53,10 +53,10 @@ pub(super) fn sort(
         match ShiftRecord::parse(&sender.till, shift.clone()) {
             Ok(_) => shifts.push(shift),
             Err(error) => {
-                let reason = format!("the record of shift {}: {error}", shift.number);
+                let reason = error.to_string();
                 let key = v1::ReceiptKey { shift: shift.number, ..v1::ReceiptKey::default() };
-                answers.push(answer(Some(key), 0, &reason));
-                refused.push(RefusedDocument { document: None, reason });
+                answers.push(v1::Refused { shift: shift.number, ..answer(Some(key), 0, &reason) });
+                refused.push(RefusedDocument { document: None, shift: Some(shift), reason });
             }
         }
     }

@@ -2,9 +2,10 @@
 //!
 //! A stream is one [`session`]. One till has one stream at a time ([`registry`]). Nothing is acknowledged that the spool has
 //! not made durable. Whatever a till does, a stream ends: frames, their number and their size are bounded, and a till that
-//! says nothing is cut off.
+//! says nothing is cut off. The [`database`] is asked, never depended on: with it down tills unload into the spool.
 
 mod batch;
+mod database;
 mod registry;
 mod session;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::auth::TillAuth;
 use super::spool::Spool;
 use crate::store::sales::SalesStore;
+use database::Database;
 use registry::Registry;
 use session::Session;
 
@@ -142,6 +144,8 @@ pub async fn serve(
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_max_header_list_size(MAX_HEADER_BYTES);
     if let Some(paths) = tls {
+        // tonic takes the process's provider of cryptography. Whoever was first in this process has installed the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let cert = fs::read(&paths.cert).map_err(ServeError::ReadTls)?;
         let key = fs::read(&paths.key).map_err(ServeError::ReadTls)?;
         let config = ServerTlsConfig::new().identity(Identity::from_pem(cert, key));
@@ -149,6 +153,7 @@ pub async fn serve(
     }
     let sessions = TaskTracker::new();
     let unloading = Unloading {
+        database: Database::new(Arc::clone(&deps.store)),
         deps,
         registry: Registry::default(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
@@ -176,6 +181,7 @@ pub async fn serve(
 #[derive(Debug)]
 struct Unloading {
     deps: Deps,
+    database: Database,
     registry: Registry,
     streams: Arc<Semaphore>,
     sessions: TaskTracker,
@@ -192,8 +198,14 @@ impl Service for Unloading {
             Status::resource_exhausted(format!("{MAX_STREAMS} tills are unloading already; try again later"))
         })?;
         let (answers, receiver) = mpsc::channel(ANSWERS);
-        let session =
-            Session::new(self.deps.clone(), self.registry.clone(), token, answers.clone(), self.shutdown.clone());
+        let session = Session::new(
+            self.deps.clone(),
+            self.database.clone(),
+            self.registry.clone(),
+            token,
+            answers.clone(),
+            self.shutdown.clone(),
+        );
         let deadline = self.deps.deadlines.answer;
         self.sessions.spawn(async move {
             let _place = place;

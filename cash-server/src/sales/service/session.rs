@@ -17,17 +17,17 @@ use tonic::{Status, Streaming};
 
 use super::Deps;
 use super::batch::{self, Sender};
+use super::database::{Database, DatabaseDown};
 use super::registry::{Place, Registry};
 use crate::sales::auth::AuthError;
 use crate::sales::receipt::MAX_NUMBER;
 use crate::sales::spool::{AppendError, Held};
-use crate::store::StoreError;
-use crate::store::sales::{FindingKind, NewFinding, SalesStore, StreamNote};
+use crate::store::sales::{FindingKind, NewFinding, StreamNote};
 
 /// Longest name of an instance or version of an agent.
 const MAX_NAME_BYTES: usize = 128;
 
-/// Receipts in one part of a `Holding`: 1 MiB of UUIDs.
+/// Receipts in one part of a `Holding`: 1 MiB of UUIDs, and their numbers.
 const HOLDING_PART: usize = 64 * 1024;
 
 /// Most refused documents told in one `Ack`, so that it fits a frame.
@@ -44,6 +44,7 @@ struct Durable {
 
 pub(super) struct Session {
     deps: Deps,
+    database: Database,
     registry: Registry,
     token: String,
     answers: mpsc::Sender<Result<ServerFrame, Status>>,
@@ -53,12 +54,13 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(
         deps: Deps,
+        database: Database,
         registry: Registry,
         token: String,
         answers: mpsc::Sender<Result<ServerFrame, Status>>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { deps, registry, token, answers, shutdown }
+        Self { deps, database, registry, token, answers, shutdown }
     }
 
     /// Runs the stream to its end; an error is the status it ends with.
@@ -68,7 +70,7 @@ impl Session {
         let shop = self.authenticate(&till).await?;
         let sender = Sender { till, shop, instance: hello.instance.clone() };
         let place = self.enter(&sender).await?;
-        self.note(&sender, &hello).await?;
+        self.note(&sender, &hello).await;
         self.state_what_is_here(&sender.till, &hello.shifts).await?;
         let ended = self.take_batches(&sender, &place, frames).await;
         tracing::debug!(till = %sender.till, ok = ended.is_ok(), "sales stream ended");
@@ -114,13 +116,15 @@ impl Session {
             ),
             at: Timestamp::now(),
         };
-        self.store(move |store| store.add_finding(&finding)).await?;
+        // The refusal stands whether or not it can be noted.
+        let _ = self.database.write(move |store| store.add_finding(&finding)).await;
         Err(Box::new(Status::failed_precondition(
             "another machine is sending sales for this till now: one of the two has a copy of its settings",
         )))
     }
 
-    async fn note(&self, sender: &Sender, hello: &v1::Hello) -> Result<(), Ended> {
+    /// Notes the stream where the database answers; receipts are taken in any case.
+    async fn note(&self, sender: &Sender, hello: &v1::Hello) {
         let note = StreamNote {
             till: sender.till.clone(),
             shop: sender.shop.clone(),
@@ -128,7 +132,7 @@ impl Session {
             agent_version: hello.agent_version.clone(),
             at: Timestamp::now(),
         };
-        self.store(move |store| {
+        let noted = self.database.write(move |store| {
             let Some(before) = store.note_stream(&note)? else { return Ok(()) };
             store.add_finding(&NewFinding {
                 kind: FindingKind::InstanceChanged,
@@ -142,31 +146,40 @@ impl Session {
                 ),
                 at: note.at,
             })
-        })
-        .await
+        });
+        let _ = noted.await;
     }
 
-    /// A `Holding` for each shift, the spool asked before the database: what is loaded in between is seen in both.
+    /// A `Holding` for each shift, the spool asked before the database: what is loaded in between is seen in both. Without
+    /// the database it is what the spool has, marked as partial.
     async fn state_what_is_here(&self, till: &TillId, shifts: &[u64]) -> Result<(), Ended> {
         let pending = self.deps.spool.last_receipt_time(till);
         let asked = till.clone();
-        let loaded = self.store(move |store| store.last_receipt_time(&asked)).await?.map(|time| time.to_string());
+        let loaded = self.database.read(move |store| store.last_receipt_time(&asked)).await;
+        // Once is enough: each further question would wait as long.
+        let mut partial = loaded.is_err();
+        if partial && shifts.is_empty() {
+            // The stream only asks what is here, and that cannot be told.
+            return Err(Box::new(Status::unavailable("the server's sales database does not answer; try again later")));
+        }
+        let loaded = loaded.ok().flatten().map(|time| time.to_string());
         let last_receipt_time = pending.max(loaded).unwrap_or_default();
         let none = [0];
         let shifts = if shifts.is_empty() { &none[..] } else { shifts };
         for (index, shift) in shifts.iter().enumerate() {
-            let held = self.held(till, ShiftNumber(*shift)).await?;
+            let held = self.held(till, ShiftNumber(*shift), &mut partial).await;
             let last_shift = index + 1 == shifts.len();
             let parts = held.receipts.len().div_ceil(HOLDING_PART).max(1);
             for part in 0..parts {
                 let receipts = held.receipts.iter().skip(part * HOLDING_PART).take(HOLDING_PART);
                 let holding = v1::Holding {
                     shift: *shift,
-                    receipts: receipts.flat_map(|uuid| *uuid.as_bytes()).collect(),
+                    receipts: receipts.clone().flat_map(|receipt| *receipt.uuid.as_bytes()).collect(),
+                    numbers: receipts.map(|receipt| receipt.number.0).collect(),
                     closed: held.closed,
                     last_receipt_time: last_receipt_time.clone(),
                     last: last_shift && part + 1 == parts,
-                    ..v1::Holding::default()
+                    partial,
                 };
                 self.answer(server_frame::Frame::Holding(holding)).await?;
             }
@@ -174,15 +187,22 @@ impl Session {
         Ok(())
     }
 
-    async fn held(&self, till: &TillId, shift: ShiftNumber) -> Result<Held, Ended> {
+    /// What is here of a shift; sets `partial` where the database does not answer, and leaves it alone where it is set.
+    async fn held(&self, till: &TillId, shift: ShiftNumber, partial: &mut bool) -> Held {
         let mut held = self.deps.spool.held(till, shift);
-        let till = till.clone();
-        let loaded = self.store(move |store| store.held(&till, shift)).await?;
-        let mut seen: HashSet<_> = loaded.receipts.iter().copied().collect();
-        held.receipts.retain(|uuid| seen.insert(*uuid));
-        held.receipts.extend(loaded.receipts);
-        held.closed |= loaded.closed;
-        Ok(held)
+        let mut seen = HashSet::new();
+        if !*partial {
+            let till = till.clone();
+            match self.database.read(move |store| store.held(&till, shift)).await {
+                Ok(loaded) => {
+                    held.receipts.extend(loaded.receipts);
+                    held.closed |= loaded.closed;
+                }
+                Err(DatabaseDown) => *partial = true,
+            }
+        }
+        held.receipts.retain(|receipt| seen.insert(*receipt));
+        held
     }
 
     async fn take_batches(
@@ -273,18 +293,6 @@ impl Session {
             .send_timeout(Ok(frame), self.deps.deadlines.answer)
             .await
             .map_err(|_| Box::new(Status::deadline_exceeded("the till takes no answers")))
-    }
-
-    async fn store<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&dyn SalesStore) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, Ended> {
-        let store = Arc::clone(&self.deps.store);
-        let done = tokio::task::spawn_blocking(move || work(store.as_ref())).await;
-        done.map_err(|_| Box::new(stopped_working()))?.map_err(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "the sales database failed while a till unloads");
-            Box::new(Status::unavailable("the server's sales database does not answer; try again later"))
-        })
     }
 }
 

@@ -1,5 +1,8 @@
 //! The protocol, spoken by a real client.
 
+mod holding;
+mod tls;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +16,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
 
-use super::{Deadlines, Deps, ServeError, serve};
+use super::{Deadlines, Deps, ServeError, TlsPaths, serve};
 use crate::sales::auth::{AuthError, TillAuth};
 use crate::sales::loader::Loader;
-use crate::sales::spool::disk::RealDisk;
+use crate::sales::spool::disk::{RealDisk, SpoolDisk};
 use crate::sales::spool::{Spool, SpoolLimits};
-use crate::sales::tests::{batch, closed_shift, open_store, other_till, sale, shop, till};
+use crate::sales::tests::{DEADLINE, batch, closed_shift, open_store, open_when_free, other_till, sale, shop, till};
 use crate::store::sales::{FindingFilter, Page, SalesStore, TotalsBy, TotalsFilter};
 
 #[derive(Debug)]
@@ -46,14 +49,19 @@ struct Server {
 
 impl Server {
     async fn start(folder: &Path, limits: SpoolLimits, deadlines: Deadlines) -> Self {
+        Self::start_with(folder, limits, deadlines, None).await
+    }
+
+    async fn start_with(folder: &Path, limits: SpoolLimits, deadlines: Deadlines, tls: Option<TlsPaths>) -> Self {
         let store = open_store(folder);
         let position = store.position().unwrap();
         let spool = Spool::open(&folder.join("spool"), position, limits, Arc::new(RealDisk)).unwrap();
         let deps = Deps { auth: Arc::new(OneTill), store, spool, deadlines };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let address = format!("{scheme}://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, deps.clone(), None, shutdown.clone()));
+        let served = tokio::spawn(serve(listener, deps.clone(), tls, shutdown.clone()));
         Self { deps, address, shutdown, served }
     }
 
@@ -64,7 +72,11 @@ impl Server {
     }
 
     async fn connect(&self, token: Option<&str>, hello: v1::Hello) -> Result<Till, Status> {
-        let channel = Endpoint::from_shared(self.address.clone()).unwrap().connect().await.unwrap();
+        let endpoint = Endpoint::from_shared(self.address.clone()).unwrap();
+        self.connect_through(endpoint.connect().await.unwrap(), token, hello).await
+    }
+
+    async fn connect_through(&self, channel: Channel, token: Option<&str>, hello: v1::Hello) -> Result<Till, Status> {
         let mut client = SalesLoaderClient::new(channel);
         let (frames, receiver) = mpsc::channel(64);
         let mut request = Request::new(ReceiverStream::new(receiver));
@@ -79,16 +91,8 @@ impl Server {
     /// Opens a stream and takes the statement of what is there.
     async fn open(&self, hello: v1::Hello) -> Result<(Till, Vec<v1::Holding>), Status> {
         let mut till = self.connect(Some("secret"), hello).await?;
-        let mut holdings = Vec::new();
-        loop {
-            match till.answer().await? {
-                Some(server_frame::Frame::Holding(holding)) => holdings.push(holding),
-                other => panic!("expected Holding, got {other:?}"),
-            }
-            if holdings.last().unwrap().last {
-                return Ok((till, holdings));
-            }
-        }
+        let holdings = till.holdings().await?;
+        Ok((till, holdings))
     }
 
     fn load(&self) {
@@ -121,7 +125,7 @@ impl Till {
     }
 
     async fn answer(&mut self) -> Result<Option<server_frame::Frame>, Status> {
-        let answer = tokio::time::timeout(Duration::from_secs(20), self.answers.message());
+        let answer = tokio::time::timeout(DEADLINE, self.answers.message());
         Ok(answer.await.expect("an answer in time")?.and_then(|frame| frame.frame))
     }
 
@@ -129,6 +133,19 @@ impl Till {
         match self.answer().await? {
             Some(server_frame::Frame::Ack(ack)) => Ok(ack),
             other => panic!("expected Ack, got {other:?}"),
+        }
+    }
+
+    async fn holdings(&mut self) -> Result<Vec<v1::Holding>, Status> {
+        let mut holdings = Vec::new();
+        loop {
+            match self.answer().await? {
+                Some(server_frame::Frame::Holding(holding)) => holdings.push(holding),
+                other => panic!("expected Holding, got {other:?}"),
+            }
+            if holdings.last().unwrap().last {
+                return Ok(holdings);
+            }
         }
     }
 
@@ -234,7 +251,8 @@ async fn a_newer_stream_of_the_same_agent_takes_over_and_another_machine_is_refu
     second.frames = None;
     second.end().await.unwrap();
     // Afterwards the other agent may send, and that is shown.
-    while server.open(copy.clone()).await.is_err() {}
+    let other = async { while server.open(copy.clone()).await.is_err() {} };
+    tokio::time::timeout(DEADLINE, other).await.expect("the other agent may send");
     assert!(server.findings().contains(&"instance-changed".to_owned()));
 }
 
@@ -276,6 +294,7 @@ async fn a_full_spool_is_refused_until_it_is_loaded() {
     let (mut stream, _) = server.open(hello(&[])).await.unwrap();
     let mut acknowledged = 0;
     let refused = loop {
+        assert!(acknowledged < 100, "the spool has no limit");
         stream.send(one(acknowledged + 1)).await;
         match stream.ack().await {
             Ok(ack) => acknowledged = ack.through,
@@ -306,11 +325,7 @@ async fn a_stop_lets_nothing_acknowledged_be_lost_and_ends_streams() {
     let Deps { spool, store, .. } = server.deps;
     drop((spool, store));
     let position = open_store(folder.path()).position().unwrap();
-    let spool = loop {
-        match Spool::open(&folder.path().join("spool"), position, SpoolLimits::default(), Arc::new(RealDisk)) {
-            Ok(spool) => break spool,
-            Err(_) => tokio::task::yield_now().await,
-        }
-    };
+    let disk: Arc<dyn SpoolDisk> = Arc::new(RealDisk);
+    let spool = open_when_free(&folder.path().join("spool"), position, SpoolLimits::default(), &disk).unwrap();
     assert_eq!(spool.held(&till(), tillway_proto::receipt::ShiftNumber(1)).receipts.len(), 1);
 }

@@ -16,7 +16,7 @@
 //! # Invariants
 //! - What was answered with `Ok` has been written and synced, its segment's name included ([`Spool::append`]).
 //! - A segment is appended to by one process only, once, from its creation on: a start always begins a new one.
-//! - Sequences only grow, also past the position in the database, so a position never points into a reused file.
+//! - Sequences grow by one, also past the position in the database, so a position never points into a reused file.
 //! - Only bytes that were synced are read by the loader or counted in what a till is told we hold.
 //! - The folder is never larger than the limit it was opened with, plus [`aside::MAX_ASIDE_BYTES`].
 //!
@@ -28,20 +28,26 @@
 //! the pages and call the next sync a success): it is cut back, sealed, and a new segment is begun.
 //!
 //! # A crash
-//! At the start every segment that is not loaded is scanned. A tail that is no record was being written and never
-//! acknowledged: it is cut off (a copy goes to `aside/`, where it has anything but zeros). What stays is synced again before
-//! a till is told that we hold it, since a killed process may have left it in memory only.
+//! At the start every segment that is not loaded is scanned. In the newest one a tail that is no record was being written
+//! and never acknowledged: it is cut off (where it has anything but zeros, a copy goes to `aside/` and the loader is told
+//! ([`Spool::cuts`])). An older segment was put right by an earlier start, so what is no record there is damage, at its end
+//! too. What stays is synced again before a till is told that we hold it, since a killed process may have left it in memory
+//! only.
 //!
 //! # A read
 //! From the loaded position on, record by record, up to the synced length. Where a checksum fails in the middle, the damaged
-//! bytes are copied to `aside/` with the reason, and reading goes on at the next record whose checksum holds.
+//! bytes are copied to `aside/` with the reason, and reading goes on at the next record whose checksum holds. Sequences
+//! have no holes and the file `passed` tells how far segments were deleted as loaded: where the position lies before what
+//! is there, the database is older than the spool or segments were lost, and the reader says so ([`Item::Missing`]).
 //!
 //! # A delete
-//! A segment goes when the position in the database has passed its end and it is not the one being written.
+//! A segment goes when the position in the database has passed its end and it is not the one being written; `passed` is
+//! written first.
 
 pub mod aside;
 pub mod disk;
 mod format;
+mod passed;
 mod pending;
 mod read;
 mod record;
@@ -51,9 +57,10 @@ mod tests;
 pub mod writer;
 
 pub use format::{MAX_RECORD_BYTES, Position};
-pub use pending::Held;
+pub use pending::{Held, HeldReceipt};
 pub use read::{Chunk, Item};
 pub use record::{Arrival, RefusedDocument};
+pub use segment::Cut;
 pub use writer::AppendError;
 
 use disk::SpoolDisk;
@@ -155,6 +162,10 @@ struct State {
     active: Option<u64>,
     /// Everything before is in the database.
     loaded: Position,
+    /// Segments up to here were deleted.
+    passed: Position,
+    /// Tails that this start cut off.
+    cuts: Vec<Cut>,
     pending: Pending,
 }
 
@@ -165,7 +176,8 @@ impl State {
 
     /// The sequence of the next new segment.
     fn next_sequence(&self) -> u64 {
-        self.segments.keys().next_back().copied().unwrap_or(0).max(self.loaded.segment) + 1
+        let last = self.segments.keys().next_back().copied().unwrap_or(0);
+        last.max(self.loaded.segment).max(self.passed.segment) + 1
     }
 }
 
@@ -191,25 +203,36 @@ impl Spool {
     ) -> Result<Self, SpoolError> {
         fs::create_dir_all(folder).map_err(|source| io_error("make", folder, source))?;
         let lock = lock(folder)?;
-        let mut state = State { loaded, ..State::default() };
-        for sequence in format::list_segments(folder).map_err(|source| io_error("list", folder, source))? {
+        let mut state = State { loaded, passed: passed::read(folder), ..State::default() };
+        let sequences = format::list_segments(folder).map_err(|source| io_error("list", folder, source))?;
+        // What is behind the loaded position goes; that it was there is noted before.
+        if let Some(last) = sequences.iter().rfind(|sequence| **sequence < loaded.segment) {
+            let path = format::segment_path(folder, *last);
+            let length = fs::metadata(&path).map_err(|source| io_error("read", &path, source))?.len();
+            let end = Position { segment: *last, offset: length };
+            if end > state.passed {
+                passed::note(folder, end);
+                state.passed = end;
+            }
+        }
+        for sequence in &sequences {
+            let sequence = *sequence;
             let path = format::segment_path(folder, sequence);
             if sequence < loaded.segment {
                 disk.remove(&path).map_err(|source| io_error("remove a loaded segment of", &path, source))?;
                 continue;
             }
             let from = if sequence == loaded.segment { loaded.offset } else { 0 };
-            let length = segment::recover(disk.as_ref(), folder, sequence, from, |end, payload| {
+            let at = Position { segment: sequence, offset: from };
+            let newest = sequences.last() == Some(&sequence);
+            let recovered = segment::recover(disk.as_ref(), folder, at, newest, |end, payload| {
                 if let Ok(arrival) = Arrival::parse(payload) {
                     state.pending.add(end, PendingEntry::of(&arrival));
                 }
             })?;
-            match length {
-                Some(length) => {
-                    state.segments.insert(sequence, length);
-                }
-                None => disk.remove(&path).map_err(|source| io_error("remove an empty segment of", &path, source))?,
-            }
+            // An empty one stays too: a hole in the sequences means that something was lost.
+            state.segments.insert(sequence, recovered.length);
+            state.cuts.extend(recovered.cut);
         }
         disk.sync_folder(folder).map_err(|source| io_error("sync", folder, source))?;
         let (appends, queue) = mpsc::channel(APPEND_QUEUE);
@@ -261,7 +284,7 @@ impl Spool {
 
     /// Everything before `position` is in the database: forgets it and deletes segments that are passed. Blocks.
     pub fn loaded(&self, position: Position) -> Result<(), SpoolError> {
-        let passed: Vec<u64> = {
+        let passed: Vec<Position> = {
             let mut state = self.shared.state();
             state.loaded = state.loaded.max(position);
             let loaded = state.loaded;
@@ -274,10 +297,16 @@ impl Spool {
                         **sequence < loaded.segment || (**sequence == loaded.segment && **length <= loaded.offset);
                     done && state.active != Some(**sequence)
                 })
-                .map(|(sequence, _)| *sequence)
+                .map(|(sequence, length)| Position { segment: *sequence, offset: *length })
                 .collect()
         };
-        for sequence in passed {
+        if let Some(last) = passed.last() {
+            // Not under the lock: it waits for the disk.
+            passed::note(&self.shared.folder, *last);
+            let mut state = self.shared.state();
+            state.passed = state.passed.max(*last);
+        }
+        for Position { segment: sequence, .. } in passed {
             let path = self.shared.segment_path(sequence);
             self.shared.disk.remove(&path).map_err(|source| io_error("remove a loaded segment of", &path, source))?;
             self.shared.state().segments.remove(&sequence);
@@ -288,6 +317,16 @@ impl Spool {
     /// Copies a record that cannot be loaded to `aside/` with its reason. Blocks.
     pub fn set_aside(&self, at: Position, payload: &[u8], reason: &str) -> Result<(), SpoolError> {
         aside::keep(self.shared.disk.as_ref(), &self.shared.folder, at, payload, reason)
+    }
+
+    /// Tails with content that the start cut off, until they are forgotten.
+    pub fn cuts(&self) -> Vec<Cut> {
+        self.shared.state().cuts.clone()
+    }
+
+    /// The cuts have been noted.
+    pub fn forget_cuts(&self) {
+        self.shared.state().cuts.clear();
     }
 
     /// Waits until something durable arrived since the last call.

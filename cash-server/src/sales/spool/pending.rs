@@ -1,19 +1,29 @@
 //! What is durable in the spool and not in the database yet, in memory: a till that opens a stream is told of it.
 //!
-//! Bounded by the spool's limit: about 40 bytes a receipt that is not loaded.
+//! Bounded by the spool's limit: about 50 bytes a receipt that is not loaded.
 
 use super::format::Position;
 use super::record::Arrival;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use tillway_proto::TillId;
-use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::receipt::{DocumentNumber, ShiftNumber};
 use uuid::Uuid;
 
-/// What the spool has of one shift.
+/// A receipt within its till and shift. One uuid may stand under two numbers: a POS that repeats an identifier still rang up
+/// two receipts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HeldReceipt {
+    /// Its number.
+    pub number: DocumentNumber,
+    /// Its UUID.
+    pub uuid: Uuid,
+}
+
+/// What is durable of one shift.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Held {
     /// Its receipts.
-    pub receipts: Vec<Uuid>,
+    pub receipts: Vec<HeldReceipt>,
     /// Whether its closing record is here.
     pub closed: bool,
 }
@@ -22,7 +32,7 @@ pub struct Held {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PendingEntry {
     till: Option<TillId>,
-    receipts: Vec<(ShiftNumber, Uuid)>,
+    receipts: Vec<(ShiftNumber, HeldReceipt)>,
     closed: Vec<ShiftNumber>,
     last_time: Option<String>,
 }
@@ -31,7 +41,8 @@ impl PendingEntry {
     pub(super) fn of(arrival: &Arrival) -> Self {
         let key = |document: &tillway_proto::sales::v1::Document| {
             let key = document.key.as_ref()?;
-            Some((ShiftNumber(key.shift), Uuid::from_slice(&key.uuid).ok()?))
+            let uuid = Uuid::from_slice(&key.uuid).ok()?;
+            Some((ShiftNumber(key.shift), HeldReceipt { number: DocumentNumber(key.number), uuid }))
         };
         Self {
             till: arrival.till_id.parse().ok(),
@@ -56,7 +67,7 @@ pub(super) struct Pending {
 
 #[derive(Debug, Default)]
 struct TillPending {
-    receipts: BTreeMap<ShiftNumber, VecDeque<(Position, Uuid)>>,
+    receipts: BTreeMap<ShiftNumber, VecDeque<(Position, HeldReceipt)>>,
     closed: VecDeque<(Position, ShiftNumber)>,
     times: VecDeque<(Position, String)>,
 }
@@ -66,8 +77,8 @@ impl Pending {
     pub(super) fn add(&mut self, end: Position, entry: PendingEntry) {
         let Some(till) = entry.till else { return };
         let pending = self.tills.entry(till.clone()).or_default();
-        for (shift, uuid) in entry.receipts {
-            pending.receipts.entry(shift).or_default().push_back((end, uuid));
+        for (shift, receipt) in entry.receipts {
+            pending.receipts.entry(shift).or_default().push_back((end, receipt));
         }
         pending.closed.extend(entry.closed.into_iter().map(|shift| (end, shift)));
         pending.times.extend(entry.last_time.map(|time| (end, time)));
@@ -96,7 +107,7 @@ impl Pending {
             receipts: pending
                 .receipts
                 .get(&shift)
-                .map(|receipts| receipts.iter().map(|(_, uuid)| *uuid).collect())
+                .map(|receipts| receipts.iter().map(|(_, receipt)| *receipt).collect())
                 .unwrap_or_default(),
             closed: pending.closed.iter().any(|(_, closed)| *closed == shift),
         }

@@ -32,17 +32,31 @@ pub enum Item {
         /// The position behind them.
         end: Position,
     },
+    /// Segments that were here once and are not any more, though the database has not loaded them.
+    Missing {
+        /// The database is loaded up to here.
+        at: Position,
+        /// Reading goes on here.
+        end: Position,
+    },
 }
 
 pub(super) fn read(shared: &Shared, from: Position, max_records: usize, max_bytes: usize) -> Result<Chunk, SpoolError> {
     let mut chunk = Chunk { items: Vec::new(), next: from };
     let mut bytes = 0;
     // A snapshot: what is synced later is read by the next call.
-    let segments: Vec<(u64, u64)> =
-        shared.state().segments.range(from.segment..).map(|(sequence, length)| (*sequence, *length)).collect();
+    let (segments, passed): (Vec<(u64, u64)>, Position) = {
+        let state = shared.state();
+        let segments = state.segments.range(from.segment..).map(|(sequence, length)| (*sequence, *length));
+        (segments.collect(), state.passed)
+    };
     for (sequence, length) in segments {
         if sequence > chunk.next.segment {
-            chunk.next = Position { segment: sequence, offset: 0 };
+            let start = Position { segment: sequence, offset: 0 };
+            if sequence > chunk.next.segment + 1 || (chunk.next < passed && passed < start) {
+                chunk.items.push(Item::Missing { at: chunk.next, end: start });
+            }
+            chunk.next = start;
         }
         if chunk.next.offset >= length {
             continue;
@@ -69,8 +83,12 @@ pub(super) fn read(shared: &Shared, from: Position, max_records: usize, max_byte
             }
         }
         if chunk.items.len() >= max_records || bytes >= max_bytes {
-            break;
+            return Ok(chunk);
         }
+    }
+    if chunk.next < passed {
+        chunk.items.push(Item::Missing { at: chunk.next, end: passed });
+        chunk.next = passed;
     }
     Ok(chunk)
 }

@@ -21,20 +21,23 @@ pub struct Arrival {
     /// Documents and shifts that passed the checks.
     #[prost(message, optional, tag = "5")]
     pub batch: Option<v1::Batch>,
-    /// Documents that did not.
+    /// Documents and shifts that did not.
     #[prost(message, repeated, tag = "6")]
     pub refused: Vec<RefusedDocument>,
 }
 
-/// A document that is no receipt, kept with the reason.
+/// A document that is no receipt or a record of a shift that is none, kept with the reason.
 #[derive(Clone, PartialEq, Message)]
 pub struct RefusedDocument {
-    /// As the till sent it.
+    /// The document as the till sent it.
     #[prost(message, optional, tag = "1")]
     pub document: Option<v1::Document>,
     /// What is wrong with it.
     #[prost(string, tag = "2")]
     pub reason: String,
+    /// The shift's record as the till sent it.
+    #[prost(message, optional, tag = "3")]
+    pub shift: Option<v1::Shift>,
 }
 
 impl Arrival {

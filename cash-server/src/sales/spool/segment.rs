@@ -31,7 +31,7 @@ pub(super) enum Found {
         at: Position,
         /// The position behind them.
         end: Position,
-        /// Whether no record follows.
+        /// Whether it is certain that no record follows.
         to_the_end: bool,
     },
 }
@@ -108,9 +108,9 @@ impl SegmentReader {
         let mut rest = Vec::new();
         self.file.by_ref().take(self.length - at.offset).read_to_end(&mut rest)?;
         let next = next_record(at, &rest);
-        self.at.offset = next.unwrap_or(self.length);
+        self.at.offset = if let Next::At(offset) = next { offset } else { self.length };
         self.file.seek(SeekFrom::Start(self.at.offset))?;
-        Ok(Found::Damaged { at, end: self.at, to_the_end: next.is_none() })
+        Ok(Found::Damaged { at, end: self.at, to_the_end: matches!(next, Next::None) })
     }
 }
 
@@ -120,44 +120,77 @@ enum Step {
     Newer(u32),
 }
 
-/// Offset in the segment of the first record that holds, behind the first byte of `rest`, which stands at `at`.
-fn next_record(at: Position, rest: &[u8]) -> Option<u64> {
-    // Behind a broken header of the segment the first record stands at a known place.
-    let starts = rest.windows(MARKER.len()).enumerate().skip(1).filter(|(_, bytes)| *bytes == MARKER);
-    starts.take(MAX_RESYNC_CANDIDATES).map(|(start, _)| start).find_map(|start| {
-        let (header, behind) = rest[start..].split_first_chunk::<RECORD_HEADER_BYTES>()?;
-        let payload = behind.get(..format::payload_len(header)?)?;
-        let place = Position { segment: at.segment, offset: at.offset + start as u64 };
-        format::holds(place, header, payload).then_some(place.offset)
-    })
+/// What follows damage.
+enum Next {
+    /// A record that holds, at this offset in the segment.
+    At(u64),
+    /// No record.
+    None,
+    /// Too many places look like one to try them all.
+    Unknown,
 }
 
-/// Puts a segment right after a crash: cuts off a tail that is no record, syncs what stays, tells each record. Returns the
-/// length, or nothing where no record is left.
+/// The first record that holds, behind the first byte of `rest`, which stands at `at`.
+fn next_record(at: Position, rest: &[u8]) -> Next {
+    // Behind a broken header of the segment the first record stands at a known place.
+    let starts = rest.windows(MARKER.len()).enumerate().skip(1).filter(|(_, bytes)| *bytes == MARKER);
+    for (tried, (start, _)) in starts.enumerate() {
+        if tried == MAX_RESYNC_CANDIDATES {
+            return Next::Unknown;
+        }
+        let place = Position { segment: at.segment, offset: at.offset + start as u64 };
+        let Some((header, behind)) = rest[start..].split_first_chunk::<RECORD_HEADER_BYTES>() else { continue };
+        let payload = format::payload_len(header).and_then(|length| behind.get(..length));
+        if payload.is_some_and(|payload| format::holds(place, header, payload)) {
+            return Next::At(place.offset);
+        }
+    }
+    Next::None
+}
+
+/// A tail that was cut off at a start and had more than zeros in it; a copy is in `aside/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// Where it began.
+    pub at: Position,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+/// A segment after it was put right.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub(super) length: u64,
+    pub(super) cut: Option<Cut>,
+}
+
+/// Puts a segment right after a crash: syncs what is there, tells each record from `from` on, and cuts a tail off that is no
+/// record, where this is the newest segment: only in that one something was being written.
 pub(super) fn recover(
     disk: &dyn SpoolDisk,
     folder: &Path,
-    sequence: u64,
-    from: u64,
+    from: Position,
+    newest: bool,
     mut tell: impl FnMut(Position, &[u8]),
-) -> Result<Option<u64>, SpoolError> {
-    let path = format::segment_path(folder, sequence);
+) -> Result<Recovered, SpoolError> {
+    let path = format::segment_path(folder, from.segment);
     let failed = |source| io_error("recover", &path, source);
     let file = fs::OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
     let mut length = file.metadata().map_err(failed)?.len();
-    let mut reader = SegmentReader::open(folder, Position { segment: sequence, offset: from }, length)?;
-    let mut records = from > 0;
+    let mut reader = SegmentReader::open(folder, from, length)?;
+    let mut cut = None;
     while let Some(found) = reader.next()? {
         match found {
             Found::Record { end, payload, .. } => {
-                records = true;
                 tell(end, &payload);
             }
-            Found::Damaged { to_the_end: false, .. } => records = true,
-            Found::Damaged { at, to_the_end: true, .. } => {
+            // Left for the reader, which sets it aside and tells the loader.
+            Found::Damaged { to_the_end, .. } if !(newest && to_the_end) => {}
+            Found::Damaged { at, .. } => {
                 let tail = read_range(&path, at.offset, length).map_err(failed)?;
                 if tail.iter().any(|byte| *byte != 0) {
                     aside::keep(disk, folder, at, &tail, "a torn tail: it was being written when the server stopped")?;
+                    cut = Some(Cut { at, bytes: tail.len() as u64 });
                 }
                 tracing::warn!(segment = %path.display(), offset = at.offset, bytes = tail.len(), "cut a torn tail off");
                 disk.cut(&file, at.offset).map_err(failed)?;
@@ -167,7 +200,7 @@ pub(super) fn recover(
         }
     }
     disk.sync(&file).map_err(failed)?;
-    Ok((records && length > 0).then_some(length))
+    Ok(Recovered { length, cut })
 }
 
 /// The bytes of a file from an offset to another.

@@ -130,7 +130,7 @@ fn a_refused_document_is_kept_and_found_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path());
     let mut arrived = incoming(vec![], vec![]);
-    arrived.refused.push(Refused { document: Some(sale(&till(), 1, 1)), reason: "no".to_owned() });
+    arrived.refused.push(Refused { document: Some(sale(&till(), 1, 1)), shift: None, reason: "no".to_owned() });
     store.load(START, at(1), &[arrived.clone(), arrived], now()).unwrap();
     let findings = store.findings(&FindingFilter::default(), Page::default()).unwrap();
     assert_eq!((findings.len(), findings[0].times), (1, 2));

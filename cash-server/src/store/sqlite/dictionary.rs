@@ -108,7 +108,11 @@ impl DictionaryStore for DictionaryDb {
             }
             let next = signed(cursor.next());
             let mut set = transaction.prepare_cached("UPDATE counter SET value = ?2 WHERE name = ?1")?;
-            set.execute(params!["lost-after", signed(Revision(head))])?;
+            // What was lost in an earlier time stays lost: the range only grows. A till whose cursor lies between two lost
+            // ranges gets everything, which is right, if more than it needs.
+            if counter(transaction, "lost-before")? == 0 {
+                set.execute(params!["lost-after", signed(Revision(head))])?;
+            }
             set.execute(params!["lost-before", next])?;
             set.execute(params!["revision", next])?;
             transaction.execute("UPDATE layer SET last = ?1", [next])?;
@@ -140,9 +144,7 @@ fn revision_record(row: &Row<'_>) -> rusqlite::Result<RevisionRecord> {
 }
 
 pub(super) fn counter(connection: &rusqlite::Connection, name: &str) -> rusqlite::Result<u64> {
-    connection
-        .prepare_cached("SELECT value FROM counter WHERE name = ?1")?
-        .query_row([name], |row| unsigned(row, 0))
+    connection.prepare_cached("SELECT value FROM counter WHERE name = ?1")?.query_row([name], |row| unsigned(row, 0))
 }
 
 pub(super) fn signed(revision: Revision) -> i64 {
@@ -157,4 +159,10 @@ pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 /// A stored time; one that no calendar has becomes the beginning of time, so that a damaged row does not hide others.
 pub(super) fn time(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// The condition that the column starts with a parameter. Keys sort by their bytes, and no byte of UTF-8 is above 0xf4:
+/// two of the last characters are the end of the range.
+fn starts_with(column: &str, parameter: usize) -> String {
+    format!("{column} >= ?{parameter} AND {column} < ?{parameter} || char(1114111) || char(1114111)")
 }

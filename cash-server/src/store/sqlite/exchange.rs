@@ -13,14 +13,16 @@ use rusqlite_migration::{M, Migrations};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::LazyLock;
+use tillway_proto::report::RejectCause;
 use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision, TillId};
 use uuid::Uuid;
 
-static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("exchange_1.sql"))]));
+static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+    Migrations::new(vec![M::up(include_str!("exchange_1.sql")), M::up(include_str!("exchange_2.sql"))])
+});
 
 const DELIVERY_COLUMNS: &str = "id, till, package, bytes, objects, from_revision, to_revision, repair, tries, state, \
-                                state_at, created_at, confirmed, reason";
+                                state_at, created_at, confirmed, reason, bad_contents, cause";
 
 const COMMAND_COLUMNS: &str = "id, till, body, what, state, state_at, created_at, receipts, reason";
 
@@ -337,7 +339,7 @@ fn put_delivery(transaction: &Transaction<'_>, delivery: &Delivery) -> rusqlite:
     transaction
         .prepare_cached(&format!(
             "INSERT OR REPLACE INTO delivery ({DELIVERY_COLUMNS}, ended)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         ))?
         .execute(params![
             delivery.id.0.as_bytes(),
@@ -354,6 +356,8 @@ fn put_delivery(transaction: &Transaction<'_>, delivery: &Delivery) -> rusqlite:
             millis(delivery.created_at),
             delivery.confirmed,
             delivery.reason,
+            delivery.bad_contents,
+            delivery.cause.map(RejectCause::as_str),
             delivery.state.is_final(),
         ])
         .map(|_| ())
@@ -413,6 +417,8 @@ fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         created_at: time(row, 11)?,
         confirmed: row.get(12)?,
         reason: row.get(13)?,
+        bad_contents: row.get(14)?,
+        cause: row.get::<_, Option<String>>(15)?.and_then(|word| RejectCause::of_word(&word)),
     })
 }
 

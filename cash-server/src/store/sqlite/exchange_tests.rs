@@ -25,6 +25,8 @@ fn delivery_of(number: u32, to: u64) -> Delivery {
         created_at: at(0),
         confirmed: false,
         reason: None,
+        bad_contents: 1,
+        cause: Some(RejectCause::Gap),
     }
 }
 

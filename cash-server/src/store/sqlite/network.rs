@@ -12,6 +12,9 @@ use tillway_proto::Revision;
 
 const WHAT: &str = "change the network";
 
+/// For the user of another process than the one that loads.
+const BUSY: &str = "change the network while a load is running (try again when it has ended)";
+
 impl DictionaryDb {
     /// The network as `connection` sees it: the one in memory where it still holds.
     pub(super) fn network_seen_by(&self, connection: &Connection) -> rusqlite::Result<Arc<Network>> {
@@ -51,7 +54,10 @@ impl NetworkStore for DictionaryDb {
         &self,
         decide: &mut dyn FnMut(&Network) -> Result<NetworkChange, NetworkError>,
     ) -> Result<NetworkChanged, NetworkError> {
-        let failed = |source| NetworkError::Store { source: self.database.failed(WHAT, source) };
+        let failed = |source: rusqlite::Error| {
+            let busy = source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
+            NetworkError::Store { source: self.database.failed(if busy { BUSY } else { WHAT }, source) }
+        };
         let mut writer = self.database.writer();
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let network = self.network_seen_by(&transaction).map_err(failed)?;

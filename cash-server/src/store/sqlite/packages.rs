@@ -13,14 +13,19 @@ use std::path::Path;
 use std::sync::LazyLock;
 use tillway_proto::{Digest, PackageName, Revision};
 
-/// States of one path whose digests are kept: the newest, and some that tills which were off may come back from.
-const KEPT_DIGESTS_PER_PATH: i64 = 64;
+/// States of one path whose digests are kept: the newest, and some from which tills come that were off for a while. One
+/// that is not kept is counted anew.
+const KEPT_DIGESTS_PER_PATH: i64 = 8;
+
+/// The time of use of digests is written again after so long: they are asked for on every round of the reconciler.
+const DIGEST_USED_STEP: SignedDuration = SignedDuration::from_hours(24);
 
 /// A package's time of use is written again after so long: ten thousand tills that ask for it are one write.
 const USED_STEP: SignedDuration = SignedDuration::from_mins(10);
 
-static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("packages_1.sql"))]));
+static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+    Migrations::new(vec![M::up(include_str!("packages_1.sql")), M::up(include_str!("packages_2.sql"))])
+});
 
 /// `packages.db`. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -96,18 +101,52 @@ impl PackageStore for PackageDb {
         })
     }
 
+    fn forget_after(&self, revision: Revision) -> Result<u64, StoreError> {
+        self.database.write("forget packages of lost revisions", |transaction| {
+            transaction.execute("DELETE FROM digest WHERE revision > ?1", [signed(revision)])?;
+            let forgotten =
+                transaction.execute("DELETE FROM package WHERE to_rev > ?1 OR from_rev > ?1", [signed(revision)])?;
+            Ok(forgotten as u64)
+        })
+    }
+
+    fn forget_digests(&self, unused_since: Timestamp) -> Result<(), StoreError> {
+        self.database.write("forget digests", |transaction| {
+            transaction.execute("DELETE FROM digest WHERE used_at < ?1", [unused_since.as_millisecond()]).map(|_| ())
+        })
+    }
+
     fn digests(&self, path: &str, revision: Revision) -> Result<Option<Digests>, StoreError> {
         let what = "read digests";
-        let text: Option<String> = self.database.read(what, |reader| {
+        let found: Option<(String, i64)> = self.database.read(what, |reader| {
             reader
-                .prepare_cached("SELECT kinds FROM digest WHERE path = ?1 AND revision = ?2")?
-                .query_row(params![path, signed(revision)], |row| row.get(0))
+                .prepare_cached("SELECT kinds, used_at FROM digest WHERE path = ?1 AND revision = ?2")?
+                .query_row(params![path, signed(revision)], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()
         })?;
-        let Some(text) = text else { return Ok(None) };
+        let Some((text, used_at)) = found else { return Ok(None) };
+        let now = Timestamp::now();
+        if now.duration_since(time(used_at)) > DIGEST_USED_STEP {
+            self.database.write("mark digests as used", |transaction| {
+                transaction.execute(
+                    "UPDATE digest SET used_at = ?3 WHERE path = ?1 AND revision = ?2",
+                    params![path, signed(revision), now.as_millisecond()],
+                )
+            })?;
+        }
         let kinds: Vec<(u16, u64, Digest)> =
             serde_json::from_str(&text).map_err(|error| self.database.corrupt(what, error.to_string()))?;
         Ok(Some(kinds.into_iter().map(|(kind, rows, digest)| (KindId(kind), KindDigest { rows, digest })).collect()))
+    }
+
+    fn newest_digests(&self, path: &str, revision: Revision) -> Result<Option<(Revision, Digests)>, StoreError> {
+        let newest: Option<i64> = self.database.read("look for digests", |reader| {
+            reader
+                .prepare_cached("SELECT max(revision) FROM digest WHERE path = ?1 AND revision <= ?2")?
+                .query_row(params![path, signed(revision)], |row| row.get(0))
+        })?;
+        let Some(newest) = newest.map(|newest| Revision(newest.cast_unsigned())) else { return Ok(None) };
+        Ok(self.digests(path, newest)?.map(|digests| (newest, digests)))
     }
 
     fn keep_digests(&self, path: &str, revision: Revision, digests: &Digests) -> Result<(), StoreError> {
@@ -117,8 +156,8 @@ impl PackageStore for PackageDb {
         let text = serde_json::to_string(&kinds).map_err(|error| self.database.corrupt(what, error.to_string()))?;
         self.database.write(what, |transaction| {
             transaction.execute(
-                "INSERT OR REPLACE INTO digest(path, revision, kinds) VALUES (?1, ?2, ?3)",
-                params![path, signed(revision), text],
+                "INSERT OR REPLACE INTO digest(path, revision, kinds, used_at) VALUES (?1, ?2, ?3, ?4)",
+                params![path, signed(revision), text, Timestamp::now().as_millisecond()],
             )?;
             transaction.execute(
                 "DELETE FROM digest WHERE path = ?1 AND revision <= (SELECT revision FROM digest WHERE path = ?1 \

@@ -14,20 +14,20 @@ use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 use std::sync::LazyLock;
 use tillway_proto::TillId;
-use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::receipt::{DocumentNumber, ShiftNumber};
 use tillway_proto::sales::v1;
-use uuid::Uuid;
 
 use super::connection::{Database, Durability};
-use crate::sales::spool::{Held, Position};
+use crate::sales::spool::{Held, HeldReceipt, Position};
 use crate::store::StoreError;
 use crate::store::sales::{
     Finding, FindingFilter, Incoming, Loaded, NewFinding, Page, ReceiptView, SalesStore, ShiftFilter, ShiftView,
     StreamNote, TillSales, TotalsBy, TotalsFilter, TotalsRow,
 };
 
-static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("sales/schema_1.sql"))]));
+static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+    Migrations::new(vec![M::up(include_str!("sales/schema_1.sql")), M::up(include_str!("sales/schema_2.sql"))])
+});
 
 /// Sales in an SQLite file. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -88,10 +88,12 @@ impl SalesStore for SqliteSales {
 
     fn held(&self, till: &TillId, shift: ShiftNumber) -> Result<Held, StoreError> {
         self.database.read("read what is there of a shift", |c| {
-            let mut statement = c.prepare_cached("SELECT uuid FROM receipt WHERE till = ?1 AND shift = ?2")?;
+            let mut statement = c.prepare_cached("SELECT number, uuid FROM receipt WHERE till = ?1 AND shift = ?2")?;
             let receipts = statement
-                .query_map(params![till.as_str(), row::number(shift.0)], |r| row::uuid(r, 0))?
-                .collect::<rusqlite::Result<Vec<Uuid>>>()?;
+                .query_map(params![till.as_str(), row::number(shift.0)], |r| {
+                    Ok(HeldReceipt { number: DocumentNumber(row::unsigned(r, 0)?), uuid: row::uuid(r, 1)? })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
             let closed: Option<bool> = c
                 .prepare_cached("SELECT time_end IS NOT NULL FROM shift WHERE till = ?1 AND number = ?2")?
                 .query_row(params![till.as_str(), row::number(shift.0)], |r| r.get(0))

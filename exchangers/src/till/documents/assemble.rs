@@ -2,7 +2,7 @@
 
 use super::DocumentsError;
 use super::key::{Stable, receipt_uuid};
-use super::reader::seconds;
+use super::reader::{DocumentKey, seconds};
 use jiff::civil::DateTime;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row};
@@ -26,8 +26,28 @@ pub(super) fn assemble(
     till: &TillId,
     id: i64,
 ) -> Result<Result<v1::Document, String>, DocumentsError> {
-    match (Assembly { connection, path, till }).document(id) {
-        Ok(document) => Ok(Ok(document)),
+    apart((Assembly { connection, path, till }).document(id))
+}
+
+/// Reads what a document is known by. The inner error says why it does not read.
+pub(super) fn key(
+    connection: &Connection,
+    path: &Path,
+    till: &TillId,
+    id: i64,
+) -> Result<Result<DocumentKey, String>, DocumentsError> {
+    let assembly = Assembly { connection, path, till };
+    let known_by = |document: v1::Document| {
+        let key = ReceiptKey::try_from(&document.key.unwrap_or_default());
+        let key = key.map_err(|error| Stop::Document(error.to_string()))?;
+        Ok(DocumentKey { document_id: id, shift: key.shift.0, number: key.number.0, uuid: key.uuid })
+    };
+    apart(assembly.head_of(id).and_then(known_by))
+}
+
+fn apart<T>(part: Part<T>) -> Result<Result<T, String>, DocumentsError> {
+    match part {
+        Ok(part) => Ok(Ok(part)),
         Err(Stop::Document(reason)) => Ok(Err(reason)),
         Err(Stop::Database(error)) => Err(error),
     }
@@ -40,7 +60,7 @@ struct Assembly<'a> {
 }
 
 impl Assembly<'_> {
-    fn document(&self, id: i64) -> Part<v1::Document> {
+    fn head_of(&self, id: i64) -> Part<v1::Document> {
         let head = self.all(
             "document",
             "SELECT d.checknum, d.doctype, d.cashcode, d.scode, d.dept, d.time_beg, d.time_end, d.sum1, d.disc_abs, \
@@ -49,7 +69,11 @@ impl Assembly<'_> {
             id,
             |row| self.head(id, row),
         )?;
-        let head = head.into_iter().next().ok_or_else(|| Stop::Document("it is not there any more".to_owned()))?;
+        head.into_iter().next().ok_or_else(|| Stop::Document("it is not there any more".to_owned()))
+    }
+
+    fn document(&self, id: i64) -> Part<v1::Document> {
+        let head = self.head_of(id)?;
         Ok(v1::Document {
             lines: self.lines(id)?,
             voided_lines: self.all(
@@ -171,7 +195,7 @@ impl Assembly<'_> {
 }
 
 /// Why a row does not read.
-struct Wrong(String);
+pub(super) struct Wrong(pub(super) String);
 
 impl From<rusqlite::Error> for Wrong {
     fn from(error: rusqlite::Error) -> Self {
@@ -196,19 +220,23 @@ fn line(row: &Row<'_>, confirmed_by: String) -> Result<v1::Line, Wrong> {
     })
 }
 
-fn or_default<T: FromSql + Default>(row: &Row<'_>, column: usize) -> Result<T, Wrong> {
+pub(super) fn or_default<T: FromSql + Default>(row: &Row<'_>, column: usize) -> Result<T, Wrong> {
     Ok(row.get::<_, Option<T>>(column)?.unwrap_or_default())
 }
 
-fn natural(row: &Row<'_>, column: usize, what: &str) -> Result<u64, Wrong> {
+/// A number that is there and not below zero.
+pub(super) fn natural(row: &Row<'_>, column: usize, what: &str) -> Result<u64, Wrong> {
     let value: Option<i64> = row.get(column)?;
     let value = value.ok_or_else(|| Wrong(format!("{what} is missing")))?;
     u64::try_from(value).map_err(|_| Wrong(format!("{what} is {value}")))
 }
 
 /// A time in the form of the wire; empty where there is none.
-fn time(row: &Row<'_>, column: usize) -> Result<String, Wrong> {
-    let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(String::new()) };
+pub(super) fn time(row: &Row<'_>, column: usize) -> Result<String, Wrong> {
+    let text: String = or_default(row, column)?;
+    if text.is_empty() {
+        return Ok(text);
+    }
     let time: DateTime = text.parse().map_err(|_| Wrong(format!("`{text}` is no time")))?;
     Ok(seconds(time))
 }

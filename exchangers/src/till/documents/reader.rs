@@ -1,16 +1,29 @@
 //! Finished documents, page by page.
 
-use super::assemble::assemble;
+use super::assemble::{assemble, key};
+use super::progress::Progress;
 use super::{DocumentsError, check_schema, open_read_only};
 use jiff::civil::{Date, DateTime};
-use rusqlite::{Connection, Params, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, Params, Transaction, TransactionBehavior};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tillway_proto::TillId;
 use tillway_proto::sales::v1;
+use uuid::Uuid;
 
 /// What is finished.
 pub(super) const FINISHED: &str = "closed IN (1, 2)";
+
+/// When a document ended, whichever way the POS writes a time, and when it began where the POS wrote no end.
+const ENDED: &str = "replace(coalesce(time_end, time_beg), ' ', 'T')";
+
+/// Ids of finished documents in the list `?1` and above `?2`, in order.
+fn besides() -> String {
+    format!(
+        "SELECT documentid FROM document WHERE documentid IN (SELECT value FROM json_each(?1)) AND {FINISHED} \
+         UNION ALL SELECT documentid FROM document WHERE documentid > ?2 AND {FINISHED} ORDER BY 1"
+    )
+}
 
 /// `documents.db`, open for reading.
 #[derive(Debug)]
@@ -40,6 +53,41 @@ pub struct BrokenDocument {
     pub reason: String,
 }
 
+/// What stands under the id of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DocumentRow {
+    /// Nothing.
+    Gone {
+        /// Whether anything stands under a later one.
+        later: bool,
+    },
+    /// One that is not finished.
+    Unfinished,
+    /// One that does not read.
+    Broken {
+        /// Why.
+        reason: String,
+    },
+    /// A receipt.
+    Finished {
+        /// Of its key.
+        uuid: Uuid,
+    },
+}
+
+/// What a server knows a document by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DocumentKey {
+    /// The row id.
+    pub document_id: i64,
+    /// The number of its shift.
+    pub shift: u64,
+    /// Its number in the shift.
+    pub number: u64,
+    /// Its UUID.
+    pub uuid: Uuid,
+}
+
 impl Documents {
     /// Opens `path` as the documents of `till` and checks that the tables are those that are read here.
     pub fn open(path: &Path, till: TillId) -> Result<Self, DocumentsError> {
@@ -48,21 +96,20 @@ impl Documents {
         Ok(Self { connection, path: path.to_path_buf(), till })
     }
 
-    /// Finished documents with an id above `low_water` that are not in `sent`, by id, at most `limit`.
-    pub fn finished_after(
-        &mut self,
-        low_water: i64,
-        sent: &BTreeSet<i64>,
-        limit: usize,
-    ) -> Result<Page, DocumentsError> {
-        let sql = format!("SELECT documentid FROM document WHERE documentid > ?1 AND {FINISHED} ORDER BY documentid");
-        self.page(&sql, [low_water], sent, limit)
+    /// Finished documents with an id above `after` that are not in `sent`, by id, at most `limit`.
+    pub fn finished_after(&mut self, after: i64, sent: &BTreeSet<i64>, limit: usize) -> Result<Page, DocumentsError> {
+        self.finished_besides(&Progress { through: after, sent: sent.clone(), ..Progress::default() }, limit)
+    }
+
+    /// Finished documents that are not done with, by id, at most `limit`.
+    pub fn finished_besides(&mut self, progress: &Progress, limit: usize) -> Result<Page, DocumentsError> {
+        self.page(&besides(), (progress.open_list(), progress.through), &progress.sent, limit)
     }
 
     /// Finished documents that ended at `time` or later, with an id above `after`, by id, at most `limit`.
     pub fn finished_since(&mut self, time: DateTime, after: i64, limit: usize) -> Result<Page, DocumentsError> {
         let sql = format!(
-            "SELECT documentid FROM document WHERE documentid > ?1 AND {FINISHED} AND time_end >= ?2 ORDER BY documentid"
+            "SELECT documentid FROM document WHERE documentid > ?1 AND {FINISHED} AND {ENDED} >= ?2 ORDER BY documentid"
         );
         self.page(&sql, (after, seconds(time)), &BTreeSet::new(), limit)
     }
@@ -70,59 +117,88 @@ impl Documents {
     /// Finished documents that ended on the days `from` to `to`, with an id above `after`, by id, at most `limit`.
     pub fn finished_on_days(&mut self, from: Date, to: Date, after: i64, limit: usize) -> Result<Page, DocumentsError> {
         let sql = format!(
-            "SELECT documentid FROM document WHERE documentid > ?1 AND {FINISHED} AND time_end >= ?2 AND time_end <= ?3 \
+            "SELECT documentid FROM document WHERE documentid > ?1 AND {FINISHED} AND {ENDED} >= ?2 AND {ENDED} <= ?3 \
              ORDER BY documentid"
         );
         // Text compares like time in this format; the bound is above every second of the day.
         self.page(&sql, (after, from.to_string(), format!("{to}T99")), &BTreeSet::new(), limit)
     }
 
-    /// The highest id up to which every document is in `sent`: the new low-water mark. A document that is not finished
-    /// holds the mark below it.
-    pub fn settled_through(&mut self, low_water: i64, sent: &BTreeSet<i64>) -> Result<i64, DocumentsError> {
+    /// How many finished documents wait: those that are not done with.
+    pub fn unsent(&mut self, progress: &Progress) -> Result<u64, DocumentsError> {
         let failed = DocumentsError::query(&self.path, "document");
         let read = || {
-            let mut statement = self
-                .connection
-                .prepare_cached("SELECT documentid FROM document WHERE documentid > ?1 ORDER BY documentid")?;
-            let mut rows = statement.query([low_water])?;
-            let mut settled = low_water;
-            while let Some(row) = rows.next()? {
-                let id: i64 = row.get(0)?;
-                if !sent.contains(&id) {
-                    break;
-                }
-                settled = id;
-            }
-            Ok(settled)
-        };
-        read().map_err(failed)
-    }
-
-    /// The highest id up to which every document is finished and ended before `time`.
-    pub fn settled_before(&mut self, time: DateTime) -> Result<i64, DocumentsError> {
-        let failed = DocumentsError::query(&self.path, "document");
-        let sql = format!(
-            "SELECT coalesce((SELECT min(documentid) - 1 FROM document WHERE NOT ({FINISHED} AND time_end < ?1)), \
-             (SELECT max(documentid) FROM document), 0)"
-        );
-        self.connection.query_row(&sql, [seconds(time)], |row| row.get(0)).map_err(failed)
-    }
-
-    /// How many finished documents wait: above `low_water` and not in `sent`.
-    pub fn unsent(&mut self, low_water: i64, sent: &BTreeSet<i64>) -> Result<u64, DocumentsError> {
-        let failed = DocumentsError::query(&self.path, "document");
-        let sql = format!("SELECT documentid FROM document WHERE documentid > ?1 AND {FINISHED}");
-        let read = || {
-            let mut statement = self.connection.prepare_cached(&sql)?;
-            let mut rows = statement.query([low_water])?;
+            let mut statement = self.connection.prepare_cached(&besides())?;
+            let mut rows = statement.query((progress.open_list(), progress.through))?;
             let mut unsent = 0;
             while let Some(row) = rows.next()? {
-                unsent += u64::from(!sent.contains(&row.get(0)?));
+                unsent += u64::from(!progress.sent.contains(&row.get(0)?));
             }
             Ok(unsent)
         };
         read().map_err(failed)
+    }
+
+    /// The highest id of a document, finished or not; 0 where there is none.
+    pub fn highest(&mut self) -> Result<i64, DocumentsError> {
+        let failed = DocumentsError::query(&self.path, "document");
+        let sql = "SELECT coalesce(max(documentid), 0) FROM document";
+        self.connection.query_row(sql, [], |row| row.get(0)).map_err(failed)
+    }
+
+    /// What stands under the id of a document.
+    pub fn row(&mut self, id: i64) -> Result<DocumentRow, DocumentsError> {
+        let (path, till) = (self.path.clone(), self.till.clone());
+        let snapshot = self.snapshot()?;
+        let failed = DocumentsError::query(&path, "document");
+        let sql = format!("SELECT {FINISHED} FROM document WHERE documentid = ?1");
+        let finished: Option<bool> = snapshot.query_row(&sql, [id], |row| row.get(0)).optional().map_err(&failed)?;
+        match finished {
+            None => {
+                let sql = "SELECT EXISTS (SELECT 1 FROM document WHERE documentid > ?1)";
+                let later = snapshot.query_row(sql, [id], |row| row.get(0)).map_err(&failed)?;
+                Ok(DocumentRow::Gone { later })
+            }
+            Some(false) => Ok(DocumentRow::Unfinished),
+            Some(true) => Ok(match key(&snapshot, &path, &till, id)? {
+                Ok(key) => DocumentRow::Finished { uuid: key.uuid },
+                Err(reason) => DocumentRow::Broken { reason },
+            }),
+        }
+    }
+
+    /// The newest finished document up to this id, if it reads.
+    pub fn newest(&mut self, through: i64) -> Result<Option<DocumentKey>, DocumentsError> {
+        let (path, till) = (self.path.clone(), self.till.clone());
+        let snapshot = self.snapshot()?;
+        let sql = format!(
+            "SELECT documentid FROM document WHERE documentid <= ?1 AND {FINISHED} ORDER BY documentid DESC LIMIT 1"
+        );
+        let found: Option<i64> = snapshot
+            .query_row(&sql, [through], |row| row.get(0))
+            .optional()
+            .map_err(DocumentsError::query(&path, "document"))?;
+        Ok(match found {
+            Some(id) => key(&snapshot, &path, &till, id)?.ok(),
+            None => None,
+        })
+    }
+
+    /// Keys of the finished documents of a shift that read, by id: what a server is asked about, without the lines.
+    pub fn keys_of_shift(&mut self, workshift_id: i64) -> Result<Vec<DocumentKey>, DocumentsError> {
+        let (path, till) = (self.path.clone(), self.till.clone());
+        let snapshot = self.snapshot()?;
+        let sql = format!("SELECT documentid FROM document WHERE workshiftid = ?1 AND {FINISHED} ORDER BY documentid");
+        let read = || {
+            let mut statement = snapshot.prepare_cached(&sql)?;
+            statement.query_map([workshift_id], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()
+        };
+        let ids = read().map_err(DocumentsError::query(&path, "document"))?;
+        let mut keys = Vec::with_capacity(ids.len());
+        for id in ids {
+            keys.extend(key(&snapshot, &path, &till, id)?.ok());
+        }
+        Ok(keys)
     }
 
     fn page(

@@ -1,6 +1,8 @@
 //! Shifts: what the POS recorded of them, and what their documents add up to.
 
 use super::DocumentsError;
+use super::assemble::{Wrong, natural, or_default, time};
+use super::progress::{Progress, list};
 use super::reader::{Documents, FINISHED};
 use jiff::civil::DateTime;
 use rusqlite::{Connection, Params, Row};
@@ -9,6 +11,9 @@ use std::path::Path;
 use tillway_proto::TillId;
 use tillway_proto::receipt::ShiftNumber;
 use tillway_proto::sales::v1;
+
+/// What is closed.
+const CLOSED: &str = "coalesce(time_end, '') <> ''";
 
 /// Most ranges of missing numbers that are listed of one shift; more of them say no more.
 const MAX_HOLES: usize = 1000;
@@ -27,36 +32,93 @@ impl ShiftRecord {
     pub fn is_closed(&self) -> bool {
         !self.shift.time_end.is_empty()
     }
+}
 
-    /// When it was closed, where it was and the POS wrote a time.
-    pub fn ended(&self) -> Option<DateTime> {
-        self.shift.time_end.parse().ok()
-    }
+/// A shift whose record does not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenShift {
+    /// `workshift.workshiftid`.
+    pub workshift_id: i64,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Records of shifts, by id.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ShiftPage {
+    /// Those that read.
+    pub records: Vec<ShiftRecord>,
+    /// Those that do not.
+    pub broken: Vec<BrokenShift>,
+}
+
+/// What tells a shift from others, without counting its documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShiftHead {
+    /// `workshift.workshiftid`.
+    pub workshift_id: i64,
+    /// Its number on the till; `None` where it is none.
+    pub number: Option<u64>,
+    /// When it was opened, as far as the POS wrote a time.
+    pub began: Option<DateTime>,
+    /// Whether it is closed.
+    pub closed: bool,
+    /// When it was closed, as far as the POS wrote a time.
+    pub ended: Option<DateTime>,
 }
 
 impl Documents {
-    /// The shift of this number; where a number was given twice, the later one.
-    pub fn shift(&mut self, number: ShiftNumber) -> Result<Option<ShiftRecord>, DocumentsError> {
+    /// The record of the shift of this number; where a number was given twice, of the later one.
+    pub fn shift(&mut self, number: ShiftNumber) -> Result<ShiftPage, DocumentsError> {
         let number = i64::try_from(number.0).unwrap_or(i64::MAX);
-        let found = self.shifts("shiftnum = ?1 ORDER BY workshiftid DESC LIMIT 1", [number])?;
-        Ok(found.into_iter().next())
+        self.shifts("shiftnum = ?1 ORDER BY workshiftid DESC LIMIT 1", [number])
     }
 
-    /// Shifts with an id above `after`, open and closed, by id, at most `limit`.
-    pub fn shifts_after(&mut self, after: i64, limit: u32) -> Result<Vec<ShiftRecord>, DocumentsError> {
-        self.shifts("workshiftid > ?1 ORDER BY workshiftid LIMIT ?2", (after, limit))
+    /// Records of the closed shifts that are not done with, by id, at most `limit`.
+    pub fn closed_besides(&mut self, progress: &Progress, limit: usize) -> Result<ShiftPage, DocumentsError> {
+        let condition = format!(
+            "{CLOSED} AND (workshiftid > ?1 OR workshiftid IN (SELECT value FROM json_each(?2))) \
+             AND workshiftid NOT IN (SELECT value FROM json_each(?3)) ORDER BY workshiftid LIMIT ?4"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.shifts(&condition, (progress.through, progress.open_list(), list(&progress.sent), limit))
     }
 
-    /// Shifts that are open, at most `limit`; a till has one at the most, if its POS is sound.
-    pub fn open_shifts(&mut self, limit: u32) -> Result<Vec<ShiftRecord>, DocumentsError> {
-        self.shifts("time_end IS NULL ORDER BY workshiftid LIMIT ?1", [limit])
+    /// Shifts with an id below `before`, newest first, at most `limit`.
+    pub fn shifts_before(&mut self, before: i64, limit: u32) -> Result<Vec<ShiftHead>, DocumentsError> {
+        let failed = DocumentsError::query(&self.path, "workshift");
+        let sql = format!(
+            "SELECT workshiftid, shiftnum, time_beg, time_end, {CLOSED} FROM workshift WHERE workshiftid < ?1 ORDER BY workshiftid DESC LIMIT ?2"
+        );
+        let time = |row: &Row<'_>, column| row.get::<_, String>(column).ok().and_then(|text| text.parse().ok());
+        let head = |row: &Row<'_>| {
+            Ok(ShiftHead {
+                workshift_id: row.get(0)?,
+                number: row.get::<_, i64>(1).ok().and_then(|number| u64::try_from(number).ok()),
+                began: time(row, 2),
+                closed: row.get(4)?,
+                ended: time(row, 3),
+            })
+        };
+        let read = || {
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            statement.query_map((before, limit), head)?.collect::<rusqlite::Result<_>>()
+        };
+        read().map_err(failed)
+    }
+
+    /// The lowest id of a document of this shift or of a later one.
+    pub fn first_document_since(&mut self, workshift_id: i64) -> Result<Option<i64>, DocumentsError> {
+        let failed = DocumentsError::query(&self.path, "document");
+        let sql = "SELECT min(documentid) FROM document WHERE workshiftid >= ?1";
+        self.connection.query_row(sql, [workshift_id], |row| row.get(0)).map_err(failed)
     }
 
     /// The id of the last closed shift, 0 where there is none: it changes at shift close.
     pub fn last_closed(&mut self) -> Result<i64, DocumentsError> {
         let failed = DocumentsError::query(&self.path, "workshift");
-        let sql = "SELECT coalesce(max(workshiftid), 0) FROM workshift WHERE time_end IS NOT NULL";
-        self.connection.query_row(sql, [], |row| row.get(0)).map_err(failed)
+        let sql = format!("SELECT coalesce(max(workshiftid), 0) FROM workshift WHERE {CLOSED}");
+        self.connection.query_row(&sql, [], |row| row.get(0)).map_err(failed)
     }
 
     /// Numbers between the first and the last document of a shift that no document has, finished or not.
@@ -71,14 +133,14 @@ impl Documents {
             let mut rows = statement.query([workshift_id])?;
             let mut holes = Vec::new();
             while let Some(row) = rows.next()?.filter(|_| holes.len() < MAX_HOLES) {
-                holes.push(natural(row, 0)?..=natural(row, 1)?);
+                holes.push(row.get::<_, i64>(0)?.unsigned_abs()..=row.get::<_, i64>(1)?.unsigned_abs());
             }
             Ok(holes)
         };
         read().map_err(failed)
     }
 
-    fn shifts(&mut self, condition: &str, params: impl Params) -> Result<Vec<ShiftRecord>, DocumentsError> {
+    fn shifts(&mut self, condition: &str, params: impl Params) -> Result<ShiftPage, DocumentsError> {
         let (path, till) = (self.path.clone(), self.till.clone());
         let snapshot = self.snapshot()?;
         read_shifts(&snapshot, &path, &till, condition, params)
@@ -91,58 +153,69 @@ fn read_shifts(
     till: &TillId,
     condition: &str,
     params: impl Params,
-) -> Result<Vec<ShiftRecord>, DocumentsError> {
+) -> Result<ShiftPage, DocumentsError> {
     let failed = DocumentsError::query(path, "workshift");
     let sql = format!(
         "SELECT workshiftid, shiftnum, cashcode, shopcode, scode, time_beg, time_end, checknum1, checknum2, countsale, \
          countrefund, sumsale, sumrefund, sumdrawer, sumsalecash, sumsalenoncash FROM workshift WHERE {condition}"
     );
     let mut statement = connection.prepare_cached(&sql).map_err(&failed)?;
-    let records = statement.query_map(params, |row| recorded(till, row)).map_err(&failed)?;
-    let mut records: Vec<ShiftRecord> = records.collect::<Result<_, _>>().map_err(&failed)?;
-    for record in &mut records {
-        count(connection, record).map_err(DocumentsError::query(path, "document"))?;
-        record.shift.users = users(connection, record.workshift_id).map_err(DocumentsError::query(path, "users"))?;
+    let mut rows = statement.query(params).map_err(&failed)?;
+    let mut page = ShiftPage::default();
+    while let Some(row) = rows.next().map_err(&failed)? {
+        let workshift_id = row.get(0).map_err(&failed)?;
+        let mut shift = match recorded(till, row) {
+            Ok(shift) => shift,
+            Err(Wrong(reason)) => {
+                page.broken.push(BrokenShift { workshift_id, reason });
+                continue;
+            }
+        };
+        count(connection, workshift_id, &mut shift).map_err(DocumentsError::query(path, "document"))?;
+        shift.users = users(connection, workshift_id).map_err(DocumentsError::query(path, "users"))?;
+        page.records.push(ShiftRecord { workshift_id, shift });
     }
-    Ok(records)
+    Ok(page)
 }
 
-fn recorded(till: &TillId, row: &Row<'_>) -> rusqlite::Result<ShiftRecord> {
-    let text = |column| row.get::<_, Option<String>>(column).map(Option::unwrap_or_default);
-    let whole = |column| row.get::<_, Option<i64>>(column).map(Option::unwrap_or_default);
-    let shift = v1::Shift {
+fn recorded(till: &TillId, row: &Row<'_>) -> Result<v1::Shift, Wrong> {
+    // A number that a POS left out or spoilt is for the check at shift close to tell; the record goes up.
+    let number = |column| or_default::<i64>(row, column).map(|number| u64::try_from(number).unwrap_or(0));
+    Ok(v1::Shift {
         till_id: till.to_string(),
-        number: natural(row, 1)?,
-        cash_code: text(2)?,
-        shop_code: text(3)?,
-        cashier: text(4)?,
-        time_beg: text(5)?.replace(' ', "T"),
-        time_end: text(6)?.replace(' ', "T"),
-        first_number: natural(row, 7)?,
-        last_number: natural(row, 8)?,
-        recorded_sales: whole(9)?,
-        recorded_refunds: whole(10)?,
-        recorded_sale_sum: whole(11)?,
-        recorded_refund_sum: whole(12)?,
-        drawer_sum: whole(13)?,
-        recorded_sale_cash: whole(14)?,
-        recorded_sale_noncash: whole(15)?,
+        number: natural(row, 1, "shiftnum")?,
+        cash_code: or_default(row, 2)?,
+        shop_code: or_default(row, 3)?,
+        cashier: or_default(row, 4)?,
+        time_beg: time(row, 5)?,
+        time_end: time(row, 6)?,
+        first_number: number(7)?,
+        last_number: number(8)?,
+        recorded_sales: or_default(row, 9)?,
+        recorded_refunds: or_default(row, 10)?,
+        recorded_sale_sum: or_default(row, 11)?,
+        recorded_refund_sum: or_default(row, 12)?,
+        drawer_sum: or_default(row, 13)?,
+        recorded_sale_cash: or_default(row, 14)?,
+        recorded_sale_noncash: or_default(row, 15)?,
         ..v1::Shift::default()
-    };
-    Ok(ShiftRecord { workshift_id: row.get(0)?, shift })
+    })
 }
 
-fn count(connection: &Connection, record: &mut ShiftRecord) -> rusqlite::Result<()> {
+/// Adds up the documents. Whatever stands in one of them, there is a result: a broken one is told as such, and must not
+/// hold up its shift. `total` never overflows and is exact to 9·10^15 kopecks; the casts end at the limits of 64 bits.
+fn count(connection: &Connection, workshift_id: i64, shift: &mut v1::Shift) -> rusqlite::Result<()> {
     let sql = format!(
         "SELECT count(*) FILTER (WHERE {FINISHED} AND doctype = 1), count(*) FILTER (WHERE {FINISHED} AND doctype IN (2, 25)), \
-         coalesce(sum(sumb) FILTER (WHERE {FINISHED} AND doctype = 1), 0), \
-         coalesce(sum(sumb) FILTER (WHERE {FINISHED} AND doctype IN (2, 25)), 0), \
-         count(*) FILTER (WHERE {FINISHED}), count(*) FILTER (WHERE NOT ({FINISHED})), min(checknum), max(checknum) \
+         CAST(total(sumb) FILTER (WHERE {FINISHED} AND doctype = 1) AS INTEGER), \
+         CAST(total(sumb) FILTER (WHERE {FINISHED} AND doctype IN (2, 25)) AS INTEGER), \
+         count(*) FILTER (WHERE {FINISHED}), count(*) FILTER (WHERE ({FINISHED}) IS NOT TRUE), \
+         CAST(coalesce(min(checknum) FILTER (WHERE checknum >= 0), 0) AS INTEGER), \
+         CAST(coalesce(max(checknum) FILTER (WHERE checknum >= 0), 0) AS INTEGER) \
          FROM document WHERE workshiftid = ?1"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let shift = &mut record.shift;
-    statement.query_row([record.workshift_id], |row| {
+    statement.query_row([workshift_id], |row| {
         shift.counted_sales = row.get(0)?;
         shift.counted_refunds = row.get(1)?;
         shift.counted_sale_sum = row.get(2)?;
@@ -151,25 +224,17 @@ fn count(connection: &Connection, record: &mut ShiftRecord) -> rusqlite::Result<
         shift.unfinished_documents = row.get(5)?;
         // An open shift has no numbers in its record yet.
         if shift.first_number == 0 && shift.last_number == 0 {
-            shift.first_number = natural(row, 6)?;
-            shift.last_number = natural(row, 7)?;
+            shift.first_number = row.get::<_, i64>(6)?.unsigned_abs();
+            shift.last_number = row.get::<_, i64>(7)?.unsigned_abs();
         }
         Ok(())
     })
 }
 
 fn users(connection: &Connection, workshift_id: i64) -> rusqlite::Result<Vec<v1::User>> {
-    let sql = "SELECT usercode, username FROM users WHERE workshiftid = ?1 ORDER BY usercode";
+    let sql = "SELECT CAST(usercode AS TEXT), CAST(coalesce(username, '') AS TEXT) FROM users \
+               WHERE workshiftid = ?1 AND usercode IS NOT NULL ORDER BY usercode";
     let mut statement = connection.prepare_cached(sql)?;
-    let users = statement.query_map([workshift_id], |row| {
-        Ok(v1::User { code: row.get(0)?, name: row.get::<_, Option<String>>(1)?.unwrap_or_default() })
-    })?;
+    let users = statement.query_map([workshift_id], |row| Ok(v1::User { code: row.get(0)?, name: row.get(1)? }))?;
     users.collect()
-}
-
-/// A number that is not below zero; 0 where there is none.
-fn natural(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    let value: Option<i64> = row.get(column)?;
-    let value = value.unwrap_or_default();
-    u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
 }

@@ -40,21 +40,6 @@ impl Till {
     }
 }
 
-#[test]
-fn history_ends_before_the_first_document_that_is_open_or_not_old() {
-    let mut till = Till::new();
-    let first = till.sell(1, 1, true);
-    let second = till.sell(2, 2, true);
-    till.sell(3, 2, false);
-    till.sell(4, 3, true);
-    let before = |day: i8| till.documents().settled_before(datetime(2017, 1, day, 0, 0, 0, 0)).unwrap();
-    assert_eq!(before(1), 0);
-    assert_eq!(before(2), first);
-    assert_eq!(before(4), second, "an open one keeps what follows");
-    let fresh = Till::new();
-    assert_eq!(fresh.documents().settled_before(datetime(2017, 1, 4, 0, 0, 0, 0)).unwrap(), 0);
-}
-
 fn new_shift(number: u64) -> NewShift {
     NewShift {
         number: ShiftNumber(number),
@@ -167,16 +152,115 @@ fn a_document_that_finishes_late_is_not_skipped() {
     let mut documents = till.documents();
     let page = documents.finished_after(0, &BTreeSet::new(), 10).unwrap();
     assert_eq!(ids(&page), [first, third]);
-    let mut sent = BTreeSet::from([first, third]);
-    assert_eq!(documents.settled_through(0, &sent).unwrap(), first);
-    assert_eq!(documents.unsent(first, &sent).unwrap(), 0);
+    let sent = BTreeSet::from([first, third]);
+    let progress = documents.settle(&Progress { sent, ..Progress::default() }).unwrap();
+    assert_eq!(progress, Progress { through: third, open: [late].into(), sent: BTreeSet::new() });
+    assert_eq!(documents.unsent(&progress).unwrap(), 0);
 
     till.pos.finish_document(late, datetime(2017, 1, 2, 13, 0, 0, 0)).unwrap();
-    assert_eq!(documents.unsent(first, &sent).unwrap(), 1);
-    let page = documents.finished_after(first, &sent, 10).unwrap();
-    assert_eq!(ids(&page), [late]);
-    sent.insert(late);
-    assert_eq!(documents.settled_through(first, &sent).unwrap(), third);
+    assert_eq!(documents.unsent(&progress).unwrap(), 1);
+    let fourth = till.sell(4, 2, true);
+    let page = documents.finished_besides(&progress, 10).unwrap();
+    assert_eq!(ids(&page), [late, fourth]);
+    let progress = documents.settle(&Progress { sent: [late].into(), ..progress }).unwrap();
+    assert_eq!(progress, Progress { through: third, ..Progress::default() });
+}
+
+#[test]
+fn progress_behind_an_abandoned_document_stays_small() {
+    let mut till = Till::new();
+    let abandoned = till.sell(1, 2, false);
+    let mut progress = Progress::default();
+    for number in 2..50 {
+        let id = till.sell(number, 2, true);
+        progress.sent.insert(id);
+        progress = till.documents().settle(&progress).unwrap();
+        assert_eq!(progress, Progress { through: id, open: [abandoned].into(), sent: BTreeSet::new() });
+    }
+    let prune = format!("PRAGMA foreign_keys = OFF; DELETE FROM document WHERE documentid = {abandoned}");
+    till.tool().execute_batch(&prune).unwrap();
+    assert_eq!(till.documents().settle(&progress).unwrap().open, BTreeSet::new(), "pruned");
+}
+
+#[test]
+fn a_shift_is_counted_whatever_stands_in_its_documents() {
+    let mut till = Till::new();
+    let ids: Vec<_> = (1..=4).map(|number| till.sell(number, 2, true)).collect();
+    let tool = till.tool();
+    tool.execute("UPDATE document SET checknum = -5 WHERE documentid = ?1", [ids[0]]).unwrap();
+    tool.execute("UPDATE document SET sumb = ?1 WHERE documentid IN (2, 3)", [i64::MAX]).unwrap();
+    till.pos.close_shift(till.shift, datetime(2017, 1, 3, 20, 0, 0, 0)).unwrap_err();
+    tool.execute("UPDATE workshift SET time_end = '2017-01-03 20:00:00', checknum1 = -5", []).unwrap();
+    let page = till.documents().closed_besides(&Progress::default(), 10).unwrap();
+    assert_eq!(page.broken, []);
+    let shift = &page.records[0].shift;
+    assert_eq!((shift.first_number, shift.last_number, shift.counted_sales), (2, 4, 4));
+    assert_eq!((shift.counted_sale_sum, shift.time_end.as_str()), (i64::MAX, "2017-01-03T20:00:00"));
+}
+
+#[test]
+fn a_shift_that_does_not_read_delays_only_itself() {
+    let mut till = Till::new();
+    let end = datetime(2017, 1, 3, 20, 0, 0, 0);
+    let mut shifts = vec![till.shift];
+    shifts.extend([8, 9].map(|number| till.pos.open_shift(&new_shift(number)).unwrap()));
+    for shift in &shifts {
+        till.pos.close_shift(*shift, end).unwrap();
+    }
+    till.tool().execute("UPDATE workshift SET shiftnum = -8 WHERE workshiftid = ?1", [shifts[0]]).unwrap();
+    till.tool().execute("UPDATE workshift SET time_end = 'evening' WHERE workshiftid = ?1", [shifts[1]]).unwrap();
+    let page = till.documents().closed_besides(&Progress::default(), 10).unwrap();
+    assert_eq!(page.records.iter().map(|record| record.workshift_id).collect::<Vec<_>>(), [shifts[2]]);
+    let reasons: Vec<_> = page.broken.iter().map(|broken| (broken.workshift_id, broken.reason.as_str())).collect();
+    assert_eq!(reasons, [(shifts[0], "shiftnum is -8"), (shifts[1], "`evening` is no time")]);
+}
+
+#[test]
+fn closings_above_a_shift_that_was_never_closed_are_found() {
+    let mut till = Till::new();
+    let never_closed = till.shift;
+    let closed = till.pos.open_shift(&new_shift(8)).unwrap();
+    till.pos.close_shift(closed, datetime(2017, 1, 3, 20, 0, 0, 0)).unwrap();
+    let mut documents = till.documents();
+    let progress = documents.settle_shifts(&Progress { sent: [closed].into(), ..Progress::default() }).unwrap();
+    assert_eq!(progress, Progress { through: closed, open: [never_closed].into(), sent: BTreeSet::new() });
+    let next = till.pos.open_shift(&new_shift(9)).unwrap();
+    till.pos.close_shift(next, datetime(2017, 1, 4, 20, 0, 0, 0)).unwrap();
+    till.pos.close_shift(never_closed, datetime(2017, 1, 5, 20, 0, 0, 0)).unwrap();
+    let page = documents.closed_besides(&progress, 10).unwrap();
+    let ids: Vec<_> = page.records.iter().map(|record| record.workshift_id).collect();
+    assert_eq!(ids, [never_closed, next]);
+}
+
+#[test]
+fn what_ended_without_a_time_or_with_a_blank_in_it_is_found_by_its_day() {
+    let mut till = Till::new();
+    let ids_of: Vec<_> = (1..=3).map(|number| till.sell(number, 2, true)).collect();
+    till.tool().execute("UPDATE document SET time_end = NULL WHERE documentid = ?1", [ids_of[0]]).unwrap();
+    till.tool().execute("UPDATE document SET time_end = '2017-01-02 12:30:00' WHERE documentid = 2", []).unwrap();
+    let mut documents = till.documents();
+    let page = documents.finished_since(datetime(2017, 1, 2, 10, 0, 0, 0), 0, 10).unwrap();
+    assert_eq!(ids(&page), ids_of);
+    assert_eq!(ids(&documents.finished_on_days(date(2017, 1, 2), date(2017, 1, 2), 0, 10).unwrap()), ids_of);
+}
+
+#[test]
+fn a_row_and_the_keys_of_a_shift_are_told_without_lines() {
+    let mut till = Till::new();
+    let good = till.sell(1, 2, true);
+    let broken = till.sell(2, 2, true);
+    let unfinished = till.sell(3, 2, false);
+    till.tool().execute("UPDATE document SET checknum = -5 WHERE documentid = ?1", [broken]).unwrap();
+    let mut documents = till.documents();
+    let document = documents.finished_after(0, &BTreeSet::new(), 1).unwrap().documents.remove(0);
+    let uuid = Uuid::from_slice(&document.key.unwrap().uuid).unwrap();
+    assert_eq!(documents.row(good).unwrap(), DocumentRow::Finished { uuid });
+    assert!(matches!(documents.row(broken).unwrap(), DocumentRow::Broken { .. }));
+    assert_eq!(documents.row(unfinished).unwrap(), DocumentRow::Unfinished);
+    assert_eq!(documents.row(-1).unwrap(), DocumentRow::Gone { later: true });
+    assert_eq!(documents.row(100).unwrap(), DocumentRow::Gone { later: false });
+    let keys = documents.keys_of_shift(till.shift).unwrap();
+    assert_eq!(keys, [DocumentKey { document_id: good, shift: 7, number: 1, uuid }]);
 }
 
 #[test]
@@ -227,14 +311,13 @@ fn a_closed_shift_records_what_its_documents_add_up_to() {
     till.pos.add_document(till.shift, &cash_in, true).unwrap();
     till.sell(17, 3, false);
     let mut documents = till.documents();
-    let open = documents.shift(ShiftNumber(7)).unwrap().unwrap();
+    let open = documents.shift(ShiftNumber(7)).unwrap().records.remove(0);
     assert!(!open.is_closed());
     assert_eq!((open.shift.first_number, open.shift.last_number), (11, 17));
     assert_eq!(documents.last_closed().unwrap(), 0);
-    assert_eq!(documents.open_shifts(10).unwrap(), [open]);
 
     till.pos.close_shift(till.shift, datetime(2017, 1, 3, 20, 0, 0, 0)).unwrap();
-    let closed = documents.shift(ShiftNumber(7)).unwrap().unwrap();
+    let closed = documents.shift(ShiftNumber(7)).unwrap().records.remove(0);
     let expected = v1::Shift {
         till_id: "_cash_1_00ab34ef".into(),
         number: 7,
@@ -264,8 +347,10 @@ fn a_closed_shift_records_what_its_documents_add_up_to() {
     assert_eq!(closed.shift, expected);
     assert_eq!(documents.last_closed().unwrap(), till.shift);
     assert_eq!(documents.number_holes(till.shift).unwrap(), vec![14..=15]);
-    assert!(documents.shifts_after(till.shift, 10).unwrap().is_empty());
-    assert_eq!(documents.shifts_after(0, 10).unwrap().len(), 1);
+    assert!(documents.shifts_before(till.shift, 10).unwrap().is_empty());
+    let heads = documents.shifts_before(i64::MAX, 10).unwrap();
+    let ended = Some(datetime(2017, 1, 3, 20, 0, 0, 0));
+    assert_eq!((heads.len(), heads[0].number, heads[0].closed, heads[0].ended), (1, Some(7), true, ended));
 }
 
 #[test]
@@ -291,6 +376,8 @@ fn a_missing_a_foreign_and_a_damaged_database_are_named() {
     let open = |path: &Path| Documents::open(path, "_cash_1_00ab34ef".parse().unwrap()).unwrap_err();
     let elsewhere = till.folder.path().join("nowhere.db");
     assert!(matches!(open(&elsewhere), DocumentsError::Missing { .. }));
+    fs::write(&elsewhere, b"").unwrap();
+    assert!(matches!(open(&elsewhere), DocumentsError::Missing { .. }), "the POS is just making it");
     till.tool().execute_batch("ALTER TABLE moneyitem DROP COLUMN valcode").unwrap();
     let error = open(&till.path()).to_string();
     assert!(error.contains("documents.db: table moneyitem has no valcode"), "{error}");

@@ -4,10 +4,14 @@
 //!   is not looked into: what it owns counts as named.
 //! - `clear` does nothing at first. The objects of a cleared kind that are named afterwards are remembered by row
 //!   number; at the end the others are deleted. So a full load of the same catalogue changes nothing.
+//! - What cannot be read is not swept: an object that the load names in a broken record is remembered like one that it
+//!   names, and where nobody knows which object that is, the clearing is taken back.
 //! - What a load changes and changes back (delete, then add the same) is as if it had never been touched.
 
 use super::super::connection::{Database, Writer};
-use crate::dictionary::entry::{Entry, KindId, LoadCounts, LoadOutcome, Upsert};
+use super::starts_with;
+
+use crate::dictionary::entry::{self, Entry, KindId, LoadCounts, LoadOutcome, ObjectKey, Upsert};
 use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::LoadTxn;
@@ -15,6 +19,7 @@ use jiff::Timestamp;
 use roaring::RoaringTreemap;
 use rusqlite::{OptionalExtension as _, params};
 use std::collections::{BTreeMap, HashSet};
+use tillway_exchangers::row::KeyMatch;
 use tillway_proto::{LoadId, Revision, RowHash};
 
 const WHAT: &str = "load into a layer";
@@ -83,6 +88,22 @@ impl SqliteLoad {
             .optional()
     }
 
+    /// Numbers of the objects that are meant.
+    fn matching(&self, kind: KindId, keys: &KeyMatch) -> rusqlite::Result<Vec<i64>> {
+        if let KeyMatch::Exact(key) = keys {
+            return Ok(self.present(kind, key.as_str())?.map(|present| present.id).into_iter().collect());
+        }
+        self.writer
+            .prepare_cached(&format!(
+                "SELECT id, key FROM object WHERE layer = ?1 AND kind = ?2 AND {}",
+                starts_with("key", 3)
+            ))?
+            .query_map(params![self.layer, kind.0, keys.prefix()], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?
+            .filter(|row| row.as_ref().map_or(true, |(_, key)| keys.matches(key)))
+            .map(|row| row.map(|(id, _)| id))
+            .collect()
+    }
+
     fn put(&mut self, upsert: &Upsert) -> rusqlite::Result<()> {
         let bundle = bundle_of(upsert);
         let present = self.present(upsert.main.kind, &upsert.main.key)?;
@@ -95,6 +116,7 @@ impl SqliteLoad {
             return Ok(());
         }
         let had = present.as_ref().and_then(|present| present.bundle);
+        let named_before = self.named_before(&upsert.main, present.as_ref())?;
         let id = self.put_row(&upsert.main, None, present)?;
         let mut keys = HashSet::with_capacity(upsert.owned.len());
         for entry in upsert.owned.iter().rev() {
@@ -103,7 +125,7 @@ impl SqliteLoad {
                 self.put_row(entry, Some(id), present)?;
             }
         }
-        let leftover = self.drop_replaced(id, &upsert.replaces, &keys)?;
+        let leftover = self.drop_replaced(id, upsert, &named_before, &keys)?;
         let bundle = if leftover { None } else { bundle };
         if had != bundle {
             self.writer.prepare_cached("UPDATE object SET bundle = ?2 WHERE id = ?1")?.execute(params![id, bundle])?;
@@ -111,11 +133,25 @@ impl SqliteLoad {
         Ok(())
     }
 
-    /// Deletes what the object brought before and not now, of the kinds it replaces. Whether it owns anything else.
+    /// What the object named by plain values of its own row, where that row changes: its old main barcode.
+    fn named_before(&self, main: &Entry, present: Option<&Present>) -> rusqlite::Result<Vec<ObjectKey>> {
+        let Some(present) = present.filter(|present| present.hash != main.hash.to_bytes()) else {
+            return Ok(Vec::new());
+        };
+        let body: Vec<u8> = self
+            .writer
+            .prepare_cached("SELECT body FROM object WHERE id = ?1")?
+            .query_row([present.id], |row| row.get(0))?;
+        Ok(entry::rows_of_scalars(main.kind, &body))
+    }
+
+    /// Deletes what the object brought before and not now, of the kinds it replaces, and what it named before. Whether it
+    /// owns anything else.
     fn drop_replaced(
         &mut self,
         owner: i64,
-        replaces: &[KindId],
+        upsert: &Upsert,
+        named_before: &[ObjectKey],
         keys: &HashSet<(KindId, &str)>,
     ) -> rusqlite::Result<bool> {
         let owned = self
@@ -128,7 +164,8 @@ impl SqliteLoad {
             if keys.contains(&(kind, key.as_str())) {
                 continue;
             }
-            if replaces.contains(&kind) {
+            let named = named_before.iter().any(|before| before.kind == kind && before.key == key);
+            if named || upsert.replaces.contains(&kind) {
                 self.delete_row(id)?;
             } else {
                 leftover = true;
@@ -338,25 +375,14 @@ impl LoadTxn for SqliteLoad {
         self.put(upsert).map_err(|source| self.failed(source))
     }
 
-    fn delete(&mut self, kind: KindId, key: &str) -> Result<bool, StoreError> {
-        let mut delete = || match self.present(kind, key)? {
-            Some(present) => self.delete_row(present.id),
-            None => Ok(false),
-        };
-        delete().map_err(|source| self.failed(source))
-    }
-
-    fn delete_prefix(&mut self, kind: KindId, prefix: &str) -> Result<u64, StoreError> {
+    fn delete(&mut self, kind: KindId, keys: &KeyMatch) -> Result<u64, StoreError> {
         let mut delete = || {
-            // Keys sort by their bytes, and no byte of UTF-8 is above 0xf4: this is the end of the range.
-            let ids = self.ids(
-                "SELECT id FROM object WHERE layer = ?1 AND kind = ?2 AND key >= ?3 \
-                 AND key < ?3 || char(1114111) || char(1114111)",
-                params![self.layer, kind.0, prefix],
-            )?;
             let mut deleted = 0;
-            for id in ids {
+            for id in self.matching(kind, keys)? {
                 deleted += u64::from(self.delete_row(id)?);
+            }
+            if deleted == 0 {
+                self.unchanged += 1;
             }
             Ok(deleted)
         };
@@ -366,6 +392,24 @@ impl LoadTxn for SqliteLoad {
     fn clear(&mut self, kind: KindId) -> Result<(), StoreError> {
         self.cleared.insert(kind, Named::default());
         Ok(())
+    }
+
+    fn keep(&mut self, kind: KindId, keys: &KeyMatch) -> Result<(), StoreError> {
+        if self.cleared.is_empty() {
+            return Ok(());
+        }
+        let ids = self.matching(kind, keys).map_err(|source| self.failed(source))?;
+        for id in ids {
+            self.name_whole(kind, id);
+        }
+        Ok(())
+    }
+
+    fn take_back_clears(&mut self, of: Option<&[KindId]>) -> Vec<KindId> {
+        let taken_back = |kind: &KindId| of.is_none_or(|of| of.contains(kind));
+        let kinds = self.cleared.keys().copied().filter(taken_back).collect();
+        self.cleared.retain(|kind, _| !taken_back(kind));
+        kinds
     }
 
     fn commit(mut self: Box<Self>) -> Result<LoadOutcome, StoreError> {

@@ -1,7 +1,7 @@
 //! Everything of one moment: a read transaction held open.
 
 use super::super::connection::{Database, Reader};
-use super::{DictionaryDb, counter, signed, unsigned};
+use super::{DictionaryDb, counter, signed, starts_with, unsigned};
 use crate::dictionary::entry::{Entry, KindId, LayerSpan, ObjectKey, Version};
 use crate::network::{LayerNo, Network};
 use crate::store::StoreError;
@@ -54,6 +54,51 @@ impl DictionarySnapshot for SqliteSnapshot {
 
     fn log_start(&self) -> Revision {
         self.log_start
+    }
+
+    fn holds_group(
+        &self,
+        layer: LayerNo,
+        kind: KindId,
+        group: &str,
+        revision: Option<Revision>,
+    ) -> Result<bool, StoreError> {
+        let range = starts_with("key", 3);
+        let head = format!(
+            "SELECT EXISTS (SELECT 1 FROM object WHERE layer = ?1 AND kind = ?2 AND {range} AND revision <= ?4)"
+        );
+        let past = format!(
+            "SELECT EXISTS (SELECT 1 FROM past WHERE layer = ?1 AND kind = ?2 AND {range} AND since <= ?4 AND until > ?4)"
+        );
+        let at = signed(revision.unwrap_or(self.head));
+        let holds = |sql: &str| {
+            self.reader.prepare_cached(sql)?.query_row(params![layer.0, kind.0, group, at], |row| row.get::<_, bool>(0))
+        };
+        let query = || Ok(holds(&head)? || (revision.is_some() && holds(&past)?));
+        query().map_err(|source| self.database.failed("look for objects of a group", source))
+    }
+
+    fn group_held_since(
+        &self,
+        layer: LayerNo,
+        kind: KindId,
+        group: &str,
+        revision: Revision,
+    ) -> Result<Vec<ObjectKey>, StoreError> {
+        let range = starts_with("key", 3);
+        let sql = format!(
+            "SELECT key FROM object WHERE layer = ?1 AND kind = ?2 AND {range} \
+             UNION ALL SELECT key FROM past WHERE layer = ?1 AND kind = ?2 AND {range} AND until > ?4"
+        );
+        let query = || {
+            self.reader
+                .prepare_cached(&sql)?
+                .query_map(params![layer.0, kind.0, group, signed(revision)], |row| {
+                    Ok(ObjectKey { kind, key: row.get(0)? })
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        };
+        query().map_err(|source| self.database.failed("list objects of a group", source))
     }
 
     fn lost(&self) -> (Revision, Revision) {

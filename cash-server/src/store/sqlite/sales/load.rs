@@ -10,7 +10,7 @@ use tillway_proto::receipt::ShiftNumber;
 use tillway_proto::sales::v1;
 
 use super::{check, finding, row, shift};
-use crate::sales::receipt::Receipt;
+use crate::sales::receipt::{MAX_NUMBER, Receipt};
 use crate::sales::spool::Position;
 use crate::store::sales::{FindingKind, Incoming, Loaded, NewFinding, Refused};
 
@@ -206,10 +206,11 @@ fn insert_line(t: &Connection, id: i64, voided: bool, ordinal: usize, line: &v1:
 
 fn keep_refused(t: &Connection, arrival: &Incoming, refused: &Refused, now: Timestamp) -> rusqlite::Result<()> {
     let body = refused.document.as_ref().map(Message::encode_to_vec);
-    let told = body.as_deref().unwrap_or(refused.reason.as_bytes());
+    let record = refused.shift.as_ref().map(Message::encode_to_vec);
+    let told = body.as_deref().or(record.as_deref()).unwrap_or(refused.reason.as_bytes());
     let hash = blake3::hash(told);
     t.prepare_cached(
-        "INSERT INTO refused(till, content, reason, document, received_at) VALUES (?1, ?2, ?3, ?4, ?5)
+        "INSERT INTO refused(till, content, reason, document, shift_record, received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT(till, content) DO NOTHING",
     )?
     .execute(params![
@@ -217,6 +218,7 @@ fn keep_refused(t: &Connection, arrival: &Incoming, refused: &Refused, now: Time
         hash.as_bytes(),
         refused.reason,
         body,
+        record,
         arrival.received_at.as_millisecond()
     ])?;
     t.prepare_cached(
@@ -224,20 +226,32 @@ fn keep_refused(t: &Connection, arrival: &Incoming, refused: &Refused, now: Time
              AND id <= (SELECT id FROM refused WHERE till = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
     )?
     .execute(params![arrival.till.as_str(), MAX_REFUSED_PER_TILL])?;
-    let key = refused.document.as_ref().and_then(|document| document.key.as_ref());
-    let what =
-        key.map_or_else(|| "a record".to_owned(), |key| format!("document {} of shift {}", key.number, key.shift));
-    finding::add(
-        t,
-        &NewFinding {
+    let till = Some(arrival.till.clone());
+    let reason = &refused.reason;
+    let found = if let Some(record) = &refused.shift {
+        NewFinding {
+            kind: FindingKind::ShiftRefused,
+            till,
+            shift: (record.number <= MAX_NUMBER).then_some(ShiftNumber(record.number)),
+            // One of a shift, however its record changes: a good one closes it.
+            subject: shift::refused_subject(ShiftNumber(record.number)),
+            text: format!("the record of shift {} was set aside: {reason}", record.number),
+            at: now,
+        }
+    } else {
+        let key = refused.document.as_ref().and_then(|document| document.key.as_ref());
+        let what =
+            key.map_or_else(|| "a record".to_owned(), |key| format!("document {} of shift {}", key.number, key.shift));
+        NewFinding {
             kind: FindingKind::DocumentRefused,
-            till: Some(arrival.till.clone()),
+            till,
             shift: key.map(|key| ShiftNumber(key.shift)),
             subject: hash.to_hex()[..16].to_owned(),
-            text: format!("{what} was set aside: {}", refused.reason),
+            text: format!("{what} was set aside: {reason}"),
             at: now,
-        },
-    )
+        }
+    };
+    finding::add(t, &found)
 }
 
 fn conflict(receipt: &Receipt, now: Timestamp) -> NewFinding {

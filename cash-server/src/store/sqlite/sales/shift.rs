@@ -21,6 +21,7 @@ pub(super) fn upsert(
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
     let shift = &record.shift;
+    finding::close(t, &record.till, FindingKind::ShiftRefused, &refused_subject(record.number), now)?;
     let key = params![record.till.as_str(), row::number(record.number.0)];
     let before = t
         .prepare_cached(
@@ -92,6 +93,11 @@ pub(super) fn upsert(
         .execute(params![record.till.as_str(), row::number(record.number.0), user.code, user.name])?;
     }
     Ok(changed)
+}
+
+/// What the finding is about that a shift's record was refused.
+pub(super) fn refused_subject(shift: ShiftNumber) -> String {
+    format!("record of shift {shift}")
 }
 
 pub(super) fn users(c: &Connection, till: &TillId, shift: ShiftNumber) -> rusqlite::Result<Vec<v1::User>> {

@@ -1,0 +1,90 @@
+//! Looking back: whether the server still has what it acknowledged.
+//!
+//! A server whose sales were lost or restored from a backup, or another server that the till was moved to, lacks receipts
+//! that exist nowhere but on the till, which believes them sent. So now and then the agent names its newest shifts,
+//! without having anything to send, and hears what is there. Where all of it is, that was one small stream. Where something
+//! is not, it is sent again, and the look goes on further back, step by step, until a step is held whole. A look that
+//! breaks off is gone on with from where it was.
+
+use super::run::{Archive, UnloadError, Unloaded, blocking, open, rounds};
+use super::stream;
+use crate::decide::{TillShift, lost};
+use crate::till::Till;
+use std::sync::Arc;
+use tillway_proto::UnloadSelection;
+use tonic::transport::Channel;
+
+/// Shifts of one step: ten days at two a day, some 100 kB of what the server states.
+const STEP_SHIFTS: u32 = 20;
+
+/// Most steps of one look: 27 years of shifts.
+const MAX_STEPS: usize = 1_000;
+
+/// What one step asks about.
+struct Step {
+    shifts: Vec<TillShift>,
+    /// The lowest `workshiftid` in it.
+    oldest: i64,
+}
+
+/// Looks back, and sends again what is lost. False where the server cannot tell now.
+pub(super) async fn run(
+    till: &Arc<Till>,
+    channel: &mut Option<Channel>,
+    unloaded: &mut Unloaded,
+    archive: &mut Archive,
+) -> Result<bool, UnloadError> {
+    let mut before = i64::MAX;
+    for _ in 0..MAX_STEPS {
+        let Some(Step { shifts, oldest }) = blocking(till, move |till| step(till, before)).await? else { break };
+        let named = shifts.iter().map(|shift| shift.number).collect();
+        let held = stream::ask(till, channel, named).await.map_err(UnloadError::Stream)?;
+        if held.partial {
+            return Ok(false);
+        }
+        let (missing, looked_back_to) = blocking(till, move |till| {
+            let sent = till.state.sent().map_err(UnloadError::State)?;
+            let lost = lost(&sent, &shifts, &held);
+            let missing = lost.documents.len() + lost.closings.len();
+            if missing > 0 {
+                tracing::warn!(
+                    documents = lost.documents.len(),
+                    closings = lost.closings.len(),
+                    "the server does not have what it acknowledged: sent again"
+                );
+                till.state.take_back(&lost, oldest).map_err(UnloadError::State)?;
+            }
+            Ok((missing, till.state.looked_back_to().map_err(UnloadError::State)?))
+        })
+        .await?;
+        if missing > 0 {
+            rounds(till, channel, UnloadSelection::MISSING, unloaded, archive).await?;
+            before = oldest;
+        } else if let Some(further) = looked_back_to.filter(|to| *to <= oldest) {
+            // An earlier look broke off there.
+            before = further;
+        } else {
+            break;
+        }
+    }
+    blocking(till, |till| till.state.end_look_back().map_err(UnloadError::State)).await?;
+    Ok(true)
+}
+
+/// The newest shifts below `before` that are none of history.
+fn step(till: &Till, before: i64) -> Result<Option<Step>, UnloadError> {
+    let Some(mut documents) = open(till)? else { return Ok(None) };
+    let history = till.installation.look().decided.unwrap_or_default();
+    let mut heads = documents.shifts_before(before, STEP_SHIFTS).map_err(UnloadError::Documents)?;
+    heads.retain(|head| head.workshift_id > history.shift);
+    let Some(oldest) = heads.last().map(|head| head.workshift_id) else { return Ok(None) };
+    let mut shifts = Vec::with_capacity(heads.len());
+    for head in heads {
+        // One without a number is set aside, and so are its documents.
+        let Some(number) = head.number else { continue };
+        let mut keys = documents.keys_of_shift(head.workshift_id).map_err(UnloadError::Documents)?;
+        keys.retain(|key| key.document_id > history.document);
+        shifts.push(TillShift { workshift: head.workshift_id, number, closed: head.closed, documents: keys });
+    }
+    Ok(Some(Step { shifts, oldest }))
+}
