@@ -15,6 +15,10 @@
 //! never pass through floating point. Unknown fields of the payload, and of the envelope where no declared field has
 //! that name, are kept in the row's `extra`.
 //!
+//! A deletion means the objects whose key has the fields that it names; one it does not name may be any, except the first.
+//! A reject says which objects it may have been meant to add ([`Reject::spares`]): a load that clears first must not take
+//! them away for not being named.
+//!
 //! A valid string holds no line break, so a line that is `---` never stands inside a value: the line is the structure.
 
 mod array;
@@ -31,6 +35,7 @@ mod writer;
 mod tests;
 
 pub use array::ArrayReader;
+pub use expand::rows_of_scalars;
 pub use records::RecordReader;
 pub use writer::{AifWriter, WriteError};
 
@@ -119,10 +124,26 @@ pub struct Reject {
     pub kind: Option<Kind>,
     /// Its key, where it could be read, parts joined by `/`.
     pub key: Option<String>,
+    /// Which objects it may have been meant to add: a load that began with a clearing leaves them as they are.
+    pub spares: Spares,
     /// What is wrong, for people.
     pub reason: String,
     /// What is wrong, for programs.
     pub cause: Cause,
+}
+
+/// What a record that could not be read may have been meant to add.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Spares {
+    /// Nothing: it clears, deletes, or has a verb that is not ours.
+    Nothing,
+    /// Objects of a kind by their key.
+    Objects(Kind, Box<KeyMatch>),
+    /// Objects of a kind, nobody knows which.
+    Kind(Kind),
+    /// Nobody knows.
+    #[default]
+    Anything,
 }
 
 /// What is wrong with a record, for programs.
@@ -187,7 +208,8 @@ impl Position {
 
     fn reject(self, cause: Cause, reason: impl Into<String>) -> Reject {
         let Self { line, byte } = self;
-        Reject { line, byte, verb: None, kind: None, key: None, reason: reason.into(), cause }
+        let (verb, kind, key, spares) = (None, None, None, Spares::default());
+        Reject { line, byte, verb, kind, key, spares, reason: reason.into(), cause }
     }
 
     /// The place of a byte of the record that starts here, for people.

@@ -19,6 +19,7 @@ pub use describe::describe;
 pub use spec::{Expansion, Field, FieldType, KindSpec, MAX_LONG_TEXT_BYTES, Storage};
 pub use table::KINDS;
 
+use crate::row::KEY_SEPARATOR;
 use names::NameTable;
 use std::fmt;
 use std::sync::LazyLock;
@@ -155,6 +156,28 @@ impl Kind {
     /// Index of the declared field with this name or alias, whatever its case.
     pub fn field(self, name: &str) -> Option<usize> {
         self.target(name.as_bytes()).and_then(|target| target.column)
+    }
+
+    /// The part of a key that says what a node overrides as a whole, with its last separator; the key itself where each
+    /// object is overridden alone. Keys of one such group are neighbours in the order of keys.
+    pub fn override_group(self, key: &str) -> &str {
+        let Some(last) = self.spec().overrides_by.checked_sub(1) else { return key };
+        key.match_indices(KEY_SEPARATOR).nth(last).map_or(key, |(at, separator)| &key[..at + separator.len()])
+    }
+
+    /// The kinds of the rows that an object of this kind may bring: itself first, then those that come inside.
+    pub fn brings(self) -> Vec<Self> {
+        let mut kinds = vec![self];
+        let mut at = 0;
+        while let Some(kind) = kinds.get(at) {
+            for expansion in kind.expansions() {
+                if !kinds.contains(&expansion.kind) {
+                    kinds.push(expansion.kind);
+                }
+            }
+            at += 1;
+        }
+        kinds
     }
 
     pub(crate) fn target(self, name: &[u8]) -> Option<FieldTarget> {

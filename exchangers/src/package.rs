@@ -64,6 +64,7 @@ mod header;
 mod message;
 mod reader;
 mod record;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -72,6 +73,7 @@ pub use header::{ChunkEntry, Header, KindEntry, Mode};
 pub use message::{MessageSource, Messages, messages};
 pub use reader::{PackageReader, verify_file};
 pub use record::{Record, Records};
+pub use state::state_digest;
 
 use std::io;
 use tillway_proto::PackageName;

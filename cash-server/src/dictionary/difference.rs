@@ -1,7 +1,7 @@
 //! What has to change in a till that leaves one state for another.
 
 use super::digest::Digests;
-use super::entry::ObjectKey;
+use super::entry::{KindId, ObjectKey};
 use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::DictionarySnapshot;
@@ -11,7 +11,7 @@ use tillway_proto::{Revision, RowHash};
 /// a key takes about a hundred bytes while the difference is found.
 pub const MAX_TOUCHED: usize = 1_000_000;
 
-/// The object that a till sees: the one of the deepest layer that has it.
+/// The object that a till sees: the one of the deepest layer that has it, or any of its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Winner {
     /// The layer.
@@ -47,6 +47,7 @@ pub fn difference(
     to: &[LayerNo],
 ) -> Result<Option<Vec<Change>>, StoreError> {
     let Some(keys) = touched(snapshot, from, revision, to)? else { return Ok(None) };
+    let Some(keys) = with_their_groups(snapshot, from, revision, to, keys)? else { return Ok(None) };
     let mut changes = Vec::new();
     for key in keys {
         let before = winner_at(snapshot, from, revision, &key)?;
@@ -100,6 +101,58 @@ fn touched(
     Ok(Some(keys))
 }
 
+/// With a key that was touched the others of its group may begin or cease to be hidden.
+fn with_their_groups(
+    snapshot: &dyn DictionarySnapshot,
+    from: &[LayerNo],
+    revision: Revision,
+    to: &[LayerNo],
+    mut keys: Vec<ObjectKey>,
+) -> Result<Option<Vec<ObjectKey>>, StoreError> {
+    let mut layers: Vec<LayerNo> = from.iter().chain(to).copied().collect();
+    layers.sort_unstable();
+    layers.dedup();
+    if layers.len() < 2 {
+        return Ok(Some(keys));
+    }
+    let mut groups: Vec<(KindId, String)> =
+        keys.iter().filter_map(|key| Some((key.kind, group(key)?.to_owned()))).collect();
+    // The keys are sorted, so those of one group are neighbours.
+    groups.dedup();
+    for (kind, group) in groups {
+        for layer in &layers {
+            keys.extend(snapshot.group_held_since(*layer, kind, &group, revision)?);
+        }
+        if keys.len() > 2 * MAX_TOUCHED {
+            keys.sort_unstable();
+            keys.dedup();
+            if keys.len() > MAX_TOUCHED {
+                return Ok(None);
+            }
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    Ok((keys.len() <= MAX_TOUCHED).then_some(keys))
+}
+
+/// The group in which a key is overridden together with others; none where it is alone.
+fn group(key: &ObjectKey) -> Option<&str> {
+    let group = key.kind.override_group(&key.key);
+    (group.len() < key.key.len()).then_some(group)
+}
+
+/// Whether a layer hides a key that it does not hold itself from the layers above.
+fn hides(
+    snapshot: &dyn DictionarySnapshot,
+    layer: LayerNo,
+    key: &ObjectKey,
+    revision: Option<Revision>,
+) -> Result<bool, StoreError> {
+    let Some(group) = group(key) else { return Ok(false) };
+    snapshot.holds_group(layer, key.kind, group, revision)
+}
+
 fn winner_at(
     snapshot: &dyn DictionarySnapshot,
     path: &[LayerNo],
@@ -109,6 +162,9 @@ fn winner_at(
     for layer in path.iter().rev() {
         if let Some(hash) = snapshot.hash_at(*layer, key, revision)? {
             return Ok(Some(hash));
+        }
+        if hides(snapshot, *layer, key, Some(revision))? {
+            return Ok(None);
         }
     }
     Ok(None)
@@ -122,6 +178,9 @@ fn head_winner(
     for layer in path.iter().rev() {
         if let Some(hash) = snapshot.head_hash(*layer, key)? {
             return Ok(Some(Winner { layer: *layer, hash }));
+        }
+        if hides(snapshot, *layer, key, None)? {
+            return Ok(None);
         }
     }
     Ok(None)

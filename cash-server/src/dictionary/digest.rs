@@ -2,6 +2,8 @@
 
 use super::entry::KindId;
 use std::collections::BTreeMap;
+use tillway_exchangers::kinds::Kind;
+use tillway_exchangers::package::state_digest;
 use tillway_proto::{Digest, RowHash};
 
 /// Rows and digest of one kind.
@@ -45,6 +47,11 @@ impl Digests {
     /// Kinds that have rows.
     pub fn iter(&self) -> impl Iterator<Item = (KindId, KindDigest)> {
         self.0.iter().filter(|(_, entry)| entry.rows > 0).map(|(kind, entry)| (*kind, *entry))
+    }
+
+    /// One digest over all kinds that this program knows, as a till makes it of what it has.
+    pub fn state(&self) -> Digest {
+        state_digest(self.iter().filter_map(|(kind, entry)| Some((Kind::by_id(kind.0)?, entry.rows, entry.digest))))
     }
 
     /// Rows of all kinds.

@@ -2,14 +2,21 @@
 
 use crate::store::StoreError;
 use crate::store::dictionary::LoadTxn;
-use tillway_exchangers::aif::{Command, Expansion, ObjectRow};
+use tillway_exchangers::aif::{self, Command, Expansion, ObjectRow, Spares};
 use tillway_exchangers::kinds::Kind;
-use tillway_exchangers::row::KeyMatch;
+use tillway_exchangers::row::RowRef;
 use tillway_proto::{Revision, RowHash};
 
 /// The stable number of a kind. A kind that this program no longer knows still has its objects in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KindId(pub u16);
+
+impl KindId {
+    /// See [`Kind::override_group`]. Of a kind that is not known any more each object stands alone.
+    pub fn override_group(self, key: &str) -> &str {
+        Kind::by_id(self.0).map_or(key, |kind| kind.override_group(key))
+    }
+}
 
 impl From<Kind> for KindId {
     fn from(kind: Kind) -> Self {
@@ -70,12 +77,31 @@ impl From<Expansion> for Upsert {
 pub fn carry_out(load: &mut dyn LoadTxn, command: Command) -> Result<(), StoreError> {
     match command {
         Command::Clear { kinds, .. } => kinds.iter().try_for_each(|kind| load.clear((*kind).into())),
-        Command::Delete { kind, keys: KeyMatch::Exact(key), .. } => load.delete(kind.into(), key.as_str()).map(|_| ()),
-        Command::Delete { kind, keys: KeyMatch::Prefix(prefix), .. } => {
-            load.delete_prefix(kind.into(), &prefix).map(|_| ())
-        }
+        Command::Delete { kind, keys, .. } => load.delete(kind.into(), &keys).map(|_| ()),
         Command::Upsert(expansion) => load.upsert(&expansion.into()),
     }
+}
+
+/// Spares what a record that was set aside may have been meant to add: what a clearing would take away because the load
+/// does not name it stays. The kinds of which nothing is cleared any more, since nobody knows which object was meant.
+pub fn spare(load: &mut dyn LoadTxn, spares: &Spares) -> Result<Vec<KindId>, StoreError> {
+    match spares {
+        Spares::Nothing => Ok(Vec::new()),
+        Spares::Objects(kind, keys) => load.keep((*kind).into(), keys).map(|()| Vec::new()),
+        Spares::Kind(kind) => {
+            let kinds: Vec<KindId> = kind.brings().into_iter().map(KindId::from).collect();
+            Ok(load.take_back_clears(Some(&kinds)))
+        }
+        Spares::Anything => Ok(load.take_back_clears(None)),
+    }
+}
+
+/// The rows that a stored row named by plain values: see [`aif::rows_of_scalars`]. None where it cannot be read.
+pub fn rows_of_scalars(kind: KindId, body: &[u8]) -> Vec<ObjectKey> {
+    let Some(kind) = Kind::by_id(kind.0) else { return Vec::new() };
+    let Ok(row) = RowRef::decode(kind, body) else { return Vec::new() };
+    let rows = aif::rows_of_scalars(kind, &row).into_iter();
+    rows.map(|(kind, key)| ObjectKey { kind: kind.into(), key: key.into_text() }).collect()
 }
 
 /// What a load did, in objects.
@@ -87,7 +113,7 @@ pub struct LoadCounts {
     pub changed: u64,
     /// Are there no more.
     pub deleted: u64,
-    /// Were named, and were so already.
+    /// Were named, and were so already; a deletion that found nothing counts as one.
     pub unchanged: u64,
     /// Records that could not be used.
     pub rejected: u64,

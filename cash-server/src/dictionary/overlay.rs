@@ -1,4 +1,9 @@
 //! The overlay of layers, the deepest one winning: a merge of sorted scans, one object of each key.
+//!
+//! Where a kind says so ([`Kind::override_group`]), what wins is a group of keys: of a barcode's prices a till sees those
+//! of the deepest layer that has any, all of them and no others.
+//!
+//! [`Kind::override_group`]: tillway_exchangers::kinds::Kind::override_group
 
 use super::digest::Digests;
 use super::entry::{Entry, KindId};
@@ -28,8 +33,14 @@ pub fn scan<E: From<StoreError>>(
     mut visit: impl FnMut(Entry) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut scans: Vec<Scan<'_>> = path.iter().map(|layer| Scan::new(snapshot, *layer, kind, bodies)).collect();
-    while let Some(entry) = next(&mut scans)? {
-        visit(entry)?;
+    while let Some((group, winner)) = next_group(&mut scans)? {
+        for (at, scan) in scans.iter_mut().enumerate() {
+            while let Some(entry) = scan.take_of(&group)? {
+                if at == winner {
+                    visit(entry)?;
+                }
+            }
+        }
     }
     Ok(())
 }
@@ -47,24 +58,18 @@ pub fn digests(snapshot: &dyn DictionarySnapshot, path: &[LayerNo]) -> Result<Di
     Ok(digests)
 }
 
-/// The smallest key of all scans, from the deepest layer that has it; every scan moves past it.
-fn next(scans: &mut [Scan<'_>]) -> Result<Option<Entry>, StoreError> {
-    let mut smallest: Option<String> = None;
-    for scan in scans.iter_mut() {
-        if let Some(entry) = scan.peek()?
-            && smallest.as_ref().is_none_or(|key| entry.key < *key)
-        {
-            smallest = Some(entry.key.clone());
+/// The first group of keys of all scans, and the deepest scan that has it.
+fn next_group(scans: &mut [Scan<'_>]) -> Result<Option<(String, usize)>, StoreError> {
+    let mut first: Option<(String, usize)> = None;
+    for (at, scan) in scans.iter_mut().enumerate() {
+        let Some(group) = scan.group()? else { continue };
+        match &mut first {
+            Some((found, _)) if group > found.as_str() => {}
+            Some((found, deepest)) if group == found.as_str() => *deepest = at,
+            _ => first = Some((group.to_owned(), at)),
         }
     }
-    let Some(smallest) = smallest else { return Ok(None) };
-    let mut winner = None;
-    for scan in scans.iter_mut() {
-        if scan.peek()?.is_some_and(|entry| entry.key == smallest) {
-            winner = scan.page.pop_front();
-        }
-    }
-    Ok(winner)
+    Ok(first)
 }
 
 struct Scan<'a> {
@@ -90,5 +95,16 @@ impl<'a> Scan<'a> {
             self.page = page.into();
         }
         Ok(self.page.front())
+    }
+
+    /// The group of the next object.
+    fn group(&mut self) -> Result<Option<&str>, StoreError> {
+        let kind = self.kind;
+        Ok(self.peek()?.map(|entry| kind.override_group(&entry.key)))
+    }
+
+    /// The next object, if it is of this group.
+    fn take_of(&mut self, group: &str) -> Result<Option<Entry>, StoreError> {
+        if self.group()? == Some(group) { Ok(self.page.pop_front()) } else { Ok(None) }
     }
 }

@@ -1,12 +1,14 @@
 //! The link to RabbitMQ: a supervisor that connects, declares, consumes reports, and begins anew when anything breaks.
 //!
 //! Liveness means *consuming*: only a session whose consumer of reports runs counts as up. Publishing and consuming have
-//! a channel each, declaring a third, so that a refused declaration (it closes its channel) stops nothing else. Any error
-//! of a session ends it whole; the next one declares everything again and pokes the reconciler.
+//! a channel each, [`queues`] a third, so that a refused declaration (it closes its channel) stops nothing else. Any other
+//! error of a session ends it whole; the next one declares everything again and pokes the reconciler.
 //!
 //! Control queues refuse what does not fit (`reject-publish`) rather than dropping the oldest: the server then knows that a
 //! command did not reach the till, keeps it in its own table and tries again until its deadline. Links are the
 //! opposite: the newest replaces the older (`drop-head` at length one), and reports may lose their oldest.
+
+mod queues;
 
 use super::reports::Reports;
 use super::told;
@@ -17,12 +19,13 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
-    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind};
-use std::collections::HashSet;
+use queues::Queues;
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -50,9 +53,6 @@ const REPORTS_PREFETCH: u16 = 500;
 /// Reports written in one transaction.
 const MAX_REPORTS_BATCH: usize = 200;
 
-/// Declarations under way at the same time: they are answered in order on one channel.
-const DECLARATIONS_IN_FLIGHT: usize = 32;
-
 /// `delivery-mode` of a persistent message.
 const PERSISTENT: u8 = 2;
 
@@ -76,6 +76,18 @@ pub enum BrokerError {
     NoQueue {
         /// The queue.
         queue: String,
+    },
+    /// The broker refuses one till's queue; all others work.
+    #[error(
+        "the broker refuses the queue {queue}; if it was made with other arguments, delete it (`rabbitmqctl \
+         delete_queue {queue}`), and the server makes it anew"
+    )]
+    Refused {
+        /// The queue.
+        queue: String,
+        /// What the broker says.
+        #[source]
+        source: lapin::Error,
     },
     /// The file with the password.
     #[error("failed to read the broker's password")]
@@ -148,8 +160,7 @@ struct Inner {
 
 struct Session {
     publishing: Channel,
-    declaring: Channel,
-    declared: Mutex<HashSet<TillId>>,
+    queues: Queues,
     /// Cancelled by whoever meets an error that ends the session.
     broken: CancellationToken,
 }
@@ -208,36 +219,27 @@ impl Broker {
         self.set_state(false, Some("the server stops".to_owned()));
     }
 
-    /// Makes the queues of tills that this session has not made yet. Idempotent at the broker.
-    pub async fn declare(&self, tills: impl IntoIterator<Item = TillId>) -> Result<(), BrokerError> {
+    /// Makes the queues of tills that this session has not made yet. Idempotent at the broker. Gives the tills whose
+    /// queues the broker refuses, and why: nothing can be sent to them.
+    pub async fn declare(&self, tills: Vec<TillId>) -> Result<HashMap<TillId, String>, BrokerError> {
         let session = self.session().ok_or(BrokerError::Down)?;
-        let missing: Vec<TillId> = {
-            let declared = session.declared.lock().unwrap_or_else(PoisonError::into_inner);
-            tills.into_iter().filter(|till| !declared.contains(till)).collect()
-        };
-        let mut declarations = futures_util::stream::iter(missing)
-            .map(|till| {
-                let session = &session;
-                async move { session.declare_till(&till).await.map(|()| till) }
-            })
-            .buffer_unordered(DECLARATIONS_IN_FLIGHT);
-        while let Some(declared) = declarations.next().await {
-            let till = declared.inspect_err(|_| session.broken.cancel())?;
-            session.declared.lock().unwrap_or_else(PoisonError::into_inner).insert(till);
-        }
-        Ok(())
+        session.queues.declare(tills).await.inspect_err(|_| session.broken.cancel())
     }
 
-    /// Removes the queues of a till that is no more.
+    /// Removes the queues of a till that is no more; what this session has removed is not asked for again.
     pub async fn remove(&self, till: &TillId) -> Result<(), BrokerError> {
         let session = self.session().ok_or(BrokerError::Down)?;
-        for lane in [Lane::Dictionary, Lane::Control] {
-            let deletion =
-                session.declaring.queue_delete(lane.queue(till).as_str().into(), QueueDeleteOptions::default());
-            answered("remove a queue", deletion).await.inspect_err(|_| session.broken.cancel())?;
-        }
-        session.declared.lock().unwrap_or_else(PoisonError::into_inner).remove(till);
-        Ok(())
+        let removed = session.queues.remove(till).await;
+        removed.inspect_err(|error| {
+            if !matches!(error, BrokerError::Refused { .. }) {
+                session.broken.cancel();
+            }
+        })
+    }
+
+    /// Those of `tills` whose queues this session has not removed.
+    pub fn not_removed(&self, tills: Vec<TillId>) -> Vec<TillId> {
+        self.session().map(|session| session.queues.not_removed(tills)).unwrap_or_default()
     }
 
     /// Publishes one persistent message and waits until the broker confirmed it.
@@ -252,8 +254,8 @@ impl Broker {
                 // Returned: nobody is bound. Somebody removed the queue, or the broker lost it.
                 Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) if !again => {
                     tracing::warn!(%till, queue, "the queue is missing; declaring it again");
-                    session.declared.lock().unwrap_or_else(PoisonError::into_inner).remove(till);
-                    self.declare([till.clone()]).await?;
+                    session.queues.lost(till);
+                    self.declare(vec![till.clone()]).await?;
                 }
                 Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => {}
             }
@@ -262,7 +264,7 @@ impl Broker {
     }
 
     async fn session_until_broken(&self, reports: &Reports) -> Result<(), BrokerError> {
-        let connection = self.connect().await?;
+        let connection = Arc::new(self.connect().await?);
         let channel = || answered("open a channel", connection.create_channel());
         let (publishing, declaring, consuming) = (channel().await?, channel().await?, channel().await?);
         let confirms = publishing.confirm_select(ConfirmSelectOptions::default());
@@ -277,7 +279,8 @@ impl Broker {
         );
         let consumer = answered("consume reports", consumer).await?;
         let broken = CancellationToken::new();
-        let session = Session { publishing, declaring, declared: Mutex::new(HashSet::new()), broken: broken.clone() };
+        let queues = Queues::new(Arc::clone(&connection), declaring);
+        let session = Session { publishing, queues, broken: broken.clone() };
         *self.lock_session() = Some(Arc::new(session));
         self.set_state(true, None);
         tracing::info!(broker = %self.address(), "linked to the broker, consuming reports");
@@ -337,13 +340,6 @@ impl Broker {
 }
 
 impl Session {
-    async fn declare_till(&self, till: &TillId) -> Result<(), BrokerError> {
-        for lane in [Lane::Dictionary, Lane::Control] {
-            declare_queue(&self.declaring, &lane.queue(till), lane.arguments()).await?;
-        }
-        Ok(())
-    }
-
     async fn publish(&self, queue: &str, body: &[u8]) -> Result<Confirmation, BrokerError> {
         let what = "publish";
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
@@ -380,12 +376,16 @@ async fn declare_shared(channel: &Channel) -> Result<(), BrokerError> {
     let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     let exchange = channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Direct, options, FieldTable::default());
     answered("declare the exchange", exchange).await?;
-    declare_queue(channel, REPORTS_QUEUE, arguments(REPORTS_MAX_LENGTH, "drop-head")).await
+    declare_queue(channel, REPORTS_QUEUE, arguments(REPORTS_MAX_LENGTH, "drop-head")).await?;
+    bind_queue(channel, REPORTS_QUEUE).await
 }
 
 async fn declare_queue(channel: &Channel, name: &str, arguments: FieldTable) -> Result<(), BrokerError> {
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    answered("declare a queue", channel.queue_declare(name.into(), options, arguments)).await?;
+    answered("declare a queue", channel.queue_declare(name.into(), options, arguments)).await.map(|_| ())
+}
+
+async fn bind_queue(channel: &Channel, name: &str) -> Result<(), BrokerError> {
     let binding = channel.queue_bind(
         name.into(),
         EXCHANGE.into(),

@@ -1,15 +1,21 @@
 //! What to do for one till now: a pure function of what is known.
 //!
 //! The reconciler asks [`decide`] for every till and carries out the answer; asking again at any time is safe. An
-//! announcement is a hint, what is true is the till's cursor: a till is done when its cursor is its target and it asked
-//! for nothing. Everything else is on its way with a deadline, held back until a time, or parked.
+//! announcement is a hint, what is true is the till's cursor: a till is done when its cursor is its target, the digest of
+//! its state is that of the target, and it asked for nothing. Everything else is on its way with a deadline, held back
+//! until a time, or parked.
+//!
+//! An equal cursor alone is not an equal state: a till's disk may be a copy of another till's, and a server restored
+//! from a backup gives the same revisions out again. Where the digests differ, everything is sent whole, once; where it
+//! then still differs, another snapshot would not help, and the till is held back with the reason.
 
 use super::model::{Delivery, Needs, TillRecord};
 use crate::settings::ExchangeSettings;
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
 use std::time::Duration;
-use tillway_proto::{DeliveryId, DeliveryState, Revision};
+use tillway_proto::report::RejectCause;
+use tillway_proto::{DeliveryId, DeliveryState, Digest, Revision};
 
 /// A rejected delivery is tried again after this; it doubles with each failure.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(30);
@@ -17,14 +23,30 @@ const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// The longest wait between two tries: a till whose disk is full is mended within the hour after somebody frees it.
 const RETRY_AT_MOST: SignedDuration = SignedDuration::from_hours(1);
 
-/// After so many rejections in a row a difference is not tried again: a snapshot mends what a difference cannot.
-const REJECTIONS_BEFORE_SNAPSHOT: u32 = 3;
+/// After so many rejections in a row for what was inside, a difference is not tried again: a snapshot mends what a
+/// difference cannot. A line that breaks or a full disk does not count: a snapshot is larger than the difference that failed.
+const BAD_CONTENTS_BEFORE_SNAPSHOT: u32 = 3;
+
+/// A till whose state still differs after everything was sent whole gets it again after this, or with the next load: once
+/// a day costs little, and mends a till whose disk was replaced by a copy since.
+const STILL_DIFFERS_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// Deadlines and waits double at most so often.
 const MOST_DOUBLINGS: u32 = 10;
 
 /// A state that lies in the future by more than this was written before the clock went back, and counts as overdue.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// What a till should have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aim {
+    /// The revision.
+    pub target: Revision,
+    /// The digest of the state at that revision, where it is known: nothing is compared where it is not.
+    pub digest: Option<Digest>,
+    /// Whether somebody parked it.
+    pub parked: bool,
+}
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +75,8 @@ pub enum Action {
         repair: Needs,
         /// Failed deliveries in a row so far.
         tries: u32,
+        /// How many of them were rejected for what was inside; then the file itself is looked at before it is used again.
+        bad_contents: u32,
     },
 }
 
@@ -73,15 +97,24 @@ pub enum Wait {
         /// When it counts as lost.
         until: Timestamp,
     },
-    /// The last delivery was rejected; the next try comes at this time.
+    /// The last delivery did not help; the next try comes at this time, or with the next load.
     HeldBack {
         /// When.
         until: Timestamp,
-        /// What the till said.
-        reason: Option<String>,
+        /// Why.
+        why: Held,
     },
     /// The till has a dictionary, and this server has none for it.
     Ahead,
+}
+
+/// Why a till is held back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// It rejected the last delivery, and said why.
+    Rejected(Option<String>),
+    /// It applied everything whole, and its state still is not what it should be.
+    StillDiffers,
 }
 
 impl Wait {
@@ -104,10 +137,17 @@ impl fmt::Display for Wait {
             Self::Parked { behind: true } => f.write_str("parked, behind its target"),
             Self::Parked { behind: false } => f.write_str("parked, up to date"),
             Self::OnItsWay { state, until } => write!(f, "{state}; renewed if nothing is heard before {until:.0}"),
-            Self::HeldBack { until, reason: Some(reason) } => {
+            Self::HeldBack { until, why: Held::Rejected(Some(reason)) } => {
                 write!(f, "rejected by the till ({reason}); tried again at {until:.0}")
             }
-            Self::HeldBack { until, reason: None } => write!(f, "rejected by the till; tried again at {until:.0}"),
+            Self::HeldBack { until, why: Held::Rejected(None) } => {
+                write!(f, "rejected by the till; tried again at {until:.0}")
+            }
+            Self::HeldBack { until, why: Held::StillDiffers } => write!(
+                f,
+                "the till has this revision, everything was sent whole, and its rows still differ from the server's: check \
+                 whether the versions of agent and server fit; sent again at {until:.0} or with the next load"
+            ),
             Self::Ahead => f.write_str(
                 "the till has a dictionary and this server has none for it: load one, or restore the server's backup",
             ),
@@ -115,58 +155,75 @@ impl fmt::Display for Wait {
     }
 }
 
-/// What to do for one till now. `target` is the revision it should have.
-pub fn decide(
-    record: &TillRecord,
-    target: Revision,
-    parked: bool,
-    settings: &ExchangeSettings,
-    now: Timestamp,
-) -> Action {
-    let cursor = record.cursor();
-    if target == Revision::ZERO && cursor > target && record.open().is_none() && !parked {
+/// What to do for one till now.
+pub fn decide(record: &TillRecord, aim: &Aim, settings: &ExchangeSettings, now: Timestamp) -> Action {
+    let (cursor, target) = (record.cursor(), aim.target);
+    if target == Revision::ZERO && cursor > target && record.open().is_none() && !aim.parked {
         return Action::Wait(Wait::Ahead);
     }
+    let needs = needs(record, aim);
     // A cursor beyond the target is of a server that was restored from a backup since; the package then goes past it.
-    let behind = cursor != target || !record.needs().is_nothing();
+    let behind = cursor != target || !needs.is_nothing();
     if let Some(open) = record.open() {
-        return for_open(record, open, target, parked, behind, settings, now);
+        return for_open(record, open, aim, &needs, settings, now);
     }
-    if parked {
+    if aim.parked {
         return Action::Wait(Wait::Parked { behind });
     }
     if !behind {
         return Action::Wait(Wait::UpToDate);
     }
-    match held_back(record, target, now) {
+    match still_differs(record, aim, now).or_else(|| held_back(record, target, &needs, now)) {
         Some(wait) => Action::Wait(wait),
-        None => announce(record, cursor),
+        None => announce(record, needs),
     }
+}
+
+/// What is to be sent whole: what the till asked for, and everything where its state is not that of its revision.
+fn needs(record: &TillRecord, aim: &Aim) -> Needs {
+    if differs(record, aim) { Needs::All } else { record.needs().clone() }
+}
+
+/// Whether the till's state is known to be another one than its cursor says. Cursor and digest are of one moment on
+/// both sides, so where the cursor is the target the digests are of the same revision.
+fn differs(record: &TillRecord, aim: &Aim) -> bool {
+    let told = record.contact.as_ref().and_then(|contact| contact.state.digest);
+    let both = told.zip(aim.digest).filter(|_| record.cursor() == aim.target && aim.target != Revision::ZERO);
+    both.is_some_and(|(told, expected)| told != expected)
+}
+
+/// Everything was sent whole, to this very revision, and applied. What the till itself asked for since goes all the same.
+fn still_differs(record: &TillRecord, aim: &Aim, now: Timestamp) -> Option<Wait> {
+    let last = record.newest.as_ref().filter(|last| last.state == DeliveryState::Applied)?;
+    let sent = last.to == aim.target && last.repair == Needs::All;
+    let until = later(last.state_at, STILL_DIFFERS_AGAIN_AFTER);
+    let holds = until > now && last.state_at <= later(now, CLOCK_TOLERANCE);
+    (sent && holds && differs(record, aim) && record.needs().is_nothing())
+        .then_some(Wait::HeldBack { until, why: Held::StillDiffers })
 }
 
 fn for_open(
     record: &TillRecord,
     open: &Delivery,
-    target: Revision,
-    parked: bool,
-    behind: bool,
+    aim: &Aim,
+    needs: &Needs,
     settings: &ExchangeSettings,
     now: Timestamp,
 ) -> Action {
     let cursor = record.cursor();
     let end = |state, reason| Action::End { delivery: open.id, state, reason };
-    if cursor >= open.to && record.needs().is_nothing() {
+    if cursor >= open.to && needs.is_nothing() {
         return end(DeliveryState::Applied, "the till's cursor shows it");
     }
-    if parked {
+    if aim.parked {
         return end(DeliveryState::Superseded, "the till is parked");
     }
-    if !behind {
+    if cursor == aim.target && needs.is_nothing() {
         return end(DeliveryState::Superseded, "the till needs nothing more");
     }
-    let fits = open.to >= target && open.from <= cursor && open.repair.covers(record.needs());
+    let fits = open.to >= aim.target && open.from <= cursor && open.repair.covers(needs);
     if !fits {
-        return announce(record, cursor);
+        return announce(record, needs.clone());
     }
     let until = deadline(record, open, settings);
     if until <= now || open.state_at > later(now, CLOCK_TOLERANCE) {
@@ -196,31 +253,43 @@ pub fn deadline(record: &TillRecord, delivery: &Delivery, settings: &ExchangeSet
     later(delivery.state_at.max(contact.present_since), limit)
 }
 
-fn held_back(record: &TillRecord, target: Revision, now: Timestamp) -> Option<Wait> {
+fn held_back(record: &TillRecord, target: Revision, needs: &Needs, now: Timestamp) -> Option<Wait> {
     let last = record.newest.as_ref().filter(|last| last.state == DeliveryState::Rejected)?;
-    let something_new = last.to < target || !last.repair.covers(record.needs());
+    let something_new = last.to < target || !last.repair.covers(needs);
+    // With a gap the till told its cursor, so the next package fits. A second one in a row is no mere delay of news.
+    let first_gap = last.cause == Some(RejectCause::Gap) && last.tries == 0;
     let until = later(last.state_at, doubled(RETRY_AFTER, last.tries, RETRY_AT_MOST));
     let clock_went_back = last.state_at > later(now, CLOCK_TOLERANCE);
-    (!something_new && !clock_went_back && until > now).then(|| Wait::HeldBack { until, reason: last.reason.clone() })
+    (!something_new && !first_gap && !clock_went_back && until > now)
+        .then(|| Wait::HeldBack { until, why: Held::Rejected(last.reason.clone()) })
 }
 
-fn announce(record: &TillRecord, cursor: Revision) -> Action {
-    let tries = tries_so_far(record);
-    let rejected = record.newest.as_ref().is_some_and(|last| last.state == DeliveryState::Rejected);
-    let repair = if rejected && tries >= REJECTIONS_BEFORE_SNAPSHOT { Needs::All } else { record.needs().clone() };
-    Action::Announce { from: cursor, repair, tries }
+fn announce(record: &TillRecord, needs: Needs) -> Action {
+    let Failures { tries, bad_contents } = failures(record, &needs);
+    let repair = if bad_contents >= BAD_CONTENTS_BEFORE_SNAPSHOT { Needs::All } else { needs };
+    Action::Announce { from: record.cursor(), repair, tries, bad_contents }
 }
 
-/// Failures in a row. A superseded delivery was no failure of its own, and a cursor that grew ends the row.
-fn tries_so_far(record: &TillRecord) -> u32 {
-    match &record.newest {
-        None => 0,
-        Some(last) if record.cursor() >= last.to && record.needs().is_nothing() => 0,
-        Some(last) => match last.state {
-            DeliveryState::Applied => 0,
-            DeliveryState::Rejected | DeliveryState::Expired => last.tries.saturating_add(1),
-            _ => last.tries,
-        },
+/// Failures in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Failures {
+    tries: u32,
+    bad_contents: u32,
+}
+
+/// A superseded delivery was no failure of its own, and a cursor that grew ends the row.
+fn failures(record: &TillRecord, needs: &Needs) -> Failures {
+    let Some(last) = &record.newest else { return Failures::default() };
+    let before = Failures { tries: last.tries, bad_contents: last.bad_contents };
+    let one_more = Failures {
+        tries: last.tries.saturating_add(1),
+        bad_contents: last.bad_contents.saturating_add(last.had_bad_content().into()),
+    };
+    match last.state {
+        _ if record.cursor() >= last.to && needs.is_nothing() => Failures::default(),
+        DeliveryState::Applied => Failures::default(),
+        DeliveryState::Rejected | DeliveryState::Expired => one_more,
+        _ => before,
     }
 }
 

@@ -1,5 +1,8 @@
 //! One till and the server's decisions, with every message lost, doubled, late or out of order.
 
+#[path = "decide_facts.rs"]
+mod facts;
+
 use super::*;
 use crate::exchange::hear::hear;
 use crate::exchange::model::Contact;
@@ -43,6 +46,7 @@ struct Link {
 }
 
 /// The server's memory, the broker's queue and the till.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that may come and go")]
 struct World {
     now: i64,
     target: Revision,
@@ -53,7 +57,16 @@ struct World {
     reports: Vec<Reported>,
     cursor: Revision,
     diverged: bool,
-    broken: bool,
+    /// The till has the rows of another till, or of a timeline that was lost: its own tallies agree with them.
+    foreign: bool,
+    /// It sums up its state otherwise than this server does.
+    stubborn: bool,
+    broken: Option<RejectCause>,
+}
+
+/// The digest of a state, by the server's reckoning.
+fn digest_at(revision: Revision) -> Digest {
+    Digest(u128::from(revision.0) << 1)
 }
 
 impl World {
@@ -68,7 +81,9 @@ impl World {
             reports: Vec::new(),
             cursor: Revision(cursor),
             diverged: false,
-            broken: false,
+            foreign: false,
+            stubborn: false,
+            broken: None,
         }
     }
 
@@ -77,7 +92,8 @@ impl World {
     }
 
     fn decided(&self) -> Action {
-        decide(&self.record(), self.target, self.parked, &settings(), at(self.now))
+        let aim = Aim { target: self.target, digest: Some(digest_at(self.target)), parked: self.parked };
+        decide(&self.record(), &aim, &settings(), at(self.now))
     }
 
     /// One pass of the reconciler; `confirms` says whether the broker's confirm arrives.
@@ -87,7 +103,7 @@ impl World {
                 Action::Wait(_) => return,
                 Action::End { delivery, state, reason } => self.end(delivery, state, reason),
                 Action::Publish { delivery } => return self.publish(delivery, confirms),
-                Action::Announce { from, repair, tries } => {
+                Action::Announce { from, repair, tries, bad_contents } => {
                     if let Some(open) = self.record().open() {
                         self.end(open.id, DeliveryState::Superseded, "superseded");
                     }
@@ -102,11 +118,13 @@ impl World {
                         to: self.target,
                         repair,
                         tries,
+                        bad_contents,
                         state: DeliveryState::Announced,
                         state_at: at(self.now),
                         created_at: at(self.now),
                         confirmed: false,
                         reason: None,
+                        cause: None,
                     });
                     return self.publish(id, confirms);
                 }
@@ -131,7 +149,11 @@ impl World {
     }
 
     fn state(&self) -> TillState {
-        TillState { cursor: self.cursor, ..TillState::default() }
+        let mut digest = digest_at(self.cursor);
+        if self.foreign || self.stubborn {
+            digest.0 += 1;
+        }
+        TillState { cursor: self.cursor, digest: Some(digest), ..TillState::default() }
     }
 
     fn say(&mut self, report: Report) {
@@ -153,30 +175,40 @@ impl World {
     /// The till takes its link and does what the agent does.
     fn take(&mut self) {
         let Some(link) = self.queue.take() else { return };
-        let step = |state, till_state| Report::Delivery {
+        let step = |state, cause, till_state| Report::Delivery {
             delivery: link.delivery,
             package: PackageName::from_hash([1; 32]),
             state,
             reason: None,
+            cause,
             till_state,
         };
+        let rejected = |cause, till_state| step(DeliveryState::Rejected, Some(cause), till_state);
         let whole = !link.repair.is_nothing();
-        let applies = link.from <= self.cursor && (self.cursor < link.to || (whole && self.cursor == link.to));
+        if link.from > self.cursor {
+            return self.say(rejected(RejectCause::Gap, self.state()));
+        }
+        let applies = self.cursor < link.to || (whole && self.cursor == link.to);
         if !applies {
             return self.contact();
         }
-        self.say(step(DeliveryState::Queued, self.state()));
-        if self.broken {
-            self.broken = false;
-            return self.say(step(DeliveryState::Rejected, self.state()));
+        self.say(step(DeliveryState::Queued, None, self.state()));
+        if let Some(cause) = self.broken.take() {
+            return self.say(rejected(cause, self.state()));
+        }
+        if self.foreign && link.repair != Needs::All {
+            // The rows that a package promises are not there afterwards.
+            self.say(rejected(RejectCause::Content, self.state()));
+            let till_state = self.state();
+            return self.say(Report::NeedSnapshot { kinds: Vec::new(), reason: "differs".to_owned(), till_state });
         }
         if self.diverged && !link.repair.covers(&items()) {
-            self.say(step(DeliveryState::Rejected, self.state()));
+            self.say(rejected(RejectCause::Content, self.state()));
             return self.verify();
         }
-        self.diverged = false;
+        (self.diverged, self.foreign) = (false, false);
         self.cursor = link.to;
-        self.say(step(DeliveryState::Applied, self.state()));
+        self.say(step(DeliveryState::Applied, None, self.state()));
     }
 
     fn hear(&mut self, at_place: usize) {
@@ -237,8 +269,13 @@ enum Event {
     Restore { back: u64 },
     Diverge,
     Verify,
-    Break,
+    Break { cause: RejectCause },
+    CopyOfAnother { cursor: u64 },
     ClockBack { seconds: i64 },
+}
+
+fn cause() -> impl Strategy<Value = RejectCause> {
+    prop_oneof![Just(RejectCause::Transport), Just(RejectCause::Gap), Just(RejectCause::Content)]
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -256,7 +293,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (1..5_u64).prop_map(|back| Event::Restore { back }),
         1 => Just(Event::Diverge),
         1 => Just(Event::Verify),
-        1 => Just(Event::Break),
+        1 => cause().prop_map(|cause| Event::Break { cause }),
+        1 => (0..25_u64).prop_map(|cursor| Event::CopyOfAnother { cursor }),
         1 => (1..100_000_i64).prop_map(|seconds| Event::ClockBack { seconds }),
     ]
 }
@@ -284,7 +322,11 @@ fn happen(world: &mut World, event: &Event) {
         Event::Restore { back } => world.cursor = Revision(world.cursor.0.saturating_sub(back)),
         Event::Diverge => world.diverged = true,
         Event::Verify => world.verify(),
-        Event::Break => world.broken = true,
+        Event::Break { cause } => world.broken = Some(cause),
+        Event::CopyOfAnother { cursor } => {
+            world.foreign = true;
+            world.cursor = Revision(cursor.min(world.target.0));
+        }
         Event::ClockBack { seconds } => world.now -= seconds,
     }
 }
@@ -304,156 +346,7 @@ proptest! {
         prop_assert_eq!(world.decided(), Action::Wait(Wait::UpToDate));
         prop_assert_eq!(world.cursor, world.target);
         prop_assert!(!world.diverged);
+        prop_assert!(!world.foreign || world.target == Revision::ZERO);
         prop_assert!(world.deliveries.iter().all(|delivery| delivery.state.is_final()));
     }
-}
-
-#[test]
-fn a_till_that_is_behind_is_announced_once() {
-    let mut world = World::new(3, 5);
-    world.contact();
-    world.hear(0);
-    assert_eq!(world.decided(), Action::Announce { from: Revision(3), repair: Needs::Nothing, tries: 0 });
-    world.reconcile(true);
-    for _ in 0..5 {
-        world.reconcile(true);
-    }
-    assert_eq!(world.deliveries.len(), 1);
-    assert!(matches!(world.decided(), Action::Wait(Wait::OnItsWay { state: DeliveryState::Announced, .. })));
-}
-
-#[test]
-fn a_newer_target_supersedes_what_is_on_its_way() {
-    let mut world = World::new(0, 1);
-    world.reconcile(true);
-    world.target = Revision(2);
-    world.reconcile(true);
-    let states: Vec<_> = world.deliveries.iter().map(|delivery| delivery.state).collect();
-    assert_eq!(states, [DeliveryState::Superseded, DeliveryState::Announced]);
-    assert_eq!(world.deliveries[1].from, Revision::ZERO);
-}
-
-#[test]
-fn a_parked_till_gets_nothing_and_its_newest_target_when_it_is_unparked() {
-    let mut world = World::new(0, 1);
-    world.reconcile(true);
-    world.parked = true;
-    for _ in 0..10 {
-        world.target = world.target.next();
-        world.reconcile(true);
-    }
-    assert_eq!(world.decided(), Action::Wait(Wait::Parked { behind: true }));
-    assert_eq!(world.deliveries.len(), 1);
-    assert_eq!(world.deliveries[0].state, DeliveryState::Superseded);
-    world.parked = false;
-    world.reconcile(true);
-    assert_eq!((world.deliveries.len(), world.deliveries[1].to), (2, Revision(11)));
-}
-
-#[test]
-fn an_unconfirmed_link_is_published_again_as_the_same_delivery() {
-    let mut world = World::new(0, 1);
-    world.reconcile(false);
-    let id = world.deliveries[0].id;
-    assert_eq!(world.decided(), Action::Publish { delivery: id });
-    world.reconcile(true);
-    assert_eq!(world.deliveries.len(), 1);
-}
-
-#[test]
-fn a_silent_till_finds_its_link_for_hours_and_one_in_contact_gets_a_new_one_within_minutes() {
-    let mut world = World::new(0, 1);
-    world.contact();
-    world.hear(0);
-    world.reconcile(true);
-    let silent = deadline(&world.record(), &world.deliveries[0], &settings());
-    assert_eq!(silent, at(21_600));
-    world.now = 60;
-    world.contact();
-    world.hear(0);
-    let present = deadline(&world.record(), &world.deliveries[0], &settings());
-    assert_eq!(present, at(300));
-    world.now = 300;
-    world.reconcile(true);
-    let states: Vec<_> = world.deliveries.iter().map(|delivery| (delivery.state, delivery.tries)).collect();
-    assert_eq!(states, [(DeliveryState::Expired, 0), (DeliveryState::Announced, 1)]);
-}
-
-#[test]
-fn a_till_that_comes_back_has_time_to_take_the_link_that_waited_for_it() {
-    let mut world = World::new(0, 1);
-    world.contact();
-    world.hear(0);
-    world.reconcile(true);
-    world.now = 20_000;
-    world.contact();
-    world.hear(0);
-    assert_eq!(deadline(&world.record(), &world.deliveries[0], &settings()), at(20_300));
-}
-
-#[test]
-fn rejections_are_held_back_and_end_in_a_snapshot() {
-    let mut world = World::new(1, 2);
-    world.contact();
-    world.hear(0);
-    let mut repairs = Vec::new();
-    for _ in 0..4 {
-        world.reconcile(true);
-        repairs.push(world.deliveries.last().unwrap().repair.clone());
-        world.broken = true;
-        world.take();
-        while !world.reports.is_empty() {
-            world.hear(0);
-        }
-        assert!(matches!(world.decided(), Action::Wait(Wait::HeldBack { .. })));
-        world.now += 3600;
-    }
-    assert_eq!(repairs, [Needs::Nothing, Needs::Nothing, Needs::Nothing, Needs::All]);
-}
-
-#[test]
-fn what_a_till_asks_for_whole_is_sent_at_once_and_only_once() {
-    let mut world = World::new(2, 2);
-    world.diverged = true;
-    world.verify();
-    world.hear(0);
-    world.reconcile(true);
-    assert_eq!(world.deliveries[0].repair, items());
-    world.now += 1;
-    world.take();
-    while !world.reports.is_empty() {
-        world.hear(0);
-    }
-    assert_eq!(world.deliveries[0].state, DeliveryState::Applied);
-    assert_eq!(world.decided(), Action::Wait(Wait::UpToDate));
-}
-
-#[test]
-fn a_cursor_that_goes_back_is_noticed_and_brought_up_again() {
-    let mut world = World::new(5, 5);
-    world.contact();
-    world.hear(0);
-    assert_eq!(world.decided(), Action::Wait(Wait::UpToDate));
-    world.now += 100;
-    world.cursor = Revision(2);
-    world.contact();
-    world.hear(0);
-    assert_eq!(world.contact.as_ref().unwrap().went_back_at, Some(at(100)));
-    assert!(matches!(world.decided(), Action::Announce { from: Revision(2), .. }));
-}
-
-#[test]
-fn two_machines_with_one_id_are_told_from_a_till_set_up_anew() {
-    let mut world = World::new(0, 0);
-    let mut say = |instance: u128| {
-        world.now += 10;
-        world.contact();
-        world.reports[0].instance = Uuid::from_u128(instance);
-        world.hear(0);
-        world.contact.as_ref().unwrap().two_machines_at.is_some()
-    };
-    assert!(!say(1));
-    assert!(!say(2));
-    assert!(!say(2));
-    assert!(say(1));
 }

@@ -7,7 +7,7 @@
 use super::model::{Contact, Delivery, Needs};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
-use tillway_proto::report::{Reported, TillState};
+use tillway_proto::report::{RejectCause, Reported, TillState};
 use tillway_proto::{DeliveryState, Report, Revision};
 
 /// Longest reason of a till that is kept, in characters.
@@ -44,17 +44,17 @@ pub fn hear(
     contact.needs_since = contact.needs_since.map(|since| since.min(now));
     note_instance(&mut contact, reported, now);
     let cursor_before = contact.state.cursor;
-    let needs_before = contact.needs.clone();
+    let (needs_before, digest_before) = (contact.needs.clone(), contact.state.digest);
     let mut moved = None;
     match &reported.report {
         Report::Contact { state } => take_state(&mut contact, state, reported.sent_at, now),
-        Report::Delivery { state, reason, till_state, .. } => {
+        Report::Delivery { state, reason, cause, till_state, .. } => {
             take_state(&mut contact, till_state, reported.sent_at, now);
             if let Some(delivery) = delivery {
                 if *state == DeliveryState::Applied {
                     satisfy(&mut contact, delivery);
                 }
-                moved = step(delivery, *state, reason.as_deref(), now);
+                moved = step(delivery, *state, reason.as_deref(), *cause, now);
             }
         }
         Report::NeedSnapshot { kinds, reason, till_state } => {
@@ -71,7 +71,12 @@ pub fn hear(
     let ended = moved.as_ref().is_some_and(|delivery| delivery.state.is_final());
     Heard {
         applied: (cursor > cursor_before || (is_first && cursor > Revision::ZERO)).then_some(cursor),
-        poke: is_first || was_silent || ended || cursor != cursor_before || contact.needs != needs_before,
+        poke: is_first
+            || was_silent
+            || ended
+            || cursor != cursor_before
+            || contact.needs != needs_before
+            || contact.state.digest != digest_before,
         delivery: moved,
         is_first,
         contact,
@@ -133,7 +138,13 @@ fn satisfy(contact: &mut Contact, delivery: &Delivery) {
     }
 }
 
-fn step(delivery: &Delivery, state: DeliveryState, reason: Option<&str>, now: Timestamp) -> Option<Delivery> {
+fn step(
+    delivery: &Delivery,
+    state: DeliveryState,
+    reason: Option<&str>,
+    cause: Option<RejectCause>,
+    now: Timestamp,
+) -> Option<Delivery> {
     // A till does not end deliveries on the server's behalf.
     let of_till = matches!(
         state,
@@ -145,6 +156,7 @@ fn step(delivery: &Delivery, state: DeliveryState, reason: Option<&str>, now: Ti
         // The till has the link, so the broker had it, whether its confirm came or not.
         confirmed: true,
         reason: reason.map(shortened),
+        cause: cause.filter(|_| state == DeliveryState::Rejected),
         ..delivery.clone()
     })
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
-use tillway_proto::report::TillState;
+use tillway_proto::report::{RejectCause, TillState};
 use tillway_proto::{DeliveryId, DeliveryState, ExchangeStatus, PackageName, Revision, TillId};
 use uuid::Uuid;
 
@@ -128,6 +128,8 @@ pub struct Delivery {
     pub repair: Needs,
     /// Failed deliveries in a row before this one.
     pub tries: u32,
+    /// How many of them the till rejected for what was inside.
+    pub bad_contents: u32,
     /// Where it stands.
     pub state: DeliveryState,
     /// Since when.
@@ -138,6 +140,15 @@ pub struct Delivery {
     pub confirmed: bool,
     /// Why it ended so.
     pub reason: Option<String>,
+    /// What sort of reason, where the till rejected it and said so.
+    pub cause: Option<RejectCause>,
+}
+
+impl Delivery {
+    /// Whether the till rejected it for what was inside. An older agent does not tell the causes apart.
+    pub fn had_bad_content(&self) -> bool {
+        self.state == DeliveryState::Rejected && matches!(self.cause, None | Some(RejectCause::Content))
+    }
 }
 
 /// What the exchange knows of one till.

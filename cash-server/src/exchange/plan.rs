@@ -1,6 +1,6 @@
 //! One pass of the reconciler over all tills, as a pure function: what ends, what is published, what is announced.
 
-use super::decide::{Action, decide};
+use super::decide::{Action, Aim, decide};
 use super::model::{Delivery, Needs, TillRecord};
 use crate::settings::ExchangeSettings;
 use crate::store::exchange::Ended;
@@ -17,10 +17,8 @@ const MAX_DECISIONS: usize = 3;
 pub struct TillAim {
     /// The till.
     pub till: TillId,
-    /// The revision it should have.
-    pub target: Revision,
-    /// Whether somebody parked it.
-    pub parked: bool,
+    /// What it should have.
+    pub aim: Aim,
 }
 
 /// A package to announce.
@@ -34,6 +32,8 @@ pub struct Wanted {
     pub repair: Needs,
     /// Failures in a row so far.
     pub tries: u32,
+    /// Those of them that were rejected for what was inside.
+    pub bad_contents: u32,
 }
 
 /// What one pass does.
@@ -61,7 +61,7 @@ pub fn plan(
     for aim in aims {
         let mut record = records.remove(&aim.till).unwrap_or_default();
         for _ in 0..MAX_DECISIONS {
-            match decide(&record, aim.target, aim.parked, settings, now) {
+            match decide(&record, &aim.aim, settings, now) {
                 Action::Wait(_) => break,
                 Action::End { delivery, state, reason } => {
                     plan.ends.push(Ended { id: delivery, state, reason: reason.to_owned() });
@@ -71,8 +71,8 @@ pub fn plan(
                     plan.publish.extend(record.newest.take());
                     break;
                 }
-                Action::Announce { from, repair, tries } => {
-                    plan.announce.push(Wanted { till: aim.till.clone(), from, repair, tries });
+                Action::Announce { from, repair, tries, bad_contents } => {
+                    plan.announce.push(Wanted { till: aim.till.clone(), from, repair, tries, bad_contents });
                     break;
                 }
             }
@@ -115,6 +115,8 @@ mod tests {
             created_at: state_at,
             confirmed,
             reason: None,
+            bad_contents: 0,
+            cause: None,
         }
     }
 
@@ -130,8 +132,8 @@ mod tests {
             (till(2), record(&unconfirmed)),
             (till(9), record(&delivery(9, now, true))),
         ]);
-        let aims: Vec<_> =
-            (1..=4).map(|number| TillAim { till: till(number), target: Revision(4), parked: number == 4 }).collect();
+        let aim = |number| Aim { target: Revision(4), digest: None, parked: number == 4 };
+        let aims: Vec<_> = (1..=4).map(|number| TillAim { till: till(number), aim: aim(number) }).collect();
         let plan = plan(&aims, records, &settings, now);
         let ends: Vec<_> = plan.ends.iter().map(|ended| (ended.id, ended.state)).collect();
         assert_eq!(ends, [(overdue.id, DeliveryState::Expired)]);

@@ -9,12 +9,13 @@ use super::model::{CommandState, Delivery, Needs, SentCommand};
 use super::plan::{Plan, TillAim, Wanted, plan};
 use super::service::{ExchangeError, ExchangeParts, ExchangeService};
 use super::{blocking, told};
-use crate::packages::{PackageFacts, PackageService, Repair};
+use crate::packages::{PackageError, PackageFacts, PackageService, Repair};
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tillway_proto::{Command, DeliveryId, DeliveryState, Order, PackageLink, TillId};
+use tillway_proto::{Command, DeliveryId, DeliveryState, Order, PackageLink, PackageName, TillId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,10 @@ const CONFIRMS_IN_FLIGHT: usize = 128;
 
 /// Most control commands published in one pass; the rest goes with the next.
 const MAX_COMMANDS_PASS: usize = 5_000;
+
+/// Tills whose queues are removed in one pass without anything else being known of them: each takes milliseconds, and
+/// live tills wait meanwhile.
+const MAX_REMOVALS_PASS: usize = 100;
 
 /// What one pass did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,28 +90,38 @@ impl Reconciler {
 
     /// One pass over all tills.
     pub async fn pass(&self) -> Result<Passed, ExchangeError> {
-        let service = self.service.clone();
-        let (plan, tills) = blocking(move || decide_all(&service.parts)).await?;
+        let (service, packages) = (self.service.clone(), self.packages.clone());
+        let Decided { mut plan, tills, removed } = blocking(move || decide_all(&service, &packages)).await?;
         let mut passed = Passed { ended: plan.ends.len(), ..Passed::default() };
         let broker = &self.parts().broker;
         if !broker.is_up() {
             return Ok(passed);
         }
-        if let Err(error) = broker.declare(tills).await {
-            tracing::warn!(error = %told(&error), "failed to declare the queues of tills");
-            return Ok(passed);
+        let refused = match broker.declare(tills).await {
+            Ok(refused) => refused,
+            Err(error) => {
+                tracing::warn!(error = %told(&error), "failed to declare the queues of tills");
+                return Ok(passed);
+            }
+        };
+        plan.publish.retain(|delivery| !refused.contains_key(&delivery.till));
+        plan.announce.retain(|wanted| !refused.contains_key(&wanted.till));
+        for (till, reason) in &refused {
+            self.service.set_trouble(till, reason.clone());
         }
         self.forget(plan.gone).await?;
+        self.remove_queues(removed).await;
         passed.announced += self.publish_all(plan.publish).await?;
         passed.announced += self.announce_all(plan.announce).await?;
-        passed.commands = self.send_commands().await?;
+        passed.commands = self.send_commands(&refused).await?;
         Ok(passed)
     }
 
     /// Builds packages side by side; as they come, writes and publishes their deliveries in batches.
     async fn announce_all(&self, wanted: Vec<Wanted>) -> Result<usize, ExchangeError> {
+        let sound = Sound::default();
         let builds = stream::iter(wanted)
-            .map(|wanted| self.find_or_build(wanted))
+            .map(|wanted| self.find_or_build(wanted, sound.clone()))
             .buffer_unordered(self.parts().settings.parallel_builds)
             .filter_map(std::future::ready)
             .ready_chunks(DELIVERIES_BATCH);
@@ -121,12 +136,10 @@ impl Reconciler {
         Ok(announced)
     }
 
-    async fn find_or_build(&self, wanted: Wanted) -> Option<Delivery> {
+    async fn find_or_build(&self, wanted: Wanted, sound: Sound) -> Option<Delivery> {
         let packages = self.packages.clone();
         let asked = wanted.clone();
-        let found = blocking(move || {
-            packages.package_for(&asked.till, asked.from, &repair_of(&asked.repair)).map_err(ExchangeError::Packages)
-        });
+        let found = blocking(move || sound_package(&packages, &asked, &sound).map_err(ExchangeError::Packages));
         match found.await {
             Ok(Some(facts)) => {
                 self.service.clear_trouble(&wanted.till);
@@ -182,12 +195,13 @@ impl Reconciler {
     }
 
     /// Publishes commands that wait and gives up those that are too old.
-    async fn send_commands(&self) -> Result<usize, ExchangeError> {
+    async fn send_commands(&self, refused: &HashMap<TillId, String>) -> Result<usize, ExchangeError> {
         let parts = self.parts();
         let store = Arc::clone(&parts.store);
         let deadline = SignedDuration::try_from(parts.settings.command_deadline).unwrap_or(SignedDuration::MAX);
         let waiting = blocking(move || expire_commands(store.as_ref(), deadline)).await?;
-        let sent: Vec<SentCommand> = stream::iter(waiting.into_iter().take(MAX_COMMANDS_PASS))
+        let waiting = waiting.into_iter().filter(|command| !refused.contains_key(&command.till));
+        let sent: Vec<SentCommand> = stream::iter(waiting.take(MAX_COMMANDS_PASS))
             .map(|command| async move {
                 let published = parts.broker.publish(&command.till, Lane::Control, &command.body).await;
                 if let Err(error) = &published {
@@ -220,7 +234,6 @@ impl Reconciler {
                 Ok(()) => removed.push(till),
                 Err(error) => {
                     tracing::warn!(%till, error = %told(&error), "failed to remove the queues of a till that is no more");
-                    break;
                 }
             }
         }
@@ -231,24 +244,45 @@ impl Reconciler {
         blocking(move || store.forget(&removed).map_err(ExchangeError::Store)).await
     }
 
+    /// Removes queues of removed tills of which nothing is remembered, once a session with the broker: they may have been
+    /// declared by a server that was restored from a backup since, or be left from a removal that was cut off.
+    async fn remove_queues(&self, removed: Vec<TillId>) {
+        let broker = &self.parts().broker;
+        for till in broker.not_removed(removed).into_iter().take(MAX_REMOVALS_PASS) {
+            if let Err(error) = broker.remove(&till).await {
+                tracing::warn!(%till, error = %told(&error), "failed to remove the queues of a till that is no more");
+            }
+        }
+    }
+
     fn parts(&self) -> &ExchangeParts {
         &self.service.parts
     }
 }
 
-/// Reads everything, decides, and writes what ends. Returns the plan and all tills.
-fn decide_all(parts: &ExchangeParts) -> Result<(Plan, Vec<TillId>), ExchangeError> {
+/// Packages whose files were found sound in this pass: many tills may have rejected the same one.
+type Sound = Arc<Mutex<HashSet<PackageName>>>;
+
+/// What a pass begins with.
+struct Decided {
+    plan: Plan,
+    /// All tills of the network.
+    tills: Vec<TillId>,
+    /// Tills that were removed.
+    removed: Vec<TillId>,
+}
+
+/// Reads everything, decides, and writes what ends.
+fn decide_all(service: &ExchangeService, packages: &PackageService) -> Result<Decided, ExchangeError> {
+    let parts = &service.parts;
     // Records first: a target read later is never older than the cursor that a till reached with it.
     let records = parts.store.records().map_err(ExchangeError::Store)?;
     let targets = parts.dictionary.targets().map_err(ExchangeError::Dictionary)?;
-    let aims: Vec<TillAim> = targets
-        .network
-        .tills()
-        .map(|(till, node)| TillAim {
-            till: till.clone(),
-            target: targets.of.get(till).copied().unwrap_or_default(),
-            parked: node.parked,
-        })
+    service.set_states(packages.target_states().map_err(ExchangeError::Packages)?);
+    let target = |till: &TillId| targets.of.get(till).copied().unwrap_or_default();
+    let tills = targets.network.tills();
+    let aims: Vec<TillAim> = tills
+        .map(|(till, node)| TillAim { till: till.clone(), aim: service.aim(till, target(till), node.parked) })
         .collect();
     let now = Timestamp::now();
     let plan = plan(&aims, records, &parts.settings, now);
@@ -258,7 +292,8 @@ fn decide_all(parts: &ExchangeParts) -> Result<(Plan, Vec<TillId>), ExchangeErro
             tracing::debug!(delivery = %ended.id, "expired: {}", ended.reason);
         }
     }
-    Ok((plan, aims.into_iter().map(|aim| aim.till).collect()))
+    let removed = targets.network.removed_tills().cloned().collect();
+    Ok(Decided { plan, tills: aims.into_iter().map(|aim| aim.till).collect(), removed })
 }
 
 /// Ends commands past their deadline; returns those that are to be published.
@@ -277,6 +312,25 @@ fn expire_commands(
         }
     }
     Ok(waiting)
+}
+
+/// The package for a till. Where the till rejected what was inside, the file itself is looked at before it is used again: a
+/// damaged one is forgotten and built anew.
+fn sound_package(
+    packages: &PackageService,
+    wanted: &Wanted,
+    sound: &Sound,
+) -> Result<Option<PackageFacts>, PackageError> {
+    let find = || packages.package_for(&wanted.till, wanted.from, &repair_of(&wanted.repair));
+    let Some(found) = find()? else { return Ok(None) };
+    if wanted.bad_contents == 0 || sound.lock().unwrap_or_else(PoisonError::into_inner).contains(&found.name) {
+        return Ok(Some(found));
+    }
+    if !packages.recheck(&found.name)? {
+        return find();
+    }
+    sound.lock().unwrap_or_else(PoisonError::into_inner).insert(found.name.clone());
+    Ok(Some(found))
 }
 
 fn repair_of(needs: &Needs) -> Repair {
@@ -305,6 +359,8 @@ fn delivery_of(wanted: Wanted, facts: PackageFacts) -> Delivery {
         created_at: now,
         confirmed: false,
         reason: None,
+        bad_contents: wanted.bad_contents,
+        cause: None,
     }
 }
 

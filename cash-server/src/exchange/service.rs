@@ -2,12 +2,12 @@
 
 use super::addresses::PublicAddresses;
 use super::broker::{Broker, BrokerState};
-use super::decide::{Action, Wait, decide};
+use super::decide::{Action, Aim, Wait, decide};
 use super::hear::is_silent;
 use super::model::{CommandState, Delivery, SentCommand, TillRecord};
 use crate::dictionary::{DictionaryError, DictionaryService};
 use crate::network::{Network, NetworkError, NetworkService, Node, TillToken};
-use crate::packages::PackageError;
+use crate::packages::{PackageError, TargetState};
 use crate::sales::requests::{self, Ask};
 use crate::settings::ExchangeSettings;
 use crate::store::StoreError;
@@ -135,12 +135,14 @@ pub struct ExchangeService {
     pub(super) parts: Arc<ExchangeParts>,
     /// Why the last pass failed for a till; kept in memory only, since each pass finds it anew.
     trouble: Arc<Mutex<HashMap<TillId, String>>>,
+    /// What tills should have, as the last pass knew it.
+    states: Arc<Mutex<HashMap<TillId, TargetState>>>,
 }
 
 impl ExchangeService {
     /// Over its parts.
     pub fn new(parts: ExchangeParts) -> Self {
-        Self { parts: Arc::new(parts), trouble: Arc::default() }
+        Self { parts: Arc::new(parts), trouble: Arc::default(), states: Arc::default() }
     }
 
     /// All tills of the network.
@@ -241,6 +243,17 @@ impl ExchangeService {
         self.lock_trouble().remove(till);
     }
 
+    pub(super) fn set_states(&self, states: HashMap<TillId, TargetState>) {
+        *self.states.lock().unwrap_or_else(PoisonError::into_inner) = states;
+    }
+
+    /// What a till should have. The digest goes with its own revision, so an older one is left out.
+    pub(super) fn aim(&self, till: &TillId, target: Revision, parked: bool) -> Aim {
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let digest = states.get(till).filter(|state| state.revision == target).map(|state| state.digest);
+        Aim { target, digest, parked }
+    }
+
     fn lock_trouble(&self) -> std::sync::MutexGuard<'_, HashMap<TillId, String>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -274,7 +287,7 @@ impl ExchangeService {
     }
 
     fn next(&self, till: &TillId, record: &TillRecord, target: Revision, parked: bool, now: Timestamp) -> Next {
-        match decide(record, target, parked, &self.parts.settings, now) {
+        match decide(record, &self.aim(till, target, parked), &self.parts.settings, now) {
             Action::Wait(wait) => Next::Nothing(wait),
             Action::End { state: DeliveryState::Applied, .. } => Next::Nothing(Wait::UpToDate),
             _ if !self.parts.broker.is_up() => Next::NoBroker,

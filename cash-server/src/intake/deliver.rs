@@ -221,7 +221,8 @@ fn tell(folder: &Path, delivery: &Delivery, report: &Report, aside: Option<&Path
     let told = if report.rejected == 0 && report.refused.is_none() {
         report::remove_error_file(folder)
     } else {
-        let what = report.refused.as_deref().unwrap_or("some records could not be used; the others are loaded");
+        let remark = report.remark();
+        let what = remark.as_deref().unwrap_or("some records could not be used; the others are loaded");
         let trouble = Trouble {
             file: &delivery.path,
             what,
@@ -251,7 +252,7 @@ fn end_of(intake: &Intake, delivery: &Delivery, report: &Report, at: Timestamp) 
         counts: report.outcome.map_or(refused_counts, |outcome| outcome.counts),
         revision,
         applies_from: report.outcome.and_then(|_| revision.or_else(|| present_since(intake, delivery.layer))),
-        reason: report.refused.clone(),
+        reason: report.remark(),
         rejects: report.rejects.iter().map(|rejected| rejected.record.clone()).collect(),
     }
 }

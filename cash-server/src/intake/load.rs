@@ -1,16 +1,18 @@
 //! One load: records of a file or a body, one by one, into a transaction on the layer.
 
 use super::source::{self, Identity};
-use crate::dictionary::entry::{LoadOutcome, carry_out};
+use crate::dictionary::entry::{KindId, LoadOutcome, carry_out, spare};
 use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::{DictionaryStore, LoadTxn};
 use crate::store::intake::RejectRecord;
+use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tillway_exchangers::aif::{ArrayReader, Cause, Record, RecordReader, Reject};
+use tillway_exchangers::kinds::Kind;
 use tillway_proto::LoadId;
 use tokio_util::sync::CancellationToken;
 
@@ -64,8 +66,25 @@ pub(super) struct Report {
     pub(super) rejected: u64,
     /// The first of them.
     pub(super) rejects: Vec<Rejected>,
+    /// Kinds that a record which could not be read kept from being cleared: nobody knows which object it named.
+    pub(super) not_cleared: Vec<Kind>,
     /// The file that was read.
     pub(super) identity: Identity,
+}
+
+impl Report {
+    /// What people have to know of it beside the counts.
+    pub(super) fn remark(&self) -> Option<String> {
+        if self.refused.is_some() || self.not_cleared.is_empty() {
+            return self.refused.clone();
+        }
+        let kinds: Vec<&str> = self.not_cleared.iter().map(|kind| kind.name()).collect();
+        Some(format!(
+            "some records could not be used, and of at least one nobody can say which object it was to add: of these \
+             kinds nothing was deleted that the load does not name, although it clears them: {}",
+            kinds.join(", ")
+        ))
+    }
 }
 
 /// A record that could not be used, and where its text ends at the latest.
@@ -98,7 +117,7 @@ pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<
     let counted = Counted { inner: file, counters: Arc::clone(&task.progress) };
     let input = BufReader::with_capacity(READ_BUFFER_BYTES, counted);
     let txn = dictionary.begin_load(task.layer, task.load).map_err(Failure::Store)?;
-    let mut run = Run { txn, task, identity, rejected: 0, rejects: Vec::new() };
+    let mut run = Run { txn, task, identity, rejected: 0, rejects: Vec::new(), not_cleared: BTreeSet::new() };
     let read = match task.form {
         Form::File => run.all(RecordReader::new(input)),
         Form::Array => run.all(ArrayReader::new(input)),
@@ -112,6 +131,7 @@ struct Run<'a> {
     identity: Identity,
     rejected: u64,
     rejects: Vec<Rejected>,
+    not_cleared: BTreeSet<KindId>,
 }
 
 impl Run<'_> {
@@ -130,6 +150,8 @@ impl Run<'_> {
                 Ok(command) => carry_out(self.txn.as_mut(), command).map_err(Failure::Store)?,
                 Err(reject) => {
                     let refused = self.refuses(&reject);
+                    let kinds = spare(self.txn.as_mut(), &reject.spares).map_err(Failure::Store)?;
+                    self.not_cleared.extend(kinds);
                     self.keep(reject);
                     if refused.is_some() {
                         return Ok(refused);
@@ -159,7 +181,7 @@ impl Run<'_> {
     }
 
     fn finish(self, read: Result<Option<String>, Failure>) -> Result<Report, Failure> {
-        let Self { txn, task, identity, rejected, rejects } = self;
+        let Self { txn, task, identity, rejected, rejects, not_cleared } = self;
         // A file that looks cut off may be one that is just being written anew.
         let same = source::identify(task.path).map(|now| now == identity);
         let refused = match (read, same) {
@@ -178,7 +200,8 @@ impl Run<'_> {
             outcome.counts.rejected = rejected;
             Some(outcome)
         };
-        Ok(Report { outcome, refused, rejected, rejects, identity })
+        let not_cleared = not_cleared.into_iter().filter_map(|kind| Kind::by_id(kind.0)).collect();
+        Ok(Report { outcome, refused, rejected, rejects, not_cleared, identity })
     }
 }
 

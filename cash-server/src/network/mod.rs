@@ -119,8 +119,11 @@ impl NetworkService {
         self.store.network().map_err(|source| NetworkError::Store { source })
     }
 
-    /// Makes the chain at the first start; later calls give the one that is there.
+    /// Makes the chain at the first start; later calls give the one that is there, and wait for nobody.
     pub fn ensure_chain(&self, code: &NodeCode, name: &str) -> Result<NodeId, NetworkError> {
+        if let Some(chain) = self.current()?.chain() {
+            return Ok(chain.id.clone());
+        }
         let id = NodeId::new(NodeLevel::Chain, code);
         let changed = self.store.change(&mut |network| change::ensure_chain(network, &id, code, name))?;
         Ok(changed.network.chain().map_or(id, |chain| chain.id.clone()))

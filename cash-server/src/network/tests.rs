@@ -1,8 +1,10 @@
 //! The network over its SQLite store.
 
 use super::*;
+use crate::store::dictionary::DictionaryStore as _;
 use crate::store::sqlite::DictionaryDb;
 use std::path::Path;
+use tillway_proto::LoadId;
 
 struct Fixture {
     folder: tempfile::TempDir,
@@ -46,6 +48,18 @@ fn the_chain_is_made_once_and_survives_a_restart() {
     assert_eq!(reopened.ensure_chain(&code("other"), "").unwrap(), fixture.chain);
     assert_eq!(*reopened.current().unwrap(), *fixture.service.current().unwrap());
     assert_eq!(reopened.current().unwrap().shop("7").unwrap().id, shop);
+}
+
+#[test]
+fn the_network_is_read_while_another_process_loads() {
+    let fixture = Fixture::new();
+    let loading = DictionaryDb::open(&fixture.folder.path().join("dictionary.db")).unwrap();
+    let no = fixture.service.current().unwrap().chain().unwrap().no;
+    let load = loading.begin_load(no, LoadId(1)).unwrap();
+    let beside = open(fixture.folder.path());
+    assert_eq!(beside.ensure_chain(&code("main"), "").unwrap(), fixture.chain);
+    assert_eq!(beside.current().unwrap().chain().unwrap().id, fixture.chain);
+    load.rollback();
 }
 
 #[test]

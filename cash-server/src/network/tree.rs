@@ -231,6 +231,14 @@ impl Network {
         })
     }
 
+    /// Tills that were removed.
+    pub fn removed_tills(&self) -> impl Iterator<Item = &TillId> {
+        self.nodes.values().filter(|node| node.removed_at.is_some()).filter_map(|node| match &node.id {
+            NodeId::Till(id) => Some(id),
+            _ => None,
+        })
+    }
+
     /// The live tills at or below a node.
     pub fn tills_below(&self, id: &NodeId) -> Vec<&Node> {
         let mut found = Vec::new();

@@ -4,12 +4,12 @@ use super::PackageError;
 use super::plan::Plan;
 use crate::dictionary::difference::{Change, carry_forward, difference};
 use crate::dictionary::entry::KindId;
-use crate::dictionary::{Digests, overlay};
+use crate::dictionary::{Digests, KindDigest, overlay};
 use crate::network::Network;
 use crate::store::dictionary::DictionarySnapshot;
 use crate::store::packages::{PackageRecord, PackageStore};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tillway_exchangers::kinds::Kind;
 use tillway_exchangers::package::{BuildError, Facts, KindFacts, Mode, PackageBuilder, Record};
@@ -38,11 +38,11 @@ pub fn build(
         }
         found
     };
-    let digests = building.digests(changes.as_deref())?;
-    let kinds = match &changes {
+    let (kinds, whole) = match &changes {
         None => building.write_all(&mut builder)?,
         Some(changes) => building.write_changes(&mut builder, changes)?,
     };
+    let digests = building.digests(changes.as_deref(), &whole)?;
     let kinds = Building::facts(kinds, &digests);
     let layers = plan.to_path.iter().filter_map(|layer| network.by_no(*layer)).map(|node| node.id.to_string());
     let facts = Facts { from: plan.key.from, to: plan.key.to, layers: layers.collect(), kinds };
@@ -65,41 +65,59 @@ struct Building<'a> {
 /// The kinds that a package speaks of, and how.
 type Kinds = Vec<(KindId, Mode)>;
 
+/// Of the kinds written whole, what was written.
+type Whole = BTreeMap<KindId, KindDigest>;
+
 impl Building<'_> {
-    /// What the till must have afterwards: known already, or carried forward from the state before, or counted.
-    fn digests(&self, changes: Option<&[Change]>) -> Result<Digests, PackageError> {
+    /// What the till must have afterwards. Of kinds written whole that is what was written, whatever is remembered: a
+    /// snapshot heals. Of others it is known already, or carried forward from the state before, or counted.
+    fn digests(&self, changes: Option<&[Change]>, whole: &Whole) -> Result<Digests, PackageError> {
         let key = &self.plan.key;
-        if let Some(digests) = self.memo.digests(&key.to_path, key.to)? {
-            return Ok(digests);
-        }
-        let before = self.memo.digests(&key.from_path, key.from)?;
-        let digests = match (before, changes) {
-            (Some(mut digests), Some(changes)) => {
-                carry_forward(&mut digests, changes);
-                digests
-            }
-            _ => overlay::digests(self.snapshot, &self.plan.to_path)?,
+        let known = self.memo.digests(&key.to_path, key.to)?;
+        let mut digests = match (&known, changes) {
+            (_, None) => Digests::default(),
+            (Some(known), Some(_)) => known.clone(),
+            (None, Some(changes)) => match self.memo.digests(&key.from_path, key.from)? {
+                Some(mut before) => {
+                    carry_forward(&mut before, changes);
+                    before
+                }
+                None => overlay::digests(self.snapshot, &self.plan.to_path)?,
+            },
         };
-        self.memo.keep_digests(&key.to_path, key.to, &digests)?;
+        for (kind, written) in whole {
+            *digests.entry(*kind) = *written;
+        }
+        if let Some(known) = &known
+            && *known != digests
+        {
+            tracing::warn!(
+                till = %self.till, to = %key.to,
+                "the remembered counts and digests of a state were wrong: they are replaced by those of its rows"
+            );
+        }
+        if known.as_ref() != Some(&digests) {
+            self.memo.keep_digests(&key.to_path, key.to, &digests)?;
+        }
         Ok(digests)
     }
 
-    fn write_all(&self, builder: &mut PackageBuilder) -> Result<Kinds, PackageError> {
-        let mut kinds = Kinds::new();
+    fn write_all(&self, builder: &mut PackageBuilder) -> Result<(Kinds, Whole), PackageError> {
+        let (mut kinds, mut whole) = (Kinds::new(), Whole::new());
         for kind in overlay::kinds(self.snapshot, &self.plan.to_path)? {
-            self.write_whole(builder, kind)?;
+            whole.insert(kind, self.write_whole(builder, kind)?);
             kinds.push((kind, Mode::Snapshot));
         }
-        Ok(kinds)
+        Ok((kinds, whole))
     }
 
-    fn write_changes(&self, builder: &mut PackageBuilder, changes: &[Change]) -> Result<Kinds, PackageError> {
-        let mut kinds = Kinds::new();
+    fn write_changes(&self, builder: &mut PackageBuilder, changes: &[Change]) -> Result<(Kinds, Whole), PackageError> {
+        let (mut kinds, mut whole) = (Kinds::new(), Whole::new());
         let touched: BTreeSet<KindId> =
             changes.iter().map(|change| change.key.kind).chain(self.plan.whole.iter().copied()).collect();
         for kind in &touched {
             if self.plan.whole.contains(kind) {
-                self.write_whole(builder, *kind)?;
+                whole.insert(*kind, self.write_whole(builder, *kind)?);
                 kinds.push((*kind, Mode::Snapshot));
                 continue;
             }
@@ -116,7 +134,7 @@ impl Building<'_> {
                 kinds.push((kind, Mode::Difference));
             }
         }
-        Ok(kinds)
+        Ok((kinds, whole))
     }
 
     fn write_change(&self, builder: &mut PackageBuilder, kind: Kind, change: &Change) -> Result<(), PackageError> {
@@ -129,12 +147,18 @@ impl Building<'_> {
         self.add(builder, kind, &Record::Upsert { key, row: &body })
     }
 
-    fn write_whole(&self, builder: &mut PackageBuilder, kind: KindId) -> Result<(), PackageError> {
-        // Of a kind that this program does not know any more tills hear nothing.
-        let Some(of_kind) = Kind::by_id(kind.0) else { return Ok(()) };
-        overlay::scan(self.snapshot, &self.plan.to_path, kind, true, |entry| {
-            self.add(builder, of_kind, &Record::Upsert { key: &entry.key, row: &entry.body })
-        })
+    fn write_whole(&self, builder: &mut PackageBuilder, kind: KindId) -> Result<KindDigest, PackageError> {
+        let mut written = KindDigest::default();
+        // Of a kind that this program does not know any more tills hear nothing; it is counted.
+        let of_kind = Kind::by_id(kind.0);
+        overlay::scan(self.snapshot, &self.plan.to_path, kind, of_kind.is_some(), |entry| {
+            written.add(entry.hash);
+            match of_kind {
+                Some(of_kind) => self.add(builder, of_kind, &Record::Upsert { key: &entry.key, row: &entry.body }),
+                None => Ok(()),
+            }
+        })?;
+        Ok(written)
     }
 
     fn add(&self, builder: &mut PackageBuilder, kind: Kind, record: &Record<'_>) -> Result<(), PackageError> {

@@ -13,7 +13,8 @@ mod tests;
 
 pub use plan::Repair;
 
-use crate::dictionary::{DictionaryError, DictionaryService, View};
+use crate::dictionary::difference::{carry_forward, difference};
+use crate::dictionary::{DictionaryError, DictionaryService, Digests, View, overlay};
 use crate::network::{LayerNo, Network};
 use crate::store::StoreError;
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore};
@@ -22,13 +23,13 @@ use flight::Flights;
 use fs_err as fs;
 use jiff::{SignedDuration, Timestamp};
 use plan::Plan;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tillway_exchangers::package::{BuildError, PackageBuilder};
-use tillway_proto::{NodeId, PackageName, Revision, TillId};
+use tillway_exchangers::package::{BuildError, PackageBuilder, verify_file};
+use tillway_proto::{Digest, NodeId, PackageName, Revision, TillId};
 
 /// How often a plan is made anew because loads were faster than it: each time at least one load has ended.
 const MAX_PLANS: u32 = 8;
@@ -116,6 +117,15 @@ pub struct PackageFacts {
     pub full: bool,
 }
 
+/// What a till that stands at its target must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TargetState {
+    /// The target.
+    pub revision: Revision,
+    /// One digest over all kinds.
+    pub digest: Digest,
+}
+
 /// What may stay in the folder of packages beside what deliveries need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PackageLimits {
@@ -162,8 +172,13 @@ impl PackageService {
         if let Err(error) = PackageBuilder::remove_leftovers(&folder) {
             tracing::warn!(error = &error as &dyn std::error::Error, "left unfinished packages where they are");
         }
+        let dictionary = DictionaryService::new(dictionary);
+        // What is remembered of later revisions is of a dictionary that was restored from a backup since: the next load
+        // takes their numbers again.
+        let head = dictionary.head().map_err(|source| PackageError::Dictionary { source })?;
+        forget_after(memo.as_ref(), head)?;
         let flights = Arc::new(Flights::new(std::thread::available_parallelism().map_or(1, usize::from)));
-        Ok(Self { dictionary: DictionaryService::new(dictionary), memo, folder: folder.into(), flights })
+        Ok(Self { dictionary, memo, folder: folder.into(), flights })
     }
 
     /// The package that takes a till from `cursor` to its target; none where it is there and nothing is to be repaired.
@@ -205,6 +220,78 @@ impl PackageService {
         Err(PackageError::Restless { till: till.clone() })
     }
 
+    /// What the tills that stand at their target must have: a target and one digest ([`state_digest`]) for each till
+    /// whose state is known. Builds nothing. One look-up for all tills that see the same layers; of those that are not
+    /// remembered (nobody was led there by a package: a server restored from a backup, whose tills have all its revisions
+    /// already) a few are counted at each call, so that some calls later all are known.
+    ///
+    /// [`state_digest`]: tillway_exchangers::package::state_digest
+    pub fn target_states(&self) -> Result<HashMap<TillId, TargetState>, PackageError> {
+        let (snapshot, view) = self.moment()?;
+        let mut known: HashMap<(Vec<LayerNo>, Revision), Option<TargetState>> = HashMap::new();
+        let mut states = HashMap::new();
+        let mut counted = 0;
+        for (till, node) in view.network.tills() {
+            let revision = view.target(node.no);
+            if revision == Revision::ZERO {
+                continue;
+            }
+            let key = (view.effective_path(node.no, view.head), revision);
+            if !known.contains_key(&key) {
+                let mut digests = self.memo.digests(&plan::path_key(&key.0), revision)?;
+                if digests.is_none() && counted < COUNTED_AT_ONCE {
+                    counted += 1;
+                    digests = Some(self.count(snapshot.as_ref(), &view, &key.0, revision)?);
+                }
+                known.insert(key.clone(), digests.map(|digests| TargetState { revision, digest: digests.state() }));
+            }
+            let state = known.get(&key).copied().flatten();
+            states.extend(state.map(|state| (till.clone(), state)));
+        }
+        Ok(states)
+    }
+
+    /// Counts the present state of a path, from the newest one that is remembered where that is possible, and remembers it.
+    fn count(
+        &self,
+        snapshot: &dyn DictionarySnapshot,
+        view: &View,
+        path: &[LayerNo],
+        revision: Revision,
+    ) -> Result<Digests, PackageError> {
+        let key = plan::path_key(path);
+        let before = self.memo.newest_digests(&key, revision)?;
+        let before = before.filter(|(since, _)| *since >= view.log_start && !view.is_lost(*since));
+        let changed = match before {
+            Some((since, digests)) => difference(snapshot, path, since, path)?.map(|changes| (digests, changes)),
+            None => None,
+        };
+        let digests = match changed {
+            Some((mut digests, changes)) => {
+                carry_forward(&mut digests, &changes);
+                digests
+            }
+            None => overlay::digests(snapshot, path)?,
+        };
+        self.memo.keep_digests(&key, revision, &digests)?;
+        Ok(digests)
+    }
+
+    /// Looks whether the file of a package is what its name says. One that is not is forgotten and removed, so that
+    /// [`Self::package_for`] builds it anew. Reads the whole file.
+    pub fn recheck(&self, name: &PackageName) -> Result<bool, PackageError> {
+        let path = self.path_of(name);
+        let Err(error) = verify_file(&path, name) else { return Ok(true) };
+        tracing::warn!(
+            package = name.short(),
+            error = &error as &dyn std::error::Error,
+            "the file of a package is not what it was: it is built anew when it is asked for"
+        );
+        self.memo.forget_package(name)?;
+        remove(&path, &mut Cleaned::default())?;
+        Ok(false)
+    }
+
     /// The file of a package, whether it is there or not.
     pub fn path_of(&self, name: &PackageName) -> PathBuf {
         self.folder.join(name.file_name())
@@ -226,6 +313,7 @@ impl PackageService {
         in_use: &HashSet<PackageName>,
         limits: &PackageLimits,
     ) -> Result<Cleaned, PackageError> {
+        self.memo.forget_digests(now.checked_sub(DIGESTS_UNUSED_FOR).unwrap_or(Timestamp::MIN))?;
         let packages = self.memo.packages()?;
         let mut total: u64 = packages.iter().map(|record| record.bytes).sum();
         let mut cleaned = Cleaned::default();
@@ -271,6 +359,7 @@ impl PackageService {
         }
         // This database never gave out that cursor: it was restored from a backup.
         drop(snapshot);
+        forget_after(self.memo.as_ref(), view.head)?;
         let revision = self.dictionary.store().skip_past(cursor.max(view.head))?;
         tracing::warn!(%till, %cursor, head = %view.head, %revision,
             "a till has a newer state than this server, which must have been restored from a backup: went on after it");
@@ -289,8 +378,23 @@ impl PackageService {
 /// by which the time of use may be late.
 const GRACE: SignedDuration = SignedDuration::from_mins(30);
 
+/// States that one look at all tills counts: at most a second, since the rows of each may have to be read.
+const COUNTED_AT_ONCE: u32 = 4;
+
+/// Digests of states that nobody asked for in this time are forgotten. Longer than a day by far, by which the time of use
+/// may be late.
+const DIGESTS_UNUSED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// A file that nothing is known of is removed when it is that old.
 const UNKNOWN_FILE_AGE: Duration = Duration::from_hours(1);
+
+fn forget_after(memo: &dyn PackageStore, head: Revision) -> Result<(), PackageError> {
+    let forgotten = memo.forget_after(head)?;
+    if forgotten > 0 {
+        tracing::warn!(packages = forgotten, %head, "forgot packages of later revisions than the dictionary has");
+    }
+    Ok(())
+}
 
 fn plan_at(
     snapshot: &dyn DictionarySnapshot,

@@ -1,7 +1,7 @@
 //! One record to one command.
 
 use super::expand::{Fields, Rows};
-use super::identify::identify;
+use super::identify::{Identity, identify};
 use super::json::{Cursor, Fault, Json, RawText};
 use super::value::{Cell, ValueError, convert_next};
 use super::{Cause, Command, Position, Reject};
@@ -58,8 +58,8 @@ fn cut_off(position: Position, record: &[u8]) -> Reject {
 
 /// The reject with what can be said about whose record it is.
 fn identified(reject: Reject, record: &[u8]) -> Reject {
-    let (verb, kind, key) = identify(record);
-    Reject { verb, kind, key, ..reject }
+    let Identity { verb, kind, key, spares } = identify(record);
+    Reject { verb, kind, key, spares, ..reject }
 }
 
 type Member<'a> = (Cow<'a, str>, &'a str);
@@ -137,34 +137,50 @@ fn payload_among<'a>(kind: Kind, others: &mut Vec<Member<'a>>) -> Result<Fields<
     Fields::read(kind, &mut Cursor::new(raw))
 }
 
-/// The key fields of a deletion, beside the command or in the payload object.
+/// The key fields of a deletion, beside the command or in the payload object. Those that are not there may be any; one
+/// that may be absent in the key and is there as nothing (`null`, an empty text) is the nothing that an addition makes
+/// of it.
 fn read_keys(kind: Kind, members: &[Member<'_>]) -> Result<KeyMatch, Problem> {
-    let fields = kind.fields();
-    let mut cells = vec![Cell::Null; fields.len()];
+    let mut cells = vec![Cell::Null; kind.fields().len()];
     for (name, raw) in members {
         if is_payload(kind, name) && raw.starts_with('{') {
-            let inner = Fields::read(kind, &mut Cursor::new(raw))?;
-            for (cell, found) in cells.iter_mut().zip(inner.cells).filter(|(_, found)| *found != Cell::Null) {
-                *cell = found;
+            let (mut cursor, mut first) = (Cursor::new(raw), true);
+            cursor.enter(b'{', "expected `{`")?;
+            while let Some(name) = cursor.member(&mut first)? {
+                let name = name.value()?;
+                read_key(kind, &name, cursor.raw_value()?, &mut cells)?;
             }
-        } else if let Some(column) = kind.field(name).filter(|column| kind.key_columns().contains(column)) {
-            let found = convert_next(&fields[column], &mut Cursor::new(raw))?;
-            if found != Cell::Null {
-                cells[column] = found;
-            }
+        } else {
+            read_key(kind, name, raw, &mut cells)?;
         }
     }
-    let given = kind.key_columns().iter().rposition(|column| cells[*column] != Cell::Null).map_or(0, |last| last + 1);
-    let given = given.max(1);
-    for column in &kind.key_columns()[..given] {
-        complete_key(kind, *column, &mut cells[*column])?;
+    let mut parts = Vec::with_capacity(kind.key_columns().len());
+    for (at, column) in kind.key_columns().iter().enumerate() {
+        let cell = &mut cells[*column];
+        if at == 0 || *cell != Cell::Null {
+            complete_key(kind, *column, cell)?;
+        }
+        parts.push((*cell != Cell::Null).then(|| key_part(cell)));
     }
-    let key = ObjectKey::from_values(kind.key_columns()[..given].iter().map(|column| cells[*column].as_value()));
-    Ok(if given == kind.key_columns().len() {
-        KeyMatch::Exact(key)
-    } else {
-        KeyMatch::Prefix(key.into_text() + &KEY_SEPARATOR.to_string())
-    })
+    Ok(KeyMatch::of_parts(parts))
+}
+
+fn read_key<'a>(kind: Kind, name: &str, raw: &'a str, cells: &mut [Cell<'a>]) -> Result<(), Problem> {
+    let Some(column) = kind.field(name).filter(|column| kind.key_columns().contains(column)) else { return Ok(()) };
+    let field = &kind.fields()[column];
+    match convert_next(field, &mut Cursor::new(raw))? {
+        Cell::Null if field.may_be_absent && cells[column] == Cell::Null => {
+            complete_key(kind, column, &mut cells[column])?;
+        }
+        Cell::Null => {}
+        found => cells[column] = found,
+    }
+    Ok(())
+}
+
+/// The text of one part of a key.
+pub(super) fn key_part(cell: &Cell<'_>) -> String {
+    ObjectKey::from_values([cell.as_value()]).into_text()
 }
 
 /// Checks the value of a key field, and fills it where it may be absent.
@@ -194,7 +210,7 @@ pub(super) fn key_for_people(kind: Kind, cells: &[Cell<'_>]) -> Option<String> {
     (known > 0).then(|| ObjectKey::from_values(values.into_iter().take(known)).to_string())
 }
 
-/// The key field's value if it can be read, else nothing.
-pub(super) fn key_cell(kind: Kind, column: usize, raw: &str) -> Cell<'_> {
-    convert_next(&kind.fields()[column], &mut Cursor::new(raw)).unwrap_or_default()
+/// The key field's value if it can be read.
+pub(super) fn key_cell(kind: Kind, column: usize, raw: &str) -> Option<Cell<'_>> {
+    convert_next(&kind.fields()[column], &mut Cursor::new(raw)).ok()
 }

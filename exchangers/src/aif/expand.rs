@@ -6,7 +6,7 @@ use super::json::{Cursor, Json};
 use super::value::{Cell, ValueError, convert, convert_next};
 use super::{Cause, Expansion, ObjectRow};
 use crate::kinds::{FieldTarget, Kind, ResolvedExpansion};
-use crate::row::{self, Encoder, ObjectKey, ValueRef};
+use crate::row::{self, Encoder, ObjectKey, RowRef, ValueRef};
 use std::borrow::Cow;
 use tillway_proto::RowHash;
 
@@ -177,6 +177,31 @@ impl Rows {
         }
         Ok(())
     }
+}
+
+/// The rows that an object's own row named by plain values which are no whole sets: an item's main barcode. Where the
+/// value changes, such a row is the old one.
+pub fn rows_of_scalars(kind: Kind, row: &RowRef<'_>) -> Vec<(Kind, ObjectKey)> {
+    let of = |expansion: &ResolvedExpansion| {
+        let theirs = expansion.kind;
+        let mut cells = vec![Cell::Null; theirs.fields().len()];
+        cells[expansion.scalar?] = Cell::from_value(row.values[kind.field(expansion.field)?]);
+        if cells[expansion.scalar?] == Cell::Null {
+            return None;
+        }
+        for (to, from) in &expansion.inherit {
+            cells[*to] = Cell::from_value(row.values[*from]);
+        }
+        if let Some(ordinal) = expansion.ordinal {
+            cells[ordinal] = Cell::Integer(0);
+        }
+        for column in theirs.key_columns() {
+            complete_key(theirs, *column, &mut cells[*column]).ok()?;
+        }
+        let values = theirs.key_columns().iter().map(|column| cells[*column].as_value());
+        Some((theirs, ObjectKey::from_values(values)))
+    };
+    kind.expansions().iter().filter(|expansion| !expansion.replaces).filter_map(of).collect()
 }
 
 /// Puts the place of an element before the reason.

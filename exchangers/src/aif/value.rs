@@ -29,7 +29,15 @@ impl From<Fault> for ValueError {
     }
 }
 
-impl Cell<'_> {
+impl<'a> Cell<'a> {
+    pub(super) fn from_value(value: ValueRef<'a>) -> Self {
+        match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Integer(number) => Self::Integer(number),
+            ValueRef::Text(text) => Self::Text(Cow::Borrowed(text)),
+        }
+    }
+
     pub(super) fn as_value(&self) -> ValueRef<'_> {
         match self {
             Self::Null => ValueRef::Null,

@@ -44,6 +44,10 @@ fn describe_kind(out: &mut String, spec: &KindSpec) {
     let _ = writeln!(out, "- cleared by: {}", clears.join(", "));
     let key: Vec<String> = spec.key.iter().map(|name| format!("`{name}`")).collect();
     let _ = writeln!(out, "- key: {}", key.join(", "));
+    if spec.overrides_by > 0 {
+        let by = key[..spec.overrides_by.min(key.len())].join(", ");
+        let _ = writeln!(out, "- a node of the network overrides all rows of a {by} together");
+    }
     let _ = writeln!(out, "- till table: `{}`", spec.table);
     for expansion in spec.expansions {
         describe_expansion(out, expansion);

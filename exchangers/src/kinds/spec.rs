@@ -23,6 +23,9 @@ pub struct KindSpec {
     pub ours: &'static [&'static str],
     /// Names of the key fields, in the order of the object key.
     pub key: &'static [&'static str],
+    /// How many of the key fields, from the first, name what a node of the network overrides as a whole: rows of upper
+    /// nodes with the same are hidden by any row of a deeper one. 0: each object by itself.
+    pub overrides_by: usize,
     /// The declared fields, in the order of the row. New ones are only ever added at the end.
     pub fields: &'static [Field],
     /// Fields whose values become rows of another kind.
@@ -230,6 +233,7 @@ pub(super) const NOTHING: KindSpec = KindSpec {
     clear: &[],
     ours: &[],
     key: &[],
+    overrides_by: 0,
     fields: &[],
     expansions: &[],
     table: "",

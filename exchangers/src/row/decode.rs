@@ -29,7 +29,10 @@ pub enum RowError {
         at: usize,
     },
     /// More values than the kind has fields: written by a newer program.
-    #[error("row of kind `{kind}` has more values than this program knows: it comes from a newer version")]
+    #[error(
+        "row of kind `{kind}` has more values than this program knows: it comes from a newer version; upgrade the agents \
+         of the tills first, then the server"
+    )]
     TooManyValues {
         /// The kind.
         kind: Kind,

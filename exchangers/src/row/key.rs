@@ -20,8 +20,8 @@ pub struct ObjectKey(String);
 pub enum KeyMatch {
     /// The one with this key.
     Exact(ObjectKey),
-    /// All whose key starts with this text, which ends with [`KEY_SEPARATOR`].
-    Prefix(String),
+    /// All whose key has these parts, one a key field; `None` is any.
+    Parts(Vec<Option<String>>),
 }
 
 impl ObjectKey {
@@ -98,11 +98,41 @@ impl Borrow<str> for ObjectKey {
 }
 
 impl KeyMatch {
+    /// From what is known of the parts, one a key field.
+    pub fn of_parts(parts: Vec<Option<String>>) -> Self {
+        if parts.iter().all(Option::is_some) {
+            Self::Exact(ObjectKey::from_parts(parts.iter().flatten().map(String::as_str)))
+        } else {
+            Self::Parts(parts)
+        }
+    }
+
     /// Whether it means this key.
     pub fn matches(&self, key: &str) -> bool {
         match self {
             Self::Exact(exact) => exact.as_str() == key,
-            Self::Prefix(prefix) => key.starts_with(prefix.as_str()),
+            Self::Parts(parts) => {
+                let mut found = key.split(KEY_SEPARATOR);
+                parts
+                    .iter()
+                    .all(|part| found.next().is_some_and(|found| part.as_ref().is_none_or(|part| part == found)))
+                    && found.next().is_none()
+            }
+        }
+    }
+
+    /// The text with which every key begins that it means: a range to look through.
+    pub fn prefix(&self) -> String {
+        match self {
+            Self::Exact(exact) => exact.as_str().to_owned(),
+            Self::Parts(parts) => {
+                let mut prefix = String::new();
+                for part in parts.iter().map_while(Option::as_ref) {
+                    prefix.push_str(part);
+                    prefix.push(KEY_SEPARATOR);
+                }
+                prefix
+            }
         }
     }
 }

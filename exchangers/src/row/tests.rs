@@ -67,7 +67,8 @@ fn only_the_one_encoding_of_a_row_is_read() {
     assert_eq!(RowRef::decode(unit, newer), Err(RowError::TooManyValues { kind: unit }));
     assert_eq!(
         RowError::TooManyValues { kind: unit }.to_string(),
-        "row of kind `unit` has more values than this program knows: it comes from a newer version"
+        "row of kind `unit` has more values than this program knows: it comes from a newer version; upgrade the agents of \
+         the tills first, then the server"
     );
 }
 
@@ -81,8 +82,13 @@ fn a_key_is_its_fields_in_the_order_of_the_table() {
     assert_eq!(key.to_string(), "46/2/");
     assert_eq!(key.parts().collect::<Vec<_>>(), ["46", "2", ""]);
     assert_eq!(key, ObjectKey::from_parts(["46", "2", ""]));
-    assert!(KeyMatch::Prefix("46\u{1f}".to_owned()).matches(key.as_str()));
-    assert!(!KeyMatch::Prefix("4\u{1f}".to_owned()).matches(key.as_str()));
+    let parts = |parts: &[Option<&str>]| KeyMatch::of_parts(parts.iter().map(|part| part.map(str::to_owned)).collect());
+    assert!(parts(&[Some("46"), None, None]).matches(key.as_str()));
+    assert!(!parts(&[Some("4"), None, None]).matches(key.as_str()));
+    assert!(!parts(&[None, Some("46"), None]).matches(key.as_str()));
+    assert!(!parts(&[Some("46"), None]).matches(key.as_str()), "another number of parts is another key");
+    assert_eq!(parts(&[Some("46"), None]).prefix(), "46\u{1f}");
+    assert_eq!(parts(&[None, Some("46")]).prefix(), "");
     assert!(KeyMatch::Exact(key.clone()).matches(key.as_str()));
 }
 

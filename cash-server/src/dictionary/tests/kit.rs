@@ -1,7 +1,7 @@
 //! A small chain to load dictionaries into: chain → groups north and south → shops 1 (north) and 2 (south) → tills.
 
 use crate::dictionary::DictionaryService;
-use crate::dictionary::entry::{Entry, KindId, LoadOutcome, Upsert, carry_out};
+use crate::dictionary::entry::{Entry, KindId, LoadOutcome, Upsert, carry_out, spare};
 use crate::network::{LayerNo, NetworkService};
 use crate::store::dictionary::{DictionaryStore, LoadTxn};
 use crate::store::sqlite::DictionaryDb;
@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tillway_exchangers::aif::RecordReader;
 use tillway_exchangers::kinds::Kind;
-use tillway_exchangers::row;
+use tillway_exchangers::row::{self, KeyMatch};
 use tillway_proto::{LoadId, NodeCode, NodeId, NodeLevel, RowHash, TillId};
 
 pub(crate) const ITEM: KindId = KindId(1);
 pub(crate) const BARCODE: KindId = KindId(2);
+pub(crate) const PRICE: KindId = KindId(3);
 
 pub(crate) struct Chain {
     pub(crate) folder: tempfile::TempDir,
@@ -24,6 +25,11 @@ pub(crate) struct Chain {
     pub(crate) root: NodeId,
     loads: AtomicI64,
 }
+
+/// A copy of the dictionary.
+pub(crate) struct Backup(Vec<(&'static str, Vec<u8>)>);
+
+const DATABASE_FILES: [&str; 2] = ["dictionary.db", "dictionary.db-wal"];
 
 pub(crate) fn code(text: &str) -> NodeCode {
     text.parse().unwrap()
@@ -79,9 +85,39 @@ impl Chain {
     pub(crate) fn load(&self, node: &str, aif: &str) -> LoadOutcome {
         let mut load = self.begin(node);
         for record in RecordReader::new(aif.as_bytes()) {
-            carry_out(load.as_mut(), record.unwrap().command.unwrap()).unwrap();
+            match record.unwrap().command {
+                Ok(command) => carry_out(load.as_mut(), command).unwrap(),
+                Err(reject) => drop(spare(load.as_mut(), &reject.spares).unwrap()),
+            }
         }
         load.commit().unwrap()
+    }
+
+    /// Copies the dictionary, as a backup does while nobody writes.
+    pub(crate) fn backup(&self) -> Backup {
+        let of = |name: &str| fs_err::read(self.folder.path().join(name)).unwrap_or_default();
+        Backup(DATABASE_FILES.map(|name| (name, of(name))).into())
+    }
+
+    /// Puts a backup in the place of the dictionary.
+    pub(crate) fn restore(&mut self, backup: &Backup) {
+        let path = |name: &str| self.folder.path().join(name);
+        // Whoever still has the old files open has files without a name.
+        for name in DATABASE_FILES.into_iter().chain(["dictionary.db-shm"]) {
+            let _ = fs_err::remove_file(path(name));
+        }
+        for (name, bytes) in &backup.0 {
+            fs_err::write(path(name), bytes).unwrap();
+        }
+        self.db = Arc::new(DictionaryDb::open(&path("dictionary.db")).unwrap());
+        self.network = NetworkService::new(self.db.clone());
+        self.dictionary = DictionaryService::new(self.db.clone());
+    }
+
+    /// The keys of a kind in the head of a node's layer.
+    pub(crate) fn keys(&self, node: &str, kind: KindId) -> Vec<String> {
+        let head = self.head(self.no(node)).into_keys();
+        head.filter(|(of, _)| *of == kind).map(|(_, key)| key.replace('\u{1f}', "/")).collect()
     }
 
     /// The head of a layer.
@@ -110,6 +146,16 @@ pub(crate) fn entry(kind: KindId, key: &str, value: u8) -> Entry {
     let body = [key.as_bytes(), &[0, value]].concat();
     let hash = row::hash(Kind::by_id(kind.0).unwrap(), &body);
     Entry { kind, key: key.to_owned(), hash, body }
+}
+
+/// The object with this key.
+pub(crate) fn exact(key: &str) -> KeyMatch {
+    KeyMatch::Exact(row::ObjectKey::from_text(key))
+}
+
+/// Objects by parts of their keys; `*` is any.
+pub(crate) fn parts(parts: &[&str]) -> KeyMatch {
+    KeyMatch::of_parts(parts.iter().map(|part| (*part != "*").then(|| (*part).to_owned())).collect())
 }
 
 pub(crate) fn upsert(main: Entry, owned: Option<Vec<Entry>>) -> Upsert {

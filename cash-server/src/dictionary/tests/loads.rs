@@ -1,6 +1,6 @@
 //! What a load changes, and what it leaves alone.
 
-use super::kit::{BARCODE, CLEAR, Chain, ITEM, entry, item, upsert};
+use super::kit::{BARCODE, CLEAR, Chain, ITEM, PRICE, entry, exact, item, parts, upsert};
 use crate::dictionary::entry::{KindId, LoadCounts, Upsert};
 use tillway_exchangers::kinds::Kind;
 use tillway_proto::Revision;
@@ -79,8 +79,8 @@ fn an_item_sent_again_without_its_barcodes_keeps_them_and_with_fewer_loses_the_r
     assert_eq!(alone.commit().unwrap().revision, None);
     assert_eq!(load(Some(vec![p])), ["p", "q"]);
     let mut delete = chain.begin("All");
-    assert!(delete.delete(ITEM, "a").unwrap());
-    assert!(!delete.delete(ITEM, "a").unwrap());
+    assert_eq!(delete.delete(ITEM, &exact("a")).unwrap(), 1);
+    assert_eq!(delete.delete(ITEM, &exact("a")).unwrap(), 0);
     delete.commit().unwrap();
     assert_eq!(chain.head(layer).keys().map(|(_, key)| key.as_str()).collect::<Vec<_>>(), ["q"]);
 }
@@ -101,14 +101,38 @@ fn a_row_touched_on_its_own_is_put_right_by_the_item_again() {
 }
 
 #[test]
-fn objects_go_by_prefix() {
+fn objects_go_by_the_parts_of_their_keys_that_are_named() {
     let chain = Chain::new();
     let mut load = chain.begin("All");
     for key in ["4\u{1f}a", "4\u{1f}b", "40\u{1f}a", "4"] {
         load.upsert(&upsert(entry(BARCODE, key, 1), None)).unwrap();
     }
-    assert_eq!(load.delete_prefix(BARCODE, "4\u{1f}").unwrap(), 2);
+    assert_eq!(load.delete(BARCODE, &parts(&["4", "*"])).unwrap(), 2);
     assert_eq!(load.commit().unwrap().counts.added, 2);
+}
+
+#[test]
+fn the_prices_of_a_document_go_whatever_their_type_and_those_without_one_by_an_empty_text() {
+    let chain = Chain::new();
+    let price =
+        |fields: &str| format!(r#"{{"command":"addPrice","price":{{"barcode":"46","price":1{fields}}}}}"#) + "\n---\n";
+    let delete = |fields: &str| {
+        let record = format!(r#"{{"command":"deletePrice","price":{{"barcode":"46"{fields}}}}}"#) + "\n---\n";
+        let counts = chain.load("All", &record).counts;
+        (counts.deleted, counts.unchanged)
+    };
+    let [first, other_type, other_document, none] = [
+        r#","doctype":1,"documentid":"D1""#,
+        r#","doctype":2,"documentid":"D1""#,
+        r#","doctype":1,"documentid":"D2""#,
+        r#","doctype":1"#,
+    ];
+    chain.load("All", &[first, other_type, other_document, none].map(price).concat());
+    assert_eq!(delete(r#","doctype":1,"documentid":"D7""#), (0, 1), "what is not there is counted, not passed over");
+    assert_eq!(delete(r#","doctype":1,"documentid":"""#), (1, 0));
+    assert_eq!(chain.keys("All", PRICE), ["46/1/D1", "46/1/D2", "46/2/D1"]);
+    assert_eq!(delete(r#","documentid":"D1""#), (2, 0));
+    assert_eq!(chain.keys("All", PRICE), ["46/1/D2"]);
 }
 
 #[test]

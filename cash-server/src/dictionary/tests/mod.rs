@@ -3,4 +3,6 @@
 pub(crate) mod kit;
 mod loads;
 pub(crate) mod model;
+mod overrides;
 mod retention;
+mod spares;

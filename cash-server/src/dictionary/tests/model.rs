@@ -1,6 +1,6 @@
 //! Random trees, loads and moves, against a model that keeps every state whole.
 
-use super::kit::{BARCODE, Chain, ITEM, entry, upsert};
+use super::kit::{BARCODE, Backup, Chain, ITEM, PRICE, entry, exact, parts, upsert};
 use crate::dictionary::difference::{carry_forward, difference};
 use crate::dictionary::entry::{Entry, KindId, ObjectKey};
 use crate::dictionary::{Digests, overlay};
@@ -20,10 +20,57 @@ pub(crate) enum Step {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Order {
-    Clear { barcodes_only: bool },
-    Delete { barcode: bool, key: u8 },
-    Item { key: u8, value: u8, barcodes: Vec<(u8, u8)>, whole: bool },
-    Barcode { key: u8, value: u8 },
+    Clear(Cleared),
+    Delete {
+        barcode: bool,
+        key: u8,
+    },
+    DeletePrices {
+        barcode: u8,
+        document: Option<u8>,
+    },
+    Item {
+        key: u8,
+        value: u8,
+        barcodes: Vec<(u8, u8)>,
+        whole: bool,
+    },
+    Barcode {
+        key: u8,
+        value: u8,
+    },
+    Price {
+        barcode: u8,
+        document: u8,
+        value: u8,
+    },
+    /// A record that cannot be read.
+    Broken(Broken),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cleared {
+    Goods,
+    Barcodes,
+    Prices,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Broken {
+    Item(u8),
+    PricesOf(u8),
+    SomeItem,
+    Anything,
+}
+
+impl Cleared {
+    fn kinds(self) -> &'static [KindId] {
+        match self {
+            Self::Goods => &[ITEM, BARCODE, PRICE],
+            Self::Barcodes => &[BARCODE],
+            Self::Prices => &[PRICE],
+        }
+    }
 }
 
 pub(crate) const NODES: [&str; 9] =
@@ -32,11 +79,21 @@ const TILLS: [usize; 3] = [6, 7, 8];
 
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let order = prop_oneof![
-        1 => any::<bool>().prop_map(|barcodes_only| Order::Clear { barcodes_only }),
+        1 => prop_oneof![Just(Cleared::Goods), Just(Cleared::Barcodes), Just(Cleared::Prices)].prop_map(Order::Clear),
+        1 => prop_oneof![
+            (0..4_u8).prop_map(Broken::Item),
+            (0..3_u8).prop_map(Broken::PricesOf),
+            Just(Broken::SomeItem),
+            Just(Broken::Anything),
+        ].prop_map(Order::Broken),
         2 => (any::<bool>(), 0..5_u8).prop_map(|(barcode, key)| Order::Delete { barcode, key }),
         5 => (0..4_u8, 0..3_u8, prop::collection::vec((0..5_u8, 0..3_u8), 0..3), any::<bool>())
             .prop_map(|(key, value, barcodes, whole)| Order::Item { key, value, barcodes, whole }),
         3 => (0..5_u8, 0..3_u8).prop_map(|(key, value)| Order::Barcode { key, value }),
+        5 => (0..3_u8, 0..3_u8, 0..3_u8)
+            .prop_map(|(barcode, document, value)| Order::Price { barcode, document, value }),
+        2 => (0..3_u8, prop::option::of(0..3_u8))
+            .prop_map(|(barcode, document)| Order::DeletePrices { barcode, document }),
     ];
     let step = prop_oneof![
         4 => (0..NODES.len(), prop::collection::vec(order, 0..6)).prop_map(|(node, commands)| Step::Load { node, commands }),
@@ -45,45 +102,107 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..14)
 }
 
-/// A layer as a person would keep it: value and owner of each object.
+/// An object as a person would keep it.
+#[derive(Debug, Clone, PartialEq)]
+struct Kept {
+    hash: RowHash,
+    owner: Option<String>,
+    /// A clearing took it, and nothing named it since.
+    cleared: bool,
+}
+
+/// A layer as a person would keep it.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Layer(BTreeMap<(KindId, String), (RowHash, Option<String>)>);
+struct Layer(BTreeMap<(KindId, String), Kept>);
 
 impl Layer {
     fn put(&mut self, entry: &Entry, owner: Option<&str>) {
-        self.0.insert((entry.kind, entry.key.clone()), (entry.hash, owner.map(str::to_owned)));
+        let kept = Kept { hash: entry.hash, owner: owner.map(str::to_owned), cleared: false };
+        self.0.insert((entry.kind, entry.key.clone()), kept);
+    }
+
+    fn delete_item(&mut self, item: &str) {
+        self.0.remove(&(ITEM, item.to_owned()));
+        self.0.retain(|_, kept| kept.owner.as_deref() != Some(item));
     }
 
     fn carry_out(&mut self, order: &Order) {
         match order {
-            Order::Clear { barcodes_only } => self.0.retain(|(kind, _), _| *barcodes_only && *kind == ITEM),
+            Order::Clear(cleared) => {
+                let of_kind = |kind: KindId| cleared.kinds().contains(&kind);
+                self.0.iter_mut().filter(|((kind, _), _)| of_kind(*kind)).for_each(|(_, kept)| kept.cleared = true);
+            }
             Order::Delete { barcode: true, key } => {
                 self.0.remove(&(BARCODE, name(*key)));
             }
-            Order::Delete { barcode: false, key } => {
-                self.0.remove(&(ITEM, name(*key)));
-                self.0.retain(|_, (_, owner)| *owner != Some(name(*key)));
-            }
+            Order::Delete { barcode: false, key } => self.delete_item(&name(*key)),
+            Order::DeletePrices { barcode, document } => self.0.retain(|(kind, key), _| {
+                let of_document = document.is_none_or(|document| *key == price_key(*barcode, document));
+                *kind != PRICE || barcode_of(key) != name(*barcode) || !of_document
+            }),
             Order::Item { key, value, barcodes, whole } => {
                 self.put(&entry(ITEM, &name(*key), *value), None);
-                self.0.retain(|(_, barcode), (_, owner)| {
-                    !whole || *owner != Some(name(*key)) || barcodes.iter().any(|(named, _)| name(*named) == *barcode)
+                self.0.retain(|(_, barcode), kept| {
+                    !whole
+                        || kept.owner.as_ref() != Some(&name(*key))
+                        || barcodes.iter().any(|(named, _)| name(*named) == *barcode)
                 });
                 for (barcode, value) in barcodes {
                     self.put(&entry(BARCODE, &name(*barcode), *value), Some(&name(*key)));
                 }
             }
             Order::Barcode { key, value } => self.put(&entry(BARCODE, &name(*key), *value), None),
+            Order::Price { barcode, document, value } => {
+                self.put(&entry(PRICE, &price_key(*barcode, *document), *value), None);
+            }
+            Order::Broken(broken) => {
+                for ((kind, key), kept) in &mut self.0 {
+                    let spared = match broken {
+                        Broken::Item(item) => {
+                            (*kind == ITEM && *key == name(*item)) || kept.owner.as_ref() == Some(&name(*item))
+                        }
+                        Broken::PricesOf(barcode) => *kind == PRICE && barcode_of(key) == name(*barcode),
+                        Broken::SomeItem => [ITEM, BARCODE].contains(kind),
+                        Broken::Anything => true,
+                    };
+                    kept.cleared &= !spared;
+                }
+            }
         }
     }
 
-    fn rows(&self) -> Overlay {
-        self.0.iter().map(|(key, (hash, _))| (key.clone(), *hash)).collect()
+    /// The load is at its end: what a clearing took and nothing named is gone, and with an item what it owns.
+    fn sweep(&mut self) {
+        let gone = self.0.iter().filter(|((kind, _), kept)| *kind == ITEM && kept.cleared);
+        for item in gone.map(|((_, item), _)| item.clone()).collect::<Vec<_>>() {
+            self.delete_item(&item);
+        }
+        self.0.retain(|_, kept| !kept.cleared);
     }
+
+    fn rows(&self) -> Overlay {
+        self.0.iter().map(|(key, kept)| (key.clone(), kept.hash)).collect()
+    }
+}
+
+fn price_key(barcode: u8, document: u8) -> String {
+    format!("{}\u{1f}1\u{1f}D{document}", name(barcode))
+}
+
+fn barcode_of(price: &str) -> &str {
+    price.split('\u{1f}').next().unwrap()
 }
 
 fn name(key: u8) -> String {
     char::from(b'a' + key).to_string()
+}
+
+/// A twin as it was.
+pub(crate) struct TwinBackup {
+    real: Backup,
+    layers: Vec<Layer>,
+    parents: HashMap<usize, usize>,
+    states: usize,
 }
 
 /// The real one beside its model, with every till's overlay at every revision.
@@ -117,10 +236,41 @@ impl Twin {
                 path.push(*parent);
             }
             path.iter().rev().fold(Overlay::new(), |mut overlay, node| {
-                overlay.extend(self.layers[*node].rows());
+                let rows = self.layers[*node].rows();
+                // Prices of one barcode stand for each other.
+                let priced: Vec<&str> =
+                    rows.keys().filter(|key| key.0 == PRICE).map(|key| barcode_of(&key.1)).collect();
+                overlay.retain(|(kind, key), _| *kind != PRICE || !priced.contains(&barcode_of(key)));
+                overlay.extend(rows);
                 overlay
             })
         })
+    }
+
+    /// A backup of the real one, and what the model knew then.
+    pub(crate) fn backup(&self) -> TwinBackup {
+        TwinBackup {
+            real: self.chain.backup(),
+            layers: self.layers.clone(),
+            parents: self.parents.clone(),
+            states: self.states.len(),
+        }
+    }
+
+    /// The server is restored: what came since is lost.
+    pub(crate) fn restore(&mut self, backup: &TwinBackup) {
+        self.chain.restore(&backup.real);
+        self.layers.clone_from(&backup.layers);
+        self.parents.clone_from(&backup.parents);
+        self.states.truncate(backup.states);
+    }
+
+    /// Takes in revisions that the server skipped.
+    pub(crate) fn catch_up(&mut self) {
+        let head = self.chain.dictionary.head().unwrap();
+        while self.states.len() as u64 <= head.0 {
+            self.states.push(self.overlays());
+        }
     }
 
     pub(crate) fn take(&mut self, step: &Step) {
@@ -144,15 +294,23 @@ impl Twin {
         for order in orders {
             self.layers[node].carry_out(order);
             match order {
-                Order::Clear { barcodes_only } => {
-                    load.clear(BARCODE).unwrap();
-                    if !barcodes_only {
-                        load.clear(ITEM).unwrap();
-                    }
-                }
+                Order::Clear(cleared) => cleared.kinds().iter().for_each(|kind| load.clear(*kind).unwrap()),
                 Order::Delete { barcode, key } => {
-                    load.delete(if *barcode { BARCODE } else { ITEM }, &name(*key)).unwrap();
+                    load.delete(if *barcode { BARCODE } else { ITEM }, &exact(&name(*key))).unwrap();
                 }
+                Order::DeletePrices { barcode, document } => {
+                    let document = document.map_or("*".to_owned(), |document| format!("D{document}"));
+                    load.delete(PRICE, &parts(&[&name(*barcode), "*", &document])).unwrap();
+                }
+                Order::Price { barcode, document, value } => {
+                    load.upsert(&upsert(entry(PRICE, &price_key(*barcode, *document), *value), None)).unwrap();
+                }
+                Order::Broken(Broken::Item(item)) => load.keep(ITEM, &exact(&name(*item))).unwrap(),
+                Order::Broken(Broken::PricesOf(barcode)) => {
+                    load.keep(PRICE, &parts(&[&name(*barcode), "*", "*"])).unwrap();
+                }
+                Order::Broken(Broken::SomeItem) => drop(load.take_back_clears(Some(&[ITEM, BARCODE]))),
+                Order::Broken(Broken::Anything) => drop(load.take_back_clears(None)),
                 Order::Item { key, value, barcodes, whole } => {
                     let owned = barcodes.iter().map(|(key, value)| entry(BARCODE, &name(*key), *value)).collect();
                     let mut item = upsert(entry(ITEM, &name(*key), *value), Some(owned));
@@ -165,6 +323,7 @@ impl Twin {
             }
         }
         let outcome = load.commit().unwrap();
+        self.layers[node].sweep();
         let after = self.layers[node].rows();
         assert_eq!(self.chain.head(no), after);
         let added = after.keys().filter(|key| !before.contains_key(*key)).count();

@@ -102,7 +102,7 @@ impl Kit {
     }
 
     /// As a producer does it: the file under another name, renamed, then the flag.
-    pub(super) fn deliver(&self, folder: &str, base: &str, text: &str) {
+    pub(super) fn deliver(&self, folder: &str, base: &str, text: &(impl AsRef<[u8]> + ?Sized)) {
         let folder = self.inbox(folder);
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("upload.tmp"), text).unwrap();

@@ -38,6 +38,49 @@ async fn rejected_records_are_named_beside_the_source_until_a_load_is_clean() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_full_file_in_another_encoding_takes_no_goods_away() {
+    let kit = Kit::new();
+    let running = kit.start();
+    let named = |name: &[u8]| {
+        let mut file = b"{\"command\":\"clearInventory\"}\n---\n".to_vec();
+        for code in 1..20 {
+            let invent = format!(
+                r#"{{"command":"addInventItem","invent":{{"inventcode":"{code}","barcode":"46{code}","name":""#
+            );
+            file.extend([invent.as_bytes(), name, b"\"}}\n---\n"].concat());
+        }
+        file
+    };
+    kit.deliver("All", "pos1", &named("Чай".as_bytes()));
+    kit.gone("All", "pos1").await;
+    let before = kit.objects(&kit.chain, "item");
+    kit.deliver("All", "pos1", &named(b"\xd7\xe0\xe9"));
+    kit.gone("All", "pos1").await;
+    let load = kit.newest();
+    assert_eq!((load.state, load.revision), (LoadState::ReadyWithErrors, None));
+    assert_eq!((load.counts.deleted, load.counts.rejected, load.reason), (0, 19, None));
+    assert_eq!(kit.objects(&kit.chain, "item"), before);
+    assert_eq!(kit.objects(&kit.chain, "barcode").len(), 19);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clearing_that_was_held_back_is_told() {
+    let kit = Kit::new();
+    let running = kit.start();
+    kit.deliver("All", "pos1", &file_of(&[unit(1, "piece"), unit(2, "kg")]));
+    kit.gone("All", "pos1").await;
+    let nameless = r#"{"command":"addUnit","unit":{"name":"litre"}}"#.to_owned();
+    kit.deliver("All", "pos1", &file_of(&[r#"{"command":"clearUnit"}"#.to_owned(), unit(1, "piece"), nameless]));
+    kit.gone("All", "pos1").await;
+    assert_eq!(kit.objects(&kit.chain, "unit").len(), 2);
+    let told = kit.error_text("All").unwrap();
+    let reason = kit.newest().reason.unwrap();
+    assert!(told.contains(&reason) && reason.contains("nothing was deleted") && reason.ends_with(": unit"), "{told}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_cut_off_is_refused_whole_and_put_aside() {
     let kit = Kit::new();
     let running = kit.start();

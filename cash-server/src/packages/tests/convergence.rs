@@ -2,12 +2,12 @@
 
 use super::{Till, files, service};
 use crate::dictionary::tests::kit::{CLEAR, Chain, item};
-use crate::dictionary::tests::model::{NODES, Step, Twin, steps};
+use crate::dictionary::tests::model::{NODES, Order, Step, Twin, steps};
 use crate::packages::{PackageError, PackageLimits, Repair};
 use crate::store::dictionary::DictionaryStore;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use tillway_proto::{NodeId, NodeLevel, Revision};
 
 fn catalogue(items: u32) -> String {
@@ -227,6 +227,8 @@ enum Event {
     Sync { till: usize },
     Break { till: usize, kind: bool },
     Prune,
+    Backup,
+    Restore,
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
@@ -234,6 +236,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         6 => (0..3_usize).prop_map(|till| Event::Sync { till }),
         1 => (0..3_usize, any::<bool>()).prop_map(|(till, kind)| Event::Break { till, kind }),
         1 => Just(Event::Prune),
+        1 => Just(Event::Backup),
+        1 => Just(Event::Restore),
     ];
     (steps(), prop::collection::vec((beside, 0..14_usize), 0..12)).prop_map(|(steps, beside)| {
         let mut events: Vec<Event> = steps.into_iter().map(Event::Step).collect();
@@ -250,20 +254,25 @@ proptest! {
     #[test]
     fn tills_converge_whatever_happens(events in events()) {
         let mut twin = Twin::new();
-        let service = service(&twin.chain);
+        let mut backup = twin.backup();
+        let mut service = service(&twin.chain);
         let ids: Vec<_> = NODES[6..].iter().map(|name| twin.chain.till(name)).collect();
         let mut tills = [Till::default(), Till::default(), Till::default()];
         for event in &events {
             match event {
                 Event::Step(step) => twin.take(step),
                 Event::Sync { till } => {
-                    tills[*till].sync(&service, &ids[*till], &Repair::None);
+                    tills[*till].follow(&service, &ids[*till]);
+                    twin.catch_up();
                 }
                 Event::Break { till, kind } => {
                     let broken = if *kind { "item" } else { "barcode" };
                     tills[*till].rows.retain(|(name, _), _| name != broken);
-                    let repair = Repair::Kinds(BTreeSet::from([broken.to_owned()]));
-                    tills[*till].sync(&service, &ids[*till], &repair);
+                }
+                Event::Backup => backup = twin.backup(),
+                Event::Restore => {
+                    twin.restore(&backup);
+                    service = super::service(&twin.chain);
                 }
                 Event::Prune => {
                     let oldest = tills.iter().map(|till| till.cursor).max().unwrap_or_default();
@@ -271,8 +280,11 @@ proptest! {
                 }
             }
         }
+        // A server that has nothing at all takes nothing away from anybody.
+        let last = Order::Item { key: 3, value: 2, barcodes: Vec::new(), whole: false };
+        twin.take(&Step::Load { node: 0, commands: vec![last] });
         for (n, till) in tills.iter_mut().enumerate() {
-            till.sync(&service, &ids[n], &Repair::None);
+            till.follow(&service, &ids[n]);
             prop_assert_eq!(till.sync(&service, &ids[n], &Repair::None), None);
             let rows: Vec<_> = till.rows.values().collect();
             let mut want: Vec<_> = twin.states.last().unwrap()[n].values().collect();

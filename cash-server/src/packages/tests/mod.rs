@@ -2,22 +2,26 @@
 
 mod convergence;
 mod sharing;
+mod trust;
 
 use super::{PackageFacts, PackageService, Repair};
 use crate::dictionary::tests::kit::Chain;
 use crate::store::sqlite::PackageDb;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use tillway_exchangers::kinds::Kind;
-use tillway_exchangers::package::{Mode, PackageReader, PackageSource as _, Record, verify_file};
+use tillway_exchangers::kinds::{self, Kind};
+use tillway_exchangers::package::{Mode, PackageReader, PackageSource as _, Record, state_digest, verify_file};
 use tillway_exchangers::row;
 use tillway_proto::{Digest, Revision, RowHash, TillId};
 
 fn service(chain: &Chain) -> PackageService {
-    let folder = chain.folder.path();
-    let memo = PackageDb::open(&folder.join("packages.db")).unwrap();
-    PackageService::new(chain.db.clone(), Arc::new(memo), folder.join("packages")).unwrap()
+    let memo = Arc::new(memo(chain));
+    PackageService::new(chain.db.clone(), memo, chain.folder.path().join("packages")).unwrap()
+}
+
+fn memo(chain: &Chain) -> PackageDb {
+    PackageDb::open(&chain.folder.path().join("packages.db")).unwrap()
 }
 
 fn files(service: &PackageService) -> usize {
@@ -25,7 +29,7 @@ fn files(service: &PackageService) -> usize {
 }
 
 /// A till in memory.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Till {
     cursor: Revision,
     rows: BTreeMap<(String, String), RowHash>,
@@ -41,7 +45,32 @@ impl Till {
         Some(facts)
     }
 
+    /// As exchange and agent do it where anything may be wrong: a digest that is not the target's asks for everything,
+    /// kinds that differ after a package are asked for whole, the package that left them so is not applied.
+    fn follow(&mut self, service: &PackageService, id: &TillId) {
+        let state = service.target_states().unwrap().get(id).copied();
+        let differs = state.is_some_and(|state| state.revision == self.cursor && state.digest != self.state());
+        let mut repair = if differs { Repair::All } else { Repair::None };
+        while let Some(facts) = service.package_for(id, self.cursor, &repair).unwrap() {
+            let mut tried = self.clone();
+            let wrong = tried.load(&service.path_of(&facts.name), &facts);
+            if wrong.is_empty() {
+                *self = tried;
+                return;
+            }
+            assert_eq!(repair, Repair::None, "{wrong:?} came whole, and differ");
+            repair = Repair::Kinds(wrong);
+        }
+    }
+
     fn apply(&mut self, path: &Path, facts: &PackageFacts) {
+        let wrong = self.load(path, facts);
+        assert!(wrong.is_empty(), "{wrong:?} differ after {facts:?}");
+    }
+
+    /// The kinds that are not as the package says.
+    fn load(&mut self, path: &Path, facts: &PackageFacts) -> BTreeSet<String> {
+        let mut wrong = BTreeSet::new();
         let header = verify_file(path, &facts.name).unwrap();
         assert_eq!((header.from, header.to, header.objects()), (facts.from, facts.to, facts.objects));
         assert_eq!(header.is_full(), facts.full);
@@ -64,16 +93,28 @@ impl Till {
                     }
                     Record::Delete { key } => {
                         let had = self.rows.remove(&(kind.name().to_owned(), key.to_owned()));
-                        assert!(had.is_some(), "deletes what was not there: {key}");
+                        // It deletes what was not there.
+                        wrong.extend(had.is_none().then(|| kind.name().to_owned()));
                     }
                 }
             }
         }
         self.cursor = facts.to;
-        for entry in &header.kinds {
-            assert_eq!((entry.rows, entry.digest), self.kind(&entry.kind), "{} after {facts:?}", entry.kind);
+        let told = |name: &str| header.kinds.iter().find(|entry| entry.kind == name);
+        for kind in kinds::all() {
+            let must = told(kind.name()).map_or((0, Digest::EMPTY), |entry| (entry.rows, entry.digest));
+            wrong.extend((must != self.kind(kind.name())).then(|| kind.name().to_owned()));
         }
-        assert_eq!(header.rows(), self.rows.len() as u64, "a kind is not told of");
+        wrong
+    }
+
+    /// The digest of all that it has, as its agent reports it.
+    fn state(&self) -> Digest {
+        let of = |kind: Kind| {
+            let (rows, digest) = self.kind(kind.name());
+            (kind, rows, digest)
+        };
+        state_digest(kinds::all().map(of))
     }
 
     fn kind(&self, name: &str) -> (u64, Digest) {

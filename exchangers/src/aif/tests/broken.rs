@@ -199,3 +199,67 @@ fn an_input_that_fails_ends_with_its_error() {
     assert_eq!(reader.next().unwrap().unwrap_err().to_string(), "disk on fire");
     assert!(reader.next().is_none());
 }
+
+#[test]
+fn a_broken_record_says_which_objects_it_may_have_been_meant_to_add() {
+    let objects = |name: &str, parts: &[Option<&str>]| {
+        let parts = parts.iter().map(|part| part.map(str::to_owned)).collect();
+        Spares::Objects(kind(name), Box::new(KeyMatch::of_parts(parts)))
+    };
+    let long = "x".repeat(201);
+    let windows = "\u{e000}";
+    for (record, expected) in [
+        // The name is too long; the name is not UTF-8; a quote is missing behind the key.
+        (
+            format!(r#"{{"command":"addInventItem","invent":{{"inventcode":7,"name":"{long}"}}}}"#),
+            objects("item", &[Some("7")]),
+        ),
+        (
+            format!(r#"{{"invent":{{"name":"{windows}","inventCode":"7"}},"command":"addinventitem"}}"#),
+            objects("item", &[Some("7")]),
+        ),
+        (
+            r#"{"command":"addBarcode","barcode":{"barcode":"46","code":"7","name":"Tea "black""}}"#.to_owned(),
+            objects("barcode", &[Some("46"), Some("7")]),
+        ),
+        // What stands behind the fault may have been the rest of the key; in a sound record what is not there is not.
+        (
+            r#"{"command":"addPrice","price":{"barcode":"46","price":"1"0,"doctype":1}}"#.to_owned(),
+            objects("price", &[Some("46"), None, None]),
+        ),
+        (
+            r#"{"command":"addPrice","price":{"barcode":"46","price":"dear"}}"#.to_owned(),
+            objects("price", &[Some("46"), Some("0"), Some("")]),
+        ),
+        (
+            r#"{"command":"addPrice","price":{"barcode":"46","doctype":"sale"}}"#.to_owned(),
+            objects("price", &[Some("46"), None, Some("")]),
+        ),
+        // The key is missing, beside the payload, not text.
+        (r#"{"command":"addInventItem","invent":{"name":"x"}}"#.to_owned(), Spares::Kind(kind("item"))),
+        (r#"{"command":"addInventItem","inventcode":"7"}"#.to_owned(), Spares::Kind(kind("item"))),
+        (
+            format!(r#"{{"command":"addInventItem","invent":{{"inventcode":"7{windows}"}}}}"#),
+            Spares::Kind(kind("item")),
+        ),
+        // Two in one, since a separator is missing.
+        (
+            r#"{"command":"addUnit","unit":{"unitCode":1}}{"command":"addUnit","unit":{"unitCode":2}}"#.to_owned(),
+            Spares::Anything,
+        ),
+        (r#"{"comand":"addUnit","unit":{"unitCode":1}}"#.to_owned(), Spares::Anything),
+        (format!(r#"{{"command":"addUn{windows}it"}}"#), Spares::Anything),
+        (r#"{"command":"addPony","pony":{"code":1}}"#.to_owned(), Spares::Nothing),
+        (r#"{"command":"deleteInventItem"}"#.to_owned(), Spares::Nothing),
+    ] {
+        // In the place of the private character: bytes of Windows-1251.
+        let mut bytes = Vec::new();
+        for (at, part) in record.split(windows).enumerate() {
+            bytes.extend_from_slice(if at > 0 { b"\xd7\xe0\xe9" } else { b"" });
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        bytes.extend_from_slice(b"\n---\n");
+        let records = read(&bytes);
+        assert_eq!(records[0].command.as_ref().unwrap_err().spares, expected, "{record}");
+    }
+}

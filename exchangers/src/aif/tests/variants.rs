@@ -186,19 +186,31 @@ fn clearing_and_deleting_verbs_name_what_they_mean() {
     assert_eq!(kinds, ["item", "barcode", "price", "additionalprice"].map(kind));
     let exact =
         |name: &str, parts: &[&str]| (kind(name), KeyMatch::Exact(ObjectKey::from_parts(parts.iter().copied())));
-    let prefix = |name: &str, text: &str| (kind(name), KeyMatch::Prefix(text.to_owned()));
+    let any = |name: &str, parts: &[&str]| {
+        let part = |part: &&str| (*part != "*").then(|| (*part).to_owned());
+        (kind(name), KeyMatch::Parts(parts.iter().map(part).collect()))
+    };
     for (record, expected) in [
         (r#"{"command":"deleteInventItem","inventcode":100}"#, exact("item", &["100"])),
         (r#"{"command":"deleteInventItem","invent":{"inventCode":"100"}}"#, exact("item", &["100"])),
-        (r#"{"command":"deleteBarcode","barcode":"46"}"#, prefix("barcode", "46\u{1f}")),
+        (r#"{"command":"deleteBarcode","barcode":"46"}"#, any("barcode", &["46", "*"])),
         (r#"{"command":"deleteBarcode","barcode":"46","code":7}"#, exact("barcode", &["46", "7"])),
-        (r#"{"command":"deleteBarcode","barcode":{"barcode":46}}"#, prefix("barcode", "46\u{1f}")),
+        (r#"{"command":"deleteBarcode","barcode":{"barcode":46}}"#, any("barcode", &["46", "*"])),
         (
             r#"{"command":"deletePrice","price":{"barcode":"46","documentid":"D1","doctype":1}}"#,
             exact("price", &["46", "1", "D1"]),
         ),
-        (r#"{"command":"deletePrice","price":{"barcode":"46","documentid":"D1"}}"#, exact("price", &["46", "0", "D1"])),
-        (r#"{"command":"deletePrice","price":{"barcode":"46","doctype":2}}"#, prefix("price", "46\u{1f}2\u{1f}")),
+        (r#"{"command":"deletePrice","price":{"barcode":"46","documentid":"D1"}}"#, any("price", &["46", "*", "D1"])),
+        (r#"{"command":"deletePrice","price":{"barcode":"46","doctype":2}}"#, any("price", &["46", "2", "*"])),
+        (r#"{"command":"deletePrice","price":{"barcode":"46"}}"#, any("price", &["46", "*", "*"])),
+        (
+            r#"{"command":"deletePrice","price":{"barcode":"46","doctype":2,"documentid":""}}"#,
+            exact("price", &["46", "2", ""]),
+        ),
+        (
+            r#"{"command":"deletePrice","price":{"barcode":"46","doctype":null,"documentid":"D1"}}"#,
+            exact("price", &["46", "0", "D1"]),
+        ),
         (
             r#"{"command":"deleteAdditionalPrice","additionalprice":{"barcode":"46","pricecode":"2"}}"#,
             exact("additionalprice", &["46", "2"]),

@@ -3,6 +3,7 @@
 use super::tally::{self, Tally};
 use super::{BUSY_TIMEOUT, OpenError};
 use crate::kinds::{self, Kind};
+use crate::package::state_digest;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, TransactionBehavior, params};
 use std::path::Path;
@@ -48,6 +49,11 @@ impl State {
             Self::of(&snapshot)
         };
         read().map_err(|source| OpenError::Database { path: path.to_path_buf(), source })
+    }
+
+    /// One digest over all that it holds: see [`state_digest`].
+    pub fn digest(&self) -> Digest {
+        state_digest(self.kinds.iter().map(|entry| (entry.kind, entry.rows, entry.digest)))
     }
 
     pub(super) fn of(connection: &Connection) -> rusqlite::Result<Self> {

@@ -1,56 +1,88 @@
 //! What the POS sees, also while a load runs.
 
 use super::*;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// Items on the shelf of the tests below: some chunks of a package.
+const ITEMS: u32 = 3000;
+
+/// A package in the middle of whose loading something happens, before each chunk but the first.
+struct Interrupted<F> {
+    inner: PackageReader,
+    chunks: u32,
+    between: F,
+}
+
+impl<F: FnMut()> PackageSource for Interrupted<F> {
+    fn name(&self) -> &PackageName {
+        self.inner.name()
+    }
+
+    fn header(&self) -> &Header {
+        self.inner.header()
+    }
+
+    fn next_chunk(&mut self) -> Result<Option<Chunk<'_>>, PackageError> {
+        if self.chunks > 0 {
+            (self.between)();
+        }
+        self.chunks += 1;
+        self.inner.next_chunk()
+    }
+}
 
 #[test]
-fn a_reader_sees_one_state_or_the_next_and_is_never_blocked() {
+fn a_reader_sees_the_old_state_all_through_a_load_and_then_the_new_one_and_is_never_blocked() {
     let mut till = Till::new();
-    till.load_full(1, &Overlay::with_items(0..3000, 1));
-    let packages: Vec<_> = (2..8)
-        .map(|to| {
-            let (before, after) = (Overlay::default(), Overlay::with_items(0..3000, i64::try_from(to).unwrap()));
-            till.package((0, &before), (to, &after), &all_kinds())
-        })
-        .collect();
+    till.load_full(1, &Overlay::with_items(0..ITEMS, 1));
     let shelf = till.shelf();
-    shelf_reads(&shelf);
-    let done = AtomicBool::new(false);
-    let seen = std::thread::scope(|scope| {
-        let reader = scope.spawn(|| {
-            let shelf = till_shelf(till.folder.path());
-            let mut seen = BTreeSet::new();
-            while !done.load(Ordering::Acquire) {
-                seen.insert(shelf_reads(&shelf));
-            }
-            seen.insert(shelf_reads(&shelf));
-            seen
-        });
-        for package in &packages {
-            let mut reader = PackageReader::open(&package.path, &package.name).unwrap();
-            assert!(matches!(till.loader.apply(&mut reader), Ok(Applied::Done(_))));
+    let (ask, asked) = mpsc::channel::<()>();
+    let (tell, told) = mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(move || asked.iter().try_for_each(|()| tell.send(prices_in_one_look(&shelf))));
+        // The loader stands in the middle of its transaction until the reader has read: a blocked one never would.
+        let look = || {
+            ask.send(()).unwrap();
+            told.recv_timeout(Duration::from_mins(1)).expect("the reader is blocked")
+        };
+        for to in 2..5_u64 {
+            let after = Overlay::with_items(0..ITEMS, i64::try_from(to).unwrap());
+            let package = till.package((0, &Overlay::default()), (to, &after), &all_kinds());
+            let mut during = Vec::new();
+            let inner = PackageReader::open(&package.path, &package.name).unwrap();
+            let mut source = Interrupted { inner, chunks: 0, between: || during.push(look()) };
+            assert!(matches!(till.loader.apply(&mut source), Ok(Applied::Done(_))));
+            assert!(during.len() > 3, "read {} times during the load", during.len());
+            let [old, new] = [to - 1, to].map(|price| vec![i64::try_from(price).unwrap(); ITEMS as usize]);
+            assert!(during.iter().all(|prices| *prices == old), "a load shows before its end");
+            assert!(look() == new);
         }
-        done.store(true, Ordering::Release);
-        reader.join().unwrap()
+        drop(ask);
     });
-    assert!(seen.contains(&7), "{seen:?}");
 }
 
-fn till_shelf(folder: &Path) -> Shelf {
-    Shelf::open(&folder.join("dictionaries.db")).unwrap()
-}
-
-/// The one revision that some look-ups, made in one state, agree on.
-fn shelf_reads(shelf: &Shelf) -> u64 {
+#[test]
+fn look_ups_made_at_once_are_of_one_state_though_a_load_ends_between_them() {
+    let mut till = Till::new();
+    till.load_full(1, &Overlay::with_items(0..3, 1));
+    let shelf = till.shelf();
+    let read = |shelf: &Shelf| (shelf.cursor().unwrap().0, price_of(shelf, 0), price_of(shelf, 2));
     shelf
         .at_once(|shelf| {
-            let revision = shelf.cursor()?.0;
-            for number in [0, 1500, 2999] {
-                assert_eq!(price_of(shelf, number), Some(Kopecks(i64::try_from(revision).unwrap())));
-            }
-            Ok(revision)
+            let first = price_of(shelf, 0);
+            till.load_full(2, &Overlay::with_items(0..3, 2));
+            assert_eq!(read(shelf), (1, first, Some(Kopecks(1))));
+            Ok(())
         })
-        .unwrap()
+        .unwrap();
+    assert_eq!(read(&shelf), (2, Some(Kopecks(2)), Some(Kopecks(2))));
+}
+
+/// The prices of all items by one query.
+fn prices_in_one_look(shelf: &Shelf) -> Vec<i64> {
+    let goods = shelf.by_name("Товар", NOON, ITEMS).unwrap();
+    goods.into_iter().map(|good| good.price.unwrap().0).collect()
 }
 
 #[test]

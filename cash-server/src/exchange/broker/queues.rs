@@ -1,0 +1,238 @@
+//! The queues of tills at the broker: made once a session, removed with their till.
+//!
+//! All declarations and removals go through one channel of their own, many at a time. The broker answers what it refuses (a queue that
+//! is there with other arguments, a missing permission) by closing that channel under all that is under way on it. Then it
+//! is opened again and the few that failed are asked one by one, so that one till's queue is named and stops nobody else.
+
+use super::{BrokerError, Lane, answered, bind_queue, declare_queue};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use lapin::options::QueueDeleteOptions;
+use lapin::{Channel, Connection, ErrorKind};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tillway_proto::TillId;
+use tokio::time::Instant;
+
+/// Declarations under way at the same time: they are answered in order on one channel.
+const IN_FLIGHT: usize = 32;
+
+/// A refused queue is asked for again after this: somebody deletes it by hand and soon sees the till go on, and a
+/// thousand of them cost a thousand channels a minute, not one each pass.
+const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(1);
+
+/// What the broker's answer means for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// It concerns this queue.
+    Queue,
+    /// The channel was closed under it; whose fault it was is not known.
+    Channel,
+    /// The link is broken.
+    Link,
+}
+
+/// Queues of one session.
+pub(super) struct Queues {
+    connection: Arc<Connection>,
+    channel: tokio::sync::Mutex<Channel>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    made: HashSet<TillId>,
+    removed: HashSet<TillId>,
+    refused: HashMap<TillId, Refused>,
+}
+
+struct Refused {
+    reason: String,
+    again_at: Instant,
+}
+
+impl Queues {
+    pub(super) fn new(connection: Arc<Connection>, channel: Channel) -> Self {
+        Self { connection, channel: channel.into(), known: Mutex::default() }
+    }
+
+    /// Makes the queues that this session has not made yet. Gives the tills, of those asked for, whose queues the broker
+    /// refuses, and why. An error: the link is broken.
+    pub(super) async fn declare(&self, tills: Vec<TillId>) -> Result<HashMap<TillId, String>, BrokerError> {
+        let missing = self.known().missing(&tills, Instant::now());
+        if !missing.is_empty() {
+            let mut channel = self.channel.lock().await;
+            for some in missing.chunks(IN_FLIGHT) {
+                self.declare_some(&mut channel, some).await?;
+            }
+        }
+        let known = self.known();
+        let refused = |till: TillId| known.refused.get(&till).map(|refused| (till, refused.reason.clone()));
+        Ok(tills.into_iter().filter_map(refused).collect())
+    }
+
+    async fn declare_some(&self, channel: &mut Channel, tills: &[TillId]) -> Result<(), BrokerError> {
+        self.reopen_closed(channel).await?;
+        let shared = &*channel;
+        let side_by_side: Vec<_> = stream::iter(tills.to_vec())
+            .map(|till| async move {
+                let declared = declare_till(shared, &till).await;
+                (till, declared)
+            })
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        for (till, declared) in side_by_side {
+            let again = match declared {
+                Ok(()) => Ok(()),
+                Err(error) if fault(&error) == Fault::Link => return Err(error),
+                Err(_) => {
+                    self.reopen_closed(channel).await?;
+                    declare_till(channel, &till).await
+                }
+            };
+            match again {
+                Ok(()) => self.known().made(&till),
+                Err(error) if fault(&error) == Fault::Queue => {
+                    tracing::warn!(%till, error = %super::told(&error), "a till's queue is refused; the till is left out");
+                    self.known().refused(&till, super::told(&error), Instant::now());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the queues of a till, once a session.
+    pub(super) async fn remove(&self, till: &TillId) -> Result<(), BrokerError> {
+        if self.known().removed.contains(till) {
+            return Ok(());
+        }
+        let mut channel = self.channel.lock().await;
+        self.reopen_closed(&mut channel).await?;
+        for lane in [Lane::Dictionary, Lane::Control] {
+            let queue = lane.queue(till);
+            let deletion = channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default());
+            answered("remove a queue", deletion).await.map_err(|error| named(error, queue))?;
+        }
+        self.known().gone(till);
+        Ok(())
+    }
+
+    /// Those of `tills` whose queues this session has not removed.
+    pub(super) fn not_removed(&self, tills: Vec<TillId>) -> Vec<TillId> {
+        let known = self.known();
+        tills.into_iter().filter(|till| !known.removed.contains(till)).collect()
+    }
+
+    /// The broker does not have the queue, whatever was known.
+    pub(super) fn lost(&self, till: &TillId) {
+        self.known().made.remove(till);
+    }
+
+    async fn reopen_closed(&self, channel: &mut Channel) -> Result<(), BrokerError> {
+        if !channel.status().connected() {
+            *channel = answered("open a channel", self.connection.create_channel()).await?;
+        }
+        Ok(())
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Those of `tills` that are to be asked for now.
+    fn missing(&self, tills: &[TillId], now: Instant) -> Vec<TillId> {
+        let waits = |till: &TillId| self.refused.get(till).is_some_and(|refused| refused.again_at > now);
+        tills.iter().filter(|till| !self.made.contains(*till) && !waits(till)).cloned().collect()
+    }
+
+    fn made(&mut self, till: &TillId) {
+        self.refused.remove(till);
+        self.removed.remove(till);
+        self.made.insert(till.clone());
+    }
+
+    fn refused(&mut self, till: &TillId, reason: String, now: Instant) {
+        self.refused.insert(till.clone(), Refused { reason, again_at: now + REFUSED_AGAIN_AFTER });
+    }
+
+    fn gone(&mut self, till: &TillId) {
+        self.made.remove(till);
+        self.refused.remove(till);
+        self.removed.insert(till.clone());
+    }
+}
+
+async fn declare_till(channel: &Channel, till: &TillId) -> Result<(), BrokerError> {
+    for lane in [Lane::Dictionary, Lane::Control] {
+        let queue = lane.queue(till);
+        let declared = async {
+            declare_queue(channel, &queue, lane.arguments()).await?;
+            bind_queue(channel, &queue).await
+        };
+        declared.await.map_err(|error| named(error, queue))?;
+    }
+    Ok(())
+}
+
+/// A refusal names its queue.
+fn named(error: BrokerError, queue: String) -> BrokerError {
+    match error {
+        BrokerError::Client { source, .. } if source.is_amqp_soft_error() => BrokerError::Refused { queue, source },
+        other => other,
+    }
+}
+
+fn fault(error: &BrokerError) -> Fault {
+    match error {
+        BrokerError::Refused { .. } => Fault::Queue,
+        BrokerError::Client { source, .. } if matches!(source.kind(), ErrorKind::InvalidChannelState(..)) => {
+            Fault::Channel
+        }
+        _ => Fault::Link,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_till_waits_alone_and_is_asked_for_again() {
+        let till = |number: u32| -> TillId { format!("_cash_{number}_00ab34ef").parse().unwrap() };
+        let tills = [till(1), till(2), till(3)];
+        let mut known = Known::default();
+        let now = Instant::now();
+        assert_eq!(known.missing(&tills, now), tills);
+        known.made(&tills[0]);
+        known.refused(&tills[1], "other arguments".to_owned(), now);
+        assert_eq!(known.missing(&tills, now), tills[2..]);
+        assert_eq!(known.missing(&tills, now + REFUSED_AGAIN_AFTER), tills[1..]);
+        known.made(&tills[1]);
+        assert!(known.refused.is_empty());
+        known.gone(&tills[0]);
+        assert_eq!(known.missing(&tills, now), [tills[0].clone(), tills[2].clone()], "made again with its node");
+    }
+
+    #[test]
+    fn only_a_refusal_concerns_one_queue_alone() {
+        assert_eq!(fault(&BrokerError::Silent), Fault::Link);
+        assert_eq!(fault(&BrokerError::Down), Fault::Link);
+        let refusal = lapin::protocol::AMQPError::new(
+            lapin::protocol::AMQPSoftError::PRECONDITIONFAILED.into(),
+            "inequivalent arg 'x-max-length'".into(),
+        );
+        let source = lapin::Error::from(ErrorKind::ProtocolError(refusal));
+        let error = named(BrokerError::Client { what: "declare a queue", source }, "tillway.dictionary.x".to_owned());
+        assert_eq!(fault(&error), Fault::Queue);
+        let text = super::super::told(&error);
+        assert!(
+            text.contains("tillway.dictionary.x") && text.contains("x-max-length") && text.contains("delete"),
+            "{text}"
+        );
+    }
+}
