@@ -241,7 +241,8 @@ fn attention(network: &Network, tills: &[TillView], loads: &[LoadRecord], findin
         }
         seen.push(&load.node);
         if matches!(load.status(), ExchangeStatus::Error | ExchangeStatus::ReadyWithError) {
-            let detail = load.reason.clone().unwrap_or_else(|| format!("{}: {}", short(&load.source), load.counts.rejected));
+            let detail =
+                load.reason.clone().unwrap_or_else(|| format!("{}: {}", short(&load.source), load.counts.rejected));
             list.push(Attention { sort: "load", place: place(network, &load.node), detail });
         }
     }
