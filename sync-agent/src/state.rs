@@ -13,7 +13,7 @@
 //! All of it can be lost without harm: the server states what it has when a stream of sales opens, and the till's
 //! cursor stands in `dictionaries.db`. A file that SQLite cannot read is therefore set aside and made anew. What must
 //! not change with it stands in files of their own: the [`instance`], and what was there at the
-//! [installation](crate::installation).
+//! `crate::installation`.
 
 mod sales;
 
