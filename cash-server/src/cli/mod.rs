@@ -7,6 +7,8 @@
 //!
 //! Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 the settings have faults; 4 the server does not answer.
 
+#![allow(rustdoc::invalid_html_tags, reason = "doc comments are the help that a person reads in a terminal")]
+
 mod check;
 mod client;
 mod daemon;
