@@ -12,7 +12,7 @@
 //! - [`decide`]: decisions as pure functions. [`state`]: what must be remembered, and all SQL of this crate.
 //! - `lock`, `hand_over`: one agent a till folder, and how the command line reaches it.
 //!
-//! [`run`] starts all of it and ends with its `shutdown`; each task recovers by itself.
+//! [`run()`] starts all of it and ends with its `shutdown`; each task recovers by itself.
 //!
 //! **Architecture invariant:** the agent writes no row of either till database itself: `tillway_exchangers` does, and of
 //! `documents.db` it only reads. Nothing behind [`settings`] knows a key of `cash.ini`.
