@@ -9,7 +9,7 @@ pub use api::{Api, ApiError};
 pub use server::{Server, ServerPorts};
 pub use till::{Till, TillOptions};
 
-use crate::binaries::BinaryError;
+use crate::binaries::{BinaryError, binary};
 use crate::broker::{Broker, BrokerError, VirtualHost};
 use crate::ports::NoFreePort;
 use crate::pos::PosError;
@@ -18,6 +18,7 @@ use crate::wait::TimedOut;
 use fs_err as fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use tempfile::TempDir;
 
 /// Why the bench does not stand, or something on it did not come out.
@@ -153,6 +154,21 @@ impl Drop for TestBench {
         let Some(folder) = self.folder.take().map(TempDir::keep) else { return };
         show_logs(&folder);
     }
+}
+
+/// Runs `<program> --settings <file> <arguments>` to its end and gives what it prints.
+fn run_program(program: &str, settings: &Path, arguments: &[&str]) -> Result<String, BenchError> {
+    let output = Command::new(binary(program).map_err(BenchError::Binary)?)
+        .arg("--settings")
+        .arg(settings)
+        .args(arguments)
+        .output()
+        .map_err(BenchError::File)?;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    if output.status.success() {
+        return Ok(said);
+    }
+    Err(BenchError::Command { command: format!("{program} {}", arguments.join(" ")), output: said })
 }
 
 #[allow(clippy::print_stderr)] // shown by the test harness beside the failure

@@ -172,17 +172,7 @@ impl Server {
 
     /// Runs `cash-server <arguments>` beside the server and gives what it prints.
     pub fn command(&self, arguments: &[&str]) -> Result<String, BenchError> {
-        let output = Command::new(binary(CASH_SERVER).map_err(BenchError::Binary)?)
-            .arg("--settings")
-            .arg(self.settings_file())
-            .args(arguments)
-            .output()
-            .map_err(BenchError::File)?;
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        if output.status.success() {
-            return Ok(said);
-        }
-        Err(BenchError::Command { command: format!("cash-server {}", arguments.join(" ")), output: said })
+        super::run_program(CASH_SERVER, &self.settings_file(), arguments)
     }
 
     /// Its REST.

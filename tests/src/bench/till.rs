@@ -146,17 +146,7 @@ impl Till {
 
     /// Runs `sync-agent <arguments>` on this till and gives what it prints.
     pub fn command(&self, arguments: &[&str]) -> Result<String, BenchError> {
-        let output = Command::new(binary(SYNC_AGENT).map_err(BenchError::Binary)?)
-            .arg("--settings")
-            .arg(self.settings_file())
-            .args(arguments)
-            .output()
-            .map_err(BenchError::File)?;
-        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-        if output.status.success() {
-            return Ok(said);
-        }
-        Err(BenchError::Command { command: format!("sync-agent {}", arguments.join(" ")), output: said })
+        super::run_program(SYNC_AGENT, &self.settings_file(), arguments)
     }
 
     /// The POS on this till.
