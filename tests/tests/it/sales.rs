@@ -202,7 +202,7 @@ fn a_new_till_is_asked_for_the_last_24_hours() {
     assert_eq!(receipts(&bench.server, &till, 1), Vec::<String>::new(), "{old} is older than a day");
 }
 
-/// A receipt in an open shift of its own, by a POS that Tillway never saw.
+/// A receipt in a closed shift of its own, by a POS that Tillway never saw.
 fn hand_written(till: &Till, shift: u64, time: DateTime) -> String {
     let mut writer = PosWriter::open(&till.documents()).unwrap();
     let row = writer
@@ -227,5 +227,6 @@ fn hand_written(till: &Till, shift: u64, time: DateTime) -> String {
         ..v1::Document::default()
     };
     writer.add_document(row, &document, true).unwrap();
+    writer.close_shift(row, time.saturating_add(1.minute())).unwrap();
     uuid
 }
