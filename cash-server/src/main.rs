@@ -5,5 +5,6 @@ use std::process::ExitCode;
 use tillway_cash_server::cli::{Arguments, run};
 
 fn main() -> ExitCode {
+    tillway_proto::process::arm_crash_points();
     run(Arguments::parse(), &mut std::io::stdout().lock(), &mut std::io::stderr())
 }

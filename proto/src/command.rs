@@ -8,6 +8,7 @@
 //! A command of an unknown type or a newer schema is answered with [`crate::report::Report::Refused`], not dropped:
 //! [`Command::parse`] gives the id even of what it does not understand. Unknown fields are ignored.
 
+use crate::report::AsideName;
 use crate::revision::{DeliveryId, PackageName, Revision};
 use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,25 @@ pub enum Order {
         #[serde(default)]
         verify: bool,
     },
+    /// Try again, or drop, what was set aside on the till. Units that are not there (any more) are passed over. Answered by
+    /// a contact, whose state names what is still set aside.
+    SettleAside {
+        /// What to do.
+        action: AsideAction,
+        /// With which units; empty: all.
+        #[serde(default)]
+        units: Vec<AsideName>,
+    },
+}
+
+/// What to do with a unit that was set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AsideAction {
+    /// Try it once more from the beginning.
+    Retry,
+    /// Forget it: a person decided that it is of no use.
+    Drop,
 }
 
 /// A link to a package.
@@ -157,7 +177,7 @@ struct Envelope {
     kind: String,
 }
 
-const KNOWN_TYPES: [&str; 3] = ["load-package", "unload-sales", "report-state"];
+const KNOWN_TYPES: [&str; 4] = ["load-package", "unload-sales", "report-state", "settle-aside"];
 
 impl Command {
     /// A new command with a fresh id.

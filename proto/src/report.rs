@@ -150,6 +150,51 @@ pub struct TillState {
     /// Units that were set aside on the till and wait for a person.
     #[serde(default)]
     pub set_aside: u64,
+    /// The newest of them, at most [`MAX_ASIDE_UNITS`]; absent in reports of older agents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aside: Vec<AsideUnit>,
+}
+
+/// Most units set aside that a report names; `set_aside` counts all.
+pub const MAX_ASIDE_UNITS: usize = 20;
+
+/// Most bytes of the reason in an [`AsideUnit`].
+pub const MAX_ASIDE_REASON_BYTES: usize = 500;
+
+/// What sort of unit was set aside on a till.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AsideSort {
+    /// A package in the file queue; its name is the batch's.
+    Package,
+    /// A document of the POS; its name is its row id.
+    Document,
+    /// The record of a shift; its name is its row id.
+    Shift,
+    /// A message of the server; its name is its file's.
+    Message,
+}
+
+/// Names a unit that was set aside on a till.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AsideName {
+    /// Its sort.
+    pub sort: AsideSort,
+    /// Its name among its sort.
+    pub name: String,
+}
+
+/// A unit that was set aside on a till.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AsideUnit {
+    /// Which one.
+    #[serde(flatten)]
+    pub unit: AsideName,
+    /// Why; at most [`MAX_ASIDE_REASON_BYTES`].
+    pub reason: String,
+    /// When, by the till's clock, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// Why a message is not a report.

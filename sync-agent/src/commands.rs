@@ -61,6 +61,9 @@ async fn work(till: &Arc<Till>, from: From, message: &[u8]) {
                     .put(Report::Refused { command: id, reason: "too many unloadings wait already".to_owned() });
             }
         }
+        Order::SettleAside { .. } => {
+            till.reports.put(Report::Refused { command: command.id, reason: "not yet".to_owned() });
+        }
         Order::ReportState { verify } => {
             if verify {
                 till.verify_poke.notify_one();

@@ -7,6 +7,7 @@ use tillway_sync_agent::cli::{Cli, execute};
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    tillway_proto::process::arm_crash_points();
     match execute(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

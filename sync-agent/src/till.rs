@@ -95,6 +95,7 @@ impl Till {
             last_sent: self.state.last_sent().unwrap_or_default(),
             queued,
             set_aside: aside + self.state.refused_count().unwrap_or(0),
+            aside: Vec::new(),
         }
     }
 

@@ -67,11 +67,13 @@ fn build(folder: &Path) -> Result<(), BinaryError> {
         None | Some("debug") => "dev",
         Some(other) => other,
     };
+    let features: &[&str] = if cfg!(feature = "crash-points") { &["--features", "crash-points"] } else { &[] };
     let status = Command::new(cargo)
         .args(["build", "--quiet", "--workspace", "--bins", "--profile", profile, "--target-dir"])
         .arg(target)
         .arg("--manifest-path")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
+        .args(features)
         .status()
         .map_err(BinaryError::Cargo)?;
     if status.success() { Ok(()) } else { Err(BinaryError::Build { status }) }
