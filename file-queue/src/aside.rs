@@ -54,6 +54,7 @@ impl Folders {
         self.write_reason(&from, reason);
         let failed = self.failed("set aside a batch of file queue");
         self.disk.rename(&from, &to).map_err(&failed)?;
+        fail::fail_point!("queue::set_aside");
         self.disk.sync_dir(&self.aside()).map_err(&failed)?;
         self.disk.sync_dir(&self.ready()).map_err(&failed)?;
         tracing::warn!(queue = %self.queue, sequence = %name.sequence, reason, "batch set aside");

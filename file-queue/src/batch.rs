@@ -76,6 +76,7 @@ impl BatchWriter {
         let queue_lock = folders.lock()?;
         let (waiting, _) = Folders::count(&folders.ready()).map_err(folders.failed("count file queue"))?;
         refuse_full(&folders, waiting, 0)?;
+        refuse_without_room(&folders, 0)?;
         let id = Uuid::now_v7();
         let staging = folders.staging().join(id.simple().to_string());
         let failed = folders.failed("begin a batch in file queue");
@@ -129,6 +130,7 @@ impl BatchWriter {
         let bytes = self.header.bytes.saturating_add(sealed.file_bytes);
         self.refuse_large(Limit::Bytes, bytes, limits.max_bytes)?;
         refuse_full(&self.folders, self.waiting, bytes)?;
+        refuse_without_room(&self.folders, sealed.file_bytes)?;
         self.write(&message_file(index), &[&sealed.head, body, &sealed.seal])?;
         if index == 0 {
             self.header.content_type = header.content_type;
@@ -155,10 +157,13 @@ impl BatchWriter {
         let queue_lock = folders.lock()?;
         let (waiting, highest) = Folders::count(&folders.ready()).map_err(&failed)?;
         refuse_full(&folders, waiting, self.header.bytes)?;
+        fail::fail_point!("queue::batch_synced");
         let sequence = folders.next_sequence(highest, &queue_lock)?;
+        fail::fail_point!("queue::sequence_noted");
         let BatchHeader { id, messages, bytes, .. } = self.header;
         let ready = folders.ready_batch(BatchName { sequence, messages, bytes, tries: 0 });
         folders.disk.rename(&self.staging, &ready).map_err(&failed)?;
+        fail::fail_point!("queue::renamed_to_ready");
         // The queue lock keeps consumers away until the name is durable, and the folder lock is gone before they come.
         let synced = folders.disk.sync_dir(&folders.ready()).and_then(|()| folders.disk.sync_dir(&folders.staging()));
         if let Err(error) = synced {
@@ -168,6 +173,7 @@ impl BatchWriter {
             }
             return Err(failed(error));
         }
+        fail::fail_point!("queue::committed");
         self.committed = true;
         drop(self.lock.take());
         drop(queue_lock);
@@ -178,7 +184,8 @@ impl BatchWriter {
         let disk = &self.folders.disk;
         let written = disk.create_file(&self.staging.join(name)).and_then(|mut file| {
             parts.iter().try_for_each(|part| disk.write(&mut file, part))?;
-            disk.sync_file(&file)
+            fail::fail_point!("queue::message_written");
+            if is_synced() { disk.sync_file(&file) } else { Ok(()) }
         });
         written.map_err(self.folders.failed("write a message to file queue"))
     }
@@ -200,6 +207,12 @@ impl BatchWriter {
     }
 }
 
+/// Whether a test leaves the syncs of messages out, which must be noticed.
+fn is_synced() -> bool {
+    fail::fail_point!("without::queue_sync", |_| false);
+    true
+}
+
 impl Drop for BatchWriter {
     fn drop(&mut self) {
         if self.committed {
@@ -212,6 +225,17 @@ impl Drop for BatchWriter {
             }
             _ => {}
         }
+    }
+}
+
+/// Bytes more on a disk that must keep its reserve free. One that does not tell is asked by the write itself.
+fn refuse_without_room(folders: &Folders, asked: u64) -> Result<(), QueueError> {
+    let reserve = folders.limits.reserve_bytes;
+    match folders.disk.free_bytes(&folders.folder) {
+        Ok(free) if free < reserve.saturating_add(asked) => {
+            Err(QueueError::NoRoom { queue: folders.queue.to_string(), free, asked, reserve })
+        }
+        _ => Ok(()),
     }
 }
 

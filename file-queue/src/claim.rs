@@ -93,7 +93,9 @@ impl Claim {
             .discard(&self.folder(), &queue_lock)
             .map_err(self.folders.failed("remove a batch of file queue"))?;
         drop(queue_lock);
+        fail::fail_point!("queue::acknowledged");
         self.folders.purge(&gone);
+        fail::fail_point!("queue::purged");
         Ok(())
     }
 

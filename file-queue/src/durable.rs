@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use uuid::Uuid;
 
-use crate::disk::{Disk, RealDisk};
+use crate::disk::{self, Disk};
 
 /// Replaces the content of `path`: a temporary file in the same folder, synced, renamed over `path`, folder synced.
 ///
 /// An existing file keeps its permissions. A writer that is killed may leave its temporary file behind
 /// (`.<name>.tmp-<uuid>`), which [`remove_leftovers`] takes away. Errors name the path.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_atomic_on(&RealDisk, path, bytes)
+    write_atomic_on(&*disk::of_this_machine(), path, bytes)
 }
 
 /// [`write_atomic`] on a given [`Disk`].
@@ -36,6 +36,7 @@ pub fn write_atomic_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result
         }
         disk.write(&mut file, bytes)?;
         disk.sync_file(&file)?;
+        fail::fail_point!("durable::written");
         disk.rename(&temporary, path)
     })();
     if let Err(error) = written {
@@ -43,30 +44,64 @@ pub fn write_atomic_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result
         let _ = disk.remove_file(&temporary);
         return Err(error);
     }
+    fail::fail_point!("durable::renamed");
     disk.sync_dir(&folder)
 }
 
 /// Removes temporary files that killed writers of `path` left behind. Only for a caller that knows that nobody
 /// writes `path` at this moment.
 pub fn remove_leftovers(path: &Path) -> io::Result<()> {
+    remove_leftovers_on(&*disk::of_this_machine(), path)
+}
+
+/// [`remove_leftovers`] on a given [`Disk`].
+pub fn remove_leftovers_on(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     let prefix = temporary_prefix(path)?;
     for entry in fs::read_dir(parent(path))? {
         let entry = entry?;
         if entry.file_name().as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
-            fs::remove_file(entry.path())?;
+            disk.remove_file(&entry.path())?;
         }
     }
     Ok(())
 }
 
+/// Makes a folder and those above it where they are missing, and their names durable. A folder that somebody else has just
+/// made, or that is there, is fine.
+pub fn create_dir_all(path: &Path) -> io::Result<()> {
+    create_dir_all_on(&*disk::of_this_machine(), path)
+}
+
+/// [`create_dir_all`] on a given [`Disk`].
+pub fn create_dir_all_on(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    let above = parent(path);
+    create_dir_all_on(disk, &above)?;
+    match disk.create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    disk.sync_dir(&above)
+}
+
+/// Removes a file; one that is not there is fine. Its absence is durable with a sync of its folder.
+pub fn remove_file_on(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    match disk.remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 /// Makes the names in a folder durable.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
-    RealDisk.sync_dir(path)
+    disk::of_this_machine().sync_dir(path)
 }
 
 /// Renames a file or folder and makes the new name, and the absence of the old one, durable.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    rename_on(&RealDisk, from, to)
+    rename_on(&*disk::of_this_machine(), from, to)
 }
 
 /// [`rename`] on a given [`Disk`].

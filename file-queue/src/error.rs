@@ -37,6 +37,21 @@ pub enum QueueError {
         /// The limit's value.
         max: u64,
     },
+    /// The disk is nearly full; there is room again when somebody frees some. What is in the queue is safe.
+    #[error(
+        "the disk of file queue {queue} is nearly full: {free} bytes are free, {asked} more were asked for, and {reserve} \
+         are kept for what was accepted before; free space on it, then it goes on by itself"
+    )]
+    NoRoom {
+        /// Name of the queue.
+        queue: String,
+        /// Bytes free on the disk.
+        free: u64,
+        /// Bytes that were to be added.
+        asked: u64,
+        /// Bytes that stay free.
+        reserve: u64,
+    },
     /// Too large by itself: waiting does not help.
     #[error(
         "file queue {queue} takes at most {max} {limit}, this has {asked}; put smaller messages (`queuechunksize`), \

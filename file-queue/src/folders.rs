@@ -88,7 +88,7 @@ impl Folders {
     /// Creates what is missing, and takes away what dead processes left half done. Reads no batch.
     pub(crate) fn prepare(&self) -> Result<(), QueueError> {
         let failed = self.failed("open file queue");
-        fs::create_dir_all(&self.folder).map_err(&failed)?;
+        durable::create_dir_all_on(&*self.disk, &self.folder).map_err(&failed)?;
         let lock = self.lock()?;
         self.check_format(true)?;
         for folder in [self.ready(), self.aside(), self.staging(), self.gone()] {
@@ -102,7 +102,7 @@ impl Folders {
             self.disk.sync_dir(root).map_err(&failed)?;
         }
         for file in [SEQUENCE_FILE, FORMAT_FILE] {
-            durable::remove_leftovers(&self.folder.join(file)).map_err(&failed)?;
+            durable::remove_leftovers_on(&*self.disk, &self.folder.join(file)).map_err(&failed)?;
         }
         self.discard_dead_staging(&lock).map_err(&failed)?;
         drop(lock);

@@ -15,7 +15,8 @@
 //! - Q4 A damaged batch delays only itself: it goes to `aside/` with its reason, as does one that was handed out too
 //!   often. Nothing stays claimed by a process that is dead.
 //! - Q5 Opening, counting, putting and claiming take memory that does not depend on what waits.
-//! - Q6 Everything has a limit ([`limits`]). What is refused leaves nothing behind.
+//! - Q6 Everything has a limit ([`limits`]). What is refused leaves nothing behind. A disk that is nearly full refuses what
+//!   is new while there is still room to finish what is here ([`space`]).
 //!
 //! # Layout
 //!
@@ -81,6 +82,7 @@ pub mod disk;
 pub mod durable;
 pub mod format;
 pub mod limits;
+pub mod space;
 
 mod aside;
 mod batch;

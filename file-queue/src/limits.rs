@@ -12,6 +12,9 @@ pub const MAX_BATCHES: u64 = 4096;
 pub const MAX_MESSAGE_BYTES: u64 = 64 << 20;
 /// Messages of one batch: 10 000 chunks of 25 000 objects are more than any catalogue.
 pub const MAX_BATCH_MESSAGES: u32 = 10_000;
+/// Bytes of the disk that a queue leaves free: 128 MiB, so that the till's databases can still take what was queued before,
+/// the POS can write its receipts, and a person can log in. Refusing while there is room keeps what was accepted safe.
+pub const RESERVE_BYTES: u64 = 128 << 20;
 /// How often a batch is handed out before it is set aside. Tries that ended in a power cut count too, so there is
 /// room for a bad day in a shop.
 pub const MAX_TRIES: u32 = 10;
@@ -39,6 +42,8 @@ pub struct Limits {
     pub max_message_bytes: u64,
     /// See [`MAX_BATCH_MESSAGES`].
     pub max_batch_messages: u32,
+    /// See [`RESERVE_BYTES`].
+    pub reserve_bytes: u64,
     /// See [`MAX_TRIES`]; zero counts as one.
     pub max_tries: u32,
     /// See [`MAX_ASIDE_BATCHES`].
@@ -56,6 +61,7 @@ impl Default for Limits {
             max_batches: MAX_BATCHES,
             max_message_bytes: MAX_MESSAGE_BYTES,
             max_batch_messages: MAX_BATCH_MESSAGES,
+            reserve_bytes: RESERVE_BYTES,
             max_tries: MAX_TRIES,
             max_aside_batches: MAX_ASIDE_BATCHES,
             max_aside_bytes: MAX_ASIDE_BYTES,

@@ -8,7 +8,7 @@ use fs_err as fs;
 use crate::batch::{BatchWriter, Committed, NewMessage};
 use crate::check::check_batch;
 use crate::claim::Claim;
-use crate::disk::{Disk, RealDisk};
+use crate::disk::{self, Disk};
 use crate::error::QueueError;
 use crate::folders::{Depth, FORMAT_FILE, Folders};
 use crate::format::ReadError;
@@ -26,7 +26,7 @@ impl Queue {
     /// Opens the queue `name` under `root`, creating it if needed, and takes away what dead processes left half
     /// done. Reads no batch: opening takes the same time and memory whatever waits.
     pub fn open(root: &Path, name: &QueueName, limits: Limits) -> Result<Self, QueueError> {
-        Self::open_on(Arc::new(RealDisk), root, name, limits)
+        Self::open_on(disk::of_this_machine(), root, name, limits)
     }
 
     /// [`Self::open`] on a given [`Disk`].
@@ -38,7 +38,7 @@ impl Queue {
 
     /// Opens a queue that is there already, and changes nothing by that.
     pub fn open_existing(root: &Path, name: &QueueName, limits: Limits) -> Result<Self, QueueError> {
-        let queue = Self::over(Arc::new(RealDisk), root, name, limits);
+        let queue = Self::over(disk::of_this_machine(), root, name, limits);
         if !queue.folders.folder.join(FORMAT_FILE).is_file() {
             return Err(QueueError::NoSuchQueue { root: root.to_path_buf(), queue: name.to_string() });
         }
@@ -156,7 +156,9 @@ impl Queue {
                 }
                 let tried = BatchName { tries: name.tries + 1, ..name };
                 folders.disk.rename(&folders.ready_batch(name), &folders.ready_batch(tried)).map_err(&failed)?;
+                fail::fail_point!("queue::try_counted");
                 folders.disk.sync_dir(&folders.ready()).map_err(&failed)?;
+                fail::fail_point!("queue::claimed");
                 return Ok(Some((tried, lock)));
             }
         }

@@ -152,6 +152,20 @@ impl Disk for Fake {
         self.step(Step::SyncFile(file.path().into()))
     }
 
+    fn write_at(&self, file: &mut fs_err::File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.step(Step::Write(file.path().into()))?;
+        RealDisk.write_at(file, offset, bytes)
+    }
+
+    fn cut(&self, file: &fs_err::File, length: u64) -> io::Result<()> {
+        self.step(Step::Write(file.path().into()))?;
+        RealDisk.cut(file, length)
+    }
+
+    fn sync_data(&self, file: &fs_err::File) -> io::Result<()> {
+        self.sync_file(file)
+    }
+
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.step(Step::SyncDir(path.into()))
     }

@@ -8,5 +8,7 @@ mod golden;
 mod kit;
 mod limits;
 mod model;
+#[cfg(feature = "crash-points")]
+mod power;
 mod processes;
 mod story;

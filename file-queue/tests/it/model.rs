@@ -12,6 +12,7 @@ const LIMITS: Limits = Limits {
     max_batches: 5,
     max_message_bytes: 1000,
     max_batch_messages: 3,
+    reserve_bytes: 0,
     max_tries: 2,
     max_aside_batches: 3,
     max_aside_bytes: u64::MAX,
