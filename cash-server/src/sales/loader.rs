@@ -2,9 +2,10 @@
 //!
 //! A reconciler without input: it reads on from the position in the database, whether poked by an arrival or by its period.
 //! Many records go in one transaction. A disk or lock that fails is tried again for ever, with back-off, since the record is
-//! not at fault; a record that the database refuses is tried [`POISON_TRIES`] times by itself, then set aside, and the rest
+//! not at fault; a record that the database refuses, or that makes the loader panic, is tried [`POISON_TRIES`] times by itself, then set aside, and the rest
 //! goes on.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tillway_proto::sales::v1;
 use tillway_proto::{ShopId, TillId};
 use tokio_util::sync::CancellationToken;
 
+use super::aside::{subject, till_of};
 use super::receipt::{Receipt, ShiftRecord};
 use super::spool::{Arrival, Item, Position, Spool, SpoolError};
 use crate::store::StoreError;
@@ -42,6 +44,12 @@ pub enum LoaderError {
     /// The database.
     #[error("failed to load sales")]
     Store(#[source] StoreError),
+    /// A record made the loader panic.
+    #[error("loading sales broke off: {reason}; that is a defect")]
+    Panicked {
+        /// What it said.
+        reason: String,
+    },
     /// The step broke off.
     #[error("a step of the sales loader broke off; that is a defect")]
     Ended,
@@ -113,6 +121,7 @@ impl Loader {
         self.note_cuts()?;
         let alone = from < self.one_by_one_until;
         let records = if alone { 1 } else { MAX_RECORDS };
+        fail::fail_point!("loader::reading");
         let chunk = self.spool.read(from, records, MAX_BYTES).map_err(LoaderError::Spool)?;
         if chunk.items.is_empty() {
             self.spool.loaded(from).map_err(LoaderError::Spool)?;
@@ -122,54 +131,60 @@ impl Loader {
         let mut incoming = Vec::with_capacity(chunk.items.len());
         for item in &chunk.items {
             match item {
-                Item::Record { at, payload, .. } => match read_record(payload) {
-                    Ok(record) => incoming.push(record),
-                    Err(reason) => self.set_aside(*at, payload, &reason, now)?,
-                },
+                Item::Record { at, payload, .. } => {
+                    match unless_it_panics(|| read_record(payload)).and_then(|read| read) {
+                        Ok(record) => incoming.push(record),
+                        Err(reason) => self.set_aside(*at, payload, &reason, now)?,
+                    }
+                }
                 Item::Damaged { at, end } => self.note_damage(*at, *end, now)?,
                 Item::Missing { at, end } => self.note_missing(*at, *end, now)?,
             }
         }
-        match self.store.load(from, chunk.next, &incoming, now) {
-            Ok(loaded) => {
-                self.tries = 0;
+        let refused = match unless_it_panics(|| self.store.load(from, chunk.next, &incoming, now)) {
+            Ok(Ok(loaded)) => {
+                fail::fail_point!("loader::committed");
                 tracing::debug!(?loaded, position = %chunk.next, "loaded sales");
+                None
             }
-            Err(error) if !self.store.is_about_the_data(&error) => return Err(LoaderError::Store(error)),
-            Err(error) => {
-                if chunk.items.len() > 1 {
-                    self.one_by_one_until = chunk.next;
-                    tracing::warn!(%error, from = %from, "a group of records was refused; loading them one by one");
-                    return Ok(true);
-                }
-                self.tries += 1;
-                if self.tries < POISON_TRIES {
-                    self.one_by_one_until = self.one_by_one_until.max(chunk.next);
-                    return Err(LoaderError::Store(error));
-                }
-                for item in &chunk.items {
-                    if let Item::Record { at, payload, .. } = item {
-                        let reason = format!("the database refused it {POISON_TRIES} times: {}", chain(&error));
-                        self.set_aside(*at, payload, &reason, now)?;
-                    }
-                }
-                self.store.load(from, chunk.next, &[], now).map_err(LoaderError::Store)?;
-                self.tries = 0;
+            Ok(Err(error)) if !self.store.is_about_the_data(&error) => return Err(LoaderError::Store(error)),
+            Ok(Err(error)) => Some(LoaderError::Store(error)),
+            Err(reason) => Some(LoaderError::Panicked { reason }),
+        };
+        if let Some(error) = refused {
+            if chunk.items.len() > 1 {
+                self.one_by_one_until = chunk.next;
+                tracing::warn!(error = chain(&error), from = %from, "a group of records was refused; loading them one by one");
+                return Ok(true);
             }
+            self.tries += 1;
+            if self.tries < POISON_TRIES {
+                self.one_by_one_until = self.one_by_one_until.max(chunk.next);
+                return Err(error);
+            }
+            for item in &chunk.items {
+                if let Item::Record { at, payload, .. } = item {
+                    let reason = format!("the database refused it {POISON_TRIES} times: {}", chain(&error));
+                    self.set_aside(*at, payload, &reason, now)?;
+                    fail::fail_point!("loader::set_aside");
+                }
+            }
+            self.store.load(from, chunk.next, &[], now).map_err(LoaderError::Store)?;
         }
+        self.tries = 0;
         self.spool.loaded(chunk.next).map_err(LoaderError::Spool)?;
         Ok(true)
     }
 
     fn set_aside(&self, at: Position, payload: &[u8], reason: &str, now: Timestamp) -> Result<(), LoaderError> {
         self.spool.set_aside(at, payload, reason).map_err(LoaderError::Spool)?;
-        let till = Arrival::parse(payload).ok().and_then(|arrival| arrival.till_id.parse().ok());
+        let till = till_of(payload);
         let finding = NewFinding {
             kind: FindingKind::SpoolDamaged,
             till,
             shift: None,
-            subject: format!("spool {at}"),
-            text: format!("a batch of sales could not be loaded and is in the spool's folder `aside`: {reason}"),
+            subject: subject(at),
+            text: format!("a batch of sales could not be loaded and lies aside, where it can be put back: {reason}"),
             at: now,
         };
         self.store.add_finding(&finding).map_err(LoaderError::Store)
@@ -182,7 +197,7 @@ impl Loader {
                 kind: FindingKind::SpoolDamaged,
                 till: None,
                 shift: None,
-                subject: format!("spool {}", cut.at),
+                subject: subject(cut.at),
                 text: format!(
                     "the last {} bytes of the spool were no whole record when the server started and are in its folder \
                      `aside`: after a power cut that is what was never acknowledged; else the disk lost something, and the \
@@ -202,7 +217,7 @@ impl Loader {
             kind: FindingKind::SpoolMissing,
             till: None,
             shift: None,
-            subject: format!("spool {at}"),
+            subject: subject(at),
             text: format!(
                 "the sales database is loaded up to {at} of the spool, and the spool begins at {end}: the database was lost \
                  or put back from a backup, or files of the spool were deleted; what the tills still have comes again with \
@@ -218,7 +233,7 @@ impl Loader {
             kind: FindingKind::SpoolDamaged,
             till: None,
             shift: None,
-            subject: format!("spool {at}"),
+            subject: subject(at),
             text: format!(
                 "{} bytes of the spool were damaged on disk and are in its folder `aside`: receipts may be missing; ask the \
                  tills for the sales of that day again",
@@ -228,6 +243,15 @@ impl Loader {
         };
         self.store.add_finding(&finding).map_err(LoaderError::Store)
     }
+}
+
+/// What a record brought about, or what it said when it panicked: it delays itself only.
+fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    // Whatever it left half done is rolled back by the database, and thrown away here.
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
+    })
 }
 
 /// A record of the spool as types, or why it is none.

@@ -14,6 +14,7 @@
 //! **Architecture invariant:** the service never waits for the loader: a database that is slow or full delays what people
 //! see, not what tills may send, until the spool's limit.
 
+pub mod aside;
 pub mod auth;
 pub mod check;
 pub mod handover;
@@ -26,6 +27,7 @@ pub mod spool;
 #[cfg(test)]
 mod tests;
 
+pub use aside::{AsideError, AsideSales, SalesAside};
 pub use auth::{AuthError, TillAuth};
 pub use run::{MIN_KEEP_DAYS, SalesConfig, SalesError, SalesListeners, SalesLoader, run_sales_loader};
 pub use service::TlsPaths;

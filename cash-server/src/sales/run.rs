@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fs_err as fs;
 use jiff::{Timestamp, ToSpan, Zoned};
+use tillway_file_queue::{disk, durable};
 use tokio::net::TcpListener;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::aside::SalesAside;
 use super::auth::TillAuth;
 use super::handover;
 use super::loader::Loader;
 use super::service::{self, Deadlines, Deps, ServeError, TlsPaths};
-use super::spool::disk::RealDisk;
-use super::spool::{DEFAULT_LIMIT_BYTES, Spool, SpoolError, SpoolLimits};
+use super::spool::{DEFAULT_LIMIT_BYTES, RESERVE_BYTES, Spool, SpoolError, SpoolLimits};
 use crate::store::StoreError;
 use crate::store::sales::SalesStore;
 use crate::store::sqlite::sales::SqliteSales;
@@ -44,6 +44,8 @@ pub struct SalesConfig {
     pub tls: Option<TlsPaths>,
     /// Largest spool.
     pub spool_limit_bytes: u64,
+    /// Bytes of its disk that it leaves free, see [`RESERVE_BYTES`](super::spool::RESERVE_BYTES).
+    pub spool_reserve_bytes: u64,
     /// Receipts older than this many days are deleted, at least [`MIN_KEEP_DAYS`]; `None` keeps them for ever.
     pub keep_days: Option<u32>,
     /// Exchange folder of the back office; no sales files are written where absent.
@@ -58,6 +60,7 @@ impl SalesConfig {
             database: data.join("sales.db"),
             tls: None,
             spool_limit_bytes: DEFAULT_LIMIT_BYTES,
+            spool_reserve_bytes: RESERVE_BYTES,
             keep_days: None,
             handover: None,
         }
@@ -111,18 +114,28 @@ impl SalesLoader {
     pub fn open(config: SalesConfig, auth: Arc<dyn TillAuth>) -> Result<Self, SalesError> {
         if let Some(folder) = config.database.parent() {
             let failed = |source| SalesError::Folder { path: config.database.clone(), source };
-            fs::create_dir_all(folder).map_err(failed)?;
+            durable::create_dir_all(folder).map_err(failed)?;
         }
         let store = SqliteSales::open(&config.database).map_err(SalesError::Store)?;
         let position = store.position().map_err(SalesError::Store)?;
-        let limits = SpoolLimits { total_bytes: config.spool_limit_bytes, ..SpoolLimits::default() };
-        let spool = Spool::open(&config.spool_dir, position, limits, Arc::new(RealDisk)).map_err(SalesError::Spool)?;
+        let limits = SpoolLimits {
+            total_bytes: config.spool_limit_bytes,
+            reserve_bytes: config.spool_reserve_bytes,
+            ..SpoolLimits::default()
+        };
+        let spool =
+            Spool::open(&config.spool_dir, position, limits, disk::of_this_machine()).map_err(SalesError::Spool)?;
         Ok(Self { config, auth, store: Arc::new(store), spool })
     }
 
     /// What is loaded, for page, REST and the exchange.
     pub fn store(&self) -> Arc<dyn SalesStore> {
         Arc::clone(&self.store)
+    }
+
+    /// What of the spool lies aside, for REST, page and command line.
+    pub fn aside(&self) -> SalesAside {
+        SalesAside::new(self.spool.clone(), Arc::clone(&self.store))
     }
 
     /// Bytes that wait to be loaded or deleted.

@@ -1,6 +1,8 @@
 //! What tests of sales share, and the tests that go through several rooms.
 
+mod aside;
 mod intake;
+mod power;
 mod recovery;
 mod store;
 mod verdicts;
@@ -14,10 +16,10 @@ use tillway_proto::{ShopId, TillId};
 use uuid::Uuid;
 
 use super::receipt::{Receipt, ShiftRecord};
-use super::spool::disk::SpoolDisk;
 use super::spool::{Arrival, Position, Spool, SpoolError, SpoolLimits};
 use crate::store::sales::Incoming;
 use crate::store::sqlite::sales::SqliteSales;
+use tillway_file_queue::disk::Disk;
 
 /// What has not happened by then does not happen.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
@@ -47,7 +49,7 @@ pub(super) fn open_when_free(
     folder: &Path,
     loaded: Position,
     limits: SpoolLimits,
-    disk: &Arc<dyn SpoolDisk>,
+    disk: &Arc<dyn Disk>,
 ) -> Result<Spool, SpoolError> {
     let began = Instant::now();
     loop {

@@ -50,6 +50,15 @@ pub trait SalesStore: Debug + Send + Sync + 'static {
     /// Adds a finding, or one more time to the one that is there.
     fn add_finding(&self, finding: &NewFinding) -> Result<(), StoreError>;
 
+    /// Closes the finding of a subject; fine where there is no open one.
+    fn close_finding(
+        &self,
+        kind: FindingKind,
+        till: Option<&TillId>,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
     /// Checks shifts anew whose documents have been waited for long enough. Returns how many.
     fn recheck_waiting(&self, now: Timestamp) -> Result<u64, StoreError>;
 
@@ -288,6 +297,8 @@ pub enum FindingKind {
     ShiftDiffers,
     /// A receipt came again with other content.
     ReceiptConflict,
+    /// A document number came again with another identity within its shift, as from a till restored from an old image.
+    NumbersAgain,
     /// A document was set aside.
     DocumentRefused,
     /// The record of a shift was set aside.
@@ -305,9 +316,10 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::ShiftDiffers,
         Self::ReceiptConflict,
+        Self::NumbersAgain,
         Self::DocumentRefused,
         Self::ShiftRefused,
         Self::ShiftChanged,
@@ -322,6 +334,7 @@ impl FindingKind {
         match self {
             Self::ShiftDiffers => "shift-differs",
             Self::ReceiptConflict => "receipt-conflict",
+            Self::NumbersAgain => "numbers-again",
             Self::DocumentRefused => "document-refused",
             Self::ShiftRefused => "shift-refused",
             Self::ShiftChanged => "shift-changed",

@@ -128,8 +128,10 @@ pub fn hand_over_closed(store: &dyn SalesStore, root: &Path, now: DateTime) -> R
                     offset += part.len() as u64;
                     continue;
                 }
+                fail::fail_point!("handover::file_written");
                 for shift in part {
                     store.note_handed_over(&till, shift.number, shift.changes).map_err(HandoverError::Store)?;
+                    fail::fail_point!("handover::noted");
                     done += 1;
                 }
             }
@@ -165,6 +167,7 @@ fn answer_request(store: &dyn SalesStore, folder: &Path, till: &TillId, now: Dat
         return Ok(false);
     };
     answer(store, folder, till, days, now)?;
+    fail::fail_point!("handover::answered");
     fs::remove_file(&request).map_err(failed)?;
     Ok(true)
 }
@@ -234,7 +237,7 @@ fn write_file(
     }
     let bytes = format::write(&content).map_err(|source| HandoverError::Json { till: till.clone(), source })?;
     let failed = |source| HandoverError::Io { path: folder.to_owned(), source };
-    fs::create_dir_all(folder).map_err(failed)?;
+    durable::create_dir_all(folder).map_err(failed)?;
     let path = free_name(folder, now).map_err(failed)?;
     durable::write_atomic(&path, &bytes).map_err(failed)?;
     tracing::info!(file = %path.display(), shifts = shifts.len(), receipts = content.documents.len(), "handed sales over");

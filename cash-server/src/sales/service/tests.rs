@@ -1,5 +1,6 @@
 //! The protocol, spoken by a real client.
 
+mod faults;
 mod holding;
 mod tls;
 
@@ -22,10 +23,10 @@ use tonic::{Code, Request, Status, Streaming};
 use super::{Deadlines, Deps, ServeError, TlsPaths, serve};
 use crate::sales::auth::{AuthError, TillAuth};
 use crate::sales::loader::Loader;
-use crate::sales::spool::disk::{RealDisk, SpoolDisk};
 use crate::sales::spool::{Spool, SpoolLimits};
 use crate::sales::tests::{DEADLINE, batch, closed_shift, open_store, open_when_free, other_till, sale, shop, till};
 use crate::store::sales::{FindingFilter, Page, SalesStore, TotalsBy, TotalsFilter};
+use tillway_file_queue::disk::{Disk, RealDisk};
 
 #[derive(Debug)]
 struct OneTill;
@@ -289,7 +290,7 @@ async fn a_till_that_is_silent_is_cut_off() {
 #[tokio::test]
 async fn a_full_spool_is_refused_until_it_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
-    let limits = SpoolLimits { total_bytes: 2_000, segment_bytes: 200 };
+    let limits = SpoolLimits { total_bytes: 2_000, segment_bytes: 200, reserve_bytes: 0 };
     let server = Server::start(folder.path(), limits, Deadlines::default()).await;
     let (mut stream, _) = server.open(hello(&[])).await.unwrap();
     let mut acknowledged = 0;
@@ -325,7 +326,7 @@ async fn a_stop_lets_nothing_acknowledged_be_lost_and_ends_streams() {
     let Deps { spool, store, .. } = server.deps;
     drop((spool, store));
     let position = open_store(folder.path()).position().unwrap();
-    let disk: Arc<dyn SpoolDisk> = Arc::new(RealDisk);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let spool = open_when_free(&folder.path().join("spool"), position, SpoolLimits::default(), &disk).unwrap();
     assert_eq!(spool.held(&till(), tillway_proto::receipt::ShiftNumber(1)).receipts.len(), 1);
 }

@@ -1,12 +1,14 @@
 //! `aside/`: copies of bytes that could not be read or loaded, `<segment>-<offset>.bad`, each with its reason beside it
 //! (`.reason`). Setting the same place aside again changes nothing. Bounded: the oldest go first.
 
-use super::disk::SpoolDisk;
 use super::format::Position;
 use super::{SpoolError, io_error};
 use fs_err as fs;
+use jiff::Timestamp;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+use tillway_file_queue::disk::Disk;
 use tillway_file_queue::durable;
 
 /// Name of the folder within the spool.
@@ -19,28 +21,97 @@ pub const MAX_ASIDE_BYTES: u64 = 256 * 1024 * 1024;
 pub const MAX_ASIDE_FILES: usize = 1_000;
 
 /// Keeps `bytes` that stood at `at`.
-pub(super) fn keep(
-    disk: &dyn SpoolDisk,
-    spool: &Path,
-    at: Position,
-    bytes: &[u8],
-    reason: &str,
-) -> Result<(), SpoolError> {
+pub(super) fn keep(disk: &dyn Disk, spool: &Path, at: Position, bytes: &[u8], reason: &str) -> Result<(), SpoolError> {
     let folder = spool.join(FOLDER);
-    let path = folder.join(format!("{:020}-{:010}.bad", at.segment, at.offset));
+    let path = path_of(spool, at);
     let failed = |source| io_error("set something aside in", &folder, source);
-    fs::create_dir_all(&folder).map_err(failed)?;
+    durable::create_dir_all_on(disk, &folder).map_err(failed)?;
     if path.exists() {
         return Ok(());
     }
     make_room(disk, &folder, bytes.len() as u64)?;
-    durable::write_atomic(&path.with_extension("reason"), reason.as_bytes()).map_err(failed)?;
-    durable::write_atomic(&path, bytes).map_err(failed)?;
+    durable::write_atomic_on(disk, &path.with_extension("reason"), reason.as_bytes()).map_err(failed)?;
+    fail::fail_point!("aside::reason_written");
+    durable::write_atomic_on(disk, &path, bytes).map_err(failed)?;
+    fail::fail_point!("aside::kept");
     tracing::error!(file = %path.display(), bytes = bytes.len(), reason, "set aside a part of the spool");
     Ok(())
 }
 
-fn make_room(disk: &dyn SpoolDisk, folder: &Path, bytes: u64) -> Result<(), SpoolError> {
+/// One thing that lies aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its name, without ending.
+    pub unit: String,
+    /// Where it stood.
+    pub at: Position,
+    /// Since when it lies here.
+    pub since: Timestamp,
+    /// Why; empty where the reason was lost.
+    pub reason: String,
+}
+
+/// The place of a unit, by its name.
+pub fn parse_unit(unit: &str) -> Option<Position> {
+    let (segment, offset) = unit.split_once('-')?;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(segment) || !digits(offset) {
+        return None;
+    }
+    let at = Position { segment: segment.parse().ok()?, offset: offset.parse().ok()? };
+    // Exactly the name that is written: no two names of one thing.
+    (unit_of(at) == unit).then_some(at)
+}
+
+fn unit_of(at: Position) -> String {
+    format!("{:020}-{:010}", at.segment, at.offset)
+}
+
+fn path_of(spool: &Path, at: Position) -> PathBuf {
+    spool.join(FOLDER).join(format!("{}.bad", unit_of(at)))
+}
+
+/// What lies aside, in no order. At most [`MAX_ASIDE_FILES`].
+pub(super) fn list(spool: &Path) -> Result<Vec<Kept>, SpoolError> {
+    let folder = spool.join(FOLDER);
+    let failed = |source| io_error("list", &folder, source);
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut kept = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        let unit = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".bad"));
+        let Some((unit, at)) = unit.and_then(|unit| Some((unit.to_owned(), parse_unit(unit)?))) else { continue };
+        let since = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
+        let since = since.and_then(|since| Timestamp::try_from(since).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let reason = fs::read(path.with_extension("reason")).unwrap_or_default();
+        kept.push(Kept { unit, at, since, reason: String::from_utf8_lossy(&reason).into_owned() });
+    }
+    Ok(kept)
+}
+
+/// The bytes of a unit; `None` where it is not there.
+pub(super) fn read(spool: &Path, at: Position) -> Result<Option<Vec<u8>>, SpoolError> {
+    let path = path_of(spool, at);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(io_error("read", &path, source)),
+    }
+}
+
+/// Removes a unit, durably.
+pub(super) fn remove(disk: &dyn Disk, spool: &Path, at: Position) -> Result<(), SpoolError> {
+    let path = path_of(spool, at);
+    durable::remove_file_on(disk, &path)
+        .and_then(|()| durable::remove_file_on(disk, &path.with_extension("reason")))
+        .and_then(|()| disk.sync_dir(&spool.join(FOLDER)))
+        .map_err(|source| io_error("remove", &path, source))
+}
+
+fn make_room(disk: &dyn Disk, folder: &Path, bytes: u64) -> Result<(), SpoolError> {
     let failed = |source| io_error("list", folder, source);
     let mut kept: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
@@ -58,8 +129,9 @@ fn make_room(disk: &dyn SpoolDisk, folder: &Path, bytes: u64) -> Result<(), Spoo
             break;
         }
         tracing::warn!(file = %path.display(), "dropped the oldest thing set aside: the limit is reached");
-        disk.remove(&path).map_err(|source| io_error("remove", &path, source))?;
-        disk.remove(&path.with_extension("reason")).map_err(|source| io_error("remove", &path, source))?;
+        durable::remove_file_on(disk, &path).map_err(|source| io_error("remove", &path, source))?;
+        durable::remove_file_on(disk, &path.with_extension("reason"))
+            .map_err(|source| io_error("remove", &path, source))?;
         total -= length;
         count -= 1;
     }

@@ -10,7 +10,7 @@ use tillway_proto::sales::MAX_FRAME_BYTES;
 /// Version of the segment format that this code writes and the newest it reads.
 pub(super) const VERSION: u32 = 1;
 
-const MAGIC: [u8; 8] = *b"TWSPOOL\n";
+pub(super) const MAGIC: [u8; 8] = *b"TWSPOOL\n";
 
 /// Bytes of a segment's header.
 pub(super) const HEADER_BYTES: usize = 24;

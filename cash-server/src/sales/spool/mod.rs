@@ -27,12 +27,16 @@
 //! next group tries again. After a failed sync the segment's tail cannot be trusted any more (the kernel may have dropped
 //! the pages and call the next sync a success): it is cut back, sealed, and a new segment is begun.
 //!
+//! Before a group is taken the disk must have room for it, for what everything that waits will need in the database, and
+//! for a reserve ([`RESERVE_BYTES`]): a disk that is nearly full refuses what is new and keeps what it has.
+//!
 //! # A crash
 //! At the start every segment that is not loaded is scanned. In the newest one a tail that is no record was being written
 //! and never acknowledged: it is cut off (where it has anything but zeros, a copy goes to `aside/` and the loader is told
 //! ([`Spool::cuts`])). An older segment was put right by an earlier start, so what is no record there is damage, at its end
-//! too. What stays is synced again before a till is told that we hold it, since a killed process may have left it in memory
-//! only.
+//! too. What stays is written again in place and synced before a till is told that we hold it: a killed process may have
+//! left it in memory only, and after a failed sync the kernel may call such memory clean, so that a sync alone proves
+//! nothing.
 //!
 //! # A read
 //! From the loaded position on, record by record, up to the synced length. Where a checksum fails in the middle, the damaged
@@ -45,7 +49,6 @@
 //! written first.
 
 pub mod aside;
-pub mod disk;
 mod format;
 mod passed;
 mod pending;
@@ -63,13 +66,14 @@ pub use record::{Arrival, RefusedDocument};
 pub use segment::Cut;
 pub use writer::AppendError;
 
-use disk::SpoolDisk;
 use fs_err as fs;
 use pending::{Pending, PendingEntry};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tillway_file_queue::disk::Disk;
+use tillway_file_queue::durable;
 use tillway_proto::TillId;
 use tillway_proto::receipt::ShiftNumber;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
@@ -81,6 +85,14 @@ pub const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Default limit of the folder. About a million receipts: several days of a thousand tills with the database gone.
 pub const DEFAULT_LIMIT_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Bytes of the disk that the spool leaves free besides what its own content will need in the database: 256 MiB for the
+/// write-ahead logs of the server's databases (64 MiB each), its logs and what people do on the machine. Refusing while there
+/// is room keeps what was accepted safe: the loader can still load it, and loading empties the spool.
+pub const RESERVE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// What waits in the spool needs about this many times its size in the database, tables and indexes.
+pub const DATABASE_GROWTH: u64 = 3;
 
 /// Appends that wait for the writer; senders behind them wait.
 const APPEND_QUEUE: usize = 256;
@@ -128,11 +140,13 @@ pub struct SpoolLimits {
     pub total_bytes: u64,
     /// Size at which a new segment is begun.
     pub segment_bytes: u64,
+    /// See [`RESERVE_BYTES`].
+    pub reserve_bytes: u64,
 }
 
 impl Default for SpoolLimits {
     fn default() -> Self {
-        Self { total_bytes: DEFAULT_LIMIT_BYTES, segment_bytes: SEGMENT_BYTES }
+        Self { total_bytes: DEFAULT_LIMIT_BYTES, segment_bytes: SEGMENT_BYTES, reserve_bytes: RESERVE_BYTES }
     }
 }
 
@@ -147,7 +161,7 @@ pub struct Spool {
 #[derive(Debug)]
 struct Shared {
     folder: PathBuf,
-    disk: Arc<dyn SpoolDisk>,
+    disk: Arc<dyn Disk>,
     limits: SpoolLimits,
     state: Mutex<State>,
     arrived: Notify,
@@ -195,13 +209,8 @@ impl Shared {
 impl Spool {
     /// Opens the folder, made where it is not there; `loaded` is the position in the database. Blocks: scans what is not
     /// loaded yet. Starts the writer thread, which ends with the last clone of the spool.
-    pub fn open(
-        folder: &Path,
-        loaded: Position,
-        limits: SpoolLimits,
-        disk: Arc<dyn SpoolDisk>,
-    ) -> Result<Self, SpoolError> {
-        fs::create_dir_all(folder).map_err(|source| io_error("make", folder, source))?;
+    pub fn open(folder: &Path, loaded: Position, limits: SpoolLimits, disk: Arc<dyn Disk>) -> Result<Self, SpoolError> {
+        durable::create_dir_all_on(disk.as_ref(), folder).map_err(|source| io_error("make", folder, source))?;
         let lock = lock(folder)?;
         let mut state = State { loaded, passed: passed::read(folder), ..State::default() };
         let sequences = format::list_segments(folder).map_err(|source| io_error("list", folder, source))?;
@@ -211,7 +220,7 @@ impl Spool {
             let length = fs::metadata(&path).map_err(|source| io_error("read", &path, source))?.len();
             let end = Position { segment: *last, offset: length };
             if end > state.passed {
-                passed::note(folder, end);
+                passed::note(disk.as_ref(), folder, end);
                 state.passed = end;
             }
         }
@@ -219,7 +228,8 @@ impl Spool {
             let sequence = *sequence;
             let path = format::segment_path(folder, sequence);
             if sequence < loaded.segment {
-                disk.remove(&path).map_err(|source| io_error("remove a loaded segment of", &path, source))?;
+                durable::remove_file_on(disk.as_ref(), &path)
+                    .map_err(|source| io_error("remove a loaded segment of", &path, source))?;
                 continue;
             }
             let from = if sequence == loaded.segment { loaded.offset } else { 0 };
@@ -234,7 +244,7 @@ impl Spool {
             state.segments.insert(sequence, recovered.length);
             state.cuts.extend(recovered.cut);
         }
-        disk.sync_folder(folder).map_err(|source| io_error("sync", folder, source))?;
+        disk.sync_dir(folder).map_err(|source| io_error("sync", folder, source))?;
         let (appends, queue) = mpsc::channel(APPEND_QUEUE);
         let shared = Arc::new(Shared {
             folder: folder.to_owned(),
@@ -302,13 +312,15 @@ impl Spool {
         };
         if let Some(last) = passed.last() {
             // Not under the lock: it waits for the disk.
-            passed::note(&self.shared.folder, *last);
+            passed::note(self.shared.disk.as_ref(), &self.shared.folder, *last);
             let mut state = self.shared.state();
             state.passed = state.passed.max(*last);
         }
         for Position { segment: sequence, .. } in passed {
             let path = self.shared.segment_path(sequence);
-            self.shared.disk.remove(&path).map_err(|source| io_error("remove a loaded segment of", &path, source))?;
+            durable::remove_file_on(self.shared.disk.as_ref(), &path)
+                .map_err(|source| io_error("remove a loaded segment of", &path, source))?;
+            fail::fail_point!("spool::segment_removed");
             self.shared.state().segments.remove(&sequence);
         }
         Ok(())
@@ -317,6 +329,21 @@ impl Spool {
     /// Copies a record that cannot be loaded to `aside/` with its reason. Blocks.
     pub fn set_aside(&self, at: Position, payload: &[u8], reason: &str) -> Result<(), SpoolError> {
         aside::keep(self.shared.disk.as_ref(), &self.shared.folder, at, payload, reason)
+    }
+
+    /// What lies aside. Blocks.
+    pub fn aside(&self) -> Result<Vec<aside::Kept>, SpoolError> {
+        aside::list(&self.shared.folder)
+    }
+
+    /// The bytes of something that lies aside, as they stood at `at`. Blocks.
+    pub fn aside_bytes(&self, at: Position) -> Result<Option<Vec<u8>>, SpoolError> {
+        aside::read(&self.shared.folder, at)
+    }
+
+    /// Removes something that lies aside, durably. Blocks.
+    pub fn drop_aside(&self, at: Position) -> Result<(), SpoolError> {
+        aside::remove(self.shared.disk.as_ref(), &self.shared.folder, at)
     }
 
     /// Tails with content that the start cut off, until they are forgotten.
@@ -347,6 +374,11 @@ impl Spool {
             .last_key_value()
             .map_or(state.loaded, |(segment, offset)| Position { segment: *segment, offset: *offset }.max(state.loaded))
     }
+}
+
+/// Whether bytes begin as a record does, or a segment: then they are a piece of a segment and not what stood in a record.
+pub fn is_record_start(bytes: &[u8]) -> bool {
+    bytes.starts_with(&format::MARKER) || bytes.starts_with(&format::MAGIC)
 }
 
 fn lock(folder: &Path) -> Result<fs::File, SpoolError> {

@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 
 use fs_err as fs;
+use tillway_file_queue::disk::Disk;
 use tillway_file_queue::durable;
 
 use super::format::Position;
@@ -36,11 +37,12 @@ pub(super) fn read(spool: &Path) -> Position {
 }
 
 /// Notes that segments up to here are about to be deleted.
-pub(super) fn note(spool: &Path, passed: Position) {
+pub(super) fn note(disk: &dyn Disk, spool: &Path, passed: Position) {
     let text = format!("{TAG} {} {}\n", passed.segment, passed.offset);
-    if let Err(error) = durable::write_atomic(&spool.join(FILE), text.as_bytes()) {
+    if let Err(error) = durable::write_atomic_on(disk, &spool.join(FILE), text.as_bytes()) {
         tracing::warn!(%error, %passed, "failed to note how far the spool was deleted");
     }
+    fail::fail_point!("passed::noted");
 }
 
 fn parse(text: &str) -> Option<Position> {

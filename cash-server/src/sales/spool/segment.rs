@@ -1,10 +1,11 @@
 //! Reading one segment: record by record, past damage; and putting it right after a crash.
 
 use super::format::{self, HEADER_BYTES, HEADER_LEN, Header, MARKER, Position, RECORD_HEADER_BYTES};
-use super::{SpoolError, aside, disk::SpoolDisk, io_error};
+use super::{SpoolError, aside, io_error};
 use fs_err as fs;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use tillway_file_queue::disk::Disk;
 
 /// A read of this many bytes serves many records.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
@@ -167,7 +168,7 @@ pub(super) struct Recovered {
 /// Puts a segment right after a crash: syncs what is there, tells each record from `from` on, and cuts a tail off that is no
 /// record, where this is the newest segment: only in that one something was being written.
 pub(super) fn recover(
-    disk: &dyn SpoolDisk,
+    disk: &dyn Disk,
     folder: &Path,
     from: Position,
     newest: bool,
@@ -175,7 +176,7 @@ pub(super) fn recover(
 ) -> Result<Recovered, SpoolError> {
     let path = format::segment_path(folder, from.segment);
     let failed = |source| io_error("recover", &path, source);
-    let file = fs::OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
+    let mut file = fs::OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
     let mut length = file.metadata().map_err(failed)?.len();
     let mut reader = SegmentReader::open(folder, from, length)?;
     let mut cut = None;
@@ -199,8 +200,25 @@ pub(super) fn recover(
             }
         }
     }
-    disk.sync(&file).map_err(failed)?;
+    rewrite(disk, &mut file, from.offset, length).map_err(failed)?;
+    disk.sync_data(&file).map_err(failed)?;
+    fail::fail_point!("spool::recovered");
     Ok(Recovered { length, cut })
+}
+
+/// Writes what is there once more, the same bytes in their places: pages that a failed sync has left behind as clean are
+/// written by the next sync.
+fn rewrite(disk: &dyn Disk, file: &mut fs::File, from: u64, to: u64) -> io::Result<()> {
+    let mut at = from;
+    let mut buffer = vec![0; READ_BUFFER_BYTES];
+    while at < to {
+        let bytes = usize::try_from(to - at).unwrap_or(usize::MAX).min(buffer.len());
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(&mut buffer[..bytes])?;
+        disk.write_at(file, at, &buffer[..bytes])?;
+        at += bytes as u64;
+    }
+    Ok(())
 }
 
 /// The bytes of a file from an offset to another.

@@ -1,6 +1,5 @@
-//! Crash states, refusals and damage of the spool, on a disk that forgets what was not synced.
+//! Crash states, refusals and damage of the spool. Power cuts in random histories: `sales::tests::power`.
 
-use super::disk::{RealDisk, SpoolDisk};
 use super::{Arrival, Chunk, Item, Position, Spool, SpoolError, SpoolLimits, aside};
 use crate::sales::spool::AppendError;
 use crate::sales::tests::{arrival, batch, closed_shift, open_when_free, sale, till};
@@ -12,11 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
+use tillway_file_queue::disk::{Disk, RealDisk};
 use tillway_proto::receipt::ShiftNumber;
 
 /// Real files, of which a crash leaves only what was synced.
 #[derive(Debug, Default)]
-struct ForgetfulDisk {
+struct WatchedDisk {
     synced: Mutex<HashMap<PathBuf, u64>>,
     named: Mutex<Vec<PathBuf>>,
     syncs: AtomicUsize,
@@ -28,7 +28,7 @@ struct ForgetfulDisk {
     syncing: AtomicUsize,
 }
 
-impl ForgetfulDisk {
+impl WatchedDisk {
     fn hold(&self, held: bool) {
         *self.held.lock().unwrap() = held;
         self.let_go.notify_all();
@@ -60,9 +60,17 @@ impl ForgetfulDisk {
     }
 }
 
-impl SpoolDisk for ForgetfulDisk {
-    fn create(&self, path: &Path) -> io::Result<fs::File> {
-        RealDisk.create(path)
+impl Disk for WatchedDisk {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        RealDisk.create_dir(path)
+    }
+
+    fn create_file(&self, path: &Path) -> io::Result<fs::File> {
+        RealDisk.create_file(path)
+    }
+
+    fn write(&self, file: &mut fs::File, bytes: &[u8]) -> io::Result<()> {
+        RealDisk.write(file, bytes)
     }
 
     fn write_at(&self, file: &mut fs::File, offset: u64, bytes: &[u8]) -> io::Result<()> {
@@ -77,7 +85,11 @@ impl SpoolDisk for ForgetfulDisk {
         RealDisk.cut(file, length)
     }
 
-    fn sync(&self, file: &fs::File) -> io::Result<()> {
+    fn sync_file(&self, _file: &fs::File) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync_data(&self, file: &fs::File) -> io::Result<()> {
         self.syncing.fetch_add(1, Ordering::SeqCst);
         let mut held = self.held.lock().unwrap();
         while *held {
@@ -91,13 +103,23 @@ impl SpoolDisk for ForgetfulDisk {
         Ok(())
     }
 
-    fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        *self.named.lock().unwrap() = segments(path);
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        if path.join("spool.lock").exists() {
+            *self.named.lock().unwrap() = segments(path);
+        }
         Ok(())
     }
 
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove(path)
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove_file(path)
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        RealDisk.remove_dir_all(path)
     }
 }
 
@@ -113,12 +135,12 @@ fn one(number: u64) -> Arrival {
     arrival(batch(vec![sale(&till(), 1, number)], vec![]))
 }
 
-fn open(folder: &Path, loaded: Position, disk: &Arc<ForgetfulDisk>) -> Spool {
-    Spool::open(folder, loaded, SpoolLimits::default(), Arc::clone(disk) as Arc<dyn SpoolDisk>).unwrap()
+fn open(folder: &Path, loaded: Position, disk: &Arc<WatchedDisk>) -> Spool {
+    Spool::open(folder, loaded, SpoolLimits::default(), Arc::clone(disk) as Arc<dyn Disk>).unwrap()
 }
 
-fn reopen(folder: &Path, loaded: Position, disk: &Arc<ForgetfulDisk>) -> Spool {
-    let disk = Arc::clone(disk) as Arc<dyn SpoolDisk>;
+fn reopen(folder: &Path, loaded: Position, disk: &Arc<WatchedDisk>) -> Spool {
+    let disk = Arc::clone(disk) as Arc<dyn Disk>;
     open_when_free(folder, loaded, SpoolLimits::default(), &disk).unwrap()
 }
 
@@ -163,7 +185,7 @@ fn the_bytes_of_version_1_stay() {
 #[tokio::test]
 async fn batches_are_answered_only_after_their_sync_and_many_share_one() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = Arc::new(ForgetfulDisk::default());
+    let disk = Arc::new(WatchedDisk::default());
     let spool = open(folder.path(), Position::default(), &disk);
     append(&spool, &one(1)).await.unwrap();
     let before = disk.syncs.load(Ordering::SeqCst);
@@ -191,7 +213,7 @@ async fn batches_are_answered_only_after_their_sync_and_many_share_one() {
 async fn what_was_acknowledged_survives_a_power_cut_at_any_byte_of_the_tail() {
     for torn in [0, 1, 3, 23, 24, 25, 60, 100, 100_000] {
         let folder = tempfile::tempdir().unwrap();
-        let disk = Arc::new(ForgetfulDisk::default());
+        let disk = Arc::new(WatchedDisk::default());
         let spool = open(folder.path(), Position::default(), &disk);
         append(&spool, &one(1)).await.unwrap();
         append(&spool, &one(2)).await.unwrap();
@@ -214,7 +236,7 @@ async fn what_was_acknowledged_survives_a_power_cut_at_any_byte_of_the_tail() {
 #[tokio::test]
 async fn damage_in_the_middle_is_set_aside_and_the_rest_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = Arc::new(ForgetfulDisk::default());
+    let disk = Arc::new(WatchedDisk::default());
     let spool = open(folder.path(), Position::default(), &disk);
     let first = append(&spool, &one(1)).await.unwrap();
     append(&spool, &one(2)).await.unwrap();
@@ -243,7 +265,7 @@ async fn damage_in_the_middle_is_set_aside_and_the_rest_goes_on() {
 #[tokio::test]
 async fn a_full_disk_is_refused_clearly_and_recovers_without_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = Arc::new(ForgetfulDisk::default());
+    let disk = Arc::new(WatchedDisk::default());
     let spool = open(folder.path(), Position::default(), &disk);
     disk.full.store(true, Ordering::SeqCst);
     assert!(append(&spool, &one(1)).await.is_err(), "even the first segment cannot be made");
@@ -263,7 +285,7 @@ async fn a_full_disk_is_refused_clearly_and_recovers_without_a_restart() {
 #[tokio::test]
 async fn after_a_failed_sync_the_segment_is_sealed_and_its_tail_gone() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = Arc::new(ForgetfulDisk::default());
+    let disk = Arc::new(WatchedDisk::default());
     let spool = open(folder.path(), Position::default(), &disk);
     append(&spool, &one(1)).await.unwrap();
     disk.failing_sync.store(true, Ordering::SeqCst);
@@ -277,9 +299,65 @@ async fn after_a_failed_sync_the_segment_is_sealed_and_its_tail_gone() {
 }
 
 #[tokio::test]
+async fn a_disk_that_is_nearly_full_refuses_what_is_new_and_takes_it_again_when_there_is_room() {
+    let (folder, ledger) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let disk = Arc::new(tillway_file_queue::disk::power::ForgetfulDisk::new(ledger.path()).unwrap());
+    let limits = SpoolLimits { reserve_bytes: 10_000, ..SpoolLimits::default() };
+    let spool = Spool::open(folder.path(), Position::default(), limits, disk.clone()).unwrap();
+    append(&spool, &one(1)).await.unwrap();
+    disk.set_free_bytes(10_000);
+    let error = append(&spool, &one(2)).await.unwrap_err();
+    assert!(matches!(error, AppendError::NoRoom { free: 10_000, .. }), "{error}");
+    assert!(error.to_string().contains("free space on it"), "{error}");
+    assert_eq!(all(&spool), [1], "what was accepted is there");
+    // What waits needs room in the database too: more than the reserve alone.
+    disk.set_free_bytes(10_000 + spool.bytes());
+    assert!(append(&spool, &one(2)).await.is_err());
+    spool.set_aside(Position { segment: 1, offset: 0 }, b"x", "also with a full disk").unwrap();
+    disk.set_free_bytes(u64::MAX);
+    append(&spool, &one(3)).await.unwrap();
+    assert_eq!(all(&spool), [1, 3]);
+}
+
+#[tokio::test]
+async fn a_segment_that_could_neither_be_begun_nor_taken_away_does_not_stop_the_next_try() {
+    let (folder, ledger) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let disk = Arc::new(tillway_file_queue::disk::power::ForgetfulDisk::new(ledger.path()).unwrap());
+    let spool = Spool::open(folder.path(), Position::default(), SpoolLimits::default(), disk.clone()).unwrap();
+    fs::write(folder.path().join(format!("{:020}.spool", 1)), "left by a try that failed").unwrap();
+    append(&spool, &one(1)).await.unwrap();
+    assert_eq!(all(&spool), [1]);
+}
+
+#[tokio::test]
+async fn what_a_failed_sync_left_in_memory_is_durable_before_a_start_tells_that_it_is_held() {
+    for seed in 0..40 {
+        let (folder, ledger) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let disk = Arc::new(tillway_file_queue::disk::power::ForgetfulDisk::new(ledger.path()).unwrap());
+        let dynamic = disk.clone() as Arc<dyn Disk>;
+        let open = || open_when_free(folder.path(), Position::default(), SpoolLimits::default(), &dynamic).unwrap();
+        let spool = open();
+        append(&spool, &one(1)).await.unwrap();
+        // The sync fails, and the process is killed before it can cut the tail off.
+        disk.fail_syncs(0, 1);
+        disk.die_after(2);
+        append(&spool, &one(2)).await.unwrap_err();
+        drop(spool);
+        disk.revive();
+        let spool = open();
+        let held = spool.held(&till(), ShiftNumber(1)).receipts.len();
+        assert_eq!(held, 2, "a killed process leaves the memory of the kernel");
+        drop(spool);
+        drop(open());
+        disk.cut_power(seed).unwrap();
+        assert_eq!(all(&open()), [1, 2], "seed {seed}: a till was told that both are held");
+    }
+}
+
+#[tokio::test]
 async fn loaded_segments_go_and_a_full_spool_refuses_until_they_do() {
     let folder = tempfile::tempdir().unwrap();
-    let limits = SpoolLimits { total_bytes: 2_000, segment_bytes: 300 };
+    let limits = SpoolLimits { total_bytes: 2_000, segment_bytes: 300, reserve_bytes: 0 };
     let spool = Spool::open(folder.path(), Position::default(), limits, Arc::new(RealDisk)).unwrap();
     let mut number = 0;
     let error = loop {
@@ -313,7 +391,7 @@ async fn a_spool_that_was_deleted_by_hand_begins_behind_the_loaded_position() {
 #[tokio::test]
 async fn a_start_tells_of_what_is_not_loaded_and_deletes_what_is() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = Arc::new(ForgetfulDisk::default());
+    let disk = Arc::new(WatchedDisk::default());
     let spool = open(folder.path(), Position::default(), &disk);
     let first = append(&spool, &one(1)).await.unwrap();
     append(&spool, &arrival(batch(vec![sale(&till(), 2, 2)], vec![closed_shift(&till(), 2, 2..=2)]))).await.unwrap();
@@ -333,7 +411,7 @@ async fn a_start_tells_of_what_is_not_loaded_and_deletes_what_is() {
 #[test]
 fn a_second_process_and_a_newer_format_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = Arc::new(ForgetfulDisk::default());
+    let disk = Arc::new(WatchedDisk::default());
     let spool = open(folder.path(), Position::default(), &disk);
     let second = Spool::open(folder.path(), Position::default(), SpoolLimits::default(), Arc::new(RealDisk));
     assert!(matches!(second, Err(SpoolError::InUse { .. })));
@@ -343,7 +421,7 @@ fn a_second_process_and_a_newer_format_are_refused() {
     let check = blake3::hash(&header[..20]);
     header[20..].copy_from_slice(&check.as_bytes()[..4]);
     fs::write(folder.path().join(format!("{:020}.spool", 1)), header).unwrap();
-    let disk = disk as Arc<dyn SpoolDisk>;
+    let disk = disk as Arc<dyn Disk>;
     let error = open_when_free(folder.path(), Position::default(), SpoolLimits::default(), &disk).unwrap_err();
     assert!(matches!(error, SpoolError::NewerVersion { version: 2, .. }), "{error}");
 }

@@ -1,11 +1,12 @@
 //! The one writer: gathers what waits, writes it in one piece, syncs once, answers each.
 
-use super::Shared;
 use super::format::{self, HEADER_LEN, MAX_RECORD_BYTES, Position};
 use super::pending::PendingEntry;
+use super::{DATABASE_GROWTH, Shared};
 use fs_err as fs;
 use std::io;
 use std::sync::Arc;
+use tillway_file_queue::durable;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// A group is closed at this size, so that its members do not wait for a write of unbounded length.
@@ -21,6 +22,17 @@ pub enum AppendError {
         bytes: u64,
         /// The limit.
         limit: u64,
+    },
+    /// The disk is nearly full; what is there is safe.
+    #[error(
+        "the disk of the server's spool is nearly full: {free} bytes are free, and {needed} are kept for what was accepted \
+         before; free space on it, then sales are taken again by themselves"
+    )]
+    NoRoom {
+        /// Bytes free.
+        free: u64,
+        /// Bytes that must be.
+        needed: u64,
     },
     /// The record is larger than any may be.
     #[error("a batch of {bytes} bytes is above the limit of {MAX_RECORD_BYTES}")]
@@ -51,7 +63,7 @@ pub(super) struct Append {
 
 /// Runs until every sender is gone.
 pub(super) fn run(shared: &Shared, mut queue: mpsc::Receiver<Append>) {
-    let mut writer = Writer { shared, active: None, buffer: Vec::new() };
+    let mut writer = Writer { shared, active: None, buffer: Vec::new(), refuses: false };
     while let Some(first) = queue.blocking_recv() {
         let mut bytes = first.payload.len();
         let mut group = vec![first];
@@ -68,6 +80,8 @@ struct Writer<'a> {
     shared: &'a Shared,
     active: Option<Active>,
     buffer: Vec<u8>,
+    /// Whether the last group had batches without room, so that the log says it once.
+    refuses: bool,
 }
 
 /// The segment being written.
@@ -96,6 +110,7 @@ impl Writer<'_> {
                 }
                 // A receiver that is gone is a stream that ended; its batch is durable all the same.
                 for (answer, end, room) in answers {
+                    fail::fail_point!("spool::answering");
                     let _ = answer.send(Ok(end));
                     drop(room);
                 }
@@ -110,9 +125,14 @@ impl Writer<'_> {
         }
     }
 
-    fn refuse_what_does_not_fit(&self, group: Vec<Append>) -> Vec<Append> {
+    fn refuse_what_does_not_fit(&mut self, group: Vec<Append>) -> Vec<Append> {
         let limit = self.shared.limits.total_bytes;
         let mut bytes = self.shared.state().bytes();
+        // A disk that does not tell is asked by the write itself.
+        let free = self.shared.disk.free_bytes(&self.shared.folder).unwrap_or(u64::MAX);
+        let reserve = self.shared.limits.reserve_bytes;
+        let waiting = bytes;
+        let mut refuses = None;
         let mut fitting = Vec::with_capacity(group.len());
         for append in group {
             let needed = format::record_len(append.payload.len());
@@ -120,16 +140,27 @@ impl Writer<'_> {
                 Some(AppendError::TooLarge { bytes: append.payload.len() })
             } else if bytes + needed > limit {
                 Some(AppendError::Full { bytes, limit })
+            } else if free < reserve_for(reserve, waiting, bytes + needed) {
+                Some(AppendError::NoRoom { free, needed: reserve_for(reserve, waiting, bytes + needed) })
             } else {
                 None
             };
             if let Some(error) = refused {
+                if !matches!(error, AppendError::TooLarge { .. }) {
+                    refuses = Some(error.to_string());
+                }
                 let _ = append.answer.send(Err(error));
             } else {
                 bytes += needed;
                 fitting.push(append);
             }
         }
+        match (&refuses, self.refuses) {
+            (Some(why), false) => tracing::error!(why, "the spool takes no sales for now; the tills keep them"),
+            (None, true) => tracing::info!("the spool takes sales again"),
+            _ => {}
+        }
+        self.refuses = refuses.is_some();
         fitting
     }
 
@@ -159,15 +190,17 @@ impl Writer<'_> {
             }
             return Err(refused("write to", source));
         }
-        if let Err(source) = disk.sync(&active.file) {
+        fail::fail_point!("spool::written");
+        if let Err(source) = self.sync(&active.file) {
             // The kernel may now hold pages it calls clean and never write them: no further sync of this file proves
             // anything. Cutting is for the next start, which would otherwise read them from memory.
-            if let Err(error) = disk.cut(&active.file, active.end.offset).and_then(|()| disk.sync(&active.file)) {
+            if let Err(error) = disk.cut(&active.file, active.end.offset).and_then(|()| self.sync(&active.file)) {
                 tracing::warn!(segment = active.end.segment, %error, "failed to cut an unsynced tail off");
             }
             self.seal();
             return Err(refused("sync", source));
         }
+        fail::fail_point!("spool::synced");
         active.end = end;
         self.active = Some(active);
         Ok(ends)
@@ -178,10 +211,15 @@ impl Writer<'_> {
         let path = self.shared.segment_path(sequence);
         let disk = &self.shared.disk;
         let begin = || {
-            let mut file = disk.create(&path)?;
+            // Left by a try that failed, so that it could not be taken away either: nothing in it was ever answered.
+            durable::remove_file_on(disk.as_ref(), &path)?;
+            let mut file = disk.create_file(&path)?;
+            fail::fail_point!("spool::segment_created");
             disk.write_at(&mut file, 0, &format::header(sequence))?;
-            disk.sync(&file)?;
-            disk.sync_folder(&self.shared.folder)?;
+            self.sync(&file)?;
+            fail::fail_point!("spool::header_synced");
+            disk.sync_dir(&self.shared.folder)?;
+            fail::fail_point!("spool::segment_begun");
             Ok(file)
         };
         match begin() {
@@ -193,10 +231,16 @@ impl Writer<'_> {
             }
             Err(source) => {
                 // The name must be free for the next try.
-                let _ = disk.remove(&path);
+                let _ = durable::remove_file_on(disk.as_ref(), &path);
                 Err(refused("begin a segment of", source))
             }
         }
+    }
+
+    /// Makes what was written durable.
+    fn sync(&self, file: &fs::File) -> io::Result<()> {
+        fail::fail_point!("without::spool_sync", |_| Ok(()));
+        self.shared.disk.sync_data(file)
     }
 
     /// Nothing is appended to the present segment any more; the loader removes it when it has passed it.
@@ -204,6 +248,12 @@ impl Writer<'_> {
         self.active = None;
         self.shared.state().active = None;
     }
+}
+
+/// Bytes that must be free before the spool grows from `waiting` to `bytes`: the new bytes themselves, what all of it needs in
+/// the database, and the reserve.
+fn reserve_for(reserve: u64, waiting: u64, bytes: u64) -> u64 {
+    reserve.saturating_add(bytes.saturating_mul(DATABASE_GROWTH)).saturating_add(bytes - waiting)
 }
 
 fn refused(action: &'static str, source: io::Error) -> AppendError {

@@ -11,13 +11,13 @@ use uuid::Uuid;
 
 use super::{arrival, batch, open_store, open_when_free, sale, till};
 use crate::sales::loader::Loader;
-use crate::sales::spool::disk::{RealDisk, SpoolDisk};
 use crate::sales::spool::{HeldReceipt, Position, Spool, SpoolLimits};
 use crate::store::sales::{FindingFilter, Page, SalesStore};
 use crate::store::sqlite::sales::SqliteSales;
+use tillway_file_queue::disk::{Disk, RealDisk};
 
 fn open_spool(folder: &Path, loaded: Position, limits: SpoolLimits) -> Spool {
-    open_when_free(&folder.join("spool"), loaded, limits, &(Arc::new(RealDisk) as Arc<dyn SpoolDisk>)).unwrap()
+    open_when_free(&folder.join("spool"), loaded, limits, &(Arc::new(RealDisk) as Arc<dyn Disk>)).unwrap()
 }
 
 fn runtime() -> tokio::runtime::Runtime {

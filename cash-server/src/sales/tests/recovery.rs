@@ -8,16 +8,16 @@ use tillway_proto::receipt::ShiftNumber;
 
 use super::{arrival, batch, open_store, open_when_free, sale, till};
 use crate::sales::loader::Loader;
-use crate::sales::spool::disk::{RealDisk, SpoolDisk};
 use crate::sales::spool::{Position, Spool, SpoolLimits};
 use crate::store::sales::{Finding, FindingFilter, Page, SalesStore};
 use crate::store::sqlite::sales::SqliteSales;
+use tillway_file_queue::disk::{Disk, RealDisk};
 
 /// So small that every record has a segment of its own.
-const LIMITS: SpoolLimits = SpoolLimits { total_bytes: 1_000_000, segment_bytes: 1 };
+const LIMITS: SpoolLimits = SpoolLimits { total_bytes: 1_000_000, segment_bytes: 1, reserve_bytes: 0 };
 
 fn open_spool(folder: &Path, store: &SqliteSales) -> Spool {
-    let disk: Arc<dyn SpoolDisk> = Arc::new(RealDisk);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     open_when_free(&folder.join("spool"), store.position().unwrap(), LIMITS, &disk).unwrap()
 }
 

@@ -87,7 +87,7 @@ pub(super) fn recheck(
         };
         finding::add(t, &finding)
     } else {
-        finding::close(t, till, FindingKind::ShiftDiffers, &subject, now)
+        finding::close(t, Some(till), FindingKind::ShiftDiffers, &subject, now)
     }
 }
 

@@ -57,17 +57,18 @@ pub(super) fn add(connection: &Connection, finding: &NewFinding) -> rusqlite::Re
 /// Closes the finding of a subject, where there is an open one.
 pub(super) fn close(
     connection: &Connection,
-    till: &TillId,
+    till: Option<&TillId>,
     kind: FindingKind,
     subject: &str,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
+    let till = till.map_or("", TillId::as_str);
     connection
         .prepare_cached(
             "UPDATE finding SET resolved_at = ?4
              WHERE till = ?1 AND kind = ?2 AND subject = ?3 AND resolved_at IS NULL",
         )?
-        .execute(params![till.as_str(), kind.as_str(), subject, now.as_millisecond()])
+        .execute(params![till, kind.as_str(), subject, now.as_millisecond()])
         .map(drop)
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use tillway_proto::TillId;
 use tillway_proto::receipt::ShiftNumber;
 use tillway_proto::sales::v1;
+use uuid::Uuid;
 
 use super::{check, finding, row, shift};
 use crate::sales::receipt::{MAX_NUMBER, Receipt};
@@ -27,17 +28,12 @@ pub(super) fn position(connection: &Connection) -> rusqlite::Result<Position> {
         .query_row((), |r| Ok(Position { segment: row::unsigned(r, 0)?, offset: row::unsigned(r, 1)? }))
 }
 
-pub(super) fn load(
-    t: &Connection,
-    through: Position,
-    incoming: &[Incoming],
-    now: Timestamp,
-) -> rusqlite::Result<Loaded> {
+pub(super) fn load(t: &Connection, incoming: &[Incoming], now: Timestamp) -> rusqlite::Result<Loaded> {
     let mut loaded = Loaded::default();
     let mut touched = Touched::new();
     for arrival in incoming {
         for receipt in &arrival.receipts {
-            let arrived = insert_receipt(t, arrival, receipt)?;
+            let arrived = insert_receipt(t, arrival, receipt, now)?;
             match arrived {
                 Arrived::New => {
                     loaded.added += 1;
@@ -64,9 +60,14 @@ pub(super) fn load(
     for (till, number, shop) in &touched {
         check::recheck(t, till, *number, Some(shop), now)?;
     }
-    t.prepare_cached(r#"UPDATE spool_position SET segment = ?1, "offset" = ?2 WHERE id = 1"#)?
-        .execute(params![row::number(through.segment), row::number(through.offset)])?;
     Ok(loaded)
+}
+
+/// The spool is loaded up to here, in the transaction of what was loaded.
+pub(super) fn move_position(t: &Connection, through: Position) -> rusqlite::Result<()> {
+    t.prepare_cached(r#"UPDATE spool_position SET segment = ?1, "offset" = ?2 WHERE id = 1"#)?
+        .execute(params![row::number(through.segment), row::number(through.offset)])
+        .map(drop)
 }
 
 enum Arrived {
@@ -75,8 +76,9 @@ enum Arrived {
     Conflicting,
 }
 
-fn insert_receipt(t: &Connection, arrival: &Incoming, receipt: &Receipt) -> rusqlite::Result<Arrived> {
+fn insert_receipt(t: &Connection, arrival: &Incoming, receipt: &Receipt, now: Timestamp) -> rusqlite::Result<Arrived> {
     let (key, document) = (&receipt.key, &receipt.document);
+    let uuid = stored_uuid(key.uuid);
     let line_sum: i64 = document.lines.iter().fold(0, |sum, line| sum.saturating_add(line.sum));
     let inserted = t
         .prepare_cached(
@@ -91,7 +93,7 @@ fn insert_receipt(t: &Connection, arrival: &Incoming, receipt: &Receipt) -> rusq
             key.till.as_str(),
             row::number(key.shift.0),
             row::number(key.number.0),
-            key.uuid.as_bytes(),
+            uuid.as_bytes(),
             arrival.shop.as_str(),
             document.document_id,
             document.doctype,
@@ -117,6 +119,7 @@ fn insert_receipt(t: &Connection, arrival: &Incoming, receipt: &Receipt) -> rusq
         ])?;
     if inserted > 0 {
         insert_parts(t, t.last_insert_rowid(), document)?;
+        note_number_again(t, receipt, now)?;
         return Ok(Arrived::New);
     }
     let there: Vec<u8> = t
@@ -126,6 +129,38 @@ fn insert_receipt(t: &Connection, arrival: &Incoming, receipt: &Receipt) -> rusq
             |r| r.get(0),
         )?;
     Ok(if there == receipt.content { Arrived::Same } else { Arrived::Conflicting })
+}
+
+/// The UUID under which a receipt is kept: its own.
+fn stored_uuid(uuid: Uuid) -> Uuid {
+    // Another each time: then no key is ever there already.
+    fail::fail_point!("without::unique_key", |_| Uuid::new_v4());
+    uuid
+}
+
+/// A number that stands for two receipts of a shift: both count, since both have a UUID of their own, and somebody should know
+/// why. Once a shift.
+fn note_number_again(t: &Connection, receipt: &Receipt, now: Timestamp) -> rusqlite::Result<()> {
+    let key = &receipt.key;
+    let times: i64 =
+        t.prepare_cached("SELECT count(*) FROM receipt WHERE till = ?1 AND shift = ?2 AND number = ?3")?
+            .query_row(params![key.till.as_str(), row::number(key.shift.0), row::number(key.number.0)], |r| r.get(0))?;
+    if times < 2 {
+        return Ok(());
+    }
+    let finding = NewFinding {
+        kind: FindingKind::NumbersAgain,
+        till: Some(key.till.clone()),
+        shift: Some(key.shift),
+        subject: format!("numbers of shift {}", key.shift),
+        text: format!(
+            "document number {} of shift {} came again with another identity: the till was restored from an old image, or \
+             its POS counted anew; all of these receipts are kept and counted",
+            key.number, key.shift
+        ),
+        at: now,
+    };
+    finding::add(t, &finding)
 }
 
 fn insert_parts(t: &Connection, id: i64, document: &v1::Document) -> rusqlite::Result<()> {

@@ -21,7 +21,7 @@ pub(super) fn upsert(
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
     let shift = &record.shift;
-    finding::close(t, &record.till, FindingKind::ShiftRefused, &refused_subject(record.number), now)?;
+    finding::close(t, Some(&record.till), FindingKind::ShiftRefused, &refused_subject(record.number), now)?;
     let key = params![record.till.as_str(), row::number(record.number.0)];
     let before = t
         .prepare_cached(

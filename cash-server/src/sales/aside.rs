@@ -1,0 +1,173 @@
+//! What of the spool lies aside, for people: list it, put it back, drop it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tillway_proto::TillId;
+
+use super::spool::{AppendError, Arrival, Position, Spool, SpoolError};
+use crate::store::StoreError;
+use crate::store::sales::{FindingKind, SalesStore};
+
+/// The subject of the finding about a place in the spool.
+pub(super) fn subject(at: Position) -> String {
+    format!("spool {at}")
+}
+
+/// The till whose batch these bytes are, where that can be read.
+pub(super) fn till_of(payload: &[u8]) -> Option<TillId> {
+    Arrival::parse(payload).ok().and_then(|arrival| arrival.till_id.parse().ok())
+}
+
+/// Part of the spool that lies aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AsideSales {
+    /// Its id, for putting back and dropping.
+    pub unit: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Why it is there.
+    pub reason: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// Whose batch it is, where that can be read.
+    pub till: Option<TillId>,
+    /// Receipts and records of shifts in it, where that can be read.
+    pub documents: u64,
+    /// Whether it can be put back: a whole batch, no torn or damaged bytes.
+    pub retryable: bool,
+}
+
+/// Why something that lies aside could not be shown, put back or dropped.
+#[derive(Debug, thiserror::Error)]
+pub enum AsideError {
+    /// There is no such thing.
+    #[error(
+        "nothing of the name {unit:?} lies aside: it was put back or dropped in the meantime, or the oldest made room"
+    )]
+    Unknown {
+        /// The name.
+        unit: String,
+    },
+    /// It is no batch any more.
+    #[error(
+        "{unit} is no whole batch, since the disk damaged it: it can only be dropped; ask the tills for that day again"
+    )]
+    Damaged {
+        /// The name.
+        unit: String,
+    },
+    /// The spool did not take it.
+    #[error("failed to put {unit} back; it stays aside")]
+    Append {
+        /// The name.
+        unit: String,
+        /// Why not.
+        #[source]
+        source: AppendError,
+    },
+    /// The folder.
+    #[error("failed to use what lies aside in the spool")]
+    Spool(#[source] SpoolError),
+    /// The database.
+    #[error("failed to close the finding of what lay aside")]
+    Store(#[source] StoreError),
+    /// The server is stopping.
+    #[error("the server is stopping or failed; try again later")]
+    Ended,
+}
+
+/// What of the spool lies aside; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SalesAside {
+    spool: Spool,
+    store: Arc<dyn SalesStore>,
+}
+
+impl SalesAside {
+    pub(super) fn new(spool: Spool, store: Arc<dyn SalesStore>) -> Self {
+        Self { spool, store }
+    }
+
+    /// What lies aside, newest first.
+    pub async fn list(&self) -> Result<Vec<AsideSales>, AsideError> {
+        self.blocking(|aside| {
+            let mut units = Vec::new();
+            for kept in aside.spool.aside().map_err(AsideError::Spool)? {
+                // One that made room meanwhile is left out.
+                let Some(bytes) = aside.spool.aside_bytes(kept.at).map_err(AsideError::Spool)? else { continue };
+                let arrival = whole_batch(&bytes);
+                units.push(AsideSales {
+                    unit: kept.unit,
+                    bytes: bytes.len() as u64,
+                    reason: kept.reason,
+                    at: kept.since,
+                    till: arrival.as_ref().and_then(|arrival| arrival.till_id.parse().ok()),
+                    documents: arrival.as_ref().map_or(0, |arrival| {
+                        (arrival.documents().len() + arrival.shifts().len() + arrival.refused.len()) as u64
+                    }),
+                    retryable: arrival.is_some(),
+                });
+            }
+            units.sort_by(|one, other| (other.at, &other.unit).cmp(&(one.at, &one.unit)));
+            Ok(units)
+        })
+        .await
+    }
+
+    /// Puts a batch back into the spool; at `Ok` it is durable there and loaded soon. One that fails again is set aside again.
+    /// Done twice by a crash, its receipts count once.
+    pub async fn retry(&self, unit: &str) -> Result<(), AsideError> {
+        let (at, bytes) = self.find(unit).await?;
+        let Some(arrival) = whole_batch(&bytes) else { return Err(AsideError::Damaged { unit: unit.to_owned() }) };
+        let failed = |source| AsideError::Append { unit: unit.to_owned(), source };
+        self.spool.append(&arrival).await.await.map_err(|_| AsideError::Ended)?.map_err(failed)?;
+        fail::fail_point!("aside::appended");
+        tracing::info!(unit, "put a batch of sales back into the spool");
+        self.forget(at, bytes).await
+    }
+
+    /// Removes something for good, and closes its finding.
+    pub async fn drop_unit(&self, unit: &str) -> Result<(), AsideError> {
+        let (at, bytes) = self.find(unit).await?;
+        tracing::warn!(unit, bytes = bytes.len(), "dropped a part of the spool that lay aside");
+        self.forget(at, bytes).await
+    }
+
+    async fn find(&self, unit: &str) -> Result<(Position, Vec<u8>), AsideError> {
+        let unknown = || AsideError::Unknown { unit: unit.to_owned() };
+        let at = super::spool::aside::parse_unit(unit).ok_or_else(unknown)?;
+        let found = self.blocking(move |aside| aside.spool.aside_bytes(at).map_err(AsideError::Spool)).await?;
+        found.map(|bytes| (at, bytes)).ok_or_else(unknown)
+    }
+
+    async fn forget(&self, at: Position, bytes: Vec<u8>) -> Result<(), AsideError> {
+        self.blocking(move |aside| {
+            aside.spool.drop_aside(at).map_err(AsideError::Spool)?;
+            fail::fail_point!("aside::removed");
+            let till = till_of(&bytes);
+            aside
+                .store
+                .close_finding(FindingKind::SpoolDamaged, till.as_ref(), &subject(at), Timestamp::now())
+                .map_err(AsideError::Store)
+        })
+        .await
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, AsideError> + Send + 'static,
+    ) -> Result<T, AsideError> {
+        let aside = self.clone();
+        tokio::task::spawn_blocking(move || work(&aside)).await.map_err(|_| AsideError::Ended)?
+    }
+}
+
+/// The batch, where these bytes are one and not a piece of a segment.
+fn whole_batch(bytes: &[u8]) -> Option<Arrival> {
+    if super::spool::is_record_start(bytes) {
+        return None;
+    }
+    Arrival::parse(bytes).ok().filter(|arrival| arrival.till_id.parse::<TillId>().is_ok())
+}
