@@ -1,5 +1,6 @@
 //! Archives of what was exchanged: each package that was applied, and the sales of each unloading. Kept by count and
-//! by days (`maxcountbackupfiles`, `actualcountdaysforbackupfiles`), whichever is less.
+//! by days (`maxcountbackupfiles`, `actualcountdaysforbackupfiles`), whichever is less. Names and days are by the till's
+//! clock; wherever that is, there are never more than the count, and the one just written stays.
 //!
 //! `<yyyy-mm-dd_HH-MM-SS.mmm>_dictionary_<first digits of the name>.twp` is the package as it came (compressed by its
 //! own format); `…_sales_<number>.jsonl.zst` holds one document or shift a line. An archive helps a person to see
@@ -42,25 +43,26 @@ fn keep(settings: &BackupSettings, name: &str, write: impl FnOnce(&Path) -> io::
     }
     let stamp = Zoned::now().strftime("%Y-%m-%d_%H-%M-%S%.3f").to_string();
     let target = settings.folder.join(format!("{stamp}_{name}"));
-    let kept = fs::create_dir_all(&settings.folder).and_then(|()| write(&target)).and_then(|()| prune(settings));
+    let kept =
+        fs::create_dir_all(&settings.folder).and_then(|()| write(&target)).and_then(|()| prune(settings, &target));
     if let Err(error) = kept {
         tracing::warn!(%error, "failed to keep a backup of what was exchanged");
     }
 }
 
-/// Removes archives that are too many or too old. Files whose names are not ours stay.
-fn prune(settings: &BackupSettings) -> io::Result<()> {
+/// Removes archives that are too many or too old, but for the `newest`. Files whose names are not ours stay.
+fn prune(settings: &BackupSettings, newest: &Path) -> io::Result<()> {
     let mut archives: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(&settings.folder)? {
         let path = entry?.path();
         let ours = path.file_name().and_then(|name| name.to_str()).is_some_and(is_archive);
-        if ours {
+        if ours && path != newest {
             archives.push(path);
         }
     }
     // Names begin with the time.
     archives.sort();
-    let too_many = archives.len().saturating_sub(settings.max_files);
+    let too_many = (archives.len() + 1).saturating_sub(settings.max_files);
     let oldest_kept = SystemTime::now().checked_sub(Duration::from_secs(settings.max_days * 86_400));
     for (index, path) in archives.iter().enumerate() {
         let written = fs::metadata(path)?.modified()?;
@@ -100,6 +102,22 @@ mod tests {
         let packed = names.iter().find(|name| name.ends_with("_sales_7.jsonl.zst")).unwrap();
         let unpacked = zstd::decode_all(fs::File::open(settings.folder.join(packed)).unwrap()).unwrap();
         assert_eq!(unpacked, b"{}\n");
+    }
+
+    #[test]
+    fn a_clock_that_fell_back_does_not_cost_the_newest_archive() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = BackupSettings { folder: folder.path().to_owned(), max_files: 3, max_days: 30 };
+        for day in 1..9 {
+            let path = settings.folder.join(format!("2999-01-0{day}_10-00-00.000_sales_1.jsonl.zst"));
+            fs::write(&path, "").unwrap();
+            let future = SystemTime::now() + Duration::from_hours(24 * 365 * 900);
+            let _ = std::fs::File::options().write(true).open(&path).unwrap().set_modified(future);
+        }
+        keep_sales(&settings, b"{}\n", 7);
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 3, "{names:?}");
+        assert!(names.iter().any(|name| name.to_string_lossy().ends_with("_sales_7.jsonl.zst")), "{names:?}");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! cannot is set aside ([`crate::commands`]). A link is held while its package is downloaded; where that takes very long,
 //! the link is acknowledged before, and of the links that come meanwhile the newest is worked on next.
 
+mod hold;
 mod session;
 
 use crate::retry::Backoff;

@@ -1,5 +1,6 @@
 //! The command line of `sync-agent`.
 
+use crate::aside;
 use crate::hand_over::{self, Answer, Ask};
 use crate::lock::{AgentLock, LockError};
 use crate::run::{RunError, run};
@@ -12,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use tillway_proto::UnloadSelection;
+use tillway_proto::command::AsideAction;
 use tillway_proto::process::{LoggingError, ShutdownError, on_signal, start_logging};
+use tillway_proto::report::AsideName;
 use tokio_util::sync::CancellationToken;
 
 /// Exit code of wrong settings, so that a service manager need not start the agent again and again.
@@ -53,6 +56,30 @@ enum CliCommand {
     Unload(UnloadArgs),
     /// Recount the whole dictionary and ask for what differs
     Verify,
+    /// What was set aside on this till: packages, documents, records of shifts, messages
+    #[command(subcommand)]
+    Aside(AsideCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum AsideCommand {
+    /// List the newest units with their reasons
+    Ls,
+    /// Try units again from the beginning
+    Retry(AsideArgs),
+    /// Remove units for good. A document or the record of a shift stays in documents.db; it is never sent by itself any
+    /// more and counted nowhere, but `unload --since` or `--from`, `--to` still sends it
+    Drop(AsideArgs),
+}
+
+#[derive(Debug, Args)]
+struct AsideArgs {
+    /// Units as `aside ls` names them, for example document:17
+    #[arg(value_name = "UNIT", value_parser = aside::parse_name, required_unless_present = "all")]
+    units: Vec<AsideName>,
+    /// All that lies aside
+    #[arg(long, conflicts_with = "units")]
+    all: bool,
 }
 
 #[derive(Debug, Args)]
@@ -154,6 +181,18 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
             request(&path, layout, Ask::Unload { selection }).await
         }
         CliCommand::Verify => request(&path, layout, Ask::Verify).await,
+        CliCommand::Aside(AsideCommand::Ls) => {
+            let settings = Settings::read(&path, &layout).map_err(CliError::Settings)?;
+            print(status::look(&settings).await.aside_list().trim_end())
+        }
+        CliCommand::Aside(AsideCommand::Retry(arguments)) => {
+            let ask = Ask::Aside { action: AsideAction::Retry, units: arguments.units };
+            request(&path, layout, ask).await
+        }
+        CliCommand::Aside(AsideCommand::Drop(arguments)) => {
+            let ask = Ask::Aside { action: AsideAction::Drop, units: arguments.units };
+            request(&path, layout, ask).await
+        }
     }
 }
 

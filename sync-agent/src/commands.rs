@@ -1,33 +1,58 @@
 //! Messages of the server, one at a time: read, worked on, answered. Whatever is in a message, it ends here: the broker
-//! gets its acknowledgement afterwards.
+//! gets its acknowledgement afterwards. One on which the work panics is set aside like one that is not understood, so
+//! that it does not come again and again.
 
+use crate::aside;
 use crate::intake;
 use crate::till::Till;
 use crate::unload::{Trigger, UnloadRequest};
-use fs_err as fs;
-use jiff::Timestamp;
-use std::path::Path;
+use futures_util::FutureExt as _;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tillway_file_queue::durable;
 use tillway_proto::queue::MAX_MESSAGE_BYTES;
-use tillway_proto::{Command, Order, Report};
+use tillway_proto::{Command, Order, RejectCause, Report};
 use tokio::sync::mpsc::error::TrySendError;
 
-/// Messages set aside that are kept for a person; the oldest goes.
-const MAX_ASIDE_MESSAGES: usize = 100;
-
-/// Which queue a message came from.
+/// Where a message came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum From {
     Dictionary,
     Control,
+    /// It lay aside, and a person wants it tried again.
+    Aside,
 }
 
 /// Works on one message to its end.
 pub(crate) async fn take(till: &Arc<Till>, from: From, message: &[u8]) {
-    till.working.send_replace(true);
-    work(till, from, message).await;
-    till.working.send_replace(false);
+    let _working = Working::begin(till);
+    if AssertUnwindSafe(work(till, from, message)).catch_unwind().await.is_ok() {
+        return;
+    }
+    tracing::error!(?from, "the work on a message of the server panicked: it is set aside");
+    till.errors.add();
+    if let Ok(Command { order: Order::LoadPackage(link), .. }) = Command::parse(message) {
+        let rejected = till.blocking(move |till| {
+            till.note_rejected(&link, RejectCause::Transport, "the work on the link panicked".to_owned());
+        });
+        let _ = rejected.await;
+    }
+    set_aside(till, message);
+}
+
+/// A message is being worked on as long as this lives, however the work ends.
+struct Working<'a>(&'a Till);
+
+impl<'a> Working<'a> {
+    fn begin(till: &'a Till) -> Self {
+        till.working.send_replace(true);
+        Self(till)
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.0.working.send_replace(false);
+    }
 }
 
 async fn work(till: &Arc<Till>, from: From, message: &[u8]) {
@@ -49,6 +74,7 @@ async fn work(till: &Arc<Till>, from: From, message: &[u8]) {
             return;
         }
     };
+    fail::fail_point!("commands::works");
     tracing::debug!(?from, id = %command.id, order = ?command.order, "command");
     follow_settings(till, &command).await;
     match command.order {
@@ -61,8 +87,8 @@ async fn work(till: &Arc<Till>, from: From, message: &[u8]) {
                     .put(Report::Refused { command: id, reason: "too many unloadings wait already".to_owned() });
             }
         }
-        Order::SettleAside { .. } => {
-            till.reports.put(Report::Refused { command: command.id, reason: "not yet".to_owned() });
+        Order::SettleAside { action, units } => {
+            aside::settle(till, action, units).await;
         }
         Order::ReportState { verify } => {
             if verify {
@@ -87,19 +113,7 @@ async fn follow_settings(till: &Arc<Till>, command: &Command) {
 
 /// Keeps a message that nobody can answer.
 fn set_aside(till: &Till, message: &[u8]) {
-    let folder = till.settings.current().paths.data.join("aside");
-    let kept = &message[..message.len().min(MAX_MESSAGE_BYTES)];
-    if let Err(error) = keep(&folder, kept) {
-        tracing::warn!(%error, "failed to set a message aside");
+    if let Err(error) = aside::keep_message(&till.settings.current().paths.data, message) {
+        till.failed("a message could not be set aside", &error);
     }
-}
-
-fn keep(folder: &Path, message: &[u8]) -> std::io::Result<()> {
-    fs::create_dir_all(folder)?;
-    let name = Timestamp::now().strftime("message-%Y%m%dT%H%M%S%.6f.json").to_string();
-    durable::write_atomic(&folder.join(name), message)?;
-    let mut kept: Vec<_> = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    kept.sort();
-    let too_many = kept.len().saturating_sub(MAX_ASIDE_MESSAGES);
-    kept.iter().take(too_many).try_for_each(fs::remove_file)
 }

@@ -1,8 +1,20 @@
 //! Decisions of the agent as pure functions over plain data. The simulated till runs the same ones.
+//!
+//! - A link comes: [`on_link`] over what the till has ([`Have`]). An answer to its download: [`on_status`],
+//!   [`wait_before_retry`]. A package is to be applied: [`on_package`].
+//! - Sales: [`Progress`] tells what was sent, [`Holdings`] what the server says it has, [`lost`] what to send again,
+//!   [`is_another_database`] when nothing that is remembered counts.
+//! - Between tries of anything: [`Backoff`].
+//!
+//! **Architecture invariant:** none of them reads a clock, nor takes a time of day: what is sent or applied follows from
+//! row ids, keys and revisions. A till's clock may be anywhere.
 
 mod sales;
 
+pub use crate::retry::Backoff;
+pub use crate::state::SetAside;
 pub use sales::{Holdings, Lost, Mark, Progress, Sent, TillShift, is_another_database, lost};
+pub use tillway_exchangers::till::dictionary::{PackageStep, on_package};
 
 use std::time::Duration;
 use tillway_proto::{DeliveryState, PackageLink, Revision};

@@ -1,9 +1,15 @@
-//! The till's dictionary as the agent's tasks share it: one loader, opened when it is first needed, made anew where the
-//! file is no sound database (the server then sends everything).
+//! The till's dictionary as the agent's tasks share it: one loader, opened when it is first needed, and anew where another
+//! file stands in the place of the one that is open.
+//!
+//! A file that is no sound database, or whose tables were changed by hand beyond what the loader mends, is moved to
+//! `dictionaries.db.broken` and made anew; the server then sends everything. What that means for the POS: its open
+//! connection goes on reading the old file, with the prices it had; a POS that opens the file anew finds an empty
+//! dictionary until the snapshot is loaded, and then all of it at once. No reader is ever blocked.
 
 use std::io;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
 use tillway_exchangers::package::PackageSource;
 use tillway_exchangers::till::dictionary::{self, Applied, ApplyError, Loader, OpenError, State};
 
@@ -22,17 +28,29 @@ pub(crate) enum DictionaryError {
 #[derive(Debug)]
 pub(crate) struct Dictionary {
     path: PathBuf,
-    loader: Mutex<Option<Loader>>,
+    open: Mutex<Option<Opened>>,
+}
+
+/// A loader and the file it has open.
+#[derive(Debug)]
+struct Opened {
+    loader: Loader,
+    file: Option<(u64, u64)>,
 }
 
 impl Dictionary {
     pub(crate) fn at(path: PathBuf) -> Self {
-        Self { path, loader: Mutex::default() }
+        Self { path, open: Mutex::default() }
     }
 
     /// What the till has; does not wait for a load.
     pub(crate) fn look(&self) -> Result<State, OpenError> {
         State::read(&self.path)
+    }
+
+    /// Where it lies.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Applies a package.
@@ -47,35 +65,65 @@ impl Dictionary {
     }
 
     fn with_loader<T>(&self, work: impl FnOnce(&mut Loader) -> Result<T, ApplyError>) -> Result<T, DictionaryError> {
-        let mut held = self.loader.lock().unwrap_or_else(PoisonError::into_inner);
-        let loader = match &mut *held {
-            Some(loader) => loader,
+        let mut held = self.held();
+        if held.as_ref().is_some_and(|opened| opened.file != file_at(&self.path)) {
+            tracing::warn!(path = %self.path.display(), "another file stands in the place of the dictionary: it is opened anew");
+            *held = None;
+        }
+        let opened = match &mut *held {
+            Some(opened) => opened,
             none => none.insert(self.open()?),
         };
-        let done = work(loader);
-        if done.as_ref().is_err_and(ApplyError::is_corrupt) {
-            *held = None;
-            self.begin_anew()?;
+        let done = work(&mut opened.loader);
+        match &done {
+            Err(error) if error.is_corrupt() => {
+                *held = None;
+                self.begin_anew()?;
+            }
+            // A table may have been changed by hand: opening mends it, or tells that it cannot be mended.
+            Err(ApplyError::Database { .. }) => *held = None,
+            _ => {}
         }
         done.map_err(DictionaryError::Apply)
     }
 
-    fn open(&self) -> Result<Loader, DictionaryError> {
+    /// A loader that panicked is not used again.
+    fn held(&self) -> MutexGuard<'_, Option<Opened>> {
+        self.open.lock().unwrap_or_else(|poisoned| {
+            self.open.clear_poison();
+            let mut held = poisoned.into_inner();
+            *held = None;
+            held
+        })
+    }
+
+    fn open(&self) -> Result<Opened, DictionaryError> {
         if let Some(folder) = self.path.parent() {
             fs_err::create_dir_all(folder).map_err(DictionaryError::SetAside)?;
         }
-        match Loader::open(&self.path) {
+        let loader = match Loader::open(&self.path) {
             Err(error) if error.is_corrupt() => {
+                tracing::error!(error = crate::broker::chain(&error), "the dictionary cannot be worked with");
                 self.begin_anew()?;
-                Loader::open(&self.path).map_err(DictionaryError::Open)
+                Loader::open(&self.path).map_err(DictionaryError::Open)?
             }
-            opened => opened.map_err(DictionaryError::Open),
-        }
+            opened => opened.map_err(DictionaryError::Open)?,
+        };
+        Ok(Opened { loader, file: file_at(&self.path) })
     }
 
     fn begin_anew(&self) -> Result<(), DictionaryError> {
         let aside = dictionary::set_aside(&self.path).map_err(DictionaryError::SetAside)?;
+        fail::fail_point!("dictionary::set_aside");
         tracing::error!(aside = %aside.display(), "the dictionary is damaged: set aside, and asked for whole");
         Ok(())
     }
 }
+
+/// What stands under this path now: device and number of the file.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    fs_err::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+#[cfg(test)]
+mod tests;

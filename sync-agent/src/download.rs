@@ -3,19 +3,22 @@
 //!
 //! A download lies in `<name>.twp.part` until its hash was compared, then in `<name>.twp`, durably. A dead link (4xx) ends at
 //! once, so that the server can announce anew (R6); a busy or broken server is asked again with growing waits, a
-//! bounded number of times. Dropping the future ends a download; the part stays and is resumed the next time.
+//! bounded number of times. Dropping the future ends a download; the part stays and is resumed the next time. What it was
+//! writing at that moment is written to its end on a thread of its own, so the next download waits for that: else it would
+//! go on from a length that is still growing.
 
 use crate::decide::{Answer, on_status, wait_before_retry};
 use crate::retry::Backoff;
 use fs_err as fs;
 use futures_util::StreamExt as _;
 use reqwest::header::{ETAG, HeaderMap, IF_RANGE, RANGE, RETRY_AFTER};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tillway_file_queue::durable;
 use tillway_proto::{PackageName, RejectCause};
-use tokio::io::AsyncWriteExt as _;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
 /// How a download keeps itself within bounds.
@@ -120,6 +123,7 @@ pub(crate) struct Downloader {
     client: reqwest::Client,
     folder: PathBuf,
     limits: DownloadLimits,
+    one_at_a_time: Arc<Mutex<()>>,
 }
 
 /// One try that did not bring the file to its end.
@@ -130,7 +134,11 @@ enum Broken {
     Retry { why: String, after: Option<Duration> },
 }
 
+/// The folder is ours as long as one of these lives: the download's, and that of each piece of its work on disk.
+type Turn = Arc<OwnedMutexGuard<()>>;
+
 struct Job<'a> {
+    turn: Turn,
     url: &'a str,
     bytes: u64,
     part: PathBuf,
@@ -140,8 +148,12 @@ struct Job<'a> {
 }
 
 impl Downloader {
-    /// Downloads into `folder`.
-    pub(crate) fn new(folder: PathBuf, limits: DownloadLimits) -> Result<Self, DownloadError> {
+    /// Downloads into `folder`, which `one_at_a_time` belongs to.
+    pub(crate) fn new(
+        folder: PathBuf,
+        limits: DownloadLimits,
+        one_at_a_time: Arc<Mutex<()>>,
+    ) -> Result<Self, DownloadError> {
         crate::install_crypto();
         let client = reqwest::Client::builder()
             .connect_timeout(limits.connect)
@@ -150,7 +162,7 @@ impl Downloader {
             .user_agent(concat!("tillway-sync-agent/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(DownloadError::Client)?;
-        Ok(Self { client, folder, limits })
+        Ok(Self { client, folder, limits, one_at_a_time })
     }
 
     /// Brings `package` of `bytes` bytes from `url` and gives the path of the whole, checked file.
@@ -160,7 +172,8 @@ impl Downloader {
         let disk = |source| DownloadError::Disk { url: url.to_owned(), source };
         let target = self.folder.join(package.file_name());
         let part = self.folder.join(format!("{}.part", package.file_name()));
-        let (hasher, offset) = blocking({
+        let turn = Arc::new(Arc::clone(&self.one_at_a_time).lock_owned().await);
+        let (hasher, offset) = blocking(&turn, {
             let (folder, target, part) = (self.folder.clone(), target.clone(), part.clone());
             move || {
                 tidy(&folder, &[&target, &part])?;
@@ -173,7 +186,7 @@ impl Downloader {
         })
         .await
         .map_err(disk)?;
-        let mut job = Job { url, bytes, part, hasher, offset, etag: None };
+        let mut job = Job { turn, url, bytes, part, hasher, offset, etag: None };
         let deadline = Instant::now() + self.limits.total;
         let mut backoff = Backoff::new(self.limits.first_wait, self.limits.max_wait);
         let (mut tries, mut idle_tries, mut wrong_files) = (0, 0, 0);
@@ -191,7 +204,8 @@ impl Downloader {
                 Ok(()) if job.hasher.finalize().as_bytes() == package_hash(package).as_ref() => {
                     let part = job.part.clone();
                     let done = target.clone();
-                    blocking(move || durable::rename(&part, &done)).await.map_err(disk)?;
+                    blocking(&job.turn, move || durable::rename(&part, &done)).await.map_err(disk)?;
+                    fail::fail_point!("download::renamed");
                     return Ok(target);
                 }
                 Ok(()) => {
@@ -255,28 +269,26 @@ impl Downloader {
         if response.content_length().is_some_and(|more| job.offset.saturating_add(more) > job.bytes) {
             return Err(too_long());
         }
-        let mut file = tokio::fs::OpenOptions::new().create(true).append(true).open(&job.part).await.map_err(disk)?;
+        let part = job.part.clone();
+        let open = move || fs::OpenOptions::new().create(true).append(true).open(part);
+        let mut file = blocking(&job.turn, open).await.map_err(disk)?;
         let mut body = response.bytes_stream();
         while let Some(piece) = body.next().await {
-            let piece = match piece {
-                Ok(piece) => piece,
-                Err(error) => {
-                    file.flush().await.map_err(disk)?;
-                    return Err(line(&error));
-                }
-            };
+            let piece = piece.map_err(|error| line(&error))?;
             if job.offset + piece.len() as u64 > job.bytes {
                 return Err(too_long());
             }
-            file.write_all(&piece).await.map_err(disk)?;
             job.hasher.update(&piece);
             job.offset += piece.len() as u64;
+            file = blocking(&job.turn, move || file.write_all(&piece).map(|()| file)).await.map_err(disk)?;
         }
-        file.flush().await.map_err(disk)?;
         if job.offset < job.bytes {
             return Err(Broken::Retry { why: format!("cut off after {} bytes", job.offset), after: None });
         }
-        file.sync_all().await.map_err(disk)
+        fail::fail_point!("download::part_written");
+        blocking(&job.turn, move || file.sync_all()).await.map_err(disk)?;
+        fail::fail_point!("download::part_synced");
+        Ok(())
     }
 }
 
@@ -285,10 +297,12 @@ impl Job<'_> {
         self.hasher.reset();
         self.offset = 0;
         self.etag = None;
-        match tokio::fs::remove_file(&self.part).await {
+        let part = self.part.clone();
+        let remove = move || match fs::remove_file(part) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
-        }
+        };
+        blocking(&self.turn, remove).await
     }
 }
 
@@ -333,7 +347,16 @@ fn package_hash(package: &PackageName) -> [u8; 32] {
     blake3::Hash::from_hex(package.as_str()).map_or([0; 32], |hash| *hash.as_bytes())
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+async fn blocking<T: Send + 'static>(
+    turn: &Turn,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let turn = Arc::clone(turn);
+    let work = move || {
+        let done = work();
+        drop(turn);
+        done
+    };
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 

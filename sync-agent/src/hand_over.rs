@@ -8,6 +8,7 @@
 //! Where no agent runs, the command line starts one in its own process for as long as the request takes, and asks that
 //! one: there is one way to do a thing, and the lock on the till folder sees to it that it is done once.
 
+use crate::aside::{self, Settled};
 use crate::broker::Link;
 use crate::load;
 use crate::retry::Backoff;
@@ -21,6 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::UnloadSelection;
+use tillway_proto::command::AsideAction;
+use tillway_proto::report::AsideName;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, oneshot};
@@ -70,6 +73,8 @@ pub(crate) enum Ask {
     Verify,
     /// How the link to the broker stands.
     Link,
+    /// Try again, or drop, what lies aside; without units all of it.
+    Aside { action: AsideAction, units: Vec<AsideName> },
 }
 
 /// The answer.
@@ -182,7 +187,23 @@ async fn work(till: &Arc<Till>, ask: Ask) -> Result<String, String> {
             })
         }
         Ask::Load => load_what_waits(till).await,
+        Ask::Aside { action, units } => told(action, aside::settle(till, action, units).await),
     }
+}
+
+fn told(action: AsideAction, settled: Settled) -> Result<String, String> {
+    let Settled { done, passed_over, failed } = settled;
+    let mut text = match action {
+        AsideAction::Retry => format!("{done} tried again"),
+        AsideAction::Drop => format!(
+            "{done} dropped; a document or shift that was dropped is never sent by itself, and is counted nowhere: \
+             `unload --since` or `--from`, `--to` still sends it"
+        ),
+    };
+    if passed_over > 0 {
+        text = format!("{text}; {passed_over} not there (any more)");
+    }
+    if failed > 0 { Err(format!("{text}; not all could be settled, see the log")) } else { Ok(text) }
 }
 
 async fn load_what_waits(till: &Arc<Till>) -> Result<String, String> {

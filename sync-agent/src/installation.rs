@@ -132,6 +132,7 @@ impl InstallationFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let record = Self::first(paths, till);
                 write(&path, &record)?;
+                fail::fail_point!("installation::recorded");
                 record
             }
             Err(error) => return Err(StateError::File(error)),
@@ -158,7 +159,9 @@ impl InstallationFile {
     pub(crate) fn decide(&self, history: History) -> Result<(), StateError> {
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         record.decided = Some(history);
-        write(&self.path, &record)
+        write(&self.path, &record)?;
+        fail::fail_point!("installation::decided");
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use crate::decide::{Have, LinkStep, on_link};
 use crate::download::{DownloadError, DownloadLimits, Downloader};
 use crate::load;
 use crate::retry::Backoff;
+use crate::room::{self, NoRoom};
 use crate::settings::reader::in_url;
 use crate::state::StateError;
 use crate::till::Till;
@@ -44,6 +45,8 @@ pub(crate) enum IntakeError {
     State(#[source] StateError),
     #[error("failed to write the link into the file queue")]
     Attribute(#[source] serde_json::Error),
+    #[error(transparent)]
+    Room(NoRoom),
     #[error("the work was broken off")]
     Aborted(#[source] crate::till::Aborted),
 }
@@ -54,9 +57,12 @@ impl IntakeError {
             Self::Download(error) => error.cause(),
             Self::Package(error) if !matches!(error, PackageError::Io { .. }) => RejectCause::Content,
             Self::Link { .. } | Self::Range { .. } => RejectCause::Content,
-            Self::Package(_) | Self::Queue(_) | Self::State(_) | Self::Attribute(_) | Self::Aborted(_) => {
-                RejectCause::Transport
-            }
+            Self::Package(_)
+            | Self::Queue(_)
+            | Self::State(_)
+            | Self::Attribute(_)
+            | Self::Room(_)
+            | Self::Aborted(_) => RejectCause::Transport,
         }
     }
 }
@@ -129,6 +135,7 @@ async fn fetch(till: &Arc<Till>, link: PackageLink) {
     match enqueue(till, &link, &file).await {
         Ok(()) => {
             note(till, link, DeliveryState::Queued).await;
+            fail::fail_point!("enqueue::delivery_noted");
             till.loader_poke.notify_one();
         }
         Err(error) => {
@@ -151,8 +158,13 @@ async fn download(till: &Arc<Till>, link: &PackageLink) -> Result<PathBuf, Intak
     if !link.link.starts_with('/') || link.link.starts_with("//") || link.link.chars().any(char::is_control) {
         return Err(IntakeError::Link { link: link.link.clone() });
     }
+    let downloads = settings.paths.data.join("downloads");
+    // As it comes, and once more in the file queue.
+    for place in [&downloads, &settings.load.queue_root] {
+        room::check(place, link.bytes.saturating_mul(2)).map_err(IntakeError::Room)?;
+    }
     let url = format!("http://{}:{}{}", in_url(&settings.packages.host), settings.packages.port, link.link);
-    let downloader = Downloader::new(settings.paths.data.join("downloads"), DownloadLimits::default());
+    let downloader = Downloader::new(downloads, DownloadLimits::default(), Arc::clone(&till.downloading));
     let downloader = downloader.map_err(IntakeError::Download)?;
     let file = downloader.fetch(&url, &link.package, link.bytes).await.map_err(IntakeError::Download)?;
     let (checked, link) = (file.clone(), link.clone());
@@ -187,6 +199,7 @@ async fn enqueue(till: &Arc<Till>, link: &PackageLink, file: &Path) -> Result<()
 
 /// One batch a package, visible all at once.
 fn put(till: &Till, link: &PackageLink, file: &Path) -> Result<(), IntakeError> {
+    room::check(&till.settings.current().load.queue_root, link.bytes).map_err(IntakeError::Room)?;
     let reader = PackageReader::open(file, &link.package).map_err(IntakeError::Package)?;
     let chunk = u32::try_from(till.settings.current().load.chunk_objects).unwrap_or(u32::MAX);
     let messages = package::messages(reader, chunk).map_err(IntakeError::Package)?;
@@ -196,8 +209,11 @@ fn put(till: &Till, link: &PackageLink, file: &Path) -> Result<(), IntakeError> 
         let body = body.map_err(IntakeError::Package)?;
         batch.put(NewMessage::new(CONTENT_TYPE), &body).map_err(IntakeError::Queue)?;
     }
+    fail::fail_point!("enqueue::messages_put");
     // Before the batch is seen: a higher mark than there is only makes a link look older until the queue is empty.
     till.state.note_queued_to(link.to).map_err(IntakeError::State)?;
+    fail::fail_point!("enqueue::queued_to_noted");
     batch.commit().map_err(IntakeError::Queue)?;
+    fail::fail_point!("enqueue::batch_committed");
     Ok(())
 }

@@ -8,6 +8,7 @@
 //!
 //! - [`settings`]: `cash.ini` and `logging.conf`, checked whole; what the server pushes is taken over while all runs.
 //! - `broker`: the supervised link; `commands`: what a message asks for; `outbox`: reports that wait.
+//! - `aside`: what was set aside, for people and the server to see and settle.
 //! - `intake`, `download`, `load`: from a link to an applied package. `unload`: from a document to its acknowledgement.
 //! - [`decide`]: decisions as pure functions. [`state`]: what must be remembered, and all SQL of this crate.
 //! - `lock`, `hand_over`: one agent a till folder, and how the command line reaches it.
@@ -17,6 +18,7 @@
 //! **Architecture invariant:** the agent writes no row of either till database itself: `tillway_exchangers` does, and of
 //! `documents.db` it only reads. Nothing behind [`settings`] knows a key of `cash.ini`.
 
+mod aside;
 mod backup;
 mod broker;
 pub mod cli;
@@ -32,6 +34,7 @@ mod load;
 mod lock;
 mod outbox;
 mod retry;
+mod room;
 mod run;
 mod script;
 pub mod settings;

@@ -2,21 +2,25 @@
 //!
 //! A batch ends in one of these ways, and the server is told which: applied; not needed any more; a gap, so that another
 //! package is needed; rows that differ, so that a snapshot is needed; broken, so that it is set aside. A database that is
-//! locked or a disk that is full is tried again, as often as the queue allows.
+//! locked or a disk that is full is tried again, as often as the queue allows, and so is one on which the loader panics: the
+//! queue counts a try on disk before the work begins.
 
 use crate::broker::chain;
 use crate::dictionary::DictionaryError;
 use crate::intake::LINK_ATTRIBUTE;
 use crate::retry::Backoff;
+use crate::room::{self, NoRoom};
 use crate::script;
 use crate::state::StateError;
 use crate::till::{Aborted, Till};
+use std::any::Any;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_exchangers::package::{MessageSource, PackageError, PackageReader, PackageSource};
-use tillway_exchangers::till::dictionary::{Applied, ApplyError};
+use tillway_exchangers::till::dictionary::{Applied, ApplyError, load_bytes};
 use tillway_file_queue::{Claim, QueueError};
 use tillway_proto::{DeliveryState, PackageLink, RejectCause, Report};
 
@@ -41,8 +45,12 @@ pub(crate) enum LoadError {
     Script(#[source] script::ScriptError),
     #[error("failed to remember what the script loaded")]
     State(#[source] StateError),
+    #[error(transparent)]
+    Room(NoRoom),
     #[error("the load was broken off")]
     Aborted(#[source] Aborted),
+    #[error("the loader panicked: {0}")]
+    Panicked(String),
 }
 
 /// What follows from an outcome.
@@ -56,8 +64,8 @@ enum Verdict {
     NeedSnapshot { kinds: Vec<String>, reason: String },
     /// It will never load.
     Broken(String),
-    /// Perhaps later.
-    Later(String),
+    /// Perhaps later; what to tell the server when there is no later any more.
+    Later { cause: RejectCause, reason: String },
 }
 
 fn verdict(link: &PackageLink, outcome: Result<Applied, LoadError>) -> Verdict {
@@ -82,15 +90,23 @@ fn verdict(link: &PackageLink, outcome: Result<Applied, LoadError>) -> Verdict {
         LoadError::Dictionary(DictionaryError::Apply(error)) if error.is_corrupt() => {
             Verdict::NeedSnapshot { kinds: Vec::new(), reason }
         }
-        LoadError::Dictionary(DictionaryError::Apply(error)) if error.is_temporary() => Verdict::Later(reason),
+        LoadError::Dictionary(DictionaryError::Apply(error)) if error.is_temporary() => later(reason),
         LoadError::Dictionary(DictionaryError::Apply(_)) => Verdict::Broken(reason),
         LoadError::Package(PackageError::Io { .. })
         | LoadError::Dictionary(_)
         | LoadError::Script(_)
         | LoadError::State(_)
-        | LoadError::Aborted(_) => Verdict::Later(reason),
+        | LoadError::Room(_)
+        | LoadError::Aborted(_) => later(reason),
         LoadError::Package(_) => Verdict::Broken(reason),
+        // Another package may well go through where this one does not.
+        LoadError::Panicked(_) => Verdict::Later { cause: RejectCause::Content, reason },
     }
+}
+
+/// The database was locked or the disk full: nothing is wrong with the package.
+fn later(reason: String) -> Verdict {
+    Verdict::Later { cause: RejectCause::Transport, reason }
 }
 
 /// Takes batches as they come until the agent stops. A load that is under way is finished.
@@ -149,11 +165,15 @@ fn next(till: &Till) -> Result<Step, QueueError> {
         claim.set_aside("its attribute `link` does not read: no batch of a package")?;
         return Ok(Step::Loaded);
     };
-    let verdict = verdict(&link, apply_claim(till, &claim));
+    fail::fail_point!("load::claimed");
+    // The claim lives on, so that the server is told how its batch ends.
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| apply_claim(till, &link, &claim)));
+    let verdict = verdict(&link, outcome.unwrap_or_else(|panic| Err(LoadError::Panicked(last_words(&*panic)))));
+    fail::fail_point!("load::applied");
     match &verdict {
         Verdict::Done(..) | Verdict::Gap(_) => claim.ack()?,
         Verdict::NeedSnapshot { reason, .. } | Verdict::Broken(reason) => claim.set_aside(reason)?,
-        Verdict::Later(reason) => {
+        Verdict::Later { reason, .. } => {
             let last = claim.tries() >= till.queue.limits().max_tries;
             claim.release(reason)?;
             if !last {
@@ -161,13 +181,28 @@ fn next(till: &Till) -> Result<Step, QueueError> {
             }
         }
     }
+    fail::fail_point!("load::claim_settled");
     tell(till, &link, verdict);
+    fail::fail_point!("load::told");
     Ok(Step::Loaded)
 }
 
-fn apply_claim(till: &Till, claim: &Claim) -> Result<Applied, LoadError> {
+/// What a panic said.
+fn last_words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned())
+}
+
+fn apply_claim(till: &Till, link: &PackageLink, claim: &Claim) -> Result<Applied, LoadError> {
+    fail::fail_point!("load::works");
+    check_room(till, link)?;
     let bodies = claim.messages().map(|message| message.map(|message| message.body).map_err(io::Error::other));
     apply(till, MessageSource::open(bodies))
+}
+
+/// Before the first row: a load that fills the disk is rolled back, and until then no receipt can be written.
+fn check_room(till: &Till, link: &PackageLink) -> Result<(), LoadError> {
+    room::check(till.dictionary.path(), load_bytes(link.bytes, link.objects)).map_err(LoadError::Room)
 }
 
 fn apply(till: &Till, source: Result<impl PackageSource, PackageError>) -> Result<Applied, LoadError> {
@@ -192,8 +227,7 @@ fn tell(till: &Till, link: &PackageLink, verdict: Verdict) {
         }
         Verdict::Gap(reason) => till.note_rejected(link, RejectCause::Gap, reason),
         Verdict::Broken(reason) => not_loaded(till, link, RejectCause::Content, reason),
-        // The database was locked or the disk full to the end: nothing is wrong with the package.
-        Verdict::Later(reason) => not_loaded(till, link, RejectCause::Transport, reason),
+        Verdict::Later { cause, reason } => not_loaded(till, link, cause, reason),
     }
 }
 
@@ -213,7 +247,7 @@ pub(crate) async fn straight(till: &Arc<Till>, link: &PackageLink, file: &Path) 
         drop(exchange);
         tries += 1;
         match verdict(link, outcome) {
-            Verdict::Later(reason) if tries < MAX_STRAIGHT_TRIES => {
+            Verdict::Later { reason, .. } if tries < MAX_STRAIGHT_TRIES => {
                 tracing::warn!(reason, tries, "a load is tried again");
             }
             verdict => break verdict,
@@ -234,9 +268,11 @@ async fn straight_once(till: &Arc<Till>, link: &PackageLink, file: &Path) -> Res
         return Ok(Applied::Skipped { cursor: link.to });
     }
     let (link, file) = (link.clone(), file.to_owned());
-    till.blocking(move |till| apply(till, PackageReader::open(&file, &link.package)))
-        .await
-        .map_err(LoadError::Aborted)?
+    let work = till.blocking(move |till| {
+        check_room(till, &link)?;
+        apply(till, PackageReader::open(&file, &link.package))
+    });
+    work.await.map_err(LoadError::Aborted)?
 }
 
 /// Recounts the whole dictionary, at the start and when asked, and asks for what differs.

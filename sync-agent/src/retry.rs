@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// A growing wait without an end; [`Backoff::reset`] after a success.
 #[derive(Debug)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     builder: ExponentialBuilder,
     waits: ExponentialBackoff,
     cap: Duration,
@@ -14,19 +14,19 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     /// From `first`, doubling up to `cap`; jitter adds up to the same again.
-    pub(crate) fn new(first: Duration, cap: Duration) -> Self {
+    pub fn new(first: Duration, cap: Duration) -> Self {
         let builder =
             ExponentialBuilder::default().with_min_delay(first).with_max_delay(cap).with_jitter().without_max_times();
         Self { builder, waits: builder.build(), cap }
     }
 
     /// The next wait.
-    pub(crate) fn next_wait(&mut self) -> Duration {
+    pub fn next_wait(&mut self) -> Duration {
         self.waits.next().unwrap_or(self.cap)
     }
 
     /// After a success: short waits again.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.waits = self.builder.build();
     }
 }

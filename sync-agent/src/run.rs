@@ -12,7 +12,7 @@ use crate::retry::Backoff;
 use crate::settings::{LiveSettings, Mode};
 use crate::state::{self, State, StateError};
 use crate::till::Till;
-use crate::unload::{self, MAX_WAITING_UNLOADS, shift_close};
+use crate::unload::{self, MAX_WAITING_UNLOADS, Suspects, shift_close};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use tillway_file_queue::{Limits, Queue, QueueError, QueueName};
 use tillway_proto::Report;
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The file queue of packages on their way into the dictionary.
@@ -100,10 +101,12 @@ fn open(
         queue,
         reports: Outbox::new(now.till.clone(), instance),
         errors: ErrorsFile::new(settings.clone()),
+        downloading: Arc::default(),
         exchange: ExchangeLock::default(),
         loader_poke: Notify::new(),
         contact_poke: Notify::new(),
         verify_poke: Notify::new(),
+        suspects: Suspects::default(),
         unloads,
         unloaded: watch::Sender::new(0),
         link: watch::Sender::new(Link::Connecting),
@@ -118,7 +121,7 @@ fn open_queue(root: &std::path::Path) -> Result<Queue, QueueError> {
     Queue::open(root, &DICTIONARY_QUEUE.parse::<QueueName>()?, Limits::default())
 }
 
-/// A task that is begun again if it dies, which only a defect brings about.
+/// A task that is begun again when it ends before the agent does, whichever way. Others go on meanwhile.
 fn keep<F>(
     tasks: &mut JoinSet<()>,
     till: &Arc<Till>,
@@ -127,18 +130,58 @@ fn keep<F>(
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let till = Arc::clone(till);
-    tasks.spawn(async move {
-        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
-        while let Err(error) = tokio::spawn(task(Arc::clone(&till))).await {
-            till.failed("a task died and is begun again", &error);
-            tracing::error!(task = name, error = chain(&error), "task died");
-            tokio::time::sleep(backoff.next_wait()).await;
-            if till.shutdown.is_cancelled() {
-                return;
-            }
+    let (shutdown, errors, till) = (till.shutdown.clone(), till.errors.clone(), Arc::clone(till));
+    tasks.spawn(keep_up(name, shutdown, KeepUp::DEFAULT, move || errors.add(), move || task(Arc::clone(&till))));
+}
+
+/// How a task is begun again.
+#[derive(Debug, Clone, Copy)]
+struct KeepUp {
+    /// The first wait; it doubles.
+    first_wait: Duration,
+    /// The longest wait.
+    max_wait: Duration,
+    /// A task that lived this long was well: the next wait is a short one.
+    well_after: Duration,
+}
+
+impl KeepUp {
+    const DEFAULT: Self = Self {
+        first_wait: Duration::from_secs(1),
+        max_wait: Duration::from_mins(1),
+        // Longer than the longest wait, so that one that dies on its first work does not count as well.
+        well_after: Duration::from_mins(5),
+    };
+}
+
+async fn keep_up<F>(
+    name: &'static str,
+    shutdown: CancellationToken,
+    times: KeepUp,
+    count: impl Fn() + Send,
+    task: impl Fn() -> F + Send,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut backoff = Backoff::new(times.first_wait, times.max_wait);
+    loop {
+        let begun = Instant::now();
+        let ended = tokio::spawn(task()).await;
+        if shutdown.is_cancelled() {
+            return;
         }
-    });
+        if begun.elapsed() >= times.well_after {
+            backoff.reset();
+        }
+        let wait = backoff.next_wait();
+        let error = ended.err().map_or_else(|| "it ended by itself".to_owned(), |error| chain(&error));
+        tracing::error!(task = name, error, ?wait, "a task died and is begun again");
+        count();
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
 }
 
 /// Says that the till is here and what it has: when the link is up, on a period, and when something changed.
@@ -156,5 +199,56 @@ async fn contact(till: Arc<Till>) {
             () = till.contact_poke.notified() => {}
             () = tokio::time::sleep(till.settings.current().contact_period) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    const QUICK: KeepUp = KeepUp {
+        first_wait: Duration::from_millis(1),
+        max_wait: Duration::from_millis(5),
+        well_after: Duration::from_hours(1),
+    };
+
+    #[tokio::test]
+    async fn a_task_that_panics_or_ends_is_begun_again_until_the_agent_stops() {
+        let shutdown = CancellationToken::new();
+        let (begun, died) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let task = {
+            let (begun, shutdown) = (Arc::clone(&begun), shutdown.clone());
+            move || {
+                let (time, shutdown) = (begun.fetch_add(1, Ordering::SeqCst), shutdown.clone());
+                async move {
+                    match time {
+                        0 | 2 => panic!("on purpose"),
+                        1 => {}
+                        _ => {
+                            shutdown.cancel();
+                        }
+                    }
+                }
+            }
+        };
+        let count = {
+            let died = Arc::clone(&died);
+            move || {
+                died.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        let kept = keep_up("a task", shutdown, QUICK, count, task);
+        tokio::time::timeout(Duration::from_mins(1), kept).await.unwrap();
+        assert_eq!((begun.load(Ordering::SeqCst), died.load(Ordering::SeqCst)), (4, 3));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_waits_to_be_begun_again_does_not_hold_up_a_stop() {
+        let shutdown = CancellationToken::new();
+        let slow = KeepUp { first_wait: Duration::from_hours(1), max_wait: Duration::from_hours(2), ..QUICK };
+        let stop = shutdown.clone();
+        let kept = keep_up("a task", shutdown, slow, move || stop.cancel(), || async { panic!("on purpose") });
+        tokio::time::timeout(Duration::from_mins(1), kept).await.unwrap();
     }
 }

@@ -11,12 +11,15 @@
 //! - a few moments for people: last contact, last sale sent.
 //!
 //! All of it can be lost without harm: the server states what it has when a stream of sales opens, and the till's
-//! cursor stands in `dictionaries.db`. A file that SQLite cannot read is therefore set aside and made anew. What must
-//! not change with it stands in files of their own: the [`instance`], and what was there at the
-//! `crate::installation`.
+//! cursor stands in `dictionaries.db`. A file that SQLite cannot read is therefore set aside and made anew, at the start or
+//! in the middle of the work: whoever met the damage is told, and tries again. What must not change with it stands in
+//! files of their own: the [`instance`], and what was there at the `crate::installation`. The newest
+//! [`MAX_DAMAGED`] damaged files are kept for a person.
 
+mod aside;
 mod sales;
 
+pub use aside::SalesSort;
 pub use sales::SetAside;
 
 use fs_err as fs;
@@ -33,6 +36,9 @@ use uuid::Uuid;
 
 /// Deliveries remembered: a duplicate is at most a few behind.
 const MAX_DELIVERIES: i64 = 200;
+
+/// Damaged files that are kept.
+const MAX_DAMAGED: usize = 3;
 
 /// How long a command line waits for the daemon's write and the other way round.
 const BUSY_TIME: Duration = Duration::from_secs(10);
@@ -86,8 +92,15 @@ pub struct SeenDelivery {
 /// The open state. Cheap to clone; calls block on the disk.
 #[derive(Debug, Clone)]
 pub struct State {
-    connection: Arc<Mutex<Connection>>,
+    open: Arc<Mutex<Opened>>,
     path: PathBuf,
+}
+
+#[derive(Debug)]
+struct Opened {
+    connection: Connection,
+    /// The history that is left alone: documents and shifts up to these ids. Said once more to a file that is made anew.
+    history: (i64, i64),
 }
 
 fn migrations() -> Migrations<'static> {
@@ -105,7 +118,12 @@ fn migrations() -> Migrations<'static> {
          CREATE TABLE open_shift (workshift INTEGER PRIMARY KEY) STRICT;
          CREATE TABLE refused_shift (workshift INTEGER PRIMARY KEY, reason TEXT NOT NULL, at TEXT NOT NULL) STRICT;",
     );
-    Migrations::new(vec![first, what_is_open])
+    // What a person dropped stays known, so that no look back takes it for lost.
+    let what_is_dropped = M::up(
+        "ALTER TABLE refused ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;
+         ALTER TABLE refused_shift ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;",
+    );
+    Migrations::new(vec![first, what_is_open, what_is_dropped])
 }
 
 impl State {
@@ -113,31 +131,11 @@ impl State {
     pub fn open(data: &Path) -> Result<Self, StateError> {
         fs::create_dir_all(data).map_err(StateError::File)?;
         let path = data.join("sync.db");
-        match Self::open_file(&path) {
-            Err(StateError::Database { source, .. }) if is_damage(&source) => {
-                let aside = data.join(format!("sync.db.damaged-{}", Timestamp::now().as_second()));
-                tracing::error!(error = %source, aside = %aside.display(), "the agent's state is damaged: set aside and begun anew");
-                durable::rename(&path, &aside).map_err(StateError::File)?;
-                for rest in ["sync.db-wal", "sync.db-shm"] {
-                    let _ = fs::remove_file(data.join(rest));
-                }
-                Self::open_file(&path)
-            }
-            opened => opened,
-        }
-    }
-
-    fn open_file(path: &Path) -> Result<Self, StateError> {
-        let failed = |source| StateError::Database { action: "open", path: path.to_owned(), source };
-        let mut connection = Connection::open(path).map_err(failed)?;
-        connection.busy_timeout(BUSY_TIME).map_err(failed)?;
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
-        connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-        migrations().to_latest(&mut connection).map_err(|source| match source {
-            rusqlite_migration::Error::RusqliteError { err, .. } => failed(err),
-            source => StateError::Schema { path: path.to_owned(), source },
-        })?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)), path: path.to_owned() })
+        let connection = match open_file(&path) {
+            Err(StateError::Database { source, .. }) if is_damage(&source) => begin_anew(&path, &source)?,
+            opened => opened?,
+        };
+        Ok(Self { open: Arc::new(Mutex::new(Opened { connection, history: (0, 0) })), path })
     }
 
     fn change<T>(
@@ -145,20 +143,47 @@ impl State {
         action: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StateError> {
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .and_then(|transaction| {
-                let done = work(&transaction)?;
-                transaction.commit()?;
-                Ok(done)
-            })
-            .map_err(|source| StateError::Database { action, path: self.path.clone(), source })
+        self.with(action, |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        })
     }
 
     fn look<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StateError> {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&connection).map_err(|source| StateError::Database { action: "read", path: self.path.clone(), source })
+        self.with("read", |connection| work(connection))
+    }
+
+    fn with<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StateError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&mut open.connection).map_err(|source| {
+            if is_damage(&source) {
+                self.recover(&mut open, &source);
+            }
+            StateError::Database { action, path: self.path.clone(), source }
+        })
+    }
+
+    /// Puts a new file in the place of a damaged one. What was being done has failed, and is done again by whoever did it.
+    fn recover(&self, open: &mut Opened, damage: &rusqlite::Error) {
+        let recovered = begin_anew(&self.path, damage).and_then(|mut connection| {
+            let (document, shift) = open.history;
+            let left = connection.transaction().and_then(|transaction| {
+                sales::leave_history(&transaction, document, shift)?;
+                transaction.commit()
+            });
+            left.map_err(|source| StateError::Database { action: "write", path: self.path.clone(), source })?;
+            open.connection = connection;
+            Ok(())
+        });
+        if let Err(error) = recovered {
+            tracing::error!(error = crate::broker::chain(&error), "the agent's state cannot be begun anew");
+        }
     }
 
     /// A delivery reached a state.
@@ -260,6 +285,51 @@ fn seen(row: &rusqlite::Row<'_>) -> rusqlite::Result<SeenDelivery> {
     })
 }
 
+fn open_file(path: &Path) -> Result<Connection, StateError> {
+    let failed = |source| StateError::Database { action: "open", path: path.to_owned(), source };
+    let mut connection = Connection::open(path).map_err(failed)?;
+    connection.busy_timeout(BUSY_TIME).map_err(failed)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    migrations().to_latest(&mut connection).map_err(|source| match source {
+        rusqlite_migration::Error::RusqliteError { err, .. } => failed(err),
+        source => StateError::Schema { path: path.to_owned(), source },
+    })?;
+    Ok(connection)
+}
+
+/// Moves a damaged file out of the way and makes a new one.
+fn begin_anew(path: &Path, damage: &rusqlite::Error) -> Result<Connection, StateError> {
+    let aside = set_aside(path).map_err(StateError::File)?;
+    fail::fail_point!("state::set_aside");
+    tracing::error!(error = %damage, aside = %aside.display(), "the agent's state is damaged: set aside and begun anew");
+    open_file(path)
+}
+
+/// Under a number above those that are there, whatever the clock says; the lowest go where there are too many.
+fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut kept: Vec<(u64, PathBuf)> = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let number = path.file_name().and_then(|name| name.to_str()?.strip_prefix("sync.db.damaged-")?.parse().ok());
+        kept.extend(number.map(|number| (number, path)));
+    }
+    kept.sort();
+    let next = kept.last().map_or(1, |(number, _)| number.saturating_add(1));
+    let aside = folder.join(format!("sync.db.damaged-{next}"));
+    durable::rename(path, &aside)?;
+    for rest in ["sync.db-wal", "sync.db-shm"] {
+        match fs::remove_file(folder.join(rest)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    let too_many = (kept.len() + 1).saturating_sub(MAX_DAMAGED);
+    kept.iter().take(too_many).try_for_each(|(_, path)| fs::remove_file(path))?;
+    Ok(aside)
+}
+
 fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
 }
@@ -278,6 +348,7 @@ pub fn instance(data: &Path) -> Result<Uuid, StateError> {
     }
     let instance = Uuid::new_v4();
     durable::write_atomic(&path, format!("{instance}\n").as_bytes()).map_err(StateError::File)?;
+    fail::fail_point!("state::instance_made");
     Ok(instance)
 }
 
@@ -311,6 +382,41 @@ mod tests {
             .unwrap()
             .any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with("sync.db.damaged-"));
         assert!(aside);
+    }
+
+    #[test]
+    fn damage_met_in_the_middle_of_the_work_costs_one_call() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(folder.path()).unwrap();
+        state.leave_history(5, 2).unwrap();
+        let documents: Vec<i64> = (1..3_000).map(|document| document * 7).collect();
+        state.note_sent(&documents, &[], None, None).unwrap();
+        let path = folder.path().join("sync.db");
+        Connection::open(&path).unwrap().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        // Pages torn by a disk: everything but the first one.
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[4096..].fill(0xaa);
+        fs::write(&path, bytes).unwrap();
+        let state = State::open(folder.path()).unwrap();
+        state.leave_history(5, 2).unwrap_err();
+        let begun_anew = crate::decide::Progress { through: 5, ..Default::default() };
+        assert_eq!(state.progress().unwrap(), begun_anew);
+        fs::write(&path, vec![0xaa; 65_536]).unwrap();
+        let tries = (0..5).filter(|_| state.note_sent(&[9], &[], None, None).is_err()).count();
+        assert!(tries <= 1);
+        let expected = crate::decide::Progress { through: 5, sent: [9].into(), ..Default::default() };
+        assert_eq!(state.progress().unwrap(), expected, "history is left alone by the new file too");
+    }
+
+    #[test]
+    fn damaged_files_are_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..10_u8 {
+            fs::write(folder.path().join("sync.db"), vec![number + 1; 8192]).unwrap();
+            drop(State::open(folder.path()).unwrap());
+        }
+        let damaged = |number: u32| folder.path().join(format!("sync.db.damaged-{number}")).exists();
+        assert_eq!([7, 8, 9, 10, 11].map(damaged), [false, true, true, true, false]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `sync-agent status`: what the till has, read from its files, whether an agent runs or not.
 
+use crate::aside::{self, Aside};
 use crate::broker::chain;
 use crate::hand_over::{self, Ask};
 use crate::settings::Settings;
@@ -10,8 +11,9 @@ use std::fmt;
 use tillway_exchangers::till::dictionary;
 use tillway_exchangers::till::documents::Documents;
 use tillway_file_queue::{Limits, Queue, QueueError};
+use tillway_proto::report::AsideUnit;
 
-/// Deliveries and documents set aside that are listed.
+/// Deliveries and units set aside that are listed; `aside ls` lists more.
 const MAX_LISTED: u32 = 5;
 
 /// What the till has, and what could not be read.
@@ -33,7 +35,7 @@ pub struct Status {
     pub rows: u64,
     /// Packages in the file queue.
     pub queued: u64,
-    /// Packages and documents set aside.
+    /// Packages, documents, records of shifts and messages set aside.
     pub set_aside: u64,
     /// Finished documents that the server has not acknowledged.
     pub unsent_documents: Option<u64>,
@@ -43,8 +45,8 @@ pub struct Status {
     pub last_contact: Option<Timestamp>,
     /// The newest deliveries: package, state, reason.
     pub deliveries: Vec<DeliveryLine>,
-    /// Documents set aside: id and reason.
-    pub documents_set_aside: Vec<(i64, String)>,
+    /// The newest units set aside, with their reasons.
+    pub aside: Vec<AsideUnit>,
     /// What could not be read, and why.
     pub unreadable: Vec<String>,
 }
@@ -85,28 +87,41 @@ pub(crate) async fn look(settings: &Settings) -> Status {
         last_sent: None,
         last_contact: None,
         deliveries: Vec::new(),
-        documents_set_aside: Vec::new(),
+        aside: Vec::new(),
         unreadable: Vec::new(),
     };
     let queue = "dictionary"
         .parse()
         .and_then(|name| Queue::open_existing(&settings.load.queue_root, &name, Limits::default()))
-        .and_then(|queue| Ok((queue.depth()?.batches, queue.aside_depth()?.batches)));
-    match queue {
-        Ok((queued, aside)) => (status.queued, status.set_aside) = (queued, aside),
-        Err(QueueError::NoSuchQueue { .. }) => {}
-        Err(error) => note("file queue", &error),
-    }
-    if let Err(error) = add_state(&mut status, settings) {
-        note("agent's state", error.as_ref());
-    }
+        .and_then(|queue| Ok((queue.depth()?.batches, queue)));
+    let queue = match queue {
+        Ok((queued, queue)) => {
+            status.queued = queued;
+            Some(queue)
+        }
+        Err(QueueError::NoSuchQueue { .. }) => None,
+        Err(error) => {
+            note("file queue", &error);
+            None
+        }
+    };
+    let state = match add_state(&mut status, settings) {
+        Ok(state) => state,
+        Err(error) => {
+            note("agent's state", error.as_ref());
+            None
+        }
+    };
+    let Aside { count, units, unreadable: unseen } = aside::look(settings, queue.as_ref(), state.as_ref());
+    (status.set_aside, status.aside) = (count, units);
+    unreadable.extend(unseen.into_iter().map(|(what, error)| format!("{what}: {error}")));
     status.unreadable = unreadable;
     status
 }
 
-fn add_state(status: &mut Status, settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
+fn add_state(status: &mut Status, settings: &Settings) -> Result<Option<State>, Box<dyn std::error::Error>> {
     if !settings.paths.data.join("sync.db").exists() {
-        return Ok(());
+        return Ok(None);
     }
     let state = State::open(&settings.paths.data)?;
     status.last_sent = state.last_sent()?.map(|time| time.to_string());
@@ -114,9 +129,6 @@ fn add_state(status: &mut Status, settings: &Settings) -> Result<(), Box<dyn std
     if settings.load.script.is_some() {
         status.cursor = state.script_cursor()?.0;
     }
-    let refused = state.refused()?;
-    status.set_aside += state.refused_count()?;
-    status.documents_set_aside = refused.into_iter().take(MAX_LISTED as usize).collect();
     let line = |seen: crate::state::SeenDelivery| DeliveryLine {
         package: seen.package.chars().take(12).collect(),
         state: seen.state.as_str(),
@@ -129,7 +141,28 @@ fn add_state(status: &mut Status, settings: &Settings) -> Result<(), Box<dyn std
         let mut documents = Documents::open(&settings.paths.documents, settings.till.clone())?;
         status.unsent_documents = Some(documents.unsent(&progress)?);
     }
-    Ok(())
+    Ok(Some(state))
+}
+
+impl Status {
+    /// What lies aside, a unit a line: its name, since when, why.
+    pub(crate) fn aside_list(&self) -> String {
+        let mut lines: Vec<String> = self.aside.iter().map(aside_line).collect();
+        let more = self.set_aside.saturating_sub(self.aside.len() as u64);
+        if more > 0 {
+            lines.push(format!("… and {more} more"));
+        }
+        if lines.is_empty() {
+            lines.push("nothing lies aside".to_owned());
+        }
+        lines.extend(self.unreadable.iter().map(|what| format!("unreadable: {what}")));
+        lines.join("\n")
+    }
+}
+
+fn aside_line(unit: &AsideUnit) -> String {
+    let since = unit.at.map_or_else(|| "at an unknown time".to_owned(), |at| at.to_string());
+    format!("{}  {since}  {}", aside::told(&unit.unit), unit.reason)
 }
 
 impl fmt::Display for Status {
@@ -153,8 +186,8 @@ impl fmt::Display for Status {
         writeln!(f, "sales         {unsent}, last receipt sent: {}", or_never(self.last_sent.as_ref()))?;
         writeln!(f, "last contact  {}", or_never(self.last_contact))?;
         writeln!(f, "set aside     {}", self.set_aside)?;
-        for (document, reason) in &self.documents_set_aside {
-            writeln!(f, "  document {document}: {reason}")?;
+        for unit in self.aside.iter().take(MAX_LISTED as usize) {
+            writeln!(f, "  {}: {}", aside::told(&unit.unit), unit.reason)?;
         }
         for delivery in &self.deliveries {
             let reason = delivery.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! What the tasks of one agent share.
 
+use crate::aside::{self, Aside};
 use crate::broker::Link;
 use crate::dictionary::Dictionary;
 use crate::errors_file::ErrorsFile;
@@ -8,14 +9,14 @@ use crate::lock::ExchangeLock;
 use crate::outbox::Outbox;
 use crate::settings::LiveSettings;
 use crate::state::State;
-use crate::unload::UnloadRequest;
+use crate::unload::{Suspects, UnloadRequest};
 use std::sync::Arc;
 use tillway_exchangers::till::dictionary;
 use tillway_exchangers::till::documents::Documents;
 use tillway_file_queue::Queue;
 use tillway_proto::report::TillState;
 use tillway_proto::{DeliveryState, PackageLink, RejectCause, Report, Revision, TillId};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -32,6 +33,8 @@ pub(crate) struct Till {
     pub(crate) queue: Queue,
     pub(crate) reports: Outbox,
     pub(crate) errors: ErrorsFile,
+    /// Held by each download, and by what one that was given up has still to write.
+    pub(crate) downloading: Arc<Mutex<()>>,
     /// Held by each load and each unload.
     pub(crate) exchange: ExchangeLock,
     /// Something may wait in the file queue.
@@ -40,6 +43,8 @@ pub(crate) struct Till {
     pub(crate) contact_poke: Notify,
     /// Recount the whole dictionary.
     pub(crate) verify_poke: Notify,
+    /// Documents on which streams of sales broke.
+    pub(crate) suspects: Suspects,
     pub(crate) unloads: mpsc::Sender<UnloadRequest>,
     /// How many unloadings came to their end.
     pub(crate) unloaded: watch::Sender<u64>,
@@ -78,13 +83,18 @@ impl Till {
                 (dictionary::State::default(), None)
             }
         };
-        let (queued, aside) = self.queue.depth().and_then(|depth| Ok((depth, self.queue.aside_depth()?))).map_or_else(
+        let queued = self.queue.depth().map_or_else(
             |error| {
                 tracing::warn!(%error, "failed to look at the file queue");
-                (0, 0)
+                0
             },
-            |(depth, aside)| (depth.batches, aside.batches),
+            |depth| depth.batches,
         );
+        let Aside { count, units, unreadable } =
+            aside::look(&self.settings.current(), Some(&self.queue), Some(&self.state));
+        for (what, error) in unreadable {
+            tracing::warn!(what, error, "failed to look at what lies aside");
+        }
         TillState {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             cursor: self.script_cursor().unwrap_or(dictionary.cursor),
@@ -94,8 +104,8 @@ impl Till {
             unsent_documents: self.unsent().unwrap_or(0),
             last_sent: self.state.last_sent().unwrap_or_default(),
             queued,
-            set_aside: aside + self.state.refused_count().unwrap_or(0),
-            aside: Vec::new(),
+            set_aside: count,
+            aside: units,
         }
     }
 

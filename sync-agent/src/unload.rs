@@ -14,9 +14,11 @@ mod look_back;
 mod run;
 pub(crate) mod shift_close;
 mod stream;
+mod suspects;
 mod timetable;
 
 pub(crate) use run::Unloaded;
+pub(crate) use suspects::Suspects;
 
 use crate::broker::chain;
 use crate::retry::Backoff;
@@ -87,7 +89,7 @@ pub(crate) struct UnloadRequest {
 }
 
 impl UnloadRequest {
-    fn missing(trigger: Trigger) -> Self {
+    pub(crate) fn missing(trigger: Trigger) -> Self {
         Self { selection: UnloadSelection::MISSING, trigger, reply: None }
     }
 

@@ -1,12 +1,12 @@
 //! One connection to the broker, from its first byte to the first thing that breaks.
 
-use super::Link;
+use super::{Link, hold};
 use crate::commands::{self, From};
 use crate::outbox::Waiting;
 use crate::settings::{BrokerSettings, Settings};
 use crate::till::Till;
 use fs_err as fs;
-use futures_util::StreamExt as _;
+use futures_util::StreamExt;
 use jiff::Timestamp;
 use lapin::message::Delivery;
 use lapin::options::{
@@ -18,7 +18,6 @@ use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserIn
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer};
 use std::convert::Infallible;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::queue::{EXCHANGE, REPORTS_QUEUE};
@@ -36,6 +35,9 @@ const LIVENESS_PERIOD: Duration = Duration::from_secs(30);
 
 /// How long it may take to answer.
 const LIVENESS_TIME: Duration = Duration::from_secs(15);
+
+/// So many checks in a row that find another consumer mean a second agent: a copy of the till's settings or folder.
+const SHARED_CHECKS: u32 = 5;
 
 /// While the broker blocks publishers (alarms of memory or disk) or the reports queue is missing.
 const BLOCKED_WAIT: Duration = Duration::from_secs(2);
@@ -186,42 +188,32 @@ async fn consume(till: &Arc<Till>, from: From, mut consumer: Consumer) -> Result
     let hold = match from {
         From::Dictionary => HOLD_TIME,
         // Commands are handed on at once, and each of them counts.
-        From::Control => Duration::MAX,
+        From::Control | From::Aside => Duration::MAX,
     };
-    let mut superseding = None;
-    loop {
-        let message = match superseding.take() {
-            Some(acknowledged) => acknowledged,
-            None => next(&mut consumer).await?,
-        };
-        let mut work = pin!(commands::take(till, from, &message.data));
-        let in_time = tokio::time::timeout(hold, work.as_mut()).await.is_ok();
-        acknowledge(&message).await?;
-        if in_time {
-            continue;
-        }
-        // The till works on; of the links that come meanwhile only the newest counts.
-        loop {
-            let newer = tokio::select! {
-                () = work.as_mut() => break,
-                newer = next(&mut consumer) => newer?,
-            };
-            acknowledge(&newer).await?;
-            superseding = Some(newer);
-        }
-    }
+    hold::consume(&mut consumer, hold, |message: &Delivery| {
+        let (till, message) = (Arc::clone(till), message.data.clone());
+        async move { commands::take(&till, from, &message).await }
+    })
+    .await
 }
 
-async fn next(consumer: &mut Consumer) -> Result<Delivery, SessionError> {
-    match consumer.next().await {
-        Some(message) => message.map_err(broken("take a message")),
-        None => Err(SessionError::ConsumerEnded { queue: consumer.queue().to_string() }),
-    }
-}
+impl hold::Source for Consumer {
+    type Message = Delivery;
+    type Error = SessionError;
 
-/// Acknowledges a message; one that was acknowledged before is left as it is.
-async fn acknowledge(message: &Delivery) -> Result<(), SessionError> {
-    message.acker.ack(BasicAckOptions::default()).await.map(|_| ()).map_err(broken("acknowledge a message"))
+    async fn next(&mut self) -> Result<Delivery, SessionError> {
+        match StreamExt::next(self).await {
+            Some(message) => message.map_err(broken("take a message")),
+            None => Err(SessionError::ConsumerEnded { queue: self.queue().to_string() }),
+        }
+    }
+
+    async fn acknowledge(&self, message: &Delivery) -> Result<(), SessionError> {
+        fail::fail_point!("session::worked");
+        message.acker.ack(BasicAckOptions::default()).await.map_err(broken("acknowledge a message"))?;
+        fail::fail_point!("session::acknowledged");
+        Ok(())
+    }
 }
 
 async fn publish(till: &Arc<Till>, connection: &Connection, channel: &Channel) -> Result<Infallible, SessionError> {
@@ -271,8 +263,10 @@ async fn publish_one(
 /// Asks the broker on a period whether we consume: a consumer can die without a word.
 async fn watch_liveness(till: &Till, connection: &Connection) -> Result<Infallible, SessionError> {
     let (dictionary, control) = queues(till);
+    let mut shared = 0;
     loop {
         tokio::time::sleep(LIVENESS_PERIOD).await;
+        let mut others = false;
         for queue in [&dictionary, &control] {
             let silent = |_| SessionError::Silent { what: "answer", after: LIVENESS_TIME };
             let check = tokio::time::timeout(LIVENESS_TIME, check_queue(connection, queue));
@@ -280,6 +274,13 @@ async fn watch_liveness(till: &Till, connection: &Connection) -> Result<Infallib
             if consumers == 0 {
                 return Err(SessionError::NotConsuming { queue: queue.clone() });
             }
+            others |= consumers > 1;
+        }
+        // A dead session of our own is counted until its heartbeats are missed.
+        shared = if others { shared + 1 } else { 0 };
+        if shared == SHARED_CHECKS {
+            tracing::error!(till = %till.id, "another agent takes messages of this till too: one of the two has a copy of its settings or its folder; stop it");
+            till.errors.add();
         }
     }
 }

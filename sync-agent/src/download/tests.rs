@@ -1,6 +1,6 @@
 use super::*;
 use std::sync::{Arc, Mutex};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 const LIMITS: DownloadLimits = DownloadLimits {
@@ -72,6 +72,7 @@ impl Stub {
 }
 
 struct Case {
+    one_at_a_time: Arc<tokio::sync::Mutex<()>>,
     folder: tempfile::TempDir,
     body: Vec<u8>,
     name: PackageName,
@@ -81,12 +82,15 @@ impl Case {
     fn new() -> Self {
         let body: Vec<u8> = (0..50_000_u32).flat_map(u32::to_le_bytes).collect();
         let name = PackageName::from_hash(*blake3::hash(&body).as_bytes());
-        Self { folder: tempfile::tempdir().unwrap(), body, name }
+        Self { one_at_a_time: Arc::default(), folder: tempfile::tempdir().unwrap(), body, name }
+    }
+
+    fn downloader(&self) -> Downloader {
+        Downloader::new(self.folder.path().to_owned(), LIMITS, Arc::clone(&self.one_at_a_time)).unwrap()
     }
 
     async fn fetch(&self, stub: &Stub) -> Result<PathBuf, DownloadError> {
-        let downloader = Downloader::new(self.folder.path().to_owned(), LIMITS).unwrap();
-        downloader.fetch(&stub.url, &self.name, self.body.len() as u64).await
+        self.downloader().fetch(&stub.url, &self.name, self.body.len() as u64).await
     }
 
     fn part(&self) -> PathBuf {
@@ -213,4 +217,105 @@ async fn a_line_that_hangs_counts_as_cut() {
     ])
     .await;
     case.arrives(&stub).await;
+}
+
+#[tokio::test]
+async fn a_download_that_begins_waits_for_what_a_given_up_one_still_writes() {
+    let case = Case::new();
+    fs::write(case.part(), &case.body[..1000]).unwrap();
+    // As a write on its own thread holds it, after the download was dropped.
+    let writing = Arc::clone(&case.one_at_a_time).lock_owned().await;
+    let stub = Stub::start(vec![Reply::Bytes(reply("206 Partial Content", "", &case.body[2000..]))]).await;
+    let mut arrives = std::pin::pin!(case.arrives(&stub));
+    assert!(futures_util::poll!(arrives.as_mut()).is_pending());
+    fs::write(case.part(), &case.body[..2000]).unwrap();
+    drop(writing);
+    arrives.await;
+    assert!(stub.requests()[0].contains("range: bytes=2000-"));
+}
+
+#[tokio::test]
+async fn retry_after_of_a_day_is_not_waited_for() {
+    let case = Case::new();
+    let busy = Reply::Bytes(reply("503 Service Unavailable", "Retry-After: 86400\r\nContent-Length: 0\r\n", b""));
+    let dated = "Retry-After: Wed, 21 Oct 2099 07:28:00 GMT\r\nContent-Length: 0\r\n";
+    let dated = Reply::Bytes(reply("503 Service Unavailable", dated, b""));
+    case.arrives(&Stub::start(vec![busy, dated, whole(&case.body)]).await).await;
+}
+
+#[tokio::test]
+async fn a_content_length_that_is_wrong_does_no_harm() {
+    let case = Case::new();
+    // Less than announced: the file is taken for cut, and the rest asked for.
+    let head = "Content-Length: 70000\r\n";
+    let stub = Stub::start(vec![
+        Reply::Bytes(reply("200 OK", head, &case.body)),
+        Reply::Bytes(reply("206 Partial Content", "", &case.body[70_000..])),
+    ])
+    .await;
+    case.arrives(&stub).await;
+    // More than comes.
+    let stub = Stub::start(vec![Reply::Bytes(reply("200 OK", "Content-Length: 99999999\r\n", &case.body))]).await;
+    let case = Case::new();
+    assert!(matches!(case.fetch(&stub).await, Err(DownloadError::TooLong { .. })));
+}
+
+#[tokio::test]
+async fn a_chunked_body_without_end_is_cut_at_the_announced_length() {
+    let case = Case::new();
+    let mut body = Vec::new();
+    let endless = vec![0; 1_000_000];
+    for piece in case.body.chunks(50_000).chain(endless.chunks(50_000)) {
+        body.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+        body.extend_from_slice(piece);
+        body.extend_from_slice(b"\r\n");
+    }
+    let stub = Stub::start(vec![Reply::Hold(reply("200 OK", "Transfer-Encoding: chunked\r\n", &body))]).await;
+    assert!(matches!(case.fetch(&stub).await, Err(DownloadError::TooLong { .. })));
+    assert_eq!(fs::read_dir(case.folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_rest_from_another_place_than_was_asked_for_is_noticed_by_the_hash() {
+    let case = Case::new();
+    fs::write(case.part(), &case.body[..1000]).unwrap();
+    let wrong = &case.body[..case.body.len() - 1000];
+    let stub = Stub::start(vec![Reply::Bytes(reply("206 Partial Content", "", wrong)), whole(&case.body)]).await;
+    case.arrives(&stub).await;
+}
+
+#[tokio::test]
+async fn redirects_in_a_circle_end() {
+    let case = Case::new();
+    let circle = || Reply::Bytes(reply("302 Found", "Location: /packages/x.twp\r\nContent-Length: 0\r\n", b""));
+    let stub = Stub::start((0..100).map(|_| circle()).collect()).await;
+    assert!(case.fetch(&stub).await.is_err());
+    let asked = stub.requests().len();
+    assert!(asked <= (MAX_REDIRECTS + 1) * LIMITS.max_idle_tries as usize, "{asked}");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_ends_with_the_time_for_all_of_it_and_what_came_is_kept() {
+    let case = Case::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let stub = Stub { url: format!("http://{}/x", listener.local_addr().unwrap()), requests: Arc::default() };
+    let body = case.body.clone();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.write_all(&reply("200 OK", &format!("Content-Length: {}\r\n", body.len()), b"")).await;
+            for byte in &body {
+                // A byte now and then: never idle, and never done.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                if stream.write_all(&[*byte]).await.is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    let limits = DownloadLimits { total: Duration::from_millis(300), ..LIMITS };
+    let downloader = Downloader::new(case.folder.path().to_owned(), limits, Arc::default()).unwrap();
+    let error = downloader.fetch(&stub.url, &case.name, case.body.len() as u64).await.unwrap_err();
+    assert!(matches!(error, DownloadError::GivenUp { .. }), "{error}");
+    assert!(case.part().exists());
 }

@@ -4,6 +4,12 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+/// Most of a line that is shown.
+const MAX_SHOWN_BYTES: usize = 200;
+
+/// Most faults that are shown: a person mends them one by one.
+const MAX_SHOWN_FAULTS: usize = 50;
+
 /// One wrong line, or a key that is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -19,23 +25,34 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "line {line}: {} = `{}`: allowed is {}", self.key, self.value, self.allowed),
-            None => write!(f, "{} is missing: {}", self.key, self.allowed),
+        let Self { line, key, value, allowed } = self;
+        match line {
+            Some(line) => write!(f, "line {line}: {} = `{}`: allowed is {allowed}", shown(key), shown(value)),
+            None => write!(f, "{key} is missing: {allowed}"),
         }
     }
 }
 
-/// Faults, one a line.
+/// The beginning of a text that may be anything: a file of zeros is one long line.
+fn shown(text: &str) -> String {
+    let cut = text.floor_char_boundary(MAX_SHOWN_BYTES);
+    let more = if cut < text.len() { "…" } else { "" };
+    format!("{}{more}", text[..cut].escape_debug())
+}
+
+/// Faults, one a line; of very many the first ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faults(pub Vec<Fault>);
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for fault in &self.0 {
+        for fault in self.0.iter().take(MAX_SHOWN_FAULTS) {
             write!(f, "\n  {fault}")?;
         }
-        Ok(())
+        match self.0.len().saturating_sub(MAX_SHOWN_FAULTS) {
+            0 => Ok(()),
+            more => write!(f, "\n  … and {more} more"),
+        }
     }
 }
 

@@ -93,6 +93,7 @@ impl LiveSettings {
         let bytes = ini.to_bytes();
         let settings = Settings::parse(&bytes, &self.path, &self.layout).map_err(|error| blame(error, &changed))?;
         durable::write_atomic(&path, &bytes).map_err(|source| file("rewrite", source))?;
+        fail::fail_point!("settings::rewritten");
         self.now.send_replace(Arc::new(settings));
         Ok(changed)
     }
@@ -166,6 +167,35 @@ mod tests {
     fn with_a_root_certificate_the_sales_host_is_changed_by_hand_only() {
         let (_folder, live) = live(&format!("{FILE}grpccacertpath=/etc/ca.pem\n"));
         assert!(push(&live, &[("grpchostcs", "10.0.0.2")]).unwrap().is_empty());
+        assert_eq!(live.current().sales.host, "old");
+    }
+
+    #[test]
+    fn what_a_person_edits_meanwhile_stays_and_a_file_that_is_torn_is_not_made_worse() {
+        let (folder, live) = live(FILE);
+        let path = folder.path().join("cash.ini");
+        fs::write(&path, FILE.replace("mine=1", "mine=2\nunloadperiod=7")).unwrap();
+        push(&live, &[("grpchostcs", "10.0.0.2")]).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("mine=2") && text.contains("GrpcHostCS = 10.0.0.2"), "{text}");
+        assert_eq!(live.current().sales.period, Some(std::time::Duration::from_secs(7)));
+        // Half saved by an editor: neither file nor settings change, and the next command tries again.
+        fs::write(&path, &FILE[..20]).unwrap();
+        assert!(push(&live, &[("grpchostcs", "10.0.0.3")]).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), &FILE[..20]);
+        assert_eq!(live.current().sales.host, "10.0.0.2");
+        fs::write(&path, FILE).unwrap();
+        assert_eq!(push(&live, &[("grpchostcs", "10.0.0.3")]).unwrap(), ["grpchostcs"]);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_or_cannot_be_written_changes_nothing() {
+        let (folder, live) = live(FILE);
+        let path = folder.path().join("cash.ini");
+        fs::remove_file(&path).unwrap();
+        assert!(push(&live, &[("grpchostcs", "10.0.0.2")]).is_err());
+        fs::create_dir(&path).unwrap();
+        assert!(push(&live, &[("grpchostcs", "10.0.0.2")]).is_err());
         assert_eq!(live.current().sales.host, "old");
     }
 }

@@ -149,3 +149,23 @@ fn a_root_moves_the_defaults_and_not_what_stands_in_the_file() {
     assert_eq!(settings.load.queue_root, PathBuf::from("/queues"));
     assert_eq!(Layout::under("/t").settings_file(), PathBuf::from("/t/linuxcash/cash/sync/properties/cash.ini"));
 }
+
+#[test]
+fn whatever_stands_in_the_file_is_told_in_few_words() {
+    let torn = LEAST.as_bytes()[..30].to_vec();
+    let long = [LEAST.as_bytes(), b"storeid=", &vec![b'x'; 5_000_000]].concat();
+    let rows = [LEAST.as_bytes(), "stray\n".repeat(100_000).as_bytes()].concat();
+    let cases = [Vec::new(), torn, vec![0; 65_536], vec![0xff; 65_536], b"\xef\xbb\xbf".to_vec(), long, rows];
+    for bytes in cases {
+        let error = Settings::parse(&bytes, Path::new("/nowhere/cash.ini"), &Layout::default()).unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, SettingsError::Wrong { .. }) && text.len() < 20_000, "{} bytes", text.len());
+        assert!(!text.contains('\0') && text.contains("cash.ini"));
+    }
+}
+
+#[test]
+fn a_byte_order_mark_and_a_section_opened_twice_are_no_faults() {
+    let text = format!("\u{feff}{LEAST}[Other]\nx=1\n[properties]\nstoreid=\ndept.broker.ip=10.0.0.2\n");
+    assert_eq!(read(&text).unwrap().broker.host, "10.0.0.2", "the last one counts");
+}

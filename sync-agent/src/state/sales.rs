@@ -5,6 +5,7 @@ use crate::decide::{Lost, Mark, Progress, Sent};
 use jiff::civil::DateTime;
 use rusqlite::{Connection, Transaction, params};
 use std::collections::{BTreeSet, HashSet};
+use std::sync::PoisonError;
 use uuid::Uuid;
 
 /// Documents remembered as set aside by the server. The server keeps them all.
@@ -20,14 +21,15 @@ pub struct SetAside {
 }
 
 /// Where progress over a table stands.
-struct Place {
+pub(super) struct Place {
     sent: &'static str,
     open: &'static str,
     through: &'static str,
 }
 
-const DOCUMENTS: Place = Place { sent: "sent (document)", open: "open_document (document)", through: "low water" };
-const SHIFTS: Place =
+pub(super) const DOCUMENTS: Place =
+    Place { sent: "sent (document)", open: "open_document (document)", through: "low water" };
+pub(super) const SHIFTS: Place =
     Place { sent: "closed_shift (workshift)", open: "open_shift (workshift)", through: "shift low water" };
 
 impl Place {
@@ -84,7 +86,7 @@ impl Place {
     }
 
     /// These are not done with after all.
-    fn take_back(&self, db: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
+    pub(super) fn take_back(&self, db: &Connection, ids: &[i64]) -> rusqlite::Result<()> {
         let through = self.through(db)?;
         Self::delete(db, self.sent, ids)?;
         Self::insert(db, self.open, ids.iter().filter(|id| **id <= through))
@@ -207,23 +209,24 @@ impl State {
 
     /// Documents and shifts up to these ids are history from before the till was attached, and are not unloaded.
     pub fn leave_history(&self, document: i64, shift: i64) -> Result<(), StateError> {
-        self.change("write", |db| {
-            DOCUMENTS.leave(db, document)?;
-            SHIFTS.leave(db, shift)
-        })
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).history = (document, shift);
+        self.change("write", |db| leave_history(db, document, shift))
     }
 
-    /// Documents that were set aside, newest first.
+    /// Documents that lie aside, newest first.
     pub fn refused(&self) -> Result<Vec<(i64, String)>, StateError> {
         self.look(|db| {
-            let mut read = db.prepare_cached("SELECT document, reason FROM refused ORDER BY at DESC, document DESC")?;
+            let mut read = db.prepare_cached(
+                "SELECT document, reason FROM refused WHERE dropped = 0 ORDER BY at DESC, document DESC",
+            )?;
             read.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         })
     }
 
-    /// How many documents and records of shifts were set aside.
+    /// How many documents and records of shifts lie aside; those dropped do not count.
     pub fn refused_count(&self) -> Result<u64, StateError> {
-        let sql = "SELECT (SELECT count(*) FROM refused) + (SELECT count(*) FROM refused_shift)";
+        let sql = "SELECT (SELECT count(*) FROM refused WHERE dropped = 0)
+                   + (SELECT count(*) FROM refused_shift WHERE dropped = 0)";
         let count: i64 = self.look(|db| db.query_row(sql, [], |row| row.get(0)))?;
         Ok(count.unsigned_abs())
     }
@@ -232,6 +235,11 @@ impl State {
     pub fn last_sent(&self) -> Result<Option<DateTime>, StateError> {
         Ok(self.look(|db| fact(db, "last sent"))?.and_then(|text| text.parse().ok()))
     }
+}
+
+pub(super) fn leave_history(db: &Connection, document: i64, shift: i64) -> rusqlite::Result<()> {
+    DOCUMENTS.leave(db, document)?;
+    SHIFTS.leave(db, shift)
 }
 
 /// `well` were taken, or are in `refused` too.
@@ -250,7 +258,7 @@ fn note_refused(
     }
     if !refused.is_empty() {
         let sql = format!(
-            "DELETE FROM {table} WHERE {column} NOT IN (SELECT {column} FROM {table} ORDER BY at DESC LIMIT ?1)"
+            "DELETE FROM {table} WHERE {column} NOT IN (SELECT {column} FROM {table} ORDER BY {column} DESC LIMIT ?1)"
         );
         db.execute(&sql, [MAX_REFUSED])?;
     }

@@ -100,7 +100,7 @@ pub(super) fn cut_batches(
 }
 
 /// What a batch held, for when it is acknowledged.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Sent {
     pub(super) documents: Vec<i64>,
     /// Row ids and numbers of closed shifts.

@@ -53,6 +53,7 @@ pub(super) async fn run(
                     "the server does not have what it acknowledged: sent again"
                 );
                 till.state.take_back(&lost, oldest).map_err(UnloadError::State)?;
+                fail::fail_point!("look_back::taken_back");
             }
             Ok((missing, till.state.looked_back_to().map_err(UnloadError::State)?))
         })

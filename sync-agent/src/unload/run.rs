@@ -3,16 +3,17 @@
 //! Documents go in *rounds*, a stream each, since a hello has to name the shifts that follow and memory holds a round. The
 //! last round also carries the records of shifts: those whose closing the server does not have, and those of the
 //! documents. Progress is saved only for what the server acknowledged, or said at the hello that it has, and for what
-//! was set aside.
+//! was set aside. Documents on which streams broke time after time go after all others, in streams of their own
+//! ([`super::suspects`]).
 
 use super::batches::{Batch, Sent, cut_batches, split_unsendable};
-use super::stream::{self, Acknowledged, Refused, RefusedPart, StreamError};
-use super::{history, look_back};
+use super::stream::{self, Acknowledged, Refused, RefusedPart, SalesStream, StreamError};
+use super::{history, look_back, suspects};
 use crate::backup;
 use crate::decide::is_another_database;
 use crate::state::StateError;
 use crate::till::{Aborted, Till};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tillway_exchangers::till::documents::{
     BrokenDocument, BrokenShift, Documents, DocumentsError, Page, ShiftPage, ShiftRecord,
@@ -35,6 +36,9 @@ const ROUND_CLOSINGS: usize = MAX_HELLO_SHIFTS + 1;
 /// Most bytes of one archive; a longer unloading is archived in part.
 const MAX_BACKUP_BYTES: usize = 64 * 1024 * 1024;
 
+/// Streams that may break on suspects in one unloading: where more do, it is the line.
+const MAX_BROKEN_SUSPECTS: usize = 3;
+
 /// Why an unloading did not come to its end. What was acknowledged before counts.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnloadError {
@@ -42,8 +46,18 @@ pub(crate) enum UnloadError {
     Documents(#[source] DocumentsError),
     #[error("failed to keep the progress of unloading")]
     State(#[source] StateError),
+    #[error("the stream breaks on document {document} or close to it; the others were sent")]
+    Suspect {
+        document: i64,
+        #[source]
+        source: Box<Self>,
+    },
     #[error("failed to send sales")]
     Stream(#[source] StreamError),
+    #[error(
+        "documents.db is not there any more, or empty, and was: what was sold since the last unloading is not sent"
+    )]
+    DocumentsGone,
     #[error("the server cannot tell now whether it knows this till")]
     ServerCannotTell,
     #[error("unloading was broken off")]
@@ -117,7 +131,17 @@ async fn unload(
     };
     history::decide(till, &mut channel, asked).await?;
     rounds(till, &mut channel, selection, unloaded, archive).await?;
+    // A look back would send again what was noted too early.
+    if acknowledgements_are_not_awaited() {
+        return Ok(true);
+    }
     if look_back { look_back::run(till, &mut channel, unloaded, archive).await } else { Ok(false) }
+}
+
+/// Whether progress is to be noted before its acknowledgement, which a test must notice. Never in a release.
+fn acknowledgements_are_not_awaited() -> bool {
+    fail::fail_point!("without::unload_ack", |_| true);
+    false
 }
 
 /// Unloads round by round.
@@ -129,17 +153,62 @@ pub(super) async fn rounds(
     archive: &mut Archive,
 ) -> Result<(), UnloadError> {
     let mut position = Position { selection, after: 0 };
+    let mut suspected = BTreeMap::new();
     for _ in 0..MAX_ROUNDS {
-        let (round, read_to) = blocking(till, move |till| read_round(till, position)).await?;
+        let (mut round, read_to) = blocking(till, move |till| read_round(till, position)).await?;
         position = read_to;
-        let last = round.last;
+        let found = round.documents.len() + round.broken.len() + round.shifts.len() + round.broken_shifts.len();
+        let (kept_for_later, documents): (Vec<_>, _) =
+            round.documents.into_iter().partition(|document| till.suspects.suspicion(document.document_id).is_some());
+        round.documents = documents;
+        // A round of nothing else would come again and again.
+        let last = round.last || kept_for_later.len() == found;
+        suspected.extend(kept_for_later.into_iter().map(|document| (document.document_id, document)));
         send_round(till, channel, round, unloaded, archive).await?;
         blocking(till, settle_progress).await?;
         if last {
-            return Ok(());
+            break;
         }
     }
-    Ok(())
+    send_suspects(till, channel, suspected.into_values().collect(), unloaded, archive).await
+}
+
+/// The least suspect first: most of them were only under way together with the one that is to blame.
+async fn send_suspects(
+    till: &Arc<Till>,
+    channel: &mut Option<Channel>,
+    mut documents: Vec<v1::Document>,
+    unloaded: &mut Unloaded,
+    archive: &mut Archive,
+) -> Result<(), UnloadError> {
+    documents.sort_by_key(|document| (till.suspects.suspicion(document.document_id), document.document_id));
+    let mut broken = Vec::new();
+    let mut documents = documents.into_iter().peekable();
+    while let Some(first) = documents.next() {
+        let id = first.document_id;
+        let suspicion = till.suspects.suspicion(id);
+        let mut group = vec![first];
+        while group.len() < suspects::group_size(suspicion.unwrap_or_default()) {
+            let same = |next: &v1::Document| till.suspects.suspicion(next.document_id) == suspicion;
+            let Some(next) = documents.next_if(same) else { break };
+            group.push(next);
+        }
+        let count = group.len();
+        let alone = Round { documents: group, ..Round::default() };
+        if let Err(error) = send_round(till, channel, alone, unloaded, archive).await {
+            let reason = crate::broker::chain(&error);
+            tracing::error!(first = id, count, reason, "a stream broke on documents that it broke on before");
+            broken.push((id, error));
+            if broken.len() >= MAX_BROKEN_SUSPECTS {
+                break;
+            }
+        }
+    }
+    blocking(till, settle_progress).await?;
+    match broken.into_iter().next() {
+        Some((document, error)) => Err(UnloadError::Suspect { document, source: Box::new(error) }),
+        None => Ok(()),
+    }
 }
 
 /// Runs work that blocks.
@@ -222,7 +291,8 @@ fn shift_records(
 
 fn notice_another_database(till: &Till) -> Result<(), UnloadError> {
     let Some(mark) = till.state.mark().map_err(UnloadError::State)? else { return Ok(()) };
-    let Some(mut documents) = open(till)? else { return Ok(()) };
+    // A till that has sold and has no documents any more: told as an error until a person has looked.
+    let Some(mut documents) = open(till)? else { return Err(UnloadError::DocumentsGone) };
     let found = documents.row(mark.document).map_err(UnloadError::Documents)?;
     if !is_another_database(mark, &found) {
         return Ok(());
@@ -245,7 +315,9 @@ fn settle_progress(till: &Till) -> Result<(), UnloadError> {
     if settled == progress && settled_shifts == closed {
         return Ok(());
     }
-    till.state.keep_settled(&settled, &settled_shifts).map_err(UnloadError::State)
+    till.state.keep_settled(&settled, &settled_shifts).map_err(UnloadError::State)?;
+    fail::fail_point!("unload::settled");
+    Ok(())
 }
 
 async fn send_round(
@@ -269,13 +341,28 @@ async fn send_round(
         return Ok(());
     }
     let named = documents.iter().map(shift_of).chain(round.shifts.iter().map(|record| record.shift.number));
-    let (mut stream, held) = stream::open(till, channel, named).await.map_err(UnloadError::Stream)?;
+    let (stream, held) = stream::open(till, channel, named).await.map_err(UnloadError::Stream)?;
     let (batches, had) = cut_batches(documents, round.shifts, &held);
     if !had.is_empty() {
         unloaded.receipts += had.documents.len() as u64;
         blocking(till, move |till| note(till, &had, Vec::new())).await?;
     }
     let mut under_way = VecDeque::new();
+    let sent = send_batches(till, stream, batches, &mut under_way, unloaded, archive).await;
+    if sent.is_err() {
+        till.suspects.note_broken(under_way.iter().flat_map(|sent| sent.documents.iter().copied()));
+    }
+    sent
+}
+
+async fn send_batches(
+    till: &Arc<Till>,
+    mut stream: SalesStream,
+    batches: Vec<Batch>,
+    under_way: &mut VecDeque<Sent>,
+    unloaded: &mut Unloaded,
+    archive: &mut Archive,
+) -> Result<(), UnloadError> {
     let mut batches = batches.into_iter();
     loop {
         let next = if stream.has_room() { batches.next() } else { None };
@@ -283,14 +370,21 @@ async fn send_round(
             let sent = Sent::of(&batch);
             archive.add(&batch);
             let shifts = batch.shifts.into_iter().map(|record| record.shift).collect();
-            stream.send(batch.documents, shifts).await.map_err(UnloadError::Stream)?;
+            if acknowledgements_are_not_awaited() {
+                let early = sent.clone();
+                blocking(till, move |till| note(till, &early, Vec::new())).await?;
+                fail::fail_point!("unload::noted_too_early");
+            }
             under_way.push_back(sent);
+            stream.send(batch.documents, shifts).await.map_err(UnloadError::Stream)?;
+            fail::fail_point!("unload::sent");
         } else if stream.is_settled() {
             stream.close().await;
             return Ok(());
         } else {
             let acknowledged = stream.acknowledgement().await.map_err(UnloadError::Stream)?;
-            settle(till, &mut under_way, acknowledged, unloaded).await?;
+            fail::fail_point!("unload::acknowledged");
+            settle(till, under_way, acknowledged, unloaded).await?;
         }
     }
 }
@@ -306,6 +400,7 @@ async fn settle(
     for batch in under_way.drain(..batches) {
         sent.join(batch);
     }
+    till.suspects.clear(&sent.documents);
     let of_documents = refused.iter().filter(|refused| matches!(refused.what, RefusedPart::Document(_))).count();
     unloaded.set_aside += refused.len() as u64;
     unloaded.receipts += (sent.documents.len() as u64).saturating_sub(of_documents as u64);
@@ -328,11 +423,14 @@ fn note(till: &Till, sent: &Sent, refused: Vec<Refused>) -> Result<(), UnloadErr
         }
     }
     till.state.note_sent(&sent.documents, &documents, sent.mark, sent.last).map_err(UnloadError::State)?;
+    fail::fail_point!("unload::documents_noted");
     if sent.closings.is_empty() {
         return Ok(());
     }
     let closings: Vec<_> = sent.closings.iter().map(|(workshift, _)| *workshift).collect();
-    till.state.note_closed(&closings, &shifts).map_err(UnloadError::State)
+    till.state.note_closed(&closings, &shifts).map_err(UnloadError::State)?;
+    fail::fail_point!("unload::closings_noted");
+    Ok(())
 }
 
 /// What is not sendable is done with: a person looks at it, and may have it tried again by date.

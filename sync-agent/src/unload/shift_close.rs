@@ -29,6 +29,10 @@ const MAX_TELL_TRIES: u32 = 3;
 /// One try.
 const TELL_TIME: Duration = Duration::from_secs(10);
 
+/// Waits between them.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
 /// How long the server may take to ask once it was told.
 const ASK_TIME: Duration = Duration::from_mins(1);
 
@@ -39,6 +43,7 @@ pub(crate) async fn run(till: Arc<Till>) {
     let mut watcher = None;
     let mut watch = DocumentsWatch::new(&path);
     let mut known = None;
+    let mut told = None;
     loop {
         if watcher.is_none() {
             watcher = watch_folder(&path, &events);
@@ -51,6 +56,7 @@ pub(crate) async fn run(till: Arc<Till>) {
             }
             (watch, last)
         });
+        // A look that panicked is made anew by whoever keeps this task.
         let Ok((returned, last)) = looked.await else { return };
         watch = returned;
         match last {
@@ -62,8 +68,15 @@ pub(crate) async fn run(till: Arc<Till>) {
                     () = closed(&till, last) => {}
                 }
             }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(error = chain(&error), "failed to look for a closed shift"),
+            Ok(_) => told = None,
+            // Once, not every two seconds for as long as the POS needs to be repaired.
+            Err(error) => {
+                let error = chain(&error);
+                if told.as_ref() != Some(&error) {
+                    tracing::warn!(error, "failed to look for a closed shift");
+                    told = Some(error);
+                }
+            }
         }
         tokio::time::sleep(SETTLE_TIME).await;
         tokio::select! {
@@ -108,22 +121,33 @@ fn watch_folder(path: &Path, events: &Arc<Notify>) -> Option<RecommendedWatcher>
 
 async fn closed(till: &Arc<Till>, shift: i64) {
     tracing::info!("a shift was closed");
-    if till.settings.current().sales.through_server {
-        match tell_server(till).await {
-            Ok(()) => {
-                if tokio::time::timeout(ASK_TIME, until_unloaded(till, shift)).await.is_ok() {
-                    return;
-                }
-                tracing::warn!(after = ?ASK_TIME, "the server was told of a closed shift and did not ask for its sales: unloading by ourselves");
-            }
-            Err(reason) => {
-                tracing::warn!(reason, "the server could not be told of a closed shift: unloading by ourselves");
-            }
-        }
+    fail::fail_point!("shift_close::noticed");
+    if till.settings.current().sales.through_server
+        && server_asks(tell_server(till), until_unloaded(till, shift), ASK_TIME).await
+    {
+        return;
     }
     let request = UnloadRequest { selection: UnloadSelection::MISSING, trigger: Trigger::ShiftClosed, reply: None };
     // A full queue of requests holds one that unloads the same.
     let _ = till.unloads.try_send(request);
+}
+
+/// Whether the server was told of a closed shift and then asked for its sales, which came up within `ask_time`.
+async fn server_asks(
+    tell: impl Future<Output = Result<(), String>>,
+    unloaded: impl Future<Output = ()>,
+    ask_time: Duration,
+) -> bool {
+    if let Err(reason) = tell.await {
+        tracing::warn!(reason, "the server could not be told of a closed shift: unloading by ourselves");
+        return false;
+    }
+    fail::fail_point!("shift_close::told");
+    let asked = tokio::time::timeout(ask_time, unloaded).await.is_ok();
+    if !asked {
+        tracing::warn!(after = ?ask_time, "the server was told of a closed shift and did not ask for its sales: unloading by ourselves");
+    }
+    asked
 }
 
 /// Until the closing of this shift is done with. An unloading that was begun before the shift was closed does not count.
@@ -138,16 +162,19 @@ async fn until_unloaded(till: &Arc<Till>, shift: i64) {
 }
 
 async fn tell_server(till: &Arc<Till>) -> Result<(), String> {
+    let settings = till.settings.current();
+    let host = in_url(&settings.sales.rest_host);
+    let url = format!("http://{host}:{}/api/v1/tills/{}/shift-closed", settings.sales.rest_port, till.id);
+    tell(&url, settings.token.as_deref(), Backoff::new(FIRST_WAIT, MAX_WAIT)).await
+}
+
+async fn tell(url: &str, token: Option<&str>, mut backoff: Backoff) -> Result<(), String> {
     crate::install_crypto();
     let client = reqwest::Client::builder().timeout(TELL_TIME).build().map_err(|error| chain(&error))?;
-    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
     let mut last = String::new();
     for attempt in 1..=MAX_TELL_TRIES {
-        let settings = till.settings.current();
-        let host = in_url(&settings.sales.rest_host);
-        let url = format!("http://{host}:{}/api/v1/tills/{}/shift-closed", settings.sales.rest_port, till.id);
-        let mut request = client.post(&url);
-        if let Some(token) = &settings.token {
+        let mut request = client.post(url);
+        if let Some(token) = token {
             request = request.bearer_auth(token);
         }
         match request.send().await {
@@ -161,4 +188,51 @@ async fn tell_server(till: &Arc<Till>) -> Result<(), String> {
         }
     }
     Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    const SHORT: Duration = Duration::from_millis(5);
+
+    #[tokio::test]
+    async fn a_server_that_was_told_and_does_not_ask_is_not_waited_for_for_ever() {
+        assert!(!server_asks(ready(Ok(())), pending(), SHORT).await);
+        assert!(!server_asks(ready(Err("no line".to_owned())), pending(), Duration::MAX).await);
+        assert!(server_asks(ready(Ok(())), ready(()), SHORT).await);
+    }
+
+    /// A server that gives these answers, one a connection; gives how often it was told.
+    async fn told_of(answers: &[&'static str]) -> (Result<(), String>, usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/shift-closed", listener.local_addr().unwrap());
+        let served = async {
+            let mut times = 0;
+            for status in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(stream.read_u8().await.unwrap());
+                }
+                times += 1;
+                let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+            times
+        };
+        tokio::join!(tell(&url, None, Backoff::new(SHORT, SHORT)), served)
+    }
+
+    #[tokio::test]
+    async fn the_server_is_told_a_few_times_where_it_is_busy_and_once_where_it_refuses() {
+        assert_eq!(told_of(&["500 Broken", "503 Busy", "202 Accepted"]).await, (Ok(()), 3));
+        let (told, times) = told_of(&["500 Broken", "500 Broken", "503 Busy"]).await;
+        assert!(told.unwrap_err().contains("503") && times == 3);
+        let (told, times) = told_of(&["404 Not Found"]).await;
+        assert!(told.unwrap_err().contains("404") && times == 1);
+    }
 }

@@ -17,6 +17,7 @@ use tillway_proto::sales::v1::{
 };
 use tillway_sync_agent::settings::{Layout, LiveSettings};
 use tillway_sync_agent::state::State;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -48,6 +49,8 @@ pub(crate) struct Heard {
     pub(crate) refuse: HashSet<i64>,
     /// Shifts whose records are to be set aside.
     pub(crate) refuse_shifts: HashSet<u64>,
+    /// Streams break when one of these document ids comes.
+    pub(crate) poison: HashSet<i64>,
     /// Every stream is turned away.
     pub(crate) down: bool,
     /// It says that it may have more than it states.
@@ -100,6 +103,9 @@ impl Stub {
                 if heard.break_streams > 0 {
                     heard.break_streams -= 1;
                     return Err(Status::unavailable("broken on purpose"));
+                }
+                if batch.documents.iter().any(|document| heard.poison.contains(&document.document_id)) {
+                    return Err(Status::internal("poisoned on purpose"));
                 }
                 let reason = "refused on purpose".to_owned();
                 let mut refused = Vec::new();
@@ -181,7 +187,8 @@ impl Till {
         let settings = folder.path().join("cash.ini");
         let text = format!(
             "[Properties]\ncash.code=_cash_1_00ab34ef\ndept.broker.ip=127.0.0.1\ndept.broker.port=1\ngrpcportcs={port}\n\
-             cash.token=secret\nunloadsalesrequestthroughcs=False\nunloadperiod=1\n"
+             cash.token=secret\nunloadsalesrequestthroughcs=False\nunloadperiod=1\nerrorsFilePath={}\n",
+            folder.path().join("errors.json").display()
         );
         fs_err::write(&settings, text).unwrap();
         let documents = folder.path().join("linuxcash/cash/data/documents.db");
@@ -231,6 +238,26 @@ impl Till {
         let end = Instant::now() + DEADLINE;
         while !self.data().join(name).exists() {
             assert!(Instant::now() < end, "not in time: {name}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Asks the running agent as the command line does.
+    pub(crate) async fn ask(&self, request: &str) -> String {
+        let mut stream = tokio::net::UnixStream::connect(self.data().join("agent.sock")).await.unwrap();
+        stream.write_all(format!("{request}\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        tokio::time::timeout(DEADLINE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+        answer
+    }
+
+    /// Waits until the agent has told of an error, more than before, in its errors file.
+    pub(crate) async fn wait_for_log_of_errors(&self) {
+        let path = self.folder.path().join("errors.json");
+        let _ = fs_err::remove_file(&path);
+        let end = Instant::now() + DEADLINE;
+        while !path.exists() {
+            assert!(Instant::now() < end, "no error was told of");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -108,29 +108,24 @@ impl ApplyError {
 
 /// What to do with a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Decision {
+pub enum PackageStep {
+    /// Apply it.
     Apply,
+    /// The till has what it would bring.
     Skip,
+    /// It starts at a revision that the till does not have.
     Gap,
 }
 
-/// What decides about a package.
-#[derive(Debug, Clone, Copy)]
-struct Question<'a> {
-    cursor: Revision,
-    header: &'a Header,
-    /// The till has this very package, and nothing speaks for a difference since.
-    has_it: bool,
-}
-
-fn decide(question: Question<'_>) -> Decision {
-    let Question { cursor, header, has_it } = question;
+/// What to do with a package on a till at revision `cursor`: it applies where `from ≤ cursor < to`, and one that repairs
+/// also at `to`. `has_it`: it is the very package that brought the till there, and nothing speaks for a difference since.
+pub fn on_package(cursor: Revision, header: &Header, has_it: bool) -> PackageStep {
     if cursor < header.from {
-        Decision::Gap
+        PackageStep::Gap
     } else if cursor < header.to || (cursor == header.to && header.repairs() && !has_it) {
-        Decision::Apply
+        PackageStep::Apply
     } else {
-        Decision::Skip
+        PackageStep::Skip
     }
 }
 
@@ -144,10 +139,10 @@ impl Loader {
         let (from, package) = cursor(&transaction).map_err(failed)?;
         let touched = tally::touched(&transaction).map_err(failed)?;
         let has_it = touched.is_empty() && package.as_ref() == Some(source.name());
-        match decide(Question { cursor: from, header: source.header(), has_it }) {
-            Decision::Apply => {}
-            Decision::Skip => return Ok(Applied::Skipped { cursor: from }),
-            Decision::Gap => return Err(ApplyError::Gap { cursor: from, from: source.header().from }),
+        match on_package(from, source.header(), has_it) {
+            PackageStep::Apply => {}
+            PackageStep::Skip => return Ok(Applied::Skipped { cursor: from }),
+            PackageStep::Gap => return Err(ApplyError::Gap { cursor: from, from: source.header().from }),
         }
         // Without the table of chunks, which may be long.
         let Header { to, layers, kinds, .. } = source.header();
@@ -157,15 +152,33 @@ impl Loader {
         let mut load = Load::begin(&transaction, &plan, &touched).map_err(failed)?;
         load.records(source, &failed)?;
         load.reindex().map_err(failed)?;
+        fail::fail_point!("dictionary_load::rows_written");
         let loaded = load.check(&plan, from, to)?;
-        tally::store(&transaction, &load.tallies).map_err(failed)?;
+        let tallies = load.tallies;
+        drop(load);
+        let transaction = if cursor_follows_later() {
+            transaction.commit().map_err(failed)?;
+            fail::fail_point!("dictionary_load::data_without_cursor");
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?
+        } else {
+            transaction
+        };
+        tally::store(&transaction, &tallies).map_err(failed)?;
         store_cursor(&transaction, to, source.name(), &layers).map_err(failed)?;
         tally::store_touched(&transaction, &[]).map_err(failed)?;
-        drop(load);
+        fail::fail_point!("dictionary_load::cursor_stored");
         transaction.commit().map_err(failed)?;
+        fail::fail_point!("dictionary_load::committed");
         self.checkpoint();
+        fail::fail_point!("dictionary_load::checkpointed");
         Ok(Applied::Done(loaded))
     }
+}
+
+/// Whether the cursor is to follow the data in a transaction of its own, which a test must notice. Never in a release.
+fn cursor_follows_later() -> bool {
+    fail::fail_point!("without::cursor_transaction", |_| true);
+    false
 }
 
 /// What a package says of kinds.

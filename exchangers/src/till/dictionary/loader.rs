@@ -43,7 +43,10 @@ impl Loader {
         let mut connection = Connection::open(path).map_err(failed)?;
         configure(&connection).map_err(failed)?;
         schema::upgrade(&mut connection, path)?;
-        Ok(Self { connection, path: path.to_path_buf(), _lock: lock })
+        let loader = Self { connection, path: path.to_path_buf(), _lock: lock };
+        // A log that stays behind would be read over another file that somebody puts in the place of this one.
+        loader.checkpoint();
+        Ok(loader)
     }
 
     /// What the till has.

@@ -1,10 +1,10 @@
 //! The schema of `dictionaries.db`, made from the table of kinds.
 
-use super::OpenError;
+use super::{OpenError, does_not_fit};
 use crate::kinds::{self, Kind, Storage};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use rusqlite_migration::{M, Migrations};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -26,6 +26,13 @@ CREATE TABLE tillway_digest (
 CREATE TABLE tillway_touched (kind TEXT PRIMARY KEY) STRICT;
 "];
 
+/// What is read and written of the loader's own tables.
+const OWN_COLUMNS: [(&str, &str); 3] = [
+    ("tillway_cursor", "id, revision, package, applied_at, layers"),
+    ("tillway_digest", "kind, rows, digest"),
+    ("tillway_touched", "kind"),
+];
+
 /// The select list of `goods`, with `{now}` for the time.
 const GOODS: &str = include_str!("goods.sql");
 
@@ -42,14 +49,89 @@ pub(super) fn upgrade(connection: &mut Connection, path: &Path) -> Result<(), Op
         .map_err(|source| OpenError::Migrate { path: path.to_path_buf(), source })?;
     let changes = missing(connection).map_err(failed)?;
     if changes.is_empty() {
-        return Ok(());
+        return check(connection, path);
     }
     let apply = |transaction: Transaction<'_>| {
         // Compared again: a reader of the schema may be older than what is there now.
         transaction.execute_batch(&missing(&transaction)?)?;
         transaction.commit()
     };
-    connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(apply).map_err(failed)
+    match connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(apply) {
+        // What cannot be added clashes with what somebody made by hand: the check names it, where it finds it.
+        Err(error) if does_not_fit(&error) => {
+            check(connection, path)?;
+            Err(failed(error))
+        }
+        done => {
+            done.map_err(failed)?;
+            check(connection, path)
+        }
+    }
+}
+
+/// Whether every table of a kind can be loaded: a strict table with the declared columns and the declared key. More columns
+/// are fine, as long as they may stay empty.
+fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Database { path: path.to_path_buf(), source };
+    for (table, columns) in OWN_COLUMNS {
+        match connection.prepare(&format!("SELECT {columns} FROM {table}")) {
+            Err(error) if does_not_fit(&error) => {
+                let what = error.to_string();
+                return Err(OpenError::Altered { path: path.to_path_buf(), table, what });
+            }
+            read => drop(read.map_err(failed)?),
+        }
+    }
+    for kind in kinds::all() {
+        let table = kind.spec().table;
+        let altered = |what: String| OpenError::Altered { path: path.to_path_buf(), table, what };
+        let what: Option<(String, bool)> = connection
+            .query_row(
+                "SELECT type, strict FROM pragma_table_list WHERE schema = 'main' AND name = ?1",
+                [table],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()
+            .map_err(failed)?;
+        match what {
+            Some((of_type, true)) if of_type == "table" => {}
+            Some((of_type, _)) => return Err(altered(format!("it is a {of_type} that is not strict"))),
+            None => return Err(altered("it is not there".to_owned())),
+        }
+        let mut present = columns_there(connection, table).map_err(failed)?;
+        let key: Vec<_> = key_names(kind).collect();
+        for (name, declared) in columns_of(kind) {
+            let declared = declared.split(' ').next().unwrap_or_default();
+            let place = key.iter().position(|key| *key == name).map_or(0, |at| at + 1);
+            match present.remove(name) {
+                Some(there) if there.sort.eq_ignore_ascii_case(declared) && there.key_place == place => {}
+                _ => return Err(altered(format!("column {name} is not {declared}, or not in its place of the key"))),
+            }
+        }
+        if let Some((name, _)) = present.iter().find(|(_, there)| there.needed || there.key_place > 0) {
+            return Err(altered(format!("column {name} cannot stay empty")));
+        }
+    }
+    Ok(())
+}
+
+/// A column as the database has it.
+struct ColumnThere {
+    sort: String,
+    /// Its place in the key, from 1; 0 for none.
+    key_place: usize,
+    /// Not null, and without a default.
+    needed: bool,
+}
+
+fn columns_there(connection: &Connection, table: &str) -> rusqlite::Result<BTreeMap<String, ColumnThere>> {
+    let mut statement =
+        connection.prepare("SELECT name, type, pk, \"notnull\" AND dflt_value IS NULL FROM pragma_table_info(?1)")?;
+    let column = |row: &rusqlite::Row<'_>| {
+        let (name, sort, needed) = (row.get(0)?, row.get(1)?, row.get(3)?);
+        Ok((name, ColumnThere { sort, key_place: row.get::<_, u32>(2)? as usize, needed }))
+    };
+    statement.query_map([table], column)?.collect()
 }
 
 /// The statements that turn what is there into what is declared.

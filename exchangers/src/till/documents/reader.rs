@@ -6,6 +6,7 @@ use super::{DocumentsError, check_schema, open_read_only};
 use jiff::civil::{Date, DateTime};
 use rusqlite::{Connection, OptionalExtension as _, Params, Transaction, TransactionBehavior};
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use tillway_proto::TillId;
 use tillway_proto::sales::v1;
@@ -196,7 +197,7 @@ impl Documents {
         let ids = read().map_err(DocumentsError::query(&path, "document"))?;
         let mut keys = Vec::with_capacity(ids.len());
         for id in ids {
-            keys.extend(key(&snapshot, &path, &till, id)?.ok());
+            keys.extend(guarded(|| key(&snapshot, &path, &till, id))?.ok());
         }
         Ok(keys)
     }
@@ -222,7 +223,7 @@ impl Documents {
             if sent.contains(&id) {
                 continue;
             }
-            match assemble(&snapshot, &path, &till, id)? {
+            match guarded(|| assemble(&snapshot, &path, &till, id))? {
                 Ok(document) => page.documents.push(document),
                 Err(reason) => page.broken.push(BrokenDocument { document_id: id, reason }),
             }
@@ -237,7 +238,28 @@ impl Documents {
     }
 }
 
+/// Reads one document. Whatever is in it, it is named and the others are read: a panic would come again at every reading,
+/// and hold up all that was sold since.
+fn guarded<T>(
+    read: impl FnOnce() -> Result<Result<T, String>, DocumentsError>,
+) -> Result<Result<T, String>, DocumentsError> {
+    // It only reads: nothing is left half done.
+    std::panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Ok(Err("reading it panicked".to_owned())))
+}
+
 /// A time as it stands in the database.
 pub(super) fn seconds(time: DateTime) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_whose_reading_panics_is_named_like_one_that_does_not_read() {
+        assert_eq!(guarded(|| Ok(Ok(1))).unwrap(), Ok(1));
+        let read = guarded(|| -> Result<Result<i32, String>, DocumentsError> { panic!("on purpose") }).unwrap();
+        assert_eq!(read, Err("reading it panicked".to_owned()));
+    }
 }

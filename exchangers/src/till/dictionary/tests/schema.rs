@@ -53,3 +53,30 @@ fn a_database_of_a_newer_version_and_a_damaged_one_are_told_apart() {
     assert!(broken.ends_with("dictionaries.db.broken") && broken.exists());
     Till { loader: Loader::open(&path).unwrap(), folder }.assert_holds(0, &Overlay::default());
 }
+
+#[test]
+fn tables_that_no_package_fits_are_told_from_what_can_be_mended() {
+    let changes = [
+        ("ALTER TABLE tmc ADD COLUMN mine TEXT DEFAULT 'x'", false),
+        ("DROP INDEX tmc_articul", false),
+        ("ALTER TABLE tmc ADD COLUMN mine TEXT NOT NULL DEFAULT ''", false),
+        ("DROP VIEW goods; DROP TABLE tmc; CREATE TABLE tmc (code TEXT PRIMARY KEY) STRICT", false),
+        ("DROP VIEW goods; DROP TABLE tmc; CREATE TABLE tmc (code INTEGER PRIMARY KEY) STRICT", true),
+        ("DROP VIEW goods; DROP TABLE tmc; CREATE TABLE tmc (code TEXT PRIMARY KEY)", true),
+        ("DROP VIEW goods; DROP TABLE tmc; CREATE VIEW tmc AS SELECT 1 AS code", true),
+        ("ALTER TABLE tmc RENAME COLUMN code TO number", true),
+        ("DROP TABLE tillway_cursor", true),
+        ("PRAGMA user_version = 0", true),
+    ];
+    for (change, is_corrupt) in changes {
+        let till = Till::new();
+        let path = till.path();
+        let Till { folder: _folder, loader } = till;
+        drop(loader);
+        Connection::open(&path).unwrap().execute_batch(change).unwrap();
+        match Loader::open(&path) {
+            Ok(_) => assert!(!is_corrupt, "{change}"),
+            Err(error) => assert!(is_corrupt && error.is_corrupt(), "{change}: {error:?}"),
+        }
+    }
+}

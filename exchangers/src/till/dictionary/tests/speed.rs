@@ -119,3 +119,34 @@ fn a_load_is_about_as_fast_as_bare_insertions() {
     from_nothing.apply(&as_difference).unwrap();
     println!("all as a difference {:.2} s", started.elapsed().as_secs_f64());
 }
+
+/// Bytes of the database and its log.
+fn bytes_on_disk(till: &Till) -> (u64, u64) {
+    let bytes = |suffix: &str| fs::metadata(format!("{}{suffix}", till.path().display())).map_or(0, |file| file.len());
+    (bytes(""), bytes("-wal"))
+}
+
+#[test]
+fn a_load_takes_no_more_room_than_it_is_said_to_and_gives_its_log_back() {
+    let mut till = Till::new();
+    for revision in 1..3 {
+        let overlay = Overlay::with_items(0..10_000, i64::try_from(revision).unwrap());
+        let package = till.package((0, &Overlay::default()), (revision, &overlay), &all_kinds());
+        let (before, _) = bytes_on_disk(&till);
+        // A reader that stays keeps the log at its full length.
+        let reader = till.tool();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM tmc").unwrap();
+        till.apply(&package).unwrap();
+        let (_, log) = bytes_on_disk(&till);
+        drop(reader);
+        till.loader.checkpoint();
+        let (after, cut) = bytes_on_disk(&till);
+        let taken = log + after.saturating_sub(before);
+        let package = fs::metadata(&package.path).unwrap().len();
+        let allowed = load_bytes(package, 20_000);
+        assert!(taken <= allowed, "{taken} bytes for a package of {package}, allowed are {allowed}");
+        // The log holds each page about once: old rows, new rows and indexes.
+        assert!(log <= 3 * after, "a log of {log} bytes for a database of {after}");
+        assert_eq!(cut, 0);
+    }
+}

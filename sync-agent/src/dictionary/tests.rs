@@ -1,0 +1,81 @@
+use super::*;
+use fs_err as fs;
+use rusqlite::Connection;
+
+fn dictionary() -> (tempfile::TempDir, Dictionary) {
+    let folder = tempfile::tempdir().unwrap();
+    let dictionary = Dictionary::at(folder.path().join("dictionaries.db"));
+    assert!(dictionary.verify().unwrap().is_empty());
+    (folder, dictionary)
+}
+
+fn tool(dictionary: &Dictionary) -> Connection {
+    Connection::open(dictionary.path()).unwrap()
+}
+
+fn broken(dictionary: &Dictionary) -> PathBuf {
+    dictionary.path().with_file_name("dictionaries.db.broken")
+}
+
+#[test]
+fn a_file_that_was_removed_or_replaced_is_not_written_any_more() {
+    let (folder, dictionary) = dictionary();
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(format!("{}{suffix}", dictionary.path().display()));
+    }
+    assert!(dictionary.verify().unwrap().is_empty());
+    assert!(dictionary.path().exists(), "made anew, since the old one is nobody's");
+    // An image of last week is put in its place.
+    let image = folder.path().join("image.db");
+    drop(Loader::open(&image).unwrap());
+    fs::rename(&image, dictionary.path()).unwrap();
+    tool(&dictionary).execute("INSERT INTO tmc (code) VALUES ('1')", []).unwrap();
+    assert_eq!(dictionary.verify().unwrap(), ["item"], "the one that is there is looked at");
+}
+
+#[test]
+fn rubbish_is_set_aside_and_the_dictionary_begun_anew() {
+    let (folder, dictionary) = dictionary();
+    let rubbish = folder.path().join("rubbish");
+    fs::write(&rubbish, vec![7; 8192]).unwrap();
+    fs::rename(&rubbish, dictionary.path()).unwrap();
+    assert!(dictionary.look().is_err());
+    assert!(dictionary.verify().unwrap().is_empty());
+    assert_eq!(fs::read(broken(&dictionary)).unwrap(), vec![7; 8192]);
+    assert_eq!(dictionary.look().unwrap(), State::default());
+}
+
+#[test]
+fn a_reader_of_a_damaged_dictionary_is_not_blocked_by_the_new_one() {
+    let (_folder, dictionary) = dictionary();
+    let pos = tool(&dictionary);
+    let count = |pos: &Connection| pos.query_row("SELECT count(*) FROM tmc", [], |row| row.get::<_, i64>(0));
+    assert_eq!(count(&pos).unwrap(), 0);
+    dictionary.begin_anew().unwrap();
+    assert_eq!(count(&pos).unwrap(), 0, "it goes on with the file it has open");
+    assert!(dictionary.verify().unwrap().is_empty());
+}
+
+#[test]
+fn tables_changed_by_hand_are_mended_or_made_anew() {
+    let (_folder, dictionary) = dictionary();
+    tool(&dictionary).execute_batch("DROP VIEW goods; DROP TABLE barcodes").unwrap();
+    assert!(dictionary.verify().is_err(), "the first time tells of it");
+    assert!(dictionary.verify().unwrap().is_empty(), "the table is there again");
+    assert!(!broken(&dictionary).exists());
+    for change in ["DROP TABLE tillway_digest", "DROP VIEW goods; DROP TABLE tmc; CREATE TABLE tmc (code)"] {
+        tool(&dictionary).execute_batch(change).unwrap();
+        // As the first load does that fails with it.
+        *dictionary.held() = None;
+        assert!(dictionary.verify().unwrap().is_empty(), "{change}");
+        fs::remove_file(broken(&dictionary)).unwrap();
+    }
+}
+
+#[test]
+fn a_loader_that_panicked_is_opened_anew() {
+    let (_folder, dictionary) = dictionary();
+    let load = || -> Result<(), DictionaryError> { dictionary.with_loader(|_| panic!("on purpose")) };
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(load)).is_err());
+    assert!(dictionary.verify().unwrap().is_empty());
+}
