@@ -4,6 +4,7 @@
 //! Each part is a task with a name. A part that ends before it was told to takes the others with it: the service manager
 //! starts the whole anew, and nothing is lost by that.
 
+use crate::aside::Aside;
 use crate::dictionary::DictionaryService;
 use crate::exchange::housekeeping::Housekeeping;
 use crate::exchange::{
@@ -14,6 +15,7 @@ use crate::intake::{Intake, IntakeError, IntakeSettings};
 use crate::lock::{DataLock, LockError, Role};
 use crate::network::{NetworkError, NetworkService};
 use crate::packages::{PackageError, PackageService};
+use crate::reserve::DiskReserve;
 use crate::rest::{self, RestState};
 use crate::sales::requests::Ask;
 use crate::sales::{SalesConfig, SalesError, SalesListeners, SalesLoader, TlsPaths};
@@ -30,7 +32,7 @@ use crate::store::sqlite::sales::SqliteSales;
 use crate::store::sqlite::{DictionaryDb, PackageDb};
 use crate::web;
 use axum::Router;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -39,7 +41,7 @@ use std::time::Duration;
 use tillway_proto::{IdError, NodeCode};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Parts that have not ended by then are cut off: every part can be, and a service manager waits 90 s by default.
@@ -125,14 +127,11 @@ pub enum RunError {
     /// The page.
     #[error("failed to prepare the page")]
     Web(#[source] web::RenderError),
-    /// HTTP.
-    #[error("failed to serve {part}")]
-    Serve {
-        /// What.
+    /// A part met a defect of this program. Nothing goes on half alive: the service manager starts the whole anew.
+    #[error("the {part} broke down; the log says where")]
+    Broken {
+        /// Which one.
         part: &'static str,
-        /// Why.
-        #[source]
-        source: io::Error,
     },
     /// A part ended though nobody told it to.
     #[error("the {part} ended by itself")]
@@ -147,6 +146,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let with_sales = listeners.sales.is_some();
     let opening = settings.clone();
     let opened = blocking(move || Opened::open(&opening, with_sales)).await?;
+    let sales_aside = opened.loader.as_ref().map(SalesLoader::aside);
     let Opened { _locks, credentials, dictionary, journal, packages, exchange, sales, loader } = opened;
     tell_credentials(&credentials);
 
@@ -189,6 +189,14 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         journal,
         exchange: service.clone(),
         sales,
+        data_dir: settings.data_dir.clone(),
+        disk_reserve_bytes: settings.disk_reserve_bytes,
+        aside: Aside {
+            exchange: service.clone(),
+            reports: reports.clone(),
+            intake: Arc::clone(&intake),
+            sales: sales_aside,
+        },
         poke,
         wake_intake: intake.waker(),
     };
@@ -201,7 +209,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention);
 
     let stop = shutdown.child_token();
-    let mut parts = Parts { tasks: JoinSet::new(), stop: stop.clone() };
+    let mut parts = Parts { tasks: JoinSet::new(), names: HashMap::new(), stop: stop.clone() };
     parts.serve("REST", listeners.rest, rest);
     parts.serve("AIF over REST", listeners.aif, aif);
     parts.serve("page", listeners.web, page);
@@ -285,7 +293,8 @@ impl Opened {
         ensure_chain(&network)?;
         let memo = PackageDb::open(&data.join("packages.db")).map_err(RunError::Store)?;
         let packages = PackageService::new(dictionary.clone(), Arc::new(memo), data.join("packages"))
-            .map_err(RunError::Packages)?;
+            .map_err(RunError::Packages)?
+            .with_disk_reserve(DiskReserve::new(settings.disk_reserve_bytes));
         let exchange = SqliteExchange::open(&data.join("exchange.db")).map_err(RunError::Store)?;
         let journal = IntakeDb::open(&data.join("intake.db")).map_err(RunError::Store)?;
         let loader = with_sales.then(|| open_loader(settings, dictionary.clone())).transpose()?;
@@ -348,6 +357,8 @@ fn intake_settings(settings: &Settings, network: &NetworkService) -> Result<Inta
         scan_period: settings.intake.scan_period,
         stop_on_error: settings.intake.stop_on_error,
         backup_keep_days: settings.intake.backup_days,
+        backup_keep_bytes: settings.intake.backup_limit_bytes,
+        disk_reserve: DiskReserve::new(settings.disk_reserve_bytes),
         backup_keep_files: usize::try_from(settings.intake.backup_files).unwrap_or(usize::MAX),
         max_body_bytes: settings.aif.body_limit_bytes,
         status_server_allow: settings.intake.status_servers.clone(),
@@ -415,13 +426,15 @@ fn tell_credentials(credentials: &ServerCredentials) {
 
 /// Running parts by name.
 struct Parts {
-    tasks: JoinSet<(&'static str, Result<(), RunError>)>,
+    tasks: JoinSet<Result<(), RunError>>,
+    names: HashMap<task::Id, &'static str>,
     stop: CancellationToken,
 }
 
 impl Parts {
     fn add(&mut self, part: &'static str, work: impl Future<Output = Result<(), RunError>> + Send + 'static) {
-        self.tasks.spawn(async move { (part, work.await) });
+        let task = self.tasks.spawn(work);
+        self.names.insert(task.id(), part);
     }
 
     fn serve(&mut self, part: &'static str, listener: TcpListener, router: Router) {
@@ -430,26 +443,33 @@ impl Parts {
             tracing::info!(%address, "serving {part}");
         }
         self.add(part, async move {
-            let serving = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-            serving.await.map_err(|source| RunError::Serve { part, source })
+            rest::serve::serve(listener, router, stop).await;
+            Ok(())
         });
+    }
+
+    fn name(&self, task: task::Id) -> &'static str {
+        self.names.get(&task).copied().unwrap_or("nameless part")
     }
 
     async fn until_stopped(mut self, shutdown: CancellationToken) -> Result<(), RunError> {
         let first = tokio::select! {
             () = shutdown.cancelled() => Ok(()),
-            ended = self.tasks.join_next() => match ended {
+            ended = self.tasks.join_next_with_id() => match ended {
                 Some(Ok((_, Err(error)))) => Err(error),
                 // A part that ends because all stop may be seen before the token is.
                 Some(Ok(_)) if shutdown.is_cancelled() => Ok(()),
-                Some(Ok((part, Ok(())))) => Err(RunError::Ended { part }),
-                Some(Err(_)) | None => Err(RunError::Ended { part: "broken part" }),
+                Some(Ok((task, Ok(())))) => Err(RunError::Ended { part: self.name(task) }),
+                // The panic itself is in the log.
+                Some(Err(broken)) => Err(RunError::Broken { part: self.name(broken.id()) }),
+                None => Err(RunError::Ended { part: "server" }),
             },
         };
         self.stop.cancel();
         let rest = async {
-            while let Some(ended) = self.tasks.join_next().await {
-                if let Ok((part, Err(error))) = ended {
+            while let Some(ended) = self.tasks.join_next_with_id().await {
+                if let Ok((task, Err(error))) = ended {
+                    let part = self.names.get(&task).copied().unwrap_or_default();
                     tracing::error!(error = &error as &dyn std::error::Error, "{part} ended with an error");
                 }
             }

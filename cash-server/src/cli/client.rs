@@ -2,6 +2,7 @@
 
 use crate::settings::Settings;
 use crate::settings::credentials::{self, Credentials, CredentialsError};
+use reqwest::StatusCode;
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -83,6 +84,9 @@ impl Client {
             let unreachable = |source| ClientError::Unreachable { url: self.base.clone(), source };
             let response = request.send().await.map_err(unreachable)?;
             let status = response.status();
+            if status == StatusCode::NO_CONTENT {
+                return Ok(Value::Null);
+            }
             if status.is_success() {
                 return response.json().await.map_err(ClientError::Answer);
             }

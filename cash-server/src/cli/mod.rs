@@ -2,13 +2,14 @@
 //!
 //! `node …` and `till settings` work on `dictionary.db` itself, which several processes may do at the same time; a running
 //! server sees the change at its next pass, within `exchange.reconcile_period_s`. What only the running server knows
-//! (`tills`, `deliveries`, `loads`, `unload`, `verify`) is asked over its REST with the administrator's credentials from
+//! (`tills`, `deliveries`, `loads`, `unload`, `verify`, `aside`) is asked over its REST with the administrator's credentials from
 //! the data folder, so these commands run on the server's machine as its user.
 //!
 //! Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 the settings have faults; 4 the server does not answer.
 
 #![allow(rustdoc::invalid_html_tags, reason = "doc comments are the help that a person reads in a terminal")]
 
+mod aside;
 mod check;
 mod client;
 mod daemon;
@@ -91,6 +92,9 @@ pub enum Command {
         #[arg(long, requires = "from")]
         to: Option<jiff::civil::Date>,
     },
+    /// What was set aside, on tills and here. Asks the running server.
+    #[command(subcommand)]
+    Aside(AsideCommand),
     /// Have a till recount its whole dictionary. Asks the running server.
     Verify {
         /// Id, or till-<shop>-<code>.
@@ -158,9 +162,37 @@ pub enum NodeCommand {
     },
 }
 
+/// What can be done with what was set aside.
+#[derive(Debug, Subcommand)]
+pub enum AsideCommand {
+    /// List all of it: what, where, since when, why.
+    #[command(visible_alias = "list")]
+    Ls,
+    /// Try units again, from the beginning.
+    Retry(AsideUnits),
+    /// Drop units for good.
+    Drop(AsideUnits),
+}
+
+/// Which units.
+#[derive(Debug, Args)]
+#[group(required = true)]
+pub struct AsideUnits {
+    /// Their names, as `aside ls` shows them.
+    pub units: Vec<String>,
+    /// All of them.
+    #[arg(long, conflicts_with = "units")]
+    pub all: bool,
+}
+
 /// What can be done with one till.
 #[derive(Debug, Subcommand)]
 pub enum TillCommand {
+    /// You have seen what was found about it: it needs no look any more. Asks the running server.
+    Acknowledge {
+        /// Id, or till-<shop>-<code>.
+        till: String,
+    },
     /// Print its cash.ini. The token stands in it only with --new-token: the server keeps no token.
     Settings {
         /// Id, or till-<shop>-<code>.
@@ -203,6 +235,14 @@ pub enum CliError {
     NoTill {
         /// What was named.
         node: String,
+    },
+    /// Some units could not be settled; which, and why, was told.
+    #[error("{failed} of {total} could not be settled")]
+    Unsettled {
+        /// How many failed.
+        failed: usize,
+        /// Out of how many.
+        total: usize,
     },
     /// The running server.
     #[error(transparent)]
@@ -247,6 +287,10 @@ fn carry_out(arguments: Arguments, output: &mut dyn Write) -> Result<(), CliErro
         Command::Till(TillCommand::Settings { till, new_token }) => {
             node::till_settings(&load()?, &till, new_token, &mut answer)
         }
+        Command::Till(TillCommand::Acknowledge { till }) => server::acknowledge(&load()?, &till, &mut answer),
+        Command::Aside(AsideCommand::Ls) => aside::list(&load()?, &mut answer),
+        Command::Aside(AsideCommand::Retry(units)) => aside::settle(&load()?, "retry", units, &mut answer),
+        Command::Aside(AsideCommand::Drop(units)) => aside::settle(&load()?, "drop", units, &mut answer),
         Command::Tills => server::tills(&load()?, &mut answer),
         Command::Deliveries(listed) => server::deliveries(&load()?, &listed, &mut answer),
         Command::Commands(listed) => server::commands(&load()?, &listed, &mut answer),

@@ -17,7 +17,9 @@ pub(super) fn tills(settings: &Settings, answer: &mut Answer<'_>) -> Result<(), 
             ("CURSOR", "/cursor"),
             ("TARGET", "/target"),
             ("LAST CONTACT", "/last_contact"),
-            ("SILENT", "/silent"),
+            ("SILENT SINCE", "/silent_since"),
+            ("SILENT FOR", "/silent_for"),
+            ("ASIDE", "/set_aside"),
             ("NEXT", "/waits_for"),
         ],
     )
@@ -79,6 +81,12 @@ pub(super) fn unload(
 
 pub(super) fn verify(settings: &Settings, till: &str, answer: &mut Answer<'_>) -> Result<(), CliError> {
     ordered(settings, &format!("/api/v1/tills/{till}/verify"), &json!({}), answer)
+}
+
+pub(super) fn acknowledge(settings: &Settings, till: &str, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    let path = format!("/api/v1/tills/{till}/acknowledge");
+    let told = Client::new(settings).and_then(|client| client.post(&path, &json!({}))).map_err(CliError::Client)?;
+    answer.line(&told, &format!("acknowledged what was found about {till}"))
 }
 
 const LOAD_COLUMNS: [(&str, &str); 9] = [

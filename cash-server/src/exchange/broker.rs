@@ -1,13 +1,16 @@
-//! The link to RabbitMQ: a supervisor that connects, declares, consumes reports, and begins anew when anything breaks.
+//! The link to RabbitMQ: supervisors that connect, declare, publish and consume, and begin anew when anything breaks.
 //!
-//! Liveness means *consuming*: only a session whose consumer of reports runs counts as up. Publishing and consuming have
-//! a channel each, [`queues`] a third, so that a refused declaration (it closes its channel) stops nothing else. Any other
-//! error of a session ends it whole; the next one declares everything again and pokes the reconciler.
+//! [`publishing`] and [`consuming`] have a connection each: a broker that is short of memory or disk stops reading from
+//! connections that publish, and reports must come in all the same; and where reports cannot be consumed, links still go
+//! out. Whatever error ends a session ends it whole; the next one declares everything again and pokes the reconciler.
+//! Liveness of the consuming side means *consuming*: it asks on a period whether the broker knows its consumer.
 //!
 //! Control queues refuse what does not fit (`reject-publish`) rather than dropping the oldest: the server then knows that a
 //! command did not reach the till, keeps it in its own table and tries again until its deadline. Links are the
 //! opposite: the newest replaces the older (`drop-head` at length one), and reports may lose their oldest.
 
+mod consuming;
+mod publishing;
 mod queues;
 
 use super::reports::Reports;
@@ -15,21 +18,17 @@ use super::told;
 use crate::settings::BrokerSettings;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use fs_err as fs;
-use futures_util::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
-    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
-};
+use lapin::options::{QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ExchangeKind};
-use queues::Queues;
+use lapin::{Channel, Confirmation, Connection, ConnectionProperties};
+use publishing::Session;
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tillway_proto::queue::{CONTROL_MAX_LENGTH, DICTIONARY_MAX_LENGTH, EXCHANGE, REPORTS_MAX_LENGTH, REPORTS_QUEUE};
+use tillway_proto::queue::{CONTROL_MAX_LENGTH, DICTIONARY_MAX_LENGTH, EXCHANGE};
 use tillway_proto::{ControlQueue, DictionaryQueue, TillId};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -47,15 +46,6 @@ const RECONNECT_AT_MOST: Duration = Duration::from_secs(20);
 /// A session that held this long ends the row of failures.
 const STABLE_AFTER: Duration = Duration::from_mins(1);
 
-/// Reports that the broker hands over before the first is acknowledged.
-const REPORTS_PREFETCH: u16 = 500;
-
-/// Reports written in one transaction.
-const MAX_REPORTS_BATCH: usize = 200;
-
-/// `delivery-mode` of a persistent message.
-const PERSISTENT: u8 = 2;
-
 /// Why a message is not with the broker.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
@@ -70,6 +60,12 @@ pub enum BrokerError {
     Full {
         /// The queue.
         queue: String,
+    },
+    /// The broker is short of memory or disk, and takes no messages until it has some again.
+    #[error("the broker blocks publishers: {reason}")]
+    Blocked {
+        /// What the broker says.
+        reason: String,
     },
     /// The queue is missing, and declaring it did not help.
     #[error("the broker has no queue {queue}")]
@@ -104,6 +100,12 @@ pub enum BrokerError {
     /// The consumer of reports ended.
     #[error("the broker ended the consumer of reports")]
     ConsumerEnded,
+    /// The broker does not know the consumer of reports (any more).
+    #[error("the broker does not know the consumer of reports any more")]
+    ConsumerGone,
+    /// Reports wait at the broker, and none came.
+    #[error("reports wait at the broker, and none came for {} s", consuming::LIVENESS_PERIOD.as_secs())]
+    ConsumerStuck,
     /// A report could not be written to the database.
     #[error("failed to write reports of tills")]
     Reports(#[source] super::ExchangeError),
@@ -112,12 +114,56 @@ pub enum BrokerError {
 /// How the link stands, for the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerState {
-    /// Whether reports are consumed; nothing less counts as up.
+    /// Whether reports are consumed and messages can be published; nothing less counts as up.
     pub consuming: bool,
     /// Since when it stands so.
     pub since: Timestamp,
     /// Why the last try failed, where it is not up.
     pub trouble: Option<String>,
+    /// What the broker says, where it takes no messages because it is short of memory or disk.
+    pub blocked: Option<String>,
+    /// What the broker says of the queue of reports, where somebody else made it with other arguments. Reports are consumed
+    /// from it all the same.
+    pub foreign_queue: Option<String>,
+}
+
+/// The two sides of the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Publishing,
+    Consuming,
+}
+
+impl Side {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Publishing => "publishing",
+            Self::Consuming => "consuming reports",
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Sides {
+    publishing: SideState,
+    consuming: SideState,
+    blocked: Option<String>,
+    foreign_queue: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct SideState {
+    up: bool,
+    trouble: Option<String>,
+}
+
+impl Sides {
+    fn of(&mut self, side: Side) -> &mut SideState {
+        match side {
+            Side::Publishing => &mut self.publishing,
+            Side::Consuming => &mut self.consuming,
+        }
+    }
 }
 
 /// Which of a till's queues.
@@ -154,23 +200,23 @@ pub struct Broker {
 struct Inner {
     settings: BrokerSettings,
     poke: Arc<Notify>,
+    sides: Mutex<Sides>,
     state: watch::Sender<BrokerState>,
     session: Mutex<Option<Arc<Session>>>,
 }
 
-struct Session {
-    publishing: Channel,
-    queues: Queues,
-    /// Cancelled by whoever meets an error that ends the session.
-    broken: CancellationToken,
-}
-
 impl Broker {
-    /// Not connected yet; [`Broker::run`] does that. `poke` is notified whenever a session comes up.
+    /// Not connected yet; [`Broker::run`] does that. `poke` is notified whenever messages can be published (again).
     pub fn new(settings: BrokerSettings, poke: Arc<Notify>) -> Self {
-        let state = BrokerState { consuming: false, since: Timestamp::now(), trouble: None };
-        let inner = Inner { settings, poke, state: watch::Sender::new(state), session: Mutex::new(None) };
-        Self { inner: Arc::new(inner) }
+        let state = BrokerState {
+            consuming: false,
+            since: Timestamp::now(),
+            trouble: None,
+            blocked: None,
+            foreign_queue: None,
+        };
+        let (state, session) = (watch::Sender::new(state), Mutex::new(None));
+        Self { inner: Arc::new(Inner { settings, poke, sides: Mutex::default(), state, session }) }
     }
 
     /// How the link stands.
@@ -185,38 +231,53 @@ impl Broker {
 
     /// Whether messages can be published now.
     pub fn is_up(&self) -> bool {
-        self.session().is_some()
+        self.session().is_some_and(|session| session.blocked().is_none())
     }
 
     /// Keeps the link until `shutdown`; never gives up.
     pub async fn run(&self, reports: Reports, shutdown: CancellationToken) {
+        let publishing = self.keep(Side::Publishing, &reports, &shutdown);
+        tokio::join!(publishing, self.keep(Side::Consuming, &reports, &shutdown));
+    }
+
+    /// Keeps one side of the link. Sides fail for reasons of their own, so each backs off by itself.
+    async fn keep(&self, side: Side, reports: &Reports, shutdown: &CancellationToken) {
         let mut waits = reconnect_waits();
         let mut tries = 0_u32;
         while !shutdown.is_cancelled() {
             let began = tokio::time::Instant::now();
+            let session = async {
+                match side {
+                    Side::Publishing => self.publish_until_broken().await,
+                    Side::Consuming => self.consume_until_broken(reports).await,
+                }
+            };
             let ended = tokio::select! {
-                ended = self.session_until_broken(&reports) => ended,
+                ended = session => ended,
                 () = shutdown.cancelled() => break,
             };
-            *self.lock_session() = None;
+            if side == Side::Publishing {
+                *self.lock_session() = None;
+            }
             if began.elapsed() >= STABLE_AFTER {
                 (waits, tries) = (reconnect_waits(), 0);
             }
             tries = tries.saturating_add(1);
-            let reason = ended.err().map(|error| told(&error));
+            let reason = ended.err().map_or_else(|| "the session ended".to_owned(), |error| told(&error));
             tracing::warn!(
-                broker = %self.address(), tries, reason = reason.as_deref().unwrap_or("the session ended"),
-                "no link to the broker; connecting again"
+                broker = %self.address(), tries, reason, "no link to the broker for {}; connecting again", side.name()
             );
-            self.set_state(false, reason);
+            self.set_side(side, false, Some(reason));
             let wait = waits.next().unwrap_or(RECONNECT_AT_MOST);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = shutdown.cancelled() => {}
             }
         }
-        *self.lock_session() = None;
-        self.set_state(false, Some("the server stops".to_owned()));
+        if side == Side::Publishing {
+            *self.lock_session() = None;
+        }
+        self.set_side(side, false, Some("the server stops".to_owned()));
     }
 
     /// Makes the queues of tills that this session has not made yet. Idempotent at the broker. Gives the tills whose
@@ -237,6 +298,14 @@ impl Broker {
         })
     }
 
+    /// Has the queues of these tills made again with the next [`Broker::declare`], at most once a minute: whoever is silent may
+    /// have lost a queue that somebody deleted, and cannot say so.
+    pub fn look_again(&self, tills: &[TillId]) {
+        if let Some(session) = self.session() {
+            session.queues.look_again(tills);
+        }
+    }
+
     /// Those of `tills` whose queues this session has not removed.
     pub fn not_removed(&self, tills: Vec<TillId>) -> Vec<TillId> {
         self.session().map(|session| session.queues.not_removed(tills)).unwrap_or_default()
@@ -247,7 +316,12 @@ impl Broker {
         let session = self.session().ok_or(BrokerError::Down)?;
         let queue = lane.queue(till);
         for again in [false, true] {
-            let confirmation = session.publish(&queue, body).await.inspect_err(|_| session.broken.cancel())?;
+            let confirmation = session.publish(&queue, body).await.inspect_err(|error| {
+                // A blocked broker keeps its connections, and goes on with them.
+                if !matches!(error, BrokerError::Blocked { .. }) {
+                    session.broken.cancel();
+                }
+            })?;
             match confirmation {
                 Confirmation::Ack(None) | Confirmation::NotRequested => return Ok(()),
                 Confirmation::Nack(None) => return Err(BrokerError::Full { queue }),
@@ -263,39 +337,7 @@ impl Broker {
         Err(BrokerError::NoQueue { queue })
     }
 
-    async fn session_until_broken(&self, reports: &Reports) -> Result<(), BrokerError> {
-        let connection = Arc::new(self.connect().await?);
-        let channel = || answered("open a channel", connection.create_channel());
-        let (publishing, declaring, consuming) = (channel().await?, channel().await?, channel().await?);
-        let confirms = publishing.confirm_select(ConfirmSelectOptions::default());
-        answered("ask for confirms", confirms).await?;
-        declare_shared(&declaring).await?;
-        answered("limit the prefetch", consuming.basic_qos(REPORTS_PREFETCH, BasicQosOptions::default())).await?;
-        let consumer = consuming.basic_consume(
-            REPORTS_QUEUE.into(),
-            "cash-server".into(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        );
-        let consumer = answered("consume reports", consumer).await?;
-        let broken = CancellationToken::new();
-        let queues = Queues::new(Arc::clone(&connection), declaring);
-        let session = Session { publishing, queues, broken: broken.clone() };
-        *self.lock_session() = Some(Arc::new(session));
-        self.set_state(true, None);
-        tracing::info!(broker = %self.address(), "linked to the broker, consuming reports");
-        self.inner.poke.notify_one();
-        let ended = tokio::select! {
-            ended = consume(consumer, reports) => ended,
-            () = broken.cancelled() => Ok(()),
-        };
-        *self.lock_session() = None;
-        // The broker may be gone; closing is a courtesy with a deadline.
-        let _ = tokio::time::timeout(ANSWER_DEADLINE, connection.close(200, "beginning anew".into())).await;
-        ended
-    }
-
-    async fn connect(&self) -> Result<Connection, BrokerError> {
+    async fn connect(&self, side: Side) -> Result<Connection, BrokerError> {
         let settings = &self.inner.settings;
         let password = match &settings.password_file {
             None => String::new(),
@@ -314,15 +356,43 @@ impl Broker {
             vhost: settings.vhost.clone(),
             query: AMQPQueryString { heartbeat: Some(settings.heartbeat_s), ..AMQPQueryString::default() },
         };
-        let properties = ConnectionProperties::default().with_connection_name("tillway cash-server".into());
+        let name = format!("tillway cash-server: {}", side.name());
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
         answered("connect", Connection::connect_uri(uri, properties)).await
     }
 
-    fn set_state(&self, consuming: bool, trouble: Option<String>) {
+    fn set_side(&self, side: Side, up: bool, trouble: Option<String>) {
+        self.change(|sides| {
+            *sides.of(side) = SideState { up, trouble };
+            if side == Side::Publishing {
+                sides.blocked = None;
+            }
+        });
+    }
+
+    fn set_blocked(&self, reason: Option<String>) {
+        self.change(|sides| sides.blocked = reason);
+    }
+
+    fn set_foreign_queue(&self, reason: Option<String>) {
+        self.change(|sides| sides.foreign_queue = reason);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Sides)) {
+        let mut sides = self.inner.sides.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut sides);
+        let consuming = sides.publishing.up && sides.consuming.up;
         self.inner.state.send_modify(|state| {
             // Since when it is down, not since the last try.
             let since = if state.consuming == consuming { state.since } else { Timestamp::now() };
-            *state = BrokerState { consuming, since, trouble };
+            let trouble = sides.consuming.trouble.clone().or_else(|| sides.publishing.trouble.clone());
+            *state = BrokerState {
+                consuming,
+                since,
+                trouble,
+                blocked: sides.blocked.clone(),
+                foreign_queue: sides.foreign_queue.clone(),
+            };
         });
     }
 
@@ -337,47 +407,6 @@ impl Broker {
     fn lock_session(&self) -> std::sync::MutexGuard<'_, Option<Arc<Session>>> {
         self.inner.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Session {
-    async fn publish(&self, queue: &str, body: &[u8]) -> Result<Confirmation, BrokerError> {
-        let what = "publish";
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let properties =
-            BasicProperties::default().with_delivery_mode(PERSISTENT).with_content_type("application/json".into());
-        let sent = self.publishing.basic_publish(EXCHANGE.into(), queue.into(), options, body, properties);
-        // A confirm that is under way when the link breaks never comes, so it has a deadline of its own.
-        let confirm = answered(what, sent).await?;
-        answered(what, confirm).await
-    }
-}
-
-async fn consume(mut consumer: lapin::Consumer, reports: &Reports) -> Result<(), BrokerError> {
-    let failed = |source| BrokerError::Client { what: "consume reports", source };
-    while let Some(first) = consumer.next().await {
-        let mut batch = vec![first.map_err(failed)?];
-        while batch.len() < MAX_REPORTS_BATCH {
-            match consumer.next().now_or_never() {
-                Some(Some(more)) => batch.push(more.map_err(failed)?),
-                Some(None) | None => break,
-            }
-        }
-        let bodies = batch.iter_mut().map(|delivery| std::mem::take(&mut delivery.data)).collect();
-        reports.take(bodies).await.map_err(BrokerError::Reports)?;
-        if let Some(last) = batch.last() {
-            let ack = last.acker.ack(BasicAckOptions { multiple: true });
-            answered("acknowledge reports", ack).await?;
-        }
-    }
-    Err(BrokerError::ConsumerEnded)
-}
-
-async fn declare_shared(channel: &Channel) -> Result<(), BrokerError> {
-    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    let exchange = channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Direct, options, FieldTable::default());
-    answered("declare the exchange", exchange).await?;
-    declare_queue(channel, REPORTS_QUEUE, arguments(REPORTS_MAX_LENGTH, "drop-head")).await?;
-    bind_queue(channel, REPORTS_QUEUE).await
 }
 
 async fn declare_queue(channel: &Channel, name: &str, arguments: FieldTable) -> Result<(), BrokerError> {

@@ -240,6 +240,7 @@ fn for_open(
 /// A till out of contact since the delivery reached its state will find the link in its queue when it comes back, so
 /// there is time. A till in contact that does not move on has lost it.
 pub fn deadline(record: &TillRecord, delivery: &Delivery, settings: &ExchangeSettings) -> Timestamp {
+    fail::fail_point!("without::deadlines", |_| Timestamp::MAX);
     let heard = record.contact.as_ref().filter(|contact| contact.last_at > delivery.state_at);
     let Some(contact) = heard else {
         return later(delivery.state_at, signed(settings.silent_deadline));

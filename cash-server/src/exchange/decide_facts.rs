@@ -11,9 +11,9 @@ fn a_till_that_is_behind_is_announced_once() {
         world.decided(),
         Action::Announce { from: Revision(3), repair: Needs::Nothing, tries: 0, bad_contents: 0 }
     );
-    world.reconcile(true);
+    world.reconcile(Broker::Confirms);
     for _ in 0..5 {
-        world.reconcile(true);
+        world.reconcile(Broker::Confirms);
     }
     assert_eq!(world.deliveries.len(), 1);
     assert!(matches!(world.decided(), Action::Wait(Wait::OnItsWay { state: DeliveryState::Announced, .. })));
@@ -22,9 +22,9 @@ fn a_till_that_is_behind_is_announced_once() {
 #[test]
 fn a_newer_target_supersedes_what_is_on_its_way() {
     let mut world = World::new(0, 1);
-    world.reconcile(true);
+    world.reconcile(Broker::Confirms);
     world.target = Revision(2);
-    world.reconcile(true);
+    world.reconcile(Broker::Confirms);
     let states: Vec<_> = world.deliveries.iter().map(|delivery| delivery.state).collect();
     assert_eq!(states, [DeliveryState::Superseded, DeliveryState::Announced]);
     assert_eq!(world.deliveries[1].from, Revision::ZERO);
@@ -33,27 +33,27 @@ fn a_newer_target_supersedes_what_is_on_its_way() {
 #[test]
 fn a_parked_till_gets_nothing_and_its_newest_target_when_it_is_unparked() {
     let mut world = World::new(0, 1);
-    world.reconcile(true);
+    world.reconcile(Broker::Confirms);
     world.parked = true;
     for _ in 0..10 {
         world.target = world.target.next();
-        world.reconcile(true);
+        world.reconcile(Broker::Confirms);
     }
     assert_eq!(world.decided(), Action::Wait(Wait::Parked { behind: true }));
     assert_eq!(world.deliveries.len(), 1);
     assert_eq!(world.deliveries[0].state, DeliveryState::Superseded);
     world.parked = false;
-    world.reconcile(true);
+    world.reconcile(Broker::Confirms);
     assert_eq!((world.deliveries.len(), world.deliveries[1].to), (2, Revision(11)));
 }
 
 #[test]
 fn an_unconfirmed_link_is_published_again_as_the_same_delivery() {
     let mut world = World::new(0, 1);
-    world.reconcile(false);
+    world.reconcile(Broker::Silent);
     let id = world.deliveries[0].id;
     assert_eq!(world.decided(), Action::Publish { delivery: id });
-    world.reconcile(true);
+    world.reconcile(Broker::Confirms);
     assert_eq!(world.deliveries.len(), 1);
 }
 
@@ -62,7 +62,7 @@ fn a_silent_till_finds_its_link_for_hours_and_one_in_contact_gets_a_new_one_with
     let mut world = World::new(0, 1);
     world.contact();
     world.hear(0);
-    world.reconcile(true);
+    world.reconcile(Broker::Confirms);
     let silent = deadline(&world.record(), &world.deliveries[0], &settings());
     assert_eq!(silent, at(21_600));
     world.now = 60;
@@ -71,7 +71,7 @@ fn a_silent_till_finds_its_link_for_hours_and_one_in_contact_gets_a_new_one_with
     let present = deadline(&world.record(), &world.deliveries[0], &settings());
     assert_eq!(present, at(300));
     world.now = 300;
-    world.reconcile(true);
+    world.reconcile(Broker::Confirms);
     let states: Vec<_> = world.deliveries.iter().map(|delivery| (delivery.state, delivery.tries)).collect();
     assert_eq!(states, [(DeliveryState::Expired, 0), (DeliveryState::Announced, 1)]);
 }
@@ -81,7 +81,7 @@ fn a_till_that_comes_back_has_time_to_take_the_link_that_waited_for_it() {
     let mut world = World::new(0, 1);
     world.contact();
     world.hear(0);
-    world.reconcile(true);
+    world.reconcile(Broker::Confirms);
     world.now = 20_000;
     world.contact();
     world.hear(0);
@@ -95,7 +95,7 @@ fn repairs_after(cause: RejectCause) -> Vec<Needs> {
     world.hear(0);
     let mut repairs = Vec::new();
     for _ in 0..4 {
-        world.reconcile(true);
+        world.reconcile(Broker::Confirms);
         repairs.push(world.deliveries.last().unwrap().repair.clone());
         world.broken = Some(cause);
         world.take();
@@ -122,7 +122,7 @@ fn rejections_are_held_back_and_the_first_gap_is_not() {
         world.contact();
         world.hear(0);
         for first in [true, false] {
-            world.reconcile(true);
+            world.reconcile(Broker::Confirms);
             world.broken = Some(cause);
             world.take();
             while !world.reports.is_empty() {
@@ -138,7 +138,7 @@ fn rejections_are_held_back_and_the_first_gap_is_not() {
 #[test]
 fn a_cause_that_an_older_agent_does_not_tell_counts_as_content() {
     let mut world = World::new(1, 2);
-    world.reconcile(true);
+    world.reconcile(Broker::Confirms);
     world.deliveries[0].state = DeliveryState::Rejected;
     world.now += 3600;
     assert!(matches!(world.decided(), Action::Announce { tries: 1, bad_contents: 1, .. }));
@@ -151,7 +151,7 @@ fn an_equal_cursor_is_not_an_equal_state() {
     world.contact();
     world.hear(0);
     assert!(matches!(world.decided(), Action::Announce { from: Revision(5), repair: Needs::All, .. }));
-    world.reconcile(true);
+    world.reconcile(Broker::Confirms);
     world.contact();
     world.hear(0);
     assert!(matches!(world.decided(), Action::Wait(Wait::OnItsWay { .. })), "an equal cursor does not end it either");
@@ -192,7 +192,7 @@ fn a_till_that_still_differs_after_a_snapshot_is_not_sent_one_after_the_other() 
             while !world.reports.is_empty() {
                 world.hear(0);
             }
-            world.reconcile(true);
+            world.reconcile(Broker::Confirms);
             world.take();
         }
         world.deliveries.len()
@@ -215,7 +215,7 @@ fn what_a_till_asks_for_whole_is_sent_at_once_and_only_once() {
     world.diverged = true;
     world.verify();
     world.hear(0);
-    world.reconcile(true);
+    world.reconcile(Broker::Confirms);
     assert_eq!(world.deliveries[0].repair, items());
     world.now += 1;
     world.take();

@@ -33,7 +33,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// An error with all its causes, in one line.
-fn told(error: &dyn std::error::Error) -> String {
+pub(crate) fn told(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {

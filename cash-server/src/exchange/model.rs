@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 use tillway_proto::report::{RejectCause, TillState};
-use tillway_proto::{DeliveryId, DeliveryState, ExchangeStatus, PackageName, Revision, TillId};
+use tillway_proto::{Command, DeliveryId, DeliveryState, ExchangeStatus, Order, PackageName, Revision, TillId};
 use uuid::Uuid;
 
 /// Which kinds a till must get whole, since a difference cannot mend them.
@@ -198,6 +198,18 @@ pub struct SentCommand {
     pub receipts: u64,
     /// Why it ended so.
     pub reason: Option<String>,
+}
+
+impl SentCommand {
+    /// What it orders; none where an older server wrote what this one does not read.
+    pub fn order(&self) -> Option<Order> {
+        Command::parse(&self.body).ok().map(|command| command.order)
+    }
+
+    /// Whether the till answers it by telling its state, not by naming the command.
+    pub fn is_answered_by_contact(&self) -> bool {
+        matches!(self.order(), Some(Order::ReportState { .. } | Order::SettleAside { .. }))
+    }
 }
 
 /// Where a command stands.

@@ -6,6 +6,7 @@ use crate::settings::ExchangeSettings;
 use crate::store::exchange::Ended;
 use jiff::Timestamp;
 use std::collections::HashMap;
+use std::panic::catch_unwind;
 use tillway_proto::{DeliveryState, Revision, TillId};
 
 /// Most decisions for one till in one pass: a delivery ends, then what follows. More would be a decision that turns in
@@ -47,6 +48,8 @@ pub struct Plan {
     pub announce: Vec<Wanted>,
     /// Tills that are known but not in the network any more.
     pub gone: Vec<TillId>,
+    /// Tills that a decision stumbled over: a defect of this server that must not stop all others.
+    pub poison: Vec<(TillId, String)>,
 }
 
 /// Decides for all tills.
@@ -59,26 +62,40 @@ pub fn plan(
 ) -> Plan {
     let mut plan = Plan::default();
     for aim in aims {
-        let mut record = records.remove(&aim.till).unwrap_or_default();
-        for _ in 0..MAX_DECISIONS {
-            match decide(&record, &aim.aim, settings, now) {
-                Action::Wait(_) => break,
-                Action::End { delivery, state, reason } => {
-                    plan.ends.push(Ended { id: delivery, state, reason: reason.to_owned() });
-                    end(&mut record, state, now);
-                }
-                Action::Publish { .. } => {
-                    plan.publish.extend(record.newest.take());
-                    break;
-                }
-                Action::Announce { from, repair, tries, bad_contents } => {
-                    plan.announce.push(Wanted { till: aim.till.clone(), from, repair, tries, bad_contents });
-                    break;
-                }
+        let record = records.remove(&aim.till).unwrap_or_default();
+        let decided = catch_unwind(|| for_till(aim, record, settings, now));
+        match decided {
+            Ok(of_till) => {
+                plan.ends.extend(of_till.ends);
+                plan.publish.extend(of_till.publish);
+                plan.announce.extend(of_till.announce);
             }
+            Err(_) => plan.poison.push((aim.till.clone(), "this server cannot decide what to do for it".to_owned())),
         }
     }
     plan.gone = records.into_keys().collect();
+    plan
+}
+
+fn for_till(aim: &TillAim, mut record: TillRecord, settings: &ExchangeSettings, now: Timestamp) -> Plan {
+    let mut plan = Plan::default();
+    for _ in 0..MAX_DECISIONS {
+        match decide(&record, &aim.aim, settings, now) {
+            Action::Wait(_) => break,
+            Action::End { delivery, state, reason } => {
+                plan.ends.push(Ended { id: delivery, state, reason: reason.to_owned() });
+                end(&mut record, state, now);
+            }
+            Action::Publish { .. } => {
+                plan.publish.extend(record.newest.take());
+                break;
+            }
+            Action::Announce { from, repair, tries, bad_contents } => {
+                plan.announce.push(Wanted { till: aim.till.clone(), from, repair, tries, bad_contents });
+                break;
+            }
+        }
+    }
     plan
 }
 

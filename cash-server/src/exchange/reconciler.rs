@@ -5,11 +5,13 @@
 //! as announced only after the broker's confirm; between the two a restart publishes it again.
 
 use super::broker::{BrokerError, Lane};
-use super::model::{CommandState, Delivery, Needs, SentCommand};
+use super::hear::is_silent;
+use super::model::{CommandState, Delivery, Needs, SentCommand, TillRecord};
 use super::plan::{Plan, TillAim, Wanted, plan};
 use super::service::{ExchangeError, ExchangeParts, ExchangeService};
 use super::{blocking, told};
 use crate::packages::{PackageError, PackageFacts, PackageService, Repair};
+use crate::store::exchange::ExchangeStore;
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, HashSet};
@@ -91,12 +93,17 @@ impl Reconciler {
     /// One pass over all tills.
     pub async fn pass(&self) -> Result<Passed, ExchangeError> {
         let (service, packages) = (self.service.clone(), self.packages.clone());
-        let Decided { mut plan, tills, removed } = blocking(move || decide_all(&service, &packages)).await?;
+        let Decided { mut plan, tills, removed, silent } = blocking(move || decide_all(&service, &packages)).await?;
+        for (till, reason) in std::mem::take(&mut plan.poison) {
+            tracing::error!(%till, reason, "deciding for a till brought out a defect of this server; it is left out");
+            self.service.set_trouble(&till, reason);
+        }
         let mut passed = Passed { ended: plan.ends.len(), ..Passed::default() };
         let broker = &self.parts().broker;
         if !broker.is_up() {
             return Ok(passed);
         }
+        broker.look_again(&silent);
         let refused = match broker.declare(tills).await {
             Ok(refused) => refused,
             Err(error) => {
@@ -106,14 +113,16 @@ impl Reconciler {
         };
         plan.publish.retain(|delivery| !refused.contains_key(&delivery.till));
         plan.announce.retain(|wanted| !refused.contains_key(&wanted.till));
-        for (till, reason) in &refused {
-            self.service.set_trouble(till, reason.clone());
-        }
-        self.forget(plan.gone).await?;
+        self.service.set_refused(refused.clone());
+        // What fails in one step does not stop the next; the first error is told.
+        let gone = self.forget(plan.gone).await;
         self.remove_queues(removed).await;
-        passed.announced += self.publish_all(plan.publish).await?;
-        passed.announced += self.announce_all(plan.announce).await?;
-        passed.commands = self.send_commands(&refused).await?;
+        let published = self.publish_all(plan.publish).await;
+        let announced = self.announce_all(plan.announce).await;
+        let commands = self.send_commands(&refused).await;
+        gone?;
+        passed.announced = published? + announced?;
+        passed.commands = commands?;
         Ok(passed)
     }
 
@@ -131,6 +140,7 @@ impl Reconciler {
             let store = Arc::clone(&self.parts().store);
             let written = deliveries.clone();
             blocking(move || store.announce(&written, Timestamp::now()).map_err(ExchangeError::Store)).await?;
+            fail::fail_point!("reconciler::delivery_written");
             announced += self.publish_all(deliveries).await?;
         }
         Ok(announced)
@@ -176,8 +186,10 @@ impl Reconciler {
             .await;
         let count = confirmed.len();
         if count > 0 {
+            fail::fail_point!("reconciler::delivery_confirmed");
             let store = Arc::clone(&parts.store);
             blocking(move || store.confirm(&confirmed, Timestamp::now()).map_err(ExchangeError::Store)).await?;
+            fail::fail_point!("reconciler::delivery_noted");
         }
         Ok(count)
     }
@@ -194,13 +206,14 @@ impl Reconciler {
         }
     }
 
-    /// Publishes commands that wait and gives up those that are too old.
+    /// Publishes commands that wait.
     async fn send_commands(&self, refused: &HashMap<TillId, String>) -> Result<usize, ExchangeError> {
         let parts = self.parts();
         let store = Arc::clone(&parts.store);
-        let deadline = SignedDuration::try_from(parts.settings.command_deadline).unwrap_or(SignedDuration::MAX);
-        let waiting = blocking(move || expire_commands(store.as_ref(), deadline)).await?;
-        let waiting = waiting.into_iter().filter(|command| !refused.contains_key(&command.till));
+        let open = blocking(move || store.open_commands().map_err(ExchangeError::Store)).await?;
+        let waits =
+            |command: &SentCommand| command.state == CommandState::Waiting && !refused.contains_key(&command.till);
+        let waiting = open.into_iter().filter(waits);
         let sent: Vec<SentCommand> = stream::iter(waiting.take(MAX_COMMANDS_PASS))
             .map(|command| async move {
                 let published = parts.broker.publish(&command.till, Lane::Control, &command.body).await;
@@ -217,8 +230,10 @@ impl Reconciler {
         let store = Arc::clone(&parts.store);
         blocking(move || {
             for command in sent {
+                fail::fail_point!("reconciler::order_confirmed");
                 tracing::info!(till = %command.till, command = %command.id, "sent: {}", command.what);
                 store.set_sent(command.id, Timestamp::now()).map_err(ExchangeError::Store)?;
+                fail::fail_point!("reconciler::order_noted");
             }
             Ok(())
         })
@@ -240,6 +255,7 @@ impl Reconciler {
         if removed.is_empty() {
             return Ok(());
         }
+        fail::fail_point!("reconciler::queues_removed");
         let store = Arc::clone(&self.parts().store);
         blocking(move || store.forget(&removed).map_err(ExchangeError::Store)).await
     }
@@ -270,11 +286,15 @@ struct Decided {
     tills: Vec<TillId>,
     /// Tills that were removed.
     removed: Vec<TillId>,
+    /// Tills that are not in contact and that nobody parked.
+    silent: Vec<TillId>,
 }
 
 /// Reads everything, decides, and writes what ends.
 fn decide_all(service: &ExchangeService, packages: &PackageService) -> Result<Decided, ExchangeError> {
     let parts = &service.parts;
+    let command_deadline = SignedDuration::try_from(parts.settings.command_deadline).unwrap_or(SignedDuration::MAX);
+    expire_commands(parts.store.as_ref(), command_deadline)?;
     // Records first: a target read later is never older than the cursor that a till reached with it.
     let records = parts.store.records().map_err(ExchangeError::Store)?;
     let targets = parts.dictionary.targets().map_err(ExchangeError::Dictionary)?;
@@ -285,33 +305,46 @@ fn decide_all(service: &ExchangeService, packages: &PackageService) -> Result<De
         .map(|(till, node)| TillAim { till: till.clone(), aim: service.aim(till, target(till), node.parked) })
         .collect();
     let now = Timestamp::now();
+    let silent = silent_tills(&aims, &records, parts.settings.silent_after, now);
     let plan = plan(&aims, records, &parts.settings, now);
     if !plan.ends.is_empty() {
         parts.store.end(&plan.ends, now).map_err(ExchangeError::Store)?;
+        fail::fail_point!("reconciler::delivery_ended");
         for ended in plan.ends.iter().filter(|ended| ended.state == DeliveryState::Expired) {
             tracing::debug!(delivery = %ended.id, "expired: {}", ended.reason);
         }
     }
     let removed = targets.network.removed_tills().cloned().collect();
-    Ok(Decided { plan, tills: aims.into_iter().map(|aim| aim.till).collect(), removed })
+    Ok(Decided { plan, tills: aims.into_iter().map(|aim| aim.till).collect(), removed, silent })
 }
 
-/// Ends commands past their deadline; returns those that are to be published.
-fn expire_commands(
-    store: &dyn crate::store::exchange::ExchangeStore,
-    deadline: SignedDuration,
-) -> Result<Vec<SentCommand>, ExchangeError> {
+/// Tills that are not in contact, or never were, parked ones left out.
+fn silent_tills(
+    aims: &[TillAim],
+    records: &HashMap<TillId, TillRecord>,
+    silent_after: Duration,
+    now: Timestamp,
+) -> Vec<TillId> {
+    let is_out = |till: &TillId| {
+        let contact = records.get(till).and_then(|record| record.contact.as_ref());
+        contact.is_none_or(|contact| is_silent(contact, silent_after, now))
+    };
+    aims.iter().filter(|aim| !aim.aim.parked && is_out(&aim.till)).map(|aim| aim.till.clone()).collect()
+}
+
+/// Ends commands past their deadline, whether there is a broker or not.
+fn expire_commands(store: &dyn ExchangeStore, deadline: SignedDuration) -> Result<(), ExchangeError> {
     let now = Timestamp::now();
-    let mut waiting = Vec::new();
     for command in store.open_commands().map_err(ExchangeError::Store)? {
-        if now.duration_since(command.state_at) > deadline {
+        // As far in the future, it was written before the clock went back.
+        if now.duration_since(command.state_at).abs() > deadline {
             let reason = "no answer before the deadline";
             store.set_command(command.id, CommandState::Expired, Some(reason), now).map_err(ExchangeError::Store)?;
-        } else if command.state == CommandState::Waiting {
-            waiting.push(command);
+            tracing::warn!(till = %command.till, command = %command.id, "{}: {reason}", command.what);
+            fail::fail_point!("reconciler::order_expired");
         }
     }
-    Ok(waiting)
+    Ok(())
 }
 
 /// The package for a till. Where the till rejected what was inside, the file itself is looked at before it is used again: a

@@ -1,15 +1,17 @@
 //! Takes reports of tills: reads, decides with [`super::hear`], writes a batch in one transaction.
 //!
-//! A report that cannot be read is set aside with its reason and never blocks the next. What follows from a report happens
-//! after it is written: the intake learns of a grown cursor, the reconciler is poked, a new till is asked for sales.
+//! A report that cannot be read, or that this server stumbles over, is set aside with its reason and never blocks the
+//! next. Reports of tills that are not in the network are counted by till, with the last one kept. What follows from a report
+//! happens after it is written: the intake learns of a grown cursor, the reconciler is poked, a new till is asked for sales.
 
 use super::ExchangeError;
 use super::hear::{hear, shortened};
 use super::model::{CommandState, Contact, Delivery, SentCommand};
 use crate::network::NetworkService;
-use crate::store::exchange::{BrokenReport, ExchangeStore, HeardChanges};
-use jiff::Timestamp;
+use crate::store::exchange::{BrokenReport, ExchangeStore, HeardChanges, MAX_BROKEN_BYTES, Stranger};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::queue::MAX_MESSAGE_BYTES;
@@ -21,6 +23,10 @@ use uuid::Uuid;
 /// The largest cursor that is believed. A server goes on after the cursor of a till that is ahead of it, so nonsense must
 /// not use up the numbers: a load each second takes nine million years to get here.
 const MAX_CURSOR: Revision = Revision(1 << 48);
+
+/// A contact that comes this long after the till's queue took an order is of a till that has read it: a till takes an order
+/// within moments, and a contact that was under way meanwhile comes sooner.
+const ANSWERED_AFTER: SignedDuration = SignedDuration::from_secs(5);
 
 /// What happened that others act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +77,21 @@ impl Reports {
         Ok(())
     }
 
+    /// Writes a batch at once, on this thread: what a person has tried again.
+    pub fn take_now(&self, bodies: &[Vec<u8>]) -> Result<(), ExchangeError> {
+        let (events, poke) = self.write(bodies)?;
+        if poke {
+            self.poke.notify_one();
+        }
+        for event in events {
+            // Whoever listens learns it at the next start at the latest; a full channel must not hold a person up.
+            if self.events.try_send(event).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn write(&self, bodies: &[Vec<u8>]) -> Result<(Vec<Event>, bool), ExchangeError> {
         let network = self.network.current().map_err(ExchangeError::Network)?;
         let mut batch = Batch::new(self);
@@ -78,14 +99,15 @@ impl Reports {
         for body in bodies {
             match read(body) {
                 Ok(reported) if network.node(&reported.till.clone().into()).is_some() => {
-                    batch.take(&reported, now)?;
+                    batch.take_safely(&reported, body, now)?;
                 }
-                Ok(reported) => batch.set_aside(body, format!("{} is no till of this network", reported.till), now),
+                Ok(reported) => batch.stranger(&reported.till, body, now),
                 Err(reason) => batch.set_aside(body, reason, now),
             }
         }
         let (changes, events, poke) = batch.finish();
         self.store.hear(&changes).map_err(ExchangeError::Store)?;
+        fail::fail_point!("reports::batch_written");
         Ok((events, poke))
     }
 }
@@ -112,7 +134,10 @@ struct Batch<'a> {
     contacts: HashMap<TillId, Option<Contact>>,
     deliveries: HashMap<DeliveryId, Delivery>,
     commands: HashMap<Uuid, SentCommand>,
+    /// Orders that a contact answers, by till; read when the first contact needs them.
+    answered_by_contact: Option<HashMap<TillId, Vec<SentCommand>>>,
     broken: Vec<BrokenReport>,
+    strangers: HashMap<TillId, Stranger>,
     events: Vec<Event>,
     poke: bool,
 }
@@ -124,13 +149,26 @@ impl<'a> Batch<'a> {
             contacts: HashMap::new(),
             deliveries: HashMap::new(),
             commands: HashMap::new(),
+            answered_by_contact: None,
             broken: Vec::new(),
+            strangers: HashMap::new(),
             events: Vec::new(),
             poke: false,
         }
     }
 
+    /// A report that a defect of this server stumbles over must not come again and again with all those behind it.
+    fn take_safely(&mut self, reported: &Reported, body: &[u8], now: Timestamp) -> Result<(), ExchangeError> {
+        if let Ok(taken) = catch_unwind(AssertUnwindSafe(|| self.take(reported, now))) {
+            return taken;
+        }
+        tracing::error!(till = %reported.till, "a report brought out a defect of this server; it is set aside");
+        self.set_aside(body, format!("this server stumbled over the report of {}", reported.till), now);
+        Ok(())
+    }
+
     fn take(&mut self, reported: &Reported, now: Timestamp) -> Result<(), ExchangeError> {
+        fail::fail_point!("reports::parsed");
         let till = &reported.till;
         if !self.contacts.contains_key(till) {
             let record = self.reports.store.record(till).map_err(ExchangeError::Store)?;
@@ -174,10 +212,11 @@ impl<'a> Batch<'a> {
                 (*id, CommandState::of_answer(*status), reason.as_deref(), *receipts)
             }
             Report::Refused { command, reason } => (*command, CommandState::Refused, Some(reason.as_str()), 0),
+            Report::Contact { .. } => return self.answer_by_contact(&reported.till, now),
             _ => return Ok(()),
         };
-        let found = match self.commands.remove(&id) {
-            Some(command) => Some(command),
+        let found = match self.commands.get(&id) {
+            Some(command) => Some(command.clone()),
             None => self.reports.store.command(id).map_err(ExchangeError::Store)?,
         };
         let Some(mut command) = found.filter(|command| command.till == reported.till) else { return Ok(()) };
@@ -194,6 +233,38 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    /// The till tells its state after it took these orders.
+    fn answer_by_contact(&mut self, till: &TillId, now: Timestamp) -> Result<(), ExchangeError> {
+        if self.answered_by_contact.is_none() {
+            let open = self.reports.store.open_commands().map_err(ExchangeError::Store)?;
+            let sent = open.into_iter().filter(|command| command.state == CommandState::Sent);
+            let mut of_tills: HashMap<TillId, Vec<SentCommand>> = HashMap::new();
+            for command in sent.filter(SentCommand::is_answered_by_contact) {
+                of_tills.entry(command.till.clone()).or_default().push(command);
+            }
+            self.answered_by_contact = Some(of_tills);
+        }
+        let orders = self.answered_by_contact.as_mut().and_then(|of_tills| of_tills.get_mut(till));
+        let Some(orders) = orders else { return Ok(()) };
+        // Longer ago than that, or in the future: the clock went back since.
+        let answered = |order: &SentCommand| now.duration_since(order.state_at).abs() >= ANSWERED_AFTER;
+        for order in orders.extract_if(.., |order| answered(order)) {
+            let done = SentCommand { state: CommandState::Done, state_at: now, ..order };
+            self.commands.entry(done.id).or_insert(done);
+        }
+        Ok(())
+    }
+
+    fn stranger(&mut self, till: &TillId, body: &[u8], now: Timestamp) {
+        let body = body[..body.len().min(MAX_BROKEN_BYTES)].to_vec();
+        let counted = self.strangers.entry(till.clone()).or_insert_with(|| {
+            tracing::debug!(%till, "a report of a till that is not in the network");
+            Stranger { till: till.clone(), first_at: now, last_at: now, reports: 0, body: Vec::new() }
+        });
+        counted.reports += 1;
+        counted.body = body;
+    }
+
     fn set_aside(&mut self, body: &[u8], reason: String, now: Timestamp) {
         tracing::warn!(bytes = body.len(), reason, "set a report aside");
         self.broken.push(BrokenReport { id: 0, at: now, reason, body: body.to_vec() });
@@ -206,6 +277,7 @@ impl<'a> Batch<'a> {
             deliveries: self.deliveries.into_values().collect(),
             commands: self.commands.into_values().collect(),
             broken: self.broken,
+            strangers: self.strangers.into_values().collect(),
         };
         (changes, self.events, self.poke)
     }
@@ -233,3 +305,7 @@ fn tell_findings(till: &TillId, before: Option<&Contact>, after: &Contact) {
         tracing::warn!(%till, %from, %to, "the till went back to an older revision: restored from an old image?");
     }
 }
+
+#[cfg(test)]
+#[path = "reports_tests.rs"]
+mod tests;

@@ -3,7 +3,7 @@
 use super::addresses::PublicAddresses;
 use super::broker::{Broker, BrokerState};
 use super::decide::{Action, Aim, Wait, decide};
-use super::hear::is_silent;
+use super::hear::{is_silent, shortened};
 use super::model::{CommandState, Delivery, SentCommand, TillRecord};
 use crate::dictionary::{DictionaryError, DictionaryService};
 use crate::network::{Network, NetworkError, NetworkService, Node, TillToken};
@@ -11,12 +11,15 @@ use crate::packages::{PackageError, TargetState};
 use crate::sales::requests::{self, Ask};
 use crate::settings::ExchangeSettings;
 use crate::store::StoreError;
-use crate::store::exchange::{BrokenReport, DeliveryFilter, ExchangeStore};
+use crate::store::exchange::{BrokenReport, DeliveryFilter, ExchangeStore, Stranger};
 use crate::store::sales::SalesStore;
 use jiff::{Timestamp, Zoned};
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+use tillway_proto::command::AsideAction;
+use tillway_proto::report::AsideName;
 use tillway_proto::{Command, DeliveryState, NodeId, Order, Revision, ShopId, TillId};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -103,7 +106,7 @@ impl fmt::Display for Next {
         match self {
             Self::Nothing(wait) => wait.fmt(f),
             Self::Announce => f.write_str("a package is about to be announced"),
-            Self::NoBroker => f.write_str("waits for the broker: the server has no link to it"),
+            Self::NoBroker => f.write_str("waits for the broker: nothing can be sent to it now"),
             Self::Trouble(reason) => f.write_str(reason),
         }
     }
@@ -135,6 +138,8 @@ pub struct ExchangeService {
     pub(super) parts: Arc<ExchangeParts>,
     /// Why the last pass failed for a till; kept in memory only, since each pass finds it anew.
     trouble: Arc<Mutex<HashMap<TillId, String>>>,
+    /// Tills whose queues the broker refuses, and what it says, as the last pass knew it.
+    refused: Arc<Mutex<HashMap<TillId, String>>>,
     /// What tills should have, as the last pass knew it.
     states: Arc<Mutex<HashMap<TillId, TargetState>>>,
 }
@@ -142,7 +147,7 @@ pub struct ExchangeService {
 impl ExchangeService {
     /// Over its parts.
     pub fn new(parts: ExchangeParts) -> Self {
-        Self { parts: Arc::new(parts), trouble: Arc::default(), states: Arc::default() }
+        Self { parts: Arc::new(parts), trouble: Arc::default(), refused: Arc::default(), states: Arc::default() }
     }
 
     /// All tills of the network.
@@ -180,6 +185,66 @@ impl ExchangeService {
     /// Reports that could not be understood, newest first.
     pub fn broken_reports(&self, limit: u32) -> Result<Vec<BrokenReport>, ExchangeError> {
         self.parts.store.broken_reports(limit).map_err(ExchangeError::Store)
+    }
+
+    /// One of them.
+    pub fn broken_report(&self, id: i64) -> Result<Option<BrokenReport>, ExchangeError> {
+        self.parts.store.broken_report(id).map_err(ExchangeError::Store)
+    }
+
+    /// Drops one of them; says whether it was there.
+    pub fn forget_broken_report(&self, id: i64) -> Result<bool, ExchangeError> {
+        self.parts.store.forget_broken_report(id).map_err(ExchangeError::Store)
+    }
+
+    /// Who reports as a till that is not in the network, those heard of last first.
+    pub fn strangers(&self) -> Result<Vec<Stranger>, ExchangeError> {
+        self.parts.store.strangers().map_err(ExchangeError::Store)
+    }
+
+    /// Forgets one of them; says whether it was there.
+    pub fn forget_stranger(&self, till: &TillId) -> Result<bool, ExchangeError> {
+        self.parts.store.forget_stranger(till).map_err(ExchangeError::Store)
+    }
+
+    /// Somebody has seen what was found about a till: it needs no look any more.
+    pub fn acknowledge(&self, till: &TillId) -> Result<(), ExchangeError> {
+        let network = self.parts.network.current().map_err(ExchangeError::Network)?;
+        node_of(&network, till)?;
+        self.parts.store.acknowledge(till, Timestamp::now()).map_err(ExchangeError::Store)
+    }
+
+    /// Up to when findings about tills were acknowledged.
+    pub fn acknowledged(&self) -> Result<HashMap<TillId, Timestamp>, ExchangeError> {
+        self.parts.store.acknowledged().map_err(ExchangeError::Store)
+    }
+
+    /// Has a till try again, or drop, what is set aside there; no unit means all. `None` where the same request is under
+    /// way already.
+    pub fn settle_aside(
+        &self,
+        till: &TillId,
+        action: AsideAction,
+        units: Vec<AsideName>,
+    ) -> Result<Option<Uuid>, ExchangeError> {
+        let word = match action {
+            AsideAction::Retry => "try again",
+            AsideAction::Drop => "drop",
+        };
+        let names: Vec<&str> = units.iter().map(|unit| unit.name.as_str()).collect();
+        let which = if names.is_empty() { "everything".to_owned() } else { names.join(", ") };
+        let what = shortened(&format!("{word} what is set aside: {which}"));
+        self.order(till, Order::SettleAside { action, units }, what)
+    }
+
+    /// Orders about units set aside on tills that have not ended.
+    pub fn settling(&self) -> Result<Vec<(TillId, AsideAction, Vec<AsideName>)>, ExchangeError> {
+        let open = self.parts.store.open_commands().map_err(ExchangeError::Store)?;
+        let settling = open.into_iter().filter_map(|command| match command.order() {
+            Some(Order::SettleAside { action, units }) => Some((command.till, action, units)),
+            _ => None,
+        });
+        Ok(settling.collect())
     }
 
     /// Asks a till for sales. `None` where the same request is under way already.
@@ -243,6 +308,10 @@ impl ExchangeService {
         self.lock_trouble().remove(till);
     }
 
+    pub(super) fn set_refused(&self, refused: HashMap<TillId, String>) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+    }
+
     pub(super) fn set_states(&self, states: HashMap<TillId, TargetState>) {
         *self.states.lock().unwrap_or_else(PoisonError::into_inner) = states;
     }
@@ -287,7 +356,17 @@ impl ExchangeService {
     }
 
     fn next(&self, till: &TillId, record: &TillRecord, target: Revision, parked: bool, now: Timestamp) -> Next {
-        match decide(record, &self.aim(till, target, parked), &self.parts.settings, now) {
+        // Whether something is due or not: nothing can be sent to it.
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).get(till).cloned();
+        if let Some(reason) = refused.filter(|_| !parked) {
+            return Next::Trouble(reason);
+        }
+        let aim = self.aim(till, target, parked);
+        // Whatever a decision stumbles over, the other tills are shown.
+        let Ok(decided) = catch_unwind(AssertUnwindSafe(|| decide(record, &aim, &self.parts.settings, now))) else {
+            return Next::Trouble("this server cannot decide what to do for it".to_owned());
+        };
+        match decided {
             Action::Wait(wait) => Next::Nothing(wait),
             Action::End { state: DeliveryState::Applied, .. } => Next::Nothing(Wait::UpToDate),
             _ if !self.parts.broker.is_up() => Next::NoBroker,
@@ -320,6 +399,7 @@ impl ExchangeService {
             reason: None,
         };
         self.parts.store.order(&sent).map_err(ExchangeError::Store)?;
+        fail::fail_point!("service::order_written");
         self.poke();
         Ok(Some(sent.id))
     }

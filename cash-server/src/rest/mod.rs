@@ -4,6 +4,7 @@
 //! what to do. The description at `/api/v1/openapi.json` is generated from the handlers. Handlers only translate: what
 //! is allowed and what follows is decided in the modules they call.
 
+mod aside;
 pub mod auth;
 mod dictionary;
 mod loads;
@@ -11,28 +12,41 @@ mod nodes;
 pub mod packages;
 pub mod problem;
 mod sales;
+pub mod serve;
 #[cfg(test)]
 mod tests;
 mod tills;
 
 pub use problem::Problem;
 
+use crate::aside::Aside;
 use crate::dictionary::DictionaryService;
 use crate::exchange::service::ExchangeService;
 use crate::network::{Network, NetworkService, TillToken};
 use crate::settings::credentials::Credentials;
 use crate::store::intake::LoadJournal;
 use crate::store::sales::SalesStore;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use problem::blocking;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tillway_proto::TillId;
 use tokio::sync::Notify;
+use tower_http::timeout::TimeoutLayer;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+/// Largest body of a request here: the names of a thousand units.
+const MAX_BODY_BYTES: usize = 512 * 1024;
+
+/// A question that takes longer has lost its asker: the command line waits half a minute.
+const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
 
 /// What the handlers work with. Cheap to clone.
 #[derive(Clone)]
@@ -47,6 +61,12 @@ pub struct RestState {
     pub exchange: ExchangeService,
     /// Receipts, shifts, findings.
     pub sales: Arc<dyn SalesStore>,
+    /// What was set aside.
+    pub aside: Aside,
+    /// The data folder, to tell how much room is left for it.
+    pub data_dir: PathBuf,
+    /// The server takes nothing in where less room than this is left.
+    pub disk_reserve_bytes: u64,
     /// Wakes the reconciler.
     pub poke: Arc<Notify>,
     /// Wakes the intake, which makes folders for new nodes.
@@ -103,6 +123,10 @@ pub fn router(state: RestState, admin: Arc<Credentials>) -> Router {
         .routes(routes!(sales::receipts))
         .routes(routes!(sales::findings))
         .routes(routes!(sales::close_finding))
+        .routes(routes!(aside::list))
+        .routes(routes!(aside::retry))
+        .routes(routes!(aside::drop))
+        .routes(routes!(aside::acknowledge))
         .split_for_parts();
     let (agents, of_agents) = OpenApiRouter::new().routes(routes!(tills::shift_closed)).split_for_parts();
     description.merge(of_agents);
@@ -112,6 +136,10 @@ pub fn router(state: RestState, admin: Arc<Credentials>) -> Router {
         .route("/api/v1/openapi.json", get(move || async move { Json(described.as_ref().clone()) }))
         .route("/health", get(|| async { "ok\n" }));
     administration
+        .layer((
+            DefaultBodyLimit::max(MAX_BODY_BYTES),
+            TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_DEADLINE),
+        ))
         .layer(middleware::from_fn_with_state(admin, auth::administrator_only))
         .merge(agents)
         .with_state(state)

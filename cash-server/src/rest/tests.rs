@@ -1,9 +1,14 @@
+mod aside;
+
 use super::*;
+use crate::exchange::Reports;
 use crate::exchange::addresses::PublicAddresses;
 use crate::exchange::broker::Broker;
 use crate::exchange::service::ExchangeParts;
+use crate::intake::{Intake, IntakeSettings};
 use crate::packages::PackageService;
 use crate::settings::Settings;
+use crate::store::exchange::ExchangeStore;
 use crate::store::sqlite::dictionary::DictionaryDb;
 use crate::store::sqlite::exchange::SqliteExchange;
 use crate::store::sqlite::intake::IntakeDb;
@@ -20,7 +25,9 @@ use tower::ServiceExt as _;
 struct Server {
     folder: TempDir,
     router: Router,
+    page: Router,
     network: NetworkService,
+    reports: Reports,
 }
 
 impl Server {
@@ -39,28 +46,44 @@ impl Server {
         .unwrap();
         let sales: Arc<dyn SalesStore> = Arc::new(SqliteSales::open(&at("sales.db")).unwrap());
         let poke = Arc::new(Notify::new());
+        let store: Arc<dyn ExchangeStore> = Arc::new(SqliteExchange::open(&at("exchange.db")).unwrap());
         let exchange = ExchangeService::new(ExchangeParts {
-            store: Arc::new(SqliteExchange::open(&at("exchange.db")).unwrap()),
+            store: Arc::clone(&store),
             network: network.clone(),
-            dictionary: DictionaryService::new(dictionary),
+            dictionary: DictionaryService::new(dictionary.clone()),
             sales: Arc::clone(&sales),
             broker: Broker::new(settings.broker.clone(), Arc::clone(&poke)),
             settings: settings.exchange,
             addresses: PublicAddresses::new(&settings, 8080, 10001),
             poke: Arc::clone(&poke),
         });
+        let journal: Arc<dyn LoadJournal> = Arc::new(IntakeDb::open(&at("intake.db")).unwrap());
+        let (events, _) = tokio::sync::mpsc::channel(8);
+        let reports = Reports {
+            store: Arc::clone(&store),
+            network: network.clone(),
+            silent_after: settings.exchange.silent_after,
+            poke: Arc::clone(&poke),
+            events,
+        };
+        let intake =
+            Intake::new(IntakeSettings::in_folder(folder.path()), dictionary, Arc::clone(&journal), Arc::default());
         let state = RestState {
             network: network.clone(),
             dictionary: exchange.dictionary(),
-            journal: Arc::new(IntakeDb::open(&at("intake.db")).unwrap()),
+            journal,
+            aside: Aside { exchange: exchange.clone(), reports: reports.clone(), intake: intake.unwrap(), sales: None },
             exchange,
             sales,
+            data_dir: folder.path().to_owned(),
+            disk_reserve_bytes: 0,
             poke,
             wake_intake: Arc::default(),
         };
         let admin = Arc::new(Credentials::new("admin", "secret"));
+        let page = crate::web::protected(state.clone(), "shop", Arc::clone(&admin)).unwrap();
         let router = router(state, admin).merge(packages::router(packages));
-        Self { folder, router, network }
+        Self { folder, router, page, network, reports }
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, Vec<u8>, axum::http::HeaderMap) {

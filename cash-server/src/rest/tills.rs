@@ -10,7 +10,9 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use jiff::civil::{Date, DateTime};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use tillway_proto::{ExchangeStatus, TillId};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -38,6 +40,10 @@ pub(super) struct TillView {
     pub parked: bool,
     /// Whether it has been silent for longer than allowed.
     pub silent: bool,
+    /// Since when it is silent, UTC; none where it is not, or was never heard of.
+    pub silent_since: Option<String>,
+    /// The same as an age in its largest unit: `12 m`, `5 h`, `3 d`.
+    pub silent_for: Option<String>,
     /// The revision it said it has applied.
     pub cursor: u64,
     /// The revision it should have.
@@ -58,6 +64,12 @@ pub(super) struct TillView {
     pub set_aside: Option<u64>,
     /// Version of its agent.
     pub agent_version: Option<String>,
+    /// When its id was last seen used from two machines in turn, UTC; acknowledged or not.
+    pub two_machines_at: Option<String>,
+    /// When it was last seen to go back to an older revision, UTC; acknowledged or not.
+    pub went_back_at: Option<String>,
+    /// Up to when somebody has acknowledged what was found about it, UTC.
+    pub acknowledged_at: Option<String>,
     /// Its newest delivery.
     pub delivery: Option<DeliveryView>,
 }
@@ -158,13 +170,15 @@ pub(super) fn delivery_view(delivery: &Delivery) -> DeliveryView {
     }
 }
 
-fn till_view(status: &TillStatus) -> TillView {
+fn till_view(status: &TillStatus, acknowledged: &HashMap<TillId, Timestamp>) -> TillView {
     let contact = status.record.contact.as_ref();
     TillView {
         id: status.till.to_string(),
         shop: status.shop.as_ref().map(ToString::to_string),
         parked: status.parked,
         silent: status.silent,
+        silent_since: status.silent_since.map(|at| at.to_string()),
+        silent_for: status.silent_since.map(|at| age(Timestamp::now().duration_since(at))),
         cursor: status.record.cursor().0,
         target: status.target.0,
         next: status.next.code().to_owned(),
@@ -175,6 +189,9 @@ fn till_view(status: &TillStatus) -> TillView {
         unsent_documents: contact.map(|contact| contact.state.unsent_documents),
         set_aside: contact.map(|contact| contact.state.set_aside),
         agent_version: contact.map(|contact| contact.state.agent_version.clone()),
+        two_machines_at: contact.and_then(|contact| contact.two_machines_at).map(|at| at.to_string()),
+        went_back_at: contact.and_then(|contact| contact.went_back_at).map(|at| at.to_string()),
+        acknowledged_at: acknowledged.get(&status.till).map(ToString::to_string),
         delivery: status.record.newest.as_ref().map(delivery_view),
     }
 }
@@ -195,7 +212,13 @@ fn command_view(command: &SentCommand) -> CommandView {
 #[utoipa::path(get, path = "/api/v1/tills", tag = "tills", security(("administrator" = [])),
     responses((status = 200, body = Vec<TillView>), (status = 401, body = Problem)))]
 pub(super) async fn list(State(state): State<RestState>) -> Result<Json<Vec<TillView>>, Problem> {
-    blocking(move || state.exchange.tills().map(|tills| tills.iter().map(till_view).collect())).await.map(Json)
+    blocking(move || {
+        let acknowledged = state.exchange.acknowledged()?;
+        let tills = state.exchange.tills()?;
+        Ok::<_, Problem>(tills.iter().map(|till| till_view(till, &acknowledged)).collect())
+    })
+    .await
+    .map(Json)
 }
 
 /// One till.
@@ -205,7 +228,8 @@ pub(super) async fn list(State(state): State<RestState>) -> Result<Json<Vec<Till
 pub(super) async fn show(State(state): State<RestState>, Path(id): Path<String>) -> Result<Json<TillView>, Problem> {
     blocking(move || {
         let till = find_till(&state, &id)?;
-        Ok::<_, Problem>(till_view(&state.exchange.till(&till)?))
+        let acknowledged = state.exchange.acknowledged()?;
+        Ok::<_, Problem>(till_view(&state.exchange.till(&till)?, &acknowledged))
     })
     .await
     .map(Json)
@@ -296,6 +320,15 @@ pub(super) async fn shift_closed(
 
 fn ordered(command: Option<Uuid>) -> (StatusCode, Json<Ordered>) {
     (StatusCode::ACCEPTED, Json(Ordered { command: command.map(|id| id.to_string()) }))
+}
+
+fn age(silence: SignedDuration) -> String {
+    let minutes = silence.as_mins().max(0);
+    match minutes {
+        0..60 => format!("{minutes} m"),
+        60..1440 => format!("{} h", minutes / 60),
+        _ => format!("{} d", minutes / 1440),
+    }
 }
 
 fn limit(asked: Option<u32>) -> u32 {

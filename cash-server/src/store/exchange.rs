@@ -15,6 +15,9 @@ pub const MAX_BROKEN_REPORTS: u32 = 1000;
 /// Most bytes of a broken report that are kept.
 pub const MAX_BROKEN_BYTES: usize = 16 * 1024;
 
+/// Most strangers that are kept; those not heard of for longest go.
+pub const MAX_STRANGERS: u32 = 1000;
+
 /// How a delivery ends by the server's decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
@@ -37,6 +40,23 @@ pub struct HeardChanges {
     pub commands: Vec<SentCommand>,
     /// Reports that could not be understood.
     pub broken: Vec<BrokenReport>,
+    /// Who reported as a till that is not in the network; `reports` counts those of this batch.
+    pub strangers: Vec<Stranger>,
+}
+
+/// Somebody who reports as a till that is not in the network: a wrong code in its `cash.ini`, or a till that was removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    /// The id it uses.
+    pub till: TillId,
+    /// Its first report.
+    pub first_at: Timestamp,
+    /// Its last report.
+    pub last_at: Timestamp,
+    /// How many came.
+    pub reports: u64,
+    /// The last one, at most [`MAX_BROKEN_BYTES`].
+    pub body: Vec<u8>,
 }
 
 /// A report that was set aside.
@@ -119,6 +139,25 @@ pub trait ExchangeStore: Send + Sync {
 
     /// Reports that were set aside, newest first.
     fn broken_reports(&self, limit: u32) -> Result<Vec<BrokenReport>, StoreError>;
+
+    /// One of them.
+    fn broken_report(&self, id: i64) -> Result<Option<BrokenReport>, StoreError>;
+
+    /// Removes one of them; says whether it was there.
+    fn forget_broken_report(&self, id: i64) -> Result<bool, StoreError>;
+
+    /// Who reported as a till that is not in the network, those heard of last first. A till that is heard of as one of the
+    /// network is none any more.
+    fn strangers(&self) -> Result<Vec<Stranger>, StoreError>;
+
+    /// Forgets one of them; says whether it was there.
+    fn forget_stranger(&self, till: &TillId) -> Result<bool, StoreError>;
+
+    /// Somebody has seen what was found about a till until now.
+    fn acknowledge(&self, till: &TillId, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Up to when findings about tills were acknowledged.
+    fn acknowledged(&self) -> Result<HashMap<TillId, Timestamp>, StoreError>;
 
     /// Packages that open deliveries speak of.
     fn packages_in_use(&self) -> Result<HashSet<PackageName>, StoreError>;

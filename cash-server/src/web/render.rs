@@ -1,16 +1,20 @@
 //! Templates and words turned into HTML.
 
 use super::language::Language;
-use super::view::Overview;
 use jiff::Timestamp;
 use minijinja::value::{Kwargs, Serde, Value};
 use minijinja::{Environment, Error, ErrorKind, context};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tillway_proto::Kopecks;
 
-const TEMPLATES: [(&str, &str); 2] =
-    [("page.html", include_str!("templates/page.html")), ("overview.html", include_str!("templates/overview.html"))];
+const TEMPLATES: [(&str, &str); 4] = [
+    ("page.html", include_str!("templates/page.html")),
+    ("overview.html", include_str!("templates/overview.html")),
+    ("confirm.html", include_str!("templates/confirm.html")),
+    ("told.html", include_str!("templates/told.html")),
+];
 
 /// Why a page could not be made: a defect in a template or in the words.
 #[derive(Debug, thiserror::Error)]
@@ -51,18 +55,18 @@ impl Renderer {
         Ok(Self { by_language })
     }
 
-    /// The HTML of `template`.
+    /// The HTML of `template` over its data; an [`super::Overview`] for the first two.
     pub fn render(
         &self,
         template: &'static str,
         language: Language,
-        overview: &Overview,
+        shown: &impl Serialize,
     ) -> Result<String, RenderError> {
         let broken = |source| RenderError::Template { name: template, source };
         let environment = &self.by_language[&language];
         let view = context! {
             lang => language.code(),
-            o => Value::from(Serde(overview)),
+            o => Value::from(Serde(shown)),
         };
         environment.get_template(template).and_then(|page| page.render(view)).map_err(broken)
     }
@@ -160,6 +164,7 @@ mod tests {
             target: Revision(18),
             applied_at: Some("2026-01-02T05:00:00Z".parse().unwrap()),
             last_contact: Some("2026-01-02T05:59:30Z".parse().unwrap()),
+            silent_since: Some("2026-01-02T05:59:30Z".parse().unwrap()),
             rows: Some(184_662),
             delivery: Some(DeliveryState::Announced),
             waits_for: Some("the till has not downloaded it yet".to_owned()),
@@ -171,12 +176,34 @@ mod tests {
             server: "centre".to_owned(),
             version: "0.1.0".to_owned(),
             revision: Revision(18),
-            broker: BrokerView { consuming: true, since: Some(now), trouble: None },
-            attention: vec![Attention {
-                sort: "silent",
-                place: "367/2".to_owned(),
-                detail: "since 2026-01-01".to_owned(),
-            }],
+            broker: BrokerView { consuming: true, since: Some(now), trouble: None, blocked: None, foreign_queue: None },
+            attention: AttentionSort::ALL
+                .into_iter()
+                .map(|sort| Attention {
+                    sort,
+                    place: "367/2".to_owned(),
+                    detail: "<i>detail</i>".to_owned(),
+                    since: Some(now),
+                    acknowledge: (sort == AttentionSort::WentBack).then(|| "_cash_2_00ab34ef".to_owned()),
+                })
+                .collect(),
+            attention_more: 3,
+            aside: ["package", "document", "shift", "message", "units", "report", "stranger", "load", "sales"]
+                .into_iter()
+                .map(|sort| AsideView {
+                    id: "till:_cash_2_00ab34ef:package:<b>7".to_owned(),
+                    sort: sort.to_owned(),
+                    place: "367/2".to_owned(),
+                    name: "<b>7".to_owned(),
+                    at: Some(now),
+                    reason: "<b>broken".to_owned(),
+                    ordered: (sort == "units").then_some("drop"),
+                    retryable: sort != "sales",
+                })
+                .collect(),
+            aside_more: 1,
+            sales_trouble: None,
+            form_token: "0".repeat(64),
             tills: vec![
                 till.clone(),
                 TillView {
@@ -184,6 +211,7 @@ mod tests {
                     cursor: None,
                     applied_at: None,
                     last_contact: None,
+                    silent_since: None,
                     rows: None,
                     delivery: None,
                     waits_for: None,
@@ -247,7 +275,7 @@ mod tests {
     fn every_template_renders_in_every_language_and_escapes() {
         let renderer = Renderer::new().unwrap();
         for language in Language::ALL {
-            for (name, _) in TEMPLATES {
+            for name in ["page.html", "overview.html"] {
                 let html = renderer.render(name, language, &overview()).unwrap();
                 assert!(html.contains("&lt;b&gt;Till&lt;"), "{name} {}", language.code());
                 assert!(!html.contains("<b>Till"), "{name}");

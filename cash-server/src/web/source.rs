@@ -1,20 +1,25 @@
 //! Gathers what the page shows from the services of the server.
 
+use super::attention::{DiskFacts, Facts, MAX_ATTENTION, StrangerFacts, TillFacts, attention, entry};
 use super::view::{
-    Attention, BrokerView, DeliveryView, LoadView, Overview, RejectView, ShiftVerdict, ShiftView, TillCondition,
-    TillView,
+    AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, Overview, RejectView, ShiftVerdict,
+    ShiftView, TillCondition, TillView,
 };
 use super::{MAX_ROWS, PageSource};
+use crate::aside::{AsideId, AsideUnit};
 use crate::exchange::decide::Wait;
 use crate::exchange::model::Delivery;
 use crate::exchange::service::{Next, TillStatus};
 use crate::network::Network;
 use crate::rest::RestState;
 use crate::sales::check::{Counted, Verdict};
+use crate::store::StoreError;
 use crate::store::intake::{LoadRecord, LoadSource};
 use crate::store::sales::{Finding, FindingFilter, Page, ShiftFilter, ShiftView as StoredShift};
 use jiff::Timestamp;
 use std::error::Error;
+use tillway_file_queue::space;
+use tillway_proto::command::AsideAction;
 use tillway_proto::{ExchangeStatus, NodeId, TillId};
 
 /// Most loads, deliveries and shifts of the first page: the newest ones.
@@ -22,9 +27,6 @@ const RECENT: u32 = 30;
 
 /// Most rejects shown below a load; all that were kept are in its report over REST.
 const SHOWN_REJECTS: u32 = 10;
-
-/// Most entries of what needs a look.
-const MAX_ATTENTION: usize = 50;
 
 /// The server itself, as the page asks it.
 pub struct ServerSource {
@@ -43,25 +45,66 @@ impl ServerSource {
         let now = Timestamp::now();
         let broker = self.state.exchange.broker();
         let statuses = self.state.exchange.tills()?;
-        let findings = self.state.sales.findings(&FindingFilter { till: None, open_only: true }, few(RECENT))?;
+        let acknowledged = self.state.exchange.acknowledged()?;
+        let strangers = self.state.exchange.strangers()?;
         let loads = self.state.journal.recent(RECENT)?;
         let deliveries = self.state.exchange.deliveries(None, RECENT)?;
-        let shifts = self.state.sales.shifts(&ShiftFilter::default(), few(RECENT))?;
+        // What does not depend on sales goes on where their database does not answer.
+        let sales = self.sales();
+        let sales_trouble = sales.as_ref().err().map(|error| crate::exchange::told(error));
+        let (findings, shifts) = sales.unwrap_or_default();
+        let aside = self.state.aside.list()?;
 
         let mut tills: Vec<TillView> = statuses.iter().map(|status| till(&network, status)).collect();
         let tills_total = tills.len() as u64;
         let tills_current = tills.iter().filter(|till| till.condition == TillCondition::Current).count() as u64;
         tills.sort_by(|a, b| (a.condition, &a.shop, &a.code).cmp(&(b.condition, &b.shop, &b.code)));
-        let attention = attention(&network, &tills, &loads, &findings);
         tills.truncate(MAX_ROWS);
+        let broker = BrokerView {
+            consuming: broker.consuming,
+            since: Some(broker.since),
+            trouble: broker.trouble,
+            blocked: broker.blocked,
+            foreign_queue: broker.foreign_queue,
+        };
+        let mut attention = attention(Facts {
+            now,
+            broker: &broker,
+            disk: self.disk(),
+            sales_trouble: sales_trouble.as_deref(),
+            tills: &statuses
+                .iter()
+                .map(|status| till_facts(&network, status, acknowledged.get(&status.till).copied()))
+                .collect::<Vec<_>>(),
+            strangers: &strangers
+                .into_iter()
+                .map(|one| StrangerFacts {
+                    till: one.till.to_string(),
+                    first_at: one.first_at,
+                    last_at: one.last_at,
+                    reports: one.reports,
+                })
+                .collect::<Vec<_>>(),
+            aside_here: aside.iter().filter(|unit| matches!(unit.id, AsideId::Report(_) | AsideId::Sales(_))).count()
+                as u64,
+            others: in_words(&network, &loads, &findings, &aside),
+        });
+        let attention_more = attention.len().saturating_sub(MAX_ATTENTION) as u64;
+        attention.truncate(MAX_ATTENTION);
+        let aside_more = aside.len().saturating_sub(MAX_ROWS) as u64;
         let loads = loads.iter().map(|record| self.load(&network, record)).collect::<Result<_, _>>()?;
         Ok(Overview {
             now,
             server: self.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision: self.state.dictionary.head()?,
-            broker: BrokerView { consuming: broker.consuming, since: Some(broker.since), trouble: broker.trouble },
+            broker,
             attention,
+            attention_more,
+            aside: aside.iter().take(MAX_ROWS).map(|unit| aside_view(&network, unit)).collect(),
+            aside_more,
+            sales_trouble,
+            form_token: String::new(),
             tills,
             tills_total,
             tills_current,
@@ -69,6 +112,18 @@ impl ServerSource {
             loads,
             shifts: shifts.iter().map(|one| shift(&network, one)).collect(),
         })
+    }
+
+    fn sales(&self) -> Result<(Vec<Finding>, Vec<StoredShift>), StoreError> {
+        let open = FindingFilter { till: None, open_only: true };
+        let findings = self.state.sales.findings(&open, few(RECENT))?;
+        Ok((findings, self.state.sales.shifts(&ShiftFilter::default(), few(RECENT))?))
+    }
+
+    /// Room for the data folder; none where the operating system does not tell.
+    fn disk(&self) -> Option<DiskFacts> {
+        let free_bytes = space::free_bytes(&self.state.data_dir).ok()?;
+        Some(DiskFacts { free_bytes, reserve_bytes: self.state.disk_reserve_bytes })
     }
 
     fn load(&self, network: &Network, record: &LoadRecord) -> Result<LoadView, Box<dyn Error + Send + Sync>> {
@@ -170,6 +225,7 @@ fn till(network: &Network, status: &TillStatus) -> TillView {
         target: status.target,
         applied_at: contact.and_then(|contact| contact.state.applied_at),
         last_contact: contact.map(|contact| contact.last_at),
+        silent_since: status.silent_since,
         rows: contact.map(|contact| contact.state.rows),
         delivery: status.record.newest.as_ref().map(|delivery| delivery.state),
         waits_for: (!up_to_date).then(|| status.next.to_string()),
@@ -218,20 +274,54 @@ fn shift(network: &Network, one: &StoredShift) -> ShiftView {
     }
 }
 
-fn attention(network: &Network, tills: &[TillView], loads: &[LoadRecord], findings: &[Finding]) -> Vec<Attention> {
-    let mut list = Vec::new();
-    for till in tills {
-        let sort = match till.condition {
-            TillCondition::Trouble => "trouble",
-            TillCondition::Silent => "silent",
-            _ => continue,
-        };
-        let place = format!("{}/{}", till.shop, till.code);
-        list.push(Attention { sort, place, detail: till.waits_for.clone().unwrap_or_default() });
+fn till_facts(network: &Network, status: &TillStatus, acknowledged_at: Option<Timestamp>) -> TillFacts {
+    let contact = status.record.contact.as_ref();
+    let in_trouble = condition(status) == TillCondition::Trouble;
+    TillFacts {
+        id: status.till.to_string(),
+        shop: network.shop_of(&status.till).map(|shop| shop.code.to_string()).unwrap_or_default(),
+        code: status.till.code().to_owned(),
+        parked: status.parked,
+        trouble: in_trouble.then(|| status.next.to_string()),
+        silent_since: status.silent_since,
+        set_aside: contact.map(|contact| contact.state.set_aside).unwrap_or_default(),
+        two_machines_at: contact.and_then(|contact| contact.two_machines_at),
+        went_back_at: contact.and_then(|contact| contact.went_back_at),
+        acknowledged_at,
     }
+}
+
+fn aside_view(network: &Network, unit: &AsideUnit) -> AsideView {
+    AsideView {
+        id: unit.id.to_string(),
+        sort: unit.sort.to_owned(),
+        place: unit.place.as_ref().map(|node| place(network, node)).unwrap_or_default(),
+        name: unit.name.clone(),
+        at: unit.at,
+        reason: unit.reason.clone(),
+        ordered: unit.ordered.map(|action| match action {
+            AsideAction::Retry => "retry",
+            AsideAction::Drop => "drop",
+        }),
+        retryable: unit.retryable,
+    }
+}
+
+/// What comes in words already: findings of sales, the last load of each layer, loads that were refused.
+fn in_words(network: &Network, loads: &[LoadRecord], findings: &[Finding], aside: &[AsideUnit]) -> Vec<Attention> {
+    let mut list = Vec::new();
     for finding in findings {
         let place = finding.till.as_ref().map(|till| till_place(network, till)).unwrap_or_default();
-        list.push(Attention { sort: "finding", place, detail: finding.text.clone() });
+        let parked = finding.till.as_ref().and_then(|till| network.till(till)).is_some_and(|node| node.parked);
+        if !parked {
+            let sort = if finding.shift.is_some() { AttentionSort::Shift } else { AttentionSort::Finding };
+            list.push(Attention { since: Some(finding.first_seen), ..entry(sort, place, finding.text.clone()) });
+        }
+    }
+    for unit in aside.iter().filter(|unit| matches!(unit.id, AsideId::Load(_))) {
+        let place = unit.place.as_ref().map(|node| place(network, node)).unwrap_or_default();
+        let told = entry(AttentionSort::LoadRefused, place, format!("{}: {}", unit.name, unit.reason));
+        list.push(Attention { since: unit.at, ..told });
     }
     // Only the last load of a layer: a later clean one has mended an earlier one.
     let mut seen = Vec::new();
@@ -240,12 +330,12 @@ fn attention(network: &Network, tills: &[TillView], loads: &[LoadRecord], findin
             continue;
         }
         seen.push(&load.node);
-        if matches!(load.status(), ExchangeStatus::Error | ExchangeStatus::ReadyWithError) {
+        let refused = aside.iter().any(|unit| unit.id == AsideId::Load(load.id));
+        if !refused && matches!(load.status(), ExchangeStatus::Error | ExchangeStatus::ReadyWithError) {
             let detail =
                 load.reason.clone().unwrap_or_else(|| format!("{}: {}", short(&load.source), load.counts.rejected));
-            list.push(Attention { sort: "load", place: place(network, &load.node), detail });
+            list.push(entry(AttentionSort::Load, place(network, &load.node), detail));
         }
     }
-    list.truncate(MAX_ATTENTION);
     list
 }

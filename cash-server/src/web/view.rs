@@ -17,8 +17,18 @@ pub struct Overview {
     pub revision: Revision,
     /// The link to the broker.
     pub broker: BrokerView,
-    /// What a person should look at first.
+    /// What a person should look at, the weightiest first.
     pub attention: Vec<Attention>,
+    /// How many more there are.
+    pub attention_more: u64,
+    /// What was set aside and waits for a person.
+    pub aside: Vec<AsideView>,
+    /// How many more there are.
+    pub aside_more: u64,
+    /// Why sales cannot be shown, where they cannot.
+    pub sales_trouble: Option<String>,
+    /// Stands in every form, so that no other site can have a browser act here.
+    pub form_token: String,
     /// Tills, those with trouble first.
     pub tills: Vec<TillView>,
     /// How many tills there are, shown or not.
@@ -42,17 +52,106 @@ pub struct BrokerView {
     pub since: Option<Timestamp>,
     /// What is wrong, where something is.
     pub trouble: Option<String>,
+    /// What the broker says where it takes no messages: it is short of memory or disk.
+    pub blocked: Option<String>,
+    /// What the broker says of the queue of reports, where somebody else made it otherwise.
+    pub foreign_queue: Option<String>,
 }
 
 /// Something that a person should look at.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attention {
-    /// Which sort: a key of the words, `attention_<sort>`.
-    pub sort: &'static str,
+    /// Which sort; gives the words, what is to be done about it, and the weight.
+    pub sort: AttentionSort,
     /// The shop or till it is about.
     pub place: String,
     /// What is known of it.
     pub detail: String,
+    /// Since when, where that is known.
+    pub since: Option<Timestamp>,
+    /// The till whose finding somebody may acknowledge here.
+    pub acknowledge: Option<String>,
+}
+
+/// What sort of thing a person should look at, the weightiest first. The words are `attention_<sort>` and `todo_<sort>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttentionSort {
+    /// Little room is left for the data folder.
+    Disk,
+    /// The sales database does not answer.
+    SalesDatabase,
+    /// No link to the broker, or no reports come in.
+    Broker,
+    /// The broker takes no messages.
+    BrokerBlocked,
+    /// One till's id is used from two machines.
+    TwoMachines,
+    /// A shift's counts do not agree.
+    Shift,
+    /// A load was refused whole.
+    LoadRefused,
+    /// The broker refuses a till's queue, or its last delivery was rejected, or its dictionary differs.
+    Trouble,
+    /// Something was set aside.
+    Aside,
+    /// A till went back to an older state.
+    WentBack,
+    /// Silent for a day.
+    SilentLong,
+    /// Something is wrong with sales of a till.
+    Finding,
+    /// Somebody reports as a till that is not in the network.
+    Stranger,
+    /// Somebody else made the queue of reports, with other arguments.
+    ReportsQueue,
+    /// Silent, but not for long.
+    Silent,
+    /// Records of a load were rejected.
+    Load,
+}
+
+impl AttentionSort {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::Disk,
+        Self::SalesDatabase,
+        Self::Broker,
+        Self::BrokerBlocked,
+        Self::TwoMachines,
+        Self::Shift,
+        Self::LoadRefused,
+        Self::Trouble,
+        Self::Aside,
+        Self::WentBack,
+        Self::SilentLong,
+        Self::Finding,
+        Self::Stranger,
+        Self::ReportsQueue,
+        Self::Silent,
+        Self::Load,
+    ];
+}
+
+/// A unit that was set aside.
+#[derive(Debug, Clone, Serialize)]
+pub struct AsideView {
+    /// Its name, for the buttons.
+    pub id: String,
+    /// Which sort: a key of the words, `aside_<sort>`.
+    pub sort: String,
+    /// Shop and till, or the layer of a load; empty: here.
+    pub place: String,
+    /// What it is called where it stands.
+    pub name: String,
+    /// Since when.
+    pub at: Option<Timestamp>,
+    /// Why.
+    pub reason: String,
+    /// `retry` or `drop`, where the till was told so and has not answered yet.
+    pub ordered: Option<&'static str>,
+    /// Whether it can be tried again.
+    pub retryable: bool,
 }
 
 /// How a till is, in one word.
@@ -94,6 +193,8 @@ pub struct TillView {
     pub applied_at: Option<Timestamp>,
     /// When it last reported.
     pub last_contact: Option<Timestamp>,
+    /// Since when it is silent, where it is.
+    pub silent_since: Option<Timestamp>,
     /// Rows in its dictionary.
     pub rows: Option<u64>,
     /// Where its present delivery stands.

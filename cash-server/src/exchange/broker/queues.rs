@@ -22,6 +22,10 @@ const IN_FLIGHT: usize = 32;
 /// thousand of them cost a thousand channels a minute, not one each pass.
 const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
+/// The queues of a silent till are made again after this: making one that is there costs the broker little, and a till whose
+/// queue somebody deleted waits no longer than that.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_mins(1);
+
 /// What the broker's answer means for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
@@ -42,7 +46,8 @@ pub(super) struct Queues {
 
 #[derive(Default)]
 struct Known {
-    made: HashSet<TillId>,
+    /// When they were made or found last.
+    made: HashMap<TillId, Instant>,
     removed: HashSet<TillId>,
     refused: HashMap<TillId, Refused>,
 }
@@ -93,7 +98,10 @@ impl Queues {
                 }
             };
             match again {
-                Ok(()) => self.known().made(&till),
+                Ok(()) => {
+                    fail::fail_point!("queues::till_declared");
+                    self.known().made(&till, Instant::now());
+                }
                 Err(error) if fault(&error) == Fault::Queue => {
                     tracing::warn!(%till, error = %super::told(&error), "a till's queue is refused; the till is left out");
                     self.known().refused(&till, super::told(&error), Instant::now());
@@ -118,6 +126,11 @@ impl Queues {
         }
         self.known().gone(till);
         Ok(())
+    }
+
+    /// Forgets that the queues of these tills were made, unless that was just now.
+    pub(super) fn look_again(&self, tills: &[TillId]) {
+        self.known().look_again(tills, Instant::now());
     }
 
     /// Those of `tills` whose queues this session has not removed.
@@ -147,13 +160,21 @@ impl Known {
     /// Those of `tills` that are to be asked for now.
     fn missing(&self, tills: &[TillId], now: Instant) -> Vec<TillId> {
         let waits = |till: &TillId| self.refused.get(till).is_some_and(|refused| refused.again_at > now);
-        tills.iter().filter(|till| !self.made.contains(*till) && !waits(till)).cloned().collect()
+        tills.iter().filter(|till| !self.made.contains_key(*till) && !waits(till)).cloned().collect()
     }
 
-    fn made(&mut self, till: &TillId) {
+    fn made(&mut self, till: &TillId, now: Instant) {
         self.refused.remove(till);
         self.removed.remove(till);
-        self.made.insert(till.clone());
+        self.made.insert(till.clone(), now);
+    }
+
+    fn look_again(&mut self, tills: &[TillId], now: Instant) {
+        for till in tills {
+            if self.made.get(till).is_some_and(|made| now.duration_since(*made) >= LOOK_AGAIN_AFTER) {
+                self.made.remove(till);
+            }
+        }
     }
 
     fn refused(&mut self, till: &TillId, reason: String, now: Instant) {
@@ -180,7 +201,7 @@ async fn declare_till(channel: &Channel, till: &TillId) -> Result<(), BrokerErro
 }
 
 /// A refusal names its queue.
-fn named(error: BrokerError, queue: String) -> BrokerError {
+pub(super) fn named(error: BrokerError, queue: String) -> BrokerError {
     match error {
         BrokerError::Client { source, .. } if source.is_amqp_soft_error() => BrokerError::Refused { queue, source },
         other => other,
@@ -208,14 +229,26 @@ mod tests {
         let mut known = Known::default();
         let now = Instant::now();
         assert_eq!(known.missing(&tills, now), tills);
-        known.made(&tills[0]);
+        known.made(&tills[0], now);
         known.refused(&tills[1], "other arguments".to_owned(), now);
         assert_eq!(known.missing(&tills, now), tills[2..]);
         assert_eq!(known.missing(&tills, now + REFUSED_AGAIN_AFTER), tills[1..]);
-        known.made(&tills[1]);
+        known.made(&tills[1], now);
         assert!(known.refused.is_empty());
         known.gone(&tills[0]);
         assert_eq!(known.missing(&tills, now), [tills[0].clone(), tills[2].clone()], "made again with its node");
+    }
+
+    #[test]
+    fn the_queues_of_a_silent_till_are_looked_at_again_once_a_minute() {
+        let till: TillId = "_cash_1_00ab34ef".parse().unwrap();
+        let mut known = Known::default();
+        let now = Instant::now();
+        known.made(&till, now);
+        known.look_again(std::slice::from_ref(&till), now + Duration::from_secs(59));
+        assert!(known.missing(std::slice::from_ref(&till), now).is_empty());
+        known.look_again(std::slice::from_ref(&till), now + LOOK_AGAIN_AFTER);
+        assert_eq!(known.missing(std::slice::from_ref(&till), now), [till]);
     }
 
     #[test]

@@ -1,24 +1,28 @@
 //! `exchange.db`: contacts, deliveries, commands.
 
+mod aside;
+mod rows;
+
 use super::connection::{Database, Durability};
-use crate::exchange::model::{CommandState, Contact, Delivery, Needs, SentCommand, TillRecord};
+use crate::exchange::model::{CommandState, Delivery, SentCommand, TillRecord};
 use crate::store::StoreError;
-use crate::store::exchange::{
-    BrokenReport, DeliveryFilter, Ended, ExchangeStore, HeardChanges, MAX_BROKEN_BYTES, MAX_BROKEN_REPORTS,
-};
+use crate::store::exchange::{BrokenReport, DeliveryFilter, Ended, ExchangeStore, HeardChanges, Stranger};
 use jiff::Timestamp;
-use rusqlite::types::Type;
-use rusqlite::{OptionalExtension as _, Row, Transaction, params, params_from_iter};
+use rows::{command, contact, delivery, millis, parsed, put_command, put_contact, put_delivery, revision};
+use rusqlite::{OptionalExtension as _, params, params_from_iter};
 use rusqlite_migration::{M, Migrations};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::LazyLock;
-use tillway_proto::report::RejectCause;
 use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision, TillId};
 use uuid::Uuid;
 
 static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
-    Migrations::new(vec![M::up(include_str!("exchange_1.sql")), M::up(include_str!("exchange_2.sql"))])
+    Migrations::new(vec![
+        M::up(include_str!("exchange_1.sql")),
+        M::up(include_str!("exchange_2.sql")),
+        M::up(include_str!("exchange_3.sql")),
+    ])
 });
 
 const DELIVERY_COLUMNS: &str = "id, till, package, bytes, objects, from_revision, to_revision, repair, tries, state, \
@@ -159,6 +163,8 @@ impl ExchangeStore for SqliteExchange {
         self.database.write("write reports", |transaction| {
             for (till, contact) in &changes.contacts {
                 put_contact(transaction, till, contact)?;
+                // It is a till of this network now.
+                aside::forget_stranger(transaction, till)?;
             }
             for delivery in &changes.deliveries {
                 put_delivery(transaction, delivery)?;
@@ -166,18 +172,8 @@ impl ExchangeStore for SqliteExchange {
             for command in &changes.commands {
                 put_command(transaction, command)?;
             }
-            let mut broken =
-                transaction.prepare_cached("INSERT INTO broken_report (at, reason, body) VALUES (?, ?, ?)")?;
-            for report in &changes.broken {
-                let kept = &report.body[..report.body.len().min(MAX_BROKEN_BYTES)];
-                broken.execute(params![millis(report.at), report.reason, kept])?;
-            }
-            if !changes.broken.is_empty() {
-                transaction.execute(
-                    "DELETE FROM broken_report WHERE id <= (SELECT max(id) FROM broken_report) - ?",
-                    [MAX_BROKEN_REPORTS],
-                )?;
-            }
+            aside::put_broken(transaction, &changes.broken)?;
+            aside::put_strangers(transaction, &changes.strangers)?;
             Ok(())
         })
     }
@@ -248,14 +244,32 @@ impl ExchangeStore for SqliteExchange {
     }
 
     fn broken_reports(&self, limit: u32) -> Result<Vec<BrokenReport>, StoreError> {
-        self.database.read("read broken reports", |reader| {
-            reader
-                .prepare_cached("SELECT id, at, reason, body FROM broken_report ORDER BY id DESC LIMIT ?")?
-                .query_map([limit], |row| {
-                    Ok(BrokenReport { id: row.get(0)?, at: time(row, 1)?, reason: row.get(2)?, body: row.get(3)? })
-                })?
-                .collect()
-        })
+        self.database.read("read broken reports", |reader| aside::broken_reports(reader, limit))
+    }
+
+    fn broken_report(&self, id: i64) -> Result<Option<BrokenReport>, StoreError> {
+        self.database.read("read a broken report", |reader| aside::broken_report(reader, id))
+    }
+
+    fn forget_broken_report(&self, id: i64) -> Result<bool, StoreError> {
+        self.database.write("drop a broken report", |transaction| aside::forget_broken(transaction, id))
+    }
+
+    fn strangers(&self) -> Result<Vec<Stranger>, StoreError> {
+        self.database.read("read who is no till of this network", aside::strangers)
+    }
+
+    fn forget_stranger(&self, till: &TillId) -> Result<bool, StoreError> {
+        self.database
+            .write("forget who is no till of this network", |transaction| aside::forget_stranger(transaction, till))
+    }
+
+    fn acknowledge(&self, till: &TillId, now: Timestamp) -> Result<(), StoreError> {
+        self.database.write("acknowledge a finding", |transaction| aside::acknowledge(transaction, till, now))
+    }
+
+    fn acknowledged(&self) -> Result<HashMap<TillId, Timestamp>, StoreError> {
+        self.database.read("read what was acknowledged", aside::acknowledged)
     }
 
     fn packages_in_use(&self) -> Result<HashSet<PackageName>, StoreError> {
@@ -287,6 +301,7 @@ impl ExchangeStore for SqliteExchange {
                 transaction.execute("DELETE FROM contact WHERE till = ?", [till.as_str()])?;
                 transaction.execute("DELETE FROM delivery WHERE till = ?", [till.as_str()])?;
                 transaction.execute("DELETE FROM command WHERE till = ?", [till.as_str()])?;
+                transaction.execute("DELETE FROM acknowledged WHERE till = ?", [till.as_str()])?;
             }
             Ok(())
         })
@@ -307,185 +322,6 @@ impl ExchangeStore for SqliteExchange {
             Ok((deliveries + commands) as u64)
         })
     }
-}
-
-fn put_contact(transaction: &Transaction<'_>, till: &TillId, contact: &Contact) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(
-            "INSERT OR REPLACE INTO contact (till, first_at, last_at, present_since, sent_at, instance,
-             previous_instance, cursor, state, needs, needs_since, needs_reason, two_machines_at, went_back_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            till.as_str(),
-            millis(contact.first_at),
-            millis(contact.last_at),
-            millis(contact.present_since),
-            millis(contact.sent_at),
-            contact.instance.as_bytes(),
-            contact.previous_instance.as_ref().map(Uuid::as_bytes),
-            number(contact.state.cursor.0),
-            json(&contact.state)?,
-            json(&contact.needs)?,
-            contact.needs_since.map(millis),
-            contact.needs_reason,
-            contact.two_machines_at.map(millis),
-            contact.went_back_at.map(millis),
-        ])
-        .map(|_| ())
-}
-
-fn put_delivery(transaction: &Transaction<'_>, delivery: &Delivery) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(&format!(
-            "INSERT OR REPLACE INTO delivery ({DELIVERY_COLUMNS}, ended)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        ))?
-        .execute(params![
-            delivery.id.0.as_bytes(),
-            delivery.till.as_str(),
-            delivery.package.as_str(),
-            number(delivery.bytes),
-            number(delivery.objects),
-            number(delivery.from.0),
-            number(delivery.to.0),
-            json(&delivery.repair)?,
-            delivery.tries,
-            delivery.state.as_str(),
-            millis(delivery.state_at),
-            millis(delivery.created_at),
-            delivery.confirmed,
-            delivery.reason,
-            delivery.bad_contents,
-            delivery.cause.map(RejectCause::as_str),
-            delivery.state.is_final(),
-        ])
-        .map(|_| ())
-}
-
-fn put_command(transaction: &Transaction<'_>, command: &SentCommand) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(&format!(
-            "INSERT OR REPLACE INTO command ({COMMAND_COLUMNS}, ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        ))?
-        .execute(params![
-            command.id.as_bytes(),
-            command.till.as_str(),
-            command.body,
-            command.what,
-            command.state.as_str(),
-            millis(command.state_at),
-            millis(command.created_at),
-            number(command.receipts),
-            command.reason,
-            command.state.is_final(),
-        ])
-        .map(|_| ())
-}
-
-fn contact(row: &Row<'_>) -> rusqlite::Result<(TillId, Contact)> {
-    let contact = Contact {
-        first_at: time(row, 1)?,
-        last_at: time(row, 2)?,
-        present_since: time(row, 3)?,
-        sent_at: time(row, 4)?,
-        instance: uuid(row, 5)?,
-        previous_instance: row.get::<_, Option<[u8; 16]>>(6)?.map(Uuid::from_bytes),
-        state: from_json(row, 7)?,
-        needs: from_json::<Needs>(row, 8)?,
-        needs_since: some_time(row, 9)?,
-        needs_reason: row.get(10)?,
-        two_machines_at: some_time(row, 11)?,
-        went_back_at: some_time(row, 12)?,
-    };
-    Ok((parsed(row, 0)?, contact))
-}
-
-fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
-    Ok(Delivery {
-        id: DeliveryId(uuid(row, 0)?),
-        till: parsed(row, 1)?,
-        package: parsed(row, 2)?,
-        bytes: unsigned(row, 3)?,
-        objects: unsigned(row, 4)?,
-        from: revision(row, 5)?,
-        to: revision(row, 6)?,
-        repair: from_json(row, 7)?,
-        tries: row.get(8)?,
-        state: parsed(row, 9)?,
-        state_at: time(row, 10)?,
-        created_at: time(row, 11)?,
-        confirmed: row.get(12)?,
-        reason: row.get(13)?,
-        bad_contents: row.get(14)?,
-        cause: row.get::<_, Option<String>>(15)?.and_then(|word| RejectCause::of_word(&word)),
-    })
-}
-
-fn command(row: &Row<'_>) -> rusqlite::Result<SentCommand> {
-    let word: String = row.get(4)?;
-    let state = CommandState::of_word(&word)
-        .ok_or_else(|| failed(4, Type::Text, format!("`{word}` is not a state of a command")))?;
-    Ok(SentCommand {
-        id: uuid(row, 0)?,
-        till: parsed(row, 1)?,
-        body: row.get(2)?,
-        what: row.get(3)?,
-        state,
-        state_at: time(row, 5)?,
-        created_at: time(row, 6)?,
-        receipts: unsigned(row, 7)?,
-        reason: row.get(8)?,
-    })
-}
-
-fn millis(time: Timestamp) -> i64 {
-    time.as_millisecond()
-}
-
-fn number(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-fn json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
-}
-
-fn failed(column: usize, kind: Type, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, kind, error.into())
-}
-
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    Timestamp::from_millisecond(row.get(column)?).map_err(|error| failed(column, Type::Integer, error))
-}
-
-fn some_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
-    let found: Option<i64> = row.get(column)?;
-    found.map(|_| time(row, column)).transpose()
-}
-
-fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    u64::try_from(row.get::<_, i64>(column)?).map_err(|error| failed(column, Type::Integer, error))
-}
-
-fn revision(row: &Row<'_>, column: usize) -> rusqlite::Result<Revision> {
-    unsigned(row, column).map(Revision)
-}
-
-fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
-    row.get(column).map(Uuid::from_bytes)
-}
-
-fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
-where
-    T: std::str::FromStr,
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    row.get::<_, String>(column)?.parse().map_err(|error: T::Err| failed(column, Type::Text, error))
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    serde_json::from_str(&row.get::<_, String>(column)?).map_err(|error| failed(column, Type::Text, error))
 }
 
 #[cfg(test)]

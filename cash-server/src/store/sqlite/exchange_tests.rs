@@ -1,4 +1,7 @@
 use super::*;
+use crate::exchange::model::{Contact, Needs};
+use crate::store::exchange::{MAX_BROKEN_BYTES, MAX_BROKEN_REPORTS};
+use tillway_proto::report::RejectCause;
 use tillway_proto::report::TillState;
 
 fn at(seconds: i64) -> Timestamp {

@@ -1,0 +1,400 @@
+//! What was set aside anywhere and waits for a person, in one list: units on tills, reports that could not be taken, strangers
+//! who report, refused loads, records of the sales spool.
+//!
+//! Promises: a broken unit delays only itself, stands here with its reason, and is tried again or dropped by a person's
+//! word: by the page, REST or the command line, which all ask this module. What stands on a till is settled by an order to
+//! it; all else at once.
+
+use crate::exchange::service::{ExchangeError, ExchangeService};
+use crate::exchange::{Reports, told};
+use crate::intake::{AsideError as IntakeAside, Intake};
+use crate::sales::{AsideError as SalesAsideError, SalesAside};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use tillway_proto::command::AsideAction;
+use tillway_proto::report::{AsideName, AsideSort};
+use tillway_proto::{LoadId, TillId};
+use tokio::runtime::Handle;
+
+/// Most units of one sort in the list; the newest come first, and what is settled makes room.
+pub const MAX_LISTED: u32 = 200;
+
+/// Most units in one request.
+pub const MAX_SETTLED: usize = 1_000;
+
+/// Names a unit that was set aside. Its text is what REST and the command line take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AsideId {
+    /// A unit on a till; none: all that stand aside there. `till:<till>:<sort>:<name>`, `till:<till>`.
+    Till(TillId, Option<AsideName>),
+    /// A report that could not be taken: `report:<number>`.
+    Report(i64),
+    /// Who reports as a till that is not in the network: `stranger:<till>`.
+    Stranger(TillId),
+    /// A load that was refused: `load:<number>`.
+    Load(LoadId),
+    /// A batch of sales that the spool could not read or load: `sales:<unit>`.
+    Sales(String),
+}
+
+/// A text that names no unit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` names nothing that can be set aside: take the name from the list")]
+pub struct UnknownAside(String);
+
+impl fmt::Display for AsideId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Till(till, None) => write!(f, "till:{till}"),
+            Self::Till(till, Some(unit)) => write!(f, "till:{till}:{}:{}", sort_word(unit.sort), unit.name),
+            Self::Report(number) => write!(f, "report:{number}"),
+            Self::Stranger(till) => write!(f, "stranger:{till}"),
+            Self::Load(load) => write!(f, "load:{}", load.0),
+            Self::Sales(unit) => write!(f, "sales:{unit}"),
+        }
+    }
+}
+
+impl FromStr for AsideId {
+    type Err = UnknownAside;
+
+    fn from_str(text: &str) -> Result<Self, UnknownAside> {
+        let parse = || {
+            let (sort, rest) = text.split_once(':')?;
+            match sort {
+                "till" => {
+                    let mut parts = rest.splitn(3, ':');
+                    let till = parts.next()?.parse().ok()?;
+                    match (parts.next(), parts.next()) {
+                        (None, None) => Some(Self::Till(till, None)),
+                        (Some(sort), Some(name)) => {
+                            let sort = SORTS.into_iter().find(|known| sort_word(*known) == sort)?;
+                            Some(Self::Till(till, Some(AsideName { sort, name: name.to_owned() })))
+                        }
+                        _ => None,
+                    }
+                }
+                "report" => rest.parse().ok().map(Self::Report),
+                "stranger" => rest.parse().ok().map(Self::Stranger),
+                "load" => rest.parse().ok().map(|number| Self::Load(LoadId(number))),
+                "sales" => (!rest.is_empty()).then(|| Self::Sales(rest.to_owned())),
+                _ => None,
+            }
+        };
+        parse().ok_or_else(|| UnknownAside(text.to_owned()))
+    }
+}
+
+const SORTS: [AsideSort; 4] = [AsideSort::Package, AsideSort::Document, AsideSort::Shift, AsideSort::Message];
+
+fn sort_word(sort: AsideSort) -> &'static str {
+    match sort {
+        AsideSort::Package => "package",
+        AsideSort::Document => "document",
+        AsideSort::Shift => "shift",
+        AsideSort::Message => "message",
+    }
+}
+
+/// A unit that was set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AsideUnit {
+    /// Its name.
+    pub id: AsideId,
+    /// Which sort, for people and programs: `package`, `document`, `shift`, `message`, `units`, `report`, `stranger`, `load`,
+    /// `sales`.
+    pub sort: &'static str,
+    /// Where it stands: the till, the node of a load; none: here.
+    pub place: Option<tillway_proto::NodeId>,
+    /// What it is, in its own name.
+    pub name: String,
+    /// Since when; on a till by its clock.
+    pub at: Option<Timestamp>,
+    /// Why.
+    pub reason: String,
+    /// What was ordered about it, where the till has not answered yet.
+    pub ordered: Option<AsideAction>,
+    /// Whether it can be tried again; what is damaged can only be dropped.
+    pub retryable: bool,
+}
+
+/// What came of units of a request: one that stands here, or all those of one till.
+#[derive(Debug)]
+pub struct Settled {
+    /// Which ones.
+    pub ids: Vec<AsideId>,
+    /// What was done, or why not.
+    pub outcome: Result<Outcome, AsideError>,
+}
+
+/// What was done about a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The till was told; its next contact shows what came of it.
+    Ordered,
+    /// It was tried again, and passed or was set aside anew with its reason.
+    Tried,
+    /// A new load was queued.
+    Queued(LoadId),
+    /// It is gone.
+    Dropped,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ordered => f.write_str("the till was told"),
+            Self::Tried => f.write_str("tried again"),
+            Self::Queued(load) => write!(f, "queued as load {}", load.0),
+            Self::Dropped => f.write_str("dropped"),
+        }
+    }
+}
+
+/// Why a unit could not be listed, tried again or dropped.
+#[derive(Debug, thiserror::Error)]
+pub enum AsideError {
+    /// It is not there (any more).
+    #[error("{id} is not set aside (any more)")]
+    Gone {
+        /// Its name.
+        id: AsideId,
+    },
+    /// The exchange.
+    #[error(transparent)]
+    Exchange(ExchangeError),
+    /// The intake.
+    #[error(transparent)]
+    Intake(IntakeAside),
+    /// The spool of sales.
+    #[error(transparent)]
+    Sales(SalesAsideError),
+    /// The spool of sales is another process's.
+    #[error("the sales-loader runs as a process of its own: what is set aside there is not to be had here")]
+    SalesApart,
+}
+
+impl AsideError {
+    /// Whether what was named is not there.
+    pub fn is_gone(&self) -> bool {
+        matches!(
+            self,
+            Self::Gone { .. }
+                | Self::Exchange(ExchangeError::UnknownTill { .. })
+                | Self::Intake(IntakeAside::Unknown { .. } | IntakeAside::Gone { .. })
+                | Self::Sales(SalesAsideError::Unknown { .. })
+        )
+    }
+
+    /// Whether it contradicts what is there.
+    pub fn is_conflict(&self) -> bool {
+        matches!(
+            self,
+            Self::SalesApart | Self::Sales(SalesAsideError::Damaged { .. }) | Self::Intake(IntakeAside::NoNode { .. })
+        )
+    }
+}
+
+/// What was set aside. Cheap to clone; calls block, and are made on the threads that a tokio runtime keeps for that.
+#[derive(Clone)]
+pub struct Aside {
+    /// Tills and their reports.
+    pub exchange: ExchangeService,
+    /// Takes a report once more.
+    pub reports: Reports,
+    /// Loads.
+    pub intake: Arc<Intake>,
+    /// The spool of sales; none: it is another process's.
+    pub sales: Option<SalesAside>,
+}
+
+impl Aside {
+    /// Everything that is set aside.
+    pub fn list(&self) -> Result<Vec<AsideUnit>, AsideError> {
+        let mut list = self.refused_loads()?;
+        list.extend(self.of_sales()?);
+        list.extend(self.on_tills()?);
+        list.extend(self.strangers()?);
+        list.extend(self.broken_reports()?);
+        Ok(list)
+    }
+
+    fn on_tills(&self) -> Result<Vec<AsideUnit>, AsideError> {
+        let settling = self.exchange.settling().map_err(AsideError::Exchange)?;
+        let mut list = Vec::new();
+        for status in self.exchange.tills().map_err(AsideError::Exchange)? {
+            let Some(contact) = &status.record.contact else { continue };
+            let ordered = |unit: Option<&AsideName>| {
+                let about = |units: &[AsideName]| units.is_empty() || unit.is_some_and(|unit| units.contains(unit));
+                let found = settling.iter().rev().find(|(till, _, units)| *till == status.till && about(units));
+                found.map(|(_, action, _)| *action)
+            };
+            for unit in &contact.state.aside {
+                list.push(AsideUnit {
+                    id: AsideId::Till(status.till.clone(), Some(unit.unit.clone())),
+                    sort: sort_word(unit.unit.sort),
+                    place: Some(status.till.clone().into()),
+                    name: unit.unit.name.clone(),
+                    at: unit.at,
+                    reason: unit.reason.clone(),
+                    ordered: ordered(Some(&unit.unit)),
+                    retryable: true,
+                });
+            }
+            let named = contact.state.aside.len() as u64;
+            let unnamed = contact.state.set_aside.saturating_sub(named);
+            if unnamed > 0 {
+                list.push(AsideUnit {
+                    id: AsideId::Till(status.till.clone(), None),
+                    sort: "units",
+                    place: Some(status.till.clone().into()),
+                    name: unnamed.to_string(),
+                    at: None,
+                    reason: String::new(),
+                    ordered: ordered(None),
+                    retryable: true,
+                });
+            }
+        }
+        Ok(list)
+    }
+
+    fn broken_reports(&self) -> Result<Vec<AsideUnit>, AsideError> {
+        let reports = self.exchange.broken_reports(MAX_LISTED).map_err(AsideError::Exchange)?;
+        let unit = |report: crate::store::exchange::BrokenReport| AsideUnit {
+            id: AsideId::Report(report.id),
+            sort: "report",
+            place: None,
+            name: format!("{} B", report.body.len()),
+            at: Some(report.at),
+            reason: report.reason,
+            ordered: None,
+            retryable: true,
+        };
+        Ok(reports.into_iter().map(unit).collect())
+    }
+
+    fn strangers(&self) -> Result<Vec<AsideUnit>, AsideError> {
+        let strangers = self.exchange.strangers().map_err(AsideError::Exchange)?;
+        let unit = |one: crate::store::exchange::Stranger| AsideUnit {
+            id: AsideId::Stranger(one.till.clone()),
+            sort: "stranger",
+            place: None,
+            name: one.till.to_string(),
+            at: Some(one.last_at),
+            reason: format!("{} is no till of this network; reports: {}", one.till, one.reports),
+            ordered: None,
+            retryable: true,
+        };
+        Ok(strangers.into_iter().take(MAX_LISTED as usize).map(unit).collect())
+    }
+
+    fn refused_loads(&self) -> Result<Vec<AsideUnit>, AsideError> {
+        let refused = self.intake.refused(MAX_LISTED).map_err(AsideError::Intake)?;
+        let unit = |one: crate::intake::RefusedLoad| AsideUnit {
+            id: AsideId::Load(one.load.id),
+            sort: "load",
+            place: Some(one.load.node.clone()),
+            name: one.load.source.to_string(),
+            at: one.load.ended_at.or(Some(one.load.queued_at)),
+            reason: one.load.reason.unwrap_or_default(),
+            ordered: None,
+            retryable: true,
+        };
+        Ok(refused.into_iter().map(unit).collect())
+    }
+
+    fn of_sales(&self) -> Result<Vec<AsideUnit>, AsideError> {
+        let Some(sales) = &self.sales else { return Ok(Vec::new()) };
+        let list = Handle::current().block_on(sales.list()).map_err(AsideError::Sales)?;
+        let unit = |one: crate::sales::AsideSales| AsideUnit {
+            id: AsideId::Sales(one.unit.clone()),
+            sort: "sales",
+            place: one.till.map(Into::into),
+            name: one.unit,
+            at: Some(one.at),
+            reason: one.reason,
+            ordered: None,
+            retryable: one.retryable,
+        };
+        Ok(list.into_iter().take(MAX_LISTED as usize).map(unit).collect())
+    }
+
+    /// Tries units again or drops them. What fails for one does not stop the others. Units of one till go in one order.
+    pub fn settle(&self, action: AsideAction, ids: Vec<AsideId>) -> Vec<Settled> {
+        let mut of_tills: BTreeMap<TillId, Vec<Option<AsideName>>> = BTreeMap::new();
+        let mut settled = Vec::new();
+        for id in ids {
+            match id {
+                AsideId::Till(till, unit) => of_tills.entry(till).or_default().push(unit),
+                id => settled.push(Settled { outcome: self.settle_here(action, &id), ids: vec![id] }),
+            }
+        }
+        for (till, units) in of_tills {
+            // One that means all means the others too.
+            let names =
+                if units.iter().any(Option::is_none) { Vec::new() } else { units.iter().flatten().cloned().collect() };
+            let outcome = self.exchange.settle_aside(&till, action, names).map_err(AsideError::Exchange);
+            let ids = units.into_iter().map(|unit| AsideId::Till(till.clone(), unit)).collect();
+            settled.push(Settled { ids, outcome: outcome.map(|_| Outcome::Ordered) });
+        }
+        settled
+    }
+
+    fn settle_here(&self, action: AsideAction, id: &AsideId) -> Result<Outcome, AsideError> {
+        let gone = || AsideError::Gone { id: id.clone() };
+        match (id, action) {
+            (AsideId::Report(number), AsideAction::Retry) => {
+                let report = self.exchange.broken_report(*number).map_err(AsideError::Exchange)?.ok_or_else(gone)?;
+                // Removed first: where it does not pass, it is set aside anew, with the reason of today.
+                self.exchange.forget_broken_report(*number).map_err(AsideError::Exchange)?;
+                self.take_again(report.body)
+            }
+            (AsideId::Report(number), AsideAction::Drop) => {
+                let was_there = self.exchange.forget_broken_report(*number).map_err(AsideError::Exchange)?;
+                was_there.then_some(Outcome::Dropped).ok_or_else(gone)
+            }
+            (AsideId::Stranger(till), AsideAction::Retry) => {
+                let strangers = self.exchange.strangers().map_err(AsideError::Exchange)?;
+                let found = strangers.into_iter().find(|one| one.till == *till).ok_or_else(gone)?;
+                self.take_again(found.body)
+            }
+            (AsideId::Stranger(till), AsideAction::Drop) => {
+                let was_there = self.exchange.forget_stranger(till).map_err(AsideError::Exchange)?;
+                was_there.then_some(Outcome::Dropped).ok_or_else(gone)
+            }
+            (AsideId::Load(load), AsideAction::Retry) => {
+                self.intake.retry_refused(*load).map(Outcome::Queued).map_err(AsideError::Intake)
+            }
+            (AsideId::Load(load), AsideAction::Drop) => {
+                self.intake.drop_refused(*load).map(|()| Outcome::Dropped).map_err(AsideError::Intake)
+            }
+            (AsideId::Sales(unit), action) => {
+                let sales = self.sales.as_ref().ok_or(AsideError::SalesApart)?;
+                let runtime = Handle::current();
+                let settled = match action {
+                    AsideAction::Retry => runtime.block_on(sales.retry(unit)).map(|()| Outcome::Tried),
+                    AsideAction::Drop => runtime.block_on(sales.drop_unit(unit)).map(|()| Outcome::Dropped),
+                };
+                settled.map_err(AsideError::Sales)
+            }
+            (AsideId::Till(till, unit), _) => {
+                let units = unit.iter().cloned().collect();
+                let ordered = self.exchange.settle_aside(till, action, units).map_err(AsideError::Exchange);
+                ordered.map(|_| Outcome::Ordered)
+            }
+        }
+    }
+
+    fn take_again(&self, body: Vec<u8>) -> Result<Outcome, AsideError> {
+        self.reports.take_now(&[body]).map(|()| Outcome::Tried).map_err(AsideError::Exchange)
+    }
+}
+
+/// An error with its causes, in one line.
+pub fn why(error: &AsideError) -> String {
+    told(error)
+}

@@ -1,0 +1,130 @@
+//! The publishing side: one connection, a channel for messages and one for queues.
+//!
+//! A broker that is short of memory or disk says so (`connection.blocked`) and reads nothing more from this connection. Then
+//! nothing is published and nothing waits for a confirm, the connection is kept, and the reconciler is poked when the broker
+//! takes messages again.
+
+use super::queues::Queues;
+use super::{ANSWER_DEADLINE, Broker, BrokerError, Side, answered};
+use futures_util::StreamExt as _;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Channel, Confirmation, Connection, Event, ExchangeKind};
+use std::sync::Arc;
+use std::time::Duration;
+use tillway_proto::queue::EXCHANGE;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// `delivery-mode` of a persistent message.
+const PERSISTENT: u8 = 2;
+
+/// How often it is looked whether an idle connection still stands; its heartbeats find out.
+const LOOK_PERIOD: Duration = Duration::from_secs(5);
+
+/// A connection that publishes.
+pub(super) struct Session {
+    publishing: Channel,
+    pub(super) queues: Queues,
+    /// Cancelled by whoever meets an error that ends the session.
+    pub(super) broken: CancellationToken,
+    /// Why the broker takes no messages, where it takes none.
+    blocked: watch::Sender<Option<String>>,
+}
+
+impl Session {
+    /// Why the broker takes no messages, where it takes none.
+    pub(super) fn blocked(&self) -> Option<String> {
+        self.blocked.borrow().clone()
+    }
+
+    /// Publishes one message and waits for its confirm, or until the broker says that it takes none.
+    pub(super) async fn publish(&self, queue: &str, body: &[u8]) -> Result<Confirmation, BrokerError> {
+        let mut blocked = self.blocked.subscribe();
+        if let Some(reason) = self.blocked() {
+            return Err(BrokerError::Blocked { reason });
+        }
+        tokio::select! {
+            confirmed = self.publish_confirmed(queue, body) => confirmed,
+            reason = blocked.wait_for(Option::is_some) => {
+                let reason = reason.ok().and_then(|reason| reason.clone()).unwrap_or_default();
+                Err(BrokerError::Blocked { reason })
+            }
+        }
+    }
+
+    async fn publish_confirmed(&self, queue: &str, body: &[u8]) -> Result<Confirmation, BrokerError> {
+        let what = "publish";
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let properties =
+            BasicProperties::default().with_delivery_mode(PERSISTENT).with_content_type("application/json".into());
+        let sent = self.publishing.basic_publish(EXCHANGE.into(), queue.into(), options, body, properties);
+        // A confirm that is under way when the link breaks never comes, so it has a deadline of its own.
+        let confirm = answered(what, sent).await?;
+        fail::fail_point!("broker::message_published");
+        answered(what, confirm).await
+    }
+}
+
+impl Broker {
+    pub(super) async fn publish_until_broken(&self) -> Result<(), BrokerError> {
+        let connection = Arc::new(self.connect(Side::Publishing).await?);
+        let mut events = Box::pin(connection.events_listener());
+        let channel = || answered("open a channel", connection.create_channel());
+        let (publishing, declaring) = (channel().await?, channel().await?);
+        let confirms = publishing.confirm_select(ConfirmSelectOptions::default());
+        answered("ask for confirms", confirms).await?;
+        declare_exchange(&declaring).await?;
+        let broken = CancellationToken::new();
+        let queues = Queues::new(Arc::clone(&connection), declaring);
+        let session =
+            Arc::new(Session { publishing, queues, broken: broken.clone(), blocked: watch::Sender::new(None) });
+        *self.lock_session() = Some(Arc::clone(&session));
+        self.set_side(Side::Publishing, true, None);
+        tracing::info!(broker = %self.address(), "linked to the broker, publishing");
+        self.inner.poke.notify_one();
+        while !broken.is_cancelled() && connection.status().connected() {
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(Event::ConnectionBlocked(reason)) => self.blocked(&session, Some(reason)),
+                    Some(Event::ConnectionUnblocked) => self.blocked(&session, None),
+                    Some(_) => {}
+                    None => break,
+                },
+                () = tokio::time::sleep(LOOK_PERIOD) => {}
+                () = broken.cancelled() => {}
+            }
+        }
+        *self.lock_session() = None;
+        // The broker may be gone; closing is a courtesy with a deadline.
+        let _ = tokio::time::timeout(ANSWER_DEADLINE, connection.close(200, "beginning anew".into())).await;
+        Ok(())
+    }
+
+    fn blocked(&self, session: &Session, reason: Option<String>) {
+        if let Some(reason) = &reason {
+            tracing::warn!(reason, "the broker blocks publishers: it is short of memory or disk");
+        } else {
+            tracing::info!("the broker takes messages again");
+        }
+        let takes_again = reason.is_none();
+        session.blocked.send_replace(reason.clone());
+        self.set_blocked(reason);
+        if takes_again {
+            self.inner.poke.notify_one();
+        }
+    }
+}
+
+async fn declare_exchange(channel: &Channel) -> Result<(), BrokerError> {
+    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let exchange = channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Direct, options, FieldTable::default());
+    answered("declare the exchange", exchange).await
+}
+
+/// The exchange is there for whoever binds a queue to it, on whichever connection comes first.
+pub(super) async fn declare_exchange_on(connection: &Connection) -> Result<Channel, BrokerError> {
+    let channel = answered("open a channel", connection.create_channel()).await?;
+    declare_exchange(&channel).await?;
+    Ok(channel)
+}

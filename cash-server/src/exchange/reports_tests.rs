@@ -1,0 +1,112 @@
+//! Batches of reports against the real store and network.
+
+use super::*;
+use crate::store::sqlite::dictionary::DictionaryDb;
+use crate::store::sqlite::exchange::SqliteExchange;
+use tillway_proto::command::AsideAction;
+use tillway_proto::report::{AsideName, AsideSort, TillState};
+use tillway_proto::{Command, NodeId, NodeLevel, Order};
+
+struct Kit {
+    _folder: tempfile::TempDir,
+    reports: Reports,
+    _events: mpsc::Receiver<Event>,
+    till: TillId,
+}
+
+fn kit() -> Kit {
+    let folder = tempfile::tempdir().unwrap();
+    let dictionary = Arc::new(DictionaryDb::open(&folder.path().join("dictionary.db")).unwrap());
+    let network = NetworkService::new(dictionary);
+    let chain = network.ensure_chain(&"1".parse().unwrap(), "Chain").unwrap();
+    let shop = network.create(&chain, NodeLevel::Shop, &"7".parse().unwrap(), "Shop").unwrap();
+    let made = network.create(&shop.id, NodeLevel::Till, &"1".parse().unwrap(), "Till").unwrap();
+    let NodeId::Till(till) = made.id else { panic!("a till is a till") };
+    let (events, heard) = mpsc::channel(64);
+    let store = Arc::new(SqliteExchange::open(&folder.path().join("exchange.db")).unwrap());
+    let reports = Reports { store, network, silent_after: Duration::from_mins(3), poke: Arc::default(), events };
+    Kit { _folder: folder, reports, _events: heard, till }
+}
+
+fn contact(till: &TillId) -> Vec<u8> {
+    let report = Report::Contact { state: TillState { cursor: Revision(3), ..TillState::default() } };
+    let instance = Uuid::from_u128(1);
+    Reported { schema: 1, till: till.clone(), instance, sent_at: Timestamp::now(), report }.to_bytes().unwrap()
+}
+
+fn ordered(kit: &Kit, order: Order, state: CommandState, ago: SignedDuration) -> Uuid {
+    let command = Command::new(order);
+    let at = Timestamp::now() - ago;
+    let sent = SentCommand {
+        id: command.id,
+        till: kit.till.clone(),
+        body: command.to_bytes().unwrap(),
+        what: "x".to_owned(),
+        state,
+        state_at: at,
+        created_at: at,
+        receipts: 0,
+        reason: None,
+    };
+    kit.reports.store.order(&sent).unwrap();
+    command.id
+}
+
+#[test]
+fn a_broken_report_stands_aside_and_those_beside_it_are_taken() {
+    let kit = kit();
+    kit.reports.take_now(&[b"{".to_vec(), contact(&kit.till), b"no".to_vec()]).unwrap();
+    assert_eq!(kit.reports.store.record(&kit.till).unwrap().cursor(), Revision(3));
+    let broken = kit.reports.store.broken_reports(10).unwrap();
+    assert_eq!(broken.len(), 2);
+    assert!(kit.reports.store.forget_broken_report(broken[0].id).unwrap());
+    assert!(!kit.reports.store.forget_broken_report(broken[0].id).unwrap());
+    assert_eq!(kit.reports.store.broken_report(broken[1].id).unwrap().as_ref(), Some(&broken[1]));
+}
+
+#[test]
+fn a_till_that_is_not_in_the_network_is_counted_once_and_known_once_it_is() {
+    let kit = kit();
+    let stranger: TillId = "_cash_9_00ab34ef".parse().unwrap();
+    kit.reports.take_now(&[contact(&stranger), contact(&stranger)]).unwrap();
+    kit.reports.take_now(&[contact(&stranger)]).unwrap();
+    let strangers = kit.reports.store.strangers().unwrap();
+    assert_eq!(strangers.iter().map(|one| (&one.till, one.reports)).collect::<Vec<_>>(), [(&stranger, 3)]);
+    assert!(kit.reports.store.broken_reports(10).unwrap().is_empty(), "they do not push out what is broken");
+
+    // As if its node had been made meanwhile: what was kept is taken now.
+    let body = strangers[0].body.clone();
+    let known = String::from_utf8(body).unwrap().replace(stranger.as_str(), kit.till.as_str());
+    kit.reports.take_now(&[known.into_bytes()]).unwrap();
+    assert_eq!(kit.reports.store.record(&kit.till).unwrap().cursor(), Revision(3));
+    assert!(kit.reports.store.forget_stranger(&stranger).unwrap());
+    assert!(kit.reports.store.strangers().unwrap().is_empty());
+}
+
+#[test]
+fn strangers_are_bounded() {
+    let kit = kit();
+    let many: Vec<_> = (0..1200).map(|number| contact(&format!("_cash_{number}_00ab34ef").parse().unwrap())).collect();
+    kit.reports.take_now(&many).unwrap();
+    assert_eq!(kit.reports.store.strangers().unwrap().len(), crate::store::exchange::MAX_STRANGERS as usize);
+}
+
+#[test]
+fn an_order_that_a_contact_answers_is_done_with_the_first_contact_after_the_till_read_it() {
+    let kit = kit();
+    let unit = AsideName { sort: AsideSort::Package, name: "7".to_owned() };
+    let settle = || Order::SettleAside { action: AsideAction::Retry, units: vec![unit.clone()] };
+    let long_ago = SignedDuration::from_mins(1);
+    let waiting = ordered(&kit, settle(), CommandState::Waiting, long_ago);
+    let just_sent = ordered(&kit, Order::ReportState { verify: true }, CommandState::Sent, SignedDuration::ZERO);
+    let sent = ordered(&kit, settle(), CommandState::Sent, long_ago);
+    let verify = ordered(&kit, Order::ReportState { verify: true }, CommandState::Sent, long_ago);
+    let selection = tillway_proto::UnloadSelection::MISSING;
+    let unload = ordered(&kit, Order::UnloadSales { selection }, CommandState::Sent, long_ago);
+    kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+    let state = |id| kit.reports.store.command(id).unwrap().unwrap().state;
+    assert_eq!(state(waiting), CommandState::Waiting);
+    assert_eq!(state(just_sent), CommandState::Sent, "this contact may have been under way before");
+    assert_eq!((state(sent), state(verify)), (CommandState::Done, CommandState::Done));
+    assert_eq!(state(unload), CommandState::Sent, "this one names itself in its answer");
+}

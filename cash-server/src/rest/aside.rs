@@ -1,0 +1,151 @@
+//! What was set aside anywhere: listed, tried again, dropped; findings about tills that somebody has seen.
+
+use super::RestState;
+use super::nodes::find_till;
+use super::problem::{Problem, blocking};
+use crate::aside::{AsideError, AsideId, AsideUnit, MAX_SETTLED, Settled};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use tillway_proto::command::AsideAction;
+use utoipa::ToSchema;
+
+impl From<AsideError> for Problem {
+    fn from(error: AsideError) -> Self {
+        match error {
+            error if error.is_gone() => Self::not_found(crate::aside::why(&error)),
+            error if error.is_conflict() => Self::conflict(crate::aside::why(&error)),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+/// A unit that was set aside.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AsideView {
+    /// Its name, for `retry` and `drop`.
+    pub id: String,
+    /// On a till: `package`, `document`, `shift`, `message`, `units` (those that the till does not name). Here: `report` that
+    /// could not be taken, `stranger` who reports as a till that is not in the network, `load` that was refused, `sales` that
+    /// the spool could not load.
+    pub sort: String,
+    /// The till, or the node of the load.
+    pub node: Option<String>,
+    /// What it is called where it stands.
+    pub name: String,
+    /// Since when, UTC; on a till by its clock.
+    pub at: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// `retry` or `drop`, where the till was told so and has not answered yet.
+    pub ordered: Option<String>,
+    /// Whether it can be tried again.
+    pub retryable: bool,
+}
+
+/// Which units.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AsideAsked {
+    /// Their names from the list.
+    pub units: Vec<String>,
+}
+
+/// What came of units of a request.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SettledView {
+    /// Which ones.
+    pub units: Vec<String>,
+    /// What was done; none where it failed.
+    pub done: Option<String>,
+    /// Why it failed.
+    pub problem: Option<String>,
+}
+
+fn view(unit: &AsideUnit) -> AsideView {
+    AsideView {
+        id: unit.id.to_string(),
+        sort: unit.sort.to_owned(),
+        node: unit.place.as_ref().map(ToString::to_string),
+        name: unit.name.clone(),
+        at: unit.at.map(|at| at.to_string()),
+        reason: unit.reason.clone(),
+        ordered: unit.ordered.map(|action| action_word(action).to_owned()),
+        retryable: unit.retryable,
+    }
+}
+
+fn action_word(action: AsideAction) -> &'static str {
+    match action {
+        AsideAction::Retry => "retry",
+        AsideAction::Drop => "drop",
+    }
+}
+
+fn settled_view(settled: &Settled) -> SettledView {
+    SettledView {
+        units: settled.ids.iter().map(ToString::to_string).collect(),
+        done: settled.outcome.as_ref().ok().map(ToString::to_string),
+        problem: settled.outcome.as_ref().err().map(crate::aside::why),
+    }
+}
+
+/// Everything that is set aside and waits for a person.
+#[utoipa::path(get, path = "/api/v1/aside", tag = "aside", security(("administrator" = [])),
+    responses((status = 200, body = Vec<AsideView>), (status = 401, body = Problem)))]
+pub(super) async fn list(State(state): State<RestState>) -> Result<Json<Vec<AsideView>>, Problem> {
+    blocking(move || state.aside.list().map(|units| units.iter().map(view).collect())).await.map(Json)
+}
+
+/// Tries units again, from the beginning. What fails for one does not stop the others.
+#[utoipa::path(post, path = "/api/v1/aside/retry", tag = "aside", security(("administrator" = [])), request_body = AsideAsked,
+    responses((status = 200, body = Vec<SettledView>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn retry(
+    State(state): State<RestState>,
+    Json(asked): Json<AsideAsked>,
+) -> Result<Json<Vec<SettledView>>, Problem> {
+    settle(state, AsideAction::Retry, asked).await
+}
+
+/// Drops units for good. What fails for one does not stop the others.
+#[utoipa::path(post, path = "/api/v1/aside/drop", tag = "aside", security(("administrator" = [])), request_body = AsideAsked,
+    responses((status = 200, body = Vec<SettledView>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn drop(
+    State(state): State<RestState>,
+    Json(asked): Json<AsideAsked>,
+) -> Result<Json<Vec<SettledView>>, Problem> {
+    settle(state, AsideAction::Drop, asked).await
+}
+
+async fn settle(state: RestState, action: AsideAction, asked: AsideAsked) -> Result<Json<Vec<SettledView>>, Problem> {
+    if asked.units.is_empty() || asked.units.len() > MAX_SETTLED {
+        return Err(Problem::bad_request(format!("name 1 to {MAX_SETTLED} units in `units`")));
+    }
+    let ids: Result<Vec<AsideId>, _> = asked.units.iter().map(|text| text.parse()).collect();
+    let ids = ids.map_err(|error: crate::aside::UnknownAside| Problem::bad_request(error.to_string()))?;
+    blocking(move || {
+        let mut settled = state.aside.settle(action, ids);
+        let views = settled.iter().map(settled_view).collect();
+        match (settled.pop().map(|last| last.outcome), settled.is_empty()) {
+            // One that was asked for alone has an answer of its own.
+            (Some(Err(error)), true) => Err(Problem::from(error)),
+            _ => Ok(views),
+        }
+    })
+    .await
+    .map(Json)
+}
+
+/// Somebody has seen what was found about a till (its id on two machines, an old image restored): it needs no look any more.
+#[utoipa::path(post, path = "/api/v1/tills/{id}/acknowledge", tag = "tills", security(("administrator" = [])),
+    params(("id" = String, Path, description = "id, or till-<shop>-<code>")),
+    responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn acknowledge(State(state): State<RestState>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    blocking(move || {
+        let till = find_till(&state, &id)?;
+        Ok::<_, Problem>(state.exchange.acknowledge(&till)?)
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,174 @@
+//! What was set aside, over REST and on the page.
+
+use super::*;
+use jiff::Timestamp;
+use tillway_proto::report::{AsideName, AsideSort, AsideUnit, Reported, TillState};
+use tillway_proto::{Report, TillId};
+
+const ADMIN: &str = "Basic YWRtaW46c2VjcmV0";
+
+impl Server {
+    /// The till says that a package and a document stand aside there.
+    fn hear_of_aside(&self, till: &TillId) {
+        let unit = |sort, name: &str| AsideUnit {
+            unit: AsideName { sort, name: name.to_owned() },
+            reason: "counts differ".to_owned(),
+            at: Some(Timestamp::now()),
+        };
+        let aside = vec![unit(AsideSort::Package, "000017"), unit(AsideSort::Document, "5:<b>")];
+        let state = TillState { set_aside: 3, aside, ..TillState::default() };
+        self.hear(till, Report::Contact { state });
+    }
+
+    fn hear(&self, till: &TillId, report: Report) {
+        let instance = uuid::Uuid::from_u128(1);
+        let said = Reported { schema: 1, till: till.clone(), instance, sent_at: Timestamp::now(), report };
+        self.reports.take_now(&[said.to_bytes().unwrap()]).unwrap();
+    }
+
+    async fn page(&self, path: &str) -> String {
+        let request = Request::get(path).header(header::AUTHORIZATION, ADMIN).body(Body::empty()).unwrap();
+        let answer = self.page.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        String::from_utf8(to_bytes(answer.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap()
+    }
+
+    async fn submit(&self, path: &str, form: &str, headers: &[(&str, &str)]) -> (StatusCode, String) {
+        let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = self.page.clone().oneshot(request.body(Body::from(form.to_owned())).unwrap()).await.unwrap();
+        let status = answer.status();
+        (status, String::from_utf8(to_bytes(answer.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap())
+    }
+}
+
+fn till_of(made: &Value) -> TillId {
+    made["node"]["id"].as_str().unwrap().parse().unwrap()
+}
+
+fn token_in(page: &str) -> String {
+    page.split("name=\"token\" value=\"").nth(1).unwrap().chars().take_while(|letter| *letter != '"').collect()
+}
+
+#[tokio::test]
+async fn units_on_a_till_are_listed_and_settled_by_one_order_to_it() {
+    let server = Server::start();
+    let till = till_of(&server.make_till().await);
+    server.hear_of_aside(&till);
+    let (status, listed) = server.ask("GET", "/api/v1/aside", None).await;
+    assert_eq!(status, StatusCode::OK);
+    let ids: Vec<_> = listed.as_array().unwrap().iter().map(|unit| unit["id"].as_str().unwrap().to_owned()).collect();
+    let expected =
+        [format!("till:{till}:package:000017"), format!("till:{till}:document:5:<b>"), format!("till:{till}")];
+    assert_eq!(ids, expected);
+    assert_eq!(listed[2]["name"], "1", "the till counts three and names two");
+    let both = json!({"units": [ids[0], ids[1]]});
+    let (status, settled) = server.ask("POST", "/api/v1/aside/retry", Some(both)).await;
+    assert_eq!((status, &settled[0]["done"]), (StatusCode::OK, &json!("the till was told")), "{settled}");
+    let (_, commands) = server.ask("GET", "/api/v1/commands", None).await;
+    assert_eq!(commands.as_array().unwrap().len(), 1);
+    assert_eq!(commands[0]["what"], "try again what is set aside: 000017, 5:<b>");
+    let (_, listed) = server.ask("GET", "/api/v1/aside", None).await;
+    assert_eq!((&listed[0]["ordered"], &listed[2]["ordered"]), (&json!("retry"), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_report_that_was_set_aside_is_tried_again_or_dropped() {
+    let server = Server::start();
+    server.reports.take_now(&[b"{".to_vec(), b"[".to_vec()]).unwrap();
+    let stranger: TillId = "_cash_9_00ab34ef".parse().unwrap();
+    server.hear(&stranger, Report::Contact { state: TillState::default() });
+    let ids = |listed: &Value| -> Vec<String> {
+        listed.as_array().unwrap().iter().map(|unit| unit["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let (_, listed) = server.ask("GET", "/api/v1/aside", None).await;
+    assert_eq!(ids(&listed), ["stranger:_cash_9_00ab34ef", "report:2", "report:1"]);
+    let (status, _) = server.ask("POST", "/api/v1/aside/retry", Some(json!({"units": ["report:1"]}))).await;
+    assert_eq!(status, StatusCode::OK);
+    let (_, listed) = server.ask("GET", "/api/v1/aside", None).await;
+    assert_eq!(ids(&listed), ["stranger:_cash_9_00ab34ef", "report:3", "report:2"], "still broken: set aside anew");
+    let all = json!({"units": ["report:3", "report:2", "report:77", "stranger:_cash_9_00ab34ef"]});
+    let (status, settled) = server.ask("POST", "/api/v1/aside/drop", Some(all)).await;
+    assert_eq!(status, StatusCode::OK);
+    let done: Vec<_> = settled.as_array().unwrap().iter().map(|one| one["done"].is_string()).collect();
+    assert_eq!(done, [true, true, false, true], "{settled}");
+    assert_eq!(server.ask("GET", "/api/v1/aside", None).await.1, json!([]));
+    for (units, expected) in [
+        (json!([]), StatusCode::BAD_REQUEST),
+        (json!(["planet:1"]), StatusCode::BAD_REQUEST),
+        (json!(["report:77"]), StatusCode::NOT_FOUND),
+        (json!(["till:_cash_8_00ab34ef"]), StatusCode::NOT_FOUND),
+    ] {
+        let (status, problem) = server.ask("POST", "/api/v1/aside/drop", Some(json!({"units": units}))).await;
+        assert_eq!(status, expected, "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_acts_only_on_its_own_forms() {
+    let server = Server::start();
+    let till = till_of(&server.make_till().await);
+    server.hear_of_aside(&till);
+    let page = server.page("/?lang=en").await;
+    let token = token_in(&page);
+    assert!(page.contains("counts differ") && page.contains("5:&lt;b&gt;") && !page.contains("5:<b>"), "{page}");
+    let form = format!("token={token}&unit=till:{till}:package:000017&action=retry");
+    let here = [("authorization", ADMIN), ("origin", "http://shop:8081"), ("host", "shop:8081")];
+    for (form, headers) in [
+        (form.as_str(), vec![("origin", "http://shop:8081"), ("host", "shop:8081")]),
+        (form.as_str(), vec![("authorization", ADMIN), ("origin", "http://evil"), ("host", "shop:8081")]),
+        (form.as_str(), vec![("authorization", ADMIN), ("sec-fetch-site", "cross-site")]),
+        (form.as_str(), vec![("authorization", ADMIN)]),
+        ("token=&unit=report:1&action=drop", here.to_vec()),
+    ] {
+        let (status, _) = server.submit("/aside", form, &headers).await;
+        assert!(matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN), "{status} {headers:?}");
+    }
+    assert_eq!(server.ask("GET", "/api/v1/commands", None).await.1, json!([]));
+    let (status, _) = server.submit("/aside?lang=en", &form, &here).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let (_, commands) = server.ask("GET", "/api/v1/commands", None).await;
+    assert_eq!(commands.as_array().unwrap().len(), 1);
+    assert!(server.page("/?lang=en").await.contains("told to try again"));
+}
+
+#[tokio::test]
+async fn dropping_on_the_page_is_asked_for_twice() {
+    let server = Server::start();
+    server.reports.take_now(&[b"{".to_vec()]).unwrap();
+    let token = token_in(&server.page("/?lang=ru").await);
+    let here = [("authorization", ADMIN), ("sec-fetch-site", "same-origin")];
+    let asked = format!("token={token}&unit=report:1&name=report&reason=%3Cb%3E");
+    let (status, confirm) = server.submit("/aside/confirm?lang=ru", &asked, &here).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(confirm.contains("Удалить навсегда?") && confirm.contains("&lt;b&gt;"), "{confirm}");
+    assert_eq!(server.ask("GET", "/api/v1/aside", None).await.1.as_array().unwrap().len(), 1);
+    let confirmed = format!("token={}&unit=report:1&action=drop", token_in(&confirm));
+    assert_eq!(server.submit("/aside?lang=ru", &confirmed, &here).await.0, StatusCode::SEE_OTHER);
+    assert_eq!(server.ask("GET", "/api/v1/aside", None).await.1, json!([]));
+    let (status, told) = server.submit("/aside?lang=ru", &confirmed, &here).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(told.contains("report:1 is not set aside (any more)"), "{told}");
+}
+
+#[tokio::test]
+async fn a_till_that_went_back_needs_a_look_until_somebody_acknowledges_it() {
+    let server = Server::start();
+    let till = till_of(&server.make_till().await);
+    for cursor in [5, 3] {
+        let cursor = tillway_proto::Revision(cursor);
+        server.hear(&till, Report::Contact { state: TillState { cursor, ..TillState::default() } });
+    }
+    let page = server.page("/?lang=en").await;
+    assert!(page.contains("Till went back to older data"), "{page}");
+    let (_, tills) = server.ask("GET", "/api/v1/tills", None).await;
+    assert!(tills[0]["went_back_at"].is_string() && tills[0]["acknowledged_at"].is_null(), "{tills}");
+    let form = format!("token={}&till={till}", token_in(&page));
+    let here = [("authorization", ADMIN), ("sec-fetch-site", "same-origin")];
+    assert_eq!(server.submit("/acknowledge?lang=en", &form, &here).await.0, StatusCode::SEE_OTHER);
+    assert!(!server.page("/?lang=en").await.contains("went back to older data"));
+    let (status, _) = server.ask("POST", "/api/v1/tills/till-7-1/acknowledge", None).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+}

@@ -1,0 +1,97 @@
+//! Reports that were set aside, strangers, and what somebody has acknowledged.
+
+use super::rows::{millis, number, parsed, time, unsigned};
+use crate::store::exchange::{BrokenReport, MAX_BROKEN_BYTES, MAX_BROKEN_REPORTS, MAX_STRANGERS, Stranger};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use std::collections::HashMap;
+use tillway_proto::TillId;
+
+pub(super) fn put_broken(transaction: &Transaction<'_>, reports: &[BrokenReport]) -> rusqlite::Result<()> {
+    if reports.is_empty() {
+        return Ok(());
+    }
+    let mut insert = transaction.prepare_cached("INSERT INTO broken_report (at, reason, body) VALUES (?, ?, ?)")?;
+    for report in reports {
+        let kept = &report.body[..report.body.len().min(MAX_BROKEN_BYTES)];
+        insert.execute(params![millis(report.at), report.reason, kept])?;
+    }
+    transaction
+        .execute("DELETE FROM broken_report WHERE id <= (SELECT max(id) FROM broken_report) - ?", [MAX_BROKEN_REPORTS])
+        .map(|_| ())
+}
+
+pub(super) fn broken_reports(reader: &Connection, limit: u32) -> rusqlite::Result<Vec<BrokenReport>> {
+    reader
+        .prepare_cached("SELECT id, at, reason, body FROM broken_report ORDER BY id DESC LIMIT ?")?
+        .query_map([limit], broken)?
+        .collect()
+}
+
+pub(super) fn broken_report(reader: &Connection, id: i64) -> rusqlite::Result<Option<BrokenReport>> {
+    reader
+        .prepare_cached("SELECT id, at, reason, body FROM broken_report WHERE id = ?")?
+        .query_row([id], broken)
+        .optional()
+}
+
+pub(super) fn forget_broken(transaction: &Transaction<'_>, id: i64) -> rusqlite::Result<bool> {
+    Ok(transaction.execute("DELETE FROM broken_report WHERE id = ?", [id])? > 0)
+}
+
+pub(super) fn put_strangers(transaction: &Transaction<'_>, strangers: &[Stranger]) -> rusqlite::Result<()> {
+    if strangers.is_empty() {
+        return Ok(());
+    }
+    let mut put = transaction.prepare_cached(
+        "INSERT INTO stranger (till, first_at, last_at, reports, body) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (till) DO UPDATE SET last_at = ?3, reports = reports + ?4, body = ?5",
+    )?;
+    for one in strangers {
+        let reports = number(one.reports);
+        put.execute(params![one.till.as_str(), millis(one.first_at), millis(one.last_at), reports, one.body])?;
+    }
+    transaction
+        .execute(
+            "DELETE FROM stranger WHERE till IN (SELECT till FROM stranger ORDER BY last_at DESC LIMIT -1 OFFSET ?)",
+            [MAX_STRANGERS],
+        )
+        .map(|_| ())
+}
+
+pub(super) fn strangers(reader: &Connection) -> rusqlite::Result<Vec<Stranger>> {
+    reader
+        .prepare_cached("SELECT till, first_at, last_at, reports, body FROM stranger ORDER BY last_at DESC")?
+        .query_map([], |row| {
+            Ok(Stranger {
+                till: parsed(row, 0)?,
+                first_at: time(row, 1)?,
+                last_at: time(row, 2)?,
+                reports: unsigned(row, 3)?,
+                body: row.get(4)?,
+            })
+        })?
+        .collect()
+}
+
+pub(super) fn forget_stranger(transaction: &Transaction<'_>, till: &TillId) -> rusqlite::Result<bool> {
+    let gone = transaction.prepare_cached("DELETE FROM stranger WHERE till = ?")?.execute([till.as_str()])?;
+    Ok(gone > 0)
+}
+
+pub(super) fn acknowledge(transaction: &Transaction<'_>, till: &TillId, now: Timestamp) -> rusqlite::Result<()> {
+    transaction
+        .execute("INSERT OR REPLACE INTO acknowledged (till, at) VALUES (?, ?)", params![till.as_str(), millis(now)])
+        .map(|_| ())
+}
+
+pub(super) fn acknowledged(reader: &Connection) -> rusqlite::Result<HashMap<TillId, Timestamp>> {
+    reader
+        .prepare_cached("SELECT till, at FROM acknowledged")?
+        .query_map([], |row| Ok((parsed(row, 0)?, time(row, 1)?)))?
+        .collect()
+}
+
+fn broken(row: &Row<'_>) -> rusqlite::Result<BrokenReport> {
+    Ok(BrokenReport { id: row.get(0)?, at: time(row, 1)?, reason: row.get(2)?, body: row.get(3)? })
+}

@@ -1,0 +1,228 @@
+//! What a person can do on the page: try set-aside units again or drop them, and acknowledge what was found about a till.
+//!
+//! Plain forms, no script. A browser sends the administrator's credentials along with whatever another site has it send, so
+//! a request must come from this page: by what the browser says of its origin, and by a token that stands in the page's
+//! forms and depends on the credentials and on a secret of this process.
+
+use super::language::Language;
+use super::{Answer, WebState, html, told};
+use crate::aside::AsideId;
+use crate::rest::RestState;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Form, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::post;
+use serde::{Deserialize, Serialize};
+use tillway_proto::TillId;
+use tillway_proto::command::AsideAction;
+
+/// A form of the page: a token, the name of one unit and a word.
+const MAX_FORM_BYTES: usize = 16 * 1024;
+
+/// The secret of this process that tokens of forms are made with.
+#[derive(Clone)]
+pub(super) struct FormSecret([u8; 32]);
+
+impl FormSecret {
+    pub(super) fn generate() -> Self {
+        let mut bytes = [0; 32];
+        let (left, right) = bytes.split_at_mut(16);
+        left.copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+        right.copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+        Self(bytes)
+    }
+
+    /// The token for whoever sent these headers.
+    pub(super) fn token(&self, headers: &HeaderMap) -> String {
+        let who = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+        blake3::keyed_hash(&self.0, who).to_hex().to_string()
+    }
+
+    /// Whether the token is that of whoever sent these headers. Compared in constant time.
+    fn accepts(&self, token: &str, headers: &HeaderMap) -> bool {
+        let who = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+        blake3::Hash::from_hex(token).is_ok_and(|token| token == blake3::keyed_hash(&self.0, who))
+    }
+}
+
+/// The routes of actions.
+pub(super) fn router() -> Router<WebState> {
+    Router::new()
+        .route("/aside", post(settle))
+        .route("/aside/confirm", post(confirm))
+        .route("/acknowledge", post(acknowledge))
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    lang: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct AsideForm {
+    token: String,
+    unit: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    reason: String,
+    action: Option<AsideAction>,
+}
+
+#[derive(Deserialize)]
+struct AcknowledgeForm {
+    token: String,
+    till: String,
+}
+
+/// What the page of confirmation shows.
+#[derive(Serialize)]
+struct Confirm<'a> {
+    unit: &'a str,
+    name: &'a str,
+    reason: &'a str,
+    form_token: &'a str,
+}
+
+async fn settle(
+    State(state): State<WebState>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+    Form(form): Form<AsideForm>,
+) -> Response {
+    let language = Language::choose(asked.lang.as_deref(), &headers);
+    if let Err(refusal) = from_this_page(&state, &form.token, &headers) {
+        return refusal.answer(&state, language);
+    }
+    let (Ok(id), Some(action)) = (form.unit.parse::<AsideId>(), form.action) else {
+        return Refusal::Gone.answer(&state, language);
+    };
+    acted(&state, language, move |server| {
+        let settled = server.aside.settle(action, vec![id]);
+        settled.into_iter().try_for_each(|one| one.outcome.map(drop).map_err(|error| crate::aside::why(&error)))
+    })
+    .await
+}
+
+/// Dropping is for good, so it is asked for twice.
+async fn confirm(
+    State(state): State<WebState>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+    Form(form): Form<AsideForm>,
+) -> Response {
+    let language = Language::choose(asked.lang.as_deref(), &headers);
+    if let Err(refusal) = from_this_page(&state, &form.token, &headers) {
+        return refusal.answer(&state, language);
+    }
+    let shown = Confirm { unit: &form.unit, name: &form.name, reason: &form.reason, form_token: &form.token };
+    html(StatusCode::OK, state.renderer.render("confirm.html", language, &shown))
+}
+
+async fn acknowledge(
+    State(state): State<WebState>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+    Form(form): Form<AcknowledgeForm>,
+) -> Response {
+    let language = Language::choose(asked.lang.as_deref(), &headers);
+    if let Err(refusal) = from_this_page(&state, &form.token, &headers) {
+        return refusal.answer(&state, language);
+    }
+    let Ok(till) = form.till.parse::<TillId>() else { return Refusal::Gone.answer(&state, language) };
+    acted(&state, language, move |server| {
+        server.exchange.acknowledge(&till).map_err(|error| crate::exchange::told(&error))
+    })
+    .await
+}
+
+/// Does it off the async threads, then leads back to the page, or tells why it failed.
+async fn acted(
+    state: &WebState,
+    language: Language,
+    act: impl FnOnce(&RestState) -> Result<(), String> + Send + 'static,
+) -> Response {
+    let Some(server) = state.server.clone() else { return StatusCode::NOT_FOUND.into_response() };
+    match tokio::task::spawn_blocking(move || act(&server)).await {
+        Ok(Ok(())) => Redirect::to(&format!("/?lang={}", language.code())).into_response(),
+        Ok(Err(reason)) => told(state, StatusCode::CONFLICT, language, &Answer { key: "failed", detail: &reason }),
+        Err(join) => {
+            let reason = join.to_string();
+            told(state, StatusCode::INTERNAL_SERVER_ERROR, language, &Answer { key: "failed", detail: &reason })
+        }
+    }
+}
+
+/// Why a form is not acted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// Another site sent it, or the browser does not say who.
+    OtherSite,
+    /// The page is of before this process, or of other credentials.
+    Stale,
+    /// What it names cannot be.
+    Gone,
+}
+
+impl Refusal {
+    fn answer(self, state: &WebState, language: Language) -> Response {
+        let (status, key) = match self {
+            Self::OtherSite => (StatusCode::FORBIDDEN, "other_site"),
+            Self::Stale => (StatusCode::FORBIDDEN, "stale_page"),
+            Self::Gone => (StatusCode::NOT_FOUND, "gone"),
+        };
+        told(state, status, language, &Answer { key, detail: "" })
+    }
+}
+
+fn from_this_page(state: &WebState, token: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+    if !is_same_origin(headers) {
+        return Err(Refusal::OtherSite);
+    }
+    if state.secret.accepts(token, headers) { Ok(()) } else { Err(Refusal::Stale) }
+}
+
+/// By `Sec-Fetch-Site`, which browsers send over HTTPS; else by `Origin`, which they send with every form, and `Host`. Who
+/// sends neither is no browser, and has REST.
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return site == "same-origin";
+    }
+    let origin = text("origin").and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+    origin.zip(text("host")).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn only_a_form_of_this_site_is_acted_on() {
+        let same = |pairs: &[(&'static str, &str)]| is_same_origin(&headers(pairs));
+        assert!(same(&[("sec-fetch-site", "same-origin")]));
+        assert!(!same(&[("sec-fetch-site", "cross-site"), ("origin", "http://shop7:8081"), ("host", "shop7:8081")]));
+        assert!(!same(&[("sec-fetch-site", "same-site")]));
+        assert!(same(&[("origin", "http://shop7:8081"), ("host", "shop7:8081")]));
+        assert!(!same(&[("origin", "http://evil:8081"), ("host", "shop7:8081")]));
+        assert!(!same(&[("origin", "null"), ("host", "shop7:8081")]));
+        assert!(!same(&[("host", "shop7:8081")]));
+    }
+
+    #[test]
+    fn a_token_is_good_for_one_process_and_one_set_of_credentials() {
+        let (one, other) = (FormSecret::generate(), FormSecret::generate());
+        let admin = headers(&[("authorization", "Basic YTpi")]);
+        let token = one.token(&admin);
+        assert!(one.accepts(&token, &admin));
+        assert!(!other.accepts(&token, &admin));
+        assert!(!one.accepts(&token, &headers(&[("authorization", "Basic YTpj")])));
+        assert!(!one.accepts("", &admin));
+    }
+}

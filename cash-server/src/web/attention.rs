@@ -1,0 +1,266 @@
+//! What a person should look at, the weightiest first: a pure function of what is known.
+//!
+//! This is the report that a chain would otherwise write for itself every morning: tills silent for a day, wrong till codes,
+//! shifts that do not agree, and whatever keeps the server itself from its work. A parked till is under somebody's hands
+//! and raises no alarm.
+
+use super::view::{Attention, AttentionSort as Sort, BrokerView};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+/// Most entries that are shown; the rest is counted.
+pub(super) const MAX_ATTENTION: usize = 50;
+
+/// A till that is silent for longer is named by itself; shorter silences are told by shop, since a shop's line that is down
+/// silences all its tills.
+const SILENT_LONG: SignedDuration = SignedDuration::from_hours(24);
+
+/// A finding about a till that nobody acknowledges is shown for so long.
+const FINDING_SHOWN: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Somebody with a wrong till code who stops reporting is shown for so long.
+const STRANGER_SHOWN: SignedDuration = SignedDuration::from_hours(24);
+
+/// Most tills named in one line.
+const MAX_NAMED: usize = 10;
+
+/// One till, as far as it may need a look.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TillFacts {
+    pub(super) id: String,
+    pub(super) shop: String,
+    pub(super) code: String,
+    pub(super) parked: bool,
+    pub(super) trouble: Option<String>,
+    pub(super) silent_since: Option<Timestamp>,
+    pub(super) set_aside: u64,
+    pub(super) two_machines_at: Option<Timestamp>,
+    pub(super) went_back_at: Option<Timestamp>,
+    pub(super) acknowledged_at: Option<Timestamp>,
+}
+
+impl TillFacts {
+    fn place(&self) -> String {
+        format!("{}/{}", self.shop, self.code)
+    }
+}
+
+/// Somebody who reports under an id that is not in the network.
+#[derive(Debug, Clone)]
+pub(super) struct StrangerFacts {
+    pub(super) till: String,
+    pub(super) first_at: Timestamp,
+    pub(super) last_at: Timestamp,
+    pub(super) reports: u64,
+}
+
+/// Room for the data folder.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DiskFacts {
+    pub(super) free_bytes: u64,
+    /// The server takes nothing in below this.
+    pub(super) reserve_bytes: u64,
+}
+
+/// Everything that may need a look. What comes in words already (findings of sales, loads) is handed in as it is.
+#[derive(Debug)]
+pub(super) struct Facts<'a> {
+    pub(super) now: Timestamp,
+    pub(super) broker: &'a BrokerView,
+    pub(super) disk: Option<DiskFacts>,
+    pub(super) sales_trouble: Option<&'a str>,
+    pub(super) tills: &'a [TillFacts],
+    pub(super) strangers: &'a [StrangerFacts],
+    /// Units set aside here, by the sort of attention: refused loads apart.
+    pub(super) aside_here: u64,
+    pub(super) others: Vec<Attention>,
+}
+
+/// An entry without more than words.
+pub(super) fn entry(sort: Sort, place: String, detail: String) -> Attention {
+    Attention { sort, place, detail, since: None, acknowledge: None }
+}
+
+/// The list, whole and in order.
+pub(super) fn attention(facts: Facts<'_>) -> Vec<Attention> {
+    let mut list = facts.others;
+    if let Some(disk) = facts.disk.filter(|disk| disk.free_bytes < disk.reserve_bytes.saturating_mul(2)) {
+        let mib = |bytes: u64| bytes >> 20;
+        let detail = format!("{} MiB / {} MiB", mib(disk.free_bytes), mib(disk.reserve_bytes));
+        list.push(entry(Sort::Disk, String::new(), detail));
+    }
+    if let Some(reason) = facts.sales_trouble {
+        list.push(entry(Sort::SalesDatabase, String::new(), reason.to_owned()));
+    }
+    if !facts.broker.consuming {
+        let detail = facts.broker.trouble.clone().unwrap_or_default();
+        list.push(Attention { since: facts.broker.since, ..entry(Sort::Broker, String::new(), detail) });
+    }
+    if let Some(reason) = &facts.broker.foreign_queue {
+        list.push(entry(Sort::ReportsQueue, String::new(), reason.clone()));
+    }
+    if let Some(reason) = &facts.broker.blocked {
+        list.push(entry(Sort::BrokerBlocked, String::new(), reason.clone()));
+    }
+    if facts.aside_here > 0 {
+        list.push(entry(Sort::Aside, String::new(), facts.aside_here.to_string()));
+    }
+    let mut silent_by_shop: BTreeMap<&str, Vec<&TillFacts>> = BTreeMap::new();
+    for till in facts.tills.iter().filter(|till| !till.parked) {
+        of_till(till, facts.now, &mut list);
+        if let Some(since) = till.silent_since {
+            if facts.now.duration_since(since) >= SILENT_LONG {
+                let one = entry(Sort::SilentLong, till.place(), String::new());
+                list.push(Attention { since: Some(since), ..one });
+            } else {
+                silent_by_shop.entry(&till.shop).or_default().push(till);
+            }
+        }
+    }
+    list.extend(silent_by_shop.into_values().map(|tills| silent(&tills)));
+    let recent = |one: &&StrangerFacts| facts.now.duration_since(one.last_at) < STRANGER_SHOWN;
+    for one in facts.strangers.iter().filter(recent) {
+        let told = entry(Sort::Stranger, one.till.clone(), format!("× {}", one.reports));
+        list.push(Attention { since: Some(one.first_at), ..told });
+    }
+    // Stable: within a sort the order in which they were found.
+    list.sort_by_key(|entry| entry.sort);
+    list
+}
+
+fn of_till(till: &TillFacts, now: Timestamp, list: &mut Vec<Attention>) {
+    let unseen = |at: Option<Timestamp>| {
+        at.filter(|at| till.acknowledged_at.is_none_or(|seen| seen < *at) && now.duration_since(*at) < FINDING_SHOWN)
+    };
+    let found = [(Sort::TwoMachines, till.two_machines_at), (Sort::WentBack, till.went_back_at)];
+    for (sort, at) in found {
+        if let Some(at) = unseen(at) {
+            let one = entry(sort, till.place(), String::new());
+            list.push(Attention { since: Some(at), acknowledge: Some(till.id.clone()), ..one });
+        }
+    }
+    if let Some(trouble) = &till.trouble {
+        list.push(entry(Sort::Trouble, till.place(), trouble.clone()));
+    }
+    if till.set_aside > 0 {
+        list.push(entry(Sort::Aside, till.place(), till.set_aside.to_string()));
+    }
+}
+
+/// Tills of one shop that are silent, but not for long: since the first of them is.
+fn silent(tills: &[&TillFacts]) -> Attention {
+    let since = tills.iter().filter_map(|till| till.silent_since).min();
+    if let [only] = tills {
+        return Attention { since, ..entry(Sort::Silent, only.place(), String::new()) };
+    }
+    let mut names: Vec<&str> = tills.iter().take(MAX_NAMED).map(|till| till.code.as_str()).collect();
+    if tills.len() > MAX_NAMED {
+        names.push("…");
+    }
+    let place = format!("{}: {} ({})", tills[0].shop, tills.len(), names.join(", "));
+    Attention { since, ..entry(Sort::Silent, place, String::new()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hours: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + hours * 3600).unwrap()
+    }
+
+    fn till(code: &str) -> TillFacts {
+        TillFacts {
+            id: format!("_cash_{code}_00ab34ef"),
+            shop: "7".to_owned(),
+            code: code.to_owned(),
+            ..TillFacts::default()
+        }
+    }
+
+    fn sorts(tills: &[TillFacts]) -> Vec<(Sort, String)> {
+        let broker = BrokerView { consuming: true, since: None, trouble: None, blocked: None, foreign_queue: None };
+        let facts = Facts {
+            now: at(0),
+            broker: &broker,
+            disk: Some(DiskFacts { free_bytes: 10 << 30, reserve_bytes: 512 << 20 }),
+            sales_trouble: None,
+            tills,
+            strangers: &[],
+            aside_here: 0,
+            others: Vec::new(),
+        };
+        attention(facts).into_iter().map(|entry| (entry.sort, entry.place)).collect()
+    }
+
+    #[test]
+    fn a_parked_till_raises_no_alarm() {
+        let mut one = till("1");
+        one.silent_since = Some(at(-50));
+        one.set_aside = 3;
+        one.went_back_at = Some(at(-1));
+        assert_eq!(sorts(std::slice::from_ref(&one)).len(), 3);
+        one.parked = true;
+        assert_eq!(sorts(&[one]), []);
+    }
+
+    #[test]
+    fn tills_that_a_shop_s_line_silences_are_one_line_and_a_day_of_silence_is_named() {
+        let silent = |code: &str, hours: i64| TillFacts { silent_since: Some(at(-hours)), ..till(code) };
+        let listed = sorts(&[silent("1", 1), silent("2", 2), silent("3", 30)]);
+        assert_eq!(listed, [(Sort::SilentLong, "7/3".to_owned()), (Sort::Silent, "7: 2 (1, 2)".to_owned())]);
+    }
+
+    #[test]
+    fn a_finding_about_a_till_stays_until_it_is_acknowledged_or_a_week_old() {
+        let mut one = till("1");
+        one.two_machines_at = Some(at(-3));
+        assert_eq!(sorts(std::slice::from_ref(&one)), [(Sort::TwoMachines, "7/1".to_owned())]);
+        one.acknowledged_at = Some(at(-2));
+        assert_eq!(sorts(std::slice::from_ref(&one)), []);
+        one.two_machines_at = Some(at(-1));
+        assert_eq!(sorts(std::slice::from_ref(&one)).len(), 1, "seen again since");
+        one.two_machines_at = Some(at(-24 * 8));
+        one.acknowledged_at = None;
+        assert_eq!(sorts(&[one]), []);
+    }
+
+    #[test]
+    fn what_keeps_the_server_from_its_work_comes_first() {
+        let broker = BrokerView {
+            consuming: false,
+            since: None,
+            trouble: Some("refused".to_owned()),
+            blocked: Some("low on memory".to_owned()),
+            foreign_queue: None,
+        };
+        let stranger = |hours: i64| StrangerFacts {
+            till: "_cash_9_00ab34ef".to_owned(),
+            first_at: at(-90),
+            last_at: at(-hours),
+            reports: 5,
+        };
+        let facts = Facts {
+            now: at(0),
+            broker: &broker,
+            disk: Some(DiskFacts { free_bytes: 600 << 20, reserve_bytes: 512 << 20 }),
+            sales_trouble: Some("locked"),
+            tills: &[TillFacts { trouble: Some("rejected".to_owned()), ..till("1") }],
+            strangers: &[stranger(1), stranger(30)],
+            aside_here: 2,
+            others: vec![entry(Sort::Shift, "7/1".to_owned(), "one receipt is missing".to_owned())],
+        };
+        let listed: Vec<Sort> = attention(facts).into_iter().map(|entry| entry.sort).collect();
+        let expected = [
+            Sort::Disk,
+            Sort::SalesDatabase,
+            Sort::Broker,
+            Sort::BrokerBlocked,
+            Sort::Shift,
+            Sort::Trouble,
+            Sort::Aside,
+            Sort::Stranger,
+        ];
+        assert_eq!(listed, expected);
+    }
+}
