@@ -5,6 +5,10 @@
 //! - [`pos`]: rings receipts up on a till, through its two databases;
 //! - [`broker`], [`process`], [`binaries`], [`ports`], [`http`]: a private RabbitMQ node, the daemons as processes;
 //! - [`mod@bench`]: all of it together: a chain on one machine;
+//! - [`faults`]: links, clocks, files and servers that go wrong on purpose;
+//! - [`fleet`]: tills by the hundred in one process, with faults of their own;
+//! - [`fuzz`]: what any bytes may do to whoever reads them;
+//! - [`storm`]: all of it together at random, against a model of the truth;
 //! - [`wait`]: waiting for conditions, with the last state seen in the error.
 //!
 //! **Architecture invariant:** nothing here is part of a product's binary, and no product crate depends on it.
@@ -14,10 +18,14 @@ pub mod bench;
 pub mod binaries;
 pub mod broker;
 pub mod demo;
+pub mod faults;
+pub mod fleet;
+pub mod fuzz;
 mod guard;
 pub mod http;
 pub mod journey;
 pub mod ports;
 pub mod pos;
 pub mod process;
+pub mod storm;
 pub mod wait;

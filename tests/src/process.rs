@@ -36,6 +36,15 @@ pub enum ProcessError {
         /// The end of its output.
         log: String,
     },
+    /// It runs on.
+    #[error("it did not end by itself; the end of its output:\n{log}")]
+    NotEnded {
+        /// The end of its output.
+        log: String,
+        /// How long it had.
+        #[source]
+        source: TimedOut,
+    },
     /// It did not stop when asked to.
     #[error("{name} did not stop; the end of its output:\n{log}")]
     NotStopped {
@@ -49,12 +58,28 @@ pub enum ProcessError {
     },
 }
 
+/// How a daemon ended by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// Its status.
+    pub status: ExitStatus,
+    /// The crash point it ended at, where it says so.
+    pub crash_point: Option<String>,
+    /// What it wrote since it was started, the end of it.
+    pub log: String,
+}
+
+/// What a process that ends at a crash point says last, before the point's name.
+const CRASHED_AT: &str = "ended at the crash point ";
+
 /// A running daemon. Killed when dropped.
 #[derive(Debug)]
 pub struct Daemon {
     name: String,
     child: Child,
     output: PathBuf,
+    /// How long the output was when it was started.
+    output_before: u64,
 }
 
 impl Daemon {
@@ -63,10 +88,11 @@ impl Daemon {
         let failed = |source| ProcessError::Start { name: name.to_owned(), source };
         let file = fs::OpenOptions::new().create(true).append(true).open(output).map_err(failed)?;
         let errors = file.try_clone().map_err(failed)?;
+        let output_before = file.metadata().map_err(failed)?.len();
         let child =
             command.stdin(Stdio::null()).stdout(file.into_file()).stderr(errors.into_file()).spawn().map_err(failed)?;
         guard::started(child.id());
-        Ok(Self { name: name.to_owned(), child, output: output.to_owned() })
+        Ok(Self { name: name.to_owned(), child, output: output.to_owned(), output_before })
     }
 
     /// Its process id.
@@ -78,10 +104,39 @@ impl Daemon {
     pub fn check(&mut self) -> Result<(), ProcessError> {
         match self.child.try_wait() {
             Ok(Some(status)) => {
+                guard::ending(self.child.id());
                 Err(ProcessError::Ended { name: self.name.clone(), status, log: log_end(&self.output) })
             }
             _ => Ok(()),
         }
+    }
+
+    /// Waits until it ends by itself, at a crash point for instance.
+    pub fn wait_for_end(mut self, timeout: Duration) -> Result<End, ProcessError> {
+        let status = wait_for(format!("{} to end", self.name), timeout, || match self.child.try_wait() {
+            Ok(Some(status)) => Seen::Ready(status),
+            Ok(None) => Seen::NotYet("running".to_owned()),
+            Err(error) => Seen::NotYet(error.to_string()),
+        });
+        match status {
+            Ok(status) => Ok(self.ended(status)),
+            Err(source) => Err(ProcessError::NotEnded { log: log_end(&self.output), source }),
+        }
+    }
+
+    /// How it ended, if it has.
+    pub fn has_ended(&mut self) -> Option<End> {
+        let status = self.child.try_wait().ok().flatten()?;
+        Some(self.ended(status))
+    }
+
+    fn ended(&self, status: ExitStatus) -> End {
+        guard::ending(self.child.id());
+        let written = fs::read(&self.output).unwrap_or_default();
+        let before = usize::try_from(self.output_before).unwrap_or(0).min(written.len());
+        let text = String::from_utf8_lossy(&written[before..]).into_owned();
+        let point = text.lines().rev().find_map(|line| line.split_once(CRASHED_AT));
+        End { status, crash_point: point.map(|(_, name)| name.trim().to_owned()), log: last_lines(&text) }
     }
 
     /// Asks it to stop (SIGTERM) and waits until it has.
@@ -132,7 +187,11 @@ pub fn log_end(path: &Path) -> String {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) => error.to_string(),
     };
-    let lines: Vec<&str> = log.lines().collect();
+    last_lines(&log)
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(LOG_END_LINES)..].join("\n")
 }
 
@@ -152,6 +211,21 @@ mod tests {
         })
         .unwrap();
         assert!(error.to_string().contains("farewell"), "{error}");
+    }
+
+    #[test]
+    fn the_end_at_a_crash_point_is_told_of_this_start_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let end = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            let daemon = Daemon::start("sh", &mut command, &folder.path().join("sh.log")).unwrap();
+            daemon.wait_for_end(Duration::from_secs(10)).unwrap()
+        };
+        let first = end("echo ended at the crash point spool::synced >&2; kill -ABRT $$");
+        assert_eq!(first.crash_point.as_deref(), Some("spool::synced"));
+        assert!(!first.status.success());
+        assert_eq!(end("exit 0").crash_point, None);
     }
 
     #[test]

@@ -2,15 +2,18 @@
 //! free ports of loopback. Daemons are real processes.
 
 mod api;
+mod links;
 mod server;
 mod till;
 
 pub use api::{Api, ApiError};
+pub use links::Links;
 pub use server::{Server, ServerPorts};
-pub use till::{Till, TillOptions};
+pub use till::{CopyOf, Till, TillOptions, TillPart};
 
 use crate::binaries::{BinaryError, binary};
 use crate::broker::{Broker, BrokerError, VirtualHost};
+use crate::faults::proxy::{Proxy, ProxyError};
 use crate::ports::NoFreePort;
 use crate::pos::PosError;
 use crate::process::{ProcessError, log_end};
@@ -19,6 +22,7 @@ use fs_err as fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// Why the bench does not stand, or something on it did not come out.
@@ -39,6 +43,9 @@ pub enum BenchError {
     /// No ports.
     #[error("no ports")]
     Ports(#[source] NoFreePort),
+    /// No link between two processes.
+    #[error("no proxy")]
+    Proxy(#[source] ProxyError),
     /// A condition did not come to hold.
     #[error("waited in vain")]
     TimedOut(#[source] TimedOut),
@@ -58,13 +65,53 @@ pub enum BenchError {
     },
 }
 
+/// What a test wants different of a bench.
+#[derive(Debug, Default)]
+pub struct BenchOptions {
+    /// Settings of the server in the form `("section.key", "value")`, as they stand in its file.
+    pub settings: Vec<(String, String)>,
+    /// `cash-server sales-loader` is a process of its own beside `cash-server run --without-sales`.
+    pub sales_apart: bool,
+    /// Tills and server reach each other and the broker through [`Links`] that can be broken.
+    pub links: bool,
+    /// A broker of this bench alone, which may be broken; none: that of this process.
+    pub broker: Option<Broker>,
+}
+
+impl BenchOptions {
+    /// With settings of the server.
+    pub fn with(settings: &[(&str, &str)]) -> Self {
+        let owned = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        Self { settings: owned.collect(), ..Self::default() }
+    }
+
+    /// The same with links that can be broken.
+    #[must_use]
+    pub fn linked(mut self) -> Self {
+        self.links = true;
+        self
+    }
+
+    /// The same with a broker that can be broken.
+    #[must_use]
+    pub fn on(mut self, broker: Broker) -> Self {
+        self.broker = Some(broker);
+        self
+    }
+}
+
 /// The whole, without tills at first.
 #[derive(Debug)]
 pub struct TestBench {
-    folder: Option<TempDir>,
-    vhost: VirtualHost,
+    // Dropped in this order: daemons before what they are connected to.
     /// The cash server.
     pub server: Server,
+    links: Option<Links>,
+    vhost: VirtualHost,
+    broker_port: u16,
+    /// Where it is of this bench alone.
+    broker: Option<Broker>,
+    folder: Option<TempDir>,
 }
 
 impl TestBench {
@@ -75,20 +122,48 @@ impl TestBench {
 
     /// The same, with settings of the server in the form `("section.key", "value")`.
     pub fn start_with(settings: &[(&str, &str)]) -> Result<Self, BenchError> {
-        Self::set_up(settings, false)
+        Self::start_as(BenchOptions::with(settings))
     }
 
     /// The same, with `cash-server sales-loader` as a process of its own beside `cash-server run --without-sales`.
     pub fn start_with_sales_apart() -> Result<Self, BenchError> {
-        Self::set_up(&[], true)
+        Self::start_as(BenchOptions { sales_apart: true, ..BenchOptions::default() })
     }
 
-    fn set_up(settings: &[(&str, &str)], sales_apart: bool) -> Result<Self, BenchError> {
-        let broker = Broker::shared().map_err(BenchError::Broker)?;
+    /// As the options say.
+    pub fn start_as(options: BenchOptions) -> Result<Self, BenchError> {
+        let BenchOptions { settings, sales_apart, links, broker: own } = options;
+        let shared = if own.is_none() { Some(Broker::shared().map_err(BenchError::Broker)?) } else { None };
+        let Some(broker) = own.as_ref().or(shared) else {
+            return Err(BenchError::Broker(BrokerError::NotInstalled));
+        };
         let vhost = broker.virtual_host().map_err(BenchError::Broker)?;
+        let broker_port = broker.port;
         let folder = tempfile::Builder::new().prefix("tillway-bench-").tempdir().map_err(BenchError::File)?;
-        let server = Server::start(&folder.path().join("server"), broker.port, &vhost, settings, sales_apart)?;
-        Ok(Self { folder: Some(folder), vhost, server })
+        let ports = ServerPorts::free()?;
+        let links = if links { Some(Links::to(ports, broker_port).map_err(BenchError::Proxy)?) } else { None };
+        let of_links = links.as_ref().map(Links::settings).unwrap_or_default();
+        let all: Vec<_> = of_links.into_iter().chain(settings).collect();
+        let port = links.as_ref().map_or(broker_port, |links| links.server_to_broker.port);
+        let started = Server::start(&folder.path().join("server"), ports, port, &vhost, &all, sales_apart);
+        let server = match started {
+            Ok(server) => server,
+            Err(error) => {
+                show_logs(&folder.keep());
+                return Err(error);
+            }
+        };
+        Ok(Self { server, links, vhost, broker_port, broker: own, folder: Some(folder) })
+    }
+
+    /// The links that can be broken; an error where the bench was started without.
+    pub fn links(&self) -> Result<&Links, BenchError> {
+        self.links.as_ref().ok_or_else(|| BenchError::File(io::Error::other("the bench has no links")))
+    }
+
+    /// The broker that can be broken; an error where the bench has none of its own.
+    pub fn broker(&mut self) -> Result<&mut Broker, BenchError> {
+        self.broker.as_mut().ok_or_else(|| BenchError::File(io::Error::other("the bench has no broker of its own")))
     }
 
     /// The folder of everything.
@@ -134,12 +209,17 @@ impl TestBench {
         options: TillOptions,
     ) -> Result<Till, BenchError> {
         let node = self.server.create_node(shop_id, "till", code)?;
+        let link = match &self.links {
+            Some(_) => Some(Proxy::to(self.broker_port).map_err(BenchError::Proxy)?),
+            None => None,
+        };
         let attachment = till::Attachment {
             till_id: node.id,
             code,
             shop_code,
             cash_ini: node.cash_ini.unwrap_or_default(),
             vhost: &self.vhost,
+            to_broker: link.map(Arc::new),
         };
         Till::prepare(&self.folder().join(format!("till-{code}")), &attachment, options)
     }
@@ -152,6 +232,10 @@ impl Drop for TestBench {
         }
         // What a failed run leaves is kept, and the ends of its logs are shown.
         let Some(folder) = self.folder.take().map(TempDir::keep) else { return };
+        if let Some(broker) = &self.broker {
+            // Its own folder goes with it.
+            let _ = fs::copy(broker.log(), folder.join("broker.log"));
+        }
         show_logs(&folder);
     }
 }

@@ -4,12 +4,14 @@ use super::{Api, ApiError, BenchError};
 use crate::aif_maker;
 use crate::binaries::{CASH_SERVER, binary};
 use crate::broker::VirtualHost;
+use crate::faults::files::Image;
 use crate::ports::free_port;
-use crate::process::Daemon;
+use crate::process::{Daemon, End};
 use crate::wait::{Seen, wait_for};
 use fs_err as fs;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,6 +22,9 @@ const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The server makes the folder of a new node at its next scan at the latest.
 const FOLDER_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// What its data lies in.
+const DATA: [&str; 1] = ["data"];
 
 /// Where the server listens, all on 127.0.0.1.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +40,7 @@ pub struct ServerPorts {
 }
 
 impl ServerPorts {
-    fn free() -> Result<Self, BenchError> {
+    pub(super) fn free() -> Result<Self, BenchError> {
         let port = || free_port().map_err(BenchError::Ports);
         Ok(Self { rest: port()?, aif: port()?, web: port()?, sales: port()? })
     }
@@ -66,13 +71,13 @@ pub struct Server {
 impl Server {
     pub(super) fn start(
         folder: &Path,
+        ports: ServerPorts,
         broker_port: u16,
         vhost: &VirtualHost,
-        settings: &[(&str, &str)],
+        settings: &[(String, String)],
         sales_apart: bool,
     ) -> Result<Self, BenchError> {
         fs::create_dir_all(folder).map_err(BenchError::File)?;
-        let ports = ServerPorts::free()?;
         let mut server =
             Self { folder: folder.to_owned(), ports, sales_apart, daemon: None, sales_loader: None, api: None };
         fs::write(folder.join("broker.password"), &vhost.password).map_err(BenchError::File)?;
@@ -81,7 +86,7 @@ impl Server {
         Ok(server)
     }
 
-    fn settings(&self, broker_port: u16, vhost: &VirtualHost, more: &[(&str, &str)]) -> String {
+    fn settings(&self, broker_port: u16, vhost: &VirtualHost, more: &[(String, String)]) -> String {
         let text = |value: &str| format!("\"{value}\"");
         let listen = |port: u16| format!("\"127.0.0.1:{port}\"");
         let own = [
@@ -100,7 +105,7 @@ impl Server {
             ("log.level", text("debug,h2=info,hyper=info,tonic=info,lapin=info")),
         ];
         let mut values: BTreeMap<&str, String> = own.into_iter().collect();
-        values.extend(more.iter().map(|(key, value)| (*key, (*value).to_owned())));
+        values.extend(more.iter().map(|(key, value)| (key.as_str(), value.clone())));
         values.iter().map(|(key, value)| format!("{key} = {value}\n")).collect::<Vec<_>>().concat()
     }
 
@@ -116,15 +121,47 @@ impl Server {
 
     /// Starts it, and waits until it answers.
     pub fn switch_on(&mut self) -> Result<(), BenchError> {
-        let mut command = Command::new(binary(CASH_SERVER).map_err(BenchError::Binary)?);
-        command.arg("--settings").arg(self.settings_file()).arg("run");
-        if self.sales_apart {
-            command.arg("--without-sales");
+        self.switch_on_with_env::<&str, &str>([])
+    }
+
+    /// The same, with variables of the environment, for this start only.
+    pub fn switch_on_with_env<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+        &mut self,
+        environment: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<(), BenchError> {
+        self.launch_with_env(environment)?;
+        self.wait_until_it_answers()
+    }
+
+    /// Starts it and does not wait: it may end at a crash point before it answers.
+    pub fn launch_with_env<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+        &mut self,
+        environment: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<(), BenchError> {
+        self.kill();
+        let environment: Vec<(K, V)> = environment.into_iter().collect();
+        let programs: &[(&str, &[&str])] = if self.sales_apart {
+            &[("cash-server", &["run", "--without-sales"]), ("sales-loader", &["sales-loader"])]
+        } else {
+            &[("cash-server", &["run"])]
+        };
+        for (name, arguments) in programs {
+            let mut command = Command::new(binary(CASH_SERVER).map_err(BenchError::Binary)?);
+            command.arg("--settings").arg(self.settings_file()).args(*arguments);
+            command.envs(environment.iter().map(|(name, value)| (name, value)));
+            let output = self.folder.join(format!("{name}.log"));
+            let daemon = Daemon::start(name, &mut command, &output).map_err(BenchError::Process)?;
+            let place = if *name == "cash-server" { &mut self.daemon } else { &mut self.sales_loader };
+            *place = Some(daemon);
         }
-        let output = self.folder.join("cash-server.log");
-        let mut daemon = Daemon::start("cash-server", &mut command, &output).map_err(BenchError::Process)?;
+        Ok(())
+    }
+
+    /// After [`Server::launch_with_env`].
+    pub fn wait_until_it_answers(&mut self) -> Result<(), BenchError> {
         let credentials_file = self.data().join("credentials/admin");
         let base = format!("http://127.0.0.1:{}", self.ports.rest);
+        let Some(daemon) = &mut self.daemon else { return Err(off()) };
         let api = wait_for("the cash server to answer", START_TIMEOUT, || {
             if let Err(ended) = daemon.check() {
                 return Seen::Ready(Err(BenchError::Process(ended)));
@@ -143,16 +180,44 @@ impl Server {
             }
         })
         .map_err(BenchError::TimedOut)??;
-        self.daemon = Some(daemon);
         self.api = Some(api);
-        if self.sales_apart {
-            let mut command = Command::new(binary(CASH_SERVER).map_err(BenchError::Binary)?);
-            command.arg("--settings").arg(self.settings_file()).arg("sales-loader");
-            let output = self.folder.join("sales-loader.log");
-            let loader = Daemon::start("sales-loader", &mut command, &output).map_err(BenchError::Process)?;
-            self.sales_loader = Some(loader);
-        }
         Ok(())
+    }
+
+    /// Waits until it ends by itself, at a crash point for instance. Of two processes whichever ends first; the other one is
+    /// killed.
+    pub fn wait_for_end(&mut self, timeout: Duration) -> Result<End, BenchError> {
+        let end = wait_for("the cash server to end", timeout, || {
+            let ended = [&mut self.daemon, &mut self.sales_loader].into_iter().flatten().find_map(Daemon::has_ended);
+            ended.map_or_else(|| Seen::NotYet("running".to_owned()), Seen::Ready)
+        })
+        .map_err(BenchError::TimedOut)?;
+        self.kill();
+        Ok(end)
+    }
+
+    /// How it ended, if it ended by itself.
+    pub fn has_ended(&mut self) -> Option<End> {
+        let end = [&mut self.daemon, &mut self.sales_loader].into_iter().flatten().find_map(Daemon::has_ended);
+        if end.is_some() {
+            self.kill();
+        }
+        end
+    }
+
+    /// The process id, where it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.daemon.as_ref().map(Daemon::pid)
+    }
+
+    /// All its data as it is now. It must be off.
+    pub fn image(&self) -> Result<Image, BenchError> {
+        Image::take(&self.folder, &DATA).map_err(BenchError::File)
+    }
+
+    /// Puts all its data back. It must be off.
+    pub fn restore(&self, image: &Image) -> Result<(), BenchError> {
+        image.restore(&self.folder, &DATA).map_err(BenchError::File)
     }
 
     /// Stops it cleanly.
@@ -177,7 +242,7 @@ impl Server {
 
     /// Its REST.
     pub fn api(&self) -> Result<&Api, BenchError> {
-        self.api.as_ref().ok_or_else(|| BenchError::File(io::Error::other("the server is off")))
+        self.api.as_ref().ok_or_else(off)
     }
 
     /// Address of the page.
@@ -252,4 +317,8 @@ impl Server {
         let folder = self.wait_for_folder(node)?;
         aif_maker::deliver(&folder, base, write).map_err(BenchError::File)
     }
+}
+
+fn off() -> BenchError {
+    BenchError::File(io::Error::other("the server is off"))
 }

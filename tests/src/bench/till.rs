@@ -3,11 +3,17 @@
 use super::BenchError;
 use crate::binaries::{SYNC_AGENT, binary};
 use crate::broker::VirtualHost;
+use crate::faults::files::{Image, copy_into};
+use crate::faults::proxy::Proxy;
 use crate::pos::Pos;
-use crate::process::Daemon;
+use crate::process::{Daemon, End};
 use fs_err as fs;
+use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 use tillway_exchangers::till::dictionary::State;
 
 /// What a test wants different of an agent.
@@ -19,11 +25,15 @@ pub struct TillOptions {
     pub ask_through_server: bool,
     /// `unloadperiod` in seconds; 0 is never.
     pub unload_period_s: u32,
+    /// `contactperiod` in seconds.
+    pub contact_period_s: u32,
+    /// `brokerconnectionheartbeat` in seconds.
+    pub heartbeat_s: u32,
 }
 
 impl Default for TillOptions {
     fn default() -> Self {
-        Self { through_queue: true, ask_through_server: true, unload_period_s: 0 }
+        Self { through_queue: true, ask_through_server: true, unload_period_s: 0, contact_period_s: 5, heartbeat_s: 30 }
     }
 }
 
@@ -35,6 +45,48 @@ pub(super) struct Attachment<'a> {
     /// As the server made it.
     pub(super) cash_ini: String,
     pub(super) vhost: &'a VirtualHost,
+    /// Where the link can be broken.
+    pub(super) to_broker: Option<Arc<Proxy>>,
+}
+
+/// What of a till's folder is put back from an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TillPart {
+    /// `dictionaries.db`
+    Dictionary,
+    /// `documents.db`
+    Documents,
+    /// What the agent remembers.
+    State,
+    /// The file queue.
+    Queues,
+}
+
+impl TillPart {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Dictionary, Self::Documents, Self::State, Self::Queues];
+
+    fn files(self) -> &'static [&'static str] {
+        match self {
+            Self::Dictionary => &["dictionaries.db", "dictionaries.db-wal", "dictionaries.db-shm"],
+            Self::Documents => &["documents.db", "documents.db-wal", "documents.db-shm"],
+            Self::State => &["data"],
+            Self::Queues => &["queues"],
+        }
+    }
+}
+
+fn files(parts: &[TillPart]) -> Vec<&'static str> {
+    parts.iter().flat_map(|part| part.files()).copied().collect()
+}
+
+/// What another machine has of a till.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyOf {
+    /// Its settings alone: somebody copied `cash.ini`.
+    Settings,
+    /// The whole disk. The agent must be off.
+    Everything,
 }
 
 /// A till of a bench.
@@ -47,6 +99,7 @@ pub struct Till {
     /// The code of its shop.
     pub shop_code: String,
     folder: PathBuf,
+    to_broker: Option<Arc<Proxy>>,
     agent: Option<Daemon>,
 }
 
@@ -58,16 +111,21 @@ impl Till {
             code: to.code.to_owned(),
             shop_code: to.shop_code.to_owned(),
             folder: folder.to_owned(),
+            to_broker: to.to_broker.clone(),
             agent: None,
         };
         fs::write(folder.join("broker.password"), &to.vhost.tills_password).map_err(BenchError::File)?;
         fs::write(till.settings_file(), till.settings(to, options)).map_err(BenchError::File)?;
+        till.write_logging()?;
+        Ok(till)
+    }
+
+    fn write_logging(&self) -> Result<(), BenchError> {
         let logging = format!(
             "[logger_sync]\nlevel=DEBUG\n\n[handler_fileHandler]\nargs=('{}',)\n",
-            folder.join("sync.log").display()
+            self.folder.join("sync.log").display()
         );
-        fs::write(folder.join("logging.conf"), logging).map_err(BenchError::File)?;
-        Ok(till)
+        fs::write(self.folder.join("logging.conf"), logging).map_err(BenchError::File)
     }
 
     /// The server's `cash.ini`, and where everything lies on this machine.
@@ -79,7 +137,8 @@ impl Till {
             ("usequeueinupload", truth(options.through_queue)),
             ("unloadsalesrequestthroughcs", truth(options.ask_through_server)),
             ("unloadperiod", options.unload_period_s.to_string()),
-            ("contactperiod", "5".to_owned()),
+            ("contactperiod", options.contact_period_s.to_string()),
+            ("brokerconnectionheartbeat", options.heartbeat_s.to_string()),
             ("filequeueroot", at("queues")),
             ("datafolder", at("data")),
             ("backupfolder", at("backup")),
@@ -88,7 +147,8 @@ impl Till {
             ("errorsFilePath", at("errors.json")),
         ];
         let lines = keys.map(|(key, value)| format!("{key} = {value}\n")).concat();
-        format!("{}# Of the bench.\n{lines}", to.cash_ini)
+        let link = to.to_broker.as_ref().map(|link| format!("dept.broker.port = {}\n", link.port));
+        format!("{}# Of the bench.\n{lines}{}", to.cash_ini, link.unwrap_or_default())
     }
 
     /// `cash.ini`
@@ -111,14 +171,97 @@ impl Till {
         &self.folder
     }
 
+    /// The till's own link to the broker; an error where the bench was started without links.
+    pub fn to_broker(&self) -> Result<&Arc<Proxy>, BenchError> {
+        self.to_broker.as_ref().ok_or_else(|| BenchError::File(io::Error::other("the till has no link of its own")))
+    }
+
     /// Switches the agent on.
     pub fn start_agent(&mut self) -> Result<(), BenchError> {
+        self.start_agent_with_env::<&str, &str>([])
+    }
+
+    /// The same, with variables of the environment, for this start only.
+    pub fn start_agent_with_env<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+        &mut self,
+        environment: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<(), BenchError> {
+        self.kill_agent();
+        let mut command = self.agent_command()?;
+        command.envs(environment);
+        self.agent = Some(self.launch(&mut command, "agent-output.log")?);
+        Ok(())
+    }
+
+    /// Another agent on the same folder, which is not this till's to start and stop.
+    pub fn second_agent(&self) -> Result<Daemon, BenchError> {
+        self.launch(&mut self.agent_command()?, "second-agent-output.log")
+    }
+
+    fn agent_command(&self) -> Result<Command, BenchError> {
         let mut command = Command::new(binary(SYNC_AGENT).map_err(BenchError::Binary)?);
         command.arg("--settings").arg(self.settings_file()).arg("run");
+        Ok(command)
+    }
+
+    fn launch(&self, command: &mut Command, output: &str) -> Result<Daemon, BenchError> {
         let name = format!("sync-agent of till {}", self.code);
-        let output = self.folder.join("agent-output.log");
-        self.agent = Some(Daemon::start(&name, &mut command, &output).map_err(BenchError::Process)?);
-        Ok(())
+        Daemon::start(&name, command, &self.folder.join(output)).map_err(BenchError::Process)
+    }
+
+    /// Waits until the agent ends by itself, at a crash point for instance.
+    pub fn wait_for_end(&mut self, timeout: Duration) -> Result<End, BenchError> {
+        match self.agent.take() {
+            Some(agent) => agent.wait_for_end(timeout).map_err(BenchError::Process),
+            None => Err(BenchError::File(io::Error::other("the agent is off"))),
+        }
+    }
+
+    /// How the agent ended, if it ended by itself.
+    pub fn has_ended(&mut self) -> Option<End> {
+        let end = self.agent.as_mut().and_then(Daemon::has_ended);
+        if end.is_some() {
+            self.agent = None;
+        }
+        end
+    }
+
+    /// The agent's process id, where it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.agent.as_ref().map(Daemon::pid)
+    }
+
+    /// The till's files as they are now. Agent and POS must be off.
+    pub fn image(&self) -> Result<Image, BenchError> {
+        Image::take(&self.folder, &files(&TillPart::ALL)).map_err(BenchError::File)
+    }
+
+    /// Puts parts of the till back. Agent and POS must be off.
+    pub fn restore(&self, image: &Image, parts: &[TillPart]) -> Result<(), BenchError> {
+        image.restore(&self.folder, &files(parts)).map_err(BenchError::File)
+    }
+
+    /// Another machine that calls itself this till, its agent off.
+    pub fn second_machine(&self, name: &str, copy_of: CopyOf) -> Result<Self, BenchError> {
+        let folder = PathBuf::from(format!("{}-{name}", self.folder.display()));
+        fs::create_dir_all(&folder).map_err(BenchError::File)?;
+        let parts: &[TillPart] = if copy_of == CopyOf::Everything { &TillPart::ALL } else { &[] };
+        for file in files(parts).into_iter().chain(["broker.password"]) {
+            copy_into(&self.folder.join(file), &folder.join(file)).map_err(BenchError::File)?;
+        }
+        let settings = fs::read_to_string(self.settings_file()).map_err(BenchError::File)?;
+        let (here, there) = (format!("{}/", self.folder.display()), format!("{}/", folder.display()));
+        let machine = Self {
+            id: self.id.clone(),
+            code: self.code.clone(),
+            shop_code: self.shop_code.clone(),
+            folder,
+            to_broker: self.to_broker.clone(),
+            agent: None,
+        };
+        fs::write(machine.settings_file(), settings.replace(&here, &there)).map_err(BenchError::File)?;
+        machine.write_logging()?;
+        Ok(machine)
     }
 
     /// Switches the agent off, cleanly.

@@ -3,6 +3,7 @@
 use crate::http;
 use reqwest::Method;
 use reqwest::blocking::{Client, RequestBuilder, Response};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -62,7 +63,7 @@ impl Management {
         // What README advises for tills: they declare nothing, report to our exchange and read our queues.
         let of_tills = json!({ "configure": "^$", "write": "^tillway$", "read": r"^tillway\." });
         self.put(&format!("/permissions/{name}/{tills}"), &of_tills)?;
-        let administrator = json!({ "configure": "", "write": ".*", "read": ".*" });
+        let administrator = json!({ "configure": ".*", "write": ".*", "read": ".*" });
         self.put(&format!("/permissions/{name}/{}", self.user), &administrator)?;
         Ok(VirtualHost { user: name.clone(), name, password, tills, tills_password, management: self.clone() })
     }
@@ -73,6 +74,14 @@ impl Management {
 
     fn put(&self, path: &str, body: &Value) -> Result<(), ManagementError> {
         Self::send(self.request(Method::PUT, path).json(body), path).map(drop)
+    }
+
+    fn delete(&self, path: &str) -> Result<(), ManagementError> {
+        Self::send(self.request(Method::DELETE, path), path).map(drop)
+    }
+
+    fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, ManagementError> {
+        Self::send(self.request(Method::GET, path), path)?.json().map_err(ManagementError::Http)
     }
 
     fn send(request: RequestBuilder, path: &str) -> Result<Response, ManagementError> {
@@ -131,4 +140,57 @@ impl VirtualHost {
         let queues: Vec<Value> = response.json().map_err(ManagementError::Http)?;
         Ok(queues.iter().filter_map(|queue| queue["name"].as_str().map(str::to_owned)).collect())
     }
+
+    /// All connections of clients. The broker counts them once a second.
+    pub fn connections(&self) -> Result<Vec<ClientConnection>, ManagementError> {
+        let path = format!("/vhosts/{}/connections", self.name);
+        let found: Vec<Value> = self.management.read(&path)?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let connection = |found: &Value| ClientConnection {
+            name: text(&found["name"]),
+            // Some are listed before they have told who they are.
+            client: text(&found["client_properties"]["connection_name"]),
+        };
+        Ok(found.iter().map(connection).collect())
+    }
+
+    /// Closes a connection, as an operator does.
+    pub fn close_connection(&self, connection: &ClientConnection) -> Result<(), ManagementError> {
+        let path = format!("/connections/{}", connection.name.replace(' ', "%20").replace('>', "%3E"));
+        self.management.delete(&path)
+    }
+
+    /// Removes a queue with all that is in it.
+    pub fn delete_queue(&self, queue: &str) -> Result<(), ManagementError> {
+        self.management.delete(&format!("/queues/{}/{queue}", self.name))
+    }
+
+    /// Drops what waits in a queue; what was handed to a consumer stays there.
+    pub fn purge(&self, queue: &str) -> Result<(), ManagementError> {
+        self.management.delete(&format!("/queues/{}/{queue}/contents", self.name))
+    }
+
+    /// Makes a durable queue with these arguments: not those that the server wants, for instance.
+    pub fn declare_queue(&self, queue: &str, arguments: &Value) -> Result<(), ManagementError> {
+        let body = json!({ "durable": true, "auto_delete": false, "arguments": arguments });
+        self.management.put(&format!("/queues/{}/{queue}", self.name), &body)
+    }
+
+    /// What the broker says of a queue; none where there is none.
+    pub fn queue(&self, queue: &str) -> Result<Option<Value>, ManagementError> {
+        match self.management.read(&format!("/queues/{}/{queue}", self.name)) {
+            Ok(found) => Ok(Some(found)),
+            Err(ManagementError::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A connection as the broker sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientConnection {
+    /// The broker's name of it.
+    pub name: String,
+    /// What the client calls itself: a till's id, `tillway cash-server`.
+    pub client: String,
 }

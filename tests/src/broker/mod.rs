@@ -3,21 +3,25 @@
 //! A node takes about 7 s to start, so a run has one ([`Broker::shared`]), and each bench gets a virtual host with a user of
 //! its own ([`Broker::virtual_host`], 0.2 s). The node ends with the process that started it, whichever way that ends:
 //! see `keeper.sh`.
+//!
+//! A test that breaks the broker starts one of its own ([`Broker::start`]): it can be killed, stopped and started again
+//! on the same folder and ports, made to raise its alarms, and told to end channels.
 
+mod erlang;
 mod management;
 
-pub use management::{ManagementError, VirtualHost};
+pub use management::{ClientConnection, ManagementError, VirtualHost};
 
 use crate::ports::{NoFreePort, free_port};
 use crate::wait::{Seen, TimedOut, wait_for};
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 use management::Management;
-use std::io;
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 use uuid::Uuid;
@@ -58,6 +62,23 @@ pub enum BrokerError {
         #[source]
         source: TimedOut,
     },
+    /// An order to its keeper was not carried out.
+    #[error("failed to {order} the broker")]
+    Order {
+        /// Which one.
+        order: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It could not be spoken to from inside.
+    #[error("the broker did not carry out {call}: {answer}")]
+    Erlang {
+        /// What was called.
+        call: String,
+        /// What came of it.
+        answer: String,
+    },
     /// Its HTTP interface refused something.
     #[error("failed to manage the broker")]
     Management(#[source] ManagementError),
@@ -70,6 +91,10 @@ pub struct Broker {
     pub port: u16,
     management: Management,
     keeper: Child,
+    answers: BufReader<ChildStdout>,
+    folder: PathBuf,
+    epmd_port: u16,
+    cookie: String,
 }
 
 impl Broker {
@@ -91,11 +116,16 @@ impl Broker {
         let port = free_port().map_err(BrokerError::Ports)?;
         let management_port = free_port().map_err(BrokerError::Ports)?;
         let password = Uuid::new_v4().simple().to_string();
-        let settings = Settings { folder: &folder, port, management_port, password: &password };
-        let keeper = settings.start(&script)?;
+        let epmd_port = free_port().map_err(BrokerError::Ports)?;
+        let cookie = Uuid::new_v4().simple().to_string();
+        let settings =
+            Settings { folder: &folder, port, management_port, password: &password, epmd_port, cookie: &cookie };
+        let mut keeper = settings.start(&script)?;
+        let answers = keeper.stdout.take().map(BufReader::new);
+        let answers = answers.ok_or_else(|| BrokerError::Start(io::Error::other("the keeper has no output")))?;
         let management = Management::new(management_port, ADMINISTRATOR, &password).map_err(BrokerError::Management)?;
-        let mut broker = Self { port, management, keeper };
-        broker.wait_until_ready(&folder)?;
+        let mut broker = Self { port, management, keeper, answers, folder, epmd_port, cookie };
+        broker.wait_until_ready()?;
         Ok(broker)
     }
 
@@ -104,7 +134,37 @@ impl Broker {
         self.management.create_virtual_host().map_err(BrokerError::Management)
     }
 
-    fn wait_until_ready(&mut self, folder: &Path) -> Result<(), BrokerError> {
+    /// Ends the node as a power cut does.
+    pub fn kill(&mut self) -> Result<(), BrokerError> {
+        self.order("kill")
+    }
+
+    /// Stops the node as an operator does.
+    pub fn stop(&mut self) -> Result<(), BrokerError> {
+        self.order("stop")
+    }
+
+    /// Starts the node again on what it left, and waits until it serves.
+    pub fn start_again(&mut self) -> Result<(), BrokerError> {
+        self.order("start")?;
+        self.wait_until_ready()
+    }
+
+    /// The node's output.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("output.log")
+    }
+
+    fn order(&mut self, order: &'static str) -> Result<(), BrokerError> {
+        let failed = |source| BrokerError::Order { order, source };
+        let Some(pipe) = self.keeper.stdin.as_mut() else { return Err(failed(io::ErrorKind::BrokenPipe.into())) };
+        writeln!(pipe, "{order}").map_err(failed)?;
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).map_err(failed)?;
+        if answer.trim() == format!("done {order}") { Ok(()) } else { Err(failed(io::Error::other(answer))) }
+    }
+
+    fn wait_until_ready(&mut self) -> Result<(), BrokerError> {
         wait_for("RabbitMQ to serve", START_TIMEOUT, || {
             if let Ok(Some(status)) = self.keeper.try_wait() {
                 return Seen::NotYet(format!("it ended: {status}"));
@@ -118,7 +178,7 @@ impl Broker {
                 Err(error) => Seen::NotYet(format!("management: {error}")),
             }
         })
-        .map_err(|source| BrokerError::NotReady { log: log_end(folder), source })
+        .map_err(|source| BrokerError::NotReady { log: log_end(&self.folder), source })
     }
 }
 
@@ -135,15 +195,14 @@ struct Settings<'a> {
     port: u16,
     management_port: u16,
     password: &'a str,
+    epmd_port: u16,
+    cookie: &'a str,
 }
 
 impl Settings<'_> {
     fn start(&self, script: &Path) -> Result<Child, BrokerError> {
         self.write_files().map_err(BrokerError::Folder)?;
-        let epmd_port = free_port().map_err(BrokerError::Ports)?;
         let dist_port = free_port().map_err(BrokerError::Ports)?;
-        let output = fs::File::create(self.folder.join("output.log")).map_err(BrokerError::Folder)?;
-        let errors = output.try_clone().map_err(BrokerError::Folder)?;
         let at = |name: &str| self.folder.join(name);
         let mut keeper = Command::new("bash");
         keeper
@@ -151,9 +210,9 @@ impl Settings<'_> {
             .env("HOME", self.folder)
             .env("KEPT_FOLDER", self.folder)
             .env("RABBITMQ_SERVER", script)
-            .env("ERL_EPMD_PORT", epmd_port.to_string())
+            .env("ERL_EPMD_PORT", self.epmd_port.to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
-            .env("RABBITMQ_NODENAME", "tillway@localhost")
+            .env("RABBITMQ_NODENAME", erlang::NODE)
             .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
             .env("RABBITMQ_NODE_PORT", self.port.to_string())
             .env("RABBITMQ_DIST_PORT", dist_port.to_string())
@@ -167,8 +226,8 @@ impl Settings<'_> {
             .env("RABBITMQ_PID_FILE", at("pid"))
             .env("RABBITMQ_GENERATED_CONFIG_DIR", at("generated"))
             .stdin(Stdio::piped())
-            .stdout(output.into_file())
-            .stderr(errors.into_file())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             // Ctrl-C at the terminal is for the kit; the node ends after it.
             .process_group(0);
         keeper.spawn().map_err(BrokerError::Start)
@@ -177,7 +236,7 @@ impl Settings<'_> {
     fn write_files(&self) -> io::Result<()> {
         let cookie = self.folder.join(".erlang.cookie");
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o400).open(cookie)?;
-        io::Write::write_all(&mut file, Uuid::new_v4().simple().to_string().as_bytes())?;
+        file.write_all(self.cookie.as_bytes())?;
         fs::write(self.folder.join("rabbitmq-env.conf"), "")?;
         fs::write(self.folder.join("enabled_plugins"), "[rabbitmq_management].\n")?;
         let Self { port, management_port, password, .. } = self;

@@ -2,8 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod broker;
+mod broker_faults;
+mod clock;
 mod commands;
 mod daemons;
 mod dictionaries;
+mod fleet;
+mod http;
+mod network;
+mod people;
 mod sales;
+mod storm;
 mod support;
+mod sweep;

@@ -7,12 +7,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tillway_exchangers::package::{Header, verify_file};
 use tillway_exchangers::till::dictionary::Shelf;
-use tillway_proto::Kopecks;
+use tillway_proto::{Kopecks, Thousandths};
 use tillway_tests::bench::{Server, TestBench, Till};
+use tillway_tests::pos::{Basket, Entry, Tender};
 use tillway_tests::wait::{Seen, wait_for};
 
 /// Everything that happens on a bench happens well within this, also beside other tests on two cores.
 pub(crate) const SOON: Duration = Duration::from_mins(1);
+
+/// What broke is found broken and mended by itself within this: deadlines and waits between tries of both daemons come to less
+/// than a minute and a half, the rest is for two busy cores.
+pub(crate) const RECOVERY: Duration = Duration::from_mins(4);
 
 /// A full catalogue in an unoptimised build, beside other tests.
 pub(crate) const LARGE_LOAD: Duration = Duration::from_mins(4);
@@ -130,4 +135,45 @@ pub(crate) fn assert_digests_agree(bench: &TestBench, till: &Till) {
     for kind in of_till {
         assert!(of_server.contains(&kind), "{kind:?} is not among {of_server:?}");
     }
+}
+
+/// UUIDs of a shift's receipts on the server, in order of their numbers.
+pub(crate) fn receipts(server: &Server, till: &Till, shift: u64) -> Vec<String> {
+    let path = format!("/api/v1/tills/{}/shifts/{shift}/receipts", till.id);
+    let receipts = server.api().unwrap().read(&path).unwrap();
+    receipts.as_array().unwrap().iter().map(|receipt| receipt["uuid"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until the server has exactly these receipts of a shift, each once.
+pub(crate) fn has_receipts(server: &Server, till: &Till, shift: u64, rung: &[String]) {
+    wait_for(format!("{} receipts of shift {shift}", rung.len()), RECOVERY, || {
+        let found = receipts(server, till, shift);
+        Seen::when(found == rung, (), format!("{} of {} receipts: {found:?}", found.len(), rung.len()))
+    })
+    .unwrap();
+}
+
+/// Waits until a till has all that the server has for it, by its digest too, however much broke before.
+pub(crate) fn recovered(server: &Server, till: &mut Till) {
+    converged(server, till);
+    wait_for(format!("the server to be done with till {}", till.code), RECOVERY, || {
+        let seen = seen_by_server(server, till);
+        Seen::when(seen["next"] == "up-to-date", (), seen)
+    })
+    .unwrap();
+}
+
+/// Waits until something that the test tells itself holds.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> (bool, String)) {
+    wait_for(what, RECOVERY, || {
+        let (holds, state) = holds();
+        Seen::when(holds, (), state)
+    })
+    .unwrap();
+}
+
+/// One `b1` at this price, in cash.
+pub(crate) fn piece_at(kopecks: i64) -> Basket {
+    let entries = vec![Entry::new("b1", Thousandths(1_000))];
+    Basket::sale(now(), entries, vec![Tender::Cash(Kopecks(kopecks))])
 }

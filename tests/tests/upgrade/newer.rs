@@ -1,0 +1,150 @@
+//! What a newer version left is refused with words that tell what to do, and is not touched. What an upgrade could not finish
+//! is as it was before.
+
+use crate::place::{Place, change};
+use crate::{VERSIONS, place};
+use fs_err as fs;
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+use tillway_exchangers::package::{PackageError, verify_file};
+use tillway_proto::PackageName;
+use tillway_tests::binaries::{CASH_SERVER, SYNC_AGENT};
+
+const OF_SERVER: [&str; 5] = ["dictionary.db", "exchange.db", "intake.db", "packages.db", "sales.db"];
+
+fn newest() -> &'static str {
+    VERSIONS[VERSIONS.len() - 1]
+}
+
+fn hash(path: &Path) -> blake3::Hash {
+    blake3::hash(&fs::read(path).unwrap())
+}
+
+fn schema_version(path: &Path) -> i64 {
+    Connection::open(path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+}
+
+/// Starts the program on a file that is too new; it must say so, name the file, and leave it alone.
+fn refuses(place: &Place, program: &str, file: &Path) {
+    let before = hash(file);
+    let told = place.refused(program);
+    let name = file.file_name().unwrap().to_str().unwrap();
+    assert!(told.contains(name), "{name} is not named: {told}");
+    assert!(["upgrade", "newer"].iter().any(|word| told.contains(word)), "no advice: {told}");
+    assert_eq!(hash(file), before, "{name} was changed");
+}
+
+#[test]
+fn a_server_refuses_every_database_of_a_newer_version_and_leaves_it_alone() {
+    for name in OF_SERVER {
+        let place = Place::of(newest(), None);
+        let path = place.data().join(name);
+        change(&path, |database| database.pragma_update(None, "user_version", 1_000).unwrap());
+        refuses(&place, CASH_SERVER, &path);
+    }
+}
+
+#[test]
+fn a_server_refuses_a_spool_of_a_newer_version_and_leaves_it_alone() {
+    let place = Place::of(newest(), None);
+    let spool = place.data().join("spool");
+    let mut segments: Vec<PathBuf> = fs::read_dir(&spool).unwrap().map(|entry| entry.unwrap().path()).collect();
+    segments.retain(|path| path.extension().is_some_and(|extension| extension == "spool"));
+    let newest = segments.into_iter().max().unwrap();
+    let sequence: u64 = newest.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    let path = spool.join(format!("{:020}.spool", sequence + 1));
+    let mut header = fs::read(&newest).unwrap()[..24].to_vec();
+    header[8..12].copy_from_slice(&1_000_u32.to_le_bytes());
+    header[12..20].copy_from_slice(&(sequence + 1).to_le_bytes());
+    let check = blake3::hash(&header[..20]);
+    header[20..].copy_from_slice(&check.as_bytes()[..4]);
+    fs::write(&path, header).unwrap();
+    refuses(&place, CASH_SERVER, &path);
+}
+
+#[test]
+fn an_agent_refuses_the_state_of_a_newer_version_and_leaves_it_alone() {
+    let place = Place::of(newest(), None);
+    let path = place.till().join("data/sync.db");
+    change(&path, |database| database.pragma_update(None, "user_version", 1_000).unwrap());
+    refuses(&place, SYNC_AGENT, &path);
+}
+
+#[test]
+fn an_agent_refuses_a_queue_of_a_newer_version_and_leaves_it_alone() {
+    let place = Place::of(newest(), None);
+    let path = place.till().join("queues/dictionary/format");
+    fs::write(&path, "tillway file-queue 1000\n").unwrap();
+    let before = hash(&path);
+    let told = place.refused(SYNC_AGENT);
+    assert!(told.contains("1000") && told.contains("queues"), "{told}");
+    assert_eq!(hash(&path), before);
+}
+
+#[test]
+fn a_loader_refuses_the_dictionary_of_a_newer_version_and_leaves_it_alone() {
+    let place = Place::of(newest(), None);
+    let path = place.till().join("dictionaries.db");
+    change(&path, |database| database.pragma_update(None, "user_version", 1_000).unwrap());
+    let before = hash(&path);
+    let error = tillway_exchangers::till::dictionary::Loader::open(&path).unwrap_err().to_string();
+    assert!(error.contains("newer") && error.contains("upgrade"), "{error}");
+    assert_eq!(hash(&path), before);
+}
+
+#[test]
+fn a_package_of_a_newer_version_is_refused() {
+    let folder = place::fixtures(newest()).join("server/data/packages");
+    let package = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "twp"));
+    let mut bytes = fs::read(package.unwrap()).unwrap();
+    // Behind the mark of eight bytes.
+    bytes[8..12].copy_from_slice(&1_000_u32.to_le_bytes());
+    let name = PackageName::from_hash(blake3::hash(&bytes).into());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name.file_name());
+    fs::write(&path, &bytes).unwrap();
+    let error = verify_file(&path, &name).unwrap_err();
+    assert!(matches!(error, PackageError::NewerVersion { .. }), "{error}");
+}
+
+/// What makes up a database, but for what SQLite keeps for itself.
+fn schema(path: &Path) -> Vec<(String, String)> {
+    let connection = Connection::open(path).unwrap();
+    let mut statement = connection.prepare("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY name").unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.collect::<rusqlite::Result<_>>().unwrap()
+}
+
+/// The table that a schema is made with last.
+fn last_table(path: &Path) -> String {
+    let sql =
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid DESC LIMIT 1";
+    Connection::open(path).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_migration_that_breaks_off_in_its_middle_leaves_the_database_as_it_was() {
+    let of_server = OF_SERVER.map(|name| (CASH_SERVER, format!("server/data/{name}")));
+    for (program, file) in of_server.into_iter().chain([(SYNC_AGENT, "till/data/sync.db".to_owned())]) {
+        let place = Place::of(newest(), None);
+        let path = place.server().parent().unwrap().join(&file);
+        // An empty database, but that the last table of the schema is in the way: the ones before are made, and this
+        // one cannot be.
+        let in_the_way = last_table(&path);
+        for rest in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{rest}", path.display()));
+        }
+        change(&path, |database| {
+            database.pragma_update(None, "journal_mode", "WAL").unwrap();
+            database.execute_batch(&format!("CREATE TABLE {in_the_way}(in_the_way)")).unwrap();
+        });
+        let before = schema(&path);
+        let told = place.refused(program);
+        assert!(told.contains(path.file_name().unwrap().to_str().unwrap()), "{told}");
+        assert_eq!(schema(&path), before, "{file}");
+        assert_eq!(schema_version(&path), 0, "{file}");
+    }
+}
