@@ -8,6 +8,7 @@
 //!
 //! [`run`] puts the parts together; [`settings`] says what they are told; all SQL stands below [`store`].
 
+pub mod aside;
 pub mod cli;
 pub mod dictionary;
 pub mod exchange;
@@ -15,6 +16,7 @@ pub mod intake;
 pub mod lock;
 pub mod network;
 pub mod packages;
+pub mod reserve;
 pub mod rest;
 pub mod run;
 pub mod sales;

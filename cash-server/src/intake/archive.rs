@@ -14,7 +14,10 @@ use tillway_proto::LoadId;
 const ZSTD_LEVEL: i32 = 3;
 
 /// Files that one cleaning removes at most, so that it never holds up loads for long.
-const MAX_REMOVED_AT_ONCE: usize = 1000;
+pub(super) const MAX_REMOVED_AT_ONCE: usize = 1000;
+
+/// Ends the name of the file that says why the one beside it was given up.
+const REASON: &str = ".reason.txt";
 
 /// Ends the name of a file that is still being written.
 const UNFINISHED: &str = "tmp";
@@ -22,7 +25,7 @@ const UNFINISHED: &str = "tmp";
 /// Marks the name of a kept file: `<time>-load-<number>-<folder>-<file>`.
 const MARK: &str = "-load-";
 
-/// Where a file of this load is kept.
+/// Where a file of this load is kept. The same name each time, so that a load that a crash made come twice is kept once.
 pub(super) fn place(archive: &Path, load: LoadId, at: Timestamp, origin: &str, ending: &str) -> PathBuf {
     archive.join(format!("{}{MARK}{}-{origin}{ending}", at.strftime("%Y%m%dT%H%M%S%3fZ"), load.0))
 }
@@ -66,28 +69,60 @@ fn keep(
         let _ = fs::remove_file(&unfinished);
         return Err(error);
     }
+    fail::fail_point!("intake::copy_written");
     durable::rename(&unfinished, &target)?;
     Ok(target)
 }
 
-/// Removes what is older than `keep_days` or beyond the newest `keep_files`. Files that are not of this program stay.
-/// How many were removed.
-pub(super) fn clean(archive: &Path, keep_days: u32, keep_files: usize) -> io::Result<usize> {
-    let mut kept: Vec<(SystemTime, PathBuf)> = Vec::new();
+/// Says beside a kept file why it was given up.
+pub(super) fn note_reason(kept: &Path, reason: &str) -> io::Result<()> {
+    durable::write_atomic(&reason_of(kept), format!("{reason}\n").as_bytes())
+}
+
+/// Removes a kept file, and its reason.
+pub(super) fn remove_kept(kept: &Path) -> io::Result<()> {
+    match fs::remove_file(reason_of(kept)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::remove_file(kept)
+}
+
+fn reason_of(kept: &Path) -> PathBuf {
+    let mut name = kept.to_owned().into_os_string();
+    name.push(REASON);
+    name.into()
+}
+
+/// What of an archive may stay.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keep {
+    pub(super) days: u32,
+    pub(super) files: usize,
+    pub(super) bytes: u64,
+}
+
+/// Removes what is older than it may be, or beyond the newest that may stay. Files that are not of this program stay. How
+/// many were removed; so many as may go at once, and there may be more.
+pub(super) fn clean(archive: &Path, keep: Keep, now: SystemTime) -> io::Result<usize> {
+    let mut kept: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
     for entry in fs::read_dir(archive)? {
         let entry = entry?;
         if entry.file_name().to_string_lossy().contains(MARK) {
-            kept.push((entry.metadata()?.modified()?, entry.path()));
+            let file = entry.metadata()?;
+            kept.push((file.modified()?, entry.path(), file.len()));
         }
     }
     kept.sort();
-    let horizon = SystemTime::now().checked_sub(Duration::from_secs(u64::from(keep_days) * 24 * 60 * 60));
-    let surplus = kept.len().saturating_sub(keep_files);
+    let horizon = now.checked_sub(Duration::from_secs(u64::from(keep.days) * 24 * 60 * 60));
+    let (mut files, mut bytes) = (kept.len(), kept.iter().map(|(_, _, bytes)| bytes).sum::<u64>());
     let mut removed = 0;
-    for (n, (modified, path)) in kept.into_iter().enumerate().take(MAX_REMOVED_AT_ONCE) {
-        if n < surplus || horizon.is_some_and(|horizon| modified < horizon) {
+    for (modified, path, size) in kept.into_iter().take(MAX_REMOVED_AT_ONCE) {
+        if files > keep.files || bytes > keep.bytes || horizon.is_some_and(|horizon| modified < horizon) {
             fs::remove_file(path)?;
             removed += 1;
+            files -= 1;
+            bytes -= size;
         }
     }
     Ok(removed)
@@ -99,7 +134,8 @@ mod tests {
 
     fn kept(folder: &Path, load: i64, age_days: u64) {
         let path = place(folder, LoadId(load), Timestamp::now(), "All-pos.aif", ".zst");
-        let file = fs::File::create(path).unwrap();
+        fs::write(&path, [0; 10]).unwrap();
+        let file = fs::OpenOptions::new().write(true).open(path).unwrap();
         file.into_parts().0.set_modified(SystemTime::now() - Duration::from_secs(age_days * 86_400 + 60)).unwrap();
     }
 
@@ -119,10 +155,22 @@ mod tests {
         for (load, age_days) in [(1, 40), (2, 31), (3, 3), (4, 2), (5, 1)] {
             kept(folder.path(), load, age_days);
         }
-        assert_eq!(clean(folder.path(), 30, 100).unwrap(), 2);
-        assert_eq!(clean(folder.path(), 30, 2).unwrap(), 1);
+        let clean = |files, bytes| clean(folder.path(), Keep { days: 30, files, bytes }, SystemTime::now()).unwrap();
+        assert_eq!(clean(100, 100), 2);
+        assert_eq!(clean(2, 100), 1);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
-        assert_eq!(clean(folder.path(), 30, 0).unwrap(), 2);
+        assert_eq!(clean(0, 100), 2);
         assert!(folder.path().join("notes.txt").exists());
+    }
+
+    #[test]
+    fn kept_files_go_by_their_bytes_oldest_first() {
+        let folder = tempfile::tempdir().unwrap();
+        for (load, age_days) in [(1, 3), (2, 2), (3, 1)] {
+            kept(folder.path(), load, age_days);
+        }
+        let keep = Keep { days: 30, files: 9, bytes: 25 };
+        assert_eq!(clean(folder.path(), keep, SystemTime::now()).unwrap(), 1);
+        assert_eq!(clean(folder.path(), keep, SystemTime::now()).unwrap(), 0);
     }
 }

@@ -383,8 +383,11 @@ async fn tell(intake: &Arc<Intake>, watch: &Watch, call: Call) -> Result<(), Cal
         Call::Load { status, .. } => Told::Load(status),
         Call::Till { till, status, .. } => Told::Till(till, status),
     };
+    fail::fail_point!("callbacks::sent");
     let load = watch.load;
-    on_journal(intake, move |intake| intake.journal.told(load, &told)).await.map_err(CallError::Journal)
+    on_journal(intake, move |intake| intake.journal.told(load, &told)).await.map_err(CallError::Journal)?;
+    fail::fail_point!("callbacks::noted");
+    Ok(())
 }
 
 /// A JSON string, or a number as some servers have it.

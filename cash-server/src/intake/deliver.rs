@@ -13,9 +13,11 @@ use crate::store::intake::{LoadEnd, LoadState};
 use jiff::Timestamp;
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tillway_file_queue::durable;
 use tillway_proto::{LoadId, NodeId, Revision};
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +45,8 @@ pub(super) struct Delivery {
     pub(super) layer: LayerNo,
     pub(super) path: PathBuf,
     pub(super) form: Form,
+    /// When it was taken in.
+    pub(super) at: Timestamp,
 }
 
 /// What became of an attempt.
@@ -58,10 +62,18 @@ pub(super) enum Attempt {
         advice: &'static str,
         /// Tries in all.
         limit: u32,
+        /// Whether the file itself is the reason: then it is kept in `badDicts` in the end.
+        of_file: bool,
     },
+    /// Not before there is room on the disk, however long that takes. What is missing, a whole sentence.
+    NoRoom(String),
     /// The server stops.
     Stopped,
 }
+
+/// What a load writes for each byte of its input: rows and two indexes in the database, once more in its write-ahead log,
+/// and the packed copy.
+const LOAD_GROWTH: u64 = 3;
 
 /// Tries to load it. Only the journal itself is an error.
 pub(super) fn attempt(
@@ -71,12 +83,18 @@ pub(super) fn attempt(
     shutdown: &CancellationToken,
 ) -> Result<Attempt, StoreError> {
     let journal = &intake.journal;
+    if let Err(missing) = intake.settings.disk_reserve.check(&intake.settings.bodies, bytes.saturating_mul(LOAD_GROWTH))
+    {
+        return Ok(Attempt::NoRoom(missing.to_string()));
+    }
     let starts = journal.begin(delivery.load, Timestamp::now())?;
+    fail::fail_point!("intake::begun");
     if starts > MAX_STARTS {
         return Ok(Attempt::Again {
             reason: format!("the server did not live through {MAX_STARTS} loads of this file"),
             advice: "send the file to whoever supports the server; hand a corrected one over",
             limit: 0,
+            of_file: true,
         });
     }
     let progress = intake.start_progress(delivery, bytes);
@@ -103,7 +121,7 @@ pub(super) fn attempt(
             let reason = "the server has a defect that this file brought to light; its log has the details".to_owned();
             journal.requeue(delivery.load, &reason, true)?;
             let advice = "send the file to whoever supports the server";
-            return Ok(Attempt::Again { reason, advice, limit: MAX_DEFECT_TRIES });
+            return Ok(Attempt::Again { reason, advice, limit: MAX_DEFECT_TRIES, of_file: true });
         }
     };
     let reason = chain(&failure);
@@ -114,16 +132,20 @@ pub(super) fn attempt(
             reason,
             advice: "write the data file to another name, rename it, then make the flag; write nothing to it afterwards",
             limit: MAX_REREADS,
+            of_file: false,
         },
         Failure::Unreadable(_) => Attempt::Again {
             reason: format!("the data file cannot be read: {reason}"),
             advice: "give the server's user the right to read the file and to write to its folder, then make the flag again",
             limit: MAX_READ_TRIES,
+            of_file: false,
         },
+        Failure::Store(StoreError::Full { .. }) => Attempt::NoRoom(reason),
         Failure::Store(_) => Attempt::Again {
             reason: format!("the server's database does not take it: {reason}"),
-            advice: "look at the server's log and free space on its disk, then make the flag again",
+            advice: "look at the server's log and at its disk, then make the flag again",
             limit: MAX_STORE_TRIES,
+            of_file: true,
         },
     })
 }
@@ -147,12 +169,16 @@ pub(super) fn settle(
     beside: Option<&Path>,
 ) -> Result<(), StoreError> {
     let now = Timestamp::now();
-    let aside = keep(intake, delivery, report, now);
+    let aside = keep(intake, delivery, report);
+    fail::fail_point!("intake::kept");
     if let Some(folder) = beside {
         tell(folder, delivery, report, aside.as_deref());
+        fail::fail_point!("intake::told");
     }
-    let end = end_of(intake, delivery, report, now);
+    let end =
+        LoadEnd { aside: refused_name(intake, report, aside.as_deref()), ..end_of(intake, delivery, report, now) };
     intake.journal.end(delivery.load, &end)?;
+    fail::fail_point!("intake::ended");
     let counts = &end.counts;
     tracing::info!(
         load = delivery.load.0,
@@ -177,44 +203,53 @@ pub(super) fn settle(
 
 /// Puts the file into `backup` or `badDicts`; a disk that does not take it stops nothing. Where the producer's people
 /// find what was refused.
-fn keep(intake: &Intake, delivery: &Delivery, report: &Report, now: Timestamp) -> Option<PathBuf> {
+fn keep(intake: &Intake, delivery: &Delivery, report: &Report) -> Option<PathBuf> {
     let settings = &intake.settings;
-    let Delivery { path, load, .. } = delivery;
-    let origin = match delivery.form {
-        Form::File => archive::origin(path),
-        Form::Array => format!("rest-{}", delivery.node.code()),
-    };
-    let warn = |what: &str, error: std::io::Error| {
+    let path = &delivery.path;
+    let warn = |what: &str, error: io::Error| {
         tracing::warn!(file = %path.display(), error = &error as &dyn Error, "failed to {what}");
     };
     let mut aside = None;
     if report.refused.is_some() {
-        let target = archive::place(&settings.bad, *load, now, &origin, "");
-        match archive::copy(path, target) {
+        match archive::copy(path, place(&settings.bad, delivery, "")) {
             Ok(kept) => aside = Some(kept),
             Err(error) => {
-                warn("put a refused file aside; it stays where it is, under another name", error);
-                let mut name = path.clone().into_os_string();
-                name.push(".bad");
-                match fs_err::rename(path, &name) {
-                    Ok(()) => aside = Some(name.into()),
-                    Err(error) => warn("rename a refused file", error),
+                warn("put a refused file aside; it is moved, or stays where it is under another name", error);
+                let mut beside = path.clone().into_os_string();
+                beside.push(".bad");
+                match move_aside(path, [place(&settings.bad, delivery, ""), beside.into()]) {
+                    Ok(kept) => aside = Some(kept),
+                    Err(error) => warn("move a refused file", error),
                 }
             }
         }
     } else if settings.backup_keep_files > 0
-        && let Err(error) = archive::pack(path, archive::place(&settings.backup, *load, now, &origin, ".zst"))
+        && let Err(error) = archive::pack(path, place(&settings.backup, delivery, ".zst"))
     {
         warn("keep a loaded file", error);
     }
     if !report.rejects.is_empty() && report.refused.is_none() {
-        let target = archive::place(&settings.bad, *load, now, &origin, ".rejects.txt");
-        match report::write_rejects(path, &report.rejects, target) {
+        match report::write_rejects(path, &report.rejects, place(&settings.bad, delivery, ".rejects.txt")) {
             Ok(kept) => aside = Some(kept),
             Err(error) => warn("keep rejected records", error),
         }
     }
     aside
+}
+
+fn place(archive: &Path, delivery: &Delivery, ending: &str) -> PathBuf {
+    let origin = match delivery.form {
+        Form::File => archive::origin(&delivery.path),
+        Form::Array => format!("rest-{}", delivery.node.code()),
+    };
+    archive::place(archive, delivery.load, delivery.at, &origin, ending)
+}
+
+/// The name under which a refused file is kept, where it is.
+fn refused_name(intake: &Intake, report: &Report, aside: Option<&Path>) -> Option<String> {
+    report.refused.as_ref()?;
+    let aside = aside.filter(|aside| aside.parent() == Some(intake.settings.bad.as_path()))?;
+    Some(aside.file_name()?.to_string_lossy().into_owned())
 }
 
 fn tell(folder: &Path, delivery: &Delivery, report: &Report, aside: Option<&Path>) {
@@ -254,6 +289,7 @@ fn end_of(intake: &Intake, delivery: &Delivery, report: &Report, at: Timestamp) 
         applies_from: report.outcome.and_then(|_| revision.or_else(|| present_since(intake, delivery.layer))),
         reason: report.remark(),
         rejects: report.rejects.iter().map(|rejected| rejected.record.clone()).collect(),
+        aside: None,
     }
 }
 
@@ -272,9 +308,37 @@ fn present_since(intake: &Intake, layer: LayerNo) -> Option<Revision> {
     }
 }
 
-/// Notes that a load is given up.
-pub(super) fn give_up(intake: &Intake, load: LoadId, reason: &str) -> Result<(), StoreError> {
+/// Moves a file to the first of these places that takes it: where there is no room for a copy, there may be for a name.
+fn move_aside<const N: usize>(path: &Path, places: [PathBuf; N]) -> io::Result<PathBuf> {
+    let mut failed = None;
+    for place in places {
+        match durable::rename(path, &place) {
+            Ok(()) => return Ok(place),
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+}
+
+/// Keeps the file of a load that is given up, with the reason beside it; a disk that does not take it stops nothing.
+pub(super) fn put_aside(intake: &Intake, delivery: &Delivery, reason: &str) -> Option<PathBuf> {
+    let warn = |what: &str, error: io::Error| {
+        let file = delivery.path.display();
+        tracing::warn!(%file, error = &error as &dyn Error, "failed to {what}");
+    };
+    let target = place(&intake.settings.bad, delivery, "");
+    let kept = archive::copy(&delivery.path, target.clone()).or_else(|_| move_aside(&delivery.path, [target]));
+    let kept = kept.map_err(|error| warn("put a file aside that is given up", error)).ok()?;
+    if let Err(error) = archive::note_reason(&kept, reason) {
+        warn("note why a file was given up", error);
+    }
+    Some(kept)
+}
+
+/// Notes that a load is given up; `kept`: where its file is.
+pub(super) fn give_up(intake: &Intake, load: LoadId, reason: &str, kept: Option<&Path>) -> Result<(), StoreError> {
     tracing::error!(load = load.0, reason, "gave a load up");
+    let name = kept.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let end = LoadEnd {
         at: Timestamp::now(),
         state: LoadState::Error,
@@ -283,6 +347,7 @@ pub(super) fn give_up(intake: &Intake, load: LoadId, reason: &str) -> Result<(),
         applies_from: None,
         reason: Some(reason.to_owned()),
         rejects: Vec::new(),
+        aside: name,
     };
     intake.journal.end(load, &end)?;
     intake.callbacks.notify_one();
@@ -292,7 +357,8 @@ pub(super) fn give_up(intake: &Intake, load: LoadId, reason: &str) -> Result<(),
 /// Ends a load whose file went away before the end was noted: it is in the layer, or it never was.
 pub(super) fn close_vanished(intake: &Intake, load: LoadId) -> Result<(), StoreError> {
     let Some(outcome) = intake.dictionary.outcome_of(load)? else {
-        return give_up(intake, load, "the server stopped in the middle, and the file is no longer there");
+        let reason = "the server stopped in the middle, and the file is no longer there";
+        return give_up(intake, load, reason, None);
     };
     let reason = "the server stopped before the report was complete; what was rejected is not known";
     let end = LoadEnd {
@@ -303,6 +369,7 @@ pub(super) fn close_vanished(intake: &Intake, load: LoadId) -> Result<(), StoreE
         applies_from: outcome.revision,
         reason: Some(reason.to_owned()),
         rejects: Vec::new(),
+        aside: None,
     };
     intake.journal.end(load, &end)?;
     intake.callbacks.notify_one();
@@ -310,9 +377,9 @@ pub(super) fn close_vanished(intake: &Intake, load: LoadId) -> Result<(), StoreE
 }
 
 /// Tells the producer in its folder that a delivery cannot be loaded.
-pub(super) fn complain(folder: &Path, file: &Path, what: &str, advice: &str) {
+pub(super) fn complain(folder: &Path, file: &Path, what: &str, advice: &str, aside: Option<&Path>) {
     tracing::warn!(file = %file.display(), reason = what, "a delivery cannot be loaded");
-    let trouble = Trouble { file, what, advice, rejected: 0, rejects: &[], aside: None };
+    let trouble = Trouble { file, what, advice, rejected: 0, rejects: &[], aside };
     if let Err(error) = report::write_error_file(folder, &trouble) {
         tracing::warn!(folder = %folder.display(), error = &error as &dyn Error, "failed to tell a producer what is wrong");
     }

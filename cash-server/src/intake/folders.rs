@@ -3,18 +3,25 @@
 //! The inbox has one folder for each live node, named as [`Network::folder_name`] says; settings may name others that
 //! stand elsewhere. A folder in the inbox that belongs to nobody is looked at too, so that its producer gets to know.
 
-use super::source::LEAVING;
+use super::source::{self, LEAVING};
 use crate::network::{LayerNo, Network};
 use fs_err as fs;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tillway_proto::NodeId;
 
 /// Most entries of one folder that one scan looks at; what is beyond them comes when they are gone.
 const MAX_ENTRIES: usize = 100_000;
+
+/// Flags of one folder that were set aside and stay, the newest: a person looks at a few of them.
+const MAX_BAD_FLAGS: usize = 100;
+
+/// Ends the name of a flag that was set aside.
+pub(super) const BAD: &str = ".bad";
 
 /// Whose a folder is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,20 +55,23 @@ impl Flag {
     }
 }
 
-/// All folders that are watched. Makes those of the inbox that are not there yet.
+/// All folders that are watched. Makes those of the inbox that are not there yet; what is wrong with it, where something is:
+/// the other folders are watched all the same.
 pub(super) fn layout(
     inbox: &Path,
     extra: &BTreeMap<PathBuf, NodeId>,
     network: &Network,
-) -> io::Result<BTreeMap<PathBuf, Owner>> {
-    let mut folders = BTreeMap::new();
+) -> (BTreeMap<PathBuf, Owner>, Option<io::Error>) {
+    let (mut folders, mut trouble) = (BTreeMap::new(), None);
     for node in network.nodes() {
         let path = inbox.join(network.folder_name(node));
         let owner = Owner::Node { id: node.id.clone(), layer: node.no };
         match folders.entry(path) {
             Entry::Vacant(entry) => {
-                if !entry.key().is_dir() {
-                    fs::create_dir_all(entry.key())?;
+                if !entry.key().is_dir()
+                    && let Err(error) = fs::create_dir_all(entry.key())
+                {
+                    trouble.get_or_insert(error);
                 }
                 entry.insert(owner);
             }
@@ -80,9 +90,41 @@ pub(super) fn layout(
         };
         folders.insert(path.clone(), owner);
     }
-    let strays = strays(inbox, &folders)?;
-    folders.extend(strays);
-    Ok(folders)
+    match strays(inbox, &folders) {
+        Ok(strays) => folders.extend(strays),
+        Err(error) => {
+            trouble.get_or_insert(error);
+        }
+    }
+    (folders, trouble)
+}
+
+/// Removes flags that were set aside and are older than `keep_days`, or beyond the newest: their story is in the record of
+/// loads and was in `error.txt`. How many it were.
+pub(super) fn clean_bad_flags(folder: &Path, keep_days: u32, now: SystemTime) -> io::Result<usize> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)?.take(MAX_ENTRIES) {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().to_lowercase();
+        if name.starts_with("pos") && name.ends_with(&format!(".flz{BAD}")) {
+            // Since when it bears that name, not when it was touched.
+            let since = entry.metadata()?.ctime();
+            found.push((since, entry.path(), entry.file_type()?.is_file()));
+        }
+    }
+    found.sort();
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let horizon = now.cast_signed().saturating_sub(i64::from(keep_days) * 24 * 60 * 60);
+    let surplus = found.len().saturating_sub(MAX_BAD_FLAGS);
+    let mut removed = 0;
+    for (n, (since, path, is_file)) in found.into_iter().enumerate() {
+        // A folder or a pipe is somebody's mistake, and for that person to remove.
+        if is_file && (n < surplus || since < horizon) {
+            fs::remove_file(path)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
 }
 
 /// The inbox itself, and folders in it that belong to nobody.
@@ -109,16 +151,17 @@ fn strays(inbox: &Path, known: &BTreeMap<PathBuf, Owner>) -> io::Result<Vec<(Pat
     Ok(found)
 }
 
-/// The flags in a folder, oldest first. Removes what a crash left on its way out.
+/// The flags in a folder, oldest first. Puts back what a crash left on its way out; it is there for the next look.
 pub(super) fn flags_in(folder: &Path) -> io::Result<Vec<Flag>> {
-    let mut flags = Vec::new();
+    let (mut flags, mut left) = (Vec::new(), Vec::new());
     let mut data: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for entry in fs::read_dir(folder)?.take(MAX_ENTRIES) {
         let entry = entry?;
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().to_lowercase();
         if name.starts_with(LEAVING) {
-            fs::remove_file(&path)?;
+            left.push(path);
+            continue;
         }
         if !name.starts_with("pos") {
             continue;
@@ -131,6 +174,10 @@ pub(super) fn flags_in(folder: &Path) -> io::Result<Vec<Flag>> {
         } else if let Some(base) = name.strip_suffix(".aif") {
             data.entry(base.to_owned()).or_default().push(path);
         }
+    }
+    if !left.is_empty() {
+        left.iter().try_for_each(|leaving| source::put_back(leaving))?;
+        return flags_in(folder);
     }
     flags.sort_by(|left, right| (left.2, &left.1).cmp(&(right.2, &right.1)));
     Ok(flags

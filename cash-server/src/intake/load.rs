@@ -11,6 +11,8 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(feature = "crash-points")]
+use tillway_exchangers::aif::Command;
 use tillway_exchangers::aif::{ArrayReader, Cause, Record, RecordReader, Reject};
 use tillway_exchangers::kinds::Kind;
 use tillway_proto::LoadId;
@@ -21,6 +23,9 @@ pub const MAX_KEPT_REJECTS: usize = 1000;
 
 /// Longest reason that is kept, in characters.
 const MAX_REASON_CHARS: usize = 500;
+
+/// Longest verb and key that are kept of a reject, in characters: a broken record may have one of megabytes.
+const MAX_NAME_CHARS: usize = 200;
 
 /// Records between two looks at whether the server stops: a lock is taken for it.
 const STOP_CHECK_RECORDS: u64 = 256;
@@ -146,6 +151,7 @@ impl Run<'_> {
             if let Some(last) = self.rejects.last_mut().filter(|last| last.until.is_none()) {
                 last.until = Some(record.byte);
             }
+            fail::fail_point!("intake::poison", poisonous(&record), |_| Ok(None));
             match record.command {
                 Ok(command) => carry_out(self.txn.as_mut(), command).map_err(Failure::Store)?,
                 Err(reject) => {
@@ -175,7 +181,9 @@ impl Run<'_> {
         self.rejected += 1;
         if self.rejects.len() < MAX_KEPT_REJECTS {
             let Reject { line, byte, verb, key, reason, .. } = reject;
-            let reason = reason.chars().take(MAX_REASON_CHARS).collect();
+            let cut = |text: String, chars| text.chars().take(chars).collect::<String>();
+            let (verb, key) = (verb.map(|verb| cut(verb, MAX_NAME_CHARS)), key.map(|key| cut(key, MAX_NAME_CHARS)));
+            let reason = cut(reason, MAX_REASON_CHARS);
             self.rejects.push(Rejected { record: RejectRecord { line, byte, verb, key, reason }, until: None });
         }
     }
@@ -203,6 +211,12 @@ impl Run<'_> {
         let not_cleared = not_cleared.into_iter().filter_map(|kind| Kind::by_id(kind.0)).collect();
         Ok(Report { outcome, refused, rejected, rejects, not_cleared, identity })
     }
+}
+
+/// The record that the crash point `intake::poison` is about: an item with this key.
+#[cfg(feature = "crash-points")]
+fn poisonous(record: &Record) -> bool {
+    matches!(&record.command, Ok(Command::Upsert(expansion)) if expansion.main.key.as_str() == "poison")
 }
 
 fn fail(txn: Box<dyn LoadTxn>, failure: Failure) -> Result<Report, Failure> {

@@ -11,7 +11,9 @@
 //! Loads go one after the other, since the dictionary has one writer.
 
 mod archive;
+mod aside;
 pub mod callbacks;
+mod cleaning;
 mod deliver;
 mod folders;
 mod load;
@@ -24,11 +26,12 @@ mod tests;
 mod watcher;
 mod worker;
 
+pub use aside::{AsideError, RefusedLoad};
 pub use load::MAX_KEPT_REJECTS;
 pub use report::ERROR_FILE;
 pub use settings::{
-    DEFAULT_BACKUP_DAYS, DEFAULT_BACKUP_FILES, DEFAULT_DATA_GRACE, DEFAULT_MAX_BODY_BYTES, DEFAULT_SCAN_PERIOD,
-    IntakeSettings,
+    DEFAULT_BACKUP_BYTES, DEFAULT_BACKUP_DAYS, DEFAULT_BACKUP_FILES, DEFAULT_BODY_GRACE, DEFAULT_BODY_IDLE,
+    DEFAULT_BODY_RATE, DEFAULT_DATA_GRACE, DEFAULT_MAX_BODY_BYTES, DEFAULT_SCAN_PERIOD, IntakeSettings,
 };
 
 use crate::network::Network;

@@ -4,7 +4,9 @@
 //! The body's file has its record in the journal, or it was never accepted: it is written under a hidden name, made
 //! durable, renamed, and then recorded, all before the answer. What has no record at the next start is removed.
 
-use super::{Intake, IntakeError, callbacks, deliver};
+use super::aside::ARRAY_ENDING;
+use super::{Intake, IntakeError, IntakeSettings, archive, callbacks, deliver};
+use crate::reserve::NoRoom;
 use crate::settings::credentials::Credentials;
 use crate::store::StoreError;
 use crate::store::intake::{LoadSource, NewLoad, NewWatch};
@@ -23,7 +25,8 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tillway_exchangers::aif::foreign_format;
 use tillway_file_queue::durable;
 use tillway_proto::{LoadId, NodeId};
 use tokio::io::AsyncWriteExt as _;
@@ -41,8 +44,8 @@ const MAX_WAITING_SIZES: u64 = 4;
 /// Bodies that are received at once: more share one disk and one link, and are no faster.
 pub(super) const MAX_UPLOADS: usize = 8;
 
-/// Longest silence within a body.
-const BODY_IDLE: Duration = Duration::from_mins(1);
+/// Bytes of a body between two looks at the room on the disk.
+const ROOM_STEP_BYTES: u64 = 4 * 1024 * 1024;
 
 /// When to come again while too many bodies wait, in seconds.
 const RETRY_AFTER_S: &str = "30";
@@ -96,6 +99,10 @@ impl Refusal {
         Self::new(status, "the server cannot keep the body: see its log, free space on its disk and send it again")
     }
 
+    fn no_room(missing: &NoRoom) -> Self {
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, format!("{missing}; send the body again later"))
+    }
+
     fn store(error: &StoreError) -> Self {
         tracing::error!(error = error as &dyn Error, "failed to take a body over REST");
         let reason = deliver::chain(error);
@@ -111,7 +118,7 @@ impl IntoResponse for Refusal {
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"aifexchange\""));
-        } else if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        } else if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
         }
         response
@@ -160,6 +167,14 @@ async fn take(
     if announced.is_some_and(|bytes| bytes > max_bytes) {
         return Err(too_large(max_bytes));
     }
+    if let Some(encoding) = headers.get(header::CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
+        let encoding = String::from_utf8_lossy(encoding.as_bytes()).into_owned();
+        let error =
+            format!("the body is packed ({encoding}): send it without Content-Encoding, as plain JSON in UTF-8");
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
+    }
+    let room = intake.settings.disk_reserve.check(&intake.settings.bodies, announced.unwrap_or(0));
+    room.map_err(|missing| Refusal::no_room(&missing))?;
     let node = blocking(intake, {
         let shop = shop.clone();
         move |intake| admit(intake, &shop)
@@ -178,8 +193,8 @@ async fn take(
     let dictionary_id = asked("dictionaryid").map(|id| id.chars().take(MAX_DICTIONARY_ID_CHARS).collect());
     let (file, bytes) = receive(intake, body, max_bytes).await?;
     let load = blocking(intake, move |intake| {
-        let source = LoadSource::Rest { body: file.name.clone(), dictionary_id };
-        accept(intake, file, &NewLoad { node, source, bytes, at: Timestamp::now(), watch })
+        let source = LoadSource::Rest { body: file.name.clone(), dictionary_id, retry_of: None };
+        accept(intake, file, &NewLoad { node, source, bytes, at: Timestamp::now(), watch, delivery: None })
     })
     .await?;
     intake.arrived.notify_one();
@@ -244,16 +259,17 @@ impl Drop for BodyFile {
 
 /// Streams the body to disk. The file, durable but not yet under its name, and its size.
 async fn receive(intake: &Intake, body: Body, max_bytes: u64) -> Result<(BodyFile, u64), Refusal> {
-    let name = format!("{}.json", Uuid::now_v7().simple());
+    let name = format!("{}{ARRAY_ENDING}", Uuid::now_v7().simple());
     let path = intake.settings.bodies.join(format!(".{name}.part"));
     let mut output = tokio::fs::File::create(&path).await.map_err(|error| Refusal::disk(&error))?;
     let file = BodyFile { name, path: Some(path) };
     let mut chunks = body.into_data_stream();
-    let (mut bytes, mut begun) = (0, false);
+    let (mut bytes, mut begun, mut room_at) = (0, false, 0);
+    let (started, idle) = (Instant::now(), intake.settings.body_idle);
     loop {
-        let chunk = match tokio::time::timeout(BODY_IDLE, chunks.next()).await {
+        let chunk = match tokio::time::timeout(idle, chunks.next()).await {
             Err(_) => {
-                let error = format!("nothing came for {} seconds: send the body again", BODY_IDLE.as_secs());
+                let error = format!("nothing came for {} seconds: send the body again", idle.as_secs());
                 return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, error));
             }
             Ok(None) => break,
@@ -267,6 +283,16 @@ async fn receive(intake: &Intake, body: Body, max_bytes: u64) -> Result<(BodyFil
         if bytes > max_bytes {
             return Err(too_large(max_bytes));
         }
+        if is_too_slow(&intake.settings, started.elapsed(), bytes) {
+            let error =
+                format!("the body comes slower than {} bytes a second: send it again", intake.settings.body_rate);
+            return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, error));
+        }
+        if bytes >= room_at {
+            room_at = bytes + ROOM_STEP_BYTES;
+            let room = intake.settings.disk_reserve.check(&intake.settings.bodies, 0);
+            room.map_err(|missing| Refusal::no_room(&missing))?;
+        }
         if !begun {
             begun = begins_array(&chunk)?;
         }
@@ -276,12 +302,23 @@ async fn receive(intake: &Intake, body: Body, max_bytes: u64) -> Result<(BodyFil
         return Err(not_an_array());
     }
     output.flush().await.map_err(|error| Refusal::disk(&error))?;
+    fail::fail_point!("rest_body::written");
     output.sync_all().await.map_err(|error| Refusal::disk(&error))?;
+    fail::fail_point!("rest_body::synced");
     Ok((file, bytes))
+}
+
+/// Whether a body that has come so far in this time holds a place that others could use.
+fn is_too_slow(settings: &IntakeSettings, elapsed: Duration, bytes: u64) -> bool {
+    let beyond = elapsed.saturating_sub(settings.body_grace);
+    u128::from(bytes) * 1000 < u128::from(settings.body_rate) * beyond.as_millis()
 }
 
 /// Whether the first byte that is no blank has come; it must open an array.
 fn begins_array(chunk: &[u8]) -> Result<bool, Refusal> {
+    if let Some(what) = foreign_format(chunk) {
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
+    }
     let blank = |byte: &&u8| byte.is_ascii_whitespace() || b"\xef\xbb\xbf".contains(byte);
     match chunk.iter().find(|byte| !blank(byte)) {
         None => Ok(false),
@@ -301,15 +338,24 @@ fn accept(intake: &Intake, mut file: BodyFile, load: &NewLoad) -> Result<LoadId,
         durable::rename(path, &target).map_err(|error| Refusal::disk(&error))?;
     }
     file.path = Some(target);
+    fail::fail_point!("rest_body::renamed");
+    // A promise without a record: the next start removes the body.
+    fail::fail_point!("without::body_record", |_| {
+        file.path = None;
+        Ok(LoadId(0))
+    });
     let id = intake.journal.accept(load).map_err(|error| Refusal::store(&error))?;
     file.path = None;
+    fail::fail_point!("rest_body::journalled");
     tracing::info!(load = id.0, node = %load.node, bytes = load.bytes, "accepted a body over REST");
     Ok(id)
 }
 
-/// Removes bodies without a record: their back offices were never told that they were accepted.
+/// Removes bodies without a record: their back offices were never told that they were accepted. Where there is no record of
+/// anything, it may be the record that was lost: then they are kept in `badDicts`.
 pub(super) fn remove_orphans(intake: &Intake) -> Result<(), IntakeError> {
     let unfinished = intake.journal.unfinished().map_err(IntakeError::Journal)?;
+    let lost = intake.journal.recent(1).map_err(IntakeError::Journal)?.is_empty();
     let recorded: HashSet<String> = unfinished
         .into_iter()
         .filter_map(|load| match load.source {
@@ -319,7 +365,15 @@ pub(super) fn remove_orphans(intake: &Intake) -> Result<(), IntakeError> {
         .collect();
     for entry in fs::read_dir(&intake.settings.bodies).map_err(IntakeError::Folder)? {
         let entry = entry.map_err(IntakeError::Folder)?;
-        if !recorded.contains(entry.file_name().to_string_lossy().as_ref()) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if recorded.contains(&name) {
+            continue;
+        }
+        if lost && name.ends_with(ARRAY_ENDING) {
+            let kept = archive::place(&intake.settings.bad, LoadId(0), Timestamp::now(), &name, "");
+            tracing::error!(file = %kept.display(), "kept a body of which there is no record");
+            durable::rename(&entry.path(), &kept).map_err(IntakeError::Folder)?;
+        } else {
             fs::remove_file(entry.path()).map_err(IntakeError::Folder)?;
         }
     }

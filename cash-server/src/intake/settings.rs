@@ -1,5 +1,6 @@
 //! Settings of the intake.
 
+use crate::reserve::DiskReserve;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +20,19 @@ pub const DEFAULT_BACKUP_FILES: usize = 10_000;
 
 /// Largest body over REST: a full catalogue of 200,000 goods has 80 to 200 MiB.
 pub const DEFAULT_MAX_BODY_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Bytes of loaded files that are kept, and of refused ones.
+pub const DEFAULT_BACKUP_BYTES: u64 = 10 * 1024 * 1024 * 1024;
+
+/// Longest silence within a body.
+pub const DEFAULT_BODY_IDLE: Duration = Duration::from_mins(1);
+
+/// How long a body may come slowly, for a line that has to get going.
+pub const DEFAULT_BODY_GRACE: Duration = Duration::from_mins(1);
+
+/// What a body has to come with after that, on the average, in bytes a second: the slowest line that a shop has. Slower ones
+/// would hold the places of others.
+pub const DEFAULT_BODY_RATE: u64 = 8 * 1024;
 
 /// Where files come from and go to, and how.
 #[derive(Debug, Clone)]
@@ -43,8 +57,18 @@ pub struct IntakeSettings {
     pub backup_keep_days: u32,
     /// How many loaded, and how many refused files are kept; 0: loaded files are not kept at all.
     pub backup_keep_files: usize,
+    /// How many bytes of loaded, and of refused files are kept.
+    pub backup_keep_bytes: u64,
     /// Largest body over REST.
     pub max_body_bytes: u64,
+    /// Longest silence within a body.
+    pub body_idle: Duration,
+    /// How long a body may come slowly.
+    pub body_grace: Duration,
+    /// What it has to come with after that, in bytes a second.
+    pub body_rate: u64,
+    /// What is kept free on the disk of the data folder.
+    pub disk_reserve: DiskReserve,
     /// Hosts, or `host:port`, that status callbacks may go to; empty: any.
     pub status_server_allow: Vec<String>,
 }
@@ -63,7 +87,12 @@ impl IntakeSettings {
             stop_on_error: false,
             backup_keep_days: DEFAULT_BACKUP_DAYS,
             backup_keep_files: DEFAULT_BACKUP_FILES,
+            backup_keep_bytes: DEFAULT_BACKUP_BYTES,
             max_body_bytes: DEFAULT_MAX_BODY_BYTES,
+            body_idle: DEFAULT_BODY_IDLE,
+            body_grace: DEFAULT_BODY_GRACE,
+            body_rate: DEFAULT_BODY_RATE,
+            disk_reserve: DiskReserve::default(),
             status_server_allow: Vec::new(),
         }
     }

@@ -9,7 +9,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use uuid::Uuid;
 
-/// Starts the name of a file that is on its way out; one that is left behind by a crash is removed at the next scan.
+/// Starts the name of a file that is on its way out; one that is left behind by a crash gets its name back at the next
+/// scan: nobody knows whether it is the file that was loaded, or one that came in that very moment.
 pub(super) const LEAVING: &str = ".tillway-done-";
 
 /// Which file it is, and which state of it.
@@ -33,6 +34,12 @@ impl Identity {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
+    }
+
+    /// For the record: a file in this state is known by it again, whatever the clock says.
+    pub(super) fn text(&self) -> String {
+        let Self { device, inode, bytes, modified, .. } = self;
+        format!("{device}:{inode}:{bytes}:{}.{:09}", modified.0, modified.1)
     }
 
     /// Whether it is the same file with the same content, whatever it is called now.
@@ -77,6 +84,7 @@ pub(super) fn remove_if_same(path: &Path, read: &Identity) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         other => other?,
     }
+    fail::fail_point!("intake::renamed_away");
     let same = identify(&leaving)?.same_content(read);
     if !same {
         // A link does not replace what may have been written there in the meantime, and is newer still.
@@ -87,6 +95,20 @@ pub(super) fn remove_if_same(path: &Path, read: &Identity) -> io::Result<bool> {
     }
     fs::remove_file(&leaving)?;
     Ok(same)
+}
+
+/// Gives a file that a crash left on its way out its name back; where another has that name by now, it goes.
+pub(super) fn put_back(leaving: &Path) -> io::Result<()> {
+    let name = leaving.file_name().unwrap_or_default().to_string_lossy();
+    // `.tillway-done-<32 digits>-<name>`.
+    let own = name.strip_prefix(LEAVING).and_then(|rest| rest.split_once('-')).map(|(_, own)| own);
+    if let Some(own) = own.filter(|own| !own.is_empty()) {
+        match fs::hard_link(leaving, leaving.with_file_name(own)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
+    fs::remove_file(leaving)
 }
 
 #[cfg(test)]

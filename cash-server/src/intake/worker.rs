@@ -3,18 +3,17 @@
 //! A delivery that has to wait holds back only what came later into the same folder (or, over REST, for the same node),
 //! so that an older price never comes over a newer one; a flag without its file holds back nothing.
 
-use super::deliver::{self, Attempt, Delivery};
+mod bodies;
+mod flags;
+
 use super::folders::{self, Flag, Owner};
-use super::load::{Form, Report};
 use super::watcher::Watcher;
-use super::{Intake, archive, source};
-use crate::network::LayerNo;
+use super::{Intake, cleaning, deliver};
 use crate::store::StoreError;
-use crate::store::intake::{LoadRecord, LoadSource, NewLoad};
+use crate::store::intake::{LoadRecord, LoadSource};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::error::Error;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -25,21 +24,13 @@ use tokio_util::sync::CancellationToken;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LAST_WAIT: Duration = Duration::from_mins(1);
 
-/// How often kept files and records are cleaned away.
+/// How often kept files and records are cleaned away, and how soon the next step follows where there is more.
 const CLEANING_PERIOD: Duration = Duration::from_hours(1);
+const NEXT_STEP: Duration = Duration::from_secs(1);
 
-/// Refused files that are kept, even where loaded ones are not: somebody has to see what was wrong.
-const MIN_BAD_FILES: usize = 100;
-
-/// Loads that are remembered, and for how long: a year of one in five minutes.
-const MAX_LOADS_KEPT: u32 = 100_000;
-const MAX_LOADS_AGE: Duration = Duration::from_hours(366 * 24);
-
-/// Loads that one cleaning forgets at most.
-const FORGET_STEP: u32 = 1000;
-
-/// Ends the name of a flag that was set aside.
-const BAD: &str = ".bad";
+/// A folder where deliveries wait is read again at most this often: ten thousand flags at once would else be ten thousand
+/// looks at all of them.
+const RESCAN_PAUSE: Duration = Duration::from_secs(1);
 
 /// When to come back.
 pub(super) enum Next {
@@ -49,18 +40,35 @@ pub(super) enum Next {
     In(Duration),
 }
 
-/// A delivery that was tried, or waits for its file.
+/// A load that is in the record already.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    load: LoadId,
+    /// When it was taken in.
+    at: Timestamp,
+}
+
+/// A delivery that was tried, or waits for its file or for room.
 struct Wait {
     tries: u32,
     until: Instant,
-    load: Option<LoadId>,
+    load: Option<Known>,
     /// A flag that was touched again is a new delivery.
     modified: SystemTime,
+    /// The disk is too full for it; people know.
+    no_room: bool,
+}
+
+impl Wait {
+    /// Whether what came later has to wait too.
+    fn holds(&self) -> bool {
+        self.tries > 0 || self.no_room
+    }
 }
 
 enum Job {
     Flag { folder: PathBuf, flag: Flag },
-    Body(LoadRecord),
+    Body(Box<LoadRecord>),
 }
 
 pub(super) struct Worker {
@@ -75,8 +83,14 @@ pub(super) struct Worker {
     /// Flags that nothing more can be done about, until they are touched.
     told: HashMap<PathBuf, SystemTime>,
     /// Loads of an earlier process that did not end, by data file; none once they are looked after.
-    resumed: Option<HashMap<PathBuf, LoadId>>,
+    resumed: Option<HashMap<PathBuf, Known>>,
     unreadable: HashSet<PathBuf>,
+    /// What is wrong with the inbox, as it was told.
+    inbox_trouble: Option<String>,
+    /// When folders in which deliveries wait were read.
+    scanned: HashMap<PathBuf, Instant>,
+    /// Folders to be read again after their pause.
+    later: BTreeSet<PathBuf>,
     /// Version of the network that the folders were made for.
     network: u64,
     next_scan: Instant,
@@ -97,6 +111,9 @@ impl Worker {
             told: HashMap::new(),
             resumed: None,
             unreadable: HashSet::new(),
+            inbox_trouble: None,
+            scanned: HashMap::new(),
+            later: BTreeSet::new(),
             network: 0,
             next_scan: now,
             next_cleaning: now,
@@ -121,12 +138,16 @@ impl Worker {
             self.network = network;
             self.scan_all()?;
         } else {
-            for folder in dirty.folders {
+            self.later.extend(dirty.folders);
+            let now = Instant::now();
+            let dirty = std::mem::take(&mut self.later);
+            let (due, later): (BTreeSet<_>, _) = dirty.into_iter().partition(|folder| self.may_scan(folder, now));
+            self.later = later;
+            for folder in due {
                 self.scan(&folder);
             }
         }
         if Instant::now() >= self.next_cleaning {
-            self.next_cleaning = Instant::now() + CLEANING_PERIOD;
             self.clean();
         }
         match self.pick()? {
@@ -142,19 +163,22 @@ impl Worker {
     fn scan_all(&mut self) -> Result<(), StoreError> {
         let network = self.intake.network()?;
         let settings = &self.intake.settings;
-        match folders::layout(&settings.inbox, &settings.extra_folders, &network) {
-            Ok(folders) => {
-                let before = std::mem::replace(&mut self.folders, folders);
-                let folders = &self.folders;
-                // A folder that got another owner has its flags looked at anew.
-                self.told.retain(|flag, _| {
-                    flag.parent().is_some_and(|folder| before.get(folder) == folders.get(folder)) && flag.exists()
-                });
-                self.watcher.keep(|folder| folders.contains_key(folder));
-            }
-            Err(error) => tracing::error!(error = &error as &dyn Error, "failed to look after the inbox"),
+        let (folders, trouble) = folders::layout(&settings.inbox, &settings.extra_folders, &network);
+        let trouble = trouble.map(|error| deliver::chain(&error));
+        if let Some(reason) = trouble.as_ref().filter(|_| trouble != self.inbox_trouble) {
+            tracing::error!(inbox = %settings.inbox.display(), reason, "failed to look after the inbox");
         }
+        self.inbox_trouble = trouble;
+        let before = std::mem::replace(&mut self.folders, folders);
+        let folders = &self.folders;
+        // A folder that got another owner has its flags looked at anew.
+        self.told.retain(|flag, _| {
+            flag.parent().is_some_and(|folder| before.get(folder) == folders.get(folder)) && flag.exists()
+        });
+        self.watcher.keep(|folder| folders.contains_key(folder));
         self.flags.clear();
+        self.scanned.clear();
+        self.later.clear();
         let all: Vec<PathBuf> = self.folders.keys().cloned().collect();
         for folder in all {
             // Watched first, so that nothing falls between.
@@ -162,7 +186,17 @@ impl Worker {
             self.scan(&folder);
         }
         let flags: HashSet<&PathBuf> = self.flags.values().flatten().map(|flag| &flag.path).collect();
-        self.waits.retain(|path, _| flags.contains(path));
+        let mut taken_away = Vec::new();
+        self.waits.retain(|path, wait| {
+            let hidden = path.parent().is_some_and(|folder| self.unreadable.contains(folder));
+            let stays = hidden || flags.contains(path);
+            taken_away.extend(wait.load.filter(|_| !stays));
+            stays
+        });
+        // Somebody took the flag of a load away that waited: without it there is nothing to be tried.
+        for known in taken_away {
+            deliver::close_vanished(&self.intake, known.load)?;
+        }
         self.next_scan = Instant::now() + self.intake.settings.scan_period;
         if self.resumed.is_none() {
             self.resume()?;
@@ -179,16 +213,34 @@ impl Worker {
                 self.unreadable.remove(folder);
                 if flags.is_empty() {
                     self.flags.remove(folder);
+                    self.scanned.remove(folder);
                 } else {
                     self.flags.insert(folder.to_owned(), flags);
+                    self.scanned.insert(folder.to_owned(), Instant::now());
                 }
             }
             Err(error) => {
                 self.flags.remove(folder);
+                self.scanned.remove(folder);
                 if self.unreadable.insert(folder.to_owned()) {
                     tracing::error!(folder = %folder.display(), error = &error as &dyn Error, "a folder of the intake cannot be read");
                 }
             }
+        }
+    }
+
+    /// Whether a folder is to be read now: at once where nothing waits in it, else after a pause.
+    fn may_scan(&self, folder: &Path, now: Instant) -> bool {
+        self.scanned.get(folder).is_none_or(|read| now.saturating_duration_since(*read) >= RESCAN_PAUSE)
+    }
+
+    /// After a delivery: whether its flag is still there, without reading the whole folder again.
+    fn look_again(&mut self, folder: &Path, flag: &Flag) {
+        if let Some(flags) = self.flags.get_mut(folder) {
+            flags.retain(|other| other.path != flag.path || flag.path.symlink_metadata().is_ok());
+        }
+        if self.flags.get(folder).is_none_or(Vec::is_empty) || self.may_scan(folder, Instant::now()) {
+            self.scan(folder);
         }
     }
 
@@ -198,8 +250,10 @@ impl Worker {
         let mut resumed = HashMap::new();
         for record in self.intake.journal.unfinished()? {
             let LoadSource::Folder(path) = &record.source else { continue };
-            if there.contains(path) && !resumed.contains_key(path) {
-                resumed.insert(path.clone(), record.id);
+            // Nobody knows what stands in a folder that cannot be read now.
+            let hidden = path.parent().is_some_and(|folder| self.unreadable.contains(folder));
+            if (hidden || there.contains(path)) && !resumed.contains_key(path) {
+                resumed.insert(path.clone(), Known { load: record.id, at: record.queued_at });
             } else {
                 deliver::close_vanished(&self.intake, record.id)?;
             }
@@ -212,6 +266,9 @@ impl Worker {
     fn pick(&self) -> Result<Result<Job, Instant>, StoreError> {
         let now = Instant::now();
         let mut wake = self.next_scan.min(self.next_cleaning);
+        if !self.later.is_empty() {
+            wake = wake.min(now + RESCAN_PAUSE);
+        }
         let mut oldest: Option<(SystemTime, Job)> = None;
         for (folder, flags) in &self.flags {
             for flag in flags {
@@ -220,10 +277,10 @@ impl Worker {
                 }
                 let wait = self.waits.get(&flag.path).filter(|wait| wait.modified == flag.modified);
                 if let Some(wait) = wait.filter(|wait| wait.until > now)
-                    && (wait.tries > 0 || flag.data.is_none())
+                    && (wait.holds() || flag.data.is_none())
                 {
                     wake = wake.min(wait.until);
-                    if wait.tries > 0 {
+                    if wait.holds() {
                         break;
                     }
                     continue;
@@ -246,7 +303,7 @@ impl Worker {
             }
             let time = SystemTime::from(record.queued_at);
             if oldest.as_ref().is_none_or(|(oldest, _)| time < *oldest) {
-                oldest = Some((time, Job::Body(record)));
+                oldest = Some((time, Job::Body(Box::new(record))));
             }
             break;
         }
@@ -261,185 +318,34 @@ impl Worker {
                     Some(Owner::Node { id, layer }) => self.flag(&folder, &flag, id, layer),
                     Some(Owner::Nobody(reason)) => {
                         let advice = "move data file and flag to the right folder, or remove them";
-                        deliver::complain(&folder, &flag.expected_data(), &reason, advice);
-                        self.told.insert(flag.path, flag.modified);
+                        deliver::complain(&folder, &flag.expected_data(), &reason, advice, None);
+                        self.told.insert(flag.path.clone(), flag.modified);
                         Ok(())
                     }
                     None => Ok(()),
                 };
-                self.scan(&folder);
+                self.look_again(&folder, &flag);
                 done
             }
         }
     }
 
-    fn flag(&mut self, folder: &Path, flag: &Flag, node: NodeId, layer: LayerNo) -> Result<(), StoreError> {
-        let Some(path) = flag.data.clone() else { return self.without_file(folder, flag) };
-        let flag_identity = match source::identify(&flag.path) {
-            Ok(identity) => identity,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => {
-                self.set_aside(folder, flag, &deliver::chain(&error), "make the flag as an empty regular file");
-                return Ok(());
-            }
-        };
-        let earlier = self.waits.remove(&flag.path).filter(|wait| wait.modified == flag.modified);
-        let tries = earlier.as_ref().map_or(0, |wait| wait.tries);
-        let bytes = source::identify(&path).map_or(0, |identity| identity.bytes);
-        let known = earlier
-            .and_then(|wait| wait.load)
-            .or_else(|| self.resumed.as_mut().and_then(|resumed| resumed.remove(&path)));
-        let load = match known {
-            Some(load) => load,
-            None => self.intake.journal.accept(&NewLoad {
-                node: node.clone(),
-                source: LoadSource::Folder(path.clone()),
-                bytes,
-                at: Timestamp::now(),
-                watch: None,
-            })?,
-        };
-        // For the case that the journal itself fails on the way: the next try goes on with the same load.
-        let wait = Wait { load: Some(load), modified: flag.modified, ..again(tries) };
-        self.waits.insert(flag.path.clone(), wait);
-        let delivery = Delivery { load, node, layer, path, form: Form::File };
-        match deliver::attempt(&self.intake, &delivery, bytes, &self.shutdown)? {
-            Attempt::Stopped => return Ok(()),
-            Attempt::Ended(report) => {
-                deliver::settle(&self.intake, &delivery, &report, Some(folder))?;
-                self.remove(&delivery, &report, flag, &flag_identity);
-            }
-            Attempt::Again { reason, advice, limit } if tries + 1 >= limit => {
-                deliver::give_up(&self.intake, load, &reason)?;
-                self.set_aside(folder, flag, &reason, advice);
-            }
-            Attempt::Again { reason, advice, limit } => {
-                if tries == 0 {
-                    let what = format!("{reason}; it is tried {} more times", limit - 1);
-                    deliver::complain(folder, &delivery.path, &what, advice);
-                }
-                return Ok(());
-            }
-        }
-        self.waits.remove(&flag.path);
-        Ok(())
+    /// Looks at what is past; when to look again.
+    fn clean(&mut self) {
+        let folders = self.folders.keys().map(PathBuf::as_path);
+        let more = cleaning::clean(&self.intake, folders, SystemTime::now());
+        self.next_cleaning = Instant::now() + if more { NEXT_STEP } else { CLEANING_PERIOD };
     }
 
-    /// A flag whose data file is not there: it waits a little, then it is set aside.
-    fn without_file(&mut self, folder: &Path, flag: &Flag) -> Result<(), StoreError> {
-        let path = flag.expected_data();
-        // A crash between removing the file and removing the flag leaves this.
-        let loaded = self.intake.journal.newest_of(&path)?.is_some_and(|record| {
-            record.state.is_final() && record.ended_at.is_some_and(|at| SystemTime::from(at) >= flag.modified)
-        });
-        let identity = source::identify(&flag.path);
-        if loaded && identity.and_then(|identity| source::remove_if_same(&flag.path, &identity)).is_ok() {
-            return Ok(());
-        }
-        let waited = self.waits.get(&flag.path).is_some_and(|wait| wait.modified == flag.modified);
-        if waited {
-            self.waits.remove(&flag.path);
-            let what = "there is a flag, but no data file of the same name";
-            let advice = "write the data file first, the flag after it: `pos1.aif`, then `pos1.flz`";
-            self.set_aside(folder, flag, what, advice);
-        } else {
-            let until = Instant::now() + self.intake.settings.data_grace;
-            let wait = Wait { tries: 0, until, load: None, modified: flag.modified };
-            self.waits.insert(flag.path.clone(), wait);
-        }
-        Ok(())
-    }
-
-    fn set_aside(&mut self, folder: &Path, flag: &Flag, what: &str, advice: &str) {
-        deliver::complain(folder, &flag.expected_data(), what, advice);
-        let mut name = flag.path.clone().into_os_string();
-        name.push(BAD);
-        if let Err(error) = fs_err::rename(&flag.path, PathBuf::from(name)) {
-            tracing::warn!(
-                error = &error as &dyn Error,
-                "failed to set a flag aside; it is looked at again when it is touched"
-            );
-            self.told.insert(flag.path.clone(), flag.modified);
-        }
-    }
-
-    /// Data file, then flag: when the flag is gone, all is done.
-    fn remove(&mut self, delivery: &Delivery, report: &Report, flag: &Flag, flag_identity: &source::Identity) {
-        let removed = source::remove_if_same(&delivery.path, &report.identity).and_then(|same| {
-            // A newer file is there already: its flag may be this one or come yet.
-            if same { source::remove_if_same(&flag.path, flag_identity) } else { Ok(false) }
-        });
-        if let Err(error) = removed {
-            tracing::error!(
-                error = &error as &dyn Error,
-                "a loaded file cannot be removed: give the server's user the right to write to its folder"
-            );
-            self.told.insert(flag.path.clone(), flag.modified);
-        }
-    }
-
-    fn body(&mut self, record: &LoadRecord) -> Result<(), StoreError> {
-        let LoadSource::Rest { body, .. } = &record.source else { return Ok(()) };
-        let path = self.intake.settings.bodies.join(body);
-        let network = self.intake.network()?;
-        let Some(node) = network.node(&record.node) else {
-            deliver::give_up(&self.intake, record.id, &format!("{} is no longer in the network", record.node))?;
-            self.remove_body(&path);
-            return Ok(());
-        };
-        if source::identify(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-            return deliver::close_vanished(&self.intake, record.id);
-        }
-        let tries = self.body_waits.remove(&record.id).map_or(0, |wait| wait.tries);
-        let delivery = Delivery { load: record.id, node: record.node.clone(), layer: node.no, path, form: Form::Array };
-        match deliver::attempt(&self.intake, &delivery, record.bytes, &self.shutdown)? {
-            Attempt::Stopped => {}
-            Attempt::Ended(report) => {
-                deliver::settle(&self.intake, &delivery, &report, None)?;
-                self.remove_body(&delivery.path);
-            }
-            Attempt::Again { reason, limit, .. } if tries + 1 >= limit => {
-                let origin = format!("rest-{}", record.node.code());
-                let target = archive::place(&self.intake.settings.bad, record.id, Timestamp::now(), &origin, "");
-                if let Err(error) = archive::copy(&delivery.path, target) {
-                    tracing::warn!(error = &error as &dyn Error, "failed to put a body aside");
-                }
-                deliver::give_up(&self.intake, record.id, &reason)?;
-                self.remove_body(&delivery.path);
-            }
-            Attempt::Again { .. } => {
-                self.body_waits.insert(record.id, again(tries));
-            }
-        }
-        Ok(())
-    }
-
-    fn remove_body(&self, path: &Path) {
-        if let Err(error) = fs_err::remove_file(path) {
-            tracing::warn!(error = &error as &dyn Error, "failed to remove a loaded body; the next start does");
-        }
-        self.intake.callbacks.notify_one();
-    }
-
-    fn clean(&self) {
-        let settings = &self.intake.settings;
-        let bad_files = settings.backup_keep_files.max(MIN_BAD_FILES);
-        for (folder, files) in [(&settings.backup, settings.backup_keep_files), (&settings.bad, bad_files)] {
-            match archive::clean(folder, settings.backup_keep_days, files) {
-                Ok(0) => {}
-                Ok(removed) => tracing::info!(folder = %folder.display(), removed, "removed old files"),
-                Err(error) => tracing::warn!(error = &error as &dyn Error, "failed to remove old files"),
-            }
-        }
-        let before = Timestamp::now().checked_sub(MAX_LOADS_AGE).unwrap_or(Timestamp::UNIX_EPOCH);
-        if let Err(error) = self.intake.journal.prune(before, MAX_LOADS_KEPT, FORGET_STEP) {
-            tracing::warn!(error = &error as &dyn Error, "failed to forget old loads");
-        }
+    /// Until there may be room again.
+    fn until_room(&self) -> Wait {
+        Wait { until: Instant::now() + LAST_WAIT.min(self.intake.settings.scan_period), ..again(0) }
     }
 }
 
 /// One try more was in vain.
 fn again(tries: u32) -> Wait {
     let wait = FIRST_WAIT.saturating_mul(1 << tries.min(16)).min(LAST_WAIT);
-    Wait { tries: tries + 1, until: Instant::now() + wait, load: None, modified: SystemTime::UNIX_EPOCH }
+    let until = Instant::now() + wait;
+    Wait { tries: tries + 1, until, load: None, modified: SystemTime::UNIX_EPOCH, no_room: false }
 }

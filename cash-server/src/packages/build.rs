@@ -98,6 +98,7 @@ impl Building<'_> {
         }
         if known.as_ref() != Some(&digests) {
             self.memo.keep_digests(&key.to_path, key.to, &digests)?;
+            fail::fail_point!("package::digests_kept");
         }
         Ok(digests)
     }

@@ -16,6 +16,7 @@ pub use plan::Repair;
 use crate::dictionary::difference::{carry_forward, difference};
 use crate::dictionary::{DictionaryError, DictionaryService, Digests, View, overlay};
 use crate::network::{LayerNo, Network};
+use crate::reserve::{DiskReserve, NoRoom};
 use crate::store::StoreError;
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore};
 use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
@@ -81,6 +82,15 @@ pub enum PackageError {
     Restless {
         /// Who needs it.
         till: TillId,
+    },
+    /// The disk is too full for it.
+    #[error("the package for {till} is not built now")]
+    NoRoom {
+        /// Who needs it.
+        till: TillId,
+        /// What is missing.
+        #[source]
+        source: NoRoom,
     },
     /// The folder of packages.
     #[error("failed to look after the folder of packages")]
@@ -158,6 +168,7 @@ pub struct PackageService {
     memo: Arc<dyn PackageStore>,
     folder: Arc<Path>,
     flights: Arc<Flights>,
+    reserve: DiskReserve,
 }
 
 impl PackageService {
@@ -178,7 +189,13 @@ impl PackageService {
         let head = dictionary.head().map_err(|source| PackageError::Dictionary { source })?;
         forget_after(memo.as_ref(), head)?;
         let flights = Arc::new(Flights::new(std::thread::available_parallelism().map_or(1, usize::from)));
-        Ok(Self { dictionary, memo, folder: folder.into(), flights })
+        Ok(Self { dictionary, memo, folder: folder.into(), flights, reserve: DiskReserve::default() })
+    }
+
+    /// With this much room kept free on the disk of the folder.
+    #[must_use]
+    pub fn with_disk_reserve(self, reserve: DiskReserve) -> Self {
+        Self { reserve, ..self }
     }
 
     /// The package that takes a till from `cursor` to its target; none where it is there and nothing is to be repaired.
@@ -205,12 +222,15 @@ impl PackageService {
             if let Some(facts) = self.built(&plan.key)? {
                 return Ok(Some(facts));
             }
+            let room = self.reserve.check(&self.folder, 0);
+            room.map_err(|source| PackageError::NoRoom { till: till.clone(), source })?;
             let built = build::build(snapshot.as_ref(), &view.network, self.memo.as_ref(), &self.folder, till, &plan)?;
             let Some(record) = built else {
                 as_full = true;
                 continue;
             };
             self.memo.keep_package(&plan.key, &record)?;
+            fail::fail_point!("package::remembered");
             tracing::info!(
                 package = record.name.short(), from = %plan.key.from, to = %plan.key.to, objects = record.objects,
                 bytes = record.bytes, full = plan.is_full(), "built a package"
@@ -325,6 +345,7 @@ impl PackageService {
             }
             // Forgotten first: a file without a memory is found below, a memory without a file is built again.
             self.memo.forget_package(&record.name)?;
+            fail::fail_point!("package::forgotten");
             remove(&self.path_of(&record.name), &mut cleaned)?;
             total = total.saturating_sub(record.bytes);
         }
@@ -434,6 +455,7 @@ fn remove(path: &Path, cleaned: &mut Cleaned) -> Result<(), PackageError> {
         Err(error) => return Err(folder(error)),
     };
     fs::remove_file(path).map_err(folder)?;
+    fail::fail_point!("package::removed");
     cleaned.files += 1;
     cleaned.bytes += bytes;
     Ok(())

@@ -45,6 +45,8 @@ pub struct Settings {
     pub name: String,
     /// `[server] public_host`; none: found out.
     pub public_host: Option<String>,
+    /// `[server] disk_reserve_mib`: bytes that stay free on the disk of the data folder.
+    pub disk_reserve_bytes: u64,
     /// `[rest]`
     pub rest: RestSettings,
     /// `[aif]`
@@ -147,6 +149,8 @@ pub struct IntakeSettings {
     pub backup_days: u32,
     /// How many loaded files are kept.
     pub backup_files: u32,
+    /// How many bytes of them, and of refused ones.
+    pub backup_limit_bytes: u64,
 }
 
 /// A watched folder beside the inbox.
@@ -223,6 +227,7 @@ impl Settings {
             }),
             name: source.name("server.name"),
             public_host: host(&source, "server.public_host"),
+            disk_reserve_bytes: source.number("server.disk_reserve_mib", 0..=MAX_MIB) << 20,
             rest: RestSettings {
                 listen: source.address("rest.listen"),
                 public_port: some_port(source.port("rest.public_port", true)),
@@ -255,6 +260,7 @@ impl Settings {
                 stop_on_error: source.flag("intake.stop_on_error"),
                 backup_days: days("intake.backup_days"),
                 backup_files: narrow(source.number("intake.backup_files", 0..=1_000_000)),
+                backup_limit_bytes: source.number("intake.backup_limit_mib", 0..=MAX_MIB) << 20,
             },
             exchange: ExchangeSettings {
                 reconcile_period: seconds("exchange.reconcile_period_s"),

@@ -32,6 +32,16 @@ pub trait LoadJournal: Send + Sync {
     /// The first `limit` rejects of a load.
     fn rejects(&self, load: LoadId, limit: u32) -> Result<Vec<RejectRecord>, StoreError>;
 
+    /// Refused loads of which a file is kept, newest first.
+    fn refused(&self, limit: u32) -> Result<Vec<LoadRecord>, StoreError>;
+
+    /// Takes in a load that repeats a refused one, which is settled with it: both or none. None where nothing is kept of
+    /// the refused one any more.
+    fn accept_again(&self, refused: LoadId, load: &NewLoad) -> Result<Option<LoadId>, StoreError>;
+
+    /// Of a refused load no file is kept any more.
+    fn forget_aside(&self, load: LoadId) -> Result<(), StoreError>;
+
     /// Loads that have not ended, oldest first.
     fn unfinished(&self) -> Result<Vec<LoadRecord>, StoreError>;
 
@@ -40,6 +50,9 @@ pub trait LoadJournal: Send + Sync {
 
     /// Forgets at most `step` ended loads that are older than `before` or beyond the newest `keep`. How many it were.
     fn prune(&self, before: Timestamp, keep: u32, step: u32) -> Result<u64, StoreError>;
+
+    /// Forgets at most `step` rejects of loads beyond the newest `keep`. How many it were.
+    fn prune_rejects(&self, keep: u32, step: u32) -> Result<u64, StoreError>;
 
     /// Whom to tell of loads, oldest first; at most `limit`.
     fn open_watches(&self, limit: u32) -> Result<Vec<Watch>, StoreError>;
@@ -62,14 +75,17 @@ pub enum LoadSource {
         body: String,
         /// The back office's own id of it.
         dictionary_id: Option<String>,
+        /// The load that it repeats: somebody had it tried again.
+        retry_of: Option<LoadId>,
     },
 }
 
-/// For people: the path, or `REST` with the back office's own id.
+/// For people: the path, `REST` with the back office's own id, or which load it repeats.
 impl fmt::Display for LoadSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => write!(f, "{}", path.display()),
+            Self::Rest { retry_of: Some(load), .. } => write!(f, "load {} once more", load.0),
             Self::Rest { dictionary_id: Some(id), .. } => write!(f, "REST, dictionary {id}"),
             Self::Rest { dictionary_id: None, .. } => f.write_str("REST"),
         }
@@ -89,6 +105,8 @@ pub struct NewLoad {
     pub at: Timestamp,
     /// Whom to tell.
     pub watch: Option<NewWatch>,
+    /// Which data file and which flag, where it came through a folder.
+    pub delivery: Option<String>,
 }
 
 /// Whom to tell of a load.
@@ -167,6 +185,8 @@ pub struct LoadEnd {
     pub reason: Option<String>,
     /// The first of its rejects.
     pub rejects: Vec<RejectRecord>,
+    /// The name of the file that is kept of it, where it was refused.
+    pub aside: Option<String>,
 }
 
 /// A load, as remembered.
@@ -194,6 +214,10 @@ pub struct LoadRecord {
     pub revision: Option<Revision>,
     /// Why it was refused, waits or is to be looked at.
     pub reason: Option<String>,
+    /// Which data file and which flag, where it came through a folder.
+    pub delivery: Option<String>,
+    /// The name of the file that is kept of it, where it was refused.
+    pub aside: Option<String>,
 }
 
 impl LoadRecord {

@@ -40,6 +40,28 @@ pub enum StoreError {
         /// The newest schema that this program knows.
         known: i64,
     },
+    /// The file is not what it was: cut, overwritten, or on a disk that fails.
+    #[error("the database {} is damaged; stop the server, and {remedy}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What to do, fits "stop the server, and …".
+        remedy: &'static str,
+        /// What the database says.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// There is no room to write; nothing was changed.
+    #[error("failed to {what} in {}: its disk is full; free space on it, the server goes on by itself", path.display())]
+    Full {
+        /// What was to be done, fits "failed to …".
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the database says.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// A query failed.
     #[error("failed to {what} in {}", path.display())]
     Query {

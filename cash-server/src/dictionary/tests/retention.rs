@@ -59,3 +59,33 @@ fn the_layer_of_a_removed_node_goes_with_the_log() {
     chain.db.prune(Revision(2), 100).unwrap();
     assert!(chain.head(no).is_empty());
 }
+
+#[test]
+fn thirty_days_of_price_changes_leave_a_bounded_log_that_goes_in_small_steps() {
+    const LOADS_A_DAY: u32 = 10;
+    const STEP: u32 = 7;
+    let chain = Chain::new();
+    let rows = |table: &str| {
+        let sql = format!("SELECT count(*) FROM {table}");
+        chain.db.database().read("count", |c| c.query_row(&sql, (), |row| row.get::<_, i64>(0))).unwrap()
+    };
+    let (mut head, mut yesterday) = (Revision::ZERO, Revision::ZERO);
+    for day in 0..30 {
+        for n in 0..LOADS_A_DAY {
+            let load = chain.load("All", &item(&n.to_string(), "Tea", &(day + 1).to_string()));
+            head = load.revision.unwrap_or(head);
+        }
+        loop {
+            let pruned = chain.db.prune(yesterday, STEP).unwrap();
+            assert!(pruned.removed <= u64::from(STEP), "{pruned:?}");
+            if pruned.done {
+                break;
+            }
+        }
+        yesterday = head;
+        // What a day replaces: of each load an item and its price.
+        assert!(rows("past") <= i64::from(LOADS_A_DAY) * 4, "day {day}: {}", rows("past"));
+        assert!(rows("revision") <= i64::from(LOADS_A_DAY) * 2 + 1, "day {day}: {}", rows("revision"));
+    }
+    assert_eq!(head, Revision(u64::from(LOADS_A_DAY) * 30));
+}

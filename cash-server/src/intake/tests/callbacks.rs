@@ -105,8 +105,9 @@ async fn status_server() -> (String, Seen) {
 
 fn accept(kit: &Kit, server: &str) -> LoadId {
     let watch = NewWatch { server: server.to_owned(), shop: "7".to_owned() };
-    let source = LoadSource::Rest { body: "kept.json".to_owned(), dictionary_id: None };
-    let load = NewLoad { node: kit.shop.clone(), source, bytes: 1, at: Timestamp::now(), watch: Some(watch) };
+    let source = LoadSource::Rest { body: "kept.json".to_owned(), dictionary_id: None, retry_of: None };
+    let load =
+        NewLoad { node: kit.shop.clone(), source, bytes: 1, at: Timestamp::now(), watch: Some(watch), delivery: None };
     kit.journal.accept(&load).unwrap()
 }
 
@@ -188,5 +189,6 @@ fn end(applies_from: Option<Revision>) -> LoadEnd {
         applies_from,
         reason: None,
         rejects: Vec::new(),
+        aside: None,
     }
 }

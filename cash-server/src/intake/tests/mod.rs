@@ -1,7 +1,11 @@
 //! The intake as back offices see it: files and bodies in, reports out.
 
+mod aside;
 mod callbacks;
+mod crash;
 mod folders;
+mod people;
+mod refusal;
 mod rest;
 mod trouble;
 
@@ -55,6 +59,7 @@ pub(super) struct Kit {
     pub(super) folder: TempDir,
     pub(super) network: NetworkService,
     pub(super) dictionary: Arc<dyn DictionaryStore>,
+    pub(super) db: DictionaryDb,
     pub(super) journal: Arc<dyn LoadJournal>,
     pub(super) changed: Arc<Notify>,
     pub(super) settings: IntakeSettings,
@@ -78,7 +83,8 @@ impl Kit {
         settings.data_grace = Duration::from_millis(100);
         Self {
             network,
-            dictionary: Arc::new(db),
+            dictionary: Arc::new(db.clone()),
+            db,
             journal: Arc::new(IntakeDb::open(&folder.path().join("intake.db")).unwrap()),
             changed: Arc::default(),
             settings,

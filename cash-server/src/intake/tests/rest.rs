@@ -6,11 +6,11 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-fn array_of(records: &[String]) -> String {
+pub(super) fn array_of(records: &[String]) -> String {
     format!("[\n{}\n]", records.join(",\n"))
 }
 
@@ -19,7 +19,7 @@ fn credentials() -> Credentials {
 }
 
 /// A call as a back office makes it, and what it says of the shop.
-fn call(query: &str, shop_header: Option<&str>, body: impl Into<Body>) -> Request<Body> {
+pub(super) fn call(query: &str, shop_header: Option<&str>, body: impl Into<Body>) -> Request<Body> {
     let authorization = format!("Basic {}", STANDARD.encode("backoffice:secret"));
     let mut request = Request::post(format!("{PATH}{query}"))
         .header(header::AUTHORIZATION, authorization)
@@ -30,7 +30,7 @@ fn call(query: &str, shop_header: Option<&str>, body: impl Into<Body>) -> Reques
     request.body(body.into()).unwrap()
 }
 
-async fn send(intake: &Arc<Intake>, request: Request<Body>) -> (StatusCode, Value) {
+pub(super) async fn send(intake: &Arc<Intake>, request: Request<Body>) -> (StatusCode, Value) {
     let state = AifRest { intake: Arc::clone(intake), credentials: credentials() };
     let response = router(state).oneshot(request).await.unwrap();
     let status = response.status();
@@ -38,7 +38,7 @@ async fn send(intake: &Arc<Intake>, request: Request<Body>) -> (StatusCode, Valu
     (status, serde_json::from_slice(&bytes).unwrap())
 }
 
-fn load_of(answer: &Value) -> LoadId {
+pub(super) fn load_of(answer: &Value) -> LoadId {
     assert_eq!(answer["success"], Value::Bool(true), "{answer}");
     LoadId(answer["loadid"].as_i64().unwrap())
 }
@@ -125,6 +125,45 @@ async fn what_is_not_taken_is_refused_with_what_to_do() {
     }
     assert_eq!(names(&kit.settings.bodies), Vec::<String>::new());
     assert_eq!(kit.journal.recent(1).unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_packed_or_in_another_encoding_is_refused_with_what_to_do() {
+    let kit = Kit::new();
+    let intake = kit.intake();
+    let mut packed = call("", Some("7"), &b"\x1f\x8b"[..]);
+    packed.headers_mut().insert(header::CONTENT_ENCODING, "gzip".parse().unwrap());
+    for (request, part) in [
+        (packed, "without Content-Encoding"),
+        (call("", Some("7"), &b"\x1f\x8b\x08\0"[..]), "gzip"),
+        (call("", Some("7"), &b"\xff\xfe[\0]\0"[..]), "UTF-8"),
+        (call("", Some("7"), &b"[\0]\0"[..]), "UTF-8"),
+        (call("", Some("7"), &b"PK\x03\x04"[..]), "unpacked"),
+    ] {
+        let (status, answer) = send(&intake, request).await;
+        assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{answer}");
+        assert!(answer["error"].as_str().unwrap().contains(part), "{answer}");
+    }
+    assert_eq!(names(&kit.settings.bodies), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_that_falls_silent_or_dribbles_gives_its_place_back() {
+    let mut kit = Kit::new();
+    kit.settings.body_idle = Duration::from_millis(20);
+    let silent =
+        Body::from_stream(stream::iter([Ok::<_, io::Error>(Bytes::from_static(b"["))]).chain(stream::pending()));
+    let (status, answer) = send(&kit.intake(), call("", Some("7"), silent)).await;
+    assert_eq!((status, answer["success"].as_bool()), (StatusCode::REQUEST_TIMEOUT, Some(false)), "{answer}");
+    kit.settings.body_idle = PATIENCE;
+    (kit.settings.body_grace, kit.settings.body_rate) = (Duration::ZERO, 1 << 50);
+    let dribble = Body::from_stream(stream::repeat_with(|| Ok::<_, io::Error>(Bytes::from_static(b"[ "))));
+    let intake = kit.intake();
+    let (status, answer) = send(&intake, call("", Some("7"), dribble)).await;
+    assert_eq!(status, StatusCode::REQUEST_TIMEOUT, "{answer}");
+    assert!(answer["error"].as_str().unwrap().contains("slower than"), "{answer}");
+    assert_eq!(intake.uploads.available_permits(), crate::intake::rest::MAX_UPLOADS);
+    assert_eq!(names(&kit.settings.bodies), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -216,7 +216,7 @@ fn task<'a>(kit: &Kit, load: LoadId, path: &'a Path, shutdown: &'a CancellationT
 /// A load as a process leaves it that dies: taken in and begun.
 fn begun(kit: &Kit, path: &Path) -> LoadId {
     let source = LoadSource::Folder(path.to_owned());
-    let load = NewLoad { node: kit.chain.clone(), source, bytes: 1, at: Timestamp::now(), watch: None };
+    let load = NewLoad { node: kit.chain.clone(), source, bytes: 1, at: Timestamp::now(), watch: None, delivery: None };
     let id = kit.journal.accept(&load).unwrap();
     kit.journal.begin(id, Timestamp::now()).unwrap();
     id

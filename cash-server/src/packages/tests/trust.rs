@@ -4,7 +4,8 @@ use super::{Till, memo, service};
 use crate::dictionary::tests::kit::{Chain, ITEM, item};
 use crate::dictionary::{Digests, KindDigest};
 use crate::packages::plan::path_key;
-use crate::packages::{PackageService, Repair};
+use crate::packages::{PackageError, PackageService, Repair};
+use crate::reserve::DiskReserve;
 use crate::store::dictionary::DictionaryStore;
 use crate::store::packages::PackageStore;
 use jiff::{SignedDuration, Timestamp};
@@ -149,4 +150,19 @@ fn digests_that_nobody_asks_for_are_forgotten_and_counted_anew() {
     assert_eq!(kept(), 0);
     chain.load("All", &item("1", "Tea", "99"));
     till.sync(&service, &id, &Repair::None).unwrap();
+}
+
+#[test]
+fn a_full_disk_stops_a_package_from_being_built_and_not_one_that_is_there() {
+    let chain = Chain::new();
+    let service = service(&chain);
+    let (id, other) = (chain.till("till-1-1"), chain.till("till-2-1"));
+    chain.load("All", &item("1", "Tea", "10"));
+    let there = service.package_for(&id, Revision::ZERO, &Repair::None).unwrap();
+    let full = service.clone().with_disk_reserve(DiskReserve::asking(1, |_| Ok(0)));
+    assert_eq!(full.package_for(&id, Revision::ZERO, &Repair::None).unwrap(), there);
+    chain.load("shop-2", &item("2", "Tea", "10"));
+    let error = full.package_for(&other, Revision::ZERO, &Repair::None).unwrap_err();
+    assert!(matches!(error, PackageError::NoRoom { .. }), "{error:?}");
+    assert!(service.package_for(&other, Revision::ZERO, &Repair::None).unwrap().is_some(), "and then it goes on");
 }

@@ -5,7 +5,7 @@
 //! that a long load may hold it for as long as its transaction lasts; whoever comes second waits.
 
 use super::super::StoreError;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use rusqlite_migration::Migrations;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
@@ -23,6 +23,17 @@ const STATEMENT_CACHE: usize = 128;
 
 /// Page cache of one connection, in KiB. Eight readers and four databases stay below 300 MiB at worst.
 const CACHE_KIB: i64 = 8 * 1024;
+
+/// A file up to this size is checked when it is opened, which takes about a second at the most. Of a larger one a torn
+/// page shows when it is read.
+const CHECKED_WHEN_OPENED_BYTES: u64 = 256 * 1024 * 1024;
+
+/// What to do about a damaged file that nobody else has.
+const RESTORE: &str = "restore the file from a backup; do not delete it, nobody else has what is in it";
+
+/// What to do about a damaged file that can be made again.
+const MOVE_AWAY: &str = "move the file away with the two beside it that end in -wal and -shm: it is made anew at the \
+                         next start, from what the other files and the tills know";
 
 /// The write-ahead log is cut back to this many bytes after a long load has blown it up.
 const WAL_LIMIT_BYTES: i64 = 64 * 1024 * 1024;
@@ -54,15 +65,18 @@ struct Shared {
 impl Database {
     /// Opens the file, makes it when it is not there, and brings its schema up to date.
     ///
-    /// A schema that is newer than `migrations` is refused with [`StoreError::Newer`] before anything is written.
+    /// A schema that is newer than `migrations` is refused with [`StoreError::Newer`] before anything is written, a file
+    /// that is no sound database with [`StoreError::Damaged`]. Each migration is one transaction.
     pub fn open(path: &Path, migrations: &Migrations<'_>, durability: Durability) -> Result<Self, StoreError> {
-        let fail = |source: rusqlite::Error| StoreError::Open { path: path.to_owned(), source: Box::new(source) };
+        let fail = |source: rusqlite::Error| opening(path, durability, source);
         let mut connection = Connection::open_with_flags(path, OPEN_FLAGS).map_err(fail)?;
-        refuse_newer(path, &connection, migrations)?;
+        refuse_newer(path, &connection, migrations, durability)?;
         configure(&connection, durability).map_err(fail)?;
-        migrations
-            .to_latest(&mut connection)
-            .map_err(|source| StoreError::Open { path: path.to_owned(), source: Box::new(source) })?;
+        check_file(path, &connection, durability)?;
+        migrations.to_latest(&mut connection).map_err(|error| match error {
+            rusqlite_migration::Error::RusqliteError { err, .. } => fail(err),
+            other => StoreError::Open { path: path.to_owned(), source: Box::new(other) },
+        })?;
         let shared = Shared {
             path: path.to_owned(),
             durability,
@@ -76,6 +90,11 @@ impl Database {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.shared.path
+    }
+
+    /// Whether this is that very one, not another on the same path.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// The writer connection. Waits until whoever has it gives it back.
@@ -145,7 +164,14 @@ impl Database {
 
     /// The error of a query on this file.
     pub fn failed(&self, what: &'static str, source: rusqlite::Error) -> StoreError {
-        StoreError::Query { what, path: self.shared.path.clone(), source: Box::new(source) }
+        let path = self.shared.path.clone();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => StoreError::Full { what, path, source: Box::new(source) },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                damaged(path, self.shared.durability, Box::new(source))
+            }
+            _ => StoreError::Query { what, path, source: Box::new(source) },
+        }
     }
 
     /// The error of a value in this file that cannot be.
@@ -198,8 +224,13 @@ hands_out_its_connection!(Reader);
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            end_transaction(&connection);
+        if let Some(mut connection) = self.connection.take() {
+            // One that cannot be rolled back would refuse every transaction after this.
+            if !end_transaction(&connection)
+                && let Ok(fresh) = open_writer(&self.shared)
+            {
+                connection = fresh;
+            }
             *lock(&self.shared.writer) = Some(connection);
             self.shared.writer_back.notify_one();
         }
@@ -242,9 +273,14 @@ fn end_transaction(connection: &Connection) -> bool {
     }
 }
 
-fn open_reader(shared: &Shared) -> rusqlite::Result<Connection> {
+fn open_writer(shared: &Shared) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(&shared.path, OPEN_FLAGS)?;
     configure(&connection, shared.durability)?;
+    Ok(connection)
+}
+
+fn open_reader(shared: &Shared) -> rusqlite::Result<Connection> {
+    let connection = open_writer(shared)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
@@ -264,10 +300,47 @@ fn configure(connection: &Connection, durability: Durability) -> rusqlite::Resul
     Ok(())
 }
 
-fn refuse_newer(path: &Path, connection: &Connection, migrations: &Migrations<'_>) -> Result<(), StoreError> {
+fn opening(path: &Path, durability: Durability, source: rusqlite::Error) -> StoreError {
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            damaged(path.to_owned(), durability, Box::new(source))
+        }
+        Some(ErrorCode::DiskFull) => {
+            StoreError::Full { what: "open the database", path: path.to_owned(), source: Box::new(source) }
+        }
+        _ => StoreError::Open { path: path.to_owned(), source: Box::new(source) },
+    }
+}
+
+fn damaged(path: PathBuf, durability: Durability, source: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
+    let remedy = match durability {
+        Durability::Full => RESTORE,
+        Durability::Normal => MOVE_AWAY,
+    };
+    StoreError::Damaged { path, remedy, source }
+}
+
+/// A torn page is better found now than in the middle of a load.
+fn check_file(path: &Path, connection: &Connection, durability: Durability) -> Result<(), StoreError> {
+    if fs_err::metadata(path).is_ok_and(|file| file.len() > CHECKED_WHEN_OPENED_BYTES) {
+        return Ok(());
+    }
+    let found = connection
+        .query_row("PRAGMA quick_check(1)", (), |row| row.get::<_, String>(0))
+        .map_err(|source| opening(path, durability, source))?;
+    if found == "ok" { Ok(()) } else { Err(damaged(path.to_owned(), durability, found.into())) }
+}
+
+fn refuse_newer(
+    path: &Path,
+    connection: &Connection,
+    migrations: &Migrations<'_>,
+    durability: Durability,
+) -> Result<(), StoreError> {
     let open = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Open { path: path.to_owned(), source };
-    let found: i64 =
-        connection.query_row("PRAGMA user_version", (), |row| row.get(0)).map_err(|source| open(Box::new(source)))?;
+    let found: i64 = connection
+        .query_row("PRAGMA user_version", (), |row| row.get(0))
+        .map_err(|source| opening(path, durability, source))?;
     // Negative: the file is ahead of this program by so many steps.
     let pending = migrations.pending_migrations(connection).map_err(|source| open(Box::new(source)))?;
     let known = found + i64::from(pending);
@@ -310,6 +383,67 @@ mod tests {
         assert_eq!(count(&database).unwrap(), 1);
         assert!(database.write("fail", |t| t.execute("INSERT INTO nowhere VALUES (2)", ())).is_err());
         database.check().unwrap();
+    }
+
+    /// A database with a few pages, and its bytes.
+    fn filled(path: &Path, durability: Durability) -> Vec<u8> {
+        let database = Database::open(path, &first(), durability).unwrap();
+        let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO t SELECT i FROM n";
+        database.write("insert", |t| t.execute(rows, ())).unwrap();
+        drop(database);
+        fs_err::read(path).unwrap()
+    }
+
+    #[test]
+    fn a_damaged_file_is_named_with_what_to_do_whatever_happened_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        for (durability, remedy) in [(Durability::Full, "from a backup"), (Durability::Normal, "made anew")] {
+            let whole = filled(&path, durability);
+            assert!(whole.len() > 5 * 4096);
+            let mut header = whole.clone();
+            header[..100].fill(0);
+            let mut page = whole.clone();
+            page[2 * 4096..3 * 4096].fill(0);
+            let cut = whole[..whole.len() - 2 * 4096].to_vec();
+            let rubbish = b"rubbish ".repeat(4096);
+            for (what, bytes) in [("header", header), ("page", page), ("cut", cut), ("rubbish", rubbish)] {
+                fs_err::write(&path, bytes).unwrap();
+                let error = Database::open(&path, &first(), durability).unwrap_err();
+                assert!(matches!(error, StoreError::Damaged { .. }), "{what}: {error:?}");
+                let told = error.to_string();
+                assert!(told.contains("a.db") && told.contains(remedy), "{told}");
+            }
+            fs_err::remove_file(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_file_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        filled(&path, Durability::Full);
+        let failing = Migrations::new(vec![
+            M::up("CREATE TABLE t(x INTEGER)"),
+            M::up("DELETE FROM t; CREATE TABLE u(x INTEGER); INSERT INTO nowhere VALUES (1)"),
+        ]);
+        Database::open(&path, &failing, Durability::Full).unwrap_err();
+        let database = Database::open(&path, &first(), Durability::Full).unwrap();
+        let count = "SELECT count(*) FROM t";
+        assert_eq!(database.read("count", |c| c.query_row(count, (), |row| row.get::<_, i64>(0))).unwrap(), 5000);
+    }
+
+    #[test]
+    fn a_full_disk_is_said_to_be_one_and_the_next_write_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("a.db"), &first(), Durability::Full).unwrap();
+        database.writer().pragma_update(None, "max_page_count", 4).unwrap();
+        let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO t SELECT i FROM n";
+        let error = database.write("insert", |t| t.execute(rows, ())).unwrap_err();
+        assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+        assert!(error.to_string().contains("disk is full"), "{error}");
+        database.writer().pragma_update(None, "max_page_count", 1_000_000).unwrap();
+        assert_eq!(database.write("insert", |t| t.execute(rows, ())).unwrap(), 5000);
     }
 
     #[test]

@@ -127,7 +127,9 @@ impl DictionaryStore for DictionaryDb {
     }
 
     fn prune(&self, horizon: Revision, step: u32) -> Result<Pruned, StoreError> {
-        self.database.write("prune the log", |transaction| prune::step(transaction, horizon, step))
+        let pruned = self.database.write("prune the log", |transaction| prune::step(transaction, horizon, step))?;
+        fail::fail_point!("dictionary::pruned");
+        Ok(pruned)
     }
 }
 

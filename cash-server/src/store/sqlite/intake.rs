@@ -19,10 +19,10 @@ use std::sync::LazyLock;
 use tillway_proto::{ExchangeStatus, LoadId, Revision, TillId};
 
 static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("intake_1.sql"))]));
+    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("intake_1.sql")), M::up(include_str!("intake_2.sql"))]));
 
 const LOADS: &str = "SELECT id, node, way, source, dictionary_id, bytes, state, queued_at, started_at, ended_at, \
-                     added, changed, deleted, unchanged, rejected, revision, reason FROM load";
+                     added, changed, deleted, unchanged, rejected, revision, reason, delivery, aside, retry_of FROM load";
 
 /// `intake.db`. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -44,32 +44,7 @@ impl IntakeDb {
 
 impl LoadJournal for IntakeDb {
     fn accept(&self, load: &NewLoad) -> Result<LoadId, StoreError> {
-        let (way, source, dictionary_id) = match &load.source {
-            LoadSource::Folder(path) => ("folder", path_text(path), None),
-            LoadSource::Rest { body, dictionary_id } => ("rest", body.clone(), dictionary_id.as_deref()),
-        };
-        self.database.write("take a load in", |transaction| {
-            transaction.execute(
-                "INSERT INTO load(node, way, source, dictionary_id, bytes, state, queued_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6)",
-                params![
-                    load.node.as_str(),
-                    way,
-                    source,
-                    dictionary_id,
-                    load.bytes.cast_signed(),
-                    load.at.as_millisecond()
-                ],
-            )?;
-            let id = transaction.last_insert_rowid();
-            if let Some(watch) = &load.watch {
-                transaction.execute(
-                    "INSERT INTO watch(load, server, shop) VALUES (?1, ?2, ?3)",
-                    params![id, watch.server, watch.shop],
-                )?;
-            }
-            Ok(LoadId(id))
-        })
+        self.database.write("take a load in", |transaction| insert(transaction, load))
     }
 
     fn begin(&self, load: LoadId, at: Timestamp) -> Result<u32, StoreError> {
@@ -99,7 +74,7 @@ impl LoadJournal for IntakeDb {
         self.database.write("end a load", |transaction| {
             transaction.execute(
                 "UPDATE load SET state = ?2, ended_at = ?3, added = ?4, changed = ?5, deleted = ?6, unchanged = ?7, \
-                 rejected = ?8, revision = ?9, applies_from = ?10, reason = ?11 WHERE id = ?1",
+                 rejected = ?8, revision = ?9, applies_from = ?10, reason = ?11, aside = ?12 WHERE id = ?1",
                 params![
                     load.0,
                     end.state.as_str(),
@@ -112,6 +87,7 @@ impl LoadJournal for IntakeDb {
                     end.revision.map(signed),
                     end.applies_from.map(signed),
                     end.reason,
+                    end.aside,
                 ],
             )?;
             transaction.execute("DELETE FROM reject WHERE load = ?1", [load.0])?;
@@ -155,6 +131,31 @@ impl LoadJournal for IntakeDb {
         })
     }
 
+    fn refused(&self, limit: u32) -> Result<Vec<LoadRecord>, StoreError> {
+        self.database.read("list refused loads", |reader| {
+            reader
+                .prepare_cached(&format!("{LOADS} WHERE aside IS NOT NULL ORDER BY id DESC LIMIT ?1"))?
+                .query_map([limit], record)?
+                .collect()
+        })
+    }
+
+    fn accept_again(&self, refused: LoadId, load: &NewLoad) -> Result<Option<LoadId>, StoreError> {
+        self.database.write("take a load in once more", |transaction| {
+            let sql = "UPDATE load SET aside = NULL WHERE id = ?1 AND aside IS NOT NULL";
+            if transaction.execute(sql, [refused.0])? == 0 {
+                return Ok(None);
+            }
+            insert(transaction, load).map(Some)
+        })
+    }
+
+    fn forget_aside(&self, load: LoadId) -> Result<(), StoreError> {
+        self.database.write("forget a refused load's file", |transaction| {
+            transaction.execute("UPDATE load SET aside = NULL WHERE id = ?1", [load.0]).map(|_| ())
+        })
+    }
+
     fn unfinished(&self) -> Result<Vec<LoadRecord>, StoreError> {
         self.database.read("list unfinished loads", |reader| {
             reader
@@ -180,6 +181,17 @@ impl LoadJournal for IntakeDb {
                  AND (ended_at < ?1 OR id <= (SELECT id FROM load ORDER BY id DESC LIMIT 1 OFFSET ?2)) \
                  AND id NOT IN (SELECT load FROM watch) ORDER BY id LIMIT ?3)",
                 params![before.as_millisecond(), keep, step],
+            )?;
+            Ok(forgotten as u64)
+        })
+    }
+
+    fn prune_rejects(&self, keep: u32, step: u32) -> Result<u64, StoreError> {
+        self.database.write("forget old rejects", |transaction| {
+            let forgotten = transaction.execute(
+                "DELETE FROM reject WHERE (load, n) IN (SELECT load, n FROM reject WHERE load <= \
+                 (SELECT id FROM load ORDER BY id DESC LIMIT 1 OFFSET ?1) LIMIT ?2)",
+                params![keep, step],
             )?;
             Ok(forgotten as u64)
         })
@@ -227,6 +239,37 @@ impl LoadJournal for IntakeDb {
     }
 }
 
+fn insert(transaction: &Connection, load: &NewLoad) -> rusqlite::Result<LoadId> {
+    let (way, source, dictionary_id, retry_of) = match &load.source {
+        LoadSource::Folder(path) => ("folder", path_text(path), None, None),
+        LoadSource::Rest { body, dictionary_id, retry_of } => {
+            ("rest", body.clone(), dictionary_id.as_deref(), *retry_of)
+        }
+    };
+    transaction.execute(
+        "INSERT INTO load(node, way, source, dictionary_id, bytes, state, queued_at, delivery, retry_of) \
+         VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8)",
+        params![
+            load.node.as_str(),
+            way,
+            source,
+            dictionary_id,
+            load.bytes.cast_signed(),
+            load.at.as_millisecond(),
+            load.delivery,
+            retry_of.map(|load| load.0),
+        ],
+    )?;
+    let id = transaction.last_insert_rowid();
+    if let Some(watch) = &load.watch {
+        transaction.execute(
+            "INSERT INTO watch(load, server, shop) VALUES (?1, ?2, ?3)",
+            params![id, watch.server, watch.shop],
+        )?;
+    }
+    Ok(LoadId(id))
+}
+
 fn path_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
@@ -238,7 +281,8 @@ fn record(row: &Row<'_>) -> rusqlite::Result<LoadRecord> {
         id: LoadId(row.get(0)?),
         node: parsed(row, 1)?,
         source: if way == "rest" {
-            LoadSource::Rest { body: source, dictionary_id: row.get(4)? }
+            let retry_of = row.get::<_, Option<i64>>(19)?.map(LoadId);
+            LoadSource::Rest { body: source, dictionary_id: row.get(4)?, retry_of }
         } else {
             LoadSource::Folder(PathBuf::from(source))
         },
@@ -256,6 +300,8 @@ fn record(row: &Row<'_>) -> rusqlite::Result<LoadRecord> {
         },
         revision: revision(row, 15)?,
         reason: row.get(16)?,
+        delivery: row.get(17)?,
+        aside: row.get(18)?,
     })
 }
 
@@ -322,6 +368,7 @@ mod tests {
             bytes: 5,
             at: Timestamp::now(),
             watch: watch.then(|| NewWatch { server: "http://erp".to_owned(), shop: "7".to_owned() }),
+            delivery: None,
         }
     }
 
@@ -334,6 +381,7 @@ mod tests {
             applies_from: Some(Revision(9)),
             reason: None,
             rejects: vec![RejectRecord { line: 3, byte: 70, verb: None, key: None, reason: "broken".to_owned() }],
+            aside: None,
         }
     }
 
@@ -377,6 +425,34 @@ mod tests {
         assert_eq!(left, [newest, waiting, watched]);
         db.close_watch(watched).unwrap();
         assert_eq!(db.prune(Timestamp::now(), 100, 1).unwrap(), 1);
+    }
+
+    #[test]
+    fn rejects_of_older_loads_are_forgotten_and_their_loads_stay() {
+        let (_folder, db) = journal();
+        let ids: Vec<_> = (0..4).map(|_| db.accept(&new_load(false)).unwrap()).collect();
+        for id in &ids {
+            db.end(*id, &end(LoadState::ReadyWithErrors)).unwrap();
+        }
+        assert_eq!(db.prune_rejects(2, 1).unwrap(), 1);
+        assert_eq!(db.prune_rejects(2, 9).unwrap(), 1);
+        assert_eq!(db.prune_rejects(2, 9).unwrap(), 0);
+        let left: Vec<_> = ids.iter().map(|id| db.rejects(*id, 9).unwrap().len()).collect();
+        assert_eq!((left, db.recent(9).unwrap().len()), (vec![0, 0, 1, 1], 4));
+    }
+
+    #[test]
+    fn a_refused_load_is_repeated_once() {
+        let (_folder, db) = journal();
+        let refused = db.accept(&new_load(false)).unwrap();
+        let end = LoadEnd { aside: Some("kept".to_owned()), ..end(LoadState::Error) };
+        db.end(refused, &end).unwrap();
+        assert_eq!(db.refused(9).unwrap()[0].aside.as_deref(), Some("kept"));
+        let source = LoadSource::Rest { body: "b".to_owned(), dictionary_id: None, retry_of: Some(refused) };
+        let again = NewLoad { source: source.clone(), ..new_load(false) };
+        let id = db.accept_again(refused, &again).unwrap().unwrap();
+        assert_eq!(db.accept_again(refused, &again).unwrap(), None);
+        assert_eq!((db.refused(9).unwrap(), db.load(id).unwrap().unwrap().source), (vec![], source));
     }
 
     #[test]

@@ -9,8 +9,10 @@ use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, params};
 use rusqlite_migration::{M, Migrations};
-use std::path::Path;
-use std::sync::LazyLock;
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use tillway_proto::{Digest, PackageName, Revision};
 
 /// States of one path whose digests are kept: the newest, and some from which tills come that were off for a while. One
@@ -27,144 +29,233 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
     Migrations::new(vec![M::up(include_str!("packages_1.sql")), M::up(include_str!("packages_2.sql"))])
 });
 
+/// Ends the name under which a damaged file is kept, the last one, for whoever wants to know what happened to it.
+const DAMAGED: &str = ".damaged";
+
 /// `packages.db`. Cheap to clone.
+///
+/// All of it can be made again, so a damaged file is put aside and made anew, at the start and while it is used.
 #[derive(Debug, Clone)]
 pub struct PackageDb {
-    database: Database,
+    path: Arc<Path>,
+    database: Arc<RwLock<Database>>,
 }
 
 impl PackageDb {
     /// Opens the database, and makes it when it is not there.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::open(path, &MIGRATIONS, Durability::Normal)? })
+        let database = match open(path) {
+            Err(error @ StoreError::Damaged { .. }) => rebuild(path, &error)?,
+            other => other?,
+        };
+        Ok(Self { path: path.into(), database: Arc::new(RwLock::new(database)) })
     }
+
+    /// Does something, on a new database where the present one turns out to be damaged.
+    fn healing<T>(&self, work: impl Fn(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let error = match work(&database) {
+            Err(error) if is_damage(&error) => error,
+            other => return other,
+        };
+        let fresh = {
+            let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
+            // Another may have been faster.
+            if slot.is_same(&database) {
+                *slot = rebuild(&self.path, &error)?;
+            }
+            slot.clone()
+        };
+        work(&fresh)
+    }
+}
+
+fn open(path: &Path) -> Result<Database, StoreError> {
+    Database::open(path, &MIGRATIONS, Durability::Normal)
+}
+
+/// Whether the file holds what this program never wrote.
+fn is_damage(error: &StoreError) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
+    match error {
+        StoreError::Damaged { .. } | StoreError::Corrupt { .. } => true,
+        StoreError::Query { source, .. } => matches!(
+            source.downcast_ref(),
+            Some(FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..))
+        ),
+        _ => false,
+    }
+}
+
+fn rebuild(path: &Path, why: &StoreError) -> Result<Database, StoreError> {
+    tracing::error!(
+        error = why as &dyn Error,
+        "the memory of packages is damaged; it is put aside, and packages are built anew"
+    );
+    for ending in ["", "-wal", "-shm"] {
+        let with = |more: &str| {
+            let mut name = path.to_owned().into_os_string();
+            name.push(ending);
+            name.push(more);
+            PathBuf::from(name)
+        };
+        match fs_err::rename(with(""), with(DAMAGED)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::Open { path: path.to_owned(), source: Box::new(error) });
+            }
+            _ => {}
+        }
+    }
+    open(path)
 }
 
 impl PackageStore for PackageDb {
     fn package(&self, key: &PackageKey) -> Result<Option<PackageRecord>, StoreError> {
-        let found = self.database.read("look a package up", |reader| {
-            reader
-                .prepare_cached(
-                    "SELECT name, bytes, objects, used_at FROM package WHERE to_path = ?1 AND to_rev = ?2 \
-                     AND from_path = ?3 AND from_rev = ?4 AND whole = ?5",
-                )?
-                .query_row(key_params(key), record)
-                .optional()
-        })?;
-        let now = Timestamp::now();
-        if let Some(record) = &found
-            && now.duration_since(record.used_at) > USED_STEP
-        {
-            self.database.write("mark a package as used", |transaction| {
-                transaction.execute(
-                    "UPDATE package SET used_at = ?2 WHERE name = ?1",
-                    params![record.name.as_str(), now.as_millisecond()],
-                )
+        self.healing(|database| {
+            let found = database.read("look a package up", |reader| {
+                reader
+                    .prepare_cached(
+                        "SELECT name, bytes, objects, used_at FROM package WHERE to_path = ?1 AND to_rev = ?2 \
+                         AND from_path = ?3 AND from_rev = ?4 AND whole = ?5",
+                    )?
+                    .query_row(key_params(key), record)
+                    .optional()
             })?;
-        }
-        Ok(found)
+            let now = Timestamp::now();
+            if let Some(record) = &found
+                && now.duration_since(record.used_at) > USED_STEP
+            {
+                database.write("mark a package as used", |transaction| {
+                    transaction.execute(
+                        "UPDATE package SET used_at = ?2 WHERE name = ?1",
+                        params![record.name.as_str(), now.as_millisecond()],
+                    )
+                })?;
+            }
+            Ok(found)
+        })
     }
 
     fn keep_package(&self, key: &PackageKey, record: &PackageRecord) -> Result<(), StoreError> {
-        self.database.write("keep a package", |transaction| {
-            transaction.execute(
-                "INSERT OR REPLACE INTO package(to_path, to_rev, from_path, from_rev, whole, name, bytes, objects, used_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                params![
-                    key.to_path,
-                    signed(key.to),
-                    key.from_path,
-                    signed(key.from),
-                    key.whole,
-                    record.name.as_str(),
-                    record.bytes.cast_signed(),
-                    record.objects.cast_signed(),
-                    record.used_at.as_millisecond()
-                ],
-            )?;
-            Ok(())
+        self.healing(|database| {
+            database.write("keep a package", |transaction| {
+                transaction.execute(
+                    "INSERT OR REPLACE INTO package(to_path, to_rev, from_path, from_rev, whole, name, bytes, objects, used_at) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                    params![
+                        key.to_path,
+                        signed(key.to),
+                        key.from_path,
+                        signed(key.from),
+                        key.whole,
+                        record.name.as_str(),
+                        record.bytes.cast_signed(),
+                        record.objects.cast_signed(),
+                        record.used_at.as_millisecond()
+                    ],
+                )?;
+                Ok(())
+            })
         })
     }
 
     fn packages(&self) -> Result<Vec<PackageRecord>, StoreError> {
-        self.database.read("list packages", |reader| {
-            reader
-                .prepare_cached("SELECT name, bytes, objects, max(used_at) FROM package GROUP BY name ORDER BY 4")?
-                .query_map((), record)?
-                .collect()
+        self.healing(|database| {
+            database.read("list packages", |reader| {
+                reader
+                    .prepare_cached("SELECT name, bytes, objects, max(used_at) FROM package GROUP BY name ORDER BY 4")?
+                    .query_map((), record)?
+                    .collect()
+            })
         })
     }
 
     fn forget_package(&self, name: &PackageName) -> Result<(), StoreError> {
-        self.database.write("forget a package", |transaction| {
-            transaction.execute("DELETE FROM package WHERE name = ?1", [name.as_str()]).map(|_| ())
+        self.healing(|database| {
+            database.write("forget a package", |transaction| {
+                transaction.execute("DELETE FROM package WHERE name = ?1", [name.as_str()]).map(|_| ())
+            })
         })
     }
 
     fn forget_after(&self, revision: Revision) -> Result<u64, StoreError> {
-        self.database.write("forget packages of lost revisions", |transaction| {
-            transaction.execute("DELETE FROM digest WHERE revision > ?1", [signed(revision)])?;
-            let forgotten =
-                transaction.execute("DELETE FROM package WHERE to_rev > ?1 OR from_rev > ?1", [signed(revision)])?;
-            Ok(forgotten as u64)
+        self.healing(|database| {
+            database.write("forget packages of lost revisions", |transaction| {
+                transaction.execute("DELETE FROM digest WHERE revision > ?1", [signed(revision)])?;
+                let forgotten = transaction
+                    .execute("DELETE FROM package WHERE to_rev > ?1 OR from_rev > ?1", [signed(revision)])?;
+                Ok(forgotten as u64)
+            })
         })
     }
 
     fn forget_digests(&self, unused_since: Timestamp) -> Result<(), StoreError> {
-        self.database.write("forget digests", |transaction| {
-            transaction.execute("DELETE FROM digest WHERE used_at < ?1", [unused_since.as_millisecond()]).map(|_| ())
+        self.healing(|database| {
+            database.write("forget digests", |transaction| {
+                transaction
+                    .execute("DELETE FROM digest WHERE used_at < ?1", [unused_since.as_millisecond()])
+                    .map(|_| ())
+            })
         })
     }
 
     fn digests(&self, path: &str, revision: Revision) -> Result<Option<Digests>, StoreError> {
-        let what = "read digests";
-        let found: Option<(String, i64)> = self.database.read(what, |reader| {
-            reader
-                .prepare_cached("SELECT kinds, used_at FROM digest WHERE path = ?1 AND revision = ?2")?
-                .query_row(params![path, signed(revision)], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()
-        })?;
-        let Some((text, used_at)) = found else { return Ok(None) };
-        let now = Timestamp::now();
-        if now.duration_since(time(used_at)) > DIGEST_USED_STEP {
-            self.database.write("mark digests as used", |transaction| {
-                transaction.execute(
-                    "UPDATE digest SET used_at = ?3 WHERE path = ?1 AND revision = ?2",
-                    params![path, signed(revision), now.as_millisecond()],
-                )
+        self.healing(|database| {
+            let what = "read digests";
+            let found: Option<(String, i64)> = database.read(what, |reader| {
+                reader
+                    .prepare_cached("SELECT kinds, used_at FROM digest WHERE path = ?1 AND revision = ?2")?
+                    .query_row(params![path, signed(revision)], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()
             })?;
-        }
-        let kinds: Vec<(u16, u64, Digest)> =
-            serde_json::from_str(&text).map_err(|error| self.database.corrupt(what, error.to_string()))?;
-        Ok(Some(kinds.into_iter().map(|(kind, rows, digest)| (KindId(kind), KindDigest { rows, digest })).collect()))
+            let Some((text, used_at)) = found else { return Ok(None) };
+            let now = Timestamp::now();
+            if now.duration_since(time(used_at)) > DIGEST_USED_STEP {
+                database.write("mark digests as used", |transaction| {
+                    transaction.execute(
+                        "UPDATE digest SET used_at = ?3 WHERE path = ?1 AND revision = ?2",
+                        params![path, signed(revision), now.as_millisecond()],
+                    )
+                })?;
+            }
+            let kinds: Vec<(u16, u64, Digest)> =
+                serde_json::from_str(&text).map_err(|error| database.corrupt(what, error.to_string()))?;
+            Ok(Some(
+                kinds.into_iter().map(|(kind, rows, digest)| (KindId(kind), KindDigest { rows, digest })).collect(),
+            ))
+        })
     }
 
     fn newest_digests(&self, path: &str, revision: Revision) -> Result<Option<(Revision, Digests)>, StoreError> {
-        let newest: Option<i64> = self.database.read("look for digests", |reader| {
-            reader
-                .prepare_cached("SELECT max(revision) FROM digest WHERE path = ?1 AND revision <= ?2")?
-                .query_row(params![path, signed(revision)], |row| row.get(0))
+        let newest: Option<i64> = self.healing(|database| {
+            database.read("look for digests", |reader| {
+                reader
+                    .prepare_cached("SELECT max(revision) FROM digest WHERE path = ?1 AND revision <= ?2")?
+                    .query_row(params![path, signed(revision)], |row| row.get(0))
+            })
         })?;
         let Some(newest) = newest.map(|newest| Revision(newest.cast_unsigned())) else { return Ok(None) };
         Ok(self.digests(path, newest)?.map(|digests| (newest, digests)))
     }
 
     fn keep_digests(&self, path: &str, revision: Revision, digests: &Digests) -> Result<(), StoreError> {
-        let what = "keep digests";
-        let kinds: Vec<(u16, u64, Digest)> =
-            digests.iter().map(|(kind, entry)| (kind.0, entry.rows, entry.digest)).collect();
-        let text = serde_json::to_string(&kinds).map_err(|error| self.database.corrupt(what, error.to_string()))?;
-        self.database.write(what, |transaction| {
-            transaction.execute(
-                "INSERT OR REPLACE INTO digest(path, revision, kinds, used_at) VALUES (?1, ?2, ?3, ?4)",
-                params![path, signed(revision), text, Timestamp::now().as_millisecond()],
-            )?;
-            transaction.execute(
-                "DELETE FROM digest WHERE path = ?1 AND revision <= (SELECT revision FROM digest WHERE path = ?1 \
-                 ORDER BY revision DESC LIMIT 1 OFFSET ?2)",
-                params![path, KEPT_DIGESTS_PER_PATH],
-            )?;
-            Ok(())
+        self.healing(|database| {
+            let what = "keep digests";
+            let kinds: Vec<(u16, u64, Digest)> =
+                digests.iter().map(|(kind, entry)| (kind.0, entry.rows, entry.digest)).collect();
+            let text = serde_json::to_string(&kinds).map_err(|error| database.corrupt(what, error.to_string()))?;
+            database.write(what, |transaction| {
+                transaction.execute(
+                    "INSERT OR REPLACE INTO digest(path, revision, kinds, used_at) VALUES (?1, ?2, ?3, ?4)",
+                    params![path, signed(revision), text, Timestamp::now().as_millisecond()],
+                )?;
+                transaction.execute(
+                    "DELETE FROM digest WHERE path = ?1 AND revision <= (SELECT revision FROM digest WHERE path = ?1 \
+                     ORDER BY revision DESC LIMIT 1 OFFSET ?2)",
+                    params![path, KEPT_DIGESTS_PER_PATH],
+                )?;
+                Ok(())
+            })
         })
     }
 }
@@ -179,4 +270,44 @@ fn record(row: &Row<'_>) -> rusqlite::Result<PackageRecord> {
         .parse::<PackageName>()
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))?;
     Ok(PackageRecord { name, bytes: unsigned(row, 1)?, objects: unsigned(row, 2)?, used_at: time(row.get(3)?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remembers(db: &PackageDb) -> bool {
+        let digests: Digests = [(KindId(1), KindDigest::default())].into_iter().collect();
+        db.keep_digests("/1", Revision(1), &digests).unwrap();
+        db.digests("/1", Revision(1)).unwrap() == Some(digests)
+    }
+
+    #[test]
+    fn a_damaged_file_is_put_aside_at_the_start_and_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("packages.db");
+        assert!(remembers(&PackageDb::open(&path).unwrap()));
+        for rubbish in [vec![0; 9000], b"rubbish ".repeat(2000)] {
+            fs_err::write(&path, rubbish).unwrap();
+            let db = PackageDb::open(&path).unwrap();
+            assert_eq!(db.digests("/1", Revision(1)).unwrap(), None);
+            assert!(remembers(&db));
+        }
+        assert!(folder.path().join("packages.db.damaged").exists());
+    }
+
+    #[test]
+    fn what_this_program_never_wrote_is_put_aside_while_it_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = PackageDb::open(&folder.path().join("packages.db")).unwrap();
+        let (twin, record) = (db.clone(), "INSERT INTO package VALUES ('', 0, '/1', 1, 'all', 'no name', 1, 1, 1)");
+        for spoil in ["UPDATE digest SET kinds = '[[1'", record] {
+            assert!(remembers(&db));
+            let database = db.database.read().unwrap().clone();
+            database.write("spoil", |transaction| transaction.execute(spoil, ())).unwrap();
+            assert_eq!(db.packages().unwrap(), []);
+            assert!(db.digests("/1", Revision(1)).is_ok());
+            assert!(remembers(&twin), "all who share it go on with the new one");
+        }
+    }
 }

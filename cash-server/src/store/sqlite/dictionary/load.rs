@@ -340,7 +340,9 @@ impl SqliteLoad {
             rejected: 0,
         };
         let revision = if counts.differences() == 0 { None } else { Some(self.take_revision(&counts)?) };
+        fail::fail_point!("dictionary::loaded");
         self.writer.execute_batch("COMMIT")?;
+        fail::fail_point!("dictionary::committed");
         Ok(LoadOutcome { revision, counts })
     }
 

@@ -22,6 +22,7 @@ pub(super) fn step(transaction: &Transaction<'_>, horizon: Revision, step: u32) 
          EXISTS (SELECT 1 FROM layer l WHERE l.last = r.revision) LIMIT ?2)",
         params![horizon, left],
     )?);
+    fail::fail_point!("dictionary::prune_step_done");
     let removed = i64::from(step) - left;
     Ok(Pruned { removed: removed.cast_unsigned(), done: left > 0 })
 }

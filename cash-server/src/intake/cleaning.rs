@@ -1,0 +1,60 @@
+//! Removes what is past: kept files, loads and rejects that nobody asks for any more, flags that were set aside. In small
+//! steps, so that no delivery waits for long.
+
+use super::{Intake, archive, folders};
+use jiff::Timestamp;
+use std::error::Error;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// Refused files that are kept, even where loaded ones are not: somebody has to see what was wrong.
+const MIN_BAD_FILES: usize = 100;
+
+/// Loads that are remembered, and for how long: a year of one in five minutes.
+const MAX_LOADS_KEPT: u32 = 100_000;
+const MAX_LOADS_AGE: Duration = Duration::from_hours(366 * 24);
+
+/// Loads whose rejects are remembered. With a thousand rejects each they are half a million rows at the worst.
+const LOADS_WITH_REJECTS: u32 = 500;
+
+/// Rows that one step forgets at most: a moment for whoever writes next.
+const FORGET_STEP: u32 = 1000;
+
+/// Removes a part of what is past at `now`. Whether there may be more.
+pub(super) fn clean<'a>(intake: &Intake, watched: impl Iterator<Item = &'a Path>, now: SystemTime) -> bool {
+    let settings = &intake.settings;
+    let bad_files = settings.backup_keep_files.max(MIN_BAD_FILES);
+    let mut more = false;
+    for (folder, files) in [(&settings.backup, settings.backup_keep_files), (&settings.bad, bad_files)] {
+        let keep = archive::Keep { days: settings.backup_keep_days, files, bytes: settings.backup_keep_bytes };
+        match archive::clean(folder, keep, now) {
+            Ok(0) => {}
+            Ok(removed) => {
+                tracing::info!(folder = %folder.display(), removed, "removed old files");
+                more |= removed >= archive::MAX_REMOVED_AT_ONCE;
+            }
+            Err(error) => tracing::warn!(error = &error as &dyn Error, "failed to remove old files"),
+        }
+    }
+    for folder in watched {
+        match folders::clean_bad_flags(folder, settings.backup_keep_days, now) {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(folder = %folder.display(), removed, "removed flags that were set aside"),
+            // A folder that cannot be read or written is told of by the scan.
+            Err(error) => tracing::debug!(error = &error as &dyn Error, "failed to remove flags that were set aside"),
+        }
+    }
+    let before = Timestamp::try_from(now).unwrap_or(Timestamp::UNIX_EPOCH);
+    let before = before.checked_sub(MAX_LOADS_AGE).unwrap_or(Timestamp::UNIX_EPOCH);
+    let forgotten = [
+        intake.journal.prune(before, MAX_LOADS_KEPT, FORGET_STEP),
+        intake.journal.prune_rejects(LOADS_WITH_REJECTS, FORGET_STEP),
+    ];
+    for forgotten in forgotten {
+        match forgotten {
+            Ok(rows) => more |= rows >= u64::from(FORGET_STEP),
+            Err(error) => tracing::warn!(error = &error as &dyn Error, "failed to forget old loads"),
+        }
+    }
+    more
+}

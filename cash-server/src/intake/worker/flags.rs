@@ -1,0 +1,193 @@
+//! Deliveries through folders: a flag and its data file.
+
+use super::{Known, Wait, Worker, again};
+use crate::intake::deliver::{self, Attempt, Delivery};
+use crate::intake::folders::{BAD, Flag};
+use crate::intake::load::Form;
+use crate::intake::source::{self, Identity};
+use crate::network::LayerNo;
+use crate::store::StoreError;
+use crate::store::intake::{LoadSource, LoadState, NewLoad};
+use jiff::Timestamp;
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+use tillway_proto::NodeId;
+
+/// What to do while there is no room.
+const NO_ROOM_ADVICE: &str =
+    "free space on the server's disk; leave data file and flag as they are, they are loaded then";
+
+/// What is delivered: a data file and the flag that says that it is whole.
+struct Pair {
+    path: PathBuf,
+    /// None where the data file is no regular file, or cannot be looked at.
+    data: Option<Identity>,
+    flag: Identity,
+}
+
+impl Pair {
+    /// For the record: the same files in the same state are one delivery.
+    fn text(&self) -> Option<String> {
+        self.data.map(|data| format!("{} {}", data.text(), self.flag.text()))
+    }
+}
+
+impl Worker {
+    pub(super) fn flag(&mut self, folder: &Path, flag: &Flag, node: NodeId, layer: LayerNo) -> Result<(), StoreError> {
+        let Some(path) = flag.data.clone() else { return self.without_file(folder, flag) };
+        let flag_identity = match source::identify(&flag.path) {
+            Ok(identity) => identity,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => {
+                self.set_aside(folder, flag, &deliver::chain(&error), "make the flag as an empty regular file", None);
+                return Ok(());
+            }
+        };
+        let pair = Pair { data: source::identify(&path).ok(), flag: flag_identity, path };
+        let bytes = pair.data.map_or(0, |data| data.bytes);
+        let earlier = self.waits.remove(&flag.path);
+        // A flag that is touched while it waits begins its tries anew, with the load that it has.
+        let own = earlier.as_ref().and_then(|wait| wait.load);
+        let earlier = earlier.filter(|wait| wait.modified == flag.modified);
+        let tries = earlier.as_ref().map_or(0, |wait| wait.tries);
+        let told_of_room = earlier.as_ref().is_some_and(|wait| wait.no_room);
+        let known = own.or_else(|| self.resumed.as_mut().and_then(|resumed| resumed.remove(&pair.path)));
+        let known = match known {
+            Some(known) => known,
+            None if self.is_loaded(&pair)? => {
+                self.remove(flag, &pair);
+                return Ok(());
+            }
+            None => self.accept(&pair, &node, bytes)?,
+        };
+        // For the case that the journal itself fails on the way: the next try goes on with the same load.
+        let wait = Wait { load: Some(known), modified: flag.modified, ..again(tries) };
+        self.waits.insert(flag.path.clone(), wait);
+        let Known { load, at } = known;
+        let delivery = Delivery { load, node, layer, path: pair.path.clone(), form: Form::File, at };
+        match deliver::attempt(&self.intake, &delivery, bytes, &self.shutdown)? {
+            Attempt::Stopped => return Ok(()),
+            Attempt::Ended(report) => {
+                deliver::settle(&self.intake, &delivery, &report, Some(folder))?;
+                self.remove(flag, &Pair { data: Some(report.identity), ..pair });
+                fail::fail_point!("intake::flag_removed");
+            }
+            Attempt::NoRoom(reason) => {
+                let wait =
+                    Wait { load: Some(known), modified: flag.modified, no_room: true, tries, ..self.until_room() };
+                self.waits.insert(flag.path.clone(), wait);
+                if !told_of_room {
+                    deliver::complain(folder, &delivery.path, &reason, NO_ROOM_ADVICE, None);
+                    self.intake.journal.requeue(load, &reason, true)?;
+                }
+                return Ok(());
+            }
+            Attempt::Again { reason, advice, limit, of_file } if tries + 1 >= limit => {
+                let kept = if of_file { deliver::put_aside(&self.intake, &delivery, &reason) } else { None };
+                fail::fail_point!("intake::put_aside");
+                deliver::give_up(&self.intake, load, &reason, kept.as_deref())?;
+                fail::fail_point!("intake::given_up");
+                if let Some((_, data)) = kept.as_ref().zip(pair.data.as_ref())
+                    && let Err(error) = source::remove_if_same(&pair.path, data)
+                {
+                    tracing::warn!(error = &error as &dyn Error, "failed to remove a file that is given up");
+                }
+                self.set_aside(folder, flag, &reason, advice, kept.as_deref());
+            }
+            Attempt::Again { reason, advice, limit, .. } => {
+                if tries == 0 {
+                    let what = format!("{reason}; it is tried {} more times", limit - 1);
+                    deliver::complain(folder, &delivery.path, &what, advice, None);
+                }
+                return Ok(());
+            }
+        }
+        self.waits.remove(&flag.path);
+        Ok(())
+    }
+
+    fn accept(&self, pair: &Pair, node: &NodeId, bytes: u64) -> Result<Known, StoreError> {
+        let at = Timestamp::now();
+        let source = LoadSource::Folder(pair.path.clone());
+        let new = NewLoad { node: node.clone(), source, bytes, at, watch: None, delivery: pair.text() };
+        let load = self.intake.journal.accept(&new)?;
+        fail::fail_point!("intake::accepted");
+        Ok(Known { load, at })
+    }
+
+    /// Whether this very delivery came to its end before, and only its files are still there: a crash, or a folder that the
+    /// server may not write to. One that was given up with its file left in place may be tried again.
+    fn is_loaded(&self, pair: &Pair) -> Result<bool, StoreError> {
+        let Some(text) = pair.text() else { return Ok(false) };
+        let newest = self.intake.journal.newest_of(&pair.path)?;
+        Ok(newest.is_some_and(|record| {
+            let ended = record.state.is_final() && (record.state != LoadState::Error || record.aside.is_some());
+            ended && record.delivery.as_ref() == Some(&text)
+        }))
+    }
+
+    /// A flag whose data file is not there: it waits a little, then it is set aside.
+    fn without_file(&mut self, folder: &Path, flag: &Flag) -> Result<(), StoreError> {
+        let path = flag.expected_data();
+        let identity = source::identify(&flag.path);
+        // A crash between removing the file and removing the flag leaves this.
+        let own = identity.as_ref().map(|identity| format!(" {}", identity.text())).unwrap_or_default();
+        let loaded = self.intake.journal.newest_of(&path)?.is_some_and(|record| {
+            let of_this_flag = record.delivery.as_ref().is_some_and(|delivery| delivery.ends_with(&own));
+            let after_it = record.ended_at.is_some_and(|at| SystemTime::from(at) >= flag.modified);
+            record.state.is_final() && (after_it || (of_this_flag && !own.is_empty()))
+        });
+        if loaded && identity.and_then(|identity| source::remove_if_same(&flag.path, &identity)).is_ok() {
+            return Ok(());
+        }
+        let waited = self.waits.get(&flag.path).is_some_and(|wait| wait.modified == flag.modified);
+        if !waited {
+            let until = Instant::now() + self.intake.settings.data_grace;
+            let wait = Wait { until, modified: flag.modified, tries: 0, ..again(0) };
+            self.waits.insert(flag.path.clone(), wait);
+            return Ok(());
+        }
+        self.waits.remove(&flag.path);
+        // The folder was perhaps not looked at since the file came.
+        self.scan(folder);
+        let now_there = |found: &Flag| found.path == flag.path && found.data.is_some();
+        if !self.flags.get(folder).is_some_and(|flags| flags.iter().any(now_there)) {
+            let what = "there is a flag, but no data file of the same name";
+            let advice = "write the data file first, the flag after it: `pos1.aif`, then `pos1.flz`";
+            self.set_aside(folder, flag, what, advice, None);
+        }
+        Ok(())
+    }
+
+    fn set_aside(&mut self, folder: &Path, flag: &Flag, what: &str, advice: &str, kept: Option<&Path>) {
+        deliver::complain(folder, &flag.expected_data(), what, advice, kept);
+        let mut name = flag.path.clone().into_os_string();
+        name.push(BAD);
+        if let Err(error) = fs_err::rename(&flag.path, PathBuf::from(name)) {
+            tracing::warn!(
+                error = &error as &dyn Error,
+                "failed to set a flag aside; it is looked at again when it is touched"
+            );
+            self.told.insert(flag.path.clone(), flag.modified);
+        }
+    }
+
+    /// Data file, then flag: when the flag is gone, all is done.
+    fn remove(&mut self, flag: &Flag, pair: &Pair) {
+        let Some(data) = &pair.data else { return };
+        let removed = source::remove_if_same(&pair.path, data).and_then(|same| {
+            fail::fail_point!("intake::data_removed");
+            // A newer file is there already: its flag may be this one or come yet.
+            if same { source::remove_if_same(&flag.path, &pair.flag) } else { Ok(false) }
+        });
+        if let Err(error) = removed {
+            tracing::error!(
+                error = &error as &dyn Error,
+                "a loaded file cannot be removed: give the server's user the right to write to its folder"
+            );
+            self.told.insert(flag.path.clone(), flag.modified);
+        }
+    }
+}

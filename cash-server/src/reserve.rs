@@ -1,0 +1,96 @@
+//! Room on the disk that is kept for what was accepted already: its load, its package, the log of the databases.
+//!
+//! Whoever is about to take on more work looks here first. A full disk stops the server from accepting, never from
+//! finishing.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tillway_file_queue::space;
+
+/// Room that is kept free unless the settings say otherwise: the write-ahead logs of five databases at their largest, and
+/// a load of sales.
+pub const DEFAULT_RESERVE_BYTES: u64 = 512 * 1024 * 1024;
+
+type Ask = dyn Fn(&Path) -> io::Result<u64> + Send + Sync;
+
+/// How much room stays free, and who is asked how much there is. Cheap to clone.
+#[derive(Clone)]
+pub struct DiskReserve {
+    bytes: u64,
+    ask: Arc<Ask>,
+}
+
+/// There is too little room for something.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the disk of {} has {free} bytes left: {need} are needed and {reserve} are kept free (server.disk_reserve_mib); free \
+     space on it, the server goes on by itself",
+    folder.display()
+)]
+pub struct NoRoom {
+    /// Where.
+    pub folder: PathBuf,
+    /// Bytes that are free.
+    pub free: u64,
+    /// Bytes that were asked for.
+    pub need: u64,
+    /// Bytes that stay free.
+    pub reserve: u64,
+}
+
+impl DiskReserve {
+    /// Keeps so much free.
+    pub fn new(bytes: u64) -> Self {
+        Self::asking(bytes, space::free_bytes)
+    }
+
+    /// The same, with somebody else to say how much there is.
+    pub fn asking(bytes: u64, ask: impl Fn(&Path) -> io::Result<u64> + Send + Sync + 'static) -> Self {
+        Self { bytes, ask: Arc::new(ask) }
+    }
+
+    /// Whether `need` bytes more may be written into a folder. Where the system does not say how much is free, they may: the
+    /// write itself will tell.
+    pub fn check(&self, folder: &Path, need: u64) -> Result<(), NoRoom> {
+        let free = match (self.ask)(folder) {
+            Ok(free) => free,
+            Err(error) => {
+                tracing::debug!(folder = %folder.display(), error = &error as &dyn Error, "nobody says how much room there is");
+                return Ok(());
+            }
+        };
+        if free >= self.bytes.saturating_add(need) {
+            return Ok(());
+        }
+        Err(NoRoom { folder: folder.to_owned(), free, need, reserve: self.bytes })
+    }
+}
+
+impl Default for DiskReserve {
+    fn default() -> Self {
+        Self::new(DEFAULT_RESERVE_BYTES)
+    }
+}
+
+impl fmt::Debug for DiskReserve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskReserve").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_needed_comes_on_top_of_what_is_kept_free() {
+        let reserve = DiskReserve::asking(100, |_| Ok(150));
+        assert_eq!(reserve.check(Path::new("/d"), 50), Ok(()));
+        let told = reserve.check(Path::new("/d"), 51).unwrap_err().to_string();
+        assert!(told.contains("/d has 150 bytes left: 51 are needed and 100 are kept free"), "{told}");
+        assert_eq!(DiskReserve::asking(1, |_| Err(io::Error::other("x"))).check(Path::new("/d"), 1), Ok(()));
+    }
+}
