@@ -132,6 +132,21 @@ pub struct Reject {
     pub cause: Cause,
 }
 
+/// Most characters of a reject's reason: it may quote the record, and a record may have megabytes.
+const MAX_REASON_CHARS: usize = 1000;
+
+/// Most characters of a reject's key.
+const MAX_KEY_CHARS: usize = 200;
+
+/// What a person is told of a text that may be of any length.
+fn shortened(mut text: String, chars: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(chars) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
 /// What a record that could not be read may have been meant to add.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Spares {
@@ -153,6 +168,8 @@ pub enum Cause {
     Truncated,
     /// The body is no JSON array.
     NotAnArray,
+    /// The input is packed, or text in another encoding as a whole: see [`foreign_format`].
+    Foreign,
     /// No valid JSON.
     Json,
     /// No valid UTF-8.
@@ -177,7 +194,7 @@ impl Reject {
 
     /// The input as a whole is not what its producer meant to hand over: nothing of it may be loaded.
     pub fn refuses_load(&self) -> bool {
-        matches!(self.cause, Cause::Truncated | Cause::NotAnArray)
+        matches!(self.cause, Cause::Truncated | Cause::NotAnArray | Cause::Foreign)
     }
 }
 
@@ -192,6 +209,21 @@ impl fmt::Display for Reject {
         }
         write!(f, ": {}", self.reason)
     }
+}
+
+/// What an input is that begins with these bytes and is no UTF-8 text at all, and what to do about it.
+pub fn foreign_format(start: &[u8]) -> Option<&'static str> {
+    const STARTS: [(&[u8], &str); 8] = [
+        (b"\xff\xfe", "the input is UTF-16; write it as UTF-8"),
+        (b"\xfe\xff", "the input is UTF-16; write it as UTF-8"),
+        (b"{\0", "the input is UTF-16; write it as UTF-8"),
+        (b"[\0", "the input is UTF-16; write it as UTF-8"),
+        (b"\0", "the input is no text: it begins with a zero byte, as a file that was cut by a power failure"),
+        (b"\x1f\x8b", "the input is packed with gzip; hand it over unpacked"),
+        (b"\x28\xb5\x2f\xfd", "the input is packed with zstd; hand it over unpacked"),
+        (b"PK\x03\x04", "the input is a zip archive; hand it over unpacked"),
+    ];
+    STARTS.iter().find(|(bytes, _)| start.starts_with(bytes)).map(|(_, what)| *what)
 }
 
 /// Where a record starts in its input.
@@ -209,7 +241,7 @@ impl Position {
     fn reject(self, cause: Cause, reason: impl Into<String>) -> Reject {
         let Self { line, byte } = self;
         let (verb, kind, key, spares) = (None, None, None, Spares::default());
-        Reject { line, byte, verb, kind, key, spares, reason: reason.into(), cause }
+        Reject { line, byte, verb, kind, key, spares, reason: shortened(reason.into(), MAX_REASON_CHARS), cause }
     }
 
     /// The place of a byte of the record that starts here, for people.

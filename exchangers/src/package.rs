@@ -71,7 +71,7 @@ mod tests;
 pub use builder::{BuildError, BuiltPackage, Facts, KindFacts, PackageBuilder};
 pub use header::{ChunkEntry, Header, KindEntry, Mode};
 pub use message::{MessageSource, Messages, messages};
-pub use reader::{PackageReader, verify_file};
+pub use reader::{PackageReader, read_bytes, verify_file};
 pub use record::{Record, Records};
 pub use state::state_digest;
 

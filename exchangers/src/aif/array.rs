@@ -3,7 +3,7 @@
 use super::command::read_record;
 use super::json::plain_length;
 use super::records::too_large;
-use super::{Cause, MAX_RECORD_BYTES, Position, Record};
+use super::{Cause, MAX_RECORD_BYTES, Position, Record, foreign_format};
 use std::io::{self, BufRead};
 
 /// Reads the commands of a JSON array one by one, in constant memory.
@@ -63,6 +63,12 @@ impl<R: BufRead> ArrayReader<R> {
             };
             if chunk.is_empty() {
                 return Ok(self.at_end());
+            }
+            if self.next.byte == 0
+                && let Some(what) = foreign_format(chunk)
+            {
+                self.stage = Stage::Done;
+                return Ok(Some(self.next.record(Err(self.next.reject(Cause::Foreign, what)))));
             }
             match self.stage {
                 Stage::Before(bom) => {

@@ -4,7 +4,7 @@ use super::expand::{Fields, Rows};
 use super::identify::{Identity, identify};
 use super::json::{Cursor, Fault, Json, RawText};
 use super::value::{Cell, ValueError, convert_next};
-use super::{Cause, Command, Position, Reject};
+use super::{Cause, Command, MAX_KEY_CHARS, Position, Reject, shortened};
 use crate::kinds::{self, Kind, Storage, Verb, VerbMeaning};
 use crate::row::{KEY_SEPARATOR, KeyMatch, ObjectKey, ValueRef};
 use std::borrow::Cow;
@@ -59,7 +59,7 @@ fn cut_off(position: Position, record: &[u8]) -> Reject {
 /// The reject with what can be said about whose record it is.
 fn identified(reject: Reject, record: &[u8]) -> Reject {
     let Identity { verb, kind, key, spares } = identify(record);
-    Reject { verb, kind, key, spares, ..reject }
+    Reject { verb, kind, key: key.map(|key| shortened(key, MAX_KEY_CHARS)), spares, ..reject }
 }
 
 type Member<'a> = (Cow<'a, str>, &'a str);

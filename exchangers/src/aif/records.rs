@@ -1,7 +1,7 @@
 //! Records of a file: JSON objects with a line `---` after each.
 
 use super::command::read_record;
-use super::{Cause, MAX_RECORD_BYTES, Position, Record};
+use super::{Cause, MAX_RECORD_BYTES, Position, Record, foreign_format};
 use std::io::{self, BufRead, Read as _};
 
 /// Room that a line always has in the buffer: separators and wrapper lines are shorter, so none is cut by the limit.
@@ -67,6 +67,13 @@ impl<R: BufRead> RecordReader<R> {
             let from = self.buffer.len();
             let room = (MAX_RECORD_BYTES + 1).saturating_sub(from).max(MIN_LINE_BYTES);
             let read = (&mut self.input).take(room as u64).read_until(b'\n', &mut self.buffer)?;
+            if self.next.byte == 0
+                && let Some(what) = foreign_format(&self.buffer)
+            {
+                self.ended = true;
+                self.buffer.clear();
+                return Ok(Some(self.next.record(Err(self.next.reject(Cause::Foreign, what)))));
+            }
             if self.next.byte == 0 && self.buffer.starts_with(BOM) {
                 self.buffer.drain(..BOM.len());
             }

@@ -195,8 +195,10 @@ impl PackageBuilder {
         let failed = |source| BuildError::Io { folder: folder.clone(), source };
         let (mut temporary, name, bytes) = self.write(&header).map_err(failed)?;
         verify_file(&temporary.path, &name).map_err(BuildError::Unreadable)?;
+        fail::fail_point!("package::verified");
         let path = self.folder.join(name.file_name());
         durable::rename(&temporary.path, &path).map_err(failed)?;
+        fail::fail_point!("package::renamed");
         temporary.keep = true;
         Ok(BuiltPackage { name, path, bytes, header })
     }
@@ -230,7 +232,9 @@ impl PackageBuilder {
         out.write_all(&container::encode(Magic::Package, header)?)?;
         self.chunk_file.get_mut().seek(SeekFrom::Start(0))?;
         io::copy(&mut BufReader::with_capacity(256 << 10, self.chunk_file.get_mut()), &mut out)?;
+        fail::fail_point!("package::written");
         out.file.sync_all()?;
+        fail::fail_point!("package::synced");
         Ok((temporary, PackageName::from_hash(out.hasher.finalize().into()), out.bytes))
     }
 

@@ -117,6 +117,33 @@ pub fn verify_file(path: &Path, name: &PackageName) -> Result<Header, PackageErr
     Ok(reader.header)
 }
 
+/// Reads a package that is in memory, as far as its content can be checked without its name; gives the number of records.
+/// Whatever the bytes are, it takes no more memory than a header and a chunk may have.
+pub fn read_bytes(bytes: &[u8]) -> Result<u64, PackageError> {
+    let origin = "the package given";
+    let mut rest = bytes;
+    let (header, _): (Header, u64) = container::decode(Magic::Package, &mut rest, origin)?;
+    header.check(origin)?;
+    let length = header::check_chunks(&header.chunks, origin)?;
+    if length != rest.len() as u64 {
+        return Err(PackageError::broken(origin, format!("its chunks have {} bytes in place of {length}", rest.len())));
+    }
+    let mut decompressor = container::decompressor(origin)?;
+    let (mut raw, mut records) = (Vec::new(), 0);
+    for (number, entry) in header.chunks.iter().enumerate() {
+        let (packed, after) = rest
+            .split_at_checked(entry.bytes as usize)
+            .ok_or_else(|| PackageError::broken(origin, "it is cut short"))?;
+        rest = after;
+        container::open_chunk(&mut decompressor, entry, number, packed, &mut raw, origin)?;
+        for record in (Chunk { entry, raw: &raw }).records() {
+            record.map_err(|what| PackageError::broken(origin, format!("a chunk of {} has {what}", entry.kind)))?;
+            records += 1;
+        }
+    }
+    Ok(records)
+}
+
 fn hash_file(path: &Path) -> Result<PackageName, PackageError> {
     let io_error = |source| PackageError::Io { origin: path.display().to_string(), source };
     let mut hasher = blake3::Hasher::new();

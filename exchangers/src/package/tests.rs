@@ -310,3 +310,28 @@ fn write_the_golden_file() {
     fs::copy(&built.path, &target).unwrap();
     println!("{}", built.name);
 }
+
+#[test]
+fn a_package_in_memory_reads_like_its_file_and_a_bomb_inflates_no_further_than_it_says() {
+    let folder = TempDir::new().unwrap();
+    let built = build_golden(folder.path());
+    let bytes = fs::read(&built.path).unwrap();
+    assert_eq!(read_bytes(&bytes).unwrap(), 3);
+    for cut in 0..bytes.len() {
+        read_bytes(&bytes[..cut]).unwrap_err();
+    }
+    // A header of 64 MiB of blanks packs to a few KiB: once it admits its length, once it lies.
+    let bomb = zstd::bulk::compress(&vec![b' '; 64 << 20], 3).unwrap();
+    assert!(bomb.len() < 100_000);
+    for raw in [64_u32 << 20, 10] {
+        let mut bytes = b"TILLWAYP".to_vec();
+        bytes.extend(1_u32.to_le_bytes());
+        bytes.extend(u32::try_from(bomb.len()).unwrap().to_le_bytes());
+        bytes.extend(raw.to_le_bytes());
+        bytes.extend(blake3::hash(&bomb).as_bytes());
+        bytes.extend(&bomb);
+        let error = read_bytes(&bytes).unwrap_err();
+        let told = matches!(error, PackageError::TooLarge { .. }) == (raw > MAX_HEADER_RAW_BYTES);
+        assert!(told && (raw > 10 || matches!(error, PackageError::Broken { .. })), "{error:?}");
+    }
+}

@@ -263,3 +263,36 @@ fn a_broken_record_says_which_objects_it_may_have_been_meant_to_add() {
         assert_eq!(records[0].command.as_ref().unwrap_err().spares, expected, "{record}");
     }
 }
+
+#[test]
+fn an_input_in_another_form_is_refused_whole_with_what_to_do() {
+    let text: Vec<u8> = "{\"command\":\"clearUnit\"}\n---\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (input, part) in [
+        ([b"\xff\xfe".to_vec(), text.clone()].concat(), "UTF-8"),
+        (text, "UTF-8"),
+        (b"\x1f\x8b\x08\0---\n".to_vec(), "unpacked"),
+        (b"PK\x03\x04\n---\n".to_vec(), "unpacked"),
+        (vec![0; 5000], "power failure"),
+    ] {
+        let of_file: Vec<_> = RecordReader::new(&input[..]).map(Result::unwrap).collect();
+        let of_body: Vec<_> = ArrayReader::new(&input[..]).map(Result::unwrap).collect();
+        for records in [of_file, of_body] {
+            let [Record { command: Err(reject), .. }] = &records[..] else { panic!("{records:?}") };
+            assert!(reject.refuses_load() && reject.reason.contains(part), "{reject}");
+        }
+    }
+}
+
+#[test]
+fn a_record_with_words_of_megabytes_is_told_in_short() {
+    let long = "я".repeat(500_000);
+    for record in [
+        format!(r#"{{"command":"{long}"}}"#),
+        format!(r#"{{"command":"addUnit","unit":{{"unitcode":"{long}","{long}":1,"name":[]}}}}"#),
+        format!(r#"{{"{long}":1}}"#),
+        format!(r#"{{"command":"addUnit","unit":{{"unitcode":1,"name":"{long}","bigname":}}}}"#),
+    ] {
+        let told = reject(&record);
+        assert!(told.len() < 4096, "{} bytes: {}", told.len(), told.chars().take(200).collect::<String>());
+    }
+}
