@@ -103,4 +103,4 @@ pub use format::Attributes;
 pub use inspect::{Broken, Dropped, Entry, State, Verified};
 pub use limits::{Limit, Limits};
 pub use name::{QueueName, Sequence};
-pub use queue::Queue;
+pub use queue::{Queue, SetAside};

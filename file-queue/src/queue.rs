@@ -6,15 +6,26 @@ use std::sync::Arc;
 use fs_err as fs;
 
 use crate::batch::{BatchWriter, Committed, NewMessage};
-use crate::check::check_batch;
+use crate::check::{check_batch, read_manifest};
 use crate::claim::Claim;
 use crate::disk::{self, Disk};
 use crate::error::QueueError;
 use crate::folders::{Depth, FORMAT_FILE, Folders};
-use crate::format::ReadError;
+use crate::format::{Attributes, ReadError};
 use crate::limits::Limits;
 use crate::lock::FolderLock;
-use crate::name::{BatchName, QueueName};
+use crate::name::{BatchName, QueueName, Sequence};
+
+/// A batch that [`Queue::next`] set aside on its way to a sound one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// Its place in the queue.
+    pub sequence: Sequence,
+    /// What its producer said of it as a whole; none where its manifest does not read.
+    pub attributes: Option<Attributes>,
+    /// Why.
+    pub reason: String,
+}
 
 /// One queue on disk. Cheap to clone; any number of these, in any number of processes, may work on one folder.
 #[derive(Debug, Clone)]
@@ -105,14 +116,23 @@ impl Queue {
     /// way. A try is counted durably before the batch is handed out, so a batch that kills its consumer, or the
     /// machine, ends aside too. Never waits for a batch to come.
     pub fn next(&self) -> Result<Option<Claim>, QueueError> {
-        while let Some((name, lock)) = self.claim_first()? {
+        self.next_telling(|_| {})
+    }
+
+    /// [`Self::next`], which tells each batch that it sets aside: for a consumer whose producer waits to hear of it. A
+    /// process that dies in between has told nobody.
+    pub fn next_telling(&self, mut told: impl FnMut(SetAside)) -> Result<Option<Claim>, QueueError> {
+        while let Some((name, lock)) = self.claim_first(&mut told)? {
             match check_batch(&self.folders.ready_batch(name), name) {
                 Ok(header) => return Ok(Some(Claim::new(Arc::clone(&self.folders), name, header, lock))),
                 Err(fault) => match fault.error {
                     ReadError::Damage(damage) => {
                         let reason = format!("{}: {damage}", fault.file);
+                        let attributes = self.attributes(name);
                         let queue_lock = self.folders.lock()?;
                         self.folders.set_aside(name, &reason, &queue_lock)?;
+                        drop(queue_lock);
+                        told(SetAside { sequence: name.sequence, attributes, reason });
                     }
                     // The try is counted: a file that the disk cannot read ends aside like any other.
                     ReadError::Io(source) => return Err(self.folders.failed("read a batch of file queue")(source)),
@@ -122,8 +142,16 @@ impl Queue {
         Ok(None)
     }
 
+    /// What the producer of a ready batch said of it, where its manifest reads.
+    fn attributes(&self, name: BatchName) -> Option<Attributes> {
+        read_manifest(&self.folders.ready_batch(name)).ok().map(|header| header.attributes)
+    }
+
     /// Claims the first free batch, unread, one try counted.
-    fn claim_first(&self) -> Result<Option<(BatchName, FolderLock)>, QueueError> {
+    fn claim_first(
+        &self,
+        told: &mut impl FnMut(SetAside),
+    ) -> Result<Option<(BatchName, FolderLock)>, QueueError> {
         let folders = &*self.folders;
         let failed = folders.failed("claim a batch of file queue");
         let queue_lock = folders.lock()?;
@@ -151,7 +179,9 @@ impl Queue {
                 };
                 if name.tries >= folders.limits.max_tries {
                     let reason = format!("handed out {} times, and its consumer never finished it", name.tries);
+                    let attributes = self.attributes(name);
                     folders.set_aside(name, &reason, &queue_lock)?;
+                    told(SetAside { sequence: name.sequence, attributes, reason });
                     continue;
                 }
                 let tried = BatchName { tries: name.tries + 1, ..name };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use tillway_file_queue::format::{self, BatchHeader, MessageHeader};
-use tillway_file_queue::{Queue, QueueError, State};
+use tillway_file_queue::{Limits, Queue, QueueError, Sequence, State};
 
 use crate::kit::{Kit, drain, put};
 
@@ -148,6 +148,46 @@ fn message_damaged_after_its_claim_is_an_error_and_its_batch_goes_aside_at_the_n
     claim.release("damaged").unwrap();
     assert!(queue.next().unwrap().is_none());
     assert_eq!(queue.aside_depth().unwrap().batches, 1);
+}
+
+#[test]
+fn what_is_set_aside_on_the_way_is_told_with_what_its_producer_said_of_it() {
+    let kit = Kit::new();
+    let queue = kit.queue();
+    put(&queue, &["good"]);
+    put(&queue, &["damaged in its message"]);
+    put(&queue, &["damaged in its manifest"]);
+    put(&queue, &["good too"]);
+    let batches = kit.under("ready");
+    rewrite(&batches[1].join("00000000.msg"), |bytes| *bytes.last_mut().unwrap() ^= 1);
+    rewrite(&batches[2].join("batch"), |bytes| *bytes.last_mut().unwrap() ^= 1);
+    let mut told = Vec::new();
+    queue.next_telling(|aside| told.push(aside)).unwrap().unwrap().ack().unwrap();
+    assert_eq!(told, []);
+    let claim = queue.next_telling(|aside| told.push(aside)).unwrap().unwrap();
+    assert_eq!(claim.sequence(), Sequence(4));
+    let [message, manifest] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((message.sequence, manifest.sequence), (Sequence(2), Sequence(3)));
+    assert_eq!(message.attributes.as_ref().unwrap()["from"], "test");
+    assert_eq!(message.reason, "00000000.msg: the body does not match its checksum");
+    assert_eq!(manifest.attributes, None);
+    assert!(manifest.reason.starts_with("batch: "), "{manifest:?}");
+}
+
+#[test]
+fn a_batch_that_was_handed_out_too_often_is_told_when_it_is_set_aside() {
+    let kit = Kit::new();
+    let queue = kit.queue_with(Limits { max_tries: 1, ..Limits::default() });
+    put(&queue, &["kills its consumer"]);
+    // As a process that dies leaves it: the try counted, the lock gone.
+    queue.next().unwrap().unwrap().put_back().unwrap();
+    let ready = kit.under("ready").remove(0);
+    let tried = ready.to_str().unwrap().strip_suffix("-0").unwrap();
+    fs_err::rename(&ready, format!("{tried}-1")).unwrap();
+    let mut told = Vec::new();
+    assert!(queue.next_telling(|aside| told.push(aside)).unwrap().is_none());
+    assert_eq!(told.len(), 1);
+    assert!(told[0].reason.contains("handed out 1 times") && told[0].attributes.is_some(), "{told:?}");
 }
 
 #[test]

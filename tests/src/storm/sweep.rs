@@ -263,7 +263,12 @@ impl Sweep {
         match occasion {
             Occasion::None | Occasion::OldPackages => Ok(()),
             Occasion::NewInstallation => crate::faults::files::remove(&folder.join("data")),
-            Occasion::BrokenState => fs::write(folder.join("data/sync.db"), vec![b'x'; 8 << 10]),
+            Occasion::BrokenState => {
+                for suffix in ["-wal", "-shm"] {
+                    let _ = fs::remove_file(folder.join(format!("data/sync.db{suffix}")));
+                }
+                fs::write(folder.join("data/sync.db"), vec![b'x'; 8 << 10])
+            }
             Occasion::BrokenDictionary => {
                 till.observer.hold().blind = true;
                 till.let_pos_go();

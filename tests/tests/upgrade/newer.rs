@@ -44,21 +44,48 @@ fn a_server_refuses_every_database_of_a_newer_version_and_leaves_it_alone() {
     }
 }
 
+/// Makes a segment's header one of a newer version that holds.
+fn make_newer(header: &mut [u8], sequence: u64) {
+    header[8..12].copy_from_slice(&1_000_u32.to_le_bytes());
+    header[12..20].copy_from_slice(&sequence.to_le_bytes());
+    let check = blake3::hash(&header[..20]);
+    header[20..24].copy_from_slice(&check.as_bytes()[..4]);
+}
+
+/// The newest segment of a spool and its sequence.
+fn newest_segment(spool: &Path) -> (PathBuf, u64) {
+    let mut segments: Vec<PathBuf> = fs::read_dir(spool).unwrap().map(|entry| entry.unwrap().path()).collect();
+    segments.retain(|path| path.extension().is_some_and(|extension| extension == "spool"));
+    let newest = segments.into_iter().max().unwrap();
+    let sequence = newest.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    (newest, sequence)
+}
+
 #[test]
 fn a_server_refuses_a_spool_of_a_newer_version_and_leaves_it_alone() {
     let place = Place::of(newest(), None);
     let spool = place.data().join("spool");
-    let mut segments: Vec<PathBuf> = fs::read_dir(&spool).unwrap().map(|entry| entry.unwrap().path()).collect();
-    segments.retain(|path| path.extension().is_some_and(|extension| extension == "spool"));
-    let newest = segments.into_iter().max().unwrap();
-    let sequence: u64 = newest.file_stem().unwrap().to_str().unwrap().parse().unwrap();
-    let path = spool.join(format!("{:020}.spool", sequence + 1));
+    let (newest, sequence) = newest_segment(&spool);
     let mut header = fs::read(&newest).unwrap()[..24].to_vec();
-    header[8..12].copy_from_slice(&1_000_u32.to_le_bytes());
-    header[12..20].copy_from_slice(&(sequence + 1).to_le_bytes());
-    let check = blake3::hash(&header[..20]);
-    header[20..].copy_from_slice(&check.as_bytes()[..4]);
+    make_newer(&mut header, sequence + 1);
+    let path = spool.join(format!("{:020}.spool", sequence + 1));
     fs::write(&path, header).unwrap();
+    refuses(&place, CASH_SERVER, &path);
+}
+
+#[test]
+fn a_server_refuses_a_segment_of_a_newer_version_that_it_has_loaded_the_beginning_of() {
+    let place = Place::of(newest(), None);
+    let (path, sequence) = newest_segment(&place.data().join("spool"));
+    let sales = Connection::open(place.data().join("sales.db")).unwrap();
+    let loaded = sales.query_row("SELECT segment, offset FROM spool_position", [], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (segment, offset): (u64, u64) = loaded.unwrap();
+    drop(sales);
+    assert_eq!(segment, sequence, "the fixtures' spool is read up to somewhere in its newest segment");
+    assert!(offset > 24);
+    let mut bytes = fs::read(&path).unwrap();
+    make_newer(&mut bytes, sequence);
+    fs::write(&path, bytes).unwrap();
     refuses(&place, CASH_SERVER, &path);
 }
 

@@ -178,6 +178,7 @@ pub(super) fn recover(
     let failed = |source| io_error("recover", &path, source);
     let mut file = fs::OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
     let mut length = file.metadata().map_err(failed)?.len();
+    refuse_newer(&path, from.segment, length)?;
     let mut reader = SegmentReader::open(folder, from, length)?;
     let mut cut = None;
     while let Some(found) = reader.next()? {
@@ -204,6 +205,24 @@ pub(super) fn recover(
     disk.sync_data(&file).map_err(failed)?;
     fail::fail_point!("spool::recovered");
     Ok(Recovered { length, cut })
+}
+
+/// The version stands in the header, which nobody reads again where the loaded position points behind it.
+fn refuse_newer(path: &Path, sequence: u64, length: u64) -> Result<(), SpoolError> {
+    if length < HEADER_LEN {
+        return Ok(());
+    }
+    let mut header = [0; HEADER_BYTES];
+    fs::File::open(path)
+        .and_then(|mut file| file.read_exact(&mut header))
+        .map_err(|source| io_error("read", path, source))?;
+    match format::read_header(&header, sequence) {
+        Header::Newer { version } => {
+            Err(SpoolError::NewerVersion { path: path.to_owned(), version, supported: format::VERSION })
+        }
+        // What is broken is set aside by the reader, where it still has to read it.
+        Header::Valid | Header::Broken => Ok(()),
+    }
 }
 
 /// Writes what is there once more, the same bytes in their places: pages that a failed sync has left behind as clean are

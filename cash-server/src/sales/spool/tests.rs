@@ -422,6 +422,10 @@ fn a_second_process_and_a_newer_format_are_refused() {
     header[20..].copy_from_slice(&check.as_bytes()[..4]);
     fs::write(folder.path().join(format!("{:020}.spool", 1)), header).unwrap();
     let disk = disk as Arc<dyn Disk>;
-    let error = open_when_free(folder.path(), Position::default(), SpoolLimits::default(), &disk).unwrap_err();
-    assert!(matches!(error, SpoolError::NewerVersion { version: 2, .. }), "{error}");
+    // Also where the database has loaded the beginning of it.
+    for offset in [0, 24] {
+        let loaded = Position { segment: 1, offset };
+        let error = open_when_free(folder.path(), loaded, SpoolLimits::default(), &disk).unwrap_err();
+        assert!(matches!(error, SpoolError::NewerVersion { version: 2, .. }), "{error}");
+    }
 }
