@@ -148,10 +148,7 @@ impl Queue {
     }
 
     /// Claims the first free batch, unread, one try counted.
-    fn claim_first(
-        &self,
-        told: &mut impl FnMut(SetAside),
-    ) -> Result<Option<(BatchName, FolderLock)>, QueueError> {
+    fn claim_first(&self, told: &mut impl FnMut(SetAside)) -> Result<Option<(BatchName, FolderLock)>, QueueError> {
         let folders = &*self.folders;
         let failed = folders.failed("claim a batch of file queue");
         let queue_lock = folders.lock()?;

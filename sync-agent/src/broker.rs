@@ -12,7 +12,7 @@
 mod hold;
 mod session;
 
-use crate::retry::Backoff;
+use crate::retry::{self, Backoff};
 use crate::till::Till;
 use jiff::Timestamp;
 use session::SessionError;
@@ -20,14 +20,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The first wait after a session broke.
+/// The first wait where no session came about or a short one broke; jitter adds up to as much again, as to each wait.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
-/// The longest wait: a shop whose link comes back should not wait much longer.
+/// The longest wait, with its jitter a minute: a shop whose link comes back should not wait longer.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// A session that lived this long was a good one: the next wait is short again. Shorter ones are a broker that flaps.
+/// A session that consumed for this long was a good one. Shorter ones are a broker that flaps.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
+
+/// After a good session the first wait is anything up to this: with a broker that restarts, or a line that stumbles, all
+/// tills lose theirs in one moment, and 10,000 that come back in the next would be 10,000 logins at once. So they are a
+/// thousand a second, and a price is never delayed but by a break.
+const SPREAD: Duration = Duration::from_secs(10);
 
 /// How the link stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +58,7 @@ pub(crate) async fn supervise(till: Arc<Till>) {
     loop {
         let broker = settings.borrow_and_update().broker.clone();
         till.link.send_replace(Link::Connecting);
-        let begun = Instant::now();
+        let mut consuming_since = None;
         let ended = tokio::select! {
             () = till.shutdown.cancelled() => break,
             changed = session::broker_changed(&mut settings, &broker) => {
@@ -61,12 +66,9 @@ pub(crate) async fn supervise(till: Arc<Till>) {
                 backoff.reset();
                 continue;
             }
-            Err(ended) = session::run(&till, &broker) => ended,
+            Err(ended) = session::run(&till, &broker, &mut consuming_since) => ended,
         };
-        if begun.elapsed() >= GOOD_SESSION {
-            backoff.reset();
-        }
-        let wait = backoff.next_wait();
+        let wait = wait_after(consuming_since.map(|since: Instant| since.elapsed()), &mut backoff);
         let reason = chain(&ended);
         if matches!(ended, SessionError::QueueMissing { .. }) {
             tracing::error!(till = %till.id, %reason, ?wait, "the server does not know this till, or has not started yet");
@@ -82,6 +84,15 @@ pub(crate) async fn supervise(till: Arc<Till>) {
     till.link.send_replace(Link::Waiting { reason: "the agent stops".to_owned() });
 }
 
+/// How long to wait after a session that consumed for so long, if it came to that.
+fn wait_after(consumed: Option<Duration>, backoff: &mut Backoff) -> Duration {
+    if consumed.is_some_and(|consumed| consumed >= GOOD_SESSION) {
+        backoff.reset();
+        return retry::spread(SPREAD);
+    }
+    backoff.next_wait()
+}
+
 /// An error with its sources in one line.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -95,4 +106,26 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_good_session_is_followed_by_any_wait_up_to_the_spread_and_a_short_one_by_growing_waits() {
+        let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
+        let mut longest = Duration::ZERO;
+        for consumed in [None, Some(Duration::ZERO), Some(GOOD_SESSION / 2)].into_iter().cycle().take(30) {
+            let wait = wait_after(consumed, &mut backoff);
+            assert!(wait >= FIRST_WAIT && wait <= 2 * MAX_WAIT, "{wait:?}");
+            longest = longest.max(wait);
+        }
+        assert!(longest >= MAX_WAIT);
+        let waits: Vec<_> = (0..1000).map(|_| wait_after(Some(GOOD_SESSION), &mut backoff)).collect();
+        assert!(waits.iter().all(|wait| *wait <= SPREAD));
+        let early = waits.iter().filter(|wait| **wait < Duration::from_secs(1)).count();
+        assert!((50..200).contains(&early), "{early} of 1000 in the first second");
+        assert!(wait_after(None, &mut backoff) <= 2 * FIRST_WAIT, "the waits after it are short again");
+    }
 }

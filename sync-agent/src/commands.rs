@@ -10,8 +10,9 @@ use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tillway_proto::queue::MAX_MESSAGE_BYTES;
-use tillway_proto::{Command, Order, RejectCause, Report};
+use tillway_proto::{Command, ExchangeStatus, Order, RejectCause, Report};
 use tokio::sync::mpsc::error::TrySendError;
+use uuid::Uuid;
 
 /// Where a message came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,15 +89,33 @@ async fn work(till: &Arc<Till>, from: From, message: &[u8]) {
             }
         }
         Order::SettleAside { action, units } => {
-            aside::settle(till, action, units).await;
+            let settled = aside::settle(till, action, units).await;
+            let outcome = match settled.failed {
+                0 => Ok(()),
+                _ => Err("not all could be settled; see the till's log".to_owned()),
+            };
+            answer(till, command.id, outcome).await;
         }
-        Order::ReportState { verify } => {
-            if verify {
-                till.verify_poke.notify_one();
+        Order::ReportState { verify: false } => answer(till, command.id, Ok(())).await,
+        Order::ReportState { verify: true } => {
+            // It may have to wait for a load: other commands go on meanwhile, and this one is answered when it is done.
+            if !till.recounts.ask_for(command.id) {
+                let reason = "too many recounts wait already".to_owned();
+                till.reports.put(Report::Refused { command: command.id, reason });
             }
-            till.contact_poke.notify_one();
         }
     }
+}
+
+/// Tells what the till has now, and then that an order was carried out, or why not.
+pub(crate) async fn answer(till: &Arc<Till>, command: Uuid, outcome: Result<(), String>) {
+    let state = till.look_now().await;
+    till.reports.put(Report::Contact { state });
+    let (status, reason) = match outcome {
+        Ok(()) => (ExchangeStatus::Ready, None),
+        Err(reason) => (ExchangeStatus::Error, Some(reason)),
+    };
+    till.reports.put(Report::Unload { command: Some(command), status, receipts: 0, reason });
 }
 
 /// Takes over the settings that the server owns. A wrong one does not stop the command that brought it.
@@ -115,5 +134,67 @@ async fn follow_settings(till: &Arc<Till>, command: &Command) {
 fn set_aside(till: &Till, message: &[u8]) {
     if let Err(error) = aside::keep_message(&till.settings.current().paths.data, message) {
         till.failed("a message could not be set aside", &error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recount;
+    use crate::till::bench::TestTill;
+
+    const COMMAND: Uuid = Uuid::from_u128(7);
+
+    fn order(rest: &str) -> Vec<u8> {
+        format!(r#"{{"schema":1,"id":"{COMMAND}","type":{rest}}}"#).into_bytes()
+    }
+
+    fn is_answer(report: &Report) -> bool {
+        let answer =
+            Report::Unload { command: Some(COMMAND), status: ExchangeStatus::Ready, receipts: 0, reason: None };
+        *report == answer
+    }
+
+    #[tokio::test]
+    async fn an_order_to_tell_the_state_is_answered_after_the_state() {
+        let till = TestTill::new();
+        take(&till, From::Control, &order(r#""report-state""#)).await;
+        let reports = till.reported().await;
+        assert!(matches!(&reports[0], Report::Contact { .. }) && is_answer(&reports[1]), "{reports:?}");
+        assert_eq!(reports.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_order_to_recount_is_answered_when_the_recount_is_done() {
+        let till = TestTill::new();
+        let loads = till.exchange.take().await;
+        let recounts = tokio::spawn(recount::run(Arc::clone(&till)));
+        take(&till, From::Control, &order(r#""report-state","verify":true"#)).await;
+        take(&till, From::Control, &order(r#""report-state","verify":true"#)).await;
+        assert_eq!(till.reported().await, [], "a load is under way");
+        drop(loads);
+        let answered = async {
+            loop {
+                let waiting = till.reports.next().await;
+                till.reports.done(&waiting);
+                if is_answer(&waiting.reported.report) {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_mins(1), answered).await.unwrap();
+        till.shutdown.cancel();
+        recounts.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_order_to_settle_what_lies_aside_is_answered_after_what_is_left() {
+        let till = TestTill::new();
+        set_aside(&till, b"{");
+        assert_eq!(till.look().set_aside, 1);
+        take(&till, From::Control, &order(r#""settle-aside","action":"drop""#)).await;
+        let reports = till.reported().await;
+        assert!(matches!(&reports[0], Report::Contact { state } if state.set_aside == 0), "{reports:?}");
+        assert!(is_answer(&reports[1]), "{reports:?}");
     }
 }

@@ -6,12 +6,13 @@
 //! connection goes on reading the old file, with the prices it had; a POS that opens the file anew finds an empty
 //! dictionary until the snapshot is loaded, and then all of it at once. No reader is ever blocked.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use tillway_exchangers::package::PackageSource;
-use tillway_exchangers::till::dictionary::{self, Applied, ApplyError, Loader, OpenError, State};
+use tillway_exchangers::till::dictionary::{self, Applied, ApplyError, Loader, Marks, OpenError, State};
 
 /// Why the dictionary could not be worked on.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,27 @@ pub(crate) struct Dictionary {
 struct Opened {
     loader: Loader,
     file: Option<(u64, u64)>,
+    /// As the last load or recount left them.
+    known: Marks,
+}
+
+impl Opened {
+    fn know(&mut self, touched: BTreeSet<String>) {
+        // Marks that cannot be read now look foreign the next time, which costs a recount.
+        let version = self.loader.marks().map_or(self.known.version, |marks| marks.version);
+        self.known = Marks { touched, version };
+    }
+}
+
+/// Where somebody else wrote since the last load or recount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OtherHands {
+    /// Nowhere, as far as is known: a file that is being loaded is looked at another time.
+    None,
+    /// Somewhere in the file, perhaps in no table of ours.
+    Somewhere,
+    /// Into rows, or the file is another one.
+    Rows,
 }
 
 impl Dictionary {
@@ -55,16 +77,39 @@ impl Dictionary {
 
     /// Applies a package.
     pub(crate) fn apply(&self, source: &mut impl PackageSource) -> Result<Applied, DictionaryError> {
-        self.with_loader(|loader| loader.apply(source))
+        self.with_loader(|opened| {
+            let applied = opened.loader.apply(source)?;
+            if matches!(applied, Applied::Done(_)) {
+                opened.know(BTreeSet::new());
+            }
+            Ok(applied)
+        })
     }
 
     /// Recounts everything; gives the names of the kinds that differ.
     pub(crate) fn verify(&self) -> Result<Vec<String>, DictionaryError> {
-        let kinds = self.with_loader(Loader::verify)?;
-        Ok(kinds.iter().map(|kind| kind.name().to_owned()).collect())
+        self.with_loader(|opened| {
+            let kinds: Vec<_> = opened.loader.verify()?.iter().map(|kind| kind.name().to_owned()).collect();
+            opened.know(kinds.iter().cloned().collect());
+            Ok(kinds)
+        })
     }
 
-    fn with_loader<T>(&self, work: impl FnOnce(&mut Loader) -> Result<T, ApplyError>) -> Result<T, DictionaryError> {
+    /// Where somebody else wrote. Cheap, and does not wait for a load.
+    pub(crate) fn other_hands(&self) -> OtherHands {
+        let Ok(held) = self.open.try_lock() else { return OtherHands::None };
+        let Some(opened) = &*held else { return OtherHands::Somewhere };
+        if opened.file != file_at(&self.path) {
+            return OtherHands::Rows;
+        }
+        match opened.loader.marks() {
+            Ok(marks) if marks.touched != opened.known.touched => OtherHands::Rows,
+            Ok(marks) if marks == opened.known => OtherHands::None,
+            _ => OtherHands::Somewhere,
+        }
+    }
+
+    fn with_loader<T>(&self, work: impl FnOnce(&mut Opened) -> Result<T, ApplyError>) -> Result<T, DictionaryError> {
         let mut held = self.held();
         if held.as_ref().is_some_and(|opened| opened.file != file_at(&self.path)) {
             tracing::warn!(path = %self.path.display(), "another file stands in the place of the dictionary: it is opened anew");
@@ -74,7 +119,7 @@ impl Dictionary {
             Some(opened) => opened,
             none => none.insert(self.open()?),
         };
-        let done = work(&mut opened.loader);
+        let done = work(opened);
         match &done {
             Err(error) if error.is_corrupt() => {
                 *held = None;
@@ -109,7 +154,9 @@ impl Dictionary {
             }
             opened => opened.map_err(DictionaryError::Open)?,
         };
-        Ok(Opened { loader, file: file_at(&self.path) })
+        // Nothing counts as known: marks that are found show at the next look.
+        let version = loader.marks().map_or(0, |marks| marks.version);
+        Ok(Opened { loader, file: file_at(&self.path), known: Marks { touched: BTreeSet::new(), version } })
     }
 
     fn begin_anew(&self) -> Result<(), DictionaryError> {

@@ -10,7 +10,7 @@
 
 use crate::aside::{self, Settled};
 use crate::broker::Link;
-use crate::load;
+use crate::recount;
 use crate::retry::Backoff;
 use crate::till::Till;
 use crate::unload::{Trigger, UnloadRequest};
@@ -171,7 +171,7 @@ async fn work(till: &Arc<Till>, ask: Ask) -> Result<String, String> {
             Link::Consuming { since } => format!("connected since {since}"),
             Link::Waiting { reason } => format!("no link: {reason}"),
         }),
-        Ask::Verify => match load::verify(till).await {
+        Ask::Verify => match recount::verify(till).await {
             None => Err("the dictionary was not recounted; see the log".to_owned()),
             Some(kinds) if kinds.is_empty() => Ok("the dictionary is as the last load left it".to_owned()),
             Some(kinds) => Err(format!("changed by somebody else, a snapshot was asked for: {}", kinds.join(", "))),

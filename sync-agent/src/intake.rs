@@ -25,7 +25,8 @@ const CONTENT_TYPE: &str = "application/vnd.tillway.package-part";
 /// Attribute of a batch: the link it came by, as JSON.
 pub(crate) const LINK_ATTRIBUTE: &str = "link";
 
-/// How often a full file queue is tried again before the link is given back: the loader takes a batch in seconds.
+/// How often a full file queue, or a disk without room, is tried again before the link is given back: the loader takes a
+/// batch in seconds, and with each there is more room.
 const MAX_FULL_TRIES: u32 = 10;
 
 /// Why a link did not get into the queue.
@@ -64,6 +65,11 @@ impl IntakeError {
             | Self::Room(_)
             | Self::Aborted(_) => RejectCause::Transport,
         }
+    }
+
+    /// Whether it may be gone once the loader has taken a batch.
+    fn passes_with_a_load(&self) -> bool {
+        matches!(self, Self::Queue(QueueError::Full { .. } | QueueError::NoRoom { .. }) | Self::Room(_))
     }
 }
 
@@ -152,6 +158,9 @@ fn remove(file: &Path) {
     }
 }
 
+/// At once, without a wait that would spread a fleet: a price is on the shelf within a second, and a wait that spares a server
+/// whose line is full with 10,000 packages would have to be minutes. It serves a bounded number of connections, the others
+/// wait for theirs, and what comes to nothing is tried again after growing waits with jitter.
 async fn download(till: &Arc<Till>, link: &PackageLink) -> Result<PathBuf, IntakeError> {
     let settings = till.settings.current();
     // A link is a path on the package host that the settings name, and leads nowhere else.
@@ -188,7 +197,8 @@ async fn enqueue(till: &Arc<Till>, link: &PackageLink, file: &Path) -> Result<()
         let put = till.blocking(move |till| put(till, &link, &file)).await.map_err(IntakeError::Aborted)?;
         tries += 1;
         match put {
-            Err(IntakeError::Queue(QueueError::Full { .. })) if tries < MAX_FULL_TRIES => {
+            Err(error) if error.passes_with_a_load() && tries < MAX_FULL_TRIES => {
+                tracing::warn!(error = broker::chain(&error), tries, "a package waits for room in the file queue");
                 till.loader_poke.notify_one();
                 tokio::time::sleep(backoff.next_wait()).await;
             }
@@ -216,4 +226,24 @@ fn put(till: &Till, link: &PackageLink, file: &Path) -> Result<(), IntakeError> 
     batch.commit().map_err(IntakeError::Queue)?;
     fail::fail_point!("enqueue::batch_committed");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tillway_file_queue::Limit;
+
+    #[test]
+    fn a_full_queue_and_a_full_disk_are_waited_for_and_what_no_load_mends_is_not() {
+        let queue = || "dictionary".to_owned();
+        let full = QueueError::Full { queue: queue(), limit: Limit::Batches, present: 2, asked: 1, max: 2 };
+        let no_room = QueueError::NoRoom { queue: queue(), free: 1, asked: 2, reserve: 3 };
+        for error in [full, no_room].map(IntakeError::Queue) {
+            assert!(error.passes_with_a_load() && error.cause() == RejectCause::Transport, "{error}");
+        }
+        let room = room::check(Path::new("/"), u64::MAX - room::POS_RESERVE_BYTES).unwrap_err();
+        assert!(IntakeError::Room(room).passes_with_a_load());
+        let too_large = QueueError::TooLarge { queue: queue(), limit: Limit::Bytes, asked: 2, max: 1 };
+        assert!(!IntakeError::Queue(too_large).passes_with_a_load());
+    }
 }

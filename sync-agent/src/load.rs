@@ -4,6 +4,9 @@
 //! package is needed; rows that differ, so that a snapshot is needed; broken, so that it is set aside. A database that is
 //! locked or a disk that is full is tried again, as often as the queue allows, and so is one on which the loader panics: the
 //! queue counts a try on disk before the work begins.
+//!
+//! What never gets here is told as well: a batch that the queue sets aside by itself, and one of which nothing is left in
+//! it ([`tell_lost`]). A server that hears nothing would wait for its deadline.
 
 use crate::broker::chain;
 use crate::dictionary::DictionaryError;
@@ -11,7 +14,7 @@ use crate::intake::LINK_ATTRIBUTE;
 use crate::retry::Backoff;
 use crate::room::{self, NoRoom};
 use crate::script;
-use crate::state::StateError;
+use crate::state::{SeenDelivery, StateError};
 use crate::till::{Aborted, Till};
 use std::any::Any;
 use std::io;
@@ -21,8 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tillway_exchangers::package::{MessageSource, PackageError, PackageReader, PackageSource};
 use tillway_exchangers::till::dictionary::{Applied, ApplyError, load_bytes};
-use tillway_file_queue::{Claim, QueueError};
-use tillway_proto::{DeliveryState, PackageLink, RejectCause, Report};
+use tillway_file_queue::{Claim, QueueError, SetAside};
+use tillway_proto::{DeliveryState, PackageLink, PackageName, RejectCause, Report};
 
 /// How often the queue is looked at without a poke: another process may have put something back.
 const LOOK_PERIOD: Duration = Duration::from_secs(20);
@@ -158,7 +161,15 @@ enum Step {
 }
 
 fn next(till: &Till) -> Result<Step, QueueError> {
-    let Some(claim) = till.queue.next()? else { return Ok(Step::Empty) };
+    let mut set_aside = Vec::new();
+    let claim = till.queue.next_telling(|aside| set_aside.push(aside));
+    for aside in set_aside {
+        tell_set_aside(till, aside);
+    }
+    let Some(claim) = claim? else {
+        tell_lost(till);
+        return Ok(Step::Empty);
+    };
     let link = claim.attributes().get(LINK_ATTRIBUTE).map(|text| serde_json::from_str::<PackageLink>(text));
     let Some(Ok(link)) = link else {
         till.errors.add();
@@ -185,6 +196,43 @@ fn next(till: &Till) -> Result<Step, QueueError> {
     tell(till, &link, verdict);
     fail::fail_point!("load::told");
     Ok(Step::Loaded)
+}
+
+/// The queue set a batch aside: damaged on disk, or the end of each agent that worked on it.
+fn tell_set_aside(till: &Till, aside: SetAside) {
+    let link = aside.attributes.as_ref().and_then(|attributes| attributes.get(LINK_ATTRIBUTE));
+    if let Some(link) = link.and_then(|text| serde_json::from_str::<PackageLink>(text).ok()) {
+        return not_loaded(till, &link, RejectCause::Content, aside.reason);
+    }
+    // Whose it was shows when the queue is empty.
+    tracing::error!(sequence = %aside.sequence, reason = aside.reason, "a batch was set aside");
+    till.errors.add();
+}
+
+/// The queue is empty: what is remembered as waiting there is lost. Its batch was set aside with a manifest that does not
+/// read, was dropped by a person, went with a disk; or the agent ended before it told what became of it.
+fn tell_lost(till: &Till) {
+    // Read before the queue is looked at: what comes into it in between is not remembered as being there yet.
+    let queued = match till.state.queued_deliveries() {
+        Ok(queued) if queued.is_empty() => return,
+        Ok(queued) => queued,
+        Err(error) => return tracing::warn!(%error, "failed to look for deliveries that were lost"),
+    };
+    if !till.queue.depth().is_ok_and(|depth| depth.batches == 0) {
+        return;
+    }
+    let applied = till.dictionary.look().ok().and_then(|state| state.package);
+    for SeenDelivery { delivery, package, .. } in queued {
+        let Ok(package) = package.parse::<PackageName>() else { continue };
+        if applied.as_ref() == Some(&package) {
+            till.note(delivery, &package, DeliveryState::Applied, None, None);
+            continue;
+        }
+        tracing::error!(%delivery, package = package.short(), "a package is not in the file queue any more");
+        till.errors.add();
+        let reason = "the till's file queue does not hold it any more".to_owned();
+        till.note(delivery, &package, DeliveryState::Rejected, Some(reason), Some(RejectCause::Transport));
+    }
 }
 
 /// What a panic said.
@@ -275,43 +323,5 @@ async fn straight_once(till: &Arc<Till>, link: &PackageLink, file: &Path) -> Res
     work.await.map_err(LoadError::Aborted)?
 }
 
-/// Recounts the whole dictionary, at the start and when asked, and asks for what differs.
-pub(crate) async fn verify_when_asked(till: Arc<Till>) {
-    loop {
-        verify(&till).await;
-        tokio::select! {
-            () = till.shutdown.cancelled() => return,
-            () = till.verify_poke.notified() => {}
-        }
-    }
-}
-
-/// Recounts the whole dictionary; the names of the kinds that differ.
-pub(crate) async fn verify(till: &Arc<Till>) -> Option<Vec<String>> {
-    let counted = {
-        let _exchange = till.exchange.take().await;
-        till.blocking(|till| till.dictionary.verify()).await
-    };
-    match counted {
-        Ok(Ok(kinds)) => {
-            if kinds.is_empty() {
-                tracing::info!("the dictionary was recounted and is as the last load left it");
-            } else {
-                tracing::error!(?kinds, "rows were changed by somebody else: a snapshot is asked for");
-                till.errors.add();
-                let reason = format!("a recount found other rows than the last load left: {}", kinds.join(", "));
-                let till_state = till.look_now().await;
-                till.reports.put(Report::NeedSnapshot { kinds: kinds.clone(), reason, till_state });
-            }
-            Some(kinds)
-        }
-        Ok(Err(error)) => {
-            till.failed("the dictionary was not recounted", &error);
-            None
-        }
-        Err(error) => {
-            till.failed("the dictionary was not recounted", &error);
-            None
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

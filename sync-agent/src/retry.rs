@@ -4,6 +4,16 @@
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::time::Duration;
 
+/// Any time up to `most`, each as likely as another: for what a whole fleet would do in one moment.
+pub(crate) fn spread(most: Duration) -> Duration {
+    most.mul_f64(fastrand::f64())
+}
+
+/// A period, a tenth more or less, drawn anew each time: what once fell into one moment drifts apart.
+pub(crate) fn about(period: Duration) -> Duration {
+    period.mul_f64(0.9 + 0.2 * fastrand::f64())
+}
+
 /// A growing wait without an end; [`Backoff::reset`] after a success.
 #[derive(Debug)]
 pub struct Backoff {
@@ -34,6 +44,25 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fleet_is_spread_over_all_of_the_time_and_no_more() {
+        let most = Duration::from_secs(10);
+        let waits: Vec<_> = (0..10_000).map(|_| spread(most)).collect();
+        assert!(waits.iter().all(|wait| *wait <= most));
+        for second in 0..10 {
+            let in_it = waits.iter().filter(|wait| wait.as_secs() == second).count();
+            assert!((700..1300).contains(&in_it), "{in_it} of 10,000 in second {second}");
+        }
+    }
+
+    #[test]
+    fn a_period_is_a_tenth_more_or_less() {
+        let minute = Duration::from_mins(1);
+        let periods: Vec<_> = (0..1_000).map(|_| about(minute)).collect();
+        assert!(periods.iter().all(|period| (54.0..=66.1).contains(&period.as_secs_f64())));
+        assert!(periods.iter().any(|period| *period < minute) && periods.iter().any(|period| *period > minute));
+    }
 
     #[test]
     fn waits_grow_to_a_cap_and_start_over() {

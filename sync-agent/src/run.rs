@@ -8,7 +8,8 @@ use crate::installation::InstallationFile;
 use crate::load;
 use crate::lock::{AgentLock, ExchangeLock, LockError};
 use crate::outbox::Outbox;
-use crate::retry::Backoff;
+use crate::recount::{self, Recounts};
+use crate::retry::{self, Backoff};
 use crate::settings::{LiveSettings, Mode};
 use crate::state::{self, State, StateError};
 use crate::till::Till;
@@ -63,7 +64,7 @@ pub async fn run(settings: LiveSettings, shutdown: CancellationToken) -> Result<
     let requests = Arc::new(Mutex::new(requests));
     keep(&mut tasks, &till, "broker", broker::supervise);
     keep(&mut tasks, &till, "loader", load::run);
-    keep(&mut tasks, &till, "verification", load::verify_when_asked);
+    keep(&mut tasks, &till, "recount", recount::run);
     keep(&mut tasks, &till, "shift close", shift_close::run);
     keep(&mut tasks, &till, "contact", contact);
     keep(&mut tasks, &till, "command line", hand_over::listen);
@@ -78,7 +79,8 @@ pub async fn run(settings: LiveSettings, shutdown: CancellationToken) -> Result<
     Ok(())
 }
 
-fn open(
+/// The till with everything its tasks share, and none of them running yet.
+pub(crate) fn open(
     settings: LiveSettings,
     unloads: mpsc::Sender<unload::UnloadRequest>,
     shutdown: CancellationToken,
@@ -105,7 +107,7 @@ fn open(
         exchange: ExchangeLock::default(),
         loader_poke: Notify::new(),
         contact_poke: Notify::new(),
-        verify_poke: Notify::new(),
+        recounts: Recounts::default(),
         suspects: Suspects::default(),
         unloads,
         unloaded: watch::Sender::new(0),
@@ -184,10 +186,12 @@ async fn keep_up<F>(
     }
 }
 
-/// Says that the till is here and what it has: when the link is up, on a period, and when something changed.
+/// Says that the till is here and what it has: when the link is up, on a period, and when something changed. Looks each
+/// time whether somebody else wrote to the dictionary.
 async fn contact(till: Arc<Till>) {
     let mut link = till.link.subscribe();
     loop {
+        recount::where_others_wrote(&till).await;
         let consuming = matches!(*link.borrow_and_update(), Link::Consuming { .. });
         if consuming {
             let state = till.look_now().await;
@@ -197,7 +201,7 @@ async fn contact(till: Arc<Till>) {
             () = till.shutdown.cancelled() => return,
             changed = link.changed() => if changed.is_err() { return },
             () = till.contact_poke.notified() => {}
-            () = tokio::time::sleep(till.settings.current().contact_period) => {}
+            () = tokio::time::sleep(retry::about(till.settings.current().contact_period)) => {}
         }
     }
 }

@@ -186,15 +186,19 @@ impl State {
         }
     }
 
-    /// A delivery reached a state.
+    /// A delivery reached a state. `false`: it has come to its end already, and what leads there is no news any more.
     pub fn note_delivery(
         &self,
         delivery: DeliveryId,
         package: &PackageName,
         state: DeliveryState,
         reason: Option<&str>,
-    ) -> Result<(), StateError> {
+    ) -> Result<bool, StateError> {
         self.change("write", |db| {
+            let known = find_delivery(db, delivery)?.is_some_and(|known| known.state.is_final());
+            if known && !state.is_final() {
+                return Ok(false);
+            }
             db.execute(
                 "INSERT INTO delivery (id, package, state, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason, at = excluded.at",
@@ -204,16 +208,20 @@ impl State {
                 "DELETE FROM delivery WHERE number <= (SELECT max(number) FROM delivery) - ?1",
                 [MAX_DELIVERIES],
             )?;
-            Ok(())
+            Ok(true)
         })
     }
 
     /// What became of a delivery, where it was seen.
     pub fn delivery(&self, delivery: DeliveryId) -> Result<Option<SeenDelivery>, StateError> {
+        self.look(|db| find_delivery(db, delivery))
+    }
+
+    /// The deliveries whose batches were last seen in the file queue, oldest first.
+    pub fn queued_deliveries(&self) -> Result<Vec<SeenDelivery>, StateError> {
         self.look(|db| {
-            db.prepare_cached("SELECT id, package, state, reason, at FROM delivery WHERE id = ?1")?
-                .query_row([delivery.to_string()], seen)
-                .optional()
+            let sql = "SELECT id, package, state, reason, at FROM delivery WHERE state = ?1 ORDER BY number";
+            db.prepare_cached(sql)?.query_map([DeliveryState::Queued.as_str()], seen)?.collect()
         })
     }
 
@@ -261,6 +269,12 @@ impl State {
 
 fn now() -> String {
     Timestamp::now().to_string()
+}
+
+fn find_delivery(db: &Connection, delivery: DeliveryId) -> rusqlite::Result<Option<SeenDelivery>> {
+    db.prepare_cached("SELECT id, package, state, reason, at FROM delivery WHERE id = ?1")?
+        .query_row([delivery.to_string()], seen)
+        .optional()
 }
 
 fn fact(db: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
@@ -367,6 +381,20 @@ mod tests {
         let seen = state.delivery(delivery).unwrap().unwrap();
         assert_eq!((seen.state, seen.reason.as_deref()), (DeliveryState::Rejected, Some("why")));
         assert_eq!(state.deliveries(10).unwrap(), [seen]);
+    }
+
+    #[test]
+    fn a_delivery_that_came_to_its_end_does_not_go_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(folder.path()).unwrap();
+        let (delivery, package) = (DeliveryId::generate(), PackageName::from_hash([1; 32]));
+        let note = |reached| state.note_delivery(delivery, &package, reached, None).unwrap();
+        assert!(note(DeliveryState::Downloaded) && note(DeliveryState::Queued));
+        assert_eq!(state.queued_deliveries().unwrap().len(), 1);
+        // The loader was quicker than whoever put the batch into the queue.
+        assert!(note(DeliveryState::Applied) && !note(DeliveryState::Queued));
+        assert_eq!(state.delivery(delivery).unwrap().unwrap().state, DeliveryState::Applied);
+        assert_eq!(state.queued_deliveries().unwrap(), []);
     }
 
     #[test]

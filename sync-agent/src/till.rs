@@ -7,6 +7,7 @@ use crate::errors_file::ErrorsFile;
 use crate::installation::InstallationFile;
 use crate::lock::ExchangeLock;
 use crate::outbox::Outbox;
+use crate::recount::Recounts;
 use crate::settings::LiveSettings;
 use crate::state::State;
 use crate::unload::{Suspects, UnloadRequest};
@@ -15,7 +16,7 @@ use tillway_exchangers::till::dictionary;
 use tillway_exchangers::till::documents::Documents;
 use tillway_file_queue::Queue;
 use tillway_proto::report::TillState;
-use tillway_proto::{DeliveryState, PackageLink, RejectCause, Report, Revision, TillId};
+use tillway_proto::{DeliveryId, DeliveryState, PackageLink, PackageName, RejectCause, Report, Revision, TillId};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -41,8 +42,8 @@ pub(crate) struct Till {
     pub(crate) loader_poke: Notify,
     /// Say now that we are here.
     pub(crate) contact_poke: Notify,
-    /// Recount the whole dictionary.
-    pub(crate) verify_poke: Notify,
+    /// Recounts of the whole dictionary that are asked for.
+    pub(crate) recounts: Recounts,
     /// Documents on which streams of sales broke.
     pub(crate) suspects: Suspects,
     pub(crate) unloads: mpsc::Sender<UnloadRequest>,
@@ -136,23 +137,32 @@ impl Till {
 
     /// A delivery reached a state: remembered, and told to the server (steps on the way only where they are asked for).
     pub(crate) fn note_delivery(&self, link: &PackageLink, state: DeliveryState, reason: Option<String>) {
-        self.note(link, state, reason, None);
+        self.note(link.delivery, &link.package, state, reason, None);
     }
 
     /// A delivery was rejected.
     pub(crate) fn note_rejected(&self, link: &PackageLink, cause: RejectCause, reason: String) {
-        self.note(link, DeliveryState::Rejected, Some(reason), Some(cause));
+        self.note(link.delivery, &link.package, DeliveryState::Rejected, Some(reason), Some(cause));
     }
 
-    fn note(&self, link: &PackageLink, state: DeliveryState, reason: Option<String>, cause: Option<RejectCause>) {
-        let noted = self.state.note_delivery(link.delivery, &link.package, state, reason.as_deref());
-        if let Err(error) = noted {
-            tracing::warn!(%error, delivery = %link.delivery, "failed to remember a delivery");
+    /// A delivery reached a state, whose link is not at hand any more.
+    pub(crate) fn note(
+        &self,
+        delivery: DeliveryId,
+        package: &PackageName,
+        state: DeliveryState,
+        reason: Option<String>,
+        cause: Option<RejectCause>,
+    ) {
+        match self.state.note_delivery(delivery, package, state, reason.as_deref()) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => tracing::warn!(%error, %delivery, "failed to remember a delivery"),
         }
         if state.is_final() || self.settings.current().report_load_steps {
             self.reports.put(Report::Delivery {
-                delivery: link.delivery,
-                package: link.package.clone(),
+                delivery,
+                package: package.clone(),
                 state,
                 reason,
                 cause,
@@ -167,3 +177,6 @@ impl Till {
         self.errors.add();
     }
 }
+
+#[cfg(test)]
+pub(crate) mod bench;

@@ -7,7 +7,7 @@
 //! - `synchronous=FULL`: with one commit a package that is one sync, and "applied" stays true when the power goes.
 //! - Rows that somebody else writes leave a mark: triggers put the kind into `tillway_touched`, and the loader, whose
 //!   connection runs no triggers, recounts marked kinds from their columns at the next load. What then does not agree
-//!   with the package is rolled back and named.
+//!   with the package is rolled back and named. [`Loader::marks`] tells of such a write between loads.
 //! - A second loader is refused by a lock on `dictionaries.db.lock`, which ends with its process.
 //!
 //! The schema is made from the table of kinds: what a newer version declares in addition (kinds, columns at the end,
@@ -24,7 +24,7 @@ mod tally;
 mod tests;
 
 pub use apply::{Applied, ApplyError, Loaded, PackageStep, on_package};
-pub use loader::{Loader, set_aside};
+pub use loader::{Loader, Marks, set_aside};
 pub use shelf::{Good, Shelf};
 pub use state::{KindState, State};
 

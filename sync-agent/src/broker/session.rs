@@ -23,6 +23,7 @@ use std::time::Duration;
 use tillway_proto::queue::{EXCHANGE, REPORTS_QUEUE};
 use tillway_proto::{ControlQueue, DictionaryQueue};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// From the first byte to both consumers.
 const CONNECT_TIME: Duration = Duration::from_secs(20);
@@ -94,10 +95,15 @@ pub(super) async fn broker_changed(settings: &mut watch::Receiver<Arc<Settings>>
     }
 }
 
-/// Connects, consumes and publishes until something breaks.
-pub(super) async fn run(till: &Arc<Till>, broker: &BrokerSettings) -> Result<Infallible, SessionError> {
+/// Connects, consumes and publishes until something breaks. Says in `consuming_since` when it came to consuming.
+pub(super) async fn run(
+    till: &Arc<Till>,
+    broker: &BrokerSettings,
+    consuming_since: &mut Option<Instant>,
+) -> Result<Infallible, SessionError> {
     let timed_out = |_| SessionError::ConnectTime { host: broker.host.clone(), port: broker.port };
     let session = tokio::time::timeout(CONNECT_TIME, Session::open(till, broker)).await.map_err(timed_out)??;
+    *consuming_since = Some(Instant::now());
     till.link.send_replace(Link::Consuming { since: Timestamp::now() });
     tracing::info!(host = broker.host, port = broker.port, "connected to the broker, consuming");
     let Session { connection, dictionary, control, publisher } = session;

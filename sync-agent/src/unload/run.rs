@@ -23,21 +23,12 @@ use tillway_proto::receipt::ShiftNumber;
 use tillway_proto::sales::{MAX_HELLO_SHIFTS, v1};
 use tonic::transport::Channel;
 
-/// Most documents of one round: some 10 MB in memory, and more than a till sells in two days.
-const ROUND_DOCUMENTS: usize = 2_000;
-
 /// Most rounds of one unloading; a longer backlog goes on with the next one. 20 million documents are more than a till
 /// ever makes.
 const MAX_ROUNDS: usize = 10_000;
 
-/// Most closings read for one round: one more than a hello names tells that there are more.
-const ROUND_CLOSINGS: usize = MAX_HELLO_SHIFTS + 1;
-
 /// Most bytes of one archive; a longer unloading is archived in part.
 const MAX_BACKUP_BYTES: usize = 64 * 1024 * 1024;
-
-/// Streams that may break on suspects in one unloading: where more do, it is the line.
-const MAX_BROKEN_SUSPECTS: usize = 3;
 
 /// Why an unloading did not come to its end. What was acknowledged before counts.
 #[derive(Debug, thiserror::Error)]
@@ -73,25 +64,6 @@ pub(crate) struct Unloaded {
     pub(crate) receipts: u64,
     /// Documents and records of shifts set aside, by the server or here.
     pub(crate) set_aside: u64,
-}
-
-/// What a round reads from.
-#[derive(Debug, Clone)]
-struct Position {
-    selection: UnloadSelection,
-    /// The last id read, where the selection is not by what is missing.
-    after: i64,
-}
-
-/// Documents and shifts to be sent in one stream.
-#[derive(Debug, Default)]
-struct Round {
-    documents: Vec<v1::Document>,
-    broken: Vec<BrokenDocument>,
-    /// With their row ids.
-    shifts: Vec<ShiftRecord>,
-    broken_shifts: Vec<BrokenShift>,
-    last: bool,
 }
 
 /// What an unloading came to.
@@ -229,66 +201,6 @@ pub(super) fn open(till: &Till) -> Result<Option<Documents>, UnloadError> {
     }
 }
 
-fn read_round(till: &Till, mut position: Position) -> Result<(Round, Position), UnloadError> {
-    let mut round = Round { last: true, ..Round::default() };
-    let Some(mut documents) = open(till)? else { return Ok((round, position)) };
-    let progress = till.state.progress().map_err(UnloadError::State)?;
-    let page = match position.selection {
-        UnloadSelection::Missing { .. } => documents.finished_besides(&progress, ROUND_DOCUMENTS),
-        UnloadSelection::Since { time } => documents.finished_since(time, position.after, ROUND_DOCUMENTS),
-        UnloadSelection::Days { from, to } => documents.finished_on_days(from, to, position.after, ROUND_DOCUMENTS),
-    };
-    let Page { documents: found, broken, last_id: _ } = page.map_err(UnloadError::Documents)?;
-    round.last = found.len() + broken.len() < ROUND_DOCUMENTS;
-    let mut shifts = BTreeSet::new();
-    for document in found {
-        let shift = shift_of(&document);
-        if !shifts.contains(&shift) && shifts.len() == MAX_HELLO_SHIFTS {
-            round.last = false;
-            break;
-        }
-        shifts.insert(shift);
-        position.after = position.after.max(document.document_id);
-        round.documents.push(document);
-    }
-    // A broken one behind the point where the round was cut comes again with the next round.
-    let cut_at = if round.last { i64::MAX } else { round.documents.last().map_or(i64::MAX, |last| last.document_id) };
-    round.broken.extend(broken.into_iter().filter(|broken| broken.document_id <= cut_at || round.documents.is_empty()));
-    position.after = round.broken.iter().map(|broken| broken.document_id).fold(position.after, i64::max);
-    if round.last {
-        let ShiftPage { records, broken } = shift_records(till, &mut documents, &shifts)?;
-        (round.shifts, round.broken_shifts) = (records, broken);
-        round.last = round.shifts.len() + round.broken_shifts.len() <= MAX_HELLO_SHIFTS;
-        round.shifts.truncate(MAX_HELLO_SHIFTS);
-    }
-    Ok((round, position))
-}
-
-fn shift_of(document: &v1::Document) -> u64 {
-    document.key.as_ref().map_or(0, |key| key.shift)
-}
-
-/// Records to send with the last documents: closings the server does not have, and those of the documents, since their
-/// counts are others now.
-fn shift_records(
-    till: &Till,
-    documents: &mut Documents,
-    of_documents: &BTreeSet<u64>,
-) -> Result<ShiftPage, UnloadError> {
-    let closed = till.state.closed_shifts().map_err(UnloadError::State)?;
-    let mut page = documents.closed_besides(&closed, ROUND_CLOSINGS).map_err(UnloadError::Documents)?;
-    for number in of_documents {
-        if page.records.iter().all(|record| record.shift.number != *number) {
-            // One that does not read is set aside when it is closed.
-            let found = documents.shift(ShiftNumber(*number)).map_err(UnloadError::Documents)?;
-            page.records.extend(found.records);
-        }
-    }
-    // A hello has room for so many shifts. Those of the documents come first; what is cut off goes with the next round.
-    page.records.sort_by_key(|record| (!of_documents.contains(&record.shift.number), record.workshift_id));
-    Ok(page)
-}
-
 fn notice_another_database(till: &Till) -> Result<(), UnloadError> {
     let Some(mark) = till.state.mark().map_err(UnloadError::State)? else { return Ok(()) };
     // A till that has sold and has no documents any more: told as an error until a person has looked.
@@ -405,54 +317,6 @@ async fn settle(
     unloaded.set_aside += refused.len() as u64;
     unloaded.receipts += (sent.documents.len() as u64).saturating_sub(of_documents as u64);
     blocking(till, move |till| note(till, &sent, refused)).await
-}
-
-/// These are done with; what was refused among them is remembered as set aside.
-fn note(till: &Till, sent: &Sent, refused: Vec<Refused>) -> Result<(), UnloadError> {
-    let mut documents = Vec::new();
-    let mut shifts = Vec::new();
-    for Refused { what, reason } in refused {
-        tracing::error!(?what, reason, "the server set something aside");
-        till.errors.add();
-        match what {
-            RefusedPart::Document(document) => documents.push((document, reason)),
-            RefusedPart::Shift(number) => {
-                let closings = sent.closings.iter().filter(|(_, of)| *of == number);
-                shifts.extend(closings.map(|(workshift, _)| (*workshift, reason.clone())));
-            }
-        }
-    }
-    till.state.note_sent(&sent.documents, &documents, sent.mark, sent.last).map_err(UnloadError::State)?;
-    fail::fail_point!("unload::documents_noted");
-    if sent.closings.is_empty() {
-        return Ok(());
-    }
-    let closings: Vec<_> = sent.closings.iter().map(|(workshift, _)| *workshift).collect();
-    till.state.note_closed(&closings, &shifts).map_err(UnloadError::State)?;
-    fail::fail_point!("unload::closings_noted");
-    Ok(())
-}
-
-/// What is not sendable is done with: a person looks at it, and may have it tried again by date.
-fn set_aside_here(till: &Till, broken: &[BrokenDocument]) -> Result<(), UnloadError> {
-    for document in broken {
-        tracing::error!(document = document.document_id, reason = document.reason, "a document is set aside");
-        till.errors.add();
-    }
-    let ids: Vec<_> = broken.iter().map(|document| document.document_id).collect();
-    let reasons: Vec<_> = broken.iter().map(|document| (document.document_id, document.reason.clone())).collect();
-    till.state.note_sent(&ids, &reasons, None, None).map_err(UnloadError::State)
-}
-
-/// The same for records of shifts.
-fn set_shifts_aside(till: &Till, broken: &[BrokenShift]) -> Result<(), UnloadError> {
-    for shift in broken {
-        tracing::error!(workshift = shift.workshift_id, reason = shift.reason, "the record of a shift is set aside");
-        till.errors.add();
-    }
-    let ids: Vec<_> = broken.iter().map(|shift| shift.workshift_id).collect();
-    let reasons: Vec<_> = broken.iter().map(|shift| (shift.workshift_id, shift.reason.clone())).collect();
-    till.state.note_closed(&ids, &reasons).map_err(UnloadError::State)
 }
 
 /// What goes into the archive of this unloading: one JSON a line.

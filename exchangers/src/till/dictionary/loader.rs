@@ -7,6 +7,7 @@ use crate::kinds::{self, Kind};
 use fs_err as fs;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
+use std::collections::BTreeSet;
 use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,16 @@ const WAL_WARN_PAGES: i64 = 64 << 10;
 
 /// How long emptying the log waits for readers; one that stays longer delays it to the next load.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(250);
+
+/// What tells whether somebody else wrote to the database, without counting a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marks {
+    /// Names of the kinds that somebody else wrote to since the last load, and of those that the last recount found to
+    /// differ.
+    pub touched: BTreeSet<String>,
+    /// Another value than before: somebody else changed the file, perhaps nothing of ours.
+    pub version: i64,
+}
 
 /// `dictionaries.db`, open for loading; the lock on it is held as long as this lives.
 #[derive(Debug)]
@@ -54,6 +65,15 @@ impl Loader {
         let failed = |source| ApplyError::Database { path: self.path.clone(), what: "read the state of", source };
         let snapshot = self.connection.unchecked_transaction().map_err(failed)?;
         State::of(&snapshot).map_err(failed)
+    }
+
+    /// Whether somebody else wrote: read from time to time and compared. Costs no more than a look at an open database.
+    pub fn marks(&self) -> Result<Marks, ApplyError> {
+        let failed = |source| ApplyError::Database { path: self.path.clone(), what: "look at the marks of", source };
+        // Before the marks, so that a write in between shows the next time.
+        let version = self.connection.pragma_query_value(None, "data_version", |row| row.get(0)).map_err(failed)?;
+        let touched = tally::touched(&self.connection).map_err(failed)?;
+        Ok(Marks { touched, version })
     }
 
     /// Counts every row of every kind again; gives the kinds whose rows are not those of the last load. Loads refuse to

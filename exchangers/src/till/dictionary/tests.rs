@@ -287,6 +287,31 @@ fn a_row_changed_by_hand_is_noticed_at_the_next_load_and_a_snapshot_repairs_it()
 }
 
 #[test]
+fn the_marks_change_with_a_write_of_somebody_else_and_with_nothing_else() {
+    let mut till = Till::new();
+    let before = Overlay::with_items(0..10, 100);
+    let mut after = before.clone();
+    after.item(3, 555);
+    till.load_full(1, &before);
+    let untouched = till.loader.marks().unwrap();
+    assert!(untouched.touched.is_empty());
+    let tool = till.tool();
+    let count: i64 = tool.query_row("SELECT count(*) FROM tmc", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 10);
+    let difference = till.package((1, &before), (2, &after), &[]);
+    assert!(matches!(till.apply(&difference), Ok(Applied::Done(_))));
+    assert_eq!(till.loader.verify().unwrap(), []);
+    assert_eq!(till.loader.marks().unwrap(), untouched, "reads of others, and loads and recounts of our own");
+
+    tool.execute_batch("CREATE TABLE notes (text)").unwrap();
+    let elsewhere = till.loader.marks().unwrap();
+    assert!(elsewhere.touched.is_empty() && elsewhere.version != untouched.version, "{elsewhere:?}");
+    tool.execute("UPDATE tmc SET price = 1 WHERE code = '3'", []).unwrap();
+    let rows = till.loader.marks().unwrap();
+    assert!(rows.touched == ["item".to_owned()].into() && rows.version != elsewhere.version, "{rows:?}");
+}
+
+#[test]
 fn a_change_behind_the_triggers_is_found_by_a_recount_and_stays_marked_until_repaired() {
     let mut till = Till::new();
     let before = Overlay::with_items(0..10, 100);

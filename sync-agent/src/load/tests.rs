@@ -1,0 +1,125 @@
+use super::*;
+use crate::till::bench::TestTill;
+use fs_err as fs;
+use std::path::PathBuf;
+use tillway_exchangers::package::{Facts, PackageBuilder, PackageReader, messages};
+use tillway_file_queue::NewMessage;
+use tillway_proto::{DeliveryId, Revision};
+
+/// Puts a package without rows into the file queue, as an intake does.
+fn put(till: &TestTill, from: u64, to: u64) -> PackageLink {
+    let (from, to) = (Revision(from), Revision(to));
+    let facts = Facts { from, to, layers: vec!["_chain_main_00000001".to_owned()], kinds: Vec::new() };
+    let built = PackageBuilder::new(till.folder.path()).unwrap().finish(facts).unwrap();
+    let link = PackageLink {
+        delivery: DeliveryId::generate(),
+        package: built.name.clone(),
+        link: "/packages/x.twp".to_owned(),
+        bytes: 1000,
+        from,
+        to,
+        objects: 0,
+    };
+    let mut batch = till.queue.begin_batch().unwrap();
+    batch.set_attribute(LINK_ATTRIBUTE, serde_json::to_string(&link).unwrap());
+    for body in messages(PackageReader::open(&built.path, &built.name).unwrap(), 1000).unwrap() {
+        batch.put(NewMessage::new("test"), &body.unwrap()).unwrap();
+    }
+    batch.commit().unwrap();
+    till.note_delivery(&link, DeliveryState::Queued, None);
+    link
+}
+
+fn only_batch(till: &TestTill) -> PathBuf {
+    let mut batches = fs::read_dir(till.queue.ready_folder()).unwrap();
+    let batch = batches.next().unwrap().unwrap().path();
+    assert!(batches.next().is_none());
+    batch
+}
+
+fn damage(file: &Path) {
+    let mut bytes = fs::read(file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(file, bytes).unwrap();
+}
+
+/// What the server is told of the ends of deliveries.
+async fn told(till: &TestTill) -> Vec<(DeliveryId, DeliveryState, Option<RejectCause>, String)> {
+    let reports = till.reported().await;
+    let of_delivery = |report| match report {
+        Report::Delivery { delivery, state, cause, reason, .. } if state.is_final() => {
+            Some((delivery, state, cause, reason.unwrap_or_default()))
+        }
+        _ => None,
+    };
+    reports.into_iter().filter_map(of_delivery).collect()
+}
+
+#[tokio::test]
+async fn a_batch_that_lies_damaged_is_told_at_once_by_its_link() {
+    let till = TestTill::new();
+    let link = put(&till, 0, 1);
+    damage(&only_batch(&till).join("00000000.msg"));
+    let sound = put(&till, 0, 2);
+    assert!(drain(&till).await.unwrap());
+    let heard = told(&till).await;
+    assert_eq!(heard.len(), 2, "{heard:?}");
+    let (delivery, state, cause, reason) = &heard[0];
+    assert_eq!((*delivery, *state, *cause), (link.delivery, DeliveryState::Rejected, Some(RejectCause::Content)));
+    assert_eq!(reason, "00000000.msg: the body does not match its checksum");
+    assert_eq!((heard[1].0, heard[1].1), (sound.delivery, DeliveryState::Applied), "the rest goes on");
+    assert!(drain(&till).await.unwrap());
+    assert_eq!(told(&till).await, [], "once");
+}
+
+#[tokio::test]
+async fn a_batch_whose_link_does_not_read_any_more_is_told_when_the_queue_is_empty() {
+    let till = TestTill::new();
+    let link = put(&till, 0, 1);
+    damage(&only_batch(&till).join("batch"));
+    assert!(drain(&till).await.unwrap());
+    let told = told(&till).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].0, link.delivery);
+    assert_eq!((told[0].1, told[0].2), (DeliveryState::Rejected, Some(RejectCause::Transport)));
+}
+
+#[tokio::test]
+async fn a_package_of_which_nothing_is_left_in_the_queue_is_told_as_lost_and_one_that_waits_is_not() {
+    let till = TestTill::new();
+    let lost = put(&till, 0, 1);
+    till.queue.drop_all().unwrap();
+    let waiting = put(&till, 0, 2);
+    let claim = till.queue.next().unwrap().unwrap();
+    assert!(drain(&till).await.unwrap());
+    assert_eq!(told(&till).await, [], "another process works on what there is");
+    claim.put_back().unwrap();
+    assert!(drain(&till).await.unwrap());
+    let told = told(&till).await;
+    let ends: Vec<_> = told.iter().map(|(delivery, state, ..)| (*delivery, *state)).collect();
+    assert_eq!(ends, [(waiting.delivery, DeliveryState::Applied), (lost.delivery, DeliveryState::Rejected)]);
+}
+
+#[tokio::test]
+async fn a_package_that_was_applied_before_the_agent_died_is_told_as_applied() {
+    let till = TestTill::new();
+    let link = put(&till, 0, 1);
+    let claim = till.queue.next().unwrap().unwrap();
+    apply_claim(&till, &link, &claim).unwrap();
+    claim.ack().unwrap();
+    // Here the process ended. Another one begins.
+    assert!(drain(&till).await.unwrap());
+    let told = told(&till).await;
+    assert_eq!((told.len(), told[0].0, told[0].1), (1, link.delivery, DeliveryState::Applied));
+}
+
+#[tokio::test]
+async fn the_end_of_a_delivery_is_not_taken_back_by_a_step_that_is_told_late() {
+    let till = TestTill::new();
+    let link = put(&till, 0, 1);
+    till.note_delivery(&link, DeliveryState::Applied, None);
+    till.note_delivery(&link, DeliveryState::Queued, None);
+    let reports = till.reported().await;
+    let ends: Vec<_> = reports.iter().filter(|report| matches!(report, Report::Delivery { .. })).collect();
+    assert!(matches!(ends.as_slice(), [Report::Delivery { state: DeliveryState::Applied, .. }]), "{reports:?}");
+}
