@@ -21,6 +21,7 @@ type Ask = dyn Fn(&Path) -> io::Result<u64> + Send + Sync;
 pub struct DiskReserve {
     bytes: u64,
     ask: Arc<Ask>,
+    size: Arc<Ask>,
 }
 
 /// There is too little room for something.
@@ -41,6 +42,24 @@ pub struct NoRoom {
     pub reserve: u64,
 }
 
+/// Something is larger than the disk: no freeing of space makes room for it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the disk of {} has {size} bytes in all, of which {reserve} are kept free (server.disk_reserve_mib): {need} are needed, \
+     which never fit",
+    folder.display()
+)]
+pub struct NeverRoom {
+    /// Where.
+    pub folder: PathBuf,
+    /// Bytes of the whole disk.
+    pub size: u64,
+    /// Bytes that were asked for.
+    pub need: u64,
+    /// Bytes that stay free.
+    pub reserve: u64,
+}
+
 impl DiskReserve {
     /// Keeps so much free.
     pub fn new(bytes: u64) -> Self {
@@ -49,7 +68,23 @@ impl DiskReserve {
 
     /// The same, with somebody else to say how much there is.
     pub fn asking(bytes: u64, ask: impl Fn(&Path) -> io::Result<u64> + Send + Sync + 'static) -> Self {
-        Self { bytes, ask: Arc::new(ask) }
+        Self { bytes, ask: Arc::new(ask), size: Arc::new(size_bytes) }
+    }
+
+    /// The same, with somebody else to say how large the disk is.
+    #[must_use]
+    pub fn on_a_disk_of(self, bytes: u64) -> Self {
+        Self { size: Arc::new(move |_| Ok(bytes)), ..self }
+    }
+
+    /// Whether `need` bytes could be written into a folder if its disk were empty. Where the system does not say how large
+    /// it is, or it is smaller than what is to be kept free, they could: [`Self::check`] tells then.
+    pub fn could_ever(&self, folder: &Path, need: u64) -> Result<(), NeverRoom> {
+        let Ok(size) = (self.size)(folder) else { return Ok(()) };
+        if size <= self.bytes || need <= size - self.bytes {
+            return Ok(());
+        }
+        Err(NeverRoom { folder: folder.to_owned(), size, need, reserve: self.bytes })
     }
 
     /// Whether `need` bytes more may be written into a folder. Where the system does not say how much is free, they may: the
@@ -67,6 +102,11 @@ impl DiskReserve {
         }
         Err(NoRoom { folder: folder.to_owned(), free, need, reserve: self.bytes })
     }
+}
+
+fn size_bytes(folder: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok(disk.f_blocks.saturating_mul(disk.f_frsize))
 }
 
 impl Default for DiskReserve {
@@ -92,5 +132,19 @@ mod tests {
         let told = reserve.check(Path::new("/d"), 51).unwrap_err().to_string();
         assert!(told.contains("/d has 150 bytes left: 51 are needed and 100 are kept free"), "{told}");
         assert_eq!(DiskReserve::asking(1, |_| Err(io::Error::other("x"))).check(Path::new("/d"), 1), Ok(()));
+    }
+
+    #[test]
+    fn what_is_larger_than_the_disk_without_what_is_kept_free_never_fits() {
+        let reserve = DiskReserve::asking(100, |_| Ok(0)).on_a_disk_of(150);
+        assert_eq!(reserve.could_ever(Path::new("/d"), 50), Ok(()));
+        let told = reserve.could_ever(Path::new("/d"), 51).unwrap_err().to_string();
+        assert!(told.contains("150 bytes in all") && told.contains("51 are needed, which never fit"), "{told}");
+        let mistaken = DiskReserve::asking(100, |_| Ok(0)).on_a_disk_of(100);
+        assert_eq!(mistaken.could_ever(Path::new("/d"), 200), Ok(()), "it is the setting that is wrong");
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(DiskReserve::new(0).could_ever(folder.path(), 1), Ok(()));
+        assert!(DiskReserve::new(0).could_ever(folder.path(), u64::MAX).is_err());
+        assert_eq!(DiskReserve::new(0).could_ever(Path::new("/nowhere"), u64::MAX), Ok(()));
     }
 }

@@ -102,8 +102,7 @@ impl Intake {
         }
         let failed = |source| AsideError::File { load, source };
         let bytes = fs::metadata(&file).map_err(failed)?.len();
-        let room = self.settings.disk_reserve.check(&self.settings.bodies, bytes);
-        room.map_err(|source| AsideError::NoRoom { load, source })?;
+        self.room(bytes).map_err(|source| AsideError::NoRoom { load, source })?;
         let (ending, dictionary_id) = match record.source {
             LoadSource::Folder(_) => (FILE_ENDING, None),
             LoadSource::Rest { body, dictionary_id, .. } if body.ends_with(FILE_ENDING) => (FILE_ENDING, dictionary_id),
@@ -137,6 +136,26 @@ impl Intake {
         self.journal.forget_aside(load).map_err(AsideError::Journal)?;
         tracing::info!(load = load.0, file = %file.display(), "what was kept of a refused load is dropped");
         archive::remove_kept(&file).map_err(|source| AsideError::File { load, source })
+    }
+
+    /// Forgets at most `step` files of refused loads that went by age: a listing looks at each file that is not forgotten.
+    /// How many it were. Blocking.
+    pub(super) fn forget_gone(&self, step: usize) -> Result<usize, StoreError> {
+        // A folder that is away as a whole may come back.
+        if !self.settings.bad.is_dir() {
+            return Ok(0);
+        }
+        let is_gone = |name: &String| {
+            let looked_at = fs::symlink_metadata(self.settings.bad.join(name));
+            looked_at.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        let loads = self.journal.refused(MAX_LOOKED_AT)?;
+        let mut forgotten = 0;
+        for load in loads.iter().filter(|load| load.aside.as_ref().is_some_and(is_gone)).take(step) {
+            self.journal.forget_aside(load.id)?;
+            forgotten += 1;
+        }
+        Ok(forgotten)
     }
 
     fn refused_load(&self, load: LoadId) -> Result<(LoadRecord, PathBuf), AsideError> {

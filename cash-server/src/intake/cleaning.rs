@@ -20,6 +20,9 @@ const LOADS_WITH_REJECTS: u32 = 500;
 /// Rows that one step forgets at most: a moment for whoever writes next.
 const FORGET_STEP: u32 = 1000;
 
+/// Refused files that one step forgets at most: each is a write of its own.
+const FORGET_FILES_STEP: usize = 100;
+
 /// Removes a part of what is past at `now`. Whether there may be more.
 pub(super) fn clean<'a>(intake: &Intake, watched: impl Iterator<Item = &'a Path>, now: SystemTime) -> bool {
     let settings = &intake.settings;
@@ -35,6 +38,10 @@ pub(super) fn clean<'a>(intake: &Intake, watched: impl Iterator<Item = &'a Path>
             }
             Err(error) => tracing::warn!(error = &error as &dyn Error, "failed to remove old files"),
         }
+    }
+    match intake.forget_gone(FORGET_FILES_STEP) {
+        Ok(forgotten) => more |= forgotten >= FORGET_FILES_STEP,
+        Err(error) => tracing::warn!(error = &error as &dyn Error, "failed to forget refused files that are gone"),
     }
     for folder in watched {
         match folders::clean_bad_flags(folder, settings.backup_keep_days, now) {

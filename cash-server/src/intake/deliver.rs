@@ -31,8 +31,8 @@ const MAX_REREADS: u32 = 8;
 /// Times that a file that cannot be read is tried: a network share may stumble.
 const MAX_READ_TRIES: u32 = 4;
 
-/// Times that the database may refuse; the waits between them add up to an hour.
-const MAX_STORE_TRIES: u32 = 65;
+/// Times that the database may refuse what stands in a file: it says the same each time, but for a defect in between.
+const MAX_DATA_TRIES: u32 = 3;
 
 /// Times that the server's own defect is tried again.
 const MAX_DEFECT_TRIES: u32 = 2;
@@ -48,6 +48,9 @@ pub(super) struct Delivery {
     /// When it was taken in.
     pub(super) at: Timestamp,
 }
+
+/// Ends the name of a refused file that could not be moved to `badDicts`.
+pub(super) const REFUSED: &str = ".bad";
 
 /// What became of an attempt.
 #[derive(Debug)]
@@ -65,10 +68,41 @@ pub(super) enum Attempt {
         /// Whether the file itself is the reason: then it is kept in `badDicts` in the end.
         of_file: bool,
     },
-    /// Not before there is room on the disk, however long that takes. What is missing, a whole sentence.
-    NoRoom(String),
+    /// Not now, however long that takes: it is no fault of what is loaded.
+    Later {
+        /// What is wrong, a whole sentence.
+        reason: String,
+        /// Why.
+        cause: Cause,
+    },
     /// The server stops.
     Stopped,
+}
+
+/// What a load waits for that is no fault of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The reserve of free space: a look tells whether it is there again.
+    Room,
+    /// The disk filled up in the middle of the load: each further try fills it again for as long as it lasts.
+    FullDisk,
+    /// The database: a disk that fails or cannot be written, a lock that another program holds.
+    Database,
+}
+
+impl Cause {
+    /// What to do about it.
+    pub(super) fn advice(self) -> &'static str {
+        match self {
+            Self::Room | Self::FullDisk => {
+                "free space on the server's disk; leave data file and flag as they are, they are loaded then"
+            }
+            Self::Database => {
+                "look at the server's log and at its disk; leave data file and flag as they are, they are loaded as soon \
+                 as the database takes them"
+            }
+        }
+    }
 }
 
 /// What a load writes for each byte of its input: rows and two indexes in the database, once more in its write-ahead log,
@@ -83,9 +117,18 @@ pub(super) fn attempt(
     shutdown: &CancellationToken,
 ) -> Result<Attempt, StoreError> {
     let journal = &intake.journal;
-    if let Err(missing) = intake.settings.disk_reserve.check(&intake.settings.bodies, bytes.saturating_mul(LOAD_GROWTH))
-    {
-        return Ok(Attempt::NoRoom(missing.to_string()));
+    let need = bytes.saturating_mul(LOAD_GROWTH);
+    if let Err(never) = intake.settings.disk_reserve.could_ever(&intake.settings.bodies, need) {
+        return Ok(Attempt::Again {
+            reason: never.to_string(),
+            advice: "hand the file over in parts, or give the server a larger disk; then make the flag again",
+            limit: 0,
+            // A copy of it would fill the disk.
+            of_file: false,
+        });
+    }
+    if let Err(missing) = intake.room(need) {
+        return Ok(Attempt::Later { reason: missing.to_string(), cause: Cause::Room });
     }
     let starts = journal.begin(delivery.load, Timestamp::now())?;
     fail::fail_point!("intake::begun");
@@ -140,13 +183,16 @@ pub(super) fn attempt(
             limit: MAX_READ_TRIES,
             of_file: false,
         },
-        Failure::Store(StoreError::Full { .. }) => Attempt::NoRoom(reason),
-        Failure::Store(_) => Attempt::Again {
+        Failure::Store(StoreError::Full { .. }) => Attempt::Later { reason, cause: Cause::FullDisk },
+        Failure::Store(error) if intake.dictionary.is_about_the_data(&error) => Attempt::Again {
             reason: format!("the server's database does not take it: {reason}"),
-            advice: "look at the server's log and at its disk, then make the flag again",
-            limit: MAX_STORE_TRIES,
+            advice: "send the file to whoever supports the server; hand a corrected one over",
+            limit: MAX_DATA_TRIES,
             of_file: true,
         },
+        Failure::Store(_) => {
+            Attempt::Later { reason: format!("the server's database does not work: {reason}"), cause: Cause::Database }
+        }
     })
 }
 
@@ -161,13 +207,14 @@ fn recall(intake: &Intake, load: LoadId, report: &mut Report) -> Result<(), Stor
     Ok(())
 }
 
-/// Keeps the file, tells the producer, notes the end. `beside`: the folder for `error.txt`, where there is one.
+/// Keeps the file, tells the producer, notes the end. `beside`: the folder for `error.txt`, where there is one. Where what was
+/// refused is kept, if it is.
 pub(super) fn settle(
     intake: &Intake,
     delivery: &Delivery,
     report: &Report,
     beside: Option<&Path>,
-) -> Result<(), StoreError> {
+) -> Result<Option<PathBuf>, StoreError> {
     let now = Timestamp::now();
     let aside = keep(intake, delivery, report);
     fail::fail_point!("intake::kept");
@@ -198,7 +245,7 @@ pub(super) fn settle(
         intake.poke_exchange();
     }
     intake.callbacks.notify_one();
-    Ok(())
+    Ok(aside)
 }
 
 /// Puts the file into `backup` or `badDicts`; a disk that does not take it stops nothing. Where the producer's people
@@ -216,7 +263,7 @@ fn keep(intake: &Intake, delivery: &Delivery, report: &Report) -> Option<PathBuf
             Err(error) => {
                 warn("put a refused file aside; it is moved, or stays where it is under another name", error);
                 let mut beside = path.clone().into_os_string();
-                beside.push(".bad");
+                beside.push(REFUSED);
                 match move_aside(path, [place(&settings.bad, delivery, ""), beside.into()]) {
                     Ok(kept) => aside = Some(kept),
                     Err(error) => warn("move a refused file", error),

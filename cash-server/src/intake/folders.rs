@@ -8,6 +8,7 @@ use crate::network::{LayerNo, Network};
 use fs_err as fs;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::error::Error;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -151,8 +152,26 @@ fn strays(inbox: &Path, known: &BTreeMap<PathBuf, Owner>) -> io::Result<Vec<(Pat
     Ok(found)
 }
 
-/// The flags in a folder, oldest first. Puts back what a crash left on its way out; it is there for the next look.
+/// The flags in a folder, oldest first. Puts back what a crash left on its way out; what cannot be put back stays there, and
+/// nothing else waits for it.
 pub(super) fn flags_in(folder: &Path) -> io::Result<Vec<Flag>> {
+    let (flags, left) = look(folder)?;
+    let mut put_back = false;
+    for leaving in left {
+        match source::put_back(&leaving) {
+            Ok(()) => put_back = true,
+            Err(error) => tracing::warn!(
+                file = %leaving.display(),
+                error = &error as &dyn Error,
+                "a file that a crash left under this name cannot be given its own back: do it by hand"
+            ),
+        }
+    }
+    if put_back { look(folder).map(|(flags, _)| flags) } else { Ok(flags) }
+}
+
+/// The flags in a folder, and what is left there on its way out.
+fn look(folder: &Path) -> io::Result<(Vec<Flag>, Vec<PathBuf>)> {
     let (mut flags, mut left) = (Vec::new(), Vec::new());
     let mut data: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for entry in fs::read_dir(folder)?.take(MAX_ENTRIES) {
@@ -175,18 +194,12 @@ pub(super) fn flags_in(folder: &Path) -> io::Result<Vec<Flag>> {
             data.entry(base.to_owned()).or_default().push(path);
         }
     }
-    if !left.is_empty() {
-        left.iter().try_for_each(|leaving| source::put_back(leaving))?;
-        return flags_in(folder);
-    }
     flags.sort_by(|left, right| (left.2, &left.1).cmp(&(right.2, &right.1)));
-    Ok(flags
-        .into_iter()
-        .map(|(base, path, modified)| {
-            let data = data.get(&base).and_then(|files| partner(&path, files));
-            Flag { path, modified, data }
-        })
-        .collect())
+    let flags = flags.into_iter().map(|(base, path, modified)| {
+        let data = data.get(&base).and_then(|files| partner(&path, files));
+        Flag { path, modified, data }
+    });
+    Ok((flags.collect(), left))
 }
 
 /// The data file of a flag: of names that differ in case alone, the one that is spelt like the flag.
@@ -197,6 +210,23 @@ fn partner(flag: &Path, files: &[PathBuf]) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_leftover_that_cannot_be_put_back_hides_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let leaving = |name: &str| folder.path().join(format!("{LEAVING}{}-{name}", "0".repeat(32)));
+        // Nobody can remove a folder with something in it as a file.
+        fs::create_dir_all(leaving("pos1.aif").join("x")).unwrap();
+        fs::create_dir(folder.path().join("pos1.aif")).unwrap();
+        fs::write(leaving("pos2.aif"), "").unwrap();
+        for flag in ["pos1.flz", "pos2.flz"] {
+            fs::write(folder.path().join(flag), "").unwrap();
+        }
+        let flags = flags_in(folder.path()).unwrap();
+        assert_eq!(flags.len(), 2);
+        assert!(flags.iter().any(|flag| flag.data == Some(folder.path().join("pos2.aif"))), "{flags:?}");
+        assert!(leaving("pos1.aif").exists());
+    }
 
     #[test]
     fn flags_come_in_order_of_their_time_with_their_files_in_any_case() {

@@ -35,6 +35,7 @@ pub use settings::{
 };
 
 use crate::network::Network;
+use crate::reserve::NoRoom;
 use crate::store::StoreError;
 use crate::store::dictionary::DictionaryStore;
 use crate::store::intake::LoadJournal;
@@ -201,6 +202,16 @@ impl Intake {
 
     fn network(&self) -> Result<Arc<Network>, StoreError> {
         self.dictionary.snapshot()?.network()
+    }
+
+    /// Whether `need` bytes more may be written into the data folder, after giving back what a large load left taken there.
+    /// Blocking.
+    fn room(&self, need: u64) -> Result<(), NoRoom> {
+        let (reserve, folder) = (&self.settings.disk_reserve, &self.settings.bodies);
+        reserve.check(folder, need).or_else(|_| {
+            self.dictionary.give_back_room();
+            reserve.check(folder, need)
+        })
     }
 
     fn poke_exchange(&self) {

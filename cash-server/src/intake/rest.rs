@@ -4,7 +4,7 @@
 //! The body's file has its record in the journal, or it was never accepted: it is written under a hidden name, made
 //! durable, renamed, and then recorded, all before the answer. What has no record at the next start is removed.
 
-use super::aside::ARRAY_ENDING;
+use super::aside::{ARRAY_ENDING, FILE_ENDING};
 use super::{Intake, IntakeError, IntakeSettings, archive, callbacks, deliver};
 use crate::reserve::NoRoom;
 use crate::settings::credentials::Credentials;
@@ -173,8 +173,7 @@ async fn take(
             format!("the body is packed ({encoding}): send it without Content-Encoding, as plain JSON in UTF-8");
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
     }
-    let room = intake.settings.disk_reserve.check(&intake.settings.bodies, announced.unwrap_or(0));
-    room.map_err(|missing| Refusal::no_room(&missing))?;
+    room(intake, announced.unwrap_or(0)).await?;
     let node = blocking(intake, {
         let shop = shop.clone();
         move |intake| admit(intake, &shop)
@@ -220,6 +219,10 @@ async fn blocking<T: Send + 'static>(
     })
 }
 
+async fn room(intake: &Arc<Intake>, need: u64) -> Result<(), Refusal> {
+    blocking(intake, move |intake| intake.room(need).map_err(|missing| Refusal::no_room(&missing))).await
+}
+
 /// Which node is meant, and whether there is room for one more body.
 fn admit(intake: &Intake, shop: &str) -> Result<NodeId, Refusal> {
     let network = intake.network().map_err(|error| Refusal::store(&error))?;
@@ -258,7 +261,7 @@ impl Drop for BodyFile {
 }
 
 /// Streams the body to disk. The file, durable but not yet under its name, and its size.
-async fn receive(intake: &Intake, body: Body, max_bytes: u64) -> Result<(BodyFile, u64), Refusal> {
+async fn receive(intake: &Arc<Intake>, body: Body, max_bytes: u64) -> Result<(BodyFile, u64), Refusal> {
     let name = format!("{}{ARRAY_ENDING}", Uuid::now_v7().simple());
     let path = intake.settings.bodies.join(format!(".{name}.part"));
     let mut output = tokio::fs::File::create(&path).await.map_err(|error| Refusal::disk(&error))?;
@@ -290,8 +293,7 @@ async fn receive(intake: &Intake, body: Body, max_bytes: u64) -> Result<(BodyFil
         }
         if bytes >= room_at {
             room_at = bytes + ROOM_STEP_BYTES;
-            let room = intake.settings.disk_reserve.check(&intake.settings.bodies, 0);
-            room.map_err(|missing| Refusal::no_room(&missing))?;
+            room(intake, 0).await?;
         }
         if !begun {
             begun = begins_array(&chunk)?;
@@ -352,7 +354,8 @@ fn accept(intake: &Intake, mut file: BodyFile, load: &NewLoad) -> Result<LoadId,
 }
 
 /// Removes bodies without a record: their back offices were never told that they were accepted. Where there is no record of
-/// anything, it may be the record that was lost: then they are kept in `badDicts`.
+/// anything, it may be the record that was lost: then they are kept in `badDicts`. Refused ones for which there was no room
+/// go there too.
 pub(super) fn remove_orphans(intake: &Intake) -> Result<(), IntakeError> {
     let unfinished = intake.journal.unfinished().map_err(IntakeError::Journal)?;
     let lost = intake.journal.recent(1).map_err(IntakeError::Journal)?.is_empty();
@@ -369,10 +372,16 @@ pub(super) fn remove_orphans(intake: &Intake) -> Result<(), IntakeError> {
         if recorded.contains(&name) {
             continue;
         }
-        if lost && name.ends_with(ARRAY_ENDING) {
+        let refused = name.ends_with(deliver::REFUSED);
+        if refused || lost && [ARRAY_ENDING, FILE_ENDING].iter().any(|ending| name.ends_with(ending)) {
             let kept = archive::place(&intake.settings.bad, LoadId(0), Timestamp::now(), &name, "");
             tracing::error!(file = %kept.display(), "kept a body of which there is no record");
-            durable::rename(&entry.path(), &kept).map_err(IntakeError::Folder)?;
+            match durable::rename(&entry.path(), &kept) {
+                Err(error) if refused => {
+                    tracing::warn!(error = &error as &dyn Error, "a refused body stays where it is");
+                }
+                other => other.map_err(IntakeError::Folder)?,
+            }
         } else {
             fs::remove_file(entry.path()).map_err(IntakeError::Folder)?;
         }

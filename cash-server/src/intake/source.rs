@@ -86,14 +86,11 @@ pub(super) fn remove_if_same(path: &Path, read: &Identity) -> io::Result<bool> {
     }
     fail::fail_point!("intake::renamed_away");
     let same = identify(&leaving)?.same_content(read);
-    if !same {
-        // A link does not replace what may have been written there in the meantime, and is newer still.
-        match fs::hard_link(&leaving, path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
+    if same {
+        fs::remove_file(&leaving)?;
+    } else {
+        give_name_back(&leaving, path, |from, to| fs::hard_link(from, to))?;
     }
-    fs::remove_file(&leaving)?;
     Ok(same)
 }
 
@@ -102,13 +99,37 @@ pub(super) fn put_back(leaving: &Path) -> io::Result<()> {
     let name = leaving.file_name().unwrap_or_default().to_string_lossy();
     // `.tillway-done-<32 digits>-<name>`.
     let own = name.strip_prefix(LEAVING).and_then(|rest| rest.split_once('-')).map(|(_, own)| own);
-    if let Some(own) = own.filter(|own| !own.is_empty()) {
-        match fs::hard_link(leaving, leaving.with_file_name(own)) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
+    match own.filter(|own| !own.is_empty()) {
+        Some(own) => give_name_back(leaving, &leaving.with_file_name(own), |from, to| fs::hard_link(from, to)),
+        None => fs::remove_file(leaving),
     }
-    fs::remove_file(leaving)
+}
+
+/// Gives a file on its way out its name back, where that is free; what has been written there in the meantime is newer
+/// still, and stays. A link replaces nothing; network shares and some disks have none, there the file is renamed.
+fn give_name_back(leaving: &Path, path: &Path, link: impl Fn(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
+    match link(leaving, path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => match rename_if_free(leaving, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(leaving),
+            other => other,
+        },
+        _ => fs::remove_file(leaving),
+    }
+}
+
+fn rename_if_free(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(io::Error::from) {
+        // Such file systems seldom know this either: then a look has to do.
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            if fs::symlink_metadata(to).is_ok() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            fs::rename(from, to)
+        }
+        other => other,
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +149,24 @@ mod tests {
         assert!(remove_if_same(&path, &identify(&path).unwrap()).unwrap());
         assert!(remove_if_same(&path, &read).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn where_there_are_no_links_a_file_gets_its_name_back_all_the_same_and_a_newer_one_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (leaving, path) = (folder.path().join(format!("{LEAVING}0-pos1.aif")), folder.path().join("pos1.aif"));
+        for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::Unsupported, io::ErrorKind::Other] {
+            let give_back = || give_name_back(&leaving, &path, |_, _| Err(kind.into()));
+            fs::write(&leaving, "old").unwrap();
+            give_back().unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+            fs::write(&leaving, "old").unwrap();
+            fs::write(&path, "newer").unwrap();
+            give_back().unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), "newer");
+            assert!(!leaving.exists());
+            fs::remove_file(&path).unwrap();
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod bodies;
 mod flags;
 
+use super::deliver::Cause;
 use super::folders::{self, Flag, Owner};
 use super::watcher::Watcher;
 use super::{Intake, cleaning, deliver};
@@ -23,6 +24,10 @@ use tokio_util::sync::CancellationToken;
 /// First wait after a failed try; it doubles up to the last.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LAST_WAIT: Duration = Duration::from_mins(1);
+
+/// Longest wait of a load that met a full disk: while it runs sales have no room either. Short enough that nobody asks why
+/// prices do not come although there is room again.
+const LAST_FULL_WAIT: Duration = Duration::from_mins(15);
 
 /// How often kept files and records are cleaned away, and how soon the next step follows where there is more.
 const CLEANING_PERIOD: Duration = Duration::from_hours(1);
@@ -55,14 +60,16 @@ struct Wait {
     load: Option<Known>,
     /// A flag that was touched again is a new delivery.
     modified: SystemTime,
-    /// The disk is too full for it; people know.
-    no_room: bool,
+    /// What it waits for that is no fault of its own; people know.
+    held: Option<Cause>,
+    /// How often it came to nothing without a fault of its own since its flag was touched.
+    stalls: u32,
 }
 
 impl Wait {
     /// Whether what came later has to wait too.
     fn holds(&self) -> bool {
-        self.tries > 0 || self.no_room
+        self.tries > 0 || self.stalls > 0
     }
 }
 
@@ -337,15 +344,42 @@ impl Worker {
         self.next_cleaning = Instant::now() + if more { NEXT_STEP } else { CLEANING_PERIOD };
     }
 
-    /// Until there may be room again.
-    fn until_room(&self) -> Wait {
-        Wait { until: Instant::now() + LAST_WAIT.min(self.intake.settings.scan_period), ..again(0) }
+    /// Until there may be room again, or the database may work; `stalls`: how often there was not.
+    fn later(&self, cause: Cause, stalls: u32) -> Wait {
+        let wait = pause(cause, stalls, self.intake.settings.scan_period);
+        Wait { held: Some(cause), stalls: stalls.saturating_add(1), until: Instant::now() + wait, ..again(0) }
     }
 }
 
 /// One try more was in vain.
 fn again(tries: u32) -> Wait {
-    let wait = FIRST_WAIT.saturating_mul(1 << tries.min(16)).min(LAST_WAIT);
-    let until = Instant::now() + wait;
-    Wait { tries: tries + 1, until, load: None, modified: SystemTime::UNIX_EPOCH, no_room: false }
+    let until = Instant::now() + doubled(FIRST_WAIT, tries, LAST_WAIT);
+    Wait { tries: tries + 1, until, load: None, modified: SystemTime::UNIX_EPOCH, held: None, stalls: 0 }
+}
+
+fn pause(cause: Cause, stalls: u32, scan_period: Duration) -> Duration {
+    let look = LAST_WAIT.min(scan_period);
+    match cause {
+        Cause::Room => look,
+        Cause::FullDisk => doubled(look, stalls, LAST_FULL_WAIT),
+        Cause::Database => doubled(look.min(FIRST_WAIT), stalls, LAST_WAIT),
+    }
+}
+
+fn doubled(first: Duration, times: u32, last: Duration) -> Duration {
+    first.saturating_mul(1 << times.min(16)).min(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_for_room_is_cheap_and_a_try_on_a_full_disk_comes_ever_more_seldom_up_to_a_limit() {
+        let period = Duration::from_secs(20);
+        let waits = |cause| [0, 1, 2, 99].map(|stalls| pause(cause, stalls, period).as_secs());
+        assert_eq!(waits(Cause::Room), [20, 20, 20, 20]);
+        assert_eq!(waits(Cause::FullDisk), [20, 40, 80, 900]);
+        assert_eq!(waits(Cause::Database), [1, 2, 4, 60]);
+    }
 }

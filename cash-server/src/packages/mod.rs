@@ -6,11 +6,13 @@
 //! lets one build where ten thousand ask, and removes files that nobody needs any more.
 
 pub mod build;
+mod cleaning;
 mod flight;
 pub mod plan;
 #[cfg(test)]
 mod tests;
 
+pub use cleaning::{Cleaned, PackageLimits};
 pub use plan::Repair;
 
 use crate::dictionary::difference::{carry_forward, difference};
@@ -22,13 +24,11 @@ use crate::store::dictionary::{DictionarySnapshot, DictionaryStore};
 use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
 use flight::Flights;
 use fs_err as fs;
-use jiff::{SignedDuration, Timestamp};
 use plan::Plan;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use tillway_exchangers::package::{BuildError, PackageBuilder, verify_file};
 use tillway_proto::{Digest, NodeId, PackageName, Revision, TillId};
 
@@ -136,31 +136,6 @@ pub struct TargetState {
     pub digest: Digest,
 }
 
-/// What may stay in the folder of packages beside what deliveries need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PackageLimits {
-    /// A package that nobody asked for in this time goes.
-    pub unused_for: SignedDuration,
-    /// If the folder is larger, those not asked for the longest go first.
-    pub bytes: u64,
-}
-
-impl Default for PackageLimits {
-    /// Two days, so that a till which is off over a night finds its file; 20 GiB.
-    fn default() -> Self {
-        Self { unused_for: SignedDuration::from_hours(48), bytes: 20 << 30 }
-    }
-}
-
-/// What a cleaning removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Cleaned {
-    /// Files.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
-
 /// Finds and builds packages. Cheap to clone; calls block.
 #[derive(Clone)]
 pub struct PackageService {
@@ -213,6 +188,8 @@ impl PackageService {
                 return Ok(Some(facts));
             }
             let _flight = self.flights.take(&plan.key);
+            // Before the moment to build from: whoever reads one holds what could be given back.
+            let room = self.room();
             // While this thread waited, another may have built it, or a load may have made it obsolete.
             let (snapshot, view) = self.moment()?;
             let Some(now) = plan_at(snapshot.as_ref(), &view, till, cursor, repair)? else { return Ok(None) };
@@ -222,7 +199,6 @@ impl PackageService {
             if let Some(facts) = self.built(&plan.key)? {
                 return Ok(Some(facts));
             }
-            let room = self.reserve.check(&self.folder, 0);
             room.map_err(|source| PackageError::NoRoom { till: till.clone(), source })?;
             let built = build::build(snapshot.as_ref(), &view.network, self.memo.as_ref(), &self.folder, till, &plan)?;
             let Some(record) = built else {
@@ -293,7 +269,10 @@ impl PackageService {
             }
             None => overlay::digests(snapshot, path)?,
         };
-        self.memo.keep_digests(&key, revision, &digests)?;
+        if let Err(error) = self.memo.keep_digests(&key, revision, &digests) {
+            // They are counted again; what tills must have is known all the same.
+            tracing::warn!(error = &error as &dyn std::error::Error, "failed to remember the digests of a state");
+        }
         Ok(digests)
     }
 
@@ -308,7 +287,7 @@ impl PackageService {
             "the file of a package is not what it was: it is built anew when it is asked for"
         );
         self.memo.forget_package(name)?;
-        remove(&path, &mut Cleaned::default())?;
+        cleaning::remove(&path, &mut Cleaned::default())?;
         Ok(false)
     }
 
@@ -322,47 +301,17 @@ impl PackageService {
         &self.folder
     }
 
-    /// Removes packages beyond `limits`, and files that nothing is known of. What is `in_use` stays.
-    pub fn cleanup(&self, in_use: &HashSet<PackageName>, limits: &PackageLimits) -> Result<Cleaned, PackageError> {
-        self.cleanup_at(Timestamp::now(), in_use, limits)
+    /// Whether the disk is too full to build packages: then [`Self::cleanup`] is due. Gives back first what a large load left
+    /// taken.
+    pub fn lacks_room(&self) -> bool {
+        self.room().is_err()
     }
 
-    fn cleanup_at(
-        &self,
-        now: Timestamp,
-        in_use: &HashSet<PackageName>,
-        limits: &PackageLimits,
-    ) -> Result<Cleaned, PackageError> {
-        self.memo.forget_digests(now.checked_sub(DIGESTS_UNUSED_FOR).unwrap_or(Timestamp::MIN))?;
-        let packages = self.memo.packages()?;
-        let mut total: u64 = packages.iter().map(|record| record.bytes).sum();
-        let mut cleaned = Cleaned::default();
-        let known: HashSet<PackageName> = packages.iter().map(|record| record.name.clone()).collect();
-        for record in packages.iter().filter(|record| !in_use.contains(&record.name)) {
-            let unused_for = now.duration_since(record.used_at);
-            if unused_for < GRACE || (unused_for <= limits.unused_for && total <= limits.bytes) {
-                continue;
-            }
-            // Forgotten first: a file without a memory is found below, a memory without a file is built again.
-            self.memo.forget_package(&record.name)?;
-            fail::fail_point!("package::forgotten");
-            remove(&self.path_of(&record.name), &mut cleaned)?;
-            total = total.saturating_sub(record.bytes);
-        }
-        for entry in fs::read_dir(&*self.folder).map_err(folder)? {
-            let entry = entry.map_err(folder)?;
-            let name = entry.file_name();
-            let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".twp")?.parse::<PackageName>().ok())
-            else {
-                continue;
-            };
-            // One that is being built is not known yet: it is left until it has some age.
-            let age = entry.metadata().map_err(folder)?.modified().map_err(folder)?.elapsed().unwrap_or_default();
-            if !known.contains(&name) && !in_use.contains(&name) && age > UNKNOWN_FILE_AGE {
-                remove(&entry.path(), &mut cleaned)?;
-            }
-        }
-        Ok(cleaned)
+    fn room(&self) -> Result<(), NoRoom> {
+        self.reserve.check(&self.folder, 0).or_else(|_| {
+            self.dictionary.store().give_back_room();
+            self.reserve.check(&self.folder, 0)
+        })
     }
 
     fn moment(&self) -> Result<(Box<dyn DictionarySnapshot>, Arc<View>), PackageError> {
@@ -395,19 +344,8 @@ impl PackageService {
     }
 }
 
-/// A package asked for in this time stays in any case: its delivery may be about to be recorded. More than the ten minutes
-/// by which the time of use may be late.
-const GRACE: SignedDuration = SignedDuration::from_mins(30);
-
 /// States that one look at all tills counts: at most a second, since the rows of each may have to be read.
 const COUNTED_AT_ONCE: u32 = 4;
-
-/// Digests of states that nobody asked for in this time are forgotten. Longer than a day by far, by which the time of use
-/// may be late.
-const DIGESTS_UNUSED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-/// A file that nothing is known of is removed when it is that old.
-const UNKNOWN_FILE_AGE: Duration = Duration::from_hours(1);
 
 fn forget_after(memo: &dyn PackageStore, head: Revision) -> Result<(), PackageError> {
     let forgotten = memo.forget_after(head)?;
@@ -442,21 +380,4 @@ fn facts(key: &PackageKey, record: &PackageRecord) -> PackageFacts {
 fn till_no(network: &Network, till: &TillId) -> Result<LayerNo, PackageError> {
     let node = network.node(&NodeId::Till(till.clone()));
     node.map(|node| node.no).ok_or_else(|| PackageError::UnknownTill { till: till.clone() })
-}
-
-fn folder(source: io::Error) -> PackageError {
-    PackageError::Folder { source }
-}
-
-fn remove(path: &Path, cleaned: &mut Cleaned) -> Result<(), PackageError> {
-    let bytes = match fs::metadata(path) {
-        Ok(file) => file.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(folder(error)),
-    };
-    fs::remove_file(path).map_err(folder)?;
-    fail::fail_point!("package::removed");
-    cleaned.files += 1;
-    cleaned.bytes += bytes;
-    Ok(())
 }

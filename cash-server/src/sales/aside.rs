@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tillway_proto::TillId;
 
+use super::spool::aside::whole_batch;
 use super::spool::{AppendError, Arrival, Position, Spool, SpoolError};
 use crate::store::StoreError;
 use crate::store::sales::{FindingKind, SalesStore};
@@ -162,12 +163,4 @@ impl SalesAside {
         let aside = self.clone();
         tokio::task::spawn_blocking(move || work(&aside)).await.map_err(|_| AsideError::Ended)?
     }
-}
-
-/// The batch, where these bytes are one and not a piece of a segment.
-fn whole_batch(bytes: &[u8]) -> Option<Arrival> {
-    if super::spool::is_record_start(bytes) {
-        return None;
-    }
-    Arrival::parse(bytes).ok().filter(|arrival| arrival.till_id.parse::<TillId>().is_ok())
 }

@@ -2,8 +2,9 @@
 //!
 //! A reconciler without input: it reads on from the position in the database, whether poked by an arrival or by its period.
 //! Many records go in one transaction. A disk or lock that fails is tried again for ever, with back-off, since the record is
-//! not at fault; a record that the database refuses, or that makes the loader panic, is tried [`POISON_TRIES`] times by itself, then set aside, and the rest
-//! goes on.
+//! not at fault; a record that the database refuses, or that makes the loader panic, is tried [`POISON_TRIES`] times by
+//! itself, then set aside, and the rest goes on. One that ends the whole process is counted over starts, in a note that the
+//! spool keeps ([`Spool::note_loading`]).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::aside::{subject, till_of};
 use super::receipt::{Receipt, ShiftRecord};
-use super::spool::{Arrival, Item, Position, Spool, SpoolError};
+use super::spool::{Arrival, Chunk, Item, Position, Spool, SpoolError};
 use crate::store::StoreError;
 use crate::store::sales::{FindingKind, Incoming, NewFinding, Refused, SalesStore};
 
@@ -26,7 +27,7 @@ const MAX_RECORDS: usize = 256;
 /// Bytes of one transaction.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Tries of a record that the database refuses, before it is set aside.
+/// Tries of a record that the database refuses, or that ends the process, before it is set aside.
 pub const POISON_TRIES: u32 = 3;
 
 /// Without a poke the spool is looked at this often.
@@ -63,12 +64,16 @@ pub struct Loader {
     /// Records before this position are loaded one by one, since a group with them was refused.
     one_by_one_until: Position,
     tries: u32,
+    /// The load before may have ended the process, or failed: the next one is noted first.
+    careful: bool,
+    /// What this loader noted last, and how many starts have noted it.
+    noted: Option<(Position, u32)>,
 }
 
 impl Loader {
     /// A loader of this spool into this store.
     pub fn new(spool: Spool, store: Arc<dyn SalesStore>) -> Self {
-        Self { spool, store, one_by_one_until: Position::default(), tries: 0 }
+        Self { spool, store, one_by_one_until: Position::default(), tries: 0, careful: true, noted: None }
     }
 
     /// Loads until `shutdown`; ends between two transactions.
@@ -117,6 +122,18 @@ impl Loader {
 
     /// Loads one group of records. False where nothing is left to load. Blocks.
     pub fn step(&mut self) -> Result<bool, LoaderError> {
+        let stepped = self.try_step();
+        if stepped.is_err() {
+            // Whatever it was, it did not end the process.
+            if self.noted.take().is_some() {
+                self.spool.forget_loading();
+            }
+            self.careful = true;
+        }
+        stepped
+    }
+
+    fn try_step(&mut self) -> Result<bool, LoaderError> {
         let from = self.store.position().map_err(LoaderError::Store)?;
         self.note_cuts()?;
         let alone = from < self.one_by_one_until;
@@ -128,6 +145,16 @@ impl Loader {
             return Ok(false);
         }
         let now = Timestamp::now();
+        let starts = if self.careful || alone { self.note(from) } else { 1 };
+        if starts > 1 && chunk.items.len() > 1 {
+            self.one_by_one_until = chunk.next;
+            tracing::warn!(starts, from = %from, "the server ended while it loaded these records; loading them one by one");
+            return Ok(true);
+        }
+        if starts > POISON_TRIES {
+            let reason = format!("the server ended each of the {} times that it loaded this", starts - 1);
+            return self.give_up(from, &chunk, &reason, now).map(|()| true);
+        }
         let mut incoming = Vec::with_capacity(chunk.items.len());
         for item in &chunk.items {
             match item {
@@ -162,18 +189,44 @@ impl Loader {
                 self.one_by_one_until = self.one_by_one_until.max(chunk.next);
                 return Err(error);
             }
-            for item in &chunk.items {
-                if let Item::Record { at, payload, .. } = item {
-                    let reason = format!("the database refused it {POISON_TRIES} times: {}", chain(&error));
-                    self.set_aside(*at, payload, &reason, now)?;
-                    fail::fail_point!("loader::set_aside");
-                }
-            }
-            self.store.load(from, chunk.next, &[], now).map_err(LoaderError::Store)?;
+            let reason = format!("the database refused it {POISON_TRIES} times: {}", chain(&error));
+            return self.give_up(from, &chunk, &reason, now).map(|()| true);
         }
-        self.tries = 0;
-        self.spool.loaded(chunk.next).map_err(LoaderError::Spool)?;
+        self.passed(chunk.next)?;
         Ok(true)
+    }
+
+    /// Sets what cannot be loaded aside and goes on behind it.
+    fn give_up(&mut self, from: Position, chunk: &Chunk, reason: &str, now: Timestamp) -> Result<(), LoaderError> {
+        for item in &chunk.items {
+            match item {
+                Item::Record { at, payload, .. } => self.set_aside(*at, payload, reason, now)?,
+                Item::Damaged { at, end } => self.note_damage(*at, *end, now)?,
+                Item::Missing { at, end } => self.note_missing(*at, *end, now)?,
+            }
+            fail::fail_point!("loader::set_aside");
+        }
+        self.store.load(from, chunk.next, &[], now).map_err(LoaderError::Store)?;
+        self.passed(chunk.next)
+    }
+
+    /// Everything before `next` is in the database, or aside.
+    fn passed(&mut self, next: Position) -> Result<(), LoaderError> {
+        self.tries = 0;
+        self.careful = false;
+        self.spool.loaded(next).map_err(LoaderError::Spool)
+    }
+
+    /// How many starts were about to load what stands at `from`, this one included.
+    fn note(&mut self, from: Position) -> u32 {
+        match self.noted {
+            Some((noted, starts)) if noted == from => starts,
+            _ => {
+                let starts = self.spool.note_loading(from);
+                self.noted = Some((from, starts));
+                starts
+            }
+        }
     }
 
     fn set_aside(&self, at: Position, payload: &[u8], reason: &str, now: Timestamp) -> Result<(), LoaderError> {

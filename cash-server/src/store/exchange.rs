@@ -72,6 +72,39 @@ pub struct BrokenReport {
     pub body: Vec<u8>,
 }
 
+/// A report that was set aside, without the report: as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptReport {
+    /// Counts up.
+    pub id: i64,
+    /// When it came.
+    pub at: Timestamp,
+    /// What is wrong.
+    pub reason: String,
+    /// Bytes that are kept of it.
+    pub bytes: u64,
+}
+
+/// A [`Stranger`] without its last report: as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownStranger {
+    /// The id it uses.
+    pub till: TillId,
+    /// Its first report.
+    pub first_at: Timestamp,
+    /// Its last report.
+    pub last_at: Timestamp,
+    /// How many came.
+    pub reports: u64,
+    /// Bytes that are kept of the last one.
+    pub bytes: u64,
+}
+
+/// Whether so many bytes are a whole report, which can be taken once more; else it may have been cut when it was kept.
+pub fn is_whole(kept_bytes: u64) -> bool {
+    kept_bytes < MAX_BROKEN_BYTES as u64
+}
+
 /// Which deliveries.
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryFilter {
@@ -87,7 +120,8 @@ pub struct DeliveryFilter {
     pub limit: u32,
 }
 
-/// The memory of the exchange. Calls block.
+/// The memory of the exchange. Calls block. What does not read of one till, delivery or command is taken as absent, and is
+/// told once.
 pub trait ExchangeStore: Send + Sync {
     /// What is known of every till that was ever heard of or delivered to.
     fn records(&self) -> Result<HashMap<TillId, TillRecord>, StoreError>;
@@ -137,8 +171,12 @@ pub trait ExchangeStore: Send + Sync {
     /// The broker confirmed a command; one that the till has answered already keeps its state.
     fn set_sent(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError>;
 
+    /// Whether what was to be written made this error, so that it comes again however often that is tried; else the disk, the
+    /// memory or a lock did.
+    fn is_about_the_data(&self, error: &StoreError) -> bool;
+
     /// Reports that were set aside, newest first.
-    fn broken_reports(&self, limit: u32) -> Result<Vec<BrokenReport>, StoreError>;
+    fn broken_reports(&self, limit: u32) -> Result<Vec<KeptReport>, StoreError>;
 
     /// One of them.
     fn broken_report(&self, id: i64) -> Result<Option<BrokenReport>, StoreError>;
@@ -148,7 +186,10 @@ pub trait ExchangeStore: Send + Sync {
 
     /// Who reported as a till that is not in the network, those heard of last first. A till that is heard of as one of the
     /// network is none any more.
-    fn strangers(&self) -> Result<Vec<Stranger>, StoreError>;
+    fn strangers(&self) -> Result<Vec<KnownStranger>, StoreError>;
+
+    /// One of them, with its last report.
+    fn stranger(&self, till: &TillId) -> Result<Option<Stranger>, StoreError>;
 
     /// Forgets one of them; says whether it was there.
     fn forget_stranger(&self, till: &TillId) -> Result<bool, StoreError>;

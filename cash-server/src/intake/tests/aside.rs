@@ -2,7 +2,7 @@
 
 use super::rest::{array_of, call, load_of, send};
 use super::*;
-use crate::intake::AsideError;
+use crate::intake::{AsideError, cleaning};
 use crate::store::intake::{LoadSource, LoadState};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -72,6 +72,25 @@ async fn poison_in_the_middle_is_set_aside_with_its_reason_and_loads_once_the_de
     assert_eq!(names(&kit.settings.bad), Vec::<String>::new());
     assert_eq!((kit.objects(&kit.chain, "unit").len(), kit.objects(&kit.shop, "unit").len()), (2, 1));
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_file_that_went_by_age_is_no_longer_looked_for_unless_its_folder_is_away() {
+    let kit = Kit::new();
+    let running = kit.start();
+    for _ in 0..2 {
+        let (_, answer) = send(&running.intake, call("", Some("8"), "[{}")).await;
+        kit.ended(load_of(&answer)).await;
+    }
+    running.stop().await;
+    let intake = kit.intake();
+    fs::rename(&kit.settings.bad, kit.folder.path().join("away")).unwrap();
+    assert_eq!((intake.forget_gone(9).unwrap(), kit.journal.refused(9).unwrap().len()), (0, 2));
+    fs::rename(kit.folder.path().join("away"), &kit.settings.bad).unwrap();
+    fs::remove_file(&intake.refused(9).unwrap()[1].file).unwrap();
+    cleaning::clean(&intake, std::iter::empty(), SystemTime::now());
+    let left: Vec<_> = kit.journal.refused(9).unwrap().into_iter().map(|load| load.id).collect();
+    assert_eq!(left, [intake.refused(9).unwrap()[0].load.id]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

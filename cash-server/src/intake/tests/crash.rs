@@ -118,8 +118,15 @@ async fn a_body_without_a_record_goes_unless_the_record_itself_is_lost() {
     fs::write(&orphan, "[]").unwrap();
     let intake = kit.intake();
     assert_eq!((names(&kit.settings.bodies).len(), names(&kit.settings.bad).len()), (0, 1));
+    let retried = kit.settings.bodies.join("1.aif");
+    fs::write(&retried, "{}").unwrap();
+    let intake = {
+        drop(intake);
+        kit.intake()
+    };
+    assert_eq!((names(&kit.settings.bodies).len(), names(&kit.settings.bad).len()), (0, 2));
     load_of(&send(&intake, call("", Some("7"), array_of(&[unit(1, "piece")]))).await.1);
     fs::write(&orphan, "[]").unwrap();
     kit.intake();
-    assert_eq!((names(&kit.settings.bodies).len(), names(&kit.settings.bad).len()), (1, 1));
+    assert_eq!((names(&kit.settings.bodies).len(), names(&kit.settings.bad).len()), (1, 2));
 }

@@ -105,3 +105,82 @@ async fn a_database_that_takes_no_more_in_the_middle_leaves_nothing_half_and_is_
     assert_eq!((kit.dictionary.head().unwrap(), kit.error_text("All")), (Revision(1), None));
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_large_load_left_taken_is_given_back_before_a_delivery_waits_for_room() {
+    let mut kit = Kit::new();
+    let log = kit.folder.path().join("dictionary.db-wal");
+    assert!(fs::metadata(&log).unwrap().len() > 0);
+    let free = move |_: &Path| Ok(if fs::metadata(&log).is_ok_and(|log| log.len() > 0) { 0 } else { u64::MAX });
+    kit.settings.disk_reserve = DiskReserve::asking(RESERVE, free);
+    let running = kit.start();
+    kit.deliver("All", "pos1", &file_of(&[unit(1, "piece")]));
+    kit.gone("All", "pos1").await;
+    let (status, _) = send(&running.intake, call("", Some("7"), "[]")).await;
+    assert_eq!((status, kit.error_text("All")), (StatusCode::OK, None));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_no_disk_could_take_is_given_up_at_once_and_the_next_one_is_loaded() {
+    let mut kit = Kit::new();
+    kit.settings.disk_reserve = DiskReserve::asking(RESERVE, |_| Ok(u64::MAX)).on_a_disk_of(RESERVE + 10_000);
+    let running = kit.start();
+    kit.deliver("All", "pos1", &"x".repeat(4000));
+    let told = wait_for("the flag's end", || {
+        let names = names(&kit.inbox("All"));
+        if names.contains(&"pos1.flz.bad".to_owned()) { kit.error_text("All").ok_or(names) } else { Err(names) }
+    })
+    .await;
+    assert!(told.contains("which never fit") && told.contains("in parts"), "{told}");
+    assert_eq!(kit.newest().state, LoadState::Error);
+    assert_eq!(names(&kit.settings.bad), Vec::<String>::new(), "it is not copied");
+    assert!(kit.inbox("All").join("pos1.aif").exists());
+    kit.deliver("All", "pos2", &file_of(&[unit(1, "piece")]));
+    kit.gone("All", "pos2").await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_cannot_be_written_is_no_fault_of_a_file_however_often_it_is_tried() {
+    let mut kit = Kit::new();
+    let _ = narrow(&mut kit, u64::MAX);
+    let starts = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&starts);
+    Meddled::with(&mut kit, move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    let read_only = |on: bool| kit.db.database().writer().pragma_update(None, "query_only", on).unwrap();
+    read_only(true);
+    let running = kit.start();
+    kit.deliver("All", "pos1", &file_of(&[unit(1, "piece")]));
+    wait_for("more tries than a broken file gets", || match starts.load(Ordering::Relaxed) {
+        6.. => Ok(()),
+        starts => Err(starts),
+    })
+    .await;
+    let told = kit.error_text("All").unwrap();
+    assert!(told.contains("readonly") && told.contains("leave data file and flag as they are"), "{told}");
+    assert!(!kit.newest().state.is_final());
+    read_only(false);
+    kit.gone("All", "pos1").await;
+    assert_eq!((kit.newest().id, kit.newest().state), (LoadId(1), LoadState::Ready));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_database_refuses_for_its_content_is_given_up_after_a_few_tries() {
+    let kit = Kit::new();
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON object BEGIN SELECT RAISE(ABORT, 'not this'); END";
+    kit.db.database().writer().execute_batch(refuse).unwrap();
+    let running = kit.start();
+    kit.deliver("All", "pos1", &file_of(&[unit(1, "piece")]));
+    wait_for("the flag's end", || {
+        let names = names(&kit.inbox("All"));
+        if names.contains(&"pos1.flz.bad".to_owned()) { Ok(()) } else { Err(names) }
+    })
+    .await;
+    assert!(kit.newest().reason.unwrap().contains("not this"));
+    assert!(kit.newest().aside.is_some());
+    running.stop().await;
+}

@@ -193,3 +193,51 @@ async fn a_status_server_that_is_not_allowed_costs_no_load() {
     assert_eq!(answer.get("warning"), None);
     assert_eq!(kit.journal.open_watches(9).unwrap().len(), 1);
 }
+
+/// Takes the folder of refused files away, so that nothing can be put there.
+fn close_bad(kit: &Kit) {
+    fs::remove_dir(&kit.settings.bad).unwrap();
+    fs::write(&kit.settings.bad, "").unwrap();
+}
+
+fn open_bad(kit: &Kit) {
+    fs::remove_file(&kit.settings.bad).unwrap();
+    fs::create_dir(&kit.settings.bad).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accepted_body_that_is_given_up_stays_until_a_copy_of_it_is_kept() {
+    let kit = Kit::new();
+    let intake = kit.intake();
+    let load = load_of(&send(&intake, call("", Some("8"), array_of(&[unit(1, "piece")]))).await.1);
+    let shop = kit.network.current().unwrap().shop("8").unwrap().id.clone();
+    kit.network.remove(&shop).unwrap();
+    close_bad(&kit);
+    let running = Running::start(intake);
+    let waits = wait_for("the reason", || kit.newest().reason.ok_or(())).await;
+    assert!(waits.contains("no longer in the network") && waits.contains("cannot be put aside"), "{waits}");
+    assert_eq!((names(&kit.settings.bodies).len(), kit.newest().state), (1, LoadState::Queued));
+    open_bad(&kit);
+    let ended = kit.ended(load).await;
+    assert_eq!(ended.state, LoadState::Error);
+    let kept = fs::read_to_string(kit.settings.bad.join(ended.aside.unwrap())).unwrap();
+    assert!(kept.contains("piece"), "{kept}");
+    running.stop().await;
+    assert_eq!(names(&kit.settings.bodies), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_body_that_cannot_be_put_aside_is_kept_beside_and_put_there_at_the_next_start() {
+    let kit = Kit::new();
+    let intake = kit.intake();
+    let load = load_of(&send(&intake, call("", Some("7"), "[{\"command\":")).await.1);
+    close_bad(&kit);
+    let running = Running::start(intake);
+    assert_eq!(kit.ended(load).await.state, LoadState::Error);
+    running.stop().await;
+    let left = names(&kit.settings.bodies);
+    assert!(left.len() == 1 && left[0].ends_with(".json.bad"), "{left:?}");
+    open_bad(&kit);
+    drop(kit.intake());
+    assert_eq!((names(&kit.settings.bodies).len(), names(&kit.settings.bad).len()), (0, 1));
+}

@@ -5,6 +5,7 @@ use crate::intake::aside::FILE_ENDING;
 use crate::intake::deliver::{self, Attempt, Delivery};
 use crate::intake::load::Form;
 use crate::intake::source;
+use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::intake::{LoadRecord, LoadSource};
 use std::error::Error;
@@ -15,12 +16,6 @@ impl Worker {
     pub(super) fn body(&mut self, record: &LoadRecord) -> Result<(), StoreError> {
         let LoadSource::Rest { body, .. } = &record.source else { return Ok(()) };
         let path = self.intake.settings.bodies.join(body);
-        let network = self.intake.network()?;
-        let Some(node) = network.node(&record.node) else {
-            deliver::give_up(&self.intake, record.id, &format!("{} is no longer in the network", record.node), None)?;
-            self.remove_body(&path);
-            return Ok(());
-        };
         if source::identify(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             return deliver::close_vanished(&self.intake, record.id);
         }
@@ -28,31 +23,49 @@ impl Worker {
         let tries = earlier.as_ref().map_or(0, |wait| wait.tries);
         let form = if body.ends_with(FILE_ENDING) { Form::File } else { Form::Array };
         let (load, at) = (record.id, record.queued_at);
-        let delivery = Delivery { load, node: record.node.clone(), layer: node.no, path, form, at };
+        let network = self.intake.network()?;
+        let layer = network.node(&record.node).map(|node| node.no);
+        let delivery = Delivery { load, node: record.node.clone(), layer: layer.unwrap_or(LayerNo(0)), path, form, at };
+        if layer.is_none() {
+            return self.give_up_body(&delivery, &format!("{} is no longer in the network", record.node), tries);
+        }
         match deliver::attempt(&self.intake, &delivery, record.bytes, &self.shutdown)? {
             Attempt::Stopped => {}
             Attempt::Ended(report) => {
-                deliver::settle(&self.intake, &delivery, &report, None)?;
-                self.remove_body(&delivery.path);
+                let kept = deliver::settle(&self.intake, &delivery, &report, None)?;
+                if report.refused.is_none() || kept.is_some() {
+                    self.remove_body(&delivery.path);
+                }
                 fail::fail_point!("intake::body_removed");
             }
-            Attempt::NoRoom(reason) => {
-                if !earlier.is_some_and(|wait| wait.no_room) {
-                    tracing::error!(load = record.id.0, reason, "a load waits for room on the disk");
+            Attempt::Later { reason, cause } => {
+                let (held, stalls) = earlier.map_or((None, 0), |wait| (wait.held, wait.stalls));
+                self.body_waits.insert(record.id, Wait { tries, ..self.later(cause, stalls) });
+                if held != Some(cause) {
+                    tracing::error!(load = record.id.0, reason, advice = cause.advice(), "a load waits");
                     self.intake.journal.requeue(record.id, &reason, true)?;
                 }
-                self.body_waits.insert(record.id, Wait { no_room: true, tries, ..self.until_room() });
             }
             Attempt::Again { reason, limit, .. } if tries + 1 >= limit => {
-                let kept = deliver::put_aside(&self.intake, &delivery, &reason);
-                fail::fail_point!("intake::put_aside");
-                deliver::give_up(&self.intake, record.id, &reason, kept.as_deref())?;
-                self.remove_body(&delivery.path);
+                self.give_up_body(&delivery, &reason, tries)?;
             }
             Attempt::Again { .. } => {
                 self.body_waits.insert(record.id, again(tries));
             }
         }
+        Ok(())
+    }
+
+    /// Only with a copy in `badDicts`: its back office was told that it is accepted. Until there is one, it stays queued.
+    fn give_up_body(&mut self, delivery: &Delivery, reason: &str, tries: u32) -> Result<(), StoreError> {
+        let Some(kept) = deliver::put_aside(&self.intake, delivery, reason) else {
+            self.body_waits.insert(delivery.load, again(tries));
+            let reason = format!("{reason}; it cannot be put aside either, and waits: see the server's log");
+            return self.intake.journal.requeue(delivery.load, &reason, true);
+        };
+        fail::fail_point!("intake::body_put_aside");
+        deliver::give_up(&self.intake, delivery.load, reason, Some(&kept))?;
+        self.remove_body(&delivery.path);
         Ok(())
     }
 

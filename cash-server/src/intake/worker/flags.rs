@@ -1,7 +1,7 @@
 //! Deliveries through folders: a flag and its data file.
 
 use super::{Known, Wait, Worker, again};
-use crate::intake::deliver::{self, Attempt, Delivery};
+use crate::intake::deliver::{self, Attempt, Cause, Delivery};
 use crate::intake::folders::{BAD, Flag};
 use crate::intake::load::Form;
 use crate::intake::source::{self, Identity};
@@ -14,10 +14,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 use tillway_proto::NodeId;
-
-/// What to do while there is no room.
-const NO_ROOM_ADVICE: &str =
-    "free space on the server's disk; leave data file and flag as they are, they are loaded then";
 
 /// What is delivered: a data file and the flag that says that it is whole.
 struct Pair {
@@ -52,7 +48,7 @@ impl Worker {
         let own = earlier.as_ref().and_then(|wait| wait.load);
         let earlier = earlier.filter(|wait| wait.modified == flag.modified);
         let tries = earlier.as_ref().map_or(0, |wait| wait.tries);
-        let told_of_room = earlier.as_ref().is_some_and(|wait| wait.no_room);
+        let (held, stalls) = earlier.as_ref().map_or((None, 0), |wait| (wait.held, wait.stalls));
         let known = own.or_else(|| self.resumed.as_mut().and_then(|resumed| resumed.remove(&pair.path)));
         let known = match known {
             Some(known) => known,
@@ -63,7 +59,8 @@ impl Worker {
             None => self.accept(&pair, &node, bytes)?,
         };
         // For the case that the journal itself fails on the way: the next try goes on with the same load.
-        let wait = Wait { load: Some(known), modified: flag.modified, ..again(tries) };
+        let modified = flag.modified;
+        let wait = Wait { load: Some(known), modified, held, tries, ..self.later(Cause::Database, stalls) };
         self.waits.insert(flag.path.clone(), wait);
         let Known { load, at } = known;
         let delivery = Delivery { load, node, layer, path: pair.path.clone(), form: Form::File, at };
@@ -74,12 +71,11 @@ impl Worker {
                 self.remove(flag, &Pair { data: Some(report.identity), ..pair });
                 fail::fail_point!("intake::flag_removed");
             }
-            Attempt::NoRoom(reason) => {
-                let wait =
-                    Wait { load: Some(known), modified: flag.modified, no_room: true, tries, ..self.until_room() };
+            Attempt::Later { reason, cause } => {
+                let wait = Wait { load: Some(known), modified, tries, ..self.later(cause, stalls) };
                 self.waits.insert(flag.path.clone(), wait);
-                if !told_of_room {
-                    deliver::complain(folder, &delivery.path, &reason, NO_ROOM_ADVICE, None);
+                if held != Some(cause) {
+                    deliver::complain(folder, &delivery.path, &reason, cause.advice(), None);
                     self.intake.journal.requeue(load, &reason, true)?;
                 }
                 return Ok(());
@@ -97,6 +93,7 @@ impl Worker {
                 self.set_aside(folder, flag, &reason, advice, kept.as_deref());
             }
             Attempt::Again { reason, advice, limit, .. } => {
+                self.waits.insert(flag.path.clone(), Wait { load: Some(known), modified, ..again(tries) });
                 if tries == 0 {
                     let what = format!("{reason}; it is tried {} more times", limit - 1);
                     deliver::complain(folder, &delivery.path, &what, advice, None);

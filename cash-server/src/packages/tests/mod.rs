@@ -1,6 +1,7 @@
 //! Packages, and a till that keeps the rules of applying them.
 
 mod convergence;
+mod full_disk;
 mod sharing;
 mod trust;
 

@@ -1,8 +1,13 @@
 //! `aside/`: copies of bytes that could not be read or loaded, `<segment>-<offset>.bad`, each with its reason beside it
-//! (`.reason`). Setting the same place aside again changes nothing. Bounded: the oldest go first.
+//! (`.reason`). Setting the same place aside again changes nothing.
+//!
+//! Bounded: of damaged bytes the oldest go first. A whole batch was acknowledged, so its receipts may be nowhere else: it stays
+//! until a person puts it back or drops it, and when such batches fill the folder the loader waits. The spool then fills, and the
+//! tills keep what they have.
 
 use super::format::Position;
-use super::{SpoolError, io_error};
+use super::record::Arrival;
+use super::{SpoolError, io_error, is_record_start};
 use fs_err as fs;
 use jiff::Timestamp;
 use std::io;
@@ -10,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tillway_file_queue::disk::Disk;
 use tillway_file_queue::durable;
+use tillway_proto::TillId;
 
 /// Name of the folder within the spool.
 pub const FOLDER: &str = "aside";
@@ -111,6 +117,14 @@ pub(super) fn remove(disk: &dyn Disk, spool: &Path, at: Position) -> Result<(), 
         .map_err(|source| io_error("remove", &path, source))
 }
 
+/// The batch that these bytes are, unless they are torn or damaged ones.
+pub(in crate::sales) fn whole_batch(bytes: &[u8]) -> Option<Arrival> {
+    if is_record_start(bytes) {
+        return None;
+    }
+    Arrival::parse(bytes).ok().filter(|arrival| arrival.till_id.parse::<TillId>().is_ok())
+}
+
 fn make_room(disk: &dyn Disk, folder: &Path, bytes: u64) -> Result<(), SpoolError> {
     let failed = |source| io_error("list", folder, source);
     let mut kept: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
@@ -123,17 +137,26 @@ fn make_room(disk: &dyn Disk, folder: &Path, bytes: u64) -> Result<(), SpoolErro
     }
     kept.sort();
     let mut total = bytes + kept.iter().map(|(_, _, length)| length).sum::<u64>();
-    let mut count = kept.len() + 1;
+    let mut units = kept.len() + 1;
+    let is_full = |total, units| total > MAX_ASIDE_BYTES || units > MAX_ASIDE_FILES;
     for (_, path, length) in kept {
-        if total <= MAX_ASIDE_BYTES && count <= MAX_ASIDE_FILES {
+        if !is_full(total, units) {
             break;
         }
-        tracing::warn!(file = %path.display(), "dropped the oldest thing set aside: the limit is reached");
+        // Read only here, at the limit.
+        let content = fs::read(&path).map_err(|source| io_error("read", &path, source))?;
+        if whole_batch(&content).is_some() {
+            continue;
+        }
+        tracing::warn!(file = %path.display(), "dropped the oldest damaged bytes set aside: the limit is reached");
         durable::remove_file_on(disk, &path).map_err(|source| io_error("remove", &path, source))?;
         durable::remove_file_on(disk, &path.with_extension("reason"))
             .map_err(|source| io_error("remove", &path, source))?;
         total -= length;
-        count -= 1;
+        units -= 1;
+    }
+    if is_full(total, units) {
+        return Err(SpoolError::AsideFull { path: folder.to_owned(), units, bytes: total });
     }
     Ok(())
 }

@@ -50,6 +50,7 @@
 
 pub mod aside;
 mod format;
+mod loading;
 mod passed;
 mod pending;
 mod read;
@@ -119,6 +120,19 @@ pub enum SpoolError {
         version: u32,
         /// The newest that is known here.
         supported: u32,
+    },
+    /// So many acknowledged batches could not be loaded that there is no room for another.
+    #[error(
+        "{path} is full of batches that could not be loaded ({units} of {bytes} bytes): put them back or drop them, on the page \
+         or with `cash-server aside`; until then nothing more is loaded"
+    )]
+    AsideFull {
+        /// The folder.
+        path: PathBuf,
+        /// How many there would be.
+        units: usize,
+        /// Their bytes.
+        bytes: u64,
     },
     /// The folder or a file of it could not be read or changed.
     #[error("failed to {action} the spool {path}")]
@@ -329,6 +343,17 @@ impl Spool {
     /// Copies a record that cannot be loaded to `aside/` with its reason. Blocks.
     pub fn set_aside(&self, at: Position, payload: &[u8], reason: &str) -> Result<(), SpoolError> {
         aside::keep(self.shared.disk.as_ref(), &self.shared.folder, at, payload, reason)
+    }
+
+    /// What stands at `from` is about to be loaded. Gives how often that was noted with the process ending after it, this
+    /// time included. Blocks.
+    pub fn note_loading(&self, from: Position) -> u32 {
+        loading::note(self.shared.disk.as_ref(), &self.shared.folder, from)
+    }
+
+    /// What was noted has ended without ending the process. Blocks.
+    pub fn forget_loading(&self) {
+        loading::forget(self.shared.disk.as_ref(), &self.shared.folder);
     }
 
     /// What lies aside. Blocks.

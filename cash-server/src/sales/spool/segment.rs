@@ -190,13 +190,20 @@ pub(super) fn recover(
             Found::Damaged { to_the_end, .. } if !(newest && to_the_end) => {}
             Found::Damaged { at, .. } => {
                 let tail = read_range(&path, at.offset, length).map_err(failed)?;
+                length = at.offset;
                 if tail.iter().any(|byte| *byte != 0) {
-                    aside::keep(disk, folder, at, &tail, "a torn tail: it was being written when the server stopped")?;
+                    let reason = "a torn tail: it was being written when the server stopped";
+                    if let Err(error) = aside::keep(disk, folder, at, &tail, reason) {
+                        // A full disk, most likely, and loading makes room. This is not the newest segment at the next
+                        // start: its tail is damage then, and the reader keeps it.
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(segment = %path.display(), offset = at.offset, error, "left a torn tail where it is");
+                        break;
+                    }
                     cut = Some(Cut { at, bytes: tail.len() as u64 });
                 }
                 tracing::warn!(segment = %path.display(), offset = at.offset, bytes = tail.len(), "cut a torn tail off");
                 disk.cut(&file, at.offset).map_err(failed)?;
-                length = at.offset;
                 break;
             }
         }

@@ -429,3 +429,49 @@ fn a_second_process_and_a_newer_format_are_refused() {
         assert!(matches!(error, SpoolError::NewerVersion { version: 2, .. }), "{error}");
     }
 }
+
+#[test]
+fn a_batch_that_was_acknowledged_never_makes_room_for_another_and_damaged_bytes_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let spool = Spool::open(folder.path(), Position::default(), SpoolLimits::default(), disk).unwrap();
+    let (piece, batch) = (b"bytes that are no batch".as_slice(), one(1).to_bytes());
+    let at = |offset| Position { segment: 1, offset };
+    spool.set_aside(at(0), piece, "damaged").unwrap();
+    let aside_folder = folder.path().join(aside::FOLDER);
+    for offset in 1..aside::MAX_ASIDE_FILES as u64 {
+        fs::write(aside_folder.join(format!("{:020}-{offset:010}.bad", 1)), &batch).unwrap();
+    }
+    spool.set_aside(at(5_000), &batch, "the oldest damaged bytes make room").unwrap();
+    assert_eq!(spool.aside_bytes(at(0)).unwrap(), None);
+    let error = spool.set_aside(at(6_000), &batch, "nothing is left that may go").unwrap_err();
+    assert!(matches!(error, SpoolError::AsideFull { units, .. } if units > aside::MAX_ASIDE_FILES), "{error}");
+    assert_eq!(spool.aside().unwrap().len(), aside::MAX_ASIDE_FILES);
+}
+
+#[tokio::test]
+async fn a_torn_tail_on_a_full_disk_does_not_keep_the_server_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = SpoolLimits::default();
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let spool = open_when_free(folder.path(), Position::default(), limits, &disk).unwrap();
+    append(&spool, &one(1)).await.unwrap();
+    let end = spool.durable_end();
+    drop(spool);
+    let segment = folder.path().join(format!("{:020}.spool", end.segment));
+    let torn = |file: &mut fs::File| std::io::Write::write_all(file, b"torn");
+    torn(&mut fs::OpenOptions::new().append(true).open(&segment).unwrap()).unwrap();
+    // A file in place of the folder: nothing can be set aside.
+    fs::write(folder.path().join(aside::FOLDER), "").unwrap();
+    let spool = open_when_free(folder.path(), Position::default(), limits, &disk).unwrap();
+    assert_eq!(all(&spool), [1]);
+    append(&spool, &one(2)).await.unwrap();
+    assert_eq!(spool.durable_end().segment, end.segment + 1);
+    drop(spool);
+    fs::remove_file(folder.path().join(aside::FOLDER)).unwrap();
+    // With room again the tail is damage that the reader keeps, and nothing behind it is lost.
+    let spool = open_when_free(folder.path(), Position::default(), limits, &disk).unwrap();
+    let chunk = spool.read(Position::default(), 10, 1 << 20).unwrap();
+    assert_eq!(chunk.items.iter().filter(|item| matches!(item, Item::Record { .. })).count(), 2);
+    assert_eq!(spool.aside().unwrap().len(), 1);
+}

@@ -1,7 +1,9 @@
 //! Batches that cannot be loaded go aside by themselves, are listed, put back and dropped.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -26,6 +28,8 @@ use crate::store::sqlite::sales::SqliteSales;
 struct Poisoned {
     store: Arc<SqliteSales>,
     number: AtomicU32,
+    /// It does not panic: nothing comes after it, as where the process ended.
+    ends_all: Option<Sender<()>>,
 }
 
 impl SalesStore for Poisoned {
@@ -41,11 +45,16 @@ impl SalesStore for Poisoned {
         now: Timestamp,
     ) -> Result<Loaded, StoreError> {
         let poison = u64::from(self.number.load(Ordering::SeqCst));
-        let receipts = incoming.iter().flat_map(|arrival| &arrival.receipts);
-        assert!(
-            receipts.map(|receipt| receipt.key.number.0).all(|number| number != poison),
-            "cannot be, says a defect"
-        );
+        let mut receipts = incoming.iter().flat_map(|arrival| &arrival.receipts);
+        if receipts.any(|receipt| receipt.key.number.0 == poison) {
+            if let Some(ended) = &self.ends_all {
+                ended.send(()).unwrap();
+                loop {
+                    std::thread::park();
+                }
+            }
+            panic!("cannot be, says a defect");
+        }
         self.store.load(from, through, incoming, now)
     }
 
@@ -137,8 +146,12 @@ struct Kit {
 
 impl Kit {
     fn new(poison: u32) -> Self {
+        Self::with(poison, None)
+    }
+
+    fn with(poison: u32, ends_all: Option<Sender<()>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Arc::new(Poisoned { store: open_store(folder.path()), number: AtomicU32::new(poison) });
+        let store = Arc::new(Poisoned { store: open_store(folder.path()), number: AtomicU32::new(poison), ends_all });
         let spool =
             Spool::open(&folder.path().join("spool"), Position::default(), SpoolLimits::default(), Arc::new(RealDisk))
                 .unwrap();
@@ -166,6 +179,20 @@ impl Kit {
         }
     }
 
+    /// One life of the server: false where a record ended it.
+    fn lives(&self, ended: &Sender<()>, ends: &Receiver<()>) -> bool {
+        let mut loader = Loader::new(self.spool.clone(), self.store.clone());
+        let (done, died) = (ended.clone(), Arc::new(AtomicBool::new(true)));
+        let alive = Arc::clone(&died);
+        std::thread::spawn(move || {
+            while loader.step().unwrap() {}
+            alive.store(false, Ordering::SeqCst);
+            done.send(()).unwrap();
+        });
+        ends.recv_timeout(Duration::from_mins(1)).unwrap();
+        !died.load(Ordering::SeqCst)
+    }
+
     fn loaded(&self) -> Vec<u64> {
         let receipts = self.store.receipts(&till(), ShiftNumber(1), Page::default()).unwrap();
         receipts.iter().map(|receipt| receipt.number.0).collect()
@@ -189,6 +216,38 @@ async fn a_batch_that_makes_the_loader_panic_goes_aside_after_some_tries_and_the
     assert_eq!((units.len(), units[0].documents, units[0].till.clone()), (1, 1, Some(till())));
     assert!(units[0].retryable && units[0].reason.contains("cannot be, says a defect"), "{units:?}");
     assert_eq!(kit.open_findings(), 1);
+}
+
+#[tokio::test]
+async fn a_batch_that_ends_the_server_goes_aside_after_some_starts_and_nothing_else_does() {
+    let (ended, ends) = channel();
+    let kit = Kit::with(3, Some(ended.clone()));
+    for number in 1..=5 {
+        kit.send(number).await;
+    }
+    let starts = (1..100).find(|_| kit.lives(&ended, &ends)).unwrap();
+    // Once among others, then alone.
+    assert_eq!(starts, POISON_TRIES + 2);
+    assert_eq!(kit.loaded(), [1, 2, 4, 5]);
+    let units = kit.aside.list().await.unwrap();
+    assert_eq!((units.len(), kit.open_findings()), (1, 1));
+    assert!(units[0].retryable && units[0].reason.contains("ended"), "{units:?}");
+}
+
+#[tokio::test]
+async fn starts_that_load_nothing_because_the_disk_fails_set_nothing_aside() {
+    let kit = Kit::new(0);
+    kit.send(1).await;
+    let busy = rusqlite::Connection::open(kit.folder.path().join("sales.db")).unwrap();
+    for _ in 0..2 * POISON_TRIES {
+        // As where its file is not what it should be: not the record's fault.
+        busy.execute_batch("ALTER TABLE receipt RENAME TO receipt_away").unwrap();
+        let failed = Loader::new(kit.spool.clone(), kit.store.clone()).step();
+        assert!(failed.is_err(), "{failed:?}");
+        busy.execute_batch("ALTER TABLE receipt_away RENAME TO receipt").unwrap();
+    }
+    kit.load();
+    assert_eq!((kit.loaded(), kit.open_findings()), (vec![1], 0));
 }
 
 #[tokio::test]

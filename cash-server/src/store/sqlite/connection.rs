@@ -35,8 +35,9 @@ const RESTORE: &str = "restore the file from a backup; do not delete it, nobody 
 const MOVE_AWAY: &str = "move the file away with the two beside it that end in -wal and -shm: it is made anew at the \
                          next start, from what the other files and the tills know";
 
-/// The write-ahead log is cut back to this many bytes after a long load has blown it up.
-const WAL_LIMIT_BYTES: i64 = 64 * 1024 * 1024;
+/// The write-ahead log is cut back after a long load has blown it up to more than this: it is part of what the reserve of
+/// free space is for ([`crate::reserve`]), and must not eat it up for good.
+const WAL_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct Database {
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
+    /// Its write-ahead log.
+    log: PathBuf,
     durability: Durability,
     writer: Mutex<Option<Connection>>,
     writer_back: Condvar,
@@ -74,11 +77,12 @@ impl Database {
         configure(&connection, durability).map_err(fail)?;
         check_file(path, &connection, durability)?;
         migrations.to_latest(&mut connection).map_err(|error| match error {
-            rusqlite_migration::Error::RusqliteError { err, .. } => fail(err),
+            rusqlite_migration::Error::RusqliteError { err, .. } => fail(without_statement(err)),
             other => StoreError::Open { path: path.to_owned(), source: Box::new(other) },
         })?;
         let shared = Shared {
             path: path.to_owned(),
+            log: log_of(path),
             durability,
             writer: Mutex::new(Some(connection)),
             writer_back: Condvar::new(),
@@ -105,6 +109,17 @@ impl Database {
                 return Writer { connection: Some(connection), shared: Arc::clone(&self.shared) };
             }
             slot = self.shared.writer_back.wait(slot).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Gives the room of the write-ahead log back to the disk, as far as nobody reads or writes right now: waits for nobody.
+    ///
+    /// To be called where room is missing. After a writer whose log became large it is done in any case.
+    pub fn cut_log(&self) {
+        let free = lock(&self.shared.writer).take();
+        if let Some(connection) = free {
+            let writer = Writer { connection: Some(connection), shared: Arc::clone(&self.shared) };
+            cut_log(&writer, &self.shared, 0);
         }
     }
 
@@ -231,6 +246,7 @@ impl Drop for Writer {
             {
                 connection = fresh;
             }
+            cut_log(&connection, &self.shared, WAL_LIMIT_BYTES);
             *lock(&self.shared.writer) = Some(connection);
             self.shared.writer_back.notify_one();
         }
@@ -273,6 +289,31 @@ fn end_transaction(connection: &Connection) -> bool {
     }
 }
 
+fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push("-wal");
+    name.into()
+}
+
+/// Cuts a log of more than `beyond` bytes to nothing. SQLite's own limit holds only once a later write begins the log anew,
+/// and there may be none while room is missing. Best effort: whoever reads holds the log, and the next writer tries again.
+fn cut_log(connection: &Connection, shared: &Shared, beyond: u64) {
+    if fs_err::metadata(&shared.log).is_ok_and(|log| log.len() <= beyond) {
+        return;
+    }
+    let cut = || {
+        connection.busy_timeout(Duration::ZERO)?;
+        let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, bool>(0));
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        busy
+    };
+    match cut() {
+        Ok(false) => {}
+        Ok(true) => tracing::debug!(log = %shared.log.display(), "a write-ahead log is held by a reader"),
+        Err(error) => tracing::warn!(log = %shared.log.display(), %error, "failed to cut a write-ahead log"),
+    }
+}
+
 fn open_writer(shared: &Shared) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(&shared.path, OPEN_FLAGS)?;
     configure(&connection, shared.durability)?;
@@ -295,7 +336,7 @@ fn configure(connection: &Connection, durability: Durability) -> rusqlite::Resul
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    connection.pragma_update(None, "journal_size_limit", WAL_LIMIT_BYTES)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_LIMIT_BYTES.cast_signed())?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     Ok(())
 }
@@ -331,6 +372,14 @@ fn check_file(path: &Path, connection: &Connection, durability: Durability) -> R
     if found == "ok" { Ok(()) } else { Err(damaged(path.to_owned(), durability, found.into())) }
 }
 
+/// The error of a statement without its text: that of a migration has a page of it.
+fn without_statement(error: rusqlite::Error) -> rusqlite::Error {
+    match error {
+        rusqlite::Error::SqlInputError { error, msg, .. } => rusqlite::Error::SqliteFailure(error, Some(msg)),
+        other => other,
+    }
+}
+
 fn refuse_newer(
     path: &Path,
     connection: &Connection,
@@ -348,119 +397,4 @@ fn refuse_newer(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rusqlite_migration::M;
-
-    fn first() -> Migrations<'static> {
-        Migrations::new(vec![M::up("CREATE TABLE t(x INTEGER)")])
-    }
-
-    #[test]
-    fn a_newer_database_is_refused_with_what_to_do() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.db");
-        let newer = Migrations::new(vec![M::up("CREATE TABLE t(x INTEGER)"), M::up("CREATE TABLE u(x INTEGER)")]);
-        drop(Database::open(&path, &newer, Durability::Full).unwrap());
-        let error = Database::open(&path, &first(), Durability::Full).unwrap_err();
-        assert!(matches!(error, StoreError::Newer { found: 2, known: 1, .. }), "{error:?}");
-        assert!(error.to_string().contains("upgrade"), "{error}");
-    }
-
-    #[test]
-    fn a_dropped_writer_leaves_nothing_and_a_reader_is_not_blocked() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = Database::open(&folder.path().join("a.db"), &first(), Durability::Full).unwrap();
-        let count = |database: &Database| {
-            database.read("count", |reader| reader.query_row("SELECT count(*) FROM t", (), |row| row.get::<_, i64>(0)))
-        };
-        let writer = database.writer();
-        writer.execute_batch("BEGIN IMMEDIATE; INSERT INTO t VALUES (1)").unwrap();
-        assert_eq!(count(&database).unwrap(), 0);
-        drop(writer);
-        assert_eq!(count(&database).unwrap(), 0);
-        database.write("insert", |t| t.execute("INSERT INTO t VALUES (2)", ())).unwrap();
-        assert_eq!(count(&database).unwrap(), 1);
-        assert!(database.write("fail", |t| t.execute("INSERT INTO nowhere VALUES (2)", ())).is_err());
-        database.check().unwrap();
-    }
-
-    /// A database with a few pages, and its bytes.
-    fn filled(path: &Path, durability: Durability) -> Vec<u8> {
-        let database = Database::open(path, &first(), durability).unwrap();
-        let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO t SELECT i FROM n";
-        database.write("insert", |t| t.execute(rows, ())).unwrap();
-        drop(database);
-        fs_err::read(path).unwrap()
-    }
-
-    #[test]
-    fn a_damaged_file_is_named_with_what_to_do_whatever_happened_to_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.db");
-        for (durability, remedy) in [(Durability::Full, "from a backup"), (Durability::Normal, "made anew")] {
-            let whole = filled(&path, durability);
-            assert!(whole.len() > 5 * 4096);
-            let mut header = whole.clone();
-            header[..100].fill(0);
-            let mut page = whole.clone();
-            page[2 * 4096..3 * 4096].fill(0);
-            let cut = whole[..whole.len() - 2 * 4096].to_vec();
-            let rubbish = b"rubbish ".repeat(4096);
-            for (what, bytes) in [("header", header), ("page", page), ("cut", cut), ("rubbish", rubbish)] {
-                fs_err::write(&path, bytes).unwrap();
-                let error = Database::open(&path, &first(), durability).unwrap_err();
-                assert!(matches!(error, StoreError::Damaged { .. }), "{what}: {error:?}");
-                let told = error.to_string();
-                assert!(told.contains("a.db") && told.contains(remedy), "{told}");
-            }
-            fs_err::remove_file(&path).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_migration_that_fails_leaves_the_file_as_it_was() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.db");
-        filled(&path, Durability::Full);
-        let failing = Migrations::new(vec![
-            M::up("CREATE TABLE t(x INTEGER)"),
-            M::up("DELETE FROM t; CREATE TABLE u(x INTEGER); INSERT INTO nowhere VALUES (1)"),
-        ]);
-        Database::open(&path, &failing, Durability::Full).unwrap_err();
-        let database = Database::open(&path, &first(), Durability::Full).unwrap();
-        let count = "SELECT count(*) FROM t";
-        assert_eq!(database.read("count", |c| c.query_row(count, (), |row| row.get::<_, i64>(0))).unwrap(), 5000);
-    }
-
-    #[test]
-    fn a_full_disk_is_said_to_be_one_and_the_next_write_goes_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = Database::open(&folder.path().join("a.db"), &first(), Durability::Full).unwrap();
-        database.writer().pragma_update(None, "max_page_count", 4).unwrap();
-        let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO t SELECT i FROM n";
-        let error = database.write("insert", |t| t.execute(rows, ())).unwrap_err();
-        assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
-        assert!(error.to_string().contains("disk is full"), "{error}");
-        database.writer().pragma_update(None, "max_page_count", 1_000_000).unwrap();
-        assert_eq!(database.write("insert", |t| t.execute(rows, ())).unwrap(), 5000);
-    }
-
-    #[test]
-    fn the_second_writer_waits_for_the_first() {
-        let folder = tempfile::tempdir().unwrap();
-        let database = Database::open(&folder.path().join("a.db"), &first(), Durability::Normal).unwrap();
-        let threads: Vec<_> = (0..8)
-            .map(|n| {
-                let database = database.clone();
-                std::thread::spawn(move || database.write("insert", |t| t.execute("INSERT INTO t VALUES (?)", [n])))
-            })
-            .collect();
-        for thread in threads {
-            thread.join().unwrap().unwrap();
-        }
-        let sum: i64 =
-            database.read("sum", |reader| reader.query_row("SELECT sum(x) FROM t", (), |row| row.get(0))).unwrap();
-        assert_eq!(sum, 28);
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ use crate::network::{LayerNo, Network};
 use crate::store::StoreError;
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore, LoadTxn, Pruned, RevisionRecord};
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{ErrorCode, OptionalExtension as _, Row, params};
 use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -130,6 +130,21 @@ impl DictionaryStore for DictionaryDb {
         let pruned = self.database.write("prune the log", |transaction| prune::step(transaction, horizon, step))?;
         fail::fail_point!("dictionary::pruned");
         Ok(pruned)
+    }
+
+    fn give_back_room(&self) {
+        self.database.cut_log();
+    }
+
+    fn is_about_the_data(&self, error: &StoreError) -> bool {
+        let StoreError::Query { source, .. } = error else { return false };
+        match source.downcast_ref() {
+            Some(rusqlite::Error::SqliteFailure(failure, _)) => {
+                matches!(failure.code, ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+            }
+            Some(rusqlite::Error::ToSqlConversionFailure(_) | rusqlite::Error::NulError(_)) => true,
+            _ => false,
+        }
     }
 }
 

@@ -2,19 +2,23 @@
 
 mod aside;
 mod rows;
+mod unreadable;
 
 use super::connection::{Database, Durability};
 use crate::exchange::model::{CommandState, Delivery, SentCommand, TillRecord};
 use crate::store::StoreError;
-use crate::store::exchange::{BrokenReport, DeliveryFilter, Ended, ExchangeStore, HeardChanges, Stranger};
+use crate::store::exchange::{
+    BrokenReport, DeliveryFilter, Ended, ExchangeStore, HeardChanges, KeptReport, KnownStranger, Stranger,
+};
 use jiff::Timestamp;
 use rows::{command, contact, delivery, millis, parsed, put_command, put_contact, put_delivery, revision};
-use rusqlite::{OptionalExtension as _, params, params_from_iter};
+use rusqlite::{OptionalExtension as _, Row, params, params_from_iter};
 use rusqlite_migration::{M, Migrations};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::LazyLock;
 use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision, TillId};
+use unreadable::Unreadable;
 use uuid::Uuid;
 
 static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
@@ -33,9 +37,11 @@ const COMMAND_COLUMNS: &str = "id, till, body, what, state, state_at, created_at
 const CONTACT_COLUMNS: &str = "till, first_at, last_at, present_since, sent_at, instance, previous_instance, state, \
                                needs, needs_since, needs_reason, two_machines_at, went_back_at";
 
-/// [`ExchangeStore`] in one SQLite file.
+/// [`ExchangeStore`] in one SQLite file. A row that does not read is taken as absent: all of it can be learnt again from the
+/// tills, and one till's row must not stop the others.
 pub struct SqliteExchange {
     database: Database,
+    unreadable: Unreadable,
 }
 
 impl SqliteExchange {
@@ -43,7 +49,14 @@ impl SqliteExchange {
     ///
     /// Reports and links can be lost and made again, so a commit need not survive a power cut: `Normal`.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::open(path, &MIGRATIONS, Durability::Normal)? })
+        let database = Database::open(path, &MIGRATIONS, Durability::Normal)?;
+        Ok(Self { database, unreadable: Unreadable::default() })
+    }
+
+    /// Does to the file what only a defect, a bad disk or another version would.
+    #[cfg(test)]
+    pub(crate) fn tamper(&self, sql: &str) {
+        self.database.write("tamper", |transaction| transaction.execute_batch(sql)).unwrap();
     }
 }
 
@@ -52,15 +65,16 @@ impl ExchangeStore for SqliteExchange {
         self.database.read("read the tills", |reader| {
             let mut records: HashMap<TillId, TillRecord> = HashMap::new();
             let mut contacts = reader.prepare_cached(&format!("SELECT {CONTACT_COLUMNS} FROM contact"))?;
-            for row in contacts.query_map([], contact)? {
-                let (till, contact) = row?;
+            for row in contacts.query_map([], |row| self.unreadable.row("contact", row, contact))? {
+                let Some((till, contact)) = row? else { continue };
                 records.entry(till).or_default().contact = Some(contact);
             }
             let newest = format!(
                 "SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id IN (SELECT max(id) FROM delivery GROUP BY till)"
             );
-            for row in reader.prepare_cached(&newest)?.query_map([], delivery)? {
-                let newest = row?;
+            let mut deliveries = reader.prepare_cached(&newest)?;
+            for row in deliveries.query_map([], |row| self.unreadable.row("delivery", row, delivery))? {
+                let Some(newest) = row? else { continue };
                 let till = newest.till.clone();
                 records.entry(till).or_default().newest = Some(newest);
             }
@@ -72,15 +86,17 @@ impl ExchangeStore for SqliteExchange {
         self.database.read("read a till", |reader| {
             let contact = reader
                 .prepare_cached(&format!("SELECT {CONTACT_COLUMNS} FROM contact WHERE till = ?"))?
-                .query_row([till.as_str()], contact)
+                .query_row([till.as_str()], |row| self.unreadable.row("contact", row, contact))
                 .optional()?
+                .flatten()
                 .map(|(_, contact)| contact);
             let newest = reader
                 .prepare_cached(&format!(
                     "SELECT {DELIVERY_COLUMNS} FROM delivery WHERE till = ? ORDER BY id DESC LIMIT 1"
                 ))?
-                .query_row([till.as_str()], delivery)
-                .optional()?;
+                .query_row([till.as_str()], |row| self.unreadable.row("delivery", row, delivery))
+                .optional()?
+                .flatten();
             Ok(TillRecord { contact, newest })
         })
     }
@@ -89,8 +105,9 @@ impl ExchangeStore for SqliteExchange {
         self.database.read("read a delivery", |reader| {
             reader
                 .prepare_cached(&format!("SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id = ?"))?
-                .query_row([id.0.as_bytes()], delivery)
+                .query_row([id.0.as_bytes()], |row| self.unreadable.row("delivery", row, delivery))
                 .optional()
+                .map(Option::flatten)
         })
     }
 
@@ -115,7 +132,11 @@ impl ExchangeStore for SqliteExchange {
         sql.push_str(" ORDER BY id DESC LIMIT ?");
         values.push(Box::new(filter.limit));
         self.database.read("read deliveries", |reader| {
-            reader.prepare_cached(&sql)?.query_map(params_from_iter(values.iter()), delivery)?.collect()
+            reader
+                .prepare_cached(&sql)?
+                .query_map(params_from_iter(values.iter()), |row| self.unreadable.row("delivery", row, delivery))?
+                .filter_map(Result::transpose)
+                .collect()
         })
     }
 
@@ -186,8 +207,9 @@ impl ExchangeStore for SqliteExchange {
         self.database.read("read a command", |reader| {
             reader
                 .prepare_cached(&format!("SELECT {COMMAND_COLUMNS} FROM command WHERE id = ?"))?
-                .query_row([id.as_bytes()], command)
+                .query_row([id.as_bytes()], |row| self.unreadable.row("command", row, command))
                 .optional()
+                .map(Option::flatten)
         })
     }
 
@@ -197,11 +219,13 @@ impl ExchangeStore for SqliteExchange {
                 .prepare_cached(&format!(
                     "SELECT {COMMAND_COLUMNS} FROM command WHERE till = ? ORDER BY id DESC LIMIT ?"
                 ))?
-                .query_map(params![till.as_str(), limit], command)?
+                .query_map(params![till.as_str(), limit], |row| self.unreadable.row("command", row, command))?
+                .filter_map(Result::transpose)
                 .collect(),
             None => reader
                 .prepare_cached(&format!("SELECT {COMMAND_COLUMNS} FROM command ORDER BY id DESC LIMIT ?"))?
-                .query_map([limit], command)?
+                .query_map([limit], |row| self.unreadable.row("command", row, command))?
+                .filter_map(Result::transpose)
                 .collect(),
         })
     }
@@ -210,7 +234,8 @@ impl ExchangeStore for SqliteExchange {
         self.database.read("read open commands", |reader| {
             reader
                 .prepare_cached(&format!("SELECT {COMMAND_COLUMNS} FROM command WHERE ended = 0 ORDER BY id"))?
-                .query_map([], command)?
+                .query_map([], |row| self.unreadable.row("command", row, command))?
+                .filter_map(Result::transpose)
                 .collect()
         })
     }
@@ -243,8 +268,13 @@ impl ExchangeStore for SqliteExchange {
         })
     }
 
-    fn broken_reports(&self, limit: u32) -> Result<Vec<BrokenReport>, StoreError> {
-        self.database.read("read broken reports", |reader| aside::broken_reports(reader, limit))
+    fn is_about_the_data(&self, error: &StoreError) -> bool {
+        let StoreError::Query { source, .. } = error else { return false };
+        source.downcast_ref().is_some_and(unreadable::is_about_a_value)
+    }
+
+    fn broken_reports(&self, limit: u32) -> Result<Vec<KeptReport>, StoreError> {
+        self.database.read("read broken reports", |reader| aside::broken_reports(reader, &self.unreadable, limit))
     }
 
     fn broken_report(&self, id: i64) -> Result<Option<BrokenReport>, StoreError> {
@@ -255,8 +285,12 @@ impl ExchangeStore for SqliteExchange {
         self.database.write("drop a broken report", |transaction| aside::forget_broken(transaction, id))
     }
 
-    fn strangers(&self) -> Result<Vec<Stranger>, StoreError> {
-        self.database.read("read who is no till of this network", aside::strangers)
+    fn strangers(&self) -> Result<Vec<KnownStranger>, StoreError> {
+        self.database.read("read who is no till of this network", |reader| aside::strangers(reader, &self.unreadable))
+    }
+
+    fn stranger(&self, till: &TillId) -> Result<Option<Stranger>, StoreError> {
+        self.database.read("read who is no till of this network", |reader| aside::stranger(reader, till))
     }
 
     fn forget_stranger(&self, till: &TillId) -> Result<bool, StoreError> {
@@ -269,14 +303,15 @@ impl ExchangeStore for SqliteExchange {
     }
 
     fn acknowledged(&self) -> Result<HashMap<TillId, Timestamp>, StoreError> {
-        self.database.read("read what was acknowledged", aside::acknowledged)
+        self.database.read("read what was acknowledged", |reader| aside::acknowledged(reader, &self.unreadable))
     }
 
     fn packages_in_use(&self) -> Result<HashSet<PackageName>, StoreError> {
         self.database.read("read packages in use", |reader| {
             reader
                 .prepare_cached("SELECT DISTINCT package FROM delivery WHERE ended = 0")?
-                .query_map([], |row| parsed(row, 0))?
+                .query_map([], |row| self.unreadable.row("package of a delivery", row, |row| parsed(row, 0)))?
+                .filter_map(Result::transpose)
                 .collect()
         })
     }
@@ -285,8 +320,9 @@ impl ExchangeStore for SqliteExchange {
         self.database.read("read cursors", |reader| {
             let mut lowest = None;
             let mut query = reader.prepare_cached("SELECT till, cursor FROM contact")?;
-            for row in query.query_map([], |row| Ok((parsed::<TillId>(row, 0)?, revision(row, 1)?)))? {
-                let (till, cursor) = row?;
+            let read = |row: &Row<'_>| Ok((parsed::<TillId>(row, 0)?, revision(row, 1)?));
+            for row in query.query_map([], |row| self.unreadable.row("cursor", row, read))? {
+                let Some((till, cursor)) = row? else { continue };
                 if of.contains(&till) {
                     lowest = Some(lowest.map_or(cursor, |lowest: Revision| lowest.min(cursor)));
                 }

@@ -140,7 +140,7 @@ fn broken_reports_are_bounded() {
     }
     let kept = store.broken_reports(u32::MAX).unwrap();
     assert_eq!(kept.len(), MAX_BROKEN_REPORTS as usize);
-    assert_eq!(kept[0].body.len(), MAX_BROKEN_BYTES);
+    assert_eq!(kept[0].bytes, MAX_BROKEN_BYTES as u64);
 }
 
 #[test]
@@ -170,4 +170,33 @@ fn the_lowest_cursor_leaves_out_tills_that_are_no_more() {
     assert_eq!(store.lowest_cursor(&HashSet::from([till(2)])).unwrap(), Some(Revision(9)));
     store.forget(&[till(1), till(2)]).unwrap();
     assert_eq!(store.lowest_cursor(&both).unwrap(), None);
+}
+
+#[test]
+fn a_row_that_does_not_read_is_absent_and_the_others_are_there() {
+    let (_folder, store) = store();
+    let contacts = vec![(till(1), contact_at(1, 3)), (till(2), contact_at(1, 9))];
+    store.hear(&HeardChanges { contacts, ..HeardChanges::default() }).unwrap();
+    let (odd, other) = (delivery_of(1, 5), delivery_of(2, 5));
+    store.announce(&[odd.clone(), other.clone()], at(0)).unwrap();
+    store.tamper(
+        "UPDATE contact SET state = '{\"cursor\": \"of a newer version\"}' WHERE till LIKE '_cash_1_%';
+         UPDATE delivery SET state = 'paused' WHERE till LIKE '_cash_1_%';
+         INSERT INTO acknowledged (till, at) VALUES (x'ff', 1);",
+    );
+    assert_eq!(store.record(&till(1)).unwrap(), TillRecord::default());
+    assert_eq!(store.records().unwrap().into_keys().collect::<Vec<_>>(), [till(2)]);
+    assert_eq!(store.delivery(odd.id).unwrap(), None);
+    let all = DeliveryFilter { limit: 10, ..DeliveryFilter::default() };
+    assert_eq!(store.deliveries(&all).unwrap(), std::slice::from_ref(&other));
+    assert!(store.acknowledged().unwrap().is_empty());
+    // The next report and the next delivery of the till put good rows there.
+    let again = vec![(till(1), contact_at(2, 4))];
+    store.hear(&HeardChanges { contacts: again, ..HeardChanges::default() }).unwrap();
+    let next = delivery_of(1, 6);
+    store.announce(std::slice::from_ref(&next), at(3)).unwrap();
+    let record = store.record(&till(1)).unwrap();
+    assert_eq!((record.cursor(), record.newest.map(|newest| newest.id)), (Revision(4), Some(next.id)));
+    store.tamper("ALTER TABLE contact RENAME TO elsewhere");
+    assert!(store.records().is_err(), "what the database itself fails at stays an error");
 }

@@ -125,12 +125,13 @@ impl PackageStore for PackageDb {
             if let Some(record) = &found
                 && now.duration_since(record.used_at) > USED_STEP
             {
-                database.write("mark a package as used", |transaction| {
+                let marked = database.write("mark a package as used", |transaction| {
                     transaction.execute(
                         "UPDATE package SET used_at = ?2 WHERE name = ?1",
                         params![record.name.as_str(), now.as_millisecond()],
                     )
-                })?;
+                });
+                tolerate(marked)?;
             }
             Ok(found)
         })
@@ -211,12 +212,13 @@ impl PackageStore for PackageDb {
             let Some((text, used_at)) = found else { return Ok(None) };
             let now = Timestamp::now();
             if now.duration_since(time(used_at)) > DIGEST_USED_STEP {
-                database.write("mark digests as used", |transaction| {
+                let marked = database.write("mark digests as used", |transaction| {
                     transaction.execute(
                         "UPDATE digest SET used_at = ?3 WHERE path = ?1 AND revision = ?2",
                         params![path, signed(revision), now.as_millisecond()],
                     )
-                })?;
+                });
+                tolerate(marked)?;
             }
             let kinds: Vec<(u16, u64, Digest)> =
                 serde_json::from_str(&text).map_err(|error| database.corrupt(what, error.to_string()))?;
@@ -257,6 +259,17 @@ impl PackageStore for PackageDb {
                 Ok(())
             })
         })
+    }
+}
+
+/// What was asked for is known, even if the disk takes no note of it. Damage is another matter.
+fn tolerate(marked: Result<usize, StoreError>) -> Result<(), StoreError> {
+    match marked {
+        Err(error) if !is_damage(&error) => {
+            tracing::warn!(error = &error as &dyn Error, "the time of use is not written");
+            Ok(())
+        }
+        other => other.map(|_| ()),
     }
 }
 

@@ -92,10 +92,18 @@ impl SalesStore for SqliteSales {
                     | ErrorCode::TooBig
                     | ErrorCode::ParameterOutOfRange
             ),
+            // A statement of ours that does not fit the database: a defect that a new version mends, and all records meet it.
+            Some(
+                rusqlite::Error::SqlInputError { .. }
+                | rusqlite::Error::InvalidQuery
+                | rusqlite::Error::InvalidColumnName(_)
+                | rusqlite::Error::InvalidColumnIndex(_)
+                | rusqlite::Error::InvalidParameterCount(..),
+            )
+            | None => false,
             // A value that cannot be written, or one beside it that cannot be read: it stays so however often it is tried,
             // and the records behind it must not wait.
             Some(_) => true,
-            None => false,
         }
     }
 

@@ -1,7 +1,10 @@
 //! Reports that were set aside, strangers, and what somebody has acknowledged.
 
 use super::rows::{millis, number, parsed, time, unsigned};
-use crate::store::exchange::{BrokenReport, MAX_BROKEN_BYTES, MAX_BROKEN_REPORTS, MAX_STRANGERS, Stranger};
+use super::unreadable::Unreadable;
+use crate::store::exchange::{
+    BrokenReport, KeptReport, KnownStranger, MAX_BROKEN_BYTES, MAX_BROKEN_REPORTS, MAX_STRANGERS, Stranger,
+};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use std::collections::HashMap;
@@ -21,10 +24,18 @@ pub(super) fn put_broken(transaction: &Transaction<'_>, reports: &[BrokenReport]
         .map(|_| ())
 }
 
-pub(super) fn broken_reports(reader: &Connection, limit: u32) -> rusqlite::Result<Vec<BrokenReport>> {
+pub(super) fn broken_reports(
+    reader: &Connection,
+    unreadable: &Unreadable,
+    limit: u32,
+) -> rusqlite::Result<Vec<KeptReport>> {
+    let read = |row: &Row<'_>| {
+        Ok(KeptReport { id: row.get(0)?, at: time(row, 1)?, reason: row.get(2)?, bytes: unsigned(row, 3)? })
+    };
     reader
-        .prepare_cached("SELECT id, at, reason, body FROM broken_report ORDER BY id DESC LIMIT ?")?
-        .query_map([limit], broken)?
+        .prepare_cached("SELECT id, at, reason, length(body) FROM broken_report ORDER BY id DESC LIMIT ?")?
+        .query_map([limit], |row| unreadable.row("broken report", row, read))?
+        .filter_map(Result::transpose)
         .collect()
 }
 
@@ -59,10 +70,27 @@ pub(super) fn put_strangers(transaction: &Transaction<'_>, strangers: &[Stranger
         .map(|_| ())
 }
 
-pub(super) fn strangers(reader: &Connection) -> rusqlite::Result<Vec<Stranger>> {
+pub(super) fn strangers(reader: &Connection, unreadable: &Unreadable) -> rusqlite::Result<Vec<KnownStranger>> {
+    let read = |row: &Row<'_>| {
+        Ok(KnownStranger {
+            till: parsed(row, 0)?,
+            first_at: time(row, 1)?,
+            last_at: time(row, 2)?,
+            reports: unsigned(row, 3)?,
+            bytes: unsigned(row, 4)?,
+        })
+    };
     reader
-        .prepare_cached("SELECT till, first_at, last_at, reports, body FROM stranger ORDER BY last_at DESC")?
-        .query_map([], |row| {
+        .prepare_cached("SELECT till, first_at, last_at, reports, length(body) FROM stranger ORDER BY last_at DESC")?
+        .query_map([], |row| unreadable.row("stranger", row, read))?
+        .filter_map(Result::transpose)
+        .collect()
+}
+
+pub(super) fn stranger(reader: &Connection, till: &TillId) -> rusqlite::Result<Option<Stranger>> {
+    reader
+        .prepare_cached("SELECT till, first_at, last_at, reports, body FROM stranger WHERE till = ?")?
+        .query_row([till.as_str()], |row| {
             Ok(Stranger {
                 till: parsed(row, 0)?,
                 first_at: time(row, 1)?,
@@ -70,8 +98,8 @@ pub(super) fn strangers(reader: &Connection) -> rusqlite::Result<Vec<Stranger>> 
                 reports: unsigned(row, 3)?,
                 body: row.get(4)?,
             })
-        })?
-        .collect()
+        })
+        .optional()
 }
 
 pub(super) fn forget_stranger(transaction: &Transaction<'_>, till: &TillId) -> rusqlite::Result<bool> {
@@ -85,10 +113,15 @@ pub(super) fn acknowledge(transaction: &Transaction<'_>, till: &TillId, now: Tim
         .map(|_| ())
 }
 
-pub(super) fn acknowledged(reader: &Connection) -> rusqlite::Result<HashMap<TillId, Timestamp>> {
+pub(super) fn acknowledged(
+    reader: &Connection,
+    unreadable: &Unreadable,
+) -> rusqlite::Result<HashMap<TillId, Timestamp>> {
+    let read = |row: &Row<'_>| Ok((parsed(row, 0)?, time(row, 1)?));
     reader
         .prepare_cached("SELECT till, at FROM acknowledged")?
-        .query_map([], |row| Ok((parsed(row, 0)?, time(row, 1)?)))?
+        .query_map([], |row| unreadable.row("acknowledged finding", row, read))?
+        .filter_map(Result::transpose)
         .collect()
 }
 

@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use tillway_proto::TillId;
 use tillway_proto::receipt::ShiftNumber;
 use tillway_proto::sales::v1;
-use uuid::Uuid;
 
 use super::{check, finding, row, shift};
 use crate::sales::receipt::{MAX_NUMBER, Receipt};
@@ -78,7 +77,6 @@ enum Arrived {
 
 fn insert_receipt(t: &Connection, arrival: &Incoming, receipt: &Receipt, now: Timestamp) -> rusqlite::Result<Arrived> {
     let (key, document) = (&receipt.key, &receipt.document);
-    let uuid = stored_uuid(key.uuid);
     let line_sum: i64 = document.lines.iter().fold(0, |sum, line| sum.saturating_add(line.sum));
     let inserted = t
         .prepare_cached(
@@ -93,7 +91,7 @@ fn insert_receipt(t: &Connection, arrival: &Incoming, receipt: &Receipt, now: Ti
             key.till.as_str(),
             row::number(key.shift.0),
             row::number(key.number.0),
-            uuid.as_bytes(),
+            key.uuid.as_bytes(),
             arrival.shop.as_str(),
             document.document_id,
             document.doctype,
@@ -122,6 +120,12 @@ fn insert_receipt(t: &Connection, arrival: &Incoming, receipt: &Receipt, now: Ti
         note_number_again(t, receipt, now)?;
         return Ok(Arrived::New);
     }
+    // What is there already goes in once more, as another receipt: then no key holds it off.
+    fail::fail_point!("without::unique_key", |_| {
+        let mut other = receipt.clone();
+        other.key.uuid = uuid::Uuid::new_v4();
+        insert_receipt(t, arrival, &other, now)
+    });
     let there: Vec<u8> = t
         .prepare_cached("SELECT content FROM receipt WHERE till = ?1 AND shift = ?2 AND number = ?3 AND uuid = ?4")?
         .query_row(
@@ -129,13 +133,6 @@ fn insert_receipt(t: &Connection, arrival: &Incoming, receipt: &Receipt, now: Ti
             |r| r.get(0),
         )?;
     Ok(if there == receipt.content { Arrived::Same } else { Arrived::Conflicting })
-}
-
-/// The UUID under which a receipt is kept: its own.
-fn stored_uuid(uuid: Uuid) -> Uuid {
-    // Another each time: then no key is ever there already.
-    fail::fail_point!("without::unique_key", |_| Uuid::new_v4());
-    uuid
 }
 
 /// A number that stands for two receipts of a shift: both count, since both have a UUID of their own, and somebody should know

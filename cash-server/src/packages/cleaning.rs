@@ -1,0 +1,154 @@
+//! What goes from the folder of packages, and when. It is what frees a full disk, so nothing of it needs room: files go first,
+//! then the memory of them, and what fails keeps nothing else.
+
+use super::{PackageError, PackageService};
+use crate::store::StoreError;
+use fs_err as fs;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::HashSet;
+use std::error::Error;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+use tillway_proto::PackageName;
+
+/// A package asked for in this time stays in any case: its delivery may be about to be recorded. More than the ten minutes
+/// by which the time of use may be late.
+const GRACE: SignedDuration = SignedDuration::from_mins(30);
+
+/// Digests of states that nobody asked for in this time are forgotten. Longer than a day by far, by which the time of use
+/// may be late.
+const DIGESTS_UNUSED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// A file that nothing is known of is removed when it is that old.
+const UNKNOWN_FILE_AGE: Duration = Duration::from_hours(1);
+
+/// What may stay in the folder of packages beside what deliveries need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PackageLimits {
+    /// A package that nobody asked for in this time goes.
+    pub unused_for: SignedDuration,
+    /// If the folder is larger, those not asked for the longest go first.
+    pub bytes: u64,
+}
+
+impl Default for PackageLimits {
+    /// Two days, so that a till which is off over a night finds its file; 20 GiB.
+    fn default() -> Self {
+        Self { unused_for: SignedDuration::from_hours(48), bytes: 20 << 30 }
+    }
+}
+
+/// What a cleaning removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cleaned {
+    /// Files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl PackageService {
+    /// Removes packages beyond `limits`, and files that nothing is known of. What is `in_use` stays. Where the disk has less
+    /// than its reserve, no package stays that is not in use: one that is asked for is built again.
+    ///
+    /// Each file by itself: the first that cannot be removed is the error, after the others.
+    pub fn cleanup(&self, in_use: &HashSet<PackageName>, limits: &PackageLimits) -> Result<Cleaned, PackageError> {
+        self.cleanup_at(Timestamp::now(), in_use, limits)
+    }
+
+    pub(super) fn cleanup_at(
+        &self,
+        now: Timestamp,
+        in_use: &HashSet<PackageName>,
+        limits: &PackageLimits,
+    ) -> Result<Cleaned, PackageError> {
+        let limit_bytes = if self.lacks_room() { 0 } else { limits.bytes };
+        let packages = self.memo.packages()?;
+        let mut total: u64 = packages.iter().map(|record| record.bytes).sum();
+        let (mut cleaned, mut failed, mut gone) = (Cleaned::default(), None, Vec::new());
+        let known: HashSet<PackageName> = packages.iter().map(|record| record.name.clone()).collect();
+        for record in packages.iter().filter(|record| !in_use.contains(&record.name)) {
+            let unused_for = now.duration_since(record.used_at);
+            if unused_for < GRACE || (unused_for <= limits.unused_for && total <= limit_bytes) {
+                continue;
+            }
+            // A memory without a file is built again.
+            match remove(&self.path_of(&record.name), &mut cleaned) {
+                Ok(()) => {
+                    total = total.saturating_sub(record.bytes);
+                    gone.push(&record.name);
+                }
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        if let Err(error) = self.remove_unknown(&known, in_use, &mut cleaned) {
+            failed = failed.or(Some(error));
+        }
+        self.forget(&gone, now);
+        failed.map_or(Ok(cleaned), Err)
+    }
+
+    fn remove_unknown(
+        &self,
+        known: &HashSet<PackageName>,
+        in_use: &HashSet<PackageName>,
+        cleaned: &mut Cleaned,
+    ) -> Result<(), PackageError> {
+        let mut failed = None;
+        for entry in fs::read_dir(&*self.folder).map_err(folder)? {
+            let entry = entry.map_err(folder)?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".twp")?.parse::<PackageName>().ok())
+            else {
+                continue;
+            };
+            // One that is being built is not known yet: it is left until it has some age.
+            let age = entry.metadata().map_err(folder)?.modified().map_err(folder)?.elapsed().unwrap_or_default();
+            if !known.contains(&name)
+                && !in_use.contains(&name)
+                && age > UNKNOWN_FILE_AGE
+                && let Err(error) = remove(&entry.path(), cleaned)
+            {
+                failed = failed.or(Some(error));
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// What is not forgotten now is at the next cleaning.
+    fn forget(&self, gone: &[&PackageName], now: Timestamp) {
+        let unused_since = now.checked_sub(DIGESTS_UNUSED_FOR).unwrap_or(Timestamp::MIN);
+        let forget = || -> Result<(), StoreError> {
+            // One that was built anew in the meantime is remembered anew.
+            for name in gone.iter().filter(|name| !self.path_of(name).exists()) {
+                self.memo.forget_package(name)?;
+                fail::fail_point!("package::forgotten");
+            }
+            self.memo.forget_digests(unused_since)
+        };
+        if let Err(error) = forget() {
+            tracing::warn!(
+                error = &error as &dyn Error,
+                "failed to forget packages that were removed; it is tried again"
+            );
+        }
+    }
+}
+
+fn folder(source: io::Error) -> PackageError {
+    PackageError::Folder { source }
+}
+
+pub(super) fn remove(path: &Path, cleaned: &mut Cleaned) -> Result<(), PackageError> {
+    let bytes = match fs::metadata(path) {
+        Ok(file) => file.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(folder(error)),
+    };
+    fs::remove_file(path).map_err(folder)?;
+    fail::fail_point!("package::removed");
+    cleaned.files += 1;
+    cleaned.bytes += bytes;
+    Ok(())
+}
