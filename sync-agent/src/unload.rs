@@ -2,7 +2,8 @@
 //!
 //! Started by a closed shift ([`shift_close`]), a command of the server, the period, the command line, the agent's start. A
 //! run that failed is tried again at once a few times, then after growing waits for as long as it takes; whatever was
-//! acknowledged counts in any case.
+//! acknowledged counts in any case. A run that left unsent only what [breaks streams](suspects) has not failed: it looks
+//! back, tells what it left, and is not tried again at once.
 //!
 //! After an unloading that the agent's start or the server asked for, and once a day, the agent [looks back](look_back):
 //! what the server does not have any more is sent again.
@@ -11,6 +12,8 @@ mod archive;
 mod batches;
 mod history;
 mod look_back;
+mod note;
+mod read;
 mod run;
 pub(crate) mod shift_close;
 mod stream;
@@ -131,17 +134,26 @@ pub(crate) async fn work(till: Arc<Till>, requests: Arc<Mutex<mpsc::Receiver<Unl
             outcome = serve(&till, &request, look_back) => outcome,
         };
         period_from = Instant::now();
-        let looked_back = outcome.as_ref().ok().map(|ended| ended.looked_back);
-        timetable.note(Done { missing, look_back, looked_back }, period_from);
+        let looked_back = outcome.as_ref().ok().map(|(_, ended)| ended.looked_back);
+        let left = outcome.as_ref().is_ok_and(|(_, ended)| !ended.left.is_empty());
+        timetable.note(Done { missing, look_back, looked_back, left }, period_from);
         if outcome.is_ok() {
             till.unloaded.send_modify(|count| *count += 1);
         }
         if let Some(reply) = request.reply {
             // Whoever asked may be gone.
-            let _ = reply.send(outcome.map(|ended| ended.unloaded));
+            let _ = reply.send(outcome.and_then(|(unloaded, ended)| answer(unloaded, &ended)));
         }
         till.contact_poke.notify_one();
     }
+}
+
+/// What whoever asked is told; what is left unsent is no success to a person.
+fn answer(unloaded: Unloaded, ended: &Ended) -> Result<Unloaded, String> {
+    if ended.left.is_empty() {
+        return Ok(unloaded);
+    }
+    Err(format!("{} receipts unloaded, but {}", unloaded.receipts, ended.left.join("; ")))
 }
 
 async fn until(time: Option<Instant>) {
@@ -151,7 +163,7 @@ async fn until(time: Option<Instant>) {
     }
 }
 
-async fn serve(till: &Arc<Till>, request: &UnloadRequest, look_back: bool) -> Result<Ended, String> {
+async fn serve(till: &Arc<Till>, request: &UnloadRequest, look_back: bool) -> Result<(Unloaded, Ended), String> {
     tracing::debug!(trigger = ?request.trigger, selection = ?request.selection, "unloading");
     let command = match request.trigger {
         Trigger::Command(command) => Some(command),
@@ -167,28 +179,33 @@ async fn serve(till: &Arc<Till>, request: &UnloadRequest, look_back: bool) -> Re
     }
     let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
     let mut tries = 0;
+    let mut unloaded = Unloaded::default();
     loop {
         tries += 1;
+        if !request.is_for_what_is_missing() {
+            // What an earlier try unloaded is met again, and counted then.
+            unloaded = Unloaded::default();
+        }
         let outcome = {
             let _exchange = till.exchange.take().await;
-            let limited = tokio::time::timeout(TRY_TIME, attempt(till, request.selection.clone(), look_back));
-            match limited.await {
+            let attempt = attempt(till, request.selection.clone(), look_back, &mut unloaded);
+            match tokio::time::timeout(TRY_TIME, attempt).await {
                 Ok(outcome) => outcome.map_err(|error| chain(&error)),
                 Err(_) => Err(format!("not done within {TRY_TIME:?}")),
             }
         };
         match outcome {
             Ok(ended) => {
-                let unloaded = ended.unloaded;
-                let status =
-                    if unloaded.set_aside > 0 { ExchangeStatus::ReadyWithError } else { ExchangeStatus::Ready };
-                let reason = (unloaded.set_aside > 0)
-                    .then(|| format!("{} documents or shifts were set aside", unloaded.set_aside));
-                if unloaded != Unloaded::default() || command.is_some() {
+                if !ended.left.is_empty() {
+                    till.errors.add();
+                }
+                let reason = what_is_wrong(unloaded, &ended);
+                if unloaded != Unloaded::default() || reason.is_some() || command.is_some() {
+                    let status = if reason.is_some() { ExchangeStatus::ReadyWithError } else { ExchangeStatus::Ready };
                     tracing::info!(receipts = unloaded.receipts, set_aside = unloaded.set_aside, trigger = ?request.trigger, "sales unloaded");
                     tell(status, unloaded.receipts, reason);
                 }
-                return Ok(ended);
+                return Ok((unloaded, ended));
             }
             Err(reason) if tries < MAX_TRIES => {
                 tracing::warn!(reason, tries, "unloading failed and is tried again");
@@ -197,11 +214,18 @@ async fn serve(till: &Arc<Till>, request: &UnloadRequest, look_back: bool) -> Re
             Err(reason) => {
                 tracing::error!(reason, "unloading failed");
                 till.errors.add();
-                tell(ExchangeStatus::Error, 0, Some(reason.clone()));
+                tell(ExchangeStatus::Error, unloaded.receipts, Some(reason.clone()));
                 return Err(reason);
             }
         }
     }
+}
+
+/// What was set aside and what is left unsent, where anything was.
+fn what_is_wrong(unloaded: Unloaded, ended: &Ended) -> Option<String> {
+    let aside = (unloaded.set_aside > 0).then(|| format!("{} documents or shifts were set aside", unloaded.set_aside));
+    let wrong: Vec<_> = aside.into_iter().chain(ended.left.iter().cloned()).collect();
+    (!wrong.is_empty()).then(|| wrong.join("; "))
 }
 
 /// A command is always answered: the server waits for it. What nobody asked for is told where the settings want it.
@@ -209,9 +233,16 @@ fn is_told(command: Option<Uuid>, wanted: bool) -> bool {
     command.is_some() || wanted
 }
 
-async fn attempt(till: &Arc<Till>, selection: UnloadSelection, look_back: bool) -> Result<Ended, UnloadError> {
+async fn attempt(
+    till: &Arc<Till>,
+    selection: UnloadSelection,
+    look_back: bool,
+    unloaded: &mut Unloaded,
+) -> Result<Ended, UnloadError> {
     let settings = till.settings.current();
-    let Some(program) = &settings.sales.script else { return run::run(till, selection, look_back).await };
+    let Some(program) = &settings.sales.script else {
+        return run::run(till, selection, look_back, unloaded).await;
+    };
     let mut arguments = vec![settings.paths.documents.clone().into_os_string()];
     arguments.extend(match selection {
         UnloadSelection::Missing { .. } => vec![OsString::from("missing")],
@@ -221,7 +252,7 @@ async fn attempt(till: &Arc<Till>, selection: UnloadSelection, look_back: bool) 
     let arguments: Vec<_> = arguments.iter().map(OsString::as_os_str).collect();
     script::run(program, &arguments, script::SCRIPT_TIME, &till.shutdown).await.map_err(UnloadError::Script)?;
     // What the server has is the script's business.
-    Ok(Ended { unloaded: Unloaded::default(), looked_back: true })
+    Ok(Ended { looked_back: true, left: Vec::new() })
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! Documents and records of shifts in batches, and what is remembered of a batch until it is acknowledged.
 
+use super::suspects::Unit;
 use crate::decide::{Holdings, Mark};
 use jiff::civil::DateTime;
 use prost::Message as _;
-use tillway_exchangers::till::documents::{BrokenDocument, ShiftRecord};
+use tillway_exchangers::till::documents::{BrokenDocument, BrokenShift, ShiftRecord};
 use tillway_proto::sales::{BATCH_BYTES, MAX_BATCH_DOCUMENTS, MAX_DOCUMENT_PARTS, MAX_FRAME_BYTES, v1};
 use uuid::Uuid;
 
-/// A document may not be larger than a frame with room for its envelope.
-const MAX_DOCUMENT_BYTES: usize = MAX_FRAME_BYTES - 64 * 1024;
+/// A document or a record may not be larger than a frame with room for its envelope.
+const MAX_UNIT_BYTES: usize = MAX_FRAME_BYTES - 64 * 1024;
 
 /// Those that may be sent, and those that are too large for it.
 pub(super) fn split_unsendable(documents: Vec<v1::Document>) -> (Vec<v1::Document>, Vec<BrokenDocument>) {
@@ -38,8 +39,30 @@ fn too_large(document: &v1::Document) -> Option<String> {
             return Some(format!("it has {count} {what}, allowed are {MAX_DOCUMENT_PARTS}"));
         }
     }
-    let bytes = document.encoded_len();
-    (bytes > MAX_DOCUMENT_BYTES).then(|| format!("it has {bytes} bytes, allowed are {MAX_DOCUMENT_BYTES}"))
+    too_long(document.encoded_len())
+}
+
+fn too_long(bytes: usize) -> Option<String> {
+    (bytes > MAX_UNIT_BYTES).then(|| format!("it has {bytes} bytes, allowed are {MAX_UNIT_BYTES}"))
+}
+
+/// The same for records of shifts. One of an open shift that is too large stays where it is: it is set aside when it is
+/// closed.
+pub(super) fn split_unsendable_shifts(records: Vec<ShiftRecord>) -> (Vec<ShiftRecord>, Vec<BrokenShift>) {
+    let mut broken = Vec::new();
+    let sendable = records
+        .into_iter()
+        .filter(|record| match too_long(record.shift.encoded_len()) {
+            None => true,
+            Some(reason) => {
+                if record.is_closed() {
+                    broken.push(BrokenShift { workshift_id: record.workshift_id, reason });
+                }
+                false
+            }
+        })
+        .collect();
+    (sendable, broken)
 }
 
 fn has(held: &Holdings, document: &v1::Document) -> bool {
@@ -59,9 +82,19 @@ impl Batch {
     fn is_full(&self) -> bool {
         self.bytes >= BATCH_BYTES || self.documents.len() + self.shifts.len() >= MAX_BATCH_DOCUMENTS
     }
+
+    /// Whether a record would stand beside documents.
+    fn would_mix(&self, is_record: bool) -> bool {
+        is_record && !self.documents.is_empty()
+    }
+
+    fn would_overflow(&self, bytes: usize) -> bool {
+        self.bytes > 0 && self.bytes + bytes > MAX_UNIT_BYTES
+    }
 }
 
-/// What has to be sent, in batches, and what the server has already. Shifts follow their documents.
+/// What has to be sent, in batches, and what the server has already. Records of shifts follow the documents
+/// in batches of their own.
 pub(super) fn cut_batches(
     documents: Vec<v1::Document>,
     shifts: Vec<ShiftRecord>,
@@ -69,10 +102,10 @@ pub(super) fn cut_batches(
 ) -> (Vec<Batch>, Sent) {
     let mut had = Sent::default();
     let mut batches = vec![Batch::default()];
-    let mut with = |bytes: usize, put: &mut dyn FnMut(&mut Batch)| {
+    let mut with = |bytes: usize, is_record: bool, put: &mut dyn FnMut(&mut Batch)| {
         if batches
             .last()
-            .is_none_or(|batch| batch.is_full() || (batch.bytes > 0 && batch.bytes + bytes > MAX_DOCUMENT_BYTES))
+            .is_none_or(|batch| batch.is_full() || batch.would_mix(is_record) || batch.would_overflow(bytes))
         {
             batches.push(Batch::default());
         }
@@ -87,13 +120,13 @@ pub(super) fn cut_batches(
         } else {
             let mut document = Some(document);
             let bytes = document.as_ref().map_or(0, prost::Message::encoded_len);
-            with(bytes, &mut |batch| batch.documents.extend(document.take()));
+            with(bytes, false, &mut |batch| batch.documents.extend(document.take()));
         }
     }
     for record in shifts {
         let mut record = Some(record);
         let bytes = record.as_ref().map_or(0, |record| record.shift.encoded_len());
-        with(bytes, &mut |batch| batch.shifts.extend(record.take()));
+        with(bytes, true, &mut |batch| batch.shifts.extend(record.take()));
     }
     batches.retain(|batch| batch.bytes > 0);
     (batches, had)
@@ -103,7 +136,9 @@ pub(super) fn cut_batches(
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sent {
     pub(super) documents: Vec<i64>,
-    /// Row ids and numbers of closed shifts.
+    /// Row ids of all shifts whose records it held.
+    shifts: Vec<i64>,
+    /// Row ids and numbers of the closed ones.
     pub(super) closings: Vec<(i64, u64)>,
     pub(super) mark: Option<Mark>,
     pub(super) last: Option<DateTime>,
@@ -113,6 +148,7 @@ impl Sent {
     pub(super) fn of(batch: &Batch) -> Self {
         let mut sent = Self::default();
         batch.documents.iter().for_each(|document| sent.add(document));
+        sent.shifts = batch.shifts.iter().map(|record| record.workshift_id).collect();
         let closed = batch.shifts.iter().filter(|record| record.is_closed());
         sent.closings = closed.map(|record| (record.workshift_id, record.shift.number)).collect();
         sent
@@ -125,6 +161,7 @@ impl Sent {
 
     pub(super) fn join(&mut self, other: Self) {
         self.documents.extend(other.documents);
+        self.shifts.extend(other.shifts);
         self.closings.extend(other.closings);
         self.newest(other.mark, other.last);
     }
@@ -136,6 +173,12 @@ impl Sent {
         self.last = self.last.max(last);
     }
 
+    /// All that it held.
+    pub(super) fn units(&self) -> impl Iterator<Item = Unit> {
+        let shifts = self.shifts.iter().copied().map(Unit::Shift);
+        self.documents.iter().copied().map(Unit::Document).chain(shifts)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.documents.is_empty()
     }
@@ -144,4 +187,35 @@ impl Sent {
 fn mark_of(document: &v1::Document) -> Option<Mark> {
     let uuid = Uuid::from_slice(&document.key.as_ref()?.uuid).ok()?;
     Some(Mark { document: document.document_id, uuid })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(document_id: i64) -> v1::Document {
+        v1::Document { document_id, ..v1::Document::default() }
+    }
+
+    fn record(workshift_id: i64, time_end: &str, cashier_bytes: usize) -> ShiftRecord {
+        let (time_end, cashier) = (time_end.to_owned(), "x".repeat(cashier_bytes));
+        ShiftRecord { workshift_id, shift: v1::Shift { number: 1, time_end, cashier, ..v1::Shift::default() } }
+    }
+
+    #[test]
+    fn records_of_shifts_never_share_a_batch_with_documents() {
+        let documents = (1..=3).map(document).collect();
+        let (batches, _) = cut_batches(documents, vec![record(7, "", 1), record(8, "late", 1)], &Holdings::default());
+        let units: Vec<Vec<_>> = batches.iter().map(|batch| Sent::of(batch).units().collect()).collect();
+        assert_eq!(units, [[1, 2, 3].map(Unit::Document).to_vec(), [7, 8].map(Unit::Shift).to_vec()]);
+    }
+
+    #[test]
+    fn a_record_larger_than_a_frame_is_set_aside_once_its_shift_is_closed() {
+        let large = MAX_UNIT_BYTES;
+        let (sendable, broken) =
+            split_unsendable_shifts(vec![record(1, "late", 1), record(2, "late", large), record(3, "", large)]);
+        assert_eq!(sendable.iter().map(|record| record.workshift_id).collect::<Vec<_>>(), [1]);
+        assert_eq!(broken.iter().map(|broken| broken.workshift_id).collect::<Vec<_>>(), [2]);
+    }
 }

@@ -55,6 +55,7 @@ pub(super) fn begin_anew(till: &Till) -> Result<(), UnloadError> {
         till.installation.decide(history).map_err(UnloadError::State)?;
     }
     till.state.forget_sent().map_err(UnloadError::State)?;
+    till.suspects.forget();
     till.state.leave_history(history.document, history.shift).map_err(UnloadError::State)
 }
 

@@ -6,13 +6,12 @@
 //! is not, it is sent again, and the look goes on further back, step by step, until a step is held whole. A look that
 //! breaks off is gone on with from where it was.
 
-use super::run::{Archive, UnloadError, Unloaded, blocking, open, rounds};
+use super::run::{Run, UnloadError, blocking, open, rounds};
 use super::stream;
 use crate::decide::{TillShift, lost};
 use crate::till::Till;
 use std::sync::Arc;
 use tillway_proto::UnloadSelection;
-use tonic::transport::Channel;
 
 /// Shifts of one step: ten days at two a day, some 100 kB of what the server states.
 const STEP_SHIFTS: u32 = 20;
@@ -28,17 +27,12 @@ struct Step {
 }
 
 /// Looks back, and sends again what is lost. False where the server cannot tell now.
-pub(super) async fn run(
-    till: &Arc<Till>,
-    channel: &mut Option<Channel>,
-    unloaded: &mut Unloaded,
-    archive: &mut Archive,
-) -> Result<bool, UnloadError> {
+pub(super) async fn run(till: &Arc<Till>, run: &mut Run<'_>) -> Result<bool, UnloadError> {
     let mut before = i64::MAX;
     for _ in 0..MAX_STEPS {
         let Some(Step { shifts, oldest }) = blocking(till, move |till| step(till, before)).await? else { break };
         let named = shifts.iter().map(|shift| shift.number).collect();
-        let held = stream::ask(till, channel, named).await.map_err(UnloadError::Stream)?;
+        let held = stream::ask(till, &mut run.channel, named).await.map_err(UnloadError::Stream)?;
         if held.partial {
             return Ok(false);
         }
@@ -59,7 +53,7 @@ pub(super) async fn run(
         })
         .await?;
         if missing > 0 {
-            rounds(till, channel, UnloadSelection::MISSING, unloaded, archive).await?;
+            rounds(till, run, UnloadSelection::MISSING).await?;
             before = oldest;
         } else if let Some(further) = looked_back_to.filter(|to| *to <= oldest) {
             // An earlier look broke off there.

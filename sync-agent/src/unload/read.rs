@@ -42,11 +42,14 @@ pub(super) fn read_round(till: &Till, mut position: Position) -> Result<(Round, 
     let mut round = Round { last: true, ..Round::default() };
     let Some(mut documents) = open(till)? else { return Ok((round, position)) };
     let suspected = till.suspects.look();
+    let mut closed = till.state.closed_shifts().map_err(UnloadError::State)?;
+    round.suspected.shifts = besides(&suspected.shifts, &closed);
+    // However many suspects there are, they take no room from the others.
+    closed.sent.extend(&suspected.shifts);
     let mut progress = till.state.progress().map_err(UnloadError::State)?;
     let page = match position.selection {
         UnloadSelection::Missing { .. } => {
             round.suspected.documents = besides(&suspected.documents, &progress);
-            // However many they are, they take no room from the others.
             progress.sent.extend(&suspected.documents);
             documents.finished_besides(&progress, ROUND_DOCUMENTS)
         }
@@ -75,8 +78,15 @@ pub(super) fn read_round(till: &Till, mut position: Position) -> Result<(Round, 
     round.broken.extend(broken.into_iter().filter(|broken| broken.document_id < cut_at));
     position.after = round.broken.iter().map(|broken| broken.document_id).fold(position.after, i64::max);
     if round.last {
-        let ShiftPage { records, broken } = shift_records(till, &mut documents, &shifts, &suspected, &mut round)?;
-        (round.shifts, round.broken_shifts) = (records, broken);
+        let ShiftPage { records, broken } = shift_records(&mut documents, &closed, &shifts)?;
+        round.broken_shifts = broken;
+        for record in records {
+            if suspected.shifts.contains(&record.workshift_id) {
+                round.suspected.shifts.insert(record.workshift_id);
+            } else {
+                round.shifts.push(record);
+            }
+        }
         round.last = round.shifts.len() + round.broken_shifts.len() <= MAX_HELLO_SHIFTS;
         round.shifts.truncate(MAX_HELLO_SHIFTS);
     }
@@ -87,7 +97,9 @@ pub(super) fn read_round(till: &Till, mut position: Position) -> Result<(Round, 
 pub(super) fn read_group(till: &Till, group: &[Unit]) -> Result<Round, UnloadError> {
     let Some(mut documents) = open(till)? else { return Ok(Round::default()) };
     let mut of = Suspected::default();
-    group.iter().for_each(|unit| of.add(*unit));
+    for unit in group {
+        of.add(*unit);
+    }
     let only = |ids| Progress { through: i64::MAX, open: ids, sent: BTreeSet::new() };
     let page = documents.finished_besides(&only(of.documents), group.len()).map_err(UnloadError::Documents)?;
     let shifts = documents.closed_besides(&only(of.shifts), group.len()).map_err(UnloadError::Documents)?;
@@ -108,31 +120,19 @@ fn besides(suspected: &BTreeSet<i64>, progress: &Progress) -> BTreeSet<i64> {
     suspected.iter().copied().filter(|id| !progress.has(*id)).collect()
 }
 
-/// Records to send with the last documents: closings the server does not have, and those of the documents, since their
+/// Records to send with the last documents: closings that are not done with, and those of the documents, since their
 /// counts are others now.
 fn shift_records(
-    till: &Till,
     documents: &mut Documents,
+    closed: &Progress,
     of_documents: &BTreeSet<u64>,
-    suspected: &Suspected,
-    round: &mut Round,
 ) -> Result<ShiftPage, UnloadError> {
-    let mut closed = till.state.closed_shifts().map_err(UnloadError::State)?;
-    round.suspected.shifts = besides(&suspected.shifts, &closed);
-    closed.open.retain(|id| !suspected.shifts.contains(id));
-    closed.sent.extend(&suspected.shifts);
-    let mut page = documents.closed_besides(&closed, ROUND_CLOSINGS).map_err(UnloadError::Documents)?;
+    let mut page = documents.closed_besides(closed, ROUND_CLOSINGS).map_err(UnloadError::Documents)?;
     for number in of_documents {
         if page.records.iter().all(|record| record.shift.number != *number) {
             // One that does not read is set aside when it is closed.
             let found = documents.shift(ShiftNumber(*number)).map_err(UnloadError::Documents)?;
-            for record in found.records {
-                if suspected.shifts.contains(&record.workshift_id) {
-                    round.suspected.shifts.insert(record.workshift_id);
-                } else {
-                    page.records.push(record);
-                }
-            }
+            page.records.extend(found.records);
         }
     }
     // A hello has room for so many shifts. Those of the documents come first; what is cut off goes with the next round.

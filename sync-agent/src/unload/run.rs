@@ -3,24 +3,23 @@
 //! Documents go in *rounds*, a stream each, since a hello has to name the shifts that follow and memory holds a round. The
 //! last round also carries the records of shifts: those whose closing the server does not have, and those of the
 //! documents. Progress is saved only for what the server acknowledged, or said at the hello that it has, and for what
-//! was set aside. Documents on which streams broke time after time go after all others, in streams of their own
-//! ([`super::suspects`]).
+//! was set aside. What streams broke on time after time goes after all others, in streams of its own ([`super::suspects`]);
+//! that it is left unsent does not fail an unloading, which does all else that it has to do and tells of it.
 
-use super::batches::{Batch, Sent, cut_batches, split_unsendable};
-use super::stream::{self, Acknowledged, Refused, RefusedPart, SalesStream, StreamError};
-use super::{history, look_back, suspects};
+use super::batches::{Batch, Sent, cut_batches, split_unsendable, split_unsendable_shifts};
+use super::note::{note, set_aside_here, set_shifts_aside};
+use super::read::{Position, Round, read_group, read_round, shift_of};
+use super::stream::{self, Acknowledged, RefusedPart, SalesStream, StreamError};
+use super::suspects::{MAX_BROKEN_GROUPS, Suspected};
+use super::{history, look_back};
 use crate::backup;
 use crate::decide::is_another_database;
 use crate::state::StateError;
 use crate::till::{Aborted, Till};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use tillway_exchangers::till::documents::{
-    BrokenDocument, BrokenShift, Documents, DocumentsError, Page, ShiftPage, ShiftRecord,
-};
+use tillway_exchangers::till::documents::{Documents, DocumentsError};
 use tillway_proto::UnloadSelection;
-use tillway_proto::receipt::ShiftNumber;
-use tillway_proto::sales::{MAX_HELLO_SHIFTS, v1};
 use tonic::transport::Channel;
 
 /// Most rounds of one unloading; a longer backlog goes on with the next one. 20 million documents are more than a till
@@ -37,14 +36,10 @@ pub(crate) enum UnloadError {
     Documents(#[source] DocumentsError),
     #[error("failed to keep the progress of unloading")]
     State(#[source] StateError),
-    #[error("the stream breaks on document {document} or close to it; the others were sent")]
-    Suspect {
-        document: i64,
-        #[source]
-        source: Box<Self>,
-    },
     #[error("failed to send sales")]
     Stream(#[source] StreamError),
+    #[error("the stream broke before all that was sent was acknowledged")]
+    Broken(#[source] StreamError),
     #[error(
         "documents.db is not there any more, or empty, and was: what was sold since the last unloading is not sent"
     )]
@@ -67,47 +62,61 @@ pub(crate) struct Unloaded {
 }
 
 /// What an unloading came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Ended {
-    pub(crate) unloaded: Unloaded,
     /// Whether it was looked back, where that was asked for.
     pub(crate) looked_back: bool,
+    /// Suspects on which streams broke again, one text a group: they are not sent yet, and all else is.
+    pub(crate) left: Vec<String>,
 }
 
-/// Unloads what is selected, and looks back afterwards where that is due. The caller holds the exchange lock.
-pub(crate) async fn run(till: &Arc<Till>, selection: UnloadSelection, look_back: bool) -> Result<Ended, UnloadError> {
-    let mut unloaded = Unloaded::default();
-    let mut archive = Archive::default();
-    let outcome = unload(till, selection, look_back, &mut unloaded, &mut archive).await;
+/// An unloading under way.
+pub(super) struct Run<'a> {
+    /// Good for one unloading and made when it is first needed.
+    pub(super) channel: Option<Channel>,
+    unloaded: &'a mut Unloaded,
+    archive: Archive,
+    left: Vec<String>,
+}
+
+/// Unloads what is selected, and looks back afterwards where that is due. What was unloaded is added to `unloaded` however
+/// it ends. The caller holds the exchange lock.
+pub(crate) async fn run(
+    till: &Arc<Till>,
+    selection: UnloadSelection,
+    look_back: bool,
+    unloaded: &mut Unloaded,
+) -> Result<Ended, UnloadError> {
+    let mut run = Run { channel: None, unloaded, archive: Archive::default(), left: Vec::new() };
+    let outcome = unload(till, selection, look_back, &mut run).await;
+    let Run { archive, left, .. } = run;
     let documents = archive.documents;
     if documents > 0 {
         let _ = till
             .blocking(move |till| backup::keep_sales(&till.settings.current().backup, &archive.lines, documents))
             .await;
     }
-    outcome.map(|looked_back| Ended { unloaded, looked_back })
+    outcome.map(|looked_back| Ended { looked_back, left })
 }
 
 async fn unload(
     till: &Arc<Till>,
     selection: UnloadSelection,
     look_back: bool,
-    unloaded: &mut Unloaded,
-    archive: &mut Archive,
+    run: &mut Run<'_>,
 ) -> Result<bool, UnloadError> {
-    let mut channel = None;
     blocking(till, notice_another_database).await?;
     let asked = match selection {
         UnloadSelection::Missing { new_till_from } => new_till_from,
         UnloadSelection::Since { .. } | UnloadSelection::Days { .. } => None,
     };
-    history::decide(till, &mut channel, asked).await?;
-    rounds(till, &mut channel, selection, unloaded, archive).await?;
+    history::decide(till, &mut run.channel, asked).await?;
+    rounds(till, run, selection).await?;
     // A look back would send again what was noted too early.
     if acknowledgements_are_not_awaited() {
         return Ok(true);
     }
-    if look_back { look_back::run(till, &mut channel, unloaded, archive).await } else { Ok(false) }
+    if look_back { look_back::run(till, run).await } else { Ok(false) }
 }
 
 /// Whether progress is to be noted before its acknowledgement, which a test must notice. Never in a release.
@@ -116,71 +125,58 @@ fn acknowledgements_are_not_awaited() -> bool {
     false
 }
 
-/// Unloads round by round.
-pub(super) async fn rounds(
+/// Unloads round by round, and then what is suspected.
+pub(super) async fn rounds(till: &Arc<Till>, run: &mut Run<'_>, selection: UnloadSelection) -> Result<(), UnloadError> {
+    let mut suspected = Suspected::default();
+    let sent = send_rounds(till, run, selection, &mut suspected).await;
+    // A stream that broke is no reason to hold up what is innocent of it.
+    if !matches!(sent, Ok(()) | Err(UnloadError::Broken(_))) {
+        return sent;
+    }
+    let sent = sent.and(send_suspects(till, run, &suspected).await);
+    blocking(till, settle_progress).await?;
+    sent
+}
+
+async fn send_rounds(
     till: &Arc<Till>,
-    channel: &mut Option<Channel>,
+    run: &mut Run<'_>,
     selection: UnloadSelection,
-    unloaded: &mut Unloaded,
-    archive: &mut Archive,
+    suspected: &mut Suspected,
 ) -> Result<(), UnloadError> {
     let mut position = Position { selection, after: 0 };
-    let mut suspected = BTreeMap::new();
     for _ in 0..MAX_ROUNDS {
         let (mut round, read_to) = blocking(till, move |till| read_round(till, position)).await?;
         position = read_to;
-        let found = round.documents.len() + round.broken.len() + round.shifts.len() + round.broken_shifts.len();
-        let (kept_for_later, documents): (Vec<_>, _) =
-            round.documents.into_iter().partition(|document| till.suspects.suspicion(document.document_id).is_some());
-        round.documents = documents;
-        // A round of nothing else would come again and again.
-        let last = round.last || kept_for_later.len() == found;
-        suspected.extend(kept_for_later.into_iter().map(|document| (document.document_id, document)));
-        send_round(till, channel, round, unloaded, archive).await?;
+        let last = round.last;
+        suspected.join(std::mem::take(&mut round.suspected));
+        send_round(till, run, round).await?;
         blocking(till, settle_progress).await?;
         if last {
             break;
         }
     }
-    send_suspects(till, channel, suspected.into_values().collect(), unloaded, archive).await
+    Ok(())
 }
 
-/// The least suspect first: most of them were only under way together with the one that is to blame.
-async fn send_suspects(
-    till: &Arc<Till>,
-    channel: &mut Option<Channel>,
-    mut documents: Vec<v1::Document>,
-    unloaded: &mut Unloaded,
-    archive: &mut Archive,
-) -> Result<(), UnloadError> {
-    documents.sort_by_key(|document| (till.suspects.suspicion(document.document_id), document.document_id));
-    let mut broken = Vec::new();
-    let mut documents = documents.into_iter().peekable();
-    while let Some(first) = documents.next() {
-        let id = first.document_id;
-        let suspicion = till.suspects.suspicion(id);
-        let mut group = vec![first];
-        while group.len() < suspects::group_size(suspicion.unwrap_or_default()) {
-            let same = |next: &v1::Document| till.suspects.suspicion(next.document_id) == suspicion;
-            let Some(next) = documents.next_if(same) else { break };
-            group.push(next);
+async fn send_suspects(till: &Arc<Till>, run: &mut Run<'_>, suspected: &Suspected) -> Result<(), UnloadError> {
+    for group in till.suspects.groups(suspected) {
+        if run.left.len() >= MAX_BROKEN_GROUPS {
+            break;
         }
-        let count = group.len();
-        let alone = Round { documents: group, ..Round::default() };
-        if let Err(error) = send_round(till, channel, alone, unloaded, archive).await {
-            let reason = crate::broker::chain(&error);
-            tracing::error!(first = id, count, reason, "a stream broke on documents that it broke on before");
-            broken.push((id, error));
-            if broken.len() >= MAX_BROKEN_SUSPECTS {
-                break;
+        let (first, others) = (group[0], group.len() - 1);
+        let round = blocking(till, move |till| read_group(till, &group)).await?;
+        match send_round(till, run, round).await {
+            Err(UnloadError::Broken(error)) => {
+                let like = if others > 0 { format!(" or on one of {others} others like it") } else { String::new() };
+                let text = format!("the stream breaks on {first}{like}: {}", crate::broker::chain(&error));
+                tracing::error!(text, "not sent yet");
+                run.left.push(text);
             }
+            outcome => outcome?,
         }
     }
-    blocking(till, settle_progress).await?;
-    match broken.into_iter().next() {
-        Some((document, error)) => Err(UnloadError::Suspect { document, source: Box::new(error) }),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Runs work that blocks.
@@ -232,37 +228,33 @@ fn settle_progress(till: &Till) -> Result<(), UnloadError> {
     Ok(())
 }
 
-async fn send_round(
-    till: &Arc<Till>,
-    channel: &mut Option<Channel>,
-    round: Round,
-    unloaded: &mut Unloaded,
-    archive: &mut Archive,
-) -> Result<(), UnloadError> {
+async fn send_round(till: &Arc<Till>, run: &mut Run<'_>, round: Round) -> Result<(), UnloadError> {
     let (documents, unsendable) = split_unsendable(round.documents);
+    let (shifts, unsendable_shifts) = split_unsendable_shifts(round.shifts);
     let set_aside: Vec<_> = round.broken.into_iter().chain(unsendable).collect();
     if !set_aside.is_empty() {
-        unloaded.set_aside += set_aside.len() as u64;
+        run.unloaded.set_aside += set_aside.len() as u64;
         blocking(till, move |till| set_aside_here(till, &set_aside)).await?;
     }
-    if !round.broken_shifts.is_empty() {
-        unloaded.set_aside += round.broken_shifts.len() as u64;
-        blocking(till, move |till| set_shifts_aside(till, &round.broken_shifts)).await?;
+    let shifts_aside: Vec<_> = round.broken_shifts.into_iter().chain(unsendable_shifts).collect();
+    if !shifts_aside.is_empty() {
+        run.unloaded.set_aside += shifts_aside.len() as u64;
+        blocking(till, move |till| set_shifts_aside(till, &shifts_aside)).await?;
     }
-    if documents.is_empty() && round.shifts.is_empty() {
+    if documents.is_empty() && shifts.is_empty() {
         return Ok(());
     }
-    let named = documents.iter().map(shift_of).chain(round.shifts.iter().map(|record| record.shift.number));
-    let (stream, held) = stream::open(till, channel, named).await.map_err(UnloadError::Stream)?;
-    let (batches, had) = cut_batches(documents, round.shifts, &held);
+    let named = documents.iter().map(shift_of).chain(shifts.iter().map(|record| record.shift.number));
+    let (stream, held) = stream::open(till, &mut run.channel, named).await.map_err(UnloadError::Stream)?;
+    let (batches, had) = cut_batches(documents, shifts, &held);
     if !had.is_empty() {
-        unloaded.receipts += had.documents.len() as u64;
+        run.unloaded.receipts += had.documents.len() as u64;
         blocking(till, move |till| note(till, &had, Vec::new())).await?;
     }
     let mut under_way = VecDeque::new();
-    let sent = send_batches(till, stream, batches, &mut under_way, unloaded, archive).await;
-    if sent.is_err() {
-        till.suspects.note_broken(under_way.iter().flat_map(|sent| sent.documents.iter().copied()));
+    let sent = send_batches(till, stream, batches, &mut under_way, run).await;
+    if matches!(sent, Err(UnloadError::Broken(_))) {
+        till.suspects.note_broken(under_way.iter().flat_map(Sent::units));
     }
     sent
 }
@@ -272,15 +264,14 @@ async fn send_batches(
     mut stream: SalesStream,
     batches: Vec<Batch>,
     under_way: &mut VecDeque<Sent>,
-    unloaded: &mut Unloaded,
-    archive: &mut Archive,
+    run: &mut Run<'_>,
 ) -> Result<(), UnloadError> {
     let mut batches = batches.into_iter();
     loop {
         let next = if stream.has_room() { batches.next() } else { None };
         if let Some(batch) = next {
             let sent = Sent::of(&batch);
-            archive.add(&batch);
+            run.archive.add(&batch);
             let shifts = batch.shifts.into_iter().map(|record| record.shift).collect();
             if acknowledgements_are_not_awaited() {
                 let early = sent.clone();
@@ -288,15 +279,15 @@ async fn send_batches(
                 fail::fail_point!("unload::noted_too_early");
             }
             under_way.push_back(sent);
-            stream.send(batch.documents, shifts).await.map_err(UnloadError::Stream)?;
+            stream.send(batch.documents, shifts).await.map_err(UnloadError::Broken)?;
             fail::fail_point!("unload::sent");
         } else if stream.is_settled() {
             stream.close().await;
             return Ok(());
         } else {
-            let acknowledged = stream.acknowledgement().await.map_err(UnloadError::Stream)?;
+            let acknowledged = stream.acknowledgement().await.map_err(UnloadError::Broken)?;
             fail::fail_point!("unload::acknowledged");
-            settle(till, under_way, acknowledged, unloaded).await?;
+            settle(till, under_way, acknowledged, run.unloaded).await?;
         }
     }
 }
@@ -312,7 +303,6 @@ async fn settle(
     for batch in under_way.drain(..batches) {
         sent.join(batch);
     }
-    till.suspects.clear(&sent.documents);
     let of_documents = refused.iter().filter(|refused| matches!(refused.what, RefusedPart::Document(_))).count();
     unloaded.set_aside += refused.len() as u64;
     unloaded.receipts += (sent.documents.len() as u64).saturating_sub(of_documents as u64);
@@ -321,7 +311,7 @@ async fn settle(
 
 /// What goes into the archive of this unloading: one JSON a line.
 #[derive(Debug, Default)]
-pub(super) struct Archive {
+struct Archive {
     lines: Vec<u8>,
     documents: u64,
 }

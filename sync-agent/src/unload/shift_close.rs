@@ -4,6 +4,7 @@
 //! `unloadsalesrequestthroughcs` the server is told, which then asks for what it misses. If it cannot be told, or does not ask,
 //! the till unloads by itself: it never waits for ever.
 
+use super::suspects::Unit;
 use super::{Trigger, UnloadRequest};
 use crate::broker::chain;
 use crate::retry::Backoff;
@@ -150,11 +151,15 @@ async fn server_asks(
     asked
 }
 
-/// Until the closing of this shift is done with. An unloading that was begun before the shift was closed does not count.
+/// Until the closing of this shift is done with, or breaks streams, so that to unload by ourselves would not help. An
+/// unloading that was begun before the shift was closed does not count.
 async fn until_unloaded(till: &Arc<Till>, shift: i64) {
     let mut unloaded = till.unloaded.subscribe();
     loop {
-        let done = till.blocking(move |till| till.state.closed_shifts().is_ok_and(|closed| closed.has(shift))).await;
+        let done = till.blocking(move |till| {
+            till.suspects.has(Unit::Shift(shift)) || till.state.closed_shifts().is_ok_and(|closed| closed.has(shift))
+        });
+        let done = done.await;
         if done.unwrap_or(false) || unloaded.changed().await.is_err() {
             return;
         }

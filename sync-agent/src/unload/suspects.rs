@@ -70,6 +70,11 @@ impl Suspected {
         };
     }
 
+    pub(super) fn join(&mut self, other: Self) {
+        self.documents.extend(other.documents);
+        self.shifts.extend(other.shifts);
+    }
+
     fn units(&self) -> impl Iterator<Item = Unit> {
         let shifts = self.shifts.iter().copied().map(Unit::Shift);
         self.documents.iter().copied().map(Unit::Document).chain(shifts)

@@ -14,6 +14,8 @@ pub(super) struct Done {
     pub(super) look_back: bool,
     /// `None` where it failed; else whether it looked back.
     pub(super) looked_back: Option<bool>,
+    /// It left something unsent all the same.
+    pub(super) left: bool,
 }
 
 /// What is due when.
@@ -41,7 +43,9 @@ impl Timetable {
             self.look_back_at = self.look_back_at.filter(|_| !self.owed);
             return;
         };
-        if done.missing {
+        if done.left {
+            self.retry_at = Some(now + self.backoff.next_wait());
+        } else if done.missing {
             self.backoff.reset();
             self.retry_at = None;
         }
@@ -62,7 +66,7 @@ mod tests {
         Timetable { owed: true, ..Timetable::new(Backoff::new(wait, wait)) }
     }
 
-    const MISSING: Done = Done { missing: true, look_back: true, looked_back: Some(true) };
+    const MISSING: Done = Done { missing: true, look_back: true, looked_back: Some(true), left: false };
 
     #[tokio::test]
     async fn what_is_missing_is_tried_again_whatever_else_succeeds_in_between() {
@@ -70,10 +74,21 @@ mod tests {
         let mut table = timetable();
         table.note(Done { looked_back: None, ..MISSING }, now);
         assert!(table.retry_at.is_some() && table.owed);
-        table.note(Done { missing: false, look_back: false, looked_back: Some(false) }, now);
+        table.note(Done { missing: false, look_back: false, looked_back: Some(false), left: false }, now);
         assert!(table.retry_at.is_some() && table.owed, "some days were unloaded, no more");
         table.note(MISSING, now);
         assert_eq!((table.retry_at, table.owed), (None, false));
+    }
+
+    #[tokio::test]
+    async fn what_is_left_unsent_is_tried_again_and_does_not_keep_a_look_back_owed() {
+        let now = Instant::now();
+        let mut table = timetable();
+        table.note(Done { left: true, ..MISSING }, now);
+        assert!(table.retry_at.is_some() && !table.owed);
+        assert_eq!(table.look_back_at, Some(now + LOOK_BACK_PERIOD));
+        table.note(MISSING, now);
+        assert_eq!(table.retry_at, None);
     }
 
     #[tokio::test]

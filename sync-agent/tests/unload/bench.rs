@@ -51,6 +51,8 @@ pub(crate) struct Heard {
     pub(crate) refuse_shifts: HashSet<u64>,
     /// Streams break when one of these document ids comes.
     pub(crate) poison: HashSet<i64>,
+    /// Streams break when the record of one of these shifts comes.
+    pub(crate) poison_shifts: HashSet<u64>,
     /// Every stream is turned away.
     pub(crate) down: bool,
     /// It says that it may have more than it states.
@@ -104,7 +106,9 @@ impl Stub {
                     heard.break_streams -= 1;
                     return Err(Status::unavailable("broken on purpose"));
                 }
-                if batch.documents.iter().any(|document| heard.poison.contains(&document.document_id)) {
+                if batch.documents.iter().any(|document| heard.poison.contains(&document.document_id))
+                    || batch.shifts.iter().any(|shift| heard.poison_shifts.contains(&shift.number))
+                {
                     return Err(Status::internal("poisoned on purpose"));
                 }
                 let reason = "refused on purpose".to_owned();

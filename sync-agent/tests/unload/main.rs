@@ -5,6 +5,7 @@ mod bench;
 mod history;
 mod look_back;
 mod restored;
+mod suspects;
 
 use bench::{DEADLINE, Till, each_once, noon, open_state};
 use std::collections::HashSet;
@@ -206,24 +207,4 @@ async fn a_closing_that_the_server_sets_aside_is_remembered_as_such() {
     agent.stop().await;
     let state = open_state(&till.data());
     assert_eq!((state.refused().unwrap(), state.refused_count().unwrap()), (Vec::new(), 1), "no document of it");
-}
-
-#[tokio::test]
-async fn a_document_on_which_every_stream_breaks_delays_only_itself_and_is_never_given_up() {
-    let mut till = Till::new().await;
-    till.install().await;
-    let shift = till.open_shift(1);
-    let documents = [(); 3].map(|()| till.sell(shift, true));
-    till.pos.close_shift(shift, noon()).unwrap();
-    till.stub.0.lock().unwrap().poison.insert(documents[1]);
-    let agent = till.start();
-    till.wait("the others", |heard| heard.had.len() == 2 && heard.closed.contains(&1)).await;
-    let shift = till.open_shift(2);
-    till.sell(shift, true);
-    till.wait("what is sold later", |heard| heard.had.len() == 3).await;
-    assert!(!open_state(&till.data()).progress().unwrap().has(documents[1]), "it is not sent, and not set aside");
-    till.stub.0.lock().unwrap().poison.clear();
-    till.wait("it, when it can", |heard| heard.had.len() == 4).await;
-    agent.stop().await;
-    assert!(each_once(&till.stub.0.lock().unwrap()));
 }

@@ -1,0 +1,61 @@
+//! Noting what is done with: sent, or set aside, there or here. None of it is a suspect any more.
+
+use super::batches::Sent;
+use super::run::UnloadError;
+use super::stream::{Refused, RefusedPart};
+use super::suspects::Unit;
+use crate::till::Till;
+use tillway_exchangers::till::documents::{BrokenDocument, BrokenShift};
+
+/// These are done with; what was refused among them is remembered as set aside.
+pub(super) fn note(till: &Till, sent: &Sent, refused: Vec<Refused>) -> Result<(), UnloadError> {
+    let mut documents = Vec::new();
+    let mut shifts = Vec::new();
+    for Refused { what, reason } in refused {
+        tracing::error!(?what, reason, "the server set something aside");
+        till.errors.add();
+        match what {
+            RefusedPart::Document(document) => documents.push((document, reason)),
+            RefusedPart::Shift(number) => {
+                let closings = sent.closings.iter().filter(|(_, of)| *of == number);
+                shifts.extend(closings.map(|(workshift, _)| (*workshift, reason.clone())));
+            }
+        }
+    }
+    till.state.note_sent(&sent.documents, &documents, sent.mark, sent.last).map_err(UnloadError::State)?;
+    till.suspects.clear(sent.units());
+    fail::fail_point!("unload::documents_noted");
+    if sent.closings.is_empty() {
+        return Ok(());
+    }
+    let closings: Vec<_> = sent.closings.iter().map(|(workshift, _)| *workshift).collect();
+    till.state.note_closed(&closings, &shifts).map_err(UnloadError::State)?;
+    fail::fail_point!("unload::closings_noted");
+    Ok(())
+}
+
+/// What is not sendable is done with: a person looks at it, and may have it tried again by date.
+pub(super) fn set_aside_here(till: &Till, broken: &[BrokenDocument]) -> Result<(), UnloadError> {
+    for document in broken {
+        tracing::error!(document = document.document_id, reason = document.reason, "a document is set aside");
+        till.errors.add();
+    }
+    let ids: Vec<_> = broken.iter().map(|document| document.document_id).collect();
+    let reasons: Vec<_> = broken.iter().map(|document| (document.document_id, document.reason.clone())).collect();
+    till.state.note_sent(&ids, &reasons, None, None).map_err(UnloadError::State)?;
+    till.suspects.clear(ids.into_iter().map(Unit::Document));
+    Ok(())
+}
+
+/// The same for records of shifts.
+pub(super) fn set_shifts_aside(till: &Till, broken: &[BrokenShift]) -> Result<(), UnloadError> {
+    for shift in broken {
+        tracing::error!(workshift = shift.workshift_id, reason = shift.reason, "the record of a shift is set aside");
+        till.errors.add();
+    }
+    let ids: Vec<_> = broken.iter().map(|shift| shift.workshift_id).collect();
+    let reasons: Vec<_> = broken.iter().map(|shift| (shift.workshift_id, shift.reason.clone())).collect();
+    till.state.note_closed(&ids, &reasons).map_err(UnloadError::State)?;
+    till.suspects.clear(ids.into_iter().map(Unit::Shift));
+    Ok(())
+}
