@@ -5,10 +5,15 @@
 //! word: by the page, REST or the command line, which all ask this module. What stands on a till is settled by an order to
 //! it; all else at once.
 
+mod shown;
+
+pub use shown::{LastShown, Shown};
+
 use crate::exchange::service::{ExchangeError, ExchangeService};
 use crate::exchange::{Reports, told};
 use crate::intake::{AsideError as IntakeAside, Intake};
 use crate::sales::{AsideError as SalesAsideError, SalesAside};
+use crate::store::exchange::{KeptReport, KnownStranger, is_whole};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,7 +33,8 @@ pub const MAX_SETTLED: usize = 1_000;
 /// Names a unit that was set aside. Its text is what REST and the command line take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AsideId {
-    /// A unit on a till; none: all that stand aside there. `till:<till>:<sort>:<name>`, `till:<till>`.
+    /// A unit on a till; none: all that stand aside there, named or not, which can be tried again but not dropped.
+    /// `till:<till>:<sort>:<name>`, `till:<till>`.
     Till(TillId, Option<AsideName>),
     /// A report that could not be taken: `report:<number>`.
     Report(i64),
@@ -119,6 +125,8 @@ pub struct AsideUnit {
     pub ordered: Option<AsideAction>,
     /// Whether it can be tried again; what is damaged can only be dropped.
     pub retryable: bool,
+    /// Whether it can be dropped; what no list names can only be tried again.
+    pub droppable: bool,
 }
 
 /// What came of units of a request: one that stands here, or all those of one till.
@@ -172,6 +180,20 @@ pub enum AsideError {
     /// The spool of sales.
     #[error(transparent)]
     Sales(SalesAsideError),
+    /// What is to be dropped has no name.
+    #[error(
+        "{id} names no unit: units are dropped by their names, which the till tells as those before them are settled"
+    )]
+    Unnamed {
+        /// The till.
+        id: AsideId,
+    },
+    /// Only the beginning of it is kept.
+    #[error("of {id} only the beginning is kept, since it is very long: it can only be dropped")]
+    Cut {
+        /// Its name.
+        id: AsideId,
+    },
     /// The spool of sales is another process's.
     #[error("the sales-loader runs as a process of its own: what is set aside there is not to be had here")]
     SalesApart,
@@ -193,7 +215,12 @@ impl AsideError {
     pub fn is_conflict(&self) -> bool {
         matches!(
             self,
-            Self::SalesApart | Self::Sales(SalesAsideError::Damaged { .. }) | Self::Intake(IntakeAside::NoNode { .. })
+            Self::SalesApart
+                | Self::Unnamed { .. }
+                | Self::Cut { .. }
+                | Self::Exchange(ExchangeError::NothingNamed { .. })
+                | Self::Sales(SalesAsideError::Damaged { .. })
+                | Self::Intake(IntakeAside::NoNode { .. })
         )
     }
 }
@@ -209,16 +236,24 @@ pub struct Aside {
     pub intake: Arc<Intake>,
     /// The spool of sales; none: it is another process's.
     pub sales: Option<SalesAside>,
+    /// What the page showed last.
+    pub last_shown: LastShown,
 }
 
+/// Lists one sort of units.
+type Section = fn(&Aside) -> Result<Vec<AsideUnit>, AsideError>;
+
 impl Aside {
-    /// Everything that is set aside.
+    /// Parts of the list, in its order.
+    const SECTIONS: [Section; 5] =
+        [Self::refused_loads, Self::of_sales, Self::on_tills, Self::strangers, Self::broken_reports];
+
+    /// Everything that is set aside, now.
     pub fn list(&self) -> Result<Vec<AsideUnit>, AsideError> {
-        let mut list = self.refused_loads()?;
-        list.extend(self.of_sales()?);
-        list.extend(self.on_tills()?);
-        list.extend(self.strangers()?);
-        list.extend(self.broken_reports()?);
+        let mut list = Vec::new();
+        for section in Self::SECTIONS {
+            list.extend(section(self)?);
+        }
         Ok(list)
     }
 
@@ -242,6 +277,7 @@ impl Aside {
                     reason: unit.reason.clone(),
                     ordered: ordered(Some(&unit.unit)),
                     retryable: true,
+                    droppable: true,
                 });
             }
             let named = contact.state.aside.len() as u64;
@@ -256,6 +292,8 @@ impl Aside {
                     reason: String::new(),
                     ordered: ordered(None),
                     retryable: true,
+                    // Nobody has seen what they are, and more may join them before the till reads the order.
+                    droppable: false,
                 });
             }
         }
@@ -264,22 +302,23 @@ impl Aside {
 
     fn broken_reports(&self) -> Result<Vec<AsideUnit>, AsideError> {
         let reports = self.exchange.broken_reports(MAX_LISTED).map_err(AsideError::Exchange)?;
-        let unit = |report: crate::store::exchange::BrokenReport| AsideUnit {
+        let unit = |report: KeptReport| AsideUnit {
             id: AsideId::Report(report.id),
             sort: "report",
             place: None,
-            name: format!("{} B", report.body.len()),
+            name: format!("{} B", report.bytes),
             at: Some(report.at),
             reason: report.reason,
             ordered: None,
-            retryable: true,
+            retryable: is_whole(report.bytes),
+            droppable: true,
         };
         Ok(reports.into_iter().map(unit).collect())
     }
 
     fn strangers(&self) -> Result<Vec<AsideUnit>, AsideError> {
         let strangers = self.exchange.strangers().map_err(AsideError::Exchange)?;
-        let unit = |one: crate::store::exchange::Stranger| AsideUnit {
+        let unit = |one: KnownStranger| AsideUnit {
             id: AsideId::Stranger(one.till.clone()),
             sort: "stranger",
             place: None,
@@ -287,7 +326,8 @@ impl Aside {
             at: Some(one.last_at),
             reason: format!("{} is no till of this network; reports: {}", one.till, one.reports),
             ordered: None,
-            retryable: true,
+            retryable: is_whole(one.bytes),
+            droppable: true,
         };
         Ok(strangers.into_iter().take(MAX_LISTED as usize).map(unit).collect())
     }
@@ -303,6 +343,7 @@ impl Aside {
             reason: one.load.reason.unwrap_or_default(),
             ordered: None,
             retryable: true,
+            droppable: true,
         };
         Ok(refused.into_iter().map(unit).collect())
     }
@@ -319,6 +360,7 @@ impl Aside {
             reason: one.reason,
             ordered: None,
             retryable: one.retryable,
+            droppable: true,
         };
         Ok(list.into_iter().take(MAX_LISTED as usize).map(unit).collect())
     }
@@ -329,6 +371,9 @@ impl Aside {
         let mut settled = Vec::new();
         for id in ids {
             match id {
+                AsideId::Till(_, None) if action == AsideAction::Drop => {
+                    settled.push(Settled { outcome: Err(AsideError::Unnamed { id: id.clone() }), ids: vec![id] });
+                }
                 AsideId::Till(till, unit) => of_tills.entry(till).or_default().push(unit),
                 id => settled.push(Settled { outcome: self.settle_here(action, &id), ids: vec![id] }),
             }
@@ -341,6 +386,7 @@ impl Aside {
             let ids = units.into_iter().map(|unit| AsideId::Till(till.clone(), unit)).collect();
             settled.push(Settled { ids, outcome: outcome.map(|_| Outcome::Ordered) });
         }
+        self.last_shown.forget();
         settled
     }
 
@@ -349,18 +395,19 @@ impl Aside {
         match (id, action) {
             (AsideId::Report(number), AsideAction::Retry) => {
                 let report = self.exchange.broken_report(*number).map_err(AsideError::Exchange)?.ok_or_else(gone)?;
-                // Removed first: where it does not pass, it is set aside anew, with the reason of today.
+                self.take_again(id, report.body)?;
+                // Only now: cut off before, it is there still, and taken twice it says the same. Where it did not pass, it
+                // was set aside anew, with the reason of today.
                 self.exchange.forget_broken_report(*number).map_err(AsideError::Exchange)?;
-                self.take_again(report.body)
+                Ok(Outcome::Tried)
             }
             (AsideId::Report(number), AsideAction::Drop) => {
                 let was_there = self.exchange.forget_broken_report(*number).map_err(AsideError::Exchange)?;
                 was_there.then_some(Outcome::Dropped).ok_or_else(gone)
             }
             (AsideId::Stranger(till), AsideAction::Retry) => {
-                let strangers = self.exchange.strangers().map_err(AsideError::Exchange)?;
-                let found = strangers.into_iter().find(|one| one.till == *till).ok_or_else(gone)?;
-                self.take_again(found.body)
+                let found = self.exchange.stranger(till).map_err(AsideError::Exchange)?.ok_or_else(gone)?;
+                self.take_again(id, found.body).map(|()| Outcome::Tried)
             }
             (AsideId::Stranger(till), AsideAction::Drop) => {
                 let was_there = self.exchange.forget_stranger(till).map_err(AsideError::Exchange)?;
@@ -389,8 +436,11 @@ impl Aside {
         }
     }
 
-    fn take_again(&self, body: Vec<u8>) -> Result<Outcome, AsideError> {
-        self.reports.take_now(&[body]).map(|()| Outcome::Tried).map_err(AsideError::Exchange)
+    fn take_again(&self, id: &AsideId, body: Vec<u8>) -> Result<(), AsideError> {
+        if !is_whole(body.len() as u64) {
+            return Err(AsideError::Cut { id: id.clone() });
+        }
+        self.reports.take_now(&[body]).map_err(AsideError::Exchange)
     }
 }
 

@@ -4,7 +4,7 @@
 //! Each part is a task with a name. A part that ends before it was told to takes the others with it: the service manager
 //! starts the whole anew, and nothing is lost by that.
 
-use crate::aside::Aside;
+use crate::aside::{Aside, LastShown};
 use crate::dictionary::DictionaryService;
 use crate::exchange::housekeeping::Housekeeping;
 use crate::exchange::{
@@ -196,6 +196,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
             reports: reports.clone(),
             intake: Arc::clone(&intake),
             sales: sales_aside,
+            last_shown: LastShown::default(),
         },
         poke,
         wake_intake: intake.waker(),
@@ -206,7 +207,8 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         crate::intake::rest::router(AifRest { intake: Arc::clone(&intake), credentials: credentials.back_office });
     let page = web::protected(state, &settings.name, admin).map_err(RunError::Web)?;
     let reconciler = Reconciler::new(service.clone(), packages.clone(), changed);
-    let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention);
+    let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention)
+        .with_disk_reserve(DiskReserve::new(settings.disk_reserve_bytes));
 
     let stop = shutdown.child_token();
     let mut parts = Parts { tasks: JoinSet::new(), names: HashMap::new(), stop: stop.clone() };

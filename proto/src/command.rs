@@ -8,7 +8,7 @@
 //! A command of an unknown type or a newer schema is answered with [`crate::report::Report::Refused`], not dropped:
 //! [`Command::parse`] gives the id even of what it does not understand. Unknown fields are ignored.
 
-use crate::report::AsideName;
+use crate::report::{AsideName, in_short};
 use crate::revision::{DeliveryId, PackageName, Revision};
 use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
@@ -55,7 +55,8 @@ pub enum Order {
     SettleAside {
         /// What to do.
         action: AsideAction,
-        /// With which units; empty: all.
+        /// With which units. None: all of them, where they are tried again; what is to be dropped must be named, since more
+        /// may have been set aside than the person saw who ordered it.
         #[serde(default)]
         units: Vec<AsideName>,
     },
@@ -124,11 +125,10 @@ impl UnloadSelection {
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// No JSON, or without the envelope. There is nothing to answer to.
-    #[error("not a command: {source}")]
+    #[error("not a command: {told}")]
     Malformed {
-        /// What the parser says.
-        #[source]
-        source: serde_json::Error,
+        /// What the parser says, in short.
+        told: String,
     },
     /// Written by a newer server.
     #[error("command {id} has schema {schema}, this agent knows up to {COMMAND_SCHEMA}: upgrade the agent")]
@@ -147,15 +147,14 @@ pub enum CommandError {
         kind: String,
     },
     /// Of a known type, but with wrong fields.
-    #[error("command {id} of type `{kind}` is broken: {source}")]
+    #[error("command {id} of type `{kind}` is broken: {told}")]
     Broken {
         /// Id of the command.
         id: Uuid,
         /// Its type.
         kind: String,
-        /// What the parser says.
-        #[source]
-        source: serde_json::Error,
+        /// What the parser says, in short.
+        told: String,
     },
 }
 
@@ -187,18 +186,18 @@ impl Command {
 
     /// Reads a message; see [`CommandError`] for what can be wrong with it.
     pub fn parse(message: &[u8]) -> Result<Self, CommandError> {
-        let envelope: Envelope =
-            serde_json::from_slice(message).map_err(|source| CommandError::Malformed { source })?;
+        let envelope: Envelope = serde_json::from_slice(message)
+            .map_err(|error| CommandError::Malformed { told: in_short(&error.to_string()) })?;
         if envelope.schema > COMMAND_SCHEMA {
             return Err(CommandError::NewerSchema { id: envelope.id, schema: envelope.schema });
         }
         if !KNOWN_TYPES.contains(&envelope.kind.as_str()) {
-            return Err(CommandError::UnknownType { id: envelope.id, kind: envelope.kind });
+            return Err(CommandError::UnknownType { id: envelope.id, kind: in_short(&envelope.kind) });
         }
-        serde_json::from_slice(message).map_err(|source| CommandError::Broken {
+        serde_json::from_slice(message).map_err(|error| CommandError::Broken {
             id: envelope.id,
             kind: envelope.kind,
-            source,
+            told: in_short(&error.to_string()),
         })
     }
 

@@ -150,9 +150,25 @@ pub struct TillState {
     /// Units that were set aside on the till and wait for a person.
     #[serde(default)]
     pub set_aside: u64,
-    /// The newest of them, at most [`MAX_ASIDE_UNITS`]; absent in reports of older agents.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The newest of them, at most [`MAX_ASIDE_UNITS`]; absent in reports of older agents. Of newer ones, those whose sort is
+    /// not known here are left out: they are counted in `set_aside`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "known_units")]
     pub aside: Vec<AsideUnit>,
+}
+
+fn known_units<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<AsideUnit>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Unit {
+        Known(AsideUnit),
+        Newer(serde::de::IgnoredAny),
+    }
+    let units = Vec::<Unit>::deserialize(source)?.into_iter();
+    let known = units.filter_map(|unit| match unit {
+        Unit::Known(unit) => Some(unit),
+        Unit::Newer(_) => None,
+    });
+    Ok(known.collect())
 }
 
 /// Most units set aside that a report names; `set_aside` counts all.
@@ -201,11 +217,10 @@ pub struct AsideUnit {
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// No JSON, or not of this shape.
-    #[error("not a report: {source}")]
+    #[error("not a report: {told}")]
     Malformed {
-        /// What the parser says.
-        #[source]
-        source: serde_json::Error,
+        /// What the parser says, in short.
+        told: String,
     },
     /// Written by a newer agent.
     #[error("a report of {till} has schema {schema}, this server knows up to {REPORT_SCHEMA}: upgrade the server")]
@@ -217,6 +232,14 @@ pub enum ReportError {
     },
 }
 
+/// Most characters that an error tells of a message: a parser may quote a word of any length.
+const MAX_TOLD_CHARS: usize = 500;
+
+/// A text of a foreign message, cut to what is told.
+pub(crate) fn in_short(text: &str) -> String {
+    text.chars().take(MAX_TOLD_CHARS).collect()
+}
+
 #[derive(Deserialize)]
 struct Envelope {
     schema: u32,
@@ -226,11 +249,12 @@ struct Envelope {
 impl Reported {
     /// Reads a message.
     pub fn parse(message: &[u8]) -> Result<Self, ReportError> {
-        let envelope: Envelope = serde_json::from_slice(message).map_err(|source| ReportError::Malformed { source })?;
+        let malformed = |error: serde_json::Error| ReportError::Malformed { told: in_short(&error.to_string()) };
+        let envelope: Envelope = serde_json::from_slice(message).map_err(malformed)?;
         if envelope.schema > REPORT_SCHEMA {
             return Err(ReportError::NewerSchema { till: envelope.till, schema: envelope.schema });
         }
-        serde_json::from_slice(message).map_err(|source| ReportError::Malformed { source })
+        serde_json::from_slice(message).map_err(malformed)
     }
 
     /// The message.
@@ -276,5 +300,14 @@ mod tests {
     fn a_newer_report_names_its_till() {
         let newer = r#"{"schema":9,"till":"_cash_1_00ab34ef","type":"x"}"#;
         assert!(matches!(Reported::parse(newer.as_bytes()), Err(ReportError::NewerSchema { schema: 9, .. })));
+    }
+
+    #[test]
+    fn a_unit_of_a_sort_that_a_newer_agent_knows_does_not_break_the_report() {
+        let state = r#"{"cursor":3,"set_aside":2,"aside":[{"sort":"receipt-image","name":"1","reason":"x"},
+            {"sort":"package","name":"000017","reason":"counts differ"}]}"#;
+        let state: TillState = serde_json::from_str(state).unwrap();
+        assert_eq!((state.set_aside, state.aside.len()), (2, 1));
+        assert_eq!(state.aside[0].unit, AsideName { sort: AsideSort::Package, name: "000017".to_owned() });
     }
 }

@@ -19,24 +19,28 @@ use tillway_file_queue::{Queue, QueueError, durable};
 use tillway_proto::Command;
 use tillway_proto::command::AsideAction;
 use tillway_proto::queue::MAX_MESSAGE_BYTES;
-use tillway_proto::report::{AsideName, AsideSort, AsideUnit, MAX_ASIDE_REASON_BYTES, MAX_ASIDE_UNITS};
+use tillway_proto::report::{AsideName, AsideSort, AsideUnit, MAX_ASIDE_REASON_BYTES};
 
 /// Messages set aside that are kept for a person; the oldest goes.
 const MAX_ASIDE_MESSAGES: usize = 100;
+
+/// Why an order to drop is refused that names no unit: it may be a day old, and what came aside since nobody has seen.
+pub(crate) const DROP_NAMES_NOTHING: &str = "an order to drop has to name each unit";
 
 /// What lies aside.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Aside {
     /// How much of it there is.
     pub(crate) count: u64,
-    /// The newest, at most [`MAX_ASIDE_UNITS`].
+    /// The newest.
     pub(crate) units: Vec<AsideUnit>,
     /// What could not be looked at, and why.
     pub(crate) unreadable: Vec<(&'static str, String)>,
 }
 
-/// Looks at all that lies aside. `queue` is the file queue of packages, where there is one.
-pub(crate) fn look(settings: &Settings, queue: Option<&Queue>, state: Option<&State>) -> Aside {
+/// Looks at all that lies aside, and names the newest, at most so many. `queue` is the file queue of packages, where there
+/// is one.
+pub(crate) fn look(settings: &Settings, queue: Option<&Queue>, state: Option<&State>, most: usize) -> Aside {
     let mut aside = Aside::default();
     if let Some(queue) = queue {
         match packages(queue) {
@@ -45,7 +49,7 @@ pub(crate) fn look(settings: &Settings, queue: Option<&Queue>, state: Option<&St
         }
     }
     if let Some(state) = state {
-        match sales(state) {
+        match sales(state, most) {
             Ok((count, units)) => {
                 aside.count += count;
                 aside.units.extend(units);
@@ -58,7 +62,7 @@ pub(crate) fn look(settings: &Settings, queue: Option<&Queue>, state: Option<&St
         Err(error) => aside.unreadable.push(("messages set aside", error.to_string())),
     }
     aside.units.sort_by_key(|unit| std::cmp::Reverse(unit.at));
-    aside.units.truncate(MAX_ASIDE_UNITS);
+    aside.units.truncate(most);
     for unit in &mut aside.units {
         unit.reason.truncate(unit.reason.floor_char_boundary(MAX_ASIDE_REASON_BYTES));
     }
@@ -86,8 +90,8 @@ fn packages(queue: &Queue) -> Result<Vec<AsideUnit>, QueueError> {
     Ok(entries.map(unit).collect())
 }
 
-fn sales(state: &State) -> Result<(u64, Vec<AsideUnit>), StateError> {
-    Ok((state.refused_count()?, state.aside(MAX_ASIDE_UNITS)?))
+fn sales(state: &State, most: usize) -> Result<(u64, Vec<AsideUnit>), StateError> {
+    Ok((state.refused_count()?, state.aside(most)?))
 }
 
 fn messages(data: &Path) -> io::Result<Vec<AsideUnit>> {
@@ -154,7 +158,7 @@ pub(crate) struct Settled {
     pub(crate) failed: u64,
 }
 
-/// Tries again, or drops, these units; all that lies aside where none is named. What fails is logged, and the rest is
+/// Drops these units, or tries them again: then all that lies aside, where none is named. What fails is logged, and the rest is
 /// settled all the same. Ends with a contact, which tells what is left.
 pub(crate) async fn settle(till: &Arc<Till>, action: AsideAction, units: Vec<AsideName>) -> Settled {
     let all = units.is_empty();
@@ -252,12 +256,14 @@ fn settle_sales(
 }
 
 async fn settle_message(till: &Arc<Till>, action: AsideAction, file: &Path) -> io::Result<()> {
+    let message = fs::read(file)?;
+    // Before the work: one that ends the agent, or takes what lies aside, does not find itself there again.
+    fs::remove_file(file)?;
     if action == AsideAction::Retry {
-        let message = fs::read(file)?;
         // What is still not understood lies aside again, under a new name. In a box, since an order may bring an order.
         Box::pin(commands::take(till, From::Aside, &message)).await;
     }
-    fs::remove_file(file)
+    Ok(())
 }
 
 /// A unit as a person names it: `document:17`.

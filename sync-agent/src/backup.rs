@@ -50,18 +50,17 @@ fn keep(settings: &BackupSettings, name: &str, write: impl FnOnce(&Path) -> io::
     }
 }
 
+/// All archives but the newest, the oldest first: what may go where the disk is full.
+pub(crate) fn older_archives(settings: &BackupSettings) -> Vec<PathBuf> {
+    let mut archives = archives(&settings.folder).unwrap_or_default();
+    archives.pop();
+    archives
+}
+
 /// Removes archives that are too many or too old, but for the `newest`. Files whose names are not ours stay.
 fn prune(settings: &BackupSettings, newest: &Path) -> io::Result<()> {
-    let mut archives: Vec<PathBuf> = Vec::new();
-    for entry in fs::read_dir(&settings.folder)? {
-        let path = entry?.path();
-        let ours = path.file_name().and_then(|name| name.to_str()).is_some_and(is_archive);
-        if ours && path != newest {
-            archives.push(path);
-        }
-    }
-    // Names begin with the time.
-    archives.sort();
+    let mut archives = archives(&settings.folder)?;
+    archives.retain(|path| path != newest);
     let too_many = (archives.len() + 1).saturating_sub(settings.max_files);
     let oldest_kept = SystemTime::now().checked_sub(Duration::from_secs(settings.max_days * 86_400));
     for (index, path) in archives.iter().enumerate() {
@@ -71,6 +70,20 @@ fn prune(settings: &BackupSettings, newest: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The oldest first.
+fn archives(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut archives: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.file_name().and_then(|name| name.to_str()).is_some_and(is_archive) {
+            archives.push(path);
+        }
+    }
+    // Names begin with the time.
+    archives.sort();
+    Ok(archives)
 }
 
 fn is_archive(name: &str) -> bool {

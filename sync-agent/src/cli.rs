@@ -15,11 +15,14 @@ use std::time::Duration;
 use tillway_proto::UnloadSelection;
 use tillway_proto::command::AsideAction;
 use tillway_proto::process::{LoggingError, ShutdownError, on_signal, start_logging};
-use tillway_proto::report::AsideName;
+use tillway_proto::report::{AsideName, MAX_ASIDE_UNITS};
 use tokio_util::sync::CancellationToken;
 
 /// Exit code of wrong settings, so that a service manager need not start the agent again and again.
 const EXIT_SETTINGS: u8 = 78;
+
+/// Units that one `drop --all` names to the agent, so that its line stays within bounds; the newest.
+const MAX_DROPPED: usize = 500;
 
 /// How long the agent that the command line starts may take until it listens.
 const START_TIME: Duration = Duration::from_secs(10);
@@ -77,7 +80,7 @@ struct AsideArgs {
     /// Units as `aside ls` names them, for example document:17
     #[arg(value_name = "UNIT", value_parser = aside::parse_name, required_unless_present = "all")]
     units: Vec<AsideName>,
-    /// All that lies aside
+    /// All that lies aside; what is dropped is listed, and what comes aside meanwhile stays
     #[arg(long, conflicts_with = "units")]
     all: bool,
 }
@@ -168,7 +171,7 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
         }
         CliCommand::Status { json } => {
             let settings = Settings::read(&path, &layout).map_err(CliError::Settings)?;
-            let status = status::look(&settings).await;
+            let status = status::look(&settings, MAX_ASIDE_UNITS).await;
             if json {
                 print(&serde_json::to_string_pretty(&status).map_err(CliError::Json)?)
             } else {
@@ -183,15 +186,24 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
         CliCommand::Verify => request(&path, layout, Ask::Verify).await,
         CliCommand::Aside(AsideCommand::Ls) => {
             let settings = Settings::read(&path, &layout).map_err(CliError::Settings)?;
-            print(status::look(&settings).await.aside_list().trim_end())
+            print(status::look(&settings, MAX_ASIDE_UNITS).await.aside_list().trim_end())
         }
         CliCommand::Aside(AsideCommand::Retry(arguments)) => {
             let ask = Ask::Aside { action: AsideAction::Retry, units: arguments.units };
             request(&path, layout, ask).await
         }
         CliCommand::Aside(AsideCommand::Drop(arguments)) => {
-            let ask = Ask::Aside { action: AsideAction::Drop, units: arguments.units };
-            request(&path, layout, ask).await
+            let mut units = arguments.units;
+            if arguments.all {
+                let settings = Settings::read(&path, &layout).map_err(CliError::Settings)?;
+                let seen = status::look(&settings, MAX_DROPPED).await;
+                print(seen.aside_list().trim_end())?;
+                units = seen.aside.into_iter().map(|unit| unit.unit).collect();
+                if units.is_empty() {
+                    return Ok(());
+                }
+            }
+            request(&path, layout, Ask::Aside { action: AsideAction::Drop, units }).await
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::unload::{Trigger, UnloadRequest};
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use tillway_proto::command::AsideAction;
 use tillway_proto::queue::MAX_MESSAGE_BYTES;
 use tillway_proto::{Command, ExchangeStatus, Order, RejectCause, Report};
 use tokio::sync::mpsc::error::TrySendError;
@@ -79,6 +80,12 @@ async fn work(till: &Arc<Till>, from: From, message: &[u8]) {
     tracing::debug!(?from, id = %command.id, order = ?command.order, "command");
     follow_settings(till, &command).await;
     match command.order {
+        // A download may take a day, and the server announces anew what was rejected.
+        Order::LoadPackage(link) if from == From::Aside => {
+            let reason = "the link lay aside: it has to be announced anew".to_owned();
+            let rejected = till.blocking(move |till| till.note_rejected(&link, RejectCause::Transport, reason));
+            let _ = rejected.await;
+        }
         Order::LoadPackage(link) => intake::take(till, link).await,
         Order::UnloadSales { selection } => {
             let id = command.id;
@@ -87,6 +94,14 @@ async fn work(till: &Arc<Till>, from: From, message: &[u8]) {
                 till.reports
                     .put(Report::Refused { command: id, reason: "too many unloadings wait already".to_owned() });
             }
+        }
+        Order::SettleAside { .. } if from == From::Aside => {
+            let reason = "an order about what lies aside that lay aside itself is not carried out".to_owned();
+            till.reports.put(Report::Refused { command: command.id, reason });
+        }
+        Order::SettleAside { action: AsideAction::Drop, units } if units.is_empty() => {
+            let reason = aside::DROP_NAMES_NOTHING.to_owned();
+            till.reports.put(Report::Refused { command: command.id, reason });
         }
         Order::SettleAside { action, units } => {
             let settled = aside::settle(till, action, units).await;
@@ -192,9 +207,45 @@ mod tests {
         let till = TestTill::new();
         set_aside(&till, b"{");
         assert_eq!(till.look().set_aside, 1);
-        take(&till, From::Control, &order(r#""settle-aside","action":"drop""#)).await;
+        let unit = till.look().aside[0].unit.name.clone();
+        let named = format!(r#""settle-aside","action":"drop","units":[{{"sort":"message","name":"{unit}"}}]"#);
+        take(&till, From::Control, &order(&named)).await;
         let reports = till.reported().await;
         assert!(matches!(&reports[0], Report::Contact { state } if state.set_aside == 0), "{reports:?}");
         assert!(is_answer(&reports[1]), "{reports:?}");
+    }
+
+    #[tokio::test]
+    async fn an_order_to_drop_what_nobody_has_named_is_refused() {
+        let till = TestTill::new();
+        set_aside(&till, b"{");
+        take(&till, From::Control, &order(r#""settle-aside","action":"drop""#)).await;
+        let reports = till.reported().await;
+        let refused =
+            |report: &Report| matches!(report, Report::Refused { command: COMMAND, reason } if reason.contains("name"));
+        assert!(reports.len() == 1 && refused(&reports[0]), "{reports:?}");
+        assert_eq!(till.look().set_aside, 1);
+    }
+
+    #[tokio::test]
+    async fn messages_aside_are_taken_again_without_a_download_and_without_an_order_about_themselves() {
+        let till = TestTill::new();
+        let delivery = tillway_proto::DeliveryId::generate();
+        let link = format!(
+            r#""load-package","delivery":"{delivery}","package":"{}","link":"/x.twp","bytes":5,"from":0,"to":1,"objects":1"#,
+            "a".repeat(64)
+        );
+        for message in [order(&link), order(r#""settle-aside","action":"retry""#), b"{".to_vec()] {
+            set_aside(&till, &message);
+        }
+        take(&till, From::Control, &order(r#""settle-aside","action":"retry""#)).await;
+        let reports = till.reported().await;
+        let rejected = reports.iter().filter(|report| {
+            matches!(report, Report::Delivery { delivery: of, cause: Some(RejectCause::Transport), .. } if *of == delivery)
+        });
+        assert_eq!(rejected.count(), 1, "{reports:?}");
+        let refused = reports.iter().filter(|report| matches!(report, Report::Refused { .. }));
+        assert_eq!(refused.count(), 1, "{reports:?}");
+        assert_eq!(till.look().set_aside, 1, "what is not understood lies aside again");
     }
 }

@@ -1,18 +1,23 @@
 //! The till's dictionary as the agent's tasks share it: one loader, opened when it is first needed, and anew where another
 //! file stands in the place of the one that is open.
 //!
-//! A file that is no sound database, or whose tables were changed by hand beyond what the loader mends, is moved to
-//! `dictionaries.db.broken` and made anew; the server then sends everything. What that means for the POS: its open
-//! connection goes on reading the old file, with the prices it had; a POS that opens the file anew finds an empty
-//! dictionary until the snapshot is loaded, and then all of it at once. No reader is ever blocked.
+//! Tables that were changed by hand are mended in the file that is there, at once or by the snapshot that is asked for: a
+//! POS that has it open sees the new rows. No reader is ever blocked.
+//!
+//! A file that is physically damaged is given up: the till counts as empty, so the server sends everything. As long as a
+//! POS can still read the damaged one it stays in its place, and the new one is made beside it and put there when it is
+//! whole; where not, it is moved to `dictionaries.db.broken` at once. A POS that has the old file open goes on reading
+//! that, so it has to be restarted: the report of the load says so ([`Dictionary::take_restart_due`]).
 
 use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use tillway_exchangers::package::PackageSource;
 use tillway_exchangers::till::dictionary::{self, Applied, ApplyError, Loader, Marks, OpenError, State};
+use tillway_proto::Revision;
 
 /// Why the dictionary could not be worked on.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +28,10 @@ pub(crate) enum DictionaryError {
     SetAside(#[source] io::Error),
     #[error("failed to load")]
     Apply(#[source] ApplyError),
+    #[error("the dictionary is damaged, and waits for the package that brings all of it")]
+    Damaged,
+    #[error("failed to put a new dictionary in the place of the damaged one")]
+    Replace(#[source] io::Error),
 }
 
 /// `dictionaries.db`. Calls block.
@@ -30,6 +39,10 @@ pub(crate) enum DictionaryError {
 pub(crate) struct Dictionary {
     path: PathBuf,
     open: Mutex<Option<Opened>>,
+    /// The file is damaged; it is left to the POS until a new one is whole.
+    damaged: AtomicBool,
+    /// Another file stands in the place of the one that a POS may have open, which nobody was told yet.
+    restart_due: AtomicBool,
 }
 
 /// A loader and the file it has open.
@@ -62,12 +75,12 @@ pub(crate) enum OtherHands {
 
 impl Dictionary {
     pub(crate) fn at(path: PathBuf) -> Self {
-        Self { path, open: Mutex::default() }
+        Self { path, open: Mutex::default(), damaged: AtomicBool::new(false), restart_due: AtomicBool::new(false) }
     }
 
-    /// What the till has; does not wait for a load.
+    /// What the till has; does not wait for a load. Of a damaged file it has nothing.
     pub(crate) fn look(&self) -> Result<State, OpenError> {
-        State::read(&self.path)
+        if self.damaged.load(Ordering::SeqCst) { Ok(State::default()) } else { State::read(&self.path) }
     }
 
     /// Where it lies.
@@ -75,8 +88,16 @@ impl Dictionary {
         &self.path
     }
 
+    /// Whether a POS has to be restarted to see the dictionary, which was just loaded. Said once.
+    pub(crate) fn take_restart_due(&self) -> bool {
+        self.restart_due.swap(false, Ordering::SeqCst)
+    }
+
     /// Applies a package.
     pub(crate) fn apply(&self, source: &mut impl PackageSource) -> Result<Applied, DictionaryError> {
+        if self.damaged.load(Ordering::SeqCst) {
+            return self.apply_beside(source);
+        }
         self.with_loader(|opened| {
             let applied = opened.loader.apply(source)?;
             if matches!(applied, Applied::Done(_)) {
@@ -111,6 +132,9 @@ impl Dictionary {
 
     fn with_loader<T>(&self, work: impl FnOnce(&mut Opened) -> Result<T, ApplyError>) -> Result<T, DictionaryError> {
         let mut held = self.held();
+        if self.damaged.load(Ordering::SeqCst) && dictionary::still_reads(&self.path) {
+            return Err(DictionaryError::Damaged);
+        }
         if held.as_ref().is_some_and(|opened| opened.file != file_at(&self.path)) {
             tracing::warn!(path = %self.path.display(), "another file stands in the place of the dictionary: it is opened anew");
             *held = None;
@@ -123,9 +147,9 @@ impl Dictionary {
         match &done {
             Err(error) if error.is_corrupt() => {
                 *held = None;
-                self.begin_anew()?;
+                self.give_up()?;
             }
-            // A table may have been changed by hand: opening mends it, or tells that it cannot be mended.
+            // The loader's own tables may have been changed by hand: opening makes them anew.
             Err(ApplyError::Database { .. }) => *held = None,
             _ => {}
         }
@@ -149,7 +173,10 @@ impl Dictionary {
         let loader = match Loader::open(&self.path) {
             Err(error) if error.is_corrupt() => {
                 tracing::error!(error = crate::broker::chain(&error), "the dictionary cannot be worked with");
-                self.begin_anew()?;
+                self.give_up()?;
+                if self.damaged.load(Ordering::SeqCst) {
+                    return Err(DictionaryError::Damaged);
+                }
                 Loader::open(&self.path).map_err(DictionaryError::Open)?
             }
             opened => opened.map_err(DictionaryError::Open)?,
@@ -159,10 +186,45 @@ impl Dictionary {
         Ok(Opened { loader, file: file_at(&self.path), known: Marks { touched: BTreeSet::new(), version } })
     }
 
+    /// Makes a new database beside the damaged one, and puts it there when it is whole.
+    fn apply_beside(&self, source: &mut impl PackageSource) -> Result<Applied, DictionaryError> {
+        let mut held = self.held();
+        *held = None;
+        let header = source.header();
+        if !header.is_full() {
+            let gap = ApplyError::Gap { cursor: Revision::ZERO, from: header.from };
+            return Err(DictionaryError::Apply(gap));
+        }
+        let beside = dictionary::beside(&self.path).map_err(DictionaryError::Replace)?;
+        let loaded = Loader::open(&beside)
+            .map_err(DictionaryError::Open)
+            .and_then(|mut loader| loader.apply(source).map_err(DictionaryError::Apply));
+        // What was begun takes room that the next try needs.
+        let applied = loaded.inspect_err(|_| drop(dictionary::beside(&self.path)))?;
+        dictionary::replace(&self.path).map_err(DictionaryError::Replace)?;
+        fail::fail_point!("dictionary::replaced");
+        tracing::error!(path = %self.path.display(), "a new dictionary stands in the place of the damaged one: the POS must be restarted");
+        self.damaged.store(false, Ordering::SeqCst);
+        self.restart_due.store(true, Ordering::SeqCst);
+        Ok(applied)
+    }
+
+    /// The file is no sound database.
+    fn give_up(&self) -> Result<(), DictionaryError> {
+        if !dictionary::still_reads(&self.path) {
+            return self.begin_anew();
+        }
+        tracing::error!(path = %self.path.display(), "the dictionary is damaged: left to the POS as far as it reads, and asked for whole");
+        self.damaged.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
     fn begin_anew(&self) -> Result<(), DictionaryError> {
         let aside = dictionary::set_aside(&self.path).map_err(DictionaryError::SetAside)?;
         fail::fail_point!("dictionary::set_aside");
-        tracing::error!(aside = %aside.display(), "the dictionary is damaged: set aside, and asked for whole");
+        tracing::error!(aside = %aside.display(), "the dictionary is damaged: set aside, and asked for whole; the POS must be restarted");
+        self.damaged.store(false, Ordering::SeqCst);
+        self.restart_due.store(true, Ordering::SeqCst);
         Ok(())
     }
 }

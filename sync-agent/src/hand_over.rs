@@ -73,7 +73,7 @@ pub(crate) enum Ask {
     Verify,
     /// How the link to the broker stands.
     Link,
-    /// Try again, or drop, what lies aside; without units all of it.
+    /// Drop units that lie aside, or try them again: all, where none is named.
     Aside { action: AsideAction, units: Vec<AsideName> },
 }
 
@@ -187,6 +187,9 @@ async fn work(till: &Arc<Till>, ask: Ask) -> Result<String, String> {
             })
         }
         Ask::Load => load_what_waits(till).await,
+        Ask::Aside { action: AsideAction::Drop, units } if units.is_empty() => {
+            Err(aside::DROP_NAMES_NOTHING.to_owned())
+        }
         Ask::Aside { action, units } => told(action, aside::settle(till, action, units).await),
     }
 }

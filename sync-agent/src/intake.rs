@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_exchangers::package::{self, PackageError, PackageReader};
+use tillway_exchangers::till::dictionary::load_bytes;
 use tillway_file_queue::{NewMessage, QueueError};
 use tillway_proto::{DeliveryState, PackageLink, RejectCause};
 
@@ -168,9 +169,10 @@ async fn download(till: &Arc<Till>, link: &PackageLink) -> Result<PathBuf, Intak
         return Err(IntakeError::Link { link: link.link.clone() });
     }
     let downloads = settings.paths.data.join("downloads");
-    // As it comes, and once more in the file queue.
-    for place in [&downloads, &settings.load.queue_root] {
-        room::check(place, link.bytes.saturating_mul(2)).map_err(IntakeError::Room)?;
+    {
+        let link = link.clone();
+        let room = till.blocking(move |till| room_for(till, &link)).await.map_err(IntakeError::Aborted)?;
+        room.map_err(IntakeError::Room)?;
     }
     let url = format!("http://{}:{}{}", in_url(&settings.packages.host), settings.packages.port, link.link);
     let downloader = Downloader::new(downloads, DownloadLimits::default(), Arc::clone(&till.downloading));
@@ -187,6 +189,18 @@ async fn download(till: &Arc<Till>, link: &PackageLink) -> Result<PathBuf, Intak
     });
     work.await.map_err(IntakeError::Aborted)?.inspect_err(|_| remove(&file))?;
     Ok(file)
+}
+
+/// Room for all that is to come, so that what cannot be loaded is not downloaded first.
+fn room_for(till: &Till, link: &PackageLink) -> Result<(), NoRoom> {
+    let settings = till.settings.current();
+    // As it comes, and once more in the file queue.
+    let files = link.bytes.saturating_mul(2);
+    for place in [&settings.paths.data, &settings.load.queue_root] {
+        room::make(till, place, files, link.bytes)?;
+    }
+    let load = load_bytes(link.bytes, link.objects);
+    room::make(till, till.dictionary.path(), load.saturating_add(files), link.bytes)
 }
 
 async fn enqueue(till: &Arc<Till>, link: &PackageLink, file: &Path) -> Result<(), IntakeError> {
@@ -209,7 +223,8 @@ async fn enqueue(till: &Arc<Till>, link: &PackageLink, file: &Path) -> Result<()
 
 /// One batch a package, visible all at once.
 fn put(till: &Till, link: &PackageLink, file: &Path) -> Result<(), IntakeError> {
-    room::check(&till.settings.current().load.queue_root, link.bytes).map_err(IntakeError::Room)?;
+    let queue_root = till.settings.current().load.queue_root.clone();
+    room::make(till, &queue_root, link.bytes, link.bytes).map_err(IntakeError::Room)?;
     let reader = PackageReader::open(file, &link.package).map_err(IntakeError::Package)?;
     let chunk = u32::try_from(till.settings.current().load.chunk_objects).unwrap_or(u32::MAX);
     let messages = package::messages(reader, chunk).map_err(IntakeError::Package)?;
@@ -231,6 +246,7 @@ fn put(till: &Till, link: &PackageLink, file: &Path) -> Result<(), IntakeError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::till::bench::TestTill;
     use tillway_file_queue::Limit;
 
     #[test]
@@ -241,7 +257,8 @@ mod tests {
         for error in [full, no_room].map(IntakeError::Queue) {
             assert!(error.passes_with_a_load() && error.cause() == RejectCause::Transport, "{error}");
         }
-        let room = room::check(Path::new("/"), u64::MAX - room::POS_RESERVE_BYTES).unwrap_err();
+        let till = TestTill::new();
+        let room = room::make(&till, Path::new("/"), u64::MAX - room::POS_RESERVE_BYTES, 1).unwrap_err();
         assert!(IntakeError::Room(room).passes_with_a_load());
         let too_large = QueueError::TooLarge { queue: queue(), limit: Limit::Bytes, asked: 2, max: 1 };
         assert!(!IntakeError::Queue(too_large).passes_with_a_load());

@@ -1,9 +1,10 @@
 //! Loading: batches of the file queue, or a package straight from its file, into the dictionary.
 //!
 //! A batch ends in one of these ways, and the server is told which: applied; not needed any more; a gap, so that another
-//! package is needed; rows that differ, so that a snapshot is needed; broken, so that it is set aside. A database that is
-//! locked or a disk that is full is tried again, as often as the queue allows, and so is one on which the loader panics: the
-//! queue counts a try on disk before the work begins.
+//! package is needed; rows that differ, so that a snapshot is needed; broken, so that it is set aside. Where a database is
+//! locked or a disk is full it waits, without using up its tries. What else may pass is tried as often as the queue allows:
+//! the queue counts a try on disk before the work begins. After the last it is dropped, since the server has it and
+//! announces it again; one on which the loader panics is set aside.
 //!
 //! What never gets here is told as well: a batch that the queue sets aside by itself, and one of which nothing is left in
 //! it ([`tell_lost`]). A server that hears nothing would wait for its deadline.
@@ -37,6 +38,9 @@ const MAX_WAIT: Duration = Duration::from_mins(1);
 /// Tries of a package that is loaded straight, without the queue that would count them.
 const MAX_STRAIGHT_TRIES: u32 = 5;
 
+/// What the server is told of a load after which a POS may still read the file that was there before.
+const RESTART_DUE: &str = "a new dictionary stands in the place of a damaged one: the POS must be restarted to see it";
+
 /// Why a package was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
@@ -63,10 +67,14 @@ enum Verdict {
     Done(DeliveryState, Option<String>),
     /// It starts behind a revision that the till does not have.
     Gap(String),
-    /// These kinds have to come whole.
+    /// The till's rows are not what the package builds on: these kinds have to come whole.
     NeedSnapshot { kinds: Vec<String>, reason: String },
+    /// The dictionary is damaged, and the package is not to blame: all has to come whole.
+    Damaged(String),
     /// It will never load.
     Broken(String),
+    /// As soon as there is room on the disk, or somebody lets go of the database.
+    Wait(String),
     /// Perhaps later; what to tell the server when there is no later any more.
     Later { cause: RejectCause, reason: String },
 }
@@ -90,16 +98,16 @@ fn verdict(link: &PackageLink, outcome: Result<Applied, LoadError>) -> Verdict {
         LoadError::Dictionary(DictionaryError::Apply(ApplyError::Diverged { kinds })) => {
             Verdict::NeedSnapshot { kinds, reason }
         }
-        LoadError::Dictionary(DictionaryError::Apply(error)) if error.is_corrupt() => {
-            Verdict::NeedSnapshot { kinds: Vec::new(), reason }
-        }
+        LoadError::Dictionary(DictionaryError::Apply(error)) if error.is_corrupt() => Verdict::Damaged(reason),
+        LoadError::Dictionary(DictionaryError::Apply(error)) if error.waits_for_room_or_lock() => Verdict::Wait(reason),
+        LoadError::Room(_) => Verdict::Wait(reason),
+        LoadError::Dictionary(DictionaryError::Damaged) => Verdict::Damaged(reason),
         LoadError::Dictionary(DictionaryError::Apply(error)) if error.is_temporary() => later(reason),
         LoadError::Dictionary(DictionaryError::Apply(_)) => Verdict::Broken(reason),
         LoadError::Package(PackageError::Io { .. })
         | LoadError::Dictionary(_)
         | LoadError::Script(_)
         | LoadError::State(_)
-        | LoadError::Room(_)
         | LoadError::Aborted(_) => later(reason),
         LoadError::Package(_) => Verdict::Broken(reason),
         // Another package may well go through where this one does not.
@@ -107,7 +115,7 @@ fn verdict(link: &PackageLink, outcome: Result<Applied, LoadError>) -> Verdict {
     }
 }
 
-/// The database was locked or the disk full: nothing is wrong with the package.
+/// Nothing is wrong with the package.
 fn later(reason: String) -> Verdict {
     Verdict::Later { cause: RejectCause::Transport, reason }
 }
@@ -182,11 +190,20 @@ fn next(till: &Till) -> Result<Step, QueueError> {
     let verdict = verdict(&link, outcome.unwrap_or_else(|panic| Err(LoadError::Panicked(last_words(&*panic)))));
     fail::fail_point!("load::applied");
     match &verdict {
-        Verdict::Done(..) | Verdict::Gap(_) => claim.ack()?,
+        Verdict::Done(..) | Verdict::Gap(_) | Verdict::Damaged(_) => claim.ack()?,
         Verdict::NeedSnapshot { reason, .. } | Verdict::Broken(reason) => claim.set_aside(reason)?,
-        Verdict::Later { reason, .. } => {
+        Verdict::Wait(reason) => {
+            tracing::warn!(package = link.package.short(), reason, "a package waits to be loaded");
+            claim.put_back()?;
+            return Ok(Step::Later);
+        }
+        Verdict::Later { cause, reason } => {
             let last = claim.tries() >= till.queue.limits().max_tries;
-            claim.release(reason)?;
+            if last && *cause == RejectCause::Transport {
+                claim.ack()?;
+            } else {
+                claim.release(reason)?;
+            }
             if !last {
                 return Ok(Step::Later);
             }
@@ -250,7 +267,8 @@ fn apply_claim(till: &Till, link: &PackageLink, claim: &Claim) -> Result<Applied
 
 /// Before the first row: a load that fills the disk is rolled back, and until then no receipt can be written.
 fn check_room(till: &Till, link: &PackageLink) -> Result<(), LoadError> {
-    room::check(till.dictionary.path(), load_bytes(link.bytes, link.objects)).map_err(LoadError::Room)
+    let load = load_bytes(link.bytes, link.objects);
+    room::make(till, till.dictionary.path(), load, link.bytes).map_err(LoadError::Room)
 }
 
 fn apply(till: &Till, source: Result<impl PackageSource, PackageError>) -> Result<Applied, LoadError> {
@@ -261,22 +279,25 @@ fn apply(till: &Till, source: Result<impl PackageSource, PackageError>) -> Resul
 /// Says how a package ended.
 fn tell(till: &Till, link: &PackageLink, verdict: Verdict) {
     match verdict {
-        Verdict::Done(state, reason) => till.note_delivery(link, state, reason),
-        Verdict::NeedSnapshot { kinds, reason } => {
-            tracing::error!(
-                package = link.package.short(),
-                ?kinds,
-                reason,
-                "the till's rows differ: a snapshot is asked for"
-            );
+        Verdict::Done(DeliveryState::Applied, _) if till.dictionary.take_restart_due() => {
             till.errors.add();
-            till.note_rejected(link, RejectCause::Content, reason.clone());
-            till.reports.put(Report::NeedSnapshot { kinds, reason, till_state: till.look() });
+            till.note_delivery(link, DeliveryState::Applied, Some(RESTART_DUE.to_owned()));
         }
+        Verdict::Done(state, reason) => till.note_delivery(link, state, reason),
+        Verdict::NeedSnapshot { kinds, reason } => need_snapshot(till, link, RejectCause::Content, kinds, reason),
+        Verdict::Damaged(reason) => need_snapshot(till, link, RejectCause::Transport, Vec::new(), reason),
+        Verdict::Wait(reason) => not_loaded(till, link, RejectCause::Transport, reason),
         Verdict::Gap(reason) => till.note_rejected(link, RejectCause::Gap, reason),
         Verdict::Broken(reason) => not_loaded(till, link, RejectCause::Content, reason),
         Verdict::Later { cause, reason } => not_loaded(till, link, cause, reason),
     }
+}
+
+fn need_snapshot(till: &Till, link: &PackageLink, cause: RejectCause, kinds: Vec<String>, reason: String) {
+    tracing::error!(package = link.package.short(), ?kinds, reason, "the till's rows differ: a snapshot is asked for");
+    till.errors.add();
+    till.note_rejected(link, cause, reason.clone());
+    till.reports.put(Report::NeedSnapshot { kinds, reason, till_state: till.look() });
 }
 
 fn not_loaded(till: &Till, link: &PackageLink, cause: RejectCause, reason: String) {
@@ -295,7 +316,7 @@ pub(crate) async fn straight(till: &Arc<Till>, link: &PackageLink, file: &Path) 
         drop(exchange);
         tries += 1;
         match verdict(link, outcome) {
-            Verdict::Later { reason, .. } if tries < MAX_STRAIGHT_TRIES => {
+            Verdict::Later { reason, .. } | Verdict::Wait(reason) if tries < MAX_STRAIGHT_TRIES => {
                 tracing::warn!(reason, tries, "a load is tried again");
             }
             verdict => break verdict,

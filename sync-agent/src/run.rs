@@ -10,6 +10,7 @@ use crate::lock::{AgentLock, ExchangeLock, LockError};
 use crate::outbox::Outbox;
 use crate::recount::{self, Recounts};
 use crate::retry::{self, Backoff};
+use crate::room;
 use crate::settings::{LiveSettings, Mode};
 use crate::state::{self, State, StateError};
 use crate::till::Till;
@@ -120,7 +121,9 @@ pub(crate) fn open(
 }
 
 fn open_queue(root: &std::path::Path) -> Result<Queue, QueueError> {
-    Queue::open(root, &DICTIONARY_QUEUE.parse::<QueueName>()?, Limits::default())
+    // How much stays free is asked before each package, with a larger reserve for a larger one.
+    let limits = Limits { reserve_bytes: room::SMALL_RESERVE_BYTES, ..Limits::default() };
+    Queue::open(root, &DICTIONARY_QUEUE.parse::<QueueName>()?, limits)
 }
 
 /// A task that is begun again when it ends before the agent does, whichever way. Others go on meanwhile.

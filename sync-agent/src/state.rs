@@ -323,13 +323,7 @@ fn begin_anew(path: &Path, damage: &rusqlite::Error) -> Result<Connection, State
 /// Under a number above those that are there, whatever the clock says; the lowest go where there are too many.
 fn set_aside(path: &Path) -> io::Result<PathBuf> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut kept: Vec<(u64, PathBuf)> = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let number = path.file_name().and_then(|name| name.to_str()?.strip_prefix("sync.db.damaged-")?.parse().ok());
-        kept.extend(number.map(|number| (number, path)));
-    }
-    kept.sort();
+    let kept = damaged(folder)?;
     let next = kept.last().map_or(1, |(number, _)| number.saturating_add(1));
     let aside = folder.join(format!("sync.db.damaged-{next}"));
     durable::rename(path, &aside)?;
@@ -342,6 +336,23 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
     let too_many = (kept.len() + 1).saturating_sub(MAX_DAMAGED);
     kept.iter().take(too_many).try_for_each(|(_, path)| fs::remove_file(path))?;
     Ok(aside)
+}
+
+/// Damaged files that were set aside, by number.
+fn damaged(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut kept: Vec<(u64, PathBuf)> = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let number = path.file_name().and_then(|name| name.to_str()?.strip_prefix("sync.db.damaged-")?.parse().ok());
+        kept.extend(number.map(|number| (number, path)));
+    }
+    kept.sort();
+    Ok(kept)
+}
+
+/// The damaged files that are kept for a person, the oldest first.
+pub(crate) fn damaged_files(data: &Path) -> Vec<PathBuf> {
+    damaged(data).unwrap_or_default().into_iter().map(|(_, path)| path).collect()
 }
 
 fn is_damage(error: &rusqlite::Error) -> bool {

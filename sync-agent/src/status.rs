@@ -64,8 +64,8 @@ pub struct DeliveryLine {
     pub at: String,
 }
 
-/// Looks. Never fails: what cannot be read is listed.
-pub(crate) async fn look(settings: &Settings) -> Status {
+/// Looks. Never fails: what cannot be read is listed. Names the newest units set aside, at most so many.
+pub(crate) async fn look(settings: &Settings, most_aside: usize) -> Status {
     let link = hand_over::ask(&settings.paths.data, Ask::Link).await.ok().map(|answer| answer.text);
     let mut unreadable = Vec::new();
     let mut note = |what: &str, error: &dyn std::error::Error| unreadable.push(format!("{what}: {}", chain(error)));
@@ -112,7 +112,7 @@ pub(crate) async fn look(settings: &Settings) -> Status {
             None
         }
     };
-    let Aside { count, units, unreadable: unseen } = aside::look(settings, queue.as_ref(), state.as_ref());
+    let Aside { count, units, unreadable: unseen } = aside::look(settings, queue.as_ref(), state.as_ref(), most_aside);
     (status.set_aside, status.aside) = (count, units);
     unreadable.extend(unseen.into_iter().map(|(what, error)| format!("{what}: {error}")));
     status.unreadable = unreadable;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tillway_exchangers::till::dictionary;
 use tillway_exchangers::till::documents::Documents;
 use tillway_file_queue::Queue;
-use tillway_proto::report::TillState;
+use tillway_proto::report::{MAX_ASIDE_UNITS, TillState};
 use tillway_proto::{DeliveryId, DeliveryState, PackageLink, PackageName, RejectCause, Report, Revision, TillId};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -92,7 +92,7 @@ impl Till {
             |depth| depth.batches,
         );
         let Aside { count, units, unreadable } =
-            aside::look(&self.settings.current(), Some(&self.queue), Some(&self.state));
+            aside::look(&self.settings.current(), Some(&self.queue), Some(&self.state), MAX_ASIDE_UNITS);
         for (what, error) in unreadable {
             tracing::warn!(what, error, "failed to look at what lies aside");
         }

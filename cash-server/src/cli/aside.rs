@@ -18,6 +18,7 @@ pub(super) fn list(settings: &Settings, answer: &mut Answer<'_>) -> Result<(), C
             ("SINCE", "/at"),
             ("ORDERED", "/ordered"),
             ("CAN RETRY", "/retryable"),
+            ("CAN DROP", "/droppable"),
             ("WHY", "/reason"),
         ],
     )
@@ -46,6 +47,7 @@ pub(super) fn settle(
 fn all(client: &Client, action: &str) -> Result<Vec<String>, CliError> {
     let listed = client.read(PATH).map_err(CliError::Client)?;
     let units = listed.as_array().map(Vec::as_slice).unwrap_or_default();
-    let fits = |unit: &&Value| action == "drop" || unit["retryable"] == true;
+    let can = if action == "drop" { "droppable" } else { "retryable" };
+    let fits = |unit: &&Value| unit[can] == true;
     Ok(units.iter().filter(fits).filter_map(|unit| unit["id"].as_str().map(str::to_owned)).collect())
 }

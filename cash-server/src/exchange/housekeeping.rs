@@ -4,6 +4,7 @@ use super::service::{ExchangeError, ExchangeService};
 use super::{blocking, told};
 use crate::dictionary::LogRetention;
 use crate::packages::{PackageLimits, PackageService};
+use crate::reserve::DiskReserve;
 use crate::settings::RetentionSettings;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
@@ -29,21 +30,26 @@ pub struct Housekeeping {
     service: ExchangeService,
     packages: PackageService,
     retention: RetentionSettings,
+    reserve: DiskReserve,
 }
 
 impl Housekeeping {
     /// Over the service's parts.
     pub fn new(service: ExchangeService, packages: PackageService, retention: RetentionSettings) -> Self {
-        Self { service, packages, retention }
+        Self { service, packages, retention, reserve: DiskReserve::default() }
+    }
+
+    /// Below this much room on the disk of packages, none is kept that nobody needs.
+    #[must_use]
+    pub fn with_disk_reserve(self, reserve: DiskReserve) -> Self {
+        Self { reserve, ..self }
     }
 
     /// Runs until `shutdown`.
     pub async fn run(&self, shutdown: CancellationToken) {
         loop {
             let round = async {
-                if let Err(error) = self.round().await {
-                    tracing::error!(error = %told(&error), "failed to remove what is past; it is tried again");
-                }
+                self.round().await;
                 tokio::time::sleep(PERIOD).await;
             };
             tokio::select! {
@@ -53,10 +59,21 @@ impl Housekeeping {
         }
     }
 
-    async fn round(&self) -> Result<(), ExchangeError> {
-        self.prune_history().await?;
-        self.prune_dictionary().await?;
-        self.clean_packages().await
+    /// Files first: of all this only they free room at once, and on a full disk the databases cannot even forget. What fails
+    /// in one step does not stop the next.
+    pub(super) async fn round(&self) {
+        let failed = |what: &str, error: &ExchangeError| {
+            tracing::error!(error = %told(error), "failed to remove {what}; it is tried again");
+        };
+        if let Err(error) = self.clean_packages().await {
+            failed("packages that nobody needs", &error);
+        }
+        if let Err(error) = self.prune_history().await {
+            failed("deliveries and commands of the past", &error);
+        }
+        if let Err(error) = self.prune_dictionary().await {
+            failed("old versions of the dictionary", &error);
+        }
     }
 
     async fn prune_history(&self) -> Result<(), ExchangeError> {
@@ -92,7 +109,11 @@ impl Housekeeping {
     async fn clean_packages(&self) -> Result<(), ExchangeError> {
         let limits = PackageLimits {
             unused_for: days(self.retention.packages_days),
-            bytes: self.retention.packages_limit_bytes,
+            // Where there is no room for the next package, those that nobody needs make it, however few they are.
+            bytes: match self.reserve.check(self.packages.folder(), 0) {
+                Ok(()) => self.retention.packages_limit_bytes,
+                Err(_) => 0,
+            },
         };
         let (service, packages) = (self.service.clone(), self.packages.clone());
         let cleaned = blocking(move || {

@@ -19,6 +19,9 @@ pub mod reconciler;
 pub mod reports;
 pub mod service;
 
+#[cfg(test)]
+mod full_disk_tests;
+
 pub use addresses::PublicAddresses;
 pub use broker::{Broker, BrokerState};
 pub use reconciler::Reconciler;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
+use tillway_proto::command::AsideAction;
 use tillway_proto::report::{RejectCause, TillState};
 use tillway_proto::{Command, DeliveryId, DeliveryState, ExchangeStatus, Order, PackageName, Revision, TillId};
 use uuid::Uuid;
@@ -204,6 +205,12 @@ impl SentCommand {
     /// What it orders; none where an older server wrote what this one does not read.
     pub fn order(&self) -> Option<Order> {
         Command::parse(&self.body).ok().map(|command| command.order)
+    }
+
+    /// Whether it would drop all that lies aside on a till, as an older server may have ordered.
+    pub fn drops_what_nobody_named(&self) -> bool {
+        let order = self.order();
+        matches!(order, Some(Order::SettleAside { action: AsideAction::Drop, units }) if units.is_empty())
     }
 
     /// Whether the till answers it by telling its state, not by naming the command.

@@ -280,8 +280,8 @@ impl Reconciler {
 type Sound = Arc<Mutex<HashSet<PackageName>>>;
 
 /// What a pass begins with.
-struct Decided {
-    plan: Plan,
+pub(super) struct Decided {
+    pub(super) plan: Plan,
     /// All tills of the network.
     tills: Vec<TillId>,
     /// Tills that were removed.
@@ -291,14 +291,21 @@ struct Decided {
 }
 
 /// Reads everything, decides, and writes what ends.
-fn decide_all(service: &ExchangeService, packages: &PackageService) -> Result<Decided, ExchangeError> {
+pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -> Result<Decided, ExchangeError> {
     let parts = &service.parts;
     let command_deadline = SignedDuration::try_from(parts.settings.command_deadline).unwrap_or(SignedDuration::MAX);
     expire_commands(parts.store.as_ref(), command_deadline)?;
     // Records first: a target read later is never older than the cursor that a till reached with it.
     let records = parts.store.records().map_err(ExchangeError::Store)?;
     let targets = parts.dictionary.targets().map_err(ExchangeError::Dictionary)?;
-    service.set_states(packages.target_states().map_err(ExchangeError::Packages)?);
+    match packages.target_states() {
+        Ok(states) => service.set_states(states),
+        // They only find what differs at its target, and each goes with its revision. A disk too full to note them must not
+        // hold up what tills wait for.
+        Err(error) => {
+            tracing::error!(error = %told(&error), "failed to look at what tills should have; differences are found later");
+        }
+    }
     let target = |till: &TillId| targets.of.get(till).copied().unwrap_or_default();
     let tills = targets.network.tills();
     let aims: Vec<TillAim> = tills
@@ -336,6 +343,12 @@ fn silent_tills(
 fn expire_commands(store: &dyn ExchangeStore, deadline: SignedDuration) -> Result<(), ExchangeError> {
     let now = Timestamp::now();
     for command in store.open_commands().map_err(ExchangeError::Store)? {
+        if command.state == CommandState::Waiting && command.drops_what_nobody_named() {
+            let reason = "it names nothing: what a person has not seen is not dropped";
+            store.set_command(command.id, CommandState::Failed, Some(reason), now).map_err(ExchangeError::Store)?;
+            tracing::warn!(till = %command.till, command = %command.id, "{}: {reason}", command.what);
+            continue;
+        }
         // As far in the future, it was written before the clock went back.
         if now.duration_since(command.state_at).abs() > deadline {
             let reason = "no answer before the deadline";

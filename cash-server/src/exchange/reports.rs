@@ -28,6 +28,10 @@ const MAX_CURSOR: Revision = Revision(1 << 48);
 /// within moments, and a contact that was under way meanwhile comes sooner.
 const ANSWERED_AFTER: SignedDuration = SignedDuration::from_secs(5);
 
+/// After so long a contact answers an order whatever time the till's clock had: it may be slow, and contacts do not wait in the
+/// queue for as long while orders go out.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
+
 /// What happened that others act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -92,7 +96,31 @@ impl Reports {
         Ok(())
     }
 
+    /// All in one transaction. Where something in a batch cannot be written, each report by itself, so that the one is set
+    /// aside and the batch does not come back for ever. An error of disk, memory or lock is handed on: it passes.
     fn write(&self, bodies: &[Vec<u8>]) -> Result<(Vec<Event>, bool), ExchangeError> {
+        let together = self.write_together(bodies);
+        let reason = match &together {
+            Err(ExchangeError::Store(error)) if self.store.is_about_the_data(error) => super::told(error),
+            _ => return together,
+        };
+        if let [body] = bodies {
+            let mut batch = Batch::new(self);
+            batch.set_aside(body, reason, Timestamp::now());
+            let (changes, events, poke) = batch.finish();
+            self.store.hear(&changes).map_err(ExchangeError::Store)?;
+            return Ok((events, poke));
+        }
+        let (mut events, mut poke) = (Vec::new(), false);
+        for body in bodies {
+            let (of_one, pokes) = self.write(std::slice::from_ref(body))?;
+            events.extend(of_one);
+            poke |= pokes;
+        }
+        Ok((events, poke))
+    }
+
+    fn write_together(&self, bodies: &[Vec<u8>]) -> Result<(Vec<Event>, bool), ExchangeError> {
         let network = self.network.current().map_err(ExchangeError::Network)?;
         let mut batch = Batch::new(self);
         let now = Timestamp::now();
@@ -212,7 +240,7 @@ impl<'a> Batch<'a> {
                 (*id, CommandState::of_answer(*status), reason.as_deref(), *receipts)
             }
             Report::Refused { command, reason } => (*command, CommandState::Refused, Some(reason.as_str()), 0),
-            Report::Contact { .. } => return self.answer_by_contact(&reported.till, now),
+            Report::Contact { .. } => return self.answer_by_contact(&reported.till, reported.sent_at, now),
             _ => return Ok(()),
         };
         let found = match self.commands.get(&id) {
@@ -234,7 +262,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The till tells its state after it took these orders.
-    fn answer_by_contact(&mut self, till: &TillId, now: Timestamp) -> Result<(), ExchangeError> {
+    fn answer_by_contact(&mut self, till: &TillId, sent_at: Timestamp, now: Timestamp) -> Result<(), ExchangeError> {
         if self.answered_by_contact.is_none() {
             let open = self.reports.store.open_commands().map_err(ExchangeError::Store)?;
             let sent = open.into_iter().filter(|command| command.state == CommandState::Sent);
@@ -247,7 +275,10 @@ impl<'a> Batch<'a> {
         let orders = self.answered_by_contact.as_mut().and_then(|of_tills| of_tills.get_mut(till));
         let Some(orders) = orders else { return Ok(()) };
         // Longer ago than that, or in the future: the clock went back since.
-        let answered = |order: &SentCommand| now.duration_since(order.state_at).abs() >= ANSWERED_AFTER;
+        let age = |order: &SentCommand| now.duration_since(order.state_at).abs();
+        // A contact that waited in the queue of reports was made before the till could read the order.
+        let made_after = |order: &SentCommand| sent_at >= order.state_at || age(order) >= CLOCKS_APART;
+        let answered = |order: &SentCommand| age(order) >= ANSWERED_AFTER && made_after(order);
         for order in orders.extract_if(.., |order| answered(order)) {
             let done = SentCommand { state: CommandState::Done, state_at: now, ..order };
             self.commands.entry(done.id).or_insert(done);

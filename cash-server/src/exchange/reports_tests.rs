@@ -12,6 +12,7 @@ struct Kit {
     reports: Reports,
     _events: mpsc::Receiver<Event>,
     till: TillId,
+    store: Arc<SqliteExchange>,
 }
 
 fn kit() -> Kit {
@@ -24,14 +25,19 @@ fn kit() -> Kit {
     let NodeId::Till(till) = made.id else { panic!("a till is a till") };
     let (events, heard) = mpsc::channel(64);
     let store = Arc::new(SqliteExchange::open(&folder.path().join("exchange.db")).unwrap());
-    let reports = Reports { store, network, silent_after: Duration::from_mins(3), poke: Arc::default(), events };
-    Kit { _folder: folder, reports, _events: heard, till }
+    let reports =
+        Reports { store: store.clone(), network, silent_after: Duration::from_mins(3), poke: Arc::default(), events };
+    Kit { _folder: folder, reports, _events: heard, till, store }
 }
 
 fn contact(till: &TillId) -> Vec<u8> {
+    said(till).to_bytes().unwrap()
+}
+
+fn said(till: &TillId) -> Reported {
     let report = Report::Contact { state: TillState { cursor: Revision(3), ..TillState::default() } };
     let instance = Uuid::from_u128(1);
-    Reported { schema: 1, till: till.clone(), instance, sent_at: Timestamp::now(), report }.to_bytes().unwrap()
+    Reported { schema: 1, till: till.clone(), instance, sent_at: Timestamp::now(), report }
 }
 
 fn ordered(kit: &Kit, order: Order, state: CommandState, ago: SignedDuration) -> Uuid {
@@ -61,7 +67,7 @@ fn a_broken_report_stands_aside_and_those_beside_it_are_taken() {
     assert_eq!(broken.len(), 2);
     assert!(kit.reports.store.forget_broken_report(broken[0].id).unwrap());
     assert!(!kit.reports.store.forget_broken_report(broken[0].id).unwrap());
-    assert_eq!(kit.reports.store.broken_report(broken[1].id).unwrap().as_ref(), Some(&broken[1]));
+    assert_eq!(kit.reports.store.broken_report(broken[1].id).unwrap().unwrap().reason, broken[1].reason);
 }
 
 #[test]
@@ -75,7 +81,7 @@ fn a_till_that_is_not_in_the_network_is_counted_once_and_known_once_it_is() {
     assert!(kit.reports.store.broken_reports(10).unwrap().is_empty(), "they do not push out what is broken");
 
     // As if its node had been made meanwhile: what was kept is taken now.
-    let body = strangers[0].body.clone();
+    let body = kit.reports.store.stranger(&stranger).unwrap().unwrap().body;
     let known = String::from_utf8(body).unwrap().replace(stranger.as_str(), kit.till.as_str());
     kit.reports.take_now(&[known.into_bytes()]).unwrap();
     assert_eq!(kit.reports.store.record(&kit.till).unwrap().cursor(), Revision(3));
@@ -109,4 +115,43 @@ fn an_order_that_a_contact_answers_is_done_with_the_first_contact_after_the_till
     assert_eq!(state(just_sent), CommandState::Sent, "this contact may have been under way before");
     assert_eq!((state(sent), state(verify)), (CommandState::Done, CommandState::Done));
     assert_eq!(state(unload), CommandState::Sent, "this one names itself in its answer");
+}
+
+#[test]
+fn a_till_whose_row_does_not_read_is_heard_anew_and_its_batch_is_taken() {
+    let kit = kit();
+    kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+    kit.store.tamper("UPDATE contact SET needs = 'of a newer version'");
+    kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+    assert_eq!(kit.store.record(&kit.till).unwrap().cursor(), Revision(3));
+    assert!(kit.store.broken_reports(10).unwrap().is_empty());
+}
+
+#[test]
+fn a_report_that_cannot_be_written_stands_aside_and_its_batch_does_not_come_back() {
+    let kit = kit();
+    kit.store.tamper("CREATE TRIGGER refuse BEFORE INSERT ON contact BEGIN SELECT RAISE(ABORT, 'no such value'); END;");
+    let stranger: TillId = "_cash_9_00ab34ef".parse().unwrap();
+    kit.reports.take_now(&[contact(&stranger), contact(&kit.till), b"{".to_vec()]).unwrap();
+    let broken = kit.store.broken_reports(10).unwrap();
+    assert_eq!(broken.len(), 2);
+    assert!(broken.iter().any(|one| one.reason.contains("no such value")), "{broken:?}");
+    assert_eq!(kit.store.strangers().unwrap().len(), 1);
+    kit.store.tamper("DROP TABLE stranger");
+    kit.reports.take_now(&[contact(&stranger)]).expect_err("no fault of the report: the batch is kept by the broker");
+}
+
+#[test]
+fn a_contact_that_waited_in_the_queue_does_not_answer_a_later_order() {
+    let kit = kit();
+    let order = || Order::ReportState { verify: true };
+    let sent = ordered(&kit, order(), CommandState::Sent, SignedDuration::from_mins(1));
+    let long_ago = ordered(&kit, order(), CommandState::Sent, SignedDuration::from_mins(20));
+    let old = Reported { sent_at: Timestamp::now() - SignedDuration::from_mins(30), ..said(&kit.till) };
+    kit.reports.take_now(&[old.to_bytes().unwrap()]).unwrap();
+    let state = |id| kit.store.command(id).unwrap().unwrap().state;
+    assert_eq!(state(sent), CommandState::Sent);
+    assert_eq!(state(long_ago), CommandState::Done, "a till whose clock is slow is believed in the end");
+    kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+    assert_eq!(state(sent), CommandState::Done);
 }

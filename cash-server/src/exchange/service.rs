@@ -11,7 +11,7 @@ use crate::packages::{PackageError, TargetState};
 use crate::sales::requests::{self, Ask};
 use crate::settings::ExchangeSettings;
 use crate::store::StoreError;
-use crate::store::exchange::{BrokenReport, DeliveryFilter, ExchangeStore, Stranger};
+use crate::store::exchange::{BrokenReport, DeliveryFilter, ExchangeStore, KeptReport, KnownStranger, Stranger};
 use crate::store::sales::SalesStore;
 use jiff::{Timestamp, Zoned};
 use std::collections::HashMap;
@@ -45,6 +45,12 @@ pub enum ExchangeError {
     /// The exchange's own database.
     #[error("failed to read or write the state of the exchange")]
     Store(#[source] StoreError),
+    /// Something on a till was to be dropped that nobody named.
+    #[error("nothing is dropped on {till} that is not named: what a person has not seen must not go")]
+    NothingNamed {
+        /// The till.
+        till: TillId,
+    },
     /// A message could not be written.
     #[error("failed to write a command")]
     Message(#[source] serde_json::Error),
@@ -183,7 +189,7 @@ impl ExchangeService {
     }
 
     /// Reports that could not be understood, newest first.
-    pub fn broken_reports(&self, limit: u32) -> Result<Vec<BrokenReport>, ExchangeError> {
+    pub fn broken_reports(&self, limit: u32) -> Result<Vec<KeptReport>, ExchangeError> {
         self.parts.store.broken_reports(limit).map_err(ExchangeError::Store)
     }
 
@@ -198,8 +204,13 @@ impl ExchangeService {
     }
 
     /// Who reports as a till that is not in the network, those heard of last first.
-    pub fn strangers(&self) -> Result<Vec<Stranger>, ExchangeError> {
+    pub fn strangers(&self) -> Result<Vec<KnownStranger>, ExchangeError> {
         self.parts.store.strangers().map_err(ExchangeError::Store)
+    }
+
+    /// One of them, with its last report.
+    pub fn stranger(&self, till: &TillId) -> Result<Option<Stranger>, ExchangeError> {
+        self.parts.store.stranger(till).map_err(ExchangeError::Store)
     }
 
     /// Forgets one of them; says whether it was there.
@@ -219,14 +230,18 @@ impl ExchangeService {
         self.parts.store.acknowledged().map_err(ExchangeError::Store)
     }
 
-    /// Has a till try again, or drop, what is set aside there; no unit means all. `None` where the same request is under
-    /// way already.
+    /// Has a till try again, or drop, what is set aside there. No unit means all, which can be tried again only: between the
+    /// list that a person saw and the moment when the till reads the order, more may be set aside. `None` where the same
+    /// request is under way already.
     pub fn settle_aside(
         &self,
         till: &TillId,
         action: AsideAction,
         units: Vec<AsideName>,
     ) -> Result<Option<Uuid>, ExchangeError> {
+        if action == AsideAction::Drop && units.is_empty() {
+            return Err(ExchangeError::NothingNamed { till: till.clone() });
+        }
         let word = match action {
             AsideAction::Retry => "try again",
             AsideAction::Drop => "drop",

@@ -42,6 +42,8 @@ pub(super) struct AsideView {
     pub ordered: Option<String>,
     /// Whether it can be tried again.
     pub retryable: bool,
+    /// Whether it can be dropped: what has no name cannot.
+    pub droppable: bool,
 }
 
 /// Which units.
@@ -73,6 +75,7 @@ fn view(unit: &AsideUnit) -> AsideView {
         reason: unit.reason.clone(),
         ordered: unit.ordered.map(|action| action_word(action).to_owned()),
         retryable: unit.retryable,
+        droppable: unit.droppable,
     }
 }
 
@@ -108,7 +111,8 @@ pub(super) async fn retry(
     settle(state, AsideAction::Retry, asked).await
 }
 
-/// Drops units for good. What fails for one does not stop the others.
+/// Drops units for good, by their names only: `till:<till>` can be tried again, not dropped. What fails for one does not stop
+/// the others.
 #[utoipa::path(post, path = "/api/v1/aside/drop", tag = "aside", security(("administrator" = [])), request_body = AsideAsked,
     responses((status = 200, body = Vec<SettledView>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn drop(

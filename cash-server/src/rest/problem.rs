@@ -45,6 +45,11 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, detail)
     }
 
+    /// Who asks may, but not from there.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
     /// A defect or a refusal of this machine: logged with its causes, told in one sentence.
     pub fn internal(error: &(dyn Error + 'static)) -> Self {
         let mut text = error.to_string();

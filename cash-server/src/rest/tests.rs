@@ -1,6 +1,7 @@
 mod aside;
 
 use super::*;
+use crate::aside::LastShown;
 use crate::exchange::Reports;
 use crate::exchange::addresses::PublicAddresses;
 use crate::exchange::broker::Broker;
@@ -28,6 +29,7 @@ struct Server {
     page: Router,
     network: NetworkService,
     reports: Reports,
+    exchange_db: Arc<SqliteExchange>,
 }
 
 impl Server {
@@ -46,7 +48,8 @@ impl Server {
         .unwrap();
         let sales: Arc<dyn SalesStore> = Arc::new(SqliteSales::open(&at("sales.db")).unwrap());
         let poke = Arc::new(Notify::new());
-        let store: Arc<dyn ExchangeStore> = Arc::new(SqliteExchange::open(&at("exchange.db")).unwrap());
+        let exchange_db = Arc::new(SqliteExchange::open(&at("exchange.db")).unwrap());
+        let store: Arc<dyn ExchangeStore> = exchange_db.clone();
         let exchange = ExchangeService::new(ExchangeParts {
             store: Arc::clone(&store),
             network: network.clone(),
@@ -72,7 +75,13 @@ impl Server {
             network: network.clone(),
             dictionary: exchange.dictionary(),
             journal,
-            aside: Aside { exchange: exchange.clone(), reports: reports.clone(), intake: intake.unwrap(), sales: None },
+            aside: Aside {
+                exchange: exchange.clone(),
+                reports: reports.clone(),
+                intake: intake.unwrap(),
+                sales: None,
+                last_shown: LastShown::default(),
+            },
             exchange,
             sales,
             data_dir: folder.path().to_owned(),
@@ -83,7 +92,7 @@ impl Server {
         let admin = Arc::new(Credentials::new("admin", "secret"));
         let page = crate::web::protected(state.clone(), "shop", Arc::clone(&admin)).unwrap();
         let router = router(state, admin).merge(packages::router(packages));
-        Self { folder, router, page, network, reports }
+        Self { folder, router, page, network, reports, exchange_db }
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, Vec<u8>, axum::http::HeaderMap) {

@@ -30,6 +30,10 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Tries of a record that the database refuses, or that ends the process, before it is set aside.
 pub const POISON_TRIES: u32 = 3;
 
+/// Starts that end while they load one record before it is set aside. Many more than tries: a power that fails again and again
+/// while the server starts is no fault of the record.
+pub const ENDED_STARTS: u32 = 10;
+
 /// Without a poke the spool is looked at this often.
 const PERIOD: Duration = Duration::from_secs(30);
 
@@ -151,7 +155,7 @@ impl Loader {
             tracing::warn!(starts, from = %from, "the server ended while it loaded these records; loading them one by one");
             return Ok(true);
         }
-        if starts > POISON_TRIES {
+        if starts > ENDED_STARTS {
             let reason = format!("the server ended each of the {} times that it loaded this", starts - 1);
             return self.give_up(from, &chunk, &reason, now).map(|()| true);
         }

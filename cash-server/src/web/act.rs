@@ -7,7 +7,7 @@
 use super::language::Language;
 use super::{Answer, WebState, html, told};
 use crate::aside::AsideId;
-use crate::rest::RestState;
+use crate::rest::{RestState, auth};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Form, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -64,10 +64,6 @@ pub(super) struct Asked {
 struct AsideForm {
     token: String,
     unit: String,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    reason: String,
     action: Option<AsideAction>,
 }
 
@@ -81,6 +77,7 @@ struct AcknowledgeForm {
 #[derive(Serialize)]
 struct Confirm<'a> {
     unit: &'a str,
+    sort: &'a str,
     name: &'a str,
     reason: &'a str,
     form_token: &'a str,
@@ -117,7 +114,18 @@ async fn confirm(
     if let Err(refusal) = from_this_page(&state, &form.token, &headers) {
         return refusal.answer(&state, language);
     }
-    let shown = Confirm { unit: &form.unit, name: &form.name, reason: &form.reason, form_token: &form.token };
+    // What it is comes from the list, not with the form: a reason may be long, and the list is what is settled.
+    let (Ok(id), Some(server)) = (form.unit.parse::<AsideId>(), state.server.clone()) else {
+        return Refusal::Gone.answer(&state, language);
+    };
+    let Ok(list) = tokio::task::spawn_blocking(move || server.aside.shown()).await else {
+        return Refusal::Gone.answer(&state, language);
+    };
+    let Some(unit) = list.units.iter().find(|unit| unit.id == id && unit.droppable) else {
+        return Refusal::Gone.answer(&state, language);
+    };
+    let shown =
+        Confirm { unit: &form.unit, sort: unit.sort, name: &unit.name, reason: &unit.reason, form_token: &form.token };
     html(StatusCode::OK, state.renderer.render("confirm.html", language, &shown))
 }
 
@@ -184,15 +192,9 @@ fn from_this_page(state: &WebState, token: &str, headers: &HeaderMap) -> Result<
     if state.secret.accepts(token, headers) { Ok(()) } else { Err(Refusal::Stale) }
 }
 
-/// By `Sec-Fetch-Site`, which browsers send over HTTPS; else by `Origin`, which they send with every form, and `Host`. Who
-/// sends neither is no browser, and has REST.
+/// Who does not say where it comes from is no browser, and has REST.
 fn is_same_origin(headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(site) = text("sec-fetch-site") {
-        return site == "same-origin";
-    }
-    let origin = text("origin").and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
-    origin.zip(text("host")).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host))
+    auth::is_of_this_site(headers) == Some(true)
 }
 
 #[cfg(test)]

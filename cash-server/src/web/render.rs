@@ -199,6 +199,7 @@ mod tests {
                     reason: "<b>broken".to_owned(),
                     ordered: (sort == "units").then_some("drop"),
                     retryable: sort != "sales",
+                    droppable: sort != "units",
                 })
                 .collect(),
             aside_more: 1,
@@ -281,6 +282,9 @@ mod tests {
                 assert!(!html.contains("<b>Till"), "{name}");
                 assert!(html.contains("12\u{2009}345.67"));
                 assert!(html.contains("184\u{2009}662"));
+                // Each of the nine but the units that nobody names: one was ordered about, and is neither.
+                assert_eq!(html.matches("formaction=\"/aside/confirm").count(), 8, "{name}");
+                assert!(!html.contains("name=\"reason\""), "a long reason would not fit a form");
             }
         }
     }

@@ -6,7 +6,7 @@ use super::view::{
     ShiftView, TillCondition, TillView,
 };
 use super::{MAX_ROWS, PageSource};
-use crate::aside::{AsideId, AsideUnit};
+use crate::aside::{AsideId, AsideUnit, Shown};
 use crate::exchange::decide::Wait;
 use crate::exchange::model::Delivery;
 use crate::exchange::service::{Next, TillStatus};
@@ -53,7 +53,8 @@ impl ServerSource {
         let sales = self.sales();
         let sales_trouble = sales.as_ref().err().map(|error| crate::exchange::told(error));
         let (findings, shifts) = sales.unwrap_or_default();
-        let aside = self.state.aside.list()?;
+        let shown = self.state.aside.shown();
+        let aside = &shown.units;
 
         let mut tills: Vec<TillView> = statuses.iter().map(|status| till(&network, status)).collect();
         let tills_total = tills.len() as u64;
@@ -87,7 +88,7 @@ impl ServerSource {
                 .collect::<Vec<_>>(),
             aside_here: aside.iter().filter(|unit| matches!(unit.id, AsideId::Report(_) | AsideId::Sales(_))).count()
                 as u64,
-            others: in_words(&network, &loads, &findings, &aside),
+            others: in_words(&network, &loads, &findings, &shown),
         });
         let attention_more = attention.len().saturating_sub(MAX_ATTENTION) as u64;
         attention.truncate(MAX_ATTENTION);
@@ -304,12 +305,15 @@ fn aside_view(network: &Network, unit: &AsideUnit) -> AsideView {
             AsideAction::Drop => "drop",
         }),
         retryable: unit.retryable,
+        droppable: unit.droppable,
     }
 }
 
-/// What comes in words already: findings of sales, the last load of each layer, loads that were refused.
-fn in_words(network: &Network, loads: &[LoadRecord], findings: &[Finding], aside: &[AsideUnit]) -> Vec<Attention> {
-    let mut list = Vec::new();
+/// What comes in words already: what cannot be listed, findings of sales, the last load of each layer, loads that were refused.
+fn in_words(network: &Network, loads: &[LoadRecord], findings: &[Finding], shown: &Shown) -> Vec<Attention> {
+    let aside = &shown.units;
+    let unread = |reason: &String| entry(AttentionSort::AsideUnread, String::new(), reason.clone());
+    let mut list: Vec<Attention> = shown.troubles.iter().map(unread).collect();
     for finding in findings {
         let place = finding.till.as_ref().map(|till| till_place(network, till)).unwrap_or_default();
         let parked = finding.till.as_ref().and_then(|till| network.till(till)).is_some_and(|node| node.parked);

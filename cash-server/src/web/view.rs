@@ -95,6 +95,8 @@ pub enum AttentionSort {
     Trouble,
     /// Something was set aside.
     Aside,
+    /// What was set aside cannot be listed.
+    AsideUnread,
     /// A till went back to an older state.
     WentBack,
     /// Silent for a day.
@@ -113,7 +115,7 @@ pub enum AttentionSort {
 
 impl AttentionSort {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Disk,
         Self::SalesDatabase,
         Self::Broker,
@@ -123,6 +125,7 @@ impl AttentionSort {
         Self::LoadRefused,
         Self::Trouble,
         Self::Aside,
+        Self::AsideUnread,
         Self::WentBack,
         Self::SilentLong,
         Self::Finding,
@@ -152,6 +155,8 @@ pub struct AsideView {
     pub ordered: Option<&'static str>,
     /// Whether it can be tried again.
     pub retryable: bool,
+    /// Whether it can be dropped.
+    pub droppable: bool,
 }
 
 /// How a till is, in one word.

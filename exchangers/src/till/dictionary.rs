@@ -11,7 +11,12 @@
 //! - A second loader is refused by a lock on `dictionaries.db.lock`, which ends with its process.
 //!
 //! The schema is made from the table of kinds: what a newer version declares in addition (kinds, columns at the end,
-//! indexes) is added on opening. Tables and columns that are not known stay as they are.
+//! indexes) is added on opening and with each load. Tables and columns that are not known stay as they are; what stands
+//! under a name of ours and is not ours is dropped.
+//!
+//! A table of a kind that somebody changed by hand so that no package fits it keeps its rows until a snapshot of the kind
+//! comes, which makes it anew in the same transaction: a POS that has the file open reads on, and then the new rows.
+//! Differences are refused until then ([`ApplyError::Diverged`]).
 
 mod apply;
 mod loader;
@@ -24,7 +29,7 @@ mod tally;
 mod tests;
 
 pub use apply::{Applied, ApplyError, Loaded, PackageStep, on_package};
-pub use loader::{Loader, Marks, set_aside};
+pub use loader::{Loader, Marks, beside, broken, replace, set_aside, still_reads};
 pub use shelf::{Good, Shelf};
 pub use state::{KindState, State};
 
@@ -37,7 +42,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Bytes on disk of one object that is loaded, with its indexes, in the database and once more in the log: measured are
 /// 270 for goods with barcodes.
-const LOAD_BYTES_PER_OBJECT: u64 = 512;
+const LOAD_BYTES_PER_OBJECT: u64 = 320;
 
 /// The same for long texts, in bytes of their package, which shrinks them some ten times.
 const LOAD_BYTES_PER_PACKAGE_BYTE: u64 = 20;
@@ -45,8 +50,8 @@ const LOAD_BYTES_PER_PACKAGE_BYTE: u64 = 20;
 /// How many bytes on disk the load of a package may take while it runs, more than is taken before. Its write-ahead log is
 /// half of that, and is cut back after the load.
 pub fn load_bytes(package_bytes: u64, objects: u64) -> u64 {
-    let objects = objects.saturating_mul(LOAD_BYTES_PER_OBJECT);
-    package_bytes.saturating_mul(LOAD_BYTES_PER_PACKAGE_BYTE).saturating_add(objects)
+    // Either is an estimate of the whole.
+    package_bytes.saturating_mul(LOAD_BYTES_PER_PACKAGE_BYTE).max(objects.saturating_mul(LOAD_BYTES_PER_OBJECT))
 }
 
 /// Why `dictionaries.db` cannot be opened.
@@ -88,16 +93,6 @@ pub enum OpenError {
         #[source]
         source: rusqlite::Error,
     },
-    /// A table was changed by hand into something that no package fits.
-    #[error("{}: table {table} is not as this program makes it: {what}", path.display())]
-    Altered {
-        /// The database.
-        path: PathBuf,
-        /// The table.
-        table: &'static str,
-        /// What differs.
-        what: String,
-    },
     /// The schema could not be made.
     #[error("failed to bring the schema of {} up to date", path.display())]
     Migrate {
@@ -110,16 +105,11 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether the file is no sound database, or none that can be brought up to date: [`set_aside`] makes room for a new
-    /// one. What a newer program made is neither.
+    /// Whether the file is no sound database: [`set_aside`] makes room for a new one.
     pub fn is_corrupt(&self) -> bool {
         match self {
             Self::Database { source, .. } => corrupt(source),
-            Self::Altered { .. } => true,
-            // Our own steps, on tables that were there before their time: a schema version that somebody changed.
-            Self::Migrate { source: rusqlite_migration::Error::RusqliteError { err, .. }, .. } => {
-                corrupt(err) || does_not_fit(err)
-            }
+            Self::Migrate { source: rusqlite_migration::Error::RusqliteError { err, .. }, .. } => corrupt(err),
             _ => false,
         }
     }

@@ -1,13 +1,19 @@
 use super::*;
 use crate::till::bench::TestTill;
 use fs_err as fs;
+use rusqlite::Connection;
 use std::path::PathBuf;
 use tillway_exchangers::package::{Facts, PackageBuilder, PackageReader, messages};
+use tillway_exchangers::till::dictionary::Loader;
 use tillway_file_queue::NewMessage;
 use tillway_proto::{DeliveryId, Revision};
 
 /// Puts a package without rows into the file queue, as an intake does.
 fn put(till: &TestTill, from: u64, to: u64) -> PackageLink {
+    put_of_size(till, from, to, 0)
+}
+
+fn put_of_size(till: &TestTill, from: u64, to: u64, objects: u64) -> PackageLink {
     let (from, to) = (Revision(from), Revision(to));
     let facts = Facts { from, to, layers: vec!["_chain_main_00000001".to_owned()], kinds: Vec::new() };
     let built = PackageBuilder::new(till.folder.path()).unwrap().finish(facts).unwrap();
@@ -18,7 +24,7 @@ fn put(till: &TestTill, from: u64, to: u64) -> PackageLink {
         bytes: 1000,
         from,
         to,
-        objects: 0,
+        objects,
     };
     let mut batch = till.queue.begin_batch().unwrap();
     batch.set_attribute(LINK_ATTRIBUTE, serde_json::to_string(&link).unwrap());
@@ -122,4 +128,77 @@ async fn the_end_of_a_delivery_is_not_taken_back_by_a_step_that_is_told_late() {
     let reports = till.reported().await;
     let ends: Vec<_> = reports.iter().filter(|report| matches!(report, Report::Delivery { .. })).collect();
     assert!(matches!(ends.as_slice(), [Report::Delivery { state: DeliveryState::Applied, .. }]), "{reports:?}");
+}
+
+#[tokio::test]
+async fn a_package_waits_for_room_without_using_up_its_tries() {
+    let till = TestTill::new();
+    put_of_size(&till, 0, 1, u64::MAX);
+    for _ in 0..=till.queue.limits().max_tries {
+        assert!(!drain(&till).await.unwrap());
+    }
+    assert_eq!(told(&till).await, []);
+    assert_eq!((till.queue.depth().unwrap().batches, till.queue.aside_depth().unwrap().batches), (1, 0));
+}
+
+#[tokio::test]
+async fn what_the_till_is_to_blame_for_is_dropped_after_the_last_try_and_told_as_transport() {
+    let till = TestTill::new();
+    fs::create_dir_all(till.dictionary.path()).unwrap();
+    let link = put(&till, 0, 1);
+    for _ in 1..till.queue.limits().max_tries {
+        assert!(!drain(&till).await.unwrap());
+        assert_eq!(told(&till).await, []);
+    }
+    assert!(drain(&till).await.unwrap());
+    let told = told(&till).await;
+    assert_eq!((told[0].0, told[0].2), (link.delivery, Some(RejectCause::Transport)), "{told:?}");
+    assert_eq!(till.queue.aside_depth().unwrap().batches, 0, "the server has it");
+}
+
+/// Damages a page that the loader reads and the POS does not.
+fn damage_dictionary(till: &TestTill) {
+    let path = till.dictionary.path();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    drop(Loader::open(path).unwrap());
+    let tool = Connection::open(path).unwrap();
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'tillway_cursor'";
+    let page = tool.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap() as usize;
+    let size = tool.pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0)).unwrap() as usize;
+    drop(tool);
+    let mut bytes = fs::read(path).unwrap();
+    bytes[(page - 1) * size..page * size].fill(7);
+    fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_dictionary_stays_with_the_pos_until_a_whole_one_takes_its_place() {
+    let till = TestTill::new();
+    damage_dictionary(&till);
+    let pos = Connection::open(till.dictionary.path()).unwrap();
+    let reads =
+        |pos: &Connection| pos.query_row("SELECT count(*) FROM tmc", [], |row| row.get::<_, i64>(0)).unwrap() == 0;
+    assert!(reads(&pos));
+    let innocent = put(&till, 0, 1);
+    assert!(drain(&till).await.unwrap());
+    let reports = till.reported().await;
+    let rejected = |report: &Report| matches!(report, Report::Delivery { delivery, cause: Some(RejectCause::Transport), .. } if *delivery == innocent.delivery);
+    let asked = |report: &Report| matches!(report, Report::NeedSnapshot { kinds, till_state, .. } if kinds.is_empty() && till_state.cursor == Revision::ZERO);
+    assert!(reports.iter().any(rejected) && reports.iter().any(asked), "{reports:?}");
+    assert_eq!(till.queue.aside_depth().unwrap().batches, 0, "nothing is wrong with the package");
+    assert!(reads(&Connection::open(till.dictionary.path()).unwrap()), "a POS that starts now reads what can be read");
+
+    put(&till, 1, 2);
+    assert!(drain(&till).await.unwrap());
+    assert_eq!(told(&till).await[0].2, Some(RejectCause::Gap), "only a whole one will do");
+    let whole = put(&till, 0, 3);
+    assert!(drain(&till).await.unwrap());
+    let heard = told(&till).await;
+    let (delivery, state, _, reason) = &heard[0];
+    assert_eq!((*delivery, *state), (whole.delivery, DeliveryState::Applied));
+    assert!(reason.contains("POS must be restarted"), "{reason}");
+    assert_eq!(till.look().cursor, Revision(3));
+    assert!(till.dictionary.verify().unwrap().is_empty());
+    assert!(reads(&pos), "the old file, until the POS is restarted");
+    assert!(till.dictionary.path().with_file_name("dictionaries.db.broken").exists());
 }

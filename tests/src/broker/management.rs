@@ -191,6 +191,6 @@ impl VirtualHost {
 pub struct ClientConnection {
     /// The broker's name of it.
     pub name: String,
-    /// What the client calls itself: a till's id, `tillway cash-server`.
+    /// What the client calls itself: a till's id, `tillway cash-server: publishing`.
     pub client: String,
 }

@@ -199,7 +199,9 @@ mod tests {
 
     fn digest_of(rows: &[&(String, Vec<u8>, RowHash)]) -> Digest {
         let mut digest = Digest::EMPTY;
-        rows.iter().for_each(|(_, _, hash)| digest.add(*hash));
+        for (_, _, hash) in rows {
+            digest.add(*hash);
+        }
         digest
     }
 

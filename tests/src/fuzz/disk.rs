@@ -69,10 +69,10 @@ fn read_all(source: &mut impl PackageSource) -> Result<u64, PackageError> {
             let Ok(record) = record else { break };
             count += 1;
             assert!(record.key().len() <= MAX_RECORD_BYTES as usize);
-            if let (Some(kind), Record::Upsert { row, .. }) = (kind, record) {
-                if let Err(error) = RowRef::decode(kind, row) {
-                    assert_told(&error);
-                }
+            if let (Some(kind), Record::Upsert { row, .. }) = (kind, record)
+                && let Err(error) = RowRef::decode(kind, row)
+            {
+                assert_told(&error);
             }
         }
     }

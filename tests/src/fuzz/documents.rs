@@ -62,7 +62,7 @@ fn fill(path: &Path, choices: &mut Choices<'_>) {
     drop(PosWriter::open(path).expect("the POS's tables"));
     let connection = Connection::open(path).expect("the database");
     connection.pragma_update(None, "foreign_keys", false).expect("a pragma");
-    if choices.next() % 2 == 0 {
+    if choices.next().is_multiple_of(2) {
         loosen(&connection);
     }
     for row in 1..=i64::from(choices.next() % 24) {

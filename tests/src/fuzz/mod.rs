@@ -5,6 +5,8 @@
 //! place where the format has places. The same functions run in `tests/tests/fuzz` on every change and, for as long as one
 //! likes, under cargo-fuzz (`fuzz/README.md`).
 
+#![allow(clippy::missing_panics_doc)] // a body panics to tell what broke, and for nothing else
+
 mod commands;
 mod disk;
 mod documents;
@@ -25,8 +27,11 @@ use tempfile::TempDir;
 /// Longest message about what is wrong: it goes into logs, reports and queues.
 pub const MAX_TOLD_BYTES: usize = 16 * 1024;
 
+/// One body: it panics where a promise does not hold.
+pub type Body = fn(&[u8]);
+
 /// All bodies with their names.
-pub const BODIES: [(&str, fn(&[u8])); 14] = [
+pub const BODIES: [(&str, Body); 14] = [
     ("aif", aif),
     ("aif_json", aif_json),
     ("amqp_command", amqp_command),

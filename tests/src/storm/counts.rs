@@ -32,10 +32,16 @@ pub struct Counts {
     pub freezes: u64,
     /// Power cuts.
     pub cuts: u64,
+    /// What tills count as sent compared with the disk of the server that is off.
+    pub disk_looks: u64,
     /// The broker killed.
     pub broker_kills: u64,
     /// Files broken, cut short or removed.
     pub broken_files: u64,
+    /// Disks without room for a while.
+    pub tight: u64,
+    /// Links and orders lost in the broker.
+    pub lost_queues: u64,
     /// Old images of tills put back.
     pub images: u64,
     /// Orders to the server: unload, verify, park.
@@ -70,7 +76,7 @@ impl Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: [(&str, String); 19] = [
+        let rows: [(&str, String); 22] = [
             ("receipts rung", self.rung.to_string()),
             ("receipts in the server's database", self.loaded.to_string()),
             ("receipts that went with a till's disk", self.may_be_gone.to_string()),
@@ -84,9 +90,12 @@ impl fmt::Display for Counts {
             ("daemons killed", self.kills.to_string()),
             ("ends at crash points", self.crashes.to_string()),
             ("power cuts", self.cuts.to_string()),
+            ("looks at the disk of a server that is off", self.disk_looks.to_string()),
             ("broker killed", self.broker_kills.to_string()),
             ("daemons frozen", self.freezes.to_string()),
             ("files broken or removed", self.broken_files.to_string()),
+            ("disks without room", self.tight.to_string()),
+            ("queues emptied in the broker", self.lost_queues.to_string()),
             ("old images put back", self.images.to_string()),
             ("orders to the server", self.orders.to_string()),
             ("most memory, MiB (server, agent)", format!("{}, {}", self.memory_kib.0 >> 10, self.memory_kib.1 >> 10)),

@@ -4,7 +4,20 @@ use super::model::Fate;
 use super::office::Delivery;
 use super::{Power, Storm, StormError, load_name};
 use crate::bench::{ApiError, BenchError};
+use crate::wait::{Seen as Looked, wait_for};
 use serde_json::json;
+use std::thread;
+use std::time::{Duration, Instant};
+use tillway_proto::{ControlQueue, DictionaryQueue, TillId};
+
+/// The last load is announced to all tills within this, also beside other tests.
+const ANNOUNCED: Duration = Duration::from_mins(1);
+
+/// A link is published this long after the server says that it is on its way, at most.
+const LOSING: Duration = Duration::from_secs(2);
+
+/// Between two times that queues are emptied.
+const LOSE_EVERY: Duration = Duration::from_millis(200);
 
 impl Storm {
     /// Hands a load over, by folder or REST.
@@ -92,6 +105,52 @@ impl Storm {
             self.parked.remove(&till);
         }
         done
+    }
+
+    /// What waits for a till in the broker is lost: links to packages, and orders.
+    pub(super) fn lose_queues(&mut self, till: usize) {
+        let Ok(id) = self.tills[till].till.id.parse::<TillId>() else { return };
+        for queue in [DictionaryQueue::of(&id).to_string(), ControlQueue::of(&id).to_string()] {
+            // Where the broker does not answer now, nothing is lost.
+            self.counts.lost_queues += u64::from(self.bench.vhost().purge(&queue).is_ok());
+        }
+    }
+
+    /// Every till is off while the last load is announced, and the broker loses the links: only deadlines help then.
+    pub(super) fn lose_the_last_links(&mut self) -> Result<(), StormError> {
+        for till in &mut self.tills {
+            till.till.kill_agent();
+        }
+        self.hand_over_the_last()?;
+        // Where it is not announced in time nothing is lost, and the calm shows whether all is well.
+        let _ = wait_for("the last load to be announced", ANNOUNCED, || {
+            if let Err(error) = self.revive() {
+                return Looked::NotYet(format!("{error:?}"));
+            }
+            self.unpark_all();
+            self.learn();
+            let head = self.model.head();
+            let announced = self.model.leftovers().is_empty()
+                && self.tills.iter().all(|till| {
+                    let path = format!("/api/v1/tills/{}", till.till.id);
+                    let seen = self.bench.server.api().ok().and_then(|api| api.read(&path).ok());
+                    seen.is_some_and(|seen| seen["target"] == head && seen["next"] == "on-its-way")
+                });
+            Looked::when(announced, (), format!("revision {head}"))
+        });
+        let since = Instant::now();
+        while since.elapsed() < LOSING {
+            (0..self.tills.len()).for_each(|till| self.lose_queues(till));
+            thread::sleep(LOSE_EVERY);
+        }
+        (0..self.tills.len()).try_for_each(|till| self.start_agent(till, false))
+    }
+
+    /// Takes all parked tills back.
+    pub(super) fn unpark_all(&mut self) {
+        for till in self.parked.clone() {
+            self.set_parked(till, false);
+        }
     }
 
     /// Whether the server is meant to answer.

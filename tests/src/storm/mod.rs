@@ -9,8 +9,10 @@
 //! with the invariant that is broken.
 
 pub mod breaking;
+pub mod counted;
 pub mod counts;
 pub mod deeds;
+pub mod disks;
 pub mod look;
 pub mod model;
 pub mod observer;
@@ -113,12 +115,23 @@ pub struct StormOptions {
     pub own_broker: bool,
     /// Links are well all the time, and no ledger of power cuts is kept: somebody else makes the faults.
     pub quiet: bool,
+    /// More settings of the server, as [`BenchOptions`] takes them.
+    pub settings: Vec<(String, String)>,
 }
 
 impl StormOptions {
     /// Three tills, all protections on.
     pub fn new(seed: u64, duration: Duration) -> Self {
-        Self { seed, duration, tills: 3, without: None, until_found: false, own_broker: false, quiet: false }
+        Self {
+            seed,
+            duration,
+            tills: 3,
+            without: None,
+            until_found: false,
+            own_broker: false,
+            quiet: false,
+            settings: Vec::new(),
+        }
     }
 }
 
@@ -158,6 +171,8 @@ pub struct Storm {
     parked: BTreeSet<usize>,
     server_state: Power,
     agent_states: Vec<Power>,
+    /// Disks without room: the file that says so, and until when.
+    tight: Vec<(PathBuf, Instant)>,
     /// Who is told of loads over REST, as `<host>:<port>`.
     status_server: Option<String>,
 }
@@ -184,7 +199,8 @@ impl Storm {
         let names = |crates: &[&str]| points::of(&points, crates).into_iter().map(|point| point.name.clone()).collect();
         let more = if options.quiet { &SETTINGS_OF_SWEEP[..] } else { &[] };
         let settings = SERVER_SETTINGS.iter().chain(more);
-        let settings = settings.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let settings = settings.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let settings = settings.chain(options.settings.clone()).collect();
         let broker = if options.own_broker { Some(Broker::start().map_err(StormError::Broker)?) } else { None };
         let bench = BenchOptions { settings, links: true, broker, ..BenchOptions::default() };
         let bench = TestBench::start_as(bench).map_err(StormError::Bench)?;
@@ -211,6 +227,7 @@ impl Storm {
             next_load: 0,
             parked: BTreeSet::new(),
             server_state: Power::On { armed: false },
+            tight: Vec::new(),
             status_server: None,
             options,
         };

@@ -228,7 +228,7 @@ mod tests {
         let (one, two) = (make(), make());
         assert!(one.iter().zip(&two).all(|(one, two)| one.file() == two.file()));
         assert!(one.iter().any(|delivery| delivery.fate == Fate::Refused));
-        let poison = ["dance", "no code", "dear", "17}"];
+        let poison = ["dance", "no code", "dear", r#""command":17"#];
         let mut broken = 0;
         for delivery in one.iter().filter(|delivery| delivery.fate == Fate::CarriedOut) {
             for record in &delivery.records {

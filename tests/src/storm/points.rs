@@ -1,7 +1,6 @@
 //! The crash points, as the source has them now: a new one cannot be forgotten.
 
 use fs_err as fs;
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +27,7 @@ pub struct Point {
     pub file: PathBuf,
 }
 
-/// All crash points of the workspace, by name; without those that switch a protection off.
+/// All crash points of the workspace, by name; without those that switch a protection off. An error where a name stands twice.
 pub fn crash_points() -> io::Result<Vec<Point>> {
     let all = all_points()?;
     Ok(all.into_iter().filter(|point| !point.name.starts_with(SWITCH)).collect())
@@ -47,7 +46,7 @@ pub fn of<'a>(points: &'a [Point], crates: &[&str]) -> Vec<&'a Point> {
 
 fn all_points() -> io::Result<Vec<Point>> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut points = BTreeMap::new();
+    let mut points: Vec<Point> = Vec::new();
     for entry in fs::read_dir(workspace)? {
         let folder = entry?.path();
         let source = folder.join("src");
@@ -58,18 +57,31 @@ fn all_points() -> io::Result<Vec<Point>> {
             }
         }
     }
-    Ok(points.into_values().collect())
+    points.sort();
+    match twice(&points) {
+        Some([one, other]) => Err(io::Error::other(format!(
+            "the point {} stands in {} and in {}: whoever names it means one of them",
+            one.name,
+            one.file.display(),
+            other.file.display()
+        ))),
+        None => Ok(points),
+    }
 }
 
-fn look_through(folder: &Path, place: &str, points: &mut BTreeMap<String, Point>) -> io::Result<()> {
+/// A name that stands in the source twice; the points are in the order of their names.
+fn twice(points: &[Point]) -> Option<[&Point; 2]> {
+    points.array_windows().find(|[one, other]| one.name == other.name).map(|[one, other]| [one, other])
+}
+
+fn look_through(folder: &Path, place: &str, points: &mut Vec<Point>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
             look_through(&path, place, points)?;
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             for name in names(&fs::read_to_string(&path)?) {
-                let point = Point { name: name.clone(), place: place.to_owned(), file: path.clone() };
-                points.insert(name, point);
+                points.push(Point { name, place: place.to_owned(), file: path.clone() });
             }
         }
     }
@@ -98,5 +110,13 @@ mod tests {
         let source =
             "fail::fail_point!(\"a::b\");\n// fail_point!(\"no::no\")\nfail_point!(\n    \"c::d\", |_| Ok(())\n);";
         assert_eq!(names(source), ["a::b", "c::d"]);
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_told() {
+        let point = |name: &str, file: &str| Point { name: name.into(), place: "p".into(), file: file.into() };
+        assert_eq!(twice(&[point("a::b", "1"), point("c::d", "1")]), None);
+        let points = [point("a::b", "1"), point("c::d", "1"), point("c::d", "2")];
+        assert_eq!(twice(&points), Some([&points[1], &points[2]]));
     }
 }

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
+use tillway_cash_server::sales::spool::Position;
 use uuid::Uuid;
 
 /// The server writes and this reads: nobody waits for long.
@@ -29,6 +30,22 @@ pub fn receipts(data: &Path) -> Result<Receipts, StormError> {
         receipts.entry((till, Uuid::from_bytes(uuid))).or_default().push(sum);
     }
     Ok(receipts)
+}
+
+/// How far the spool is loaded.
+pub fn position(data: &Path) -> Result<Position, StormError> {
+    let path = data.join("sales.db");
+    let read = || {
+        let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        db.busy_timeout(BUSY_TIMEOUT)?;
+        db.query_row(r#"SELECT segment, "offset" FROM spool_position WHERE id = 1"#, [], |row| {
+            Ok(Position {
+                segment: row.get::<_, i64>(0)?.cast_unsigned(),
+                offset: row.get::<_, i64>(1)?.cast_unsigned(),
+            })
+        })
+    };
+    read().map_err(|source| StormError::Sql { path: path.clone(), source })
 }
 
 /// How many there are; 0 where the database cannot be read now.

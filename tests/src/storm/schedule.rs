@@ -55,11 +55,15 @@ pub enum Step {
     TakeImage,
     /// A part of it put back.
     PutImageBack,
+    /// No room on the server's disk or a till's for a while.
+    TakeRoom,
+    /// What waits for a till in the broker is lost.
+    LoseQueues,
     /// The broker killed.
     KillBroker,
 }
 
-const STEPS: [(Step, u64); 16] = [
+const STEPS: [(Step, u64); 18] = [
     (Step::Ring, 600),
     (Step::CloseShift, 25),
     (Step::Load, 70),
@@ -70,11 +74,13 @@ const STEPS: [(Step, u64); 16] = [
     (Step::KillAgent, 12),
     (Step::StopCleanly, 5),
     (Step::Freeze, 10),
-    (Step::CutPower, 8),
+    (Step::CutPower, 14),
     (Step::BreakFile, 8),
     (Step::RemoveQueue, 3),
     (Step::TakeImage, 3),
     (Step::PutImageBack, 3),
+    (Step::TakeRoom, 5),
+    (Step::LoseQueues, 2),
     (Step::KillBroker, 1),
 ];
 
@@ -200,6 +206,11 @@ impl Storm {
             Step::RemoveQueue => self.remove_queue(till),
             Step::TakeImage => self.take_image(till),
             Step::PutImageBack => self.put_image_back(till),
+            Step::TakeRoom => self.take_room(till),
+            Step::LoseQueues => {
+                self.lose_queues(till);
+                Ok(())
+            }
             Step::KillBroker => self.kill_broker(),
         }
     }

@@ -4,6 +4,10 @@
 //! daemon ends there; a few points are passed only on occasions of their own ([`Occasion`]). The checks are those of the
 //! storm: the model for dictionaries, what was rung for sales.
 
+mod occasions;
+
+pub use occasions::Occasion;
+
 use super::look;
 use super::model::{Fate, Judgement};
 use super::office::{self, Delivery};
@@ -12,13 +16,12 @@ use super::{Storm, StormError, StormOptions, sales_db};
 use crate::bench::BenchError;
 use crate::process::End;
 use crate::wait::{Seen as Looked, TimedOut, wait_for};
-use fs_err as fs;
-use rusqlite::Connection;
 use serde_json::json;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// A point is passed well within this, also beside other tests on two cores.
 const REACHED: Duration = Duration::from_secs(40);
@@ -44,23 +47,6 @@ pub enum Who {
     Agent,
 }
 
-/// What is done to a daemon's files before it is started, so that it passes a point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Occasion {
-    /// Nothing: the round passes it.
-    None,
-    /// The agent has forgotten everything: a new installation on an old till.
-    NewInstallation,
-    /// The agent's state is no database any more.
-    BrokenState,
-    /// The till's dictionary is no database any more.
-    BrokenDictionary,
-    /// The server's addresses changed: the agent is told new ones.
-    OldAddresses,
-    /// No package was used for years, and what was remembered of states is gone.
-    OldPackages,
-}
-
 /// What came of a point.
 #[derive(Debug)]
 pub enum Reached {
@@ -72,8 +58,12 @@ pub enum Reached {
     Otherwise(End),
 }
 
-/// The daemon that passes a point: the crate says so, and for what both have a part of, the folder.
+/// The daemon that passes a point: the crate says so, and for what both have a part of, the folder, or the module.
 pub fn who(point: &Point) -> Who {
+    // Of the crate for files that both use, the queue itself is on tills.
+    if point.name.starts_with("queue::") {
+        return Who::Agent;
+    }
     let of_till = point.file.components().any(|part| part.as_os_str() == "till");
     match (OF_SERVER.contains(&point.place.as_str()), OF_AGENT.contains(&point.place.as_str())) {
         (true, false) => Who::Server,
@@ -90,16 +80,33 @@ pub struct Sweep {
     silent_till: String,
     /// A till made in the last round; it goes in this one, with what is on its way to it.
     passing_till: Option<String>,
+    /// Whether the silent till is parked.
+    silent_parked: bool,
+    /// Batches of sales may lie aside, and must be put back.
+    may_lie_aside: bool,
+    /// The back office takes files of sales here.
+    office: TempDir,
     rounds: u32,
 }
 
 impl Sweep {
     /// Sets it up: one till, no weather.
     pub fn start() -> Result<Self, StormError> {
-        let mut storm = Storm::start(StormOptions { tills: 1, quiet: true, ..StormOptions::new(1, Duration::ZERO) })?;
+        let office = tempfile::tempdir().map_err(StormError::File)?;
+        let settings = vec![("sales.handover_dir".to_owned(), format!("'{}'", office.path().display()))];
+        let options = StormOptions { tills: 1, quiet: true, settings, ..StormOptions::new(1, Duration::ZERO) };
+        let mut storm = Storm::start(options)?;
         let silent_till = storm.bench.server.create_node("shop-2", "till", "90").map_err(StormError::Bench)?.id;
         storm.status_server = Some(status_server().map_err(StormError::File)?);
-        Ok(Self { storm, silent_till, passing_till: None, rounds: 0 })
+        Ok(Self {
+            storm,
+            silent_till,
+            passing_till: None,
+            silent_parked: false,
+            may_lie_aside: false,
+            office,
+            rounds: 0,
+        })
     }
 
     /// Where everything lies.
@@ -109,8 +116,10 @@ impl Sweep {
 
     /// Ends the daemon at a point.
     pub fn pass(&mut self, point: &Point, occasion: Occasion) -> Result<Reached, StormError> {
-        let environment = [(CRASH, point.name.as_str())];
-        self.prepare(point, occasion)?;
+        self.prepare(who(point), occasion)?;
+        let mut environment = vec![(CRASH, point.name.as_str())];
+        environment.extend(Self::environment_of(occasion));
+        self.may_lie_aside |= occasion == Occasion::BrokenBatch;
         match who(point) {
             Who::Server => {
                 self.storm.bench.server.kill();
@@ -124,8 +133,10 @@ impl Sweep {
         while started.elapsed() < REACHED && end.is_none() {
             if last_round.is_none_or(|last| last.elapsed() >= ROUND_EVERY) {
                 self.round()?;
+                self.act(occasion)?;
                 last_round = Some(Instant::now());
             }
+            self.go_on(occasion);
             thread::sleep(LOOK_EVERY);
             end = match who(point) {
                 Who::Server => self.storm.bench.server.has_ended(),
@@ -168,21 +179,37 @@ impl Sweep {
 
     /// Waits until nothing at all is under way, as at the end of a storm; gives what was found.
     pub fn end(mut self) -> Result<Vec<super::Finding>, StormError> {
-        let path = format!("/api/v1/nodes/{}", self.silent_till);
-        let removed = self
-            .storm
-            .bench
-            .server
-            .api()
-            .and_then(|api| api.json(&reqwest::Method::DELETE, &path, None).map_err(BenchError::Api));
-        removed.map_err(StormError::Bench)?;
+        // Tills that nobody runs: the silent one, and those of rounds of which the server told nobody before it ended.
+        let server = &self.storm.bench.server;
+        let api = server.api().map_err(StormError::Bench)?;
+        for node in server.nodes().map_err(StormError::Bench)? {
+            if let (Some(id), true) = (node["id"].as_str(), node["level"] == "till")
+                && id != self.storm.tills[0].till.id
+            {
+                let removed = api.json(&reqwest::Method::DELETE, &format!("/api/v1/nodes/{id}"), None);
+                removed.map_err(|error| StormError::Bench(BenchError::Api(error)))?;
+            }
+        }
         self.storm.judge_calm(&mut |_| ())?;
         Ok(self.storm.end().findings)
+    }
+
+    /// Waits until nothing is told any more.
+    fn until(what: &str, mut lacks: impl FnMut() -> Option<String>) -> Result<(), StormError> {
+        let waited = wait_for(what, RIGHT_AGAIN, || lacks().map_or(Looked::Ready(()), Looked::NotYet));
+        waited.map_err(|error| StormError::Bench(BenchError::TimedOut(error)))
     }
 
     fn wrong(&mut self) -> Result<Option<String>, StormError> {
         if !self.storm.learn() {
             return Ok(Some("the server does not answer".to_owned()));
+        }
+        if self.may_lie_aside {
+            let aside = self.settle_batches().map_err(StormError::Bench)?;
+            if !aside.is_empty() {
+                return Ok(Some(format!("{aside:?} lay aside")));
+            }
+            self.may_lie_aside = false;
         }
         if let Some(finding) = self.storm.findings().first() {
             return Ok(Some(format!("{finding:?}")));
@@ -249,55 +276,6 @@ impl Sweep {
             self.passing_till = storm.bench.server.create_node("shop-2", "till", &code).ok().map(|node| node.id);
         }
         Ok(())
-    }
-
-    /// What must lie on the disk before the daemon starts.
-    fn prepare(&mut self, point: &Point, occasion: Occasion) -> Result<(), StormError> {
-        if who(point) == Who::Server {
-            self.storm.bench.server.kill();
-            return if occasion == Occasion::OldPackages { self.age_packages() } else { Ok(()) };
-        }
-        let till = &mut self.storm.tills[0];
-        till.till.kill_agent();
-        let folder = till.till.folder().to_owned();
-        match occasion {
-            Occasion::None | Occasion::OldPackages => Ok(()),
-            Occasion::NewInstallation => crate::faults::files::remove(&folder.join("data")),
-            Occasion::BrokenState => {
-                for suffix in ["-wal", "-shm"] {
-                    let _ = fs::remove_file(folder.join(format!("data/sync.db{suffix}")));
-                }
-                fs::write(folder.join("data/sync.db"), vec![b'x'; 8 << 10])
-            }
-            Occasion::BrokenDictionary => {
-                till.observer.hold().blind = true;
-                till.let_pos_go();
-                for suffix in ["-wal", "-shm"] {
-                    let _ = fs::remove_file(folder.join(format!("dictionaries.db{suffix}")));
-                }
-                fs::write(till.till.dictionaries(), vec![b'x'; 64 << 10])
-            }
-            Occasion::OldAddresses => {
-                let settings = fs::read_to_string(till.till.settings_file()).map_err(StormError::File)?;
-                let old: Vec<String> = settings
-                    .lines()
-                    .map(|line| {
-                        let key = line.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
-                        if key == "httphostcs" { "httpHostCS = 127.0.0.9".to_owned() } else { line.to_owned() }
-                    })
-                    .collect();
-                fs::write(till.till.settings_file(), format!("{}\n", old.join("\n")))
-            }
-        }
-        .map_err(StormError::File)
-    }
-
-    /// As if no package had been used for years; digests are made anew from the rows.
-    fn age_packages(&self) -> Result<(), StormError> {
-        let path = self.storm.bench.server.data().join("packages.db");
-        let age = Connection::open(&path)
-            .and_then(|db| db.execute_batch("UPDATE package SET used_at = 1; DELETE FROM digest"));
-        age.map_err(|source| StormError::Sql { path, source })
     }
 }
 

@@ -10,8 +10,12 @@ use crate::pos::{Basket, Entry, Pos, PosError, Purpose, Tender, price_times_quan
 use rusqlite::{Connection, OpenFlags};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 use tillway_proto::Thousandths;
 use uuid::Uuid;
+
+/// The agent and the POS write and this reads: nobody waits for long.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One receipt, as it was rung.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,13 +167,21 @@ impl StormTill {
     }
 
     /// UUIDs of documents that count as sent on the till.
-    fn acknowledged(&self) -> Result<HashSet<Uuid>, StormError> {
+    pub(super) fn acknowledged(&self) -> Result<HashSet<Uuid>, StormError> {
         let path = self.till.folder().join("data/sync.db");
         if !path.exists() || self.ids_reused {
             return Ok(HashSet::new());
         }
         let failed = |source| StormError::Sql { path: path.clone(), source };
         let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+        db.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        let made: bool = db
+            .query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'fact')", [], |row| row.get(0))
+            .map_err(failed)?;
+        if !made {
+            // The agent ended before it had made its tables.
+            return Ok(HashSet::new());
+        }
         let ids = |sql: &str| -> rusqlite::Result<HashSet<i64>> {
             db.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
         };
@@ -191,6 +203,7 @@ impl StormTill {
         }
         let failed = |source| StormError::Sql { path: path.clone(), source };
         let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+        db.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
         let mut read = db.prepare("SELECT documentid, identifier FROM document").map_err(failed)?;
         let rows = read.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).map_err(failed)?;
         let mut found = BTreeMap::new();

@@ -42,11 +42,12 @@ impl Storm {
         for till in 0..self.tills.len() {
             self.close_shift(till)?;
         }
-        let parked: Vec<usize> = self.parked.iter().copied().collect();
-        for till in parked {
-            self.set_parked(till, false);
+        self.unpark_all();
+        if self.options.quiet {
+            self.hand_over_the_last()?;
+        } else {
+            self.lose_the_last_links()?;
         }
-        self.hand_over_the_last()?;
         let patience = if self.options.without.is_some() { CALM_WITHOUT } else { CALM };
         let calm = wait_for("calm", patience, || {
             std::thread::sleep(LOOK_EVERY);
@@ -73,15 +74,8 @@ impl Storm {
     /// Everything that is not as it must be at rest.
     fn troubles(&mut self) -> Result<Vec<(&'static str, String)>, StormError> {
         let mut troubles = Vec::new();
-        if let Some(end) = self.bench.server.has_ended() {
-            troubles.push(("I7", format!("the cash server ended by itself: {}\n{}", end.status, end.log)));
-        }
-        for number in 0..self.tills.len() {
-            if let Some(end) = self.tills[number].till.has_ended() {
-                troubles
-                    .push(("I7", format!("the agent of till {number} ended by itself: {}\n{}", end.status, end.log)));
-            }
-        }
+        self.revive()?;
+        self.unpark_all();
         if !self.learn() {
             troubles.push(("I7", "the cash server does not answer".to_owned()));
             return Ok(troubles);

@@ -9,6 +9,10 @@ use tillway_proto::{Kopecks, TillId};
 use tillway_tests::bench::{BenchOptions, TestBench, Till, TillOptions};
 use tillway_tests::broker::Broker;
 
+/// What the server's two connections call themselves.
+const PUBLISHING: &str = "tillway cash-server: publishing";
+const CONSUMING: &str = "tillway cash-server: consuming reports";
+
 const QUICK: [(&str, &str); 4] = [
     ("exchange.reconcile_period_s", "1"),
     ("exchange.announced_deadline_s", "5"),
@@ -74,7 +78,7 @@ fn queues_and_connections_that_an_operator_removes_are_made_again() {
         a_price_goes_through(&bench, &mut till, kopecks);
         is_consumed(&bench, &queue);
     }
-    close_connections(&bench, &["tillway cash-server", &till.id]);
+    close_connections(&bench, &[PUBLISHING, CONSUMING, &till.id]);
     a_price_goes_through(&bench, &mut till, 210);
 }
 
@@ -146,7 +150,7 @@ fn a_queue_with_foreign_arguments_stops_its_till_only_and_says_what_to_do() {
         let made = bench.vhost().declare_queue(&queue, &json!({ "x-max-length": 5 }));
         (made.is_ok(), format!("{made:?}"))
     });
-    close_connections(&bench, &["tillway cash-server"]);
+    close_connections(&bench, &[PUBLISHING, CONSUMING]);
     a_price_goes_through(&bench, &mut till, 401);
     until("the server to name the queue", || {
         let seen = seen_by_server(&bench.server, &other).to_string();

@@ -9,8 +9,11 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+use tillway_proto::queue::ControlQueue;
 use tillway_sync_agent::settings::{Layout, LiveSettings};
 use tillway_tests::bench::{Server, TestBench};
+use tillway_tests::broker::Broker;
+use tillway_tests::faults::proxy::Proxy;
 use tillway_tests::fleet::{Apply, Faults, Fleet, FleetOptions, Told};
 use tillway_tests::wait::{Seen, wait_for};
 
@@ -253,7 +256,7 @@ fn two_hundred_tills_sell_through_a_server_killed_three_times_and_each_receipt_i
     }
 }
 
-/// Agents that come back to a broker which hangs up on them.
+/// Agents whose broker goes away.
 const AGENTS: usize = 40;
 
 /// Looks at what comes while waits have grown to seconds: each agent was hung up on three times before.
@@ -261,6 +264,55 @@ const EARLY: usize = 3 * AGENTS;
 
 /// What counts as the same moment.
 const MOMENT: Duration = Duration::from_millis(500);
+
+/// A session that lived this long counts as good, with room to spare.
+const GOOD_SESSION: Duration = Duration::from_secs(12);
+
+/// Real agents in this process, until it is dropped.
+struct Agents {
+    folder: tempfile::TempDir,
+    runtime: Option<tokio::runtime::Runtime>,
+    shutdown: tokio_util::sync::CancellationToken,
+}
+
+impl Agents {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let shutdown = tokio_util::sync::CancellationToken::new();
+        Self { folder: tempfile::tempdir().unwrap(), runtime: Some(runtime), shutdown }
+    }
+
+    /// Starts one that looks for its broker on this port; `more` are further lines of its settings.
+    fn start(&self, id: &str, port: u16, more: &str, password: &str) {
+        let root = self.folder.path().join(id);
+        fs::create_dir_all(&root).unwrap();
+        let file = root.join("cash.ini");
+        let settings =
+            format!("[Properties]\ncash.code = {id}\ndept.broker.ip = 127.0.0.1\ndept.broker.port = {port}\n{more}");
+        fs::write(&file, settings).unwrap();
+        fs::write(root.join("broker.password"), password).unwrap();
+        let settings = LiveSettings::read(&file, Layout::under(&root)).unwrap();
+        self.runtime.as_ref().unwrap().spawn(tillway_sync_agent::run(settings, self.shutdown.clone()));
+    }
+}
+
+impl Drop for Agents {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// How many came in each moment.
+fn moments(arrivals: &[Instant]) -> BTreeMap<u128, usize> {
+    let mut moments = BTreeMap::new();
+    for arrival in arrivals {
+        *moments.entry(arrival.duration_since(arrivals[0]).as_millis() / MOMENT.as_millis()).or_insert(0) += 1;
+    }
+    moments
+}
 
 #[test]
 fn agents_that_lost_their_broker_in_one_moment_do_not_come_back_in_one() {
@@ -275,33 +327,63 @@ fn agents_that_lost_their_broker_in_one_moment_do_not_come_back_in_one() {
             drop(connection);
         }
     });
-    let folder = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let shutdown = tokio_util::sync::CancellationToken::new();
+    let agents = Agents::new();
     for number in 0..AGENTS {
-        let root = folder.path().join(number.to_string());
-        fs::create_dir_all(&root).unwrap();
-        let file = root.join("cash.ini");
-        let settings = format!(
-            "[Properties]\ncash.code = _cash_{number}_00ab34ef\ndept.broker.ip = 127.0.0.1\ndept.broker.port = {port}\n"
-        );
-        fs::write(&file, settings).unwrap();
-        fs::write(root.join("broker.password"), "secret").unwrap();
-        let settings = LiveSettings::read(&file, Layout::under(&root)).unwrap();
-        runtime.spawn(tillway_sync_agent::run(settings, shutdown.clone()));
+        agents.start(&format!("_cash_{number}_00ab34ef"), port, "", "secret");
     }
     let arrivals = wait_for("each agent to have come five times", LARGE_LOAD, || {
         let arrivals = arrivals.lock().unwrap();
         Seen::when(arrivals.len() >= 5 * AGENTS, arrivals.clone(), arrivals.len())
     })
     .unwrap();
-    shutdown.cancel();
-    runtime.shutdown_background();
-    let first = arrivals[EARLY];
-    let mut moments: BTreeMap<u128, usize> = BTreeMap::new();
-    for arrival in &arrivals[EARLY..5 * AGENTS] {
-        *moments.entry(arrival.duration_since(first).as_millis() / MOMENT.as_millis()).or_insert(0) += 1;
-    }
+    let moments = moments(&arrivals[EARLY..5 * AGENTS]);
     assert!(moments.len() >= 6, "they come in a few moments: {moments:?}");
     assert!(moments.values().all(|count| *count <= AGENTS / 2), "half of them come in one moment: {moments:?}");
+}
+
+#[test]
+fn agents_whose_broker_stumbled_for_a_moment_come_back_spread_over_seconds() {
+    let bench = TestBench::start_with(&SETTINGS).unwrap();
+    let options = FleetOptions { tills: AGENTS, shops: 4, ..FleetOptions::default() };
+    // Its tills stay off: the agents take their places.
+    let ids = Fleet::attach(&bench, &options).unwrap().ids();
+    let vhost = bench.vhost();
+    wait_for("the queues of the tills", LARGE_LOAD, || {
+        let queues = vhost.queues().unwrap();
+        let there = ids.iter().filter(|id| queues.contains(&ControlQueue::of(id).to_string())).count();
+        Seen::when(there == AGENTS, (), there)
+    })
+    .unwrap();
+    let link = Proxy::to(Broker::shared().unwrap().port).unwrap();
+    let more = format!("dept.broker.vhost = {}\ndept.broker.user = {}\n", vhost.name, vhost.tills);
+    let agents = Agents::new();
+    for id in &ids {
+        agents.start(id.as_str(), link.port, &more, &vhost.tills_password);
+    }
+    let seen = || bench.server.api().unwrap().read("/api/v1/tills").unwrap();
+    wait_for("each agent to have said that it is there", LARGE_LOAD, || {
+        let seen = seen();
+        let there = seen.as_array().unwrap().iter().filter(|till| !till["last_contact"].is_null()).count();
+        Seen::when(there == AGENTS, (), there)
+    })
+    .unwrap();
+    let all_there = Instant::now();
+    wait_for("their sessions to count as good", LARGE_LOAD, || {
+        Seen::when(all_there.elapsed() >= GOOD_SESSION, (), all_there.elapsed().as_secs())
+    })
+    .unwrap();
+    let before = link.counts();
+    assert_eq!(before.open, AGENTS as u64);
+    link.cut_once();
+    let mut arrivals: Vec<Instant> = Vec::new();
+    wait_for("all agents to be back", LARGE_LOAD, || {
+        let came = link.counts().connections - before.connections;
+        arrivals.resize(usize::try_from(came).unwrap(), Instant::now());
+        Seen::when(arrivals.len() >= AGENTS, (), came)
+    })
+    .unwrap();
+    let moments = moments(&arrivals);
+    assert!(moments.len() >= 8, "they come in a few moments: {moments:?}");
+    assert!(moments.values().all(|count| *count <= AGENTS / 4), "a quarter of them comes in one moment: {moments:?}");
+    assert!(arrivals[AGENTS - 1].duration_since(arrivals[0]) <= Duration::from_secs(15), "and soon: {moments:?}");
 }

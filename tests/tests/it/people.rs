@@ -222,7 +222,6 @@ fn a_dictionary_edited_by_hand_is_healed_without_a_load_when_the_agent_recounts_
 }
 
 #[test]
-#[ignore = "the agent recounts its dictionary at its start and at a load only"]
 fn a_dictionary_edited_by_hand_is_healed_while_the_agent_runs() {
     let (bench, mut till, _pos) = quick();
     load(&bench.server, "All", &catalogue(0..100, "10"));

@@ -5,6 +5,7 @@ use crate::place::{Place, change};
 use crate::{VERSIONS, place};
 use fs_err as fs;
 use rusqlite::Connection;
+use rusqlite::types::Value;
 use std::path::{Path, PathBuf};
 use tillway_exchangers::package::{PackageError, verify_file};
 use tillway_proto::PackageName;
@@ -78,11 +79,12 @@ fn a_server_refuses_a_segment_of_a_newer_version_that_it_has_loaded_the_beginnin
     let place = Place::of(newest(), None);
     let (path, sequence) = newest_segment(&place.data().join("spool"));
     let sales = Connection::open(place.data().join("sales.db")).unwrap();
-    let loaded = sales.query_row("SELECT segment, offset FROM spool_position", [], |row| Ok((row.get(0)?, row.get(1)?)));
-    let (segment, offset): (u64, u64) = loaded.unwrap();
+    let at =
+        sales.query_row("SELECT segment, \"offset\" FROM spool_position", [], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (segment, offset): (i64, i64) = at.unwrap();
     drop(sales);
-    assert_eq!(segment, sequence, "the fixtures' spool is read up to somewhere in its newest segment");
-    assert!(offset > 24);
+    assert_eq!(segment, i64::try_from(sequence).unwrap(), "the newest segment is the one that is being loaded");
+    assert!(offset >= 24, "its header is not behind the position: {offset}");
     let mut bytes = fs::read(&path).unwrap();
     make_newer(&mut bytes, sequence);
     fs::write(&path, bytes).unwrap();
@@ -173,5 +175,54 @@ fn a_migration_that_breaks_off_in_its_middle_leaves_the_database_as_it_was() {
         assert!(told.contains(path.file_name().unwrap().to_str().unwrap()), "{told}");
         assert_eq!(schema(&path), before, "{file}");
         assert_eq!(schema_version(&path), 0, "{file}");
+    }
+}
+
+/// All that is in a database: of each table its name, and each row as text.
+fn content(path: &Path) -> Vec<(String, Vec<String>)> {
+    let connection = Connection::open(path).unwrap();
+    let tables = schema(path).into_iter().filter(|(_, sql)| sql.starts_with("CREATE TABLE"));
+    let rows_of = |(table, _): (String, String)| {
+        let mut statement = connection.prepare(&format!("SELECT * FROM \"{table}\"")).unwrap();
+        let columns = statement.column_count();
+        let as_text = |row: &rusqlite::Row<'_>| {
+            let values: rusqlite::Result<Vec<Value>> = (0..columns).map(|column| row.get(column)).collect();
+            Ok(format!("{:?}", values?))
+        };
+        let rows = statement.query_map([], as_text).unwrap().collect::<rusqlite::Result<_>>().unwrap();
+        (table, rows)
+    };
+    tables.map(rows_of).collect()
+}
+
+#[test]
+fn an_upgrade_that_breaks_off_in_its_middle_leaves_schema_and_content_as_they_were() {
+    for version in VERSIONS {
+        let upgraded = Place::of(version, None);
+        drop(upgraded.start_server());
+        let place = Place::of(version, None);
+        for name in OF_SERVER {
+            let path = place.data().join(name);
+            let had: Vec<String> = schema(&path).into_iter().map(|(name, _)| name).collect();
+            // What an upgrade makes last is in the way.
+            let sql = "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY rowid DESC";
+            let connection = Connection::open(upgraded.data().join(name)).unwrap();
+            let mut statement = connection.prepare(sql).unwrap();
+            let made = statement.query_map([], |row| row.get(0)).unwrap();
+            let made: rusqlite::Result<Vec<String>> = made.collect();
+            let Some(last) = made.unwrap().into_iter().find(|made| !had.contains(made)) else { continue };
+            change(&path, |database| database.execute_batch(&format!("CREATE TABLE {last}(in_the_way)")).unwrap());
+            let before = (schema_version(&path), schema(&path), content(&path));
+            assert!(before.2.iter().any(|(_, rows)| !rows.is_empty()), "{name} of {version} is empty");
+            let told = place.refused(CASH_SERVER);
+            assert!(told.contains(name), "{told}");
+            assert!(
+                before == (schema_version(&path), schema(&path), content(&path)),
+                "{name} of {version} was changed"
+            );
+            change(&path, |database| database.execute_batch(&format!("DROP TABLE {last}")).unwrap());
+        }
+        // Nothing is in the way any more: the next start brings it to its end.
+        place.start_server();
     }
 }

@@ -99,7 +99,7 @@ async fn a_report_that_was_set_aside_is_tried_again_or_dropped() {
         (json!([]), StatusCode::BAD_REQUEST),
         (json!(["planet:1"]), StatusCode::BAD_REQUEST),
         (json!(["report:77"]), StatusCode::NOT_FOUND),
-        (json!(["till:_cash_8_00ab34ef"]), StatusCode::NOT_FOUND),
+        (json!(["till:_cash_8_00ab34ef:package:1"]), StatusCode::NOT_FOUND),
     ] {
         let (status, problem) = server.ask("POST", "/api/v1/aside/drop", Some(json!({"units": units}))).await;
         assert_eq!(status, expected, "{problem}");
@@ -140,10 +140,11 @@ async fn dropping_on_the_page_is_asked_for_twice() {
     server.reports.take_now(&[b"{".to_vec()]).unwrap();
     let token = token_in(&server.page("/?lang=ru").await);
     let here = [("authorization", ADMIN), ("sec-fetch-site", "same-origin")];
-    let asked = format!("token={token}&unit=report:1&name=report&reason=%3Cb%3E");
+    let asked = format!("token={token}&unit=report:1&reason=%3Cb%3Emade-up");
     let (status, confirm) = server.submit("/aside/confirm?lang=ru", &asked, &here).await;
     assert_eq!(status, StatusCode::OK);
-    assert!(confirm.contains("Удалить навсегда?") && confirm.contains("&lt;b&gt;"), "{confirm}");
+    assert!(confirm.contains("Удалить навсегда?") && confirm.contains("not a report"), "{confirm}");
+    assert!(!confirm.contains("made-up"), "what it is comes from the list, however long it is");
     assert_eq!(server.ask("GET", "/api/v1/aside", None).await.1.as_array().unwrap().len(), 1);
     let confirmed = format!("token={}&unit=report:1&action=drop", token_in(&confirm));
     assert_eq!(server.submit("/aside?lang=ru", &confirmed, &here).await.0, StatusCode::SEE_OTHER);
@@ -171,4 +172,93 @@ async fn a_till_that_went_back_needs_a_look_until_somebody_acknowledges_it() {
     assert!(!server.page("/?lang=en").await.contains("went back to older data"));
     let (status, _) = server.ask("POST", "/api/v1/tills/till-7-1/acknowledge", None).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn what_a_till_does_not_name_is_tried_again_but_never_dropped() {
+    let server = Server::start();
+    let till = till_of(&server.make_till().await);
+    server.hear_of_aside(&till);
+    let (_, listed) = server.ask("GET", "/api/v1/aside", None).await;
+    let droppable: Vec<_> = listed.as_array().unwrap().iter().map(|unit| &unit["droppable"]).collect();
+    assert_eq!(droppable, [&json!(true), &json!(true), &json!(false)]);
+    assert_eq!(server.page("/?lang=en").await.matches("formaction=\"/aside/confirm").count(), 2);
+    let alone = json!({"units": [format!("till:{till}")]});
+    let (status, problem) = server.ask("POST", "/api/v1/aside/drop", Some(alone.clone())).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    assert_eq!(server.ask("GET", "/api/v1/commands", None).await.1, json!([]));
+    // Beside it, what has a name goes, and only that.
+    let both = json!({"units": [format!("till:{till}"), format!("till:{till}:package:000017")]});
+    let (_, settled) = server.ask("POST", "/api/v1/aside/drop", Some(both)).await;
+    assert!(settled[0]["problem"].is_string() && settled[1]["done"].is_string(), "{settled}");
+    let (_, commands) = server.ask("GET", "/api/v1/commands", None).await;
+    let orders: Vec<_> = commands.as_array().unwrap().iter().map(|command| &command["what"]).collect();
+    assert_eq!(orders, [&json!("drop what is set aside: 000017")]);
+    let (status, settled) = server.ask("POST", "/api/v1/aside/retry", Some(alone)).await;
+    assert_eq!((status, &settled[0]["problem"]), (StatusCode::OK, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_report_that_was_cut_can_only_be_dropped() {
+    let server = Server::start();
+    server.reports.take_now(&[vec![b'x'; 20 * 1024], vec![b'x'; 1024]]).unwrap();
+    let (_, listed) = server.ask("GET", "/api/v1/aside", None).await;
+    assert_eq!((&listed[0]["id"], &listed[0]["retryable"]), (&json!("report:2"), &json!(true)));
+    assert_eq!((&listed[1]["id"], &listed[1]["retryable"]), (&json!("report:1"), &json!(false)));
+    let cut = json!({"units": ["report:1"]});
+    let (status, problem) = server.ask("POST", "/api/v1/aside/retry", Some(cut.clone())).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+    assert_eq!(server.ask("POST", "/api/v1/aside/drop", Some(cut)).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_broken_report_is_forgotten_only_after_it_was_taken() {
+    let server = Server::start();
+    let till = till_of(&server.make_till().await);
+    let state = TillState { cursor: tillway_proto::Revision(7), ..TillState::default() };
+    let report = Report::Contact { state };
+    let said =
+        Reported { schema: 1, till: till.clone(), instance: uuid::Uuid::nil(), sent_at: Timestamp::now(), report };
+    let kept = crate::store::exchange::BrokenReport {
+        id: 0,
+        at: Timestamp::now(),
+        reason: "a defect that is mended since".to_owned(),
+        body: said.to_bytes().unwrap(),
+    };
+    let broken = crate::store::exchange::HeardChanges { broken: vec![kept], ..Default::default() };
+    server.reports.store.hear(&broken).unwrap();
+    let retry = || server.ask("POST", "/api/v1/aside/retry", Some(json!({"units": ["report:1"]})));
+    server.exchange_db.tamper("ALTER TABLE contact RENAME TO elsewhere");
+    assert_eq!(retry().await.0, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(server.reports.store.broken_report(1).unwrap().is_some(), "the database failed: it is there still");
+    server.exchange_db.tamper("ALTER TABLE elsewhere RENAME TO contact");
+    assert_eq!(retry().await.0, StatusCode::OK);
+    assert_eq!(server.reports.store.record(&till).unwrap().cursor(), tillway_proto::Revision(7));
+    assert_eq!(server.ask("GET", "/api/v1/aside", None).await.1, json!([]));
+}
+
+#[tokio::test]
+async fn a_list_of_what_is_set_aside_that_does_not_read_is_a_line_on_the_page() {
+    let server = Server::start();
+    let till = till_of(&server.make_till().await);
+    server.hear_of_aside(&till);
+    server.exchange_db.tamper("DROP TABLE broken_report");
+    let page = server.page("/?lang=en").await;
+    assert!(page.contains("What is set aside cannot be listed in full"), "{page}");
+    assert!(page.contains("000017"), "the rest is there: {page}");
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_does_nothing_over_rest() {
+    let server = Server::start();
+    let till = till_of(&server.make_till().await);
+    let post = |name: &'static str, value: &'static str| {
+        let uri = format!("/api/v1/tills/{till}/verify");
+        let request = Request::post(uri).header(header::AUTHORIZATION, ADMIN).header("host", "shop:8080");
+        request.header(name, value).body(Body::empty()).unwrap()
+    };
+    assert_eq!(server.send(post("origin", "http://evil")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(server.send(post("sec-fetch-site", "cross-site")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(server.ask("GET", "/api/v1/commands", None).await.1, json!([]));
+    assert!(server.send(post("origin", "http://shop:8080")).await.0.is_success());
 }

@@ -14,7 +14,7 @@ use tillway_proto::sales::v1;
 
 use super::{arrival, batch, open_store, sale, till};
 use crate::sales::aside::{AsideError, SalesAside};
-use crate::sales::loader::{Loader, LoaderError, POISON_TRIES};
+use crate::sales::loader::{ENDED_STARTS, Loader, LoaderError, POISON_TRIES};
 use crate::sales::spool::{Held, Position, Spool, SpoolLimits};
 use crate::store::StoreError;
 use crate::store::sales::{
@@ -227,7 +227,7 @@ async fn a_batch_that_ends_the_server_goes_aside_after_some_starts_and_nothing_e
     }
     let starts = (1..100).find(|_| kit.lives(&ended, &ends)).unwrap();
     // Once among others, then alone.
-    assert_eq!(starts, POISON_TRIES + 2);
+    assert_eq!(starts, ENDED_STARTS + 2);
     assert_eq!(kit.loaded(), [1, 2, 4, 5]);
     let units = kit.aside.list().await.unwrap();
     assert_eq!((units.len(), kit.open_findings()), (1, 1));
@@ -239,7 +239,7 @@ async fn starts_that_load_nothing_because_the_disk_fails_set_nothing_aside() {
     let kit = Kit::new(0);
     kit.send(1).await;
     let busy = rusqlite::Connection::open(kit.folder.path().join("sales.db")).unwrap();
-    for _ in 0..2 * POISON_TRIES {
+    for _ in 0..2 * ENDED_STARTS {
         // As where its file is not what it should be: not the record's fault.
         busy.execute_batch("ALTER TABLE receipt RENAME TO receipt_away").unwrap();
         let failed = Loader::new(kit.spool.clone(), kit.store.clone()).step();

@@ -1,7 +1,7 @@
 //! Applying a package: all of it in one transaction, or nothing.
 
 use super::loader::Loader;
-use super::schema::{quoted, secondary_indexes};
+use super::schema::{self, quoted, secondary_indexes};
 use super::state::{cursor, store_cursor};
 use super::statements::{Statements, WriteError};
 use super::tally::{self, Tallies, Tally};
@@ -100,6 +100,17 @@ impl ApplyError {
         }
     }
 
+    /// Whether it takes nothing but time or room: somebody holds a lock, the disk is full.
+    pub fn waits_for_room_or_lock(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
+        match self {
+            Self::Database { source, .. } => {
+                matches!(source.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked | DiskFull))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the database is no sound one; see [`set_aside`](super::set_aside).
     pub fn is_corrupt(&self) -> bool {
         matches!(self, Self::Database { source, .. } if super::corrupt(source))
@@ -137,7 +148,10 @@ impl Loader {
         let failed = |source| ApplyError::Database { path: path.clone(), what: "load into", source };
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let (from, package) = cursor(&transaction).map_err(failed)?;
-        let touched = tally::touched(&transaction).map_err(failed)?;
+        let altered = schema::mend(&transaction).map_err(failed)?;
+        let mut touched = tally::touched(&transaction).map_err(failed)?;
+        let unfit: BTreeSet<Kind> = altered.keys().chain(&self.unfit).copied().collect();
+        touched.extend(unfit.iter().map(|kind| kind.name().to_owned()));
         let has_it = touched.is_empty() && package.as_ref() == Some(source.name());
         match on_package(from, source.header(), has_it) {
             PackageStep::Apply => {}
@@ -149,8 +163,17 @@ impl Loader {
         let plan = Plan { full: source.header().is_full(), kinds: kinds.clone() };
         let (to, layers) = (*to, layers.clone());
 
-        let mut load = Load::begin(&transaction, &plan, &touched).map_err(failed)?;
-        load.records(source, &failed)?;
+        let waiting: Vec<_> =
+            unfit.iter().filter(|kind| !plan.replaces(**kind)).map(|kind| kind.name().to_owned()).collect();
+        if !waiting.is_empty() {
+            tracing::error!(?altered, "tables were changed by hand and wait for a snapshot");
+            return Err(ApplyError::Diverged { kinds: waiting });
+        }
+        let mut load = Load::begin(&transaction, &plan, &touched, unfit).map_err(failed)?;
+        if let Err(error) = load.records(source, &failed) {
+            self.unfit.extend(load.refused);
+            return Err(error);
+        }
         load.reindex().map_err(failed)?;
         fail::fail_point!("dictionary_load::rows_written");
         let loaded = load.check(&plan, from, to)?;
@@ -169,6 +192,7 @@ impl Loader {
         fail::fail_point!("dictionary_load::cursor_stored");
         transaction.commit().map_err(failed)?;
         fail::fail_point!("dictionary_load::committed");
+        self.unfit.clear();
         self.checkpoint();
         fail::fail_point!("dictionary_load::checkpointed");
         Ok(Applied::Done(loaded))
@@ -209,22 +233,36 @@ struct Load<'c> {
     connection: &'c Connection,
     tallies: Tallies,
     replaced: BTreeSet<Kind>,
+    /// Kinds whose tables this load made anew.
+    made: BTreeSet<Kind>,
+    /// The kind whose table refused a row although it was not made anew.
+    refused: Option<Kind>,
     reindex: Vec<Kind>,
     counted: Vec<(String, u64, u64)>,
 }
 
 impl<'c> Load<'c> {
-    fn begin(connection: &'c Connection, plan: &Plan, touched: &BTreeSet<String>) -> rusqlite::Result<Self> {
+    fn begin(
+        connection: &'c Connection,
+        plan: &Plan,
+        touched: &BTreeSet<String>,
+        unfit: BTreeSet<Kind>,
+    ) -> rusqlite::Result<Self> {
         let mut load = Self {
             connection,
             tallies: tally::stored(connection)?,
             replaced: BTreeSet::new(),
+            made: unfit,
+            refused: None,
             reindex: Vec::new(),
             counted: Vec::new(),
         };
         for kind in kinds::all() {
             let table = quoted(kind.spec().table);
             if plan.replaces(kind) {
+                if load.made.contains(&kind) {
+                    schema::table_anew(connection, kind)?;
+                }
                 if plan.of(kind).is_some_and(|entry| entry.rows >= REINDEX_ROWS) {
                     for (index, _) in secondary_indexes(kind) {
                         connection.execute_batch(&format!("DROP INDEX IF EXISTS {}", quoted(&index)))?;
@@ -267,6 +305,12 @@ impl<'c> Load<'c> {
                     }
                 };
                 written.map_err(|error| match error {
+                    // The package has the hash that is its name: rather the table is to blame, until it was made anew.
+                    WriteError::Database(error) if is_constraint(&error) && !self.made.contains(&kind) => {
+                        tracing::error!(kind = name, %error, "a row was refused: the table is to be made anew by a snapshot");
+                        self.refused = Some(kind);
+                        ApplyError::Diverged { kinds: vec![name.to_owned()] }
+                    }
                     WriteError::Database(error) if is_constraint(&error) => {
                         broken(&format!("the row of key `{}` cannot be stored: {error}", record.key()))
                     }

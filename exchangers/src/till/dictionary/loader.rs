@@ -1,5 +1,6 @@
 //! The one writer of `dictionaries.db`.
 
+use super::schema::Altered;
 use super::state::State;
 use super::tally;
 use super::{ApplyError, BUSY_TIMEOUT, OpenError, schema};
@@ -43,6 +44,8 @@ pub struct Marks {
 pub struct Loader {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
+    /// Kinds whose tables refused rows of a package: made anew by the next snapshot of them.
+    pub(super) unfit: BTreeSet<Kind>,
     _lock: fs::File,
 }
 
@@ -54,7 +57,7 @@ impl Loader {
         let mut connection = Connection::open(path).map_err(failed)?;
         configure(&connection).map_err(failed)?;
         schema::upgrade(&mut connection, path)?;
-        let loader = Self { connection, path: path.to_path_buf(), _lock: lock };
+        let loader = Self { connection, path: path.to_path_buf(), unfit: BTreeSet::new(), _lock: lock };
         // A log that stays behind would be read over another file that somebody puts in the place of this one.
         loader.checkpoint();
         Ok(loader)
@@ -76,13 +79,17 @@ impl Loader {
         Ok(Marks { touched, version })
     }
 
-    /// Counts every row of every kind again; gives the kinds whose rows are not those of the last load. Loads refuse to
-    /// build on them from now on, until a snapshot of them comes.
+    /// Counts every row of every kind again; gives the kinds whose rows are not those of the last load, or whose tables no
+    /// package fits. Loads refuse to build on them from now on, until a snapshot of them comes.
     pub fn verify(&mut self) -> Result<Vec<Kind>, ApplyError> {
         let path = self.path.clone();
         let failed = |source| ApplyError::Database { path: path.clone(), what: "recount", source };
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let differing = differing(&transaction).map_err(failed)?;
+        let altered = schema::mend(&transaction).map_err(failed)?;
+        if !altered.is_empty() {
+            tracing::error!(path = %path.display(), ?altered, "tables were changed by hand and wait for a snapshot");
+        }
+        let differing = differing(&transaction, &altered).map_err(failed)?;
         tally::store_touched(&transaction, &differing).map_err(failed)?;
         transaction.commit().map_err(failed)?;
         Ok(differing)
@@ -107,40 +114,89 @@ impl Loader {
     }
 }
 
-fn differing(connection: &Connection) -> rusqlite::Result<Vec<Kind>> {
+fn differing(connection: &Connection, altered: &Altered) -> rusqlite::Result<Vec<Kind>> {
     let stored = tally::stored(connection)?;
     let mut differing = Vec::new();
     for kind in kinds::all() {
-        if tally::recount(connection, kind)? != stored[kind.index()] {
+        if altered.contains_key(&kind) || tally::recount(connection, kind)? != stored[kind.index()] {
             differing.push(kind);
         }
     }
     Ok(differing)
 }
 
-/// Moves a database that is no sound one, and its log, to names ending in `.broken`, which may be there from an earlier
-/// time and are replaced; gives the new name. Only for a caller that has no [`Loader`] open.
+/// Moves a database that is no sound one to a name ending in `.broken`, in place of one from an earlier time, and removes
+/// its log; gives the new name. Only for a caller that has no [`Loader`] open.
 pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
-    let with = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    for suffix in ["-wal", "-shm"] {
-        match fs::remove_file(with(suffix)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    let broken = with(".broken");
+    remove_log(path)?;
+    let broken = with(path, BROKEN);
     tillway_file_queue::durable::rename(path, &broken)?;
     Ok(broken)
 }
 
-fn lock(path: &Path) -> Result<fs::File, OpenError> {
+/// Where a database that was set aside or replaced lies.
+pub fn broken(path: &Path) -> PathBuf {
+    with(path, BROKEN)
+}
+
+/// Where a database is made that is to [`replace`] the one at `path`; nothing is left there of an earlier one.
+pub fn beside(path: &Path) -> io::Result<PathBuf> {
+    let beside = with(path, ".new");
+    remove_log(&beside)?;
+    remove(&beside)?;
+    Ok(beside)
+}
+
+/// Puts the database that was made [`beside`] in the place of one that is damaged, of which a name ending in `.broken` stays
+/// where that is possible. Whoever opens the path finds the one or the other; whoever has the old one open keeps that. Only
+/// for a caller that has no [`Loader`] open on either.
+pub fn replace(path: &Path) -> io::Result<()> {
+    let beside = with(path, ".new");
+    let broken = with(path, BROKEN);
+    remove(&broken)?;
+    if let Err(error) = fs::hard_link(path, &broken) {
+        tracing::warn!(%error, "the damaged dictionary is not kept");
+    }
+    // Else its log would be read over the new one. What was in it and not in the file was damaged with it.
+    remove_log(path)?;
+    remove_log(&beside)?;
+    tillway_file_queue::durable::rename(&beside, path)?;
+    remove(&with(&beside, ".lock"))
+}
+
+/// Whether a POS that opens a damaged database can still read the first rows of it.
+pub fn still_reads(path: &Path) -> bool {
+    let read = || -> rusqlite::Result<()> {
+        let connection = super::state::open_read_only(path)?;
+        for table in ["tmc", "barcodes"] {
+            connection.prepare(&format!("SELECT * FROM {table} LIMIT 1"))?.query([])?.next()?;
+        }
+        Ok(())
+    };
+    read().is_ok()
+}
+
+const BROKEN: &str = ".broken";
+
+fn with(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock = PathBuf::from(name);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn remove_log(path: &Path) -> io::Result<()> {
+    ["-wal", "-shm"].into_iter().try_for_each(|suffix| remove(&with(path, suffix)))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn lock(path: &Path) -> Result<fs::File, OpenError> {
+    let lock = with(path, ".lock");
     let failed = |source| OpenError::Lock { lock: lock.clone(), source };
     let file =
         fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock).map_err(failed)?;

@@ -2,7 +2,7 @@
 
 use super::{OpenError, does_not_fit};
 use crate::kinds::{self, Kind, Storage};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 use rusqlite_migration::{M, Migrations};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -26,15 +26,12 @@ CREATE TABLE tillway_digest (
 CREATE TABLE tillway_touched (kind TEXT PRIMARY KEY) STRICT;
 "];
 
-/// What is read and written of the loader's own tables.
-const OWN_COLUMNS: [(&str, &str); 3] = [
-    ("tillway_cursor", "id, revision, package, applied_at, layers"),
-    ("tillway_digest", "kind, rows, digest"),
-    ("tillway_touched", "kind"),
-];
-
 /// The select list of `goods`, with `{now}` for the time.
 const GOODS: &str = include_str!("goods.sql");
+
+/// The kinds whose tables no package fits, with what is wrong with them: somebody changed them by hand. They stay as they
+/// are until a snapshot comes, so that a POS goes on with the rows it has.
+pub(super) type Altered = BTreeMap<Kind, String>;
 
 /// Brings the schema up to date; does not write where it is.
 pub(super) fn upgrade(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
@@ -44,75 +41,228 @@ pub(super) fn upgrade(connection: &mut Connection, path: &Path) -> Result<(), Op
     if found > known {
         return Err(OpenError::Newer { path: path.to_path_buf(), found, known });
     }
-    Migrations::new(OWN_TABLES.iter().map(|sql| M::up(sql)).collect())
-        .to_latest(connection)
-        .map_err(|source| OpenError::Migrate { path: path.to_path_buf(), source })?;
-    let changes = missing(connection).map_err(failed)?;
-    if changes.is_empty() {
-        return check(connection, path);
-    }
-    let apply = |transaction: Transaction<'_>| {
-        // Compared again: a reader of the schema may be older than what is there now.
-        transaction.execute_batch(&missing(&transaction)?)?;
-        transaction.commit()
+    let migrated = migrations().to_latest(connection);
+    let fits = match &migrated {
+        Ok(()) => own_tables(connection).map_err(failed)? == declared_own_tables(path)?,
+        // Tables that were there before their time: a schema version that somebody changed.
+        Err(rusqlite_migration::Error::RusqliteError { err, .. }) => !does_not_fit(err),
+        Err(_) => true,
     };
-    match connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(apply) {
-        // What cannot be added clashes with what somebody made by hand: the check names it, where it finds it.
-        Err(error) if does_not_fit(&error) => {
-            check(connection, path)?;
-            Err(failed(error))
+    if !fits {
+        tracing::error!(path = %path.display(), "the loader's own tables were changed by hand: made anew, and all is asked for");
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        own_tables_anew(&transaction).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+    } else if let Err(source) = migrated {
+        return Err(OpenError::Migrate { path: path.to_path_buf(), source });
+    }
+    if survey(connection).map_err(failed)?.missing.is_empty() {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    // Compared again: a reader of the schema may be older than what is there now.
+    mend(&transaction).map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+fn migrations() -> Migrations<'static> {
+    Migrations::new(OWN_TABLES.iter().map(|sql| M::up(sql)).collect())
+}
+
+/// Name and statement of each of the loader's own tables.
+fn own_tables(connection: &Connection) -> rusqlite::Result<BTreeSet<String>> {
+    names(
+        connection,
+        "SELECT name || char(10) || sql FROM sqlite_schema \
+         WHERE type = 'table' AND name IN ('tillway_cursor', 'tillway_digest', 'tillway_touched')",
+        [],
+    )
+}
+
+/// The same of a database that nobody changed.
+fn declared_own_tables(path: &Path) -> Result<BTreeSet<String>, OpenError> {
+    let failed = |source| OpenError::Database { path: path.to_path_buf(), source };
+    let mut sample = Connection::open_in_memory().map_err(failed)?;
+    migrations().to_latest(&mut sample).map_err(|source| OpenError::Migrate { path: path.to_path_buf(), source })?;
+    own_tables(&sample).map_err(failed)
+}
+
+/// Every kind counts as touched: nothing is known any more of the rows that are there.
+fn own_tables_anew(connection: &Connection) -> rusqlite::Result<()> {
+    for table in ["tillway_cursor", "tillway_digest", "tillway_touched"] {
+        drop_whatever_is(connection, table)?;
+    }
+    OWN_TABLES.iter().try_for_each(|sql| connection.execute_batch(sql))?;
+    connection.pragma_update(None, "user_version", i64::try_from(OWN_TABLES.len()).unwrap_or(i64::MAX))?;
+    for kind in kinds::all() {
+        connection.execute("INSERT INTO tillway_touched (kind) VALUES (?1)", [kind.name()])?;
+    }
+    Ok(())
+}
+
+/// Adds what is missing, inside of the caller's transaction, and drops what stands in the way of it and what would refuse
+/// rows of a package; gives the kinds whose tables have to be made anew.
+pub(super) fn mend(connection: &Connection) -> rusqlite::Result<Altered> {
+    let Survey { missing, altered } = survey(connection)?;
+    if !missing.is_empty() {
+        tracing::info!(statements = missing.trim_end(), "the schema of the dictionary is brought up to date");
+        connection.execute_batch(&missing)?;
+    }
+    Ok(altered)
+}
+
+/// Makes the table of a kind anew, empty, whatever stands in its place.
+pub(super) fn table_anew(connection: &Connection, kind: Kind) -> rusqlite::Result<()> {
+    let table = kind.spec().table;
+    drop_whatever_is(connection, table)?;
+    connection.execute_batch(&create_table(kind))?;
+    for (name, create) in secondary_indexes(kind).into_iter().chain(triggers(kind)) {
+        drop_whatever_is(connection, &name)?;
+        connection.execute_batch(&create)?;
+    }
+    Ok(())
+}
+
+fn drop_whatever_is(connection: &Connection, name: &str) -> rusqlite::Result<()> {
+    for entry in entries(connection)?.iter().filter(|entry| entry.is(name)) {
+        connection.execute_batch(&entry.drop_statement())?;
+    }
+    Ok(())
+}
+
+/// What differs between what is there and what is declared.
+struct Survey {
+    /// The statements that mend it.
+    missing: String,
+    /// What takes a snapshot to mend.
+    altered: Altered,
+}
+
+fn survey(connection: &Connection) -> rusqlite::Result<Survey> {
+    let present = entries(connection)?;
+    let mut survey = Survey { missing: String::new(), altered: Altered::new() };
+    let sql = &mut survey.missing;
+    for kind in kinds::all() {
+        let table = kind.spec().table;
+        match present.iter().find(|entry| entry.is(table) && entry.of_type != "trigger") {
+            None => sql.push_str(&create_table(kind)),
+            Some(entry) => {
+                if let Some(what) = altered(connection, entry, kind)? {
+                    survey.altered.insert(kind, what);
+                    continue;
+                }
+                let columns = names(connection, "SELECT name FROM pragma_table_info(?1)", [table])?;
+                for (name, declared) in columns_of(kind).filter(|(name, _)| !columns.contains(*name)) {
+                    let _ = writeln!(sql, "ALTER TABLE {} ADD COLUMN {} {declared};", quoted(table), quoted(name));
+                }
+                let unique = "SELECT name FROM pragma_index_list(?1) WHERE \"unique\" AND origin = 'c'";
+                for index in names(connection, unique, [table])? {
+                    let _ = writeln!(sql, "DROP INDEX IF EXISTS {};", quoted(&index));
+                }
+            }
         }
-        done => {
-            done.map_err(failed)?;
-            check(connection, path)
+        for (name, create) in secondary_indexes(kind).into_iter().chain(triggers(kind)) {
+            put(sql, &present, &name, &create);
         }
+    }
+    put(sql, &present, "goods", &format!("{};\n", goods_view()));
+    Ok(survey)
+}
+
+/// What is wrong with the table of a kind: it has to be a strict table with the declared columns and the declared key, and
+/// without conditions of its own. More columns are fine, as long as they may stay empty; missing ones are added.
+fn altered(connection: &Connection, entry: &Entry, kind: Kind) -> rusqlite::Result<Option<String>> {
+    let table = kind.spec().table;
+    let strict = connection
+        .query_row(
+            "SELECT type = 'table' AND strict FROM pragma_table_list WHERE schema = 'main' AND name = ?1",
+            [&entry.name],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if strict != Some(true) || entry.name != table {
+        return Ok(Some(format!("{} is a {} that is not strict, or of another name", entry.name, entry.of_type)));
+    }
+    if let Some(word) = condition(&entry.sql) {
+        return Ok(Some(format!("it is declared with {word}")));
+    }
+    let mut present = columns_there(connection, table)?;
+    let key: Vec<_> = key_names(kind).collect();
+    for (name, declared) in columns_of(kind) {
+        let declared = declared.split(' ').next().unwrap_or_default();
+        let place = key.iter().position(|key| *key == name).map_or(0, |at| at + 1);
+        match present.remove(name) {
+            Some(there) if there.sort.eq_ignore_ascii_case(declared) && there.key_place == place => {
+                if place == 0 && there.needed {
+                    return Ok(Some(format!("column {name} cannot stay empty")));
+                }
+            }
+            None if place == 0 => {}
+            _ => return Ok(Some(format!("column {name} is not {declared}, or not in its place of the key"))),
+        }
+    }
+    let needed = present.iter().find(|(_, there)| there.needed || there.key_place > 0);
+    Ok(needed.map(|(name, _)| format!("column {name} cannot stay empty")))
+}
+
+/// A word in a table's statement, outside of names, texts and comments, that makes it refuse rows.
+fn condition(sql: &str) -> Option<&'static str> {
+    let mut words = String::new();
+    let mut rest = sql;
+    while let Some(first) = rest.chars().next() {
+        let end = match first {
+            '"' | '\'' | '`' => Some(first.to_string()),
+            '[' => Some("]".to_owned()),
+            '-' if rest.starts_with("--") => Some("\n".to_owned()),
+            '/' if rest.starts_with("/*") => Some("*/".to_owned()),
+            _ => None,
+        };
+        let after = &rest[first.len_utf8()..];
+        if let Some(end) = end {
+            words.push(' ');
+            rest = after.find(&end).map_or("", |at| &after[at + end.len()..]);
+        } else {
+            words.push(first.to_ascii_uppercase());
+            rest = after;
+        }
+    }
+    let mut words = words.split(|sign: char| !sign.is_alphanumeric() && sign != '_');
+    words.find_map(|word| ["CHECK", "UNIQUE", "REFERENCES", "COLLATE"].into_iter().find(|refusing| *refusing == word))
+}
+
+/// Something in the schema.
+struct Entry {
+    of_type: String,
+    name: String,
+    sql: String,
+}
+
+impl Entry {
+    fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+
+    fn drop_statement(&self) -> String {
+        format!("DROP {} IF EXISTS {};\n", self.of_type.to_uppercase(), quoted(&self.name))
     }
 }
 
-/// Whether every table of a kind can be loaded: a strict table with the declared columns and the declared key. More columns
-/// are fine, as long as they may stay empty.
-fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let failed = |source| OpenError::Database { path: path.to_path_buf(), source };
-    for (table, columns) in OWN_COLUMNS {
-        match connection.prepare(&format!("SELECT {columns} FROM {table}")) {
-            Err(error) if does_not_fit(&error) => {
-                let what = error.to_string();
-                return Err(OpenError::Altered { path: path.to_path_buf(), table, what });
-            }
-            read => drop(read.map_err(failed)?),
-        }
+fn entries(connection: &Connection) -> rusqlite::Result<Vec<Entry>> {
+    let mut statement = connection.prepare("SELECT type, name, coalesce(sql, '') FROM sqlite_schema")?;
+    let entry = |row: &rusqlite::Row<'_>| Ok(Entry { of_type: row.get(0)?, name: row.get(1)?, sql: row.get(2)? });
+    statement.query_map([], entry)?.collect()
+}
+
+/// Adds the statement that makes an index, a trigger or a view, where another one or something else has its name.
+fn put(sql: &mut String, present: &[Entry], name: &str, create: &str) {
+    let there: Vec<_> = present.iter().filter(|entry| entry.is(name)).collect();
+    if let [entry] = there.as_slice()
+        && entry.sql == create.trim_end_matches([';', '\n'])
+    {
+        return;
     }
-    for kind in kinds::all() {
-        let table = kind.spec().table;
-        let altered = |what: String| OpenError::Altered { path: path.to_path_buf(), table, what };
-        let what: Option<(String, bool)> = connection
-            .query_row(
-                "SELECT type, strict FROM pragma_table_list WHERE schema = 'main' AND name = ?1",
-                [table],
-                |row| Ok((row.get(0)?, row.get(1)?)),
-            )
-            .optional()
-            .map_err(failed)?;
-        match what {
-            Some((of_type, true)) if of_type == "table" => {}
-            Some((of_type, _)) => return Err(altered(format!("it is a {of_type} that is not strict"))),
-            None => return Err(altered("it is not there".to_owned())),
-        }
-        let mut present = columns_there(connection, table).map_err(failed)?;
-        let key: Vec<_> = key_names(kind).collect();
-        for (name, declared) in columns_of(kind) {
-            let declared = declared.split(' ').next().unwrap_or_default();
-            let place = key.iter().position(|key| *key == name).map_or(0, |at| at + 1);
-            match present.remove(name) {
-                Some(there) if there.sort.eq_ignore_ascii_case(declared) && there.key_place == place => {}
-                _ => return Err(altered(format!("column {name} is not {declared}, or not in its place of the key"))),
-            }
-        }
-        if let Some((name, _)) = present.iter().find(|(_, there)| there.needed || there.key_place > 0) {
-            return Err(altered(format!("column {name} cannot stay empty")));
-        }
-    }
-    Ok(())
+    sql.extend(there.iter().map(|entry| entry.drop_statement()));
+    sql.push_str(create);
 }
 
 /// A column as the database has it.
@@ -134,42 +284,14 @@ fn columns_there(connection: &Connection, table: &str) -> rusqlite::Result<BTree
     statement.query_map([table], column)?.collect()
 }
 
-/// The statements that turn what is there into what is declared.
-fn missing(connection: &Connection) -> rusqlite::Result<String> {
-    let present = names(connection, "SELECT name || char(10) || coalesce(sql, '') FROM sqlite_schema", [])?;
-    let has = |name: &str| present.iter().any(|entry| entry.split('\n').next() == Some(name));
-    let mut sql = String::new();
-    for kind in kinds::all() {
-        let spec = kind.spec();
-        if has(spec.table) {
-            let columns = names(connection, "SELECT name FROM pragma_table_info(?1)", [spec.table])?;
-            for (name, declared) in columns_of(kind).filter(|(name, _)| !columns.contains(*name)) {
-                let _ = writeln!(sql, "ALTER TABLE {} ADD COLUMN {} {declared};", quoted(spec.table), quoted(name));
-            }
-        } else {
-            sql.push_str(&create_table(kind));
-        }
-        for (name, create) in secondary_indexes(kind).into_iter().chain(triggers(kind)) {
-            if !has(&name) {
-                sql.push_str(&create);
-            }
-        }
-    }
-    let goods = goods_view();
-    if !present.contains(&format!("goods\n{goods}")) {
-        let _ = writeln!(sql, "DROP VIEW IF EXISTS goods;\n{goods};");
-    }
-    Ok(sql)
-}
-
 fn names<P: rusqlite::Params>(connection: &Connection, sql: &str, params: P) -> rusqlite::Result<BTreeSet<String>> {
     let mut statement = connection.prepare(sql)?;
     statement.query_map(params, |row| row.get(0))?.collect()
 }
 
-/// A name of the table of kinds as an SQL identifier; no such name holds a quote.
+/// A name as an SQL identifier.
 pub(super) fn quoted(name: &str) -> String {
-    format!("\"{name}\"")
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Column names and declarations of a kind's table, `extra` last; keys are never null.

@@ -48,9 +48,8 @@ impl Recorder {
     /// All messages so far: what tills said, what the server said.
     pub(super) fn messages(&self) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let said =
-            |side: fn(&(Vec<u8>, Vec<u8>)) -> &[u8]| streams.iter().flat_map(move |stream| messages(side(stream)));
-        (said(|stream| &stream.0).collect(), said(|stream| &stream.1).collect())
+        let of_tills = streams.iter().flat_map(|(till, _)| messages(till)).collect();
+        (of_tills, streams.iter().flat_map(|(_, server)| messages(server)).collect())
     }
 }
 
@@ -68,7 +67,7 @@ fn join(client: TcpStream, server: TcpStream, streams: &Streams) -> io::Result<(
                 let mut streams = streams.lock().unwrap_or_else(PoisonError::into_inner);
                 let stream = &mut streams[number];
                 if up { &mut stream.0 } else { &mut stream.1 }.extend_from_slice(bytes);
-            })
+            });
         });
     }
     Ok(())

@@ -1,0 +1,163 @@
+//! What a disk that is full, or nearly, does not stop.
+
+use super::housekeeping::Housekeeping;
+use super::model::{CommandState, SentCommand};
+use super::reconciler::decide_all;
+use super::{Broker, ExchangeParts, ExchangeService, PublicAddresses};
+use crate::dictionary::Digests;
+use crate::dictionary::tests::kit::{Chain, item};
+use crate::packages::PackageService;
+use crate::reserve::DiskReserve;
+use crate::settings::Settings;
+use crate::store::StoreError;
+use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
+use crate::store::sqlite::exchange::SqliteExchange;
+use crate::store::sqlite::packages::PackageDb;
+use crate::store::sqlite::sales::SqliteSales;
+use jiff::{SignedDuration, Timestamp};
+use std::path::Path;
+use std::sync::Arc;
+use tillway_proto::command::AsideAction;
+use tillway_proto::{Command, Order, PackageName, Revision, TillId};
+
+struct Kit {
+    chain: Chain,
+    settings: Settings,
+    store: Arc<SqliteExchange>,
+    service: ExchangeService,
+}
+
+impl Kit {
+    fn new() -> Self {
+        let chain = Chain::new();
+        let at = |name: &str| chain.folder.path().join(name);
+        let settings = Settings::read("", Path::new("/"), []).unwrap();
+        let store = Arc::new(SqliteExchange::open(&at("exchange.db")).unwrap());
+        let poke = Arc::default();
+        let service = ExchangeService::new(ExchangeParts {
+            store: store.clone(),
+            network: chain.network.clone(),
+            dictionary: chain.dictionary.clone(),
+            sales: Arc::new(SqliteSales::open(&at("sales.db")).unwrap()),
+            broker: Broker::new(settings.broker.clone(), Arc::clone(&poke)),
+            settings: settings.exchange,
+            addresses: PublicAddresses::new(&settings, 8080, 10001),
+            poke,
+        });
+        Self { chain, settings, store, service }
+    }
+
+    fn packages(&self, memo: Arc<dyn PackageStore>) -> PackageService {
+        PackageService::new(self.chain.db.clone(), memo, self.chain.folder.path().join("packages")).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn with_little_room_packages_that_nobody_needs_go_first_whatever_else_fails() {
+    let kit = Kit::new();
+    let memo = Arc::new(PackageDb::open(&kit.chain.folder.path().join("packages.db")).unwrap());
+    let packages = kit.packages(memo.clone());
+    let name = PackageName::from_hash([7; 32]);
+    let path = packages.path_of(&name);
+    fs_err::write(&path, b"package").unwrap();
+    let key = |to| PackageKey {
+        from_path: String::new(),
+        from: Revision::ZERO,
+        to_path: "1".to_owned(),
+        to: Revision(to),
+        whole: "all".to_owned(),
+    };
+    let used_at = Timestamp::now() - SignedDuration::from_hours(1);
+    memo.keep_package(&key(1), &PackageRecord { name, bytes: 7, objects: 1, used_at }).unwrap();
+    // Neither old deliveries nor old commands can be removed.
+    kit.store.tamper("ALTER TABLE command RENAME TO elsewhere");
+    let keeping = |free| {
+        Housekeeping::new(kit.service.clone(), packages.clone(), kit.settings.retention)
+            .with_disk_reserve(DiskReserve::asking(100, move |_| Ok(free)))
+    };
+    keeping(200).round().await;
+    assert!(path.exists(), "within age and limit, and there is room");
+    keeping(50).round().await;
+    assert!(!path.exists());
+}
+
+/// Remembers nothing: its disk is full.
+struct Full;
+
+fn full() -> StoreError {
+    let source = std::io::Error::from(std::io::ErrorKind::StorageFull).into();
+    StoreError::Full { what: "keep what a package needs", path: "packages.db".into(), source }
+}
+
+impl PackageStore for Full {
+    fn package(&self, _: &PackageKey) -> Result<Option<PackageRecord>, StoreError> {
+        Err(full())
+    }
+    fn keep_package(&self, _: &PackageKey, _: &PackageRecord) -> Result<(), StoreError> {
+        Err(full())
+    }
+    fn packages(&self) -> Result<Vec<PackageRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+    fn forget_package(&self, _: &PackageName) -> Result<(), StoreError> {
+        Err(full())
+    }
+    fn forget_after(&self, _: Revision) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+    fn forget_digests(&self, _: Timestamp) -> Result<(), StoreError> {
+        Err(full())
+    }
+    fn digests(&self, _: &str, _: Revision) -> Result<Option<Digests>, StoreError> {
+        Err(full())
+    }
+    fn newest_digests(&self, _: &str, _: Revision) -> Result<Option<(Revision, Digests)>, StoreError> {
+        Ok(None)
+    }
+    fn keep_digests(&self, _: &str, _: Revision, _: &Digests) -> Result<(), StoreError> {
+        Err(full())
+    }
+}
+
+fn waiting(kit: &Kit, till: &TillId, order: Order, ago: SignedDuration) -> uuid::Uuid {
+    let command = Command::new(order);
+    let at = Timestamp::now() - ago;
+    let body = command.to_bytes().unwrap();
+    let (till, what, state) = (till.clone(), "x".to_owned(), CommandState::Waiting);
+    let sent = SentCommand {
+        id: command.id,
+        till,
+        body,
+        what,
+        state,
+        state_at: at,
+        created_at: at,
+        receipts: 0,
+        reason: None,
+    };
+    crate::store::exchange::ExchangeStore::order(kit.store.as_ref(), &sent).unwrap();
+    command.id
+}
+
+#[test]
+fn digests_that_cannot_be_noted_do_not_end_a_pass() {
+    let kit = Kit::new();
+    kit.chain.load("All", &item("1", "Milk", "100"));
+    let packages = kit.packages(Arc::new(Full));
+    packages.target_states().expect_err("the disk is full");
+    let decided = decide_all(&kit.service, &packages).unwrap();
+    assert!(!decided.plan.announce.is_empty(), "tills wait for their first package");
+}
+
+#[test]
+fn an_order_of_before_that_would_drop_what_nobody_named_is_never_sent() {
+    let kit = Kit::new();
+    let till = kit.chain.network.current().unwrap().tills().next().unwrap().0.clone();
+    let settle = |action| Order::SettleAside { action, units: Vec::new() };
+    let drop = waiting(&kit, &till, settle(AsideAction::Drop), SignedDuration::ZERO);
+    let retry = waiting(&kit, &till, settle(AsideAction::Retry), SignedDuration::ZERO);
+    kit.service.settle_aside(&till, AsideAction::Drop, Vec::new()).expect_err("nothing is named");
+    decide_all(&kit.service, &kit.packages(Arc::new(Full))).unwrap();
+    let state = |id| crate::store::exchange::ExchangeStore::command(kit.store.as_ref(), id).unwrap().unwrap().state;
+    assert_eq!((state(drop), state(retry)), (CommandState::Failed, CommandState::Waiting));
+}
