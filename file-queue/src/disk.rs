@@ -1,7 +1,7 @@
 //! The one door through which the queue, the spool of sales and durable small files change the disk.
 //!
 //! Every step that must survive a power cut is one method here, so a test can stand between any two of them: fail
-//! one, count them, play dead from step N on, or take back what was not synced ([`power`]). Reading and locking stay
+//! one, count them, play dead from step N on, or take back what was not synced (module `power`). Reading and locking stay
 //! outside: they change nothing.
 
 use std::fmt::Debug;

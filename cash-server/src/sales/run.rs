@@ -44,7 +44,7 @@ pub struct SalesConfig {
     pub tls: Option<TlsPaths>,
     /// Largest spool.
     pub spool_limit_bytes: u64,
-    /// Bytes of its disk that it leaves free, see [`RESERVE_BYTES`](super::spool::RESERVE_BYTES).
+    /// Bytes of its disk that it leaves free, see [`RESERVE_BYTES`].
     pub spool_reserve_bytes: u64,
     /// Receipts older than this many days are deleted, at least [`MIN_KEEP_DAYS`]; `None` keeps them for ever.
     pub keep_days: Option<u32>,
