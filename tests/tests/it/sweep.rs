@@ -11,7 +11,7 @@ const OCCASIONS: [(&str, Occasion); 30] = [
     ("state::instance_made", Occasion::NewInstallation),
     ("state::set_aside", Occasion::BrokenState),
     ("dictionary::set_aside", Occasion::BrokenDictionary),
-    ("dictionary::replaced", Occasion::BrokenDictionary),
+    ("dictionary::replaced", Occasion::DamagedDictionary),
     ("settings::rewritten", Occasion::OldAddresses),
     ("package::forgotten", Occasion::OldPackages),
     ("package::removed", Occasion::OldPackages),

@@ -76,7 +76,7 @@ impl Database {
         refuse_newer(path, &connection, migrations, durability)?;
         configure(&connection, durability).map_err(fail)?;
         check_file(path, &connection, durability)?;
-        migrations.to_latest(&mut connection).map_err(|error| match error {
+        migrate(&mut connection, migrations).map_err(|error| match error {
             rusqlite_migration::Error::RusqliteError { err, .. } => fail(without_statement(err)),
             other => StoreError::Open { path: path.to_owned(), source: Box::new(other) },
         })?;
@@ -370,6 +370,22 @@ fn check_file(path: &Path, connection: &Connection, durability: Durability) -> R
         .query_row("PRAGMA quick_check(1)", (), |row| row.get::<_, String>(0))
         .map_err(|source| opening(path, durability, source))?;
     if found == "ok" { Ok(()) } else { Err(damaged(path.to_owned(), durability, found.into())) }
+}
+
+/// Brings the schema up to date. The sales-loader may be a process of its own that opens the same file at the same moment:
+/// where a step fails and the file has moved on meanwhile, the other one has made it, and the rest is looked at again.
+fn migrate(connection: &mut Connection, migrations: &Migrations<'_>) -> rusqlite_migration::Result<()> {
+    loop {
+        let before = schema_version(connection);
+        match migrations.to_latest(connection) {
+            Err(_) if before.is_some() && schema_version(connection) > before => {}
+            done => return done,
+        }
+    }
+}
+
+fn schema_version(connection: &Connection) -> Option<i64> {
+    connection.query_row("PRAGMA user_version", (), |row| row.get(0)).ok()
 }
 
 /// The error of a statement without its text: that of a migration has a page of it.

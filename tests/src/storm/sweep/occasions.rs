@@ -9,7 +9,7 @@ use crate::storm::{StormError, breaking};
 use fs_err as fs;
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use tillway_proto::TillId;
 use tillway_proto::queue::ControlQueue;
@@ -49,6 +49,8 @@ pub enum Occasion {
     BrokenState,
     /// The till's dictionary is no database any more.
     BrokenDictionary,
+    /// A page of the till's dictionary is damaged: most of it still reads.
+    DamagedDictionary,
     /// The server's addresses changed: the agent is told new ones.
     OldAddresses,
     /// No package was used for years, and what was remembered of states is gone.
@@ -277,6 +279,11 @@ impl Sweep {
                 till.let_pos_go();
                 break_database(till.till.dictionaries())
             }
+            Occasion::DamagedDictionary => {
+                till.observer.hold().blind = true;
+                till.let_pos_go();
+                damage_cursor(&till.till.dictionaries())
+            }
             Occasion::OldAddresses => {
                 let settings = fs::read_to_string(till.till.settings_file())?;
                 let old: Vec<String> = settings
@@ -312,6 +319,21 @@ fn break_database(path: PathBuf) -> io::Result<()> {
         files::remove(&PathBuf::from(beside))?;
     }
     fs::write(path, vec![b'x'; 64 << 10])
+}
+
+/// Overwrites the page of the till's cursor.
+fn damage_cursor(path: &Path) -> io::Result<()> {
+    let page = Connection::open(path).and_then(|tool| {
+        tool.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))?;
+        let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'tillway_cursor'";
+        let page: u64 = tool.query_row(sql, (), |row| row.get(0))?;
+        Ok((page, tool.pragma_query_value(None, "page_size", |row| row.get::<_, u64>(0))?))
+    });
+    let (page, bytes) = page.map_err(io::Error::other)?;
+    let damage = vec![7; usize::try_from(bytes).unwrap_or_default()];
+    let mut file = fs::OpenOptions::new().write(true).open(path)?;
+    file.seek(SeekFrom::Start((page - 1) * bytes))?;
+    file.write_all(&damage)
 }
 
 fn copy_those_there(from: &Path, to: &Path) -> io::Result<()> {

@@ -160,3 +160,21 @@ fn a_log_that_a_reader_held_is_cut_when_it_is_asked_for_and_nobody_waits_for_it(
     database.cut_log();
     assert_eq!(log_bytes(&database), 0);
 }
+
+#[test]
+fn processes_that_open_a_new_file_at_one_moment_make_its_schema_together() {
+    let steps: Vec<String> = (0..8).map(|step| format!("CREATE TABLE t{step}(x INTEGER)")).collect();
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let opened: Vec<_> = std::thread::scope(|scope| {
+            let open = || {
+                let migrations = Migrations::new(steps.iter().map(|step| M::up(step)).collect());
+                Database::open(&path, &migrations, Durability::Full).map(drop)
+            };
+            let openers: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            openers.into_iter().map(|opener| opener.join().unwrap()).collect()
+        });
+        assert!(opened.iter().all(Result::is_ok), "{opened:?}");
+    }
+}
