@@ -326,13 +326,13 @@ fn damage_cursor(path: &Path) -> io::Result<()> {
     let page = Connection::open(path).and_then(|tool| {
         tool.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))?;
         let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'tillway_cursor'";
-        let page: u64 = tool.query_row(sql, (), |row| row.get(0))?;
-        Ok((page, tool.pragma_query_value(None, "page_size", |row| row.get::<_, u64>(0))?))
+        let page: u32 = tool.query_row(sql, (), |row| row.get(0))?;
+        Ok((page, tool.pragma_query_value(None, "page_size", |row| row.get::<_, u32>(0))?))
     });
     let (page, bytes) = page.map_err(io::Error::other)?;
-    let damage = vec![7; usize::try_from(bytes).unwrap_or_default()];
+    let damage = vec![7; bytes as usize];
     let mut file = fs::OpenOptions::new().write(true).open(path)?;
-    file.seek(SeekFrom::Start((page - 1) * bytes))?;
+    file.seek(SeekFrom::Start(u64::from(page - 1) * u64::from(bytes)))?;
     file.write_all(&damage)
 }
 
