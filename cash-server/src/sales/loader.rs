@@ -3,8 +3,8 @@
 //! A reconciler without input: it reads on from the position in the database, whether poked by an arrival or by its period.
 //! Many records go in one transaction. A disk or lock that fails is tried again for ever, with back-off, since the record is
 //! not at fault; a record that the database refuses, or that makes the loader panic, is tried [`POISON_TRIES`] times by
-//! itself, then set aside, and the rest goes on. One that ends the whole process is counted over starts, in a note that the
-//! spool keeps ([`Spool::note_loading`]).
+//! itself, then set aside, and the rest goes on. One that ends the whole process is counted over starts, up to
+//! [`ENDED_STARTS`], in a note that the spool keeps ([`Spool::note_loading`]).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ const MAX_RECORDS: usize = 256;
 /// Bytes of one transaction.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Tries of a record that the database refuses, or that ends the process, before it is set aside.
+/// Tries of a record that the database refuses, or that makes the loader panic, before it is set aside.
 pub const POISON_TRIES: u32 = 3;
 
 /// Starts that end while they load one record before it is set aside. Many more than tries: a power that fails again and again
