@@ -3,7 +3,7 @@
 //! A file written with [`write_atomic`] holds its old content or its new one, never a mix, and after `Ok` it holds
 //! the new one even if the power goes. All calls block and are meant for small files.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,9 @@ use fs_err as fs;
 use uuid::Uuid;
 
 use crate::disk::{self, Disk};
+
+/// What stands between the name of a file and the id of one that writes it.
+const TEMPORARY: &str = ".tmp-";
 
 /// Replaces the content of `path`: a temporary file in the same folder, synced, renamed over `path`, folder synced.
 ///
@@ -124,12 +127,19 @@ fn parent(path: &Path) -> PathBuf {
     }
 }
 
+/// Whether this is a temporary file of [`write_atomic`], of whatever name. Only where nobody writes in its folder at this
+/// moment is it a leftover.
+pub fn is_leftover(path: &Path) -> bool {
+    let name = path.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();
+    name.starts_with(b".") && name.windows(TEMPORARY.len()).any(|part| part == TEMPORARY.as_bytes())
+}
+
 fn temporary_prefix(path: &Path) -> io::Result<OsString> {
     let name = path.file_name().ok_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidInput, format!("{} does not name a file", path.display()))
     })?;
     let mut prefix = OsString::from(".");
     prefix.push(name);
-    prefix.push(".tmp-");
+    prefix.push(TEMPORARY);
     Ok(prefix)
 }

@@ -125,6 +125,26 @@ pub(in crate::sales) fn whole_batch(bytes: &[u8]) -> Option<Arrival> {
     Arrival::parse(bytes).ok().filter(|arrival| arrival.till_id.parse::<TillId>().is_ok())
 }
 
+/// Removes what a process left behind that ended while it kept or removed a unit: reasons of nothing, and temporary files.
+/// Only for the one that has the lock of the spool, and before it keeps anything.
+pub(super) fn remove_leftovers(disk: &dyn Disk, spool: &Path) -> Result<(), SpoolError> {
+    let folder = spool.join(FOLDER);
+    let failed = |source| io_error("list", &folder, source);
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        let is_reason = path.extension().is_some_and(|extension| extension == "reason");
+        // What a person put here stays.
+        if durable::is_leftover(&path) || (is_reason && !path.with_extension("bad").exists()) {
+            durable::remove_file_on(disk, &path).map_err(|source| io_error("remove a leftover of", &path, source))?;
+        }
+    }
+    Ok(())
+}
+
 fn make_room(disk: &dyn Disk, folder: &Path, bytes: u64) -> Result<(), SpoolError> {
     let failed = |source| io_error("list", folder, source);
     let mut kept: Vec<(SystemTime, PathBuf, u64)> = Vec::new();

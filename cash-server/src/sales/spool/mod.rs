@@ -226,6 +226,10 @@ impl Spool {
     pub fn open(folder: &Path, loaded: Position, limits: SpoolLimits, disk: Arc<dyn Disk>) -> Result<Self, SpoolError> {
         durable::create_dir_all_on(disk.as_ref(), folder).map_err(|source| io_error("make", folder, source))?;
         let lock = lock(folder)?;
+        if let Err(error) = aside::remove_leftovers(disk.as_ref(), folder) {
+            // They only take room; the next start tries again.
+            tracing::warn!(error = &error as &dyn std::error::Error, "leftovers of the spool could not be removed");
+        }
         let mut state = State { loaded, passed: passed::read(folder), ..State::default() };
         let sequences = format::list_segments(folder).map_err(|source| io_error("list", folder, source))?;
         // What is behind the loaded position goes; that it was there is noted before.

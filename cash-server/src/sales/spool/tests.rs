@@ -449,6 +449,23 @@ fn a_batch_that_was_acknowledged_never_makes_room_for_another_and_damaged_bytes_
     assert_eq!(spool.aside().unwrap().len(), aside::MAX_ASIDE_FILES);
 }
 
+#[test]
+fn a_start_removes_what_an_end_in_the_middle_of_setting_aside_left_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let spool = open_when_free(folder.path(), Position::default(), SpoolLimits::default(), &disk).unwrap();
+    spool.set_aside(Position { segment: 1, offset: 0 }, b"kept", "why").unwrap();
+    drop(spool);
+    let aside_folder = folder.path().join(aside::FOLDER);
+    let leftovers = [format!("{:020}-{:010}.reason", 1, 7), format!(".{:020}-{:010}.bad.tmp-1", 1, 7)];
+    for name in leftovers.iter().map(String::as_str).chain(["a note of the administrator.txt"]) {
+        fs::write(aside_folder.join(name), "left").unwrap();
+    }
+    let spool = open_when_free(folder.path(), Position::default(), SpoolLimits::default(), &disk).unwrap();
+    assert_eq!(aside_files(folder.path()), 3, "the unit, its reason, the note");
+    assert!(spool.aside().unwrap().iter().all(|kept| kept.reason == "why"));
+}
+
 #[tokio::test]
 async fn a_torn_tail_on_a_full_disk_does_not_keep_the_server_from_starting() {
     let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use crate::storm::office::{self, Delivery};
 use crate::storm::{StormError, breaking};
 use fs_err as fs;
 use rusqlite::Connection;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use tillway_proto::TillId;
@@ -166,16 +166,20 @@ impl Sweep {
     /// Puts batches of sales back that lie aside, and drops what cannot be; what still lies there.
     pub(super) fn settle_batches(&self) -> Result<Vec<String>, BenchError> {
         let api = self.storm.bench.server.api()?;
-        let list = api.read("/api/v1/aside").map_err(BenchError::Api)?;
-        let of_sales = list.as_array().into_iter().flatten().filter(|unit| unit["sort"] == "sales");
-        let units: Vec<(String, bool)> = of_sales
-            .filter_map(|unit| Some((unit["id"].as_str()?.to_owned(), unit["retryable"] == Value::Bool(true))))
-            .collect();
+        let units = self.batches_aside()?;
         for (id, retryable) in &units {
             let what = if *retryable { "retry" } else { "drop" };
             api.post(&format!("/api/v1/aside/{what}"), &json!({ "units": [id] })).map_err(BenchError::Api)?;
         }
         Ok(units.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// Batches of sales that lie aside, each with whether it can be put back.
+    fn batches_aside(&self) -> Result<Vec<(String, bool)>, BenchError> {
+        let list = self.storm.bench.server.api()?.read("/api/v1/aside").map_err(BenchError::Api)?;
+        let of_sales = list.as_array().into_iter().flatten().filter(|unit| unit["sort"] == "sales");
+        let named = of_sales.filter_map(|unit| Some((unit["id"].as_str()?.to_owned(), unit["retryable"] == true)));
+        Ok(named.collect())
     }
 
     fn send_rubbish(&self) {
@@ -191,10 +195,11 @@ impl Sweep {
         server.kill();
         server.switch_on_with_env([(FAILPOINTS, BATCH_BREAKS)]).map_err(StormError::Bench)?;
         self.storm.ring(0)?;
-        let folder = self.storm.bench.server.data().join("spool/aside");
-        Self::until("a batch of sales to lie aside", || {
-            let files = breaking::files_below(&folder);
-            if files.is_empty() { Some(format!("nothing in {}", folder.display())) } else { None }
+        // The server says so, and no file of its folder: a reason lies there before its batch does.
+        Self::until("a batch of sales to lie aside", || match self.batches_aside() {
+            Ok(units) if units.iter().any(|(_, retryable)| *retryable) => None,
+            Ok(units) => Some(format!("aside: {units:?}")),
+            Err(error) => Some(format!("{error:?}")),
         })?;
         self.may_lie_aside = true;
         Ok(())
