@@ -8,6 +8,7 @@
 //! - [`faults`]: links, clocks, files and servers that go wrong on purpose;
 //! - [`fleet`]: tills by the hundred in one process, with faults of their own;
 //! - [`fuzz`]: what any bytes may do to whoever reads them;
+//! - [`measure`]: how fast it is, beside what others would use;
 //! - [`storm`]: all of it together at random, against a model of the truth;
 //! - [`wait`]: waiting for conditions, with the last state seen in the error.
 //!
@@ -24,6 +25,7 @@ pub mod fuzz;
 mod guard;
 pub mod http;
 pub mod journey;
+pub mod measure;
 pub mod ports;
 pub mod pos;
 pub mod process;
