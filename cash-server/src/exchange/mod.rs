@@ -21,6 +21,8 @@ pub mod service;
 
 #[cfg(test)]
 mod full_disk_tests;
+#[cfg(test)]
+mod month_tests;
 
 pub use addresses::PublicAddresses;
 pub use broker::{Broker, BrokerState};

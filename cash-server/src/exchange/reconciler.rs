@@ -277,7 +277,7 @@ impl Reconciler {
 }
 
 /// Packages whose files were found sound in this pass: many tills may have rejected the same one.
-type Sound = Arc<Mutex<HashSet<PackageName>>>;
+pub(super) type Sound = Arc<Mutex<HashSet<PackageName>>>;
 
 /// What a pass begins with.
 pub(super) struct Decided {
@@ -362,7 +362,7 @@ fn expire_commands(store: &dyn ExchangeStore, deadline: SignedDuration) -> Resul
 
 /// The package for a till. Where the till rejected what was inside, the file itself is looked at before it is used again: a
 /// damaged one is forgotten and built anew.
-fn sound_package(
+pub(super) fn sound_package(
     packages: &PackageService,
     wanted: &Wanted,
     sound: &Sound,
@@ -387,7 +387,7 @@ fn repair_of(needs: &Needs) -> Repair {
     }
 }
 
-fn delivery_of(wanted: Wanted, facts: PackageFacts) -> Delivery {
+pub(super) fn delivery_of(wanted: Wanted, facts: PackageFacts) -> Delivery {
     let now = Timestamp::now();
     Delivery {
         id: DeliveryId::generate(),
