@@ -189,6 +189,11 @@ pub struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
+    /// How many records it has.
+    pub fn record_count(&self) -> u32 {
+        self.entry.records
+    }
+
     /// Name of the kind.
     pub fn kind(&self) -> &'a str {
         &self.entry.kind

@@ -1,5 +1,7 @@
 //! The command line of `sync-agent`.
 
+mod bar;
+
 use crate::aside;
 use crate::hand_over::{self, Answer, Ask};
 use crate::lock::{AgentLock, LockError};
@@ -208,13 +210,23 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
     }
 }
 
-/// Asks the agent of this till; where none runs, one that lives in this process until it answered.
+/// Has the agent of this till do something, with a bar while that takes.
 async fn request(path: &Path, layout: Layout, ask: Ask) -> Result<(), CliError> {
     let settings = LiveSettings::read(path, layout).map_err(CliError::Settings)?;
     let data = settings.current().paths.data.clone();
-    let answer = match AgentLock::take(&data) {
-        Err(LockError::Held { .. }) => hand_over::ask(&data, ask).await.map_err(CliError::NoAnswer)?,
-        Err(error) => return Err(CliError::Lock(error)),
+    let bar = bar::draw(&data);
+    let answer = tokio::select! {
+        answer = asked(settings, &data, ask) => answer?,
+        never = bar => match never {},
+    };
+    if answer.ok { print(&answer.text) } else { Err(CliError::Refused(answer.text)) }
+}
+
+/// Asks the agent of this till; where none runs, one that lives in this process until it answered.
+async fn asked(settings: LiveSettings, data: &Path, ask: Ask) -> Result<Answer, CliError> {
+    match AgentLock::take(data) {
+        Err(LockError::Held { .. }) => hand_over::ask(data, ask).await.map_err(CliError::NoAnswer),
+        Err(error) => Err(CliError::Lock(error)),
         Ok(lock) => {
             drop(lock);
             let _log = start_logging(&settings.current().log).map_err(CliError::Logging)?;
@@ -222,16 +234,15 @@ async fn request(path: &Path, layout: Layout, ask: Ask) -> Result<(), CliError> 
             on_signal(shutdown.clone()).map_err(CliError::Signals)?;
             let agent = run(settings, shutdown.clone());
             let asked = async {
-                let answer = ask_once_it_listens(&data, ask).await;
+                let answer = ask_once_it_listens(data, ask).await;
                 shutdown.cancel();
                 answer
             };
             let (ran, answer) = tokio::join!(agent, asked);
             ran.map_err(CliError::Run)?;
-            answer.map_err(CliError::NoAnswer)?
+            answer.map_err(CliError::NoAnswer)
         }
-    };
-    if answer.ok { print(&answer.text) } else { Err(CliError::Refused(answer.text)) }
+    }
 }
 
 async fn ask_once_it_listens(data: &Path, ask: Ask) -> io::Result<Answer> {

@@ -10,6 +10,7 @@
 
 use crate::aside::{self, Settled};
 use crate::broker::Link;
+use crate::progress::Stage;
 use crate::recount;
 use crate::retry::Backoff;
 use crate::till::Till;
@@ -73,6 +74,8 @@ pub(crate) enum Ask {
     Verify,
     /// How the link to the broker stands.
     Link,
+    /// How far long work is: a JSON list in the text of the answer.
+    Progress,
     /// Drop units that lie aside, or try them again: all, where none is named.
     Aside { action: AsideAction, units: Vec<AsideName> },
 }
@@ -171,12 +174,16 @@ async fn work(till: &Arc<Till>, ask: Ask) -> Result<String, String> {
             Link::Consuming { since } => format!("connected since {since}"),
             Link::Waiting { reason } => format!("no link: {reason}"),
         }),
+        Ask::Progress => serde_json::to_string(&till.progress.look()).map_err(|error| error.to_string()),
         Ask::Verify => match recount::verify(till).await {
             None => Err("the dictionary was not recounted; see the log".to_owned()),
             Some(kinds) if kinds.is_empty() => Ok("the dictionary is as the last load left it".to_owned()),
             Some(kinds) => Err(format!("changed by somebody else, a snapshot was asked for: {}", kinds.join(", "))),
         },
         Ask::Unload { selection } => {
+            let missing = selection == UnloadSelection::MISSING;
+            let total = till.blocking(move |till| if missing { till.unsent() } else { None }).await;
+            let _begun = till.progress.begin(Stage::Unload, total.ok().flatten().unwrap_or(0));
             let (reply, outcome) = oneshot::channel();
             let request = UnloadRequest { selection, trigger: Trigger::CommandLine, reply: Some(reply) };
             till.unloads.try_send(request).map_err(|_| "too many unloadings wait already".to_owned())?;

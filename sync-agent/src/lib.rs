@@ -10,6 +10,7 @@
 //! - `broker`: the supervised link; `commands`: what a message asks for; `outbox`: reports that wait.
 //! - `aside`: what was set aside, for people and the server to see and settle.
 //! - `intake`, `download`, `load`: from a link to an applied package. `unload`: from a document to its acknowledgement.
+//! - `progress`: how far long work is, for people.
 //! - `recount`: whether the dictionary is what the last load left.
 //! - [`decide`]: decisions as pure functions. [`state`]: what must be remembered, and all SQL of this crate.
 //! - `lock`, `hand_over`: one agent a till folder, and how the command line reaches it.
@@ -34,6 +35,7 @@ mod intake;
 mod load;
 mod lock;
 mod outbox;
+mod progress;
 mod recount;
 mod retry;
 mod room;

@@ -12,6 +12,7 @@
 use crate::broker::chain;
 use crate::dictionary::DictionaryError;
 use crate::intake::LINK_ATTRIBUTE;
+use crate::progress::Watched;
 use crate::retry::Backoff;
 use crate::room::{self, NoRoom};
 use crate::script;
@@ -272,7 +273,7 @@ fn check_room(till: &Till, link: &PackageLink) -> Result<(), LoadError> {
 }
 
 fn apply(till: &Till, source: Result<impl PackageSource, PackageError>) -> Result<Applied, LoadError> {
-    let mut source = source.map_err(LoadError::Package)?;
+    let mut source = Watched::new(source.map_err(LoadError::Package)?, &till.progress);
     till.dictionary.apply(&mut source).map_err(LoadError::Dictionary)
 }
 

@@ -8,6 +8,7 @@ use crate::installation::InstallationFile;
 use crate::load;
 use crate::lock::{AgentLock, ExchangeLock, LockError};
 use crate::outbox::Outbox;
+use crate::progress::Progress;
 use crate::recount::{self, Recounts};
 use crate::retry::{self, Backoff};
 use crate::room;
@@ -110,6 +111,7 @@ pub(crate) fn open(
         contact_poke: Notify::new(),
         recounts: Recounts::default(),
         suspects: Suspects::default(),
+        progress: Progress::default(),
         unloads,
         unloaded: watch::Sender::new(0),
         link: watch::Sender::new(Link::Connecting),

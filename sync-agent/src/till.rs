@@ -7,6 +7,7 @@ use crate::errors_file::ErrorsFile;
 use crate::installation::InstallationFile;
 use crate::lock::ExchangeLock;
 use crate::outbox::Outbox;
+use crate::progress::Progress;
 use crate::recount::Recounts;
 use crate::settings::LiveSettings;
 use crate::state::State;
@@ -46,6 +47,8 @@ pub(crate) struct Till {
     pub(crate) recounts: Recounts,
     /// Documents on which streams of sales broke.
     pub(crate) suspects: Suspects,
+    /// How far long work is.
+    pub(crate) progress: Progress,
     pub(crate) unloads: mpsc::Sender<UnloadRequest>,
     /// How many unloadings came to their end.
     pub(crate) unloaded: watch::Sender<u64>,
@@ -122,7 +125,7 @@ impl Till {
     }
 
     /// Finished documents that the server has not acknowledged; `None` where `documents.db` cannot be read.
-    fn unsent(&self) -> Option<u64> {
+    pub(crate) fn unsent(&self) -> Option<u64> {
         let progress = self.state.progress().ok()?;
         let path = self.settings.current().paths.documents.clone();
         let mut documents = Documents::open(&path, self.id.clone()).ok()?;

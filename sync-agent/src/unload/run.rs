@@ -14,6 +14,7 @@ use super::suspects::{MAX_BROKEN_GROUPS, Suspected};
 use super::{history, look_back};
 use crate::backup;
 use crate::decide::is_another_database;
+use crate::progress::Stage;
 use crate::state::StateError;
 use crate::till::{Aborted, Till};
 use std::collections::VecDeque;
@@ -249,6 +250,7 @@ async fn send_round(till: &Arc<Till>, run: &mut Run<'_>, round: Round) -> Result
     let (batches, had) = cut_batches(documents, shifts, &held);
     if !had.is_empty() {
         run.unloaded.receipts += had.documents.len() as u64;
+        till.progress.add(Stage::Unload, had.documents.len() as u64);
         blocking(till, move |till| note(till, &had, Vec::new())).await?;
     }
     let mut under_way = VecDeque::new();
@@ -305,7 +307,9 @@ async fn settle(
     }
     let of_documents = refused.iter().filter(|refused| matches!(refused.what, RefusedPart::Document(_))).count();
     unloaded.set_aside += refused.len() as u64;
-    unloaded.receipts += (sent.documents.len() as u64).saturating_sub(of_documents as u64);
+    let receipts = (sent.documents.len() as u64).saturating_sub(of_documents as u64);
+    unloaded.receipts += receipts;
+    till.progress.add(Stage::Unload, receipts);
     blocking(till, move |till| note(till, &sent, refused)).await
 }
 
