@@ -33,6 +33,13 @@ pub fn scan<E: From<StoreError>>(
     mut visit: impl FnMut(Entry) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut scans: Vec<Scan<'_>> = path.iter().map(|layer| Scan::new(snapshot, *layer, kind, bodies)).collect();
+    // Of one layer all win, and nothing is to be compared.
+    if let [only] = scans.as_mut_slice() {
+        while let Some(entry) = only.take()? {
+            visit(entry)?;
+        }
+        return Ok(());
+    }
     while let Some((group, winner)) = next_group(&mut scans)? {
         for (at, scan) in scans.iter_mut().enumerate() {
             while let Some(entry) = scan.take_of(&group)? {
@@ -95,6 +102,12 @@ impl<'a> Scan<'a> {
             self.page = page.into();
         }
         Ok(self.page.front())
+    }
+
+    /// The next object.
+    fn take(&mut self) -> Result<Option<Entry>, StoreError> {
+        self.peek()?;
+        Ok(self.page.pop_front())
     }
 
     /// The group of the next object.

@@ -65,6 +65,11 @@ pub fn timed<T>(work: impl FnOnce() -> Result<T, MeasureError>) -> Result<(T, Ou
 
 /// Times a program that ends by itself, as the only child of the process of a part.
 pub fn timed_program(command: &mut Command) -> Result<Outcome, MeasureError> {
+    timed_output(command).map(|(outcome, _)| outcome)
+}
+
+/// The same, with what the program prints.
+pub fn timed_output(command: &mut Command) -> Result<(Outcome, String), MeasureError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let failed = |output: String| MeasureError::Peer { program: program.clone(), output };
     let started = Instant::now();
@@ -73,5 +78,6 @@ pub fn timed_program(command: &mut Command) -> Result<Outcome, MeasureError> {
     if !output.status.success() {
         return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
-    Ok(Outcome::of_seconds(seconds).by(&program, usage::of_children()?))
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok((Outcome::of_seconds(seconds).by(&program, usage::of_children()?), printed))
 }

@@ -17,8 +17,8 @@ use std::time::Duration;
 /// Page cache of the loader in KiB: holds the indexes of some hundred thousand rows while they are loaded.
 const CACHE_KIB: i64 = 64 << 10;
 
-/// Statements kept prepared: four a kind.
-const STATEMENTS: usize = 4 * kinds::KINDS.len() + 16;
+/// Statements kept prepared: four a kind, and those that update some columns of a few kinds.
+const STATEMENTS: usize = 4 * kinds::KINDS.len() + 64;
 
 /// The write-ahead log is cut back to this after a load, so that a full load does not leave its size on disk for ever.
 const WAL_LIMIT_BYTES: i64 = 16 << 20;

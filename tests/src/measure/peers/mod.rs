@@ -1,5 +1,9 @@
 //! Programs that ours is compared with.
 
+pub mod mariadb;
+pub mod sqlite;
+pub mod tables;
+
 use super::machine::first_line;
 use std::collections::BTreeMap;
 

@@ -1,12 +1,17 @@
 //! B1: a store's whole dictionary onto an empty till.
 
-use crate::measure::data::Assortment;
-use crate::measure::figure::{Outcome, as_f64};
+mod peers;
+mod whole_path;
+
+use crate::measure::data::{self, Assortment};
+use crate::measure::figure::{Outcome, as_f64, of_u64};
 use crate::measure::overlay::Overlay;
 use crate::measure::part::{self, Part};
-use crate::measure::report::{Line, Row, Side, Target, speed_beside};
-use crate::measure::{Context, MeasureError, Plan};
+use crate::measure::peers::{sqlite, tables};
+use crate::measure::report::{Line, Row, Side, Target, Unit, speed_beside};
+use crate::measure::{Contender, Context, MeasureError, Plan};
 use fs_err as fs;
+use peers::Peers;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef as SqlValue};
 use rusqlite::{Connection, ToSql};
@@ -22,7 +27,7 @@ use tillway_proto::PackageName;
 pub(super) const PLAN: Plan = Plan { id: "B1", name: "full-load", title: "full load of a store's dictionary", run };
 
 /// What runs in processes of its own.
-pub(super) const PARTS: &[Part] = &[("load-package", load_package), ("insert-rows", insert_rows)];
+pub(super) const PARTS: &[Part] = &[("load-package", load_package), ("insert-rows", insert_rows), peers::RUN_PROGRAM];
 
 /// Rounds of what is compared.
 const ROUNDS: usize = 5;
@@ -35,38 +40,84 @@ struct Load {
     database: PathBuf,
 }
 
+/// Rows of the table of one run: everything that is compared gets the same.
+const OF: &str = "rows";
+
 fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> {
     let folder = context.folder("full-load")?;
     let goods = context.data.goods(Assortment::StoreAfter)?;
+    let aif = folder.join("goods.aif");
+    data::aif_file(&aif, goods.iter(), true)?;
     let overlay = Overlay::of(&goods)?;
     let package = overlay.snapshot(&folder, 1)?;
-    let rows = as_f64(overlay.rows());
+    let tables = tables::write(&overlay, &folder)?;
+    let rows = overlay.rows();
     drop(overlay);
-    let load = |name: &'static str| {
-        let load = Load {
-            package: package.path.clone(),
-            name: package.name.clone(),
-            database: folder.join("dictionaries.db"),
-        };
+    row.notes.push(format!(
+        "{rows} rows: {} goods, each an `addInventItem` (prices and options are made up by a fixed rule), and their barcodes; \
+         AIF {:.1} MB, package {:.2} MB",
+        goods.len(),
+        of_u64(fs::metadata(&aif).map_err(MeasureError::File)?.len()) / 1e6,
+        of_u64(package.bytes) / 1e6,
+    ));
+    let ours = folder.join("dictionaries.db");
+    let load = |name: &'static str, database: &Path| {
+        let load = Load { package: package.path.clone(), name: package.name.clone(), database: database.to_owned() };
         move || {
-            for suffix in ["", "-wal", "-shm"] {
-                let file = PathBuf::from(format!("{}{suffix}", load.database.display()));
-                if file.exists() {
-                    fs::remove_file(file).map_err(MeasureError::File)?;
-                }
-            }
+            sqlite::remove(&load.database)?;
             part::run(name, &load)
         }
     };
-    let mut outcomes = context.alternate(
-        context.rounds(ROUNDS),
-        &mut [("loader", Box::new(load("load-package"))), ("raw rusqlite", Box::new(load("insert-rows")))],
-    )?;
-    let (raw, loader) = (outcomes.pop().unwrap_or_default(), outcomes.pop().unwrap_or_default());
-    row.lines
-        .push(Line::seconds("loader: package → verified in the database", Side::Ours, &loader).moving(rows, "rows"));
-    row.lines.push(Line::seconds("raw rusqlite inserts, the limit", Side::Beside, &raw).moving(rows, "rows"));
-    row.targets.push(Target::at_least("loader's speed over the limit's", speed_beside(&loader, &raw), 0.8));
+    let peers = Peers { folder: folder.clone(), aif: aif.clone(), tables, rows };
+    let mut contenders: Vec<Contender<'_>> = vec![
+        ("loader", Box::new(load("load-package", &ours))),
+        ("raw rusqlite", Box::new(load("insert-rows", &folder.join("raw.db")))),
+        ("the whole path", Box::new(|| whole_path::run(&aif, rows))),
+    ];
+    let mut lines: Vec<(&str, Side)> = vec![
+        ("loader: package → verified in the database", Side::Ours),
+        ("raw rusqlite inserts, the limit", Side::Beside),
+        ("whole path: AIF in the exchange folder → verified in the till's database", Side::Ours),
+    ];
+    let import = peers.import(row);
+    let python = peers.python(row)?;
+    let mariadb = peers.mariadb(row)?;
+    for (name, line, contender) in [
+        ("sqlite3 .import", "sqlite3 .import of the rows as CSV", import),
+        ("Python", "Python: json and sqlite3, from the AIF", python),
+        ("MariaDB", "MariaDB LOAD DATA of the rows as CSV", mariadb),
+    ] {
+        if let Some(contender) = contender {
+            contenders.push((name, contender));
+            lines.push((line, Side::Beside));
+        }
+    }
+    let outcomes = context.alternate(context.rounds(ROUNDS), &mut contenders)?;
+    let names: Vec<String> = contenders.iter().map(|(name, _)| (*name).to_owned()).collect();
+    drop(contenders);
+    peers.compare(&ours, &folder.join("raw.db"))?;
+    for ((name, side), outcomes) in lines.iter().zip(&outcomes) {
+        row.lines.push(Line::seconds(name, *side, outcomes).moving(as_f64(rows), OF));
+    }
+    let of = |name: &str| names.iter().position(|known| known == name).map(|at| &outcomes[at]);
+    for step in whole_path::STEPS {
+        row.lines.push(Line::figure(
+            &format!("  of the whole path: {step}"),
+            Side::Ours,
+            Unit::Seconds,
+            step,
+            &outcomes[2],
+        ));
+    }
+    let (loader, raw, whole) = (&outcomes[0], &outcomes[1], &outcomes[2]);
+    row.targets.push(Target::at_least("loader's speed over the limit's", speed_beside(loader, raw), 0.8));
+    if let Some(import) = of("sqlite3 .import") {
+        row.targets.push(Target::at_least("whole path's speed over .import's", speed_beside(whole, import), 1.0));
+    }
+    if let Some(python) = of("Python") {
+        row.targets.push(Target::at_least("loader's speed over Python's", speed_beside(loader, python), 3.0));
+        row.targets.push(Target::at_least("whole path's speed over Python's", speed_beside(whole, python), 3.0));
+    }
     Ok(())
 }
 
@@ -93,7 +144,8 @@ fn wrong(error: &impl ToString) -> MeasureError {
 }
 
 /// The same rows into the same schema with the same durability, by prepared insertions in one transaction: rows lie decoded
-/// in memory, nothing is hashed or checked, no trigger fires, the log is emptied in the end.
+/// in memory, nothing is hashed or checked, no trigger fires, the indexes beside the keys are made in the end, which is faster than
+/// keeping them up, and the log is emptied.
 fn insert_rows(arguments: &str) -> Result<Outcome, MeasureError> {
     let load: Load = part::arguments(arguments)?;
     // Makes the schema.
@@ -121,6 +173,10 @@ fn insert_rows(arguments: &str) -> Result<Outcome, MeasureError> {
     let ((), outcome) = part::timed(|| {
         let insert = || {
             connection.execute_batch("BEGIN IMMEDIATE")?;
+            let indexes = indexes(&connection)?;
+            for (name, _) in &indexes {
+                connection.execute_batch(&format!("DROP INDEX {}", tables::quoted(name)))?;
+            }
             for (kind, rows) in &chunks {
                 let columns: Vec<String> = ["extra"]
                     .into_iter()
@@ -138,12 +194,22 @@ fn insert_rows(arguments: &str) -> Result<Outcome, MeasureError> {
                     statement.raw_execute()?;
                 }
             }
+            for (_, sql) in &indexes {
+                connection.execute_batch(sql)?;
+            }
             connection.execute_batch("COMMIT")?;
             connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
         };
         insert().map_err(&sql)
     })?;
     Ok(outcome)
+}
+
+/// Name and statement of each index of goods and barcodes beside the keys.
+fn indexes(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN ('tmc', 'barcodes')";
+    let mut statement = connection.prepare(sql)?;
+    statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 /// A value that lies in memory as it is bound.
