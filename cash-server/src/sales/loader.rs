@@ -22,10 +22,10 @@ use crate::store::StoreError;
 use crate::store::sales::{FindingKind, Incoming, NewFinding, Refused, SalesStore};
 
 /// Records of one transaction: a commit is paid once for all of them, and the writer is free again soon.
-const MAX_RECORDS: usize = 256;
+pub const MAX_RECORDS: usize = 256;
 
 /// Bytes of one transaction.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Tries of a record that the database refuses, or that makes the loader panic, before it is set aside.
 pub const POISON_TRIES: u32 = 3;
