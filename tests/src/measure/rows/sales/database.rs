@@ -9,7 +9,6 @@ use std::sync::Arc;
 use tillway_cash_server::sales::loader::{Loader, MAX_BYTES, MAX_RECORDS};
 use tillway_cash_server::sales::receipt::Receipt;
 use tillway_cash_server::sales::spool::{Arrival, Item, Position, Spool, SpoolLimits};
-use tillway_cash_server::store::sales::SalesStore as _;
 use tillway_cash_server::store::sqlite::sales::SqliteSales;
 use tillway_file_queue::disk;
 use tillway_proto::TillId;
