@@ -37,7 +37,7 @@ const IDLE: Duration = Duration::from_secs(4);
 const QUICK_IDLE: Duration = Duration::from_millis(300);
 
 /// Look-ups before the first that counts: a POS has been up for a while.
-const WARM_UP: usize = 2_000;
+const WARM_UP: usize = 5_000;
 
 /// Barcodes that are asked for, over and over: more than a shop sells in a day, spread over the whole chain's.
 const BARCODES: usize = 20_000;
@@ -309,7 +309,7 @@ fn samples(
     let mut samples = Vec::with_capacity(1 << 20);
     let mut missing = 0_usize;
     let mut turn = barcodes.iter().cycle();
-    let mut one = |samples: Option<&mut Vec<f64>>| -> Result<(), MeasureError> {
+    let mut one = |pace: Option<Duration>, samples: Option<&mut Vec<f64>>| -> Result<(), MeasureError> {
         let Some(barcode) = turn.next() else { return Err(MeasureError::wrong("looking up", "no barcodes")) };
         let asked = Instant::now();
         let found = ask(barcode)?;
@@ -318,29 +318,29 @@ fn samples(
         if let Some(samples) = samples {
             samples.push(took);
         }
-        if let Some(pace) = look_ups.pace {
+        if let Some(pace) = pace {
             thread::sleep(pace);
         }
         Ok(())
     };
-    let warm_up = if look_ups.pace.is_some() { WARM_UP / 10 } else { WARM_UP };
-    for _ in 0..warm_up {
-        one(None)?;
+    for _ in 0..WARM_UP {
+        one(None, None)?;
     }
+    let pace = look_ups.pace;
     let started = Instant::now();
     match &look_ups.until {
         Until::For(time) => {
             while started.elapsed() < *time {
-                one(Some(&mut samples))?;
+                one(pace, Some(&mut samples))?;
             }
         }
         Until::Load { ready, begun, ended } => {
             fs::write(ready, "").map_err(MeasureError::File)?;
-            let look_every = if look_ups.pace.is_some() { 1 } else { 64 };
+            let look_every = if pace.is_some() { 1 } else { 64 };
             let (mut counts, mut over) = (false, false);
             while !over {
                 for _ in 0..look_every {
-                    one(counts.then_some(&mut samples))?;
+                    one(pace, counts.then_some(&mut samples))?;
                 }
                 counts = counts || begun.exists();
                 over = ended.exists();

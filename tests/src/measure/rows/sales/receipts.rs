@@ -6,7 +6,7 @@ use crate::pos::{Basket, document_of};
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tillway_proto::sales::{BATCH_BYTES, MAX_BATCH_DOCUMENTS, SALES_SCHEMA, v1};
+use tillway_proto::sales::{BATCH_BYTES, MAX_BATCH_DOCUMENTS, MAX_HELLO_SHIFTS, SALES_SCHEMA, v1};
 use tillway_proto::{ShopId, TillId};
 use uuid::Builder;
 use xxhash_rust::xxh3::xxh3_128;
@@ -84,7 +84,10 @@ impl Templates {
             let first = place * PER_STREAM / PER_SHIFT + 1;
             let last = (place * PER_STREAM + documents.len() - 1) / PER_SHIFT + 1;
             let mut named: Vec<u64> = (first..=last).map(|shift| shift as u64).collect();
+            // In order, and no more than fit, as the agent names them.
             named.extend(records.iter().map(|record| record.number).filter(|number| *number < first as u64));
+            named.sort_unstable();
+            named.truncate(MAX_HELLO_SHIFTS);
             let hello = v1::Hello {
                 schema: SALES_SCHEMA,
                 till_id: till.to_string(),
@@ -186,7 +189,7 @@ mod tests {
             let shop = ShopId::new(&"1".parse().unwrap());
             let rounds = templates.rounds(&till, &shop, 4_100);
             assert_eq!(rounds.len(), 3);
-            assert_eq!(rounds[2].hello.shifts, [14, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+            assert_eq!(rounds[2].hello.shifts, (1..=14).collect::<Vec<u64>>());
             let batches = rounds.iter().flat_map(|round| &round.batches);
             for document in batches.flat_map(|batch| &batch.documents) {
                 let key = document.key.as_ref().unwrap();
