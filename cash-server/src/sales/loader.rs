@@ -16,16 +16,16 @@ use tillway_proto::{ShopId, TillId};
 use tokio_util::sync::CancellationToken;
 
 use super::aside::{subject, till_of};
-use super::receipt::{Receipt, ShiftRecord};
+use super::receipt::{Receipt, ShiftRecord, check_document};
 use super::spool::{Arrival, Chunk, Item, Position, Spool, SpoolError};
 use crate::store::StoreError;
 use crate::store::sales::{FindingKind, Incoming, NewFinding, Refused, SalesStore};
 
 /// Records of one transaction: a commit is paid once for all of them, and the writer is free again soon.
-const MAX_RECORDS: usize = 256;
+pub const MAX_RECORDS: usize = 256;
 
 /// Bytes of one transaction.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Tries of a record that the database refuses, or that makes the loader panic, before it is set aside.
 pub const POISON_TRIES: u32 = 3;
@@ -325,8 +325,8 @@ fn read_record(payload: &[u8]) -> Result<Incoming, String> {
     let v1::Batch { documents, shifts, .. } = arrival.batch.unwrap_or_default();
     let mut receipts = Vec::with_capacity(documents.len());
     for document in documents {
-        match Receipt::parse(&till, document.clone()) {
-            Ok(receipt) => receipts.push(receipt),
+        match check_document(&till, &document) {
+            Ok((key, ended)) => receipts.push(Receipt::checked(key, ended, document)),
             Err(error) => refused.push(Refused { document: Some(document), shift: None, reason: error.to_string() }),
         }
     }

@@ -93,8 +93,13 @@ impl Receipt {
     /// Checks a document that came on the stream of `stream`.
     pub fn parse(stream: &TillId, document: v1::Document) -> Result<Self, DocumentError> {
         let (key, ended) = check_document(stream, &document)?;
-        let content = content_hash(&document);
-        Ok(Self { key, ended, content, document })
+        Ok(Self::checked(key, ended, document))
+    }
+
+    /// A document with what [`check_document`] said of it.
+    pub fn checked(key: ReceiptKey, ended: DateTime, mut document: v1::Document) -> Self {
+        let content = content_hash(&mut document);
+        Self { key, ended, content, document }
     }
 }
 
@@ -251,12 +256,11 @@ fn check_line(line: &v1::Line) -> Result<(), DocumentError> {
     Ok(())
 }
 
-fn content_hash(document: &v1::Document) -> [u8; 16] {
-    let encoded = if document.document_id == 0 {
-        document.encode_to_vec()
-    } else {
-        v1::Document { document_id: 0, ..document.clone() }.encode_to_vec()
-    };
+/// Without the till's row id, and without a copy of the rest. The document is as before afterwards.
+fn content_hash(document: &mut v1::Document) -> [u8; 16] {
+    let document_id = std::mem::take(&mut document.document_id);
+    let encoded = document.encode_to_vec();
+    document.document_id = document_id;
     let mut hash = [0; 16];
     hash.copy_from_slice(&blake3::hash(&encoded).as_bytes()[..16]);
     hash

@@ -16,7 +16,7 @@ use super::auth::TillAuth;
 use super::handover;
 use super::loader::Loader;
 use super::service::{self, Deadlines, Deps, ServeError, TlsPaths};
-use super::spool::{DEFAULT_LIMIT_BYTES, RESERVE_BYTES, Spool, SpoolError, SpoolLimits};
+use super::spool::{DEFAULT_LIMIT_BYTES, RESERVE_BYTES, Spool, SpoolError, SpoolLimits, Taken};
 use crate::store::StoreError;
 use crate::store::sales::SalesStore;
 use crate::store::sqlite::sales::SqliteSales;
@@ -153,6 +153,7 @@ impl SalesLoader {
         };
         // A service that fails takes the others with it: the caller decides what then.
         let stop = shutdown.child_token();
+        let spool = self.spool.clone();
         let loading = tokio::spawn(Loader::new(self.spool, Arc::clone(&self.store)).run(stop.clone()));
         let upkeep = tokio::spawn(upkeep(Arc::clone(&self.store), self.config.keep_days, stop.clone()));
         let handing_over = match self.config.handover {
@@ -166,6 +167,8 @@ impl SalesLoader {
                 tracing::error!(%error, "a task of the sales loader broke off");
             }
         }
+        let Taken { batches, syncs } = spool.taken();
+        tracing::info!(batches, syncs, "the sales-loader ends");
         served.map_err(SalesError::Serve)
     }
 }

@@ -44,8 +44,9 @@ pub trait SalesStore: Debug + Send + Sync + 'static {
     /// What is in the database of this shift.
     fn held(&self, till: &TillId, shift: ShiftNumber) -> Result<Held, StoreError>;
 
-    /// Notes that a till opened a stream. Returns the instance it had before, where that was another one.
-    fn note_stream(&self, stream: &StreamNote) -> Result<Option<String>, StoreError>;
+    /// Notes that tills opened streams, all or nothing. Returns for each the instance the till had before, where that was
+    /// another one.
+    fn note_streams(&self, streams: &[StreamNote]) -> Result<Vec<Option<String>>, StoreError>;
 
     /// Adds a finding, or one more time to the one that is there.
     fn add_finding(&self, finding: &NewFinding) -> Result<(), StoreError>;

@@ -6,9 +6,11 @@ use super::MeasureError;
 use super::figure::{Outcome, Usage};
 use super::rows;
 use super::usage;
+use crate::process::{Daemon, ProcessError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::env;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -21,6 +23,21 @@ pub const OURS: &str = "process";
 /// Runs a part in a new process of this program.
 pub fn run(name: &str, arguments: &impl Serialize) -> Result<Outcome, MeasureError> {
     let failed = |output: String| MeasureError::Part { name: name.to_owned(), output };
+    let output = command(name, arguments)?.stdin(Stdio::null()).output().map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|error| failed(format!("its outcome does not read: {error}")))
+}
+
+/// Starts a part that serves others until it is ended; what it says goes to `output`.
+pub fn start(name: &str, arguments: &impl Serialize, output: &Path) -> Result<Daemon, MeasureError> {
+    let failed = |error: ProcessError| MeasureError::Part { name: name.to_owned(), output: error.to_string() };
+    Daemon::start(name, &mut command(name, arguments)?, output).map_err(failed)
+}
+
+fn command(name: &str, arguments: &impl Serialize) -> Result<Command, MeasureError> {
+    let failed = |output: String| MeasureError::Part { name: name.to_owned(), output };
     let arguments = serde_json::to_string(arguments).map_err(|error| failed(error.to_string()))?;
     let program = env::current_exe().map_err(|error| failed(error.to_string()))?;
     // Of a test binary the program beside it.
@@ -29,15 +46,9 @@ pub fn run(name: &str, arguments: &impl Serialize) -> Result<Outcome, MeasureErr
     } else {
         program
     };
-    let output = Command::new(program)
-        .args(["part", name, &arguments])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
-    if !output.status.success() {
-        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
-    }
-    serde_json::from_slice(&output.stdout).map_err(|error| failed(format!("its outcome does not read: {error}")))
+    let mut command = Command::new(program);
+    command.args(["part", name, &arguments]);
+    Ok(command)
 }
 
 /// What the process of a part does.

@@ -12,7 +12,7 @@ mod tests;
 
 pub use arithmetic::price_times_quantity;
 pub use basket::{Basket, Discount, DiscountSort, Entry, Purpose, Tender};
-pub use receipt::{Rung, RungLine};
+pub use receipt::{Rung, RungLine, document_of};
 
 use jiff::civil::DateTime;
 use receipt::Calculated;

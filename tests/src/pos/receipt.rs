@@ -125,6 +125,16 @@ impl Calculated {
     }
 }
 
+/// The finished document that a basket becomes with the prices that `look_up` finds, on top of what all documents of its
+/// shift have: what a POS writes, without a till to write it on.
+pub fn document_of(
+    basket: &Basket,
+    look_up: impl Fn(&str) -> Result<(String, Kopecks), PosError>,
+    heading: v1::Document,
+) -> Result<v1::Document, PosError> {
+    Ok(Calculated::of(basket, look_up)?.document(basket, heading))
+}
+
 impl RungLine {
     fn to_document(&self, position: i64, opcode: i32, time: &str) -> v1::Line {
         let discounts = (1..).zip(&self.discounts).map(|(number, discount)| v1::Discount {

@@ -6,6 +6,7 @@
 
 mod batch;
 mod database;
+mod notes;
 mod registry;
 mod session;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use super::auth::TillAuth;
 use super::spool::Spool;
 use crate::store::sales::SalesStore;
 use database::Database;
+use notes::Notes;
 use registry::Registry;
 use session::Session;
 
@@ -152,8 +154,12 @@ pub async fn serve(
         server = server.tls_config(config).map_err(|source| ServeError::Tls { paths, source })?;
     }
     let sessions = TaskTracker::new();
+    let database = Database::new(Arc::clone(&deps.store));
+    let (notes, note_writer) = notes::channel(database.clone());
+    sessions.spawn(note_writer.run(shutdown.clone()));
     let unloading = Unloading {
-        database: Database::new(Arc::clone(&deps.store)),
+        database,
+        notes,
         deps,
         registry: Registry::default(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
@@ -182,6 +188,7 @@ pub async fn serve(
 struct Unloading {
     deps: Deps,
     database: Database,
+    notes: Notes,
     registry: Registry,
     streams: Arc<Semaphore>,
     sessions: TaskTracker,
@@ -202,6 +209,7 @@ impl Service for Unloading {
             self.deps.clone(),
             self.database.clone(),
             self.registry.clone(),
+            self.notes.clone(),
             token,
             answers.clone(),
             self.shutdown.clone(),

@@ -18,6 +18,7 @@ use tonic::{Status, Streaming};
 use super::Deps;
 use super::batch::{self, Sender};
 use super::database::{Database, DatabaseDown};
+use super::notes::Notes;
 use super::registry::{Place, Registry};
 use crate::sales::auth::AuthError;
 use crate::sales::receipt::MAX_NUMBER;
@@ -29,6 +30,9 @@ const MAX_NAME_BYTES: usize = 128;
 
 /// Receipts in one part of a `Holding`: 1 MiB of UUIDs, and their numbers.
 const HOLDING_PART: usize = 64 * 1024;
+
+/// Shifts that the database is asked about in one go: a till unloads a few, and what is read of many does not fill the memory.
+const SHIFTS_AT_ONCE: usize = 16;
 
 /// Most refused documents told in one `Ack`, so that it fits a frame.
 const MAX_REFUSED_PER_ACK: usize = 2_000;
@@ -46,6 +50,7 @@ pub(super) struct Session {
     deps: Deps,
     database: Database,
     registry: Registry,
+    notes: Notes,
     token: String,
     answers: mpsc::Sender<Result<ServerFrame, Status>>,
     shutdown: CancellationToken,
@@ -56,11 +61,12 @@ impl Session {
         deps: Deps,
         database: Database,
         registry: Registry,
+        notes: Notes,
         token: String,
         answers: mpsc::Sender<Result<ServerFrame, Status>>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { deps, database, registry, token, answers, shutdown }
+        Self { deps, database, registry, notes, token, answers, shutdown }
     }
 
     /// Runs the stream to its end; an error is the status it ends with.
@@ -70,7 +76,7 @@ impl Session {
         let shop = self.authenticate(&till).await?;
         let sender = Sender { till, shop, instance: hello.instance.clone() };
         let place = self.enter(&sender).await?;
-        self.note(&sender, &hello).await;
+        self.note(&sender, &hello);
         self.state_what_is_here(&sender.till, &hello.shifts).await?;
         let ended = self.take_batches(&sender, &place, frames).await;
         tracing::debug!(till = %sender.till, ok = ended.is_ok(), "sales stream ended");
@@ -124,85 +130,91 @@ impl Session {
     }
 
     /// Notes the stream where the database answers; receipts are taken in any case.
-    async fn note(&self, sender: &Sender, hello: &v1::Hello) {
-        let note = StreamNote {
+    fn note(&self, sender: &Sender, hello: &v1::Hello) {
+        self.notes.add(StreamNote {
             till: sender.till.clone(),
             shop: sender.shop.clone(),
             instance: sender.instance.clone(),
             agent_version: hello.agent_version.clone(),
             at: Timestamp::now(),
-        };
-        let noted = self.database.write(move |store| {
-            let Some(before) = store.note_stream(&note)? else { return Ok(()) };
-            store.add_finding(&NewFinding {
-                kind: FindingKind::InstanceChanged,
-                till: Some(note.till.clone()),
-                shift: None,
-                subject: "instance".to_owned(),
-                text: format!(
-                    "the till's agent has a new state (instance {} after {before}): it was set up anew, restored, or its \
-                     settings were copied to a second machine",
-                    note.instance
-                ),
-                at: note.at,
-            })
         });
-        let _ = noted.await;
     }
 
     /// A `Holding` for each shift, the spool asked before the database: what is loaded in between is seen in both. Without
     /// the database it is what the spool has, marked as partial.
     async fn state_what_is_here(&self, till: &TillId, shifts: &[u64]) -> Result<(), Ended> {
         let pending = self.deps.spool.last_receipt_time(till);
-        let asked = till.clone();
-        let loaded = self.database.read(move |store| store.last_receipt_time(&asked)).await;
-        // Once is enough: each further question would wait as long.
-        let mut partial = loaded.is_err();
-        if partial && shifts.is_empty() {
-            // The stream only asks what is here, and that cannot be told.
-            return Err(Box::new(Status::unavailable("the server's sales database does not answer; try again later")));
-        }
-        let loaded = loaded.ok().flatten().map(|time| time.to_string());
-        let last_receipt_time = pending.max(loaded).unwrap_or_default();
         let none = [0];
-        let shifts = if shifts.is_empty() { &none[..] } else { shifts };
-        for (index, shift) in shifts.iter().enumerate() {
-            let held = self.held(till, ShiftNumber(*shift), &mut partial).await;
-            let last_shift = index + 1 == shifts.len();
-            let parts = held.receipts.len().div_ceil(HOLDING_PART).max(1);
-            for part in 0..parts {
-                let receipts = held.receipts.iter().skip(part * HOLDING_PART).take(HOLDING_PART);
-                let holding = v1::Holding {
-                    shift: *shift,
-                    receipts: receipts.clone().flat_map(|receipt| *receipt.uuid.as_bytes()).collect(),
-                    numbers: receipts.map(|receipt| receipt.number.0).collect(),
-                    closed: held.closed,
-                    last_receipt_time: last_receipt_time.clone(),
-                    last: last_shift && part + 1 == parts,
-                    partial,
-                };
-                self.answer(server_frame::Frame::Holding(holding)).await?;
+        let asked = if shifts.is_empty() { &none[..] } else { shifts };
+        let mut groups = asked.chunks(SHIFTS_AT_ONCE).peekable();
+        let mut last_receipt_time = None;
+        let mut partial = false;
+        while let Some(group) = groups.next() {
+            let (held, loaded_time) = self.held(till, group, last_receipt_time.is_none(), &mut partial).await;
+            if partial && shifts.is_empty() {
+                // The stream only asks what is here, and that cannot be told.
+                return Err(Box::new(Status::unavailable(
+                    "the server's sales database does not answer; try again later",
+                )));
+            }
+            let time = last_receipt_time.get_or_insert_with(|| pending.clone().max(loaded_time).unwrap_or_default());
+            let last_group = groups.peek().is_none();
+            for (index, (shift, held)) in group.iter().zip(held).enumerate() {
+                let last_shift = last_group && index + 1 == group.len();
+                let parts = held.receipts.len().div_ceil(HOLDING_PART).max(1);
+                for part in 0..parts {
+                    let receipts = held.receipts.iter().skip(part * HOLDING_PART).take(HOLDING_PART);
+                    let holding = v1::Holding {
+                        shift: *shift,
+                        receipts: receipts.clone().flat_map(|receipt| *receipt.uuid.as_bytes()).collect(),
+                        numbers: receipts.map(|receipt| receipt.number.0).collect(),
+                        closed: held.closed,
+                        last_receipt_time: time.clone(),
+                        last: last_shift && part + 1 == parts,
+                        partial,
+                    };
+                    self.answer(server_frame::Frame::Holding(holding)).await?;
+                }
             }
         }
         Ok(())
     }
 
-    /// What is here of a shift; sets `partial` where the database does not answer, and leaves it alone where it is set.
-    async fn held(&self, till: &TillId, shift: ShiftNumber, partial: &mut bool) -> Held {
-        let mut held = self.deps.spool.held(till, shift);
-        let mut seen = HashSet::new();
+    /// What is here of some shifts, and where `with_time` is set the end of the till's newest receipt in the database; sets
+    /// `partial` where the database does not answer, and leaves it alone where it is set: each further question would wait
+    /// as long.
+    async fn held(
+        &self,
+        till: &TillId,
+        shifts: &[u64],
+        with_time: bool,
+        partial: &mut bool,
+    ) -> (Vec<Held>, Option<String>) {
+        let mut held: Vec<Held> = shifts.iter().map(|shift| self.deps.spool.held(till, ShiftNumber(*shift))).collect();
+        let mut time = None;
         if !*partial {
-            let till = till.clone();
-            match self.database.read(move |store| store.held(&till, shift)).await {
-                Ok(loaded) => {
-                    held.receipts.extend(loaded.receipts);
-                    held.closed |= loaded.closed;
+            let (till, asked) = (till.clone(), shifts.to_vec());
+            let read = self.database.read(move |store| {
+                let time = if with_time { store.last_receipt_time(&till)? } else { None };
+                let loaded = asked.iter().map(|shift| store.held(&till, ShiftNumber(*shift)));
+                Ok((loaded.collect::<Result<Vec<Held>, _>>()?, time))
+            });
+            match read.await {
+                Ok((loaded, loaded_time)) => {
+                    for (held, loaded) in held.iter_mut().zip(loaded) {
+                        held.receipts.extend(loaded.receipts);
+                        held.closed |= loaded.closed;
+                    }
+                    time = loaded_time.map(|time| time.to_string());
                 }
                 Err(DatabaseDown) => *partial = true,
             }
         }
-        held.receipts.retain(|receipt| seen.insert(*receipt));
-        held
+        for held in &mut held {
+            let mut seen = HashSet::with_capacity(held.receipts.len());
+            held.receipts.retain(|receipt| seen.insert(*receipt));
+        }
+        (held, time)
     }
 
     async fn take_batches(

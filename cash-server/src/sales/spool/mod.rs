@@ -182,6 +182,15 @@ struct Shared {
     _lock: fs::File,
 }
 
+/// What a spool took since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// Batches that were made durable.
+    pub batches: u64,
+    /// Syncs that made them durable: one a group.
+    pub syncs: u64,
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// Segments on disk with their synced length.
@@ -195,6 +204,7 @@ struct State {
     /// Tails that this start cut off.
     cuts: Vec<Cut>,
     pending: Pending,
+    taken: Taken,
 }
 
 impl State {
@@ -388,6 +398,11 @@ impl Spool {
     /// Waits until something durable arrived since the last call.
     pub async fn arrived(&self) {
         self.shared.arrived.notified().await;
+    }
+
+    /// What it took since it was opened.
+    pub fn taken(&self) -> Taken {
+        self.shared.state().taken
     }
 
     /// Bytes of all segments on disk.

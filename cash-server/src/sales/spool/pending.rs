@@ -53,7 +53,7 @@ impl PendingEntry {
                 .filter(|shift| !shift.time_end.is_empty())
                 .map(|shift| ShiftNumber(shift.number))
                 .collect(),
-            last_time: arrival.documents().iter().map(|document| document.time_end.clone()).max(),
+            last_time: arrival.documents().iter().map(|document| &document.time_end).max().cloned(),
         }
     }
 }

@@ -102,6 +102,8 @@ impl Writer<'_> {
                 let mut answers = Vec::with_capacity(group.len());
                 {
                     let mut state = self.shared.state();
+                    state.taken.batches += ends.len() as u64;
+                    state.taken.syncs += 1;
                     for (append, end) in group.into_iter().zip(&ends) {
                         state.segments.insert(end.segment, end.offset);
                         state.pending.add(*end, append.entry);

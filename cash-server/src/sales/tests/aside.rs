@@ -66,8 +66,8 @@ impl SalesStore for Poisoned {
         self.store.held(till, shift)
     }
 
-    fn note_stream(&self, stream: &StreamNote) -> Result<Option<String>, StoreError> {
-        self.store.note_stream(stream)
+    fn note_streams(&self, streams: &[StreamNote]) -> Result<Vec<Option<String>>, StoreError> {
+        self.store.note_streams(streams)
     }
 
     fn add_finding(&self, finding: &NewFinding) -> Result<(), StoreError> {

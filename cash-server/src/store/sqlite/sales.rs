@@ -9,7 +9,7 @@ mod shift;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
-use rusqlite::{ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 use std::sync::LazyLock;
@@ -123,26 +123,8 @@ impl SalesStore for SqliteSales {
         })
     }
 
-    fn note_stream(&self, stream: &StreamNote) -> Result<Option<String>, StoreError> {
-        self.database.write("note a stream", |t| {
-            let before: Option<String> = t
-                .prepare_cached("SELECT instance FROM till WHERE till = ?1")?
-                .query_row([stream.till.as_str()], |r| r.get(0))
-                .optional()?;
-            t.prepare_cached(
-                "INSERT INTO till(till, shop, instance, agent_version, last_stream_at) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT(till) DO UPDATE SET shop = excluded.shop, instance = excluded.instance,
-                     agent_version = excluded.agent_version, last_stream_at = excluded.last_stream_at",
-            )?
-            .execute(params![
-                stream.till.as_str(),
-                stream.shop.as_str(),
-                stream.instance,
-                stream.agent_version,
-                stream.at.as_millisecond()
-            ])?;
-            Ok(before.filter(|instance| !instance.is_empty() && *instance != stream.instance))
-        })
+    fn note_streams(&self, streams: &[StreamNote]) -> Result<Vec<Option<String>>, StoreError> {
+        self.database.write("note streams", |t| streams.iter().map(|stream| note_stream(t, stream)).collect())
     }
 
     fn add_finding(&self, finding: &NewFinding) -> Result<(), StoreError> {
@@ -220,4 +202,24 @@ impl SalesStore for SqliteSales {
     fn prune(&self, before: Date, limit: u32) -> Result<u64, StoreError> {
         self.database.write("delete old receipts", |t| load::prune(t, before, limit))
     }
+}
+
+fn note_stream(t: &Connection, stream: &StreamNote) -> rusqlite::Result<Option<String>> {
+    let before: Option<String> = t
+        .prepare_cached("SELECT instance FROM till WHERE till = ?1")?
+        .query_row([stream.till.as_str()], |r| r.get(0))
+        .optional()?;
+    t.prepare_cached(
+        "INSERT INTO till(till, shop, instance, agent_version, last_stream_at) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT(till) DO UPDATE SET shop = excluded.shop, instance = excluded.instance,
+             agent_version = excluded.agent_version, last_stream_at = excluded.last_stream_at",
+    )?
+    .execute(params![
+        stream.till.as_str(),
+        stream.shop.as_str(),
+        stream.instance,
+        stream.agent_version,
+        stream.at.as_millisecond()
+    ])?;
+    Ok(before.filter(|instance| !instance.is_empty() && *instance != stream.instance))
 }

@@ -1,37 +1,28 @@
 //! Gathers the facts of a shift, has them checked, stores what came out.
 
 use jiff::{Timestamp, ToSpan};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use tillway_proto::receipt::ShiftNumber;
 use tillway_proto::{Kopecks, TillId};
 
-use super::{finding, load, row};
+use super::{finding, row};
 use crate::sales::check::{Counted, Facts, RecordFacts, Verdict, WAIT_HOURS, check};
 use crate::store::sales::{FindingKind, NewFinding};
 
 /// Most waiting shifts that are checked anew in one step.
 const RECHECK_STEP: i64 = 200;
 
-/// Checks a shift anew. `shop` is given where something of it has just arrived: that counts as a change.
+/// Checks a shift anew. `shop` is given where something of it has just arrived: that counts as a change. Gives the numbers of
+/// its documents, in order.
 pub(super) fn recheck(
     t: &Connection,
     till: &TillId,
     shift: ShiftNumber,
     shop: Option<&str>,
     now: Timestamp,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Vec<u64>> {
     let key = params![till.as_str(), row::number(shift.0)];
-    let numbers = t
-        .prepare_cached("SELECT number FROM receipt WHERE till = ?1 AND shift = ?2 ORDER BY number")?
-        .query_map(key, |r| row::unsigned(r, 0))?
-        .collect::<rusqlite::Result<Vec<u64>>>()?;
-    let server = t
-        .prepare_cached(
-            "SELECT count(*) FILTER (WHERE doctype = 1), count(*) FILTER (WHERE doctype IN (2, 25)),
-                 coalesce(sum(sum) FILTER (WHERE doctype = 1), 0), coalesce(sum(sum) FILTER (WHERE doctype IN (2, 25)), 0)
-             FROM receipt WHERE till = ?1 AND shift = ?2",
-        )?
-        .query_row(key, |r| counted(r, 0))?;
+    let OfShift { numbers, server, first } = of_shift(t, key)?;
     let record = t
         .prepare_cached(
             "SELECT time_beg, closed_at, time_end IS NOT NULL, counted_documents, unfinished_documents, first_number,
@@ -42,9 +33,10 @@ pub(super) fn recheck(
         .query_row(key, |r| Ok((r.get::<_, Option<String>>(0)?, record_facts(r, now)?)))
         .optional()?;
     let (began, record) = record.map_or((None, None), |(began, record)| (began, Some(record)));
-    let documents = numbers.len();
-    let outcome = check(&Facts { record, server, numbers });
-    let first = began.or(load::first_time(t, till, shift)?);
+    let facts = Facts { record, server, numbers };
+    let outcome = check(&facts);
+    // The day it belongs to: when it was opened, else when its first document ended, else when its record came.
+    let first = began.or(first);
     let day = first.as_deref().and_then(|time| time.get(..10)).map_or_else(|| today(now), str::to_owned);
     let json =
         serde_json::to_string(&outcome).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
@@ -71,7 +63,7 @@ pub(super) fn recheck(
         server.refunds,
         server.sale_sum.0,
         server.refund_sum.0,
-        row::index(documents),
+        row::index(facts.numbers.len()),
         now.as_millisecond()
     ])?;
     let subject = format!("shift {shift}");
@@ -85,10 +77,43 @@ pub(super) fn recheck(
             text,
             at: now,
         };
-        finding::add(t, &finding)
+        finding::add(t, &finding)?;
     } else {
-        finding::close(t, Some(till), FindingKind::ShiftDiffers, &subject, now)
+        finding::close(t, Some(till), FindingKind::ShiftDiffers, &subject, now)?;
     }
+    Ok(facts.numbers)
+}
+
+/// What the database has of a shift's documents.
+struct OfShift {
+    /// Their numbers, in order.
+    numbers: Vec<u64>,
+    server: Counted,
+    /// When the first of them ended.
+    first: Option<String>,
+}
+
+fn of_shift(t: &Connection, key: &[&dyn ToSql]) -> rusqlite::Result<OfShift> {
+    let mut of_shift = OfShift { numbers: Vec::new(), server: Counted::default(), first: None };
+    let sql = "SELECT number, doctype, sum, time_end FROM receipt WHERE till = ?1 AND shift = ?2 ORDER BY number";
+    let mut statement = t.prepare_cached(sql)?;
+    let mut rows = statement.query(key)?;
+    while let Some(r) = rows.next()? {
+        of_shift.numbers.push(row::unsigned(r, 0)?);
+        let ended = r.get_ref(3)?.as_str()?;
+        if of_shift.first.as_deref().is_none_or(|first| ended < first) {
+            of_shift.first = Some(ended.to_owned());
+        }
+        let (doctype, sum): (i64, i64) = (r.get(1)?, r.get(2)?);
+        let (count, total) = match doctype {
+            1 => (&mut of_shift.server.sales, &mut of_shift.server.sale_sum),
+            2 | 25 => (&mut of_shift.server.refunds, &mut of_shift.server.refund_sum),
+            _ => continue,
+        };
+        *count += 1;
+        total.0 = total.0.saturating_add(sum);
+    }
+    Ok(of_shift)
 }
 
 /// Checks the shifts anew that have waited for long enough.

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use prost::Message;
-use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::BTreeSet;
+use rusqlite::{CachedStatement, Connection, params};
+use std::collections::BTreeMap;
 use tillway_proto::TillId;
-use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::receipt::{DocumentNumber, ShiftNumber};
 use tillway_proto::sales::v1;
 
 use super::{check, finding, row, shift};
@@ -18,8 +18,16 @@ use crate::store::sales::{FindingKind, Incoming, Loaded, NewFinding, Refused};
 /// somebody has been shown a thousand findings of.
 const MAX_REFUSED_PER_TILL: u32 = 10_000;
 
-/// Shifts of which something arrived, with the shop to note where they are new.
-pub(super) type Touched = BTreeSet<(TillId, ShiftNumber, String)>;
+/// Shifts of which something arrived.
+type Touched = BTreeMap<(TillId, ShiftNumber), Touch>;
+
+/// What arrived of a shift.
+struct Touch {
+    /// The shop to note where the shift is new.
+    shop: String,
+    /// Numbers of the receipts that were not there.
+    numbers: Vec<DocumentNumber>,
+}
 
 pub(super) fn position(connection: &Connection) -> rusqlite::Result<Position> {
     connection
@@ -30,24 +38,30 @@ pub(super) fn position(connection: &Connection) -> rusqlite::Result<Position> {
 pub(super) fn load(t: &Connection, incoming: &[Incoming], now: Timestamp) -> rusqlite::Result<Loaded> {
     let mut loaded = Loaded::default();
     let mut touched = Touched::new();
+    let mut inserts = Inserts::prepare(t)?;
     for arrival in incoming {
-        for receipt in &arrival.receipts {
-            let arrived = insert_receipt(t, arrival, receipt, now)?;
-            match arrived {
-                Arrived::New => {
-                    loaded.added += 1;
-                    touched.insert((arrival.till.clone(), receipt.key.shift, arrival.shop.to_string()));
+        for of_shift in arrival.receipts.chunk_by(|one, next| one.key.shift == next.key.shift) {
+            let mut numbers = Vec::with_capacity(of_shift.len());
+            for receipt in of_shift {
+                match inserts.receipt(t, arrival, receipt)? {
+                    Arrived::New => {
+                        loaded.added += 1;
+                        numbers.push(receipt.key.number);
+                    }
+                    Arrived::Same => loaded.same += 1,
+                    Arrived::Conflicting => {
+                        loaded.conflicting += 1;
+                        finding::add(t, &conflict(receipt, now))?;
+                    }
                 }
-                Arrived::Same => loaded.same += 1,
-                Arrived::Conflicting => {
-                    loaded.conflicting += 1;
-                    finding::add(t, &conflict(receipt, now))?;
-                }
+            }
+            if !numbers.is_empty() {
+                touch(&mut touched, arrival, of_shift[0].key.shift).numbers.append(&mut numbers);
             }
         }
         for record in &arrival.shifts {
             if shift::upsert(t, record, arrival.received_at, now)? {
-                touched.insert((arrival.till.clone(), record.number, arrival.shop.to_string()));
+                touch(&mut touched, arrival, record.number);
             }
         }
         for refused in &arrival.refused {
@@ -56,10 +70,17 @@ pub(super) fn load(t: &Connection, incoming: &[Incoming], now: Timestamp) -> rus
         }
         note_till(t, arrival)?;
     }
-    for (till, number, shop) in &touched {
-        check::recheck(t, till, *number, Some(shop), now)?;
+    for ((till, shift), touch) in &mut touched {
+        let numbers = check::recheck(t, till, *shift, Some(&touch.shop), now)?;
+        note_numbers_again(t, (till, *shift), &numbers, &mut touch.numbers, now)?;
     }
     Ok(loaded)
+}
+
+fn touch<'a>(touched: &'a mut Touched, arrival: &Incoming, shift: ShiftNumber) -> &'a mut Touch {
+    touched
+        .entry((arrival.till.clone(), shift))
+        .or_insert_with(|| Touch { shop: arrival.shop.to_string(), numbers: Vec::new() })
 }
 
 /// The spool is loaded up to here, in the transaction of what was loaded.
@@ -75,19 +96,53 @@ enum Arrived {
     Conflicting,
 }
 
-fn insert_receipt(t: &Connection, arrival: &Incoming, receipt: &Receipt, now: Timestamp) -> rusqlite::Result<Arrived> {
-    let (key, document) = (&receipt.key, &receipt.document);
-    let line_sum: i64 = document.lines.iter().fold(0, |sum, line| sum.saturating_add(line.sum));
-    let inserted = t
-        .prepare_cached(
-            "INSERT INTO receipt(till, shift, number, uuid, shop, document_id, doctype, cash_code, cashier, department,
-                 time_beg, time_end, day, sum_before, discount, sum, vat, identifier, source_identifier, fiscal_number,
-                 fiscal_identifier, back_reason, lines, line_sum, content, received_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-                 ?23, ?24, ?25, ?26)
-             ON CONFLICT(till, shift, number, uuid) DO NOTHING",
-        )?
-        .execute(params![
+/// The statements that receipts go in by, prepared once for a load.
+struct Inserts<'t> {
+    receipt: CachedStatement<'t>,
+    there: CachedStatement<'t>,
+    line: CachedStatement<'t>,
+    discount: CachedStatement<'t>,
+    payment: CachedStatement<'t>,
+    card: CachedStatement<'t>,
+}
+
+impl<'t> Inserts<'t> {
+    fn prepare(t: &'t Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            receipt: t.prepare_cached(
+                "INSERT INTO receipt(till, shift, number, uuid, shop, document_id, doctype, cash_code, cashier, department,
+                     time_beg, time_end, day, sum_before, discount, sum, vat, identifier, source_identifier, fiscal_number,
+                     fiscal_identifier, back_reason, lines, line_sum, content, received_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+                     ?23, ?24, ?25, ?26)
+                 ON CONFLICT(till, shift, number, uuid) DO NOTHING",
+            )?,
+            there: t.prepare_cached(
+                "SELECT content FROM receipt WHERE till = ?1 AND shift = ?2 AND number = ?3 AND uuid = ?4",
+            )?,
+            line: t.prepare_cached(
+                "INSERT INTO line(receipt, voided, ordinal, position, item_code, barcode, opcode, quantity, price, sum_before,
+                     discount, sum, time, confirmed_by)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            )?,
+            discount: t.prepare_cached(
+                "INSERT INTO discount(receipt, voided, line, ordinal, number, mode, type, size_thousandths, sum, base_sum,
+                     card_number)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?,
+            payment: t.prepare_cached(
+                "INSERT INTO payment(receipt, ordinal, opcode, type_code, sum, time, card_number)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?,
+            card: t.prepare_cached("INSERT INTO card(receipt, ordinal, number) VALUES (?1, ?2, ?3)")?,
+        })
+    }
+
+    fn receipt(&mut self, t: &Connection, arrival: &Incoming, receipt: &Receipt) -> rusqlite::Result<Arrived> {
+        let (key, document) = (&receipt.key, &receipt.document);
+        let line_sum: i64 = document.lines.iter().fold(0, |sum, line| sum.saturating_add(line.sum));
+        let ended = receipt.ended.to_string();
+        let inserted = self.receipt.execute(params![
             key.till.as_str(),
             row::number(key.shift.0),
             row::number(key.number.0),
@@ -99,7 +154,7 @@ fn insert_receipt(t: &Connection, arrival: &Incoming, receipt: &Receipt, now: Ti
             document.cashier,
             document.department,
             none_if_empty(&document.time_beg),
-            receipt.ended.to_string(),
+            ended,
             receipt.ended.date().to_string(),
             document.sum_before,
             document.discount,
@@ -115,123 +170,113 @@ fn insert_receipt(t: &Connection, arrival: &Incoming, receipt: &Receipt, now: Ti
             receipt.content,
             arrival.received_at.as_millisecond(),
         ])?;
-    if inserted > 0 {
-        insert_parts(t, t.last_insert_rowid(), document)?;
-        note_number_again(t, receipt, now)?;
-        return Ok(Arrived::New);
-    }
-    // What is there already goes in once more, as another receipt: then no key holds it off.
-    fail::fail_point!("without::unique_key", |_| {
-        let mut other = receipt.clone();
-        other.key.uuid = uuid::Uuid::new_v4();
-        insert_receipt(t, arrival, &other, now)
-    });
-    let there: Vec<u8> = t
-        .prepare_cached("SELECT content FROM receipt WHERE till = ?1 AND shift = ?2 AND number = ?3 AND uuid = ?4")?
-        .query_row(
-            params![key.till.as_str(), row::number(key.shift.0), row::number(key.number.0), key.uuid.as_bytes()],
-            |r| r.get(0),
-        )?;
-    Ok(if there == receipt.content { Arrived::Same } else { Arrived::Conflicting })
-}
-
-/// A number that stands for two receipts of a shift: both count, since both have a UUID of their own, and somebody should know
-/// why. Once a shift.
-fn note_number_again(t: &Connection, receipt: &Receipt, now: Timestamp) -> rusqlite::Result<()> {
-    let key = &receipt.key;
-    let times: i64 =
-        t.prepare_cached("SELECT count(*) FROM receipt WHERE till = ?1 AND shift = ?2 AND number = ?3")?
-            .query_row(params![key.till.as_str(), row::number(key.shift.0), row::number(key.number.0)], |r| r.get(0))?;
-    if times < 2 {
-        return Ok(());
-    }
-    let finding = NewFinding {
-        kind: FindingKind::NumbersAgain,
-        till: Some(key.till.clone()),
-        shift: Some(key.shift),
-        subject: format!("numbers of shift {}", key.shift),
-        text: format!(
-            "document number {} of shift {} came again with another identity: the till was restored from an old image, or \
-             its POS counted anew; all of these receipts are kept and counted",
-            key.number, key.shift
-        ),
-        at: now,
-    };
-    finding::add(t, &finding)
-}
-
-fn insert_parts(t: &Connection, id: i64, document: &v1::Document) -> rusqlite::Result<()> {
-    for (voided, lines) in [(false, &document.lines), (true, &document.voided_lines)] {
-        for (ordinal, line) in lines.iter().enumerate() {
-            insert_line(t, id, voided, ordinal, line)?;
+        if inserted > 0 {
+            self.parts(t.last_insert_rowid(), document)?;
+            return Ok(Arrived::New);
         }
+        // What is there already goes in once more, as another receipt: then no key holds it off.
+        fail::fail_point!("without::unique_key", |_| {
+            let mut other = receipt.clone();
+            other.key.uuid = uuid::Uuid::new_v4();
+            self.receipt(t, arrival, &other)
+        });
+        let key = params![key.till.as_str(), row::number(key.shift.0), row::number(key.number.0), key.uuid.as_bytes()];
+        let there: Vec<u8> = self.there.query_row(key, |r| r.get(0))?;
+        Ok(if there == receipt.content { Arrived::Same } else { Arrived::Conflicting })
     }
-    for (ordinal, payment) in document.payments.iter().enumerate() {
-        t.prepare_cached(
-            "INSERT INTO payment(receipt, ordinal, opcode, type_code, sum, time, card_number)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            id,
-            row::index(ordinal),
-            payment.opcode,
-            payment.type_code,
-            payment.sum,
-            payment.time,
-            payment.card_number
-        ])?;
-    }
-    for (ordinal, card) in document.cards.iter().enumerate() {
-        t.prepare_cached("INSERT INTO card(receipt, ordinal, number) VALUES (?1, ?2, ?3)")?.execute(params![
-            id,
-            row::index(ordinal),
-            card
-        ])?;
-    }
-    Ok(())
-}
 
-fn insert_line(t: &Connection, id: i64, voided: bool, ordinal: usize, line: &v1::Line) -> rusqlite::Result<()> {
-    t.prepare_cached(
-        "INSERT INTO line(receipt, voided, ordinal, position, item_code, barcode, opcode, quantity, price, sum_before,
-             discount, sum, time, confirmed_by)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-    )?
-    .execute(params![
-        id,
-        voided,
-        row::index(ordinal),
-        line.position,
-        line.item_code,
-        line.barcode,
-        line.opcode,
-        line.quantity,
-        line.price,
-        line.sum_before,
-        line.discount,
-        line.sum,
-        line.time,
-        line.confirmed_by
-    ])?;
-    for (number, discount) in line.discounts.iter().enumerate() {
-        t.prepare_cached(
-            "INSERT INTO discount(receipt, voided, line, ordinal, number, mode, type, size_thousandths, sum, base_sum,
-                 card_number)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        )?
-        .execute(params![
+    fn parts(&mut self, id: i64, document: &v1::Document) -> rusqlite::Result<()> {
+        for (voided, lines) in [(false, &document.lines), (true, &document.voided_lines)] {
+            for (ordinal, line) in lines.iter().enumerate() {
+                self.line(id, voided, row::index(ordinal), line)?;
+            }
+        }
+        for (ordinal, payment) in document.payments.iter().enumerate() {
+            self.payment.execute(params![
+                id,
+                row::index(ordinal),
+                payment.opcode,
+                payment.type_code,
+                payment.sum,
+                payment.time,
+                payment.card_number
+            ])?;
+        }
+        for (ordinal, card) in document.cards.iter().enumerate() {
+            self.card.execute(params![id, row::index(ordinal), card])?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, id: i64, voided: bool, ordinal: i64, line: &v1::Line) -> rusqlite::Result<()> {
+        self.line.execute(params![
             id,
             voided,
-            row::index(ordinal),
-            row::index(number),
-            discount.number,
-            discount.mode,
-            discount.r#type,
-            discount.size_thousandths,
-            discount.sum,
-            discount.base_sum,
-            discount.card_number
+            ordinal,
+            line.position,
+            line.item_code,
+            line.barcode,
+            line.opcode,
+            line.quantity,
+            line.price,
+            line.sum_before,
+            line.discount,
+            line.sum,
+            line.time,
+            line.confirmed_by
         ])?;
+        for (number, discount) in line.discounts.iter().enumerate() {
+            self.discount.execute(params![
+                id,
+                voided,
+                ordinal,
+                row::index(number),
+                discount.number,
+                discount.mode,
+                discount.r#type,
+                discount.size_thousandths,
+                discount.sum,
+                discount.base_sum,
+                discount.card_number
+            ])?;
+        }
+        Ok(())
+    }
+}
+
+/// Numbers that stand for two receipts of a shift: all count, since each has a UUID of its own, and somebody should know why.
+/// One finding a shift, and once more for each receipt that came to another one of its number. `numbers`: all of the shift,
+/// in order; `new`: those that have just come.
+fn note_numbers_again(
+    t: &Connection,
+    (till, shift): (&TillId, ShiftNumber),
+    numbers: &[u64],
+    new: &mut [DocumentNumber],
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    if numbers.windows(2).all(|pair| pair[0] != pair[1]) {
+        return Ok(());
+    }
+    new.sort_unstable();
+    for of_number in new.chunk_by(|one, next| one == next) {
+        let number = of_number[0];
+        let first = numbers.partition_point(|there| *there < number.0);
+        let there = numbers[first..].iter().take_while(|there| **there == number.0).count();
+        let again = of_number.len().min(there.saturating_sub(1));
+        for _ in 0..again {
+            let finding = NewFinding {
+                kind: FindingKind::NumbersAgain,
+                till: Some(till.clone()),
+                shift: Some(shift),
+                subject: format!("numbers of shift {shift}"),
+                text: format!(
+                    "document number {number} of shift {shift} came again with another identity: the till was restored from \
+                     an old image, or its POS counted anew; all of these receipts are kept and counted"
+                ),
+                at: now,
+            };
+            finding::add(t, &finding)?;
+        }
     }
     Ok(())
 }
@@ -338,14 +383,6 @@ pub(super) fn prune(t: &Connection, before: Date, limit: u32) -> rusqlite::Resul
         t.prepare_cached("DELETE FROM refused WHERE received_at < ?1")?.execute([arrived])?;
     }
     Ok(deleted as u64)
-}
-
-/// The day a shift belongs to: when it was opened, else when its first document ended, else when its record came.
-pub(super) fn first_time(t: &Connection, till: &TillId, shift: ShiftNumber) -> rusqlite::Result<Option<String>> {
-    t.prepare_cached("SELECT min(time_end) FROM receipt WHERE till = ?1 AND shift = ?2")?
-        .query_row(params![till.as_str(), row::number(shift.0)], |r| r.get(0))
-        .optional()
-        .map(Option::flatten)
 }
 
 pub(super) fn none_if_empty(text: &str) -> Option<&str> {
