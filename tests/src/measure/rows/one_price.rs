@@ -43,7 +43,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> {
     let goods = context.data.goods(Assortment::StoreAfter)?;
     let (bench, till) = shop::with_till(&goods)?;
-    let pos = Pos::open(&till)?;
+    let mut pos = Pos::open(&till)?;
     let office = office(&bench)?;
     let mut parts = Parts::open(&bench)?;
     let changes = context.size(CHANGES, QUICK_CHANGES);
@@ -51,7 +51,7 @@ fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> {
     for number in 0..WARM_UP + changes {
         progress(&format!("price {} of {}", number + 1, WARM_UP + changes));
         let good = changed(&goods, number);
-        let seen = change(&office, &pos, &good)?;
+        let seen = change(&office, &mut pos, &good)?;
         thread::sleep(pause(&good));
         let alone = parts.measure(&till)?;
         if number >= WARM_UP {
@@ -83,14 +83,15 @@ fn tell(row: &mut Row, accepted: &[f64], sent: &[f64], parts: &Parts) {
     let sum = parts.sum();
     row.lines.push(Line::of("the sum of what cannot be left out", Side::Beside, Unit::Seconds, vec![sum]));
     row.targets.push(Target::at_most("p50 over the sum of its unavoidable parts", median(accepted) / sum, 2.0));
-    let points = |values: &[f64]| (1..=100).map(|rank| (f64::from(rank), percentile(values, f64::from(rank) / 100.0)));
+    let share = |values: &[f64], rank: u32| (f64::from(rank), percentile(values, f64::from(rank) / 100.0));
+    let points = (1..=100).map(|rank| share(accepted, rank)).collect();
     row.plots.push(Plot {
         title: "seconds until a price is readable, by share of the changes".to_owned(),
         x: "of a hundred changes".to_owned(),
         y: "seconds".to_owned(),
         logarithmic: false,
         series: vec![
-            ("accepted → readable".to_owned(), points(accepted).collect()),
+            ("accepted → readable".to_owned(), points),
             ("sum of the parts".to_owned(), vec![(1.0, sum), (100.0, sum)]),
         ],
     });
@@ -119,7 +120,7 @@ struct Seen {
     from_answer: f64,
 }
 
-fn change(office: &Api, pos: &Pos, good: &Good) -> Result<Seen, MeasureError> {
+fn change(office: &Api, pos: &mut Pos, good: &Good) -> Result<Seen, MeasureError> {
     let mut command = String::new();
     data::write_command(good, &mut command).map_err(MeasureError::File)?;
     let body = format!("[{command}]");
@@ -159,7 +160,7 @@ impl Pos {
     }
 
     /// When the price was readable.
-    fn wait_for(&self, good: &Good) -> Result<Instant, MeasureError> {
+    fn wait_for(&mut self, good: &Good) -> Result<Instant, MeasureError> {
         let started = Instant::now();
         let mut version = self.version()?;
         while started.elapsed() < DEADLINE {

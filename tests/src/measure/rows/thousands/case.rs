@@ -232,8 +232,8 @@ impl Running {
     /// From the server's own record of deliveries, read beside it: asking ten thousand times over REST would be work of its.
     fn count(&self, sql: &str) -> Result<usize, MeasureError> {
         let path = self.bench.server.data().join("exchange.db");
-        let found = self.exchange.prepare_cached(sql).and_then(|mut query| query.query_row((), |row| row.get(0)));
-        found.map_err(MeasureError::sql(&path))
+        let found = self.exchange.prepare_cached(sql).and_then(|mut query| query.query_row((), |row| row.get::<_, i64>(0)));
+        found.map(|count| usize::try_from(count).unwrap_or(0)).map_err(MeasureError::sql(&path))
     }
 }
 
