@@ -29,11 +29,20 @@ pub struct TillOptions {
     pub contact_period_s: u32,
     /// `brokerconnectionheartbeat` in seconds.
     pub heartbeat_s: u32,
+    /// Level of the agent's log, as `logging.conf` names it.
+    pub log_level: &'static str,
 }
 
 impl Default for TillOptions {
     fn default() -> Self {
-        Self { through_queue: true, ask_through_server: true, unload_period_s: 0, contact_period_s: 5, heartbeat_s: 30 }
+        Self {
+            through_queue: true,
+            ask_through_server: true,
+            unload_period_s: 0,
+            contact_period_s: 5,
+            heartbeat_s: 30,
+            log_level: "DEBUG",
+        }
     }
 }
 
@@ -116,13 +125,13 @@ impl Till {
         };
         fs::write(folder.join("broker.password"), &to.vhost.tills_password).map_err(BenchError::File)?;
         fs::write(till.settings_file(), till.settings(to, options)).map_err(BenchError::File)?;
-        till.write_logging()?;
+        till.write_logging(options.log_level)?;
         Ok(till)
     }
 
-    fn write_logging(&self) -> Result<(), BenchError> {
+    fn write_logging(&self, level: &str) -> Result<(), BenchError> {
         let logging = format!(
-            "[logger_sync]\nlevel=DEBUG\n\n[handler_fileHandler]\nargs=('{}',)\n",
+            "[logger_sync]\nlevel={level}\n\n[handler_fileHandler]\nargs=('{}',)\n",
             self.folder.join("sync.log").display()
         );
         fs::write(self.folder.join("logging.conf"), logging).map_err(BenchError::File)
@@ -260,7 +269,7 @@ impl Till {
             agent: None,
         };
         fs::write(machine.settings_file(), settings.replace(&here, &there)).map_err(BenchError::File)?;
-        machine.write_logging()?;
+        machine.write_logging(TillOptions::default().log_level)?;
         Ok(machine)
     }
 

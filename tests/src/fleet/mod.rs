@@ -36,7 +36,7 @@ use packages::Packages;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use till::{SimulatedTill, Wish};
@@ -144,6 +144,8 @@ struct Shared {
     calm: AtomicBool,
     contact_period: Duration,
     shutdown: CancellationToken,
+    /// Tills that consume now.
+    awake: AtomicUsize,
     /// The last thing that broke.
     trouble: std::sync::Mutex<String>,
 }
@@ -212,6 +214,7 @@ impl Fleet {
             calm: AtomicBool::new(false),
             contact_period: options.contact_period,
             shutdown: CancellationToken::new(),
+            awake: AtomicUsize::new(0),
             trouble: std::sync::Mutex::default(),
         });
         let made = attach::make(&bench.server, options.shops, options.tills)?;
@@ -268,6 +271,11 @@ impl Fleet {
         for till in tills.into_iter().filter_map(|number| self.tills.get(number)) {
             till.wish.send_replace(wish);
         }
+    }
+
+    /// How many tills consume now.
+    pub fn awake(&self) -> usize {
+        self.shared.awake.load(Ordering::Relaxed)
     }
 
     /// From now on nothing befalls tills any more.

@@ -8,6 +8,7 @@ use super::sales::{self, Sales};
 use super::{SalesCell, Shared, Watched};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tillway_proto::report::TillState;
@@ -257,12 +258,14 @@ pub(super) async fn run(till: Arc<SimulatedTill>, shared: Arc<Shared>) {
             Ok(mut session) => {
                 backoff.reset();
                 till.count(|told| told.sessions += 1);
+                shared.awake.fetch_add(1, Ordering::Relaxed);
                 let ended = tokio::select! {
                     () = shared.shutdown.cancelled() => return,
                     _ = wish.wait_for(|wish| *wish == Wish::Silent) => None,
                     ended = serve(&till, &shared, &mut session) => ended.err(),
                 };
                 session.close().await;
+                shared.awake.fetch_sub(1, Ordering::Relaxed);
                 match ended {
                     None => continue,
                     Some(Break::Died) => {

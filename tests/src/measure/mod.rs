@@ -7,6 +7,7 @@
 //!
 //! **What it is not.** No test asserts a time: machines differ and are shared. Tests only look that every row runs through.
 
+pub mod amqp;
 pub mod data;
 pub mod figure;
 pub mod machine;
@@ -16,6 +17,7 @@ pub mod part;
 pub mod peers;
 pub mod report;
 pub mod rows;
+pub mod shop;
 pub mod terminal;
 pub mod usage;
 

@@ -368,6 +368,7 @@ fn network(bench: &TestBench, tills: usize) -> Result<Layout, StormError> {
             unload_period_s: [2, 5, 0][number % 3],
             contact_period_s: 5,
             heartbeat_s: 4,
+            ..TillOptions::default()
         };
         let till = bench.prepare_till(shop, code, &format!("{code}{}", number + 1), options);
         made.push(till.map_err(StormError::Bench)?);

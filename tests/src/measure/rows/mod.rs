@@ -27,8 +27,6 @@ pub fn parts() -> Vec<Part> {
     [
         full_load::PARTS,
         difference::PARTS,
-        one_price::PARTS,
-        thousands::PARTS,
         sales::PARTS,
         look_up::PARTS,
         memory::PARTS,

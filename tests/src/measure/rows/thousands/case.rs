@@ -1,0 +1,267 @@
+//! One fleet on one server: made, brought up to date, and told of changes.
+
+use crate::bench::{Api, TestBench};
+use crate::fleet::{Apply, Fleet, FleetOptions};
+use crate::measure::amqp::{self, Address};
+use crate::measure::data::{self, Assortment, Good};
+use crate::measure::figure::{Outcome, Usage};
+use crate::measure::{Context, MeasureError, progress, shop, usage};
+use crate::wait::{Seen, wait_for};
+use fs_err as fs;
+use rusqlite::{Connection, OpenFlags};
+use std::fmt;
+use std::thread;
+use std::time::{Duration, Instant};
+use tillway_proto::DictionaryQueue;
+
+/// The server's process in [`Outcome::usage`].
+pub(super) const SERVER: &str = "server";
+
+/// Goods of the chain, and how many of them get another price: what a till has matters little here, what it is told does.
+const GOODS: usize = 2_000;
+const CHANGED: usize = 20;
+
+/// Messages of the bare publisher under way without a confirm: with more it gets no faster.
+const UNDER_WAY: usize = 1_000;
+
+/// About the length of a link.
+const MESSAGE_BYTES: usize = 430;
+
+/// Ten thousand tills, of which each makes two quorum queues.
+const SETTLE_TIME: Duration = Duration::from_mins(15);
+
+/// A change on its way to all tills.
+const CHANGE_TIME: Duration = Duration::from_mins(5);
+
+/// How often the server's own record is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// How many tills where.
+pub(super) struct Case {
+    pub(super) tills: usize,
+    pub(super) shops: usize,
+    pub(super) rounds: usize,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shops = if self.shops == 1 { "one shop".to_owned() } else { format!("{} shops", self.shops) };
+        write!(f, "{} tills in {shops}", self.tills)
+    }
+}
+
+/// What came out.
+pub(super) struct Measured {
+    pub(super) raw: Vec<Outcome>,
+    pub(super) announced: Vec<Outcome>,
+    pub(super) acknowledged: Vec<Outcome>,
+    /// Packages built a change.
+    pub(super) packages: f64,
+    /// Memory of the server in the end.
+    pub(super) resident: u64,
+    /// Memory of the broker in the end.
+    pub(super) broker: u64,
+    pub(super) attached_s: f64,
+    pub(super) settled_s: f64,
+}
+
+struct Running {
+    bench: TestBench,
+    fleet: Fleet,
+    office: Api,
+    exchange: Connection,
+    goods: Vec<Good>,
+    changes: i64,
+}
+
+impl Case {
+    pub(super) fn measure(&self, context: &Context) -> Result<Measured, MeasureError> {
+        let goods: Vec<Good> = context.data.goods(Assortment::StoreAfter)?.iter().take(GOODS).cloned().collect();
+        let bench = shop::server()?;
+        shop::load(&bench.server, "All", &goods)?;
+        progress(&format!("{self}: making them"));
+        let started = Instant::now();
+        let options = FleetOptions {
+            shops: self.shops,
+            tills: self.tills,
+            apply: Apply::Headers,
+            share_downloads: true,
+            contact_period: Duration::from_mins(5),
+            ..FleetOptions::default()
+        };
+        let fleet = Fleet::attach(&bench, &options).map_err(MeasureError::Fleet)?;
+        let attached_s = started.elapsed().as_secs_f64();
+        let mut running = Running::over(bench, fleet, goods)?;
+        progress(&format!("{self}: bringing them up to date"));
+        let started = Instant::now();
+        running.wake()?;
+        let settled_s = started.elapsed().as_secs_f64();
+        let mut measured = Measured {
+            raw: Vec::new(),
+            announced: Vec::new(),
+            acknowledged: Vec::new(),
+            packages: 0.0,
+            resident: 0,
+            broker: 0,
+            attached_s,
+            settled_s,
+        };
+        let raw = Raw::open(&running)?;
+        let (before, began) = (running.packages()?, running.changes);
+        for round in 0..self.rounds {
+            progress(&format!("{self}: round {} of {}", round + 1, self.rounds));
+            running.sleep()?;
+            // The first fills the queues, so that each message of the second takes the place of another, as ours do.
+            raw.publish()?;
+            measured.raw.push(raw.publish()?);
+            measured.announced.push(running.change("confirmed = 1")?);
+            running.wake()?;
+            measured.acknowledged.push(running.change("state = 'applied'")?);
+        }
+        measured.packages = (running.packages()? - before) / data_count(running.changes - began);
+        measured.resident = usage::resident(running.pid()?)?;
+        measured.broker = broker_memory()?;
+        Ok(measured)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a handful of changes")]
+fn data_count(count: i64) -> f64 {
+    count as f64
+}
+
+/// What the whole node has.
+fn broker_memory() -> Result<u64, MeasureError> {
+    let broker = crate::broker::Broker::shared().map_err(|error| MeasureError::wrong("the broker", error))?;
+    let answer = broker.evaluate("erlang:memory(total)").map_err(|error| MeasureError::wrong("the broker", error))?;
+    let digits: String = answer.chars().filter(char::is_ascii_digit).collect();
+    digits.parse().map_err(|error| MeasureError::wrong("the broker's memory", error))
+}
+
+impl Running {
+    fn over(bench: TestBench, fleet: Fleet, goods: Vec<Good>) -> Result<Self, MeasureError> {
+        let credentials = bench.server.data().join("credentials/backoffice");
+        let credentials = fs::read_to_string(credentials).map_err(MeasureError::File)?;
+        let office = Api::new(&format!("http://127.0.0.1:{}", bench.server.ports.aif), &credentials);
+        let office = office.map_err(|error| MeasureError::wrong("the back office", error))?;
+        let path = bench.server.data().join("exchange.db");
+        let exchange = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let exchange = exchange.map_err(MeasureError::sql(&path))?;
+        Ok(Self { bench, fleet, office, exchange, goods, changes: 0 })
+    }
+
+    fn pid(&self) -> Result<u32, MeasureError> {
+        self.bench.server.pid().ok_or_else(|| MeasureError::wrong("the server", "it does not run"))
+    }
+
+    /// Package files that the server has.
+    fn packages(&self) -> Result<f64, MeasureError> {
+        let folder = self.bench.server.data().join("packages");
+        let files = fs::read_dir(folder).map_err(MeasureError::File)?.filter_map(Result::ok);
+        let packages = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "twp"));
+        Ok(crate::measure::figure::as_f64(packages.count()))
+    }
+
+    /// All tills are on and have everything, and the server knows.
+    fn wake(&self) -> Result<(), MeasureError> {
+        self.fleet.wake(0..self.fleet.len());
+        wait_for("the fleet to have everything", SETTLE_TIME, || {
+            let there = "SELECT count(*) FROM contact WHERE cursor = (SELECT max(to_revision) FROM delivery)";
+            match (self.count(there), self.count("SELECT count(*) FROM delivery WHERE ended = 0")) {
+                (Ok(there), Ok(open)) => {
+                    let state = format!("{there} of {} are there, {open} on their way; {}", self.fleet.len(), self.fleet.trouble());
+                    Seen::when(there == self.fleet.len() && open == 0, Ok(()), state)
+                }
+                (Err(error), _) | (_, Err(error)) => Seen::Ready(Err(error)),
+            }
+        })
+        .map_err(MeasureError::TimedOut)?
+    }
+
+    /// All tills are off, and nobody takes from their queues.
+    fn sleep(&self) -> Result<(), MeasureError> {
+        self.fleet.silence(0..self.fleet.len());
+        wait_for("the fleet to be off", CHANGE_TIME, || {
+            let on = self.fleet.awake();
+            Seen::when(on == 0, (), format!("{on} are on"))
+        })
+        .map_err(MeasureError::TimedOut)
+    }
+
+    /// Changes prices of the chain, and waits until the delivery of each till is what `done` says.
+    fn change(&mut self, done: &str) -> Result<Outcome, MeasureError> {
+        let mut commands = Vec::with_capacity(CHANGED);
+        self.changes += 1;
+        for good in self.goods.iter().take(CHANGED) {
+            let mut command = String::new();
+            let good = Good { kopecks: 10_000_000 + self.changes, ..good.clone() };
+            data::write_command(&good, &mut command).map_err(MeasureError::File)?;
+            commands.push(command);
+        }
+        let last = self.last()?;
+        let before = self.usage()?;
+        let asked = self.office.post_text("/aifexchange/loaddicts", &[("shopcode", "All")], format!("[{}]", commands.join(",")));
+        let started = Instant::now();
+        asked.map_err(|error| MeasureError::wrong("a change of prices over REST", error))?;
+        let count = format!("SELECT count(*) FROM delivery WHERE to_revision > {last} AND {done}");
+        loop {
+            let reached = self.count(&count)?;
+            let took = started.elapsed();
+            if reached == self.fleet.len() {
+                let after = self.usage()?;
+                let processor_s = after.processor_s - before.processor_s;
+                let used = Usage { peak_bytes: after.peak_bytes, processor_s };
+                return Ok(Outcome::of_seconds(took.as_secs_f64()).by(SERVER, used));
+            }
+            if took > CHANGE_TIME {
+                let why = format!("{reached} of {} tills came to {done}; {}", self.fleet.len(), self.fleet.trouble());
+                return Err(MeasureError::wrong("a change of prices", why));
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn usage(&self) -> Result<Usage, MeasureError> {
+        usage::of_process(self.pid()?)
+    }
+
+    fn last(&self) -> Result<usize, MeasureError> {
+        self.count("SELECT max(to_revision) FROM delivery")
+    }
+
+    /// From the server's own record of deliveries, read beside it: asking ten thousand times over REST would be work of its.
+    fn count(&self, sql: &str) -> Result<usize, MeasureError> {
+        let path = self.bench.server.data().join("exchange.db");
+        let found = self.exchange.prepare_cached(sql).and_then(|mut query| query.query_row((), |row| row.get::<_, i64>(0)));
+        found.map(|count| usize::try_from(count).unwrap_or(0)).map_err(MeasureError::sql(&path))
+    }
+}
+
+/// The bare publisher.
+struct Raw {
+    runtime: tokio::runtime::Runtime,
+    _connection: lapin::Connection,
+    channel: lapin::Channel,
+    queues: Vec<String>,
+}
+
+impl Raw {
+    fn open(running: &Running) -> Result<Self, MeasureError> {
+        let runtime = amqp::runtime()?;
+        let address = Address::of(running.bench.vhost())?;
+        let (connection, channel) = runtime.block_on(async {
+            let connection = address.connect().await?;
+            let channel = amqp::publisher(&connection).await?;
+            Ok::<_, MeasureError>((connection, channel))
+        })?;
+        let queues = running.fleet.ids().iter().map(|till| DictionaryQueue::of(till).to_string()).collect();
+        Ok(Self { runtime, _connection: connection, channel, queues })
+    }
+
+    fn publish(&self) -> Result<Outcome, MeasureError> {
+        let body = vec![b' '; MESSAGE_BYTES];
+        let started = Instant::now();
+        self.runtime.block_on(amqp::publish_all(&self.channel, &self.queues, &body, UNDER_WAY))?;
+        Ok(Outcome::of_seconds(started.elapsed().as_secs_f64()))
+    }
+}
