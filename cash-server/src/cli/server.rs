@@ -89,11 +89,12 @@ pub(super) fn acknowledge(settings: &Settings, till: &str, answer: &mut Answer<'
     answer.line(&told, &format!("acknowledged what was found about {till}"))
 }
 
-const LOAD_COLUMNS: [(&str, &str); 9] = [
+const LOAD_COLUMNS: [(&str, &str); 10] = [
     ("LOAD", "/id"),
     ("NODE", "/node"),
     ("QUEUED", "/queued_at"),
     ("STATUS", "/status"),
+    ("READ %", "/read_percent"),
     ("REVISION", "/revision"),
     ("ADDED", "/added"),
     ("CHANGED", "/changed"),

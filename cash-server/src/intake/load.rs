@@ -1,5 +1,6 @@
 //! One load: records of a file or a body, one by one, into a transaction on the layer.
 
+use super::ahead::read_ahead;
 use super::source::{self, Identity};
 use crate::dictionary::entry::{KindId, LoadOutcome, carry_out, spare};
 use crate::network::LayerNo;
@@ -124,8 +125,8 @@ pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<
     let txn = dictionary.begin_load(task.layer, task.load).map_err(Failure::Store)?;
     let mut run = Run { txn, task, identity, rejected: 0, rejects: Vec::new(), not_cleared: BTreeSet::new() };
     let read = match task.form {
-        Form::File => run.all(RecordReader::new(input)),
-        Form::Array => run.all(ArrayReader::new(input)),
+        Form::File => read_ahead(RecordReader::new(input), |records| run.all(records)),
+        Form::Array => read_ahead(ArrayReader::new(input), |records| run.all(records)),
     };
     run.finish(read)
 }

@@ -10,6 +10,7 @@
 //! What is broken delays only itself: tries are counted, waits are bounded, then it is set aside with its reason.
 //! Loads go one after the other, since the dictionary has one writer.
 
+mod ahead;
 mod archive;
 mod aside;
 pub mod callbacks;
@@ -79,6 +80,14 @@ pub struct LoadProgress {
     pub bytes: u64,
     /// Bytes in all.
     pub total_bytes: u64,
+}
+
+impl LoadProgress {
+    /// Of the bytes, how many of a hundred are read; a file that grows while it is read does not make it more.
+    pub fn percent(&self) -> u64 {
+        let read = self.bytes.min(self.total_bytes);
+        read.saturating_mul(100).checked_div(self.total_bytes).unwrap_or(100)
+    }
 }
 
 struct Running {

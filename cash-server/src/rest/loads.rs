@@ -2,6 +2,7 @@
 
 use super::RestState;
 use super::problem::{Problem, blocking};
+use crate::intake::LoadProgress;
 use crate::store::intake::{LoadRecord, RejectRecord};
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -35,6 +36,8 @@ pub(super) struct LoadView {
     pub ended_at: Option<String>,
     /// The revision it took; none where nothing changed.
     pub revision: Option<u64>,
+    /// Of its bytes, how many of a hundred are read; none where it is not under way.
+    pub read_percent: Option<u64>,
     /// Objects that were not there.
     pub added: u64,
     /// Objects that were there otherwise.
@@ -81,7 +84,7 @@ pub(super) struct Listed {
     limit: Option<u32>,
 }
 
-fn view(load: &LoadRecord) -> LoadView {
+fn view(load: &LoadRecord, under_way: Option<LoadProgress>) -> LoadView {
     LoadView {
         id: load.id.0,
         node: load.node.to_string(),
@@ -93,6 +96,7 @@ fn view(load: &LoadRecord) -> LoadView {
         started_at: load.started_at.map(|at| at.to_string()),
         ended_at: load.ended_at.map(|at| at.to_string()),
         revision: load.revision.map(|revision| revision.0),
+        read_percent: under_way.filter(|progress| progress.load == load.id).map(|progress| progress.percent()),
         added: load.counts.added,
         changed: load.counts.changed,
         deleted: load.counts.deleted,
@@ -114,7 +118,10 @@ pub(super) async fn list(
     Query(asked): Query<Listed>,
 ) -> Result<Json<Vec<LoadView>>, Problem> {
     let limit = asked.limit.unwrap_or(100).clamp(1, MAX_LISTED);
-    blocking(move || state.journal.recent(limit).map(|loads| loads.iter().map(view).collect())).await.map(Json)
+    let under_way = state.aside.intake.progress();
+    blocking(move || state.journal.recent(limit).map(|loads| loads.iter().map(|load| view(load, under_way)).collect()))
+        .await
+        .map(Json)
 }
 
 /// One load with its rejects.
@@ -128,7 +135,11 @@ pub(super) async fn show(State(state): State<RestState>, Path(id): Path<i64>) ->
             .load(LoadId(id))?
             .ok_or_else(|| Problem::not_found(format!("there is no load {id}, or it is older than loads are kept")))?;
         let rejects = state.journal.rejects(load.id, MAX_LISTED)?;
-        Ok::<_, Problem>(LoadReport { load: view(&load), rejects: rejects.into_iter().map(reject_view).collect() })
+        let under_way = state.aside.intake.progress();
+        Ok::<_, Problem>(LoadReport {
+            load: view(&load, under_way),
+            rejects: rejects.into_iter().map(reject_view).collect(),
+        })
     })
     .await
     .map(Json)

@@ -16,8 +16,8 @@ pub use language::Language;
 pub use render::{RenderError, Renderer};
 pub use source::ServerSource;
 pub use view::{
-    AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, Overview, RejectView, ShiftVerdict,
-    ShiftView, TillCondition, TillView,
+    AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, Overview, ProgressView, RejectView,
+    ShiftVerdict, ShiftView, TillCondition, TillView,
 };
 
 use crate::rest::RestState;

@@ -242,6 +242,7 @@ mod tests {
                 source_in_full: "/srv/inbox/pos1.aif".to_owned(),
                 accepted_at: now,
                 took_seconds: Some("0.120".to_owned()),
+                progress: Some(ProgressView { percent: 42, records: 654_321 }),
                 revision: Some(Revision(18)),
                 status: ExchangeStatus::ReadyWithError,
                 added: 1,
@@ -282,6 +283,7 @@ mod tests {
                 assert!(!html.contains("<b>Till"), "{name}");
                 assert!(html.contains("12\u{2009}345.67"));
                 assert!(html.contains("184\u{2009}662"));
+                assert!(html.contains("42 %") && html.contains("654\u{2009}321"), "how far a load is");
                 // Each of the nine but the units that nobody names: one was ordered about, and is neither.
                 assert_eq!(html.matches("formaction=\"/aside/confirm").count(), 8, "{name}");
                 assert!(!html.contains("name=\"reason\""), "a long reason would not fit a form");

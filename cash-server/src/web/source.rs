@@ -2,8 +2,8 @@
 
 use super::attention::{DiskFacts, Facts, MAX_ATTENTION, StrangerFacts, TillFacts, attention, entry};
 use super::view::{
-    AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, Overview, RejectView, ShiftVerdict,
-    ShiftView, TillCondition, TillView,
+    AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, Overview, ProgressView, RejectView,
+    ShiftVerdict, ShiftView, TillCondition, TillView,
 };
 use super::{MAX_ROWS, PageSource};
 use crate::aside::{AsideId, AsideUnit, Shown};
@@ -134,6 +134,7 @@ impl ServerSource {
             let millis = (ended.as_millisecond() - started.as_millisecond()).max(0);
             format!("{}.{:03}", millis / 1000, millis % 1000)
         });
+        let progress = self.state.aside.intake.progress().filter(|progress| progress.load == record.id);
         Ok(LoadView {
             id: record.id.0,
             layer: place(network, &record.node),
@@ -141,6 +142,7 @@ impl ServerSource {
             source_in_full: record.source.to_string(),
             accepted_at: record.queued_at,
             took_seconds: took,
+            progress: progress.map(|progress| ProgressView { percent: progress.percent(), records: progress.records }),
             revision: record.revision,
             status: record.status(),
             added: record.counts.added,

@@ -252,6 +252,8 @@ pub struct LoadView {
     pub accepted_at: Timestamp,
     /// Seconds it took, with milliseconds, as text; none while it runs.
     pub took_seconds: Option<String>,
+    /// How far it is, while it runs.
+    pub progress: Option<ProgressView>,
     /// The revision it made, where something changed.
     pub revision: Option<Revision>,
     /// How it stands.
@@ -270,6 +272,15 @@ pub struct LoadView {
     pub rejects: Vec<RejectView>,
     /// Why the whole load was refused, where it was.
     pub reason: Option<String>,
+}
+
+/// How far a load is that is under way.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct ProgressView {
+    /// Of the bytes of its file, how many of a hundred are read.
+    pub percent: u64,
+    /// Records read.
+    pub records: u64,
 }
 
 /// One record that was set aside.

@@ -6,7 +6,12 @@
 //!   number; at the end the others are deleted. So a full load of the same catalogue changes nothing.
 //! - What cannot be read is not swept: an object that the load names in a broken record is remembered like one that it
 //!   names, and where nobody knows which object that is, the clearing is taken back.
+//! - Rows are looked for where the last one was found first, since a back office names them in much the same order each
+//!   time ([`neighbours`]).
 //! - What a load changes and changes back (delete, then add the same) is as if it had never been touched.
+
+mod named;
+mod neighbours;
 
 use super::super::connection::{Database, Writer};
 use super::starts_with;
@@ -16,21 +21,17 @@ use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::LoadTxn;
 use jiff::Timestamp;
-use roaring::RoaringTreemap;
-use rusqlite::{OptionalExtension as _, params};
-use std::collections::{BTreeMap, HashSet};
+use named::Cleared;
+use neighbours::Neighbours;
+use rusqlite::{OptionalExtension as _, Row, params};
+use std::collections::HashSet;
 use tillway_exchangers::row::KeyMatch;
 use tillway_proto::{LoadId, Revision, RowHash};
 
 const WHAT: &str = "load into a layer";
 
-/// Objects of a cleared kind that were named after the clear.
-#[derive(Default)]
-struct Named {
-    rows: RoaringTreemap,
-    owners: RoaringTreemap,
-}
-
+/// Where a row stands, and what it is compared by.
+#[derive(Clone, Copy)]
 struct Present {
     id: i64,
     hash: [u8; 16],
@@ -39,13 +40,19 @@ struct Present {
     bundle: Option<[u8; 16]>,
 }
 
+/// Of a row that begins with `id, hash, revision, owner, bundle`.
+fn present_at(row: &Row<'_>) -> rusqlite::Result<Present> {
+    Ok(Present { id: row.get(0)?, hash: row.get(1)?, revision: row.get(2)?, owner: row.get(3)?, bundle: row.get(4)? })
+}
+
 pub(super) struct SqliteLoad {
     writer: Writer,
     database: Database,
     layer: i64,
     load: i64,
     revision: i64,
-    cleared: BTreeMap<KindId, Named>,
+    cleared: Cleared,
+    neighbours: Neighbours,
     /// Whether this load moved anything into the log, so that an object may have to come back from there.
     replaced: bool,
     unchanged: u64,
@@ -65,31 +72,32 @@ impl SqliteLoad {
             layer: layer.0,
             load: load.0,
             revision,
-            cleared: BTreeMap::new(),
+            cleared: Cleared::default(),
+            neighbours: Neighbours::new(),
             replaced: false,
             unchanged: 0,
         })
     }
 
-    fn present(&self, kind: KindId, key: &str) -> rusqlite::Result<Option<Present>> {
-        self.writer
+    fn present(&mut self, kind: KindId, key: &str) -> rusqlite::Result<Option<Present>> {
+        if let Some(present) = self.neighbours.find(&self.writer, self.layer, kind, key)? {
+            return Ok(Some(present));
+        }
+        let found = self
+            .writer
             .prepare_cached(
                 "SELECT id, hash, revision, owner, bundle FROM object WHERE layer = ?1 AND kind = ?2 AND key = ?3",
             )?
-            .query_row(params![self.layer, kind.0, key], |row| {
-                Ok(Present {
-                    id: row.get(0)?,
-                    hash: row.get(1)?,
-                    revision: row.get(2)?,
-                    owner: row.get(3)?,
-                    bundle: row.get(4)?,
-                })
-            })
-            .optional()
+            .query_row(params![self.layer, kind.0, key], present_at)
+            .optional()?;
+        if let Some(present) = &found {
+            self.neighbours.found(&self.writer, self.layer, present.id)?;
+        }
+        Ok(found)
     }
 
     /// Numbers of the objects that are meant.
-    fn matching(&self, kind: KindId, keys: &KeyMatch) -> rusqlite::Result<Vec<i64>> {
+    fn matching(&mut self, kind: KindId, keys: &KeyMatch) -> rusqlite::Result<Vec<i64>> {
         if let KeyMatch::Exact(key) = keys {
             return Ok(self.present(kind, key.as_str())?.map(|present| present.id).into_iter().collect());
         }
@@ -112,7 +120,7 @@ impl SqliteLoad {
             && present.owner.is_none()
         {
             self.unchanged += 1 + upsert.owned.len() as u64;
-            self.name_whole(upsert.main.kind, present.id);
+            self.cleared.name_whole(upsert.main.kind, present.id);
             return Ok(());
         }
         let had = present.as_ref().and_then(|present| present.bundle);
@@ -128,6 +136,7 @@ impl SqliteLoad {
         let leftover = self.drop_replaced(id, upsert, &named_before, &keys)?;
         let bundle = if leftover { None } else { bundle };
         if had != bundle {
+            self.neighbours.forget(id);
             self.writer.prepare_cached("UPDATE object SET bundle = ?2 WHERE id = ?1")?.execute(params![id, bundle])?;
         }
         Ok(())
@@ -178,9 +187,10 @@ impl SqliteLoad {
         let hash = entry.hash.to_bytes();
         let Some(present) = present else {
             let id = self.insert_row(entry, owner)?;
-            self.name(entry.kind, id);
+            self.cleared.name(entry.kind, id);
             return Ok(id);
         };
+        self.neighbours.forget(present.id);
         if present.hash == hash {
             self.unchanged += 1;
         } else if present.revision == self.revision {
@@ -201,7 +211,7 @@ impl SqliteLoad {
                 .execute(params![present.id, owner])?;
             self.break_bundle(present.owner)?;
         }
-        self.name(entry.kind, present.id);
+        self.cleared.name(entry.kind, present.id);
         Ok(present.id)
     }
 
@@ -263,6 +273,7 @@ impl SqliteLoad {
         if revision != self.revision {
             self.keep_past(id)?;
         }
+        self.neighbours.forget(id);
         self.writer.prepare_cached("DELETE FROM object WHERE id = ?1")?.execute([id])?;
         self.break_bundle(owner)?;
         let owned = self.ids("SELECT id FROM object WHERE owner = ?1", params![id])?;
@@ -272,8 +283,9 @@ impl SqliteLoad {
         Ok(true)
     }
 
-    fn break_bundle(&self, owner: Option<i64>) -> rusqlite::Result<()> {
+    fn break_bundle(&mut self, owner: Option<i64>) -> rusqlite::Result<()> {
         if let Some(owner) = owner {
+            self.neighbours.forget(owner);
             self.writer.prepare_cached("UPDATE object SET bundle = NULL WHERE id = ?1")?.execute([owner])?;
         }
         Ok(())
@@ -283,38 +295,9 @@ impl SqliteLoad {
         self.writer.prepare_cached(sql)?.query_map(params, |row| row.get(0))?.collect()
     }
 
-    fn name(&mut self, kind: KindId, id: i64) {
-        if let Some(named) = self.cleared.get_mut(&kind) {
-            named.rows.insert(id.cast_unsigned());
-        }
-    }
-
-    fn name_whole(&mut self, kind: KindId, id: i64) {
-        for (cleared, named) in &mut self.cleared {
-            if *cleared == kind {
-                named.rows.insert(id.cast_unsigned());
-            } else {
-                named.owners.insert(id.cast_unsigned());
-            }
-        }
-    }
-
     fn sweep(&mut self) -> rusqlite::Result<()> {
-        for (kind, named) in std::mem::take(&mut self.cleared) {
-            let gone = self
-                .writer
-                .prepare_cached("SELECT id, owner FROM object WHERE layer = ?1 AND kind = ?2")?
-                .query_map(params![self.layer, kind.0], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .filter(|row| {
-                    row.as_ref().map_or(true, |(id, owner): &(i64, Option<i64>)| {
-                        !named.rows.contains(id.cast_unsigned())
-                            && !owner.is_some_and(|owner| named.owners.contains(owner.cast_unsigned()))
-                    })
-                })
-                .collect::<rusqlite::Result<Vec<_>>>()?;
-            for (id, _) in gone {
-                self.delete_row(id)?;
-            }
+        for id in std::mem::take(&mut self.cleared).gone(&self.writer, self.layer)? {
+            self.delete_row(id)?;
         }
         Ok(())
     }
@@ -392,7 +375,7 @@ impl LoadTxn for SqliteLoad {
     }
 
     fn clear(&mut self, kind: KindId) -> Result<(), StoreError> {
-        self.cleared.insert(kind, Named::default());
+        self.cleared.clear(kind);
         Ok(())
     }
 
@@ -402,16 +385,13 @@ impl LoadTxn for SqliteLoad {
         }
         let ids = self.matching(kind, keys).map_err(|source| self.failed(source))?;
         for id in ids {
-            self.name_whole(kind, id);
+            self.cleared.name_whole(kind, id);
         }
         Ok(())
     }
 
     fn take_back_clears(&mut self, of: Option<&[KindId]>) -> Vec<KindId> {
-        let taken_back = |kind: &KindId| of.is_none_or(|of| of.contains(kind));
-        let kinds = self.cleared.keys().copied().filter(taken_back).collect();
-        self.cleared.retain(|kind, _| !taken_back(kind));
-        kinds
+        self.cleared.take_back(of)
     }
 
     fn commit(mut self: Box<Self>) -> Result<LoadOutcome, StoreError> {
