@@ -136,12 +136,7 @@ pub fn path_key(path: &[LayerNo]) -> String {
 
 /// The newest revision at or before `cursor` that changed anything for the node: tills with cursors from there on are in
 /// one state. Zero where the node saw nothing yet.
-fn same_state_since(
-    touches: &Touches<'_>,
-    view: &View,
-    no: LayerNo,
-    cursor: Revision,
-) -> Result<Revision, StoreError> {
+fn same_state_since(touches: &Touches<'_>, view: &View, no: LayerNo, cursor: Revision) -> Result<Revision, StoreError> {
     let path = view.effective_path(no, cursor);
     if path.is_empty() {
         return Ok(Revision::ZERO);
