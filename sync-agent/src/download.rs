@@ -1,7 +1,8 @@
 //! Downloads a package: resumed where it broke off, never longer than the link says, and right to the byte, since its
 //! name is its hash.
 //!
-//! A download lies in `<name>.twp.part` until its hash was compared, then in `<name>.twp`, durably. A dead link (4xx) ends at
+//! A download lies in `<name>.twp.part` until its hash was compared, then in `<name>.twp`. Neither is synced: what counts after a
+//! power cut is the copy in the file queue, or the rows; whatever is found here then is hashed before it is used. A dead link (4xx) ends at
 //! once, so that the server can announce anew (R6); a busy or broken server is asked again with growing waits, a
 //! bounded number of times. Dropping the future ends a download; the part stays and is resumed the next time. What it was
 //! writing at that moment is written to its end on a thread of its own, so the next download waits for that: else it would
@@ -16,7 +17,6 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tillway_file_queue::durable;
 use tillway_proto::{PackageName, RejectCause};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::Instant;
@@ -204,7 +204,7 @@ impl Downloader {
                 Ok(()) if job.hasher.finalize().as_bytes() == package_hash(package).as_ref() => {
                     let part = job.part.clone();
                     let done = target.clone();
-                    blocking(&job.turn, move || durable::rename(&part, &done)).await.map_err(disk)?;
+                    blocking(&job.turn, move || fs::rename(&part, &done)).await.map_err(disk)?;
                     fail::fail_point!("download::renamed");
                     return Ok(target);
                 }
@@ -286,8 +286,6 @@ impl Downloader {
             return Err(Broken::Retry { why: format!("cut off after {} bytes", job.offset), after: None });
         }
         fail::fail_point!("download::part_written");
-        blocking(&job.turn, move || file.sync_all()).await.map_err(disk)?;
-        fail::fail_point!("download::part_synced");
         Ok(())
     }
 }

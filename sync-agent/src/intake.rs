@@ -141,9 +141,10 @@ async fn fetch(till: &Arc<Till>, link: PackageLink) {
     }
     match enqueue(till, &link, &file).await {
         Ok(()) => {
+            // Before it is noted: where the loader is quicker, the end of the delivery stands, and this is no news any more.
+            till.loader_poke.notify_one();
             note(till, link, DeliveryState::Queued).await;
             fail::fail_point!("enqueue::delivery_noted");
-            till.loader_poke.notify_one();
         }
         Err(error) => {
             till.failed("a package did not get into the file queue", &error);
@@ -168,16 +169,13 @@ async fn download(till: &Arc<Till>, link: &PackageLink) -> Result<PathBuf, Intak
     if !link.link.starts_with('/') || link.link.starts_with("//") || link.link.chars().any(char::is_control) {
         return Err(IntakeError::Link { link: link.link.clone() });
     }
-    let downloads = settings.paths.data.join("downloads");
     {
         let link = link.clone();
         let room = till.blocking(move |till| room_for(till, &link)).await.map_err(IntakeError::Aborted)?;
         room.map_err(IntakeError::Room)?;
     }
     let url = format!("http://{}:{}{}", in_url(&settings.packages.host), settings.packages.port, link.link);
-    let downloader = Downloader::new(downloads, DownloadLimits::default(), Arc::clone(&till.downloading));
-    let downloader = downloader.map_err(IntakeError::Download)?;
-    let file = downloader.fetch(&url, &link.package, link.bytes).await.map_err(IntakeError::Download)?;
+    let file = downloader(till)?.fetch(&url, &link.package, link.bytes).await.map_err(IntakeError::Download)?;
     let (checked, link) = (file.clone(), link.clone());
     let work = till.blocking(move |till| {
         let header = package::verify_file(&checked, &link.package).map_err(IntakeError::Package)?;
@@ -189,6 +187,18 @@ async fn download(till: &Arc<Till>, link: &PackageLink) -> Result<PathBuf, Intak
     });
     work.await.map_err(IntakeError::Aborted)?.inspect_err(|_| remove(&file))?;
     Ok(file)
+}
+
+/// Made once: a client reads the certificates of the machine, which takes longer than a package with a price, and keeps its
+/// connection for the next.
+fn downloader(till: &Till) -> Result<&Downloader, IntakeError> {
+    if let Some(made) = till.downloader.get() {
+        return Ok(made);
+    }
+    let folder = till.settings.current().paths.data.join("downloads");
+    let made = Downloader::new(folder, DownloadLimits::default(), Arc::clone(&till.downloading));
+    let made = made.map_err(IntakeError::Download)?;
+    Ok(till.downloader.get_or_init(|| made))
 }
 
 /// Room for all that is to come, so that what cannot be loaded is not downloaded first.

@@ -17,7 +17,7 @@ use crate::state::{self, State, StateError};
 use crate::till::Till;
 use crate::unload::{self, MAX_WAITING_UNLOADS, Suspects, shift_close};
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tillway_file_queue::{Limits, Queue, QueueError, QueueName};
 use tillway_proto::Report;
@@ -106,6 +106,7 @@ pub(crate) fn open(
         reports: Outbox::new(now.till.clone(), instance),
         errors: ErrorsFile::new(settings.clone()),
         downloading: Arc::default(),
+        downloader: OnceLock::new(),
         exchange: ExchangeLock::default(),
         loader_poke: Notify::new(),
         contact_poke: Notify::new(),

@@ -3,6 +3,7 @@
 use crate::aside::{self, Aside};
 use crate::broker::Link;
 use crate::dictionary::Dictionary;
+use crate::download::Downloader;
 use crate::errors_file::ErrorsFile;
 use crate::installation::InstallationFile;
 use crate::lock::ExchangeLock;
@@ -12,7 +13,7 @@ use crate::recount::Recounts;
 use crate::settings::LiveSettings;
 use crate::state::State;
 use crate::unload::{Suspects, UnloadRequest};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tillway_exchangers::till::dictionary;
 use tillway_exchangers::till::documents::Documents;
 use tillway_file_queue::Queue;
@@ -37,6 +38,8 @@ pub(crate) struct Till {
     pub(crate) errors: ErrorsFile,
     /// Held by each download, and by what one that was given up has still to write.
     pub(crate) downloading: Arc<Mutex<()>>,
+    /// Made for the first link.
+    pub(crate) downloader: OnceLock<Downloader>,
     /// Held by each load and each unload.
     pub(crate) exchange: ExchangeLock,
     /// Something may wait in the file queue.

@@ -12,22 +12,35 @@ use super::service::{ExchangeError, ExchangeParts, ExchangeService};
 use super::{blocking, told};
 use crate::packages::{PackageError, PackageFacts, PackageService, Repair};
 use crate::store::exchange::ExchangeStore;
-use futures_util::{StreamExt as _, stream};
+use crate::store::packages::PackageKey;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tillway_proto::{Command, DeliveryId, DeliveryState, Order, PackageLink, PackageName, TillId};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Shortest time between two passes: pokes of a thousand tills become one pass, and nobody notices a tenth of a second.
+/// Shortest time between two passes that reports call for: pokes of a thousand tills become one pass. A load is not kept
+/// waiting by it.
 const PASS_SPACING: Duration = Duration::from_millis(100);
+
+/// After a pass at least so many times as long as it took passes before the next that reports call for. A pass looks at all tills
+/// and their reports come for longer the more they are, so without this the cost of one till would grow with their number.
+const PASS_SHARE: u32 = 9;
+
+/// Longest time between two passes that reports call for.
+const PASS_SPACING_AT_MOST: Duration = Duration::from_secs(2);
 
 /// Deliveries written in one transaction and published together.
 const DELIVERIES_BATCH: usize = 256;
 
-/// Messages under way without a confirm. Enough that a quorum queue's latency does not bound the rate, few enough that
+/// Batches written, and batches published, at the same time: while one waits for the disk the other waits for the broker.
+const BATCHES_AT_A_TIME: usize = 2;
+
+/// Messages of a batch under way without a confirm. Enough that a quorum queue's latency does not bound the rate, few enough that
 /// a break leaves little to publish again.
 const CONFIRMS_IN_FLIGHT: usize = 128;
 
@@ -67,6 +80,7 @@ impl Reconciler {
     pub async fn run(&self, shutdown: CancellationToken) {
         let parts = self.parts();
         loop {
+            let began = Instant::now();
             match self.pass().await {
                 Ok(Passed { ended: 0, announced: 0, commands: 0 }) => {}
                 Ok(passed) => tracing::info!(
@@ -78,7 +92,8 @@ impl Reconciler {
                 Err(error) => tracing::error!(error = %told(&error), "a pass of the reconciler failed; it is repeated"),
             }
             tokio::select! {
-                () = tokio::time::sleep(PASS_SPACING) => {}
+                () = tokio::time::sleep(spacing_after(began.elapsed())) => {}
+                () = self.changed.notified() => continue,
                 () = shutdown.cancelled() => return,
             }
             tokio::select! {
@@ -126,24 +141,61 @@ impl Reconciler {
         Ok(passed)
     }
 
-    /// Builds packages side by side; as they come, writes and publishes their deliveries in batches.
+    /// Looks for packages, and builds side by side those that are not there; as they come, writes their deliveries in batches and
+    /// publishes them, the next batch written while the one before is published.
     async fn announce_all(&self, wanted: Vec<Wanted>) -> Result<usize, ExchangeError> {
         let sound = Sound::default();
-        let builds = stream::iter(wanted)
-            .map(|wanted| self.find_or_build(wanted, sound.clone()))
+        let packages = self.packages.clone();
+        let groups = blocking(move || Ok(groups(&packages, wanted))).await?;
+        stream::iter(groups)
+            .map(|group| self.find_or_build_once(group, sound.clone()))
             .buffer_unordered(self.parts().settings.parallel_builds)
-            .filter_map(std::future::ready)
-            .ready_chunks(DELIVERIES_BATCH);
-        let mut builds = std::pin::pin!(builds);
-        let mut announced = 0;
-        while let Some(deliveries) = builds.next().await {
-            let store = Arc::clone(&self.parts().store);
-            let written = deliveries.clone();
-            blocking(move || store.announce(&written, Timestamp::now()).map_err(ExchangeError::Store)).await?;
-            fail::fail_point!("reconciler::delivery_written");
-            announced += self.publish_all(deliveries).await?;
+            .map(stream::iter)
+            .flatten()
+            .ready_chunks(DELIVERIES_BATCH)
+            .map(|deliveries| self.write(deliveries))
+            .buffered(BATCHES_AT_A_TIME)
+            .map(|written| async { self.publish_all(written?).await })
+            .buffer_unordered(BATCHES_AT_A_TIME)
+            .try_fold(0, |announced, more| std::future::ready(Ok(announced + more)))
+            .await
+    }
+
+    async fn write(&self, deliveries: Vec<Delivery>) -> Result<Vec<Delivery>, ExchangeError> {
+        let store = Arc::clone(&self.parts().store);
+        let deliveries = blocking(move || {
+            store.announce(&deliveries, Timestamp::now()).map_err(ExchangeError::Store)?;
+            Ok(deliveries)
+        })
+        .await?;
+        fail::fail_point!("reconciler::delivery_written");
+        Ok(deliveries)
+    }
+
+    /// One look for all tills of a group; where a load came in between, each of them looks for itself.
+    async fn find_or_build_once(&self, group: Group, sound: Sound) -> Vec<Delivery> {
+        let Group { key, mut wanted } = group;
+        let Some(first) = wanted.pop() else { return Vec::new() };
+        let mut deliveries = Vec::with_capacity(wanted.len() + 1);
+        deliveries.extend(self.find_or_build(first, sound.clone()).await);
+        if wanted.is_empty() {
+            return deliveries;
         }
-        Ok(announced)
+        let packages = self.packages.clone();
+        let shared = match key {
+            Some(key) => blocking(move || packages.built(&key).map_err(ExchangeError::Packages)).await.ok().flatten(),
+            None => None,
+        };
+        for wanted in wanted {
+            match &shared {
+                Some(facts) => {
+                    self.service.clear_trouble(&wanted.till);
+                    deliveries.push(delivery_of(wanted, facts.clone()));
+                }
+                None => deliveries.extend(self.find_or_build(wanted, sound.clone()).await),
+            }
+        }
+        deliveries
     }
 
     async fn find_or_build(&self, wanted: Wanted, sound: Sound) -> Option<Delivery> {
@@ -274,6 +326,40 @@ impl Reconciler {
     fn parts(&self) -> &ExchangeParts {
         &self.service.parts
     }
+}
+
+/// Tills for which one package does.
+struct Group {
+    /// Of which one; none where it is not known, or where its file has to be looked at first.
+    key: Option<PackageKey>,
+    wanted: Vec<Wanted>,
+}
+
+/// Tills by the package that they need now.
+fn groups(packages: &PackageService, wanted: Vec<Wanted>) -> Vec<Group> {
+    let asked = wanted.iter().map(|wanted| (&wanted.till, wanted.from, repair_of(&wanted.repair)));
+    let keys = packages.keys_for(asked).unwrap_or_else(|error| {
+        tracing::warn!(error = %told(&error), "failed to look which packages tills can share; each is looked at by itself");
+        Vec::new()
+    });
+    let mut groups: Vec<Group> = Vec::new();
+    let mut places: HashMap<PackageKey, usize> = HashMap::new();
+    for (wanted, key) in wanted.into_iter().zip(keys.into_iter().chain(std::iter::repeat(None))) {
+        let key = key.filter(|_| wanted.bad_contents == 0);
+        let place = key.as_ref().and_then(|key| places.get(key).copied());
+        if let Some(place) = place {
+            groups[place].wanted.push(wanted);
+            continue;
+        }
+        places.extend(key.clone().map(|key| (key, groups.len())));
+        groups.push(Group { key, wanted: vec![wanted] });
+    }
+    groups
+}
+
+/// How long reports wait after a pass that took so long.
+fn spacing_after(pass: Duration) -> Duration {
+    pass.saturating_mul(PASS_SHARE).clamp(PASS_SPACING, PASS_SPACING_AT_MOST)
 }
 
 /// Packages whose files were found sound in this pass: many tills may have rejected the same one.

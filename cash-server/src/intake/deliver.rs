@@ -157,6 +157,10 @@ pub(super) fn attempt(
             if starts > 1 {
                 recall(intake, delivery.load, &mut report)?;
             }
+            // At once: tills need not wait until the file is kept and the report written.
+            if report.outcome.is_some_and(|outcome| outcome.revision.is_some()) {
+                intake.poke_exchange();
+            }
             return Ok(Attempt::Ended(report));
         }
         Ok(Err(failure)) => failure,
@@ -241,9 +245,6 @@ pub(super) fn settle(
         reason = end.reason,
         "load ended"
     );
-    if end.revision.is_some() {
-        intake.poke_exchange();
-    }
     intake.callbacks.notify_one();
     Ok(aside)
 }

@@ -224,8 +224,7 @@ impl Intake {
     }
 
     fn poke_exchange(&self) {
-        // Wakes all that wait now, and leaves a permit for one that looks away at this moment.
-        self.changed.notify_waiters();
+        // One waits for it: it is woken, or finds the permit when it looks again.
         self.changed.notify_one();
     }
 }

@@ -337,7 +337,26 @@ impl PackageService {
         plan_at(snapshot.as_ref(), &view, till, cursor, repair)
     }
 
-    fn built(&self, key: &PackageKey) -> Result<Option<PackageFacts>, PackageError> {
+    /// Which packages take these tills from their cursors to their targets: tills with the same key share one. None where there
+    /// is nothing to send, or where only [`Self::package_for`] finds out. One moment for all of them; builds nothing.
+    pub fn keys_for<'a>(
+        &self,
+        asked: impl Iterator<Item = (&'a TillId, Revision, Repair)>,
+    ) -> Result<Vec<Option<PackageKey>>, PackageError> {
+        let (snapshot, view) = self.moment()?;
+        let touches = plan::Touches::over(snapshot.as_ref());
+        let key = |(till, cursor, repair): (&TillId, Revision, Repair)| {
+            let Some(node) = view.network.node(&NodeId::Till(till.clone())) else { return Ok(None) };
+            if cursor > view.target(node.no) {
+                return Ok(None);
+            }
+            Ok(plan::plan(&touches, &view, node.no, cursor, &repair)?.map(|plan| plan.key))
+        };
+        asked.map(key).collect()
+    }
+
+    /// A package that is there.
+    pub(crate) fn built(&self, key: &PackageKey) -> Result<Option<PackageFacts>, PackageError> {
         let Some(record) = self.memo.package(key)? else { return Ok(None) };
         let there = fs::metadata(self.path_of(&record.name)).is_ok_and(|file| file.len() == record.bytes);
         Ok(there.then(|| facts(key, &record)))
@@ -362,7 +381,7 @@ fn plan_at(
     cursor: Revision,
     repair: &Repair,
 ) -> Result<Option<Plan>, PackageError> {
-    Ok(plan::plan(snapshot, view, till_no(&view.network, till)?, cursor, repair)?)
+    Ok(plan::plan(&plan::Touches::over(snapshot), view, till_no(&view.network, till)?, cursor, repair)?)
 }
 
 fn facts(key: &PackageKey, record: &PackageRecord) -> PackageFacts {

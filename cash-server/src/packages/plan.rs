@@ -6,7 +6,8 @@ use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::DictionarySnapshot;
 use crate::store::packages::PackageKey;
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use tillway_exchangers::kinds::Kind;
 use tillway_proto::Revision;
@@ -40,6 +41,29 @@ impl Repair {
     }
 }
 
+/// When layers were changed last, looked up once each: many tills ask the same.
+pub struct Touches<'a> {
+    snapshot: &'a dyn DictionarySnapshot,
+    known: RefCell<HashMap<(LayerNo, Revision), Option<Revision>>>,
+}
+
+impl<'a> Touches<'a> {
+    /// At one moment.
+    pub fn over(snapshot: &'a dyn DictionarySnapshot) -> Self {
+        Self { snapshot, known: RefCell::default() }
+    }
+
+    /// The newest revision of a layer at or before this one.
+    fn newest(&self, layer: LayerNo, revision: Revision) -> Result<Option<Revision>, StoreError> {
+        if let Some(known) = self.known.borrow().get(&(layer, revision)) {
+            return Ok(*known);
+        }
+        let newest = self.snapshot.newest_touch(layer, revision)?;
+        self.known.borrow_mut().insert((layer, revision), newest);
+        Ok(newest)
+    }
+}
+
 /// A package to be found or built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -62,7 +86,7 @@ impl Plan {
 
 /// The package that takes a node from `cursor` to its target; none where there is nothing to do.
 pub fn plan(
-    snapshot: &dyn DictionarySnapshot,
+    touches: &Touches<'_>,
     view: &View,
     no: LayerNo,
     cursor: Revision,
@@ -75,7 +99,7 @@ pub fn plan(
     }
     let to_path = view.effective_path(no, view.head);
     let known = cursor >= view.log_start && !view.is_lost(cursor) && *repair != Repair::All;
-    let from = if known { same_state_since(snapshot, view, no, cursor)? } else { Revision::ZERO };
+    let from = if known { same_state_since(touches, view, no, cursor)? } else { Revision::ZERO };
     if from == Revision::ZERO {
         return Ok(Some(full(to_path, to)));
     }
@@ -112,19 +136,14 @@ pub fn path_key(path: &[LayerNo]) -> String {
 
 /// The newest revision at or before `cursor` that changed anything for the node: tills with cursors from there on are in
 /// one state. Zero where the node saw nothing yet.
-fn same_state_since(
-    snapshot: &dyn DictionarySnapshot,
-    view: &View,
-    no: LayerNo,
-    cursor: Revision,
-) -> Result<Revision, StoreError> {
+fn same_state_since(touches: &Touches<'_>, view: &View, no: LayerNo, cursor: Revision) -> Result<Revision, StoreError> {
     let path = view.effective_path(no, cursor);
     if path.is_empty() {
         return Ok(Revision::ZERO);
     }
     let mut since = Revision::ZERO;
     for layer in path {
-        since = since.max(snapshot.newest_touch(layer, cursor)?.unwrap_or_default());
+        since = since.max(touches.newest(layer, cursor)?.unwrap_or_default());
     }
     since = since.max(view.newest_path_change(no, cursor, since));
     // Where the log was cut between that revision and the cursor, the cut is the oldest that can be built on.

@@ -15,8 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 /// The row.
-pub(super) const PLAN: Plan =
-    Plan { id: "B8", name: "memory", title: "resident memory of agent and server", run };
+pub(super) const PLAN: Plan = Plan { id: "B8", name: "memory", title: "resident memory of agent and server", run };
 
 /// What runs in processes of its own.
 pub(super) const PARTS: &[Part] = &[("bare-client", bare::idle)];
@@ -40,7 +39,11 @@ fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> {
     ));
     row.lines.push(bytes("bare tokio + lapin + rusqlite", Side::Beside, agent.bare));
     row.lines.push(bytes("agent idle", Side::Ours, agent.idle));
-    row.lines.push(bytes("agent idle, peak since its start (it recounts its dictionary)", Side::Ours, vec![agent.peak]));
+    row.lines.push(bytes(
+        "agent idle, peak since its start (it recounts its dictionary)",
+        Side::Ours,
+        vec![agent.peak],
+    ));
     row.lines.push(bytes("agent that has just loaded a store's dictionary", Side::Ours, vec![agent.after_load]));
     row.lines.push(bytes("agent before a full queue", Side::Ours, agent.before_full_queue));
     row.lines.push(bytes("agent before a full queue, peak", Side::Ours, vec![agent.peak_before_full_queue]));

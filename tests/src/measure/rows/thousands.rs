@@ -73,7 +73,9 @@ fn targets(row: &mut Row, all: &[(Case, Measured)]) {
         row.targets.push(Target::at_least(&format!("{case}: announcing over raw publishing"), found, 0.7));
         row.targets.push(Target::at_most(&format!("{case}: packages built a change"), measured.packages, 1.0));
     }
-    for pair in all.iter().filter(|(case, _)| case.tills >= 1_000).zip(all.iter().filter(|(case, _)| case.tills > 1_000)) {
+    for pair in
+        all.iter().filter(|(case, _)| case.tills >= 1_000).zip(all.iter().filter(|(case, _)| case.tills > 1_000))
+    {
         let ((few, of_few), (many, of_many)) = pair;
         let what = format!("processor time for a till: {many} over {few}");
         row.targets.push(Target::at_most(&what, cost(many, of_many) / cost(few, of_few), 1.3));

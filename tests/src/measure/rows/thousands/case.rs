@@ -169,7 +169,11 @@ impl Running {
             let there = "SELECT count(*) FROM contact WHERE cursor = (SELECT max(to_revision) FROM delivery)";
             match (self.count(there), self.count("SELECT count(*) FROM delivery WHERE ended = 0")) {
                 (Ok(there), Ok(open)) => {
-                    let state = format!("{there} of {} are there, {open} on their way; {}", self.fleet.len(), self.fleet.trouble());
+                    let state = format!(
+                        "{there} of {} are there, {open} on their way; {}",
+                        self.fleet.len(),
+                        self.fleet.trouble()
+                    );
                     Seen::when(there == self.fleet.len() && open == 0, Ok(()), state)
                 }
                 (Err(error), _) | (_, Err(error)) => Seen::Ready(Err(error)),
@@ -200,7 +204,11 @@ impl Running {
         }
         let last = self.last()?;
         let before = self.usage()?;
-        let asked = self.office.post_text("/aifexchange/loaddicts", &[("shopcode", "All")], format!("[{}]", commands.join(",")));
+        let asked = self.office.post_text(
+            "/aifexchange/loaddicts",
+            &[("shopcode", "All")],
+            format!("[{}]", commands.join(",")),
+        );
         let started = Instant::now();
         asked.map_err(|error| MeasureError::wrong("a change of prices over REST", error))?;
         let count = format!("SELECT count(*) FROM delivery WHERE to_revision > {last} AND {done}");
@@ -232,7 +240,8 @@ impl Running {
     /// From the server's own record of deliveries, read beside it: asking ten thousand times over REST would be work of its.
     fn count(&self, sql: &str) -> Result<usize, MeasureError> {
         let path = self.bench.server.data().join("exchange.db");
-        let found = self.exchange.prepare_cached(sql).and_then(|mut query| query.query_row((), |row| row.get::<_, i64>(0)));
+        let found =
+            self.exchange.prepare_cached(sql).and_then(|mut query| query.query_row((), |row| row.get::<_, i64>(0)));
         found.map(|count| usize::try_from(count).unwrap_or(0)).map_err(MeasureError::sql(&path))
     }
 }
