@@ -42,8 +42,11 @@ const RETENTION: RetentionSettings =
 const MINUTE_MS: i64 = 60 * 1000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 
+/// A table and those of its columns that hold a time.
+type Times = (&'static str, &'static [&'static str]);
+
 /// Everything with a time, database by database.
-const TIMES: [(&str, &[(&str, &[&str])]); 3] = [
+const TIMES: [(&str, &[Times]); 3] = [
     ("dictionary.db", &[("revision", &["at"])]),
     (
         "exchange.db",

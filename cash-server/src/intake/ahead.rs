@@ -101,7 +101,8 @@ mod tests {
     use tillway_exchangers::aif::RecordReader;
 
     fn units(count: usize) -> String {
-        (0..count).map(|code| format!("{{\"command\":\"addUnit\",\"unit\":{{\"code\":{code}}}}}\n---\n")).collect()
+        let unit = |code| format!("{{\"command\":\"addUnit\",\"unit\":{{\"code\":{code}}}}}\n---\n");
+        (0..count).map(unit).collect::<Vec<_>>().concat()
     }
 
     #[test]

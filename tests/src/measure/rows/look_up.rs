@@ -181,7 +181,7 @@ fn package(
     assortment: Assortment,
     to: u64,
 ) -> Result<(BuiltPackage, usize), MeasureError> {
-    let overlay = Overlay::of(&*context.data.goods(assortment)?)?;
+    let overlay = Overlay::of(&context.data.goods(assortment)?)?;
     Ok((overlay.snapshot(folder, to)?, overlay.rows()))
 }
 

@@ -44,14 +44,14 @@ pub(super) enum Bytes {
 
 #[derive(Serialize, Deserialize)]
 struct Program {
-    program: String,
+    name: String,
     arguments: Vec<String>,
     bytes: Bytes,
 }
 
 fn run_program(arguments: &str) -> Result<Outcome, MeasureError> {
-    let Program { program, arguments, bytes } = part::arguments(arguments)?;
-    let (outcome, printed) = part::timed_output(Command::new(program).args(arguments))?;
+    let Program { name, arguments, bytes } = part::arguments(arguments)?;
+    let (outcome, printed) = part::timed_output(Command::new(name).args(arguments))?;
     match bytes {
         Bytes::Unknown => Ok(outcome),
         Bytes::File(file) => Ok(with_bytes(outcome, size(&file)?)),
@@ -68,7 +68,7 @@ fn run_program(arguments: &str) -> Result<Outcome, MeasureError> {
 }
 
 fn run_apart(program: &str, arguments: Vec<String>, bytes: Bytes) -> Result<Outcome, MeasureError> {
-    part::run(RUN_PROGRAM.0, &Program { program: program.to_owned(), arguments, bytes })
+    part::run(RUN_PROGRAM.0, &Program { name: program.to_owned(), arguments, bytes })
 }
 
 fn text(path: &Path) -> String {

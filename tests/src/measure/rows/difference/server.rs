@@ -36,7 +36,7 @@ pub(super) struct Shop {
 pub(super) struct Till {
     folder: PathBuf,
     server: PathBuf,
-    till: TillId,
+    id: TillId,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -114,7 +114,7 @@ impl Till {
     /// Loads what the shop has now, so that the server remembers the state that the till is at, as it does of any till that
     /// it led there.
     pub(super) fn begin(shop: &Shop, folder: &Path) -> Result<Self, MeasureError> {
-        let till = Self { folder: folder.to_owned(), server: shop.folder.clone(), till: shop.till.clone() };
+        let till = Self { folder: folder.to_owned(), server: shop.folder.clone(), id: shop.till.clone() };
         let service = shop.packages()?;
         let facts = package(&service, &shop.till, Revision::ZERO)?;
         let mut loader = Loader::open(&till.before()).map_err(failed("opening a till's dictionary"))?;
@@ -143,7 +143,7 @@ impl Till {
         }
         fs::copy(self.server.join("packages.db"), &memo).map_err(MeasureError::File)?;
         fs::copy(self.before(), self.database()).map_err(MeasureError::File)?;
-        let (dictionary, till) = (self.server.join("dictionary.db"), self.till.clone());
+        let (dictionary, till) = (self.server.join("dictionary.db"), self.id.clone());
         part::run("difference", &Following { dictionary, memo, packages, database: self.database(), till })
     }
 }

@@ -98,8 +98,11 @@ impl ChainPart {
     }
 }
 
+/// What a way of loading takes of a part, and the runs of it.
+type Way = fn(&ChainPart) -> (usize, &[Outcome]);
+
 fn report(row: &mut Row, parts: &[ChainPart]) {
-    let ways: [(&str, fn(&ChainPart) -> (usize, &[Outcome])); 3] = [
+    let ways: [(&str, Way); 3] = [
         ("full load into an empty server", |part| (part.goods.0, &part.full)),
         ("intake with about 7 % changed", |part| (part.goods.1, &part.changed)),
         ("a till's loader, from the package", |part| (part.goods.1, &part.till)),

@@ -34,7 +34,7 @@ pub(super) fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> 
     for step in STEPS {
         let receipts = context.size(RECEIPTS, 2) * step;
         sold += tills * receipts;
-        progress(&format!("receipts: {} of each till", receipts));
+        progress(&format!("receipts: {receipts} of each till"));
         let before = usage::of_process(pid)?;
         let started = Instant::now();
         fleet.sell(0..fleet.len(), receipts);
