@@ -193,6 +193,36 @@ fn a_full_package_fills_an_empty_till_and_a_difference_carries_it_on() {
 }
 
 #[test]
+fn rows_that_change_in_many_different_columns_become_exactly_what_they_are_to_be() {
+    let mut till = Till::new();
+    // Sixteen rows, each with another choice of four columns filled, and each of them to another choice.
+    let row_with = |overlay: &mut Overlay, number: u32, choice: u32| {
+        let mut fields = vec![("inventcode", text(&number.to_string()))];
+        for (at, name) in ["barcode", "name", "inventgroup", "articul"].into_iter().enumerate() {
+            if choice >> at & 1 == 1 {
+                fields.push((name, text(&format!("{name} {choice}"))));
+            }
+        }
+        overlay.put(kind("item"), &fields, choice.is_multiple_of(3).then_some(r#"{"colour":"red"}"#));
+    };
+    let states: Vec<Overlay> = (0..3)
+        .map(|step| {
+            let mut overlay = Overlay::default();
+            (0..16).for_each(|number| row_with(&mut overlay, number, number * (2 * step + 1) % 16));
+            overlay
+        })
+        .collect();
+    till.load_full(1, &states[0]);
+    for (from, pair) in (1..).zip(states.windows(2)) {
+        let package = till.package((from, &pair[0]), (from + 1, &pair[1]), &[]);
+        assert!(matches!(till.apply(&package), Ok(Applied::Done(_))));
+        till.assert_holds(from + 1, &pair[1]);
+        let check: String = till.tool().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(check, "ok", "indexes agree with rows");
+    }
+}
+
+#[test]
 fn queue_messages_load_like_the_file() {
     let mut till = Till::new();
     let overlay = Overlay::with_items(0..1500, 1);
