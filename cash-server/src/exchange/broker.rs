@@ -37,6 +37,10 @@ use tokio_util::sync::CancellationToken;
 /// queues confirm within milliseconds; a new leader takes seconds.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 
+/// A queue that was removed is not declared again before this: the broker tells its consumer meanwhile that it is gone. One whose
+/// queue is there again first was seen to hear nothing, and to get nothing of the new one either.
+const REMOVAL_TOLD: Duration = Duration::from_millis(500);
+
 /// First wait before connecting again.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 
@@ -329,6 +333,7 @@ impl Broker {
                 Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) if !again => {
                     tracing::warn!(%till, queue, "the queue is missing; declaring it again");
                     session.queues.lost(till);
+                    tokio::time::sleep(REMOVAL_TOLD).await;
                     self.declare(vec![till.clone()]).await?;
                 }
                 Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => {}
