@@ -151,26 +151,6 @@ impl State {
         })
     }
 
-    /// A change whose loss in a power cut costs nothing but a word told again, committed without waiting for the disk. It is
-    /// there after the death of the process, and the next [`Self::change`] makes it durable with itself.
-    fn hint<T>(
-        &self,
-        action: &'static str,
-        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T, StateError> {
-        self.with(action, |connection| {
-            connection.pragma_update(None, "synchronous", "NORMAL")?;
-            let done = (|| {
-                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                let done = work(&transaction)?;
-                transaction.commit()?;
-                Ok(done)
-            })();
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            done
-        })
-    }
-
     fn look<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StateError> {
         self.with("read", |connection| work(connection))
     }
@@ -214,7 +194,7 @@ impl State {
         state: DeliveryState,
         reason: Option<&str>,
     ) -> Result<bool, StateError> {
-        let note = |db: &Transaction<'_>| {
+        self.change("write", |db| {
             let known = find_delivery(db, delivery)?.is_some_and(|known| known.state.is_final());
             if known && !state.is_final() {
                 return Ok(false);
@@ -229,10 +209,7 @@ impl State {
                 [MAX_DELIVERIES],
             )?;
             Ok(true)
-        };
-        // The end of a delivery is not to be forgotten, nor that a batch was put into the queue. A download that is forgotten is
-        // made again.
-        if state == DeliveryState::Downloaded { self.hint("write", note) } else { self.change("write", note) }
+        })
     }
 
     /// What became of a delivery, where it was seen.
@@ -256,10 +233,9 @@ impl State {
         })
     }
 
-    /// A batch that ends at this revision is about to be put into the file queue. Where a power cut takes the mark and leaves the
-    /// batch, a link is fetched that the loader then skips, or refused as a gap and announced anew.
+    /// A batch that ends at this revision is about to be put into the file queue.
     pub fn note_queued_to(&self, to: Revision) -> Result<(), StateError> {
-        self.hint("write", |db| set_fact(db, "queued to", &to.to_string()))
+        self.change("write", |db| set_fact(db, "queued to", &to.to_string()))
     }
 
     /// The revision at which the last batch put into the file queue ends; means something while one waits there.
@@ -282,7 +258,7 @@ impl State {
 
     /// The server's broker confirmed a word of ours just now.
     pub fn note_contact(&self) -> Result<(), StateError> {
-        self.hint("write", |db| set_fact(db, "last contact", &now()))
+        self.change("write", |db| set_fact(db, "last contact", &now()))
     }
 
     /// When it last did.

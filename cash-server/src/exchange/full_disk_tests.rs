@@ -3,54 +3,17 @@
 use super::housekeeping::Housekeeping;
 use super::model::{CommandState, SentCommand};
 use super::reconciler::decide_all;
-use super::{Broker, ExchangeParts, ExchangeService, PublicAddresses};
+use super::test_kit::Kit;
 use crate::dictionary::Digests;
-use crate::dictionary::tests::kit::{Chain, item};
-use crate::packages::PackageService;
+use crate::dictionary::tests::kit::item;
 use crate::reserve::DiskReserve;
-use crate::settings::Settings;
 use crate::store::StoreError;
 use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
-use crate::store::sqlite::exchange::SqliteExchange;
 use crate::store::sqlite::packages::PackageDb;
-use crate::store::sqlite::sales::SqliteSales;
 use jiff::{SignedDuration, Timestamp};
-use std::path::Path;
 use std::sync::Arc;
 use tillway_proto::command::AsideAction;
 use tillway_proto::{Command, Order, PackageName, Revision, TillId};
-
-struct Kit {
-    chain: Chain,
-    settings: Settings,
-    store: Arc<SqliteExchange>,
-    service: ExchangeService,
-}
-
-impl Kit {
-    fn new() -> Self {
-        let chain = Chain::new();
-        let at = |name: &str| chain.folder.path().join(name);
-        let settings = Settings::read("", Path::new("/"), []).unwrap();
-        let store = Arc::new(SqliteExchange::open(&at("exchange.db")).unwrap());
-        let poke = Arc::default();
-        let service = ExchangeService::new(ExchangeParts {
-            store: store.clone(),
-            network: chain.network.clone(),
-            dictionary: chain.dictionary.clone(),
-            sales: Arc::new(SqliteSales::open(&at("sales.db")).unwrap()),
-            broker: Broker::new(settings.broker.clone(), Arc::clone(&poke)),
-            settings: settings.exchange,
-            addresses: PublicAddresses::new(&settings, 8080, 10001),
-            poke,
-        });
-        Self { chain, settings, store, service }
-    }
-
-    fn packages(&self, memo: Arc<dyn PackageStore>) -> PackageService {
-        PackageService::new(self.chain.db.clone(), memo, self.chain.folder.path().join("packages")).unwrap()
-    }
-}
 
 #[tokio::test]
 async fn with_little_room_packages_that_nobody_needs_go_first_whatever_else_fails() {

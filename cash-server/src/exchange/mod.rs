@@ -23,6 +23,8 @@ pub mod service;
 mod full_disk_tests;
 #[cfg(test)]
 mod month_tests;
+#[cfg(test)]
+mod test_kit;
 
 pub use addresses::PublicAddresses;
 pub use broker::{Broker, BrokerState};

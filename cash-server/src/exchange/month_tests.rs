@@ -2,25 +2,24 @@
 //!
 //! Time passes by making everything older that has a time in the databases.
 
+use super::Event;
 use super::housekeeping::Housekeeping;
 use super::model::{CommandState, Delivery};
 use super::reconciler::{decide_all, delivery_of, sound_package};
 use super::reports::Reports;
-use super::{Broker, ExchangeParts, ExchangeService, PublicAddresses};
-use crate::dictionary::tests::kit::{Chain, item};
+use super::test_kit::Kit;
+use crate::dictionary::tests::kit::item;
 use crate::packages::PackageService;
-use crate::settings::{RetentionSettings, Settings};
+use crate::settings::RetentionSettings;
 use crate::store::exchange::{DeliveryFilter, ExchangeStore as _};
-use crate::store::sqlite::exchange::SqliteExchange;
 use crate::store::sqlite::packages::PackageDb;
-use crate::store::sqlite::sales::SqliteSales;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use tillway_proto::report::{Report, Reported, TillState};
 use tillway_proto::{DeliveryState, Revision, TillId};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 /// Days of the month.
@@ -67,42 +66,26 @@ const GROWING: [(&str, &[&str]); 3] = [
 ];
 
 struct Month {
-    chain: Chain,
-    store: Arc<SqliteExchange>,
-    service: ExchangeService,
+    kit: Kit,
     packages: PackageService,
     reports: Reports,
-    _events: tokio::sync::mpsc::Receiver<super::Event>,
+    _events: mpsc::Receiver<Event>,
 }
 
 impl Month {
     fn new() -> Self {
-        let chain = Chain::new();
-        let at = |name: &str| chain.folder.path().join(name);
-        let settings = Settings::read("", Path::new("/"), []).unwrap();
-        let store = Arc::new(SqliteExchange::open(&at("exchange.db")).unwrap());
-        let poke: Arc<tokio::sync::Notify> = Arc::default();
-        let service = ExchangeService::new(ExchangeParts {
-            store: store.clone(),
-            network: chain.network.clone(),
-            dictionary: chain.dictionary.clone(),
-            sales: Arc::new(SqliteSales::open(&at("sales.db")).unwrap()),
-            broker: Broker::new(settings.broker.clone(), Arc::clone(&poke)),
-            settings: settings.exchange,
-            addresses: PublicAddresses::new(&settings, 8080, 10001),
-            poke: Arc::clone(&poke),
-        });
-        let memo = Arc::new(PackageDb::open(&at("packages.db")).unwrap());
-        let packages = PackageService::new(chain.db.clone(), memo, at("packages")).unwrap();
-        let (events, heard) = tokio::sync::mpsc::channel(1024);
+        let kit = Kit::new();
+        let memo = Arc::new(PackageDb::open(&kit.chain.folder.path().join("packages.db")).unwrap());
+        let packages = kit.packages(memo);
+        let (events, heard) = mpsc::channel(1024);
         let reports = Reports {
-            store: store.clone(),
-            network: chain.network.clone(),
-            silent_after: settings.exchange.silent_after,
-            poke,
+            store: kit.store.clone(),
+            network: kit.chain.network.clone(),
+            silent_after: kit.settings.exchange.silent_after,
+            poke: Arc::default(),
             events,
         };
-        Self { chain, store, service, packages, reports, _events: heard }
+        Self { kit, packages, reports, _events: heard }
     }
 
     fn say(&self, till: &TillId, report: Report) {
@@ -114,13 +97,13 @@ impl Month {
     /// What the reconciler does, with a broker that takes everything and tills that apply what they are sent. Tills in
     /// `silent` do not answer.
     fn pass(&self, silent: &[TillId]) -> usize {
-        let plan = decide_all(&self.service, &self.packages).unwrap().plan;
+        let plan = decide_all(&self.kit.service, &self.packages).unwrap().plan;
         let mut applied = 0;
         for wanted in plan.announce {
             let Some(facts) = sound_package(&self.packages, &wanted, &Arc::default()).unwrap() else { continue };
             let delivery = delivery_of(wanted, facts);
-            self.store.announce(std::slice::from_ref(&delivery), Timestamp::now()).unwrap();
-            self.store.confirm(&[delivery.id], Timestamp::now()).unwrap();
+            self.kit.store.announce(std::slice::from_ref(&delivery), Timestamp::now()).unwrap();
+            self.kit.store.confirm(&[delivery.id], Timestamp::now()).unwrap();
             if silent.contains(&delivery.till) {
                 continue;
             }
@@ -140,12 +123,12 @@ impl Month {
     }
 
     fn order(&self, till: &TillId) {
-        let sent = self.service.request_state(till, true).unwrap().expect("nothing of the sort is under way");
-        self.store.set_command(sent, CommandState::Done, None, Timestamp::now()).unwrap();
+        let sent = self.kit.service.request_state(till, true).unwrap().expect("nothing of the sort is under way");
+        self.kit.store.set_command(sent, CommandState::Done, None, Timestamp::now()).unwrap();
     }
 
     fn at(&self, name: &str) -> Connection {
-        Connection::open(self.chain.folder.path().join(name)).unwrap()
+        Connection::open(self.kit.chain.folder.path().join(name)).unwrap()
     }
 
     fn passes(&self, ms: i64) {
@@ -181,11 +164,11 @@ impl Month {
 #[tokio::test]
 async fn thirty_days_of_loads_deliveries_and_orders_leave_no_more_than_the_days_that_are_kept() {
     let month = Month::new();
-    let tills: Vec<TillId> = month.chain.network.current().unwrap().tills().map(|(till, _)| till.clone()).collect();
+    let tills: Vec<TillId> = month.kit.chain.network.current().unwrap().tills().map(|(till, _)| till.clone()).collect();
     // Heard of on the first day, and never again: the log is not kept for it for ever.
-    let silent = vec![month.chain.till("till-2-2")];
+    let silent = vec![month.kit.chain.till("till-2-2")];
     let all: String = (0..ITEMS).map(|number| item(&number.to_string(), "Milk", "1")).collect();
-    month.chain.load("All", &all);
+    month.kit.chain.load("All", &all);
     assert_eq!(month.pass(&[]), tills.len(), "everybody has the catalogue");
     let mut largest = BTreeMap::new();
     for day in 1..=DAYS {
@@ -194,14 +177,14 @@ async fn thirty_days_of_loads_deliveries_and_orders_leave_no_more_than_the_days_
                 let code = (day * 31 + load * 7 + number * 3) % ITEMS;
                 item(&code.to_string(), &format!("Milk of day {day}"), &format!("{}", day * 10 + load))
             });
-            month.chain.load("All", &changed.collect::<String>());
+            month.kit.chain.load("All", &changed.collect::<String>());
             assert_eq!(month.pass(&silent), tills.len() - 1, "day {day}: each till in contact gets one package");
         }
         for till in tills.iter().filter(|till| !silent.contains(till)) {
             month.order(till);
         }
         month.passes(DAY_MS);
-        let keeper = Housekeeping::new(month.service.clone(), month.packages.clone(), RETENTION);
+        let keeper = Housekeeping::new(month.kit.service.clone(), month.packages.clone(), RETENTION);
         keeper.round().await;
         for (what, count) in month.kept() {
             if day <= SETTLED {
@@ -222,7 +205,7 @@ async fn thirty_days_of_loads_deliveries_and_orders_leave_no_more_than_the_days_
     let mut announced = Vec::new();
     for _ in 0..10 {
         month.say(&silent[0], Report::Contact { state: TillState { cursor: Revision(1), ..TillState::default() } });
-        announced = decide_all(&month.service, &month.packages).unwrap().plan.announce;
+        announced = decide_all(&month.kit.service, &month.packages).unwrap().plan.announce;
         if announced.iter().any(|wanted| wanted.till == silent[0]) {
             break;
         }
@@ -230,7 +213,7 @@ async fn thirty_days_of_loads_deliveries_and_orders_leave_no_more_than_the_days_
     }
     let of_it = |delivery: &Delivery| format!("{:?} {:?}", delivery.state, delivery.reason);
     let filter = DeliveryFilter { till: Some(silent[0].clone()), limit: 3, ..DeliveryFilter::default() };
-    let deliveries: Vec<String> = month.store.deliveries(&filter).unwrap().iter().map(of_it).collect();
+    let deliveries: Vec<String> = month.kit.store.deliveries(&filter).unwrap().iter().map(of_it).collect();
     let wanted = announced.into_iter().find(|wanted| wanted.till == silent[0]);
     let wanted = wanted.unwrap_or_else(|| panic!("nothing is announced after {deliveries:?}"));
     let facts = sound_package(&month.packages, &wanted, &Arc::default()).unwrap().unwrap();
