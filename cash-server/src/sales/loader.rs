@@ -37,6 +37,16 @@ pub const ENDED_STARTS: u32 = 10;
 /// Without a poke the spool is looked at this often.
 const PERIOD: Duration = Duration::from_secs(30);
 
+/// Before a transaction the loader waits until nothing has arrived for so long: what it takes of processor and disk it takes from
+/// tills that unload. A till that unloads alone is loaded right after it.
+const QUIET: Duration = Duration::from_millis(15);
+
+/// But no longer than this: with tills that never pause people see their sales a moment later, in larger transactions.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// With so much in the spool the loader waits for nobody: some seconds of its work, and a small part of what a spool may hold.
+const MUCH_WAITS_BYTES: u64 = 64 * 1024 * 1024;
+
 /// First and longest wait after a failure.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
 
@@ -86,6 +96,9 @@ impl Loader {
         let mut loader = self;
         let mut wait = RETRY.0;
         while !shutdown.is_cancelled() {
+            if !arrivals_pause(&spool, &shutdown).await {
+                break;
+            }
             let stepped = tokio::task::spawn_blocking(move || {
                 let stepped = loader.step();
                 (loader, stepped)
@@ -300,6 +313,23 @@ impl Loader {
         };
         self.store.add_finding(&finding).map_err(LoaderError::Store)
     }
+}
+
+/// Lets arrivals go first: tills wait for the spool, and nobody for the database. Until nothing has arrived for [`QUIET`], at
+/// most [`LONGEST_PAUSE`], and not at all where the spool has grown large. False where the loader is to end.
+async fn arrivals_pause(spool: &Spool, shutdown: &CancellationToken) -> bool {
+    let longest = tokio::time::sleep(LONGEST_PAUSE);
+    tokio::pin!(longest);
+    while spool.bytes() < MUCH_WAITS_BYTES {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return false,
+            () = &mut longest => return true,
+            () = spool.arrived() => {}
+            () = tokio::time::sleep(QUIET) => return true,
+        }
+    }
+    !shutdown.is_cancelled()
 }
 
 /// What a record brought about, or what it said when it panicked: it delays itself only.
