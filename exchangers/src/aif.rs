@@ -6,7 +6,8 @@
 //!
 //! [`RecordReader`] and [`ArrayReader`] hold one record in memory, at most [`MAX_RECORD_BYTES`], and yield each as a
 //! [`Record`]: a [`Command`], or a [`Reject`] with line, byte, verb, key and reason. A reject never stops them; that a
-//! file is cut off is a reject of its own ([`Reject::refuses_load`]).
+//! file is cut off is a reject of its own ([`Reject::refuses_load`]). As [`RawRecords`] they yield records unread, with a
+//! [`RecordHash`] by which one is known again that was read before.
 //!
 //! What is taken loosely: a BOM, CRLF, blank lines, empty records, a missing last `---`, wrapper lines
 //! `### x begin ###` / `### x end ###`; names in any case; codes as number or text, numbers as text, booleans as
@@ -27,6 +28,7 @@ mod command;
 mod expand;
 mod identify;
 mod json;
+mod raw;
 mod records;
 mod value;
 mod writer;
@@ -36,6 +38,7 @@ mod tests;
 
 pub use array::ArrayReader;
 pub use expand::rows_of_scalars;
+pub use raw::{Raw, RawRecord, RawRecords, RecordHash};
 pub use records::RecordReader;
 pub use writer::{AifWriter, WriteError};
 

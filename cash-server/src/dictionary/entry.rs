@@ -2,7 +2,7 @@
 
 use crate::store::StoreError;
 use crate::store::dictionary::LoadTxn;
-use tillway_exchangers::aif::{self, Command, Expansion, ObjectRow, Spares};
+use tillway_exchangers::aif::{self, Command, Expansion, ObjectRow, RecordHash, Spares};
 use tillway_exchangers::kinds::Kind;
 use tillway_exchangers::row::RowRef;
 use tillway_proto::{Revision, RowHash};
@@ -61,24 +61,27 @@ pub struct Upsert {
     pub owned: Vec<Entry>,
     /// Kinds of which `owned` is the whole set: what the object brought before and not now is gone.
     pub replaces: Vec<KindId>,
+    /// The record that says so, by which the object is known again.
+    pub record: Option<RecordHash>,
 }
 
-impl From<Expansion> for Upsert {
-    fn from(expansion: Expansion) -> Self {
+impl Upsert {
+    fn new(expansion: Expansion, record: Option<RecordHash>) -> Self {
         Self {
             main: expansion.main.into(),
             owned: expansion.owned.into_iter().map(Entry::from).collect(),
             replaces: expansion.replaces.into_iter().map(KindId::from).collect(),
+            record,
         }
     }
 }
 
-/// Carries out what one record of a back office orders.
-pub fn carry_out(load: &mut dyn LoadTxn, command: Command) -> Result<(), StoreError> {
+/// Carries out what one record of a back office orders; `record`: by which it is known again.
+pub fn carry_out(load: &mut dyn LoadTxn, command: Command, record: Option<RecordHash>) -> Result<(), StoreError> {
     match command {
         Command::Clear { kinds, .. } => kinds.iter().try_for_each(|kind| load.clear((*kind).into())),
         Command::Delete { kind, keys, .. } => load.delete(kind.into(), &keys).map(|_| ()),
-        Command::Upsert(expansion) => load.upsert(&expansion.into()),
+        Command::Upsert(expansion) => load.upsert(&Upsert::new(expansion, record)),
     }
 }
 

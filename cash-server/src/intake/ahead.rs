@@ -1,15 +1,19 @@
 //! Reads records on a thread of its own, while those before them are looked up and written: a load takes as long as the
-//! longer of the two, not both together.
+//! longer of the two, not both together. A record that is known by its text is not read at all: [`KnownRecords`].
 //!
 //! Records and the first read error come in the order of the input. What is read ahead is bounded by the constants here;
 //! where nobody takes records any more, reading ends with the batch under way.
 
+use crate::dictionary::entry::KindId;
+use crate::store::StoreError;
+use crate::store::dictionary::{Known, KnownRecords};
 use std::error::Error;
 use std::io;
+use std::ops::Range;
 use std::panic::resume_unwind;
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::thread;
-use tillway_exchangers::aif::Record;
+use tillway_exchangers::aif::{Command, Raw, RawRecord, RawRecords, Record, RecordHash};
 
 /// Records handed over at once: enough that handing over does not count.
 const BATCH_RECORDS: usize = 256;
@@ -23,34 +27,70 @@ const BATCH_BYTES: u64 = 128 * 1024;
 /// Batches that wait, beside the one that is read and the one that is worked on.
 const WAITING_BATCHES: usize = 2;
 
-type Batch = Vec<io::Result<Record>>;
+/// Records in the order of the input.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    items: Vec<Item>,
+    /// Texts of those that are known.
+    texts: Vec<u8>,
+}
 
-/// Runs `work` over all `records`, which a thread of its own reads. Where no thread is to be had they are read in turns.
-pub(super) fn read_ahead<I, T>(
-    mut records: I,
-    work: impl FnOnce(&mut dyn Iterator<Item = io::Result<Record>>) -> T,
-) -> T
+#[derive(Debug)]
+enum Item {
+    Known { known: Known, line: u64, byte: u64, text: Range<usize> },
+    Read(Record, Option<RecordHash>),
+    Failed(io::Error),
+}
+
+/// A record as it comes out.
+#[derive(Debug)]
+pub(super) enum Ahead<'a> {
+    /// What it orders is so already, by its text, if this load has not changed that: then it is to be read.
+    Known(Known, RawRecord<'a>),
+    /// By what it is known again, where it has a text of its own.
+    Read(Record, Option<RecordHash>),
+}
+
+impl Batch {
+    /// Its records; with the error behind the last one, where reading failed.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = io::Result<Ahead<'_>>> {
+        let texts = &self.texts;
+        self.items.drain(..).map(|item| match item {
+            Item::Known { known, line, byte, text } => {
+                Ok(Ahead::Known(known, RawRecord::kept(&texts[text], line, byte)))
+            }
+            Item::Read(record, hash) => Ok(Ahead::Read(record, hash)),
+            Item::Failed(error) => Err(error),
+        })
+    }
+}
+
+/// Runs `work` over all `records`, which a thread of its own reads, beside those that are `known`. Where no thread is to be had
+/// they are read in turns.
+pub(super) fn read_ahead<R, T>(records: R, known: Box<dyn KnownRecords>, work: impl FnOnce(&mut Batches<R>) -> T) -> T
 where
-    I: Iterator<Item = io::Result<Record>> + Send,
+    R: RawRecords + Send,
 {
+    let mut reading = Reading { records, known: Some(known), ended: false };
     thread::scope(|scope| {
-        let (give, given) = mpsc::sync_channel::<I>(1);
+        let (give, given) = mpsc::sync_channel::<Reading<R>>(1);
         let (sender, receiver) = mpsc::sync_channel(WAITING_BATCHES);
-        let reading = move || {
-            if let Ok(records) = given.recv() {
-                send_all(records, &sender);
+        let (used, empty) = mpsc::channel();
+        let send = move || {
+            if let Ok(reading) = given.recv() {
+                reading.send_all(&sender, &empty);
             }
         };
-        let reader = match thread::Builder::new().name("intake-reader".to_owned()).spawn_scoped(scope, reading) {
+        let reader = match thread::Builder::new().name("intake-reader".to_owned()).spawn_scoped(scope, send) {
             Ok(reader) => reader,
             Err(error) => {
                 tracing::warn!(error = &error as &dyn Error, "no thread to read a load ahead: it takes longer");
-                return work(&mut records);
+                return work(&mut Batches(From::Here(&mut reading)));
             }
         };
         // The thread has just been started and waits for this.
-        let _ = give.send(records);
-        let mut batches = Batches { receiver, batch: Vec::new().into_iter() };
+        let _ = give.send(reading);
+        let mut batches = Batches(From::There { receiver, used });
         let done = work(&mut batches);
         drop(batches);
         // A defect of the reader is one of the load.
@@ -59,46 +99,168 @@ where
     })
 }
 
-fn send_all(records: impl Iterator<Item = io::Result<Record>>, sender: &SyncSender<Batch>) {
-    let (mut batch, mut from) = (Batch::with_capacity(BATCH_RECORDS), 0);
-    for record in records {
-        let at = record.as_ref().map_or(from, |record| record.byte);
-        batch.push(record);
-        if batch.len() >= BATCH_RECORDS || at.saturating_sub(from) >= BATCH_BYTES {
-            from = at;
-            if sender.send(std::mem::replace(&mut batch, Batch::with_capacity(BATCH_RECORDS))).is_err() {
+/// Batch after batch.
+pub(super) struct Batches<'a, R>(From<'a, R>);
+
+enum From<'a, R> {
+    There { receiver: Receiver<Batch>, used: Sender<Batch> },
+    Here(&'a mut Reading<R>),
+}
+
+impl<R: RawRecords> Batches<'_, R> {
+    /// Puts the next records into `batch`, which has none left. False at the end.
+    pub(super) fn next_into(&mut self, batch: &mut Batch) -> bool {
+        match &mut self.0 {
+            From::There { receiver, used } => {
+                let Ok(next) = receiver.recv() else { return false };
+                // Its memory is used again; where nobody reads any more it is not needed.
+                let _ = used.send(std::mem::replace(batch, next));
+                true
+            }
+            From::Here(reading) => reading.fill(batch),
+        }
+    }
+}
+
+struct Reading<R> {
+    records: R,
+    /// None after it failed: then each record is read.
+    known: Option<Box<dyn KnownRecords>>,
+    ended: bool,
+}
+
+impl<R: RawRecords> Reading<R> {
+    fn send_all(mut self, sender: &SyncSender<Batch>, empty: &Receiver<Batch>) {
+        loop {
+            let mut batch = empty.try_recv().unwrap_or_default();
+            if !self.fill(&mut batch) || sender.send(batch).is_err() {
                 return;
             }
         }
     }
-    // Nobody waits for them where that fails.
-    let _ = sender.send(batch);
-}
 
-struct Batches {
-    receiver: Receiver<Batch>,
-    batch: std::vec::IntoIter<io::Result<Record>>,
-}
-
-impl Iterator for Batches {
-    type Item = io::Result<Record>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(record) = self.batch.next() {
-                return Some(record);
+    /// Reads some records. False at the end.
+    fn fill(&mut self, batch: &mut Batch) -> bool {
+        batch.items.clear();
+        batch.texts.clear();
+        let mut from = None;
+        while !self.ended && batch.items.len() < BATCH_RECORDS {
+            let item = match self.records.next_raw() {
+                Ok(Some(Raw::Text(raw))) => {
+                    let hash = raw.hash();
+                    match find(&mut self.known, hash) {
+                        Some(known) => {
+                            let text = batch.texts.len()..batch.texts.len() + raw.text().len();
+                            batch.texts.extend_from_slice(raw.text());
+                            Item::Known { known, line: raw.line(), byte: raw.byte(), text }
+                        }
+                        None => {
+                            let record = raw.read();
+                            missed(&mut self.known, &record);
+                            Item::Read(record, Some(hash))
+                        }
+                    }
+                }
+                Ok(Some(Raw::Read(record))) => Item::Read(record, None),
+                Ok(None) => {
+                    self.ended = true;
+                    break;
+                }
+                Err(error) => {
+                    self.ended = true;
+                    Item::Failed(error)
+                }
+            };
+            let at = match &item {
+                Item::Known { byte, .. } => *byte,
+                Item::Read(record, _) => record.byte,
+                Item::Failed(_) => 0,
+            };
+            batch.items.push(item);
+            if at.saturating_sub(*from.get_or_insert(at)) >= BATCH_BYTES {
+                break;
             }
-            self.batch = self.receiver.recv().ok()?.into_iter();
         }
+        !batch.items.is_empty()
     }
+}
+
+fn find(known: &mut Option<Box<dyn KnownRecords>>, hash: RecordHash) -> Option<Known> {
+    let found = known.as_mut()?.find(hash);
+    found.unwrap_or_else(|error| {
+        give_up(known, &error);
+        None
+    })
+}
+
+fn missed(known: &mut Option<Box<dyn KnownRecords>>, record: &Record) {
+    let (Some(asked), Ok(Command::Upsert(expansion))) = (known.as_mut(), &record.command) else { return };
+    if let Err(error) = asked.missed(KindId::from(expansion.main.kind), expansion.main.key.as_str()) {
+        give_up(known, &error);
+    }
+}
+
+/// The load looks each object up by itself: what is wrong with the database shows there too.
+fn give_up(known: &mut Option<Box<dyn KnownRecords>>, error: &StoreError) {
+    tracing::warn!(error = error as &dyn Error, "failed to look for known records: the load takes longer");
+    *known = None;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::BufReader;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use tillway_exchangers::aif::RecordReader;
+
+    /// Knows each second record.
+    #[derive(Default)]
+    struct EachSecond(i64);
+
+    impl KnownRecords for EachSecond {
+        fn find(&mut self, _record: RecordHash) -> Result<Option<Known>, StoreError> {
+            self.0 += 1;
+            Ok((self.0 % 2 == 0).then_some(Known { object: self.0, rows: 1 }))
+        }
+
+        fn missed(&mut self, _kind: KindId, _key: &str) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    /// Counts the records that are asked for.
+    struct Counted<R>(R, Arc<AtomicU64>);
+
+    impl<R: RawRecords> RawRecords for Counted<R> {
+        fn next_raw(&mut self) -> io::Result<Option<Raw<'_>>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.next_raw()
+        }
+    }
+
+    struct Defect;
+
+    impl RawRecords for Defect {
+        fn next_raw(&mut self) -> io::Result<Option<Raw<'_>>> {
+            panic!("a defect of the reader")
+        }
+    }
+
+    fn all<R: RawRecords + Send>(records: R) -> Vec<io::Result<Record>> {
+        read_ahead(records, Box::new(EachSecond::default()), |batches| {
+            let (mut batch, mut seen) = (Batch::default(), Vec::new());
+            while batches.next_into(&mut batch) {
+                seen.extend(batch.drain().map(|ahead| {
+                    ahead.map(|ahead| match ahead {
+                        Ahead::Known(_, raw) => raw.read(),
+                        Ahead::Read(record, _) => record,
+                    })
+                }));
+            }
+            seen
+        })
+    }
 
     fn units(count: usize) -> String {
         let unit = |code| format!("{{\"command\":\"addUnit\",\"unit\":{{\"code\":{code}}}}}\n---\n");
@@ -110,8 +272,7 @@ mod tests {
         for count in [0, 1, BATCH_RECORDS - 1, BATCH_RECORDS, 10 * BATCH_RECORDS + 1] {
             let text = units(count);
             let alone: Vec<Record> = RecordReader::new(text.as_bytes()).map(Result::unwrap).collect();
-            let ahead: Vec<Record> =
-                read_ahead(RecordReader::new(text.as_bytes()), |records| records.map(Result::unwrap).collect());
+            let ahead: Vec<Record> = all(RecordReader::new(text.as_bytes())).into_iter().map(Result::unwrap).collect();
             assert_eq!(alone.len(), count);
             assert_eq!(alone, ahead);
         }
@@ -129,8 +290,7 @@ mod tests {
             }
         }
         let text = units(1_000);
-        let seen: Vec<io::Result<Record>> =
-            read_ahead(RecordReader::new(BufReader::new(Breaks(text.as_bytes()))), |records| records.collect());
+        let seen = all(RecordReader::new(BufReader::new(Breaks(text.as_bytes()))));
         let errors = seen.iter().filter(|record| record.is_err()).count();
         assert_eq!((seen.len(), errors), (1_001, 1));
         assert!(seen[1_000].is_err());
@@ -138,13 +298,11 @@ mod tests {
 
     #[test]
     fn reading_ends_soon_after_nobody_takes_records_any_more() {
-        let read = AtomicU64::new(0);
+        let read = Arc::new(AtomicU64::new(0));
         let text = units(100 * BATCH_RECORDS);
-        let records = RecordReader::new(text.as_bytes()).inspect(|_| {
-            read.fetch_add(1, Ordering::Relaxed);
-        });
-        let first = read_ahead(records, |records| records.next());
-        assert!(first.is_some());
+        let records = Counted(RecordReader::new(text.as_bytes()), Arc::clone(&read));
+        let known = Box::new(EachSecond::default());
+        assert!(read_ahead(records, known, |batches| batches.next_into(&mut Batch::default())));
         let limit = (WAITING_BATCHES + 4) * BATCH_RECORDS;
         assert!(read.load(Ordering::Relaxed) <= limit as u64, "{read:?}");
     }
@@ -152,7 +310,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "a defect of the reader")]
     fn a_defect_of_the_reader_is_one_of_the_load() {
-        let records = std::iter::from_fn(|| -> Option<io::Result<Record>> { panic!("a defect of the reader") });
-        read_ahead(records, |records| records.count());
+        all(Defect);
     }
 }

@@ -4,14 +4,21 @@
 use super::source;
 use fs_err as fs;
 use jiff::Timestamp;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 use tillway_file_queue::durable;
 use tillway_proto::LoadId;
 
-/// Fast, and a fifth of the size for AIF.
-const ZSTD_LEVEL: i32 = 3;
+/// The fastest, and a fifth of the size for AIF.
+const ZSTD_LEVEL: i32 = 1;
+
+/// Read at once to be packed.
+const PIECE_BYTES: usize = 256 * 1024;
 
 /// Files that one cleaning removes at most, so that it never holds up loads for long.
 pub(super) const MAX_REMOVED_AT_ONCE: usize = 1000;
@@ -38,14 +45,66 @@ pub(super) fn origin(path: &Path) -> String {
     format!("{}-{}", name(path.parent()), name(Some(path)))
 }
 
+/// Packs a file, on a thread of its own where one is to be had: it is read from the cache while it is loaded. Dropped before
+/// [`Packing::finish`], nothing is kept.
+#[derive(Debug)]
+pub(super) struct Packing {
+    target: PathBuf,
+    unfinished: PathBuf,
+    work: Option<JoinHandle<io::Result<()>>>,
+    given_up: Arc<AtomicBool>,
+}
+
+impl Packing {
+    /// Begins to pack; the error if no thread is to be had.
+    pub(super) fn begin(path: &Path, target: PathBuf) -> io::Result<Self> {
+        let (unfinished, given_up) = (unfinished(&target), Arc::new(AtomicBool::new(false)));
+        let (from, to, stop) = (path.to_owned(), unfinished.clone(), Arc::clone(&given_up));
+        let pack = move || write(&from, &to, |input, output| pack_into(input, output, &stop));
+        let work = thread::Builder::new().name("intake-packer".to_owned()).spawn(pack)?;
+        Ok(Self { target, unfinished, work: Some(work), given_up })
+    }
+
+    /// Keeps what is packed, durable, under its name.
+    pub(super) fn finish(mut self) -> io::Result<PathBuf> {
+        let Some(work) = self.work.take() else { return Err(io::ErrorKind::NotFound.into()) };
+        work.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        fail::fail_point!("intake::copy_written");
+        durable::rename(&self.unfinished, &self.target)?;
+        Ok(self.target.clone())
+    }
+}
+
+impl Drop for Packing {
+    fn drop(&mut self) {
+        if let Some(work) = self.work.take() {
+            self.given_up.store(true, Ordering::Relaxed);
+            // It is not needed any more, however it went; cleaning removes what stays.
+            let _ = work.join();
+            let _ = fs::remove_file(&self.unfinished);
+        }
+    }
+}
+
 /// Keeps a file, packed.
 pub(super) fn pack(path: &Path, target: PathBuf) -> io::Result<PathBuf> {
-    keep(path, target, |input, output| {
-        let mut encoder = zstd::Encoder::new(output, ZSTD_LEVEL)?;
-        io::copy(input, &mut encoder)?;
-        encoder.finish()?;
-        Ok(())
-    })
+    keep(path, target, |input, output| pack_into(input, output, &AtomicBool::new(false)))
+}
+
+fn pack_into(input: &mut fs::File, output: &mut fs::File, given_up: &AtomicBool) -> io::Result<()> {
+    let mut encoder = zstd::Encoder::new(output, ZSTD_LEVEL)?;
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        if given_up.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        match input.read(&mut piece)? {
+            0 => break,
+            read => encoder.write_all(&piece[..read])?,
+        }
+    }
+    encoder.finish()?;
+    Ok(())
 }
 
 /// Keeps a file as it is.
@@ -56,22 +115,36 @@ pub(super) fn copy(path: &Path, target: PathBuf) -> io::Result<PathBuf> {
 fn keep(
     path: &Path,
     target: PathBuf,
-    write: impl FnOnce(&mut fs::File, &mut fs::File) -> io::Result<()>,
+    fill: impl FnOnce(&mut fs::File, &mut fs::File) -> io::Result<()>,
 ) -> io::Result<PathBuf> {
-    let (mut input, _) = source::open(path)?;
-    let mut unfinished = target.clone().into_os_string();
-    unfinished.push(format!(".{UNFINISHED}"));
-    let unfinished = PathBuf::from(unfinished);
-    let mut output = fs::File::create(&unfinished)?;
-    let written = write(&mut input, &mut output).and_then(|()| output.flush()).and_then(|()| output.sync_all());
-    if let Err(error) = written {
-        // The first error is the one to tell; cleaning removes what stays.
-        let _ = fs::remove_file(&unfinished);
-        return Err(error);
-    }
+    let unfinished = unfinished(&target);
+    write(path, &unfinished, fill)?;
     fail::fail_point!("intake::copy_written");
     durable::rename(&unfinished, &target)?;
     Ok(target)
+}
+
+/// The name of a file that is still being written.
+fn unfinished(target: &Path) -> PathBuf {
+    let mut unfinished = target.to_owned().into_os_string();
+    unfinished.push(format!(".{UNFINISHED}"));
+    unfinished.into()
+}
+
+/// Writes a file from another one, and syncs it.
+fn write(
+    path: &Path,
+    unfinished: &Path,
+    fill: impl FnOnce(&mut fs::File, &mut fs::File) -> io::Result<()>,
+) -> io::Result<()> {
+    let (mut input, _) = source::open(path)?;
+    let mut output = fs::File::create(unfinished)?;
+    let written = fill(&mut input, &mut output).and_then(|()| output.flush()).and_then(|()| output.sync_all());
+    if written.is_err() {
+        // The first error is the one to tell; cleaning removes what stays.
+        let _ = fs::remove_file(unfinished);
+    }
+    written
 }
 
 /// Says beside a kept file why it was given up.
@@ -146,6 +219,23 @@ mod tests {
         fs::write(&path, "text").unwrap();
         let packed = pack(&path, folder.path().join("kept.zst")).unwrap();
         assert_eq!(zstd::decode_all(fs::File::open(packed).unwrap()).unwrap(), b"text");
+    }
+
+    #[test]
+    fn what_is_packed_meanwhile_is_kept_when_it_is_finished_and_never_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pos.aif");
+        let text = "text".repeat(1_000_000);
+        fs::write(&path, &text).unwrap();
+        let target = folder.path().join("kept.zst");
+        drop(Packing::begin(&path, target.clone()).unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let packing = Packing::begin(&path, target.clone()).unwrap();
+        assert!(!target.exists());
+        assert_eq!(packing.finish().unwrap(), target);
+        assert_eq!(zstd::decode_all(fs::File::open(target).unwrap()).unwrap(), text.as_bytes());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert!(Packing::begin(&folder.path().join("gone"), folder.path().join("x")).unwrap().finish().is_err());
     }
 
     #[test]

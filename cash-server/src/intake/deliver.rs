@@ -109,6 +109,9 @@ impl Cause {
 /// and the packed copy.
 const LOAD_GROWTH: u64 = 3;
 
+/// A file from this size on is packed while it is loaded. A small one is packed afterwards: its writing would only hold the commit up.
+const PACKED_MEANWHILE_BYTES: u64 = 4 * 1024 * 1024;
+
 /// Tries to load it. Only the journal itself is an error.
 pub(super) fn attempt(
     intake: &Intake,
@@ -150,6 +153,9 @@ pub(super) fn attempt(
         progress,
         shutdown,
     };
+    let packing = (intake.settings.backup_keep_files > 0 && bytes >= PACKED_MEANWHILE_BYTES)
+        .then(|| archive::Packing::begin(&delivery.path, place(&intake.settings.backup, delivery, ".zst")).ok())
+        .flatten();
     let result = catch_unwind(AssertUnwindSafe(|| load::load(intake.dictionary.as_ref(), &task)));
     intake.end_progress();
     let failure = match result {
@@ -161,6 +167,7 @@ pub(super) fn attempt(
             if report.outcome.is_some_and(|outcome| outcome.revision.is_some()) {
                 intake.poke_exchange();
             }
+            report.packing = packing;
             return Ok(Attempt::Ended(report));
         }
         Ok(Err(failure)) => failure,
@@ -216,11 +223,12 @@ fn recall(intake: &Intake, load: LoadId, report: &mut Report) -> Result<(), Stor
 pub(super) fn settle(
     intake: &Intake,
     delivery: &Delivery,
-    report: &Report,
+    report: &mut Report,
     beside: Option<&Path>,
 ) -> Result<Option<PathBuf>, StoreError> {
     let now = Timestamp::now();
-    let aside = keep(intake, delivery, report);
+    let packing = report.packing.take();
+    let aside = keep(intake, delivery, report, packing);
     fail::fail_point!("intake::kept");
     if let Some(folder) = beside {
         tell(folder, delivery, report, aside.as_deref());
@@ -251,7 +259,7 @@ pub(super) fn settle(
 
 /// Puts the file into `backup` or `badDicts`; a disk that does not take it stops nothing. Where the producer's people
 /// find what was refused.
-fn keep(intake: &Intake, delivery: &Delivery, report: &Report) -> Option<PathBuf> {
+fn keep(intake: &Intake, delivery: &Delivery, report: &Report, packing: Option<archive::Packing>) -> Option<PathBuf> {
     let settings = &intake.settings;
     let path = &delivery.path;
     let warn = |what: &str, error: io::Error| {
@@ -271,10 +279,12 @@ fn keep(intake: &Intake, delivery: &Delivery, report: &Report) -> Option<PathBuf
                 }
             }
         }
-    } else if settings.backup_keep_files > 0
-        && let Err(error) = archive::pack(path, place(&settings.backup, delivery, ".zst"))
-    {
-        warn("keep a loaded file", error);
+    } else if settings.backup_keep_files > 0 {
+        let kept = match packing {
+            Some(packing) => packing.finish(),
+            None => archive::pack(path, place(&settings.backup, delivery, ".zst")),
+        };
+        kept.err().into_iter().for_each(|error| warn("keep a loaded file", error));
     }
     if !report.rejects.is_empty() && report.refused.is_none() {
         match report::write_rejects(path, &report.rejects, place(&settings.bad, delivery, ".rejects.txt")) {

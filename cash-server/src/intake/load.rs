@@ -1,6 +1,7 @@
 //! One load: records of a file or a body, one by one, into a transaction on the layer.
 
-use super::ahead::read_ahead;
+use super::ahead::{Ahead, Batch, Batches, read_ahead};
+use super::archive::Packing;
 use super::source::{self, Identity};
 use crate::dictionary::entry::{KindId, LoadOutcome, carry_out, spare};
 use crate::network::LayerNo;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(feature = "crash-points")]
 use tillway_exchangers::aif::Command;
-use tillway_exchangers::aif::{ArrayReader, Cause, Record, RecordReader, Reject};
+use tillway_exchangers::aif::{ArrayReader, Cause, RawRecords, Record, RecordHash, RecordReader, Reject};
 use tillway_exchangers::kinds::Kind;
 use tillway_proto::LoadId;
 use tokio_util::sync::CancellationToken;
@@ -27,9 +28,6 @@ const MAX_REASON_CHARS: usize = 500;
 
 /// Longest verb and key that are kept of a reject, in characters: a broken record may have one of megabytes.
 const MAX_NAME_CHARS: usize = 200;
-
-/// Records between two looks at whether the server stops: a lock is taken for it.
-const STOP_CHECK_RECORDS: u64 = 256;
 
 /// Read ahead: large enough that system calls do not count.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
@@ -76,6 +74,8 @@ pub(super) struct Report {
     pub(super) not_cleared: Vec<Kind>,
     /// The file that was read.
     pub(super) identity: Identity,
+    /// The copy that is made of it meanwhile.
+    pub(super) packing: Option<Packing>,
 }
 
 impl Report {
@@ -123,10 +123,11 @@ pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<
     let counted = Counted { inner: file, counters: Arc::clone(&task.progress) };
     let input = BufReader::with_capacity(READ_BUFFER_BYTES, counted);
     let txn = dictionary.begin_load(task.layer, task.load).map_err(Failure::Store)?;
-    let mut run = Run { txn, task, identity, rejected: 0, rejects: Vec::new(), not_cleared: BTreeSet::new() };
+    let known = txn.known_records();
+    let mut run = Run { txn, task, identity, read: 0, rejected: 0, rejects: Vec::new(), not_cleared: BTreeSet::new() };
     let read = match task.form {
-        Form::File => read_ahead(RecordReader::new(input), |records| run.all(records)),
-        Form::Array => read_ahead(ArrayReader::new(input), |records| run.all(records)),
+        Form::File => read_ahead(RecordReader::new(input), known, |batches| run.all(batches)),
+        Form::Array => read_ahead(ArrayReader::new(input), known, |batches| run.all(batches)),
     };
     run.finish(read)
 }
@@ -135,6 +136,8 @@ struct Run<'a> {
     txn: Box<dyn LoadTxn>,
     task: &'a Task<'a>,
     identity: Identity,
+    /// Records so far.
+    read: u64,
     rejected: u64,
     rejects: Vec<Rejected>,
     not_cleared: BTreeSet<KindId>,
@@ -142,31 +145,56 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// The reason where the whole is to be refused.
-    fn all(&mut self, records: impl Iterator<Item = io::Result<Record>>) -> Result<Option<String>, Failure> {
-        for (n, record) in (0_u64..).zip(records) {
-            if n % STOP_CHECK_RECORDS == 0 && self.task.shutdown.is_cancelled() {
+    fn all<R: RawRecords>(&mut self, batches: &mut Batches<'_, R>) -> Result<Option<String>, Failure> {
+        let mut batch = Batch::default();
+        while batches.next_into(&mut batch) {
+            if self.task.shutdown.is_cancelled() {
                 return Err(Failure::Stopped);
             }
-            let record = record.map_err(Failure::Unreadable)?;
-            self.task.progress.records.store(n + 1, Ordering::Relaxed);
-            if let Some(last) = self.rejects.last_mut().filter(|last| last.until.is_none()) {
-                last.until = Some(record.byte);
-            }
-            fail::fail_point!("intake::poison", poisonous(&record), |_| Ok(None));
-            match record.command {
-                Ok(command) => carry_out(self.txn.as_mut(), command).map_err(Failure::Store)?,
-                Err(reject) => {
-                    let refused = self.refuses(&reject);
-                    let kinds = spare(self.txn.as_mut(), &reject.spares).map_err(Failure::Store)?;
-                    self.not_cleared.extend(kinds);
-                    self.keep(reject);
-                    if refused.is_some() {
-                        return Ok(refused);
+            for ahead in batch.drain() {
+                let (record, hash) = match ahead.map_err(Failure::Unreadable)? {
+                    Ahead::Known(known, raw) => {
+                        if self.txn.known(known) {
+                            self.begin_record(raw.byte());
+                            continue;
+                        }
+                        (raw.read(), Some(raw.hash()))
                     }
+                    Ahead::Read(record, hash) => (record, hash),
+                };
+                if let Some(refused) = self.carry_out(record, hash)? {
+                    return Ok(Some(refused));
                 }
             }
+            self.task.progress.records.store(self.read, Ordering::Relaxed);
         }
         Ok(None)
+    }
+
+    /// A record starts at this byte: the one before it has ended.
+    fn begin_record(&mut self, byte: u64) {
+        self.read += 1;
+        if let Some(last) = self.rejects.last_mut().filter(|last| last.until.is_none()) {
+            last.until = Some(byte);
+        }
+    }
+
+    /// The reason where the whole is to be refused for this record.
+    fn carry_out(&mut self, record: Record, hash: Option<RecordHash>) -> Result<Option<String>, Failure> {
+        self.begin_record(record.byte);
+        fail::fail_point!("intake::poison", poisonous(&record), |_| Ok(None));
+        let reject = match record.command {
+            Ok(command) => {
+                carry_out(self.txn.as_mut(), command, hash).map_err(Failure::Store)?;
+                return Ok(None);
+            }
+            Err(reject) => reject,
+        };
+        let refused = self.refuses(&reject);
+        let kinds = spare(self.txn.as_mut(), &reject.spares).map_err(Failure::Store)?;
+        self.not_cleared.extend(kinds);
+        self.keep(reject);
+        Ok(refused)
     }
 
     fn refuses(&self, reject: &Reject) -> Option<String> {
@@ -190,7 +218,7 @@ impl Run<'_> {
     }
 
     fn finish(self, read: Result<Option<String>, Failure>) -> Result<Report, Failure> {
-        let Self { txn, task, identity, rejected, rejects, not_cleared } = self;
+        let Self { txn, task, identity, rejected, rejects, not_cleared, .. } = self;
         // A file that looks cut off may be one that is just being written anew.
         let same = source::identify(task.path).map(|now| now == identity);
         let refused = match (read, same) {
@@ -210,7 +238,7 @@ impl Run<'_> {
             Some(outcome)
         };
         let not_cleared = not_cleared.into_iter().filter_map(|kind| Kind::by_id(kind.0)).collect();
-        Ok(Report { outcome, refused, rejected, rejects, not_cleared, identity })
+        Ok(Report { outcome, refused, rejected, rejects, not_cleared, identity, packing: None })
     }
 }
 

@@ -9,6 +9,7 @@ use crate::network::{LayerNo, Network};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
+use tillway_exchangers::aif::RecordHash;
 use tillway_exchangers::row::KeyMatch;
 use tillway_proto::{LoadId, Revision, RowHash};
 
@@ -53,6 +54,14 @@ pub trait DictionaryStore: Send + Sync {
 
 /// A load under way: one transaction, all or nothing. Dropped without [`LoadTxn::commit`], it never was.
 pub trait LoadTxn: Send {
+    /// What the layer held when the load began, by the records that brought it. For another thread; to be dropped before the
+    /// load ends.
+    fn known_records(&self) -> Box<dyn KnownRecords>;
+
+    /// An object that [`KnownRecords`] found: it is named, and is so already. False where this load has written to it or to
+    /// what it brought along, so that its record has to be carried out.
+    fn known(&mut self, known: Known) -> bool;
+
     /// Puts an object and what it brought along into the layer.
     fn upsert(&mut self, upsert: &Upsert) -> Result<(), StoreError>;
 
@@ -76,6 +85,25 @@ pub trait LoadTxn: Send {
 
     /// Forgets it.
     fn rollback(self: Box<Self>);
+}
+
+/// An object that is as a record says, with all that the record brings along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Its number in the store.
+    pub object: i64,
+    /// Rows of its record.
+    pub rows: u32,
+}
+
+/// Finds objects by the text of the records that brought them. Promises to find those alone that come in the order in which
+/// they were first loaded, give or take some: a back office names them so each time, and all others can be looked up by key.
+pub trait KnownRecords: Send {
+    /// The object that is as this record says.
+    fn find(&mut self, record: RecordHash) -> Result<Option<Known>, StoreError>;
+
+    /// A record was not found, and orders to add this object: where that is, others may follow.
+    fn missed(&mut self, kind: KindId, key: &str) -> Result<(), StoreError>;
 }
 
 /// Everything of one moment.

@@ -2,6 +2,7 @@
 
 use super::command::read_record;
 use super::json::plain_length;
+use super::raw::{Raw, RawRecords, Step};
 use super::records::too_large;
 use super::{Cause, MAX_RECORD_BYTES, Position, Record, foreign_format};
 use std::io::{self, BufRead};
@@ -16,6 +17,8 @@ pub struct ArrayReader<R> {
     input: R,
     stage: Stage,
     buffer: Vec<u8>,
+    /// The buffer was given out, and is empty again when the next element is asked for.
+    given: bool,
     start: Option<Position>,
     next: Position,
     too_large: bool,
@@ -47,6 +50,7 @@ impl<R: BufRead> ArrayReader<R> {
             input,
             stage: Stage::Before(0),
             buffer: Vec::new(),
+            given: false,
             start: None,
             next: Position { line: 1, byte: 0 },
             too_large: false,
@@ -54,7 +58,10 @@ impl<R: BufRead> ArrayReader<R> {
         }
     }
 
-    fn next_record(&mut self) -> io::Result<Option<Record>> {
+    fn step(&mut self) -> io::Result<Option<Step>> {
+        if std::mem::take(&mut self.given) {
+            self.buffer.clear();
+        }
         loop {
             let chunk = match self.input.fill_buf() {
                 Ok(chunk) => chunk,
@@ -62,13 +69,13 @@ impl<R: BufRead> ArrayReader<R> {
                 Err(error) => return Err(error),
             };
             if chunk.is_empty() {
-                return Ok(self.at_end());
+                return Ok(self.at_end().map(Step::Read));
             }
             if self.next.byte == 0
                 && let Some(what) = foreign_format(chunk)
             {
                 self.stage = Stage::Done;
-                return Ok(Some(self.next.record(Err(self.next.reject(Cause::Foreign, what)))));
+                return Ok(Some(Step::Read(self.next.record(Err(self.next.reject(Cause::Foreign, what))))));
             }
             match self.stage {
                 Stage::Before(bom) => {
@@ -80,7 +87,7 @@ impl<R: BufRead> ArrayReader<R> {
                         b'[' => self.stage = Stage::Elements,
                         _ if byte.is_ascii_whitespace() => {}
                         _ if bom < BOM.len() && byte == BOM[bom] => self.stage = Stage::Before(bom + 1),
-                        _ => return Ok(Some(self.not_an_array(position))),
+                        _ => return Ok(Some(Step::Read(self.not_an_array(position)))),
                     }
                 }
                 Stage::Elements => {
@@ -94,8 +101,8 @@ impl<R: BufRead> ArrayReader<R> {
                     if end == Some(End::Bracket) {
                         self.stage = Stage::After;
                     }
-                    if let Some(record) = end.and_then(|_| self.take_record()) {
-                        return Ok(Some(record));
+                    if let Some(step) = end.and_then(|_| self.take_record()) {
+                        return Ok(Some(step));
                     }
                 }
                 Stage::After => {
@@ -106,7 +113,7 @@ impl<R: BufRead> ArrayReader<R> {
                     if !byte.is_ascii_whitespace() {
                         self.stage = Stage::Done;
                         let reject = position.reject(Cause::Json, "text follows the end of the array");
-                        return Ok(Some(position.record(Err(reject))));
+                        return Ok(Some(Step::Read(position.record(Err(reject)))));
                     }
                 }
                 Stage::Done => return Ok(None),
@@ -124,13 +131,14 @@ impl<R: BufRead> ArrayReader<R> {
         position.record(Err(position.reject(Cause::NotAnArray, "the body is not a JSON array of commands")))
     }
 
-    fn take_record(&mut self) -> Option<Record> {
+    fn take_record(&mut self) -> Option<Step> {
         let start = self.start.take()?;
-        let command = if self.too_large { Err(too_large(start)) } else { read_record(&self.buffer, start, false) };
-        self.too_large = false;
-        self.buffer.clear();
+        self.given = true;
         self.scan = Scan::default();
-        Some(start.record(command))
+        if std::mem::take(&mut self.too_large) {
+            return Some(Step::Read(start.record(Err(too_large(start)))));
+        }
+        Some(Step::Whole(start))
     }
 
     /// The body has ended.
@@ -151,18 +159,26 @@ impl<R: BufRead> ArrayReader<R> {
     }
 }
 
+impl<R: BufRead> RawRecords for ArrayReader<R> {
+    fn next_raw(&mut self) -> io::Result<Option<Raw<'_>>> {
+        if self.stage == Stage::Done {
+            return Ok(None);
+        }
+        match self.step() {
+            Ok(step) => Ok(step.map(|step| step.raw(&self.buffer))),
+            Err(error) => {
+                self.stage = Stage::Done;
+                Err(error)
+            }
+        }
+    }
+}
+
 impl<R: BufRead> Iterator for ArrayReader<R> {
     type Item = io::Result<Record>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.stage == Stage::Done {
-            return None;
-        }
-        let result = self.next_record();
-        if result.is_err() {
-            self.stage = Stage::Done;
-        }
-        result.transpose()
+        self.next_raw().map(|raw| raw.map(Raw::read)).transpose()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Records of a file: JSON objects with a line `---` after each.
 
 use super::command::read_record;
+use super::raw::{Raw, RawRecords, Step};
 use super::{Cause, MAX_RECORD_BYTES, Position, Record, foreign_format};
 use std::io::{self, BufRead, Read as _};
 
@@ -17,6 +18,8 @@ pub struct RecordReader<R> {
     input: R,
     /// The record so far, from its first byte that is no blank.
     buffer: Vec<u8>,
+    /// It was given out, and goes when the next one is asked for.
+    given: bool,
     /// Where the record starts; `None` before its first byte that is no blank.
     start: Option<Position>,
     /// The next byte of the input.
@@ -44,6 +47,7 @@ impl<R: BufRead> RecordReader<R> {
         Self {
             input,
             buffer: Vec::new(),
+            given: false,
             start: None,
             next: Position { line: 1, byte: 0 },
             too_large: false,
@@ -58,9 +62,12 @@ impl<R: BufRead> RecordReader<R> {
         self.buffer.capacity()
     }
 
-    fn next_record(&mut self) -> io::Result<Option<Record>> {
+    fn step(&mut self) -> io::Result<Option<Step>> {
+        if std::mem::take(&mut self.given) {
+            self.buffer.clear();
+        }
         if let Some(last) = self.last.take() {
-            return Ok(Some(last));
+            return Ok(Some(Step::Read(last)));
         }
         let mut starts_line = true;
         while !self.ended {
@@ -72,7 +79,7 @@ impl<R: BufRead> RecordReader<R> {
             {
                 self.ended = true;
                 self.buffer.clear();
-                return Ok(Some(self.next.record(Err(self.next.reject(Cause::Foreign, what)))));
+                return Ok(Some(Step::Read(self.next.record(Err(self.next.reject(Cause::Foreign, what))))));
             }
             if self.next.byte == 0 && self.buffer.starts_with(BOM) {
                 self.buffer.drain(..BOM.len());
@@ -98,18 +105,18 @@ impl<R: BufRead> RecordReader<R> {
                 }
                 Line::Separator | Line::Content => {}
             }
-            if let Some(record) = self.take_record(false) {
-                return Ok(Some(record));
+            if let Some(step) = self.take_record() {
+                return Ok(Some(step));
             }
         }
-        let record = self.take_record(true);
+        let record = self.take_last_record();
         let told = record.iter().any(|record| matches!(&record.command, Err(reject) if reject.truncated()));
         if self.wrapped && !told {
             let reason = "the input ends before the closing line `### … end ###`";
             self.last = Some(self.next.record(Err(self.next.reject(Cause::Truncated, reason))));
         }
         self.wrapped = false;
-        Ok(record.or_else(|| self.last.take()))
+        Ok(record.or_else(|| self.last.take()).map(Step::Read))
     }
 
     /// Keeps the bytes of the record that were just read, or drops those of one that is too large.
@@ -133,12 +140,36 @@ impl<R: BufRead> RecordReader<R> {
         }
     }
 
-    fn take_record(&mut self, at_end: bool) -> Option<Record> {
+    fn take_record(&mut self) -> Option<Step> {
         let start = self.start.take()?;
-        let command = if self.too_large { Err(too_large(start)) } else { read_record(&self.buffer, start, at_end) };
-        self.too_large = false;
+        self.given = true;
+        if std::mem::take(&mut self.too_large) {
+            return Some(Step::Read(start.record(Err(too_large(start)))));
+        }
+        Some(Step::Whole(start))
+    }
+
+    /// The one that the input ends with: it may be cut off.
+    fn take_last_record(&mut self) -> Option<Record> {
+        let start = self.start.take()?;
+        let too_large = std::mem::take(&mut self.too_large);
+        let command = if too_large { Err(self::too_large(start)) } else { read_record(&self.buffer, start, true) };
         self.buffer.clear();
         Some(start.record(command))
+    }
+}
+
+impl<R: BufRead> RawRecords for RecordReader<R> {
+    fn next_raw(&mut self) -> io::Result<Option<Raw<'_>>> {
+        match self.step() {
+            Ok(step) => Ok(step.map(|step| step.raw(&self.buffer))),
+            Err(error) => {
+                self.ended = true;
+                self.start = None;
+                self.wrapped = false;
+                Err(error)
+            }
+        }
     }
 }
 
@@ -146,13 +177,7 @@ impl<R: BufRead> Iterator for RecordReader<R> {
     type Item = io::Result<Record>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let result = self.next_record();
-        if result.is_err() {
-            self.ended = true;
-            self.start = None;
-            self.wrapped = false;
-        }
-        result.transpose()
+        self.next_raw().map(|raw| raw.map(Raw::read)).transpose()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::store::sqlite::DictionaryDb;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use tillway_exchangers::aif::RecordReader;
+use tillway_exchangers::aif::{Command, Raw, RawRecords, RecordReader};
 use tillway_exchangers::kinds::Kind;
 use tillway_exchangers::row::{self, KeyMatch};
 use tillway_proto::{LoadId, NodeCode, NodeId, NodeLevel, RowHash, TillId};
@@ -83,14 +83,34 @@ impl Chain {
 
     /// Loads AIF into the layer of a node.
     pub(crate) fn load(&self, node: &str, aif: &str) -> LoadOutcome {
+        self.load_knowing(node, aif).0
+    }
+
+    /// Loads AIF into the layer of a node; of how many records the text alone said that nothing changes.
+    pub(crate) fn load_knowing(&self, node: &str, aif: &str) -> (LoadOutcome, usize) {
         let mut load = self.begin(node);
-        for record in RecordReader::new(aif.as_bytes()) {
-            match record.unwrap().command {
-                Ok(command) => carry_out(load.as_mut(), command).unwrap(),
+        let mut records = RecordReader::new(aif.as_bytes());
+        let (mut known, mut unread) = (load.known_records(), 0);
+        while let Some(raw) = records.next_raw().unwrap() {
+            let hash = if let Raw::Text(raw) = &raw { Some(raw.hash()) } else { None };
+            if let Some(found) = hash.and_then(|hash| known.find(hash).unwrap())
+                && load.known(found)
+            {
+                unread += 1;
+                continue;
+            }
+            match raw.read().command {
+                Ok(command) => {
+                    if let Command::Upsert(expansion) = &command {
+                        known.missed(expansion.main.kind.into(), expansion.main.key.as_str()).unwrap();
+                    }
+                    carry_out(load.as_mut(), command, hash).unwrap();
+                }
                 Err(reject) => drop(spare(load.as_mut(), &reject.spares).unwrap()),
             }
         }
-        load.commit().unwrap()
+        drop(known);
+        (load.commit().unwrap(), unread)
     }
 
     /// Copies the dictionary, as a backup does while nobody writes.
@@ -160,5 +180,5 @@ pub(crate) fn parts(parts: &[&str]) -> KeyMatch {
 
 pub(crate) fn upsert(main: Entry, owned: Option<Vec<Entry>>) -> Upsert {
     let replaces = if owned.is_some() { vec![BARCODE] } else { Vec::new() };
-    Upsert { main, owned: owned.unwrap_or_default(), replaces }
+    Upsert { main, owned: owned.unwrap_or_default(), replaces, record: None }
 }

@@ -31,8 +31,8 @@ impl Worker {
         }
         match deliver::attempt(&self.intake, &delivery, record.bytes, &self.shutdown)? {
             Attempt::Stopped => {}
-            Attempt::Ended(report) => {
-                let kept = deliver::settle(&self.intake, &delivery, &report, None)?;
+            Attempt::Ended(mut report) => {
+                let kept = deliver::settle(&self.intake, &delivery, &mut report, None)?;
                 if report.refused.is_none() || kept.is_some() {
                     self.remove_body(&delivery.path);
                 }

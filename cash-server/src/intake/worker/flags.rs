@@ -66,8 +66,8 @@ impl Worker {
         let delivery = Delivery { load, node, layer, path: pair.path.clone(), form: Form::File, at };
         match deliver::attempt(&self.intake, &delivery, bytes, &self.shutdown)? {
             Attempt::Stopped => return Ok(()),
-            Attempt::Ended(report) => {
-                deliver::settle(&self.intake, &delivery, &report, Some(folder))?;
+            Attempt::Ended(mut report) => {
+                deliver::settle(&self.intake, &delivery, &mut report, Some(folder))?;
                 self.remove(flag, &Pair { data: Some(report.identity), ..pair });
                 fail::fail_point!("intake::flag_removed");
             }

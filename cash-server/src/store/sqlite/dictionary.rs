@@ -1,7 +1,7 @@
 //! `dictionary.db`: layers, their log, the sequence of revisions; the network lies in it too ([`super::network`]),
 //! since a move of a node takes a revision.
 //!
-//! The schema is told in `dictionary_1.sql`. Durable to a power cut.
+//! The schema is told in `dictionary_1.sql` and what follows it. Durable to a power cut.
 
 mod load;
 mod prune;
@@ -19,8 +19,9 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 use tillway_proto::{LoadId, Revision};
 
-static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("dictionary_1.sql"))]));
+static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+    Migrations::new(vec![M::up(include_str!("dictionary_1.sql")), M::up(include_str!("dictionary_2.sql"))])
+});
 
 /// `dictionary.db`. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -1,7 +1,8 @@
 //! A load into a layer: one transaction on head and log.
 //!
 //! - An object whose hash is what it was is left alone. An object whose whole expansion is what it was (its `bundle`)
-//!   is not looked into: what it owns counts as named.
+//!   is not looked into: what it owns counts as named. One whose record is what it was, byte for byte, is not even read
+//!   ([`known`]).
 //! - `clear` does nothing at first. The objects of a cleared kind that are named afterwards are remembered by row
 //!   number; at the end the others are deleted. So a full load of the same catalogue changes nothing.
 //! - What cannot be read is not swept: an object that the load names in a broken record is remembered like one that it
@@ -10,6 +11,7 @@
 //!   time ([`neighbours`]).
 //! - What a load changes and changes back (delete, then add the same) is as if it had never been touched.
 
+mod known;
 mod named;
 mod neighbours;
 
@@ -19,12 +21,13 @@ use super::starts_with;
 use crate::dictionary::entry::{self, Entry, KindId, LoadCounts, LoadOutcome, ObjectKey, Upsert};
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::dictionary::LoadTxn;
+use crate::store::dictionary::{Known, KnownRecords, LoadTxn};
 use jiff::Timestamp;
+use known::{Mark, SqliteKnown};
 use named::Cleared;
 use neighbours::Neighbours;
+use roaring::RoaringTreemap;
 use rusqlite::{OptionalExtension as _, Row, params};
-use std::collections::HashSet;
 use tillway_exchangers::row::KeyMatch;
 use tillway_proto::{LoadId, Revision, RowHash};
 
@@ -37,12 +40,25 @@ struct Present {
     hash: [u8; 16],
     revision: i64,
     owner: Option<i64>,
-    bundle: Option<[u8; 16]>,
+    whole: Whole,
 }
 
-/// Of a row that begins with `id, hash, revision, owner, bundle`.
+/// By what an object is known where all of it is as its record said. Only one that nobody owns is.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Whole {
+    /// Hash of its expansion; none where it is the object alone.
+    bundle: Option<[u8; 16]>,
+    record: Option<Mark>,
+}
+
+/// The columns of [`present_at`].
+const PRESENT: &str = "id, hash, revision, owner, bundle, record";
+
+/// Of a row that begins with [`PRESENT`].
 fn present_at(row: &Row<'_>) -> rusqlite::Result<Present> {
-    Ok(Present { id: row.get(0)?, hash: row.get(1)?, revision: row.get(2)?, owner: row.get(3)?, bundle: row.get(4)? })
+    let record = row.get::<_, Option<_>>(5)?.map(Mark::from_bytes);
+    let whole = Whole { bundle: row.get(4)?, record };
+    Ok(Present { id: row.get(0)?, hash: row.get(1)?, revision: row.get(2)?, owner: row.get(3)?, whole })
 }
 
 pub(super) struct SqliteLoad {
@@ -53,6 +69,10 @@ pub(super) struct SqliteLoad {
     revision: i64,
     cleared: Cleared,
     neighbours: Neighbours,
+    /// Rows that were there before and that this load has written to.
+    written: RoaringTreemap,
+    /// Whether the layer held nothing when the load began: most of what comes is new, and is not looked for first.
+    was_empty: bool,
     /// Whether this load moved anything into the log, so that an object may have to come back from there.
     replaced: bool,
     unchanged: u64,
@@ -63,9 +83,13 @@ impl SqliteLoad {
         let writer = database.writer();
         let begin = || {
             writer.execute_batch("BEGIN IMMEDIATE")?;
-            writer.query_row("SELECT value + 1 FROM counter WHERE name = 'revision'", (), |row| row.get(0))
+            let revision =
+                writer.query_row("SELECT value + 1 FROM counter WHERE name = 'revision'", (), |row| row.get(0))?;
+            let held = "SELECT EXISTS (SELECT 1 FROM object WHERE layer = ?1)";
+            let holds: bool = writer.prepare_cached(held)?.query_row([layer.0], |row| row.get(0))?;
+            Ok((revision, !holds))
         };
-        let revision = begin().map_err(|source| database.failed("begin a load", source))?;
+        let (revision, was_empty) = begin().map_err(|source| database.failed("begin a load", source))?;
         Ok(Self {
             writer,
             database: database.clone(),
@@ -74,6 +98,8 @@ impl SqliteLoad {
             revision,
             cleared: Cleared::default(),
             neighbours: Neighbours::new(),
+            written: RoaringTreemap::new(),
+            was_empty,
             replaced: false,
             unchanged: 0,
         })
@@ -85,9 +111,7 @@ impl SqliteLoad {
         }
         let found = self
             .writer
-            .prepare_cached(
-                "SELECT id, hash, revision, owner, bundle FROM object WHERE layer = ?1 AND kind = ?2 AND key = ?3",
-            )?
+            .prepare_cached(&format!("SELECT {PRESENT} FROM object WHERE layer = ?1 AND kind = ?2 AND key = ?3"))?
             .query_row(params![self.layer, kind.0, key], present_at)
             .optional()?;
         if let Some(present) = &found {
@@ -112,41 +136,80 @@ impl SqliteLoad {
             .collect()
     }
 
+    /// The row is about to be written.
+    fn write_to(&mut self, id: i64) {
+        self.neighbours.forget(id);
+        self.written.insert(id.cast_unsigned());
+    }
+
     fn put(&mut self, upsert: &Upsert) -> rusqlite::Result<()> {
         let bundle = bundle_of(upsert);
-        let present = self.present(upsert.main.kind, &upsert.main.key)?;
-        if let (Some(present), Some(bundle)) = (&present, bundle)
-            && present.bundle == Some(bundle)
-            && present.owner.is_none()
+        let record = upsert.record.and_then(|record| Mark::new(record, 1 + upsert.owned.len()));
+        let mut whole = Whole { bundle, record };
+        if self.was_empty
+            && let Some(id) = self.insert_row(&upsert.main, None, whole)?
         {
+            return self.put_owned(upsert, id);
+        }
+        let Some(present) = self.present(upsert.main.kind, &upsert.main.key)? else {
+            let id = self.insert(&upsert.main, None, whole)?;
+            return self.put_owned(upsert, id);
+        };
+        if bundle.is_some() && present.whole.bundle == bundle && present.owner.is_none() {
             self.unchanged += 1 + upsert.owned.len() as u64;
-            self.cleared.name_whole(upsert.main.kind, present.id);
+            self.cleared.name_whole(present.id);
+            if record.is_some() && !present.whole.record.is_some_and(|record| record.is_current()) {
+                self.write_to(present.id);
+                self.set_whole(present.id, whole)?;
+            }
             return Ok(());
         }
-        let had = present.as_ref().and_then(|present| present.bundle);
-        let named_before = self.named_before(&upsert.main, present.as_ref())?;
-        let id = self.put_row(&upsert.main, None, present)?;
-        let mut keys = HashSet::with_capacity(upsert.owned.len());
-        for entry in upsert.owned.iter().rev() {
-            if keys.insert((entry.kind, entry.key.as_str())) {
-                let present = self.present(entry.kind, &entry.key)?;
-                self.put_row(entry, Some(id), present)?;
-            }
+        let named_before = self.named_before(&upsert.main, &present)?;
+        let (gone, leftover) = self.not_brought_again(present.id, upsert, &named_before)?;
+        if leftover {
+            whole = Whole::default();
+        } else if present.hash == upsert.main.hash.to_bytes()
+            && present.whole.record.is_some_and(|record| record.is_current())
+            && gone.is_empty()
+            && bundle.is_none()
+        {
+            // The same again in other words: the next load may well use the first ones again.
+            whole.record = present.whole.record;
         }
-        let leftover = self.drop_replaced(id, upsert, &named_before, &keys)?;
-        let bundle = if leftover { None } else { bundle };
-        if had != bundle {
-            self.neighbours.forget(id);
-            self.writer.prepare_cached("UPDATE object SET bundle = ?2 WHERE id = ?1")?.execute(params![id, bundle])?;
+        self.put_owned(upsert, present.id)?;
+        // Whoever deletes a row of it takes from the object that it is known as a whole.
+        let known_as = if gone.is_empty() { present.whole } else { Whole::default() };
+        for id in gone {
+            self.delete_row(id)?;
+        }
+        self.put_row(&upsert.main, None, whole, Present { whole: known_as, ..present })
+    }
+
+    /// Puts what the object brings along. Where two have one key, the last counts.
+    fn put_owned(&mut self, upsert: &Upsert, owner: i64) -> rusqlite::Result<()> {
+        for (at, entry) in upsert.owned.iter().enumerate().rev() {
+            let later = &upsert.owned[at + 1..];
+            if later.iter().any(|later| later.kind == entry.kind && later.key == entry.key) {
+                continue;
+            }
+            if self.was_empty && self.insert_row(entry, Some(owner), Whole::default())?.is_some() {
+                continue;
+            }
+            match self.present(entry.kind, &entry.key)? {
+                Some(present) => self.put_row(entry, Some(owner), Whole::default(), present)?,
+                None => {
+                    self.insert(entry, Some(owner), Whole::default())?;
+                }
+            }
         }
         Ok(())
     }
 
     /// What the object named by plain values of its own row, where that row changes: its old main barcode.
-    fn named_before(&self, main: &Entry, present: Option<&Present>) -> rusqlite::Result<Vec<ObjectKey>> {
-        let Some(present) = present.filter(|present| present.hash != main.hash.to_bytes()) else {
+    fn named_before(&self, main: &Entry, present: &Present) -> rusqlite::Result<Vec<ObjectKey>> {
+        if present.hash == main.hash.to_bytes() {
             return Ok(Vec::new());
-        };
+        }
         let body: Vec<u8> = self
             .writer
             .prepare_cached("SELECT body FROM object WHERE id = ?1")?
@@ -154,85 +217,127 @@ impl SqliteLoad {
         Ok(entry::rows_of_scalars(main.kind, &body))
     }
 
-    /// Deletes what the object brought before and not now, of the kinds it replaces, and what it named before. Whether it
-    /// owns anything else.
-    fn drop_replaced(
-        &mut self,
+    /// What the object brought before and does not bring now: the rows that are gone, of the kinds it replaces and what it
+    /// named before; and whether it owns anything else.
+    fn not_brought_again(
+        &self,
         owner: i64,
         upsert: &Upsert,
         named_before: &[ObjectKey],
-        keys: &HashSet<(KindId, &str)>,
-    ) -> rusqlite::Result<bool> {
-        let owned = self
-            .writer
-            .prepare_cached("SELECT id, kind, key FROM object WHERE owner = ?1")?
-            .query_map([owner], |row| Ok((row.get(0)?, KindId(row.get(1)?), row.get(2)?)))?
-            .collect::<rusqlite::Result<Vec<(i64, KindId, String)>>>()?;
-        let mut leftover = false;
-        for (id, kind, key) in owned {
-            if keys.contains(&(kind, key.as_str())) {
+    ) -> rusqlite::Result<(Vec<i64>, bool)> {
+        let mut owned = self.writer.prepare_cached("SELECT id, kind, key FROM object WHERE owner = ?1")?;
+        let mut owned = owned.query([owner])?;
+        let (mut gone, mut leftover) = (Vec::new(), false);
+        while let Some(row) = owned.next()? {
+            let (id, kind, key) = (row.get(0)?, KindId(row.get(1)?), row.get_ref(2)?.as_str()?);
+            if upsert.owned.iter().any(|entry| entry.kind == kind && entry.key == key) {
                 continue;
             }
             let named = named_before.iter().any(|before| before.kind == kind && before.key == key);
             if named || upsert.replaces.contains(&kind) {
-                self.delete_row(id)?;
+                gone.push(id);
             } else {
                 leftover = true;
             }
         }
-        Ok(leftover)
+        Ok((gone, leftover))
     }
 
-    fn put_row(&mut self, entry: &Entry, owner: Option<i64>, present: Option<Present>) -> rusqlite::Result<i64> {
+    /// Brings a row that is there to the state of `entry`.
+    fn put_row(&mut self, entry: &Entry, owner: Option<i64>, whole: Whole, present: Present) -> rusqlite::Result<()> {
         let hash = entry.hash.to_bytes();
-        let Some(present) = present else {
-            let id = self.insert_row(entry, owner)?;
-            self.cleared.name(entry.kind, id);
-            return Ok(id);
-        };
-        self.neighbours.forget(present.id);
         if present.hash == hash {
             self.unchanged += 1;
-        } else if present.revision == self.revision {
-            // Changed before in this load: perhaps back to what it was.
-            let since = self.take_back(entry)?.unwrap_or(self.revision);
-            self.writer
-                .prepare_cached("UPDATE object SET hash = ?2, body = ?3, revision = ?4 WHERE id = ?1")?
-                .execute(params![present.id, hash, entry.body, since])?;
+            if present.whole != whole {
+                self.write_to(present.id);
+                self.set_whole(present.id, whole)?;
+            }
         } else {
-            self.keep_past(present.id)?;
+            self.write_to(present.id);
+            let since = if present.revision == self.revision {
+                // Changed before in this load: perhaps back to what it was.
+                self.take_back(entry)?.unwrap_or(self.revision)
+            } else {
+                self.keep_past(present.id)?;
+                self.revision
+            };
             self.writer
-                .prepare_cached("UPDATE object SET hash = ?2, body = ?3, revision = ?4 WHERE id = ?1")?
-                .execute(params![present.id, hash, entry.body, self.revision])?;
+                .prepare_cached(
+                    "UPDATE object SET hash = ?2, body = ?3, revision = ?4, bundle = ?5, record = ?6 WHERE id = ?1",
+                )?
+                .execute(params![present.id, hash, entry.body, since, whole.bundle, whole.record.map(|r| r.bytes())])?;
         }
         if present.owner != owner {
+            self.write_to(present.id);
             self.writer
                 .prepare_cached("UPDATE object SET owner = ?2 WHERE id = ?1")?
                 .execute(params![present.id, owner])?;
-            self.break_bundle(present.owner)?;
+            self.break_whole(present.owner)?;
         }
         self.cleared.name(entry.kind, present.id);
-        Ok(present.id)
+        Ok(())
     }
 
-    fn insert_row(&mut self, entry: &Entry, owner: Option<i64>) -> rusqlite::Result<i64> {
-        let since = self.take_back(entry)?;
-        if since.is_some() {
-            self.unchanged += 1;
-        }
-        self.writer
+    /// Inserts a row that is not there.
+    fn insert(&mut self, entry: &Entry, owner: Option<i64>, whole: Whole) -> rusqlite::Result<i64> {
+        let inserted = self.insert_row(entry, owner, whole)?;
+        inserted.ok_or(rusqlite::Error::StatementChangedRows(0))
+    }
+
+    /// Inserts a row; its number, or none where there is one with this key.
+    fn insert_row(&mut self, entry: &Entry, owner: Option<i64>, whole: Whole) -> rusqlite::Result<Option<i64>> {
+        let since = self.since_before(entry)?;
+        let inserted = self
+            .writer
             .prepare_cached(
-                "INSERT INTO object(layer, kind, key, revision, hash, body, owner) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO object(layer, kind, key, revision, hash, body, owner, bundle, record) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(layer, kind, key) DO NOTHING",
             )?
-            .insert(params![
+            .execute(params![
                 self.layer,
                 entry.kind.0,
                 entry.key,
                 since.unwrap_or(self.revision),
                 entry.hash.to_bytes(),
                 entry.body,
-                owner
-            ])
+                owner,
+                whole.bundle,
+                whole.record.map(|record| record.bytes())
+            ])?;
+        if inserted == 0 {
+            return Ok(None);
+        }
+        if since.is_some() {
+            self.unchanged += 1;
+            self.take_back(entry)?;
+        }
+        let id = self.writer.last_insert_rowid();
+        self.cleared.name(entry.kind, id);
+        Ok(Some(id))
+    }
+
+    fn set_whole(&self, id: i64, whole: Whole) -> rusqlite::Result<()> {
+        self.writer.prepare_cached("UPDATE object SET bundle = ?2, record = ?3 WHERE id = ?1")?.execute(params![
+            id,
+            whole.bundle,
+            whole.record.map(|record| record.bytes())
+        ])?;
+        Ok(())
+    }
+
+    /// Since when the state held that this very load put into the log, where it is this one.
+    fn since_before(&self, entry: &Entry) -> rusqlite::Result<Option<i64>> {
+        if !self.replaced {
+            return Ok(None);
+        }
+        self.writer
+            .prepare_cached(
+                "SELECT since FROM past WHERE layer = ?1 AND kind = ?2 AND key = ?3 AND until = ?4 AND hash = ?5",
+            )?
+            .query_row(params![self.layer, entry.kind.0, entry.key, self.revision, entry.hash.to_bytes()], |row| {
+                row.get(0)
+            })
+            .optional()
     }
 
     /// If this very load put the same state into the log, takes it out again and says since when it holds.
@@ -273,9 +378,9 @@ impl SqliteLoad {
         if revision != self.revision {
             self.keep_past(id)?;
         }
-        self.neighbours.forget(id);
+        self.write_to(id);
         self.writer.prepare_cached("DELETE FROM object WHERE id = ?1")?.execute([id])?;
-        self.break_bundle(owner)?;
+        self.break_whole(owner)?;
         let owned = self.ids("SELECT id FROM object WHERE owner = ?1", params![id])?;
         for id in owned {
             self.delete_row(id)?;
@@ -283,10 +388,11 @@ impl SqliteLoad {
         Ok(true)
     }
 
-    fn break_bundle(&mut self, owner: Option<i64>) -> rusqlite::Result<()> {
+    /// A row of this object is not as its record said any more.
+    fn break_whole(&mut self, owner: Option<i64>) -> rusqlite::Result<()> {
         if let Some(owner) = owner {
-            self.neighbours.forget(owner);
-            self.writer.prepare_cached("UPDATE object SET bundle = NULL WHERE id = ?1")?.execute([owner])?;
+            self.write_to(owner);
+            self.set_whole(owner, Whole::default())?;
         }
         Ok(())
     }
@@ -356,6 +462,19 @@ impl SqliteLoad {
 }
 
 impl LoadTxn for SqliteLoad {
+    fn known_records(&self) -> Box<dyn KnownRecords> {
+        Box::new(SqliteKnown::new(self.database.clone(), self.layer))
+    }
+
+    fn known(&mut self, known: Known) -> bool {
+        if self.written.contains(known.object.cast_unsigned()) {
+            return false;
+        }
+        self.unchanged += u64::from(known.rows);
+        self.cleared.name_whole(known.object);
+        true
+    }
+
     fn upsert(&mut self, upsert: &Upsert) -> Result<(), StoreError> {
         self.put(upsert).map_err(|source| self.failed(source))
     }
@@ -385,7 +504,7 @@ impl LoadTxn for SqliteLoad {
         }
         let ids = self.matching(kind, keys).map_err(|source| self.failed(source))?;
         for id in ids {
-            self.cleared.name_whole(kind, id);
+            self.cleared.name_whole(id);
         }
         Ok(())
     }

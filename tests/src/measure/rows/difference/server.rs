@@ -77,7 +77,7 @@ impl Shop {
         let mut load = self.db.begin_load(self.layer, LoadId(number)).map_err(failed("beginning a load"))?;
         for record in RecordReader::new(aif) {
             let command = record.map_err(MeasureError::File)?.command.map_err(failed("a record of goods"))?;
-            carry_out(load.as_mut(), command).map_err(failed("loading"))?;
+            carry_out(load.as_mut(), command, None).map_err(failed("loading"))?;
         }
         let outcome = load.commit().map_err(failed("committing a load"))?;
         match outcome.revision {

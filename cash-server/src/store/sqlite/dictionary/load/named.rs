@@ -3,78 +3,88 @@
 use crate::dictionary::entry::KindId;
 use roaring::RoaringTreemap;
 use rusqlite::{Connection, params};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// Owners whose numbers are no further apart are looked up in one range: it walks over what lies between.
 const OWNERS_APART: u64 = 64;
 
-/// What of one cleared kind was named after its clearing.
+/// Kinds that were cleared together, and what was named since.
 #[derive(Default)]
-struct Named {
+struct Group {
+    kinds: BTreeSet<KindId>,
     rows: RoaringTreemap,
     /// Objects that were named with all that they own.
-    owners: RoaringTreemap,
+    wholes: RoaringTreemap,
 }
 
 /// The cleared kinds.
 #[derive(Default)]
-pub(super) struct Cleared(BTreeMap<KindId, Named>);
+pub(super) struct Cleared(Vec<Group>);
 
 impl Cleared {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// What was named of the kind before does not count any more.
     pub(super) fn clear(&mut self, kind: KindId) {
-        self.0.insert(kind, Named::default());
+        self.take_back(Some(&[kind]));
+        match self.0.last_mut() {
+            Some(group) if group.rows.is_empty() && group.wholes.is_empty() => {
+                group.kinds.insert(kind);
+            }
+            _ => self.0.push(Group { kinds: BTreeSet::from([kind]), ..Group::default() }),
+        }
     }
 
     /// The kinds whose clearing was taken back.
     pub(super) fn take_back(&mut self, of: Option<&[KindId]>) -> Vec<KindId> {
-        let taken_back = |kind: &KindId| of.is_none_or(|of| of.contains(kind));
-        let kinds = self.0.keys().copied().filter(taken_back).collect();
-        self.0.retain(|kind, _| !taken_back(kind));
+        let mut kinds = Vec::new();
+        for group in &mut self.0 {
+            kinds.extend(group.kinds.extract_if(.., |kind| of.is_none_or(|of| of.contains(kind))));
+        }
+        self.0.retain(|group| !group.kinds.is_empty());
+        kinds.sort_unstable();
         kinds
     }
 
     /// A row is named.
     pub(super) fn name(&mut self, kind: KindId, id: i64) {
-        if let Some(named) = self.0.get_mut(&kind) {
-            named.rows.insert(id.cast_unsigned());
+        if let Some(group) = self.0.iter_mut().find(|group| group.kinds.contains(&kind)) {
+            group.rows.insert(id.cast_unsigned());
         }
     }
 
     /// A row is named, and with it all that it owns.
-    pub(super) fn name_whole(&mut self, kind: KindId, id: i64) {
-        for (cleared, named) in &mut self.0 {
-            if *cleared == kind {
-                named.rows.insert(id.cast_unsigned());
-            } else {
-                named.owners.insert(id.cast_unsigned());
-            }
+    pub(super) fn name_whole(&mut self, id: i64) {
+        for group in &mut self.0 {
+            group.wholes.insert(id.cast_unsigned());
         }
     }
 
     /// The rows of cleared kinds that were not named, in the order of kinds and keys.
     pub(super) fn gone(self, connection: &Connection, layer: i64) -> rusqlite::Result<Vec<i64>> {
+        let mut kinds = Vec::new();
+        for group in self.0 {
+            // From an index alone, so that no row is read for this.
+            let mut spared = owned_by(connection, &group.wholes)?;
+            spared |= group.rows;
+            spared |= group.wholes;
+            let spared = Rc::new(spared);
+            kinds.extend(group.kinds.into_iter().map(|kind| (kind, Rc::clone(&spared))));
+        }
+        kinds.sort_unstable_by_key(|(kind, _)| *kind);
         let mut gone = Vec::new();
-        // Kinds that were cleared together have the same owners: what those own is looked up once.
-        let mut owned: Option<(RoaringTreemap, RoaringTreemap)> = None;
-        for (kind, named) in self.0 {
-            // Both from indexes alone, so that no row is read for this.
-            let spared = match owned.take() {
-                Some((owners, spared)) if owners == named.owners => spared,
-                _ => owned_by(connection, &named.owners)?,
-            };
-            let mut rows =
-                connection.prepare_cached("SELECT id FROM object WHERE layer = ?1 AND kind = ?2 ORDER BY key")?;
+        let mut rows =
+            connection.prepare_cached("SELECT id FROM object WHERE layer = ?1 AND kind = ?2 ORDER BY key")?;
+        for (kind, spared) in kinds {
             for id in rows.query_map(params![layer, kind.0], |row| row.get::<_, i64>(0))? {
                 let id = id?;
-                if !named.rows.contains(id.cast_unsigned()) && !spared.contains(id.cast_unsigned()) {
+                if !spared.contains(id.cast_unsigned()) {
                     gone.push(id);
                 }
             }
-            owned = Some((named.owners, spared));
         }
         Ok(gone)
     }

@@ -4,7 +4,7 @@
 //! Promises nothing about what is not here: it may well be in the layer. What is here is as it is in the database, as long
 //! as each row that is written is [forgotten](Neighbours::forget).
 
-use super::{Present, present_at};
+use super::{PRESENT, Present, present_at};
 use crate::dictionary::entry::KindId;
 use rusqlite::{Connection, params};
 
@@ -91,15 +91,14 @@ impl Neighbours {
 
     fn fill(&mut self, connection: &Connection, layer: i64, after: i64) -> rusqlite::Result<()> {
         (self.filled, self.next) = (0, 0);
-        let mut statement = connection.prepare_cached(
-            "SELECT id, hash, revision, owner, bundle, kind, key FROM object WHERE id > ?1 AND id <= ?2 AND +layer = ?3 \
-             ORDER BY id",
-        )?;
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {PRESENT}, kind, key FROM object WHERE id > ?1 AND id <= ?2 AND +layer = ?3 ORDER BY id"
+        ))?;
         // Rows of other layers may stand between: a range of numbers, so that there are not many of them to walk over.
         let until = after.saturating_add(i64::try_from(WINDOW_ROWS).unwrap_or(i64::MAX));
         let mut found = statement.query(params![after, until, layer])?;
         while let Some(row) = found.next()? {
-            let (present, kind, key) = (present_at(row)?, KindId(row.get(5)?), row.get_ref(6)?.as_str()?);
+            let (present, kind, key) = (present_at(row)?, KindId(row.get(6)?), row.get_ref(7)?.as_str()?);
             match self.rows.get_mut(self.filled) {
                 Some(old) => {
                     old.key.clear();
