@@ -45,6 +45,7 @@ pub(super) fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> 
         let mut server = ChainServer::start()?;
         prices.take(&mut server)?;
         let fleet = attach(&server, tills)?;
+        fleet.wait_for_queues(&server.bench, CONVERGED).map_err(MeasureError::TimedOut)?;
         fleet.wake(0..fleet.len());
         has_everything(&server, &fleet)?;
         let outcomes: Result<Vec<Outcome>, MeasureError> =
