@@ -216,8 +216,11 @@ mod tests {
             }
             let link = links.of(0).await.unwrap();
             for queue in [DictionaryQueue::of(&till).to_string(), ControlQueue::of(&till).to_string()] {
-                let declared =
-                    link.publisher.queue_declare(queue.into(), QueueDeclareOptions::default(), FieldTable::default());
+                let declared = link.publisher.queue_declare(
+                    queue.as_str().into(),
+                    QueueDeclareOptions::default(),
+                    FieldTable::default(),
+                );
                 declared.await.unwrap();
             }
             links.subscribe(0, &till).await.unwrap().close().await;

@@ -114,7 +114,7 @@ pub enum FleetError {
     },
     /// No broker.
     #[error("no broker")]
-    Broker(#[source] BenchError),
+    Broker(#[source] Box<BenchError>),
     /// No runtime, or no folder.
     #[error("failed to set the fleet up")]
     SetUp(#[source] io::Error),
@@ -185,7 +185,7 @@ pub struct Fleet {
 impl Fleet {
     /// Makes shops and tills on the server of a bench.
     pub fn attach(bench: &TestBench, options: &FleetOptions) -> Result<Self, FleetError> {
-        let broker = bench.node().map_err(FleetError::Broker)?;
+        let broker = bench.node().map_err(|error| FleetError::Broker(Box::new(error)))?;
         let vhost = bench.vhost();
         let address = Address {
             port: broker.port,
