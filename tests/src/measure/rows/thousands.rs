@@ -25,9 +25,17 @@ const SKIPPED: &str = "10,000 tills in one shop: making 20,000 quorum queues tak
 fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> {
     let cases: &[(usize, usize, usize)] = if context.options.quick { &QUICK_CASES } else { &CASES };
     let mut all: Vec<(Case, Measured)> = Vec::new();
+    let mut ended = Ok(());
     for (tills, shops, rounds) in cases {
         let case = Case { tills: *tills, shops: *shops, rounds: context.options.rounds.unwrap_or(*rounds) };
-        let measured = case.measure(context)?;
+        let measured = match case.measure(context) {
+            Ok(measured) => measured,
+            // What the smaller fleets came to is told all the same.
+            Err(error) => {
+                ended = Err(error);
+                break;
+            }
+        };
         tell(row, &case, &measured);
         all.push((case, measured));
     }
@@ -44,7 +52,7 @@ fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> {
          the server's own share is its processor time."
             .to_owned(),
     );
-    Ok(())
+    ended
 }
 
 fn tell(row: &mut Row, case: &Case, measured: &Measured) {
