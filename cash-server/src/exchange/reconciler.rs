@@ -35,14 +35,14 @@ const PASS_SHARE: u32 = 9;
 const PASS_SPACING_AT_MOST: Duration = Duration::from_secs(2);
 
 /// Deliveries written in one transaction and published together.
-const DELIVERIES_BATCH: usize = 256;
+const DELIVERIES_BATCH: usize = 500;
 
 /// Batches written, and batches published, at the same time: while one waits for the disk the other waits for the broker.
 const BATCHES_AT_A_TIME: usize = 2;
 
-/// Messages of a batch under way without a confirm. Enough that a quorum queue's latency does not bound the rate, few enough that
-/// a break leaves little to publish again.
-const CONFIRMS_IN_FLIGHT: usize = 128;
+/// Messages of a batch under way without a confirm: all of it. The broker writes what comes together to its disk together, so the
+/// more are under way the fewer syncs each waits for; a break leaves at most two batches to publish again.
+const CONFIRMS_IN_FLIGHT: usize = DELIVERIES_BATCH;
 
 /// Most control commands published in one pass; the rest goes with the next.
 const MAX_COMMANDS_PASS: usize = 5_000;

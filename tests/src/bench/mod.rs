@@ -161,6 +161,11 @@ impl TestBench {
         self.links.as_ref().ok_or_else(|| BenchError::File(io::Error::other("the bench has no links")))
     }
 
+    /// The broker that it is on, its own or that of this process.
+    pub fn node(&self) -> Result<&Broker, BenchError> {
+        self.broker.as_ref().map_or_else(|| Broker::shared().map_err(BenchError::Broker), Ok)
+    }
+
     /// The broker that can be broken; an error where the bench has none of its own.
     pub fn broker(&mut self) -> Result<&mut Broker, BenchError> {
         self.broker.as_mut().ok_or_else(|| BenchError::File(io::Error::other("the bench has no broker of its own")))

@@ -65,6 +65,13 @@ impl Broker {
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         if output.status.success() && said.starts_with("{ok") { Ok(said) } else { Err(failed(said)) }
     }
+
+    /// Evaluates what comes to a number.
+    pub fn count(&self, expression: &str) -> Result<u64, BrokerError> {
+        let said = self.evaluate(expression)?;
+        let digits: String = said.chars().filter(char::is_ascii_digit).collect();
+        digits.parse().map_err(|_| BrokerError::Erlang { call: expression.to_owned(), answer: said })
+    }
 }
 
 /// In the newest of the run-time systems that are installed.

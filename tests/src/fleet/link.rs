@@ -1,4 +1,9 @@
 //! The broker, as a whole fleet uses it: a few connections, a channel for each till.
+//!
+//! A till that comes before its queues are made has its channel closed by the broker, and the client (lapin 4.12) never gives the
+//! number of such a channel out again: once the numbers come round, after 2,047 channels, opening it fails with the old error and takes
+//! one more place of the connection's, until there is none. So a connection that refuses a channel is left to the tills
+//! that have theirs, and another one takes its place.
 
 use futures_util::StreamExt as _;
 use lapin::message::Delivery;
@@ -101,10 +106,29 @@ impl Links {
         Ok(Arc::clone(link.insert(Arc::new(opened))))
     }
 
-    /// Consumes the queues of a till on a channel of its own. An error where they are not there (yet).
-    pub(super) async fn subscribe(&self, number: usize, till: &TillId) -> Result<Session, LinkError> {
+    /// A channel for a till: on another connection where its own has none to give.
+    async fn channel(&self, number: usize) -> Result<(Arc<Link>, Channel), LinkError> {
+        let link = self.of(number).await?;
+        if let Ok(channel) = link.connection.create_channel().await {
+            return Ok((link, channel));
+        }
+        self.replace(number, &link).await;
         let link = self.of(number).await?;
         let channel = link.connection.create_channel().await.map_err(LinkError::Broker)?;
+        Ok((link, channel))
+    }
+
+    /// The next till opens another connection; those that have a channel on this one keep it.
+    async fn replace(&self, number: usize, used_up: &Arc<Link>) {
+        let mut link = self.links[number % self.links.len()].lock().await;
+        if link.as_ref().is_some_and(|link| Arc::ptr_eq(link, used_up)) {
+            *link = None;
+        }
+    }
+
+    /// Consumes the queues of a till on a channel of its own. An error where they are not there (yet).
+    pub(super) async fn subscribe(&self, number: usize, till: &TillId) -> Result<Session, LinkError> {
+        let (link, channel) = self.channel(number).await?;
         let queues = [DictionaryQueue::of(till).to_string(), ControlQueue::of(till).to_string()];
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         for queue in &queues {
@@ -167,5 +191,39 @@ impl Session {
     /// Gives back everything that was not acknowledged.
     pub(super) async fn close(self) {
         let _ = self.channel.close(200, "off".into()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::Broker;
+
+    /// More than a connection has numbers of channels.
+    const TRIES: usize = 2_100;
+
+    #[test]
+    fn tills_that_come_before_their_queues_again_and_again_get_a_channel_when_they_are_there() {
+        let vhost = Broker::shared().unwrap().virtual_host().unwrap();
+        let (user, password) = (vhost.user.clone(), vhost.password.clone());
+        let address = Address { port: Broker::shared().unwrap().port, vhost: vhost.name.clone(), user, password };
+        let links = Links::new(address, 1);
+        let till: TillId = "_cash_1_00ab34ef".parse().unwrap();
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            for _ in 0..TRIES {
+                let error = links.subscribe(0, &till).await.unwrap_err();
+                assert!(matches!(&error, LinkError::Broker(error) if error.is_amqp_soft_error()), "{error:?}");
+            }
+            let link = links.of(0).await.unwrap();
+            for queue in [DictionaryQueue::of(&till).to_string(), ControlQueue::of(&till).to_string()] {
+                let declared = link.publisher.queue_declare(
+                    queue.as_str().into(),
+                    QueueDeclareOptions::default(),
+                    FieldTable::default(),
+                );
+                declared.await.unwrap();
+            }
+            links.subscribe(0, &till).await.unwrap().close().await;
+        });
     }
 }

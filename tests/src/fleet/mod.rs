@@ -28,7 +28,7 @@ pub use sales::{Ledger, Sold};
 pub use till::Told;
 
 use crate::bench::{BenchError, TestBench};
-use crate::broker::Broker;
+use crate::wait::{Seen, TimedOut, wait_for};
 use faults::Chance;
 use fs_err as fs;
 use link::{Address, Links};
@@ -47,12 +47,16 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
-/// Tills on one AMQP connection. A till has one channel, and RabbitMQ allows 2047 on a connection.
-pub const TILLS_PER_CONNECTION: usize = 1_000;
+/// Tills on one AMQP connection. A till has one channel, and RabbitMQ allows 2047 on a connection; the client looks at all
+/// of a connection's channels with each frame that it writes.
+pub const TILLS_PER_CONNECTION: usize = 250;
 
 /// Downloads, loads and streams of sales under way at one time, over the whole fleet: more would only wait for each other
 /// on the machine that runs server and fleet.
 pub const AT_A_TIME: usize = 32;
+
+/// For links, and for other commands.
+const QUEUES_OF_A_TILL: usize = 2;
 
 /// Requests at one time while tills are made.
 const ATTACH_AT_A_TIME: usize = 8;
@@ -110,7 +114,7 @@ pub enum FleetError {
     },
     /// No broker.
     #[error("no broker")]
-    Broker(#[source] crate::broker::BrokerError),
+    Broker(#[source] Box<BenchError>),
     /// No runtime, or no folder.
     #[error("failed to set the fleet up")]
     SetUp(#[source] io::Error),
@@ -181,7 +185,7 @@ pub struct Fleet {
 impl Fleet {
     /// Makes shops and tills on the server of a bench.
     pub fn attach(bench: &TestBench, options: &FleetOptions) -> Result<Self, FleetError> {
-        let broker = Broker::shared().map_err(FleetError::Broker)?;
+        let broker = bench.node().map_err(|error| FleetError::Broker(Box::new(error)))?;
         let vhost = bench.vhost();
         let address = Address {
             port: broker.port,
@@ -255,6 +259,23 @@ impl Fleet {
     /// Ids of the tills, by their numbers.
     pub fn ids(&self) -> Vec<TillId> {
         self.tills.iter().map(|till| till.identity.till.clone()).collect()
+    }
+
+    /// Waits until the server has made the queues of all tills. A till that wakes before finds none and backs off, as the agent
+    /// does: what is timed then is its wait.
+    pub fn wait_for_queues(&self, bench: &TestBench, within: Duration) -> Result<(), TimedOut> {
+        let count = format!("rabbit_amqqueue:count(<<\"{}\">>)", bench.vhost().name);
+        let wanted = (QUEUES_OF_A_TILL * self.len()) as u64;
+        wait_for("the queues of all tills", within, || {
+            let broker = match bench.node() {
+                Ok(broker) => broker,
+                Err(error) => return Seen::NotYet(error.to_string()),
+            };
+            match broker.count(&count) {
+                Ok(found) => Seen::when(found >= wanted, (), format!("{found} of {wanted}")),
+                Err(error) => Seen::NotYet(error.to_string()),
+            }
+        })
     }
 
     /// Switches tills on: they consume and report.

@@ -1,7 +1,7 @@
 //! The broker as a bare client uses it: what the exchange and the memory of daemons are compared with.
 
 use super::MeasureError;
-use crate::broker::{Broker, VirtualHost};
+use crate::bench::TestBench;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use lapin::options::{
     BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions, ExchangeDeclareOptions,
@@ -29,11 +29,12 @@ pub struct Address {
 }
 
 impl Address {
-    /// The server's user of a virtual host of the shared broker.
-    pub fn of(vhost: &VirtualHost) -> Result<Self, MeasureError> {
-        let broker = Broker::shared().map_err(|error| MeasureError::wrong("the broker", error))?;
+    /// The server's user at the broker of a bench.
+    pub fn of(bench: &TestBench) -> Result<Self, MeasureError> {
+        let port = bench.node().map_err(MeasureError::Bench)?.port;
+        let vhost = bench.vhost();
         let (vhost, user, password) = (vhost.name.clone(), vhost.user.clone(), vhost.password.clone());
-        Ok(Self { port: broker.port, vhost, user, password })
+        Ok(Self { port, vhost, user, password })
     }
 
     /// A connection; its heartbeats are off, since nobody answers them between two measurements.

@@ -3,6 +3,7 @@
 use super::data::{self, Good};
 use super::{MeasureError, progress};
 use crate::bench::{BenchOptions, Server, TestBench, Till, TillOptions};
+use crate::broker::Broker;
 use crate::wait::{Seen, wait_for};
 use serde_json::Value;
 use std::time::Duration;
@@ -19,6 +20,12 @@ pub const SHOP: &str = "1";
 /// A server alone.
 pub fn server() -> Result<TestBench, MeasureError> {
     TestBench::start_as(BenchOptions::with(&[LOG])).map_err(MeasureError::Bench)
+}
+
+/// A server alone, with a broker of its own: what a fleet leaves there burdens nobody else.
+pub fn server_alone() -> Result<TestBench, MeasureError> {
+    let broker = Broker::start().map_err(|error| MeasureError::wrong("the broker", error))?;
+    TestBench::start_as(BenchOptions::with(&[LOG]).on(broker)).map_err(MeasureError::Bench)
 }
 
 /// A server with a shop, whose layer has these goods, and a till there that has them too.

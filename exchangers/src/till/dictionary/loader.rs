@@ -17,6 +17,10 @@ use std::time::Duration;
 /// Page cache of the loader in KiB: holds the indexes of some hundred thousand rows while they are loaded.
 const CACHE_KIB: i64 = 64 << 10;
 
+/// Page cache while rows are counted, from the first to the last: what is read once serves nobody later, and would stay with a
+/// process that has nothing to do.
+const COUNTING_CACHE_KIB: i64 = 2 << 10;
+
 /// Statements kept prepared: four a kind, and those that update some columns of a few kinds.
 const STATEMENTS: usize = 4 * kinds::KINDS.len() + 64;
 
@@ -82,6 +86,15 @@ impl Loader {
     /// Counts every row of every kind again; gives the kinds whose rows are not those of the last load, or whose tables no
     /// package fits. Loads refuse to build on them from now on, until a snapshot of them comes.
     pub fn verify(&mut self) -> Result<Vec<Kind>, ApplyError> {
+        let path = self.path.clone();
+        let failed = |source| ApplyError::Database { path: path.clone(), what: "recount", source };
+        set_cache(&self.connection, COUNTING_CACHE_KIB).map_err(failed)?;
+        let counted = self.count_all();
+        let restored = set_cache(&self.connection, CACHE_KIB).map_err(failed);
+        counted.and_then(|differing| restored.map(|()| differing))
+    }
+
+    fn count_all(&mut self) -> Result<Vec<Kind>, ApplyError> {
         let path = self.path.clone();
         let failed = |source| ApplyError::Database { path: path.clone(), what: "recount", source };
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
@@ -207,11 +220,15 @@ fn lock(path: &Path) -> Result<fs::File, OpenError> {
     }
 }
 
+fn set_cache(connection: &Connection, kib: i64) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "cache_size", -kib)
+}
+
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    set_cache(connection, CACHE_KIB)?;
     connection.pragma_update(None, "journal_size_limit", WAL_LIMIT_BYTES)?;
     // Checkpoints come after each load, in one go, not in the middle of a commit.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;

@@ -1,7 +1,7 @@
 //! B5: thousands of tills: a change of the chain's prices, announced to all and acknowledged by all.
 //!
 //! The tills are simulated ([`crate::fleet`]): each has its queues, its channel and the decisions of the real agent, and believes
-//! what a package says of itself. A case is a server, a broker's virtual host and a fleet of its own.
+//! what a package says of itself. A case is a server, a broker and a fleet of its own.
 
 mod case;
 
@@ -15,21 +15,35 @@ pub(super) const PLAN: Plan =
     Plan { id: "B5", name: "thousands", title: "thousands of tills: a change of the chain's prices", run };
 
 /// Fleets: tills, the shops that they are spread over, rounds.
-const CASES: [(usize, usize, usize); 6] =
-    [(100, 1, 5), (100, 100, 5), (1_000, 1, 5), (1_000, 1_000, 5), (10_000, 1, 2), (10_000, 1_000, 2)];
+const CASES: [(usize, usize, usize); 5] =
+    [(100, 1, 5), (100, 100, 5), (1_000, 1, 5), (1_000, 1_000, 5), (10_000, 1_000, 2)];
 const QUICK_CASES: [(usize, usize, usize); 2] = [(20, 1, 1), (40, 10, 1)];
+
+const SKIPPED: &str = "10,000 tills in one shop: making 20,000 quorum queues takes the broker minutes, and with a thousand tills one shop \
+                       and a thousand come to the same";
 
 fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> {
     let cases: &[(usize, usize, usize)] = if context.options.quick { &QUICK_CASES } else { &CASES };
     let mut all: Vec<(Case, Measured)> = Vec::new();
+    let mut ended = Ok(());
     for (tills, shops, rounds) in cases {
         let case = Case { tills: *tills, shops: *shops, rounds: context.options.rounds.unwrap_or(*rounds) };
-        let measured = case.measure(context)?;
+        let measured = match case.measure(context) {
+            Ok(measured) => measured,
+            // What the smaller fleets came to is told all the same.
+            Err(error) => {
+                ended = Err(error);
+                break;
+            }
+        };
         tell(row, &case, &measured);
         all.push((case, measured));
     }
     targets(row, &all);
     plots(row, &all);
+    if !context.options.quick {
+        row.skipped.push(SKIPPED.to_owned());
+    }
     row.notes.push(
         "Announced: from the answer of REST until the broker has confirmed a link to each till, the load and the package \
          included; the tills are off meanwhile, as are those of the bare publisher, which sends as many messages of the same \
@@ -38,7 +52,7 @@ fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> {
          the server's own share is its processor time."
             .to_owned(),
     );
-    Ok(())
+    ended
 }
 
 fn tell(row: &mut Row, case: &Case, measured: &Measured) {
@@ -54,8 +68,8 @@ fn tell(row: &mut Row, case: &Case, measured: &Measured) {
     row.lines.push(bytes("server, resident afterwards", measured.resident));
     row.lines.push(bytes("broker, resident afterwards", measured.broker));
     row.notes.push(format!(
-        "{case}: made over REST in {:.1} s, all queues there and all tills up to date {:.1} s later.",
-        measured.attached_s, measured.settled_s
+        "{case}: made over REST in {:.1} s, all queues there {:.1} s later, and all tills up to date {:.1} s after that.",
+        measured.attached_s, measured.queues_s, measured.settled_s
     ));
 }
 
@@ -73,10 +87,9 @@ fn targets(row: &mut Row, all: &[(Case, Measured)]) {
         row.targets.push(Target::at_least(&format!("{case}: announcing over raw publishing"), found, 0.7));
         row.targets.push(Target::at_most(&format!("{case}: packages built a change"), measured.packages, 1.0));
     }
-    for pair in
-        all.iter().filter(|(case, _)| case.tills >= 1_000).zip(all.iter().filter(|(case, _)| case.tills > 1_000))
-    {
-        let ((few, of_few), (many, of_many)) = pair;
+    for (place, (many, of_many)) in all.iter().enumerate() {
+        let fewer = all[..place].iter().rev().find(|(case, _)| (case.shops == 1) == (many.shops == 1));
+        let Some((few, of_few)) = fewer else { continue };
         let what = format!("processor time for a till: {many} over {few}");
         row.targets.push(Target::at_most(&what, cost(many, of_many) / cost(few, of_few), 1.3));
     }

@@ -9,6 +9,7 @@ use crate::measure::report::{Line, Row, Side};
 use crate::measure::{Context, MeasureError, progress, usage};
 use crate::wait::{Seen, wait_for};
 use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,26 +38,24 @@ pub(super) fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> 
     let goods = context.data.goods(Assortment::StoreAfter)?;
     let goods = &goods[..GOODS.min(goods.len())];
     let steps = if context.options.quick { QUICK_STEPS } else { STEPS };
-    let mut fleets = Vec::new();
+    let mut all: [(&str, Vec<(f64, f64)>); 2] =
+        [("a price change, seconds", Vec::new()), ("a price change, the server's processor time", Vec::new())];
+    let mut ended = Ok(());
     for step in steps {
         let tills = context.size(TILLS, 2) * step;
         progress(&format!("tills: a fleet of {tills}"));
-        let mut prices = Prices { file: folder.join("prices.aif"), goods, change: 0 };
-        let mut server = ChainServer::start()?;
-        prices.take(&mut server)?;
-        let fleet = attach(&server, tills)?;
-        fleet.wake(0..fleet.len());
-        has_everything(&server, &fleet)?;
-        let outcomes: Result<Vec<Outcome>, MeasureError> =
-            (0..context.rounds(ROUNDS)).map(|_| change(&mut server, &fleet, &mut prices)).collect();
-        fleets.push((tills, outcomes?));
-    }
-    let mut all: [(&str, Vec<(f64, f64)>); 2] =
-        [("a price change, seconds", Vec::new()), ("a price change, the server's processor time", Vec::new())];
-    for (tills, outcomes) in &fleets {
-        let size = as_f64(*tills);
+        let prices = Prices { file: folder.join("prices.aif"), goods, change: 0 };
+        let outcomes = match changes(context, tills, prices) {
+            Ok(outcomes) => outcomes,
+            // What the smaller fleets came to is told all the same.
+            Err(error) => {
+                ended = Err(error);
+                break;
+            }
+        };
+        let size = as_f64(tills);
         let name = format!("a price change, {tills} tills: flag → all acknowledged");
-        row.lines.push(Line::seconds(&name, Side::Ours, outcomes).moving(size, "tills"));
+        row.lines.push(Line::seconds(&name, Side::Ours, &outcomes).moving(size, "tills"));
         let of = |figure: fn(&Outcome) -> f64| median(&outcomes.iter().map(figure).collect::<Vec<f64>>());
         all[0].1.push((size, of(|outcome| outcome.seconds)));
         all[1].1.push((size, of(|outcome| outcome.usage.get(SERVER).map_or(f64::NAN, |usage| usage.processor_s))));
@@ -68,7 +67,18 @@ pub(super) fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> 
          prices of the chain change.",
         goods.len()
     ));
-    Ok(())
+    ended
+}
+
+/// Some price changes of one fleet.
+fn changes(context: &Context, tills: usize, mut prices: Prices<'_>) -> Result<Vec<Outcome>, MeasureError> {
+    let mut server = ChainServer::start()?;
+    prices.take(&mut server)?;
+    let fleet = attach(&server, tills)?;
+    fleet.wait_for_queues(&server.bench, CONVERGED).map_err(MeasureError::TimedOut)?;
+    fleet.wake(0..fleet.len());
+    has_everything(&server, &fleet)?;
+    (0..context.rounds(ROUNDS)).map(|_| change(&mut server, &fleet, &mut prices)).collect()
 }
 
 /// A fleet on a server, its tills off.
@@ -111,8 +121,7 @@ fn change(server: &mut ChainServer, fleet: &Fleet, prices: &mut Prices<'_>) -> R
     Ok(Outcome::of_seconds(seconds).by(SERVER, used))
 }
 
-/// Waits until every till has what the server has for it, and the server knows it. The server is only asked once the tills
-/// have it.
+/// Waits until every till has what the server has for it, and the server knows it.
 fn has_everything(server: &ChainServer, fleet: &Fleet) -> Result<(), MeasureError> {
     let api = server.bench.server.api().map_err(MeasureError::Bench)?;
     let target =
@@ -123,14 +132,19 @@ fn has_everything(server: &ChainServer, fleet: &Fleet) -> Result<(), MeasureErro
         Seen::when(there == fleet.len(), (), format!("{there} of {}; {}", fleet.len(), fleet.trouble()))
     })
     .map_err(MeasureError::TimedOut)?;
+    // From its own record, read beside it: asking for a thousand tills over REST would be work of its own.
+    let path = server.bench.server.data().join("exchange.db");
+    let exchange = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let exchange = exchange.map_err(MeasureError::sql(&path))?;
+    let count = |sql: &str| exchange.query_row(sql, (), |row| row.get::<_, i64>(0)).map(i64::unsigned_abs);
+    let there = format!("SELECT count(*) FROM contact WHERE cursor >= {target}");
     wait_for("the server to know that all tills have the newest prices", CONVERGED, || {
-        let seen = match api.read("/api/v1/tills") {
-            Ok(seen) => seen,
-            Err(error) => return Seen::NotYet(error.to_string()),
-        };
-        let done = |till: &&serde_json::Value| till["next"] == "up-to-date";
-        let done = seen.as_array().map_or(0, |tills| tills.iter().filter(done).count());
-        Seen::when(done == fleet.len(), (), format!("{done} of {}", fleet.len()))
+        match (count(&there), count("SELECT count(*) FROM delivery WHERE ended = 0")) {
+            (Ok(done), Ok(open)) => {
+                Seen::when(done == fleet.len() as u64 && open == 0, Ok(()), format!("{done}, {open} on their way"))
+            }
+            (Err(error), _) | (_, Err(error)) => Seen::Ready(Err(MeasureError::sql(&path)(error))),
+        }
     })
-    .map_err(MeasureError::TimedOut)
+    .map_err(MeasureError::TimedOut)?
 }

@@ -112,7 +112,7 @@ fn start(till: &mut Till) -> Result<f64, MeasureError> {
 }
 
 fn bare(context: &Context, bench: &TestBench) -> Result<Vec<f64>, MeasureError> {
-    let address = Address::of(bench.vhost())?;
+    let address = Address::of(bench)?;
     let queue = "tillway.dictionary.of-nobody".to_owned();
     amqp::runtime()?.block_on(async {
         let connection = address.connect().await?;

@@ -34,7 +34,7 @@ pub(super) fn measure(context: &Context, row: &mut Row) -> Result<Server, Measur
     let (objects, tills) = (context.size(OBJECTS, QUICK_OBJECTS), context.size(TILLS, QUICK_TILLS));
     let goods = context.data.goods(Assortment::ChainAfter)?;
     let goods: Vec<Good> = goods.iter().take(objects / OBJECTS_OF_A_GOOD).cloned().collect();
-    let bench = shop::server()?;
+    let bench = shop::server_alone()?;
     let pid = bench.server.pid().ok_or_else(|| MeasureError::wrong("the server", "it does not run"))?;
     progress("loading the objects");
     shop::load(&bench.server, "All", &goods)?;
@@ -48,6 +48,7 @@ pub(super) fn measure(context: &Context, row: &mut Row) -> Result<Server, Measur
         ..FleetOptions::default()
     };
     let fleet = Fleet::attach(&bench, &options).map_err(MeasureError::Fleet)?;
+    fleet.wait_for_queues(&bench, SETTLE_TIME).map_err(MeasureError::TimedOut)?;
     fleet.wake(0..fleet.len());
     progress("bringing the tills up to date");
     let started = up_to_date(&bench.server, &fleet, 0)?;

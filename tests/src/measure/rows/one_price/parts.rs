@@ -64,7 +64,7 @@ impl Parts {
                     CREATE TABLE price (number INTEGER PRIMARY KEY, kopecks INTEGER NOT NULL)";
         database.execute_batch(make).map_err(MeasureError::sql(&path))?;
         let runtime = amqp::runtime()?;
-        let address = Address::of(bench.vhost())?;
+        let address = Address::of(bench)?;
         let (connection, publisher, consumer) = runtime.block_on(async {
             let connection = address.connect().await?;
             let publisher = amqp::publisher(&connection).await?;

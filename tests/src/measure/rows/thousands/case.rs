@@ -61,7 +61,9 @@ pub(super) struct Measured {
     pub(super) resident: u64,
     /// Memory of the broker in the end.
     pub(super) broker: u64,
+    /// Seconds until they were made, until their queues were, and until they had everything.
     pub(super) attached_s: f64,
+    pub(super) queues_s: f64,
     pub(super) settled_s: f64,
 }
 
@@ -77,7 +79,7 @@ struct Running {
 impl Case {
     pub(super) fn measure(&self, context: &Context) -> Result<Measured, MeasureError> {
         let goods: Vec<Good> = context.data.goods(Assortment::StoreAfter)?.iter().take(GOODS).cloned().collect();
-        let bench = shop::server()?;
+        let bench = shop::server_alone()?;
         shop::load(&bench.server, "All", &goods)?;
         progress(&format!("{self}: making them"));
         let started = Instant::now();
@@ -92,6 +94,10 @@ impl Case {
         let fleet = Fleet::attach(&bench, &options).map_err(MeasureError::Fleet)?;
         let attached_s = started.elapsed().as_secs_f64();
         let mut running = Running::over(bench, fleet, goods)?;
+        progress(&format!("{self}: waiting for their queues"));
+        let started = Instant::now();
+        running.fleet.wait_for_queues(&running.bench, SETTLE_TIME).map_err(MeasureError::TimedOut)?;
+        let queues_s = started.elapsed().as_secs_f64();
         progress(&format!("{self}: bringing them up to date"));
         let started = Instant::now();
         running.wake()?;
@@ -104,6 +110,7 @@ impl Case {
             resident: 0,
             broker: 0,
             attached_s,
+            queues_s,
             settled_s,
         };
         let raw = Raw::open(&running)?;
@@ -120,7 +127,7 @@ impl Case {
         }
         measured.packages = (running.packages()? - before) / data_count(running.changes - began);
         measured.resident = usage::resident(running.pid()?)?;
-        measured.broker = broker_memory()?;
+        measured.broker = running.broker_memory()?;
         Ok(measured)
     }
 }
@@ -128,14 +135,6 @@ impl Case {
 #[expect(clippy::cast_precision_loss, reason = "a handful of changes")]
 fn data_count(count: i64) -> f64 {
     count as f64
-}
-
-/// What the whole node has.
-fn broker_memory() -> Result<u64, MeasureError> {
-    let broker = crate::broker::Broker::shared().map_err(|error| MeasureError::wrong("the broker", error))?;
-    let answer = broker.evaluate("erlang:memory(total)").map_err(|error| MeasureError::wrong("the broker", error))?;
-    let digits: String = answer.chars().filter(char::is_ascii_digit).collect();
-    digits.parse().map_err(|error| MeasureError::wrong("the broker's memory", error))
 }
 
 impl Running {
@@ -152,6 +151,12 @@ impl Running {
 
     fn pid(&self) -> Result<u32, MeasureError> {
         self.bench.server.pid().ok_or_else(|| MeasureError::wrong("the server", "it does not run"))
+    }
+
+    /// What the whole node has, which serves nobody else.
+    fn broker_memory(&self) -> Result<u64, MeasureError> {
+        let broker = self.bench.node().map_err(MeasureError::Bench)?;
+        broker.count("erlang:memory(total)").map_err(|error| MeasureError::wrong("the broker's memory", error))
     }
 
     /// Package files that the server has.
@@ -257,7 +262,7 @@ struct Raw {
 impl Raw {
     fn open(running: &Running) -> Result<Self, MeasureError> {
         let runtime = amqp::runtime()?;
-        let address = Address::of(running.bench.vhost())?;
+        let address = Address::of(&running.bench)?;
         let (connection, channel) = runtime.block_on(async {
             let connection = address.connect().await?;
             let channel = amqp::publisher(&connection).await?;
