@@ -7,7 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure().compile_fds(descriptors.clone())?;
     // The server once more, over frames that it takes as they come.
     let arrived = std::path::PathBuf::from(std::env::var("OUT_DIR")?).join("arrived");
-    std::fs::create_dir_all(&arrived)?;
+    fs_err::create_dir_all(&arrived)?;
     tonic_prost_build::configure()
         .build_client(false)
         .extern_path(".tillway.sales.v1.TillFrame", "crate::sales::ArrivedFrame")
