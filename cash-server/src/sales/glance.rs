@@ -75,7 +75,7 @@ fn document<'a>(till: &TillId, document: &'a [u8], seen: &mut Glance<'a>) -> Sur
             1 if key.is_some() => return Err(Unsure),
             1 => key = Some(receipt_key(till, value.bytes()?)?),
             2 | 3 | 6 => drop(value.number()?),
-            4 | 5 | 13..=17 => value.short_text()?,
+            4 | 5 | 13..=17 | 21 => value.short_text()?,
             7 => drop(optional_time("time_beg", value.text()?)?),
             8 => {
                 ended = value.text()?;
@@ -84,11 +84,10 @@ fn document<'a>(till: &TillId, document: &'a [u8], seen: &mut Glance<'a>) -> Sur
             9..=12 => value.amount()?,
             18 | 19 => line(value.bytes()?)?,
             20 => payment(value.bytes()?)?,
-            21 => value.short_text()?,
             _ => return Err(Unsure),
         }
-        if let 18..=21 = tag {
-            parts[tag as usize - 18] += 1;
+        if let Some(count) = tag.checked_sub(18).and_then(|part| parts.get_mut(usize::try_from(part).ok()?)) {
+            *count += 1;
         }
     }
     if ended.is_empty() || parts.iter().any(|count| *count > MAX_DOCUMENT_PARTS) {
