@@ -9,12 +9,19 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::check::{MANIFEST_FILE, message_file};
+use crate::claim::Claim;
 use crate::error::QueueError;
 use crate::folders::{Depth, Folders};
 use crate::format::{self, Attributes, BatchHeader, MessageHeader};
 use crate::limits::{Limit, MAX_HEADER_BYTES};
 use crate::lock::FolderLock;
 use crate::name::{BatchName, Sequence};
+
+/// Files that are written before the first of them is synced: the disk takes small ones together.
+const SYNCED_TOGETHER: usize = 4;
+
+/// A message of more bytes is synced at once, so that what waits in memory is bounded.
+const SYNCED_AT_ONCE_BYTES: u64 = 256 * 1024;
 
 /// A message to be put, without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +74,8 @@ pub struct BatchWriter {
     /// What waited when the batch was begun; looked at again in commit.
     waiting: Depth,
     header: BatchHeader,
+    /// Files that are written and not synced yet.
+    unsynced: Vec<fs::File>,
     failed: bool,
     committed: bool,
 }
@@ -92,7 +101,7 @@ impl BatchWriter {
             content_type: String::new(),
             attributes: Attributes::new(),
         };
-        Ok(Self { folders, staging, lock, waiting, header, failed: false, committed: false })
+        Ok(Self { folders, staging, lock, waiting, header, unsynced: Vec::new(), failed: false, committed: false })
     }
 
     /// The id of the batch.
@@ -105,7 +114,7 @@ impl BatchWriter {
         self.header.attributes.insert(name.into(), value.into());
     }
 
-    /// Adds a message: written and synced, not yet seen by anybody.
+    /// Adds a message: written, and synced before the commit at the latest; not yet seen by anybody.
     pub fn put(&mut self, message: NewMessage, body: &[u8]) -> Result<(), QueueError> {
         if self.failed {
             return Err(self.incomplete());
@@ -137,6 +146,9 @@ impl BatchWriter {
         }
         self.header.messages += 1;
         self.header.bytes = bytes;
+        if self.unsynced.len() >= SYNCED_TOGETHER || sealed.file_bytes > SYNCED_AT_ONCE_BYTES {
+            self.sync()?;
+        }
         Ok(())
     }
 
@@ -144,12 +156,23 @@ impl BatchWriter {
     ///
     /// After an error it is not in the queue. One exception: where the disk fails in the very last sync, and then in
     /// taking the batch back or by a power cut, it may be there; consumers must bear a batch that comes twice anyway.
-    pub fn commit(mut self) -> Result<Committed, QueueError> {
+    pub fn commit(self) -> Result<Committed, QueueError> {
+        self.show(false).map(|(committed, _)| committed)
+    }
+
+    /// [`Self::commit`], and where nothing else waits the batch is handed out at once, its first try counted in the same
+    /// step: for a producer whose consumer is in the same process.
+    pub fn commit_and_claim(self) -> Result<(Committed, Option<Claim>), QueueError> {
+        self.show(true)
+    }
+
+    fn show(mut self, claims: bool) -> Result<(Committed, Option<Claim>), QueueError> {
         if self.failed {
             return Err(self.incomplete());
         }
         let manifest = format::seal(&self.header, &[]).map_err(|asked| self.large_header(asked))?;
         self.write(MANIFEST_FILE, &[&manifest.head, &manifest.seal])?;
+        self.sync()?;
         let folders = Arc::clone(&self.folders);
         let failed = folders.failed("commit a batch to file queue");
         folders.disk.sync_dir(&self.staging).map_err(&failed)?;
@@ -161,7 +184,9 @@ impl BatchWriter {
         let sequence = folders.next_sequence(highest, &queue_lock)?;
         fail::fail_point!("queue::sequence_noted");
         let BatchHeader { id, messages, bytes, .. } = self.header;
-        let ready = folders.ready_batch(BatchName { sequence, messages, bytes, tries: 0 });
+        let claims = claims && waiting.batches == 0;
+        let name = BatchName { sequence, messages, bytes, tries: u32::from(claims) };
+        let ready = folders.ready_batch(name);
         folders.disk.rename(&self.staging, &ready).map_err(&failed)?;
         fail::fail_point!("queue::renamed_to_ready");
         // The queue lock keeps consumers away until the name is durable, and the folder lock is gone before they come.
@@ -175,19 +200,28 @@ impl BatchWriter {
         }
         fail::fail_point!("queue::committed");
         self.committed = true;
-        drop(self.lock.take());
+        let lock = self.lock.take();
+        let claim =
+            lock.filter(|_| claims).map(|lock| Claim::new(Arc::clone(&folders), name, self.header.clone(), lock));
         drop(queue_lock);
-        Ok(Committed { sequence, id, messages, bytes })
+        Ok((Committed { sequence, id, messages, bytes }, claim))
     }
 
-    fn write(&self, name: &str, parts: &[&[u8]]) -> Result<(), QueueError> {
+    fn write(&mut self, name: &str, parts: &[&[u8]]) -> Result<(), QueueError> {
         let disk = &self.folders.disk;
         let written = disk.create_file(&self.staging.join(name)).and_then(|mut file| {
             parts.iter().try_for_each(|part| disk.write(&mut file, part))?;
             fail::fail_point!("queue::message_written");
-            if is_synced() { disk.sync_file(&file) } else { Ok(()) }
+            Ok(file)
         });
-        written.map_err(self.folders.failed("write a message to file queue"))
+        self.unsynced.push(written.map_err(self.folders.failed("write a message to file queue"))?);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), QueueError> {
+        let mut unsynced = self.unsynced.drain(..).filter(|_| is_synced());
+        let synced = unsynced.try_for_each(|file| self.folders.disk.sync_file(&file));
+        synced.map_err(self.folders.failed("write a message to file queue"))
     }
 
     fn incomplete(&self) -> QueueError {

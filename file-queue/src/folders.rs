@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_err as fs;
 use uuid::Uuid;
@@ -25,6 +25,8 @@ const LOCK_FILE: &str = "queue.lock";
 const SEQUENCE_FILE: &str = "sequence";
 /// Hex digits of blake3 behind the number in the sequence file.
 const SEQUENCE_CHECK_DIGITS: usize = 16;
+/// Sequences that are noted at a time: a note is two syncs, and what is not used of it is a hole after the next start.
+const SEQUENCES_NOTED: u64 = 256;
 /// How many of the first batches one listing brings: memory stays the same whatever the backlog.
 const FIRST_BATCHES: usize = 32;
 
@@ -53,6 +55,17 @@ pub(crate) struct Folders {
     pub(crate) folder: PathBuf,
     pub(crate) limits: Limits,
     pub(crate) disk: Arc<dyn Disk>,
+    /// Of what this handle noted last, how much it gave.
+    pub(crate) given: Mutex<Option<Given>>,
+}
+
+/// Sequences of one note.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Given {
+    /// The last one that was used.
+    last: Sequence,
+    /// The last one that the note covers.
+    noted: Sequence,
 }
 
 impl Folders {
@@ -190,23 +203,32 @@ impl Folders {
         Ok(None)
     }
 
-    /// The next sequence, noted durably before it is used, so that no two batches ever have the same one.
+    /// The next sequence, noted durably before it is used, so that no two batches ever have the same one. Noted are
+    /// [`SEQUENCES_NOTED`] at a time: as long as the file says what this handle wrote, nobody else has given any since.
     pub(crate) fn next_sequence(&self, highest_ready: Sequence, _proof: &QueueLock) -> Result<Sequence, QueueError> {
         let failed = self.failed("number a batch in file queue");
         let path = self.folder.join(SEQUENCE_FILE);
         let noted = match fs::read(&path) {
             Ok(bytes) => read_sequence(&bytes).unwrap_or_else(|| {
-                tracing::warn!(queue = %self.queue, path = %path.display(), "the sequence file is damaged; counting on from the batches that are there");
+                tracing::warn!(queue = %self.queue, path = %path.display(), "the sequence file is damaged; counting on from what is known");
                 Sequence(0)
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Sequence(0),
             Err(error) => return Err(failed(error)),
         };
-        // The file may have been lost: what lies in the folders is behind us in any case.
+        // The file may have been lost: what lies in the folders, and what was given here, is behind us in any case.
         let (_, highest_aside) = Self::count(&self.aside()).map_err(&failed)?;
-        let next = noted.max(highest_ready).max(highest_aside).next();
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = given.map_or(noted, |given| if given.noted == noted { given.last } else { given.last.max(noted) });
+        let next = last.max(highest_ready).max(highest_aside).next();
         let next = next.ok_or_else(|| QueueError::SequenceExhausted { queue: self.queue.to_string() })?;
-        durable::write_atomic_on(&*self.disk, &path, write_sequence(next).as_bytes()).map_err(&failed)?;
+        let mut through = noted;
+        if next > noted {
+            *given = None;
+            through = next.later(SEQUENCES_NOTED - 1);
+            durable::write_atomic_on(&*self.disk, &path, write_sequence(through).as_bytes()).map_err(&failed)?;
+        }
+        *given = Some(Given { last: next, noted: through });
         Ok(next)
     }
 

@@ -24,7 +24,7 @@
 //! <root>/<queue>/
 //!   format                  "tillway file-queue 1": layout version; a higher one is refused
 //!   queue.lock              flock: whoever changes, creates or lists names below holds it, for a few syncs
-//!   sequence                "<n> <check>": the highest sequence given so far; replaced atomically
+//!   sequence                "<n> <check>": no sequence above it has been given; replaced atomically
 //!   staging/<batch id>/     batches being written; the producer holds a flock on the folder
 //!   ready/<name>/           batches to be consumed; the consumer of one holds a flock on the folder
 //!     batch                 manifest: id, time, attributes, how many messages of how many bytes
@@ -46,14 +46,15 @@
 //! # The story of a put
 //!
 //! 1. Under `queue.lock`: room is checked, `staging/<id>/` is created and locked.
-//! 2. Each message is written as its own file and synced. The first failure spoils the batch.
-//! 3. The manifest is written and synced, then the folder is synced.
-//! 4. Under `queue.lock`: room is checked again, the next sequence is noted in `sequence` (synced), the folder is
-//!    renamed to `ready/<name>`. **This rename is the commit.** `ready/` and `staging/` are synced; the folder lock
-//!    is let go.
+//! 2. Each message is written as its own file; a few small ones are synced together. The first failure spoils the batch.
+//! 3. The manifest is written, what is not synced yet is, then the folder is.
+//! 4. Under `queue.lock`: room is checked again, the next sequence is given, the folder is renamed to `ready/<name>`. **This
+//!    rename is the commit.** `ready/` and `staging/` are synced; the folder lock is let go. Where `sequence` does not cover
+//!    the sequence yet, it is noted there (synced) before, with some more: as long as the file says what this process
+//!    wrote, nobody else has given one since, and it goes on from its own last one.
 //!
 //! *Crash in 1 to 4, before the rename is durable:* nobody holds the lock of `staging/<id>/` any more, and the next
-//! process that opens the queue removes it. A noted sequence that was not used is a hole, and holes mean nothing.
+//! process that opens the queue removes it. Noted sequences that were not used are a hole, and holes mean nothing.
 //! *Crash after:* the batch is there. If a sync after the rename fails, the batch is renamed back and the put fails.
 //!
 //! # The story of a take
@@ -63,6 +64,8 @@
 //! 2. Outside the lock every file is read and checked. A damaged batch goes aside, and step 1 follows.
 //!
 //! *Crash at any point:* the folder lock is gone, so the batch is free, in its place, with its try counted.
+//!
+//! A producer may take its own batch where nothing else waits: the commit's rename counts the try, and the folder lock stays.
 //!
 //! # The story of an acknowledgement
 //!

@@ -58,6 +58,11 @@ impl Sequence {
     pub(crate) fn next(self) -> Option<Self> {
         (self < Self::MAX).then(|| Self(self.0 + 1))
     }
+
+    /// The sequence so many after this one, or the highest.
+    pub(crate) fn later(self, by: u64) -> Self {
+        Self(self.0.saturating_add(by)).min(Self::MAX)
+    }
 }
 
 impl fmt::Display for Sequence {

@@ -1,7 +1,7 @@
 //! The queue as a process sees it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use fs_err as fs;
 
@@ -59,7 +59,15 @@ impl Queue {
 
     fn over(disk: Arc<dyn Disk>, root: &Path, name: &QueueName, limits: Limits) -> Self {
         let folder = root.join(name.as_str());
-        Self { folders: Arc::new(Folders { queue: name.clone(), folder, limits: limits.kept(), disk }) }
+        Self {
+            folders: Arc::new(Folders {
+                queue: name.clone(),
+                folder,
+                limits: limits.kept(),
+                disk,
+                given: Mutex::default(),
+            }),
+        }
     }
 
     /// The names of all queues under `root`, in order. A root that is not there yet has none.

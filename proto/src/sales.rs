@@ -12,6 +12,23 @@ pub mod v1 {
     tonic::include_proto!("tillway.sales.v1");
 }
 
+/// The generated server over [`ArrivedFrame`]s.
+#[allow(missing_docs, unreachable_pub, clippy::pedantic)]
+pub mod arrived {
+    include!(concat!(env!("OUT_DIR"), "/arrived/tillway.sales.v1.rs"));
+}
+
+/// A [`v1::TillFrame`] as a server takes it: on the wire it is the same, and a batch in it stays as the bytes that came.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ArrivedFrame {
+    /// The first frame.
+    #[prost(message, optional, tag = "1")]
+    pub hello: Option<v1::Hello>,
+    /// A [`v1::Batch`].
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub batch: Option<prost::bytes::Bytes>,
+}
+
 /// Version of the protocol that this code speaks.
 pub const SALES_SCHEMA: u32 = 1;
 

@@ -80,7 +80,18 @@ impl Dictionary {
 
     /// What the till has; does not wait for a load. Of a damaged file it has nothing.
     pub(crate) fn look(&self) -> Result<State, OpenError> {
-        if self.damaged.load(Ordering::SeqCst) { Ok(State::default()) } else { State::read(&self.path) }
+        if self.damaged.load(Ordering::SeqCst) {
+            return Ok(State::default());
+        }
+        // Without opening the file once more, where nobody loads and it is the one that is open.
+        if let Ok(held) = self.open.try_lock()
+            && let Some(opened) = &*held
+            && opened.file == file_at(&self.path)
+            && let Ok(state) = opened.loader.state()
+        {
+            return Ok(state);
+        }
+        State::read(&self.path)
     }
 
     /// Where it lies.

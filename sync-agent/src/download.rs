@@ -269,9 +269,7 @@ impl Downloader {
         if response.content_length().is_some_and(|more| job.offset.saturating_add(more) > job.bytes) {
             return Err(too_long());
         }
-        let part = job.part.clone();
-        let open = move || fs::OpenOptions::new().create(true).append(true).open(part);
-        let mut file = blocking(&job.turn, open).await.map_err(disk)?;
+        let mut file = None;
         let mut body = response.bytes_stream();
         while let Some(piece) = body.next().await {
             let piece = piece.map_err(|error| line(&error))?;
@@ -280,7 +278,15 @@ impl Downloader {
             }
             job.hasher.update(&piece);
             job.offset += piece.len() as u64;
-            file = blocking(&job.turn, move || file.write_all(&piece).map(|()| file)).await.map_err(disk)?;
+            let part = job.part.clone();
+            let write = move || {
+                let mut file = match file {
+                    Some(file) => file,
+                    None => fs::OpenOptions::new().create(true).append(true).open(part)?,
+                };
+                file.write_all(&piece).map(|()| Some(file))
+            };
+            file = blocking(&job.turn, write).await.map_err(disk)?;
         }
         if job.offset < job.bytes {
             return Err(Broken::Retry { why: format!("cut off after {} bytes", job.offset), after: None });

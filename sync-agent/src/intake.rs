@@ -8,11 +8,11 @@ use crate::load;
 use crate::retry::Backoff;
 use crate::room::{self, NoRoom};
 use crate::settings::reader::in_url;
-use crate::state::StateError;
 use crate::till::Till;
 use crate::{backup, broker};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_exchangers::package::{self, PackageError, PackageReader};
@@ -30,6 +30,10 @@ pub(crate) const LINK_ATTRIBUTE: &str = "link";
 /// batch in seconds, and with each there is more room.
 const MAX_FULL_TRIES: u32 = 10;
 
+/// A step on the way that is over sooner is neither noted nor told: the next one says more, and each takes a commit, a look at
+/// all that the till has, and the server's time, from the very load that it speaks of.
+const STEP_LASTS: Duration = Duration::from_millis(200);
+
 /// Why a link did not get into the queue.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IntakeError {
@@ -43,8 +47,6 @@ pub(crate) enum IntakeError {
     Range { from: u64, to: u64 },
     #[error("failed to put the package into the file queue")]
     Queue(#[source] QueueError),
-    #[error("failed to remember what is in the file queue")]
-    State(#[source] StateError),
     #[error("failed to write the link into the file queue")]
     Attribute(#[source] serde_json::Error),
     #[error(transparent)]
@@ -59,12 +61,9 @@ impl IntakeError {
             Self::Download(error) => error.cause(),
             Self::Package(error) if !matches!(error, PackageError::Io { .. }) => RejectCause::Content,
             Self::Link { .. } | Self::Range { .. } => RejectCause::Content,
-            Self::Package(_)
-            | Self::Queue(_)
-            | Self::State(_)
-            | Self::Attribute(_)
-            | Self::Room(_)
-            | Self::Aborted(_) => RejectCause::Transport,
+            Self::Package(_) | Self::Queue(_) | Self::Attribute(_) | Self::Room(_) | Self::Aborted(_) => {
+                RejectCause::Transport
+            }
         }
     }
 
@@ -107,7 +106,7 @@ pub(crate) async fn take(till: &Arc<Till>, link: PackageLink) {
 fn have(till: &Till, link: &PackageLink) -> Have {
     let cursor = till.cursor();
     let waits = till.queue.depth().is_ok_and(|depth| depth.batches > 0);
-    let queued_to = if waits { till.state.queued_to().unwrap_or_default() } else { None };
+    let queued_to = if waits { till.queued_to().max(till.state.queued_to().unwrap_or_default()) } else { None };
     let seen = till.state.delivery(link.delivery).ok().flatten().map(|seen| seen.state);
     Have { cursor, queued_to, seen }
 }
@@ -133,25 +132,47 @@ async fn fetch(till: &Arc<Till>, link: PackageLink) {
             return reject(till, link, &error).await;
         }
     };
-    note(till, link.clone(), DeliveryState::Downloaded).await;
     if straight {
-        load::straight(till, &link, &file).await;
-        remove(&file);
+        let (checked, of) = (file.clone(), link.clone());
+        match till
+            .blocking(move |_| check(&of, &checked))
+            .await
+            .unwrap_or_else(|error| Err(IntakeError::Aborted(error)))
+        {
+            Ok(()) => {
+                note(till, link.clone(), DeliveryState::Downloaded).await;
+                load::straight(till, &link, &file).await;
+                put_away(till, &link, file).await;
+            }
+            Err(error) => not_taken(till, link, &file, &error).await,
+        }
         return;
     }
-    match enqueue(till, &link, &file).await {
-        Ok(()) => {
-            // Before it is noted: where the loader is quicker, the end of the delivery stands, and this is no news any more.
-            till.loader_poke.notify_one();
-            note(till, link, DeliveryState::Queued).await;
-            fail::fail_point!("enqueue::delivery_noted");
-        }
-        Err(error) => {
-            till.failed("a package did not get into the file queue", &error);
-            reject(till, link, &error).await;
-        }
+    if let Err(error) = enqueue(till, &link, &file).await {
+        return not_taken(till, link, &file, &error).await;
     }
-    remove(&file);
+    // A task of its own: the batch is in the queue, also where the session with the broker ends now.
+    let queued = tokio::spawn(follow(Arc::clone(till), link, file));
+    let _ = queued.await;
+}
+
+/// What is to be done with a package in the file queue, once the loader has begun.
+async fn follow(till: Arc<Till>, link: PackageLink, file: PathBuf) {
+    let mut ended = pin!(till.load_ended.notified());
+    ended.as_mut().enable();
+    till.loader_poke.notify_one();
+    // Where the loader is quicker, the end of the delivery stands, and this is no news any more. The link is acknowledged
+    // afterwards: until then it comes again, whatever happens here.
+    let _ = tokio::time::timeout(STEP_LASTS, ended).await;
+    put_away(&till, &link, file).await;
+    let _ = till.blocking(move |till| till.note_queued(&link)).await;
+    fail::fail_point!("enqueue::delivery_noted");
+}
+
+async fn not_taken(till: &Arc<Till>, link: PackageLink, file: &Path, error: &IntakeError) {
+    till.failed("a package did not get into the file queue", error);
+    remove(file);
+    reject(till, link, error).await;
 }
 
 fn remove(file: &Path) {
@@ -175,18 +196,26 @@ async fn download(till: &Arc<Till>, link: &PackageLink) -> Result<PathBuf, Intak
         room.map_err(IntakeError::Room)?;
     }
     let url = format!("http://{}:{}{}", in_url(&settings.packages.host), settings.packages.port, link.link);
-    let file = downloader(till)?.fetch(&url, &link.package, link.bytes).await.map_err(IntakeError::Download)?;
-    let (checked, link) = (file.clone(), link.clone());
+    downloader(till)?.fetch(&url, &link.package, link.bytes).await.map_err(IntakeError::Download)
+}
+
+/// Whether it is what the link says, to the last record.
+fn check(link: &PackageLink, file: &Path) -> Result<(), IntakeError> {
+    let header = package::verify_file(file, &link.package).map_err(IntakeError::Package)?;
+    if (header.from, header.to) != (link.from, link.to) {
+        return Err(IntakeError::Range { from: header.from.0, to: header.to.0 });
+    }
+    Ok(())
+}
+
+/// Keeps a copy in the archive; the file itself is done with.
+async fn put_away(till: &Arc<Till>, link: &PackageLink, file: PathBuf) {
+    let package = link.package.clone();
     let work = till.blocking(move |till| {
-        let header = package::verify_file(&checked, &link.package).map_err(IntakeError::Package)?;
-        if (header.from, header.to) != (link.from, link.to) {
-            return Err(IntakeError::Range { from: header.from.0, to: header.to.0 });
-        }
-        backup::keep_package(&till.settings.current().backup, &link.package, &checked);
-        Ok(())
+        backup::keep_package(&till.settings.current().backup, &package, &file);
+        remove(&file);
     });
-    work.await.map_err(IntakeError::Aborted)?.inspect_err(|_| remove(&file))?;
-    Ok(file)
+    let _ = work.await;
 }
 
 /// Made once: a client reads the certificates of the machine, which takes longer than a package with a price, and keeps its
@@ -217,12 +246,21 @@ async fn enqueue(till: &Arc<Till>, link: &PackageLink, file: &Path) -> Result<()
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(15));
     let mut tries = 0;
     loop {
-        let (link, file) = (link.clone(), file.to_owned());
-        let put = till.blocking(move |till| put(till, &link, &file)).await.map_err(IntakeError::Aborted)?;
+        let (of, file) = (link.clone(), file.to_owned());
+        let work = move |till: &Arc<Till>| {
+            if tries == 0 {
+                check(&of, &file)?;
+            }
+            put(till, &of, &file)
+        };
+        let put = till.blocking(work).await.map_err(IntakeError::Aborted)?;
         tries += 1;
         match put {
             Err(error) if error.passes_with_a_load() && tries < MAX_FULL_TRIES => {
                 tracing::warn!(error = broker::chain(&error), tries, "a package waits for room in the file queue");
+                if tries == 1 {
+                    note(till, link.clone(), DeliveryState::Downloaded).await;
+                }
                 till.loader_poke.notify_one();
                 tokio::time::sleep(backoff.next_wait()).await;
             }
@@ -245,10 +283,13 @@ fn put(till: &Till, link: &PackageLink, file: &Path) -> Result<(), IntakeError> 
         batch.put(NewMessage::new(CONTENT_TYPE), &body).map_err(IntakeError::Queue)?;
     }
     fail::fail_point!("enqueue::messages_put");
-    // Before the batch is seen: a higher mark than there is only makes a link look older until the queue is empty.
-    till.state.note_queued_to(link.to).map_err(IntakeError::State)?;
-    fail::fail_point!("enqueue::queued_to_noted");
-    batch.commit().map_err(IntakeError::Queue)?;
+    // Before the batch is seen: a higher mark than there is only makes a link look older until the queue is empty. A process
+    // that ends here forgets it: the link was not acknowledged, comes again, and the loader skips what it has.
+    till.put_to(link.to);
+    let (_, claim) = batch.commit_and_claim().map_err(IntakeError::Queue)?;
+    if claim.is_some() {
+        *till.claimed() = claim;
+    }
     fail::fail_point!("enqueue::batch_committed");
     Ok(())
 }

@@ -149,7 +149,7 @@ async fn drain(till: &Arc<Till>) -> Result<bool, QueueError> {
     while !till.shutdown.is_cancelled() {
         let _exchange = till.exchange.take().await;
         match till.blocking(|till| next(till)).await {
-            Ok(Ok(Step::Loaded)) => {}
+            Ok(Ok(Step::Loaded)) => till.load_ended.notify_waiters(),
             Ok(Ok(Step::Empty)) => return Ok(true),
             Ok(Ok(Step::Later)) => return Ok(false),
             Ok(Err(error)) => return Err(error),
@@ -171,7 +171,11 @@ enum Step {
 
 fn next(till: &Till) -> Result<Step, QueueError> {
     let mut set_aside = Vec::new();
-    let claim = till.queue.next_telling(|aside| set_aside.push(aside));
+    let at_hand = till.claimed().take();
+    let claim = match at_hand {
+        Some(claim) => Ok(Some(claim)),
+        None => till.queue.next_telling(|aside| set_aside.push(aside)),
+    };
     for aside in set_aside {
         tell_set_aside(till, aside);
     }

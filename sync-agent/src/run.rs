@@ -17,6 +17,7 @@ use crate::state::{self, State, StateError};
 use crate::till::Till;
 use crate::unload::{self, MAX_WAITING_UNLOADS, Suspects, shift_close};
 use std::future::Future;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tillway_file_queue::{Limits, Queue, QueueError, QueueName};
@@ -108,7 +109,10 @@ pub(crate) fn open(
         downloading: Arc::default(),
         downloader: OnceLock::new(),
         exchange: ExchangeLock::default(),
+        queued_to: AtomicU64::new(0),
+        claimed: std::sync::Mutex::default(),
         loader_poke: Notify::new(),
+        load_ended: Notify::new(),
         contact_poke: Notify::new(),
         recounts: Recounts::default(),
         suspects: Suspects::default(),

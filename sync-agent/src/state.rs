@@ -194,21 +194,17 @@ impl State {
         state: DeliveryState,
         reason: Option<&str>,
     ) -> Result<bool, StateError> {
+        self.change("write", |db| put_delivery(db, delivery, package, state, reason))
+    }
+
+    /// A batch that ends at revision `to` lies in the file queue; as [`Self::note_delivery`].
+    pub fn note_queued(&self, delivery: DeliveryId, package: &PackageName, to: Revision) -> Result<bool, StateError> {
         self.change("write", |db| {
-            let known = find_delivery(db, delivery)?.is_some_and(|known| known.state.is_final());
-            if known && !state.is_final() {
-                return Ok(false);
+            let noted = put_delivery(db, delivery, package, DeliveryState::Queued, None)?;
+            if noted {
+                set_fact(db, "queued to", &to.to_string())?;
             }
-            db.execute(
-                "INSERT INTO delivery (id, package, state, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason, at = excluded.at",
-                params![delivery.to_string(), package.as_str(), state.as_str(), reason, now()],
-            )?;
-            db.execute(
-                "DELETE FROM delivery WHERE number <= (SELECT max(number) FROM delivery) - ?1",
-                [MAX_DELIVERIES],
-            )?;
-            Ok(true)
+            Ok(noted)
         })
     }
 
@@ -233,12 +229,7 @@ impl State {
         })
     }
 
-    /// A batch that ends at this revision is about to be put into the file queue.
-    pub fn note_queued_to(&self, to: Revision) -> Result<(), StateError> {
-        self.change("write", |db| set_fact(db, "queued to", &to.to_string()))
-    }
-
-    /// The revision at which the last batch put into the file queue ends; means something while one waits there.
+    /// The revision at which the last batch that was noted as queued ends; means something while one waits there.
     pub fn queued_to(&self) -> Result<Option<Revision>, StateError> {
         Ok(self.look(|db| fact(db, "queued to"))?.and_then(|text| text.parse().ok()).map(Revision))
     }
@@ -265,6 +256,26 @@ impl State {
     pub fn last_contact(&self) -> Result<Option<Timestamp>, StateError> {
         Ok(self.look(|db| fact(db, "last contact"))?.and_then(|text| text.parse().ok()))
     }
+}
+
+fn put_delivery(
+    db: &Connection,
+    delivery: DeliveryId,
+    package: &PackageName,
+    state: DeliveryState,
+    reason: Option<&str>,
+) -> rusqlite::Result<bool> {
+    let known = find_delivery(db, delivery)?.is_some_and(|known| known.state.is_final());
+    if known && !state.is_final() {
+        return Ok(false);
+    }
+    db.execute(
+        "INSERT INTO delivery (id, package, state, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason, at = excluded.at",
+        params![delivery.to_string(), package.as_str(), state.as_str(), reason, now()],
+    )?;
+    db.execute("DELETE FROM delivery WHERE number <= (SELECT max(number) FROM delivery) - ?1", [MAX_DELIVERIES])?;
+    Ok(true)
 }
 
 fn now() -> String {

@@ -11,12 +11,13 @@ use crate::outbox::Outbox;
 use crate::progress::Progress;
 use crate::recount::Recounts;
 use crate::settings::LiveSettings;
-use crate::state::State;
+use crate::state::{State, StateError};
 use crate::unload::{Suspects, UnloadRequest};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, OnceLock, PoisonError};
 use tillway_exchangers::till::dictionary;
 use tillway_exchangers::till::documents::Documents;
-use tillway_file_queue::Queue;
+use tillway_file_queue::{Claim, Queue};
 use tillway_proto::report::{MAX_ASIDE_UNITS, TillState};
 use tillway_proto::{DeliveryId, DeliveryState, PackageLink, PackageName, RejectCause, Report, Revision, TillId};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
@@ -42,8 +43,14 @@ pub(crate) struct Till {
     pub(crate) downloader: OnceLock<Downloader>,
     /// Held by each load and each unload.
     pub(crate) exchange: ExchangeLock,
+    /// The revision at which the last batch ends that this process put into the file queue; 0 where it put none.
+    pub(crate) queued_to: AtomicU64,
+    /// The batch that was just put into the empty file queue, for the loader, which takes it first.
+    pub(crate) claimed: SyncMutex<Option<Claim>>,
     /// Something may wait in the file queue.
     pub(crate) loader_poke: Notify,
+    /// A batch of the file queue came to its end.
+    pub(crate) load_ended: Notify,
     /// Say now that we are here.
     pub(crate) contact_poke: Notify,
     /// Recounts of the whole dictionary that are asked for.
@@ -121,6 +128,21 @@ impl Till {
         self.script_cursor().unwrap_or_else(|| self.dictionary.look().map_or(Revision::ZERO, |state| state.cursor))
     }
 
+    /// The revision at which the last batch ends that this process put into the file queue.
+    pub(crate) fn queued_to(&self) -> Option<Revision> {
+        Some(self.queued_to.load(Ordering::SeqCst)).filter(|to| *to > 0).map(Revision)
+    }
+
+    /// A batch that ends at this revision is about to be put into the file queue.
+    pub(crate) fn put_to(&self, to: Revision) {
+        self.queued_to.store(to.0, Ordering::SeqCst);
+    }
+
+    /// The batch that was just put into the empty file queue.
+    pub(crate) fn claimed(&self) -> MutexGuard<'_, Option<Claim>> {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Where a script of the site loads, it alone knows the data, and the agent how far it was told.
     fn script_cursor(&self) -> Option<Revision> {
         self.settings.current().load.script.as_ref()?;
@@ -160,7 +182,26 @@ impl Till {
         reason: Option<String>,
         cause: Option<RejectCause>,
     ) {
-        match self.state.note_delivery(delivery, package, state, reason.as_deref()) {
+        let noted = self.state.note_delivery(delivery, package, state, reason.as_deref());
+        self.tell_noted(noted, delivery, package, state, reason, cause);
+    }
+
+    /// A package lies in the file queue: remembered with the revision that the queue leads to, and told.
+    pub(crate) fn note_queued(&self, link: &PackageLink) {
+        let noted = self.state.note_queued(link.delivery, &link.package, link.to);
+        self.tell_noted(noted, link.delivery, &link.package, DeliveryState::Queued, None, None);
+    }
+
+    fn tell_noted(
+        &self,
+        noted: Result<bool, StateError>,
+        delivery: DeliveryId,
+        package: &PackageName,
+        state: DeliveryState,
+        reason: Option<String>,
+        cause: Option<RejectCause>,
+    ) {
+        match noted {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => tracing::warn!(%error, %delivery, "failed to remember a delivery"),

@@ -17,6 +17,7 @@
 pub mod aside;
 pub mod auth;
 pub mod check;
+mod glance;
 pub mod handover;
 pub mod loader;
 pub mod receipt;

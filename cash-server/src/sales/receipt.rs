@@ -278,11 +278,11 @@ fn number(field: &'static str, value: u64) -> Result<(), DocumentError> {
     if value <= MAX_NUMBER { Ok(()) } else { Err(DocumentError::Number { field, value }) }
 }
 
-fn amount(field: &'static str, value: i64) -> Result<(), DocumentError> {
+pub(super) fn amount(field: &'static str, value: i64) -> Result<(), DocumentError> {
     if (-MAX_AMOUNT..=MAX_AMOUNT).contains(&value) { Ok(()) } else { Err(DocumentError::Amount { field, value }) }
 }
 
-fn text(field: &'static str, value: &str) -> Result<(), DocumentError> {
+pub(super) fn text(field: &'static str, value: &str) -> Result<(), DocumentError> {
     if value.len() <= MAX_TEXT_BYTES { Ok(()) } else { Err(DocumentError::Text { field, bytes: value.len() }) }
 }
 
@@ -290,7 +290,7 @@ fn parts(parts: &'static str, count: usize) -> Result<(), DocumentError> {
     if count <= MAX_DOCUMENT_PARTS { Ok(()) } else { Err(DocumentError::Parts { parts, count }) }
 }
 
-fn optional_time(field: &'static str, value: &str) -> Result<Option<DateTime>, DocumentError> {
+pub(super) fn optional_time(field: &'static str, value: &str) -> Result<Option<DateTime>, DocumentError> {
     if value.is_empty() {
         return Ok(None);
     }

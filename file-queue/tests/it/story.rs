@@ -63,6 +63,53 @@ fn sequence_is_not_given_twice_even_after_everything_was_consumed() {
 }
 
 #[test]
+fn sequences_that_two_handles_note_for_themselves_still_grow_in_the_order_of_commits() {
+    let kit = Kit::new();
+    let (one, other) = (kit.queue(), kit.queue());
+    let mut last = Sequence(0);
+    for queue in [&one, &one, &other, &one, &other, &other, &kit.queue(), &one, &one] {
+        let sequence = put(queue, &["x"]);
+        assert!(sequence > last, "{sequence} after {last}");
+        last = sequence;
+        drain(queue);
+    }
+}
+
+#[test]
+fn a_sequence_that_is_noted_already_costs_no_sync() {
+    let kit = Kit::new();
+    let disk = std::sync::Arc::new(Fake::default());
+    let queue = kit.queue_on(disk.clone(), Limits::default()).unwrap();
+    put(&queue, &["a"]);
+    disk.steps.lock().unwrap().clear();
+    assert_eq!(put(&queue, &["b"]), Sequence(2));
+    assert!(!disk.steps.lock().unwrap().contains(&Step::SyncDir(kit.folder())));
+}
+
+#[test]
+fn a_producer_takes_its_own_batch_where_nothing_waits_before_it_and_the_try_counts() {
+    let kit = Kit::new();
+    let queue = kit.queue();
+    let commit = |body: &[u8]| {
+        let mut batch = queue.begin_batch().unwrap();
+        batch.put(NewMessage::new("text/plain"), body).unwrap();
+        batch.commit_and_claim().unwrap()
+    };
+    let (first, claim) = commit(b"first");
+    let claim = claim.unwrap();
+    assert_eq!((claim.sequence(), claim.id(), claim.tries()), (first.sequence, first.id, 1));
+    assert_eq!(bodies(&claim), ["first"]);
+    assert!(queue.next().unwrap().is_none(), "it is with one consumer");
+    let (_, behind) = commit(b"second");
+    assert!(behind.is_none(), "order is the order of commits");
+    claim.release("not now").unwrap();
+    let again = queue.next().unwrap().unwrap();
+    assert_eq!((again.sequence(), again.tries()), (first.sequence, 2));
+    again.ack().unwrap();
+    assert_eq!(drain(&queue).len(), 1);
+}
+
+#[test]
 fn lost_or_damaged_sequence_file_is_counted_on_from_what_is_there() {
     for damage in [None, Some(&b""[..]), Some(&b"\0\0\0\0"[..]), Some(&b"9999 0123456789abcdef\n"[..])] {
         let kit = Kit::new();

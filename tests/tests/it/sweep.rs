@@ -26,6 +26,8 @@ const OCCASIONS: [(&str, Occasion); 30] = [
     ("passed::noted", Occasion::LoadedSpool),
     ("spool::segment_removed", Occasion::LoadedSpool),
     ("queue::set_aside", Occasion::BrokenQueue),
+    ("queue::try_counted", Occasion::BrokenQueue),
+    ("queue::claimed", Occasion::BrokenQueue),
     ("handover::file_written", Occasion::SalesForOffice),
     ("handover::noted", Occasion::SalesForOffice),
     ("handover::answered", Occasion::SalesForOffice),

@@ -1,12 +1,14 @@
 //! A batch from the wire becomes a record of the spool: documents that are receipts, and those that are not with the reason.
 
 use jiff::Timestamp;
+use prost::Message as _;
 use tillway_proto::sales::{MAX_BATCH_DOCUMENTS, v1};
 use tillway_proto::{ShopId, TillId};
 use tonic::Status;
 
+use crate::sales::glance::glance;
 use crate::sales::receipt::{ShiftRecord, check_document};
-use crate::sales::spool::{Arrival, RefusedDocument};
+use crate::sales::spool::{Arrival, RefusedDocument, SpoolRecord};
 
 /// Longest reason that is sent back.
 const MAX_REASON_CHARS: usize = 300;
@@ -22,10 +24,25 @@ pub(super) struct Sender {
 /// Sorts a batch. The whole of it is refused only where the till breaks the protocol.
 pub(super) fn sort(
     sender: &Sender,
-    batch: v1::Batch,
+    bytes: &[u8],
     expected: u64,
     now: Timestamp,
-) -> Result<(Arrival, Vec<v1::Refused>), Box<Status>> {
+) -> Result<(SpoolRecord, Vec<v1::Refused>), Box<Status>> {
+    let mut arrival = Arrival {
+        till_id: sender.till.to_string(),
+        shop_id: sender.shop.to_string(),
+        instance: sender.instance.clone(),
+        received_at_ms: now.as_millisecond(),
+        batch: None,
+        refused: Vec::new(),
+    };
+    if let Some(seen) = glance(&sender.till, bytes)
+        && seen.sequence == expected
+    {
+        return Ok((SpoolRecord::as_it_came(&sender.till, &arrival, bytes, seen), Vec::new()));
+    }
+    let batch = v1::Batch::decode(bytes)
+        .map_err(|error| Box::new(Status::invalid_argument(format!("a batch that does not read: {error}"))))?;
     if batch.sequence != expected {
         let text = format!("batch {} came where {expected} was expected", batch.sequence);
         return Err(Box::new(Status::invalid_argument(text)));
@@ -36,7 +53,6 @@ pub(super) fn sort(
         return Err(Box::new(Status::invalid_argument(text)));
     }
     let mut answers = Vec::new();
-    let mut refused = Vec::new();
     let mut documents = Vec::with_capacity(batch.documents.len());
     for document in batch.documents {
         match check_document(&sender.till, &document) {
@@ -44,7 +60,7 @@ pub(super) fn sort(
             Err(error) => {
                 let reason = error.to_string();
                 answers.push(answer(short_key(document.key.as_ref()), document.document_id, &reason));
-                refused.push(RefusedDocument { document: Some(document), shift: None, reason });
+                arrival.refused.push(RefusedDocument { document: Some(document), shift: None, reason });
             }
         }
     }
@@ -56,19 +72,12 @@ pub(super) fn sort(
                 let reason = error.to_string();
                 let key = v1::ReceiptKey { shift: shift.number, ..v1::ReceiptKey::default() };
                 answers.push(v1::Refused { shift: shift.number, ..answer(Some(key), 0, &reason) });
-                refused.push(RefusedDocument { document: None, shift: Some(shift), reason });
+                arrival.refused.push(RefusedDocument { document: None, shift: Some(shift), reason });
             }
         }
     }
-    let arrival = Arrival {
-        till_id: sender.till.to_string(),
-        shop_id: sender.shop.to_string(),
-        instance: sender.instance.clone(),
-        received_at_ms: now.as_millisecond(),
-        batch: Some(v1::Batch { sequence: batch.sequence, documents, shifts }),
-        refused,
-    };
-    Ok((arrival, answers))
+    arrival.batch = Some(v1::Batch { sequence: batch.sequence, documents, shifts });
+    Ok((SpoolRecord::of(&arrival), answers))
 }
 
 fn answer(key: Option<v1::ReceiptKey>, document_id: i64, reason: &str) -> v1::Refused {

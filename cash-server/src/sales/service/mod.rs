@@ -20,9 +20,9 @@ use std::time::Duration;
 
 use fs_err as fs;
 use futures_util::Stream;
-use tillway_proto::sales::MAX_FRAME_BYTES;
-use tillway_proto::sales::v1::sales_loader_server::{SalesLoader as Service, SalesLoaderServer};
-use tillway_proto::sales::v1::{ServerFrame, TillFrame};
+use tillway_proto::sales::arrived::sales_loader_server::{SalesLoader as Service, SalesLoaderServer};
+use tillway_proto::sales::v1::ServerFrame;
+use tillway_proto::sales::{ArrivedFrame, MAX_FRAME_BYTES};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -199,7 +199,7 @@ struct Unloading {
 impl Service for Unloading {
     type UnloadStream = Pin<Box<dyn Stream<Item = Result<ServerFrame, Status>> + Send>>;
 
-    async fn unload(&self, request: Request<Streaming<TillFrame>>) -> Result<Response<Self::UnloadStream>, Status> {
+    async fn unload(&self, request: Request<Streaming<ArrivedFrame>>) -> Result<Response<Self::UnloadStream>, Status> {
         let token = bearer_token(request.metadata())?;
         let place = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
             Status::resource_exhausted(format!("{MAX_STREAMS} tills are unloading already; try again later"))

@@ -7,8 +7,8 @@ use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use tillway_proto::receipt::ShiftNumber;
-use tillway_proto::sales::v1::{self, ServerFrame, TillFrame, server_frame, till_frame};
-use tillway_proto::sales::{MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA};
+use tillway_proto::sales::v1::{self, ServerFrame, server_frame};
+use tillway_proto::sales::{ArrivedFrame, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA};
 use tillway_proto::{ShopId, TillId};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -70,7 +70,7 @@ impl Session {
     }
 
     /// Runs the stream to its end; an error is the status it ends with.
-    pub(super) async fn run(&self, mut frames: Streaming<TillFrame>) -> Result<(), Ended> {
+    pub(super) async fn run(&self, mut frames: Streaming<ArrivedFrame>) -> Result<(), Ended> {
         let hello = self.hello(&mut frames).await?;
         let till = check_hello(&hello)?;
         let shop = self.authenticate(&till).await?;
@@ -83,12 +83,12 @@ impl Session {
         ended
     }
 
-    async fn hello(&self, frames: &mut Streaming<TillFrame>) -> Result<v1::Hello, Ended> {
+    async fn hello(&self, frames: &mut Streaming<ArrivedFrame>) -> Result<v1::Hello, Ended> {
         let first = timeout(self.deps.deadlines.hello, frames.message())
             .await
             .map_err(|_| Box::new(Status::deadline_exceeded("no `Hello` came")))??;
-        match first.and_then(|frame| frame.frame) {
-            Some(till_frame::Frame::Hello(hello)) => Ok(hello),
+        match first {
+            Some(ArrivedFrame { hello: Some(hello), batch: None }) => Ok(hello),
             _ => Err(Box::new(Status::invalid_argument("the first frame must be `Hello`"))),
         }
     }
@@ -221,7 +221,7 @@ impl Session {
         &self,
         sender: &Sender,
         place: &Place,
-        mut frames: Streaming<TillFrame>,
+        mut frames: Streaming<ArrivedFrame>,
     ) -> Result<(), Ended> {
         let most = usize::try_from(MAX_UNACKNOWLEDGED_BATCHES).unwrap_or(usize::MAX);
         let idle = self.deps.deadlines.idle;
@@ -256,12 +256,12 @@ impl Session {
                         }
                         continue;
                     };
-                    match frame.map(|frame| frame.map(|frame| frame.frame)) {
+                    match frame {
                         Ok(None) => farewell = Some(Ok(())),
-                        Ok(Some(Some(till_frame::Frame::Batch(arrived)))) => {
-                            match batch::sort(sender, arrived, expected, Timestamp::now()) {
-                                Ok((arrival, refused)) => {
-                                    let answered = self.deps.spool.append(&arrival).await;
+                        Ok(Some(ArrivedFrame { hello: None, batch: Some(arrived) })) => {
+                            match batch::sort(sender, &arrived, expected, Timestamp::now()) {
+                                Ok((record, refused)) => {
+                                    let answered = self.deps.spool.append_record(record).await;
                                     under_way.push_back(durable(expected, refused, answered));
                                     expected += 1;
                                 }

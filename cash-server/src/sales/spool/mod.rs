@@ -63,7 +63,7 @@ pub mod writer;
 pub use format::{MAX_RECORD_BYTES, Position};
 pub use pending::{Held, HeldReceipt};
 pub use read::{Chunk, Item};
-pub use record::{Arrival, RefusedDocument};
+pub use record::{Arrival, RefusedDocument, SpoolRecord};
 pub use segment::Cut;
 pub use writer::AppendError;
 
@@ -293,12 +293,17 @@ impl Spool {
     /// Hands a record to the writer; the answer comes when it is durable, or why it is not. Waits while the writer's
     /// queue is full.
     pub async fn append(&self, arrival: &Arrival) -> oneshot::Receiver<Result<Position, AppendError>> {
+        self.append_record(SpoolRecord::of(arrival)).await
+    }
+
+    /// [`Self::append`], of a record that is made already.
+    pub async fn append_record(&self, record: SpoolRecord) -> oneshot::Receiver<Result<Position, AppendError>> {
         let (answer, answered) = oneshot::channel();
-        let payload = arrival.to_bytes();
+        let SpoolRecord { payload, entry } = record;
         // The semaphore is never closed, and what is above the limit of a record is refused by the writer.
         let bytes = u32::try_from(payload.len().min(MAX_RECORD_BYTES)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).acquire_many_owned(bytes).await.ok();
-        let append = Append { payload, entry: PendingEntry::of(arrival), answer, room };
+        let append = Append { payload, entry, answer, room };
         // A writer that is gone drops the answer, which the receiver sees as an error.
         let _ = self.appends.send(append).await;
         answered

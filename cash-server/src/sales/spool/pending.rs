@@ -4,6 +4,7 @@
 
 use super::format::Position;
 use super::record::Arrival;
+use crate::sales::glance::Glance;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use tillway_proto::TillId;
 use tillway_proto::receipt::{DocumentNumber, ShiftNumber};
@@ -55,6 +56,11 @@ impl PendingEntry {
                 .collect(),
             last_time: arrival.documents().iter().map(|document| &document.time_end).max().cloned(),
         }
+    }
+
+    pub(super) fn seen(till: &TillId, seen: Glance<'_>) -> Self {
+        let Glance { receipts, closed, last_time, .. } = seen;
+        Self { till: Some(till.clone()), receipts, closed, last_time: last_time.map(str::to_owned) }
     }
 }
 

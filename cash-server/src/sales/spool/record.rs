@@ -1,7 +1,12 @@
 //! The payload of a record: what arrived, from whom, when, and what of it was refused.
 
 use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint};
+use tillway_proto::TillId;
 use tillway_proto::sales::v1;
+
+use super::pending::PendingEntry;
+use crate::sales::glance::Glance;
 
 /// One batch as it arrived. Protobuf: fields are only ever added.
 #[derive(Clone, PartialEq, Message)]
@@ -59,5 +64,31 @@ impl Arrival {
     /// Shift records that passed the checks.
     pub fn shifts(&self) -> &[v1::Shift] {
         self.batch.as_ref().map_or(&[], |batch| &batch.shifts)
+    }
+}
+
+/// What is appended: a payload, and what is kept in memory of it until it is loaded.
+#[derive(Debug)]
+pub struct SpoolRecord {
+    pub(super) payload: Vec<u8>,
+    pub(super) entry: PendingEntry,
+}
+
+impl SpoolRecord {
+    /// Of an arrival.
+    pub fn of(arrival: &Arrival) -> Self {
+        Self { payload: arrival.to_bytes(), entry: PendingEntry::of(arrival) }
+    }
+
+    /// Of a batch whose bytes are kept as they came; `around` is all but the batch.
+    pub(in crate::sales) fn as_it_came(till: &TillId, around: &Arrival, batch: &[u8], seen: Glance<'_>) -> Self {
+        const BATCH_TAG: u32 = 5;
+        let mut payload = Vec::with_capacity(around.encoded_len() + batch.len() + 16);
+        // A Vec grows as far as it must.
+        let _ = around.encode(&mut payload);
+        encode_key(BATCH_TAG, WireType::LengthDelimited, &mut payload);
+        encode_varint(batch.len() as u64, &mut payload);
+        payload.extend_from_slice(batch);
+        Self { payload, entry: PendingEntry::seen(till, seen) }
     }
 }

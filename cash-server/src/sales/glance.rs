@@ -1,0 +1,341 @@
+//! A batch looked through where it lies: whether each document in it is a receipt, and which ones they are, without a copy of
+//! any text. It is kept as it came then, and read into types when it is loaded.
+//!
+//! Only what is sure counts: whatever is unusual, broken or unknown here is left to
+//! [`check_document`](super::receipt::check_document) and its like, which tell what is wrong with what. So a batch that passes
+//! here passes there.
+
+use tillway_proto::TillId;
+use tillway_proto::receipt::{DocumentNumber, ShiftNumber};
+use tillway_proto::sales::{MAX_BATCH_DOCUMENTS, MAX_DOCUMENT_PARTS, v1};
+use uuid::Uuid;
+
+use super::receipt::{DocumentError, MAX_NUMBER, ShiftRecord, amount, optional_time, text};
+use super::spool::HeldReceipt;
+
+/// What is in a batch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Glance<'a> {
+    pub(super) sequence: u64,
+    /// The key of each document.
+    pub(super) receipts: Vec<(ShiftNumber, HeldReceipt)>,
+    /// Shifts whose closing records are in it.
+    pub(super) closed: Vec<ShiftNumber>,
+    /// End of the newest document, as it stands there.
+    pub(super) last_time: Option<&'a str>,
+}
+
+/// A closer look has to tell.
+#[derive(Debug, PartialEq, Eq)]
+struct Unsure;
+
+impl From<DocumentError> for Unsure {
+    fn from(_: DocumentError) -> Self {
+        Self
+    }
+}
+
+type Sure<T> = Result<T, Unsure>;
+
+/// What a batch of this till holds; none where a closer look has to tell.
+pub(super) fn glance<'a>(till: &TillId, batch: &'a [u8]) -> Option<Glance<'a>> {
+    of_batch(till, batch).ok()
+}
+
+fn of_batch<'a>(till: &TillId, batch: &'a [u8]) -> Sure<Glance<'a>> {
+    let mut seen = Glance::default();
+    let mut shifts = 0;
+    let mut fields = Fields(batch);
+    while let Some((tag, value)) = fields.next()? {
+        match tag {
+            1 => seen.sequence = value.number()?,
+            2 => document(till, value.bytes()?, &mut seen)?,
+            3 => {
+                shifts += 1;
+                let shift = <v1::Shift as prost::Message>::decode(value.bytes()?).map_err(|_| Unsure)?;
+                let record = ShiftRecord::parse(till, shift)?;
+                if !record.shift.time_end.is_empty() {
+                    seen.closed.push(record.number);
+                }
+            }
+            _ => return Err(Unsure),
+        }
+    }
+    if seen.receipts.len().max(shifts) <= MAX_BATCH_DOCUMENTS { Ok(seen) } else { Err(Unsure) }
+}
+
+fn document<'a>(till: &TillId, document: &'a [u8], seen: &mut Glance<'a>) -> Sure<()> {
+    let mut key = None;
+    let mut ended = "";
+    let mut parts = [0; 4];
+    let mut fields = Fields(document);
+    while let Some((tag, value)) = fields.next()? {
+        match tag {
+            // A message that comes in parts.
+            1 if key.is_some() => return Err(Unsure),
+            1 => key = Some(receipt_key(till, value.bytes()?)?),
+            2 | 3 | 6 => drop(value.number()?),
+            4 | 5 | 13..=17 | 21 => value.short_text()?,
+            7 => drop(optional_time("time_beg", value.text()?)?),
+            8 => {
+                ended = value.text()?;
+                optional_time("time_end", ended)?.ok_or(Unsure)?;
+            }
+            9..=12 => value.amount()?,
+            18 | 19 => line(value.bytes()?)?,
+            20 => payment(value.bytes()?)?,
+            _ => return Err(Unsure),
+        }
+        if let Some(count) = tag.checked_sub(18).and_then(|part| parts.get_mut(usize::try_from(part).ok()?)) {
+            *count += 1;
+        }
+    }
+    if ended.is_empty() || parts.iter().any(|count| *count > MAX_DOCUMENT_PARTS) {
+        return Err(Unsure);
+    }
+    seen.receipts.push(key.ok_or(Unsure)?);
+    seen.last_time = seen.last_time.max(Some(ended));
+    Ok(())
+}
+
+fn receipt_key(till: &TillId, key: &[u8]) -> Sure<(ShiftNumber, HeldReceipt)> {
+    let (mut of_till, mut shift, mut number, mut uuid) = ("", 0, 0, &[][..]);
+    let mut fields = Fields(key);
+    while let Some((tag, value)) = fields.next()? {
+        match tag {
+            1 => of_till = value.text()?,
+            2 => shift = value.number()?,
+            3 => number = value.number()?,
+            4 => uuid = value.bytes()?,
+            _ => return Err(Unsure),
+        }
+    }
+    if of_till != till.as_str() || shift > MAX_NUMBER || number > MAX_NUMBER {
+        return Err(Unsure);
+    }
+    let uuid = Uuid::from_slice(uuid).map_err(|_| Unsure)?;
+    Ok((ShiftNumber(shift), HeldReceipt { number: DocumentNumber(number), uuid }))
+}
+
+fn line(line: &[u8]) -> Sure<()> {
+    let mut discounts = 0;
+    let mut fields = Fields(line);
+    while let Some((tag, value)) = fields.next()? {
+        match tag {
+            1 | 4 => drop(value.number()?),
+            2 | 3 | 10 | 11 => value.short_text()?,
+            5..=9 => value.amount()?,
+            12 => {
+                discounts += 1;
+                discount(value.bytes()?)?;
+            }
+            _ => return Err(Unsure),
+        }
+    }
+    if discounts <= MAX_DOCUMENT_PARTS { Ok(()) } else { Err(Unsure) }
+}
+
+fn discount(discount: &[u8]) -> Sure<()> {
+    let mut fields = Fields(discount);
+    while let Some((tag, value)) = fields.next()? {
+        match tag {
+            1..=3 => drop(value.number()?),
+            4..=6 => value.amount()?,
+            7 => value.short_text()?,
+            _ => return Err(Unsure),
+        }
+    }
+    Ok(())
+}
+
+fn payment(payment: &[u8]) -> Sure<()> {
+    let mut fields = Fields(payment);
+    while let Some((tag, value)) = fields.next()? {
+        match tag {
+            1 | 2 => drop(value.number()?),
+            3 => value.amount()?,
+            4 | 5 => value.short_text()?,
+            _ => return Err(Unsure),
+        }
+    }
+    Ok(())
+}
+
+/// The fields of a message of protobuf, as they stand there.
+struct Fields<'a>(&'a [u8]);
+
+/// Of the two forms that our messages have.
+enum Value<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Fields<'a> {
+    fn next(&mut self) -> Sure<Option<(u64, Value<'a>)>> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let key = self.number()?;
+        let value = match key & 7 {
+            0 => Value::Number(self.number()?),
+            2 => {
+                let length = usize::try_from(self.number()?).map_err(|_| Unsure)?;
+                let (value, rest) = self.0.split_at_checked(length).ok_or(Unsure)?;
+                self.0 = rest;
+                Value::Bytes(value)
+            }
+            _ => return Err(Unsure),
+        };
+        Ok(Some((key >> 3, value)))
+    }
+
+    fn number(&mut self) -> Sure<u64> {
+        let mut number = 0;
+        for (at, byte) in self.0.iter().enumerate().take(9) {
+            number |= u64::from(byte & 0x7f) << (7 * at);
+            if *byte < 0x80 {
+                self.0 = &self.0[at + 1..];
+                return Ok(number);
+            }
+        }
+        // Ten bytes, as a negative number has.
+        let (bytes, rest) = self.0.split_at_checked(10).ok_or(Unsure)?;
+        self.0 = rest;
+        if bytes[9] == 1 { Ok(number | 1 << 63) } else { Err(Unsure) }
+    }
+}
+
+impl<'a> Value<'a> {
+    fn number(self) -> Sure<u64> {
+        if let Self::Number(number) = self { Ok(number) } else { Err(Unsure) }
+    }
+
+    fn bytes(self) -> Sure<&'a [u8]> {
+        if let Self::Bytes(bytes) = self { Ok(bytes) } else { Err(Unsure) }
+    }
+
+    fn text(self) -> Sure<&'a str> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| Unsure)
+    }
+
+    fn short_text(self) -> Sure<()> {
+        Ok(text("", self.text()?)?)
+    }
+
+    fn amount(self) -> Sure<()> {
+        Ok(amount("", self.number()?.cast_signed())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sales::receipt::check_document;
+    use proptest::prelude::*;
+    use prost::Message as _;
+
+    fn till() -> TillId {
+        "_cash_1_00ab34ef".parse().unwrap()
+    }
+
+    fn batch() -> v1::Batch {
+        let discount =
+            v1::Discount { number: 1, mode: -2, sum: -5, card_number: "c".to_owned(), ..v1::Discount::default() };
+        let line = v1::Line {
+            position: 1,
+            barcode: "4600000000017".to_owned(),
+            quantity: 1_000,
+            price: -9_900,
+            discounts: vec![discount],
+            ..v1::Line::default()
+        };
+        let key = v1::ReceiptKey { till_id: till().to_string(), shift: 7, number: 300, uuid: vec![9; 16] };
+        let document = v1::Document {
+            key: Some(key),
+            document_id: 12,
+            doctype: 1,
+            cashier: "Иванова".to_owned(),
+            time_beg: "2026-01-01T09:59:00".to_owned(),
+            time_end: "2026-01-01T10:00:00".to_owned(),
+            sum: 9_900,
+            lines: vec![line.clone()],
+            voided_lines: vec![line],
+            payments: vec![v1::Payment { opcode: 70, sum: 9_900, ..v1::Payment::default() }],
+            cards: vec!["77".to_owned()],
+            ..v1::Document::default()
+        };
+        let later = v1::Document { time_end: "2026-01-01T11:00:00".to_owned(), ..document.clone() };
+        let shift = v1::Shift {
+            till_id: till().to_string(),
+            number: 7,
+            time_end: "2026-01-01T20:00:00".to_owned(),
+            ..v1::Shift::default()
+        };
+        let open = v1::Shift { number: 8, time_end: String::new(), ..shift.clone() };
+        v1::Batch { sequence: 3, documents: vec![later, document], shifts: vec![shift, open] }
+    }
+
+    #[test]
+    fn a_sound_batch_is_known_at_a_glance() {
+        let bytes = batch().encode_to_vec();
+        let seen = glance(&till(), &bytes).unwrap();
+        let receipt = HeldReceipt { number: DocumentNumber(300), uuid: Uuid::from_bytes([9; 16]) };
+        let expected = Glance {
+            sequence: 3,
+            receipts: vec![(ShiftNumber(7), receipt); 2],
+            closed: vec![ShiftNumber(7)],
+            last_time: Some("2026-01-01T11:00:00"),
+        };
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn what_a_closer_look_refuses_does_not_pass() {
+        let break_one: [fn(&mut v1::Batch); 8] = [
+            |batch| batch.documents[0].key = None,
+            |batch| batch.documents[0].time_end.clear(),
+            |batch| batch.documents[0].time_beg = "yesterday".to_owned(),
+            |batch| batch.documents[1].sum = i64::MAX,
+            |batch| batch.documents[0].lines[0].discounts[0].sum = i64::MIN,
+            |batch| batch.documents[0].cards[0] = "x".repeat(2_000),
+            |batch| batch.documents[0].key.as_mut().unwrap().till_id = "_cash_2_00ab34ef".to_owned(),
+            |batch| batch.shifts[0].number = u64::MAX,
+        ];
+        for (number, break_one) in break_one.into_iter().enumerate() {
+            let mut batch = batch();
+            break_one(&mut batch);
+            assert_eq!(glance(&till(), &batch.encode_to_vec()), None, "{number}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_bytes_what_passes_here_passes_a_closer_look(
+            changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..4),
+            end in any::<proptest::sample::Index>(),
+            whole in any::<bool>(),
+        ) {
+            let mut bytes = batch().encode_to_vec();
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            if !whole {
+                bytes.truncate(end.index(bytes.len()));
+            }
+            if let Some(seen) = glance(&till(), &bytes) {
+                let batch = v1::Batch::decode(&bytes[..]).unwrap();
+                let keys: Vec<_> = batch.documents.iter().map(|document| check_document(&till(), document).unwrap().0).collect();
+                let keys: Vec<_> = keys
+                    .into_iter()
+                    .map(|key| (key.shift, HeldReceipt { number: key.number, uuid: key.uuid }))
+                    .collect();
+                prop_assert_eq!(&seen.receipts, &keys);
+                prop_assert_eq!(seen.sequence, batch.sequence);
+                prop_assert!(batch.shifts.into_iter().all(|shift| ShiftRecord::parse(&till(), shift).is_ok()));
+                let last = batch.documents.iter().map(|document| document.time_end.as_str()).max();
+                prop_assert_eq!(seen.last_time, last);
+            }
+        }
+    }
+}
