@@ -10,6 +10,7 @@ use rusqlite_migration::Migrations;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 /// How long a connection waits for a lock that another process holds: an operator's `sqlite3` shell, a backup.
@@ -23,6 +24,12 @@ const STATEMENT_CACHE: usize = 128;
 
 /// Page cache of one connection, in KiB. Eight readers and four databases stay below 300 MiB at worst.
 const CACHE_KIB: i64 = 8 * 1024;
+
+/// The same of a writer that has a lot to write, until it is given back.
+const WIDE_CACHE_KIB: i64 = 32 * 1024;
+
+/// Pages of the write-ahead log after which a commit moves them into the file: SQLite's own number.
+const CHECKPOINT_PAGES: u32 = 1000;
 
 /// A file up to this size is checked when it is opened, which takes about a second at the most. Of a larger one a torn
 /// page shows when it is read.
@@ -106,7 +113,7 @@ impl Database {
         let mut slot = lock(&self.shared.writer);
         loop {
             if let Some(connection) = slot.take() {
-                return Writer { connection: Some(connection), shared: Arc::clone(&self.shared) };
+                return Writer { connection: Some(connection), shared: Arc::clone(&self.shared), wide: false };
             }
             slot = self.shared.writer_back.wait(slot).unwrap_or_else(PoisonError::into_inner);
         }
@@ -118,7 +125,7 @@ impl Database {
     pub fn cut_log(&self) {
         let free = lock(&self.shared.writer).take();
         if let Some(connection) = free {
-            let writer = Writer { connection: Some(connection), shared: Arc::clone(&self.shared) };
+            let writer = Writer { connection: Some(connection), shared: Arc::clone(&self.shared), wide: false };
             cut_log(&writer, &self.shared, 0);
         }
     }
@@ -201,6 +208,7 @@ impl Database {
 pub struct Writer {
     connection: Option<Connection>,
     shared: Arc<Shared>,
+    wide: bool,
 }
 
 /// A read connection of a [`Database`]; goes back to the pool when dropped.
@@ -237,20 +245,67 @@ macro_rules! hands_out_its_connection {
 hands_out_its_connection!(Writer);
 hands_out_its_connection!(Reader);
 
+impl Writer {
+    /// Gives it a larger page cache until it is given back: for a transaction that writes to many pages more than once.
+    pub fn widen_cache(&mut self) -> rusqlite::Result<()> {
+        self.wide = true;
+        self.pragma_update(None, "cache_size", -WIDE_CACHE_KIB)
+    }
+
+    /// Commits. After a [wide](Self::widen_cache) transaction the log is moved into the file once the writer is given back: what is
+    /// committed is durable, and whoever waits for that need not wait for more.
+    pub fn commit(&self) -> rusqlite::Result<()> {
+        if !self.wide {
+            return self.execute_batch("COMMIT");
+        }
+        self.pragma_update(None, "wal_autocheckpoint", 0)?;
+        let committed = self.execute_batch("COMMIT");
+        self.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        committed
+    }
+}
+
 impl Drop for Writer {
     fn drop(&mut self) {
-        if let Some(mut connection) = self.connection.take() {
-            // One that cannot be rolled back would refuse every transaction after this.
-            if !end_transaction(&connection)
-                && let Ok(fresh) = open_writer(&self.shared)
-            {
-                connection = fresh;
+        let Some(mut connection) = self.connection.take() else { return };
+        // One that cannot be rolled back would refuse every transaction after this.
+        if !end_transaction(&connection)
+            && let Ok(fresh) = open_writer(&self.shared)
+        {
+            connection = fresh;
+        }
+        if self.wide {
+            let narrowed = connection.pragma_update(None, "cache_size", -CACHE_KIB);
+            if let Err(error) = narrowed.and_then(|()| connection.execute_batch("PRAGMA shrink_memory")) {
+                tracing::warn!(%error, "failed to give a page cache back");
             }
+        }
+        let shared = Arc::clone(&self.shared);
+        if !is_longer(&shared.log, WAL_LIMIT_BYTES) {
+            give_back(&shared, connection);
+            return;
+        }
+        // Whoever has committed so much need not wait for it; the next writer does.
+        let slot = Arc::new(Mutex::new(Some(connection)));
+        let theirs = Arc::clone(&slot);
+        let cut = move || {
+            if let Some(connection) = lock(&theirs).take() {
+                cut_log(&connection, &shared, WAL_LIMIT_BYTES);
+                give_back(&shared, connection);
+            }
+        };
+        if thread::Builder::new().name("log-cutter".to_owned()).spawn(cut).is_err()
+            && let Some(connection) = lock(&slot).take()
+        {
             cut_log(&connection, &self.shared, WAL_LIMIT_BYTES);
-            *lock(&self.shared.writer) = Some(connection);
-            self.shared.writer_back.notify_one();
+            give_back(&self.shared, connection);
         }
     }
+}
+
+fn give_back(shared: &Shared, connection: Connection) {
+    *lock(&shared.writer) = Some(connection);
+    shared.writer_back.notify_one();
 }
 
 impl Drop for Reader {
@@ -298,7 +353,7 @@ fn log_of(path: &Path) -> PathBuf {
 /// Cuts a log of more than `beyond` bytes to nothing. SQLite's own limit holds only once a later write begins the log anew,
 /// and there may be none while room is missing. Best effort: whoever reads holds the log, and the next writer tries again.
 fn cut_log(connection: &Connection, shared: &Shared, beyond: u64) {
-    if fs_err::metadata(&shared.log).is_ok_and(|log| log.len() <= beyond) {
+    if !is_longer(&shared.log, beyond) {
         return;
     }
     let cut = || {
@@ -312,6 +367,11 @@ fn cut_log(connection: &Connection, shared: &Shared, beyond: u64) {
         Ok(true) => tracing::debug!(log = %shared.log.display(), "a write-ahead log is held by a reader"),
         Err(error) => tracing::warn!(log = %shared.log.display(), %error, "failed to cut a write-ahead log"),
     }
+}
+
+/// Where that cannot be seen, it may be.
+fn is_longer(log: &Path, bytes: u64) -> bool {
+    fs_err::metadata(log).map_or(true, |log| log.len() > bytes)
 }
 
 fn open_writer(shared: &Shared) -> rusqlite::Result<Connection> {

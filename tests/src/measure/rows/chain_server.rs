@@ -40,6 +40,12 @@ pub(super) struct Taken {
 /// Resident memory of the server before a load, in bytes.
 pub(super) const RESIDENT_BEFORE: &str = "resident before";
 
+/// Seconds until the database's log is in the file as well, which the server sees to after it has told of the end.
+pub(super) const UNTIL_IN_THE_FILE: &str = "until in the file";
+
+/// A log up to this size is moved by some later commit: the server's own limit.
+const LOG_BYTES: u64 = 64 * 1024 * 1024;
+
 impl ChainServer {
     pub(super) fn start() -> Result<Self, MeasureError> {
         let options = BenchOptions::with(&[("log.level", "\"info\"")]);
@@ -69,12 +75,16 @@ impl ChainServer {
         // What the file itself leaves to be written must not be written while its load is timed.
         fs::File::open(folder.join("unfinished.tmp")).and_then(|file| file.sync_all()).map_err(MeasureError::File)?;
         fs::rename(folder.join("unfinished.tmp"), &data).map_err(MeasureError::File)?;
+        // Nor what the load before this one has left.
+        self.wait_until_in_the_file()?;
         let pid = self.pid()?;
         usage::reset_peak(pid)?;
         let (before, resident) = (usage::of_process(pid)?, usage::resident(pid)?);
         let flagged = Timestamp::now();
         fs::write(folder.join(format!("{name}.flz")), "").map_err(MeasureError::File)?;
         let load = self.wait_until_ended(&data)?;
+        self.wait_until_in_the_file()?;
+        let in_the_file = Timestamp::now();
         let after = usage::of_process(pid)?;
         let count = |field: &str| load[field].as_u64().unwrap_or(0);
         let named = count("added") + count("changed") + count("unchanged");
@@ -86,8 +96,19 @@ impl ChainServer {
         let used = Usage { peak_bytes: after.peak_bytes, processor_s: after.processor_s - before.processor_s };
         let outcome = Outcome::of_seconds(ended.duration_since(flagged).as_secs_f64())
             .by(SERVER, used)
-            .with(RESIDENT_BEFORE, of_u64(resident));
+            .with(RESIDENT_BEFORE, of_u64(resident))
+            .with(UNTIL_IN_THE_FILE, in_the_file.duration_since(flagged).as_secs_f64());
         Ok(Taken { outcome, differences: count("added") + count("changed") + count("deleted"), flagged })
+    }
+
+    /// Waits until the log of a large load is moved into the database.
+    fn wait_until_in_the_file(&self) -> Result<(), MeasureError> {
+        let log = self.bench.server.data().join("dictionary.db-wal");
+        wait_for("the log to be moved into the database", LOAD_TIMEOUT, || {
+            let bytes = fs::metadata(&log).map_or(0, |log| log.len());
+            Seen::when(bytes <= LOG_BYTES, (), bytes)
+        })
+        .map_err(MeasureError::TimedOut)
     }
 
     fn wait_until_ended(&self, data: &Path) -> Result<Value, MeasureError> {

@@ -7,13 +7,11 @@
 //!   number; at the end the others are deleted. So a full load of the same catalogue changes nothing.
 //! - What cannot be read is not swept: an object that the load names in a broken record is remembered like one that it
 //!   names, and where nobody knows which object that is, the clearing is taken back.
-//! - Rows are looked for where the last one was found first, since a back office names them in much the same order each
-//!   time ([`neighbours`]).
+//! - A row is looked for behind the last one first, since a back office names them in much the same order each time.
 //! - What a load changes and changes back (delete, then add the same) is as if it had never been touched.
 
 mod known;
 mod named;
-mod neighbours;
 
 use super::super::connection::{Database, Writer};
 use super::starts_with;
@@ -25,13 +23,15 @@ use crate::store::dictionary::{Known, KnownRecords, LoadTxn};
 use jiff::Timestamp;
 use known::{Mark, SqliteKnown};
 use named::Cleared;
-use neighbours::Neighbours;
 use roaring::RoaringTreemap;
 use rusqlite::{OptionalExtension as _, Row, params};
 use tillway_exchangers::row::KeyMatch;
 use tillway_proto::{LoadId, Revision, RowHash};
 
 const WHAT: &str = "load into a layer";
+
+/// Rows written from which on a load is a large one.
+const LARGE_LOAD_ROWS: u64 = 5_000;
 
 /// Where a row stands, and what it is compared by.
 #[derive(Clone, Copy)]
@@ -68,7 +68,10 @@ pub(super) struct SqliteLoad {
     load: i64,
     revision: i64,
     cleared: Cleared,
-    neighbours: Neighbours,
+    /// Where the next row stands, if it follows the one before it.
+    expected: i64,
+    /// Rows inserted or changed.
+    writes: u64,
     /// Rows that were there before and that this load has written to.
     written: RoaringTreemap,
     /// Whether the layer held nothing when the load began: most of what comes is new, and is not looked for first.
@@ -97,7 +100,8 @@ impl SqliteLoad {
             load: load.0,
             revision,
             cleared: Cleared::default(),
-            neighbours: Neighbours::new(),
+            expected: 0,
+            writes: 0,
             written: RoaringTreemap::new(),
             was_empty,
             replaced: false,
@@ -106,16 +110,23 @@ impl SqliteLoad {
     }
 
     fn present(&mut self, kind: KindId, key: &str) -> rusqlite::Result<Option<Present>> {
-        if let Some(present) = self.neighbours.find(&self.writer, self.layer, kind, key)? {
-            return Ok(Some(present));
-        }
-        let found = self
+        let behind = self
             .writer
-            .prepare_cached(&format!("SELECT {PRESENT} FROM object WHERE layer = ?1 AND kind = ?2 AND key = ?3"))?
-            .query_row(params![self.layer, kind.0, key], present_at)
+            .prepare_cached(&format!(
+                "SELECT {PRESENT} FROM object WHERE id = ?4 AND layer = ?1 AND kind = ?2 AND key = ?3"
+            ))?
+            .query_row(params![self.layer, kind.0, key, self.expected], present_at)
             .optional()?;
+        let found = match behind {
+            Some(present) => Some(present),
+            None => self
+                .writer
+                .prepare_cached(&format!("SELECT {PRESENT} FROM object WHERE layer = ?1 AND kind = ?2 AND key = ?3"))?
+                .query_row(params![self.layer, kind.0, key], present_at)
+                .optional()?,
+        };
         if let Some(present) = &found {
-            self.neighbours.found(&self.writer, self.layer, present.id)?;
+            self.expected = present.id + 1;
         }
         Ok(found)
     }
@@ -138,7 +149,6 @@ impl SqliteLoad {
 
     /// The row is about to be written.
     fn write_to(&mut self, id: i64) {
-        self.neighbours.forget(id);
         self.written.insert(id.cast_unsigned());
     }
 
@@ -254,6 +264,7 @@ impl SqliteLoad {
             }
         } else {
             self.write_to(present.id);
+            self.count_write()?;
             let since = if present.revision == self.revision {
                 // Changed before in this load: perhaps back to what it was.
                 self.take_back(entry)?.unwrap_or(self.revision)
@@ -286,6 +297,7 @@ impl SqliteLoad {
 
     /// Inserts a row; its number, or none where there is one with this key.
     fn insert_row(&mut self, entry: &Entry, owner: Option<i64>, whole: Whole) -> rusqlite::Result<Option<i64>> {
+        self.count_write()?;
         let since = self.since_before(entry)?;
         let inserted = self
             .writer
@@ -314,6 +326,12 @@ impl SqliteLoad {
         let id = self.writer.last_insert_rowid();
         self.cleared.name(entry.kind, id);
         Ok(Some(id))
+    }
+
+    /// A large load gets a larger page cache: its pages are not written out and read again in between.
+    fn count_write(&mut self) -> rusqlite::Result<()> {
+        self.writes += 1;
+        if self.writes == LARGE_LOAD_ROWS { self.writer.widen_cache() } else { Ok(()) }
     }
 
     fn set_whole(&self, id: i64, whole: Whole) -> rusqlite::Result<()> {
@@ -430,7 +448,7 @@ impl SqliteLoad {
         };
         let revision = if counts.differences() == 0 { None } else { Some(self.take_revision(&counts)?) };
         fail::fail_point!("dictionary::loaded");
-        self.writer.execute_batch("COMMIT")?;
+        self.writer.commit()?;
         fail::fail_point!("dictionary::committed");
         Ok(LoadOutcome { revision, counts })
     }
@@ -471,6 +489,7 @@ impl LoadTxn for SqliteLoad {
             return false;
         }
         self.unchanged += u64::from(known.rows);
+        self.expected = known.object + i64::from(known.rows);
         self.cleared.name_whole(known.object);
         true
     }
