@@ -69,8 +69,7 @@ impl Packing {
     pub(super) fn finish(mut self) -> io::Result<PathBuf> {
         let Some(work) = self.work.take() else { return Err(io::ErrorKind::NotFound.into()) };
         work.join().unwrap_or_else(|panic| resume_unwind(panic))?;
-        fail::fail_point!("intake::copy_written");
-        durable::rename(&self.unfinished, &self.target)?;
+        give_name(&self.unfinished, &self.target)?;
         Ok(self.target.clone())
     }
 }
@@ -119,9 +118,14 @@ fn keep(
 ) -> io::Result<PathBuf> {
     let unfinished = unfinished(&target);
     write(path, &unfinished, fill)?;
-    fail::fail_point!("intake::copy_written");
-    durable::rename(&unfinished, &target)?;
+    give_name(&unfinished, &target)?;
     Ok(target)
+}
+
+/// What was written to the end gets its name.
+fn give_name(unfinished: &Path, target: &Path) -> io::Result<()> {
+    fail::fail_point!("intake::copy_written");
+    durable::rename(unfinished, target)
 }
 
 /// The name of a file that is still being written.

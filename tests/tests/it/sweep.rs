@@ -5,7 +5,7 @@ use tillway_tests::storm::points::{Point, crash_points};
 use tillway_tests::storm::sweep::{Occasion, Reached, Sweep, Who, who};
 
 /// Points that are passed on an occasion of their own.
-const OCCASIONS: [(&str, Occasion); 30] = [
+const OCCASIONS: [(&str, Occasion); 32] = [
     ("installation::recorded", Occasion::NewInstallation),
     ("installation::decided", Occasion::NewInstallation),
     ("state::instance_made", Occasion::NewInstallation),

@@ -51,7 +51,7 @@ fn a_record_is_read_again_where_the_same_load_has_changed_what_it_says() {
     let chain = Chain::new();
     chain.load("All", &catalogue(None).concat());
     let delete = |code: u32| format!("{{\"command\":\"deleteInventItem\",\"inventcode\":\"{code}\"}}\n---\n");
-    let take_away = barcode(5700, 1, "Taken");
+    let take_away = barcode(5700, 700, "Taken");
     let file = delete(600) + &take_away + &catalogue(None).concat();
     let (outcome, unread) = chain.load_knowing("All", &file);
     assert_eq!((outcome.revision, outcome.counts.unchanged), (None, 3000));

@@ -8,7 +8,7 @@ use crate::network::LayerNo;
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
-use tillway_exchangers::aif::RecordHash;
+use tillway_exchangers::aif::RawRecord;
 use tillway_proto::{NodeLevel, Revision, RowHash};
 
 type Overlay = BTreeMap<(KindId, String), RowHash>;
@@ -299,7 +299,7 @@ impl Twin {
         for order in orders {
             self.layers[node].carry_out(order);
             // Orders of the same words are records of the same text.
-            let record = RecordHash(xxhash_rust::xxh3::xxh3_128(format!("{order:?}").as_bytes()));
+            let record = RawRecord::kept(format!("{order:?}").as_bytes(), 1, 0).hash();
             if let Some(known) = known.find(record).unwrap()
                 && load.known(known)
             {
