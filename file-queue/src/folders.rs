@@ -23,8 +23,8 @@ pub(crate) const FORMAT_FILE: &str = "format";
 const FORMAT_WORDS: &str = "tillway file-queue";
 const LOCK_FILE: &str = "queue.lock";
 const SEQUENCE_FILE: &str = "sequence";
-/// Hex digits of blake3 behind the number in the sequence file.
-const SEQUENCE_CHECK_DIGITS: usize = 16;
+/// Hex digits of blake3 at the end of the small files.
+const CHECK_DIGITS: usize = 16;
 /// Sequences that are noted at a time: a note is two syncs, and what is not used of it is a hole after the next start.
 const SEQUENCES_NOTED: u64 = 256;
 /// How many of the first batches one listing brings: memory stays the same whatever the backlog.
@@ -131,15 +131,14 @@ impl Folders {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(self.failed("open file queue")(error)),
         };
-        let found = text.as_deref().and_then(|text| text.strip_prefix(FORMAT_WORDS)?.trim().parse::<u32>().ok());
-        match found {
+        match text.as_deref().and_then(read_format) {
             Some(LAYOUT_VERSION) => Ok(()),
             Some(found) => Err(QueueError::NewerFormat { path, found, known: LAYOUT_VERSION }),
             None if write => {
                 if text.is_some() {
                     tracing::warn!(queue = %self.queue, path = %path.display(), "the format file was damaged; written anew");
                 }
-                let text = format!("{FORMAT_WORDS} {LAYOUT_VERSION}\n");
+                let text = write_format(LAYOUT_VERSION);
                 durable::write_atomic_on(&*self.disk, &path, text.as_bytes())
                     .map_err(self.failed("write the format of file queue"))
             }
@@ -284,12 +283,27 @@ impl Folders {
 }
 
 /// `<number> <first 16 hex digits of blake3 of the number as text>\n`.
-fn write_sequence(sequence: Sequence) -> String {
-    let mut text = sequence.to_string();
+/// A line with its check at the end.
+fn checked(mut text: String) -> String {
     let check = blake3::hash(text.as_bytes()).to_hex();
     // Writing to a String cannot fail.
-    let _ = writeln!(text, " {}", check.get(..SEQUENCE_CHECK_DIGITS).unwrap_or_default());
+    let _ = writeln!(text, " {}", check.get(..CHECK_DIGITS).unwrap_or_default());
     text
+}
+
+fn write_format(version: u32) -> String {
+    checked(format!("{FORMAT_WORDS} {version}"))
+}
+
+/// The version of the layout. A number without its check is one flipped bit away from another: only our own is believed so.
+fn read_format(text: &str) -> Option<u32> {
+    let mut words = text.strip_prefix(FORMAT_WORDS)?.split_whitespace();
+    let version = words.next()?.parse().ok()?;
+    (words.next().is_none() && version == LAYOUT_VERSION || write_format(version) == text).then_some(version)
+}
+
+fn write_sequence(sequence: Sequence) -> String {
+    checked(sequence.to_string())
 }
 
 fn read_sequence(bytes: &[u8]) -> Option<Sequence> {
@@ -301,6 +315,20 @@ fn read_sequence(bytes: &[u8]) -> Option<Sequence> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_format_file_with_a_flipped_bit_names_no_other_version() {
+        for text in [write_format(LAYOUT_VERSION), write_format(LAYOUT_VERSION + 1), format!("{FORMAT_WORDS} 1\n")] {
+            let version = read_format(&text);
+            assert!(version.is_some(), "{text}");
+            for at in 0..text.len() * 8 {
+                let mut bytes = text.clone().into_bytes();
+                bytes[at / 8] ^= 1 << (at % 8);
+                let read = read_format(&String::from_utf8_lossy(&bytes));
+                assert!(read.is_none() || read == version || read == Some(LAYOUT_VERSION), "bit {at}: {read:?}");
+            }
+        }
+    }
 
     #[test]
     fn sequence_file_with_a_flipped_bit_is_not_believed() {

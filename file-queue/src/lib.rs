@@ -22,7 +22,7 @@
 //!
 //! ```text
 //! <root>/<queue>/
-//!   format                  "tillway file-queue 1": layout version; a higher one is refused
+//!   format                  "tillway file-queue 1 <check>": layout version; a higher one is refused
 //!   queue.lock              flock: whoever changes, creates or lists names below holds it, for a few syncs
 //!   sequence                "<n> <check>": no sequence above it has been given; replaced atomically
 //!   staging/<batch id>/     batches being written; the producer holds a flock on the folder

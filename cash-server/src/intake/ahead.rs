@@ -148,17 +148,14 @@ impl<R: RawRecords> Reading<R> {
             let item = match self.records.next_raw() {
                 Ok(Some(Raw::Text(raw))) => {
                     let hash = raw.hash();
-                    match find(&mut self.known, hash) {
-                        Some(known) => {
-                            let text = batch.texts.len()..batch.texts.len() + raw.text().len();
-                            batch.texts.extend_from_slice(raw.text());
-                            Item::Known { known, line: raw.line(), byte: raw.byte(), text }
-                        }
-                        None => {
-                            let record = raw.read();
-                            missed(&mut self.known, &record);
-                            Item::Read(record, Some(hash))
-                        }
+                    if let Some(known) = find(&mut self.known, hash) {
+                        let text = batch.texts.len()..batch.texts.len() + raw.text().len();
+                        batch.texts.extend_from_slice(raw.text());
+                        Item::Known { known, line: raw.line(), byte: raw.byte(), text }
+                    } else {
+                        let record = raw.read();
+                        missed(&mut self.known, &record);
+                        Item::Read(record, Some(hash))
                     }
                 }
                 Ok(Some(Raw::Read(record))) => Item::Read(record, None),

@@ -56,7 +56,7 @@ pub(super) const REFUSED: &str = ".bad";
 #[derive(Debug)]
 pub(super) enum Attempt {
     /// It came to its end, loaded or refused.
-    Ended(Report),
+    Ended(Box<Report>),
     /// Not now: at most `limit` times in all, then it is given up.
     Again {
         /// What is wrong, a whole sentence.
@@ -168,7 +168,7 @@ pub(super) fn attempt(
                 intake.poke_exchange();
             }
             report.packing = packing;
-            return Ok(Attempt::Ended(report));
+            return Ok(Attempt::Ended(Box::new(report)));
         }
         Ok(Err(failure)) => failure,
         Err(_panic) => {

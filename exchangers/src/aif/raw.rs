@@ -31,7 +31,8 @@ impl RecordHash {
 
     /// What hashes of this program have in common: stored beside one, it tells whether that may be compared at all.
     pub fn version() -> u32 {
-        (*SEED & u64::from(u32::MAX)) as u32
+        let [.., a, b, c, d] = SEED.to_be_bytes();
+        u32::from_be_bytes([a, b, c, d])
     }
 }
 

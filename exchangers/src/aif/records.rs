@@ -18,8 +18,6 @@ pub struct RecordReader<R> {
     input: R,
     /// The record so far, from its first byte that is no blank.
     buffer: Vec<u8>,
-    /// It was given out, and goes when the next one is asked for.
-    given: bool,
     /// Where the record starts; `None` before its first byte that is no blank.
     start: Option<Position>,
     /// The next byte of the input.
@@ -47,7 +45,6 @@ impl<R: BufRead> RecordReader<R> {
         Self {
             input,
             buffer: Vec::new(),
-            given: false,
             start: None,
             next: Position { line: 1, byte: 0 },
             too_large: false,
@@ -63,9 +60,8 @@ impl<R: BufRead> RecordReader<R> {
     }
 
     fn step(&mut self) -> io::Result<Option<Step>> {
-        if std::mem::take(&mut self.given) {
-            self.buffer.clear();
-        }
+        // Of a record that was given out, or of nothing.
+        self.buffer.clear();
         if let Some(last) = self.last.take() {
             return Ok(Some(Step::Read(last)));
         }
@@ -142,7 +138,6 @@ impl<R: BufRead> RecordReader<R> {
 
     fn take_record(&mut self) -> Option<Step> {
         let start = self.start.take()?;
-        self.given = true;
         if std::mem::take(&mut self.too_large) {
             return Some(Step::Read(start.record(Err(too_large(start)))));
         }

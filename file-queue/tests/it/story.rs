@@ -296,8 +296,12 @@ fn batch_gets_its_name_only_after_all_of_it_is_synced_and_is_committed_only_afte
 fn queue_of_a_newer_program_is_refused_and_left_alone() {
     let kit = Kit::new();
     put(&kit.queue(), &["a"]);
-    fs_err::write(kit.folder().join("format"), "tillway file-queue 2\n").unwrap();
-    let refused = Queue::open(kit.root.path(), &crate::kit::name(), Limits::default());
+    let open = || Queue::open(kit.root.path(), &crate::kit::name(), Limits::default());
+    fs_err::write(kit.folder().join("format"), "tillway file-queue 3\n").unwrap();
+    open().expect("without its check it is a damaged one of ours");
+    let check = &blake3::hash(b"tillway file-queue 2").to_hex()[..16];
+    fs_err::write(kit.folder().join("format"), format!("tillway file-queue 2 {check}\n")).unwrap();
+    let refused = open();
     assert!(matches!(refused, Err(QueueError::NewerFormat { found: 2, .. })), "{refused:?}");
     assert_eq!(kit.under("ready").len(), 1);
 }
