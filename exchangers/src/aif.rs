@@ -38,6 +38,7 @@ mod tests;
 
 pub use array::ArrayReader;
 pub use expand::rows_of_scalars;
+pub(crate) use json::is_json;
 pub use raw::{Raw, RawRecord, RawRecords, RecordHash};
 pub use records::RecordReader;
 pub use writer::{AifWriter, WriteError};

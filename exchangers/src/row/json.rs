@@ -1,6 +1,7 @@
 //! A row as the JSON that AIF would carry: for REST, histories and the AIF writer.
 
 use super::{Row, RowRef, ValueRef};
+use crate::aif::is_json;
 use crate::kinds::{FieldType, Kind};
 use serde_json::value::RawValue;
 use std::fmt::Write as _;
@@ -67,7 +68,8 @@ fn write_value(field_type: FieldType, value: ValueRef<'_>, out: &mut String) {
                 let _ = write!(out, "{number}"); // writing to a String cannot fail
             }
         },
-        ValueRef::Text(text) if field_type == FieldType::Json => out.push_str(text),
+        // Of a damaged row it may be any text: then it is told as one.
+        ValueRef::Text(text) if field_type == FieldType::Json && is_json(text) => out.push_str(text),
         ValueRef::Text(text) => write_text(text, out),
     }
 }

@@ -93,6 +93,16 @@ fn a_key_is_its_fields_in_the_order_of_the_table() {
 }
 
 #[test]
+fn a_nested_value_that_is_no_json_shows_as_a_text() {
+    let role = kind("role");
+    let mut values = vec![Value::Null; role.fields().len()];
+    values[role.field("rolecode").unwrap()] = Value::Text("1".to_owned());
+    values[role.field("rights").unwrap()] = Value::Text("Milk".to_owned());
+    let row = Row { extra: None, values };
+    assert_eq!(to_json(role, &row.to_ref(role)), r#"{"rolecode":"1","rights":"Milk"}"#);
+}
+
+#[test]
 fn a_row_shows_as_the_json_of_its_format() {
     let item = kind("item");
     let mut values = vec![Value::Null; item.fields().len()];
