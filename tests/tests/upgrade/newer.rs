@@ -103,7 +103,9 @@ fn an_agent_refuses_the_state_of_a_newer_version_and_leaves_it_alone() {
 fn an_agent_refuses_a_queue_of_a_newer_version_and_leaves_it_alone() {
     let place = Place::of(newest(), None);
     let path = place.till().join("queues/dictionary/format");
-    fs::write(&path, "tillway file-queue 1000\n").unwrap();
+    let text = "tillway file-queue 1000";
+    let check = &blake3::hash(text.as_bytes()).to_hex()[..16];
+    fs::write(&path, format!("{text} {check}\n")).unwrap();
     let before = hash(&path);
     let told = place.refused(SYNC_AGENT);
     assert!(told.contains("1000") && told.contains("queues"), "{told}");
