@@ -25,9 +25,6 @@ const STATEMENT_CACHE: usize = 128;
 /// Page cache of one connection, in KiB. Eight readers and four databases stay below 300 MiB at worst.
 const CACHE_KIB: i64 = 8 * 1024;
 
-/// The same of a writer that has a lot to write, until it is given back.
-const WIDE_CACHE_KIB: i64 = 32 * 1024;
-
 /// Pages of the write-ahead log after which a commit moves them into the file: SQLite's own number.
 const CHECKPOINT_PAGES: u32 = 1000;
 
@@ -113,7 +110,7 @@ impl Database {
         let mut slot = lock(&self.shared.writer);
         loop {
             if let Some(connection) = slot.take() {
-                return Writer { connection: Some(connection), shared: Arc::clone(&self.shared), wide: false };
+                return Writer { connection: Some(connection), shared: Arc::clone(&self.shared), large: false };
             }
             slot = self.shared.writer_back.wait(slot).unwrap_or_else(PoisonError::into_inner);
         }
@@ -125,7 +122,7 @@ impl Database {
     pub fn cut_log(&self) {
         let free = lock(&self.shared.writer).take();
         if let Some(connection) = free {
-            let writer = Writer { connection: Some(connection), shared: Arc::clone(&self.shared), wide: false };
+            let writer = Writer { connection: Some(connection), shared: Arc::clone(&self.shared), large: false };
             cut_log(&writer, &self.shared, 0);
         }
     }
@@ -208,7 +205,8 @@ impl Database {
 pub struct Writer {
     connection: Option<Connection>,
     shared: Arc<Shared>,
-    wide: bool,
+    /// It writes so much that its log is moved into the file afterwards.
+    large: bool,
 }
 
 /// A read connection of a [`Database`]; goes back to the pool when dropped.
@@ -246,16 +244,15 @@ hands_out_its_connection!(Writer);
 hands_out_its_connection!(Reader);
 
 impl Writer {
-    /// Gives it a larger page cache until it is given back: for a transaction that writes to many pages more than once.
-    pub fn widen_cache(&mut self) -> rusqlite::Result<()> {
-        self.wide = true;
-        self.pragma_update(None, "cache_size", -WIDE_CACHE_KIB)
+    /// What is written from here to the commit is a lot.
+    pub fn writes_much(&mut self) {
+        self.large = true;
     }
 
-    /// Commits. After a [wide](Self::widen_cache) transaction the log is moved into the file once the writer is given back: what is
+    /// Commits. Where [much](Self::writes_much) was written the log is moved into the file once the writer is given back: what is
     /// committed is durable, and whoever waits for that need not wait for more.
     pub fn commit(&self) -> rusqlite::Result<()> {
-        if !self.wide {
+        if !self.large {
             return self.execute_batch("COMMIT");
         }
         self.pragma_update(None, "wal_autocheckpoint", 0)?;
@@ -273,12 +270,6 @@ impl Drop for Writer {
             && let Ok(fresh) = open_writer(&self.shared)
         {
             connection = fresh;
-        }
-        if self.wide {
-            let narrowed = connection.pragma_update(None, "cache_size", -CACHE_KIB);
-            if let Err(error) = narrowed.and_then(|()| connection.execute_batch("PRAGMA shrink_memory")) {
-                tracing::warn!(%error, "failed to give a page cache back");
-            }
         }
         let shared = Arc::clone(&self.shared);
         if !is_longer(&shared.log, WAL_LIMIT_BYTES) {

@@ -15,12 +15,12 @@ pub(super) const PLAN: Plan =
     Plan { id: "B5", name: "thousands", title: "thousands of tills: a change of the chain's prices", run };
 
 /// Fleets: tills, the shops that they are spread over, rounds.
-const CASES: [(usize, usize, usize); 5] =
-    [(100, 1, 5), (100, 100, 5), (1_000, 1, 5), (1_000, 1_000, 5), (10_000, 1_000, 2)];
+const CASES: [(usize, usize, usize); 4] = [(100, 1, 5), (100, 100, 5), (1_000, 1, 5), (1_000, 1_000, 5)];
 const QUICK_CASES: [(usize, usize, usize); 2] = [(20, 1, 1), (40, 10, 1)];
 
-const SKIPPED: &str = "10,000 tills in one shop: making 20,000 quorum queues takes the broker minutes, and with a thousand tills one shop \
-                       and a thousand come to the same";
+const SKIPPED: &str = "10,000 tills: a run over 1,000 shops did not come to its end. Their 20,000 quorum queues took the broker four and a half \
+                       minutes and 3.3 GB; the server had announced a link to each of them a minute later, and the simulated tills of the \
+                       one process took none in the four minutes after that";
 
 fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> {
     let cases: &[(usize, usize, usize)] = if context.options.quick { &QUICK_CASES } else { &CASES };

@@ -264,7 +264,7 @@ impl SqliteLoad {
             }
         } else {
             self.write_to(present.id);
-            self.count_write()?;
+            self.count_write();
             let since = if present.revision == self.revision {
                 // Changed before in this load: perhaps back to what it was.
                 self.take_back(entry)?.unwrap_or(self.revision)
@@ -297,7 +297,7 @@ impl SqliteLoad {
 
     /// Inserts a row; its number, or none where there is one with this key.
     fn insert_row(&mut self, entry: &Entry, owner: Option<i64>, whole: Whole) -> rusqlite::Result<Option<i64>> {
-        self.count_write()?;
+        self.count_write();
         let since = self.since_before(entry)?;
         let inserted = self
             .writer
@@ -328,10 +328,11 @@ impl SqliteLoad {
         Ok(Some(id))
     }
 
-    /// A large load gets a larger page cache: its pages are not written out and read again in between.
-    fn count_write(&mut self) -> rusqlite::Result<()> {
+    fn count_write(&mut self) {
         self.writes += 1;
-        if self.writes == LARGE_LOAD_ROWS { self.writer.widen_cache() } else { Ok(()) }
+        if self.writes == LARGE_LOAD_ROWS {
+            self.writer.writes_much();
+        }
     }
 
     fn set_whole(&self, id: i64, whole: Whole) -> rusqlite::Result<()> {
