@@ -106,7 +106,9 @@ pub(crate) async fn take(till: &Arc<Till>, link: PackageLink) {
 fn have(till: &Till, link: &PackageLink) -> Have {
     let cursor = till.cursor();
     let waits = till.queue.depth().is_ok_and(|depth| depth.batches > 0);
-    let queued_to = if waits { till.queued_to().max(till.state.queued_to().unwrap_or_default()) } else { None };
+    // What this process put last is the end of the queue; what was noted may be of an earlier time, above or below it.
+    let noted = || till.state.queued_to().unwrap_or_default();
+    let queued_to = if waits { till.queued_to().or_else(noted) } else { None };
     let seen = till.state.delivery(link.delivery).ok().flatten().map(|seen| seen.state);
     Have { cursor, queued_to, seen }
 }

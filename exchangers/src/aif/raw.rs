@@ -24,11 +24,6 @@ impl RecordHash {
         self.0.to_be_bytes()
     }
 
-    /// From sixteen stored bytes.
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(bytes))
-    }
-
     /// What hashes of this program have in common: stored beside one, it tells whether that may be compared at all.
     pub fn version() -> u32 {
         let [.., a, b, c, d] = SEED.to_be_bytes();

@@ -20,7 +20,7 @@ pub(super) const PARTS: &[Part] = &[("load-grown-package", load_grown_package)];
 /// One of so many of the chain's goods: from the smallest part to the whole.
 const SHARES: [usize; 4] = [8, 4, 2, 1];
 
-/// Rounds over all sizes, so that what slows the machine down for a while counts for all of them. One takes minutes.
+/// Rounds over all sizes. One takes minutes; what slows the machine down for a while may then count for one size alone.
 const ROUNDS: usize = 1;
 
 /// A part of the chain: its two files, and what the later state is for a till.

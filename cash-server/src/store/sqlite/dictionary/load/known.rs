@@ -51,8 +51,7 @@ impl Mark {
     }
 
     fn rows(&self) -> u32 {
-        let [_, _, _, _, rows @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = self.0;
-        u32::from_be_bytes(rows)
+        u32::from_be_bytes([self.0[4], self.0[5], self.0[6], self.0[7]])
     }
 }
 
