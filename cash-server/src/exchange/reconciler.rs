@@ -13,7 +13,7 @@ use super::{blocking, told};
 use crate::packages::{PackageError, PackageFacts, PackageService, Repair};
 use crate::store::exchange::ExchangeStore;
 use crate::store::packages::PackageKey;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,17 +32,17 @@ const PASS_SPACING: Duration = Duration::from_millis(100);
 const PASS_SHARE: u32 = 9;
 
 /// Longest time between two passes that reports call for.
-const PASS_SPACING_AT_MOST: Duration = Duration::from_secs(2);
+const PASS_SPACING_AT_MOST: Duration = Duration::from_secs(5);
 
-/// Deliveries written in one transaction and published together.
+/// Deliveries written in one transaction, and confirms noted in one.
 const DELIVERIES_BATCH: usize = 500;
 
-/// Batches written, and batches published, at the same time: while one waits for the disk the other waits for the broker.
+/// Batches written, and batches of confirms noted, at the same time: while one waits for the disk the next comes together.
 const BATCHES_AT_A_TIME: usize = 2;
 
-/// Messages of a batch under way without a confirm: all of it. The broker writes what comes together to its disk together, so the
-/// more are under way the fewer syncs each waits for; a break leaves at most two batches to publish again.
-const CONFIRMS_IN_FLIGHT: usize = DELIVERIES_BATCH;
+/// Messages under way without a confirm. The broker writes what comes together to its disk together, so the more are under way the
+/// fewer syncs each waits for; a break leaves at most so many to publish again.
+const CONFIRMS_IN_FLIGHT: usize = 1_000;
 
 /// Most control commands published in one pass; the rest goes with the next.
 const MAX_COMMANDS_PASS: usize = 5_000;
@@ -132,7 +132,7 @@ impl Reconciler {
         // What fails in one step does not stop the next; the first error is told.
         let gone = self.forget(plan.gone).await;
         self.remove_queues(removed).await;
-        let published = self.publish_all(plan.publish).await;
+        let published = self.publish_all(stream::iter(plan.publish.into_iter().map(Ok))).await;
         let announced = self.announce_all(plan.announce).await;
         let commands = self.send_commands(&refused).await;
         gone?;
@@ -142,12 +142,12 @@ impl Reconciler {
     }
 
     /// Looks for packages, and builds side by side those that are not there; as they come, writes their deliveries in batches and
-    /// publishes them, the next batch written while the one before is published.
+    /// publishes their links, while the next batch is written.
     async fn announce_all(&self, wanted: Vec<Wanted>) -> Result<usize, ExchangeError> {
         let sound = Sound::default();
         let packages = self.packages.clone();
         let groups = blocking(move || Ok(groups(&packages, wanted))).await?;
-        stream::iter(groups)
+        let written = stream::iter(groups)
             .map(|group| self.find_or_build_once(group, sound.clone()))
             .buffer_unordered(self.parts().settings.parallel_builds)
             .map(stream::iter)
@@ -155,10 +155,9 @@ impl Reconciler {
             .ready_chunks(DELIVERIES_BATCH)
             .map(|deliveries| self.write(deliveries))
             .buffered(BATCHES_AT_A_TIME)
-            .map(|written| async { self.publish_all(written?).await })
-            .buffer_unordered(BATCHES_AT_A_TIME)
-            .try_fold(0, |announced, more| std::future::ready(Ok(announced + more)))
-            .await
+            .map_ok(|deliveries| stream::iter(deliveries.into_iter().map(Ok)))
+            .try_flatten();
+        self.publish_all(written).await
     }
 
     async fn write(&self, deliveries: Vec<Delivery>) -> Result<Vec<Delivery>, ExchangeError> {
@@ -220,30 +219,46 @@ impl Reconciler {
         }
     }
 
-    /// Publishes links of written deliveries, many at a time; says how many were confirmed.
-    async fn publish_all(&self, deliveries: Vec<Delivery>) -> Result<usize, ExchangeError> {
+    /// Publishes links of written deliveries, many at a time, and notes confirms as they come; says how many there were.
+    async fn publish_all(
+        &self,
+        deliveries: impl Stream<Item = Result<Delivery, ExchangeError>>,
+    ) -> Result<usize, ExchangeError> {
+        deliveries
+            .map_ok(|delivery| async { Ok(self.publish(delivery).await) })
+            .try_buffer_unordered(CONFIRMS_IN_FLIGHT)
+            .try_filter_map(|confirmed| std::future::ready(Ok(confirmed)))
+            .ready_chunks(DELIVERIES_BATCH)
+            .map(|confirmed| self.note_confirmed(confirmed))
+            .buffered(BATCHES_AT_A_TIME)
+            .try_fold(0, |noted, more| std::future::ready(Ok(noted + more)))
+            .await
+    }
+
+    /// Publishes the link of a written delivery; its number where the broker has confirmed it.
+    async fn publish(&self, delivery: Delivery) -> Option<DeliveryId> {
         let parts = self.parts();
-        let confirmed: Vec<DeliveryId> = stream::iter(deliveries)
-            .map(|delivery| async move {
-                let body = link_message(parts, &delivery).inspect_err(|error| {
-                    tracing::error!(till = %delivery.till, error = %told(error), "failed to write a link");
-                });
-                let published = parts.broker.publish(&delivery.till, Lane::Dictionary, &body.ok()?).await;
-                self.note_publishing(&delivery.till, &published);
-                published.ok().map(|()| delivery.id)
-            })
-            .buffer_unordered(CONFIRMS_IN_FLIGHT)
-            .filter_map(std::future::ready)
-            .collect()
-            .await;
+        let body = link_message(parts, &delivery).inspect_err(|error| {
+            tracing::error!(till = %delivery.till, error = %told(error), "failed to write a link");
+        });
+        let published = parts.broker.publish(&delivery.till, Lane::Dictionary, &body.ok()?).await;
+        self.note_publishing(&delivery.till, &published);
+        published.ok().map(|()| delivery.id)
+    }
+
+    /// The broker has confirmed these links; an error among them is that of what came before.
+    async fn note_confirmed(&self, confirmed: Vec<Result<DeliveryId, ExchangeError>>) -> Result<usize, ExchangeError> {
+        let mut failed = None;
+        let confirmed: Vec<DeliveryId> =
+            confirmed.into_iter().filter_map(|one| one.map_err(|error| failed = Some(error)).ok()).collect();
         let count = confirmed.len();
         if count > 0 {
             fail::fail_point!("reconciler::delivery_confirmed");
-            let store = Arc::clone(&parts.store);
+            let store = Arc::clone(&self.parts().store);
             blocking(move || store.confirm(&confirmed, Timestamp::now()).map_err(ExchangeError::Store)).await?;
             fail::fail_point!("reconciler::delivery_noted");
         }
-        Ok(count)
+        failed.map_or(Ok(count), Err)
     }
 
     fn note_publishing(&self, till: &TillId, published: &Result<(), BrokerError>) {

@@ -392,10 +392,10 @@ impl ExchangeService {
     fn order(&self, till: &TillId, order: Order, what: String) -> Result<Option<Uuid>, ExchangeError> {
         let network = self.parts.network.current().map_err(ExchangeError::Network)?;
         node_of(&network, till)?;
-        let open = self.parts.store.open_commands().map_err(ExchangeError::Store)?;
+        let open = self.parts.store.open_commands_of(till).map_err(ExchangeError::Store)?;
         // One that the till has begun may have passed what is asked for now, so only those that wait count.
         let waits = |command: &SentCommand| matches!(command.state, CommandState::Waiting | CommandState::Sent);
-        if open.iter().any(|command| command.till == *till && command.what == what && waits(command)) {
+        if open.iter().any(|command| command.what == what && waits(command)) {
             return Ok(None);
         }
         let mut command = Command::new(order);

@@ -4,15 +4,24 @@
 use super::source;
 use fs_err as fs;
 use jiff::Timestamp;
+use std::error::Error;
 use std::io::{self, Read as _, Write as _};
-use std::panic::resume_unwind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{self, SyncSender};
+use std::thread;
 use std::time::{Duration, SystemTime};
 use tillway_file_queue::durable;
 use tillway_proto::LoadId;
+
+/// Endings of files in `backup`: packed, and as they came until they are.
+const PACKED: &str = "zst";
+const UNPACKED: &str = "unpacked";
+
+/// Of a thread, as `nice` counts.
+const LEAST_PRIORITY: i32 = 19;
 
 /// The fastest, and a fifth of the size for AIF.
 const ZSTD_LEVEL: i32 = 1;
@@ -45,44 +54,111 @@ pub(super) fn origin(path: &Path) -> String {
     format!("{}-{}", name(path.parent()), name(Some(path)))
 }
 
-/// Packs a file, on a thread of its own where one is to be had: it is read from the cache while it is loaded. Dropped before
-/// [`Packing::finish`], nothing is kept.
+/// Packs what was [kept as it came](keep_unpacked), on a thread that steps back behind all others. Dropped, it ends with the piece
+/// under way; what it left is packed by the next one.
 #[derive(Debug)]
-pub(super) struct Packing {
-    target: PathBuf,
-    unfinished: PathBuf,
-    work: Option<JoinHandle<io::Result<()>>>,
+pub(super) struct Packer {
+    wake: Option<SyncSender<()>>,
     given_up: Arc<AtomicBool>,
 }
 
-impl Packing {
-    /// Begins to pack; the error if no thread is to be had.
-    pub(super) fn begin(path: &Path, target: PathBuf) -> io::Result<Self> {
-        let (unfinished, given_up) = (unfinished(&target), Arc::new(AtomicBool::new(false)));
-        let (from, to, stop) = (path.to_owned(), unfinished.clone(), Arc::clone(&given_up));
-        let pack = move || write(&from, &to, |input, output| pack_into(input, output, &stop));
-        let work = thread::Builder::new().name("intake-packer".to_owned()).spawn(pack)?;
-        Ok(Self { target, unfinished, work: Some(work), given_up })
+impl Packer {
+    /// Begins with what an earlier process left.
+    pub(super) fn start(archive: PathBuf) -> Self {
+        let given_up = Arc::new(AtomicBool::new(false));
+        let (wake, woken) = mpsc::sync_channel(1);
+        let stop = Arc::clone(&given_up);
+        let work = move || {
+            step_back();
+            loop {
+                if let Err(error) = pack_all(&archive, &stop) {
+                    tracing::warn!(folder = %archive.display(), error = &error as &dyn Error, "failed to pack kept files; they stay as they came");
+                }
+                if woken.recv().is_err() {
+                    return;
+                }
+            }
+        };
+        let started = thread::Builder::new().name("intake-packer".to_owned()).spawn(work);
+        let started = started.inspect_err(|error| {
+            tracing::warn!(
+                error = error as &dyn Error,
+                "no thread to pack kept files: each is packed before its load ends"
+            );
+        });
+        Self { wake: started.is_ok().then_some(wake), given_up }
     }
 
-    /// Keeps what is packed, durable, under its name.
-    pub(super) fn finish(mut self) -> io::Result<PathBuf> {
-        let Some(work) = self.work.take() else { return Err(io::ErrorKind::NotFound.into()) };
-        work.join().unwrap_or_else(|panic| resume_unwind(panic))?;
-        give_name(&self.unfinished, &self.target)?;
-        Ok(self.target.clone())
+    /// Whether there is anybody to pack what is kept unpacked.
+    pub(super) fn works(&self) -> bool {
+        self.wake.is_some()
+    }
+
+    /// Something was kept unpacked.
+    pub(super) fn wake(&self) {
+        // Where it is full, it will look again anyway.
+        let _ = self.wake.as_ref().map(|wake| wake.try_send(()));
     }
 }
 
-impl Drop for Packing {
+impl Drop for Packer {
     fn drop(&mut self) {
-        if let Some(work) = self.work.take() {
-            self.given_up.store(true, Ordering::Relaxed);
-            // It is not needed any more, however it went; cleaning removes what stays.
-            let _ = work.join();
-            let _ = fs::remove_file(&self.unfinished);
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whatever else this machine does goes before this thread.
+fn step_back() {
+    if let Err(error) = rustix::process::setpriority_process(None, LEAST_PRIORITY) {
+        tracing::debug!(error = &error as &dyn Error, "packing has the priority of everything else");
+    }
+}
+
+fn pack_all(archive: &Path, given_up: &AtomicBool) -> io::Result<()> {
+    for entry in fs::read_dir(archive)? {
+        let unpacked = entry?.path();
+        if !is_unpacked(&unpacked) {
+            continue;
+        }
+        let target = unpacked.with_extension(PACKED);
+        match keep(&unpacked, target, |input, output| pack_into(input, output, given_up)) {
+            Ok(_) => remove_if_there(&unpacked)?,
+            Err(_) if given_up.load(Ordering::Relaxed) => return Ok(()),
+            // Removed by a cleaning in between.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
+    Ok(())
+}
+
+fn is_unpacked(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == UNPACKED)
+        && path.file_name().is_some_and(|name| name.to_string_lossy().contains(MARK))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Keeps a file as it came, durable, to be packed by a [`Packer`]: under a second name where both folders are on one file system,
+/// which costs no copy. `target` has the ending of packed files.
+pub(super) fn keep_unpacked(path: &Path, target: &Path) -> io::Result<PathBuf> {
+    let unpacked = target.with_extension(UNPACKED);
+    let (input, _) = source::open(path)?;
+    input.sync_all()?;
+    // Of a load that a crash cut off behind this.
+    remove_if_there(&unpacked)?;
+    if fs::hard_link(path, &unpacked).is_err() {
+        return copy(path, unpacked);
+    }
+    if let Some(folder) = unpacked.parent() {
+        durable::sync_dir(folder)?;
+    }
+    Ok(unpacked)
 }
 
 /// Keeps a file, packed.
@@ -158,10 +234,7 @@ pub(super) fn note_reason(kept: &Path, reason: &str) -> io::Result<()> {
 
 /// Removes a kept file, and its reason.
 pub(super) fn remove_kept(kept: &Path) -> io::Result<()> {
-    match fs::remove_file(reason_of(kept)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove_if_there(&reason_of(kept))?;
     fs::remove_file(kept)
 }
 
@@ -187,7 +260,9 @@ pub(super) fn clean(archive: &Path, keep: Keep, now: SystemTime) -> io::Result<u
         let entry = entry?;
         if entry.file_name().to_string_lossy().contains(MARK) {
             let file = entry.metadata()?;
-            kept.push((file.modified()?, entry.path(), file.len()));
+            // A second name has the time at which the producer wrote.
+            let since = if is_unpacked(&entry.path()) { changed(&file) } else { file.modified()? };
+            kept.push((since, entry.path(), file.len()));
         }
     }
     kept.sort();
@@ -203,6 +278,11 @@ pub(super) fn clean(archive: &Path, keep: Keep, now: SystemTime) -> io::Result<u
         }
     }
     Ok(removed)
+}
+
+/// When names or content of a file changed last.
+fn changed(file: &std::fs::Metadata) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(file.ctime()).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -226,20 +306,44 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_meanwhile_is_kept_when_it_is_finished_and_never_else() {
+    fn what_is_kept_as_it_came_is_packed_by_and_by_also_by_the_next_process() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pos.aif");
-        let text = "text".repeat(1_000_000);
-        fs::write(&path, &text).unwrap();
-        let target = folder.path().join("kept.zst");
-        drop(Packing::begin(&path, target.clone()).unwrap());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        let packing = Packing::begin(&path, target.clone()).unwrap();
-        assert!(!target.exists());
-        assert_eq!(packing.finish().unwrap(), target);
-        assert_eq!(zstd::decode_all(fs::File::open(target).unwrap()).unwrap(), text.as_bytes());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
-        assert!(Packing::begin(&folder.path().join("gone"), folder.path().join("x")).unwrap().finish().is_err());
+        let archive = folder.path().join("backup");
+        fs::create_dir(&archive).unwrap();
+        let keep = |load: i64, text: &str| {
+            let path = folder.path().join(format!("pos{load}.aif"));
+            fs::write(&path, text).unwrap();
+            let old = fs::OpenOptions::new().write(true).open(&path).unwrap();
+            old.into_parts().0.set_modified(SystemTime::now() - Duration::from_hours(24 * 400)).unwrap();
+            let target = place(&archive, LoadId(load), Timestamp::UNIX_EPOCH, "All-pos.aif", ".zst");
+            // Twice: the load that a crash cut off comes again.
+            for _ in 0..2 {
+                assert!(keep_unpacked(&path, &target).unwrap().exists());
+            }
+            // It is not as old as its content.
+            let days = Keep { days: 30, files: 9, bytes: 1 << 30 };
+            assert_eq!(clean(&archive, days, SystemTime::now()).unwrap(), 0);
+            fs::remove_file(path).unwrap();
+            target
+        };
+        let packed = |target: &Path, text: &str| {
+            let deadline = std::time::Instant::now() + Duration::from_secs(30);
+            while !(target.exists() && fs::read_dir(&archive).unwrap().all(|file| !is_unpacked(&file.unwrap().path())))
+            {
+                assert!(std::time::Instant::now() < deadline, "not packed");
+                thread::sleep(Duration::from_millis(5));
+            }
+            assert_eq!(zstd::decode_all(fs::File::open(target).unwrap()).unwrap(), text.as_bytes());
+        };
+        fs::write(archive.join("notes.unpacked"), "mine").unwrap();
+        let left = keep(1, "left by an earlier process");
+        let packer = Packer::start(archive.clone());
+        assert!(packer.works());
+        packed(&left, "left by an earlier process");
+        let next = keep(2, "the next one");
+        packer.wake();
+        packed(&next, "the next one");
+        assert!(archive.join("notes.unpacked").exists());
     }
 
     #[test]

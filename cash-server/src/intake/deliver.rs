@@ -109,8 +109,8 @@ impl Cause {
 /// and the packed copy.
 const LOAD_GROWTH: u64 = 3;
 
-/// A file from this size on is packed while it is loaded. A small one is packed afterwards: its writing would only hold the commit up.
-const PACKED_MEANWHILE_BYTES: u64 = 4 * 1024 * 1024;
+/// A file from this size on is packed after the end of its load is told.
+const PACKED_LATER_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Tries to load it. Only the journal itself is an error.
 pub(super) fn attempt(
@@ -153,9 +153,6 @@ pub(super) fn attempt(
         progress,
         shutdown,
     };
-    let packing = (intake.settings.backup_keep_files > 0 && bytes >= PACKED_MEANWHILE_BYTES)
-        .then(|| archive::Packing::begin(&delivery.path, place(&intake.settings.backup, delivery, ".zst")).ok())
-        .flatten();
     let result = catch_unwind(AssertUnwindSafe(|| load::load(intake.dictionary.as_ref(), &task)));
     intake.end_progress();
     let failure = match result {
@@ -167,7 +164,6 @@ pub(super) fn attempt(
             if report.outcome.is_some_and(|outcome| outcome.revision.is_some()) {
                 intake.poke_exchange();
             }
-            report.packing = packing;
             return Ok(Attempt::Ended(Box::new(report)));
         }
         Ok(Err(failure)) => failure,
@@ -227,8 +223,7 @@ pub(super) fn settle(
     beside: Option<&Path>,
 ) -> Result<Option<PathBuf>, StoreError> {
     let now = Timestamp::now();
-    let packing = report.packing.take();
-    let aside = keep(intake, delivery, report, packing);
+    let aside = keep(intake, delivery, report);
     fail::fail_point!("intake::kept");
     if let Some(folder) = beside {
         tell(folder, delivery, report, aside.as_deref());
@@ -254,12 +249,13 @@ pub(super) fn settle(
         "load ended"
     );
     intake.callbacks.notify_one();
+    intake.packer.wake();
     Ok(aside)
 }
 
 /// Puts the file into `backup` or `badDicts`; a disk that does not take it stops nothing. Where the producer's people
 /// find what was refused.
-fn keep(intake: &Intake, delivery: &Delivery, report: &Report, packing: Option<archive::Packing>) -> Option<PathBuf> {
+fn keep(intake: &Intake, delivery: &Delivery, report: &Report) -> Option<PathBuf> {
     let settings = &intake.settings;
     let path = &delivery.path;
     let warn = |what: &str, error: io::Error| {
@@ -280,9 +276,12 @@ fn keep(intake: &Intake, delivery: &Delivery, report: &Report, packing: Option<a
             }
         }
     } else if settings.backup_keep_files > 0 {
-        let kept = match packing {
-            Some(packing) => packing.finish(),
-            None => archive::pack(path, place(&settings.backup, delivery, ".zst")),
+        let target = place(&settings.backup, delivery, ".zst");
+        let large = fs_err::metadata(path).is_ok_and(|file| file.len() >= PACKED_LATER_BYTES);
+        let kept = if large && intake.packer.works() {
+            archive::keep_unpacked(path, &target)
+        } else {
+            archive::pack(path, target)
         };
         kept.err().into_iter().for_each(|error| warn("keep a loaded file", error));
     }

@@ -1,7 +1,6 @@
 //! One load: records of a file or a body, one by one, into a transaction on the layer.
 
 use super::ahead::{Ahead, Batch, Batches, read_ahead};
-use super::archive::Packing;
 use super::source::{self, Identity};
 use crate::dictionary::entry::{KindId, LoadOutcome, carry_out, spare};
 use crate::network::LayerNo;
@@ -74,8 +73,6 @@ pub(super) struct Report {
     pub(super) not_cleared: Vec<Kind>,
     /// The file that was read.
     pub(super) identity: Identity,
-    /// The copy that is made of it meanwhile.
-    pub(super) packing: Option<Packing>,
 }
 
 impl Report {
@@ -238,7 +235,7 @@ impl Run<'_> {
             Some(outcome)
         };
         let not_cleared = not_cleared.into_iter().filter_map(|kind| Kind::by_id(kind.0)).collect();
-        Ok(Report { outcome, refused, rejected, rejects, not_cleared, identity, packing: None })
+        Ok(Report { outcome, refused, rejected, rejects, not_cleared, identity })
     }
 }
 

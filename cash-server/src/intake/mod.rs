@@ -109,6 +109,7 @@ pub struct Intake {
     running: Mutex<Option<Running>>,
     cursors: Mutex<HashMap<TillId, Revision>>,
     client: reqwest::Client,
+    packer: archive::Packer,
     /// A permit for each body that is being received.
     uploads: Semaphore,
 }
@@ -126,6 +127,7 @@ impl Intake {
             fs::create_dir_all(folder).map_err(IntakeError::Folder)?;
         }
         let client = callbacks::client().map_err(IntakeError::Client)?;
+        let packer = archive::Packer::start(settings.backup.clone());
         let intake = Self {
             settings,
             dictionary,
@@ -136,6 +138,7 @@ impl Intake {
             running: Mutex::default(),
             cursors: Mutex::default(),
             client,
+            packer,
             uploads: Semaphore::new(rest::MAX_UPLOADS),
         };
         // Before anybody can hand a body over: what has no record was never accepted.

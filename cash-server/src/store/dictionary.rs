@@ -94,6 +94,8 @@ pub struct Known {
     pub object: i64,
     /// Rows of its record.
     pub rows: u32,
+    /// Whether these have the numbers behind its own, one after the other.
+    pub in_a_run: bool,
 }
 
 /// Finds objects by the text of the records that brought them. Promises to find those alone that come in the order in which

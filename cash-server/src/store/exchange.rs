@@ -159,6 +159,9 @@ pub trait ExchangeStore: Send + Sync {
     /// Commands that have not ended, oldest first.
     fn open_commands(&self) -> Result<Vec<SentCommand>, StoreError>;
 
+    /// Those of one till.
+    fn open_commands_of(&self, till: &TillId) -> Result<Vec<SentCommand>, StoreError>;
+
     /// Moves a command that has not ended to another state.
     fn set_command(
         &self,

@@ -34,6 +34,10 @@ const CONFIRM_TIME: Duration = Duration::from_secs(15);
 /// How often the broker is asked whether it still counts us among the consumers.
 const LIVENESS_PERIOD: Duration = Duration::from_secs(30);
 
+/// A broker that does not is asked once more after this: one that is busy with thousands of queues was seen to count no consumer
+/// where there was one.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
 /// How long it may take to answer.
 const LIVENESS_TIME: Duration = Duration::from_secs(15);
 
@@ -277,10 +281,15 @@ async fn watch_liveness(till: &Till, connection: &Connection) -> Result<Infallib
             let silent = |_| SessionError::Silent { what: "answer", after: LIVENESS_TIME };
             let check = tokio::time::timeout(LIVENESS_TIME, check_queue(connection, queue));
             let (consumers, _) = check.await.map_err(silent)??;
-            if consumers == 0 {
+            others |= consumers > 1;
+            if consumers > 0 {
+                continue;
+            }
+            tokio::time::sleep(ASK_AGAIN_AFTER).await;
+            let check = tokio::time::timeout(LIVENESS_TIME, check_queue(connection, queue));
+            if let (0, _) = check.await.map_err(silent)?? {
                 return Err(SessionError::NotConsuming { queue: queue.clone() });
             }
-            others |= consumers > 1;
         }
         // A dead session of our own is counted until its heartbeats are missed.
         shared = if others { shared + 1 } else { 0 };

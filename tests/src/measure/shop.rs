@@ -24,7 +24,7 @@ pub fn server() -> Result<TestBench, MeasureError> {
 
 /// A server alone, with a broker of its own: what a fleet leaves there burdens nobody else.
 pub fn server_alone() -> Result<TestBench, MeasureError> {
-    let broker = Broker::start().map_err(|error| MeasureError::wrong("the broker", error))?;
+    let broker = Broker::start_for_thousands().map_err(|error| MeasureError::wrong("the broker", error))?;
     TestBench::start_as(BenchOptions::with(&[LOG]).on(broker)).map_err(MeasureError::Bench)
 }
 

@@ -26,6 +26,10 @@ const MAX_REPORTS_BATCH: usize = 200;
 /// which are hints.
 pub(super) const LIVENESS_PERIOD: Duration = Duration::from_secs(30);
 
+/// A broker that counts no consumer is asked once more after this: one that is busy with thousands of queues was seen to count none
+/// where there was one.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
 /// How far the consumer is.
 #[derive(Default)]
 struct Progress {
@@ -113,15 +117,21 @@ async fn consume(mut consumer: lapin::Consumer, reports: &Reports, progress: &Pr
 /// Ends when the broker does not know the consumer, or holds reports back from it.
 async fn look_after(channel: &Channel, progress: &Progress) -> Result<(), BrokerError> {
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let mut idle_at = None;
+    let (mut idle_at, mut gone_at, mut wait) = (None, None, LIVENESS_PERIOD);
     loop {
-        tokio::time::sleep(LIVENESS_PERIOD).await;
+        tokio::time::sleep(wait).await;
         let asked = channel.queue_declare(REPORTS_QUEUE.into(), passive, FieldTable::default());
         let queue = answered("ask for the consumer of reports", asked).await?;
-        if queue.consumer_count() == 0 {
+        let batches = progress.batches.load(Ordering::Relaxed);
+        let gone = queue.consumer_count() == 0 && !progress.working.load(Ordering::Relaxed);
+        if gone && gone_at == Some(batches) {
             return Err(BrokerError::ConsumerGone);
         }
-        let batches = progress.batches.load(Ordering::Relaxed);
+        gone_at = gone.then_some(batches);
+        wait = if gone { ASK_AGAIN_AFTER } else { LIVENESS_PERIOD };
+        if gone {
+            continue;
+        }
         let waits = queue.message_count() > 0 && !progress.working.load(Ordering::Relaxed);
         if waits && idle_at == Some(batches) {
             return Err(BrokerError::ConsumerStuck);

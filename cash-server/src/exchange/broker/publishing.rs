@@ -10,7 +10,9 @@ use futures_util::StreamExt as _;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, Event, ExchangeKind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tillway_proto::queue::EXCHANGE;
 use tokio::sync::watch;
@@ -18,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 /// `delivery-mode` of a persistent message.
 const PERSISTENT: u8 = 2;
+
+/// A message that is not confirmed after so many deadlines never is, however many others are.
+const MOST_TURNS: usize = 20;
 
 /// How often it is looked whether an idle connection still stands; its heartbeats find out.
 const LOOK_PERIOD: Duration = Duration::from_secs(5);
@@ -30,6 +35,8 @@ pub(super) struct Session {
     pub(super) broken: CancellationToken,
     /// Why the broker takes no messages, where it takes none.
     blocked: watch::Sender<Option<String>>,
+    /// Messages that the broker has confirmed.
+    confirmed: AtomicU64,
 }
 
 impl Session {
@@ -60,9 +67,29 @@ impl Session {
             BasicProperties::default().with_delivery_mode(PERSISTENT).with_content_type("application/json".into());
         let sent = self.publishing.basic_publish(EXCHANGE.into(), queue.into(), options, body, properties);
         // A confirm that is under way when the link breaks never comes, so it has a deadline of its own.
-        let confirm = answered(what, sent).await?;
+        let confirm = self.answered_in_turn(what, sent).await?;
         fail::fail_point!("broker::message_published");
-        answered(what, confirm).await
+        let confirmation = self.answered_in_turn(what, confirm).await?;
+        self.confirmed.fetch_add(1, Ordering::Relaxed);
+        Ok(confirmation)
+    }
+
+    /// With a thousand messages under way each waits for those before it: as long as others are confirmed the broker is there.
+    async fn answered_in_turn<T>(
+        &self,
+        what: &'static str,
+        answer: impl Future<Output = Result<T, lapin::Error>>,
+    ) -> Result<T, BrokerError> {
+        let mut answer = pin!(answer);
+        for _ in 0..MOST_TURNS {
+            let confirmed = self.confirmed.load(Ordering::Relaxed);
+            match tokio::time::timeout(ANSWER_DEADLINE, &mut answer).await {
+                Ok(answer) => return answer.map_err(|source| BrokerError::Client { what, source }),
+                Err(_) if self.confirmed.load(Ordering::Relaxed) != confirmed => {}
+                Err(_) => break,
+            }
+        }
+        Err(BrokerError::Silent)
     }
 }
 
@@ -77,8 +104,13 @@ impl Broker {
         declare_exchange(&declaring).await?;
         let broken = CancellationToken::new();
         let queues = Queues::new(Arc::clone(&connection), declaring);
-        let session =
-            Arc::new(Session { publishing, queues, broken: broken.clone(), blocked: watch::Sender::new(None) });
+        let session = Arc::new(Session {
+            publishing,
+            queues,
+            broken: broken.clone(),
+            blocked: watch::Sender::new(None),
+            confirmed: AtomicU64::new(0),
+        });
         *self.lock_session() = Some(Arc::clone(&session));
         self.set_side(Side::Publishing, true, None);
         tracing::info!(broker = %self.address(), "linked to the broker, publishing");

@@ -1,8 +1,9 @@
 //! The queues of tills at the broker: made once a session, removed with their till.
 //!
-//! All declarations and removals go through one channel of their own, many at a time. The broker answers what it refuses (a queue that
-//! is there with other arguments, a missing permission) by closing that channel under all that is under way on it. Then it
-//! is opened again and the few that failed are asked one by one, so that one till's queue is named and stops nobody else.
+//! Declarations and removals go through a channel of their own, many at a time, and those of hundreds of tills through some more. The
+//! broker answers what it refuses (a queue that is there with other arguments, a missing permission) by closing that channel under
+//! all that is under way on it. Then it is opened again and the few that failed are asked one by one, so that one till's queue is
+//! named and stops nobody else.
 
 use super::{BrokerError, Lane, answered, bind_queue, declare_queue};
 use futures_util::StreamExt as _;
@@ -17,6 +18,10 @@ use tokio::time::Instant;
 
 /// Declarations under way at the same time: they are answered in order on one channel.
 const IN_FLIGHT: usize = 32;
+
+/// Tills that are worth another channel, and the most channels: the broker works them side by side.
+const TILLS_A_CHANNEL: usize = 8 * IN_FLIGHT;
+const MAX_CHANNELS: usize = 4;
 
 /// A refused queue is asked for again after this: somebody deletes it by hand and soon sees the till go on, and a
 /// thousand of them cost a thousand channels a minute, not one each pass.
@@ -68,13 +73,31 @@ impl Queues {
         let missing = self.known().missing(&tills, Instant::now());
         if !missing.is_empty() {
             let mut channel = self.channel.lock().await;
-            for some in missing.chunks(IN_FLIGHT) {
-                self.declare_some(&mut channel, some).await?;
-            }
+            self.declare_missing(&mut channel, &missing).await?;
         }
         let known = self.known();
         let refused = |till: TillId| known.refused.get(&till).map(|refused| (till, refused.reason.clone()));
         Ok(tills.into_iter().filter_map(refused).collect())
+    }
+
+    async fn declare_missing(&self, channel: &mut Channel, missing: &[TillId]) -> Result<(), BrokerError> {
+        let channels = missing.len().div_ceil(TILLS_A_CHANNEL).clamp(1, MAX_CHANNELS);
+        let mut more = Vec::with_capacity(channels - 1);
+        for _ in 1..channels {
+            more.push(answered("open a channel", self.connection.create_channel()).await?);
+        }
+        let shares = missing.chunks(missing.len().div_ceil(channels));
+        let side_by_side = shares.zip(std::iter::once(channel).chain(&mut more)).map(|(tills, channel)| async move {
+            for some in tills.chunks(IN_FLIGHT) {
+                self.declare_some(channel, some).await?;
+            }
+            Ok(())
+        });
+        futures_util::future::try_join_all(side_by_side).await?;
+        for channel in more {
+            answered("close a channel", channel.close(200, "declared".into())).await?;
+        }
+        Ok(())
     }
 
     async fn declare_some(&self, channel: &mut Channel, tills: &[TillId]) -> Result<(), BrokerError> {

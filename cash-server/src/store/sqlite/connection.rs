@@ -11,10 +11,13 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a connection waits for a lock that another process holds: an operator's `sqlite3` shell, a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A process that switches a new file to a write-ahead log is done within this, or soon after.
+const SWITCHED_WITHIN: Duration = Duration::from_millis(5);
 
 /// Most read connections that are kept open for the next reader. More may exist for a moment; they are closed after.
 const MAX_IDLE_READERS: usize = 8;
@@ -77,6 +80,7 @@ impl Database {
     pub fn open(path: &Path, migrations: &Migrations<'_>, durability: Durability) -> Result<Self, StoreError> {
         let fail = |source: rusqlite::Error| opening(path, durability, source);
         let mut connection = Connection::open_with_flags(path, OPEN_FLAGS).map_err(fail)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
         refuse_newer(path, &connection, migrations, durability)?;
         configure(&connection, durability).map_err(fail)?;
         check_file(path, &connection, durability)?;
@@ -379,7 +383,7 @@ fn open_reader(shared: &Shared) -> rusqlite::Result<Connection> {
 
 fn configure(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    write_ahead(connection)?;
     let synchronous = match durability {
         Durability::Full => "FULL",
         Durability::Normal => "NORMAL",
@@ -390,6 +394,22 @@ fn configure(connection: &Connection, durability: Durability) -> rusqlite::Resul
     connection.pragma_update(None, "journal_size_limit", WAL_LIMIT_BYTES.cast_signed())?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     Ok(())
+}
+
+/// SQLite does not wait where two processes switch a new file to a write-ahead log at the same moment: one is told that it is busy
+/// at once.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && begun.elapsed() < BUSY_TIMEOUT =>
+            {
+                thread::sleep(SWITCHED_WITHIN);
+            }
+            done => return done,
+        }
+    }
 }
 
 fn opening(path: &Path, durability: Durability, source: rusqlite::Error) -> StoreError {

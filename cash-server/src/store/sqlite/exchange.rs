@@ -240,6 +240,18 @@ impl ExchangeStore for SqliteExchange {
         })
     }
 
+    fn open_commands_of(&self, till: &TillId) -> Result<Vec<SentCommand>, StoreError> {
+        self.database.read("read open commands", |reader| {
+            reader
+                .prepare_cached(&format!(
+                    "SELECT {COMMAND_COLUMNS} FROM command INDEXED BY command_till WHERE till = ? AND ended = 0 ORDER BY id"
+                ))?
+                .query_map([till.as_str()], |row| self.unreadable.row("command", row, command))?
+                .filter_map(Result::transpose)
+                .collect()
+        })
+    }
+
     fn set_command(
         &self,
         id: Uuid,

@@ -121,6 +121,8 @@ fn commands_end_once() {
     };
     store.order(&command).unwrap();
     assert_eq!(store.open_commands().unwrap(), std::slice::from_ref(&command));
+    assert_eq!(store.open_commands_of(&till(1)).unwrap(), std::slice::from_ref(&command));
+    assert!(store.open_commands_of(&till(2)).unwrap().is_empty());
     store.set_command(command.id, CommandState::Failed, Some("disk full"), at(1)).unwrap();
     store.set_command(command.id, CommandState::Sent, None, at(2)).unwrap();
     let found = store.command(command.id).unwrap().unwrap();
@@ -128,6 +130,7 @@ fn commands_end_once() {
     assert_eq!(store.commands(Some(&till(1)), 5).unwrap().len(), 1);
     assert!(store.commands(Some(&till(2)), 5).unwrap().is_empty());
     assert!(store.open_commands().unwrap().is_empty());
+    assert!(store.open_commands_of(&till(1)).unwrap().is_empty());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! B4: intake of the whole file of a chain of which some things changed.
 
-use super::chain_server::{ChainServer, RESIDENT_BEFORE, ROWS_OF_A_GOOD, SERVER, Taken, UNTIL_IN_THE_FILE, whole_file};
+use super::chain_server::{ChainServer, RESIDENT_BEFORE, ROWS_OF_A_GOOD, SERVER, Taken, UNTIL_DONE, whole_file};
 use crate::measure::data::{Assortment, Good};
 use crate::measure::figure::{Outcome, as_f64, median, of_u64};
 use crate::measure::part::{self, Part};
@@ -77,8 +77,8 @@ fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> {
     let theirs = "parsing alone: serde_json into typed structs, text borrowed";
     row.lines.push(Line::seconds(ours, Side::Ours, &intake).moving(records, "records"));
     row.lines.push(Line::seconds(theirs, Side::Beside, &parsing).moving(records, "records"));
-    let until: Vec<f64> = intake.iter().map(|outcome| outcome.figure(UNTIL_IN_THE_FILE)).collect();
-    let name = "intake, until the database's log is in its file as well";
+    let until: Vec<f64> = intake.iter().map(|outcome| outcome.figure(UNTIL_DONE)).collect();
+    let name = "intake, until the database's log is in its file and the kept file is packed as well";
     row.lines.push(Line::of(name, Side::Ours, Unit::Seconds, until));
     let bytes = of_u64(files.bytes_after);
     let rate = |outcomes: &[Outcome]| outcomes.iter().map(|outcome| bytes / outcome.seconds).collect();

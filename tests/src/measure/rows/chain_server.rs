@@ -40,8 +40,9 @@ pub(super) struct Taken {
 /// Resident memory of the server before a load, in bytes.
 pub(super) const RESIDENT_BEFORE: &str = "resident before";
 
-/// Seconds until the database's log is in the file as well, which the server sees to after it has told of the end.
-pub(super) const UNTIL_IN_THE_FILE: &str = "until in the file";
+/// Seconds until the database's log is in its file and the file that was kept is packed, which the server sees to after it has told
+/// of the end.
+pub(super) const UNTIL_DONE: &str = "until done";
 
 /// A log up to this size is moved by some later commit: the server's own limit.
 const LOG_BYTES: u64 = 64 * 1024 * 1024;
@@ -76,15 +77,15 @@ impl ChainServer {
         fs::File::open(folder.join("unfinished.tmp")).and_then(|file| file.sync_all()).map_err(MeasureError::File)?;
         fs::rename(folder.join("unfinished.tmp"), &data).map_err(MeasureError::File)?;
         // Nor what the load before this one has left.
-        self.wait_until_in_the_file()?;
+        self.wait_until_done()?;
         let pid = self.pid()?;
         usage::reset_peak(pid)?;
         let (before, resident) = (usage::of_process(pid)?, usage::resident(pid)?);
         let flagged = Timestamp::now();
         fs::write(folder.join(format!("{name}.flz")), "").map_err(MeasureError::File)?;
         let load = self.wait_until_ended(&data)?;
-        self.wait_until_in_the_file()?;
-        let in_the_file = Timestamp::now();
+        self.wait_until_done()?;
+        let done = Timestamp::now();
         let after = usage::of_process(pid)?;
         let count = |field: &str| load[field].as_u64().unwrap_or(0);
         let named = count("added") + count("changed") + count("unchanged");
@@ -97,16 +98,22 @@ impl ChainServer {
         let outcome = Outcome::of_seconds(ended.duration_since(flagged).as_secs_f64())
             .by(SERVER, used)
             .with(RESIDENT_BEFORE, of_u64(resident))
-            .with(UNTIL_IN_THE_FILE, in_the_file.duration_since(flagged).as_secs_f64());
+            .with(UNTIL_DONE, done.duration_since(flagged).as_secs_f64());
         Ok(Taken { outcome, differences: count("added") + count("changed") + count("deleted"), flagged })
     }
 
-    /// Waits until the log of a large load is moved into the database.
-    fn wait_until_in_the_file(&self) -> Result<(), MeasureError> {
+    /// Waits until the log of a large load is moved into the database, and the file that was loaded is packed.
+    fn wait_until_done(&self) -> Result<(), MeasureError> {
         let log = self.bench.server.data().join("dictionary.db-wal");
-        wait_for("the log to be moved into the database", LOAD_TIMEOUT, || {
+        let backup = self.bench.server.data().join("backup");
+        wait_for("the log to be moved into the database, and the file to be packed", LOAD_TIMEOUT, || {
             let bytes = fs::metadata(&log).map_or(0, |log| log.len());
-            Seen::when(bytes <= LOG_BYTES, (), bytes)
+            let unpacked = unpacked(&backup);
+            Seen::when(
+                bytes <= LOG_BYTES && unpacked == 0,
+                (),
+                format!("{bytes} bytes of log, {unpacked} files to pack"),
+            )
         })
         .map_err(MeasureError::TimedOut)
     }
@@ -127,6 +134,12 @@ impl ChainServer {
         });
         found.map_err(MeasureError::TimedOut)?.map_err(|error| MeasureError::Bench(BenchError::Api(error)))
     }
+}
+
+/// Files that are kept as they came until somebody packs them.
+fn unpacked(backup: &Path) -> usize {
+    let files = fs::read_dir(backup).into_iter().flatten().filter_map(Result::ok);
+    files.filter(|file| file.path().extension().is_some_and(|ending| ending == "unpacked")).count()
 }
 
 /// A file with all of these goods; gives its size in bytes.

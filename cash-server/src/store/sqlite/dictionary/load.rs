@@ -74,6 +74,8 @@ pub(super) struct SqliteLoad {
     writes: u64,
     /// Rows that were there before and that this load has written to.
     written: RoaringTreemap,
+    /// The highest of these: most objects that are known stand behind all that was written so far.
+    written_to: i64,
     /// Whether the layer held nothing when the load began: most of what comes is new, and is not looked for first.
     was_empty: bool,
     /// Whether this load moved anything into the log, so that an object may have to come back from there.
@@ -103,6 +105,7 @@ impl SqliteLoad {
             expected: 0,
             writes: 0,
             written: RoaringTreemap::new(),
+            written_to: 0,
             was_empty,
             replaced: false,
             unchanged: 0,
@@ -150,6 +153,7 @@ impl SqliteLoad {
     /// The row is about to be written.
     fn write_to(&mut self, id: i64) {
         self.written.insert(id.cast_unsigned());
+        self.written_to = self.written_to.max(id);
     }
 
     fn put(&mut self, upsert: &Upsert) -> rusqlite::Result<()> {
@@ -159,17 +163,19 @@ impl SqliteLoad {
         if self.was_empty
             && let Some(id) = self.insert_row(&upsert.main, None, whole)?
         {
-            return self.put_owned(upsert, id);
+            return self.put_owned_by_new(upsert, id, whole);
         }
         let Some(present) = self.present(upsert.main.kind, &upsert.main.key)? else {
             let id = self.insert(&upsert.main, None, whole)?;
-            return self.put_owned(upsert, id);
+            return self.put_owned_by_new(upsert, id, whole);
         };
         if bundle.is_some() && present.whole.bundle == bundle && present.owner.is_none() {
             self.unchanged += 1 + upsert.owned.len() as u64;
             self.cleared.name_whole(present.id);
             if record.is_some() && !present.whole.record.is_some_and(|record| record.is_current()) {
                 self.write_to(present.id);
+                // Where its rows stand was not looked up.
+                whole.record = record.map(Mark::scattered);
                 self.set_whole(present.id, whole)?;
             }
             return Ok(());
@@ -186,7 +192,9 @@ impl SqliteLoad {
             // The same again in other words: the next load may well use the first ones again.
             whole.record = present.whole.record;
         }
-        self.put_owned(upsert, present.id)?;
+        if !self.put_owned(upsert, present.id)? {
+            whole.record = whole.record.map(Mark::scattered);
+        }
         // Whoever deletes a row of it takes from the object that it is known as a whole.
         let known_as = if gone.is_empty() { present.whole } else { Whole::default() };
         for id in gone {
@@ -195,24 +203,38 @@ impl SqliteLoad {
         self.put_row(&upsert.main, None, whole, Present { whole: known_as, ..present })
     }
 
-    /// Puts what the object brings along. Where two have one key, the last counts.
-    fn put_owned(&mut self, upsert: &Upsert, owner: i64) -> rusqlite::Result<()> {
+    /// Puts what a new object brings along, whose row is there already.
+    fn put_owned_by_new(&mut self, upsert: &Upsert, owner: i64, whole: Whole) -> rusqlite::Result<()> {
+        let in_a_run = self.put_owned(upsert, owner)?;
+        let Some(record) = whole.record.filter(|_| !in_a_run) else { return Ok(()) };
+        self.set_whole(owner, Whole { record: Some(record.scattered()), ..whole })
+    }
+
+    /// Puts what the object brings along. Where two have one key, the last counts. Says whether these rows have the numbers behind
+    /// the object's own.
+    fn put_owned(&mut self, upsert: &Upsert, owner: i64) -> rusqlite::Result<bool> {
+        let (mut in_a_run, mut behind) = (true, owner);
         for (at, entry) in upsert.owned.iter().enumerate().rev() {
             let later = &upsert.owned[at + 1..];
             if later.iter().any(|later| later.kind == entry.kind && later.key == entry.key) {
+                in_a_run = false;
                 continue;
             }
-            if self.was_empty && self.insert_row(entry, Some(owner), Whole::default())?.is_some() {
-                continue;
-            }
-            match self.present(entry.kind, &entry.key)? {
-                Some(present) => self.put_row(entry, Some(owner), Whole::default(), present)?,
-                None => {
-                    self.insert(entry, Some(owner), Whole::default())?;
-                }
-            }
+            let inserted = if self.was_empty { self.insert_row(entry, Some(owner), Whole::default())? } else { None };
+            let id = match inserted {
+                Some(id) => id,
+                None => match self.present(entry.kind, &entry.key)? {
+                    Some(present) => {
+                        self.put_row(entry, Some(owner), Whole::default(), present)?;
+                        present.id
+                    }
+                    None => self.insert(entry, Some(owner), Whole::default())?,
+                },
+            };
+            behind += 1;
+            in_a_run &= id == behind;
         }
-        Ok(())
+        Ok(in_a_run)
     }
 
     /// What the object named by plain values of its own row, where that row changes: its old main barcode.
@@ -486,12 +508,16 @@ impl LoadTxn for SqliteLoad {
     }
 
     fn known(&mut self, known: Known) -> bool {
-        if self.written.contains(known.object.cast_unsigned()) {
+        if known.object <= self.written_to && self.written.contains(known.object.cast_unsigned()) {
             return false;
         }
         self.unchanged += u64::from(known.rows);
         self.expected = known.object + i64::from(known.rows);
-        self.cleared.name_whole(known.object);
+        if known.in_a_run {
+            self.cleared.name_run(known.object, known.rows);
+        } else {
+            self.cleared.name_whole(known.object);
+        }
         true
     }
 

@@ -24,17 +24,29 @@ const LOOK: usize = 32;
 const FIRST_PATIENCE: u32 = 2;
 const MOST_PATIENCE: u32 = 1024;
 
+/// Bit of [`Mark::rows`]: the rows that the object owns stand right behind it.
+const IN_A_RUN: u32 = 1 << 31;
+
 /// The column `record`: who made it so, and of how many rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark([u8; 24]);
 
 impl Mark {
+    /// Of an object whose rows stand one behind the other.
     pub(super) fn new(record: RecordHash, rows: usize) -> Option<Self> {
+        let rows = u32::try_from(rows).ok().filter(|rows| rows & IN_A_RUN == 0)?;
         let mut bytes = [0; 24];
         bytes[..4].copy_from_slice(&RecordHash::version().to_be_bytes());
-        bytes[4..8].copy_from_slice(&u32::try_from(rows).ok()?.to_be_bytes());
+        bytes[4..8].copy_from_slice(&(rows | IN_A_RUN).to_be_bytes());
         bytes[8..].copy_from_slice(&record.to_bytes());
         Some(Self(bytes))
+    }
+
+    /// The same of an object whose rows stand anywhere.
+    pub(super) fn scattered(mut self) -> Self {
+        let [first, ..] = IN_A_RUN.to_be_bytes();
+        self.0[4] &= !first;
+        self
     }
 
     pub(super) fn from_bytes(bytes: [u8; 24]) -> Self {
@@ -50,8 +62,9 @@ impl Mark {
         self.0[..4] == RecordHash::version().to_be_bytes()
     }
 
-    fn rows(&self) -> u32 {
-        u32::from_be_bytes([self.0[4], self.0[5], self.0[6], self.0[7]])
+    fn of(&self, object: i64) -> Known {
+        let rows = u32::from_be_bytes([self.0[4], self.0[5], self.0[6], self.0[7]]);
+        Known { object, rows: rows & !IN_A_RUN, in_a_run: rows & IN_A_RUN != 0 }
     }
 }
 
@@ -124,7 +137,7 @@ impl KnownRecords for SqliteKnown {
         let hash = record.to_bytes();
         let found = self.window.iter().take(LOOK).position(|(_, mark)| mark.0[8..] == hash && mark.is_current());
         let Some(at) = found else { return Ok(None) };
-        let known = self.window.drain(..=at).next_back().map(|(object, mark)| Known { object, rows: mark.rows() });
+        let known = self.window.drain(..=at).next_back().map(|(object, mark)| mark.of(object));
         (self.missed, self.patience) = (0, FIRST_PATIENCE);
         Ok(known)
     }

@@ -4,6 +4,7 @@ use crate::dictionary::entry::KindId;
 use roaring::RoaringTreemap;
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// Owners whose numbers are no further apart are looked up in one range: it walks over what lies between.
@@ -16,6 +17,19 @@ struct Group {
     rows: RoaringTreemap,
     /// Objects that were named with all that they own.
     wholes: RoaringTreemap,
+    /// Named one behind the other, and not in `rows` yet.
+    run: Range<u64>,
+}
+
+impl Group {
+    /// One run follows another where nothing has changed: a million of them are one.
+    fn name_run(&mut self, run: Range<u64>) {
+        if self.run.end == run.start {
+            self.run.end = run.end;
+        } else {
+            self.rows.insert_range(std::mem::replace(&mut self.run, run));
+        }
+    }
 }
 
 /// The cleared kinds.
@@ -31,7 +45,7 @@ impl Cleared {
     pub(super) fn clear(&mut self, kind: KindId) {
         self.take_back(Some(&[kind]));
         match self.0.last_mut() {
-            Some(group) if group.rows.is_empty() && group.wholes.is_empty() => {
+            Some(group) if group.rows.is_empty() && group.wholes.is_empty() && group.run.is_empty() => {
                 group.kinds.insert(kind);
             }
             _ => self.0.push(Group { kinds: BTreeSet::from([kind]), ..Group::default() }),
@@ -63,6 +77,14 @@ impl Cleared {
         }
     }
 
+    /// An object is named, and with it all that it owns: the rows with the numbers from its own on.
+    pub(super) fn name_run(&mut self, id: i64, rows: u32) {
+        let first = id.cast_unsigned();
+        for group in &mut self.0 {
+            group.name_run(first..first.saturating_add(u64::from(rows)));
+        }
+    }
+
     /// The rows of cleared kinds that were not named, in the order of kinds and keys.
     pub(super) fn gone(self, connection: &Connection, layer: i64) -> rusqlite::Result<Vec<i64>> {
         let mut kinds = Vec::new();
@@ -70,6 +92,7 @@ impl Cleared {
             // From an index alone, so that no row is read for this.
             let mut spared = owned_by(connection, &group.wholes)?;
             spared |= group.rows;
+            spared.insert_range(group.run);
             spared |= group.wholes;
             let spared = Rc::new(spared);
             kinds.extend(group.kinds.into_iter().map(|kind| (kind, Rc::clone(&spared))));
