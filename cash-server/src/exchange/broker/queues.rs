@@ -31,6 +31,9 @@ const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(1);
 /// queue somebody deleted waits no longer than that.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
+/// Silent tills whose queues one pass makes again at most: the links of all others wait for it.
+const MAX_LOOKED_AGAIN: usize = 1_000;
+
 /// What the broker's answer means for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
@@ -193,10 +196,11 @@ impl Known {
     }
 
     fn look_again(&mut self, tills: &[TillId], now: Instant) {
-        for till in tills {
-            if self.made.get(till).is_some_and(|made| now.duration_since(*made) >= LOOK_AGAIN_AFTER) {
-                self.made.remove(till);
-            }
+        let due =
+            |till: &&TillId| self.made.get(*till).is_some_and(|made| now.duration_since(*made) >= LOOK_AGAIN_AFTER);
+        let due: Vec<TillId> = tills.iter().filter(due).take(MAX_LOOKED_AGAIN).cloned().collect();
+        for till in due {
+            self.made.remove(&till);
         }
     }
 
@@ -272,6 +276,27 @@ mod tests {
         assert!(known.missing(std::slice::from_ref(&till), now).is_empty());
         known.look_again(std::slice::from_ref(&till), now + LOOK_AGAIN_AFTER);
         assert_eq!(known.missing(std::slice::from_ref(&till), now), [till]);
+    }
+
+    #[test]
+    fn a_chain_of_silent_tills_is_looked_at_again_in_turns() {
+        let count = u32::try_from(2 * MAX_LOOKED_AGAIN).unwrap();
+        let tills: Vec<TillId> =
+            (1..=count).map(|number| format!("_cash_{number}_00ab34ef").parse().unwrap()).collect();
+        let mut known = Known::default();
+        let now = Instant::now();
+        for till in &tills {
+            known.made(till, now);
+        }
+        for pass in 0..3 {
+            let later = now + LOOK_AGAIN_AFTER + Duration::from_secs(pass);
+            known.look_again(&tills, later);
+            let missing = known.missing(&tills, later);
+            assert_eq!(missing.len(), if pass < 2 { MAX_LOOKED_AGAIN } else { 0 });
+            for till in &missing {
+                known.made(till, later);
+            }
+        }
     }
 
     #[test]
