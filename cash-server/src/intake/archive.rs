@@ -72,7 +72,7 @@ impl Packer {
             step_back();
             loop {
                 if let Err(error) = pack_all(&archive, &stop) {
-                    tracing::warn!(folder = %archive.display(), error = &error as &dyn Error, "failed to pack kept files; they stay as they came");
+                    tracing::warn!(folder = %archive.display(), error = &error as &dyn Error, "failed to look for files to pack");
                 }
                 if woken.recv().is_err() {
                     return;
@@ -126,7 +126,9 @@ fn pack_all(archive: &Path, given_up: &AtomicBool) -> io::Result<()> {
             Err(_) if given_up.load(Ordering::Relaxed) => return Ok(()),
             // Removed by a cleaning in between.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                tracing::warn!(file = %unpacked.display(), error = &error as &dyn Error, "failed to pack a kept file; it stays as it came");
+            }
         }
     }
     Ok(())
@@ -152,7 +154,9 @@ pub(super) fn keep_unpacked(path: &Path, target: &Path) -> io::Result<PathBuf> {
     input.sync_all()?;
     // Of a load that a crash cut off behind this.
     remove_if_there(&unpacked)?;
-    if fs::hard_link(path, &unpacked).is_err() {
+    // The second name of a link would lead to the producer's file.
+    let is_file = fs::symlink_metadata(path)?.is_file();
+    if !is_file || fs::hard_link(path, &unpacked).is_err() {
         return copy(path, unpacked);
     }
     if let Some(folder) = unpacked.parent() {
@@ -340,9 +344,15 @@ mod tests {
         let packer = Packer::start(archive.clone());
         assert!(packer.works());
         packed(&left, "left by an earlier process");
+        let linked = folder.path().join("linked.aif");
+        fs::write(folder.path().join("theirs.aif"), "the producer's").unwrap();
+        std::os::unix::fs::symlink(folder.path().join("theirs.aif"), &linked).unwrap();
+        let target = place(&archive, LoadId(3), Timestamp::UNIX_EPOCH, "All-linked.aif", ".zst");
+        assert!(fs::symlink_metadata(keep_unpacked(&linked, &target).unwrap()).unwrap().is_file());
         let next = keep(2, "the next one");
         packer.wake();
         packed(&next, "the next one");
+        packed(&target, "the producer's");
         assert!(archive.join("notes.unpacked").exists());
     }
 

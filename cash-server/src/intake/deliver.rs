@@ -249,7 +249,6 @@ pub(super) fn settle(
         "load ended"
     );
     intake.callbacks.notify_one();
-    intake.packer.wake();
     Ok(aside)
 }
 
@@ -279,7 +278,7 @@ fn keep(intake: &Intake, delivery: &Delivery, report: &Report) -> Option<PathBuf
         let target = place(&settings.backup, delivery, ".zst");
         let large = fs_err::metadata(path).is_ok_and(|file| file.len() >= PACKED_LATER_BYTES);
         let kept = if large && intake.packer.works() {
-            archive::keep_unpacked(path, &target)
+            archive::keep_unpacked(path, &target).inspect(|_| intake.packer.wake())
         } else {
             archive::pack(path, target)
         };
