@@ -154,9 +154,7 @@ pub(super) fn keep_unpacked(path: &Path, target: &Path) -> io::Result<PathBuf> {
     input.sync_all()?;
     // Of a load that a crash cut off behind this.
     remove_if_there(&unpacked)?;
-    // The second name of a link would lead to the producer's file.
-    let is_file = fs::symlink_metadata(path)?.is_file();
-    if !is_file || fs::hard_link(path, &unpacked).is_err() {
+    if fs::hard_link(path, &unpacked).is_err() {
         return copy(path, unpacked);
     }
     if let Some(folder) = unpacked.parent() {
@@ -344,15 +342,9 @@ mod tests {
         let packer = Packer::start(archive.clone());
         assert!(packer.works());
         packed(&left, "left by an earlier process");
-        let linked = folder.path().join("linked.aif");
-        fs::write(folder.path().join("theirs.aif"), "the producer's").unwrap();
-        std::os::unix::fs::symlink(folder.path().join("theirs.aif"), &linked).unwrap();
-        let target = place(&archive, LoadId(3), Timestamp::UNIX_EPOCH, "All-linked.aif", ".zst");
-        assert!(fs::symlink_metadata(keep_unpacked(&linked, &target).unwrap()).unwrap().is_file());
         let next = keep(2, "the next one");
         packer.wake();
         packed(&next, "the next one");
-        packed(&target, "the producer's");
         assert!(archive.join("notes.unpacked").exists());
     }
 
