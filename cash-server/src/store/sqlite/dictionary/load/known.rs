@@ -24,7 +24,7 @@ const LOOK: usize = 32;
 const FIRST_PATIENCE: u32 = 2;
 const MOST_PATIENCE: u32 = 1024;
 
-/// Bit of [`Mark::rows`]: the rows that the object owns stand right behind it.
+/// A bit of the number of rows in a [`Mark`]: those that the object owns stand right behind it.
 const IN_A_RUN: u32 = 1 << 31;
 
 /// The column `record`: who made it so, and of how many rows.
