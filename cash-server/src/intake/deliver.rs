@@ -276,8 +276,7 @@ fn keep(intake: &Intake, delivery: &Delivery, report: &Report) -> Option<PathBuf
         }
     } else if settings.backup_keep_files > 0 {
         let target = place(&settings.backup, delivery, ".zst");
-        let large = fs_err::metadata(path).is_ok_and(|file| file.len() >= PACKED_LATER_BYTES);
-        let kept = if large && intake.packer.works() {
+        let kept = if report.identity.bytes >= PACKED_LATER_BYTES && intake.packer.works() {
             archive::keep_unpacked(path, &target).inspect(|_| intake.packer.wake())
         } else {
             archive::pack(path, target)

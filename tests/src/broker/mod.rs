@@ -122,8 +122,7 @@ impl Broker {
         Self::start_counting(COUNTED_EVERY)
     }
 
-    /// A node for thousands of tills, set as README advises: by default it counts twenty thousand queues anew every five seconds, and
-    /// does little else.
+    /// A node for thousands of tills, set as README advises: by default it counts twenty thousand queues anew every five seconds.
     pub fn start_for_thousands() -> Result<Self, BrokerError> {
         Self::start_counting(COUNTED_EVERY_OF_THOUSANDS)
     }

@@ -47,6 +47,25 @@ fn what_a_file_does_not_name_any_more_is_gone_and_the_rest_is_still_known() {
 }
 
 #[test]
+fn rows_that_stand_elsewhere_are_spared_with_the_known_object_that_owns_them() {
+    let chain = Chain::new();
+    // One that stands before the item that brings it, and one that comes to an item later.
+    chain.load("All", &(barcode(9999, 1000, "Tea") + &catalogue(None).concat()));
+    let mut more = catalogue(None);
+    more[500] = with_barcodes(500, "Tea", &[5500, 7500, 9500]);
+    more.push(with_barcodes(1000, "Tea", &[6000, 8000, 9999]));
+    more.push(with_barcodes(1001, "Tea", &[6001, 8001]));
+    let file = CLEAR.to_owned() + &more.concat();
+    assert_eq!(chain.load("All", &file).counts.deleted, 0);
+    for _ in 0..2 {
+        let (again, unread) = chain.load_knowing("All", &file);
+        assert_eq!((again.revision, again.counts.deleted, again.counts.unchanged), (None, 0, 3008));
+        assert!(unread > 990, "{unread}");
+    }
+    assert_eq!(chain.keys("All", BARCODE).len(), 2006);
+}
+
+#[test]
 fn a_record_is_read_again_where_the_same_load_has_changed_what_it_says() {
     let chain = Chain::new();
     chain.load("All", &catalogue(None).concat());
