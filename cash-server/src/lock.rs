@@ -2,8 +2,9 @@
 
 use fs_err as fs;
 use std::fs::TryLockError;
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use tillway_proto::process::FileLock;
 
 /// What a process does in a data folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub enum LockError {
 /// The lock; free again when dropped.
 #[derive(Debug)]
 pub struct DataLock {
-    _file: fs::File,
+    _file: FileLock,
 }
 
 impl DataLock {
@@ -50,26 +51,20 @@ impl DataLock {
     pub fn take(data_dir: &Path, role: Role) -> Result<Self, LockError> {
         fs::create_dir_all(data_dir).map_err(LockError::File)?;
         let path = data_dir.join(role.file());
-        let mut file = fs::OpenOptions::new()
+        let file = fs::OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .open(&path)
             .map_err(LockError::File)?;
-        match file.file().try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _ = file.read_to_string(&mut holder);
-                return Err(LockError::Held { folder: data_dir.to_owned(), holder: holder.trim().to_owned() });
-            }
-            Err(TryLockError::Error(source)) => return Err(LockError::File(source)),
-        }
-        file.set_len(0).map_err(LockError::File)?;
-        file.rewind().map_err(LockError::File)?;
-        writeln!(file, "{}", std::process::id()).map_err(LockError::File)?;
-        Ok(Self { _file: file })
+        let Some(mut held) = FileLock::try_take(file).map_err(LockError::File)? else {
+            let holder = fs::read_to_string(&path).unwrap_or_default();
+            return Err(LockError::Held { folder: data_dir.to_owned(), holder: holder.trim().to_owned() });
+        };
+        let file = held.file();
+        file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(LockError::File)?;
+        Ok(Self { _file: held })
     }
 
     /// Whether somebody holds the role. Looks only; makes nothing.

@@ -5,10 +5,10 @@
 //! [`ExchangeLock`] orders loads and unloads inside the process that holds the agent lock.
 
 use fs_err as fs;
-use std::fs::TryLockError;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tillway_proto::process::FileLock;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// Why the till folder is not ours.
@@ -33,7 +33,7 @@ pub enum LockError {
 /// The till folder is ours until this is dropped or the process ends.
 #[derive(Debug)]
 pub(crate) struct AgentLock {
-    _file: std::fs::File,
+    _file: FileLock,
 }
 
 impl AgentLock {
@@ -42,21 +42,18 @@ impl AgentLock {
         fs::create_dir_all(data).map_err(LockError::File)?;
         let path = data.join("agent.lock");
         let file = fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
-        let mut file = file.map_err(LockError::File)?.into_file();
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
-                return Err(LockError::Held {
-                    folder: data.to_owned(),
-                    holder: if holder.is_empty() { "unknown".to_owned() } else { holder },
-                });
-            }
-            Err(TryLockError::Error(source)) => return Err(LockError::File(source)),
-        }
+        let taken = file.and_then(FileLock::try_take).map_err(LockError::File)?;
+        let Some(mut held) = taken else {
+            let holder = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
+            return Err(LockError::Held {
+                folder: data.to_owned(),
+                holder: if holder.is_empty() { "unknown".to_owned() } else { holder },
+            });
+        };
+        let file = held.file();
         let named = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         named.map_err(LockError::File)?;
-        Ok(Self { _file: file })
+        Ok(Self { _file: held })
     }
 }
 

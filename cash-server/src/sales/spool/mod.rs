@@ -76,6 +76,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tillway_file_queue::disk::Disk;
 use tillway_file_queue::durable;
 use tillway_proto::TillId;
+use tillway_proto::process::FileLock;
 use tillway_proto::receipt::ShiftNumber;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use writer::Append;
@@ -179,7 +180,7 @@ struct Shared {
     limits: SpoolLimits,
     state: Mutex<State>,
     arrived: Notify,
-    _lock: fs::File,
+    _lock: FileLock,
 }
 
 /// What a spool took since it was opened.
@@ -430,7 +431,7 @@ pub fn is_record_start(bytes: &[u8]) -> bool {
     bytes.starts_with(&format::MARKER) || bytes.starts_with(&format::MAGIC)
 }
 
-fn lock(folder: &Path) -> Result<fs::File, SpoolError> {
+fn lock(folder: &Path) -> Result<FileLock, SpoolError> {
     let path = folder.join("spool.lock");
     let file = fs::OpenOptions::new()
         .create(true)
@@ -438,11 +439,8 @@ fn lock(folder: &Path) -> Result<fs::File, SpoolError> {
         .write(true)
         .open(&path)
         .map_err(|source| io_error("lock", &path, source))?;
-    match file.file().try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(SpoolError::InUse { path: folder.to_owned() }),
-        Err(std::fs::TryLockError::Error(source)) => Err(io_error("lock", &path, source)),
-    }
+    let held = FileLock::try_take(file).map_err(|source| io_error("lock", &path, source))?;
+    held.ok_or_else(|| SpoolError::InUse { path: folder.to_owned() })
 }
 
 fn io_error(action: &'static str, path: &Path, source: io::Error) -> SpoolError {

@@ -9,10 +9,10 @@ use fs_err as fs;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::BTreeSet;
-use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tillway_proto::process::FileLock;
 
 /// Page cache of the loader in KiB: holds the indexes of some hundred thousand rows while they are loaded.
 const CACHE_KIB: i64 = 64 << 10;
@@ -50,7 +50,7 @@ pub struct Loader {
     pub(super) path: PathBuf,
     /// Kinds whose tables refused rows of a package: made anew by the next snapshot of them.
     pub(super) unfit: BTreeSet<Kind>,
-    _lock: fs::File,
+    _lock: FileLock,
 }
 
 impl Loader {
@@ -208,15 +208,14 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn lock(path: &Path) -> Result<fs::File, OpenError> {
+fn lock(path: &Path) -> Result<FileLock, OpenError> {
     let lock = with(path, ".lock");
     let failed = |source| OpenError::Lock { lock: lock.clone(), source };
     let file =
         fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock).map_err(failed)?;
-    match file.file().try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_path_buf(), lock }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
+    match FileLock::try_take(file).map_err(failed)? {
+        Some(held) => Ok(held),
+        None => Err(OpenError::InUse { path: path.to_path_buf(), lock }),
     }
 }
 
