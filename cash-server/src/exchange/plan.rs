@@ -3,10 +3,12 @@
 use super::decide::{Action, Aim, decide};
 use super::model::{Delivery, Needs, TillRecord};
 use crate::settings::ExchangeSettings;
-use crate::store::exchange::Ended;
+use crate::store::exchange::{Ended, Records};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::panic::catch_unwind;
+use std::sync::Arc;
 use tillway_proto::{DeliveryState, Revision, TillId};
 
 /// Most decisions for one till in one pass: a delivery ends, then what follows. More would be a decision that turns in
@@ -53,16 +55,11 @@ pub struct Plan {
 }
 
 /// Decides for all tills.
-#[expect(clippy::implicit_hasher, reason = "the store gives this one")]
-pub fn plan(
-    aims: &[TillAim],
-    mut records: HashMap<TillId, TillRecord>,
-    settings: &ExchangeSettings,
-    now: Timestamp,
-) -> Plan {
+pub fn plan(aims: &[TillAim], records: &Records, settings: &ExchangeSettings, now: Timestamp) -> Plan {
+    let unheard = TillRecord::default();
     let mut plan = Plan::default();
     for aim in aims {
-        let record = records.remove(&aim.till).unwrap_or_default();
+        let record = records.get(&aim.till).map_or(&unheard, Arc::as_ref);
         let decided = catch_unwind(|| for_till(aim, record, settings, now));
         match decided {
             Ok(of_till) => {
@@ -73,21 +70,23 @@ pub fn plan(
             Err(_) => plan.poison.push((aim.till.clone(), "this server cannot decide what to do for it".to_owned())),
         }
     }
-    plan.gone = records.into_keys().collect();
+    let wanted: HashSet<&TillId> = aims.iter().map(|aim| &aim.till).collect();
+    plan.gone = records.keys().filter(|till| !wanted.contains(till)).cloned().collect();
     plan
 }
 
-fn for_till(aim: &TillAim, mut record: TillRecord, settings: &ExchangeSettings, now: Timestamp) -> Plan {
+fn for_till(aim: &TillAim, record: &TillRecord, settings: &ExchangeSettings, now: Timestamp) -> Plan {
     let mut plan = Plan::default();
+    let mut record = Cow::Borrowed(record);
     for _ in 0..MAX_DECISIONS {
         match decide(&record, &aim.aim, settings, now) {
             Action::Wait(_) => break,
             Action::End { delivery, state, reason } => {
                 plan.ends.push(Ended { id: delivery, state, reason: reason.to_owned() });
-                end(&mut record, state, now);
+                end(record.to_mut(), state, now);
             }
             Action::Publish { .. } => {
-                plan.publish.extend(record.newest.take());
+                plan.publish.extend(record.newest.clone());
                 break;
             }
             Action::Announce { from, repair, tries, bad_contents } => {
@@ -143,15 +142,15 @@ mod tests {
         let settings = Settings::read("", Path::new("/"), []).unwrap().exchange;
         let overdue = delivery(1, now - jiff::SignedDuration::from_hours(7), true);
         let unconfirmed = delivery(2, now, false);
-        let record = |delivery: &Delivery| TillRecord { contact: None, newest: Some(delivery.clone()) };
-        let records = HashMap::from([
+        let record = |delivery: &Delivery| Arc::new(TillRecord { contact: None, newest: Some(delivery.clone()) });
+        let records = Records::from([
             (till(1), record(&overdue)),
             (till(2), record(&unconfirmed)),
             (till(9), record(&delivery(9, now, true))),
         ]);
         let aim = |number| Aim { target: Revision(4), digest: None, parked: number == 4 };
         let aims: Vec<_> = (1..=4).map(|number| TillAim { till: till(number), aim: aim(number) }).collect();
-        let plan = plan(&aims, records, &settings, now);
+        let plan = plan(&aims, &records, &settings, now);
         let ends: Vec<_> = plan.ends.iter().map(|ended| (ended.id, ended.state)).collect();
         assert_eq!(ends, [(overdue.id, DeliveryState::Expired)]);
         assert_eq!(plan.publish, [unconfirmed]);

@@ -6,12 +6,12 @@
 
 use super::broker::{BrokerError, Lane};
 use super::hear::is_silent;
-use super::model::{CommandState, Delivery, Needs, SentCommand, TillRecord};
+use super::model::{CommandState, Delivery, Needs, SentCommand};
 use super::plan::{Plan, TillAim, Wanted, plan};
 use super::service::{ExchangeError, ExchangeParts, ExchangeService};
 use super::{blocking, told};
 use crate::packages::{PackageError, PackageFacts, PackageService, Repair};
-use crate::store::exchange::ExchangeStore;
+use crate::store::exchange::{ExchangeStore, Records};
 use crate::store::packages::PackageKey;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -22,6 +22,7 @@ use tillway_proto::{Command, DeliveryId, DeliveryState, Order, PackageLink, Pack
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// Shortest time between two passes that reports call for: pokes of a thousand tills become one pass. A load is not kept
 /// waiting by it.
@@ -34,8 +35,11 @@ const PASS_SHARE: u32 = 9;
 /// Longest time between two passes that reports call for.
 const PASS_SPACING_AT_MOST: Duration = Duration::from_secs(5);
 
-/// Deliveries written in one transaction, and confirms noted in one.
+/// Deliveries written in one transaction.
 const DELIVERIES_BATCH: usize = 500;
+
+/// Confirms of links or commands noted in one transaction.
+const CONFIRMS_BATCH: usize = 500;
 
 /// Batches written, and batches of confirms noted, at the same time: while one waits for the disk the next comes together.
 const BATCHES_AT_A_TIME: usize = 2;
@@ -108,7 +112,8 @@ impl Reconciler {
     /// One pass over all tills.
     pub async fn pass(&self) -> Result<Passed, ExchangeError> {
         let (service, packages) = (self.service.clone(), self.packages.clone());
-        let Decided { mut plan, tills, removed, silent } = blocking(move || decide_all(&service, &packages)).await?;
+        let Decided { mut plan, commands, tills, removed, silent } =
+            blocking(move || decide_all(&service, &packages)).await?;
         for (till, reason) in std::mem::take(&mut plan.poison) {
             tracing::error!(%till, reason, "deciding for a till brought out a defect of this server; it is left out");
             self.service.set_trouble(&till, reason);
@@ -134,7 +139,7 @@ impl Reconciler {
         self.remove_queues(removed).await;
         let published = self.publish_all(stream::iter(plan.publish.into_iter().map(Ok))).await;
         let announced = self.announce_all(plan.announce).await;
-        let commands = self.send_commands(&refused).await;
+        let commands = self.send_commands(commands, &refused).await;
         gone?;
         passed.announced = published? + announced?;
         passed.commands = commands?;
@@ -228,7 +233,7 @@ impl Reconciler {
             .map_ok(|delivery| async { Ok(self.publish(delivery).await) })
             .try_buffer_unordered(CONFIRMS_IN_FLIGHT)
             .try_filter_map(|confirmed| std::future::ready(Ok(confirmed)))
-            .ready_chunks(DELIVERIES_BATCH)
+            .ready_chunks(CONFIRMS_BATCH)
             .map(|confirmed| self.note_confirmed(confirmed))
             .buffered(BATCHES_AT_A_TIME)
             .try_fold(0, |noted, more| std::future::ready(Ok(noted + more)))
@@ -273,38 +278,43 @@ impl Reconciler {
         }
     }
 
-    /// Publishes commands that wait.
-    async fn send_commands(&self, refused: &HashMap<TillId, String>) -> Result<usize, ExchangeError> {
-        let parts = self.parts();
-        let store = Arc::clone(&parts.store);
-        let open = blocking(move || store.open_commands().map_err(ExchangeError::Store)).await?;
-        let waits =
-            |command: &SentCommand| command.state == CommandState::Waiting && !refused.contains_key(&command.till);
-        let waiting = open.into_iter().filter(waits);
-        let sent: Vec<SentCommand> = stream::iter(waiting.take(MAX_COMMANDS_PASS))
-            .map(|command| async move {
-                let published = parts.broker.publish(&command.till, Lane::Control, &command.body).await;
-                if let Err(error) = &published {
-                    tracing::warn!(till = %command.till, error = %told(error), "failed to send: {}", command.what);
-                }
-                published.ok().map(|()| command)
-            })
+    /// Publishes commands that wait, and notes confirms as they come.
+    async fn send_commands(
+        &self,
+        waiting: Vec<SentCommand>,
+        refused: &HashMap<TillId, String>,
+    ) -> Result<usize, ExchangeError> {
+        let waiting = waiting.into_iter().filter(|command| !refused.contains_key(&command.till));
+        stream::iter(waiting.take(MAX_COMMANDS_PASS))
+            .map(|command| self.send(command))
             .buffer_unordered(CONFIRMS_IN_FLIGHT)
             .filter_map(std::future::ready)
-            .collect()
-            .await;
+            .ready_chunks(CONFIRMS_BATCH)
+            .map(|sent| self.note_sent(sent))
+            .buffered(BATCHES_AT_A_TIME)
+            .try_fold(0, |noted, more| std::future::ready(Ok(noted + more)))
+            .await
+    }
+
+    /// Publishes a command; it comes back where the broker has confirmed it.
+    async fn send(&self, command: SentCommand) -> Option<SentCommand> {
+        let published = self.parts().broker.publish(&command.till, Lane::Control, &command.body).await;
+        if let Err(error) = &published {
+            tracing::warn!(till = %command.till, error = %told(error), "failed to send: {}", command.what);
+        }
+        published.ok().map(|()| command)
+    }
+
+    async fn note_sent(&self, sent: Vec<SentCommand>) -> Result<usize, ExchangeError> {
+        fail::fail_point!("reconciler::order_confirmed");
+        for command in &sent {
+            tracing::info!(till = %command.till, command = %command.id, "sent: {}", command.what);
+        }
+        let store = Arc::clone(&self.parts().store);
         let count = sent.len();
-        let store = Arc::clone(&parts.store);
-        blocking(move || {
-            for command in sent {
-                fail::fail_point!("reconciler::order_confirmed");
-                tracing::info!(till = %command.till, command = %command.id, "sent: {}", command.what);
-                store.set_sent(command.id, Timestamp::now()).map_err(ExchangeError::Store)?;
-                fail::fail_point!("reconciler::order_noted");
-            }
-            Ok(())
-        })
-        .await?;
+        let ids: Vec<Uuid> = sent.into_iter().map(|command| command.id).collect();
+        blocking(move || store.set_sent(&ids, Timestamp::now()).map_err(ExchangeError::Store)).await?;
+        fail::fail_point!("reconciler::order_noted");
         Ok(count)
     }
 
@@ -383,6 +393,8 @@ pub(super) type Sound = Arc<Mutex<HashSet<PackageName>>>;
 /// What a pass begins with.
 pub(super) struct Decided {
     pub(super) plan: Plan,
+    /// Commands that wait to be published, oldest first.
+    commands: Vec<SentCommand>,
     /// All tills of the network.
     tills: Vec<TillId>,
     /// Tills that were removed.
@@ -395,7 +407,7 @@ pub(super) struct Decided {
 pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -> Result<Decided, ExchangeError> {
     let parts = &service.parts;
     let command_deadline = SignedDuration::try_from(parts.settings.command_deadline).unwrap_or(SignedDuration::MAX);
-    expire_commands(parts.store.as_ref(), command_deadline)?;
+    let commands = waiting_commands(parts.store.as_ref(), command_deadline)?;
     // Records first: a target read later is never older than the cursor that a till reached with it.
     let records = parts.store.records().map_err(ExchangeError::Store)?;
     let targets = parts.dictionary.targets().map_err(ExchangeError::Dictionary)?;
@@ -414,7 +426,7 @@ pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -
         .collect();
     let now = Timestamp::now();
     let silent = silent_tills(&aims, &records, parts.settings.silent_after, now);
-    let plan = plan(&aims, records, &parts.settings, now);
+    let plan = plan(&aims, &records, &parts.settings, now);
     if !plan.ends.is_empty() {
         parts.store.end(&plan.ends, now).map_err(ExchangeError::Store)?;
         fail::fail_point!("reconciler::delivery_ended");
@@ -423,16 +435,11 @@ pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -
         }
     }
     let removed = targets.network.removed_tills().cloned().collect();
-    Ok(Decided { plan, tills: aims.into_iter().map(|aim| aim.till).collect(), removed, silent })
+    Ok(Decided { plan, commands, tills: aims.into_iter().map(|aim| aim.till).collect(), removed, silent })
 }
 
 /// Tills that are not in contact, or never were, parked ones left out.
-fn silent_tills(
-    aims: &[TillAim],
-    records: &HashMap<TillId, TillRecord>,
-    silent_after: Duration,
-    now: Timestamp,
-) -> Vec<TillId> {
+fn silent_tills(aims: &[TillAim], records: &Records, silent_after: Duration, now: Timestamp) -> Vec<TillId> {
     let is_out = |till: &TillId| {
         let contact = records.get(till).and_then(|record| record.contact.as_ref());
         contact.is_none_or(|contact| is_silent(contact, silent_after, now))
@@ -440,9 +447,10 @@ fn silent_tills(
     aims.iter().filter(|aim| !aim.aim.parked && is_out(&aim.till)).map(|aim| aim.till.clone()).collect()
 }
 
-/// Ends commands past their deadline, whether there is a broker or not.
-fn expire_commands(store: &dyn ExchangeStore, deadline: SignedDuration) -> Result<(), ExchangeError> {
+/// Ends commands past their deadline, whether there is a broker or not; gives those that wait.
+fn waiting_commands(store: &dyn ExchangeStore, deadline: SignedDuration) -> Result<Vec<SentCommand>, ExchangeError> {
     let now = Timestamp::now();
+    let mut waiting = Vec::new();
     for command in store.open_commands().map_err(ExchangeError::Store)? {
         if command.state == CommandState::Waiting && command.drops_what_nobody_named() {
             let reason = "it names nothing: what a person has not seen is not dropped";
@@ -456,9 +464,13 @@ fn expire_commands(store: &dyn ExchangeStore, deadline: SignedDuration) -> Resul
             store.set_command(command.id, CommandState::Expired, Some(reason), now).map_err(ExchangeError::Store)?;
             tracing::warn!(till = %command.till, command = %command.id, "{}: {reason}", command.what);
             fail::fail_point!("reconciler::order_expired");
+            continue;
+        }
+        if command.state == CommandState::Waiting {
+            waiting.push(command);
         }
     }
-    Ok(())
+    Ok(waiting)
 }
 
 /// The package for a till. Where the till rejected what was inside, the file itself is looked at before it is used again: a

@@ -71,7 +71,7 @@ pub struct TillStatus {
     /// Whether somebody parked it.
     pub parked: bool,
     /// What it said last and its newest delivery.
-    pub record: TillRecord,
+    pub record: Arc<TillRecord>,
     /// The revision it should have.
     pub target: Revision,
     /// Whether it has been out of contact for longer than `silent_after_s`, or was never heard of.
@@ -159,11 +159,11 @@ impl ExchangeService {
     /// All tills of the network.
     pub fn tills(&self) -> Result<Vec<TillStatus>, ExchangeError> {
         let targets = self.parts.dictionary.targets().map_err(ExchangeError::Dictionary)?;
-        let mut records = self.parts.store.records().map_err(ExchangeError::Store)?;
+        let records = self.parts.store.records().map_err(ExchangeError::Store)?;
         let network = &targets.network;
         let status = |(till, node): (&TillId, &Node)| {
             let target = targets.of.get(till).copied().unwrap_or_default();
-            self.status(network, till, node, records.remove(till).unwrap_or_default(), target)
+            self.status(network, till, node, records.get(till).cloned().unwrap_or_default(), target)
         };
         Ok(network.tills().map(status).collect())
     }
@@ -174,7 +174,7 @@ impl ExchangeService {
         let node = node_of(&network, till)?;
         let target = self.parts.dictionary.target(till).map_err(ExchangeError::Dictionary)?;
         let record = self.parts.store.record(till).map_err(ExchangeError::Store)?;
-        Ok(self.status(&network, till, node, record, target))
+        Ok(self.status(&network, till, node, Arc::new(record), target))
     }
 
     /// Deliveries, newest first.
@@ -301,8 +301,8 @@ impl ExchangeService {
     /// The cursor of every till that was heard of.
     pub fn cursors(&self) -> Result<Vec<(TillId, Revision)>, ExchangeError> {
         let records = self.parts.store.records().map_err(ExchangeError::Store)?;
-        let heard = records.into_iter().filter(|(_, record)| record.contact.is_some());
-        Ok(heard.map(|(till, record)| (till, record.cursor())).collect())
+        let heard = records.iter().filter(|(_, record)| record.contact.is_some());
+        Ok(heard.map(|(till, record)| (till.clone(), record.cursor())).collect())
     }
 
     /// The dictionary it works with.
@@ -347,7 +347,7 @@ impl ExchangeService {
         network: &Network,
         till: &TillId,
         node: &Node,
-        record: TillRecord,
+        record: Arc<TillRecord>,
         target: Revision,
     ) -> TillStatus {
         let now = Timestamp::now();

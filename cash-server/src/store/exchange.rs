@@ -6,6 +6,7 @@ use super::StoreError;
 use crate::exchange::model::{CommandState, Contact, Delivery, SentCommand, TillRecord};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision, TillId};
 use uuid::Uuid;
 
@@ -17,6 +18,9 @@ pub const MAX_BROKEN_BYTES: usize = 16 * 1024;
 
 /// Most strangers that are kept; those not heard of for longest go.
 pub const MAX_STRANGERS: u32 = 1000;
+
+/// What is known of tills, by till.
+pub type Records = HashMap<TillId, Arc<TillRecord>>;
 
 /// How a delivery ends by the server's decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +128,7 @@ pub struct DeliveryFilter {
 /// told once.
 pub trait ExchangeStore: Send + Sync {
     /// What is known of every till that was ever heard of or delivered to.
-    fn records(&self) -> Result<HashMap<TillId, TillRecord>, StoreError>;
+    fn records(&self) -> Result<Arc<Records>, StoreError>;
 
     /// What is known of one till.
     fn record(&self, till: &TillId) -> Result<TillRecord, StoreError>;
@@ -171,8 +175,8 @@ pub trait ExchangeStore: Send + Sync {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// The broker confirmed a command; one that the till has answered already keeps its state.
-    fn set_sent(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError>;
+    /// The broker confirmed these commands; one that the till has answered already keeps its state.
+    fn set_sent(&self, ids: &[Uuid], now: Timestamp) -> Result<(), StoreError>;
 
     /// Whether what was to be written made this error, so that it comes again however often that is tried; else the disk, the
     /// memory or a lock did.

@@ -1,6 +1,7 @@
 //! `exchange.db`: contacts, deliveries, commands.
 
 mod aside;
+mod known;
 mod rows;
 mod unreadable;
 
@@ -8,15 +9,16 @@ use super::connection::{Database, Durability};
 use crate::exchange::model::{CommandState, Delivery, SentCommand, TillRecord};
 use crate::store::StoreError;
 use crate::store::exchange::{
-    BrokenReport, DeliveryFilter, Ended, ExchangeStore, HeardChanges, KeptReport, KnownStranger, Stranger,
+    BrokenReport, DeliveryFilter, Ended, ExchangeStore, HeardChanges, KeptReport, KnownStranger, Records, Stranger,
 };
 use jiff::Timestamp;
-use rows::{command, contact, delivery, millis, parsed, put_command, put_contact, put_delivery, revision};
+use known::{Known, read_one};
+use rows::{command, delivery, millis, parsed, put_command, put_contact, put_delivery, revision};
 use rusqlite::{OptionalExtension as _, Row, params, params_from_iter};
 use rusqlite_migration::{M, Migrations};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision, TillId};
 use unreadable::Unreadable;
 use uuid::Uuid;
@@ -42,6 +44,7 @@ const CONTACT_COLUMNS: &str = "till, first_at, last_at, present_since, sent_at, 
 pub struct SqliteExchange {
     database: Database,
     unreadable: Unreadable,
+    known: Known,
 }
 
 impl SqliteExchange {
@@ -50,55 +53,24 @@ impl SqliteExchange {
     /// Reports and links can be lost and made again, so a commit need not survive a power cut: `Normal`.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let database = Database::open(path, &MIGRATIONS, Durability::Normal)?;
-        Ok(Self { database, unreadable: Unreadable::default() })
+        Ok(Self { database, unreadable: Unreadable::default(), known: Known::default() })
     }
 
     /// Does to the file what only a defect, a bad disk or another version would.
     #[cfg(test)]
     pub(crate) fn tamper(&self, sql: &str) {
         self.database.write("tamper", |transaction| transaction.execute_batch(sql)).unwrap();
+        self.known.forget();
     }
 }
 
 impl ExchangeStore for SqliteExchange {
-    fn records(&self) -> Result<HashMap<TillId, TillRecord>, StoreError> {
-        self.database.read("read the tills", |reader| {
-            let mut records: HashMap<TillId, TillRecord> = HashMap::new();
-            let mut contacts = reader.prepare_cached(&format!("SELECT {CONTACT_COLUMNS} FROM contact"))?;
-            for row in contacts.query_map([], |row| self.unreadable.row("contact", row, contact))? {
-                let Some((till, contact)) = row? else { continue };
-                records.entry(till).or_default().contact = Some(contact);
-            }
-            let newest = format!(
-                "SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id IN (SELECT max(id) FROM delivery GROUP BY till)"
-            );
-            let mut deliveries = reader.prepare_cached(&newest)?;
-            for row in deliveries.query_map([], |row| self.unreadable.row("delivery", row, delivery))? {
-                let Some(newest) = row? else { continue };
-                let till = newest.till.clone();
-                records.entry(till).or_default().newest = Some(newest);
-            }
-            Ok(records)
-        })
+    fn records(&self) -> Result<Arc<Records>, StoreError> {
+        self.known.records(&self.database, &self.unreadable)
     }
 
     fn record(&self, till: &TillId) -> Result<TillRecord, StoreError> {
-        self.database.read("read a till", |reader| {
-            let contact = reader
-                .prepare_cached(&format!("SELECT {CONTACT_COLUMNS} FROM contact WHERE till = ?"))?
-                .query_row([till.as_str()], |row| self.unreadable.row("contact", row, contact))
-                .optional()?
-                .flatten()
-                .map(|(_, contact)| contact);
-            let newest = reader
-                .prepare_cached(&format!(
-                    "SELECT {DELIVERY_COLUMNS} FROM delivery WHERE till = ? ORDER BY id DESC LIMIT 1"
-                ))?
-                .query_row([till.as_str()], |row| self.unreadable.row("delivery", row, delivery))
-                .optional()?
-                .flatten();
-            Ok(TillRecord { contact, newest })
-        })
+        self.database.read("read a till", |reader| read_one(reader, &self.unreadable, till))
     }
 
     fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
@@ -141,18 +113,24 @@ impl ExchangeStore for SqliteExchange {
     }
 
     fn end(&self, ended: &[Ended], now: Timestamp) -> Result<(), StoreError> {
+        let mut writing = self.known.writing();
         self.database.write("end deliveries", |transaction| {
             let mut update = transaction.prepare_cached(
-                "UPDATE delivery SET state = ?2, state_at = ?3, reason = ?4, ended = 1 WHERE id = ?1 AND ended = 0",
+                "UPDATE delivery SET state = ?2, state_at = ?3, reason = ?4, ended = 1 WHERE id = ?1 AND ended = 0
+                 RETURNING till",
             )?;
             for one in ended {
-                update.execute(params![one.id.0.as_bytes(), one.state.as_str(), millis(now), one.reason])?;
+                let values = params![one.id.0.as_bytes(), one.state.as_str(), millis(now), one.reason];
+                if let Some(till) = update.query_row(values, |row| parsed(row, 0)).optional()? {
+                    writing.of(till);
+                }
             }
             Ok(())
         })
     }
 
     fn announce(&self, deliveries: &[Delivery], now: Timestamp) -> Result<(), StoreError> {
+        let mut writing = self.known.writing();
         self.database.write("write deliveries", |transaction| {
             let mut supersede = transaction.prepare_cached(
                 "UPDATE delivery SET state = ?2, state_at = ?3, reason = 'a newer delivery took its place', ended = 1
@@ -162,33 +140,41 @@ impl ExchangeStore for SqliteExchange {
                 let superseded = DeliveryState::Superseded.as_str();
                 supersede.execute(params![delivery.till.as_str(), superseded, millis(now)])?;
                 put_delivery(transaction, delivery)?;
+                writing.of(delivery.till.clone());
             }
             Ok(())
         })
     }
 
     fn confirm(&self, deliveries: &[DeliveryId], now: Timestamp) -> Result<(), StoreError> {
+        let mut writing = self.known.writing();
         self.database.write("confirm deliveries", |transaction| {
             let mut update = transaction.prepare_cached(
                 "UPDATE delivery SET confirmed = 1, state_at = CASE state WHEN 'announced' THEN ?2 ELSE state_at END
-                 WHERE id = ?1 AND confirmed = 0",
+                 WHERE id = ?1 AND confirmed = 0 RETURNING till",
             )?;
             for id in deliveries {
-                update.execute(params![id.0.as_bytes(), millis(now)])?;
+                let values = params![id.0.as_bytes(), millis(now)];
+                if let Some(till) = update.query_row(values, |row| parsed(row, 0)).optional()? {
+                    writing.of(till);
+                }
             }
             Ok(())
         })
     }
 
     fn hear(&self, changes: &HeardChanges) -> Result<(), StoreError> {
+        let mut writing = self.known.writing();
         self.database.write("write reports", |transaction| {
             for (till, contact) in &changes.contacts {
                 put_contact(transaction, till, contact)?;
+                writing.of(till.clone());
                 // It is a till of this network now.
                 aside::forget_stranger(transaction, till)?;
             }
             for delivery in &changes.deliveries {
                 put_delivery(transaction, delivery)?;
+                writing.of(delivery.till.clone());
             }
             for command in &changes.commands {
                 put_command(transaction, command)?;
@@ -269,14 +255,15 @@ impl ExchangeStore for SqliteExchange {
         })
     }
 
-    fn set_sent(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
-        self.database.write("mark a command as sent", |transaction| {
-            transaction
-                .execute(
-                    "UPDATE command SET state = 'sent', state_at = ?2 WHERE id = ?1 AND state = 'waiting'",
-                    params![id.as_bytes(), millis(now)],
-                )
-                .map(|_| ())
+    fn set_sent(&self, ids: &[Uuid], now: Timestamp) -> Result<(), StoreError> {
+        self.database.write("mark commands as sent", |transaction| {
+            let mut update = transaction.prepare_cached(
+                "UPDATE command SET state = 'sent', state_at = ?2 WHERE id = ?1 AND state = 'waiting'",
+            )?;
+            for id in ids {
+                update.execute(params![id.as_bytes(), millis(now)])?;
+            }
+            Ok(())
         })
     }
 
@@ -344,8 +331,10 @@ impl ExchangeStore for SqliteExchange {
     }
 
     fn forget(&self, tills: &[TillId]) -> Result<(), StoreError> {
+        let mut writing = self.known.writing();
         self.database.write("forget tills", |transaction| {
             for till in tills {
+                writing.of(till.clone());
                 transaction.execute("DELETE FROM contact WHERE till = ?", [till.as_str()])?;
                 transaction.execute("DELETE FROM delivery WHERE till = ?", [till.as_str()])?;
                 transaction.execute("DELETE FROM command WHERE till = ?", [till.as_str()])?;

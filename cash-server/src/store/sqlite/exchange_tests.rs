@@ -1,6 +1,7 @@
 use super::*;
 use crate::exchange::model::{Contact, Needs};
 use crate::store::exchange::{MAX_BROKEN_BYTES, MAX_BROKEN_REPORTS};
+use proptest::prelude::*;
 use tillway_proto::report::RejectCause;
 use tillway_proto::report::TillState;
 
@@ -65,7 +66,7 @@ fn what_is_written_reads_back() {
     store.announce(std::slice::from_ref(&delivery), at(0)).unwrap();
     let expected = TillRecord { contact: Some(contact), newest: Some(delivery.clone()) };
     assert_eq!(store.record(&till(1)).unwrap(), expected);
-    assert_eq!(store.records().unwrap(), HashMap::from([(till(1), expected)]));
+    assert_eq!(*store.records().unwrap(), Records::from([(till(1), Arc::new(expected))]));
     assert_eq!(store.delivery(delivery.id).unwrap(), Some(delivery));
     assert_eq!(store.record(&till(2)).unwrap(), TillRecord::default());
 }
@@ -188,7 +189,7 @@ fn a_row_that_does_not_read_is_absent_and_the_others_are_there() {
          INSERT INTO acknowledged (till, at) VALUES (x'ff', 1);",
     );
     assert_eq!(store.record(&till(1)).unwrap(), TillRecord::default());
-    assert_eq!(store.records().unwrap().into_keys().collect::<Vec<_>>(), [till(2)]);
+    assert_eq!(store.records().unwrap().keys().collect::<Vec<_>>(), [&till(2)]);
     assert_eq!(store.delivery(odd.id).unwrap(), None);
     let all = DeliveryFilter { limit: 10, ..DeliveryFilter::default() };
     assert_eq!(store.deliveries(&all).unwrap(), std::slice::from_ref(&other));
@@ -202,4 +203,84 @@ fn a_row_that_does_not_read_is_absent_and_the_others_are_there() {
     assert_eq!((record.cursor(), record.newest.map(|newest| newest.id)), (Revision(4), Some(next.id)));
     store.tamper("ALTER TABLE contact RENAME TO elsewhere");
     assert!(store.records().is_err(), "what the database itself fails at stays an error");
+}
+
+/// A delivery of this size is refused by a trigger of the test.
+const REFUSED_BYTES: u64 = 666;
+
+/// What changes records, by tills and revisions of few numbers, so that they meet.
+#[derive(Debug, Clone)]
+enum Change {
+    Announce(u32),
+    ConfirmNewest(u32),
+    EndNewest(u32),
+    Contact(u32, u64),
+    Move(u32),
+    Forget(u32),
+    Prune,
+    /// A write that fails in its middle, after a good row.
+    Break(u32),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let number = || 1..4_u32;
+    prop_oneof![
+        number().prop_map(Change::Announce),
+        number().prop_map(Change::ConfirmNewest),
+        number().prop_map(Change::EndNewest),
+        (number(), 1..5_u64).prop_map(|(number, cursor)| Change::Contact(number, cursor)),
+        number().prop_map(Change::Move),
+        number().prop_map(Change::Forget),
+        Just(Change::Prune),
+        number().prop_map(Change::Break),
+    ]
+}
+
+fn make(store: &SqliteExchange, change: &Change, step: i64) {
+    let newest = |number| store.record(&till(number)).unwrap().newest;
+    match *change {
+        Change::Announce(number) => store.announce(&[delivery_of(number, 5)], at(step)).unwrap(),
+        Change::ConfirmNewest(number) => {
+            let ids: Vec<_> = newest(number).iter().map(|delivery| delivery.id).collect();
+            store.confirm(&ids, at(step)).unwrap();
+        }
+        Change::EndNewest(number) => {
+            let state = DeliveryState::Expired;
+            let ended = newest(number).map(|delivery| Ended { id: delivery.id, state, reason: "late".to_owned() });
+            store.end(ended.as_slice(), at(step)).unwrap();
+        }
+        Change::Contact(number, cursor) => {
+            let contacts = vec![(till(number), contact_at(step, cursor))];
+            store.hear(&HeardChanges { contacts, ..HeardChanges::default() }).unwrap();
+        }
+        Change::Move(number) => {
+            let moved = newest(number).map(|delivery| Delivery { state: DeliveryState::Queued, ..delivery });
+            store.hear(&HeardChanges { deliveries: Vec::from_iter(moved), ..HeardChanges::default() }).unwrap();
+        }
+        Change::Forget(number) => store.forget(&[till(number)]).unwrap(),
+        Change::Prune => drop(store.prune(at(step), 10).unwrap()),
+        Change::Break(number) => {
+            let refused = Delivery { bytes: REFUSED_BYTES, ..delivery_of(number, 6) };
+            store.announce(&[delivery_of(number, 6), refused], at(step)).unwrap_err();
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_kept_in_memory_is_what_stands_in_the_file(changes in prop::collection::vec(change(), 1..25)) {
+        let (_folder, store) = store();
+        store.tamper(&format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON delivery WHEN new.bytes = {REFUSED_BYTES}
+             BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        ));
+        for (step, change) in (0..).zip(&changes) {
+            make(&store, change, step);
+            let kept = store.records().unwrap();
+            store.known.forget();
+            prop_assert_eq!(&kept, &store.records().unwrap(), "after {:?}", change);
+        }
+    }
 }

@@ -1,0 +1,132 @@
+//! What is known of all tills, kept in memory: each pass of the reconciler reads it, and between two passes most of it stays
+//! what it was. Only rows of tills that were written since are read again.
+//!
+//! Promises: what is handed out is at least as new as every write that had returned before. The file is written by this process
+//! alone; should a row ever change by another way, it is seen within [`ALL_ANEW_AFTER`].
+
+use super::rows::{contact, delivery};
+use super::unreadable::Unreadable;
+use super::{CONTACT_COLUMNS, DELIVERY_COLUMNS};
+use crate::exchange::model::TillRecord;
+use crate::store::StoreError;
+use crate::store::exchange::Records;
+use crate::store::sqlite::connection::Database;
+use rusqlite::{Connection, OptionalExtension as _};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tillway_proto::TillId;
+
+/// After so long everything is read again.
+const ALL_ANEW_AFTER: Duration = Duration::from_mins(10);
+
+/// The records of all tills, and what of them has to be read again.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    kept: Mutex<Option<Kept>>,
+    written: Mutex<HashSet<TillId>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    records: Arc<Records>,
+    read_at: Instant,
+}
+
+impl Known {
+    /// The records as they are now.
+    pub(super) fn records(&self, database: &Database, unreadable: &Unreadable) -> Result<Arc<Records>, StoreError> {
+        let mut held = lock(&self.kept);
+        // Out of the way while it is worked on: an error leaves nothing behind that is half new.
+        let before = held.take().filter(|kept| kept.read_at.elapsed() < ALL_ANEW_AFTER);
+        // Before the rows: what is written meanwhile is read again the next time.
+        let written = std::mem::take(&mut *lock(&self.written));
+        let kept = database.read("read the tills", |reader| match before {
+            Some(kept) if written.is_empty() => Ok(kept),
+            Some(Kept { mut records, read_at }) => {
+                let changed = Arc::make_mut(&mut records);
+                for till in written {
+                    match read_one(reader, unreadable, &till)? {
+                        TillRecord { contact: None, newest: None } => changed.remove(&till),
+                        record => changed.insert(till, Arc::new(record)),
+                    };
+                }
+                Ok(Kept { records, read_at })
+            }
+            None => Ok(Kept { records: Arc::new(read_all(reader, unreadable)?), read_at: Instant::now() }),
+        })?;
+        let records = Arc::clone(&kept.records);
+        *held = Some(kept);
+        Ok(records)
+    }
+
+    /// To be held over a write: the rows of the tills that are named to it are read again once it is dropped.
+    pub(super) fn writing(&self) -> Writing<'_> {
+        Writing { known: self, tills: HashSet::new() }
+    }
+
+    /// Everything is read again.
+    #[cfg(test)]
+    pub(super) fn forget(&self) {
+        *lock(&self.kept) = None;
+    }
+}
+
+/// A write under way. Tills are noted when it ends, however it ends: before the commit a reader could read the old rows and take
+/// them for the new.
+#[must_use]
+pub(super) struct Writing<'a> {
+    known: &'a Known,
+    tills: HashSet<TillId>,
+}
+
+impl Writing<'_> {
+    /// Rows of this till are written.
+    pub(super) fn of(&mut self, till: TillId) {
+        self.tills.insert(till);
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        lock(&self.known.written).extend(self.tills.drain());
+    }
+}
+
+/// One till.
+pub(super) fn read_one(reader: &Connection, unreadable: &Unreadable, till: &TillId) -> rusqlite::Result<TillRecord> {
+    let contact = reader
+        .prepare_cached(&format!("SELECT {CONTACT_COLUMNS} FROM contact WHERE till = ?"))?
+        .query_row([till.as_str()], |row| unreadable.row("contact", row, contact))
+        .optional()?
+        .flatten()
+        .map(|(_, contact)| contact);
+    let newest = reader
+        .prepare_cached(&format!("SELECT {DELIVERY_COLUMNS} FROM delivery WHERE till = ? ORDER BY id DESC LIMIT 1"))?
+        .query_row([till.as_str()], |row| unreadable.row("delivery", row, delivery))
+        .optional()?
+        .flatten();
+    Ok(TillRecord { contact, newest })
+}
+
+fn read_all(reader: &Connection, unreadable: &Unreadable) -> rusqlite::Result<Records> {
+    let mut records = Records::new();
+    let mut contacts = reader.prepare_cached(&format!("SELECT {CONTACT_COLUMNS} FROM contact"))?;
+    for row in contacts.query_map([], |row| unreadable.row("contact", row, contact))? {
+        let Some((till, contact)) = row? else { continue };
+        records.insert(till, Arc::new(TillRecord { contact: Some(contact), newest: None }));
+    }
+    let newest =
+        format!("SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id IN (SELECT max(id) FROM delivery GROUP BY till)");
+    let mut deliveries = reader.prepare_cached(&newest)?;
+    for row in deliveries.query_map([], |row| unreadable.row("delivery", row, delivery))? {
+        let Some(newest) = row? else { continue };
+        let record = records.entry(newest.till.clone()).or_default();
+        Arc::make_mut(record).newest = Some(newest);
+    }
+    Ok(records)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
