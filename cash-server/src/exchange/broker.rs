@@ -28,6 +28,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tillway_proto::consumer::ConsumerDefect;
 use tillway_proto::queue::{CONTROL_MAX_LENGTH, DICTIONARY_MAX_LENGTH, EXCHANGE};
 use tillway_proto::{ControlQueue, DictionaryQueue, TillId};
 use tokio::sync::{Notify, watch};
@@ -104,12 +105,9 @@ pub enum BrokerError {
     /// The consumer of reports ended.
     #[error("the broker ended the consumer of reports")]
     ConsumerEnded,
-    /// The broker does not know the consumer of reports (any more).
-    #[error("the broker does not know the consumer of reports any more")]
-    ConsumerGone,
-    /// Reports wait at the broker, and none came.
-    #[error("reports wait at the broker, and none came for {} s", consuming::LIVENESS_PERIOD.as_secs())]
-    ConsumerStuck,
+    /// The broker gives the consumer of reports nothing (any more).
+    #[error("reports are not consumed any more")]
+    Consumer(#[source] ConsumerDefect),
     /// A report could not be written to the database.
     #[error("failed to write reports of tills")]
     Reports(#[source] super::ExchangeError),

@@ -20,6 +20,7 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tillway_proto::consumer::{ConsumerDefect, ConsumerProgress, ConsumerWatch, LIVENESS_PERIOD, QueueLook};
 use tillway_proto::queue::{EXCHANGE, REPORTS_QUEUE};
 use tillway_proto::{ControlQueue, DictionaryQueue};
 use tokio::sync::watch;
@@ -31,14 +32,7 @@ const CONNECT_TIME: Duration = Duration::from_secs(20);
 /// A confirm that takes longer never comes (a broker killed in between).
 const CONFIRM_TIME: Duration = Duration::from_secs(15);
 
-/// How often the broker is asked whether it still counts us among the consumers.
-const LIVENESS_PERIOD: Duration = Duration::from_secs(30);
-
-/// A broker that does not is asked once more after this: one that is busy with thousands of queues was seen to count no consumer
-/// where there was one.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
-
-/// How long it may take to answer.
+/// How long it may take the broker to answer whether we consume.
 const LIVENESS_TIME: Duration = Duration::from_secs(15);
 
 /// So many checks in a row that find another consumer mean a second agent: a copy of the till's settings or folder.
@@ -77,8 +71,12 @@ pub(crate) enum SessionError {
     QueueMissing { queue: String },
     #[error("the broker ended the consumer of {queue}")]
     ConsumerEnded { queue: String },
-    #[error("the broker does not count us among the consumers of {queue}")]
-    NotConsuming { queue: String },
+    #[error("queue {queue} is not consumed any more")]
+    Consumer {
+        queue: String,
+        #[source]
+        source: ConsumerDefect,
+    },
     #[error("the broker did not {what} within {after:?}")]
     Silent { what: &'static str, after: Duration },
 }
@@ -111,11 +109,12 @@ pub(super) async fn run(
     till.link.send_replace(Link::Consuming { since: Timestamp::now() });
     tracing::info!(host = broker.host, port = broker.port, "connected to the broker, consuming");
     let Session { connection, dictionary, control, publisher } = session;
+    let (of_dictionary, of_control) = (ConsumerProgress::default(), ConsumerProgress::default());
     let ended = tokio::select! {
-        ended = consume(till, From::Dictionary, dictionary) => ended,
-        ended = consume(till, From::Control, control) => ended,
+        ended = consume(till, From::Dictionary, dictionary, &of_dictionary) => ended,
+        ended = consume(till, From::Control, control, &of_control) => ended,
         ended = publish(till, &connection, &publisher) => ended,
-        ended = watch_liveness(till, &connection) => ended,
+        ended = watch_liveness(till, &connection, [&of_dictionary, &of_control]) => ended,
     };
     // Best effort: the connection may be the very thing that broke.
     let _ = tokio::time::timeout(CLOSE_TIME, connection.close(200, "session ended".into())).await;
@@ -166,9 +165,8 @@ fn read_password(broker: &BrokerSettings) -> io::Result<String> {
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
-/// On a channel of its own, since the broker closes the channel where the queue is missing. Gives the number of its
-/// consumers and of messages that wait in it.
-async fn check_queue(connection: &Connection, queue: &str) -> Result<(u32, u32), SessionError> {
+/// On a channel of its own, since the broker closes the channel where the queue is missing.
+async fn check_queue(connection: &Connection, queue: &str) -> Result<QueueLook, SessionError> {
     let channel = connection.create_channel().await.map_err(broken("open a channel"))?;
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     let found = channel.queue_declare(queue.into(), passive, FieldTable::default()).await;
@@ -182,7 +180,7 @@ async fn check_queue(connection: &Connection, queue: &str) -> Result<(u32, u32),
         }
     })?;
     channel.close(200, "checked".into()).await.map_err(broken("close a channel"))?;
-    Ok((found.consumer_count(), found.message_count()))
+    Ok(QueueLook { consumers: found.consumer_count(), messages: found.message_count() })
 }
 
 async fn consumer(connection: &Connection, queue: &str) -> Result<Consumer, SessionError> {
@@ -194,27 +192,40 @@ async fn consumer(connection: &Connection, queue: &str) -> Result<Consumer, Sess
         .map_err(broken("consume a queue"))
 }
 
-async fn consume(till: &Arc<Till>, from: From, mut consumer: Consumer) -> Result<Infallible, SessionError> {
+async fn consume(
+    till: &Arc<Till>,
+    from: From,
+    consumer: Consumer,
+    progress: &ConsumerProgress,
+) -> Result<Infallible, SessionError> {
     let hold = match from {
         From::Dictionary => HOLD_TIME,
         // Commands are handed on at once, and each of them counts.
         From::Control | From::Aside => Duration::MAX,
     };
-    hold::consume(&mut consumer, hold, |message: &Delivery| {
+    hold::consume(&mut Consuming { consumer, progress }, hold, |message: &Delivery| {
         let (till, message) = (Arc::clone(till), message.data.clone());
         async move { commands::take(&till, from, &message).await }
     })
     .await
 }
 
-impl hold::Source for Consumer {
+struct Consuming<'a> {
+    consumer: Consumer,
+    progress: &'a ConsumerProgress,
+}
+
+impl hold::Source for Consuming<'_> {
     type Message = Delivery;
     type Error = SessionError;
 
     async fn next(&mut self) -> Result<Delivery, SessionError> {
-        match StreamExt::next(self).await {
+        self.progress.waits();
+        let message = self.consumer.next().await;
+        self.progress.takes();
+        match message {
             Some(message) => message.map_err(broken("take a message")),
-            None => Err(SessionError::ConsumerEnded { queue: self.queue().to_string() }),
+            None => Err(SessionError::ConsumerEnded { queue: self.consumer.queue().to_string() }),
         }
     }
 
@@ -271,25 +282,25 @@ async fn publish_one(
 }
 
 /// Asks the broker on a period whether we consume: a consumer can die without a word.
-async fn watch_liveness(till: &Till, connection: &Connection) -> Result<Infallible, SessionError> {
+async fn watch_liveness(
+    till: &Till,
+    connection: &Connection,
+    [of_dictionary, of_control]: [&ConsumerProgress; 2],
+) -> Result<Infallible, SessionError> {
     let (dictionary, control) = queues(till);
-    let mut shared = 0;
+    let mut watched =
+        [(dictionary, of_dictionary, ConsumerWatch::default()), (control, of_control, ConsumerWatch::default())];
+    let (mut shared, mut wait) = (0, LIVENESS_PERIOD);
     loop {
-        tokio::time::sleep(LIVENESS_PERIOD).await;
+        tokio::time::sleep(wait).await;
+        wait = LIVENESS_PERIOD;
         let mut others = false;
-        for queue in [&dictionary, &control] {
-            let silent = |_| SessionError::Silent { what: "answer", after: LIVENESS_TIME };
-            let check = tokio::time::timeout(LIVENESS_TIME, check_queue(connection, queue));
-            let (consumers, _) = check.await.map_err(silent)??;
-            others |= consumers > 1;
-            if consumers > 0 {
-                continue;
-            }
-            tokio::time::sleep(ASK_AGAIN_AFTER).await;
-            let check = tokio::time::timeout(LIVENESS_TIME, check_queue(connection, queue));
-            if let (0, _) = check.await.map_err(silent)?? {
-                return Err(SessionError::NotConsuming { queue: queue.clone() });
-            }
+        for (queue, progress, watch) in &mut watched {
+            let check = tokio::time::timeout(LIVENESS_TIME, check_queue(connection, queue)).await;
+            let look = check.map_err(|_| SessionError::Silent { what: "answer", after: LIVENESS_TIME })??;
+            others |= look.consumers > 1;
+            let again = watch.look(look, progress);
+            wait = wait.min(again.map_err(|source| SessionError::Consumer { queue: queue.clone(), source })?);
         }
         // A dead session of our own is counted until its heartbeats are missed.
         shared = if others { shared + 1 } else { 0 };

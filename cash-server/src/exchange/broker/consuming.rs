@@ -12,8 +12,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use tillway_proto::consumer::{ConsumerProgress, ConsumerWatch, LIVENESS_PERIOD, QueueLook};
 use tillway_proto::queue::{REPORTS_MAX_LENGTH, REPORTS_QUEUE};
 
 /// Reports that the broker hands over before the first is acknowledged.
@@ -21,22 +20,6 @@ const REPORTS_PREFETCH: u16 = 500;
 
 /// Reports written in one transaction.
 const MAX_REPORTS_BATCH: usize = 200;
-
-/// How often the broker is asked whether it knows the consumer: a consumer that died in silence costs a minute of reports,
-/// which are hints.
-pub(super) const LIVENESS_PERIOD: Duration = Duration::from_secs(30);
-
-/// A broker that counts no consumer is asked once more after this: one that is busy with thousands of queues was seen to count none
-/// where there was one.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
-
-/// How far the consumer is.
-#[derive(Default)]
-struct Progress {
-    batches: AtomicU64,
-    /// A batch is being written: no wonder that others wait.
-    working: AtomicBool,
-}
 
 impl Broker {
     pub(super) async fn consume_until_broken(&self, reports: &Reports) -> Result<(), BrokerError> {
@@ -64,7 +47,7 @@ impl Broker {
         let looking = answered("open a channel", connection.create_channel()).await?;
         self.set_side(Side::Consuming, true, None);
         tracing::info!(broker = %self.address(), "linked to the broker, consuming reports");
-        let progress = Progress::default();
+        let progress = ConsumerProgress::default();
         tokio::select! {
             ended = consume(consumer, reports, &progress) => ended,
             ended = look_after(&looking, &progress) => ended,
@@ -89,10 +72,14 @@ async fn declare_reports(connection: &Connection) -> Result<(Channel, Option<Str
     Ok((channel, foreign))
 }
 
-async fn consume(mut consumer: lapin::Consumer, reports: &Reports, progress: &Progress) -> Result<(), BrokerError> {
+async fn consume(
+    mut consumer: lapin::Consumer,
+    reports: &Reports,
+    progress: &ConsumerProgress,
+) -> Result<(), BrokerError> {
     let failed = |source| BrokerError::Client { what: "consume reports", source };
     while let Some(first) = consumer.next().await {
-        progress.working.store(true, Ordering::Relaxed);
+        progress.takes();
         let mut batch = vec![first.map_err(failed)?];
         while batch.len() < MAX_REPORTS_BATCH {
             match consumer.next().now_or_never() {
@@ -108,34 +95,20 @@ async fn consume(mut consumer: lapin::Consumer, reports: &Reports, progress: &Pr
             answered("acknowledge reports", ack).await?;
             fail::fail_point!("broker::reports_acknowledged");
         }
-        progress.batches.fetch_add(1, Ordering::Relaxed);
-        progress.working.store(false, Ordering::Relaxed);
+        progress.waits();
     }
     Err(BrokerError::ConsumerEnded)
 }
 
 /// Ends when the broker does not know the consumer, or holds reports back from it.
-async fn look_after(channel: &Channel, progress: &Progress) -> Result<(), BrokerError> {
+async fn look_after(channel: &Channel, progress: &ConsumerProgress) -> Result<(), BrokerError> {
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let (mut idle_at, mut gone_at, mut wait) = (None, None, LIVENESS_PERIOD);
+    let (mut watch, mut wait) = (ConsumerWatch::default(), LIVENESS_PERIOD);
     loop {
         tokio::time::sleep(wait).await;
         let asked = channel.queue_declare(REPORTS_QUEUE.into(), passive, FieldTable::default());
         let queue = answered("ask for the consumer of reports", asked).await?;
-        let batches = progress.batches.load(Ordering::Relaxed);
-        let gone = queue.consumer_count() == 0 && !progress.working.load(Ordering::Relaxed);
-        if gone && gone_at == Some(batches) {
-            return Err(BrokerError::ConsumerGone);
-        }
-        gone_at = gone.then_some(batches);
-        wait = if gone { ASK_AGAIN_AFTER } else { LIVENESS_PERIOD };
-        if gone {
-            continue;
-        }
-        let waits = queue.message_count() > 0 && !progress.working.load(Ordering::Relaxed);
-        if waits && idle_at == Some(batches) {
-            return Err(BrokerError::ConsumerStuck);
-        }
-        idle_at = waits.then_some(batches);
+        let look = QueueLook { consumers: queue.consumer_count(), messages: queue.message_count() };
+        wait = watch.look(look, progress).map_err(BrokerError::Consumer)?;
     }
 }

@@ -74,23 +74,29 @@ impl Session {
         Ok(confirmation)
     }
 
-    /// With a thousand messages under way each waits for those before it: as long as others are confirmed the broker is there.
     async fn answered_in_turn<T>(
         &self,
         what: &'static str,
         answer: impl Future<Output = Result<T, lapin::Error>>,
     ) -> Result<T, BrokerError> {
-        let mut answer = pin!(answer);
-        for _ in 0..MOST_TURNS {
-            let confirmed = self.confirmed.load(Ordering::Relaxed);
-            match tokio::time::timeout(ANSWER_DEADLINE, &mut answer).await {
-                Ok(answer) => return answer.map_err(|source| BrokerError::Client { what, source }),
-                Err(_) if self.confirmed.load(Ordering::Relaxed) != confirmed => {}
-                Err(_) => break,
-            }
-        }
-        Err(BrokerError::Silent)
+        let answer = in_turn(&self.confirmed, answer).await.ok_or(BrokerError::Silent)?;
+        answer.map_err(|source| BrokerError::Client { what, source })
     }
+}
+
+/// With a thousand messages under way each waits for those before it: as long as others are confirmed the broker is there. None
+/// where it is not.
+async fn in_turn<T>(confirmed: &AtomicU64, answer: impl Future<Output = T>) -> Option<T> {
+    let mut answer = pin!(answer);
+    for _ in 0..MOST_TURNS {
+        let before = confirmed.load(Ordering::Relaxed);
+        match tokio::time::timeout(ANSWER_DEADLINE, &mut answer).await {
+            Ok(answer) => return Some(answer),
+            Err(_) if confirmed.load(Ordering::Relaxed) != before => {}
+            Err(_) => break,
+        }
+    }
+    None
 }
 
 impl Broker {
@@ -159,4 +165,39 @@ pub(super) async fn declare_exchange_on(connection: &Connection) -> Result<Chann
     let channel = answered("open a channel", connection.create_channel()).await?;
     declare_exchange(&channel).await?;
     Ok(channel)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::{Instant, sleep};
+
+    /// A message that is answered shortly before the end of its so manieth deadline, while so many others are confirmed, one a
+    /// deadline.
+    async fn waits(answered_after: u32, others_until: u32) -> Option<()> {
+        let confirmed = AtomicU64::new(0);
+        let others = async {
+            for _ in 0..others_until {
+                sleep(ANSWER_DEADLINE.mul_f64(0.9)).await;
+                confirmed.fetch_add(1, Ordering::Relaxed);
+            }
+            std::future::pending::<()>().await;
+        };
+        let answer = sleep(ANSWER_DEADLINE.mul_f64(f64::from(answered_after) - 0.1));
+        tokio::select! {
+            answer = in_turn(&confirmed, answer) => answer,
+            () = others => None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_confirm_may_be_late_while_others_come() {
+        assert_eq!(waits(1, 0).await, Some(()), "in time");
+        assert_eq!(waits(2, 0).await, None, "nothing came");
+        assert_eq!(waits(5, 5).await, Some(()));
+        assert_eq!(waits(5, 3).await, None, "then the others stopped");
+        let began = Instant::now();
+        assert_eq!(waits(1_000, 1_000).await, None, "never confirmed, however many others are");
+        assert!(began.elapsed() <= ANSWER_DEADLINE * u32::try_from(MOST_TURNS).unwrap());
+    }
 }
