@@ -450,16 +450,18 @@ fn silent_tills(aims: &[TillAim], records: &Records, silent_after: Duration, now
 /// Ends commands past their deadline, whether there is a broker or not; gives those that wait.
 fn waiting_commands(store: &dyn ExchangeStore, deadline: SignedDuration) -> Result<Vec<SentCommand>, ExchangeError> {
     let now = Timestamp::now();
+    // As far in the future, it was written before the clock went back.
+    let earliest = now.saturating_sub(deadline).unwrap_or(Timestamp::MIN);
+    let latest = now.saturating_add(deadline).unwrap_or(Timestamp::MAX);
     let mut waiting = Vec::new();
-    for command in store.open_commands().map_err(ExchangeError::Store)? {
+    for command in store.due_commands(earliest, latest).map_err(ExchangeError::Store)? {
         if command.state == CommandState::Waiting && command.drops_what_nobody_named() {
             let reason = "it names nothing: what a person has not seen is not dropped";
             store.set_command(command.id, CommandState::Failed, Some(reason), now).map_err(ExchangeError::Store)?;
             tracing::warn!(till = %command.till, command = %command.id, "{}: {reason}", command.what);
             continue;
         }
-        // As far in the future, it was written before the clock went back.
-        if now.duration_since(command.state_at).abs() > deadline {
+        if !(earliest..=latest).contains(&command.state_at) {
             let reason = "no answer before the deadline";
             store.set_command(command.id, CommandState::Expired, Some(reason), now).map_err(ExchangeError::Store)?;
             tracing::warn!(till = %command.till, command = %command.id, "{}: {reason}", command.what);

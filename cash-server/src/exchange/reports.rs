@@ -162,8 +162,8 @@ struct Batch<'a> {
     contacts: HashMap<TillId, Option<Contact>>,
     deliveries: HashMap<DeliveryId, Delivery>,
     commands: HashMap<Uuid, SentCommand>,
-    /// Orders that a contact answers, by till; read when the first contact needs them.
-    answered_by_contact: Option<HashMap<TillId, Vec<SentCommand>>>,
+    /// Orders that a contact answers, by till; read with the first contact of each.
+    answered_by_contact: HashMap<TillId, Vec<SentCommand>>,
     broken: Vec<BrokenReport>,
     strangers: HashMap<TillId, Stranger>,
     events: Vec<Event>,
@@ -177,7 +177,7 @@ impl<'a> Batch<'a> {
             contacts: HashMap::new(),
             deliveries: HashMap::new(),
             commands: HashMap::new(),
-            answered_by_contact: None,
+            answered_by_contact: HashMap::new(),
             broken: Vec::new(),
             strangers: HashMap::new(),
             events: Vec::new(),
@@ -263,17 +263,13 @@ impl<'a> Batch<'a> {
 
     /// The till tells its state after it took these orders.
     fn answer_by_contact(&mut self, till: &TillId, sent_at: Timestamp, now: Timestamp) -> Result<(), ExchangeError> {
-        if self.answered_by_contact.is_none() {
-            let open = self.reports.store.open_commands().map_err(ExchangeError::Store)?;
+        if !self.answered_by_contact.contains_key(till) {
+            // Those of this till: all others may be thousands.
+            let open = self.reports.store.open_commands_of(till).map_err(ExchangeError::Store)?;
             let sent = open.into_iter().filter(|command| command.state == CommandState::Sent);
-            let mut of_tills: HashMap<TillId, Vec<SentCommand>> = HashMap::new();
-            for command in sent.filter(SentCommand::is_answered_by_contact) {
-                of_tills.entry(command.till.clone()).or_default().push(command);
-            }
-            self.answered_by_contact = Some(of_tills);
+            self.answered_by_contact.insert(till.clone(), sent.filter(SentCommand::is_answered_by_contact).collect());
         }
-        let orders = self.answered_by_contact.as_mut().and_then(|of_tills| of_tills.get_mut(till));
-        let Some(orders) = orders else { return Ok(()) };
+        let Some(orders) = self.answered_by_contact.get_mut(till) else { return Ok(()) };
         // Longer ago than that, or in the future: the clock went back since.
         let age = |order: &SentCommand| now.duration_since(order.state_at).abs();
         // A contact that waited in the queue of reports was made before the till could read the order.

@@ -163,7 +163,10 @@ pub trait ExchangeStore: Send + Sync {
     /// Commands that have not ended, oldest first.
     fn open_commands(&self) -> Result<Vec<SentCommand>, StoreError>;
 
-    /// Those of one till.
+    /// Those of them that wait to be published, or whose state is not of the time between these two, oldest first.
+    fn due_commands(&self, earliest: Timestamp, latest: Timestamp) -> Result<Vec<SentCommand>, StoreError>;
+
+    /// Those of one till that have not ended.
     fn open_commands_of(&self, till: &TillId) -> Result<Vec<SentCommand>, StoreError>;
 
     /// Moves a command that has not ended to another state.

@@ -226,6 +226,19 @@ impl ExchangeStore for SqliteExchange {
         })
     }
 
+    fn due_commands(&self, earliest: Timestamp, latest: Timestamp) -> Result<Vec<SentCommand>, StoreError> {
+        self.database.read("read commands that are due", |reader| {
+            reader
+                .prepare_cached(&format!(
+                    "SELECT {COMMAND_COLUMNS} FROM command INDEXED BY command_open
+                     WHERE ended = 0 AND (state = 'waiting' OR state_at NOT BETWEEN ? AND ?) ORDER BY id"
+                ))?
+                .query_map([millis(earliest), millis(latest)], |row| self.unreadable.row("command", row, command))?
+                .filter_map(Result::transpose)
+                .collect()
+        })
+    }
+
     fn open_commands_of(&self, till: &TillId) -> Result<Vec<SentCommand>, StoreError> {
         self.database.read("read open commands", |reader| {
             reader

@@ -106,20 +106,43 @@ fn a_confirm_starts_the_deadline_and_a_final_state_stays() {
     assert_eq!(end(DeliveryState::Applied, 7).state, DeliveryState::Expired);
 }
 
-#[test]
-fn commands_end_once() {
-    let (_folder, store) = store();
-    let command = SentCommand {
+fn command_at(seconds: i64) -> SentCommand {
+    SentCommand {
         id: Uuid::now_v7(),
         till: till(1),
         body: b"{}".to_vec(),
         what: "unload".to_owned(),
         state: CommandState::Waiting,
-        state_at: at(0),
-        created_at: at(0),
+        state_at: at(seconds),
+        created_at: at(seconds),
         receipts: 0,
         reason: None,
+    }
+}
+
+#[test]
+fn commands_are_due_that_wait_or_that_took_too_long() {
+    let (_folder, store) = store();
+    let commands: Vec<_> = (0..4).map(|_| command_at(0)).collect();
+    for command in &commands {
+        store.order(command).unwrap();
+    }
+    let due = |earliest, latest| {
+        let due = store.due_commands(at(earliest), at(latest)).unwrap();
+        due.iter().map(|command| commands.iter().position(|one| one.id == command.id).unwrap()).collect::<Vec<_>>()
     };
+    assert_eq!(due(-10, 10), [0, 1, 2, 3]);
+    store.set_sent(&[commands[0].id, commands[2].id], at(5)).unwrap();
+    store.set_command(commands[3].id, CommandState::Done, None, at(5)).unwrap();
+    assert_eq!(due(5, 5), [1], "sent within the time");
+    assert_eq!(due(6, 9), [0, 1, 2], "too long ago");
+    assert_eq!(due(1, 4), [0, 1, 2], "in the future: the clock went back");
+}
+
+#[test]
+fn commands_end_once() {
+    let (_folder, store) = store();
+    let command = command_at(0);
     store.order(&command).unwrap();
     assert_eq!(store.open_commands().unwrap(), std::slice::from_ref(&command));
     assert_eq!(store.open_commands_of(&till(1)).unwrap(), std::slice::from_ref(&command));
