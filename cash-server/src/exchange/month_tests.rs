@@ -11,7 +11,7 @@ use super::test_kit::Kit;
 use crate::dictionary::tests::kit::item;
 use crate::packages::PackageService;
 use crate::settings::RetentionSettings;
-use crate::store::exchange::{DeliveryFilter, ExchangeStore as _};
+use crate::store::exchange::{DeliveryFilter, EndedCommand, ExchangeStore as _};
 use crate::store::sqlite::packages::PackageDb;
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -124,7 +124,8 @@ impl Month {
 
     fn order(&self, till: &TillId) {
         let sent = self.kit.service.request_state(till, true).unwrap().expect("nothing of the sort is under way");
-        self.kit.store.set_command(sent, CommandState::Done, None, Timestamp::now()).unwrap();
+        let ended = EndedCommand { id: sent, state: CommandState::Done, reason: "done".to_owned() };
+        self.kit.store.end_commands(&[ended], Timestamp::now()).unwrap();
     }
 
     fn at(&self, name: &str) -> Connection {

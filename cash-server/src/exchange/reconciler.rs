@@ -11,7 +11,7 @@ use super::plan::{Plan, TillAim, Wanted, plan};
 use super::service::{ExchangeError, ExchangeParts, ExchangeService};
 use super::{blocking, told};
 use crate::packages::{PackageError, PackageFacts, PackageService, Repair};
-use crate::store::exchange::{ExchangeStore, Records};
+use crate::store::exchange::{EndedCommand, ExchangeStore, Records};
 use crate::store::packages::PackageKey;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -453,24 +453,23 @@ fn waiting_commands(store: &dyn ExchangeStore, deadline: SignedDuration) -> Resu
     // As far in the future, it was written before the clock went back.
     let earliest = now.saturating_sub(deadline).unwrap_or(Timestamp::MIN);
     let latest = now.saturating_add(deadline).unwrap_or(Timestamp::MAX);
-    let mut waiting = Vec::new();
+    let (mut waiting, mut ended) = (Vec::new(), Vec::new());
     for command in store.due_commands(earliest, latest).map_err(ExchangeError::Store)? {
+        let mut end = |state, reason: &str| {
+            tracing::warn!(till = %command.till, command = %command.id, "{}: {reason}", command.what);
+            ended.push(EndedCommand { id: command.id, state, reason: reason.to_owned() });
+        };
         if command.state == CommandState::Waiting && command.drops_what_nobody_named() {
-            let reason = "it names nothing: what a person has not seen is not dropped";
-            store.set_command(command.id, CommandState::Failed, Some(reason), now).map_err(ExchangeError::Store)?;
-            tracing::warn!(till = %command.till, command = %command.id, "{}: {reason}", command.what);
-            continue;
-        }
-        if !(earliest..=latest).contains(&command.state_at) {
-            let reason = "no answer before the deadline";
-            store.set_command(command.id, CommandState::Expired, Some(reason), now).map_err(ExchangeError::Store)?;
-            tracing::warn!(till = %command.till, command = %command.id, "{}: {reason}", command.what);
-            fail::fail_point!("reconciler::order_expired");
-            continue;
-        }
-        if command.state == CommandState::Waiting {
+            end(CommandState::Failed, "it names nothing: what a person has not seen is not dropped");
+        } else if !(earliest..=latest).contains(&command.state_at) {
+            end(CommandState::Expired, "no answer before the deadline");
+        } else if command.state == CommandState::Waiting {
             waiting.push(command);
         }
+    }
+    if !ended.is_empty() {
+        store.end_commands(&ended, now).map_err(ExchangeError::Store)?;
+        fail::fail_point!("reconciler::order_expired");
     }
     Ok(waiting)
 }

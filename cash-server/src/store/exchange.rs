@@ -33,6 +33,17 @@ pub struct Ended {
     pub reason: String,
 }
 
+/// How a command ends by the server's decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedCommand {
+    /// Which one.
+    pub id: Uuid,
+    /// How.
+    pub state: CommandState,
+    /// Why.
+    pub reason: String,
+}
+
 /// What a batch of reports changes.
 #[derive(Debug, Clone, Default)]
 pub struct HeardChanges {
@@ -169,14 +180,8 @@ pub trait ExchangeStore: Send + Sync {
     /// Those of one till that have not ended.
     fn open_commands_of(&self, till: &TillId) -> Result<Vec<SentCommand>, StoreError>;
 
-    /// Moves a command that has not ended to another state.
-    fn set_command(
-        &self,
-        id: Uuid,
-        state: CommandState,
-        reason: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(), StoreError>;
+    /// Ends commands that have not ended.
+    fn end_commands(&self, ended: &[EndedCommand], now: Timestamp) -> Result<(), StoreError>;
 
     /// The broker confirmed these commands; one that the till has answered already keeps its state.
     fn set_sent(&self, ids: &[Uuid], now: Timestamp) -> Result<(), StoreError>;

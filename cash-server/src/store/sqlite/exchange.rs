@@ -6,10 +6,11 @@ mod rows;
 mod unreadable;
 
 use super::connection::{Database, Durability};
-use crate::exchange::model::{CommandState, Delivery, SentCommand, TillRecord};
+use crate::exchange::model::{Delivery, SentCommand, TillRecord};
 use crate::store::StoreError;
 use crate::store::exchange::{
-    BrokenReport, DeliveryFilter, Ended, ExchangeStore, HeardChanges, KeptReport, KnownStranger, Records, Stranger,
+    BrokenReport, DeliveryFilter, Ended, EndedCommand, ExchangeStore, HeardChanges, KeptReport, KnownStranger, Records,
+    Stranger,
 };
 use jiff::Timestamp;
 use known::{Known, read_one};
@@ -251,20 +252,15 @@ impl ExchangeStore for SqliteExchange {
         })
     }
 
-    fn set_command(
-        &self,
-        id: Uuid,
-        state: CommandState,
-        reason: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.database.write("move a command on", |transaction| {
-            transaction
-                .execute(
-                    "UPDATE command SET state = ?2, state_at = ?3, reason = ?4, ended = ?5 WHERE id = ?1 AND ended = 0",
-                    params![id.as_bytes(), state.as_str(), millis(now), reason, state.is_final()],
-                )
-                .map(|_| ())
+    fn end_commands(&self, ended: &[EndedCommand], now: Timestamp) -> Result<(), StoreError> {
+        self.database.write("end commands", |transaction| {
+            let mut update = transaction.prepare_cached(
+                "UPDATE command SET state = ?2, state_at = ?3, reason = ?4, ended = 1 WHERE id = ?1 AND ended = 0",
+            )?;
+            for one in ended {
+                update.execute(params![one.id.as_bytes(), one.state.as_str(), millis(now), one.reason])?;
+            }
+            Ok(())
         })
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::exchange::model::{Contact, Needs};
+use crate::exchange::model::{CommandState, Contact, Needs};
 use crate::store::exchange::{MAX_BROKEN_BYTES, MAX_BROKEN_REPORTS};
 use proptest::prelude::*;
 use tillway_proto::report::RejectCause;
@@ -120,6 +120,10 @@ fn command_at(seconds: i64) -> SentCommand {
     }
 }
 
+fn ended(id: Uuid, state: CommandState) -> EndedCommand {
+    EndedCommand { id, state, reason: "disk full".to_owned() }
+}
+
 #[test]
 fn commands_are_due_that_wait_or_that_took_too_long() {
     let (_folder, store) = store();
@@ -133,7 +137,7 @@ fn commands_are_due_that_wait_or_that_took_too_long() {
     };
     assert_eq!(due(-10, 10), [0, 1, 2, 3]);
     store.set_sent(&[commands[0].id, commands[2].id], at(5)).unwrap();
-    store.set_command(commands[3].id, CommandState::Done, None, at(5)).unwrap();
+    store.end_commands(&[ended(commands[3].id, CommandState::Done)], at(5)).unwrap();
     assert_eq!(due(5, 5), [1], "sent within the time");
     assert_eq!(due(6, 9), [0, 1, 2], "too long ago");
     assert_eq!(due(1, 4), [0, 1, 2], "in the future: the clock went back");
@@ -147,10 +151,12 @@ fn commands_end_once() {
     assert_eq!(store.open_commands().unwrap(), std::slice::from_ref(&command));
     assert_eq!(store.open_commands_of(&till(1)).unwrap(), std::slice::from_ref(&command));
     assert!(store.open_commands_of(&till(2)).unwrap().is_empty());
-    store.set_command(command.id, CommandState::Failed, Some("disk full"), at(1)).unwrap();
-    store.set_command(command.id, CommandState::Sent, None, at(2)).unwrap();
+    store.end_commands(&[ended(command.id, CommandState::Failed)], at(1)).unwrap();
+    store.end_commands(&[ended(command.id, CommandState::Expired)], at(2)).unwrap();
+    store.set_sent(&[command.id], at(2)).unwrap();
     let found = store.command(command.id).unwrap().unwrap();
     assert_eq!((found.state, found.reason.as_deref()), (CommandState::Failed, Some("disk full")));
+    assert_eq!(found.state_at, at(1));
     assert_eq!(store.commands(Some(&till(1)), 5).unwrap().len(), 1);
     assert!(store.commands(Some(&till(2)), 5).unwrap().is_empty());
     assert!(store.open_commands().unwrap().is_empty());
