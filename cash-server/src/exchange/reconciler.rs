@@ -35,8 +35,8 @@ const PASS_SHARE: u32 = 9;
 /// Longest time between two passes that reports call for.
 const PASS_SPACING_AT_MOST: Duration = Duration::from_secs(5);
 
-/// Deliveries written in one transaction.
-const DELIVERIES_BATCH: usize = 500;
+/// Deliveries written in one transaction: the first links go out when the first of them are written.
+const DELIVERIES_BATCH: usize = 200;
 
 /// Confirms of links or commands noted in one transaction.
 const CONFIRMS_BATCH: usize = 500;
