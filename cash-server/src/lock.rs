@@ -1,10 +1,9 @@
 //! One process per role and data folder: an OS lock on a file, which ends with its holder, however it ends.
 
 use fs_err as fs;
-use std::fs::TryLockError;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use tillway_proto::process::FileLock;
+use tillway_file_queue::file_lock::FileLock;
 
 /// What a process does in a data folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +57,7 @@ impl DataLock {
             .truncate(false)
             .open(&path)
             .map_err(LockError::File)?;
-        let Some(mut held) = FileLock::try_take(file).map_err(LockError::File)? else {
+        let Ok(mut held) = FileLock::try_take(file).map_err(LockError::File)? else {
             let holder = fs::read_to_string(&path).unwrap_or_default();
             return Err(LockError::Held { folder: data_dir.to_owned(), holder: holder.trim().to_owned() });
         };
@@ -69,9 +68,7 @@ impl DataLock {
 
     /// Whether somebody holds the role. Looks only; makes nothing.
     pub fn is_held(data_dir: &Path, role: Role) -> bool {
-        let Ok(file) = fs::File::open(data_dir.join(role.file())) else { return false };
-        // A shared lock is enough to look, and does not get in the way of another who looks.
-        matches!(file.file().try_lock_shared(), Err(TryLockError::WouldBlock))
+        fs::File::open(data_dir.join(role.file())).is_ok_and(|file| FileLock::is_held(&file))
     }
 }
 

@@ -92,6 +92,7 @@ mod batch;
 mod check;
 mod claim;
 mod error;
+pub mod file_lock;
 mod folders;
 mod inspect;
 mod lock;

@@ -4,7 +4,6 @@
 //! of a batch while it is written or worked on). Folder locks are only ever *tried*, and only under the queue lock,
 //! so there is no order to deadlock in, and nobody sees a lock that was merely being tried.
 
-use std::fs::TryLockError;
 use std::io;
 use std::path::Path;
 use std::thread;
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 use fs_err as fs;
 
 use crate::error::QueueError;
+use crate::file_lock::FileLock;
 
 /// First and longest pause between two tries for the queue lock.
 const PAUSE_FIRST: Duration = Duration::from_micros(200);
@@ -20,7 +20,9 @@ const PAUSE_MAX: Duration = Duration::from_millis(20);
 
 /// The queue lock; free again when dropped.
 #[derive(Debug)]
-pub(crate) struct QueueLock(fs::File);
+pub(crate) struct QueueLock {
+    _held: FileLock,
+}
 
 impl QueueLock {
     pub(crate) fn take(path: &Path, wait: Duration) -> Result<Self, QueueError> {
@@ -29,56 +31,32 @@ impl QueueLock {
             folder: path.parent().unwrap_or(path).to_path_buf(),
             source,
         };
-        let file = open_or_create(path).map_err(failed)?;
+        let mut file = open_or_create(path).map_err(failed)?;
         let started = Instant::now();
         let mut pause = PAUSE_FIRST;
         loop {
-            match file.file().try_lock() {
-                Ok(()) => return Ok(Self(file)),
-                Err(TryLockError::WouldBlock) if started.elapsed() < wait => thread::sleep(pause),
-                Err(TryLockError::WouldBlock) => {
-                    return Err(QueueError::Busy { path: path.to_path_buf(), waited: started.elapsed() });
-                }
-                Err(TryLockError::Error(source)) => return Err(failed(source)),
-            }
+            file = match FileLock::try_take(file).map_err(failed)? {
+                Ok(held) => return Ok(Self { _held: held }),
+                Err(file) if started.elapsed() < wait => file,
+                Err(_) => return Err(QueueError::Busy { path: path.to_path_buf(), waited: started.elapsed() }),
+            };
+            thread::sleep(pause);
             pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 }
 
-impl Drop for QueueLock {
-    fn drop(&mut self) {
-        unlock(&self.0);
-    }
-}
-
 /// The lock on one batch folder. It follows the folder through renames; free again when dropped.
 #[derive(Debug)]
-pub(crate) struct FolderLock(fs::File);
+pub(crate) struct FolderLock {
+    _held: FileLock,
+}
 
 impl FolderLock {
     /// `None` where somebody else holds it. `_proof`: folder locks are only tried under the queue lock.
     pub(crate) fn attempt(folder: &Path, _proof: &QueueLock) -> io::Result<Option<Self>> {
-        let file = fs::File::open(folder)?;
-        match file.file().try_lock() {
-            Ok(()) => Ok(Some(Self(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
-    }
-}
-
-impl Drop for FolderLock {
-    fn drop(&mut self) {
-        unlock(&self.0);
-    }
-}
-
-/// Unlocks in so many words: closing alone would leave the lock with a child process that was forked in between and
-/// has not reached its exec.
-fn unlock(file: &fs::File) {
-    if let Err(error) = file.file().unlock() {
-        tracing::warn!(path = %file.path().display(), %error, "failed to unlock; closing the file does it");
+        let taken = FileLock::try_take(fs::File::open(folder)?)?;
+        Ok(taken.ok().map(|held| Self { _held: held }))
     }
 }
 

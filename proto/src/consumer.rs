@@ -13,6 +13,9 @@ pub const LIVENESS_PERIOD: Duration = Duration::from_secs(30);
 /// After so long it is asked once more where it counts no consumer.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// Looks in a row at which messages wait for one who waits for them, until they count as held back: a busy broker takes its time.
+const HELD_BACK_LOOKS: u32 = 3;
+
 /// How far a consumer is.
 #[derive(Debug, Default)]
 pub struct ConsumerProgress {
@@ -21,15 +24,30 @@ pub struct ConsumerProgress {
 }
 
 impl ConsumerProgress {
-    /// A message came and is worked on: no wonder that others wait.
-    pub fn takes(&self) {
-        self.working.store(true, Ordering::SeqCst);
+    /// Waits for the next message. Whoever does not wait is at work: no wonder that messages wait then.
+    pub async fn wait<T>(&self, next: impl Future<Output = T>) -> T {
+        // Also where the wait is given up.
+        let _waits = Waits::begin(&self.working);
+        let message = next.await;
         self.taken.fetch_add(1, Ordering::SeqCst);
+        message
     }
+}
 
-    /// It waits for the next one.
-    pub fn waits(&self) {
-        self.working.store(false, Ordering::SeqCst);
+struct Waits<'a> {
+    working: &'a AtomicBool,
+}
+
+impl<'a> Waits<'a> {
+    fn begin(working: &'a AtomicBool) -> Self {
+        working.store(false, Ordering::SeqCst);
+        Self { working }
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.working.store(true, Ordering::SeqCst);
     }
 }
 
@@ -48,92 +66,124 @@ pub enum ConsumerDefect {
     /// Twice in a row.
     #[error("the broker counts no consumer of the queue")]
     NotCounted,
-    /// From one look to the next, a period later.
-    #[error("messages wait in the queue, and none came for {} s", LIVENESS_PERIOD.as_secs())]
+    /// At some looks in a row, a period apart.
+    #[error("messages wait in the queue, and none came for {} s", (LIVENESS_PERIOD * (HELD_BACK_LOOKS - 1)).as_secs())]
     HeldBack,
 }
 
 /// What the looks at one queue came to so far.
 #[derive(Debug, Default)]
 pub struct ConsumerWatch {
-    /// What was taken when no consumer was counted.
-    not_counted_at: Option<u64>,
-    /// What was taken when messages waited for one that waited for them.
-    held_back_at: Option<u64>,
+    /// Messages that had been taken at the last look.
+    taken: u64,
+    /// Looks in a row that found no consumer, and that found messages held back, with nothing taken in between.
+    not_counted: u32,
+    held_back: u32,
 }
 
 impl ConsumerWatch {
     /// Takes a look; says after how long to look again.
     pub fn look(&mut self, queue: QueueLook, progress: &ConsumerProgress) -> Result<Duration, ConsumerDefect> {
         let taken = progress.taken.load(Ordering::SeqCst);
-        let waits = !progress.working.load(Ordering::SeqCst);
-        if queue.consumers == 0 && waits {
-            if self.not_counted_at.replace(taken) == Some(taken) {
-                return Err(ConsumerDefect::NotCounted);
-            }
-            return Ok(ASK_AGAIN_AFTER);
+        let working = progress.working.load(Ordering::SeqCst);
+        if working || taken != self.taken {
+            *self = Self { taken, ..Self::default() };
         }
-        self.not_counted_at = None;
-        let held_back = queue.messages > 0 && waits;
-        if held_back && self.held_back_at == Some(taken) {
-            return Err(ConsumerDefect::HeldBack);
+        if working {
+            return Ok(LIVENESS_PERIOD);
         }
-        self.held_back_at = held_back.then_some(taken);
-        Ok(LIVENESS_PERIOD)
+        if queue.consumers == 0 {
+            self.not_counted += 1;
+            return if self.not_counted > 1 { Err(ConsumerDefect::NotCounted) } else { Ok(ASK_AGAIN_AFTER) };
+        }
+        self.not_counted = 0;
+        self.held_back = if queue.messages > 0 { self.held_back + 1 } else { 0 };
+        if self.held_back >= HELD_BACK_LOOKS { Err(ConsumerDefect::HeldBack) } else { Ok(LIVENESS_PERIOD) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::{pending, ready};
 
     const NOBODY: QueueLook = QueueLook { consumers: 0, messages: 3 };
     const WAITING: QueueLook = QueueLook { consumers: 1, messages: 3 };
     const EMPTY: QueueLook = QueueLook { consumers: 1, messages: 0 };
 
-    #[test]
-    fn a_broker_that_counts_nobody_is_asked_once_more() {
-        let (mut watch, progress) = (ConsumerWatch::default(), ConsumerProgress::default());
-        assert_eq!(watch.look(NOBODY, &progress), Ok(ASK_AGAIN_AFTER));
-        assert_eq!(watch.look(EMPTY, &progress), Ok(LIVENESS_PERIOD), "it was busy");
-        assert_eq!(watch.look(NOBODY, &progress), Ok(ASK_AGAIN_AFTER), "the first in a row again");
-        assert_eq!(watch.look(NOBODY, &progress), Err(ConsumerDefect::NotCounted));
+    /// A consumer, and what the watch says at its looks: seconds until the next.
+    #[derive(Default)]
+    struct Bench {
+        watch: ConsumerWatch,
+        progress: ConsumerProgress,
     }
 
-    #[test]
-    fn who_gets_messages_is_a_consumer_whatever_is_counted() {
-        let (mut watch, progress) = (ConsumerWatch::default(), ConsumerProgress::default());
-        assert_eq!(watch.look(NOBODY, &progress), Ok(ASK_AGAIN_AFTER));
-        progress.takes();
-        assert_eq!(watch.look(NOBODY, &progress), Ok(LIVENESS_PERIOD), "at work");
-        progress.waits();
-        assert_eq!(watch.look(NOBODY, &progress), Ok(ASK_AGAIN_AFTER));
-        progress.takes();
-        progress.waits();
-        assert_eq!(watch.look(NOBODY, &progress), Ok(ASK_AGAIN_AFTER), "one came in between");
-        assert_eq!(watch.look(NOBODY, &progress), Err(ConsumerDefect::NotCounted));
-    }
-
-    #[test]
-    fn messages_that_wait_for_one_who_waits_are_held_back() {
-        let (mut watch, progress) = (ConsumerWatch::default(), ConsumerProgress::default());
-        assert_eq!(watch.look(WAITING, &progress), Ok(LIVENESS_PERIOD), "they may have come just now");
-        progress.takes();
-        progress.waits();
-        assert_eq!(watch.look(WAITING, &progress), Ok(LIVENESS_PERIOD), "one was taken, so others will be");
-        assert_eq!(watch.look(WAITING, &progress), Err(ConsumerDefect::HeldBack));
-    }
-
-    #[test]
-    fn a_long_work_holds_nothing_back() {
-        let (mut watch, progress) = (ConsumerWatch::default(), ConsumerProgress::default());
-        progress.takes();
-        for _ in 0..5 {
-            assert_eq!(watch.look(WAITING, &progress), Ok(LIVENESS_PERIOD));
+    impl Bench {
+        /// While it waits for a message.
+        async fn waiting(&mut self, look: QueueLook) -> Result<u64, ConsumerDefect> {
+            let Self { watch, progress } = self;
+            tokio::select! {
+                biased;
+                () = progress.wait(pending()) => unreachable!("it never comes"),
+                seen = async { watch.look(look, progress) } => seen.map(|wait| wait.as_secs()),
+            }
         }
-        progress.waits();
-        assert_eq!(watch.look(EMPTY, &progress), Ok(LIVENESS_PERIOD));
-        assert_eq!(watch.look(WAITING, &progress), Ok(LIVENESS_PERIOD));
-        assert_eq!(watch.look(WAITING, &progress), Err(ConsumerDefect::HeldBack));
+
+        /// While it works on the message it took last.
+        fn working(&mut self, look: QueueLook) -> Result<u64, ConsumerDefect> {
+            self.watch.look(look, &self.progress).map(|wait| wait.as_secs())
+        }
+
+        async fn take(&self) {
+            self.progress.wait(ready(())).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_counts_nobody_is_asked_once_more() {
+        let mut bench = Bench::default();
+        assert_eq!(bench.waiting(NOBODY).await, Ok(5));
+        assert_eq!(bench.waiting(EMPTY).await, Ok(30), "it was busy");
+        assert_eq!(bench.waiting(NOBODY).await, Ok(5), "the first in a row again");
+        assert_eq!(bench.waiting(NOBODY).await, Err(ConsumerDefect::NotCounted));
+    }
+
+    #[tokio::test]
+    async fn who_gets_messages_is_a_consumer_whatever_is_counted() {
+        let mut bench = Bench::default();
+        assert_eq!(bench.waiting(NOBODY).await, Ok(5));
+        bench.take().await;
+        assert_eq!(bench.working(NOBODY), Ok(30), "at work");
+        assert_eq!(bench.waiting(NOBODY).await, Ok(5));
+        bench.take().await;
+        assert_eq!(bench.waiting(NOBODY).await, Ok(5), "one came in between");
+        assert_eq!(bench.waiting(NOBODY).await, Err(ConsumerDefect::NotCounted));
+    }
+
+    #[tokio::test]
+    async fn messages_that_wait_for_one_who_waits_are_held_back() {
+        let mut bench = Bench::default();
+        assert_eq!(bench.waiting(WAITING).await, Ok(30), "they may have come just now");
+        assert_eq!(bench.waiting(WAITING).await, Ok(30));
+        bench.take().await;
+        assert_eq!(bench.waiting(WAITING).await, Ok(30), "one was taken, so others will be");
+        assert_eq!(bench.waiting(NOBODY).await, Ok(5), "a short look in between is none of them");
+        assert_eq!(bench.waiting(WAITING).await, Ok(30));
+        assert_eq!(bench.waiting(WAITING).await, Err(ConsumerDefect::HeldBack));
+    }
+
+    #[tokio::test]
+    async fn a_long_work_holds_nothing_back_though_a_wait_was_given_up_for_it() {
+        let mut bench = Bench::default();
+        bench.take().await;
+        // A newer message is waited for beside the work, and what came of that is worked on.
+        assert_eq!(bench.waiting(EMPTY).await, Ok(30));
+        for _ in 0..5 {
+            assert_eq!(bench.working(WAITING), Ok(30));
+        }
+        assert_eq!(bench.waiting(EMPTY).await, Ok(30));
+        assert_eq!(bench.waiting(WAITING).await, Ok(30));
+        assert_eq!(bench.waiting(WAITING).await, Ok(30));
+        assert_eq!(bench.waiting(WAITING).await, Err(ConsumerDefect::HeldBack));
     }
 }

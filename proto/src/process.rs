@@ -1,12 +1,9 @@
-//! How a daemon of ours behaves towards its operator: where it logs, how it stops, what it alone
-//! works on, and where a test may end it.
+//! How a daemon of ours behaves towards its operator: where it logs, how it stops, and where a test may end it.
 
 mod crash_points;
-mod file_lock;
 mod logging;
 mod shutdown;
 
 pub use crash_points::{CRASH_VARIABLE, HAS_CRASH_POINTS, arm_crash_points};
-pub use file_lock::FileLock;
 pub use logging::{LogGuard, LogSettings, LoggingError, start_logging};
 pub use shutdown::{ShutdownError, on_signal};

@@ -8,7 +8,7 @@ use fs_err as fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tillway_proto::process::FileLock;
+use tillway_file_queue::file_lock::FileLock;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// Why the till folder is not ours.
@@ -43,7 +43,7 @@ impl AgentLock {
         let path = data.join("agent.lock");
         let file = fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
         let taken = file.and_then(FileLock::try_take).map_err(LockError::File)?;
-        let Some(mut held) = taken else {
+        let Ok(mut held) = taken else {
             let holder = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
             return Err(LockError::Held {
                 folder: data.to_owned(),

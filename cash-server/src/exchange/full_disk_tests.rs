@@ -1,7 +1,6 @@
 //! What a disk that is full, or nearly, does not stop.
 
 use super::housekeeping::Housekeeping;
-use super::model::{CommandState, SentCommand};
 use super::reconciler::decide_all;
 use super::test_kit::Kit;
 use crate::dictionary::Digests;
@@ -12,8 +11,7 @@ use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
 use crate::store::sqlite::packages::PackageDb;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
-use tillway_proto::command::AsideAction;
-use tillway_proto::{Command, Order, PackageName, Revision, TillId};
+use tillway_proto::{PackageName, Revision};
 
 #[tokio::test]
 async fn with_little_room_packages_that_nobody_needs_go_first_whatever_else_fails() {
@@ -82,26 +80,6 @@ impl PackageStore for Full {
     }
 }
 
-fn waiting(kit: &Kit, till: &TillId, order: Order, ago: SignedDuration) -> uuid::Uuid {
-    let command = Command::new(order);
-    let at = Timestamp::now() - ago;
-    let body = command.to_bytes().unwrap();
-    let (till, what, state) = (till.clone(), "x".to_owned(), CommandState::Waiting);
-    let sent = SentCommand {
-        id: command.id,
-        till,
-        body,
-        what,
-        state,
-        state_at: at,
-        created_at: at,
-        receipts: 0,
-        reason: None,
-    };
-    crate::store::exchange::ExchangeStore::order(kit.store.as_ref(), &sent).unwrap();
-    command.id
-}
-
 #[test]
 fn digests_that_cannot_be_noted_do_not_end_a_pass() {
     let kit = Kit::new();
@@ -110,17 +88,4 @@ fn digests_that_cannot_be_noted_do_not_end_a_pass() {
     packages.target_states().expect_err("the disk is full");
     let decided = decide_all(&kit.service, &packages).unwrap();
     assert!(!decided.plan.announce.is_empty(), "tills wait for their first package");
-}
-
-#[test]
-fn an_order_of_before_that_would_drop_what_nobody_named_is_never_sent() {
-    let kit = Kit::new();
-    let till = kit.chain.network.current().unwrap().tills().next().unwrap().0.clone();
-    let settle = |action| Order::SettleAside { action, units: Vec::new() };
-    let drop = waiting(&kit, &till, settle(AsideAction::Drop), SignedDuration::ZERO);
-    let retry = waiting(&kit, &till, settle(AsideAction::Retry), SignedDuration::ZERO);
-    kit.service.settle_aside(&till, AsideAction::Drop, Vec::new()).expect_err("nothing is named");
-    decide_all(&kit.service, &kit.packages(Arc::new(Full))).unwrap();
-    let state = |id| crate::store::exchange::ExchangeStore::command(kit.store.as_ref(), id).unwrap().unwrap().state;
-    assert_eq!((state(drop), state(retry)), (CommandState::Failed, CommandState::Waiting));
 }

@@ -24,6 +24,8 @@ mod full_disk_tests;
 #[cfg(test)]
 mod month_tests;
 #[cfg(test)]
+mod orders_tests;
+#[cfg(test)]
 mod test_kit;
 
 pub use addresses::PublicAddresses;

@@ -124,7 +124,7 @@ impl Month {
 
     fn order(&self, till: &TillId) {
         let sent = self.kit.service.request_state(till, true).unwrap().expect("nothing of the sort is under way");
-        let ended = EndedCommand { id: sent, state: CommandState::Done, reason: "done".to_owned() };
+        let ended = EndedCommand { id: sent, state: CommandState::Done, reason: "done" };
         self.kit.store.end_commands(&[ended], Timestamp::now()).unwrap();
     }
 

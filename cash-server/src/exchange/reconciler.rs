@@ -41,6 +41,9 @@ const DELIVERIES_BATCH: usize = 200;
 /// Confirms of links or commands noted in one transaction.
 const CONFIRMS_BATCH: usize = 500;
 
+/// Commands ended in one transaction.
+const ENDED_BATCH: usize = 500;
+
 /// Batches written, and batches of confirms noted, at the same time: while one waits for the disk the next comes together.
 const BATCHES_AT_A_TIME: usize = 2;
 
@@ -393,8 +396,8 @@ pub(super) type Sound = Arc<Mutex<HashSet<PackageName>>>;
 /// What a pass begins with.
 pub(super) struct Decided {
     pub(super) plan: Plan,
-    /// Commands that wait to be published, oldest first.
-    commands: Vec<SentCommand>,
+    /// Commands that wait to be published, oldest first. What is ordered from now on goes with the next pass.
+    pub(super) commands: Vec<SentCommand>,
     /// All tills of the network.
     tills: Vec<TillId>,
     /// Tills that were removed.
@@ -407,7 +410,7 @@ pub(super) struct Decided {
 pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -> Result<Decided, ExchangeError> {
     let parts = &service.parts;
     let command_deadline = SignedDuration::try_from(parts.settings.command_deadline).unwrap_or(SignedDuration::MAX);
-    let commands = waiting_commands(parts.store.as_ref(), command_deadline)?;
+    let mut commands = waiting_commands(parts.store.as_ref(), command_deadline)?;
     // Records first: a target read later is never older than the cursor that a till reached with it.
     let records = parts.store.records().map_err(ExchangeError::Store)?;
     let targets = parts.dictionary.targets().map_err(ExchangeError::Dictionary)?;
@@ -434,6 +437,8 @@ pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -
             tracing::debug!(delivery = %ended.id, "expired: {}", ended.reason);
         }
     }
+    // To one that was removed meanwhile nothing is sent: that would make its queues anew.
+    commands.retain(|command| targets.network.node(&command.till.clone().into()).is_some());
     let removed = targets.network.removed_tills().cloned().collect();
     Ok(Decided { plan, commands, tills: aims.into_iter().map(|aim| aim.till).collect(), removed, silent })
 }
@@ -455,21 +460,22 @@ fn waiting_commands(store: &dyn ExchangeStore, deadline: SignedDuration) -> Resu
     let latest = now.saturating_add(deadline).unwrap_or(Timestamp::MAX);
     let (mut waiting, mut ended) = (Vec::new(), Vec::new());
     for command in store.due_commands(earliest, latest).map_err(ExchangeError::Store)? {
-        let mut end = |state, reason: &str| {
-            tracing::warn!(till = %command.till, command = %command.id, "{}: {reason}", command.what);
-            ended.push(EndedCommand { id: command.id, state, reason: reason.to_owned() });
-        };
         if command.state == CommandState::Waiting && command.drops_what_nobody_named() {
-            end(CommandState::Failed, "it names nothing: what a person has not seen is not dropped");
+            let reason = "it names nothing: what a person has not seen is not dropped";
+            ended.push((command, CommandState::Failed, reason));
         } else if !(earliest..=latest).contains(&command.state_at) {
-            end(CommandState::Expired, "no answer before the deadline");
+            ended.push((command, CommandState::Expired, "no answer before the deadline"));
         } else if command.state == CommandState::Waiting {
             waiting.push(command);
         }
     }
-    if !ended.is_empty() {
-        store.end_commands(&ended, now).map_err(ExchangeError::Store)?;
+    for ended in ended.chunks(ENDED_BATCH) {
+        let rows = ended.iter().map(|(command, state, reason)| EndedCommand { id: command.id, state: *state, reason });
+        store.end_commands(&rows.collect::<Vec<_>>(), now).map_err(ExchangeError::Store)?;
         fail::fail_point!("reconciler::order_expired");
+        for (command, _, reason) in ended {
+            tracing::warn!(till = %command.till, command = %command.id, "{}: {reason}", command.what);
+        }
     }
     Ok(waiting)
 }

@@ -34,14 +34,14 @@ pub struct Ended {
 }
 
 /// How a command ends by the server's decision.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndedCommand {
     /// Which one.
     pub id: Uuid,
-    /// How.
+    /// How: a final state.
     pub state: CommandState,
     /// Why.
-    pub reason: String,
+    pub reason: &'static str,
 }
 
 /// What a batch of reports changes.
@@ -174,7 +174,8 @@ pub trait ExchangeStore: Send + Sync {
     /// Commands that have not ended, oldest first.
     fn open_commands(&self) -> Result<Vec<SentCommand>, StoreError>;
 
-    /// Those of them that wait to be published, or whose state is not of the time between these two, oldest first.
+    /// Those of them that wait to be published, and those that came to their state before `earliest` or after `latest`; oldest
+    /// first.
     fn due_commands(&self, earliest: Timestamp, latest: Timestamp) -> Result<Vec<SentCommand>, StoreError>;
 
     /// Those of one till that have not ended.

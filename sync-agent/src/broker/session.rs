@@ -110,11 +110,13 @@ pub(super) async fn run(
     tracing::info!(host = broker.host, port = broker.port, "connected to the broker, consuming");
     let Session { connection, dictionary, control, publisher } = session;
     let (of_dictionary, of_control) = (ConsumerProgress::default(), ConsumerProgress::default());
+    let (_, control_queue) = queues(till);
     let ended = tokio::select! {
         ended = consume(till, From::Dictionary, dictionary, &of_dictionary) => ended,
         ended = consume(till, From::Control, control, &of_control) => ended,
         ended = publish(till, &connection, &publisher) => ended,
-        ended = watch_liveness(till, &connection, [&of_dictionary, &of_control]) => ended,
+        ended = watch_dictionary(till, &connection, &of_dictionary) => ended,
+        ended = watch(&connection, &control_queue, &of_control, |_| ()) => ended,
     };
     // Best effort: the connection may be the very thing that broke.
     let _ = tokio::time::timeout(CLOSE_TIME, connection.close(200, "session ended".into())).await;
@@ -220,10 +222,7 @@ impl hold::Source for Consuming<'_> {
     type Error = SessionError;
 
     async fn next(&mut self) -> Result<Delivery, SessionError> {
-        self.progress.waits();
-        let message = self.consumer.next().await;
-        self.progress.takes();
-        match message {
+        match self.progress.wait(self.consumer.next()).await {
             Some(message) => message.map_err(broken("take a message")),
             None => Err(SessionError::ConsumerEnded { queue: self.consumer.queue().to_string() }),
         }
@@ -281,32 +280,39 @@ async fn publish_one(
     }
 }
 
-/// Asks the broker on a period whether we consume: a consumer can die without a word.
-async fn watch_liveness(
+/// Watches over the consumer of the dictionary queue, and finds another agent beside it.
+async fn watch_dictionary(
     till: &Till,
     connection: &Connection,
-    [of_dictionary, of_control]: [&ConsumerProgress; 2],
+    progress: &ConsumerProgress,
 ) -> Result<Infallible, SessionError> {
-    let (dictionary, control) = queues(till);
-    let mut watched =
-        [(dictionary, of_dictionary, ConsumerWatch::default()), (control, of_control, ConsumerWatch::default())];
-    let (mut shared, mut wait) = (0, LIVENESS_PERIOD);
-    loop {
-        tokio::time::sleep(wait).await;
-        wait = LIVENESS_PERIOD;
-        let mut others = false;
-        for (queue, progress, watch) in &mut watched {
-            let check = tokio::time::timeout(LIVENESS_TIME, check_queue(connection, queue)).await;
-            let look = check.map_err(|_| SessionError::Silent { what: "answer", after: LIVENESS_TIME })??;
-            others |= look.consumers > 1;
-            let again = watch.look(look, progress);
-            wait = wait.min(again.map_err(|source| SessionError::Consumer { queue: queue.clone(), source })?);
-        }
+    let (queue, _) = queues(till);
+    let mut shared = 0;
+    let look_for_others = |look: QueueLook| {
         // A dead session of our own is counted until its heartbeats are missed.
-        shared = if others { shared + 1 } else { 0 };
+        shared = if look.consumers > 1 { shared + 1 } else { 0 };
         if shared == SHARED_CHECKS {
             tracing::error!(till = %till.id, "another agent takes messages of this till too: one of the two has a copy of its settings or its folder; stop it");
             till.errors.add();
         }
+    };
+    watch(connection, &queue, progress, look_for_others).await
+}
+
+/// Asks the broker on a period whether we consume a queue: a consumer can die without a word, or be given nothing any more.
+async fn watch(
+    connection: &Connection,
+    queue: &str,
+    progress: &ConsumerProgress,
+    mut seen: impl FnMut(QueueLook),
+) -> Result<Infallible, SessionError> {
+    let (mut watch, mut wait) = (ConsumerWatch::default(), LIVENESS_PERIOD);
+    loop {
+        tokio::time::sleep(wait).await;
+        let check = tokio::time::timeout(LIVENESS_TIME, check_queue(connection, queue)).await;
+        let look = check.map_err(|_| SessionError::Silent { what: "answer", after: LIVENESS_TIME })??;
+        seen(look);
+        let again = watch.look(look, progress);
+        wait = again.map_err(|source| SessionError::Consumer { queue: queue.to_owned(), source })?;
     }
 }

@@ -78,8 +78,7 @@ async fn consume(
     progress: &ConsumerProgress,
 ) -> Result<(), BrokerError> {
     let failed = |source| BrokerError::Client { what: "consume reports", source };
-    while let Some(first) = consumer.next().await {
-        progress.takes();
+    while let Some(first) = progress.wait(consumer.next()).await {
         let mut batch = vec![first.map_err(failed)?];
         while batch.len() < MAX_REPORTS_BATCH {
             match consumer.next().now_or_never() {
@@ -95,7 +94,6 @@ async fn consume(
             answered("acknowledge reports", ack).await?;
             fail::fail_point!("broker::reports_acknowledged");
         }
-        progress.waits();
     }
     Err(BrokerError::ConsumerEnded)
 }

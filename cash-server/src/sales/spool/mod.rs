@@ -75,8 +75,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tillway_file_queue::disk::Disk;
 use tillway_file_queue::durable;
+use tillway_file_queue::file_lock::FileLock;
 use tillway_proto::TillId;
-use tillway_proto::process::FileLock;
 use tillway_proto::receipt::ShiftNumber;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use writer::Append;
@@ -439,8 +439,8 @@ fn lock(folder: &Path) -> Result<FileLock, SpoolError> {
         .write(true)
         .open(&path)
         .map_err(|source| io_error("lock", &path, source))?;
-    let held = FileLock::try_take(file).map_err(|source| io_error("lock", &path, source))?;
-    held.ok_or_else(|| SpoolError::InUse { path: folder.to_owned() })
+    let taken = FileLock::try_take(file).map_err(|source| io_error("lock", &path, source))?;
+    taken.map_err(|_| SpoolError::InUse { path: folder.to_owned() })
 }
 
 fn io_error(action: &'static str, path: &Path, source: io::Error) -> SpoolError {

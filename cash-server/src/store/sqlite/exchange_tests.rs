@@ -121,7 +121,7 @@ fn command_at(seconds: i64) -> SentCommand {
 }
 
 fn ended(id: Uuid, state: CommandState) -> EndedCommand {
-    EndedCommand { id, state, reason: "disk full".to_owned() }
+    EndedCommand { id, state, reason: "disk full" }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tillway_proto::process::FileLock;
+use tillway_file_queue::file_lock::FileLock;
 
 /// Page cache of the loader in KiB: holds the indexes of some hundred thousand rows while they are loaded.
 const CACHE_KIB: i64 = 64 << 10;
@@ -213,10 +213,8 @@ fn lock(path: &Path) -> Result<FileLock, OpenError> {
     let failed = |source| OpenError::Lock { lock: lock.clone(), source };
     let file =
         fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock).map_err(failed)?;
-    match FileLock::try_take(file).map_err(failed)? {
-        Some(held) => Ok(held),
-        None => Err(OpenError::InUse { path: path.to_path_buf(), lock }),
-    }
+    let taken = FileLock::try_take(file).map_err(failed)?;
+    taken.map_err(|_| OpenError::InUse { path: path.to_path_buf(), lock })
 }
 
 fn set_cache(connection: &Connection, kib: i64) -> rusqlite::Result<()> {

@@ -34,9 +34,11 @@ const SETTLE_TIME: Duration = Duration::from_mins(15);
 /// A change on its way to all tills.
 const CHANGE_TIME: Duration = Duration::from_mins(5);
 
-/// How often the server's own record is looked at, at the most, and how long after a look of so long: who looks takes from the
-/// processors that are measured. When it came to its end stands in the record.
+/// Between two looks at the server's own record: when things happened stands in it, and who looks takes from the processors that
+/// are measured.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Where a look takes long, so many times as long passes before the next.
 const LOOK_SHARE: u32 = 20;
 
 /// In [`Outcome::figures`]: seconds from the first delivery written to the last link confirmed.
@@ -222,7 +224,7 @@ impl Running {
         );
         let (started, answered) = (Instant::now(), Timestamp::now());
         asked.map_err(|error| MeasureError::wrong("a change of prices over REST", error))?;
-        let count = format!("SELECT count(*) FROM delivery WHERE id > ? AND {done}");
+        let count = format!("SELECT count(DISTINCT till) FROM delivery WHERE id > ? AND {done}");
         loop {
             let looked = Instant::now();
             let reached = self.number(&count, &last)?;

@@ -4,11 +4,15 @@ use crate::dictionary::entry::KindId;
 use roaring::RoaringTreemap;
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
+use std::iter::Peekable;
 use std::ops::Range;
-use std::rc::Rc;
 
-/// Owners whose numbers are no further apart are looked up in one range: it walks over what lies between.
-const OWNERS_APART: u64 = 64;
+/// Numbers that are no further apart are looked up in one range: it walks over what lies between.
+const APART: u64 = 64;
+
+/// Numbers that were not named are looked at one by one where they are at most this part of those that were: a row costs more
+/// than an entry of an index, of which there is one for each.
+const OTHERS_SHARE: u64 = 8;
 
 /// Kinds that were cleared together, and what was named since.
 #[derive(Default)]
@@ -87,30 +91,88 @@ impl Cleared {
 
     /// The rows of cleared kinds that were not named, in the order of kinds and keys.
     pub(super) fn gone(self, connection: &Connection, layer: i64) -> rusqlite::Result<Vec<i64>> {
-        let mut kinds = Vec::new();
+        if self.0.is_empty() {
+            return Ok(Vec::new());
+        }
+        let last: Option<i64> = connection.query_row("SELECT max(id) FROM object", (), |row| row.get(0))?;
+        let last = last.unwrap_or_default().cast_unsigned();
+        let mut gone = Vec::new();
         for group in self.0 {
             // From an index alone, so that no row is read for this.
             let mut spared = owned_by(connection, &group.wholes)?;
             spared |= group.rows;
             spared.insert_range(group.run);
             spared |= group.wholes;
-            let spared = Rc::new(spared);
-            kinds.extend(group.kinds.into_iter().map(|kind| (kind, Rc::clone(&spared))));
-        }
-        kinds.sort_unstable_by_key(|(kind, _)| *kind);
-        let mut gone = Vec::new();
-        let mut rows =
-            connection.prepare_cached("SELECT id FROM object WHERE layer = ?1 AND kind = ?2 ORDER BY key")?;
-        for (kind, spared) in kinds {
-            for id in rows.query_map(params![layer, kind.0], |row| row.get::<_, i64>(0))? {
-                let id = id?;
-                if !spared.contains(id.cast_unsigned()) {
-                    gone.push(id);
-                }
+            let mut others = RoaringTreemap::new();
+            others.insert_range(1..=last);
+            others -= &spared;
+            if others.len() <= spared.len() / OTHERS_SHARE {
+                gone_among(&others, connection, layer, &group.kinds, &mut gone)?;
+            } else {
+                gone_beside(&spared, connection, layer, &group.kinds, &mut gone)?;
             }
         }
-        Ok(gone)
+        gone.sort_unstable();
+        Ok(gone.into_iter().map(|(_, _, id)| id).collect())
     }
+}
+
+/// Rows that are gone: kind, key, number.
+type Gone = Vec<(KindId, String, i64)>;
+
+/// Where nearly all rows were named, looks at the numbers that were not: of rows that are gone, of other layers, of nothing.
+fn gone_among(
+    others: &RoaringTreemap,
+    connection: &Connection,
+    layer: i64,
+    kinds: &BTreeSet<KindId>,
+    gone: &mut Gone,
+) -> rusqlite::Result<()> {
+    let mut rows = connection.prepare_cached("SELECT id, layer, kind, key FROM object WHERE id BETWEEN ?1 AND ?2")?;
+    let mut others_left = others.iter().peekable();
+    while let Some(first) = others_left.next() {
+        let last = end_of_range(first, &mut others_left);
+        let mut rows = rows.query(params![first.cast_signed(), last.cast_signed()])?;
+        while let Some(row) = rows.next()? {
+            let (id, kind): (i64, _) = (row.get(0)?, KindId(row.get(2)?));
+            let meant = row.get::<_, i64>(1)? == layer && kinds.contains(&kind);
+            if meant && others.contains(id.cast_unsigned()) {
+                gone.push((kind, row.get(3)?, id));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Looks at all rows of these kinds, in an index alone.
+fn gone_beside(
+    spared: &RoaringTreemap,
+    connection: &Connection,
+    layer: i64,
+    kinds: &BTreeSet<KindId>,
+    gone: &mut Gone,
+) -> rusqlite::Result<()> {
+    let mut rows =
+        connection.prepare_cached("SELECT id, key FROM object WHERE layer = ?1 AND kind = ?2 ORDER BY key")?;
+    for kind in kinds {
+        let mut rows = rows.query(params![layer, kind.0])?;
+        while let Some(row) = rows.next()? {
+            let id: i64 = row.get(0)?;
+            if !spared.contains(id.cast_unsigned()) {
+                gone.push((*kind, row.get(1)?, id));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The last of the numbers that are no further apart than one range may look over.
+fn end_of_range(first: u64, numbers: &mut Peekable<impl Iterator<Item = u64>>) -> u64 {
+    let mut last = first;
+    while let Some(next) = numbers.next_if(|next| next - last <= APART) {
+        last = next;
+    }
+    last
 }
 
 /// The rows that these own.
@@ -120,10 +182,7 @@ fn owned_by(connection: &Connection, owners: &RoaringTreemap) -> rusqlite::Resul
         connection.prepare_cached("SELECT owner, id FROM object WHERE owner BETWEEN ?1 AND ?2 ORDER BY owner")?;
     let mut owners_left = owners.iter().peekable();
     while let Some(first) = owners_left.next() {
-        let mut last = first;
-        while let Some(next) = owners_left.next_if(|next| next - last <= OWNERS_APART) {
-            last = next;
-        }
+        let last = end_of_range(first, &mut owners_left);
         let pair = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
         for row in statement.query_map(params![first.cast_signed(), last.cast_signed()], pair)? {
             let (owner, id) = row?;
@@ -133,4 +192,54 @@ fn owned_by(connection: &Connection, owners: &RoaringTreemap) -> rusqlite::Resul
         }
     }
     Ok(spared)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LAYER: i64 = 7;
+
+    /// Objects by their numbers, some of them missing: layer and kind; and whether each was named.
+    fn objects() -> impl Strategy<Value = Vec<Option<(i64, u16, bool)>>> {
+        let object = (prop_oneof![4 => Just(LAYER), 1 => Just(8_i64)], 1..4_u16, prop::bool::weighted(0.9));
+        // Far enough for ranges of their own.
+        prop::collection::vec(prop::option::weighted(0.8, object), 1..400)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_is_looked_at_the_same_is_gone(objects in objects()) {
+            let database = Connection::open_in_memory().unwrap();
+            database.execute_batch("CREATE TABLE object(id INTEGER PRIMARY KEY, layer, kind, key)").unwrap();
+            let mut spared = RoaringTreemap::new();
+            let mut expected = Gone::new();
+            for (id, object) in (1_i64..).zip(&objects) {
+                let Some((layer, kind, named)) = *object else { continue };
+                let key = format!("{}", id * 7_919 % 1_000);
+                database.execute("INSERT INTO object VALUES (?, ?, ?, ?)", params![id, layer, kind, key]).unwrap();
+                if named {
+                    spared.insert(id.cast_unsigned());
+                } else if layer == LAYER && kind != 3 {
+                    expected.push((KindId(kind), key, id));
+                }
+            }
+            expected.sort_unstable();
+            let kinds = BTreeSet::from([KindId(1), KindId(2)]);
+            let mut others = RoaringTreemap::new();
+            others.insert_range(1..=objects.len() as u64);
+            others -= &spared;
+            let mut among = Gone::new();
+            gone_among(&others, &database, LAYER, &kinds, &mut among).unwrap();
+            among.sort_unstable();
+            prop_assert_eq!(&among, &expected);
+            let mut beside = Gone::new();
+            gone_beside(&spared, &database, LAYER, &kinds, &mut beside).unwrap();
+            beside.sort_unstable();
+            prop_assert_eq!(&beside, &expected);
+        }
+    }
 }
