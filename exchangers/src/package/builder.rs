@@ -1,6 +1,6 @@
 //! Building a package: records stream in, a file named by its hash comes out. Memory: one chunk and the table of chunks.
 
-use super::container::{self, Magic, ZSTD_LEVEL};
+use super::container::{self, FIRST_CHUNK_ZSTD_LEVEL, Magic, ZSTD_LEVEL};
 use super::header::{ChunkEntry, Header, KindEntry, Mode};
 use super::reader::{Temporary, verify_file};
 use super::{MAX_CHUNK_RAW_BYTES, MAX_CHUNK_RECORDS, MAX_CHUNKS, MAX_RECORD_BYTES, PackageError, Record};
@@ -132,7 +132,7 @@ impl PackageBuilder {
             folder: folder.to_path_buf(),
             chunk_file: BufWriter::new(file),
             _chunk_file: chunk_path,
-            compressor: Compressor::new(ZSTD_LEVEL).map_err(failed)?,
+            compressor: Compressor::new(FIRST_CHUNK_ZSTD_LEVEL).map_err(failed)?,
             chunks: Vec::new(),
             offset: 0,
             counts: Vec::new(),
@@ -248,6 +248,9 @@ impl PackageBuilder {
         let entry = entry_of(kind.name(), self.offset, &packed, &self.raw, self.records).map_err(failed)?;
         self.chunk_file.write_all(&packed).map_err(failed)?;
         self.offset += u64::from(entry.bytes);
+        if self.chunks.is_empty() {
+            self.compressor.set_compression_level(ZSTD_LEVEL).map_err(failed)?;
+        }
         self.chunks.push(entry);
         self.raw.clear();
         self.records = 0;

@@ -10,6 +10,10 @@ use zstd::bulk::Decompressor;
 /// Level of compression: beyond it packages get hardly smaller and much slower to build.
 pub(super) const ZSTD_LEVEL: i32 = 3;
 
+/// That of a package's first chunk, which is all there is of most: some 8 % smaller on the way to every till, for some 20 ms when it
+/// is built.
+pub(super) const FIRST_CHUNK_ZSTD_LEVEL: i32 = 13;
+
 /// Length of what stands before the header.
 pub(super) const PREFIX_BYTES: usize = 52;
 
