@@ -28,11 +28,11 @@ const MAX_CHANNELS: usize = 4;
 const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// The queues of a silent till are made again after this: making one that is there costs the broker little, and a till whose
-/// queue somebody deleted waits no longer than that.
+/// queue somebody deleted waits no longer than that, or some minutes where thousands are silent.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-/// Silent tills whose queues one pass makes again at most: the links of all others wait for it.
-const MAX_LOOKED_AGAIN: usize = 1_000;
+/// Silent tills whose queues one pass makes again at most: each takes some milliseconds, and the links of all others wait for it.
+const MAX_LOOKED_AGAIN: usize = 200;
 
 /// What the broker's answer means for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
