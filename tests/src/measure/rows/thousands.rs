@@ -42,7 +42,8 @@ fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> {
         "Announced: from the answer of REST until the broker has confirmed a link to each till, the load and the package \
          included; the tills are off meanwhile, as are those of the bare publisher, which sends as many messages of the same \
          size with confirms to the same queues. Acknowledged: the tills are on; until the server takes the report of the last \
-         that it applied the package. Both by the times in the server's own record, in whole milliseconds. Fleet, broker and server share the machine, so seconds of the second are theirs together; \
+         that it applied the package. Both by the times in the server's own record, in whole milliseconds. Before the first round each till was asked for \
+         its sales, as new ones are. Fleet, broker and server share the machine, so seconds of the second are theirs together; \
          the server's own share is its processor time."
             .to_owned(),
     );

@@ -110,6 +110,7 @@ impl Case {
         let started = Instant::now();
         running.wake()?;
         let settled_s = started.elapsed().as_secs_f64();
+        running.wait_for_orders()?;
         let mut measured = Measured {
             raw: Vec::new(),
             announced: Vec::new(),
@@ -190,6 +191,17 @@ impl Running {
                     Seen::when(there == self.fleet.len() && open == 0, Ok(()), state)
                 }
                 (Err(error), _) | (_, Err(error)) => Seen::Ready(Err(error)),
+            }
+        })
+        .map_err(MeasureError::TimedOut)?
+    }
+
+    /// Each new till was asked for its sales: work of its own, which no change of a price makes.
+    fn wait_for_orders(&self) -> Result<(), MeasureError> {
+        wait_for("the new tills to be asked for their sales", SETTLE_TIME, || {
+            match self.count("SELECT count(*) FROM command WHERE state <> 'waiting'") {
+                Ok(asked) => Seen::when(asked >= self.fleet.len(), Ok(()), format!("{asked} of {}", self.fleet.len())),
+                Err(error) => Seen::Ready(Err(error)),
             }
         })
         .map_err(MeasureError::TimedOut)?
