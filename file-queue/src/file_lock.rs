@@ -14,7 +14,10 @@ impl FileLock {
         match file.file().try_lock() {
             Ok(()) => Ok(Ok(Self(file))),
             Err(TryLockError::WouldBlock) => Ok(Err(file)),
-            Err(TryLockError::Error(source)) => Err(source),
+            Err(TryLockError::Error(source)) => {
+                let what = format!("failed to lock {}: {source}", file.path().display());
+                Err(io::Error::new(source.kind(), what))
+            }
         }
     }
 

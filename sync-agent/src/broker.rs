@@ -1,9 +1,9 @@
 //! The link to the broker: a supervisor that rebuilds all of it whenever any of it breaks (R13).
 //!
 //! A *session* is one connection with three channels: one for the dictionary queue, one for the control queue, one that
-//! publishes reports with confirms; and it looks, on a period, whether the broker still counts us among the consumers and gives
-//! us what waits. When one of these ends, for whatever reason, the session ends and another one is built after a wait that grows and is capped. The
-//! queues belong to the server; a session only checks that they are there.
+//! publishes reports with confirms; and it looks, on a period, whether the broker still counts us among the consumers and
+//! gives us what waits. When one of these ends, for whatever reason, the session ends and another one is built after a wait that
+//! grows and is capped. The queues belong to the server; a session only checks that they are there.
 //!
 //! Messages are acknowledged when they were worked on, whatever came of it: what can be answered is answered, what
 //! cannot is set aside ([`crate::commands`]). A link is held while its package is downloaded; where that takes very long,

@@ -172,8 +172,8 @@ mod tests {
     use super::*;
     use tokio::time::{Instant, sleep};
 
-    /// A message that is answered shortly before the end of its so manieth deadline, while so many others are confirmed, one a
-    /// deadline.
+    /// A message that is answered shortly before the deadline of number `answered_after` ends, while `others_until` others are
+    /// confirmed, one a deadline.
     async fn waits(answered_after: u32, others_until: u32) -> Option<()> {
         let confirmed = AtomicU64::new(0);
         let others = async {
