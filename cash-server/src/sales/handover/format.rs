@@ -1,7 +1,14 @@
 //! The sales file of the back office: sections `### <name> begin ###` … `### <name> end ###` with JSON objects between lines
 //! `---`. Sums and quantities are decimal numbers, written digit by digit.
+//!
+//! Every array is there, even when it is empty: readers demand it. Readers also look for the marks of the file in its text,
+//! strings included, and join its lines, so what could be taken for a mark or for the end of a line stands escaped in a
+//! string ([`Escaping`]).
+
+use std::io;
 
 use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter};
 use serde_json::value::RawValue;
 use tillway_proto::sales::v1;
 use tillway_proto::{Kopecks, Thousandths};
@@ -33,14 +40,43 @@ fn section<T: Serialize>(
         if index > 0 {
             file.extend_from_slice(b"---\n");
         }
-        serde_json::to_writer(&mut *file, &object?)?;
+        object?.serialize(&mut serde_json::Serializer::with_formatter(&mut *file, Escaping))?;
         file.push(b'\n');
     }
     file.extend_from_slice(format!("### {name} end ###\n").as_bytes());
     Ok(())
 }
 
+/// Compact JSON in which no string holds a line separator (U+0085, U+2028, U+2029: the ones that JSON leaves as they are, and
+/// that end a line for Java and Python), nor what reads like the end of an object and a separator (`}---`) or like the mark of
+/// a section (`###`).
+struct Escaping;
+
+impl Formatter for Escaping {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut plain = 0;
+        for (at, character) in fragment.char_indices() {
+            let rest = &fragment[at..];
+            let escaped = match character {
+                '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => true,
+                '}' => rest.starts_with("}---"),
+                '#' => rest.starts_with("###"),
+                _ => false,
+            };
+            if escaped {
+                CompactFormatter.write_string_fragment(writer, &fragment[plain..at])?;
+                write!(writer, "\\u{:04x}", u32::from(character))?;
+                plain = at + character.len_utf8();
+            }
+        }
+        CompactFormatter.write_string_fragment(writer, &fragment[plain..])
+    }
+}
+
 type Decimal = Box<RawValue>;
+
+/// What no till tells yet; its array is there.
+type None = [(); 0];
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -100,8 +136,14 @@ struct Sale<'a> {
     voided_lines: Vec<Position<'a>>,
     #[serde(rename = "moneyPositions")]
     payments: Vec<Payment<'a>>,
+    #[serde(rename = "failedMoneyPositions")]
+    failed_payments: None,
     #[serde(rename = "cardPositions")]
     cards: Vec<Card<'a>>,
+    #[serde(rename = "certificatePositions")]
+    certificates: None,
+    #[serde(rename = "couponPositions")]
+    coupons: None,
 }
 
 fn sale(document: &v1::Document) -> Result<Sale<'_>, serde_json::Error> {
@@ -121,7 +163,10 @@ fn sale(document: &v1::Document) -> Result<Sale<'_>, serde_json::Error> {
         lines: document.lines.iter().map(position).collect::<Result<_, _>>()?,
         voided_lines: document.voided_lines.iter().map(position).collect::<Result<_, _>>()?,
         payments: document.payments.iter().map(payment).collect::<Result<_, _>>()?,
+        failed_payments: [],
         cards: document.cards.iter().map(|number| Card { number }).collect(),
+        certificates: [],
+        coupons: [],
     })
 }
 
@@ -142,6 +187,9 @@ struct Position<'a> {
     #[serde(rename = "posSum")]
     sum: Decimal,
     disc_abs: Decimal,
+    taxes: None,
+    #[serde(rename = "bonusPositions")]
+    bonuses: None,
     #[serde(rename = "discountPositions")]
     discounts: Vec<DiscountPosition<'a>>,
 }
@@ -157,6 +205,8 @@ fn position(line: &v1::Line) -> Result<Position<'_>, serde_json::Error> {
         sum_before: money(line.sum_before)?,
         sum: money(line.sum)?,
         disc_abs: money(line.discount)?,
+        taxes: [],
+        bonuses: [],
         discounts: line.discounts.iter().map(discount).collect::<Result<_, _>>()?,
     })
 }

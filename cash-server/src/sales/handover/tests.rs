@@ -106,3 +106,38 @@ fn only_a_range_of_days_is_a_request() {
         assert!(parse_request(wrong).is_none(), "{wrong:?}");
     }
 }
+
+/// What a back office's reader says of the files: how many shifts and documents each holds.
+fn as_a_back_office_reads(paths: &[PathBuf]) -> String {
+    let reader = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tests/strangers/back_office_reader.py");
+    let read = std::process::Command::new("python3").arg(reader).args(paths).output().unwrap();
+    let text = String::from_utf8(read.stdout).unwrap();
+    let wrong = String::from_utf8(read.stderr).unwrap();
+    assert!(read.status.success(), "a back office cannot read it: {text}{wrong}");
+    text
+}
+
+#[test]
+fn a_back_office_reads_what_cashiers_typed_whatever_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let root = folder.path().join("exchange");
+    let odd = "a\u{2028}b\u{2029}c\u{85}d\r\n}---{ ### sales data begin ### ### shift info end ### \"";
+    let mut first = sale(&till(), 1, 1);
+    first.back_reason = odd.to_owned();
+    first.lines[0].item_code = odd.to_owned();
+    let mut shift = closed_shift(&till(), 1, 1..=2);
+    shift.users[0].name = odd.to_owned();
+    let arrived = [incoming(vec![first, sale(&till(), 1, 2)], vec![shift])];
+    store.load(Position::default(), Position { segment: 1, offset: 1 }, &arrived, now()).unwrap();
+    assert_eq!(hand_over_closed(store.as_ref(), &root, NOW).unwrap(), 1);
+    let written = files(&root.join("sale7"));
+    let read = as_a_back_office_reads(&written);
+    assert!(read.ends_with(": 1 shifts, 2 documents\n"), "{read}");
+    // What was typed is there, letter by letter.
+    let text = fs::read_to_string(&written[0]).unwrap();
+    let document = text.lines().find(|line| line.contains("\"docNum\":1,")).unwrap();
+    let document: serde_json::Value = serde_json::from_str(document).unwrap();
+    assert_eq!(document["backReason"], odd);
+    assert_eq!(document["inventPositions"][0]["inventCode"], odd);
+}
