@@ -105,7 +105,9 @@ fn own_tables_anew(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn mend(connection: &Connection) -> rusqlite::Result<Altered> {
     let Survey { missing, altered } = survey(connection)?;
     if !missing.is_empty() {
-        tracing::info!(statements = missing.trim_end(), "the schema of the dictionary is brought up to date");
+        let statements = missing.matches(";\n").count();
+        tracing::info!(statements, "the schema of the dictionary is brought up to date");
+        tracing::debug!(statements = missing.trim_end(), "what brings it up to date");
         connection.execute_batch(&missing)?;
     }
     Ok(altered)
@@ -359,5 +361,7 @@ fn goods_view() -> String {
 
 /// The select list of `goods` with prices at `now`, an SQL expression; `b` is barcodes, `i` is tmc.
 pub(super) fn goods_list(now: &str) -> String {
-    GOODS.replace("{now}", now)
+    // What is said to readers of the source stays out of the till's database.
+    let list = GOODS.lines().filter(|line| !line.starts_with("--")).map(|line| format!("{line}\n"));
+    list.collect::<String>().replace("{now}", now)
 }
