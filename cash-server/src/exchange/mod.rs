@@ -26,6 +26,8 @@ mod month_tests;
 #[cfg(test)]
 mod orders_tests;
 #[cfg(test)]
+mod races_tests;
+#[cfg(test)]
 mod test_kit;
 
 pub use addresses::PublicAddresses;

@@ -101,8 +101,8 @@ impl Month {
         let mut applied = 0;
         for wanted in plan.announce {
             let Some(facts) = sound_package(&self.packages, &wanted, &Arc::default()).unwrap() else { continue };
-            let delivery = delivery_of(wanted, facts);
-            self.kit.store.announce(std::slice::from_ref(&delivery), Timestamp::now()).unwrap();
+            let written = self.kit.store.announce(vec![delivery_of(wanted, facts)], Timestamp::now()).unwrap();
+            let delivery = written.into_iter().next().expect("nobody else writes");
             self.kit.store.confirm(&[delivery.id], Timestamp::now()).unwrap();
             if silent.contains(&delivery.till) {
                 continue;
@@ -124,7 +124,9 @@ impl Month {
 
     fn order(&self, till: &TillId) {
         let sent = self.kit.service.request_state(till, true).unwrap().expect("nothing of the sort is under way");
-        let ended = EndedCommand { id: sent, state: CommandState::Done, reason: "done" };
+        let seen = self.kit.store.command(sent).unwrap().unwrap();
+        let seen = (seen.state, seen.state_at);
+        let ended = EndedCommand { id: sent, seen, state: CommandState::Done, reason: "done" };
         self.kit.store.end_commands(&[ended], Timestamp::now()).unwrap();
     }
 

@@ -29,7 +29,7 @@ fn waiting(kit: &Kit, till: &TillId, order: Order, ago: SignedDuration) -> Uuid 
         receipts: 0,
         reason: None,
     };
-    kit.store.order(&sent).unwrap();
+    kit.store.put_command(&sent);
     command.id
 }
 

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::panic::catch_unwind;
 use std::sync::Arc;
-use tillway_proto::{DeliveryState, Revision, TillId};
+use tillway_proto::{DeliveryId, DeliveryState, Revision, TillId};
 
 /// Most decisions for one till in one pass: a delivery ends, then what follows. More would be a decision that turns in
 /// a circle.
@@ -37,6 +37,8 @@ pub struct Wanted {
     pub tries: u32,
     /// Those of them that were rejected for what was inside.
     pub bad_contents: u32,
+    /// The till's newest delivery, and its state after this pass.
+    pub seen: Option<(DeliveryId, DeliveryState)>,
 }
 
 /// What one pass does.
@@ -82,7 +84,8 @@ fn for_till(aim: &TillAim, record: &TillRecord, settings: &ExchangeSettings, now
         match decide(&record, &aim.aim, settings, now) {
             Action::Wait(_) => break,
             Action::End { delivery, state, reason } => {
-                plan.ends.push(Ended { id: delivery, state, reason: reason.to_owned() });
+                let seen = record.newest.as_ref().map_or(DeliveryState::Announced, |newest| newest.state);
+                plan.ends.push(Ended { id: delivery, seen, state, reason: reason.to_owned() });
                 end(record.to_mut(), state, now);
             }
             Action::Publish { .. } => {
@@ -90,7 +93,8 @@ fn for_till(aim: &TillAim, record: &TillRecord, settings: &ExchangeSettings, now
                 break;
             }
             Action::Announce { from, repair, tries, bad_contents } => {
-                plan.announce.push(Wanted { till: aim.till.clone(), from, repair, tries, bad_contents });
+                let seen = record.newest.as_ref().map(|newest| (newest.id, newest.state));
+                plan.announce.push(Wanted { till: aim.till.clone(), from, repair, tries, bad_contents, seen });
                 break;
             }
         }

@@ -11,7 +11,7 @@ use super::plan::{Plan, TillAim, Wanted, plan};
 use super::service::{ExchangeError, ExchangeParts, ExchangeService};
 use super::{blocking, told};
 use crate::packages::{PackageError, PackageFacts, PackageService, Repair};
-use crate::store::exchange::{EndedCommand, ExchangeStore, Records};
+use crate::store::exchange::{EndedCommand, ExchangeStore, NewDelivery, Records};
 use crate::store::packages::PackageKey;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -168,19 +168,18 @@ impl Reconciler {
         self.publish_all(written).await
     }
 
-    async fn write(&self, deliveries: Vec<Delivery>) -> Result<Vec<Delivery>, ExchangeError> {
+    /// Those whose tills were heard of in the meantime in a way that changes what is to be done are left to the next pass, which
+    /// what was heard has called for.
+    async fn write(&self, deliveries: Vec<NewDelivery>) -> Result<Vec<Delivery>, ExchangeError> {
         let store = Arc::clone(&self.parts().store);
-        let deliveries = blocking(move || {
-            store.announce(&deliveries, Timestamp::now()).map_err(ExchangeError::Store)?;
-            Ok(deliveries)
-        })
-        .await?;
+        let deliveries =
+            blocking(move || store.announce(deliveries, Timestamp::now()).map_err(ExchangeError::Store)).await?;
         fail::fail_point!("reconciler::delivery_written");
         Ok(deliveries)
     }
 
     /// One look for all tills of a group; where a load came in between, each of them looks for itself.
-    async fn find_or_build_once(&self, group: Group, sound: Sound) -> Vec<Delivery> {
+    async fn find_or_build_once(&self, group: Group, sound: Sound) -> Vec<NewDelivery> {
         let Group { key, mut wanted } = group;
         let Some(first) = wanted.pop() else { return Vec::new() };
         let mut deliveries = Vec::with_capacity(wanted.len() + 1);
@@ -205,7 +204,7 @@ impl Reconciler {
         deliveries
     }
 
-    async fn find_or_build(&self, wanted: Wanted, sound: Sound) -> Option<Delivery> {
+    async fn find_or_build(&self, wanted: Wanted, sound: Sound) -> Option<NewDelivery> {
         let packages = self.packages.clone();
         let asked = wanted.clone();
         let found = blocking(move || sound_package(&packages, &asked, &sound).map_err(ExchangeError::Packages));
@@ -470,7 +469,10 @@ fn waiting_commands(store: &dyn ExchangeStore, deadline: SignedDuration) -> Resu
         }
     }
     for ended in ended.chunks(ENDED_BATCH) {
-        let rows = ended.iter().map(|(command, state, reason)| EndedCommand { id: command.id, state: *state, reason });
+        let rows = ended.iter().map(|(command, state, reason)| {
+            let seen = (command.state, command.state_at);
+            EndedCommand { id: command.id, seen, state: *state, reason }
+        });
         store.end_commands(&rows.collect::<Vec<_>>(), now).map_err(ExchangeError::Store)?;
         fail::fail_point!("reconciler::order_expired");
         for (command, _, reason) in ended {
@@ -507,9 +509,9 @@ fn repair_of(needs: &Needs) -> Repair {
     }
 }
 
-pub(super) fn delivery_of(wanted: Wanted, facts: PackageFacts) -> Delivery {
+pub(super) fn delivery_of(wanted: Wanted, facts: PackageFacts) -> NewDelivery {
     let now = Timestamp::now();
-    Delivery {
+    let delivery = Delivery {
         id: DeliveryId::generate(),
         till: wanted.till,
         package: facts.name,
@@ -527,7 +529,8 @@ pub(super) fn delivery_of(wanted: Wanted, facts: PackageFacts) -> Delivery {
         reason: None,
         bad_contents: wanted.bad_contents,
         cause: None,
-    }
+    };
+    NewDelivery { delivery, seen: wanted.seen }
 }
 
 fn link_message(parts: &ExchangeParts, delivery: &Delivery) -> Result<Vec<u8>, ExchangeError> {

@@ -1,4 +1,5 @@
-//! Takes reports of tills: reads, decides with [`super::hear`], writes a batch in one transaction.
+//! Takes reports of tills: in one transaction a batch is read, decided with [`super::hear`], and written. Nobody else's write comes
+//! between, so what a pass of the reconciler ended meanwhile is seen as ended.
 //!
 //! A report that cannot be read, or that this server stumbles over, is set aside with its reason and never blocks the
 //! next. Reports of tills that are not in the network are counted by till, with the last one kept. What follows from a report
@@ -8,7 +9,10 @@ use super::ExchangeError;
 use super::hear::{hear, shortened};
 use super::model::{CommandState, Contact, Delivery, SentCommand};
 use crate::network::NetworkService;
-use crate::store::exchange::{BrokenReport, ExchangeStore, HeardChanges, MAX_BROKEN_BYTES, Stranger};
+use crate::store::StoreError;
+use crate::store::exchange::{
+    BrokenReport, ExchangeChanges, ExchangeMoment, ExchangeStore, MAX_BROKEN_BYTES, Stranger,
+};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -105,11 +109,13 @@ impl Reports {
             _ => return together,
         };
         if let [body] = bodies {
-            let mut batch = Batch::new(self);
-            batch.set_aside(body, reason, Timestamp::now());
-            let (changes, events, poke) = batch.finish();
-            self.store.hear(&changes).map_err(ExchangeError::Store)?;
-            return Ok((events, poke));
+            let mut set_aside = |_: &dyn ExchangeMoment| {
+                let mut batch = Batch::default();
+                batch.set_aside(body, reason.clone(), Timestamp::now());
+                Ok(batch.finish().0)
+            };
+            self.store.change(&mut set_aside).map_err(ExchangeError::Store)?;
+            return Ok((Vec::new(), false));
         }
         let (mut events, mut poke) = (Vec::new(), false);
         for body in bodies {
@@ -122,19 +128,28 @@ impl Reports {
 
     fn write_together(&self, bodies: &[Vec<u8>]) -> Result<(Vec<Event>, bool), ExchangeError> {
         let network = self.network.current().map_err(ExchangeError::Network)?;
-        let mut batch = Batch::new(self);
-        let now = Timestamp::now();
-        for body in bodies {
-            match read(body) {
-                Ok(reported) if network.node(&reported.till.clone().into()).is_some() => {
-                    batch.take_safely(&reported, body, now)?;
+        // Before the transaction: whoever else writes does not wait for it.
+        let read: Vec<Result<Reported, String>> = bodies.iter().map(|body| read(body)).collect();
+        let (mut events, mut poke) = (Vec::new(), false);
+        let mut decide = |moment: &dyn ExchangeMoment| {
+            let now = Timestamp::now();
+            let mut batch = Batch::default();
+            for (reported, body) in read.iter().zip(bodies) {
+                match reported {
+                    Ok(reported) if network.node(&reported.till.clone().into()).is_some() => {
+                        Taking { moment, silent_after: self.silent_after, now }
+                            .take_safely(&mut batch, reported, body)?;
+                    }
+                    Ok(reported) => batch.stranger(&reported.till, body, now),
+                    Err(reason) => batch.set_aside(body, reason.clone(), now),
                 }
-                Ok(reported) => batch.stranger(&reported.till, body, now),
-                Err(reason) => batch.set_aside(body, reason, now),
             }
-        }
-        let (changes, events, poke) = batch.finish();
-        self.store.hear(&changes).map_err(ExchangeError::Store)?;
+            fail::fail_point!("reports::batch_decided");
+            let changes;
+            (changes, events, poke) = batch.finish();
+            Ok(changes)
+        };
+        self.store.change(&mut decide).map_err(ExchangeError::Store)?;
         fail::fail_point!("reports::batch_written");
         Ok((events, poke))
     }
@@ -157,8 +172,8 @@ fn read(body: &[u8]) -> Result<Reported, String> {
 }
 
 /// Changes of one batch; later reports see what earlier ones changed.
-struct Batch<'a> {
-    reports: &'a Reports,
+#[derive(Default)]
+struct Batch {
     contacts: HashMap<TillId, Option<Contact>>,
     deliveries: HashMap<DeliveryId, Delivery>,
     commands: HashMap<Uuid, SentCommand>,
@@ -170,82 +185,76 @@ struct Batch<'a> {
     poke: bool,
 }
 
-impl<'a> Batch<'a> {
-    fn new(reports: &'a Reports) -> Self {
-        Self {
-            reports,
-            contacts: HashMap::new(),
-            deliveries: HashMap::new(),
-            commands: HashMap::new(),
-            answered_by_contact: HashMap::new(),
-            broken: Vec::new(),
-            strangers: HashMap::new(),
-            events: Vec::new(),
-            poke: false,
-        }
-    }
+/// Takes reports into a batch.
+#[derive(Clone, Copy)]
+struct Taking<'a> {
+    moment: &'a dyn ExchangeMoment,
+    silent_after: Duration,
+    now: Timestamp,
+}
 
+impl Taking<'_> {
     /// A report that a defect of this server stumbles over must not come again and again with all those behind it.
-    fn take_safely(&mut self, reported: &Reported, body: &[u8], now: Timestamp) -> Result<(), ExchangeError> {
-        if let Ok(taken) = catch_unwind(AssertUnwindSafe(|| self.take(reported, now))) {
+    fn take_safely(self, batch: &mut Batch, reported: &Reported, body: &[u8]) -> Result<(), StoreError> {
+        if let Ok(taken) = catch_unwind(AssertUnwindSafe(|| self.take(batch, reported))) {
             return taken;
         }
         tracing::error!(till = %reported.till, "a report brought out a defect of this server; it is set aside");
-        self.set_aside(body, format!("this server stumbled over the report of {}", reported.till), now);
+        batch.set_aside(body, format!("this server stumbled over the report of {}", reported.till), self.now);
         Ok(())
     }
 
-    fn take(&mut self, reported: &Reported, now: Timestamp) -> Result<(), ExchangeError> {
+    fn take(self, batch: &mut Batch, reported: &Reported) -> Result<(), StoreError> {
         fail::fail_point!("reports::parsed");
         let till = &reported.till;
-        if !self.contacts.contains_key(till) {
-            let record = self.reports.store.record(till).map_err(ExchangeError::Store)?;
-            self.contacts.insert(till.clone(), record.contact);
+        if !batch.contacts.contains_key(till) {
+            let record = self.moment.record(till)?;
+            batch.contacts.insert(till.clone(), record.contact);
         }
         let named = match &reported.report {
-            Report::Delivery { delivery, .. } => self.delivery(*delivery, till)?,
+            Report::Delivery { delivery, .. } => self.delivery(batch, *delivery, till)?,
             _ => None,
         };
-        let known = self.contacts.get(till).and_then(Option::as_ref);
-        let heard = hear(known, named.as_ref(), reported, self.reports.silent_after, now);
+        let known = batch.contacts.get(till).and_then(Option::as_ref);
+        let heard = hear(known, named.as_ref(), reported, self.silent_after, self.now);
         tell_findings(till, known, &heard.contact);
         if let Some(delivery) = heard.delivery {
             tell_step(&delivery);
-            self.deliveries.insert(delivery.id, delivery);
+            batch.deliveries.insert(delivery.id, delivery);
         }
         if let Some(cursor) = heard.applied {
-            self.events.push(Event::Applied { till: till.clone(), cursor });
+            batch.events.push(Event::Applied { till: till.clone(), cursor });
         }
         if heard.is_first {
-            self.events.push(Event::Attached { till: till.clone() });
+            batch.events.push(Event::Attached { till: till.clone() });
         }
-        self.poke |= heard.poke;
-        self.contacts.insert(till.clone(), Some(heard.contact));
-        self.answer(reported, now)
+        batch.poke |= heard.poke;
+        batch.contacts.insert(till.clone(), Some(heard.contact));
+        self.answer(batch, reported)
     }
 
     /// The delivery, where it is one of this till.
-    fn delivery(&self, id: DeliveryId, till: &TillId) -> Result<Option<Delivery>, ExchangeError> {
-        let found = match self.deliveries.get(&id) {
+    fn delivery(self, batch: &Batch, id: DeliveryId, till: &TillId) -> Result<Option<Delivery>, StoreError> {
+        let found = match batch.deliveries.get(&id) {
             Some(delivery) => Some(delivery.clone()),
-            None => self.reports.store.delivery(id).map_err(ExchangeError::Store)?,
+            None => self.moment.delivery(id)?,
         };
         Ok(found.filter(|delivery| delivery.till == *till))
     }
 
     /// What an answer means for the command it names.
-    fn answer(&mut self, reported: &Reported, now: Timestamp) -> Result<(), ExchangeError> {
+    fn answer(self, batch: &mut Batch, reported: &Reported) -> Result<(), StoreError> {
         let (id, state, reason, receipts) = match &reported.report {
             Report::Unload { command: Some(id), status, receipts, reason } => {
                 (*id, CommandState::of_answer(*status), reason.as_deref(), *receipts)
             }
             Report::Refused { command, reason } => (*command, CommandState::Refused, Some(reason.as_str()), 0),
-            Report::Contact { .. } => return self.answer_by_contact(&reported.till, reported.sent_at, now),
+            Report::Contact { .. } => return self.answer_by_contact(batch, &reported.till, reported.sent_at),
             _ => return Ok(()),
         };
-        let found = match self.commands.get(&id) {
+        let found = match batch.commands.get(&id) {
             Some(command) => Some(command.clone()),
-            None => self.reports.store.command(id).map_err(ExchangeError::Store)?,
+            None => self.moment.command(id)?,
         };
         let Some(mut command) = found.filter(|command| command.till == reported.till) else { return Ok(()) };
         if !command.state.is_final() {
@@ -253,23 +262,24 @@ impl<'a> Batch<'a> {
                 tracing::warn!(till = %command.till, command = %id, reason, "{}: {}", command.what, state.as_str());
             }
             command.state = state;
-            command.state_at = now;
+            command.state_at = self.now;
             command.receipts = command.receipts.max(receipts);
             command.reason = reason.map(shortened);
         }
-        self.commands.insert(id, command);
+        batch.commands.insert(id, command);
         Ok(())
     }
 
     /// The till tells its state after it took these orders.
-    fn answer_by_contact(&mut self, till: &TillId, sent_at: Timestamp, now: Timestamp) -> Result<(), ExchangeError> {
-        if !self.answered_by_contact.contains_key(till) {
+    fn answer_by_contact(self, batch: &mut Batch, till: &TillId, sent_at: Timestamp) -> Result<(), StoreError> {
+        let now = self.now;
+        if !batch.answered_by_contact.contains_key(till) {
             // Those of this till: all others may be thousands.
-            let open = self.reports.store.open_commands_of(till).map_err(ExchangeError::Store)?;
+            let open = self.moment.open_commands_of(till)?;
             let sent = open.into_iter().filter(|command| command.state == CommandState::Sent);
-            self.answered_by_contact.insert(till.clone(), sent.filter(SentCommand::is_answered_by_contact).collect());
+            batch.answered_by_contact.insert(till.clone(), sent.filter(SentCommand::is_answered_by_contact).collect());
         }
-        let Some(orders) = self.answered_by_contact.get_mut(till) else { return Ok(()) };
+        let Some(orders) = batch.answered_by_contact.get_mut(till) else { return Ok(()) };
         // Longer ago than that, or in the future: the clock went back since.
         let age = |order: &SentCommand| now.duration_since(order.state_at).abs();
         // A contact that waited in the queue of reports was made before the till could read the order.
@@ -277,11 +287,13 @@ impl<'a> Batch<'a> {
         let answered = |order: &SentCommand| age(order) >= ANSWERED_AFTER && made_after(order);
         for order in orders.extract_if(.., |order| answered(order)) {
             let done = SentCommand { state: CommandState::Done, state_at: now, ..order };
-            self.commands.entry(done.id).or_insert(done);
+            batch.commands.entry(done.id).or_insert(done);
         }
         Ok(())
     }
+}
 
+impl Batch {
     fn stranger(&mut self, till: &TillId, body: &[u8], now: Timestamp) {
         let body = body[..body.len().min(MAX_BROKEN_BYTES)].to_vec();
         let counted = self.strangers.entry(till.clone()).or_insert_with(|| {
@@ -297,9 +309,9 @@ impl<'a> Batch<'a> {
         self.broken.push(BrokenReport { id: 0, at: now, reason, body: body.to_vec() });
     }
 
-    fn finish(self) -> (HeardChanges, Vec<Event>, bool) {
+    fn finish(self) -> (ExchangeChanges, Vec<Event>, bool) {
         let contacts = self.contacts.into_iter().filter_map(|(till, contact)| Some((till, contact?)));
-        let changes = HeardChanges {
+        let changes = ExchangeChanges {
             contacts: contacts.collect(),
             deliveries: self.deliveries.into_values().collect(),
             commands: self.commands.into_values().collect(),

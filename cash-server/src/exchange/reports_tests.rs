@@ -54,7 +54,7 @@ fn ordered(kit: &Kit, order: Order, state: CommandState, ago: SignedDuration) ->
         receipts: 0,
         reason: None,
     };
-    kit.reports.store.order(&sent).unwrap();
+    kit.store.put_command(&sent);
     command.id
 }
 

@@ -11,7 +11,9 @@ use crate::packages::{PackageError, TargetState};
 use crate::sales::requests::{self, Ask};
 use crate::settings::ExchangeSettings;
 use crate::store::StoreError;
-use crate::store::exchange::{BrokenReport, DeliveryFilter, ExchangeStore, KeptReport, KnownStranger, Stranger};
+use crate::store::exchange::{
+    BrokenReport, DeliveryFilter, ExchangeChanges, ExchangeMoment, ExchangeStore, KeptReport, KnownStranger, Stranger,
+};
 use crate::store::sales::SalesStore;
 use jiff::{Timestamp, Zoned};
 use std::collections::HashMap;
@@ -392,12 +394,6 @@ impl ExchangeService {
     fn order(&self, till: &TillId, order: Order, what: String) -> Result<Option<Uuid>, ExchangeError> {
         let network = self.parts.network.current().map_err(ExchangeError::Network)?;
         node_of(&network, till)?;
-        let open = self.parts.store.open_commands_of(till).map_err(ExchangeError::Store)?;
-        // One that the till has begun may have passed what is asked for now, so only those that wait count.
-        let waits = |command: &SentCommand| matches!(command.state, CommandState::Waiting | CommandState::Sent);
-        if open.iter().any(|command| command.what == what && waits(command)) {
-            return Ok(None);
-        }
         let mut command = Command::new(order);
         command.settings = self.parts.addresses.pushed();
         let body = command.to_bytes().map_err(ExchangeError::Message)?;
@@ -413,7 +409,19 @@ impl ExchangeService {
             receipts: 0,
             reason: None,
         };
-        self.parts.store.order(&sent).map_err(ExchangeError::Store)?;
+        // One that the till has begun may have passed what is asked for now, so only those that wait count.
+        let waits = |command: &SentCommand| matches!(command.state, CommandState::Waiting | CommandState::Sent);
+        let mut is_new = false;
+        let mut decide = |moment: &dyn ExchangeMoment| {
+            let open = moment.open_commands_of(till)?;
+            is_new = !open.iter().any(|command| command.what == sent.what && waits(command));
+            let commands = if is_new { vec![sent.clone()] } else { Vec::new() };
+            Ok(ExchangeChanges { commands, ..ExchangeChanges::default() })
+        };
+        self.parts.store.change(&mut decide).map_err(ExchangeError::Store)?;
+        if !is_new {
+            return Ok(None);
+        }
         fail::fail_point!("service::order_written");
         self.poke();
         Ok(Some(sent.id))

@@ -1,6 +1,9 @@
 //! What the exchange remembers: contacts of tills, deliveries, commands, reports that were set aside.
 //!
-//! Decisions are made elsewhere (`exchange::decide`, `exchange::hear`); the store keeps and finds.
+//! Decisions are made elsewhere (`exchange::decide`, `exchange::hear`); the store keeps and finds. A decision about what a till
+//! said or is ordered is made inside the transaction that writes it ([`ExchangeStore::change`]). One that takes time (a pass over
+//! all tills, a package that is built) is made before, and names what it has seen: where that is another by then, nothing is
+//! written, and the next pass decides anew.
 
 use super::StoreError;
 use crate::exchange::model::{CommandState, Contact, Delivery, SentCommand, TillRecord};
@@ -27,10 +30,35 @@ pub type Records = HashMap<TillId, Arc<TillRecord>>;
 pub struct Ended {
     /// Which one.
     pub id: DeliveryId,
+    /// The state that was seen. In another one it is left alone: the till has moved it on since.
+    pub seen: DeliveryState,
     /// How.
     pub state: DeliveryState,
     /// Why.
     pub reason: String,
+}
+
+/// A delivery to write, and what was seen when it was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDelivery {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// The newest one of the till, and its state.
+    pub seen: Option<(DeliveryId, DeliveryState)>,
+}
+
+impl NewDelivery {
+    /// Whether the newest delivery of the till is still the one that was seen. One that was open may have moved on; one that ended
+    /// since has changed what is to be done.
+    pub fn still_fits(&self, newest: Option<(DeliveryId, DeliveryState)>) -> bool {
+        match (self.seen, newest) {
+            (None, None) => true,
+            (Some((seen, before)), Some((id, now))) => {
+                seen == id && (before == now || (!before.is_final() && !now.is_final()))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// How a command ends by the server's decision.
@@ -38,20 +66,22 @@ pub struct Ended {
 pub struct EndedCommand {
     /// Which one.
     pub id: Uuid,
+    /// The state that was seen, and since when. In another one it is left alone: the till has answered since.
+    pub seen: (CommandState, Timestamp),
     /// How: a final state.
     pub state: CommandState,
     /// Why.
     pub reason: &'static str,
 }
 
-/// What a batch of reports changes.
+/// What a decision changes: a batch of reports, an order.
 #[derive(Debug, Clone, Default)]
-pub struct HeardChanges {
+pub struct ExchangeChanges {
     /// Contacts as they are now.
     pub contacts: Vec<(TillId, Contact)>,
     /// Deliveries that moved on.
     pub deliveries: Vec<Delivery>,
-    /// Commands that were answered.
+    /// Commands that were answered, and new ones.
     pub commands: Vec<SentCommand>,
     /// Reports that could not be understood.
     pub broken: Vec<BrokenReport>,
@@ -135,6 +165,25 @@ pub struct DeliveryFilter {
     pub limit: u32,
 }
 
+/// What a decision may look at: all of one moment, and nobody writes until the decision is carried out. What does not read is taken
+/// as absent.
+pub trait ExchangeMoment {
+    /// What is known of one till.
+    fn record(&self, till: &TillId) -> Result<TillRecord, StoreError>;
+
+    /// One delivery.
+    fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
+
+    /// One command.
+    fn command(&self, id: Uuid) -> Result<Option<SentCommand>, StoreError>;
+
+    /// Commands of one till that have not ended.
+    fn open_commands_of(&self, till: &TillId) -> Result<Vec<SentCommand>, StoreError>;
+}
+
+/// Decides over a moment.
+pub type Decide<'a> = dyn FnMut(&dyn ExchangeMoment) -> Result<ExchangeChanges, StoreError> + 'a;
+
 /// The memory of the exchange. Calls block. What does not read of one till, delivery or command is taken as absent, and is
 /// told once.
 pub trait ExchangeStore: Send + Sync {
@@ -150,20 +199,19 @@ pub trait ExchangeStore: Send + Sync {
     /// Deliveries, newest first.
     fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;
 
-    /// Ends deliveries that have not ended.
+    /// Ends deliveries that are still in the state that was seen.
     fn end(&self, ended: &[Ended], now: Timestamp) -> Result<(), StoreError>;
 
-    /// Writes new deliveries; what was open for their tills is superseded in the same transaction.
-    fn announce(&self, deliveries: &[Delivery], now: Timestamp) -> Result<(), StoreError>;
+    /// Writes new deliveries whose tills still have what was seen; what was open for them is superseded in the same transaction.
+    /// Gives those that were written.
+    fn announce(&self, deliveries: Vec<NewDelivery>, now: Timestamp) -> Result<Vec<Delivery>, StoreError>;
 
     /// The broker confirmed these links; the deadline of those still announced counts from now.
     fn confirm(&self, deliveries: &[DeliveryId], now: Timestamp) -> Result<(), StoreError>;
 
-    /// Writes what reports changed, all or nothing.
-    fn hear(&self, changes: &HeardChanges) -> Result<(), StoreError>;
-
-    /// Writes a new command.
-    fn order(&self, command: &SentCommand) -> Result<(), StoreError>;
+    /// Decides, and writes what was decided, in one transaction that nobody else's write can come into. All or nothing; where the
+    /// decision is an error, nothing.
+    fn change(&self, decide: &mut Decide<'_>) -> Result<(), StoreError>;
 
     /// One command.
     fn command(&self, id: Uuid) -> Result<Option<SentCommand>, StoreError>;
@@ -181,7 +229,7 @@ pub trait ExchangeStore: Send + Sync {
     /// Those of one till that have not ended.
     fn open_commands_of(&self, till: &TillId) -> Result<Vec<SentCommand>, StoreError>;
 
-    /// Ends commands that have not ended.
+    /// Ends commands that are still in the state that was seen.
     fn end_commands(&self, ended: &[EndedCommand], now: Timestamp) -> Result<(), StoreError>;
 
     /// The broker confirmed these commands; one that the till has answered already keeps its state.

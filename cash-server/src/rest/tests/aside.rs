@@ -225,8 +225,8 @@ async fn a_broken_report_is_forgotten_only_after_it_was_taken() {
         reason: "a defect that is mended since".to_owned(),
         body: said.to_bytes().unwrap(),
     };
-    let broken = crate::store::exchange::HeardChanges { broken: vec![kept], ..Default::default() };
-    server.reports.store.hear(&broken).unwrap();
+    let broken = crate::store::exchange::ExchangeChanges { broken: vec![kept], ..Default::default() };
+    server.reports.store.change(&mut |_| Ok(broken.clone())).unwrap();
     let retry = || server.ask("POST", "/api/v1/aside/retry", Some(json!({"units": ["report:1"]})));
     server.exchange_db.tamper("ALTER TABLE contact RENAME TO elsewhere");
     assert_eq!(retry().await.0, StatusCode::INTERNAL_SERVER_ERROR);

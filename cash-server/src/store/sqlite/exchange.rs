@@ -2,6 +2,7 @@
 
 mod aside;
 mod known;
+mod moment;
 mod rows;
 mod unreadable;
 
@@ -9,13 +10,14 @@ use super::connection::{Database, Durability};
 use crate::exchange::model::{Delivery, SentCommand, TillRecord};
 use crate::store::StoreError;
 use crate::store::exchange::{
-    BrokenReport, DeliveryFilter, Ended, EndedCommand, ExchangeStore, HeardChanges, KeptReport, KnownStranger, Records,
-    Stranger,
+    BrokenReport, Decide, DeliveryFilter, Ended, EndedCommand, ExchangeChanges, ExchangeStore, KeptReport,
+    KnownStranger, NewDelivery, Records, Stranger,
 };
 use jiff::Timestamp;
-use known::{Known, read_one};
-use rows::{command, delivery, millis, parsed, put_command, put_contact, put_delivery, revision};
-use rusqlite::{OptionalExtension as _, Row, params, params_from_iter};
+use known::{Known, Writing, newest_delivery, read_one};
+use moment::Moment;
+use rows::{delivery, millis, parsed, put_command, put_contact, put_delivery, revision};
+use rusqlite::{OptionalExtension as _, Row, Transaction, TransactionBehavior, params, params_from_iter};
 use rusqlite_migration::{M, Migrations};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -58,13 +60,19 @@ impl SqliteExchange {
     }
 
     fn commands_where(&self, condition: &str, values: impl rusqlite::Params) -> Result<Vec<SentCommand>, StoreError> {
-        self.database.read("read commands", |reader| {
-            reader
-                .prepare_cached(&format!("SELECT {COMMAND_COLUMNS} FROM command WHERE {condition}"))?
-                .query_map(values, |row| self.unreadable.row("command", row, command))?
-                .filter_map(Result::transpose)
-                .collect()
-        })
+        self.database.read("read commands", |reader| moment::commands(reader, &self.unreadable, condition, values))
+    }
+
+    /// Writes without a decision.
+    #[cfg(test)]
+    pub(crate) fn put(&self, changes: &ExchangeChanges) {
+        self.change(&mut |_| Ok(changes.clone())).unwrap();
+    }
+
+    /// Writes a command without a decision.
+    #[cfg(test)]
+    pub(crate) fn put_command(&self, command: &SentCommand) {
+        self.put(&ExchangeChanges { commands: vec![command.clone()], ..ExchangeChanges::default() });
     }
 
     /// Does to the file what only a defect, a bad disk or another version would.
@@ -85,13 +93,7 @@ impl ExchangeStore for SqliteExchange {
     }
 
     fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        self.database.read("read a delivery", |reader| {
-            reader
-                .prepare_cached(&format!("SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id = ?"))?
-                .query_row([id.0.as_bytes()], |row| self.unreadable.row("delivery", row, delivery))
-                .optional()
-                .map(Option::flatten)
-        })
+        self.database.read("read a delivery", |reader| moment::delivery_of(reader, &self.unreadable, id))
     }
 
     fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
@@ -127,11 +129,12 @@ impl ExchangeStore for SqliteExchange {
         let mut writing = self.known.writing();
         self.database.write("end deliveries", |transaction| {
             let mut update = transaction.prepare_cached(
-                "UPDATE delivery SET state = ?2, state_at = ?3, reason = ?4, ended = 1 WHERE id = ?1 AND ended = 0
-                 RETURNING till",
+                "UPDATE delivery SET state = ?2, state_at = ?3, reason = ?4, ended = 1
+                 WHERE id = ?1 AND ended = 0 AND state = ?5 RETURNING till",
             )?;
             for one in ended {
-                let values = params![one.id.0.as_bytes(), one.state.as_str(), millis(now), one.reason];
+                let (state, seen) = (one.state.as_str(), one.seen.as_str());
+                let values = params![one.id.0.as_bytes(), state, millis(now), one.reason, seen];
                 if let Some(till) = update.query_row(values, |row| parsed(row, 0)).optional()? {
                     writing.of(till);
                 }
@@ -140,20 +143,27 @@ impl ExchangeStore for SqliteExchange {
         })
     }
 
-    fn announce(&self, deliveries: &[Delivery], now: Timestamp) -> Result<(), StoreError> {
+    fn announce(&self, deliveries: Vec<NewDelivery>, now: Timestamp) -> Result<Vec<Delivery>, StoreError> {
         let mut writing = self.known.writing();
         self.database.write("write deliveries", |transaction| {
             let mut supersede = transaction.prepare_cached(
                 "UPDATE delivery SET state = ?2, state_at = ?3, reason = 'a newer delivery took its place', ended = 1
                  WHERE till = ?1 AND ended = 0",
             )?;
-            for delivery in deliveries {
+            let mut written = Vec::with_capacity(deliveries.len());
+            for new in deliveries {
+                let newest = newest_delivery(transaction, &self.unreadable, &new.delivery.till)?;
+                if !new.still_fits(newest.map(|newest| (newest.id, newest.state))) {
+                    continue;
+                }
+                let delivery = new.delivery;
                 let superseded = DeliveryState::Superseded.as_str();
                 supersede.execute(params![delivery.till.as_str(), superseded, millis(now)])?;
-                put_delivery(transaction, delivery)?;
+                put_delivery(transaction, &delivery)?;
                 writing.of(delivery.till.clone());
+                written.push(delivery);
             }
-            Ok(())
+            Ok(written)
         })
     }
 
@@ -174,40 +184,20 @@ impl ExchangeStore for SqliteExchange {
         })
     }
 
-    fn hear(&self, changes: &HeardChanges) -> Result<(), StoreError> {
+    fn change(&self, decide: &mut Decide<'_>) -> Result<(), StoreError> {
+        let failed = |source| self.database.failed("write what was decided", source);
+        // Before the writer: dropped after it, when the transaction has ended either way.
         let mut writing = self.known.writing();
-        self.database.write("write reports", |transaction| {
-            for (till, contact) in &changes.contacts {
-                put_contact(transaction, till, contact)?;
-                writing.of(till.clone());
-                // It is a till of this network now.
-                aside::forget_stranger(transaction, till)?;
-            }
-            for delivery in &changes.deliveries {
-                put_delivery(transaction, delivery)?;
-                writing.of(delivery.till.clone());
-            }
-            for command in &changes.commands {
-                put_command(transaction, command)?;
-            }
-            aside::put_broken(transaction, &changes.broken)?;
-            aside::put_strangers(transaction, &changes.strangers)?;
-            Ok(())
-        })
-    }
-
-    fn order(&self, command: &SentCommand) -> Result<(), StoreError> {
-        self.database.write("write a command", |transaction| put_command(transaction, command))
+        let mut writer = self.database.writer();
+        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let moment = Moment { transaction: &transaction, database: &self.database, unreadable: &self.unreadable };
+        let changes = decide(&moment)?;
+        carry_out(&transaction, &changes, &mut writing).map_err(failed)?;
+        transaction.commit().map_err(failed)
     }
 
     fn command(&self, id: Uuid) -> Result<Option<SentCommand>, StoreError> {
-        self.database.read("read a command", |reader| {
-            reader
-                .prepare_cached(&format!("SELECT {COMMAND_COLUMNS} FROM command WHERE id = ?"))?
-                .query_row([id.as_bytes()], |row| self.unreadable.row("command", row, command))
-                .optional()
-                .map(Option::flatten)
-        })
+        self.database.read("read a command", |reader| moment::command_of(reader, &self.unreadable, id))
     }
 
     fn commands(&self, till: Option<&TillId>, limit: u32) -> Result<Vec<SentCommand>, StoreError> {
@@ -227,17 +217,19 @@ impl ExchangeStore for SqliteExchange {
     }
 
     fn open_commands_of(&self, till: &TillId) -> Result<Vec<SentCommand>, StoreError> {
-        // Not by the index of all that are open (`+`), of which there may be thousands.
-        self.commands_where("till = ? AND +ended = 0 ORDER BY id", [till.as_str()])
+        self.database.read("read commands", |reader| moment::open_commands_of(reader, &self.unreadable, till))
     }
 
     fn end_commands(&self, ended: &[EndedCommand], now: Timestamp) -> Result<(), StoreError> {
         self.database.write("end commands", |transaction| {
             let mut update = transaction.prepare_cached(
-                "UPDATE command SET state = ?2, state_at = ?3, reason = ?4, ended = 1 WHERE id = ?1 AND ended = 0",
+                "UPDATE command SET state = ?2, state_at = ?3, reason = ?4, ended = 1
+                 WHERE id = ?1 AND ended = 0 AND state = ?5 AND state_at = ?6",
             )?;
             for one in ended {
-                update.execute(params![one.id.as_bytes(), one.state.as_str(), millis(now), one.reason])?;
+                let (seen, since) = one.seen;
+                let (id, state, seen) = (one.id.as_bytes(), one.state.as_str(), seen.as_str());
+                update.execute(params![id, state, millis(now), one.reason, seen, millis(since)])?;
             }
             Ok(())
         })
@@ -347,6 +339,28 @@ impl ExchangeStore for SqliteExchange {
             Ok((deliveries + commands) as u64)
         })
     }
+}
+
+fn carry_out(
+    transaction: &Transaction<'_>,
+    changes: &ExchangeChanges,
+    writing: &mut Writing<'_>,
+) -> rusqlite::Result<()> {
+    for (till, contact) in &changes.contacts {
+        put_contact(transaction, till, contact)?;
+        writing.of(till.clone());
+        // It is a till of this network now.
+        aside::forget_stranger(transaction, till)?;
+    }
+    for delivery in &changes.deliveries {
+        put_delivery(transaction, delivery)?;
+        writing.of(delivery.till.clone());
+    }
+    for command in &changes.commands {
+        put_command(transaction, command)?;
+    }
+    aside::put_broken(transaction, &changes.broken)?;
+    aside::put_strangers(transaction, &changes.strangers)
 }
 
 #[cfg(test)]

@@ -51,6 +51,16 @@ fn contact_at(seconds: i64, cursor: u64) -> Contact {
     }
 }
 
+fn seen(store: &SqliteExchange, number: u32) -> Option<(DeliveryId, DeliveryState)> {
+    store.record(&till(number)).unwrap().newest.map(|newest| (newest.id, newest.state))
+}
+
+fn announce(store: &SqliteExchange, delivery: &Delivery, seconds: i64) {
+    let seen = store.record(&delivery.till).unwrap().newest.map(|newest| (newest.id, newest.state));
+    let written = store.announce(vec![NewDelivery { delivery: delivery.clone(), seen }], at(seconds)).unwrap();
+    assert_eq!(written, std::slice::from_ref(delivery));
+}
+
 fn store() -> (tempfile::TempDir, SqliteExchange) {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteExchange::open(&folder.path().join("exchange.db")).unwrap();
@@ -61,9 +71,9 @@ fn store() -> (tempfile::TempDir, SqliteExchange) {
 fn what_is_written_reads_back() {
     let (_folder, store) = store();
     let (contact, delivery) = (contact_at(10, 3), delivery_of(1, 5));
-    let changes = HeardChanges { contacts: vec![(till(1), contact.clone())], ..HeardChanges::default() };
-    store.hear(&changes).unwrap();
-    store.announce(std::slice::from_ref(&delivery), at(0)).unwrap();
+    let changes = ExchangeChanges { contacts: vec![(till(1), contact.clone())], ..ExchangeChanges::default() };
+    store.put(&changes);
+    announce(&store, &delivery, 0);
     let expected = TillRecord { contact: Some(contact), newest: Some(delivery.clone()) };
     assert_eq!(store.record(&till(1)).unwrap(), expected);
     assert_eq!(*store.records().unwrap(), Records::from([(till(1), Arc::new(expected))]));
@@ -75,8 +85,9 @@ fn what_is_written_reads_back() {
 fn a_new_delivery_supersedes_the_open_one_of_its_till_only() {
     let (_folder, store) = store();
     let (first, other, second) = (delivery_of(1, 5), delivery_of(2, 5), delivery_of(1, 6));
-    store.announce(&[first.clone(), other.clone()], at(0)).unwrap();
-    store.announce(std::slice::from_ref(&second), at(9)).unwrap();
+    announce(&store, &first, 0);
+    announce(&store, &other, 0);
+    announce(&store, &second, 9);
     let state = |id| store.delivery(id).unwrap().unwrap().state;
     assert_eq!(state(first.id), DeliveryState::Superseded);
     assert_eq!(state(other.id), DeliveryState::Announced);
@@ -92,13 +103,14 @@ fn a_new_delivery_supersedes_the_open_one_of_its_till_only() {
 fn a_confirm_starts_the_deadline_and_a_final_state_stays() {
     let (_folder, store) = store();
     let delivery = delivery_of(1, 5);
-    store.announce(std::slice::from_ref(&delivery), at(0)).unwrap();
+    announce(&store, &delivery, 0);
     store.confirm(&[delivery.id], at(5)).unwrap();
     let confirmed = store.delivery(delivery.id).unwrap().unwrap();
     assert!(confirmed.confirmed);
     assert_eq!(confirmed.state_at, at(5));
     let end = |state, seconds| {
-        let ended = Ended { id: delivery.id, state, reason: "x".to_owned() };
+        let seen = DeliveryState::Announced;
+        let ended = Ended { id: delivery.id, seen, state, reason: "x".to_owned() };
         store.end(&[ended], at(seconds)).unwrap();
         store.delivery(delivery.id).unwrap().unwrap()
     };
@@ -120,8 +132,8 @@ fn command_at(seconds: i64) -> SentCommand {
     }
 }
 
-fn ended(id: Uuid, state: CommandState) -> EndedCommand {
-    EndedCommand { id, state, reason: "disk full" }
+fn ended(seen: &SentCommand, state: CommandState) -> EndedCommand {
+    EndedCommand { id: seen.id, seen: (seen.state, seen.state_at), state, reason: "disk full" }
 }
 
 #[test]
@@ -129,7 +141,7 @@ fn commands_are_due_that_wait_or_that_took_too_long() {
     let (_folder, store) = store();
     let commands: Vec<_> = (0..4).map(|_| command_at(0)).collect();
     for command in &commands {
-        store.order(command).unwrap();
+        store.put_command(command);
     }
     let due = |earliest, latest| {
         let due = store.due_commands(at(earliest), at(latest)).unwrap();
@@ -137,7 +149,7 @@ fn commands_are_due_that_wait_or_that_took_too_long() {
     };
     assert_eq!(due(-10, 10), [0, 1, 2, 3]);
     store.set_sent(&[commands[0].id, commands[2].id], at(5)).unwrap();
-    store.end_commands(&[ended(commands[3].id, CommandState::Done)], at(5)).unwrap();
+    store.end_commands(&[ended(&commands[3], CommandState::Done)], at(5)).unwrap();
     assert_eq!(due(5, 5), [1], "sent within the time");
     assert_eq!(due(6, 9), [0, 1, 2], "too long ago");
     assert_eq!(due(1, 4), [0, 1, 2], "in the future: the clock went back");
@@ -147,12 +159,12 @@ fn commands_are_due_that_wait_or_that_took_too_long() {
 fn commands_end_once() {
     let (_folder, store) = store();
     let command = command_at(0);
-    store.order(&command).unwrap();
+    store.put_command(&command);
     assert_eq!(store.open_commands().unwrap(), std::slice::from_ref(&command));
     assert_eq!(store.open_commands_of(&till(1)).unwrap(), std::slice::from_ref(&command));
     assert!(store.open_commands_of(&till(2)).unwrap().is_empty());
-    store.end_commands(&[ended(command.id, CommandState::Failed)], at(1)).unwrap();
-    store.end_commands(&[ended(command.id, CommandState::Expired)], at(2)).unwrap();
+    store.end_commands(&[ended(&command, CommandState::Failed)], at(1)).unwrap();
+    store.end_commands(&[ended(&command, CommandState::Expired)], at(2)).unwrap();
     store.set_sent(&[command.id], at(2)).unwrap();
     let found = store.command(command.id).unwrap().unwrap();
     assert_eq!((found.state, found.reason.as_deref()), (CommandState::Failed, Some("disk full")));
@@ -169,7 +181,7 @@ fn broken_reports_are_bounded() {
     let one = BrokenReport { id: 0, at: at(0), reason: "no JSON".to_owned(), body: vec![b'x'; MAX_BROKEN_BYTES + 9] };
     for _ in 0..3 {
         let broken = vec![one.clone(); MAX_BROKEN_REPORTS as usize / 2];
-        store.hear(&HeardChanges { broken, ..HeardChanges::default() }).unwrap();
+        store.put(&ExchangeChanges { broken, ..ExchangeChanges::default() });
     }
     let kept = store.broken_reports(u32::MAX).unwrap();
     assert_eq!(kept.len(), MAX_BROKEN_REPORTS as usize);
@@ -182,11 +194,12 @@ fn pruning_keeps_what_is_open_and_the_newest_of_each_till() {
     let ids: Vec<_> = (1..=4)
         .map(|to| {
             let delivery = delivery_of(1, to);
-            store.announce(std::slice::from_ref(&delivery), at(0)).unwrap();
+            announce(&store, &delivery, 0);
             delivery.id
         })
         .collect();
-    store.end(&[Ended { id: ids[3], state: DeliveryState::Applied, reason: String::new() }], at(0)).unwrap();
+    let (seen, state) = (DeliveryState::Announced, DeliveryState::Applied);
+    store.end(&[Ended { id: ids[3], seen, state, reason: String::new() }], at(0)).unwrap();
     assert_eq!(store.prune(at(0), 100).unwrap(), 0);
     assert_eq!(store.prune(at(1), 2).unwrap(), 2);
     assert_eq!(store.prune(at(1), 100).unwrap(), 1);
@@ -197,7 +210,7 @@ fn pruning_keeps_what_is_open_and_the_newest_of_each_till() {
 fn the_lowest_cursor_leaves_out_tills_that_are_no_more() {
     let (_folder, store) = store();
     let contacts = vec![(till(1), contact_at(1, 3)), (till(2), contact_at(1, 9))];
-    store.hear(&HeardChanges { contacts, ..HeardChanges::default() }).unwrap();
+    store.put(&ExchangeChanges { contacts, ..ExchangeChanges::default() });
     let both = HashSet::from([till(1), till(2)]);
     assert_eq!(store.lowest_cursor(&both).unwrap(), Some(Revision(3)));
     assert_eq!(store.lowest_cursor(&HashSet::from([till(2)])).unwrap(), Some(Revision(9)));
@@ -209,9 +222,10 @@ fn the_lowest_cursor_leaves_out_tills_that_are_no_more() {
 fn a_row_that_does_not_read_is_absent_and_the_others_are_there() {
     let (_folder, store) = store();
     let contacts = vec![(till(1), contact_at(1, 3)), (till(2), contact_at(1, 9))];
-    store.hear(&HeardChanges { contacts, ..HeardChanges::default() }).unwrap();
+    store.put(&ExchangeChanges { contacts, ..ExchangeChanges::default() });
     let (odd, other) = (delivery_of(1, 5), delivery_of(2, 5));
-    store.announce(&[odd.clone(), other.clone()], at(0)).unwrap();
+    announce(&store, &odd, 0);
+    announce(&store, &other, 0);
     store.tamper(
         "UPDATE contact SET state = '{\"cursor\": \"of a newer version\"}' WHERE till LIKE '_cash_1_%';
          UPDATE delivery SET state = 'paused' WHERE till LIKE '_cash_1_%';
@@ -225,9 +239,9 @@ fn a_row_that_does_not_read_is_absent_and_the_others_are_there() {
     assert!(store.acknowledged().unwrap().is_empty());
     // The next report and the next delivery of the till put good rows there.
     let again = vec![(till(1), contact_at(2, 4))];
-    store.hear(&HeardChanges { contacts: again, ..HeardChanges::default() }).unwrap();
+    store.put(&ExchangeChanges { contacts: again, ..ExchangeChanges::default() });
     let next = delivery_of(1, 6);
-    store.announce(std::slice::from_ref(&next), at(3)).unwrap();
+    announce(&store, &next, 3);
     let record = store.record(&till(1)).unwrap();
     assert_eq!((record.cursor(), record.newest.map(|newest| newest.id)), (Revision(4), Some(next.id)));
     store.tamper("ALTER TABLE contact RENAME TO elsewhere");
@@ -268,29 +282,32 @@ fn change() -> impl Strategy<Value = Change> {
 fn make(store: &SqliteExchange, change: &Change, step: i64) {
     let newest = |number| store.record(&till(number)).unwrap().newest;
     match *change {
-        Change::Announce(number) => store.announce(&[delivery_of(number, 5)], at(step)).unwrap(),
+        Change::Announce(number) => announce(store, &delivery_of(number, 5), step),
         Change::ConfirmNewest(number) => {
             let ids: Vec<_> = newest(number).iter().map(|delivery| delivery.id).collect();
             store.confirm(&ids, at(step)).unwrap();
         }
         Change::EndNewest(number) => {
             let state = DeliveryState::Expired;
-            let ended = newest(number).map(|delivery| Ended { id: delivery.id, state, reason: "late".to_owned() });
+            let end = |seen: Delivery| Ended { id: seen.id, seen: seen.state, state, reason: "late".to_owned() };
+            let ended = newest(number).map(end);
             store.end(ended.as_slice(), at(step)).unwrap();
         }
         Change::Contact(number, cursor) => {
             let contacts = vec![(till(number), contact_at(step, cursor))];
-            store.hear(&HeardChanges { contacts, ..HeardChanges::default() }).unwrap();
+            store.put(&ExchangeChanges { contacts, ..ExchangeChanges::default() });
         }
         Change::Move(number) => {
             let moved = newest(number).map(|delivery| Delivery { state: DeliveryState::Queued, ..delivery });
-            store.hear(&HeardChanges { deliveries: Vec::from_iter(moved), ..HeardChanges::default() }).unwrap();
+            store.put(&ExchangeChanges { deliveries: Vec::from_iter(moved), ..ExchangeChanges::default() });
         }
         Change::Forget(number) => store.forget(&[till(number)]).unwrap(),
         Change::Prune => drop(store.prune(at(step), 10).unwrap()),
         Change::Break(number) => {
             let refused = Delivery { bytes: REFUSED_BYTES, ..delivery_of(number, 6) };
-            store.announce(&[delivery_of(number, 6), refused], at(step)).unwrap_err();
+            let good = NewDelivery { delivery: delivery_of(number, 6), seen: seen(store, number) };
+            let refused = NewDelivery { delivery: refused, seen: Some((good.delivery.id, DeliveryState::Announced)) };
+            store.announce(vec![good, refused], at(step)).unwrap_err();
         }
     }
 }

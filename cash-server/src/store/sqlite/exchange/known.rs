@@ -7,7 +7,7 @@
 use super::rows::{contact, delivery};
 use super::unreadable::Unreadable;
 use super::{CONTACT_COLUMNS, DELIVERY_COLUMNS};
-use crate::exchange::model::TillRecord;
+use crate::exchange::model::{Delivery, TillRecord};
 use crate::store::StoreError;
 use crate::store::exchange::Records;
 use crate::store::sqlite::connection::Database;
@@ -101,12 +101,20 @@ pub(super) fn read_one(reader: &Connection, unreadable: &Unreadable, till: &Till
         .optional()?
         .flatten()
         .map(|(_, contact)| contact);
-    let newest = reader
+    Ok(TillRecord { contact, newest: newest_delivery(reader, unreadable, till)? })
+}
+
+/// The newest delivery of one till, ended or not.
+pub(super) fn newest_delivery(
+    reader: &Connection,
+    unreadable: &Unreadable,
+    till: &TillId,
+) -> rusqlite::Result<Option<Delivery>> {
+    reader
         .prepare_cached(&format!("SELECT {DELIVERY_COLUMNS} FROM delivery WHERE till = ? ORDER BY id DESC LIMIT 1"))?
         .query_row([till.as_str()], |row| unreadable.row("delivery", row, delivery))
-        .optional()?
-        .flatten();
-    Ok(TillRecord { contact, newest })
+        .optional()
+        .map(Option::flatten)
 }
 
 fn read_all(reader: &Connection, unreadable: &Unreadable) -> rusqlite::Result<Records> {
