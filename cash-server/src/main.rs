@@ -3,8 +3,10 @@
 use clap::Parser as _;
 use std::process::ExitCode;
 use tillway_cash_server::cli::{Arguments, run};
+use tillway_file_queue::plain_text::PlainWriter;
 
 fn main() -> ExitCode {
     tillway_proto::process::arm_crash_points();
-    run(Arguments::parse(), &mut std::io::stdout().lock(), &mut std::io::stderr())
+    let (output, errors) = (std::io::stdout().lock(), std::io::stderr());
+    run(Arguments::parse(), &mut PlainWriter::new(output), &mut PlainWriter::new(errors))
 }

@@ -85,6 +85,7 @@ pub mod disk;
 pub mod durable;
 pub mod format;
 pub mod limits;
+pub mod plain_text;
 pub mod space;
 
 mod aside;

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tillway_file_queue::cli::{self, Arguments};
+use tillway_file_queue::plain_text::PlainWriter;
 
 fn main() -> ExitCode {
-    cli::run(&Arguments::parse(), &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
+    let (output, errors) = (std::io::stdout().lock(), std::io::stderr().lock());
+    cli::run(&Arguments::parse(), &mut PlainWriter::new(output), &mut PlainWriter::new(errors))
 }

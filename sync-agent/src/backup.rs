@@ -1,6 +1,7 @@
 //! Archives of what was exchanged: each package that was applied, and the sales of each unloading. Kept by count and
 //! by days (`maxcountbackupfiles`, `actualcountdaysforbackupfiles`), whichever is less. Names and days are by the till's
-//! clock; wherever that is, there are never more than the count, and the one just written stays.
+//! clock; wherever that is, there are never more than the count, the one just written stays, and of packages and of sales the
+//! newest [`NEWEST`] do not go by their age, or a clock that jumps ahead would leave nothing to look at.
 //!
 //! `<yyyy-mm-dd_HH-MM-SS.mmm>_dictionary_<first digits of the name>.twp` is the package as it came (compressed by its
 //! own format); `…_sales_<number>.jsonl.zst` holds one document or shift a line. An archive helps a person to see
@@ -9,6 +10,7 @@
 use crate::settings::BackupSettings;
 use fs_err as fs;
 use jiff::Zoned;
+use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -16,6 +18,12 @@ use tillway_proto::PackageName;
 
 /// zstd's usual level: sales shrink six times and cost no time.
 const COMPRESSION: i32 = 3;
+
+/// What follows the time in the name of an archive.
+const SORTS: [&str; 2] = ["_dictionary_", "_sales_"];
+
+/// Archives of each sort that do not go by their age.
+const NEWEST: usize = 3;
 
 /// Keeps a copy of a package. Only logs what goes wrong.
 pub(crate) fn keep_package(settings: &BackupSettings, package: &PackageName, file: &Path) {
@@ -63,9 +71,21 @@ fn prune(settings: &BackupSettings, newest: &Path) -> io::Result<()> {
     archives.retain(|path| path != newest);
     let too_many = (archives.len() + 1).saturating_sub(settings.max_files);
     let oldest_kept = SystemTime::now().checked_sub(Duration::from_secs(settings.max_days * 86_400));
+    let newest_of = |sort: &'static str| {
+        archives
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(move |(_, path)| is_of(path, sort))
+            .take(NEWEST)
+            .map(|(index, _)| index)
+    };
+    let of_any_age: HashSet<usize> = SORTS.into_iter().flat_map(newest_of).collect();
     for (index, path) in archives.iter().enumerate() {
-        let written = fs::metadata(path)?.modified()?;
-        if index < too_many || oldest_kept.is_some_and(|oldest| written < oldest) {
+        let too_old = !of_any_age.contains(&index)
+            && oldest_kept
+                .is_some_and(|oldest| fs::metadata(path).and_then(|file| file.modified()).is_ok_and(|at| at < oldest));
+        if index < too_many || too_old {
             fs::remove_file(path)?;
         }
     }
@@ -88,7 +108,11 @@ fn archives(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn is_archive(name: &str) -> bool {
     let known = [".twp", ".jsonl.zst"].iter().any(|ending| name.ends_with(ending));
-    known && name.get(23..).is_some_and(|rest| rest.starts_with("_dictionary_") || rest.starts_with("_sales_"))
+    known && SORTS.iter().any(|sort| name.get(23..).is_some_and(|rest| rest.starts_with(sort)))
+}
+
+fn is_of(path: &Path, sort: &str) -> bool {
+    path.file_name().and_then(|name| name.to_str()?.get(23..)).is_some_and(|rest| rest.starts_with(sort))
 }
 
 #[cfg(test)]
@@ -133,14 +157,37 @@ mod tests {
         assert!(names.iter().any(|name| name.to_string_lossy().ends_with("_sales_7.jsonl.zst")), "{names:?}");
     }
 
+    fn of_age(folder: &Path, name: &str, hours: u64) -> PathBuf {
+        let path = folder.join(name);
+        let file = std::fs::File::create_new(&path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_hours(hours)).unwrap();
+        path
+    }
+
     #[test]
     fn archives_are_kept_by_days() {
         let folder = tempfile::tempdir().unwrap();
         let settings = BackupSettings { folder: folder.path().to_owned(), max_files: 10, max_days: 3 };
-        let old = folder.path().join("2026-01-01_10-00-00.000_sales_1.jsonl.zst");
-        let file = std::fs::File::create_new(&old).unwrap();
-        file.set_modified(SystemTime::now() - Duration::from_hours(96)).unwrap();
+        let old = of_age(folder.path(), "2026-01-01_10-00-00.000_sales_1.jsonl.zst", 96);
+        for day in 2..5 {
+            of_age(folder.path(), &format!("2026-01-0{day}_10-00-00.000_sales_1.jsonl.zst"), 1);
+        }
         keep_sales(&settings, b"", 0);
         assert!(!old.exists());
+    }
+
+    #[test]
+    fn a_clock_that_jumps_a_year_ahead_leaves_the_newest_of_each_sort() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = BackupSettings { folder: folder.path().to_owned(), max_files: 100, max_days: 3 };
+        for day in 1..9 {
+            of_age(folder.path(), &format!("2025-01-0{day}_10-00-00.000_sales_1.jsonl.zst"), 24 * 365);
+            of_age(folder.path(), &format!("2025-01-0{day}_10-00-00.000_dictionary_1a.twp"), 24 * 365);
+        }
+        keep_sales(&settings, b"", 7);
+        let names = archives(folder.path()).unwrap();
+        let count = |sort| names.iter().filter(|path| is_of(path, sort)).count();
+        assert_eq!((count("_dictionary_"), count("_sales_")), (3, 4), "{names:?}");
+        assert!(folder.path().join("2025-01-08_10-00-00.000_dictionary_1a.twp").exists());
     }
 }

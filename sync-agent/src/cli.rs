@@ -14,9 +14,10 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use tillway_file_queue::plain_text::lines;
 use tillway_proto::UnloadSelection;
 use tillway_proto::command::AsideAction;
-use tillway_proto::process::{LoggingError, ShutdownError, on_signal, start_logging};
+use tillway_proto::process::{LoggingError, OpenFiles, ShutdownError, on_signal, start_logging};
 use tillway_proto::report::{AsideName, MAX_ASIDE_UNITS};
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,10 @@ const EXIT_SETTINGS: u8 = 78;
 
 /// Units that one `drop --all` names to the agent, so that its line stays within bounds; the newest.
 const MAX_DROPPED: usize = 500;
+
+/// Files and connections that an agent must be able to have open: databases with their logs, the file queue, a download, the
+/// links to broker and server, and the folders that are watched. Some tens, with room.
+const OPEN_FILES: u64 = 256;
 
 /// How long the agent that the command line starts may take until it listens.
 const START_TIME: Duration = Duration::from_secs(10);
@@ -160,6 +165,7 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
         CliCommand::Run => {
             let settings = LiveSettings::read(&path, layout).map_err(CliError::Settings)?;
             let _log = start_logging(&settings.current().log).map_err(CliError::Logging)?;
+            tell_open_files();
             let shutdown = CancellationToken::new();
             on_signal(shutdown.clone()).map_err(CliError::Signals)?;
             run(settings, shutdown).await.map_err(|error| {
@@ -169,6 +175,9 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
         }
         CliCommand::Check => {
             Settings::read(&path, &layout).map_err(CliError::Settings)?;
+            if let Some(fault) = OpenFiles::raise().fault(OPEN_FILES) {
+                print(&fault)?;
+            }
             print(&format!("{}: ok", path.display()))
         }
         CliCommand::Status { json } => {
@@ -230,6 +239,7 @@ async fn asked(settings: LiveSettings, data: &Path, ask: Ask) -> Result<Answer, 
         Ok(lock) => {
             drop(lock);
             let _log = start_logging(&settings.current().log).map_err(CliError::Logging)?;
+            tell_open_files();
             let shutdown = CancellationToken::new();
             on_signal(shutdown.clone()).map_err(CliError::Signals)?;
             let agent = run(settings, shutdown.clone());
@@ -260,8 +270,15 @@ async fn ask_once_it_listens(data: &Path, ask: Ask) -> io::Result<Answer> {
     }
 }
 
+/// Raises the limit of open files as far as it goes.
+fn tell_open_files() {
+    if let Some(fault) = OpenFiles::raise().fault(OPEN_FILES) {
+        tracing::warn!("{fault}");
+    }
+}
+
 fn print(text: &str) -> Result<(), CliError> {
-    match writeln!(io::stdout().lock(), "{text}") {
+    match writeln!(io::stdout().lock(), "{}", lines(text)) {
         // The reader has seen enough (`| head`).
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(CliError::Output),

@@ -3,6 +3,7 @@
 use clap::Parser as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use tillway_file_queue::plain_text::lines;
 use tillway_sync_agent::cli::{Cli, execute};
 
 #[tokio::main]
@@ -11,7 +12,7 @@ async fn main() -> ExitCode {
     match execute(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr().lock(), "sync-agent: {}", tillway_sync_agent::error_chain(&error));
+            let _ = writeln!(io::stderr().lock(), "sync-agent: {}", lines(&tillway_sync_agent::error_chain(&error)));
             error.exit_code()
         }
     }

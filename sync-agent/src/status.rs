@@ -10,6 +10,7 @@ use serde::Serialize;
 use std::fmt;
 use tillway_exchangers::till::dictionary;
 use tillway_exchangers::till::documents::Documents;
+use tillway_file_queue::plain_text::on_one_line;
 use tillway_file_queue::{Limits, Queue, QueueError};
 use tillway_proto::report::AsideUnit;
 
@@ -162,7 +163,7 @@ impl Status {
 
 fn aside_line(unit: &AsideUnit) -> String {
     let since = unit.at.map_or_else(|| "at an unknown time".to_owned(), |at| at.to_string());
-    format!("{}  {since}  {}", aside::told(&unit.unit), unit.reason)
+    format!("{}  {since}  {}", aside::told(&unit.unit), on_one_line(&unit.reason))
 }
 
 impl fmt::Display for Status {
@@ -187,10 +188,11 @@ impl fmt::Display for Status {
         writeln!(f, "last contact  {}", or_never(self.last_contact))?;
         writeln!(f, "set aside     {}", self.set_aside)?;
         for unit in self.aside.iter().take(MAX_LISTED as usize) {
-            writeln!(f, "  {}: {}", aside::told(&unit.unit), unit.reason)?;
+            writeln!(f, "  {}: {}", aside::told(&unit.unit), on_one_line(&unit.reason))?;
         }
         for delivery in &self.deliveries {
-            let reason = delivery.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            let reason =
+                delivery.reason.as_ref().map(|reason| format!(": {}", on_one_line(reason))).unwrap_or_default();
             writeln!(f, "  package {} {} at {}{reason}", delivery.package, delivery.state, delivery.at)?;
         }
         for what in &self.unreadable {

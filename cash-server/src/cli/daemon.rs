@@ -3,7 +3,7 @@
 use super::CliError;
 use crate::run::{Listeners, RunError, bind};
 use crate::settings::Settings;
-use tillway_proto::process::{on_signal, start_logging};
+use tillway_proto::process::{OpenFiles, on_signal, start_logging};
 use tokio_util::sync::CancellationToken;
 
 pub(super) fn run(settings: Settings, with_sales: bool) -> Result<(), CliError> {
@@ -25,6 +25,9 @@ fn daemon(
     work: impl AsyncFnOnce(Settings, CancellationToken) -> Result<(), RunError>,
 ) -> Result<(), CliError> {
     let _log = start_logging(&settings.log).map_err(CliError::Logging)?;
+    if let Some(fault) = OpenFiles::raise().fault(crate::run::OPEN_FILES) {
+        tracing::warn!("{fault}");
+    }
     // Whoever was first in this process has installed the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;

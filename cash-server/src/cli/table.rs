@@ -3,6 +3,7 @@
 use super::CliError;
 use serde_json::Value;
 use std::io::Write;
+use tillway_file_queue::plain_text::on_one_line;
 
 /// Where an answer goes, and how.
 pub(super) struct Answer<'a> {
@@ -38,7 +39,7 @@ impl Answer<'_> {
 fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => text.replace('\n', " "),
+        Some(Value::String(text)) => on_one_line(text).into_owned(),
         Some(Value::Bool(flag)) => if *flag { "yes" } else { "no" }.to_owned(),
         Some(other) => other.to_string(),
     }
@@ -63,6 +64,14 @@ fn laid_out(heads: &[String], rows: &[Vec<String>]) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_reason_from_a_till_forges_no_line_of_a_table() {
+        let rows = json!([{"reason": "no room\nb  ok\u{1b}[2J"}]);
+        let mut output = Vec::new();
+        Answer { output: &mut output, json: false }.table(&rows, &[("REASON", "/reason")]).unwrap();
+        assert_eq!(String::from_utf8(output).unwrap(), "REASON\nno room\\nb  ok\\u001b[2J\n");
+    }
 
     #[test]
     fn a_table_is_as_wide_as_its_widest_cells() {

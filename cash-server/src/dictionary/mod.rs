@@ -60,12 +60,22 @@ pub struct LogRetention {
     pub at_least: SignedDuration,
     /// Not kept for longer, even if a till still asks for it: that till gets a snapshot.
     pub at_most: SignedDuration,
+    /// So many revisions, the newest, stay whatever their age: a clock that jumps ahead makes all of them old at once, and every
+    /// till that is one load behind would need a snapshot.
+    pub newest: u32,
 }
+
+/// [`LogRetention::newest`]: a day of loads.
+pub const NEWEST_REVISIONS: u32 = 24;
 
 impl Default for LogRetention {
     /// A month of history; a till that is silent for a quarter of a year gets a snapshot.
     fn default() -> Self {
-        Self { at_least: SignedDuration::from_hours(31 * 24), at_most: SignedDuration::from_hours(92 * 24) }
+        Self {
+            at_least: SignedDuration::from_hours(31 * 24),
+            at_most: SignedDuration::from_hours(92 * 24),
+            newest: NEWEST_REVISIONS,
+        }
     }
 }
 
@@ -172,7 +182,9 @@ impl DictionaryService {
         let before = |age: SignedDuration| now.checked_sub(age).unwrap_or(Timestamp::MIN);
         let must_go = self.store.revision_at(before(retention.at_most)).map_err(failed)?;
         let may_go = self.store.revision_at(before(retention.at_least)).map_err(failed)?;
-        self.store.prune(oldest_needed.max(must_go).min(may_go), PRUNE_STEP).map_err(failed)
+        let stays = self.store.revisions(retention.newest).map_err(failed)?;
+        let stays = stays.last().map_or(Revision(u64::MAX), |oldest| oldest.revision);
+        self.store.prune(oldest_needed.max(must_go).min(may_go).min(stays), PRUNE_STEP).map_err(failed)
     }
 }
 

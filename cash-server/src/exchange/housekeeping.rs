@@ -2,7 +2,7 @@
 
 use super::service::{ExchangeError, ExchangeService};
 use super::{blocking, told};
-use crate::dictionary::LogRetention;
+use crate::dictionary::{LogRetention, NEWEST_REVISIONS};
 use crate::packages::{PackageLimits, PackageService};
 use crate::reserve::DiskReserve;
 use crate::settings::RetentionSettings;
@@ -94,7 +94,7 @@ impl Housekeeping {
         for _ in 0..MAX_STEPS {
             let service = self.service.clone();
             let pruned = blocking(move || {
-                let retention = LogRetention { at_least: age, at_most: age };
+                let retention = LogRetention { at_least: age, at_most: age, newest: NEWEST_REVISIONS };
                 let needed = oldest_needed(&service)?;
                 service.parts.dictionary.prune_step(needed, &retention).map_err(ExchangeError::Dictionary)
             });

@@ -252,27 +252,36 @@ pub(super) struct Keep {
     pub(super) days: u32,
     pub(super) files: usize,
     pub(super) bytes: u64,
+    /// Files of so many loads, the newest, do not go by their age: a clock that jumps ahead makes everything old at once.
+    pub(super) newest_loads: usize,
 }
 
-/// Removes what is older than it may be, or beyond the newest that may stay. Files that are not of this program stay. How
-/// many were removed; so many as may go at once, and there may be more.
+/// Removes what is older than it may be, or beyond the newest that may stay. Which is newer, the number of the load says: it only
+/// grows, whatever the clock does. Files that are not of this program stay. How many were removed; so many as may go at
+/// once, and there may be more.
 pub(super) fn clean(archive: &Path, keep: Keep, now: SystemTime) -> io::Result<usize> {
-    let mut kept: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
+    let mut kept: Vec<(i64, SystemTime, PathBuf, u64)> = Vec::new();
     for entry in fs::read_dir(archive)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().contains(MARK) {
+        if let Some(load) = load_of(&entry.file_name().to_string_lossy()) {
             let file = entry.metadata()?;
             // A second name has the time at which the producer wrote.
             let since = if is_unpacked(&entry.path()) { changed(&file) } else { file.modified()? };
-            kept.push((since, entry.path(), file.len()));
+            kept.push((load, since, entry.path(), file.len()));
         }
     }
     kept.sort();
     let horizon = now.checked_sub(Duration::from_secs(u64::from(keep.days) * 24 * 60 * 60));
-    let (mut files, mut bytes) = (kept.len(), kept.iter().map(|(_, _, bytes)| bytes).sum::<u64>());
+    let (mut files, mut bytes) = (kept.len(), kept.iter().map(|(.., bytes)| bytes).sum::<u64>());
+    let mut loads: Vec<i64> = kept.iter().map(|(load, ..)| *load).collect();
+    loads.dedup();
+    // The first of those that do not go by their age.
+    let newest_from = loads.len().saturating_sub(keep.newest_loads);
+    let newest_from = loads.get(newest_from).copied().unwrap_or(i64::MAX);
     let mut removed = 0;
-    for (modified, path, size) in kept.into_iter().take(MAX_REMOVED_AT_ONCE) {
-        if files > keep.files || bytes > keep.bytes || horizon.is_some_and(|horizon| modified < horizon) {
+    for (load, modified, path, size) in kept.into_iter().take(MAX_REMOVED_AT_ONCE) {
+        let too_old = load < newest_from && horizon.is_some_and(|horizon| modified < horizon);
+        if files > keep.files || bytes > keep.bytes || too_old {
             fs::remove_file(path)?;
             removed += 1;
             files -= 1;
@@ -280,6 +289,14 @@ pub(super) fn clean(archive: &Path, keep: Keep, now: SystemTime) -> io::Result<u
         }
     }
     Ok(removed)
+}
+
+/// The load that a file was kept of, by its name; none: the file is not of this program.
+fn load_of(name: &str) -> Option<i64> {
+    let (_, rest) = name.split_once(MARK)?;
+    let number = rest.split_once('-').map_or(rest, |(number, _)| number);
+    // One whose number cannot be read is the oldest.
+    Some(number.parse().unwrap_or(i64::MIN))
 }
 
 /// When names or content of a file changed last.
@@ -323,7 +340,7 @@ mod tests {
                 assert!(keep_unpacked(&path, &target).unwrap().exists());
             }
             // It is not as old as its content.
-            let days = Keep { days: 30, files: 9, bytes: 1 << 30 };
+            let days = Keep { days: 30, files: 9, bytes: 1 << 30, newest_loads: 0 };
             assert_eq!(clean(&archive, days, SystemTime::now()).unwrap(), 0);
             fs::remove_file(path).unwrap();
             target
@@ -355,7 +372,10 @@ mod tests {
         for (load, age_days) in [(1, 40), (2, 31), (3, 3), (4, 2), (5, 1)] {
             kept(folder.path(), load, age_days);
         }
-        let clean = |files, bytes| clean(folder.path(), Keep { days: 30, files, bytes }, SystemTime::now()).unwrap();
+        let clean = |files, bytes| {
+            let keep = Keep { days: 30, files, bytes, newest_loads: 0 };
+            clean(folder.path(), keep, SystemTime::now()).unwrap()
+        };
         assert_eq!(clean(100, 100), 2);
         assert_eq!(clean(2, 100), 1);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
@@ -364,12 +384,47 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_jumps_a_year_ahead_leaves_the_files_of_the_newest_loads() {
+        let folder = tempfile::tempdir().unwrap();
+        for load in 1..=12 {
+            kept(folder.path(), load, 1);
+        }
+        // Its reason stays with it.
+        fs::write(reason_of(&place(folder.path(), LoadId(12), Timestamp::now(), "All-pos.aif", ".zst")), "why")
+            .unwrap();
+        let year_ahead = SystemTime::now() + Duration::from_hours(24 * 366);
+        let keep = Keep { days: 30, files: 100, bytes: 1 << 30, newest_loads: 3 };
+        assert_eq!(clean(folder.path(), keep, year_ahead).unwrap(), 9);
+        let names: Vec<String> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        for load in ["-load-10-", "-load-11-", "-load-12-"] {
+            assert!(names.iter().any(|name| name.contains(load)), "{load}: {names:?}");
+        }
+        assert_eq!(names.len(), 4, "{names:?}");
+    }
+
+    #[test]
+    fn files_from_a_clock_that_was_ahead_do_not_outlive_newer_loads() {
+        let folder = tempfile::tempdir().unwrap();
+        kept(folder.path(), 2, 0);
+        let ahead = place(folder.path(), LoadId(1), Timestamp::now(), "All-pos.aif", ".zst");
+        let file = fs::File::create(ahead).unwrap();
+        file.into_parts().0.set_modified(SystemTime::now() + Duration::from_hours(24 * 366)).unwrap();
+        let keep = Keep { days: 30, files: 1, bytes: 1 << 30, newest_loads: 1 };
+        assert_eq!(clean(folder.path(), keep, SystemTime::now()).unwrap(), 1);
+        let left = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().file_name();
+        assert!(left.to_string_lossy().contains("-load-2-"), "{left:?}");
+    }
+
+    #[test]
     fn kept_files_go_by_their_bytes_oldest_first() {
         let folder = tempfile::tempdir().unwrap();
         for (load, age_days) in [(1, 3), (2, 2), (3, 1)] {
             kept(folder.path(), load, age_days);
         }
-        let keep = Keep { days: 30, files: 9, bytes: 25 };
+        let keep = Keep { days: 30, files: 9, bytes: 25, newest_loads: 0 };
         assert_eq!(clean(folder.path(), keep, SystemTime::now()).unwrap(), 1);
         assert_eq!(clean(folder.path(), keep, SystemTime::now()).unwrap(), 0);
     }

@@ -10,6 +10,10 @@ use std::time::{Duration, SystemTime};
 /// Refused files that are kept, even where loaded ones are not: somebody has to see what was wrong.
 const MIN_BAD_FILES: usize = 100;
 
+/// Loads whose files do not go by their age: after a jump of the clock somebody can still see what came last. Their number and
+/// bytes are limited all the same.
+const NEWEST_LOADS_WITH_FILES: usize = 10;
+
 /// Loads that are remembered, and for how long: a year of one in five minutes.
 const MAX_LOADS_KEPT: u32 = 100_000;
 const MAX_LOADS_AGE: Duration = Duration::from_hours(366 * 24);
@@ -29,7 +33,12 @@ pub(super) fn clean<'a>(intake: &Intake, watched: impl Iterator<Item = &'a Path>
     let bad_files = settings.backup_keep_files.max(MIN_BAD_FILES);
     let mut more = false;
     for (folder, files) in [(&settings.backup, settings.backup_keep_files), (&settings.bad, bad_files)] {
-        let keep = archive::Keep { days: settings.backup_keep_days, files, bytes: settings.backup_keep_bytes };
+        let keep = archive::Keep {
+            days: settings.backup_keep_days,
+            files,
+            bytes: settings.backup_keep_bytes,
+            newest_loads: NEWEST_LOADS_WITH_FILES,
+        };
         match archive::clean(folder, keep, now) {
             Ok(0) => {}
             Ok(removed) => {

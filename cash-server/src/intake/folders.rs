@@ -21,6 +21,9 @@ const MAX_ENTRIES: usize = 100_000;
 /// Flags of one folder that were set aside and stay, the newest: a person looks at a few of them.
 const MAX_BAD_FLAGS: usize = 100;
 
+/// Of these so many, the newest, do not go by their age: a clock that jumps ahead makes all of them old at once.
+const NEWEST_BAD_FLAGS: usize = 10;
+
 /// Ends the name of a flag that was set aside.
 pub(super) const BAD: &str = ".bad";
 
@@ -117,10 +120,11 @@ pub(super) fn clean_bad_flags(folder: &Path, keep_days: u32, now: SystemTime) ->
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let horizon = now.cast_signed().saturating_sub(i64::from(keep_days) * 24 * 60 * 60);
     let surplus = found.len().saturating_sub(MAX_BAD_FLAGS);
+    let may_be_too_old = found.len().saturating_sub(NEWEST_BAD_FLAGS);
     let mut removed = 0;
     for (n, (since, path, is_file)) in found.into_iter().enumerate() {
         // A folder or a pipe is somebody's mistake, and for that person to remove.
-        if is_file && (n < surplus || since < horizon) {
+        if is_file && (n < surplus || (n < may_be_too_old && since < horizon)) {
             fs::remove_file(path)?;
             removed += 1;
         }

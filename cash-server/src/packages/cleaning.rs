@@ -16,6 +16,10 @@ use tillway_proto::PackageName;
 /// by which the time of use may be late.
 const GRACE: SignedDuration = SignedDuration::from_mins(30);
 
+/// So many packages, those asked for last, do not go by their age: a clock that jumps ahead makes all of them old at once.
+/// Their bytes are limited all the same.
+const NEWEST_PACKAGES: usize = 10;
+
 /// Digests of states that nobody asked for in this time are forgotten. Longer than a day by far, by which the time of use
 /// may be late.
 const DIGESTS_UNUSED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -68,9 +72,13 @@ impl PackageService {
         let mut total: u64 = packages.iter().map(|record| record.bytes).sum();
         let (mut cleaned, mut failed, mut gone) = (Cleaned::default(), None, Vec::new());
         let known: HashSet<PackageName> = packages.iter().map(|record| record.name.clone()).collect();
+        // The list begins with the package that nobody asked for the longest.
+        let newest = packages.iter().rev().filter(|record| self.path_of(&record.name).exists()).take(NEWEST_PACKAGES);
+        let newest: HashSet<&PackageName> = newest.map(|record| &record.name).collect();
         for record in packages.iter().filter(|record| !in_use.contains(&record.name)) {
             let unused_for = now.duration_since(record.used_at);
-            if unused_for < GRACE || (unused_for <= limits.unused_for && total <= limit_bytes) {
+            let too_old = unused_for > limits.unused_for && !newest.contains(&record.name);
+            if unused_for < GRACE || (!too_old && total <= limit_bytes) {
                 continue;
             }
             // A memory without a file is built again.

@@ -1,10 +1,12 @@
 //! What `check` looks at outside the settings: folders, files, ports.
 
 use super::{Fault, Origin, Settings};
+use crate::run::OPEN_FILES;
 use fs_err as fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use tillway_proto::process::OpenFiles;
 
 /// Every fault of folders, files and ports. Ports are not tried where `running` says that a server holds them.
 pub fn faults(settings: &Settings, running: bool) -> Vec<Fault> {
@@ -31,6 +33,7 @@ pub fn faults(settings: &Settings, running: bool) -> Vec<Fault> {
     if let Some(folder) = settings.log.file.as_deref().and_then(Path::parent) {
         note("log.file", folder_problem(folder, true));
     }
+    note("open files", OpenFiles::raise().fault(OPEN_FILES));
     if !running {
         note("rest.listen", port_problem(settings.rest.listen));
         note("aif.listen", port_problem(settings.aif.listen));

@@ -273,7 +273,7 @@ pub trait ExchangeStore: Send + Sync {
     /// Forgets tills that are no more.
     fn forget(&self, tills: &[TillId]) -> Result<(), StoreError>;
 
-    /// Removes at most `limit` ended deliveries and commands older than `before`, never the newest delivery of a till. Says
+    /// Removes at most `limit` ended deliveries and commands older than `before`, never the newest of a till. Says
     /// how many went.
     fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Failure, Listed, Shown, VerifiedQueue};
 use crate::inspect::{Dropped, Entry, State};
 use crate::name::QueueName;
+use crate::plain_text::on_one_line;
 
 const COLUMNS: [&str; 8] = ["ID", "STATE", "AGE", "MESSAGES", "BYTES", "TRIES", "CONTENT TYPE", "REASON"];
 /// Stands where a value is not known.
@@ -66,7 +67,8 @@ pub(super) fn verified(root: &Path, all: &[VerifiedQueue]) -> String {
         let _ = writeln!(text, "{queue}: {batches} read, {} broken:", verified.broken.len());
         for broken in &verified.broken {
             let path = broken.path.display();
-            let _ = writeln!(text, "  {} ({}): {path}: {}", broken.id, state(broken.state), broken.reason);
+            let _ =
+                writeln!(text, "  {} ({}): {path}: {}", broken.id, state(broken.state), on_one_line(&broken.reason));
         }
     }
     text
@@ -76,7 +78,7 @@ pub(super) fn shown(shown: &Shown) -> String {
     let Shown { batch, messages } = shown;
     let mut text = format!("batch {} of {}\n", batch.id, batch.created);
     for (name, value) in &batch.attributes {
-        let _ = writeln!(text, "  {name} = {value}");
+        let _ = writeln!(text, "  {} = {}", on_one_line(name), on_one_line(value));
     }
     for message in messages {
         let header = &message.header;
@@ -84,12 +86,12 @@ pub(super) fn shown(shown: &Shown) -> String {
             text,
             "message {}: {}, {}, {}",
             header.index,
-            header.id,
-            header.content_type,
+            on_one_line(&header.id.to_string()),
+            on_one_line(&header.content_type),
             size(message.file_bytes)
         );
         for (name, value) in &header.attributes {
-            let _ = writeln!(text, "  {name} = {value}");
+            let _ = writeln!(text, "  {} = {}", on_one_line(name), on_one_line(value));
         }
     }
     text
@@ -134,8 +136,8 @@ fn table(entries: &[Entry], now: Timestamp) -> String {
             entry.messages.to_string(),
             size(entry.bytes),
             entry.tries.to_string(),
-            entry.content_type.clone().unwrap_or_else(|| UNKNOWN.to_owned()),
-            entry.reason.clone().unwrap_or_default(),
+            on_one_line(entry.content_type.as_deref().unwrap_or(UNKNOWN)).into_owned(),
+            on_one_line(entry.reason.as_deref().unwrap_or_default()).into_owned(),
         ]
     }));
     let mut widths = [0; COLUMNS.len()];

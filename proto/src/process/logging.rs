@@ -2,14 +2,21 @@
 //!
 //! A rotation tool renames the file away; the writer notices within [`ROTATION_CHECK`] that the path no longer names
 //! the file it holds and opens it anew, as the original's handler does.
+//!
+//! Messages and fields hold what others wrote: file names, reasons of tills, answers of servers. [`OneLine`] escapes it, here and
+//! nowhere else, so that an event is one line and gives a terminal no orders.
 
 use fs_err as fs;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tillway_file_queue::plain_text::on_one_line;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
@@ -77,16 +84,29 @@ pub fn start_logging(settings: &LogSettings) -> Result<LogGuard, LoggingError> {
         let (writer, guard) =
             NonBlockingBuilder::default().lossy(true).buffered_lines_limit(MAX_WAITING_LINES).finish(file);
         guards.push(guard);
-        layers
-            .push(fmt::layer().with_ansi(false).with_target(false).with_writer(writer).with_filter(filter()?).boxed());
+        let layer = fmt::layer().with_ansi(false).with_target(false).fmt_fields(OneLine).with_writer(writer);
+        layers.push(layer.with_filter(filter()?).boxed());
     }
     let terminal = io::stderr().is_terminal();
     if terminal || settings.file.is_none() {
-        let layer = fmt::layer().with_ansi(terminal).with_target(false).with_writer(io::stderr);
+        let layer = fmt::layer().with_ansi(terminal).with_target(false).fmt_fields(OneLine).with_writer(io::stderr);
         layers.push(layer.with_filter(filter()?).boxed());
     }
     tracing_subscriber::registry().with(layers).try_init().map_err(LoggingError::Twice)?;
     Ok(LogGuard { _writers: guards })
+}
+
+/// Writes message and fields of an event, and fields of spans, with everything escaped that would break the line or act on a
+/// terminal.
+#[derive(Debug, Clone, Copy)]
+struct OneLine;
+
+impl<'writer> FormatFields<'writer> for OneLine {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'writer>, fields: R) -> std::fmt::Result {
+        let mut text = String::new();
+        DefaultFields::new().format_fields(Writer::new(&mut text), fields)?;
+        writer.write_str(&on_one_line(&text))
+    }
 }
 
 /// A log file that is opened anew when its path names another file, or none.
@@ -135,6 +155,42 @@ impl Write for RotatedFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::{Arc, Mutex};
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_hostile_file_name_or_reason_is_one_line_of_the_log_and_gives_no_orders() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let layer = fmt::layer().with_ansi(false).with_target(false).fmt_fields(OneLine);
+        let log = tracing_subscriber::registry().with(layer.with_writer(move || writer.clone()));
+        let path = PathBuf::from("pos\n2026-01-01 ERROR forged\u{1b}[2J\u{202e}fia.aif");
+        let reason = "\u{9b}31mno room\r\nsecond line";
+        tracing::subscriber::with_default(log, || {
+            let _till = tracing::info_span!("till", name = "a\nb").entered();
+            tracing::warn!(file = %path.display(), error = %io::Error::other(reason), "{reason}: {}", path.display());
+            tracing::warn!(?path, reason, "debug forms too");
+        });
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 2, "{text}");
+        let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!text.contains(acts), "{text:?}");
+        assert!(text.contains("second line") && text.contains("\\n2026-01-01 ERROR forged"), "{text}");
+    }
 
     #[test]
     fn a_rotated_log_goes_on_in_a_new_file() {

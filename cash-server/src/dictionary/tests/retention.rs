@@ -7,7 +7,8 @@ use jiff::SignedDuration;
 use tillway_exchangers::kinds::Kind;
 use tillway_proto::Revision;
 
-const NOW: LogRetention = LogRetention { at_least: SignedDuration::ZERO, at_most: SignedDuration::from_hours(1) };
+const NOW: LogRetention =
+    LogRetention { at_least: SignedDuration::ZERO, at_most: SignedDuration::from_hours(1), newest: 0 };
 
 fn priced(chain: &Chain, loads: u32) {
     for price in 0..loads {
@@ -33,6 +34,19 @@ fn history_younger_than_the_retention_stays_though_no_till_needs_it() {
     priced(&chain, 5);
     assert_eq!(chain.dictionary.prune_step(Revision(5), &LogRetention::default()).unwrap().removed, 0);
     assert_eq!(chain.db.snapshot().unwrap().log_start(), Revision::ZERO);
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_leaves_the_newest_revisions() {
+    let chain = Chain::new();
+    priced(&chain, 10);
+    // As the clock sees it all are older than anything may be.
+    let ahead = LogRetention { at_least: SignedDuration::ZERO, at_most: SignedDuration::ZERO, newest: 3 };
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    assert!(chain.dictionary.prune_step(Revision::ZERO, &ahead).unwrap().done);
+    assert_eq!(chain.db.snapshot().unwrap().log_start(), Revision(8));
+    let history = chain.dictionary.history(&chain.root, Kind::by_name("item").unwrap(), "1").unwrap();
+    assert_eq!(history.len(), 3);
 }
 
 #[test]

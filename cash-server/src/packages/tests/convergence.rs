@@ -220,6 +220,22 @@ fn files_that_no_delivery_needs_go_and_come_back_when_asked_for() {
     assert!(service.path_of(&facts.name).exists());
 }
 
+#[test]
+fn a_clock_that_jumps_a_year_ahead_leaves_the_newest_packages() {
+    let chain = Chain::new();
+    let service = service(&chain);
+    let id = chain.till("till-1-1");
+    let mut names = Vec::new();
+    for price in 1..=13 {
+        chain.load("All", &item("1", "Tea", &price.to_string()));
+        names.push(service.package_for(&id, Revision::ZERO, &Repair::None).unwrap().unwrap().name);
+    }
+    let year_ahead = Timestamp::now() + SignedDuration::from_hours(24 * 366);
+    service.cleanup_at(year_ahead, &HashSet::new(), &PackageLimits::default()).unwrap();
+    assert_eq!(files(&service), 10);
+    assert!(service.path_of(names.last().unwrap()).exists());
+}
+
 /// What happens beside loads and moves.
 #[derive(Debug, Clone)]
 enum Event {

@@ -333,7 +333,9 @@ impl ExchangeStore for SqliteExchange {
                 params![millis(before), limit],
             )?;
             let commands = transaction.execute(
-                "DELETE FROM command WHERE id IN (SELECT id FROM command WHERE ended = 1 AND state_at < ?1 LIMIT ?2)",
+                "DELETE FROM command WHERE id IN (
+                     SELECT id FROM command AS old WHERE ended = 1 AND state_at < ?1
+                     AND EXISTS (SELECT 1 FROM command WHERE till = old.till AND id > old.id) LIMIT ?2)",
                 params![millis(before), limit],
             )?;
             Ok((deliveries + commands) as u64)

@@ -24,6 +24,9 @@ static MIGRATIONS: LazyLock<Migrations<'static>> =
 const LOADS: &str = "SELECT id, node, way, source, dictionary_id, bytes, state, queued_at, started_at, ended_at, \
                      added, changed, deleted, unchanged, rejected, revision, reason, delivery, aside, retry_of FROM load";
 
+/// Loads that do not go by their age: a clock that jumps ahead makes all of them old at once.
+const NEWEST_LOADS: u32 = 100;
+
 /// `intake.db`. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct IntakeDb {
@@ -178,9 +181,10 @@ impl LoadJournal for IntakeDb {
         self.database.write("forget old loads", |transaction| {
             let forgotten = transaction.execute(
                 "DELETE FROM load WHERE id IN (SELECT id FROM load WHERE state NOT IN ('queued', 'running') \
-                 AND (ended_at < ?1 OR id <= (SELECT id FROM load ORDER BY id DESC LIMIT 1 OFFSET ?2)) \
+                 AND ((ended_at < ?1 AND id <= (SELECT id FROM load ORDER BY id DESC LIMIT 1 OFFSET ?4)) \
+                 OR id <= (SELECT id FROM load ORDER BY id DESC LIMIT 1 OFFSET ?2)) \
                  AND id NOT IN (SELECT load FROM watch) ORDER BY id LIMIT ?3)",
-                params![before.as_millisecond(), keep, step],
+                params![before.as_millisecond(), keep, step, NEWEST_LOADS],
             )?;
             Ok(forgotten as u64)
         })
@@ -424,7 +428,19 @@ mod tests {
         let left: Vec<_> = db.recent(9).unwrap().into_iter().map(|load| load.id).collect();
         assert_eq!(left, [newest, waiting, watched]);
         db.close_watch(watched).unwrap();
-        assert_eq!(db.prune(Timestamp::now(), 100, 1).unwrap(), 1);
+        assert_eq!(db.prune(Timestamp::UNIX_EPOCH, 1, 1).unwrap(), 1);
+    }
+
+    #[test]
+    fn loads_go_by_their_age_and_a_clock_that_jumps_ahead_leaves_the_newest() {
+        let (_folder, db) = journal();
+        for _ in 0..NEWEST_LOADS + 3 {
+            let id = db.accept(&new_load(false)).unwrap();
+            db.end(id, &end(LoadState::Ready)).unwrap();
+        }
+        let year_ahead = Timestamp::now() + jiff::SignedDuration::from_hours(24 * 366);
+        assert_eq!(db.prune(year_ahead, 100_000, 1000).unwrap(), 3);
+        assert_eq!(db.prune(year_ahead, 100_000, 1000).unwrap(), 0);
     }
 
     #[test]
