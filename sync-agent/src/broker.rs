@@ -20,11 +20,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The first wait where no session came about or a short one broke; jitter adds up to as much again, as to each wait.
+/// The first wait where no session came about or a short one broke; jitter adds up to as much again.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
-/// The longest wait, with its jitter a minute: a shop whose link comes back should not wait longer.
-const MAX_WAIT: Duration = Duration::from_secs(30);
+/// The longest wait, jitter included: whoever waits when the broker is back is back within this and a connection's time, half a
+/// minute in all. Waits lie between half of it and all of it, so 10,000 tills that wait come back as a thousand a second.
+const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// A session that consumed for this long was a good one. Shorter ones are a broker that flaps.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
@@ -118,14 +119,37 @@ mod tests {
         let mut longest = Duration::ZERO;
         for consumed in [None, Some(Duration::ZERO), Some(GOOD_SESSION / 2)].into_iter().cycle().take(30) {
             let wait = wait_after(consumed, &mut backoff);
-            assert!(wait >= FIRST_WAIT && wait <= 2 * MAX_WAIT, "{wait:?}");
+            assert!(wait >= FIRST_WAIT && wait <= MAX_WAIT, "{wait:?}");
             longest = longest.max(wait);
         }
-        assert!(longest >= MAX_WAIT);
+        assert!(longest >= MAX_WAIT / 2);
         let waits: Vec<_> = (0..1000).map(|_| wait_after(Some(GOOD_SESSION), &mut backoff)).collect();
         assert!(waits.iter().all(|wait| *wait <= SPREAD));
         let early = waits.iter().filter(|wait| **wait < Duration::from_secs(1)).count();
         assert!((50..200).contains(&early), "{early} of 1000 in the first second");
         assert!(wait_after(None, &mut backoff) <= 2 * FIRST_WAIT, "the waits after it are short again");
+    }
+
+    /// How long after the broker's return an agent is back that lost a good session when the broker went.
+    fn back_after(outage: Duration) -> Duration {
+        let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
+        let mut tried_at = wait_after(Some(GOOD_SESSION), &mut backoff);
+        while tried_at < outage {
+            tried_at += wait_after(None, &mut backoff);
+        }
+        tried_at.saturating_sub(outage)
+    }
+
+    #[test]
+    fn a_fleet_is_back_within_half_a_minute_after_an_outage_of_any_length_and_not_in_one_moment() {
+        const AGENTS: usize = 2_000;
+        fastrand::seed(1);
+        for seconds in (0..40).chain((40..400).step_by(7)).chain([3_600, 20_000]) {
+            let back: Vec<_> = (0..AGENTS).map(|_| back_after(Duration::from_secs(seconds))).collect();
+            let last = back.iter().max().unwrap();
+            assert!(*last < Duration::from_secs(25), "after {seconds} s the last is back after {last:?}");
+            let most = (0..25).map(|second| back.iter().filter(|back| back.as_secs() == second).count()).max().unwrap();
+            assert!(most <= AGENTS / 5, "after {seconds} s, {most} of {AGENTS} came back within one second");
+        }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) fn about(period: Duration) -> Duration {
     period.mul_f64(0.9 + 0.2 * fastrand::f64())
 }
 
-/// A growing wait without an end; [`Backoff::reset`] after a success.
+/// A growing wait without an end; [`Backoff::reset`] after a success. No wait is longer than the cap, its jitter included.
 #[derive(Debug)]
 pub struct Backoff {
     builder: ExponentialBuilder,
@@ -23,10 +23,16 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// From `first`, doubling up to `cap`; jitter adds up to the same again.
+    /// From `first`, doubling; jitter adds up to the same again, up to `cap`. In the end each wait lies between half of `cap` and
+    /// `cap`, so that a fleet that waits stays spread. A `first` above half of `cap` is waited for as it is, with its jitter.
     pub fn new(first: Duration, cap: Duration) -> Self {
-        let builder =
-            ExponentialBuilder::default().with_min_delay(first).with_max_delay(cap).with_jitter().without_max_times();
+        // The client of the waits adds as much again for jitter.
+        let longest = (cap / 2).max(first);
+        let builder = ExponentialBuilder::default()
+            .with_min_delay(first)
+            .with_max_delay(longest)
+            .with_jitter()
+            .without_max_times();
         Self { builder, waits: builder.build(), cap }
     }
 
@@ -69,8 +75,8 @@ mod tests {
         let cap = Duration::from_secs(8);
         let mut backoff = Backoff::new(Duration::from_secs(1), cap);
         let waits: Vec<_> = (0..20).map(|_| backoff.next_wait()).collect();
-        assert!(waits[0] < Duration::from_secs(2) && waits.iter().all(|wait| *wait <= cap * 2), "{waits:?}");
-        assert!(waits[10] >= cap);
+        assert!(waits[0] < Duration::from_secs(2) && waits.iter().all(|wait| *wait <= cap), "{waits:?}");
+        assert!(waits[10] >= cap / 2);
         backoff.reset();
         assert!(backoff.next_wait() < Duration::from_secs(2));
     }

@@ -14,6 +14,7 @@ pub(super) fn tills(settings: &Settings, answer: &mut Answer<'_>) -> Result<(), 
         &[
             ("TILL", "/id"),
             ("SHOP", "/shop"),
+            ("CONDITION", "/condition"),
             ("CURSOR", "/cursor"),
             ("TARGET", "/target"),
             ("LAST CONTACT", "/last_contact"),

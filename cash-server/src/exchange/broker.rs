@@ -45,8 +45,9 @@ const REMOVAL_TOLD: Duration = Duration::from_millis(500);
 /// First wait before connecting again.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 
-/// Longest wait before connecting again: short, since a chain waits for its prices.
-const RECONNECT_AT_MOST: Duration = Duration::from_secs(20);
+/// Longest wait before connecting again, to which jitter adds up to as much: short, since a chain waits for its prices, and one
+/// server alone makes no herd.
+const RECONNECT_AT_MOST: Duration = Duration::from_secs(5);
 
 /// A session that held this long ends the row of failures.
 const STABLE_AFTER: Duration = Duration::from_mins(1);

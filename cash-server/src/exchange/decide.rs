@@ -31,6 +31,10 @@ const BAD_CONTENTS_BEFORE_SNAPSHOT: u32 = 3;
 /// a day costs little, and mends a till whose disk was replaced by a copy since.
 const STILL_DIFFERS_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
+/// A till that says nothing for so long after a link went out gets no other until it is heard of, or until the link is renewed: it
+/// is switched off, or busy with what it has. One in contact answers within moments.
+const ANSWER_TIME: SignedDuration = SignedDuration::from_secs(20);
+
 /// Deadlines and waits double at most so often.
 const MOST_DOUBLINGS: u32 = 10;
 
@@ -77,6 +81,8 @@ pub enum Action {
         tries: u32,
         /// How many of them were rejected for what was inside; then the file itself is looked at before it is used again.
         bad_contents: u32,
+        /// Since when the till has left links unanswered, where this one takes the place of such a one.
+        unanswered_since: Option<Timestamp>,
     },
 }
 
@@ -95,6 +101,14 @@ pub enum Wait {
         /// Where it stands.
         state: DeliveryState,
         /// When it counts as lost.
+        until: Timestamp,
+    },
+    /// The till has said nothing since a link went out to it. That link stays in its queue; a package with what is newer is made
+    /// when the till is heard of, or when the link is renewed.
+    NoAnswer {
+        /// When the link went out.
+        since: Timestamp,
+        /// When it is renewed.
         until: Timestamp,
     },
     /// The last delivery did not help; the next try comes at this time, or with the next load.
@@ -124,6 +138,7 @@ impl Wait {
             Self::UpToDate => "up-to-date",
             Self::Parked { .. } => "parked",
             Self::OnItsWay { .. } => "on-its-way",
+            Self::NoAnswer { .. } => "no-answer",
             Self::HeldBack { .. } => "held-back",
             Self::Ahead => "ahead",
         }
@@ -137,6 +152,10 @@ impl fmt::Display for Wait {
             Self::Parked { behind: true } => f.write_str("parked, behind its target"),
             Self::Parked { behind: false } => f.write_str("parked, up to date"),
             Self::OnItsWay { state, until } => write!(f, "{state}; renewed if nothing is heard before {until:.0}"),
+            Self::NoAnswer { since, until } => write!(
+                f,
+                "no answer since a link went out at {since:.0}; what is newer is sent when the till is heard of, or at {until:.0}"
+            ),
             Self::HeldBack { until, why: Held::Rejected(Some(reason)) } => {
                 write!(f, "rejected by the till ({reason}); tried again at {until:.0}")
             }
@@ -222,7 +241,8 @@ fn for_open(
         return end(DeliveryState::Superseded, "the till needs nothing more");
     }
     let fits = open.to >= aim.target && open.from <= cursor && open.repair.covers(needs);
-    if !fits {
+    let leaves_unanswered = leaves_unanswered(record, now);
+    if !fits && !leaves_unanswered {
         return announce(record, needs.clone());
     }
     let until = deadline(record, open, settings);
@@ -232,7 +252,17 @@ fn for_open(
     if !open.confirmed {
         return Action::Publish { delivery: open.id };
     }
+    if !fits {
+        return Action::Wait(Wait::NoAnswer { since: open.unanswered_since, until });
+    }
     Action::Wait(Wait::OnItsWay { state: open.state, until })
+}
+
+/// Whether the till has left a link unanswered for longer than one in contact does. It finds that link when it comes back; to
+/// make a longer package for it with each load would make every load dearer, and nobody would read them.
+fn leaves_unanswered(record: &TillRecord, now: Timestamp) -> bool {
+    // A link that the broker did not confirm may have reached nobody.
+    record.unanswered().is_some_and(|open| open.confirmed && later(open.unanswered_since, ANSWER_TIME) <= now)
 }
 
 /// When an open delivery counts as lost.
@@ -268,7 +298,8 @@ fn held_back(record: &TillRecord, target: Revision, needs: &Needs, now: Timestam
 fn announce(record: &TillRecord, needs: Needs) -> Action {
     let Failures { tries, bad_contents } = failures(record, &needs);
     let repair = if bad_contents >= BAD_CONTENTS_BEFORE_SNAPSHOT { Needs::All } else { needs };
-    Action::Announce { from: record.cursor(), repair, tries, bad_contents }
+    let unanswered_since = record.unanswered().map(|open| open.unanswered_since);
+    Action::Announce { from: record.cursor(), repair, tries, bad_contents, unanswered_since }
 }
 
 /// Failures in a row.
@@ -278,7 +309,8 @@ struct Failures {
     bad_contents: u32,
 }
 
-/// A superseded delivery was no failure of its own, and a cursor that grew ends the row.
+/// A superseded delivery was no failure of its own, nor was one that expired while the till was off; a cursor that grew ends the
+/// row.
 fn failures(record: &TillRecord, needs: &Needs) -> Failures {
     let Some(last) = &record.newest else { return Failures::default() };
     let before = Failures { tries: last.tries, bad_contents: last.bad_contents };
@@ -289,6 +321,7 @@ fn failures(record: &TillRecord, needs: &Needs) -> Failures {
     match last.state {
         _ if record.cursor() >= last.to && needs.is_nothing() => Failures::default(),
         DeliveryState::Applied => Failures::default(),
+        DeliveryState::Expired if record.has_not_answered(last) => before,
         DeliveryState::Rejected | DeliveryState::Expired => one_more,
         _ => before,
     }

@@ -7,10 +7,14 @@ fn a_till_that_is_behind_is_announced_once() {
     let mut world = World::new(3, 5);
     world.contact();
     world.hear(0);
-    assert_eq!(
-        world.decided(),
-        Action::Announce { from: Revision(3), repair: Needs::Nothing, tries: 0, bad_contents: 0 }
-    );
+    let first = Action::Announce {
+        from: Revision(3),
+        repair: Needs::Nothing,
+        tries: 0,
+        bad_contents: 0,
+        unanswered_since: None,
+    };
+    assert_eq!(world.decided(), first);
     world.reconcile(Broker::Confirms);
     for _ in 0..5 {
         world.reconcile(Broker::Confirms);
@@ -28,6 +32,75 @@ fn a_newer_target_supersedes_what_is_on_its_way() {
     let states: Vec<_> = world.deliveries.iter().map(|delivery| delivery.state).collect();
     assert_eq!(states, [DeliveryState::Superseded, DeliveryState::Announced]);
     assert_eq!(world.deliveries[1].from, Revision::ZERO);
+}
+
+#[test]
+fn loads_while_a_till_is_off_make_no_package_each_and_it_gets_one_when_it_is_back() {
+    let mut world = World::new(3, 5);
+    world.contact();
+    world.hear(0);
+    world.reconcile(Broker::Confirms);
+    // Switched off with a link under way; an hour of loads, three seconds apart.
+    for _ in 0..1_200 {
+        world.now += 3;
+        world.target = world.target.next();
+        world.reconcile(Broker::Confirms);
+    }
+    let made = world.deliveries.len();
+    assert!(made <= 8, "{made} packages for a till that is off");
+    let open = world.deliveries.iter().filter(|delivery| !delivery.state.is_final()).count();
+    assert_eq!(open, 1, "one link waits for it");
+    assert!(matches!(world.decided(), Action::Wait(Wait::NoAnswer { .. })), "{:?}", world.decided());
+    // Its first word brings what is newest, though the old link has not come to its end.
+    world.contact();
+    world.hear(0);
+    world.reconcile(Broker::Confirms);
+    assert_eq!(world.deliveries.len(), made + 1);
+    assert_eq!(world.deliveries[made].to, world.target);
+    world.take();
+    while !world.reports.is_empty() {
+        world.hear(0);
+    }
+    assert_eq!(world.decided(), Action::Wait(Wait::UpToDate));
+}
+
+#[test]
+fn a_till_that_answers_gets_every_load_at_once() {
+    let mut world = World::new(0, 0);
+    world.contact();
+    world.hear(0);
+    for load in 1..=100 {
+        world.now += 3;
+        world.target = world.target.next();
+        world.reconcile(Broker::Confirms);
+        assert_eq!(world.deliveries.len(), load);
+        // Not yet applied when the next load comes, but heard of.
+        world.contact();
+        world.hear(0);
+    }
+}
+
+#[test]
+fn the_link_of_a_till_that_is_off_is_renewed_with_what_is_newest_then() {
+    let mut world = World::new(0, 1);
+    world.reconcile(Broker::Confirms);
+    world.now = 60;
+    world.target = Revision(9);
+    world.reconcile(Broker::Confirms);
+    assert_eq!((world.deliveries.len(), world.deliveries[0].to), (1, Revision(1)));
+    world.now = 21_600;
+    world.reconcile(Broker::Confirms);
+    assert_eq!((world.deliveries.len(), world.deliveries[1].to), (2, Revision(9)));
+}
+
+#[test]
+fn a_link_that_the_broker_did_not_confirm_is_no_reason_to_wait() {
+    let mut world = World::new(0, 1);
+    world.reconcile(Broker::Silent);
+    world.now = 60;
+    world.target = Revision(2);
+    world.reconcile(Broker::Confirms);
+    assert_eq!(world.deliveries.last().unwrap().to, Revision(2));
 }
 
 #[test]

@@ -130,7 +130,7 @@ impl World {
                 Action::Wait(_) => return,
                 Action::End { delivery, state, reason } => self.end(delivery, state, reason),
                 Action::Publish { delivery } => return self.publish(delivery, broker),
-                Action::Announce { from, repair, tries, bad_contents } => {
+                Action::Announce { from, repair, tries, bad_contents, unanswered_since } => {
                     if let Some(open) = self.record().open() {
                         self.end(open.id, DeliveryState::Superseded, "superseded");
                     }
@@ -156,6 +156,7 @@ impl World {
                         confirmed: false,
                         reason: None,
                         cause: None,
+                        unanswered_since: unanswered_since.unwrap_or(at(self.now)),
                     });
                     return self.publish(id, broker);
                 }

@@ -3,13 +3,14 @@
 //! [`decide`], [`hear`] and [`plan`] are pure functions over the plain data of [`model`]: what to do for a till now, what
 //! a report changes, what one pass over all tills does. [`reconciler`] carries decisions out, on a period and when poked;
 //! [`broker`] keeps the link to RabbitMQ; [`reports`] takes what tills say; [`housekeeping`] removes what is past.
-//! [`service`] is what the rest of the server asks, [`addresses`] what tills are told about this server.
+//! [`service`] is what the rest of the server asks, [`condition`] how a till is in one word, [`addresses`] what tills are told about this server.
 //!
 //! **Architecture invariant:** an announcement is a hint. Nothing here relies on a message having arrived: whatever was
 //! lost, doubled or late, the next pass finds the difference between a till's target and its cursor.
 
 pub mod addresses;
 pub mod broker;
+pub mod condition;
 pub mod decide;
 pub mod hear;
 pub mod housekeeping;
@@ -32,6 +33,7 @@ mod test_kit;
 
 pub use addresses::PublicAddresses;
 pub use broker::{Broker, BrokerState};
+pub use condition::Condition;
 pub use reconciler::Reconciler;
 pub use reports::{Event, Reports};
 pub use service::{ExchangeError, ExchangeParts, ExchangeService, Next, TillStatus};

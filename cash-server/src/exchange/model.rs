@@ -143,6 +143,9 @@ pub struct Delivery {
     pub reason: Option<String>,
     /// What sort of reason, where the till rejected it and said so.
     pub cause: Option<RejectCause>,
+    /// When the first of the links was announced of which the till has said nothing yet: this one's, or that of one which it took
+    /// the place of.
+    pub unanswered_since: Timestamp,
 }
 
 impl Delivery {
@@ -162,6 +165,16 @@ pub struct TillRecord {
 }
 
 impl TillRecord {
+    /// The open delivery, where the till has said nothing at all since its link, or the link before, went out.
+    pub fn unanswered(&self) -> Option<&Delivery> {
+        self.open().filter(|open| self.has_not_answered(open))
+    }
+
+    /// Whether the till has said nothing at all since the link of this delivery, or the link before, went out.
+    pub fn has_not_answered(&self, delivery: &Delivery) -> bool {
+        self.contact.as_ref().is_none_or(|contact| contact.last_at <= delivery.unanswered_since)
+    }
+
     /// The revision that the till said it has; 0 where it never said.
     pub fn cursor(&self) -> Revision {
         self.contact.as_ref().map_or(Revision::ZERO, |contact| contact.state.cursor)

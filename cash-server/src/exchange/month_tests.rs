@@ -50,7 +50,7 @@ const TIMES: [(&str, &[Times]); 3] = [
     (
         "exchange.db",
         &[
-            ("delivery", &["state_at", "created_at"]),
+            ("delivery", &["state_at", "created_at", "unanswered_since"]),
             ("command", &["state_at", "created_at"]),
             ("contact", &["first_at", "last_at", "present_since", "sent_at"]),
         ],

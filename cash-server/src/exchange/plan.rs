@@ -39,6 +39,8 @@ pub struct Wanted {
     pub bad_contents: u32,
     /// The till's newest delivery, and its state after this pass.
     pub seen: Option<(DeliveryId, DeliveryState)>,
+    /// Since when the till has left links unanswered, where this one takes the place of such a one.
+    pub unanswered_since: Option<Timestamp>,
 }
 
 /// What one pass does.
@@ -92,9 +94,10 @@ fn for_till(aim: &TillAim, record: &TillRecord, settings: &ExchangeSettings, now
                 plan.publish.extend(record.newest.clone());
                 break;
             }
-            Action::Announce { from, repair, tries, bad_contents } => {
+            Action::Announce { from, repair, tries, bad_contents, unanswered_since } => {
                 let seen = record.newest.as_ref().map(|newest| (newest.id, newest.state));
-                plan.announce.push(Wanted { till: aim.till.clone(), from, repair, tries, bad_contents, seen });
+                let till = aim.till.clone();
+                plan.announce.push(Wanted { till, from, repair, tries, bad_contents, seen, unanswered_since });
                 break;
             }
         }
@@ -137,6 +140,7 @@ mod tests {
             reason: None,
             bad_contents: 0,
             cause: None,
+            unanswered_since: state_at,
         }
     }
 
@@ -159,7 +163,7 @@ mod tests {
         assert_eq!(ends, [(overdue.id, DeliveryState::Expired)]);
         assert_eq!(plan.publish, [unconfirmed]);
         let wanted: Vec<_> = plan.announce.iter().map(|wanted| (wanted.till.clone(), wanted.tries)).collect();
-        assert_eq!(wanted, [(till(1), 1), (till(3), 0)]);
+        assert_eq!(wanted, [(till(1), 0), (till(3), 0)], "one that expired while its till was off was no failure");
         assert_eq!(plan.gone, [till(9)]);
     }
 }

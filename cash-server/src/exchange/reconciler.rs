@@ -529,6 +529,7 @@ pub(super) fn delivery_of(wanted: Wanted, facts: PackageFacts) -> NewDelivery {
         reason: None,
         bad_contents: wanted.bad_contents,
         cause: None,
+        unanswered_since: wanted.unanswered_since.unwrap_or(now),
     };
     NewDelivery { delivery, seen: wanted.seen }
 }

@@ -209,6 +209,8 @@ impl Taking<'_> {
         let till = &reported.till;
         if !batch.contacts.contains_key(till) {
             let record = self.moment.record(till)?;
+            // Its first word since a link went out to it: what is newer than that link may wait for it.
+            batch.poke |= record.unanswered().is_some();
             batch.contacts.insert(till.clone(), record.contact);
         }
         let named = match &reported.report {

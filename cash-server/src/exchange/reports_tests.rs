@@ -1,8 +1,11 @@
 //! Batches of reports against the real store and network.
 
 use super::*;
+use crate::exchange::plan::Wanted;
+use crate::exchange::reconciler::delivery_of;
 use crate::store::sqlite::dictionary::DictionaryDb;
 use crate::store::sqlite::exchange::SqliteExchange;
+use futures_util::FutureExt as _;
 use tillway_proto::command::AsideAction;
 use tillway_proto::report::{AsideName, AsideSort, TillState};
 use tillway_proto::{Command, NodeId, NodeLevel, Order};
@@ -139,6 +142,39 @@ fn a_report_that_cannot_be_written_stands_aside_and_its_batch_does_not_come_back
     assert_eq!(kit.store.strangers().unwrap().len(), 1);
     kit.store.tamper("DROP TABLE stranger");
     kit.reports.take_now(&[contact(&stranger)]).expect_err("no fault of the report: the batch is kept by the broker");
+}
+
+#[test]
+fn the_first_word_of_a_till_since_its_link_went_out_calls_for_a_pass_and_the_next_does_not() {
+    let kit = kit();
+    let poked = || kit.reports.poke.notified().now_or_never().is_some();
+    let say = || kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+    say();
+    assert!(poked(), "it was never heard of before");
+    let facts = crate::packages::PackageFacts {
+        name: tillway_proto::PackageName::from_hash([1; 32]),
+        bytes: 1,
+        objects: 1,
+        from: Revision(3),
+        to: Revision(4),
+        link: String::new(),
+        full: false,
+    };
+    let wanted = Wanted {
+        till: kit.till.clone(),
+        from: Revision(3),
+        repair: crate::exchange::model::Needs::Nothing,
+        tries: 0,
+        bad_contents: 0,
+        seen: None,
+        unanswered_since: None,
+    };
+    kit.store.announce(vec![delivery_of(wanted, facts)], Timestamp::now()).unwrap();
+    std::thread::sleep(Duration::from_millis(2));
+    say();
+    assert!(poked(), "what is newer than its link may wait for this");
+    say();
+    assert!(!poked());
 }
 
 #[test]

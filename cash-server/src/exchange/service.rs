@@ -70,15 +70,17 @@ pub struct TillStatus {
     pub name: String,
     /// Its shop.
     pub shop: Option<ShopId>,
+    /// When its node was made.
+    pub made_at: Timestamp,
     /// Whether somebody parked it.
     pub parked: bool,
     /// What it said last and its newest delivery.
     pub record: Arc<TillRecord>,
     /// The revision it should have.
     pub target: Revision,
-    /// Whether it has been out of contact for longer than `silent_after_s`, or was never heard of.
+    /// Whether it was in contact, and has not been for longer than `silent_after_s`.
     pub silent: bool,
-    /// Since when it is silent: its last contact. None where it is not, or was never heard of.
+    /// Since when it is silent: its last contact.
     pub silent_since: Option<Timestamp>,
     /// What comes next for it, or why nothing does.
     pub next: Next,
@@ -354,7 +356,7 @@ impl ExchangeService {
     ) -> TillStatus {
         let now = Timestamp::now();
         let contact = record.contact.as_ref();
-        let silent = contact.is_none_or(|contact| is_silent(contact, self.parts.settings.silent_after, now));
+        let silent = contact.is_some_and(|contact| is_silent(contact, self.parts.settings.silent_after, now));
         let shop = network.shop_of(till).and_then(|shop| match &shop.id {
             NodeId::Shop(id) => Some(id.clone()),
             _ => None,
@@ -363,6 +365,7 @@ impl ExchangeService {
             till: till.clone(),
             name: node.name.clone(),
             shop,
+            made_at: node.created_at,
             parked: node.parked,
             target,
             silent,

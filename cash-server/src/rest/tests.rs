@@ -160,6 +160,7 @@ async fn a_till_is_made_with_its_settings_and_token_shown_once() {
     let (status, tills) = server.ask("GET", "/api/v1/tills", None).await;
     assert_eq!((status, tills[0]["id"].as_str().unwrap()), (StatusCode::OK, till));
     assert!(tills[0]["last_contact"].is_null());
+    assert_eq!((&tills[0]["condition"], &tills[0]["silent"]), (&json!("never-heard-of"), &json!(false)));
 }
 
 #[tokio::test]

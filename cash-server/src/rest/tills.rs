@@ -3,6 +3,7 @@
 use super::nodes::find_till;
 use super::problem::{Problem, blocking};
 use super::{RestState, auth};
+use crate::exchange::Condition;
 use crate::exchange::model::{Delivery, SentCommand};
 use crate::exchange::service::{ExchangeError, TillStatus};
 use crate::sales::requests::Ask;
@@ -38,9 +39,13 @@ pub(super) struct TillView {
     pub shop: Option<String>,
     /// Whether it is parked.
     pub parked: bool,
-    /// Whether it has been silent for longer than allowed.
+    /// How it is: `trouble`, `silent`, `never-heard-of`, `behind`, `current`, `parked`.
+    pub condition: String,
+    /// When its node was made, UTC.
+    pub made_at: String,
+    /// Whether it was in contact, and has been silent for longer than allowed.
     pub silent: bool,
-    /// Since when it is silent, UTC; none where it is not, or was never heard of.
+    /// Since when it is silent, UTC.
     pub silent_since: Option<String>,
     /// The same as an age in its largest unit: `12 m`, `5 h`, `3 d`.
     pub silent_for: Option<String>,
@@ -48,7 +53,8 @@ pub(super) struct TillView {
     pub cursor: u64,
     /// The revision it should have.
     pub target: u64,
-    /// What comes next for it: `up-to-date`, `on-its-way`, `held-back`, `parked`, `ahead`, `to-be-announced`.
+    /// What comes next for it: `up-to-date`, `on-its-way`, `no-answer`, `held-back`, `parked`, `ahead`, `announce`,
+    /// `no-broker`, `trouble`.
     pub next: String,
     /// The same in a sentence.
     pub waits_for: String,
@@ -176,6 +182,8 @@ fn till_view(status: &TillStatus, acknowledged: &HashMap<TillId, Timestamp>) -> 
         id: status.till.to_string(),
         shop: status.shop.as_ref().map(ToString::to_string),
         parked: status.parked,
+        condition: Condition::of(status).code().to_owned(),
+        made_at: status.made_at.to_string(),
         silent: status.silent,
         silent_since: status.silent_since.map(|at| at.to_string()),
         silent_for: status.silent_since.map(|at| age(Timestamp::now().duration_since(at))),

@@ -15,6 +15,9 @@ pub(super) const MAX_ATTENTION: usize = 50;
 /// silences all its tills.
 const SILENT_LONG: SignedDuration = SignedDuration::from_hours(24);
 
+/// A till that was never heard of needs a look so long after it was made: it is set up on the same day, or forgotten.
+const NEVER_HEARD_OF_LONG: SignedDuration = SignedDuration::from_hours(24);
+
 /// A finding about a till that nobody acknowledges is shown for so long.
 const FINDING_SHOWN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
@@ -33,6 +36,8 @@ pub(super) struct TillFacts {
     pub(super) parked: bool,
     pub(super) trouble: Option<String>,
     pub(super) silent_since: Option<Timestamp>,
+    /// When it was made, where it was never heard of.
+    pub(super) never_heard_of_since: Option<Timestamp>,
     pub(super) set_aside: u64,
     pub(super) two_machines_at: Option<Timestamp>,
     pub(super) went_back_at: Option<Timestamp>,
@@ -106,6 +111,7 @@ pub(super) fn attention(facts: Facts<'_>) -> Vec<Attention> {
         list.push(entry(Sort::Aside, String::new(), facts.aside_here.to_string()));
     }
     let mut silent_by_shop: BTreeMap<&str, Vec<&TillFacts>> = BTreeMap::new();
+    let mut never_by_shop: BTreeMap<&str, Vec<&TillFacts>> = BTreeMap::new();
     for till in facts.tills.iter().filter(|till| !till.parked) {
         of_till(till, facts.now, &mut list);
         if let Some(since) = till.silent_since {
@@ -116,8 +122,14 @@ pub(super) fn attention(facts: Facts<'_>) -> Vec<Attention> {
                 silent_by_shop.entry(&till.shop).or_default().push(till);
             }
         }
+        if till.never_heard_of_since.is_some_and(|since| facts.now.duration_since(since) >= NEVER_HEARD_OF_LONG) {
+            never_by_shop.entry(&till.shop).or_default().push(till);
+        }
     }
-    list.extend(silent_by_shop.into_values().map(|tills| silent(&tills)));
+    list.extend(silent_by_shop.into_values().map(|tills| of_shop(Sort::Silent, &tills, |till| till.silent_since)));
+    list.extend(
+        never_by_shop.into_values().map(|tills| of_shop(Sort::NeverHeardOf, &tills, |till| till.never_heard_of_since)),
+    );
     let recent = |one: &&StrangerFacts| facts.now.duration_since(one.last_at) < STRANGER_SHOWN;
     for one in facts.strangers.iter().filter(recent) {
         let told = entry(Sort::Stranger, one.till.clone(), format!("× {}", one.reports));
@@ -147,18 +159,18 @@ fn of_till(till: &TillFacts, now: Timestamp, list: &mut Vec<Attention>) {
     }
 }
 
-/// Tills of one shop that are silent, but not for long: since the first of them is.
-fn silent(tills: &[&TillFacts]) -> Attention {
-    let since = tills.iter().filter_map(|till| till.silent_since).min();
+/// Tills of one shop that the same is said of, in one line: since it is so of the first of them.
+fn of_shop(sort: Sort, tills: &[&TillFacts], since: impl Fn(&TillFacts) -> Option<Timestamp>) -> Attention {
+    let since = tills.iter().filter_map(|till| since(till)).min();
     if let [only] = tills {
-        return Attention { since, ..entry(Sort::Silent, only.place(), String::new()) };
+        return Attention { since, ..entry(sort, only.place(), String::new()) };
     }
     let mut names: Vec<&str> = tills.iter().take(MAX_NAMED).map(|till| till.code.as_str()).collect();
     if tills.len() > MAX_NAMED {
         names.push("…");
     }
     let place = format!("{}: {} ({})", tills[0].shop, tills.len(), names.join(", "));
-    Attention { since, ..entry(Sort::Silent, place, String::new()) }
+    Attention { since, ..entry(sort, place, String::new()) }
 }
 
 #[cfg(test)]
@@ -209,6 +221,16 @@ mod tests {
         let silent = |code: &str, hours: i64| TillFacts { silent_since: Some(at(-hours)), ..till(code) };
         let listed = sorts(&[silent("1", 1), silent("2", 2), silent("3", 30)]);
         assert_eq!(listed, [(Sort::SilentLong, "7/3".to_owned()), (Sort::Silent, "7: 2 (1, 2)".to_owned())]);
+    }
+
+    #[test]
+    fn a_till_that_was_never_heard_of_needs_a_look_a_day_after_it_was_made() {
+        let made = |code: &str, hours: i64| TillFacts { never_heard_of_since: Some(at(-hours)), ..till(code) };
+        assert_eq!(sorts(&[made("1", 23)]), []);
+        assert_eq!(sorts(&[made("1", 23), made("2", 24)]), [(Sort::NeverHeardOf, "7/2".to_owned())]);
+        let both = sorts(&[made("1", 30), made("2", 24)]);
+        assert_eq!(both, [(Sort::NeverHeardOf, "7: 2 (1, 2)".to_owned())]);
+        assert_eq!(sorts(&[TillFacts { parked: true, ..made("2", 24) }]), []);
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use render::{RenderError, Renderer};
 pub use source::ServerSource;
 pub use view::{
     AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, Overview, ProgressView, RejectView,
-    ShiftVerdict, ShiftView, TillCondition, TillView,
+    ShiftVerdict, ShiftView, TillView,
 };
 
 use crate::rest::RestState;

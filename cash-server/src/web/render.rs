@@ -150,6 +150,7 @@ fn group_digits(number: &str) -> String {
 mod tests {
     use super::super::view::*;
     use super::*;
+    use crate::exchange::Condition;
     use tillway_proto::{DeliveryState, ExchangeStatus, Revision};
 
     fn overview() -> Overview {
@@ -159,7 +160,7 @@ mod tests {
             code: "1".to_owned(),
             name: "<b>Till</b>".to_owned(),
             shop: "367".to_owned(),
-            condition: TillCondition::Behind,
+            condition: Condition::Behind,
             cursor: Some(Revision(17)),
             target: Revision(18),
             applied_at: Some("2026-01-02T05:00:00Z".parse().unwrap()),
@@ -208,7 +209,7 @@ mod tests {
             tills: vec![
                 till.clone(),
                 TillView {
-                    condition: TillCondition::NeverSeen,
+                    condition: Condition::NeverHeardOf,
                     cursor: None,
                     applied_at: None,
                     last_contact: None,
@@ -294,8 +295,9 @@ mod tests {
     #[test]
     fn every_condition_verdict_and_state_has_its_word() {
         let words = Language::English.words().unwrap();
-        for condition in ["trouble", "silent", "never_seen", "behind", "current", "parked"] {
-            assert!(words.contains_key(&format!("condition_{condition}")));
+        for condition in Condition::ALL {
+            let word = condition.code().replace('-', "_");
+            assert!(words.contains_key(&format!("condition_{word}")), "{word}");
         }
         for verdict in ["open", "waiting", "agrees", "differs"] {
             assert!(words.contains_key(&format!("verdict_{verdict}")));

@@ -3,10 +3,11 @@
 use super::attention::{DiskFacts, Facts, MAX_ATTENTION, StrangerFacts, TillFacts, attention, entry};
 use super::view::{
     AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, Overview, ProgressView, RejectView,
-    ShiftVerdict, ShiftView, TillCondition, TillView,
+    ShiftVerdict, ShiftView, TillView,
 };
 use super::{MAX_ROWS, PageSource};
 use crate::aside::{AsideId, AsideUnit, Shown};
+use crate::exchange::Condition;
 use crate::exchange::decide::Wait;
 use crate::exchange::model::Delivery;
 use crate::exchange::service::{Next, TillStatus};
@@ -58,7 +59,7 @@ impl ServerSource {
 
         let mut tills: Vec<TillView> = statuses.iter().map(|status| till(&network, status)).collect();
         let tills_total = tills.len() as u64;
-        let tills_current = tills.iter().filter(|till| till.condition == TillCondition::Current).count() as u64;
+        let tills_current = tills.iter().filter(|till| till.condition == Condition::Current).count() as u64;
         tills.sort_by(|a, b| (a.condition, &a.shop, &a.code).cmp(&(b.condition, &b.shop, &b.code)));
         tills.truncate(MAX_ROWS);
         let broker = BrokerView {
@@ -204,17 +205,6 @@ fn till_place(network: &Network, till: &TillId) -> String {
     }
 }
 
-fn condition(status: &TillStatus) -> TillCondition {
-    match &status.next {
-        Next::Nothing(Wait::Parked { .. }) => TillCondition::Parked,
-        Next::Nothing(Wait::HeldBack { .. } | Wait::Ahead) | Next::Trouble(_) => TillCondition::Trouble,
-        _ if status.record.contact.is_none() => TillCondition::NeverSeen,
-        _ if status.silent => TillCondition::Silent,
-        Next::Nothing(Wait::UpToDate) => TillCondition::Current,
-        Next::Nothing(Wait::OnItsWay { .. }) | Next::Announce | Next::NoBroker => TillCondition::Behind,
-    }
-}
-
 fn till(network: &Network, status: &TillStatus) -> TillView {
     let contact = status.record.contact.as_ref();
     let up_to_date = matches!(status.next, Next::Nothing(Wait::UpToDate));
@@ -223,7 +213,7 @@ fn till(network: &Network, status: &TillStatus) -> TillView {
         code: status.till.code().to_owned(),
         name: status.name.clone(),
         shop: network.shop_of(&status.till).map(|shop| shop.code.to_string()).unwrap_or_default(),
-        condition: condition(status),
+        condition: Condition::of(status),
         cursor: contact.map(|contact| contact.state.cursor),
         target: status.target,
         applied_at: contact.and_then(|contact| contact.state.applied_at),
@@ -279,7 +269,7 @@ fn shift(network: &Network, one: &StoredShift) -> ShiftView {
 
 fn till_facts(network: &Network, status: &TillStatus, acknowledged_at: Option<Timestamp>) -> TillFacts {
     let contact = status.record.contact.as_ref();
-    let in_trouble = condition(status) == TillCondition::Trouble;
+    let in_trouble = Condition::of(status) == Condition::Trouble;
     TillFacts {
         id: status.till.to_string(),
         shop: network.shop_of(&status.till).map(|shop| shop.code.to_string()).unwrap_or_default(),
@@ -287,6 +277,7 @@ fn till_facts(network: &Network, status: &TillStatus, acknowledged_at: Option<Ti
         parked: status.parked,
         trouble: in_trouble.then(|| status.next.to_string()),
         silent_since: status.silent_since,
+        never_heard_of_since: contact.is_none().then_some(status.made_at),
         set_aside: contact.map(|contact| contact.state.set_aside).unwrap_or_default(),
         two_machines_at: contact.and_then(|contact| contact.two_machines_at),
         went_back_at: contact.and_then(|contact| contact.went_back_at),

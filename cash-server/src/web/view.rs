@@ -1,5 +1,6 @@
 //! What the page shows, as plain data: filled by a [`super::PageSource`], read by the templates.
 
+use crate::exchange::Condition;
 use jiff::Timestamp;
 use serde::Serialize;
 use tillway_proto::{DeliveryState, ExchangeStatus, Kopecks, Revision};
@@ -101,6 +102,8 @@ pub enum AttentionSort {
     WentBack,
     /// Silent for a day.
     SilentLong,
+    /// Never heard of, a day after it was made.
+    NeverHeardOf,
     /// Something is wrong with sales of a till.
     Finding,
     /// Somebody reports as a till that is not in the network.
@@ -115,7 +118,7 @@ pub enum AttentionSort {
 
 impl AttentionSort {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Disk,
         Self::SalesDatabase,
         Self::Broker,
@@ -128,6 +131,7 @@ impl AttentionSort {
         Self::AsideUnread,
         Self::WentBack,
         Self::SilentLong,
+        Self::NeverHeardOf,
         Self::Finding,
         Self::Stranger,
         Self::ReportsQueue,
@@ -159,24 +163,6 @@ pub struct AsideView {
     pub droppable: bool,
 }
 
-/// How a till is, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TillCondition {
-    /// Its last delivery was rejected, or its dictionary differs.
-    Trouble,
-    /// No word from it for too long.
-    Silent,
-    /// It was made here and never reported.
-    NeverSeen,
-    /// A newer state is on its way.
-    Behind,
-    /// It has what it should have.
-    Current,
-    /// Under repair, by an operator's word.
-    Parked,
-}
-
 /// One till.
 #[derive(Debug, Clone, Serialize)]
 pub struct TillView {
@@ -189,7 +175,7 @@ pub struct TillView {
     /// Code of its shop.
     pub shop: String,
     /// How it is.
-    pub condition: TillCondition,
+    pub condition: Condition,
     /// The revision it has applied.
     pub cursor: Option<Revision>,
     /// The revision it should have.

@@ -31,11 +31,12 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("exchange_1.sql")),
         M::up(include_str!("exchange_2.sql")),
         M::up(include_str!("exchange_3.sql")),
+        M::up(include_str!("exchange_4.sql")),
     ])
 });
 
 const DELIVERY_COLUMNS: &str = "id, till, package, bytes, objects, from_revision, to_revision, repair, tries, state, \
-                                state_at, created_at, confirmed, reason, bad_contents, cause";
+                                state_at, created_at, confirmed, reason, bad_contents, cause, unanswered_since";
 
 const COMMAND_COLUMNS: &str = "id, till, body, what, state, state_at, created_at, receipts, reason";
 

@@ -31,6 +31,7 @@ fn delivery_of(number: u32, to: u64) -> Delivery {
         reason: None,
         bad_contents: 1,
         cause: Some(RejectCause::Gap),
+        unanswered_since: at(-9),
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn put_delivery(transaction: &Transaction<'_>, delivery: &Delivery) -
     transaction
         .prepare_cached(&format!(
             "INSERT OR REPLACE INTO delivery ({DELIVERY_COLUMNS}, ended)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         ))?
         .execute(params![
             delivery.id.0.as_bytes(),
@@ -58,6 +58,7 @@ pub(super) fn put_delivery(transaction: &Transaction<'_>, delivery: &Delivery) -
             delivery.reason,
             delivery.bad_contents,
             delivery.cause.map(RejectCause::as_str),
+            millis(delivery.unanswered_since),
             delivery.state.is_final(),
         ])
         .map(|_| ())
@@ -119,6 +120,7 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         reason: row.get(13)?,
         bad_contents: row.get(14)?,
         cause: row.get::<_, Option<String>>(15)?.and_then(|word| RejectCause::of_word(&word)),
+        unanswered_since: some_time(row, 16)?.unwrap_or(time(row, 11)?),
     })
 }
 
