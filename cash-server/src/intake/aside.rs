@@ -1,14 +1,20 @@
-//! Loads that were refused or given up, and the files that are kept of them in `badDicts`: somebody looks at them, has one
-//! tried again, or drops it. What nobody settles, time does: kept files go by age and number.
+//! Loads that were refused or given up, and their files: somebody looks at them, has one tried again, or drops it.
+//!
+//! A file that came through a folder stays there under its name: its producer waits for it to disappear, and sees so that it
+//! was not taken. The next delivery under that name settles it. Of a body a file is kept in `badDicts`; what nobody settles
+//! there, time does: kept files go by age and number.
 
+use super::report::{self, Left};
+use super::source::{self, Identity};
 use super::{Intake, archive};
 use crate::reserve::NoRoom;
 use crate::store::StoreError;
 use crate::store::intake::{LoadRecord, LoadSource, NewLoad};
 use fs_err as fs;
 use jiff::Timestamp;
+use std::error::Error;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tillway_proto::{LoadId, NodeId};
 use uuid::Uuid;
 
@@ -85,7 +91,7 @@ impl Intake {
     pub fn refused(&self, limit: u32) -> Result<Vec<RefusedLoad>, AsideError> {
         let loads = self.journal.refused(MAX_LOOKED_AT).map_err(AsideError::Journal)?;
         let kept = |load: LoadRecord| {
-            let file = self.settings.bad.join(load.aside.as_ref()?);
+            let file = self.kept_file(&load)?;
             let bytes = fs::metadata(&file).ok()?.len();
             Some(RefusedLoad { load, file, bytes })
         };
@@ -103,7 +109,7 @@ impl Intake {
         let failed = |source| AsideError::File { load, source };
         let bytes = fs::metadata(&file).map_err(failed)?.len();
         self.room(bytes).map_err(|source| AsideError::NoRoom { load, source })?;
-        let (ending, dictionary_id) = match record.source {
+        let (ending, dictionary_id) = match record.source.clone() {
             LoadSource::Folder(_) => (FILE_ENDING, None),
             LoadSource::Rest { body, dictionary_id, .. } if body.ends_with(FILE_ENDING) => (FILE_ENDING, dictionary_id),
             LoadSource::Rest { dictionary_id, .. } => (ARRAY_ENDING, dictionary_id),
@@ -111,7 +117,7 @@ impl Intake {
         let body = format!("{}{ending}", Uuid::now_v7().simple());
         let target = archive::copy(&file, self.settings.bodies.join(&body)).map_err(failed)?;
         let new = NewLoad {
-            node: record.node,
+            node: record.node.clone(),
             source: LoadSource::Rest { body, dictionary_id, retry_of: Some(load) },
             bytes,
             at: Timestamp::now(),
@@ -126,32 +132,34 @@ impl Intake {
         let id = accepted?.ok_or(AsideError::Unknown { load })?;
         tracing::info!(load = load.0, again = id.0, "a refused load is tried again");
         self.arrived.notify_one();
-        archive::remove_kept(&file).map_err(failed)?;
+        self.remove_refused(&record, &file).map_err(failed)?;
         Ok(id)
     }
 
     /// Drops what is kept of a refused load; its record stays. Blocking.
     pub fn drop_refused(&self, load: LoadId) -> Result<(), AsideError> {
-        let (_, file) = self.refused_load(load)?;
+        let (record, file) = self.refused_load(load)?;
         self.journal.forget_aside(load).map_err(AsideError::Journal)?;
         tracing::info!(load = load.0, file = %file.display(), "what was kept of a refused load is dropped");
-        archive::remove_kept(&file).map_err(|source| AsideError::File { load, source })
+        self.remove_refused(&record, &file).map_err(|source| AsideError::File { load, source })
     }
 
     /// Forgets at most `step` files of refused loads that went by age: a listing looks at each file that is not forgotten.
     /// How many it were. Blocking.
     pub(super) fn forget_gone(&self, step: usize) -> Result<usize, StoreError> {
         // A folder that is away as a whole may come back.
-        if !self.settings.bad.is_dir() {
-            return Ok(0);
-        }
-        let is_gone = |name: &String| {
-            let looked_at = fs::symlink_metadata(self.settings.bad.join(name));
-            looked_at.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        let is_gone = |load: &&LoadRecord| {
+            let Some(name) = &load.aside else { return false };
+            let file = self.settings.bad.join(name);
+            let folder_is_there = file.parent().is_some_and(Path::is_dir);
+            let there = fs::symlink_metadata(&file);
+            let gone = there.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+            // Another file under that name is another delivery.
+            folder_is_there && (gone || (lies_in_its_folder(load) && self.kept_file(load).is_none()))
         };
         let loads = self.journal.refused(MAX_LOOKED_AT)?;
         let mut forgotten = 0;
-        for load in loads.iter().filter(|load| load.aside.as_ref().is_some_and(is_gone)).take(step) {
+        for load in loads.iter().filter(is_gone).take(step) {
             self.journal.forget_aside(load.id)?;
             forgotten += 1;
         }
@@ -162,10 +170,63 @@ impl Intake {
         let record = self.journal.load(load).map_err(AsideError::Journal)?.ok_or(AsideError::Unknown { load })?;
         let name = record.aside.as_ref().ok_or(AsideError::Unknown { load })?;
         let file = self.settings.bad.join(name);
-        if file.is_file() {
+        if self.kept_file(&record).is_some() {
             return Ok((record, file));
         }
         self.journal.forget_aside(load).map_err(AsideError::Journal)?;
         Err(AsideError::Gone { load, file })
     }
+
+    /// The file of a refused load, where it is still there, and still the one that was refused.
+    fn kept_file(&self, record: &LoadRecord) -> Option<PathBuf> {
+        let file = self.settings.bad.join(record.aside.as_ref()?);
+        if !lies_in_its_folder(record) {
+            return file.is_file().then_some(file);
+        }
+        let same = source::identify(&file).is_ok_and(|now| is_data_of(record, &now));
+        same.then_some(file)
+    }
+
+    /// Removes what was kept. A file in a folder of its producer goes only if it is still the one that was refused.
+    fn remove_refused(&self, record: &LoadRecord, file: &Path) -> io::Result<()> {
+        if !lies_in_its_folder(record) {
+            return archive::remove_kept(file);
+        }
+        let now = source::identify(file)?;
+        if is_data_of(record, &now) {
+            source::remove_if_same(file, &now)?;
+        }
+        let folder = file.parent().unwrap_or(file);
+        if let Err(error) = report::write_left(folder, &self.left_in(folder, file)) {
+            tracing::debug!(error = &error as &dyn Error, "failed to take a settled file out of error.txt");
+        }
+        Ok(())
+    }
+
+    /// Files of this folder that were not taken and still lie there, oldest first, but for this one.
+    pub(super) fn left_in(&self, folder: &Path, but: &Path) -> Vec<Left> {
+        let loads = self.journal.refused(MAX_LOOKED_AT).unwrap_or_else(|error| {
+            tracing::warn!(error = &error as &dyn Error, "failed to look up which files were not taken");
+            Vec::new()
+        });
+        let of_folder = loads.into_iter().rev().filter(lies_in_its_folder);
+        let left = of_folder.filter_map(|load| {
+            let LoadSource::Folder(path) = &load.source else { return None };
+            let file = (path.parent() == Some(folder) && path != but).then(|| self.kept_file(&load))??;
+            Some(Left { file, why: load.reason.unwrap_or_default() })
+        });
+        left.collect()
+    }
+}
+
+/// Whether the file of a refused load stays where its producer put it.
+fn lies_in_its_folder(record: &LoadRecord) -> bool {
+    let LoadSource::Folder(path) = &record.source else { return false };
+    record.aside.as_deref().is_some_and(|aside| Path::new(aside) == path)
+}
+
+/// Whether this is the data file that was refused, in the same state.
+fn is_data_of(record: &LoadRecord, now: &Identity) -> bool {
+    let data = record.delivery.as_deref().and_then(|delivery| delivery.split(' ').next());
+    data.is_some_and(|data| data == now.text())
 }

@@ -65,8 +65,6 @@ pub(super) enum Attempt {
         advice: &'static str,
         /// Tries in all.
         limit: u32,
-        /// Whether the file itself is the reason: then it is kept in `badDicts` in the end.
-        of_file: bool,
     },
     /// Not now, however long that takes: it is no fault of what is loaded.
     Later {
@@ -126,8 +124,6 @@ pub(super) fn attempt(
             reason: never.to_string(),
             advice: "hand the file over in parts, or give the server a larger disk; then make the flag again",
             limit: 0,
-            // A copy of it would fill the disk.
-            of_file: false,
         });
     }
     if let Err(missing) = intake.room(need) {
@@ -140,7 +136,6 @@ pub(super) fn attempt(
             reason: format!("the server did not live through {MAX_STARTS} loads of this file"),
             advice: "send the file to whoever supports the server; hand a corrected one over",
             limit: 0,
-            of_file: true,
         });
     }
     let progress = intake.start_progress(delivery, bytes);
@@ -171,7 +166,7 @@ pub(super) fn attempt(
             let reason = "the server has a defect that this file brought to light; its log has the details".to_owned();
             journal.requeue(delivery.load, &reason, true)?;
             let advice = "send the file to whoever supports the server";
-            return Ok(Attempt::Again { reason, advice, limit: MAX_DEFECT_TRIES, of_file: true });
+            return Ok(Attempt::Again { reason, advice, limit: MAX_DEFECT_TRIES });
         }
     };
     let reason = chain(&failure);
@@ -182,20 +177,17 @@ pub(super) fn attempt(
             reason,
             advice: "write the data file to another name, rename it, then make the flag; write nothing to it afterwards",
             limit: MAX_REREADS,
-            of_file: false,
         },
         Failure::Unreadable(_) => Attempt::Again {
             reason: format!("the data file cannot be read: {reason}"),
             advice: "give the server's user the right to read the file and to write to its folder, then make the flag again",
             limit: MAX_READ_TRIES,
-            of_file: false,
         },
         Failure::Store(StoreError::Full { .. }) => Attempt::Later { reason, cause: Cause::FullDisk },
         Failure::Store(error) if intake.dictionary.is_about_the_data(&error) => Attempt::Again {
             reason: format!("the server's database does not take it: {reason}"),
             advice: "send the file to whoever supports the server; hand a corrected one over",
             limit: MAX_DATA_TRIES,
-            of_file: true,
         },
         Failure::Store(_) => {
             Attempt::Later { reason: format!("the server's database does not work: {reason}"), cause: Cause::Database }
@@ -214,8 +206,9 @@ fn recall(intake: &Intake, load: LoadId, report: &mut Report) -> Result<(), Stor
     Ok(())
 }
 
-/// Keeps the file, tells the producer, notes the end. `beside`: the folder for `error.txt`, where there is one. Where what was
-/// refused is kept, if it is.
+/// Keeps the file, tells the producer, notes the end. `beside`: the folder of a delivery that came through one; what is
+/// refused there stays under its name, so that its producer sees that it was not taken. Where else what was refused is kept,
+/// if it is.
 pub(super) fn settle(
     intake: &Intake,
     delivery: &Delivery,
@@ -223,14 +216,15 @@ pub(super) fn settle(
     beside: Option<&Path>,
 ) -> Result<Option<PathBuf>, StoreError> {
     let now = Timestamp::now();
-    let aside = keep(intake, delivery, report);
+    let stays = report.refused.is_some() && beside.is_some();
+    let aside = if stays { None } else { keep(intake, delivery, report) };
     fail::fail_point!("intake::kept");
     if let Some(folder) = beside {
-        tell(folder, delivery, report, aside.as_deref());
+        tell(intake, folder, delivery, report, aside.as_deref());
         fail::fail_point!("intake::told");
     }
-    let end =
-        LoadEnd { aside: refused_name(intake, report, aside.as_deref()), ..end_of(intake, delivery, report, now) };
+    let kept = if stays { Some(path_text(&delivery.path)) } else { refused_name(intake, report, aside.as_deref()) };
+    let end = LoadEnd { aside: kept, ..end_of(intake, delivery, report, now) };
     intake.journal.end(delivery.load, &end)?;
     fail::fail_point!("intake::ended");
     let counts = &end.counts;
@@ -307,21 +301,26 @@ fn refused_name(intake: &Intake, report: &Report, aside: Option<&Path>) -> Optio
     Some(aside.file_name()?.to_string_lossy().into_owned())
 }
 
-fn tell(folder: &Path, delivery: &Delivery, report: &Report, aside: Option<&Path>) {
+fn tell(intake: &Intake, folder: &Path, delivery: &Delivery, report: &Report, aside: Option<&Path>) {
+    let left = intake.left_in(folder, &delivery.path);
     let told = if report.rejected == 0 && report.refused.is_none() {
-        report::remove_error_file(folder)
+        report::write_left(folder, &left)
     } else {
         let remark = report.remark();
         let what = remark.as_deref().unwrap_or("some records could not be used; the others are loaded");
         let trouble = Trouble {
             file: &delivery.path,
             what,
-            advice: "correct the records named here and hand the file over again; what is right already is not sent twice",
+            advice: if report.refused.is_some() {
+                "correct the file and make its flag again; until then it stays under its name, not loaded"
+            } else {
+                "correct the records named here and hand the file over again; what is right already is not sent twice"
+            },
             rejected: report.rejected,
             rejects: &report.rejects,
             aside,
         };
-        report::write_error_file(folder, &trouble)
+        report::write_error_file(folder, &trouble, &left)
     };
     if let Err(error) = told {
         tracing::warn!(folder = %folder.display(), error = &error as &dyn Error, "failed to tell a producer how its load went");
@@ -390,10 +389,9 @@ pub(super) fn put_aside(intake: &Intake, delivery: &Delivery, reason: &str) -> O
     Some(kept)
 }
 
-/// Notes that a load is given up; `kept`: where its file is.
-pub(super) fn give_up(intake: &Intake, load: LoadId, reason: &str, kept: Option<&Path>) -> Result<(), StoreError> {
+/// Notes that a load is given up; `kept`: the name of its file in `badDicts`, or the whole path where it stays in its folder.
+pub(super) fn give_up(intake: &Intake, load: LoadId, reason: &str, kept: Option<String>) -> Result<(), StoreError> {
     tracing::error!(load = load.0, reason, "gave a load up");
-    let name = kept.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let end = LoadEnd {
         at: Timestamp::now(),
         state: LoadState::Error,
@@ -402,7 +400,7 @@ pub(super) fn give_up(intake: &Intake, load: LoadId, reason: &str, kept: Option<
         applies_from: None,
         reason: Some(reason.to_owned()),
         rejects: Vec::new(),
-        aside: name,
+        aside: kept,
     };
     intake.journal.end(load, &end)?;
     intake.callbacks.notify_one();
@@ -432,12 +430,17 @@ pub(super) fn close_vanished(intake: &Intake, load: LoadId) -> Result<(), StoreE
 }
 
 /// Tells the producer in its folder that a delivery cannot be loaded.
-pub(super) fn complain(folder: &Path, file: &Path, what: &str, advice: &str, aside: Option<&Path>) {
+pub(super) fn complain(intake: &Intake, folder: &Path, file: &Path, what: &str, advice: &str) {
     tracing::warn!(file = %file.display(), reason = what, "a delivery cannot be loaded");
-    let trouble = Trouble { file, what, advice, rejected: 0, rejects: &[], aside };
-    if let Err(error) = report::write_error_file(folder, &trouble) {
+    let trouble = Trouble { file, what, advice, rejected: 0, rejects: &[], aside: None };
+    if let Err(error) = report::write_error_file(folder, &trouble, &intake.left_in(folder, file)) {
         tracing::warn!(folder = %folder.display(), error = &error as &dyn Error, "failed to tell a producer what is wrong");
     }
+}
+
+/// A path as the record of loads has it.
+pub(super) fn path_text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 /// An error with its causes.

@@ -6,13 +6,14 @@
 use super::source::{self, LEAVING};
 use crate::network::{LayerNo, Network};
 use fs_err as fs;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::error::Error;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tillway_proto::NodeId;
 
 /// Most entries of one folder that one scan looks at; what is beyond them comes when they are gone.
@@ -23,6 +24,10 @@ const MAX_BAD_FLAGS: usize = 100;
 
 /// Of these so many, the newest, do not go by their age: a clock that jumps ahead makes all of them old at once.
 const NEWEST_BAD_FLAGS: usize = 10;
+
+/// Flags that were made within this time are of one moment: their names say which comes first, since file systems of shares
+/// keep times of a second or two, and a script makes flags in whatever order it lists them.
+pub(super) const MOMENT: Duration = Duration::from_secs(2);
 
 /// Ends the name of a flag that was set aside.
 pub(super) const BAD: &str = ".bad";
@@ -156,7 +161,7 @@ fn strays(inbox: &Path, known: &BTreeMap<PathBuf, Owner>) -> io::Result<Vec<(Pat
     Ok(found)
 }
 
-/// The flags in a folder, oldest first. Puts back what a crash left on its way out; what cannot be put back stays there, and
+/// The flags in a folder, oldest first, those of one [`MOMENT`] as their names count. Puts back what a crash left on its way out; what cannot be put back stays there, and
 /// nothing else waits for it.
 pub(super) fn flags_in(folder: &Path) -> io::Result<Vec<Flag>> {
     let (flags, left) = look(folder)?;
@@ -198,12 +203,62 @@ fn look(folder: &Path) -> io::Result<(Vec<Flag>, Vec<PathBuf>)> {
             data.entry(base.to_owned()).or_default().push(path);
         }
     }
-    flags.sort_by(|left, right| (left.2, &left.1).cmp(&(right.2, &right.1)));
     let flags = flags.into_iter().map(|(base, path, modified)| {
         let data = data.get(&base).and_then(|files| partner(&path, files));
         Flag { path, modified, data }
     });
-    Ok((flags.collect(), left))
+    let mut flags: Vec<Flag> = flags.collect();
+    sort(&mut flags);
+    Ok((flags, left))
+}
+
+/// Oldest first; those of one moment in the natural order of their names.
+fn sort(flags: &mut [Flag]) {
+    flags.sort_by(|left, right| left.modified.cmp(&right.modified).then_with(|| natural(&left.path, &right.path)));
+    let mut rest = flags;
+    while let Some(first) = rest.first().map(|flag| flag.modified) {
+        let moment = rest.iter().take_while(|flag| is_of_moment(first, flag.modified)).count();
+        let (now, later) = rest.split_at_mut(moment);
+        now.sort_by(|left, right| natural(&left.path, &right.path));
+        rest = later;
+    }
+}
+
+/// Whether a flag belongs to the moment that began with an older one.
+pub(super) fn is_of_moment(first: SystemTime, modified: SystemTime) -> bool {
+    modified.duration_since(first).is_ok_and(|after| after <= MOMENT)
+}
+
+/// The order in which people count files: `pos2` before `pos10`, whatever the case of the letters. Names that are the same but
+/// for case and leading zeros, by their bytes.
+pub(super) fn natural(left: &Path, right: &Path) -> Ordering {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (left, right) = (name(left), name(right));
+    let (left_low, right_low) = (left.to_lowercase(), right.to_lowercase());
+    let (mut left_rest, mut right_rest) = (left_low.as_str(), right_low.as_str());
+    while let (Some(left_first), Some(right_first)) = (left_rest.chars().next(), right_rest.chars().next()) {
+        let order = if left_first.is_ascii_digit() && right_first.is_ascii_digit() {
+            let (left_number, right_number) = (take_number(&mut left_rest), take_number(&mut right_rest));
+            // Of numbers without leading zeros the longer one is larger.
+            left_number.len().cmp(&right_number.len()).then_with(|| left_number.cmp(right_number))
+        } else {
+            left_rest = &left_rest[left_first.len_utf8()..];
+            right_rest = &right_rest[right_first.len_utf8()..];
+            left_first.cmp(&right_first)
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+    left_rest.len().cmp(&right_rest.len()).then_with(|| left.cmp(&right))
+}
+
+/// Takes the digits at the beginning; without leading zeros.
+fn take_number<'a>(text: &mut &'a str) -> &'a str {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    *text = rest;
+    digits.trim_start_matches('0')
 }
 
 /// The data file of a flag: of names that differ in case alone, the one that is spelt like the flag.
@@ -262,5 +317,39 @@ mod tests {
             .collect();
         let expected = [("Pos.Flz", None), ("POS2.FLZ", Some("pos2.aif")), ("pos1.flz", Some("pos1.AIF"))];
         assert_eq!(found, expected.map(|(flag, data)| (flag.to_owned(), data.map(str::to_owned))));
+    }
+
+    #[test]
+    fn flags_of_one_moment_come_in_the_natural_order_of_their_names() {
+        let flag = |name: &str, at_ms: u64| Flag {
+            path: name.into(),
+            modified: SystemTime::UNIX_EPOCH + Duration::from_millis(1_000_000 + at_ms),
+            data: None,
+        };
+        let mut flags = vec![
+            flag("pos1.flz", 60_000),
+            flag("pos10.flz", 0),
+            flag("POS9.flz", 1_500),
+            flag("pos2.flz", 900),
+            flag("pos.flz", 1_000),
+            flag("pos002.flz", 900),
+            flag("pos2-10.flz", 1_000),
+            flag("pos2-9.flz", 1_100),
+            flag("pos20260101000000000000000000001.flz", 100),
+        ];
+        sort(&mut flags);
+        let names: Vec<_> = flags.iter().map(|flag| flag.path.to_string_lossy().into_owned()).collect();
+        let expected = [
+            "pos.flz",
+            "pos2-9.flz",
+            "pos2-10.flz",
+            "pos002.flz",
+            "pos2.flz",
+            "POS9.flz",
+            "pos10.flz",
+            "pos20260101000000000000000000001.flz",
+            "pos1.flz",
+        ];
+        assert_eq!(names, expected);
     }
 }

@@ -14,6 +14,9 @@ pub const ERROR_FILE: &str = "error.txt";
 /// Rejects that `error.txt` lists; a person reads no more of them, and the file with their text has the rest.
 const MAX_LISTED_REJECTS: usize = 100;
 
+/// Files of earlier deliveries that `error.txt` lists; a person mends one after the other.
+const MAX_LISTED_FILES: usize = 20;
+
 /// Most bytes of one rejected record's text that are kept: what is wrong is seen at its beginning.
 const MAX_RAW_BYTES: u64 = 64 * 1024;
 
@@ -33,13 +36,41 @@ pub(super) struct Trouble<'a> {
     pub(super) aside: Option<&'a Path>,
 }
 
-/// Writes `error.txt` into a folder, in the place of an earlier one.
-pub(super) fn write_error_file(folder: &Path, trouble: &Trouble<'_>) -> io::Result<()> {
-    durable::write_atomic(&folder.join(ERROR_FILE), text(trouble).as_bytes())
+/// A file of an earlier delivery that was not taken and still lies in the folder.
+pub(super) struct Left {
+    /// The file.
+    pub(super) file: PathBuf,
+    /// Why it was not taken.
+    pub(super) why: String,
+}
+
+/// Writes `error.txt` into a folder, in the place of an earlier one: this trouble, and the files that are `left` there.
+pub(super) fn write_error_file(folder: &Path, trouble: &Trouble<'_>, left: &[Left]) -> io::Result<()> {
+    let text = text(trouble) + &left_text(left);
+    durable::write_atomic(&folder.join(ERROR_FILE), text.as_bytes())
+}
+
+/// After a load without trouble: `error.txt` tells of the files alone that are left there, and is not there without any.
+pub(super) fn write_left(folder: &Path, left: &[Left]) -> io::Result<()> {
+    if left.is_empty() {
+        return remove_error_file(folder);
+    }
+    durable::write_atomic(&folder.join(ERROR_FILE), left_text(left).trim_start().as_bytes())
+}
+
+fn left_text(left: &[Left]) -> String {
+    let mut text = String::new();
+    for left in left.iter().take(MAX_LISTED_FILES) {
+        let _ = writeln!(text, "\nfile: {}\nnot loaded: {}", left.file.display(), left.why);
+    }
+    if left.len() > MAX_LISTED_FILES {
+        let _ = writeln!(text, "\n… and {} more files that were not loaded", left.len() - MAX_LISTED_FILES);
+    }
+    text
 }
 
 /// Removes the `error.txt` of an earlier delivery.
-pub(super) fn remove_error_file(folder: &Path) -> io::Result<()> {
+fn remove_error_file(folder: &Path) -> io::Result<()> {
     match fs::remove_file(folder.join(ERROR_FILE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,

@@ -20,7 +20,7 @@ use fs_err as fs;
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
@@ -127,7 +127,7 @@ impl IntoResponse for Refusal {
 
 async fn load_dicts(
     State(state): State<AifRest>,
-    Query(query): Query<HashMap<String, String>>,
+    Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -147,17 +147,14 @@ async fn load_dicts(
 
 async fn take(
     intake: &Arc<Intake>,
-    query: &HashMap<String, String>,
+    query: &[(String, String)],
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(LoadId, Option<String>), Refusal> {
     let asked = |name: &str| {
         query.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_owned())
     };
-    let named = headers.get("shopcode").and_then(|value| value.to_str().ok()).map(|value| value.trim().to_owned());
-    let shop = named.or_else(|| asked("shopcode")).filter(|shop| !shop.is_empty()).ok_or_else(|| {
-        Refusal::new(StatusCode::BAD_REQUEST, "no shop is named: send a header or a query parameter `shopcode`")
-    })?;
+    let shop = shop_of(headers, query)?;
     let Ok(_upload) = intake.uploads.try_acquire() else {
         let error = format!("{MAX_UPLOADS} bodies are being received: send it again in {RETRY_AFTER_S} seconds");
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error));
@@ -199,6 +196,29 @@ async fn take(
     intake.arrived.notify_one();
     intake.callbacks.notify_one();
     Ok((load, warning))
+}
+
+/// The shop that is named. Where header and query, or one of them twice, name different ones, nobody knows which is meant: the
+/// prices of one shop must not go to another.
+fn shop_of(headers: &HeaderMap, query: &[(String, String)]) -> Result<String, Refusal> {
+    let in_headers =
+        headers.get_all("shopcode").iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let in_query = query.iter().filter(|(key, _)| key.eq_ignore_ascii_case("shopcode")).map(|(_, value)| value.clone());
+    let named: Vec<String> = in_headers.chain(in_query).map(|shop| shop.trim().to_owned()).collect();
+    let mut shops = named.into_iter().filter(|shop| !shop.is_empty());
+    let shop = shops.next().ok_or_else(|| {
+        Refusal::new(StatusCode::BAD_REQUEST, "no shop is named: send a header or a query parameter `shopcode`")
+    })?;
+    match shops.find(|other| *other != shop) {
+        None => Ok(shop),
+        Some(other) => {
+            let error = format!(
+                "two shops are named, `{shop}` and `{other}`: send one `shopcode`, as a header or in the query, or the same \
+                 in both"
+            );
+            Err(Refusal::new(StatusCode::BAD_REQUEST, error))
+        }
+    }
 }
 
 fn too_large(max_bytes: u64) -> Refusal {

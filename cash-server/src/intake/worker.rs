@@ -37,6 +37,10 @@ const NEXT_STEP: Duration = Duration::from_secs(1);
 /// looks at all of them.
 const RESCAN_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often to look whether there is a new node, which may have been made by another process: its folder is to be there before
+/// a person looks for it.
+const NETWORK_LOOK: Duration = Duration::from_secs(1);
+
 /// When to come back.
 pub(super) enum Next {
     /// There may be more.
@@ -272,11 +276,11 @@ impl Worker {
     /// The oldest delivery that may go now, or when to look again.
     fn pick(&self) -> Result<Result<Job, Instant>, StoreError> {
         let now = Instant::now();
-        let mut wake = self.next_scan.min(self.next_cleaning);
+        let mut wake = self.next_scan.min(self.next_cleaning).min(now + NETWORK_LOOK);
         if !self.later.is_empty() {
             wake = wake.min(now + RESCAN_PAUSE);
         }
-        let mut oldest: Option<(SystemTime, Job)> = None;
+        let mut firsts: Vec<(&PathBuf, &Flag)> = Vec::new();
         for (folder, flags) in &self.flags {
             for flag in flags {
                 if self.told.get(&flag.path) == Some(&flag.modified) {
@@ -292,12 +296,17 @@ impl Worker {
                     }
                     continue;
                 }
-                if oldest.as_ref().is_none_or(|(time, _)| flag.modified < *time) {
-                    oldest = Some((flag.modified, Job::Flag { folder: folder.clone(), flag: flag.clone() }));
-                }
+                firsts.push((folder, flag));
                 break;
             }
         }
+        // The flags of one moment by name, across all folders.
+        let begin = firsts.iter().map(|(_, flag)| flag.modified).min();
+        let of_moment =
+            firsts.iter().filter(|(_, flag)| begin.is_some_and(|begin| folders::is_of_moment(begin, flag.modified)));
+        let first = of_moment.min_by(|(_, left), (_, right)| folders::natural(&left.path, &right.path));
+        let mut oldest =
+            first.map(|(folder, flag)| (flag.modified, Job::Flag { folder: (*folder).clone(), flag: (*flag).clone() }));
         let mut held: HashSet<NodeId> = HashSet::new();
         for record in self.intake.journal.unfinished()? {
             if !matches!(record.source, LoadSource::Rest { .. }) || held.contains(&record.node) {
@@ -325,7 +334,7 @@ impl Worker {
                     Some(Owner::Node { id, layer }) => self.flag(&folder, &flag, id, layer),
                     Some(Owner::Nobody(reason)) => {
                         let advice = "move data file and flag to the right folder, or remove them";
-                        deliver::complain(&folder, &flag.expected_data(), &reason, advice, None);
+                        deliver::complain(&self.intake, &folder, &flag.expected_data(), &reason, advice);
                         self.told.insert(flag.path.clone(), flag.modified);
                         Ok(())
                     }

@@ -3,10 +3,14 @@
 use super::NetworkError;
 use super::token::{TillToken, TokenHash};
 use super::tree::{LayerNo, Network, Node};
+use std::collections::BTreeMap;
 use tillway_proto::{NodeCode, NodeId, NodeLevel, TillId};
 
 /// Longest name of a node, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
+
+/// Longest code that a new node may get, in characters: what registers, file names and receipts of the field have room for.
+pub const MAX_NEW_CODE_CHARS: usize = 20;
 
 /// What the store has to change. Made by the functions here, within the transaction that carries it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +95,7 @@ pub fn create(
 ) -> Result<NetworkChange, NetworkError> {
     let above = network.require(parent)?;
     check_level(id.level(), code, above)?;
+    check_new_code(code)?;
     check_code(network, id.level(), code, above, None)?;
     Ok(NetworkChange::Create {
         id: id.clone(),
@@ -163,7 +168,19 @@ fn check_level(level: NodeLevel, code: &NodeCode, parent: &Node) -> Result<(), N
     Err(NetworkError::Level { level, code: code.clone(), parent: parent.id.clone() })
 }
 
-/// Shop and group codes are unique in the chain, till codes in their shop.
+/// What a new node may be called. Codes of older nodes may be longer and may have a dot: they stay.
+///
+/// Latin letters alone: a code is part of ids, of folder names on shares of any system, of queue names and of addresses, and
+/// two texts that look alike there (`с` and `c`) must not be two shops.
+fn check_new_code(code: &NodeCode) -> Result<(), NetworkError> {
+    let text = code.as_str();
+    let fits = text.len() <= MAX_NEW_CODE_CHARS
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if fits { Ok(()) } else { Err(NetworkError::Code { code: code.clone() }) }
+}
+
+/// Shop and group codes are unique in the chain, till codes in their shop. `7` and `007` are taken for one by people and by
+/// tables that read numbers, so one of them is enough.
 fn check_code(
     network: &Network,
     level: NodeLevel,
@@ -171,12 +188,39 @@ fn check_code(
     parent: &Node,
     moved: Option<LayerNo>,
 ) -> Result<(), NetworkError> {
-    let same = network.by_code(level, code.as_str()).into_iter();
-    let taken = same
-        .filter(|other| Some(other.no) != moved)
-        .find(|other| level != NodeLevel::Till || other.parent() == Some(parent.no));
-    match taken {
-        None => Ok(()),
-        Some(other) => Err(NetworkError::CodeTaken { level, code: code.clone(), by: other.id.clone() }),
+    // Where a shop or a group hangs changes nothing about who has its code: what is alike already stays.
+    if moved.is_some() && level != NodeLevel::Till {
+        return Ok(());
     }
+    let rivals: Vec<&Node> = match level {
+        NodeLevel::Till => network.children(&parent.id),
+        _ => network.nodes().filter(|other| other.level() == level).collect(),
+    };
+    let rivals = || rivals.iter().filter(|other| Some(other.no) != moved);
+    if let Some(other) = rivals().find(|other| other.code == *code) {
+        return Err(NetworkError::CodeTaken { level, code: code.clone(), by: other.id.clone() });
+    }
+    match rivals().find(|other| without_zeros(&other.code) == without_zeros(code)) {
+        None => Ok(()),
+        Some(other) => Err(NetworkError::CodeAlike { code: code.clone(), by: other.id.clone() }),
+    }
+}
+
+fn without_zeros(code: &NodeCode) -> &str {
+    code.as_str().trim_start_matches('0')
+}
+
+/// Live nodes whose codes differ from those of others beside them by leading zeros alone: made before that was refused. Each
+/// group of them, sorted by code.
+pub fn alike(network: &Network) -> Vec<Vec<&Node>> {
+    let mut by_code: BTreeMap<(&str, Option<LayerNo>, &str), Vec<&Node>> = BTreeMap::new();
+    for node in network.nodes() {
+        let parent = node.parent().filter(|_| node.level() == NodeLevel::Till);
+        by_code.entry((node.level().as_str(), parent, without_zeros(&node.code))).or_default().push(node);
+    }
+    let mut groups: Vec<_> = by_code.into_values().filter(|nodes| nodes.len() > 1).collect();
+    for nodes in &mut groups {
+        nodes.sort_by(|left, right| left.code.cmp(&right.code));
+    }
+    groups
 }

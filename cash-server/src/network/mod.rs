@@ -64,6 +64,26 @@ pub enum NetworkError {
         /// Who has it.
         by: NodeId,
     },
+    /// Codes of new nodes are short and simple.
+    #[error(
+        "`{code}` is no code for a new node: 1 to {max} Latin letters, digits, `-` and `_`",
+        max = change::MAX_NEW_CODE_CHARS
+    )]
+    Code {
+        /// The code.
+        code: NodeCode,
+    },
+    /// Another node has that code with more or fewer zeros in front.
+    #[error(
+        "the code {code} differs from the code of {by} by leading zeros alone, and people and tables take the two for one: \
+         choose another code, or use that node"
+    )]
+    CodeAlike {
+        /// The code.
+        code: NodeCode,
+        /// Who has it.
+        by: NodeId,
+    },
     /// Only a node without children can be removed.
     #[error("{node} has {children} nodes below it: move or remove them first")]
     HasChildren {

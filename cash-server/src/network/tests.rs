@@ -183,3 +183,55 @@ fn a_till_is_parked_and_a_node_renamed() {
     assert_eq!(fixture.service.current().unwrap().node(&shop).unwrap().name, "Harbour street 3");
     assert!(matches!(fixture.service.rename(&shop, "a\nb"), Err(NetworkError::Name { .. })));
 }
+
+#[test]
+fn a_new_code_is_short_and_simple_and_no_sibling_differs_by_zeros_alone() {
+    let fixture = Fixture::new();
+    let make = |parent: &NodeId, level, text: &str| fixture.service.create(parent, level, &code(text), "");
+    for text in ["a.b", "123456789012345678901", "shop.7"] {
+        let error = make(&fixture.chain, NodeLevel::Shop, text).unwrap_err();
+        assert!(matches!(error, NetworkError::Code { .. }), "{error}");
+    }
+    assert!(
+        "Север".parse::<NodeCode>().is_err() && "a b".parse::<NodeCode>().is_err() && "".parse::<NodeCode>().is_err()
+    );
+    let shop = fixture.make(&fixture.chain, NodeLevel::Shop, "12345678901234567-_Z");
+    let seven = fixture.make(&fixture.chain, NodeLevel::Shop, "007");
+    let group = fixture.make(&fixture.chain, NodeLevel::Group, "7");
+    for (parent, text) in [(&fixture.chain, "7"), (&group, "07"), (&fixture.chain, "0007")] {
+        let error = make(parent, NodeLevel::Shop, text).unwrap_err();
+        assert!(matches!(&error, NetworkError::CodeAlike { by, .. } if *by == seven), "{error}");
+    }
+    fixture.make(&fixture.chain, NodeLevel::Shop, "70");
+    let (till, _) = fixture.till(&shop, "01");
+    assert!(make(&shop, NodeLevel::Till, "1").is_err());
+    let (other, _) = fixture.till(&seven, "1");
+    let error = fixture.service.move_node(&NodeId::Till(other), &shop).unwrap_err();
+    assert!(matches!(&error, NetworkError::CodeAlike { by, .. } if *by == NodeId::Till(till)), "{error}");
+    assert!(change::alike(&fixture.service.current().unwrap()).is_empty());
+}
+
+#[test]
+fn codes_of_older_nodes_stay_and_those_that_are_alike_are_named() {
+    let fixture = Fixture::new();
+    let old = DictionaryDb::open(&fixture.folder.path().join("dictionary.db")).unwrap();
+    let seven = fixture.make(&fixture.chain, NodeLevel::Shop, "7");
+    let insert = "INSERT INTO node(id, code, name, created_at) VALUES (?1, ?2, '', 0)";
+    for (id, code) in [("_shop_007_00000001", "007"), ("_shop_a.b_00000002", "a.b")] {
+        let writer = old.database().writer();
+        writer.execute(insert, [id, code]).unwrap();
+        let parent =
+            "INSERT INTO node_parent SELECT n.no, 0, c.no FROM node n, node c WHERE n.id = ?1 AND c.code = 'main'";
+        writer.execute(parent, [id]).unwrap();
+        writer.execute("UPDATE counter SET value = value + 1 WHERE name = 'network'", ()).unwrap();
+    }
+    let service = open(fixture.folder.path());
+    let network = service.current().unwrap();
+    assert!(network.shop("a.b").is_some() && network.shop("007").is_some() && network.shop("7").is_some());
+    let alike: Vec<Vec<&str>> =
+        change::alike(&network).iter().map(|nodes| nodes.iter().map(|node| node.code.as_str()).collect()).collect();
+    assert_eq!(alike, [vec!["007", "7"]]);
+    // They can still be moved as a whole.
+    let group = service.create(&fixture.chain, NodeLevel::Group, &code("north"), "").unwrap().id;
+    service.move_node(&seven, &group).unwrap();
+}

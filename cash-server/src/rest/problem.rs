@@ -84,10 +84,11 @@ impl From<NetworkError> for Problem {
     fn from(error: NetworkError) -> Self {
         match error {
             NetworkError::UnknownNode { .. } => Self::not_found(error.to_string()),
-            NetworkError::Name { .. } => Self::bad_request(error.to_string()),
+            NetworkError::Name { .. } | NetworkError::Code { .. } => Self::bad_request(error.to_string()),
             NetworkError::Level { .. }
             | NetworkError::Loop { .. }
             | NetworkError::CodeTaken { .. }
+            | NetworkError::CodeAlike { .. }
             | NetworkError::HasChildren { .. }
             | NetworkError::ChainStays { .. } => Self::conflict(error.to_string()),
             NetworkError::Store { .. } => Self::internal(&error),

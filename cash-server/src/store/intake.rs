@@ -10,7 +10,8 @@ use tillway_proto::{ExchangeStatus, LoadId, NodeId, Revision, TillId};
 
 /// Keeps the record of loads.
 pub trait LoadJournal: Send + Sync {
-    /// Takes a load in: durable when it returns.
+    /// Takes a load in: durable when it returns. An earlier one from the same file, which was not taken and still lies there, is
+    /// settled with it.
     fn accept(&self, load: &NewLoad) -> Result<LoadId, StoreError>;
 
     /// The load starts now. How often it has started, this time included.
@@ -19,6 +20,9 @@ pub trait LoadJournal: Send + Sync {
     /// The load did not come to its end and will be tried again. Where the start is not `counted`, it was no fault of
     /// what is loaded.
     fn requeue(&self, load: LoadId, reason: &str, counted: bool) -> Result<(), StoreError>;
+
+    /// The files of a load that came through a folder are these now: its producer has written them anew since.
+    fn deliver_as(&self, load: LoadId, delivery: &str) -> Result<(), StoreError>;
 
     /// The load has ended.
     fn end(&self, load: LoadId, end: &LoadEnd) -> Result<(), StoreError>;
@@ -185,7 +189,7 @@ pub struct LoadEnd {
     pub reason: Option<String>,
     /// The first of its rejects.
     pub rejects: Vec<RejectRecord>,
-    /// The name of the file that is kept of it, where it was refused.
+    /// Where it was refused: the name of the file that is kept of it, or the whole path where it stays in its folder.
     pub aside: Option<String>,
 }
 
@@ -216,7 +220,7 @@ pub struct LoadRecord {
     pub reason: Option<String>,
     /// Which data file and which flag, where it came through a folder.
     pub delivery: Option<String>,
-    /// The name of the file that is kept of it, where it was refused.
+    /// Where it was refused: the name of the file that is kept of it, or the whole path where it stays in its folder.
     pub aside: Option<String>,
 }
 

@@ -43,6 +43,39 @@ async fn each_node_has_its_folder_and_the_same_file_again_takes_no_revision() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn flags_of_one_moment_are_loaded_as_their_names_count_across_all_folders() {
+    let kit = Kit::new();
+    for (folder, base) in [("All", "pos10"), ("shop-7", "pos9"), ("All", "pos2"), ("shop-8", "pos1")] {
+        kit.deliver(folder, base, &file_of(&[unit(1, base)]));
+        age(&kit.inbox(folder).join(format!("{base}.flz")), 10);
+    }
+    let running = kit.start();
+    for folder in ["All", "shop-7", "shop-8"] {
+        kit.gone(folder, "pos").await;
+    }
+    let loads = kit.journal.recent(9).unwrap();
+    let order: Vec<String> = loads.iter().rev().map(|load| load.source.to_string()).collect();
+    let expected = [("shop-8", "pos1"), ("All", "pos2"), ("shop-7", "pos9"), ("All", "pos10")]
+        .map(|(folder, base)| kit.inbox(folder).join(format!("{base}.aif")).display().to_string());
+    assert_eq!(order, expected);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_node_has_its_folder_at_once_whoever_made_it() {
+    let mut kit = Kit::new();
+    kit.settings.scan_period = Duration::from_hours(1);
+    let running = kit.start();
+    wait_for("the folders", || if kit.inbox("shop-7").is_dir() { Ok(()) } else { Err(()) }).await;
+    // As the command line makes it, in a process of its own: nobody tells the intake.
+    kit.network.create(&kit.chain, NodeLevel::Shop, &"9".parse().unwrap(), "").unwrap();
+    let made = Instant::now();
+    wait_for("the new folder", || if kit.inbox("shop-9").is_dir() { Ok(()) } else { Err(()) }).await;
+    assert!(made.elapsed() < Duration::from_secs(10), "{:?}", made.elapsed());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn several_flags_are_loaded_in_the_order_of_their_time() {
     let kit = Kit::new();
     for (base, age_s) in [("pos1", 10), ("pos2", 30), ("pos3", 20)] {

@@ -125,6 +125,19 @@ impl Kit {
         .await;
     }
 
+    /// Waits until a delivery was not taken: its flag is gone, its data file stays. Its load.
+    pub(super) async fn not_taken(&self, folder: &str, base: &str) -> LoadRecord {
+        let folder = self.inbox(folder);
+        let data = folder.join(format!("{base}.aif"));
+        wait_for("the flag's end", || {
+            let names = names(&folder);
+            if names.contains(&format!("{base}.flz")) { Err(names) } else { Ok(()) }
+        })
+        .await;
+        assert!(data.exists());
+        self.journal.newest_of(&data).unwrap().unwrap()
+    }
+
     pub(super) async fn ended(&self, load: LoadId) -> LoadRecord {
         wait_for("the end of a load", || match self.journal.load(load).unwrap() {
             Some(record) if record.state.is_final() => Ok(record),

@@ -127,15 +127,10 @@ async fn a_file_that_no_disk_could_take_is_given_up_at_once_and_the_next_one_is_
     kit.settings.disk_reserve = DiskReserve::asking(RESERVE, |_| Ok(u64::MAX)).on_a_disk_of(RESERVE + 10_000);
     let running = kit.start();
     kit.deliver("All", "pos1", &"x".repeat(4000));
-    let told = wait_for("the flag's end", || {
-        let names = names(&kit.inbox("All"));
-        if names.contains(&"pos1.flz.bad".to_owned()) { kit.error_text("All").ok_or(names) } else { Err(names) }
-    })
-    .await;
+    assert_eq!(kit.not_taken("All", "pos1").await.state, LoadState::Error);
+    let told = kit.error_text("All").unwrap();
     assert!(told.contains("which never fit") && told.contains("in parts"), "{told}");
-    assert_eq!(kit.newest().state, LoadState::Error);
     assert_eq!(names(&kit.settings.bad), Vec::<String>::new(), "it is not copied");
-    assert!(kit.inbox("All").join("pos1.aif").exists());
     kit.deliver("All", "pos2", &file_of(&[unit(1, "piece")]));
     kit.gone("All", "pos2").await;
     running.stop().await;
@@ -175,12 +170,8 @@ async fn what_the_database_refuses_for_its_content_is_given_up_after_a_few_tries
     kit.db.database().writer().execute_batch(refuse).unwrap();
     let running = kit.start();
     kit.deliver("All", "pos1", &file_of(&[unit(1, "piece")]));
-    wait_for("the flag's end", || {
-        let names = names(&kit.inbox("All"));
-        if names.contains(&"pos1.flz.bad".to_owned()) { Ok(()) } else { Err(names) }
-    })
-    .await;
-    assert!(kit.newest().reason.unwrap().contains("not this"));
-    assert!(kit.newest().aside.is_some());
+    let load = kit.not_taken("All", "pos1").await;
+    assert!(load.reason.unwrap().contains("not this"));
+    assert_eq!(running.intake.refused(9).unwrap().len(), 1);
     running.stop().await;
 }

@@ -241,3 +241,18 @@ async fn a_refused_body_that_cannot_be_put_aside_is_kept_beside_and_put_there_at
     drop(kit.intake());
     assert_eq!((names(&kit.settings.bodies).len(), names(&kit.settings.bad).len()), (0, 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_shops_in_one_call_are_refused_and_the_same_one_twice_is_not() {
+    let kit = Kit::new();
+    let intake = kit.intake();
+    for (query, header) in [("?shopcode=8", Some("7")), ("?shopcode=7&ShopCode=8", None), ("?shopcode=07", Some("7"))] {
+        let (status, answer) = send(&intake, call(query, header, "[]")).await;
+        assert_eq!((status, answer["success"].as_bool()), (StatusCode::BAD_REQUEST, Some(false)), "{query}: {answer}");
+        assert!(answer["error"].as_str().unwrap().contains("two shops are named"), "{answer}");
+    }
+    let (_, answer) = send(&intake, call("?shopcode=7", Some(" 7 "), "[]")).await;
+    assert_eq!(kit.journal.load(load_of(&answer)).unwrap().unwrap().node, kit.shop);
+    let (_, answer) = send(&intake, call("?shopcode=", Some("8"), "[]")).await;
+    load_of(&answer);
+}

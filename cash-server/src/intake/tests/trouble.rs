@@ -1,5 +1,6 @@
 use super::*;
 use crate::intake::load::{self, Failure, Form, Task};
+use crate::intake::source;
 use crate::store::intake::{LoadSource, LoadState, NewLoad};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -81,22 +82,77 @@ async fn a_clearing_that_was_held_back_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_is_cut_off_is_refused_whole_and_put_aside() {
+async fn a_file_that_is_refused_stays_under_its_name_and_error_txt_names_each_until_it_is_mended() {
     let kit = Kit::new();
     let running = kit.start();
     let whole = file_of(&[unit(1, "piece"), unit(2, "kg")]);
     let cut = &whole[..whole.len() - 20];
     kit.deliver("All", "pos1", cut);
-    kit.gone("All", "pos1").await;
-    let load = kit.newest();
+    let load = kit.not_taken("All", "pos1").await;
     assert_eq!((load.state, load.revision, load.counts.rejected), (LoadState::Error, None, 1));
-    assert!(load.reason.unwrap().contains("the whole load is refused"));
+    let reason = load.reason.unwrap();
+    assert!(reason.contains("the whole load is refused"));
     assert_eq!(kit.objects(&kit.chain, "unit"), []);
-    let bad = names(&kit.settings.bad);
-    assert_eq!(fs::read_to_string(kit.settings.bad.join(&bad[0])).unwrap(), cut);
+    let stays = |base: &str| fs::read_to_string(kit.inbox("All").join(format!("{base}.aif"))).unwrap();
+    assert_eq!(
+        (stays("pos1"), names(&kit.settings.bad), names(&kit.settings.backup)),
+        (cut.to_owned(), vec![], vec![])
+    );
+    kit.deliver("All", "pos2", "{\"command\":");
+    kit.not_taken("All", "pos2").await;
+    // Neither another refused one nor a clean one hides what still lies there.
+    kit.deliver("All", "pos3", &file_of(&[unit(3, "litre")]));
+    kit.gone("All", "pos3").await;
     let told = kit.error_text("All").unwrap();
-    assert!(told.contains("the whole load is refused") && told.contains(&bad[0]), "{told}");
-    assert_eq!(names(&kit.settings.backup), Vec::<String>::new());
+    let told_of = |base: &str| told.contains(&format!("{base}.aif"));
+    assert!(told_of("pos1") && told_of("pos2") && !told_of("pos3") && told.contains(&reason), "{told}");
+    assert_eq!(running.intake.refused(9).unwrap().len(), 2);
+    kit.deliver("All", "pos1", &whole);
+    kit.gone("All", "pos1").await;
+    let told = kit.error_text("All").unwrap();
+    assert!(!told.contains("pos1.aif") && told.contains("pos2.aif"), "{told}");
+    fs::remove_file(kit.inbox("All").join("pos2.aif")).unwrap();
+    kit.deliver("All", "pos4", &whole);
+    kit.gone("All", "pos4").await;
+    assert_eq!((kit.error_text("All"), running.intake.refused(9).unwrap()), (None, vec![]));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_file_in_its_folder_is_tried_again_or_dropped_by_a_person_unless_it_is_another_by_now() {
+    let kit = Kit::new();
+    let running = kit.start();
+    let cut = "{\"command\":";
+    for base in ["pos1", "pos2", "pos3"] {
+        kit.deliver("All", base, cut);
+        kit.not_taken("All", base).await;
+    }
+    let refused = running.intake.refused(9).unwrap();
+    let load_of = |base: &str| refused.iter().find(|one| one.file.ends_with(format!("{base}.aif"))).unwrap().load.id;
+    running.intake.drop_refused(load_of("pos1")).unwrap();
+    // A newer file under that name, which has no flag yet.
+    fs::write(kit.inbox("All").join("pos2.aif"), "another").unwrap();
+    assert!(running.intake.drop_refused(load_of("pos2")).is_err());
+    let again = running.intake.retry_refused(load_of("pos3")).unwrap();
+    kit.ended(again).await;
+    assert_eq!(names(&kit.inbox("All")), ["pos2.aif"]);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_that_a_crash_left_beside_a_refused_file_goes_and_the_file_stays() {
+    let kit = Kit::new();
+    let running = kit.start();
+    kit.deliver("All", "pos1", "{\"command\":");
+    let load = kit.not_taken("All", "pos1").await;
+    running.stop().await;
+    let flag = kit.inbox("All").join("pos1.flz");
+    fs::write(&flag, "").unwrap();
+    let (data, flag) = (kit.inbox("All").join("pos1.aif"), source::identify(&flag).unwrap());
+    kit.journal.deliver_as(load.id, &format!("{} {}", source::identify(&data).unwrap().text(), flag.text())).unwrap();
+    let running = kit.start();
+    assert_eq!(kit.not_taken("All", "pos1").await.id, load.id, "no new load");
+    assert_eq!(running.intake.refused(9).unwrap().len(), 1);
     running.stop().await;
 }
 
@@ -106,8 +162,7 @@ async fn where_errors_stop_a_load_the_first_reject_refuses_it_whole() {
     kit.settings.stop_on_error = true;
     let running = kit.start();
     kit.deliver("All", "pos1", &file_of(&[unit(1, "piece"), BROKEN.to_owned(), BROKEN.to_owned()]));
-    kit.gone("All", "pos1").await;
-    let load = kit.newest();
+    let load = kit.not_taken("All", "pos1").await;
     assert_eq!((load.state, load.counts.added, load.counts.rejected), (LoadState::Error, 0, 1));
     assert_eq!(kit.objects(&kit.chain, "unit"), []);
     running.stop().await;
@@ -138,11 +193,7 @@ async fn what_cannot_be_read_is_told_and_stops_nothing_else() {
     fs::write(kit.inbox("shop-7").join("pos1.flz"), "").unwrap();
     kit.deliver("shop-8", "pos1", &file_of(&[unit(1, "piece")]));
     kit.gone("shop-8", "pos1").await;
-    wait_for("the flag's end", || {
-        let names = names(&kit.inbox("shop-7"));
-        if names.contains(&"pos1.flz.bad".to_owned()) { Ok(()) } else { Err(names) }
-    })
-    .await;
+    kit.not_taken("shop-7", "pos1").await;
     let told = kit.error_text("shop-7").unwrap();
     assert!(told.contains("not a regular file") && told.contains("what to do: give the server's user"), "{told}");
     assert_eq!(kit.journal.unfinished().unwrap(), []);
@@ -196,12 +247,7 @@ async fn a_delivery_that_kills_the_load_is_given_up_and_the_next_one_is_loaded()
     Meddled::with(&mut kit, move || assert!(counted.fetch_add(1, Ordering::Relaxed) >= 2, "a defect, for the test"));
     kit.deliver("shop-7", "pos1", &file_of(&[unit(1, "piece")]));
     let running = kit.start();
-    wait_for("the flag's end", || {
-        let names = names(&kit.inbox("shop-7"));
-        if names.contains(&"pos1.flz.bad".to_owned()) { Ok(()) } else { Err(names) }
-    })
-    .await;
-    assert_eq!(kit.newest().state, LoadState::Error);
+    assert_eq!(kit.not_taken("shop-7", "pos1").await.state, LoadState::Error);
     kit.deliver("shop-7", "pos2", &file_of(&[unit(1, "piece")]));
     kit.gone("shop-7", "pos2").await;
     assert_eq!(kit.newest().state, LoadState::Ready);

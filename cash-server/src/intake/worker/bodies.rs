@@ -64,7 +64,8 @@ impl Worker {
             return self.intake.journal.requeue(delivery.load, &reason, true);
         };
         fail::fail_point!("intake::body_put_aside");
-        deliver::give_up(&self.intake, delivery.load, reason, Some(&kept))?;
+        let name = kept.file_name().map(|name| name.to_string_lossy().into_owned());
+        deliver::give_up(&self.intake, delivery.load, reason, name)?;
         self.remove_body(&delivery.path);
         Ok(())
     }

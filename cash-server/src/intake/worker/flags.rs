@@ -37,7 +37,7 @@ impl Worker {
             Ok(identity) => identity,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => {
-                self.set_aside(folder, flag, &deliver::chain(&error), "make the flag as an empty regular file", None);
+                self.set_aside(folder, flag, &deliver::chain(&error), "make the flag as an empty regular file");
                 return Ok(());
             }
         };
@@ -50,14 +50,20 @@ impl Worker {
         let tries = earlier.as_ref().map_or(0, |wait| wait.tries);
         let (held, stalls) = earlier.as_ref().map_or((None, 0), |wait| (wait.held, wait.stalls));
         let known = own.or_else(|| self.resumed.as_mut().and_then(|resumed| resumed.remove(&pair.path)));
+        if known.is_none()
+            && let Some(state) = self.ended_before(&pair)?
+        {
+            self.clear_away(flag, &pair, state);
+            return Ok(());
+        }
         let known = match known {
             Some(known) => known,
-            None if self.is_loaded(&pair)? => {
-                self.remove(flag, &pair);
-                return Ok(());
-            }
             None => self.accept(&pair, &node, bytes)?,
         };
+        // The file may have been written anew since the load was taken in.
+        if let Some(text) = pair.text() {
+            self.intake.journal.deliver_as(known.load, &text)?;
+        }
         // For the case that the journal itself fails on the way: the next try goes on with the same load.
         let modified = flag.modified;
         let wait = Wait { load: Some(known), modified, held, tries, ..self.later(Cause::Database, stalls) };
@@ -68,35 +74,32 @@ impl Worker {
             Attempt::Stopped => return Ok(()),
             Attempt::Ended(mut report) => {
                 deliver::settle(&self.intake, &delivery, &mut report, Some(folder))?;
-                self.remove(flag, &Pair { data: Some(report.identity), ..pair });
+                let read = Pair { data: Some(report.identity), ..pair };
+                let state = if report.refused.is_some() { LoadState::Error } else { LoadState::Ready };
+                self.clear_away(flag, &read, state);
                 fail::fail_point!("intake::flag_removed");
             }
             Attempt::Later { reason, cause } => {
                 let wait = Wait { load: Some(known), modified, tries, ..self.later(cause, stalls) };
                 self.waits.insert(flag.path.clone(), wait);
                 if held != Some(cause) {
-                    deliver::complain(folder, &delivery.path, &reason, cause.advice(), None);
+                    deliver::complain(&self.intake, folder, &delivery.path, &reason, cause.advice());
                     self.intake.journal.requeue(load, &reason, true)?;
                 }
                 return Ok(());
             }
-            Attempt::Again { reason, advice, limit, of_file } if tries + 1 >= limit => {
-                let kept = if of_file { deliver::put_aside(&self.intake, &delivery, &reason) } else { None };
-                fail::fail_point!("intake::put_aside");
-                deliver::give_up(&self.intake, load, &reason, kept.as_deref())?;
+            Attempt::Again { reason, advice, limit } if tries + 1 >= limit => {
+                let stays = pair.data.map(|_| deliver::path_text(&pair.path));
+                deliver::give_up(&self.intake, load, &reason, stays)?;
                 fail::fail_point!("intake::given_up");
-                if let Some((_, data)) = kept.as_ref().zip(pair.data.as_ref())
-                    && let Err(error) = source::remove_if_same(&pair.path, data)
-                {
-                    tracing::warn!(error = &error as &dyn Error, "failed to remove a file that is given up");
-                }
-                self.set_aside(folder, flag, &reason, advice, kept.as_deref());
+                deliver::complain(&self.intake, folder, &delivery.path, &reason, advice);
+                self.remove_flag(flag, &pair);
             }
-            Attempt::Again { reason, advice, limit, .. } => {
+            Attempt::Again { reason, advice, limit } => {
                 self.waits.insert(flag.path.clone(), Wait { load: Some(known), modified, ..again(tries) });
                 if tries == 0 {
                     let what = format!("{reason}; it is tried {} more times", limit - 1);
-                    deliver::complain(folder, &delivery.path, &what, advice, None);
+                    deliver::complain(&self.intake, folder, &delivery.path, &what, advice);
                 }
                 return Ok(());
             }
@@ -114,15 +117,13 @@ impl Worker {
         Ok(Known { load, at })
     }
 
-    /// Whether this very delivery came to its end before, and only its files are still there: a crash, or a folder that the
-    /// server may not write to. One that was given up with its file left in place may be tried again.
-    fn is_loaded(&self, pair: &Pair) -> Result<bool, StoreError> {
-        let Some(text) = pair.text() else { return Ok(false) };
+    /// How this very delivery ended before, where only its files are still there: a crash, or a folder that the server may not
+    /// write to.
+    fn ended_before(&self, pair: &Pair) -> Result<Option<LoadState>, StoreError> {
+        let Some(text) = pair.text() else { return Ok(None) };
         let newest = self.intake.journal.newest_of(&pair.path)?;
-        Ok(newest.is_some_and(|record| {
-            let ended = record.state.is_final() && (record.state != LoadState::Error || record.aside.is_some());
-            ended && record.delivery.as_ref() == Some(&text)
-        }))
+        let same = newest.filter(|record| record.state.is_final() && record.delivery.as_ref() == Some(&text));
+        Ok(same.map(|record| record.state))
     }
 
     /// A flag whose data file is not there: it waits a little, then it is set aside.
@@ -153,13 +154,13 @@ impl Worker {
         if !self.flags.get(folder).is_some_and(|flags| flags.iter().any(now_there)) {
             let what = "there is a flag, but no data file of the same name";
             let advice = "write the data file first, the flag after it: `pos1.aif`, then `pos1.flz`";
-            self.set_aside(folder, flag, what, advice, None);
+            self.set_aside(folder, flag, what, advice);
         }
         Ok(())
     }
 
-    fn set_aside(&mut self, folder: &Path, flag: &Flag, what: &str, advice: &str, kept: Option<&Path>) {
-        deliver::complain(folder, &flag.expected_data(), what, advice, kept);
+    fn set_aside(&mut self, folder: &Path, flag: &Flag, what: &str, advice: &str) {
+        deliver::complain(&self.intake, folder, &flag.expected_data(), what, advice);
         let mut name = flag.path.clone().into_os_string();
         name.push(BAD);
         if let Err(error) = fs_err::rename(&flag.path, PathBuf::from(name)) {
@@ -168,6 +169,14 @@ impl Worker {
                 "failed to set a flag aside; it is looked at again when it is touched"
             );
             self.told.insert(flag.path.clone(), flag.modified);
+        }
+    }
+
+    /// After a load that ended so.
+    fn clear_away(&mut self, flag: &Flag, pair: &Pair, state: LoadState) {
+        match state {
+            LoadState::Error => self.remove_flag(flag, pair),
+            _ => self.remove(flag, pair),
         }
     }
 
@@ -183,6 +192,24 @@ impl Worker {
             tracing::error!(
                 error = &error as &dyn Error,
                 "a loaded file cannot be removed: give the server's user the right to write to its folder"
+            );
+            self.told.insert(flag.path.clone(), flag.modified);
+        }
+    }
+
+    /// The file was not taken: it stays under its name, and its flag goes. Where the file was written anew in the meantime, the
+    /// flag may be that one's.
+    fn remove_flag(&mut self, flag: &Flag, pair: &Pair) {
+        let changed =
+            pair.data.is_some_and(|read| source::identify(&pair.path).is_ok_and(|now| !now.same_content(&read)));
+        if changed {
+            return;
+        }
+        if let Err(error) = source::remove_if_same(&flag.path, &pair.flag) {
+            tracing::error!(
+                error = &error as &dyn Error,
+                "the flag of a file that was not loaded cannot be removed: give the server's user the right to write to \
+                 its folder"
             );
             self.told.insert(flag.path.clone(), flag.modified);
         }

@@ -72,6 +72,21 @@ impl LoadJournal for IntakeDb {
         })
     }
 
+    fn deliver_as(&self, load: LoadId, delivery: &str) -> Result<(), StoreError> {
+        // A write is synced, and there is nothing to write nearly always.
+        let known = self.database.read("look a delivery up", |reader| {
+            let sql = "SELECT delivery IS ?2 FROM load WHERE id = ?1";
+            reader.prepare_cached(sql)?.query_row(params![load.0, delivery], |row| row.get::<_, bool>(0)).optional()
+        })?;
+        if known == Some(true) {
+            return Ok(());
+        }
+        self.database.write("note a delivery", |transaction| {
+            let sql = "UPDATE load SET delivery = ?2 WHERE id = ?1";
+            transaction.execute(sql, params![load.0, delivery]).map(|_| ())
+        })
+    }
+
     fn end(&self, load: LoadId, end: &LoadEnd) -> Result<(), StoreError> {
         let counts = &end.counts;
         self.database.write("end a load", |transaction| {
@@ -245,7 +260,12 @@ impl LoadJournal for IntakeDb {
 
 fn insert(transaction: &Connection, load: &NewLoad) -> rusqlite::Result<LoadId> {
     let (way, source, dictionary_id, retry_of) = match &load.source {
-        LoadSource::Folder(path) => ("folder", path_text(path), None, None),
+        LoadSource::Folder(path) => {
+            let path = path_text(path);
+            let settled = "UPDATE load SET aside = NULL WHERE source = ?1 AND way = 'folder' AND aside = ?1";
+            transaction.execute(settled, [&path])?;
+            ("folder", path, None, None)
+        }
         LoadSource::Rest { body, dictionary_id, retry_of } => {
             ("rest", body.clone(), dictionary_id.as_deref(), *retry_of)
         }
