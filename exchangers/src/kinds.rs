@@ -16,7 +16,7 @@ mod table;
 mod tests;
 
 pub use describe::describe;
-pub use spec::{Expansion, Field, FieldType, KindSpec, MAX_LONG_TEXT_BYTES, Storage};
+pub use spec::{Expansion, Field, FieldType, Hanging, KindSpec, MAX_LONG_TEXT_BYTES, Storage};
 pub use table::KINDS;
 
 use crate::row::KEY_SEPARATOR;
@@ -68,7 +68,17 @@ pub(crate) struct ResolvedExpansion {
     pub(crate) field: &'static str,
 }
 
+/// A kind whose objects hang on one of another kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HangingKind {
+    /// The kind.
+    pub kind: Kind,
+    /// Which part of its key, from 0, has what it hangs on.
+    pub part: usize,
+}
+
 struct KindIndex {
+    hanging: Vec<HangingKind>,
     key_columns: Vec<usize>,
     fields: NameTable<FieldTarget>,
     expansions: Vec<ResolvedExpansion>,
@@ -180,6 +190,11 @@ impl Kind {
         kinds
     }
 
+    /// The kinds whose objects hang on one of this kind, in the order of the table.
+    pub fn hanging(self) -> &'static [HangingKind] {
+        &self.resolved().hanging
+    }
+
     pub(crate) fn target(self, name: &[u8]) -> Option<FieldTarget> {
         self.resolved().fields.find(name)
     }
@@ -267,7 +282,13 @@ impl KindIndex {
                 field: expansion.field,
             });
         }
+        let part = |other: &Hanging, of: Kind| of.spec().key.iter().position(|name| *name == other.field);
+        let hanging = all().flat_map(|kind| {
+            let on = kind.spec().hangs_on.iter().filter(|on| on.kind == spec.name);
+            on.filter_map(move |on| Some(HangingKind { kind, part: part(on, kind)? }))
+        });
         Self {
+            hanging: hanging.collect(),
             key_columns: spec.key.iter().filter_map(|name| column(spec.fields, name)).collect(),
             fields: NameTable::new(targets.into_iter()),
             expansions,

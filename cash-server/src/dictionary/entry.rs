@@ -1,7 +1,7 @@
 //! What layers are made of, as the store and the log see it: kinds by number, objects by key, bodies as bytes.
 
 use crate::store::StoreError;
-use crate::store::dictionary::LoadTxn;
+use crate::store::dictionary::{LoadTxn, TakenBack};
 use tillway_exchangers::aif::{self, Command, Expansion, ObjectRow, RecordHash, Spares};
 use tillway_exchangers::kinds::Kind;
 use tillway_exchangers::row::RowRef;
@@ -76,26 +76,30 @@ impl Upsert {
     }
 }
 
-/// Carries out what one record of a back office orders; `record`: by which it is known again.
-pub fn carry_out(load: &mut dyn LoadTxn, command: Command, record: Option<RecordHash>) -> Result<(), StoreError> {
+/// Carries out what one record of a back office orders. `line`: where it stands; `record`: by which it is known again.
+pub fn carry_out(
+    load: &mut dyn LoadTxn,
+    command: Command,
+    line: u64,
+    record: Option<RecordHash>,
+) -> Result<(), StoreError> {
     match command {
         Command::Clear { kinds, .. } => kinds.iter().try_for_each(|kind| load.clear((*kind).into())),
-        Command::Delete { kind, keys, .. } => load.delete(kind.into(), &keys).map(|_| ()),
+        Command::Delete { kind, keys, .. } => load.delete(kind.into(), &keys, line).map(|_| ()),
         Command::Upsert(expansion) => load.upsert(&Upsert::new(expansion, record)),
     }
 }
 
-/// Spares what a record that was set aside may have been meant to add: what a clearing would take away because the load
-/// does not name it stays. The kinds of which nothing is cleared any more, since nobody knows which object was meant.
-pub fn spare(load: &mut dyn LoadTxn, spares: &Spares) -> Result<Vec<KindId>, StoreError> {
+/// Spares what a record that was set aside may have been meant to add: what a clearing or a deletion would take away stays.
+pub fn spare(load: &mut dyn LoadTxn, spares: &Spares) -> Result<TakenBack, StoreError> {
     match spares {
-        Spares::Nothing => Ok(Vec::new()),
-        Spares::Objects(kind, keys) => load.keep((*kind).into(), keys).map(|()| Vec::new()),
+        Spares::Nothing => Ok(TakenBack::default()),
+        Spares::Objects(kind, keys) => load.keep((*kind).into(), keys),
         Spares::Kind(kind) => {
             let kinds: Vec<KindId> = kind.brings().into_iter().map(KindId::from).collect();
-            Ok(load.take_back_clears(Some(&kinds)))
+            Ok(load.take_back(Some(&kinds)))
         }
-        Spares::Anything => Ok(load.take_back_clears(None)),
+        Spares::Anything => Ok(load.take_back(None)),
     }
 }
 

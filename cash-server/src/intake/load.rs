@@ -5,7 +5,7 @@ use super::source::{self, Identity};
 use crate::dictionary::entry::{KindId, LoadOutcome, carry_out, spare};
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::dictionary::{DictionaryStore, LoadTxn};
+use crate::store::dictionary::{DictionaryStore, LoadTxn, TakenBack};
 use crate::store::intake::RejectRecord;
 use std::collections::BTreeSet;
 use std::io::{self, BufReader, Read};
@@ -27,6 +27,9 @@ const MAX_REASON_CHARS: usize = 500;
 
 /// Longest verb and key that are kept of a reject, in characters: a broken record may have one of megabytes.
 const MAX_NAME_CHARS: usize = 200;
+
+/// Lines that a remark names.
+const MAX_TOLD_LINES: usize = 20;
 
 /// Read ahead: large enough that system calls do not count.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
@@ -71,6 +74,8 @@ pub(super) struct Report {
     pub(super) rejects: Vec<Rejected>,
     /// Kinds that a record which could not be read kept from being cleared: nobody knows which object it named.
     pub(super) not_cleared: Vec<Kind>,
+    /// Lines of records that delete objects, and did not: records that may have been meant to add them again were rejected.
+    pub(super) not_deleted: Vec<u64>,
     /// The file that was read.
     pub(super) identity: Identity,
 }
@@ -78,15 +83,29 @@ pub(super) struct Report {
 impl Report {
     /// What people have to know of it beside the counts.
     pub(super) fn remark(&self) -> Option<String> {
-        if self.refused.is_some() || self.not_cleared.is_empty() {
+        if self.refused.is_some() {
             return self.refused.clone();
         }
-        let kinds: Vec<&str> = self.not_cleared.iter().map(|kind| kind.name()).collect();
-        Some(format!(
-            "some records could not be used, and of at least one nobody can say which object it was to add: of these \
-             kinds nothing was deleted that the load does not name, although it clears them: {}",
-            kinds.join(", ")
-        ))
+        let mut told = Vec::new();
+        if !self.not_cleared.is_empty() {
+            let kinds: Vec<&str> = self.not_cleared.iter().map(|kind| kind.name()).collect();
+            told.push(format!(
+                "some records could not be used, and of at least one nobody can say which object it was to add: of these \
+                 kinds nothing was deleted that the load does not name, although it clears them: {}",
+                kinds.join(", ")
+            ));
+        }
+        if !self.not_deleted.is_empty() {
+            let lines: Vec<String> = self.not_deleted.iter().take(MAX_TOLD_LINES).map(u64::to_string).collect();
+            let more = if self.not_deleted.len() > MAX_TOLD_LINES { ", …" } else { "" };
+            told.push(format!(
+                "{} deletions did not take effect, since a record that may have been meant to add the object again was \
+                 rejected; lines of these deletions: {}{more}",
+                self.not_deleted.len(),
+                lines.join(", ")
+            ));
+        }
+        (!told.is_empty()).then(|| told.join("; "))
     }
 }
 
@@ -121,7 +140,16 @@ pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<
     let input = BufReader::with_capacity(READ_BUFFER_BYTES, counted);
     let txn = dictionary.begin_load(task.layer, task.load).map_err(Failure::Store)?;
     let known = txn.known_records();
-    let mut run = Run { txn, task, identity, read: 0, rejected: 0, rejects: Vec::new(), not_cleared: BTreeSet::new() };
+    let mut run = Run {
+        txn,
+        task,
+        identity,
+        read: 0,
+        rejected: 0,
+        rejects: Vec::new(),
+        not_cleared: BTreeSet::new(),
+        not_deleted: BTreeSet::new(),
+    };
     let read = match task.form {
         Form::File => read_ahead(RecordReader::new(input), known, |batches| run.all(batches)),
         Form::Array => read_ahead(ArrayReader::new(input), known, |batches| run.all(batches)),
@@ -138,6 +166,7 @@ struct Run<'a> {
     rejected: u64,
     rejects: Vec<Rejected>,
     not_cleared: BTreeSet<KindId>,
+    not_deleted: BTreeSet<u64>,
 }
 
 impl Run<'_> {
@@ -182,14 +211,15 @@ impl Run<'_> {
         fail::fail_point!("intake::poison", poisonous(&record), |_| Ok(None));
         let reject = match record.command {
             Ok(command) => {
-                carry_out(self.txn.as_mut(), command, hash).map_err(Failure::Store)?;
+                carry_out(self.txn.as_mut(), command, record.line, hash).map_err(Failure::Store)?;
                 return Ok(None);
             }
             Err(reject) => reject,
         };
         let refused = self.refuses(&reject);
-        let kinds = spare(self.txn.as_mut(), &reject.spares).map_err(Failure::Store)?;
-        self.not_cleared.extend(kinds);
+        let TakenBack { clears, deletions } = spare(self.txn.as_mut(), &reject.spares).map_err(Failure::Store)?;
+        self.not_cleared.extend(clears);
+        self.not_deleted.extend(deletions);
         self.keep(reject);
         Ok(refused)
     }
@@ -215,7 +245,7 @@ impl Run<'_> {
     }
 
     fn finish(self, read: Result<Option<String>, Failure>) -> Result<Report, Failure> {
-        let Self { txn, task, identity, rejected, rejects, not_cleared, .. } = self;
+        let Self { txn, task, identity, rejected, rejects, not_cleared, not_deleted, .. } = self;
         // A file that looks cut off may be one that is just being written anew.
         let same = source::identify(task.path).map(|now| now == identity);
         let refused = match (read, same) {
@@ -235,7 +265,8 @@ impl Run<'_> {
             Some(outcome)
         };
         let not_cleared = not_cleared.into_iter().filter_map(|kind| Kind::by_id(kind.0)).collect();
-        Ok(Report { outcome, refused, rejected, rejects, not_cleared, identity })
+        let not_deleted = not_deleted.into_iter().collect();
+        Ok(Report { outcome, refused, rejected, rejects, not_cleared, not_deleted, identity })
     }
 }
 

@@ -65,26 +65,34 @@ pub trait LoadTxn: Send {
     /// Puts an object and what it brought along into the layer.
     fn upsert(&mut self, upsert: &Upsert) -> Result<(), StoreError>;
 
-    /// Takes objects and what they brought along out of the layer; how many objects there were. Where there was none,
-    /// one is counted as unchanged.
-    fn delete(&mut self, kind: KindId, keys: &KeyMatch) -> Result<u64, StoreError>;
+    /// Takes objects out of the layer, with what they brought along and what hangs on them, unless the load names them again;
+    /// how many objects there were. Where there was none, one is counted as unchanged. `line`: of the record that says so.
+    fn delete(&mut self, kind: KindId, keys: &KeyMatch, line: u64) -> Result<u64, StoreError>;
 
     /// From here on objects of the kind are gone, unless the load names them again.
     fn clear(&mut self, kind: KindId) -> Result<(), StoreError>;
 
     /// The load names these objects, but how they shall be cannot be read: those that are there stay as they are, with
-    /// what they brought along.
-    fn keep(&mut self, kind: KindId, keys: &KeyMatch) -> Result<(), StoreError>;
+    /// what they brought along. A deletion of theirs does not take effect.
+    fn keep(&mut self, kind: KindId, keys: &KeyMatch) -> Result<TakenBack, StoreError>;
 
-    /// Takes the clearing of these kinds back, or of all: nobody knows which of their objects the load names. The kinds of
-    /// which a clearing was on its way.
-    fn take_back_clears(&mut self, of: Option<&[KindId]>) -> Vec<KindId>;
+    /// Takes clearings and deletions of these kinds back, or of all: nobody knows which of their objects the load names.
+    fn take_back(&mut self, of: Option<&[KindId]>) -> TakenBack;
 
     /// Makes it true. Where nothing changed there is no revision. `counts.rejected` is left at zero.
     fn commit(self: Box<Self>) -> Result<LoadOutcome, StoreError>;
 
     /// Forgets it.
     fn rollback(self: Box<Self>);
+}
+
+/// What a load was told to take away, and does not, since a record that cannot be used may have been meant to add it again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TakenBack {
+    /// Kinds that a clearing was on its way for.
+    pub clears: Vec<KindId>,
+    /// Lines of the records that delete objects.
+    pub deletions: Vec<u64>,
 }
 
 /// An object that is as a record says, with all that the record brings along.

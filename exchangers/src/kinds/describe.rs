@@ -12,7 +12,9 @@ Names compare without regard to case. A deleting verb takes its key fields in ei
 payload object; leading key fields alone delete all objects that begin with them. Verbs marked * are named by Tillway in the
 manner of the others; no public sample of them is known. A day alone is the beginning of that day in a local time,
 and its last second in an \"end\". `null` means absent, and so does an empty text where a number, a code or a time
-is expected. Fields that are not listed are kept and passed on.
+is expected. Fields that are not listed are kept and passed on. An object that is deleted takes along what it brought and
+what goes with it, by whichever verb that came. A barcode that is deleted by itself leaves its prices: it may come back with
+another packing and the same price.
 
 ";
 
@@ -49,6 +51,19 @@ fn describe_kind(out: &mut String, spec: &KindSpec) {
         let _ = writeln!(out, "- a node of the network overrides all rows of a {by} together");
     }
     let _ = writeln!(out, "- till table: `{}`", spec.table);
+    for on in spec.hangs_on {
+        let target = KINDS.iter().find(|other| other.name == on.kind);
+        // A barcode that is deleted alone leaves its prices: see `HEAD`.
+        if target.is_some_and(|other| other.hangs_on.is_empty()) {
+            let _ = writeln!(out, "- goes with the `{}` that its `{}` names", on.kind, on.field);
+        } else {
+            let _ = writeln!(
+                out,
+                "- goes with a `{}` that its `{}` names, where that goes with its item",
+                on.kind, on.field
+            );
+        }
+    }
     for expansion in spec.expansions {
         describe_expansion(out, expansion);
     }

@@ -30,6 +30,8 @@ pub struct KindSpec {
     pub fields: &'static [Field],
     /// Fields whose values become rows of another kind.
     pub expansions: &'static [Expansion],
+    /// What an object of this kind hangs on: it goes when that is deleted, by whichever verb it came.
+    pub hangs_on: &'static [Hanging],
     /// The table of the till's database.
     pub table: &'static str,
     /// Indexes of that table beside its key: columns of each.
@@ -127,6 +129,15 @@ impl FieldType {
             _ => None,
         }
     }
+}
+
+/// An object goes with another one that a key field of it names.
+#[derive(Debug, Clone, Copy)]
+pub struct Hanging {
+    /// The key field: the first or the second one.
+    pub field: &'static str,
+    /// Name of the kind whose first key field has the same value.
+    pub kind: &'static str,
 }
 
 /// A field whose values become rows of another kind, owned by the object that brought them.
@@ -236,6 +247,7 @@ pub(super) const NOTHING: KindSpec = KindSpec {
     overrides_by: 0,
     fields: &[],
     expansions: &[],
+    hangs_on: &[],
     table: "",
     indexes: &[],
 };

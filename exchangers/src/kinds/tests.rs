@@ -88,6 +88,23 @@ fn expansions_lead_to_fields_of_the_same_type_and_to_an_end() {
 }
 
 #[test]
+fn what_hangs_on_something_names_it_in_one_of_its_first_two_key_fields() {
+    for kind in all() {
+        for on in kind.spec().hangs_on {
+            let target = Kind::by_name(on.kind).unwrap();
+            let found = target.hanging().iter().find(|hanging| hanging.kind == kind);
+            assert!(found.is_some_and(|hanging| hanging.part < 2), "{kind}: {}", on.field);
+        }
+    }
+    let of_item: Vec<_> = kind_named("item").hanging().iter().map(|hanging| hanging.kind.name()).collect();
+    assert_eq!(of_item, ["barcode", "price", "additionalprice", "inventcatalog", "tmcscale"]);
+}
+
+fn kind_named(name: &str) -> Kind {
+    Kind::by_name(name).unwrap()
+}
+
+#[test]
 fn every_name_of_the_table_is_found_whatever_its_case() {
     let mut meanings = HashMap::new();
     for kind in all() {

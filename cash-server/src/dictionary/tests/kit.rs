@@ -8,7 +8,7 @@ use crate::store::sqlite::DictionaryDb;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use tillway_exchangers::aif::{Command, Raw, RawRecords, RecordReader};
+use tillway_exchangers::aif::{Command, Raw, RawRecords, Record, RecordReader};
 use tillway_exchangers::kinds::Kind;
 use tillway_exchangers::row::{self, KeyMatch};
 use tillway_proto::{LoadId, NodeCode, NodeId, NodeLevel, RowHash, TillId};
@@ -99,12 +99,13 @@ impl Chain {
                 unread += 1;
                 continue;
             }
-            match raw.read().command {
+            let Record { line, command, .. } = raw.read();
+            match command {
                 Ok(command) => {
                     if let Command::Upsert(expansion) = &command {
                         known.missed(expansion.main.kind.into(), expansion.main.key.as_str()).unwrap();
                     }
-                    carry_out(load.as_mut(), command, hash).unwrap();
+                    carry_out(load.as_mut(), command, line, hash).unwrap();
                 }
                 Err(reject) => drop(spare(load.as_mut(), &reject.spares).unwrap()),
             }

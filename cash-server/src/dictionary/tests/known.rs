@@ -74,11 +74,11 @@ fn a_record_is_read_again_where_the_same_load_has_changed_what_it_says() {
     let file = delete(600) + &take_away + &catalogue(None).concat();
     let (outcome, unread) = chain.load_knowing("All", &file);
     assert_eq!((outcome.revision, outcome.counts.unchanged), (None, 2999));
-    assert_eq!(unread, 997);
-    // What another load changed is no less changed; and 600 stands at the end now, where nobody looks for it.
+    assert_eq!(unread, 998, "what a record deletes and another one adds again is as it was");
+    // What another load changed is no less changed.
     chain.load("All", &take_away);
     let (outcome, unread) = chain.load_knowing("All", &catalogue(None).concat());
-    assert_eq!((outcome.counts.changed, outcome.counts.unchanged, unread), (1, 2999, 996));
+    assert_eq!((outcome.counts.changed, outcome.counts.unchanged, unread), (1, 2999, 997));
 }
 
 #[test]

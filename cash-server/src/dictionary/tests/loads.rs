@@ -79,8 +79,8 @@ fn an_item_sent_again_without_its_barcodes_keeps_them_and_with_fewer_loses_the_r
     assert_eq!(alone.commit().unwrap().revision, None);
     assert_eq!(load(Some(vec![p])), ["p", "q"]);
     let mut delete = chain.begin("All");
-    assert_eq!(delete.delete(ITEM, &exact("a")).unwrap(), 1);
-    assert_eq!(delete.delete(ITEM, &exact("a")).unwrap(), 0);
+    assert_eq!(delete.delete(ITEM, &exact("a"), 1).unwrap(), 1);
+    assert_eq!(delete.delete(ITEM, &exact("a"), 1).unwrap(), 0);
     delete.commit().unwrap();
     assert_eq!(chain.head(layer).keys().map(|(_, key)| key.as_str()).collect::<Vec<_>>(), ["q"]);
 }
@@ -107,7 +107,7 @@ fn objects_go_by_the_parts_of_their_keys_that_are_named() {
     for key in ["4\u{1f}a", "4\u{1f}b", "40\u{1f}a", "4"] {
         load.upsert(&upsert(entry(BARCODE, key, 1), None)).unwrap();
     }
-    assert_eq!(load.delete(BARCODE, &parts(&["4", "*"])).unwrap(), 2);
+    assert_eq!(load.delete(BARCODE, &parts(&["4", "*"]), 1).unwrap(), 2);
     assert_eq!(load.commit().unwrap().counts.added, 2);
 }
 

@@ -110,6 +110,8 @@ struct Kept {
     owner: Option<String>,
     /// A clearing took it, and nothing named it since.
     cleared: bool,
+    /// The object whose deletion takes it, where nothing named it since.
+    deleted: Option<(KindId, String)>,
 }
 
 /// A layer as a person would keep it.
@@ -118,13 +120,51 @@ struct Layer(BTreeMap<(KindId, String), Kept>);
 
 impl Layer {
     fn put(&mut self, entry: &Entry, owner: Option<&str>) {
-        let kept = Kept { hash: entry.hash, owner: owner.map(str::to_owned), cleared: false };
+        let kept = Kept { hash: entry.hash, owner: owner.map(str::to_owned), cleared: false, deleted: None };
         self.0.insert((entry.kind, entry.key.clone()), kept);
     }
 
+    /// An item is gone with what it owns and with its prices.
     fn delete_item(&mut self, item: &str) {
-        self.0.remove(&(ITEM, item.to_owned()));
-        self.0.retain(|_, kept| kept.owner.as_deref() != Some(item));
+        self.delete(ITEM, item);
+        let root = (ITEM, item.to_owned());
+        if self.0.get(&root).is_none_or(|kept| kept.deleted.as_ref() != Some(&root)) {
+            return;
+        }
+        for ((kind, key), kept) in &mut self.0 {
+            // A barcode of this model that nobody owns hangs on the item of the same name.
+            let hangs = kept.owner.is_none() && *kind == BARCODE && key == item;
+            let of_it = kept.owner.as_deref() == Some(item) || hangs || (*kind == PRICE && barcode_of(key) == item);
+            if of_it && kept.deleted.is_none() {
+                kept.deleted = Some(root.clone());
+            }
+        }
+        let barcodes: Vec<String> = self
+            .0
+            .iter()
+            .filter(|((kind, _), kept)| *kind == BARCODE && kept.deleted.as_ref() == Some(&root))
+            .map(|((_, key), _)| key.clone())
+            .collect();
+        for ((kind, key), kept) in &mut self.0 {
+            let of_barcode = *kind == PRICE && barcodes.iter().any(|barcode| barcode == barcode_of(key));
+            if of_barcode && kept.deleted.is_none() {
+                kept.deleted = Some(root.clone());
+            }
+        }
+    }
+
+    fn delete(&mut self, kind: KindId, key: &str) {
+        let root = (kind, key.to_owned());
+        if let Some(kept) = self.0.get_mut(&root) {
+            kept.deleted = Some(root);
+        }
+    }
+
+    /// A record that cannot be used may have been meant to add these: their deletion does not count.
+    fn take_back(&mut self, meant: impl Fn(&(KindId, String)) -> bool) {
+        for kept in self.0.values_mut() {
+            kept.deleted.take_if(|root| meant(root));
+        }
     }
 
     fn carry_out(&mut self, order: &Order) {
@@ -133,14 +173,18 @@ impl Layer {
                 let of_kind = |kind: KindId| cleared.kinds().contains(&kind);
                 self.0.iter_mut().filter(|((kind, _), _)| of_kind(*kind)).for_each(|(_, kept)| kept.cleared = true);
             }
-            Order::Delete { barcode: true, key } => {
-                self.0.remove(&(BARCODE, name(*key)));
-            }
+            Order::Delete { barcode: true, key } => self.delete(BARCODE, &name(*key)),
             Order::Delete { barcode: false, key } => self.delete_item(&name(*key)),
-            Order::DeletePrices { barcode, document } => self.0.retain(|(kind, key), _| {
-                let of_document = document.is_none_or(|document| *key == price_key(*barcode, document));
-                *kind != PRICE || barcode_of(key) != name(*barcode) || !of_document
-            }),
+            Order::DeletePrices { barcode, document } => {
+                let of_document = |key: &str| document.is_none_or(|document| key == price_key(*barcode, document));
+                let meant =
+                    |kind: KindId, key: &str| kind == PRICE && barcode_of(key) == name(*barcode) && of_document(key);
+                for ((kind, key), kept) in &mut self.0 {
+                    if meant(*kind, key) {
+                        kept.deleted = Some((*kind, key.clone()));
+                    }
+                }
+            }
             Order::Item { key, value, barcodes, whole } => {
                 self.put(&entry(ITEM, &name(*key), *value), None);
                 self.0.retain(|(_, barcode), kept| {
@@ -157,6 +201,12 @@ impl Layer {
                 self.put(&entry(PRICE, &price_key(*barcode, *document), *value), None);
             }
             Order::Broken(broken) => {
+                self.take_back(|(kind, key)| match broken {
+                    Broken::Item(item) => *kind == ITEM && *key == name(*item),
+                    Broken::PricesOf(barcode) => *kind == PRICE && barcode_of(key) == name(*barcode),
+                    Broken::SomeItem => [ITEM, BARCODE].contains(kind),
+                    Broken::Anything => true,
+                });
                 for ((kind, key), kept) in &mut self.0 {
                     let spared = match broken {
                         Broken::Item(item) => {
@@ -167,6 +217,10 @@ impl Layer {
                         Broken::Anything => true,
                     };
                     kept.cleared &= !spared;
+                    // What is named stays, whatever took it.
+                    if spared && matches!(broken, Broken::Item(_) | Broken::PricesOf(_)) {
+                        kept.deleted = None;
+                    }
                 }
             }
         }
@@ -174,9 +228,18 @@ impl Layer {
 
     /// The load is at its end: what a clearing took and nothing named is gone, and with an item what it owns.
     fn sweep(&mut self) {
+        let deleted: Vec<(KindId, String)> =
+            self.0.iter().filter(|(_, kept)| kept.deleted.is_some()).map(|(key, _)| key.clone()).collect();
+        for gone in deleted {
+            self.0.remove(&gone);
+            for kept in self.0.values_mut() {
+                kept.owner.take_if(|owner| gone.0 == ITEM && *owner == gone.1);
+            }
+        }
         let gone = self.0.iter().filter(|((kind, _), kept)| *kind == ITEM && kept.cleared);
         for item in gone.map(|((_, item), _)| item.clone()).collect::<Vec<_>>() {
-            self.delete_item(&item);
+            self.0.remove(&(ITEM, item.clone()));
+            self.0.retain(|_, kept| kept.owner.as_deref() != Some(item.as_str()));
         }
         self.0.retain(|_, kept| !kept.cleared);
     }
@@ -309,21 +372,21 @@ impl Twin {
             match order {
                 Order::Clear(cleared) => cleared.kinds().iter().for_each(|kind| load.clear(*kind).unwrap()),
                 Order::Delete { barcode, key } => {
-                    load.delete(if *barcode { BARCODE } else { ITEM }, &exact(&name(*key))).unwrap();
+                    load.delete(if *barcode { BARCODE } else { ITEM }, &exact(&name(*key)), 1).unwrap();
                 }
                 Order::DeletePrices { barcode, document } => {
                     let document = document.map_or("*".to_owned(), |document| format!("D{document}"));
-                    load.delete(PRICE, &parts(&[&name(*barcode), "*", &document])).unwrap();
+                    load.delete(PRICE, &parts(&[&name(*barcode), "*", &document]), 1).unwrap();
                 }
                 Order::Price { barcode, document, value } => {
                     put(upsert(entry(PRICE, &price_key(*barcode, *document), *value), None));
                 }
-                Order::Broken(Broken::Item(item)) => load.keep(ITEM, &exact(&name(*item))).unwrap(),
+                Order::Broken(Broken::Item(item)) => drop(load.keep(ITEM, &exact(&name(*item))).unwrap()),
                 Order::Broken(Broken::PricesOf(barcode)) => {
                     load.keep(PRICE, &parts(&[&name(*barcode), "*", "*"])).unwrap();
                 }
-                Order::Broken(Broken::SomeItem) => drop(load.take_back_clears(Some(&[ITEM, BARCODE]))),
-                Order::Broken(Broken::Anything) => drop(load.take_back_clears(None)),
+                Order::Broken(Broken::SomeItem) => drop(load.take_back(Some(&[ITEM, BARCODE]))),
+                Order::Broken(Broken::Anything) => drop(load.take_back(None)),
                 Order::Item { key, value, barcodes, whole } => {
                     let owned = barcodes.iter().map(|(key, value)| entry(BARCODE, &name(*key), *value)).collect();
                     let mut item = upsert(entry(ITEM, &name(*key), *value), Some(owned));

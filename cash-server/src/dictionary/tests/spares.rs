@@ -118,3 +118,95 @@ fn another_main_barcode_without_the_others_leaves_the_others() {
     let of_item: Vec<_> = chain.keys("All", BARCODE).into_iter().filter(|key| key.ends_with("/1")).collect();
     assert_eq!(of_item, ["471/1", "48/1"]);
 }
+
+fn delete(n: u32) -> String {
+    format!("{{\"command\":\"deleteInventItem\",\"inventcode\":\"{n}\"}}\n---\n")
+}
+
+fn broken(n: u32) -> String {
+    with_barcodes(n, "Tea").replace("\"price\":10", "\"price\":\"5,50\"")
+}
+
+#[test]
+fn a_deletion_does_not_take_effect_where_the_record_that_adds_the_item_again_is_rejected() {
+    for rest in [String::new(), delete(1), with_barcodes(2, "Coffee")] {
+        let chain = loaded();
+        let before = chain.head(chain.no("All"));
+        chain.load("All", &(delete(1) + &broken(1) + &rest));
+        let mut after = chain.head(chain.no("All"));
+        if rest.is_empty() {
+            assert_eq!(after, before);
+        }
+        // The last word counts: a deletion behind the broken record does take effect.
+        let of_item = |head: &std::collections::BTreeMap<_, _>| head.contains_key(&(ITEM, "1".to_owned()));
+        assert_eq!(of_item(&after), !rest.contains("delete"), "{rest}");
+        after.retain(|(kind, _), _| *kind == BARCODE);
+        assert_eq!(after.len(), if rest.contains("delete") { 16 } else { 18 });
+    }
+}
+
+#[test]
+fn a_barcode_whose_addition_is_rejected_stays_though_its_item_was_deleted_and_added() {
+    let chain = loaded();
+    let own = r#"{"command":"addBarcode","barcode":{"barcode":"A","code":"1","price":7}}"#.to_owned() + "\n---\n";
+    chain.load("All", &own);
+    chain.load("All", &(delete(1) + &item("1", "Tea", "11") + &own.replace(":7", ":\"dear\"")));
+    let of_item: Vec<_> = chain.keys("All", BARCODE).into_iter().filter(|key| key.ends_with("/1")).collect();
+    assert_eq!(of_item, ["A/1"]);
+}
+
+#[test]
+fn where_nobody_knows_what_a_broken_record_adds_no_deletion_before_it_takes_effect() {
+    for (unknown, stays) in [
+        (r#"{"command":"addInventItem","invent":{"name":"Tea"}}"#, true),
+        (r#"{"comand":"addUnit"}"#, true),
+        (r#"{"command":"addUnit","unit":{"name":"kg"}}"#, false),
+    ] {
+        let chain = loaded();
+        chain.load("All", &(delete(3) + unknown + "\n---\n" + &delete(4)));
+        let items = chain.keys("All", ITEM);
+        assert_eq!((items.contains(&"3".to_owned()), items.contains(&"4".to_owned())), (stays, false), "{unknown}");
+    }
+}
+
+#[test]
+fn an_item_takes_along_what_hangs_on_it_by_whichever_verb_it_came() {
+    let chain = loaded();
+    let hanging = [
+        r#"{"command":"addBarcode","barcode":{"barcode":"A","code":"1"}}"#,
+        r#"{"command":"addBarcode","barcode":{"barcode":"S","code":"1"}}"#,
+        r#"{"command":"addBarcode","barcode":{"barcode":"S","code":"2"}}"#,
+        r#"{"command":"addPrice","price":{"barcode":"A","price":3,"doctype":1,"documentid":"1"}}"#,
+        r#"{"command":"addPrice","price":{"barcode":"1","price":3,"doctype":1,"documentid":"1"}}"#,
+        r#"{"command":"addPrice","price":{"barcode":"S","price":3,"doctype":1,"documentid":"1"}}"#,
+        r#"{"command":"addAdditionalPrice","additionalprice":{"barcode":"A","pricecode":1,"price":2}}"#,
+        r#"{"command":"addAdditionalPrice","additionalprice":{"barcode":"2","pricecode":1,"price":2}}"#,
+        r#"{"command":"addTmcScale","tmcscale":{"tmcscalecode":"5","tmccode":"1"}}"#,
+        r#"{"command":"addTmcScale","tmcscale":{"tmcscalecode":"1","tmccode":"2"}}"#,
+        r#"{"command":"addInventCatalog","inventcatalog":{"tmccode":"1","catalogId":"C"}}"#,
+    ];
+    let hanging = hanging.map(|record| record.to_owned() + "\n---\n").concat();
+    let before = chain.head(chain.no("All"));
+    chain.load("All", &hanging);
+    let again = r#"{"command":"addPrice","price":{"barcode":"A","price":4,"doctype":1,"documentid":"2"}}"#;
+    chain.load("All", &(delete(1) + &item("1", "Another", "6") + again + "\n---\n"));
+    let after = chain.head(chain.no("All"));
+    // Of item 1 its two barcodes and the price of one of them are gone too; of the shared barcode nothing but its row.
+    let mut left: Vec<String> = after
+        .keys()
+        .filter(|key| !before.contains_key(*key))
+        .map(|(kind, key)| format!("{} {}", kind.0, key.replace('\u{1f}', "/")))
+        .collect();
+    left.sort();
+    assert_eq!(left, ["2 S/2", "3 A/1/2", "3 S/1/1", "31 1/2", "4 2/1"]);
+    let mut gone: Vec<&String> = before.keys().filter(|key| !after.contains_key(*key)).map(|(_, key)| key).collect();
+    gone.sort();
+    assert_eq!(gone, ["461\u{1f}1", "461\u{1f}1\u{1f}D1", "471\u{1f}1"]);
+}
+
+#[test]
+fn a_deletion_and_the_same_again_change_nothing_and_what_hung_on_it_goes() {
+    let chain = loaded();
+    let counts = chain.load("All", &(delete(1) + &with_barcodes(1, "Tea"))).counts;
+    assert_eq!((counts.added, counts.changed, counts.deleted), (0, 0, 1), "the price of its barcode by document");
+}

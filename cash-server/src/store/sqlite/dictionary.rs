@@ -20,7 +20,11 @@ use std::sync::{Arc, LazyLock, Mutex};
 use tillway_proto::{LoadId, Revision};
 
 static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
-    Migrations::new(vec![M::up(include_str!("dictionary_1.sql")), M::up(include_str!("dictionary_2.sql"))])
+    Migrations::new(vec![
+        M::up(include_str!("dictionary_1.sql")),
+        M::up(include_str!("dictionary_2.sql")),
+        M::up(include_str!("dictionary_3.sql")),
+    ])
 });
 
 /// `dictionary.db`. Cheap to clone.

@@ -1,7 +1,7 @@
 //! Goods and what hangs on them: barcodes, prices, groups, units, taxes.
 
 use crate::kinds::spec::{
-    EXPANSION, Expansion, KindSpec, NOTHING, boolean, code, date_time, date_time_end, decimal, integer, json,
+    EXPANSION, Expansion, Hanging, KindSpec, NOTHING, boolean, code, date_time, date_time_end, decimal, integer, json,
     long_text, money, quantity, text,
 };
 
@@ -13,6 +13,10 @@ const ITEM: usize = 20;
 const NAME: usize = 200;
 /// Longest of other codes, for which no limit is known.
 const CODE: usize = 64;
+
+/// A price is of a barcode or of an item's code.
+const OF_ITEM_OR_BARCODE: &[Hanging] =
+    &[Hanging { field: "barcode", kind: "item" }, Hanging { field: "barcode", kind: "barcode" }];
 
 pub(super) const KINDS: &[KindSpec] = &[
     KindSpec {
@@ -123,6 +127,7 @@ pub(super) const KINDS: &[KindSpec] = &[
             inherit: &[("barcode", "barcode")],
             ..EXPANSION
         }],
+        hangs_on: &[Hanging { field: "code", kind: "item" }],
         table: "barcodes",
         indexes: &[&["code"]],
         ..NOTHING
@@ -149,6 +154,7 @@ pub(super) const KINDS: &[KindSpec] = &[
             date_time("effectivedate"),
             date_time_end("effectivedateend"),
         ],
+        hangs_on: OF_ITEM_OR_BARCODE,
         table: "price",
         ..NOTHING
     },
@@ -169,6 +175,7 @@ pub(super) const KINDS: &[KindSpec] = &[
             text("pricename", NAME).alias(&["name"]),
             date_time("effectivedate"),
         ],
+        hangs_on: OF_ITEM_OR_BARCODE,
         table: "additionalprice",
         ..NOTHING
     },
@@ -268,6 +275,7 @@ pub(super) const KINDS: &[KindSpec] = &[
             money("tmcprice"),
             long_text("image"),
         ],
+        hangs_on: &[Hanging { field: "tmccode", kind: "item" }],
         table: "inventcatalog",
         indexes: &[&["catalogid"]],
         ..NOTHING

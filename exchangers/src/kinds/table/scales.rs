@@ -1,6 +1,6 @@
 //! Scales with labels, and what is picked by sight.
 
-use crate::kinds::spec::{KindSpec, NOTHING, boolean, code, date_time, integer, long_text, text};
+use crate::kinds::spec::{Hanging, KindSpec, NOTHING, boolean, code, date_time, integer, long_text, text};
 
 const NAME: usize = 200;
 const CODE: usize = 64;
@@ -50,6 +50,7 @@ pub(super) const KINDS: &[KindSpec] = &[
             integer("sellbydate"),
             integer("sellbytime"),
         ],
+        hangs_on: &[Hanging { field: "tmccode", kind: "item" }],
         table: "tmcscale",
         indexes: &[&["tmccode"], &["tmcscalegroupcode"]],
         ..NOTHING

@@ -5,21 +5,29 @@
 //!   ([`known`]).
 //! - `clear` does nothing at first. The objects of a cleared kind that are named afterwards are remembered by row
 //!   number; at the end the others are deleted. So a full load of the same catalogue changes nothing.
+//! - A deletion by key does nothing at first either ([`doomed`]): what is named again afterwards stays, with its history. An
+//!   object takes along what it brought and what hangs on it.
 //! - What cannot be read is not swept: an object that the load names in a broken record is remembered like one that it
-//!   names, and where nobody knows which object that is, the clearing is taken back.
+//!   names, and where nobody knows which object that is, the clearing is taken back. So are deletions.
 //! - A row is looked for behind the last one first, since a back office names them in much the same order each time.
 //! - What a load changes and changes back (delete, then add the same) is as if it had never been touched.
 
+mod brought;
+mod deletions;
+mod doomed;
 mod known;
 mod named;
+#[cfg(test)]
+mod tests;
 
 use super::super::connection::{Database, Writer};
-use super::starts_with;
 
 use crate::dictionary::entry::{self, Entry, KindId, LoadCounts, LoadOutcome, ObjectKey, Upsert};
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::dictionary::{Known, KnownRecords, LoadTxn};
+use crate::store::dictionary::{Known, KnownRecords, LoadTxn, TakenBack};
+use brought::Brought;
+use doomed::Doomed;
 use jiff::Timestamp;
 use known::{Mark, SqliteKnown};
 use named::Cleared;
@@ -68,6 +76,7 @@ pub(super) struct SqliteLoad {
     load: i64,
     revision: i64,
     cleared: Cleared,
+    doomed: Doomed,
     /// Where the next row stands, if it follows the one before it.
     expected: i64,
     /// Rows inserted or changed.
@@ -102,6 +111,7 @@ impl SqliteLoad {
             load: load.0,
             revision,
             cleared: Cleared::default(),
+            doomed: Doomed::default(),
             expected: 0,
             writes: 0,
             written: RoaringTreemap::new(),
@@ -134,20 +144,16 @@ impl SqliteLoad {
         Ok(found)
     }
 
-    /// Numbers of the objects that are meant.
-    fn matching(&mut self, kind: KindId, keys: &KeyMatch) -> rusqlite::Result<Vec<i64>> {
-        if let KeyMatch::Exact(key) = keys {
-            return Ok(self.present(kind, key.as_str())?.map(|present| present.id).into_iter().collect());
-        }
-        self.writer
-            .prepare_cached(&format!(
-                "SELECT id, key FROM object WHERE layer = ?1 AND kind = ?2 AND {}",
-                starts_with("key", 3)
-            ))?
-            .query_map(params![self.layer, kind.0, keys.prefix()], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?
-            .filter(|row| row.as_ref().map_or(true, |(_, key)| keys.matches(key)))
-            .map(|row| row.map(|(id, _)| id))
-            .collect()
+    /// The row is named.
+    fn name(&mut self, kind: KindId, id: i64) {
+        self.cleared.name(kind, id);
+        self.doomed.spare(id);
+    }
+
+    /// The row is named with all that it owns.
+    fn name_whole(&mut self, id: i64) {
+        self.cleared.name_whole(id);
+        self.doomed.spare_whole(id);
     }
 
     /// The row is about to be written.
@@ -171,7 +177,7 @@ impl SqliteLoad {
         };
         if bundle.is_some() && present.whole.bundle == bundle && present.owner.is_none() {
             self.unchanged += 1 + upsert.owned.len() as u64;
-            self.cleared.name_whole(present.id);
+            self.name_whole(present.id);
             if record.is_some() && !present.whole.record.is_some_and(|record| record.is_current()) {
                 self.write_to(present.id);
                 // Where its rows stand was not looked up.
@@ -214,9 +220,9 @@ impl SqliteLoad {
     /// the object's own.
     fn put_owned(&mut self, upsert: &Upsert, owner: i64) -> rusqlite::Result<bool> {
         let (mut in_a_run, mut behind) = (true, owner);
+        let brought = Brought::of(upsert);
         for (at, entry) in upsert.owned.iter().enumerate().rev() {
-            let later = &upsert.owned[at + 1..];
-            if later.iter().any(|later| later.kind == entry.kind && later.key == entry.key) {
+            if !brought.is_last(at, entry) {
                 in_a_run = false;
                 continue;
             }
@@ -260,9 +266,10 @@ impl SqliteLoad {
         let mut owned = self.writer.prepare_cached("SELECT id, kind, key FROM object WHERE owner = ?1")?;
         let mut owned = owned.query([owner])?;
         let (mut gone, mut leftover) = (Vec::new(), false);
+        let brought = Brought::of(upsert);
         while let Some(row) = owned.next()? {
             let (id, kind, key) = (row.get(0)?, KindId(row.get(1)?), row.get_ref(2)?.as_str()?);
-            if upsert.owned.iter().any(|entry| entry.kind == kind && entry.key == key) {
+            if brought.contains(kind, key) {
                 continue;
             }
             let named = named_before.iter().any(|before| before.kind == kind && before.key == key);
@@ -307,7 +314,7 @@ impl SqliteLoad {
                 .execute(params![present.id, owner])?;
             self.break_whole(present.owner)?;
         }
-        self.cleared.name(entry.kind, present.id);
+        self.name(entry.kind, present.id);
         Ok(())
     }
 
@@ -346,7 +353,7 @@ impl SqliteLoad {
             self.take_back(entry)?;
         }
         let id = self.writer.last_insert_rowid();
-        self.cleared.name(entry.kind, id);
+        self.name(entry.kind, id);
         Ok(Some(id))
     }
 
@@ -420,6 +427,8 @@ impl SqliteLoad {
             self.keep_past(id)?;
         }
         self.write_to(id);
+        // Its number may be given again.
+        self.doomed.spare(id);
         self.writer.prepare_cached("DELETE FROM object WHERE id = ?1")?.execute([id])?;
         self.break_whole(owner)?;
         let owned = self.ids("SELECT id FROM object WHERE owner = ?1", params![id])?;
@@ -450,6 +459,7 @@ impl SqliteLoad {
     }
 
     fn finish(&mut self) -> rusqlite::Result<LoadOutcome> {
+        self.carry_out_deletions()?;
         self.sweep()?;
         let count = |sql: &str| {
             self.writer
@@ -515,8 +525,9 @@ impl LoadTxn for SqliteLoad {
         self.expected = known.object + i64::from(known.rows);
         if known.in_a_run {
             self.cleared.name_run(known.object, known.rows);
+            self.doomed.spare_run(known.object..self.expected);
         } else {
-            self.cleared.name_whole(known.object);
+            self.name_whole(known.object);
         }
         true
     }
@@ -525,11 +536,11 @@ impl LoadTxn for SqliteLoad {
         self.put(upsert).map_err(|source| self.failed(source))
     }
 
-    fn delete(&mut self, kind: KindId, keys: &KeyMatch) -> Result<u64, StoreError> {
+    fn delete(&mut self, kind: KindId, keys: &KeyMatch, line: u64) -> Result<u64, StoreError> {
         let mut delete = || {
             let mut deleted = 0;
-            for id in self.matching(kind, keys)? {
-                deleted += u64::from(self.delete_row(id)?);
+            for row in self.matching(kind, keys)? {
+                deleted += u64::from(self.doom(&row, kind, line)?);
             }
             if deleted == 0 {
                 self.unchanged += 1;
@@ -544,19 +555,20 @@ impl LoadTxn for SqliteLoad {
         Ok(())
     }
 
-    fn keep(&mut self, kind: KindId, keys: &KeyMatch) -> Result<(), StoreError> {
-        if self.cleared.is_empty() {
-            return Ok(());
+    fn keep(&mut self, kind: KindId, keys: &KeyMatch) -> Result<TakenBack, StoreError> {
+        let mut taken = TakenBack::default();
+        if self.cleared.is_empty() && self.doomed.is_empty() {
+            return Ok(taken);
         }
-        let ids = self.matching(kind, keys).map_err(|source| self.failed(source))?;
-        for id in ids {
-            self.cleared.name_whole(id);
+        for row in self.matching(kind, keys).map_err(|source| self.failed(source))? {
+            taken.deletions.extend(self.doomed.take_back(row.id));
+            self.name_whole(row.id);
         }
-        Ok(())
+        Ok(taken)
     }
 
-    fn take_back_clears(&mut self, of: Option<&[KindId]>) -> Vec<KindId> {
-        self.cleared.take_back(of)
+    fn take_back(&mut self, of: Option<&[KindId]>) -> TakenBack {
+        TakenBack { clears: self.cleared.take_back(of), deletions: self.doomed.take_back_kinds(of) }
     }
 
     fn commit(mut self: Box<Self>) -> Result<LoadOutcome, StoreError> {

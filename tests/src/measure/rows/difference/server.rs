@@ -76,8 +76,9 @@ impl Shop {
     pub(super) fn load(&self, number: i64, aif: &[u8]) -> Result<(), MeasureError> {
         let mut load = self.db.begin_load(self.layer, LoadId(number)).map_err(failed("beginning a load"))?;
         for record in RecordReader::new(aif) {
-            let command = record.map_err(MeasureError::File)?.command.map_err(failed("a record of goods"))?;
-            carry_out(load.as_mut(), command, None).map_err(failed("loading"))?;
+            let record = record.map_err(MeasureError::File)?;
+            let command = record.command.map_err(failed("a record of goods"))?;
+            carry_out(load.as_mut(), command, record.line, None).map_err(failed("loading"))?;
         }
         let outcome = load.commit().map_err(failed("committing a load"))?;
         match outcome.revision {

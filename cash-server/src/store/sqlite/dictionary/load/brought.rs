@@ -1,0 +1,39 @@
+//! The rows that one record brings along.
+
+use crate::dictionary::entry::{Entry, KindId, Upsert};
+use std::collections::HashMap;
+
+/// Up to so many rows of a record are looked through; more are looked up.
+const FEW_ROWS: usize = 16;
+
+/// The rows that a record brings, by kind and key: the work for a record grows with its rows, not with their square.
+pub(super) enum Brought<'a> {
+    Few(&'a [Entry]),
+    /// With the place of the last that has this key.
+    Many(HashMap<(KindId, &'a str), usize>),
+}
+
+impl<'a> Brought<'a> {
+    pub(super) fn of(upsert: &'a Upsert) -> Self {
+        if upsert.owned.len() <= FEW_ROWS {
+            return Self::Few(&upsert.owned);
+        }
+        let by_key = upsert.owned.iter().enumerate().map(|(at, entry)| ((entry.kind, entry.key.as_str()), at));
+        Self::Many(by_key.collect())
+    }
+
+    pub(super) fn contains(&self, kind: KindId, key: &str) -> bool {
+        match self {
+            Self::Few(rows) => rows.iter().any(|row| row.kind == kind && row.key == key),
+            Self::Many(rows) => rows.contains_key(&(kind, key)),
+        }
+    }
+
+    /// Whether no row behind this one has its key.
+    pub(super) fn is_last(&self, at: usize, entry: &Entry) -> bool {
+        match self {
+            Self::Few(rows) => !rows[at + 1..].iter().any(|row| row.kind == entry.kind && row.key == entry.key),
+            Self::Many(rows) => rows.get(&(entry.kind, entry.key.as_str())) == Some(&at),
+        }
+    }
+}
