@@ -10,6 +10,7 @@
 
 pub mod aside;
 pub mod cli;
+mod connections;
 pub mod dictionary;
 pub mod exchange;
 pub mod intake;

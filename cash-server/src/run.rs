@@ -74,20 +74,20 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Opens the addresses of the settings.
-    pub async fn bind(settings: &Settings, with_sales: bool) -> Result<Self, RunError> {
+    /// Opens the addresses of the settings, within a runtime.
+    pub fn bind(settings: &Settings, with_sales: bool) -> Result<Self, RunError> {
         Ok(Self {
-            rest: bind("rest.listen", settings.rest.listen).await?,
-            aif: bind("aif.listen", settings.aif.listen).await?,
-            web: bind("web.listen", settings.web_listen).await?,
-            sales: if with_sales { Some(bind("sales.listen", settings.sales.listen).await?) } else { None },
+            rest: bind("rest.listen", settings.rest.listen)?,
+            aif: bind("aif.listen", settings.aif.listen)?,
+            web: bind("web.listen", settings.web_listen)?,
+            sales: if with_sales { Some(bind("sales.listen", settings.sales.listen)?) } else { None },
         })
     }
 }
 
-/// Opens one address; `key` is the setting that names it.
-pub async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address).await.map_err(|source| RunError::Listen { key, address, source })
+/// Opens one address, within a runtime; `key` is the setting that names it.
+pub fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {
+    rest::serve::bind(address).map_err(|source| RunError::Listen { key, address, source })
 }
 
 /// Why the server did not start or go on.

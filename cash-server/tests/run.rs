@@ -25,7 +25,7 @@ async fn the_server_answers_without_a_broker_and_stops_when_told() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path());
-    let listeners = Listeners::bind(&settings, true).await.unwrap();
+    let listeners = Listeners::bind(&settings, true).unwrap();
     let base = format!("http://{}", listeners.rest.local_addr().unwrap());
     let page = format!("http://{}/", listeners.web.local_addr().unwrap());
     let shutdown = CancellationToken::new();
@@ -48,7 +48,7 @@ async fn the_server_answers_without_a_broker_and_stops_when_told() {
             || fs::metadata(settings.data_dir.join("inbox")).is_ok()
     );
 
-    let listeners = Listeners::bind(&settings, true).await.unwrap();
+    let listeners = Listeners::bind(&settings, true).unwrap();
     let second = run(settings, listeners, CancellationToken::new()).await.unwrap_err();
     let cause = std::error::Error::source(&second).unwrap().to_string();
     assert!(cause.contains("in use by process"), "{cause}");

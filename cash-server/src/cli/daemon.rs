@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) fn run(settings: Settings, with_sales: bool) -> Result<(), CliError> {
     daemon(settings, async move |settings, shutdown| {
-        let listeners = Listeners::bind(&settings, with_sales).await?;
+        let listeners = Listeners::bind(&settings, with_sales)?;
         crate::run::run(settings, listeners, shutdown).await
     })
 }
 
 pub(super) fn sales_loader(settings: Settings) -> Result<(), CliError> {
     daemon(settings, async move |settings, shutdown| {
-        let listener = bind("sales.listen", settings.sales.listen).await?;
+        let listener = bind("sales.listen", settings.sales.listen)?;
         crate::run::run_sales_loader(settings, listener, shutdown).await
     })
 }

@@ -20,6 +20,11 @@ impl TillAuth for NetworkService {
         };
         if network.verify_token(till, token) { Ok(shop.clone()) } else { Err(AuthError::WrongToken) }
     }
+
+    fn till_of(&self, token: &str) -> Result<TillId, AuthError> {
+        let network = self.current().map_err(|error| AuthError::Unavailable { reason: told(&error) })?;
+        network.till_of_token(token).cloned().ok_or(AuthError::WrongToken)
+    }
 }
 
 fn told(error: &dyn Error) -> String {

@@ -9,6 +9,7 @@ pub mod auth;
 mod dictionary;
 mod loads;
 mod nodes;
+mod pace;
 pub mod packages;
 pub mod problem;
 mod sales;

@@ -1,56 +1,126 @@
 //! Serves HTTP within limits: REST, packages, AIF and the page.
 //!
-//! Promises: no more than [`MAX_CONNECTIONS`] at once, the next ones wait in the listener's queue; a client that does not
-//! finish its request's head, or does not read its answer, is cut off and gives its place back; an error of `accept` (no
-//! file handles left) is waited out; on `stop` what was begun is finished.
+//! Promises: the places of a port are limited, of all clients and of each address ([`crate::connections`]), and a client that has
+//! not finished its request's head gives way to others; a head has up to [`HEAD_BYTES`]; a client that sends its
+//! body or takes its answer too slowly ([`super::pace`]) is cut off and gives its place back; an error of `accept` (no file handles
+//! left) is waited out; on `stop` what was begun is finished.
 
+use super::pace::{Pace, Rate, SENT, TAKEN};
+use crate::connections::{Busy, ConnectionLimits, Connections, Refused, Seat};
 use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use hyper::body::{Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use std::future::Future as _;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tillway_proto::process::OpenFiles;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 /// Connections at the same time on one port: every till of a large chain's server may fetch a package at once, and each
-/// costs a file handle and some ten KiB. Services start with 65,536 handles.
+/// costs a file handle and some ten KiB. Fewer where fewer files may be open.
 pub const MAX_CONNECTIONS: usize = 8_192;
+
+/// Connections of one address that wait for a request's head to be whole, or for the next request: as many tills as stand behind one
+/// router, with room. Each may hold a buffer of [`HEAD_BYTES`].
+pub const MAX_WAITING_OF_ADDRESS: usize = 1_024;
+
+/// Largest head of a request: a browser's cookies and long names fit, and it is all that a client may make the server keep before
+/// it has said what it wants.
+pub const HEAD_BYTES: usize = 16 * 1024;
 
 /// A request's head comes in one or two packets, and a connection that is kept open asks again within seconds.
 pub const HEAD_DEADLINE: Duration = Duration::from_secs(30);
 
-/// A client that takes no byte of its answer for so long is gone, or means to hold a place.
-pub const STALL_DEADLINE: Duration = Duration::from_mins(1);
+/// Bytes under way to one client: 4 MB/s over a line of 50 ms. Without a limit the system takes megabytes for a client that reads
+/// nothing, and a slow one is not told from a dead one.
+pub const SEND_BUFFER_BYTES: u32 = 208 * 1024;
 
 /// After an error of `accept`: handles come free when connections end.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
+/// Ports that are served here.
+const PORTS: usize = 3;
+
+/// Open files that are left for everything else: the sales service's connections, databases, packages, the inbox.
+const OTHER_FILES: usize = 1_536;
+
+/// Connections that a port takes however few files may be open.
+const LEAST_CONNECTIONS: usize = 64;
+
+/// Listens on an address, with buffers of their size for all who connect. To be called within a runtime.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    /// Connections that wait to be accepted; the usual figure.
+    const BACKLOG: u32 = 1024;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// Serves until `stop`, then finishes what was begun.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let limits = Limits { connections: connection_limits(OpenFiles::now()), sent: SENT, taken: TAKEN };
+    serve_within(listener, router, stop, limits).await;
+}
+
+/// What clients may take.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    connections: ConnectionLimits,
+    sent: Rate,
+    taken: Rate,
+}
+
+fn connection_limits(open_files: OpenFiles) -> ConnectionLimits {
+    let files = usize::try_from(open_files.limit).unwrap_or(usize::MAX);
+    let all = (files.saturating_sub(OTHER_FILES) / PORTS).clamp(LEAST_CONNECTIONS, MAX_CONNECTIONS);
+    ConnectionLimits {
+        all,
+        of_address: all / 2,
+        waiting_of_address: MAX_WAITING_OF_ADDRESS.min(all / 2),
+        first: HEAD_DEADLINE,
+        again: HEAD_DEADLINE,
+    }
+}
+
+async fn serve_within(listener: TcpListener, router: Router, stop: CancellationToken, limits: Limits) {
+    let places = Connections::new(limits.connections);
     let mut connections = JoinSet::new();
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+    'accepting: loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let (router, stop) = (router.clone(), stop.clone());
-                connections.spawn(async move {
-                    connection(stream, router, stop).await;
-                    drop(place);
-                });
+            Ok((stream, client)) => {
+                let seat = loop {
+                    match places.enter(client.ip()) {
+                        Ok(seat) => break Some(seat),
+                        Err(Refused::Address) => break None,
+                        // Everybody waits, this one and those in the listener's queue.
+                        Err(Refused::Port) => tokio::select! {
+                            () = places.freed() => {}
+                            () = stop.cancelled() => break 'accepting,
+                        },
+                    }
+                };
+                if let Some(seat) = seat {
+                    connections.spawn(connection(stream, seat, router.clone(), stop.clone(), limits));
+                } else {
+                    tracing::debug!(%client, "a connection is refused: its address has all that one may have");
+                }
             }
             // The client was gone before it was its turn.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -65,45 +135,102 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn connection(stream: TcpStream, seat: Arc<Seat>, router: Router, stop: CancellationToken, limits: Limits) {
     // Small answers go at once; an error here only costs time.
     let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(Watched { stream, stalled: None });
+    let (io, ended) = (TokioIo::new(Watched { stream, pace: Pace::new(limits.taken) }), seat.ended());
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let busy = seat.busy();
+        let answered = router.call(request.map(|body| Sent { body, pace: Pace::new(limits.sent) }));
+        async move { answered.await.map(|response: Response<Body>| response.map(|body| Answer { body, _busy: busy })) }
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)
-        .serve_connection(io, TowerToHyperService::new(router));
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(io, service);
     let mut served = std::pin::pin!(served);
-    let ended = tokio::select! {
-        ended = served.as_mut() => ended,
+    let result = tokio::select! {
+        result = served.as_mut() => result,
+        () = ended.cancelled() => return,
         () = stop.cancelled() => {
             served.as_mut().graceful_shutdown();
-            served.await
+            tokio::select! {
+                result = served => result,
+                () = ended.cancelled() => return,
+            }
         }
     };
-    if let Err(error) = ended {
+    if let Err(error) = result {
         tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended early");
     }
 }
 
-/// A stream whose writes fail when the client takes nothing for too long.
-struct Watched {
-    stream: TcpStream,
-    /// Runs while a write waits.
-    stalled: Option<Pin<Box<Sleep>>>,
+/// The body of a request, which ends with an error where it comes too slowly.
+struct Sent {
+    body: Incoming,
+    pace: Pace,
 }
 
-impl Watched {
-    fn watch<T>(&mut self, context: &mut Context<'_>, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if wrote.is_ready() {
-            self.stalled = None;
-            return wrote;
-        }
-        let stalled =
-            self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + STALL_DEADLINE)));
-        ready!(stalled.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not take its answer")))
+impl hyper::body::Body for Sent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let moved = Pin::new(&mut self.body).poll_frame(context);
+        let bytes = |frame: &Option<Result<Frame<Bytes>, hyper::Error>>| match frame {
+            Some(Ok(frame)) => frame.data_ref().map_or(0, |data| data.len() as u64),
+            _ => 0,
+        };
+        Poll::Ready(match ready!(self.pace.watch(context, moved, bytes)) {
+            Ok(frame) => frame.map(|frame| frame.map_err(axum::Error::new)),
+            Err(slow) => Some(Err(axum::Error::new(slow))),
+        })
     }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The body of an answer: until it was read out its connection is busy.
+struct Answer {
+    body: Body,
+    _busy: Busy,
+}
+
+impl hyper::body::Body for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A stream whose writes fail when the client takes too little for too long.
+struct Watched {
+    stream: TcpStream,
+    pace: Pace,
 }
 
 impl AsyncRead for Watched {
@@ -112,10 +239,14 @@ impl AsyncRead for Watched {
     }
 }
 
+fn written(wrote: &io::Result<usize>) -> u64 {
+    wrote.as_ref().map_or(0, |bytes| *bytes as u64)
+}
+
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, wrote)
+        self.pace.watch(context, wrote, written).map(Result::flatten)
     }
 
     fn poll_write_vectored(
@@ -124,7 +255,7 @@ impl AsyncWrite for Watched {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.watch(context, wrote)
+        self.pace.watch(context, wrote, written).map(Result::flatten)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -132,11 +263,14 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        self.watch(context, flushed)
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+#[path = "serve_tests.rs"]
+mod tests;

@@ -7,6 +7,9 @@ use tillway_proto::{ShopId, TillId};
 pub trait TillAuth: Debug + Send + Sync + 'static {
     /// The shop the till stands in now, where the token is this till's.
     fn authenticate(&self, till: &TillId, token: &str) -> Result<ShopId, AuthError>;
+
+    /// The till whose token this is.
+    fn till_of(&self, token: &str) -> Result<TillId, AuthError>;
 }
 
 /// Why a till may not send.

@@ -310,6 +310,8 @@ pub enum FindingKind {
     InstanceChanged,
     /// Two machines send for one till at the same time.
     TwoMachines,
+    /// Somebody names this till with a token that is not its own.
+    FailedLogins,
     /// A part of the spool could not be read or loaded.
     SpoolDamaged,
     /// The database is older than the spool, or parts of the spool are gone that were not loaded.
@@ -317,7 +319,7 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::ShiftDiffers,
         Self::ReceiptConflict,
         Self::NumbersAgain,
@@ -326,6 +328,7 @@ impl FindingKind {
         Self::ShiftChanged,
         Self::InstanceChanged,
         Self::TwoMachines,
+        Self::FailedLogins,
         Self::SpoolDamaged,
         Self::SpoolMissing,
     ];
@@ -341,6 +344,7 @@ impl FindingKind {
             Self::ShiftChanged => "shift-changed",
             Self::InstanceChanged => "instance-changed",
             Self::TwoMachines => "two-machines",
+            Self::FailedLogins => "failed-logins",
             Self::SpoolDamaged => "spool-damaged",
             Self::SpoolMissing => "spool-missing",
         }

@@ -11,7 +11,9 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::io;
 use std::time::Duration;
 use tillway_proto::sales::v1::{self, sales_loader_client::SalesLoaderClient, server_frame, till_frame};
-use tillway_proto::sales::{MAX_FRAME_BYTES, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA};
+use tillway_proto::sales::{
+    MAX_FRAME_BYTES, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA, TILL_METADATA,
+};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
@@ -181,6 +183,10 @@ impl SalesStream {
         if let Some(token) = token {
             let value = format!("Bearer {token}").parse().map_err(|_| StreamError::Token)?;
             request.metadata_mut().insert("authorization", value);
+        }
+        // An id is digits, letters and underscores.
+        if let Ok(till) = hello.till_id.parse() {
+            request.metadata_mut().insert(TILL_METADATA, till);
         }
         // Into the buffer first: a server may answer the call only once it has heard it.
         let hello = v1::TillFrame { frame: Some(till_frame::Frame::Hello(hello)) };

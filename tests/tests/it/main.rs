@@ -10,6 +10,7 @@ mod daemons;
 mod dictionaries;
 mod fleet;
 mod http;
+mod limits;
 mod network;
 mod people;
 mod sales;

@@ -1,11 +1,17 @@
 //! The gRPC service that tills unload to: `proto/sales.proto` tells the protocol.
 //!
+//! Whoever connects has a place for some seconds ([`incoming`]), and a stream only once till and token, which stand in the metadata
+//! of the call, are right: before that nothing of a frame is read. A wrong token of a known till is a finding
+//! ([`failed_logins`]).
+//!
 //! A stream is one [`session`]. One till has one stream at a time ([`registry`]). Nothing is acknowledged that the spool has
 //! not made durable. Whatever a till does, a stream ends: frames, their number and their size are bounded, and a till that
 //! says nothing is cut off. The [`database`] is asked, never depended on: with it down tills unload into the spool.
 
 mod batch;
 mod database;
+mod failed_logins;
+mod incoming;
 mod notes;
 mod registry;
 mod session;
@@ -20,23 +26,26 @@ use std::time::Duration;
 
 use fs_err as fs;
 use futures_util::Stream;
+use tillway_proto::TillId;
 use tillway_proto::sales::arrived::sales_loader_server::{SalesLoader as Service, SalesLoaderServer};
 use tillway_proto::sales::v1::ServerFrame;
-use tillway_proto::sales::{ArrivedFrame, MAX_FRAME_BYTES};
+use tillway_proto::sales::{ArrivedFrame, MAX_FRAME_BYTES, TILL_METADATA};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::metadata::MetadataMap;
-use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::auth::TillAuth;
+use super::auth::{AuthError, TillAuth};
 use super::spool::Spool;
+use crate::connections::Seat;
 use crate::store::sales::SalesStore;
 use database::Database;
+use failed_logins::FailedLogins;
+use incoming::TlsFault;
 use notes::Notes;
 use registry::Registry;
 use session::Session;
@@ -75,17 +84,24 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// Deadlines of a stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
-    /// For the first frame.
+    /// From a connection to its first stream with a right token, and from there to the first frame.
     pub hello: Duration,
     /// For each further frame while nothing is under way.
     pub idle: Duration,
     /// For the till to take an answer.
     pub answer: Duration,
+    /// A stream that has said nothing for so long gives way to one of another machine with the right token.
+    pub silent: Duration,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { hello: Duration::from_secs(10), idle: Duration::from_mins(1), answer: Duration::from_secs(30) }
+        Self {
+            hello: Duration::from_secs(10),
+            idle: Duration::from_mins(1),
+            answer: Duration::from_secs(30),
+            silent: Duration::from_secs(10),
+        }
     }
 }
 
@@ -124,7 +140,7 @@ pub enum ServeError {
         paths: TlsPaths,
         /// Why not.
         #[source]
-        source: tonic::transport::Error,
+        source: TlsFault,
     },
     /// Listening failed.
     #[error("failed to serve sales")]
@@ -138,30 +154,35 @@ pub async fn serve(
     tls: Option<TlsPaths>,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
-    let mut server = Server::builder()
+    let server = Server::builder()
         .http2_keepalive_interval(Some(PING_INTERVAL))
         .http2_keepalive_timeout(Some(PING_TIMEOUT))
         .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_max_header_list_size(MAX_HEADER_BYTES);
-    if let Some(paths) = tls {
-        // tonic takes the process's provider of cryptography. Whoever was first in this process has installed the same one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let cert = fs::read(&paths.cert).map_err(ServeError::ReadTls)?;
-        let key = fs::read(&paths.key).map_err(ServeError::ReadTls)?;
-        let config = ServerTlsConfig::new().identity(Identity::from_pem(cert, key));
-        server = server.tls_config(config).map_err(|source| ServeError::Tls { paths, source })?;
-    }
+    let acceptor = match &tls {
+        None => None,
+        Some(paths) => {
+            let read = |path| fs::read(path).map_err(ServeError::ReadTls);
+            let (cert, key) = (read(&paths.cert)?, read(&paths.key)?);
+            let wrong = |source| ServeError::Tls { paths: paths.clone(), source };
+            Some(incoming::tls_acceptor(&cert, &key).map_err(wrong)?)
+        }
+    };
     let sessions = TaskTracker::new();
     let database = Database::new(Arc::clone(&deps.store));
     let (notes, note_writer) = notes::channel(database.clone());
     sessions.spawn(note_writer.run(shutdown.clone()));
+    let (failed_logins, failed_login_writer) = failed_logins::channel(database.clone());
+    sessions.spawn(failed_login_writer.run(shutdown.clone()));
+    let incoming = incoming::incoming(listener, acceptor, deps.deadlines.hello, shutdown.clone());
     let unloading = Unloading {
         database,
         notes,
+        failed_logins,
+        registry: Registry::new(deps.deadlines.silent),
         deps,
-        registry: Registry::default(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         sessions: sessions.clone(),
         shutdown: shutdown.clone(),
@@ -169,8 +190,8 @@ pub async fn serve(
     let service = SalesLoaderServer::new(unloading)
         .max_decoding_message_size(MAX_FRAME_BYTES)
         .max_encoding_message_size(MAX_FRAME_BYTES);
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let stopped = shutdown.clone();
+    let mut server = server;
     let serving = server.add_service(service).serve_with_incoming_shutdown(incoming, shutdown.cancelled_owned());
     let served = tokio::select! {
         served = serving => served,
@@ -189,6 +210,7 @@ struct Unloading {
     deps: Deps,
     database: Database,
     notes: Notes,
+    failed_logins: FailedLogins,
     registry: Registry,
     streams: Arc<Semaphore>,
     sessions: TaskTracker,
@@ -201,9 +223,13 @@ impl Service for Unloading {
 
     async fn unload(&self, request: Request<Streaming<ArrivedFrame>>) -> Result<Response<Self::UnloadStream>, Status> {
         let token = bearer_token(request.metadata())?;
+        let seat = request.extensions().get::<Arc<Seat>>().cloned();
+        let till = self.log_in(named_till(request.metadata())?, &token, seat.as_deref()).await?;
+        let busy = seat.map(|seat| seat.busy());
         let place = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
             Status::resource_exhausted(format!("{MAX_STREAMS} tills are unloading already; try again later"))
         })?;
+        let greeting = self.registry.greet(&till);
         let (answers, receiver) = mpsc::channel(ANSWERS);
         let session = Session::new(
             self.deps.clone(),
@@ -216,14 +242,52 @@ impl Service for Unloading {
         );
         let deadline = self.deps.deadlines.answer;
         self.sessions.spawn(async move {
-            let _place = place;
-            if let Err(status) = session.run(request.into_inner()).await {
+            let _held = (place, busy);
+            let ended = tokio::select! {
+                ended = session.run(request.into_inner()) => ended,
+                () = greeting.superseded.cancelled() => Err(Box::new(superseded())),
+            };
+            if let Err(status) = ended {
                 // A till that takes no answers takes no farewell either.
                 let _ = answers.send_timeout(Err(*status), deadline).await;
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
+}
+
+impl Unloading {
+    /// The till whose token this is: the one that is named, or where none is named, as by agents of version 0.1, whichever.
+    async fn log_in(&self, named: Option<TillId>, token: &str, seat: Option<&Seat>) -> Result<TillId, Status> {
+        let (auth, token, asked) = (Arc::clone(&self.deps.auth), token.to_owned(), named.clone());
+        let checked = tokio::task::spawn_blocking(move || match asked {
+            Some(till) => auth.authenticate(&till, &token).map(|_| till),
+            None => auth.till_of(&token),
+        });
+        let checked =
+            checked.await.map_err(|_| Status::unavailable("the server is stopping or failed; try again later"))?;
+        match (&checked, &named) {
+            (Ok(till), _) => self.failed_logins.right(till),
+            (Err(AuthError::WrongToken), Some(till)) => {
+                let from = seat.map_or_else(|| "an unknown address".to_owned(), |seat| seat.address().to_string());
+                self.failed_logins.wrong(till, &from);
+            }
+            _ => {}
+        }
+        checked.map_err(|error| session::refused(&error))
+    }
+}
+
+fn superseded() -> Status {
+    Status::aborted("a newer stream of this till has taken over")
+}
+
+/// The till that the call names, where it names one.
+#[allow(clippy::result_large_err)] // tonic's own type of error
+fn named_till(metadata: &MetadataMap) -> Result<Option<TillId>, Status> {
+    let Some(header) = metadata.get(TILL_METADATA) else { return Ok(None) };
+    let named = header.to_str().ok().and_then(|text| text.parse().ok());
+    named.map(Some).ok_or_else(|| Status::invalid_argument(format!("the header `{TILL_METADATA}` names no till")))
 }
 
 #[allow(clippy::result_large_err)] // tonic's own type of error

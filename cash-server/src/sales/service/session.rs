@@ -6,20 +6,21 @@ use std::sync::Arc;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
+use prost::Message as _;
 use tillway_proto::receipt::ShiftNumber;
 use tillway_proto::sales::v1::{self, ServerFrame, server_frame};
-use tillway_proto::sales::{ArrivedFrame, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA};
+use tillway_proto::sales::{ArrivedFrame, MAX_HELLO_BYTES, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA};
 use tillway_proto::{ShopId, TillId};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use super::Deps;
 use super::batch::{self, Sender};
 use super::database::{Database, DatabaseDown};
 use super::notes::Notes;
 use super::registry::{Place, Registry};
+use super::{Deps, superseded};
 use crate::sales::auth::AuthError;
 use crate::sales::receipt::MAX_NUMBER;
 use crate::sales::spool::{AppendError, Held};
@@ -88,7 +89,7 @@ impl Session {
             .await
             .map_err(|_| Box::new(Status::deadline_exceeded("no `Hello` came")))??;
         match first {
-            Some(ArrivedFrame { hello: Some(hello), batch: None }) => Ok(hello),
+            Some(ArrivedFrame { hello: Some(hello), batch: None }) => read_hello(&hello),
             _ => Err(Box::new(Status::invalid_argument("the first frame must be `Hello`"))),
         }
     }
@@ -96,14 +97,7 @@ impl Session {
     async fn authenticate(&self, till: &TillId) -> Result<ShopId, Ended> {
         let (auth, till, token) = (Arc::clone(&self.deps.auth), till.clone(), self.token.clone());
         let checked = tokio::task::spawn_blocking(move || auth.authenticate(&till, &token)).await;
-        checked.map_err(|_| Box::new(stopped_working()))?.map_err(|error| {
-            let text = error.to_string();
-            Box::new(match error {
-                AuthError::UnknownTill => Status::not_found(text),
-                AuthError::WrongToken => Status::unauthenticated(text),
-                AuthError::Unavailable { .. } => Status::unavailable(text),
-            })
-        })
+        checked.map_err(|_| Box::new(stopped_working()))?.map_err(|error| Box::new(refused(&error)))
     }
 
     async fn enter(&self, sender: &Sender) -> Result<Place, Ended> {
@@ -237,7 +231,7 @@ impl Session {
             }
             tokio::select! {
                 () = place.superseded.cancelled() => {
-                    return Err(Box::new(Status::aborted("a newer stream of this till has taken over")));
+                    return Err(Box::new(superseded()));
                 }
                 () = self.shutdown.cancelled(), if farewell.is_none() => {
                     farewell = Some(Err(Box::new(Status::unavailable("the server is stopping"))));
@@ -248,6 +242,8 @@ impl Session {
                         ready.push(next);
                     }
                     self.acknowledge(ready).await?;
+                    // While it waited for us it could say nothing.
+                    place.heard();
                 }
                 frame = timeout(idle, frames.message()), if farewell.is_none() && under_way.len() < most => {
                     let Ok(frame) = frame else {
@@ -256,6 +252,7 @@ impl Session {
                         }
                         continue;
                     };
+                    place.heard();
                     match frame {
                         Ok(None) => farewell = Some(Ok(())),
                         Ok(Some(ArrivedFrame { hello: None, batch: Some(arrived) })) => {
@@ -320,6 +317,24 @@ async fn durable(
         Err(_) => Err(Box::new(stopped_working())),
     };
     Durable { sequence, refused, outcome }
+}
+
+/// What a till is told that may not send.
+pub(super) fn refused(error: &AuthError) -> Status {
+    let text = error.to_string();
+    match error {
+        AuthError::UnknownTill => Status::not_found(text),
+        AuthError::WrongToken => Status::unauthenticated(text),
+        AuthError::Unavailable { .. } => Status::unavailable(text),
+    }
+}
+
+fn read_hello(bytes: &[u8]) -> Result<v1::Hello, Ended> {
+    if bytes.len() > MAX_HELLO_BYTES {
+        let text = format!("a `Hello` of {} bytes, at most {MAX_HELLO_BYTES} are taken", bytes.len());
+        return Err(Box::new(Status::invalid_argument(text)));
+    }
+    v1::Hello::decode(bytes).map_err(|error| Box::new(Status::invalid_argument(format!("no `Hello`: {error}"))))
 }
 
 fn check_hello(hello: &v1::Hello) -> Result<TillId, Ended> {

@@ -2,9 +2,13 @@
 //!
 //! A [`Database`] has one writer connection and a bounded pool of read connections, all in WAL mode: readers see the
 //! last committed state and are never blocked by the writer. The writer is handed out whole ([`Database::writer`]), so
-//! that a long load may hold it for as long as its transaction lasts; whoever comes second waits.
+//! that a long load may hold it for as long as its transaction lasts; whoever comes second waits. How the write-ahead log stays
+//! small whatever readers do: [`log`].
+
+mod log;
 
 use super::super::StoreError;
+use log::{WAL_LIMIT_BYTES, cut_log, is_longer, log_of};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use rusqlite_migration::Migrations;
 use std::ops::{Deref, DerefMut};
@@ -41,10 +45,6 @@ const RESTORE: &str = "restore the file from a backup; do not delete it, nobody 
 /// What to do about a damaged file that can be made again.
 const MOVE_AWAY: &str = "move the file away with the two beside it that end in -wal and -shm: it is made anew at the \
                          next start, from what the other files and the tills know";
-
-/// The write-ahead log is cut back after a long load has blown it up to more than this: it is part of what the reserve of
-/// free space is for ([`crate::reserve`]), and must not eat it up for good.
-const WAL_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,6 +248,13 @@ hands_out_its_connection!(Writer);
 hands_out_its_connection!(Reader);
 
 impl Writer {
+    /// Gives it back without looking at the log.
+    fn give_back_as_it_is(mut self) {
+        if let Some(connection) = self.connection.take() {
+            give_back(&self.shared, connection);
+        }
+    }
+
     /// What is written from here to the commit is a lot.
     pub fn writes_much(&mut self) {
         self.large = true;
@@ -337,36 +344,6 @@ fn end_transaction(connection: &Connection) -> bool {
             false
         }
     }
-}
-
-fn log_of(path: &Path) -> PathBuf {
-    let mut name = path.to_owned().into_os_string();
-    name.push("-wal");
-    name.into()
-}
-
-/// Cuts a log of more than `beyond` bytes to nothing. SQLite's own limit holds only once a later write begins the log anew,
-/// and there may be none while room is missing. Best effort: whoever reads holds the log, and the next writer tries again.
-fn cut_log(connection: &Connection, shared: &Shared, beyond: u64) {
-    if !is_longer(&shared.log, beyond) {
-        return;
-    }
-    let cut = || {
-        connection.busy_timeout(Duration::ZERO)?;
-        let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, bool>(0));
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        busy
-    };
-    match cut() {
-        Ok(false) => {}
-        Ok(true) => tracing::debug!(log = %shared.log.display(), "a write-ahead log is held by a reader"),
-        Err(error) => tracing::warn!(log = %shared.log.display(), %error, "failed to cut a write-ahead log"),
-    }
-}
-
-/// Where that cannot be seen, it may be.
-fn is_longer(log: &Path, bytes: u64) -> bool {
-    fs_err::metadata(log).map_or(true, |log| log.len() > bytes)
 }
 
 fn open_writer(shared: &Shared) -> rusqlite::Result<Connection> {

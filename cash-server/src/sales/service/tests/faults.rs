@@ -33,7 +33,8 @@ async fn streams_above_the_limit_are_told_to_come_again_and_may_when_others_have
             let mut client = SalesLoaderClient::new(channel.clone());
             let (frames, receiver) = mpsc::channel::<TillFrame>(1);
             let mut request = Request::new(ReceiverStream::new(receiver));
-            request.metadata_mut().insert("authorization", "Bearer nobody".parse().unwrap());
+            let token = format!("Bearer secret-{}", open.len());
+            request.metadata_mut().insert("authorization", token.parse().unwrap());
             open.push((frames, client.unload(request).await.unwrap()));
         }
     }

@@ -1,5 +1,6 @@
 use super::*;
 use rusqlite_migration::M;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn first() -> Migrations<'static> {
     Migrations::new(vec![M::up("CREATE TABLE t(x INTEGER)")])
@@ -181,4 +182,70 @@ fn processes_that_open_a_new_file_at_one_moment_make_its_schema_together() {
         });
         assert!(opened.iter().all(Result::is_ok), "{opened:?}");
     }
+}
+
+/// About 40 MB of log.
+fn large_write(database: &Database) {
+    let mut writer = database.writer_of_much();
+    writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+    writer.writes_much();
+    writer.execute_batch("DELETE FROM t; INSERT INTO t SELECT zeroblob(40000000)").unwrap();
+    writer.commit().unwrap();
+}
+
+fn begin_to_read(database: &Database) -> Reader {
+    let reader = database.reader().unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    reader.query_row("SELECT count(*) FROM t", (), |_| Ok(())).unwrap();
+    reader
+}
+
+#[test]
+fn back_to_back_loads_keep_the_log_within_its_limit_while_there_is_always_a_reader() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&folder.path().join("a.db"), &first(), Durability::Normal).unwrap();
+    large_write(&database);
+    let stop = AtomicBool::new(false);
+    let largest = thread::scope(|scope| {
+        // Two that take turns, each beginning while the other one reads.
+        for offset in [0, 150] {
+            let (database, stop) = (&database, &stop);
+            scope.spawn(move || {
+                thread::sleep(Duration::from_millis(offset));
+                while !stop.load(Ordering::Relaxed) {
+                    let _reader = begin_to_read(database);
+                    thread::sleep(Duration::from_millis(300));
+                }
+            });
+        }
+        let mut largest = 0;
+        for _ in 0..10 {
+            large_write(&database);
+            largest = largest.max(log_bytes(&database));
+        }
+        stop.store(true, Ordering::Relaxed);
+        largest
+    });
+    assert!(largest > 0 && largest < 2 * WAL_LIMIT_BYTES, "{largest}");
+}
+
+#[test]
+fn a_reader_that_does_not_end_stops_no_load_for_good_and_no_small_write_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(&folder.path().join("a.db"), &first(), Durability::Normal).unwrap();
+    let _reader = begin_to_read(&database);
+    database.write("insert", |t| t.execute(LARGE_ROW, ())).unwrap();
+    let waits = Duration::from_secs(2);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let begun = Instant::now();
+            drop(database.writer_of_much_within(waits));
+            begun.elapsed()
+        });
+        thread::sleep(Duration::from_millis(200));
+        let begun = Instant::now();
+        database.write("insert", |t| t.execute("INSERT INTO t VALUES (2)", ())).unwrap();
+        assert!(begun.elapsed() < waits, "{:?}", begun.elapsed());
+        assert!(waiting.join().unwrap() >= waits);
+    });
 }

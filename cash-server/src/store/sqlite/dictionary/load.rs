@@ -94,7 +94,7 @@ pub(super) struct SqliteLoad {
 
 impl SqliteLoad {
     pub(super) fn begin(database: &Database, layer: LayerNo, load: LoadId) -> Result<Self, StoreError> {
-        let writer = database.writer();
+        let writer = database.writer_of_much();
         let begin = || {
             writer.execute_batch("BEGIN IMMEDIATE")?;
             let revision =
