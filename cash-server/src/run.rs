@@ -6,6 +6,7 @@
 
 use crate::aside::{Aside, LastShown};
 use crate::dictionary::DictionaryService;
+use crate::exchange::addresses::problems;
 use crate::exchange::housekeeping::Housekeeping;
 use crate::exchange::{
     Broker, Event, ExchangeError, ExchangeParts, ExchangeService, PublicAddresses, Reconciler, Reports,
@@ -158,11 +159,22 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let sales_port = listeners.sales.as_ref().and_then(|listener| listener.local_addr().ok());
     let sales_port = sales_port.map_or(settings.sales.listen.port(), |address| address.port());
     let addresses = PublicAddresses::new(&settings, rest_port, sales_port);
-    tracing::info!(host = addresses.host, rest_port, sales_port, "{} starts", settings.name);
+    tracing::info!(
+        host = addresses.host.as_deref().unwrap_or("none"),
+        rest_port,
+        sales_port,
+        "{} starts",
+        settings.name
+    );
+
+    for (key, problem) in problems(&settings) {
+        tracing::warn!(key, problem, "tills on other machines cannot reach this server");
+    }
 
     let network = NetworkService::new(dictionary.clone());
     let store: Arc<dyn DictionaryStore> = dictionary;
     let (poke, changed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let clocks = Arc::<crate::exchange::clock::Clocks>::default();
     let intake_settings = intake_settings(&settings, &network)?;
     let intake = {
         let (store, journal, changed) = (Arc::clone(&store), Arc::clone(&journal), Arc::clone(&changed));
@@ -177,6 +189,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         broker: broker.clone(),
         settings: settings.exchange,
         addresses,
+        clocks: Arc::clone(&clocks),
         poke: Arc::clone(&poke),
     });
     let (events, heard) = mpsc::channel(EVENTS_CAPACITY);
@@ -184,6 +197,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         store: exchange,
         network: network.clone(),
         silent_after: settings.exchange.silent_after,
+        clocks: Arc::clone(&clocks),
         poke: Arc::clone(&poke),
         events,
     };

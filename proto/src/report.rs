@@ -138,9 +138,12 @@ pub struct TillState {
     /// older agent, a dictionary that a script loads, one that could not be read).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// Finished documents that the server has not acknowledged.
-    #[serde(default)]
-    pub unsent_documents: u64,
+    /// Finished documents that the server has not acknowledged; absent where they cannot be counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsent_documents: Option<u64>,
+    /// Why sales do not reach the server, where they do not; absent in reports of older agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sales_wait: Option<SalesWait>,
     /// End of the last receipt that the server acknowledged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sent: Option<DateTime>,
@@ -169,6 +172,67 @@ fn known_units<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<AsideU
         Unit::Newer(_) => None,
     });
     Ok(known.collect())
+}
+
+/// Most bytes of the text in a [`SalesWait`].
+pub const MAX_SALES_WAIT_BYTES: usize = 500;
+
+/// Why sales of a till do not reach the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SalesWait {
+    /// In a word.
+    pub kind: SalesWaitKind,
+    /// In a sentence; at most [`MAX_SALES_WAIT_BYTES`].
+    pub text: String,
+    /// Since when, by the till's clock.
+    pub since: Timestamp,
+}
+
+/// Why sales of a till do not reach the server, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SalesWaitKind {
+    /// The sales-loader does not take the till: a wrong token, or another till's.
+    Refused,
+    /// TLS with the sales-loader does not come about.
+    Tls,
+    /// The sales-loader cannot be reached.
+    Unreachable,
+    /// The stream of sales breaks, or is not answered.
+    Interrupted,
+    /// Another program holds a lock on `documents.db`.
+    DocumentsLocked,
+    /// `documents.db` does not read: damaged, without rights, or of another version.
+    DocumentsUnreadable,
+    /// `documents.db` was there and is not any more.
+    DocumentsMissing,
+    /// The agent's own memory, or the script of the site.
+    Agent,
+    /// Whatever a newer agent names.
+    #[serde(other)]
+    Other,
+}
+
+impl SalesWaitKind {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Tls => "tls",
+            Self::Unreachable => "unreachable",
+            Self::Interrupted => "interrupted",
+            Self::DocumentsLocked => "documents-locked",
+            Self::DocumentsUnreadable => "documents-unreadable",
+            Self::DocumentsMissing => "documents-missing",
+            Self::Agent => "agent",
+            Self::Other => "other",
+        }
+    }
+
+    /// Whether it often passes by itself within moments: a server or a POS that starts again.
+    pub fn is_often_brief(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Interrupted | Self::DocumentsLocked)
+    }
 }
 
 /// Most units set aside that a report names; `set_aside` counts all.
@@ -294,6 +358,18 @@ mod tests {
         assert_eq!(read(written("", "")), (None, None));
         let digest = format!(r#","digest":"{}""#, Digest(5));
         assert_eq!(read(written(r#","cause":"gap""#, &digest)), (Some(RejectCause::Gap), Some(Digest(5))));
+    }
+
+    #[test]
+    fn why_sales_wait_may_be_absent_and_may_be_a_word_of_a_newer_agent() {
+        let read = |state: &str| serde_json::from_str::<TillState>(state).unwrap();
+        let older = read(r#"{"cursor":3,"unsent_documents":4}"#);
+        assert_eq!((older.unsent_documents, older.sales_wait), (Some(4), None));
+        let newer = r#"{"sales_wait":{"kind":"moon-phase","text":"x","since":"2026-01-02T03:04:05Z"}}"#;
+        let newer = read(newer);
+        assert_eq!((newer.unsent_documents, newer.sales_wait.unwrap().kind), (None, SalesWaitKind::Other));
+        let written = serde_json::to_value(SalesWaitKind::DocumentsLocked).unwrap();
+        assert_eq!(written, SalesWaitKind::DocumentsLocked.as_str());
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub struct Cli {
 enum CliCommand {
     /// Run until SIGTERM (what happens without a command)
     Run,
-    /// Check cash.ini and logging.conf, and tell every fault
+    /// Check cash.ini and logging.conf, and tell every fault; tells also where sales do not reach the server
     Check,
     /// Tell what this till has
     Status {
@@ -139,6 +139,16 @@ pub enum CliError {
     /// A request was not carried out.
     #[error("{0}")]
     Refused(String),
+    /// Sales do not reach the server.
+    #[error("sales have not reached the server since {since:.0} ({kind}): {text}")]
+    SalesWait {
+        /// Since when.
+        since: jiff::Timestamp,
+        /// Why, in a word.
+        kind: &'static str,
+        /// Why.
+        text: String,
+    },
     /// The terminal.
     #[error("failed to write the output")]
     Output(#[source] io::Error),
@@ -174,11 +184,15 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
             })
         }
         CliCommand::Check => {
-            Settings::read(&path, &layout).map_err(CliError::Settings)?;
+            let settings = Settings::read(&path, &layout).map_err(CliError::Settings)?;
             if let Some(fault) = OpenFiles::raise().fault(OPEN_FILES) {
                 print(&fault)?;
             }
-            print(&format!("{}: ok", path.display()))
+            print(&format!("{}: ok", path.display()))?;
+            match status::look(&settings, 0).await.sales_wait {
+                None => Ok(()),
+                Some(wait) => Err(CliError::SalesWait { since: wait.since, kind: wait.kind.as_str(), text: wait.text }),
+            }
         }
         CliCommand::Status { json } => {
             let settings = Settings::read(&path, &layout).map_err(CliError::Settings)?;

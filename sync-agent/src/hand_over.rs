@@ -182,7 +182,7 @@ async fn work(till: &Arc<Till>, ask: Ask) -> Result<String, String> {
         },
         Ask::Unload { selection } => {
             let missing = selection == UnloadSelection::MISSING;
-            let total = till.blocking(move |till| if missing { till.unsent() } else { None }).await;
+            let total = till.blocking(move |till| if missing { till.unsent().ok() } else { None }).await;
             let _begun = till.progress.begin(Stage::Unload, total.ok().flatten().unwrap_or(0));
             let (reply, outcome) = oneshot::channel();
             let request = UnloadRequest { selection, trigger: Trigger::CommandLine, reply: Some(reply) };

@@ -114,6 +114,7 @@ pub(crate) fn open(
         loader_poke: Notify::new(),
         load_ended: Notify::new(),
         contact_poke: Notify::new(),
+        uncounted_since: std::sync::Mutex::default(),
         recounts: Recounts::default(),
         suspects: Suspects::default(),
         progress: Progress::default(),

@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tillway_file_queue::durable;
+use tillway_proto::report::{SalesWait, SalesWaitKind};
 use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision};
 use uuid::Uuid;
 
@@ -252,6 +253,34 @@ impl State {
         self.change("write", |db| set_fact(db, "last contact", &now()))
     }
 
+    /// An unloading failed, and why; since when stays what it was.
+    pub fn note_sales_wait(&self, kind: SalesWaitKind, text: &str) -> Result<(), StateError> {
+        let before = self.sales_wait()?;
+        if before.as_ref().is_some_and(|before| before.kind == kind && before.text == text) {
+            return Ok(());
+        }
+        let since = before.map_or_else(Timestamp::now, |before| before.since);
+        let wait = SalesWait { kind, text: text.to_owned(), since };
+        self.change("write", |db| {
+            let json =
+                serde_json::to_string(&wait).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            set_fact(db, "sales wait", &json)
+        })
+    }
+
+    /// An unloading came to its end.
+    pub fn end_sales_wait(&self) -> Result<(), StateError> {
+        if self.sales_wait()?.is_none() {
+            return Ok(());
+        }
+        self.change("write", |db| db.execute("DELETE FROM fact WHERE name = 'sales wait'", []).map(drop))
+    }
+
+    /// Why the last unloading failed, where it did.
+    pub fn sales_wait(&self) -> Result<Option<SalesWait>, StateError> {
+        Ok(self.look(|db| fact(db, "sales wait"))?.and_then(|json| serde_json::from_str(&json).ok()))
+    }
+
     /// When it last did.
     pub fn last_contact(&self) -> Result<Option<Timestamp>, StateError> {
         Ok(self.look(|db| fact(db, "last contact"))?.and_then(|text| text.parse().ok()))
@@ -403,6 +432,22 @@ mod tests {
         let seen = state.delivery(delivery).unwrap().unwrap();
         assert_eq!((seen.state, seen.reason.as_deref()), (DeliveryState::Rejected, Some("why")));
         assert_eq!(state.deliveries(10).unwrap(), [seen]);
+    }
+
+    #[test]
+    fn why_sales_wait_is_kept_with_its_beginning_until_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(folder.path()).unwrap();
+        assert_eq!(state.sales_wait().unwrap(), None);
+        state.note_sales_wait(SalesWaitKind::Unreachable, "no route").unwrap();
+        let first = state.sales_wait().unwrap().unwrap();
+        drop(state);
+        let state = State::open(folder.path()).unwrap();
+        state.note_sales_wait(SalesWaitKind::Refused, "wrong token").unwrap();
+        let then = state.sales_wait().unwrap().unwrap();
+        assert_eq!((then.kind, then.text.as_str(), then.since), (SalesWaitKind::Refused, "wrong token", first.since));
+        state.end_sales_wait().unwrap();
+        assert_eq!(state.sales_wait().unwrap(), None);
     }
 
     #[test]

@@ -5,14 +5,14 @@ use crate::broker::chain;
 use crate::hand_over::{self, Ask};
 use crate::settings::Settings;
 use crate::state::State;
+use crate::unload;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::fmt;
 use tillway_exchangers::till::dictionary;
-use tillway_exchangers::till::documents::Documents;
 use tillway_file_queue::plain_text::on_one_line;
 use tillway_file_queue::{Limits, Queue, QueueError};
-use tillway_proto::report::AsideUnit;
+use tillway_proto::report::{AsideUnit, SalesWait};
 
 /// Deliveries and units set aside that are listed; `aside ls` lists more.
 const MAX_LISTED: u32 = 5;
@@ -30,7 +30,7 @@ pub struct Status {
     pub cursor: u64,
     /// When it was applied.
     pub applied_at: Option<Timestamp>,
-    /// Seconds since.
+    /// Seconds since; 0 where the clock went back since then.
     pub age_seconds: Option<i64>,
     /// Rows in the dictionary.
     pub rows: u64,
@@ -38,8 +38,10 @@ pub struct Status {
     pub queued: u64,
     /// Packages, documents, records of shifts and messages set aside.
     pub set_aside: u64,
-    /// Finished documents that the server has not acknowledged.
+    /// Finished documents that the server has not acknowledged; none where they cannot be counted.
     pub unsent_documents: Option<u64>,
+    /// Why sales do not reach the server, where they do not.
+    pub sales_wait: Option<SalesWait>,
     /// End of the last receipt that it has.
     pub last_sent: Option<String>,
     /// The last word of ours that the server's broker confirmed.
@@ -80,11 +82,12 @@ pub(crate) async fn look(settings: &Settings, most_aside: usize) -> Status {
         link,
         cursor: dictionary.cursor.0,
         applied_at: dictionary.applied_at,
-        age_seconds: dictionary.applied_at.map(|at| Timestamp::now().as_second() - at.as_second()),
+        age_seconds: dictionary.applied_at.map(|at| (Timestamp::now().as_second() - at.as_second()).max(0)),
         rows: dictionary.rows,
         queued: 0,
         set_aside: 0,
         unsent_documents: None,
+        sales_wait: None,
         last_sent: None,
         last_contact: None,
         deliveries: Vec::new(),
@@ -137,10 +140,13 @@ fn add_state(status: &mut Status, settings: &Settings) -> Result<Option<State>, 
         at: seen.at,
     };
     status.deliveries = state.deliveries(MAX_LISTED)?.into_iter().map(line).collect();
-    if settings.paths.documents.exists() {
-        let progress = state.progress()?;
-        let mut documents = Documents::open(&settings.paths.documents, settings.till.clone())?;
-        status.unsent_documents = Some(documents.unsent(&progress)?);
+    status.sales_wait = state.sales_wait()?;
+    match unload::count_unsent(&state, &settings.paths.documents, &settings.till) {
+        Ok(unsent) => status.unsent_documents = Some(unsent),
+        Err(error) => {
+            let (kind, text) = (error.kind(), unload::shortened(chain(&error)));
+            status.sales_wait.get_or_insert_with(|| SalesWait { kind, text, since: Timestamp::now() });
+        }
     }
     Ok(Some(state))
 }
@@ -183,8 +189,11 @@ impl fmt::Display for Status {
         )?;
         writeln!(f, "file queue    {} waiting", self.queued)?;
         let unsent =
-            self.unsent_documents.map_or_else(|| "no documents.db yet".to_owned(), |count| format!("{count} unsent"));
+            self.unsent_documents.map_or_else(|| "unsent: unknown".to_owned(), |count| format!("{count} unsent"));
         writeln!(f, "sales         {unsent}, last receipt sent: {}", or_never(self.last_sent.as_ref()))?;
+        if let Some(wait) = &self.sales_wait {
+            writeln!(f, "  not taken since {:.0} ({}): {}", wait.since, wait.kind.as_str(), on_one_line(&wait.text))?;
+        }
         writeln!(f, "last contact  {}", or_never(self.last_contact))?;
         writeln!(f, "set aside     {}", self.set_aside)?;
         for unit in self.aside.iter().take(MAX_LISTED as usize) {

@@ -12,13 +12,13 @@ use crate::progress::Progress;
 use crate::recount::Recounts;
 use crate::settings::LiveSettings;
 use crate::state::{State, StateError};
-use crate::unload::{Suspects, UnloadRequest};
+use crate::unload::{self, CountError, Suspects, UnloadRequest};
+use jiff::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, OnceLock, PoisonError};
 use tillway_exchangers::till::dictionary;
-use tillway_exchangers::till::documents::Documents;
 use tillway_file_queue::{Claim, Queue};
-use tillway_proto::report::{MAX_ASIDE_UNITS, TillState};
+use tillway_proto::report::{MAX_ASIDE_UNITS, SalesWait, TillState};
 use tillway_proto::{DeliveryId, DeliveryState, PackageLink, PackageName, RejectCause, Report, Revision, TillId};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -59,6 +59,8 @@ pub(crate) struct Till {
     pub(crate) suspects: Suspects,
     /// How far long work is.
     pub(crate) progress: Progress,
+    /// Since when unsent documents cannot be counted.
+    pub(crate) uncounted_since: SyncMutex<Option<Timestamp>>,
     pub(crate) unloads: mpsc::Sender<UnloadRequest>,
     /// How many unloadings came to their end.
     pub(crate) unloaded: watch::Sender<u64>,
@@ -109,13 +111,16 @@ impl Till {
         for (what, error) in unreadable {
             tracing::warn!(what, error, "failed to look at what lies aside");
         }
+        let unsent = self.unsent();
+        let sales_wait = self.sales_wait(&unsent);
         TillState {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             cursor: self.script_cursor().unwrap_or(dictionary.cursor),
             applied_at: dictionary.applied_at,
             rows: dictionary.rows,
             digest,
-            unsent_documents: self.unsent().unwrap_or(0),
+            unsent_documents: unsent.ok(),
+            sales_wait,
             last_sent: self.state.last_sent().unwrap_or_default(),
             queued,
             set_aside: count,
@@ -149,12 +154,22 @@ impl Till {
         self.state.script_cursor().ok()
     }
 
-    /// Finished documents that the server has not acknowledged; `None` where `documents.db` cannot be read.
-    pub(crate) fn unsent(&self) -> Option<u64> {
-        let progress = self.state.progress().ok()?;
-        let path = self.settings.current().paths.documents.clone();
-        let mut documents = Documents::open(&path, self.id.clone()).ok()?;
-        documents.unsent(&progress).ok()
+    /// Finished documents that the server has not acknowledged.
+    pub(crate) fn unsent(&self) -> Result<u64, CountError> {
+        unload::count_unsent(&self.state, &self.settings.current().paths.documents, &self.id)
+    }
+
+    /// Why sales wait: what the last unloading failed of, or why unsent documents cannot be counted now.
+    fn sales_wait(&self, unsent: &Result<u64, CountError>) -> Option<SalesWait> {
+        let mut uncounted_since = self.uncounted_since.lock().unwrap_or_else(PoisonError::into_inner);
+        *uncounted_since = unsent.as_ref().err().map(|_| uncounted_since.unwrap_or_else(Timestamp::now));
+        // A state that does not read is told by the count.
+        let failed = self.state.sales_wait().unwrap_or_default();
+        failed.or_else(|| {
+            let (error, since) = (unsent.as_ref().err()?, (*uncounted_since)?);
+            let text = unload::shortened(crate::broker::chain(error));
+            Some(SalesWait { kind: error.kind(), text, since })
+        })
     }
 
     /// [`Self::look`] from a task.
@@ -227,3 +242,5 @@ impl Till {
 
 #[cfg(test)]
 pub(crate) mod bench;
+#[cfg(test)]
+mod tests;

@@ -19,9 +19,11 @@ pub(crate) mod shift_close;
 mod stream;
 mod suspects;
 mod timetable;
+mod wait;
 
 pub(crate) use run::Unloaded;
 pub(crate) use suspects::Suspects;
+pub(crate) use wait::{CountError, count_unsent, shortened};
 
 use crate::broker::chain;
 use crate::retry::Backoff;
@@ -31,6 +33,7 @@ use run::{Ended, UnloadError};
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
+use tillway_proto::report::SalesWaitKind;
 use tillway_proto::{ExchangeStatus, Report, UnloadSelection};
 use timetable::{Done, Timetable};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -190,8 +193,8 @@ async fn serve(till: &Arc<Till>, request: &UnloadRequest, look_back: bool) -> Re
             let _exchange = till.exchange.take().await;
             let attempt = attempt(till, request.selection.clone(), look_back, &mut unloaded);
             match tokio::time::timeout(TRY_TIME, attempt).await {
-                Ok(outcome) => outcome.map_err(|error| chain(&error)),
-                Err(_) => Err(format!("not done within {TRY_TIME:?}")),
+                Ok(outcome) => outcome.map_err(|error| wait::of_unload(&error)),
+                Err(_) => Err((SalesWaitKind::Interrupted, format!("not done within {TRY_TIME:?}"))),
             }
         };
         match outcome {
@@ -199,6 +202,8 @@ async fn serve(till: &Arc<Till>, request: &UnloadRequest, look_back: bool) -> Re
                 if !ended.left.is_empty() {
                     till.errors.add();
                 }
+                note_wait(till, (!ended.left.is_empty()).then(|| (SalesWaitKind::Interrupted, ended.left.join("; "))))
+                    .await;
                 let reason = what_is_wrong(unloaded, &ended);
                 if unloaded != Unloaded::default() || reason.is_some() || command.is_some() {
                     let status = if reason.is_some() { ExchangeStatus::ReadyWithError } else { ExchangeStatus::Ready };
@@ -207,17 +212,29 @@ async fn serve(till: &Arc<Till>, request: &UnloadRequest, look_back: bool) -> Re
                 }
                 return Ok((unloaded, ended));
             }
-            Err(reason) if tries < MAX_TRIES => {
+            Err((_, reason)) if tries < MAX_TRIES => {
                 tracing::warn!(reason, tries, "unloading failed and is tried again");
                 tokio::time::sleep(backoff.next_wait()).await;
             }
-            Err(reason) => {
+            Err((kind, reason)) => {
                 tracing::error!(reason, "unloading failed");
                 till.errors.add();
+                note_wait(till, Some((kind, reason.clone()))).await;
                 tell(ExchangeStatus::Error, unloaded.receipts, Some(reason.clone()));
                 return Err(reason);
             }
         }
+    }
+}
+
+/// Keeps why sales wait, or that they do not.
+async fn note_wait(till: &Arc<Till>, why: Option<(SalesWaitKind, String)>) {
+    let noted = till.blocking(move |till| match why {
+        Some((kind, text)) => till.state.note_sales_wait(kind, &shortened(text)),
+        None => till.state.end_sales_wait(),
+    });
+    if let Ok(Err(error)) = noted.await {
+        tracing::warn!(error = chain(&error), "failed to keep why sales wait");
     }
 }
 

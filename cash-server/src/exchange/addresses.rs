@@ -1,27 +1,34 @@
 //! Under which addresses tills reach this server: keys of `cash.ini` that go along with every command, and the first
 //! `cash.ini` of a new till.
+//!
+//! A loopback address is given to no till, unless the operator says that all of them run on this machine: a till elsewhere would
+//! look for the server on itself, and could not be told better any more. Where no address is known, the keys are left out, and a
+//! till keeps those that it has.
 
 use crate::network::{Network, TillToken};
 use crate::settings::Settings;
 use std::collections::BTreeMap;
-use std::net::UdpSocket;
+use std::net::{IpAddr, UdpSocket};
 use tillway_proto::TillId;
+
+/// An address of a network that is for documents alone (RFC 5737): the way to it is the way to other machines. Nothing is sent.
+const ELSEWHERE: &str = "192.0.2.1";
 
 /// The public addresses of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicAddresses {
-    /// Host of REST and gRPC.
-    pub host: String,
+    /// Host of REST and gRPC; none: no till could be told one that it reaches.
+    pub host: Option<String>,
     /// Port of REST.
     pub rest_port: u16,
-    /// Host of packages.
-    pub packages_host: String,
+    /// Host of packages; none as above.
+    pub packages_host: Option<String>,
     /// Port of packages.
     pub packages_port: u16,
     /// Port of the sales-loader.
     pub sales_port: u16,
-    /// Host of the broker as tills see it.
-    pub broker_host: String,
+    /// Host of the broker as tills see it; none as above.
+    pub broker_host: Option<String>,
     /// Port of the broker.
     pub broker_port: u16,
     /// Virtual host of the broker.
@@ -33,14 +40,22 @@ pub struct PublicAddresses {
 impl PublicAddresses {
     /// From the settings and the ports that were really opened (settings may say 0).
     pub fn new(settings: &Settings, rest_port: u16, sales_port: u16) -> Self {
-        let host = settings.public_host.clone().unwrap_or_else(|| own_address(&settings.broker.host));
+        let may_be_given = |host: &String| settings.tills_on_this_machine || !is_this_machine(host);
+        let host = match &settings.public_host {
+            Some(host) => Some(host.clone()).filter(may_be_given),
+            None => [settings.broker.host.as_str(), ELSEWHERE]
+                .into_iter()
+                .filter_map(own_address)
+                .find(|address| may_be_given(address)),
+        };
         let rest_port = settings.rest.public_port.unwrap_or(rest_port);
-        let broker_is_here = matches!(settings.broker.host.as_str(), "localhost" | "127.0.0.1" | "::1");
+        let broker_is_here = is_this_machine(&settings.broker.host);
+        let packages_host = settings.rest.packages_host.clone();
         Self {
-            packages_host: settings.rest.packages_host.clone().unwrap_or_else(|| host.clone()),
+            packages_host: packages_host.map_or_else(|| host.clone(), |host| Some(host).filter(may_be_given)),
             packages_port: settings.rest.packages_port.unwrap_or(rest_port),
             sales_port: settings.sales.public_port.unwrap_or(sales_port),
-            broker_host: if broker_is_here { host.clone() } else { settings.broker.host.clone() },
+            broker_host: if broker_is_here { host.clone() } else { Some(settings.broker.host.clone()) },
             broker_port: settings.broker.port,
             broker_vhost: settings.broker.vhost.clone(),
             broker_user: settings.broker.till_user.clone(),
@@ -53,19 +68,19 @@ impl PublicAddresses {
     pub fn pushed(&self) -> BTreeMap<String, String> {
         [
             ("dicturlhostcs", self.packages_host.clone()),
-            ("dicturlportcs", self.packages_port.to_string()),
+            ("dicturlportcs", Some(self.packages_port.to_string())),
             ("grpchostcs", self.host.clone()),
-            ("grpcportcs", self.sales_port.to_string()),
+            ("grpcportcs", Some(self.sales_port.to_string())),
             ("httphostcs", self.host.clone()),
-            ("cashserverrestport", self.rest_port.to_string()),
+            ("cashserverrestport", Some(self.rest_port.to_string())),
         ]
         .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
         .collect()
     }
 
     /// The `cash.ini` to put on a till. Without a token, which the server knows only in the moment it makes one, a
-    /// place is left for it.
+    /// place is left for it; so it is for hosts where no till could be told one that it reaches.
     pub fn cash_ini(&self, network: &Network, till: &TillId, token: Option<&TillToken>) -> String {
         let mut text = String::from("[Properties]\n");
         let mut line = |key: &str, value: &str| {
@@ -79,7 +94,7 @@ impl PublicAddresses {
             line("storeid", shop.id.as_str());
         }
         line("cash.token", token.map_or("", TillToken::as_str));
-        line("dept.broker.ip", &self.broker_host);
+        line("dept.broker.ip", self.broker_host.as_deref().unwrap_or_default());
         line("dept.broker.port", &self.broker_port.to_string());
         line("dept.broker.vhost", &self.broker_vhost);
         if let Some(user) = &self.broker_user {
@@ -89,15 +104,63 @@ impl PublicAddresses {
         for (key, value) in self.pushed() {
             line(&key, &value);
         }
+        if self.host.is_none() {
+            for key in ["dicturlhostcs", "grpchostcs", "httphostcs"] {
+                line(key, "");
+            }
+        }
         text
     }
 }
 
+/// What an operator does whose tills are all here.
+const HINT: &str = "where all tills run on this machine, set server.tills_on_this_machine = true";
+
+/// What keeps tills on other machines from reaching this server, setting by setting.
+pub fn problems(settings: &Settings) -> Vec<(&'static str, String)> {
+    if settings.tills_on_this_machine {
+        return Vec::new();
+    }
+    let mut problems = Vec::new();
+    let named = [("server.public_host", &settings.public_host), ("rest.packages_host", &settings.rest.packages_host)];
+    for (key, host) in named {
+        if let Some(host) = host.as_ref().filter(|host| is_this_machine(host)) {
+            let what = format!("`{host}` is not given to tills: on another machine it is the till itself; {HINT}");
+            problems.push((key, what));
+        }
+    }
+    if settings.public_host.is_some() {
+        return problems;
+    }
+    if PublicAddresses::new(settings, 0, 0).host.is_none() {
+        let what = "this machine has no address towards others that tills could be told; name one";
+        problems.push(("server.public_host", format!("{what}, or {HINT}")));
+    }
+    for (key, address) in [("rest.listen", settings.rest.listen), ("sales.listen", settings.sales.listen)] {
+        if address.ip().is_loopback() {
+            let what = format!("{address} is reached from this machine alone, and tills are told another address");
+            problems.push((key, format!("{what}: listen on 0.0.0.0, name a proxy in server.public_host, or {HINT}")));
+        }
+    }
+    problems
+}
+
 /// The address that the operating system uses towards `peer`; nothing is sent.
-fn own_address(peer: &str) -> String {
+fn own_address(peer: &str) -> Option<String> {
     let found =
         UdpSocket::bind(("0.0.0.0", 0)).and_then(|socket| socket.connect((peer, 9)).and_then(|()| socket.local_addr()));
-    found.map_or_else(|_| "127.0.0.1".to_owned(), |address| address.ip().to_string())
+    found.ok().map(|address| address.ip().to_string())
+}
+
+/// Whether a host is this machine itself, whoever asks.
+fn is_this_machine(host: &str) -> bool {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    let address =
+        name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().map(|address| address.to_canonical());
+    match address {
+        Ok(address) => address.is_loopback() || address.is_unspecified(),
+        Err(_) => name == "localhost" || name.ends_with(".localhost") || name.starts_with("localhost."),
+    }
 }
 
 #[cfg(test)]
@@ -123,6 +186,45 @@ mod tests {
                 "httphostcs=shop7"
             ]
         );
-        assert_eq!(addresses.broker_host, "shop7");
+        assert_eq!(addresses.broker_host.as_deref(), Some("shop7"));
+        assert_eq!(problems(&settings), []);
+    }
+
+    fn with(text: &str) -> Settings {
+        Settings::read(text, Path::new("/"), []).unwrap()
+    }
+
+    #[test]
+    fn a_loopback_address_is_given_to_no_till() {
+        let loopback = ["127.0.0.1", "127.8.0.1", "localhost", "LOCALHOST.", "::1", "::ffff:127.0.0.1", "0.0.0.0"];
+        for host in loopback {
+            let settings = with(&format!("[server]\npublic_host=\"{host}\"\n[rest]\npackages_host=\"{host}\"\n"));
+            let addresses = PublicAddresses::new(&settings, 1, 2);
+            let keys: Vec<_> = addresses.pushed().into_keys().collect();
+            assert_eq!(keys, ["cashserverrestport", "dicturlportcs", "grpcportcs"], "{host}");
+            assert_eq!(addresses.broker_host, None, "{host}");
+            let told: Vec<_> = problems(&settings).into_iter().map(|(key, _)| key).collect();
+            assert_eq!(told, ["server.public_host", "rest.packages_host"], "{host}");
+        }
+        // Found out: whatever it is, it is an address that others reach, or none.
+        let found = PublicAddresses::new(&with(""), 1, 2).host;
+        assert!(found.as_deref().is_none_or(|host| !is_this_machine(host)), "{found:?}");
+    }
+
+    #[test]
+    fn a_loopback_address_is_given_where_all_tills_run_on_this_machine() {
+        let settings = with("[server]\ntills_on_this_machine=true\n[rest]\nlisten=\"127.0.0.1:1\"\n");
+        let addresses = PublicAddresses::new(&settings, 1, 2);
+        assert_eq!(addresses.pushed()["grpchostcs"], "127.0.0.1");
+        assert_eq!(addresses.broker_host.as_deref(), Some("127.0.0.1"));
+        assert_eq!(problems(&settings), []);
+    }
+
+    #[test]
+    fn a_port_that_only_this_machine_reaches_is_told_unless_a_proxy_is_named() {
+        let keys = |text: &str| problems(&with(text)).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        let listens = "[rest]\nlisten=\"127.0.0.1:1\"\n[sales]\nlisten=\"[::1]:2\"\n";
+        assert!(keys(listens).ends_with(&["rest.listen", "sales.listen"]), "{:?}", keys(listens));
+        assert_eq!(keys(&format!("[server]\npublic_host=\"proxy\"\n{listens}")), [""; 0]);
     }
 }

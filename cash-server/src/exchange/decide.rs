@@ -148,7 +148,7 @@ impl Wait {
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UpToDate => f.write_str("up to date"),
+            Self::UpToDate => f.write_str("its dictionary is up to date"),
             Self::Parked { behind: true } => f.write_str("parked, behind its target"),
             Self::Parked { behind: false } => f.write_str("parked, up to date"),
             Self::OnItsWay { state, until } => write!(f, "{state}; renewed if nothing is heard before {until:.0}"),

@@ -83,10 +83,14 @@ pub fn hear(
     }
 }
 
-/// Whether a till counts as silent now.
+/// A last word that lies in the future by more than this was heard before this server's clock went back.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Whether a till counts as silent now. One that was heard of before this server's clock went back is silent until it is heard of
+/// again, which takes a till in contact no longer than a minute.
 pub fn is_silent(contact: &Contact, silent_after: Duration, now: Timestamp) -> bool {
     let silence = now.duration_since(contact.last_at);
-    silence > SignedDuration::try_from(silent_after).unwrap_or(SignedDuration::MAX)
+    silence > SignedDuration::try_from(silent_after).unwrap_or(SignedDuration::MAX) || silence < -CLOCK_TOLERANCE
 }
 
 fn fresh(reported: &Reported, now: Timestamp) -> Contact {

@@ -3,6 +3,7 @@
 //! [`decide`], [`hear`] and [`plan`] are pure functions over the plain data of [`model`]: what to do for a till now, what
 //! a report changes, what one pass over all tills does. [`reconciler`] carries decisions out, on a period and when poked;
 //! [`broker`] keeps the link to RabbitMQ; [`reports`] takes what tills say; [`housekeeping`] removes what is past.
+//! [`clock`] measures tills' clocks by their reports.
 //! [`service`] is what the rest of the server asks, [`condition`] how a till is in one word, [`addresses`] what tills are told about this server.
 //!
 //! **Architecture invariant:** an announcement is a hint. Nothing here relies on a message having arrived: whatever was
@@ -10,6 +11,7 @@
 
 pub mod addresses;
 pub mod broker;
+pub mod clock;
 pub mod condition;
 pub mod decide;
 pub mod hear;

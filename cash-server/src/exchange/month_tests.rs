@@ -82,6 +82,7 @@ impl Month {
             store: kit.store.clone(),
             network: kit.chain.network.clone(),
             silent_after: kit.settings.exchange.silent_after,
+            clocks: Arc::default(),
             poke: Arc::default(),
             events,
         };

@@ -36,6 +36,7 @@ impl Race {
             store: kit.store.clone(),
             network: kit.chain.network.clone(),
             silent_after: kit.settings.exchange.silent_after,
+            clocks: Arc::default(),
             poke: Arc::default(),
             events,
         };

@@ -335,6 +335,7 @@ impl Reconciler {
             return Ok(());
         }
         fail::fail_point!("reconciler::queues_removed");
+        self.parts().clocks.forget(&removed);
         let store = Arc::clone(&self.parts().store);
         blocking(move || store.forget(&removed).map_err(ExchangeError::Store)).await
     }

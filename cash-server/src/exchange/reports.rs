@@ -6,6 +6,7 @@
 //! happens after it is written: the intake learns of a grown cursor, the reconciler is poked, a new till is asked for sales.
 
 use super::ExchangeError;
+use super::clock::Clocks;
 use super::hear::{hear, shortened};
 use super::model::{CommandState, Contact, Delivery, SentCommand};
 use crate::network::NetworkService;
@@ -62,6 +63,8 @@ pub struct Reports {
     pub network: NetworkService,
     /// Without contact for this long a till was silent.
     pub silent_after: Duration,
+    /// Tills' clocks.
+    pub clocks: Arc<Clocks>,
     /// Wakes the reconciler.
     pub poke: Arc<Notify>,
     /// What others act on.
@@ -130,6 +133,9 @@ impl Reports {
         let network = self.network.current().map_err(ExchangeError::Network)?;
         // Before the transaction: whoever else writes does not wait for it.
         let read: Vec<Result<Reported, String>> = bodies.iter().map(|body| read(body)).collect();
+        for reported in read.iter().flatten().filter(|reported| network.till(&reported.till).is_some()) {
+            self.clocks.note(&reported.till, reported.sent_at);
+        }
         let (mut events, mut poke) = (Vec::new(), false);
         let mut decide = |moment: &dyn ExchangeMoment| {
             let now = Timestamp::now();

@@ -11,7 +11,7 @@ use tillway_proto::report::{AsideName, AsideSort, TillState};
 use tillway_proto::{Command, NodeId, NodeLevel, Order};
 
 struct Kit {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     reports: Reports,
     _events: mpsc::Receiver<Event>,
     till: TillId,
@@ -28,9 +28,15 @@ fn kit() -> Kit {
     let NodeId::Till(till) = made.id else { panic!("a till is a till") };
     let (events, heard) = mpsc::channel(64);
     let store = Arc::new(SqliteExchange::open(&folder.path().join("exchange.db")).unwrap());
-    let reports =
-        Reports { store: store.clone(), network, silent_after: Duration::from_mins(3), poke: Arc::default(), events };
-    Kit { _folder: folder, reports, _events: heard, till, store }
+    let reports = Reports {
+        store: store.clone(),
+        network,
+        silent_after: Duration::from_mins(3),
+        clocks: Arc::default(),
+        poke: Arc::default(),
+        events,
+    };
+    Kit { folder, reports, _events: heard, till, store }
 }
 
 fn contact(till: &TillId) -> Vec<u8> {
@@ -175,6 +181,54 @@ fn the_first_word_of_a_till_since_its_link_went_out_calls_for_a_pass_and_the_nex
     assert!(poked(), "what is newer than its link may wait for this");
     say();
     assert!(!poked());
+}
+
+/// How often something was written to the file.
+fn writes(kit: &Kit) -> impl FnMut() -> bool {
+    let other = rusqlite::Connection::open(kit.folder.path().join("exchange.db")).unwrap();
+    let version = move || other.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0)).unwrap();
+    let mut before = version();
+    move || std::mem::replace(&mut before, version()) != before
+}
+
+#[test]
+fn contacts_that_say_nothing_new_write_nothing_and_are_heard_all_the_same() {
+    let kit = kit();
+    kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+    let mut was_written = writes(&kit);
+    let before = kit.store.record(&kit.till).unwrap().contact.unwrap();
+    // A day of one till, at a contact a minute.
+    for _ in 0..1_440 {
+        kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+    }
+    assert!(!was_written(), "nothing new was said");
+    let after = kit.store.record(&kit.till).unwrap().contact.unwrap();
+    assert!(after.last_at > before.last_at && after.sent_at > before.sent_at);
+    assert_eq!(kit.store.records().unwrap()[&kit.till].contact.as_ref(), Some(&after));
+    // What is new is written with the time.
+    let state = TillState { cursor: Revision(3), queued: 1, ..TillState::default() };
+    let news = Reported { report: Report::Contact { state }, ..said(&kit.till) };
+    kit.reports.take_now(&[news.to_bytes().unwrap()]).unwrap();
+    assert!(was_written());
+    assert_eq!(kit.store.record(&kit.till).unwrap().contact.unwrap().state.queued, 1);
+}
+
+#[test]
+fn a_restart_makes_no_till_silent_that_was_in_contact_and_none_talk_that_was_silent() {
+    let kit = kit();
+    kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+    let silent = |kit: &Kit, store: &SqliteExchange| {
+        let contact = store.record(&kit.till).unwrap().contact.unwrap();
+        super::super::hear::is_silent(&contact, kit.reports.silent_after, Timestamp::now())
+    };
+    let reopen = |minutes_ago: i64| {
+        let ms = minutes_ago * 60_000;
+        // As a process left it that was killed: what it heard since was in its memory alone.
+        kit.store.tamper(&format!("UPDATE contact SET last_at = last_at - {ms}, present_since = present_since - {ms}"));
+        SqliteExchange::open(&kit.folder.path().join("exchange.db")).unwrap()
+    };
+    assert!(!silent(&kit, &reopen(5)), "it may have been heard of until the start");
+    assert!(silent(&kit, &reopen(10)), "it was silent before");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use super::addresses::PublicAddresses;
 use super::broker::{Broker, BrokerState};
+use super::clock::Clocks;
+use super::condition::sales_wait;
 use super::decide::{Action, Aim, Wait, decide};
 use super::hear::{is_silent, shortened};
 use super::model::{CommandState, Delivery, SentCommand, TillRecord};
@@ -15,13 +17,13 @@ use crate::store::exchange::{
     BrokenReport, DeliveryFilter, ExchangeChanges, ExchangeMoment, ExchangeStore, KeptReport, KnownStranger, Stranger,
 };
 use crate::store::sales::SalesStore;
-use jiff::{Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp, Zoned};
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use tillway_proto::command::AsideAction;
-use tillway_proto::report::AsideName;
+use tillway_proto::report::{AsideName, SalesWait};
 use tillway_proto::{Command, DeliveryState, NodeId, Order, Revision, ShopId, TillId};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -82,6 +84,10 @@ pub struct TillStatus {
     pub silent: bool,
     /// Since when it is silent: its last contact.
     pub silent_since: Option<Timestamp>,
+    /// How far its clock is ahead of this server's, where that is known and a minute or more; below zero: behind.
+    pub clock_ahead: Option<SignedDuration>,
+    /// Why its receipts do not come, where a person should look.
+    pub sales_wait: Option<SalesWait>,
     /// What comes next for it, or why nothing does.
     pub next: Next,
 }
@@ -138,6 +144,8 @@ pub struct ExchangeParts {
     pub settings: ExchangeSettings,
     /// Where tills reach this server.
     pub addresses: PublicAddresses,
+    /// Tills' clocks.
+    pub clocks: Arc<Clocks>,
     /// Wakes the reconciler.
     pub poke: Arc<Notify>,
 }
@@ -370,6 +378,8 @@ impl ExchangeService {
             target,
             silent,
             silent_since: contact.filter(|_| silent).map(|contact| contact.last_at),
+            clock_ahead: self.parts.clocks.ahead(till).filter(|_| !silent),
+            sales_wait: contact.and_then(|contact| sales_wait(contact, now)).cloned(),
             next: self.next(till, &record, target, node.parked, now),
             record,
         }

@@ -32,6 +32,7 @@ impl Kit {
             broker: Broker::new(settings.broker.clone(), Arc::clone(&poke)),
             settings: settings.exchange,
             addresses: PublicAddresses::new(&settings, 8080, 10001),
+            clocks: Arc::default(),
             poke,
         });
         Self { chain, settings, store, service }

@@ -12,7 +12,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tillway_proto::receipt::ShiftNumber;
 use tillway_proto::{NodeId, ShopId, TillId};
 use utoipa::IntoParams;
@@ -69,13 +69,22 @@ impl Asked {
     }
 }
 
-/// Shifts with their check, newest first. Money in kopecks.
+/// A shift, and what its times say.
+#[derive(Debug, Serialize)]
+pub(super) struct ToldShift {
+    #[serde(flatten)]
+    shift: ShiftView,
+    /// It was opened or closed at a time that has come nowhere yet: the till's clock is ahead, or was.
+    in_future: bool,
+}
+
+/// Shifts with their check, newest first. Money in kopecks. `in_future` marks those whose times have not come yet.
 #[utoipa::path(get, path = "/api/v1/shifts", tag = "sales", security(("administrator" = [])), params(Asked),
     responses((status = 200, body = Vec<Object>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 pub(super) async fn shifts(
     State(state): State<RestState>,
     Query(asked): Query<Asked>,
-) -> Result<Json<Vec<ShiftView>>, Problem> {
+) -> Result<Json<Vec<ToldShift>>, Problem> {
     blocking(move || {
         let verdict = asked
             .verdict
@@ -93,7 +102,9 @@ pub(super) async fn shifts(
             from_day: asked.from,
             to_day: asked.to,
         };
-        Ok::<_, Problem>(state.sales.shifts(&filter, asked.page())?)
+        let (shifts, now) = (state.sales.shifts(&filter, asked.page())?, Timestamp::now());
+        let told = |shift: ShiftView| ToldShift { in_future: shift.is_in_future(now), shift };
+        Ok::<_, Problem>(shifts.into_iter().map(told).collect())
     })
     .await
     .map(Json)

@@ -47,7 +47,7 @@ impl Server {
         )
         .unwrap();
         let sales: Arc<dyn SalesStore> = Arc::new(SqliteSales::open(&at("sales.db")).unwrap());
-        let poke = Arc::new(Notify::new());
+        let (poke, clocks) = (Arc::new(Notify::new()), Arc::<crate::exchange::clock::Clocks>::default());
         let exchange_db = Arc::new(SqliteExchange::open(&at("exchange.db")).unwrap());
         let store: Arc<dyn ExchangeStore> = exchange_db.clone();
         let exchange = ExchangeService::new(ExchangeParts {
@@ -58,6 +58,7 @@ impl Server {
             broker: Broker::new(settings.broker.clone(), Arc::clone(&poke)),
             settings: settings.exchange,
             addresses: PublicAddresses::new(&settings, 8080, 10001),
+            clocks: Arc::clone(&clocks),
             poke: Arc::clone(&poke),
         });
         let journal: Arc<dyn LoadJournal> = Arc::new(IntakeDb::open(&at("intake.db")).unwrap());
@@ -66,6 +67,7 @@ impl Server {
             store: Arc::clone(&store),
             network: network.clone(),
             silent_after: settings.exchange.silent_after,
+            clocks: Arc::clone(&clocks),
             poke: Arc::clone(&poke),
             events,
         };
@@ -161,6 +163,35 @@ async fn a_till_is_made_with_its_settings_and_token_shown_once() {
     assert_eq!((status, tills[0]["id"].as_str().unwrap()), (StatusCode::OK, till));
     assert!(tills[0]["last_contact"].is_null());
     assert_eq!((&tills[0]["condition"], &tills[0]["silent"]), (&json!("never-heard-of"), &json!(false)));
+}
+
+#[tokio::test]
+async fn a_till_whose_receipts_do_not_come_or_whose_clock_is_off_says_so() {
+    use tillway_proto::report::{Report, Reported, SalesWait, SalesWaitKind, TillState};
+    let server = Server::start();
+    let till: TillId = server.make_till().await["node"]["id"].as_str().unwrap().parse().unwrap();
+    let say = |state: TillState| {
+        let sent_at = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(10);
+        let report = Report::Contact { state };
+        let instance = uuid::Uuid::from_u128(1);
+        let reported = Reported { schema: 1, till: till.clone(), instance, sent_at, report };
+        server.reports.take_now(&[reported.to_bytes().unwrap()]).unwrap();
+    };
+    let seen = async || server.ask("GET", "/api/v1/tills", None).await.1[0].take();
+    say(TillState { unsent_documents: Some(2), ..TillState::default() });
+    let fine = seen().await;
+    assert_eq!((&fine["condition"], &fine["unsent_documents"]), (&json!("current"), &json!(2)));
+    assert!((590..=600).contains(&fine["clock_ahead_s"].as_i64().unwrap()), "{fine}");
+    let wait =
+        SalesWait { kind: SalesWaitKind::Refused, text: "unknown token".to_owned(), since: jiff::Timestamp::now() };
+    say(TillState { sales_wait: Some(wait), ..TillState::default() });
+    let waits = seen().await;
+    assert_eq!(waits["condition"], "sales-wait", "{waits}");
+    assert_eq!(waits["sales_wait"]["kind"], "refused");
+    assert_eq!(waits["sales_wait"]["reason"], "unknown token");
+    assert!(waits["unsent_documents"].is_null(), "not known is not none: {waits}");
+    let page = server.page("/?lang=en").await;
+    assert!(page.contains("unknown token") && page.contains("clock 9 m"), "{page}");
 }
 
 #[tokio::test]

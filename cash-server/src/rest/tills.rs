@@ -39,7 +39,7 @@ pub(super) struct TillView {
     pub shop: Option<String>,
     /// Whether it is parked.
     pub parked: bool,
-    /// How it is: `trouble`, `silent`, `never-heard-of`, `behind`, `current`, `parked`.
+    /// How it is: `trouble`, `sales-wait`, `silent`, `never-heard-of`, `behind`, `current`, `parked`.
     pub condition: String,
     /// When its node was made, UTC.
     pub made_at: String,
@@ -62,10 +62,14 @@ pub(super) struct TillView {
     pub applied_at: Option<String>,
     /// When it was last heard of, UTC.
     pub last_contact: Option<String>,
+    /// By how many seconds its clock is ahead of this server's, where that is known and a minute or more; below zero: behind.
+    pub clock_ahead_s: Option<i64>,
     /// Rows in its dictionary.
     pub rows: Option<u64>,
-    /// Finished documents that it has not brought yet.
+    /// Finished documents that it has not brought yet; none where the till cannot count them, or was never heard of.
     pub unsent_documents: Option<u64>,
+    /// Why its receipts do not come, where the till says so and it is not over within moments.
+    pub sales_wait: Option<SalesWaitView>,
     /// Units set aside on the till.
     pub set_aside: Option<u64>,
     /// Version of its agent.
@@ -78,6 +82,18 @@ pub(super) struct TillView {
     pub acknowledged_at: Option<String>,
     /// Its newest delivery.
     pub delivery: Option<DeliveryView>,
+}
+
+/// Why a till's receipts do not come.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SalesWaitView {
+    /// `refused`, `tls`, `unreachable`, `interrupted`, `documents-locked`, `documents-unreadable`, `documents-missing`, `agent`,
+    /// `other`.
+    pub kind: String,
+    /// In a sentence.
+    pub reason: String,
+    /// Since when, by the till's clock, UTC.
+    pub since: String,
 }
 
 /// One delivery.
@@ -193,8 +209,14 @@ fn till_view(status: &TillStatus, acknowledged: &HashMap<TillId, Timestamp>) -> 
         waits_for: status.next.to_string(),
         applied_at: contact.and_then(|contact| contact.state.applied_at).map(|at| at.to_string()),
         last_contact: contact.map(|contact| contact.last_at.to_string()),
+        clock_ahead_s: status.clock_ahead.map(|ahead| ahead.as_secs()),
         rows: contact.map(|contact| contact.state.rows),
-        unsent_documents: contact.map(|contact| contact.state.unsent_documents),
+        unsent_documents: contact.and_then(|contact| contact.state.unsent_documents),
+        sales_wait: status.sales_wait.as_ref().map(|wait| SalesWaitView {
+            kind: wait.kind.as_str().to_owned(),
+            reason: wait.text.clone(),
+            since: wait.since.to_string(),
+        }),
         set_aside: contact.map(|contact| contact.state.set_aside),
         agent_version: contact.map(|contact| contact.state.agent_version.clone()),
         two_machines_at: contact.and_then(|contact| contact.two_machines_at).map(|at| at.to_string()),

@@ -45,6 +45,8 @@ pub struct Settings {
     pub name: String,
     /// `[server] public_host`; none: found out.
     pub public_host: Option<String>,
+    /// `[server] tills_on_this_machine`: loopback addresses may be given to tills.
+    pub tills_on_this_machine: bool,
     /// `[server] disk_reserve_mib`: bytes that stay free on the disk of the data folder.
     pub disk_reserve_bytes: u64,
     /// `[rest]`
@@ -227,6 +229,7 @@ impl Settings {
             }),
             name: source.name("server.name"),
             public_host: host(&source, "server.public_host"),
+            tills_on_this_machine: source.flag("server.tills_on_this_machine"),
             disk_reserve_bytes: source.number("server.disk_reserve_mib", 0..=MAX_MIB) << 20,
             rest: RestSettings {
                 listen: source.address("rest.listen"),

@@ -1,6 +1,7 @@
 //! What `check` looks at outside the settings: folders, files, ports.
 
 use super::{Fault, Origin, Settings};
+use crate::exchange::addresses;
 use crate::run::OPEN_FILES;
 use fs_err as fs;
 use std::io;
@@ -34,6 +35,9 @@ pub fn faults(settings: &Settings, running: bool) -> Vec<Fault> {
         note("log.file", folder_problem(folder, true));
     }
     note("open files", OpenFiles::raise().fault(OPEN_FILES));
+    for (key, problem) in addresses::problems(settings) {
+        note(key, Some(problem));
+    }
     if !running {
         note("rest.listen", port_problem(settings.rest.listen));
         note("aif.listen", port_problem(settings.aif.listen));
@@ -89,7 +93,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let text = format!(
-            "[server]\ndata_dir=\"data\"\n[broker]\npassword_file=\"none\"\n[intake]\nfolders=[\"All=in\"]\n[rest]\nlisten=\"{}\"\n[aif]\nlisten=\"127.0.0.1:0\"\n[web]\nlisten=\"127.0.0.1:0\"\n[sales]\nlisten=\"127.0.0.1:0\"",
+            "[server]\ndata_dir=\"data\"\ntills_on_this_machine=true\n[broker]\npassword_file=\"none\"\n[intake]\nfolders=[\"All=in\"]\n[rest]\nlisten=\"{}\"\n[aif]\nlisten=\"127.0.0.1:0\"\n[web]\nlisten=\"127.0.0.1:0\"\n[sales]\nlisten=\"127.0.0.1:0\"",
             taken.local_addr().unwrap()
         );
         let settings = Settings::read(&text, folder.path(), []).unwrap();

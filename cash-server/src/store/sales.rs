@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
+use jiff::tz::Offset;
 use serde::Serialize;
 use std::fmt::Debug;
 use tillway_proto::receipt::{DocumentNumber, ShiftNumber};
@@ -222,6 +223,18 @@ pub struct ShiftView {
     pub changes: i64,
     /// The value of `changes` when it was last handed to the back office, 0 for never.
     pub handed_over: i64,
+}
+
+/// The zone where a day begins first. A till's times are local and do not name their zone, so only what is later than it is there
+/// lies in the future for sure.
+const FIRST_ZONE: Offset = jiff::tz::offset(14);
+
+impl ShiftView {
+    /// Whether it was opened or closed at a time that has come nowhere on earth: the till's clock is ahead, or was.
+    pub fn is_in_future(&self, now: Timestamp) -> bool {
+        let latest = FIRST_ZONE.to_datetime(now);
+        self.began.max(self.ended).is_some_and(|time| time > latest)
+    }
 }
 
 /// Which receipts to total.

@@ -5,6 +5,7 @@
 //! and raises no alarm.
 
 use super::view::{Attention, AttentionSort as Sort, BrokerView};
+use crate::exchange::clock::LOOK_FROM;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -24,6 +25,9 @@ const FINDING_SHOWN: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Somebody with a wrong till code who stops reporting is shown for so long.
 const STRANGER_SHOWN: SignedDuration = SignedDuration::from_hours(24);
 
+/// Where so many tills' clocks, and most of those in contact, are off to one side, it is more likely this server's own.
+const CLOCKS_OFF_TOGETHER: usize = 3;
+
 /// Most tills named in one line.
 const MAX_NAMED: usize = 10;
 
@@ -38,6 +42,11 @@ pub(super) struct TillFacts {
     pub(super) silent_since: Option<Timestamp>,
     /// When it was made, where it was never heard of.
     pub(super) never_heard_of_since: Option<Timestamp>,
+    pub(super) in_contact: bool,
+    /// How far its clock is ahead, where that is a minute or more; below zero: behind.
+    pub(super) clock_ahead: Option<SignedDuration>,
+    /// Why its receipts do not come.
+    pub(super) sales_wait: Option<String>,
     pub(super) set_aside: u64,
     pub(super) two_machines_at: Option<Timestamp>,
     pub(super) went_back_at: Option<Timestamp>,
@@ -126,6 +135,7 @@ pub(super) fn attention(facts: Facts<'_>) -> Vec<Attention> {
             never_by_shop.entry(&till.shop).or_default().push(till);
         }
     }
+    clocks(facts.tills, &mut list);
     list.extend(silent_by_shop.into_values().map(|tills| of_shop(Sort::Silent, &tills, |till| till.silent_since)));
     list.extend(
         never_by_shop.into_values().map(|tills| of_shop(Sort::NeverHeardOf, &tills, |till| till.never_heard_of_since)),
@@ -154,9 +164,35 @@ fn of_till(till: &TillFacts, now: Timestamp, list: &mut Vec<Attention>) {
     if let Some(trouble) = &till.trouble {
         list.push(entry(Sort::Trouble, till.place(), trouble.clone()));
     }
+    if let Some(reason) = &till.sales_wait {
+        list.push(entry(Sort::SalesWait, till.place(), reason.clone()));
+    }
     if till.set_aside > 0 {
         list.push(entry(Sort::Aside, till.place(), till.set_aside.to_string()));
     }
+}
+
+/// Clocks that are off by so much that prices begin at another time than they should.
+fn clocks(tills: &[TillFacts], list: &mut Vec<Attention>) {
+    let in_contact = || tills.iter().filter(|till| till.in_contact && !till.parked);
+    let off = in_contact().filter_map(|till| Some((till, till.clock_ahead.filter(|ahead| ahead.abs() >= LOOK_FROM)?)));
+    let (ahead, behind): (Vec<_>, Vec<_>) = off.partition(|(_, ahead)| ahead.is_positive());
+    for (sort, off) in [(Sort::ClockAhead, ahead), (Sort::ClockBehind, behind)] {
+        if off.len() >= CLOCKS_OFF_TOGETHER && off.len() * 2 > in_contact().count() {
+            let side = if sort == Sort::ClockAhead { "+" } else { "−" };
+            let least = off.iter().map(|(_, ahead)| ahead.abs()).min().unwrap_or_default();
+            let detail = format!("{side}{} × {}", length(least), off.len());
+            list.push(entry(Sort::ClockHere, String::new(), detail));
+            continue;
+        }
+        list.extend(off.into_iter().map(|(till, ahead)| entry(sort, till.place(), length(ahead.abs()))));
+    }
+}
+
+/// `7 min`, `2:05 h`.
+fn length(offset: SignedDuration) -> String {
+    let minutes = offset.as_mins();
+    if minutes < 60 { format!("{minutes} min") } else { format!("{}:{:02} h", minutes / 60, minutes % 60) }
 }
 
 /// Tills of one shop that the same is said of, in one line: since it is so of the first of them.
@@ -234,6 +270,27 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_off_by_five_minutes_needs_a_look_and_most_clocks_together_are_this_server_s() {
+        let off = |code: &str, minutes: i64| TillFacts {
+            in_contact: true,
+            clock_ahead: Some(SignedDuration::from_mins(minutes)),
+            ..till(code)
+        };
+        let fine = |code: &str| TillFacts { in_contact: true, ..till(code) };
+        assert_eq!(sorts(&[off("1", 4), off("2", -4)]), []);
+        let one_each = sorts(&[off("1", 5), off("2", -125), fine("3")]);
+        assert_eq!(one_each, [(Sort::ClockAhead, "7/1".to_owned()), (Sort::ClockBehind, "7/2".to_owned())]);
+        let most = sorts(&[off("1", 60), off("2", 61), off("3", 60), fine("4")]);
+        assert_eq!(most, [(Sort::ClockHere, String::new())]);
+        assert_eq!(sorts(&[off("1", 60), off("2", 61), off("3", 60), fine("4"), fine("5"), fine("6")]).len(), 3);
+        assert_eq!(sorts(&[TillFacts { parked: true, ..off("1", 60) }]), []);
+        assert_eq!(
+            (length(SignedDuration::from_mins(7)), length(SignedDuration::from_mins(125))),
+            ("7 min".to_owned(), "2:05 h".to_owned())
+        );
+    }
+
+    #[test]
     fn a_finding_about_a_till_stays_until_it_is_acknowledged_or_a_week_old() {
         let mut one = till("1");
         one.two_machines_at = Some(at(-3));
@@ -267,7 +324,11 @@ mod tests {
             broker: &broker,
             disk: Some(DiskFacts { free_bytes: 600 << 20, reserve_bytes: 512 << 20 }),
             sales_trouble: Some("locked"),
-            tills: &[TillFacts { trouble: Some("rejected".to_owned()), ..till("1") }],
+            tills: &[TillFacts {
+                trouble: Some("rejected".to_owned()),
+                sales_wait: Some("wrong token".to_owned()),
+                ..till("1")
+            }],
             strangers: &[stranger(1), stranger(30)],
             aside_here: 2,
             others: vec![entry(Sort::Shift, "7/1".to_owned(), "one receipt is missing".to_owned())],
@@ -280,6 +341,7 @@ mod tests {
             Sort::BrokerBlocked,
             Sort::Shift,
             Sort::Trouble,
+            Sort::SalesWait,
             Sort::Aside,
             Sort::Stranger,
         ];

@@ -82,6 +82,8 @@ fn environment(language: Language) -> Result<Environment<'static>, RenderError> 
     }
     let told = Arc::clone(&words);
     environment.add_function("t", move |key: &str, values: Kwargs| translate(&told, key, &values));
+    let told = Arc::clone(&words);
+    environment.add_filter("lasting", move |seconds: i64| lasting(&told, seconds));
     environment.add_filter("ago", move |then: Option<String>, now: String| age(&words, then, &now));
     environment.add_filter("rub", |kopecks: i64| group_digits(&Kopecks(kopecks).to_string()));
     environment.add_filter("count", |count: u64| group_digits(&count.to_string()));
@@ -109,7 +111,11 @@ fn age(words: &BTreeMap<String, String>, then: Option<String>, now: &str) -> Res
     let parse = |text: &str| {
         text.parse::<Timestamp>().map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
     };
-    let seconds = (parse(now)?.as_second() - parse(&then)?.as_second()).max(0);
+    lasting(words, (parse(now)?.as_second() - parse(&then)?.as_second()).max(0))
+}
+
+/// A time in the largest unit that fits.
+fn lasting(words: &BTreeMap<String, String>, seconds: i64) -> Result<String, Error> {
     let (amount, key) = match seconds {
         0..60 => (seconds, "age_seconds"),
         60..3600 => (seconds / 60, "age_minutes"),
@@ -169,6 +175,10 @@ mod tests {
             rows: Some(184_662),
             delivery: Some(DeliveryState::Announced),
             waits_for: Some("the till has not downloaded it yet".to_owned()),
+            clock_ahead: Some(70),
+            clock_behind: None,
+            sales_wait: Some("documents_locked".to_owned()),
+            unsent_unknown: false,
             unsent_documents: Some(3),
             agent_version: Some("0.1.0".to_owned()),
         };
@@ -217,6 +227,10 @@ mod tests {
                     rows: None,
                     delivery: None,
                     waits_for: None,
+                    clock_ahead: None,
+                    clock_behind: Some(7_260),
+                    sales_wait: None,
+                    unsent_unknown: true,
                     unsent_documents: None,
                     agent_version: None,
                     ..till
@@ -268,6 +282,7 @@ mod tests {
                 server_receipts: 41,
                 till_sum: None,
                 server_sum: Kopecks(1_234_567),
+                in_future: true,
                 verdict: ShiftVerdict::Differs,
                 detail: Some("one receipt is missing".to_owned()),
             }],
@@ -283,6 +298,7 @@ mod tests {
                 assert!(html.contains("&lt;b&gt;Till&lt;"), "{name} {}", language.code());
                 assert!(!html.contains("<b>Till"), "{name}");
                 assert!(html.contains("12\u{2009}345.67"));
+                assert!(html.contains("class=\"mark waiting\""), "a shift in the future is marked");
                 assert!(html.contains("184\u{2009}662"));
                 assert!(html.contains("42 %") && html.contains("654\u{2009}321"), "how far a load is");
                 // Each of the nine but the units that nobody names: one was ordered about, and is neither.

@@ -222,7 +222,11 @@ fn till(network: &Network, status: &TillStatus) -> TillView {
         rows: contact.map(|contact| contact.state.rows),
         delivery: status.record.newest.as_ref().map(|delivery| delivery.state),
         waits_for: (!up_to_date).then(|| status.next.to_string()),
-        unsent_documents: contact.map(|contact| contact.state.unsent_documents),
+        clock_ahead: status.clock_ahead.and_then(|ahead| u64::try_from(ahead.as_secs()).ok()),
+        clock_behind: status.clock_ahead.and_then(|ahead| u64::try_from(-ahead.as_secs()).ok()),
+        sales_wait: status.sales_wait.as_ref().map(|wait| wait.kind.as_str().replace('-', "_")),
+        unsent_unknown: contact.is_some_and(|contact| contact.state.unsent_documents.is_none()),
+        unsent_documents: contact.and_then(|contact| contact.state.unsent_documents),
         agent_version: contact.map(|contact| contact.state.agent_version.clone()),
     }
 }
@@ -262,6 +266,7 @@ fn shift(network: &Network, one: &StoredShift) -> ShiftView {
         server_receipts: receipts(one.server),
         till_sum: one.till_counted.map(sum),
         server_sum: sum(one.server),
+        in_future: one.is_in_future(Timestamp::now()),
         verdict,
         detail: told.then(|| one.outcome.describe()),
     }
@@ -277,6 +282,9 @@ fn till_facts(network: &Network, status: &TillStatus, acknowledged_at: Option<Ti
         parked: status.parked,
         trouble: in_trouble.then(|| status.next.to_string()),
         silent_since: status.silent_since,
+        in_contact: contact.is_some() && !status.silent,
+        clock_ahead: status.clock_ahead,
+        sales_wait: status.sales_wait.as_ref().map(|wait| wait.text.clone()),
         never_heard_of_since: contact.is_none().then_some(status.made_at),
         set_aside: contact.map(|contact| contact.state.set_aside).unwrap_or_default(),
         two_machines_at: contact.and_then(|contact| contact.two_machines_at),

@@ -94,10 +94,18 @@ pub enum AttentionSort {
     LoadRefused,
     /// The broker refuses a till's queue, or its last delivery was rejected, or its dictionary differs.
     Trouble,
+    /// A till's receipts do not come.
+    SalesWait,
     /// Something was set aside.
     Aside,
     /// What was set aside cannot be listed.
     AsideUnread,
+    /// This server's clock, or those of most tills.
+    ClockHere,
+    /// A till's clock is ahead.
+    ClockAhead,
+    /// A till's clock is behind.
+    ClockBehind,
     /// A till went back to an older state.
     WentBack,
     /// Silent for a day.
@@ -118,7 +126,7 @@ pub enum AttentionSort {
 
 impl AttentionSort {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::Disk,
         Self::SalesDatabase,
         Self::Broker,
@@ -127,8 +135,12 @@ impl AttentionSort {
         Self::Shift,
         Self::LoadRefused,
         Self::Trouble,
+        Self::SalesWait,
         Self::Aside,
         Self::AsideUnread,
+        Self::ClockHere,
+        Self::ClockAhead,
+        Self::ClockBehind,
         Self::WentBack,
         Self::SilentLong,
         Self::NeverHeardOf,
@@ -192,6 +204,14 @@ pub struct TillView {
     pub delivery: Option<DeliveryState>,
     /// Why it waits, where it does.
     pub waits_for: Option<String>,
+    /// By how many seconds its clock is ahead, where that is a minute or more.
+    pub clock_ahead: Option<u64>,
+    /// By how many seconds its clock is behind, where that is a minute or more.
+    pub clock_behind: Option<u64>,
+    /// Why its receipts do not come, in a word: `sales_wait_<word>`.
+    pub sales_wait: Option<String>,
+    /// It cannot count the documents that it has not brought.
+    pub unsent_unknown: bool,
     /// Finished documents it has not brought yet.
     pub unsent_documents: Option<u64>,
     /// Version of its agent.
@@ -315,6 +335,8 @@ pub struct ShiftView {
     pub till_sum: Option<Kopecks>,
     /// Sales less refunds in the server's database.
     pub server_sum: Kopecks,
+    /// Its times have not come yet.
+    pub in_future: bool,
     /// What the check says.
     pub verdict: ShiftVerdict,
     /// What differs, or what is waited for.

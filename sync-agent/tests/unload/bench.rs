@@ -53,6 +53,8 @@ pub(crate) struct Heard {
     pub(crate) poison: HashSet<i64>,
     /// Streams break when the record of one of these shifts comes.
     pub(crate) poison_shifts: HashSet<u64>,
+    /// Every token is a wrong one.
+    pub(crate) denies: bool,
     /// Every stream is turned away.
     pub(crate) down: bool,
     /// It says that it may have more than it states.
@@ -99,6 +101,7 @@ impl Stub {
     fn answer(&self, frame: Frame) -> Result<Vec<Answer>, Status> {
         let mut heard = self.0.lock().unwrap();
         match frame {
+            Frame::Hello(_) if heard.denies => Err(Status::unauthenticated("a wrong token, on purpose")),
             Frame::Hello(_) if heard.down => Err(Status::unavailable("down on purpose")),
             Frame::Hello(hello) => Ok(heard.hear(hello)),
             Frame::Batch(batch) => {

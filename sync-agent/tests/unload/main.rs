@@ -10,6 +10,8 @@ mod suspects;
 use bench::{DEADLINE, Till, each_once, noon, open_state};
 use std::collections::HashSet;
 use tillway_exchangers::till::documents::writer::PosWriter;
+use tillway_proto::report::SalesWaitKind;
+use tillway_sync_agent::state::State;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -57,6 +59,21 @@ async fn an_agent_that_lost_its_state_sends_nothing_that_is_there_and_skips_noth
     till.wait_state("the progress", |state| state.progress().unwrap().has(4)).await;
     agent.stop().await;
     assert!(each_once(&till.stub.0.lock().unwrap()));
+}
+
+#[tokio::test]
+async fn why_sales_wait_is_kept_until_they_are_taken() {
+    let mut till = Till::new().await;
+    till.stub.0.lock().unwrap().denies = true;
+    let shift = till.open_shift(1);
+    till.sell(shift, true);
+    let agent = till.start();
+    let refused = |state: &State| state.sales_wait().unwrap().is_some_and(|wait| wait.kind == SalesWaitKind::Refused);
+    till.wait_state("the reason", refused).await;
+    till.stub.0.lock().unwrap().denies = false;
+    till.wait("the sale", |heard| heard.documents.len() == 1).await;
+    till.wait_state("no reason", |state| state.sales_wait().unwrap().is_none()).await;
+    agent.stop().await;
 }
 
 #[tokio::test]

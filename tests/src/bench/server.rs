@@ -92,6 +92,7 @@ impl Server {
         let own = [
             ("server.data_dir", text("data")),
             ("server.public_host", text("127.0.0.1")),
+            ("server.tills_on_this_machine", "true".to_owned()),
             ("rest.listen", listen(self.ports.rest)),
             ("aif.listen", listen(self.ports.aif)),
             ("web.listen", listen(self.ports.web)),

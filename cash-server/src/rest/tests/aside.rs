@@ -26,7 +26,7 @@ impl Server {
         self.reports.take_now(&[said.to_bytes().unwrap()]).unwrap();
     }
 
-    async fn page(&self, path: &str) -> String {
+    pub(super) async fn page(&self, path: &str) -> String {
         let request = Request::get(path).header(header::AUTHORIZATION, ADMIN).body(Body::empty()).unwrap();
         let answer = self.page.clone().oneshot(request).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);

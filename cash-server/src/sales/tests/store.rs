@@ -43,6 +43,19 @@ fn a_receipt_that_comes_twice_is_there_once_and_reads_back_whole() {
 }
 
 #[test]
+fn a_shift_is_in_the_future_where_its_times_have_come_nowhere_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    store.load(START, at(10), &[incoming(vec![sale(&till(), 1, 1)], vec![])], now()).unwrap();
+    let shift = only_shift(&store);
+    // Where the day begins first it is 14 hours later than by UTC.
+    let there = jiff::tz::offset(14).to_timestamp(shift.began.max(shift.ended).unwrap()).unwrap();
+    assert!(!shift.is_in_future(there));
+    assert!(shift.is_in_future(there - 1.second()));
+    assert!(!shift.is_in_future(there + 10.hours()), "a till in another zone than this server's");
+}
+
+#[test]
 fn a_till_row_id_that_changed_is_no_conflict_but_another_sum_is() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path());

@@ -1,20 +1,22 @@
 //! `exchange.db`: contacts, deliveries, commands.
 
 mod aside;
+mod heard;
 mod known;
 mod moment;
 mod rows;
 mod unreadable;
 
 use super::connection::{Database, Durability};
-use crate::exchange::model::{Delivery, SentCommand, TillRecord};
+use crate::exchange::model::{Contact, Delivery, SentCommand, TillRecord};
 use crate::store::StoreError;
 use crate::store::exchange::{
     BrokenReport, Decide, DeliveryFilter, Ended, EndedCommand, ExchangeChanges, ExchangeStore, KeptReport,
     KnownStranger, NewDelivery, Records, Stranger,
 };
+use heard::{Heard, LastWord, Step};
 use jiff::Timestamp;
-use known::{Known, Writing, newest_delivery, read_one};
+use known::{Known, Writing, contact_of, newest_delivery, read_one};
 use moment::Moment;
 use rows::{delivery, millis, parsed, put_command, put_contact, put_delivery, revision};
 use rusqlite::{OptionalExtension as _, Row, Transaction, TransactionBehavior, params, params_from_iter};
@@ -22,6 +24,7 @@ use rusqlite_migration::{M, Migrations};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision, TillId};
 use unreadable::Unreadable;
 use uuid::Uuid;
@@ -32,6 +35,7 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("exchange_2.sql")),
         M::up(include_str!("exchange_3.sql")),
         M::up(include_str!("exchange_4.sql")),
+        M::up(include_str!("exchange_5.sql")),
     ])
 });
 
@@ -48,6 +52,7 @@ const CONTACT_COLUMNS: &str = "till, first_at, last_at, present_since, sent_at, 
 pub struct SqliteExchange {
     database: Database,
     unreadable: Unreadable,
+    heard: Heard,
     known: Known,
 }
 
@@ -57,7 +62,9 @@ impl SqliteExchange {
     /// Reports and links can be lost and made again, so a commit need not survive a power cut: `Normal`.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let database = Database::open(path, &MIGRATIONS, Durability::Normal)?;
-        Ok(Self { database, unreadable: Unreadable::default(), known: Known::default() })
+        let unreadable = Unreadable::default();
+        let heard = Heard::open(&database, &unreadable, Timestamp::now())?;
+        Ok(Self { database, unreadable, heard, known: Known::default() })
     }
 
     fn commands_where(&self, condition: &str, values: impl rusqlite::Params) -> Result<Vec<SentCommand>, StoreError> {
@@ -86,11 +93,11 @@ impl SqliteExchange {
 
 impl ExchangeStore for SqliteExchange {
     fn records(&self) -> Result<Arc<Records>, StoreError> {
-        self.known.records(&self.database, &self.unreadable)
+        self.known.records(&self.database, &self.unreadable, &self.heard)
     }
 
     fn record(&self, till: &TillId) -> Result<TillRecord, StoreError> {
-        self.database.read("read a till", |reader| read_one(reader, &self.unreadable, till))
+        self.database.read("read a till", |reader| read_one(reader, &self.unreadable, &self.heard, till))
     }
 
     fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
@@ -191,10 +198,15 @@ impl ExchangeStore for SqliteExchange {
         let mut writing = self.known.writing();
         let mut writer = self.database.writer();
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let moment = Moment { transaction: &transaction, database: &self.database, unreadable: &self.unreadable };
+        let (heard, unreadable, now) = (&self.heard, &self.unreadable, Instant::now());
+        let moment = Moment { transaction: &transaction, database: &self.database, unreadable, heard };
         let changes = decide(&moment)?;
-        carry_out(&transaction, &changes, &mut writing).map_err(failed)?;
-        transaction.commit().map_err(failed)
+        let known = |till: &TillId| contact_of(&transaction, unreadable, heard, till);
+        let steps = carry_out(&transaction, &changes, known, &mut writing).map_err(failed)?;
+        let all_written = heard.write_where_due(&transaction, now).map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+        heard.committed(steps, all_written, now);
+        Ok(())
     }
 
     fn command(&self, id: Uuid) -> Result<Option<SentCommand>, StoreError> {
@@ -317,6 +329,8 @@ impl ExchangeStore for SqliteExchange {
             for till in tills {
                 writing.of(till.clone());
                 transaction.execute("DELETE FROM contact WHERE till = ?", [till.as_str()])?;
+                transaction.execute("DELETE FROM heard WHERE till = ?", [till.as_str()])?;
+                self.heard.forget(till);
                 transaction.execute("DELETE FROM delivery WHERE till = ?", [till.as_str()])?;
                 transaction.execute("DELETE FROM command WHERE till = ?", [till.as_str()])?;
                 transaction.execute("DELETE FROM acknowledged WHERE till = ?", [till.as_str()])?;
@@ -347,10 +361,17 @@ impl ExchangeStore for SqliteExchange {
 fn carry_out(
     transaction: &Transaction<'_>,
     changes: &ExchangeChanges,
+    known: impl Fn(&TillId) -> rusqlite::Result<Option<Contact>>,
     writing: &mut Writing<'_>,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Vec<Step>> {
+    let mut steps = Vec::with_capacity(changes.contacts.len());
     for (till, contact) in &changes.contacts {
-        put_contact(transaction, till, contact)?;
+        if let Some(word) = LastWord::alone(known(till)?.as_ref(), contact) {
+            steps.push(Step::Noted(till.clone(), word));
+        } else {
+            put_contact(transaction, till, contact)?;
+            steps.push(Step::InItsRow(till.clone()));
+        }
         writing.of(till.clone());
         // It is a till of this network now.
         aside::forget_stranger(transaction, till)?;
@@ -363,7 +384,8 @@ fn carry_out(
         put_command(transaction, command)?;
     }
     aside::put_broken(transaction, &changes.broken)?;
-    aside::put_strangers(transaction, &changes.strangers)
+    aside::put_strangers(transaction, &changes.strangers)?;
+    Ok(steps)
 }
 
 #[cfg(test)]

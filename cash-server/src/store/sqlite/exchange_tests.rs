@@ -69,6 +69,37 @@ fn store() -> (tempfile::TempDir, SqliteExchange) {
 }
 
 #[test]
+fn last_words_are_written_together_and_seldom() {
+    use crate::store::sqlite::exchange::heard::{Heard, LastWord, Step};
+    let (folder, store) = store();
+    let (first, now) = (contact_at(10, 3), std::time::Instant::now());
+    let tills: Vec<TillId> = (1..=100).map(till).collect();
+    let contacts = tills.iter().map(|till| (till.clone(), first.clone())).collect();
+    store.put(&ExchangeChanges { contacts, ..ExchangeChanges::default() });
+    let minutes = |count: u64| now + std::time::Duration::from_mins(count);
+    let mut written = 0;
+    for minute in 1..=1_440 {
+        let later = contact_at(10 + 60 * i64::try_from(minute).unwrap(), 3);
+        let word = LastWord::alone(Some(&first), &later).unwrap();
+        let steps = tills.iter().map(|till| Step::Noted(till.clone(), word)).collect();
+        let mut writer = store.database.writer();
+        let transaction = writer.transaction().unwrap();
+        let all = store.heard.write_where_due(&transaction, minutes(minute)).unwrap();
+        transaction.commit().unwrap();
+        store.heard.committed(steps, all, minutes(minute));
+        written += u64::from(all);
+    }
+    assert!((280..=288).contains(&written), "{written} writes a day for 100 tills");
+    let opened = Heard::open(&store.database, &store.unreadable, at(10_000_000)).unwrap();
+    let mut read = first.clone();
+    opened.put_into(&tills[99], &mut read);
+    let lost = at(10 + 60 * 1_440).duration_since(read.last_at);
+    assert!(lost <= jiff::SignedDuration::from_mins(5), "{lost:?}");
+    assert_eq!(LastWord::alone(Some(&first), &contact_at(70, 4)), None, "a cursor is news");
+    drop(folder);
+}
+
+#[test]
 fn what_is_written_reads_back() {
     let (_folder, store) = store();
     let (contact, delivery) = (contact_at(10, 3), delivery_of(1, 5));

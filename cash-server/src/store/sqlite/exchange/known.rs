@@ -4,10 +4,11 @@
 //! Promises: what is handed out is at least as new as every write that had returned before. The file is written by this process
 //! alone; should a row ever change by another way, it is seen within [`ALL_ANEW_AFTER`].
 
+use super::heard::Heard;
 use super::rows::{contact, delivery};
 use super::unreadable::Unreadable;
 use super::{CONTACT_COLUMNS, DELIVERY_COLUMNS};
-use crate::exchange::model::{Delivery, TillRecord};
+use crate::exchange::model::{Contact, Delivery, TillRecord};
 use crate::store::StoreError;
 use crate::store::exchange::Records;
 use crate::store::sqlite::connection::Database;
@@ -35,7 +36,12 @@ struct Kept {
 
 impl Known {
     /// The records as they are now.
-    pub(super) fn records(&self, database: &Database, unreadable: &Unreadable) -> Result<Arc<Records>, StoreError> {
+    pub(super) fn records(
+        &self,
+        database: &Database,
+        unreadable: &Unreadable,
+        heard: &Heard,
+    ) -> Result<Arc<Records>, StoreError> {
         let mut held = lock(&self.kept);
         // Out of the way while it is worked on: an error leaves nothing behind that is half new.
         let before = held.take().filter(|kept| kept.read_at.elapsed() < ALL_ANEW_AFTER);
@@ -46,14 +52,14 @@ impl Known {
             Some(Kept { mut records, read_at }) => {
                 let changed = Arc::make_mut(&mut records);
                 for till in written {
-                    match read_one(reader, unreadable, &till)? {
+                    match read_one(reader, unreadable, heard, &till)? {
                         TillRecord { contact: None, newest: None } => changed.remove(&till),
                         record => changed.insert(till, Arc::new(record)),
                     };
                 }
                 Ok(Kept { records, read_at })
             }
-            None => Ok(Kept { records: Arc::new(read_all(reader, unreadable)?), read_at: Instant::now() }),
+            None => Ok(Kept { records: Arc::new(read_all(reader, unreadable, heard)?), read_at: Instant::now() }),
         })?;
         let records = Arc::clone(&kept.records);
         *held = Some(kept);
@@ -94,14 +100,32 @@ impl Drop for Writing<'_> {
 }
 
 /// One till.
-pub(super) fn read_one(reader: &Connection, unreadable: &Unreadable, till: &TillId) -> rusqlite::Result<TillRecord> {
-    let contact = reader
+pub(super) fn read_one(
+    reader: &Connection,
+    unreadable: &Unreadable,
+    heard: &Heard,
+    till: &TillId,
+) -> rusqlite::Result<TillRecord> {
+    let contact = contact_of(reader, unreadable, heard, till)?;
+    Ok(TillRecord { contact, newest: newest_delivery(reader, unreadable, till)? })
+}
+
+/// What one till said last, and when.
+pub(super) fn contact_of(
+    reader: &Connection,
+    unreadable: &Unreadable,
+    heard: &Heard,
+    till: &TillId,
+) -> rusqlite::Result<Option<Contact>> {
+    let found = reader
         .prepare_cached(&format!("SELECT {CONTACT_COLUMNS} FROM contact WHERE till = ?"))?
         .query_row([till.as_str()], |row| unreadable.row("contact", row, contact))
         .optional()?
-        .flatten()
-        .map(|(_, contact)| contact);
-    Ok(TillRecord { contact, newest: newest_delivery(reader, unreadable, till)? })
+        .flatten();
+    Ok(found.map(|(_, mut contact)| {
+        heard.put_into(till, &mut contact);
+        contact
+    }))
 }
 
 /// The newest delivery of one till, ended or not.
@@ -117,11 +141,12 @@ pub(super) fn newest_delivery(
         .map(Option::flatten)
 }
 
-fn read_all(reader: &Connection, unreadable: &Unreadable) -> rusqlite::Result<Records> {
+fn read_all(reader: &Connection, unreadable: &Unreadable, heard: &Heard) -> rusqlite::Result<Records> {
     let mut records = Records::new();
     let mut contacts = reader.prepare_cached(&format!("SELECT {CONTACT_COLUMNS} FROM contact"))?;
     for row in contacts.query_map([], |row| unreadable.row("contact", row, contact))? {
-        let Some((till, contact)) = row? else { continue };
+        let Some((till, mut contact)) = row? else { continue };
+        heard.put_into(&till, &mut contact);
         records.insert(till, Arc::new(TillRecord { contact: Some(contact), newest: None }));
     }
     let newest =

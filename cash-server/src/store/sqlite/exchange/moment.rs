@@ -1,5 +1,6 @@
 //! What a decision sees: rows as they stand in the write transaction that carries it out.
 
+use super::heard::Heard;
 use super::known::read_one;
 use super::rows::{command, delivery};
 use super::unreadable::Unreadable;
@@ -17,6 +18,7 @@ pub(super) struct Moment<'a> {
     pub(super) transaction: &'a Transaction<'a>,
     pub(super) database: &'a Database,
     pub(super) unreadable: &'a Unreadable,
+    pub(super) heard: &'a Heard,
 }
 
 impl Moment<'_> {
@@ -27,7 +29,7 @@ impl Moment<'_> {
 
 impl ExchangeMoment for Moment<'_> {
     fn record(&self, till: &TillId) -> Result<TillRecord, StoreError> {
-        self.read("read a till", read_one(self.transaction, self.unreadable, till))
+        self.read("read a till", read_one(self.transaction, self.unreadable, self.heard, till))
     }
 
     fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
