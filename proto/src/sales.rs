@@ -3,7 +3,7 @@
 //! The protocol is told in the comments of that file.
 
 use crate::id::{IdError, TillId};
-use crate::receipt::{DocumentNumber, ReceiptKey, ShiftNumber};
+use crate::receipt::{DocumentNumber, Opened, ReceiptKey, ShiftKey, ShiftNumber};
 use uuid::Uuid;
 
 /// The generated messages, client and server.
@@ -56,8 +56,48 @@ pub const MAX_UNACKNOWLEDGED_BATCHES: u64 = 16;
 /// Most shifts in one `Hello`: a quarter of a year at two a day. More are unloaded in several streams.
 pub const MAX_HELLO_SHIFTS: usize = 200;
 
-/// Most lines, voided lines, payments or cards in one document.
+/// Most lines, voided lines, payments, cards and other parts of one sort in one document.
 pub const MAX_DOCUMENT_PARTS: usize = 10_000;
+
+/// A text that is no date-time; compared by what it says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TimeError(String);
+
+/// Reads when a shift was opened; see [`Opened::from_wire`].
+pub fn opened(text: Option<&str>) -> Result<Opened, TimeError> {
+    Opened::from_wire(text).map_err(|error| TimeError(error.to_string()))
+}
+
+/// The shifts that a hello names. `None` where opening times and numbers are not in step, or one is no time.
+pub fn named_shifts(hello: &v1::Hello) -> Option<Vec<ShiftKey>> {
+    if hello.openings.is_empty() {
+        return Some(hello.shifts.iter().map(|number| ShiftKey::not_told(ShiftNumber(*number))).collect());
+    }
+    if hello.openings.len() != hello.shifts.len() {
+        return None;
+    }
+    let key = |(number, text): (&u64, &String)| {
+        Some(ShiftKey { number: ShiftNumber(*number), opened: Opened::from_wire(Some(text)).ok()? })
+    };
+    hello.shifts.iter().zip(&hello.openings).map(key).collect()
+}
+
+/// Shifts as a hello names them: numbers and opening times, in step.
+pub fn naming(shifts: impl IntoIterator<Item = ShiftKey>) -> (Vec<u64>, Vec<String>) {
+    shifts.into_iter().map(|shift| (shift.number.0, shift.opened.to_wire().unwrap_or_default())).unzip()
+}
+
+/// The shift that a record is of.
+pub fn shift_key(shift: &v1::Shift) -> ShiftKey {
+    let opened = Opened::from_wire(Some(&shift.time_beg)).unwrap_or(Opened::Unknown);
+    ShiftKey { number: ShiftNumber(shift.number), opened }
+}
+
+/// The shift that a holding is of.
+pub fn holding_shift(holding: &v1::Holding) -> Result<ShiftKey, TimeError> {
+    Ok(ShiftKey { number: ShiftNumber(holding.shift), opened: opened(holding.opened.as_deref())? })
+}
 
 /// Why a key on the wire is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,15 +111,19 @@ pub enum KeyError {
     /// The UUID is not 16 bytes.
     #[error("a document whose uuid has {0} bytes in place of 16")]
     Uuid(usize),
+    /// The opening time of its shift is none.
+    #[error("a document whose shift was opened at a time that is none")]
+    Opened(#[source] TimeError),
 }
 
 impl From<&ReceiptKey> for v1::ReceiptKey {
     fn from(key: &ReceiptKey) -> Self {
         Self {
             till_id: key.till.to_string(),
-            shift: key.shift.0,
+            shift: key.shift.number.0,
             number: key.number.0,
             uuid: key.uuid.as_bytes().to_vec(),
+            shift_opened: key.shift.opened.to_wire(),
         }
     }
 }
@@ -90,7 +134,10 @@ impl TryFrom<&v1::ReceiptKey> for ReceiptKey {
     fn try_from(key: &v1::ReceiptKey) -> Result<Self, KeyError> {
         Ok(Self {
             till: key.till_id.parse::<TillId>().map_err(KeyError::Till)?,
-            shift: ShiftNumber(key.shift),
+            shift: ShiftKey {
+                number: ShiftNumber(key.shift),
+                opened: opened(key.shift_opened.as_deref()).map_err(KeyError::Opened)?,
+            },
             number: DocumentNumber(key.number),
             uuid: Uuid::from_slice(&key.uuid).map_err(|_| KeyError::Uuid(key.uuid.len()))?,
         })

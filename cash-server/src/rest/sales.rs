@@ -11,9 +11,9 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
-use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::receipt::{Opened, ShiftKey, ShiftNumber};
 use tillway_proto::{NodeId, ShopId, TillId};
 use utoipa::IntoParams;
 
@@ -44,6 +44,9 @@ pub(super) struct Asked {
     /// Findings: closed ones too.
     #[serde(default)]
     closed: bool,
+    /// Receipts: of the shift that was opened at this time, `YYYY-MM-DDTHH:MM:SS`; left out: of all shifts of that number.
+    #[param(value_type = Option<String>)]
+    opened: Option<DateTime>,
     /// Rows left out before.
     #[serde(default)]
     offset: u64,
@@ -135,7 +138,8 @@ pub(super) async fn totals(
     .map(Json)
 }
 
-/// Receipts of one shift, by number. Money in kopecks.
+/// Receipts of one shift, by number. A POS may count its shifts anew: `opened` tells shifts of one number apart. Money in
+/// kopecks.
 #[utoipa::path(get, path = "/api/v1/tills/{id}/shifts/{number}/receipts", tag = "sales", security(("administrator" = [])),
     params(("id" = String, Path, description = "id of the till"), ("number" = u64, Path, description = "number of the shift"), Asked),
     responses((status = 200, body = Vec<Object>), (status = 401, body = Problem), (status = 404, body = Problem)))]
@@ -146,7 +150,9 @@ pub(super) async fn receipts(
 ) -> Result<Json<Vec<ReceiptView>>, Problem> {
     blocking(move || {
         let till = find_till(&state, &id)?;
-        Ok::<_, Problem>(state.sales.receipts(&till, ShiftNumber(number), asked.page())?)
+        let opened = asked.opened.map_or(Opened::NotTold, Opened::At);
+        let shift = ShiftKey { number: ShiftNumber(number), opened };
+        Ok::<_, Problem>(state.sales.receipts(&till, shift, asked.page())?)
     })
     .await
     .map(Json)

@@ -206,6 +206,26 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// What a person can do about a shift that does not agree.
+    pub fn advice(&self) -> &'static str {
+        let lacks = |difference: &Difference| difference.server.is_some_and(|server| server < difference.till);
+        let unfinished = self.differences.iter().any(|difference| difference.measure == Measure::Unfinished);
+        if self.differences.iter().any(lacks) {
+            "look at the page and at `sync-agent status` for what keeps its receipts on the till, and ask the till for the sales of that \
+             day again; this closes by itself once all agree"
+        } else if unfinished {
+            "finish or cancel the open documents at the till; this closes by itself once they came up"
+        } else if !self.doubled.is_empty() {
+            "the till was restored from an old image, or its POS counted anew: compare with the fiscal drive, and close this"
+        } else if self.missing_numbers > 0 && self.differences.is_empty() {
+            "the till has no documents of these numbers: compare with the fiscal drive, and close this"
+        } else {
+            "all receipts of the till are here: compare the record of the POS with the fiscal drive, and close this"
+        }
+    }
+}
+
 /// Compares till, shift record and server.
 pub fn check(facts: &Facts) -> Outcome {
     let (first, last) = facts.record.as_ref().filter(|record| record.closed).map_or((0, 0), |r| (r.first, r.last));

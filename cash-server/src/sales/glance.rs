@@ -6,11 +6,11 @@
 //! here passes there.
 
 use tillway_proto::TillId;
-use tillway_proto::receipt::{DocumentNumber, ShiftNumber};
+use tillway_proto::receipt::{DocumentNumber, Opened, ShiftKey, ShiftNumber};
 use tillway_proto::sales::{MAX_BATCH_DOCUMENTS, MAX_DOCUMENT_PARTS, v1};
 use uuid::Uuid;
 
-use super::receipt::{DocumentError, MAX_NUMBER, ShiftRecord, amount, optional_time, text};
+use super::receipt::{DocumentError, MAX_NUMBER, ShiftRecord, amount, optional_time, slip, text};
 use super::spool::HeldReceipt;
 
 /// What is in a batch.
@@ -18,9 +18,9 @@ use super::spool::HeldReceipt;
 pub(super) struct Glance<'a> {
     pub(super) sequence: u64,
     /// The key of each document.
-    pub(super) receipts: Vec<(ShiftNumber, HeldReceipt)>,
+    pub(super) receipts: Vec<(ShiftKey, HeldReceipt)>,
     /// Shifts whose closing records are in it.
-    pub(super) closed: Vec<ShiftNumber>,
+    pub(super) closed: Vec<ShiftKey>,
     /// End of the newest document, as it stands there.
     pub(super) last_time: Option<&'a str>,
 }
@@ -55,7 +55,7 @@ fn of_batch<'a>(till: &TillId, batch: &'a [u8]) -> Sure<Glance<'a>> {
                 let shift = <v1::Shift as prost::Message>::decode(value.bytes()?).map_err(|_| Unsure)?;
                 let record = ShiftRecord::parse(till, shift)?;
                 if !record.shift.time_end.is_empty() {
-                    seen.closed.push(record.number);
+                    seen.closed.push(record.key());
                 }
             }
             _ => return Err(Unsure),
@@ -67,14 +67,14 @@ fn of_batch<'a>(till: &TillId, batch: &'a [u8]) -> Sure<Glance<'a>> {
 fn document<'a>(till: &TillId, document: &'a [u8], seen: &mut Glance<'a>) -> Sure<()> {
     let mut key = None;
     let mut ended = "";
-    let mut parts = [0; 4];
+    let mut parts = [0; 7];
     let mut fields = Fields(document);
     while let Some((tag, value)) = fields.next()? {
         match tag {
             // A message that comes in parts.
             1 if key.is_some() => return Err(Unsure),
             1 => key = Some(receipt_key(till, value.bytes()?)?),
-            2 | 3 | 6 => drop(value.number()?),
+            2 | 3 | 6 | 25 | 26 => drop(value.number()?),
             4 | 5 | 13..=17 | 21 => value.short_text()?,
             7 => drop(optional_time("time_beg", value.text()?)?),
             8 => {
@@ -83,7 +83,8 @@ fn document<'a>(till: &TillId, document: &'a [u8], seen: &mut Glance<'a>) -> Sur
             }
             9..=12 => value.amount()?,
             18 | 19 => line(value.bytes()?)?,
-            20 => payment(value.bytes()?)?,
+            20 | 22 => payment(value.bytes()?)?,
+            23 | 24 => voucher(value.bytes()?)?,
             _ => return Err(Unsure),
         }
         if let Some(count) = tag.checked_sub(18).and_then(|part| parts.get_mut(usize::try_from(part).ok()?)) {
@@ -98,8 +99,9 @@ fn document<'a>(till: &TillId, document: &'a [u8], seen: &mut Glance<'a>) -> Sur
     Ok(())
 }
 
-fn receipt_key(till: &TillId, key: &[u8]) -> Sure<(ShiftNumber, HeldReceipt)> {
+fn receipt_key(till: &TillId, key: &[u8]) -> Sure<(ShiftKey, HeldReceipt)> {
     let (mut of_till, mut shift, mut number, mut uuid) = ("", 0, 0, &[][..]);
+    let mut opened = None;
     let mut fields = Fields(key);
     while let Some((tag, value)) = fields.next()? {
         match tag {
@@ -107,6 +109,7 @@ fn receipt_key(till: &TillId, key: &[u8]) -> Sure<(ShiftNumber, HeldReceipt)> {
             2 => shift = value.number()?,
             3 => number = value.number()?,
             4 => uuid = value.bytes()?,
+            5 => opened = Some(value.text()?),
             _ => return Err(Unsure),
         }
     }
@@ -114,25 +117,64 @@ fn receipt_key(till: &TillId, key: &[u8]) -> Sure<(ShiftNumber, HeldReceipt)> {
         return Err(Unsure);
     }
     let uuid = Uuid::from_slice(uuid).map_err(|_| Unsure)?;
-    Ok((ShiftNumber(shift), HeldReceipt { number: DocumentNumber(number), uuid }))
+    let opened = Opened::from_wire(opened).map_err(|_| Unsure)?;
+    Ok((ShiftKey { number: ShiftNumber(shift), opened }, HeldReceipt { number: DocumentNumber(number), uuid }))
 }
 
 fn line(line: &[u8]) -> Sure<()> {
-    let mut discounts = 0;
+    let mut parts = [0; 6];
     let mut fields = Fields(line);
     while let Some((tag, value)) = fields.next()? {
         match tag {
             1 | 4 => drop(value.number()?),
-            2 | 3 | 10 | 11 => value.short_text()?,
+            2 | 3 | 10 | 11 | 13..=15 => value.short_text()?,
             5..=9 => value.amount()?,
-            12 => {
-                discounts += 1;
-                discount(value.bytes()?)?;
-            }
+            12 => discount(value.bytes()?)?,
+            16 => tax(value.bytes()?)?,
+            17 => bonus(value.bytes()?)?,
+            _ => return Err(Unsure),
+        }
+        if let Some(count) = tag.checked_sub(12).and_then(|part| parts.get_mut(usize::try_from(part).ok()?)) {
+            *count += 1;
+        }
+    }
+    if parts.iter().all(|count| *count <= MAX_DOCUMENT_PARTS) { Ok(()) } else { Err(Unsure) }
+}
+
+fn tax(tax: &[u8]) -> Sure<()> {
+    let mut fields = Fields(tax);
+    while let Some((tag, value)) = fields.next()? {
+        match tag {
+            1 => drop(value.number()?),
+            2 => value.amount()?,
             _ => return Err(Unsure),
         }
     }
-    if discounts <= MAX_DOCUMENT_PARTS { Ok(()) } else { Err(Unsure) }
+    Ok(())
+}
+
+fn bonus(bonus: &[u8]) -> Sure<()> {
+    let mut fields = Fields(bonus);
+    while let Some((tag, value)) = fields.next()? {
+        match tag {
+            1 => value.amount()?,
+            2 => value.short_text()?,
+            _ => return Err(Unsure),
+        }
+    }
+    Ok(())
+}
+
+fn voucher(voucher: &[u8]) -> Sure<()> {
+    let mut fields = Fields(voucher);
+    while let Some((tag, value)) = fields.next()? {
+        match tag {
+            1 => value.short_text()?,
+            2 => value.amount()?,
+            _ => return Err(Unsure),
+        }
+    }
+    Ok(())
 }
 
 fn discount(discount: &[u8]) -> Sure<()> {
@@ -155,6 +197,7 @@ fn payment(payment: &[u8]) -> Sure<()> {
             1 | 2 => drop(value.number()?),
             3 => value.amount()?,
             4 | 5 => value.short_text()?,
+            6 => slip(value.text()?)?,
             _ => return Err(Unsure),
         }
     }
@@ -234,6 +277,8 @@ mod tests {
     use proptest::prelude::*;
     use prost::Message as _;
 
+    const OPENED: &str = "2026-01-01T08:00:00";
+
     fn till() -> TillId {
         "_cash_1_00ab34ef".parse().unwrap()
     }
@@ -247,9 +292,20 @@ mod tests {
             quantity: 1_000,
             price: -9_900,
             discounts: vec![discount],
+            mark: "010460000000001721".to_owned(),
+            taxes: vec![v1::Tax { code: 1, sum: 1_650 }],
+            bonuses: vec![v1::Bonus { amount: 99, card_number: "77".to_owned() }],
             ..v1::Line::default()
         };
-        let key = v1::ReceiptKey { till_id: till().to_string(), shift: 7, number: 300, uuid: vec![9; 16] };
+        let key = v1::ReceiptKey {
+            till_id: till().to_string(),
+            shift: 7,
+            number: 300,
+            uuid: vec![9; 16],
+            shift_opened: Some(OPENED.to_owned()),
+        };
+        let payment = v1::Payment { opcode: 70, sum: 9_900, slip: "APPROVED".to_owned(), ..v1::Payment::default() };
+        let voucher = v1::Voucher { number: "55".to_owned(), sum: 100 };
         let document = v1::Document {
             key: Some(key),
             document_id: 12,
@@ -260,14 +316,20 @@ mod tests {
             sum: 9_900,
             lines: vec![line.clone()],
             voided_lines: vec![line],
-            payments: vec![v1::Payment { opcode: 70, sum: 9_900, ..v1::Payment::default() }],
+            payments: vec![payment.clone()],
             cards: vec!["77".to_owned()],
+            failed_payments: vec![payment],
+            certificates: vec![voucher.clone()],
+            coupons: vec![voucher],
+            fiscal_copy: Some(1),
+            cash_type: Some(-1),
             ..v1::Document::default()
         };
         let later = v1::Document { time_end: "2026-01-01T11:00:00".to_owned(), ..document.clone() };
         let shift = v1::Shift {
             till_id: till().to_string(),
             number: 7,
+            time_beg: OPENED.to_owned(),
             time_end: "2026-01-01T20:00:00".to_owned(),
             ..v1::Shift::default()
         };
@@ -280,10 +342,11 @@ mod tests {
         let bytes = batch().encode_to_vec();
         let seen = glance(&till(), &bytes).unwrap();
         let receipt = HeldReceipt { number: DocumentNumber(300), uuid: Uuid::from_bytes([9; 16]) };
+        let shift = ShiftKey { number: ShiftNumber(7), opened: Opened::At(OPENED.parse().unwrap()) };
         let expected = Glance {
             sequence: 3,
-            receipts: vec![(ShiftNumber(7), receipt); 2],
-            closed: vec![ShiftNumber(7)],
+            receipts: vec![(shift, receipt); 2],
+            closed: vec![shift],
             last_time: Some("2026-01-01T11:00:00"),
         };
         assert_eq!(seen, expected);
@@ -291,7 +354,7 @@ mod tests {
 
     #[test]
     fn what_a_closer_look_refuses_does_not_pass() {
-        let break_one: [fn(&mut v1::Batch); 8] = [
+        let break_one: [fn(&mut v1::Batch); 12] = [
             |batch| batch.documents[0].key = None,
             |batch| batch.documents[0].time_end.clear(),
             |batch| batch.documents[0].time_beg = "yesterday".to_owned(),
@@ -300,6 +363,10 @@ mod tests {
             |batch| batch.documents[0].cards[0] = "x".repeat(2_000),
             |batch| batch.documents[0].key.as_mut().unwrap().till_id = "_cash_2_00ab34ef".to_owned(),
             |batch| batch.shifts[0].number = u64::MAX,
+            |batch| batch.documents[0].key.as_mut().unwrap().shift_opened = Some("this morning".to_owned()),
+            |batch| batch.documents[0].payments[0].slip = "x".repeat(9_000),
+            |batch| batch.documents[0].lines[0].taxes[0].sum = i64::MAX,
+            |batch| batch.documents[0].coupons[0].number = "x".repeat(2_000),
         ];
         for (number, break_one) in break_one.into_iter().enumerate() {
             let mut batch = batch();

@@ -5,14 +5,17 @@
 
 use jiff::civil::DateTime;
 use prost::Message;
-use tillway_proto::receipt::{DocumentNumber, ReceiptKey, ShiftNumber};
+use tillway_proto::receipt::{DocumentNumber, Opened, ReceiptKey, ShiftKey, ShiftNumber};
 use tillway_proto::sales::{KeyError, MAX_DOCUMENT_PARTS, v1};
 use tillway_proto::{Kopecks, TillId};
 
 use super::check::Counted;
 
-/// Longest text of a document, in bytes: names, codes, fiscal numbers are below a hundred; card slips are not taken.
+/// Longest text of a document, in bytes: names, codes, fiscal numbers are below a hundred.
 pub const MAX_TEXT_BYTES: usize = 1_024;
+
+/// Longest slip of a payment, in bytes: what a terminal prints, some sixty lines in Russian.
+pub const MAX_SLIP_BYTES: usize = 8 * 1_024;
 
 /// Largest sum or quantity, in kopecks or thousandths: a hundred billion roubles, so that the totals of a chain fit.
 pub const MAX_AMOUNT: i64 = 10_000_000_000_000;
@@ -59,12 +62,14 @@ pub enum DocumentError {
         count: usize,
     },
     /// A text that is too long.
-    #[error("{field} has {bytes} bytes, at most {MAX_TEXT_BYTES} are taken")]
+    #[error("{field} has {bytes} bytes, at most {limit} are taken")]
     Text {
         /// Which one.
         field: &'static str,
         /// Its length.
         bytes: usize,
+        /// How long it may be.
+        limit: usize,
     },
     /// No date-time.
     #[error("{field} `{value}` is not a date-time YYYY-MM-DDTHH:MM:SS")]
@@ -83,7 +88,8 @@ pub struct Receipt {
     pub key: ReceiptKey,
     /// When it ended, local time of the till.
     pub ended: DateTime,
-    /// Hash of its content, without the till's row id: two arrivals of one receipt have the same.
+    /// Hash of its content, without the till's row id and the opening time of its shift: two arrivals of one receipt have the
+    /// same.
     pub content: [u8; 16],
     /// As it came.
     pub document: v1::Document,
@@ -100,6 +106,12 @@ impl Receipt {
     pub fn checked(key: ReceiptKey, ended: DateTime, mut document: v1::Document) -> Self {
         let content = content_hash(&mut document);
         Self { key, ended, content, document }
+    }
+
+    /// Whether this is a hash of its content: as it came, or without what v0.1 did not know of. A receipt that came up from an
+    /// agent of v0.1 has the latter, and is the same one when its agent, upgraded since, tells more of it.
+    pub fn is_content(&self, hash: &[u8]) -> bool {
+        self.content == hash || content_hash(&mut without_what_is_new(&self.document)) == hash
     }
 }
 
@@ -123,6 +135,11 @@ pub struct ShiftRecord {
 }
 
 impl ShiftRecord {
+    /// What the shift is known by.
+    pub fn key(&self) -> ShiftKey {
+        ShiftKey { number: self.number, opened: Opened::from(self.began) }
+    }
+
     /// Checks a shift's record that came on the stream of `stream`.
     pub fn parse(stream: &TillId, shift: v1::Shift) -> Result<Self, DocumentError> {
         same_till(stream, &shift.till_id)?;
@@ -158,6 +175,18 @@ impl ShiftRecord {
             text("user code", &user.code)?;
             text("user name", &user.name)?;
         }
+        parts("registers", shift.registers.len())?;
+        for register in &shift.registers {
+            text("serial number of a register", &register.serial_number)?;
+            for (field, value) in [
+                ("cash in a register", register.cash_at_end),
+                ("protected sum of a register", register.protected_at_begin),
+                ("protected sum of a register", register.protected_at_end),
+                ("returned sum of a register", register.returned),
+            ] {
+                amount(field, value)?;
+            }
+        }
         Ok(Self {
             till: stream.clone(),
             number: ShiftNumber(shift.number),
@@ -187,7 +216,7 @@ pub fn check_document(stream: &TillId, document: &v1::Document) -> Result<(Recei
     number("shift", key.shift)?;
     number("document number", key.number)?;
     let key = ReceiptKey::try_from(key).map_err(DocumentError::Key)?;
-    debug_assert!(key.shift <= ShiftNumber(MAX_NUMBER) && key.number <= DocumentNumber(MAX_NUMBER));
+    debug_assert!(key.shift.number <= ShiftNumber(MAX_NUMBER) && key.number <= DocumentNumber(MAX_NUMBER));
     for (field, value) in [
         ("sum before discounts", document.sum_before),
         ("discount", document.discount),
@@ -217,10 +246,18 @@ pub fn check_document(stream: &TillId, document: &v1::Document) -> Result<(Recei
     for line in document.lines.iter().chain(&document.voided_lines) {
         check_line(line)?;
     }
-    for payment in &document.payments {
+    parts("failed payments", document.failed_payments.len())?;
+    parts("certificates", document.certificates.len())?;
+    parts("coupons", document.coupons.len())?;
+    for payment in document.payments.iter().chain(&document.failed_payments) {
         amount("sum of a payment", payment.sum)?;
         text("time of a payment", &payment.time)?;
         text("card of a payment", &payment.card_number)?;
+        slip(&payment.slip)?;
+    }
+    for voucher in document.certificates.iter().chain(&document.coupons) {
+        text("number of a certificate or coupon", &voucher.number)?;
+        amount("sum of a certificate or coupon", voucher.sum)?;
     }
     for card in &document.cards {
         text("card", card)?;
@@ -243,10 +280,22 @@ fn check_line(line: &v1::Line) -> Result<(), DocumentError> {
         ("barcode", &line.barcode),
         ("time of a line", &line.time),
         ("who confirmed", &line.confirmed_by),
+        ("mark of a line", &line.mark),
+        ("additional barcode", &line.additional_barcode),
+        ("main barcode", &line.main_barcode),
     ] {
         text(field, value)?;
     }
     parts("discounts of a line", line.discounts.len())?;
+    parts("taxes of a line", line.taxes.len())?;
+    parts("bonuses of a line", line.bonuses.len())?;
+    for tax in &line.taxes {
+        amount("sum of a tax", tax.sum)?;
+    }
+    for bonus in &line.bonuses {
+        amount("amount of a bonus", bonus.amount)?;
+        text("card of a bonus", &bonus.card_number)?;
+    }
     for discount in &line.discounts {
         amount("size of a discount", discount.size_thousandths)?;
         amount("sum of a discount", discount.sum)?;
@@ -256,14 +305,42 @@ fn check_line(line: &v1::Line) -> Result<(), DocumentError> {
     Ok(())
 }
 
-/// Without the till's row id, and without a copy of the rest. The document is as before afterwards.
+/// Without the till's row id and the opening time of the shift, and without a copy of the rest. The document is as before
+/// afterwards.
 fn content_hash(document: &mut v1::Document) -> [u8; 16] {
     let document_id = std::mem::take(&mut document.document_id);
+    let opened = document.key.as_mut().and_then(|key| key.shift_opened.take());
     let encoded = document.encode_to_vec();
     document.document_id = document_id;
+    if let Some(key) = &mut document.key {
+        key.shift_opened = opened;
+    }
     let mut hash = [0; 16];
     hash.copy_from_slice(&blake3::hash(&encoded).as_bytes()[..16]);
     hash
+}
+
+/// A document as an agent of v0.1 would have sent it.
+fn without_what_is_new(document: &v1::Document) -> v1::Document {
+    let line = |line: &v1::Line| v1::Line {
+        mark: String::new(),
+        additional_barcode: String::new(),
+        main_barcode: String::new(),
+        taxes: Vec::new(),
+        bonuses: Vec::new(),
+        ..line.clone()
+    };
+    v1::Document {
+        lines: document.lines.iter().map(line).collect(),
+        voided_lines: document.voided_lines.iter().map(line).collect(),
+        payments: document.payments.iter().cloned().map(|paid| v1::Payment { slip: String::new(), ..paid }).collect(),
+        failed_payments: Vec::new(),
+        certificates: Vec::new(),
+        coupons: Vec::new(),
+        fiscal_copy: None,
+        cash_type: None,
+        ..document.clone()
+    }
 }
 
 fn same_till(stream: &TillId, till: &str) -> Result<(), DocumentError> {
@@ -283,7 +360,15 @@ pub(super) fn amount(field: &'static str, value: i64) -> Result<(), DocumentErro
 }
 
 pub(super) fn text(field: &'static str, value: &str) -> Result<(), DocumentError> {
-    if value.len() <= MAX_TEXT_BYTES { Ok(()) } else { Err(DocumentError::Text { field, bytes: value.len() }) }
+    limited(field, value, MAX_TEXT_BYTES)
+}
+
+pub(super) fn slip(value: &str) -> Result<(), DocumentError> {
+    limited("slip of a payment", value, MAX_SLIP_BYTES)
+}
+
+fn limited(field: &'static str, value: &str, limit: usize) -> Result<(), DocumentError> {
+    if value.len() <= limit { Ok(()) } else { Err(DocumentError::Text { field, bytes: value.len(), limit }) }
 }
 
 fn parts(parts: &'static str, count: usize) -> Result<(), DocumentError> {

@@ -155,7 +155,8 @@ impl SalesLoader {
         let stop = shutdown.child_token();
         let spool = self.spool.clone();
         let loading = tokio::spawn(Loader::new(self.spool, Arc::clone(&self.store)).run(stop.clone()));
-        let upkeep = tokio::spawn(upkeep(Arc::clone(&self.store), self.config.keep_days, stop.clone()));
+        let retention = Retention { days: self.config.keep_days, only_handed_over: self.config.handover.is_some() };
+        let upkeep = tokio::spawn(upkeep(Arc::clone(&self.store), retention, stop.clone()));
         let handing_over = match self.config.handover {
             Some(root) => tokio::spawn(handover::run(self.store, root, stop.clone())),
             None => tokio::spawn(async {}),
@@ -185,7 +186,16 @@ pub async fn run_sales_loader(
     loader.run(listeners, shutdown).await
 }
 
-async fn upkeep(store: Arc<dyn SalesStore>, keep_days: Option<u32>, shutdown: CancellationToken) {
+/// Which receipts are old.
+#[derive(Debug, Clone, Copy)]
+struct Retention {
+    /// Older than so many days, at least [`MIN_KEEP_DAYS`]; `None` keeps them for ever.
+    days: Option<u32>,
+    /// The back office takes sales here, and one that it was not given stays.
+    only_handed_over: bool,
+}
+
+async fn upkeep(store: Arc<dyn SalesStore>, retention: Retention, shutdown: CancellationToken) {
     let mut period = tokio::time::interval(UPKEEP_PERIOD);
     period.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -194,7 +204,7 @@ async fn upkeep(store: Arc<dyn SalesStore>, keep_days: Option<u32>, shutdown: Ca
             _ = period.tick() => {}
         }
         let store = Arc::clone(&store);
-        let done = tokio::task::spawn_blocking(move || upkeep_once(store.as_ref(), keep_days)).await;
+        let done = tokio::task::spawn_blocking(move || upkeep_once(store.as_ref(), retention)).await;
         match done {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(error = &error as &dyn std::error::Error, "the upkeep of sales failed"),
@@ -203,13 +213,13 @@ async fn upkeep(store: Arc<dyn SalesStore>, keep_days: Option<u32>, shutdown: Ca
     }
 }
 
-fn upkeep_once(store: &dyn SalesStore, keep_days: Option<u32>) -> Result<(), StoreError> {
+fn upkeep_once(store: &dyn SalesStore, retention: Retention) -> Result<(), StoreError> {
     store.recheck_waiting(Timestamp::now())?;
-    let Some(days) = keep_days else { return Ok(()) };
+    let Some(days) = retention.days else { return Ok(()) };
     let days = i64::from(days.max(MIN_KEEP_DAYS));
     let Ok(before) = Zoned::now().date().checked_sub(days.days()) else { return Ok(()) };
     for _ in 0..PRUNE_STEPS {
-        if store.prune(before, PRUNE_STEP)? == 0 {
+        if store.prune(before, retention.only_handed_over, PRUNE_STEP)? == 0 {
             break;
         }
     }

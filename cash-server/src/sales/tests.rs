@@ -4,6 +4,7 @@ mod aside;
 mod intake;
 mod power;
 mod recovery;
+mod shift_identity;
 mod store;
 mod verdicts;
 
@@ -11,6 +12,7 @@ use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tillway_proto::receipt::{ShiftKey, ShiftNumber};
 use tillway_proto::sales::v1;
 use tillway_proto::{ShopId, TillId};
 use uuid::Uuid;
@@ -63,7 +65,19 @@ pub(super) fn open_when_free(
     }
 }
 
-/// A sale of one line for `number` roubles and 50 kopecks.
+/// A shift of this number, as an agent of v0.1 names it.
+pub(super) fn any_shift(number: u64) -> ShiftKey {
+    ShiftKey::not_told(ShiftNumber(number))
+}
+
+/// A sale as [`sale`], in the shift of that number that was opened at this time.
+pub(super) fn sale_in(opened: &str, shift: u64, number: u64) -> v1::Document {
+    let mut sale = sale(&till(), shift, number);
+    sale.key.as_mut().unwrap().shift_opened = Some(opened.to_owned());
+    sale
+}
+
+/// A sale of an agent of v0.1, which does not tell when the shift was opened: of one line for `number` roubles and 50 kopecks.
 pub(super) fn sale(till: &TillId, shift: u64, number: u64) -> v1::Document {
     let sum = i64::try_from(number).unwrap() * 100 + 50;
     v1::Document {
@@ -72,6 +86,7 @@ pub(super) fn sale(till: &TillId, shift: u64, number: u64) -> v1::Document {
             shift,
             number,
             uuid: Uuid::from_u128((u128::from(shift) << 64) | u128::from(number)).as_bytes().to_vec(),
+            shift_opened: None,
         }),
         document_id: i64::try_from(number).unwrap(),
         doctype: 1,

@@ -7,7 +7,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 use serde::Serialize;
 use std::fmt::Debug;
-use tillway_proto::receipt::{DocumentNumber, ShiftNumber};
+use tillway_proto::receipt::{DocumentNumber, Opened, ShiftKey, ShiftNumber};
 use tillway_proto::sales::v1;
 use tillway_proto::{Kopecks, ShopId, TillId};
 use uuid::Uuid;
@@ -42,8 +42,8 @@ pub trait SalesStore: Debug + Send + Sync + 'static {
     /// memory or locks.
     fn is_about_the_data(&self, error: &StoreError) -> bool;
 
-    /// What is in the database of this shift.
-    fn held(&self, till: &TillId, shift: ShiftNumber) -> Result<Held, StoreError>;
+    /// What is in the database of this shift; where its opening time is not told, of all shifts of its number.
+    fn held(&self, till: &TillId, shift: ShiftKey) -> Result<Held, StoreError>;
 
     /// Notes that tills opened streams, all or nothing. Returns for each the instance the till had before, where that was
     /// another one.
@@ -70,14 +70,14 @@ pub trait SalesStore: Debug + Send + Sync + 'static {
     /// Totals of sales and refunds.
     fn totals(&self, filter: &TotalsFilter, by: TotalsBy) -> Result<Vec<TotalsRow>, StoreError>;
 
-    /// Receipts of a shift, by number.
-    fn receipts(&self, till: &TillId, shift: ShiftNumber, page: Page) -> Result<Vec<ReceiptView>, StoreError>;
+    /// Receipts of a shift, by number; where its opening time is not told, of all shifts of its number.
+    fn receipts(&self, till: &TillId, shift: ShiftKey, page: Page) -> Result<Vec<ReceiptView>, StoreError>;
 
     /// Whole documents of a shift, by number.
-    fn documents(&self, till: &TillId, shift: ShiftNumber, page: Page) -> Result<Vec<v1::Document>, StoreError>;
+    fn documents(&self, till: &TillId, shift: ShiftKey, page: Page) -> Result<Vec<v1::Document>, StoreError>;
 
-    /// Users named in the record of a shift.
-    fn shift_users(&self, till: &TillId, shift: ShiftNumber) -> Result<Vec<v1::User>, StoreError>;
+    /// Users and registers named in the record of a shift.
+    fn shift_details(&self, till: &TillId, shift: ShiftKey) -> Result<ShiftDetails, StoreError>;
 
     /// Findings, newest first.
     fn findings(&self, filter: &FindingFilter, page: Page) -> Result<Vec<Finding>, StoreError>;
@@ -95,11 +95,12 @@ pub trait SalesStore: Debug + Send + Sync + 'static {
     fn not_handed_over(&self, page: Page) -> Result<Vec<ShiftView>, StoreError>;
 
     /// Notes that a shift in this state (its [`ShiftView::changes`]) was handed to the back office.
-    fn note_handed_over(&self, till: &TillId, shift: ShiftNumber, changes: i64) -> Result<(), StoreError>;
+    fn note_handed_over(&self, till: &TillId, shift: ShiftKey, changes: i64) -> Result<(), StoreError>;
 
-    /// Deletes at most `limit` receipts that ended and arrived before a day, and what then has no use. Returns how many; 0
-    /// when done.
-    fn prune(&self, before: Date, limit: u32) -> Result<u64, StoreError>;
+    /// Deletes at most `limit` receipts of the oldest shift whose receipts all ended and arrived before a day, and what then
+    /// has no use; with `only_handed_over` none that the back office was not given since it last changed. Returns how many
+    /// rows; 0 when done.
+    fn prune(&self, before: Date, only_handed_over: bool, limit: u32) -> Result<u64, StoreError>;
 }
 
 /// One record of the spool, checked.
@@ -158,6 +159,15 @@ pub struct StreamNote {
     pub at: Timestamp,
 }
 
+/// What the record of a shift names beside its sums.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ShiftDetails {
+    /// Who worked in it.
+    pub users: Vec<v1::User>,
+    /// The fiscal registers of the till.
+    pub registers: Vec<v1::Register>,
+}
+
 /// Which part of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
@@ -197,6 +207,8 @@ pub struct ShiftView {
     pub shop: ShopId,
     /// Its number.
     pub number: ShiftNumber,
+    /// When it was opened: with the number it makes the shift this one.
+    pub opened: Opened,
     /// Opened at, else the end of its first document.
     pub began: Option<DateTime>,
     /// Closed at.
@@ -234,6 +246,11 @@ impl ShiftView {
     pub fn is_in_future(&self, now: Timestamp) -> bool {
         let latest = FIRST_ZONE.to_datetime(now);
         self.began.max(self.ended).is_some_and(|time| time > latest)
+    }
+
+    /// What it is known by on its till.
+    pub fn key(&self) -> ShiftKey {
+        ShiftKey { number: self.number, opened: self.opened }
     }
 }
 
@@ -282,6 +299,8 @@ pub struct TotalsRow {
 /// A receipt in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReceiptView {
+    /// When its shift was opened.
+    pub shift_opened: Option<DateTime>,
     /// Its number.
     pub number: DocumentNumber,
     /// Its UUID.
@@ -377,7 +396,7 @@ pub struct NewFinding {
     /// With which till; absent where no till is known.
     pub till: Option<TillId>,
     /// With which shift.
-    pub shift: Option<ShiftNumber>,
+    pub shift: Option<ShiftKey>,
     /// What it is about; the same subject again is the same finding.
     pub subject: String,
     /// In words.
@@ -397,6 +416,8 @@ pub struct Finding {
     pub till: Option<TillId>,
     /// With which shift.
     pub shift: Option<ShiftNumber>,
+    /// When that shift was opened.
+    pub shift_opened: Option<DateTime>,
     /// What it is about.
     pub subject: String,
     /// In words.

@@ -6,13 +6,14 @@
 //! - A document or a shift that does not read (a number below zero, a time that is none) is named beside the others of
 //!   its page and holds none of them up.
 //! - Each call sees one state of the database, however the POS writes meanwhile, and never blocks it (WAL).
-//! - The tables are those of [`SCHEMA`]; more tables and columns may be there. Money is in kopecks, quantities in
+//! - The tables are those of [`SCHEMA`], and where they are there those of [`SCHEMA_2`]; more tables and columns may be there. Money is in kopecks, quantities in
 //!   thousandths, times are local, `YYYY-MM-DDTHH:MM:SS`.
 //!
 //! **Architecture invariant:** of what is here only [`writer`] writes, and only a POS calls it.
 
 mod assemble;
 mod key;
+mod optional;
 mod progress;
 mod reader;
 mod shifts;
@@ -27,12 +28,14 @@ pub use shifts::{BrokenShift, ShiftHead, ShiftPage, ShiftRecord};
 pub use watch::DocumentsWatch;
 
 use rusqlite::Connection;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The schema of version 1.
 pub const SCHEMA: &str = include_str!("documents/schema.sql");
+
+/// What version 2 adds. A POS that does not write it is unloaded as well.
+pub const SCHEMA_2: &str = include_str!("documents/schema_2.sql");
 
 /// How long a call waits for a lock: in WAL mode only while the POS recovers or starts. A till's POS does not take longer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -158,10 +161,7 @@ fn check_schema(connection: &Connection, path: &Path) -> Result<(), DocumentsErr
         return Err(DocumentsError::Missing { path: path.to_path_buf() });
     }
     for (table, columns) in READ_COLUMNS {
-        let failed = DocumentsError::query(path, table);
-        let mut statement = connection.prepare("SELECT lower(name) FROM pragma_table_info(?1)").map_err(&failed)?;
-        let present = statement.query_map([table], |row| row.get::<_, String>(0)).map_err(&failed)?;
-        let present: BTreeSet<String> = present.collect::<Result<_, _>>().map_err(&failed)?;
+        let present = optional::columns_of(connection, path, table)?;
         let missing: Vec<_> = columns.split_whitespace().filter(|column| !present.contains(*column)).collect();
         if !missing.is_empty() {
             return Err(DocumentsError::Schema { path: path.to_path_buf(), table, missing });

@@ -3,6 +3,7 @@
 use crate::state::SetAside;
 use std::collections::{HashMap, HashSet};
 use tillway_exchangers::till::documents::{DocumentKey, DocumentRow};
+use tillway_proto::receipt::ShiftKey;
 use uuid::Uuid;
 
 pub use tillway_exchangers::till::documents::Progress;
@@ -33,10 +34,10 @@ pub fn is_another_database(mark: Mark, found: &DocumentRow) -> bool {
 /// What the server says that it has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Holdings {
-    /// By shift, number and UUID of each receipt.
-    pub receipts: HashMap<u64, HashSet<(u64, [u8; 16])>>,
+    /// By shift, number and UUID of each receipt. A server of v0.1 states them by the number of the shift alone.
+    pub receipts: HashMap<ShiftKey, HashSet<(u64, [u8; 16])>>,
     /// Shifts whose closing record it has.
-    pub closed: HashSet<u64>,
+    pub closed: HashSet<ShiftKey>,
     /// It may have more than it says.
     pub partial: bool,
     /// It has receipts of this till, of whichever shift.
@@ -45,8 +46,20 @@ pub struct Holdings {
 
 impl Holdings {
     /// Whether it has the receipt of this key.
-    pub fn has(&self, shift: u64, number: u64, uuid: [u8; 16]) -> bool {
-        self.receipts.get(&shift).is_some_and(|receipts| receipts.contains(&(number, uuid)))
+    pub fn has(&self, shift: ShiftKey, number: u64, uuid: [u8; 16]) -> bool {
+        let of = |shift| self.receipts.get(&shift).is_some_and(|receipts| receipts.contains(&(number, uuid)));
+        of(shift) || of(ShiftKey::not_told(shift.number))
+    }
+
+    /// Whether it has the closing record of this shift.
+    pub fn has_closed(&self, shift: ShiftKey) -> bool {
+        self.closed.contains(&shift) || self.closed.contains(&ShiftKey::not_told(shift.number))
+    }
+
+    /// How many receipts of this shift it has.
+    pub fn count(&self, shift: ShiftKey) -> usize {
+        let of = |shift| self.receipts.get(&shift).map_or(0, HashSet::len);
+        of(shift).max(of(ShiftKey::not_told(shift.number)))
     }
 }
 
@@ -55,8 +68,8 @@ impl Holdings {
 pub struct TillShift {
     /// Its row id.
     pub workshift: i64,
-    /// Its number.
-    pub number: u64,
+    /// Its number and when it was opened.
+    pub key: ShiftKey,
     /// Whether it is closed.
     pub closed: bool,
     /// Its finished documents.
@@ -105,7 +118,7 @@ pub fn lost(sent: &Sent, shifts: &[TillShift], held: &Holdings) -> Lost {
         shift.closed
             && sent.closings.has(shift.workshift)
             && !sent.aside.shifts.contains(&shift.workshift)
-            && !held.closed.contains(&shift.number)
+            && !held.has_closed(shift.key)
     });
     Lost {
         documents: documents.map(|key| key.document_id).collect(),
@@ -116,13 +129,19 @@ pub fn lost(sent: &Sent, shifts: &[TillShift], held: &Holdings) -> Lost {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tillway_proto::receipt::{Opened, ShiftNumber};
+
+    fn shift_3() -> ShiftKey {
+        let time = "2026-11-29T08:00:00".parse().unwrap();
+        ShiftKey { number: ShiftNumber(3), opened: Opened::At(time) }
+    }
 
     fn key(document_id: i64, number: u64) -> DocumentKey {
-        DocumentKey { document_id, shift: 3, number, uuid: Uuid::from_u128(9) }
+        DocumentKey { document_id, shift: shift_3(), number, uuid: Uuid::from_u128(9) }
     }
 
     fn shift(documents: Vec<DocumentKey>) -> TillShift {
-        TillShift { workshift: 1, number: 3, closed: true, documents }
+        TillShift { workshift: 1, key: shift_3(), closed: true, documents }
     }
 
     fn all_sent() -> Sent {
@@ -132,7 +151,7 @@ mod tests {
 
     fn held(numbers: &[u64]) -> Holdings {
         let receipts = numbers.iter().map(|number| (*number, *Uuid::from_u128(9).as_bytes())).collect();
-        Holdings { receipts: [(3, receipts)].into(), closed: [3].into(), ..Holdings::default() }
+        Holdings { receipts: [(shift_3(), receipts)].into(), closed: [shift_3()].into(), ..Holdings::default() }
     }
 
     #[test]
@@ -143,6 +162,24 @@ mod tests {
         assert_eq!(gone, Lost { documents: vec![2], closings: vec![] });
         let gone = lost(&all_sent(), &shifts, &Holdings::default());
         assert_eq!(gone, Lost { documents: vec![1, 2], closings: vec![1] });
+    }
+
+    #[test]
+    fn a_shift_of_the_same_number_that_was_opened_at_another_time_is_another_one() {
+        let time = "2026-11-29T13:00:00".parse().unwrap();
+        let again = ShiftKey { opened: Opened::At(time), ..shift_3() };
+        let second = TillShift { key: again, ..shift(vec![DocumentKey { shift: again, ..key(1, 1) }]) };
+        let lost = lost(&all_sent(), &[second], &held(&[1]));
+        assert_eq!(lost, Lost { documents: vec![1], closings: vec![1] });
+    }
+
+    #[test]
+    fn what_a_server_of_v0_1_states_by_the_number_of_a_shift_is_there() {
+        let Holdings { receipts, .. } = held(&[1]);
+        let by_number = ShiftKey::not_told(ShiftNumber(3));
+        let receipts = receipts.into_values().map(|receipts| (by_number, receipts)).collect();
+        let held = Holdings { receipts, closed: [by_number].into(), ..Holdings::default() };
+        assert!(lost(&all_sent(), &[shift(vec![key(1, 1)])], &held).is_empty());
     }
 
     #[test]

@@ -180,6 +180,11 @@ impl State {
         })
     }
 
+    /// The server does not have these documents: they are to be sent again.
+    pub fn take_back_documents(&self, documents: &[i64]) -> Result<(), StateError> {
+        self.change("write", |db| DOCUMENTS.take_back(db, documents))
+    }
+
     /// The shift (`workshiftid`) back to which what the server lost was found, as long as the look goes on: earlier ones
     /// were not looked at.
     pub fn looked_back_to(&self) -> Result<Option<i64>, StateError> {

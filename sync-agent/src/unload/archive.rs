@@ -8,6 +8,7 @@ pub(super) fn line(document: &v1::Document) -> Value {
     let key = document.key.clone().unwrap_or_default();
     json!({
         "shift": key.shift,
+        "shift_opened": key.shift_opened,
         "checknum": key.number,
         "uuid": Uuid::from_slice(&key.uuid).unwrap_or_default(),
         "documentid": document.document_id,

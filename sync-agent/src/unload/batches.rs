@@ -1,11 +1,13 @@
 //! Documents and records of shifts in batches, and what is remembered of a batch until it is acknowledged.
 
+use super::read::shift_of;
 use super::suspects::Unit;
 use crate::decide::{Holdings, Mark};
 use jiff::civil::DateTime;
 use prost::Message as _;
 use tillway_exchangers::till::documents::{BrokenDocument, BrokenShift, ShiftRecord};
-use tillway_proto::sales::{BATCH_BYTES, MAX_BATCH_DOCUMENTS, MAX_DOCUMENT_PARTS, MAX_FRAME_BYTES, v1};
+use tillway_proto::receipt::ShiftKey;
+use tillway_proto::sales::{BATCH_BYTES, MAX_BATCH_DOCUMENTS, MAX_DOCUMENT_PARTS, MAX_FRAME_BYTES, shift_key, v1};
 use uuid::Uuid;
 
 /// A document or a record may not be larger than a frame with room for its envelope.
@@ -33,6 +35,9 @@ fn too_large(document: &v1::Document) -> Option<String> {
         ("voided lines", document.voided_lines.len()),
         ("payments", document.payments.len()),
         ("cards", document.cards.len()),
+        ("failed payments", document.failed_payments.len()),
+        ("certificates", document.certificates.len()),
+        ("coupons", document.coupons.len()),
     ];
     for (what, count) in parts {
         if count > MAX_DOCUMENT_PARTS {
@@ -67,7 +72,7 @@ pub(super) fn split_unsendable_shifts(records: Vec<ShiftRecord>) -> (Vec<ShiftRe
 
 fn has(held: &Holdings, document: &v1::Document) -> bool {
     let Some(key) = &document.key else { return false };
-    <[u8; 16]>::try_from(key.uuid.as_slice()).is_ok_and(|uuid| held.has(key.shift, key.number, uuid))
+    <[u8; 16]>::try_from(key.uuid.as_slice()).is_ok_and(|uuid| held.has(shift_of(document), key.number, uuid))
 }
 
 /// One batch before it is sent.
@@ -138,8 +143,8 @@ pub(super) struct Sent {
     pub(super) documents: Vec<i64>,
     /// Row ids of all shifts whose records it held.
     shifts: Vec<i64>,
-    /// Row ids and numbers of the closed ones.
-    pub(super) closings: Vec<(i64, u64)>,
+    /// Row ids of the closed ones, and what they are known by.
+    pub(super) closings: Vec<(i64, ShiftKey)>,
     pub(super) mark: Option<Mark>,
     pub(super) last: Option<DateTime>,
 }
@@ -150,7 +155,7 @@ impl Sent {
         batch.documents.iter().for_each(|document| sent.add(document));
         sent.shifts = batch.shifts.iter().map(|record| record.workshift_id).collect();
         let closed = batch.shifts.iter().filter(|record| record.is_closed());
-        sent.closings = closed.map(|record| (record.workshift_id, record.shift.number)).collect();
+        sent.closings = closed.map(|record| (record.workshift_id, shift_key(&record.shift))).collect();
         sent
     }
 

@@ -8,10 +8,14 @@
 
 use super::run::{Run, UnloadError, blocking, open, rounds};
 use super::stream;
-use crate::decide::{TillShift, lost};
+use crate::decide::{Holdings, TillShift, lost};
+use crate::installation::History;
 use crate::till::Till;
 use std::sync::Arc;
+use tillway_exchangers::till::documents::{Documents, ShiftRecord};
 use tillway_proto::UnloadSelection;
+use tillway_proto::receipt::ShiftKey;
+use tillway_proto::sales::shift_key;
 
 /// Shifts of one step: ten days at two a day, some 100 kB of what the server states.
 const STEP_SHIFTS: u32 = 20;
@@ -31,7 +35,7 @@ pub(super) async fn run(till: &Arc<Till>, run: &mut Run<'_>) -> Result<bool, Unl
     let mut before = i64::MAX;
     for _ in 0..MAX_STEPS {
         let Some(Step { shifts, oldest }) = blocking(till, move |till| step(till, before)).await? else { break };
-        let named = shifts.iter().map(|shift| shift.number).collect();
+        let named = shifts.iter().map(|shift| shift.key).collect();
         let held = stream::ask(till, &mut run.channel, named).await.map_err(UnloadError::Stream)?;
         if held.partial {
             return Ok(false);
@@ -76,10 +80,46 @@ fn step(till: &Till, before: i64) -> Result<Option<Step>, UnloadError> {
     let mut shifts = Vec::with_capacity(heads.len());
     for head in heads {
         // One without a number is set aside, and so are its documents.
-        let Some(number) = head.number else { continue };
-        let mut keys = documents.keys_of_shift(head.workshift_id).map_err(UnloadError::Documents)?;
-        keys.retain(|key| key.document_id > history.document);
-        shifts.push(TillShift { workshift: head.workshift_id, number, closed: head.closed, documents: keys });
+        let Some(key) = head.key else { continue };
+        shifts.push(till_shift(&mut documents, head.workshift_id, key, head.closed, history)?);
     }
     Ok(Some(Step { shifts, oldest }))
+}
+
+/// A shift with its documents that are none of history.
+fn till_shift(
+    documents: &mut Documents,
+    workshift: i64,
+    key: ShiftKey,
+    closed: bool,
+    history: History,
+) -> Result<TillShift, UnloadError> {
+    let mut keys = documents.keys_of_shift(workshift).map_err(UnloadError::Documents)?;
+    keys.retain(|key| key.document_id > history.document);
+    Ok(TillShift { workshift, key, closed, documents: keys })
+}
+
+/// What the server said of shifts that are about to be closed there, at the hello of the stream that brings their records: as
+/// a look back at these shifts. Where the POS changed the opening time of a shift after receipts of it went up, the server has
+/// them under the former one; they are taken back, sent with the new one, and it puts them right. Gives how many.
+pub(super) fn look_at_closings(till: &Till, records: &[ShiftRecord], held: &Holdings) -> Result<usize, UnloadError> {
+    if records.is_empty() {
+        return Ok(0);
+    }
+    let Some(mut documents) = open(till)? else { return Ok(0) };
+    let history = till.installation.look().decided.unwrap_or_default();
+    let mut shifts = Vec::with_capacity(records.len());
+    for record in records {
+        shifts.push(till_shift(&mut documents, record.workshift_id, shift_key(&record.shift), true, history)?);
+    }
+    let sent = till.state.sent().map_err(UnloadError::State)?;
+    let lost = lost(&sent, &shifts, held);
+    if !lost.documents.is_empty() {
+        tracing::warn!(
+            documents = lost.documents.len(),
+            "the server does not have these of a shift that closed: sent again"
+        );
+        till.state.take_back_documents(&lost.documents).map_err(UnloadError::State)?;
+    }
+    Ok(lost.documents.len())
 }

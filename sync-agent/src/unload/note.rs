@@ -6,6 +6,7 @@ use super::stream::{Refused, RefusedPart};
 use super::suspects::Unit;
 use crate::till::Till;
 use tillway_exchangers::till::documents::{BrokenDocument, BrokenShift};
+use tillway_proto::receipt::ShiftKey;
 
 /// These are done with; what was refused among them is remembered as set aside.
 pub(super) fn note(till: &Till, sent: &Sent, refused: Vec<Refused>) -> Result<(), UnloadError> {
@@ -16,8 +17,12 @@ pub(super) fn note(till: &Till, sent: &Sent, refused: Vec<Refused>) -> Result<()
         till.errors.add();
         match what {
             RefusedPart::Document(document) => documents.push((document, reason)),
-            RefusedPart::Shift(number) => {
-                let closings = sent.closings.iter().filter(|(_, of)| *of == number);
+            RefusedPart::Shift(shift) => {
+                let not_told = ShiftKey::not_told(shift.number);
+                let closings = sent
+                    .closings
+                    .iter()
+                    .filter(|(_, of)| *of == shift || (shift == not_told && of.number == shift.number));
                 shifts.extend(closings.map(|(workshift, _)| (*workshift, reason.clone())));
             }
         }

@@ -7,7 +7,7 @@ use crate::till::Till;
 use std::collections::BTreeSet;
 use tillway_exchangers::till::documents::{BrokenDocument, BrokenShift, Documents, Page, ShiftPage, ShiftRecord};
 use tillway_proto::UnloadSelection;
-use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::receipt::{Opened, ShiftKey, ShiftNumber};
 use tillway_proto::sales::{MAX_HELLO_SHIFTS, v1};
 
 /// Most documents of one round: some 10 MB in memory, and more than a till sells in two days.
@@ -59,6 +59,7 @@ pub(super) fn read_round(till: &Till, mut position: Position) -> Result<(Round, 
     let Page { documents: found, broken, last_id: _ } = page.map_err(UnloadError::Documents)?;
     round.last = found.len() + broken.len() < ROUND_DOCUMENTS;
     let mut shifts = BTreeSet::new();
+    let mut ids = BTreeSet::new();
     let mut cut_at = i64::MAX;
     for document in found {
         let id = document.document_id;
@@ -70,6 +71,7 @@ pub(super) fn read_round(till: &Till, mut position: Position) -> Result<(Round, 
             break;
         } else {
             shifts.insert(shift);
+            ids.insert(id);
             round.documents.push(document);
         }
         position.after = position.after.max(id);
@@ -78,7 +80,7 @@ pub(super) fn read_round(till: &Till, mut position: Position) -> Result<(Round, 
     round.broken.extend(broken.into_iter().filter(|broken| broken.document_id < cut_at));
     position.after = round.broken.iter().map(|broken| broken.document_id).fold(position.after, i64::max);
     if round.last {
-        let ShiftPage { records, broken } = shift_records(&mut documents, &closed, &shifts)?;
+        let ShiftPage { records, broken } = shift_records(&mut documents, &closed, &ids)?;
         round.broken_shifts = broken;
         for record in records {
             if suspected.shifts.contains(&record.workshift_id) {
@@ -112,8 +114,11 @@ pub(super) fn read_group(till: &Till, group: &[Unit]) -> Result<Round, UnloadErr
     })
 }
 
-pub(super) fn shift_of(document: &v1::Document) -> u64 {
-    document.key.as_ref().map_or(0, |key| key.shift)
+pub(super) fn shift_of(document: &v1::Document) -> ShiftKey {
+    document.key.as_ref().map_or_else(ShiftKey::default, |key| ShiftKey {
+        number: ShiftNumber(key.shift),
+        opened: Opened::from_wire(key.shift_opened.as_deref()).unwrap_or_default(),
+    })
 }
 
 fn besides(suspected: &BTreeSet<i64>, progress: &Progress) -> BTreeSet<i64> {
@@ -125,17 +130,15 @@ fn besides(suspected: &BTreeSet<i64>, progress: &Progress) -> BTreeSet<i64> {
 fn shift_records(
     documents: &mut Documents,
     closed: &Progress,
-    of_documents: &BTreeSet<u64>,
+    documents_sent: &BTreeSet<i64>,
 ) -> Result<ShiftPage, UnloadError> {
     let mut page = documents.closed_besides(closed, ROUND_CLOSINGS).map_err(UnloadError::Documents)?;
-    for number in of_documents {
-        if page.records.iter().all(|record| record.shift.number != *number) {
-            // One that does not read is set aside when it is closed.
-            let found = documents.shift(ShiftNumber(*number)).map_err(UnloadError::Documents)?;
-            page.records.extend(found.records);
-        }
-    }
+    // One that does not read is set aside when it is closed.
+    let of_documents = documents.shifts_of(documents_sent).map_err(UnloadError::Documents)?.records;
+    let first: BTreeSet<i64> = of_documents.iter().map(|record| record.workshift_id).collect();
+    page.records.retain(|record| !first.contains(&record.workshift_id));
+    page.records.extend(of_documents);
     // A hello has room for so many shifts. Those of the documents come first; what is cut off goes with the next round.
-    page.records.sort_by_key(|record| (!of_documents.contains(&record.shift.number), record.workshift_id));
+    page.records.sort_by_key(|record| (!first.contains(&record.workshift_id), record.workshift_id));
     Ok(page)
 }

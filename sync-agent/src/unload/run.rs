@@ -13,14 +13,15 @@ use super::stream::{self, Acknowledged, RefusedPart, SalesStream, StreamError};
 use super::suspects::{MAX_BROKEN_GROUPS, Suspected};
 use super::{history, look_back};
 use crate::backup;
-use crate::decide::is_another_database;
+use crate::decide::{Holdings, is_another_database};
 use crate::progress::Stage;
 use crate::state::StateError;
 use crate::till::{Aborted, Till};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tillway_exchangers::till::documents::{Documents, DocumentsError};
+use tillway_exchangers::till::documents::{Documents, DocumentsError, ShiftRecord};
 use tillway_proto::UnloadSelection;
+use tillway_proto::sales::{shift_key, v1};
 use tonic::transport::Channel;
 
 /// Most rounds of one unloading; a longer backlog goes on with the next one. 20 million documents are more than a till
@@ -78,6 +79,8 @@ pub(super) struct Run<'a> {
     unloaded: &'a mut Unloaded,
     archive: Archive,
     left: Vec<String>,
+    /// Something that counted as sent was taken back since the last rounds began.
+    taken_back: bool,
 }
 
 /// Unloads what is selected, and looks back afterwards where that is due. What was unloaded is added to `unloaded` however
@@ -88,7 +91,7 @@ pub(crate) async fn run(
     look_back: bool,
     unloaded: &mut Unloaded,
 ) -> Result<Ended, UnloadError> {
-    let mut run = Run { channel: None, unloaded, archive: Archive::default(), left: Vec::new() };
+    let mut run = Run { channel: None, unloaded, archive: Archive::default(), left: Vec::new(), taken_back: false };
     let outcome = unload(till, selection, look_back, &mut run).await;
     let Run { archive, left, .. } = run;
     let documents = archive.documents;
@@ -129,7 +132,12 @@ fn acknowledgements_are_not_awaited() -> bool {
 /// Unloads round by round, and then what is suspected.
 pub(super) async fn rounds(till: &Arc<Till>, run: &mut Run<'_>, selection: UnloadSelection) -> Result<(), UnloadError> {
     let mut suspected = Suspected::default();
-    let sent = send_rounds(till, run, selection, &mut suspected).await;
+    let mut sent = send_rounds(till, run, selection, &mut suspected).await;
+    // Once: what is not there after that is for the next look back.
+    if sent.is_ok() && std::mem::take(&mut run.taken_back) {
+        sent = send_rounds(till, run, UnloadSelection::MISSING, &mut suspected).await;
+        run.taken_back = false;
+    }
     // A stream that broke is no reason to hold up what is innocent of it.
     if !matches!(sent, Ok(()) | Err(UnloadError::Broken(_))) {
         return sent;
@@ -245,8 +253,9 @@ async fn send_round(till: &Arc<Till>, run: &mut Run<'_>, round: Round) -> Result
     if documents.is_empty() && shifts.is_empty() {
         return Ok(());
     }
-    let named = documents.iter().map(shift_of).chain(shifts.iter().map(|record| record.shift.number));
+    let named = documents.iter().map(shift_of).chain(shifts.iter().map(|record| shift_key(&record.shift)));
     let (stream, held) = stream::open(till, &mut run.channel, named).await.map_err(UnloadError::Stream)?;
+    let suspicious = fewer_than_counted(&documents, &shifts, &held);
     let (batches, had) = cut_batches(documents, shifts, &held);
     if !had.is_empty() {
         run.unloaded.receipts += had.documents.len() as u64;
@@ -258,7 +267,22 @@ async fn send_round(till: &Arc<Till>, run: &mut Run<'_>, round: Round) -> Result
     if matches!(sent, Err(UnloadError::Broken(_))) {
         till.suspects.note_broken(under_way.iter().flat_map(Sent::units));
     }
-    sent
+    sent?;
+    if !suspicious.is_empty() {
+        let taken_back = blocking(till, move |till| look_back::look_at_closings(till, &suspicious, &held)).await?;
+        run.taken_back |= taken_back > 0;
+    }
+    Ok(())
+}
+
+/// Records of closed shifts of which the server would have fewer documents than the till, once these are sent.
+fn fewer_than_counted(documents: &[v1::Document], shifts: &[ShiftRecord], held: &Holdings) -> Vec<ShiftRecord> {
+    let fewer = |record: &&ShiftRecord| {
+        let key = shift_key(&record.shift);
+        let there = held.count(key) + documents.iter().filter(|document| shift_of(document) == key).count();
+        record.is_closed() && i64::try_from(there).unwrap_or(i64::MAX) < record.shift.counted_documents
+    };
+    if held.partial { Vec::new() } else { shifts.iter().filter(fewer).cloned().collect() }
 }
 
 async fn send_batches(

@@ -10,9 +10,11 @@ use fs_err as fs;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::io;
 use std::time::Duration;
+use tillway_proto::receipt::{ShiftKey, ShiftNumber};
 use tillway_proto::sales::v1::{self, sales_loader_client::SalesLoaderClient, server_frame, till_frame};
 use tillway_proto::sales::{
-    MAX_FRAME_BYTES, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA, TILL_METADATA,
+    MAX_FRAME_BYTES, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA, TILL_METADATA, holding_shift, naming,
+    opened,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -69,14 +71,16 @@ pub(crate) enum StreamError {
 }
 
 fn add(held: &mut Holdings, holding: &v1::Holding) -> Result<(), StreamError> {
-    let receipts = held.receipts.entry(holding.shift).or_default();
+    let shift = holding_shift(holding)
+        .map_err(|_| StreamError::Protocol { what: "a shift that was opened at a time that is none" })?;
+    let receipts = held.receipts.entry(shift).or_default();
     let uuids = holding.receipts.as_chunks::<16>();
     if !uuids.1.is_empty() || uuids.0.len() != holding.numbers.len() {
         return Err(StreamError::Protocol { what: "uuids of receipts that are not in step with their numbers" });
     }
     receipts.extend(holding.numbers.iter().copied().zip(uuids.0.iter().copied()));
     if holding.closed {
-        held.closed.insert(holding.shift);
+        held.closed.insert(shift);
     }
     held.partial |= holding.partial;
     held.knows_the_till |= !holding.last_receipt_time.is_empty();
@@ -99,8 +103,8 @@ pub(crate) struct Refused {
 pub(crate) enum RefusedPart {
     /// The document of this row id.
     Document(i64),
-    /// The record of the shift of this number.
-    Shift(u64),
+    /// The record of this shift; a server of v0.1 tells its number alone.
+    Shift(ShiftKey),
 }
 
 /// An acknowledgement: these batches, by their place in the order of sending from 0, are durable.
@@ -127,27 +131,33 @@ pub(crate) struct SalesStream {
 pub(super) async fn open(
     till: &Till,
     channel: &mut Option<Channel>,
-    shifts: impl IntoIterator<Item = u64>,
+    shifts: impl IntoIterator<Item = ShiftKey>,
 ) -> Result<(SalesStream, Holdings), StreamError> {
     let settings = till.settings.current();
     let open_channel = match channel {
         Some(open) => open.clone(),
         None => channel.insert(connect(&settings.sales).await?).clone(),
     };
-    let named: BTreeSet<u64> = shifts.into_iter().collect();
+    let named: BTreeSet<ShiftKey> = shifts.into_iter().collect();
+    let (shifts, openings) = naming(named.into_iter().take(MAX_HELLO_SHIFTS));
     let hello = v1::Hello {
         schema: SALES_SCHEMA,
         till_id: till.id.to_string(),
         shop_id: settings.shop.as_ref().map(ToString::to_string).unwrap_or_default(),
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         instance: till.instance.to_string(),
-        shifts: named.into_iter().take(MAX_HELLO_SHIFTS).collect(),
+        shifts,
+        openings,
     };
     SalesStream::open(open_channel, settings.token.as_deref(), hello).await
 }
 
 /// Hears what the server has of these shifts, and of the till, without sending anything.
-pub(super) async fn ask(till: &Till, channel: &mut Option<Channel>, shifts: Vec<u64>) -> Result<Holdings, StreamError> {
+pub(super) async fn ask(
+    till: &Till,
+    channel: &mut Option<Channel>,
+    shifts: Vec<ShiftKey>,
+) -> Result<Holdings, StreamError> {
     let (stream, held) = open(till, channel, shifts).await?;
     stream.close().await;
     Ok(held)
@@ -259,7 +269,10 @@ impl SalesStream {
         }
         self.acknowledged = self.acknowledged.max(ack.through);
         let part = |refused: &v1::Refused| match refused.document_id {
-            0 => RefusedPart::Shift(refused.shift),
+            0 => RefusedPart::Shift(ShiftKey {
+                number: ShiftNumber(refused.shift),
+                opened: opened(refused.shift_opened.as_deref()).unwrap_or_default(),
+            }),
             document => RefusedPart::Document(document),
         };
         let refused = ack.refused.into_iter().map(|refused| Refused { what: part(&refused), reason: refused.reason });

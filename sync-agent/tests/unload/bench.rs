@@ -88,6 +88,7 @@ impl Heard {
                 last_receipt_time: knows.to_owned(),
                 last: index == last,
                 partial: self.partial,
+                opened: None,
             })
         };
         named.iter().enumerate().map(holding).collect()
@@ -121,7 +122,7 @@ impl Stub {
                     let (document_id, reason) = (document.document_id, reason.clone());
                     let key = (key.shift, key.number, key.uuid);
                     if heard.refuse.contains(&document_id) {
-                        refused.push(v1::Refused { key: document.key, document_id, reason, shift: 0 });
+                        refused.push(v1::Refused { key: document.key, document_id, reason, ..v1::Refused::default() });
                     } else {
                         heard.had.insert(key.clone());
                     }
@@ -130,7 +131,7 @@ impl Stub {
                 for shift in batch.shifts {
                     if heard.refuse_shifts.contains(&shift.number) {
                         let (reason, shift) = (reason.clone(), shift.number);
-                        refused.push(v1::Refused { key: None, document_id: 0, reason, shift });
+                        refused.push(v1::Refused { reason, shift, ..v1::Refused::default() });
                     } else if !shift.time_end.is_empty() {
                         heard.closed.insert(shift.number);
                     }

@@ -17,6 +17,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tillway_exchangers::till::documents::{DocumentKey, DocumentRow};
 use tillway_proto::TillId;
+use tillway_proto::receipt::{Opened, ShiftKey, ShiftNumber};
 use tillway_proto::sales::v1;
 use tillway_sync_agent::decide::{Backoff, Holdings, Lost, Mark, Sent, TillShift, is_another_database, lost};
 use uuid::Uuid;
@@ -148,6 +149,14 @@ pub(super) struct Sales {
     luck: Chance,
 }
 
+/// What a shift is known by: this till opens one an hour.
+fn key(number: u64) -> ShiftKey {
+    let first = DateTime::constant(2026, 1, 1, 8, 0, 0, 0);
+    let hours = i64::try_from(number).unwrap_or_default();
+    let opened = first.checked_add(hours.hours()).map_or(Opened::Unknown, Opened::At);
+    ShiftKey { number: ShiftNumber(number), opened }
+}
+
 fn row_id(place: usize) -> i64 {
     i64::try_from(place).unwrap_or(i64::MAX).saturating_add(1)
 }
@@ -199,14 +208,14 @@ impl Sales {
             let documents = self.documents.iter().enumerate().filter(move |(_, sold)| sold.shift == number);
             documents.map(|(place, sold)| DocumentKey {
                 document_id: row_id(place),
-                shift: sold.shift,
+                shift: key(sold.shift),
                 number: sold.number,
                 uuid: sold.uuid,
             })
         };
         let shifts = self.shifts.iter().enumerate().map(|(place, shift)| TillShift {
             workshift: row_id(place),
-            number: shift.number,
+            key: key(shift.number),
             closed: shift.closed,
             documents: of(shift.number).collect(),
         });
@@ -231,7 +240,7 @@ impl Sales {
             if self.sent.documents.has(id) {
                 continue;
             }
-            let there = held.has(sold.shift, sold.number, *sold.uuid.as_bytes());
+            let there = held.has(key(sold.shift), sold.number, *sold.uuid.as_bytes());
             if there { had.push(id) } else { send.push(id) }
         }
         (send, had)
@@ -259,11 +268,12 @@ impl Sales {
 
     fn document(&self, till: &TillId, id: i64, time: DateTime) -> Option<v1::Document> {
         let sold = self.documents.get(usize::try_from(id - 1).ok()?)?;
-        let key = v1::ReceiptKey {
+        let receipt = v1::ReceiptKey {
             till_id: till.to_string(),
             shift: sold.shift,
             number: sold.number,
             uuid: sold.uuid.as_bytes().to_vec(),
+            shift_opened: key(sold.shift).opened.to_wire(),
         };
         let line = v1::Line {
             position: 1,
@@ -280,7 +290,7 @@ impl Sales {
         let payment =
             v1::Payment { opcode: 70, type_code: 1, sum: sold.sum, time: time.to_string(), ..v1::Payment::default() };
         Some(v1::Document {
-            key: Some(key),
+            key: Some(receipt),
             document_id: id,
             doctype: 1,
             cash_code: "1".to_owned(),
@@ -306,7 +316,7 @@ impl Sales {
             cash_code: "1".to_owned(),
             shop_code: "1".to_owned(),
             cashier: "1".to_owned(),
-            time_beg: time.to_string(),
+            time_beg: key(number).opened.to_wire().unwrap_or_default(),
             time_end: time.to_string(),
             first_number: documents.first().map_or(0, |first| first.number),
             last_number: documents.last().map_or(0, |last| last.number),
@@ -405,7 +415,7 @@ async fn attempt(till: &SimulatedTill, shared: &Shared, sales: &mut Sales) -> Re
     let id = &till.identity.till;
     sales.notice_another_database();
     let shifts = sales.till_shifts();
-    let named = shifts.iter().map(|shift| shift.number).collect();
+    let named = shifts.iter().map(|shift| shift.key).collect();
     let (mut stream, held) = Stream::open(shared.sales.clone(), &till.identity, till.instance, named).await?;
     let gone = lost(&sales.sent, &shifts, &held);
     sales.take_back(&gone);

@@ -3,8 +3,9 @@
 
 use super::till::Identity;
 use std::time::Duration;
+use tillway_proto::receipt::ShiftKey;
 use tillway_proto::sales::v1::{self, sales_loader_client::SalesLoaderClient, server_frame, till_frame};
-use tillway_proto::sales::{MAX_FRAME_BYTES, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA};
+use tillway_proto::sales::{MAX_FRAME_BYTES, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA, holding_shift, naming};
 use tillway_sync_agent::decide::Holdings;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -53,7 +54,7 @@ impl Stream {
         channel: Channel,
         identity: &Identity,
         instance: Uuid,
-        shifts: Vec<u64>,
+        shifts: Vec<ShiftKey>,
     ) -> Result<(Self, Holdings), StreamError> {
         let mut client = SalesLoaderClient::new(channel)
             .max_decoding_message_size(MAX_FRAME_BYTES)
@@ -62,6 +63,7 @@ impl Stream {
         let mut request = Request::new(ReceiverStream::new(outgoing));
         let token = format!("Bearer {}", identity.token).parse().map_err(|_| StreamError::Token)?;
         request.metadata_mut().insert("authorization", token);
+        let (shifts, openings) = naming(shifts);
         let hello = v1::Hello {
             schema: SALES_SCHEMA,
             till_id: identity.till.to_string(),
@@ -69,6 +71,7 @@ impl Stream {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: instance.to_string(),
             shifts,
+            openings,
         };
         let hello = v1::TillFrame { frame: Some(till_frame::Frame::Hello(hello)) };
         frames.send(hello).await.map_err(|_| StreamError::Closed)?;
@@ -138,14 +141,15 @@ impl Stream {
 }
 
 fn add(held: &mut Holdings, holding: &v1::Holding) -> Result<(), StreamError> {
-    let receipts = held.receipts.entry(holding.shift).or_default();
+    let shift = holding_shift(holding).map_err(|_| StreamError::Protocol("a shift opened at a time that is none"))?;
+    let receipts = held.receipts.entry(shift).or_default();
     let (uuids, rest) = holding.receipts.as_chunks::<16>();
     if !rest.is_empty() || uuids.len() != holding.numbers.len() {
         return Err(StreamError::Protocol("uuids of receipts that are not in step with their numbers"));
     }
     receipts.extend(holding.numbers.iter().copied().zip(uuids.iter().copied()));
     if holding.closed {
-        held.closed.insert(holding.shift);
+        held.closed.insert(shift);
     }
     held.partial |= holding.partial;
     held.knows_the_till |= !holding.last_receipt_time.is_empty();

@@ -8,7 +8,6 @@ use std::path::Path;
 use tillway_exchangers::till::documents::writer::PosWriter;
 use tillway_exchangers::till::documents::{Documents, DocumentsError, Progress};
 use tillway_proto::TillId;
-use tillway_proto::receipt::ShiftNumber;
 
 /// Tables of the POS that are read.
 const TABLES: [&str; 8] =
@@ -145,7 +144,7 @@ fn read(path: &Path) -> Result<(), DocumentsError> {
         documents.number_holes(head.workshift_id)?;
         documents.keys_of_shift(head.workshift_id)?;
     }
-    documents.shift(ShiftNumber(1))?;
+    documents.shifts_of(&(1..=20).collect())?;
     documents.finished_on_days(jiff::civil::date(2026, 1, 1), jiff::civil::date(2026, 12, 31), 0, 5)?;
     documents.finished_since(jiff::civil::DateTime::MIN, 0, 5)?;
     Ok(())

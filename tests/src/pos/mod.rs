@@ -15,7 +15,7 @@ pub use basket::{Basket, Discount, DiscountSort, Entry, Purpose, Tender};
 pub use receipt::{Rung, RungLine, document_of};
 
 use jiff::civil::DateTime;
-use receipt::Calculated;
+use receipt::{Calculated, with_details};
 use std::path::{Path, PathBuf};
 use tillway_exchangers::till::dictionary::{OpenError, Shelf};
 use tillway_exchangers::till::documents::DocumentsError;
@@ -138,6 +138,8 @@ impl Pos {
             time_beg: time,
         };
         let row = self.documents.open_shift(&shift).map_err(PosError::Documents)?;
+        let register = v1::Register { serial_number: format!("KKM-{}", self.cash_code), ..v1::Register::default() };
+        self.documents.add_register(row, &register).map_err(PosError::Documents)?;
         self.shift = Some(OpenShift { row, cashier: shift.cashier });
         Ok(())
     }
@@ -152,7 +154,7 @@ impl Pos {
     pub fn ring(&mut self, basket: &Basket) -> Result<Rung, PosError> {
         let calculated = Calculated::of(basket, |barcode| self.look_up(barcode, basket.time))?;
         let number = self.next_number;
-        let document = calculated.document(basket, self.heading(number)?);
+        let document = with_details(calculated.document(basket, self.heading(number)?));
         self.write(&document)?;
         Ok(Rung { number, uuid: basket.uuid, sum: calculated.sum(), lines: calculated.into_lines() })
     }

@@ -10,6 +10,12 @@ use uuid::Uuid;
 const LINE_SALE: i32 = 50;
 const LINE_REFUND: i32 = 58;
 
+/// The code of a value-added tax of 20 %.
+const VAT_20: i32 = 1;
+
+/// The payment type of a card, as the catalogue of `aif_maker` names it.
+const CARD: i32 = 4;
+
 /// Money opcodes.
 const MONEY_PAYMENT: i32 = 70;
 const MONEY_CHANGE: i32 = 72;
@@ -114,7 +120,7 @@ impl Calculated {
             type_code,
             sum: sum.0,
             time: time.to_owned(),
-            card_number: String::new(),
+            ..v1::Payment::default()
         };
         let mut payments: Vec<v1::Payment> =
             basket.tenders.iter().map(|tender| payment(opcode, type_code(*tender), tender.amount())).collect();
@@ -133,6 +139,30 @@ pub fn document_of(
     heading: v1::Document,
 ) -> Result<v1::Document, PosError> {
     Ok(Calculated::of(basket, look_up)?.document(basket, heading))
+}
+
+/// What a till writes beside the sums: the tax in each line, a bonus for whoever has a card, and what the terminal printed.
+pub(super) fn with_details(document: v1::Document) -> v1::Document {
+    let bonus_card = document.cards.first().cloned();
+    let detailed = |line: v1::Line| v1::Line {
+        taxes: vec![v1::Tax { code: VAT_20, sum: line.sum * 20 / 120 }],
+        bonuses: bonus_card
+            .iter()
+            .map(|card| v1::Bonus { amount: line.sum / 100, card_number: card.clone() })
+            .collect(),
+        main_barcode: line.barcode.clone(),
+        ..line
+    };
+    let printed = |payment: v1::Payment| v1::Payment {
+        slip: if payment.type_code == CARD { format!("APPROVED {}", document.identifier) } else { String::new() },
+        ..payment
+    };
+    v1::Document {
+        lines: document.lines.into_iter().map(detailed).collect(),
+        payments: document.payments.into_iter().map(printed).collect(),
+        fiscal_copy: Some(0),
+        ..document
+    }
 }
 
 impl RungLine {
@@ -157,8 +187,8 @@ impl RungLine {
             discount: (self.before - self.sum).0,
             sum: self.sum.0,
             time: time.to_owned(),
-            confirmed_by: String::new(),
             discounts: discounts.collect(),
+            ..v1::Line::default()
         }
     }
 }
@@ -200,7 +230,7 @@ fn change(basket: &Basket, due: Kopecks) -> Result<Kopecks, PosError> {
 fn type_code(tender: Tender) -> i32 {
     match tender {
         Tender::Cash(_) => 1,
-        Tender::Card(_) => 4,
+        Tender::Card(_) => CARD,
         Tender::Coupon(_) => 5,
     }
 }

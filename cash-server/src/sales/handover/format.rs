@@ -13,18 +13,18 @@ use serde_json::value::RawValue;
 use tillway_proto::sales::v1;
 use tillway_proto::{Kopecks, Thousandths};
 
-use crate::store::sales::ShiftView;
+use crate::store::sales::{ShiftDetails, ShiftView};
 
 /// Something that goes into the file.
 pub(super) struct Content {
-    pub(super) shifts: Vec<(ShiftView, Vec<v1::User>)>,
+    pub(super) shifts: Vec<(ShiftView, ShiftDetails)>,
     pub(super) documents: Vec<v1::Document>,
 }
 
 /// The file's bytes.
 pub(super) fn write(content: &Content) -> Result<Vec<u8>, serde_json::Error> {
     let mut file = Vec::new();
-    let shifts = content.shifts.iter().map(|(shift, users)| shift_info(shift, users));
+    let shifts = content.shifts.iter().map(|(shift, details)| shift_info(shift, details));
     section(&mut file, "shift info", shifts)?;
     section(&mut file, "sales data", content.documents.iter().map(sale))?;
     Ok(file)
@@ -75,9 +75,6 @@ impl Formatter for Escaping {
 
 type Decimal = Box<RawValue>;
 
-/// What no till tells yet; its array is there.
-type None = [(); 0];
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ShiftInfo<'a> {
@@ -87,8 +84,7 @@ struct ShiftInfo<'a> {
     time_end: Option<String>,
     sum_gain: Decimal,
     users: Vec<UserInfo<'a>>,
-    /// Registers of the till: not known here yet.
-    kkms: [(); 0],
+    kkms: Vec<RegisterInfo<'a>>,
 }
 
 #[derive(Serialize)]
@@ -97,7 +93,28 @@ struct UserInfo<'a> {
     username: &'a str,
 }
 
-fn shift_info<'a>(shift: &'a ShiftView, users: &'a [v1::User]) -> Result<ShiftInfo<'a>, serde_json::Error> {
+/// A fiscal register of the till.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RegisterInfo<'a> {
+    serial_num: &'a str,
+    sum_cash_end: Decimal,
+    sum_protected_beg: Decimal,
+    sum_protected_end: Decimal,
+    sum_back: Decimal,
+}
+
+fn register(register: &v1::Register) -> Result<RegisterInfo<'_>, serde_json::Error> {
+    Ok(RegisterInfo {
+        serial_num: &register.serial_number,
+        sum_cash_end: money(register.cash_at_end)?,
+        sum_protected_beg: money(register.protected_at_begin)?,
+        sum_protected_end: money(register.protected_at_end)?,
+        sum_back: money(register.returned)?,
+    })
+}
+
+fn shift_info<'a>(shift: &'a ShiftView, details: &'a ShiftDetails) -> Result<ShiftInfo<'a>, serde_json::Error> {
     let counted = shift.recorded.unwrap_or(shift.server);
     Ok(ShiftInfo {
         cash_code: shift.cash_code.as_deref().unwrap_or_else(|| shift.till.code()),
@@ -105,8 +122,8 @@ fn shift_info<'a>(shift: &'a ShiftView, users: &'a [v1::User]) -> Result<ShiftIn
         time_beg: shift.began.map(|time| time.to_string()),
         time_end: shift.ended.map(|time| time.to_string()),
         sum_gain: money(counted.sale_sum.0.saturating_sub(counted.refund_sum.0))?,
-        users: users.iter().map(|user| UserInfo { usercode: &user.code, username: &user.name }).collect(),
-        kkms: [],
+        users: details.users.iter().map(|user| UserInfo { usercode: &user.code, username: &user.name }).collect(),
+        kkms: details.registers.iter().map(register).collect::<Result<_, _>>()?,
     })
 }
 
@@ -128,6 +145,10 @@ struct Sale<'a> {
     identifier: &'a str,
     sourceidentifier: &'a str,
     frdocnum: &'a str,
+    #[serde(rename = "frDocCopy")]
+    fiscal_copy: Option<i64>,
+    #[serde(rename = "cashType")]
+    cash_type: Option<i64>,
     #[serde(rename = "backReason")]
     back_reason: &'a str,
     #[serde(rename = "inventPositions")]
@@ -137,13 +158,13 @@ struct Sale<'a> {
     #[serde(rename = "moneyPositions")]
     payments: Vec<Payment<'a>>,
     #[serde(rename = "failedMoneyPositions")]
-    failed_payments: None,
+    failed_payments: Vec<Payment<'a>>,
     #[serde(rename = "cardPositions")]
     cards: Vec<Card<'a>>,
     #[serde(rename = "certificatePositions")]
-    certificates: None,
+    certificates: Vec<Voucher<'a>>,
     #[serde(rename = "couponPositions")]
-    coupons: None,
+    coupons: Vec<Voucher<'a>>,
 }
 
 fn sale(document: &v1::Document) -> Result<Sale<'_>, serde_json::Error> {
@@ -159,14 +180,16 @@ fn sale(document: &v1::Document) -> Result<Sale<'_>, serde_json::Error> {
         identifier: &document.identifier,
         sourceidentifier: &document.source_identifier,
         frdocnum: &document.fiscal_number,
+        fiscal_copy: document.fiscal_copy,
+        cash_type: document.cash_type,
         back_reason: &document.back_reason,
         lines: document.lines.iter().map(position).collect::<Result<_, _>>()?,
         voided_lines: document.voided_lines.iter().map(position).collect::<Result<_, _>>()?,
         payments: document.payments.iter().map(payment).collect::<Result<_, _>>()?,
-        failed_payments: [],
+        failed_payments: document.failed_payments.iter().map(payment).collect::<Result<_, _>>()?,
         cards: document.cards.iter().map(|number| Card { number }).collect(),
-        certificates: [],
-        coupons: [],
+        certificates: document.certificates.iter().map(voucher).collect::<Result<_, _>>()?,
+        coupons: document.coupons.iter().map(voucher).collect::<Result<_, _>>()?,
     })
 }
 
@@ -187,14 +210,23 @@ struct Position<'a> {
     #[serde(rename = "posSum")]
     sum: Decimal,
     disc_abs: Decimal,
-    taxes: None,
+    excisemark: &'a str,
+    additionalbarcode: &'a str,
+    /// Readers look for the main barcode of gift certificates, and of nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bcode_main: Option<&'a str>,
+    taxes: Vec<Tax>,
     #[serde(rename = "bonusPositions")]
-    bonuses: None,
+    bonuses: Vec<Bonus<'a>>,
     #[serde(rename = "discountPositions")]
     discounts: Vec<DiscountPosition<'a>>,
 }
 
+/// Gift certificates sold and returned.
+const CERTIFICATE_OPCODES: [i32; 2] = [63, 64];
+
 fn position(line: &v1::Line) -> Result<Position<'_>, serde_json::Error> {
+    let main_barcode = if line.main_barcode.is_empty() { &line.barcode } else { &line.main_barcode };
     Ok(Position {
         number: line.position,
         item_code: &line.item_code,
@@ -205,10 +237,34 @@ fn position(line: &v1::Line) -> Result<Position<'_>, serde_json::Error> {
         sum_before: money(line.sum_before)?,
         sum: money(line.sum)?,
         disc_abs: money(line.discount)?,
-        taxes: [],
-        bonuses: [],
+        excisemark: &line.mark,
+        additionalbarcode: &line.additional_barcode,
+        bcode_main: CERTIFICATE_OPCODES.contains(&line.opcode).then_some(main_barcode),
+        taxes: line.taxes.iter().map(tax).collect::<Result<_, _>>()?,
+        bonuses: line.bonuses.iter().map(bonus).collect::<Result<_, _>>()?,
         discounts: line.discounts.iter().map(discount).collect::<Result<_, _>>()?,
     })
+}
+
+#[derive(Serialize)]
+struct Tax {
+    #[serde(rename = "taxSum")]
+    sum: Decimal,
+}
+
+fn tax(tax: &v1::Tax) -> Result<Tax, serde_json::Error> {
+    Ok(Tax { sum: money(tax.sum)? })
+}
+
+#[derive(Serialize)]
+struct Bonus<'a> {
+    amount: Decimal,
+    #[serde(rename = "cardnum", skip_serializing_if = "str::is_empty")]
+    card_number: &'a str,
+}
+
+fn bonus(bonus: &v1::Bonus) -> Result<Bonus<'_>, serde_json::Error> {
+    Ok(Bonus { amount: money(bonus.amount)?, card_number: &bonus.card_number })
 }
 
 #[derive(Serialize)]
@@ -244,6 +300,7 @@ struct Payment<'a> {
     #[serde(rename = "sumB")]
     sum: Decimal,
     cardnum: &'a str,
+    slip: &'a str,
 }
 
 fn payment(payment: &v1::Payment) -> Result<Payment<'_>, serde_json::Error> {
@@ -252,7 +309,19 @@ fn payment(payment: &v1::Payment) -> Result<Payment<'_>, serde_json::Error> {
         opcode: payment.opcode,
         sum: money(payment.sum)?,
         cardnum: &payment.card_number,
+        slip: &payment.slip,
     })
+}
+
+/// A gift certificate or a coupon.
+#[derive(Serialize)]
+struct Voucher<'a> {
+    number: &'a str,
+    sum: Decimal,
+}
+
+fn voucher(voucher: &v1::Voucher) -> Result<Voucher<'_>, serde_json::Error> {
+    Ok(Voucher { number: &voucher.number, sum: money(voucher.sum)? })
 }
 
 #[derive(Serialize)]

@@ -130,7 +130,7 @@ pub fn hand_over_closed(store: &dyn SalesStore, root: &Path, now: DateTime) -> R
                 }
                 fail::fail_point!("handover::file_written");
                 for shift in part {
-                    store.note_handed_over(&till, shift.number, shift.changes).map_err(HandoverError::Store)?;
+                    store.note_handed_over(&till, shift.key(), shift.changes).map_err(HandoverError::Store)?;
                     fail::fail_point!("handover::noted");
                     done += 1;
                 }
@@ -222,13 +222,14 @@ fn write_file(
 ) -> Result<(), HandoverError> {
     let mut content = Content { shifts: Vec::new(), documents: Vec::new() };
     for shift in shifts {
-        let users = store.shift_users(till, shift.number).map_err(HandoverError::Store)?;
-        content.shifts.push((shift.clone(), users));
+        let details = store.shift_details(till, shift.key()).map_err(HandoverError::Store)?;
+        content.shifts.push((shift.clone(), details));
+        let mut offset = 0;
         loop {
-            let there = content.documents.iter().rev().take_while(|document| is_of(document, shift)).count();
-            let page = Page { offset: there as u64, limit: MAX_PAGE };
-            let found = store.documents(till, shift.number, page).map_err(HandoverError::Store)?;
+            let page = Page { offset, limit: MAX_PAGE };
+            let found = store.documents(till, shift.key(), page).map_err(HandoverError::Store)?;
             let last = found.len() < MAX_PAGE as usize;
+            offset += found.len() as u64;
             content.documents.extend(found);
             if last {
                 break;
@@ -242,10 +243,6 @@ fn write_file(
     durable::write_atomic(&path, &bytes).map_err(failed)?;
     tracing::info!(file = %path.display(), shifts = shifts.len(), receipts = content.documents.len(), "handed sales over");
     Ok(())
-}
-
-fn is_of(document: &tillway_proto::sales::v1::Document, shift: &ShiftView) -> bool {
-    document.key.as_ref().is_some_and(|key| key.shift == shift.number.0)
 }
 
 /// A name that is not taken: the time, or the next second that is free.

@@ -13,6 +13,9 @@ use crate::sales::spool::{Arrival, RefusedDocument, SpoolRecord};
 /// Longest reason that is sent back.
 const MAX_REASON_CHARS: usize = 300;
 
+/// Longest text that is sent back as the opening time of a shift; one that reads has about twenty.
+const MAX_TIME_BYTES: usize = 40;
+
 /// From whom a batch is.
 #[derive(Debug, Clone)]
 pub(super) struct Sender {
@@ -71,7 +74,8 @@ pub(super) fn sort(
             Err(error) => {
                 let reason = error.to_string();
                 let key = v1::ReceiptKey { shift: shift.number, ..v1::ReceiptKey::default() };
-                answers.push(v1::Refused { shift: shift.number, ..answer(Some(key), 0, &reason) });
+                let shift_opened = Some(shift.time_beg.clone()).filter(|text| text.len() <= MAX_TIME_BYTES);
+                answers.push(v1::Refused { shift: shift.number, shift_opened, ..answer(Some(key), 0, &reason) });
                 arrival.refused.push(RefusedDocument { document: None, shift: Some(shift), reason });
             }
         }
@@ -81,11 +85,16 @@ pub(super) fn sort(
 }
 
 fn answer(key: Option<v1::ReceiptKey>, document_id: i64, reason: &str) -> v1::Refused {
-    v1::Refused { key, document_id, reason: reason.chars().take(MAX_REASON_CHARS).collect(), shift: 0 }
+    let reason = reason.chars().take(MAX_REASON_CHARS).collect();
+    v1::Refused { key, document_id, reason, ..v1::Refused::default() }
 }
 
 /// A key as it came, unless it is so long that answers of many would not fit a frame.
 fn short_key(key: Option<&v1::ReceiptKey>) -> Option<v1::ReceiptKey> {
     const MAX_ID_BYTES: usize = 128;
-    key.filter(|key| key.till_id.len() <= MAX_ID_BYTES && key.uuid.len() <= MAX_ID_BYTES).cloned()
+    let opened_bytes = |key: &v1::ReceiptKey| key.shift_opened.as_ref().map_or(0, String::len);
+    let is_short = |key: &&v1::ReceiptKey| {
+        [key.till_id.len(), key.uuid.len(), opened_bytes(key)].iter().all(|bytes| *bytes <= MAX_ID_BYTES)
+    };
+    key.filter(is_short).cloned()
 }

@@ -7,9 +7,11 @@ use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use prost::Message as _;
-use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::receipt::ShiftKey;
 use tillway_proto::sales::v1::{self, ServerFrame, server_frame};
-use tillway_proto::sales::{ArrivedFrame, MAX_HELLO_BYTES, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA};
+use tillway_proto::sales::{
+    ArrivedFrame, MAX_HELLO_BYTES, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA, named_shifts,
+};
 use tillway_proto::{ShopId, TillId};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -73,12 +75,12 @@ impl Session {
     /// Runs the stream to its end; an error is the status it ends with.
     pub(super) async fn run(&self, mut frames: Streaming<ArrivedFrame>) -> Result<(), Ended> {
         let hello = self.hello(&mut frames).await?;
-        let till = check_hello(&hello)?;
+        let (till, shifts) = check_hello(&hello)?;
         let shop = self.authenticate(&till).await?;
         let sender = Sender { till, shop, instance: hello.instance.clone() };
         let place = self.enter(&sender).await?;
         self.note(&sender, &hello);
-        self.state_what_is_here(&sender.till, &hello.shifts).await?;
+        self.state_what_is_here(&sender.till, &shifts).await?;
         let ended = self.take_batches(&sender, &place, frames).await;
         tracing::debug!(till = %sender.till, ok = ended.is_ok(), "sales stream ended");
         ended
@@ -136,9 +138,9 @@ impl Session {
 
     /// A `Holding` for each shift, the spool asked before the database: what is loaded in between is seen in both. Without
     /// the database it is what the spool has, marked as partial.
-    async fn state_what_is_here(&self, till: &TillId, shifts: &[u64]) -> Result<(), Ended> {
+    async fn state_what_is_here(&self, till: &TillId, shifts: &[ShiftKey]) -> Result<(), Ended> {
         let pending = self.deps.spool.last_receipt_time(till);
-        let none = [0];
+        let none = [ShiftKey::default()];
         let asked = if shifts.is_empty() { &none[..] } else { shifts };
         let mut groups = asked.chunks(SHIFTS_AT_ONCE).peekable();
         let mut last_receipt_time = None;
@@ -159,7 +161,8 @@ impl Session {
                 for part in 0..parts {
                     let receipts = held.receipts.iter().skip(part * HOLDING_PART).take(HOLDING_PART);
                     let holding = v1::Holding {
-                        shift: *shift,
+                        shift: shift.number.0,
+                        opened: shift.opened.to_wire(),
                         receipts: receipts.clone().flat_map(|receipt| *receipt.uuid.as_bytes()).collect(),
                         numbers: receipts.map(|receipt| receipt.number.0).collect(),
                         closed: held.closed,
@@ -180,17 +183,17 @@ impl Session {
     async fn held(
         &self,
         till: &TillId,
-        shifts: &[u64],
+        shifts: &[ShiftKey],
         with_time: bool,
         partial: &mut bool,
     ) -> (Vec<Held>, Option<String>) {
-        let mut held: Vec<Held> = shifts.iter().map(|shift| self.deps.spool.held(till, ShiftNumber(*shift))).collect();
+        let mut held: Vec<Held> = shifts.iter().map(|shift| self.deps.spool.held(till, *shift)).collect();
         let mut time = None;
         if !*partial {
             let (till, asked) = (till.clone(), shifts.to_vec());
             let read = self.database.read(move |store| {
                 let time = if with_time { store.last_receipt_time(&till)? } else { None };
-                let loaded = asked.iter().map(|shift| store.held(&till, ShiftNumber(*shift)));
+                let loaded = asked.iter().map(|shift| store.held(&till, *shift));
                 Ok((loaded.collect::<Result<Vec<Held>, _>>()?, time))
             });
             match read.await {
@@ -337,7 +340,7 @@ fn read_hello(bytes: &[u8]) -> Result<v1::Hello, Ended> {
     v1::Hello::decode(bytes).map_err(|error| Box::new(Status::invalid_argument(format!("no `Hello`: {error}"))))
 }
 
-fn check_hello(hello: &v1::Hello) -> Result<TillId, Ended> {
+fn check_hello(hello: &v1::Hello) -> Result<(TillId, Vec<ShiftKey>), Ended> {
     if hello.schema != SALES_SCHEMA {
         return Err(Box::new(Status::failed_precondition(format!(
             "the till speaks version {} of the sales protocol, this server version {SALES_SCHEMA}: upgrade the older one",
@@ -356,7 +359,11 @@ fn check_hello(hello: &v1::Hello) -> Result<TillId, Ended> {
     if hello.shifts.iter().any(|shift| *shift > MAX_NUMBER) {
         return Err(wrong(format!("a shift number above {MAX_NUMBER}")));
     }
-    hello.till_id.parse().map_err(|error: tillway_proto::IdError| wrong(error.to_string()))
+    let shifts = named_shifts(hello).ok_or_else(|| {
+        wrong("opening times of shifts that are not in step with their numbers, or are no date-times".to_owned())
+    })?;
+    let till = hello.till_id.parse().map_err(|error: tillway_proto::IdError| wrong(error.to_string()))?;
+    Ok((till, shifts))
 }
 
 fn stopped_working() -> Status {

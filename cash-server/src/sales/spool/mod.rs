@@ -77,7 +77,7 @@ use tillway_file_queue::disk::Disk;
 use tillway_file_queue::durable;
 use tillway_file_queue::file_lock::FileLock;
 use tillway_proto::TillId;
-use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::receipt::ShiftKey;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use writer::Append;
 
@@ -312,7 +312,7 @@ impl Spool {
 
     /// What is durable here of these shifts of a till and not in the database yet. Ask before the database: what is loaded
     /// in between is then seen twice, not never.
-    pub fn held(&self, till: &TillId, shift: ShiftNumber) -> Held {
+    pub fn held(&self, till: &TillId, shift: ShiftKey) -> Held {
         self.shared.state().pending.held(till, shift)
     }
 

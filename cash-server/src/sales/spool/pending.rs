@@ -7,7 +7,8 @@ use super::record::Arrival;
 use crate::sales::glance::Glance;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use tillway_proto::TillId;
-use tillway_proto::receipt::{DocumentNumber, ShiftNumber};
+use tillway_proto::receipt::{DocumentNumber, Opened, ShiftKey, ShiftNumber};
+use tillway_proto::sales::{shift_key, v1};
 use uuid::Uuid;
 
 /// A receipt within its till and shift. One uuid may stand under two numbers: a POS that repeats an identifier still rang up
@@ -33,27 +34,24 @@ pub struct Held {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PendingEntry {
     till: Option<TillId>,
-    receipts: Vec<(ShiftNumber, HeldReceipt)>,
-    closed: Vec<ShiftNumber>,
+    receipts: Vec<(ShiftKey, HeldReceipt)>,
+    closed: Vec<ShiftKey>,
     last_time: Option<String>,
 }
 
 impl PendingEntry {
     pub(super) fn of(arrival: &Arrival) -> Self {
-        let key = |document: &tillway_proto::sales::v1::Document| {
+        let key = |document: &v1::Document| {
             let key = document.key.as_ref()?;
             let uuid = Uuid::from_slice(&key.uuid).ok()?;
-            Some((ShiftNumber(key.shift), HeldReceipt { number: DocumentNumber(key.number), uuid }))
+            let opened = Opened::from_wire(key.shift_opened.as_deref()).ok()?;
+            let shift = ShiftKey { number: ShiftNumber(key.shift), opened };
+            Some((shift, HeldReceipt { number: DocumentNumber(key.number), uuid }))
         };
         Self {
             till: arrival.till_id.parse().ok(),
             receipts: arrival.documents().iter().filter_map(key).collect(),
-            closed: arrival
-                .shifts()
-                .iter()
-                .filter(|shift| !shift.time_end.is_empty())
-                .map(|shift| ShiftNumber(shift.number))
-                .collect(),
+            closed: arrival.shifts().iter().filter(|shift| !shift.time_end.is_empty()).map(shift_key).collect(),
             last_time: arrival.documents().iter().map(|document| &document.time_end).max().cloned(),
         }
     }
@@ -73,8 +71,8 @@ pub(super) struct Pending {
 
 #[derive(Debug, Default)]
 struct TillPending {
-    receipts: BTreeMap<ShiftNumber, VecDeque<(Position, HeldReceipt)>>,
-    closed: VecDeque<(Position, ShiftNumber)>,
+    receipts: BTreeMap<ShiftKey, VecDeque<(Position, HeldReceipt)>>,
+    closed: VecDeque<(Position, ShiftKey)>,
     times: VecDeque<(Position, String)>,
 }
 
@@ -107,15 +105,20 @@ impl Pending {
         }
     }
 
-    pub(super) fn held(&self, till: &TillId, shift: ShiftNumber) -> Held {
+    /// Of one whose opening time is not told: what is here of all shifts of its number.
+    pub(super) fn held(&self, till: &TillId, shift: ShiftKey) -> Held {
         let Some(pending) = self.tills.get(till) else { return Held::default() };
+        let meant = |key: ShiftKey| key == shift || (shift.opened == Opened::NotTold && key.number == shift.number);
+        let of_number = ShiftKey::not_told(shift.number)..;
         Held {
             receipts: pending
                 .receipts
-                .get(&shift)
-                .map(|receipts| receipts.iter().map(|(_, receipt)| *receipt).collect())
-                .unwrap_or_default(),
-            closed: pending.closed.iter().any(|(_, closed)| *closed == shift),
+                .range(of_number)
+                .take_while(|(key, _)| key.number == shift.number)
+                .filter(|(key, _)| meant(**key))
+                .flat_map(|(_, receipts)| receipts.iter().map(|(_, receipt)| *receipt))
+                .collect(),
+            closed: pending.closed.iter().any(|(_, closed)| meant(*closed)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Arrival, Chunk, Item, Position, Spool, SpoolError, SpoolLimits, aside};
 use crate::sales::spool::AppendError;
-use crate::sales::tests::{arrival, batch, closed_shift, open_when_free, sale, till};
+use crate::sales::tests::{any_shift, arrival, batch, closed_shift, open_when_free, sale, till};
 use fs_err as fs;
 use std::collections::HashMap;
 use std::io;
@@ -12,7 +12,6 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 use tillway_file_queue::disk::{Disk, RealDisk};
-use tillway_proto::receipt::ShiftNumber;
 
 /// Real files, of which a crash leaves only what was synced.
 #[derive(Debug, Default)]
@@ -198,7 +197,7 @@ async fn batches_are_answered_only_after_their_sync_and_many_share_one() {
         later.push(spool.append(&one(number)).await);
     }
     assert!(first.try_recv().is_err() && later.iter_mut().all(|answer| answer.try_recv().is_err()));
-    assert_eq!(spool.held(&till(), ShiftNumber(1)).receipts.len(), 1, "only what is durable is told of");
+    assert_eq!(spool.held(&till(), any_shift(1)).receipts.len(), 1, "only what is durable is told of");
     assert_eq!(all(&spool), [1], "only what is durable is loaded");
     disk.hold(false);
     first.await.unwrap().unwrap();
@@ -227,7 +226,7 @@ async fn what_was_acknowledged_survives_a_power_cut_at_any_byte_of_the_tail() {
         let spool = open(left.path(), Position::default(), &Arc::default());
         let there = all(&spool);
         assert!(there.starts_with(&[1, 2]) && there.len() <= 3, "torn at {torn}: {there:?}");
-        assert_eq!(spool.held(&till(), ShiftNumber(1)).receipts.len(), there.len());
+        assert_eq!(spool.held(&till(), any_shift(1)).receipts.len(), there.len());
         append(&spool, &one(4)).await.unwrap();
         assert_eq!(all(&spool).last(), Some(&4));
     }
@@ -345,7 +344,7 @@ async fn what_a_failed_sync_left_in_memory_is_durable_before_a_start_tells_that_
         drop(spool);
         disk.revive();
         let spool = open();
-        let held = spool.held(&till(), ShiftNumber(1)).receipts.len();
+        let held = spool.held(&till(), any_shift(1)).receipts.len();
         assert_eq!(held, 2, "a killed process leaves the memory of the kernel");
         drop(spool);
         drop(open());
@@ -372,7 +371,7 @@ async fn loaded_segments_go_and_a_full_spool_refuses_until_they_do() {
     assert!(number > 3);
     let chunk = spool.read(Position::default(), 1000, usize::MAX).unwrap();
     spool.loaded(chunk.next).unwrap();
-    assert!(spool.held(&till(), ShiftNumber(1)).receipts.is_empty(), "what is loaded is the database's to tell");
+    assert!(spool.held(&till(), any_shift(1)).receipts.is_empty(), "what is loaded is the database's to tell");
     assert!(segments(folder.path()).len() <= 1);
     let end = append(&spool, &one(number)).await.unwrap();
     assert!(end > chunk.next, "positions only grow");
@@ -397,8 +396,8 @@ async fn a_start_tells_of_what_is_not_loaded_and_deletes_what_is() {
     append(&spool, &arrival(batch(vec![sale(&till(), 2, 2)], vec![closed_shift(&till(), 2, 2..=2)]))).await.unwrap();
     drop(spool);
     let spool = reopen(folder.path(), first, &disk);
-    assert!(spool.held(&till(), ShiftNumber(1)).receipts.is_empty());
-    let second = spool.held(&till(), ShiftNumber(2));
+    assert!(spool.held(&till(), any_shift(1)).receipts.is_empty());
+    let second = spool.held(&till(), any_shift(2));
     assert_eq!((second.receipts.len(), second.closed), (1, true));
     assert_eq!(spool.last_receipt_time(&till()).unwrap(), "2017-02-28T10:02:30");
     let later = append(&spool, &one(3)).await.unwrap();

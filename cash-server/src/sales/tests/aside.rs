@@ -9,17 +9,17 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use tillway_file_queue::disk::RealDisk;
 use tillway_proto::TillId;
-use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::receipt::ShiftKey;
 use tillway_proto::sales::v1;
 
-use super::{arrival, batch, open_store, sale, till};
+use super::{any_shift, arrival, batch, open_store, sale, till};
 use crate::sales::aside::{AsideError, SalesAside};
 use crate::sales::loader::{ENDED_STARTS, Loader, LoaderError, POISON_TRIES};
 use crate::sales::spool::{Held, Position, Spool, SpoolLimits};
 use crate::store::StoreError;
 use crate::store::sales::{
-    Finding, FindingFilter, FindingKind, Incoming, Loaded, NewFinding, Page, ReceiptView, SalesStore, ShiftFilter,
-    ShiftView, StreamNote, TillSales, TotalsBy, TotalsFilter, TotalsRow,
+    Finding, FindingFilter, FindingKind, Incoming, Loaded, NewFinding, Page, ReceiptView, SalesStore, ShiftDetails,
+    ShiftFilter, ShiftView, StreamNote, TillSales, TotalsBy, TotalsFilter, TotalsRow,
 };
 use crate::store::sqlite::sales::SqliteSales;
 
@@ -62,7 +62,7 @@ impl SalesStore for Poisoned {
         self.store.is_about_the_data(error)
     }
 
-    fn held(&self, till: &TillId, shift: ShiftNumber) -> Result<Held, StoreError> {
+    fn held(&self, till: &TillId, shift: ShiftKey) -> Result<Held, StoreError> {
         self.store.held(till, shift)
     }
 
@@ -96,16 +96,16 @@ impl SalesStore for Poisoned {
         self.store.totals(filter, by)
     }
 
-    fn receipts(&self, till: &TillId, shift: ShiftNumber, page: Page) -> Result<Vec<ReceiptView>, StoreError> {
+    fn receipts(&self, till: &TillId, shift: ShiftKey, page: Page) -> Result<Vec<ReceiptView>, StoreError> {
         self.store.receipts(till, shift, page)
     }
 
-    fn documents(&self, till: &TillId, shift: ShiftNumber, page: Page) -> Result<Vec<v1::Document>, StoreError> {
+    fn documents(&self, till: &TillId, shift: ShiftKey, page: Page) -> Result<Vec<v1::Document>, StoreError> {
         self.store.documents(till, shift, page)
     }
 
-    fn shift_users(&self, till: &TillId, shift: ShiftNumber) -> Result<Vec<v1::User>, StoreError> {
-        self.store.shift_users(till, shift)
+    fn shift_details(&self, till: &TillId, shift: ShiftKey) -> Result<ShiftDetails, StoreError> {
+        self.store.shift_details(till, shift)
     }
 
     fn findings(&self, filter: &FindingFilter, page: Page) -> Result<Vec<Finding>, StoreError> {
@@ -128,12 +128,12 @@ impl SalesStore for Poisoned {
         self.store.not_handed_over(page)
     }
 
-    fn note_handed_over(&self, till: &TillId, shift: ShiftNumber, changes: i64) -> Result<(), StoreError> {
+    fn note_handed_over(&self, till: &TillId, shift: ShiftKey, changes: i64) -> Result<(), StoreError> {
         self.store.note_handed_over(till, shift, changes)
     }
 
-    fn prune(&self, before: Date, limit: u32) -> Result<u64, StoreError> {
-        self.store.prune(before, limit)
+    fn prune(&self, before: Date, only_handed_over: bool, limit: u32) -> Result<u64, StoreError> {
+        self.store.prune(before, only_handed_over, limit)
     }
 }
 
@@ -194,7 +194,7 @@ impl Kit {
     }
 
     fn loaded(&self) -> Vec<u64> {
-        let receipts = self.store.receipts(&till(), ShiftNumber(1), Page::default()).unwrap();
+        let receipts = self.store.receipts(&till(), any_shift(1), Page::default()).unwrap();
         receipts.iter().map(|receipt| receipt.number.0).collect()
     }
 

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use tillway_proto::receipt::{DocumentNumber, ShiftNumber};
+use tillway_proto::receipt::DocumentNumber;
 use uuid::Uuid;
 
-use super::{arrival, batch, open_store, open_when_free, sale, till};
+use super::{any_shift, arrival, batch, open_store, open_when_free, sale, till};
 use crate::sales::loader::Loader;
 use crate::sales::spool::{HeldReceipt, Position, Spool, SpoolLimits};
 use crate::store::sales::{FindingFilter, Page, SalesStore};
@@ -25,7 +25,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 fn in_database(store: &SqliteSales) -> Vec<u64> {
-    let receipts = store.receipts(&till(), ShiftNumber(1), Page::default()).unwrap();
+    let receipts = store.receipts(&till(), any_shift(1), Page::default()).unwrap();
     receipts.into_iter().map(|receipt| receipt.number.0).collect()
 }
 
@@ -86,7 +86,7 @@ fn a_database_that_is_locked_loses_nothing() {
     let loading = std::thread::spawn(move || loader.step());
     append(2);
     assert!(in_database(&store).is_empty() && !loading.is_finished());
-    assert_eq!(spool.held(&till(), ShiftNumber(1)).receipts, [receipt(1), receipt(2)], "what waits is told of");
+    assert_eq!(spool.held(&till(), any_shift(1)).receipts, [receipt(1), receipt(2)], "what waits is told of");
     locking.execute_batch("COMMIT").unwrap();
     // It waited for the lock and went on, or gave up in time and is tried again.
     let _ = loading.join().unwrap();
@@ -132,8 +132,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn held(spool: &Spool, store: &SqliteSales) -> BTreeSet<HeldReceipt> {
-    let mut held: BTreeSet<HeldReceipt> = spool.held(&till(), ShiftNumber(1)).receipts.into_iter().collect();
-    held.extend(store.held(&till(), ShiftNumber(1)).unwrap().receipts);
+    let mut held: BTreeSet<HeldReceipt> = spool.held(&till(), any_shift(1)).receipts.into_iter().collect();
+    held.extend(store.held(&till(), any_shift(1)).unwrap().receipts);
     held
 }
 

@@ -9,9 +9,8 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use tillway_file_queue::disk::Disk;
 use tillway_file_queue::disk::power::ForgetfulDisk;
-use tillway_proto::receipt::ShiftNumber;
 
-use super::{DEADLINE, arrival, batch, open_store, open_when_free, sale, till};
+use super::{DEADLINE, any_shift, arrival, batch, open_store, open_when_free, sale, till};
 use crate::sales::loader::Loader;
 use crate::sales::spool::{Spool, SpoolLimits};
 use crate::store::sales::{FindingFilter, Page, SalesStore};
@@ -95,7 +94,7 @@ impl World {
             open_when_free(&self.folder.path().join("spool"), store.position().unwrap(), LIMITS, &disk).unwrap();
         // I1: a till that asks now is told of everything that was acknowledged.
         let mut held: BTreeSet<u64> =
-            spool.held(&till(), ShiftNumber(1)).receipts.iter().map(|receipt| receipt.number.0).collect();
+            spool.held(&till(), any_shift(1)).receipts.iter().map(|receipt| receipt.number.0).collect();
         held.extend(loaded(&store));
         assert!(held.is_superset(&self.acknowledged), "lost: {:?}", self.acknowledged.difference(&held));
         assert!(held.iter().all(|number| *number <= self.sent), "came from nowhere: {held:?}");
@@ -187,7 +186,7 @@ impl World {
 
 /// Numbers of what is in the database, doubles included.
 fn loaded(store: &SqliteSales) -> Vec<u64> {
-    let receipts = store.receipts(&till(), ShiftNumber(1), Page::default()).unwrap();
+    let receipts = store.receipts(&till(), any_shift(1), Page::default()).unwrap();
     receipts.iter().map(|receipt| receipt.number.0).collect()
 }
 

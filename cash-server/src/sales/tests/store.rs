@@ -4,7 +4,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use tillway_proto::receipt::ShiftNumber;
 
-use super::{closed_shift, incoming, now, open_store, sale, till};
+use super::{any_shift, closed_shift, incoming, now, open_store, sale, till};
 use crate::sales::check::Verdict;
 use crate::sales::spool::Position;
 use crate::store::sales::{FindingFilter, Page, Refused, SalesStore, ShiftFilter, ShiftView, TotalsBy, TotalsFilter};
@@ -36,7 +36,7 @@ fn a_receipt_that_comes_twice_is_there_once_and_reads_back_whole() {
     assert_eq!((loaded.added, loaded.same), (2, 0));
     let again = store.load(at(10), at(20), &[incoming(documents.clone(), vec![])], now()).unwrap();
     assert_eq!((again.added, again.same, again.conflicting), (0, 2, 0));
-    assert_eq!(store.documents(&till(), ShiftNumber(1), Page::default()).unwrap(), documents);
+    assert_eq!(store.documents(&till(), any_shift(1), Page::default()).unwrap(), documents);
     let total = &store.totals(&TotalsFilter::default(), TotalsBy::All).unwrap()[0];
     assert_eq!((total.receipts, total.lines, total.counted.sale_sum.0), (2, 2, 150 + 250));
     assert_eq!(store.position().unwrap(), at(20));
@@ -102,7 +102,7 @@ fn a_till_restored_from_an_old_image_loses_no_receipt_and_is_found_once() {
     let loaded = store.load(at(10), at(20), &[incoming(after.clone(), vec![])], now()).unwrap();
     assert_eq!((loaded.added, loaded.same, loaded.conflicting), (3, 0, 0), "none is taken for an old one");
     store.load(at(20), at(30), &[incoming(after, vec![])], now()).unwrap();
-    let held = store.held(&till(), ShiftNumber(1)).unwrap();
+    let held = store.held(&till(), any_shift(1)).unwrap();
     assert_eq!(held.receipts.len(), 8, "the till is told of each by number and UUID");
     let findings = store.findings(&FindingFilter::default(), Page::default()).unwrap();
     let again: Vec<_> = findings.iter().filter(|finding| finding.kind == "numbers-again").collect();
@@ -127,7 +127,7 @@ fn the_check_follows_what_arrives_and_its_finding_closes_by_itself() {
     let shift = only_shift(&store);
     assert_eq!((shift.outcome.verdict, shift.server_documents), (Verdict::Ok, 3));
     assert!(open_findings(&store).is_empty());
-    assert!(store.held(&till(), ShiftNumber(1)).unwrap().closed);
+    assert!(store.held(&till(), any_shift(1)).unwrap().closed);
     assert_eq!(store.last_receipt_time(&till()).unwrap().unwrap().to_string(), "2017-02-28T10:03:30");
 }
 
@@ -156,7 +156,7 @@ fn a_shift_is_handed_over_once_for_each_state_of_it() {
     store.load(START, at(1), &[incoming(vec![sale(&till(), 1, 1)], vec![closed.clone()])], now()).unwrap();
     let waiting = store.not_handed_over(Page::default()).unwrap();
     assert_eq!(waiting.len(), 1);
-    store.note_handed_over(&till(), ShiftNumber(1), waiting[0].changes).unwrap();
+    store.note_handed_over(&till(), waiting[0].key(), waiting[0].changes).unwrap();
     assert!(store.not_handed_over(Page::default()).unwrap().is_empty());
     // The same again is no change, a late receipt is one.
     store.load(at(1), at(2), &[incoming(vec![sale(&till(), 1, 1)], vec![closed])], now()).unwrap();
@@ -195,11 +195,11 @@ fn pruning_goes_in_steps_and_leaves_what_is_younger() {
     let store = open_store(folder.path());
     let documents = (1..=5).map(|number| sale(&till(), 1, number)).collect();
     store.load(START, at(1), &[incoming(documents, vec![closed_shift(&till(), 1, 1..=5)])], now()).unwrap();
-    assert_eq!(store.prune(Date::constant(2017, 2, 28), 100).unwrap(), 0);
+    assert_eq!(store.prune(Date::constant(2017, 2, 28), false, 100).unwrap(), 0);
     let before = Date::constant(2017, 4, 1);
-    assert_eq!(store.prune(before, 3).unwrap(), 3);
-    assert_eq!(store.prune(before, 3).unwrap(), 2);
-    assert_eq!(store.prune(before, 3).unwrap(), 0);
+    assert_eq!(store.prune(before, false, 3).unwrap(), 3);
+    assert_eq!(store.prune(before, false, 3).unwrap(), 3, "two receipts, and the shift");
+    assert_eq!(store.prune(before, false, 3).unwrap(), 0);
     assert!(store.shifts(&ShiftFilter::default(), Page::default()).unwrap().is_empty());
 }
 
@@ -219,5 +219,5 @@ fn totals_are_by_till_shop_and_day() {
     }
     let none = TotalsFilter { from: Some(Date::constant(2017, 3, 1)), ..TotalsFilter::default() };
     assert!(store.totals(&none, TotalsBy::Shop).unwrap().is_empty());
-    assert_eq!(store.receipts(&till(), ShiftNumber(1), Page { offset: 1, limit: 1 }).unwrap()[0].number.0, 2);
+    assert_eq!(store.receipts(&till(), any_shift(1), Page { offset: 1, limit: 1 }).unwrap()[0].number.0, 2);
 }

@@ -84,10 +84,13 @@ impl Database {
         refuse_newer(path, &connection, migrations, durability)?;
         configure(&connection, durability).map_err(fail)?;
         check_file(path, &connection, durability)?;
+        // A step that makes a table anew drops the old one, and the rows that refer to it must not go with it.
+        connection.pragma_update(None, "foreign_keys", false).map_err(fail)?;
         migrate(&mut connection, migrations).map_err(|error| match error {
             rusqlite_migration::Error::RusqliteError { err, .. } => fail(without_statement(err)),
             other => StoreError::Open { path: path.to_owned(), source: Box::new(other) },
         })?;
+        connection.pragma_update(None, "foreign_keys", true).map_err(fail)?;
         let shared = Shared {
             path: path.to_owned(),
             log: log_of(path),

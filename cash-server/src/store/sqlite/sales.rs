@@ -3,30 +3,36 @@
 mod check;
 mod finding;
 mod load;
+mod prune;
 mod query;
 mod row;
 mod shift;
+mod total;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, params};
 use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 use std::sync::LazyLock;
 use tillway_proto::TillId;
-use tillway_proto::receipt::{DocumentNumber, ShiftNumber};
+use tillway_proto::receipt::{DocumentNumber, Opened, ShiftKey};
 use tillway_proto::sales::v1;
 
 use super::connection::{Database, Durability};
 use crate::sales::spool::{Held, HeldReceipt, Position};
 use crate::store::StoreError;
 use crate::store::sales::{
-    Finding, FindingFilter, FindingKind, Incoming, Loaded, NewFinding, Page, ReceiptView, SalesStore, ShiftFilter,
-    ShiftView, StreamNote, TillSales, TotalsBy, TotalsFilter, TotalsRow,
+    Finding, FindingFilter, FindingKind, Incoming, Loaded, NewFinding, Page, ReceiptView, SalesStore, ShiftDetails,
+    ShiftFilter, ShiftView, StreamNote, TillSales, TotalsBy, TotalsFilter, TotalsRow,
 };
 
 static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
-    Migrations::new(vec![M::up(include_str!("sales/schema_1.sql")), M::up(include_str!("sales/schema_2.sql"))])
+    Migrations::new(vec![
+        M::up(include_str!("sales/schema_1.sql")),
+        M::up(include_str!("sales/schema_2.sql")),
+        M::up(include_str!("sales/schema_3.sql")),
+    ])
 });
 
 /// Sales in an SQLite file. Cheap to clone.
@@ -107,19 +113,27 @@ impl SalesStore for SqliteSales {
         }
     }
 
-    fn held(&self, till: &TillId, shift: ShiftNumber) -> Result<Held, StoreError> {
+    fn held(&self, till: &TillId, shift: ShiftKey) -> Result<Held, StoreError> {
         self.database.read("read what is there of a shift", |c| {
-            let mut statement = c.prepare_cached("SELECT number, uuid FROM receipt WHERE till = ?1 AND shift = ?2")?;
-            let receipts = statement
-                .query_map(params![till.as_str(), row::number(shift.0)], |r| {
+            let (till, number, opened) = (till.as_str(), row::number(shift.number.0), row::opened_text(shift.opened));
+            let mut values: Vec<&dyn ToSql> = vec![&till, &number];
+            let only = if shift.opened == Opened::NotTold { "" } else { "AND opened = ?3" };
+            if shift.opened != Opened::NotTold {
+                values.push(&opened);
+            }
+            let sql = format!("SELECT number, uuid FROM receipt WHERE till = ?1 AND shift = ?2 {only}");
+            let receipts = c
+                .prepare_cached(&sql)?
+                .query_map(&values[..], |r| {
                     Ok(HeldReceipt { number: DocumentNumber(row::unsigned(r, 0)?), uuid: row::uuid(r, 1)? })
                 })?
                 .collect::<rusqlite::Result<Vec<_>>>()?;
-            let closed: Option<bool> = c
-                .prepare_cached("SELECT time_end IS NOT NULL FROM shift WHERE till = ?1 AND number = ?2")?
-                .query_row(params![till.as_str(), row::number(shift.0)], |r| r.get(0))
-                .optional()?;
-            Ok(Held { receipts, closed: closed.unwrap_or(false) })
+            // Of several shifts of a number all must be closed: one closing too many is harmless, one too few is lost.
+            let sql = format!(
+                "SELECT coalesce(min(time_end IS NOT NULL), 0) FROM shift WHERE till = ?1 AND number = ?2 {only}"
+            );
+            let closed = c.prepare_cached(&sql)?.query_row(&values[..], |r| r.get(0))?;
+            Ok(Held { receipts, closed })
         })
     }
 
@@ -150,19 +164,19 @@ impl SalesStore for SqliteSales {
     }
 
     fn totals(&self, filter: &TotalsFilter, by: TotalsBy) -> Result<Vec<TotalsRow>, StoreError> {
-        self.database.read("total sales", |c| query::totals(c, filter, by))
+        self.database.read("total sales", |c| total::totals(c, filter, by))
     }
 
-    fn receipts(&self, till: &TillId, shift: ShiftNumber, page: Page) -> Result<Vec<ReceiptView>, StoreError> {
+    fn receipts(&self, till: &TillId, shift: ShiftKey, page: Page) -> Result<Vec<ReceiptView>, StoreError> {
         self.database.read("list receipts", |c| query::receipts(c, till, shift, page))
     }
 
-    fn documents(&self, till: &TillId, shift: ShiftNumber, page: Page) -> Result<Vec<v1::Document>, StoreError> {
+    fn documents(&self, till: &TillId, shift: ShiftKey, page: Page) -> Result<Vec<v1::Document>, StoreError> {
         self.database.read("read documents", |c| query::documents(c, till, shift, page))
     }
 
-    fn shift_users(&self, till: &TillId, shift: ShiftNumber) -> Result<Vec<v1::User>, StoreError> {
-        self.database.read("read the users of a shift", |c| shift::users(c, till, shift))
+    fn shift_details(&self, till: &TillId, shift: ShiftKey) -> Result<ShiftDetails, StoreError> {
+        self.database.read("read users and registers of a shift", |c| shift::people_and_registers(c, till, shift))
     }
 
     fn findings(&self, filter: &FindingFilter, page: Page) -> Result<Vec<Finding>, StoreError> {
@@ -192,15 +206,17 @@ impl SalesStore for SqliteSales {
         self.database.read("list shifts to hand over", |c| shift::not_handed_over(c, page))
     }
 
-    fn note_handed_over(&self, till: &TillId, shift: ShiftNumber, changes: i64) -> Result<(), StoreError> {
+    fn note_handed_over(&self, till: &TillId, shift: ShiftKey, changes: i64) -> Result<(), StoreError> {
         self.database.write("note a shift as handed over", |t| {
-            let sql = "UPDATE shift_check SET handed_over = max(handed_over, ?3) WHERE till = ?1 AND shift = ?2";
-            t.execute(sql, params![till.as_str(), row::number(shift.0), changes]).map(drop)
+            let sql = "UPDATE shift_check SET handed_over = max(handed_over, ?3)
+                       WHERE till = ?1 AND shift = ?2 AND opened = ?4";
+            let values = params![till.as_str(), row::number(shift.number.0), changes, row::opened_text(shift.opened)];
+            t.execute(sql, values).map(drop)
         })
     }
 
-    fn prune(&self, before: Date, limit: u32) -> Result<u64, StoreError> {
-        self.database.write("delete old receipts", |t| load::prune(t, before, limit))
+    fn prune(&self, before: Date, only_handed_over: bool, limit: u32) -> Result<u64, StoreError> {
+        self.database.write("delete old receipts", |t| prune::prune(t, before, only_handed_over, limit))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::DocumentsError;
 use super::key::{Stable, receipt_uuid};
+use super::optional::Optional;
 use super::reader::{DocumentKey, seconds};
 use jiff::civil::DateTime;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row};
 use std::path::Path;
-use tillway_proto::receipt::{DocumentNumber, ShiftNumber};
+use tillway_proto::receipt::{DocumentNumber, Opened, ShiftKey, ShiftNumber};
 use tillway_proto::sales::{MAX_DOCUMENT_PARTS, v1};
 use tillway_proto::{ReceiptKey, TillId};
 
@@ -24,9 +25,10 @@ pub(super) fn assemble(
     connection: &Connection,
     path: &Path,
     till: &TillId,
+    optional: &Optional,
     id: i64,
 ) -> Result<Result<v1::Document, String>, DocumentsError> {
-    apart((Assembly { connection, path, till }).document(id))
+    apart((Assembly { connection, path, till, optional }).document(id))
 }
 
 /// Reads what a document is known by. The inner error says why it does not read.
@@ -34,13 +36,14 @@ pub(super) fn key(
     connection: &Connection,
     path: &Path,
     till: &TillId,
+    optional: &Optional,
     id: i64,
 ) -> Result<Result<DocumentKey, String>, DocumentsError> {
-    let assembly = Assembly { connection, path, till };
+    let assembly = Assembly { connection, path, till, optional };
     let known_by = |document: v1::Document| {
         let key = ReceiptKey::try_from(&document.key.unwrap_or_default());
         let key = key.map_err(|error| Stop::Document(error.to_string()))?;
-        Ok(DocumentKey { document_id: id, shift: key.shift.0, number: key.number.0, uuid: key.uuid })
+        Ok(DocumentKey { document_id: id, shift: key.shift, number: key.number.0, uuid: key.uuid })
     };
     apart(assembly.head_of(id).and_then(known_by))
 }
@@ -57,18 +60,20 @@ struct Assembly<'a> {
     connection: &'a Connection,
     path: &'a Path,
     till: &'a TillId,
+    optional: &'a Optional,
 }
 
 impl Assembly<'_> {
     fn head_of(&self, id: i64) -> Part<v1::Document> {
-        let head = self.all(
-            "document",
+        let (copy, cash) =
+            (self.optional.column("document", "frdoccopy"), self.optional.column("document", "cashtype"));
+        let sql = format!(
             "SELECT d.checknum, d.doctype, d.cashcode, d.scode, d.dept, d.time_beg, d.time_end, d.sum1, d.disc_abs, \
-             d.sumb, d.vatsum, d.identifier, d.sourceidentifier, d.frdocnum, d.fiscalidentifier, d.backreason, w.shiftnum \
-             FROM document d LEFT JOIN workshift w USING (workshiftid) WHERE d.documentid = ?1",
-            id,
-            |row| self.head(id, row),
-        )?;
+             d.sumb, d.vatsum, d.identifier, d.sourceidentifier, d.frdocnum, d.fiscalidentifier, d.backreason, w.shiftnum, w.time_beg, \
+             {copy}, {cash} \
+             FROM document d LEFT JOIN workshift w USING (workshiftid) WHERE d.documentid = ?1"
+        );
+        let head = self.all("document", &sql, id, |row| self.head(id, row))?;
         head.into_iter().next().ok_or_else(|| Stop::Document("it is not there any more".to_owned()))
     }
 
@@ -76,26 +81,26 @@ impl Assembly<'_> {
         let head = self.head_of(id)?;
         Ok(v1::Document {
             lines: self.lines(id)?,
-            voided_lines: self.all(
-                "stornogoodsitem",
-                "SELECT posnum, code, bcode, opcode, cquant, price, sumi, disc_abs, sumb, coalesce(tstime, ttime), opid \
-                 FROM stornogoodsitem WHERE documentid = ?1 ORDER BY posnum, stornogoodsitemid",
+            voided_lines: self.voided_lines(id)?,
+            payments: self.payments(id)?,
+            failed_payments: self.rows_of(
+                "failedmoneyitem",
+                "SELECT opcode, valcode, sumb, mtime, cardnum, slip FROM failedmoneyitem WHERE documentid = ?1 \
+                 ORDER BY failedmoneyitemid",
                 id,
-                |row| line(row, row.get::<_, Option<String>>(10)?.unwrap_or_default()),
+                payment,
             )?,
-            payments: self.all(
-                "moneyitem",
-                "SELECT opcode, valcode, sumb, mtime, docnum FROM moneyitem WHERE documentid = ?1 ORDER BY moneyitemid",
+            certificates: self.rows_of(
+                "certificateitem",
+                "SELECT number, sumb FROM certificateitem WHERE documentid = ?1 ORDER BY certificateitemid",
                 id,
-                |row| {
-                    Ok(v1::Payment {
-                        opcode: row.get(0)?,
-                        type_code: row.get(1)?,
-                        sum: row.get(2)?,
-                        time: time(row, 3)?,
-                        card_number: or_default(row, 4)?,
-                    })
-                },
+                voucher,
+            )?,
+            coupons: self.rows_of(
+                "couponitem",
+                "SELECT number, sumb FROM couponitem WHERE documentid = ?1 ORDER BY couponitemid",
+                id,
+                voucher,
             )?,
             cards: self.all(
                 "carditem",
@@ -115,8 +120,10 @@ impl Assembly<'_> {
         let identifier: String = or_default(row, 11)?;
         let stable = Stable { till: self.till, shift, number, document_id: id, doctype, time_beg: &time_beg };
         let uuid = receipt_uuid(&identifier, &stable);
-        let key =
-            ReceiptKey { till: self.till.clone(), shift: ShiftNumber(shift), number: DocumentNumber(number), uuid };
+        // A time that does not read is told with the shift's record, and holds none of its documents up.
+        let opened = opened(row.get::<_, String>(17).ok().as_deref());
+        let shift = ShiftKey { number: ShiftNumber(shift), opened };
+        let key = ReceiptKey { till: self.till.clone(), shift, number: DocumentNumber(number), uuid };
         Ok(v1::Document {
             key: Some((&key).into()),
             document_id: id,
@@ -133,6 +140,8 @@ impl Assembly<'_> {
             fiscal_number: or_default(row, 13)?,
             fiscal_identifier: or_default(row, 14)?,
             back_reason: or_default(row, 15)?,
+            fiscal_copy: row.get(18)?,
+            cash_type: row.get(19)?,
             time_beg,
             identifier,
             ..v1::Document::default()
@@ -140,13 +149,13 @@ impl Assembly<'_> {
     }
 
     fn lines(&self, id: i64) -> Part<Vec<v1::Line>> {
-        let mut lines = self.all(
-            "goodsitem",
-            "SELECT posnum, code, bcode, opcode, cquant, price, sumi, disc_abs, sumb, ttime, goodsitemid FROM goodsitem \
-             WHERE documentid = ?1 ORDER BY posnum, goodsitemid",
-            id,
-            |row| Ok((row.get::<_, i64>(10)?, line(row, String::new())?)),
-        )?;
+        let marks = self.marks("goodsitem");
+        let sql = format!(
+            "SELECT posnum, code, bcode, opcode, cquant, price, sumi, disc_abs, sumb, ttime, {marks}, goodsitemid FROM goodsitem \
+             WHERE documentid = ?1 ORDER BY posnum, goodsitemid"
+        );
+        let mut lines =
+            self.all("goodsitem", &sql, id, |row| Ok((row.get::<_, i64>(13)?, line(row, String::new())?)))?;
         let discounts = self.all(
             "discitem",
             "SELECT d.discnumber, d.discmode, d.disctype, d.discsize, d.discsum, d.checksum, d.cardnumber, d.goodsitemid \
@@ -170,7 +179,64 @@ impl Assembly<'_> {
                 line.discounts.push(discount);
             }
         }
+        let taxes = self.rows_of(
+            "taxitem",
+            "SELECT t.goodsitemid, t.taxcode, t.taxsum FROM goodsitem g JOIN taxitem t USING (goodsitemid) \
+             WHERE g.documentid = ?1 ORDER BY t.taxitemid",
+            id,
+            |row| Ok((row.get::<_, i64>(0)?, v1::Tax { code: or_default(row, 1)?, sum: row.get(2)? })),
+        )?;
+        for (goods_item, tax) in taxes {
+            if let Some((_, line)) = lines.iter_mut().find(|(id, _)| *id == goods_item) {
+                line.taxes.push(tax);
+            }
+        }
+        let bonuses = self.rows_of(
+            "bonusitem",
+            "SELECT b.goodsitemid, b.amount, b.cardnumber FROM goodsitem g JOIN bonusitem b USING (goodsitemid) \
+             WHERE g.documentid = ?1 ORDER BY b.bonusitemid",
+            id,
+            |row| Ok((row.get::<_, i64>(0)?, v1::Bonus { amount: row.get(1)?, card_number: or_default(row, 2)? })),
+        )?;
+        for (goods_item, bonus) in bonuses {
+            if let Some((_, line)) = lines.iter_mut().find(|(id, _)| *id == goods_item) {
+                line.bonuses.push(bonus);
+            }
+        }
         Ok(lines.into_iter().map(|(_, line)| line).collect())
+    }
+
+    fn voided_lines(&self, id: i64) -> Part<Vec<v1::Line>> {
+        let marks = self.marks("stornogoodsitem");
+        let sql = format!(
+            "SELECT posnum, code, bcode, opcode, cquant, price, sumi, disc_abs, sumb, coalesce(tstime, ttime), {marks}, opid \
+             FROM stornogoodsitem WHERE documentid = ?1 ORDER BY posnum, stornogoodsitemid"
+        );
+        self.all("stornogoodsitem", &sql, id, |row| line(row, or_default(row, 13)?))
+    }
+
+    fn payments(&self, id: i64) -> Part<Vec<v1::Payment>> {
+        let (card, slip) = (self.optional.column("moneyitem", "cardnum"), self.optional.column("moneyitem", "slip"));
+        let sql = format!(
+            "SELECT opcode, valcode, sumb, mtime, coalesce({card}, docnum), {slip} FROM moneyitem WHERE documentid = ?1 \
+             ORDER BY moneyitemid"
+        );
+        self.all("moneyitem", &sql, id, payment)
+    }
+
+    fn marks(&self, table: &str) -> String {
+        ["excisemark", "additionalbarcode", "bcode_main"].map(|column| self.optional.column(table, column)).join(", ")
+    }
+
+    /// Rows of a table that need not be there.
+    fn rows_of<T>(
+        &self,
+        table: &'static str,
+        sql: &str,
+        id: i64,
+        read: impl Fn(&Row<'_>) -> Result<T, Wrong>,
+    ) -> Part<Vec<T>> {
+        if self.optional.table(table) { self.all(table, sql, id, read) } else { Ok(Vec::new()) }
     }
 
     fn all<T>(
@@ -216,8 +282,32 @@ fn line(row: &Row<'_>, confirmed_by: String) -> Result<v1::Line, Wrong> {
         sum: row.get(8)?,
         time: time(row, 9)?,
         confirmed_by,
-        discounts: Vec::new(),
+        mark: or_default(row, 10)?,
+        additional_barcode: or_default(row, 11)?,
+        main_barcode: or_default(row, 12)?,
+        ..v1::Line::default()
     })
+}
+
+fn payment(row: &Row<'_>) -> Result<v1::Payment, Wrong> {
+    Ok(v1::Payment {
+        opcode: row.get(0)?,
+        type_code: row.get(1)?,
+        sum: row.get(2)?,
+        time: time(row, 3)?,
+        card_number: or_default(row, 4)?,
+        slip: or_default(row, 5)?,
+    })
+}
+
+fn voucher(row: &Row<'_>) -> Result<v1::Voucher, Wrong> {
+    Ok(v1::Voucher { number: or_default(row, 0)?, sum: row.get(1)? })
+}
+
+/// When a shift was opened, to the second, as its record says it too.
+pub(super) fn opened(text: Option<&str>) -> Opened {
+    let time: Option<DateTime> = text.and_then(|text| text.parse().ok());
+    Opened::from(time.and_then(|time| seconds(time).parse().ok()))
 }
 
 pub(super) fn or_default<T: FromSql + Default>(row: &Row<'_>, column: usize) -> Result<T, Wrong> {

@@ -1,6 +1,7 @@
 //! Finished documents, page by page.
 
 use super::assemble::{assemble, key};
+use super::optional::Optional;
 use super::progress::Progress;
 use super::{DocumentsError, check_schema, open_read_only};
 use jiff::civil::{Date, DateTime};
@@ -9,6 +10,7 @@ use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use tillway_proto::TillId;
+use tillway_proto::receipt::ShiftKey;
 use tillway_proto::sales::v1;
 use uuid::Uuid;
 
@@ -32,6 +34,7 @@ pub struct Documents {
     pub(super) connection: Connection,
     pub(super) path: PathBuf,
     pub(super) till: TillId,
+    pub(super) optional: Optional,
 }
 
 /// Some finished documents, in order of their ids.
@@ -81,8 +84,8 @@ pub enum DocumentRow {
 pub struct DocumentKey {
     /// The row id.
     pub document_id: i64,
-    /// The number of its shift.
-    pub shift: u64,
+    /// Its shift.
+    pub shift: ShiftKey,
     /// Its number in the shift.
     pub number: u64,
     /// Its UUID.
@@ -94,7 +97,8 @@ impl Documents {
     pub fn open(path: &Path, till: TillId) -> Result<Self, DocumentsError> {
         let connection = open_read_only(path)?;
         check_schema(&connection, path)?;
-        Ok(Self { connection, path: path.to_path_buf(), till })
+        let optional = Optional::of(&connection, path)?;
+        Ok(Self { connection, path: path.to_path_buf(), till, optional })
     }
 
     /// Finished documents with an id above `after` that are not in `sent`, by id, at most `limit`.
@@ -149,7 +153,7 @@ impl Documents {
 
     /// What stands under the id of a document.
     pub fn row(&mut self, id: i64) -> Result<DocumentRow, DocumentsError> {
-        let (path, till) = (self.path.clone(), self.till.clone());
+        let (path, till, optional) = (self.path.clone(), self.till.clone(), self.optional.clone());
         let snapshot = self.snapshot()?;
         let failed = DocumentsError::query(&path, "document");
         let sql = format!("SELECT {FINISHED} FROM document WHERE documentid = ?1");
@@ -161,7 +165,7 @@ impl Documents {
                 Ok(DocumentRow::Gone { later })
             }
             Some(false) => Ok(DocumentRow::Unfinished),
-            Some(true) => Ok(match key(&snapshot, &path, &till, id)? {
+            Some(true) => Ok(match key(&snapshot, &path, &till, &optional, id)? {
                 Ok(key) => DocumentRow::Finished { uuid: key.uuid },
                 Err(reason) => DocumentRow::Broken { reason },
             }),
@@ -170,7 +174,7 @@ impl Documents {
 
     /// The newest finished document up to this id, if it reads.
     pub fn newest(&mut self, through: i64) -> Result<Option<DocumentKey>, DocumentsError> {
-        let (path, till) = (self.path.clone(), self.till.clone());
+        let (path, till, optional) = (self.path.clone(), self.till.clone(), self.optional.clone());
         let snapshot = self.snapshot()?;
         let sql = format!(
             "SELECT documentid FROM document WHERE documentid <= ?1 AND {FINISHED} ORDER BY documentid DESC LIMIT 1"
@@ -180,14 +184,14 @@ impl Documents {
             .optional()
             .map_err(DocumentsError::query(&path, "document"))?;
         Ok(match found {
-            Some(id) => key(&snapshot, &path, &till, id)?.ok(),
+            Some(id) => key(&snapshot, &path, &till, &optional, id)?.ok(),
             None => None,
         })
     }
 
     /// Keys of the finished documents of a shift that read, by id: what a server is asked about, without the lines.
     pub fn keys_of_shift(&mut self, workshift_id: i64) -> Result<Vec<DocumentKey>, DocumentsError> {
-        let (path, till) = (self.path.clone(), self.till.clone());
+        let (path, till, optional) = (self.path.clone(), self.till.clone(), self.optional.clone());
         let snapshot = self.snapshot()?;
         let sql = format!("SELECT documentid FROM document WHERE workshiftid = ?1 AND {FINISHED} ORDER BY documentid");
         let read = || {
@@ -197,7 +201,7 @@ impl Documents {
         let ids = read().map_err(DocumentsError::query(&path, "document"))?;
         let mut keys = Vec::with_capacity(ids.len());
         for id in ids {
-            keys.extend(guarded(|| key(&snapshot, &path, &till, id))?.ok());
+            keys.extend(guarded(|| key(&snapshot, &path, &till, &optional, id))?.ok());
         }
         Ok(keys)
     }
@@ -210,7 +214,7 @@ impl Documents {
         limit: usize,
     ) -> Result<Page, DocumentsError> {
         let path = self.path.clone();
-        let till = self.till.clone();
+        let (till, optional) = (self.till.clone(), self.optional.clone());
         let snapshot = self.snapshot()?;
         let failed = DocumentsError::query(&path, "document");
         let mut page = Page::default();
@@ -223,7 +227,7 @@ impl Documents {
             if sent.contains(&id) {
                 continue;
             }
-            match guarded(|| assemble(&snapshot, &path, &till, id))? {
+            match guarded(|| assemble(&snapshot, &path, &till, &optional, id))? {
                 Ok(document) => page.documents.push(document),
                 Err(reason) => page.broken.push(BrokenDocument { document_id: id, reason }),
             }

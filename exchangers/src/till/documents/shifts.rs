@@ -1,15 +1,17 @@
 //! Shifts: what the POS recorded of them, and what their documents add up to.
 
 use super::DocumentsError;
-use super::assemble::{Wrong, natural, or_default, time};
+use super::assemble::{Wrong, natural, opened, or_default, time};
+use super::optional::Optional;
 use super::progress::{Progress, list};
 use super::reader::{Documents, FINISHED};
 use jiff::civil::DateTime;
 use rusqlite::{Connection, Params, Row};
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use tillway_proto::TillId;
-use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::receipt::{ShiftKey, ShiftNumber};
 use tillway_proto::sales::v1;
 
 /// What is closed.
@@ -57,8 +59,8 @@ pub struct ShiftPage {
 pub struct ShiftHead {
     /// `workshift.workshiftid`.
     pub workshift_id: i64,
-    /// Its number on the till; `None` where it is none.
-    pub number: Option<u64>,
+    /// What it is known by on the till; `None` where its number is none.
+    pub key: Option<ShiftKey>,
     /// When it was opened, as far as the POS wrote a time.
     pub began: Option<DateTime>,
     /// Whether it is closed.
@@ -68,10 +70,11 @@ pub struct ShiftHead {
 }
 
 impl Documents {
-    /// The record of the shift of this number; where a number was given twice, of the later one.
-    pub fn shift(&mut self, number: ShiftNumber) -> Result<ShiftPage, DocumentsError> {
-        let number = i64::try_from(number.0).unwrap_or(i64::MAX);
-        self.shifts("shiftnum = ?1 ORDER BY workshiftid DESC LIMIT 1", [number])
+    /// Records of the shifts that these documents are of, by id.
+    pub fn shifts_of(&mut self, documents: &BTreeSet<i64>) -> Result<ShiftPage, DocumentsError> {
+        let condition = "workshiftid IN (SELECT workshiftid FROM document WHERE documentid IN (SELECT value FROM json_each(?1))) \
+                         ORDER BY workshiftid";
+        self.shifts(condition, [list(documents)])
     }
 
     /// Records of the closed shifts that are not done with, by id, at most `limit`.
@@ -94,7 +97,10 @@ impl Documents {
         let head = |row: &Row<'_>| {
             Ok(ShiftHead {
                 workshift_id: row.get(0)?,
-                number: row.get::<_, i64>(1).ok().and_then(|number| u64::try_from(number).ok()),
+                key: row.get::<_, i64>(1).ok().and_then(|number| u64::try_from(number).ok()).map(|number| ShiftKey {
+                    number: ShiftNumber(number),
+                    opened: opened(row.get::<_, String>(2).ok().as_deref()),
+                }),
                 began: time(row, 2),
                 closed: row.get(4)?,
                 ended: time(row, 3),
@@ -141,16 +147,16 @@ impl Documents {
     }
 
     fn shifts(&mut self, condition: &str, params: impl Params) -> Result<ShiftPage, DocumentsError> {
-        let (path, till) = (self.path.clone(), self.till.clone());
+        let (path, till, optional) = (self.path.clone(), self.till.clone(), self.optional.clone());
         let snapshot = self.snapshot()?;
-        read_shifts(&snapshot, &path, &till, condition, params)
+        read_shifts(&snapshot, (&path, &till), &optional, condition, params)
     }
 }
 
 fn read_shifts(
     connection: &Connection,
-    path: &Path,
-    till: &TillId,
+    (path, till): (&Path, &TillId),
+    optional: &Optional,
     condition: &str,
     params: impl Params,
 ) -> Result<ShiftPage, DocumentsError> {
@@ -173,6 +179,9 @@ fn read_shifts(
         };
         count(connection, workshift_id, &mut shift).map_err(DocumentsError::query(path, "document"))?;
         shift.users = users(connection, workshift_id).map_err(DocumentsError::query(path, "users"))?;
+        if optional.table("kkm") {
+            shift.registers = registers(connection, workshift_id).map_err(DocumentsError::query(path, "kkm"))?;
+        }
         page.records.push(ShiftRecord { workshift_id, shift });
     }
     Ok(page)
@@ -229,6 +238,25 @@ fn count(connection: &Connection, workshift_id: i64, shift: &mut v1::Shift) -> r
         }
         Ok(())
     })
+}
+
+/// As users: what does not read as it should is left out, since a record of a shift must not be held up by it.
+fn registers(connection: &Connection, workshift_id: i64) -> rusqlite::Result<Vec<v1::Register>> {
+    let sql = "SELECT CAST(serialnum AS TEXT), CAST(coalesce(sumcashend, 0) AS INTEGER), \
+               CAST(coalesce(sumprotectedbeg, 0) AS INTEGER), CAST(coalesce(sumprotectedend, 0) AS INTEGER), \
+               CAST(coalesce(sumback, 0) AS INTEGER) FROM kkm WHERE workshiftid = ?1 AND serialnum IS NOT NULL \
+               ORDER BY serialnum";
+    let mut statement = connection.prepare_cached(sql)?;
+    let registers = statement.query_map([workshift_id], |row| {
+        Ok(v1::Register {
+            serial_number: row.get(0)?,
+            cash_at_end: row.get(1)?,
+            protected_at_begin: row.get(2)?,
+            protected_at_end: row.get(3)?,
+            returned: row.get(4)?,
+        })
+    })?;
+    registers.collect()
 }
 
 fn users(connection: &Connection, workshift_id: i64) -> rusqlite::Result<Vec<v1::User>> {

@@ -3,10 +3,11 @@ use super::*;
 use fs_err as fs;
 use jiff::civil::{date, datetime};
 use rusqlite::params;
+use std::collections::BTreeSet;
 use tempfile::TempDir;
-use tillway_proto::TillId;
-use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::receipt::{Opened, ShiftKey, ShiftNumber};
 use tillway_proto::sales::v1;
+use tillway_proto::{ReceiptKey, TillId};
 use uuid::Uuid;
 
 struct Till {
@@ -51,6 +52,10 @@ fn new_shift(number: u64) -> NewShift {
     }
 }
 
+fn shift_7() -> ShiftKey {
+    ShiftKey { number: ShiftNumber(7), opened: Opened::At(datetime(2017, 1, 2, 8, 0, 0, 0)) }
+}
+
 fn receipt(number: u64, day: i8) -> v1::Document {
     let time = format!("2017-01-{day:02}T12:30:00");
     let line = v1::Line {
@@ -64,8 +69,13 @@ fn receipt(number: u64, day: i8) -> v1::Document {
         discount: 985,
         sum: 8000,
         time: time.clone(),
+        mark: "0104600000000017215".into(),
+        additional_barcode: "2200".into(),
+        main_barcode: "4600000000017".into(),
         ..v1::Line::default()
     };
+    let (taxes, bonuses) =
+        (vec![v1::Tax { code: 1, sum: 1333 }], vec![v1::Bonus { amount: 80, card_number: "77".into() }]);
     let discount = v1::Discount {
         number: 1,
         mode: 2,
@@ -81,6 +91,7 @@ fn receipt(number: u64, day: i8) -> v1::Document {
         sum,
         time: time.clone(),
         card_number: if type_code == CASH { String::new() } else { "4111".into() },
+        slip: if type_code == CASH { String::new() } else { "APPROVED\nRRN 17".into() },
     };
     v1::Document {
         key: Some(v1::ReceiptKey { number, ..v1::ReceiptKey::default() }),
@@ -96,12 +107,17 @@ fn receipt(number: u64, day: i8) -> v1::Document {
         vat: 1333,
         fiscal_number: "0001".into(),
         lines: vec![
-            v1::Line { discounts: vec![discount], ..line.clone() },
+            v1::Line { discounts: vec![discount], taxes, bonuses, ..line.clone() },
             v1::Line { position: 2, sum_before: 0, discount: 0, sum: 0, ..line.clone() },
         ],
         voided_lines: vec![v1::Line { position: 3, confirmed_by: "boss".into(), ..line }],
         payments: vec![payment(70, 1, 5000), payment(70, 4, 4000), payment(72, 1, 1000)],
+        failed_payments: vec![payment(70, 4, 4000)],
         cards: vec!["77".into()],
+        certificates: vec![v1::Voucher { number: "C-1".into(), sum: 500 }],
+        coupons: vec![v1::Voucher { number: "K-1".into(), sum: 100 }],
+        fiscal_copy: Some(1),
+        cash_type: Some(2),
         ..v1::Document::default()
     }
 }
@@ -119,6 +135,7 @@ fn a_document_comes_out_as_it_went_in() {
     let found = &page.documents[0];
     let key = found.key.clone().unwrap();
     assert_eq!((key.till_id.as_str(), key.shift, key.number, key.uuid.len()), ("_cash_1_00ab34ef", 7, 11, 16));
+    assert_eq!(key.shift_opened.as_deref(), Some("2017-01-02T08:00:00"));
     let expected = v1::Document { key: Some(key), document_id: id, ..receipt(11, 2) };
     assert_eq!(*found, expected);
 }
@@ -260,7 +277,7 @@ fn a_row_and_the_keys_of_a_shift_are_told_without_lines() {
     assert_eq!(documents.row(-1).unwrap(), DocumentRow::Gone { later: true });
     assert_eq!(documents.row(100).unwrap(), DocumentRow::Gone { later: false });
     let keys = documents.keys_of_shift(till.shift).unwrap();
-    assert_eq!(keys, [DocumentKey { document_id: good, shift: 7, number: 1, uuid }]);
+    assert_eq!(keys, [DocumentKey { document_id: good, shift: shift_7(), number: 1, uuid }]);
 }
 
 #[test]
@@ -311,13 +328,13 @@ fn a_closed_shift_records_what_its_documents_add_up_to() {
     till.pos.add_document(till.shift, &cash_in, true).unwrap();
     till.sell(17, 3, false);
     let mut documents = till.documents();
-    let open = documents.shift(ShiftNumber(7)).unwrap().records.remove(0);
+    let open = documents.shifts_of(&[1].into()).unwrap().records.remove(0);
     assert!(!open.is_closed());
     assert_eq!((open.shift.first_number, open.shift.last_number), (11, 17));
     assert_eq!(documents.last_closed().unwrap(), 0);
 
     till.pos.close_shift(till.shift, datetime(2017, 1, 3, 20, 0, 0, 0)).unwrap();
-    let closed = documents.shift(ShiftNumber(7)).unwrap().records.remove(0);
+    let closed = documents.shifts_of(&[1].into()).unwrap().records.remove(0);
     let expected = v1::Shift {
         till_id: "_cash_1_00ab34ef".into(),
         number: 7,
@@ -342,6 +359,7 @@ fn a_closed_shift_records_what_its_documents_add_up_to() {
         recorded_sale_cash: 8000,
         recorded_sale_noncash: 8000,
         users: vec![v1::User { code: "c1".into(), name: "Анна".into() }],
+        ..v1::Shift::default()
     };
     assert!(closed.is_closed());
     assert_eq!(closed.shift, expected);
@@ -350,7 +368,7 @@ fn a_closed_shift_records_what_its_documents_add_up_to() {
     assert!(documents.shifts_before(till.shift, 10).unwrap().is_empty());
     let heads = documents.shifts_before(i64::MAX, 10).unwrap();
     let ended = Some(datetime(2017, 1, 3, 20, 0, 0, 0));
-    assert_eq!((heads.len(), heads[0].number, heads[0].closed, heads[0].ended), (1, Some(7), true, ended));
+    assert_eq!((heads.len(), heads[0].key, heads[0].closed, heads[0].ended), (1, Some(shift_7()), true, ended));
 }
 
 #[test]
@@ -419,4 +437,72 @@ fn a_document_with_too_many_parts_is_set_apart() {
     tool.execute(insert, params![id]).unwrap();
     let page = till.documents().finished_after(0, &BTreeSet::new(), 10).unwrap();
     assert!(page.broken[0].reason.contains("carditem"), "{:?}", page.broken);
+}
+
+#[test]
+fn a_pos_of_v0_1_that_writes_nothing_of_version_2_is_unloaded() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("documents.db");
+    let pos = Connection::open(&path).unwrap();
+    pos.execute_batch(SCHEMA).unwrap();
+    pos.execute_batch(
+        "INSERT INTO workshift (shiftnum, time_beg) VALUES (1, '2026-11-29T08:00:00');
+         INSERT INTO document (workshiftid, checknum, doctype, time_beg, time_end, sumb, closed)
+             VALUES (1, 1, 1, '2026-11-29T09:00:00', '2026-11-29T09:00:00', 1000, 1);
+         INSERT INTO goodsitem (documentid, posnum, sumb, opcode) VALUES (1, 1, 1000, 50);
+         INSERT INTO moneyitem (documentid, opcode, valcode, sumb, docnum) VALUES (1, 70, 4, 1000, '4111');",
+    )
+    .unwrap();
+    let mut documents = Documents::open(&path, "_cash_1_00ab34ef".parse().unwrap()).unwrap();
+    let page = documents.finished_after(0, &BTreeSet::new(), 10).unwrap();
+    assert_eq!(page.broken, []);
+    let document = &page.documents[0];
+    assert_eq!((document.lines.len(), document.payments[0].card_number.as_str()), (1, "4111"));
+    assert_eq!(documents.shifts_of(&[1].into()).unwrap().records.len(), 1);
+}
+
+#[test]
+fn registers_of_a_shift_are_told_with_its_record() {
+    let mut till = Till::new();
+    let register = v1::Register {
+        serial_number: "0001".into(),
+        cash_at_end: 5_000,
+        protected_at_begin: 1,
+        protected_at_end: 2,
+        returned: 3,
+    };
+    till.pos.add_register(till.shift, &register).unwrap();
+    till.sell(1, 2, true);
+    assert_eq!(till.documents().shifts_of(&[1].into()).unwrap().records[0].shift.registers, [register]);
+}
+
+#[test]
+fn a_number_that_is_given_again_is_another_shift_with_documents_of_its_own() {
+    let mut till = Till::new();
+    let first = till.sell(1, 2, true);
+    let again = NewShift { time_beg: datetime(2017, 1, 2, 13, 0, 0, 0), ..new_shift(7) };
+    till.shift = till.pos.open_shift(&again).unwrap();
+    let second = till.sell(1, 2, true);
+    let mut documents = till.documents();
+    let shift_of = |document: &v1::Document| ReceiptKey::try_from(document.key.as_ref().unwrap()).unwrap().shift;
+    let page = documents.finished_after(0, &BTreeSet::new(), 10).unwrap();
+    let after = ShiftKey { opened: Opened::At(again.time_beg), ..shift_7() };
+    assert_eq!(page.documents.iter().map(shift_of).collect::<Vec<_>>(), [shift_7(), after]);
+    let records = |documents: &mut Documents, id| documents.shifts_of(&[id].into()).unwrap().records;
+    assert_eq!(records(&mut documents, first)[0].shift.time_beg, "2017-01-02T08:00:00");
+    assert_eq!(records(&mut documents, second)[0].shift.time_beg, "2017-01-02T13:00:00");
+    assert_eq!(records(&mut documents, second)[0].shift.counted_documents, 1);
+    let keys: Vec<_> = documents.shifts_before(i64::MAX, 5).unwrap().into_iter().map(|head| head.key).collect();
+    assert_eq!(keys, [Some(after), Some(shift_7())], "newest first");
+}
+
+#[test]
+fn a_shift_whose_opening_time_does_not_read_holds_none_of_its_documents_up() {
+    let mut till = Till::new();
+    till.sell(1, 2, true);
+    till.tool().execute("UPDATE workshift SET time_beg = 'morning'", []).unwrap();
+    let mut documents = till.documents();
+    let page = documents.finished_after(0, &BTreeSet::new(), 10).unwrap();
+    assert_eq!(page.documents[0].key.as_ref().unwrap().shift_opened.as_deref(), Some(""));
+    assert_eq!(documents.shifts_of(&[1].into()).unwrap().broken.len(), 1);
 }

@@ -1,7 +1,7 @@
 //! The POS's side of `documents.db`, for the simulated POS and for tests: each call is one durable transaction.
 
 use super::reader::seconds;
-use super::{BUSY_TIMEOUT, DocumentsError, SCHEMA};
+use super::{BUSY_TIMEOUT, DocumentsError, SCHEMA, SCHEMA_2};
 use jiff::civil::DateTime;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use rusqlite_migration::{M, Migrations};
@@ -48,7 +48,7 @@ impl PosWriter {
             Ok(connection)
         });
         let mut connection = opened.map_err(|source| DocumentsError::Open { path: path.to_path_buf(), source })?;
-        Migrations::new(vec![M::up(SCHEMA)])
+        Migrations::new(vec![M::up(SCHEMA), M::up(SCHEMA_2)])
             .to_latest(&mut connection)
             .map_err(|source| DocumentsError::Migrate { path: path.to_path_buf(), source })?;
         Ok(Self { connection, path: path.to_path_buf() })
@@ -91,6 +91,19 @@ impl PosWriter {
         })
     }
 
+    /// Notes a fiscal register of a shift.
+    pub fn add_register(&mut self, workshift_id: i64, register: &v1::Register) -> Result<(), DocumentsError> {
+        self.write("kkm", |transaction| {
+            let sql = "INSERT INTO kkm (workshiftid, serialnum, sumcashend, sumprotectedbeg, sumprotectedend, sumback) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (workshiftid, serialnum) DO UPDATE SET \
+                       sumcashend = ?3, sumprotectedbeg = ?4, sumprotectedend = ?5, sumback = ?6";
+            let v1::Register { serial_number, cash_at_end, protected_at_begin, protected_at_end, returned } = register;
+            let values =
+                params![workshift_id, serial_number, cash_at_end, protected_at_begin, protected_at_end, returned];
+            transaction.execute(sql, values).map(drop)
+        })
+    }
+
     /// Closes a shift: its totals are counted from its finished documents.
     pub fn close_shift(&mut self, workshift_id: i64, time_end: DateTime) -> Result<(), DocumentsError> {
         self.write("workshift", |transaction| {
@@ -127,8 +140,9 @@ fn insert_document(
     transaction
         .prepare_cached(
             "INSERT INTO document (workshiftid, checknum, doctype, cashcode, scode, dept, time_beg, time_end, sum1, disc_abs, \
-             sumb, vatsum, closed, identifier, sourceidentifier, frdocnum, fiscalidentifier, backreason, update_time) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, coalesce(?8, ?7))",
+             sumb, vatsum, closed, identifier, sourceidentifier, frdocnum, fiscalidentifier, backreason, frdoccopy, cashtype, \
+             update_time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
+             coalesce(?8, ?7))",
         )?
         .execute(params![
             workshift_id,
@@ -149,28 +163,48 @@ fn insert_document(
             optional(&document.fiscal_number),
             optional(&document.fiscal_identifier),
             optional(&document.back_reason),
+            document.fiscal_copy,
+            document.cash_type,
         ])?;
     let id = transaction.last_insert_rowid();
     for line in &document.lines {
         let goods_item = insert_line(transaction, "goodsitem", "ttime", "", id, line)?;
         insert_discounts(transaction, goods_item, &line.discounts)?;
+        for tax in &line.taxes {
+            transaction
+                .prepare_cached("INSERT INTO taxitem (goodsitemid, taxcode, taxsum) VALUES (?1, ?2, ?3)")?
+                .execute(params![goods_item, tax.code, tax.sum])?;
+        }
+        for bonus in &line.bonuses {
+            transaction
+                .prepare_cached("INSERT INTO bonusitem (goodsitemid, amount, cardnumber) VALUES (?1, ?2, ?3)")?
+                .execute(params![goods_item, bonus.amount, optional(&bonus.card_number)])?;
+        }
     }
     for line in &document.voided_lines {
         insert_line(transaction, "stornogoodsitem", "tstime", ", opid", id, line)?;
     }
-    for payment in &document.payments {
-        transaction
-            .prepare_cached(
-                "INSERT INTO moneyitem (documentid, mtime, opcode, valcode, sumb, docnum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
+    for (table, payments) in [("moneyitem", &document.payments), ("failedmoneyitem", &document.failed_payments)] {
+        let sql = format!(
+            "INSERT INTO {table} (documentid, mtime, opcode, valcode, sumb, cardnum, slip) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+        );
+        for payment in payments {
+            transaction.prepare_cached(&sql)?.execute(params![
                 id,
                 optional(&payment.time),
                 payment.opcode,
                 payment.type_code,
                 payment.sum,
-                optional(&payment.card_number)
+                optional(&payment.card_number),
+                optional(&payment.slip)
             ])?;
+        }
+    }
+    for (table, vouchers) in [("certificateitem", &document.certificates), ("couponitem", &document.coupons)] {
+        let sql = format!("INSERT INTO {table} (documentid, number, sumb) VALUES (?1, ?2, ?3)");
+        for voucher in vouchers {
+            transaction.prepare_cached(&sql)?.execute(params![id, voucher.number, voucher.sum])?;
+        }
     }
     for number in &document.cards {
         transaction
@@ -190,9 +224,11 @@ fn insert_line(
 ) -> rusqlite::Result<i64> {
     let last = if confirmed.is_empty() { "" } else { ", ?11" };
     let sql = format!(
-        "INSERT INTO {table} (documentid, {time}, posnum, code, bcode, cquant, price, disc_abs, sumi, sumb, opcode{confirmed}) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?12{last})"
+        "INSERT INTO {table} (documentid, {time}, posnum, code, bcode, cquant, price, disc_abs, sumi, sumb, opcode, \
+         excisemark, additionalbarcode, bcode_main{confirmed}) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?12, ?13, ?14, ?15{last})"
     );
+    let optional = |text: &String| (!text.is_empty()).then(|| text.clone());
     // One numbering for both tables: SQLite wants a value for every number up to the highest.
     transaction.prepare_cached(&sql)?.execute(params![
         document_id,
@@ -207,6 +243,9 @@ fn insert_line(
         line.sum,
         (!line.confirmed_by.is_empty()).then_some(&line.confirmed_by),
         line.opcode,
+        optional(&line.mark),
+        optional(&line.additional_barcode),
+        optional(&line.main_barcode),
     ])?;
     Ok(transaction.last_insert_rowid())
 }

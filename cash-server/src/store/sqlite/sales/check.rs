@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, ToSpan};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
-use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::receipt::{Opened, ShiftKey, ShiftNumber};
 use tillway_proto::{Kopecks, TillId};
 
 use super::{finding, row};
@@ -17,21 +17,29 @@ const RECHECK_STEP: i64 = 200;
 pub(super) fn recheck(
     t: &Connection,
     till: &TillId,
-    shift: ShiftNumber,
+    shift: ShiftKey,
     shop: Option<&str>,
     now: Timestamp,
 ) -> rusqlite::Result<Vec<u64>> {
-    let key = params![till.as_str(), row::number(shift.0)];
+    let (number, opened) = (row::number(shift.number.0), row::opened_text(shift.opened));
+    let key = params![till.as_str(), number, opened];
     let OfShift { numbers, server, first } = of_shift(t, key)?;
     let record = t
         .prepare_cached(
-            "SELECT time_beg, closed_at, time_end IS NOT NULL, counted_documents, unfinished_documents, first_number,
+            "SELECT nullif(opened, ''), closed_at, time_end IS NOT NULL, counted_documents, unfinished_documents, first_number,
                  last_number, recorded_sales, recorded_refunds, recorded_sale_sum, recorded_refund_sum, counted_sales,
                  counted_refunds, counted_sale_sum, counted_refund_sum
-             FROM shift WHERE till = ?1 AND number = ?2",
+             FROM shift WHERE till = ?1 AND number = ?2 AND opened = ?3",
         )?
         .query_row(key, |r| Ok((r.get::<_, Option<String>>(0)?, record_facts(r, now)?)))
         .optional()?;
+    if numbers.is_empty()
+        && record.as_ref().is_none_or(|(_, record)| record.till_documents > 0)
+        && shift_is_left(t, till, shift)?
+    {
+        forget(t, till, shift, now)?;
+        return Ok(numbers);
+    }
     let (began, record) = record.map_or((None, None), |(began, record)| (began, Some(record)));
     let facts = Facts { record, server, numbers };
     let outcome = check(&facts);
@@ -41,10 +49,10 @@ pub(super) fn recheck(
     let json =
         serde_json::to_string(&outcome).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     t.prepare_cached(
-        "INSERT INTO shift_check(till, shift, shop, day, first_time, verdict, outcome, server_sales, server_refunds,
+        "INSERT INTO shift_check(till, shift, opened, shop, day, first_time, verdict, outcome, server_sales, server_refunds,
              server_sale_sum, server_refund_sum, server_documents, checked_at, changes)
-         VALUES (?1, ?2, coalesce(?3, ''), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1)
-         ON CONFLICT(till, shift) DO UPDATE SET shop = coalesce(?3, shop), day = excluded.day,
+         VALUES (?1, ?2, ?14, coalesce(?3, ''), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1)
+         ON CONFLICT(till, shift, opened) DO UPDATE SET shop = coalesce(?3, shop), day = excluded.day,
              first_time = excluded.first_time, verdict = excluded.verdict, outcome = excluded.outcome,
              server_sales = excluded.server_sales, server_refunds = excluded.server_refunds,
              server_sale_sum = excluded.server_sale_sum, server_refund_sum = excluded.server_refund_sum,
@@ -53,7 +61,7 @@ pub(super) fn recheck(
     )?
     .execute(params![
         till.as_str(),
-        row::number(shift.0),
+        number,
         shop,
         day,
         first,
@@ -64,11 +72,12 @@ pub(super) fn recheck(
         server.sale_sum.0,
         server.refund_sum.0,
         row::index(facts.numbers.len()),
-        now.as_millisecond()
+        now.as_millisecond(),
+        opened
     ])?;
-    let subject = format!("shift {shift}");
+    let subject = subject(shift);
     if outcome.verdict == Verdict::Differs {
-        let text = format!("shift {shift} does not agree: {}", outcome.describe());
+        let text = format!("shift {shift} does not agree: {}; {}", outcome.describe(), outcome.advice());
         let finding = NewFinding {
             kind: FindingKind::ShiftDiffers,
             till: Some(till.clone()),
@@ -84,6 +93,51 @@ pub(super) fn recheck(
     Ok(facts.numbers)
 }
 
+/// What a finding is about that a shift does not agree, or has changed.
+pub(super) fn subject(shift: ShiftKey) -> String {
+    format!("shift {shift}")
+}
+
+/// Whether receipts of a shift went to another one of its number: its opening time is told now, or the POS changed it.
+fn shift_is_left(t: &Connection, till: &TillId, shift: ShiftKey) -> rusqlite::Result<bool> {
+    // Nothing of it ever arrived but what is gone now. A closed shift whose receipts are all still to come has no row yet, or
+    // one that never counted any.
+    t.prepare_cached(
+        "SELECT coalesce((SELECT server_documents > 0 FROM shift_check WHERE till = ?1 AND shift = ?2 AND opened = ?3), ?4)",
+    )?
+    .query_row(
+        params![
+            till.as_str(),
+            row::number(shift.number.0),
+            row::opened_text(shift.opened),
+            shift.opened == Opened::NotTold
+        ],
+        |r| r.get(0),
+    )
+}
+
+/// Takes a shift away that nothing is left of, with its findings: what was wrong with it is told of the one it became.
+fn forget(t: &Connection, till: &TillId, shift: ShiftKey, now: Timestamp) -> rusqlite::Result<()> {
+    let (number, opened) = (row::number(shift.number.0), row::opened_text(shift.opened));
+    for sql in [
+        "DELETE FROM shift_user WHERE till = ?1 AND shift = ?2 AND opened = ?3",
+        "DELETE FROM shift_register WHERE till = ?1 AND shift = ?2 AND opened = ?3",
+        "DELETE FROM shift WHERE till = ?1 AND number = ?2 AND opened = ?3",
+        "DELETE FROM shift_check WHERE till = ?1 AND shift = ?2 AND opened = ?3",
+    ] {
+        t.prepare_cached(sql)?.execute(params![till.as_str(), number, opened])?;
+    }
+    for kind in [FindingKind::ShiftDiffers, FindingKind::ShiftChanged] {
+        finding::close(t, Some(till), kind, &subject(shift), now)?;
+    }
+    finding::close(t, Some(till), FindingKind::NumbersAgain, &numbers_subject(shift), now)
+}
+
+/// What the finding is about that numbers stand for two receipts of a shift.
+pub(super) fn numbers_subject(shift: ShiftKey) -> String {
+    format!("numbers of shift {shift}")
+}
+
 /// What the database has of a shift's documents.
 struct OfShift {
     /// Their numbers, in order.
@@ -95,7 +149,8 @@ struct OfShift {
 
 fn of_shift(t: &Connection, key: &[&dyn ToSql]) -> rusqlite::Result<OfShift> {
     let mut of_shift = OfShift { numbers: Vec::new(), server: Counted::default(), first: None };
-    let sql = "SELECT number, doctype, sum, time_end FROM receipt WHERE till = ?1 AND shift = ?2 ORDER BY number";
+    let sql = "SELECT number, doctype, sum, time_end FROM receipt
+               WHERE till = ?1 AND shift = ?2 AND opened = ?3 ORDER BY number";
     let mut statement = t.prepare_cached(sql)?;
     let mut rows = statement.query(key)?;
     while let Some(r) = rows.next()? {
@@ -120,13 +175,17 @@ fn of_shift(t: &Connection, key: &[&dyn ToSql]) -> rusqlite::Result<OfShift> {
 pub(super) fn recheck_waiting(t: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
     let due = t
         .prepare_cached(
-            "SELECT c.till, c.shift FROM shift_check c JOIN shift s ON s.till = c.till AND s.number = c.shift
+            "SELECT c.till, c.shift, c.opened FROM shift_check c
+                 JOIN shift s ON s.till = c.till AND s.number = c.shift AND s.opened = c.opened
              WHERE c.verdict = 'waiting' AND s.closed_at <= ?1 LIMIT ?2",
         )?
-        .query_map(params![waited_since(now), RECHECK_STEP], |r| Ok((row::parsed(r, 0)?, row::unsigned(r, 1)?)))?
-        .collect::<rusqlite::Result<Vec<(TillId, u64)>>>()?;
+        .query_map(params![waited_since(now), RECHECK_STEP], |r| {
+            let shift = ShiftKey { number: ShiftNumber(row::unsigned(r, 1)?), opened: row::opened(r, 2)? };
+            Ok((row::parsed(r, 0)?, shift))
+        })?
+        .collect::<rusqlite::Result<Vec<(TillId, ShiftKey)>>>()?;
     for (till, shift) in &due {
-        recheck(t, till, ShiftNumber(*shift), None, now)?;
+        recheck(t, till, *shift, None, now)?;
     }
     Ok(due.len() as u64)
 }

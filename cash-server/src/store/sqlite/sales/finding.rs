@@ -1,7 +1,8 @@
 //! Findings: added once a subject, closed by a later check or by hand.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ToSql, params};
+use std::collections::BTreeSet;
 use tillway_proto::TillId;
 use tillway_proto::receipt::ShiftNumber;
 
@@ -40,16 +41,17 @@ pub(super) fn add(connection: &Connection, finding: &NewFinding) -> rusqlite::Re
     tracing::warn!(till, kind = finding.kind.as_str(), text = finding.text, "finding");
     connection
         .prepare_cached(
-            "INSERT INTO finding(kind, till, shift, subject, text, first_seen, last_seen, times)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 1)",
+            "INSERT INTO finding(kind, till, shift, opened, subject, text, first_seen, last_seen, times)
+             VALUES (?1, ?2, ?3, ?7, ?4, ?5, ?6, ?6, 1)",
         )?
         .execute(params![
             finding.kind.as_str(),
             till,
-            finding.shift.map(|shift| row::number(shift.0)),
+            finding.shift.map(|shift| row::number(shift.number.0)),
             finding.subject,
             finding.text,
-            at
+            at,
+            row::opened_text(finding.shift.unwrap_or_default().opened)
         ])?;
     Ok(())
 }
@@ -72,16 +74,32 @@ pub(super) fn close(
         .map(drop)
 }
 
+/// Subjects of the open findings of a kind: few, and mostly none.
+pub(super) fn open_subjects(
+    connection: &Connection,
+    till: &TillId,
+    kind: FindingKind,
+) -> rusqlite::Result<BTreeSet<String>> {
+    connection
+        .prepare_cached("SELECT subject FROM finding WHERE till = ?1 AND kind = ?2 AND resolved_at IS NULL")?
+        .query_map(params![till.as_str(), kind.as_str()], |r| r.get(0))?
+        .collect()
+}
+
 pub(super) fn list(connection: &Connection, filter: &FindingFilter, page: Page) -> rusqlite::Result<Vec<Finding>> {
     let (limit, offset) = row::window(page);
-    let mut statement = connection.prepare_cached(
-        "SELECT id, kind, nullif(till, ''), shift, subject, text, first_seen, last_seen, times, resolved_at FROM finding
-         WHERE (?1 IS NULL OR till = ?1) AND (NOT ?2 OR resolved_at IS NULL)
-         ORDER BY last_seen DESC, id DESC LIMIT ?3 OFFSET ?4",
-    )?;
+    // Only the conditions that are asked for: one that may be absent keeps every index from being used.
     let till = filter.till.as_ref().map(TillId::as_str);
+    let of_till = if till.is_some() { " AND till = ?3" } else { "" };
+    let open = if filter.open_only { " AND resolved_at IS NULL" } else { "" };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT id, kind, nullif(till, ''), shift, subject, text, first_seen, last_seen, times, resolved_at, opened
+         FROM finding WHERE last_seen > 0{of_till}{open} ORDER BY last_seen DESC, id DESC LIMIT ?1 OFFSET ?2"
+    ))?;
+    let mut values: Vec<&dyn ToSql> = vec![&limit, &offset];
+    values.extend(till.as_ref().map(|till| till as &dyn ToSql));
     statement
-        .query_map(params![till, filter.open_only, limit, offset], |r| {
+        .query_map(&values[..], |r| {
             let shift: Option<i64> = r.get(3)?;
             Ok(Finding {
                 id: r.get(0)?,
@@ -94,6 +112,7 @@ pub(super) fn list(connection: &Connection, filter: &FindingFilter, page: Page) 
                 last_seen: row::instant(r, 7)?,
                 times: r.get(8)?,
                 resolved_at: row::optional_instant(r, 9)?,
+                shift_opened: row::opened(r, 10)?.time(),
             })
         })?
         .collect()

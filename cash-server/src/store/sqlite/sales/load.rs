@@ -1,16 +1,17 @@
 //! What arrived goes into the tables, in the transaction that moves the position.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::DateTime;
 use prost::Message;
-use rusqlite::{CachedStatement, Connection, params};
-use std::collections::BTreeMap;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use std::collections::{BTreeMap, BTreeSet};
 use tillway_proto::TillId;
-use tillway_proto::receipt::{DocumentNumber, ShiftNumber};
-use tillway_proto::sales::v1;
+use tillway_proto::receipt::{DocumentNumber, Opened, ShiftKey, ShiftNumber};
+use tillway_proto::sales::{shift_key, v1};
 
+use super::total::Totals;
 use super::{check, finding, row, shift};
-use crate::sales::receipt::{MAX_NUMBER, Receipt};
+use crate::sales::receipt::{MAX_NUMBER, Receipt, ShiftRecord};
 use crate::sales::spool::Position;
 use crate::store::sales::{FindingKind, Incoming, Loaded, NewFinding, Refused};
 
@@ -19,7 +20,10 @@ use crate::store::sales::{FindingKind, Incoming, Loaded, NewFinding, Refused};
 const MAX_REFUSED_PER_TILL: u32 = 10_000;
 
 /// Shifts of which something arrived.
-type Touched = BTreeMap<(TillId, ShiftNumber), Touch>;
+type Touched = BTreeMap<(TillId, ShiftKey), Touch>;
+
+/// Openings of the shifts of one number, and when each was closed.
+type Known = BTreeMap<Opened, Option<DateTime>>;
 
 /// What arrived of a shift.
 struct Touch {
@@ -38,30 +42,53 @@ pub(super) fn position(connection: &Connection) -> rusqlite::Result<Position> {
 pub(super) fn load(t: &Connection, incoming: &[Incoming], now: Timestamp) -> rusqlite::Result<Loaded> {
     let mut loaded = Loaded::default();
     let mut touched = Touched::new();
+    let mut totals = Totals::default();
     let mut inserts = Inserts::prepare(t)?;
     for arrival in incoming {
+        let refused_before = finding::open_subjects(t, &arrival.till, FindingKind::DocumentRefused)?;
         for of_shift in arrival.receipts.chunk_by(|one, next| one.key.shift == next.key.shift) {
-            let mut numbers = Vec::with_capacity(of_shift.len());
+            let told = of_shift[0].key.shift;
+            let others = openings(t, &arrival.till, told.number, &touched)?;
             for receipt in of_shift {
-                match inserts.receipt(t, arrival, receipt)? {
+                let shift = inserts.shift_of(receipt, told, &others)?;
+                for left in inserts.gather(t, receipt, shift, &others)? {
+                    touch(&mut touched, arrival, left);
+                    touch(&mut touched, arrival, shift).numbers.push(receipt.key.number);
+                }
+                match inserts.receipt(t, arrival, receipt, shift)? {
                     Arrived::New => {
                         loaded.added += 1;
-                        numbers.push(receipt.key.number);
+                        totals.add(arrival.shop.as_str(), receipt);
+                        touch(&mut touched, arrival, shift).numbers.push(receipt.key.number);
                     }
-                    Arrived::Same => loaded.same += 1,
+                    Arrived::Same => {
+                        loaded.same += 1;
+                        finding::close(
+                            t,
+                            Some(&arrival.till),
+                            FindingKind::ReceiptConflict,
+                            &receipt.key.to_string(),
+                            now,
+                        )?;
+                    }
                     Arrived::Conflicting => {
                         loaded.conflicting += 1;
-                        finding::add(t, &conflict(receipt, now))?;
+                        finding::add(t, &conflict(receipt, shift, now))?;
                     }
                 }
-            }
-            if !numbers.is_empty() {
-                touch(&mut touched, arrival, of_shift[0].key.shift).numbers.append(&mut numbers);
+                if !refused_before.is_empty() {
+                    close_refused(t, receipt, &refused_before, now)?;
+                }
             }
         }
         for record in &arrival.shifts {
             if shift::upsert(t, record, arrival.received_at, now)? {
-                touch(&mut touched, arrival, record.number);
+                touch(&mut touched, arrival, record.key());
+            }
+            if adopt(t, record)? > 0 {
+                let left = ShiftKey::not_told(record.number);
+                let numbers = std::mem::take(&mut touch(&mut touched, arrival, left).numbers);
+                touch(&mut touched, arrival, record.key()).numbers.extend(numbers);
             }
         }
         for refused in &arrival.refused {
@@ -70,6 +97,7 @@ pub(super) fn load(t: &Connection, incoming: &[Incoming], now: Timestamp) -> rus
         }
         note_till(t, arrival)?;
     }
+    totals.write(t)?;
     for ((till, shift), touch) in &mut touched {
         let numbers = check::recheck(t, till, *shift, Some(&touch.shop), now)?;
         note_numbers_again(t, (till, *shift), &numbers, &mut touch.numbers, now)?;
@@ -77,7 +105,83 @@ pub(super) fn load(t: &Connection, incoming: &[Incoming], now: Timestamp) -> rus
     Ok(loaded)
 }
 
-fn touch<'a>(touched: &'a mut Touched, arrival: &Incoming, shift: ShiftNumber) -> &'a mut Touch {
+/// The openings under which the database has, or is about to have, shifts of a number, and when each was closed: mostly one.
+fn openings(t: &Connection, till: &TillId, number: ShiftNumber, touched: &Touched) -> rusqlite::Result<Known> {
+    let mut found = t
+        .prepare_cached(
+            "SELECT opened, max(time_end) FROM (
+                 SELECT opened, NULL AS time_end FROM shift_check WHERE till = ?1 AND shift = ?2
+                 UNION ALL SELECT opened, time_end FROM shift WHERE till = ?1 AND number = ?2)
+             GROUP BY opened",
+        )?
+        .query_map(params![till.as_str(), row::number(number.0)], |r| Ok((row::opened(r, 0)?, row::optional(r, 1)?)))?
+        .collect::<rusqlite::Result<Known>>()?;
+    for (_, shift) in touched
+        .range((till.clone(), ShiftKey::not_told(number))..)
+        .map(|(key, _)| key)
+        .take_while(|(of, shift)| of == till && shift.number == number)
+    {
+        found.entry(shift.opened).or_default();
+    }
+    Ok(found)
+}
+
+/// Receipts whose shift was not told go to the shift of this record, where they ended in it or no other of its number is
+/// known. Gives how many.
+fn adopt(t: &Connection, record: &ShiftRecord) -> rusqlite::Result<usize> {
+    t.prepare_cached(
+        "UPDATE OR IGNORE receipt SET opened = ?4 WHERE till = ?1 AND shift = ?2 AND opened = ?3
+             AND (time_end >= ?4 OR NOT EXISTS (SELECT 1 FROM shift WHERE till = ?1 AND number = ?2 AND opened <> ?4))",
+    )?
+    .execute(params![
+        record.till.as_str(),
+        row::number(record.number.0),
+        row::NOT_TOLD,
+        row::opened_text(record.key().opened)
+    ])
+}
+
+/// Closes the finding of a document that was set aside and has now come as a receipt.
+fn close_refused(t: &Connection, receipt: &Receipt, open: &BTreeSet<String>, now: Timestamp) -> rusqlite::Result<()> {
+    let subject = refused_subject(receipt.document.document_id, receipt.key.number.0);
+    let of_v0_1 = open.iter().filter(|subject| is_hash(subject));
+    let mut mended: Vec<&String> = open.get(&subject).into_iter().collect();
+    for hash in of_v0_1 {
+        if refused_document(t, &receipt.key.till, hash)?.is_some_and(|document| {
+            let number = document.key.as_ref().map_or(0, |key| key.number);
+            refused_subject(document.document_id, number) == subject
+        }) {
+            mended.push(hash);
+        }
+    }
+    mended
+        .into_iter()
+        .try_for_each(|subject| finding::close(t, Some(&receipt.key.till), FindingKind::DocumentRefused, subject, now))
+}
+
+/// What the finding is about that a document was set aside: the document at its place on the till, however its content changes.
+fn refused_subject(document_id: i64, number: u64) -> String {
+    format!("document {number} in row {document_id}")
+}
+
+/// Whether a subject is one of v0.1: the beginning of the hash of what was refused.
+fn is_hash(subject: &str) -> bool {
+    subject.len() == 16 && subject.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A document that was refused, by the beginning of its hash.
+fn refused_document(t: &Connection, till: &TillId, hash: &str) -> rusqlite::Result<Option<v1::Document>> {
+    let Ok(first) = u64::from_str_radix(hash, 16) else { return Ok(None) };
+    let from = first.to_be_bytes();
+    let to = first.saturating_add(1).to_be_bytes();
+    let document: Option<Option<Vec<u8>>> = t
+        .prepare_cached("SELECT document FROM refused WHERE till = ?1 AND content >= ?2 AND content < ?3 LIMIT 1")?
+        .query_row(params![till.as_str(), from, to], |r| r.get(0))
+        .optional()?;
+    Ok(document.flatten().and_then(|bytes| v1::Document::decode(&bytes[..]).ok()))
+}
+
+fn touch<'a>(touched: &'a mut Touched, arrival: &Incoming, shift: ShiftKey) -> &'a mut Touch {
     touched
         .entry((arrival.till.clone(), shift))
         .or_insert_with(|| Touch { shop: arrival.shop.to_string(), numbers: Vec::new() })
@@ -103,7 +207,11 @@ struct Inserts<'t> {
     line: CachedStatement<'t>,
     discount: CachedStatement<'t>,
     payment: CachedStatement<'t>,
+    failed_payment: CachedStatement<'t>,
     card: CachedStatement<'t>,
+    voucher: CachedStatement<'t>,
+    tax: CachedStatement<'t>,
+    bonus: CachedStatement<'t>,
 }
 
 impl<'t> Inserts<'t> {
@@ -112,18 +220,19 @@ impl<'t> Inserts<'t> {
             receipt: t.prepare_cached(
                 "INSERT INTO receipt(till, shift, number, uuid, shop, document_id, doctype, cash_code, cashier, department,
                      time_beg, time_end, day, sum_before, discount, sum, vat, identifier, source_identifier, fiscal_number,
-                     fiscal_identifier, back_reason, lines, line_sum, content, received_at)
+                     fiscal_identifier, back_reason, lines, line_sum, content, received_at, opened, fiscal_copy, cash_type)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-                     ?23, ?24, ?25, ?26)
-                 ON CONFLICT(till, shift, number, uuid) DO NOTHING",
+                     ?23, ?24, ?25, ?26, ?27, ?28, ?29)
+                 ON CONFLICT(till, shift, opened, number, uuid) DO NOTHING",
             )?,
             there: t.prepare_cached(
-                "SELECT content FROM receipt WHERE till = ?1 AND shift = ?2 AND number = ?3 AND uuid = ?4",
+                "SELECT id, content, time_end FROM receipt
+                 WHERE till = ?1 AND shift = ?2 AND opened = ?3 AND number = ?4 AND uuid = ?5",
             )?,
             line: t.prepare_cached(
                 "INSERT INTO line(receipt, voided, ordinal, position, item_code, barcode, opcode, quantity, price, sum_before,
-                     discount, sum, time, confirmed_by)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                     discount, sum, time, confirmed_by, mark, additional_barcode, main_barcode)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )?,
             discount: t.prepare_cached(
                 "INSERT INTO discount(receipt, voided, line, ordinal, number, mode, type, size_thousandths, sum, base_sum,
@@ -131,20 +240,102 @@ impl<'t> Inserts<'t> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?,
             payment: t.prepare_cached(
-                "INSERT INTO payment(receipt, ordinal, opcode, type_code, sum, time, card_number)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO payment(receipt, ordinal, opcode, type_code, sum, time, card_number, slip)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?,
+            failed_payment: t.prepare_cached(
+                "INSERT INTO failed_payment(receipt, ordinal, opcode, type_code, sum, time, card_number, slip)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?,
             card: t.prepare_cached("INSERT INTO card(receipt, ordinal, number) VALUES (?1, ?2, ?3)")?,
+            voucher: t.prepare_cached(
+                "INSERT INTO voucher(receipt, coupon, ordinal, number, sum) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
+            tax: t.prepare_cached(
+                "INSERT INTO tax(receipt, voided, line, ordinal, code, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?,
+            bonus: t.prepare_cached(
+                "INSERT INTO bonus(receipt, voided, line, ordinal, amount, card_number) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?,
         })
     }
 
-    fn receipt(&mut self, t: &Connection, arrival: &Incoming, receipt: &Receipt) -> rusqlite::Result<Arrived> {
+    /// The shift of a receipt. An agent of v0.1 tells only its number: it is where the receipt is already, else the one that was
+    /// open when the receipt ended. Where none is known yet its record settles it ([`adopt`]).
+    fn shift_of(&mut self, receipt: &Receipt, told: ShiftKey, known: &Known) -> rusqlite::Result<ShiftKey> {
+        if told.opened != Opened::NotTold {
+            return Ok(told);
+        }
+        for opened in known.keys() {
+            let there = ShiftKey { opened: *opened, ..told };
+            if self.find(receipt, there)?.is_some_and(|(_, content, _)| receipt.is_content(&content)) {
+                return Ok(there);
+            }
+        }
+        let was_open = |(opened, closed): &(&Opened, &Option<DateTime>)| match opened {
+            Opened::NotTold => false,
+            Opened::Unknown => closed.is_none_or(|closed| receipt.ended <= closed),
+            Opened::At(time) => *time <= receipt.ended && closed.is_none_or(|closed| receipt.ended <= closed),
+        };
+        let opened = known.iter().rev().find(was_open).map(|(opened, _)| *opened);
+        Ok(ShiftKey { opened: opened.unwrap_or_default(), ..told })
+    }
+
+    /// The same receipt that stands under another opening of its shift's number goes to the one it is told to be of now: the
+    /// POS changed the opening time, or nobody told it before. Gives the shifts that it left.
+    ///
+    /// It is the same where its content is, or where the shift was not told and the receipt may be of this one.
+    fn gather(
+        &mut self,
+        t: &Connection,
+        receipt: &Receipt,
+        shift: ShiftKey,
+        known: &Known,
+    ) -> rusqlite::Result<Vec<ShiftKey>> {
+        let mut left = Vec::new();
+        if shift.opened == Opened::NotTold {
+            return Ok(left);
+        }
+        for other in known.keys().filter(|other| **other != shift.opened) {
+            let from = ShiftKey { opened: *other, ..shift };
+            let Some((id, content, ended)) = self.find(receipt, from)? else { continue };
+            let may_be = *other == Opened::NotTold
+                && shift.opened.time().is_none_or(|time| ended.parse().is_ok_and(|ended: DateTime| ended >= time));
+            if (receipt.is_content(&content) || may_be) && self.find(receipt, shift)?.is_none() {
+                t.prepare_cached("UPDATE receipt SET opened = ?2 WHERE id = ?1")?
+                    .execute(params![id, row::opened_text(shift.opened)])?;
+                left.push(from);
+            }
+        }
+        Ok(left)
+    }
+
+    /// Id, content and end of this receipt in a shift, where it is there.
+    fn find(&mut self, receipt: &Receipt, shift: ShiftKey) -> rusqlite::Result<Option<(i64, Vec<u8>, String)>> {
+        let key = &receipt.key;
+        let of = params![
+            key.till.as_str(),
+            row::number(shift.number.0),
+            row::opened_text(shift.opened),
+            row::number(key.number.0),
+            key.uuid.as_bytes()
+        ];
+        self.there.query_row(of, |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).optional()
+    }
+
+    fn receipt(
+        &mut self,
+        t: &Connection,
+        arrival: &Incoming,
+        receipt: &Receipt,
+        shift: ShiftKey,
+    ) -> rusqlite::Result<Arrived> {
         let (key, document) = (&receipt.key, &receipt.document);
         let line_sum: i64 = document.lines.iter().fold(0, |sum, line| sum.saturating_add(line.sum));
         let ended = receipt.ended.to_string();
         let inserted = self.receipt.execute(params![
             key.till.as_str(),
-            row::number(key.shift.0),
+            row::number(shift.number.0),
             row::number(key.number.0),
             key.uuid.as_bytes(),
             arrival.shop.as_str(),
@@ -169,6 +360,9 @@ impl<'t> Inserts<'t> {
             line_sum,
             receipt.content,
             arrival.received_at.as_millisecond(),
+            row::opened_text(shift.opened),
+            document.fiscal_copy,
+            document.cash_type,
         ])?;
         if inserted > 0 {
             self.parts(t.last_insert_rowid(), document)?;
@@ -178,11 +372,10 @@ impl<'t> Inserts<'t> {
         fail::fail_point!("without::unique_key", |_| {
             let mut other = receipt.clone();
             other.key.uuid = uuid::Uuid::new_v4();
-            self.receipt(t, arrival, &other)
+            self.receipt(t, arrival, &other, shift)
         });
-        let key = params![key.till.as_str(), row::number(key.shift.0), row::number(key.number.0), key.uuid.as_bytes()];
-        let there: Vec<u8> = self.there.query_row(key, |r| r.get(0))?;
-        Ok(if there == receipt.content { Arrived::Same } else { Arrived::Conflicting })
+        let there = self.find(receipt, shift)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+        Ok(if receipt.is_content(&there.1) { Arrived::Same } else { Arrived::Conflicting })
     }
 
     fn parts(&mut self, id: i64, document: &v1::Document) -> rusqlite::Result<()> {
@@ -191,16 +384,26 @@ impl<'t> Inserts<'t> {
                 self.line(id, voided, row::index(ordinal), line)?;
             }
         }
-        for (ordinal, payment) in document.payments.iter().enumerate() {
-            self.payment.execute(params![
-                id,
-                row::index(ordinal),
-                payment.opcode,
-                payment.type_code,
-                payment.sum,
-                payment.time,
-                payment.card_number
-            ])?;
+        for (statement, payments) in
+            [(&mut self.payment, &document.payments), (&mut self.failed_payment, &document.failed_payments)]
+        {
+            for (ordinal, payment) in payments.iter().enumerate() {
+                statement.execute(params![
+                    id,
+                    row::index(ordinal),
+                    payment.opcode,
+                    payment.type_code,
+                    payment.sum,
+                    payment.time,
+                    payment.card_number,
+                    payment.slip
+                ])?;
+            }
+        }
+        for (coupon, vouchers) in [(false, &document.certificates), (true, &document.coupons)] {
+            for (ordinal, voucher) in vouchers.iter().enumerate() {
+                self.voucher.execute(params![id, coupon, row::index(ordinal), voucher.number, voucher.sum])?;
+            }
         }
         for (ordinal, card) in document.cards.iter().enumerate() {
             self.card.execute(params![id, row::index(ordinal), card])?;
@@ -223,8 +426,17 @@ impl<'t> Inserts<'t> {
             line.discount,
             line.sum,
             line.time,
-            line.confirmed_by
+            line.confirmed_by,
+            line.mark,
+            line.additional_barcode,
+            line.main_barcode
         ])?;
+        for (number, tax) in line.taxes.iter().enumerate() {
+            self.tax.execute(params![id, voided, ordinal, row::index(number), tax.code, tax.sum])?;
+        }
+        for (number, bonus) in line.bonuses.iter().enumerate() {
+            self.bonus.execute(params![id, voided, ordinal, row::index(number), bonus.amount, bonus.card_number])?;
+        }
         for (number, discount) in line.discounts.iter().enumerate() {
             self.discount.execute(params![
                 id,
@@ -249,7 +461,7 @@ impl<'t> Inserts<'t> {
 /// in order; `new`: those that have just come.
 fn note_numbers_again(
     t: &Connection,
-    (till, shift): (&TillId, ShiftNumber),
+    (till, shift): (&TillId, ShiftKey),
     numbers: &[u64],
     new: &mut [DocumentNumber],
     now: Timestamp,
@@ -268,10 +480,11 @@ fn note_numbers_again(
                 kind: FindingKind::NumbersAgain,
                 till: Some(till.clone()),
                 shift: Some(shift),
-                subject: format!("numbers of shift {shift}"),
+                subject: check::numbers_subject(shift),
                 text: format!(
                     "document number {number} of shift {shift} came again with another identity: the till was restored from \
-                     an old image, or its POS counted anew; all of these receipts are kept and counted"
+                     an old image, or its POS counted anew; all of these receipts are kept and counted: compare with the \
+                     fiscal drive, and close this"
                 ),
                 at: now,
             };
@@ -309,37 +522,54 @@ fn keep_refused(t: &Connection, arrival: &Incoming, refused: &Refused, now: Time
         NewFinding {
             kind: FindingKind::ShiftRefused,
             till,
-            shift: (record.number <= MAX_NUMBER).then_some(ShiftNumber(record.number)),
+            shift: (record.number <= MAX_NUMBER).then(|| shift_key(record)),
             // One of a shift, however its record changes: a good one closes it.
-            subject: shift::refused_subject(ShiftNumber(record.number)),
-            text: format!("the record of shift {} was set aside: {reason}", record.number),
+            subject: shift::refused_subject(shift_key(record)),
+            text: format!(
+                "the record of shift {} was set aside: {reason}; once the POS or an upgrade has mended it, have the till try \
+                 again what it set aside: a good record closes this",
+                shift_key(record)
+            ),
             at: now,
         }
     } else {
         let key = refused.document.as_ref().and_then(|document| document.key.as_ref());
-        let what =
-            key.map_or_else(|| "a record".to_owned(), |key| format!("document {} of shift {}", key.number, key.shift));
+        let shift = key.map(|key| ShiftKey {
+            number: ShiftNumber(key.shift),
+            opened: Opened::from_wire(key.shift_opened.as_deref()).unwrap_or_default(),
+        });
+        let what = key
+            .zip(shift)
+            .map_or_else(|| "a record".to_owned(), |(key, shift)| format!("document {} of shift {shift}", key.number));
+        let row = refused.document.as_ref().map(|document| document.document_id).filter(|row| *row != 0);
         NewFinding {
             kind: FindingKind::DocumentRefused,
             till,
-            shift: key.map(|key| ShiftNumber(key.shift)),
-            subject: hash.to_hex()[..16].to_owned(),
-            text: format!("{what} was set aside: {reason}"),
+            shift: shift.filter(|shift| shift.number.0 <= MAX_NUMBER),
+            subject: row.map_or_else(
+                || hash.to_hex()[..16].to_owned(),
+                |row| refused_subject(row, key.map_or(0, |key| key.number)),
+            ),
+            text: format!(
+                "{what} was set aside: {reason}; once the POS or an upgrade has mended it, have the till try again what it set \
+                 aside: this closes when the document is taken"
+            ),
             at: now,
         }
     };
     finding::add(t, &found)
 }
 
-fn conflict(receipt: &Receipt, now: Timestamp) -> NewFinding {
+fn conflict(receipt: &Receipt, shift: ShiftKey, now: Timestamp) -> NewFinding {
     NewFinding {
         kind: FindingKind::ReceiptConflict,
         till: Some(receipt.key.till.clone()),
-        shift: Some(receipt.key.shift),
+        shift: Some(shift),
         subject: receipt.key.to_string(),
         text: format!(
-            "receipt {} of shift {} came again with other content; the first one was kept",
-            receipt.key.number, receipt.key.shift
+            "receipt {} of shift {shift} came again with other content; the first one was kept: compare both with the fiscal \
+             drive, and close this",
+            receipt.key.number
         ),
         at: now,
     }
@@ -357,32 +587,6 @@ fn note_till(t: &Connection, arrival: &Incoming) -> rusqlite::Result<()> {
     )?
     .execute(params![arrival.till.as_str(), arrival.shop.as_str(), arrival.received_at.as_millisecond(), last])
     .map(drop)
-}
-
-pub(super) fn prune(t: &Connection, before: Date, limit: u32) -> rusqlite::Result<u64> {
-    let day = before.to_string();
-    // Both by its own day and by arrival: a till with a wrong clock must not lose what it has just sent.
-    let arrived = before.to_zoned(jiff::tz::TimeZone::UTC).map_or(0, |start| start.timestamp().as_millisecond());
-    let deleted = t
-        .prepare_cached(
-            "DELETE FROM receipt WHERE id IN (SELECT id FROM receipt WHERE day < ?1 AND received_at < ?2 LIMIT ?3)",
-        )?
-        .execute(params![day, arrived, limit])?;
-    if deleted == 0 {
-        for sql in [
-            "DELETE FROM shift_user WHERE (till, shift) IN (SELECT c.till, c.shift FROM shift_check c WHERE c.day < ?1
-                 AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.till = c.till AND r.shift = c.shift))",
-            "DELETE FROM shift WHERE (till, number) IN (SELECT c.till, c.shift FROM shift_check c WHERE c.day < ?1
-                 AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.till = c.till AND r.shift = c.shift))",
-            "DELETE FROM shift_check AS c WHERE c.day < ?1
-                 AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.till = c.till AND r.shift = c.shift)",
-        ] {
-            t.prepare_cached(sql)?.execute([&day])?;
-        }
-        t.prepare_cached("DELETE FROM finding WHERE resolved_at < ?1")?.execute([arrived])?;
-        t.prepare_cached("DELETE FROM refused WHERE received_at < ?1")?.execute([arrived])?;
-    }
-    Ok(deleted as u64)
 }
 
 pub(super) fn none_if_empty(text: &str) -> Option<&str> {

@@ -1,63 +1,34 @@
 //! What page, REST, command line and back office read.
 
-use rusqlite::{Connection, Row, params};
-use tillway_proto::receipt::{DocumentNumber, ShiftNumber};
+use rusqlite::{Connection, Row, ToSql, params};
+use tillway_proto::TillId;
+use tillway_proto::receipt::{DocumentNumber, Opened, ShiftKey};
 use tillway_proto::sales::v1;
-use tillway_proto::{ShopId, TillId};
 
-use super::{check, row};
-use crate::store::sales::{Page, ReceiptView, TillSales, TotalsBy, TotalsFilter, TotalsRow};
-
-pub(super) fn totals(c: &Connection, filter: &TotalsFilter, by: TotalsBy) -> rusqlite::Result<Vec<TotalsRow>> {
-    let (key, group) = match by {
-        TotalsBy::All => ("''", ""),
-        TotalsBy::Till => ("till", "GROUP BY till ORDER BY till"),
-        TotalsBy::Shop => ("shop", "GROUP BY shop ORDER BY shop"),
-        TotalsBy::Day => ("day", "GROUP BY day ORDER BY day"),
-    };
-    let sql = format!(
-        "SELECT {key}, count(*), count(*) FILTER (WHERE doctype = 1), count(*) FILTER (WHERE doctype <> 1),
-             coalesce(sum(sum) FILTER (WHERE doctype = 1), 0), coalesce(sum(sum) FILTER (WHERE doctype <> 1), 0),
-             coalesce(sum(lines), 0), coalesce(sum(line_sum) FILTER (WHERE doctype = 1), 0)
-         FROM receipt
-         WHERE doctype IN (1, 2, 25) AND (?1 IS NULL OR till = ?1) AND (?2 IS NULL OR shop = ?2)
-             AND (?3 IS NULL OR day >= ?3) AND (?4 IS NULL OR day <= ?4)
-         {group}"
-    );
-    c.prepare_cached(&sql)?
-        .query_map(
-            params![
-                filter.till.as_ref().map(TillId::as_str),
-                filter.shop.as_ref().map(ShopId::as_str),
-                filter.from.map(|day| day.to_string()),
-                filter.to.map(|day| day.to_string()),
-            ],
-            |r| {
-                Ok(TotalsRow {
-                    key: r.get(0)?,
-                    receipts: r.get(1)?,
-                    counted: check::counted(r, 2)?,
-                    lines: r.get(6)?,
-                    line_sum: row::kopecks(r, 7)?,
-                })
-            },
-        )?
-        .collect()
-}
+use super::row;
+use crate::store::sales::{Page, ReceiptView, TillSales};
 
 pub(super) fn receipts(
     c: &Connection,
     till: &TillId,
-    shift: ShiftNumber,
+    shift: ShiftKey,
     page: Page,
 ) -> rusqlite::Result<Vec<ReceiptView>> {
     let (limit, offset) = row::window(page);
-    c.prepare_cached(
-        "SELECT number, uuid, doctype, time_end, sum, discount, cashier, lines, fiscal_number, received_at
-         FROM receipt WHERE till = ?1 AND shift = ?2 ORDER BY number, id LIMIT ?3 OFFSET ?4",
-    )?
-    .query_map(params![till.as_str(), row::number(shift.0), limit, offset], |r| {
+    let (till, number, opened) = (till.as_str(), row::number(shift.number.0), row::opened_text(shift.opened));
+    let mut values: Vec<&dyn ToSql> = vec![&till, &number, &limit, &offset];
+    // Nobody told when it was opened: all shifts of that number, one after the other.
+    let only = if shift.opened == Opened::NotTold { "" } else { "AND opened = ?5" };
+    if shift.opened != Opened::NotTold {
+        values.push(&opened);
+    }
+    c.prepare_cached(&format!(
+        "SELECT number, uuid, doctype, time_end, sum, discount, cashier, lines, fiscal_number, received_at, opened
+         FROM receipt WHERE till = ?1 AND shift = ?2 {only} ORDER BY opened, number, id LIMIT ?3 OFFSET ?4",
+    ))?
+    .query_map(&values[..], |r| {
         Ok(ReceiptView {
+            shift_opened: row::opened(r, 10)?.time(),
             number: DocumentNumber(row::unsigned(r, 0)?),
             uuid: row::uuid(r, 1)?,
             doctype: r.get(2)?,
@@ -76,17 +47,18 @@ pub(super) fn receipts(
 pub(super) fn documents(
     c: &Connection,
     till: &TillId,
-    shift: ShiftNumber,
+    shift: ShiftKey,
     page: Page,
 ) -> rusqlite::Result<Vec<v1::Document>> {
     let (limit, offset) = row::window(page);
     let found = c
         .prepare_cached(
             "SELECT id, number, uuid, document_id, doctype, cash_code, cashier, department, coalesce(time_beg, ''), time_end,
-                 sum_before, discount, sum, vat, identifier, source_identifier, fiscal_number, fiscal_identifier, back_reason
-             FROM receipt WHERE till = ?1 AND shift = ?2 ORDER BY number, id LIMIT ?3 OFFSET ?4",
+                 sum_before, discount, sum, vat, identifier, source_identifier, fiscal_number, fiscal_identifier, back_reason,
+                 fiscal_copy, cash_type
+             FROM receipt WHERE till = ?1 AND shift = ?2 AND opened = ?5 ORDER BY number, id LIMIT ?3 OFFSET ?4",
         )?
-        .query_map(params![till.as_str(), row::number(shift.0), limit, offset], |r| {
+        .query_map(params![till.as_str(), row::number(shift.number.0), limit, offset, row::opened_text(shift.opened)], |r| {
             Ok((r.get::<_, i64>(0)?, document(r, till, shift)?))
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
@@ -95,7 +67,10 @@ pub(super) fn documents(
         .map(|(id, mut document)| {
             document.lines = lines(c, id, false)?;
             document.voided_lines = lines(c, id, true)?;
-            document.payments = payments(c, id)?;
+            document.payments = payments(c, "payment", id)?;
+            document.failed_payments = payments(c, "failed_payment", id)?;
+            document.certificates = vouchers(c, id, false)?;
+            document.coupons = vouchers(c, id, true)?;
             document.cards = c
                 .prepare_cached("SELECT number FROM card WHERE receipt = ?1 ORDER BY ordinal")?
                 .query_map([id], |r| r.get(0))?
@@ -105,13 +80,14 @@ pub(super) fn documents(
         .collect()
 }
 
-fn document(r: &Row<'_>, till: &TillId, shift: ShiftNumber) -> rusqlite::Result<v1::Document> {
+fn document(r: &Row<'_>, till: &TillId, shift: ShiftKey) -> rusqlite::Result<v1::Document> {
     Ok(v1::Document {
         key: Some(v1::ReceiptKey {
             till_id: till.to_string(),
-            shift: shift.0,
+            shift: shift.number.0,
             number: row::unsigned(r, 1)?,
             uuid: r.get(2)?,
+            shift_opened: shift.opened.to_wire(),
         }),
         document_id: r.get(3)?,
         doctype: r.get(4)?,
@@ -129,6 +105,8 @@ fn document(r: &Row<'_>, till: &TillId, shift: ShiftNumber) -> rusqlite::Result<
         fiscal_number: r.get(16)?,
         fiscal_identifier: r.get(17)?,
         back_reason: r.get(18)?,
+        fiscal_copy: r.get(19)?,
+        cash_type: r.get(20)?,
         ..v1::Document::default()
     })
 }
@@ -136,7 +114,8 @@ fn document(r: &Row<'_>, till: &TillId, shift: ShiftNumber) -> rusqlite::Result<
 fn lines(c: &Connection, receipt: i64, voided: bool) -> rusqlite::Result<Vec<v1::Line>> {
     let mut lines = c
         .prepare_cached(
-            "SELECT position, item_code, barcode, opcode, quantity, price, sum_before, discount, sum, time, confirmed_by
+            "SELECT position, item_code, barcode, opcode, quantity, price, sum_before, discount, sum, time, confirmed_by,
+                 mark, additional_barcode, main_barcode
              FROM line WHERE receipt = ?1 AND voided = ?2 ORDER BY ordinal",
         )?
         .query_map(params![receipt, voided], |r| {
@@ -152,7 +131,10 @@ fn lines(c: &Connection, receipt: i64, voided: bool) -> rusqlite::Result<Vec<v1:
                 sum: r.get(8)?,
                 time: r.get(9)?,
                 confirmed_by: r.get(10)?,
-                discounts: Vec::new(),
+                mark: r.get(11)?,
+                additional_barcode: r.get(12)?,
+                main_barcode: r.get(13)?,
+                ..v1::Line::default()
             })
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
@@ -171,18 +153,47 @@ fn lines(c: &Connection, receipt: i64, voided: bool) -> rusqlite::Result<Vec<v1:
             base_sum: r.get(6)?,
             card_number: r.get(7)?,
         };
-        let line = usize::try_from(row::unsigned(r, 0)?).unwrap_or(usize::MAX);
-        if let Some(line) = lines.get_mut(line) {
+        if let Some(line) = lines.get_mut(place(r)?) {
             line.discounts.push(discount);
+        }
+    }
+    let mut statement =
+        c.prepare_cached("SELECT line, code, sum FROM tax WHERE receipt = ?1 AND voided = ?2 ORDER BY line, ordinal")?;
+    let mut rows = statement.query(params![receipt, voided])?;
+    while let Some(r) = rows.next()? {
+        let tax = v1::Tax { code: r.get(1)?, sum: r.get(2)? };
+        if let Some(line) = lines.get_mut(place(r)?) {
+            line.taxes.push(tax);
+        }
+    }
+    let mut statement = c.prepare_cached(
+        "SELECT line, amount, card_number FROM bonus WHERE receipt = ?1 AND voided = ?2 ORDER BY line, ordinal",
+    )?;
+    let mut rows = statement.query(params![receipt, voided])?;
+    while let Some(r) = rows.next()? {
+        let bonus = v1::Bonus { amount: r.get(1)?, card_number: r.get(2)? };
+        if let Some(line) = lines.get_mut(place(r)?) {
+            line.bonuses.push(bonus);
         }
     }
     Ok(lines)
 }
 
-fn payments(c: &Connection, receipt: i64) -> rusqlite::Result<Vec<v1::Payment>> {
-    c.prepare_cached(
-        "SELECT opcode, type_code, sum, time, card_number FROM payment WHERE receipt = ?1 ORDER BY ordinal",
-    )?
+/// The place of a line, in the first column.
+fn place(r: &Row<'_>) -> rusqlite::Result<usize> {
+    Ok(usize::try_from(row::unsigned(r, 0)?).unwrap_or(usize::MAX))
+}
+
+fn vouchers(c: &Connection, receipt: i64, coupon: bool) -> rusqlite::Result<Vec<v1::Voucher>> {
+    c.prepare_cached("SELECT number, sum FROM voucher WHERE receipt = ?1 AND coupon = ?2 ORDER BY ordinal")?
+        .query_map(params![receipt, coupon], |r| Ok(v1::Voucher { number: r.get(0)?, sum: r.get(1)? }))?
+        .collect()
+}
+
+fn payments(c: &Connection, table: &str, receipt: i64) -> rusqlite::Result<Vec<v1::Payment>> {
+    c.prepare_cached(&format!(
+        "SELECT opcode, type_code, sum, time, card_number, slip FROM {table} WHERE receipt = ?1 ORDER BY ordinal",
+    ))?
     .query_map([receipt], |r| {
         Ok(v1::Payment {
             opcode: r.get(0)?,
@@ -190,6 +201,7 @@ fn payments(c: &Connection, receipt: i64) -> rusqlite::Result<Vec<v1::Payment>> 
             sum: r.get(2)?,
             time: r.get(3)?,
             card_number: r.get(4)?,
+            slip: r.get(5)?,
         })
     })?
     .collect()

@@ -6,9 +6,25 @@ use rusqlite::{Error, Row};
 use std::error::Error as StdError;
 use std::str::FromStr;
 use tillway_proto::Kopecks;
+use tillway_proto::receipt::Opened;
 use uuid::Uuid;
 
 use crate::store::sales::{MAX_PAGE, Page};
+
+/// As an opening time that is not told stands in the tables.
+pub(super) const NOT_TOLD: &str = "?";
+
+/// An opening time as it stands in the tables: a time, empty where the POS wrote none, or [`NOT_TOLD`].
+pub(super) fn opened_text(opened: Opened) -> String {
+    opened.to_wire().unwrap_or_else(|| NOT_TOLD.to_owned())
+}
+
+pub(super) fn opened(row: &Row<'_>, index: usize) -> rusqlite::Result<Opened> {
+    let text: String = row.get(index)?;
+    let told = (text != NOT_TOLD).then_some(text.as_str());
+    // One that does not read was put there by somebody else, and makes no shift unreadable.
+    Ok(Opened::from_wire(told).unwrap_or(Opened::Unknown))
+}
 
 /// A number that was checked to fit when it came in.
 pub(super) fn number(value: u64) -> i64 {

@@ -1,17 +1,16 @@
 //! Shifts: their records, and the list with their checks.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use std::io;
-use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::receipt::{ShiftKey, ShiftNumber};
 use tillway_proto::sales::v1;
 use tillway_proto::{ShopId, TillId};
 
-use super::load::none_if_empty;
 use super::{check, finding, row};
 use crate::sales::check::{Counted, Outcome, Verdict};
 use crate::sales::receipt::ShiftRecord;
-use crate::store::sales::{FindingKind, NewFinding, Page, ShiftFilter, ShiftView};
+use crate::store::sales::{FindingKind, NewFinding, Page, ShiftDetails, ShiftFilter, ShiftView};
 
 /// Takes a shift's record; a closed one is never replaced by an open one. Whether anything changed.
 pub(super) fn upsert(
@@ -21,12 +20,16 @@ pub(super) fn upsert(
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
     let shift = &record.shift;
-    finding::close(t, Some(&record.till), FindingKind::ShiftRefused, &refused_subject(record.number), now)?;
-    let key = params![record.till.as_str(), row::number(record.number.0)];
+    // One whose opening time did not read is found by its number alone.
+    for mended in [record.key(), ShiftKey::not_told(record.number)] {
+        finding::close(t, Some(&record.till), FindingKind::ShiftRefused, &refused_subject(mended), now)?;
+    }
+    let opened = row::opened_text(record.key().opened);
+    let key = params![record.till.as_str(), row::number(record.number.0), opened];
     let before = t
         .prepare_cached(
             "SELECT time_end, recorded_sales, recorded_refunds, recorded_sale_sum, recorded_refund_sum
-             FROM shift WHERE till = ?1 AND number = ?2",
+             FROM shift WHERE till = ?1 AND number = ?2 AND opened = ?3",
         )?
         .query_row(key, |r| Ok((r.get::<_, Option<String>>(0)?, check::counted(r, 1)?)))
         .optional()?;
@@ -41,23 +44,23 @@ pub(super) fn upsert(
     }
     let changed = t
         .prepare_cached(
-            "INSERT INTO shift(till, number, cash_code, shop_code, cashier, time_beg, time_end, first_number, last_number,
+            "INSERT INTO shift(till, number, cash_code, shop_code, cashier, opened, time_end, first_number, last_number,
                  recorded_sales, recorded_refunds, recorded_sale_sum, recorded_refund_sum, drawer_sum, recorded_sale_cash,
                  recorded_sale_noncash, counted_sales, counted_refunds, counted_sale_sum, counted_refund_sum,
                  counted_documents, unfinished_documents, received_at, closed_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
                  ?23, CASE WHEN ?7 IS NULL THEN NULL ELSE ?23 END)
-             ON CONFLICT(till, number) DO UPDATE SET (cash_code, shop_code, cashier, time_beg, time_end, first_number,
+             ON CONFLICT(till, number, opened) DO UPDATE SET (cash_code, shop_code, cashier, time_end, first_number,
                  last_number, recorded_sales, recorded_refunds, recorded_sale_sum, recorded_refund_sum, drawer_sum,
                  recorded_sale_cash, recorded_sale_noncash, counted_sales, counted_refunds, counted_sale_sum,
                  counted_refund_sum, counted_documents, unfinished_documents, received_at, closed_at) =
-                 (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+                 (?3, ?4, ?5, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
                  ?23, coalesce(closed_at, excluded.closed_at))
-             WHERE (cash_code, shop_code, cashier, time_beg, time_end, first_number,
+             WHERE (cash_code, shop_code, cashier, time_end, first_number,
                  last_number, recorded_sales, recorded_refunds, recorded_sale_sum, recorded_refund_sum, drawer_sum,
                  recorded_sale_cash, recorded_sale_noncash, counted_sales, counted_refunds, counted_sale_sum,
                  counted_refund_sum, counted_documents, unfinished_documents) IS NOT
-                 (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
+                 (?3, ?4, ?5, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
         )?
         .execute(params![
             record.till.as_str(),
@@ -65,7 +68,7 @@ pub(super) fn upsert(
             shift.cash_code,
             shift.shop_code,
             shift.cashier,
-            none_if_empty(&shift.time_beg),
+            opened,
             ended,
             row::number(shift.first_number),
             row::number(shift.last_number),
@@ -87,23 +90,62 @@ pub(super) fn upsert(
         > 0;
     for user in &shift.users {
         t.prepare_cached(
-            "INSERT INTO shift_user(till, shift, code, name) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT(till, shift, code) DO UPDATE SET name = excluded.name",
+            "INSERT INTO shift_user(till, shift, opened, code, name) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT(till, shift, opened, code) DO UPDATE SET name = excluded.name",
         )?
-        .execute(params![record.till.as_str(), row::number(record.number.0), user.code, user.name])?;
+        .execute(params![record.till.as_str(), row::number(record.number.0), opened, user.code, user.name])?;
+    }
+    for register in &shift.registers {
+        t.prepare_cached(
+            "INSERT INTO shift_register(till, shift, opened, serial_number, cash_at_end, protected_at_begin, protected_at_end,
+                 returned)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT(till, shift, opened, serial_number) DO UPDATE SET
+                 (cash_at_end, protected_at_begin, protected_at_end, returned) = (?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            record.till.as_str(),
+            row::number(record.number.0),
+            opened,
+            register.serial_number,
+            register.cash_at_end,
+            register.protected_at_begin,
+            register.protected_at_end,
+            register.returned
+        ])?;
     }
     Ok(changed)
 }
 
 /// What the finding is about that a shift's record was refused.
-pub(super) fn refused_subject(shift: ShiftNumber) -> String {
+pub(super) fn refused_subject(shift: ShiftKey) -> String {
     format!("record of shift {shift}")
 }
 
-pub(super) fn users(c: &Connection, till: &TillId, shift: ShiftNumber) -> rusqlite::Result<Vec<v1::User>> {
-    c.prepare_cached("SELECT code, name FROM shift_user WHERE till = ?1 AND shift = ?2 ORDER BY code")?
-        .query_map(params![till.as_str(), row::number(shift.0)], |r| Ok(v1::User { code: r.get(0)?, name: r.get(1)? }))?
-        .collect()
+pub(super) fn people_and_registers(c: &Connection, till: &TillId, shift: ShiftKey) -> rusqlite::Result<ShiftDetails> {
+    let key = params![till.as_str(), row::number(shift.number.0), row::opened_text(shift.opened)];
+    let users = c
+        .prepare_cached(
+            "SELECT code, name FROM shift_user WHERE till = ?1 AND shift = ?2 AND opened = ?3 ORDER BY code",
+        )?
+        .query_map(key, |r| Ok(v1::User { code: r.get(0)?, name: r.get(1)? }))?
+        .collect::<rusqlite::Result<_>>()?;
+    let registers = c
+        .prepare_cached(
+            "SELECT serial_number, cash_at_end, protected_at_begin, protected_at_end, returned FROM shift_register
+             WHERE till = ?1 AND shift = ?2 AND opened = ?3 ORDER BY serial_number",
+        )?
+        .query_map(key, |r| {
+            Ok(v1::Register {
+                serial_number: r.get(0)?,
+                cash_at_end: r.get(1)?,
+                protected_at_begin: r.get(2)?,
+                protected_at_end: r.get(3)?,
+                returned: r.get(4)?,
+            })
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(ShiftDetails { users, registers })
 }
 
 fn changed(record: &ShiftRecord, closed: &str, before: Counted, now: Timestamp) -> NewFinding {
@@ -111,12 +153,12 @@ fn changed(record: &ShiftRecord, closed: &str, before: Counted, now: Timestamp) 
     NewFinding {
         kind: FindingKind::ShiftChanged,
         till: Some(record.till.clone()),
-        shift: Some(record.number),
-        subject: format!("shift {}", record.number),
+        shift: Some(record.key()),
+        subject: check::subject(record.key()),
         text: format!(
             "the record of shift {}, closed {closed}, came again with other figures: sales {} for {} before, {} for {} now; \
-             refunds {} for {} before, {} for {} now; the newer one was taken",
-            record.number,
+             refunds {} for {} before, {} for {} now; the newer one was taken: compare with the fiscal drive, and close this",
+            record.key(),
             before.sales,
             before.sale_sum,
             after.sales,
@@ -131,40 +173,43 @@ fn changed(record: &ShiftRecord, closed: &str, before: Counted, now: Timestamp) 
 }
 
 const VIEW: &str =
-    "SELECT c.till, c.shop, c.shift, coalesce(s.time_beg, c.first_time), s.time_end, s.cashier, s.cash_code,
+    "SELECT c.till, c.shop, c.shift, coalesce(nullif(s.opened, ''), c.first_time), s.time_end, s.cashier, s.cash_code,
         s.recorded_sales, s.recorded_refunds, s.recorded_sale_sum, s.recorded_refund_sum,
         s.counted_sales, s.counted_refunds, s.counted_sale_sum, s.counted_refund_sum, s.counted_documents,
         c.server_sales, c.server_refunds, c.server_sale_sum, c.server_refund_sum, c.server_documents,
-        c.outcome, c.checked_at, c.changes, c.handed_over, s.till IS NOT NULL
-    FROM shift_check c LEFT JOIN shift s ON s.till = c.till AND s.number = c.shift";
+        c.outcome, c.checked_at, c.changes, c.handed_over, s.till IS NOT NULL, c.opened
+    FROM shift_check c LEFT JOIN shift s ON s.till = c.till AND s.number = c.shift AND s.opened = c.opened";
 
 pub(super) fn shifts(c: &Connection, filter: &ShiftFilter, page: Page) -> rusqlite::Result<Vec<ShiftView>> {
     let (limit, offset) = row::window(page);
+    let text = |value: Option<&str>| value.map(str::to_owned);
+    let asked = [
+        ("c.till =", text(filter.till.as_ref().map(TillId::as_str))),
+        ("c.shop =", text(filter.shop.as_ref().map(ShopId::as_str))),
+        ("c.verdict =", text(filter.verdict.map(Verdict::as_str))),
+        ("c.day >=", filter.from_day.map(|day| day.to_string())),
+        ("c.day <=", filter.to_day.map(|day| day.to_string())),
+    ];
+    // Only the conditions that are asked for: one that may be absent keeps every index from being used.
+    let mut conditions = vec!["c.day > ''".to_owned()];
+    let mut values: Vec<&dyn ToSql> = vec![&limit, &offset];
+    for (condition, value) in &asked {
+        if let Some(value) = value {
+            values.push(value);
+            conditions.push(format!("{condition} ?{}", values.len()));
+        }
+    }
+    let conditions = conditions.join(" AND ");
     let sql = format!(
-        "{VIEW} WHERE (?1 IS NULL OR c.till = ?1) AND (?2 IS NULL OR c.shop = ?2) AND (?3 IS NULL OR c.verdict = ?3)
-             AND (?4 IS NULL OR c.day >= ?4) AND (?5 IS NULL OR c.day <= ?5)
-         ORDER BY c.day DESC, c.till, c.shift DESC LIMIT ?6 OFFSET ?7"
+        "{VIEW} WHERE {conditions} ORDER BY c.day DESC, c.till DESC, c.shift DESC, c.opened DESC LIMIT ?1 OFFSET ?2"
     );
-    c.prepare_cached(&sql)?
-        .query_map(
-            params![
-                filter.till.as_ref().map(TillId::as_str),
-                filter.shop.as_ref().map(ShopId::as_str),
-                filter.verdict.map(Verdict::as_str),
-                filter.from_day.map(|day| day.to_string()),
-                filter.to_day.map(|day| day.to_string()),
-                limit,
-                offset
-            ],
-            view,
-        )?
-        .collect()
+    c.prepare_cached(&sql)?.query_map(&values[..], view)?.collect()
 }
 
 pub(super) fn not_handed_over(c: &Connection, page: Page) -> rusqlite::Result<Vec<ShiftView>> {
     let (limit, offset) = row::window(page);
     let sql = format!(
-        "{VIEW} WHERE s.time_end IS NOT NULL AND c.handed_over < c.changes ORDER BY c.day, c.till, c.shift LIMIT ?1 OFFSET ?2"
+        "{VIEW} WHERE s.time_end IS NOT NULL AND c.handed_over < c.changes ORDER BY c.day, c.till, c.shift, c.opened LIMIT ?1 OFFSET ?2"
     );
     c.prepare_cached(&sql)?.query_map(params![limit, offset], view)?.collect()
 }
@@ -177,6 +222,7 @@ fn view(r: &Row<'_>) -> rusqlite::Result<ShiftView> {
         till: row::parsed(r, 0)?,
         shop: row::parsed(r, 1)?,
         number: ShiftNumber(row::unsigned(r, 2)?),
+        opened: row::opened(r, 26)?,
         began: row::optional(r, 3)?,
         ended: row::optional(r, 4)?,
         cashier: r.get(5)?,

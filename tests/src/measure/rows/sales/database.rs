@@ -104,8 +104,8 @@ fn insert(connection: &Connection, group: &[Bound]) -> rusqlite::Result<()> {
     let mut receipts = connection.prepare_cached(
         "INSERT INTO receipt(till, shift, number, uuid, shop, document_id, doctype, cash_code, cashier, department, time_beg, \
          time_end, day, sum_before, discount, sum, vat, identifier, source_identifier, fiscal_number, fiscal_identifier, \
-         back_reason, lines, line_sum, content, received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
-         ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
+         back_reason, lines, line_sum, content, received_at, opened) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
+         ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
     )?;
     let mut lines = connection.prepare_cached(
         "INSERT INTO line(receipt, voided, ordinal, position, item_code, barcode, opcode, quantity, price, sum_before, \
@@ -123,7 +123,7 @@ fn insert(connection: &Connection, group: &[Bound]) -> rusqlite::Result<()> {
         let (key, document) = (&bound.receipt.key, &bound.receipt.document);
         receipts.execute(params![
             key.till.as_str(),
-            key.shift.0.cast_signed(),
+            key.shift.number.0.cast_signed(),
             key.number.0.cast_signed(),
             key.uuid.as_bytes(),
             bound.shop,
@@ -148,6 +148,7 @@ fn insert(connection: &Connection, group: &[Bound]) -> rusqlite::Result<()> {
             bound.line_sum,
             bound.receipt.content,
             bound.received_at,
+            bound.receipt.key.shift.opened.to_wire().unwrap_or_default(),
         ])?;
         let id = connection.last_insert_rowid();
         for (ordinal, line) in document.lines.iter().enumerate() {

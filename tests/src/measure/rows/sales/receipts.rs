@@ -11,6 +11,9 @@ use tillway_proto::{ShopId, TillId};
 use uuid::Builder;
 use xxhash_rust::xxh3::xxh3_128;
 
+/// When each shift was opened.
+const OPENED: &str = "2017-01-01T08:00:00";
+
 /// Receipts of a shift: a day of a busy till.
 const PER_SHIFT: usize = 300;
 
@@ -94,6 +97,7 @@ impl Templates {
                 shop_id: shop.to_string(),
                 agent_version: env!("CARGO_PKG_VERSION").to_owned(),
                 instance: till.to_string(),
+                openings: vec![OPENED.to_owned(); named.len()],
                 shifts: named,
             };
             rounds.push(Round { hello, batches: batches(documents, records) });
@@ -113,6 +117,7 @@ impl Templates {
             shift: (place / PER_SHIFT) as u64 + 1,
             number,
             uuid: uuid.as_bytes().to_vec(),
+            shift_opened: Some(OPENED.to_owned()),
         };
         v1::Document {
             key: Some(key),
@@ -138,7 +143,7 @@ fn closed(till: &TillId, place: usize, documents: &[v1::Document]) -> v1::Shift 
         cash_code: "1".to_owned(),
         shop_code: "1".to_owned(),
         cashier: "1".to_owned(),
-        time_beg: text(|document| &document.time_beg, documents.first()),
+        time_beg: OPENED.to_owned(),
         time_end: text(|document| &document.time_end, documents.last()),
         first_number: number_of(documents.first()),
         last_number: number_of(documents.last()),

@@ -1,0 +1,77 @@
+//! Old receipts go, shift by shift, in small steps.
+
+use jiff::civil::Date;
+use rusqlite::{Connection, params};
+
+use super::row;
+use super::total::{Removed, Totals};
+
+/// The oldest shift that may go as a whole: opened before the day, none of its receipts younger than the day by their own time
+/// or by arrival (a till with a wrong clock must not lose what it has just sent), and handed over where that is asked for.
+fn oldest(
+    t: &Connection,
+    day: &str,
+    arrived: i64,
+    only_handed_over: bool,
+) -> rusqlite::Result<Option<(String, i64, String)>> {
+    let handed_over = if only_handed_over { "AND c.handed_over >= c.changes" } else { "" };
+    let sql = format!(
+        "SELECT c.till, c.shift, c.opened FROM shift_check c WHERE c.day < ?1 {handed_over}
+             AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.till = c.till AND r.shift = c.shift AND r.opened = c.opened
+                 AND (r.day >= ?1 OR r.received_at >= ?2))
+         ORDER BY c.day LIMIT 1"
+    );
+    let mut statement = t.prepare_cached(&sql)?;
+    let mut rows = statement.query_map(params![day, arrived], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+    rows.next().transpose()
+}
+
+/// Deletes at most `limit` receipts of the oldest shift, and the shift with the last of them. Gives how many rows went; 0 when
+/// nothing is left to go.
+pub(super) fn prune(t: &Connection, before: Date, only_handed_over: bool, limit: u32) -> rusqlite::Result<u64> {
+    let day = before.to_string();
+    let arrived = before.to_zoned(jiff::tz::TimeZone::UTC).map_or(0, |start| start.timestamp().as_millisecond());
+    let Some((till, shift, opened)) = oldest(t, &day, arrived, only_handed_over)? else {
+        let findings = t.prepare_cached("DELETE FROM finding WHERE resolved_at < ?1")?.execute([arrived])?;
+        let refused = t.prepare_cached("DELETE FROM refused WHERE received_at < ?1")?.execute([arrived])?;
+        tracing::trace!(findings, refused, "nothing old is left but this");
+        return Ok(0);
+    };
+    let mut totals = Totals::default();
+    let found = t
+        .prepare_cached(
+            "SELECT id, day, shop, till, doctype, sum, lines, line_sum FROM receipt
+             WHERE till = ?1 AND shift = ?2 AND opened = ?3 LIMIT ?4",
+        )?
+        .query_map(params![till, shift, opened, limit], |r| {
+            let removed = Removed {
+                day: row::parsed(r, 1)?,
+                shop: r.get(2)?,
+                till: r.get(3)?,
+                doctype: r.get(4)?,
+                sum: r.get(5)?,
+                lines: r.get(6)?,
+                line_sum: r.get(7)?,
+            };
+            Ok((r.get::<_, i64>(0)?, removed))
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut delete = t.prepare_cached("DELETE FROM receipt WHERE id = ?1")?;
+    for (id, removed) in &found {
+        totals.take_off(removed);
+        delete.execute([id])?;
+    }
+    totals.write(t)?;
+    if found.len() == limit as usize {
+        return Ok(found.len() as u64);
+    }
+    for sql in [
+        "DELETE FROM shift_user WHERE till = ?1 AND shift = ?2 AND opened = ?3",
+        "DELETE FROM shift_register WHERE till = ?1 AND shift = ?2 AND opened = ?3",
+        "DELETE FROM shift WHERE till = ?1 AND number = ?2 AND opened = ?3",
+        "DELETE FROM shift_check WHERE till = ?1 AND shift = ?2 AND opened = ?3",
+    ] {
+        t.prepare_cached(sql)?.execute(params![till, shift, opened])?;
+    }
+    Ok(found.len() as u64 + 1)
+}
