@@ -1,13 +1,11 @@
 //! The till's two databases, as a POS with its own SQLite meets them, and an administrator with a tool.
 
 use crate::support::{RECOVERY, has_receipts};
-use crate::tools::{documented, of_project, python, said, shop_with_a_till, sqlite3};
+use crate::tools::{documented, of_project, python, said, said_to, shop_with_a_till, sqlite3};
 use flate2::read::GzDecoder;
 use fs_err as fs;
 use serde_json::{Value, json};
-use std::io::Write as _;
 use std::path::Path;
-use std::process::Stdio;
 use tillway_exchangers::till::dictionary::Loader;
 use tillway_tests::wait::{Seen, wait_for};
 
@@ -20,13 +18,8 @@ const PARAMETERS: [(&str, &str); 3] = [("barcode", "b2"), ("code", "1"), ("prefi
 fn by_python(database: &Path, statements: &[String]) -> Vec<Value> {
     let parameters = PARAMETERS.iter().map(|(name, value)| format!("{name}={value}"));
     let arguments = std::iter::once(database.display().to_string()).chain(parameters);
-    let mut command = python("statements.py", arguments);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(serde_json::to_string(statements).unwrap().as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    let told = said_to(python("statements.py", arguments), &serde_json::to_string(statements).unwrap());
+    serde_json::from_str(&told).unwrap()
 }
 
 /// Runs a statement with the distribution's sqlite3; what it prints.

@@ -2,8 +2,9 @@
 
 use fs_err as fs;
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use tillway_tests::bench::{TestBench, Till, TillOptions};
 
 use crate::support::{converged, item, load, price};
@@ -11,19 +12,19 @@ use crate::support::{converged, item, load, price};
 /// The distribution's Python: the packages that the scripts import are made for it, and not for another one on the path.
 const PYTHON: &str = "/usr/bin/python3";
 
-/// What each of them needs that is missing here is said by `./dev test`, which installs it.
-fn end(mut command: Command) -> Output {
-    let name = command.get_program().to_owned();
-    match command.output() {
-        Ok(output) => output,
-        Err(error) => panic!("{}: {error}; `./dev test` installs it", name.display()),
-    }
-}
-
 /// What a program prints; it must end well.
 pub(crate) fn said(command: Command) -> String {
+    said_to(command, "")
+}
+
+/// The same of one that reads a text from its standard input.
+pub(crate) fn said_to(mut command: Command, text: &str) -> String {
     let told = format!("{command:?}");
-    let Output { status, stdout, stderr } = end(command);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{told}: {error}; `./dev test` installs it"));
+    // A program that does not read what it is told says by its end why.
+    let _ = child.stdin.take().unwrap().write_all(text.as_bytes());
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert!(status.success(), "{told}: {status}\n{stdout}\n{stderr}");
     stdout.into_owned()
