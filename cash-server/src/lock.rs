@@ -27,7 +27,10 @@ impl Role {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Somebody holds it.
-    #[error("{} is in use by process {holder}: stop that one first, or use another data folder", folder.display())]
+    #[error(
+        "already running: process {holder} works on {}; stop that one first, or use another data folder",
+        folder.display()
+    )]
     Held {
         /// The data folder.
         folder: PathBuf,

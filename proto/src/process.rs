@@ -6,6 +6,6 @@ mod open_files;
 mod shutdown;
 
 pub use crash_points::{CRASH_VARIABLE, HAS_CRASH_POINTS, arm_crash_points};
-pub use logging::{LogGuard, LogSettings, LoggingError, start_logging};
+pub use logging::{LogGuard, LogSettings, LoggingError, reopen_logs, start_logging};
 pub use open_files::OpenFiles;
 pub use shutdown::{ShutdownError, on_signal};

@@ -174,12 +174,15 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
     match cli.command.unwrap_or(CliCommand::Run) {
         CliCommand::Run => {
             let settings = LiveSettings::read(&path, layout).map_err(CliError::Settings)?;
-            let _log = start_logging(&settings.current().log).map_err(CliError::Logging)?;
+            let log = start_logging(&settings.current().log).map_err(CliError::Logging)?;
             tell_open_files();
             let shutdown = CancellationToken::new();
             on_signal(shutdown.clone()).map_err(CliError::Signals)?;
             run(settings, shutdown).await.map_err(|error| {
-                tracing::error!(error = crate::broker::chain(&error), "the agent did not start");
+                // The caller prints it; where that is what the log is too, once is enough.
+                if !log.is_on_standard_error() {
+                    tracing::error!(error = crate::broker::chain(&error), "the agent did not start");
+                }
                 CliError::Run(error)
             })
         }

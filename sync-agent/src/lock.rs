@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 pub enum LockError {
     /// Another agent runs on it.
     #[error(
-        "another sync-agent (process {holder}) already works on {}; one till has one agent: stop that one first",
+        "already running: another sync-agent (process {holder}) works on {}; one till has one agent: stop that one first",
         folder.display()
     )]
     Held {

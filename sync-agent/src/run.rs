@@ -62,7 +62,8 @@ pub async fn run(settings: LiveSettings, shutdown: CancellationToken) -> Result<
     let (unloads, requests) = mpsc::channel(MAX_WAITING_UNLOADS);
     let (_lock, till) = open(settings, unloads, shutdown)?;
     let till = Arc::new(till);
-    tracing::info!(till = %till.id, version = env!("CARGO_PKG_VERSION"), "sync agent started");
+    let log = till.settings.current().log.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+    tracing::info!(till = %till.id, version = env!("CARGO_PKG_VERSION"), log, "sync agent started");
     let mut tasks = JoinSet::new();
     let requests = Arc::new(Mutex::new(requests));
     keep(&mut tasks, &till, "broker", broker::supervise);

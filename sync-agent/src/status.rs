@@ -24,6 +24,8 @@ pub struct Status {
     pub till: String,
     /// Version of this program.
     pub version: &'static str,
+    /// The agent's log.
+    pub log: Option<String>,
     /// How the running agent is linked to the broker; `None`: no agent runs.
     pub link: Option<String>,
     /// The revision applied.
@@ -79,6 +81,7 @@ pub(crate) async fn look(settings: &Settings, most_aside: usize) -> Status {
     let mut status = Status {
         till: settings.till.to_string(),
         version: env!("CARGO_PKG_VERSION"),
+        log: settings.log.file.as_ref().map(|file| file.display().to_string()),
         link,
         cursor: dictionary.cursor.0,
         applied_at: dictionary.applied_at,
@@ -179,6 +182,7 @@ impl fmt::Display for Status {
         }
         writeln!(f, "till          {}", self.till)?;
         writeln!(f, "agent         {} ({})", self.version, self.link.as_deref().unwrap_or("not running"))?;
+        writeln!(f, "log           {}", self.log.as_deref().unwrap_or("standard error"))?;
         let age = self.age_seconds.map(|age| format!(", {age} s ago")).unwrap_or_default();
         writeln!(
             f,

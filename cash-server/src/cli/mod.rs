@@ -206,6 +206,9 @@ pub enum TillCommand {
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
+    /// The settings of a till could not be written.
+    #[error(transparent)]
+    CashIni(crate::exchange::CashIniError),
     /// The settings.
     #[error(transparent)]
     Settings(SettingsError),
@@ -353,15 +356,15 @@ mod tests {
         };
         ask(&["node", "add", "shop", "7", "--name", "North"]);
         let ini = ask(&["node", "add", "till", "1", "--parent", "shop-7"]);
-        assert!(ini.contains("cash.token = tw1_"), "{ini}");
-        assert!(ini.contains("grpchostcs = 10.0.0.5"), "{ini}");
+        assert!(ini.contains("cash.token=tw1_"), "{ini}");
+        assert!(ini.contains("grpchostcs=10.0.0.5"), "{ini}");
         ask(&["node", "park", "till-7-1"]);
         let listed = ask(&["node", "list"]);
         assert!(listed.contains("shop-7") && listed.contains("North") && listed.contains("parked"), "{listed}");
         let json: serde_json::Value = serde_json::from_str(&ask(&["--json", "node", "list"])).unwrap();
         assert_eq!(json.as_array().unwrap().len(), 3);
         let settings = ask(&["till", "settings", "till-7-1"]);
-        assert!(settings.contains("cash.token = \n") && settings.contains("storeid = _shop_7_"), "{settings}");
+        assert!(settings.contains("cash.token=\n") && settings.contains("storeid=_shop_7_"), "{settings}");
         ask(&["node", "unpark", "till-7-1"]);
         ask(&["node", "remove", "till-7-1"]);
         assert!(!ask(&["node", "list"]).contains("till-7-1"));

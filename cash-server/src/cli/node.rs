@@ -23,7 +23,7 @@ pub(super) fn node(settings: &Settings, command: NodeCommand, answer: &mut Answe
             match (&made.id, &made.token) {
                 (NodeId::Till(till), Some(token)) => {
                     let tree = network.current().map_err(CliError::Network)?;
-                    let ini = addresses(settings).cash_ini(&tree, till, Some(token));
+                    let ini = addresses(settings).cash_ini(&tree, till, Some(token)).map_err(CliError::CashIni)?;
                     let told = json!({"id": made.id, "token": token.as_str(), "cash_ini": ini});
                     answer.line(&told, ini.trim_end())
                 }
@@ -67,7 +67,7 @@ pub(super) fn till_settings(
     let till = find_till(&network, till)?;
     let token = new_token.then(|| network.reissue_token(&till)).transpose().map_err(CliError::Network)?;
     let tree = network.current().map_err(CliError::Network)?;
-    answer.text(&addresses(settings).cash_ini(&tree, &till, token.as_ref()))
+    answer.text(&addresses(settings).cash_ini(&tree, &till, token.as_ref()).map_err(CliError::CashIni)?)
 }
 
 fn open(settings: &Settings) -> Result<NetworkService, CliError> {

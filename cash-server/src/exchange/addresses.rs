@@ -5,6 +5,7 @@
 //! look for the server on itself, and could not be told better any more. Where no address is known, the keys are left out, and a
 //! till keeps those that it has.
 
+use super::cash_ini::{CashIni, CashIniError, Properties};
 use crate::network::{Network, TillToken};
 use crate::settings::Settings;
 use std::collections::BTreeMap;
@@ -13,6 +14,9 @@ use tillway_proto::TillId;
 
 /// An address of a network that is for documents alone (RFC 5737): the way to it is the way to other machines. Nothing is sent.
 const ELSEWHERE: &str = "192.0.2.1";
+
+/// How often a new till's link to the broker is looked at, in seconds.
+const HEARTBEAT_S: u16 = 30;
 
 /// The public addresses of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,35 +85,29 @@ impl PublicAddresses {
 
     /// The `cash.ini` to put on a till. Without a token, which the server knows only in the moment it makes one, a
     /// place is left for it; so it is for hosts where no till could be told one that it reaches.
-    pub fn cash_ini(&self, network: &Network, till: &TillId, token: Option<&TillToken>) -> String {
-        let mut text = String::from("[Properties]\n");
-        let mut line = |key: &str, value: &str| {
-            text.push_str(key);
-            text.push_str(" = ");
-            text.push_str(value);
-            text.push('\n');
+    pub fn cash_ini(
+        &self,
+        network: &Network,
+        till: &TillId,
+        token: Option<&TillToken>,
+    ) -> Result<String, CashIniError> {
+        let properties = Properties {
+            till: till.to_string(),
+            shop: network.shop_of(till).map(|shop| shop.id.as_str().to_owned()),
+            token: token.map_or("", TillToken::as_str).to_owned(),
+            broker_host: self.broker_host.clone().unwrap_or_default(),
+            broker_port: self.broker_port,
+            broker_vhost: self.broker_vhost.clone(),
+            broker_user: self.broker_user.clone(),
+            heartbeat_s: HEARTBEAT_S,
+            rest_port: self.rest_port,
+            packages_host: self.packages_host.clone().unwrap_or_default(),
+            packages_port: self.packages_port,
+            sales_host: self.host.clone().unwrap_or_default(),
+            sales_port: self.sales_port,
+            rest_host: self.host.clone().unwrap_or_default(),
         };
-        line("cash.code", till.as_str());
-        if let Some(shop) = network.shop_of(till) {
-            line("storeid", shop.id.as_str());
-        }
-        line("cash.token", token.map_or("", TillToken::as_str));
-        line("dept.broker.ip", self.broker_host.as_deref().unwrap_or_default());
-        line("dept.broker.port", &self.broker_port.to_string());
-        line("dept.broker.vhost", &self.broker_vhost);
-        if let Some(user) = &self.broker_user {
-            line("dept.broker.user", user);
-        }
-        line("brokerconnectionheartbeat", "30");
-        for (key, value) in self.pushed() {
-            line(&key, &value);
-        }
-        if self.host.is_none() {
-            for key in ["dicturlhostcs", "grpchostcs", "httphostcs"] {
-                line(key, "");
-            }
-        }
-        text
+        CashIni { properties }.to_text()
     }
 }
 

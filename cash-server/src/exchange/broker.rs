@@ -267,9 +267,14 @@ impl Broker {
             }
             tries = tries.saturating_add(1);
             let reason = ended.err().map_or_else(|| "the session ended".to_owned(), |error| told(&error));
-            tracing::warn!(
-                broker = %self.address(), tries, reason, "no link to the broker for {}; connecting again", side.name()
-            );
+            // Both sides meet the same broker: what publishing has told already is not told again.
+            if side == Side::Consuming && self.lock_sides().publishing.trouble.as_ref() == Some(&reason) {
+                tracing::debug!(broker = %self.address(), tries, reason, "no link to the broker for {}", side.name());
+            } else {
+                tracing::warn!(
+                    broker = %self.address(), tries, reason, "no link to the broker for {}; connecting again", side.name()
+                );
+            }
             self.set_side(side, false, Some(reason));
             let wait = waits.next().unwrap_or(RECONNECT_AT_MOST);
             tokio::select! {
@@ -383,7 +388,7 @@ impl Broker {
     }
 
     fn change(&self, change: impl FnOnce(&mut Sides)) {
-        let mut sides = self.inner.sides.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sides = self.lock_sides();
         change(&mut sides);
         let consuming = sides.publishing.up && sides.consuming.up;
         self.inner.state.send_modify(|state| {
@@ -406,6 +411,10 @@ impl Broker {
 
     fn session(&self) -> Option<Arc<Session>> {
         self.lock_session().as_ref().filter(|session| !session.broken.is_cancelled()).map(Arc::clone)
+    }
+
+    fn lock_sides(&self) -> std::sync::MutexGuard<'_, Sides> {
+        self.inner.sides.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_session(&self) -> std::sync::MutexGuard<'_, Option<Arc<Session>>> {

@@ -11,6 +11,7 @@
 
 pub mod addresses;
 pub mod broker;
+mod cash_ini;
 pub mod clock;
 pub mod condition;
 pub mod decide;
@@ -35,6 +36,7 @@ mod test_kit;
 
 pub use addresses::PublicAddresses;
 pub use broker::{Broker, BrokerState};
+pub use cash_ini::CashIniError;
 pub use condition::Condition;
 pub use reconciler::Reconciler;
 pub use reports::{Event, Reports};

@@ -2,6 +2,7 @@
 
 use super::addresses::PublicAddresses;
 use super::broker::{Broker, BrokerState};
+use super::cash_ini::CashIniError;
 use super::clock::Clocks;
 use super::condition::sales_wait;
 use super::decide::{Action, Aim, Wait, decide};
@@ -58,6 +59,9 @@ pub enum ExchangeError {
     /// A message could not be written.
     #[error("failed to write a command")]
     Message(#[source] serde_json::Error),
+    /// The settings of a till could not be written.
+    #[error(transparent)]
+    CashIni(CashIniError),
     /// A blocking task ended before its work.
     #[error("a task of the exchange was cut off")]
     CutOff,
@@ -307,7 +311,7 @@ impl ExchangeService {
         token: impl Into<Option<&'a TillToken>>,
     ) -> Result<String, ExchangeError> {
         node_of(network, till)?;
-        Ok(self.parts.addresses.cash_ini(network, till, token.into()))
+        self.parts.addresses.cash_ini(network, till, token.into()).map_err(ExchangeError::CashIni)
     }
 
     /// The cursor of every till that was heard of.

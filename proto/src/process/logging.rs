@@ -1,7 +1,7 @@
 //! The log: through `tracing`, to a file that survives rotation and, when there is one, to the terminal.
 //!
 //! A rotation tool renames the file away; the writer notices within [`ROTATION_CHECK`] that the path no longer names
-//! the file it holds and opens it anew, as the original's handler does.
+//! the file it holds and opens it anew, as the original's handler does. SIGHUP has it opened anew at once ([`reopen_logs`]).
 //!
 //! Messages and fields hold what others wrote: file names, reasons of tills, answers of servers. [`OneLine`] escapes it, here and
 //! nowhere else, so that an event is one line and gives a terminal no orders.
@@ -10,6 +10,7 @@ use fs_err as fs;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tillway_file_queue::plain_text::on_one_line;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
@@ -26,6 +27,18 @@ const ROTATION_CHECK: Duration = Duration::from_secs(1);
 
 /// Most lines that wait for a slow disk. Beyond it lines are dropped: logging must not stop a till.
 const MAX_WAITING_LINES: usize = 16_384;
+
+/// What libraries say is left out: one wrong password at the broker would be several lines a try, and a schema is no news. A
+/// level in the settings that names them (`info,lapin=info`) goes before this.
+const LIBRARIES: &str = "lapin=off,rusqlite_migration=warn";
+
+/// How many times logs were asked to be opened anew in this process.
+static REOPENED: AtomicU64 = AtomicU64::new(0);
+
+/// Has every log file of this process opened anew before its next line.
+pub fn reopen_logs() {
+    REOPENED.fetch_add(1, Ordering::SeqCst);
+}
 
 /// Where and how much to log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +80,14 @@ pub enum LoggingError {
 #[must_use = "what waits is lost when the guard goes early"]
 pub struct LogGuard {
     _writers: Vec<WorkerGuard>,
+    on_standard_error: bool,
+}
+
+impl LogGuard {
+    /// Whether lines go to standard error too. What is printed there anyway need not be logged then.
+    pub fn is_on_standard_error(&self) -> bool {
+        self.on_standard_error
+    }
 }
 
 /// Starts logging for the whole process.
@@ -74,7 +95,9 @@ pub struct LogGuard {
 /// Without a file, or where standard error is a terminal, lines go to standard error as well.
 pub fn start_logging(settings: &LogSettings) -> Result<LogGuard, LoggingError> {
     let filter = || {
+        // The level by itself first: an error names what the person wrote.
         EnvFilter::try_new(&settings.level)
+            .and_then(|_| EnvFilter::try_new(format!("{LIBRARIES},{}", settings.level)))
             .map_err(|source| LoggingError::Level { level: settings.level.clone(), source })
     };
     let mut guards = Vec::new();
@@ -88,12 +111,13 @@ pub fn start_logging(settings: &LogSettings) -> Result<LogGuard, LoggingError> {
         layers.push(layer.with_filter(filter()?).boxed());
     }
     let terminal = io::stderr().is_terminal();
-    if terminal || settings.file.is_none() {
+    let on_standard_error = terminal || settings.file.is_none();
+    if on_standard_error {
         let layer = fmt::layer().with_ansi(terminal).with_target(false).fmt_fields(OneLine).with_writer(io::stderr);
         layers.push(layer.with_filter(filter()?).boxed());
     }
     tracing_subscriber::registry().with(layers).try_init().map_err(LoggingError::Twice)?;
-    Ok(LogGuard { _writers: guards })
+    Ok(LogGuard { _writers: guards, on_standard_error })
 }
 
 /// Writes message and fields of an event, and fields of spans, with everything escaped that would break the line or act on a
@@ -116,6 +140,8 @@ struct RotatedFile {
     file: fs::File,
     inode: u64,
     checked: Instant,
+    /// [`REOPENED`] when it was opened.
+    reopened: u64,
 }
 
 impl RotatedFile {
@@ -123,12 +149,17 @@ impl RotatedFile {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
+        let reopened = REOPENED.load(Ordering::SeqCst);
         let file = fs::OpenOptions::new().create(true).append(true).open(path)?;
         let inode = file.metadata()?.ino();
-        Ok(Self { path: path.to_owned(), file, inode, checked: Instant::now() })
+        Ok(Self { path: path.to_owned(), file, inode, checked: Instant::now(), reopened })
     }
 
     fn reopen_if_rotated(&mut self) -> io::Result<()> {
+        if self.reopened != REOPENED.load(Ordering::SeqCst) {
+            *self = Self::open(&self.path)?;
+            return Ok(());
+        }
         if self.checked.elapsed() < ROTATION_CHECK {
             return Ok(());
         }
@@ -155,6 +186,29 @@ impl Write for RotatedFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_that_was_renamed_goes_on_in_a_new_file_at_once_when_it_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sync.log");
+        let mut log = RotatedFile::open(&path).unwrap();
+        // Far from the next look by itself.
+        log.checked = Instant::now() + ROTATION_CHECK * 3600;
+        log.write_all(b"before\n").unwrap();
+        fs::rename(&path, folder.path().join("sync.log.1")).unwrap();
+        log.write_all(b"still the old one\n").unwrap();
+        reopen_logs();
+        log.write_all(b"after\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "after\n");
+        assert_eq!(fs::read_to_string(folder.path().join("sync.log.1")).unwrap(), "before\nstill the old one\n");
+    }
+
+    #[test]
+    fn a_level_may_name_a_library_that_is_left_out_otherwise() {
+        let with = |level: &str| EnvFilter::try_new(format!("{LIBRARIES},{level}")).unwrap().to_string();
+        assert!(with("info").contains("lapin=off"));
+        assert!(with("info,lapin=info").contains("lapin=info") && !with("info,lapin=info").contains("lapin=off"));
+    }
     use std::sync::{Arc, Mutex};
 
     /// Keeps what is written.

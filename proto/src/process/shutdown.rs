@@ -1,4 +1,4 @@
-//! A clean stop: SIGTERM and SIGINT cancel a token that every task watches.
+//! A clean stop: SIGTERM and SIGINT cancel a token that every task watches. SIGHUP has logs opened anew, for logrotate.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -13,6 +13,13 @@ pub struct ShutdownError(#[source] std::io::Error);
 pub fn on_signal(shutdown: CancellationToken) -> Result<(), ShutdownError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ShutdownError)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ShutdownError)?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(ShutdownError)?;
+    tokio::spawn(async move {
+        while hang_up.recv().await.is_some() {
+            super::reopen_logs();
+            tracing::info!("SIGHUP: logs are opened anew");
+        }
+    });
     tokio::spawn(async move {
         for asked_before in [false, true] {
             let name = tokio::select! {

@@ -24,7 +24,7 @@ pub(super) fn make(server: &Server, shops: usize, tills: usize) -> Result<Vec<Ma
         let shop = &shops[number % shops.len()];
         let node = server.create_node(shop, "till", &format!("{}", number + 1))?;
         let settings = node.cash_ini.unwrap_or_default();
-        let token = settings.lines().find_map(|line| line.strip_prefix("cash.token = ")).unwrap_or_default();
+        let token = settings.lines().find_map(|line| line.strip_prefix("cash.token=")).unwrap_or_default();
         Ok(Made { id: node.id, shop: shop.clone(), token: token.to_owned() })
     })
 }

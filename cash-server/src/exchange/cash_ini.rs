@@ -1,0 +1,130 @@
+//! The `cash.ini` that attaches a till: a typed file, written by serde_ini. An existing file is edited by lines
+//! (ADR 0008) and never comes through here.
+//!
+//! What serde_ini 0.2 cannot write is kept out: no field is a boolean (it fails on them), none is an option that is empty (such
+//! a key is left out), and no value holds a control character ([`CashIniError::Control`]), since the format has no escapes.
+
+use serde::Serialize;
+
+/// Why there is no file.
+#[derive(Debug, thiserror::Error)]
+pub enum CashIniError {
+    /// A value would break its line.
+    #[error("{key} of the till's cash.ini holds a control character: correct the server's settings")]
+    Control {
+        /// The key.
+        key: String,
+    },
+    /// A value is of a type that the format does not have.
+    #[error("failed to write the till's cash.ini")]
+    Write(#[source] serde_ini::ser::Error),
+}
+
+/// The file: one section.
+#[derive(Debug, Serialize)]
+pub(super) struct CashIni {
+    #[serde(rename = "Properties")]
+    pub(super) properties: Properties,
+}
+
+/// The keys, in the order in which a person reads them. The server pushes the last six later, too.
+#[derive(Debug, Serialize)]
+pub(super) struct Properties {
+    #[serde(rename = "cash.code")]
+    pub(super) till: String,
+    #[serde(rename = "storeid", skip_serializing_if = "Option::is_none")]
+    pub(super) shop: Option<String>,
+    #[serde(rename = "cash.token")]
+    pub(super) token: String,
+    #[serde(rename = "dept.broker.ip")]
+    pub(super) broker_host: String,
+    #[serde(rename = "dept.broker.port")]
+    pub(super) broker_port: u16,
+    #[serde(rename = "dept.broker.vhost")]
+    pub(super) broker_vhost: String,
+    #[serde(rename = "dept.broker.user", skip_serializing_if = "Option::is_none")]
+    pub(super) broker_user: Option<String>,
+    #[serde(rename = "brokerconnectionheartbeat")]
+    pub(super) heartbeat_s: u16,
+    #[serde(rename = "cashserverrestport")]
+    pub(super) rest_port: u16,
+    #[serde(rename = "dicturlhostcs")]
+    pub(super) packages_host: String,
+    #[serde(rename = "dicturlportcs")]
+    pub(super) packages_port: u16,
+    #[serde(rename = "grpchostcs")]
+    pub(super) sales_host: String,
+    #[serde(rename = "grpcportcs")]
+    pub(super) sales_port: u16,
+    #[serde(rename = "httphostcs")]
+    pub(super) rest_host: String,
+}
+
+impl CashIni {
+    /// The text of the file.
+    pub(super) fn to_text(&self) -> Result<String, CashIniError> {
+        let Properties { till, shop, token, broker_host, broker_vhost, broker_user, .. } = &self.properties;
+        let Properties { packages_host, sales_host, rest_host, .. } = &self.properties;
+        let texts = [
+            ("cash.code", Some(till)),
+            ("storeid", shop.as_ref()),
+            ("cash.token", Some(token)),
+            ("dept.broker.ip", Some(broker_host)),
+            ("dept.broker.vhost", Some(broker_vhost)),
+            ("dept.broker.user", broker_user.as_ref()),
+            ("dicturlhostcs", Some(packages_host)),
+            ("grpchostcs", Some(sales_host)),
+            ("httphostcs", Some(rest_host)),
+        ];
+        let breaks = |text: &String| text.chars().any(char::is_control);
+        if let Some((key, _)) = texts.iter().find(|(_, text)| text.is_some_and(breaks)) {
+            return Err(CashIniError::Control { key: (*key).to_owned() });
+        }
+        let text = serde_ini::to_string(self).map_err(CashIniError::Write)?;
+        // The library ends lines as Windows does; the till's tools read lines of the till's own system.
+        Ok(text.replace("\r\n", "\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> CashIni {
+        CashIni {
+            properties: Properties {
+                till: "_cash_1_00ab34ef".to_owned(),
+                shop: Some("_shop_7_0011aabb".to_owned()),
+                token: "tw1_secret".to_owned(),
+                broker_host: "10.0.0.5".to_owned(),
+                broker_port: 5672,
+                broker_vhost: "/".to_owned(),
+                broker_user: Some("tills".to_owned()),
+                heartbeat_s: 30,
+                rest_port: 8080,
+                packages_host: "cdn".to_owned(),
+                packages_port: 80,
+                sales_host: "10.0.0.5".to_owned(),
+                sales_port: 10_001,
+                rest_host: "10.0.0.5".to_owned(),
+            },
+        }
+    }
+
+    #[test]
+    fn the_written_file_stays() {
+        let golden = include_str!("cash_ini/golden.ini");
+        assert_eq!(file().to_text().unwrap(), golden);
+    }
+
+    #[test]
+    fn keys_without_a_value_are_left_out_and_a_value_that_breaks_its_line_is_named() {
+        let mut file = file();
+        (file.properties.shop, file.properties.broker_user) = (None, None);
+        let text = file.to_text().unwrap();
+        assert!(!text.contains("storeid") && !text.contains("dept.broker.user"), "{text}");
+        file.properties.broker_vhost = "a\ncash.code=_cash_2_00000000".to_owned();
+        let error = file.to_text().unwrap_err().to_string();
+        assert!(error.contains("dept.broker.vhost"), "{error}");
+    }
+}
