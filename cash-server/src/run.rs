@@ -376,6 +376,7 @@ fn intake_settings(settings: &Settings, network: &NetworkService) -> Result<Inta
         extra_folders,
         scan_period: settings.intake.scan_period,
         stop_on_error: settings.intake.stop_on_error,
+        zone: settings.intake.zone.clone(),
         backup_keep_days: settings.intake.backup_days,
         backup_keep_bytes: settings.intake.backup_limit_bytes,
         disk_reserve: DiskReserve::new(settings.disk_reserve_bytes),

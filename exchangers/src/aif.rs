@@ -12,9 +12,14 @@
 //! What is taken loosely: a BOM, CRLF, blank lines, empty records, a missing last `---`, wrapper lines
 //! `### x begin ###` / `### x end ###`; names in any case; codes as number or text, numbers as text, booleans as
 //! `true`, `0`, `"1"`; `null`, and an empty text where a number, code or time is expected, as absent; a day where a time
-//! is expected. A field that comes twice, under whatever name, counts with its last value that is not absent. Numbers
-//! never pass through floating point. Unknown fields of the payload, and of the envelope where no declared field has
+//! is expected; a time with a zone, which is converted to the reader's. Of a field that comes under two of its names the last value
+//! that is not absent counts; the same name twice in one object is a reject, whatever its case. Numbers never pass through
+//! floating point. Unknown fields of the payload, and of the envelope where no declared field has
 //! that name, are kept in the row's `extra`.
+//!
+//! What is odd in a record costs as little of it as can be: a [`Warning`] says that a text was cut, that a value was left out, or
+//! that an entry of a nested list was rejected by itself ([`Expansion::spared`] says what stays then). The whole record is rejected
+//! where its key cannot be read, or a field without which the object would be worse than the one before: a price, a tax, a right.
 //!
 //! A deletion means the objects whose key has the fields that it names; one it does not name may be any, except the first.
 //! A reject says which objects it may have been meant to add ([`Reject::spares`]): a load that clears first must not take
@@ -25,12 +30,15 @@
 mod array;
 mod canonical;
 mod command;
+mod context;
 mod expand;
 mod identify;
 mod json;
+mod list;
 mod raw;
 mod records;
 mod value;
+mod warning;
 mod writer;
 
 #[cfg(test)]
@@ -41,6 +49,7 @@ pub use expand::rows_of_scalars;
 pub(crate) use json::is_json;
 pub use raw::{Raw, RawRecord, RawRecords, RecordHash};
 pub use records::RecordReader;
+pub use warning::{Warning, WarningKind};
 pub use writer::{AifWriter, WriteError};
 
 use crate::kinds::Kind;
@@ -51,6 +60,10 @@ use tillway_proto::RowHash;
 /// Largest record that is read: several images, or some ten thousand barcodes of one item. A larger one is set aside
 /// without being held in memory.
 pub const MAX_RECORD_BYTES: usize = 8 * 1024 * 1024;
+
+/// Most entries of the nested lists of one record together: each may become a row. The largest real one known, an item with a
+/// barcode for each gift card, had some thousands.
+pub const MAX_ENTRIES: usize = 50_000;
 
 /// One record of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +111,14 @@ pub struct Expansion {
     /// Kinds that came as whole sets, sorted: rows of them that the object owned before and that are not in `owned`
     /// are gone.
     pub replaces: Vec<Kind>,
-    /// Hash over all of the above: equal bundles mean that nothing changed.
+    /// Rows that the object owned before and that stay as they are: an entry was rejected that may have been meant to bring them.
+    /// With the keys, or all rows of that kind that the object owns.
+    pub spared: Vec<(Kind, Option<KeyMatch>)>,
+    /// What a person should know of.
+    pub warnings: Vec<Warning>,
+    /// The text says the same each time: no warning is to be told again, no time depends on a zone.
+    pub lasting: bool,
+    /// Hash over main row, owned rows and replaced kinds: equal bundles mean that nothing changed.
     pub bundle: RowHash,
 }
 
@@ -130,10 +150,21 @@ pub struct Reject {
     pub key: Option<String>,
     /// Which objects it may have been meant to add: a load that began with a clearing leaves them as they are.
     pub spares: Spares,
+    /// The field that is wrong, where it is one.
+    pub about: Option<Box<FieldValue>>,
     /// What is wrong, for people.
     pub reason: String,
     /// What is wrong, for programs.
     pub cause: Cause,
+}
+
+/// A field that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldValue {
+    /// Its name.
+    pub field: String,
+    /// The beginning of its value, as it came.
+    pub value: String,
 }
 
 /// Most characters of a reject's reason: it may quote the record, and a record may have megabytes.
@@ -180,6 +211,10 @@ pub enum Cause {
     Encoding,
     /// Larger than [`MAX_RECORD_BYTES`].
     TooLarge,
+    /// More entries than [`MAX_ENTRIES`].
+    TooManyEntries,
+    /// One name twice in one object.
+    Twice,
     /// No object with a `command`.
     NoCommand,
     /// A verb that the table does not have.
@@ -245,7 +280,17 @@ impl Position {
     fn reject(self, cause: Cause, reason: impl Into<String>) -> Reject {
         let Self { line, byte } = self;
         let (verb, kind, key, spares) = (None, None, None, Spares::default());
-        Reject { line, byte, verb, kind, key, spares, reason: shortened(reason.into(), MAX_REASON_CHARS), cause }
+        Reject {
+            line,
+            byte,
+            verb,
+            kind,
+            key,
+            spares,
+            about: None,
+            reason: shortened(reason.into(), MAX_REASON_CHARS),
+            cause,
+        }
     }
 
     /// The place of a byte of the record that starts here, for people.

@@ -55,6 +55,8 @@ pub(crate) struct FieldTarget {
     pub(crate) column: Option<usize>,
     /// Index of the expansion.
     pub(crate) expansion: Option<usize>,
+    /// Its place among the names of the kind: below 128, so that each is a bit of a number.
+    pub(crate) place: u32,
 }
 
 /// An expansion with its names resolved to places.
@@ -254,7 +256,7 @@ impl KindIndex {
         let mut targets: Vec<(&'static str, FieldTarget)> = Vec::new();
         for (at, field) in spec.fields.iter().enumerate() {
             for name in std::iter::once(field.name).chain(field.aliases.iter().copied()) {
-                targets.push((name, FieldTarget { column: Some(at), expansion: None }));
+                targets.push((name, FieldTarget { column: Some(at), expansion: None, place: 0 }));
             }
         }
         let mut expansions = Vec::new();
@@ -265,7 +267,7 @@ impl KindIndex {
             if let Some((_, target)) = known {
                 target.expansion = Some(expansions.len());
             } else {
-                let target = FieldTarget { column: None, expansion: Some(expansions.len()) };
+                let target = FieldTarget { column: None, expansion: Some(expansions.len()), place: 0 };
                 targets.push((expansion.field, target));
             }
             let inherit = expansion
@@ -290,7 +292,9 @@ impl KindIndex {
         Self {
             hanging: hanging.collect(),
             key_columns: spec.key.iter().filter_map(|name| column(spec.fields, name)).collect(),
-            fields: NameTable::new(targets.into_iter()),
+            fields: NameTable::new(
+                targets.into_iter().zip(0..).map(|((name, target), place)| (name, FieldTarget { place, ..target })),
+            ),
             expansions,
         }
     }

@@ -14,6 +14,7 @@ mod check;
 mod client;
 mod daemon;
 mod node;
+mod notices;
 mod server;
 mod table;
 
@@ -95,6 +96,9 @@ pub enum Command {
     /// What was set aside, on tills and here. Asks the running server.
     #[command(subcommand)]
     Aside(AsideCommand),
+    /// Rejects and warnings that nobody has seen yet. Asks the running server.
+    #[command(subcommand)]
+    Notices(NoticesCommand),
     /// Have a till recount its whole dictionary. Asks the running server.
     Verify {
         /// Id, or till-<shop>-<code>.
@@ -172,6 +176,27 @@ pub enum AsideCommand {
     Retry(AsideUnits),
     /// Drop units for good.
     Drop(AsideUnits),
+}
+
+/// What can be done with rejects and warnings.
+#[derive(Debug, Subcommand)]
+pub enum NoticesCommand {
+    /// List all of them: what, where, which field and value.
+    #[command(visible_alias = "list")]
+    Ls,
+    /// Somebody has seen them: they go from the list.
+    Seen(NoticeIds),
+}
+
+/// Which notices.
+#[derive(Debug, Args)]
+#[group(required = true)]
+pub struct NoticeIds {
+    /// Their numbers, as `notices ls` shows them.
+    pub notices: Vec<i64>,
+    /// All of them.
+    #[arg(long, conflicts_with = "notices")]
+    pub all: bool,
 }
 
 /// Which units.
@@ -291,6 +316,8 @@ fn carry_out(arguments: Arguments, output: &mut dyn Write) -> Result<(), CliErro
             node::till_settings(&load()?, &till, new_token, &mut answer)
         }
         Command::Till(TillCommand::Acknowledge { till }) => server::acknowledge(&load()?, &till, &mut answer),
+        Command::Notices(NoticesCommand::Ls) => notices::list(&load()?, &mut answer),
+        Command::Notices(NoticesCommand::Seen(ids)) => notices::seen(&load()?, &ids, &mut answer),
         Command::Aside(AsideCommand::Ls) => aside::list(&load()?, &mut answer),
         Command::Aside(AsideCommand::Retry(units)) => aside::settle(&load()?, "retry", units, &mut answer),
         Command::Aside(AsideCommand::Drop(units)) => aside::settle(&load()?, "drop", units, &mut answer),

@@ -4,7 +4,7 @@ use crate::store::StoreError;
 use crate::store::dictionary::{LoadTxn, TakenBack};
 use tillway_exchangers::aif::{self, Command, Expansion, ObjectRow, RecordHash, Spares};
 use tillway_exchangers::kinds::Kind;
-use tillway_exchangers::row::RowRef;
+use tillway_exchangers::row::{KeyMatch, RowRef};
 use tillway_proto::{Revision, RowHash};
 
 /// The stable number of a kind. A kind that this program no longer knows still has its objects in the log.
@@ -61,6 +61,8 @@ pub struct Upsert {
     pub owned: Vec<Entry>,
     /// Kinds of which `owned` is the whole set: what the object brought before and not now is gone.
     pub replaces: Vec<KindId>,
+    /// Rows that the object brought before and that stay as they are; without a key: all of that kind.
+    pub spared: Vec<(KindId, Option<KeyMatch>)>,
     /// The record that says so, by which the object is known again.
     pub record: Option<RecordHash>,
 }
@@ -71,7 +73,8 @@ impl Upsert {
             main: expansion.main.into(),
             owned: expansion.owned.into_iter().map(Entry::from).collect(),
             replaces: expansion.replaces.into_iter().map(KindId::from).collect(),
-            record,
+            spared: expansion.spared.into_iter().map(|(kind, keys)| (kind.into(), keys)).collect(),
+            record: record.filter(|_| expansion.lasting),
         }
     }
 }
@@ -86,7 +89,16 @@ pub fn carry_out(
     match command {
         Command::Clear { kinds, .. } => kinds.iter().try_for_each(|kind| load.clear((*kind).into())),
         Command::Delete { kind, keys, .. } => load.delete(kind.into(), &keys, line).map(|_| ()),
-        Command::Upsert(expansion) => load.upsert(&Upsert::new(expansion, record)),
+        Command::Upsert(expansion) => {
+            let upsert = Upsert::new(expansion, record);
+            load.upsert(&upsert)?;
+            for (kind, keys) in &upsert.spared {
+                if let Some(keys) = keys {
+                    load.keep(*kind, keys)?;
+                }
+            }
+            Ok(())
+        }
     }
 }
 
@@ -124,6 +136,8 @@ pub struct LoadCounts {
     pub unchanged: u64,
     /// Records that could not be used.
     pub rejected: u64,
+    /// Warnings about records that were taken.
+    pub warnings: u64,
 }
 
 impl LoadCounts {

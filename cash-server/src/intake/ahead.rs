@@ -7,6 +7,7 @@
 use crate::dictionary::entry::KindId;
 use crate::store::StoreError;
 use crate::store::dictionary::{Known, KnownRecords};
+use jiff::tz::TimeZone;
 use std::error::Error;
 use std::io;
 use std::ops::Range;
@@ -38,7 +39,7 @@ pub(super) struct Batch {
 #[derive(Debug)]
 enum Item {
     Known { known: Known, line: u64, byte: u64, text: Range<usize> },
-    Read(Record, Option<RecordHash>),
+    Read(Box<Record>, Option<RecordHash>),
     Failed(io::Error),
 }
 
@@ -48,7 +49,7 @@ pub(super) enum Ahead<'a> {
     /// What it orders is so already, by its text, if this load has not changed that: then it is to be read.
     Known(Known, RawRecord<'a>),
     /// By what it is known again, where it has a text of its own.
-    Read(Record, Option<RecordHash>),
+    Read(Box<Record>, Option<RecordHash>),
 }
 
 impl Batch {
@@ -67,11 +68,16 @@ impl Batch {
 
 /// Runs `work` over all `records`, which a thread of its own reads, beside those that are `known`. Where no thread is to be had
 /// they are read in turns.
-pub(super) fn read_ahead<R, T>(records: R, known: Box<dyn KnownRecords>, work: impl FnOnce(&mut Batches<R>) -> T) -> T
+pub(super) fn read_ahead<R, T>(
+    records: R,
+    known: Box<dyn KnownRecords>,
+    zone: &TimeZone,
+    work: impl FnOnce(&mut Batches<R>) -> T,
+) -> T
 where
     R: RawRecords + Send,
 {
-    let mut reading = Reading { records, known: Some(known), ended: false };
+    let mut reading = Reading { records, known: Some(known), zone: zone.clone(), ended: false };
     thread::scope(|scope| {
         let (give, given) = mpsc::sync_channel::<Reading<R>>(1);
         let (sender, receiver) = mpsc::sync_channel(WAITING_BATCHES);
@@ -126,6 +132,8 @@ struct Reading<R> {
     records: R,
     /// None after it failed: then each record is read.
     known: Option<Box<dyn KnownRecords>>,
+    /// Times with a zone are read as times of this one.
+    zone: TimeZone,
     ended: bool,
 }
 
@@ -153,9 +161,9 @@ impl<R: RawRecords> Reading<R> {
                         batch.texts.extend_from_slice(raw.text());
                         Item::Known { known, line: raw.line(), byte: raw.byte(), text }
                     } else {
-                        let record = raw.read();
+                        let record = raw.read(&self.zone);
                         missed(&mut self.known, &record);
-                        Item::Read(record, Some(hash))
+                        Item::Read(Box::new(record), Some(hash))
                     }
                 }
                 Ok(Some(Raw::Read(record))) => Item::Read(record, None),
@@ -245,13 +253,13 @@ mod tests {
     }
 
     fn all<R: RawRecords + Send>(records: R) -> Vec<io::Result<Record>> {
-        read_ahead(records, Box::new(EachSecond::default()), |batches| {
+        read_ahead(records, Box::new(EachSecond::default()), &TimeZone::UTC, |batches| {
             let (mut batch, mut seen) = (Batch::default(), Vec::new());
             while batches.next_into(&mut batch) {
                 seen.extend(batch.drain().map(|ahead| {
                     ahead.map(|ahead| match ahead {
-                        Ahead::Known(_, raw) => raw.read(),
-                        Ahead::Read(record, _) => record,
+                        Ahead::Known(_, raw) => raw.read(&TimeZone::UTC),
+                        Ahead::Read(record, _) => *record,
                     })
                 }));
             }
@@ -299,7 +307,7 @@ mod tests {
         let text = units(100 * BATCH_RECORDS);
         let records = Counted(RecordReader::new(text.as_bytes()), Arc::clone(&read));
         let known = Box::new(EachSecond::default());
-        assert!(read_ahead(records, known, |batches| batches.next_into(&mut Batch::default())));
+        assert!(read_ahead(records, known, &TimeZone::UTC, |batches| batches.next_into(&mut Batch::default())));
         let limit = (WAITING_BATCHES + 4) * BATCH_RECORDS;
         assert!(read.load(Ordering::Relaxed) <= limit as u64, "{read:?}");
     }

@@ -107,6 +107,10 @@ impl Cause {
 /// and the packed copy.
 const LOAD_GROWTH: u64 = 3;
 
+/// So often a load gives way to changes of the network, each time at the price of beginning again. After that they are told to
+/// try again: a load that never ends helps nobody.
+const MAX_GIVEN_WAY: u32 = 5;
+
 /// A file from this size on is packed after the end of its load is told.
 const PACKED_LATER_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -139,16 +143,27 @@ pub(super) fn attempt(
         });
     }
     let progress = intake.start_progress(delivery, bytes);
-    let task = Task {
-        load: delivery.load,
-        layer: delivery.layer,
-        path: &delivery.path,
-        form: delivery.form,
-        stop_on_error: intake.settings.stop_on_error,
-        progress,
-        shutdown,
+    let noticed = journal.noticed_objects(&delivery.node)?;
+    let mut times = 0;
+    let result = loop {
+        let task = Task {
+            load: delivery.load,
+            layer: delivery.layer,
+            path: &delivery.path,
+            form: delivery.form,
+            gives_way: times < MAX_GIVEN_WAY,
+            stop_on_error: intake.settings.stop_on_error,
+            zone: &intake.settings.zone,
+            noticed: noticed.clone(),
+            progress: Arc::clone(&progress),
+            shutdown,
+        };
+        let result = catch_unwind(AssertUnwindSafe(|| load::load(intake.dictionary.as_ref(), &task)));
+        if !matches!(result, Ok(Err(Failure::GaveWay))) {
+            break result;
+        }
+        times += 1;
     };
-    let result = catch_unwind(AssertUnwindSafe(|| load::load(intake.dictionary.as_ref(), &task)));
     intake.end_progress();
     let failure = match result {
         Ok(Ok(mut report)) => {
@@ -172,7 +187,8 @@ pub(super) fn attempt(
     let reason = chain(&failure);
     journal.requeue(delivery.load, &reason, false)?;
     Ok(match failure {
-        Failure::Stopped => Attempt::Stopped,
+        // It gives way so often only, and is then begun once more.
+        Failure::Stopped | Failure::GaveWay => Attempt::Stopped,
         Failure::Rewritten => Attempt::Again {
             reason,
             advice: "write the data file to another name, rename it, then make the flag; write nothing to it afterwards",
@@ -202,6 +218,7 @@ fn recall(intake: &Intake, load: LoadId, report: &mut Report) -> Result<(), Stor
     {
         *outcome = first;
         outcome.counts.rejected = report.rejected;
+        outcome.counts.warnings = report.warned;
     }
     Ok(())
 }
@@ -239,6 +256,7 @@ pub(super) fn settle(
         deleted = counts.deleted,
         unchanged = counts.unchanged,
         rejected = counts.rejected,
+        warnings = counts.warnings,
         reason = end.reason,
         "load ended"
     );
@@ -303,11 +321,16 @@ fn refused_name(intake: &Intake, report: &Report, aside: Option<&Path>) -> Optio
 
 fn tell(intake: &Intake, folder: &Path, delivery: &Delivery, report: &Report, aside: Option<&Path>) {
     let left = intake.left_in(folder, &delivery.path);
-    let told = if report.rejected == 0 && report.refused.is_none() {
+    let told = if report.rejected == 0 && report.warned == 0 && report.refused.is_none() {
         report::write_left(folder, &left)
     } else {
         let remark = report.remark();
-        let what = remark.as_deref().unwrap_or("some records could not be used; the others are loaded");
+        let some = if report.rejected > 0 {
+            "some records could not be used; the others are loaded"
+        } else {
+            "all records are loaded; some hold what a person should know of"
+        };
+        let what = remark.as_deref().unwrap_or(some);
         let trouble = Trouble {
             file: &delivery.path,
             what,
@@ -318,6 +341,8 @@ fn tell(intake: &Intake, folder: &Path, delivery: &Delivery, report: &Report, as
             },
             rejected: report.rejected,
             rejects: &report.rejects,
+            warned: report.warned,
+            warnings: &report.warnings,
             aside,
         };
         report::write_error_file(folder, &trouble, &left)
@@ -330,10 +355,11 @@ fn tell(intake: &Intake, folder: &Path, delivery: &Delivery, report: &Report, as
 fn end_of(intake: &Intake, delivery: &Delivery, report: &Report, at: Timestamp) -> LoadEnd {
     let state = match &report.outcome {
         None => LoadState::Error,
-        Some(_) if report.rejected > 0 => LoadState::ReadyWithErrors,
+        Some(_) if report.rejected > 0 || report.warned > 0 => LoadState::ReadyWithErrors,
         Some(_) => LoadState::Ready,
     };
     let revision = report.outcome.and_then(|outcome| outcome.revision);
+    let rejects = report.rejects.iter().map(|rejected| &rejected.record);
     let refused_counts = LoadCounts { rejected: report.rejected, ..LoadCounts::default() };
     LoadEnd {
         at,
@@ -342,7 +368,8 @@ fn end_of(intake: &Intake, delivery: &Delivery, report: &Report, at: Timestamp) 
         revision,
         applies_from: report.outcome.and_then(|_| revision.or_else(|| present_since(intake, delivery.layer))),
         reason: report.remark(),
-        rejects: report.rejects.iter().map(|rejected| rejected.record.clone()).collect(),
+        notices: rejects.chain(&report.warnings).cloned().collect(),
+        mended: report.mended.clone(),
         aside: None,
     }
 }
@@ -399,7 +426,8 @@ pub(super) fn give_up(intake: &Intake, load: LoadId, reason: &str, kept: Option<
         revision: None,
         applies_from: None,
         reason: Some(reason.to_owned()),
-        rejects: Vec::new(),
+        notices: Vec::new(),
+        mended: Vec::new(),
         aside: kept,
     };
     intake.journal.end(load, &end)?;
@@ -421,7 +449,8 @@ pub(super) fn close_vanished(intake: &Intake, load: LoadId) -> Result<(), StoreE
         revision: outcome.revision,
         applies_from: outcome.revision,
         reason: Some(reason.to_owned()),
-        rejects: Vec::new(),
+        notices: Vec::new(),
+        mended: Vec::new(),
         aside: None,
     };
     intake.journal.end(load, &end)?;
@@ -432,7 +461,7 @@ pub(super) fn close_vanished(intake: &Intake, load: LoadId) -> Result<(), StoreE
 /// Tells the producer in its folder that a delivery cannot be loaded.
 pub(super) fn complain(intake: &Intake, folder: &Path, file: &Path, what: &str, advice: &str) {
     tracing::warn!(file = %file.display(), reason = what, "a delivery cannot be loaded");
-    let trouble = Trouble { file, what, advice, rejected: 0, rejects: &[], aside: None };
+    let trouble = Trouble { file, what, advice, rejected: 0, rejects: &[], warned: 0, warnings: &[], aside: None };
     if let Err(error) = report::write_error_file(folder, &trouble, &intake.left_in(folder, file)) {
         tracing::warn!(folder = %folder.display(), error = &error as &dyn Error, "failed to tell a producer what is wrong");
     }

@@ -6,21 +6,26 @@ use crate::dictionary::entry::{KindId, LoadOutcome, carry_out, spare};
 use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::{DictionaryStore, LoadTxn, TakenBack};
-use crate::store::intake::RejectRecord;
-use std::collections::BTreeSet;
+use crate::store::intake::NoticeRecord;
+use jiff::tz::TimeZone;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-#[cfg(feature = "crash-points")]
-use tillway_exchangers::aif::Command;
-use tillway_exchangers::aif::{ArrayReader, Cause, RawRecords, Record, RecordHash, RecordReader, Reject};
+use tillway_exchangers::aif::{
+    ArrayReader, Cause, Command, RawRecords, Record, RecordHash, RecordReader, Reject, Spares, Warning, WarningKind,
+};
 use tillway_exchangers::kinds::Kind;
+use tillway_exchangers::row::{KeyMatch, ObjectKey};
 use tillway_proto::LoadId;
 use tokio_util::sync::CancellationToken;
 
 /// Rejects that are kept with a load; more are counted. A file that is broken throughout says the same a million times.
 pub const MAX_KEPT_REJECTS: usize = 1000;
+
+/// Warnings that are kept with a load; more are counted.
+pub const MAX_KEPT_WARNINGS: usize = 1000;
 
 /// Longest reason that is kept, in characters.
 const MAX_REASON_CHARS: usize = 500;
@@ -50,6 +55,12 @@ pub(super) struct Task<'a> {
     pub(super) path: &'a Path,
     pub(super) form: Form,
     pub(super) stop_on_error: bool,
+    /// Whether it gives way to a change of the network that waits: then it is begun again.
+    pub(super) gives_way: bool,
+    /// Times with a zone are read as times of this one.
+    pub(super) zone: &'a TimeZone,
+    /// Objects of the layer, by number of kind and key, that a reject or a warning of an earlier load is about.
+    pub(super) noticed: Vec<(u16, String)>,
     pub(super) progress: Arc<Counters>,
     pub(super) shutdown: &'a CancellationToken,
 }
@@ -72,6 +83,12 @@ pub(super) struct Report {
     pub(super) rejected: u64,
     /// The first of them.
     pub(super) rejects: Vec<Rejected>,
+    /// Warnings about records that were taken, all of them.
+    pub(super) warned: u64,
+    /// The first of them.
+    pub(super) warnings: Vec<NoticeRecord>,
+    /// Objects that were brought without a fault, of those that a notice is about.
+    pub(super) mended: Vec<(u16, String)>,
     /// Kinds that a record which could not be read kept from being cleared: nobody knows which object it named.
     pub(super) not_cleared: Vec<Kind>,
     /// Lines of records that delete objects, and did not: records that may have been meant to add them again were rejected.
@@ -112,7 +129,7 @@ impl Report {
 /// A record that could not be used, and where its text ends at the latest.
 #[derive(Debug, Clone)]
 pub(super) struct Rejected {
-    pub(super) record: RejectRecord,
+    pub(super) record: NoticeRecord,
     pub(super) until: Option<u64>,
 }
 
@@ -128,6 +145,9 @@ pub(super) enum Failure {
     /// The database.
     #[error(transparent)]
     Store(StoreError),
+    /// Somebody waited who must not wait long.
+    #[error("the load gave way to a change of the network")]
+    GaveWay,
     /// The server stops.
     #[error("the server was stopped")]
     Stopped,
@@ -138,7 +158,14 @@ pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<
     let (file, identity) = source::open(task.path).map_err(Failure::Unreadable)?;
     let counted = Counted { inner: file, counters: Arc::clone(&task.progress) };
     let input = BufReader::with_capacity(READ_BUFFER_BYTES, counted);
-    let txn = dictionary.begin_load(task.layer, task.load).map_err(Failure::Store)?;
+    let mut txn = dictionary.begin_load(task.layer, task.load).map_err(Failure::Store)?;
+    let mut noticed = Noticed::default();
+    for (kind, key) in &task.noticed {
+        // What brings it again is to be seen, however well its text is known.
+        let keys = KeyMatch::Exact(ObjectKey::from_text(key.as_str()));
+        txn.read_again(KindId(*kind), &keys).map_err(Failure::Store)?;
+        noticed.add(*kind, key);
+    }
     let known = txn.known_records();
     let mut run = Run {
         txn,
@@ -147,12 +174,20 @@ pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<
         read: 0,
         rejected: 0,
         rejects: Vec::new(),
+        warned: 0,
+        warnings: Vec::new(),
+        noticed,
+        mended: Vec::new(),
         not_cleared: BTreeSet::new(),
         not_deleted: BTreeSet::new(),
     };
     let read = match task.form {
-        Form::File => read_ahead(RecordReader::new(input), known, |batches| run.all(batches)),
-        Form::Array => read_ahead(ArrayReader::new(input), known, |batches| run.all(batches)),
+        Form::File => read_ahead(RecordReader::new(input).in_zone(task.zone.clone()), known, task.zone, |batches| {
+            run.all(batches)
+        }),
+        Form::Array => {
+            read_ahead(ArrayReader::new(input).in_zone(task.zone.clone()), known, task.zone, |batches| run.all(batches))
+        }
     };
     run.finish(read)
 }
@@ -165,6 +200,10 @@ struct Run<'a> {
     read: u64,
     rejected: u64,
     rejects: Vec<Rejected>,
+    warned: u64,
+    warnings: Vec<NoticeRecord>,
+    noticed: Noticed,
+    mended: Vec<(u16, String)>,
     not_cleared: BTreeSet<KindId>,
     not_deleted: BTreeSet<u64>,
 }
@@ -177,6 +216,9 @@ impl Run<'_> {
             if self.task.shutdown.is_cancelled() {
                 return Err(Failure::Stopped);
             }
+            if self.task.gives_way && self.txn.is_wanted() {
+                return Err(Failure::GaveWay);
+            }
             for ahead in batch.drain() {
                 let (record, hash) = match ahead.map_err(Failure::Unreadable)? {
                     Ahead::Known(known, raw) => {
@@ -184,9 +226,9 @@ impl Run<'_> {
                             self.begin_record(raw.byte());
                             continue;
                         }
-                        (raw.read(), Some(raw.hash()))
+                        (raw.read(self.task.zone), Some(raw.hash()))
                     }
-                    Ahead::Read(record, hash) => (record, hash),
+                    Ahead::Read(record, hash) => (*record, hash),
                 };
                 if let Some(refused) = self.carry_out(record, hash)? {
                     return Ok(Some(refused));
@@ -210,7 +252,8 @@ impl Run<'_> {
         self.begin_record(record.byte);
         fail::fail_point!("intake::poison", poisonous(&record), |_| Ok(None));
         let reject = match record.command {
-            Ok(command) => {
+            Ok(mut command) => {
+                self.look_at(&mut command, record.line, record.byte);
                 carry_out(self.txn.as_mut(), command, record.line, hash).map_err(Failure::Store)?;
                 return Ok(None);
             }
@@ -220,7 +263,7 @@ impl Run<'_> {
         let TakenBack { clears, deletions } = spare(self.txn.as_mut(), &reject.spares).map_err(Failure::Store)?;
         self.not_cleared.extend(clears);
         self.not_deleted.extend(deletions);
-        self.keep(reject);
+        self.keep(reject)?;
         Ok(refused)
     }
 
@@ -233,23 +276,87 @@ impl Run<'_> {
             .then(|| "the whole load is refused at its first broken record (stop on error)".to_owned())
     }
 
-    fn keep(&mut self, reject: Reject) {
-        self.rejected += 1;
-        if self.rejects.len() < MAX_KEPT_REJECTS {
-            let Reject { line, byte, verb, key, reason, .. } = reject;
-            let cut = |text: String, chars| text.chars().take(chars).collect::<String>();
-            let (verb, key) = (verb.map(|verb| cut(verb, MAX_NAME_CHARS)), key.map(|key| cut(key, MAX_NAME_CHARS)));
-            let reason = cut(reason, MAX_REASON_CHARS);
-            self.rejects.push(Rejected { record: RejectRecord { line, byte, verb, key, reason }, until: None });
+    /// What a person should know of a record that is taken, and what it mends.
+    fn look_at(&mut self, command: &mut Command, line: u64, byte: u64) {
+        match command {
+            Command::Upsert(expansion) => {
+                let (kind, key) = (expansion.main.kind.id(), expansion.main.key.as_str());
+                self.mend(kind, key);
+                for Warning { field, value, what } in expansion.warnings.drain(..) {
+                    self.warned += 1;
+                    if self.warnings.len() < MAX_KEPT_WARNINGS {
+                        let (field, value) = (Some(field), Some(value).filter(|value| !value.is_empty()));
+                        self.noticed.add(kind, key);
+                        self.warnings.push(NoticeRecord {
+                            line,
+                            byte,
+                            verb: Some(expansion.verb.to_owned()),
+                            key: Some(cut(expansion.main.key.to_string(), MAX_NAME_CHARS)),
+                            field: field.filter(|field| !field.is_empty()),
+                            value,
+                            reason: cut(what.to_string(), MAX_REASON_CHARS),
+                            warning: Some(what),
+                            object: Some((kind, key.to_owned())),
+                            mended: false,
+                        });
+                    }
+                }
+            }
+            Command::Delete { kind, keys: KeyMatch::Exact(key), .. } => self.mend(kind.id(), key.as_str()),
+            Command::Delete { .. } | Command::Clear { .. } => {}
         }
     }
 
+    /// An object comes without the fault that a notice is about, of an earlier load or of this one.
+    fn mend(&mut self, kind: u16, key: &str) {
+        if !self.noticed.take(kind, key) {
+            return;
+        }
+        let is_it =
+            |record: &NoticeRecord| record.object.as_ref().is_some_and(|(of, object)| *of == kind && object == key);
+        let records = self.rejects.iter_mut().map(|rejected| &mut rejected.record).chain(&mut self.warnings);
+        records.filter(|record| is_it(record)).for_each(|record| record.mended = true);
+        self.mended.push((kind, key.to_owned()));
+    }
+
+    fn keep(&mut self, reject: Reject) -> Result<(), Failure> {
+        self.rejected += 1;
+        if self.rejects.len() >= MAX_KEPT_REJECTS {
+            return Ok(());
+        }
+        let Reject { line, byte, verb, key, about, reason, spares, .. } = reject;
+        let (field, value) = about.map(|about| (about.field, about.value)).unzip();
+        let object = match spares {
+            Spares::Objects(kind, keys) => {
+                // A later record that brings it is to be seen, however well its text is known.
+                self.txn.read_again(kind.into(), &keys).map_err(Failure::Store)?;
+                if let KeyMatch::Exact(key) = *keys { Some((kind.id(), key.into_text())) } else { None }
+            }
+            _ => None,
+        };
+        if let Some((kind, key)) = &object {
+            self.noticed.add(*kind, key);
+        }
+        let (verb, key) = (verb.map(|verb| cut(verb, MAX_NAME_CHARS)), key.map(|key| cut(key, MAX_NAME_CHARS)));
+        let reason = cut(reason, MAX_REASON_CHARS);
+        let record = NoticeRecord { line, byte, verb, key, field, value, reason, warning: None, object, mended: false };
+        self.rejects.push(Rejected { record, until: None });
+        Ok(())
+    }
+
     fn finish(self, read: Result<Option<String>, Failure>) -> Result<Report, Failure> {
-        let Self { txn, task, identity, rejected, rejects, not_cleared, not_deleted, .. } = self;
+        let Self { txn, task, identity, rejected, rejects, mut warned, mut warnings, .. } = self;
+        let Self { mended, not_cleared, not_deleted, .. } = self;
+        warned += not_deleted.len() as u64;
+        for line in not_deleted.iter().take(MAX_KEPT_WARNINGS.saturating_sub(warnings.len())) {
+            let warning = Some(WarningKind::NotDeleted);
+            let reason = WarningKind::NotDeleted.to_string();
+            warnings.push(NoticeRecord { line: *line, reason, warning, ..NoticeRecord::default() });
+        }
         // A file that looks cut off may be one that is just being written anew.
         let same = source::identify(task.path).map(|now| now == identity);
         let refused = match (read, same) {
-            (Err(failure @ (Failure::Store(_) | Failure::Stopped)), _) => return fail(txn, failure),
+            (Err(failure @ (Failure::Store(_) | Failure::Stopped | Failure::GaveWay)), _) => return fail(txn, failure),
             (_, Ok(false)) => return fail(txn, Failure::Rewritten),
             (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => return fail(txn, Failure::Rewritten),
             (Err(failure), _) => return fail(txn, failure),
@@ -262,11 +369,12 @@ impl Run<'_> {
         } else {
             let mut outcome = txn.commit().map_err(Failure::Store)?;
             outcome.counts.rejected = rejected;
+            outcome.counts.warnings = warned;
             Some(outcome)
         };
         let not_cleared = not_cleared.into_iter().filter_map(|kind| Kind::by_id(kind.0)).collect();
         let not_deleted = not_deleted.into_iter().collect();
-        Ok(Report { outcome, refused, rejected, rejects, not_cleared, not_deleted, identity })
+        Ok(Report { outcome, refused, rejected, rejects, warned, warnings, mended, not_cleared, not_deleted, identity })
     }
 }
 
@@ -274,6 +382,25 @@ impl Run<'_> {
 #[cfg(feature = "crash-points")]
 fn poisonous(record: &Record) -> bool {
     matches!(&record.command, Ok(Command::Upsert(expansion)) if expansion.main.key.as_str() == "poison")
+}
+
+fn cut(text: String, chars: usize) -> String {
+    if text.len() <= chars { text } else { text.chars().take(chars).collect() }
+}
+
+/// Objects that notices are about, by number of kind and key.
+#[derive(Default)]
+struct Noticed(HashMap<u16, HashSet<String>>);
+
+impl Noticed {
+    fn add(&mut self, kind: u16, key: &str) {
+        self.0.entry(kind).or_default().insert(key.to_owned());
+    }
+
+    /// Takes an object out; whether it was there.
+    fn take(&mut self, kind: u16, key: &str) -> bool {
+        self.0.get_mut(&kind).is_some_and(|keys| keys.remove(key))
+    }
 }
 
 fn fail(txn: Box<dyn LoadTxn>, failure: Failure) -> Result<Report, Failure> {

@@ -28,7 +28,7 @@ mod watcher;
 mod worker;
 
 pub use aside::{AsideError, RefusedLoad};
-pub use load::MAX_KEPT_REJECTS;
+pub use load::{MAX_KEPT_REJECTS, MAX_KEPT_WARNINGS};
 pub use report::ERROR_FILE;
 pub use settings::{
     DEFAULT_BACKUP_BYTES, DEFAULT_BACKUP_DAYS, DEFAULT_BACKUP_FILES, DEFAULT_BODY_GRACE, DEFAULT_BODY_IDLE,

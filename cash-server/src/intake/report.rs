@@ -1,7 +1,7 @@
 //! What a producer gets to read: `error.txt` beside its files, and in `badDicts` the records that were set aside.
 
 use super::load::Rejected;
-use crate::store::intake::RejectRecord;
+use crate::store::intake::NoticeRecord;
 use fs_err as fs;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
@@ -11,7 +11,7 @@ use tillway_file_queue::durable;
 /// The file beside the source (formats/aif).
 pub const ERROR_FILE: &str = "error.txt";
 
-/// Rejects that `error.txt` lists; a person reads no more of them, and the file with their text has the rest.
+/// Rejects, and warnings, that `error.txt` lists; a person reads no more of them, and the file with their text has the rest.
 const MAX_LISTED_REJECTS: usize = 100;
 
 /// Files of earlier deliveries that `error.txt` lists; a person mends one after the other.
@@ -32,6 +32,10 @@ pub(super) struct Trouble<'a> {
     pub(super) rejected: u64,
     /// The first of them.
     pub(super) rejects: &'a [Rejected],
+    /// Warnings about records that were taken.
+    pub(super) warned: u64,
+    /// The first of them.
+    pub(super) warnings: &'a [NoticeRecord],
     /// Where the text of the rejected records is, or the whole file.
     pub(super) aside: Option<&'a Path>,
 }
@@ -99,16 +103,35 @@ fn text(trouble: &Trouble<'_>) -> String {
     if trouble.rejected > listed {
         let _ = writeln!(text, "… and {} more", trouble.rejected - listed);
     }
+    if trouble.warned > 0 {
+        let _ = writeln!(text, "\nwarnings about records that are loaded: {}", trouble.warned);
+    }
+    for warning in trouble.warnings.iter().take(MAX_LISTED_REJECTS) {
+        let _ = writeln!(text, "{}", line(warning));
+    }
+    let listed = trouble.warnings.len().min(MAX_LISTED_REJECTS) as u64;
+    if trouble.warned > listed {
+        let _ = writeln!(text, "… and {} more", trouble.warned - listed);
+    }
     text
 }
 
-fn line(reject: &RejectRecord) -> String {
+fn line(reject: &NoticeRecord) -> String {
     let mut text = format!("line {}, byte {}", reject.line, reject.byte);
     if let Some(verb) = &reject.verb {
         let _ = write!(text, ", {verb}");
     }
     if let Some(key) = &reject.key {
         let _ = write!(text, " {key}");
+    }
+    // A reject's reason names field and value itself.
+    if let Some(field) = reject.field.as_ref().filter(|_| reject.warning.is_some()) {
+        let _ = write!(text, ", field `{field}`");
+        if let Some(value) = &reject.value {
+            let _ = write!(text, ", value `{}`", value.escape_debug());
+        }
+    } else if let Some(field) = reject.field.as_ref().filter(|field| !reject.reason.contains(*field)) {
+        let _ = write!(text, ", field `{field}`");
     }
     let _ = write!(text, ": {}", reject.reason);
     text

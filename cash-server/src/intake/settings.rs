@@ -1,6 +1,7 @@
 //! Settings of the intake.
 
 use crate::reserve::DiskReserve;
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub struct IntakeSettings {
     pub data_grace: Duration,
     /// Whether the first broken record refuses the whole load.
     pub stop_on_error: bool,
+    /// Local time: times of dictionaries that name a zone are converted to this one.
+    pub zone: TimeZone,
     /// How long loaded and refused files are kept, in days.
     pub backup_keep_days: u32,
     /// How many loaded, and how many refused files are kept; 0: loaded files are not kept at all.
@@ -85,6 +88,7 @@ impl IntakeSettings {
             scan_period: DEFAULT_SCAN_PERIOD,
             data_grace: DEFAULT_DATA_GRACE,
             stop_on_error: false,
+            zone: TimeZone::system(),
             backup_keep_days: DEFAULT_BACKUP_DAYS,
             backup_keep_files: DEFAULT_BACKUP_FILES,
             backup_keep_bytes: DEFAULT_BACKUP_BYTES,

@@ -104,6 +104,9 @@ pub enum NetworkError {
         /// Its beginning.
         name: String,
     },
+    /// A load is under way that does not give way.
+    #[error("a load is being written and cannot give way: try again in a few seconds")]
+    Busy,
     /// The store failed.
     #[error("failed to read or change the network")]
     Store {

@@ -1,9 +1,10 @@
 //! Loads and their reports.
 
 use super::RestState;
+use super::notices::{self, NoticeView};
 use super::problem::{Problem, blocking};
 use crate::intake::LoadProgress;
-use crate::store::intake::{LoadRecord, RejectRecord};
+use crate::store::intake::LoadRecord;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
@@ -48,33 +49,22 @@ pub(super) struct LoadView {
     pub unchanged: u64,
     /// Records that were set aside.
     pub rejected: u64,
+    /// Warnings about records that were taken.
+    pub warnings: u64,
     /// Why it was refused or waits.
     pub reason: Option<String>,
 }
 
-/// A load with the first of its rejects.
+/// A load with the first of its rejects and warnings.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LoadReport {
     /// The load.
     #[serde(flatten)]
     pub load: LoadView,
     /// What was set aside, the first ones.
-    pub rejects: Vec<RejectView>,
-}
-
-/// A record that was set aside.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct RejectView {
-    /// Line on which it starts, from 1.
-    pub line: u64,
-    /// Byte at which it starts, from 0.
-    pub byte: u64,
-    /// Its verb, where it could be read.
-    pub verb: Option<String>,
-    /// Its key, where it could be read.
-    pub key: Option<String>,
-    /// Why.
-    pub reason: String,
+    pub rejects: Vec<NoticeView>,
+    /// What a person should know of records that were taken, the first ones. Their number is `warnings` of the load.
+    pub warned: Vec<NoticeView>,
 }
 
 /// Which part of a list.
@@ -102,12 +92,9 @@ fn view(load: &LoadRecord, under_way: Option<LoadProgress>) -> LoadView {
         deleted: load.counts.deleted,
         unchanged: load.counts.unchanged,
         rejected: load.counts.rejected,
+        warnings: load.counts.warnings,
         reason: load.reason.clone(),
     }
-}
-
-fn reject_view(reject: RejectRecord) -> RejectView {
-    RejectView { line: reject.line, byte: reject.byte, verb: reject.verb, key: reject.key, reason: reject.reason }
 }
 
 /// Loads, newest first.
@@ -135,10 +122,12 @@ pub(super) async fn show(State(state): State<RestState>, Path(id): Path<i64>) ->
             .load(LoadId(id))?
             .ok_or_else(|| Problem::not_found(format!("there is no load {id}, or it is older than loads are kept")))?;
         let rejects = state.journal.rejects(load.id, MAX_LISTED)?;
+        let warned = state.journal.warnings(load.id, MAX_LISTED)?;
         let under_way = state.aside.intake.progress();
         Ok::<_, Problem>(LoadReport {
             load: view(&load, under_way),
-            rejects: rejects.into_iter().map(reject_view).collect(),
+            rejects: rejects.into_iter().map(notices::view).collect(),
+            warned: warned.into_iter().map(notices::view).collect(),
         })
     })
     .await

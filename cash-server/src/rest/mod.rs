@@ -9,6 +9,7 @@ pub mod auth;
 mod dictionary;
 mod loads;
 mod nodes;
+mod notices;
 mod pace;
 pub mod packages;
 pub mod problem;
@@ -118,6 +119,8 @@ pub fn router(state: RestState, admin: Arc<Credentials>) -> Router {
         .routes(routes!(tills::verify))
         .routes(routes!(loads::list))
         .routes(routes!(loads::show))
+        .routes(routes!(notices::list))
+        .routes(routes!(notices::seen))
         .routes(routes!(dictionary::history))
         .routes(routes!(sales::shifts))
         .routes(routes!(sales::totals))

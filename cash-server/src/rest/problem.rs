@@ -91,6 +91,7 @@ impl From<NetworkError> for Problem {
             | NetworkError::CodeAlike { .. }
             | NetworkError::HasChildren { .. }
             | NetworkError::ChainStays { .. } => Self::conflict(error.to_string()),
+            NetworkError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
             NetworkError::Store { .. } => Self::internal(&error),
         }
     }

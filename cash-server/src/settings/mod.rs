@@ -12,6 +12,7 @@ pub use fault::{Fault, Origin, SettingsError};
 pub use source::DEFAULT_SETTINGS;
 
 use fs_err as fs;
+use jiff::tz::TimeZone;
 use source::Source;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -147,6 +148,8 @@ pub struct IntakeSettings {
     pub scan_period: Duration,
     /// Whether one broken record refuses the whole.
     pub stop_on_error: bool,
+    /// Local time of the shops.
+    pub zone: TimeZone,
     /// How long loaded files are kept, in days.
     pub backup_days: u32,
     /// How many loaded files are kept.
@@ -261,6 +264,7 @@ impl Settings {
                 status_servers: source.list("intake.status_servers"),
                 scan_period: seconds("intake.scan_period_s"),
                 stop_on_error: source.flag("intake.stop_on_error"),
+                zone: zone(&source, "intake.time_zone"),
                 backup_days: days("intake.backup_days"),
                 backup_files: narrow(source.number("intake.backup_files", 0..=1_000_000)),
                 backup_limit_bytes: source.number("intake.backup_limit_mib", 0..=MAX_MIB) << 20,
@@ -328,6 +332,19 @@ fn sales(source: &Source) -> SalesSettings {
         spool_limit_bytes: source.number("sales.spool_limit_mib", 64..=MAX_MIB) << 20,
         handover_dir: source.path("sales.handover_dir"),
     }
+}
+
+/// A zone by its name; empty: that of the machine.
+fn zone(source: &Source, key: &str) -> TimeZone {
+    let name = source.text(key);
+    let name = name.trim();
+    if name.is_empty() {
+        return TimeZone::system();
+    }
+    TimeZone::get(name).unwrap_or_else(|_| {
+        source.refuse(key, "a name of the time zone database, such as Europe/Moscow, or an empty text");
+        TimeZone::UTC
+    })
 }
 
 fn intake_folders(source: &Source) -> Vec<IntakeFolder> {

@@ -76,8 +76,14 @@ pub trait LoadTxn: Send {
     /// what they brought along. A deletion of theirs does not take effect.
     fn keep(&mut self, kind: KindId, keys: &KeyMatch) -> Result<TakenBack, StoreError>;
 
+    /// Records about these objects are to be read, and not only known by their text.
+    fn read_again(&mut self, kind: KindId, keys: &KeyMatch) -> Result<(), StoreError>;
+
     /// Takes clearings and deletions of these kinds back, or of all: nobody knows which of their objects the load names.
     fn take_back(&mut self, of: Option<&[KindId]>) -> TakenBack;
+
+    /// Whether somebody waits who must not wait long: a load that can be begun again gives way.
+    fn is_wanted(&self) -> bool;
 
     /// Makes it true. Where nothing changed there is no revision. `counts.rejected` is left at zero.
     fn commit(self: Box<Self>) -> Result<LoadOutcome, StoreError>;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use tillway_exchangers::aif::WarningKind;
 use tillway_proto::{ExchangeStatus, LoadId, NodeId, Revision, TillId};
 
 /// Keeps the record of loads.
@@ -34,7 +35,22 @@ pub trait LoadJournal: Send + Sync {
     fn recent(&self, limit: u32) -> Result<Vec<LoadRecord>, StoreError>;
 
     /// The first `limit` rejects of a load.
-    fn rejects(&self, load: LoadId, limit: u32) -> Result<Vec<RejectRecord>, StoreError>;
+    fn rejects(&self, load: LoadId, limit: u32) -> Result<Vec<NoticeRecord>, StoreError>;
+
+    /// The first `limit` warnings of a load.
+    fn warnings(&self, load: LoadId, limit: u32) -> Result<Vec<NoticeRecord>, StoreError>;
+
+    /// Rejects and warnings that nobody has seen and no later load has mended, newest first.
+    fn open_notices(&self, limit: u32) -> Result<Vec<OpenNotice>, StoreError>;
+
+    /// How many rejects and how many warnings nobody has seen.
+    fn count_notices(&self) -> Result<(u64, u64), StoreError>;
+
+    /// The objects of a node, by number of kind and key, that a reject or a warning is about, seen or not.
+    fn noticed_objects(&self, node: &NodeId) -> Result<Vec<(u16, String)>, StoreError>;
+
+    /// A person has seen these notices, and all up to the number `up_to`. How many that were open.
+    fn see_notices(&self, ids: &[i64], up_to: Option<i64>, at: Timestamp) -> Result<u64, StoreError>;
 
     /// Refused loads of which a file is kept, newest first.
     fn refused(&self, limit: u32) -> Result<Vec<LoadRecord>, StoreError>;
@@ -187,8 +203,10 @@ pub struct LoadEnd {
     pub applies_from: Option<Revision>,
     /// Why it was refused, or what is to be known of it.
     pub reason: Option<String>,
-    /// The first of its rejects.
-    pub rejects: Vec<RejectRecord>,
+    /// The first of its rejects and warnings.
+    pub notices: Vec<NoticeRecord>,
+    /// Objects that it brought without a fault, by number of kind and key, of those that a notice is about.
+    pub mended: Vec<(u16, String)>,
     /// Where it was refused: the name of the file that is kept of it, or the whole path where it stays in its folder.
     pub aside: Option<String>,
 }
@@ -231,9 +249,12 @@ impl LoadRecord {
     }
 }
 
-/// A record that was set aside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RejectRecord {
+/// Rejects and warnings that are remembered; of more, the oldest are forgotten. Five loads that are broken throughout.
+pub const MAX_NOTICES: u32 = 5_000;
+
+/// A record that was rejected, or one that was taken with something a person should know.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NoticeRecord {
     /// Line on which it starts, from 1.
     pub line: u64,
     /// Byte at which it starts, from 0.
@@ -242,8 +263,33 @@ pub struct RejectRecord {
     pub verb: Option<String>,
     /// Its key, where it could be read.
     pub key: Option<String>,
-    /// Why.
+    /// The field it is about, where it is one.
+    pub field: Option<String>,
+    /// The beginning of its value.
+    pub value: Option<String>,
+    /// Why it was rejected; of a warning what it says, in English.
     pub reason: String,
+    /// What the warning says; none: the record was rejected.
+    pub warning: Option<WarningKind>,
+    /// The object it is about, by number of kind and key, where that is known.
+    pub object: Option<(u16, String)>,
+    /// The same load brought the object again without the fault.
+    pub mended: bool,
+}
+
+/// A reject or a warning that nobody has seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenNotice {
+    /// Its number.
+    pub id: i64,
+    /// The node whose layer it is about.
+    pub node: NodeId,
+    /// The load that brought it last.
+    pub load: LoadId,
+    /// When that ended.
+    pub at: Timestamp,
+    /// What it says.
+    pub notice: NoticeRecord,
 }
 
 /// What is still to be told of a load, and to whom.

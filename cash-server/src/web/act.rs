@@ -52,6 +52,7 @@ pub(super) fn router() -> Router<WebState> {
         .route("/aside", post(settle))
         .route("/aside/confirm", post(confirm))
         .route("/acknowledge", post(acknowledge))
+        .route("/notices/seen", post(seen))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
 }
 
@@ -71,6 +72,14 @@ struct AsideForm {
 struct AcknowledgeForm {
     token: String,
     till: String,
+}
+
+#[derive(Deserialize)]
+struct SeenForm {
+    token: String,
+    /// One notice; none: all up to `up_to`.
+    notice: Option<i64>,
+    up_to: Option<i64>,
 }
 
 /// What the page of confirmation shows.
@@ -142,6 +151,25 @@ async fn acknowledge(
     let Ok(till) = form.till.parse::<TillId>() else { return Refusal::Gone.answer(&state, language) };
     acted(&state, language, move |server| {
         server.exchange.acknowledge(&till).map_err(|error| crate::exchange::told(&error))
+    })
+    .await
+}
+
+async fn seen(
+    State(state): State<WebState>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+    Form(form): Form<SeenForm>,
+) -> Response {
+    let language = Language::choose(asked.lang.as_deref(), &headers);
+    if let Err(refusal) = from_this_page(&state, &form.token, &headers) {
+        return refusal.answer(&state, language);
+    }
+    let ids: Vec<i64> = form.notice.into_iter().collect();
+    let up_to = form.up_to.filter(|_| ids.is_empty());
+    acted(&state, language, move |server| {
+        let marked = server.journal.see_notices(&ids, up_to, jiff::Timestamp::now());
+        marked.map(drop).map_err(|error| crate::exchange::told(&error))
     })
     .await
 }

@@ -88,6 +88,8 @@ pub(super) struct Facts<'a> {
     /// Units set aside here, by the sort of attention: refused loads apart.
     pub(super) aside_here: u64,
     pub(super) others: Vec<Attention>,
+    /// How many rejects and how many warnings nobody has seen.
+    pub(super) notices_open: (u64, u64),
 }
 
 /// An entry without more than words.
@@ -118,6 +120,11 @@ pub(super) fn attention(facts: Facts<'_>) -> Vec<Attention> {
     }
     if facts.aside_here > 0 {
         list.push(entry(Sort::Aside, String::new(), facts.aside_here.to_string()));
+    }
+    if let (rejects, warnings) = facts.notices_open
+        && rejects + warnings > 0
+    {
+        list.push(entry(Sort::Notices, String::new(), format!("{rejects} + {warnings}")));
     }
     let mut silent_by_shop: BTreeMap<&str, Vec<&TillFacts>> = BTreeMap::new();
     let mut never_by_shop: BTreeMap<&str, Vec<&TillFacts>> = BTreeMap::new();
@@ -237,6 +244,7 @@ mod tests {
             strangers: &[],
             aside_here: 0,
             others: Vec::new(),
+            notices_open: (0, 0),
         };
         attention(facts).into_iter().map(|entry| (entry.sort, entry.place)).collect()
     }
@@ -332,6 +340,7 @@ mod tests {
             strangers: &[stranger(1), stranger(30)],
             aside_here: 2,
             others: vec![entry(Sort::Shift, "7/1".to_owned(), "one receipt is missing".to_owned())],
+            notices_open: (0, 0),
         };
         let listed: Vec<Sort> = attention(facts).into_iter().map(|entry| entry.sort).collect();
         let expected = [

@@ -159,6 +159,43 @@ mod tests {
     use crate::exchange::Condition;
     use tillway_proto::{DeliveryState, ExchangeStatus, Revision};
 
+    /// One of each kind, and a reject.
+    fn warnings(id: i64) -> Vec<NoticeView> {
+        let view = |warning| NoticeView {
+            id,
+            layer: "shop 367".to_owned(),
+            load: 4,
+            line: 8,
+            verb: "addInventItem".to_owned(),
+            key: "100".to_owned(),
+            field: "name".to_owned(),
+            value: "<b>long</b>".to_owned(),
+            reason: "why".to_owned(),
+            warning,
+        };
+        let warning = |word: &&str| WarningView {
+            word: (*word).to_owned(),
+            chars: 250,
+            max: 200,
+            count: 2,
+            detail: "200".to_owned(),
+        };
+        WARNINGS.iter().map(|word| view(Some(warning(word)))).chain([view(None)]).collect()
+    }
+
+    const WARNINGS: [&str; 10] = [
+        "entry_rejected",
+        "value_left_out",
+        "text_cut",
+        "controls_taken_out",
+        "picture_left_out",
+        "negative_price",
+        "no_name",
+        "shared_barcode",
+        "group_in_itself",
+        "not_deleted",
+    ];
+
     fn overview() -> Overview {
         let now: Timestamp = "2026-01-02T06:00:00Z".parse().unwrap();
         let till = TillView {
@@ -214,6 +251,9 @@ mod tests {
                 })
                 .collect(),
             aside_more: 1,
+            notices: warnings(7),
+            notices_more: 3,
+            notices_up_to: 9,
             sales_trouble: None,
             form_token: "0".repeat(64),
             tills: vec![
@@ -265,6 +305,8 @@ mod tests {
                 deleted: 3,
                 unchanged: 92_331,
                 rejected: 1,
+                warnings: 1,
+                warned: warnings(0),
                 rejects: vec![RejectView {
                     line: 7,
                     verb: "addPrice".to_owned(),

@@ -2,8 +2,8 @@
 
 use super::attention::{DiskFacts, Facts, MAX_ATTENTION, StrangerFacts, TillFacts, attention, entry};
 use super::view::{
-    AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, Overview, ProgressView, RejectView,
-    ShiftVerdict, ShiftView, TillView,
+    AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, NoticeView, Overview, ProgressView,
+    RejectView, ShiftVerdict, ShiftView, TillView, WarningView,
 };
 use super::{MAX_ROWS, PageSource};
 use crate::aside::{AsideId, AsideUnit, Shown};
@@ -15,16 +15,20 @@ use crate::network::Network;
 use crate::rest::RestState;
 use crate::sales::check::{Counted, Verdict};
 use crate::store::StoreError;
-use crate::store::intake::{LoadRecord, LoadSource};
+use crate::store::intake::{LoadRecord, LoadSource, NoticeRecord, OpenNotice};
 use crate::store::sales::{Finding, FindingFilter, Page, ShiftFilter, ShiftView as StoredShift};
 use jiff::Timestamp;
 use std::error::Error;
+use tillway_exchangers::aif::WarningKind;
 use tillway_file_queue::space;
 use tillway_proto::command::AsideAction;
 use tillway_proto::{ExchangeStatus, NodeId, TillId};
 
 /// Most loads, deliveries and shifts of the first page: the newest ones.
 const RECENT: u32 = 30;
+
+/// Most rejects and warnings that nobody has seen on the first page; REST and the command line list all.
+const SHOWN_NOTICES: u32 = 50;
 
 /// Most rejects shown below a load; all that were kept are in its report over REST.
 const SHOWN_REJECTS: u32 = 10;
@@ -49,6 +53,8 @@ impl ServerSource {
         let acknowledged = self.state.exchange.acknowledged()?;
         let strangers = self.state.exchange.strangers()?;
         let loads = self.state.journal.recent(RECENT)?;
+        let notices = self.state.journal.open_notices(SHOWN_NOTICES)?;
+        let (rejects_open, warnings_open) = self.state.journal.count_notices()?;
         let deliveries = self.state.exchange.deliveries(None, RECENT)?;
         // What does not depend on sales goes on where their database does not answer.
         let sales = self.sales();
@@ -90,6 +96,7 @@ impl ServerSource {
             aside_here: aside.iter().filter(|unit| matches!(unit.id, AsideId::Report(_) | AsideId::Sales(_))).count()
                 as u64,
             others: in_words(&network, &loads, &findings, &shown),
+            notices_open: (rejects_open, warnings_open),
         });
         let attention_more = attention.len().saturating_sub(MAX_ATTENTION) as u64;
         attention.truncate(MAX_ATTENTION);
@@ -105,6 +112,9 @@ impl ServerSource {
             attention_more,
             aside: aside.iter().take(MAX_ROWS).map(|unit| aside_view(&network, unit)).collect(),
             aside_more,
+            notices_more: (rejects_open + warnings_open).saturating_sub(notices.len() as u64),
+            notices_up_to: notices.first().map_or(0, |open| open.id),
+            notices: notices.iter().map(|open| notice(&network, open)).collect(),
             sales_trouble,
             form_token: String::new(),
             tills,
@@ -131,6 +141,11 @@ impl ServerSource {
     fn load(&self, network: &Network, record: &LoadRecord) -> Result<LoadView, Box<dyn Error + Send + Sync>> {
         let rejects =
             if record.counts.rejected > 0 { self.state.journal.rejects(record.id, SHOWN_REJECTS)? } else { Vec::new() };
+        let warned = if record.counts.warnings > 0 {
+            self.state.journal.warnings(record.id, SHOWN_REJECTS)?
+        } else {
+            Vec::new()
+        };
         let took = record.started_at.zip(record.ended_at).map(|(started, ended)| {
             let millis = (ended.as_millisecond() - started.as_millisecond()).max(0);
             format!("{}.{:03}", millis / 1000, millis % 1000)
@@ -151,6 +166,8 @@ impl ServerSource {
             deleted: record.counts.deleted,
             unchanged: record.counts.unchanged,
             rejected: record.counts.rejected,
+            warnings: record.counts.warnings,
+            warned: warned.into_iter().map(|record| notice_view(String::new(), record)).collect(),
             rejects: rejects
                 .into_iter()
                 .map(|reject| RejectView {
@@ -175,6 +192,42 @@ impl PageSource for ServerSource {
             }
             text
         })
+    }
+}
+
+fn notice(network: &Network, open: &OpenNotice) -> NoticeView {
+    let view = notice_view(place(network, &open.node), open.notice.clone());
+    NoticeView { id: open.id, load: open.load.0, ..view }
+}
+
+fn notice_view(layer: String, record: NoticeRecord) -> NoticeView {
+    NoticeView {
+        id: 0,
+        layer,
+        load: 0,
+        line: record.line,
+        verb: record.verb.unwrap_or_default(),
+        key: record.key.unwrap_or_default(),
+        field: record.field.unwrap_or_default(),
+        value: record.value.unwrap_or_default(),
+        reason: record.reason,
+        warning: record.warning.as_ref().map(warning_view),
+    }
+}
+
+fn warning_view(warning: &WarningKind) -> WarningView {
+    let word = warning.word().replace('-', "_");
+    let plain = WarningView { word, chars: 0, max: 0, count: 0, detail: String::new() };
+    match warning {
+        WarningKind::TextCut { chars, max } => WarningView { chars: *chars, max: *max, ..plain },
+        WarningKind::ControlsTakenOut { count } => WarningView { count: *count, ..plain },
+        WarningKind::PictureLeftOut { bytes, max } => WarningView { count: *bytes, max: *max, ..plain },
+        WarningKind::EntryRejected { reason: detail }
+        | WarningKind::ValueLeftOut { reason: detail }
+        | WarningKind::SharedBarcode { other: detail } => WarningView { detail: detail.clone(), ..plain },
+        WarningKind::NegativePrice | WarningKind::NoName | WarningKind::GroupInItself | WarningKind::NotDeleted => {
+            plain
+        }
     }
 }
 
@@ -328,7 +381,7 @@ fn in_words(network: &Network, loads: &[LoadRecord], findings: &[Finding], shown
         let told = entry(AttentionSort::LoadRefused, place, format!("{}: {}", unit.name, unit.reason));
         list.push(Attention { since: unit.at, ..told });
     }
-    // Only the last load of a layer: a later clean one has mended an earlier one.
+    // Only the last load of a layer: a later one that went in has mended it. Rejects stay on a list of their own.
     let mut seen = Vec::new();
     for load in loads {
         if seen.contains(&&load.node) {
@@ -336,7 +389,7 @@ fn in_words(network: &Network, loads: &[LoadRecord], findings: &[Finding], shown
         }
         seen.push(&load.node);
         let refused = aside.iter().any(|unit| unit.id == AsideId::Load(load.id));
-        if !refused && matches!(load.status(), ExchangeStatus::Error | ExchangeStatus::ReadyWithError) {
+        if !refused && load.status() == ExchangeStatus::Error {
             let detail =
                 load.reason.clone().unwrap_or_else(|| format!("{}: {}", short(&load.source), load.counts.rejected));
             list.push(entry(AttentionSort::Load, place(network, &load.node), detail));

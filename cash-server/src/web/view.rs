@@ -26,6 +26,12 @@ pub struct Overview {
     pub aside: Vec<AsideView>,
     /// How many more there are.
     pub aside_more: u64,
+    /// Rejects and warnings that nobody has seen, newest first.
+    pub notices: Vec<NoticeView>,
+    /// How many more there are.
+    pub notices_more: u64,
+    /// The newest of them all: what came later is not marked with them.
+    pub notices_up_to: i64,
     /// Why sales cannot be shown, where they cannot.
     pub sales_trouble: Option<String>,
     /// Stands in every form, so that no other site can have a browser act here.
@@ -120,13 +126,15 @@ pub enum AttentionSort {
     ReportsQueue,
     /// Silent, but not for long.
     Silent,
-    /// Records of a load were rejected.
+    /// The last load of a layer was given up.
     Load,
+    /// Rejects and warnings that nobody has seen.
+    Notices,
 }
 
 impl AttentionSort {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Disk,
         Self::SalesDatabase,
         Self::Broker,
@@ -149,6 +157,7 @@ impl AttentionSort {
         Self::ReportsQueue,
         Self::Silent,
         Self::Load,
+        Self::Notices,
     ];
 }
 
@@ -274,8 +283,12 @@ pub struct LoadView {
     pub unchanged: u64,
     /// Counts.
     pub rejected: u64,
+    /// Warnings.
+    pub warnings: u64,
     /// The first of what was rejected.
     pub rejects: Vec<RejectView>,
+    /// The first of what a person should know of.
+    pub warned: Vec<NoticeView>,
     /// Why the whole load was refused, where it was.
     pub reason: Option<String>,
 }
@@ -287,6 +300,46 @@ pub struct ProgressView {
     pub percent: u64,
     /// Records read.
     pub records: u64,
+}
+
+/// A reject, or a warning about a record that was taken.
+#[derive(Debug, Clone, Serialize)]
+pub struct NoticeView {
+    /// Its number on the list of what nobody has seen; 0 below a load.
+    pub id: i64,
+    /// The node whose layer it is about.
+    pub layer: String,
+    /// The load that brought it.
+    pub load: i64,
+    /// Line in the file.
+    pub line: u64,
+    /// The verb, where it could be read.
+    pub verb: String,
+    /// The object's key, where it could be read.
+    pub key: String,
+    /// The field.
+    pub field: String,
+    /// The beginning of its value.
+    pub value: String,
+    /// Why it was rejected.
+    pub reason: String,
+    /// Of a warning: its word and its parameters; none: the record was rejected.
+    pub warning: Option<WarningView>,
+}
+
+/// What a warning says, for the words of a language.
+#[derive(Debug, Clone, Serialize)]
+pub struct WarningView {
+    /// Its word.
+    pub word: String,
+    /// Parameters, each empty where its kind has none.
+    pub chars: u64,
+    /// The most that is kept.
+    pub max: u64,
+    /// How many there were.
+    pub count: u64,
+    /// Another object, or why.
+    pub detail: String,
 }
 
 /// One record that was set aside.

@@ -5,6 +5,7 @@ use super::json::plain_length;
 use super::raw::{Raw, RawRecords, Step};
 use super::records::too_large;
 use super::{Cause, MAX_RECORD_BYTES, Position, Record, foreign_format};
+use jiff::tz::TimeZone;
 use std::io::{self, BufRead};
 
 /// Reads the commands of a JSON array one by one, in constant memory.
@@ -22,6 +23,7 @@ pub struct ArrayReader<R> {
     start: Option<Position>,
     next: Position,
     too_large: bool,
+    zone: TimeZone,
     scan: Scan,
 }
 
@@ -45,6 +47,8 @@ const BOM: [u8; 3] = *b"\xef\xbb\xbf";
 
 impl<R: BufRead> ArrayReader<R> {
     /// Over the whole of a body.
+    ///
+    /// Times with a zone become times of UTC, unless [`Self::in_zone`] names another one.
     pub fn new(input: R) -> Self {
         Self {
             input,
@@ -54,8 +58,15 @@ impl<R: BufRead> ArrayReader<R> {
             start: None,
             next: Position { line: 1, byte: 0 },
             too_large: false,
+            zone: TimeZone::UTC,
             scan: Scan::default(),
         }
+    }
+
+    /// Converts times that name a zone to times of this one.
+    #[must_use]
+    pub fn in_zone(self, zone: TimeZone) -> Self {
+        Self { zone, ..self }
     }
 
     fn step(&mut self) -> io::Result<Option<Step>> {
@@ -69,13 +80,13 @@ impl<R: BufRead> ArrayReader<R> {
                 Err(error) => return Err(error),
             };
             if chunk.is_empty() {
-                return Ok(self.at_end().map(Step::Read));
+                return Ok(self.at_end().map(Step::read));
             }
             if self.next.byte == 0
                 && let Some(what) = foreign_format(chunk)
             {
                 self.stage = Stage::Done;
-                return Ok(Some(Step::Read(self.next.record(Err(self.next.reject(Cause::Foreign, what))))));
+                return Ok(Some(Step::read(self.next.record(Err(self.next.reject(Cause::Foreign, what))))));
             }
             match self.stage {
                 Stage::Before(bom) => {
@@ -87,7 +98,7 @@ impl<R: BufRead> ArrayReader<R> {
                         b'[' => self.stage = Stage::Elements,
                         _ if byte.is_ascii_whitespace() => {}
                         _ if bom < BOM.len() && byte == BOM[bom] => self.stage = Stage::Before(bom + 1),
-                        _ => return Ok(Some(Step::Read(self.not_an_array(position)))),
+                        _ => return Ok(Some(Step::read(self.not_an_array(position)))),
                     }
                 }
                 Stage::Elements => {
@@ -113,7 +124,7 @@ impl<R: BufRead> ArrayReader<R> {
                     if !byte.is_ascii_whitespace() {
                         self.stage = Stage::Done;
                         let reject = position.reject(Cause::Json, "text follows the end of the array");
-                        return Ok(Some(Step::Read(position.record(Err(reject)))));
+                        return Ok(Some(Step::read(position.record(Err(reject)))));
                     }
                 }
                 Stage::Done => return Ok(None),
@@ -136,7 +147,7 @@ impl<R: BufRead> ArrayReader<R> {
         self.given = true;
         self.scan = Scan::default();
         if std::mem::take(&mut self.too_large) {
-            return Some(Step::Read(start.record(Err(too_large(start)))));
+            return Some(Step::read(start.record(Err(too_large(start)))));
         }
         Some(Step::Whole(start))
     }
@@ -147,7 +158,7 @@ impl<R: BufRead> ArrayReader<R> {
             Stage::Before(_) => Some(self.not_an_array(self.next)),
             Stage::Elements => {
                 let start = self.start.take().unwrap_or(self.next);
-                let reject = match read_record(&self.buffer, start, true) {
+                let reject = match read_record(&self.buffer, start, true, &self.zone) {
                     Err(reject) if reject.truncated() && !self.buffer.is_empty() => reject,
                     _ => start.reject(Cause::Truncated, "the input ends before the closing `]`"),
                 };
@@ -178,7 +189,8 @@ impl<R: BufRead> Iterator for ArrayReader<R> {
     type Item = io::Result<Record>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_raw().map(|raw| raw.map(Raw::read)).transpose()
+        let zone = self.zone.clone();
+        self.next_raw().map(|raw| raw.map(|raw| raw.read(&zone))).transpose()
     }
 }
 

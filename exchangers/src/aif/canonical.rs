@@ -1,7 +1,7 @@
-//! Canonical JSON: members sorted by name (the last of equal names stays), no blanks, strings with the fewest escapes,
+//! Canonical JSON: members sorted by name (one that comes twice is a fault), no blanks, strings with the fewest escapes,
 //! numbers as they were written.
 
-use super::json::{Cursor, Fault, Json};
+use super::json::{Cursor, Fault, Json, TWICE, named_twice};
 use crate::row::write_text;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -64,13 +64,18 @@ fn write_object(cursor: &mut Cursor<'_>, out: &mut String, depth: usize) -> Resu
         write_nested(cursor, out, depth)?;
         members.push((name, from..out.len()));
     }
+    let fault = Fault { at: cursor.at(), what: TWICE, ends_early: false };
+    let lower = members.iter().all(|(name, _)| !name.bytes().any(|byte| byte.is_ascii_uppercase()));
+    if !lower && named_twice(members.iter().map(|(name, _)| &**name)).is_some() {
+        return Err(fault);
+    }
     if !members.is_sorted_by(|(left, _), (right, _)| left < right) {
         members.sort_by(|(left, _), (right, _)| left.cmp(right));
+        if members.windows(2).any(|two| two[0].0 == two[1].0) {
+            return Err(fault);
+        }
         let mut sorted = String::with_capacity(out.len() - start);
-        for (at, (name, range)) in members.iter().enumerate() {
-            if members.get(at + 1).is_some_and(|(next, _)| next == name) {
-                continue;
-            }
+        for (_, range) in &members {
             if !sorted.is_empty() {
                 sorted.push(',');
             }
@@ -111,11 +116,13 @@ mod tests {
     fn equal_values_have_one_form() {
         let mut out = String::new();
         write_canonical(
-            &mut Cursor::new("{ \"b\" : [1.50, \"\\u0410\\/\\n\", {}] , \"a\":null, \"b\":[ true , [] ]}"),
+            &mut Cursor::new("{ \"b\" : [1.50, \"\\u0410\\/\\n\", {}] , \"a\":null, \"B1\":[ true , [] ]}"),
             &mut out,
         )
         .unwrap();
-        assert_eq!(out, r#"{"a":null,"b":[true,[]]}"#);
+        assert_eq!(out, r#"{"B1":[true,[]],"a":null,"b":[1.50,"А/\n",{}]}"#);
+        let twice = write_canonical(&mut Cursor::new(r#"{"b":1,"a":[{"x":1,"X":2}]}"#), &mut out);
+        assert_eq!(twice.map_err(|fault| fault.what), Err(TWICE));
         out.clear();
         write_canonical(&mut Cursor::new("[1.50,\"\\u0410\\/\\n\\u0001\"]"), &mut out).unwrap();
         assert_eq!(out, "[1.50,\"А/\\n\\u0001\"]");

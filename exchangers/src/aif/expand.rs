@@ -1,12 +1,14 @@
 //! A payload to rows: the object's own, and those that it brings for other kinds.
 
 use super::canonical::write_members;
-use super::command::{Problem, complete_key};
-use super::json::{Cursor, Json};
-use super::value::{Cell, ValueError, convert, convert_next};
+use super::command::{Problem, complete_key, key_cell, key_part};
+use super::context::Context;
+use super::json::{Cursor, Json, named_twice};
+use super::value::{Cell, ValueError, as_text, convert, convert_next};
+use super::warning::WarningKind;
 use super::{Cause, Expansion, ObjectRow};
 use crate::kinds::{FieldTarget, Kind, ResolvedExpansion};
-use crate::row::{self, Encoder, ObjectKey, RowRef, ValueRef};
+use crate::row::{self, Encoder, KeyMatch, ObjectKey, RowRef, ValueRef};
 use std::borrow::Cow;
 use tillway_proto::RowHash;
 
@@ -29,37 +31,64 @@ struct Brought<'a> {
     array: bool,
     /// Its elements, with their places in the array.
     elements: Vec<(usize, Fields<'a>)>,
+    /// Of elements that were rejected: what is known of their keys.
+    broken: Vec<KnownKey<'a>>,
 }
+
+/// The key fields of an element that was rejected, as far as they could be read; none where nothing could.
+type KnownKey<'a> = Option<Vec<Cell<'a>>>;
 
 impl<'a> Fields<'a> {
     /// Reads the object that comes next.
-    pub(super) fn read(kind: Kind, cursor: &mut Cursor<'a>) -> Result<Self, Problem> {
+    pub(super) fn read(kind: Kind, cursor: &mut Cursor<'a>, context: &mut Context<'_>) -> Result<Self, Problem> {
         let declared = kind.fields();
         let mut fields = Self::empty(kind);
         cursor.enter(b'{', "expected `{`")?;
-        let mut first = true;
+        let (mut first, mut seen) = (true, 0_u128);
         while let Some(name) = cursor.member(&mut first)? {
             let name = name.value()?;
-            let Some(FieldTarget { column, expansion }) = kind.target(name.as_bytes()) else {
+            let Some(FieldTarget { column, expansion, place }) = kind.target(name.as_bytes()) else {
                 fields.extra.push((name, cursor.raw_value()?));
                 continue;
             };
+            let bit = 1_u128 << place;
+            if seen & bit != 0 {
+                return Err(Problem::twice(&name));
+            }
+            seen |= bit;
             let mut again = expansion.map(|_| cursor.clone());
+            let mut odd = false;
             if let Some(column) = column {
-                let cell = convert_next(&declared[column], cursor)?;
-                if cell != Cell::Null {
-                    fields.cells[column] = cell;
+                let field = &declared[column];
+                match convert_next(field, cursor, context) {
+                    Ok(Cell::Null) => {}
+                    Ok(cell) => fields.cells[column] = cell,
+                    Err(ValueError::Reason { value, reason })
+                        if !field.is_strict() && !kind.key_columns().contains(&column) =>
+                    {
+                        odd = true;
+                        context.warn(field.name, &value, WarningKind::ValueLeftOut { reason });
+                    }
+                    Err(error) => return Err(Problem::of_value(error, field.name)),
                 }
             } else {
                 again = None;
             }
-            if let Some(expansion) = expansion {
-                // A field that is a column as well is read a second time.
-                let source = again.as_mut().unwrap_or(cursor);
-                fields.brought.extend(Brought::read(kind, expansion, source)?);
+            match expansion {
+                // Told of already; what it brought before stays.
+                Some(expansion) if odd => fields.brought.push(Brought::broken(expansion)),
+                Some(expansion) => {
+                    // A field that is a column as well is read a second time.
+                    let source = again.as_mut().unwrap_or(cursor);
+                    fields.brought.extend(Brought::read(kind, expansion, source, context)?);
+                }
+                None => {}
             }
         }
-        Ok(fields)
+        match named_twice(fields.extra.iter().map(|(name, _)| &**name)) {
+            Some(name) => Err(Problem::twice(name)),
+            None => Ok(fields),
+        }
     }
 
     fn empty(kind: Kind) -> Self {
@@ -67,54 +96,105 @@ impl<'a> Fields<'a> {
     }
 
     /// A plain value in the place of an object.
-    fn of_scalar(expansion: &ResolvedExpansion, value: Json<'a>) -> Result<Self, Problem> {
+    fn of_scalar(expansion: &ResolvedExpansion, value: Json<'a>, context: &mut Context<'_>) -> Result<Self, Problem> {
         let (Some(column), false) = (expansion.scalar, matches!(value, Json::Nested(_))) else {
             let reason = format!("field `{}`: expected objects in an array", expansion.field);
-            return Err(Problem::Other(Cause::Value, reason));
+            let (field, value) = (String::new(), as_text(value));
+            return Err(Problem::Value { cause: Cause::Value, field, value, reason });
         };
         let mut fields = Self::empty(expansion.kind);
-        fields.cells[column] = convert(&expansion.kind.fields()[column], value)?;
+        let field = &expansion.kind.fields()[column];
+        fields.cells[column] = convert(field, value, context).map_err(|error| Problem::of_value(error, field.name))?;
         Ok(fields)
     }
 }
 
 impl<'a> Brought<'a> {
+    /// A value that cannot be read.
+    fn broken(expansion: usize) -> Self {
+        Self { expansion, array: false, elements: Vec::new(), broken: vec![None] }
+    }
+
     /// Reads the value that comes next: an array, an object or a plain value; nothing if it is absent.
-    fn read(owner: Kind, place: usize, cursor: &mut Cursor<'a>) -> Result<Option<Self>, Problem> {
+    fn read(
+        owner: Kind,
+        place: usize,
+        cursor: &mut Cursor<'a>,
+        context: &mut Context<'_>,
+    ) -> Result<Option<Self>, Problem> {
         let expansion = &owner.expansions()[place];
-        let mut brought = Self { expansion: place, array: false, elements: Vec::new() };
-        match cursor.peek() {
-            Some(b'{') => brought.elements.push((0, Fields::read(expansion.kind, cursor)?)),
-            Some(b'[') => {
-                brought.array = true;
-                brought.read_elements(expansion, cursor)?;
+        let mut brought = Self { expansion: place, array: false, elements: Vec::new(), broken: Vec::new() };
+        if cursor.peek() == Some(b'[') {
+            brought.array = true;
+            cursor.enter(b'[', "expected `[`")?;
+            let (mut first, mut place) = (true, 0);
+            while cursor.element(&mut first)? {
+                context.count_entry()?;
+                brought.read_element(expansion, Some(place), cursor, context)?;
+                place += 1;
             }
-            _ => match cursor.value()? {
-                Json::Null => return Ok(None),
-                Json::Text(text) if text.value()?.trim().is_empty() => return Ok(None),
-                value => brought.elements.push((0, Fields::of_scalar(expansion, value)?)),
-            },
+        } else {
+            brought.read_element(expansion, None, cursor, context)?;
+            if brought.elements.is_empty() && brought.broken.is_empty() {
+                return Ok(None);
+            }
         }
         Ok(Some(brought))
     }
 
-    fn read_elements(&mut self, expansion: &ResolvedExpansion, cursor: &mut Cursor<'a>) -> Result<(), Problem> {
-        cursor.enter(b'[', "expected `[`")?;
-        let (mut first, mut place) = (true, 0);
-        while cursor.element(&mut first)? {
-            let element = match cursor.peek() {
-                Some(b'{') => Fields::read(expansion.kind, cursor).map(Some),
-                _ => match cursor.value()? {
-                    Json::Null => Ok(None),
-                    value => Fields::of_scalar(expansion, value).map(Some),
-                },
-            };
-            let element = element.map_err(|problem| within(problem, expansion.field, place))?;
-            self.elements.extend(element.map(|fields| (place, fields)));
-            place += 1;
+    /// Reads an element; `place`: in the array. A broken one is rejected by itself.
+    fn read_element(
+        &mut self,
+        expansion: &'static ResolvedExpansion,
+        place: Option<usize>,
+        cursor: &mut Cursor<'a>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Problem> {
+        cursor.peek();
+        let (mut again, warnings) = (cursor.clone(), context.warnings.len());
+        let element = match cursor.peek() {
+            Some(b'{') => Fields::read(expansion.kind, cursor, context).map(Some),
+            _ => match cursor.value()? {
+                Json::Null => Ok(None),
+                Json::Text(text) if place.is_none() && text.value()?.trim().is_empty() => Ok(None),
+                value => Fields::of_scalar(expansion, value, context).map(Some),
+            },
+        };
+        match element {
+            Ok(element) => self.elements.extend(element.map(|fields| (place.unwrap_or(0), fields))),
+            Err(Problem::Value { field, value, reason, .. }) => {
+                context.warnings.truncate(warnings);
+                context.warn(&field, &value, WarningKind::EntryRejected { reason });
+                let raw = again.raw_value()?;
+                *cursor = again;
+                self.broken.push(known_key(expansion, raw)?);
+            }
+            Err(whole) => return Err(whole),
         }
+        context.within(warnings, expansion.field, place);
         Ok(())
     }
+}
+
+/// What can be read of the key of a rejected element.
+fn known_key<'a>(expansion: &ResolvedExpansion, raw: &'a str) -> Result<KnownKey<'a>, Problem> {
+    let kind = expansion.kind;
+    let mut cells = vec![Cell::Null; kind.fields().len()];
+    if !raw.starts_with('{') {
+        return Ok(None);
+    }
+    let (mut cursor, mut first) = (Cursor::new(raw), true);
+    cursor.enter(b'{', "expected `{`")?;
+    while let Some(name) = cursor.member(&mut first)? {
+        let (name, raw) = (name.value()?, cursor.raw_value()?);
+        if let Some(column) = kind.field(&name).filter(|column| kind.key_columns().contains(column)) {
+            let Some(cell) = key_cell(kind, column, raw) else { return Ok(None) };
+            if cell != Cell::Null {
+                cells[column] = cell;
+            }
+        }
+    }
+    Ok(Some(cells))
 }
 
 /// Rows as they are made.
@@ -122,16 +202,30 @@ impl<'a> Brought<'a> {
 pub(super) struct Rows {
     owned: Vec<ObjectRow>,
     replaces: Vec<Kind>,
+    spared: Vec<(Kind, Option<KeyMatch>)>,
+    /// Kinds of which all rows of the object are spared, each once.
+    spared_kinds: Vec<Kind>,
     /// Rows are encoded here, so that each is stored in one piece of its size.
     scratch: Vec<u8>,
 }
 
 impl Rows {
     /// Makes the rows of an object.
-    pub(super) fn expand(verb: &'static str, fields: Fields<'_>) -> Result<Expansion, Problem> {
+    pub(super) fn expand(
+        verb: &'static str,
+        fields: Fields<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<Expansion, Problem> {
         let mut rows = Self::default();
-        let main = rows.object(fields)?;
-        let Self { mut owned, mut replaces, .. } = rows;
+        if let Some(column) = fields.kind.spec().named_by.and_then(|name| fields.kind.field(name))
+            && matches!(&fields.cells[column], Cell::Null | Cell::Text(_))
+            && key_part(&fields.cells[column]).trim().is_empty()
+        {
+            context.warn(fields.kind.fields()[column].name, "", WarningKind::NoName);
+        }
+        let main = rows.object(fields, context)?;
+        let Self { mut owned, mut replaces, mut spared, spared_kinds, .. } = rows;
+        spared.extend(spared_kinds.into_iter().map(|kind| (kind, None)));
         if owned.len() > 1 {
             // Of rows with one key the last stays: a barcode that is also the main one is told of twice.
             owned.reverse();
@@ -141,42 +235,90 @@ impl Rows {
         replaces.sort_unstable_by_key(|kind| kind.id());
         replaces.dedup();
         let bundle = bundle(&main, &owned, &replaces);
-        Ok(Expansion { verb, main, owned, replaces, bundle })
+        let warnings = std::mem::take(&mut context.warnings);
+        let lasting = warnings.is_empty() && spared.is_empty() && !context.zoned;
+        Ok(Expansion { verb, main, owned, replaces, spared, warnings, lasting, bundle })
     }
 
-    fn object(&mut self, fields: Fields<'_>) -> Result<ObjectRow, Problem> {
+    fn object(&mut self, fields: Fields<'_>, context: &mut Context<'_>) -> Result<ObjectRow, Problem> {
         let Fields { kind, mut cells, extra, mut brought } = fields;
         for column in kind.key_columns() {
             complete_key(kind, *column, &mut cells[*column])?;
         }
-        // In the order of the table, and the last of those that came twice.
+        // In the order of the table, and the last of those that came under two names.
         brought.reverse();
         brought.sort_by_key(|brought| brought.expansion);
         brought.dedup_by_key(|brought| brought.expansion);
         for brought in brought {
-            self.bring(kind, &cells, brought)?;
+            self.bring(kind, &cells, brought, context)?;
         }
         encode(kind, &cells, extra, &mut self.scratch)
     }
 
-    fn bring<'a>(&mut self, owner: Kind, cells: &[Cell<'a>], brought: Brought<'a>) -> Result<(), Problem> {
+    fn bring<'a>(
+        &mut self,
+        owner: Kind,
+        cells: &[Cell<'a>],
+        brought: Brought<'a>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Problem> {
         let expansion = &owner.expansions()[brought.expansion];
+        let inherit = |theirs: &mut [Cell<'a>], place: usize| {
+            for (to, from) in &expansion.inherit {
+                theirs[*to] = cells[*from].clone();
+            }
+            if let Some(ordinal) = expansion.ordinal {
+                theirs[ordinal] = Cell::Integer(i64::try_from(place).unwrap_or(i64::MAX));
+            }
+        };
         if expansion.replaces && !self.replaces.contains(&expansion.kind) {
             self.replaces.push(expansion.kind);
         }
+        for known in brought.broken {
+            let key = known.and_then(|mut theirs| {
+                inherit(&mut theirs, 0);
+                key_of(expansion.kind, &mut theirs)
+            });
+            self.spare(expansion.kind, key);
+        }
         for (place, mut fields) in brought.elements {
-            for (to, from) in &expansion.inherit {
-                fields.cells[*to] = cells[*from].clone();
+            let (from, made) = (context.warnings.len(), self.owned.len());
+            inherit(&mut fields.cells, place);
+            match self.object(fields, context) {
+                Ok(row) => self.owned.push(row),
+                Err(Problem::Value { field, value, reason, .. }) => {
+                    // What it brought itself goes with it.
+                    self.owned.truncate(made);
+                    context.warnings.truncate(from);
+                    context.warn(&field, &value, WarningKind::EntryRejected { reason });
+                    self.spare(expansion.kind, None);
+                }
+                Err(whole) => return Err(whole),
             }
-            if let Some(ordinal) = expansion.ordinal {
-                fields.cells[ordinal] = Cell::Integer(i64::try_from(place).unwrap_or(i64::MAX));
-            }
-            let row = self.object(fields);
-            let row = if brought.array { row.map_err(|p| within(p, expansion.field, place)) } else { row };
-            self.owned.push(row?);
+            context.within(from, expansion.field, brought.array.then_some(place));
         }
         Ok(())
     }
+
+    /// An element was rejected: the row that it may have been meant to bring stays as it is, and so does all that this
+    /// row may have brought.
+    fn spare(&mut self, kind: Kind, key: Option<ObjectKey>) {
+        let known = usize::from(key.is_some());
+        self.spared.extend(key.map(|key| (kind, Some(KeyMatch::Exact(key)))));
+        for kind in kind.brings().into_iter().skip(known) {
+            if !self.spared_kinds.contains(&kind) {
+                self.spared_kinds.push(kind);
+            }
+        }
+    }
+}
+
+/// The key in these cells, where it is whole.
+fn key_of(kind: Kind, cells: &mut [Cell<'_>]) -> Option<ObjectKey> {
+    for column in kind.key_columns() {
+        complete_key(kind, *column, &mut cells[*column]).ok()?;
+    }
+    Some(ObjectKey::from_values(kind.key_columns().iter().map(|column| cells[*column].as_value())))
 }
 
 /// The rows that an object's own row named by plain values which are no whole sets: an item's main barcode. Where the
@@ -204,14 +346,6 @@ pub fn rows_of_scalars(kind: Kind, row: &RowRef<'_>) -> Vec<(Kind, ObjectKey)> {
     kind.expansions().iter().filter(|expansion| !expansion.replaces).filter_map(of).collect()
 }
 
-/// Puts the place of an element before the reason.
-fn within(problem: Problem, field: &str, place: usize) -> Problem {
-    match problem {
-        Problem::Other(cause, reason) => Problem::Other(cause, format!("{field}[{place}]: {reason}")),
-        fault @ Problem::Fault(_) => fault,
-    }
-}
-
 fn encode(
     kind: Kind,
     cells: &[Cell<'_>],
@@ -221,7 +355,7 @@ fn encode(
     let mut extra_text = None;
     if !extra.is_empty() {
         let mut text = String::new();
-        write_members(extra, &mut text).map_err(ValueError::from)?;
+        write_members(extra, &mut text)?;
         extra_text = Some(text);
     }
     scratch.clear();

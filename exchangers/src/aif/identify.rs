@@ -44,7 +44,7 @@ pub(super) fn identify(record: &[u8]) -> Identity {
     let known = verb.as_deref().and_then(|verb| kinds::verb(verb.trim())).map(|verb| verb.meaning);
     let spares = match known {
         // A separator that is missing makes one broken record of two: the other is not known.
-        _ if !whole && commands_in(&text) > 1 => Spares::Anything,
+        _ if commands_in(&text) > 1 && (!whole || commands_of(&members) > 1) => Spares::Anything,
         Some(VerbMeaning::Clear(_) | VerbMeaning::Delete(_)) => Spares::Nothing,
         Some(VerbMeaning::Add(kind)) => match keys(kind, &members, whole) {
             Some(keys) => Spares::Objects(kind, Box::new(keys)),
@@ -78,6 +78,10 @@ fn keys(kind: Kind, members: &[Member<'_>], whole: bool) -> Option<KeyMatch> {
         let mut cell = Cell::Null;
         for member in members.iter().filter(of_payload).filter(|member| kind.field(&member.name) == Some(column)) {
             let found = key_cell(kind, column, member.raw)?;
+            // Named twice: nobody knows which one counts.
+            if found != Cell::Null && cell != Cell::Null && found != cell {
+                return None;
+            }
             if found != Cell::Null {
                 cell = found;
             }
@@ -97,6 +101,10 @@ fn keys(kind: Kind, members: &[Member<'_>], whole: bool) -> Option<KeyMatch> {
 fn commands_in(text: &str) -> usize {
     const WORD: &[u8] = b"\"command\"";
     text.as_bytes().windows(WORD.len()).filter(|window| window.eq_ignore_ascii_case(WORD)).count()
+}
+
+fn commands_of(members: &[Member<'_>]) -> usize {
+    members.iter().filter(|member| member.within.is_none() && member.name.eq_ignore_ascii_case("command")).count()
 }
 
 /// Members of the envelope, and of the objects in it.

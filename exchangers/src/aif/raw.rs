@@ -3,12 +3,13 @@
 use super::command::read_record;
 use super::{Position, Record};
 use crate::kinds::KINDS;
+use jiff::tz::TimeZone;
 use std::io;
 use std::sync::LazyLock;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128_with_seed};
 
 /// Grows when the reader begins to make other rows of the same text.
-const READER_VERSION: u32 = 1;
+const READER_VERSION: u32 = 2;
 
 /// Of what the reader knows: under another table of kinds the same text may be another row.
 static SEED: LazyLock<u64> = LazyLock::new(|| xxh3_64(format!("{READER_VERSION} {KINDS:?}").as_bytes()));
@@ -44,7 +45,7 @@ pub enum Raw<'a> {
     /// A record, not read yet.
     Text(RawRecord<'a>),
     /// One that is read already: the last, which may be cut off; one that is no record, or too large.
-    Read(Record),
+    Read(Box<Record>),
 }
 
 /// Records one by one, unread.
@@ -56,10 +57,14 @@ pub trait RawRecords {
 /// [`Raw`] before its text is borrowed.
 pub(super) enum Step {
     Whole(Position),
-    Read(Record),
+    Read(Box<Record>),
 }
 
 impl Step {
+    pub(super) fn read(record: Record) -> Self {
+        Self::Read(Box::new(record))
+    }
+
     pub(super) fn raw(self, buffer: &[u8]) -> Raw<'_> {
         match self {
             Self::Whole(start) => Raw::Text(RawRecord { text: buffer.trim_ascii_end(), start }),
@@ -94,18 +99,18 @@ impl<'a> RawRecord<'a> {
         RecordHash(xxh3_128_with_seed(self.text, *SEED))
     }
 
-    /// Reads it.
-    pub fn read(self) -> Record {
-        self.start.record(read_record(self.text, self.start, false))
+    /// Reads it; times with a zone become times of `zone`.
+    pub fn read(self, zone: &TimeZone) -> Record {
+        self.start.record(read_record(self.text, self.start, false, zone))
     }
 }
 
 impl Raw<'_> {
-    /// Reads it.
-    pub fn read(self) -> Record {
+    /// Reads it; times with a zone become times of `zone`.
+    pub fn read(self, zone: &TimeZone) -> Record {
         match self {
-            Self::Text(raw) => raw.read(),
-            Self::Read(record) => record,
+            Self::Text(raw) => raw.read(zone),
+            Self::Read(record) => *record,
         }
     }
 }

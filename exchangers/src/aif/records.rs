@@ -3,6 +3,7 @@
 use super::command::read_record;
 use super::raw::{Raw, RawRecords, Step};
 use super::{Cause, MAX_RECORD_BYTES, Position, Record, foreign_format};
+use jiff::tz::TimeZone;
 use std::io::{self, BufRead, Read as _};
 
 /// Room that a line always has in the buffer: separators and wrapper lines are shorter, so none is cut by the limit.
@@ -23,6 +24,7 @@ pub struct RecordReader<R> {
     /// The next byte of the input.
     next: Position,
     too_large: bool,
+    zone: TimeZone,
     /// A wrapper `### x begin ###` without its end so far.
     wrapped: bool,
     /// A last word after the last record.
@@ -41,6 +43,8 @@ enum Line {
 
 impl<R: BufRead> RecordReader<R> {
     /// Over the whole of a file.
+    ///
+    /// Times with a zone become times of UTC, unless [`Self::in_zone`] names another one.
     pub fn new(input: R) -> Self {
         Self {
             input,
@@ -48,10 +52,17 @@ impl<R: BufRead> RecordReader<R> {
             start: None,
             next: Position { line: 1, byte: 0 },
             too_large: false,
+            zone: TimeZone::UTC,
             wrapped: false,
             last: None,
             ended: false,
         }
+    }
+
+    /// Converts times that name a zone to times of this one.
+    #[must_use]
+    pub fn in_zone(self, zone: TimeZone) -> Self {
+        Self { zone, ..self }
     }
 
     #[cfg(test)]
@@ -63,7 +74,7 @@ impl<R: BufRead> RecordReader<R> {
         // Of a record that was given out, or of nothing.
         self.buffer.clear();
         if let Some(last) = self.last.take() {
-            return Ok(Some(Step::Read(last)));
+            return Ok(Some(Step::read(last)));
         }
         let mut starts_line = true;
         while !self.ended {
@@ -75,7 +86,7 @@ impl<R: BufRead> RecordReader<R> {
             {
                 self.ended = true;
                 self.buffer.clear();
-                return Ok(Some(Step::Read(self.next.record(Err(self.next.reject(Cause::Foreign, what))))));
+                return Ok(Some(Step::read(self.next.record(Err(self.next.reject(Cause::Foreign, what))))));
             }
             if self.next.byte == 0 && self.buffer.starts_with(BOM) {
                 self.buffer.drain(..BOM.len());
@@ -112,7 +123,7 @@ impl<R: BufRead> RecordReader<R> {
             self.last = Some(self.next.record(Err(self.next.reject(Cause::Truncated, reason))));
         }
         self.wrapped = false;
-        Ok(record.or_else(|| self.last.take()).map(Step::Read))
+        Ok(record.or_else(|| self.last.take()).map(Step::read))
     }
 
     /// Keeps the bytes of the record that were just read, or drops those of one that is too large.
@@ -139,7 +150,7 @@ impl<R: BufRead> RecordReader<R> {
     fn take_record(&mut self) -> Option<Step> {
         let start = self.start.take()?;
         if std::mem::take(&mut self.too_large) {
-            return Some(Step::Read(start.record(Err(too_large(start)))));
+            return Some(Step::read(start.record(Err(too_large(start)))));
         }
         Some(Step::Whole(start))
     }
@@ -148,7 +159,8 @@ impl<R: BufRead> RecordReader<R> {
     fn take_last_record(&mut self) -> Option<Record> {
         let start = self.start.take()?;
         let too_large = std::mem::take(&mut self.too_large);
-        let command = if too_large { Err(self::too_large(start)) } else { read_record(&self.buffer, start, true) };
+        let command =
+            if too_large { Err(self::too_large(start)) } else { read_record(&self.buffer, start, true, &self.zone) };
         self.buffer.clear();
         Some(start.record(command))
     }
@@ -172,7 +184,8 @@ impl<R: BufRead> Iterator for RecordReader<R> {
     type Item = io::Result<Record>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_raw().map(|raw| raw.map(Raw::read)).transpose()
+        let zone = self.zone.clone();
+        self.next_raw().map(|raw| raw.map(|raw| raw.read(&zone))).transpose()
     }
 }
 

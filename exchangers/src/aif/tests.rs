@@ -2,8 +2,10 @@
 
 mod any_input;
 mod broken;
+mod document;
 mod values;
 mod variants;
+mod warnings;
 
 use super::*;
 use crate::row::RowRef;
@@ -40,6 +42,11 @@ fn expansion(record: &str) -> Expansion {
 
 fn rejects(records: Vec<Record>) -> Vec<Reject> {
     records.into_iter().filter_map(|record| record.command.err()).collect()
+}
+
+/// The warnings of the one record, as people see them.
+fn warnings(record: &str) -> Vec<String> {
+    expansion(record).warnings.iter().map(Warning::to_string).collect()
 }
 
 /// The one reject of a record, as people see it.

@@ -1,9 +1,14 @@
 //! One value of a payload to one value of a row, by the type of its field. Loose in what it takes, exact in what it gives.
 
+use super::Cause;
 use super::canonical::write_canonical;
+use super::context::Context;
 use super::json::{Cursor, Fault, Json};
+use super::list::write_list;
+use super::warning::WarningKind;
 use crate::kinds::{Field, FieldType, MAX_LONG_TEXT_BYTES};
 use crate::row::ValueRef;
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use std::borrow::Cow;
 use tillway_proto::money::parse_scaled;
@@ -20,7 +25,13 @@ pub(super) enum Cell<'a> {
 /// Why a value cannot be taken.
 pub(super) enum ValueError {
     Fault(Fault),
-    Reason(String),
+    /// The whole record cannot be taken.
+    Whole(Cause, String),
+    /// What is wrong with the value, which was read to its end.
+    Reason {
+        value: String,
+        reason: String,
+    },
 }
 
 impl From<Fault> for ValueError {
@@ -50,6 +61,9 @@ impl<'a> Cell<'a> {
 /// Most characters of a wrong value that a reason shows.
 const SHOWN_CHARS: usize = 40;
 
+/// Days for which something may be kept: more is another number in the wrong field.
+const MAX_DAYS: i64 = 36_500;
+
 fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARS) {
         Some((end, _)) => format!("`{}…`", &text[..end]),
@@ -57,43 +71,75 @@ fn shown(text: &str) -> String {
     }
 }
 
-/// Takes the next value for a field.
-pub(super) fn convert_next<'a>(field: &Field, cursor: &mut Cursor<'a>) -> Result<Cell<'a>, ValueError> {
+/// Takes the next value for a field. Where it is an error with a reason, the value was read to its end.
+pub(super) fn convert_next<'a>(
+    field: &Field,
+    cursor: &mut Cursor<'a>,
+    context: &mut Context<'_>,
+) -> Result<Cell<'a>, ValueError> {
     if field.field_type != FieldType::Json {
-        return convert(field, cursor.value()?);
+        return convert(field, cursor.value()?, context);
     }
     let mut out = String::new();
-    write_canonical(cursor, &mut out)?;
+    if field.entries.is_empty() || cursor.peek() != Some(b'[') {
+        write_canonical(cursor, &mut out)?;
+    } else {
+        write_list(field, cursor, &mut out, context)?;
+    }
     match out.as_str() {
         "null" | "\"\"" => Ok(Cell::Null),
-        _ if out.len() > MAX_LONG_TEXT_BYTES => Err(ValueError::Reason(format!(
-            "field `{}`: the value has {} bytes, at most {MAX_LONG_TEXT_BYTES} are allowed",
-            field.name,
-            out.len()
-        ))),
+        _ if !field.entries.is_empty() && !out.starts_with(['[', '{']) => Err(ValueError::Reason {
+            reason: format!("field `{}`: {} is not a list", field.name, shown(&out)),
+            value: out,
+        }),
+        _ if out.len() > MAX_LONG_TEXT_BYTES => Err(ValueError::Reason {
+            reason: format!(
+                "field `{}`: the value has {} bytes, at most {MAX_LONG_TEXT_BYTES} are allowed",
+                field.name,
+                out.len()
+            ),
+            value: out,
+        }),
         _ => Ok(Cell::Text(Cow::Owned(out))),
     }
 }
 
 /// Takes a value for a field that holds no nested ones.
-pub(super) fn convert<'a>(field: &Field, value: Json<'a>) -> Result<Cell<'a>, ValueError> {
+pub(super) fn convert<'a>(field: &Field, value: Json<'a>, context: &mut Context<'_>) -> Result<Cell<'a>, ValueError> {
     let result = match (field.field_type, value) {
         (_, Json::Null) => Ok(Cell::Null),
         (FieldType::Bool, value) => boolean(value)?,
-        (FieldType::Text { max }, Json::Text(text)) => bounded(text.value()?, max),
-        (FieldType::Text { max }, Json::Number(number)) => bounded(Cow::Borrowed(number), max),
-        (FieldType::LongText, Json::Text(text)) => long(text.value()?),
+        (FieldType::Text { max }, Json::Text(text)) => plain_text(field, text.value()?, max, context),
+        (FieldType::Text { max }, Json::Number(number)) => plain_text(field, Cow::Borrowed(number), max, context),
+        (FieldType::LongText, Json::Text(text)) => Ok(long(field, text.value()?, context)),
         (FieldType::Code { max }, Json::Text(text)) => match text.value()? {
             Cow::Borrowed(text) => code(Cow::Borrowed(text.trim()), max),
             Cow::Owned(text) => code(Cow::Owned(text.trim().to_owned()), max),
         },
         (FieldType::Code { max }, Json::Number(number)) => whole(number).and_then(|whole| code(whole, max)),
-        (field_type, Json::Number(number)) => number_or_time(field_type, number),
-        (field_type, Json::Text(text)) => number_or_time(field_type, text.value()?.trim()),
+        (field_type, Json::Number(number)) => number_or_time(field_type, number, context),
+        (field_type, Json::Text(text)) => number_or_time(field_type, text.value()?.trim(), context),
         (_, Json::Bool(value)) => Err(format!("`{value}` is not {}", expected(field.field_type))),
         (_, Json::Nested(nested)) => Err(format!("{} is not {}", shown(nested), expected(field.field_type))),
     };
-    result.map_err(|reason| ValueError::Reason(format!("field `{}`: {reason}", field.name)))
+    let cell = result.map_err(|reason| ValueError::Reason {
+        reason: format!("field `{}`: {reason}", field.name),
+        value: as_text(value),
+    })?;
+    if field.is_price() && matches!(cell, Cell::Integer(price) if price < 0) {
+        context.warn(field.name, &as_text(value), WarningKind::NegativePrice);
+    }
+    Ok(cell)
+}
+
+/// A value as it came, for people.
+pub(super) fn as_text(value: Json<'_>) -> String {
+    match value {
+        Json::Null => "null".to_owned(),
+        Json::Bool(value) => value.to_string(),
+        Json::Number(text) | Json::Nested(text) => text.to_owned(),
+        Json::Text(text) => text.value().map(Cow::into_owned).unwrap_or_default(),
+    }
 }
 
 fn expected(field_type: FieldType) -> &'static str {
@@ -105,6 +151,7 @@ fn expected(field_type: FieldType) -> &'static str {
         FieldType::Money | FieldType::Quantity | FieldType::Decimal { .. } => "a number",
         FieldType::Date => "a date YYYY-MM-DD",
         FieldType::DateTime | FieldType::DateTimeEnd => "a time YYYY-MM-DDTHH:MM:SS",
+        FieldType::DaysOrDateTime => "a number of days or a time YYYY-MM-DDTHH:MM:SS",
         FieldType::Json => "a value",
     }
 }
@@ -122,11 +169,49 @@ fn bounded(text: Cow<'_, str>, max: usize) -> Taken<'_> {
     Ok(Cell::Text(text))
 }
 
-fn long(text: Cow<'_, str>) -> Taken<'_> {
-    if text.len() > MAX_LONG_TEXT_BYTES {
-        return Err(format!("the text has {} bytes, at most {MAX_LONG_TEXT_BYTES} are allowed", text.len()));
+/// A text: without control characters but tab and line breaks, and cut where it is too long. One that must be read is
+/// taken as it is, or not at all.
+fn plain_text<'a>(field: &Field, text: Cow<'a, str>, max: usize, context: &mut Context<'_>) -> Taken<'a> {
+    if field.is_strict() {
+        return bounded(text, max);
     }
-    Ok(Cell::Text(text))
+    // Those below a blank come as an escape, which makes the text an owned one.
+    let may_have_controls = matches!(text, Cow::Owned(_)) || text.bytes().any(|byte| matches!(byte, 0x7f | 0xc2));
+    let controls = if may_have_controls { text.chars().filter(|c| is_taken_out(*c)).count() } else { 0 };
+    let text = if controls > 0 {
+        context.warn(field.name, &text, WarningKind::ControlsTakenOut { count: controls as u64 });
+        Cow::Owned(text.chars().filter(|c| !is_taken_out(*c)).collect())
+    } else {
+        text
+    };
+    // A text has at most as many characters as bytes: most need no count.
+    if text.len() <= max {
+        return Ok(Cell::Text(text));
+    }
+    let Some((end, _)) = text.char_indices().nth(max) else { return Ok(Cell::Text(text)) };
+    let chars = text.chars().count() as u64;
+    context.warn(field.name, &text, WarningKind::TextCut { chars, max: max as u64 });
+    Ok(Cell::Text(match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
+        Cow::Owned(mut text) => {
+            text.truncate(end);
+            Cow::Owned(text)
+        }
+    }))
+}
+
+fn is_taken_out(c: char) -> bool {
+    c.is_control() && !matches!(c, '\t' | '\n' | '\r')
+}
+
+/// A picture; one that is too large is left out.
+fn long<'a>(field: &Field, text: Cow<'a, str>, context: &mut Context<'_>) -> Cell<'a> {
+    if text.len() > MAX_LONG_TEXT_BYTES {
+        let (bytes, max) = (text.len() as u64, MAX_LONG_TEXT_BYTES as u64);
+        context.warn(field.name, &text, WarningKind::PictureLeftOut { bytes, max });
+        return Cell::Null;
+    }
+    Cell::Text(text)
 }
 
 fn code(text: Cow<'_, str>, max: usize) -> Taken<'_> {
@@ -163,7 +248,7 @@ fn boolean(value: Json<'_>) -> Result<Taken<'_>, Fault> {
     })
 }
 
-fn number_or_time(field_type: FieldType, text: &str) -> Taken<'static> {
+fn number_or_time(field_type: FieldType, text: &str, context: &mut Context<'_>) -> Taken<'static> {
     if text.is_empty() {
         return Ok(Cell::Null);
     }
@@ -178,13 +263,17 @@ fn number_or_time(field_type: FieldType, text: &str) -> Taken<'static> {
             }
             Ok(Cell::Integer(number))
         }
-        FieldType::Date => day_or_time(text).map(|(day, _)| date_cell(day)).ok_or_else(wrong),
-        FieldType::DateTime => {
-            day_or_time(text).map(|(day, time)| time_cell(time.unwrap_or(day.at(0, 0, 0, 0)))).ok_or_else(wrong)
-        }
-        FieldType::DateTimeEnd => {
-            day_or_time(text).map(|(day, time)| time_cell(time.unwrap_or(day.at(23, 59, 59, 0)))).ok_or_else(wrong)
-        }
+        FieldType::Date => day_or_time(text, context).map(|(day, _)| date_cell(day)).ok_or_else(wrong),
+        FieldType::DaysOrDateTime if parse_scaled_fast(text, 0).is_ok() => match parse_scaled_fast(text, 0) {
+            Ok(days @ 0..=MAX_DAYS) => Ok(Cell::Text(Cow::Owned(days.to_string()))),
+            _ => Err(format!("{} is not a number of days up to {MAX_DAYS}", shown(text))),
+        },
+        FieldType::DateTime | FieldType::DaysOrDateTime => day_or_time(text, context)
+            .map(|(day, time)| time_cell(time.unwrap_or(day.at(0, 0, 0, 0))))
+            .ok_or_else(wrong),
+        FieldType::DateTimeEnd => day_or_time(text, context)
+            .map(|(day, time)| time_cell(time.unwrap_or(day.at(23, 59, 59, 0))))
+            .ok_or_else(wrong),
         _ => Err(wrong()),
     }
 }
@@ -211,19 +300,35 @@ fn parse_scaled_fast(text: &str, scale: u32) -> Result<i64, String> {
     parse_scaled(text, scale).map_err(|error| error.to_string())
 }
 
-/// `YYYY-MM-DD`, alone or followed by `T` or a blank and a time; parts of seconds are dropped.
-fn day_or_time(text: &str) -> Option<(Date, Option<DateTime>)> {
+/// `YYYY-MM-DD`, alone or followed by `T` or a blank and a time; parts of seconds are dropped. A time with a zone (`Z`, `+03:00`)
+/// is converted to local time; a day with one is that day, since it names no moment.
+fn day_or_time(text: &str, context: &mut Context<'_>) -> Option<(Date, Option<DateTime>)> {
     let bytes = text.as_bytes();
     let dashes = bytes.len() >= 10 && bytes[4] == b'-' && bytes[7] == b'-' && text.is_ascii();
     if !dashes {
         return None;
     }
-    if bytes.len() == 10 {
-        return text.parse::<Date>().ok().map(|day| (day, None));
+    let (day, rest) = text.split_at(10);
+    if rest.is_empty() || is_zone(rest) {
+        return day.parse::<Date>().ok().map(|day| (day, None));
     }
-    let time: DateTime = text.parse().ok()?;
+    let time: DateTime = if rest.contains(['Z', 'z', '+', '-']) {
+        let moment: Timestamp = text.parse().ok()?;
+        context.zoned = true;
+        context.zone.to_datetime(moment)
+    } else {
+        text.parse().ok()?
+    };
     let whole = time.date().at(time.hour(), time.minute(), time.second(), 0);
     Some((whole.date(), Some(whole)))
+}
+
+/// `Z`, `+03`, `+0300` or `+03:00`.
+fn is_zone(text: &str) -> bool {
+    let hours = text.strip_prefix(['+', '-']).is_some_and(|hours| {
+        matches!(hours.len(), 2 | 4 | 5) && hours.bytes().all(|byte| byte.is_ascii_digit() || byte == b':')
+    });
+    hours || text.eq_ignore_ascii_case("z")
 }
 
 fn date_cell(day: Date) -> Cell<'static> {

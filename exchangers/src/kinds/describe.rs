@@ -1,6 +1,6 @@
 //! The table of kinds as a document.
 
-use super::{Expansion, Field, FieldType, KINDS, KindSpec};
+use super::{Expansion, Field, FieldType, KINDS, KindSpec, MAX_LONG_TEXT_BYTES};
 use std::fmt::Write as _;
 
 const HEAD: &str = "# Kinds of dictionary objects
@@ -12,7 +12,13 @@ Names compare without regard to case. A deleting verb takes its key fields in ei
 payload object; leading key fields alone delete all objects that begin with them. Verbs marked * are named by Tillway in the
 manner of the others; no public sample of them is known. A day alone is the beginning of that day in a local time,
 and its last second in an \"end\". `null` means absent, and so does an empty text where a number, a code or a time
-is expected. Fields that are not listed are kept and passed on. An object that is deleted takes along what it brought and
+is expected. Fields that are not listed are kept and passed on.
+
+A text that is too long is cut with a warning; any other value that cannot be read is left out with one. Where a field of the
+key, or one that \"must be read\", cannot be read, the record is rejected, and in a nested list that entry alone. A time with a
+zone is converted to local time. A record has at most 50,000 entries in its lists. See [aif.md](aif.md).
+
+An object that is deleted takes along what it brought and
 what goes with it, by whichever verb that came. A barcode that is deleted by itself leaves its prices: it may come back with
 another packing and the same price.
 
@@ -101,9 +107,17 @@ fn describe_field(out: &mut String, field: &Field) {
         FieldType::Date => "date".to_owned(),
         FieldType::DateTime => "local time".to_owned(),
         FieldType::DateTimeEnd => "local time of an end".to_owned(),
-        FieldType::Json => "nested, kept as canonical JSON".to_owned(),
-        FieldType::LongText => "long text (base64)".to_owned(),
+        FieldType::DaysOrDateTime => "number of days (kept as text) or local time".to_owned(),
+        FieldType::Json if field.entries.is_empty() => "nested, kept as canonical JSON".to_owned(),
+        FieldType::Json => {
+            let entries: Vec<String> = field.entries.iter().map(|entry| format!("`{}`", entry.name)).collect();
+            format!("list, kept as canonical JSON; an entry whose {} cannot be read is left out", entries.join(" or "))
+        }
+        FieldType::LongText => {
+            format!("picture in base64, at most {MAX_LONG_TEXT_BYTES} bytes; a larger one is left out with a warning")
+        }
     };
+    let strict = if field.is_strict() { "; must be read" } else { "" };
     let absent = if field.may_be_absent { "; may be absent in the key" } else { "" };
-    let _ = writeln!(out, "| `{}` | {} | `{}` | {values}{absent} |", field.name, also.join(", "), field.column);
+    let _ = writeln!(out, "| `{}` | {} | `{}` | {values}{strict}{absent} |", field.name, also.join(", "), field.column);
 }

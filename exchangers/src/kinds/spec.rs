@@ -30,6 +30,8 @@ pub struct KindSpec {
     pub fields: &'static [Field],
     /// Fields whose values become rows of another kind.
     pub expansions: &'static [Expansion],
+    /// The field by which people know an object of this kind: one without it is told.
+    pub named_by: Option<&'static str>,
     /// What an object of this kind hangs on: it goes when that is deleted, by whichever verb it came.
     pub hangs_on: &'static [Hanging],
     /// The table of the till's database.
@@ -51,6 +53,10 @@ pub struct Field {
     pub field_type: FieldType,
     /// For a key field: it may be absent, and is then the empty text or 0.
     pub may_be_absent: bool,
+    /// Where its value cannot be read the record is rejected: without it the object would be worse than the one before.
+    pub must_be_read: bool,
+    /// Of a nested list: what is looked at in each of its entries. None: it is kept as it comes.
+    pub entries: &'static [Field],
 }
 
 /// What values a field takes, and how the row keeps them.
@@ -87,6 +93,9 @@ pub enum FieldType {
     DateTime,
     /// Local time at which something ends; as [`FieldType::DateTime`], but a day alone means its last second.
     DateTimeEnd,
+    /// For how many days something keeps, or when it was made; the row keeps the number of days as text, or as
+    /// [`FieldType::DateTime`].
+    DaysOrDateTime,
     /// A nested value; the row keeps its canonical JSON.
     Json,
     /// A long text such as an image in base64, kept as it is.
@@ -115,6 +124,7 @@ impl FieldType {
             | Self::Date
             | Self::DateTime
             | Self::DateTimeEnd
+            | Self::DaysOrDateTime
             | Self::Json
             | Self::LongText => Storage::Text,
         }
@@ -162,7 +172,29 @@ pub struct Expansion {
 
 impl Field {
     const fn new(name: &'static str, field_type: FieldType) -> Self {
-        Self { name, aliases: &[], column: name, field_type, may_be_absent: false }
+        Self { name, aliases: &[], column: name, field_type, may_be_absent: false, must_be_read: false, entries: &[] }
+    }
+
+    /// Whether the record is rejected where its value cannot be read; key fields are looked after by themselves.
+    pub fn is_strict(&self) -> bool {
+        self.must_be_read || self.field_type == FieldType::Money
+    }
+
+    /// Whether a value below zero is a price that is wrong.
+    pub fn is_price(&self) -> bool {
+        self.field_type == FieldType::Money && self.name.ends_with("price")
+    }
+
+    /// With a value that must be read.
+    pub(super) const fn strict(mut self) -> Self {
+        self.must_be_read = true;
+        self
+    }
+
+    /// With entries that are looked at.
+    pub(super) const fn entries(mut self, entries: &'static [Field]) -> Self {
+        self.entries = entries;
+        self
     }
 
     /// With a column that has another name.
@@ -224,6 +256,10 @@ pub(super) const fn date_time_end(name: &'static str) -> Field {
     Field::new(name, FieldType::DateTimeEnd)
 }
 
+pub(super) const fn days_or_date_time(name: &'static str) -> Field {
+    Field::new(name, FieldType::DaysOrDateTime)
+}
+
 pub(super) const fn json(name: &'static str) -> Field {
     Field::new(name, FieldType::Json)
 }
@@ -247,6 +283,7 @@ pub(super) const NOTHING: KindSpec = KindSpec {
     overrides_by: 0,
     fields: &[],
     expansions: &[],
+    named_by: None,
     hangs_on: &[],
     table: "",
     indexes: &[],

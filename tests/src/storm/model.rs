@@ -277,10 +277,45 @@ fn carry_out(layer: &mut Layer, command: &Command) {
             remove(layer, |(kind, _)| kinds.iter().any(|cleared| cleared.id() == *kind));
         }
         Command::Delete { kind, keys, .. } => {
-            remove(layer, |(of, key)| *of == kind.id() && keys.matches(key));
+            let meant = layer.keys().filter(|(of, key)| *of == kind.id() && keys.matches(key)).cloned().collect();
+            let gone = with_what_hangs_on(layer, *kind, meant);
+            layer.retain(|key, _| !gone.contains(key));
         }
         Command::Upsert(expansion) => upsert(layer, expansion),
     }
+}
+
+/// Objects that are deleted, with what they own and what hangs on them.
+fn with_what_hangs_on(layer: &Layer, deleted: Kind, mut reached: Vec<Key>) -> HashSet<Key> {
+    let mut gone = HashSet::new();
+    while let Some(key) = reached.pop() {
+        if !gone.insert(key.clone()) {
+            continue;
+        }
+        reached
+            .extend(layer.iter().filter(|(_, object)| object.owner.as_ref() == Some(&key)).map(|(of, _)| of.clone()));
+        let Some(kind) = Kind::by_id(key.0) else { continue };
+        let first = first_part(&key.1);
+        // A barcode that is deleted alone leaves its prices, and so does one that another item has as well.
+        let alone = kind == deleted && !kind.spec().hangs_on.is_empty();
+        let shared = kind != deleted
+            && layer.keys().any(|other| other.0 == key.0 && first_part(&other.1) == first && !gone.contains(other));
+        if alone || shared {
+            continue;
+        }
+        for hanging in kind.hanging() {
+            let on = |text: &str| match hanging.part {
+                0 => first_part(text) == first,
+                _ => text.split_once(KEY_SEPARATOR).is_some_and(|(_, rest)| rest == first),
+            };
+            reached.extend(layer.keys().filter(|(of, text)| *of == hanging.kind.id() && on(text)).cloned());
+        }
+    }
+    gone
+}
+
+fn first_part(key: &str) -> &str {
+    key.split(KEY_SEPARATOR).next().unwrap_or(key)
 }
 
 /// Removes objects, and what they own.
@@ -309,10 +344,8 @@ fn upsert(layer: &mut Layer, expansion: &Expansion) {
 /// What a till sees: of each object the deepest layer's; of a barcode's prices all those of the deepest layer that has any.
 fn overlay<'a>(path: impl Iterator<Item = &'a Layer>) -> State {
     let price = Kind::by_name("price").map(Kind::id);
-    let group = |(kind, key): &'a Key| -> (u16, &'a str) {
-        let barcode = key.split(KEY_SEPARATOR).next().unwrap_or(key);
-        (*kind, if Some(*kind) == price { barcode } else { key })
-    };
+    let group =
+        |(kind, key): &'a Key| -> (u16, &'a str) { (*kind, if Some(*kind) == price { first_part(key) } else { key }) };
     let mut groups: BTreeMap<(u16, &str), (usize, Vec<RowHash>)> = BTreeMap::new();
     for (depth, layer) in path.enumerate() {
         for (key, object) in layer {

@@ -99,7 +99,7 @@ impl Chain {
                 unread += 1;
                 continue;
             }
-            let Record { line, command, .. } = raw.read();
+            let Record { line, command, .. } = raw.read(&jiff::tz::TimeZone::UTC);
             match command {
                 Ok(command) => {
                     if let Command::Upsert(expansion) = &command {
@@ -181,5 +181,5 @@ pub(crate) fn parts(parts: &[&str]) -> KeyMatch {
 
 pub(crate) fn upsert(main: Entry, owned: Option<Vec<Entry>>) -> Upsert {
     let replaces = if owned.is_some() { vec![BARCODE] } else { Vec::new() };
-    Upsert { main, owned: owned.unwrap_or_default(), replaces, record: None }
+    Upsert { main, owned: owned.unwrap_or_default(), replaces, spared: Vec::new(), record: None }
 }

@@ -6,7 +6,7 @@ use tillway_exchangers::kinds::Kind;
 use tillway_proto::Revision;
 
 fn counts(added: u64, changed: u64, deleted: u64, unchanged: u64) -> LoadCounts {
-    LoadCounts { added, changed, deleted, unchanged, rejected: 0 }
+    LoadCounts { added, changed, deleted, unchanged, ..LoadCounts::default() }
 }
 
 fn catalogue() -> String {
@@ -186,7 +186,8 @@ fn clear_takes_the_barcodes_that_an_item_has_from_before_and_does_not_name() {
     let chain = Chain::new();
     let [p, q] = ["p", "q"].map(|key| entry(BARCODE, key, 1));
     let whole = upsert(entry(ITEM, "a", 1), Some(vec![p.clone(), q]));
-    let part = Upsert { main: entry(ITEM, "a", 1), owned: vec![p], replaces: Vec::new(), record: None };
+    let part =
+        Upsert { main: entry(ITEM, "a", 1), owned: vec![p], replaces: Vec::new(), spared: Vec::new(), record: None };
     let mut load = chain.begin("All");
     load.upsert(&whole).unwrap();
     load.upsert(&part).unwrap();

@@ -188,7 +188,8 @@ fn end(applies_from: Option<Revision>) -> LoadEnd {
         revision: None,
         applies_from,
         reason: None,
-        rejects: Vec::new(),
+        notices: Vec::new(),
+        mended: Vec::new(),
         aside: None,
     }
 }

@@ -1,9 +1,11 @@
 use super::*;
 use crate::intake::load::{self, Failure, Form, Task};
 use crate::intake::source;
+use crate::network::NetworkError;
 use crate::store::intake::{LoadSource, LoadState, NewLoad};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicU32, Ordering};
+use tillway_proto::TillId;
 
 const BROKEN: &str = r#"{"command":"addUnit","unit":{"unitCode":"seven","name":"x"}}"#;
 
@@ -254,9 +256,20 @@ async fn a_delivery_that_kills_the_load_is_given_up_and_the_next_one_is_loaded()
     running.stop().await;
 }
 
-fn task<'a>(kit: &Kit, load: LoadId, path: &'a Path, shutdown: &'a CancellationToken) -> Task<'a> {
+fn task<'a>(kit: &'a Kit, load: LoadId, path: &'a Path, shutdown: &'a CancellationToken) -> Task<'a> {
     let layer = kit.layer(&kit.chain);
-    Task { load, layer, path, form: Form::File, stop_on_error: false, progress: Arc::default(), shutdown }
+    Task {
+        load,
+        layer,
+        path,
+        form: Form::File,
+        stop_on_error: false,
+        gives_way: false,
+        zone: &kit.settings.zone,
+        noticed: Vec::new(),
+        progress: Arc::default(),
+        shutdown,
+    }
 }
 
 /// A load as a process leaves it that dies: taken in and begun.
@@ -336,4 +349,62 @@ fn rejects_beyond_the_limit_are_counted_and_not_kept() {
     let go = CancellationToken::new();
     let report = load::load(kit.dictionary.as_ref(), &task(&kit, LoadId(1), &path, &go)).unwrap();
     assert_eq!((report.rejected, report.rejects.len()), (records.len() as u64, load::MAX_KEPT_REJECTS));
+}
+
+fn some_till(kit: &Kit) -> TillId {
+    kit.network.current().unwrap().tills().next().unwrap().0.clone()
+}
+
+#[test]
+fn a_load_that_gave_way_does_not_go_before_the_change_that_waited() {
+    let kit = Kit::new();
+    let till = some_till(&kit);
+    // A load that is held open, and somebody who asks for a new token.
+    let held = kit.dictionary.begin_load(kit.layer(&kit.chain), LoadId(1)).unwrap();
+    let (network, asked) = (kit.network.clone(), till.clone());
+    let token = std::thread::spawn(move || network.reissue_token(&asked));
+    while !held.is_wanted() {
+        std::thread::yield_now();
+    }
+    // The next load waits behind them, whoever is woken first.
+    let (dictionary, layer) = (Arc::clone(&kit.dictionary), kit.layer(&kit.chain));
+    let next = std::thread::spawn(move || dictionary.begin_load(layer, LoadId(2)).map(LoadTxn::rollback));
+    held.rollback();
+    let token = token.join().unwrap().unwrap();
+    next.join().unwrap().unwrap();
+    assert!(kit.network.current().unwrap().verify_token(&till, token.as_str()));
+}
+
+#[test]
+fn who_meets_a_load_that_cannot_give_way_is_told_so_within_a_second() {
+    let kit = Kit::new();
+    let held = kit.dictionary.begin_load(kit.layer(&kit.chain), LoadId(1)).unwrap();
+    let asked = Instant::now();
+    let refused = kit.network.reissue_token(&some_till(&kit)).unwrap_err();
+    assert!(matches!(refused, NetworkError::Busy), "{refused}");
+    // The bound is loose: the machine may be busy.
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    held.rollback();
+    kit.network.reissue_token(&some_till(&kit)).unwrap();
+}
+
+#[test]
+fn a_load_under_way_gives_way_to_a_new_token_and_is_begun_again() {
+    let kit = Kit::new();
+    let records: Vec<String> = (1..200_000).map(|code| unit(code, "piece")).collect();
+    kit.deliver("All", "pos1", &file_of(&records));
+    let path = kit.inbox("All").join("pos1.aif");
+    let shutdown = CancellationToken::new();
+    let task = Task { gives_way: true, ..task(&kit, LoadId(2), &path, &shutdown) };
+    let (network, till, progress) = (kit.network.clone(), some_till(&kit), Arc::clone(&task.progress));
+    let token = std::thread::spawn(move || {
+        while progress.records.load(Ordering::Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        network.reissue_token(&till)
+    });
+    let failure = load::load(kit.dictionary.as_ref(), &task).unwrap_err();
+    assert!(matches!(failure, Failure::GaveWay), "{failure}");
+    token.join().unwrap().unwrap();
+    assert_eq!(kit.objects(&kit.chain, "unit"), [], "nothing of it is there until it ran to its end");
 }

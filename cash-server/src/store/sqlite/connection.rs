@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use rusqlite_migration::Migrations;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -61,6 +62,9 @@ pub struct Database {
     shared: Arc<Shared>,
 }
 
+/// Who waits for the writer looks again so often: one is woken each time it comes back, and that may be another.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
@@ -69,6 +73,8 @@ struct Shared {
     durability: Durability,
     writer: Mutex<Option<Connection>>,
     writer_back: Condvar,
+    /// How many wait for the writer who must not wait long.
+    wanted: AtomicUsize,
     readers: Mutex<Vec<Connection>>,
 }
 
@@ -97,6 +103,7 @@ impl Database {
             durability,
             writer: Mutex::new(Some(connection)),
             writer_back: Condvar::new(),
+            wanted: AtomicUsize::new(0),
             readers: Mutex::new(Vec::new()),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -112,15 +119,49 @@ impl Database {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    /// The writer connection. Waits until whoever has it gives it back.
+    /// The writer connection. Waits until whoever has it gives it back, and lets those go first who must not wait long.
     pub fn writer(&self) -> Writer {
         let mut slot = lock(&self.shared.writer);
         loop {
-            if let Some(connection) = slot.take() {
-                return Writer { connection: Some(connection), shared: Arc::clone(&self.shared), large: false };
+            if !self.is_wanted()
+                && let Some(connection) = slot.take()
+            {
+                return self.hand_out(connection);
             }
-            slot = self.shared.writer_back.wait(slot).unwrap_or_else(PoisonError::into_inner);
+            let waited = self.shared.writer_back.wait_timeout(slot, LOOK_AGAIN);
+            slot = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// The writer connection for somebody who must not wait long; none where it does not come back in time. Whoever has it can
+    /// see that it [is wanted](Self::is_wanted).
+    pub fn writer_within(&self, wait: Duration) -> Option<Writer> {
+        let end = Instant::now() + wait;
+        self.shared.wanted.fetch_add(1, Ordering::SeqCst);
+        let mut slot = lock(&self.shared.writer);
+        let writer = loop {
+            if let Some(connection) = slot.take() {
+                break Some(self.hand_out(connection));
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break None;
+            }
+            let waited = self.shared.writer_back.wait_timeout(slot, left.min(LOOK_AGAIN));
+            slot = waited.unwrap_or_else(PoisonError::into_inner).0;
+        };
+        drop(slot);
+        self.shared.wanted.fetch_sub(1, Ordering::SeqCst);
+        writer
+    }
+
+    /// Whether somebody waits for the writer who must not wait long.
+    pub fn is_wanted(&self) -> bool {
+        self.shared.wanted.load(Ordering::SeqCst) > 0
+    }
+
+    fn hand_out(&self, connection: Connection) -> Writer {
+        Writer { connection: Some(connection), shared: Arc::clone(&self.shared), large: false }
     }
 
     /// Gives the room of the write-ahead log back to the disk, as far as nobody reads or writes right now: waits for nobody.

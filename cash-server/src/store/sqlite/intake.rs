@@ -1,12 +1,14 @@
 //! `intake.db`: loads with their reports, and whom to tell of them. The schema is told in `intake_1.sql`. Durable to a
 //! power cut, since an accepted body is a promise.
 
+mod notices;
+
 use super::connection::{Database, Durability};
 use super::dictionary::{signed, time, unsigned};
 use crate::dictionary::entry::LoadCounts;
 use crate::store::StoreError;
 use crate::store::intake::{
-    LoadEnd, LoadJournal, LoadRecord, LoadSource, LoadState, NewLoad, RejectRecord, Told, Watch,
+    LoadEnd, LoadJournal, LoadRecord, LoadSource, LoadState, NewLoad, NoticeRecord, OpenNotice, Told, Watch,
 };
 use jiff::Timestamp;
 use rusqlite::types::Type;
@@ -16,13 +18,18 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::LazyLock;
-use tillway_proto::{ExchangeStatus, LoadId, Revision, TillId};
+use tillway_proto::{ExchangeStatus, LoadId, NodeId, Revision, TillId};
 
-static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("intake_1.sql")), M::up(include_str!("intake_2.sql"))]));
+static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+    Migrations::new(vec![
+        M::up(include_str!("intake_1.sql")),
+        M::up(include_str!("intake_2.sql")),
+        M::up(include_str!("intake_3.sql")),
+    ])
+});
 
 const LOADS: &str = "SELECT id, node, way, source, dictionary_id, bytes, state, queued_at, started_at, ended_at, \
-                     added, changed, deleted, unchanged, rejected, revision, reason, delivery, aside, retry_of FROM load";
+                     added, changed, deleted, unchanged, rejected, revision, reason, delivery, aside, retry_of, warnings FROM load";
 
 /// Loads that do not go by their age: a clock that jumps ahead makes all of them old at once.
 const NEWEST_LOADS: u32 = 100;
@@ -92,7 +99,7 @@ impl LoadJournal for IntakeDb {
         self.database.write("end a load", |transaction| {
             transaction.execute(
                 "UPDATE load SET state = ?2, ended_at = ?3, added = ?4, changed = ?5, deleted = ?6, unchanged = ?7, \
-                 rejected = ?8, revision = ?9, applies_from = ?10, reason = ?11, aside = ?12 WHERE id = ?1",
+                 rejected = ?8, revision = ?9, applies_from = ?10, reason = ?11, aside = ?12, warnings = ?13 WHERE id = ?1",
                 params![
                     load.0,
                     end.state.as_str(),
@@ -106,15 +113,22 @@ impl LoadJournal for IntakeDb {
                     end.applies_from.map(signed),
                     end.reason,
                     end.aside,
+                    counts.warnings.cast_signed(),
                 ],
             )?;
             transaction.execute("DELETE FROM reject WHERE load = ?1", [load.0])?;
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO reject(load, n, line, byte, verb, key, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO reject(load, n, line, byte, verb, key, field, value, reason, warning) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?;
-            for (n, reject) in (0_i64..).zip(&end.rejects) {
-                let (line, byte) = (reject.line.cast_signed(), reject.byte.cast_signed());
-                insert.execute(params![load.0, n, line, byte, reject.verb, reject.key, reject.reason])?;
+            for (n, notice) in (0_i64..).zip(&end.notices) {
+                let NoticeRecord { line, byte, verb, key, field, value, reason, .. } = notice;
+                let warning = notices::warning_text(notice.warning.as_ref())?;
+                let (line, byte) = (line.cast_signed(), byte.cast_signed());
+                insert.execute(params![load.0, n, line, byte, verb, key, field, value, reason, warning])?;
+            }
+            if matches!(end.state, LoadState::Ready | LoadState::ReadyWithErrors) {
+                notices::put(transaction, load, end)?;
             }
             Ok(())
         })
@@ -132,21 +146,28 @@ impl LoadJournal for IntakeDb {
         })
     }
 
-    fn rejects(&self, load: LoadId, limit: u32) -> Result<Vec<RejectRecord>, StoreError> {
-        self.database.read("list rejects", |reader| {
-            reader
-                .prepare_cached("SELECT line, byte, verb, key, reason FROM reject WHERE load = ?1 ORDER BY n LIMIT ?2")?
-                .query_map(params![load.0, limit], |row| {
-                    Ok(RejectRecord {
-                        line: unsigned(row, 0)?,
-                        byte: unsigned(row, 1)?,
-                        verb: row.get(2)?,
-                        key: row.get(3)?,
-                        reason: row.get(4)?,
-                    })
-                })?
-                .collect()
-        })
+    fn rejects(&self, load: LoadId, limit: u32) -> Result<Vec<NoticeRecord>, StoreError> {
+        self.database.read("list rejects", |reader| notices_of(reader, load, "warning IS NULL", limit))
+    }
+
+    fn warnings(&self, load: LoadId, limit: u32) -> Result<Vec<NoticeRecord>, StoreError> {
+        self.database.read("list warnings", |reader| notices_of(reader, load, "warning IS NOT NULL", limit))
+    }
+
+    fn open_notices(&self, limit: u32) -> Result<Vec<OpenNotice>, StoreError> {
+        self.database.read("list notices", |reader| notices::open(reader, limit))
+    }
+
+    fn count_notices(&self) -> Result<(u64, u64), StoreError> {
+        self.database.read("count notices", notices::count)
+    }
+
+    fn noticed_objects(&self, node: &NodeId) -> Result<Vec<(u16, String)>, StoreError> {
+        self.database.read("list objects with notices", |reader| notices::objects(reader, node))
+    }
+
+    fn see_notices(&self, ids: &[i64], up_to: Option<i64>, at: Timestamp) -> Result<u64, StoreError> {
+        self.database.write("note that notices were seen", |transaction| notices::see(transaction, ids, up_to, at))
     }
 
     fn refused(&self, limit: u32) -> Result<Vec<LoadRecord>, StoreError> {
@@ -258,6 +279,14 @@ impl LoadJournal for IntakeDb {
     }
 }
 
+fn notices_of(reader: &Connection, load: LoadId, which: &str, limit: u32) -> rusqlite::Result<Vec<NoticeRecord>> {
+    let sql = format!(
+        "SELECT line, byte, verb, key, field, value, reason, warning FROM reject WHERE load = ?1 AND {which} \
+         ORDER BY n LIMIT ?2"
+    );
+    reader.prepare_cached(&sql)?.query_map(params![load.0, limit], |row| notices::record(row, 0))?.collect()
+}
+
 fn insert(transaction: &Connection, load: &NewLoad) -> rusqlite::Result<LoadId> {
     let (way, source, dictionary_id, retry_of) = match &load.source {
         LoadSource::Folder(path) => {
@@ -321,6 +350,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<LoadRecord> {
             deleted: unsigned(row, 12)?,
             unchanged: unsigned(row, 13)?,
             rejected: unsigned(row, 14)?,
+            warnings: unsigned(row, 20)?,
         },
         revision: revision(row, 15)?,
         reason: row.get(16)?,
@@ -384,6 +414,7 @@ where
 mod tests {
     use super::*;
     use crate::store::intake::NewWatch;
+    use tillway_exchangers::aif::WarningKind;
 
     fn new_load(watch: bool) -> NewLoad {
         NewLoad {
@@ -404,7 +435,8 @@ mod tests {
             revision: Some(Revision(9)),
             applies_from: Some(Revision(9)),
             reason: None,
-            rejects: vec![RejectRecord { line: 3, byte: 70, verb: None, key: None, reason: "broken".to_owned() }],
+            notices: vec![NoticeRecord { line: 3, byte: 70, reason: "broken".to_owned(), ..NoticeRecord::default() }],
+            mended: Vec::new(),
             aside: None,
         }
     }
@@ -430,7 +462,7 @@ mod tests {
         db.end(id, &end).unwrap();
         let load = db.newest_of(Path::new("/in/pos1.aif")).unwrap().unwrap();
         assert_eq!((load.state, load.counts, load.revision, load.reason), (end.state, end.counts, end.revision, None));
-        assert_eq!(db.rejects(id, 10).unwrap(), end.rejects);
+        assert_eq!(db.rejects(id, 10).unwrap(), end.notices);
         assert_eq!(db.unfinished().unwrap(), []);
     }
 
@@ -505,5 +537,74 @@ mod tests {
         db.close_watch(id).unwrap();
         db.told(id, &Told::Till(till, ExchangeStatus::Ready)).unwrap();
         assert_eq!(db.open_watches(9).unwrap(), []);
+    }
+
+    fn notice(line: u64, key: Option<&str>, warning: Option<WarningKind>) -> NoticeRecord {
+        let object = key.map(|key| (1, key.to_owned()));
+        NoticeRecord { line, object, warning, reason: "why".to_owned(), ..NoticeRecord::default() }
+    }
+
+    /// Ends a new load with these notices, and these objects without a fault.
+    fn load_with(db: &IntakeDb, notices: Vec<NoticeRecord>, mended: &[&str]) {
+        let id = db.accept(&new_load(false)).unwrap();
+        let mended = mended.iter().map(|key| (1, (*key).to_owned())).collect();
+        db.end(id, &LoadEnd { notices, mended, ..end(LoadState::ReadyWithErrors) }).unwrap();
+    }
+
+    fn lines(db: &IntakeDb) -> Vec<u64> {
+        db.open_notices(99).unwrap().into_iter().rev().map(|open| open.notice.line).collect()
+    }
+
+    #[test]
+    fn a_notice_stays_until_it_was_seen_or_its_object_came_again() {
+        let (_folder, db) = journal();
+        let warning = Some(WarningKind::NegativePrice);
+        load_with(
+            &db,
+            vec![notice(1, Some("X1"), None), notice(2, Some("X2"), warning.clone()), notice(3, None, None)],
+            &[],
+        );
+        load_with(&db, Vec::new(), &["Y1"]);
+        assert_eq!((lines(&db), db.count_notices().unwrap()), (vec![1, 2, 3], (2, 1)));
+        load_with(&db, Vec::new(), &["X1"]);
+        assert_eq!(lines(&db), [2, 3]);
+        let ids: Vec<i64> = db.open_notices(9).unwrap().iter().map(|open| open.id).collect();
+        assert_eq!(db.see_notices(&ids, None, Timestamp::now()).unwrap(), 2);
+        assert_eq!(db.see_notices(&ids, None, Timestamp::now()).unwrap(), 0);
+        // The same warning was seen; a reject is news each time.
+        load_with(&db, vec![notice(12, Some("X2"), warning.clone()), notice(13, None, None)], &[]);
+        assert_eq!(lines(&db), [13]);
+        // Once the object came without it, it is a new one.
+        load_with(&db, Vec::new(), &["X2"]);
+        load_with(&db, vec![notice(22, Some("X2"), warning)], &[]);
+        assert_eq!(lines(&db), [13, 22]);
+        let node = "_shop_7_00000007".parse().unwrap();
+        assert_eq!(db.noticed_objects(&node).unwrap(), [(1, "X2".to_owned())]);
+        assert_eq!(db.see_notices(&[], Some(i64::MAX), Timestamp::now()).unwrap(), 2);
+    }
+
+    #[test]
+    fn the_same_fault_is_one_notice_and_the_oldest_go_beyond_the_limit() {
+        let (_folder, db) = journal();
+        for line in [1, 2] {
+            load_with(&db, vec![notice(line, Some("X"), None)], &[]);
+        }
+        assert_eq!(lines(&db), [2]);
+        let many = |from: u64| (from..from + 3_000).map(|n| notice(n, Some(&n.to_string()), None)).collect();
+        load_with(&db, many(10_000), &[]);
+        load_with(&db, many(20_000), &[]);
+        assert_eq!(db.count_notices().unwrap(), (u64::from(crate::store::intake::MAX_NOTICES), 0));
+        let mended = NoticeRecord { mended: true, ..notice(7, Some("Z"), None) };
+        load_with(&db, vec![mended], &[]);
+        assert_eq!(lines(&db).last(), Some(&22_999));
+    }
+
+    #[test]
+    fn what_a_refused_load_rejected_is_no_notice() {
+        let (_folder, db) = journal();
+        let id = db.accept(&new_load(false)).unwrap();
+        db.end(id, &LoadEnd { notices: vec![notice(1, None, None)], ..end(LoadState::Error) }).unwrap();
+        assert_eq!(lines(&db), [0; 0]);
+        assert_eq!(db.rejects(id, 9).unwrap().len(), 1);
     }
 }

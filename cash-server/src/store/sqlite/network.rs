@@ -8,9 +8,13 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 use tillway_proto::Revision;
 
 const WHAT: &str = "change the network";
+
+/// Longest wait of a change for a load that is under way: who asks for a new token or a removal waits no longer than a second.
+const LONGEST_WAIT: Duration = Duration::from_millis(900);
 
 /// For the user of another process than the one that loads.
 const BUSY: &str = "change the network while a load is running (try again when it has ended)";
@@ -58,7 +62,7 @@ impl NetworkStore for DictionaryDb {
             let busy = source.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy);
             NetworkError::Store { source: self.database.failed(if busy { BUSY } else { WHAT }, source) }
         };
-        let mut writer = self.database.writer();
+        let mut writer = self.database.writer_within(LONGEST_WAIT).ok_or(NetworkError::Busy)?;
         let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let network = self.network_seen_by(&transaction).map_err(failed)?;
         let change = decide(&network)?;

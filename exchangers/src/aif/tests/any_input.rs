@@ -20,6 +20,7 @@ fn value_of(field_type: FieldType) -> BoxedStrategy<Any> {
             prop_oneof![(0..99_u32).prop_map(Any::from), "[0-9]{1,2}\\.[0-9]{1,2}".prop_map(Any::from)].boxed()
         }
         FieldType::Date => Just("2024-02-29".into()).boxed(),
+        FieldType::DaysOrDateTime => prop_oneof![Just("2024-02-29".into()), (0..99_u32).prop_map(Any::from)].boxed(),
         FieldType::DateTime | FieldType::DateTimeEnd => {
             prop_oneof![Just("2024-02-29".into()), Just("2024-02-29T23:01:02".into())].boxed()
         }

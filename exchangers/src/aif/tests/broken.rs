@@ -47,7 +47,7 @@ fn every_broken_record_is_told_and_the_next_one_read() {
         ),
         (
             r#"{"command":"addUnit","unit":{"unitCode":1,"name":"\ud800"}}"#,
-            "line 1, byte 0, addUnit 1: not JSON at line 1, byte 49: a wrong escape in a string",
+            "line 1, byte 0, addUnit 1: not JSON at line 1, byte 49: half of a surrogate pair in a string: it is no character",
         ),
         (
             "{\"command\":\"addUnit\",\"unit\":{\"unitCode\":1,\"name\":\"a\tb\"}}",
@@ -209,9 +209,9 @@ fn a_broken_record_says_which_objects_it_may_have_been_meant_to_add() {
     let long = "x".repeat(201);
     let windows = "\u{e000}";
     for (record, expected) in [
-        // The name is too long; the name is not UTF-8; a quote is missing behind the key.
+        // The price is none; the name is not UTF-8; a quote is missing behind the key.
         (
-            format!(r#"{{"command":"addInventItem","invent":{{"inventcode":7,"name":"{long}"}}}}"#),
+            format!(r#"{{"command":"addInventItem","invent":{{"inventcode":7,"price":"{long}"}}}}"#),
             objects("item", &[Some("7")]),
         ),
         (

@@ -1,8 +1,8 @@
 //! Goods and what hangs on them: barcodes, prices, groups, units, taxes.
 
 use crate::kinds::spec::{
-    EXPANSION, Expansion, Hanging, KindSpec, NOTHING, boolean, code, date_time, date_time_end, decimal, integer, json,
-    long_text, money, quantity, text,
+    EXPANSION, Expansion, Field, Hanging, KindSpec, NOTHING, boolean, code, date_time, date_time_end, decimal, integer,
+    json, long_text, money, quantity, text,
 };
 
 /// Longest barcode.
@@ -13,6 +13,12 @@ const ITEM: usize = 20;
 const NAME: usize = 200;
 /// Longest of other codes, for which no limit is known.
 const CODE: usize = 64;
+
+/// When an item may not be sold.
+const RESTRICTED: &[Field] = &[date_time("datestart"), date_time("dateend")];
+
+/// What a tax is.
+const TAXES: &[Field] = &[decimal("rate", 13, 4), boolean("changebase")];
 
 /// A price is of a barcode or of an item's code.
 const OF_ITEM_OR_BARCODE: &[Hanging] =
@@ -28,6 +34,7 @@ pub(super) const KINDS: &[KindSpec] = &[
         delete: Some("deleteInventItem"),
         clear: &["clearInventory"],
         key: &["inventcode"],
+        named_by: Some("name"),
         fields: &[
             code("inventcode", ITEM).column("code"),
             code("barcode", BARCODE).column("bcode"),
@@ -40,23 +47,23 @@ pub(super) const KINDS: &[KindSpec] = &[
             money("minprice"),
             money("minretailprice"),
             integer("deptcode").column("dcode"),
-            integer("taxgroupcode").column("vatcode1"),
+            integer("taxgroupcode").column("vatcode1").strict(),
             integer("measurecode").column("measure").alias(&["measure"]),
-            integer("opmode").column("op_mode").alias(&["op_mode"]),
+            integer("opmode").column("op_mode").alias(&["op_mode"]).strict(),
             quantity("defaultquantity").column("quantdefault").alias(&["quantdefault"]),
-            quantity("cquant"),
+            quantity("cquant").strict(),
             decimal("remain", 13, 4),
             date_time("remaindate"),
             integer("discautoscheme"),
             integer("taramode").column("tara_mode"),
             quantity("taracapacity").column("tara_default"),
             quantity("unitweight").column("unit_weight").alias(&["unit_weight"]),
-            integer("age"),
+            integer("age").strict(),
             decimal("alcoholpercent", 4, 2),
             integer("alctypecode"),
             code("inn", CODE),
             code("kpp", CODE),
-            integer("paymentobject"),
+            integer("paymentobject").strict(),
             code("manufacturercountrycode", CODE),
             integer("loyaltymode"),
             text("ntin", CODE),
@@ -64,7 +71,7 @@ pub(super) const KINDS: &[KindSpec] = &[
             code("aspectvaluesetcode", CODE),
             integer("aspectusecase"),
             integer("aspectselectionrule"),
-            json("sellrestrictperiods"),
+            json("sellrestrictperiods").entries(RESTRICTED),
             json("options"),
             text("extendedoptions", 65_535),
         ],
@@ -111,7 +118,7 @@ pub(super) const KINDS: &[KindSpec] = &[
             money("price"),
             money("minprice"),
             money("minretailprice"),
-            quantity("cquant"),
+            quantity("cquant").strict(),
             integer("measurecode").column("measure").alias(&["measure"]),
             quantity("quantdefault"),
             integer("packingmeasure"),
@@ -151,8 +158,8 @@ pub(super) const KINDS: &[KindSpec] = &[
             money("price"),
             money("minprice"),
             integer("pricetype"),
-            date_time("effectivedate"),
-            date_time_end("effectivedateend"),
+            date_time("effectivedate").strict(),
+            date_time_end("effectivedateend").strict(),
         ],
         hangs_on: OF_ITEM_OR_BARCODE,
         table: "price",
@@ -173,7 +180,7 @@ pub(super) const KINDS: &[KindSpec] = &[
             integer("pricecode"),
             money("price"),
             text("pricename", NAME).alias(&["name"]),
-            date_time("effectivedate"),
+            date_time("effectivedate").strict(),
         ],
         hangs_on: OF_ITEM_OR_BARCODE,
         table: "additionalprice",
@@ -227,7 +234,7 @@ pub(super) const KINDS: &[KindSpec] = &[
         clear: &["clearTaxGroup"],
         ours: &["deleteTaxGroup", "clearTaxGroup"],
         key: &["idTaxGroup"],
-        fields: &[integer("idTaxGroup").column("idtaxgroup"), json("taxes")],
+        fields: &[integer("idTaxGroup").column("idtaxgroup"), json("taxes").entries(TAXES)],
         table: "taxgroup",
         ..NOTHING
     },
@@ -300,7 +307,7 @@ pub(super) const KINDS: &[KindSpec] = &[
             text("producer", NAME),
             money("price"),
             text("inn", NAME),
-            quantity("cquant"),
+            quantity("cquant").strict(),
             quantity("remainquant"),
             quantity("packquant"),
             date_time("remaindatetime"),

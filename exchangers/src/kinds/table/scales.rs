@@ -1,6 +1,6 @@
 //! Scales with labels, and what is picked by sight.
 
-use crate::kinds::spec::{Hanging, KindSpec, NOTHING, boolean, code, date_time, integer, long_text, text};
+use crate::kinds::spec::{Hanging, KindSpec, NOTHING, boolean, code, days_or_date_time, integer, long_text, text};
 
 const NAME: usize = 200;
 const CODE: usize = 64;
@@ -46,7 +46,7 @@ pub(super) const KINDS: &[KindSpec] = &[
             text("ingredients", 1000),
             text("manufacturer", 1000),
             text("prefix", CODE),
-            date_time("produceddate"),
+            days_or_date_time("produceddate"),
             integer("sellbydate"),
             integer("sellbytime"),
         ],

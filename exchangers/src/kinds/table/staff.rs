@@ -18,11 +18,11 @@ pub(super) const KINDS: &[KindSpec] = &[
         key: &["code"],
         fields: &[
             code("code", CODE),
-            text("login", NAME),
+            text("login", NAME).strict(),
             text("name", NAME),
-            text("password", NAME),
-            boolean("locked"),
-            integer("keyposition"),
+            text("password", NAME).strict(),
+            boolean("locked").strict(),
+            integer("keyposition").strict(),
             text("rank", NAME),
             code("inn", CODE),
         ],
@@ -44,7 +44,7 @@ pub(super) const KINDS: &[KindSpec] = &[
         payload: "roleuser",
         clear: &["clearMCashUser"],
         key: &["usercode", "rolecode"],
-        fields: &[code("usercode", CODE), code("rolecode", CODE), integer("rule")],
+        fields: &[code("usercode", CODE), code("rolecode", CODE), integer("rule").strict()],
         table: "roleuser",
         ..NOTHING
     },
@@ -124,7 +124,12 @@ pub(super) const KINDS: &[KindSpec] = &[
         clear: &["clearDepartment"],
         ours: &["addDepartment", "deleteDepartment", "clearDepartment"],
         key: &["code"],
-        fields: &[integer("code").alias(&["deptcode"]), text("name", NAME), integer("taxgroupcode"), code("inn", CODE)],
+        fields: &[
+            integer("code").alias(&["deptcode"]),
+            text("name", NAME),
+            integer("taxgroupcode").strict(),
+            code("inn", CODE),
+        ],
         table: "dept",
         ..NOTHING
     },

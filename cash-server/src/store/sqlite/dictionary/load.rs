@@ -26,7 +26,7 @@ use crate::dictionary::entry::{self, Entry, KindId, LoadCounts, LoadOutcome, Obj
 use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::{Known, KnownRecords, LoadTxn, TakenBack};
-use brought::Brought;
+use brought::{Brought, Spared};
 use doomed::Doomed;
 use jiff::Timestamp;
 use known::{Mark, SqliteKnown};
@@ -67,6 +67,17 @@ fn present_at(row: &Row<'_>) -> rusqlite::Result<Present> {
     let record = row.get::<_, Option<_>>(5)?.map(Mark::from_bytes);
     let whole = Whole { bundle: row.get(4)?, record };
     Ok(Present { id: row.get(0)?, hash: row.get(1)?, revision: row.get(2)?, owner: row.get(3)?, whole })
+}
+
+/// What an object owns and its record does not bring again.
+#[derive(Default)]
+struct NotBrought {
+    /// Rows of the kinds that the record replaces, and what the object named by plain values before.
+    gone: Vec<i64>,
+    /// Rows that a rejected entry of the record may have been meant to bring.
+    spared: Vec<(KindId, i64)>,
+    /// Whether it owns anything that is not gone.
+    leftover: bool,
 }
 
 pub(super) struct SqliteLoad {
@@ -187,7 +198,10 @@ impl SqliteLoad {
             return Ok(());
         }
         let named_before = self.named_before(&upsert.main, &present)?;
-        let (gone, leftover) = self.not_brought_again(present.id, upsert, &named_before)?;
+        let NotBrought { gone, spared, leftover } = self.not_brought_again(present.id, upsert, &named_before)?;
+        for (kind, id) in spared {
+            self.name(kind, id);
+        }
         if leftover {
             whole = Whole::default();
         } else if present.hash == upsert.main.hash.to_bytes()
@@ -255,31 +269,33 @@ impl SqliteLoad {
         Ok(entry::rows_of_scalars(main.kind, &body))
     }
 
-    /// What the object brought before and does not bring now: the rows that are gone, of the kinds it replaces and what it
-    /// named before; and whether it owns anything else.
+    /// What the object brought before and does not bring now.
     fn not_brought_again(
         &self,
         owner: i64,
         upsert: &Upsert,
         named_before: &[ObjectKey],
-    ) -> rusqlite::Result<(Vec<i64>, bool)> {
+    ) -> rusqlite::Result<NotBrought> {
         let mut owned = self.writer.prepare_cached("SELECT id, kind, key FROM object WHERE owner = ?1")?;
         let mut owned = owned.query([owner])?;
-        let (mut gone, mut leftover) = (Vec::new(), false);
-        let brought = Brought::of(upsert);
+        let mut found = NotBrought::default();
+        let (brought, spared) = (Brought::of(upsert), Spared::of(upsert));
         while let Some(row) = owned.next()? {
             let (id, kind, key) = (row.get(0)?, KindId(row.get(1)?), row.get_ref(2)?.as_str()?);
             if brought.contains(kind, key) {
                 continue;
             }
             let named = named_before.iter().any(|before| before.kind == kind && before.key == key);
-            if named || upsert.replaces.contains(&kind) {
-                gone.push(id);
+            if spared.has(kind, key) {
+                found.spared.push((kind, id));
+                found.leftover = true;
+            } else if named || upsert.replaces.contains(&kind) {
+                found.gone.push(id);
             } else {
-                leftover = true;
+                found.leftover = true;
             }
         }
-        Ok((gone, leftover))
+        Ok(found)
     }
 
     /// Brings a row that is there to the state of `entry`.
@@ -477,7 +493,7 @@ impl SqliteLoad {
             changed,
             deleted: replaced - changed,
             unchanged: self.unchanged,
-            rejected: 0,
+            ..LoadCounts::default()
         };
         let revision = if counts.differences() == 0 { None } else { Some(self.take_revision(&counts)?) };
         fail::fail_point!("dictionary::loaded");
@@ -567,8 +583,19 @@ impl LoadTxn for SqliteLoad {
         Ok(taken)
     }
 
+    fn read_again(&mut self, kind: KindId, keys: &KeyMatch) -> Result<(), StoreError> {
+        for row in self.matching(kind, keys).map_err(|source| self.failed(source))? {
+            self.write_to(row.id);
+        }
+        Ok(())
+    }
+
     fn take_back(&mut self, of: Option<&[KindId]>) -> TakenBack {
         TakenBack { clears: self.cleared.take_back(of), deletions: self.doomed.take_back_kinds(of) }
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.database.is_wanted()
     }
 
     fn commit(mut self: Box<Self>) -> Result<LoadOutcome, StoreError> {

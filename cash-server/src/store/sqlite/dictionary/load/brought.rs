@@ -1,7 +1,8 @@
 //! The rows that one record brings along.
 
 use crate::dictionary::entry::{Entry, KindId, Upsert};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use tillway_exchangers::row::KeyMatch;
 
 /// Up to so many rows of a record are looked through; more are looked up.
 const FEW_ROWS: usize = 16;
@@ -35,5 +36,31 @@ impl<'a> Brought<'a> {
             Self::Few(rows) => !rows[at + 1..].iter().any(|row| row.kind == entry.kind && row.key == entry.key),
             Self::Many(rows) => rows.get(&(entry.kind, entry.key.as_str())) == Some(&at),
         }
+    }
+}
+
+/// The rows that rejected entries of a record may have been meant to bring.
+pub(super) struct Spared<'a> {
+    keys: HashSet<(KindId, &'a str)>,
+    kinds: Vec<KindId>,
+}
+
+impl<'a> Spared<'a> {
+    pub(super) fn of(upsert: &'a Upsert) -> Self {
+        let mut spared = Self { keys: HashSet::new(), kinds: Vec::new() };
+        for (kind, keys) in &upsert.spared {
+            match keys {
+                Some(KeyMatch::Exact(key)) => {
+                    spared.keys.insert((*kind, key.as_str()));
+                }
+                // Which ones is not known for certain.
+                Some(KeyMatch::Parts(_)) | None => spared.kinds.push(*kind),
+            }
+        }
+        spared
+    }
+
+    pub(super) fn has(&self, kind: KindId, key: &str) -> bool {
+        self.kinds.contains(&kind) || self.keys.contains(&(kind, key))
     }
 }

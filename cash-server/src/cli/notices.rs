@@ -1,0 +1,36 @@
+//! `notices …`: rejects and warnings that nobody has seen yet, asked of the running server.
+
+use super::client::Client;
+use super::table::Answer;
+use super::{CliError, NoticeIds};
+use crate::settings::Settings;
+use serde_json::json;
+
+const PATH: &str = "/api/v1/notices";
+
+pub(super) fn list(settings: &Settings, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    let open = Client::new(settings).and_then(|client| client.read(PATH)).map_err(CliError::Client)?;
+    answer.table(
+        &open,
+        &[
+            ("NOTICE", "/id"),
+            ("NODE", "/node"),
+            ("LOAD", "/load"),
+            ("LINE", "/line"),
+            ("VERB", "/verb"),
+            ("KEY", "/key"),
+            ("FIELD", "/field"),
+            ("VALUE", "/value"),
+            ("WARNING", "/warning/what"),
+            ("WHY", "/reason"),
+        ],
+    )
+}
+
+pub(super) fn seen(settings: &Settings, asked: &NoticeIds, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    let client = Client::new(settings).map_err(CliError::Client)?;
+    let body = if asked.all { json!({"up_to": i64::MAX}) } else { json!({"ids": asked.notices}) };
+    let marked = client.post(&format!("{PATH}/seen"), &body).map_err(CliError::Client)?;
+    let told = format!("notices marked as seen: {}", marked["seen"]);
+    answer.line(&marked, &told)
+}
