@@ -163,7 +163,7 @@ pub(super) async fn ask(
     Ok(held)
 }
 
-async fn connect(settings: &SalesSettings) -> Result<Channel, StreamError> {
+pub(super) async fn connect(settings: &SalesSettings) -> Result<Channel, StreamError> {
     let scheme = if settings.root_certificate.is_some() { "https" } else { "http" };
     let address = format!("{scheme}://{}:{}", in_url(&settings.host), settings.port);
     let wrong = |source| StreamError::Address { address: address.clone(), source };

@@ -126,6 +126,50 @@ mod tests {
         assert!(!is_tls(&io::Error::from(io::ErrorKind::ConnectionRefused)));
     }
 
+    /// A certificate of nobody's: no server is signed by it.
+    const AUTHORITY: &str = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBeTCCAR+gAwIBAgIUN/EkgSqmADFZTTzh71e/q1B1SDwwCgYIKoZIzj0EAwIw\n\
+ETEPMA0GA1UEAwwGbm9ib2R5MCAXDTI2MTEyOTIwNTMzNloYDzIxMjYxMTA1MjA1\n\
+MzM2WjARMQ8wDQYDVQQDDAZub2JvZHkwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC\n\
+AAQOzyFwy2a23vsXrp3gDoLFZ+Sg3RA5fAmOtskYi+SpOb6vumMema738PE6ea/E\n\
+fpm4whc1VM2xV3JQgbgu0+81o1MwUTAdBgNVHQ4EFgQUhqhkK4r5NgurWozham8T\n\
+EoHFPsIwHwYDVR0jBBgwFoAUhqhkK4r5NgurWozham8TEoHFPsIwDwYDVR0TAQH/\n\
+BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiBn1X94uvLLjQ0LNlQ1FRLw7uaC9kZx\n\
+/vZn9z5J25S4KwIhAMxxuUrAuOILxV5MTbT7DMikFHk3AooqifftgFy44/18\n\
+-----END CERTIFICATE-----\n\
+";
+
+    /// What reaching a sales-loader comes to that answers the first bytes with these, over TLS.
+    async fn reaching(answer: &'static [u8]) -> SalesWaitKind {
+        crate::install_crypto();
+        let till = crate::till::bench::TestTill::new();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut settings = till.settings.current().sales.clone();
+        (settings.host, settings.port) = ("127.0.0.1".to_owned(), listener.local_addr().unwrap().port());
+        let certificate = till.folder.path().join("authority.pem");
+        fs_err::write(&certificate, AUTHORITY).unwrap();
+        settings.root_certificate = Some(certificate);
+        if answer.is_empty() {
+            drop(listener);
+        } else {
+            tokio::spawn(async move {
+                use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 1024]).await;
+                let _ = stream.write_all(answer).await;
+            });
+        }
+        of_stream(&super::super::stream::connect(&settings).await.unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn a_server_that_speaks_no_tls_is_told_from_one_that_is_not_there() {
+        assert_eq!(reaching(b"HTTP/1.1 400 Bad Request\r\n\r\n").await, SalesWaitKind::Tls);
+        assert_eq!(reaching(b"\x15").await, SalesWaitKind::Tls, "it hangs up in the middle");
+        assert_eq!(reaching(b"").await, SalesWaitKind::Unreachable);
+    }
+
     #[test]
     fn unsent_documents_are_counted_or_said_to_be_unknown() {
         let folder = tempfile::tempdir().unwrap();
