@@ -223,3 +223,32 @@ async fn thirty_days_of_loads_deliveries_and_orders_leave_no_more_than_the_days_
     let facts = sound_package(&month.packages, &wanted, &Arc::default()).unwrap().unwrap();
     assert!(facts.full, "{facts:?}");
 }
+
+#[test]
+fn loads_while_a_till_is_off_build_nothing_for_it_and_its_first_word_builds_one_package() {
+    let month = Month::new();
+    let all: String = (0..ITEMS).map(|number| item(&number.to_string(), "Milk", "1")).collect();
+    month.kit.chain.load("All", &all);
+    month.pass(&[]);
+    let off = vec![month.kit.chain.till("till-2-2")];
+    let load = |price: u32| month.kit.chain.load("All", &item("1", "Milk", &price.to_string()));
+    let files = || fs_err::read_dir(month.packages.folder()).unwrap().count();
+    load(10);
+    month.pass(&off);
+    for price in 11..31 {
+        month.passes(MINUTE_MS);
+        // What is kept in memory was read before.
+        month.kit.store.tamper("SELECT 1");
+        load(price);
+        let before = files();
+        month.pass(&off);
+        assert_eq!(files() - before, 1, "load {price}: the package of those that are there, and no other");
+    }
+    let cursor = month.kit.store.record(&off[0]).unwrap().cursor();
+    month.say(&off[0], Report::Contact { state: TillState { cursor, ..TillState::default() } });
+    let before = files();
+    assert_eq!(month.pass(&[]), 1, "its first word brings it what is newest");
+    assert_eq!(files() - before, 1);
+    let target = month.kit.chain.dictionary.target(&off[0]).unwrap();
+    assert_eq!(month.kit.store.record(&off[0]).unwrap().cursor(), target);
+}
