@@ -351,6 +351,7 @@ fn sales_config(settings: &Settings) -> SalesConfig {
         tls: settings.sales.tls.as_ref().map(|files| TlsPaths { cert: files.cert.clone(), key: files.key.clone() }),
         spool_limit_bytes: settings.sales.spool_limit_bytes,
         handover: settings.sales.handover_dir.clone(),
+        keep_days: settings.retention.sales_days,
         ..SalesConfig::in_folder(&settings.data_dir)
     }
 }

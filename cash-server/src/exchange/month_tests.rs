@@ -35,8 +35,13 @@ const LOADS: u32 = 4;
 const CHANGED: u32 = 25;
 const ITEMS: u32 = 200;
 
-const RETENTION: RetentionSettings =
-    RetentionSettings { history_days: 4, dictionary_days: 4, packages_days: 2, packages_limit_bytes: 1 << 30 };
+const RETENTION: RetentionSettings = RetentionSettings {
+    history_days: 4,
+    dictionary_days: 4,
+    packages_days: 2,
+    packages_limit_bytes: 1 << 30,
+    sales_days: None,
+};
 
 const MINUTE_MS: i64 = 60 * 1000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;

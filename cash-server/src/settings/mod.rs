@@ -11,6 +11,7 @@ mod source;
 pub use fault::{Fault, Origin, SettingsError};
 pub use source::DEFAULT_SETTINGS;
 
+use crate::sales::MIN_KEEP_DAYS;
 use fs_err as fs;
 use jiff::tz::TimeZone;
 use source::Source;
@@ -24,6 +25,9 @@ pub const SETTINGS_PATH: &str = "/etc/tillway/cash-server.toml";
 
 /// Longest period in seconds that a setting takes: a month. Longer ones are days by their meaning.
 const MAX_PERIOD_S: u64 = 31 * 24 * 3600;
+
+/// Longest retention of receipts in days: a hundred years.
+const MAX_SALES_DAYS: u64 = 36_500;
 
 /// Longest retention in days: ten years.
 const MAX_DAYS: u64 = 3660;
@@ -200,6 +204,8 @@ pub struct RetentionSettings {
     pub packages_days: u32,
     /// Most bytes in the folder of packages beside those that are on their way.
     pub packages_limit_bytes: u64,
+    /// Receipts; none: for ever.
+    pub sales_days: Option<u32>,
 }
 
 impl Settings {
@@ -285,6 +291,7 @@ impl Settings {
                 dictionary_days: days("retention.dictionary_days"),
                 packages_days: days("retention.packages_days"),
                 packages_limit_bytes: source.number("retention.packages_limit_mib", 1..=MAX_MIB) << 20,
+                sales_days: sales_days(&source),
             },
             log: LogSettings { file: source.path("log.file"), level: level(&source) },
         };
@@ -292,6 +299,22 @@ impl Settings {
         let faults = source.into_faults();
         if faults.is_empty() { Ok(settings) } else { Err(faults) }
     }
+}
+
+/// Receipts are tax records: for ever, or for longer than the law wants them.
+fn sales_days(source: &Source) -> Option<u32> {
+    let key = "retention.sales_days";
+    let days = narrow(source.number(key, 0..=MAX_SALES_DAYS));
+    if days == 0 {
+        return None;
+    }
+    if days < MIN_KEEP_DAYS {
+        let least = format!(
+            "0 (for ever), or at least {MIN_KEEP_DAYS} days: receipts are tax records, kept for five years and a quarter"
+        );
+        source.refuse(key, &least);
+    }
+    Some(days)
 }
 
 /// Numbers here are bounded by their ranges, so this never cuts.
@@ -421,6 +444,15 @@ mod tests {
     #[test]
     fn the_printed_default_is_what_an_empty_file_means() {
         assert_eq!(read("", &[]).unwrap(), read(DEFAULT_SETTINGS, &[]).unwrap());
+    }
+
+    #[test]
+    fn receipts_are_kept_for_ever_or_for_as_long_as_the_law_wants_them() {
+        let days = |days: u32| read(&format!("[retention]\nsales_days = {days}\n"), &[]);
+        assert_eq!(days(0).unwrap().retention.sales_days, None);
+        assert_eq!(days(MIN_KEEP_DAYS).unwrap().retention.sales_days, Some(MIN_KEEP_DAYS));
+        let faults = days(30).unwrap_err();
+        assert!(faults[0].contains("line 2: retention.sales_days") && faults[0].contains("1917"), "{faults:?}");
     }
 
     #[test]
