@@ -9,7 +9,7 @@ use crate::dictionary::DictionaryService;
 use crate::exchange::addresses::problems;
 use crate::exchange::housekeeping::Housekeeping;
 use crate::exchange::{
-    Broker, Event, ExchangeError, ExchangeParts, ExchangeService, PublicAddresses, Reconciler, Reports,
+    Broker, Event, ExchangeError, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reconciler, Reports,
 };
 use crate::intake::rest::AifRest;
 use crate::intake::{Intake, IntakeError, IntakeSettings};
@@ -21,7 +21,7 @@ use crate::rest::{self, RestState};
 use crate::sales::requests::Ask;
 use crate::sales::{SalesConfig, SalesError, SalesListeners, SalesLoader, TlsPaths};
 use crate::settings::credentials::{self, CredentialsError, ServerCredentials};
-use crate::settings::{BrokerSettings, Settings};
+use crate::settings::{BrokerSettings, Settings, proof_key};
 use crate::store::StoreError;
 use crate::store::dictionary::DictionaryStore;
 use crate::store::exchange::ExchangeStore;
@@ -180,7 +180,12 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         let (store, journal, changed) = (Arc::clone(&store), Arc::clone(&journal), Arc::clone(&changed));
         blocking(move || Intake::new(intake_settings, store, journal, changed).map_err(RunError::Intake)).await?
     };
-    let broker = Broker::new(BrokerSettings::clone(&settings.broker), Arc::clone(&poke));
+    let owner = {
+        let store = Arc::clone(&store);
+        let identity = blocking(move || store.identity().map_err(RunError::Store)).await?;
+        Owner::new(identity, &settings.name, &host_name(addresses.host.as_deref()))
+    };
+    let broker = Broker::new(BrokerSettings::clone(&settings.broker), owner, Arc::clone(&poke));
     let service = ExchangeService::new(ExchangeParts {
         store: Arc::clone(&exchange),
         network: network.clone(),
@@ -196,6 +201,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let reports = Reports {
         store: exchange,
         network: network.clone(),
+        packages: packages.clone(),
         silent_after: settings.exchange.silent_after,
         clocks: Arc::clone(&clocks),
         poke: Arc::clone(&poke),
@@ -312,7 +318,8 @@ impl Opened {
         let network = NetworkService::new(dictionary.clone());
         ensure_chain(&network)?;
         let memo = PackageDb::open(&data.join("packages.db")).map_err(RunError::Store)?;
-        let packages = PackageService::new(dictionary.clone(), Arc::new(memo), data.join("packages"))
+        let key = proof_key::load_or_make(data).map_err(RunError::Credentials)?;
+        let packages = PackageService::new(dictionary.clone(), Arc::new(memo), data.join("packages"), key)
             .map_err(RunError::Packages)?
             .with_disk_reserve(DiskReserve::new(settings.disk_reserve_bytes));
         let exchange = SqliteExchange::open(&data.join("exchange.db")).map_err(RunError::Store)?;
@@ -333,6 +340,12 @@ impl Opened {
             loader,
         })
     }
+}
+
+/// What this machine is called, for people: as tills are told, else as it calls itself.
+fn host_name(told: Option<&str>) -> String {
+    let own = || fs_err::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
+    told.map(str::to_owned).or_else(own).unwrap_or_else(|| "a host without a name".to_owned())
 }
 
 /// Makes the chain where there is none.

@@ -27,6 +27,7 @@
 //!  "chunks":[{"kind":"item","offset":0,"bytes":120,"raw":140,"records":1,"blake3":"<64 hex>"}]}
 //! ```
 //!
+//! - `proof`, where it is there, is what the till has to show for its cursor afterwards ([`tillway_proto::CursorProof`]).
 //! - `rows` and `digest` are what the till must hold of the kind afterwards. A kind without an entry does not change
 //!   and has no rows.
 //! - `difference`: upserts and deletes by key. `snapshot`: the kind's rows, all of them; what the till had goes away.

@@ -89,6 +89,10 @@ pub struct PackageLink {
     pub to: Revision,
     /// Objects inside.
     pub objects: u64,
+    /// The package stands alone and also applies where the cursor is exactly this one, although that is beyond `to`: the server does
+    /// not believe that it gave it out. Named, so that a link that comes late puts nobody back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Revision>,
 }
 
 /// Which sales to unload.
@@ -220,6 +224,7 @@ mod tests {
             from: Revision(17),
             to: Revision(18),
             objects: 1,
+            replaces: None,
         })
     }
 

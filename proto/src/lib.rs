@@ -27,5 +27,5 @@ pub use money::{DecimalError, Kopecks, Thousandths};
 pub use queue::{ControlQueue, DictionaryQueue};
 pub use receipt::ReceiptKey;
 pub use report::{RejectCause, Report};
-pub use revision::{DeliveryId, Digest, LoadId, PackageName, Revision, RowHash};
+pub use revision::{CursorProof, DeliveryId, Digest, LoadId, PackageName, Revision, RowHash};
 pub use status::{DeliveryState, ExchangeStatus};

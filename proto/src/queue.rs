@@ -12,6 +12,9 @@ pub const EXCHANGE: &str = "tillway";
 /// The queue that all tills report to and the server consumes.
 pub const REPORTS_QUEUE: &str = "tillway.reports";
 
+/// The queue whose arguments say whose servers work at a virtual host. Nothing is published to it.
+pub const OWNER_QUEUE: &str = "tillway.owner";
+
 /// Most reports that wait for a server that is down. Reports are hints about a state that is reported again, so the
 /// oldest may go: at ten thousand tills this is a hundred contacts of each.
 pub const REPORTS_MAX_LENGTH: i32 = 1_000_000;

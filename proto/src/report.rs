@@ -7,7 +7,7 @@
 //! A report is a hint: each carries the state it speaks of whole, so a lost, doubled or late one does no harm.
 
 use crate::id::TillId;
-use crate::revision::{DeliveryId, Digest, PackageName, Revision};
+use crate::revision::{CursorProof, DeliveryId, Digest, PackageName, Revision};
 use crate::status::{DeliveryState, ExchangeStatus};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -131,6 +131,10 @@ pub struct TillState {
     /// When it was applied, by the till's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_at: Option<Timestamp>,
+    /// What the package carried that led to `cursor`. Absent: an older agent, or a package of an older server. The server believes a
+    /// cursor that it has not announced to this till by this alone.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "readable_proof")]
+    pub proof: Option<CursorProof>,
     /// Rows in the till's dictionary, over all kinds.
     #[serde(default)]
     pub rows: u64,
@@ -157,6 +161,20 @@ pub struct TillState {
     /// not known here are left out: they are counted in `set_aside`.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "known_units")]
     pub aside: Vec<AsideUnit>,
+}
+
+/// A proof that does not read proves nothing; what else the report says counts all the same.
+fn readable_proof<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<CursorProof>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Proof {
+        Readable(CursorProof),
+        Other(serde::de::IgnoredAny),
+    }
+    Ok(match Option::<Proof>::deserialize(source)? {
+        Some(Proof::Readable(proof)) => Some(proof),
+        Some(Proof::Other(_)) | None => None,
+    })
 }
 
 fn known_units<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<AsideUnit>, D::Error> {

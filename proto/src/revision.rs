@@ -145,6 +145,54 @@ impl From<Digest> for String {
     }
 }
 
+/// What speaks for a cursor: the digest that the package promised which led there, and a code of the server over it. Only the server
+/// that made it can check it. 96 hex digits: first the digest, then the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CursorProof {
+    /// The digest of the state that the package leads to.
+    pub digest: Digest,
+    /// The server's code.
+    pub code: [u8; 32],
+}
+
+impl fmt::Display for CursorProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.digest, PackageName::from_hash(self.code))
+    }
+}
+
+impl FromStr for CursorProof {
+    type Err = HexError;
+
+    fn from_str(text: &str) -> Result<Self, HexError> {
+        let wrong = || HexError { text: text.chars().take(96).collect(), digits: 96 };
+        if text.len() != 96 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(wrong());
+        }
+        let digest = text[..32].parse().map_err(|_| wrong())?;
+        let mut code = [0; 32];
+        for (byte, at) in code.iter_mut().zip((32..).step_by(2)) {
+            *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| wrong())?;
+        }
+        Ok(Self { digest, code })
+    }
+}
+
+impl TryFrom<String> for CursorProof {
+    type Error = HexError;
+
+    fn try_from(text: String) -> Result<Self, HexError> {
+        text.parse()
+    }
+}
+
+impl From<CursorProof> for String {
+    fn from(proof: CursorProof) -> Self {
+        proof.to_string()
+    }
+}
+
 /// The name of a package: the BLAKE3 hash of the whole file, 64 hex digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -233,5 +281,8 @@ mod tests {
         assert!("../../etc/passwd".parse::<PackageName>().is_err());
         let digest = Digest(0x00ff);
         assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
+        let proof = CursorProof { digest, code: [0xab; 32] };
+        assert_eq!(proof.to_string().parse::<CursorProof>().unwrap(), proof);
+        assert!("ä".repeat(48).parse::<CursorProof>().is_err());
     }
 }

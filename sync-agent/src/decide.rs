@@ -49,7 +49,7 @@ pub enum LinkStep {
 /// What to do with a link.
 ///
 /// A package that ends exactly where the till stands is fetched: it may repair rows that differ, and the loader skips it
-/// if it does not.
+/// if it does not. One that stands alone and names the till's cursor as one that the server does not believe is fetched too.
 pub fn on_link(link: &PackageLink, have: Have) -> LinkStep {
     let reached = have.queued_to.unwrap_or(have.cursor).max(have.cursor);
     match have.seen {
@@ -60,7 +60,7 @@ pub fn on_link(link: &PackageLink, have: Have) -> LinkStep {
         }
         _ => {}
     }
-    if link.to < reached {
+    if link.to < reached && link.replaces != Some(reached) {
         LinkStep::Older
     } else if link.from > reached {
         LinkStep::Gap { have: reached }
@@ -115,6 +115,7 @@ mod tests {
             from: Revision(from),
             to: Revision(to),
             objects: 1,
+            replaces: None,
         }
     }
 
@@ -129,6 +130,15 @@ mod tests {
         assert_eq!(on_link(&link(0, 5), have(5)), LinkStep::Fetch, "a repair ends where the till stands");
         assert_eq!(on_link(&link(3, 5), have(6)), LinkStep::Older);
         assert_eq!(on_link(&link(3, 5), have(2)), LinkStep::Gap { have: Revision(2) });
+    }
+
+    #[test]
+    fn a_cursor_that_the_server_does_not_believe_is_replaced_only_while_it_is_that_one() {
+        let anew = PackageLink { replaces: Some(Revision(9)), ..link(0, 5) };
+        assert_eq!(on_link(&anew, have(9)), LinkStep::Fetch);
+        assert_eq!(on_link(&anew, have(8)), LinkStep::Older, "it came late");
+        let queued = Have { queued_to: Some(Revision(10)), ..have(9) };
+        assert_eq!(on_link(&anew, queued), LinkStep::Older);
     }
 
     #[test]

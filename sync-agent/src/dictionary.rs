@@ -104,13 +104,17 @@ impl Dictionary {
         self.restart_due.swap(false, Ordering::SeqCst)
     }
 
-    /// Applies a package.
-    pub(crate) fn apply(&self, source: &mut impl PackageSource) -> Result<Applied, DictionaryError> {
+    /// Applies a package; one that stands alone also at the cursor that it replaces.
+    pub(crate) fn apply(
+        &self,
+        source: &mut impl PackageSource,
+        replaces: Option<Revision>,
+    ) -> Result<Applied, DictionaryError> {
         if self.damaged.load(Ordering::SeqCst) {
             return self.apply_beside(source);
         }
         self.with_loader(|opened| {
-            let applied = opened.loader.apply(source)?;
+            let applied = opened.loader.apply_replacing(source, replaces)?;
             if matches!(applied, Applied::Done(_)) {
                 opened.know(BTreeSet::new());
             }

@@ -267,7 +267,7 @@ fn apply_claim(till: &Till, link: &PackageLink, claim: &Claim) -> Result<Applied
     fail::fail_point!("load::works");
     check_room(till, link)?;
     let bodies = claim.messages().map(|message| message.map(|message| message.body).map_err(io::Error::other));
-    apply(till, MessageSource::open(bodies))
+    apply(till, link, MessageSource::open(bodies))
 }
 
 /// Before the first row: a load that fills the disk is rolled back, and until then no receipt can be written.
@@ -276,9 +276,13 @@ fn check_room(till: &Till, link: &PackageLink) -> Result<(), LoadError> {
     room::make(till, till.dictionary.path(), load, link.bytes).map_err(LoadError::Room)
 }
 
-fn apply(till: &Till, source: Result<impl PackageSource, PackageError>) -> Result<Applied, LoadError> {
+fn apply(
+    till: &Till,
+    link: &PackageLink,
+    source: Result<impl PackageSource, PackageError>,
+) -> Result<Applied, LoadError> {
     let mut source = Watched::new(source.map_err(LoadError::Package)?, &till.progress);
-    till.dictionary.apply(&mut source).map_err(LoadError::Dictionary)
+    till.dictionary.apply(&mut source, link.replaces).map_err(LoadError::Dictionary)
 }
 
 /// Says how a package ended.
@@ -338,13 +342,18 @@ async fn straight_once(till: &Arc<Till>, link: &PackageLink, file: &Path) -> Res
         script::run(&program, &[file.as_os_str()], script::SCRIPT_TIME, &till.shutdown)
             .await
             .map_err(LoadError::Script)?;
-        till.state.note_script_cursor(link.to).map_err(LoadError::State)?;
+        let (of, file) = (link.clone(), file.to_owned());
+        let noted = till.blocking(move |till| {
+            let source = PackageReader::open(&file, &of.package).map_err(LoadError::Package)?;
+            till.state.note_script_cursor(of.to, source.header().proof).map_err(LoadError::State)
+        });
+        noted.await.map_err(LoadError::Aborted)??;
         return Ok(Applied::Skipped { cursor: link.to });
     }
     let (link, file) = (link.clone(), file.to_owned());
     let work = till.blocking(move |till| {
         check_room(till, &link)?;
-        apply(till, PackageReader::open(&file, &link.package))
+        apply(till, &link, PackageReader::open(&file, &link.package))
     });
     work.await.map_err(LoadError::Aborted)?
 }

@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tillway_file_queue::durable;
 use tillway_proto::report::{SalesWait, SalesWaitKind};
-use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision};
+use tillway_proto::{CursorProof, DeliveryId, DeliveryState, PackageName, Revision};
 use uuid::Uuid;
 
 /// Deliveries remembered: a duplicate is at most a few behind.
@@ -235,9 +235,18 @@ impl State {
         Ok(self.look(|db| fact(db, "queued to"))?.and_then(|text| text.parse().ok()).map(Revision))
     }
 
-    /// `uploadscript` took everything up to this revision.
-    pub fn note_script_cursor(&self, to: Revision) -> Result<(), StateError> {
-        self.change("write", |db| set_fact(db, "script cursor", &to.to_string()))
+    /// `uploadscript` took everything up to this revision; `proof` is what its package gave to show for it.
+    pub fn note_script_cursor(&self, to: Revision, proof: Option<CursorProof>) -> Result<(), StateError> {
+        let proof = proof.map(|proof| proof.to_string()).unwrap_or_default();
+        self.change("write", |db| {
+            set_fact(db, "script cursor", &to.to_string())?;
+            set_fact(db, "script proof", &proof)
+        })
+    }
+
+    /// What the package gave to show for [`Self::script_cursor`].
+    pub fn script_proof(&self) -> Result<Option<CursorProof>, StateError> {
+        Ok(self.look(|db| fact(db, "script proof"))?.and_then(|text| text.parse().ok()))
     }
 
     /// The revision up to which `uploadscript` took everything.

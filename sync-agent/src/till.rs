@@ -113,9 +113,14 @@ impl Till {
         }
         let unsent = self.unsent();
         let sales_wait = self.sales_wait(&unsent);
+        let (cursor, proof) = match self.script_cursor() {
+            Some(cursor) => (cursor, self.state.script_proof().unwrap_or_default()),
+            None => (dictionary.cursor, dictionary.proof),
+        };
         TillState {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            cursor: self.script_cursor().unwrap_or(dictionary.cursor),
+            cursor,
+            proof,
             applied_at: dictionary.applied_at,
             rows: dictionary.rows,
             digest,

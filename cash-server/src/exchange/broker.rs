@@ -5,13 +5,18 @@
 //! out. Whatever error ends a session ends it whole; the next one declares everything again and pokes the reconciler.
 //! Liveness of the consuming side means *consuming*: it asks on a period whether the broker knows its consumer.
 //!
+//! A virtual host belongs to the servers of one database: see [`Owner`].
+//!
 //! Control queues refuse what does not fit (`reject-publish`) rather than dropping the oldest: the server then knows that a
 //! command did not reach the till, keeps it in its own table and tries again until its deadline. Links are the
 //! opposite: the newest replaces the older (`drop-head` at length one), and reports may lose their oldest.
 
 mod consuming;
+mod owner;
 mod publishing;
 mod queues;
+
+pub use owner::Owner;
 
 use super::reports::Reports;
 use super::told;
@@ -28,7 +33,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tillway_proto::consumer::ConsumerDefect;
+use tillway_proto::consumer::{ConsumerDefect, LIVENESS_PERIOD};
 use tillway_proto::queue::{CONTROL_MAX_LENGTH, DICTIONARY_MAX_LENGTH, EXCHANGE};
 use tillway_proto::{ControlQueue, DictionaryQueue, TillId};
 use tokio::sync::{Notify, watch};
@@ -90,6 +95,22 @@ pub enum BrokerError {
         /// What the broker says.
         #[source]
         source: lapin::Error,
+    },
+    /// Servers of another database work at this virtual host.
+    #[error(
+        "another server works at virtual host {vhost} of this broker: {other} (this one is {own}). Both would take each other's \
+         reports: give this server a virtual host of its own (broker.vhost). If the other one is gone for good, delete its mark \
+         (`rabbitmqctl delete_queue --vhost {vhost} {queue}`), and this one goes on by itself"
+    )]
+    OtherServer {
+        /// Its mark: 16 digits of its database's identity, its name and host.
+        other: String,
+        /// The mark of this one.
+        own: String,
+        /// The virtual host.
+        vhost: String,
+        /// The queue that is the mark.
+        queue: &'static str,
     },
     /// The file with the password.
     #[error("failed to read the broker's password")]
@@ -202,6 +223,7 @@ pub struct Broker {
 
 struct Inner {
     settings: BrokerSettings,
+    owner: Owner,
     poke: Arc<Notify>,
     sides: Mutex<Sides>,
     state: watch::Sender<BrokerState>,
@@ -210,7 +232,7 @@ struct Inner {
 
 impl Broker {
     /// Not connected yet; [`Broker::run`] does that. `poke` is notified whenever messages can be published (again).
-    pub fn new(settings: BrokerSettings, poke: Arc<Notify>) -> Self {
+    pub fn new(settings: BrokerSettings, owner: Owner, poke: Arc<Notify>) -> Self {
         let state = BrokerState {
             consuming: false,
             since: Timestamp::now(),
@@ -219,7 +241,7 @@ impl Broker {
             foreign_queue: None,
         };
         let (state, session) = (watch::Sender::new(state), Mutex::new(None));
-        Self { inner: Arc::new(Inner { settings, poke, sides: Mutex::default(), state, session }) }
+        Self { inner: Arc::new(Inner { settings, owner, poke, sides: Mutex::default(), state, session }) }
     }
 
     /// How the link stands.
@@ -346,7 +368,25 @@ impl Broker {
         Err(BrokerError::NoQueue { queue })
     }
 
+    /// Connects, and makes sure that no servers of another database work there: nothing is made or consumed before.
     async fn connect(&self, side: Side) -> Result<Connection, BrokerError> {
+        let connection = self.log_in(side).await?;
+        if let Err(error) = self.inner.owner.claim(&connection, &self.inner.settings.vhost).await {
+            let _ = tokio::time::timeout(ANSWER_DEADLINE, connection.close(200, "not our place".into())).await;
+            return Err(error);
+        }
+        Ok(connection)
+    }
+
+    /// Ends with an error where the virtual host is marked for another server: somebody gave it free while this one was there.
+    async fn keep_mark(&self, connection: &Connection) -> Result<(), BrokerError> {
+        loop {
+            tokio::time::sleep(LIVENESS_PERIOD).await;
+            self.inner.owner.claim(connection, &self.inner.settings.vhost).await?;
+        }
+    }
+
+    async fn log_in(&self, side: Side) -> Result<Connection, BrokerError> {
         let settings = &self.inner.settings;
         let password = match &settings.password_file {
             None => String::new(),

@@ -44,7 +44,7 @@ impl Condition {
             _ if status.silent => Self::Silent,
             _ if status.sales_wait.is_some() => Self::SalesWait,
             Next::Nothing(Wait::UpToDate) => Self::Current,
-            Next::Nothing(Wait::OnItsWay { .. } | Wait::NoAnswer { .. }) | Next::Announce | Next::NoBroker => {
+            Next::Nothing(Wait::OnItsWay { .. } | Wait::NoAnswer { .. }) | Next::Announce | Next::NoBroker(_) => {
                 Self::Behind
             }
         }
@@ -99,6 +99,8 @@ mod tests {
             needs_reason: String::new(),
             two_machines_at: None,
             went_back_at: None,
+            claimed: None,
+            claimed_at: None,
         }
     }
 

@@ -177,7 +177,8 @@ impl fmt::Display for Wait {
 /// What to do for one till now.
 pub fn decide(record: &TillRecord, aim: &Aim, settings: &ExchangeSettings, now: Timestamp) -> Action {
     let (cursor, target) = (record.cursor(), aim.target);
-    if target == Revision::ZERO && cursor > target && record.open().is_none() && !aim.parked {
+    let has_some = cursor > Revision::ZERO || record.claimed().is_some();
+    if target == Revision::ZERO && has_some && record.open().is_none() && !aim.parked {
         return Action::Wait(Wait::Ahead);
     }
     let needs = needs(record, aim);
@@ -240,7 +241,9 @@ fn for_open(
     if cursor == aim.target && needs.is_nothing() {
         return end(DeliveryState::Superseded, "the till needs nothing more");
     }
-    let fits = open.to >= aim.target && open.from <= cursor && open.repair.covers(needs);
+    // A claimed cursor beyond the package: the till would take it for an older one, unless it is told.
+    let is_told = record.claimed().is_none_or(|claimed| claimed <= open.to || open.replaces == Some(claimed));
+    let fits = open.to >= aim.target && open.from <= cursor && open.repair.covers(needs) && is_told;
     let leaves_unanswered = leaves_unanswered(record, now);
     if !fits && !leaves_unanswered {
         return announce(record, needs.clone());

@@ -157,6 +157,7 @@ impl World {
                         reason: None,
                         cause: None,
                         unanswered_since: unanswered_since.unwrap_or(at(self.now)),
+                        replaces: None,
                     });
                     return self.publish(id, broker);
                 }
@@ -290,7 +291,7 @@ impl World {
             Report::Delivery { delivery, .. } => self.deliveries.iter().find(|known| known.id == *delivery).cloned(),
             _ => None,
         };
-        let heard = hear(self.contact.as_ref(), named.as_ref(), reported, settings().silent_after, at(self.now));
+        let heard = hear(self.contact.as_ref(), named.as_ref(), reported, true, settings().silent_after, at(self.now));
         self.contact = Some(heard.contact);
         if let Some(moved) = heard.delivery {
             let place = self.deliveries.iter().position(|known| known.id == moved.id).unwrap();

@@ -60,6 +60,9 @@ impl PackageStore for Full {
     fn packages(&self) -> Result<Vec<PackageRecord>, StoreError> {
         Ok(Vec::new())
     }
+    fn make_under(&self, _: &str) -> Result<u64, StoreError> {
+        Ok(0)
+    }
     fn forget_package(&self, _: &PackageName) -> Result<(), StoreError> {
         Err(full())
     }

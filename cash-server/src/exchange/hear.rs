@@ -4,6 +4,7 @@
 //! as it is; a stale one does no harm, because a package also applies to a till that is further on, and the next
 //! contact tells the truth. Only findings for people need the order, and they use the till's own clock.
 
+use super::claims::bounded;
 use super::model::{Contact, Delivery, Needs};
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -12,6 +13,9 @@ use tillway_proto::{DeliveryState, Report, Revision};
 
 /// Longest reason of a till that is kept, in characters.
 pub const MAX_REASON: usize = 1000;
+
+/// A till's clock that is further ahead is a wrong one.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
 
 /// What a report changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +32,13 @@ pub struct Heard {
     pub poke: bool,
 }
 
-/// Takes a report. `delivery` is the one it names, where the server knows it.
+/// Takes a report. `delivery` is the one it names, where the server knows it; `believed`, whether anything speaks for the cursor
+/// that it names (see [`super::claims`]).
 pub fn hear(
     known: Option<&Contact>,
     delivery: Option<&Delivery>,
     reported: &Reported,
+    believed: bool,
     silent_after: Duration,
     now: Timestamp,
 ) -> Heard {
@@ -42,15 +48,21 @@ pub fn hear(
     // The server's clock may have gone back since.
     contact.present_since = if was_silent { now } else { contact.present_since.min(now) };
     contact.needs_since = contact.needs_since.map(|since| since.min(now));
+    if clock_came_back(contact.sent_at, reported.sent_at, now) {
+        contact.sent_at = Timestamp::MIN;
+    }
     note_instance(&mut contact, reported, now);
     let cursor_before = contact.state.cursor;
-    let (needs_before, digest_before) = (contact.needs.clone(), contact.state.digest);
+    let (needs_before, digest_before, claimed_before) = (contact.needs.clone(), contact.state.digest, contact.claimed);
     let mut moved = None;
     match &reported.report {
-        Report::Contact { state } => take_state(&mut contact, state, reported.sent_at, now),
-        Report::Delivery { state, reason, cause, till_state, .. } => {
-            take_state(&mut contact, till_state, reported.sent_at, now);
-            if let Some(delivery) = delivery {
+        Report::Contact { state } => take_state(&mut contact, state, believed, reported.sent_at, now),
+        Report::Delivery { state, reason, cause, till_state, package, .. } => {
+            take_state(&mut contact, till_state, believed, reported.sent_at, now);
+            // Whoever has applied it is there, or further on; whoever only says so would be sent the next one at once, without end.
+            let contradicts =
+                *state == DeliveryState::Applied && delivery.is_some_and(|delivery| contact.state.cursor < delivery.to);
+            if let Some(delivery) = delivery.filter(|delivery| delivery.package == *package && !contradicts) {
                 if *state == DeliveryState::Applied {
                     satisfy(&mut contact, delivery);
                 }
@@ -58,7 +70,7 @@ pub fn hear(
             }
         }
         Report::NeedSnapshot { kinds, reason, till_state } => {
-            take_state(&mut contact, till_state, reported.sent_at, now);
+            take_state(&mut contact, till_state, believed, reported.sent_at, now);
             contact.needs = contact.needs.and(&Needs::of_report(kinds));
             contact.needs_since = Some(now);
             contact.needs_reason = shortened(reason);
@@ -76,7 +88,8 @@ pub fn hear(
             || ended
             || cursor != cursor_before
             || contact.needs != needs_before
-            || contact.state.digest != digest_before,
+            || contact.state.digest != digest_before
+            || contact.claimed != claimed_before,
         delivery: moved,
         is_first,
         contact,
@@ -93,6 +106,12 @@ pub fn is_silent(contact: &Contact, silent_after: Duration, now: Timestamp) -> b
     silence > SignedDuration::try_from(silent_after).unwrap_or(SignedDuration::MAX) || silence < -CLOCK_TOLERANCE
 }
 
+/// A clock that was far ahead and is not any more: what it said then does not tell what came later.
+fn clock_came_back(before: Timestamp, sent_at: Timestamp, now: Timestamp) -> bool {
+    let latest = now.saturating_add(CLOCKS_APART).unwrap_or(Timestamp::MAX);
+    before > latest && sent_at <= latest
+}
+
 fn fresh(reported: &Reported, now: Timestamp) -> Contact {
     Contact {
         first_at: now,
@@ -107,6 +126,8 @@ fn fresh(reported: &Reported, now: Timestamp) -> Contact {
         needs_reason: String::new(),
         two_machines_at: None,
         went_back_at: None,
+        claimed: None,
+        claimed_at: None,
     }
 }
 
@@ -123,11 +144,24 @@ fn note_instance(contact: &mut Contact, reported: &Reported, now: Timestamp) {
     contact.instance = reported.instance;
 }
 
-fn take_state(contact: &mut Contact, state: &TillState, sent_at: Timestamp, now: Timestamp) {
+/// A cursor that nothing speaks for counts as none: what the till really has is not known, so it gets everything.
+fn take_state(contact: &mut Contact, state: &TillState, believed: bool, sent_at: Timestamp, now: Timestamp) {
+    let state = bounded(state);
+    if !believed {
+        // As the database can hold it; no till can have a larger one.
+        let claimed = Some(Revision(state.cursor.0.min(i64::MAX.cast_unsigned())));
+        if contact.claimed != claimed {
+            contact.claimed_at = Some(now);
+        }
+        contact.claimed = claimed;
+        contact.state = TillState { cursor: Revision::ZERO, digest: None, proof: None, ..state };
+        return;
+    }
     if state.cursor < contact.state.cursor && sent_at > contact.sent_at {
         contact.went_back_at = Some(now);
     }
-    contact.state = state.clone();
+    contact.claimed = None;
+    contact.state = state;
 }
 
 /// A delivery that was made after the till asked, and that the till applied, gives what it sent whole, even where the

@@ -1,6 +1,6 @@
 //! The exchange with tills: what each must have, what is on its way, what it said.
 //!
-//! [`decide`], [`hear`] and [`plan`] are pure functions over the plain data of [`model`]: what to do for a till now, what
+//! [`claims`], [`decide`], [`hear`] and [`plan`] are pure functions over the plain data of [`model`]: what to do for a till now, what
 //! a report changes, what one pass over all tills does. [`reconciler`] carries decisions out, on a period and when poked;
 //! [`broker`] keeps the link to RabbitMQ; [`reports`] takes what tills say; [`housekeeping`] removes what is past.
 //! [`clock`] measures tills' clocks by their reports.
@@ -12,6 +12,7 @@
 pub mod addresses;
 pub mod broker;
 mod cash_ini;
+pub mod claims;
 pub mod clock;
 pub mod condition;
 pub mod decide;
@@ -24,6 +25,8 @@ pub mod reports;
 pub mod service;
 
 #[cfg(test)]
+mod claims_tests;
+#[cfg(test)]
 mod full_disk_tests;
 #[cfg(test)]
 mod month_tests;
@@ -35,7 +38,7 @@ mod races_tests;
 mod test_kit;
 
 pub use addresses::PublicAddresses;
-pub use broker::{Broker, BrokerState};
+pub use broker::{Broker, BrokerState, Owner};
 pub use cash_ini::CashIniError;
 pub use condition::Condition;
 pub use reconciler::Reconciler;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
+use tillway_exchangers::kinds::Kind;
 use tillway_proto::command::AsideAction;
 use tillway_proto::report::{RejectCause, TillState};
 use tillway_proto::{Command, DeliveryId, DeliveryState, ExchangeStatus, Order, PackageName, Revision, TillId};
@@ -23,9 +24,11 @@ pub enum Needs {
 }
 
 impl Needs {
-    /// As a till asks: no name means all.
+    /// As a till asks: no name means all, and so do names of which none is a kind here. Others are left out: nothing can be sent of
+    /// them.
     pub fn of_report(kinds: &[String]) -> Self {
-        if kinds.is_empty() { Self::All } else { Self::Kinds(kinds.iter().cloned().collect()) }
+        let known: BTreeSet<String> = kinds.iter().filter(|name| Kind::by_name(name).is_some()).cloned().collect();
+        if known.is_empty() { Self::All } else { Self::Kinds(known) }
     }
 
     /// Whether there is none.
@@ -106,6 +109,10 @@ pub struct Contact {
     pub two_machines_at: Option<Timestamp>,
     /// When its cursor was last seen to go back: restored from an old image.
     pub went_back_at: Option<Timestamp>,
+    /// The cursor that it says it has, where nothing speaks for it; `state` then has none.
+    pub claimed: Option<Revision>,
+    /// When it last began to claim one.
+    pub claimed_at: Option<Timestamp>,
 }
 
 /// One package on its way to one till, as the server remembers it.
@@ -146,6 +153,8 @@ pub struct Delivery {
     /// When the first of the links was announced of which the till has said nothing yet: this one's, or that of one which it took
     /// the place of.
     pub unanswered_since: Timestamp,
+    /// The cursor that the till claims and that its package takes the place of, where that is beyond `to`.
+    pub replaces: Option<Revision>,
 }
 
 impl Delivery {
@@ -178,6 +187,11 @@ impl TillRecord {
     /// The revision that the till said it has; 0 where it never said.
     pub fn cursor(&self) -> Revision {
         self.contact.as_ref().map_or(Revision::ZERO, |contact| contact.state.cursor)
+    }
+
+    /// The revision that the till claims and nothing speaks for.
+    pub fn claimed(&self) -> Option<Revision> {
+        self.contact.as_ref().and_then(|contact| contact.claimed)
     }
 
     /// What the till asked to get whole.

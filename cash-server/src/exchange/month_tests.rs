@@ -86,6 +86,7 @@ impl Month {
         let reports = Reports {
             store: kit.store.clone(),
             network: kit.chain.network.clone(),
+            packages: packages.clone(),
             silent_after: kit.settings.exchange.silent_after,
             clocks: Arc::default(),
             poke: Arc::default(),

@@ -41,6 +41,8 @@ pub struct Wanted {
     pub seen: Option<(DeliveryId, DeliveryState)>,
     /// Since when the till has left links unanswered, where this one takes the place of such a one.
     pub unanswered_since: Option<Timestamp>,
+    /// The cursor that it claims and that nothing speaks for.
+    pub claimed: Option<Revision>,
 }
 
 /// What one pass does.
@@ -96,8 +98,9 @@ fn for_till(aim: &TillAim, record: &TillRecord, settings: &ExchangeSettings, now
             }
             Action::Announce { from, repair, tries, bad_contents, unanswered_since } => {
                 let seen = record.newest.as_ref().map(|newest| (newest.id, newest.state));
-                let till = aim.till.clone();
-                plan.announce.push(Wanted { till, from, repair, tries, bad_contents, seen, unanswered_since });
+                let (till, claimed) = (aim.till.clone(), record.claimed());
+                let wanted = Wanted { till, from, repair, tries, bad_contents, seen, unanswered_since, claimed };
+                plan.announce.push(wanted);
                 break;
             }
         }
@@ -141,6 +144,7 @@ mod tests {
             bad_contents: 0,
             cause: None,
             unanswered_since: state_at,
+            replaces: None,
         }
     }
 

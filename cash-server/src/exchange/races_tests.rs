@@ -2,47 +2,36 @@
 
 use super::model::{CommandState, Delivery, SentCommand};
 use super::reconciler::{decide_all, delivery_of, sound_package};
-use super::reports::{Event, Reports};
-use super::test_kit::Kit;
+use super::test_kit::Talk;
 use crate::dictionary::tests::kit::item;
-use crate::packages::PackageService;
 use crate::store::exchange::{DeliveryFilter, Ended, ExchangeStore as _, NewDelivery};
 use crate::store::sqlite::exchange::SqliteExchange;
-use crate::store::sqlite::packages::PackageDb;
 use jiff::Timestamp;
 use proptest::prelude::*;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
-use tillway_proto::report::{Report, Reported, TillState};
-use tillway_proto::{DeliveryState, ExchangeStatus, Revision, TillId};
-use tokio::sync::mpsc;
-use uuid::Uuid;
+use tillway_proto::report::Report;
+use tillway_proto::{DeliveryState, ExchangeStatus};
 
 struct Race {
-    kit: Kit,
-    packages: PackageService,
-    reports: Reports,
-    _events: mpsc::Receiver<Event>,
-    tills: Vec<TillId>,
+    talk: Talk,
+}
+
+impl Deref for Race {
+    type Target = Talk;
+
+    fn deref(&self) -> &Talk {
+        &self.talk
+    }
 }
 
 impl Race {
     fn new() -> Self {
-        let kit = Kit::new();
-        let packages = kit.packages(Arc::new(PackageDb::open(&kit.chain.folder.path().join("packages.db")).unwrap()));
-        let (events, heard) = mpsc::channel(1024);
-        let reports = Reports {
-            store: kit.store.clone(),
-            network: kit.chain.network.clone(),
-            silent_after: kit.settings.exchange.silent_after,
-            clocks: Arc::default(),
-            poke: Arc::default(),
-            events,
-        };
-        let tills = kit.chain.network.current().unwrap().tills().map(|(till, _)| till.clone()).collect();
+        let talk = Talk::new();
         // Sees what a row was before it is replaced.
-        kit.store.tamper(
+        talk.store().tamper(
             "CREATE TABLE reopened (what TEXT);
              CREATE TRIGGER reopened_delivery BEFORE INSERT ON delivery
              WHEN new.ended = 0 AND EXISTS (SELECT 1 FROM delivery WHERE id = new.id AND ended = 1)
@@ -51,51 +40,11 @@ impl Race {
              WHEN new.ended = 0 AND EXISTS (SELECT 1 FROM command WHERE id = new.id AND ended = 1)
              BEGIN INSERT INTO reopened VALUES ('command'); END;",
         );
-        Self { kit, packages, reports, _events: heard, tills }
-    }
-
-    fn store(&self) -> &SqliteExchange {
-        &self.kit.store
-    }
-
-    fn pass(&self) {
-        let plan = decide_all(&self.kit.service, &self.packages).unwrap().plan;
-        for wanted in plan.announce {
-            let Some(facts) = sound_package(&self.packages, &wanted, &Arc::default()).unwrap() else { continue };
-            let written = self.store().announce(vec![delivery_of(wanted, facts)], Timestamp::now()).unwrap();
-            let ids: Vec<_> = written.iter().map(|delivery| delivery.id).collect();
-            self.store().confirm(&ids, Timestamp::now()).unwrap();
-        }
-    }
-
-    fn say(&self, till: &TillId, report: Report) {
-        let instance = Uuid::from_u128(7);
-        let reported = Reported { schema: 1, till: till.clone(), instance, sent_at: Timestamp::now(), report };
-        self.reports.take_now(&[reported.to_bytes().unwrap()]).unwrap();
-    }
-
-    /// What a till says of a delivery.
-    fn step(&self, delivery: &Delivery, state: DeliveryState) {
-        let cursor = if state == DeliveryState::Applied { delivery.to } else { Revision::ZERO };
-        let report = Report::Delivery {
-            delivery: delivery.id,
-            package: delivery.package.clone(),
-            state,
-            reason: None,
-            cause: None,
-            till_state: TillState { cursor, ..TillState::default() },
-        };
-        self.say(&delivery.till, report);
-    }
-
-    fn deliveries(&self, till: &TillId) -> Vec<Delivery> {
-        self.kit.service.deliveries(Some(till), 100).unwrap()
+        Self { talk }
     }
 
     fn reopened(&self) -> Vec<String> {
-        let file = rusqlite::Connection::open(self.kit.chain.folder.path().join("exchange.db")).unwrap();
-        let mut read = file.prepare("SELECT what FROM reopened").unwrap();
-        read.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+        reopened(&self.talk)
     }
 
     /// At each point where reports were decided and are not written yet, another thread does this. It has time to come through
@@ -120,6 +69,12 @@ impl Race {
         fail::cfg_callback("reports::batch_decided", interfere).unwrap();
         Meanwhile { begun }
     }
+}
+
+fn reopened(talk: &Talk) -> Vec<String> {
+    let file = rusqlite::Connection::open(talk.kit.chain.folder.path().join("exchange.db")).unwrap();
+    let mut read = file.prepare("SELECT what FROM reopened").unwrap();
+    read.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
 struct Meanwhile {
@@ -256,7 +211,7 @@ proptest! {
         loads in 3..6_u32,
     ) {
         let race = Race::new();
-        let race = &race;
+        let race = &race.talk;
         race.kit.chain.load("All", &item("1", "Milk", "1"));
         race.pass();
         thread::scope(|scope| {
@@ -292,7 +247,7 @@ proptest! {
                 }
             });
         });
-        prop_assert_eq!(race.reopened(), Vec::<String>::new());
+        prop_assert_eq!(reopened(race), Vec::<String>::new());
         for till in &race.tills {
             let open = race.deliveries(till).into_iter().filter(|delivery| !delivery.state.is_final()).count();
             prop_assert!(open <= 1, "{till} has {open} open deliveries");

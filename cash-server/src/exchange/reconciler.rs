@@ -531,6 +531,7 @@ pub(super) fn delivery_of(wanted: Wanted, facts: PackageFacts) -> NewDelivery {
         bad_contents: wanted.bad_contents,
         cause: None,
         unanswered_since: wanted.unanswered_since.unwrap_or(now),
+        replaces: wanted.claimed.filter(|claimed| facts.full && *claimed > facts.to),
     };
     NewDelivery { delivery, seen: wanted.seen }
 }
@@ -544,6 +545,7 @@ fn link_message(parts: &ExchangeParts, delivery: &Delivery) -> Result<Vec<u8>, E
         from: delivery.from,
         to: delivery.to,
         objects: delivery.objects,
+        replaces: delivery.replaces,
     }));
     command.settings = parts.addresses.pushed();
     command.to_bytes().map_err(ExchangeError::Message)

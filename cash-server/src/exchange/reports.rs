@@ -6,10 +6,12 @@
 //! happens after it is written: the intake learns of a grown cursor, the reconciler is poked, a new till is asked for sales.
 
 use super::ExchangeError;
+use super::claims::{bounded_count, is_as_before};
 use super::clock::Clocks;
 use super::hear::{hear, shortened};
 use super::model::{CommandState, Contact, Delivery, SentCommand};
 use crate::network::NetworkService;
+use crate::packages::{Claims, PackageService};
 use crate::store::StoreError;
 use crate::store::exchange::{
     BrokenReport, ExchangeChanges, ExchangeMoment, ExchangeStore, MAX_BROKEN_BYTES, Stranger,
@@ -20,14 +22,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::queue::MAX_MESSAGE_BYTES;
-use tillway_proto::report::Reported;
+use tillway_proto::report::{Reported, TillState};
 use tillway_proto::{DeliveryId, Report, Revision, TillId};
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
-
-/// The largest cursor that is believed. A server goes on after the cursor of a till that is ahead of it, so nonsense must
-/// not use up the numbers: a load each second takes nine million years to get here.
-const MAX_CURSOR: Revision = Revision(1 << 48);
 
 /// A contact that comes this long after the till's queue took an order is of a till that has read it: a till takes an order
 /// within moments, and a contact that was under way meanwhile comes sooner.
@@ -36,6 +34,9 @@ const ANSWERED_AFTER: SignedDuration = SignedDuration::from_secs(5);
 /// After so long a contact answers an order whatever time the till's clock had: it may be slow, and contacts do not wait in the
 /// queue for as long while orders go out.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
+
+/// An order that a till has worked on for longer goes on to its deadline however often the till says that it works.
+const LONGEST_WORK: SignedDuration = SignedDuration::from_hours(24);
 
 /// What happened that others act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub struct Reports {
     pub store: Arc<dyn ExchangeStore>,
     /// Who may report.
     pub network: NetworkService,
+    /// Knows what speaks for a cursor.
+    pub packages: PackageService,
     /// Without contact for this long a till was silent.
     pub silent_after: Duration,
     /// Tills' clocks.
@@ -136,6 +139,7 @@ impl Reports {
         for reported in read.iter().flatten().filter(|reported| network.till(&reported.till).is_some()) {
             self.clocks.note(&reported.till, reported.sent_at);
         }
+        let claims = self.packages.claims().map_err(ExchangeError::Packages)?;
         let (mut events, mut poke) = (Vec::new(), false);
         let mut decide = |moment: &dyn ExchangeMoment| {
             let now = Timestamp::now();
@@ -143,8 +147,8 @@ impl Reports {
             for (reported, body) in read.iter().zip(bodies) {
                 match reported {
                     Ok(reported) if network.node(&reported.till.clone().into()).is_some() => {
-                        Taking { moment, silent_after: self.silent_after, now }
-                            .take_safely(&mut batch, reported, body)?;
+                        let taking = Taking { moment, claims: &claims, silent_after: self.silent_after, now };
+                        taking.take_safely(&mut batch, reported, body)?;
                     }
                     Ok(reported) => batch.stranger(&reported.till, body, now),
                     Err(reason) => batch.set_aside(body, reason.clone(), now),
@@ -165,15 +169,15 @@ fn read(body: &[u8]) -> Result<Reported, String> {
     if body.len() > MAX_MESSAGE_BYTES {
         return Err(format!("a message of {} bytes, the largest report has {MAX_MESSAGE_BYTES}", body.len()));
     }
-    let reported = Reported::parse(body).map_err(|error| super::told(&error))?;
-    let state = match &reported.report {
+    Reported::parse(body).map_err(|error| super::told(&error))
+}
+
+/// What a report says that the till has.
+fn state_in(report: &Report) -> Option<&TillState> {
+    match report {
         Report::Contact { state } => Some(state),
         Report::Delivery { till_state, .. } | Report::NeedSnapshot { till_state, .. } => Some(till_state),
         Report::Unload { .. } | Report::Refused { .. } => None,
-    };
-    match state {
-        Some(state) if state.cursor > MAX_CURSOR => Err(format!("{} is no revision of any server", state.cursor)),
-        _ => Ok(reported),
     }
 }
 
@@ -195,6 +199,7 @@ struct Batch {
 #[derive(Clone, Copy)]
 struct Taking<'a> {
     moment: &'a dyn ExchangeMoment,
+    claims: &'a Claims,
     silent_after: Duration,
     now: Timestamp,
 }
@@ -224,7 +229,11 @@ impl Taking<'_> {
             _ => None,
         };
         let known = batch.contacts.get(till).and_then(Option::as_ref);
-        let heard = hear(known, named.as_ref(), reported, self.silent_after, self.now);
+        let believed = match state_in(&reported.report) {
+            Some(state) => self.believes(known, till, state)?,
+            None => true,
+        };
+        let heard = hear(known, named.as_ref(), reported, believed, self.silent_after, self.now);
         tell_findings(till, known, &heard.contact);
         if let Some(delivery) = heard.delivery {
             tell_step(&delivery);
@@ -239,6 +248,14 @@ impl Taking<'_> {
         batch.poke |= heard.poke;
         batch.contacts.insert(till.clone(), Some(heard.contact));
         self.answer(batch, reported)
+    }
+
+    /// Whether anything speaks for the cursor that a till says it has.
+    fn believes(self, known: Option<&Contact>, till: &TillId, state: &TillState) -> Result<bool, StoreError> {
+        if is_as_before(known, state.cursor) || self.claims.hold(till, state) {
+            return Ok(true);
+        }
+        self.moment.announced(till, state.cursor)
     }
 
     /// The delivery, where it is one of this till.
@@ -265,17 +282,23 @@ impl Taking<'_> {
             None => self.moment.command(id)?,
         };
         let Some(mut command) = found.filter(|command| command.till == reported.till) else { return Ok(()) };
-        if !command.state.is_final() {
+        if !command.state.is_final() && !self.is_endless(&command, state) {
             if matches!(state, CommandState::Failed | CommandState::Refused) {
                 tracing::warn!(till = %command.till, command = %id, reason, "{}: {}", command.what, state.as_str());
             }
             command.state = state;
             command.state_at = self.now;
-            command.receipts = command.receipts.max(receipts);
+            command.receipts = command.receipts.max(bounded_count(receipts));
             command.reason = reason.map(shortened);
         }
         batch.commands.insert(id, command);
         Ok(())
+    }
+
+    /// Whether a till that says again and again that it works on an order keeps it from its deadline.
+    fn is_endless(self, command: &SentCommand, state: CommandState) -> bool {
+        let worked_for = self.now.duration_since(command.created_at);
+        state == CommandState::Running && command.state == CommandState::Running && worked_for > LONGEST_WORK
     }
 
     /// The till tells its state after it took these orders.
@@ -339,13 +362,24 @@ fn tell_step(delivery: &Delivery) {
     }
 }
 
+fn tell_claim(till: &TillId, contact: &Contact) {
+    let claimed = contact.claimed.unwrap_or_default();
+    tracing::warn!(%till, %claimed, "nothing speaks for the revision that this till says it has: it gets everything once more");
+}
+
 fn tell_findings(till: &TillId, before: Option<&Contact>, after: &Contact) {
     let Some(before) = before else {
         tracing::info!(%till, cursor = %after.state.cursor, "first contact");
+        if after.claimed.is_some() {
+            tell_claim(till, after);
+        }
         return;
     };
     if before.two_machines_at != after.two_machines_at {
         tracing::warn!(%till, "this till's id is used from two machines: give one of them an id of its own");
+    }
+    if before.claimed_at != after.claimed_at && after.claimed.is_some() {
+        tell_claim(till, after);
     }
     if before.went_back_at != after.went_back_at {
         let (from, to) = (before.state.cursor, after.state.cursor);

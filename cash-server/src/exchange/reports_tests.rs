@@ -3,8 +3,10 @@
 use super::*;
 use crate::exchange::plan::Wanted;
 use crate::exchange::reconciler::delivery_of;
+use crate::settings::proof_key::ProofKey;
 use crate::store::sqlite::dictionary::DictionaryDb;
 use crate::store::sqlite::exchange::SqliteExchange;
+use crate::store::sqlite::packages::PackageDb;
 use futures_util::FutureExt as _;
 use tillway_proto::command::AsideAction;
 use tillway_proto::report::{AsideName, AsideSort, TillState};
@@ -21,16 +23,20 @@ struct Kit {
 fn kit() -> Kit {
     let folder = tempfile::tempdir().unwrap();
     let dictionary = Arc::new(DictionaryDb::open(&folder.path().join("dictionary.db")).unwrap());
-    let network = NetworkService::new(dictionary);
+    let network = NetworkService::new(dictionary.clone());
     let chain = network.ensure_chain(&"1".parse().unwrap(), "Chain").unwrap();
     let shop = network.create(&chain, NodeLevel::Shop, &"7".parse().unwrap(), "Shop").unwrap();
     let made = network.create(&shop.id, NodeLevel::Till, &"1".parse().unwrap(), "Till").unwrap();
     let NodeId::Till(till) = made.id else { panic!("a till is a till") };
     let (events, heard) = mpsc::channel(64);
     let store = Arc::new(SqliteExchange::open(&folder.path().join("exchange.db")).unwrap());
+    let memo = Arc::new(PackageDb::open(&folder.path().join("packages.db")).unwrap());
+    let key = ProofKey::of([7; 32]);
+    let packages = PackageService::new(dictionary, memo, folder.path().join("packages"), key).unwrap();
     let reports = Reports {
         store: store.clone(),
         network,
+        packages,
         silent_after: Duration::from_mins(3),
         clocks: Arc::default(),
         poke: Arc::default(),
@@ -71,7 +77,7 @@ fn ordered(kit: &Kit, order: Order, state: CommandState, ago: SignedDuration) ->
 fn a_broken_report_stands_aside_and_those_beside_it_are_taken() {
     let kit = kit();
     kit.reports.take_now(&[b"{".to_vec(), contact(&kit.till), b"no".to_vec()]).unwrap();
-    assert_eq!(kit.reports.store.record(&kit.till).unwrap().cursor(), Revision(3));
+    assert_eq!(kit.reports.store.record(&kit.till).unwrap().claimed(), Some(Revision(3)));
     let broken = kit.reports.store.broken_reports(10).unwrap();
     assert_eq!(broken.len(), 2);
     assert!(kit.reports.store.forget_broken_report(broken[0].id).unwrap());
@@ -93,7 +99,7 @@ fn a_till_that_is_not_in_the_network_is_counted_once_and_known_once_it_is() {
     let body = kit.reports.store.stranger(&stranger).unwrap().unwrap().body;
     let known = String::from_utf8(body).unwrap().replace(stranger.as_str(), kit.till.as_str());
     kit.reports.take_now(&[known.into_bytes()]).unwrap();
-    assert_eq!(kit.reports.store.record(&kit.till).unwrap().cursor(), Revision(3));
+    assert_eq!(kit.reports.store.record(&kit.till).unwrap().claimed(), Some(Revision(3)));
     assert!(kit.reports.store.forget_stranger(&stranger).unwrap());
     assert!(kit.reports.store.strangers().unwrap().is_empty());
 }
@@ -132,7 +138,7 @@ fn a_till_whose_row_does_not_read_is_heard_anew_and_its_batch_is_taken() {
     kit.reports.take_now(&[contact(&kit.till)]).unwrap();
     kit.store.tamper("UPDATE contact SET needs = 'of a newer version'");
     kit.reports.take_now(&[contact(&kit.till)]).unwrap();
-    assert_eq!(kit.store.record(&kit.till).unwrap().cursor(), Revision(3));
+    assert_eq!(kit.store.record(&kit.till).unwrap().claimed(), Some(Revision(3)));
     assert!(kit.store.broken_reports(10).unwrap().is_empty());
 }
 
@@ -174,6 +180,7 @@ fn the_first_word_of_a_till_since_its_link_went_out_calls_for_a_pass_and_the_nex
         bad_contents: 0,
         seen: None,
         unanswered_since: None,
+        claimed: None,
     };
     kit.store.announce(vec![delivery_of(wanted, facts)], Timestamp::now()).unwrap();
     std::thread::sleep(Duration::from_millis(2));

@@ -103,8 +103,8 @@ pub enum Next {
     Nothing(Wait),
     /// A package is announced at the next pass.
     Announce,
-    /// There is no link to the broker.
-    NoBroker,
+    /// There is no link to the broker; why, where that is known.
+    NoBroker(Option<String>),
     /// The last pass failed for it.
     Trouble(String),
 }
@@ -115,7 +115,7 @@ impl Next {
         match self {
             Self::Nothing(wait) => wait.code(),
             Self::Announce => "announce",
-            Self::NoBroker => "no-broker",
+            Self::NoBroker(_) => "no-broker",
             Self::Trouble(_) => "trouble",
         }
     }
@@ -126,7 +126,8 @@ impl fmt::Display for Next {
         match self {
             Self::Nothing(wait) => wait.fmt(f),
             Self::Announce => f.write_str("a package is about to be announced"),
-            Self::NoBroker => f.write_str("waits for the broker: nothing can be sent to it now"),
+            Self::NoBroker(None) => f.write_str("waits for the broker: nothing can be sent to it now"),
+            Self::NoBroker(Some(why)) => write!(f, "waits for the broker: nothing can be sent to it now ({why})"),
             Self::Trouble(reason) => f.write_str(reason),
         }
     }
@@ -234,11 +235,13 @@ impl ExchangeService {
         self.parts.store.forget_stranger(till).map_err(ExchangeError::Store)
     }
 
-    /// Somebody has seen what was found about a till: it needs no look any more.
-    pub fn acknowledge(&self, till: &TillId) -> Result<(), ExchangeError> {
+    /// Somebody has seen what was found about a till, until the time of what was shown: that needs no look any more, and what was found
+    /// since does. None: until now.
+    pub fn acknowledge(&self, till: &TillId, until: Option<Timestamp>) -> Result<(), ExchangeError> {
         let network = self.parts.network.current().map_err(ExchangeError::Network)?;
         node_of(&network, till)?;
-        self.parts.store.acknowledge(till, Timestamp::now()).map_err(ExchangeError::Store)
+        let now = Timestamp::now();
+        self.parts.store.acknowledge(till, until.unwrap_or(now).min(now)).map_err(ExchangeError::Store)
     }
 
     /// Up to when findings about tills were acknowledged.
@@ -403,7 +406,7 @@ impl ExchangeService {
         match decided {
             Action::Wait(wait) => Next::Nothing(wait),
             Action::End { state: DeliveryState::Applied, .. } => Next::Nothing(Wait::UpToDate),
-            _ if !self.parts.broker.is_up() => Next::NoBroker,
+            _ if !self.parts.broker.is_up() => Next::NoBroker(self.parts.broker.state().trouble),
             _ => self.lock_trouble().get(till).map_or(Next::Announce, |reason| Next::Trouble(reason.clone())),
         }
     }

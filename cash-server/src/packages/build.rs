@@ -2,6 +2,7 @@
 
 use super::PackageError;
 use super::plan::Plan;
+use super::proof::Prover;
 use crate::dictionary::difference::{Change, carry_forward, difference};
 use crate::dictionary::entry::KindId;
 use crate::dictionary::{Digests, KindDigest, overlay};
@@ -15,20 +16,29 @@ use tillway_exchangers::kinds::Kind;
 use tillway_exchangers::package::{BuildError, Facts, KindFacts, Mode, PackageBuilder, Record};
 use tillway_proto::TillId;
 
+/// With what a package is built.
+pub struct Place<'a> {
+    /// The memory of digests.
+    pub memo: &'a dyn PackageStore,
+    /// The folder of the files.
+    pub folder: &'a Path,
+    /// Makes what a till has to show for its cursor.
+    pub prover: &'a Prover,
+}
+
 /// Builds what is planned. The record's name is that of a file in `folder`, durable.
 ///
 /// None where the difference would touch too many objects: a full package leads to the same state.
 pub fn build(
     snapshot: &dyn DictionarySnapshot,
     network: &Network,
-    memo: &dyn PackageStore,
-    folder: &Path,
+    place: &Place<'_>,
     till: &TillId,
     plan: &Plan,
 ) -> Result<Option<PackageRecord>, PackageError> {
-    let building = Building { snapshot, memo, till, plan };
+    let building = Building { snapshot, memo: place.memo, till, plan };
     let build_error = |source| PackageError::Build { till: till.clone(), to: plan.key.to, source };
-    let mut builder = PackageBuilder::new(folder).map_err(build_error)?;
+    let mut builder = PackageBuilder::new(place.folder).map_err(build_error)?;
     let changes = if plan.is_full() {
         None
     } else {
@@ -43,6 +53,7 @@ pub fn build(
         Some(changes) => building.write_changes(&mut builder, changes)?,
     };
     let digests = building.digests(changes.as_deref(), &whole)?;
+    builder.prove(place.prover.prove(plan.key.to, &plan.key.to_path, digests.state()));
     let kinds = Building::facts(kinds, &digests);
     let layers = plan.to_path.iter().filter_map(|layer| network.by_no(*layer)).map(|node| node.id.to_string());
     let facts = Facts { from: plan.key.from, to: plan.key.to, layers: layers.collect(), kinds };

@@ -9,6 +9,7 @@ pub mod build;
 mod cleaning;
 mod flight;
 pub mod plan;
+pub mod proof;
 #[cfg(test)]
 mod tests;
 
@@ -19,17 +20,20 @@ use crate::dictionary::difference::{carry_forward, difference};
 use crate::dictionary::{DictionaryError, DictionaryService, Digests, View, overlay};
 use crate::network::{LayerNo, Network};
 use crate::reserve::{DiskReserve, NoRoom};
+use crate::settings::proof_key::ProofKey;
 use crate::store::StoreError;
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore};
 use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
 use flight::Flights;
 use fs_err as fs;
 use plan::Plan;
+use proof::Prover;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tillway_exchangers::package::{BuildError, PackageBuilder, verify_file};
+use tillway_proto::report::TillState;
 use tillway_proto::{Digest, NodeId, PackageName, Revision, TillId};
 
 /// How often a plan is made anew because loads were faster than it: each time at least one load has ended.
@@ -136,6 +140,23 @@ pub struct TargetState {
     pub digest: Digest,
 }
 
+/// Checks what tills have to show for their cursors.
+pub struct Claims {
+    view: Arc<View>,
+    prover: Arc<Prover>,
+}
+
+impl Claims {
+    /// Whether this server gave out a package that leads this till to its cursor. One beyond the newest revision is looked at with the
+    /// path of today: the moves since are lost with the revisions.
+    pub fn hold(&self, till: &TillId, state: &TillState) -> bool {
+        let Some(proof) = &state.proof else { return false };
+        let Some(node) = self.view.network.node(&NodeId::Till(till.clone())) else { return false };
+        let path = self.view.effective_path(node.no, state.cursor.min(self.view.head));
+        self.prover.proves(proof, state.cursor, &plan::path_key(&path))
+    }
+}
+
 /// Finds and builds packages. Cheap to clone; calls block.
 #[derive(Clone)]
 pub struct PackageService {
@@ -144,19 +165,30 @@ pub struct PackageService {
     folder: Arc<Path>,
     flights: Arc<Flights>,
     reserve: DiskReserve,
+    prover: Arc<Prover>,
 }
 
 impl PackageService {
-    /// Over the dictionary, the memory of what was built, and the folder of the files, which is made when needed.
+    /// Over the dictionary, the memory of what was built, the folder of the files, which is made when needed, and the key of the
+    /// proofs that packages carry.
     pub fn new(
         dictionary: Arc<dyn DictionaryStore>,
         memo: Arc<dyn PackageStore>,
         folder: PathBuf,
+        key: ProofKey,
     ) -> Result<Self, PackageError> {
         fs::create_dir_all(&folder).map_err(|source| PackageError::Folder { source })?;
         // Nobody builds yet: what lies about is from a killed process.
         if let Err(error) = PackageBuilder::remove_leftovers(&folder) {
             tracing::warn!(error = &error as &dyn std::error::Error, "left unfinished packages where they are");
+        }
+        let prover = Arc::new(Prover::new(key, dictionary.identity()?));
+        let others = memo.make_under(&prover.mark())?;
+        if others > 0 {
+            tracing::info!(
+                packages = others,
+                "packages of before, without proofs of this key, are built anew when asked for"
+            );
         }
         let dictionary = DictionaryService::new(dictionary);
         // What is remembered of later revisions is of a dictionary that was restored from a backup since: the next load
@@ -164,7 +196,7 @@ impl PackageService {
         let head = dictionary.head().map_err(|source| PackageError::Dictionary { source })?;
         forget_after(memo.as_ref(), head)?;
         let flights = Arc::new(Flights::new(std::thread::available_parallelism().map_or(1, usize::from)));
-        Ok(Self { dictionary, memo, folder: folder.into(), flights, reserve: DiskReserve::default() })
+        Ok(Self { dictionary, memo, folder: folder.into(), flights, reserve: DiskReserve::default(), prover })
     }
 
     /// With this much room kept free on the disk of the folder.
@@ -200,7 +232,10 @@ impl PackageService {
                 return Ok(Some(facts));
             }
             room.map_err(|source| PackageError::NoRoom { till: till.clone(), source })?;
-            let built = build::build(snapshot.as_ref(), &view.network, self.memo.as_ref(), &self.folder, till, &plan)?;
+            let built = {
+                let place = build::Place { memo: self.memo.as_ref(), folder: &self.folder, prover: &self.prover };
+                build::build(snapshot.as_ref(), &view.network, &place, till, &plan)?
+            };
             let Some(record) = built else {
                 as_full = true;
                 continue;
@@ -289,6 +324,13 @@ impl PackageService {
         self.memo.forget_package(name)?;
         cleaning::remove(&path, &mut Cleaned::default())?;
         Ok(false)
+    }
+
+    /// Looks at what tills have to show for their cursors, at one moment.
+    pub fn claims(&self) -> Result<Claims, PackageError> {
+        let (snapshot, view) = self.moment()?;
+        drop(snapshot);
+        Ok(Claims { view, prover: Arc::clone(&self.prover) })
     }
 
     /// The file of a package, whether it is there or not.

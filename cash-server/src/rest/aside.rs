@@ -5,8 +5,9 @@ use super::nodes::find_till;
 use super::problem::{Problem, blocking};
 use crate::aside::{AsideError, AsideId, AsideUnit, MAX_SETTLED, Settled};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tillway_proto::command::AsideAction;
 use utoipa::ToSchema;
@@ -141,14 +142,27 @@ async fn settle(state: RestState, action: AsideAction, asked: AsideAsked) -> Res
     .map(Json)
 }
 
+/// What of a till was seen.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SeenUntil {
+    /// The time of the newest finding that was seen, UTC; none: now. What was found later stays.
+    pub until: Option<Timestamp>,
+}
+
 /// Somebody has seen what was found about a till (its id on two machines, an old image restored): it needs no look any more.
 #[utoipa::path(post, path = "/api/v1/tills/{id}/acknowledge", tag = "tills", security(("administrator" = [])),
-    params(("id" = String, Path, description = "id, or till-<shop>-<code>")),
+    params(("id" = String, Path, description = "id, or till-<shop>-<code>"),
+        ("until" = Option<String>, Query, description = "time of the newest finding that was seen, UTC; now where it is left out")),
     responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn acknowledge(State(state): State<RestState>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn acknowledge(
+    State(state): State<RestState>,
+    Path(id): Path<String>,
+    Query(seen): Query<SeenUntil>,
+) -> Result<StatusCode, Problem> {
     blocking(move || {
         let till = find_till(&state, &id)?;
-        Ok::<_, Problem>(state.exchange.acknowledge(&till)?)
+        Ok::<_, Problem>(state.exchange.acknowledge(&till, seen.until)?)
     })
     .await?;
     Ok(StatusCode::NO_CONTENT)

@@ -4,11 +4,12 @@ use super::*;
 use crate::aside::LastShown;
 use crate::exchange::Reports;
 use crate::exchange::addresses::PublicAddresses;
-use crate::exchange::broker::Broker;
+use crate::exchange::broker::{Broker, Owner};
 use crate::exchange::service::ExchangeParts;
 use crate::intake::{Intake, IntakeSettings};
 use crate::packages::PackageService;
 use crate::settings::Settings;
+use crate::settings::proof_key::ProofKey;
 use crate::store::exchange::ExchangeStore;
 use crate::store::sqlite::dictionary::DictionaryDb;
 use crate::store::sqlite::exchange::SqliteExchange;
@@ -44,6 +45,7 @@ impl Server {
             dictionary.clone(),
             Arc::new(PackageDb::open(&at("packages.db")).unwrap()),
             at("packages"),
+            ProofKey::of([7; 32]),
         )
         .unwrap();
         let sales: Arc<dyn SalesStore> = Arc::new(SqliteSales::open(&at("sales.db")).unwrap());
@@ -55,7 +57,11 @@ impl Server {
             network: network.clone(),
             dictionary: DictionaryService::new(dictionary.clone()),
             sales: Arc::clone(&sales),
-            broker: Broker::new(settings.broker.clone(), Arc::clone(&poke)),
+            broker: Broker::new(
+                settings.broker.clone(),
+                Owner::new(uuid::Uuid::nil(), "shop", "host"),
+                Arc::clone(&poke),
+            ),
             settings: settings.exchange,
             addresses: PublicAddresses::new(&settings, 8080, 10001),
             clocks: Arc::clone(&clocks),
@@ -66,6 +72,7 @@ impl Server {
         let reports = Reports {
             store: Arc::clone(&store),
             network: network.clone(),
+            packages: packages.clone(),
             silent_after: settings.exchange.silent_after,
             clocks: Arc::clone(&clocks),
             poke: Arc::clone(&poke),

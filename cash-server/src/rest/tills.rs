@@ -49,7 +49,7 @@ pub(super) struct TillView {
     pub silent_since: Option<String>,
     /// The same as an age in its largest unit: `12 m`, `5 h`, `3 d`.
     pub silent_for: Option<String>,
-    /// The revision it said it has applied.
+    /// The revision that it has applied, as far as anything speaks for it; see `claimed_cursor`.
     pub cursor: u64,
     /// The revision it should have.
     pub target: u64,
@@ -78,6 +78,10 @@ pub(super) struct TillView {
     pub two_machines_at: Option<String>,
     /// When it was last seen to go back to an older revision, UTC; acknowledged or not.
     pub went_back_at: Option<String>,
+    /// The revision that it says it has, where nothing speaks for it: it counts as having none, and gets everything.
+    pub claimed_cursor: Option<u64>,
+    /// When it last began to say so, UTC; acknowledged or not.
+    pub claimed_at: Option<String>,
     /// Up to when somebody has acknowledged what was found about it, UTC.
     pub acknowledged_at: Option<String>,
     /// Its newest delivery.
@@ -221,6 +225,8 @@ fn till_view(status: &TillStatus, acknowledged: &HashMap<TillId, Timestamp>) -> 
         agent_version: contact.map(|contact| contact.state.agent_version.clone()),
         two_machines_at: contact.and_then(|contact| contact.two_machines_at).map(|at| at.to_string()),
         went_back_at: contact.and_then(|contact| contact.went_back_at).map(|at| at.to_string()),
+        claimed_cursor: status.record.claimed().map(|claimed| claimed.0),
+        claimed_at: contact.and_then(|contact| contact.claimed_at).map(|at| at.to_string()),
         acknowledged_at: acknowledged.get(&status.till).map(ToString::to_string),
         delivery: status.record.newest.as_ref().map(delivery_view),
     }

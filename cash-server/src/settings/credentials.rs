@@ -38,6 +38,15 @@ pub enum CredentialsError {
         /// The file.
         path: PathBuf,
     },
+    /// The file does not hold the key of proofs.
+    #[error(
+        "{} is no key: it has one line of 64 hex digits; put the right file back, or remove it, and a new key is made",
+        path.display()
+    )]
+    Key {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// A user with a password.
@@ -127,9 +136,15 @@ pub fn read(path: &Path) -> Result<Credentials, CredentialsError> {
 }
 
 fn make(path: &Path, user: &str) -> io::Result<Credentials> {
+    let credentials = Credentials::new(user, &random_password());
+    make_secret(path, &format!("{user}:{}", credentials.password))?;
+    Ok(credentials)
+}
+
+/// Makes a file of one line that its owner alone can read.
+pub(super) fn make_secret(path: &Path, line: &str) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let credentials = Credentials::new(user, &random_password());
     let fresh = path.with_extension("new");
     // A file left by a start that was cut off would keep its mode, so it goes first.
     match fs::remove_file(&fresh) {
@@ -137,17 +152,21 @@ fn make(path: &Path, user: &str) -> io::Result<Credentials> {
         _ => {}
     }
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-    writeln!(file, "{user}:{}", credentials.password)?;
+    writeln!(file, "{line}")?;
     file.sync_all()?;
-    durable::rename(&fresh, path)?;
-    Ok(credentials)
+    durable::rename(&fresh, path)
 }
 
 fn random_password() -> String {
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&random_bytes()[..PASSWORD_BYTES])
+}
+
+/// 244 random bits, spread over 32 bytes.
+pub(super) fn random_bytes() -> [u8; 32] {
     let mut bytes = Vec::with_capacity(2 * 16);
     bytes.extend_from_slice(uuid::Uuid::new_v4().as_bytes());
     bytes.extend_from_slice(uuid::Uuid::new_v4().as_bytes());
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&blake3::hash(&bytes).as_bytes()[..PASSWORD_BYTES])
+    *blake3::hash(&bytes).as_bytes()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 pub mod credentials;
 pub mod fault;
 pub mod probe;
+pub mod proof_key;
 mod source;
 
 pub use fault::{Fault, Origin, SettingsError};

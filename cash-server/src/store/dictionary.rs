@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tillway_exchangers::aif::RecordHash;
 use tillway_exchangers::row::KeyMatch;
 use tillway_proto::{LoadId, Revision, RowHash};
+use uuid::Uuid;
 
 /// Keeps layers and their log.
 pub trait DictionaryStore: Send + Sync {
@@ -20,6 +21,9 @@ pub trait DictionaryStore: Send + Sync {
 
     /// One moment of everything, to read.
     fn snapshot(&self) -> Result<Box<dyn DictionarySnapshot>, StoreError>;
+
+    /// Which database this is: made with it, and the same in each copy and backup.
+    fn identity(&self) -> Result<Uuid, StoreError>;
 
     /// The newest revision.
     fn head(&self) -> Result<Revision, StoreError>;

@@ -174,6 +174,9 @@ pub trait ExchangeMoment {
     /// One delivery.
     fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
 
+    /// Whether a delivery to this till that leads to this revision is remembered.
+    fn announced(&self, till: &TillId, to: Revision) -> Result<bool, StoreError>;
+
     /// One command.
     fn command(&self, id: Uuid) -> Result<Option<SentCommand>, StoreError>;
 
@@ -258,8 +261,8 @@ pub trait ExchangeStore: Send + Sync {
     /// Forgets one of them; says whether it was there.
     fn forget_stranger(&self, till: &TillId) -> Result<bool, StoreError>;
 
-    /// Somebody has seen what was found about a till until now.
-    fn acknowledge(&self, till: &TillId, now: Timestamp) -> Result<(), StoreError>;
+    /// Somebody has seen what was found about a till until then; what was seen before stays seen.
+    fn acknowledge(&self, till: &TillId, until: Timestamp) -> Result<(), StoreError>;
 
     /// Up to when findings about tills were acknowledged.
     fn acknowledged(&self) -> Result<HashMap<TillId, Timestamp>, StoreError>;
@@ -267,7 +270,7 @@ pub trait ExchangeStore: Send + Sync {
     /// Packages that open deliveries speak of.
     fn packages_in_use(&self) -> Result<HashSet<PackageName>, StoreError>;
 
-    /// The lowest cursor among tills, those that were never heard of left out; none where nobody was heard of.
+    /// The lowest cursor among tills, those left out that have none: they get everything. None where no till has any.
     fn lowest_cursor(&self, of: &HashSet<TillId>) -> Result<Option<Revision>, StoreError>;
 
     /// Forgets tills that are no more.

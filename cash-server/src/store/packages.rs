@@ -46,6 +46,10 @@ pub trait PackageStore: Send + Sync {
     /// All packages, those not asked for the longest first. A name may be there under several keys.
     fn packages(&self) -> Result<Vec<PackageRecord>, StoreError>;
 
+    /// From now on packages carry proofs under this mark. Forgets those made under another one, whose proofs are worth nothing; how many
+    /// there were.
+    fn make_under(&self, mark: &str) -> Result<u64, StoreError>;
+
     /// Forgets a package.
     fn forget_package(&self, name: &PackageName) -> Result<(), StoreError>;
 

@@ -13,6 +13,7 @@ use axum::extract::{DefaultBodyLimit, Form, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tillway_proto::TillId;
 use tillway_proto::command::AsideAction;
@@ -72,6 +73,7 @@ struct AsideForm {
 struct AcknowledgeForm {
     token: String,
     till: String,
+    until: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
@@ -150,7 +152,7 @@ async fn acknowledge(
     }
     let Ok(till) = form.till.parse::<TillId>() else { return Refusal::Gone.answer(&state, language) };
     acted(&state, language, move |server| {
-        server.exchange.acknowledge(&till).map_err(|error| crate::exchange::told(&error))
+        server.exchange.acknowledge(&till, form.until).map_err(|error| crate::exchange::told(&error))
     })
     .await
 }

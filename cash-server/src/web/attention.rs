@@ -50,6 +50,7 @@ pub(super) struct TillFacts {
     pub(super) set_aside: u64,
     pub(super) two_machines_at: Option<Timestamp>,
     pub(super) went_back_at: Option<Timestamp>,
+    pub(super) claimed_at: Option<Timestamp>,
     pub(super) acknowledged_at: Option<Timestamp>,
 }
 
@@ -161,7 +162,11 @@ fn of_till(till: &TillFacts, now: Timestamp, list: &mut Vec<Attention>) {
     let unseen = |at: Option<Timestamp>| {
         at.filter(|at| till.acknowledged_at.is_none_or(|seen| seen < *at) && now.duration_since(*at) < FINDING_SHOWN)
     };
-    let found = [(Sort::TwoMachines, till.two_machines_at), (Sort::WentBack, till.went_back_at)];
+    let found = [
+        (Sort::TwoMachines, till.two_machines_at),
+        (Sort::WentBack, till.went_back_at),
+        (Sort::Claimed, till.claimed_at),
+    ];
     for (sort, at) in found {
         if let Some(at) = unseen(at) {
             let one = entry(sort, till.place(), String::new());
@@ -307,6 +312,9 @@ mod tests {
         assert_eq!(sorts(std::slice::from_ref(&one)), []);
         one.two_machines_at = Some(at(-1));
         assert_eq!(sorts(std::slice::from_ref(&one)).len(), 1, "seen again since");
+        one.claimed_at = Some(at(-1));
+        assert_eq!(sorts(std::slice::from_ref(&one))[1], (Sort::Claimed, "7/1".to_owned()));
+        one.claimed_at = None;
         one.two_machines_at = Some(at(-24 * 8));
         one.acknowledged_at = None;
         assert_eq!(sorts(&[one]), []);

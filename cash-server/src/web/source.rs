@@ -342,6 +342,7 @@ fn till_facts(network: &Network, status: &TillStatus, acknowledged_at: Option<Ti
         set_aside: contact.map(|contact| contact.state.set_aside).unwrap_or_default(),
         two_machines_at: contact.and_then(|contact| contact.two_machines_at),
         went_back_at: contact.and_then(|contact| contact.went_back_at),
+        claimed_at: contact.and_then(|contact| contact.claimed_at),
         acknowledged_at,
     }
 }

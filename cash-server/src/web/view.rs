@@ -114,6 +114,8 @@ pub enum AttentionSort {
     ClockBehind,
     /// A till went back to an older state.
     WentBack,
+    /// A till says that it has a revision that nothing speaks for.
+    Claimed,
     /// Silent for a day.
     SilentLong,
     /// Never heard of, a day after it was made.
@@ -134,7 +136,7 @@ pub enum AttentionSort {
 
 impl AttentionSort {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Disk,
         Self::SalesDatabase,
         Self::Broker,
@@ -150,6 +152,7 @@ impl AttentionSort {
         Self::ClockAhead,
         Self::ClockBehind,
         Self::WentBack,
+        Self::Claimed,
         Self::SilentLong,
         Self::NeverHeardOf,
         Self::Finding,

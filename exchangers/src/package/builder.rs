@@ -9,7 +9,7 @@ use fs_err as fs;
 use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use tillway_file_queue::durable;
-use tillway_proto::{Digest, PackageName, Revision};
+use tillway_proto::{CursorProof, Digest, PackageName, Revision};
 use uuid::Uuid;
 use zstd::bulk::Compressor;
 
@@ -112,6 +112,7 @@ pub struct PackageBuilder {
     last_key: String,
     raw: Vec<u8>,
     records: u32,
+    proof: Option<CursorProof>,
 }
 
 impl std::fmt::Debug for PackageBuilder {
@@ -139,6 +140,7 @@ impl PackageBuilder {
             last_key: String::new(),
             raw: Vec::with_capacity(MAX_CHUNK_RAW_BYTES as usize),
             records: 0,
+            proof: None,
         })
     }
 
@@ -186,6 +188,11 @@ impl PackageBuilder {
         Ok(())
     }
 
+    /// What the till has to show for its cursor afterwards.
+    pub fn prove(&mut self, proof: CursorProof) {
+        self.proof = Some(proof);
+    }
+
     /// Writes the package under its name, makes it durable, reads it back and verifies it.
     pub fn finish(mut self, facts: Facts) -> Result<BuiltPackage, BuildError> {
         self.close_chunk()?;
@@ -222,7 +229,7 @@ impl PackageBuilder {
                 what: format!("nothing is said of kind {}, which has records", kind.name()),
             });
         }
-        Ok(Header { from, to, layers, kinds, chunks: std::mem::take(&mut self.chunks) })
+        Ok(Header { from, to, layers, proof: self.proof, kinds, chunks: std::mem::take(&mut self.chunks) })
     }
 
     fn write(&mut self, header: &Header) -> io::Result<(Temporary, PackageName, u64)> {

@@ -3,7 +3,7 @@
 use super::{MAX_CHUNK_RAW_BYTES, MAX_CHUNK_RECORDS, MAX_CHUNKS, MAX_RECORD_BYTES, PackageError};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use tillway_proto::{Digest, Revision};
+use tillway_proto::{CursorProof, Digest, Revision};
 
 /// The header of a package; the format is told in the doc of [`crate::package`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ pub struct Header {
     pub to: Revision,
     /// Ids of the nodes whose overlay it is, from the chain down; for people only.
     pub layers: Vec<String>,
+    /// What the till has to show for its cursor afterwards. Absent in packages of older servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<CursorProof>,
     /// The kinds that have rows afterwards or change.
     pub kinds: Vec<KindEntry>,
     /// The chunks in the order of the file. Empty in a header that came by queue message.

@@ -219,7 +219,8 @@ fn a_chunk_never_inflates_beyond_what_was_declared() {
             rows: 1,
             digest: Digest::EMPTY,
         }];
-        let header = Header { from: Revision(1), to: Revision(2), layers: Vec::new(), kinds, chunks: vec![entry] };
+        let header =
+            Header { from: Revision(1), to: Revision(2), layers: Vec::new(), proof: None, kinds, chunks: vec![entry] };
         let mut bytes = container::encode(Magic::Package, &header).unwrap();
         bytes.extend_from_slice(&bomb);
         let path = folder.path().join("bomb");

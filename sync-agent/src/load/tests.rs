@@ -25,6 +25,7 @@ fn put_of_size(till: &TestTill, from: u64, to: u64, objects: u64) -> PackageLink
         from,
         to,
         objects,
+        replaces: None,
     };
     let mut batch = till.queue.begin_batch().unwrap();
     batch.set_attribute(LINK_ATTRIBUTE, serde_json::to_string(&link).unwrap());

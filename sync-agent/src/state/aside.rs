@@ -102,7 +102,8 @@ mod tests {
         state.note_sent(&[1, 2, 3], &[(2, reason()), (3, reason())], None, None).unwrap();
         state.note_closed(&[7], &[(7, reason())]).unwrap();
         let through = |through| Progress { through, ..Progress::default() };
-        state.keep_settled(&through(3), &through(7)).unwrap();
+        let before = [&state.progress().unwrap(), &state.closed_shifts().unwrap()];
+        assert!(state.keep_settled(before, [&through(3), &through(7)]).unwrap());
         (folder, state)
     }
 

@@ -127,11 +127,17 @@ impl State {
         })
     }
 
-    /// The same documents and shifts done with, told in less room.
-    pub fn keep_settled(&self, documents: &Progress, shifts: &Progress) -> Result<(), StateError> {
+    /// The same documents and shifts done with, told in less room. Where they are not as they were when that was worked out, nothing is
+    /// written: somebody had one of them sent again meanwhile.
+    pub fn keep_settled(&self, before: [&Progress; 2], settled: [&Progress; 2]) -> Result<bool, StateError> {
         self.change("write", |db| {
-            DOCUMENTS.write(db, documents)?;
-            SHIFTS.write(db, shifts)
+            let [documents, shifts] = settled;
+            let is_as_before = [&DOCUMENTS.read(db)?, &SHIFTS.read(db)?] == before;
+            if is_as_before {
+                DOCUMENTS.write(db, documents)?;
+                SHIFTS.write(db, shifts)?;
+            }
+            Ok(is_as_before)
         })
     }
 
@@ -287,13 +293,30 @@ mod tests {
         Progress { through, ..Progress::default() }
     }
 
+    fn settle(state: &State, settled: [&Progress; 2]) {
+        let before = [&state.progress().unwrap(), &state.closed_shifts().unwrap()];
+        assert!(state.keep_settled(before, settled).unwrap());
+    }
+
+    #[test]
+    fn what_a_person_has_sent_again_meanwhile_is_not_settled_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(folder.path()).unwrap();
+        state.note_sent(&[1, 2, 3], &[(2, "broken".to_owned())], None, None).unwrap();
+        let (documents, shifts) = (state.progress().unwrap(), state.closed_shifts().unwrap());
+        let retry = tillway_proto::command::AsideAction::Retry;
+        assert_eq!(state.settle_aside(crate::state::SalesSort::Document, retry, None).unwrap(), 1);
+        assert!(!state.keep_settled([&documents, &shifts], [&through(3), &shifts]).unwrap());
+        assert!(!state.progress().unwrap().has(2), "it is sent again");
+    }
+
     #[test]
     fn what_was_sent_is_remembered_across_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let state = State::open(folder.path()).unwrap();
         let last = "2026-01-02T10:00:00".parse().ok();
         let mark = |document| Some(Mark { document, uuid: Uuid::from_u128(9) });
-        state.keep_settled(&Progress { open: [2].into(), ..through(4) }, &through(7)).unwrap();
+        settle(&state, [&Progress { open: [2].into(), ..through(4) }, &through(7)]);
         state.note_sent(&[2, 5], &[(5, "broken".to_owned())], mark(5), last).unwrap();
         state.note_sent(&[4, 6], &[], mark(4), "2026-01-01T10:00:00".parse().ok()).unwrap();
         state.note_closed(&[7, 9], &[(9, "broken".to_owned())]).unwrap();
@@ -315,7 +338,7 @@ mod tests {
     fn what_the_server_lost_is_not_done_with_any_more() {
         let folder = tempfile::tempdir().unwrap();
         let state = State::open(folder.path()).unwrap();
-        state.keep_settled(&through(4), &through(7)).unwrap();
+        settle(&state, [&through(4), &through(7)]);
         state.note_sent(&[6, 7], &[], None, None).unwrap();
         state.take_back(&Lost { documents: vec![3, 6], closings: vec![5] }, 5).unwrap();
         let expected = Progress { open: [3].into(), sent: [7].into(), ..through(4) };
@@ -337,7 +360,7 @@ mod tests {
             assert_eq!(state.progress().unwrap(), Progress { sent: [8].into(), ..through(5) });
             assert_eq!(state.closed_shifts().unwrap(), through(2));
         }
-        state.keep_settled(&through(9), &through(2)).unwrap();
+        settle(&state, [&through(9), &through(2)]);
         state.leave_history(5, 2).unwrap();
         assert_eq!(state.progress().unwrap(), through(9));
     }

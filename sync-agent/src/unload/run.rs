@@ -232,7 +232,7 @@ fn settle_progress(till: &Till) -> Result<(), UnloadError> {
     if settled == progress && settled_shifts == closed {
         return Ok(());
     }
-    till.state.keep_settled(&settled, &settled_shifts).map_err(UnloadError::State)?;
+    till.state.keep_settled([&progress, &closed], [&settled, &settled_shifts]).map_err(UnloadError::State)?;
     fail::fail_point!("unload::settled");
     Ok(())
 }

@@ -51,6 +51,7 @@ impl Till {
             from,
             to,
             objects: 0,
+            replaces: None,
         };
         let mut batch = self.queue.begin_batch().unwrap();
         batch.set_attribute("link", serde_json::to_string(&link).unwrap());

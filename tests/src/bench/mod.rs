@@ -156,6 +156,13 @@ impl TestBench {
         Ok(Self { server, links, vhost, broker_port, broker: own, folder: Some(folder) })
     }
 
+    /// One more server at the same broker and virtual host, with a database of its own.
+    pub fn another_server(&self, name: &str) -> Result<Server, BenchError> {
+        let settings = [("server.name".to_owned(), format!("\"{name}\""))];
+        let folder = self.folder().join("another-server");
+        Server::start(&folder, ServerPorts::free()?, self.broker_port, &self.vhost, &settings, false)
+    }
+
     /// The links that can be broken; an error where the bench was started without.
     pub fn links(&self) -> Result<&Links, BenchError> {
         self.links.as_ref().ok_or_else(|| BenchError::File(io::Error::other("the bench has no links")))

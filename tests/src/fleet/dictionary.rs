@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tillway_exchangers::kinds::Kind;
 use tillway_exchangers::package::{Header, Mode, PackageError, PackageSource, Record, state_digest};
 use tillway_exchangers::row;
-use tillway_proto::{Digest, PackageName, Revision, RowHash};
+use tillway_proto::{CursorProof, Digest, PackageName, Revision, RowHash};
 use tillway_sync_agent::decide::{PackageStep, on_package};
 
 /// What tills do with a package.
@@ -55,6 +55,7 @@ impl Rows {
 pub(super) struct Dictionary {
     pub(super) cursor: Revision,
     pub(super) package: Option<PackageName>,
+    pub(super) proof: Option<CursorProof>,
     pub(super) applied_at: Option<Timestamp>,
     kinds: BTreeMap<u16, (Kind, Arc<Rows>)>,
 }
@@ -79,10 +80,10 @@ impl Dictionary {
     }
 
     /// Applies a package, or does not.
-    pub(super) fn apply(&self, source: &mut impl PackageSource, mode: Apply) -> Outcome {
+    pub(super) fn apply(&self, source: &mut impl PackageSource, mode: Apply, replaces: Option<Revision>) -> Outcome {
         let header = source.header().clone();
         let has_it = self.package.as_ref() == Some(source.name());
-        match on_package(self.cursor, &header, has_it) {
+        match on_package(self.cursor, &header, has_it, replaces) {
             PackageStep::Apply => {}
             PackageStep::Skip => return Outcome::Skipped,
             PackageStep::Gap => return Outcome::Gap,
@@ -101,6 +102,7 @@ impl Dictionary {
         }
         after.cursor = header.to;
         after.package = Some(source.name().clone());
+        after.proof = header.proof;
         Outcome::Done(Box::new(after))
     }
 
@@ -217,15 +219,15 @@ mod tests {
         let built = Built { folder: tempfile::tempdir().unwrap() };
         let (one, other) = (unit_row("1", "piece"), unit_row("2", "kilo"));
         let mut whole = built.package((0, 3), Mode::Snapshot, &[&one], (1, digest_of(&[&one])));
-        let at_3 = done(Dictionary::default().apply(&mut whole, Apply::Own));
+        let at_3 = done(Dictionary::default().apply(&mut whole, Apply::Own, None));
         assert_eq!((at_3.cursor, at_3.rows()), (Revision(3), 1));
         let both = (2, digest_of(&[&one, &other]));
         let difference = || built.package((3, 4), Mode::Difference, &[&other], both);
-        let at_4 = done(at_3.apply(&mut difference(), Apply::Own));
+        let at_4 = done(at_3.apply(&mut difference(), Apply::Own, None));
         assert_eq!((at_4.cursor, at_4.rows()), (Revision(4), 2));
-        assert!(matches!(at_4.apply(&mut difference(), Apply::Own), Outcome::Skipped));
-        assert!(matches!(Dictionary::default().apply(&mut difference(), Apply::Own), Outcome::Gap));
-        let believed = done(at_3.apply(&mut difference(), Apply::Headers));
+        assert!(matches!(at_4.apply(&mut difference(), Apply::Own, None), Outcome::Skipped));
+        assert!(matches!(Dictionary::default().apply(&mut difference(), Apply::Own, None), Outcome::Gap));
+        let believed = done(at_3.apply(&mut difference(), Apply::Headers, None));
         assert_eq!(believed.digest(), at_4.digest());
     }
 
@@ -234,7 +236,7 @@ mod tests {
         let built = Built { folder: tempfile::tempdir().unwrap() };
         let (one, other) = (unit_row("1", "piece"), unit_row("2", "kilo"));
         let mut wrong = built.package((0, 1), Mode::Difference, &[&other], (2, digest_of(&[&one, &other])));
-        let outcome = Dictionary::default().apply(&mut wrong, Apply::Own);
+        let outcome = Dictionary::default().apply(&mut wrong, Apply::Own, None);
         assert!(matches!(&outcome, Outcome::Diverged(kinds) if kinds == &["unit"]), "{outcome:?}");
     }
 }

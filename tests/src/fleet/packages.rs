@@ -169,6 +169,7 @@ impl Packages {
         file: PathBuf,
     ) -> Result<Outcome, TakeError> {
         let (dictionary, name, mode) = (Arc::clone(dictionary), link.package.clone(), self.mode);
+        let replaces = link.replaces;
         let remembered = Arc::clone(&self.remembered);
         let work = tokio::task::spawn_blocking(move || {
             let question = (dictionary.cursor, dictionary.digest(), name.clone());
@@ -179,7 +180,7 @@ impl Packages {
                 return Ok(Outcome::Done(Box::new((**after).clone())));
             }
             let mut source = PackageReader::open(&file, &name).map_err(TakeError::Package)?;
-            let outcome = dictionary.apply(&mut source, mode);
+            let outcome = dictionary.apply(&mut source, mode, replaces);
             if let (Some(known), Outcome::Done(after)) = (known.as_mut(), &outcome) {
                 known.keep(question, Arc::new((**after).clone()));
             }

@@ -181,6 +181,7 @@ impl SimulatedTill {
         let dictionary = &memory.dictionary;
         TillState {
             cursor: dictionary.cursor,
+            proof: dictionary.proof,
             applied_at: dictionary.applied_at,
             rows: dictionary.rows(),
             digest: Some(dictionary.digest()),

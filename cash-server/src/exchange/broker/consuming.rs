@@ -51,6 +51,7 @@ impl Broker {
         tokio::select! {
             ended = consume(consumer, reports, &progress) => ended,
             ended = look_after(&looking, &progress) => ended,
+            ended = self.keep_mark(connection) => ended,
         }
     }
 }

@@ -121,7 +121,9 @@ impl Broker {
         self.set_side(Side::Publishing, true, None);
         tracing::info!(broker = %self.address(), "linked to the broker, publishing");
         self.inner.poke.notify_one();
-        while !broken.is_cancelled() && connection.status().connected() {
+        let mut kept = Box::pin(self.keep_mark(&connection));
+        let mut ended = Ok(());
+        while ended.is_ok() && !broken.is_cancelled() && connection.status().connected() {
             tokio::select! {
                 event = events.next() => match event {
                     Some(Event::ConnectionBlocked(reason)) => self.blocked(&session, Some(reason)),
@@ -131,12 +133,14 @@ impl Broker {
                 },
                 () = tokio::time::sleep(LOOK_PERIOD) => {}
                 () = broken.cancelled() => {}
+                lost = &mut kept => ended = lost,
             }
         }
+        drop(kept);
         *self.lock_session() = None;
         // The broker may be gone; closing is a courtesy with a deadline.
         let _ = tokio::time::timeout(ANSWER_DEADLINE, connection.close(200, "beginning anew".into())).await;
-        Ok(())
+        ended
     }
 
     fn blocked(&self, session: &Session, reason: Option<String>) {

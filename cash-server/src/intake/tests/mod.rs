@@ -223,6 +223,10 @@ impl DictionaryStore for Meddled {
         self.inner.snapshot()
     }
 
+    fn identity(&self) -> Result<uuid::Uuid, StoreError> {
+        self.inner.identity()
+    }
+
     fn head(&self) -> Result<Revision, StoreError> {
         self.inner.head()
     }

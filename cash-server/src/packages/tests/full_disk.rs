@@ -5,6 +5,7 @@ use crate::dictionary::Digests;
 use crate::dictionary::tests::kit::{Chain, item};
 use crate::packages::{PackageLimits, PackageService, Repair};
 use crate::reserve::DiskReserve;
+use crate::settings::proof_key::ProofKey;
 use crate::store::StoreError;
 use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
 use crate::store::sqlite::PackageDb;
@@ -33,6 +34,10 @@ impl PackageStore for Full {
 
     fn packages(&self) -> Result<Vec<PackageRecord>, StoreError> {
         self.0.packages()
+    }
+
+    fn make_under(&self, mark: &str) -> Result<u64, StoreError> {
+        self.0.make_under(mark)
     }
 
     fn forget_package(&self, _: &PackageName) -> Result<(), StoreError> {
@@ -93,7 +98,8 @@ fn cleaning_frees_a_disk_that_takes_no_note_of_it_and_what_tills_must_have_is_kn
     let facts = before.package_for(&id, Revision::ZERO, &Repair::None).unwrap().unwrap();
     chain.load("All", &item("1", "Tea", "11"));
     let folder = chain.folder.path().join("packages");
-    let full = PackageService::new(chain.db.clone(), Arc::new(Full(memo(&chain))), folder).unwrap();
+    let full =
+        PackageService::new(chain.db.clone(), Arc::new(Full(memo(&chain))), folder, ProofKey::of([7; 32])).unwrap();
     let full = full.with_disk_reserve(DiskReserve::asking(1, |_| Ok(0)));
     assert_eq!(full.target_states().unwrap()[&id].revision, Revision(2));
     let cleaned = full.cleanup_at(later(), &HashSet::new(), &PackageLimits::default()).unwrap();

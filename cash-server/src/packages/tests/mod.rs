@@ -7,6 +7,7 @@ mod trust;
 
 use super::{PackageFacts, PackageService, Repair};
 use crate::dictionary::tests::kit::Chain;
+use crate::settings::proof_key::ProofKey;
 use crate::store::sqlite::PackageDb;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -18,7 +19,7 @@ use tillway_proto::{Digest, Revision, RowHash, TillId};
 
 fn service(chain: &Chain) -> PackageService {
     let memo = Arc::new(memo(chain));
-    PackageService::new(chain.db.clone(), memo, chain.folder.path().join("packages")).unwrap()
+    PackageService::new(chain.db.clone(), memo, chain.folder.path().join("packages"), ProofKey::of([7; 32])).unwrap()
 }
 
 fn memo(chain: &Chain) -> PackageDb {

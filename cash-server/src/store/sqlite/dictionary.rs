@@ -18,12 +18,14 @@ use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 use tillway_proto::{LoadId, Revision};
+use uuid::Uuid;
 
 static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
     Migrations::new(vec![
         M::up(include_str!("dictionary_1.sql")),
         M::up(include_str!("dictionary_2.sql")),
         M::up(include_str!("dictionary_3.sql")),
+        M::up(include_str!("dictionary_4.sql")),
     ])
 });
 
@@ -55,6 +57,12 @@ impl DictionaryStore for DictionaryDb {
 
     fn snapshot(&self) -> Result<Box<dyn DictionarySnapshot>, StoreError> {
         Ok(Box::new(snapshot::SqliteSnapshot::begin(self)?))
+    }
+
+    fn identity(&self) -> Result<Uuid, StoreError> {
+        self.database.read("read which database this is", |reader| {
+            reader.query_row("SELECT id FROM identity", (), |row| row.get(0)).map(Uuid::from_bytes)
+        })
     }
 
     fn head(&self) -> Result<Revision, StoreError> {

@@ -36,16 +36,18 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("exchange_3.sql")),
         M::up(include_str!("exchange_4.sql")),
         M::up(include_str!("exchange_5.sql")),
+        M::up(include_str!("exchange_6.sql")),
     ])
 });
 
 const DELIVERY_COLUMNS: &str = "id, till, package, bytes, objects, from_revision, to_revision, repair, tries, state, \
-                                state_at, created_at, confirmed, reason, bad_contents, cause, unanswered_since";
+                                state_at, created_at, confirmed, reason, bad_contents, cause, unanswered_since, \
+                                replaces";
 
 const COMMAND_COLUMNS: &str = "id, till, body, what, state, state_at, created_at, receipts, reason";
 
 const CONTACT_COLUMNS: &str = "till, first_at, last_at, present_since, sent_at, instance, previous_instance, state, \
-                               needs, needs_since, needs_reason, two_machines_at, went_back_at";
+                               needs, needs_since, needs_reason, two_machines_at, went_back_at, claimed, claimed_at";
 
 /// [`ExchangeStore`] in one SQLite file. A row that does not read is taken as absent: all of it can be learnt again from the
 /// tills, and one till's row must not stop the others.
@@ -290,8 +292,8 @@ impl ExchangeStore for SqliteExchange {
             .write("forget who is no till of this network", |transaction| aside::forget_stranger(transaction, till))
     }
 
-    fn acknowledge(&self, till: &TillId, now: Timestamp) -> Result<(), StoreError> {
-        self.database.write("acknowledge a finding", |transaction| aside::acknowledge(transaction, till, now))
+    fn acknowledge(&self, till: &TillId, until: Timestamp) -> Result<(), StoreError> {
+        self.database.write("acknowledge a finding", |transaction| aside::acknowledge(transaction, till, until))
     }
 
     fn acknowledged(&self) -> Result<HashMap<TillId, Timestamp>, StoreError> {
@@ -311,7 +313,7 @@ impl ExchangeStore for SqliteExchange {
     fn lowest_cursor(&self, of: &HashSet<TillId>) -> Result<Option<Revision>, StoreError> {
         self.database.read("read cursors", |reader| {
             let mut lowest = None;
-            let mut query = reader.prepare_cached("SELECT till, cursor FROM contact")?;
+            let mut query = reader.prepare_cached("SELECT till, cursor FROM contact WHERE cursor > 0")?;
             let read = |row: &Row<'_>| Ok((parsed::<TillId>(row, 0)?, revision(row, 1)?));
             for row in query.query_map([], |row| self.unreadable.row("cursor", row, read))? {
                 let Some((till, cursor)) = row? else { continue };

@@ -32,6 +32,7 @@ fn delivery_of(number: u32, to: u64) -> Delivery {
         bad_contents: 1,
         cause: Some(RejectCause::Gap),
         unanswered_since: at(-9),
+        replaces: Some(Revision(9)),
     }
 }
 
@@ -49,6 +50,8 @@ fn contact_at(seconds: i64, cursor: u64) -> Contact {
         needs_reason: "differs".to_owned(),
         two_machines_at: None,
         went_back_at: Some(at(2)),
+        claimed: Some(Revision(7)),
+        claimed_at: Some(at(3)),
     }
 }
 

@@ -26,7 +26,11 @@ const DIGEST_USED_STEP: SignedDuration = SignedDuration::from_hours(24);
 const USED_STEP: SignedDuration = SignedDuration::from_mins(10);
 
 static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
-    Migrations::new(vec![M::up(include_str!("packages_1.sql")), M::up(include_str!("packages_2.sql"))])
+    Migrations::new(vec![
+        M::up(include_str!("packages_1.sql")),
+        M::up(include_str!("packages_2.sql")),
+        M::up(include_str!("packages_3.sql")),
+    ])
 });
 
 /// Ends the name under which a damaged file is kept, the last one, for whoever wants to know what happened to it.
@@ -167,6 +171,20 @@ impl PackageStore for PackageDb {
                     .prepare_cached("SELECT name, bytes, objects, max(used_at) FROM package GROUP BY name ORDER BY 4")?
                     .query_map((), record)?
                     .collect()
+            })
+        })
+    }
+
+    fn make_under(&self, mark: &str) -> Result<u64, StoreError> {
+        self.healing(|database| {
+            database.write("note under which key packages are made", |transaction| {
+                let before = "SELECT EXISTS (SELECT 1 FROM made_under WHERE mark = ?1)";
+                if transaction.query_row(before, [mark], |row| row.get(0))? {
+                    return Ok(0);
+                }
+                transaction.execute("DELETE FROM made_under", ())?;
+                transaction.execute("INSERT INTO made_under(mark) VALUES (?1)", [mark])?;
+                transaction.execute("DELETE FROM package", ()).map(|gone| gone as u64)
             })
         })
     }

@@ -130,8 +130,11 @@ pub enum PackageStep {
 
 /// What to do with a package on a till at revision `cursor`: it applies where `from ≤ cursor < to`, and one that repairs
 /// also at `to`. `has_it`: it is the very package that brought the till there, and nothing speaks for a difference since.
-pub fn on_package(cursor: Revision, header: &Header, has_it: bool) -> PackageStep {
-    if cursor < header.from {
+/// `replaces`: a cursor that the server does not believe, so that a package that stands alone also applies at it.
+pub fn on_package(cursor: Revision, header: &Header, has_it: bool, replaces: Option<Revision>) -> PackageStep {
+    if header.is_full() && cursor > header.to && replaces == Some(cursor) {
+        PackageStep::Apply
+    } else if cursor < header.from {
         PackageStep::Gap
     } else if cursor < header.to || (cursor == header.to && header.repairs() && !has_it) {
         PackageStep::Apply
@@ -144,6 +147,15 @@ impl Loader {
     /// Applies a package where `from ≤ cursor < to` (one that repairs also at `to`, unless it is the one that was applied
     /// last and nobody wrote since); an older one is skipped.
     pub fn apply(&mut self, source: &mut impl PackageSource) -> Result<Applied, ApplyError> {
+        self.apply_replacing(source, None)
+    }
+
+    /// Applies a package; one that stands alone also where the cursor is exactly `replaces`: see [`on_package`].
+    pub fn apply_replacing(
+        &mut self,
+        source: &mut impl PackageSource,
+        replaces: Option<Revision>,
+    ) -> Result<Applied, ApplyError> {
         let path = self.path.clone();
         let failed = |source| ApplyError::Database { path: path.clone(), what: "load into", source };
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
@@ -153,15 +165,15 @@ impl Loader {
         let unfit: BTreeSet<Kind> = altered.keys().chain(&self.unfit).copied().collect();
         touched.extend(unfit.iter().map(|kind| kind.name().to_owned()));
         let has_it = touched.is_empty() && package.as_ref() == Some(source.name());
-        match on_package(from, source.header(), has_it) {
+        match on_package(from, source.header(), has_it, replaces) {
             PackageStep::Apply => {}
             PackageStep::Skip => return Ok(Applied::Skipped { cursor: from }),
             PackageStep::Gap => return Err(ApplyError::Gap { cursor: from, from: source.header().from }),
         }
         // Without the table of chunks, which may be long.
-        let Header { to, layers, kinds, .. } = source.header();
+        let Header { to, layers, kinds, proof, .. } = source.header();
         let plan = Plan { full: source.header().is_full(), kinds: kinds.clone() };
-        let (to, layers) = (*to, layers.clone());
+        let (to, layers, proof) = (*to, layers.clone(), *proof);
 
         let waiting: Vec<_> =
             unfit.iter().filter(|kind| !plan.replaces(**kind)).map(|kind| kind.name().to_owned()).collect();
@@ -187,7 +199,7 @@ impl Loader {
             transaction
         };
         tally::store(&transaction, &tallies).map_err(failed)?;
-        store_cursor(&transaction, to, source.name(), &layers).map_err(failed)?;
+        store_cursor(&transaction, to, source.name(), &layers, proof).map_err(failed)?;
         tally::store_touched(&transaction, &[]).map_err(failed)?;
         fail::fail_point!("dictionary_load::cursor_stored");
         transaction.commit().map_err(failed)?;

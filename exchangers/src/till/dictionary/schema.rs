@@ -9,7 +9,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// The loader's own tables, version by version. Tables of kinds have no version: they are compared column by column.
-const OWN_TABLES: [&str; 1] = ["
+const OWN_TABLES: [&str; 2] = [FIRST_OWN_TABLES, "ALTER TABLE tillway_cursor ADD COLUMN proof TEXT"];
+
+const FIRST_OWN_TABLES: &str = "
 CREATE TABLE tillway_cursor (
     id         INTEGER PRIMARY KEY CHECK (id = 1),
     revision   INTEGER NOT NULL,
@@ -24,7 +26,7 @@ CREATE TABLE tillway_digest (
 ) STRICT;
 -- Kinds that somebody else than the loader wrote to since the last load.
 CREATE TABLE tillway_touched (kind TEXT PRIMARY KEY) STRICT;
-"];
+";
 
 /// The select list of `goods`, with `{now}` for the time.
 const GOODS: &str = include_str!("goods.sql");

@@ -7,7 +7,7 @@ use crate::package::state_digest;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, TransactionBehavior, params};
 use std::path::Path;
-use tillway_proto::{Digest, PackageName, Revision};
+use tillway_proto::{CursorProof, Digest, PackageName, Revision};
 
 /// What a till's dictionary holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,6 +16,8 @@ pub struct State {
     pub cursor: Revision,
     /// The package that brought it there.
     pub package: Option<PackageName>,
+    /// What that package gave to show for the cursor; none where it gave nothing.
+    pub proof: Option<CursorProof>,
     /// When.
     pub applied_at: Option<Timestamp>,
     /// Ids of the nodes whose overlay it is.
@@ -57,8 +59,7 @@ impl State {
     }
 
     pub(super) fn of(connection: &Connection) -> rusqlite::Result<Self> {
-        let sql = "SELECT revision, package, applied_at, layers FROM tillway_cursor";
-        let mut state = connection.query_row(sql, [], Self::of_row).optional()?.unwrap_or_default();
+        let mut state = Self::of_cursor(connection)?;
         let tallies = tally::stored(connection)?;
         for kind in kinds::all() {
             let Tally { rows, digest } = tallies[kind.index()];
@@ -70,12 +71,21 @@ impl State {
         Ok(state)
     }
 
+    /// Cursor, and what goes with it. A file that no loader of this version has opened yet has no proofs.
+    fn of_cursor(connection: &Connection) -> rusqlite::Result<Self> {
+        let has_proofs = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('tillway_cursor') WHERE name = 'proof')";
+        let proof = if connection.query_row(has_proofs, [], |row| row.get(0))? { "proof" } else { "NULL" };
+        let sql = format!("SELECT revision, package, applied_at, layers, {proof} FROM tillway_cursor");
+        Ok(connection.query_row(&sql, [], Self::of_row).optional()?.unwrap_or_default())
+    }
+
     fn of_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             cursor: Revision(u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default()),
             package: row.get::<_, String>(1)?.parse().ok(),
             applied_at: row.get::<_, String>(2)?.parse().ok(),
             layers: row.get::<_, String>(3)?.split('\n').filter(|id| !id.is_empty()).map(str::to_owned).collect(),
+            proof: row.get::<_, Option<String>>(4)?.and_then(|text| text.parse().ok()),
             ..Self::default()
         })
     }
@@ -83,8 +93,7 @@ impl State {
 
 /// The cursor and the package that brought it there.
 pub(super) fn cursor(connection: &Connection) -> rusqlite::Result<(Revision, Option<PackageName>)> {
-    let sql = "SELECT revision, package, applied_at, layers FROM tillway_cursor";
-    let state = connection.query_row(sql, [], State::of_row).optional()?.unwrap_or_default();
+    let state = State::of_cursor(connection)?;
     Ok((state.cursor, state.package))
 }
 
@@ -94,13 +103,20 @@ pub(super) fn store_cursor(
     to: Revision,
     package: &PackageName,
     layers: &[String],
+    proof: Option<CursorProof>,
 ) -> rusqlite::Result<()> {
     let revision = i64::try_from(to.0).unwrap_or(i64::MAX);
     connection.execute(
-        "INSERT INTO tillway_cursor (id, revision, package, applied_at, layers) VALUES (1, ?1, ?2, ?3, ?4) \
+        "INSERT INTO tillway_cursor (id, revision, package, applied_at, layers, proof) VALUES (1, ?1, ?2, ?3, ?4, ?5) \
          ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, package = excluded.package, \
-         applied_at = excluded.applied_at, layers = excluded.layers",
-        params![revision, package.as_str(), Timestamp::now().to_string(), layers.join("\n")],
+         applied_at = excluded.applied_at, layers = excluded.layers, proof = excluded.proof",
+        params![
+            revision,
+            package.as_str(),
+            Timestamp::now().to_string(),
+            layers.join("\n"),
+            proof.map(|proof| proof.to_string())
+        ],
     )?;
     Ok(())
 }

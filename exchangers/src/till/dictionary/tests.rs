@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tempfile::TempDir;
-use tillway_proto::{Digest, Kopecks, PackageName, Revision};
+use tillway_proto::{CursorProof, Digest, Kopecks, PackageName, Revision};
 
 const NOON: DateTime = datetime(2017, 1, 2, 12, 0, 0, 0);
 
@@ -161,7 +161,13 @@ fn build(
         }
     }
     let layers = vec!["_chain_main_00000001".to_owned()];
+    builder.prove(proof_of(to));
     builder.finish(Facts { from: Revision(from), to: Revision(to), layers, kinds: facts }).unwrap()
+}
+
+/// What a package of these tests carries that leads to this revision.
+fn proof_of(to: u64) -> CursorProof {
+    CursorProof { digest: Digest(to.into()), code: [7; 32] }
 }
 
 fn price_of(shelf: &Shelf, number: u32) -> Option<Kopecks> {
@@ -246,6 +252,43 @@ fn a_full_package_replaces_whatever_was_there() {
     let indexes: i64 =
         till.tool().query_row("SELECT count(*) FROM pragma_index_list('tmc')", [], |row| row.get(0)).unwrap();
     assert_eq!(indexes, 5, "the indexes are there again");
+}
+
+#[test]
+fn a_cursor_stands_with_what_its_package_gave_to_show_for_it() {
+    let mut till = Till::new();
+    assert_eq!(till.loader.state().unwrap().proof, None);
+    let (one, two) = (Overlay::with_items(0..3, 100), Overlay::with_items(0..4, 100));
+    till.load_full(1, &one);
+    assert_eq!(till.loader.state().unwrap().proof, Some(proof_of(1)));
+    let next = till.package((1, &one), (2, &two), &[]);
+    till.apply(&next).unwrap();
+    assert_eq!(State::read(&till.path()).unwrap().proof, Some(proof_of(2)));
+    let broken = till.package((2, &one), (3, &two), &[]);
+    till.apply(&broken).unwrap_err();
+    assert_eq!(till.loader.state().unwrap().proof, Some(proof_of(2)), "it goes back with the cursor");
+}
+
+#[test]
+fn a_cursor_that_the_server_does_not_believe_is_replaced_by_a_package_that_stands_alone() {
+    let mut till = Till::new();
+    let (theirs, ours) = (Overlay::with_items(0..3, 100), Overlay::with_items(5..9, 200));
+    till.load_full(50, &theirs);
+    let full = till.package((0, &Overlay::default()), (7, &ours), &all_kinds());
+    let mut apply = |replaces: Option<u64>| {
+        let mut source = PackageReader::open(&full.path, &full.name).unwrap();
+        till.loader.apply_replacing(&mut source, replaces.map(Revision)).unwrap()
+    };
+    for other in [None, Some(49), Some(51)] {
+        assert_eq!(apply(other), Applied::Skipped { cursor: Revision(50) }, "{other:?}");
+    }
+    assert!(matches!(apply(Some(50)), Applied::Done(_)));
+    assert_eq!(apply(Some(50)), Applied::Skipped { cursor: Revision(7) }, "the same link once more");
+    till.assert_holds(7, &ours);
+    let difference = till.package((3, &theirs), (6, &ours), &[]);
+    let mut source = PackageReader::open(&difference.path, &difference.name).unwrap();
+    let skipped = till.loader.apply_replacing(&mut source, Some(Revision(7))).unwrap();
+    assert_eq!(skipped, Applied::Skipped { cursor: Revision(7) }, "a difference builds on what nobody knows");
 }
 
 #[test]

@@ -107,9 +107,12 @@ pub(super) fn forget_stranger(transaction: &Transaction<'_>, till: &TillId) -> r
     Ok(gone > 0)
 }
 
-pub(super) fn acknowledge(transaction: &Transaction<'_>, till: &TillId, now: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn acknowledge(transaction: &Transaction<'_>, till: &TillId, until: Timestamp) -> rusqlite::Result<()> {
     transaction
-        .execute("INSERT OR REPLACE INTO acknowledged (till, at) VALUES (?, ?)", params![till.as_str(), millis(now)])
+        .execute(
+            "INSERT INTO acknowledged (till, at) VALUES (?1, ?2) ON CONFLICT (till) DO UPDATE SET at = max(at, ?2)",
+            params![till.as_str(), millis(until)],
+        )
         .map(|_| ())
 }
 

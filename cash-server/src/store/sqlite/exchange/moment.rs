@@ -2,15 +2,15 @@
 
 use super::heard::Heard;
 use super::known::read_one;
-use super::rows::{command, delivery};
+use super::rows::{command, delivery, number};
 use super::unreadable::Unreadable;
 use super::{COMMAND_COLUMNS, DELIVERY_COLUMNS};
 use crate::exchange::model::{Delivery, SentCommand, TillRecord};
 use crate::store::StoreError;
 use crate::store::exchange::ExchangeMoment;
 use crate::store::sqlite::connection::Database;
-use rusqlite::{Connection, OptionalExtension as _, Transaction};
-use tillway_proto::{DeliveryId, TillId};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use tillway_proto::{DeliveryId, Revision, TillId};
 use uuid::Uuid;
 
 /// The rows within a transaction that holds the write lock.
@@ -34,6 +34,15 @@ impl ExchangeMoment for Moment<'_> {
 
     fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         self.read("read a delivery", delivery_of(self.transaction, self.unreadable, id))
+    }
+
+    fn announced(&self, till: &TillId, to: Revision) -> Result<bool, StoreError> {
+        let announced = || {
+            self.transaction
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM delivery WHERE till = ? AND to_revision = ?)")?
+                .query_row(params![till.as_str(), number(to.0)], |row| row.get(0))
+        };
+        self.read("look a delivery up", announced())
     }
 
     fn command(&self, id: Uuid) -> Result<Option<SentCommand>, StoreError> {

@@ -13,8 +13,8 @@ pub(super) fn put_contact(transaction: &Transaction<'_>, till: &TillId, contact:
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO contact (till, first_at, last_at, present_since, sent_at, instance,
-             previous_instance, cursor, state, needs, needs_since, needs_reason, two_machines_at, went_back_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             previous_instance, cursor, state, needs, needs_since, needs_reason, two_machines_at, went_back_at, claimed,
+             claimed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             till.as_str(),
@@ -31,6 +31,8 @@ pub(super) fn put_contact(transaction: &Transaction<'_>, till: &TillId, contact:
             contact.needs_reason,
             contact.two_machines_at.map(millis),
             contact.went_back_at.map(millis),
+            contact.claimed.map(|claimed| number(claimed.0)),
+            contact.claimed_at.map(millis),
         ])
         .map(|_| ())
 }
@@ -39,7 +41,7 @@ pub(super) fn put_delivery(transaction: &Transaction<'_>, delivery: &Delivery) -
     transaction
         .prepare_cached(&format!(
             "INSERT OR REPLACE INTO delivery ({DELIVERY_COLUMNS}, ended)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         ))?
         .execute(params![
             delivery.id.0.as_bytes(),
@@ -59,6 +61,7 @@ pub(super) fn put_delivery(transaction: &Transaction<'_>, delivery: &Delivery) -
             delivery.bad_contents,
             delivery.cause.map(RejectCause::as_str),
             millis(delivery.unanswered_since),
+            delivery.replaces.map(|replaces| number(replaces.0)),
             delivery.state.is_final(),
         ])
         .map(|_| ())
@@ -98,6 +101,8 @@ pub(super) fn contact(row: &Row<'_>) -> rusqlite::Result<(TillId, Contact)> {
         needs_reason: row.get(10)?,
         two_machines_at: some_time(row, 11)?,
         went_back_at: some_time(row, 12)?,
+        claimed: some_revision(row, 13)?,
+        claimed_at: some_time(row, 14)?,
     };
     Ok((parsed(row, 0)?, contact))
 }
@@ -121,6 +126,7 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         bad_contents: row.get(14)?,
         cause: row.get::<_, Option<String>>(15)?.and_then(|word| RejectCause::of_word(&word)),
         unanswered_since: some_time(row, 16)?.unwrap_or(time(row, 11)?),
+        replaces: some_revision(row, 17)?,
     })
 }
 
@@ -176,6 +182,11 @@ pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 
 pub(super) fn revision(row: &Row<'_>, column: usize) -> rusqlite::Result<Revision> {
     unsigned(row, column).map(Revision)
+}
+
+pub(super) fn some_revision(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Revision>> {
+    let found: Option<i64> = row.get(column)?;
+    found.map(|_| revision(row, column)).transpose()
 }
 
 pub(super) fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {

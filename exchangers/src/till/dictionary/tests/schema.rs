@@ -54,6 +54,26 @@ fn a_database_of_a_newer_version_and_a_damaged_one_are_told_apart() {
     Till { loader: Loader::open(&path).unwrap(), folder }.assert_holds(0, &Overlay::default());
 }
 
+#[test]
+fn a_database_of_before_there_were_proofs_is_read_as_it_is_and_then_brought_along() {
+    let mut till = Till::new();
+    let overlay = Overlay::with_items(0..10, 100);
+    till.load_full(4, &overlay);
+    let path = till.path();
+    let Till { folder, loader } = till;
+    drop(loader);
+    let older = Connection::open(&path).unwrap();
+    older.execute_batch("ALTER TABLE tillway_cursor DROP COLUMN proof; PRAGMA user_version = 1;").unwrap();
+    drop(older);
+    let state = State::read(&path).unwrap();
+    assert_eq!((state.cursor, state.proof, state.rows), (Revision(4), None, overlay.0.len() as u64));
+    let mut till = Till { loader: Loader::open(&path).unwrap(), folder };
+    till.assert_holds(4, &overlay);
+    let next = till.package((4, &overlay), (5, &Overlay::with_items(0..11, 100)), &[]);
+    till.apply(&next).unwrap();
+    assert_eq!(till.loader.state().unwrap().proof, Some(proof_of(5)));
+}
+
 /// Has somebody change the database while no loader has it open.
 fn changed(till: Till, change: &str) -> Till {
     let path = till.path();

@@ -14,6 +14,7 @@ use std::time::Instant;
 use tillway_cash_server::dictionary::entry::carry_out;
 use tillway_cash_server::network::{LayerNo, NetworkService};
 use tillway_cash_server::packages::{PackageFacts, PackageService, Repair};
+use tillway_cash_server::settings::proof_key::ProofKey;
 use tillway_cash_server::store::dictionary::DictionaryStore as _;
 use tillway_cash_server::store::sqlite::{DictionaryDb, PackageDb};
 use tillway_exchangers::aif::RecordReader;
@@ -94,7 +95,8 @@ impl Shop {
 
 fn packages(db: Arc<DictionaryDb>, memo: &Path, folder: &Path) -> Result<PackageService, MeasureError> {
     let memo = PackageDb::open(memo).map_err(failed("opening what is remembered of packages"))?;
-    PackageService::new(db, Arc::new(memo), folder.to_owned()).map_err(failed("opening the packages"))
+    PackageService::new(db, Arc::new(memo), folder.to_owned(), ProofKey::of([7; 32]))
+        .map_err(failed("opening the packages"))
 }
 
 fn package(service: &PackageService, till: &TillId, from: Revision) -> Result<PackageFacts, MeasureError> {
@@ -181,6 +183,7 @@ fn link(facts: &PackageFacts) -> Result<u64, MeasureError> {
         from: facts.from,
         to: facts.to,
         objects: facts.objects,
+        replaces: None,
     }));
     let host = "10.20.30.40".to_owned();
     let addresses = [

@@ -141,6 +141,7 @@ fn fill(root: &Path, package: &BuiltPackage, bytes: usize) -> Result<(u64, u64),
         from: Revision(0),
         to: Revision(1),
         objects: package.header.objects(),
+        replaces: None,
     };
     let mut batch = queue.begin_batch().map_err(|error| failed(&error))?;
     batch.set_attribute("link", serde_json::to_string(&link).map_err(|error| failed(&error))?);
