@@ -2,8 +2,13 @@
 
 use clap::Parser as _;
 use std::process::ExitCode;
+use tikv_jemallocator::Jemalloc;
 use tillway_cash_server::cli::{Arguments, run};
 use tillway_file_queue::plain_text::PlainWriter;
+
+/// Gives freed memory back to the system: docs/adr/0025.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     tillway_proto::process::arm_crash_points();

@@ -5,6 +5,7 @@
 
 mod agent;
 mod bare;
+mod day;
 mod server;
 
 use crate::measure::figure::{median, of_u64};
@@ -16,6 +17,9 @@ use std::time::Duration;
 
 /// The row.
 pub(super) const PLAN: Plan = Plan { id: "B8", name: "memory", title: "resident memory of agent and server", run };
+
+/// The server after a day of loads.
+pub(super) const DAY: Plan = day::PLAN;
 
 /// What runs in processes of its own.
 pub(super) const PARTS: &[Part] = &[("bare-client", bare::idle)];

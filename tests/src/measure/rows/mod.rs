@@ -15,7 +15,7 @@ use super::Plan;
 use super::part::Part;
 
 /// All rows, in order.
-pub const ROWS: [Plan; 9] = [
+pub const ROWS: [Plan; 10] = [
     full_load::PLAN,
     difference::PLAN,
     one_price::PLAN,
@@ -24,6 +24,7 @@ pub const ROWS: [Plan; 9] = [
     sales::PLAN,
     look_up::PLAN,
     memory::PLAN,
+    memory::DAY,
     growth::PLAN,
 ];
 

@@ -21,7 +21,7 @@ const TILLS_OF_A_SHOP: usize = 10;
 /// Of a thousand prices so many change once all tills are there.
 const CHANGED_OF_THOUSAND: u64 = 10;
 
-const SETTLE_TIME: Duration = Duration::from_mins(10);
+pub(super) const SETTLE_TIME: Duration = Duration::from_mins(10);
 
 /// In bytes.
 pub(super) struct Server {
@@ -69,7 +69,7 @@ pub(super) fn measure(context: &Context, row: &mut Row) -> Result<Server, Measur
 }
 
 /// Waits until all tills have more than revision `beyond`, the newest, and the server knows; which that is.
-fn up_to_date(server: &crate::bench::Server, fleet: &Fleet, beyond: u64) -> Result<u64, MeasureError> {
+pub(super) fn up_to_date(server: &crate::bench::Server, fleet: &Fleet, beyond: u64) -> Result<u64, MeasureError> {
     wait_for("the fleet to have everything", SETTLE_TIME, || {
         let lowest = fleet.told().iter().map(|told| told.cursor.0).min().unwrap_or(0);
         if lowest <= beyond {
