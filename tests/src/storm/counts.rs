@@ -46,6 +46,8 @@ pub struct Counts {
     pub images: u64,
     /// Orders to the server: unload, verify, park.
     pub orders: u64,
+    /// Of the hostile till: reports that lie, reports of floods, wrong tokens refused, connections begun and not finished.
+    pub hostile: [u64; 4],
     /// Most resident memory of the server and of an agent, KiB.
     pub memory_kib: (u64, u64),
 }
@@ -76,7 +78,7 @@ impl Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: [(&str, String); 22] = [
+        let rows: [(&str, String); 26] = [
             ("receipts rung", self.rung.to_string()),
             ("receipts in the server's database", self.loaded.to_string()),
             ("receipts that went with a till's disk", self.may_be_gone.to_string()),
@@ -98,6 +100,10 @@ impl fmt::Display for Counts {
             ("queues emptied in the broker", self.lost_queues.to_string()),
             ("old images put back", self.images.to_string()),
             ("orders to the server", self.orders.to_string()),
+            ("lies of the hostile till", self.hostile[0].to_string()),
+            ("reports of its floods", self.hostile[1].to_string()),
+            ("its wrong tokens, refused", self.hostile[2].to_string()),
+            ("its connections left half open", self.hostile[3].to_string()),
             ("most memory, MiB (server, agent)", format!("{}, {}", self.memory_kib.0 >> 10, self.memory_kib.1 >> 10)),
         ];
         rows.iter().try_for_each(|(what, count)| writeln!(f, "  {what:<40}{count:>12}"))

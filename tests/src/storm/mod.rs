@@ -13,6 +13,7 @@ pub mod counted;
 pub mod counts;
 pub mod deeds;
 pub mod disks;
+pub mod hostile;
 pub mod look;
 pub mod model;
 pub mod observer;
@@ -31,6 +32,7 @@ use crate::faults::seed::Seed;
 use crate::faults::weather::Weather;
 use crate::pos::PosError;
 use counts::Counts;
+use hostile::Hostile;
 use model::{Judgement, LoadSeen, Model};
 use observer::{Seen, channel};
 use office::Office;
@@ -115,6 +117,8 @@ pub struct StormOptions {
     pub own_broker: bool,
     /// Links are well all the time, and no ledger of power cuts is kept: somebody else makes the faults.
     pub quiet: bool,
+    /// A hostile till is among the honest ones.
+    pub hostile: bool,
     /// More settings of the server, as [`BenchOptions`] takes them.
     pub settings: Vec<(String, String)>,
 }
@@ -130,6 +134,7 @@ impl StormOptions {
             until_found: false,
             own_broker: false,
             quiet: false,
+            hostile: true,
             settings: Vec::new(),
         }
     }
@@ -152,8 +157,9 @@ pub struct Storm {
     options: StormOptions,
     seed: Seed,
     started: Instant,
-    // Dropped in this order: weather and readers before what they are over.
+    // Dropped in this order: weather, the hostile till and readers before what they are over.
     weather: Vec<Weather>,
+    hostile: Option<Hostile>,
     tills: Vec<StormTill>,
     bench: TestBench,
     /// Folders of the layers in the inbox, the chain first.
@@ -212,6 +218,7 @@ impl Storm {
             seed: Seed::new(options.seed),
             started: Instant::now(),
             weather: Vec::new(),
+            hostile: None,
             agent_states: vec![Power::OffUntil(Instant::now()); tills.len()],
             model: Model::new(layers.len(), paths),
             office: Office::new(layers.len()),

@@ -1,5 +1,6 @@
 //! What happens next in a storm: one draw a step, from the storm's seed.
 
+use super::hostile::Hostile;
 use super::{Power, Storm, StormError};
 use crate::faults::weather::{Climate, Weather};
 use crate::wait::{Seen as Looked, wait_for};
@@ -105,6 +106,9 @@ impl Storm {
         })
         .map_err(|error| StormError::Bench(crate::bench::BenchError::TimedOut(error)))?;
         self.gather_weather()?;
+        if self.options.hostile {
+            self.hostile = Some(Hostile::start(&self.bench, self.seed.split())?);
+        }
         self.started = Instant::now();
         Ok(())
     }

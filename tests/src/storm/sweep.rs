@@ -94,7 +94,8 @@ impl Sweep {
     pub fn start() -> Result<Self, StormError> {
         let office = tempfile::tempdir().map_err(StormError::File)?;
         let settings = vec![("sales.handover_dir".to_owned(), format!("'{}'", office.path().display()))];
-        let options = StormOptions { tills: 1, quiet: true, settings, ..StormOptions::new(1, Duration::ZERO) };
+        let options =
+            StormOptions { tills: 1, quiet: true, hostile: false, settings, ..StormOptions::new(1, Duration::ZERO) };
         let mut storm = Storm::start(options)?;
         let silent_till = storm.bench.server.create_node("shop-2", "till", "90").map_err(StormError::Bench)?.id;
         storm.status_server = Some(status_server().map_err(StormError::File)?);

@@ -5,9 +5,11 @@ use super::model::Judgement;
 use super::{Storm, StormError, look, office, sales_db};
 use crate::bench::BenchError;
 use crate::wait::{Seen as Looked, wait_for};
+use reqwest::Method;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The longest back-off of the product is five minutes; then it must have come to rest.
@@ -43,6 +45,7 @@ impl Storm {
             self.close_shift(till)?;
         }
         self.unpark_all();
+        self.put_the_hostile_till_out()?;
         if self.options.quiet {
             self.hand_over_the_last()?;
         } else {
@@ -69,6 +72,20 @@ impl Storm {
         self.note_figures();
         self.check_bounds();
         Ok(())
+    }
+
+    /// The hostile till ends, and is removed from the network as a stolen one would be: the deliveries to it end with it.
+    fn put_the_hostile_till_out(&mut self) -> Result<(), StormError> {
+        let Some(mut hostile) = self.hostile.take() else { return Ok(()) };
+        hostile.end();
+        self.counts.hostile = hostile.deeds.counts();
+        let taken = hostile.deeds.tokens_taken.load(Ordering::Relaxed);
+        if taken > 0 {
+            self.found("trust", format!("{taken} wrong tokens of {} were taken", hostile.till));
+        }
+        let path = format!("/api/v1/nodes/{}", hostile.till);
+        let removed = self.bench.server.api().map_err(StormError::Bench)?.json(&Method::DELETE, &path, None);
+        removed.map(drop).map_err(|error| StormError::Bench(BenchError::Api(error)))
     }
 
     /// Everything that is not as it must be at rest.
@@ -197,6 +214,9 @@ impl Storm {
     /// Brings the figures up to date.
     pub(super) fn note_figures(&mut self) {
         self.note_memory();
+        if let Some(hostile) = &self.hostile {
+            self.counts.hostile = hostile.deeds.counts();
+        }
         self.counts.loaded = sales_db::count(&self.bench.server.data());
         let looks: Vec<_> = self.tills.iter().map(|till| till.observer.hold().looks).collect();
         self.counts.looks = looks.iter().map(|looks| looks.looks).sum();
