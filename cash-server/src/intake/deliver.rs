@@ -5,6 +5,7 @@
 
 use super::load::{self, Failure, Form, Report, Task};
 use super::report::{self, Trouble};
+use super::state;
 use super::{Intake, archive};
 use crate::dictionary::entry::LoadCounts;
 use crate::network::LayerNo;
@@ -173,6 +174,11 @@ pub(super) fn attempt(
             // At once: tills need not wait until the file is kept and the report written.
             if report.outcome.is_some_and(|outcome| outcome.revision.is_some()) {
                 intake.poke_exchange();
+            }
+            if let Some(revision) = report.outcome.and_then(|outcome| outcome.revision)
+                && let Err(error) = state::look(intake.dictionary.as_ref(), delivery.layer, revision, &mut report)
+            {
+                tracing::warn!(error = &error as &dyn Error, "failed to look at a layer after its load");
             }
             return Ok(Attempt::Ended(Box::new(report)));
         }

@@ -22,6 +22,7 @@ mod report;
 pub mod rest;
 mod settings;
 mod source;
+mod state;
 #[cfg(test)]
 mod tests;
 mod watcher;

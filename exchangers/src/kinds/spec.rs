@@ -32,6 +32,10 @@ pub struct KindSpec {
     pub expansions: &'static [Expansion],
     /// The field by which people know an object of this kind: one without it is told.
     pub named_by: Option<&'static str>,
+    /// Two objects of this kind with the same first key field are told of: a barcode of two items.
+    pub first_key_is_unique: bool,
+    /// The field that names the object of this kind in which one is: a group that is inside itself is told of.
+    pub inside: Option<&'static str>,
     /// What an object of this kind hangs on: it goes when that is deleted, by whichever verb it came.
     pub hangs_on: &'static [Hanging],
     /// The table of the till's database.
@@ -284,6 +288,8 @@ pub(super) const NOTHING: KindSpec = KindSpec {
     fields: &[],
     expansions: &[],
     named_by: None,
+    first_key_is_unique: false,
+    inside: None,
     hangs_on: &[],
     table: "",
     indexes: &[],

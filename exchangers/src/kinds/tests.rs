@@ -48,6 +48,7 @@ fn fields_keys_and_indexes_fit_together() {
         }
         assert!(!spec.key.is_empty(), "{}", spec.name);
         assert!(names.len() + spec.expansions.len() <= 128, "{}", spec.name);
+        assert!(spec.inside.is_none_or(|name| spec.fields.iter().any(|field| field.name == name)), "{}", spec.name);
         assert!(spec.named_by.is_none_or(|name| spec.fields.iter().any(|field| field.name == name)), "{}", spec.name);
         for field in spec.fields.iter().filter(|field| !field.entries.is_empty()) {
             assert_eq!(field.field_type, FieldType::Json, "{}: only a nested list has entries", spec.name);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::intake::LoadState;
+use tillway_exchangers::aif::WarningKind;
 
 fn item(code: &str, rest: &str) -> String {
     format!(r#"{{"command":"addInventItem","invent":{{"inventcode":"{code}","name":"Item {code}"{rest}}}}}"#)
@@ -186,5 +187,37 @@ async fn a_full_load_with_a_broken_entry_takes_nothing_away_that_stood_there() {
     let keys: Vec<String> = kit.objects(&kit.chain, "barcode").into_iter().map(|row| row.key).collect();
     assert_eq!(keys, ["46\u{1f}1", "47\u{1f}1"]);
     assert_eq!(kit.objects(&kit.chain, "additionalprice").len(), 1);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_barcode_of_two_items_and_a_group_inside_itself_are_told_by_the_load_that_makes_them_so() {
+    let kit = Kit::new();
+    let running = kit.start();
+    let group = |code: &str, parent: &str| {
+        format!(r#"{{"command":"addInventGroup","inventgroup":{{"groupcode":"{code}","parentgroupcode":"{parent}"}}}}"#)
+    };
+    let first = [item("1", r#","barcodes":["46","47"]"#), group("a", "b"), group("b", "root")];
+    assert_eq!(load(&kit, &first).await.state, LoadState::Ready);
+    let record = load(&kit, &[item("2", r#","barcodes":["46"]"#), group("b", "a")]).await;
+    assert_eq!((record.state, record.counts.warnings), (LoadState::ReadyWithErrors, 4));
+    let told: Vec<_> = kit
+        .journal
+        .warnings(record.id, 9)
+        .unwrap()
+        .into_iter()
+        .map(|one| (one.key.unwrap(), one.value.unwrap(), one.warning.unwrap()))
+        .collect();
+    let shared = |other: &str| WarningKind::SharedBarcode { other: other.to_owned() };
+    let expected = [
+        ("46/1", "46", shared("2")),
+        ("46/2", "46", shared("1")),
+        ("a", "b", WarningKind::GroupInItself),
+        ("b", "a", WarningKind::GroupInItself),
+    ];
+    assert_eq!(told, expected.map(|(key, value, what)| (key.to_owned(), value.to_owned(), what)));
+    // A load of something else does not tell it again.
+    assert_eq!(load(&kit, &[unit(1, "piece")]).await.counts.warnings, 0);
+    assert_eq!(kit.journal.count_notices().unwrap(), (0, 4));
     running.stop().await;
 }

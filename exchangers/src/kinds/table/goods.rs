@@ -134,6 +134,7 @@ pub(super) const KINDS: &[KindSpec] = &[
             inherit: &[("barcode", "barcode")],
             ..EXPANSION
         }],
+        first_key_is_unique: true,
         hangs_on: &[Hanging { field: "code", kind: "item" }],
         table: "barcodes",
         indexes: &[&["code"]],
@@ -201,6 +202,7 @@ pub(super) const KINDS: &[KindSpec] = &[
             text("groupname", NAME),
             code("parentGroupCode", CODE).column("parentgroupcode"),
         ],
+        inside: Some("parentGroupCode"),
         table: "inventgroup",
         indexes: &[&["parentgroupcode"]],
         ..NOTHING

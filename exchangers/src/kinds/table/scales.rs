@@ -25,6 +25,7 @@ pub(super) const KINDS: &[KindSpec] = &[
             integer("itemorder"),
             boolean("is_category"),
         ],
+        inside: Some("parent"),
         table: "picklist",
         indexes: &[&["parent"]],
         ..NOTHING
