@@ -3,11 +3,12 @@
 use super::{answer_requests, hand_over_closed, parse_request};
 use crate::sales::receipt::{Receipt, ShiftRecord};
 use crate::sales::spool::Position;
-use crate::sales::tests::{closed_shift, incoming, now, open_store, other_till, sale, till};
+use crate::sales::tests::{closed_shift, incoming, now, open_store, other_till, sale, sale_in, till};
 use crate::store::sales::{Incoming, SalesStore};
 use fs_err as fs;
 use jiff::civil::DateTime;
 use std::path::{Path, PathBuf};
+use tillway_proto::sales::v1;
 
 const NOW: DateTime = DateTime::constant(2017, 3, 1, 9, 5, 7, 0);
 
@@ -140,4 +141,79 @@ fn a_back_office_reads_what_cashiers_typed_whatever_is_in_it() {
     let document: serde_json::Value = serde_json::from_str(document).unwrap();
     assert_eq!(document["backReason"], odd);
     assert_eq!(document["inventPositions"][0]["inventCode"], odd);
+}
+
+#[test]
+fn two_shifts_of_one_number_are_handed_over_both_and_neither_file_replaces_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let root = folder.path().join("exchange");
+    let at = |offset| Position { segment: 1, offset };
+    let shift = |opened: &str, numbers| v1::Shift { time_beg: opened.to_owned(), ..closed_shift(&till(), 1, numbers) };
+    let first = [incoming(
+        vec![sale_in("2017-02-28T09:00:00", 1, 1), sale_in("2017-02-28T09:00:00", 1, 2)],
+        vec![shift("2017-02-28T09:00:00", 1..=2)],
+    )];
+    store.load(Position::default(), at(1), &first, now()).unwrap();
+    assert_eq!(hand_over_closed(store.as_ref(), &root, NOW).unwrap(), 1);
+    // The fiscal drive was changed, and it counts from 1 again.
+    let mut again = sale_in("2017-02-28T13:00:00", 1, 1);
+    again.key.as_mut().unwrap().uuid = vec![5; 16];
+    store.load(at(1), at(2), &[incoming(vec![again], vec![shift("2017-02-28T13:00:00", 1..=1)])], now()).unwrap();
+    assert_eq!(hand_over_closed(store.as_ref(), &root, NOW).unwrap(), 1);
+    assert_eq!(hand_over_closed(store.as_ref(), &root, NOW).unwrap(), 0, "the first one did not change");
+    let read = as_a_back_office_reads(&files(&root.join("sale7")));
+    let counted: Vec<&str> = read.lines().map(|line| line.rsplit_once(": ").unwrap().1).collect();
+    assert_eq!(counted, ["1 shifts, 2 documents", "1 shifts, 1 documents"]);
+    // Both of that day on request, in one file.
+    fs::write(root.join("sale7").join("sale.req"), "###\n28.02.2017-28.02.2017\n").unwrap();
+    assert_eq!(answer_requests(store.as_ref(), &root, NOW).unwrap(), 1);
+    let text = fs::read_to_string(files(&root.join("sale7")).last().unwrap()).unwrap();
+    for opened in ["09", "13"] {
+        assert!(text.contains(&format!("\"shift\":1,\"timeBeg\":\"2017-02-28T{opened}:00:00\"")), "{text}");
+    }
+    assert_eq!(text.matches("\"docNum\"").count(), 3);
+}
+
+#[test]
+fn a_back_office_gets_all_that_a_pos_writes_of_a_receipt() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let root = folder.path().join("exchange");
+    let mut sold = sale(&till(), 1, 1);
+    sold.fiscal_copy = Some(1);
+    sold.cash_type = Some(2);
+    let line = &mut sold.lines[0];
+    line.opcode = 63;
+    line.mark = "0104600000000017215".to_owned();
+    line.additional_barcode = "2200".to_owned();
+    line.taxes = vec![v1::Tax { code: 1, sum: 25 }];
+    line.bonuses = vec![v1::Bonus { amount: 150, card_number: "777".to_owned() }];
+    let payment =
+        v1::Payment { opcode: 70, type_code: 4, sum: 150, slip: "APPROVED".to_owned(), ..v1::Payment::default() };
+    sold.payments = vec![v1::Payment { card_number: "4111".to_owned(), ..payment.clone() }];
+    sold.failed_payments = vec![payment];
+    sold.certificates = vec![v1::Voucher { number: "C-1".to_owned(), sum: 500 }];
+    sold.coupons = vec![v1::Voucher { number: "K-1".to_owned(), sum: 100 }];
+    let register =
+        v1::Register { serial_number: "0001".to_owned(), cash_at_end: 5_000, returned: 30, ..v1::Register::default() };
+    let shift = v1::Shift { registers: vec![register], ..closed_shift(&till(), 1, 1..=1) };
+    let arrived = [incoming(vec![sold], vec![shift])];
+    store.load(Position::default(), Position { segment: 1, offset: 1 }, &arrived, now()).unwrap();
+    assert_eq!(hand_over_closed(store.as_ref(), &root, NOW).unwrap(), 1);
+    let written = files(&root.join("sale7"));
+    as_a_back_office_reads(&written);
+    let text = fs::read_to_string(&written[0]).unwrap();
+    for there in [
+        r#""kkms":[{"serialNum":"0001","sumCashEnd":50.00,"sumProtectedBeg":0.00,"sumProtectedEnd":0.00,"sumBack":0.30}]"#,
+        r#""frDocCopy":1,"cashType":2"#,
+        r#""excisemark":"0104600000000017215","additionalbarcode":"2200","bcode_main":"4600000000017","taxes":[{"taxSum":0.25}]"#,
+        r#""bonusPositions":[{"amount":1.50,"cardnum":"777"}]"#,
+        r#""moneyPositions":[{"valCode":4,"opCode":70,"sumB":1.50,"cardnum":"4111","slip":"APPROVED"}]"#,
+        r#""failedMoneyPositions":[{"valCode":4,"opCode":70,"sumB":1.50,"cardnum":"","slip":"APPROVED"}]"#,
+        r#""certificatePositions":[{"number":"C-1","sum":5.00}]"#,
+        r#""couponPositions":[{"number":"K-1","sum":1.00}]"#,
+    ] {
+        assert!(text.contains(there), "{there} is not in {text}");
+    }
 }

@@ -3,6 +3,7 @@
 use jiff::ToSpan;
 use jiff::civil::Date;
 use tillway_proto::receipt::ShiftNumber;
+use tillway_proto::sales::v1;
 
 use super::{any_shift, closed_shift, incoming, now, open_store, sale, till};
 use crate::sales::check::Verdict;
@@ -220,4 +221,104 @@ fn totals_are_by_till_shop_and_day() {
     let none = TotalsFilter { from: Some(Date::constant(2017, 3, 1)), ..TotalsFilter::default() };
     assert!(store.totals(&none, TotalsBy::Shop).unwrap().is_empty());
     assert_eq!(store.receipts(&till(), any_shift(1), Page { offset: 1, limit: 1 }).unwrap()[0].number.0, 2);
+}
+
+#[test]
+fn a_document_that_was_set_aside_and_is_then_taken_closes_its_finding() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let mut arrived = incoming(vec![], vec![]);
+    let too_long = v1::Document { back_reason: "x".repeat(2_000), ..sale(&till(), 1, 1) };
+    let reason = "back reason has 2000 bytes".to_owned();
+    arrived.refused.push(Refused { document: Some(too_long), shift: None, reason });
+    store.load(START, at(1), &[arrived], now()).unwrap();
+    let found = store.findings(&FindingFilter::default(), Page::default()).unwrap();
+    assert!(found[0].text.contains("try again what it set aside"), "{}", found[0].text);
+    store.load(at(1), at(2), &[incoming(vec![sale(&till(), 1, 2)], vec![])], now()).unwrap();
+    assert_eq!(open_findings(&store), ["document-refused"], "another document mends nothing");
+    store.load(at(2), at(3), &[incoming(vec![sale(&till(), 1, 1)], vec![])], now()).unwrap();
+    assert!(open_findings(&store).is_empty());
+}
+
+#[test]
+fn a_finding_of_v0_1_about_a_document_that_was_set_aside_closes_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let mut arrived = incoming(vec![], vec![]);
+    let refused = v1::Document { back_reason: "x".repeat(2_000), ..sale(&till(), 1, 1) };
+    arrived.refused.push(Refused { document: Some(refused.clone()), shift: None, reason: "no".to_owned() });
+    store.load(START, at(1), &[arrived], now()).unwrap();
+    // v0.1 named it by the beginning of its hash.
+    let database = rusqlite::Connection::open(folder.path().join("sales.db")).unwrap();
+    let hash = blake3::hash(&prost::Message::encode_to_vec(&refused));
+    database.execute("UPDATE finding SET subject = ?1", [&hash.to_hex()[..16]]).unwrap();
+    store.load(at(1), at(2), &[incoming(vec![sale(&till(), 1, 1)], vec![])], now()).unwrap();
+    assert!(open_findings(&store).is_empty());
+}
+
+#[test]
+fn a_receipt_that_comes_again_as_it_was_kept_closes_the_finding_that_it_differed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let kept = sale(&till(), 1, 1);
+    let other = v1::Document { sum: kept.sum + 1, ..kept.clone() };
+    store.load(START, at(1), &[incoming(vec![kept.clone(), other], vec![])], now()).unwrap();
+    assert_eq!(open_findings(&store), ["receipt-conflict"]);
+    store.load(at(1), at(2), &[incoming(vec![kept], vec![])], now()).unwrap();
+    assert!(open_findings(&store).is_empty());
+}
+
+#[test]
+fn what_a_back_office_was_not_given_is_not_pruned_where_one_takes_sales() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let shifts = vec![closed_shift(&till(), 1, 1..=1), closed_shift(&till(), 2, 2..=2)];
+    store.load(START, at(1), &[incoming(vec![sale(&till(), 1, 1), sale(&till(), 2, 2)], shifts)], now()).unwrap();
+    let before = Date::constant(2017, 4, 1);
+    assert_eq!(store.prune(before, true, 100).unwrap(), 0);
+    let first = &store.not_handed_over(Page::default()).unwrap()[0];
+    store.note_handed_over(&till(), first.key(), first.changes).unwrap();
+    while store.prune(before, true, 1).unwrap() > 0 {}
+    let left = store.shifts(&ShiftFilter::default(), Page::default()).unwrap();
+    assert_eq!(left.iter().map(|shift| shift.number.0).collect::<Vec<_>>(), [2]);
+    let total = &store.totals(&TotalsFilter::default(), TotalsBy::All).unwrap()[0];
+    assert_eq!((total.receipts, total.counted.sale_sum.0), (1, 250), "totals are of what is there");
+    let of_day = TotalsFilter { from: Some(Date::constant(2017, 2, 28)), ..TotalsFilter::default() };
+    assert_eq!(store.totals(&of_day, TotalsBy::All).unwrap()[0].receipts, 1);
+}
+
+#[test]
+fn pages_of_receipts_that_went_are_given_back_to_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let large = |number| v1::Document { identifier: "x".repeat(1_000), ..sale(&till(), 1, number) };
+    let shifts = vec![closed_shift(&till(), 1, 1..=2_000)];
+    store.load(START, at(1), &[incoming((1..=2_000).map(large).collect(), shifts)], now()).unwrap();
+    let database = rusqlite::Connection::open(folder.path().join("sales.db")).unwrap();
+    let pages = || database.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0)).unwrap();
+    let full = pages();
+    for _ in 0..40 {
+        store.prune(Date::constant(2017, 4, 1), false, 500).unwrap();
+    }
+    assert!(pages() < full / 4, "{} of {full} pages", pages());
+}
+
+#[test]
+fn totals_of_a_range_of_days_and_of_a_shop_are_those_of_its_receipts() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let on = |day: &str, number| v1::Document { time_end: format!("{day}T10:00:00"), ..sale(&till(), 1, number) };
+    let arrived = incoming(vec![on("2017-02-27", 1), on("2017-02-28", 2), on("2017-03-01", 3)], vec![]);
+    store.load(START, at(1), &[arrived], now()).unwrap();
+    let range = |from: Option<Date>, to: Option<Date>| TotalsFilter { from, to, ..TotalsFilter::default() };
+    let count = |filter: &TotalsFilter| store.totals(filter, TotalsBy::All).unwrap()[0].receipts;
+    let (first, middle) = (Date::constant(2017, 2, 27), Date::constant(2017, 2, 28));
+    assert_eq!(count(&range(None, None)), 3);
+    assert_eq!(count(&range(Some(middle), None)), 2);
+    assert_eq!(count(&range(None, Some(first))), 1);
+    assert_eq!(count(&range(Some(middle), Some(middle))), 1);
+    let of_other_shop = TotalsFilter { shop: "_shop_9_00000009".parse().ok(), ..range(Some(first), None) };
+    assert_eq!(count(&of_other_shop), 0);
+    let days = store.totals(&range(None, Some(middle)), TotalsBy::Day).unwrap();
+    assert_eq!(days.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["2017-02-27", "2017-02-28"]);
 }

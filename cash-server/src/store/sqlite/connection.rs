@@ -47,6 +47,16 @@ const RESTORE: &str = "restore the file from a backup; do not delete it, nobody 
 const MOVE_AWAY: &str = "move the file away with the two beside it that end in -wal and -shm: it is made anew at the \
                          next start, from what the other files and the tills know";
 
+/// Pages given back in one step: 4 MiB, a moment's work for a disk.
+const GIVE_BACK_PAGES: u32 = 1_000;
+
+/// A file of v0.1 up to this size is made anew when it is opened, within a second, so that its free pages can be given back. A
+/// larger one stays as it is: to make it anew is no small step, and an operator may do it with `VACUUM` while the server is off.
+const MADE_ANEW_BYTES: u64 = 64 * 1024 * 1024;
+
+/// `PRAGMA auto_vacuum` of a file that gives pages back when it is told to.
+const INCREMENTAL: i64 = 2;
+
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
@@ -88,6 +98,8 @@ impl Database {
         let mut connection = Connection::open_with_flags(path, OPEN_FLAGS).map_err(fail)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
         refuse_newer(path, &connection, migrations, durability)?;
+        // A new file is made so that its free pages can be given back; of one that is there it says what `VACUUM` makes of it.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(fail)?;
         configure(&connection, durability).map_err(fail)?;
         check_file(path, &connection, durability)?;
         // A step that makes a table anew drops the old one, and the rows that refer to it must not go with it.
@@ -97,6 +109,7 @@ impl Database {
             other => StoreError::Open { path: path.to_owned(), source: Box::new(other) },
         })?;
         connection.pragma_update(None, "foreign_keys", true).map_err(fail)?;
+        make_shrinkable(path, &connection);
         let shared = Shared {
             path: path.to_owned(),
             log: log_of(path),
@@ -216,6 +229,27 @@ impl Database {
             Ok(value)
         };
         run().map_err(|source| self.failed(what, source))
+    }
+
+    /// Gives pages that became free back to the disk, a small step of them; returns how many. None where the file was made by
+    /// v0.1 and is too large to be made anew: its free pages are used by what is written next.
+    pub fn give_back_pages(&self) -> Result<u64, StoreError> {
+        let what = "give free pages back";
+        let writer = self.writer();
+        let step = || -> rusqlite::Result<u64> {
+            if writer.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0))? != INCREMENTAL {
+                return Ok(0);
+            }
+            let free = || writer.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
+            let before = free()?;
+            if before > 0 {
+                let mut statement = writer.prepare(&format!("PRAGMA incremental_vacuum({GIVE_BACK_PAGES})"))?;
+                let mut rows = statement.query(())?;
+                while rows.next()?.is_some() {}
+            }
+            Ok(before.saturating_sub(free()?).unsigned_abs())
+        };
+        step().map_err(|source| self.failed(what, source))
     }
 
     /// Whether the file is sound, as far as SQLite's quick check sees.
@@ -415,6 +449,26 @@ fn configure(connection: &Connection, durability: Durability) -> rusqlite::Resul
     connection.pragma_update(None, "journal_size_limit", WAL_LIMIT_BYTES.cast_signed())?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     Ok(())
+}
+
+/// Makes a small file of v0.1 anew. Best effort: where it does not succeed, the file serves as it did.
+fn make_shrinkable(path: &Path, connection: &Connection) {
+    let make = || -> rusqlite::Result<()> {
+        let mode: i64 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
+        if mode == INCREMENTAL {
+            return Ok(());
+        }
+        if fs_err::metadata(path).map_or(true, |file| file.len() > MADE_ANEW_BYTES) {
+            tracing::info!(file = %path.display(), "free pages of this file are not given back to the disk: it was made by an \
+                earlier version; `VACUUM` by hand, while the server is off, changes that");
+            return Ok(());
+        }
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        connection.execute_batch("VACUUM")
+    };
+    if let Err(error) = make() {
+        tracing::warn!(file = %path.display(), %error, "the file could not be made anew; its free pages are not given back");
+    }
 }
 
 /// SQLite does not wait where two processes switch a new file to a write-ahead log at the same moment: one is told that it is busy

@@ -10,6 +10,8 @@ pub mod exchange;
 pub mod intake;
 pub mod network;
 pub mod packages;
+#[cfg(test)]
+mod plans;
 pub mod sales;
 
 pub use connection::{Database, Durability};

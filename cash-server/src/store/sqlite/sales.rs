@@ -216,7 +216,11 @@ impl SalesStore for SqliteSales {
     }
 
     fn prune(&self, before: Date, only_handed_over: bool, limit: u32) -> Result<u64, StoreError> {
-        self.database.write("delete old receipts", |t| prune::prune(t, before, only_handed_over, limit))
+        let gone = self.database.write("delete old receipts", |t| prune::prune(t, before, only_handed_over, limit))?;
+        if gone == 0 {
+            self.database.give_back_pages()?;
+        }
+        Ok(gone)
     }
 }
 

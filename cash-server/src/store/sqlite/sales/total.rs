@@ -104,10 +104,11 @@ impl Totals {
 /// Rows of totals. Only the conditions that are asked for stand in the statement: one that may be absent keeps every index from
 /// being used. By day and without a range: the newest days, a page of them.
 pub(super) fn totals(c: &Connection, filter: &TotalsFilter, by: TotalsBy) -> rusqlite::Result<Vec<TotalsRow>> {
+    // The sign keeps an index in the order of the groups from being read whole.
     let (key, group) = match by {
         TotalsBy::All => ("''", ""),
-        TotalsBy::Till => ("till", "GROUP BY till ORDER BY till"),
-        TotalsBy::Shop => ("shop", "GROUP BY shop ORDER BY shop"),
+        TotalsBy::Till => ("till", "GROUP BY +till ORDER BY +till"),
+        TotalsBy::Shop => ("shop", "GROUP BY +shop ORDER BY +shop"),
         TotalsBy::Day => ("day", "GROUP BY day ORDER BY day"),
     };
     let newest = || -> rusqlite::Result<Option<Date>> {

@@ -1,0 +1,191 @@
+//! No statement reads a whole table that grows for ever.
+//!
+//! The statements are taken from the text of the stores themselves: each literal that begins like one. So a new statement is
+//! looked at without anybody thinking of it, and one with a placeholder that is not known here fails until it is told what may
+//! stand there.
+
+use super::connection::{Database, Durability};
+use rusqlite::Connection;
+use rusqlite_migration::{M, Migrations};
+
+/// The text of the stores of sales.
+const SALES: [(&str, &str); 9] = [
+    ("sales.rs", include_str!("sales.rs")),
+    ("check.rs", include_str!("sales/check.rs")),
+    ("finding.rs", include_str!("sales/finding.rs")),
+    ("load.rs", include_str!("sales/load.rs")),
+    ("prune.rs", include_str!("sales/prune.rs")),
+    ("query.rs", include_str!("sales/query.rs")),
+    ("row.rs", include_str!("sales/row.rs")),
+    ("shift.rs", include_str!("sales/shift.rs")),
+    ("total.rs", include_str!("sales/total.rs")),
+];
+
+/// Tables that do not grow for ever: a row a till, and one row.
+const BOUNDED: [&str; 2] = ["till", "spool_position"];
+
+/// Partial indexes that hold only what still waits: to read one whole is to read what is asked for.
+const OF_WHAT_WAITS: [&str; 2] = ["shift_check_not_handed_over", "finding_open"];
+
+/// What may stand in place of a name in braces.
+fn expansions(name: &str) -> &'static [&'static str] {
+    match name {
+        "VIEW" => &[
+            "SELECT c.till, s.time_end FROM shift_check c LEFT JOIN shift s ON s.till = c.till AND s.number = c.shift \
+                     AND s.opened = c.opened",
+        ],
+        "of_till" => &["", " AND till = ?3"],
+        "open" => &["", " AND resolved_at IS NULL"],
+        "only" => &["", "AND opened = ?5"],
+        "handed_over" => &["", "AND c.handed_over >= c.changes"],
+        "table" => &["payment", "failed_payment"],
+        "key" => &["till"],
+        "group" => &["", "GROUP BY +till ORDER BY +till", "GROUP BY day ORDER BY day"],
+        "conditions" => {
+            &["c.day > ''", "c.day > '' AND c.till = ?1", "c.day > '' AND c.shop = ?1", "c.day > '' AND c.verdict = ?1"]
+        }
+        other => panic!("what may stand for {{{other}}} in a statement? tell `expansions`"),
+    }
+}
+
+/// The same where a table of totals is meant.
+fn of_totals(condition: &str) -> String {
+    condition.replace("c.verdict = ?1", "day <= ?1").replace("c.", "")
+}
+
+/// String literals of Rust, without their escapes at the ends of lines.
+fn literals(source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut characters = source.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '/' if characters.peek() == Some(&'/') => while characters.next().is_some_and(|next| next != '\n') {},
+            '\'' => {
+                // A character, or a lifetime: only a quotation mark could be mistaken.
+                if characters.peek() == Some(&'"') {
+                    characters.next();
+                }
+            }
+            'r' if characters.peek() == Some(&'#') => {
+                let raw: String = std::iter::from_fn(|| characters.next()).take(2).collect();
+                let mut text = String::new();
+                while raw == "#\"" && !text.ends_with("\"#") {
+                    text.extend(characters.next());
+                }
+                found.push(text.trim_end_matches("\"#").to_owned());
+            }
+            '"' => {
+                let mut text = String::new();
+                while let Some(next) = characters.next() {
+                    match next {
+                        '"' => break,
+                        '\\' => {
+                            if characters.next() == Some('\n') {
+                                while characters.peek().is_some_and(|next| next.is_whitespace()) {
+                                    characters.next();
+                                }
+                            }
+                        }
+                        next => text.push(next),
+                    }
+                }
+                found.push(text);
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// All that a literal with names in braces may become.
+fn expanded(text: &str) -> Vec<String> {
+    let Some((before, rest)) = text.split_once('{') else { return vec![text.to_owned()] };
+    let (name, after) = rest.split_once('}').unwrap();
+    let is_total = text.contains("FROM total");
+    let one = |with: &&str| {
+        let with = if is_total { of_totals(with) } else { (*with).to_owned() };
+        expanded(&format!("{before}{with}{after}"))
+    };
+    expansions(name).iter().flat_map(one).collect()
+}
+
+fn is_statement(text: &str) -> bool {
+    // `VIEW` is the beginning of others.
+    !text.ends_with("s.opened = c.opened")
+        && ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH ", "{VIEW}"]
+            .iter()
+            .any(|verb| text.trim_start().starts_with(verb))
+}
+
+/// The table that a plan means by a name, which may be another name for it in the statement.
+fn table_of(statement: &str, name: &str) -> String {
+    let words: Vec<&str> = statement
+        .split(|character: char| !character.is_alphanumeric() && character != '_')
+        .filter(|word| !word.is_empty())
+        .collect();
+    let place = words
+        .windows(3)
+        .find(|words| ["FROM", "JOIN", "INTO", "UPDATE"].contains(&words[0]) && words[2] == name && words[1] != name);
+    place.map_or(name, |words| words[1]).to_owned()
+}
+
+/// What of a statement's plan reads a whole table that grows.
+fn scans(connection: &Connection, statement: &str) -> Vec<String> {
+    let mut explain = connection
+        .prepare(&format!("EXPLAIN QUERY PLAN {statement}"))
+        .unwrap_or_else(|error| panic!("{statement}: {error}"));
+    let mut rows = explain.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        let detail: String = row.get(3).unwrap();
+        let Some(rest) = detail.strip_prefix("SCAN ") else { continue };
+        let name = rest.split(' ').next().unwrap_or_default();
+        let table = table_of(statement, name);
+        let waits = OF_WHAT_WAITS.iter().any(|index| detail.contains(index));
+        // A list in JSON, a part of a statement that was read already, a constant.
+        let is_none = ["json_each", "CONSTANT", "(subquery"].iter().any(|word| rest.starts_with(word));
+        if !waits && !is_none && !BOUNDED.contains(&table.as_str()) {
+            found.push(detail);
+        }
+    }
+    found
+}
+
+fn sales() -> (tempfile::TempDir, Database) {
+    let folder = tempfile::tempdir().unwrap();
+    let steps =
+        [include_str!("sales/schema_1.sql"), include_str!("sales/schema_2.sql"), include_str!("sales/schema_3.sql")];
+    let migrations = Migrations::new(steps.map(M::up).to_vec());
+    let database = Database::open(&folder.path().join("sales.db"), &migrations, Durability::Normal).unwrap();
+    (folder, database)
+}
+
+#[test]
+fn no_statement_over_sales_reads_a_whole_table_that_grows() {
+    let (_folder, database) = sales();
+    let reader = database.reader().unwrap();
+    let mut looked_at = 0;
+    let mut wrong = Vec::new();
+    for (file, source) in SALES {
+        for literal in literals(source).iter().filter(|literal| is_statement(literal)) {
+            for statement in expanded(literal) {
+                looked_at += 1;
+                wrong.extend(scans(&reader, &statement).into_iter().map(|scan| format!("{file}: {scan}: {statement}")));
+            }
+        }
+    }
+    assert!(looked_at > 60, "statements are not found any more: {looked_at}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_statement_that_reads_all_receipts_is_noticed_though_a_condition_may_be_absent() {
+    let (_folder, database) = sales();
+    let reader = database.reader().unwrap();
+    let hidden = "SELECT count(*) FROM receipt WHERE (?1 IS NULL OR day >= ?1)";
+    assert_eq!(scans(&reader, hidden).len(), 1);
+    assert!(scans(&reader, "SELECT count(*) FROM receipt WHERE day >= ?1").is_empty());
+    let literal = "let sql = \"SELECT r.id \\\n    FROM receipt r\"; // \"SELECT nothing\"";
+    assert_eq!(literals(literal), ["SELECT r.id FROM receipt r"]);
+    assert_eq!(scans(&reader, "SELECT r.id FROM receipt r").len(), 1);
+}
