@@ -14,6 +14,7 @@ use crate::exchange::{Reports, told};
 use crate::intake::{AsideError as IntakeAside, Intake};
 use crate::sales::{AsideError as SalesAsideError, SalesAside};
 use crate::store::exchange::{KeptReport, KnownStranger, is_whole};
+use crate::store::intake::LoadState;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -111,7 +112,7 @@ pub struct AsideUnit {
     /// Its name.
     pub id: AsideId,
     /// Which sort, for people and programs: `package`, `document`, `shift`, `message`, `units`, `report`, `stranger`, `load`,
-    /// `sales`.
+    /// `held` (a load that waits for a yes), `sales`.
     pub sort: &'static str,
     /// Where it stands: the till, the node of a load; none: here.
     pub place: Option<tillway_proto::NodeId>,
@@ -220,7 +221,12 @@ impl AsideError {
                 | Self::Cut { .. }
                 | Self::Exchange(ExchangeError::NothingNamed { .. })
                 | Self::Sales(SalesAsideError::Damaged { .. })
-                | Self::Intake(IntakeAside::NoNode { .. })
+                | Self::Intake(
+                    IntakeAside::NoNode { .. }
+                        | IntakeAside::Held { .. }
+                        | IntakeAside::NotHeld { .. }
+                        | IntakeAside::TooOld { .. }
+                )
         )
     }
 }
@@ -334,18 +340,31 @@ impl Aside {
 
     fn refused_loads(&self) -> Result<Vec<AsideUnit>, AsideError> {
         let refused = self.intake.refused(MAX_LISTED).map_err(AsideError::Intake)?;
+        // What is held is not tried again or dropped with all the rest: it needs a word of its own.
+        let held = |one: &crate::intake::RefusedLoad| one.load.state == LoadState::Held;
         let unit = |one: crate::intake::RefusedLoad| AsideUnit {
             id: AsideId::Load(one.load.id),
-            sort: "load",
+            sort: if held(&one) { "held" } else { "load" },
             place: Some(one.load.node.clone()),
             name: one.load.source.to_string(),
             at: one.load.ended_at.or(Some(one.load.queued_at)),
-            reason: one.load.reason.unwrap_or_default(),
+            reason: one.load.reason.clone().unwrap_or_default(),
             ordered: None,
-            retryable: true,
-            droppable: true,
+            retryable: !held(&one),
+            droppable: !held(&one),
         };
         Ok(refused.into_iter().map(unit).collect())
+    }
+
+    /// Somebody says yes or no to a held load. The load that carries it out.
+    pub fn decide_held(&self, load: LoadId, approve: bool) -> Result<Option<LoadId>, AsideError> {
+        let decided = if approve {
+            self.intake.approve_held(load).map(Some)
+        } else {
+            self.intake.refuse_held(load).map(|()| None)
+        };
+        self.last_shown.forget();
+        decided.map_err(AsideError::Intake)
     }
 
     fn of_sales(&self) -> Result<Vec<AsideUnit>, AsideError> {

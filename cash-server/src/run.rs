@@ -389,6 +389,7 @@ fn intake_settings(settings: &Settings, network: &NetworkService) -> Result<Inta
         inbox: settings.intake.inbox.clone().unwrap_or(defaults.inbox),
         extra_folders,
         scan_period: settings.intake.scan_period,
+        hold: settings.intake.hold,
         stop_on_error: settings.intake.stop_on_error,
         zone: settings.intake.zone.clone(),
         backup_keep_days: settings.intake.backup_days,

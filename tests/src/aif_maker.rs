@@ -93,15 +93,30 @@ pub fn write_prices(prices: &BTreeMap<ProductId, Kopecks>, week: u32, out: impl 
     aif.finish()
 }
 
+/// The word in a flag that says yes to whatever a load takes away.
+pub const APPROVE: &str = "approve";
+
 /// Puts a file into an exchange folder: whole under a temporary name, renamed to `<base>.aif`, then the flag
 /// `<base>.flz`. Returns what `write` returned.
 pub fn deliver(folder: &Path, base: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<u64>) -> io::Result<u64> {
+    deliver_with(folder, base, "", write)
+}
+
+/// The same with a text in the flag.
+pub fn deliver_with(
+    folder: &Path,
+    base: &str,
+    flag: &str,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<u64>,
+) -> io::Result<u64> {
     let temporary = folder.join(format!("{base}.tmp"));
     let mut file = fs::File::create(&temporary)?;
     let written = write(&mut file)?;
     file.sync_all()?;
     fs::rename(&temporary, folder.join(format!("{base}.aif")))?;
-    fs::File::create(folder.join(format!("{base}.flz")))?;
+    // The server takes the flag as it finds it.
+    fs::write(&temporary, flag)?;
+    fs::rename(&temporary, folder.join(format!("{base}.flz")))?;
     Ok(written)
 }
 

@@ -74,10 +74,14 @@ pub enum Command {
     Deliveries(Listed),
     /// Commands to tills and what became of them. Asks the running server.
     Commands(Listed),
-    /// Loads and their reports. Asks the running server.
+    /// Loads and their reports; yes or no to loads that are held. Asks the running server.
+    #[command(args_conflicts_with_subcommands = true)]
     Loads {
         /// The report of this load.
         load: Option<i64>,
+        /// What to do with one.
+        #[command(subcommand)]
+        command: Option<LoadsCommand>,
     },
     /// Ask a till for sales; without dates for what is missing. Asks the running server.
     Unload {
@@ -163,6 +167,26 @@ pub enum NodeCommand {
     Unpark {
         /// The till.
         till: String,
+    },
+}
+
+/// What can be done with a load.
+#[derive(Debug, Subcommand)]
+pub enum LoadsCommand {
+    /// Its report: for a held one, what it would do.
+    Show {
+        /// Its number.
+        load: i64,
+    },
+    /// Say yes to a held load: it is carried out as a new load; what was changed since it was held stays.
+    Approve {
+        /// Its number.
+        load: i64,
+    },
+    /// Say no to a held load: nothing is changed.
+    Refuse {
+        /// Its number.
+        load: i64,
     },
 }
 
@@ -324,8 +348,17 @@ fn carry_out(arguments: Arguments, output: &mut dyn Write) -> Result<(), CliErro
         Command::Tills => server::tills(&load()?, &mut answer),
         Command::Deliveries(listed) => server::deliveries(&load()?, &listed, &mut answer),
         Command::Commands(listed) => server::commands(&load()?, &listed, &mut answer),
-        Command::Loads { load: None } => server::loads(&load()?, &mut answer),
-        Command::Loads { load: Some(id) } => server::load(&load()?, id, &mut answer),
+        Command::Loads { load: Some(id), .. }
+        | Command::Loads { command: Some(LoadsCommand::Show { load: id }), .. } => {
+            server::load(&load()?, id, &mut answer)
+        }
+        Command::Loads { command: Some(LoadsCommand::Approve { load: id }), .. } => {
+            server::approve_load(&load()?, id, &mut answer)
+        }
+        Command::Loads { command: Some(LoadsCommand::Refuse { load: id }), .. } => {
+            server::refuse_load(&load()?, id, &mut answer)
+        }
+        Command::Loads { load: None, command: None } => server::loads(&load()?, &mut answer),
         Command::Unload { till, since, from, to } => server::unload(&load()?, &till, since, from, to, &mut answer),
         Command::Verify { till } => server::verify(&load()?, &till, &mut answer),
     }

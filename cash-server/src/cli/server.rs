@@ -71,6 +71,22 @@ pub(super) fn load(settings: &Settings, id: i64, answer: &mut Answer<'_>) -> Res
     answer.text(&format!("{load:#}\n"))
 }
 
+pub(super) fn approve_load(settings: &Settings, id: i64, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    let decided = decide(settings, id, "approve")?;
+    let again = decided["load"].as_i64().unwrap_or_default();
+    answer.line(&decided, &format!("load {id} is carried out as load {again}: `cash-server loads show {again}`"))
+}
+
+pub(super) fn refuse_load(settings: &Settings, id: i64, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    let decided = decide(settings, id, "refuse")?;
+    answer.line(&decided, &format!("load {id} is refused; nothing was changed"))
+}
+
+fn decide(settings: &Settings, id: i64, word: &str) -> Result<Value, CliError> {
+    let path = format!("/api/v1/loads/{id}/{word}");
+    Client::new(settings).and_then(|client| client.post(&path, &json!({}))).map_err(CliError::Client)
+}
+
 pub(super) fn unload(
     settings: &Settings,
     till: &str,
@@ -97,7 +113,7 @@ const LOAD_COLUMNS: [(&str, &str); 10] = [
     ("LOAD", "/id"),
     ("NODE", "/node"),
     ("QUEUED", "/queued_at"),
-    ("STATUS", "/status"),
+    ("STATE", "/state"),
     ("READ %", "/read_percent"),
     ("REVISION", "/revision"),
     ("ADDED", "/added"),

@@ -147,6 +147,30 @@ impl LoadCounts {
     }
 }
 
+/// What a load would do, before it is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// The newest revision before it.
+    pub head: Revision,
+    /// Whether the layer held nothing before it.
+    pub first: bool,
+    /// In objects.
+    pub counts: LoadCounts,
+    /// Kinds of which it takes away all, or more than the share that was asked for.
+    pub losses: Vec<Loss>,
+}
+
+/// What a load would take away of one kind in its layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loss {
+    /// The kind.
+    pub kind: KindId,
+    /// Objects that the layer held before.
+    pub before: u64,
+    /// Of these, how many are gone.
+    pub deleted: u64,
+}
+
 /// A committed load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoadOutcome {

@@ -9,7 +9,7 @@ use super::source::{self, Identity};
 use super::{Intake, archive};
 use crate::reserve::NoRoom;
 use crate::store::StoreError;
-use crate::store::intake::{LoadRecord, LoadSource, NewLoad};
+use crate::store::intake::{Consent, LoadRecord, LoadSource, LoadState, NewLoad};
 use fs_err as fs;
 use jiff::Timestamp;
 use std::error::Error;
@@ -63,6 +63,24 @@ pub enum AsideError {
         /// The node.
         node: NodeId,
     },
+    /// It is held: only a word for it carries it out.
+    #[error("load {0} is held: carry it out with `cash-server loads approve {0}`, or refuse it", load.0)]
+    Held {
+        /// The load.
+        load: LoadId,
+    },
+    /// It is not held.
+    #[error("load {} is not held (any more)", load.0)]
+    NotHeld {
+        /// The load.
+        load: LoadId,
+    },
+    /// What has changed since it was held is not known any more.
+    #[error("load {} was held so long ago that nobody knows what is newer than it: hand a new file over", load.0)]
+    TooOld {
+        /// The load.
+        load: LoadId,
+    },
     /// The disk has no room for it.
     #[error("load {} waits for room", load.0)]
     NoRoom {
@@ -102,12 +120,62 @@ impl Intake {
     /// one is settled with it. Blocking.
     pub fn retry_refused(&self, load: LoadId) -> Result<LoadId, AsideError> {
         let (record, file) = self.refused_load(load)?;
+        if record.state == LoadState::Held {
+            return Err(AsideError::Held { load });
+        }
+        self.repeat(&record, &file, Consent::No)
+    }
+
+    /// Somebody says yes to a held load: it is carried out as a new one, whose number this is. What was changed since it was held
+    /// stays as it is. Blocking.
+    pub fn approve_held(&self, load: LoadId) -> Result<LoadId, AsideError> {
+        let (record, file) = self.held_load(load)?;
+        let held = record.held.as_ref().ok_or(AsideError::NotHeld { load })?;
+        let snapshot = self.dictionary.snapshot().map_err(AsideError::Journal)?;
+        if snapshot.log_start() > held.at {
+            return Err(AsideError::TooOld { load });
+        }
+        drop(snapshot);
+        self.repeat(&record, &file, Consent::Late(held.at))
+    }
+
+    /// Somebody decides that a held load is not carried out. A file in the folder of its producer stays there. Blocking.
+    pub fn refuse_held(&self, load: LoadId) -> Result<(), AsideError> {
+        let record = self.journal.load(load).map_err(AsideError::Journal)?.ok_or(AsideError::Unknown { load })?;
+        if !self.journal.refuse_held(load, "refused by a person").map_err(AsideError::Journal)? {
+            return Err(AsideError::NotHeld { load });
+        }
+        tracing::info!(load = load.0, "a held load is refused");
+        self.callbacks.notify_one();
+        self.remove_body_of(&record);
+        Ok(())
+    }
+
+    /// Removes what is kept of a held load that will not be carried out; a file in the folder of its producer stays there.
+    pub(super) fn remove_body_of(&self, record: &LoadRecord) {
+        let Some(file) = self.kept_file(record).filter(|_| !lies_in_its_folder(record)) else { return };
+        if let Err(error) = archive::remove_kept(&file) {
+            tracing::warn!(error = &error as &dyn Error, "failed to remove a file that nobody needs; its age does");
+        }
+    }
+
+    fn held_load(&self, load: LoadId) -> Result<(LoadRecord, PathBuf), AsideError> {
+        let record = self.journal.load(load).map_err(AsideError::Journal)?.ok_or(AsideError::Unknown { load })?;
+        if record.state != LoadState::Held {
+            return Err(AsideError::NotHeld { load });
+        }
+        self.refused_load(load)
+    }
+
+    /// A new load of the same bytes into the same node; the first one is settled with it.
+    fn repeat(&self, record: &LoadRecord, file: &Path, consent: Consent) -> Result<LoadId, AsideError> {
+        let load = record.id;
         let network = self.network().map_err(AsideError::Journal)?;
         if network.node(&record.node).is_none() {
-            return Err(AsideError::NoNode { load, node: record.node });
+            return Err(AsideError::NoNode { load, node: record.node.clone() });
         }
         let failed = |source| AsideError::File { load, source };
-        let bytes = fs::metadata(&file).map_err(failed)?.len();
+        let bytes = fs::metadata(file).map_err(failed)?.len();
         self.room(bytes).map_err(|source| AsideError::NoRoom { load, source })?;
         let (ending, dictionary_id) = match record.source.clone() {
             LoadSource::Folder(_) => (FILE_ENDING, None),
@@ -115,7 +183,7 @@ impl Intake {
             LoadSource::Rest { dictionary_id, .. } => (ARRAY_ENDING, dictionary_id),
         };
         let body = format!("{}{ending}", Uuid::now_v7().simple());
-        let target = archive::copy(&file, self.settings.bodies.join(&body)).map_err(failed)?;
+        let target = archive::copy(file, self.settings.bodies.join(&body)).map_err(failed)?;
         let new = NewLoad {
             node: record.node.clone(),
             source: LoadSource::Rest { body, dictionary_id, retry_of: Some(load) },
@@ -123,6 +191,7 @@ impl Intake {
             at: Timestamp::now(),
             watch: None,
             delivery: None,
+            consent,
         };
         let accepted = self.journal.accept_again(load, &new).map_err(AsideError::Journal);
         if !matches!(accepted, Ok(Some(_))) {
@@ -132,13 +201,17 @@ impl Intake {
         let id = accepted?.ok_or(AsideError::Unknown { load })?;
         tracing::info!(load = load.0, again = id.0, "a refused load is tried again");
         self.arrived.notify_one();
-        self.remove_refused(&record, &file).map_err(failed)?;
+        self.callbacks.notify_one();
+        self.remove_refused(record, file).map_err(failed)?;
         Ok(id)
     }
 
     /// Drops what is kept of a refused load; its record stays. Blocking.
     pub fn drop_refused(&self, load: LoadId) -> Result<(), AsideError> {
         let (record, file) = self.refused_load(load)?;
+        if record.state == LoadState::Held {
+            return Err(AsideError::Held { load });
+        }
         self.journal.forget_aside(load).map_err(AsideError::Journal)?;
         tracing::info!(load = load.0, file = %file.display(), "what was kept of a refused load is dropped");
         self.remove_refused(&record, &file).map_err(|source| AsideError::File { load, source })
@@ -194,6 +267,7 @@ impl Intake {
         }
         let now = source::identify(file)?;
         if is_data_of(record, &now) {
+            let _leaving = super::lock(&self.leaving);
             source::remove_if_same(file, &now)?;
         }
         let folder = file.parent().unwrap_or(file);
@@ -226,7 +300,7 @@ fn lies_in_its_folder(record: &LoadRecord) -> bool {
 }
 
 /// Whether this is the data file that was refused, in the same state.
-fn is_data_of(record: &LoadRecord, now: &Identity) -> bool {
+pub(super) fn is_data_of(record: &LoadRecord, now: &Identity) -> bool {
     let data = record.delivery.as_deref().and_then(|delivery| delivery.split(' ').next());
     data.is_some_and(|data| data == now.text())
 }

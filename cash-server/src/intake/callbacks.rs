@@ -7,7 +7,7 @@
 
 use super::{Intake, lock};
 use crate::store::StoreError;
-use crate::store::intake::{Told, Watch};
+use crate::store::intake::{LoadState, Told, Watch};
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use jiff::Timestamp;
 use reqwest::Url;
@@ -78,6 +78,9 @@ pub(super) fn next(watch: &Watch, tills: &[Till], cursors: &HashMap<TillId, Revi
         return Step::Call(Call::Load { state_id, status });
     }
     if !watch.state.is_final() {
+        return Step::Wait;
+    }
+    if watch.state == LoadState::Held {
         return Step::Wait;
     }
     if status == ExchangeStatus::Error {

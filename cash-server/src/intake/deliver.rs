@@ -10,7 +10,7 @@ use super::{Intake, archive};
 use crate::dictionary::entry::LoadCounts;
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::intake::{LoadEnd, LoadState};
+use crate::store::intake::{Consent, Held, LoadEnd, LoadState};
 use jiff::Timestamp;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -48,6 +48,8 @@ pub(super) struct Delivery {
     pub(super) form: Form,
     /// When it was taken in.
     pub(super) at: Timestamp,
+    /// Whether somebody has said yes to whatever it takes away.
+    pub(super) consent: Consent,
 }
 
 /// Ends the name of a refused file that could not be moved to `badDicts`.
@@ -154,6 +156,8 @@ pub(super) fn attempt(
             form: delivery.form,
             gives_way: times < MAX_GIVEN_WAY,
             stop_on_error: intake.settings.stop_on_error,
+            hold: intake.settings.hold,
+            consent: delivery.consent,
             zone: &intake.settings.zone,
             noticed: noticed.clone(),
             progress: Arc::clone(&progress),
@@ -239,7 +243,7 @@ pub(super) fn settle(
     beside: Option<&Path>,
 ) -> Result<Option<PathBuf>, StoreError> {
     let now = Timestamp::now();
-    let stays = report.refused.is_some() && beside.is_some();
+    let stays = report.is_not_taken() && beside.is_some();
     let aside = if stays { None } else { keep(intake, delivery, report) };
     fail::fail_point!("intake::kept");
     if let Some(folder) = beside {
@@ -250,6 +254,12 @@ pub(super) fn settle(
     let end = LoadEnd { aside: kept, ..end_of(intake, delivery, report, now) };
     intake.journal.end(delivery.load, &end)?;
     fail::fail_point!("intake::ended");
+    if let Some(clears) = report.clears.filter(|_| report.refused.is_none()) {
+        for replaced in intake.journal.replace_held(delivery.load, &delivery.node, clears)? {
+            tracing::info!(load = replaced.id.0, by = delivery.load.0, "a newer load takes the place of a held one");
+            intake.remove_body_of(&replaced);
+        }
+    }
     let counts = &end.counts;
     tracing::info!(
         load = delivery.load.0,
@@ -279,7 +289,7 @@ fn keep(intake: &Intake, delivery: &Delivery, report: &Report) -> Option<PathBuf
         tracing::warn!(file = %path.display(), error = &error as &dyn Error, "failed to {what}");
     };
     let mut aside = None;
-    if report.refused.is_some() {
+    if report.is_not_taken() {
         match archive::copy(path, place(&settings.bad, delivery, "")) {
             Ok(kept) => aside = Some(kept),
             Err(error) => {
@@ -301,7 +311,7 @@ fn keep(intake: &Intake, delivery: &Delivery, report: &Report) -> Option<PathBuf
         };
         kept.err().into_iter().for_each(|error| warn("keep a loaded file", error));
     }
-    if !report.rejects.is_empty() && report.refused.is_none() {
+    if !report.rejects.is_empty() && !report.is_not_taken() {
         match report::write_rejects(path, &report.rejects, place(&settings.bad, delivery, ".rejects.txt")) {
             Ok(kept) => aside = Some(kept),
             Err(error) => warn("keep rejected records", error),
@@ -320,14 +330,16 @@ fn place(archive: &Path, delivery: &Delivery, ending: &str) -> PathBuf {
 
 /// The name under which a refused file is kept, where it is.
 fn refused_name(intake: &Intake, report: &Report, aside: Option<&Path>) -> Option<String> {
-    report.refused.as_ref()?;
+    if !report.is_not_taken() {
+        return None;
+    }
     let aside = aside.filter(|aside| aside.parent() == Some(intake.settings.bad.as_path()))?;
     Some(aside.file_name()?.to_string_lossy().into_owned())
 }
 
 fn tell(intake: &Intake, folder: &Path, delivery: &Delivery, report: &Report, aside: Option<&Path>) {
     let left = intake.left_in(folder, &delivery.path);
-    let told = if report.rejected == 0 && report.warned == 0 && report.refused.is_none() {
+    let told = if report.rejected == 0 && report.warned == 0 && !report.is_not_taken() {
         report::write_left(folder, &left)
     } else {
         let remark = report.remark();
@@ -340,7 +352,9 @@ fn tell(intake: &Intake, folder: &Path, delivery: &Delivery, report: &Report, as
         let trouble = Trouble {
             file: &delivery.path,
             what,
-            advice: if report.refused.is_some() {
+            advice: if report.held.is_some() {
+                "look whether the file is whole: hand a whole one over, or say yes; until then it stays under its name"
+            } else if report.refused.is_some() {
                 "correct the file and make its flag again; until then it stays under its name, not loaded"
             } else {
                 "correct the records named here and hand the file over again; what is right already is not sent twice"
@@ -360,6 +374,7 @@ fn tell(intake: &Intake, folder: &Path, delivery: &Delivery, report: &Report, as
 
 fn end_of(intake: &Intake, delivery: &Delivery, report: &Report, at: Timestamp) -> LoadEnd {
     let state = match &report.outcome {
+        None if report.held.is_some() => LoadState::Held,
         None => LoadState::Error,
         Some(_) if report.rejected > 0 || report.warned > 0 => LoadState::ReadyWithErrors,
         Some(_) => LoadState::Ready,
@@ -370,13 +385,18 @@ fn end_of(intake: &Intake, delivery: &Delivery, report: &Report, at: Timestamp) 
     LoadEnd {
         at,
         state,
-        counts: report.outcome.map_or(refused_counts, |outcome| outcome.counts),
+        counts: match (&report.outcome, &report.held) {
+            (Some(outcome), _) => outcome.counts,
+            (None, Some(held)) => held.counts,
+            (None, None) => refused_counts,
+        },
         revision,
         applies_from: report.outcome.and_then(|_| revision.or_else(|| present_since(intake, delivery.layer))),
         reason: report.remark(),
         notices: rejects.chain(&report.warnings).cloned().collect(),
         mended: report.mended.clone(),
         aside: None,
+        held: report.held.as_ref().map(|held| Held { at: held.at, clears: report.clears.map(str::to_owned) }),
     }
 }
 
@@ -435,6 +455,7 @@ pub(super) fn give_up(intake: &Intake, load: LoadId, reason: &str, kept: Option<
         notices: Vec::new(),
         mended: Vec::new(),
         aside: kept,
+        held: None,
     };
     intake.journal.end(load, &end)?;
     intake.callbacks.notify_one();
@@ -458,6 +479,7 @@ pub(super) fn close_vanished(intake: &Intake, load: LoadId) -> Result<(), StoreE
         notices: Vec::new(),
         mended: Vec::new(),
         aside: None,
+        held: None,
     };
     intake.journal.end(load, &end)?;
     intake.callbacks.notify_one();

@@ -1,12 +1,13 @@
 //! One load: records of a file or a body, one by one, into a transaction on the layer.
 
 use super::ahead::{Ahead, Batch, Batches, read_ahead};
+use super::hold::{self, HoldLimits};
 use super::source::{self, Identity};
-use crate::dictionary::entry::{KindId, LoadOutcome, carry_out, spare};
+use crate::dictionary::entry::{Effect, KindId, LoadCounts, LoadOutcome, carry_out, spare};
 use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::{DictionaryStore, LoadTxn, TakenBack};
-use crate::store::intake::NoticeRecord;
+use crate::store::intake::{Consent, NoticeRecord};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, BufReader, Read};
@@ -18,7 +19,7 @@ use tillway_exchangers::aif::{
 };
 use tillway_exchangers::kinds::Kind;
 use tillway_exchangers::row::{KeyMatch, ObjectKey};
-use tillway_proto::LoadId;
+use tillway_proto::{LoadId, Revision};
 use tokio_util::sync::CancellationToken;
 
 /// Rejects that are kept with a load; more are counted. A file that is broken throughout says the same a million times.
@@ -61,6 +62,8 @@ pub(super) struct Task<'a> {
     pub(super) zone: &'a TimeZone,
     /// Objects of the layer, by number of kind and key, that a reject or a warning of an earlier load is about.
     pub(super) noticed: Vec<(u16, String)>,
+    pub(super) hold: HoldLimits,
+    pub(super) consent: Consent,
     pub(super) progress: Arc<Counters>,
     pub(super) shutdown: &'a CancellationToken,
 }
@@ -79,6 +82,10 @@ pub(super) struct Report {
     pub(super) outcome: Option<LoadOutcome>,
     /// Why it was refused.
     pub(super) refused: Option<String>,
+    /// Where it is held: what it would do, and why that is too much.
+    pub(super) held: Option<HeldBack>,
+    /// The `clear…` verb that it begins with.
+    pub(super) clears: Option<&'static str>,
     /// Records that could not be used, all of them.
     pub(super) rejected: u64,
     /// The first of them.
@@ -98,8 +105,16 @@ pub(super) struct Report {
 }
 
 impl Report {
+    /// Whether nothing of it is in the layer: it was refused, or is held.
+    pub(super) fn is_not_taken(&self) -> bool {
+        self.refused.is_some() || self.held.is_some()
+    }
+
     /// What people have to know of it beside the counts.
     pub(super) fn remark(&self) -> Option<String> {
+        if let Some(held) = &self.held {
+            return Some(held.reason.clone());
+        }
         if self.refused.is_some() {
             return self.refused.clone();
         }
@@ -124,6 +139,16 @@ impl Report {
         }
         (!told.is_empty()).then(|| told.join("; "))
     }
+}
+
+/// A load that is not carried out until somebody says yes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HeldBack {
+    pub(super) reason: String,
+    /// What it would do.
+    pub(super) counts: LoadCounts,
+    /// The newest revision.
+    pub(super) at: Revision,
 }
 
 /// A record that could not be used, and where its text ends at the latest.
@@ -159,6 +184,9 @@ pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<
     let counted = Counted { inner: file, counters: Arc::clone(&task.progress) };
     let input = BufReader::with_capacity(READ_BUFFER_BYTES, counted);
     let mut txn = dictionary.begin_load(task.layer, task.load).map_err(Failure::Store)?;
+    if let Consent::Late(held) = task.consent {
+        txn.keep_newer_than(held);
+    }
     let mut noticed = Noticed::default();
     for (kind, key) in &task.noticed {
         // What brings it again is to be seen, however well its text is known.
@@ -180,6 +208,7 @@ pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<
         mended: Vec::new(),
         not_cleared: BTreeSet::new(),
         not_deleted: BTreeSet::new(),
+        clears: None,
     };
     let read = match task.form {
         Form::File => read_ahead(RecordReader::new(input).in_zone(task.zone.clone()), known, task.zone, |batches| {
@@ -206,6 +235,7 @@ struct Run<'a> {
     mended: Vec<(u16, String)>,
     not_cleared: BTreeSet<KindId>,
     not_deleted: BTreeSet<u64>,
+    clears: Option<&'static str>,
 }
 
 impl Run<'_> {
@@ -253,6 +283,9 @@ impl Run<'_> {
         fail::fail_point!("intake::poison", poisonous(&record), |_| Ok(None));
         let reject = match record.command {
             Ok(mut command) => {
+                if let (1, Command::Clear { verb, .. }) = (self.read, &command) {
+                    self.clears = Some(verb);
+                }
                 self.look_at(&mut command, record.line, record.byte);
                 carry_out(self.txn.as_mut(), command, record.line, hash).map_err(Failure::Store)?;
                 return Ok(None);
@@ -345,8 +378,8 @@ impl Run<'_> {
     }
 
     fn finish(self, read: Result<Option<String>, Failure>) -> Result<Report, Failure> {
-        let Self { txn, task, identity, rejected, rejects, mut warned, mut warnings, .. } = self;
-        let Self { mended, not_cleared, not_deleted, .. } = self;
+        let Self { mut txn, task, identity, rejected, rejects, mut warned, mut warnings, .. } = self;
+        let Self { mended, not_cleared, not_deleted, read: records, clears, .. } = self;
         warned += not_deleted.len() as u64;
         for line in not_deleted.iter().take(MAX_KEPT_WARNINGS.saturating_sub(warnings.len())) {
             let warning = Some(WarningKind::NotDeleted);
@@ -363,7 +396,11 @@ impl Run<'_> {
             (_, Err(error)) => return fail(txn, Failure::Unreadable(error)),
             (Ok(refused), Ok(true)) => refused,
         };
-        let outcome = if refused.is_some() {
+        let held = match &refused {
+            None => hold_back(txn.as_mut(), task, records, rejected).map_err(Failure::Store)?,
+            Some(_) => None,
+        };
+        let outcome = if refused.is_some() || held.is_some() {
             txn.rollback();
             None
         } else {
@@ -374,8 +411,37 @@ impl Run<'_> {
         };
         let not_cleared = not_cleared.into_iter().filter_map(|kind| Kind::by_id(kind.0)).collect();
         let not_deleted = not_deleted.into_iter().collect();
-        Ok(Report { outcome, refused, rejected, rejects, warned, warnings, mended, not_cleared, not_deleted, identity })
+        Ok(Report {
+            outcome,
+            refused,
+            held,
+            clears,
+            rejected,
+            rejects,
+            warned,
+            warnings,
+            mended,
+            not_cleared,
+            not_deleted,
+            identity,
+        })
     }
+}
+
+/// What the load would do, where that is too much and nobody has said yes.
+fn hold_back(
+    txn: &mut dyn LoadTxn,
+    task: &Task<'_>,
+    records: u64,
+    rejected: u64,
+) -> Result<Option<HeldBack>, StoreError> {
+    if task.consent != Consent::No {
+        return Ok(None);
+    }
+    let Effect { head, first, mut counts, losses } = txn.effect(task.hold.deleted_percent)?;
+    counts.rejected = rejected;
+    let reason = hold::reason(&task.hold, first, &losses, records, rejected);
+    Ok(reason.map(|reason| HeldBack { reason: hold::told(task.load, &reason), counts, at: head }))
 }
 
 /// The record that the crash point `intake::poison` is about: an item with this key.

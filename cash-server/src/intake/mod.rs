@@ -4,7 +4,8 @@
 //!   watched, and scanned on a period in case the file system told nothing.
 //! - [`rest`] takes bodies: on disk and in the journal before the answer, so that an accepted one survives a crash.
 //! - [`worker`] picks the oldest delivery and loads it ([`load`], [`deliver`]). A load is all or nothing; it ends with a
-//!   report in the journal, in `error.txt` beside the source and in `badDicts`.
+//!   report in the journal, in `error.txt` beside the source and in `badDicts`. One that would take away too much is held
+//!   until somebody says yes ([`hold`]).
 //! - [`callbacks`] tells status servers how loads and tills come along.
 //!
 //! What is broken delays only itself: tries are counted, waits are bounded, then it is set aside with its reason.
@@ -17,6 +18,7 @@ pub mod callbacks;
 mod cleaning;
 mod deliver;
 mod folders;
+pub mod hold;
 mod load;
 mod report;
 pub mod rest;
@@ -29,6 +31,7 @@ mod watcher;
 mod worker;
 
 pub use aside::{AsideError, RefusedLoad};
+pub use hold::HoldLimits;
 pub use load::{MAX_KEPT_REJECTS, MAX_KEPT_WARNINGS};
 pub use report::ERROR_FILE;
 pub use settings::{
@@ -111,6 +114,8 @@ pub struct Intake {
     cursors: Mutex<HashMap<TillId, Revision>>,
     client: reqwest::Client,
     packer: archive::Packer,
+    /// Held while a file is on its way out of a folder, and while a folder is read: what is on its way then was left by a crash.
+    leaving: Mutex<()>,
     /// A permit for each body that is being received.
     uploads: Semaphore,
 }
@@ -140,6 +145,7 @@ impl Intake {
             cursors: Mutex::default(),
             client,
             packer,
+            leaving: Mutex::default(),
             uploads: Semaphore::new(rest::MAX_UPLOADS),
         };
         // Before anybody can hand a body over: what has no record was never accepted.

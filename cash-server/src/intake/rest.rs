@@ -9,7 +9,7 @@ use super::{Intake, IntakeError, IntakeSettings, archive, callbacks, deliver};
 use crate::reserve::NoRoom;
 use crate::settings::credentials::Credentials;
 use crate::store::StoreError;
-use crate::store::intake::{LoadSource, NewLoad, NewWatch};
+use crate::store::intake::{Consent, LoadSource, NewLoad, NewWatch};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, State};
@@ -186,11 +186,14 @@ async fn take(
             (None, Some(format!("the load is accepted, but its status is told to nobody: {reason}")))
         }
     };
+    // The producer says yes to whatever the load takes away.
+    let says_yes = asked("approve").is_some_and(|value| ["1", "true", "yes"].contains(&value.to_lowercase().as_str()));
+    let consent = if says_yes { Consent::Given } else { Consent::No };
     let dictionary_id = asked("dictionaryid").map(|id| id.chars().take(MAX_DICTIONARY_ID_CHARS).collect());
     let (file, bytes) = receive(intake, body, max_bytes).await?;
     let load = blocking(intake, move |intake| {
         let source = LoadSource::Rest { body: file.name.clone(), dictionary_id, retry_of: None };
-        accept(intake, file, &NewLoad { node, source, bytes, at: Timestamp::now(), watch, delivery: None })
+        accept(intake, file, &NewLoad { node, source, bytes, at: Timestamp::now(), watch, delivery: None, consent })
     })
     .await?;
     intake.arrived.notify_one();

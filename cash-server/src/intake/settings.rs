@@ -1,5 +1,6 @@
 //! Settings of the intake.
 
+use super::hold::HoldLimits;
 use crate::reserve::DiskReserve;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -52,6 +53,8 @@ pub struct IntakeSettings {
     pub scan_period: Duration,
     /// How long a flag waits for its data file.
     pub data_grace: Duration,
+    /// From where on a load is held until somebody says yes.
+    pub hold: HoldLimits,
     /// Whether the first broken record refuses the whole load.
     pub stop_on_error: bool,
     /// Local time: times of dictionaries that name a zone are converted to this one.
@@ -87,6 +90,7 @@ impl IntakeSettings {
             bad: data.join("badDicts"),
             scan_period: DEFAULT_SCAN_PERIOD,
             data_grace: DEFAULT_DATA_GRACE,
+            hold: HoldLimits::default(),
             stop_on_error: false,
             zone: TimeZone::system(),
             backup_keep_days: DEFAULT_BACKUP_DAYS,

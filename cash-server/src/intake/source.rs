@@ -4,7 +4,7 @@
 //! that was read: it is renamed first, looked at under its new name, and put back if it is another.
 
 use fs_err as fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use uuid::Uuid;
@@ -12,6 +12,9 @@ use uuid::Uuid;
 /// Starts the name of a file that is on its way out; one that is left behind by a crash gets its name back at the next
 /// scan: nobody knows whether it is the file that was loaded, or one that came in that very moment.
 pub(super) const LEAVING: &str = ".tillway-done-";
+
+/// Read of a file that may say one word.
+const MAX_WORD_BYTES: u64 = 64;
 
 /// Which file it is, and which state of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,19 @@ pub(super) fn open(path: &Path) -> io::Result<(fs::File, Identity)> {
         return Ok((file, opened));
     }
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} was replaced while it was opened", path.display())))
+}
+
+/// Whether a small file says nothing but this word, in whatever case, with blanks or a mark of its encoding around it.
+pub(super) fn says(path: &Path, word: &str) -> bool {
+    const MARK: &str = "\u{feff}";
+    let read = || -> io::Result<String> {
+        let (file, _) = open(path)?;
+        let mut text = String::new();
+        file.take(MAX_WORD_BYTES).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    // What cannot be read says nothing.
+    read().is_ok_and(|text| text.trim_start_matches(MARK).trim().eq_ignore_ascii_case(word))
 }
 
 /// Removes the file if it is still `read`. False where another one stands there now, which stays; a file that is gone

@@ -9,9 +9,9 @@ mod flags;
 use super::deliver::Cause;
 use super::folders::{self, Flag, Owner};
 use super::watcher::Watcher;
-use super::{Intake, cleaning, deliver};
+use super::{Intake, cleaning, deliver, lock};
 use crate::store::StoreError;
-use crate::store::intake::{LoadRecord, LoadSource};
+use crate::store::intake::{Consent, LoadRecord, LoadSource};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::error::Error;
@@ -55,6 +55,7 @@ struct Known {
     load: LoadId,
     /// When it was taken in.
     at: Timestamp,
+    consent: Consent,
 }
 
 /// A delivery that was tried, or waits for its file or for room.
@@ -219,7 +220,11 @@ impl Worker {
         if !self.folders.contains_key(folder) {
             return;
         }
-        match folders::flags_in(folder) {
+        let flags = {
+            let _leaving = lock(&self.intake.leaving);
+            folders::flags_in(folder)
+        };
+        match flags {
             Ok(flags) => {
                 self.unreadable.remove(folder);
                 if flags.is_empty() {
@@ -264,7 +269,7 @@ impl Worker {
             // Nobody knows what stands in a folder that cannot be read now.
             let hidden = path.parent().is_some_and(|folder| self.unreadable.contains(folder));
             if (hidden || there.contains(path)) && !resumed.contains_key(path) {
-                resumed.insert(path.clone(), Known { load: record.id, at: record.queued_at });
+                resumed.insert(path.clone(), Known { load: record.id, at: record.queued_at, consent: record.consent });
             } else {
                 deliver::close_vanished(&self.intake, record.id)?;
             }

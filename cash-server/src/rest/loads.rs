@@ -25,7 +25,8 @@ pub(super) struct LoadView {
     pub source: String,
     /// Size in bytes.
     pub bytes: u64,
-    /// `queued`, `running`, `ready`, `ready-with-errors`, `error`.
+    /// `queued`, `running`, `ready`, `ready-with-errors`, `held` (it would take away too much, see `reason`; its counts say what
+    /// it would do), `error`.
     pub state: String,
     /// `STATUS_DURING`, `STATUS_READY`, `STATUS_READY_WITH_ERROR`, `STATUS_ERROR`.
     pub status: String,
@@ -132,4 +133,35 @@ pub(super) async fn show(State(state): State<RestState>, Path(id): Path<i64>) ->
     })
     .await
     .map(Json)
+}
+
+/// What became of a held load.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Decided {
+    /// The load that was held.
+    pub held: i64,
+    /// The load that carries it out; none where it was refused.
+    pub load: Option<i64>,
+}
+
+/// Says yes to a held load: it is carried out as a new load, and what was changed since it was held stays as it is.
+#[utoipa::path(post, path = "/api/v1/loads/{id}/approve", tag = "dictionary", security(("administrator" = [])),
+    params(("id" = i64, Path, description = "number of the held load")),
+    responses((status = 200, body = Decided), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn approve(State(state): State<RestState>, Path(id): Path<i64>) -> Result<Json<Decided>, Problem> {
+    decide(state, id, true).await
+}
+
+/// Says no to a held load: it is not carried out. A file in the folder of its producer stays there.
+#[utoipa::path(post, path = "/api/v1/loads/{id}/refuse", tag = "dictionary", security(("administrator" = [])),
+    params(("id" = i64, Path, description = "number of the held load")),
+    responses((status = 200, body = Decided), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn refuse(State(state): State<RestState>, Path(id): Path<i64>) -> Result<Json<Decided>, Problem> {
+    decide(state, id, false).await
+}
+
+async fn decide(state: RestState, id: i64, approve: bool) -> Result<Json<Decided>, Problem> {
+    blocking(move || state.aside.decide_held(LoadId(id), approve))
+        .await
+        .map(|load| Json(Decided { held: id, load: load.map(|load| load.0) }))
 }

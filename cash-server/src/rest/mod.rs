@@ -121,6 +121,8 @@ pub fn router(state: RestState, admin: Arc<Credentials>) -> Router {
         .routes(routes!(loads::show))
         .routes(routes!(notices::list))
         .routes(routes!(notices::seen))
+        .routes(routes!(loads::approve))
+        .routes(routes!(loads::refuse))
         .routes(routes!(dictionary::history))
         .routes(routes!(sales::shifts))
         .routes(routes!(sales::totals))

@@ -12,6 +12,7 @@ mod source;
 pub use fault::{Fault, Origin, SettingsError};
 pub use source::DEFAULT_SETTINGS;
 
+use crate::intake::HoldLimits;
 use crate::sales::MIN_KEEP_DAYS;
 use fs_err as fs;
 use jiff::tz::TimeZone;
@@ -38,6 +39,9 @@ const MAX_MIB: u64 = 1024 * 1024;
 
 /// Most watched folders: one for each shop of the largest chains.
 pub const MAX_INTAKE_FOLDERS: usize = 50_000;
+
+/// Most objects that a limit for holding loads takes: more than any layer has.
+const MAX_HOLD_FROM: u64 = 1_000_000_000;
 
 /// Most packages built at the same time: each is a thread that reads the dictionary.
 const MAX_PARALLEL_BUILDS: u64 = 64;
@@ -151,6 +155,8 @@ pub struct IntakeSettings {
     pub status_servers: Vec<String>,
     /// How often they are scanned beside the events.
     pub scan_period: Duration,
+    /// From where on a load is held.
+    pub hold: HoldLimits,
     /// Whether one broken record refuses the whole.
     pub stop_on_error: bool,
     /// Local time of the shops.
@@ -270,6 +276,7 @@ impl Settings {
                 folders: intake_folders(&source),
                 status_servers: source.list("intake.status_servers"),
                 scan_period: seconds("intake.scan_period_s"),
+                hold: hold(&source),
                 stop_on_error: source.flag("intake.stop_on_error"),
                 zone: zone(&source, "intake.time_zone"),
                 backup_days: days("intake.backup_days"),
@@ -316,6 +323,18 @@ fn sales_days(source: &Source) -> Option<u32> {
         source.refuse(key, &least);
     }
     Some(days)
+}
+
+fn hold(source: &Source) -> HoldLimits {
+    let percent = |key: &str| u8::try_from(source.number(key, 1..=100)).unwrap_or(100);
+    let from = |key: &str| source.number(key, 0..=MAX_HOLD_FROM);
+    HoldLimits {
+        all_from: from("intake.hold_all_from"),
+        deleted_percent: percent("intake.hold_deleted_percent"),
+        deleted_from: from("intake.hold_deleted_from"),
+        rejected_percent: percent("intake.hold_rejected_percent"),
+        rejected_from: from("intake.hold_rejected_from"),
+    }
 }
 
 /// Numbers here are bounded by their ranges, so this never cuts.

@@ -4,7 +4,7 @@
 //! a layer; a [`DictionarySnapshot`] reads everything of one moment while loads go on.
 
 use super::StoreError;
-use crate::dictionary::entry::{Entry, KindId, LayerSpan, LoadOutcome, ObjectKey, Upsert, Version};
+use crate::dictionary::entry::{Effect, Entry, KindId, LayerSpan, LoadOutcome, ObjectKey, Upsert, Version};
 use crate::network::{LayerNo, Network};
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -88,6 +88,12 @@ pub trait LoadTxn: Send {
 
     /// Whether somebody waits who must not wait long: a load that can be begun again gives way.
     fn is_wanted(&self) -> bool;
+    /// Objects that were changed or deleted after this revision stay as they are, whatever the load says of them. To be called
+    /// before anything else.
+    fn keep_newer_than(&mut self, revision: Revision);
+
+    /// What it does, after the last record: with the kinds of which it takes away all, or more than `percent` of a hundred.
+    fn effect(&mut self, percent: u8) -> Result<Effect, StoreError>;
 
     /// Makes it true. Where nothing changed there is no revision. `counts.rejected` is left at zero.
     fn commit(self: Box<Self>) -> Result<LoadOutcome, StoreError>;

@@ -55,12 +55,19 @@ pub trait LoadJournal: Send + Sync {
     /// Refused loads of which a file is kept, newest first.
     fn refused(&self, limit: u32) -> Result<Vec<LoadRecord>, StoreError>;
 
-    /// Takes in a load that repeats a refused one, which is settled with it: both or none. None where nothing is kept of
-    /// the refused one any more.
+    /// Takes in a load that repeats a refused or held one, which is settled with it: both or none. Whoever is told of the first
+    /// one is told of the new one. None where nothing is kept of the first one any more.
     fn accept_again(&self, refused: LoadId, load: &NewLoad) -> Result<Option<LoadId>, StoreError>;
 
     /// Of a refused load no file is kept any more.
     fn forget_aside(&self, load: LoadId) -> Result<(), StoreError>;
+
+    /// Somebody decided that a held load is not carried out. False where it is not held any more.
+    fn refuse_held(&self, load: LoadId, reason: &str) -> Result<bool, StoreError>;
+
+    /// A newer load of the layer begins with the same `clear`: it takes the place of those that were held before it. They are
+    /// not carried out any more; they as they were.
+    fn replace_held(&self, by: LoadId, node: &NodeId, clears: &str) -> Result<Vec<LoadRecord>, StoreError>;
 
     /// Loads that have not ended, oldest first.
     fn unfinished(&self) -> Result<Vec<LoadRecord>, StoreError>;
@@ -127,6 +134,29 @@ pub struct NewLoad {
     pub watch: Option<NewWatch>,
     /// Which data file and which flag, where it came through a folder.
     pub delivery: Option<String>,
+    /// Whether somebody has said yes to whatever it takes away.
+    pub consent: Consent,
+}
+
+/// Whether a load that takes away much may be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Consent {
+    /// Nobody said so: it is held where it takes away too much.
+    #[default]
+    No,
+    /// Its producer said so in words when it was handed over.
+    Given,
+    /// Somebody said yes to a load that was held: what was changed after this revision, the newest one then, stays as it is.
+    Late(Revision),
+}
+
+/// A load that was held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The newest revision when it was held.
+    pub at: Revision,
+    /// The `clear…` verb that it begins with.
+    pub clears: Option<String>,
 }
 
 /// Whom to tell of a load.
@@ -149,6 +179,8 @@ pub enum LoadState {
     Ready,
     /// In the layer, but some records were rejected.
     ReadyWithErrors,
+    /// Not in the layer: it would take away too much, and waits for somebody who says yes or no.
+    Held,
     /// Not in the layer.
     Error,
 }
@@ -161,20 +193,21 @@ impl LoadState {
             Self::Running => "running",
             Self::Ready => "ready",
             Self::ReadyWithErrors => "ready-with-errors",
+            Self::Held => "held",
             Self::Error => "error",
         }
     }
 
     /// The state of this word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Queued, Self::Running, Self::Ready, Self::ReadyWithErrors, Self::Error]
+        [Self::Queued, Self::Running, Self::Ready, Self::ReadyWithErrors, Self::Held, Self::Error]
             .into_iter()
             .find(|state| state.as_str() == word)
     }
 
-    /// Whether nothing more will happen to it.
+    /// Whether nothing more will happen to it by itself.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Ready | Self::ReadyWithErrors | Self::Error)
+        matches!(self, Self::Ready | Self::ReadyWithErrors | Self::Held | Self::Error)
     }
 
     /// In the words that back offices know.
@@ -183,7 +216,8 @@ impl LoadState {
             Self::Queued | Self::Running => ExchangeStatus::During,
             Self::Ready => ExchangeStatus::Ready,
             Self::ReadyWithErrors => ExchangeStatus::ReadyWithError,
-            Self::Error => ExchangeStatus::Error,
+            // They wait for minutes; a person may be back on Monday.
+            Self::Held | Self::Error => ExchangeStatus::Error,
         }
     }
 }
@@ -209,6 +243,8 @@ pub struct LoadEnd {
     pub mended: Vec<(u16, String)>,
     /// Where it was refused: the name of the file that is kept of it, or the whole path where it stays in its folder.
     pub aside: Option<String>,
+    /// Where it was held.
+    pub held: Option<Held>,
 }
 
 /// A load, as remembered.
@@ -240,6 +276,10 @@ pub struct LoadRecord {
     pub delivery: Option<String>,
     /// Where it was refused: the name of the file that is kept of it, or the whole path where it stays in its folder.
     pub aside: Option<String>,
+    /// Whether somebody has said yes to whatever it takes away.
+    pub consent: Consent,
+    /// Where it was held.
+    pub held: Option<Held>,
 }
 
 impl LoadRecord {

@@ -52,6 +52,7 @@ pub(super) fn router() -> Router<WebState> {
     Router::new()
         .route("/aside", post(settle))
         .route("/aside/confirm", post(confirm))
+        .route("/held", post(decide_held))
         .route("/acknowledge", post(acknowledge))
         .route("/notices/seen", post(seen))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
@@ -67,6 +68,20 @@ struct AsideForm {
     token: String,
     unit: String,
     action: Option<AsideAction>,
+}
+
+#[derive(Deserialize)]
+struct HeldForm {
+    token: String,
+    unit: String,
+    decision: Decision,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Decision {
+    Approve,
+    Refuse,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +125,25 @@ async fn settle(
     acted(&state, language, move |server| {
         let settled = server.aside.settle(action, vec![id]);
         settled.into_iter().try_for_each(|one| one.outcome.map(drop).map_err(|error| crate::aside::why(&error)))
+    })
+    .await
+}
+
+/// A yes or a no to a held load, whose effect stands beside the buttons.
+async fn decide_held(
+    State(state): State<WebState>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+    Form(form): Form<HeldForm>,
+) -> Response {
+    let language = Language::choose(asked.lang.as_deref(), &headers);
+    if let Err(refusal) = from_this_page(&state, &form.token, &headers) {
+        return refusal.answer(&state, language);
+    }
+    let Ok(AsideId::Load(load)) = form.unit.parse::<AsideId>() else { return Refusal::Gone.answer(&state, language) };
+    let approve = form.decision == Decision::Approve;
+    acted(&state, language, move |server| {
+        server.aside.decide_held(load, approve).map(drop).map_err(|error| crate::aside::why(&error))
     })
     .await
 }

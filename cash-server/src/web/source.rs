@@ -379,7 +379,8 @@ fn in_words(network: &Network, loads: &[LoadRecord], findings: &[Finding], shown
     }
     for unit in aside.iter().filter(|unit| matches!(unit.id, AsideId::Load(_))) {
         let place = unit.place.as_ref().map(|node| place(network, node)).unwrap_or_default();
-        let told = entry(AttentionSort::LoadRefused, place, format!("{}: {}", unit.name, unit.reason));
+        let sort = if unit.sort == "held" { AttentionSort::LoadHeld } else { AttentionSort::LoadRefused };
+        let told = entry(sort, place, format!("{}: {}", unit.name, unit.reason));
         list.push(Attention { since: unit.at, ..told });
     }
     // Only the last load of a layer: a later one that went in has mended it. Rejects stay on a list of their own.

@@ -96,6 +96,8 @@ pub enum AttentionSort {
     TwoMachines,
     /// A shift's counts do not agree.
     Shift,
+    /// A load is held until somebody says yes.
+    LoadHeld,
     /// A load was refused whole.
     LoadRefused,
     /// The broker refuses a till's queue, or its last delivery was rejected, or its dictionary differs.
@@ -136,13 +138,14 @@ pub enum AttentionSort {
 
 impl AttentionSort {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Disk,
         Self::SalesDatabase,
         Self::Broker,
         Self::BrokerBlocked,
         Self::TwoMachines,
         Self::Shift,
+        Self::LoadHeld,
         Self::LoadRefused,
         Self::Trouble,
         Self::SalesWait,

@@ -318,6 +318,17 @@ impl Server {
         let folder = self.wait_for_folder(node)?;
         aif_maker::deliver(&folder, base, write).map_err(BenchError::File)
     }
+
+    /// The same, with a yes to whatever it takes away.
+    pub fn deliver_approved(
+        &self,
+        node: &str,
+        base: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<u64>,
+    ) -> Result<u64, BenchError> {
+        let folder = self.wait_for_folder(node)?;
+        aif_maker::deliver_with(&folder, base, aif_maker::APPROVE, write).map_err(BenchError::File)
+    }
 }
 
 fn off() -> BenchError {

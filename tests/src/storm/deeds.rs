@@ -29,7 +29,9 @@ impl Storm {
         let layer = self.layers[delivery.layer].clone();
         if !delivery.by_rest {
             let file = delivery.file();
-            let written = self.bench.server.deliver(&layer, &name, |out| out.write_all(file.as_bytes()).map(|()| 1));
+            // It means whatever it deletes.
+            let written =
+                self.bench.server.deliver_approved(&layer, &name, |out| out.write_all(file.as_bytes()).map(|()| 1));
             written.map_err(StormError::Bench)?;
             self.model.arrived(&name);
             return Ok(());
@@ -38,7 +40,7 @@ impl Storm {
         if !self.answers() {
             return Ok(());
         }
-        let mut query = vec![("shopcode", layer.as_str()), ("dictionaryid", name.as_str())];
+        let mut query = vec![("shopcode", layer.as_str()), ("dictionaryid", name.as_str()), ("approve", "true")];
         query.extend(self.status_server.as_deref().map(|address| ("addressstatusserver", address)));
         match self.bench.server.load_over_rest_with(&query, delivery.body()) {
             Ok(answer) if answer["success"] == true => self.model.arrived(&name),

@@ -1,6 +1,6 @@
 use super::*;
 use crate::intake::callbacks::{Call, Step, next, server_address};
-use crate::store::intake::{LoadEnd, LoadSource, LoadState, NewLoad, NewWatch, Watch};
+use crate::store::intake::{Consent, LoadEnd, LoadSource, LoadState, NewLoad, NewWatch, Watch};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -106,8 +106,15 @@ async fn status_server() -> (String, Seen) {
 fn accept(kit: &Kit, server: &str) -> LoadId {
     let watch = NewWatch { server: server.to_owned(), shop: "7".to_owned() };
     let source = LoadSource::Rest { body: "kept.json".to_owned(), dictionary_id: None, retry_of: None };
-    let load =
-        NewLoad { node: kit.shop.clone(), source, bytes: 1, at: Timestamp::now(), watch: Some(watch), delivery: None };
+    let load = NewLoad {
+        node: kit.shop.clone(),
+        source,
+        bytes: 1,
+        at: Timestamp::now(),
+        watch: Some(watch),
+        delivery: None,
+        consent: Consent::No,
+    };
     kit.journal.accept(&load).unwrap()
 }
 
@@ -191,5 +198,6 @@ fn end(applies_from: Option<Revision>) -> LoadEnd {
         notices: Vec::new(),
         mended: Vec::new(),
         aside: None,
+        held: None,
     }
 }

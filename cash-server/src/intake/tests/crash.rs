@@ -4,7 +4,7 @@
 use super::rest::{array_of, call, load_of, send};
 use super::*;
 use crate::intake::{archive, source};
-use crate::store::intake::{LoadSource, LoadState, NewLoad};
+use crate::store::intake::{Consent, LoadSource, LoadState, NewLoad};
 
 /// Keeps the files of a delivery alive under other names, so that they can come back as the very same.
 fn hold(kit: &Kit, base: &str) {
@@ -79,7 +79,15 @@ async fn a_load_that_is_repeated_after_a_crash_is_kept_once() {
     kit.deliver("All", "pos1", &file_of(&[unit(1, "piece")]));
     let path = kit.inbox("All").join("pos1.aif");
     let source = LoadSource::Folder(path.clone());
-    let new = NewLoad { node: kit.chain.clone(), source, bytes: 1, at: Timestamp::now(), watch: None, delivery: None };
+    let new = NewLoad {
+        node: kit.chain.clone(),
+        source,
+        bytes: 1,
+        at: Timestamp::now(),
+        watch: None,
+        delivery: None,
+        consent: Consent::No,
+    };
     let id = kit.journal.accept(&new).unwrap();
     kit.journal.begin(id, Timestamp::now()).unwrap();
     let taken_in = kit.journal.load(id).unwrap().unwrap().queued_at;
@@ -95,7 +103,15 @@ async fn a_load_whose_folder_cannot_be_read_at_the_start_waits_for_it() {
     kit.settings.extra_folders.insert(share.clone(), kit.shop.clone());
     kit.settings.scan_period = Duration::from_millis(50);
     let source = LoadSource::Folder(share.join("pos1.aif"));
-    let new = NewLoad { node: kit.shop.clone(), source, bytes: 1, at: Timestamp::now(), watch: None, delivery: None };
+    let new = NewLoad {
+        node: kit.shop.clone(),
+        source,
+        bytes: 1,
+        at: Timestamp::now(),
+        watch: None,
+        delivery: None,
+        consent: Consent::No,
+    };
     let id = kit.journal.accept(&new).unwrap();
     kit.journal.begin(id, Timestamp::now()).unwrap();
     let running = kit.start();

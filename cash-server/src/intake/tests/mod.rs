@@ -4,6 +4,7 @@ mod aside;
 mod callbacks;
 mod crash;
 mod folders;
+mod held;
 mod notices;
 mod people;
 mod refusal;

@@ -109,7 +109,8 @@ async fn of_two_records_of_one_object_in_one_load_the_last_says_whether_it_is_me
     let (sound, broken) = (item("1", r#","price":5"#), item("1", r#","price":"x""#));
     let record = load(&kit, &[broken.clone(), sound.clone()]).await;
     assert_eq!((record.counts.rejected, open(&kit)), (1, Vec::new()));
-    load(&kit, &[sound, broken]).await;
+    // Another one stays when it is deleted: a load that takes all away is held.
+    load(&kit, &[item("2", r#","price":5"#), sound, broken]).await;
     assert_eq!(open(&kit), ["1"]);
     // What is deleted needs no look any more.
     load(&kit, &[r#"{"command":"deleteInventItem","inventcode":"1"}"#.to_owned()]).await;

@@ -1,8 +1,8 @@
 use super::*;
 use crate::intake::load::{self, Failure, Form, Task};
-use crate::intake::source;
+use crate::intake::{HoldLimits, source};
 use crate::network::NetworkError;
-use crate::store::intake::{LoadSource, LoadState, NewLoad};
+use crate::store::intake::{Consent, LoadSource, LoadState, NewLoad};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tillway_proto::TillId;
@@ -267,6 +267,8 @@ fn task<'a>(kit: &'a Kit, load: LoadId, path: &'a Path, shutdown: &'a Cancellati
         gives_way: false,
         zone: &kit.settings.zone,
         noticed: Vec::new(),
+        hold: HoldLimits::default(),
+        consent: Consent::No,
         progress: Arc::default(),
         shutdown,
     }
@@ -275,7 +277,15 @@ fn task<'a>(kit: &'a Kit, load: LoadId, path: &'a Path, shutdown: &'a Cancellati
 /// A load as a process leaves it that dies: taken in and begun.
 fn begun(kit: &Kit, path: &Path) -> LoadId {
     let source = LoadSource::Folder(path.to_owned());
-    let load = NewLoad { node: kit.chain.clone(), source, bytes: 1, at: Timestamp::now(), watch: None, delivery: None };
+    let load = NewLoad {
+        node: kit.chain.clone(),
+        source,
+        bytes: 1,
+        at: Timestamp::now(),
+        watch: None,
+        delivery: None,
+        consent: Consent::No,
+    };
     let id = kit.journal.accept(&load).unwrap();
     kit.journal.begin(id, Timestamp::now()).unwrap();
     id

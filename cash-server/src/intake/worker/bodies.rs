@@ -25,7 +25,15 @@ impl Worker {
         let (load, at) = (record.id, record.queued_at);
         let network = self.intake.network()?;
         let layer = network.node(&record.node).map(|node| node.no);
-        let delivery = Delivery { load, node: record.node.clone(), layer: layer.unwrap_or(LayerNo(0)), path, form, at };
+        let delivery = Delivery {
+            load,
+            node: record.node.clone(),
+            layer: layer.unwrap_or(LayerNo(0)),
+            path,
+            form,
+            at,
+            consent: record.consent,
+        };
         if layer.is_none() {
             return self.give_up_body(&delivery, &format!("{} is no longer in the network", record.node), tries);
         }
@@ -33,7 +41,7 @@ impl Worker {
             Attempt::Stopped => {}
             Attempt::Ended(mut report) => {
                 let kept = deliver::settle(&self.intake, &delivery, &mut report, None)?;
-                if report.refused.is_none() || kept.is_some() {
+                if !report.is_not_taken() || kept.is_some() {
                     self.remove_body(&delivery.path);
                 }
                 fail::fail_point!("intake::body_removed");

@@ -1,19 +1,23 @@
 //! Deliveries through folders: a flag and its data file.
 
 use super::{Known, Wait, Worker, again};
+use crate::intake::aside::is_data_of;
 use crate::intake::deliver::{self, Attempt, Cause, Delivery};
 use crate::intake::folders::{BAD, Flag};
 use crate::intake::load::Form;
 use crate::intake::source::{self, Identity};
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::intake::{LoadSource, LoadState, NewLoad};
+use crate::store::intake::{Consent, LoadRecord, LoadSource, LoadState, NewLoad};
 use jiff::Timestamp;
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 use tillway_proto::NodeId;
+
+/// The word in a flag by which its producer says yes to whatever the load takes away (formats/aif).
+const CONSENT: &str = "approve";
 
 /// What is delivered: a data file and the flag that says that it is whole.
 struct Pair {
@@ -49,6 +53,7 @@ impl Worker {
         let earlier = earlier.filter(|wait| wait.modified == flag.modified);
         let tries = earlier.as_ref().map_or(0, |wait| wait.tries);
         let (held, stalls) = earlier.as_ref().map_or((None, 0), |wait| (wait.held, wait.stalls));
+        let flag_says_yes = source::says(&flag.path, CONSENT);
         let known = own.or_else(|| self.resumed.as_mut().and_then(|resumed| resumed.remove(&pair.path)));
         if known.is_none()
             && let Some(state) = self.ended_before(&pair)?
@@ -58,7 +63,7 @@ impl Worker {
         }
         let known = match known {
             Some(known) => known,
-            None => self.accept(&pair, &node, bytes)?,
+            None => self.accept(&pair, &node, bytes, flag_says_yes)?,
         };
         // The file may have been written anew since the load was taken in.
         if let Some(text) = pair.text() {
@@ -68,14 +73,15 @@ impl Worker {
         let modified = flag.modified;
         let wait = Wait { load: Some(known), modified, held, tries, ..self.later(Cause::Database, stalls) };
         self.waits.insert(flag.path.clone(), wait);
-        let Known { load, at } = known;
-        let delivery = Delivery { load, node, layer, path: pair.path.clone(), form: Form::File, at };
+        let Known { load, at, consent } = known;
+        let consent = if flag_says_yes && consent == Consent::No { Consent::Given } else { consent };
+        let delivery = Delivery { load, node, layer, path: pair.path.clone(), form: Form::File, at, consent };
         match deliver::attempt(&self.intake, &delivery, bytes, &self.shutdown)? {
             Attempt::Stopped => return Ok(()),
             Attempt::Ended(mut report) => {
                 deliver::settle(&self.intake, &delivery, &mut report, Some(folder))?;
                 let read = Pair { data: Some(report.identity), ..pair };
-                let state = if report.refused.is_some() { LoadState::Error } else { LoadState::Ready };
+                let state = if report.is_not_taken() { LoadState::Error } else { LoadState::Ready };
                 self.clear_away(flag, &read, state);
                 fail::fail_point!("intake::flag_removed");
             }
@@ -108,13 +114,21 @@ impl Worker {
         Ok(())
     }
 
-    fn accept(&self, pair: &Pair, node: &NodeId, bytes: u64) -> Result<Known, StoreError> {
+    fn accept(&self, pair: &Pair, node: &NodeId, bytes: u64, flag_says_yes: bool) -> Result<Known, StoreError> {
         let at = Timestamp::now();
+        let consent = if flag_says_yes { self.consent_for(pair)? } else { Consent::No };
         let source = LoadSource::Folder(pair.path.clone());
-        let new = NewLoad { node: node.clone(), source, bytes, at, watch: None, delivery: pair.text() };
+        let new = NewLoad { node: node.clone(), source, bytes, at, watch: None, delivery: pair.text(), consent };
         let load = self.intake.journal.accept(&new)?;
         fail::fail_point!("intake::accepted");
-        Ok(Known { load, at })
+        Ok(Known { load, at, consent })
+    }
+
+    /// Of a producer who says yes: to a file that is held as it lies there, what is newer than that stays.
+    fn consent_for(&self, pair: &Pair) -> Result<Consent, StoreError> {
+        let newest = self.intake.journal.newest_of(&pair.path)?;
+        let held = newest.filter(|record| record.state == LoadState::Held && is_of(record, pair));
+        Ok(held.and_then(|record| record.held).map_or(Consent::Given, |held| Consent::Late(held.at)))
     }
 
     /// How this very delivery ended before, where only its files are still there: a crash, or a folder that the server may not
@@ -175,7 +189,7 @@ impl Worker {
     /// After a load that ended so.
     fn clear_away(&mut self, flag: &Flag, pair: &Pair, state: LoadState) {
         match state {
-            LoadState::Error => self.remove_flag(flag, pair),
+            LoadState::Error | LoadState::Held => self.remove_flag(flag, pair),
             _ => self.remove(flag, pair),
         }
     }
@@ -214,4 +228,9 @@ impl Worker {
             self.told.insert(flag.path.clone(), flag.modified);
         }
     }
+}
+
+/// Whether a load was of this very data file.
+fn is_of(record: &LoadRecord, pair: &Pair) -> bool {
+    pair.data.is_some_and(|data| is_data_of(record, &data))
 }

@@ -8,7 +8,8 @@ use super::dictionary::{signed, time, unsigned};
 use crate::dictionary::entry::LoadCounts;
 use crate::store::StoreError;
 use crate::store::intake::{
-    LoadEnd, LoadJournal, LoadRecord, LoadSource, LoadState, NewLoad, NoticeRecord, OpenNotice, Told, Watch,
+    Consent, Held, LoadEnd, LoadJournal, LoadRecord, LoadSource, LoadState, NewLoad, NoticeRecord, OpenNotice, Told,
+    Watch,
 };
 use jiff::Timestamp;
 use rusqlite::types::Type;
@@ -25,14 +26,19 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("intake_1.sql")),
         M::up(include_str!("intake_2.sql")),
         M::up(include_str!("intake_3.sql")),
+        M::up(include_str!("intake_4.sql")),
     ])
 });
 
 const LOADS: &str = "SELECT id, node, way, source, dictionary_id, bytes, state, queued_at, started_at, ended_at, \
-                     added, changed, deleted, unchanged, rejected, revision, reason, delivery, aside, retry_of, warnings FROM load";
+                     added, changed, deleted, unchanged, rejected, revision, reason, delivery, aside, retry_of, held_at, clears, \
+                     consent, warnings FROM load";
 
 /// Loads that do not go by their age: a clock that jumps ahead makes all of them old at once.
 const NEWEST_LOADS: u32 = 100;
+
+/// In the column `consent`: its producer said yes.
+const GIVEN: i64 = -1;
 
 /// `intake.db`. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -99,7 +105,8 @@ impl LoadJournal for IntakeDb {
         self.database.write("end a load", |transaction| {
             transaction.execute(
                 "UPDATE load SET state = ?2, ended_at = ?3, added = ?4, changed = ?5, deleted = ?6, unchanged = ?7, \
-                 rejected = ?8, revision = ?9, applies_from = ?10, reason = ?11, aside = ?12, warnings = ?13 WHERE id = ?1",
+                 rejected = ?8, revision = ?9, applies_from = ?10, reason = ?11, aside = ?12, held_at = ?13, \
+                 clears = ?14, warnings = ?15 WHERE id = ?1",
                 params![
                     load.0,
                     end.state.as_str(),
@@ -113,6 +120,8 @@ impl LoadJournal for IntakeDb {
                     end.applies_from.map(signed),
                     end.reason,
                     end.aside,
+                    end.held.as_ref().map(|held| signed(held.at)),
+                    end.held.as_ref().and_then(|held| held.clears.as_ref()),
                     counts.warnings.cast_signed(),
                 ],
             )?;
@@ -185,13 +194,48 @@ impl LoadJournal for IntakeDb {
             if transaction.execute(sql, [refused.0])? == 0 {
                 return Ok(None);
             }
-            insert(transaction, load).map(Some)
+            let id = insert(transaction, load)?;
+            let settled = "UPDATE load SET state = 'error', reason = 'carried out as load ' || ?2 WHERE id = ?1 AND state = 'held'";
+            transaction.execute(settled, params![refused.0, id.0])?;
+            let watched = "UPDATE watch SET load = ?2, load_told = NULL WHERE load = ?1 AND NOT EXISTS \
+                           (SELECT 1 FROM watch_till t WHERE t.load = ?1)";
+            transaction.execute(watched, params![refused.0, id.0])?;
+            Ok(Some(id))
         })
     }
 
     fn forget_aside(&self, load: LoadId) -> Result<(), StoreError> {
         self.database.write("forget a refused load's file", |transaction| {
-            transaction.execute("UPDATE load SET aside = NULL WHERE id = ?1", [load.0]).map(|_| ())
+            let sql = "UPDATE load SET aside = NULL, state = CASE state WHEN 'held' THEN 'error' ELSE state END WHERE id = ?1";
+            transaction.execute(sql, [load.0]).map(|_| ())
+        })
+    }
+
+    fn refuse_held(&self, load: LoadId, reason: &str) -> Result<bool, StoreError> {
+        self.database.write("refuse a held load", |transaction| {
+            let sql = "UPDATE load SET state = 'error', reason = ?2, aside = NULL WHERE id = ?1 AND state = 'held'";
+            Ok(transaction.execute(sql, params![load.0, reason])? > 0)
+        })
+    }
+
+    fn replace_held(&self, by: LoadId, node: &NodeId, clears: &str) -> Result<Vec<LoadRecord>, StoreError> {
+        let replaced = params![node.as_str(), clears, by.0];
+        let held = "state = 'held' AND node = ?1 AND clears = ?2 AND id < ?3";
+        let find = |connection: &Connection| -> rusqlite::Result<Vec<LoadRecord>> {
+            connection.prepare_cached(&format!("{LOADS} WHERE {held}"))?.query_map(replaced, record)?.collect()
+        };
+        // Most loads replace nothing, and a write is synced.
+        if self.database.read("look for held loads", |reader| find(reader))?.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.database.write("replace held loads", |transaction| {
+            let found = find(transaction)?;
+            let sql = format!(
+                "UPDATE load SET state = 'error', aside = NULL, reason = 'not carried out: load ' || ?3 || \
+                 ' is newer and begins with the same ' || ?2 WHERE {held}"
+            );
+            transaction.execute(&sql, replaced)?;
+            Ok(found)
         })
     }
 
@@ -291,7 +335,9 @@ fn insert(transaction: &Connection, load: &NewLoad) -> rusqlite::Result<LoadId> 
     let (way, source, dictionary_id, retry_of) = match &load.source {
         LoadSource::Folder(path) => {
             let path = path_text(path);
-            let settled = "UPDATE load SET aside = NULL WHERE source = ?1 AND way = 'folder' AND aside = ?1";
+            let settled = "UPDATE load SET aside = NULL, reason = CASE state WHEN 'held' THEN 'not carried out: its file \
+                           was handed over anew' ELSE reason END, state = CASE state WHEN 'held' THEN 'error' ELSE state END \
+                           WHERE source = ?1 AND way = 'folder' AND aside = ?1";
             transaction.execute(settled, [&path])?;
             ("folder", path, None, None)
         }
@@ -300,8 +346,8 @@ fn insert(transaction: &Connection, load: &NewLoad) -> rusqlite::Result<LoadId> 
         }
     };
     transaction.execute(
-        "INSERT INTO load(node, way, source, dictionary_id, bytes, state, queued_at, delivery, retry_of) \
-         VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8)",
+        "INSERT INTO load(node, way, source, dictionary_id, bytes, state, queued_at, delivery, retry_of, consent) \
+         VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9)",
         params![
             load.node.as_str(),
             way,
@@ -311,6 +357,11 @@ fn insert(transaction: &Connection, load: &NewLoad) -> rusqlite::Result<LoadId> 
             load.at.as_millisecond(),
             load.delivery,
             retry_of.map(|load| load.0),
+            match load.consent {
+                Consent::No => None,
+                Consent::Given => Some(GIVEN),
+                Consent::Late(revision) => Some(signed(revision)),
+            },
         ],
     )?;
     let id = transaction.last_insert_rowid();
@@ -350,12 +401,18 @@ fn record(row: &Row<'_>) -> rusqlite::Result<LoadRecord> {
             deleted: unsigned(row, 12)?,
             unchanged: unsigned(row, 13)?,
             rejected: unsigned(row, 14)?,
-            warnings: unsigned(row, 20)?,
+            warnings: unsigned(row, 23)?,
         },
         revision: revision(row, 15)?,
         reason: row.get(16)?,
         delivery: row.get(17)?,
         aside: row.get(18)?,
+        held: revision(row, 20)?.map(|at| row.get(21).map(|clears| Held { at, clears })).transpose()?,
+        consent: match row.get::<_, Option<i64>>(22)? {
+            None => Consent::No,
+            Some(GIVEN) => Consent::Given,
+            Some(revision) => Consent::Late(Revision(revision.cast_unsigned())),
+        },
     })
 }
 
@@ -424,6 +481,7 @@ mod tests {
             at: Timestamp::now(),
             watch: watch.then(|| NewWatch { server: "http://erp".to_owned(), shop: "7".to_owned() }),
             delivery: None,
+            consent: Consent::No,
         }
     }
 
@@ -438,6 +496,7 @@ mod tests {
             notices: vec![NoticeRecord { line: 3, byte: 70, reason: "broken".to_owned(), ..NoticeRecord::default() }],
             mended: Vec::new(),
             aside: None,
+            held: None,
         }
     }
 

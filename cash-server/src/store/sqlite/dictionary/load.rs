@@ -15,19 +15,22 @@
 mod brought;
 mod deletions;
 mod doomed;
+mod effect;
 mod known;
+mod late;
 mod named;
 #[cfg(test)]
 mod tests;
 
 use super::super::connection::{Database, Writer};
-
-use crate::dictionary::entry::{self, Entry, KindId, LoadCounts, LoadOutcome, ObjectKey, Upsert};
+use super::signed;
+use crate::dictionary::entry::{self, Effect, Entry, KindId, LoadCounts, LoadOutcome, ObjectKey, Upsert};
 use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::{Known, KnownRecords, LoadTxn, TakenBack};
 use brought::{Brought, Spared};
 use doomed::Doomed;
+use effect::Done;
 use jiff::Timestamp;
 use known::{Mark, SqliteKnown};
 use named::Cleared;
@@ -101,6 +104,10 @@ pub(super) struct SqliteLoad {
     /// Whether this load moved anything into the log, so that an object may have to come back from there.
     replaced: bool,
     unchanged: u64,
+    /// What was changed after this revision stays.
+    keep_after: Option<i64>,
+    /// Of the load as it stands: rows of cleared kinds are swept by then.
+    done: Option<Done>,
 }
 
 impl SqliteLoad {
@@ -130,6 +137,8 @@ impl SqliteLoad {
             was_empty,
             replaced: false,
             unchanged: 0,
+            keep_after: None,
+            done: None,
         })
     }
 
@@ -439,6 +448,9 @@ impl SqliteLoad {
             .query_row([id], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))
             .optional()?;
         let Some((revision, owner)) = found else { return Ok(false) };
+        if self.keep_after.is_some() && self.belongs_to_newer(id, revision, owner)? {
+            return Ok(false);
+        }
         if revision != self.revision {
             self.keep_past(id)?;
         }
@@ -475,26 +487,7 @@ impl SqliteLoad {
     }
 
     fn finish(&mut self) -> rusqlite::Result<LoadOutcome> {
-        self.carry_out_deletions()?;
-        self.sweep()?;
-        let count = |sql: &str| {
-            self.writer
-                .query_row(sql, params![self.layer, self.revision], |row| row.get::<_, i64>(0))
-                .map(i64::cast_unsigned)
-        };
-        let present = count("SELECT count(*) FROM object WHERE layer = ?1 AND revision = ?2")?;
-        let replaced = count("SELECT count(*) FROM past WHERE layer = ?1 AND until = ?2")?;
-        let changed = count(
-            "SELECT count(*) FROM past p WHERE p.layer = ?1 AND p.until = ?2 AND EXISTS (SELECT 1 FROM object o \
-             WHERE o.layer = p.layer AND o.kind = p.kind AND o.key = p.key)",
-        )?;
-        let counts = LoadCounts {
-            added: present - changed,
-            changed,
-            deleted: replaced - changed,
-            unchanged: self.unchanged,
-            ..LoadCounts::default()
-        };
+        let counts = self.sweep_and_count()?.counts;
         let revision = if counts.differences() == 0 { None } else { Some(self.take_revision(&counts)?) };
         fail::fail_point!("dictionary::loaded");
         self.writer.commit()?;
@@ -549,7 +542,8 @@ impl LoadTxn for SqliteLoad {
     }
 
     fn upsert(&mut self, upsert: &Upsert) -> Result<(), StoreError> {
-        self.put(upsert).map_err(|source| self.failed(source))
+        let put = if self.keep_after.is_some() { self.put_late(upsert) } else { self.put(upsert) };
+        put.map_err(|source| self.failed(source))
     }
 
     fn delete(&mut self, kind: KindId, keys: &KeyMatch, line: u64) -> Result<u64, StoreError> {
@@ -596,6 +590,14 @@ impl LoadTxn for SqliteLoad {
 
     fn is_wanted(&self) -> bool {
         self.database.is_wanted()
+    }
+
+    fn keep_newer_than(&mut self, revision: Revision) {
+        self.keep_after = Some(signed(revision));
+    }
+
+    fn effect(&mut self, percent: u8) -> Result<Effect, StoreError> {
+        self.look(percent).map_err(|source| self.failed(source))
     }
 
     fn commit(mut self: Box<Self>) -> Result<LoadOutcome, StoreError> {

@@ -102,6 +102,9 @@ impl SqliteLoad {
     /// Deletes what records delete and nothing named since.
     pub(super) fn carry_out_deletions(&mut self) -> rusqlite::Result<()> {
         for id in self.doomed.take() {
+            if self.stays(id)? {
+                continue;
+            }
             // What it owned and somebody named goes on by itself.
             for left in self.ids("SELECT id FROM object WHERE owner = ?1", [id])? {
                 self.write_to(left);
