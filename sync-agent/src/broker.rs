@@ -10,6 +10,7 @@
 //! the link is acknowledged before, and of the links that come meanwhile the newest is worked on next.
 
 mod hold;
+pub(crate) mod online;
 mod session;
 
 use crate::retry::{self, Backoff};

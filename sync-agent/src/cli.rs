@@ -3,12 +3,15 @@
 mod bar;
 
 use crate::aside;
+use crate::broker::online::{self, CLOCK, Problem};
 use crate::hand_over::{self, Answer, Ask};
 use crate::lock::{AgentLock, LockError};
 use crate::run::{RunError, run};
-use crate::settings::{Layout, LiveSettings, Settings, SettingsError};
+use crate::settings::ini::Ini;
+use crate::settings::{Layout, LiveSettings, SECTION, Settings, SettingsError};
 use crate::status;
 use clap::{Args, Parser, Subcommand};
+use fs_err as fs;
 use jiff::civil::{Date, DateTime};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -53,7 +56,11 @@ enum CliCommand {
     /// Run until SIGTERM (what happens without a command)
     Run,
     /// Check cash.ini and logging.conf, and tell every fault; tells also where sales do not reach the server
-    Check,
+    Check {
+        /// Also ask the broker and the server whether they let this till in
+        #[arg(long)]
+        online: bool,
+    },
     /// Tell what this till has
     Status {
         /// As JSON
@@ -178,6 +185,12 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
             tell_open_files();
             let shutdown = CancellationToken::new();
             on_signal(shutdown.clone()).map_err(CliError::Signals)?;
+            let first = settings.current();
+            tokio::spawn(async move {
+                for Problem { key, what } in online::of_server(&first).await {
+                    tracing::warn!(key, "{what}");
+                }
+            });
             run(settings, shutdown).await.map_err(|error| {
                 // The caller prints it; where that is what the log is too, once is enough.
                 if !log.is_on_standard_error() {
@@ -186,10 +199,16 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
                 CliError::Run(error)
             })
         }
-        CliCommand::Check => {
+        CliCommand::Check { online } => {
             let settings = Settings::read(&path, &layout).map_err(CliError::Settings)?;
             if let Some(fault) = OpenFiles::raise().fault(OPEN_FILES) {
                 print(&fault)?;
+            }
+            if online {
+                let problems = online::problems(&settings).await;
+                if !problems.is_empty() {
+                    return Err(CliError::Refused(told(&path, &problems)));
+                }
             }
             print(&format!("{}: ok", path.display()))?;
             match status::look(&settings, 0).await.sales_wait {
@@ -292,6 +311,18 @@ fn tell_open_files() {
     if let Some(fault) = OpenFiles::raise().fault(OPEN_FILES) {
         tracing::warn!("{fault}");
     }
+}
+
+/// Faults with the lines of their keys. No value is told: one of them is a token.
+fn told(path: &Path, problems: &[Problem]) -> String {
+    let ini = Ini::parse(&fs::read(path).unwrap_or_default());
+    let mut text = format!("{} names what does not answer as it should:", path.display());
+    for Problem { key, what } in problems {
+        let place = ini.find(SECTION, key).map_or_else(|| "not set".to_owned(), |entry| format!("line {}", entry.line));
+        text.push_str("\n  ");
+        text.push_str(&if *key == CLOCK { format!("{key}: {what}") } else { format!("{place}: {key}: {what}") });
+    }
+    text
 }
 
 fn print(text: &str) -> Result<(), CliError> {

@@ -59,7 +59,11 @@ pub enum Command {
     /// Run the sales-loader alone, beside `run --without-sales`.
     SalesLoader,
     /// Check the settings and what they name; lists every fault.
-    Check,
+    Check {
+        /// Also ask the broker and the ports, and tell which addresses tills get
+        #[arg(long)]
+        online: bool,
+    },
     /// Print the commented default settings.
     Settings,
     /// The network: chain, groups, shops, tills. Works beside a running server.
@@ -333,7 +337,7 @@ fn carry_out(arguments: Arguments, output: &mut dyn Write) -> Result<(), CliErro
     match arguments.command.unwrap_or(Command::Run { without_sales: false }) {
         Command::Run { without_sales } => daemon::run(load()?, !without_sales),
         Command::SalesLoader => daemon::sales_loader(load()?),
-        Command::Check => check::check(path.as_deref(), &mut answer),
+        Command::Check { online } => check::check(path.as_deref(), online, &mut answer),
         Command::Settings => answer.text(DEFAULT_SETTINGS),
         Command::Node(command) => node::node(&load()?, command, &mut answer),
         Command::Till(TillCommand::Settings { till, new_token }) => {

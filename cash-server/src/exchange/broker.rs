@@ -12,6 +12,7 @@
 //! opposite: the newest replaces the older (`drop-head` at length one), and reports may lose their oldest.
 
 mod consuming;
+pub mod online;
 mod owner;
 mod publishing;
 mod queues;
@@ -387,27 +388,7 @@ impl Broker {
     }
 
     async fn log_in(&self, side: Side) -> Result<Connection, BrokerError> {
-        let settings = &self.inner.settings;
-        let password = match &settings.password_file {
-            None => String::new(),
-            Some(file) => {
-                let text = fs::read_to_string(file).map_err(BrokerError::Password)?;
-                text.lines().next().unwrap_or_default().trim_end().to_owned()
-            }
-        };
-        let uri = AMQPUri {
-            scheme: AMQPScheme::AMQP,
-            authority: AMQPAuthority {
-                userinfo: AMQPUserInfo { username: settings.user.clone(), password },
-                host: settings.host.clone(),
-                port: settings.port,
-            },
-            vhost: settings.vhost.clone(),
-            query: AMQPQueryString { heartbeat: Some(settings.heartbeat_s), ..AMQPQueryString::default() },
-        };
-        let name = format!("tillway cash-server: {}", side.name());
-        let properties = ConnectionProperties::default().with_connection_name(name.into());
-        answered("connect", Connection::connect_uri(uri, properties)).await
+        connect(&self.inner.settings, &format!("tillway cash-server: {}", side.name())).await
     }
 
     fn set_side(&self, side: Side, up: bool, trouble: Option<String>) {
@@ -485,6 +466,29 @@ fn arguments(max_length: i32, overflow: &str) -> FieldTable {
     table.insert("x-max-length".into(), AMQPValue::LongInt(max_length));
     table.insert("x-overflow".into(), AMQPValue::LongString(overflow.into()));
     table
+}
+
+/// A connection under a name that operators see.
+async fn connect(settings: &BrokerSettings, name: &str) -> Result<Connection, BrokerError> {
+    let password = match &settings.password_file {
+        None => String::new(),
+        Some(file) => {
+            let text = fs::read_to_string(file).map_err(BrokerError::Password)?;
+            text.lines().next().unwrap_or_default().trim_end().to_owned()
+        }
+    };
+    let uri = AMQPUri {
+        scheme: AMQPScheme::AMQP,
+        authority: AMQPAuthority {
+            userinfo: AMQPUserInfo { username: settings.user.clone(), password },
+            host: settings.host.clone(),
+            port: settings.port,
+        },
+        vhost: settings.vhost.clone(),
+        query: AMQPQueryString { heartbeat: Some(settings.heartbeat_s), ..AMQPQueryString::default() },
+    };
+    let properties = ConnectionProperties::default().with_connection_name(name.into());
+    answered("connect", Connection::connect_uri(uri, properties)).await
 }
 
 async fn answered<T>(

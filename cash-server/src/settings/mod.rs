@@ -17,6 +17,7 @@ use crate::sales::MIN_KEEP_DAYS;
 use fs_err as fs;
 use jiff::tz::TimeZone;
 use source::Source;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -213,6 +214,23 @@ pub struct RetentionSettings {
     pub packages_limit_bytes: u64,
     /// Receipts; none: for ever.
     pub sales_days: Option<u32>,
+}
+
+/// Where each key that is set was set, for faults that show only later.
+#[derive(Debug, Clone, Default)]
+pub struct Origins(BTreeMap<String, Origin>);
+
+impl Origins {
+    /// Of the same file and environment as [`Settings::load`]; what cannot be read is told there.
+    pub fn load(path: Option<&Path>) -> Self {
+        let text = path.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+        Self(Source::new(&text, Path::new("/"), std::env::vars()).into_origins())
+    }
+
+    /// Where this key was set.
+    pub fn of(&self, key: &str) -> Origin {
+        self.0.get(key).cloned().unwrap_or(Origin::Default)
+    }
 }
 
 impl Settings {

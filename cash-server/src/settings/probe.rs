@@ -1,6 +1,6 @@
 //! What `check` looks at outside the settings: folders, files, ports.
 
-use super::{Fault, Origin, Settings};
+use super::{Fault, Origins, Settings};
 use crate::exchange::addresses;
 use crate::run::OPEN_FILES;
 use fs_err as fs;
@@ -10,11 +10,11 @@ use std::path::Path;
 use tillway_proto::process::OpenFiles;
 
 /// Every fault of folders, files and ports. Ports are not tried where `running` says that a server holds them.
-pub fn faults(settings: &Settings, running: bool) -> Vec<Fault> {
+pub fn faults(settings: &Settings, origins: &Origins, running: bool) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut note = |key: &str, problem: Option<String>| {
         if let Some(what) = problem {
-            faults.push(Fault { origin: Origin::Default, key: key.to_owned(), what });
+            faults.push(Fault { origin: origins.of(key), key: key.to_owned(), what });
         }
     };
     note("server.data_dir", folder_problem(&settings.data_dir, true));
@@ -97,7 +97,7 @@ mod tests {
             taken.local_addr().unwrap()
         );
         let settings = Settings::read(&text, folder.path(), []).unwrap();
-        let keys = |running| faults(&settings, running).into_iter().map(|fault| fault.key).collect::<Vec<_>>();
+        let keys = |running| faults(&settings, &Origins::default(), running).into_iter().map(|fault| fault.key).collect::<Vec<_>>();
         assert_eq!(keys(false), ["broker.password_file", "intake.folders", "rest.listen"]);
         assert_eq!(keys(true), ["broker.password_file", "intake.folders"]);
         assert!(!folder.path().join("data").exists());

@@ -85,6 +85,11 @@ impl Source {
         Self { defaults, given, base: base.to_owned(), faults: RefCell::new(faults) }
     }
 
+    /// Where each key that is set was set.
+    pub(super) fn into_origins(self) -> BTreeMap<String, Origin> {
+        self.given.into_iter().map(|(key, (_, origin))| (key, origin)).collect()
+    }
+
     /// The faults, those of the file first, by line.
     pub(super) fn into_faults(self) -> Vec<Fault> {
         let mut faults = self.faults.into_inner();

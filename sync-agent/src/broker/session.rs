@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::consumer::{ConsumerDefect, ConsumerProgress, ConsumerWatch, LIVENESS_PERIOD, QueueLook};
 use tillway_proto::queue::{EXCHANGE, REPORTS_QUEUE};
-use tillway_proto::{ControlQueue, DictionaryQueue};
+use tillway_proto::{ControlQueue, DictionaryQueue, TillId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -132,20 +132,7 @@ struct Session {
 
 impl Session {
     async fn open(till: &Till, broker: &BrokerSettings) -> Result<Self, SessionError> {
-        let password = read_password(broker).map_err(SessionError::Password)?;
-        let heartbeat = u16::try_from(broker.heartbeat.as_secs()).unwrap_or(u16::MAX);
-        let uri = AMQPUri {
-            scheme: AMQPScheme::AMQP,
-            authority: AMQPAuthority {
-                userinfo: AMQPUserInfo { username: broker.user.clone(), password },
-                host: broker.host.clone(),
-                port: broker.port,
-            },
-            vhost: broker.vhost.clone(),
-            query: AMQPQueryString { heartbeat: Some(heartbeat), ..AMQPQueryString::default() },
-        };
-        let properties = ConnectionProperties::default().with_connection_name(till.id.as_str().into());
-        let connection = Connection::connect_uri(uri, properties).await.map_err(broken("connect to the broker"))?;
+        let connection = connect(&till.id, broker).await?;
         let (dictionary, control) = queues(till);
         for queue in [&dictionary, &control] {
             check_queue(&connection, queue).await?;
@@ -158,6 +145,24 @@ impl Session {
     }
 }
 
+/// A connection as this till, which is not used for anything yet.
+pub(super) async fn connect(till: &TillId, broker: &BrokerSettings) -> Result<Connection, SessionError> {
+    let password = read_password(broker).map_err(SessionError::Password)?;
+    let heartbeat = u16::try_from(broker.heartbeat.as_secs()).unwrap_or(u16::MAX);
+    let uri = AMQPUri {
+        scheme: AMQPScheme::AMQP,
+        authority: AMQPAuthority {
+            userinfo: AMQPUserInfo { username: broker.user.clone(), password },
+            host: broker.host.clone(),
+            port: broker.port,
+        },
+        vhost: broker.vhost.clone(),
+        query: AMQPQueryString { heartbeat: Some(heartbeat), ..AMQPQueryString::default() },
+    };
+    let properties = ConnectionProperties::default().with_connection_name(till.as_str().into());
+    Connection::connect_uri(uri, properties).await.map_err(broken("connect to the broker"))
+}
+
 fn queues(till: &Till) -> (String, String) {
     (DictionaryQueue::of(&till.id).to_string(), ControlQueue::of(&till.id).to_string())
 }
@@ -168,7 +173,7 @@ fn read_password(broker: &BrokerSettings) -> io::Result<String> {
 }
 
 /// On a channel of its own, since the broker closes the channel where the queue is missing.
-async fn check_queue(connection: &Connection, queue: &str) -> Result<QueueLook, SessionError> {
+pub(super) async fn check_queue(connection: &Connection, queue: &str) -> Result<QueueLook, SessionError> {
     let channel = connection.create_channel().await.map_err(broken("open a channel"))?;
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     let found = channel.queue_declare(queue.into(), passive, FieldTable::default()).await;

@@ -1,0 +1,173 @@
+//! What `check --online` looks at: whether the broker and the server that `cash.ini` names are there and let this till in. It changes
+//! nothing anywhere, and tells all faults at once.
+
+use super::session::{SessionError, check_queue, connect};
+use super::chain;
+use crate::settings::Settings;
+use crate::settings::reader::in_url;
+use jiff::Timestamp;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Connection};
+use std::time::Duration;
+use tillway_proto::queue::EXCHANGE;
+use tillway_proto::{ControlQueue, DictionaryQueue};
+use tokio::net::TcpStream;
+
+/// Longest wait for each answer: a person waits for the whole.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// A clock that is further off than this is told: prices that begin at a time begin so much too early or late.
+const MAX_CLOCK_OFFSET_S: i64 = 60;
+
+/// A routing key of no queue: the broker checks the right to write, and then drops the message.
+const NO_QUEUE: &str = "tillway.check.nobody";
+
+/// What stands in place of a key where the fault is in none.
+pub(crate) const CLOCK: &str = "clock";
+
+/// One fault, with the key of `cash.ini` that it hangs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) key: &'static str,
+    pub(crate) what: String,
+}
+
+fn problem(key: &'static str, what: impl Into<String>) -> Problem {
+    Problem { key, what: what.into() }
+}
+
+/// Every fault of what the settings name.
+pub(crate) async fn problems(settings: &Settings) -> Vec<Problem> {
+    crate::install_crypto();
+    let (mut found, server) = tokio::join!(broker(settings), of_server(settings));
+    found.extend(server);
+    found
+}
+
+/// Those of the server alone: what a running agent tells at its start. Its link to the broker speaks for itself.
+pub(crate) async fn of_server(settings: &Settings) -> Vec<Problem> {
+    crate::install_crypto();
+    let (server, packages, sales) = tokio::join!(
+        server(settings),
+        reaches("dicturlhostcs", "the server's packages", &settings.packages.host, settings.packages.port),
+        reaches("grpchostcs", "the sales-loader", &settings.sales.host, settings.sales.port),
+    );
+    let mut found: Vec<_> = server.into_iter().chain(packages).chain(sales).collect();
+    if settings.token.is_none() {
+        found.push(problem("cash.token", "it is not set: the server takes no sales; it is made with the till, or anew"));
+    }
+    found
+}
+
+async fn broker(settings: &Settings) -> Vec<Problem> {
+    let broker = &settings.broker;
+    let opened = match tokio::time::timeout(ANSWER_TIME, connect(&settings.till, broker)).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(no_session(settings, &error)),
+        Err(_) => Err(problem("dept.broker.ip", format!("no answer from {}:{}", broker.host, broker.port))),
+    };
+    let connection = match opened {
+        Ok(connection) => connection,
+        Err(problem) => return vec![problem],
+    };
+    let mut found = Vec::new();
+    let queues = [DictionaryQueue::of(&settings.till).to_string(), ControlQueue::of(&settings.till).to_string()];
+    for queue in queues {
+        match tokio::time::timeout(ANSWER_TIME, check_queue(&connection, &queue)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(SessionError::QueueMissing { queue })) => found.push(problem(
+                "cash.code",
+                format!("queue {queue} is not there: the server does not know this till, or was never at this broker"),
+            )),
+            Ok(Err(error)) => found.push(problem("dept.broker.user", chain(&error))),
+            Err(_) => found.push(problem("dept.broker.ip", format!("no answer about queue {queue}"))),
+        }
+    }
+    match tokio::time::timeout(ANSWER_TIME, may_report(&connection)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => found.push(problem(
+            "dept.broker.user",
+            format!("user {} may not write to the exchange {EXCHANGE}, where reports go: {error}", broker.user),
+        )),
+        Err(_) => found.push(problem("dept.broker.ip", "no answer to a message: is the broker short of memory or disk?")),
+    }
+    let _ = tokio::time::timeout(ANSWER_TIME, connection.close(200, "checked".into())).await;
+    found
+}
+
+/// Which key it hangs on that no session came about.
+fn no_session(settings: &Settings, error: &SessionError) -> Problem {
+    let broker = &settings.broker;
+    let said = chain(error);
+    if matches!(error, SessionError::Password(_)) {
+        return problem("dept.broker.passwordfile", said);
+    }
+    let says = |word: &str| said.contains(word) || said.contains(&word.replace('_', "-"));
+    if says("ACCESS_REFUSED") {
+        let what = format!(
+            "the broker refuses user {} with the password in {}: {said}",
+            broker.user,
+            broker.password_file.display()
+        );
+        return problem("dept.broker.passwordfile", what);
+    }
+    if says("NOT_ALLOWED") || says("NOT_FOUND") {
+        let what = format!("user {} does not get into virtual host {}: {said}", broker.user, broker.vhost);
+        return problem("dept.broker.vhost", what);
+    }
+    problem("dept.broker.ip", format!("no broker at {}:{}: {said}", broker.host, broker.port))
+}
+
+async fn may_report(connection: &Connection) -> Result<(), lapin::Error> {
+    let channel = connection.create_channel().await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    let options = BasicPublishOptions::default();
+    channel.basic_publish(EXCHANGE.into(), NO_QUEUE.into(), options, b"", BasicProperties::default()).await?.await?;
+    Ok(())
+}
+
+async fn reaches(key: &'static str, what: &'static str, host: &str, port: u16) -> Option<Problem> {
+    match tokio::time::timeout(ANSWER_TIME, TcpStream::connect((host, port))).await {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => Some(problem(key, format!("{what} at {host}:{port} cannot be reached: {error}"))),
+        Err(_) => Some(problem(key, format!("{what} at {host}:{port} does not answer"))),
+    }
+}
+
+/// REST, and the clock by the date of its answer, whatever it answers.
+async fn server(settings: &Settings) -> Option<Problem> {
+    let (host, port) = (&settings.sales.rest_host, settings.sales.rest_port);
+    let address = format!("http://{}:{port}/api/v1/openapi.json", in_url(host));
+    let asked = async {
+        let client = reqwest::Client::builder().timeout(ANSWER_TIME).no_proxy().build()?;
+        client.get(&address).send().await
+    };
+    match asked.await {
+        Ok(answer) => {
+            let date = answer.headers().get("date").and_then(|date| date.to_str().ok())?;
+            let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+            clock(Timestamp::now(), theirs)
+        }
+        Err(error) => Some(problem("httphostcs", format!("the server's REST does not answer: {}", chain(&error)))),
+    }
+}
+
+fn clock(ours: Timestamp, theirs: Timestamp) -> Option<Problem> {
+    let offset = ours.as_second() - theirs.as_second();
+    let word = if offset > 0 { "ahead of" } else { "behind" };
+    let what = format!("this till's clock is {} s {word} the server's: set it", offset.abs());
+    (offset.abs() > MAX_CLOCK_OFFSET_S).then(|| problem(CLOCK, what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_told_from_a_minute_on_with_its_direction() {
+        let at = |second| Timestamp::from_second(1_800_000_000 + second).unwrap();
+        assert_eq!(clock(at(0), at(60)), None);
+        assert!(clock(at(0), at(61)).unwrap().what.contains("61 s behind"));
+        assert!(clock(at(300), at(0)).unwrap().what.contains("300 s ahead of"));
+    }
+}
