@@ -151,6 +151,9 @@ pub struct TillState {
     /// End of the last receipt that the server acknowledged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sent: Option<DateTime>,
+    /// Bytes of the log beside `dictionaries.db`; absent where it is empty, and in reports of older agents.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dictionary_log_bytes: u64,
     /// Batches in the file queue.
     #[serde(default)]
     pub queued: u64,
@@ -176,6 +179,15 @@ fn readable_proof<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<
         Some(Proof::Other(_)) | None => None,
     })
 }
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// From here on the log of a till's dictionary needs a look: a reader that never ends keeps it from being cut back, and each load adds
+/// to it. The load of a chain's whole dictionary takes 60 MiB while it runs.
+pub const MAX_DICTIONARY_LOG_BYTES: u64 = 256 << 20;
 
 fn known_units<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<AsideUnit>, D::Error> {
     #[derive(Deserialize)]

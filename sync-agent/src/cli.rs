@@ -211,7 +211,11 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
                 }
             }
             print(&format!("{}: ok", path.display()))?;
-            match status::look(&settings, 0).await.sales_wait {
+            let seen = status::look(&settings, 0).await;
+            if let Some(log) = seen.dictionary_log() {
+                print(&format!("dictionary: {log}"))?;
+            }
+            match seen.sales_wait {
                 None => Ok(()),
                 Some(wait) => Err(CliError::SalesWait { since: wait.since, kind: wait.kind.as_str(), text: wait.text }),
             }
@@ -316,13 +320,13 @@ fn tell_open_files() {
 /// Faults with the lines of their keys. No value is told: one of them is a token.
 fn told(path: &Path, problems: &[Problem]) -> String {
     let ini = Ini::parse(&fs::read(path).unwrap_or_default());
-    let mut text = format!("{} names what does not answer as it should:", path.display());
-    for Problem { key, what } in problems {
-        let place = ini.find(SECTION, key).map_or_else(|| "not set".to_owned(), |entry| format!("line {}", entry.line));
-        text.push_str("\n  ");
-        text.push_str(&if *key == CLOCK { format!("{key}: {what}") } else { format!("{place}: {key}: {what}") });
-    }
-    text
+    let line = |Problem { key, what }: &Problem| match ini.find(SECTION, key) {
+        _ if *key == CLOCK => format!("{key}: {what}"),
+        Some(entry) => format!("line {}: {key}: {what}", entry.line),
+        None => format!("not set: {key}: {what}"),
+    };
+    let lines: Vec<String> = problems.iter().map(line).collect();
+    format!("{} names what does not answer as it should:\n  {}", path.display(), lines.join("\n  "))
 }
 
 fn print(text: &str) -> Result<(), CliError> {

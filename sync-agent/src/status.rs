@@ -12,7 +12,7 @@ use std::fmt;
 use tillway_exchangers::till::dictionary;
 use tillway_file_queue::plain_text::on_one_line;
 use tillway_file_queue::{Limits, Queue, QueueError};
-use tillway_proto::report::{AsideUnit, SalesWait};
+use tillway_proto::report::{AsideUnit, MAX_DICTIONARY_LOG_BYTES, SalesWait};
 
 /// Deliveries and units set aside that are listed; `aside ls` lists more.
 const MAX_LISTED: u32 = 5;
@@ -36,6 +36,8 @@ pub struct Status {
     pub age_seconds: Option<i64>,
     /// Rows in the dictionary.
     pub rows: u64,
+    /// Bytes of the log beside the dictionary.
+    pub dictionary_log_bytes: u64,
     /// Packages in the file queue.
     pub queued: u64,
     /// Packages, documents, records of shifts and messages set aside.
@@ -87,6 +89,7 @@ pub(crate) async fn look(settings: &Settings, most_aside: usize) -> Status {
         applied_at: dictionary.applied_at,
         age_seconds: dictionary.applied_at.map(|at| (Timestamp::now().as_second() - at.as_second()).max(0)),
         rows: dictionary.rows,
+        dictionary_log_bytes: dictionary::log_bytes(&settings.paths.dictionaries),
         queued: 0,
         set_aside: 0,
         unsent_documents: None,
@@ -155,6 +158,14 @@ fn add_state(status: &mut Status, settings: &Settings) -> Result<Option<State>, 
 }
 
 impl Status {
+    /// What a log of the dictionary that is not cut back is told as.
+    pub(crate) fn dictionary_log(&self) -> Option<String> {
+        let mib = self.dictionary_log_bytes >> 20;
+        let what = "a program holds a read transaction open and never ends it; end that program or restart the POS";
+        (self.dictionary_log_bytes >= MAX_DICTIONARY_LOG_BYTES)
+            .then(|| format!("its log takes {mib} MiB and grows with each load: {what}"))
+    }
+
     /// What lies aside, a unit a line: its name, since when, why.
     pub(crate) fn aside_list(&self) -> String {
         let mut lines: Vec<String> = self.aside.iter().map(aside_line).collect();
@@ -191,6 +202,9 @@ impl fmt::Display for Status {
             self.rows,
             or_never(self.applied_at)
         )?;
+        if let Some(log) = self.dictionary_log() {
+            writeln!(f, "dictionary    {log}")?;
+        }
         writeln!(f, "file queue    {} waiting", self.queued)?;
         let unsent =
             self.unsent_documents.map_or_else(|| "unsent: unknown".to_owned(), |count| format!("{count} unsent"));

@@ -127,6 +127,7 @@ impl Till {
             unsent_documents: unsent.ok(),
             sales_wait,
             last_sent: self.state.last_sent().unwrap_or_default(),
+            dictionary_log_bytes: dictionary::log_bytes(&self.settings.current().paths.dictionaries),
             queued,
             set_aside: count,
             aside: units,

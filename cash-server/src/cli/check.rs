@@ -2,10 +2,10 @@
 
 use super::CliError;
 use super::table::Answer;
-use crate::lock::{DataLock, Role};
-use crate::settings::fault::Fault;
 use crate::exchange::PublicAddresses;
 use crate::exchange::broker::online;
+use crate::lock::{DataLock, Role};
+use crate::settings::fault::Fault;
 use crate::settings::{Origins, Settings, SettingsError, probe};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -23,7 +23,8 @@ pub(super) fn check(path: Option<&Path>, online: bool, answer: &mut Answer<'_>) 
             let origins = Origins::load(path);
             let mut faults = probe::faults(&settings, &origins, running);
             if online {
-                let place = |(key, what): (&'static str, String)| Fault { origin: origins.of(key), key: key.to_owned(), what };
+                let place =
+                    |(key, what): (&'static str, String)| Fault { origin: origins.of(key), key: key.to_owned(), what };
                 faults.extend(asked(&settings, running)?.into_iter().map(place));
                 if !answer.json {
                     answer.text(&given_out(&settings))?;

@@ -70,6 +70,8 @@ pub(super) struct TillView {
     pub unsent_documents: Option<u64>,
     /// Why its receipts do not come, where the till says so and it is not over within moments.
     pub sales_wait: Option<SalesWaitView>,
+    /// Bytes of the log beside its dictionary: one that grows is kept by a reader that never ends.
+    pub dictionary_log_bytes: Option<u64>,
     /// Units set aside on the till.
     pub set_aside: Option<u64>,
     /// Version of its agent.
@@ -221,6 +223,7 @@ fn till_view(status: &TillStatus, acknowledged: &HashMap<TillId, Timestamp>) -> 
             reason: wait.text.clone(),
             since: wait.since.to_string(),
         }),
+        dictionary_log_bytes: contact.map(|contact| contact.state.dictionary_log_bytes),
         set_aside: contact.map(|contact| contact.state.set_aside),
         agent_version: contact.map(|contact| contact.state.agent_version.clone()),
         two_machines_at: contact.and_then(|contact| contact.two_machines_at).map(|at| at.to_string()),

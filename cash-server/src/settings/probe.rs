@@ -97,7 +97,9 @@ mod tests {
             taken.local_addr().unwrap()
         );
         let settings = Settings::read(&text, folder.path(), []).unwrap();
-        let keys = |running| faults(&settings, &Origins::default(), running).into_iter().map(|fault| fault.key).collect::<Vec<_>>();
+        let keys = |running| {
+            faults(&settings, &Origins::default(), running).into_iter().map(|fault| fault.key).collect::<Vec<_>>()
+        };
         assert_eq!(keys(false), ["broker.password_file", "intake.folders", "rest.listen"]);
         assert_eq!(keys(true), ["broker.password_file", "intake.folders"]);
         assert!(!folder.path().join("data").exists());

@@ -8,6 +8,7 @@ use super::view::{Attention, AttentionSort as Sort, BrokerView};
 use crate::exchange::clock::LOOK_FROM;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+use tillway_proto::report::MAX_DICTIONARY_LOG_BYTES;
 
 /// Most entries that are shown; the rest is counted.
 pub(super) const MAX_ATTENTION: usize = 50;
@@ -47,6 +48,8 @@ pub(super) struct TillFacts {
     pub(super) clock_ahead: Option<SignedDuration>,
     /// Why its receipts do not come.
     pub(super) sales_wait: Option<String>,
+    /// The log beside its dictionary.
+    pub(super) dictionary_log_bytes: u64,
     pub(super) set_aside: u64,
     pub(super) two_machines_at: Option<Timestamp>,
     pub(super) went_back_at: Option<Timestamp>,
@@ -178,6 +181,10 @@ fn of_till(till: &TillFacts, now: Timestamp, list: &mut Vec<Attention>) {
     }
     if let Some(reason) = &till.sales_wait {
         list.push(entry(Sort::SalesWait, till.place(), reason.clone()));
+    }
+    if till.dictionary_log_bytes >= MAX_DICTIONARY_LOG_BYTES {
+        let size = format!("{} MiB", till.dictionary_log_bytes >> 20);
+        list.push(entry(Sort::DictionaryLog, till.place(), size));
     }
     if till.set_aside > 0 {
         list.push(entry(Sort::Aside, till.place(), till.set_aside.to_string()));
@@ -343,6 +350,7 @@ mod tests {
             tills: &[TillFacts {
                 trouble: Some("rejected".to_owned()),
                 sales_wait: Some("wrong token".to_owned()),
+                dictionary_log_bytes: MAX_DICTIONARY_LOG_BYTES,
                 ..till("1")
             }],
             strangers: &[stranger(1), stranger(30)],
@@ -359,6 +367,7 @@ mod tests {
             Sort::Shift,
             Sort::Trouble,
             Sort::SalesWait,
+            Sort::DictionaryLog,
             Sort::Aside,
             Sort::Stranger,
         ];

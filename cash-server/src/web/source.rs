@@ -339,6 +339,7 @@ fn till_facts(network: &Network, status: &TillStatus, acknowledged_at: Option<Ti
         clock_ahead: status.clock_ahead,
         sales_wait: status.sales_wait.as_ref().map(|wait| wait.text.clone()),
         never_heard_of_since: contact.is_none().then_some(status.made_at),
+        dictionary_log_bytes: contact.map(|contact| contact.state.dictionary_log_bytes).unwrap_or_default(),
         set_aside: contact.map(|contact| contact.state.set_aside).unwrap_or_default(),
         two_machines_at: contact.and_then(|contact| contact.two_machines_at),
         went_back_at: contact.and_then(|contact| contact.went_back_at),

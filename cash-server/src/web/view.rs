@@ -104,6 +104,8 @@ pub enum AttentionSort {
     Trouble,
     /// A till's receipts do not come.
     SalesWait,
+    /// The log of a till's dictionary is not cut back.
+    DictionaryLog,
     /// Something was set aside.
     Aside,
     /// What was set aside cannot be listed.
@@ -149,6 +151,7 @@ impl AttentionSort {
         Self::LoadRefused,
         Self::Trouble,
         Self::SalesWait,
+        Self::DictionaryLog,
         Self::Aside,
         Self::AsideUnread,
         Self::ClockHere,

@@ -34,7 +34,7 @@ pub use shelf::{Good, Shelf};
 pub use state::{KindState, State};
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long the loader waits for somebody else's write: a person with a tool, since there is no other writer.
@@ -46,6 +46,14 @@ const LOAD_BYTES_PER_OBJECT: u64 = 320;
 
 /// The same for long texts, in bytes of their package, which shrinks them some ten times.
 const LOAD_BYTES_PER_PACKAGE_BYTE: u64 = 20;
+
+/// Bytes of the log beside a database; 0 where there is none. It is cut back after each load, unless a reader holds a transaction
+/// open.
+pub fn log_bytes(path: &Path) -> u64 {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).map_or(0, |log| log.len())
+}
 
 /// How many bytes on disk the load of a package may take while it runs, more than is taken before. Its write-ahead log is
 /// half of that, and is cut back after the load.

@@ -1,8 +1,8 @@
 //! What `check --online` looks at: whether the broker and the server that `cash.ini` names are there and let this till in. It changes
 //! nothing anywhere, and tells all faults at once.
 
-use super::session::{SessionError, check_queue, connect};
 use super::chain;
+use super::session::{SessionError, check_queue, connect};
 use crate::settings::Settings;
 use crate::settings::reader::in_url;
 use jiff::Timestamp;
@@ -54,7 +54,8 @@ pub(crate) async fn of_server(settings: &Settings) -> Vec<Problem> {
     );
     let mut found: Vec<_> = server.into_iter().chain(packages).chain(sales).collect();
     if settings.token.is_none() {
-        found.push(problem("cash.token", "it is not set: the server takes no sales; it is made with the till, or anew"));
+        found
+            .push(problem("cash.token", "it is not set: the server takes no sales; it is made with the till, or anew"));
     }
     found
 }
@@ -89,7 +90,9 @@ async fn broker(settings: &Settings) -> Vec<Problem> {
             "dept.broker.user",
             format!("user {} may not write to the exchange {EXCHANGE}, where reports go: {error}", broker.user),
         )),
-        Err(_) => found.push(problem("dept.broker.ip", "no answer to a message: is the broker short of memory or disk?")),
+        Err(_) => {
+            found.push(problem("dept.broker.ip", "no answer to a message: is the broker short of memory or disk?"));
+        }
     }
     let _ = tokio::time::timeout(ANSWER_TIME, connection.close(200, "checked".into())).await;
     found

@@ -1,12 +1,15 @@
 //! The till's two databases, as a POS with its own SQLite meets them, and an administrator with a tool.
 
-use crate::support::{RECOVERY, has_receipts};
+use crate::support::{RECOVERY, catalogue, converged, has_receipts, load, seen_by_server, until};
 use crate::tools::{documented, of_project, python, said, said_to, shop_with_a_till, sqlite3};
 use flate2::read::GzDecoder;
 use fs_err as fs;
 use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 use tillway_exchangers::till::dictionary::Loader;
+use tillway_tests::bench::Till;
 use tillway_tests::wait::{Seen, wait_for};
 
 const PAGE: &str = "docs/formats/till-databases.md";
@@ -90,6 +93,27 @@ fn a_look_up_through_the_view_uses_indexes_with_other_sqlites_too() {
         }
     }
     drop(bench);
+}
+
+#[test]
+fn a_reader_that_never_ends_is_seen_by_the_log_it_keeps_on_the_till_and_on_the_server() {
+    let (bench, mut till) = shop_with_a_till();
+    let mut command = python("endless_reader.py", [till.dictionaries()]);
+    let mut reader = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(reader.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "reading\n");
+    load(&bench.server, "All", &catalogue(0..2_000, "7"));
+    converged(&bench.server, &mut till);
+    let log = |till: &Till| seen_by_server(&bench.server, till)["dictionary_log_bytes"].as_u64().unwrap_or(0);
+    until("the server to see the log", || (log(&till) > 100_000, seen_by_server(&bench.server, &till).to_string()));
+    let status: Value = serde_json::from_str(&till.command(&["status", "--json"]).unwrap()).unwrap();
+    assert!(status["dictionary_log_bytes"].as_u64().unwrap() > 100_000, "{status}");
+    drop(reader.stdin.take());
+    assert!(reader.wait().unwrap().success());
+    load(&bench.server, "All", &catalogue(0..2_000, "8"));
+    converged(&bench.server, &mut till);
+    until("the log to be cut back", || (log(&till) == 0, seen_by_server(&bench.server, &till).to_string()));
 }
 
 #[test]

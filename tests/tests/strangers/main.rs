@@ -8,6 +8,7 @@
 
 mod broker;
 mod databases;
+mod first_hour;
 mod http;
 mod sales_service;
 #[path = "../it/support.rs"]

@@ -49,7 +49,7 @@ def run():
                                    response_deserializer=sales.ServerFrame.FromString)
     frames = queue.Queue()
     answers = unload(iter(frames.get, None), timeout=DEADLINE_S,
-                     metadata=[("authorization", f"Bearer {token}"), ("till", till), ("till-id", till)])
+                     metadata=[("authorization", f"Bearer {token}"), ("tillway-till", till)])
     hello = sales.Hello(schema=1, till_id=till, shop_id=shop, agent_version="a stranger",
                         instance=str(uuid.UUID(int=7)), shifts=[SHIFT])
     frames.put(sales.TillFrame(hello=hello))

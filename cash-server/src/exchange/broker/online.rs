@@ -42,7 +42,8 @@ async fn own_queue(connection: &Connection) -> Result<(), (&'static str, BrokerE
         .await
         .map_err(failed("make a queue"))?;
     let (queue, exchange) = (name.as_str().into(), EXCHANGE.into());
-    let bound = channel.queue_bind(queue, exchange, name.as_str().into(), QueueBindOptions::default(), FieldTable::default());
+    let bound =
+        channel.queue_bind(queue, exchange, name.as_str().into(), QueueBindOptions::default(), FieldTable::default());
     answered("bind a queue", bound).await.map_err(failed("write to a queue and read from the exchange"))?;
     let got = channel.basic_get(name.as_str().into(), BasicGetOptions::default());
     answered("read a queue", got).await.map(drop).map_err(failed("read a queue"))
