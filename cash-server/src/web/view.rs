@@ -140,7 +140,7 @@ pub enum AttentionSort {
 
 impl AttentionSort {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Disk,
         Self::SalesDatabase,
         Self::Broker,

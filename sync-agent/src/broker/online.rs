@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_clock_is_told_from_a_minute_on_with_its_direction() {
-        let at = |second| Timestamp::from_second(1_800_000_000 + second).unwrap();
+        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
         assert_eq!(clock(at(0), at(60)), None);
         assert!(clock(at(0), at(61)).unwrap().what.contains("61 s behind"));
         assert!(clock(at(300), at(0)).unwrap().what.contains("300 s ahead of"));

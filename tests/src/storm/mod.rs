@@ -102,6 +102,7 @@ pub struct Finding {
 
 /// What a storm is to be.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools)] // switches of a test, each named where it is set
 pub struct StormOptions {
     /// Makes all choices.
     pub seed: u64,

@@ -60,12 +60,8 @@ fn literals(source: &str) -> Vec<String> {
     while let Some(character) = characters.next() {
         match character {
             '/' if characters.peek() == Some(&'/') => while characters.next().is_some_and(|next| next != '\n') {},
-            '\'' => {
-                // A character, or a lifetime: only a quotation mark could be mistaken.
-                if characters.peek() == Some(&'"') {
-                    characters.next();
-                }
-            }
+            // A character, or a lifetime: only a quotation mark could be mistaken.
+            '\'' if characters.peek() == Some(&'"') => drop(characters.next()),
             'r' if characters.peek() == Some(&'#') => {
                 let raw: String = std::iter::from_fn(|| characters.next()).take(2).collect();
                 let mut text = String::new();
