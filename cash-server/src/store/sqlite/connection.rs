@@ -98,8 +98,7 @@ impl Database {
         let mut connection = Connection::open_with_flags(path, OPEN_FLAGS).map_err(fail)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
         refuse_newer(path, &connection, migrations, durability)?;
-        // A new file is made so that its free pages can be given back; of one that is there it says what `VACUUM` makes of it.
-        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(fail)?;
+        prepare_shrinkable(&connection).map_err(fail)?;
         configure(&connection, durability).map_err(fail)?;
         check_file(path, &connection, durability)?;
         // A step that makes a table anew drops the old one, and the rows that refer to it must not go with it.
@@ -237,7 +236,7 @@ impl Database {
         let what = "give free pages back";
         let writer = self.writer();
         let step = || -> rusqlite::Result<u64> {
-            if writer.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0))? != INCREMENTAL {
+            if vacuum_mode(&writer)? != INCREMENTAL {
                 return Ok(0);
             }
             let free = || writer.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0));
@@ -451,11 +450,24 @@ fn configure(connection: &Connection, durability: Durability) -> rusqlite::Resul
     Ok(())
 }
 
+/// A new file is made so that its free pages can be given back; of one that is there this says what `VACUUM` makes of it.
+///
+/// A file that is so already is left alone: SQLite would write the mode anew, and wait for whoever loads.
+fn prepare_shrinkable(connection: &Connection) -> rusqlite::Result<()> {
+    if vacuum_mode(connection)? == INCREMENTAL {
+        return Ok(());
+    }
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")
+}
+
+fn vacuum_mode(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))
+}
+
 /// Makes a small file of v0.1 anew. Best effort: where it does not succeed, the file serves as it did.
 fn make_shrinkable(path: &Path, connection: &Connection) {
     let make = || -> rusqlite::Result<()> {
-        let mode: i64 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
-        if mode == INCREMENTAL {
+        if vacuum_mode(connection)? == INCREMENTAL {
             return Ok(());
         }
         if fs_err::metadata(path).map_or(true, |file| file.len() > MADE_ANEW_BYTES) {
