@@ -397,6 +397,7 @@ fn intake_settings(settings: &Settings, network: &NetworkService) -> Result<Inta
         disk_reserve: DiskReserve::new(settings.disk_reserve_bytes),
         backup_keep_files: usize::try_from(settings.intake.backup_files).unwrap_or(usize::MAX),
         max_body_bytes: settings.aif.body_limit_bytes,
+        status_server_local: settings.intake.status_servers_local,
         status_server_allow: settings.intake.status_servers.clone(),
         ..defaults
     })

@@ -11,8 +11,10 @@ use crate::store::intake::{LoadState, Told, Watch};
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use jiff::Timestamp;
 use reqwest::Url;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tillway_proto::{ExchangeStatus, LoadId, Revision, TillId};
@@ -26,14 +28,18 @@ pub const WATCH_LIFETIME: Duration = Duration::from_hours(24);
 /// Times that a server may refuse the same call; the waits between them add up to several minutes.
 const MAX_REFUSALS: u32 = 12;
 
-/// Loads that are told of at once, the oldest.
+/// Loads that are told of at once: the oldest of each server first, so that those of a dead one
+/// leave room for others.
 const MAX_WATCHES: u32 = 500;
 
 /// Calls under way to all servers together.
-const MAX_CALLS: usize = 16;
+const MAX_CALLS: usize = 64;
+
+/// Of these, how many may go to servers that failed the last time: dead ones must leave room for the others.
+const MAX_DOUBTFUL_CALLS: usize = 16;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LAST_WAIT: Duration = Duration::from_mins(1);
@@ -44,6 +50,9 @@ const IDLE_WAIT: Duration = Duration::from_mins(1);
 /// Longest answer and longest state id that are read.
 const MAX_ANSWER_BYTES: usize = 4 * 1024;
 const MAX_STATE_ID_CHARS: usize = 256;
+
+/// What to do where a local status server is meant.
+const LOCAL_ADVICE: &str = "where it is meant, set intake.status_servers_local in the server's settings";
 
 /// Longest address.
 const MAX_ADDRESS_CHARS: usize = 256;
@@ -99,7 +108,10 @@ pub(super) fn next(watch: &Watch, tills: &[Till], cursors: &HashMap<TillId, Revi
 
 /// The base address of a status server: `host:port`, `http://…` or `https://…`. The reason where it is none, or is not
 /// in a list that is not empty.
-pub(super) fn server_address(text: &str, allow: &[String]) -> Result<String, String> {
+///
+/// Addresses of this machine and of its link are refused unless `local` ones are allowed: who may
+/// load goods must not make the server call what only listens here.
+pub(super) fn server_address(text: &str, allow: &[String], local: bool) -> Result<String, String> {
     let wrong = |what: &str| Err(format!("`{text}` is no address of a status server: {what}; write host:port"));
     if text.len() > MAX_ADDRESS_CHARS {
         return Err("the address of the status server is too long".to_owned());
@@ -114,6 +126,10 @@ pub(super) fn server_address(text: &str, allow: &[String]) -> Result<String, Str
     if !bare || url.fragment().is_some() {
         return wrong("it has more than host and port");
     }
+    let ip: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+    if !local && ip.is_some_and(is_local) {
+        return Err(format!("`{host}` is an address of this machine or of its link; {LOCAL_ADVICE}"));
+    }
     let port = url.port_or_known_default().unwrap_or_default();
     let allowed =
         |entry: &String| entry.eq_ignore_ascii_case(host) || entry.eq_ignore_ascii_case(&format!("{host}:{port}"));
@@ -125,11 +141,49 @@ pub(super) fn server_address(text: &str, allow: &[String]) -> Result<String, Str
     Ok(url.origin().ascii_serialization())
 }
 
+/// Loopback, link-local and unspecified addresses, also those that stand inside an IPv6 address.
+fn is_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || ip.octets()[0] == 0,
+        IpAddr::V6(ip) => {
+            // Mapped, compatible, and translated (64:ff9b::/96) ones.
+            let holds_v4 = matches!(ip.segments()[..6], [0, 0, 0, 0, 0, 0 | 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0]);
+            let [.., a, b, c, d] = ip.octets();
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_unicast_link_local()
+                || (holds_v4 && is_local(Ipv4Addr::new(a, b, c, d).into()))
+        }
+    }
+}
+
+/// Resolves names, and leaves local addresses out: these are the addresses that are connected to.
+struct NoLocal;
+
+impl Resolve for NoLocal {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let (local, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|address| is_local(address.ip()));
+            if others.is_empty() && !local.is_empty() {
+                let what = format!("`{}` is a name of this machine or of its link; {LOCAL_ADVICE}", name.as_str());
+                return Err(what.into());
+            }
+            let addresses: Addrs = Box::new(others.into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
 /// The client for all calls. It follows no redirects: an allowed server must not send it elsewhere.
-pub(super) fn client() -> reqwest::Result<reqwest::Client> {
+/// It uses no proxy, which would resolve names by itself.
+pub(super) fn client(local: bool) -> reqwest::Result<reqwest::Client> {
     // An error says that the process has chosen one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
+    let builder = reqwest::Client::builder();
+    let builder = if local { builder } else { builder.dns_resolver(NoLocal) };
+    builder
+        .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(CALL_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
@@ -163,7 +217,7 @@ impl Retry {
 
 /// Why a call did not do.
 #[derive(Debug, thiserror::Error)]
-enum CallError {
+pub(super) enum CallError {
     /// The server cannot be reached: waits with all its calls.
     #[error("the status server {server} cannot be reached")]
     Unreachable {
@@ -252,6 +306,7 @@ impl Teller {
                 }
                 Step::Wait => {}
                 Step::Call(_) if busy || self.calls.len() >= MAX_CALLS => {}
+                Step::Call(_) if self.is_doubtful(&watch.server) && self.doubtful_calls() >= MAX_DOUBTFUL_CALLS => {}
                 Step::Call(_) if until.is_some_and(|until| until > now) => wake = wake.min(until.unwrap_or(wake)),
                 Step::Call(call) => {
                     self.busy.insert(watch.server.clone());
@@ -264,6 +319,15 @@ impl Teller {
             }
         }
         wake
+    }
+
+    /// Whether the server failed the last time.
+    fn is_doubtful(&self, server: &str) -> bool {
+        self.servers.get(server).is_some_and(|retry| retry.tries > 0)
+    }
+
+    fn doubtful_calls(&self) -> usize {
+        self.busy.iter().filter(|server| self.is_doubtful(server)).count()
     }
 
     async fn finished(&mut self, intake: &Arc<Intake>, finished: Finished) {
@@ -353,7 +417,7 @@ async fn on_journal<T: Send + 'static>(
     }
 }
 
-async fn tell(intake: &Arc<Intake>, watch: &Watch, call: Call) -> Result<(), CallError> {
+pub(super) async fn tell(intake: &Arc<Intake>, watch: &Watch, call: Call) -> Result<(), CallError> {
     let (method, segments, status): (_, Vec<&str>, _) = match &call {
         Call::Open => (reqwest::Method::POST, vec!["backOfficeState", &watch.shop], ExchangeStatus::During),
         Call::Load { state_id, status } => {
@@ -365,7 +429,10 @@ async fn tell(intake: &Arc<Intake>, watch: &Watch, call: Call) -> Result<(), Cal
     };
     let server = || watch.server.clone();
     let refused = |answer: String| CallError::Refused { server: server(), what: segments.join("/"), answer };
-    let mut url = Url::parse(&watch.server).map_err(|error| refused(error.to_string()))?;
+    // It may have been taken in under other settings.
+    let (allow, local) = (&intake.settings.status_server_allow, intake.settings.status_server_local);
+    let address = server_address(&watch.server, allow, local).map_err(refused)?;
+    let mut url = Url::parse(&address).map_err(|error| refused(error.to_string()))?;
     if let Ok(mut path) = url.path_segments_mut() {
         path.clear().extend(["CSrest", "rest", "dicts"]).extend(&segments);
     }

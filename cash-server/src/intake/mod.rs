@@ -132,7 +132,7 @@ impl Intake {
         for folder in [&settings.inbox, &settings.bodies, &settings.backup, &settings.bad] {
             fs::create_dir_all(folder).map_err(IntakeError::Folder)?;
         }
-        let client = callbacks::client().map_err(IntakeError::Client)?;
+        let client = callbacks::client(settings.status_server_local).map_err(IntakeError::Client)?;
         let packer = archive::Packer::start(settings.backup.clone());
         let intake = Self {
             settings,

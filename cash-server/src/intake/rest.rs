@@ -177,7 +177,10 @@ async fn take(
     })
     .await?;
     let address = asked("addressstatusserver").filter(|address| !address.is_empty());
-    let checked = address.map(|address| callbacks::server_address(&address, &intake.settings.status_server_allow));
+    let checked = address.map(|address| {
+        let settings = &intake.settings;
+        callbacks::server_address(&address, &settings.status_server_allow, settings.status_server_local)
+    });
     let (watch, warning) = match checked.transpose() {
         Ok(server) => (server.map(|server| NewWatch { server, shop }), None),
         // Prices matter more than who is told of them.

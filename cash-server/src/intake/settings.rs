@@ -77,6 +77,8 @@ pub struct IntakeSettings {
     pub disk_reserve: DiskReserve,
     /// Hosts, or `host:port`, that status callbacks may go to; empty: any.
     pub status_server_allow: Vec<String>,
+    /// Whether they may go to this machine and its link too.
+    pub status_server_local: bool,
 }
 
 impl IntakeSettings {
@@ -102,6 +104,7 @@ impl IntakeSettings {
             body_rate: DEFAULT_BODY_RATE,
             disk_reserve: DiskReserve::default(),
             status_server_allow: Vec::new(),
+            status_server_local: false,
         }
     }
 }

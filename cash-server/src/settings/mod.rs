@@ -154,6 +154,8 @@ pub struct IntakeSettings {
     pub folders: Vec<IntakeFolder>,
     /// Hosts that status callbacks may go to; empty: any.
     pub status_servers: Vec<String>,
+    /// Whether status callbacks may go to this machine and its link too.
+    pub status_servers_local: bool,
     /// How often they are scanned beside the events.
     pub scan_period: Duration,
     /// From where on a load is held.
@@ -293,6 +295,7 @@ impl Settings {
                 inbox: source.path("intake.inbox"),
                 folders: intake_folders(&source),
                 status_servers: source.list("intake.status_servers"),
+                status_servers_local: source.flag("intake.status_servers_local"),
                 scan_period: seconds("intake.scan_period_s"),
                 hold: hold(&source),
                 stop_on_error: source.flag("intake.stop_on_error"),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::intake::callbacks::{Call, Step, next, server_address};
+use crate::intake::callbacks::{CALL_TIMEOUT, Call, Step, client, next, server_address, tell};
 use crate::store::intake::{Consent, LoadEnd, LoadSource, LoadState, NewLoad, NewWatch, Watch};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -68,15 +68,98 @@ fn only_plain_http_addresses_that_are_allowed_are_called() {
         ("https://erp.example:8443", "https://erp.example:8443"),
         ("[::1]:80", "http://[::1]"),
     ] {
-        assert_eq!(server_address(text, &[]).unwrap(), address);
+        assert_eq!(server_address(text, &[], true).unwrap(), address);
     }
     for text in ["", "file:///etc/passwd", "ftp://x", "http://u:p@x", "http://x/path", "x:99999", "http://x?y", "a b"] {
-        assert!(server_address(text, &[]).is_err(), "{text}");
+        assert!(server_address(text, &[], true).is_err(), "{text}");
     }
     let allow = ["erp.example:8080".to_owned(), "OTHER.example".to_owned()];
-    assert!(server_address("erp.example:8080", &allow).is_ok());
-    assert!(server_address("other.example:1", &allow).is_ok());
-    assert!(server_address("erp.example:80", &allow).unwrap_err().contains("intake.status_servers"));
+    assert!(server_address("erp.example:8080", &allow, false).is_ok());
+    assert!(server_address("other.example:1", &allow, false).is_ok());
+    assert!(server_address("erp.example:80", &allow, false).unwrap_err().contains("intake.status_servers"));
+}
+
+#[test]
+fn addresses_of_this_machine_and_its_link_are_refused_in_whatever_form_and_all_others_taken() {
+    for text in [
+        "127.0.0.1:8080",
+        "127.9.9.9",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0.0.0.0:1",
+        "0.1.2.3",
+        "169.254.169.254",
+        "[::1]:80",
+        "[::]",
+        "[fe80::1]",
+        "[febf::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:a9fe:a9fe]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+    ] {
+        assert!(server_address(text, &[], false).unwrap_err().contains("status_servers_local"), "{text}");
+        assert!(server_address(text, &[], true).is_ok(), "{text}");
+    }
+    let others = ["10.0.0.1", "192.168.1.1:80", "172.16.0.1", "8.8.8.8", "[fd00::1]", "[2001:db8::1]"];
+    for text in others.into_iter().chain(["[::ffff:10.0.0.1]"]) {
+        assert!(server_address(text, &[], false).is_ok(), "{text}");
+    }
+}
+
+/// The name is harmless, the address that it leads to is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_leads_to_this_machine_is_not_called_unless_the_settings_say_so() {
+    let (server, seen) = status_server().await;
+    let by_name = server.replace("127.0.0.1", "localhost");
+    assert!(server_address(&by_name, &[], false).is_ok(), "only the resolver knows where it leads");
+    let call = |local: bool| {
+        let request = client(local).unwrap().put(&by_name).json(&serde_json::json!({ "status": "x" }));
+        async move { request.send().await }
+    };
+    let error = call(false).await.unwrap_err();
+    let told = crate::intake::deliver::chain(&error);
+    assert!(told.contains("localhost") && told.contains("intake.status_servers_local"), "{told}");
+    assert_eq!(*seen.lock().unwrap(), Vec::<String>::new());
+    assert!(call(true).await.unwrap().status().is_success());
+    assert_eq!(seen.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_was_taken_in_under_other_settings_is_not_called() {
+    let (server, seen) = status_server().await;
+    let kit = Kit::new();
+    accept(&kit, &server);
+    let watch = kit.journal.open_watches(1).unwrap().remove(0);
+    let refused = tell(&kit.intake(), &watch, Call::Open).await.unwrap_err().to_string();
+    assert!(refused.contains("intake.status_servers_local"), "{refused}");
+    assert_eq!(*seen.lock().unwrap(), Vec::<String>::new());
+}
+
+/// Servers that take the connection and never answer, with many loads each, stand before the one that answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_never_answer_delay_no_other() {
+    let (server, seen) = status_server().await;
+    let kit = local_kit();
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dead = format!("http://{}", listener.local_addr().unwrap());
+        for _ in 0..30 {
+            accept(&kit, &dead);
+        }
+        silent.push(listener);
+    }
+    accept(&kit, &server);
+    let began = Instant::now();
+    let running = kit.start();
+    wait_for("the call of the one that answers", || {
+        if seen.lock().unwrap().is_empty() { Err("not called") } else { Ok(()) }
+    })
+    .await;
+    assert!(began.elapsed() < CALL_TIMEOUT, "before the first of the others timed out: {:?}", began.elapsed());
+    running.stop().await;
 }
 
 type Seen = Arc<Mutex<Vec<String>>>;
@@ -92,6 +175,13 @@ async fn stub(State(seen): State<Seen>, request: Request) -> Response {
     let stumble = path.starts_with("/cashLoad") && !seen.contains(&line);
     seen.push(line);
     if stumble { StatusCode::SERVICE_UNAVAILABLE.into_response() } else { "\"id/1\"".into_response() }
+}
+
+/// Status servers of these tests listen on this machine.
+fn local_kit() -> Kit {
+    let mut kit = Kit::new();
+    kit.settings.status_server_local = true;
+    kit
 }
 
 async fn status_server() -> (String, Seen) {
@@ -129,7 +219,7 @@ async fn seen(seen: &Seen, wanted: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_server_hears_of_the_load_and_of_each_till_and_a_dead_one_delays_nobody() {
-    let kit = Kit::new();
+    let kit = local_kit();
     // Nobody listens there any more.
     let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let (server, calls) = status_server().await;
@@ -173,7 +263,7 @@ async fn a_status_server_hears_of_the_load_and_of_each_till_and_a_dead_one_delay
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_load_that_changed_nothing_is_told_of_tills_that_have_it_already() {
-    let kit = Kit::new();
+    let kit = local_kit();
     let (server, calls) = status_server().await;
     let load = accept(&kit, &server);
     kit.journal.end(load, &end(Some(Revision(3)))).unwrap();

@@ -286,7 +286,8 @@ impl LoadJournal for IntakeDb {
             let mut watches = reader
                 .prepare_cached(
                     "SELECT l.id, l.node, w.server, w.shop, l.queued_at, l.state, l.applies_from, w.state_id, \
-                     w.load_told FROM watch w JOIN load l ON l.id = w.load ORDER BY l.id LIMIT ?1",
+                     w.load_told FROM (SELECT *, row_number() OVER (PARTITION BY server ORDER BY load) AS nth FROM watch) w \
+                     JOIN load l ON l.id = w.load ORDER BY w.nth, l.id LIMIT ?1",
                 )?
                 .query_map([limit], watch)?
                 .collect::<rusqlite::Result<Vec<Watch>>>()?;
