@@ -1,7 +1,8 @@
 //! One delivery, from its file to its report.
 //!
-//! The order makes a crash at any moment repeat the load, never lose it: commit, keep the file, write the report, note
-//! the end, and only then remove data file and flag. A repeated load finds nothing to change and takes no revision.
+//! The order makes a crash at any moment repeat the load, never lose it: commit, keep the file,
+//! write the report, note the end, and only then remove data file and flag. A repeated load finds
+//! nothing to change and takes no revision.
 
 use super::load::{self, Failure, Form, Report, Task};
 use super::report::{self, Trouble};
@@ -22,8 +23,8 @@ use tillway_file_queue::durable;
 use tillway_proto::{LoadId, NodeId, Revision};
 use tokio_util::sync::CancellationToken;
 
-/// Starts of one load that ended with the death of the process or a defect: then it is the load that kills, and it is
-/// set aside.
+/// Starts of one load that ended with the death of the process or a defect: then it is the load
+/// that kills, and it is set aside.
 const MAX_STARTS: u32 = 5;
 
 /// Times that a file may change while it is read; the waits between them add up to two minutes.
@@ -32,7 +33,8 @@ const MAX_REREADS: u32 = 8;
 /// Times that a file that cannot be read is tried: a network share may stumble.
 const MAX_READ_TRIES: u32 = 4;
 
-/// Times that the database may refuse what stands in a file: it says the same each time, but for a defect in between.
+/// Times that the database may refuse what stands in a file: it says the same each time, but for a
+/// defect in between.
 const MAX_DATA_TRIES: u32 = 3;
 
 /// Times that the server's own defect is tried again.
@@ -85,8 +87,11 @@ pub(super) enum Attempt {
 pub(super) enum Cause {
     /// The reserve of free space: a look tells whether it is there again.
     Room,
-    /// The disk filled up in the middle of the load: each further try fills it again for as long as it lasts.
+    /// The disk filled up in the middle of the load: each further try fills it again for as long
+    /// as it lasts.
     FullDisk,
+    /// The data file is still being written, though its flag is there.
+    Writing,
     /// The database: a disk that fails or cannot be written, a lock that another program holds.
     Database,
 }
@@ -98,6 +103,7 @@ impl Cause {
             Self::Room | Self::FullDisk => {
                 "free space on the server's disk; leave data file and flag as they are, they are loaded then"
             }
+            Self::Writing => "close the data file before its flag is made",
             Self::Database => {
                 "look at the server's log and at its disk; leave data file and flag as they are, they are loaded as soon \
                  as the database takes them"
@@ -106,12 +112,12 @@ impl Cause {
     }
 }
 
-/// What a load writes for each byte of its input: rows and two indexes in the database, once more in its write-ahead log,
-/// and the packed copy.
+/// What a load writes for each byte of its input: rows and two indexes in the database, once more
+/// in its write-ahead log, and the packed copy.
 const LOAD_GROWTH: u64 = 3;
 
-/// So often a load gives way to changes of the network, each time at the price of beginning again. After that they are told to
-/// try again: a load that never ends helps nobody.
+/// So often a load gives way to changes of the network, each time at the price of beginning again.
+/// After that they are told to try again: a load that never ends helps nobody.
 const MAX_GIVEN_WAY: u32 = 5;
 
 /// A file from this size on is packed after the end of its load is told.
@@ -233,9 +239,9 @@ fn recall(intake: &Intake, load: LoadId, report: &mut Report) -> Result<(), Stor
     Ok(())
 }
 
-/// Keeps the file, tells the producer, notes the end. `beside`: the folder of a delivery that came through one; what is
-/// refused there stays under its name, so that its producer sees that it was not taken. Where else what was refused is kept,
-/// if it is.
+/// Keeps the file, tells the producer, notes the end. `beside`: the folder of a delivery that came
+/// through one; what is refused there stays under its name, so that its producer sees that it was
+/// not taken. Where else what was refused is kept, if it is.
 pub(super) fn settle(
     intake: &Intake,
     delivery: &Delivery,
@@ -280,8 +286,8 @@ pub(super) fn settle(
     Ok(aside)
 }
 
-/// Puts the file into `backup` or `badDicts`; a disk that does not take it stops nothing. Where the producer's people
-/// find what was refused.
+/// Puts the file into `backup` or `badDicts`; a disk that does not take it stops nothing. Where
+/// the producer's people find what was refused.
 fn keep(intake: &Intake, delivery: &Delivery, report: &Report) -> Option<PathBuf> {
     let settings = &intake.settings;
     let path = &delivery.path;
@@ -415,7 +421,8 @@ fn present_since(intake: &Intake, layer: LayerNo) -> Option<Revision> {
     }
 }
 
-/// Moves a file to the first of these places that takes it: where there is no room for a copy, there may be for a name.
+/// Moves a file to the first of these places that takes it: where there is no room for a copy,
+/// there may be for a name.
 fn move_aside<const N: usize>(path: &Path, places: [PathBuf; N]) -> io::Result<PathBuf> {
     let mut failed = None;
     for place in places {
@@ -427,7 +434,8 @@ fn move_aside<const N: usize>(path: &Path, places: [PathBuf; N]) -> io::Result<P
     Err(failed.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
 }
 
-/// Keeps the file of a load that is given up, with the reason beside it; a disk that does not take it stops nothing.
+/// Keeps the file of a load that is given up, with the reason beside it; a disk that does not take
+/// it stops nothing.
 pub(super) fn put_aside(intake: &Intake, delivery: &Delivery, reason: &str) -> Option<PathBuf> {
     let warn = |what: &str, error: io::Error| {
         let file = delivery.path.display();
@@ -442,7 +450,8 @@ pub(super) fn put_aside(intake: &Intake, delivery: &Delivery, reason: &str) -> O
     Some(kept)
 }
 
-/// Notes that a load is given up; `kept`: the name of its file in `badDicts`, or the whole path where it stays in its folder.
+/// Notes that a load is given up; `kept`: the name of its file in `badDicts`, or the whole path
+/// where it stays in its folder.
 pub(super) fn give_up(intake: &Intake, load: LoadId, reason: &str, kept: Option<String>) -> Result<(), StoreError> {
     tracing::error!(load = load.0, reason, "gave a load up");
     let end = LoadEnd {

@@ -1,15 +1,17 @@
-//! The intake: takes dictionary files of back offices in, through folders and over REST, and loads them one by one.
+//! The intake: takes dictionary files of back offices in, through folders and over REST, and loads
+//! them one by one.
 //!
-//! - Each node of the network has a folder ([`folders`]); a data file with a flag beside it is one delivery. Folders are
-//!   watched, and scanned on a period in case the file system told nothing.
-//! - [`rest`] takes bodies: on disk and in the journal before the answer, so that an accepted one survives a crash.
-//! - [`worker`] picks the oldest delivery and loads it ([`load`], [`deliver`]). A load is all or nothing; it ends with a
-//!   report in the journal, in `error.txt` beside the source and in `badDicts`. One that would take away too much is held
-//!   until somebody says yes ([`hold`]).
+//! - Each node of the network has a folder ([`folders`]); a data file with a flag beside it is one
+//!   delivery. Folders are watched, and scanned on a period in case the file system told nothing.
+//! - [`rest`] takes bodies: on disk and in the journal before the answer, so that an accepted one
+//!   survives a crash.
+//! - [`worker`] picks the oldest delivery and loads it ([`load`], [`deliver`]). A load is all or
+//!   nothing; it ends with a report in the journal, in `error.txt` beside the source and in
+//!   `badDicts`. One that would take away too much is held until somebody says yes ([`hold`]).
 //! - [`callbacks`] tells status servers how loads and tills come along.
 //!
-//! What is broken delays only itself: tries are counted, waits are bounded, then it is set aside with its reason.
-//! Loads go one after the other, since the dictionary has one writer.
+//! What is broken delays only itself: tries are counted, waits are bounded, then it is set aside
+//! with its reason. Loads go one after the other, since the dictionary has one writer.
 
 mod ahead;
 mod archive;
@@ -36,7 +38,8 @@ pub use load::{MAX_KEPT_REJECTS, MAX_KEPT_WARNINGS};
 pub use report::ERROR_FILE;
 pub use settings::{
     DEFAULT_BACKUP_BYTES, DEFAULT_BACKUP_DAYS, DEFAULT_BACKUP_FILES, DEFAULT_BODY_GRACE, DEFAULT_BODY_IDLE,
-    DEFAULT_BODY_RATE, DEFAULT_DATA_GRACE, DEFAULT_MAX_BODY_BYTES, DEFAULT_SCAN_PERIOD, IntakeSettings,
+    DEFAULT_BODY_RATE, DEFAULT_DATA_GRACE, DEFAULT_MAX_BODY_BYTES, DEFAULT_SCAN_PERIOD, DEFAULT_WRITER_PATIENCE,
+    IntakeSettings,
 };
 
 use crate::network::Network;
@@ -87,7 +90,8 @@ pub struct LoadProgress {
 }
 
 impl LoadProgress {
-    /// Of the bytes, how many of a hundred are read; a file that grows while it is read does not make it more.
+    /// Of the bytes, how many of a hundred are read; a file that grows while it is read does not
+    /// make it more.
     pub fn percent(&self) -> u64 {
         let read = self.bytes.min(self.total_bytes);
         read.saturating_mul(100).checked_div(self.total_bytes).unwrap_or(100)
@@ -114,15 +118,16 @@ pub struct Intake {
     cursors: Mutex<HashMap<TillId, Revision>>,
     client: reqwest::Client,
     packer: archive::Packer,
-    /// Held while a file is on its way out of a folder, and while a folder is read: what is on its way then was left by a crash.
+    /// Held while a file is on its way out of a folder, and while a folder is read: what is on its
+    /// way then was left by a crash.
     leaving: Mutex<()>,
     /// A permit for each body that is being received.
     uploads: Semaphore,
 }
 
 impl Intake {
-    /// Makes the folders, and looks after what an earlier process left. `changed` is poked after each new revision.
-    /// Blocking.
+    /// Makes the folders, and looks after what an earlier process left. `changed` is poked after
+    /// each new revision. Blocking.
     pub fn new(
         settings: IntakeSettings,
         dictionary: Arc<dyn DictionaryStore>,
@@ -158,7 +163,8 @@ impl Intake {
         Arc::clone(&self.arrived)
     }
 
-    /// Works until `shutdown`; a load that is under way then is rolled back and repeated at the next start.
+    /// Works until `shutdown`; a load that is under way then is rolled back and repeated at the
+    /// next start.
     pub async fn run(self: Arc<Self>, shutdown: CancellationToken) -> Result<(), IntakeError> {
         let callbacks = tokio::spawn(callbacks::run(Arc::clone(&self), shutdown.clone()));
         let mut kept: Option<Worker> = None;
@@ -197,7 +203,8 @@ impl Intake {
         Ok(())
     }
 
-    /// The exchange says which revision a till has. To be called when it grew, and once for each till at start.
+    /// The exchange says which revision a till has. To be called when it grew, and once for each
+    /// till at start.
     #[expect(clippy::unused_async, reason = "the exchange may have to wait here once several servers share a store")]
     pub async fn notify_applied(&self, till: TillId, cursor: Revision) {
         lock(&self.cursors).insert(till, cursor);
@@ -223,8 +230,8 @@ impl Intake {
         self.dictionary.snapshot()?.network()
     }
 
-    /// Whether `need` bytes more may be written into the data folder, after giving back what a large load left taken there.
-    /// Blocking.
+    /// Whether `need` bytes more may be written into the data folder, after giving back what a
+    /// large load left taken there. Blocking.
     fn room(&self, need: u64) -> Result<(), NoRoom> {
         let (reserve, folder) = (&self.settings.disk_reserve, &self.settings.bodies);
         reserve.check(folder, need).or_else(|_| {

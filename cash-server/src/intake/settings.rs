@@ -11,8 +11,13 @@ use tillway_proto::NodeId;
 /// How often folders are scanned beside the events (formats/aif: the original's period).
 pub const DEFAULT_SCAN_PERIOD: Duration = Duration::from_secs(20);
 
-/// How long a flag waits for its data file. Producers write the file first, but a network share may show the flag first.
+/// How long a flag waits for its data file. Producers write the file first, but a network share
+/// may show the flag first.
 pub const DEFAULT_DATA_GRACE: Duration = Duration::from_secs(10);
+
+/// How long a flag waits for a file that is still being written. Producers call it a failure after
+/// 180 s (formats/aif): they are to see before that that it was not taken.
+pub const DEFAULT_WRITER_PATIENCE: Duration = Duration::from_secs(150);
 
 /// How long loaded files are kept, in days: a price question of the last weeks can be answered.
 pub const DEFAULT_BACKUP_DAYS: u32 = 30;
@@ -32,8 +37,8 @@ pub const DEFAULT_BODY_IDLE: Duration = Duration::from_mins(1);
 /// How long a body may come slowly, for a line that has to get going.
 pub const DEFAULT_BODY_GRACE: Duration = Duration::from_mins(1);
 
-/// What a body has to come with after that, on the average, in bytes a second: the slowest line that a shop has. Slower ones
-/// would hold the places of others.
+/// What a body has to come with after that, on the average, in bytes a second: the slowest line
+/// that a shop has. Slower ones would hold the places of others.
 pub const DEFAULT_BODY_RATE: u64 = 8 * 1024;
 
 /// Where files come from and go to, and how.
@@ -53,6 +58,8 @@ pub struct IntakeSettings {
     pub scan_period: Duration,
     /// How long a flag waits for its data file.
     pub data_grace: Duration,
+    /// How long a flag waits for a file that is still being written.
+    pub writer_patience: Duration,
     /// From where on a load is held until somebody says yes.
     pub hold: HoldLimits,
     /// Whether the first broken record refuses the whole load.
@@ -92,6 +99,7 @@ impl IntakeSettings {
             bad: data.join("badDicts"),
             scan_period: DEFAULT_SCAN_PERIOD,
             data_grace: DEFAULT_DATA_GRACE,
+            writer_patience: DEFAULT_WRITER_PATIENCE,
             hold: HoldLimits::default(),
             stop_on_error: false,
             zone: TimeZone::system(),

@@ -1,16 +1,20 @@
-//! Data files and flags of producers: which file it is, whether it is still the same, and how it goes away.
+//! Data files and flags of producers: which file it is, whether it is still the same, and how it
+//! goes away.
 //!
-//! A producer may write the next file while the last one is being loaded. So a file is removed only if it is the one
-//! that was read: it is renamed first, looked at under its new name, and put back if it is another.
+//! A producer may write the next file while the last one is being loaded. So a file is removed
+//! only if it is the one that was read: it is renamed first, looked at under its new name, and put
+//! back if it is another.
 
 use fs_err as fs;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
-/// Starts the name of a file that is on its way out; one that is left behind by a crash gets its name back at the next
-/// scan: nobody knows whether it is the file that was loaded, or one that came in that very moment.
+/// Starts the name of a file that is on its way out; one that is left behind by a crash gets its
+/// name back at the next scan: nobody knows whether it is the file that was loaded, or one that
+/// came in that very moment.
 pub(super) const LEAVING: &str = ".tillway-done-";
 
 /// Read of a file that may say one word.
@@ -45,14 +49,21 @@ impl Identity {
         format!("{device}:{inode}:{bytes}:{}.{:09}", modified.0, modified.1)
     }
 
+    /// When its content was changed last.
+    pub(super) fn modified_at(&self) -> SystemTime {
+        let (seconds, nanos) = self.modified;
+        let whole = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+        SystemTime::UNIX_EPOCH + whole + Duration::from_nanos(u64::try_from(nanos).unwrap_or_default())
+    }
+
     /// Whether it is the same file with the same content, whatever it is called now.
     pub(super) fn same_content(&self, other: &Self) -> bool {
         Self { changed: other.changed, ..*self } == *other
     }
 }
 
-/// Looks at a regular file. A link, a pipe or a folder is an error: reading it could block, or give away what the
-/// producer has no right to.
+/// Looks at a regular file. A link, a pipe or a folder is an error: reading it could block, or
+/// give away what the producer has no right to.
 pub(super) fn identify(path: &Path) -> io::Result<Identity> {
     let metadata = fs::symlink_metadata(path)?;
     if metadata.is_file() {
@@ -72,7 +83,8 @@ pub(super) fn open(path: &Path) -> io::Result<(fs::File, Identity)> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} was replaced while it was opened", path.display())))
 }
 
-/// Whether a small file says nothing but this word, in whatever case, with blanks or a mark of its encoding around it.
+/// Whether a small file says nothing but this word, in whatever case, with blanks or a mark of its
+/// encoding around it.
 pub(super) fn says(path: &Path, word: &str) -> bool {
     const MARK: &str = "\u{feff}";
     let read = || -> io::Result<String> {
@@ -85,8 +97,8 @@ pub(super) fn says(path: &Path, word: &str) -> bool {
     read().is_ok_and(|text| text.trim_start_matches(MARK).trim().eq_ignore_ascii_case(word))
 }
 
-/// Removes the file if it is still `read`. False where another one stands there now, which stays; a file that is gone
-/// already counts as removed.
+/// Removes the file if it is still `read`. False where another one stands there now, which stays;
+/// a file that is gone already counts as removed.
 pub(super) fn remove_if_same(path: &Path, read: &Identity) -> io::Result<bool> {
     match identify(path) {
         Ok(now) if !now.same_content(read) => return Ok(false),
@@ -110,7 +122,8 @@ pub(super) fn remove_if_same(path: &Path, read: &Identity) -> io::Result<bool> {
     Ok(same)
 }
 
-/// Gives a file that a crash left on its way out its name back; where another has that name by now, it goes.
+/// Gives a file that a crash left on its way out its name back; where another has that name by
+/// now, it goes.
 pub(super) fn put_back(leaving: &Path) -> io::Result<()> {
     let name = leaving.file_name().unwrap_or_default().to_string_lossy();
     // `.tillway-done-<32 digits>-<name>`.
@@ -121,8 +134,9 @@ pub(super) fn put_back(leaving: &Path) -> io::Result<()> {
     }
 }
 
-/// Gives a file on its way out its name back, where that is free; what has been written there in the meantime is newer
-/// still, and stays. A link replaces nothing; network shares and some disks have none, there the file is renamed.
+/// Gives a file on its way out its name back, where that is free; what has been written there in
+/// the meantime is newer still, and stays. A link replaces nothing; network shares and some disks
+/// have none, there the file is renamed.
 fn give_name_back(leaving: &Path, path: &Path, link: impl Fn(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
     match link(leaving, path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),

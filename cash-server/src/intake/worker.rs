@@ -1,7 +1,8 @@
 //! Picks the oldest delivery and loads it: one turn, one delivery.
 //!
-//! A delivery that has to wait holds back only what came later into the same folder (or, over REST, for the same node),
-//! so that an older price never comes over a newer one; a flag without its file holds back nothing.
+//! A delivery that has to wait holds back only what came later into the same folder (or, over
+//! REST, for the same node), so that an older price never comes over a newer one; a flag without
+//! its file holds back nothing.
 
 mod bodies;
 mod flags;
@@ -25,20 +26,21 @@ use tokio_util::sync::CancellationToken;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LAST_WAIT: Duration = Duration::from_mins(1);
 
-/// Longest wait of a load that met a full disk: while it runs sales have no room either. Short enough that nobody asks why
-/// prices do not come although there is room again.
+/// Longest wait of a load that met a full disk: while it runs sales have no room either. Short
+/// enough that nobody asks why prices do not come although there is room again.
 const LAST_FULL_WAIT: Duration = Duration::from_mins(15);
 
-/// How often kept files and records are cleaned away, and how soon the next step follows where there is more.
+/// How often kept files and records are cleaned away, and how soon the next step follows where
+/// there is more.
 const CLEANING_PERIOD: Duration = Duration::from_hours(1);
 const NEXT_STEP: Duration = Duration::from_secs(1);
 
-/// A folder where deliveries wait is read again at most this often: ten thousand flags at once would else be ten thousand
-/// looks at all of them.
+/// A folder where deliveries wait is read again at most this often: ten thousand flags at once
+/// would else be ten thousand looks at all of them.
 const RESCAN_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often to look whether there is a new node, which may have been made by another process: its folder is to be there before
-/// a person looks for it.
+/// How often to look whether there is a new node, which may have been made by another process: its
+/// folder is to be there before a person looks for it.
 const NETWORK_LOOK: Duration = Duration::from_secs(1);
 
 /// When to come back.
@@ -69,6 +71,8 @@ struct Wait {
     held: Option<Cause>,
     /// How often it came to nothing without a fault of its own since its flag was touched.
     stalls: u32,
+    /// Whether the file system reports when what it waits for is there.
+    watched: bool,
 }
 
 impl Wait {
@@ -94,7 +98,10 @@ pub(super) struct Worker {
     body_waits: HashMap<LoadId, Wait>,
     /// Flags that nothing more can be done about, until they are touched.
     told: HashMap<PathBuf, SystemTime>,
-    /// Loads of an earlier process that did not end, by data file; none once they are looked after.
+    /// Flags whose data file is still being written, and since when they wait for it.
+    writing: HashMap<PathBuf, Instant>,
+    /// Loads of an earlier process that did not end, by data file; none once they are looked
+    /// after.
     resumed: Option<HashMap<PathBuf, Known>>,
     unreadable: HashSet<PathBuf>,
     /// What is wrong with the inbox, as it was told.
@@ -121,6 +128,7 @@ impl Worker {
             waits: HashMap::new(),
             body_waits: HashMap::new(),
             told: HashMap::new(),
+            writing: HashMap::new(),
             resumed: None,
             unreadable: HashSet::new(),
             inbox_trouble: None,
@@ -197,6 +205,7 @@ impl Worker {
             self.watcher.watch(&folder);
             self.scan(&folder);
         }
+        self.writing.retain(|flag, _| flag.symlink_metadata().is_ok());
         let flags: HashSet<&PathBuf> = self.flags.values().flatten().map(|flag| &flag.path).collect();
         let mut taken_away = Vec::new();
         self.waits.retain(|path, wait| {
@@ -205,7 +214,8 @@ impl Worker {
             taken_away.extend(wait.load.filter(|_| !stays));
             stays
         });
-        // Somebody took the flag of a load away that waited: without it there is nothing to be tried.
+        // Somebody took the flag of a load away that waited: without it there is nothing to be
+        // tried.
         for known in taken_away {
             deliver::close_vanished(&self.intake, known.load)?;
         }
@@ -260,7 +270,8 @@ impl Worker {
         }
     }
 
-    /// Loads that an earlier process did not end: those whose file is still there are repeated under their number.
+    /// Loads that an earlier process did not end: those whose file is still there are repeated
+    /// under their number.
     fn resume(&mut self) -> Result<(), StoreError> {
         let there: HashSet<PathBuf> = self.flags.values().flatten().map(Flag::expected_data).collect();
         let mut resumed = HashMap::new();
@@ -292,7 +303,8 @@ impl Worker {
                     continue;
                 }
                 let wait = self.waits.get(&flag.path).filter(|wait| wait.modified == flag.modified);
-                if let Some(wait) = wait.filter(|wait| wait.until > now)
+                let wait = wait.filter(|wait| wait.until > now && !self.is_closed_now(wait, flag));
+                if let Some(wait) = wait
                     && (wait.holds() || flag.data.is_none())
                 {
                     wake = wake.min(wait.until);
@@ -329,6 +341,12 @@ impl Worker {
             break;
         }
         Ok(oldest.map(|(_, job)| job).ok_or(wake))
+    }
+
+    /// Whether it waited for a file to be closed, and it is.
+    fn is_closed_now(&self, wait: &Wait, flag: &Flag) -> bool {
+        let data = flag.data.as_ref().filter(|_| wait.held == Some(Cause::Writing) && wait.watched);
+        data.is_some_and(|data| self.watcher.written_until(data).is_none())
     }
 
     fn carry_out(&mut self, job: Job) -> Result<(), StoreError> {
@@ -368,13 +386,21 @@ impl Worker {
 /// One try more was in vain.
 fn again(tries: u32) -> Wait {
     let until = Instant::now() + doubled(FIRST_WAIT, tries, LAST_WAIT);
-    Wait { tries: tries + 1, until, load: None, modified: SystemTime::UNIX_EPOCH, held: None, stalls: 0 }
+    Wait {
+        tries: tries + 1,
+        until,
+        load: None,
+        modified: SystemTime::UNIX_EPOCH,
+        held: None,
+        stalls: 0,
+        watched: false,
+    }
 }
 
 fn pause(cause: Cause, stalls: u32, scan_period: Duration) -> Duration {
     let look = LAST_WAIT.min(scan_period);
     match cause {
-        Cause::Room => look,
+        Cause::Room | Cause::Writing => look,
         Cause::FullDisk => doubled(look, stalls, LAST_FULL_WAIT),
         Cause::Database => doubled(look.min(FIRST_WAIT), stalls, LAST_WAIT),
     }

@@ -47,6 +47,7 @@ async fn flags_of_one_moment_are_loaded_as_their_names_count_across_all_folders(
     let kit = Kit::new();
     for (folder, base) in [("All", "pos10"), ("shop-7", "pos9"), ("All", "pos2"), ("shop-8", "pos1")] {
         kit.deliver(folder, base, &file_of(&[unit(1, base)]));
+        age(&kit.inbox(folder).join(format!("{base}.aif")), 10);
         age(&kit.inbox(folder).join(format!("{base}.flz")), 10);
     }
     let running = kit.start();
@@ -80,6 +81,7 @@ async fn several_flags_are_loaded_in_the_order_of_their_time() {
     let kit = Kit::new();
     for (base, age_s) in [("pos1", 10), ("pos2", 30), ("pos3", 20)] {
         kit.deliver("All", base, &file_of(&[unit(1, base)]));
+        age(&kit.inbox("All").join(format!("{base}.aif")), age_s + 1);
         age(&kit.inbox("All").join(format!("{base}.flz")), age_s);
     }
     let running = kit.start();

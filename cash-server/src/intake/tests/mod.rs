@@ -3,6 +3,7 @@
 mod aside;
 mod callbacks;
 mod crash;
+mod early;
 mod folders;
 mod held;
 mod notices;

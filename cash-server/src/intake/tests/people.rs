@@ -1,4 +1,5 @@
-//! What people and their programs do to folders: wrong things under right names, many at once, old leftovers.
+//! What people and their programs do to folders: wrong things under right names, many at once, old
+//! leftovers.
 
 use super::*;
 use crate::intake::cleaning;
@@ -154,6 +155,7 @@ async fn a_flag_that_is_touched_or_taken_away_while_it_waits_leaves_no_load_open
     let running = kit.start();
     wait_for("a word", || kit.error_text("All").ok_or(())).await;
     fs::remove_file(kit.inbox("All").join("error.txt")).unwrap();
+    age(&kit.inbox("All").join("pos1.aif"), 90);
     age(&kit.inbox("All").join("pos1.flz"), 60);
     wait_for("a word on the touched flag", || kit.error_text("All").ok_or(())).await;
     assert_eq!(kit.journal.recent(9).unwrap().len(), 1, "it is the same load");

@@ -13,11 +13,15 @@ use jiff::Timestamp;
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
-use tillway_proto::NodeId;
+use std::time::{Duration, Instant, SystemTime};
+use tillway_proto::{LoadId, NodeId};
 
-/// The word in a flag by which its producer says yes to whatever the load takes away (formats/aif).
+/// The word in a flag by which its producer says yes to whatever the load takes away
+/// (formats/aif).
 const CONSENT: &str = "approve";
+
+/// A file that is younger than its flag is left alone until nothing was written to it for so long.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// What is delivered: a data file and the flag that says that it is whole.
 struct Pair {
@@ -47,6 +51,20 @@ impl Worker {
         };
         let pair = Pair { data: source::identify(&path).ok(), flag: flag_identity, path };
         let bytes = pair.data.map_or(0, |data| data.bytes);
+        let writing = self.still_written(flag, &pair);
+        let patience = self.intake.settings.writer_patience;
+        if let Some((until, watched)) = writing
+            && let until = until.min(*self.writing.entry(flag.path.clone()).or_insert_with(Instant::now) + patience)
+            && until > Instant::now()
+        {
+            // With what it has: a load that was begun goes on with its number and its tries.
+            let earlier = self.waits.remove(&flag.path).filter(|wait| wait.modified == flag.modified);
+            let (load, tries) = earlier.map_or((None, 0), |wait| (wait.load, wait.tries));
+            let wait = Wait { load, tries, until, watched, modified: flag.modified, ..self.later(Cause::Writing, 0) };
+            self.waits.insert(flag.path.clone(), wait);
+            return Ok(());
+        }
+        self.writing.remove(&flag.path);
         let earlier = self.waits.remove(&flag.path);
         // A flag that is touched while it waits begins its tries anew, with the load that it has.
         let own = earlier.as_ref().and_then(|wait| wait.load);
@@ -69,12 +87,22 @@ impl Worker {
         if let Some(text) = pair.text() {
             self.intake.journal.deliver_as(known.load, &text)?;
         }
-        // For the case that the journal itself fails on the way: the next try goes on with the same load.
+        // For the case that the journal itself fails on the way: the next try goes on with the
+        // same load.
         let modified = flag.modified;
         let wait = Wait { load: Some(known), modified, held, tries, ..self.later(Cause::Database, stalls) };
         self.waits.insert(flag.path.clone(), wait);
         let Known { load, at, consent } = known;
         let consent = if flag_says_yes && consent == Consent::No { Consent::Given } else { consent };
+        if writing.is_some() {
+            let seconds = patience.as_secs();
+            let reason = format!("the data file was still being written {seconds} seconds after its flag was there");
+            self.give_up(folder, flag, &pair, load, (&reason, Cause::Writing.advice()))?;
+            // Whatever the file is by now, it is not whole.
+            self.remove_flag(flag, &Pair { data: None, ..pair });
+            self.waits.remove(&flag.path);
+            return Ok(());
+        }
         let delivery = Delivery { load, node, layer, path: pair.path.clone(), form: Form::File, at, consent };
         match deliver::attempt(&self.intake, &delivery, bytes, &self.shutdown)? {
             Attempt::Stopped => return Ok(()),
@@ -95,11 +123,7 @@ impl Worker {
                 return Ok(());
             }
             Attempt::Again { reason, advice, limit } if tries + 1 >= limit => {
-                let stays = pair.data.map(|_| deliver::path_text(&pair.path));
-                deliver::give_up(&self.intake, load, &reason, stays)?;
-                fail::fail_point!("intake::given_up");
-                deliver::complain(&self.intake, folder, &delivery.path, &reason, advice);
-                self.remove_flag(flag, &pair);
+                self.give_up(folder, flag, &pair, load, (&reason, advice))?;
             }
             Attempt::Again { reason, advice, limit } => {
                 self.waits.insert(flag.path.clone(), Wait { load: Some(known), modified, ..again(tries) });
@@ -114,6 +138,34 @@ impl Worker {
         Ok(())
     }
 
+    /// The file stays under its name, its flag goes, and its producer is told.
+    fn give_up(
+        &mut self,
+        folder: &Path,
+        flag: &Flag,
+        pair: &Pair,
+        load: LoadId,
+        (reason, advice): (&str, &str),
+    ) -> Result<(), StoreError> {
+        let stays = pair.data.map(|_| deliver::path_text(&pair.path));
+        deliver::give_up(&self.intake, load, reason, stays)?;
+        fail::fail_point!("intake::given_up");
+        deliver::complain(&self.intake, folder, &pair.path, reason, advice);
+        self.remove_flag(flag, pair);
+        Ok(())
+    }
+
+    /// Until when to wait for a file that somebody still writes, and whether the file system tells
+    /// when that is over.
+    fn still_written(&self, flag: &Flag, pair: &Pair) -> Option<(Instant, bool)> {
+        if let Some(until) = self.watcher.written_until(&pair.path) {
+            return Some((until, true));
+        }
+        // Where nothing is reported, a file that is younger than its flag may still grow.
+        let age = pair.data.filter(|data| data.modified_at() > flag.modified)?.modified_at().elapsed().ok()?;
+        Some((Instant::now() + QUIET.checked_sub(age).filter(|rest| !rest.is_zero())?, false))
+    }
+
     fn accept(&self, pair: &Pair, node: &NodeId, bytes: u64, flag_says_yes: bool) -> Result<Known, StoreError> {
         let at = Timestamp::now();
         let consent = if flag_says_yes { self.consent_for(pair)? } else { Consent::No };
@@ -124,15 +176,16 @@ impl Worker {
         Ok(Known { load, at, consent })
     }
 
-    /// Of a producer who says yes: to a file that is held as it lies there, what is newer than that stays.
+    /// Of a producer who says yes: to a file that is held as it lies there, what is newer than
+    /// that stays.
     fn consent_for(&self, pair: &Pair) -> Result<Consent, StoreError> {
         let newest = self.intake.journal.newest_of(&pair.path)?;
         let held = newest.filter(|record| record.state == LoadState::Held && is_of(record, pair));
         Ok(held.and_then(|record| record.held).map_or(Consent::Given, |held| Consent::Late(held.at)))
     }
 
-    /// How this very delivery ended before, where only its files are still there: a crash, or a folder that the server may not
-    /// write to.
+    /// How this very delivery ended before, where only its files are still there: a crash, or a
+    /// folder that the server may not write to.
     fn ended_before(&self, pair: &Pair) -> Result<Option<LoadState>, StoreError> {
         let Some(text) = pair.text() else { return Ok(None) };
         let newest = self.intake.journal.newest_of(&pair.path)?;
@@ -211,8 +264,8 @@ impl Worker {
         }
     }
 
-    /// The file was not taken: it stays under its name, and its flag goes. Where the file was written anew in the meantime, the
-    /// flag may be that one's.
+    /// The file was not taken: it stays under its name, and its flag goes. Where the file was
+    /// written anew in the meantime, the flag may be that one's.
     fn remove_flag(&mut self, flag: &Flag, pair: &Pair) {
         let changed =
             pair.data.is_some_and(|read| source::identify(&pair.path).is_ok_and(|now| !now.same_content(&read)));

@@ -1,0 +1,85 @@
+//! Files whose flag comes before their end, and files that change while they are read.
+
+use super::*;
+use crate::store::intake::LoadState;
+
+fn grow(file: &mut std::fs::File, codes: std::ops::Range<u32>) {
+    use std::io::Write as _;
+    codes.for_each(|code| write!(file, "{}\n---\n", unit(code, "slow")).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_whose_flag_came_before_its_end_is_loaded_whole_when_it_is_closed() {
+    let kit = Kit::new();
+    let running = kit.start();
+    wait_for("the folders", || if kit.inbox("shop-7").is_dir() { Ok(()) } else { Err(()) }).await;
+    kit.deliver("shop-7", "pos0", &file_of(&[unit(9, "watched")]));
+    kit.gone("shop-7", "pos0").await;
+    let mut file = std::fs::File::create(kit.inbox("shop-7").join("posslow.aif")).unwrap();
+    grow(&mut file, 1..4);
+    fs::write(kit.inbox("shop-7").join("posslow.flz"), "").unwrap();
+    // What another folder gets is not held up by it.
+    kit.deliver("shop-8", "pos1", &file_of(&[unit(1, "piece")]));
+    kit.gone("shop-8", "pos1").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(kit.objects(&kit.shop, "unit").len(), 1, "nothing of it yet");
+    grow(&mut file, 4..7);
+    drop(file);
+    kit.gone("shop-7", "posslow").await;
+    let load = kit.newest();
+    assert_eq!((load.state, load.counts.added, kit.objects(&kit.shop, "unit").len()), (LoadState::Ready, 6, 7));
+    assert_eq!(kit.error_text("shop-7"), None);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_cut_or_replaced_while_it_is_read_is_read_again_whole() {
+    let new = file_of(&[unit(1, "new"), unit(2, "new")]);
+    for replaced in [false, true] {
+        let mut kit = Kit::new();
+        kit.deliver("All", "pos1", &file_of(&(1..50).map(|code| unit(code, "old")).collect::<Vec<_>>()));
+        let (path, new) = (kit.inbox("All").join("pos1.aif"), new.clone());
+        let mut times = 0;
+        Meddled::with(&mut kit, move || {
+            times += 1;
+            if times == 1 && replaced {
+                fs::write(path.with_extension("tmp"), &new).unwrap();
+                fs::rename(path.with_extension("tmp"), &path).unwrap();
+            } else if times == 1 {
+                fs::write(&path, &new).unwrap();
+            }
+        });
+        let running = kit.start();
+        kit.gone("All", "pos1").await;
+        assert_eq!((kit.newest().state, kit.objects(&kit.chain, "unit").len()), (LoadState::Ready, 2), "{replaced}");
+        running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_written_for_ever_is_not_taken_and_its_producer_is_told() {
+    let mut kit = Kit::new();
+    kit.settings.writer_patience = Duration::from_secs(1);
+    let running = kit.start();
+    wait_for("the folders", || if kit.inbox("shop-7").is_dir() { Ok(()) } else { Err(()) }).await;
+    kit.deliver("shop-7", "pos0", &file_of(&[unit(9, "watched")]));
+    kit.gone("shop-7", "pos0").await;
+    let mut file = std::fs::File::create(kit.inbox("shop-7").join("posslow.aif")).unwrap();
+    fs::write(kit.inbox("shop-7").join("posslow.flz"), "").unwrap();
+    let flag = kit.inbox("shop-7").join("posslow.flz");
+    wait_for("the flag's end", || {
+        grow(&mut file, 1..4);
+        if flag.exists() { Err(()) } else { Ok(()) }
+    })
+    .await;
+    let load = kit.not_taken("shop-7", "posslow").await;
+    assert_eq!((load.state, kit.objects(&kit.shop, "unit").len()), (LoadState::Error, 1));
+    let reason = load.reason.unwrap();
+    assert!(reason.contains("still being written") && kit.error_text("shop-7").unwrap().contains(&reason), "{reason}");
+    // The flag is made again when it is whole.
+    drop(file);
+    fs::write(&flag, "").unwrap();
+    kit.gone("shop-7", "posslow").await;
+    assert_eq!(kit.objects(&kit.shop, "unit").len(), 4);
+    running.stop().await;
+}
