@@ -474,7 +474,7 @@ pub(super) fn give_up(intake: &Intake, load: LoadId, reason: &str, kept: Option<
 /// Ends a load whose file went away before the end was noted: it is in the layer, or it never was.
 pub(super) fn close_vanished(intake: &Intake, load: LoadId) -> Result<(), StoreError> {
     let Some(outcome) = intake.dictionary.outcome_of(load)? else {
-        let reason = "the server stopped in the middle, and the file is no longer there";
+        let reason = "its file or its flag went away before it was loaded: nothing was changed";
         return give_up(intake, load, reason, None);
     };
     let reason = "the server stopped before the report was complete; what was rejected is not known";

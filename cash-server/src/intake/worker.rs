@@ -155,6 +155,10 @@ impl Worker {
         let dirty = self.watcher.take();
         let network = self.intake.network()?.version();
         if dirty.all || network != self.network || Instant::now() >= self.next_scan {
+            if network != self.network {
+                // Another process may have made a till: its queues are to be there as soon as its `cash.ini`.
+                self.intake.poke_exchange();
+            }
             self.network = network;
             self.scan_all()?;
         } else {

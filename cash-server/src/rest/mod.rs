@@ -134,7 +134,8 @@ pub fn router(state: RestState, admin: Arc<Credentials>) -> Router {
         .routes(routes!(aside::drop))
         .routes(routes!(aside::acknowledge))
         .split_for_parts();
-    let (agents, of_agents) = OpenApiRouter::new().routes(routes!(tills::shift_closed)).split_for_parts();
+    let (agents, of_agents) =
+        OpenApiRouter::new().routes(routes!(tills::shift_closed)).routes(routes!(tills::token)).split_for_parts();
     description.merge(of_agents);
 
     let described = Arc::new(description);

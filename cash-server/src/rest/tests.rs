@@ -265,6 +265,29 @@ async fn a_shift_close_is_told_with_the_token_of_that_till_alone() {
 }
 
 #[tokio::test]
+async fn a_till_may_ask_whether_its_token_is_right_and_nothing_comes_of_it() {
+    let server = Server::start();
+    let made = server.make_till().await;
+    let till = made["node"]["id"].as_str().unwrap();
+    let ask = |till: &str, token: Option<&str>| {
+        let request = Request::get(format!("/api/v1/tills/{till}/token"));
+        let with = |token| request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        token.map_or_else(|| Request::get(format!("/api/v1/tills/{till}/token")), with).body(Body::empty()).unwrap()
+    };
+    let token = made["token"].as_str();
+    for (till, token, expected) in [
+        (till, token, StatusCode::NO_CONTENT),
+        (till, Some("tw1_wrong"), StatusCode::UNAUTHORIZED),
+        (till, None, StatusCode::UNAUTHORIZED),
+        ("_cash_9_00000000", token, StatusCode::UNAUTHORIZED),
+        ("till-7-1", token, StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(server.send(ask(till, token)).await.0, expected, "{till} {token:?}");
+    }
+    assert_eq!(server.ask("GET", "/api/v1/commands", None).await.1, json!([]));
+}
+
+#[tokio::test]
 async fn questions_without_an_answer_say_why() {
     let server = Server::start();
     server.make_till().await;

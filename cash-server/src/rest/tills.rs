@@ -357,6 +357,20 @@ pub(super) async fn shift_closed(
     blocking(move || Ok::<_, Problem>(ordered(state.exchange.request_unload(&till, Ask::WhatIsMissing)?))).await
 }
 
+/// Whether this is the token of that till. Changes nothing. For agents, with the till's token.
+#[utoipa::path(get, path = "/api/v1/tills/{id}/token", tag = "agents", security(("till" = [])),
+    params(("id" = String, Path, description = "id of the till")),
+    responses((status = 204), (status = 400, body = Problem), (status = 401, body = Problem)))]
+pub(super) async fn token(
+    State(state): State<RestState>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let till: TillId = id.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
+    auth::till(&state, &till, &headers).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 fn ordered(command: Option<Uuid>) -> (StatusCode, Json<Ordered>) {
     (StatusCode::ACCEPTED, Json(Ordered { command: command.map(|id| id.to_string()) }))
 }

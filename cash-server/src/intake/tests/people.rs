@@ -165,3 +165,42 @@ async fn a_flag_that_is_touched_or_taken_away_while_it_waits_leaves_no_load_open
     assert!(kit.inbox("All").join("pos1.aif").exists());
     running.stop().await;
 }
+
+/// `touch` makes the flag and then sets its time; a small file is loaded in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_whose_time_is_set_while_its_file_is_loaded_goes_with_it() {
+    let mut kit = Kit::new();
+    let flag = kit.inbox("All").join("pos1.flz");
+    Meddled::with(&mut kit, move || age(&flag, 0));
+    kit.deliver("All", "pos1", &file_of(&[unit(1, "piece")]));
+    age(&kit.inbox("All").join("pos1.flz"), 1);
+    let running = kit.start();
+    kit.gone("All", "pos1").await;
+    assert_eq!((names(&kit.inbox("All")), kit.journal.recent(9).unwrap().len()), (Vec::new(), 1));
+    assert_eq!(kit.ended(LoadId(1)).await.state, LoadState::Ready);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_waits_ends_when_its_data_file_is_taken_away() {
+    let mut kit = Kit::new();
+    kit.settings.scan_period = Duration::from_millis(50);
+    kit.settings.disk_reserve = crate::reserve::DiskReserve::asking(1, |_| Ok(0));
+    kit.deliver("All", "pos1", &file_of(&[unit(1, "piece")]));
+    let running = kit.start();
+    wait_for("a word", || kit.error_text("All").ok_or(())).await;
+    fs::remove_file(kit.inbox("All").join("pos1.aif")).unwrap();
+    assert_eq!(kit.ended(LoadId(1)).await.state, LoadState::Error);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exchange_is_told_of_a_till_that_another_process_made() {
+    let kit = Kit::new();
+    let running = kit.start();
+    let told = || tokio::time::timeout(PATIENCE, kit.changed.notified());
+    told().await.expect("the network as it was at the start");
+    kit.network.create(&kit.shop, NodeLevel::Till, &"3".parse().unwrap(), "").unwrap();
+    told().await.expect("the new till");
+    running.stop().await;
+}

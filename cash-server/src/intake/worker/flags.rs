@@ -40,7 +40,10 @@ impl Pair {
 
 impl Worker {
     pub(super) fn flag(&mut self, folder: &Path, flag: &Flag, node: NodeId, layer: LayerNo) -> Result<(), StoreError> {
-        let Some(path) = flag.data.clone() else { return self.without_file(folder, flag) };
+        // The folder was perhaps read before the file went.
+        let there =
+            |path: &PathBuf| !path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        let Some(path) = flag.data.clone().filter(there) else { return self.without_file(folder, flag) };
         let flag_identity = match source::identify(&flag.path) {
             Ok(identity) => identity,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -195,13 +198,19 @@ impl Worker {
 
     /// A flag whose data file is not there: it waits a little, then it is set aside.
     fn without_file(&mut self, folder: &Path, flag: &Flag) -> Result<(), StoreError> {
+        // Without its file the load that waited has nothing more to try.
+        if let Some(known) = self.waits.get_mut(&flag.path).and_then(|wait| wait.load.take()) {
+            deliver::close_vanished(&self.intake, known.load)?;
+        }
         let path = flag.expected_data();
         let identity = source::identify(&flag.path);
-        // A crash between removing the file and removing the flag leaves this.
+        let touched = flag.path.symlink_metadata().and_then(|metadata| metadata.modified()).unwrap_or(flag.modified);
+        // A crash between removing the file and removing the flag leaves this. So does `touch`: it makes the flag and then sets
+        // its time, and a small file is loaded in between, so that the flag is another one than that which was read.
         let own = identity.as_ref().map(|identity| format!(" {}", identity.text())).unwrap_or_default();
         let loaded = self.intake.journal.newest_of(&path)?.is_some_and(|record| {
             let of_this_flag = record.delivery.as_ref().is_some_and(|delivery| delivery.ends_with(&own));
-            let after_it = record.ended_at.is_some_and(|at| SystemTime::from(at) >= flag.modified);
+            let after_it = record.ended_at.is_some_and(|at| SystemTime::from(at) >= touched);
             record.state.is_final() && (after_it || (of_this_flag && !own.is_empty()))
         });
         if loaded && identity.and_then(|identity| source::remove_if_same(&flag.path, &identity)).is_ok() {
