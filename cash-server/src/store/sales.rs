@@ -351,7 +351,8 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    const ALL: [Self; 11] = [
+    /// All of them.
+    pub const ALL: [Self; 11] = [
         Self::ShiftDiffers,
         Self::ReceiptConflict,
         Self::NumbersAgain,

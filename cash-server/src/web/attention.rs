@@ -98,7 +98,7 @@ pub(super) struct Facts<'a> {
 
 /// An entry without more than words.
 pub(super) fn entry(sort: Sort, place: String, detail: String) -> Attention {
-    Attention { sort, place, detail, since: None, acknowledge: None }
+    Attention { sort, place, detail, since: None, acknowledge: None, finding: None }
 }
 
 /// The list, whole and in order.

@@ -157,6 +157,7 @@ mod tests {
     use super::super::view::*;
     use super::*;
     use crate::exchange::Condition;
+    use crate::store::sales::FindingKind;
     use tillway_proto::{DeliveryState, ExchangeStatus, Revision};
 
     /// One of each kind, and a reject.
@@ -233,7 +234,16 @@ mod tests {
                     detail: "<i>detail</i>".to_owned(),
                     since: Some(now),
                     acknowledge: (sort == AttentionSort::WentBack).then(|| "_cash_2_00ab34ef".to_owned()),
+                    finding: None,
                 })
+                .chain(FindingKind::ALL.into_iter().map(|kind| Attention {
+                    sort: AttentionSort::Finding,
+                    place: "367/2".to_owned(),
+                    detail: "<i>detail</i>".to_owned(),
+                    since: Some(now),
+                    acknowledge: None,
+                    finding: Some(kind.as_str().replace('-', "_")),
+                }))
                 .collect(),
             attention_more: 3,
             aside: ["package", "document", "shift", "message", "units", "report", "stranger", "load", "sales"]

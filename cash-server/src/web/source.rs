@@ -16,7 +16,7 @@ use crate::rest::RestState;
 use crate::sales::check::{Counted, Verdict};
 use crate::store::StoreError;
 use crate::store::intake::{LoadRecord, LoadSource, NoticeRecord, OpenNotice};
-use crate::store::sales::{Finding, FindingFilter, Page, ShiftFilter, ShiftView as StoredShift};
+use crate::store::sales::{Finding, FindingFilter, FindingKind, Page, ShiftFilter, ShiftView as StoredShift};
 use jiff::Timestamp;
 use std::error::Error;
 use tillway_exchangers::aif::WarningKind;
@@ -375,7 +375,9 @@ fn in_words(network: &Network, loads: &[LoadRecord], findings: &[Finding], shown
         let parked = finding.till.as_ref().and_then(|till| network.till(till)).is_some_and(|node| node.parked);
         if !parked {
             let sort = if finding.shift.is_some() { AttentionSort::Shift } else { AttentionSort::Finding };
-            list.push(Attention { since: Some(finding.first_seen), ..entry(sort, place, finding.text.clone()) });
+            let told = entry(sort, place, finding.text.clone());
+            let kind = FindingKind::from_word(&finding.kind).map(|kind| kind.as_str().replace('-', "_"));
+            list.push(Attention { since: Some(finding.first_seen), finding: kind, ..told });
         }
     }
     for unit in aside.iter().filter(|unit| matches!(unit.id, AsideId::Load(_))) {

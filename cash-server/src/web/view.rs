@@ -78,6 +78,8 @@ pub struct Attention {
     pub since: Option<Timestamp>,
     /// The till whose finding somebody may acknowledge here.
     pub acknowledge: Option<String>,
+    /// Which finding of sales it is, where it is one: what helps is told for each by itself.
+    pub finding: Option<String>,
 }
 
 /// What sort of thing a person should look at, the weightiest first. The words are `attention_<sort>` and `todo_<sort>`.

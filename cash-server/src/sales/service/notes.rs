@@ -82,7 +82,8 @@ fn note(store: &dyn SalesStore, notes: &[StreamNote]) -> Result<(), StoreError> 
             subject: "instance".to_owned(),
             text: format!(
                 "the till's agent has a new state (instance {} after {before}): it was set up anew, restored, or its settings \
-                 were copied to a second machine",
+                 were copied to a second machine; if nobody did the former, look for the second machine; this closes by itself when one \
+                 machine alone has sent for a day",
                 note.instance
             ),
             at: note.at,

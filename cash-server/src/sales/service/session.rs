@@ -113,7 +113,9 @@ impl Session {
             shift: None,
             subject: "two machines".to_owned(),
             text: format!(
-                "the till's id is used from two machines at the same time (instances {} and {}); the second was refused",
+                "the till's id is used from two machines at the same time (instances {} and {}); the second was refused: \
+                 make a till of its own for one of the two and put its settings there; this closes by itself when one machine alone \
+                 has sent for a day",
                 taken.instance, sender.instance
             ),
             at: Timestamp::now(),

@@ -5,10 +5,13 @@ use jiff::civil::Date;
 use tillway_proto::receipt::ShiftNumber;
 use tillway_proto::sales::v1;
 
-use super::{any_shift, closed_shift, incoming, now, open_store, sale, till};
+use super::{any_shift, closed_shift, incoming, now, open_store, sale, shop, till};
 use crate::sales::check::Verdict;
 use crate::sales::spool::Position;
-use crate::store::sales::{FindingFilter, Page, Refused, SalesStore, ShiftFilter, ShiftView, TotalsBy, TotalsFilter};
+use crate::store::sales::{
+    FindingFilter, FindingKind, NewFinding, Page, Refused, SalesStore, ShiftFilter, ShiftView, StreamNote, TotalsBy,
+    TotalsFilter,
+};
 use crate::store::sqlite::sales::SqliteSales;
 
 const START: Position = Position { segment: 0, offset: 0 };
@@ -147,6 +150,57 @@ fn an_open_record_does_not_replace_a_closed_one_and_other_figures_are_shown() {
     let mut kinds = open_findings(&store);
     kinds.sort();
     assert_eq!(kinds, ["shift-changed", "shift-differs"]);
+}
+
+#[test]
+fn a_record_that_was_corrected_closes_what_was_found_about_its_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let right = closed_shift(&till(), 1, 1..=1);
+    let wrong = v1::Shift { recorded_sale_sum: right.recorded_sale_sum + 100, ..right.clone() };
+    store.load(START, at(1), &[incoming(vec![sale(&till(), 1, 1)], vec![wrong.clone()])], now()).unwrap();
+    assert_eq!(open_findings(&store), ["shift-differs"]);
+    // All agree now: the change was the correction.
+    store.load(at(1), at(2), &[incoming(vec![], vec![right.clone()])], now()).unwrap();
+    assert_eq!((only_shift(&store).outcome.verdict, open_findings(&store)), (Verdict::Ok, vec![]));
+    // A right one that is changed again stays open until it is right again.
+    store.load(at(2), at(3), &[incoming(vec![], vec![wrong])], now()).unwrap();
+    let mut kinds = open_findings(&store);
+    kinds.sort();
+    assert_eq!(kinds, ["shift-changed", "shift-differs"]);
+    store.load(at(3), at(4), &[incoming(vec![], vec![right])], now()).unwrap();
+    assert!(open_findings(&store).is_empty());
+}
+
+#[test]
+fn what_was_found_about_two_machines_closes_when_one_alone_has_sent_for_a_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let stream = |instance: &str, hours: i64| {
+        let at = now().checked_add(hours.hours()).unwrap();
+        let (instance, agent_version) = (instance.to_owned(), "1".to_owned());
+        store.note_streams(&[StreamNote { till: till(), shop: shop(), instance, agent_version, at }]).unwrap()
+    };
+    let found = |kind: FindingKind, hours: i64| {
+        let at = now().checked_add(hours.hours()).unwrap();
+        let (subject, text) = ("machines".to_owned(), String::new());
+        store.add_finding(&NewFinding { kind, till: Some(till()), shift: None, subject, text, at }).unwrap();
+    };
+    stream("one", 0);
+    found(FindingKind::TwoMachines, 0);
+    stream("one", 23);
+    assert_eq!(open_findings(&store), ["two-machines"]);
+    // The other one takes its turn: both stay, for a day from then on.
+    assert_eq!(stream("two", 24), [Some("one".to_owned())]);
+    found(FindingKind::InstanceChanged, 24);
+    stream("two", 47);
+    assert_eq!(open_findings(&store).len(), 2);
+    stream("two", 48);
+    assert!(open_findings(&store).is_empty());
+    // The one that was switched off comes back.
+    found(FindingKind::TwoMachines, 100);
+    stream("two", 101);
+    assert_eq!(open_findings(&store), ["two-machines"]);
 }
 
 #[test]

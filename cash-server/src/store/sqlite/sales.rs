@@ -241,5 +241,9 @@ fn note_stream(t: &Connection, stream: &StreamNote) -> rusqlite::Result<Option<S
         stream.agent_version,
         stream.at.as_millisecond()
     ])?;
-    Ok(before.filter(|instance| !instance.is_empty() && *instance != stream.instance))
+    let other = before.filter(|instance| !instance.is_empty() && *instance != stream.instance);
+    if other.is_none() {
+        finding::close_of_machines(t, &stream.till, stream.at)?;
+    }
+    Ok(other)
 }

@@ -90,6 +90,13 @@ pub(super) fn recheck(
     } else {
         finding::close(t, Some(till), FindingKind::ShiftDiffers, &subject, now)?;
     }
+    if outcome.verdict == Verdict::Ok {
+        // The server loses no receipt: where all agree, the other figures were those of a record that was corrected.
+        finding::close(t, Some(till), FindingKind::ShiftChanged, &self::subject(shift), now)?;
+    }
+    if outcome.doubled.is_empty() {
+        finding::close(t, Some(till), FindingKind::NumbersAgain, &numbers_subject(shift), now)?;
+    }
     Ok(facts.numbers)
 }
 

@@ -1,6 +1,6 @@
 //! Findings: added once a subject, closed by a later check or by hand.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan as _};
 use rusqlite::{Connection, ToSql, params};
 use std::collections::BTreeSet;
 use tillway_proto::TillId;
@@ -8,6 +8,10 @@ use tillway_proto::receipt::ShiftNumber;
 
 use super::row;
 use crate::store::sales::{Finding, FindingFilter, FindingKind, MAX_FINDINGS_PER_TILL, NewFinding, Page};
+
+/// So long one machine alone must have sent for a till until what was found about two is closed: a second machine that is
+/// switched off over night has come back by then. One that comes back later opens it again.
+const ONE_MACHINE_HOURS: i64 = 24;
 
 pub(super) fn add(connection: &Connection, finding: &NewFinding) -> rusqlite::Result<()> {
     let till = finding.till.as_ref().map_or("", TillId::as_str);
@@ -72,6 +76,26 @@ pub(super) fn close(
         )?
         .execute(params![till, kind.as_str(), subject, now.as_millisecond()])
         .map(drop)
+}
+
+/// Closes what was found about a till's machines, when one of them alone has sent for [`ONE_MACHINE_HOURS`]. Called when a
+/// stream opens that is of the same agent as the one before.
+pub(super) fn close_of_machines(connection: &Connection, till: &TillId, now: Timestamp) -> rusqlite::Result<()> {
+    let since = now.checked_sub(ONE_MACHINE_HOURS.hours()).map_or(i64::MIN, Timestamp::as_millisecond);
+    let [two, changed] = [FindingKind::TwoMachines, FindingKind::InstanceChanged].map(FindingKind::as_str);
+    let last_seen: Option<i64> = connection
+        .prepare_cached(
+            "SELECT max(last_seen) FROM finding WHERE till = ?1 AND kind IN (?2, ?3) AND resolved_at IS NULL",
+        )?
+        .query_row([till.as_str(), two, changed], |r| r.get(0))?;
+    if last_seen.is_some_and(|seen| seen <= since) {
+        connection
+            .prepare_cached(
+                "UPDATE finding SET resolved_at = ?4 WHERE till = ?1 AND kind IN (?2, ?3) AND resolved_at IS NULL",
+            )?
+            .execute(params![till.as_str(), two, changed, now.as_millisecond()])?;
+    }
+    Ok(())
 }
 
 /// Subjects of the open findings of a kind: few, and mostly none.

@@ -157,7 +157,8 @@ fn changed(record: &ShiftRecord, closed: &str, before: Counted, now: Timestamp) 
         subject: check::subject(record.key()),
         text: format!(
             "the record of shift {}, closed {closed}, came again with other figures: sales {} for {} before, {} for {} now; \
-             refunds {} for {} before, {} for {} now; the newer one was taken: compare with the fiscal drive, and close this",
+             refunds {} for {} before, {} for {} now; the newer one was taken: this closes by itself once till, \
+             record and server agree; otherwise compare with the fiscal drive, and close this",
             record.key(),
             before.sales,
             before.sale_sum,
