@@ -45,6 +45,8 @@ pub enum AsideId {
     Load(LoadId),
     /// A batch of sales that the spool could not read or load: `sales:<unit>`.
     Sales(String),
+    /// Files in a folder of the intake that will never be read: `files:<why>:<folder>`.
+    Files(String),
 }
 
 /// A text that names no unit.
@@ -61,6 +63,7 @@ impl fmt::Display for AsideId {
             Self::Stranger(till) => write!(f, "stranger:{till}"),
             Self::Load(load) => write!(f, "load:{}", load.0),
             Self::Sales(unit) => write!(f, "sales:{unit}"),
+            Self::Files(which) => write!(f, "files:{which}"),
         }
     }
 }
@@ -88,6 +91,7 @@ impl FromStr for AsideId {
                 "stranger" => rest.parse().ok().map(Self::Stranger),
                 "load" => rest.parse().ok().map(|number| Self::Load(LoadId(number))),
                 "sales" => (!rest.is_empty()).then(|| Self::Sales(rest.to_owned())),
+                "files" => (!rest.is_empty()).then(|| Self::Files(rest.to_owned())),
                 _ => None,
             }
         };
@@ -112,7 +116,7 @@ pub struct AsideUnit {
     /// Its name.
     pub id: AsideId,
     /// Which sort, for people and programs: `package`, `document`, `shift`, `message`, `units`, `report`, `stranger`, `load`,
-    /// `held` (a load that waits for a yes), `sales`.
+    /// `held` (a load that waits for a yes), `sales`, `files` (in a folder of the intake, never read).
     pub sort: &'static str,
     /// Where it stands: the till, the node of a load; none: here.
     pub place: Option<tillway_proto::NodeId>,
@@ -195,6 +199,14 @@ pub enum AsideError {
         /// Its name.
         id: AsideId,
     },
+    /// Only who put them there knows what was meant.
+    #[error(
+        "{id}: files in a folder of the intake are settled where they lie: give them the right names, or remove them"
+    )]
+    ByHand {
+        /// Their name.
+        id: AsideId,
+    },
     /// The spool of sales is another process's.
     #[error("the sales-loader runs as a process of its own: what is set aside there is not to be had here")]
     SalesApart,
@@ -219,6 +231,7 @@ impl AsideError {
             Self::SalesApart
                 | Self::Unnamed { .. }
                 | Self::Cut { .. }
+                | Self::ByHand { .. }
                 | Self::Exchange(ExchangeError::NothingNamed { .. })
                 | Self::Sales(SalesAsideError::Damaged { .. })
                 | Self::Intake(
@@ -251,8 +264,8 @@ type Section = fn(&Aside) -> Result<Vec<AsideUnit>, AsideError>;
 
 impl Aside {
     /// Parts of the list, in its order.
-    const SECTIONS: [Section; 5] =
-        [Self::refused_loads, Self::of_sales, Self::on_tills, Self::strangers, Self::broken_reports];
+    const SECTIONS: [Section; 6] =
+        [Self::refused_loads, Self::strays, Self::of_sales, Self::on_tills, Self::strangers, Self::broken_reports];
 
     /// Everything that is set aside, now.
     pub fn list(&self) -> Result<Vec<AsideUnit>, AsideError> {
@@ -356,6 +369,23 @@ impl Aside {
         Ok(refused.into_iter().map(unit).collect())
     }
 
+    fn strays(&self) -> Result<Vec<AsideUnit>, AsideError> {
+        let strays = self.intake.strays(MAX_LISTED as usize);
+        let strays = strays.map_err(|error| AsideError::Intake(IntakeAside::Journal(error)))?;
+        let unit = |one: crate::intake::Stray| AsideUnit {
+            id: AsideId::Files(format!("{}:{}", one.word, one.folder.display())),
+            sort: "files",
+            place: one.node,
+            name: format!("{}: {}", one.folder.display(), one.names),
+            at: one.since,
+            reason: one.reason,
+            ordered: None,
+            retryable: false,
+            droppable: false,
+        };
+        Ok(strays.into_iter().map(unit).collect())
+    }
+
     /// Somebody says yes or no to a held load. The load that carries it out.
     pub fn decide_held(&self, load: LoadId, approve: bool) -> Result<Option<LoadId>, AsideError> {
         let decided = if approve {
@@ -438,6 +468,7 @@ impl Aside {
             (AsideId::Load(load), AsideAction::Drop) => {
                 self.intake.drop_refused(*load).map(|()| Outcome::Dropped).map_err(AsideError::Intake)
             }
+            (AsideId::Files(_), _) => Err(AsideError::ByHand { id: id.clone() }),
             (AsideId::Sales(unit), action) => {
                 let sales = self.sales.as_ref().ok_or(AsideError::SalesApart)?;
                 let runtime = Handle::current();

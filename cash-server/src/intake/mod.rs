@@ -27,6 +27,7 @@ pub mod rest;
 mod settings;
 mod source;
 mod state;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod watcher;
@@ -38,9 +39,10 @@ pub use load::{MAX_KEPT_REJECTS, MAX_KEPT_WARNINGS};
 pub use report::ERROR_FILE;
 pub use settings::{
     DEFAULT_BACKUP_BYTES, DEFAULT_BACKUP_DAYS, DEFAULT_BACKUP_FILES, DEFAULT_BODY_GRACE, DEFAULT_BODY_IDLE,
-    DEFAULT_BODY_RATE, DEFAULT_DATA_GRACE, DEFAULT_MAX_BODY_BYTES, DEFAULT_SCAN_PERIOD, DEFAULT_WRITER_PATIENCE,
-    IntakeSettings,
+    DEFAULT_BODY_RATE, DEFAULT_DATA_GRACE, DEFAULT_MAX_BODY_BYTES, DEFAULT_SCAN_PERIOD, DEFAULT_STRAY_AFTER,
+    DEFAULT_WRITER_PATIENCE, IntakeSettings,
 };
+pub use strays::Stray;
 
 use crate::network::Network;
 use crate::reserve::NoRoom;

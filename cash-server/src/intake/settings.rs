@@ -19,6 +19,10 @@ pub const DEFAULT_DATA_GRACE: Duration = Duration::from_secs(10);
 /// 180 s (formats/aif): they are to see before that that it was not taken.
 pub const DEFAULT_WRITER_PATIENCE: Duration = Duration::from_secs(150);
 
+/// What lies in a folder for so long and will never be read needs a look. A producer that was cut off
+/// between file and flag has gone on by then.
+pub const DEFAULT_STRAY_AFTER: Duration = Duration::from_mins(10);
+
 /// How long loaded files are kept, in days: a price question of the last weeks can be answered.
 pub const DEFAULT_BACKUP_DAYS: u32 = 30;
 
@@ -60,6 +64,8 @@ pub struct IntakeSettings {
     pub data_grace: Duration,
     /// How long a flag waits for a file that is still being written.
     pub writer_patience: Duration,
+    /// After how long what will never be read is shown.
+    pub stray_after: Duration,
     /// From where on a load is held until somebody says yes.
     pub hold: HoldLimits,
     /// Whether the first broken record refuses the whole load.
@@ -100,6 +106,7 @@ impl IntakeSettings {
             scan_period: DEFAULT_SCAN_PERIOD,
             data_grace: DEFAULT_DATA_GRACE,
             writer_patience: DEFAULT_WRITER_PATIENCE,
+            stray_after: DEFAULT_STRAY_AFTER,
             hold: HoldLimits::default(),
             stop_on_error: false,
             zone: TimeZone::system(),

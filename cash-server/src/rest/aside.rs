@@ -28,8 +28,9 @@ pub(super) struct AsideView {
     /// Its name, for `retry` and `drop`.
     pub id: String,
     /// On a till: `package`, `document`, `shift`, `message`, `units` (those that the till does not name). Here: `report` that
-    /// could not be taken, `stranger` who reports as a till that is not in the network, `load` that was refused, `held`: a load that waits for a yes, `sales` that
-    /// the spool could not load.
+    /// could not be taken, `stranger` who reports as a till that is not in the network, `load` that was refused,
+    /// `held`: a load that waits for a yes, `sales` that the spool could not load, `files` in a folder of
+    /// the intake that will never be read.
     pub sort: String,
     /// The till, or the node of the load.
     pub node: Option<String>,

@@ -12,6 +12,7 @@ use crate::exchange::decide::Wait;
 use crate::exchange::model::Delivery;
 use crate::exchange::service::{Next, TillStatus};
 use crate::network::Network;
+use crate::network::change::alike;
 use crate::rest::RestState;
 use crate::sales::check::{Counted, Verdict};
 use crate::store::StoreError;
@@ -385,6 +386,15 @@ fn in_words(network: &Network, loads: &[LoadRecord], findings: &[Finding], shown
         let sort = if unit.sort == "held" { AttentionSort::LoadHeld } else { AttentionSort::LoadRefused };
         let told = entry(sort, place, format!("{}: {}", unit.name, unit.reason));
         list.push(Attention { since: unit.at, ..told });
+    }
+    for unit in aside.iter().filter(|unit| matches!(unit.id, AsideId::Files(_))) {
+        let place = unit.place.as_ref().map(|node| place(network, node)).unwrap_or_default();
+        let told = entry(AttentionSort::InboxFiles, place, format!("{}: {}", unit.name, unit.reason));
+        list.push(Attention { since: unit.at, ..told });
+    }
+    for nodes in alike(network) {
+        let places: Vec<String> = nodes.iter().map(|node| place(network, &node.id)).collect();
+        list.push(entry(AttentionSort::CodesAlike, places.join(", "), String::new()));
     }
     // Only the last load of a layer: a later one that went in has mended it. Rejects stay on a list of their own.
     let mut seen = Vec::new();

@@ -102,6 +102,8 @@ pub enum AttentionSort {
     LoadHeld,
     /// A load was refused whole.
     LoadRefused,
+    /// Files lie in a folder of the intake and will never be read.
+    InboxFiles,
     /// The broker refuses a till's queue, or its last delivery was rejected, or its dictionary differs.
     Trouble,
     /// A till's receipts do not come.
@@ -138,11 +140,13 @@ pub enum AttentionSort {
     Load,
     /// Rejects and warnings that nobody has seen.
     Notices,
+    /// Nodes whose codes differ by leading zeros alone.
+    CodesAlike,
 }
 
 impl AttentionSort {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Disk,
         Self::SalesDatabase,
         Self::Broker,
@@ -151,6 +155,7 @@ impl AttentionSort {
         Self::Shift,
         Self::LoadHeld,
         Self::LoadRefused,
+        Self::InboxFiles,
         Self::Trouble,
         Self::SalesWait,
         Self::DictionaryLog,
@@ -169,6 +174,7 @@ impl AttentionSort {
         Self::Silent,
         Self::Load,
         Self::Notices,
+        Self::CodesAlike,
     ];
 }
 

@@ -10,6 +10,7 @@ mod notices;
 mod people;
 mod refusal;
 mod rest;
+mod strays;
 mod trouble;
 
 use super::{Intake, IntakeSettings};
