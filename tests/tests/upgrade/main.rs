@@ -5,6 +5,7 @@
 mod newer;
 mod place;
 mod readable;
+mod shifts;
 mod whole;
 
 /// Every version whose fixtures are kept, oldest first.
