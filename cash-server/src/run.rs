@@ -385,8 +385,13 @@ fn intake_settings(settings: &Settings, network: &NetworkService) -> Result<Inta
         }
     }
     let defaults = IntakeSettings::in_folder(&settings.data_dir);
+    let inbox = settings.intake.inbox.clone().unwrap_or(defaults.inbox);
+    // A path that is whole stays as it is.
+    let encodings = settings.intake.encodings.iter().map(|(folder, encoding)| (inbox.join(folder), *encoding));
     Ok(IntakeSettings {
-        inbox: settings.intake.inbox.clone().unwrap_or(defaults.inbox),
+        encoding: settings.intake.encoding,
+        encodings: encodings.collect(),
+        inbox,
         extra_folders,
         scan_period: settings.intake.scan_period,
         hold: settings.intake.hold,

@@ -12,6 +12,7 @@ use crate::dictionary::entry::LoadCounts;
 use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::intake::{Consent, Held, LoadEnd, LoadState};
+use encoding_rs::Encoding;
 use jiff::Timestamp;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -48,6 +49,7 @@ pub(super) struct Delivery {
     pub(super) layer: LayerNo,
     pub(super) path: PathBuf,
     pub(super) form: Form,
+    pub(super) encoding: &'static Encoding,
     /// When it was taken in.
     pub(super) at: Timestamp,
     /// Whether somebody has said yes to whatever it takes away.
@@ -160,6 +162,7 @@ pub(super) fn attempt(
             layer: delivery.layer,
             path: &delivery.path,
             form: delivery.form,
+            encoding: delivery.encoding,
             gives_way: times < MAX_GIVEN_WAY,
             stop_on_error: intake.settings.stop_on_error,
             hold: intake.settings.hold,
@@ -318,7 +321,8 @@ fn keep(intake: &Intake, delivery: &Delivery, report: &Report) -> Option<PathBuf
         kept.err().into_iter().for_each(|error| warn("keep a loaded file", error));
     }
     if !report.rejects.is_empty() && !report.is_not_taken() {
-        match report::write_rejects(path, &report.rejects, place(&settings.bad, delivery, ".rejects.txt")) {
+        let source = (path.as_path(), delivery.encoding);
+        match report::write_rejects(source, &report.rejects, place(&settings.bad, delivery, ".rejects.txt")) {
             Ok(kept) => aside = Some(kept),
             Err(error) => warn("keep rejected records", error),
         }

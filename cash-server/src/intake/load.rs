@@ -1,6 +1,7 @@
 //! One load: records of a file or a body, one by one, into a transaction on the layer.
 
 use super::ahead::{Ahead, Batch, Batches, read_ahead};
+use super::encoding::{self, WrongEncoding};
 use super::hold::{self, HoldLimits};
 use super::source::{self, Identity};
 use crate::dictionary::entry::{Effect, KindId, LoadCounts, LoadOutcome, carry_out, spare};
@@ -8,6 +9,7 @@ use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::{DictionaryStore, LoadTxn, TakenBack};
 use crate::store::intake::{Consent, NoticeRecord};
+use encoding_rs::Encoding;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, BufReader, Read};
@@ -22,7 +24,8 @@ use tillway_exchangers::row::{KeyMatch, ObjectKey};
 use tillway_proto::{LoadId, Revision};
 use tokio_util::sync::CancellationToken;
 
-/// Rejects that are kept with a load; more are counted. A file that is broken throughout says the same a million times.
+/// Rejects that are kept with a load; more are counted. A file that is broken throughout says the
+/// same a million times.
 pub const MAX_KEPT_REJECTS: usize = 1000;
 
 /// Warnings that are kept with a load; more are counted.
@@ -31,7 +34,8 @@ pub const MAX_KEPT_WARNINGS: usize = 1000;
 /// Longest reason that is kept, in characters.
 const MAX_REASON_CHARS: usize = 500;
 
-/// Longest verb and key that are kept of a reject, in characters: a broken record may have one of megabytes.
+/// Longest verb and key that are kept of a reject, in characters: a broken record may have one of
+/// megabytes.
 const MAX_NAME_CHARS: usize = 200;
 
 /// Lines that a remark names.
@@ -55,12 +59,14 @@ pub(super) struct Task<'a> {
     pub(super) layer: LayerNo,
     pub(super) path: &'a Path,
     pub(super) form: Form,
+    pub(super) encoding: &'static Encoding,
     pub(super) stop_on_error: bool,
     /// Whether it gives way to a change of the network that waits: then it is begun again.
     pub(super) gives_way: bool,
     /// Times with a zone are read as times of this one.
     pub(super) zone: &'a TimeZone,
-    /// Objects of the layer, by number of kind and key, that a reject or a warning of an earlier load is about.
+    /// Objects of the layer, by number of kind and key, that a reject or a warning of an earlier
+    /// load is about.
     pub(super) noticed: Vec<(u16, String)>,
     pub(super) hold: HoldLimits,
     pub(super) consent: Consent,
@@ -96,9 +102,11 @@ pub(super) struct Report {
     pub(super) warnings: Vec<NoticeRecord>,
     /// Objects that were brought without a fault, of those that a notice is about.
     pub(super) mended: Vec<(u16, String)>,
-    /// Kinds that a record which could not be read kept from being cleared: nobody knows which object it named.
+    /// Kinds that a record which could not be read kept from being cleared: nobody knows which
+    /// object it named.
     pub(super) not_cleared: Vec<Kind>,
-    /// Lines of records that delete objects, and did not: records that may have been meant to add them again were rejected.
+    /// Lines of records that delete objects, and did not: records that may have been meant to add
+    /// them again were rejected.
     pub(super) not_deleted: Vec<u64>,
     /// The file that was read.
     pub(super) identity: Identity,
@@ -182,7 +190,8 @@ pub(super) enum Failure {
 pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<Report, Failure> {
     let (file, identity) = source::open(task.path).map_err(Failure::Unreadable)?;
     let counted = Counted { inner: file, counters: Arc::clone(&task.progress) };
-    let input = BufReader::with_capacity(READ_BUFFER_BYTES, counted);
+    let text = encoding::reader(counted, task.path, task.encoding);
+    let input = BufReader::with_capacity(READ_BUFFER_BYTES, text);
     let mut txn = dictionary.begin_load(task.layer, task.load).map_err(Failure::Store)?;
     if let Consent::Late(held) = task.consent {
         txn.keep_newer_than(held);
@@ -304,7 +313,8 @@ impl Run<'_> {
         if reject.refuses_load() {
             return Some(format!("the whole load is refused: {}", reject.reason));
         }
-        // An unknown verb says nothing against the records we do know (formats/aif): it never stops a load.
+        // An unknown verb says nothing against the records we do know (formats/aif): it never
+        // stops a load.
         (self.task.stop_on_error && reject.cause != Cause::UnknownVerb)
             .then(|| "the whole load is refused at its first broken record (stop on error)".to_owned())
     }
@@ -340,7 +350,8 @@ impl Run<'_> {
         }
     }
 
-    /// An object comes without the fault that a notice is about, of an earlier load or of this one.
+    /// An object comes without the fault that a notice is about, of an earlier load or of this
+    /// one.
     fn mend(&mut self, kind: u16, key: &str) {
         if !self.noticed.take(kind, key) {
             return;
@@ -392,6 +403,9 @@ impl Run<'_> {
             (Err(failure @ (Failure::Store(_) | Failure::Stopped | Failure::GaveWay)), _) => return fail(txn, failure),
             (_, Ok(false)) => return fail(txn, Failure::Rewritten),
             (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => return fail(txn, Failure::Rewritten),
+            (Err(Failure::Unreadable(error)), Ok(true)) if WrongEncoding::of(&error).is_some() => {
+                Some(format!("the whole load is refused: {error}"))
+            }
             (Err(failure), _) => return fail(txn, failure),
             (_, Err(error)) => return fail(txn, Failure::Unreadable(error)),
             (Ok(refused), Ok(true)) => refused,

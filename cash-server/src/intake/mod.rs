@@ -19,6 +19,7 @@ mod aside;
 pub mod callbacks;
 mod cleaning;
 mod deliver;
+pub mod encoding;
 mod folders;
 pub mod hold;
 mod load;

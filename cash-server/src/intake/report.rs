@@ -1,17 +1,21 @@
-//! What a producer gets to read: `error.txt` beside its files, and in `badDicts` the records that were set aside.
+//! What a producer gets to read: `error.txt` beside its files, and in `badDicts` the records that
+//! were set aside.
 
+use super::encoding;
 use super::load::Rejected;
 use crate::store::intake::NoticeRecord;
+use encoding_rs::{Encoding, UTF_8};
 use fs_err as fs;
 use std::fmt::Write as _;
-use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufWriter, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use tillway_file_queue::durable;
 
 /// The file beside the source (formats/aif).
 pub const ERROR_FILE: &str = "error.txt";
 
-/// Rejects, and warnings, that `error.txt` lists; a person reads no more of them, and the file with their text has the rest.
+/// Rejects, and warnings, that `error.txt` lists; a person reads no more of them, and the file
+/// with their text has the rest.
 const MAX_LISTED_REJECTS: usize = 100;
 
 /// Files of earlier deliveries that `error.txt` lists; a person mends one after the other.
@@ -48,13 +52,15 @@ pub(super) struct Left {
     pub(super) why: String,
 }
 
-/// Writes `error.txt` into a folder, in the place of an earlier one: this trouble, and the files that are `left` there.
+/// Writes `error.txt` into a folder, in the place of an earlier one: this trouble, and the files
+/// that are `left` there.
 pub(super) fn write_error_file(folder: &Path, trouble: &Trouble<'_>, left: &[Left]) -> io::Result<()> {
     let text = text(trouble) + &left_text(left);
     durable::write_atomic(&folder.join(ERROR_FILE), text.as_bytes())
 }
 
-/// After a load without trouble: `error.txt` tells of the files alone that are left there, and is not there without any.
+/// After a load without trouble: `error.txt` tells of the files alone that are left there, and is
+/// not there without any.
 pub(super) fn write_left(folder: &Path, left: &[Left]) -> io::Result<()> {
     if left.is_empty() {
         return remove_error_file(folder);
@@ -137,21 +143,49 @@ fn line(reject: &NoticeRecord) -> String {
     text
 }
 
-/// Writes the rejected records of `source` with their text, each after a line that says what is wrong with it.
-pub(super) fn write_rejects(source: &Path, rejects: &[Rejected], target: PathBuf) -> io::Result<PathBuf> {
+/// Writes the rejected records of `source` with their text, each after a line that says what is
+/// wrong with it.
+pub(super) fn write_rejects(
+    (source, encoding): (&Path, &'static Encoding),
+    rejects: &[Rejected],
+    target: PathBuf,
+) -> io::Result<PathBuf> {
     let (mut input, _) = super::source::open(source)?;
+    if encoding != UTF_8 {
+        return write_decoded_rejects(encoding::reader(input, source, encoding), rejects, target);
+    }
     let mut output = BufWriter::new(fs::File::create(&target)?);
     for rejected in rejects {
-        writeln!(output, "# {}", line(&rejected.record))?;
         let length = rejected.until.map_or(MAX_RAW_BYTES, |until| until.saturating_sub(rejected.record.byte));
         input.seek(SeekFrom::Start(rejected.record.byte))?;
         let mut raw = Vec::new();
         io::Read::by_ref(&mut input).take(length.min(MAX_RAW_BYTES)).read_to_end(&mut raw)?;
-        output.write_all(own_text(&raw))?;
-        output.write_all(b"\n---\n")?;
+        write_reject(&mut output, rejected, &raw)?;
     }
     output.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
     Ok(target)
+}
+
+/// In a file of another encoding places are counted in its text as UTF-8.
+fn write_decoded_rejects(mut input: impl Read, rejects: &[Rejected], target: PathBuf) -> io::Result<PathBuf> {
+    let mut output = BufWriter::new(fs::File::create(&target)?);
+    let mut at = 0;
+    for rejected in rejects {
+        let byte = rejected.record.byte;
+        at += io::copy(&mut input.by_ref().take(byte.saturating_sub(at)), &mut io::sink())?;
+        let until = rejected.until.unwrap_or(byte + MAX_RAW_BYTES);
+        let mut raw = Vec::new();
+        at += input.by_ref().take(until.saturating_sub(at).min(MAX_RAW_BYTES)).read_to_end(&mut raw)? as u64;
+        write_reject(&mut output, rejected, &raw)?;
+    }
+    output.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    Ok(target)
+}
+
+fn write_reject(output: &mut impl io::Write, rejected: &Rejected, raw: &[u8]) -> io::Result<()> {
+    writeln!(output, "# {}", line(&rejected.record))?;
+    output.write_all(own_text(raw))?;
+    output.write_all(b"\n---\n")
 }
 
 /// Without the separators that follow a record.

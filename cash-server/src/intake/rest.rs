@@ -1,10 +1,12 @@
-//! `POST /aifexchange/loaddicts` (formats/aif): takes the body, a JSON array of AIF commands, and answers when it is on
-//! disk and in the journal. It is loaded afterwards, in its turn.
+//! `POST /aifexchange/loaddicts` (formats/aif): takes the body, a JSON array of AIF commands, and
+//! answers when it is on disk and in the journal. It is loaded afterwards, in its turn.
 //!
-//! The body's file has its record in the journal, or it was never accepted: it is written under a hidden name, made
-//! durable, renamed, and then recorded, all before the answer. What has no record at the next start is removed.
+//! The body's file has its record in the journal, or it was never accepted: it is written under a
+//! hidden name, made durable, renamed, and then recorded, all before the answer. What has no
+//! record at the next start is removed.
 
 use super::aside::{ARRAY_ENDING, FILE_ENDING};
+use super::encoding::{self, Incoming, WrongEncoding};
 use super::{Intake, IntakeError, IntakeSettings, archive, callbacks, deliver};
 use crate::reserve::NoRoom;
 use crate::settings::credentials::Credentials;
@@ -16,6 +18,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::post;
+use encoding_rs::{Encoding, UTF_8};
 use fs_err as fs;
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
@@ -62,7 +65,8 @@ pub struct AifRest {
     pub credentials: Credentials,
 }
 
-/// The route. The body is streamed, so no limit of the framework stands in its way; [`super::IntakeSettings`] has one.
+/// The route. The body is streamed, so no limit of the framework stands in its way;
+/// [`super::IntakeSettings`] has one.
 pub fn router(state: AifRest) -> Router {
     Router::new().route(PATH, post(load_dicts)).with_state(state)
 }
@@ -193,7 +197,8 @@ async fn take(
     let says_yes = asked("approve").is_some_and(|value| ["1", "true", "yes"].contains(&value.to_lowercase().as_str()));
     let consent = if says_yes { Consent::Given } else { Consent::No };
     let dictionary_id = asked("dictionaryid").map(|id| id.chars().take(MAX_DICTIONARY_ID_CHARS).collect());
-    let (file, bytes) = receive(intake, body, max_bytes).await?;
+    let charset = Incoming::new(charset_of(headers)?);
+    let (file, bytes) = receive(intake, body, charset, max_bytes).await?;
     let load = blocking(intake, move |intake| {
         let source = LoadSource::Rest { body: file.name.clone(), dictionary_id, retry_of: None };
         accept(intake, file, &NewLoad { node, source, bytes, at: Timestamp::now(), watch, delivery: None, consent })
@@ -204,8 +209,8 @@ async fn take(
     Ok((load, warning))
 }
 
-/// The shop that is named. Where header and query, or one of them twice, name different ones, nobody knows which is meant: the
-/// prices of one shop must not go to another.
+/// The shop that is named. Where header and query, or one of them twice, name different ones,
+/// nobody knows which is meant: the prices of one shop must not go to another.
 fn shop_of(headers: &HeaderMap, query: &[(String, String)]) -> Result<String, Refusal> {
     let in_headers =
         headers.get_all("shopcode").iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
@@ -252,7 +257,8 @@ async fn room(intake: &Arc<Intake>, need: u64) -> Result<(), Refusal> {
 /// Which node is meant, and whether there is room for one more body.
 fn admit(intake: &Intake, shop: &str) -> Result<NodeId, Refusal> {
     let network = intake.network().map_err(|error| Refusal::store(&error))?;
-    // The folder names of the other levels are taken too, so that what a folder can load, REST can.
+    // The folder names of the other levels are taken too, so that what a folder can load, REST
+    // can.
     let node = network.shop(shop).or_else(|| network.find(shop).ok()).ok_or_else(|| {
         let error = format!(
             "there is no shop `{shop}` in the network: correct `shopcode`, or make the shop with `cash-server network`"
@@ -271,7 +277,8 @@ fn admit(intake: &Intake, shop: &str) -> Result<NodeId, Refusal> {
     Ok(node.id.clone())
 }
 
-/// A body's file; removed when it is dropped before it is accepted, so also when the connection breaks.
+/// A body's file; removed when it is dropped before it is accepted, so also when the connection
+/// breaks.
 struct BodyFile {
     name: String,
     path: Option<PathBuf>,
@@ -287,13 +294,18 @@ impl Drop for BodyFile {
 }
 
 /// Streams the body to disk. The file, durable but not yet under its name, and its size.
-async fn receive(intake: &Arc<Intake>, body: Body, max_bytes: u64) -> Result<(BodyFile, u64), Refusal> {
+async fn receive(
+    intake: &Arc<Intake>,
+    body: Body,
+    mut charset: Incoming,
+    max_bytes: u64,
+) -> Result<(BodyFile, u64), Refusal> {
     let name = format!("{}{ARRAY_ENDING}", Uuid::now_v7().simple());
     let path = intake.settings.bodies.join(format!(".{name}.part"));
     let mut output = tokio::fs::File::create(&path).await.map_err(|error| Refusal::disk(&error))?;
     let file = BodyFile { name, path: Some(path) };
     let mut chunks = body.into_data_stream();
-    let (mut bytes, mut begun, mut room_at) = (0, false, 0);
+    let (mut bytes, mut written, mut begun, mut room_at) = (0, 0, false, 0);
     let (started, idle) = (Instant::now(), intake.settings.body_idle);
     loop {
         let chunk = match tokio::time::timeout(idle, chunks.next()).await {
@@ -317,23 +329,31 @@ async fn receive(intake: &Arc<Intake>, body: Body, max_bytes: u64) -> Result<(Bo
                 format!("the body comes slower than {} bytes a second: send it again", intake.settings.body_rate);
             return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, error));
         }
-        if bytes >= room_at {
-            room_at = bytes + ROOM_STEP_BYTES;
+        if written >= room_at {
+            room_at = written + ROOM_STEP_BYTES;
             room(intake, 0).await?;
         }
-        if !begun {
-            begun = begins_array(&chunk)?;
+        if bytes == chunk.len() as u64 {
+            is_no_text(&chunk)?;
         }
-        output.write_all(&chunk).await.map_err(|error| Refusal::disk(&error))?;
+        let text = charset.push(&chunk).map_err(|error| not_its_charset(&error))?;
+        if !begun {
+            begun = begins_array(&text)?;
+        }
+        written += text.len() as u64;
+        output.write_all(&text).await.map_err(|error| Refusal::disk(&error))?;
     }
     if !begun {
         return Err(not_an_array());
     }
+    let rest = charset.end().map_err(|error| not_its_charset(&error))?;
+    written += rest.len() as u64;
+    output.write_all(&rest).await.map_err(|error| Refusal::disk(&error))?;
     output.flush().await.map_err(|error| Refusal::disk(&error))?;
     fail::fail_point!("rest_body::written");
     output.sync_all().await.map_err(|error| Refusal::disk(&error))?;
     fail::fail_point!("rest_body::synced");
-    Ok((file, bytes))
+    Ok((file, written))
 }
 
 /// Whether a body that has come so far in this time holds a place that others could use.
@@ -342,11 +362,33 @@ fn is_too_slow(settings: &IntakeSettings, elapsed: Duration, bytes: u64) -> bool
     u128::from(bytes) * 1000 < u128::from(settings.body_rate) * beyond.as_millis()
 }
 
+/// In which encoding a body says that it is.
+fn charset_of(headers: &HeaderMap) -> Result<&'static Encoding, Refusal> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let named = content_type.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_owned())
+    });
+    let Some(name) = named else { return Ok(UTF_8) };
+    encoding::by_name(&name).ok_or_else(|| {
+        let error = format!("the charset `{name}` of Content-Type is not known: send the body as UTF-8");
+        Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error)
+    })
+}
+
+fn not_its_charset(error: &WrongEncoding) -> Refusal {
+    Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error.to_string())
+}
+
+fn is_no_text(start: &[u8]) -> Result<(), Refusal> {
+    match foreign_format(start).filter(|_| !encoding::is_utf16(start)) {
+        Some(what) => Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what)),
+        None => Ok(()),
+    }
+}
+
 /// Whether the first byte that is no blank has come; it must open an array.
 fn begins_array(chunk: &[u8]) -> Result<bool, Refusal> {
-    if let Some(what) = foreign_format(chunk) {
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what));
-    }
     let blank = |byte: &&u8| byte.is_ascii_whitespace() || b"\xef\xbb\xbf".contains(byte);
     match chunk.iter().find(|byte| !blank(byte)) {
         None => Ok(false),
@@ -379,9 +421,9 @@ fn accept(intake: &Intake, mut file: BodyFile, load: &NewLoad) -> Result<LoadId,
     Ok(id)
 }
 
-/// Removes bodies without a record: their back offices were never told that they were accepted. Where there is no record of
-/// anything, it may be the record that was lost: then they are kept in `badDicts`. Refused ones for which there was no room
-/// go there too.
+/// Removes bodies without a record: their back offices were never told that they were accepted.
+/// Where there is no record of anything, it may be the record that was lost: then they are kept in
+/// `badDicts`. Refused ones for which there was no room go there too.
 pub(super) fn remove_orphans(intake: &Intake) -> Result<(), IntakeError> {
     let unfinished = intake.journal.unfinished().map_err(IntakeError::Journal)?;
     let lost = intake.journal.recent(1).map_err(IntakeError::Journal)?.is_empty();

@@ -2,6 +2,7 @@
 
 use super::hold::HoldLimits;
 use crate::reserve::DiskReserve;
+use encoding_rs::{Encoding, UTF_8};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -66,6 +67,10 @@ pub struct IntakeSettings {
     pub writer_patience: Duration,
     /// After how long what will never be read is shown.
     pub stray_after: Duration,
+    /// In which encoding files are.
+    pub encoding: &'static Encoding,
+    /// In which encoding those of some folders are.
+    pub encodings: BTreeMap<PathBuf, &'static Encoding>,
     /// From where on a load is held until somebody says yes.
     pub hold: HoldLimits,
     /// Whether the first broken record refuses the whole load.
@@ -107,6 +112,8 @@ impl IntakeSettings {
             data_grace: DEFAULT_DATA_GRACE,
             writer_patience: DEFAULT_WRITER_PATIENCE,
             stray_after: DEFAULT_STRAY_AFTER,
+            encoding: UTF_8,
+            encodings: BTreeMap::new(),
             hold: HoldLimits::default(),
             stop_on_error: false,
             zone: TimeZone::system(),
@@ -121,5 +128,10 @@ impl IntakeSettings {
             status_server_allow: Vec::new(),
             status_server_local: false,
         }
+    }
+
+    /// In which encoding a file of a folder is.
+    pub(super) fn encoding_of(&self, file: &Path) -> &'static Encoding {
+        file.parent().and_then(|folder| self.encodings.get(folder)).copied().unwrap_or(self.encoding)
     }
 }

@@ -12,8 +12,9 @@ mod source;
 pub use fault::{Fault, Origin, SettingsError};
 pub use source::DEFAULT_SETTINGS;
 
-use crate::intake::HoldLimits;
+use crate::intake::{HoldLimits, encoding};
 use crate::sales::MIN_KEEP_DAYS;
+use encoding_rs::{Encoding, UTF_8};
 use fs_err as fs;
 use jiff::tz::TimeZone;
 use source::Source;
@@ -162,6 +163,10 @@ pub struct IntakeSettings {
     pub hold: HoldLimits,
     /// Whether one broken record refuses the whole.
     pub stop_on_error: bool,
+    /// In which encoding files are.
+    pub encoding: &'static Encoding,
+    /// In which encoding those of some folders are; folders by their name in the inbox, or by their path.
+    pub encodings: Vec<(PathBuf, &'static Encoding)>,
     /// Local time of the shops.
     pub zone: TimeZone,
     /// How long loaded files are kept, in days.
@@ -299,6 +304,8 @@ impl Settings {
                 scan_period: seconds("intake.scan_period_s"),
                 hold: hold(&source),
                 stop_on_error: source.flag("intake.stop_on_error"),
+                encoding: encoding_at(&source, "intake.encoding"),
+                encodings: encodings(&source, "intake.encodings"),
                 zone: zone(&source, "intake.time_zone"),
                 backup_days: days("intake.backup_days"),
                 backup_files: narrow(source.number("intake.backup_files", 0..=1_000_000)),
@@ -409,6 +416,31 @@ fn zone(source: &Source, key: &str) -> TimeZone {
         source.refuse(key, "a name of the time zone database, such as Europe/Moscow, or an empty text");
         TimeZone::UTC
     })
+}
+
+fn encoding_at(source: &Source, key: &str) -> &'static Encoding {
+    encoding::by_name(&source.text(key)).unwrap_or_else(|| {
+        source.refuse(key, "the name of an encoding: utf-8, windows-1251, cp866, koi8-r, utf-16le, utf-16be, …");
+        UTF_8
+    })
+}
+
+fn encodings(source: &Source, key: &str) -> Vec<(PathBuf, &'static Encoding)> {
+    let entries = source.list(key);
+    if entries.len() > MAX_INTAKE_FOLDERS {
+        source.refuse(key, "at most 50000 folders");
+        return Vec::new();
+    }
+    let mut found = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let read = entry.rsplit_once('=').filter(|(folder, _)| !folder.trim().is_empty());
+        match read.and_then(|(folder, name)| Some((PathBuf::from(folder.trim()), encoding::by_name(name)?))) {
+            Some(one) => found.push(one),
+            None => source
+                .refuse(key, &format!("`{entry}` is no entry; write <folder>=<encoding>, such as shop-7=windows-1251")),
+        }
+    }
+    found
 }
 
 fn intake_folders(source: &Source) -> Vec<IntakeFolder> {
@@ -536,6 +568,17 @@ mod tests {
             folders,
             [("All".to_owned(), "/etc/tillway/in".to_owned()), ("shop-7".to_owned(), "/srv/7".to_owned())]
         );
+    }
+
+    #[test]
+    fn an_encoding_is_named_for_all_folders_and_for_one() {
+        let text = "[intake]\nencoding = \"cp866\"\nencodings = [\"shop-7=windows-1251\"]\n";
+        let intake = read(text, &[]).unwrap().intake;
+        assert_eq!(intake.encoding.name(), "IBM866");
+        assert_eq!(intake.encodings, [("shop-7".into(), encoding_rs::WINDOWS_1251)]);
+        let faults = read("[intake]\nencoding = \"ansi-ru\"\nencodings = [\"shop-7\"]\n", &[]).unwrap_err();
+        assert!(faults[0].starts_with("line 2: intake.encoding: `ansi-ru` is not allowed"), "{faults:?}");
+        assert!(faults[1].starts_with("line 3: intake.encodings: `shop-7` is not allowed"), "{faults:?}");
     }
 
     #[test]

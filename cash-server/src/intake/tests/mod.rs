@@ -4,6 +4,7 @@ mod aside;
 mod callbacks;
 mod crash;
 mod early;
+mod encodings;
 mod folders;
 mod held;
 mod notices;

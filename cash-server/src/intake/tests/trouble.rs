@@ -58,10 +58,11 @@ async fn a_full_file_in_another_encoding_takes_no_goods_away() {
     kit.gone("All", "pos1").await;
     let before = kit.objects(&kit.chain, "item");
     kit.deliver("All", "pos1", &named(b"\xd7\xe0\xe9"));
-    kit.gone("All", "pos1").await;
-    let load = kit.newest();
-    assert_eq!((load.state, load.revision), (LoadState::ReadyWithErrors, None));
-    assert_eq!((load.counts.deleted, load.counts.rejected, load.reason), (0, 19, None));
+    let load = kit.not_taken("All", "pos1").await;
+    assert_eq!((load.state, load.revision), (LoadState::Error, None));
+    let reason = load.reason.unwrap();
+    let told = kit.error_text("All").unwrap();
+    assert!(reason.contains("looks like windows-1251") && told.contains(&reason), "{reason}\n{told}");
     assert_eq!(kit.objects(&kit.chain, "item"), before);
     assert_eq!(kit.objects(&kit.chain, "barcode").len(), 19);
     running.stop().await;
@@ -263,6 +264,7 @@ fn task<'a>(kit: &'a Kit, load: LoadId, path: &'a Path, shutdown: &'a Cancellati
         layer,
         path,
         form: Form::File,
+        encoding: encoding_rs::UTF_8,
         stop_on_error: false,
         gives_way: false,
         zone: &kit.settings.zone,

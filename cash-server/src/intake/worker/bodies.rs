@@ -8,6 +8,7 @@ use crate::intake::source;
 use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::intake::{LoadRecord, LoadSource};
+use encoding_rs::{Encoding, UTF_8};
 use std::error::Error;
 use std::io;
 use std::path::Path;
@@ -31,6 +32,7 @@ impl Worker {
             layer: layer.unwrap_or(LayerNo(0)),
             path,
             form,
+            encoding: self.encoding_of(record)?,
             at,
             consent: record.consent,
         };
@@ -64,7 +66,22 @@ impl Worker {
         Ok(())
     }
 
-    /// Only with a copy in `badDicts`: its back office was told that it is accepted. Until there is one, it stays queued.
+    /// A body is UTF-8 by the time that it is accepted. A file of a folder that is tried again is
+    /// as its folder's files are.
+    fn encoding_of(&self, record: &LoadRecord) -> Result<&'static Encoding, StoreError> {
+        let mut source = record.source.clone();
+        while let LoadSource::Rest { retry_of: Some(first), .. } = source {
+            let Some(first) = self.intake.journal.load(first)? else { break };
+            source = first.source;
+        }
+        Ok(match source {
+            LoadSource::Folder(path) => self.intake.settings.encoding_of(&path),
+            LoadSource::Rest { .. } => UTF_8,
+        })
+    }
+
+    /// Only with a copy in `badDicts`: its back office was told that it is accepted. Until there
+    /// is one, it stays queued.
     fn give_up_body(&mut self, delivery: &Delivery, reason: &str, tries: u32) -> Result<(), StoreError> {
         let Some(kept) = deliver::put_aside(&self.intake, delivery, reason) else {
             self.body_waits.insert(delivery.load, again(tries));

@@ -106,7 +106,8 @@ impl Worker {
             self.waits.remove(&flag.path);
             return Ok(());
         }
-        let delivery = Delivery { load, node, layer, path: pair.path.clone(), form: Form::File, at, consent };
+        let encoding = self.intake.settings.encoding_of(&pair.path);
+        let delivery = Delivery { load, node, layer, path: pair.path.clone(), form: Form::File, encoding, at, consent };
         match deliver::attempt(&self.intake, &delivery, bytes, &self.shutdown)? {
             Attempt::Stopped => return Ok(()),
             Attempt::Ended(mut report) => {
