@@ -78,8 +78,9 @@ impl Server {
             poke: Arc::clone(&poke),
             events,
         };
-        let intake =
-            Intake::new(IntakeSettings::in_folder(folder.path()), dictionary, Arc::clone(&journal), Arc::default());
+        let taken =
+            IntakeSettings { stray_after: std::time::Duration::ZERO, ..IntakeSettings::in_folder(folder.path()) };
+        let intake = Intake::new(taken, dictionary, Arc::clone(&journal), Arc::default());
         let state = RestState {
             network: network.clone(),
             dictionary: exchange.dictionary(),

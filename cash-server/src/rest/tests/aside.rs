@@ -62,6 +62,25 @@ fn token_in(page: &str) -> String {
     page.split("name=\"token\" value=\"").nth(1).unwrap().chars().take_while(|letter| *letter != '"').collect()
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_will_never_be_read_are_listed_and_settled_where_they_lie() {
+    let server = Server::start();
+    let folder = server.folder.path().join("inbox/shop-99");
+    fs_err::create_dir_all(&folder).unwrap();
+    fs_err::write(folder.join("pos1.aif"), "x").unwrap();
+    let (_, listed) = server.ask("GET", "/api/v1/aside", None).await;
+    let id = format!("files:no-node:{}", folder.display());
+    let found = (&listed[0]["id"], &listed[0]["sort"], &listed[0]["droppable"]);
+    assert_eq!(found, (&json!(id), &json!("files"), &json!(false)));
+    assert!(listed[0]["name"].as_str().unwrap().contains("pos1.aif"), "{listed}");
+    assert!(listed[0]["reason"].as_str().unwrap().contains("no node of the network"), "{listed}");
+    let (status, answer) = server.ask("POST", "/api/v1/aside/drop", Some(json!({"units": [id]}))).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{answer}");
+    assert!(folder.join("pos1.aif").exists());
+    let page = server.page("/?lang=ru").await;
+    assert!(page.contains("Файлы, которые никогда не будут прочитаны") && page.contains("pos1.aif"), "{page}");
+}
+
 #[tokio::test]
 async fn units_on_a_till_are_listed_and_settled_by_one_order_to_it() {
     let server = Server::start();

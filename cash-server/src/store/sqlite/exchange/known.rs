@@ -149,8 +149,13 @@ fn read_all(reader: &Connection, unreadable: &Unreadable, heard: &Heard) -> rusq
         heard.put_into(&till, &mut contact);
         records.insert(till, Arc::new(TillRecord { contact: Some(contact), newest: None }));
     }
-    let newest =
-        format!("SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id IN (SELECT max(id) FROM delivery GROUP BY till)");
+    // From till to till along the index: the time grows with the tills, not with all their deliveries.
+    let newest = format!(
+        "WITH RECURSIVE one(till) AS (SELECT min(till) FROM delivery UNION ALL \
+         SELECT (SELECT min(till) FROM delivery WHERE till > one.till) FROM one WHERE one.till IS NOT NULL) \
+         SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id IN \
+         (SELECT (SELECT max(id) FROM delivery WHERE till = one.till) FROM one)"
+    );
     let mut deliveries = reader.prepare_cached(&newest)?;
     for row in deliveries.query_map([], |row| unreadable.row("delivery", row, delivery))? {
         let Some(newest) = row? else { continue };
