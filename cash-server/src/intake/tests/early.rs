@@ -3,7 +3,7 @@
 use super::*;
 use crate::store::intake::LoadState;
 
-fn grow(file: &mut std::fs::File, codes: std::ops::Range<u32>) {
+fn grow(file: &mut fs::File, codes: std::ops::Range<u32>) {
     use std::io::Write as _;
     codes.for_each(|code| write!(file, "{}\n---\n", unit(code, "slow")).unwrap());
 }
@@ -15,7 +15,7 @@ async fn a_file_whose_flag_came_before_its_end_is_loaded_whole_when_it_is_closed
     wait_for("the folders", || if kit.inbox("shop-7").is_dir() { Ok(()) } else { Err(()) }).await;
     kit.deliver("shop-7", "pos0", &file_of(&[unit(9, "watched")]));
     kit.gone("shop-7", "pos0").await;
-    let mut file = std::fs::File::create(kit.inbox("shop-7").join("posslow.aif")).unwrap();
+    let mut file = fs::File::create(kit.inbox("shop-7").join("posslow.aif")).unwrap();
     grow(&mut file, 1..4);
     fs::write(kit.inbox("shop-7").join("posslow.flz"), "").unwrap();
     // What another folder gets is not held up by it.
@@ -64,7 +64,7 @@ async fn a_file_that_is_written_for_ever_is_not_taken_and_its_producer_is_told()
     wait_for("the folders", || if kit.inbox("shop-7").is_dir() { Ok(()) } else { Err(()) }).await;
     kit.deliver("shop-7", "pos0", &file_of(&[unit(9, "watched")]));
     kit.gone("shop-7", "pos0").await;
-    let mut file = std::fs::File::create(kit.inbox("shop-7").join("posslow.aif")).unwrap();
+    let mut file = fs::File::create(kit.inbox("shop-7").join("posslow.aif")).unwrap();
     fs::write(kit.inbox("shop-7").join("posslow.flz"), "").unwrap();
     let flag = kit.inbox("shop-7").join("posslow.flz");
     wait_for("the flag's end", || {
