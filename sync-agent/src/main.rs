@@ -3,13 +3,14 @@
 use clap::Parser as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use tikv_jemallocator::Jemalloc;
 use tillway_file_queue::plain_text::lines;
 use tillway_sync_agent::cli::{Cli, execute};
 
-/// Gives freed memory back to the system: docs/adr/0025.
+/// Gives freed memory back to the system: docs/adr/0025. Builds for tests go without it: the library `faketime`, by which a
+/// test gives a daemon another clock, and this allocator wait for each other at the start of the process.
+#[cfg(not(feature = "crash-points"))]
 #[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -52,6 +52,8 @@ rows! {
 
 #[test]
 fn every_row_is_tried_here() {
-    let known: Vec<&str> = ROWS.iter().map(|plan| plan.id).collect();
+    let mut known: Vec<&str> = ROWS.iter().map(|plan| plan.id).collect();
+    // A row may have several plans, which are run one after the other.
+    known.dedup();
     assert_eq!(known, TESTED);
 }
