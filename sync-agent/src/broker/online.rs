@@ -6,7 +6,7 @@ use super::session::{SessionError, check_queue, connect};
 use crate::settings::Settings;
 use crate::settings::reader::in_url;
 use jiff::Timestamp;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Connection};
 use std::time::Duration;
 use tillway_proto::queue::EXCHANGE;
@@ -52,12 +52,7 @@ pub(crate) async fn of_server(settings: &Settings) -> Vec<Problem> {
         reaches("dicturlhostcs", "the server's packages", &settings.packages.host, settings.packages.port),
         reaches("grpchostcs", "the sales-loader", &settings.sales.host, settings.sales.port),
     );
-    let mut found: Vec<_> = server.into_iter().chain(packages).chain(sales).collect();
-    if settings.token.is_none() {
-        found
-            .push(problem("cash.token", "it is not set: the server takes no sales; it is made with the till, or anew"));
-    }
-    found
+    server.into_iter().chain(packages).chain(sales).collect()
 }
 
 async fn broker(settings: &Settings) -> Vec<Problem> {
@@ -82,6 +77,14 @@ async fn broker(settings: &Settings) -> Vec<Problem> {
             )),
             Ok(Err(error)) => found.push(problem("dept.broker.user", chain(&error))),
             Err(_) => found.push(problem("dept.broker.ip", format!("no answer about queue {queue}"))),
+        }
+        match tokio::time::timeout(ANSWER_TIME, may_read(&connection, &queue)).await {
+            Ok(Err(error)) if is_refused(&error) => {
+                let what = format!("user {} may not read queue {queue}: {error}", broker.user);
+                found.push(problem("dept.broker.user", what));
+            }
+            // Whatever else it may be, the look at the queue has told it.
+            _ => {}
         }
     }
     match tokio::time::timeout(ANSWER_TIME, may_report(&connection)).await {
@@ -129,6 +132,17 @@ async fn may_report(connection: &Connection) -> Result<(), lapin::Error> {
     Ok(())
 }
 
+/// Tries the right to read: a message that waits is looked at, and goes back with the channel.
+async fn may_read(connection: &Connection, queue: &str) -> Result<(), lapin::Error> {
+    let channel = connection.create_channel().await?;
+    channel.basic_get(queue.into(), BasicGetOptions::default()).await?;
+    channel.close(200, "checked".into()).await
+}
+
+fn is_refused(error: &lapin::Error) -> bool {
+    error.to_string().replace('-', "_").contains("ACCESS_REFUSED")
+}
+
 async fn reaches(key: &'static str, what: &'static str, host: &str, port: u16) -> Option<Problem> {
     match tokio::time::timeout(ANSWER_TIME, TcpStream::connect((host, port))).await {
         Ok(Ok(_)) => None,
@@ -137,21 +151,48 @@ async fn reaches(key: &'static str, what: &'static str, host: &str, port: u16) -
     }
 }
 
-/// REST, and the clock by the date of its answer, whatever it answers.
-async fn server(settings: &Settings) -> Option<Problem> {
+/// REST, where the token is tried; and the clock, by the date of the answer, whatever it is.
+async fn server(settings: &Settings) -> Vec<Problem> {
     let (host, port) = (&settings.sales.rest_host, settings.sales.rest_port);
-    let address = format!("http://{}:{port}/api/v1/openapi.json", in_url(host));
+    let address = format!("http://{}:{port}/api/v1/tills/{}/token", in_url(host), settings.till);
     let asked = async {
         let client = reqwest::Client::builder().timeout(ANSWER_TIME).no_proxy().build()?;
-        client.get(&address).send().await
+        let request = client.get(&address);
+        match &settings.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+        .send()
+        .await
     };
+    let mut found = Vec::new();
     match asked.await {
         Ok(answer) => {
-            let date = answer.headers().get("date").and_then(|date| date.to_str().ok())?;
-            let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
-            clock(Timestamp::now(), theirs)
+            found.extend(token(settings, answer.status().as_u16()));
+            let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
+            let theirs = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+            found.extend(theirs.and_then(|theirs| clock(Timestamp::now(), theirs.timestamp())));
         }
-        Err(error) => Some(problem("httphostcs", format!("the server's REST does not answer: {}", chain(&error)))),
+        Err(error) => {
+            found.push(problem("httphostcs", format!("the server's REST does not answer: {}", chain(&error))));
+            found.extend(token(settings, 0));
+        }
+    }
+    found
+}
+
+/// What the status of REST's answer says of the token; 0 where there is no answer.
+fn token(settings: &Settings, status: u16) -> Option<Problem> {
+    let advice = "make a new one with `cash-server till settings --new-token` and put it there";
+    match (settings.token.is_some(), status) {
+        (false, _) => Some(problem("cash.token", format!("it is not set, so the server takes no sales: {advice}"))),
+        (true, 401) => {
+            let what = format!("the server refuses it as that of {}, and takes no sales: {advice}", settings.till);
+            Some(problem("cash.token", what))
+        }
+        (true, 500..) => Some(problem("httphostcs", format!("the server's REST answers HTTP {status}: see its log"))),
+        // A server of an older version has no such question.
+        _ => None,
     }
 }
 

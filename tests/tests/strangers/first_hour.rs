@@ -75,10 +75,11 @@ fn checks_of_the_till(till: &Till) {
         ("grpcportcs", "1", "the sales-loader at 127.0.0.1:1"),
         ("dicturlportcs", "1", "packages at 127.0.0.1:1"),
         ("cash.code", "_cash_99_00000000", "does not know this till"),
+        ("cash.token", "tw1_of_nobody", "the server refuses it"),
     ] {
         let (line, told) = with(&file, key, value, check);
         assert!(told.contains(part), "{key}: {told}");
-        let own_line = matches!(key, "dept.broker.vhost" | "cash.code");
+        let own_line = matches!(key, "dept.broker.vhost" | "cash.code" | "cash.token");
         assert!(!own_line || told.contains(&format!("line {line}: {key}")), "{key}: {told}");
     }
     // All at once.

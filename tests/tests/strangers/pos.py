@@ -31,7 +31,8 @@ look_up = documented("goods")
 made = sqlite3.connect(documents, isolation_level=None)
 made.execute("PRAGMA journal_mode = WAL")
 made.execute("PRAGMA synchronous = FULL")
-made.executescript(open(schema, encoding="utf-8").read())
+if not made.execute("SELECT 1 FROM sqlite_schema WHERE name = 'workshift'").fetchone():
+    made.executescript(open(schema, encoding="utf-8").read())
 
 till = {"shop": "7", "till": "71", "cashier": "3", "name": "Ольга"}
 shift = made.execute(documented("workshift"), {**till, "shift": 1, "time": now()}).lastrowid
@@ -41,7 +42,10 @@ receipts = []
 for number, basket in [(1, [("b1", 2000)]), (2, [("b2", 1000), ("b1", 500)])]:
     lines = []
     for barcode, quantity in basket:
-        code, _, price = shelf.execute(look_up, {"barcode": barcode}).fetchone()[:3]
+        found = shelf.execute(look_up, {"barcode": barcode}).fetchone()
+        if found is None:
+            raise SystemExit(f"{dictionaries} has no barcode {barcode} yet: see `sync-agent status`")
+        code, _, price = found[:3]
         lines.append({"barcode": barcode, "quantity": quantity, "code": code, "price": price,
                       "sum": price * quantity // 1000})
     total, identifier = sum(line["sum"] for line in lines), str(uuid.uuid4())
