@@ -168,30 +168,32 @@ async fn server(settings: &Settings) -> Vec<Problem> {
     let mut found = Vec::new();
     match asked.await {
         Ok(answer) => {
-            found.extend(token(settings, answer.status().as_u16()));
             let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
             let theirs = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+            let status = answer.status().as_u16();
+            let said = answer.text().await.unwrap_or_default();
+            found.extend(token(settings, status, &said));
             found.extend(theirs.and_then(|theirs| clock(Timestamp::now(), theirs.timestamp())));
         }
         Err(error) => {
             found.push(problem("httphostcs", format!("the server's REST does not answer: {}", chain(&error))));
-            found.extend(token(settings, 0));
+            found.extend(token(settings, 0, ""));
         }
     }
     found
 }
 
-/// What the status of REST's answer says of the token; 0 where there is no answer.
-fn token(settings: &Settings, status: u16) -> Option<Problem> {
-    let advice = "make a new one with `cash-server till settings --new-token` and put it there";
+/// What REST's answer says of the token; status 0 where there is none. A server of an older version has no such question, and asks
+/// for the administrator; one that refuses the token names the till.
+fn token(settings: &Settings, status: u16, said: &str) -> Option<Problem> {
+    let advice = "make a new one with `cash-server till settings TILL --new-token` and put it there";
     match (settings.token.is_some(), status) {
         (false, _) => Some(problem("cash.token", format!("it is not set, so the server takes no sales: {advice}"))),
-        (true, 401) => {
+        (true, 401) if said.contains(settings.till.as_str()) => {
             let what = format!("the server refuses it as that of {}, and takes no sales: {advice}", settings.till);
             Some(problem("cash.token", what))
         }
         (true, 500..) => Some(problem("httphostcs", format!("the server's REST answers HTTP {status}: see its log"))),
-        // A server of an older version has no such question.
         _ => None,
     }
 }

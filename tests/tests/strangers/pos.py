@@ -32,7 +32,8 @@ made = sqlite3.connect(documents, isolation_level=None)
 made.execute("PRAGMA journal_mode = WAL")
 made.execute("PRAGMA synchronous = FULL")
 if not made.execute("SELECT 1 FROM sqlite_schema WHERE name = 'workshift'").fetchone():
-    made.executescript(open(schema, encoding="utf-8").read())
+    # Whole or not at all: an agent that looks at half of it says that this POS does not fit it.
+    made.executescript(f"BEGIN;\n{open(schema, encoding='utf-8').read()}\nCOMMIT;")
 
 till = {"shop": "7", "till": "71", "cashier": "3", "name": "Ольга"}
 shift = made.execute(documented("workshift"), {**till, "shift": 1, "time": now()}).lastrowid
