@@ -51,7 +51,7 @@ async fn the_server_answers_without_a_broker_and_stops_when_told() {
     let listeners = Listeners::bind(&settings, true).unwrap();
     let second = run(settings, listeners, CancellationToken::new()).await.unwrap_err();
     let cause = std::error::Error::source(&second).unwrap().to_string();
-    assert!(cause.contains("in use by process"), "{cause}");
+    assert!(cause.contains("already running: process"), "{cause}");
 
     shutdown.cancel();
     tokio::time::timeout(DEADLINE, server).await.unwrap().unwrap().unwrap();
