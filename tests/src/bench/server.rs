@@ -93,6 +93,7 @@ impl Server {
             ("server.data_dir", text("data")),
             ("server.public_host", text("127.0.0.1")),
             ("server.tills_on_this_machine", "true".to_owned()),
+            ("intake.status_servers_local", "true".to_owned()),
             ("rest.listen", listen(self.ports.rest)),
             ("aif.listen", listen(self.ports.aif)),
             ("web.listen", listen(self.ports.web)),
