@@ -15,7 +15,7 @@ use super::check::Counted;
 pub const MAX_TEXT_BYTES: usize = 1_024;
 
 /// Longest slip of a payment, in bytes: what a terminal prints, some sixty lines in Russian.
-pub const MAX_SLIP_BYTES: usize = 8 * 1_024;
+pub const MAX_SLIP_BYTES: usize = 64 * 1_024;
 
 /// Largest sum or quantity, in kopecks or thousandths: a hundred billion roubles, so that the totals of a chain fit.
 pub const MAX_AMOUNT: i64 = 10_000_000_000_000;

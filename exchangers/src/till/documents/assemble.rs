@@ -140,8 +140,9 @@ impl Assembly<'_> {
             fiscal_number: or_default(row, 13)?,
             fiscal_identifier: or_default(row, 14)?,
             back_reason: or_default(row, 15)?,
-            fiscal_copy: row.get(18)?,
-            cash_type: row.get(19)?,
+            // What version 1 never read must not cost a receipt now, whatever a POS wrote there.
+            fiscal_copy: row.get(18).unwrap_or_default(),
+            cash_type: row.get(19).unwrap_or_default(),
             time_beg,
             identifier,
             ..v1::Document::default()

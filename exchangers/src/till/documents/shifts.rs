@@ -247,7 +247,7 @@ fn registers(connection: &Connection, workshift_id: i64) -> rusqlite::Result<Vec
                CAST(coalesce(sumback, 0) AS INTEGER) FROM kkm WHERE workshiftid = ?1 AND serialnum IS NOT NULL \
                ORDER BY serialnum";
     let mut statement = connection.prepare_cached(sql)?;
-    let registers = statement.query_map([workshift_id], |row| {
+    let register = |row: &Row<'_>| {
         Ok(v1::Register {
             serial_number: row.get(0)?,
             cash_at_end: row.get(1)?,
@@ -255,14 +255,20 @@ fn registers(connection: &Connection, workshift_id: i64) -> rusqlite::Result<Vec
             protected_at_end: row.get(3)?,
             returned: row.get(4)?,
         })
-    })?;
-    registers.collect()
+    };
+    readable(statement.query_map([workshift_id], |row| Ok(register(row)))?)
 }
 
 fn users(connection: &Connection, workshift_id: i64) -> rusqlite::Result<Vec<v1::User>> {
     let sql = "SELECT CAST(usercode AS TEXT), CAST(coalesce(username, '') AS TEXT) FROM users \
                WHERE workshiftid = ?1 AND usercode IS NOT NULL ORDER BY usercode";
     let mut statement = connection.prepare_cached(sql)?;
-    let users = statement.query_map([workshift_id], |row| Ok(v1::User { code: row.get(0)?, name: row.get(1)? }))?;
-    users.collect()
+    let user = |row: &Row<'_>| Ok(v1::User { code: row.get(0)?, name: row.get(1)? });
+    readable(statement.query_map([workshift_id], |row| Ok(user(row)))?)
+}
+
+/// Rows whose cells read as they should. An error of the database itself is one of all rows.
+fn readable<T>(rows: impl Iterator<Item = rusqlite::Result<rusqlite::Result<T>>>) -> rusqlite::Result<Vec<T>> {
+    let rows: Vec<rusqlite::Result<T>> = rows.collect::<rusqlite::Result<_>>()?;
+    Ok(rows.into_iter().filter_map(Result::ok).collect())
 }

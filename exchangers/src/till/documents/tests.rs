@@ -462,6 +462,24 @@ fn a_pos_of_v0_1_that_writes_nothing_of_version_2_is_unloaded() {
 }
 
 #[test]
+fn a_register_that_does_not_read_is_left_out_and_holds_nothing_up() {
+    let mut till = Till::new();
+    till.sell(1, 2, true);
+    let tool = till.tool();
+    // A table of the POS's own making, with a name in windows-1251.
+    tool.execute_batch(
+        "DROP TABLE kkm;
+         CREATE TABLE kkm (workshiftid, serialnum, sumcashend, sumprotectedbeg, sumprotectedend, sumback);",
+    )
+    .unwrap();
+    let add = "INSERT INTO kkm VALUES (?1, CAST(x'C0C1' AS TEXT), 0, 0, 0, 0), (?1, '77', 5, 0, 0, 0)";
+    tool.execute(add, [till.shift]).unwrap();
+    let shifts = till.documents().shifts_of(&[till.shift].into()).unwrap();
+    let told: Vec<_> = shifts.records[0].shift.registers.iter().map(|register| &register.serial_number).collect();
+    assert_eq!(told, ["77"]);
+}
+
+#[test]
 fn registers_of_a_shift_are_told_with_its_record() {
     let mut till = Till::new();
     let register = v1::Register {
