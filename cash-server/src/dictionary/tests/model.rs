@@ -61,6 +61,8 @@ pub(crate) enum Broken {
     Item(u8),
     PricesOf(u8),
     SomeItem,
+    /// A price whose key cannot be read.
+    SomePrice,
     Anything,
 }
 
@@ -85,6 +87,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
             (0..4_u8).prop_map(Broken::Item),
             (0..3_u8).prop_map(Broken::PricesOf),
             Just(Broken::SomeItem),
+            Just(Broken::SomePrice),
             Just(Broken::Anything),
         ].prop_map(Order::Broken),
         2 => (any::<bool>(), 0..5_u8).prop_map(|(barcode, key)| Order::Delete { barcode, key }),
@@ -205,6 +208,7 @@ impl Layer {
                     Broken::Item(item) => *kind == ITEM && *key == name(*item),
                     Broken::PricesOf(barcode) => *kind == PRICE && barcode_of(key) == name(*barcode),
                     Broken::SomeItem => [ITEM, BARCODE].contains(kind),
+                    Broken::SomePrice => *kind == PRICE,
                     Broken::Anything => true,
                 });
                 for ((kind, key), kept) in &mut self.0 {
@@ -214,11 +218,12 @@ impl Layer {
                         }
                         Broken::PricesOf(barcode) => *kind == PRICE && barcode_of(key) == name(*barcode),
                         Broken::SomeItem => [ITEM, BARCODE].contains(kind),
+                        Broken::SomePrice => *kind == PRICE,
                         Broken::Anything => true,
                     };
                     kept.cleared &= !spared;
                     // What is named stays, whatever took it.
-                    if spared && matches!(broken, Broken::Item(_) | Broken::PricesOf(_)) {
+                    if spared && !matches!(broken, Broken::Anything) {
                         kept.deleted = None;
                     }
                 }
@@ -386,6 +391,7 @@ impl Twin {
                     load.keep(PRICE, &parts(&[&name(*barcode), "*", "*"])).unwrap();
                 }
                 Order::Broken(Broken::SomeItem) => drop(load.take_back(Some(&[ITEM, BARCODE]))),
+                Order::Broken(Broken::SomePrice) => drop(load.take_back(Some(&[PRICE]))),
                 Order::Broken(Broken::Anything) => drop(load.take_back(None)),
                 Order::Item { key, value, barcodes, whole } => {
                     let owned = barcodes.iter().map(|(key, value)| entry(BARCODE, &name(*key), *value)).collect();

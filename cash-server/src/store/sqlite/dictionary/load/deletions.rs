@@ -55,7 +55,7 @@ impl SqliteLoad {
             with_it.extend(self.hanging_on(*one, first_part(&row.key))?);
         }
         while let Some(reached) = with_it.pop() {
-            if !self.doomed.reach(row.id, reached.id, reached.owner) {
+            if !self.doomed.reach(row.id, reached.id, reached.kind, reached.owner) {
                 continue;
             }
             with_it.extend(self.owned_by(reached.id)?);

@@ -17,6 +17,7 @@ struct Deletion {
 
 #[derive(Debug, Clone, Copy)]
 struct Row {
+    kind: KindId,
     /// The object whose deletion reached it: itself, or what it hangs on.
     root: i64,
     owner: Option<i64>,
@@ -41,22 +42,23 @@ impl Doomed {
         self.rows.contains_key(&id)
     }
 
-    /// A record deletes this object. False where one has done so before.
+    /// A record deletes this object. False where one has done so before, and nothing named the object since.
     pub(super) fn delete(&mut self, id: i64, kind: KindId, owner: Option<i64>, line: u64) -> bool {
-        if self.deletions.contains_key(&id) {
+        if self.rows.get(&id).is_some_and(|row| row.root == id) {
             return false;
         }
-        self.put(id, Row { root: id, owner });
-        self.deletions.insert(id, Deletion { kind, line, reached: Vec::new() });
+        self.put(id, Row { kind, root: id, owner });
+        // Named in between, it keeps what its first deletion reached: that goes still.
+        self.deletions.entry(id).or_insert(Deletion { kind, line, reached: Vec::new() }).line = line;
         true
     }
 
     /// The deletion of `root` reaches this row. False where another one does so already.
-    pub(super) fn reach(&mut self, root: i64, id: i64, owner: Option<i64>) -> bool {
+    pub(super) fn reach(&mut self, root: i64, id: i64, kind: KindId, owner: Option<i64>) -> bool {
         if self.rows.contains_key(&id) {
             return false;
         }
-        self.put(id, Row { root, owner });
+        self.put(id, Row { kind, root, owner });
         if let Some(deletion) = self.deletions.get_mut(&root) {
             deletion.reached.push(id);
         }
@@ -70,11 +72,10 @@ impl Doomed {
         }
     }
 
-    /// The row is named again, or is gone.
+    /// The row is named again, or is gone. What its deletion reached goes still, unless that is taken back.
     pub(super) fn spare(&mut self, id: i64) {
         if !self.rows.is_empty() {
             self.rows.remove(&id);
-            self.deletions.remove(&id);
         }
     }
 
@@ -99,23 +100,32 @@ impl Doomed {
         }
     }
 
-    /// Takes a deletion back with all that it reached: the line of the record that said so.
+    /// Takes a deletion back with all that it reached: the line of the record that said so. None where nothing of it would go.
     pub(super) fn take_back(&mut self, id: i64) -> Option<u64> {
         let deletion = self.deletions.remove(&id)?;
+        let before = self.rows.len();
         for row in std::iter::once(id).chain(deletion.reached) {
             if self.rows.get(&row).is_some_and(|row| row.root == id) {
                 self.rows.remove(&row);
             }
         }
-        Some(deletion.line)
+        (self.rows.len() < before).then_some(deletion.line)
     }
 
-    /// Takes the deletions of objects of these kinds back, or all: the lines of the records that said so, sorted.
+    /// Takes the deletions of objects of these kinds back, or all; and what other deletions reach of these kinds: the lines of
+    /// the records that said so, sorted.
     pub(super) fn take_back_kinds(&mut self, of: Option<&[KindId]>) -> Vec<u64> {
-        let meant = |deletion: &Deletion| of.is_none_or(|of| of.contains(&deletion.kind));
+        let meant = |kind: &KindId| of.is_none_or(|of| of.contains(kind));
         let roots: Vec<i64> =
-            self.deletions.iter().filter(|(_, deletion)| meant(deletion)).map(|(id, _)| *id).collect();
+            self.deletions.iter().filter(|(_, deletion)| meant(&deletion.kind)).map(|(id, _)| *id).collect();
         let mut lines: Vec<u64> = roots.into_iter().filter_map(|root| self.take_back(root)).collect();
+        let deletions = &self.deletions;
+        self.rows.retain(|_, row| {
+            if meant(&row.kind) {
+                lines.extend(deletions.get(&row.root).map(|deletion| deletion.line));
+            }
+            !meant(&row.kind)
+        });
         lines.sort_unstable();
         lines.dedup();
         lines
@@ -134,12 +144,14 @@ mod tests {
     use super::*;
 
     const ITEM: KindId = KindId(1);
+    const BARCODE: KindId = KindId(11);
+    const PRICE: KindId = KindId(12);
 
     fn doomed() -> Doomed {
         let mut doomed = Doomed::default();
         assert!(doomed.delete(1, ITEM, None, 7));
-        assert!(doomed.reach(1, 2, Some(1)) && doomed.reach(1, 3, None));
-        assert!(!doomed.delete(1, ITEM, None, 8) && !doomed.reach(1, 3, None));
+        assert!(doomed.reach(1, 2, BARCODE, Some(1)) && doomed.reach(1, 3, PRICE, None));
+        assert!(!doomed.delete(1, ITEM, None, 8) && !doomed.reach(1, 3, PRICE, None));
         doomed
     }
 
@@ -167,6 +179,23 @@ mod tests {
         assert_eq!(kinds.take_back_kinds(Some(&[KindId(2)])), [5]);
         assert_eq!(kinds.take_back_kinds(None), [7]);
         assert!(kinds.is_empty());
+    }
+
+    #[test]
+    fn what_a_deletion_reached_is_taken_back_by_its_own_kind_and_after_its_object_was_named_again() {
+        let mut prices = doomed();
+        prices.spare(1);
+        assert_eq!(prices.take_back_kinds(Some(&[PRICE])), [7]);
+        assert_eq!(prices.take(), [2]);
+        let mut all = doomed();
+        all.spare(1);
+        assert_eq!(all.take_back_kinds(None), [7]);
+        assert!(all.is_empty());
+        let mut twice = doomed();
+        twice.spare(1);
+        assert!(twice.delete(1, ITEM, None, 9) && !twice.reach(1, 3, PRICE, None));
+        assert_eq!((twice.take_back(1), twice.take_back(1)), (Some(9), None));
+        assert!(twice.is_empty());
     }
 
     #[test]
