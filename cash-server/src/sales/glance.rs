@@ -364,7 +364,7 @@ mod tests {
             |batch| batch.documents[0].key.as_mut().unwrap().till_id = "_cash_2_00ab34ef".to_owned(),
             |batch| batch.shifts[0].number = u64::MAX,
             |batch| batch.documents[0].key.as_mut().unwrap().shift_opened = Some("this morning".to_owned()),
-            |batch| batch.documents[0].payments[0].slip = "x".repeat(9_000),
+            |batch| batch.documents[0].payments[0].slip = "x".repeat(65 * 1_024),
             |batch| batch.documents[0].lines[0].taxes[0].sum = i64::MAX,
             |batch| batch.documents[0].coupons[0].number = "x".repeat(2_000),
         ];

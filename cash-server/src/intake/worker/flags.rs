@@ -181,11 +181,13 @@ impl Worker {
     }
 
     /// Of a producer who says yes: to a file that is held as it lies there, what is newer than
-    /// that stays.
+    /// that stays. Where it is not known any more what is newer, the file is looked at anew.
     fn consent_for(&self, pair: &Pair) -> Result<Consent, StoreError> {
         let newest = self.intake.journal.newest_of(&pair.path)?;
         let held = newest.filter(|record| record.state == LoadState::Held && is_of(record, pair));
-        Ok(held.and_then(|record| record.held).map_or(Consent::Given, |held| Consent::Late(held.at)))
+        let Some(held) = held.and_then(|record| record.held) else { return Ok(Consent::Given) };
+        let is_too_old = self.intake.dictionary.snapshot()?.log_start() > held.at;
+        Ok(if is_too_old { Consent::No } else { Consent::Late(held.at) })
     }
 
     /// How this very delivery ended before, where only its files are still there: a crash, or a
