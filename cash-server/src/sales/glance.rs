@@ -68,6 +68,7 @@ fn document<'a>(till: &TillId, document: &'a [u8], seen: &mut Glance<'a>) -> Sur
     let mut key = None;
     let mut ended = "";
     let mut parts = [0; 7];
+    let mut line_sum = 0_i64;
     let mut fields = Fields(document);
     while let Some((tag, value)) = fields.next()? {
         match tag {
@@ -82,7 +83,8 @@ fn document<'a>(till: &TillId, document: &'a [u8], seen: &mut Glance<'a>) -> Sur
                 optional_time("time_end", ended)?.ok_or(Unsure)?;
             }
             9..=12 => value.amount()?,
-            18 | 19 => line(value.bytes()?)?,
+            18 => line_sum = line_sum.saturating_add(line(value.bytes()?)?),
+            19 => drop(line(value.bytes()?)?),
             20 | 22 => payment(value.bytes()?)?,
             23 | 24 => voucher(value.bytes()?)?,
             _ => return Err(Unsure),
@@ -91,6 +93,7 @@ fn document<'a>(till: &TillId, document: &'a [u8], seen: &mut Glance<'a>) -> Sur
             *count += 1;
         }
     }
+    amount("", line_sum)?;
     if ended.is_empty() || parts.iter().any(|count| *count > MAX_DOCUMENT_PARTS) {
         return Err(Unsure);
     }
@@ -121,14 +124,20 @@ fn receipt_key(till: &TillId, key: &[u8]) -> Sure<(ShiftKey, HeldReceipt)> {
     Ok((ShiftKey { number: ShiftNumber(shift), opened }, HeldReceipt { number: DocumentNumber(number), uuid }))
 }
 
-fn line(line: &[u8]) -> Sure<()> {
+/// Its sum.
+fn line(line: &[u8]) -> Sure<i64> {
+    let mut sum = 0;
     let mut parts = [0; 6];
     let mut fields = Fields(line);
     while let Some((tag, value)) = fields.next()? {
         match tag {
             1 | 4 => drop(value.number()?),
             2 | 3 | 10 | 11 | 13..=15 => value.short_text()?,
-            5..=9 => value.amount()?,
+            5..=8 => value.amount()?,
+            9 => {
+                sum = value.number()?.cast_signed();
+                amount("", sum)?;
+            }
             12 => discount(value.bytes()?)?,
             16 => tax(value.bytes()?)?,
             17 => bonus(value.bytes()?)?,
@@ -138,7 +147,7 @@ fn line(line: &[u8]) -> Sure<()> {
             *count += 1;
         }
     }
-    if parts.iter().all(|count| *count <= MAX_DOCUMENT_PARTS) { Ok(()) } else { Err(Unsure) }
+    if parts.iter().all(|count| *count <= MAX_DOCUMENT_PARTS) { Ok(sum) } else { Err(Unsure) }
 }
 
 fn tax(tax: &[u8]) -> Sure<()> {
@@ -354,7 +363,7 @@ mod tests {
 
     #[test]
     fn what_a_closer_look_refuses_does_not_pass() {
-        let break_one: [fn(&mut v1::Batch); 12] = [
+        let break_one: [fn(&mut v1::Batch); 13] = [
             |batch| batch.documents[0].key = None,
             |batch| batch.documents[0].time_end.clear(),
             |batch| batch.documents[0].time_beg = "yesterday".to_owned(),
@@ -365,6 +374,10 @@ mod tests {
             |batch| batch.shifts[0].number = u64::MAX,
             |batch| batch.documents[0].key.as_mut().unwrap().shift_opened = Some("this morning".to_owned()),
             |batch| batch.documents[0].payments[0].slip = "x".repeat(65 * 1_024),
+            |batch| {
+                let most = v1::Line { sum: 10_000_000_000_000, ..v1::Line::default() };
+                batch.documents[0].lines = vec![most; 2];
+            },
             |batch| batch.documents[0].lines[0].taxes[0].sum = i64::MAX,
             |batch| batch.documents[0].coupons[0].number = "x".repeat(2_000),
         ];

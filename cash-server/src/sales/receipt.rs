@@ -17,7 +17,8 @@ pub const MAX_TEXT_BYTES: usize = 1_024;
 /// Longest slip of a payment, in bytes: what a terminal prints, some sixty lines in Russian.
 pub const MAX_SLIP_BYTES: usize = 64 * 1_024;
 
-/// Largest sum or quantity, in kopecks or thousandths: a hundred billion roubles, so that the totals of a chain fit.
+/// Largest sum or quantity, in kopecks or thousandths, also of what the lines of a receipt add up to: a hundred billion roubles, so
+/// that the totals of a chain fit.
 pub const MAX_AMOUNT: i64 = 10_000_000_000_000;
 
 /// Largest shift and document number: what databases hold.
@@ -140,8 +141,9 @@ impl ShiftRecord {
         ShiftKey { number: self.number, opened: Opened::from(self.began) }
     }
 
-    /// Checks a shift's record that came on the stream of `stream`.
-    pub fn parse(stream: &TillId, shift: v1::Shift) -> Result<Self, DocumentError> {
+    /// Checks a shift's record that came on the stream of `stream`. A user or register that cannot be kept is left out: the check
+    /// at shift close needs neither.
+    pub fn parse(stream: &TillId, mut shift: v1::Shift) -> Result<Self, DocumentError> {
         same_till(stream, &shift.till_id)?;
         for (field, value) in
             [("shift", shift.number), ("first number", shift.first_number), ("last number", shift.last_number)]
@@ -170,23 +172,9 @@ impl ShiftRecord {
         {
             text(field, value)?;
         }
-        parts("users", shift.users.len())?;
-        for user in &shift.users {
-            text("user code", &user.code)?;
-            text("user name", &user.name)?;
-        }
-        parts("registers", shift.registers.len())?;
-        for register in &shift.registers {
-            text("serial number of a register", &register.serial_number)?;
-            for (field, value) in [
-                ("cash in a register", register.cash_at_end),
-                ("protected sum of a register", register.protected_at_begin),
-                ("protected sum of a register", register.protected_at_end),
-                ("returned sum of a register", register.returned),
-            ] {
-                amount(field, value)?;
-            }
-        }
+        let till_and_shift = (stream, shift.number);
+        keep_sound(till_and_shift, &mut shift.users, "users", check_user);
+        keep_sound(till_and_shift, &mut shift.registers, "registers", check_register);
         Ok(Self {
             till: stream.clone(),
             number: ShiftNumber(shift.number),
@@ -207,6 +195,39 @@ impl ShiftRecord {
             shift,
         })
     }
+}
+
+/// Leaves out what cannot be kept, and what is too many.
+fn keep_sound<T>(
+    (till, shift): (&TillId, u64),
+    all: &mut Vec<T>,
+    what: &'static str,
+    check: fn(&T) -> Result<(), DocumentError>,
+) {
+    if let Err(error) = parts(what, all.len()) {
+        tracing::warn!(%till, shift, %error, "some of what the record of a shift names are left out");
+        all.truncate(MAX_DOCUMENT_PARTS);
+    }
+    all.retain(|one| {
+        let checked = check(one);
+        if let Err(error) = &checked {
+            tracing::warn!(%till, shift, %error, "one of the {what} that the record of a shift names is left out");
+        }
+        checked.is_ok()
+    });
+}
+
+fn check_user(user: &v1::User) -> Result<(), DocumentError> {
+    text("user code", &user.code)?;
+    text("user name", &user.name)
+}
+
+fn check_register(register: &v1::Register) -> Result<(), DocumentError> {
+    text("serial number of a register", &register.serial_number)?;
+    amount("cash in a register", register.cash_at_end)?;
+    amount("protected sum of a register", register.protected_at_begin)?;
+    amount("protected sum of a register", register.protected_at_end)?;
+    amount("returned sum of a register", register.returned)
 }
 
 /// The key and end of a document that is a receipt.
@@ -246,6 +267,7 @@ pub fn check_document(stream: &TillId, document: &v1::Document) -> Result<(Recei
     for line in document.lines.iter().chain(&document.voided_lines) {
         check_line(line)?;
     }
+    amount("sum of all lines", line_sum(document))?;
     parts("failed payments", document.failed_payments.len())?;
     parts("certificates", document.certificates.len())?;
     parts("coupons", document.coupons.len())?;
@@ -263,6 +285,11 @@ pub fn check_document(stream: &TillId, document: &v1::Document) -> Result<(Recei
         text("card", card)?;
     }
     Ok((key, ended))
+}
+
+/// What the lines add up to.
+pub fn line_sum(document: &v1::Document) -> i64 {
+    document.lines.iter().fold(0, |sum, line| sum.saturating_add(line.sum))
 }
 
 fn check_line(line: &v1::Line) -> Result<(), DocumentError> {

@@ -214,9 +214,10 @@ CREATE INDEX total_by_till ON total(till, day);
 CREATE INDEX total_by_shop ON total(shop, day);
 INSERT INTO total
     SELECT day, shop, till, count(*) FILTER (WHERE doctype = 1), count(*) FILTER (WHERE doctype <> 1),
-        coalesce(sum(sum) FILTER (WHERE doctype = 1), 0), coalesce(sum(sum) FILTER (WHERE doctype <> 1), 0),
-        sum(lines), coalesce(sum(line_sum) FILTER (WHERE doctype = 1), 0)
+        CAST(total(sum) FILTER (WHERE doctype = 1) AS INTEGER), CAST(total(sum) FILTER (WHERE doctype <> 1) AS INTEGER),
+        sum(lines), CAST(total(line_sum) FILTER (WHERE doctype = 1) AS INTEGER)
     FROM receipt WHERE doctype IN (1, 2, 25) GROUP BY day, shop, till;
 INSERT INTO total
-    SELECT '', shop, till, sum(sales), sum(refunds), sum(sale_sum), sum(refund_sum), sum(lines), sum(line_sum)
+    SELECT '', shop, till, sum(sales), sum(refunds), CAST(total(sale_sum) AS INTEGER), CAST(total(refund_sum) AS INTEGER),
+        sum(lines), CAST(total(line_sum) AS INTEGER)
     FROM total GROUP BY shop, till;
