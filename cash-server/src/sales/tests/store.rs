@@ -5,14 +5,18 @@ use jiff::civil::Date;
 use tillway_proto::receipt::ShiftNumber;
 use tillway_proto::sales::v1;
 
-use super::{any_shift, closed_shift, incoming, now, open_store, sale, shop, till};
+use super::{any_shift, closed_shift, incoming, now, open_store, sale, sale_in, shop, till};
 use crate::sales::check::Verdict;
+use crate::sales::receipt::MAX_AMOUNT;
 use crate::sales::spool::Position;
 use crate::store::sales::{
     FindingFilter, FindingKind, NewFinding, Page, Refused, SalesStore, ShiftFilter, ShiftView, StreamNote, TotalsBy,
     TotalsFilter,
 };
 use crate::store::sqlite::sales::SqliteSales;
+
+/// When [`closed_shift`] opened.
+const MORNING: &str = "2017-02-28T09:00:00";
 
 const START: Position = Position { segment: 0, offset: 0 };
 
@@ -256,6 +260,91 @@ fn pruning_goes_in_steps_and_leaves_what_is_younger() {
     assert_eq!(store.prune(before, false, 3).unwrap(), 3, "two receipts, and the shift");
     assert_eq!(store.prune(before, false, 3).unwrap(), 0);
     assert!(store.shifts(&ShiftFilter::default(), Page::default()).unwrap().is_empty());
+}
+
+#[test]
+fn a_shift_that_was_deleted_for_its_age_and_is_sent_again_counts_no_second_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let documents: Vec<_> = (1..=3).map(|number| sale_in(MORNING, 1, number)).collect();
+    let again = incoming(documents, vec![closed_shift(&till(), 1, 1..=3)]);
+    store.load(START, at(1), std::slice::from_ref(&again), now()).unwrap();
+    let before = Date::constant(2017, 4, 1);
+    let receipts = || store.totals(&TotalsFilter::default(), TotalsBy::All).unwrap()[0].receipts;
+    // Also between two steps.
+    store.prune(before, false, 2).unwrap();
+    store.load(at(1), at(2), std::slice::from_ref(&again), now()).unwrap();
+    assert_eq!(receipts(), 1);
+    while store.prune(before, false, 2).unwrap() > 0 {}
+    let shift = again.shifts[0].key();
+    for named in [shift, any_shift(1)] {
+        let held = store.held(&till(), named).unwrap();
+        assert_eq!((held.receipts.len(), held.closed), (3, true), "a till that asks is told that all of it is here");
+    }
+    // A till that sends it all the same, an agent of v0.1, and a POS that changed the opening time.
+    let of_v0_1 = (1..=3).map(|number| sale(&till(), 1, number)).collect();
+    let moved = (1..=3).map(|number| sale_in("2017-02-28T09:00:07", 1, number)).collect();
+    let arrived = [again, incoming(of_v0_1, vec![]), incoming(moved, vec![])];
+    let loaded = store.load(at(2), at(3), &arrived, now()).unwrap();
+    assert_eq!((loaded.added, loaded.same), (0, 9));
+    assert_eq!(receipts(), 0);
+    assert!(store.shifts(&ShiftFilter::default(), Page::default()).unwrap().is_empty());
+    assert!(store.not_handed_over(Page::default()).unwrap().is_empty(), "the back office has it");
+    assert!(open_findings(&store).is_empty());
+}
+
+#[test]
+fn a_receipt_that_comes_first_after_its_shift_was_deleted_is_kept_and_handed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let shift = closed_shift(&till(), 1, 1..=2);
+    store.load(START, at(1), &[incoming(vec![sale_in(MORNING, 1, 1)], vec![shift.clone()])], now()).unwrap();
+    while store.prune(Date::constant(2017, 4, 1), false, 100).unwrap() > 0 {}
+    let late = incoming(vec![sale_in(MORNING, 1, 1), sale_in(MORNING, 1, 2)], vec![shift]);
+    let loaded = store.load(at(1), at(2), &[late], now()).unwrap();
+    assert_eq!((loaded.added, loaded.same), (1, 1));
+    assert_eq!(store.not_handed_over(Page::default()).unwrap()[0].server_documents, 1);
+    assert_eq!(store.held(&till(), any_shift(1)).unwrap().receipts.len(), 2);
+}
+
+#[test]
+fn sums_beyond_64_bits_stay_at_their_end_and_stop_no_query() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let most = |number| v1::Document { sum: MAX_AMOUNT, ..sale(&till(), 1, number) };
+    store.load(START, at(1), &[incoming((1..=3).map(most).collect(), vec![])], now()).unwrap();
+    // What a million more of them would have brought.
+    let database = rusqlite::Connection::open(folder.path().join("sales.db")).unwrap();
+    database.execute("UPDATE total SET sale_sum = ?1, line_sum = ?1", [i64::MAX - 1]).unwrap();
+    database
+        .execute("INSERT INTO total VALUES ('', '_shop_3_0000000c', '_cash_8_0000000b', 1, 0, 5, 0, 1, 5)", [])
+        .unwrap();
+    store.load(at(1), at(2), &[incoming((4..=5).map(most).collect(), vec![])], now()).unwrap();
+    for by in [TotalsBy::All, TotalsBy::Till, TotalsBy::Shop, TotalsBy::Day] {
+        let rows = store.totals(&TotalsFilter::default(), by).unwrap();
+        assert!(rows.iter().any(|row| row.counted.sale_sum.0 == i64::MAX), "{rows:?}");
+    }
+    while store.prune(Date::constant(2017, 4, 1), false, 2).unwrap() > 0 {}
+}
+
+#[test]
+fn a_register_or_user_that_cannot_be_kept_costs_no_record_of_a_shift() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let sound = v1::Register { serial_number: "0001".to_owned(), cash_at_end: 5, ..v1::Register::default() };
+    let long = v1::Register { serial_number: "x".repeat(2_000), ..sound.clone() };
+    let large = v1::Register { serial_number: "0002".to_owned(), returned: i64::MAX, ..sound.clone() };
+    let mut shift = v1::Shift { registers: vec![long, sound.clone(), large], ..closed_shift(&till(), 1, 1..=1) };
+    shift
+        .registers
+        .extend((0..10_000).map(|number| v1::Register { serial_number: format!("many {number}"), ..sound.clone() }));
+    let user = shift.users[0].clone();
+    shift.users.push(v1::User { name: "x".repeat(2_000), ..user.clone() });
+    store.load(START, at(1), &[incoming(vec![sale(&till(), 1, 1)], vec![shift])], now()).unwrap();
+    let kept = only_shift(&store);
+    assert_eq!(kept.outcome.verdict, Verdict::Ok);
+    let details = store.shift_details(&till(), kept.key()).unwrap();
+    assert_eq!((details.users, &details.registers[0], details.registers.len()), (vec![user], &sound, 9_998));
 }
 
 #[test]

@@ -32,6 +32,7 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("sales/schema_1.sql")),
         M::up(include_str!("sales/schema_2.sql")),
         M::up(include_str!("sales/schema_3.sql")),
+        M::up(include_str!("sales/schema_4.sql")),
     ])
 });
 
@@ -121,7 +122,12 @@ impl SalesStore for SqliteSales {
             if shift.opened != Opened::NotTold {
                 values.push(&opened);
             }
-            let sql = format!("SELECT number, uuid FROM receipt WHERE till = ?1 AND shift = ?2 {only}");
+            // What was deleted for its age is stated as well: it was here, and is not to be sent again.
+            let sql = format!(
+                "SELECT number, uuid FROM receipt WHERE till = ?1 AND shift = ?2 {only}
+                 UNION ALL SELECT number, uuid FROM pruned_receipt WHERE shift IN
+                     (SELECT id FROM pruned_shift WHERE till = ?1 AND number = ?2 {only})"
+            );
             let receipts = c
                 .prepare_cached(&sql)?
                 .query_map(&values[..], |r| {
@@ -130,7 +136,9 @@ impl SalesStore for SqliteSales {
                 .collect::<rusqlite::Result<Vec<_>>>()?;
             // Of several shifts of a number all must be closed: one closing too many is harmless, one too few is lost.
             let sql = format!(
-                "SELECT coalesce(min(time_end IS NOT NULL), 0) FROM shift WHERE till = ?1 AND number = ?2 {only}"
+                "SELECT coalesce(min(closed), 0) FROM (
+                     SELECT time_end IS NOT NULL AS closed FROM shift WHERE till = ?1 AND number = ?2 {only}
+                     UNION ALL SELECT 1 FROM pruned_shift WHERE till = ?1 AND number = ?2 {only})"
             );
             let closed = c.prepare_cached(&sql)?.query_row(&values[..], |r| r.get(0))?;
             Ok(Held { receipts, closed })

@@ -9,9 +9,10 @@ use tillway_proto::TillId;
 use tillway_proto::receipt::{DocumentNumber, Opened, ShiftKey, ShiftNumber};
 use tillway_proto::sales::{shift_key, v1};
 
+use super::prune::{self, Pruned};
 use super::total::Totals;
 use super::{check, finding, row, shift};
-use crate::sales::receipt::{MAX_NUMBER, Receipt, ShiftRecord};
+use crate::sales::receipt::{MAX_NUMBER, Receipt, ShiftRecord, line_sum};
 use crate::sales::spool::Position;
 use crate::store::sales::{FindingKind, Incoming, Loaded, NewFinding, Refused};
 
@@ -49,7 +50,12 @@ pub(super) fn load(t: &Connection, incoming: &[Incoming], now: Timestamp) -> rus
         for of_shift in arrival.receipts.chunk_by(|one, next| one.key.shift == next.key.shift) {
             let told = of_shift[0].key.shift;
             let others = openings(t, &arrival.till, told.number, &touched)?;
+            let pruned = Pruned::of(t, &arrival.till, told.number)?;
             for receipt in of_shift {
+                if pruned.has(t, receipt)? {
+                    loaded.same += 1;
+                    continue;
+                }
                 let shift = inserts.shift_of(receipt, told, &others)?;
                 for left in inserts.gather(t, receipt, shift, &others)? {
                     touch(&mut touched, arrival, left);
@@ -82,6 +88,9 @@ pub(super) fn load(t: &Connection, incoming: &[Incoming], now: Timestamp) -> rus
             }
         }
         for record in &arrival.shifts {
+            if prune::is_pruned(t, record)? {
+                continue;
+            }
             if shift::upsert(t, record, arrival.received_at, now)? {
                 touch(&mut touched, arrival, record.key());
             }
@@ -331,7 +340,6 @@ impl<'t> Inserts<'t> {
         shift: ShiftKey,
     ) -> rusqlite::Result<Arrived> {
         let (key, document) = (&receipt.key, &receipt.document);
-        let line_sum: i64 = document.lines.iter().fold(0, |sum, line| sum.saturating_add(line.sum));
         let ended = receipt.ended.to_string();
         let inserted = self.receipt.execute(params![
             key.till.as_str(),
@@ -357,7 +365,7 @@ impl<'t> Inserts<'t> {
             document.fiscal_identifier,
             document.back_reason,
             row::index(document.lines.len()),
-            line_sum,
+            line_sum(document),
             receipt.content,
             arrival.received_at.as_millisecond(),
             row::opened_text(shift.opened),

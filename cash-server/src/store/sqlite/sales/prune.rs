@@ -1,10 +1,66 @@
 //! Old receipts go, shift by shift, in small steps.
+//!
+//! **Architecture invariant** (I2): of each receipt that goes its key stays. A till may have it still and send it again, by
+//! itself or because its agent looks back; it is the same receipt then, and not a new one.
 
 use jiff::civil::Date;
 use rusqlite::{Connection, params};
+use tillway_proto::TillId;
+use tillway_proto::receipt::{Opened, ShiftNumber};
 
 use super::row;
 use super::total::{Removed, Totals};
+use crate::sales::receipt::{Receipt, ShiftRecord};
+
+/// The shifts of one number of which receipts were deleted: mostly none.
+pub(super) struct Pruned(Vec<(i64, Opened)>);
+
+impl Pruned {
+    /// Looks which of these there are.
+    pub(super) fn of(t: &Connection, till: &TillId, number: ShiftNumber) -> rusqlite::Result<Self> {
+        t.prepare_cached("SELECT id, opened FROM pruned_shift WHERE till = ?1 AND number = ?2")?
+            .query_map(params![till.as_str(), row::number(number.0)], |r| Ok((r.get(0)?, row::opened(r, 1)?)))?
+            .collect::<rusqlite::Result<_>>()
+            .map(Self)
+    }
+
+    /// Whether this receipt was here and was deleted: it has the key of one, or the number, UUID and end of one in a shift that
+    /// was opened at another time.
+    pub(super) fn has(&self, t: &Connection, receipt: &Receipt) -> rusqlite::Result<bool> {
+        for (shift, opened) in &self.0 {
+            let sql = "SELECT EXISTS(SELECT 1 FROM pruned_receipt
+                           WHERE shift = ?1 AND number = ?2 AND uuid = ?3 AND (?4 OR time_end = ?5))";
+            let values = params![
+                shift,
+                row::number(receipt.key.number.0),
+                receipt.key.uuid.as_bytes(),
+                *opened == receipt.key.shift.opened,
+                receipt.ended.to_string()
+            ];
+            if t.prepare_cached(sql)?.query_row(values, |r| r.get(0))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether this shift was deleted, and no receipt has come since that its record could be of.
+pub(super) fn is_pruned(t: &Connection, record: &ShiftRecord) -> rusqlite::Result<bool> {
+    t.prepare_cached(
+        "SELECT EXISTS(SELECT 1 FROM pruned_shift WHERE till = ?1 AND number = ?2 AND opened = ?3)
+             AND NOT EXISTS(SELECT 1 FROM receipt WHERE till = ?1 AND shift = ?2 AND opened IN (?3, ?4))",
+    )?
+    .query_row(
+        params![
+            record.till.as_str(),
+            row::number(record.number.0),
+            row::opened_text(record.key().opened),
+            row::NOT_TOLD
+        ],
+        |r| r.get(0),
+    )
+}
 
 /// The oldest shift that may go as a whole: opened before the day, none of its receipts younger than the day by their own time
 /// or by arrival (a till with a wrong clock must not lose what it has just sent), and handed over where that is asked for.
@@ -37,6 +93,8 @@ pub(super) fn prune(t: &Connection, before: Date, only_handed_over: bool, limit:
         tracing::trace!(findings, refused, "nothing old is left but this");
         return Ok(0);
     };
+    t.prepare_cached("INSERT INTO pruned_shift(till, number, opened) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+        .execute(params![till, shift, opened])?;
     let mut totals = Totals::default();
     let found = t
         .prepare_cached(
@@ -56,9 +114,17 @@ pub(super) fn prune(t: &Connection, before: Date, only_handed_over: bool, limit:
             Ok((r.get::<_, i64>(0)?, removed))
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut keep_key = t.prepare_cached(
+        "INSERT INTO pruned_receipt(shift, number, uuid, time_end)
+             SELECT p.id, r.number, r.uuid, r.time_end FROM receipt r
+                 JOIN pruned_shift p ON p.till = r.till AND p.number = r.shift AND p.opened = r.opened
+             WHERE r.id = ?1
+         ON CONFLICT DO NOTHING",
+    )?;
     let mut delete = t.prepare_cached("DELETE FROM receipt WHERE id = ?1")?;
     for (id, removed) in &found {
         totals.take_off(removed);
+        keep_key.execute([id])?;
         delete.execute([id])?;
     }
     totals.write(t)?;
