@@ -62,6 +62,8 @@ pub struct Facts {
     pub server: Counted,
     /// Numbers of all its documents in the server's database, of every type, in growing order, doubles included.
     pub numbers: Vec<u64>,
+    /// Whether [`WAIT_HOURS`] have passed since anything of it arrived.
+    pub quiet: bool,
 }
 
 /// What came out.
@@ -156,12 +158,12 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Numbers that no document has, both ends included.
+/// A range of document numbers, both ends included; mostly of those that no document has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hole {
-    /// First missing number.
+    /// The first one.
     pub from: u64,
-    /// Last missing number.
+    /// The last one.
     pub to: u64,
 }
 
@@ -188,6 +190,10 @@ pub struct Outcome {
     /// Numbers that more than one document has, the first [`MAX_LISTED_HOLES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubled: Vec<u64>,
+    /// The numbers of its documents, the first [`MAX_LISTED_HOLES`] ranges, where the till's record of the shift has not come
+    /// in [`WAIT_HOURS`]. Empty where there is a record, or it may still come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_record: Vec<Hole>,
 }
 
 impl Outcome {
@@ -202,6 +208,10 @@ impl Outcome {
             let doubled: Vec<String> = self.doubled.iter().take(10).map(ToString::to_string).collect();
             words.push(format!("numbers used twice: {}", doubled.join(", ")));
         }
+        if !self.without_record.is_empty() {
+            let numbers: Vec<String> = self.without_record.iter().take(10).map(ToString::to_string).collect();
+            words.push(format!("its documents {} came without the record of their shift", numbers.join(", ")));
+        }
         if words.is_empty() { self.verdict.to_string() } else { words.join("; ") }
     }
 }
@@ -211,7 +221,10 @@ impl Outcome {
     pub fn advice(&self) -> &'static str {
         let lacks = |difference: &Difference| difference.server.is_some_and(|server| server < difference.till);
         let unfinished = self.differences.iter().any(|difference| difference.measure == Measure::Unfinished);
-        if self.differences.iter().any(lacks) {
+        if !self.without_record.is_empty() {
+            "they are kept, counted and handed over as they are; ask the till for the sales of that day again: the record of the shift \
+             comes with them, and closes this"
+        } else if self.differences.iter().any(lacks) {
             "look at the page and at `sync-agent status` for what keeps its receipts on the till, and ask the till for the sales of that \
              day again; this closes by itself once all agree"
         } else if unfinished {
@@ -231,7 +244,18 @@ pub fn check(facts: &Facts) -> Outcome {
     let (first, last) = facts.record.as_ref().filter(|record| record.closed).map_or((0, 0), |r| (r.first, r.last));
     let (holes, missing_numbers) = holes(first, last, &facts.numbers);
     let doubled = doubled(&facts.numbers);
-    let mut outcome = Outcome { verdict: Verdict::Open, differences: Vec::new(), holes, missing_numbers, doubled };
+    let mut outcome = Outcome {
+        verdict: Verdict::Open,
+        differences: Vec::new(),
+        holes,
+        missing_numbers,
+        doubled,
+        without_record: Vec::new(),
+    };
+    if facts.record.is_none() && facts.quiet {
+        outcome.without_record = ranges(&facts.numbers);
+        outcome.verdict = if outcome.without_record.is_empty() { Verdict::Open } else { Verdict::Differs };
+    }
     let Some(record) = facts.record.as_ref().filter(|record| record.closed) else { return outcome };
     let server_documents = i64::try_from(facts.numbers.len()).unwrap_or(i64::MAX);
     outcome.differences = differences(record, facts.server, server_documents);
@@ -301,6 +325,12 @@ fn holes(first: u64, last: u64, numbers: &[u64]) -> (Vec<Hole>, u64) {
         note(expected, last);
     }
     (found, missing)
+}
+
+/// Numbers in growing order as ranges, the first [`MAX_LISTED_HOLES`].
+fn ranges(numbers: &[u64]) -> Vec<Hole> {
+    let of = |run: &[u64]| run.first().zip(run.last()).map(|(from, to)| Hole { from: *from, to: *to });
+    numbers.chunk_by(|one, next| next - one <= 1).filter_map(of).take(MAX_LISTED_HOLES).collect()
 }
 
 fn doubled(numbers: &[u64]) -> Vec<u64> {

@@ -61,7 +61,7 @@ pub trait SalesStore: Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Checks shifts anew whose documents have been waited for long enough. Returns how many.
+    /// Checks shifts anew whose documents or record have been waited for long enough. Returns how many.
     fn recheck_waiting(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Shifts with their check, newest first.
@@ -91,7 +91,7 @@ pub trait SalesStore: Debug + Send + Sync + 'static {
     /// What each till that ever opened a stream has unloaded.
     fn till_states(&self) -> Result<Vec<TillSales>, StoreError>;
 
-    /// Closed shifts that were not handed to the back office since they last changed, oldest first.
+    /// Closed shifts, and those whose record does not come, that were not handed to the back office since they last changed, oldest first.
     fn not_handed_over(&self, page: Page) -> Result<Vec<ShiftView>, StoreError>;
 
     /// Notes that a shift in this state (its [`ShiftView::changes`]) was handed to the back office.

@@ -1,7 +1,8 @@
 //! Sales files for the back office: every closed shift once an hour, days on request.
 //!
 //! In `<root>/sale<till code>/` (`{shop}` in the root stands for the code of the till's shop) a file `sale<yyyy.MM.dd_HH-mm-ss>.json` appears, whole or not at all, with the shifts that
-//! closed or changed since they were handed over last; shifts that still wait for documents come later. A request `sale.req`
+//! closed or changed since they were handed over last; shifts that still wait for documents come later, and one whose record
+//! does not come is handed over after the same wait, without the time of its end. A request `sale.req`
 //! (a line `###`, then `DD.MM.YYYY-DD.MM.YYYY`) is answered with the shifts of these days, the open one in `online/`, and then
 //! removed; one that cannot be read becomes `sale.req.bad`. A crash between file and note writes a shift twice: the reader
 //! imports by receipt, as it must anyway. A till whose folder or data cannot be used holds up none but itself: it is logged
@@ -194,7 +195,8 @@ fn answer(
         let page = Page { offset, limit: MAX_PAGE };
         let shifts = store.shifts(&filter, page).map_err(HandoverError::Store)?;
         let found = shifts.len();
-        let (closed, open): (Vec<_>, Vec<_>) = shifts.into_iter().partition(|shift| shift.ended.is_some());
+        let (closed, open): (Vec<_>, Vec<_>) =
+            shifts.into_iter().partition(|shift| shift.ended.is_some() || !shift.outcome.without_record.is_empty());
         for part in closed.chunks(SHIFTS_PER_FILE) {
             write_file(store, folder, till, part, now)?;
         }

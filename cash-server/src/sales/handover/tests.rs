@@ -6,6 +6,7 @@ use crate::sales::spool::Position;
 use crate::sales::tests::{closed_shift, incoming, now, open_store, other_till, sale, sale_in, till};
 use crate::store::sales::{Incoming, SalesStore};
 use fs_err as fs;
+use jiff::ToSpan as _;
 use jiff::civil::DateTime;
 use std::path::{Path, PathBuf};
 use tillway_proto::sales::v1;
@@ -98,6 +99,19 @@ fn shifts_of_a_till_that_moved_go_to_the_shop_each_was_in() {
     for shop in ["3", "4"] {
         assert_eq!(files(&folder.path().join("exchange").join(shop).join("sale7")).len(), 1, "shop {shop}");
     }
+}
+
+#[test]
+fn receipts_whose_record_does_not_come_are_in_a_file_that_a_back_office_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let root = folder.path().join("exchange");
+    let arrived = [incoming(vec![sale(&till(), 1, 1), sale(&till(), 1, 2)], vec![])];
+    store.load(Position::default(), Position { segment: 1, offset: 1 }, &arrived, now()).unwrap();
+    store.recheck_waiting(now().checked_add(3.hours()).unwrap()).unwrap();
+    assert_eq!(hand_over_closed(store.as_ref(), &root, NOW).unwrap(), 1);
+    let read = as_a_back_office_reads(&files(&root.join("sale7")));
+    assert!(read.ends_with(": 1 shifts, 2 documents\n"), "{read}");
 }
 
 #[test]

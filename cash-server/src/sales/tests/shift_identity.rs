@@ -133,6 +133,78 @@ fn what_an_agent_of_v0_1_sent_counts_once_when_its_agent_upgraded_since_sends_it
 }
 
 #[test]
+fn a_receipt_with_other_content_under_another_opening_is_the_same_one_and_is_found() {
+    let told_now = |store: &SqliteSales, again: v1::Document| {
+        load(store, &[incoming(vec![again], vec![])]);
+        let findings = store.findings(&FindingFilter::default(), Page::default()).unwrap();
+        let kinds: Vec<_> = findings.into_iter().map(|finding| finding.kind).collect();
+        (receipts(store), store.held(&till(), any_shift(1)).unwrap().receipts.len(), kinds)
+    };
+    let once_and_found = (1, 1, vec!["receipt-conflict".to_owned()]);
+    let changed = |mut document: v1::Document| {
+        document.payments[0].card_number = "4111".to_owned();
+        document
+    };
+    // The POS changed the document and when its shift was opened.
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    load(&store, &[incoming(vec![sale_in(MORNING, 1, 1)], vec![opened_at(MORNING, 1..=1)])]);
+    assert_eq!(told_now(&store, changed(sale_in(NOON, 1, 1))), once_and_found);
+    // An agent of v0.1 sends again what ended after the shift had closed.
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let closed = v1::Shift { time_end: "2017-02-28T10:01:00".to_owned(), ..opened_at(MORNING, 1..=1) };
+    load(&store, &[incoming(vec![sale_in(MORNING, 1, 1)], vec![closed])]);
+    assert_eq!(told_now(&store, changed(sale(&till(), 1, 1))), once_and_found);
+    // What an agent of v0.1 sent, from today's agent, which finds the number of the card.
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    load(&store, &[incoming(vec![sale(&till(), 1, 1)], vec![])]);
+    assert_eq!(told_now(&store, changed(sale_in("2017-02-28T10:01:50", 1, 1))), once_and_found);
+}
+
+#[test]
+fn a_receipt_of_v0_1_that_ended_outside_its_shift_goes_to_it_once_no_other_was_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let closed = v1::Shift { time_end: "2017-02-28T10:02:00".to_owned(), ..opened_at(MORNING, 1..=2) };
+    load(&store, &[incoming(vec![sale_in(MORNING, 1, 1)], vec![closed])]);
+    load(&store, &[incoming(vec![sale(&till(), 1, 2)], vec![])]);
+    assert_eq!(told(&store).len(), 2, "its own record may still come");
+    assert_eq!(store.recheck_waiting(now().checked_add(3.hours()).unwrap()).unwrap(), 2);
+    assert_eq!(told(&store), [(MORNING.to_owned(), Verdict::Ok, 2)]);
+    assert_eq!(store.not_handed_over(Page::default()).unwrap()[0].server_documents, 2);
+}
+
+#[test]
+fn receipts_whose_record_does_not_come_are_found_and_handed_over_until_it_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    load(&store, &[incoming(vec![sale(&till(), 1, 1), sale(&till(), 1, 2), sale_in(NOON, 5, 9)], vec![])]);
+    assert_eq!(store.recheck_waiting(now()).unwrap(), 0);
+    assert!(store.not_handed_over(Page::default()).unwrap().is_empty());
+    let late = now().checked_add(3.hours()).unwrap();
+    assert_eq!(store.recheck_waiting(late).unwrap(), 2);
+    assert_eq!(store.recheck_waiting(late).unwrap(), 0, "once");
+    let open = FindingFilter { open_only: true, ..FindingFilter::default() };
+    let found = store.findings(&open, Page::default()).unwrap();
+    assert_eq!(found.len(), 2);
+    assert!(found.iter().any(|finding| finding.text.contains("its documents 1–2 came without")), "{found:?}");
+    let waiting = store.not_handed_over(Page::default()).unwrap();
+    assert_eq!(waiting.iter().map(|shift| shift.server_documents).collect::<Vec<_>>(), [2, 1]);
+    for shift in waiting {
+        store.note_handed_over(&till(), shift.key(), shift.changes).unwrap();
+    }
+    load(
+        &store,
+        &[incoming(vec![], vec![opened_at(MORNING, 1..=2), v1::Shift { number: 5, ..opened_at(NOON, 9..=9) }])],
+    );
+    assert!(store.findings(&open, Page::default()).unwrap().is_empty());
+    assert_eq!(told(&store), [(MORNING.to_owned(), Verdict::Ok, 2), (NOON.to_owned(), Verdict::Ok, 1)]);
+    assert_eq!(store.not_handed_over(Page::default()).unwrap().len(), 2, "now with their records");
+}
+
+#[test]
 fn an_opening_time_that_the_pos_changed_takes_its_receipts_along() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path());
@@ -173,6 +245,7 @@ fn findings_of_two_shifts_of_one_number_are_two() {
     let wrong = |opened| v1::Shift { recorded_sale_sum: 1, ..opened_at(opened, 1..=1) };
     let mut second = sale_in(NOON, 1, 1);
     second.sum += 1;
+    second.time_end = "2017-02-28T10:02:00".to_owned();
     load(&store, &[incoming(vec![sale_in(MORNING, 1, 1), second], vec![wrong(MORNING), wrong(NOON)])]);
     let findings =
         store.findings(&FindingFilter { open_only: true, ..FindingFilter::default() }, Page::default()).unwrap();

@@ -22,7 +22,7 @@ fn closed() -> RecordFacts {
 }
 
 fn facts() -> Facts {
-    Facts { record: Some(closed()), server: three_sales(), numbers: vec![5, 6, 7] }
+    Facts { record: Some(closed()), server: three_sales(), numbers: vec![5, 6, 7], quiet: false }
 }
 
 #[test]

@@ -5,15 +5,15 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use tillway_proto::receipt::{Opened, ShiftKey, ShiftNumber};
 use tillway_proto::{Kopecks, TillId};
 
-use super::{finding, row};
+use super::{finding, load, row};
 use crate::sales::check::{Counted, Facts, RecordFacts, Verdict, WAIT_HOURS, check};
 use crate::store::sales::{FindingKind, NewFinding};
 
 /// Most waiting shifts that are checked anew in one step.
 const RECHECK_STEP: i64 = 200;
 
-/// Checks a shift anew. `shop` is given where something of it has just arrived: that counts as a change. Gives the numbers of
-/// its documents, in order.
+/// Checks a shift anew. `shop` is given where something of it has just arrived: that counts as a change. Where it is not given,
+/// nothing of it has arrived for [`WAIT_HOURS`]. Gives the numbers of its documents, in order.
 pub(super) fn recheck(
     t: &Connection,
     till: &TillId,
@@ -41,7 +41,7 @@ pub(super) fn recheck(
         return Ok(numbers);
     }
     let (began, record) = record.map_or((None, None), |(began, record)| (began, Some(record)));
-    let facts = Facts { record, server, numbers };
+    let facts = Facts { record, server, numbers, quiet: shop.is_none() };
     let outcome = check(&facts);
     // The day it belongs to: when it was opened, else when its first document ended, else when its record came.
     let first = began.or(first);
@@ -178,20 +178,26 @@ fn of_shift(t: &Connection, key: &[&dyn ToSql]) -> rusqlite::Result<OfShift> {
     Ok(of_shift)
 }
 
-/// Checks the shifts anew that have waited for long enough.
+/// Checks the shifts anew that have waited for long enough: for documents, or for the till's record of them.
 pub(super) fn recheck_waiting(t: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
     let due = t
         .prepare_cached(
-            "SELECT c.till, c.shift, c.opened FROM shift_check c
-                 JOIN shift s ON s.till = c.till AND s.number = c.shift AND s.opened = c.opened
-             WHERE c.verdict = 'waiting' AND s.closed_at <= ?1 LIMIT ?2",
+            "SELECT c.till, c.shift, c.opened, c.shop FROM shift_check c
+                 LEFT JOIN shift s ON s.till = c.till AND s.number = c.shift AND s.opened = c.opened
+             WHERE c.verdict IN ('waiting', 'open')
+                 AND CASE WHEN s.till IS NULL THEN c.checked_at ELSE s.closed_at END <= ?1 LIMIT ?2",
         )?
         .query_map(params![waited_since(now), RECHECK_STEP], |r| {
             let shift = ShiftKey { number: ShiftNumber(row::unsigned(r, 1)?), opened: row::opened(r, 2)? };
-            Ok((row::parsed(r, 0)?, shift))
+            Ok((row::parsed(r, 0)?, shift, r.get(3)?))
         })?
-        .collect::<rusqlite::Result<Vec<(TillId, ShiftKey)>>>()?;
-    for (till, shift) in &due {
+        .collect::<rusqlite::Result<Vec<(TillId, ShiftKey, String)>>>()?;
+    for (till, shift, shop) in &due {
+        if shift.opened == Opened::NotTold {
+            for opened in load::adopt_late(t, till, shift.number)? {
+                recheck(t, till, ShiftKey { opened, ..*shift }, Some(shop), now)?;
+            }
+        }
         recheck(t, till, *shift, None, now)?;
     }
     Ok(due.len() as u64)

@@ -150,6 +150,20 @@ fn adopt(t: &Connection, record: &ShiftRecord) -> rusqlite::Result<usize> {
     ])
 }
 
+/// Receipts whose shift was not told, and that ended in none of the shifts of their number that are known: they go to the one that
+/// was opened last before they ended, else to the first, since no other has been told of for long enough. Gives the openings
+/// of the shifts they went to.
+pub(super) fn adopt_late(t: &Connection, till: &TillId, number: ShiftNumber) -> rusqlite::Result<BTreeSet<Opened>> {
+    t.prepare_cached(
+        "UPDATE OR IGNORE receipt SET opened = (SELECT coalesce(max(opened) FILTER (WHERE opened <= receipt.time_end), min(opened))
+                 FROM shift WHERE till = ?1 AND number = ?2)
+             WHERE till = ?1 AND shift = ?2 AND opened = ?3 AND EXISTS (SELECT 1 FROM shift WHERE till = ?1 AND number = ?2)
+             RETURNING opened",
+    )?
+    .query_map(params![till.as_str(), row::number(number.0), row::NOT_TOLD], |r| row::opened(r, 0))?
+    .collect()
+}
+
 /// Closes the finding of a document that was set aside and has now come as a receipt.
 fn close_refused(t: &Connection, receipt: &Receipt, open: &BTreeSet<String>, now: Timestamp) -> rusqlite::Result<()> {
     let subject = refused_subject(receipt.document.document_id, receipt.key.number.0);
@@ -277,7 +291,7 @@ impl<'t> Inserts<'t> {
         }
         for opened in known.keys() {
             let there = ShiftKey { opened: *opened, ..told };
-            if self.find(receipt, there)?.is_some_and(|(_, content, _)| receipt.is_content(&content)) {
+            if self.find(receipt, there)?.is_some_and(|(_, _, ended)| ended == receipt.ended.to_string()) {
                 return Ok(there);
             }
         }
@@ -293,7 +307,8 @@ impl<'t> Inserts<'t> {
     /// The same receipt that stands under another opening of its shift's number goes to the one it is told to be of now: the
     /// POS changed the opening time, or nobody told it before. Gives the shifts that it left.
     ///
-    /// It is the same where its content is, or where the shift was not told and the receipt may be of this one.
+    /// It is the same where it ended at the same time, or where the shift was not told and the receipt may be of this one.
+    /// Whatever else of it is different is told as of one that comes again under the same key.
     fn gather(
         &mut self,
         t: &Connection,
@@ -307,10 +322,10 @@ impl<'t> Inserts<'t> {
         }
         for other in known.keys().filter(|other| **other != shift.opened) {
             let from = ShiftKey { opened: *other, ..shift };
-            let Some((id, content, ended)) = self.find(receipt, from)? else { continue };
+            let Some((id, _, ended)) = self.find(receipt, from)? else { continue };
             let may_be = *other == Opened::NotTold
                 && shift.opened.time().is_none_or(|time| ended.parse().is_ok_and(|ended: DateTime| ended >= time));
-            if (receipt.is_content(&content) || may_be) && self.find(receipt, shift)?.is_none() {
+            if (ended == receipt.ended.to_string() || may_be) && self.find(receipt, shift)?.is_none() {
                 t.prepare_cached("UPDATE receipt SET opened = ?2 WHERE id = ?1")?
                     .execute(params![id, row::opened_text(shift.opened)])?;
                 left.push(from);
