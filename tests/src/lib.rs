@@ -8,11 +8,11 @@
 //! - [`faults`]: links, clocks, files and servers that go wrong on purpose;
 //! - [`fleet`]: tills by the hundred in one process, with faults of their own;
 //! - [`fuzz`]: what any bytes may do to whoever reads them;
-//! - [`measure`]: how fast it is, beside what others would use;
 //! - [`storm`]: all of it together at random, against a model of the truth;
 //! - [`wait`]: waiting for conditions, with the last state seen in the error.
 //!
-//! **Architecture invariant:** nothing here is part of a product's binary, and no product crate depends on it.
+//! **Architecture invariant:** nothing here is part of a product's binary, and no product crate depends on it. The benchmarks stand in a
+//! crate of their own, `tests/measure`, so that a change to one of them does not build the kit anew.
 
 pub mod aif_maker;
 pub mod bench;
@@ -25,7 +25,6 @@ pub mod fuzz;
 mod guard;
 pub mod http;
 pub mod journey;
-pub mod measure;
 pub mod ports;
 pub mod pos;
 pub mod process;

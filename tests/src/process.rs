@@ -195,6 +195,16 @@ fn last_lines(text: &str) -> String {
     lines[lines.len().saturating_sub(LOG_END_LINES)..].join("\n")
 }
 
+/// What the line `field` of `/proc/<pid>/status` tells of a process's memory, in bytes: `VmRSS` is what it holds now, `VmHWM`
+/// the most that it held.
+pub fn memory_bytes(pid: u32, field: &str) -> io::Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let text = fs::read_to_string(&path)?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other(format!("no {field} in {path}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 use tillway_tests::bench::{TestBench, TillOptions};
-use tillway_tests::measure::usage;
+use tillway_tests::process::memory_bytes;
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
 
@@ -52,13 +52,13 @@ fn a_thousand_silent_connections_and_two_thousand_half_sent_heads_slow_nobody_do
     let (mut till, mut pos) = equip(&bench, TillOptions::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let pid = bench.server.pid().unwrap();
-    let before = usage::resident(pid).unwrap();
+    let before = memory_bytes(pid, "VmRSS").unwrap();
     // As much as the server keeps of a head, and far more.
     let [fits, large] =
         [15_000, 200_000].map(|bytes| format!("GET /api/v1/nodes HTTP/1.1\r\nx: {}", "y".repeat(bytes)));
     let _heads = connections(&runtime, bench.server.ports.rest, 1_050, fits.as_bytes());
     let _large = connections(&runtime, bench.server.ports.rest, 1_050, large.as_bytes());
-    let grown = usage::resident(pid).unwrap().saturating_sub(before);
+    let grown = memory_bytes(pid, "VmRSS").unwrap().saturating_sub(before);
     assert!(grown < MOST_OF_HEADS_BYTES, "{grown} bytes");
     let _silent = connections(&runtime, bench.server.ports.sales, 1_010, b"PRI * HTTP/2.0\r\n");
 

@@ -1,7 +1,6 @@
 //! End to end: real processes, a private broker.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod bench;
 mod broker;
 mod broker_faults;
 mod clock;
