@@ -361,6 +361,26 @@ mod tests {
     }
 
     #[test]
+    fn each_finding_of_sales_has_a_heading_of_its_own_whether_or_not_it_names_a_shift() {
+        let renderer = Renderer::new().unwrap();
+        let headings = |language, sort| {
+            let mut shown = overview();
+            shown.attention.retain(|attention| attention.finding.is_some());
+            shown.attention.iter_mut().for_each(|attention| attention.sort = sort);
+            let html = renderer.render("overview.html", language, &shown).unwrap();
+            let parts = html.split("<strong>").skip(1).filter_map(|part| part.split_once("</strong>"));
+            parts.map(|(heading, _)| heading.to_owned()).collect::<Vec<_>>()
+        };
+        for language in Language::ALL {
+            let of_shifts = headings(language, AttentionSort::Shift);
+            assert_eq!(of_shifts, headings(language, AttentionSort::Finding));
+            let different: std::collections::BTreeSet<_> = of_shifts.iter().collect();
+            assert_eq!(different.len(), FindingKind::ALL.len(), "{of_shifts:?}");
+        }
+        assert_eq!(headings(Language::English, AttentionSort::Shift)[1], "Receipt came again with other content");
+    }
+
+    #[test]
     fn every_condition_verdict_and_state_has_its_word() {
         let words = Language::English.words().unwrap();
         for condition in Condition::ALL {

@@ -68,7 +68,7 @@ pub struct BrokerView {
 /// Something that a person should look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attention {
-    /// Which sort; gives the words, what is to be done about it, and the weight.
+    /// Which sort; gives the weight, and the words and what is to be done about it where it is no finding of sales.
     pub sort: AttentionSort,
     /// The shop or till it is about.
     pub place: String,
@@ -78,7 +78,8 @@ pub struct Attention {
     pub since: Option<Timestamp>,
     /// The till whose finding somebody may acknowledge here.
     pub acknowledge: Option<String>,
-    /// Which finding of sales it is, where it is one: what helps is told for each by itself.
+    /// Which finding of sales it is, where it is one: each has words of its own, `attention_finding_<kind>` and
+    /// `todo_finding_<kind>`.
     pub finding: Option<String>,
 }
 
@@ -96,7 +97,7 @@ pub enum AttentionSort {
     BrokerBlocked,
     /// One till's id is used from two machines.
     TwoMachines,
-    /// A shift's counts do not agree.
+    /// Something is wrong with a shift, or with a receipt of one.
     Shift,
     /// A load is held until somebody says yes.
     LoadHeld,
