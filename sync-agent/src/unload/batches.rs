@@ -70,9 +70,14 @@ pub(super) fn split_unsendable_shifts(records: Vec<ShiftRecord>) -> (Vec<ShiftRe
     (sendable, broken)
 }
 
+/// Shift, number and UUID of a document.
+pub(super) fn known_by(document: &v1::Document) -> Option<(ShiftKey, u64, [u8; 16])> {
+    let key = document.key.as_ref()?;
+    Some((shift_of(document), key.number, key.uuid.as_slice().try_into().ok()?))
+}
+
 fn has(held: &Holdings, document: &v1::Document) -> bool {
-    let Some(key) = &document.key else { return false };
-    <[u8; 16]>::try_from(key.uuid.as_slice()).is_ok_and(|uuid| held.has(shift_of(document), key.number, uuid))
+    known_by(document).is_some_and(|(shift, number, uuid)| held.has(shift, number, uuid))
 }
 
 /// One batch before it is sent.

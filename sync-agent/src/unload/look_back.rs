@@ -99,8 +99,8 @@ fn till_shift(
     Ok(TillShift { workshift, key, closed, documents: keys })
 }
 
-/// What the server said of shifts that are about to be closed there, at the hello of the stream that brings their records: as
-/// a look back at these shifts. Where the POS changed the opening time of a shift after receipts of it went up, the server has
+/// What the server has of shifts that were closed there just now: what it said at the hello of the stream that brought their
+/// records, and what that stream brought. It is a look back at these shifts. Where the POS changed the opening time of a shift after receipts of it went up, the server has
 /// them under the former one; they are taken back, sent with the new one, and it puts them right. Gives how many.
 pub(super) fn look_at_closings(till: &Till, records: &[ShiftRecord], held: &Holdings) -> Result<usize, UnloadError> {
     if records.is_empty() {

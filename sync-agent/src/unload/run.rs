@@ -6,7 +6,7 @@
 //! was set aside. What streams broke on time after time goes after all others, in streams of its own ([`super::suspects`]);
 //! that it is left unsent does not fail an unloading, which does all else that it has to do and tells of it.
 
-use super::batches::{Batch, Sent, cut_batches, split_unsendable, split_unsendable_shifts};
+use super::batches::{Batch, Sent, cut_batches, known_by, split_unsendable, split_unsendable_shifts};
 use super::note::{note, set_aside_here, set_shifts_aside};
 use super::read::{Position, Round, read_group, read_round, shift_of};
 use super::stream::{self, Acknowledged, RefusedPart, SalesStream, StreamError};
@@ -254,8 +254,10 @@ async fn send_round(till: &Arc<Till>, run: &mut Run<'_>, round: Round) -> Result
         return Ok(());
     }
     let named = documents.iter().map(shift_of).chain(shifts.iter().map(|record| shift_key(&record.shift)));
-    let (stream, held) = stream::open(till, &mut run.channel, named).await.map_err(UnloadError::Stream)?;
+    let (stream, mut held) = stream::open(till, &mut run.channel, named).await.map_err(UnloadError::Stream)?;
     let suspicious = fewer_than_counted(&documents, &shifts, &held);
+    let sent_now: Vec<_> =
+        if suspicious.is_empty() { Vec::new() } else { documents.iter().filter_map(known_by).collect() };
     let (batches, had) = cut_batches(documents, shifts, &held);
     if !had.is_empty() {
         run.unloaded.receipts += had.documents.len() as u64;
@@ -269,6 +271,9 @@ async fn send_round(till: &Arc<Till>, run: &mut Run<'_>, round: Round) -> Result
     }
     sent?;
     if !suspicious.is_empty() {
+        for (shift, number, uuid) in sent_now {
+            held.receipts.entry(shift).or_default().insert((number, uuid));
+        }
         let taken_back = blocking(till, move |till| look_back::look_at_closings(till, &suspicious, &held)).await?;
         run.taken_back |= taken_back > 0;
     }

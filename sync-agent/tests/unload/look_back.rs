@@ -105,6 +105,29 @@ async fn a_server_that_cannot_tell_what_it_has_is_sent_nothing_twice() {
 }
 
 #[tokio::test]
+async fn what_the_stream_of_a_closing_brought_is_not_taken_for_lost() {
+    let mut till = Till::new().await;
+    till.install().await;
+    let shift = till.open_shift(1);
+    // Set aside, so the server never has as many as the till.
+    let aside = till.sell(shift, true);
+    till.stub.0.lock().unwrap().refuse.insert(aside);
+    let agent = till.start();
+    till.wait_state("the first", |state| state.progress().unwrap().through == 1).await;
+    agent.stop().await;
+    till.stub.0.lock().unwrap().hellos.clear();
+    till.sell(shift, true);
+    till.pos.close_shift(shift, noon()).unwrap();
+    let agent = till.start();
+    till.wait("the closing and the look back", |heard| heard.hellos.len() >= 2).await;
+    let next = till.open_shift(2);
+    till.sell(next, true);
+    till.wait("one more", |heard| heard.documents.len() == 3).await;
+    agent.stop().await;
+    assert_eq!(till.stub.0.lock().unwrap().hellos[..3], [vec![1], vec![1], vec![2]]);
+}
+
+#[tokio::test]
 async fn of_two_receipts_with_one_uuid_the_one_that_the_server_lacks_is_sent() {
     let mut till = Till::new().await;
     till.install().await;
