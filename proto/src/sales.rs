@@ -59,6 +59,16 @@ pub const MAX_HELLO_SHIFTS: usize = 200;
 /// Most lines, voided lines, payments, cards and other parts of one sort in one document.
 pub const MAX_DOCUMENT_PARTS: usize = 10_000;
 
+/// Longest text of a document, in bytes: names, codes, fiscal numbers are below a hundred.
+pub const MAX_TEXT_BYTES: usize = 1_024;
+
+/// Longest slip of a payment, in bytes: what a terminal prints, some sixty lines in Russian.
+pub const MAX_SLIP_BYTES: usize = 64 * 1_024;
+
+/// Largest sum or quantity, in kopecks or thousandths, also of what the lines of a receipt add up to: a hundred billion roubles, so
+/// that the totals of a chain fit.
+pub const MAX_AMOUNT: i64 = 10_000_000_000_000;
+
 /// A text that is no date-time; compared by what it says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

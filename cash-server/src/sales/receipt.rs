@@ -6,20 +6,10 @@
 use jiff::civil::DateTime;
 use prost::Message;
 use tillway_proto::receipt::{DocumentNumber, Opened, ReceiptKey, ShiftKey, ShiftNumber};
-use tillway_proto::sales::{KeyError, MAX_DOCUMENT_PARTS, v1};
+use tillway_proto::sales::{KeyError, MAX_AMOUNT, MAX_DOCUMENT_PARTS, MAX_SLIP_BYTES, MAX_TEXT_BYTES, v1};
 use tillway_proto::{Kopecks, TillId};
 
 use super::check::Counted;
-
-/// Longest text of a document, in bytes: names, codes, fiscal numbers are below a hundred.
-pub const MAX_TEXT_BYTES: usize = 1_024;
-
-/// Longest slip of a payment, in bytes: what a terminal prints, some sixty lines in Russian.
-pub const MAX_SLIP_BYTES: usize = 64 * 1_024;
-
-/// Largest sum or quantity, in kopecks or thousandths, also of what the lines of a receipt add up to: a hundred billion roubles, so
-/// that the totals of a chain fit.
-pub const MAX_AMOUNT: i64 = 10_000_000_000_000;
 
 /// Largest shift and document number: what databases hold.
 pub const MAX_NUMBER: u64 = i64::MAX as u64;

@@ -3,11 +3,10 @@
 use jiff::ToSpan;
 use jiff::civil::Date;
 use tillway_proto::receipt::ShiftNumber;
-use tillway_proto::sales::v1;
+use tillway_proto::sales::{MAX_AMOUNT, v1};
 
 use super::{any_shift, closed_shift, incoming, now, open_store, sale, sale_in, shop, till};
 use crate::sales::check::Verdict;
-use crate::sales::receipt::MAX_AMOUNT;
 use crate::sales::spool::Position;
 use crate::store::sales::{
     FindingFilter, FindingKind, NewFinding, Page, Refused, SalesStore, ShiftFilter, ShiftView, StreamNote, TotalsBy,

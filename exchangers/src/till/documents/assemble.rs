@@ -1,4 +1,7 @@
 //! One document with its lines, discounts, payments and cards, from the tables into a message.
+//!
+//! What a POS need not write ([`Optional`]) costs no receipt, whatever it wrote there: a row that does not read, or that a server
+//! would refuse, is left out, a cell counts as empty, a text that is too long is cut.
 
 use super::DocumentsError;
 use super::key::{Stable, receipt_uuid};
@@ -9,7 +12,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row};
 use std::path::Path;
 use tillway_proto::receipt::{DocumentNumber, Opened, ShiftKey, ShiftNumber};
-use tillway_proto::sales::{MAX_DOCUMENT_PARTS, v1};
+use tillway_proto::sales::{MAX_AMOUNT, MAX_DOCUMENT_PARTS, MAX_SLIP_BYTES, MAX_TEXT_BYTES, v1};
 use tillway_proto::{ReceiptKey, TillId};
 
 /// What cannot go on: the database, or only this document (its reason, for people).
@@ -88,7 +91,11 @@ impl Assembly<'_> {
                 "SELECT opcode, valcode, sumb, mtime, cardnum, slip FROM failedmoneyitem WHERE documentid = ?1 \
                  ORDER BY failedmoneyitemid",
                 id,
-                payment,
+                // A time that does not read takes nothing from what it says: that the receipt was annulled, maybe.
+                |row| {
+                    amount(row, 2)?;
+                    payment(row, time(row, 3).unwrap_or_default())
+                },
             )?,
             certificates: self.rows_of(
                 "certificateitem",
@@ -140,7 +147,6 @@ impl Assembly<'_> {
             fiscal_number: or_default(row, 13)?,
             fiscal_identifier: or_default(row, 14)?,
             back_reason: or_default(row, 15)?,
-            // What version 1 never read must not cost a receipt now, whatever a POS wrote there.
             fiscal_copy: row.get(18).unwrap_or_default(),
             cash_type: row.get(19).unwrap_or_default(),
             time_beg,
@@ -185,7 +191,7 @@ impl Assembly<'_> {
             "SELECT t.goodsitemid, t.taxcode, t.taxsum FROM goodsitem g JOIN taxitem t USING (goodsitemid) \
              WHERE g.documentid = ?1 ORDER BY t.taxitemid",
             id,
-            |row| Ok((row.get::<_, i64>(0)?, v1::Tax { code: or_default(row, 1)?, sum: row.get(2)? })),
+            |row| Ok((row.get::<_, i64>(0)?, v1::Tax { code: or_default(row, 1)?, sum: amount(row, 2)? })),
         )?;
         for (goods_item, tax) in taxes {
             if let Some((_, line)) = lines.iter_mut().find(|(id, _)| *id == goods_item) {
@@ -197,7 +203,12 @@ impl Assembly<'_> {
             "SELECT b.goodsitemid, b.amount, b.cardnumber FROM goodsitem g JOIN bonusitem b USING (goodsitemid) \
              WHERE g.documentid = ?1 ORDER BY b.bonusitemid",
             id,
-            |row| Ok((row.get::<_, i64>(0)?, v1::Bonus { amount: row.get(1)?, card_number: or_default(row, 2)? })),
+            |row| {
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    v1::Bonus { amount: amount(row, 1)?, card_number: extra(row, 2, MAX_TEXT_BYTES) },
+                ))
+            },
         )?;
         for (goods_item, bonus) in bonuses {
             if let Some((_, line)) = lines.iter_mut().find(|(id, _)| *id == goods_item) {
@@ -222,14 +233,14 @@ impl Assembly<'_> {
             "SELECT opcode, valcode, sumb, mtime, coalesce({card}, docnum), {slip} FROM moneyitem WHERE documentid = ?1 \
              ORDER BY moneyitemid"
         );
-        self.all("moneyitem", &sql, id, payment)
+        self.all("moneyitem", &sql, id, |row| payment(row, time(row, 3)?))
     }
 
     fn marks(&self, table: &str) -> String {
         ["excisemark", "additionalbarcode", "bcode_main"].map(|column| self.optional.column(table, column)).join(", ")
     }
 
-    /// Rows of a table that need not be there.
+    /// Rows of a table that need not be there, and of them those that read, as many as a document may have.
     fn rows_of<T>(
         &self,
         table: &'static str,
@@ -237,7 +248,31 @@ impl Assembly<'_> {
         id: i64,
         read: impl Fn(&Row<'_>) -> Result<T, Wrong>,
     ) -> Part<Vec<T>> {
-        if self.optional.table(table) { self.all(table, sql, id, read) } else { Ok(Vec::new()) }
+        if !self.optional.table(table) {
+            return Ok(Vec::new());
+        }
+        let failed = |source| Stop::Database(DocumentsError::query(self.path, table)(source));
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        let mut rows = statement.query([id]).map_err(failed)?;
+        let mut parts = Vec::new();
+        let (mut left_out, mut reason) = (0_u64, String::new());
+        while let Some(row) = rows.next().map_err(failed)? {
+            match read(row) {
+                Ok(part) if parts.len() < MAX_DOCUMENT_PARTS => parts.push(part),
+                Ok(_) => (left_out, reason) = (left_out + 1, format!("more than {MAX_DOCUMENT_PARTS} rows")),
+                Err(Wrong(what)) => (left_out, reason) = (left_out + 1, what),
+            }
+        }
+        if left_out > 0 {
+            tracing::warn!(
+                document = id,
+                table,
+                left_out,
+                reason,
+                "rows are left out of a receipt, which goes up without them"
+            );
+        }
+        Ok(parts)
     }
 
     fn all<T>(
@@ -283,26 +318,48 @@ fn line(row: &Row<'_>, confirmed_by: String) -> Result<v1::Line, Wrong> {
         sum: row.get(8)?,
         time: time(row, 9)?,
         confirmed_by,
-        mark: or_default(row, 10)?,
-        additional_barcode: or_default(row, 11)?,
-        main_barcode: or_default(row, 12)?,
+        mark: extra(row, 10, MAX_TEXT_BYTES),
+        additional_barcode: extra(row, 11, MAX_TEXT_BYTES),
+        main_barcode: extra(row, 12, MAX_TEXT_BYTES),
         ..v1::Line::default()
     })
 }
 
-fn payment(row: &Row<'_>) -> Result<v1::Payment, Wrong> {
+fn payment(row: &Row<'_>, time: String) -> Result<v1::Payment, Wrong> {
     Ok(v1::Payment {
         opcode: row.get(0)?,
         type_code: row.get(1)?,
         sum: row.get(2)?,
-        time: time(row, 3)?,
-        card_number: or_default(row, 4)?,
-        slip: or_default(row, 5)?,
+        time,
+        card_number: extra(row, 4, MAX_TEXT_BYTES),
+        slip: extra(row, 5, MAX_SLIP_BYTES),
     })
 }
 
 fn voucher(row: &Row<'_>) -> Result<v1::Voucher, Wrong> {
-    Ok(v1::Voucher { number: or_default(row, 0)?, sum: row.get(1)? })
+    Ok(v1::Voucher { number: extra(row, 0, MAX_TEXT_BYTES), sum: amount(row, 1)? })
+}
+
+/// A text that a POS need not write: empty where it does not read, and cut where a server would refuse it.
+fn extra(row: &Row<'_>, column: usize, limit_bytes: usize) -> String {
+    let mut text: String = or_default(row, column).unwrap_or_else(|Wrong(reason)| {
+        tracing::warn!(reason, "a cell of a receipt does not read and counts as empty");
+        String::new()
+    });
+    if text.len() > limit_bytes {
+        tracing::warn!(bytes = text.len(), limit_bytes, "a text of a receipt is too long and is cut");
+        text.truncate(text.floor_char_boundary(limit_bytes));
+    }
+    text
+}
+
+/// A sum that a server takes.
+fn amount(row: &Row<'_>, column: usize) -> Result<i64, Wrong> {
+    let value: i64 = row.get(column)?;
+    if value.unsigned_abs() > MAX_AMOUNT.unsigned_abs() {
+        return Err(Wrong(format!("a sum of {value} kopecks")));
+    }
+    Ok(value)
 }
 
 /// When a shift was opened, to the second, as its record says it too.

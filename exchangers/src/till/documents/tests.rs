@@ -480,6 +480,50 @@ fn a_register_that_does_not_read_is_left_out_and_holds_nothing_up() {
 }
 
 #[test]
+fn whatever_a_pos_wrote_where_it_need_not_write_costs_no_receipt() {
+    let mut till = Till::new();
+    let id = till.sell(1, 2, true);
+    let tool = till.tool();
+    // Tables of the POS's own making, without types.
+    tool.execute_batch(
+        "DROP TABLE failedmoneyitem; DROP TABLE taxitem; DROP TABLE bonusitem; DROP TABLE certificateitem; DROP TABLE couponitem;
+         CREATE TABLE failedmoneyitem (failedmoneyitemid INTEGER PRIMARY KEY, documentid, mtime, opcode, valcode, sumb, cardnum, slip);
+         CREATE TABLE taxitem (taxitemid INTEGER PRIMARY KEY, goodsitemid, taxcode, taxsum);
+         CREATE TABLE bonusitem (bonusitemid INTEGER PRIMARY KEY, goodsitemid, amount, cardnumber);
+         CREATE TABLE certificateitem (certificateitemid INTEGER PRIMARY KEY, documentid, number, sumb);
+         CREATE TABLE couponitem (couponitemid INTEGER PRIMARY KEY, documentid, number, sumb);",
+    )
+    .unwrap();
+    let fill = [
+        "INSERT INTO failedmoneyitem(documentid, mtime, opcode, valcode, sumb, slip) VALUES
+             (?1, 'noon', 70, 4, 4000, x'c0'), (?1, NULL, 'pay', 4, 4000, NULL), (?1, NULL, 70, 4, 10000000000001, NULL)",
+        "INSERT INTO taxitem(goodsitemid, taxcode, taxsum)
+             SELECT goodsitemid, column1, column2 FROM goodsitem, (VALUES (1, 'much'), (1, 5), (NULL, NULL)) WHERE documentid = ?1",
+        "INSERT INTO bonusitem(goodsitemid, amount) SELECT goodsitemid, x'00' FROM goodsitem WHERE documentid = ?1",
+        "INSERT INTO certificateitem(documentid, number, sumb) VALUES (?1, 'C-1', 1.5), (?1, 'C-2', 500)",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= 10000)
+             INSERT INTO couponitem (documentid, number, sumb) SELECT ?1, 'K', i FROM n",
+        "UPDATE moneyitem SET slip = replace(hex(zeroblob(40000)), '00', 'чек') WHERE documentid = ?1",
+        "UPDATE goodsitem SET excisemark = replace(hex(zeroblob(2000)), '0', 'm') WHERE documentid = ?1",
+    ];
+    for sql in fill {
+        tool.execute(sql, [id]).unwrap();
+    }
+    let page = till.documents().finished_after(0, &BTreeSet::new(), 10).unwrap();
+    assert_eq!(page.broken, []);
+    let document = &page.documents[0];
+    let failed: Vec<_> =
+        document.failed_payments.iter().map(|paid| (paid.sum, paid.time.as_str(), paid.slip.as_str())).collect();
+    assert_eq!(failed, [(4000, "", "")]);
+    assert_eq!(document.lines[0].taxes, [v1::Tax { code: 1, sum: 5 }]);
+    assert_eq!(document.lines[0].bonuses, []);
+    assert_eq!(document.certificates, [v1::Voucher { number: "C-2".into(), sum: 500 }]);
+    assert_eq!((document.coupons.len(), document.lines[0].mark.len()), (10_000, 1_024));
+    let slip = &document.payments[0].slip;
+    assert!(slip.len() <= 64 * 1_024 && slip.len() > 64 * 1_024 - 2 && slip.ends_with('е'), "{}", slip.len());
+}
+
+#[test]
 fn registers_of_a_shift_are_told_with_its_record() {
     let mut till = Till::new();
     let register = v1::Register {
