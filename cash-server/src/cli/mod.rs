@@ -246,6 +246,14 @@ pub enum TillCommand {
         /// Id, or till-<shop>-<code>.
         till: String,
     },
+    /// Have this server's revisions go on after the one that the till names: for a till with an agent of v0.1 after this server was
+    /// restored from a backup. `tills` says where it is needed. Asks the running server.
+    GoPast {
+        /// Id, or till-<shop>-<code>.
+        till: String,
+        /// The revision that the till names, as `tills` shows it.
+        revision: u64,
+    },
     /// Print its cash.ini. The token stands in it only with --new-token: the server keeps no token.
     Settings {
         /// Id, or till-<shop>-<code>.
@@ -344,6 +352,9 @@ fn carry_out(arguments: Arguments, output: &mut dyn Write) -> Result<(), CliErro
             node::till_settings(&load()?, &till, new_token, &mut answer)
         }
         Command::Till(TillCommand::Acknowledge { till }) => server::acknowledge(&load()?, &till, &mut answer),
+        Command::Till(TillCommand::GoPast { till, revision }) => {
+            server::go_past(&load()?, &till, revision, &mut answer)
+        }
         Command::Notices(NoticesCommand::Ls) => notices::list(&load()?, &mut answer),
         Command::Notices(NoticesCommand::Seen(ids)) => notices::seen(&load()?, &ids, &mut answer),
         Command::Aside(AsideCommand::Ls) => aside::list(&load()?, &mut answer),

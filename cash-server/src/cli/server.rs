@@ -109,6 +109,13 @@ pub(super) fn acknowledge(settings: &Settings, till: &str, answer: &mut Answer<'
     answer.line(&told, &format!("acknowledged what was found about {till}"))
 }
 
+pub(super) fn go_past(settings: &Settings, till: &str, revision: u64, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    let (path, body) = (format!("/api/v1/tills/{till}/go-past"), json!({ "revision": revision }));
+    let told = Client::new(settings).and_then(|client| client.post(&path, &body)).map_err(CliError::Client)?;
+    let newest = told["revision"].as_u64().unwrap_or_default();
+    answer.line(&told, &format!("every till should have revision {newest} now; {till} gets everything"))
+}
+
 const LOAD_COLUMNS: [(&str, &str); 10] = [
     ("LOAD", "/id"),
     ("NODE", "/node"),

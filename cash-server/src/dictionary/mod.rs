@@ -112,6 +112,11 @@ impl DictionaryService {
         &self.store
     }
 
+    /// Takes a revision past this one, see [`DictionaryStore::skip_past`].
+    pub fn go_past(&self, revision: Revision) -> Result<Revision, DictionaryError> {
+        self.store.skip_past(revision).map_err(failed)
+    }
+
     /// The newest revision.
     pub fn head(&self) -> Result<Revision, DictionaryError> {
         self.store.head().map_err(failed)

@@ -1,9 +1,9 @@
 //! What a till says about itself: each field may lie, come twice, come late, be huge.
 
-use super::Event;
 use super::model::{CommandState, Needs};
 use super::reconciler::decide_all;
 use super::test_kit::{Kit, Talk};
+use super::{Condition, Event};
 use crate::dictionary::tests::kit::item;
 use crate::store::dictionary::DictionaryStore as _;
 use crate::store::exchange::ExchangeStore as _;
@@ -132,6 +132,73 @@ fn a_server_put_back_from_a_backup_still_knows_what_it_gave_out_and_goes_on_afte
     assert_eq!(talk.kit.chain.db.head().unwrap(), Revision(5));
     let sent = talk.deliveries(&till).remove(0);
     assert_eq!((sent.to, sent.replaces), (Revision(5), None));
+}
+
+/// What an agent of v0.1 says of a link that takes the place of its cursor.
+fn pass_over(talk: &Talk, till: &TillId, cursor_of_it: u64) {
+    let sent = talk.deliveries(till).remove(0);
+    assert_eq!(sent.replaces, Some(Revision(cursor_of_it)));
+    talk.say(
+        till,
+        Report::Delivery {
+            delivery: sent.id,
+            package: sent.package,
+            state: DeliveryState::Superseded,
+            reason: Some("the till is further already".to_owned()),
+            cause: None,
+            till_state: cursor(cursor_of_it),
+        },
+    );
+}
+
+#[test]
+fn an_agent_of_v0_1_beyond_a_restored_server_is_told_of_and_goes_on_when_a_person_says_so() {
+    let talk = talk();
+    let (honest, old) = (talk.tills[0].clone(), talk.tills[1].clone());
+    talk.pass();
+    talk.say(&honest, contact(applied(&talk, &honest)));
+    talk.say(&old, contact(cursor(5)));
+    talk.pass();
+    pass_over(&talk, &old, 5);
+    let status = talk.kit.service.till(&old).unwrap();
+    assert_eq!(Condition::of(&status), Condition::Trouble);
+    let told = status.next.to_string();
+    assert!(told.contains("upgrade its agent") && told.contains(&format!("go-past {old} 5")), "{told}");
+    let sent = talk.deliveries(&old).len();
+    for _ in 0..5 {
+        talk.say(&old, contact(cursor(5)));
+        talk.pass();
+    }
+    assert_eq!(talk.deliveries(&old).len(), sent, "it is held back, not sent the same again and again");
+    assert_eq!(talk.kit.chain.db.head().unwrap(), Revision(1), "what it says moves nothing");
+
+    // Only the very revision that it names, and none that no backup can have lost.
+    let refused = |till: &TillId, revision| talk.kit.service.go_past(till, Revision(revision)).unwrap_err().to_string();
+    assert!(refused(&old, 6).contains("does not name revision 6"));
+    assert!(refused(&honest, 1).contains("does not name revision 1"), "something speaks for that one");
+    let liar = talk.tills[2].clone();
+    talk.say(&liar, contact(cursor(1 << 48)));
+    assert!(refused(&liar, 1 << 48).contains("upgrade the till's agent"));
+    assert_eq!(talk.kit.chain.db.head().unwrap(), Revision(1));
+
+    assert_eq!(talk.kit.service.go_past(&old, Revision(5)).unwrap(), Revision(6));
+    talk.pass();
+    let sent = talk.deliveries(&old).remove(0);
+    assert_eq!((sent.from, sent.to, sent.replaces, sent.repair), (Revision::ZERO, Revision(6), None, Needs::All));
+    talk.say(&old, contact(cursor(6)));
+    let record = talk.store().record(&old).unwrap();
+    assert_eq!((record.cursor(), record.claimed()), (Revision(6), None), "it was announced to it");
+    assert_eq!(talk.deliveries(&honest)[0].from, Revision(1), "the others go on from what they have");
+    assert!(refused(&old, 6).contains("does not name revision 6"));
+}
+
+#[test]
+fn a_server_without_a_dictionary_does_not_go_past_what_its_tills_have() {
+    let talk = Talk::new();
+    let till = &talk.tills[0];
+    talk.say(till, contact(cursor(5)));
+    let refused = talk.kit.service.go_past(till, Revision(5)).unwrap_err().to_string();
+    assert!(refused.contains("no dictionary"), "{refused}");
 }
 
 #[test]

@@ -66,7 +66,10 @@ pub fn hear(
                 if *state == DeliveryState::Applied {
                     satisfy(&mut contact, delivery);
                 }
-                moved = step(delivery, *state, reason.as_deref(), *cause, now);
+                moved = match passed_over(&contact, delivery, *state) {
+                    Some(why) => step(delivery, DeliveryState::Rejected, Some(&why), Some(RejectCause::Transport), now),
+                    None => step(delivery, *state, reason.as_deref(), *cause, now),
+                };
             }
         }
         Report::NeedSnapshot { kinds, reason, till_state } => {
@@ -174,6 +177,20 @@ fn satisfy(contact: &mut Contact, delivery: &Delivery) {
         contact.needs_since = None;
         contact.needs_reason.clear();
     }
+}
+
+/// An agent of v0.1 does not know that a package may take the place of a cursor (`replaces`): it says that it is further already,
+/// and would say so of each that follows.
+fn passed_over(contact: &Contact, delivery: &Delivery, state: DeliveryState) -> Option<String> {
+    let claimed = contact.claimed.filter(|claimed| delivery.replaces == Some(*claimed))?;
+    let till = &delivery.till;
+    (state == DeliveryState::Superseded).then(|| {
+        format!(
+            "its agent passes over what is to take the place of revision {claimed}, which nothing here speaks for: upgrade its \
+             agent, or, where this server was restored from a backup, have it go on after that revision: `cash-server till \
+             go-past {till} {claimed}`"
+        )
+    })
 }
 
 fn step(

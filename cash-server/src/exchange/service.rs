@@ -29,6 +29,10 @@ use tillway_proto::{Command, DeliveryState, NodeId, Order, Revision, ShopId, Til
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+/// A server that was restored from a backup has lost no more revisions than this: one every ten seconds for four months. A person who
+/// is wrong about a till must not use the numbers up.
+const MAX_GONE_PAST: u64 = 1_000_000;
+
 /// Why the exchange could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
@@ -55,6 +59,33 @@ pub enum ExchangeError {
     NothingNamed {
         /// The till.
         till: TillId,
+    },
+    /// The till does not name that revision, or something speaks for it.
+    #[error(
+        "{till} does not name revision {revision} without anything that speaks for it: look at its `claimed_cursor` again"
+    )]
+    NotClaimed {
+        /// The till.
+        till: TillId,
+        /// The revision that was given.
+        revision: Revision,
+    },
+    /// There is nothing that could be sent to the till.
+    #[error("this server has no dictionary for {till}: load one, or restore the backup that has it")]
+    NoDictionary {
+        /// The till.
+        till: TillId,
+    },
+    /// This server cannot have lost so many revisions.
+    #[error(
+        "revision {revision} is {} or more beyond revision {head} of this server, which no backup lost: upgrade the till's agent, \
+         or set the till up anew", MAX_GONE_PAST + 1
+    )]
+    TooFar {
+        /// The revision that was given.
+        revision: Revision,
+        /// The newest one of this server.
+        head: Revision,
     },
     /// A message could not be written.
     #[error("failed to write a command")]
@@ -247,6 +278,30 @@ impl ExchangeService {
     /// Up to when findings about tills were acknowledged.
     pub fn acknowledged(&self) -> Result<HashMap<TillId, Timestamp>, ExchangeError> {
         self.parts.store.acknowledged().map_err(ExchangeError::Store)
+    }
+
+    /// Has this server's revisions go on after the one that a till names and that nothing speaks for, because a person knows that
+    /// this server gave it out and was restored from a backup since. Only the numbers move: the till still counts as having none,
+    /// and gets everything. Gives the newest revision, which is the target of every till from now on.
+    pub fn go_past(&self, till: &TillId, revision: Revision) -> Result<Revision, ExchangeError> {
+        let network = self.parts.network.current().map_err(ExchangeError::Network)?;
+        node_of(&network, till)?;
+        let record = self.parts.store.record(till).map_err(ExchangeError::Store)?;
+        if record.claimed() != Some(revision) {
+            return Err(ExchangeError::NotClaimed { till: till.clone(), revision });
+        }
+        // An empty one would take from the till all that it has.
+        if self.parts.dictionary.target(till).map_err(ExchangeError::Dictionary)? == Revision::ZERO {
+            return Err(ExchangeError::NoDictionary { till: till.clone() });
+        }
+        let head = self.parts.dictionary.head().map_err(ExchangeError::Dictionary)?;
+        if revision.0.saturating_sub(head.0) > MAX_GONE_PAST {
+            return Err(ExchangeError::TooFar { revision, head });
+        }
+        let newest = self.parts.dictionary.go_past(revision).map_err(ExchangeError::Dictionary)?;
+        tracing::warn!(%till, %revision, %head, %newest, "by a person's order this server goes on after the revision of a till");
+        self.poke();
+        Ok(newest)
     }
 
     /// Has a till try again, or drop, what is set aside there. No unit means all, which can be tried again only: between the

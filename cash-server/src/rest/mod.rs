@@ -133,6 +133,7 @@ pub fn router(state: RestState, admin: Arc<Credentials>) -> Router {
         .routes(routes!(aside::retry))
         .routes(routes!(aside::drop))
         .routes(routes!(aside::acknowledge))
+        .routes(routes!(tills::go_past))
         .split_for_parts();
     let (agents, of_agents) =
         OpenApiRouter::new().routes(routes!(tills::shift_closed)).routes(routes!(tills::token)).split_for_parts();

@@ -14,7 +14,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use tillway_proto::{ExchangeStatus, TillId};
+use tillway_proto::{ExchangeStatus, Revision, TillId};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -25,6 +25,9 @@ impl From<ExchangeError> for Problem {
     fn from(error: ExchangeError) -> Self {
         match error {
             ExchangeError::UnknownTill { .. } => Self::not_found(error.to_string()),
+            ExchangeError::NotClaimed { .. } | ExchangeError::NoDictionary { .. } | ExchangeError::TooFar { .. } => {
+                Self::conflict(error.to_string())
+            }
             other => Self::internal(&other),
         }
     }
@@ -341,6 +344,41 @@ pub(super) async fn verify(
         Ok::<_, Problem>(ordered(state.exchange.request_state(&till, true)?))
     })
     .await
+}
+
+/// The revision that a till names, as it was seen.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GoPast {
+    /// `claimed_cursor` of the till: nothing happens where that is another one by now.
+    pub revision: u64,
+}
+
+/// Where this server went on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WentPast {
+    /// The newest revision, which every till should have from now on.
+    pub revision: u64,
+}
+
+/// Has this server's revisions go on after the one that a till names and that nothing speaks for: for an agent of v0.1 whose server
+/// was restored from a backup, and only where you know that it was. The till gets everything.
+#[utoipa::path(post, path = "/api/v1/tills/{id}/go-past", tag = "tills", security(("administrator" = [])),
+    params(("id" = String, Path, description = "id, or till-<shop>-<code>")), request_body = GoPast,
+    responses((status = 200, body = WentPast), (status = 401, body = Problem), (status = 404, body = Problem),
+        (status = 409, description = "the till does not name that revision, or it is too far beyond this server's", body = Problem)))]
+pub(super) async fn go_past(
+    State(state): State<RestState>,
+    Path(id): Path<String>,
+    Json(asked): Json<GoPast>,
+) -> Result<Json<WentPast>, Problem> {
+    blocking(move || {
+        let till = find_till(&state, &id)?;
+        let Revision(revision) = state.exchange.go_past(&till, Revision(asked.revision))?;
+        Ok::<_, Problem>(WentPast { revision })
+    })
+    .await
+    .map(Json)
 }
 
 /// A till tells that a shift closed; the server then asks it for what is missing. For agents, with the till's token.
