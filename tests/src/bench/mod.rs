@@ -159,7 +159,7 @@ impl TestBench {
     /// One more server at the same broker and virtual host, with a database of its own.
     pub fn another_server(&self, name: &str) -> Result<Server, BenchError> {
         let settings = [("server.name".to_owned(), format!("\"{name}\""))];
-        let folder = self.folder().join("another-server");
+        let folder = self.folder().join(format!("server-{name}"));
         Server::start(&folder, ServerPorts::free()?, self.broker_port, &self.vhost, &settings, false)
     }
 

@@ -77,19 +77,36 @@ fn a_server_of_another_database_names_the_first_and_leaves_its_virtual_host_alon
     let more: TillId = first.server.create_node(&more.id, "till", "2").unwrap().id.parse().unwrap();
     wait_for("the first server to go on", SOON, || Seen::when(has(&first, &queue_of(&more)), (), "no queue")).unwrap();
 
-    // Gone for good: its mark is deleted, and the second goes on by itself.
-    first.server.switch_off().unwrap();
-    first.vhost().delete_queue(OWNER_QUEUE).unwrap();
-    wait_for("the second server to go on", SOON, || {
-        Seen::when(has(&first, &queue_of(&theirs)), (), waits_for(&another))
+    // Gone for good: its mark is deleted, and of two that wait for that one goes on by itself.
+    let mut third = first.another_server("Third").unwrap();
+    let of_third = till_of(&third);
+    wait_for("the third server to name the first", SOON, || {
+        let told = waits_for(&third);
+        Seen::when(told.contains("First on "), (), told)
     })
     .unwrap();
+    first.server.switch_off().unwrap();
+    first.vhost().delete_queue(OWNER_QUEUE).unwrap();
+    let goes_on = || (has(&first, &queue_of(&theirs)), has(&first, &queue_of(&of_third)));
+    let went_on = wait_for("one of the others to go on", SOON, || {
+        let seen = goes_on();
+        Seen::when(seen.0 || seen.1, seen, (waits_for(&another), waits_for(&third)))
+    })
+    .unwrap();
+    let (name, waiting) = if went_on.0 { ("Second on ", &third) } else { ("Third on ", &another) };
+    wait_for("the other one to name it", SOON, || {
+        let told = waits_for(waiting);
+        Seen::when(told.contains(name), (), told)
+    })
+    .unwrap();
+    assert_eq!(goes_on(), went_on, "nobody else has made anything");
     // What comes back now is the stranger.
     first.server.switch_on().unwrap();
-    wait_for("the first to name the second", SOON, || {
+    wait_for("the first to name the one that went on", SOON, || {
         let shown = page(&first.server);
-        Seen::when(shown.contains("Second on "), (), shown)
+        Seen::when(shown.contains(name), (), shown)
     })
     .unwrap();
     another.switch_off().unwrap();
+    third.switch_off().unwrap();
 }

@@ -6,11 +6,14 @@
 //! The mark is a queue that nobody publishes to, [`OWNER_QUEUE`]: declaring it is the one thing that a broker does atomically for us.
 //! It makes the mark, agrees with it, or refuses and says what stands there. The text stands in its dead-letter routing key, the
 //! only argument that is free text and that a broker compares. That key alone decides, so the queue has to have it from its first
-//! moment and keeps it for ever. Whoever deletes the queue gives the virtual host free.
+//! moment and keeps it for ever.
+//!
+//! What stands there is asked with a declaration that no broker carries out, so a question leaves nothing behind. No server ever
+//! deletes the queue: between its look and its deletion another could have made its mark. A person who deletes it gives the
+//! virtual host free.
 
 use super::{BrokerError, answered, arguments, declare_queue};
-use lapin::options::QueueDeleteOptions;
-use lapin::types::AMQPValue;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Connection, ErrorKind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tillway_proto::queue::OWNER_QUEUE;
@@ -23,10 +26,16 @@ const MAX_MARK_BYTES: usize = 60;
 const IDENTITY_DIGITS: usize = 16;
 
 /// What a server asks with to learn what stands there: no server's mark, and short, so that the answer has room for that.
-const QUESTION: &str = "?";
+const QUESTION: &str = "who?";
 
-/// How often the mark is asked for where somebody gives it free meanwhile.
+/// No way that a queue may overflow. A broker compares it after the mark, and makes no queue with it.
+const IMPOSSIBLE_OVERFLOW: &str = "?";
+
+/// How often the mark is made where somebody gives it free meanwhile.
 const MAX_TRIES: usize = 3;
+
+/// The argument that is the mark.
+const MARK_ARGUMENT: &str = "x-dead-letter-routing-key";
 
 /// Before what stands there, in the refusal of RabbitMQ.
 const STANDS_THERE: &str = "but current is ";
@@ -59,22 +68,19 @@ impl Owner {
         let mut stands_there = String::new();
         for _ in 0..MAX_TRIES {
             let found = self.found().clone();
-            if declare(connection, found.as_ref().unwrap_or(&self.mark)).await?.is_none() {
+            if declare(connection, marked(found.as_ref().unwrap_or(&self.mark))).await?.is_none() {
                 return Ok(());
             }
             *self.found() = None;
             // Another server of this database may have another name. The refusal has room for one long mark, not for two.
-            let refusal = declare(connection, QUESTION).await?;
-            refusal.as_deref().map_or(QUESTION, read_mark).clone_into(&mut stands_there);
-            if stands_there != QUESTION {
+            let refusal = declare(connection, question()).await?.unwrap_or_default();
+            stands_there = read_mark(&refusal).to_owned();
+            // Else somebody gave it free in between.
+            if is_of_the_mark(&refusal) {
                 break;
             }
-            // Given free in between, or left by a server that ended here: a question is nobody's mark.
-            let channel = answered("open a channel", connection.create_channel()).await?;
-            let removal = channel.queue_delete(OWNER_QUEUE.into(), QueueDeleteOptions::default());
-            answered("remove a mark", removal).await?;
         }
-        if stands_there.contains(&self.identity) {
+        if stands_there.starts_with(&self.identity) {
             *self.found() = Some(stands_there);
             return Ok(());
         }
@@ -89,13 +95,27 @@ impl Owner {
     }
 }
 
-/// What the broker says against this mark; none where the mark is there now.
-async fn declare(connection: &Connection, mark: &str) -> Result<Option<String>, BrokerError> {
+/// The queue with this mark.
+fn marked(mark: &str) -> FieldTable {
+    with_mark(mark, "drop-head")
+}
+
+/// Whatever stands there is another mark, and where nothing stands this makes nothing.
+fn question() -> FieldTable {
+    with_mark(QUESTION, IMPOSSIBLE_OVERFLOW)
+}
+
+fn with_mark(mark: &str, overflow: &str) -> FieldTable {
+    let mut table = arguments(1, overflow);
+    table.insert("x-dead-letter-exchange".into(), AMQPValue::LongString("".into()));
+    table.insert(MARK_ARGUMENT.into(), AMQPValue::LongString(mark.into()));
+    table
+}
+
+/// What the broker says against this queue; none where it is there now.
+async fn declare(connection: &Connection, table: FieldTable) -> Result<Option<String>, BrokerError> {
     // A refusal closes the channel.
     let channel = answered("open a channel", connection.create_channel()).await?;
-    let mut table = arguments(1, "drop-head");
-    table.insert("x-dead-letter-exchange".into(), AMQPValue::LongString("".into()));
-    table.insert("x-dead-letter-routing-key".into(), AMQPValue::LongString(mark.into()));
     match declare_queue(&channel, OWNER_QUEUE, table).await {
         Ok(()) => {
             answered("close a channel", channel.close(200, "marked".into())).await?;
@@ -113,6 +133,11 @@ async fn declare(connection: &Connection, mark: &str) -> Result<Option<String>, 
 
 /// The reply code of a queue that is there with other arguments.
 const PRECONDITION_FAILED: u16 = 406;
+
+/// Whether a refusal is about another mark that stands there.
+fn is_of_the_mark(refusal: &str) -> bool {
+    refusal.contains(MARK_ARGUMENT)
+}
 
 /// What stands there, out of a refusal; the refusal itself, where a broker puts it otherwise.
 fn read_mark(refusal: &str) -> &str {
@@ -144,5 +169,9 @@ mod tests {
             "inequivalent arg 'x' for queue 'tillway.owner' in vhost '/': received '?' but current is 'ab Shop 7'";
         assert_eq!(read_mark(shorter), "ab Shop 7");
         assert_eq!(read_mark("said otherwise"), "said otherwise");
+        assert!(is_of_the_mark(refusal));
+        let nothing_there =
+            "PRECONDITION_FAILED - invalid arg 'x-overflow' for queue 'tillway.owner' in vhost '/': invalid_overflow";
+        assert!(!is_of_the_mark(nothing_there), "then the mark can be made");
     }
 }
