@@ -34,6 +34,7 @@ pub fn bounded(state: &TillState) -> TillState {
         agent_version: cut(&state.agent_version, MAX_VERSION_CHARS),
         rows: count(state.rows),
         unsent_documents: state.unsent_documents.map(count),
+        dictionary_log_bytes: count(state.dictionary_log_bytes),
         queued: count(state.queued),
         set_aside: count(state.set_aside),
         sales_wait: state.sales_wait.as_ref().map(bounded_wait),

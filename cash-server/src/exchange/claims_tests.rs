@@ -1,6 +1,7 @@
 //! What a till says about itself: each field may lie, come twice, come late, be huge.
 
 use super::model::{CommandState, Needs};
+use super::pace::AT_ONCE;
 use super::reconciler::decide_all;
 use super::test_kit::{Kit, Talk};
 use super::{Condition, Event};
@@ -193,6 +194,42 @@ fn an_agent_of_v0_1_beyond_a_restored_server_is_told_of_and_goes_on_when_a_perso
 }
 
 #[test]
+fn a_till_that_says_something_else_each_time_gets_a_bounded_number_of_packages_and_delays_nobody() {
+    let talk = talk();
+    let (honest, liar) = (talk.tills[0].clone(), talk.tills[1].clone());
+    talk.pass();
+    talk.say(&honest, contact(applied(&talk, &honest)));
+    let packages = || fs_err::read_dir(talk.packages.folder()).unwrap().count();
+    let (built, sent) = (packages(), talk.deliveries(&liar).len());
+    // Another cursor each time.
+    for lie in 100..130 {
+        talk.say(&liar, contact(cursor(lie)));
+        talk.pass();
+    }
+    // Other kinds each time, which it says to have got.
+    let kinds: Vec<_> = tillway_exchangers::kinds::all().map(|kind| kind.name().to_owned()).collect();
+    for some in kinds.windows(2) {
+        let till_state = applied(&talk, &liar);
+        talk.say(&liar, Report::NeedSnapshot { kinds: some.to_vec(), reason: String::new(), till_state });
+        talk.pass();
+        talk.step(&talk.deliveries(&liar)[0], DeliveryState::Applied);
+    }
+    let most = AT_ONCE as usize;
+    let sent = talk.kit.service.deliveries(Some(&liar), 1_000).unwrap().len() - sent;
+    assert!((most / 2..=most).contains(&sent), "{sent} deliveries by its words alone");
+    assert!(packages() - built <= most, "{} packages", packages() - built);
+    talk.say(&liar, contact(cursor(7)));
+    talk.pass();
+    assert!(talk.kit.service.lock_trouble()[&liar].contains("look at the machine"));
+    // What is newer goes out at once, to it as well.
+    talk.kit.chain.load("All", &item("1", "Milk", "110"));
+    talk.pass();
+    for till in [&honest, &liar] {
+        assert_eq!(talk.deliveries(till)[0].to, Revision(2));
+    }
+}
+
+#[test]
 fn a_server_without_a_dictionary_does_not_go_past_what_its_tills_have() {
     let talk = Talk::new();
     let till = &talk.tills[0];
@@ -283,6 +320,7 @@ fn no_number_list_or_text_of_a_till_is_kept_beyond_what_an_honest_one_says() {
         digest: Some(Digest(u128::MAX)),
         unsent_documents: Some(u64::MAX),
         last_sent: Some(jiff::civil::DateTime::MAX),
+        dictionary_log_bytes: u64::MAX,
         queued: u64::MAX,
         set_aside: u64::MAX,
         aside: vec![unit; 25],
@@ -290,7 +328,7 @@ fn no_number_list_or_text_of_a_till_is_kept_beyond_what_an_honest_one_says() {
     };
     talk.say(till, contact(huge.clone()));
     let kept = talk.store().record(till).unwrap().contact.unwrap().state;
-    let sums = [kept.rows, kept.unsent_documents.unwrap(), kept.queued, kept.set_aside];
+    let sums = [kept.rows, kept.unsent_documents.unwrap(), kept.queued, kept.set_aside, kept.dictionary_log_bytes];
     assert!(sums.iter().all(|number| number.checked_mul(100_000).is_some_and(|sum| i64::try_from(sum).is_ok())));
     assert_eq!((kept.agent_version.chars().count(), kept.aside.len()), (64, 20));
     assert!(kept.aside.iter().all(|unit| unit.unit.name.len() <= 255 && unit.reason.chars().count() <= 500));

@@ -3,7 +3,7 @@
 //! [`claims`], [`decide`], [`hear`] and [`plan`] are pure functions over the plain data of [`model`]: what to do for a till now, what
 //! a report changes, what one pass over all tills does. [`reconciler`] carries decisions out, on a period and when poked;
 //! [`broker`] keeps the link to RabbitMQ; [`reports`] takes what tills say; [`housekeeping`] removes what is past.
-//! [`clock`] measures tills' clocks by their reports.
+//! [`clock`] measures tills' clocks by their reports; `pace` bounds what one till's words alone bring about.
 //! [`service`] is what the rest of the server asks, [`condition`] how a till is in one word, [`addresses`] what tills are told about this server.
 //!
 //! **Architecture invariant:** an announcement is a hint. Nothing here relies on a message having arrived: whatever was
@@ -19,6 +19,7 @@ pub mod decide;
 pub mod hear;
 pub mod housekeeping;
 pub mod model;
+mod pace;
 pub mod plan;
 pub mod reconciler;
 pub mod reports;
@@ -45,11 +46,19 @@ pub use reconciler::Reconciler;
 pub use reports::{Event, Reports};
 pub use service::{ExchangeError, ExchangeParts, ExchangeService, Next, TillStatus};
 
+use futures_util::FutureExt as _;
+use std::panic::AssertUnwindSafe;
+
 /// Runs blocking work of the stores off the async threads.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ExchangeError> + Send + 'static,
 ) -> Result<T, ExchangeError> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(ExchangeError::CutOff))
+}
+
+/// A unit of work that panics ends with an error, and the loop that it belongs to goes on. The panic itself is in the log.
+async fn unless_it_panics<T>(work: impl Future<Output = Result<T, ExchangeError>>) -> Result<T, ExchangeError> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(ExchangeError::CutOff))
 }
 
 /// An error with all its causes, in one line.

@@ -43,6 +43,8 @@ pub struct Wanted {
     pub unanswered_since: Option<Timestamp>,
     /// The cursor that it claims and that nothing speaks for.
     pub claimed: Option<Revision>,
+    /// There is nothing newer than its newest delivery, and that had the time it needs: what the till has said since calls for this.
+    pub is_called_for: bool,
 }
 
 /// What one pass does.
@@ -99,13 +101,28 @@ fn for_till(aim: &TillAim, record: &TillRecord, settings: &ExchangeSettings, now
             Action::Announce { from, repair, tries, bad_contents, unanswered_since } => {
                 let seen = record.newest.as_ref().map(|newest| (newest.id, newest.state));
                 let (till, claimed) = (aim.till.clone(), record.claimed());
-                let wanted = Wanted { till, from, repair, tries, bad_contents, seen, unanswered_since, claimed };
-                plan.announce.push(wanted);
+                let is_called_for = is_called_for(&record, aim.aim.target);
+                plan.announce.push(Wanted {
+                    till,
+                    from,
+                    repair,
+                    tries,
+                    bad_contents,
+                    seen,
+                    unanswered_since,
+                    claimed,
+                    is_called_for,
+                });
                 break;
             }
         }
     }
     plan
+}
+
+/// One that expired was given up by the server, after a time that it chose.
+fn is_called_for(record: &TillRecord, target: Revision) -> bool {
+    record.newest.as_ref().is_some_and(|newest| newest.to >= target && newest.state != DeliveryState::Expired)
 }
 
 fn end(record: &mut TillRecord, state: DeliveryState, now: Timestamp) {

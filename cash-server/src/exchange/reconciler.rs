@@ -7,9 +7,10 @@
 use super::broker::{BrokerError, Lane};
 use super::hear::is_silent;
 use super::model::{CommandState, Delivery, Needs, SentCommand};
+use super::pace::AT_ONCE;
 use super::plan::{Plan, TillAim, Wanted, plan};
 use super::service::{ExchangeError, ExchangeParts, ExchangeService};
-use super::{blocking, told};
+use super::{blocking, told, unless_it_panics};
 use crate::packages::{PackageError, PackageFacts, PackageService, Repair};
 use crate::store::exchange::{EndedCommand, ExchangeStore, NewDelivery, Records};
 use crate::store::packages::PackageKey;
@@ -88,7 +89,7 @@ impl Reconciler {
         let parts = self.parts();
         loop {
             let began = Instant::now();
-            match self.pass().await {
+            match unless_it_panics(self.pass()).await {
                 Ok(Passed { ended: 0, announced: 0, commands: 0 }) => {}
                 Ok(passed) => tracing::info!(
                     announced = passed.announced,
@@ -429,7 +430,10 @@ pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -
         .collect();
     let now = Timestamp::now();
     let silent = silent_tills(&aims, &records, parts.settings.silent_after, now);
-    let plan = plan(&aims, &records, &parts.settings, now);
+    let mut plan = plan(&aims, &records, &parts.settings, now);
+    let moment = std::time::Instant::now();
+    service.pace.forget_past(moment);
+    plan.announce.retain(|wanted| !wanted.is_called_for || keeps_pace(service, &wanted.till, moment));
     if !plan.ends.is_empty() {
         parts.store.end(&plan.ends, now).map_err(ExchangeError::Store)?;
         fail::fail_point!("reconciler::delivery_ended");
@@ -441,6 +445,18 @@ pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -
     commands.retain(|command| targets.network.node(&command.till.clone().into()).is_some());
     let removed = targets.network.removed_tills().cloned().collect();
     Ok(Decided { plan, commands, tills: aims.into_iter().map(|aim| aim.till).collect(), removed, silent })
+}
+
+/// A till that calls for one package after another waits, and is shown with that.
+fn keeps_pace(service: &ExchangeService, till: &TillId, now: std::time::Instant) -> bool {
+    let keeps_pace = service.pace.allows(till, now);
+    if !keeps_pace {
+        service.set_trouble(
+            till,
+            format!("it has called for more than {AT_ONCE} packages within minutes; look at the machine"),
+        );
+    }
+    keeps_pace
 }
 
 /// Tills that are not in contact, or never were, parked ones left out.

@@ -181,6 +181,7 @@ fn the_first_word_of_a_till_since_its_link_went_out_calls_for_a_pass_and_the_nex
         seen: None,
         unanswered_since: None,
         claimed: None,
+        is_called_for: false,
     };
     kit.store.announce(vec![delivery_of(wanted, facts)], Timestamp::now()).unwrap();
     std::thread::sleep(Duration::from_millis(2));

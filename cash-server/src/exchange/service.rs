@@ -8,6 +8,7 @@ use super::condition::sales_wait;
 use super::decide::{Action, Aim, Wait, decide};
 use super::hear::{is_silent, shortened};
 use super::model::{CommandState, Delivery, SentCommand, TillRecord};
+use super::pace::Pace;
 use crate::dictionary::{DictionaryError, DictionaryService};
 use crate::network::{Network, NetworkError, NetworkService, Node, TillToken};
 use crate::packages::{PackageError, TargetState};
@@ -194,6 +195,8 @@ pub struct ExchangeService {
     trouble: Arc<Mutex<HashMap<TillId, String>>>,
     /// Tills whose queues the broker refuses, and what it says, as the last pass knew it.
     refused: Arc<Mutex<HashMap<TillId, String>>>,
+    /// What tills have called for by their words alone.
+    pub(super) pace: Arc<Pace>,
     /// What tills should have, as the last pass knew it.
     states: Arc<Mutex<HashMap<TillId, TargetState>>>,
 }
@@ -201,7 +204,13 @@ pub struct ExchangeService {
 impl ExchangeService {
     /// Over its parts.
     pub fn new(parts: ExchangeParts) -> Self {
-        Self { parts: Arc::new(parts), trouble: Arc::default(), refused: Arc::default(), states: Arc::default() }
+        Self {
+            parts: Arc::new(parts),
+            trouble: Arc::default(),
+            refused: Arc::default(),
+            pace: Arc::default(),
+            states: Arc::default(),
+        }
     }
 
     /// All tills of the network.
@@ -412,7 +421,7 @@ impl ExchangeService {
         Aim { target, digest, parked }
     }
 
-    fn lock_trouble(&self) -> std::sync::MutexGuard<'_, HashMap<TillId, String>> {
+    pub(super) fn lock_trouble(&self) -> std::sync::MutexGuard<'_, HashMap<TillId, String>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
