@@ -24,6 +24,7 @@ use super::told;
 use crate::settings::BrokerSettings;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use fs_err as fs;
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use lapin::options::{QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
@@ -32,6 +33,7 @@ use lapin::{Channel, Confirmation, Connection, ConnectionProperties};
 use publishing::Session;
 use std::collections::HashMap;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tillway_proto::consumer::{ConsumerDefect, LIVENESS_PERIOD};
@@ -131,6 +133,9 @@ pub enum BrokerError {
     /// The broker gives the consumer of reports nothing (any more).
     #[error("reports are not consumed any more")]
     Consumer(#[source] ConsumerDefect),
+    /// A defect of this server.
+    #[error("the session panicked")]
+    Panicked,
     /// A report could not be written to the database.
     #[error("failed to write reports of tills")]
     Reports(#[source] super::ExchangeError),
@@ -278,8 +283,9 @@ impl Broker {
                     Side::Consuming => self.consume_until_broken(reports).await,
                 }
             };
+            let session = AssertUnwindSafe(session).catch_unwind();
             let ended = tokio::select! {
-                ended = session => ended,
+                ended = session => ended.unwrap_or(Err(BrokerError::Panicked)),
                 () = shutdown.cancelled() => break,
             };
             if side == Side::Publishing {

@@ -1,7 +1,7 @@
 //! Removes what is past, in small steps: ended deliveries, answered commands, old versions, packages that nobody needs.
 
 use super::service::{ExchangeError, ExchangeService};
-use super::{blocking, told};
+use super::{blocking, told, unless_it_panics};
 use crate::dictionary::{LogRetention, NEWEST_REVISIONS};
 use crate::packages::{PackageLimits, PackageService};
 use crate::reserve::DiskReserve;
@@ -65,13 +65,13 @@ impl Housekeeping {
         let failed = |what: &str, error: &ExchangeError| {
             tracing::error!(error = %told(error), "failed to remove {what}; it is tried again");
         };
-        if let Err(error) = self.clean_packages().await {
+        if let Err(error) = unless_it_panics(self.clean_packages()).await {
             failed("packages that nobody needs", &error);
         }
-        if let Err(error) = self.prune_history().await {
+        if let Err(error) = unless_it_panics(self.prune_history()).await {
             failed("deliveries and commands of the past", &error);
         }
-        if let Err(error) = self.prune_dictionary().await {
+        if let Err(error) = unless_it_panics(self.prune_dictionary()).await {
             failed("old versions of the dictionary", &error);
         }
     }

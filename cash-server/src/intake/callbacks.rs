@@ -3,18 +3,21 @@
 //!
 //! What is to be told follows from the journal and the tills' cursors ([`next`]), and what was told is in the journal:
 //! so nothing is lost by a restart, and nothing waits for a message that did not come. Each server has one call under
-//! way at a time and waits of its own, so a dead one delays nobody else.
+//! way at a time and waits of its own, so a dead one delays nobody else. Loads are looked at in turns of a bounded number, one
+//! turn a second while there are more.
 
 use super::{Intake, lock};
 use crate::store::StoreError;
 use crate::store::intake::{LoadState, Told, Watch};
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tillway_proto::{ExchangeStatus, LoadId, Revision, TillId};
@@ -28,9 +31,12 @@ pub const WATCH_LIFETIME: Duration = Duration::from_hours(24);
 /// Times that a server may refuse the same call; the waits between them add up to several minutes.
 const MAX_REFUSALS: u32 = 12;
 
-/// Loads that are told of at once: the oldest of each server first, so that those of a dead one
-/// leave room for others.
-const MAX_WATCHES: u32 = 500;
+/// Loads that are looked at in one turn, the oldest of each server first. Loads wait for a day where a till is off, so there may
+/// be many more.
+pub(super) const WATCHES_A_TURN: u32 = 500;
+
+/// Where there are more loads than one turn has, when the next turn comes.
+const NEXT_TURN: Duration = Duration::from_secs(1);
 
 /// Calls under way to all servers together.
 const MAX_CALLS: usize = 64;
@@ -231,6 +237,9 @@ pub(super) enum CallError {
     /// What was told cannot be noted.
     #[error("failed to note what was told")]
     Journal(#[source] StoreError),
+    /// A defect of this server: waits like a server that cannot be reached.
+    #[error("the call panicked")]
+    Panicked,
 }
 
 struct Finished {
@@ -245,23 +254,33 @@ struct Teller {
     refusals: HashMap<LoadId, Retry>,
     busy: HashSet<String>,
     calls: JoinSet<Finished>,
+    turn: Turn,
 }
 
-/// Tells until `shutdown`. What is under way then is told again at the next start.
+/// Where the round over all loads stands.
+#[derive(Default)]
+struct Turn {
+    skip: u32,
+    servers: HashSet<String>,
+    loads: HashSet<LoadId>,
+}
+
+/// Tells until `shutdown`. What is under way then is told again at the next start. A turn that panics is tried again, and calls
+/// under way go on.
 pub(super) async fn run(intake: Arc<Intake>, shutdown: CancellationToken) {
     let mut teller = Teller::default();
+    let mut finished = None;
     loop {
-        let wake = teller.start_calls(&intake).await;
+        let turn = AssertUnwindSafe(teller.turn(&intake, finished.take())).catch_unwind().await;
+        let wake = turn.unwrap_or_else(|_| {
+            tracing::error!("a look at whom to tell of loads panicked; it is tried again");
+            Instant::now() + IDLE_WAIT
+        });
         tokio::select! {
             () = shutdown.cancelled() => break,
             () = intake.callbacks.notified() => {}
-            Some(finished) = teller.calls.join_next() => match finished {
-                Ok(finished) => teller.finished(&intake, finished).await,
-                Err(error) => {
-                    tracing::error!(%error, "a status callback failed");
-                    teller.busy.clear();
-                }
-            },
+            // A call that panics says so itself.
+            Some(Ok(ended)) = teller.calls.join_next() => finished = Some(ended),
             () = tokio::time::sleep_until(wake.into()) => {}
         }
     }
@@ -269,20 +288,27 @@ pub(super) async fn run(intake: Arc<Intake>, shutdown: CancellationToken) {
 }
 
 impl Teller {
+    async fn turn(&mut self, intake: &Arc<Intake>, finished: Option<Finished>) -> Instant {
+        if let Some(finished) = finished {
+            self.finished(intake, finished).await;
+        }
+        self.start_calls(intake).await
+    }
+
     /// Starts what is due; when to look again.
     async fn start_calls(&mut self, intake: &Arc<Intake>) -> Instant {
         let now = Instant::now();
         let mut wake = now + IDLE_WAIT;
-        let open = match gather(intake).await {
+        let open = match gather(intake, self.turn.skip).await {
             Ok(open) => open,
             Err(error) => {
                 tracing::error!(error = &error as &dyn Error, "failed to read whom to tell of loads");
                 return wake;
             }
         };
-        let loads: HashSet<LoadId> = open.iter().map(|(watch, _)| watch.load).collect();
-        self.refusals.retain(|load, _| loads.contains(load));
-        self.servers.retain(|server, _| open.iter().any(|(watch, _)| watch.server == *server));
+        if !self.is_last_turn(&open, intake.settings.watches_a_turn) {
+            wake = now + NEXT_TURN;
+        }
         // With each till that has applied something: ten thousand of them are not looked through for nobody.
         if open.is_empty() {
             return wake;
@@ -312,13 +338,28 @@ impl Teller {
                     self.busy.insert(watch.server.clone());
                     let intake = Arc::clone(intake);
                     self.calls.spawn(async move {
-                        let result = tell(&intake, &watch, call).await;
+                        let result = AssertUnwindSafe(tell(&intake, &watch, call)).catch_unwind().await;
+                        let result = result.unwrap_or(Err(CallError::Panicked));
                         Finished { load: watch.load, server: watch.server, result }
                     });
                 }
             }
         }
         wake
+    }
+
+    /// Goes on to the next turn, or to the first after the last; then waits of servers and loads that are not there any more end.
+    fn is_last_turn(&mut self, open: &[(Watch, Vec<Till>)], of: u32) -> bool {
+        self.turn.loads.extend(open.iter().map(|(watch, _)| watch.load));
+        self.turn.servers.extend(open.iter().map(|(watch, _)| watch.server.clone()));
+        if open.len() >= of as usize {
+            self.turn.skip = self.turn.skip.saturating_add(of);
+            return false;
+        }
+        let Turn { skip, servers, loads } = std::mem::take(&mut self.turn);
+        self.refusals.retain(|load, _| loads.contains(load));
+        self.servers.retain(|server, _| servers.contains(server));
+        skip == 0
     }
 
     /// Whether the server failed the last time.
@@ -340,7 +381,7 @@ impl Teller {
         };
         tracing::debug!(load = load.0, error = &error as &dyn Error, "a status callback failed");
         match &error {
-            CallError::Unreachable { .. } | CallError::Journal(_) => {
+            CallError::Unreachable { .. } | CallError::Journal(_) | CallError::Panicked => {
                 let retry = self.servers.entry(server).or_insert_with(Retry::new);
                 retry.failed();
                 if retry.tries == 1 {
@@ -381,9 +422,9 @@ fn expired(watch: &Watch) -> bool {
     u64::try_from(age).is_ok_and(|age| age > WATCH_LIFETIME.as_secs())
 }
 
-async fn gather(intake: &Arc<Intake>) -> Result<Vec<(Watch, Vec<Till>)>, StoreError> {
-    on_journal(intake, |intake| {
-        let watches = intake.journal.open_watches(MAX_WATCHES)?;
+async fn gather(intake: &Arc<Intake>, skip: u32) -> Result<Vec<(Watch, Vec<Till>)>, StoreError> {
+    on_journal(intake, move |intake| {
+        let watches = intake.journal.open_watches(skip, intake.settings.watches_a_turn)?;
         if watches.is_empty() {
             return Ok(Vec::new());
         }

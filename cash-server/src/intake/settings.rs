@@ -1,5 +1,6 @@
 //! Settings of the intake.
 
+use super::callbacks::WATCHES_A_TURN;
 use super::hold::HoldLimits;
 use crate::reserve::DiskReserve;
 use encoding_rs::{Encoding, UTF_8};
@@ -97,6 +98,8 @@ pub struct IntakeSettings {
     pub status_server_allow: Vec<String>,
     /// Whether they may go to this machine and its link too.
     pub status_server_local: bool,
+    /// Loads that status callbacks look at in one turn.
+    pub watches_a_turn: u32,
 }
 
 impl IntakeSettings {
@@ -127,6 +130,7 @@ impl IntakeSettings {
             disk_reserve: DiskReserve::default(),
             status_server_allow: Vec::new(),
             status_server_local: false,
+            watches_a_turn: WATCHES_A_TURN,
         }
     }
 

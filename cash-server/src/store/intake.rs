@@ -81,8 +81,8 @@ pub trait LoadJournal: Send + Sync {
     /// Forgets at most `step` rejects of loads beyond the newest `keep`. How many it were.
     fn prune_rejects(&self, keep: u32, step: u32) -> Result<u64, StoreError>;
 
-    /// Whom to tell of loads, the oldest of each server first; at most `limit`.
-    fn open_watches(&self, limit: u32) -> Result<Vec<Watch>, StoreError>;
+    /// Whom to tell of loads, the oldest of each server first; at most `limit`, after as many as `skip`.
+    fn open_watches(&self, skip: u32, limit: u32) -> Result<Vec<Watch>, StoreError>;
 
     /// The status server has taken this.
     fn told(&self, load: LoadId, told: &Told) -> Result<(), StoreError>;

@@ -131,7 +131,7 @@ async fn a_target_that_was_taken_in_under_other_settings_is_not_called() {
     let (server, seen) = status_server().await;
     let kit = Kit::new();
     accept(&kit, &server);
-    let watch = kit.journal.open_watches(1).unwrap().remove(0);
+    let watch = kit.journal.open_watches(0, 1).unwrap().remove(0);
     let refused = tell(&kit.intake(), &watch, Call::Open).await.unwrap_err().to_string();
     assert!(refused.contains("intake.status_servers_local"), "{refused}");
     assert_eq!(*seen.lock().unwrap(), Vec::<String>::new());
@@ -159,6 +159,75 @@ async fn servers_that_never_answer_delay_no_other() {
     })
     .await;
     assert!(began.elapsed() < CALL_TIMEOUT, "before the first of the others timed out: {:?}", began.elapsed());
+    running.stop().await;
+}
+
+/// Loads whose tills are off wait for a day. With as many of them as one turn has, the next load is told of all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn loads_that_wait_for_their_tills_keep_no_later_load_from_being_told_of() {
+    let (server, calls) = status_server().await;
+    let mut kit = local_kit();
+    kit.settings.watches_a_turn = 3;
+    let loads: Vec<LoadId> = (0..8).map(|_| accept(&kit, &server)).collect();
+    for load in &loads {
+        kit.journal.end(*load, &end(Some(Revision(9)))).unwrap();
+    }
+    let running = kit.start();
+    wait_for("each load to be told of", || {
+        let open = kit.journal.open_watches(0, 99).unwrap();
+        let told = open.iter().filter(|watch| watch.load_told == Some(ExchangeStatus::Ready)).count();
+        if (open.len(), told) == (loads.len(), loads.len()) { Ok(()) } else { Err((open.len(), told)) }
+    })
+    .await;
+    // And then of each till, in whatever turn its load is.
+    for (till, _) in kit.network.current().unwrap().tills() {
+        running.intake.notify_applied(till.clone(), Revision(9)).await;
+    }
+    wait_for("all to be told", || {
+        let open = kit.journal.open_watches(0, 99).unwrap().len();
+        if open == 0 { Ok(()) } else { Err((open, calls.lock().unwrap().len())) }
+    })
+    .await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_panics_is_made_again_and_the_calls_to_others_go_on() {
+    let kit = local_kit();
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    for _ in 0..3 {
+        accept(&kit, &format!("http://{}", silent.local_addr().unwrap()));
+    }
+    let connections = Arc::new(Mutex::new(Vec::new()));
+    let taken = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = silent.accept().await {
+            taken.lock().unwrap().push(stream);
+        }
+    });
+    let (server, calls) = status_server().await;
+    let load = accept(&kit, &server);
+    let began = Instant::now();
+    fail::cfg("callbacks::sent", "panic").unwrap();
+    let running = kit.start();
+    wait_for("the call to be made again", || {
+        let seen = calls.lock().unwrap().len();
+        if seen >= 2 { Ok(()) } else { Err(seen) }
+    })
+    .await;
+    fail::remove("callbacks::sent");
+    wait_for("the call to be noted", || {
+        let open = kit.journal.open_watches(0, 99).unwrap();
+        let waits = open.iter().any(|watch| watch.load == load && watch.state_id.is_none());
+        if waits { Err(open) } else { Ok(()) }
+    })
+    .await;
+    assert!(
+        began.elapsed() < CALL_TIMEOUT,
+        "the one that never answers still has its first call: {:?}",
+        began.elapsed()
+    );
+    assert_eq!(connections.lock().unwrap().len(), 1, "one call at a time to each server");
     running.stop().await;
 }
 
@@ -240,7 +309,7 @@ async fn a_status_server_hears_of_the_load_and_of_each_till_and_a_dead_one_delay
     running.intake.notify_applied(tills[0].clone(), Revision(0)).await;
     running.intake.notify_applied(tills[1].clone(), revision).await;
     wait_for("the second till", || {
-        let told = &kit.journal.open_watches(9).unwrap()[1].tills_told;
+        let told = &kit.journal.open_watches(0, 9).unwrap()[1].tills_told;
         if told.contains_key(&tills[1]) { Ok(()) } else { Err(told.clone()) }
     })
     .await;
@@ -254,7 +323,7 @@ async fn a_status_server_hears_of_the_load_and_of_each_till_and_a_dead_one_delay
     }
     seen(&calls, &["PUT /cashLoad/7/1/id%2F1 STATUS_READY"]).await;
     wait_for("the end of the callbacks", || {
-        let open = kit.journal.open_watches(9).unwrap();
+        let open = kit.journal.open_watches(0, 9).unwrap();
         if open.iter().all(|watch| watch.load == dead_load) { Ok(()) } else { Err(open) }
     })
     .await;

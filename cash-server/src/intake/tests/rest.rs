@@ -191,7 +191,7 @@ async fn a_status_server_that_is_not_allowed_costs_no_load() {
     let query = "?shopcode=7&addressstatusserver=erp.example:80";
     let (_, answer) = send(&intake, call(query, None, "[]")).await;
     assert_eq!(answer.get("warning"), None);
-    assert_eq!(kit.journal.open_watches(9).unwrap().len(), 1);
+    assert_eq!(kit.journal.open_watches(0, 9).unwrap().len(), 1);
 }
 
 /// Takes the folder of refused files away, so that nothing can be put there.

@@ -281,15 +281,15 @@ impl LoadJournal for IntakeDb {
         })
     }
 
-    fn open_watches(&self, limit: u32) -> Result<Vec<Watch>, StoreError> {
+    fn open_watches(&self, skip: u32, limit: u32) -> Result<Vec<Watch>, StoreError> {
         self.database.read("list status callbacks", |reader| {
             let mut watches = reader
                 .prepare_cached(
                     "SELECT l.id, l.node, w.server, w.shop, l.queued_at, l.state, l.applies_from, w.state_id, \
                      w.load_told FROM (SELECT *, row_number() OVER (PARTITION BY server ORDER BY load) AS nth FROM watch) w \
-                     JOIN load l ON l.id = w.load ORDER BY w.nth, l.id LIMIT ?1",
+                     JOIN load l ON l.id = w.load ORDER BY w.nth, l.id LIMIT ?1 OFFSET ?2",
                 )?
-                .query_map([limit], watch)?
+                .query_map([limit, skip], watch)?
                 .collect::<rusqlite::Result<Vec<Watch>>>()?;
             for watch in &mut watches {
                 watch.tills_told = tills_told(reader, watch.load)?;
@@ -591,12 +591,12 @@ mod tests {
         db.told(id, &Told::Opened("s1".to_owned())).unwrap();
         db.told(id, &Told::Load(ExchangeStatus::Ready)).unwrap();
         db.told(id, &Told::Till(till.clone(), ExchangeStatus::ReadyWithError)).unwrap();
-        let watch = db.open_watches(9).unwrap().remove(0);
+        let watch = db.open_watches(0, 9).unwrap().remove(0);
         assert_eq!((watch.state_id.as_deref(), watch.load_told), (Some("s1"), Some(ExchangeStatus::Ready)));
         assert_eq!(watch.tills_told, HashMap::from([(till.clone(), ExchangeStatus::ReadyWithError)]));
         db.close_watch(id).unwrap();
         db.told(id, &Told::Till(till, ExchangeStatus::Ready)).unwrap();
-        assert_eq!(db.open_watches(9).unwrap(), []);
+        assert_eq!(db.open_watches(0, 9).unwrap(), []);
     }
 
     fn notice(line: u64, key: Option<&str>, warning: Option<WarningKind>) -> NoticeRecord {
