@@ -16,7 +16,7 @@ mod session;
 use crate::retry::{self, Backoff};
 use crate::till::Till;
 use jiff::Timestamp;
-use session::SessionError;
+use session::{CONNECT_TIME, SessionError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -35,8 +35,12 @@ const GOOD_SESSION: Duration = Duration::from_secs(10);
 /// tills lose theirs in one moment, and 10,000 that come back in the next would be 10,000 logins at once. So they are a
 /// thousand a second, and a price is never delayed but by a break. Where the broker is away for longer, each further wait is half of
 /// it and then anything up to it again: whatever the length of the outage, the last till is back 15 s after the broker, and never
-/// more than a fifth of them come within one second.
+/// more than a fifth of them come within one second. A line that swallows packets lets a try hang for [`CONNECT_TIME`]; that counts as
+/// waiting, so the last is back after that and [`BREATH`], 21 s, and has 9 s to log in before half a minute is over.
 const SPREAD: Duration = Duration::from_secs(10);
+
+/// After a try that took as long as the wait, another comes after any time up to this.
+const BREATH: Duration = Duration::from_secs(1);
 
 /// How the link stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +66,7 @@ pub(crate) async fn supervise(till: Arc<Till>) {
     loop {
         let broker = settings.borrow_and_update().broker.clone();
         till.link.send_replace(Link::Connecting);
-        let mut consuming_since = None;
+        let (mut consuming_since, began) = (None, Instant::now());
         let ended = tokio::select! {
             () = till.shutdown.cancelled() => break,
             changed = session::broker_changed(&mut settings, &broker) => {
@@ -72,7 +76,7 @@ pub(crate) async fn supervise(till: Arc<Till>) {
             }
             Err(ended) = session::run(&till, &broker, &mut consuming_since) => ended,
         };
-        let wait = waits.after(consuming_since.map(|since: Instant| since.elapsed()));
+        let wait = waits.after(consuming_since.map(|since: Instant| since.elapsed()), began.elapsed());
         let reason = chain(&ended);
         if matches!(ended, SessionError::QueueMissing { .. }) {
             tracing::error!(till = %till.id, %reason, ?wait, "the server does not know this till, or has not started yet");
@@ -101,13 +105,14 @@ impl Waits {
         Self { backoff: Backoff::new(FIRST_WAIT, MAX_WAIT), lost_a_good_one: false }
     }
 
-    /// How long to wait after a session that consumed for so long, if it came to that.
-    fn after(&mut self, consumed: Option<Duration>) -> Duration {
+    /// How long to wait after a try that took so long, and a session that consumed for so long, if it came to that.
+    fn after(&mut self, consumed: Option<Duration>, took: Duration) -> Duration {
         if consumed.is_some_and(|consumed| consumed >= GOOD_SESSION) {
             self.lost_a_good_one = true;
             return retry::spread(SPREAD);
         }
-        if self.lost_a_good_one { SPREAD / 2 + retry::spread(SPREAD) } else { self.backoff.next_wait() }
+        let wait = if self.lost_a_good_one { SPREAD / 2 + retry::spread(SPREAD) } else { self.backoff.next_wait() };
+        if consumed.is_some() { wait } else { wait.saturating_sub(took).max(retry::spread(BREATH)) }
     }
 }
 
@@ -135,38 +140,49 @@ mod tests {
         let mut waits = Waits::new();
         let mut longest = Duration::ZERO;
         for consumed in [None, Some(Duration::ZERO), Some(GOOD_SESSION / 2)].into_iter().cycle().take(30) {
-            let wait = waits.after(consumed);
+            let wait = waits.after(consumed, Duration::ZERO);
             assert!(wait >= FIRST_WAIT && wait <= MAX_WAIT, "{wait:?}");
             longest = longest.max(wait);
         }
         assert!(longest >= MAX_WAIT / 2);
-        assert!(Waits::new().after(None) <= 2 * FIRST_WAIT);
-        let after_good: Vec<_> = (0..1000).map(|_| waits.after(Some(GOOD_SESSION))).collect();
+        assert!(Waits::new().after(None, Duration::ZERO) <= BREATH.max(2 * FIRST_WAIT));
+        let after_good: Vec<_> = (0..1000).map(|_| waits.after(Some(GOOD_SESSION), GOOD_SESSION)).collect();
         assert!(after_good.iter().all(|wait| *wait <= SPREAD));
         let early = after_good.iter().filter(|wait| **wait < Duration::from_secs(1)).count();
         assert!((50..200).contains(&early), "{early} of 1000 in the first second");
     }
 
-    /// How long after the broker's return an agent is back that lost a good session when the broker went.
-    fn back_after(outage: Duration) -> Duration {
+    /// How long after the broker's return an agent tries that lost a good session when the broker went, where each try during the outage
+    /// hangs for so long, also when the broker is back meanwhile.
+    fn back_after(outage: Duration, hangs: Duration) -> Duration {
         let mut waits = Waits::new();
-        let mut tried_at = waits.after(Some(GOOD_SESSION));
+        let mut tried_at = waits.after(Some(GOOD_SESSION), GOOD_SESSION);
         while tried_at < outage {
-            tried_at += waits.after(None);
+            tried_at += hangs + waits.after(None, hangs);
         }
         tried_at.saturating_sub(outage)
     }
 
+    /// The worst of 2,000 agents over outages of all lengths, and the most that try within one second.
+    fn worst(hangs: Duration) -> (Duration, usize) {
+        let outages = (0..40).chain((40..400).step_by(7)).chain([3_600, 20_000]);
+        let of_one = |seconds| {
+            let back: Vec<_> = (0..2_000).map(|_| back_after(Duration::from_secs(seconds), hangs)).collect();
+            let within = |second| back.iter().filter(|back| back.as_secs() == second).count();
+            (back.iter().max().copied().unwrap(), (0..60).map(within).max().unwrap())
+        };
+        outages.map(of_one).fold((Duration::ZERO, 0), |worst, one| (worst.0.max(one.0), worst.1.max(one.1)))
+    }
+
     #[test]
     fn a_fleet_is_back_within_half_a_minute_after_an_outage_of_any_length_and_not_in_one_moment() {
-        const AGENTS: usize = 2_000;
+        // What is drawn is the same in each run, whatever else the machine does.
         fastrand::seed(1);
-        for seconds in (0..40).chain((40..400).step_by(7)).chain([3_600, 20_000]) {
-            let back: Vec<_> = (0..AGENTS).map(|_| back_after(Duration::from_secs(seconds))).collect();
-            let last = back.iter().max().unwrap();
-            assert!(*last <= SPREAD + SPREAD / 2, "after {seconds} s the last is back after {last:?}");
-            let most = (0..16).map(|second| back.iter().filter(|back| back.as_secs() == second).count()).max().unwrap();
-            assert!(most <= AGENTS / 5, "after {seconds} s, {most} of {AGENTS} came back within one second");
-        }
+        let (last, most) = worst(Duration::ZERO);
+        assert!(last <= SPREAD + SPREAD / 2, "the broker refuses meanwhile: the last tries after {last:?}");
+        assert!(most <= 400, "{most} of 2000 try within one second");
+        let (last, most) = worst(CONNECT_TIME);
+        assert!(last <= Duration::from_secs(21), "packets are swallowed meanwhile: the last tries after {last:?}");
+        assert!(most <= 400, "{most} of 2000 try within one second");
     }
 }

@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// From the first byte to both consumers.
-const CONNECT_TIME: Duration = Duration::from_secs(20);
+pub(super) const CONNECT_TIME: Duration = Duration::from_secs(20);
 
 /// A confirm that takes longer never comes (a broker killed in between).
 const CONFIRM_TIME: Duration = Duration::from_secs(15);
