@@ -264,13 +264,13 @@ impl State {
 
     /// An unloading failed, and why; since when stays what it was.
     pub fn note_sales_wait(&self, kind: SalesWaitKind, text: &str) -> Result<(), StateError> {
-        let before = self.sales_wait()?;
-        if before.as_ref().is_some_and(|before| before.kind == kind && before.text == text) {
-            return Ok(());
-        }
-        let since = before.map_or_else(Timestamp::now, |before| before.since);
-        let wait = SalesWait { kind, text: text.to_owned(), since };
         self.change("write", |db| {
+            let before = sales_wait(db)?;
+            if before.as_ref().is_some_and(|before| before.kind == kind && before.text == text) {
+                return Ok(());
+            }
+            let since = before.map_or_else(Timestamp::now, |before| before.since);
+            let wait = SalesWait { kind, text: text.to_owned(), since };
             let json =
                 serde_json::to_string(&wait).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
             set_fact(db, "sales wait", &json)
@@ -279,15 +279,12 @@ impl State {
 
     /// An unloading came to its end.
     pub fn end_sales_wait(&self) -> Result<(), StateError> {
-        if self.sales_wait()?.is_none() {
-            return Ok(());
-        }
         self.change("write", |db| db.execute("DELETE FROM fact WHERE name = 'sales wait'", []).map(drop))
     }
 
     /// Why the last unloading failed, where it did.
     pub fn sales_wait(&self) -> Result<Option<SalesWait>, StateError> {
-        Ok(self.look(|db| fact(db, "sales wait"))?.and_then(|json| serde_json::from_str(&json).ok()))
+        self.look(sales_wait)
     }
 
     /// When it last did.
@@ -314,6 +311,10 @@ fn put_delivery(
     )?;
     db.execute("DELETE FROM delivery WHERE number <= (SELECT max(number) FROM delivery) - ?1", [MAX_DELIVERIES])?;
     Ok(true)
+}
+
+fn sales_wait(db: &Connection) -> rusqlite::Result<Option<SalesWait>> {
+    Ok(fact(db, "sales wait")?.and_then(|json| serde_json::from_str(&json).ok()))
 }
 
 fn now() -> String {
