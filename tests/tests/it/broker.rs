@@ -90,7 +90,7 @@ fn a_server_of_another_database_names_the_first_and_leaves_its_virtual_host_alon
     let goes_on = || (has(&first, &queue_of(&theirs)), has(&first, &queue_of(&of_third)));
     let went_on = wait_for("one of the others to go on", SOON, || {
         let seen = goes_on();
-        Seen::when(seen.0 || seen.1, seen, (waits_for(&another), waits_for(&third)))
+        Seen::when(seen.0 || seen.1, seen, format!("{}; {}", waits_for(&another), waits_for(&third)))
     })
     .unwrap();
     let (name, waiting) = if went_on.0 { ("Second on ", &third) } else { ("Third on ", &another) };
