@@ -16,7 +16,7 @@ mod session;
 use crate::retry::{self, Backoff};
 use crate::till::Till;
 use jiff::Timestamp;
-use session::{CONNECT_TIME, SessionError};
+use session::SessionError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -35,7 +35,7 @@ const GOOD_SESSION: Duration = Duration::from_secs(10);
 /// tills lose theirs in one moment, and 10,000 that come back in the next would be 10,000 logins at once. So they are a
 /// thousand a second, and a price is never delayed but by a break. Where the broker is away for longer, each further wait is half of
 /// it and then anything up to it again: whatever the length of the outage, the last till is back 15 s after the broker, and never
-/// more than a fifth of them come within one second. A line that swallows packets lets a try hang for [`CONNECT_TIME`]; that counts as
+/// more than a fifth of them come within one second. A line that swallows packets lets a try hang for [`session::CONNECT_TIME`]; that counts as
 /// waiting, so the last is back after that and [`BREATH`], 21 s, and has 9 s to log in before half a minute is over.
 const SPREAD: Duration = Duration::from_secs(10);
 
@@ -133,6 +133,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::session::CONNECT_TIME;
     use super::*;
 
     #[test]

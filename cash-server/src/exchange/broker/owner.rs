@@ -74,7 +74,7 @@ impl Owner {
             *self.found() = None;
             // Another server of this database may have another name. The refusal has room for one long mark, not for two.
             let refusal = declare(connection, question()).await?.unwrap_or_default();
-            stands_there = read_mark(&refusal).to_owned();
+            read_mark(&refusal).clone_into(&mut stands_there);
             // Else somebody gave it free in between.
             if is_of_the_mark(&refusal) {
                 break;
