@@ -62,7 +62,7 @@ mod tests {
         assert!(pace.allows(&other, start), "the others are not delayed");
         assert_eq!(allowed(30, 1_000), 1);
         assert_eq!((60..3_600).map(|second| allowed(second, 3)).sum::<usize>(), 118);
-        pace.forget_past(start + Duration::from_secs(3_600));
+        pace.forget_past(start + Duration::from_hours(1));
         assert_eq!(allowed(3_600, 1_000), 1);
         pace.forget_past(start + Duration::from_secs(4_000));
         assert!(pace.free_at().is_empty());

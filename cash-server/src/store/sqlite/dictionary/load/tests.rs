@@ -62,7 +62,7 @@ fn work_of(chain: &Chain, layer: LayerNo, rows: usize, value: u8) -> Work {
     let before = on_a_core();
     load.upsert(&upsert).unwrap();
     load.commit().unwrap();
-    Work { steps: steps.load(Ordering::Relaxed), time: on_a_core() - before }
+    Work { steps: steps.load(Ordering::Relaxed), time: on_a_core().saturating_sub(before) }
 }
 
 /// How long this thread has been on a core.
