@@ -3,6 +3,7 @@
 use super::table::Answer;
 use super::{CliError, NodeCommand};
 use crate::exchange::PublicAddresses;
+use crate::network::change::alike_of_each;
 use crate::network::{Network, NetworkService, Node};
 use crate::run::{DICTIONARY_DB, ensure_chain};
 use crate::settings::Settings;
@@ -103,14 +104,19 @@ fn park(network: &NetworkService, till: &str, parked: bool, answer: &mut Answer<
 
 fn list(network: &NetworkService, answer: &mut Answer<'_>) -> Result<(), CliError> {
     let tree = network.current().map_err(CliError::Network)?;
-    let rows: Vec<Value> = tree.nodes().map(|node| row(&tree, node)).collect();
+    let mut alike = alike_of_each(&tree);
+    let rows: Vec<Value> =
+        tree.nodes().map(|node| row(&tree, node, &alike.remove(&node.no).unwrap_or_default())).collect();
     answer.table(
         &Value::Array(rows),
         &[("NODE", "/folder"), ("NAME", "/name"), ("ID", "/id"), ("PARENT", "/parent"), ("STATE", "/state")],
     )
 }
 
-fn row(tree: &Network, node: &Node) -> Value {
+fn row(tree: &Network, node: &Node, alike: &[String]) -> Value {
+    let parked = node.parked.then(|| "parked".to_owned());
+    let looks_like = (!alike.is_empty()).then(|| format!("code like that of {}", alike.join(", ")));
+    let state: Vec<String> = parked.into_iter().chain(looks_like).collect();
     json!({
         "folder": tree.folder_name(node),
         "name": node.name,
@@ -118,6 +124,8 @@ fn row(tree: &Network, node: &Node) -> Value {
         "level": node.id.level(),
         "code": node.code,
         "parent": tree.parent(&node.id).map(|parent| tree.folder_name(parent)),
-        "state": node.parked.then_some("parked"),
+        "parked": node.parked,
+        "alike": alike,
+        "state": (!state.is_empty()).then(|| state.join("; ")),
     })
 }

@@ -3,7 +3,7 @@
 use super::NetworkError;
 use super::token::{TillToken, TokenHash};
 use super::tree::{LayerNo, Network, Node};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use tillway_proto::{NodeCode, NodeId, NodeLevel, TillId};
 
 /// Longest name of a node, in characters.
@@ -208,6 +208,18 @@ fn check_code(
 
 fn without_zeros(code: &NodeCode) -> &str {
     code.as_str().trim_start_matches('0')
+}
+
+/// To each node those whose codes differ from its own by leading zeros alone, by folder name.
+pub fn alike_of_each(network: &Network) -> HashMap<LayerNo, Vec<String>> {
+    let mut of_each = HashMap::new();
+    for nodes in alike(network) {
+        for node in &nodes {
+            let others = nodes.iter().filter(|other| other.no != node.no);
+            of_each.insert(node.no, others.map(|other| network.folder_name(other)).collect());
+        }
+    }
+    of_each
 }
 
 /// Live nodes whose codes differ from those of others beside them by leading zeros alone: made before that was refused. Each

@@ -2,11 +2,13 @@
 
 use super::RestState;
 use super::problem::{Problem, blocking};
-use crate::network::{Network, Node};
+use crate::network::change::alike_of_each;
+use crate::network::{LayerNo, Network, NetworkError, Node};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use tillway_proto::{NodeCode, NodeId, NodeLevel, TillId};
 use utoipa::ToSchema;
 
@@ -29,9 +31,16 @@ pub(super) struct NodeView {
     pub parked: bool,
     /// When it was made, UTC.
     pub created_at: String,
+    /// Folder names of nodes beside it whose codes differ from its own by leading zeros alone: people and tables take them for
+    /// one. They were made before that was refused.
+    pub alike: Vec<String>,
 }
 
 fn view(network: &Network, node: &Node) -> NodeView {
+    view_with(network, node, &mut alike_of_each(network))
+}
+
+fn view_with(network: &Network, node: &Node, alike: &mut HashMap<LayerNo, Vec<String>>) -> NodeView {
     NodeView {
         id: node.id.to_string(),
         level: node.level().to_string(),
@@ -41,6 +50,7 @@ fn view(network: &Network, node: &Node) -> NodeView {
         folder: network.folder_name(node),
         parked: node.parked,
         created_at: node.created_at.to_string(),
+        alike: alike.remove(&node.no).unwrap_or_default(),
     }
 }
 
@@ -51,7 +61,7 @@ pub(super) struct NewNode {
     pub parent: String,
     /// `group`, `shop` or `till`.
     pub level: String,
-    /// What people call it: 1 to 32 Latin letters, digits, `-`, `_`, `.`.
+    /// What people call it: 1 to 20 Latin letters, digits, `-`, `_`.
     pub code: String,
     /// Its name for people.
     #[serde(default)]
@@ -95,7 +105,9 @@ pub(super) struct NewToken {
     responses((status = 200, body = Vec<NodeView>), (status = 401, body = Problem)))]
 pub(super) async fn list(State(state): State<RestState>) -> Result<Json<Vec<NodeView>>, Problem> {
     let nodes = blocking(move || {
-        state.network.current().map(|network| network.nodes().map(|node| view(&network, node)).collect())
+        let network = state.network.current()?;
+        let mut alike = alike_of_each(&network);
+        Ok::<_, NetworkError>(network.nodes().map(|node| view_with(&network, node, &mut alike)).collect())
     });
     nodes.await.map(Json)
 }
