@@ -2,7 +2,8 @@
 //!
 //! [`tree::Network`] is the whole of it in memory, immutable, shared; it also knows where each node hung at each
 //! revision, so the path of a till at an old cursor is known. [`change`] decides what is allowed, and
-//! [`NetworkService`] has the store carry it out in one transaction. A move takes a revision; nothing else here does.
+//! [`NetworkService`] has the store carry it out in one transaction. A move takes a revision, so it waits for a load that
+//! is under way; nothing else here does.
 
 mod auth;
 pub mod change;
@@ -104,8 +105,8 @@ pub enum NetworkError {
         /// Its beginning.
         name: String,
     },
-    /// A load is under way that does not give way.
-    #[error("a load is being written and cannot give way: try again in a few seconds")]
+    /// A load is under way that does not give way to a move, which takes a revision as the load does.
+    #[error("a load is being written and cannot give way, and a move has to wait for it: try again in a few seconds")]
     Busy,
     /// The store failed.
     #[error("failed to read or change the network")]

@@ -214,16 +214,13 @@ fn a_new_code_is_short_and_simple_and_no_sibling_differs_by_zeros_alone() {
 #[test]
 fn codes_of_older_nodes_stay_and_those_that_are_alike_are_named() {
     let fixture = Fixture::new();
-    let old = DictionaryDb::open(&fixture.folder.path().join("dictionary.db")).unwrap();
     let seven = fixture.make(&fixture.chain, NodeLevel::Shop, "7");
-    let insert = "INSERT INTO node(id, code, name, created_at) VALUES (?1, ?2, '', 0)";
+    let old = rusqlite::Connection::open(fixture.folder.path().join("network.db")).unwrap();
+    let insert = "INSERT INTO node(id, code, name, parent, created_at) \
+                  SELECT ?1, ?2, '', no, 0 FROM node WHERE code = 'main'";
     for (id, code) in [("_shop_007_00000001", "007"), ("_shop_a.b_00000002", "a.b")] {
-        let writer = old.database().writer();
-        writer.execute(insert, [id, code]).unwrap();
-        let parent =
-            "INSERT INTO node_parent SELECT n.no, 0, c.no FROM node n, node c WHERE n.id = ?1 AND c.code = 'main'";
-        writer.execute(parent, [id]).unwrap();
-        writer.execute("UPDATE counter SET value = value + 1 WHERE name = 'network'", ()).unwrap();
+        old.execute(insert, [id, code]).unwrap();
+        old.execute("UPDATE counter SET value = value + 1 WHERE name = 'network'", ()).unwrap();
     }
     let service = open(fixture.folder.path());
     let network = service.current().unwrap();
@@ -231,7 +228,79 @@ fn codes_of_older_nodes_stay_and_those_that_are_alike_are_named() {
     let alike: Vec<Vec<&str>> =
         change::alike(&network).iter().map(|nodes| nodes.iter().map(|node| node.code.as_str()).collect()).collect();
     assert_eq!(alike, [vec!["007", "7"]]);
+    let of_each = change::alike_of_each(&network);
+    assert_eq!((of_each.len(), &of_each[&network.shop("7").unwrap().no]), (2, &vec!["shop-007".to_owned()]));
     // They can still be moved as a whole.
     let group = service.create(&fixture.chain, NodeLevel::Group, &code("north"), "").unwrap().id;
     service.move_node(&seven, &group).unwrap();
+}
+
+/// A `dictionary.db` as servers before `network.db` left it: the schema of that time, with nodes in it, one of them moved.
+fn of_older_server(path: &Path) {
+    let database = rusqlite::Connection::open(path).unwrap();
+    for step in [
+        include_str!("../store/sqlite/dictionary_1.sql"),
+        include_str!("../store/sqlite/dictionary_2.sql"),
+        include_str!("../store/sqlite/dictionary_3.sql"),
+        include_str!("../store/sqlite/dictionary_4.sql"),
+    ] {
+        database.execute_batch(step).unwrap();
+    }
+    let nodes = "PRAGMA user_version = 4;
+        INSERT INTO node(no, id, code, name, created_at, removed_at, removed_after, parked) VALUES
+            (1, '_chain_main_00000001', 'main', 'The chain', 1, NULL, NULL, 0),
+            (2, '_group_n_00000002', 'n', '', 2, NULL, NULL, 0), (3, '_group_s_00000003', 's', '', 3, NULL, NULL, 0),
+            (4, '_shop_7_00000004', '7', '', 4, NULL, NULL, 0), (5, '_cash_1_00000005', '1', '', 5, NULL, NULL, 1),
+            (6, '_shop_8_00000006', '8', '', 6, 7, 1, 0);
+        INSERT INTO node_parent VALUES (2, 0, 1), (3, 0, 1), (4, 0, 2), (4, 1, 3), (5, 0, 4), (6, 0, 1);
+        INSERT INTO revision(revision, at, layer, load) VALUES (1, 8, 4, NULL), (2, 9, 4, 1);
+        INSERT INTO layer VALUES (4, 2, 2);
+        UPDATE counter SET value = 2 WHERE name = 'revision';
+        UPDATE counter SET value = 8 WHERE name = 'network'";
+    database.execute_batch(nodes).unwrap();
+    database.execute("UPDATE node SET token = ?1 WHERE no = 5", [TokenHash::of("old").to_bytes()]).unwrap();
+}
+
+#[test]
+fn nodes_of_an_older_server_are_taken_over_once_with_where_they_hung() {
+    let folder = tempfile::tempdir().unwrap();
+    of_older_server(&folder.path().join("dictionary.db"));
+    for _ in 0..2 {
+        let service = open(folder.path());
+        let network = service.current().unwrap();
+        let till = network.find("till-7-1").unwrap();
+        assert!(till.parked && network.till_of_token("old").is_some());
+        let path = |revision| network.path_at(till.no, Revision(revision)).iter().map(|no| no.0).collect::<Vec<_>>();
+        assert_eq!([path(0), path(1)], [vec![1, 2, 4, 5], vec![1, 3, 4, 5]]);
+        assert!(network.shop("8").is_none() && network.by_no(LayerNo(6)).unwrap().removed_at.is_some());
+        let (shop, group) = (&network.shop("7").unwrap().id, &network.find("group-s").unwrap().id);
+        assert_eq!(service.move_node(shop, group).unwrap(), None, "it hangs there already");
+    }
+    // A crash before the old rows went, or an older backup: the new file knows better.
+    open(folder.path()).rename(&"_shop_7_00000004".parse().unwrap(), "Harbour street").unwrap();
+    for file in ["dictionary.db", "dictionary.db-wal", "dictionary.db-shm"] {
+        let _ = fs_err::remove_file(folder.path().join(file));
+    }
+    of_older_server(&folder.path().join("dictionary.db"));
+    assert_eq!(open(folder.path()).current().unwrap().shop("7").unwrap().name, "Harbour street");
+    // A number is never given again, though the record of its node was lost.
+    let lost = rusqlite::Connection::open(folder.path().join("network.db")).unwrap();
+    lost.execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM node WHERE no > 3").unwrap();
+    let service = open(folder.path());
+    lost.execute("UPDATE counter SET value = value + 1", ()).unwrap();
+    let network = service.current().unwrap();
+    let made = service.create(&network.chain().unwrap().id, NodeLevel::Shop, &code("9"), "").unwrap();
+    assert_eq!(service.current().unwrap().node(&made.id).unwrap().no, LayerNo(5));
+}
+
+#[test]
+fn dictionaries_without_their_network_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    of_older_server(&folder.path().join("dictionary.db"));
+    drop(open(folder.path()));
+    for name in ["network.db", "network.db-wal", "network.db-shm"] {
+        let _ = fs_err::remove_file(folder.path().join(name));
+    }
+    let refused = DictionaryDb::open(&folder.path().join("dictionary.db")).unwrap_err();
+    assert!(matches!(&refused, StoreError::Corrupt { path, .. } if path.ends_with("network.db")), "{refused}");
 }

@@ -1,7 +1,9 @@
-//! Connections that only hold places: whoever works beside them notices nothing.
+//! Connections that only hold places, and loads that take long: whoever works beside them notices nothing.
 
 use crate::sales::{checked, equip, sale};
-use crate::support::now;
+use crate::support::{catalogue, loaded, now};
+use reqwest::Method;
+use serde_json::json;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -71,4 +73,49 @@ fn a_thousand_silent_connections_and_two_thousand_half_sent_heads_slow_nobody_do
     pos.close_shift(now()).unwrap();
     let shift = checked(&bench.server, &mut till, 1);
     assert_eq!(shift["outcome"]["verdict"], "ok", "{shift}");
+}
+
+/// Makes a till, gives it a name and a new token, and removes it; the longest of the answers.
+fn change_the_network(bench: &TestBench, shop: &str, round: u32) -> Duration {
+    let mut longest = Duration::ZERO;
+    let mut timed = |change: &dyn Fn() -> String| {
+        let begun = Instant::now();
+        let told = change();
+        longest = longest.max(begun.elapsed());
+        told
+    };
+    let api = bench.server.api().unwrap();
+    let till = timed(&|| bench.server.create_node(shop, "till", &format!("n{round}")).unwrap().id);
+    let (node, token) = (format!("/api/v1/nodes/{till}"), format!("/api/v1/tills/{till}/token"));
+    timed(&|| {
+        api.json(&Method::PATCH, &node, Some(&json!({"name": "by the door", "parked": true}))).unwrap().to_string()
+    });
+    timed(&|| api.post(&token, &json!({})).unwrap().to_string());
+    timed(&|| api.json(&Method::DELETE, &node, None).unwrap().to_string());
+    longest
+}
+
+#[test]
+fn whoever_changes_the_network_does_not_wait_for_a_load_at_any_moment_of_it() {
+    let bench = TestBench::start().unwrap();
+    let shop = bench.add_shop("7").unwrap();
+    // The second one changes each object, deletes half of them in its last sweep, and commits all of it at once.
+    for (base, numbers, price) in [("pos1", 0..20_000, "10"), ("pos2", 10_000..30_000, "11")] {
+        let text = catalogue(numbers, price).join("\n---\n") + "\n---\n";
+        bench.server.deliver_approved("All", base, |out| out.write_all(text.as_bytes()).map(|()| 1)).unwrap();
+        let flag = bench.server.inbox("All").join(format!("{base}.flz"));
+        let mut rounds = 0;
+        while flag.exists() {
+            let longest = change_the_network(&bench, &shop, rounds);
+            assert!(longest < FAST, "{longest:?} in round {rounds} of the {base} load");
+            let begun = Instant::now();
+            let code = format!("c{base}{rounds}");
+            let made = bench.server.command(&["node", "add", "till", &code, "--parent", "shop-7"]).unwrap();
+            assert!(begun.elapsed() < FAST && made.contains(&code), "{:?}, {made}", begun.elapsed());
+            rounds += 1;
+        }
+        let load = loaded(&bench.server, "All", base);
+        assert_eq!(load["status"], "STATUS_READY", "{load}");
+        assert!(rounds > 2, "the {base} load ended after {rounds} rounds");
+    }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Chain {
 /// A copy of the dictionary.
 pub(crate) struct Backup(Vec<(&'static str, Vec<u8>)>);
 
-const DATABASE_FILES: [&str; 2] = ["dictionary.db", "dictionary.db-wal"];
+const DATABASE_FILES: [&str; 4] = ["dictionary.db", "dictionary.db-wal", "network.db", "network.db-wal"];
 
 pub(crate) fn code(text: &str) -> NodeCode {
     text.parse().unwrap()
@@ -124,7 +124,7 @@ impl Chain {
     pub(crate) fn restore(&mut self, backup: &Backup) {
         let path = |name: &str| self.folder.path().join(name);
         // Whoever still has the old files open has files without a name.
-        for name in DATABASE_FILES.into_iter().chain(["dictionary.db-shm"]) {
+        for name in DATABASE_FILES.into_iter().chain(["dictionary.db-shm", "network.db-shm"]) {
             let _ = fs_err::remove_file(path(name));
         }
         for (name, bytes) in &backup.0 {

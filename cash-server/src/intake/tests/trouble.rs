@@ -1,4 +1,6 @@
 use super::*;
+use crate::dictionary::entry::KindId;
+use crate::dictionary::tests::kit::{entry, upsert};
 use crate::intake::load::{self, Failure, Form, Task};
 use crate::intake::{HoldLimits, source};
 use crate::network::NetworkError;
@@ -367,14 +369,23 @@ fn some_till(kit: &Kit) -> TillId {
     kit.network.current().unwrap().tills().next().unwrap().0.clone()
 }
 
+/// A group for shop 7 to move under.
+fn group(kit: &Kit) -> NodeId {
+    kit.network.create(&kit.chain, NodeLevel::Group, &"north".parse().unwrap(), "").unwrap().id
+}
+
+fn is_under(kit: &Kit, group: &NodeId) -> bool {
+    kit.network.current().unwrap().parent(&kit.shop).is_some_and(|parent| parent.id == *group)
+}
+
 #[test]
-fn a_load_that_gave_way_does_not_go_before_the_change_that_waited() {
+fn a_load_that_gave_way_does_not_go_before_the_move_that_waited() {
     let kit = Kit::new();
-    let till = some_till(&kit);
-    // A load that is held open, and somebody who asks for a new token.
+    let group = group(&kit);
+    // A load that is held open, and somebody who moves a shop.
     let held = kit.dictionary.begin_load(kit.layer(&kit.chain), LoadId(1)).unwrap();
-    let (network, asked) = (kit.network.clone(), till.clone());
-    let token = std::thread::spawn(move || network.reissue_token(&asked));
+    let (network, shop, under) = (kit.network.clone(), kit.shop.clone(), group.clone());
+    let moved = std::thread::spawn(move || network.move_node(&shop, &under));
     while !held.is_wanted() {
         std::thread::yield_now();
     }
@@ -382,41 +393,69 @@ fn a_load_that_gave_way_does_not_go_before_the_change_that_waited() {
     let (dictionary, layer) = (Arc::clone(&kit.dictionary), kit.layer(&kit.chain));
     let next = std::thread::spawn(move || dictionary.begin_load(layer, LoadId(2)).map(LoadTxn::rollback));
     held.rollback();
-    let token = token.join().unwrap().unwrap();
+    moved.join().unwrap().unwrap();
     next.join().unwrap().unwrap();
-    assert!(kit.network.current().unwrap().verify_token(&till, token.as_str()));
+    assert!(is_under(&kit, &group));
 }
 
 #[test]
-fn who_meets_a_load_that_cannot_give_way_is_told_so_within_a_second() {
+fn whoever_moves_a_node_beside_a_load_that_cannot_give_way_is_told_so_within_a_second() {
     let kit = Kit::new();
+    let group = group(&kit);
     let held = kit.dictionary.begin_load(kit.layer(&kit.chain), LoadId(1)).unwrap();
     let asked = Instant::now();
-    let refused = kit.network.reissue_token(&some_till(&kit)).unwrap_err();
+    let refused = kit.network.move_node(&kit.shop, &group).unwrap_err();
     assert!(matches!(refused, NetworkError::Busy), "{refused}");
     // The bound is loose: the machine may be busy.
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     held.rollback();
-    kit.network.reissue_token(&some_till(&kit)).unwrap();
+    kit.network.move_node(&kit.shop, &group).unwrap();
 }
 
 #[test]
-fn a_load_under_way_gives_way_to_a_new_token_and_is_begun_again() {
+fn what_is_no_move_does_not_wait_for_a_load_and_stands_while_it_runs() {
     let kit = Kit::new();
+    let till = some_till(&kit);
+    let mut load = kit.dictionary.begin_load(kit.layer(&kit.shop), LoadId(1)).unwrap();
+    let unit = KindId(Kind::by_name("unit").unwrap().id());
+    load.upsert(&upsert(entry(unit, "1", 1), None)).unwrap();
+    let other = DictionaryDb::open(&kit.folder.path().join("dictionary.db")).unwrap();
+    // As this process does it, and as another one does.
+    for (network, code) in [(kit.network.clone(), "9"), (NetworkService::new(Arc::new(other)), "10")] {
+        let token = network.reissue_token(&till).unwrap();
+        assert!(kit.network.current().unwrap().verify_token(&till, token.as_str()));
+        let made = network.create(&kit.shop, NodeLevel::Till, &code.parse().unwrap(), "").unwrap();
+        network.rename(&made.id, "by the door").unwrap();
+        assert_eq!(kit.network.current().unwrap().node(&made.id).unwrap().name, "by the door");
+        network.remove(&made.id).unwrap();
+        assert!(kit.network.current().unwrap().node(&made.id).is_none());
+        network.park(&till, code == "9").unwrap();
+    }
+    assert_eq!(load.commit().unwrap().revision, Some(Revision(1)));
+    assert!(!kit.network.current().unwrap().till(&till).unwrap().parked);
+    assert_eq!(kit.objects(&kit.shop, "unit").len(), 1);
+}
+
+#[test]
+fn a_load_under_way_gives_way_to_a_move_and_is_begun_again() {
+    let kit = Kit::new();
+    let group = group(&kit);
     let records: Vec<String> = (1..200_000).map(|code| unit(code, "piece")).collect();
     kit.deliver("All", "pos1", &file_of(&records));
     let path = kit.inbox("All").join("pos1.aif");
     let shutdown = CancellationToken::new();
     let task = Task { gives_way: true, ..task(&kit, LoadId(2), &path, &shutdown) };
-    let (network, till, progress) = (kit.network.clone(), some_till(&kit), Arc::clone(&task.progress));
-    let token = std::thread::spawn(move || {
+    let (network, shop, progress) = (kit.network.clone(), kit.shop.clone(), Arc::clone(&task.progress));
+    let under = group.clone();
+    let moved = std::thread::spawn(move || {
         while progress.records.load(Ordering::Relaxed) == 0 {
             std::thread::yield_now();
         }
-        network.reissue_token(&till)
+        network.move_node(&shop, &under)
     });
     let failure = load::load(kit.dictionary.as_ref(), &task).unwrap_err();
     assert!(matches!(failure, Failure::GaveWay), "{failure}");
-    token.join().unwrap().unwrap();
+    moved.join().unwrap().unwrap();
+    assert!(is_under(&kit, &group));
     assert_eq!(kit.objects(&kit.chain, "unit"), [], "nothing of it is there until it ran to its end");
 }

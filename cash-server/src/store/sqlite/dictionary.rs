@@ -1,5 +1,5 @@
-//! `dictionary.db`: layers, their log, the sequence of revisions; the network lies in it too ([`super::network`]),
-//! since a move of a node takes a revision.
+//! `dictionary.db`: layers, their log, the sequence of revisions, and where nodes were moved to, since a move takes a revision.
+//! The nodes themselves lie beside it in `network.db` ([`super::network`]).
 //!
 //! The schema is told in `dictionary_1.sql` and what follows it. Durable to a power cut.
 
@@ -8,12 +8,14 @@ mod prune;
 mod snapshot;
 
 use super::connection::{Database, Durability};
+use super::network::NETWORK_DB;
 use crate::dictionary::entry::{LoadCounts, LoadOutcome};
 use crate::network::{LayerNo, Network};
 use crate::store::StoreError;
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore, LoadTxn, Pruned, RevisionRecord};
+use crate::store::network::NetworkStore as _;
 use jiff::Timestamp;
-use rusqlite::{ErrorCode, OptionalExtension as _, Row, params};
+use rusqlite::{ErrorCode, OptionalExtension as _, Row, Transaction, params};
 use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -26,25 +28,30 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("dictionary_2.sql")),
         M::up(include_str!("dictionary_3.sql")),
         M::up(include_str!("dictionary_4.sql")),
+        M::up(include_str!("dictionary_5.sql")),
     ])
 });
 
-/// `dictionary.db`. Cheap to clone.
+/// `dictionary.db` and `network.db`. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct DictionaryDb {
     pub(super) database: Database,
-    /// The network as it was read last; the counter `network` in the database says whether it still holds.
+    /// `network.db`.
+    pub(super) nodes: Database,
+    /// The network as it was read last; the counters `network` in both say whether it still holds.
     pub(super) network: Arc<Mutex<Arc<Network>>>,
 }
 
 impl DictionaryDb {
-    /// Opens the database, and makes it when it is not there.
+    /// Opens the database with `network.db` beside it, and makes them when they are not there.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let nodes = Database::open(&path.with_file_name(NETWORK_DB), &super::network::MIGRATIONS, Durability::Full)?;
         let database = Database::open(path, &MIGRATIONS, Durability::Full)?;
-        Ok(Self { database, network: Arc::default() })
+        super::network::take_over(&database, &nodes)?;
+        Ok(Self { database, nodes, network: Arc::default() })
     }
 
-    /// The file underneath, for checks and backups.
+    /// The file of the dictionaries, for checks and backups.
     pub fn database(&self) -> &Database {
         &self.database
     }
@@ -114,6 +121,7 @@ impl DictionaryStore for DictionaryDb {
     }
 
     fn skip_past(&self, cursor: Revision) -> Result<Revision, StoreError> {
+        let chain = self.network()?.chain().map(|chain| chain.no.0).unwrap_or_default();
         self.database.write("skip lost revisions", |transaction| {
             let head = counter(transaction, "revision")?;
             if head > cursor.0 {
@@ -131,16 +139,17 @@ impl DictionaryStore for DictionaryDb {
             transaction.execute("UPDATE layer SET last = ?1", [next])?;
             // Told of the chain, since it touches every till.
             transaction.execute(
-                "INSERT INTO revision(revision, at, layer) \
-                 SELECT ?1, ?2, min(no) FROM node WHERE no NOT IN (SELECT node FROM node_parent)",
-                params![next, Timestamp::now().as_millisecond()],
+                "INSERT INTO revision(revision, at, layer) VALUES (?1, ?2, ?3)",
+                params![next, Timestamp::now().as_millisecond(), chain],
             )?;
             Ok(Revision(next.cast_unsigned()))
         })
     }
 
     fn prune(&self, horizon: Revision, step: u32) -> Result<Pruned, StoreError> {
-        let pruned = self.database.write("prune the log", |transaction| prune::step(transaction, horizon, step))?;
+        let removed = self.nodes.read("list removed nodes", prune::removed)?;
+        let prune = |transaction: &Transaction<'_>| prune::step(transaction, &removed, horizon, step);
+        let pruned = self.database.write("prune the log", prune)?;
         fail::fail_point!("dictionary::pruned");
         Ok(pruned)
     }

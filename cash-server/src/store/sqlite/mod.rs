@@ -1,7 +1,7 @@
-//! The SQLite implementation: `dictionary.db` (network, layers, log), `intake.db` (loads, status callbacks),
-//! `packages.db` (what was built), `exchange.db` (deliveries, contacts), `sales.db`.
+//! The SQLite implementation: `dictionary.db` (layers, log, moves of nodes), `network.db` (nodes), `intake.db` (loads, status
+//! callbacks), `packages.db` (what was built), `exchange.db` (deliveries, contacts), `sales.db`.
 //!
-//! Separate files, so that a long load never blocks sales, deliveries or the next load's acceptance. [`connection`] is
+//! Separate files, so that a long load never blocks sales, deliveries, the network or the next load's acceptance. [`connection`] is
 //! how each of them is opened.
 
 pub mod connection;

@@ -2,10 +2,29 @@
 
 use super::{counter, signed};
 use crate::store::dictionary::Pruned;
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use tillway_proto::Revision;
 
-pub(super) fn step(transaction: &Transaction<'_>, horizon: Revision, step: u32) -> rusqlite::Result<Pruned> {
+/// A node that was removed, and the newest revision of that time.
+pub(super) struct Removed {
+    layer: i64,
+    after: i64,
+}
+
+/// From `network.db`.
+pub(super) fn removed(network: &Connection) -> rusqlite::Result<Vec<Removed>> {
+    network
+        .prepare_cached("SELECT no, removed_after FROM node WHERE removed_after IS NOT NULL")?
+        .query_map((), |row| Ok(Removed { layer: row.get(0)?, after: row.get(1)? }))?
+        .collect()
+}
+
+pub(super) fn step(
+    transaction: &Transaction<'_>,
+    removed: &[Removed],
+    horizon: Revision,
+    step: u32,
+) -> rusqlite::Result<Pruned> {
     let head = counter(transaction, "revision")?;
     let start = counter(transaction, "log-start")?;
     let horizon = signed(Revision(horizon.0.min(head)));
@@ -15,7 +34,7 @@ pub(super) fn step(transaction: &Transaction<'_>, horizon: Revision, step: u32) 
     }
     let mut left = i64::from(step);
     left -= take_past(transaction, horizon, left)?;
-    left -= take_removed_layers(transaction, horizon, left)?;
+    left -= take_removed_layers(transaction, removed, horizon, left)?;
     left -= rows(transaction.execute(
         // A layer's newest revision stays, so that the answer to "when was this layer loaded last" does.
         "DELETE FROM revision WHERE revision IN (SELECT r.revision FROM revision r WHERE r.revision <= ?1 AND NOT \
@@ -46,16 +65,22 @@ fn take_past(transaction: &Transaction<'_>, horizon: i64, limit: i64) -> rusqlit
 }
 
 /// Layers of nodes that were removed so long ago that no known state of a till has them on its path.
-fn take_removed_layers(transaction: &Transaction<'_>, horizon: i64, limit: i64) -> rusqlite::Result<i64> {
-    if limit <= 0 {
-        return Ok(0);
+fn take_removed_layers(
+    transaction: &Transaction<'_>,
+    removed: &[Removed],
+    horizon: i64,
+    limit: i64,
+) -> rusqlite::Result<i64> {
+    let mut taken = 0;
+    let mut delete = transaction
+        .prepare_cached("DELETE FROM object WHERE id IN (SELECT id FROM object WHERE layer = ?1 LIMIT ?2)")?;
+    for gone in removed.iter().filter(|gone| gone.after < horizon) {
+        if taken >= limit {
+            break;
+        }
+        taken += rows(delete.execute(params![gone.layer, limit - taken])?);
     }
-    let taken = transaction.execute(
-        "DELETE FROM object WHERE id IN (SELECT o.id FROM node n JOIN object o ON o.layer = n.no \
-         WHERE n.removed_after < ?1 LIMIT ?2)",
-        params![horizon, limit],
-    )?;
-    Ok(rows(taken))
+    Ok(taken)
 }
 
 fn rows(count: usize) -> i64 {

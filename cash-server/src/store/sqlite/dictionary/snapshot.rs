@@ -106,7 +106,7 @@ impl DictionarySnapshot for SqliteSnapshot {
     }
 
     fn network(&self) -> Result<Arc<Network>, StoreError> {
-        self.store.network_seen_by(&self.reader).map_err(|source| self.database.failed("read the network", source))
+        self.store.network_seen_by(&self.reader)
     }
 
     fn layers(&self) -> Result<HashMap<LayerNo, LayerSpan>, StoreError> {
