@@ -4,14 +4,14 @@ use super::ahead::{Ahead, Batch, Batches, read_ahead};
 use super::encoding::{self, WrongEncoding};
 use super::hold::{self, HoldLimits};
 use super::source::{self, Identity};
-use crate::dictionary::entry::{Effect, KindId, LoadCounts, LoadOutcome, carry_out, spare};
+use crate::dictionary::entry::{self, Effect, KindId, LoadCounts, LoadOutcome, carry_out, spare};
 use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::{DictionaryStore, LoadTxn, TakenBack};
 use crate::store::intake::{Consent, NoticeRecord};
 use encoding_rs::Encoding;
 use jiff::tz::TimeZone;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ pub(super) struct Task<'a> {
     pub(super) form: Form,
     pub(super) encoding: &'static Encoding,
     pub(super) stop_on_error: bool,
-    /// Whether it gives way to a change of the network that waits: then it is begun again.
+    /// Whether it gives way to the move of a node that waits: then it is begun again.
     pub(super) gives_way: bool,
     /// Times with a zone are read as times of this one.
     pub(super) zone: &'a TimeZone,
@@ -179,7 +179,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     Store(StoreError),
     /// Somebody waited who must not wait long.
-    #[error("the load gave way to a change of the network")]
+    #[error("the load gave way to the move of a node")]
     GaveWay,
     /// The server stops.
     #[error("the server was stopped")]
@@ -216,7 +216,7 @@ pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<
         noticed,
         mended: Vec::new(),
         not_cleared: BTreeSet::new(),
-        not_deleted: BTreeSet::new(),
+        not_deleted: BTreeMap::new(),
         clears: None,
     };
     let read = match task.form {
@@ -243,7 +243,8 @@ struct Run<'a> {
     noticed: Noticed,
     mended: Vec<(u16, String)>,
     not_cleared: BTreeSet<KindId>,
-    not_deleted: BTreeSet<u64>,
+    /// By line: one of the objects that the record there deletes, by its number.
+    not_deleted: BTreeMap<u64, i64>,
     clears: Option<&'static str>,
 }
 
@@ -304,7 +305,7 @@ impl Run<'_> {
         let refused = self.refuses(&reject);
         let TakenBack { clears, deletions } = spare(self.txn.as_mut(), &reject.spares).map_err(Failure::Store)?;
         self.not_cleared.extend(clears);
-        self.not_deleted.extend(deletions);
+        self.not_deleted.extend(deletions.into_iter().map(|one| (one.line, one.object)));
         self.keep(reject)?;
         Ok(refused)
     }
@@ -392,10 +393,11 @@ impl Run<'_> {
         let Self { mut txn, task, identity, rejected, rejects, mut warned, mut warnings, .. } = self;
         let Self { mended, not_cleared, not_deleted, read: records, clears, .. } = self;
         warned += not_deleted.len() as u64;
-        for line in not_deleted.iter().take(MAX_KEPT_WARNINGS.saturating_sub(warnings.len())) {
-            let warning = Some(WarningKind::NotDeleted);
-            let reason = WarningKind::NotDeleted.to_string();
-            warnings.push(NoticeRecord { line: *line, reason, warning, ..NoticeRecord::default() });
+        for (line, object) in not_deleted.iter().take(MAX_KEPT_WARNINGS.saturating_sub(warnings.len())) {
+            match txn.object(*object) {
+                Ok(object) => warnings.push(about_deletion(*line, object)),
+                Err(error) => return fail(txn, Failure::Store(error)),
+            }
         }
         // A file that looks cut off may be one that is just being written anew.
         let same = source::identify(task.path).map(|now| now == identity);
@@ -424,7 +426,7 @@ impl Run<'_> {
             Some(outcome)
         };
         let not_cleared = not_cleared.into_iter().filter_map(|kind| Kind::by_id(kind.0)).collect();
-        let not_deleted = not_deleted.into_iter().collect();
+        let not_deleted = not_deleted.into_keys().collect();
         Ok(Report {
             outcome,
             refused,
@@ -456,6 +458,23 @@ fn hold_back(
     counts.rejected = rejected;
     let reason = hold::reason(&task.hold, first, &losses, records, rejected);
     Ok(reason.map(|reason| HeldBack { reason: hold::told(task.load, &reason), counts, at: head }))
+}
+
+/// The warning about a deletion that did not take effect; `object`: what stays.
+fn about_deletion(line: u64, object: Option<entry::ObjectKey>) -> NoticeRecord {
+    let (warning, reason) = (Some(WarningKind::NotDeleted), WarningKind::NotDeleted.to_string());
+    let Some(entry::ObjectKey { kind, key }) = object else {
+        return NoticeRecord { line, reason, warning, ..NoticeRecord::default() };
+    };
+    NoticeRecord {
+        line,
+        verb: Kind::by_id(kind.0).and_then(|kind| kind.spec().delete).map(str::to_owned),
+        key: Some(cut(ObjectKey::from_text(key.as_str()).to_string(), MAX_NAME_CHARS)),
+        reason,
+        warning,
+        object: Some((kind.0, key)),
+        ..NoticeRecord::default()
+    }
 }
 
 /// The record that the crash point `intake::poison` is about: an item with this key.

@@ -86,8 +86,12 @@ pub trait LoadTxn: Send {
     /// Takes clearings and deletions of these kinds back, or of all: nobody knows which of their objects the load names.
     fn take_back(&mut self, of: Option<&[KindId]>) -> TakenBack;
 
+    /// An object by its number in the store; none where it is gone.
+    fn object(&self, number: i64) -> Result<Option<ObjectKey>, StoreError>;
+
     /// Whether somebody waits who must not wait long: a load that can be begun again gives way.
     fn is_wanted(&self) -> bool;
+
     /// Objects that were changed or deleted after this revision stay as they are, whatever the load says of them. To be called
     /// before anything else.
     fn keep_newer_than(&mut self, revision: Revision);
@@ -107,8 +111,17 @@ pub trait LoadTxn: Send {
 pub struct TakenBack {
     /// Kinds that a clearing was on its way for.
     pub clears: Vec<KindId>,
-    /// Lines of the records that delete objects.
-    pub deletions: Vec<u64>,
+    /// Deletions by key.
+    pub deletions: Vec<Deletion>,
+}
+
+/// A record that deletes an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deletion {
+    /// Its line.
+    pub line: u64,
+    /// The object's number in the store.
+    pub object: i64,
 }
 
 /// An object that is as a record says, with all that the record brings along.

@@ -145,7 +145,12 @@ async fn a_deletion_that_did_not_take_effect_is_told() {
     assert_eq!(kit.objects(&kit.chain, "item").len() + kit.objects(&kit.chain, "barcode").len(), 2);
     let warning = kit.journal.warnings(record.id, 9).unwrap().remove(0);
     assert_eq!((warning.line, warning.warning.unwrap().word()), (1, "not-deleted"));
+    assert_eq!((warning.verb.as_deref(), warning.key.as_deref()), (Some("deleteInventItem"), Some("z5")));
     assert!(record.reason.unwrap().contains("deletions did not take effect"));
+    assert_eq!(kit.journal.count_notices().unwrap(), (1, 1));
+    // The reject and the warning are about this object: the one that brings it mends both.
+    load(&kit, &[item("z5", r#","price":5.5,"barcode":"zb5""#)]).await;
+    assert_eq!(kit.journal.count_notices().unwrap(), (0, 0));
     running.stop().await;
 }
 

@@ -4,8 +4,27 @@ use super::super::starts_with;
 use super::{Present, SqliteLoad};
 use crate::dictionary::entry::KindId;
 use rusqlite::{Row, params};
-use tillway_exchangers::kinds::{HangingKind, Kind};
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+use tillway_exchangers::kinds::{self, HangingKind, Kind};
 use tillway_exchangers::row::{KEY_SEPARATOR, KeyMatch};
+
+/// Objects of a kind whose key names what they hang on behind its first part, and that nobody owns. Its condition on kinds is that
+/// of the index `object_hanging`, without which SQLite does not use it.
+pub(super) static HANGING_BEHIND: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT id, kind, key, owner FROM object WHERE layer = ?1 AND kind = ?2 AND \
+         substr(key, instr(key, char(31)) + 1) = ?3 AND owner IS NULL AND kind IN ({})",
+        kinds_behind()
+    )
+});
+
+/// The numbers of these kinds, as the index has them.
+pub(super) fn kinds_behind() -> String {
+    let hanging = kinds::all().flat_map(Kind::hanging).filter(|hanging| hanging.part > 0);
+    let numbers: BTreeSet<u16> = hanging.map(|hanging| hanging.kind.id()).collect();
+    numbers.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")
+}
 
 /// A row that a deletion is about.
 pub(super) struct Reached {
@@ -79,8 +98,7 @@ impl SqliteLoad {
     fn hanging_on(&self, hanging: HangingKind, on: &str) -> rusqlite::Result<Vec<Reached>> {
         let kind = hanging.kind.id();
         if hanging.part > 0 {
-            let sql = "SELECT id, kind, key, owner FROM object WHERE layer = ?1 AND kind = ?2 AND \
-                       substr(key, instr(key, char(31)) + 1) = ?3 AND owner IS NULL AND kind IN (2, 31)";
+            let sql = &*HANGING_BEHIND;
             return self.writer.prepare_cached(sql)?.query_map(params![self.layer, kind, on], reached_at)?.collect();
         }
         let prefix = format!("{on}{KEY_SEPARATOR}");

@@ -2,12 +2,13 @@
 //! rejected may have been meant to add it again.
 
 use crate::dictionary::entry::KindId;
+use crate::store::dictionary::Deletion;
 use std::collections::HashMap;
 use std::ops::Range;
 
 /// The deletion of one object, with all that it reaches.
 #[derive(Debug)]
-struct Deletion {
+struct Planned {
     kind: KindId,
     /// Line of the record that says so.
     line: u64,
@@ -27,7 +28,7 @@ struct Row {
 #[derive(Debug, Default)]
 pub(super) struct Doomed {
     rows: HashMap<i64, Row>,
-    deletions: HashMap<i64, Deletion>,
+    deletions: HashMap<i64, Planned>,
     /// Rows that are owned by the one with this number.
     owned: HashMap<i64, Vec<i64>>,
 }
@@ -49,7 +50,7 @@ impl Doomed {
         }
         self.put(id, Row { kind, root: id, owner });
         // Named in between, it keeps what its first deletion reached: that goes still.
-        self.deletions.entry(id).or_insert(Deletion { kind, line, reached: Vec::new() }).line = line;
+        self.deletions.entry(id).or_insert(Planned { kind, line, reached: Vec::new() }).line = line;
         true
     }
 
@@ -100,8 +101,8 @@ impl Doomed {
         }
     }
 
-    /// Takes a deletion back with all that it reached: the line of the record that said so. None where nothing of it would go.
-    pub(super) fn take_back(&mut self, id: i64) -> Option<u64> {
+    /// Takes a deletion back with all that it reached. None where nothing of it would go.
+    pub(super) fn take_back(&mut self, id: i64) -> Option<Deletion> {
         let deletion = self.deletions.remove(&id)?;
         let before = self.rows.len();
         for row in std::iter::once(id).chain(deletion.reached) {
@@ -109,26 +110,27 @@ impl Doomed {
                 self.rows.remove(&row);
             }
         }
-        (self.rows.len() < before).then_some(deletion.line)
+        (self.rows.len() < before).then_some(Deletion { line: deletion.line, object: id })
     }
 
-    /// Takes the deletions of objects of these kinds back, or all; and what other deletions reach of these kinds: the lines of
-    /// the records that said so, sorted.
-    pub(super) fn take_back_kinds(&mut self, of: Option<&[KindId]>) -> Vec<u64> {
+    /// Takes the deletions of objects of these kinds back, or all; and what other deletions reach of these kinds. In the order
+    /// of their lines.
+    pub(super) fn take_back_kinds(&mut self, of: Option<&[KindId]>) -> Vec<Deletion> {
         let meant = |kind: &KindId| of.is_none_or(|of| of.contains(kind));
         let roots: Vec<i64> =
             self.deletions.iter().filter(|(_, deletion)| meant(&deletion.kind)).map(|(id, _)| *id).collect();
-        let mut lines: Vec<u64> = roots.into_iter().filter_map(|root| self.take_back(root)).collect();
+        let mut taken: Vec<Deletion> = roots.into_iter().filter_map(|root| self.take_back(root)).collect();
         let deletions = &self.deletions;
         self.rows.retain(|_, row| {
             if meant(&row.kind) {
-                lines.extend(deletions.get(&row.root).map(|deletion| deletion.line));
+                let planned = deletions.get(&row.root);
+                taken.extend(planned.map(|planned| Deletion { line: planned.line, object: row.root }));
             }
             !meant(&row.kind)
         });
-        lines.sort_unstable();
-        lines.dedup();
-        lines
+        taken.sort_unstable();
+        taken.dedup();
+        taken
     }
 
     /// The rows that go, in the order of their numbers.
@@ -155,6 +157,10 @@ mod tests {
         doomed
     }
 
+    fn of(line: u64, object: i64) -> Deletion {
+        Deletion { line, object }
+    }
+
     #[test]
     fn what_is_named_again_stays_and_the_rest_goes() {
         let mut named = doomed();
@@ -172,12 +178,12 @@ mod tests {
     fn a_deletion_is_taken_back_with_all_that_it_reached_and_names_its_line() {
         let mut one = doomed();
         assert!(one.delete(9, KindId(2), None, 5));
-        assert_eq!((one.take_back(1), one.take_back(2)), (Some(7), None));
+        assert_eq!((one.take_back(1), one.take_back(2)), (Some(of(7, 1)), None));
         assert_eq!(one.take(), [9]);
         let mut kinds = doomed();
         assert!(kinds.delete(9, KindId(2), None, 5));
-        assert_eq!(kinds.take_back_kinds(Some(&[KindId(2)])), [5]);
-        assert_eq!(kinds.take_back_kinds(None), [7]);
+        assert_eq!(kinds.take_back_kinds(Some(&[KindId(2)])), [of(5, 9)]);
+        assert_eq!(kinds.take_back_kinds(None), [of(7, 1)]);
         assert!(kinds.is_empty());
     }
 
@@ -185,16 +191,16 @@ mod tests {
     fn what_a_deletion_reached_is_taken_back_by_its_own_kind_and_after_its_object_was_named_again() {
         let mut prices = doomed();
         prices.spare(1);
-        assert_eq!(prices.take_back_kinds(Some(&[PRICE])), [7]);
+        assert_eq!(prices.take_back_kinds(Some(&[PRICE])), [of(7, 1)]);
         assert_eq!(prices.take(), [2]);
         let mut all = doomed();
         all.spare(1);
-        assert_eq!(all.take_back_kinds(None), [7]);
+        assert_eq!(all.take_back_kinds(None), [of(7, 1)]);
         assert!(all.is_empty());
         let mut twice = doomed();
         twice.spare(1);
         assert!(twice.delete(1, ITEM, None, 9) && !twice.reach(1, 3, PRICE, None));
-        assert_eq!((twice.take_back(1), twice.take_back(1)), (Some(9), None));
+        assert_eq!((twice.take_back(1), twice.take_back(1)), (Some(of(9, 1)), None));
         assert!(twice.is_empty());
     }
 
@@ -202,7 +208,7 @@ mod tests {
     fn a_deletion_of_its_own_outlasts_that_of_what_it_hung_on() {
         let mut doomed = doomed();
         assert!(doomed.delete(3, KindId(2), None, 9));
-        assert_eq!(doomed.take_back(1), Some(7));
+        assert_eq!(doomed.take_back(1), Some(of(7, 1)));
         assert_eq!(doomed.take(), [3]);
     }
 }
