@@ -34,8 +34,11 @@ const EXCHANGE: [(&str, &str); 6] = [
 ];
 
 /// The text of the record of loads.
-const INTAKE: [(&str, &str); 2] =
-    [("intake.rs", include_str!("intake.rs")), ("notices.rs", include_str!("intake/notices.rs"))];
+const INTAKE: [(&str, &str); 3] = [
+    ("intake.rs", include_str!("intake.rs")),
+    ("notices.rs", include_str!("intake/notices.rs")),
+    ("rows.rs", include_str!("intake/rows.rs")),
+];
 
 /// Tables that do not grow for ever: a row a till, and one row; of the exchange what is known of each
 /// till, and what has a limit of its own; of the intake whom to tell within a day, and `MAX_NOTICES`.

@@ -1,7 +1,7 @@
 //! Rejects and warnings that nobody has seen yet, and which objects they are about.
 
 use super::super::dictionary::{time, unsigned};
-use super::parsed;
+use super::rows::parsed;
 use crate::store::intake::{LoadEnd, MAX_NOTICES, NoticeRecord, OpenNotice};
 use jiff::Timestamp;
 use rusqlite::types::Type;
