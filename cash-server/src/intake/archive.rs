@@ -5,7 +5,7 @@ use super::source;
 use fs_err as fs;
 use jiff::Timestamp;
 use std::error::Error;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -189,6 +189,16 @@ pub(super) fn copy(path: &Path, target: PathBuf) -> io::Result<PathBuf> {
     keep(path, target, |input, output| io::copy(input, output).map(|_| ()))
 }
 
+/// Keeps what an open file holds, whatever became of its name.
+pub(super) fn copy_open(file: &fs::File, target: PathBuf) -> io::Result<PathBuf> {
+    let unfinished = unfinished(&target);
+    let mut input = file.try_clone()?;
+    input.rewind()?;
+    write_from(&mut input, &unfinished, |input, output| io::copy(input, output).map(|_| ()))?;
+    give_name(&unfinished, &target)?;
+    Ok(target)
+}
+
 fn keep(
     path: &Path,
     target: PathBuf,
@@ -220,8 +230,16 @@ fn write(
     fill: impl FnOnce(&mut fs::File, &mut fs::File) -> io::Result<()>,
 ) -> io::Result<()> {
     let (mut input, _) = source::open(path)?;
+    write_from(&mut input, unfinished, fill)
+}
+
+fn write_from(
+    input: &mut fs::File,
+    unfinished: &Path,
+    fill: impl FnOnce(&mut fs::File, &mut fs::File) -> io::Result<()>,
+) -> io::Result<()> {
     let mut output = fs::File::create(unfinished)?;
-    let written = fill(&mut input, &mut output).and_then(|()| output.flush()).and_then(|()| output.sync_all());
+    let written = fill(input, &mut output).and_then(|()| output.flush()).and_then(|()| output.sync_all());
     if written.is_err() {
         // The first error is the one to tell; cleaning removes what stays.
         let _ = fs::remove_file(unfinished);

@@ -21,6 +21,9 @@ pub const DEFAULT_DATA_GRACE: Duration = Duration::from_secs(10);
 /// 180 s (formats/aif): they are to see before that that it was not taken.
 pub const DEFAULT_WRITER_PATIENCE: Duration = Duration::from_secs(150);
 
+/// How long a file that was loaded and removed is looked at, in case somebody still writes to it.
+pub const DEFAULT_GROWTH_WATCH: Duration = Duration::from_secs(30);
+
 /// What lies in a folder for so long and will never be read needs a look. A producer that was cut off
 /// between file and flag has gone on by then.
 pub const DEFAULT_STRAY_AFTER: Duration = Duration::from_mins(10);
@@ -66,6 +69,8 @@ pub struct IntakeSettings {
     pub data_grace: Duration,
     /// How long a flag waits for a file that is still being written.
     pub writer_patience: Duration,
+    /// How long a file that was loaded and removed is looked at after the last byte that came.
+    pub growth_watch: Duration,
     /// After how long what will never be read is shown.
     pub stray_after: Duration,
     /// In which encoding files are.
@@ -114,6 +119,7 @@ impl IntakeSettings {
             scan_period: DEFAULT_SCAN_PERIOD,
             data_grace: DEFAULT_DATA_GRACE,
             writer_patience: DEFAULT_WRITER_PATIENCE,
+            growth_watch: DEFAULT_GROWTH_WATCH,
             stray_after: DEFAULT_STRAY_AFTER,
             encoding: UTF_8,
             encodings: BTreeMap::new(),

@@ -72,11 +72,16 @@ pub(super) fn identify(path: &Path) -> io::Result<Identity> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is not a regular file", path.display())))
 }
 
+/// Looks at a file that is open, whatever became of its name.
+pub(super) fn identify_open(file: &fs::File) -> io::Result<Identity> {
+    Ok(Identity::of(&file.metadata()?))
+}
+
 /// Opens a regular file to read.
 pub(super) fn open(path: &Path) -> io::Result<(fs::File, Identity)> {
     let seen = identify(path)?;
     let file = fs::File::open(path)?;
-    let opened = Identity::of(&file.metadata()?);
+    let opened = identify_open(&file)?;
     if (opened.device, opened.inode) == (seen.device, seen.inode) {
         return Ok((file, opened));
     }

@@ -6,6 +6,7 @@
 
 mod bodies;
 mod flags;
+mod removed;
 
 use super::deliver::Cause;
 use super::folders::{self, Flag, Owner};
@@ -14,6 +15,7 @@ use super::{Intake, cleaning, deliver, lock};
 use crate::store::StoreError;
 use crate::store::intake::{Consent, LoadRecord, LoadSource};
 use jiff::Timestamp;
+use removed::RemovedFiles;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -114,11 +116,14 @@ pub(super) struct Worker {
     network: u64,
     next_scan: Instant,
     next_cleaning: Instant,
+    /// Files that were loaded, in case somebody still writes to them.
+    removed: RemovedFiles,
 }
 
 impl Worker {
     pub(super) fn new(intake: Arc<Intake>, watcher: Watcher, shutdown: CancellationToken) -> Self {
         let now = Instant::now();
+        let removed = RemovedFiles::new(Arc::clone(&intake));
         Self {
             intake,
             shutdown,
@@ -137,6 +142,7 @@ impl Worker {
             network: 0,
             next_scan: now,
             next_cleaning: now,
+            removed,
         }
     }
 
@@ -152,6 +158,7 @@ impl Worker {
     }
 
     fn try_turn(&mut self) -> Result<Next, StoreError> {
+        self.removed.look();
         let dirty = self.watcher.take();
         let network = self.intake.network()?.version();
         if dirty.all || network != self.network || Instant::now() >= self.next_scan {

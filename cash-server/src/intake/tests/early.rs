@@ -83,3 +83,36 @@ async fn a_file_that_is_written_for_ever_is_not_taken_and_its_producer_is_told()
     assert_eq!(kit.objects(&kit.shop, "unit").len(), 4);
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_to_a_file_after_it_was_loaded_and_removed_is_kept_and_told() {
+    for stopped in [false, true] {
+        let mut kit = Kit::new();
+        kit.settings.growth_watch = if stopped { Duration::from_mins(5) } else { Duration::from_secs(1) };
+        let running = kit.start();
+        wait_for("the folders", || if kit.inbox("shop-7").is_dir() { Ok(()) } else { Err(()) }).await;
+        // Opened in another folder, so that nobody sees that it is still open.
+        let elsewhere = kit.folder.path().join("elsewhere");
+        let mut file = fs::File::create(&elsewhere).unwrap();
+        grow(&mut file, 1..4);
+        fs::rename(&elsewhere, kit.inbox("shop-7").join("pos1.aif")).unwrap();
+        fs::write(kit.inbox("shop-7").join("pos1.flz"), "").unwrap();
+        kit.gone("shop-7", "pos1").await;
+        let loaded = kit.newest();
+        assert_eq!((loaded.state, loaded.counts.added), (LoadState::Ready, 3));
+        grow(&mut file, 4..6);
+        drop(file);
+        if stopped {
+            running.stop().await;
+        } else {
+            wait_for("a word of it", || kit.error_text("shop-7").ok_or(())).await;
+            running.stop().await;
+        }
+        let told = kit.error_text("shop-7").unwrap();
+        assert!(told.contains("pos1.aif") && told.contains("written on after it was loaded"), "{told}");
+        let refused = kit.journal.refused(9).unwrap().remove(0);
+        assert!(refused.id > loaded.id && refused.reason.unwrap().contains(&format!("load {}", loaded.id.0)));
+        let kept = fs::read_to_string(kit.settings.bad.join(refused.aside.unwrap())).unwrap();
+        assert_eq!(kept.matches("addUnit").count(), 5, "all of the file: {kept}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Deliveries through folders: a flag and its data file.
 
+use super::removed::Open;
 use super::{Known, Wait, Worker, again};
 use crate::intake::aside::is_data_of;
 use crate::intake::deliver::{self, Attempt, Cause, Delivery};
@@ -114,7 +115,11 @@ impl Worker {
                 deliver::settle(&self.intake, &delivery, &mut report, Some(folder))?;
                 let read = Pair { data: Some(report.identity), ..pair };
                 let state = if report.is_not_taken() { LoadState::Error } else { LoadState::Ready };
+                let open = read.data.filter(|_| state == LoadState::Ready).and_then(|data| Open::of(&read.path, &data));
                 self.clear_away(flag, &read, state);
+                if let Some(open) = open {
+                    self.removed.follow(load, delivery.node, read.path, open);
+                }
                 fail::fail_point!("intake::flag_removed");
             }
             Attempt::Later { reason, cause } => {
