@@ -3,6 +3,8 @@
 //! Text comes in from JSON numbers and strings (`12`, `"12.5"`, `1.25e1`) and is read digit by digit. Digits beyond
 //! the scale are refused unless they are the noise of a producer's binary floating point: `59.900000000000006` is
 //! 59.90, `12.345` is an error.
+//!
+//! Arithmetic stays at the end of what fits: sums that a till makes up must neither end a process nor turn their sign.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -83,33 +85,33 @@ macro_rules! amount {
         impl Add for $name {
             type Output = Self;
             fn add(self, other: Self) -> Self {
-                Self(self.0 + other.0)
+                Self(self.0.saturating_add(other.0))
             }
         }
 
         impl AddAssign for $name {
             fn add_assign(&mut self, other: Self) {
-                self.0 += other.0;
+                self.0 = self.0.saturating_add(other.0);
             }
         }
 
         impl Sub for $name {
             type Output = Self;
             fn sub(self, other: Self) -> Self {
-                Self(self.0 - other.0)
+                Self(self.0.saturating_sub(other.0))
             }
         }
 
         impl SubAssign for $name {
             fn sub_assign(&mut self, other: Self) {
-                self.0 -= other.0;
+                self.0 = self.0.saturating_sub(other.0);
             }
         }
 
         impl Neg for $name {
             type Output = Self;
             fn neg(self) -> Self {
-                Self(-self.0)
+                Self(self.0.saturating_neg())
             }
         }
 
@@ -237,6 +239,17 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Kopecks>(), Ok(Kopecks(kopecks)), "{text}");
         }
+    }
+
+    #[test]
+    fn what_does_not_fit_stays_at_the_end() {
+        let (most, least) = (Kopecks(i64::MAX), Kopecks(i64::MIN));
+        assert_eq!((most + Kopecks(1), least - Kopecks(1), -least), (most, least, most));
+        assert_eq!([most, most].into_iter().sum::<Kopecks>(), most);
+        let (mut up, mut down) = (most, least);
+        up += Kopecks(1);
+        down -= Kopecks(1);
+        assert_eq!((up, down), (most, least));
     }
 
     #[test]
