@@ -6,7 +6,6 @@
 
 use crate::aside::{Aside, LastShown};
 use crate::dictionary::DictionaryService;
-use crate::exchange::addresses::problems;
 use crate::exchange::housekeeping::Housekeeping;
 use crate::exchange::{
     Broker, Event, ExchangeError, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reconciler, Reports,
@@ -166,10 +165,6 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         "{} starts",
         settings.name
     );
-
-    for (key, problem) in problems(&settings) {
-        tracing::warn!(key, problem, "tills on other machines cannot reach this server");
-    }
 
     let network = NetworkService::new(dictionary.clone());
     let store: Arc<dyn DictionaryStore> = dictionary;

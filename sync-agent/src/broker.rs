@@ -16,7 +16,6 @@ mod session;
 use crate::retry::{self, Backoff};
 use crate::till::Till;
 use jiff::Timestamp;
-use session::SessionError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -77,12 +76,11 @@ pub(crate) async fn supervise(till: Arc<Till>) {
             Err(ended) = session::run(&till, &broker, &mut consuming_since) => ended,
         };
         let wait = waits.after(consuming_since.map(|since: Instant| since.elapsed()), began.elapsed());
-        let reason = chain(&ended);
-        if matches!(ended, SessionError::QueueMissing { .. }) {
-            tracing::error!(till = %till.id, %reason, ?wait, "the server does not know this till, or has not started yet");
-        } else {
-            tracing::warn!(%reason, ?wait, "no link to the broker");
-        }
+        let reason = match online::explained(&till.settings.current(), &ended) {
+            Some(problem) => problem.placed(&till.settings.as_written()),
+            None => chain(&ended),
+        };
+        tracing::warn!(reason, wait = format_args!("{wait:.1?}"), "no link to the broker; connecting again");
         till.link.send_replace(Link::Waiting { reason });
         tokio::select! {
             () = till.shutdown.cancelled() => break,

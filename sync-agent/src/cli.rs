@@ -3,12 +3,12 @@
 mod bar;
 
 use crate::aside;
-use crate::broker::online::{self, CLOCK, Problem};
+use crate::broker::online::{self, Problem};
 use crate::hand_over::{self, Answer, Ask};
 use crate::lock::{AgentLock, LockError};
 use crate::run::{RunError, run};
 use crate::settings::ini::Ini;
-use crate::settings::{Layout, LiveSettings, SECTION, Settings, SettingsError};
+use crate::settings::{Layout, LiveSettings, Settings, SettingsError};
 use crate::status;
 use clap::{Args, Parser, Subcommand};
 use fs_err as fs;
@@ -185,10 +185,10 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
             tell_open_files();
             let shutdown = CancellationToken::new();
             on_signal(shutdown.clone()).map_err(CliError::Signals)?;
-            let first = settings.current();
+            let (first, written, place) = (settings.current(), settings.as_written(), path.display().to_string());
             tokio::spawn(async move {
-                for Problem { key, what } in online::of_server(&first).await {
-                    tracing::warn!(key, "{what}");
+                for problem in online::of_server(&first).await {
+                    tracing::warn!("{place}: {}", problem.placed(&written));
                 }
             });
             run(settings, shutdown).await.map_err(|error| {
@@ -317,15 +317,10 @@ fn tell_open_files() {
     }
 }
 
-/// Faults with the lines of their keys. No value is told: one of them is a token.
+/// All faults, with the lines of their keys.
 fn told(path: &Path, problems: &[Problem]) -> String {
     let ini = Ini::parse(&fs::read(path).unwrap_or_default());
-    let line = |Problem { key, what }: &Problem| match ini.find(SECTION, key) {
-        _ if *key == CLOCK => format!("{key}: {what}"),
-        Some(entry) => format!("line {}: {key}: {what}", entry.line),
-        None => format!("not set: {key}: {what}"),
-    };
-    let lines: Vec<String> = problems.iter().map(line).collect();
+    let lines: Vec<String> = problems.iter().map(|problem| problem.placed(&ini)).collect();
     format!("{} names what does not answer as it should:\n  {}", path.display(), lines.join("\n  "))
 }
 

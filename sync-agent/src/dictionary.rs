@@ -18,6 +18,8 @@ use std::sync::{Mutex, MutexGuard};
 use tillway_exchangers::package::PackageSource;
 use tillway_exchangers::till::dictionary::{self, Applied, ApplyError, Loader, Marks, OpenError, State};
 use tillway_proto::Revision;
+use tillway_proto::process::{Growth, GrowthWatch};
+use tillway_proto::report::MAX_DICTIONARY_LOG_BYTES;
 
 /// Why the dictionary could not be worked on.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +45,8 @@ pub(crate) struct Dictionary {
     damaged: AtomicBool,
     /// Another file stands in the place of the one that a POS may have open, which nobody was told yet.
     restart_due: AtomicBool,
+    /// The log beside it.
+    log: GrowthWatch,
 }
 
 /// A loader and the file it has open.
@@ -75,7 +79,29 @@ pub(crate) enum OtherHands {
 
 impl Dictionary {
     pub(crate) fn at(path: PathBuf) -> Self {
-        Self { path, open: Mutex::default(), damaged: AtomicBool::new(false), restart_due: AtomicBool::new(false) }
+        Self::with_log_limit(path, MAX_DICTIONARY_LOG_BYTES)
+    }
+
+    /// The log beside it is told of from so many bytes on.
+    fn with_log_limit(path: PathBuf, log_limit_bytes: u64) -> Self {
+        Self {
+            path,
+            open: Mutex::default(),
+            damaged: AtomicBool::new(false),
+            restart_due: AtomicBool::new(false),
+            log: GrowthWatch::new(log_limit_bytes),
+        }
+    }
+
+    /// Tells of a reader that never ends, by the log that it keeps from being cut back; not again with each load.
+    pub(crate) fn look_at_log(&self) -> Option<Growth> {
+        let bytes = dictionary::log_bytes(&self.path);
+        let growth = self.log.look(bytes)?;
+        match growth {
+            Growth::Grown => tracing::warn!(path = %self.path.display(), "the dictionary: {}", log_told(bytes)),
+            Growth::Over => tracing::info!(path = %self.path.display(), "the dictionary's log is cut back again"),
+        }
+        Some(growth)
     }
 
     /// What the till has; does not wait for a load. Of a damaged file it has nothing.
@@ -242,6 +268,12 @@ impl Dictionary {
         self.restart_due.store(true, Ordering::SeqCst);
         Ok(())
     }
+}
+
+/// What a log of the dictionary that is not cut back is told as.
+pub(crate) fn log_told(bytes: u64) -> String {
+    let what = "a program holds a read transaction open and never ends it; end that program or restart the POS";
+    format!("its log takes {} MiB and grows with each load: {what}", bytes >> 20)
 }
 
 /// What stands under this path now: device and number of the file.

@@ -171,7 +171,7 @@ async fn work(till: &Arc<Till>, ask: Ask) -> Result<String, String> {
     match ask {
         Ask::Link => Ok(match &*till.link.borrow() {
             Link::Connecting => "connecting".to_owned(),
-            Link::Consuming { since } => format!("connected since {since}"),
+            Link::Consuming { since } => format!("connected since {since:.0}"),
             Link::Waiting { reason } => format!("no link: {reason}"),
         }),
         Ask::Progress => serde_json::to_string(&till.progress.look()).map_err(|error| error.to_string()),

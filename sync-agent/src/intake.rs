@@ -80,7 +80,7 @@ pub(crate) async fn take(till: &Arc<Till>, link: PackageLink) {
         move |till| on_link(&link, have(till, &link))
     });
     let step = step.await.unwrap_or(LinkStep::Fetch);
-    tracing::info!(delivery = %link.delivery, package = link.package.short(), from = %link.from, to = %link.to, ?step, "link");
+    tracing::info!(delivery = %link.delivery, package = link.package.short(), from = %link.from, to = %link.to, ?step, "the server announced a package");
     if step == LinkStep::Fetch {
         return fetch(till, link).await;
     }

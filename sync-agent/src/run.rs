@@ -199,11 +199,12 @@ async fn keep_up<F>(
 }
 
 /// Says that the till is here and what it has: when the link is up, on a period, and when something changed. Looks each
-/// time whether somebody else wrote to the dictionary.
+/// time whether somebody else wrote to the dictionary, or reads it without an end.
 async fn contact(till: Arc<Till>) {
     let mut link = till.link.subscribe();
     loop {
         recount::where_others_wrote(&till).await;
+        till.dictionary.look_at_log();
         let consuming = matches!(*link.borrow_and_update(), Link::Consuming { .. });
         if consuming {
             let state = till.look_now().await;

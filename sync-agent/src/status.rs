@@ -2,6 +2,7 @@
 
 use crate::aside::{self, Aside};
 use crate::broker::chain;
+use crate::dictionary::log_told;
 use crate::hand_over::{self, Ask};
 use crate::settings::Settings;
 use crate::state::State;
@@ -160,10 +161,8 @@ fn add_state(status: &mut Status, settings: &Settings) -> Result<Option<State>, 
 impl Status {
     /// What a log of the dictionary that is not cut back is told as.
     pub(crate) fn dictionary_log(&self) -> Option<String> {
-        let mib = self.dictionary_log_bytes >> 20;
-        let what = "a program holds a read transaction open and never ends it; end that program or restart the POS";
-        (self.dictionary_log_bytes >= MAX_DICTIONARY_LOG_BYTES)
-            .then(|| format!("its log takes {mib} MiB and grows with each load: {what}"))
+        let bytes = self.dictionary_log_bytes;
+        (bytes >= MAX_DICTIONARY_LOG_BYTES).then(|| log_told(bytes))
     }
 
     /// What lies aside, a unit a line: its name, since when, why.
@@ -191,6 +190,7 @@ impl fmt::Display for Status {
         fn or_never<T: fmt::Display>(value: Option<T>) -> String {
             value.map_or_else(|| "never".to_owned(), |value| value.to_string())
         }
+        let to_the_second = |at: Timestamp| format!("{at:.0}");
         writeln!(f, "till          {}", self.till)?;
         writeln!(f, "agent         {} ({})", self.version, self.link.as_deref().unwrap_or("not running"))?;
         writeln!(f, "log           {}", self.log.as_deref().unwrap_or("standard error"))?;
@@ -200,7 +200,7 @@ impl fmt::Display for Status {
             "dictionary    revision {}, {} rows, applied {}{age}",
             self.cursor,
             self.rows,
-            or_never(self.applied_at)
+            or_never(self.applied_at.map(to_the_second))
         )?;
         if let Some(log) = self.dictionary_log() {
             writeln!(f, "dictionary    {log}")?;
@@ -212,7 +212,7 @@ impl fmt::Display for Status {
         if let Some(wait) = &self.sales_wait {
             writeln!(f, "  not taken since {:.0} ({}): {}", wait.since, wait.kind.as_str(), on_one_line(&wait.text))?;
         }
-        writeln!(f, "last contact  {}", or_never(self.last_contact))?;
+        writeln!(f, "last contact  {}", or_never(self.last_contact.map(to_the_second)))?;
         writeln!(f, "set aside     {}", self.set_aside)?;
         for unit in self.aside.iter().take(MAX_LISTED as usize) {
             writeln!(f, "  {}: {}", aside::told(&unit.unit), on_one_line(&unit.reason))?;
@@ -220,7 +220,8 @@ impl fmt::Display for Status {
         for delivery in &self.deliveries {
             let reason =
                 delivery.reason.as_ref().map(|reason| format!(": {}", on_one_line(reason))).unwrap_or_default();
-            writeln!(f, "  package {} {} at {}{reason}", delivery.package, delivery.state, delivery.at)?;
+            let at = delivery.at.parse().map_or_else(|_| delivery.at.clone(), to_the_second);
+            writeln!(f, "  package {} {} at {at}{reason}", delivery.package, delivery.state)?;
         }
         for what in &self.unreadable {
             writeln!(f, "unreadable    {what}")?;

@@ -31,6 +31,7 @@ use crate::script;
 use crate::till::Till;
 use run::{Ended, UnloadError};
 use std::ffi::OsString;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::report::SalesWaitKind;
@@ -73,6 +74,20 @@ pub(crate) enum Trigger {
     CommandLine,
     Retry,
     LookBack,
+}
+
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "start of the agent",
+            Self::ShiftClosed => "closed shift",
+            Self::Command(_) => "order of the server",
+            Self::Period => "period",
+            Self::CommandLine => "command line",
+            Self::Retry => "another try",
+            Self::LookBack => "look back",
+        })
+    }
 }
 
 impl Trigger {
@@ -207,7 +222,7 @@ async fn serve(till: &Arc<Till>, request: &UnloadRequest, look_back: bool) -> Re
                 let reason = what_is_wrong(unloaded, &ended);
                 if unloaded != Unloaded::default() || reason.is_some() || command.is_some() {
                     let status = if reason.is_some() { ExchangeStatus::ReadyWithError } else { ExchangeStatus::Ready };
-                    tracing::info!(receipts = unloaded.receipts, set_aside = unloaded.set_aside, trigger = ?request.trigger, "sales unloaded");
+                    tracing::info!(receipts = unloaded.receipts, set_aside = unloaded.set_aside, trigger = %request.trigger, "sales unloaded");
                     tell(status, unloaded.receipts, reason);
                 }
                 return Ok((unloaded, ended));

@@ -1,13 +1,17 @@
 //! `check`: every fault of the settings and of what they name, at once.
 
 use super::CliError;
+use super::client::Client;
+use super::daemon::place;
 use super::table::Answer;
 use crate::exchange::PublicAddresses;
 use crate::exchange::broker::online;
+use crate::exchange::clock::off_together;
 use crate::lock::{DataLock, Role};
 use crate::settings::fault::Fault;
 use crate::settings::{Origins, Settings, SettingsError, probe};
-use serde_json::json;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::Path;
@@ -21,15 +25,23 @@ pub(super) fn check(path: Option<&Path>, online: bool, answer: &mut Answer<'_>) 
         Ok(settings) => {
             let running = DataLock::is_held(&settings.data_dir, Role::Server);
             let origins = Origins::load(path);
-            let mut faults = probe::faults(&settings, &origins, running);
+            let ports = settings.listeners();
+            let mut faults = probe::needed(&settings, &origins, if running { &[] } else { &ports });
+            faults.extend(probe::wanted(&settings, &origins));
             if online {
-                let place =
-                    |(key, what): (&'static str, String)| Fault { origin: origins.of(key), key: key.to_owned(), what };
-                faults.extend(asked(&settings, running)?.into_iter().map(place));
+                let _ = rustls::crypto::ring::default_provider().install_default();
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let asked = online::faults(&settings.broker, &origins);
+                faults.extend(runtime.map_err(CliError::Runtime)?.block_on(asked));
+                if running {
+                    faults.extend(ports.iter().filter_map(|(key, at)| Some(origins.fault(&[key], silent(*at)?))));
+                    faults.extend(clock(&settings));
+                }
                 if !answer.json {
                     answer.text(&given_out(&settings))?;
                 }
             }
+            Fault::in_order(&mut faults);
             faults
         }
         Err(SettingsError::Faults { faults, .. }) => faults,
@@ -39,21 +51,21 @@ pub(super) fn check(path: Option<&Path>, online: bool, answer: &mut Answer<'_>) 
     if faults.is_empty() { Ok(()) } else { Err(CliError::Faults) }
 }
 
-/// What the broker answers, and where the server runs, its own ports.
-fn asked(settings: &Settings, running: bool) -> Result<Vec<(&'static str, String)>, CliError> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
-    let mut problems = runtime.block_on(online::problems(&settings.broker));
-    if running {
-        let ports = [
-            ("rest.listen", settings.rest.listen),
-            ("aif.listen", settings.aif.listen),
-            ("web.listen", settings.web_listen),
-            ("sales.listen", settings.sales.listen),
-        ];
-        problems.extend(ports.into_iter().filter_map(|(key, address)| Some((key, silent(address)?))));
-    }
-    Ok(problems)
+/// What the running server has found about clocks. It is the tills that tell it: neither broker nor file system has another clock than
+/// this machine.
+fn clock(settings: &Settings) -> Option<Fault> {
+    let tills = Client::new(settings).and_then(|client| client.read("/api/v1/tills")).ok()?;
+    let in_contact =
+        |till: &&Value| till["silent"] == false && till["parked"] == false && till["last_contact"].is_string();
+    let ahead = |till: &Value| till["clock_ahead_s"].as_i64().map(SignedDuration::from_secs);
+    let ahead: Vec<_> = tills.as_array()?.iter().filter(in_contact).map(ahead).collect();
+    let (ahead, tills) = off_together(&ahead)?;
+    let side = if ahead.is_positive() { "behind" } else { "ahead of" };
+    let what = format!(
+        "this server's clock is {} min {side} those of {tills} tills, most of those in contact: set it, or theirs",
+        ahead.abs().as_mins()
+    );
+    Some(Fault::of_machine("clock", what))
 }
 
 /// Why the running server does not answer on one of its ports.
@@ -83,8 +95,7 @@ fn tell(faults: &[Fault], path: Option<&Path>, answer: &mut Answer<'_>) -> Resul
         return answer.text(&format!("{:#}\n", json!(faults.iter().map(told).collect::<Vec<_>>())));
     }
     if faults.is_empty() {
-        let place = path.map_or_else(|| "the defaults".to_owned(), |path| path.display().to_string());
-        return answer.text(&format!("{place}: no faults\n"));
+        return answer.text(&format!("{}: no faults\n", place(path)));
     }
     let lines: Vec<String> = faults.iter().map(|fault| format!("{fault}\n")).collect();
     answer.text(&lines.concat())

@@ -18,7 +18,8 @@ mod notices;
 mod server;
 mod table;
 
-use crate::settings::{DEFAULT_SETTINGS, SETTINGS_PATH, Settings, SettingsError};
+use crate::settings::fault::listed;
+use crate::settings::{DEFAULT_SETTINGS, Fault, SETTINGS_PATH, Settings, SettingsError};
 use clap::{Args, Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -276,6 +277,17 @@ pub enum CliError {
     /// `check` found faults and has told them.
     #[error("the settings have faults")]
     Faults,
+    /// What the settings name keeps the server from starting.
+    #[error("the server cannot start; faults in {place} and what it names:{}", listed(faults))]
+    CannotStart {
+        /// The settings.
+        place: String,
+        /// Everything that is wrong, also what would not keep it from starting.
+        faults: Vec<Fault>,
+    },
+    /// The server runs already.
+    #[error(transparent)]
+    Running(crate::lock::LockError),
     /// The log.
     #[error("failed to start the log")]
     Logging(#[source] tillway_proto::process::LoggingError),
@@ -343,8 +355,8 @@ fn carry_out(arguments: Arguments, output: &mut dyn Write) -> Result<(), CliErro
     let load = || Settings::load(path.as_deref()).map_err(CliError::Settings);
     let mut answer = table::Answer { output, json: arguments.json };
     match arguments.command.unwrap_or(Command::Run { without_sales: false }) {
-        Command::Run { without_sales } => daemon::run(load()?, !without_sales),
-        Command::SalesLoader => daemon::sales_loader(load()?),
+        Command::Run { without_sales } => daemon::run(path.as_deref(), load()?, !without_sales),
+        Command::SalesLoader => daemon::sales_loader(path.as_deref(), load()?),
         Command::Check { online } => check::check(path.as_deref(), online, &mut answer),
         Command::Settings => answer.text(DEFAULT_SETTINGS),
         Command::Node(command) => node::node(&load()?, command, &mut answer),

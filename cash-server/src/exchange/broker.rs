@@ -60,6 +60,9 @@ const RECONNECT_AT_MOST: Duration = Duration::from_secs(5);
 /// A session that held this long ends the row of failures.
 const STABLE_AFTER: Duration = Duration::from_mins(1);
 
+/// What was to be done where no session came about.
+const CONNECT: &str = "connect";
+
 /// Why a message is not with the broker.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
@@ -179,6 +182,8 @@ struct Sides {
     consuming: SideState,
     blocked: Option<String>,
     foreign_queue: Option<String>,
+    /// Which side tells of what is wrong now, and what.
+    teller: Option<(Side, String)>,
 }
 
 #[derive(Debug, Default)]
@@ -188,6 +193,15 @@ struct SideState {
 }
 
 impl Sides {
+    /// Whether the other side tells of this; else this side does from now on.
+    fn is_told_by_other(&mut self, side: Side, reason: &str) -> bool {
+        let told = self.teller.as_ref().is_some_and(|(teller, told)| *teller != side && told == reason);
+        if !told {
+            self.teller = Some((side, reason.to_owned()));
+        }
+        told
+    }
+
     fn of(&mut self, side: Side) -> &mut SideState {
         match side {
             Side::Publishing => &mut self.publishing,
@@ -295,9 +309,15 @@ impl Broker {
                 (waits, tries) = (reconnect_waits(), 0);
             }
             tries = tries.saturating_add(1);
-            let reason = ended.err().map_or_else(|| "the session ended".to_owned(), |error| told(&error));
-            // Both sides meet the same broker: what publishing has told already is not told again.
-            if side == Side::Consuming && self.lock_sides().publishing.trouble.as_ref() == Some(&reason) {
+            let reason = match ended {
+                Ok(()) => "the session ended".to_owned(),
+                Err(error @ (BrokerError::Password(_) | BrokerError::Client { what: CONNECT, .. })) => {
+                    online::reason(&self.inner.settings, &error)
+                }
+                Err(error) => told(&error),
+            };
+            // Both sides meet the same broker: what the other one tells is not told twice.
+            if self.lock_sides().is_told_by_other(side, &reason) {
                 tracing::debug!(broker = %self.address(), tries, reason, "no link to the broker for {}", side.name());
             } else {
                 tracing::warn!(
@@ -399,6 +419,9 @@ impl Broker {
 
     fn set_side(&self, side: Side, up: bool, trouble: Option<String>) {
         self.change(|sides| {
+            if up {
+                sides.teller = sides.teller.take().filter(|(teller, _)| *teller != side);
+            }
             *sides.of(side) = SideState { up, trouble };
             if side == Side::Publishing {
                 sides.blocked = None;
@@ -433,7 +456,8 @@ impl Broker {
     }
 
     fn address(&self) -> String {
-        format!("{}:{}{}", self.inner.settings.host, self.inner.settings.port, self.inner.settings.vhost)
+        let BrokerSettings { host, port, vhost, .. } = &self.inner.settings;
+        format!("{host}:{port}, virtual host {vhost}")
     }
 
     fn session(&self) -> Option<Arc<Session>> {
@@ -494,7 +518,7 @@ async fn connect(settings: &BrokerSettings, name: &str) -> Result<Connection, Br
         query: AMQPQueryString { heartbeat: Some(settings.heartbeat_s), ..AMQPQueryString::default() },
     };
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    answered("connect", Connection::connect_uri(uri, properties)).await
+    answered(CONNECT, Connection::connect_uri(uri, properties)).await
 }
 
 async fn answered<T>(

@@ -31,6 +31,20 @@ pub const SHOWN_FROM: SignedDuration = SignedDuration::from_mins(1);
 /// From here on an offset needs a look: prices that begin at a time begin so much earlier or later.
 pub const LOOK_FROM: SignedDuration = SignedDuration::from_mins(5);
 
+/// Where so many tills' clocks, and most of those in contact, are off to one side, it is more likely this server's own.
+const OFF_TOGETHER: usize = 3;
+
+/// Whether it is more likely this server's clock that is off, by those of the tills in contact: how far most of them are ahead at least
+/// (below zero: behind), and how many they are.
+pub fn off_together(ahead: &[Option<SignedDuration>]) -> Option<(SignedDuration, usize)> {
+    let off = ahead.iter().flatten().filter(|ahead| ahead.abs() >= LOOK_FROM);
+    let (fast, slow): (Vec<&SignedDuration>, Vec<_>) = off.partition(|ahead| ahead.is_positive());
+    let side = if fast.len() > slow.len() { fast } else { slow };
+    let together = side.len() >= OFF_TOGETHER && side.len() * 2 > ahead.len();
+    let least = side.iter().min_by_key(|ahead| ahead.abs()).filter(|_| together)?;
+    Some((**least, side.len()))
+}
+
 /// A moment by this server's clock, and by the time that no clock shifts.
 #[derive(Debug, Clone, Copy)]
 struct Moment {

@@ -15,6 +15,8 @@ pub enum Origin {
     Environment(String),
     /// The default.
     Default,
+    /// No setting: this machine.
+    Machine,
 }
 
 impl fmt::Display for Origin {
@@ -23,6 +25,7 @@ impl fmt::Display for Origin {
             Self::Line(line) => write!(f, "line {line}"),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Default => f.write_str("default"),
+            Self::Machine => f.write_str("this machine"),
         }
     }
 }
@@ -32,13 +35,26 @@ impl fmt::Display for Origin {
 pub struct Fault {
     /// Where the value came from.
     pub origin: Origin,
-    /// The key with its section (`broker.port`); empty where the file is no TOML.
+    /// The key with its section (`broker.port`); empty where the file is no TOML. Of the machine: what it is about.
     pub key: String,
     /// What is wrong, with the value and what is allowed.
     pub what: String,
 }
 
 impl Fault {
+    /// In the order of the file; what is not in it comes last.
+    pub fn in_order(faults: &mut [Self]) {
+        faults.sort_by_key(|fault| match fault.origin {
+            Origin::Line(line) => line,
+            Origin::Environment(_) | Origin::Default | Origin::Machine => usize::MAX,
+        });
+    }
+
+    /// What is wrong with this machine, not with a setting.
+    pub fn of_machine(about: &str, what: String) -> Self {
+        Self { origin: Origin::Machine, key: about.to_owned(), what }
+    }
+
     /// A wrong value.
     pub fn value(origin: Origin, key: &str, value: &str, allowed: &str) -> Self {
         Self { origin, key: key.to_owned(), what: format!("`{value}` is not allowed: {allowed}") }
@@ -73,7 +89,13 @@ pub enum SettingsError {
 
 fn told(path: Option<&PathBuf>, faults: &[Fault]) -> String {
     let place = path.map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
-    let mut text = format!("{} in {place}:", if faults.len() == 1 { "a fault" } else { "faults" });
+    let name = if faults.len() == 1 { "a fault" } else { "faults" };
+    format!("{name} in {place}:{}", listed(faults))
+}
+
+/// One a line, below something that is said of all of them.
+pub fn listed(faults: &[Fault]) -> String {
+    let mut text = String::new();
     for fault in faults.iter().take(MAX_FAULTS_TOLD) {
         text.push_str("\n  ");
         text.push_str(&fault.to_string());

@@ -27,6 +27,9 @@ use tillway_proto::process::LogSettings;
 /// Where the file is looked for when none is named.
 pub const SETTINGS_PATH: &str = "/etc/tillway/cash-server.toml";
 
+/// The key of the sales-loader's address.
+pub const SALES_LISTEN: &str = "sales.listen";
+
 /// Longest period in seconds that a setting takes: a month. Longer ones are days by their meaning.
 const MAX_PERIOD_S: u64 = 31 * 24 * 3600;
 
@@ -224,7 +227,7 @@ pub struct RetentionSettings {
 }
 
 /// Where each key that is set was set, for faults that show only later.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins(BTreeMap<String, Origin>);
 
 impl Origins {
@@ -238,9 +241,26 @@ impl Origins {
     pub fn of(&self, key: &str) -> Origin {
         self.0.get(key).cloned().unwrap_or(Origin::Default)
     }
+
+    /// A fault that hangs on these keys: on the first of them that is set, else on the first.
+    pub fn fault(&self, keys: &[&str], what: String) -> Fault {
+        let set = keys.iter().find(|key| self.0.contains_key(**key)).or(keys.first());
+        let key = set.copied().unwrap_or_default();
+        Fault { origin: self.of(key), key: key.to_owned(), what }
+    }
 }
 
 impl Settings {
+    /// Where to listen, each with the key that says so; the sales-loader, which may be a process of its own, is the last.
+    pub fn listeners(&self) -> [(&'static str, SocketAddr); 4] {
+        [
+            ("rest.listen", self.rest.listen),
+            ("aif.listen", self.aif.listen),
+            ("web.listen", self.web_listen),
+            (SALES_LISTEN, self.sales.listen),
+        ]
+    }
+
     /// Reads the file, or only defaults where none is given, under the environment of this process.
     pub fn load(path: Option<&Path>) -> Result<Self, SettingsError> {
         let text = match path {
@@ -490,12 +510,7 @@ fn looks_like_no_level(level: &str) -> bool {
 }
 
 fn check_listeners(source: &Source, settings: &Settings) {
-    let listeners = [
-        ("rest.listen", settings.rest.listen),
-        ("aif.listen", settings.aif.listen),
-        ("web.listen", settings.web_listen),
-        ("sales.listen", settings.sales.listen),
-    ];
+    let listeners = settings.listeners();
     for (at, (key, address)) in listeners.iter().enumerate() {
         let twin = listeners[..at].iter().find(|(_, other)| other == address && address.port() != 0);
         if let Some((other, _)) = twin {

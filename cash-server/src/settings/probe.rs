@@ -9,18 +9,13 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use tillway_proto::process::OpenFiles;
 
-/// Every fault of folders, files and ports. Ports are not tried where `running` says that a server holds them.
-pub fn faults(settings: &Settings, origins: &Origins, running: bool) -> Vec<Fault> {
+/// What the server cannot start without: its folders, certificates and addresses. `ports` are those that nobody holds yet.
+pub fn needed(settings: &Settings, origins: &Origins, ports: &[(&'static str, SocketAddr)]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut note = |key: &str, problem: Option<String>| {
-        if let Some(what) = problem {
-            faults.push(Fault { origin: origins.of(key), key: key.to_owned(), what });
-        }
+        faults.extend(problem.map(|what| origins.fault(&[key], what)));
     };
     note("server.data_dir", folder_problem(&settings.data_dir, true));
-    if let Some(file) = &settings.broker.password_file {
-        note("broker.password_file", file_problem(file));
-    }
     if let Some(tls) = &settings.sales.tls {
         note("sales.tls_cert", file_problem(&tls.cert));
         note("sales.tls_key", file_problem(&tls.key));
@@ -28,22 +23,31 @@ pub fn faults(settings: &Settings, origins: &Origins, running: bool) -> Vec<Faul
     if let Some(inbox) = &settings.intake.inbox {
         note("intake.inbox", folder_problem(inbox, true));
     }
+    if let Some(file) = &settings.log.file {
+        note("log.file", log_problem(file));
+    }
+    for (key, address) in ports {
+        note(key, port_problem(*address));
+    }
+    faults
+}
+
+/// What it goes on without, though some of its work is not done.
+pub fn wanted(settings: &Settings, origins: &Origins) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut note = |key: &str, problem: Option<String>| {
+        faults.extend(problem.map(|what| origins.fault(&[key], what)));
+    };
+    if let Some(file) = &settings.broker.password_file {
+        note("broker.password_file", file_problem(file));
+    }
     for folder in &settings.intake.folders {
         note("intake.folders", folder_problem(&folder.path, false));
     }
-    if let Some(folder) = settings.log.file.as_deref().and_then(Path::parent) {
-        note("log.file", folder_problem(folder, true));
-    }
-    note("open files", OpenFiles::raise().fault(OPEN_FILES));
     for (key, problem) in addresses::problems(settings) {
         note(key, Some(problem));
     }
-    if !running {
-        note("rest.listen", port_problem(settings.rest.listen));
-        note("aif.listen", port_problem(settings.aif.listen));
-        note("web.listen", port_problem(settings.web_listen));
-        note("sales.listen", port_problem(settings.sales.listen));
-    }
+    faults.extend(OpenFiles::raise().fault(OPEN_FILES).map(|what| Fault::of_machine("open files", what)));
     faults
 }
 
@@ -80,8 +84,23 @@ fn file_problem(file: &Path) -> Option<String> {
     fs::File::open(file).err().map(|error| error.to_string())
 }
 
+/// It is made where it is missing, and else written on.
+fn log_problem(file: &Path) -> Option<String> {
+    match fs::OpenOptions::new().append(true).open(file) {
+        Ok(_) => None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => folder_problem(file.parent()?, true),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
 fn port_problem(address: SocketAddr) -> Option<String> {
-    TcpListener::bind(address).err().map(|error| format!("{address} cannot be listened on: {error}"))
+    let error = TcpListener::bind(address).err()?;
+    let who = if error.kind() == io::ErrorKind::AddrInUse {
+        "another program listens there; end it, or name another port"
+    } else {
+        "name an address of this machine, or 0.0.0.0 for all of them"
+    };
+    Some(format!("{address} cannot be listened on: {error} ({who})"))
 }
 
 #[cfg(test)]
@@ -97,11 +116,11 @@ mod tests {
             taken.local_addr().unwrap()
         );
         let settings = Settings::read(&text, folder.path(), []).unwrap();
-        let keys = |running| {
-            faults(&settings, &Origins::default(), running).into_iter().map(|fault| fault.key).collect::<Vec<_>>()
-        };
-        assert_eq!(keys(false), ["broker.password_file", "intake.folders", "rest.listen"]);
-        assert_eq!(keys(true), ["broker.password_file", "intake.folders"]);
+        let keys = |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.key).collect::<Vec<_>>();
+        let origins = Origins::default();
+        assert_eq!(keys(needed(&settings, &origins, &settings.listeners())), ["rest.listen"]);
+        assert!(needed(&settings, &origins, &[]).is_empty());
+        assert_eq!(keys(wanted(&settings, &origins)), ["broker.password_file", "intake.folders"]);
         assert!(!folder.path().join("data").exists());
     }
 }

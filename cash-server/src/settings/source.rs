@@ -93,10 +93,7 @@ impl Source {
     /// The faults, those of the file first, by line.
     pub(super) fn into_faults(self) -> Vec<Fault> {
         let mut faults = self.faults.into_inner();
-        faults.sort_by_key(|fault| match fault.origin {
-            Origin::Line(line) => line,
-            Origin::Environment(_) | Origin::Default => usize::MAX,
-        });
+        Fault::in_order(&mut faults);
         faults
     }
 

@@ -5,7 +5,7 @@
 //! and raises no alarm.
 
 use super::view::{Attention, AttentionSort as Sort, BrokerView};
-use crate::exchange::clock::LOOK_FROM;
+use crate::exchange::clock::{LOOK_FROM, off_together};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use tillway_proto::report::MAX_DICTIONARY_LOG_BYTES;
@@ -25,9 +25,6 @@ const FINDING_SHOWN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Somebody with a wrong till code who stops reporting is shown for so long.
 const STRANGER_SHOWN: SignedDuration = SignedDuration::from_hours(24);
-
-/// Where so many tills' clocks, and most of those in contact, are off to one side, it is more likely this server's own.
-const CLOCKS_OFF_TOGETHER: usize = 3;
 
 /// Most tills named in one line.
 const MAX_NAMED: usize = 10;
@@ -193,18 +190,19 @@ fn of_till(till: &TillFacts, now: Timestamp, list: &mut Vec<Attention>) {
 
 /// Clocks that are off by so much that prices begin at another time than they should.
 fn clocks(tills: &[TillFacts], list: &mut Vec<Attention>) {
-    let in_contact = || tills.iter().filter(|till| till.in_contact && !till.parked);
-    let off = in_contact().filter_map(|till| Some((till, till.clock_ahead.filter(|ahead| ahead.abs() >= LOOK_FROM)?)));
-    let (ahead, behind): (Vec<_>, Vec<_>) = off.partition(|(_, ahead)| ahead.is_positive());
-    for (sort, off) in [(Sort::ClockAhead, ahead), (Sort::ClockBehind, behind)] {
-        if off.len() >= CLOCKS_OFF_TOGETHER && off.len() * 2 > in_contact().count() {
-            let side = if sort == Sort::ClockAhead { "+" } else { "−" };
-            let least = off.iter().map(|(_, ahead)| ahead.abs()).min().unwrap_or_default();
-            let detail = format!("{side}{} × {}", length(least), off.len());
-            list.push(entry(Sort::ClockHere, String::new(), detail));
-            continue;
+    let in_contact: Vec<&TillFacts> = tills.iter().filter(|till| till.in_contact && !till.parked).collect();
+    let together = off_together(&in_contact.iter().map(|till| till.clock_ahead).collect::<Vec<_>>());
+    if let Some((ahead, tills)) = together {
+        let side = if ahead.is_positive() { "+" } else { "−" };
+        list.push(entry(Sort::ClockHere, String::new(), format!("{side}{} × {tills}", length(ahead.abs()))));
+    }
+    for till in in_contact {
+        let Some(ahead) = till.clock_ahead.filter(|ahead| ahead.abs() >= LOOK_FROM) else { continue };
+        // What most of them say is said once.
+        if together.is_none_or(|(most, _)| most.is_positive() != ahead.is_positive()) {
+            let sort = if ahead.is_positive() { Sort::ClockAhead } else { Sort::ClockBehind };
+            list.push(entry(sort, till.place(), length(ahead.abs())));
         }
-        list.extend(off.into_iter().map(|(till, ahead)| entry(sort, till.place(), length(ahead.abs()))));
     }
 }
 

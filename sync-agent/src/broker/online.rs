@@ -2,9 +2,10 @@
 //! nothing anywhere, and tells all faults at once.
 
 use super::chain;
-use super::session::{SessionError, check_queue, connect};
-use crate::settings::Settings;
+use super::session::{CONNECT, SessionError, check_queue, connect};
+use crate::settings::ini::Ini;
 use crate::settings::reader::in_url;
+use crate::settings::{SECTION, Settings};
 use jiff::Timestamp;
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Connection};
@@ -12,9 +13,17 @@ use std::time::Duration;
 use tillway_proto::queue::EXCHANGE;
 use tillway_proto::{ControlQueue, DictionaryQueue};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 /// Longest wait for each answer: a person waits for the whole.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// How long a till's queues may take to be there: the server makes those of a new till at its next pass, which is within
+/// `exchange.reconcile_period_s`, 10 s by default.
+const QUEUES_TIME: Duration = Duration::from_secs(15);
+
+/// How often it is looked for them.
+const QUEUES_PERIOD: Duration = Duration::from_millis(500);
 
 /// A clock that is further off than this is told: prices that begin at a time begin so much too early or late.
 const MAX_CLOCK_OFFSET_S: i64 = 60;
@@ -23,13 +32,25 @@ const MAX_CLOCK_OFFSET_S: i64 = 60;
 const NO_QUEUE: &str = "tillway.check.nobody";
 
 /// What stands in place of a key where the fault is in none.
-pub(crate) const CLOCK: &str = "clock";
+const CLOCK: &str = "clock";
 
 /// One fault, with the key of `cash.ini` that it hangs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
-    pub(crate) key: &'static str,
-    pub(crate) what: String,
+    key: &'static str,
+    what: String,
+}
+
+impl Problem {
+    /// With the line of its key. No value is told: one of them is a token.
+    pub(crate) fn placed(&self, ini: &Ini) -> String {
+        let Self { key, what } = self;
+        match ini.find(SECTION, key) {
+            _ if *key == CLOCK => format!("{key}: {what}"),
+            Some(entry) => format!("line {}: {key}: {what}", entry.line),
+            None => format!("default: {key}: {what}"),
+        }
+    }
 }
 
 fn problem(key: &'static str, what: impl Into<String>) -> Problem {
@@ -44,7 +65,8 @@ pub(crate) async fn problems(settings: &Settings) -> Vec<Problem> {
     found
 }
 
-/// Those of the server alone: what a running agent tells at its start. Its link to the broker speaks for itself.
+/// Those of the server alone: what a running agent tells at its start. Its link to the broker tells its own ([`explained`]): a second
+/// login of each till would be a burden where a whole chain is switched on in the morning.
 pub(crate) async fn of_server(settings: &Settings) -> Vec<Problem> {
     crate::install_crypto();
     let (server, packages, sales) = tokio::join!(
@@ -68,14 +90,26 @@ async fn broker(settings: &Settings) -> Vec<Problem> {
     };
     let mut found = Vec::new();
     let queues = [DictionaryQueue::of(&settings.till).to_string(), ControlQueue::of(&settings.till).to_string()];
+    let deadline = Instant::now() + QUEUES_TIME;
     for queue in queues {
-        match tokio::time::timeout(ANSWER_TIME, check_queue(&connection, &queue)).await {
+        let looked = loop {
+            match tokio::time::timeout(ANSWER_TIME, check_queue(&connection, &queue)).await {
+                Ok(Err(SessionError::QueueMissing { .. })) if Instant::now() < deadline => {
+                    tokio::time::sleep(QUEUES_PERIOD).await;
+                }
+                looked => break looked,
+            }
+        };
+        match looked {
             Ok(Ok(_)) => {}
-            Ok(Err(SessionError::QueueMissing { queue })) => found.push(problem(
-                "cash.code",
-                format!("queue {queue} is not there: the server does not know this till, or was never at this broker"),
-            )),
-            Ok(Err(error)) => found.push(problem("dept.broker.user", chain(&error))),
+            Ok(Err(error)) => {
+                let is_missing = matches!(error, SessionError::QueueMissing { .. });
+                found.push(explained(settings, &error).unwrap_or_else(|| problem("dept.broker.ip", chain(&error))));
+                if is_missing {
+                    // The server makes both together.
+                    break;
+                }
+            }
             Err(_) => found.push(problem("dept.broker.ip", format!("no answer about queue {queue}"))),
         }
         match tokio::time::timeout(ANSWER_TIME, may_read(&connection, &queue)).await {
@@ -101,6 +135,24 @@ async fn broker(settings: &Settings) -> Vec<Problem> {
     found
 }
 
+/// Which key it hangs on that a session came to nothing, where it hangs on one.
+pub(super) fn explained(settings: &Settings, error: &SessionError) -> Option<Problem> {
+    match error {
+        SessionError::Password(_) | SessionError::ConnectTime { .. } | SessionError::Broker { action: CONNECT, .. } => {
+            Some(no_session(settings, error))
+        }
+        SessionError::QueueMissing { queue } => Some(problem(
+            "cash.code",
+            format!("queue {queue} is not there: the server does not know this till, or was not yet at this broker"),
+        )),
+        SessionError::Broker { action, source } if is_refused(source) => {
+            let what = format!("the broker does not let user {} {action}: {source}", settings.broker.user);
+            Some(problem("dept.broker.user", what))
+        }
+        _ => None,
+    }
+}
+
 /// Which key it hangs on that no session came about.
 fn no_session(settings: &Settings, error: &SessionError) -> Problem {
     let broker = &settings.broker;
@@ -111,7 +163,8 @@ fn no_session(settings: &Settings, error: &SessionError) -> Problem {
     let says = |word: &str| said.contains(word) || said.contains(&word.replace('_', "-"));
     if says("ACCESS_REFUSED") {
         let what = format!(
-            "the broker refuses user {} with the password in {}: {said}",
+            "the broker refuses user {} with the password in the first line of {} (ACCESS_REFUSED): put the password there that \
+             the broker has for this user",
             broker.user,
             broker.password_file.display()
         );

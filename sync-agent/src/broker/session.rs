@@ -54,6 +54,9 @@ const PREFETCH: u16 = 1;
 /// and with it a download over a slow line. If the agent dies after that, the server announces again when nothing is heard.
 const HOLD_TIME: Duration = Duration::from_mins(20);
 
+/// What was to be done where no session came about.
+pub(super) const CONNECT: &str = "connect to the broker";
+
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionError {
@@ -160,7 +163,7 @@ pub(super) async fn connect(till: &TillId, broker: &BrokerSettings) -> Result<Co
         query: AMQPQueryString { heartbeat: Some(heartbeat), ..AMQPQueryString::default() },
     };
     let properties = ConnectionProperties::default().with_connection_name(till.as_str().into());
-    Connection::connect_uri(uri, properties).await.map_err(broken("connect to the broker"))
+    Connection::connect_uri(uri, properties).await.map_err(broken(CONNECT))
 }
 
 fn queues(till: &Till) -> (String, String) {

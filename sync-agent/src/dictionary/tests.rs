@@ -82,3 +82,27 @@ fn a_loader_that_panicked_is_opened_anew() {
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(load)).is_err());
     assert!(dictionary.verify().unwrap().is_empty());
 }
+
+#[test]
+fn a_reader_that_never_ends_is_told_once_again_when_its_log_has_doubled_and_when_it_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let dictionary = Dictionary::with_log_limit(folder.path().join("dictionaries.db"), 100_000);
+    dictionary.verify().unwrap();
+    assert_eq!(dictionary.look_at_log(), None);
+    let reader = tool(&dictionary);
+    reader.execute_batch("BEGIN; SELECT count(*) FROM tmc").unwrap();
+    let writer = tool(&dictionary);
+    let load = || writer.execute("INSERT INTO shift_of_test VALUES (zeroblob(20000))", []).map(|_| ()).unwrap();
+    writer.execute_batch("CREATE TABLE shift_of_test (x)").unwrap();
+    let mut told = Vec::new();
+    while dictionary::log_bytes(dictionary.path()) < 500_000 {
+        load();
+        told.extend(
+            dictionary.look_at_log().map(|growth| (growth, dictionary::log_bytes(dictionary.path()) / 100_000)),
+        );
+    }
+    assert_eq!(told, [(Growth::Grown, 1), (Growth::Grown, 2), (Growth::Grown, 4)]);
+    drop(reader);
+    writer.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    assert_eq!((dictionary.look_at_log(), dictionary.look_at_log()), (Some(Growth::Over), None));
+}

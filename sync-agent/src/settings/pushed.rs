@@ -47,6 +47,11 @@ impl LiveSettings {
         Arc::clone(&self.now.borrow())
     }
 
+    /// As they stand in the file, for the lines of their keys; empty where it cannot be read.
+    pub(crate) fn as_written(&self) -> Ini {
+        Ini::parse(&fs::read(&self.path).unwrap_or_default())
+    }
+
     /// For a task that follows changes.
     pub fn subscribe(&self) -> watch::Receiver<Arc<Settings>> {
         self.now.subscribe()

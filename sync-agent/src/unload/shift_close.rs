@@ -94,7 +94,11 @@ fn look(till: &Till, watch: &mut DocumentsWatch) -> Result<Option<i64>, Document
         return Ok(None);
     }
     let path = till.settings.current().paths.documents.clone();
-    let last = Documents::open(&path, till.id.clone())?.last_closed()?;
+    let last = match Documents::open(&path, till.id.clone()) {
+        // The POS is just making it.
+        Err(DocumentsError::Missing { .. }) => return Ok(None),
+        opened => opened?.last_closed()?,
+    };
     // A state that does not read is told elsewhere; asking once too often is harmless.
     let sent = till.state.closed_shifts().is_ok_and(|closed| closed.has(last));
     Ok(Some(last).filter(|_| !sent))

@@ -3,11 +3,13 @@
 //! The protocol is told in `proto/proto/sales.proto`. What the server acknowledged is handed out through a callback at
 //! once, so that a stream that breaks in the middle loses nothing of it.
 
+use crate::broker::chain;
 use crate::decide::Holdings;
 use crate::settings::{SalesSettings, reader::in_url};
 use crate::till::Till;
 use fs_err as fs;
 use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 use tillway_proto::receipt::{ShiftKey, ShiftNumber};
@@ -57,11 +59,8 @@ pub(crate) enum StreamError {
     },
     #[error("cash.token is no header value")]
     Token,
-    #[error("the sales-loader ended the stream: {} ({:?})", status.message(), status.code())]
-    Ended {
-        #[source]
-        status: Box<Status>,
-    },
+    #[error("the sales-loader ended the stream: {}", told(status))]
+    Ended { status: Box<Status> },
     #[error("the sales-loader did not answer {what} within {ANSWER_TIME:?}")]
     Silent { what: &'static str },
     #[error("the sales-loader closed the stream before it acknowledged everything")]
@@ -299,4 +298,16 @@ impl SalesStream {
 
 fn ended(status: Status) -> StreamError {
     StreamError::Ended { status: Box::new(status) }
+}
+
+/// What a status says, once: as its own cause it would say the same in the words of a library.
+fn told(status: &Status) -> String {
+    let mut text = match status.message() {
+        "" => status.code().description().to_owned(),
+        message => message.to_owned(),
+    };
+    if let Some(cause) = status.source().map(chain).filter(|cause| !text.contains(cause)) {
+        text = format!("{text}: {cause}");
+    }
+    text
 }

@@ -7,6 +7,7 @@ mod clock;
 mod commands;
 mod daemons;
 mod dictionaries;
+mod first_hour;
 mod fleet;
 mod http;
 mod limits;

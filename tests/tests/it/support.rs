@@ -3,6 +3,7 @@
 use fs_err as fs;
 use serde_json::Value;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tillway_exchangers::package::{Header, verify_file};
@@ -176,4 +177,16 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> (bool, String)) {
 pub(crate) fn piece_at(kopecks: i64) -> Basket {
     let entries = vec![Entry::new("b1", Thousandths(1_000))];
     Basket::sale(now(), entries, vec![Tender::Cash(Kopecks(kopecks))])
+}
+
+/// Puts another value to a key that stands in a settings file once; gives the number of its line.
+pub(crate) fn set(file: &Path, key: &str, value: &str) -> usize {
+    let text = fs::read_to_string(file).unwrap();
+    let is_it = |line: &str| line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
+    let at = text.lines().position(is_it).unwrap_or_else(|| panic!("no {key} in {text}"));
+    let lines = text.lines().enumerate();
+    let changed =
+        lines.map(|(number, line)| if number == at { format!("{key} = {value}\n") } else { format!("{line}\n") });
+    fs::write(file, changed.collect::<String>()).unwrap();
+    at + 1
 }

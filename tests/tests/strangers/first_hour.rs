@@ -1,5 +1,6 @@
 //! The first hour of an operator: what `check --online` says where something named in the settings is wrong.
 
+use crate::support::set;
 use fs_err as fs;
 use std::path::Path;
 use tillway_tests::bench::{BenchError, TestBench, Till};
@@ -10,18 +11,6 @@ fn found(checked: Result<String, BenchError>) -> String {
         Err(BenchError::Command { output, .. }) => output,
         other => panic!("nothing was found: {other:?}"),
     }
-}
-
-/// Puts another value to a key that stands in a settings file once; gives the number of its line.
-fn set(file: &Path, key: &str, value: &str) -> usize {
-    let text = fs::read_to_string(file).unwrap();
-    let is_it = |line: &str| line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
-    let at = text.lines().position(is_it).unwrap_or_else(|| panic!("no {key} in {text}"));
-    let lines = text.lines().enumerate();
-    let changed =
-        lines.map(|(number, line)| if number == at { format!("{key} = {value}\n") } else { format!("{line}\n") });
-    fs::write(file, changed.collect::<String>()).unwrap();
-    at + 1
 }
 
 fn with(file: &Path, key: &str, value: &str, check: impl FnOnce() -> Result<String, BenchError>) -> (usize, String) {

@@ -3,15 +3,25 @@
 
 use super::publishing::declare_exchange_on;
 use super::{BrokerError, BrokerSettings, answered, connect, told};
+use crate::settings::{Fault, Origins};
 use lapin::Connection;
 use lapin::options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use tillway_proto::queue::EXCHANGE;
 
 /// Every fault, with the setting that it hangs on.
-pub async fn problems(settings: &BrokerSettings) -> Vec<(&'static str, String)> {
+pub async fn faults(settings: &BrokerSettings, origins: &Origins) -> Vec<Fault> {
+    problems(settings).await.into_iter().map(|(keys, what)| origins.fault(keys, what)).collect()
+}
+
+/// What is wrong, with the keys that it hangs on.
+type Problem = (&'static [&'static str], String);
+
+async fn problems(settings: &BrokerSettings) -> Vec<Problem> {
     let connection = match connect(settings, "tillway cash-server: check").await {
         Ok(connection) => connection,
+        // The look at files tells it.
+        Err(BrokerError::Password(_)) => return Vec::new(),
         Err(error) => return vec![no_session(settings, &error)],
     };
     let mut problems = Vec::new();
@@ -26,10 +36,10 @@ pub async fn problems(settings: &BrokerSettings) -> Vec<(&'static str, String)> 
     problems
 }
 
-fn right(settings: &BrokerSettings, what: &str, error: &BrokerError) -> (&'static str, String) {
+fn right(settings: &BrokerSettings, what: &str, error: &BrokerError) -> Problem {
     let BrokerSettings { user, vhost, .. } = settings;
     let needed = format!("it needs all three: rabbitmqctl set_permissions -p {vhost} {user} '.*' '.*' '.*'");
-    ("broker.user", format!("user {user} may not {what}; {needed} ({})", told(error)))
+    (&["broker.user"], format!("user {user} may not {what}; {needed} ({})", told(error)))
 }
 
 /// Rights to configure, to write and to read, on a queue that nobody else sees.
@@ -50,19 +60,39 @@ async fn own_queue(connection: &Connection) -> Result<(), (&'static str, BrokerE
 }
 
 /// Which setting it hangs on that no session came about.
-fn no_session(settings: &BrokerSettings, error: &BrokerError) -> (&'static str, String) {
+fn no_session(settings: &BrokerSettings, error: &BrokerError) -> Problem {
     let BrokerSettings { host, port, vhost, user, password_file, .. } = settings;
-    let said = told(error);
+    let said = match error {
+        BrokerError::Client { source, .. } => told(source),
+        error => told(error),
+    };
     if matches!(error, BrokerError::Password(_)) {
-        return ("broker.password_file", said);
+        return (&["broker.password_file"], said);
     }
     let says = |word: &str| said.contains(word) || said.contains(&word.replace('_', "-"));
     if says("ACCESS_REFUSED") {
-        let key = if password_file.is_some() { "broker.password_file" } else { "broker.user" };
-        return (key, format!("the broker refuses user {user} with this password: {said}"));
+        let Some(file) = password_file else {
+            let what = format!("the broker refuses user {user} without a password: name a file that has it");
+            return (&["broker.password_file", "broker.user"], what);
+        };
+        let what = format!(
+            "the broker refuses user {user} with the password in the first line of {} (ACCESS_REFUSED): mend one of the two; \
+             `rabbitmqctl change_password {user} …` sets that of the broker",
+            file.display()
+        );
+        return (&["broker.password_file"], what);
     }
     if says("NOT_ALLOWED") || says("NOT_FOUND") {
-        return ("broker.vhost", format!("user {user} does not get into virtual host {vhost}: {said}"));
+        return (
+            &["broker.vhost", "broker.user"],
+            format!("user {user} does not get into virtual host {vhost}: {said}"),
+        );
     }
-    ("broker.host", format!("no broker at {host}:{port}: {said}"))
+    (&["broker.host", "broker.port"], format!("no broker at {host}:{port}: {said}"))
+}
+
+/// The same for the log of a server that runs, which tries again: with the key, without its line.
+pub(super) fn reason(settings: &BrokerSettings, error: &BrokerError) -> String {
+    let (keys, what) = no_session(settings, error);
+    format!("{}: {what}", keys.first().copied().unwrap_or_default())
 }

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+use tillway_proto::process::GrowthWatch;
 
 /// How long a connection waits for a lock that another process holds: an operator's `sqlite3` shell, a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -80,6 +81,8 @@ struct Shared {
     path: PathBuf,
     /// Its write-ahead log.
     log: PathBuf,
+    /// Whether it was told that the log is longer than it should be, since somebody reads without an end.
+    uncut: GrowthWatch,
     durability: Durability,
     writer: Mutex<Option<Connection>>,
     writer_back: Condvar,
@@ -112,6 +115,7 @@ impl Database {
         let shared = Shared {
             path: path.to_owned(),
             log: log_of(path),
+            uncut: GrowthWatch::new(WAL_LIMIT_BYTES),
             durability,
             writer: Mutex::new(Some(connection)),
             writer_back: Condvar::new(),

@@ -18,6 +18,7 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
+use tillway_proto::process::Growth;
 
 /// The write-ahead log is cut back after a long load has blown it up to more than this: it is part of what the reserve of
 /// free space is for ([`crate::reserve`]), and must not eat it up for good.
@@ -43,15 +44,20 @@ impl Database {
             cut_log(&writer, &self.shared, WAL_LIMIT_BYTES);
             let bytes = fs_err::metadata(&self.shared.log).map_or(0, |log| log.len());
             if bytes <= WAL_LIMIT_BYTES {
+                if self.shared.uncut.look(bytes) == Some(Growth::Over) {
+                    tracing::info!(log = %self.shared.log.display(), "a write-ahead log is cut again");
+                }
                 return writer;
             }
             if begun.elapsed() >= longest {
-                tracing::warn!(
-                    log = %self.shared.log.display(),
-                    bytes,
-                    "a write-ahead log cannot be cut: somebody has been reading the database for long, a shell or a backup; \
-                     end that, or the log takes the disk's room"
-                );
+                if self.shared.uncut.look(bytes) == Some(Growth::Grown) {
+                    tracing::warn!(
+                        log = %self.shared.log.display(),
+                        "a write-ahead log takes {} MiB and cannot be cut: somebody has been reading the database for long, a \
+                         shell or a backup; end that, or the log takes the disk's room",
+                        bytes >> 20
+                    );
+                }
                 return writer;
             }
             // Small writes have their turn meanwhile. It was tried just now, so it need not be when the writer is given back.
