@@ -261,7 +261,7 @@ fn admit(intake: &Intake, shop: &str) -> Result<NodeId, Refusal> {
     // can.
     let node = network.shop(shop).or_else(|| network.find(shop).ok()).ok_or_else(|| {
         let error = format!(
-            "there is no shop `{shop}` in the network: correct `shopcode`, or make the shop with `cash-server network`"
+            "there is no shop `{shop}` in the network: correct `shopcode`, or make the shop with `cash-server node add shop {shop}`"
         );
         Refusal::new(StatusCode::NOT_FOUND, error)
     })?;

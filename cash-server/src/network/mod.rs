@@ -25,7 +25,7 @@ use tillway_proto::{NodeCode, NodeId, NodeLevel, Revision, TillId};
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
     /// No such node.
-    #[error("there is no node `{text}` in the network: look it up with `cash-server network list`")]
+    #[error("there is no node `{text}` in the network: look it up with `cash-server node list`")]
     UnknownNode {
         /// What was asked for.
         text: String,
