@@ -3,11 +3,12 @@
 mod bar;
 
 use crate::aside;
-use crate::broker::online::{self, Problem};
+use crate::broker::online;
 use crate::hand_over::{self, Answer, Ask};
 use crate::lock::{AgentLock, LockError};
 use crate::run::{RunError, run};
 use crate::settings::ini::Ini;
+use crate::settings::probe::{self, Problem};
 use crate::settings::{Layout, LiveSettings, Settings, SettingsError};
 use crate::status;
 use clap::{Args, Parser, Subcommand};
@@ -20,7 +21,7 @@ use std::time::Duration;
 use tillway_file_queue::plain_text::lines;
 use tillway_proto::UnloadSelection;
 use tillway_proto::command::AsideAction;
-use tillway_proto::process::{LoggingError, OpenFiles, ShutdownError, on_signal, start_logging};
+use tillway_proto::process::{LogGuard, LoggingError, OpenFiles, ShutdownError, on_signal, start_logging};
 use tillway_proto::report::{AsideName, MAX_ASIDE_UNITS};
 use tokio_util::sync::CancellationToken;
 
@@ -179,36 +180,19 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
     let layout = Layout::under(cli.root);
     let path = cli.settings.unwrap_or_else(|| layout.settings_file());
     match cli.command.unwrap_or(CliCommand::Run) {
-        CliCommand::Run => {
-            let settings = LiveSettings::read(&path, layout).map_err(CliError::Settings)?;
-            let log = start_logging(&settings.current().log).map_err(CliError::Logging)?;
-            tell_open_files();
-            let shutdown = CancellationToken::new();
-            on_signal(shutdown.clone()).map_err(CliError::Signals)?;
-            let (first, written, place) = (settings.current(), settings.as_written(), path.display().to_string());
-            tokio::spawn(async move {
-                for problem in online::of_server(&first).await {
-                    tracing::warn!("{place}: {}", problem.placed(&written));
-                }
-            });
-            run(settings, shutdown).await.map_err(|error| {
-                // The caller prints it; where that is what the log is too, once is enough.
-                if !log.is_on_standard_error() {
-                    tracing::error!(error = crate::broker::chain(&error), "the agent did not start");
-                }
-                CliError::Run(error)
-            })
-        }
+        CliCommand::Run => start(&path, layout).await,
         CliCommand::Check { online } => {
             let settings = Settings::read(&path, &layout).map_err(CliError::Settings)?;
             if let Some(fault) = OpenFiles::raise().fault(OPEN_FILES) {
                 print(&fault)?;
             }
+            let mut problems = [probe::needed(&settings), probe::wanted(&settings)].concat();
             if online {
-                let problems = online::problems(&settings).await;
-                if !problems.is_empty() {
-                    return Err(CliError::Refused(told(&path, &problems)));
-                }
+                problems.extend(online::problems(&settings).await);
+            }
+            if !problems.is_empty() {
+                let text = format!("faults in {} and what it names:{}", path.display(), placed(&path, problems));
+                return Err(CliError::Refused(text));
             }
             print(&format!("{}: ok", path.display()))?;
             let seen = status::look(&settings, 0).await;
@@ -257,6 +241,40 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
             request(&path, layout, Ask::Aside { action: AsideAction::Drop, units }).await
         }
     }
+}
+
+/// Runs the agent. Tells first what `check --online` would find: without what it needs it does not start, with the rest it goes on.
+async fn start(path: &Path, layout: Layout) -> Result<(), CliError> {
+    let settings = LiveSettings::read(path, layout).map_err(CliError::Settings)?;
+    let (first, written) = (settings.current(), settings.as_written());
+    let (needed, wanted) = (probe::needed(&first), probe::wanted(&first));
+    let log = start_logging(&first.log);
+    let is_printed = log.as_ref().map_or(true, LogGuard::is_on_standard_error);
+    let ended = if needed.is_empty() {
+        if let Err(error) = log {
+            return Err(CliError::Logging(error));
+        }
+        tell_open_files();
+        let shutdown = CancellationToken::new();
+        on_signal(shutdown.clone()).map_err(CliError::Signals)?;
+        let tell = {
+            let place = path.display().to_string();
+            move |problem: &Problem| tracing::warn!("{place}: {}", problem.placed(&written))
+        };
+        wanted.iter().for_each(&tell);
+        tokio::spawn(async move { online::of_server(&first).await.iter().for_each(tell) });
+        run(settings, shutdown).await.map_err(CliError::Run)
+    } else {
+        let all = placed(path, [needed, wanted].concat());
+        Err(CliError::Refused(format!("the agent cannot start; faults in {} and what it names:{all}", path.display())))
+    };
+    // The caller prints it; where that is what the log is too, once is enough.
+    if let (Err(error), false) = (&ended, is_printed) {
+        for line in crate::broker::chain(error).lines() {
+            tracing::error!("{}", line.trim_start());
+        }
+    }
+    ended
 }
 
 /// Has the agent of this till do something, with a bar while that takes.
@@ -317,11 +335,12 @@ fn tell_open_files() {
     }
 }
 
-/// All faults, with the lines of their keys.
-fn told(path: &Path, problems: &[Problem]) -> String {
+/// Faults in the order of the file, with the lines of their keys.
+fn placed(path: &Path, mut problems: Vec<Problem>) -> String {
     let ini = Ini::parse(&fs::read(path).unwrap_or_default());
-    let lines: Vec<String> = problems.iter().map(|problem| problem.placed(&ini)).collect();
-    format!("{} names what does not answer as it should:\n  {}", path.display(), lines.join("\n  "))
+    problems.sort_by_key(|problem| problem.line(&ini).unwrap_or(usize::MAX));
+    let lines: Vec<String> = problems.iter().map(|problem| format!("\n  {}", problem.placed(&ini))).collect();
+    lines.concat()
 }
 
 fn print(text: &str) -> Result<(), CliError> {

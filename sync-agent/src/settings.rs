@@ -11,6 +11,7 @@ pub mod fault;
 pub mod ini;
 mod layout;
 mod logging_conf;
+pub(crate) mod probe;
 mod pushed;
 pub(crate) mod reader;
 

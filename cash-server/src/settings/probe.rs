@@ -7,7 +7,7 @@ use fs_err as fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use tillway_proto::process::OpenFiles;
+use tillway_proto::process::{OpenFiles, file_fault, folder_fault};
 
 /// What the server cannot start without: its folders, certificates and addresses. `ports` are those that nobody holds yet.
 pub fn needed(settings: &Settings, origins: &Origins, ports: &[(&'static str, SocketAddr)]) -> Vec<Fault> {
@@ -15,16 +15,16 @@ pub fn needed(settings: &Settings, origins: &Origins, ports: &[(&'static str, So
     let mut note = |key: &str, problem: Option<String>| {
         faults.extend(problem.map(|what| origins.fault(&[key], what)));
     };
-    note("server.data_dir", folder_problem(&settings.data_dir, true));
+    note("server.data_dir", folder_fault(&settings.data_dir, true));
     if let Some(tls) = &settings.sales.tls {
         note("sales.tls_cert", file_problem(&tls.cert));
         note("sales.tls_key", file_problem(&tls.key));
     }
     if let Some(inbox) = &settings.intake.inbox {
-        note("intake.inbox", folder_problem(inbox, true));
+        note("intake.inbox", folder_fault(inbox, true));
     }
     if let Some(file) = &settings.log.file {
-        note("log.file", log_problem(file));
+        note("log.file", file_fault(file));
     }
     for (key, address) in ports {
         note(key, port_problem(*address));
@@ -42,7 +42,7 @@ pub fn wanted(settings: &Settings, origins: &Origins) -> Vec<Fault> {
         note("broker.password_file", file_problem(file));
     }
     for folder in &settings.intake.folders {
-        note("intake.folders", folder_problem(&folder.path, false));
+        note("intake.folders", folder_fault(&folder.path, false));
     }
     for (key, problem) in addresses::problems(settings) {
         note(key, Some(problem));
@@ -51,46 +51,8 @@ pub fn wanted(settings: &Settings, origins: &Origins) -> Vec<Fault> {
     faults
 }
 
-/// A folder must be writable; one that the server makes by itself may be missing where it can be made.
-fn folder_problem(folder: &Path, is_made: bool) -> Option<String> {
-    match fs::metadata(folder) {
-        Ok(found) if !found.is_dir() => Some(format!("{} is no folder", folder.display())),
-        Ok(_) => write_problem(folder),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && is_made => {
-            let parent = folder.ancestors().skip(1).find(|parent| parent.exists())?;
-            write_problem(parent).map(|why| format!("{} cannot be made: {why}", folder.display()))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Some(format!("there is no folder {}; make it, writable for the server", folder.display()))
-        }
-        Err(error) => Some(error.to_string()),
-    }
-}
-
-/// Whether a file can be made there is seen only by making one.
-fn write_problem(folder: &Path) -> Option<String> {
-    let trial = folder.join(format!(".tillway-check-{}", std::process::id()));
-    match fs::write(&trial, b"") {
-        Ok(()) => {
-            // A trial file that stays does no harm and bears our name.
-            let _ = fs::remove_file(&trial);
-            None
-        }
-        Err(error) => Some(format!("the server may not write into {}: {error}", folder.display())),
-    }
-}
-
 fn file_problem(file: &Path) -> Option<String> {
     fs::File::open(file).err().map(|error| error.to_string())
-}
-
-/// It is made where it is missing, and else written on.
-fn log_problem(file: &Path) -> Option<String> {
-    match fs::OpenOptions::new().append(true).open(file) {
-        Ok(_) => None,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => folder_problem(file.parent()?, true),
-        Err(error) => Some(error.to_string()),
-    }
 }
 
 fn port_problem(address: SocketAddr) -> Option<String> {

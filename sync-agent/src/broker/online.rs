@@ -3,9 +3,9 @@
 
 use super::chain;
 use super::session::{CONNECT, SessionError, check_queue, connect};
-use crate::settings::ini::Ini;
+use crate::settings::Settings;
+use crate::settings::probe::{CLOCK, Problem};
 use crate::settings::reader::in_url;
-use crate::settings::{SECTION, Settings};
 use jiff::Timestamp;
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Connection};
@@ -31,30 +31,8 @@ const MAX_CLOCK_OFFSET_S: i64 = 60;
 /// A routing key of no queue: the broker checks the right to write, and then drops the message.
 const NO_QUEUE: &str = "tillway.check.nobody";
 
-/// What stands in place of a key where the fault is in none.
-const CLOCK: &str = "clock";
-
-/// One fault, with the key of `cash.ini` that it hangs on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
-    key: &'static str,
-    what: String,
-}
-
-impl Problem {
-    /// With the line of its key. No value is told: one of them is a token.
-    pub(crate) fn placed(&self, ini: &Ini) -> String {
-        let Self { key, what } = self;
-        match ini.find(SECTION, key) {
-            _ if *key == CLOCK => format!("{key}: {what}"),
-            Some(entry) => format!("line {}: {key}: {what}", entry.line),
-            None => format!("default: {key}: {what}"),
-        }
-    }
-}
-
 fn problem(key: &'static str, what: impl Into<String>) -> Problem {
-    Problem { key, what: what.into() }
+    Problem::new(key, what)
 }
 
 /// Every fault of what the settings name.
@@ -81,6 +59,8 @@ async fn broker(settings: &Settings) -> Vec<Problem> {
     let broker = &settings.broker;
     let opened = match tokio::time::timeout(ANSWER_TIME, connect(&settings.till, broker)).await {
         Ok(Ok(connection)) => Ok(connection),
+        // The look at files tells it.
+        Ok(Err(SessionError::Password(_))) => return Vec::new(),
         Ok(Err(error)) => Err(no_session(settings, &error)),
         Err(_) => Err(problem("dept.broker.ip", format!("no answer from {}:{}", broker.host, broker.port))),
     };
@@ -239,7 +219,10 @@ async fn server(settings: &Settings) -> Vec<Problem> {
 /// What REST's answer says of the token; status 0 where there is none. A server of an older version has no such question, and asks
 /// for the administrator; one that refuses the token names the till.
 fn token(settings: &Settings, status: u16, said: &str) -> Option<Problem> {
-    let advice = "make a new one with `cash-server till settings TILL --new-token` and put it there";
+    let advice = format!(
+        "make a new one on the server with `cash-server till settings {} --new-token` and put it there",
+        settings.till
+    );
     match (settings.token.is_some(), status) {
         (false, _) => Some(problem("cash.token", format!("it is not set, so the server takes no sales: {advice}"))),
         (true, 401) if said.contains(settings.till.as_str()) => {
