@@ -19,7 +19,9 @@ pub enum AuthError {
     #[error("this server has no till of this id: is it attached to another server, or was it removed?")]
     UnknownTill,
     /// The token is not this till's.
-    #[error("the token is not this till's: copy `cash.token` anew from the server")]
+    #[error(
+        "the token is not this till's: `cash-server till settings <till> --new-token` makes a new one for its cash.ini"
+    )]
     WrongToken,
     /// It cannot be told now.
     #[error("the server cannot check tokens now: {reason}")]

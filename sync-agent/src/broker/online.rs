@@ -244,12 +244,14 @@ fn clock(ours: Timestamp, theirs: Timestamp) -> Option<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::ini::Ini;
 
     #[test]
     fn a_clock_is_told_from_a_minute_on_with_its_direction() {
         let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).unwrap();
         assert_eq!(clock(at(0), at(60)), None);
-        assert!(clock(at(0), at(61)).unwrap().what.contains("61 s behind"));
-        assert!(clock(at(300), at(0)).unwrap().what.contains("300 s ahead of"));
+        let told = |problem: Option<Problem>| problem.unwrap().placed(&Ini::parse(b""));
+        assert!(told(clock(at(0), at(61))).contains("61 s behind"));
+        assert!(told(clock(at(300), at(0))).starts_with("clock: this till's clock is 300 s ahead of"));
     }
 }

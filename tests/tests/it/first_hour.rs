@@ -199,6 +199,25 @@ fn a_start_tells_every_fault_at_once_and_goes_on_where_it_can() {
 }
 
 #[test]
+fn an_agent_that_may_write_no_folder_names_each_with_its_line_and_does_not_start() {
+    let (_bench, mut till) = shop(&[]);
+    till.stop_agent().unwrap();
+    let file = till.settings_file();
+    // Below a file there is no folder for anybody.
+    let nowhere = |name: &str| file.join(name).display().to_string();
+    let faults: Vec<String> = ["datafolder", "filequeueroot", "backupfolder", "dept.broker.passwordfile"]
+        .into_iter()
+        .map(|key| format!("line {}: {key}: ", set(&file, key, &nowhere(key))))
+        .collect();
+    for command in ["check", "run"] {
+        let told = refused(till.command(&[command]));
+        for fault in &faults {
+            assert_eq!(told.matches(fault.as_str()).count(), 1, "{command}: {fault}: {told}");
+        }
+    }
+}
+
+#[test]
 fn a_check_right_after_a_till_was_made_waits_for_the_server_to_make_its_queues() {
     let bench = TestBench::start().unwrap();
     let shop = bench.add_shop("7").unwrap();
