@@ -9,6 +9,7 @@
 mod broker;
 mod databases;
 mod first_hour;
+mod held_loads;
 mod http;
 mod sales_service;
 #[path = "../it/support.rs"]
