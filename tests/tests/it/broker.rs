@@ -80,6 +80,7 @@ fn a_server_of_another_database_names_the_first_and_leaves_its_virtual_host_alon
     // Gone for good: its mark is deleted, and of two that wait for that one goes on by itself.
     let mut third = first.another_server("Third").unwrap();
     let of_third = till_of(&third);
+    crate::support::load(&third, "shop-7", &[crate::support::price(1, "1.00")]);
     wait_for("the third server to name the first", SOON, || {
         let told = waits_for(&third);
         Seen::when(told.contains("First on "), (), told)
