@@ -298,3 +298,32 @@ async fn a_form_of_another_site_does_nothing_over_rest() {
     assert_eq!(server.ask("GET", "/api/v1/commands", None).await.1, json!([]));
     assert!(server.send(post("origin", "http://shop:8080")).await.0.is_success());
 }
+
+#[tokio::test]
+async fn the_server_goes_past_a_revision_only_where_the_till_names_that_very_one() {
+    use crate::dictionary::tests::kit::{ITEM, entry, upsert};
+    use crate::store::dictionary::DictionaryStore as _;
+    let server = Server::start();
+    let till = till_of(&server.make_till().await);
+    let path = format!("/api/v1/tills/{till}/go-past");
+    let ask = |revision: u64| server.ask("POST", &path, Some(json!({ "revision": revision })));
+    let refused = async |revision: u64, why: &str| {
+        let (status, problem) = ask(revision).await;
+        assert_eq!(status, StatusCode::CONFLICT, "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(why), "{problem}");
+    };
+    let state = TillState { cursor: tillway_proto::Revision(40), ..TillState::default() };
+    server.hear(&till, Report::Contact { state });
+    refused(40, "no dictionary").await;
+    let dictionary = DictionaryDb::open(&server.folder.path().join("dictionary.db")).unwrap();
+    let all = server.network.current().unwrap().find("All").unwrap().no;
+    let mut load = dictionary.begin_load(all, tillway_proto::LoadId(1)).unwrap();
+    load.upsert(&upsert(entry(ITEM, "1", 1), None)).unwrap();
+    load.commit().unwrap();
+    refused(41, "does not name revision 41").await;
+    assert_eq!(ask(40).await, (StatusCode::OK, json!({ "revision": 41 })));
+    let (_, shown) = server.ask("GET", &format!("/api/v1/tills/{till}"), None).await;
+    assert_eq!((&shown["target"], &shown["cursor"], &shown["claimed_cursor"]), (&json!(41), &json!(0), &json!(40)));
+    let (status, _) = server.ask("POST", "/api/v1/tills/till-9-9/go-past", Some(json!({ "revision": 40 }))).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
