@@ -1,5 +1,5 @@
-//! Generates the sales service from `proto/sales.proto` with a protobuf compiler written in Rust, so that building
-//! needs no `protoc` on the machine.
+//! Generates the sales service from `proto/sales.proto` with a protobuf compiler written in Rust,
+//! so that building needs no `protoc` on the machine.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=proto/sales.proto");

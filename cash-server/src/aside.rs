@@ -1,9 +1,9 @@
-//! What was set aside anywhere and waits for a person, in one list: units on tills, reports that could not be taken, strangers
-//! who report, refused loads, records of the sales spool.
+//! What was set aside anywhere and waits for a person, in one list: units on tills, reports that
+//! could not be taken, strangers who report, refused loads, records of the sales spool.
 //!
-//! Promises: a broken unit delays only itself, stands here with its reason, and is tried again or dropped by a person's
-//! word: by the page, REST or the command line, which all ask this module. What stands on a till is settled by an order to
-//! it; all else at once.
+//! Promises: a broken unit delays only itself, stands here with its reason, and is tried again or
+//! dropped by a person's word: by the page, REST or the command line, which all ask this module.
+//! What stands on a till is settled by an order to it; all else at once.
 
 mod shown;
 
@@ -34,8 +34,8 @@ pub const MAX_SETTLED: usize = 1_000;
 /// Names a unit that was set aside. Its text is what REST and the command line take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AsideId {
-    /// A unit on a till; none: all that stand aside there, named or not, which can be tried again but not dropped.
-    /// `till:<till>:<sort>:<name>`, `till:<till>`.
+    /// A unit on a till; none: all that stand aside there, named or not, which can be tried again
+    /// but not dropped. `till:<till>:<sort>:<name>`, `till:<till>`.
     Till(TillId, Option<AsideName>),
     /// A report that could not be taken: `report:<number>`.
     Report(i64),
@@ -115,8 +115,9 @@ fn sort_word(sort: AsideSort) -> &'static str {
 pub struct AsideUnit {
     /// Its name.
     pub id: AsideId,
-    /// Which sort, for people and programs: `package`, `document`, `shift`, `message`, `units`, `report`, `stranger`, `load`,
-    /// `held` (a load that waits for a yes), `sales`, `files` (in a folder of the intake, never read).
+    /// Which sort, for people and programs: `package`, `document`, `shift`, `message`, `units`,
+    /// `report`, `stranger`, `load`, `held` (a load that waits for a yes), `sales`, `files` (in a
+    /// folder of the intake, never read).
     pub sort: &'static str,
     /// Where it stands: the till, the node of a load; none: here.
     pub place: Option<tillway_proto::NodeId>,
@@ -244,7 +245,8 @@ impl AsideError {
     }
 }
 
-/// What was set aside. Cheap to clone; calls block, and are made on the threads that a tokio runtime keeps for that.
+/// What was set aside. Cheap to clone; calls block, and are made on the threads that a tokio
+/// runtime keeps for that.
 #[derive(Clone)]
 pub struct Aside {
     /// Tills and their reports.
@@ -311,7 +313,8 @@ impl Aside {
                     reason: String::new(),
                     ordered: ordered(None),
                     retryable: true,
-                    // Nobody has seen what they are, and more may join them before the till reads the order.
+                    // Nobody has seen what they are, and more may join them before the till reads
+                    // the order.
                     droppable: false,
                 });
             }
@@ -353,7 +356,8 @@ impl Aside {
 
     fn refused_loads(&self) -> Result<Vec<AsideUnit>, AsideError> {
         let refused = self.intake.refused(MAX_LISTED).map_err(AsideError::Intake)?;
-        // What is held is not tried again or dropped with all the rest: it needs a word of its own.
+        // What is held is not tried again or dropped with all the rest: it needs a word of its
+        // own.
         let held = |one: &crate::intake::RefusedLoad| one.load.state == LoadState::Held;
         let unit = |one: crate::intake::RefusedLoad| AsideUnit {
             id: AsideId::Load(one.load.id),
@@ -414,7 +418,8 @@ impl Aside {
         Ok(list.into_iter().take(MAX_LISTED as usize).map(unit).collect())
     }
 
-    /// Tries units again or drops them. What fails for one does not stop the others. Units of one till go in one order.
+    /// Tries units again or drops them. What fails for one does not stop the others. Units of one
+    /// till go in one order.
     pub fn settle(&self, action: AsideAction, ids: Vec<AsideId>) -> Vec<Settled> {
         let mut of_tills: BTreeMap<TillId, Vec<Option<AsideName>>> = BTreeMap::new();
         let mut settled = Vec::new();
@@ -445,8 +450,8 @@ impl Aside {
             (AsideId::Report(number), AsideAction::Retry) => {
                 let report = self.exchange.broken_report(*number).map_err(AsideError::Exchange)?.ok_or_else(gone)?;
                 self.take_again(id, report.body)?;
-                // Only now: cut off before, it is there still, and taken twice it says the same. Where it did not pass, it
-                // was set aside anew, with the reason of today.
+                // Only now: cut off before, it is there still, and taken twice it says the same.
+                // Where it did not pass, it was set aside anew, with the reason of today.
                 self.exchange.forget_broken_report(*number).map_err(AsideError::Exchange)?;
                 Ok(Outcome::Tried)
             }

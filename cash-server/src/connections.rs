@@ -1,10 +1,12 @@
 //! Who may be connected to a port at one moment.
 //!
-//! A connection is *busy* while something is done on it for a client that has said what it wants (a whole request's head over HTTP, a
-//! sales stream with the right token), else it *waits*. Whoever connects and says nothing only waits, and what waits gives
-//! way: a newcomer gets the place of the connection that has waited longest at the newcomer's own address, and where the port is full,
-//! at the address that has most. So connections that say nothing cost others nothing, not even those behind the same router: an honest
-//! client is busy some milliseconds after it has connected. No address has more than half of a port.
+//! A connection is *busy* while something is done on it for a client that has said what it wants
+//! (a whole request's head over HTTP, a sales stream with the right token), else it *waits*.
+//! Whoever connects and says nothing only waits, and what waits gives way: a newcomer gets the
+//! place of the connection that has waited longest at the newcomer's own address, and where the
+//! port is full, at the address that has most. So connections that say nothing cost others
+//! nothing, not even those behind the same router: an honest client is busy some milliseconds
+//! after it has connected. No address has more than half of a port.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -42,7 +44,8 @@ pub(crate) struct Connections {
 struct Open {
     last: u64,
     entries: HashMap<u64, Entry>,
-    /// By address, and there the one that has waited longest first: `waits` grows with each wait that begins.
+    /// By address, and there the one that has waited longest first: `waits` grows with each wait
+    /// that begins.
     waiting: BTreeSet<(IpAddr, u64, u64)>,
     of_address: HashMap<IpAddr, Count>,
 }

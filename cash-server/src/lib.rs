@@ -1,4 +1,5 @@
-//! The cash server: takes dictionaries from the back office and brings them to tills, takes sales from tills.
+//! The cash server: takes dictionaries from the back office and brings them to tills, takes sales
+//! from tills.
 //!
 //! ```text
 //! back office ─▶ intake ─▶ dictionary ─▶ packages ─▶ exchange ─▶ tills
@@ -6,7 +7,8 @@
 //! tills ─▶ sales ─▶ back office            rest, web, cli: people
 //! ```
 //!
-//! [`run`] puts the parts together; [`settings`] says what they are told; all SQL stands below [`store`].
+//! [`run`] puts the parts together; [`settings`] says what they are told; all SQL stands below
+//! [`store`].
 
 pub mod aside;
 pub mod cli;

@@ -1,4 +1,5 @@
-//! One process per role and data folder: an OS lock on a file, which ends with its holder, however it ends.
+//! One process per role and data folder: an OS lock on a file, which ends with its holder, however
+//! it ends.
 
 use fs_err as fs;
 use std::io::{self, Write as _};

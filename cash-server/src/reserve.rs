@@ -1,7 +1,8 @@
-//! Room on the disk that is kept for what was accepted already: its load, its package, the log of the databases.
+//! Room on the disk that is kept for what was accepted already: its load, its package, the log of
+//! the databases.
 //!
-//! Whoever is about to take on more work looks here first. A full disk stops the server from accepting, never from
-//! finishing.
+//! Whoever is about to take on more work looks here first. A full disk stops the server from
+//! accepting, never from finishing.
 
 use std::error::Error;
 use std::fmt;
@@ -10,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tillway_file_queue::space;
 
-/// Room that is kept free unless the settings say otherwise: the write-ahead logs of five databases at their largest, and
-/// a load of sales.
+/// Room that is kept free unless the settings say otherwise: the write-ahead logs of five
+/// databases at their largest, and a load of sales.
 pub const DEFAULT_RESERVE_BYTES: u64 = 512 * 1024 * 1024;
 
 type Ask = dyn Fn(&Path) -> io::Result<u64> + Send + Sync;
@@ -77,8 +78,9 @@ impl DiskReserve {
         Self { size: Arc::new(move |_| Ok(bytes)), ..self }
     }
 
-    /// Whether `need` bytes could be written into a folder if its disk were empty. Where the system does not say how large
-    /// it is, or it is smaller than what is to be kept free, they could: [`Self::check`] tells then.
+    /// Whether `need` bytes could be written into a folder if its disk were empty. Where the
+    /// system does not say how large it is, or it is smaller than what is to be kept free, they
+    /// could: [`Self::check`] tells then.
     pub fn could_ever(&self, folder: &Path, need: u64) -> Result<(), NeverRoom> {
         let Ok(size) = (self.size)(folder) else { return Ok(()) };
         if size <= self.bytes || need <= size - self.bytes {
@@ -87,8 +89,8 @@ impl DiskReserve {
         Err(NeverRoom { folder: folder.to_owned(), size, need, reserve: self.bytes })
     }
 
-    /// Whether `need` bytes more may be written into a folder. Where the system does not say how much is free, they may: the
-    /// write itself will tell.
+    /// Whether `need` bytes more may be written into a folder. Where the system does not say how
+    /// much is free, they may: the write itself will tell.
     pub fn check(&self, folder: &Path, need: u64) -> Result<(), NoRoom> {
         let free = match (self.ask)(folder) {
             Ok(free) => free,

@@ -1,8 +1,9 @@
 //! Puts the parts of the server together and runs them until they are told to stop.
 //!
-//! The caller brings settings, listeners and the token that stops everything, so a test binds port 0 and hands them in.
-//! Each part is a task with a name. A part that ends before it was told to takes the others with it: the service manager
-//! starts the whole anew, and nothing is lost by that.
+//! The caller brings settings, listeners and the token that stops everything, so a test binds port
+//! 0 and hands them in. Each part is a task with a name. A part that ends before it was told to
+//! takes the others with it: the service manager starts the whole anew, and nothing is lost by
+//! that.
 
 use crate::aside::{Aside, LastShown};
 use crate::dictionary::DictionaryService;
@@ -44,11 +45,13 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::{self, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// Parts that have not ended by then are cut off: every part can be, and a service manager waits 90 s by default.
+/// Parts that have not ended by then are cut off: every part can be, and a service manager waits
+/// 90 s by default.
 const STOP_DEADLINE: Duration = Duration::from_secs(15);
 
-/// Files and connections that the server must be able to have open: 1,024 connections of the sales service, some hundred files
-/// and databases, and 2,500 connections of the other ports. With more, the ports take more.
+/// Files and connections that the server must be able to have open: 1,024 connections of the sales
+/// service, some hundred files and databases, and 2,500 connections of the other ports. With more,
+/// the ports take more.
 pub const OPEN_FILES: u64 = 4_096;
 
 /// Events between the consumer of reports and those who act on them.
@@ -131,7 +134,8 @@ pub enum RunError {
     /// The page.
     #[error("failed to prepare the page")]
     Web(#[source] web::RenderError),
-    /// A part met a defect of this program. Nothing goes on half alive: the service manager starts the whole anew.
+    /// A part met a defect of this program. Nothing goes on half alive: the service manager starts
+    /// the whole anew.
     #[error("the {part} broke down; the log says where")]
     Broken {
         /// Which one.
@@ -270,7 +274,8 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     parts.until_stopped(shutdown).await
 }
 
-/// Runs the sales-loader alone until `shutdown`. It shares the data folder with a server that runs without it.
+/// Runs the sales-loader alone until `shutdown`. It shares the data folder with a server that runs
+/// without it.
 pub async fn run_sales_loader(
     settings: Settings,
     listener: TcpListener,
@@ -364,8 +369,8 @@ fn sales_config(settings: &Settings) -> SalesConfig {
     }
 }
 
-/// Folders of nodes that are not in the network are told and left out: a node that is removed must not keep the server
-/// from starting.
+/// Folders of nodes that are not in the network are told and left out: a node that is removed must
+/// not keep the server from starting.
 fn intake_settings(settings: &Settings, network: &NetworkService) -> Result<IntakeSettings, RunError> {
     let network = network.current().map_err(RunError::Network)?;
     let mut extra_folders = BTreeMap::new();
@@ -453,7 +458,8 @@ async fn tell_cursors(service: &ExchangeService, intake: &Intake) {
     }
 }
 
-/// Tells where new credentials are: in the log, and so on the terminal. The values stay in the files.
+/// Tells where new credentials are: in the log, and so on the terminal. The values stay in the
+/// files.
 fn tell_credentials(credentials: &ServerCredentials) {
     for path in &credentials.made {
         let who = path.file_name().map(Path::new).map_or_else(String::new, |name| name.display().to_string());

@@ -1,4 +1,5 @@
-//! The whole server in this process, on ports of its own, without a broker: everything but deliveries works.
+//! The whole server in this process, on ports of its own, without a broker: everything but
+//! deliveries works.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 

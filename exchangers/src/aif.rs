@@ -1,31 +1,37 @@
 //! AIF, the dictionary format of back offices: a streaming reader and a writer.
 //!
-//! A file is UTF-8: JSON objects, one or many lines each, with a line `---` after each. The body of the REST call is a
-//! JSON array of the same objects. `{"command": "<verb>", "<payload key>": {…}}`; what verbs and fields there are says
+//! A file is UTF-8: JSON objects, one or many lines each, with a line `---` after each. The body
+//! of the REST call is a JSON array of the same objects.
+//! `{"command": "<verb>", "<payload key>": {…}}`; what verbs and fields there are says
 //! [`crate::kinds`].
 //!
-//! [`RecordReader`] and [`ArrayReader`] hold one record in memory, at most [`MAX_RECORD_BYTES`], and yield each as a
+//! [`RecordReader`] and [`ArrayReader`] hold one record in memory, at most [`MAX_RECORD_BYTES`],
+//! and yield each as a
 //! [`Record`]: a [`Command`], or a [`Reject`] with line, byte, verb, key and reason. A reject never stops them; that a
-//! file is cut off is a reject of its own ([`Reject::refuses_load`]). As [`RawRecords`] they yield records unread, with a
-//! [`RecordHash`] by which one is known again that was read before.
+//! file is cut off is a reject of its own ([`Reject::refuses_load`]). As [`RawRecords`] they yield
+//! records unread, with a [`RecordHash`] by which one is known again that was read before.
 //!
-//! What is taken loosely: a BOM, CRLF, blank lines, empty records, a missing last `---`, wrapper lines
-//! `### x begin ###` / `### x end ###`; names in any case; codes as number or text, numbers as text, booleans as
-//! `true`, `0`, `"1"`; `null`, and an empty text where a number, code or time is expected, as absent; a day where a time
-//! is expected; a time with a zone, which is converted to the reader's. Of a field that comes under two of its names the last value
-//! that is not absent counts; the same name twice in one object is a reject, whatever its case. Numbers never pass through
-//! floating point. Unknown fields of the payload, and of the envelope where no declared field has
-//! that name, are kept in the row's `extra`.
+//! What is taken loosely: a BOM, CRLF, blank lines, empty records, a missing last `---`, wrapper
+//! lines `### x begin ###` / `### x end ###`; names in any case; codes as number or text, numbers
+//! as text, booleans as `true`, `0`, `"1"`; `null`, and an empty text where a number, code or time
+//! is expected, as absent; a day where a time is expected; a time with a zone, which is converted
+//! to the reader's. Of a field that comes under two of its names the last value that is not absent
+//! counts; the same name twice in one object is a reject, whatever its case. Numbers never pass
+//! through floating point. Unknown fields of the payload, and of the envelope where no declared
+//! field has that name, are kept in the row's `extra`.
 //!
-//! What is odd in a record costs as little of it as can be: a [`Warning`] says that a text was cut, that a value was left out, or
-//! that an entry of a nested list was rejected by itself ([`Expansion::spared`] says what stays then). The whole record is rejected
-//! where its key cannot be read, or a field without which the object would be worse than the one before: a price, a tax, a right.
+//! What is odd in a record costs as little of it as can be: a [`Warning`] says that a text was
+//! cut, that a value was left out, or that an entry of a nested list was rejected by itself
+//! ([`Expansion::spared`] says what stays then). The whole record is rejected where its key cannot
+//! be read, or a field without which the object would be worse than the one before: a price, a
+//! tax, a right.
 //!
-//! A deletion means the objects whose key has the fields that it names; one it does not name may be any, except the first.
-//! A reject says which objects it may have been meant to add ([`Reject::spares`]): a load that clears first must not take
-//! them away for not being named.
+//! A deletion means the objects whose key has the fields that it names; one it does not name may
+//! be any, except the first. A reject says which objects it may have been meant to add
+//! ([`Reject::spares`]): a load that clears first must not take them away for not being named.
 //!
-//! A valid string holds no line break, so a line that is `---` never stands inside a value: the line is the structure.
+//! A valid string holds no line break, so a line that is `---` never stands inside a value: the
+//! line is the structure.
 
 mod array;
 mod canonical;
@@ -57,12 +63,12 @@ use crate::row::{KeyMatch, ObjectKey};
 use std::fmt;
 use tillway_proto::RowHash;
 
-/// Largest record that is read: several images, or some ten thousand barcodes of one item. A larger one is set aside
-/// without being held in memory.
+/// Largest record that is read: several images, or some ten thousand barcodes of one item. A
+/// larger one is set aside without being held in memory.
 pub const MAX_RECORD_BYTES: usize = 8 * 1024 * 1024;
 
-/// Most entries of the nested lists of one record together: each may become a row. The largest real one known, an item with a
-/// barcode for each gift card, had some thousands.
+/// Most entries of the nested lists of one record together: each may become a row. The largest
+/// real one known, an item with a barcode for each gift card, had some thousands.
 pub const MAX_ENTRIES: usize = 50_000;
 
 /// One record of the input.
@@ -108,15 +114,17 @@ pub struct Expansion {
     pub main: ObjectRow,
     /// Rows of other kinds, sorted by kind and key, each key once.
     pub owned: Vec<ObjectRow>,
-    /// Kinds that came as whole sets, sorted: rows of them that the object owned before and that are not in `owned`
-    /// are gone.
+    /// Kinds that came as whole sets, sorted: rows of them that the object owned before and that
+    /// are not in `owned` are gone.
     pub replaces: Vec<Kind>,
-    /// Rows that the object owned before and that stay as they are: an entry was rejected that may have been meant to bring them.
-    /// With the keys, or all rows of that kind that the object owns.
+    /// Rows that the object owned before and that stay as they are: an entry was rejected that may
+    /// have been meant to bring them. With the keys, or all rows of that kind that the object
+    /// owns.
     pub spared: Vec<(Kind, Option<KeyMatch>)>,
     /// What a person should know of.
     pub warnings: Vec<Warning>,
-    /// The text says the same each time: no warning is to be told again, no time depends on a zone.
+    /// The text says the same each time: no warning is to be told again, no time depends on a
+    /// zone.
     pub lasting: bool,
     /// Hash over main row, owned rows and replaced kinds: equal bundles mean that nothing changed.
     pub bundle: RowHash,
@@ -148,7 +156,8 @@ pub struct Reject {
     pub kind: Option<Kind>,
     /// Its key, where it could be read, parts joined by `/`.
     pub key: Option<String>,
-    /// Which objects it may have been meant to add: a load that began with a clearing leaves them as they are.
+    /// Which objects it may have been meant to add: a load that began with a clearing leaves them
+    /// as they are.
     pub spares: Spares,
     /// The field that is wrong, where it is one.
     pub about: Option<Box<FieldValue>>,
@@ -231,7 +240,8 @@ impl Reject {
         self.cause == Cause::Truncated
     }
 
-    /// The input as a whole is not what its producer meant to hand over: nothing of it may be loaded.
+    /// The input as a whole is not what its producer meant to hand over: nothing of it may be
+    /// loaded.
     pub fn refuses_load(&self) -> bool {
         matches!(self.cause, Cause::Truncated | Cause::NotAnArray | Cause::Foreign)
     }
@@ -250,7 +260,8 @@ impl fmt::Display for Reject {
     }
 }
 
-/// What an input is that begins with these bytes and is no UTF-8 text at all, and what to do about it.
+/// What an input is that begins with these bytes and is no UTF-8 text at all, and what to do about
+/// it.
 pub fn foreign_format(start: &[u8]) -> Option<&'static str> {
     const STARTS: [(&[u8], &str); 8] = [
         (b"\xff\xfe", "the input is UTF-16; write it as UTF-8"),

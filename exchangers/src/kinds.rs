@@ -1,11 +1,15 @@
-//! The table of kinds: what dictionary objects there are, by which verbs they come, and where they stand on the till.
+//! The table of kinds: what dictionary objects there are, by which verbs they come, and where they
+//! stand on the till.
 //!
-//! [`KINDS`] is the only place that says it. The AIF reader and writer, the row format, the difference, the package,
-//! the till's schema and `docs/formats/kinds.md` follow from it. SQL identifiers come from here and from nowhere else.
+//! [`KINDS`] is the only place that says it. The AIF reader and writer, the row format, the
+//! difference, the package, the till's schema and `docs/formats/kinds.md` follow from it. SQL
+//! identifiers come from here and from nowhere else.
 //!
-//! Names of verbs and fields compare without regard to (ASCII) case; the spelling in the table is the canonical one.
+//! Names of verbs and fields compare without regard to (ASCII) case; the spelling in the table is
+//! the canonical one.
 //!
-//! **Architecture invariant:** no other module names a kind or a field in code where the table could say it.
+//! **Architecture invariant:** no other module names a kind or a field in code where the table
+//! could say it.
 
 mod describe;
 mod names;
@@ -170,14 +174,16 @@ impl Kind {
         self.target(name.as_bytes()).and_then(|target| target.column)
     }
 
-    /// The part of a key that says what a node overrides as a whole, with its last separator; the key itself where each
-    /// object is overridden alone. Keys of one such group are neighbours in the order of keys.
+    /// The part of a key that says what a node overrides as a whole, with its last separator; the
+    /// key itself where each object is overridden alone. Keys of one such group are neighbours in
+    /// the order of keys.
     pub fn override_group(self, key: &str) -> &str {
         let Some(last) = self.spec().overrides_by.checked_sub(1) else { return key };
         key.match_indices(KEY_SEPARATOR).nth(last).map_or(key, |(at, separator)| &key[..at + separator.len()])
     }
 
-    /// The kinds of the rows that an object of this kind may bring: itself first, then those that come inside.
+    /// The kinds of the rows that an object of this kind may bring: itself first, then those that
+    /// come inside.
     pub fn brings(self) -> Vec<Self> {
         let mut kinds = vec![self];
         let mut at = 0;
@@ -223,7 +229,8 @@ impl fmt::Debug for Kind {
 }
 
 impl Index {
-    /// Resolves names to places. Names that lead nowhere are left out here and found by the tests of the table.
+    /// Resolves names to places. Names that lead nowhere are left out here and found by the tests
+    /// of the table.
     fn build() -> Self {
         let place = |name: &str| all().find(|kind| kind.spec().name == name);
         let kinds = KINDS.iter().map(|spec| KindIndex::build(spec, &place)).collect();
@@ -241,7 +248,8 @@ impl Index {
                     continue;
                 }
                 let cleared: Vec<Kind> = all().filter(|other| other.spec().clear.contains(&name)).collect();
-                // Made once for the life of the process: a verb hands out its kinds without a lifetime.
+                // Made once for the life of the process: a verb hands out its kinds without a
+                // lifetime.
                 ordered_verbs.push(Verb { name, meaning: VerbMeaning::Clear(cleared.leak()) });
             }
         }

@@ -1,10 +1,13 @@
-//! The formats that dictionaries and sales travel in, the table of kinds, and the till's databases.
+//! The formats that dictionaries and sales travel in, the table of kinds, and the till's
+//! databases.
 //!
-//! [`kinds`] is the one table of dictionary kinds: verbs, fields, keys, till tables. [`row`] is the canonical form of an
-//! object: the same bytes are stored, shipped and hashed. [`aif`] reads and writes the back office's format.
-//! [`package`] is the file that carries differences to tills; [`till`] loads it there and unloads sales.
+//! [`kinds`] is the one table of dictionary kinds: verbs, fields, keys, till tables. [`row`] is
+//! the canonical form of an object: the same bytes are stored, shipped and hashed. [`aif`] reads
+//! and writes the back office's format. [`package`] is the file that carries differences to tills;
+//! [`till`] loads it there and unloads sales.
 //!
-//! **Architecture invariant:** nothing here knows the network, layers or a broker: bytes come in, rows go out.
+//! **Architecture invariant:** nothing here knows the network, layers or a broker: bytes come in,
+//! rows go out.
 
 pub mod aif;
 pub mod kinds;

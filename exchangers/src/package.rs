@@ -1,8 +1,10 @@
-//! Packages: immutable files that take a till's dictionary from revision A to B, or to a whole snapshot at B.
+//! Packages: immutable files that take a till's dictionary from revision A to B, or to a whole
+//! snapshot at B.
 //!
-//! A package is built once ([`PackageBuilder`]) and shared by all tills in the same state, so it has no timestamps and
-//! its name is the BLAKE3 hash of its content: `<64 hex digits>.twp`. What it holds is checked piece by piece: the
-//! header by a hash before it, each chunk by a hash in the header, each size by a bound before anything is inflated.
+//! A package is built once ([`PackageBuilder`]) and shared by all tills in the same state, so it
+//! has no timestamps and its name is the BLAKE3 hash of its content: `<64 hex digits>.twp`. What
+//! it holds is checked piece by piece: the header by a hash before it, each chunk by a hash in the
+//! header, each size by a bound before anything is inflated.
 //!
 //! # Format, version 1
 //!
@@ -18,8 +20,8 @@
 //! …   …         the chunks, one after another, nothing between or after them
 //! ```
 //!
-//! The header of a package is [`Header`]: range, layers (for people), one entry a kind that has rows or changes, and the
-//! table of chunks, whose offsets count from the end of the header:
+//! The header of a package is [`Header`]: range, layers (for people), one entry a kind that has
+//! rows or changes, and the table of chunks, whose offsets count from the end of the header:
 //!
 //! ```json
 //! {"from":17,"to":18,"layers":["_chain_main_00000001"],
@@ -27,16 +29,20 @@
 //!  "chunks":[{"kind":"item","offset":0,"bytes":120,"raw":140,"records":1,"blake3":"<64 hex>"}]}
 //! ```
 //!
-//! - `proof`, where it is there, is what the till has to show for its cursor afterwards ([`tillway_proto::CursorProof`]).
-//! - `rows` and `digest` are what the till must hold of the kind afterwards. A kind without an entry does not change
-//!   and has no rows.
-//! - `difference`: upserts and deletes by key. `snapshot`: the kind's rows, all of them; what the till had goes away.
-//! - A package from revision 0 whose kinds are all snapshots is a *full* one: kinds without an entry are emptied. One
-//!   that mixes both modes is a *repair*.
-//! - Kinds come in one fixed order, each once; the keys of a kind grow strictly (bytewise), within and across chunks.
+//! - `proof`, where it is there, is what the till has to show for its cursor afterwards
+//!   ([`tillway_proto::CursorProof`]).
+//! - `rows` and `digest` are what the till must hold of the kind afterwards. A kind without an
+//!   entry does not change and has no rows.
+//! - `difference`: upserts and deletes by key. `snapshot`: the kind's rows, all of them; what the
+//!   till had goes away.
+//! - A package from revision 0 whose kinds are all snapshots is a *full* one: kinds without an
+//!   entry are emptied. One that mixes both modes is a *repair*.
+//! - Kinds come in one fixed order, each once; the keys of a kind grow strictly (bytewise), within
+//!   and across chunks.
 //!
-//! A chunk is zstd over the records of one kind, at most [`MAX_CHUNK_RECORDS`] and [`MAX_CHUNK_RAW_BYTES`] (a larger
-//! record stands alone, up to [`MAX_RECORD_BYTES`]). A record, with lengths as LEB128:
+//! A chunk is zstd over the records of one kind, at most [`MAX_CHUNK_RECORDS`] and
+//! [`MAX_CHUNK_RAW_BYTES`] (a larger record stands alone, up to [`MAX_RECORD_BYTES`]). A record,
+//! with lengths as LEB128:
 //!
 //! ```text
 //! u8 1 (upsert)  length, key (UTF-8)  length, row (see [`crate::row`])
@@ -45,9 +51,10 @@
 //!
 //! # Queue messages, version 1
 //!
-//! On its way through the file queue a package is cut into messages of at most `queuechunksize` objects
-//! ([`messages`]). Each is a container with the other magic; its header names the package, its place among all, and its
-//! chunks; the first one carries the package's header too, without its table of chunks:
+//! On its way through the file queue a package is cut into messages of at most `queuechunksize`
+//! objects ([`messages`]). Each is a container with the other magic; its header names the package,
+//! its place among all, and its chunks; the first one carries the package's header too, without
+//! its table of chunks:
 //!
 //! ```json
 //! {"package":"<64 hex>","index":0,"total":7,"header":{…},"chunks":[{…}]}
@@ -55,9 +62,10 @@
 //!
 //! # Reading
 //!
-//! The loader reads a [`PackageSource`]: a file ([`PackageReader`]) or the messages of one ([`MessageSource`]). A newer
-//! version is refused with [`PackageError::NewerVersion`]; a field that is not known is ignored, so an addition that
-//! an old reader may overlook needs no new version.
+//! The loader reads a [`PackageSource`]: a file ([`PackageReader`]) or the messages of one
+//! ([`MessageSource`]). A newer version is refused with [`PackageError::NewerVersion`]; a field
+//! that is not known is ignored, so an addition that an old reader may overlook needs no new
+//! version.
 
 mod builder;
 mod container;
@@ -100,8 +108,8 @@ pub const MAX_HEADER_BYTES: u32 = 16 << 20;
 /// Largest header inflated; the table of [`MAX_CHUNKS`] chunks takes half of it.
 pub const MAX_HEADER_RAW_BYTES: u32 = 48 << 20;
 
-/// Largest body of a queue message: it is held whole. A message is closed early rather than grow beyond it, and one
-/// chunk always fits.
+/// Largest body of a queue message: it is held whole. A message is closed early rather than grow
+/// beyond it, and one chunk always fits.
 pub const MAX_MESSAGE_BYTES: u64 = 24 << 20;
 
 /// Why a package or a message of one cannot be read.
@@ -170,7 +178,8 @@ impl PackageError {
     }
 }
 
-/// A package as the loader reads it: header, then chunk after chunk, each verified before it is handed out.
+/// A package as the loader reads it: header, then chunk after chunk, each verified before it is
+/// handed out.
 pub trait PackageSource {
     /// The package.
     fn name(&self) -> &PackageName;

@@ -1,9 +1,9 @@
-//! Rows: the canonical form of an object. The same bytes are the body in the server's dictionary, travel in packages and
-//! are hashed; the till hashes its columns by encoding them again.
+//! Rows: the canonical form of an object. The same bytes are the body in the server's dictionary,
+//! travel in packages and are hashed; the till hashes its columns by encoding them again.
 //!
-//! A row has the values of its kind's declared fields in table order, and before them `extra`: the unknown fields as one
-//! canonical JSON object, or nothing. A value is null, a 64-bit integer or text; what types mean by that is said at
-//! [`crate::kinds::FieldType`].
+//! A row has the values of its kind's declared fields in table order, and before them `extra`: the
+//! unknown fields as one canonical JSON object, or nothing. A value is null, a 64-bit integer or
+//! text; what types mean by that is said at [`crate::kinds::FieldType`].
 //!
 //! # Encoding, version 1
 //!
@@ -18,11 +18,12 @@
 //!   tag 2   text: n bytes of UTF-8 follow
 //! ```
 //!
-//! There is one encoding of a row: a decoder refuses every other, so equal bytes and equal rows are the same thing. A
-//! field added at the end of a kind later is null in older rows and does not change their bytes.
+//! There is one encoding of a row: a decoder refuses every other, so equal bytes and equal rows
+//! are the same thing. A field added at the end of a kind later is null in older rows and does not
+//! change their bytes.
 //!
-//! [`hash`] is XXH3-128 of the bytes, seeded with the number of the kind. An [`ObjectKey`] is the text of the key
-//! fields joined by U+001F.
+//! [`hash`] is XXH3-128 of the bytes, seeded with the number of the kind. An [`ObjectKey`] is the
+//! text of the key fields joined by U+001F.
 
 mod decode;
 mod encode;

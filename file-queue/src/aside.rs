@@ -1,4 +1,5 @@
-//! Setting aside: what is broken, or was tried too often, goes out of the way with its reason, and the rest goes on.
+//! Setting aside: what is broken, or was tried too often, goes out of the way with its reason, and
+//! the rest goes on.
 
 use std::ffi::OsStr;
 use std::io;
@@ -34,7 +35,8 @@ impl Note {
     }
 }
 
-/// Something in `aside/`. Strays go before batches, batches in their order, when there is too much.
+/// Something in `aside/`. Strays go before batches, batches in their order, when there is too
+/// much.
 #[derive(Debug)]
 struct Kept {
     batch: Option<BatchName>,
@@ -43,7 +45,8 @@ struct Kept {
 }
 
 impl Folders {
-    /// Moves a batch from `ready/` to `aside/`, then removes the oldest from there if there is too much.
+    /// Moves a batch from `ready/` to `aside/`, then removes the oldest from there if there is too
+    /// much.
     pub(crate) fn set_aside(&self, name: BatchName, reason: &str, lock: &QueueLock) -> Result<(), QueueError> {
         let from = self.ready_batch(name);
         let to = self.aside().join(name.to_string());
@@ -62,7 +65,8 @@ impl Folders {
         Ok(())
     }
 
-    /// Moves something that is no batch out of `ready/`: into a folder of its own, which carries the reason.
+    /// Moves something that is no batch out of `ready/`: into a folder of its own, which carries
+    /// the reason.
     pub(crate) fn set_stray_aside(&self, name: &OsStr, lock: &QueueLock) -> Result<(), QueueError> {
         let reason = format!("{} is not the name of a batch, or is there twice", name.display());
         let folder = self.aside().join(format!("stray-{}", Uuid::new_v4().simple()));
@@ -82,7 +86,8 @@ impl Folders {
         Ok(())
     }
 
-    /// As well as it goes: on a full disk a batch goes aside without its reason rather than staying in the way.
+    /// As well as it goes: on a full disk a batch goes aside without its reason rather than
+    /// staying in the way.
     fn write_reason(&self, folder: &Path, reason: &str) {
         let mut reason = reason.to_owned();
         reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
@@ -95,7 +100,8 @@ impl Folders {
         }
     }
 
-    /// Removes the oldest until count and bytes are within limits; `newest` goes only where it is too much alone.
+    /// Removes the oldest until count and bytes are within limits; `newest` goes only where it is
+    /// too much alone.
     fn trim_aside(&self, newest: &Path, lock: &QueueLock) {
         let trimmed = self.kept_aside().and_then(|mut kept| {
             let mut bytes = kept.iter().fold(0_u64, |sum, kept| sum.saturating_add(kept.bytes));

@@ -62,8 +62,8 @@ pub struct Committed {
     pub bytes: u64,
 }
 
-/// A batch being written. Each message goes to disk as it comes; memory holds one at a time. Dropped without
-/// [`Self::commit`], the batch leaves nothing behind.
+/// A batch being written. Each message goes to disk as it comes; memory holds one at a time.
+/// Dropped without [`Self::commit`], the batch leaves nothing behind.
 ///
 /// After any failed [`Self::put`] the batch is incomplete and can only be dropped.
 #[derive(Debug)]
@@ -114,12 +114,14 @@ impl BatchWriter {
         self.header.attributes.insert(name.into(), value.into());
     }
 
-    /// Adds a message: written, and synced before the commit at the latest; not yet seen by anybody.
+    /// Adds a message: written, and synced before the commit at the latest; not yet seen by
+    /// anybody.
     pub fn put(&mut self, message: NewMessage, body: &[u8]) -> Result<(), QueueError> {
         if self.failed {
             return Err(self.incomplete());
         }
-        // Until it is there, it is missing: no early return may leave a batch that could be committed.
+        // Until it is there, it is missing: no early return may leave a batch that could be
+        // committed.
         self.failed = true;
         self.stage(message, body)?;
         self.failed = false;
@@ -154,14 +156,15 @@ impl BatchWriter {
 
     /// Shows the batch to consumers, all of it at once. After `Ok` it survives a power cut.
     ///
-    /// After an error it is not in the queue. One exception: where the disk fails in the very last sync, and then in
-    /// taking the batch back or by a power cut, it may be there; consumers must bear a batch that comes twice anyway.
+    /// After an error it is not in the queue. One exception: where the disk fails in the very last
+    /// sync, and then in taking the batch back or by a power cut, it may be there; consumers must
+    /// bear a batch that comes twice anyway.
     pub fn commit(self) -> Result<Committed, QueueError> {
         self.show(false).map(|(committed, _)| committed)
     }
 
-    /// [`Self::commit`], and where nothing else waits the batch is handed out at once, its first try counted in the same
-    /// step: for a producer whose consumer is in the same process.
+    /// [`Self::commit`], and where nothing else waits the batch is handed out at once, its first
+    /// try counted in the same step: for a producer whose consumer is in the same process.
     pub fn commit_and_claim(self) -> Result<(Committed, Option<Claim>), QueueError> {
         self.show(true)
     }
@@ -189,7 +192,8 @@ impl BatchWriter {
         let ready = folders.ready_batch(name);
         folders.disk.rename(&self.staging, &ready).map_err(&failed)?;
         fail::fail_point!("queue::renamed_to_ready");
-        // The queue lock keeps consumers away until the name is durable, and the folder lock is gone before they come.
+        // The queue lock keeps consumers away until the name is durable, and the folder lock is
+        // gone before they come.
         let synced = folders.disk.sync_dir(&folders.ready()).and_then(|()| folders.disk.sync_dir(&folders.staging()));
         if let Err(error) = synced {
             if let Err(error) = folders.disk.rename(&ready, &self.staging) {
@@ -262,7 +266,8 @@ impl Drop for BatchWriter {
     }
 }
 
-/// Bytes more on a disk that must keep its reserve free. One that does not tell is asked by the write itself.
+/// Bytes more on a disk that must keep its reserve free. One that does not tell is asked by the
+/// write itself.
 fn refuse_without_room(folders: &Folders, asked: u64) -> Result<(), QueueError> {
     let reserve = folders.limits.reserve_bytes;
     match folders.disk.free_bytes(&folders.folder) {

@@ -30,7 +30,8 @@ impl Fault {
     }
 }
 
-/// Checks every file of a batch: whole, sound, belonging here, and as many as name and manifest say.
+/// Checks every file of a batch: whole, sound, belonging here, and as many as name and manifest
+/// say.
 pub(crate) fn check_batch(folder: &Path, name: BatchName) -> Result<BatchHeader, Fault> {
     let batch = read_manifest(folder)?;
     let counts = |messages, bytes| {

@@ -22,15 +22,16 @@ pub struct Message {
     pub body: Vec<u8>,
 }
 
-/// A whole batch, claimed: no other consumer gets it until this claim ends. It ends with one of [`Self::ack`],
-/// [`Self::release`], [`Self::put_back`], [`Self::set_aside`]; dropped without a word it is released; with the death
-/// of the process it is free.
+/// A whole batch, claimed: no other consumer gets it until this claim ends. It ends with one of
+/// [`Self::ack`], [`Self::release`], [`Self::put_back`], [`Self::set_aside`]; dropped without a
+/// word it is released; with the death of the process it is free.
 #[derive(Debug)]
 pub struct Claim {
     folders: Arc<Folders>,
     name: BatchName,
     header: BatchHeader,
-    /// Held as long as the claim; last of the fields that matter, since dropping it frees the batch.
+    /// Held as long as the claim; last of the fields that matter, since dropping it frees the
+    /// batch.
     _lock: FolderLock,
     ended: bool,
 }
@@ -75,11 +76,12 @@ impl Claim {
         self.name.tries
     }
 
-    /// Its messages in the order in which they were put; each is read and checked when asked for, one in memory at
-    /// a time. May be called again to start over.
+    /// Its messages in the order in which they were put; each is read and checked when asked for,
+    /// one in memory at a time. May be called again to start over.
     ///
-    /// An error here is rare, since [`crate::Queue::next`] has just read all of it: the disk failed or changed
-    /// something since. [`Self::release`] then: the next claim checks again, and sets aside what is damaged.
+    /// An error here is rare, since [`crate::Queue::next`] has just read all of it: the disk
+    /// failed or changed something since. [`Self::release`] then: the next claim checks again, and
+    /// sets aside what is damaged.
     pub fn messages(&self) -> Messages<'_> {
         Messages { claim: self, next: 0 }
     }
@@ -99,14 +101,15 @@ impl Claim {
         Ok(())
     }
 
-    /// Not this time: the batch is free at once, in its old place, its try counted. If that was its last try, it is
-    /// set aside with `reason`.
+    /// Not this time: the batch is free at once, in its old place, its try counted. If that was
+    /// its last try, it is set aside with `reason`.
     pub fn release(mut self, reason: &str) -> Result<(), QueueError> {
         self.ended = true;
         self.end_try(reason)
     }
 
-    /// As if it had not been claimed: free at once, the try not counted. For a consumer that has to stop.
+    /// As if it had not been claimed: free at once, the try not counted. For a consumer that has
+    /// to stop.
     pub fn put_back(mut self) -> Result<(), QueueError> {
         self.ended = true;
         let failed = self.folders.failed("put back a batch of file queue");

@@ -24,8 +24,8 @@ const EXIT_IO: u8 = 3;
 
 /// Looks into the file queues of a till or server, and puts them right.
 ///
-/// Exit codes: 0 all well, 1 `verify` found something broken, 2 wrong use (no such queue or batch, queue full, batch
-/// in use), 3 the disk refused.
+/// Exit codes: 0 all well, 1 `verify` found something broken, 2 wrong use (no such queue or batch,
+/// queue full, batch in use), 3 the disk refused.
 #[derive(Debug, Parser)]
 #[command(name = "file-queue", version)]
 pub struct Arguments {

@@ -1,8 +1,9 @@
-//! The one door through which the queue, the spool of sales and durable small files change the disk.
+//! The one door through which the queue, the spool of sales and durable small files change the
+//! disk.
 //!
-//! Every step that must survive a power cut is one method here, so a test can stand between any two of them: fail
-//! one, count them, play dead from step N on, or take back what was not synced (module `power`). Reading and locking stay
-//! outside: they change nothing.
+//! Every step that must survive a power cut is one method here, so a test can stand between any
+//! two of them: fail one, count them, play dead from step N on, or take back what was not synced
+//! (module `power`). Reading and locking stay outside: they change nothing.
 
 use std::fmt::Debug;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -16,8 +17,8 @@ use crate::space;
 #[cfg(any(test, feature = "crash-points"))]
 pub mod power;
 
-/// The changes a program makes on disk. None of them is durable by itself: `sync_file` and `sync_data` make content
-/// durable, `sync_dir` makes the names in a folder durable.
+/// The changes a program makes on disk. None of them is durable by itself: `sync_file` and
+/// `sync_data` make content durable, `sync_dir` makes the names in a folder durable.
 pub trait Disk: Debug + Send + Sync {
     /// Creates one folder; it must not be there yet.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
@@ -31,7 +32,8 @@ pub trait Disk: Debug + Send + Sync {
     fn cut(&self, file: &fs::File, length: u64) -> io::Result<()>;
     /// Makes the content of a file durable.
     fn sync_file(&self, file: &fs::File) -> io::Result<()>;
-    /// Makes the content and length of a file durable, not what else is noted of it (its times): cheaper.
+    /// Makes the content and length of a file durable, not what else is noted of it (its times):
+    /// cheaper.
     fn sync_data(&self, file: &fs::File) -> io::Result<()>;
     /// Makes the names in a folder durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
@@ -49,8 +51,8 @@ pub trait Disk: Debug + Send + Sync {
 
 /// The disk of this machine, as everything that runs as a program uses it.
 ///
-/// In builds with crash points the environment can put a ledger of what was not synced before it, see
-/// [`power::LEDGER_VARIABLE`]; once for the whole process.
+/// In builds with crash points the environment can put a ledger of what was not synced before it,
+/// see [`power::LEDGER_VARIABLE`]; once for the whole process.
 #[cfg(any(test, feature = "crash-points"))]
 pub fn of_this_machine() -> Arc<dyn Disk> {
     power::of_the_environment().unwrap_or_else(|| Arc::new(RealDisk))

@@ -1,7 +1,8 @@
 //! Small files that survive a power cut: settings, cursors, states.
 //!
-//! A file written with [`write_atomic`] holds its old content or its new one, never a mix, and after `Ok` it holds
-//! the new one even if the power goes. All calls block and are meant for small files.
+//! A file written with [`write_atomic`] holds its old content or its new one, never a mix, and
+//! after `Ok` it holds the new one even if the power goes. All calls block and are meant for small
+//! files.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -15,10 +16,11 @@ use crate::disk::{self, Disk};
 /// What stands between the name of a file and the id of one that writes it.
 const TEMPORARY: &str = ".tmp-";
 
-/// Replaces the content of `path`: a temporary file in the same folder, synced, renamed over `path`, folder synced.
+/// Replaces the content of `path`: a temporary file in the same folder, synced, renamed over
+/// `path`, folder synced.
 ///
-/// An existing file keeps its permissions. A writer that is killed may leave its temporary file behind
-/// (`.<name>.tmp-<uuid>`), which [`remove_leftovers`] takes away. Errors name the path.
+/// An existing file keeps its permissions. A writer that is killed may leave its temporary file
+/// behind (`.<name>.tmp-<uuid>`), which [`remove_leftovers`] takes away. Errors name the path.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_atomic_on(&*disk::of_this_machine(), path, bytes)
 }
@@ -31,7 +33,8 @@ pub fn write_atomic_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result
     let temporary = folder.join(name);
     let written = (|| {
         let mut file = disk.create_file(&temporary)?;
-        // Before the content: what only its owner may read is never open to others, not even for a moment.
+        // Before the content: what only its owner may read is never open to others, not even for a
+        // moment.
         match fs::metadata(path) {
             Ok(present) => file.set_permissions(present.permissions())?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -43,7 +46,8 @@ pub fn write_atomic_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result
         disk.rename(&temporary, path)
     })();
     if let Err(error) = written {
-        // The first error is the one to tell; a leftover that cannot be removed now is removed later.
+        // The first error is the one to tell; a leftover that cannot be removed now is removed
+        // later.
         let _ = disk.remove_file(&temporary);
         return Err(error);
     }
@@ -51,8 +55,8 @@ pub fn write_atomic_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result
     disk.sync_dir(&folder)
 }
 
-/// Removes temporary files that killed writers of `path` left behind. Only for a caller that knows that nobody
-/// writes `path` at this moment.
+/// Removes temporary files that killed writers of `path` left behind. Only for a caller that knows
+/// that nobody writes `path` at this moment.
 pub fn remove_leftovers(path: &Path) -> io::Result<()> {
     remove_leftovers_on(&*disk::of_this_machine(), path)
 }
@@ -69,8 +73,8 @@ pub fn remove_leftovers_on(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder and those above it where they are missing, and their names durable. A folder that somebody else has just
-/// made, or that is there, is fine.
+/// Makes a folder and those above it where they are missing, and their names durable. A folder
+/// that somebody else has just made, or that is there, is fine.
 pub fn create_dir_all(path: &Path) -> io::Result<()> {
     create_dir_all_on(&*disk::of_this_machine(), path)
 }
@@ -89,7 +93,8 @@ pub fn create_dir_all_on(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     disk.sync_dir(&above)
 }
 
-/// Removes a file; one that is not there is fine. Its absence is durable with a sync of its folder.
+/// Removes a file; one that is not there is fine. Its absence is durable with a sync of its
+/// folder.
 pub fn remove_file_on(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     match disk.remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -127,8 +132,8 @@ fn parent(path: &Path) -> PathBuf {
     }
 }
 
-/// Whether this is a temporary file of [`write_atomic`], of whatever name. Only where nobody writes in its folder at this
-/// moment is it a leftover.
+/// Whether this is a temporary file of [`write_atomic`], of whatever name. Only where nobody
+/// writes in its folder at this moment is it a leftover.
 pub fn is_leftover(path: &Path) -> bool {
     let name = path.file_name().map(OsStr::as_encoded_bytes).unwrap_or_default();
     name.starts_with(b".") && name.windows(TEMPORARY.len()).any(|part| part == TEMPORARY.as_bytes())

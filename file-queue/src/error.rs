@@ -10,7 +10,8 @@ use crate::limits::Limit;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueueError {
-    /// The disk refused: full, no rights, broken. The queue is as it was before the call, unless the call says else.
+    /// The disk refused: full, no rights, broken. The queue is as it was before the call, unless
+    /// the call says else.
     #[error("failed to {action} {folder}", folder = .folder.display())]
     Io {
         /// What was being done, to follow "failed to".
@@ -37,7 +38,8 @@ pub enum QueueError {
         /// The limit's value.
         max: u64,
     },
-    /// The disk is nearly full; there is room again when somebody frees some. What is in the queue is safe.
+    /// The disk is nearly full; there is room again when somebody frees some. What is in the queue
+    /// is safe.
     #[error(
         "the disk of file queue {queue} is nearly full: {free} bytes are free, {asked} more were asked for, and {reserve} \
          are kept for what was accepted before; free space on it, then it goes on by itself"
@@ -139,7 +141,8 @@ pub enum QueueError {
         /// The newest version known here.
         known: u32,
     },
-    /// The highest sequence there can be is in use, which only a hand-made folder name can bring about.
+    /// The highest sequence there can be is in use, which only a hand-made folder name can bring
+    /// about.
     #[error("file queue {queue} has no sequence left; drop the batch with the highest one")]
     SequenceExhausted {
         /// Name of the queue.

@@ -1,4 +1,5 @@
-//! A lock of the operating system on an open file (`flock`): it ends with its process, however that ends.
+//! A lock of the operating system on an open file (`flock`): it ends with its process, however
+//! that ends.
 
 use fs_err as fs;
 use std::fs::TryLockError;
@@ -21,7 +22,8 @@ impl FileLock {
         }
     }
 
-    /// Whether somebody has the file locked. A shared lock is enough to look, and does not get in the way of another who looks.
+    /// Whether somebody has the file locked. A shared lock is enough to look, and does not get in
+    /// the way of another who looks.
     pub fn is_held(file: &fs::File) -> bool {
         match file.file().try_lock_shared() {
             Ok(()) => {
@@ -44,8 +46,9 @@ impl Drop for FileLock {
     }
 }
 
-/// Unlocks in so many words: closing alone would leave the lock with a child process that was forked meanwhile and has not reached
-/// its exec, and the next to take it would be told that somebody works there.
+/// Unlocks in so many words: closing alone would leave the lock with a child process that was
+/// forked meanwhile and has not reached its exec, and the next to take it would be told that
+/// somebody works there.
 fn unlock(file: &fs::File) {
     if let Err(error) = file.file().unlock() {
         tracing::warn!(path = %file.path().display(), %error, "failed to unlock; closing the file does it");

@@ -25,7 +25,8 @@ const LOCK_FILE: &str = "queue.lock";
 const SEQUENCE_FILE: &str = "sequence";
 /// Hex digits of blake3 at the end of the small files.
 const CHECK_DIGITS: usize = 16;
-/// Sequences that are noted at a time: a note is two syncs, and what is not used of it is a hole after the next start.
+/// Sequences that are noted at a time: a note is two syncs, and what is not used of it is a hole
+/// after the next start.
 const SEQUENCES_NOTED: u64 = 256;
 /// How many of the first batches one listing brings: memory stays the same whatever the backlog.
 const FIRST_BATCHES: usize = 32;
@@ -123,7 +124,8 @@ impl Folders {
         Ok(())
     }
 
-    /// Refuses a queue of a newer program. With `write`, a missing or unreadable version becomes this one.
+    /// Refuses a queue of a newer program. With `write`, a missing or unreadable version becomes
+    /// this one.
     pub(crate) fn check_format(&self, write: bool) -> Result<(), QueueError> {
         let path = self.folder.join(FORMAT_FILE);
         let text = match fs::read(&path) {
@@ -191,7 +193,8 @@ impl Folders {
         Ok((first.into_sorted_vec(), strays))
     }
 
-    /// The name under which a batch lies in `folder` now: its number of tries changes with every claim.
+    /// The name under which a batch lies in `folder` now: its number of tries changes with every
+    /// claim.
     pub(crate) fn locate(folder: &Path, sequence: Sequence) -> io::Result<Option<BatchName>> {
         for found in Self::list(folder)? {
             match found? {
@@ -202,8 +205,9 @@ impl Folders {
         Ok(None)
     }
 
-    /// The next sequence, noted durably before it is used, so that no two batches ever have the same one. Noted are
-    /// [`SEQUENCES_NOTED`] at a time: as long as the file says what this handle wrote, nobody else has given any since.
+    /// The next sequence, noted durably before it is used, so that no two batches ever have the
+    /// same one. Noted are [`SEQUENCES_NOTED`] at a time: as long as the file says what this
+    /// handle wrote, nobody else has given any since.
     pub(crate) fn next_sequence(&self, highest_ready: Sequence, _proof: &QueueLock) -> Result<Sequence, QueueError> {
         let failed = self.failed("number a batch in file queue");
         let path = self.folder.join(SEQUENCE_FILE);
@@ -215,7 +219,8 @@ impl Folders {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Sequence(0),
             Err(error) => return Err(failed(error)),
         };
-        // The file may have been lost: what lies in the folders, and what was given here, is behind us in any case.
+        // The file may have been lost: what lies in the folders, and what was given here, is
+        // behind us in any case.
         let (_, highest_aside) = Self::count(&self.aside()).map_err(&failed)?;
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         let last = given.map_or(noted, |given| if given.noted == noted { given.last } else { given.last.max(noted) });
@@ -231,8 +236,8 @@ impl Folders {
         Ok(next)
     }
 
-    /// The one step after which a batch or folder is no longer there: a rename into `gone/`. The files go later,
-    /// with [`Self::purge`].
+    /// The one step after which a batch or folder is no longer there: a rename into `gone/`. The
+    /// files go later, with [`Self::purge`].
     pub(crate) fn discard(&self, path: &Path, _proof: &QueueLock) -> io::Result<PathBuf> {
         let to = self.gone().join(Uuid::new_v4().simple().to_string());
         self.disk.rename(path, &to)?;
@@ -242,7 +247,8 @@ impl Folders {
         Ok(to)
     }
 
-    /// Frees the space of something discarded. What cannot be removed now is removed when the queue is next opened.
+    /// Frees the space of something discarded. What cannot be removed now is removed when the
+    /// queue is next opened.
     pub(crate) fn purge(&self, path: &Path) {
         let removed = match fs::symlink_metadata(path) {
             Ok(found) if found.is_dir() => self.disk.remove_dir_all(path),
@@ -264,7 +270,8 @@ impl Folders {
         }
     }
 
-    /// Takes away what producers were writing when they died; a live one holds the lock on its folder.
+    /// Takes away what producers were writing when they died; a live one holds the lock on its
+    /// folder.
     fn discard_dead_staging(&self, lock: &QueueLock) -> io::Result<()> {
         for entry in fs::read_dir(self.staging())? {
             let path = entry?.path();
@@ -295,7 +302,8 @@ fn write_format(version: u32) -> String {
     checked(format!("{FORMAT_WORDS} {version}"))
 }
 
-/// The version of the layout. A number without its check is one flipped bit away from another: only our own is believed so.
+/// The version of the layout. A number without its check is one flipped bit away from another:
+/// only our own is believed so.
 fn read_format(text: &str) -> Option<u32> {
     let mut words = text.strip_prefix(FORMAT_WORDS)?.split_whitespace();
     let version = words.next()?.parse().ok()?;

@@ -11,9 +11,9 @@
 //! | 56+H | B | body; empty for a manifest |
 //! | 56+H+B | 32 | body seal: blake3 of the header seal and the body |
 //!
-//! The file ends there: a longer or shorter one is damaged. The body seal covers the header seal, so the body of
-//! another message does not fit. Unknown fields of the JSON are ignored; a change that an old reader must not ignore
-//! raises the version.
+//! The file ends there: a longer or shorter one is damaged. The body seal covers the header seal,
+//! so the body of another message does not fit. Unknown fields of the JSON are ignored; a change
+//! that an old reader must not ignore raises the version.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -103,9 +103,11 @@ pub struct Sealed {
     pub file_bytes: u64,
 }
 
-/// Seals a header and a body. The error is the length of a header that is longer than [`MAX_HEADER_BYTES`].
+/// Seals a header and a body. The error is the length of a header that is longer than
+/// [`MAX_HEADER_BYTES`].
 pub fn seal<H: Header>(header: &H, body: &[u8]) -> Result<Sealed, u64> {
-    // Maps with text keys and plain fields always have a JSON; an empty header would fail at the reader, not here.
+    // Maps with text keys and plain fields always have a JSON; an empty header would fail at the
+    // reader, not here.
     let header = serde_json::to_vec(header).unwrap_or_default();
     let header_bytes = header.len() as u64;
     let Some(header_bytes_u32) = u32::try_from(header_bytes).ok().filter(|_| header_bytes <= MAX_HEADER_BYTES) else {

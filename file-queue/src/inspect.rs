@@ -86,7 +86,8 @@ pub struct Dropped {
 }
 
 impl Queue {
-    /// Everything in the queue, ready ones in order, then what lies aside. Reads manifests, no messages.
+    /// Everything in the queue, ready ones in order, then what lies aside. Reads manifests, no
+    /// messages.
     pub fn entries(&self) -> Result<Vec<Entry>, QueueError> {
         let mut entries = Vec::new();
         for aside in [false, true] {
@@ -103,8 +104,9 @@ impl Queue {
         Ok(entries)
     }
 
-    /// Reads every byte of every batch, ready and aside, in constant memory. Changes nothing, holds up nobody; a
-    /// batch that is consumed meanwhile is passed over. [`Queue::next`] sets aside what is broken.
+    /// Reads every byte of every batch, ready and aside, in constant memory. Changes nothing,
+    /// holds up nobody; a batch that is consumed meanwhile is passed over. [`Queue::next`] sets
+    /// aside what is broken.
     pub fn verify(&self) -> Result<Verified, QueueError> {
         let mut verified = Verified::default();
         for aside in [false, true] {
@@ -127,8 +129,8 @@ impl Queue {
         Ok(verified)
     }
 
-    /// Headers of a batch and its messages, without bodies; `each` gets the messages' one by one, with the bytes of
-    /// their files.
+    /// Headers of a batch and its messages, without bodies; `each` gets the messages' one by one,
+    /// with the bytes of their files.
     pub fn show(&self, id: &str, mut each: impl FnMut(MessageHeader, u64)) -> Result<BatchHeader, QueueError> {
         let (name, aside) = {
             let lock = self.folders.lock()?;
@@ -147,7 +149,8 @@ impl Queue {
         Ok(header)
     }
 
-    /// Removes one batch, ready or aside. Refused with [`QueueError::Claimed`] while a consumer works on it.
+    /// Removes one batch, ready or aside. Refused with [`QueueError::Claimed`] while a consumer
+    /// works on it.
     pub fn drop_batch(&self, id: &str) -> Result<(), QueueError> {
         let lock = self.folders.lock()?;
         let (name, aside) = self.find(id, &lock)?;
@@ -186,8 +189,8 @@ impl Queue {
         Ok(all)
     }
 
-    /// Puts a batch that lies aside back in its old place, its tries forgotten. Refused with [`QueueError::Full`]
-    /// where the queue has no room.
+    /// Puts a batch that lies aside back in its old place, its tries forgotten. Refused with
+    /// [`QueueError::Full`] where the queue has no room.
     pub fn requeue(&self, id: &str) -> Result<(), QueueError> {
         let folders = &*self.folders;
         let failed = folders.failed("requeue a batch of file queue");
@@ -333,7 +336,8 @@ impl Queue {
 
     /// `None` where the batch was consumed meanwhile.
     fn verify_batch(&self, aside: bool, mut name: BatchName) -> Result<Option<Result<(), Broken>>, QueueError> {
-        // A claim renames the folder under the reader; it can do so once a try, and there is a limit on tries.
+        // A claim renames the folder under the reader; it can do so once a try, and there is a
+        // limit on tries.
         for _ in 0..=self.folders.limits.max_tries {
             let Err(fault) = check_batch(&self.side(aside).join(name.to_string()), name) else {
                 return Ok(Some(Ok(())));

@@ -3,26 +3,30 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Waiting batches of one queue, in bytes of their message files: 4 GiB, far above a full snapshot of a large
-/// catalogue, and still small on a till's disk of 32 GB.
+/// Waiting batches of one queue, in bytes of their message files: 4 GiB, far above a full snapshot
+/// of a large catalogue, and still small on a till's disk of 32 GB.
 pub const MAX_BYTES: u64 = 4 << 30;
-/// Waiting batches of one queue: each call of `next` lists them all, which stays in milliseconds up to here.
+/// Waiting batches of one queue: each call of `next` lists them all, which stays in milliseconds
+/// up to here.
 pub const MAX_BATCHES: u64 = 4096;
-/// One message's body: 64 MiB, since a consumer holds one whole body in memory; 25 000 objects are some 10 MiB.
+/// One message's body: 64 MiB, since a consumer holds one whole body in memory; 25 000 objects are
+/// some 10 MiB.
 pub const MAX_MESSAGE_BYTES: u64 = 64 << 20;
 /// Messages of one batch: 10 000 chunks of 25 000 objects are more than any catalogue.
 pub const MAX_BATCH_MESSAGES: u32 = 10_000;
-/// Bytes of the disk that a queue leaves free: 128 MiB, so that the till's databases can still take what was queued before,
-/// the POS can write its receipts, and a person can log in. Refusing while there is room keeps what was accepted safe.
+/// Bytes of the disk that a queue leaves free: 128 MiB, so that the till's databases can still
+/// take what was queued before, the POS can write its receipts, and a person can log in. Refusing
+/// while there is room keeps what was accepted safe.
 pub const RESERVE_BYTES: u64 = 128 << 20;
-/// How often a batch is handed out before it is set aside. Tries that ended in a power cut count too, so there is
-/// room for a bad day in a shop.
+/// How often a batch is handed out before it is set aside. Tries that ended in a power cut count
+/// too, so there is room for a bad day in a shop.
 pub const MAX_TRIES: u32 = 10;
 /// Batches kept aside for a person to look at.
 pub const MAX_ASIDE_BATCHES: usize = 100;
 /// Bytes kept aside: 512 MiB.
 pub const MAX_ASIDE_BYTES: u64 = 512 << 20;
-/// How long a call waits for the queue's lock. It is held for a few disk syncs only; whoever holds it longer hangs.
+/// How long a call waits for the queue's lock. It is held for a few disk syncs only; whoever holds
+/// it longer hangs.
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);
 /// No setting allows a larger message, and no reader takes one: 1 GiB.
 pub const HARD_MAX_MESSAGE_BYTES: u64 = 1 << 30;
@@ -31,7 +35,8 @@ pub const MAX_HEADER_BYTES: u64 = 64 << 10;
 /// A reason why a batch was set aside is cut after this many bytes.
 pub const MAX_REASON_BYTES: usize = 4096;
 
-/// The limits of one queue. Each process that opens a queue brings its own; the defaults suit a till.
+/// The limits of one queue. Each process that opens a queue brings its own; the defaults suit a
+/// till.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// See [`MAX_BYTES`].

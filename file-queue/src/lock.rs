@@ -1,8 +1,10 @@
-//! Locks between processes: OS locks on open files (`flock`), which end with their holder, however it ends.
+//! Locks between processes: OS locks on open files (`flock`), which end with their holder, however
+//! it ends.
 //!
-//! Two kinds: the queue lock (short, whoever changes or lists names holds it) and folder locks (long, on the folder
-//! of a batch while it is written or worked on). Folder locks are only ever *tried*, and only under the queue lock,
-//! so there is no order to deadlock in, and nobody sees a lock that was merely being tried.
+//! Two kinds: the queue lock (short, whoever changes or lists names holds it) and folder locks
+//! (long, on the folder of a batch while it is written or worked on). Folder locks are only ever
+//! *tried*, and only under the queue lock, so there is no order to deadlock in, and nobody sees a
+//! lock that was merely being tried.
 
 use std::io;
 use std::path::Path;
@@ -53,14 +55,16 @@ pub(crate) struct FolderLock {
 }
 
 impl FolderLock {
-    /// `None` where somebody else holds it. `_proof`: folder locks are only tried under the queue lock.
+    /// `None` where somebody else holds it. `_proof`: folder locks are only tried under the queue
+    /// lock.
     pub(crate) fn attempt(folder: &Path, _proof: &QueueLock) -> io::Result<Option<Self>> {
         let taken = FileLock::try_take(fs::File::open(folder)?)?;
         Ok(taken.ok().map(|held| Self { _held: held }))
     }
 }
 
-/// Opens for reading where it is there, so that somebody without write rights can look into a queue.
+/// Opens for reading where it is there, so that somebody without write rights can look into a
+/// queue.
 fn open_or_create(path: &Path) -> io::Result<fs::File> {
     match fs::File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

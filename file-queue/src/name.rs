@@ -46,7 +46,8 @@ impl Serialize for QueueName {
     }
 }
 
-/// The place of a batch in its queue. Only grows, is never given twice, and is the id a person uses.
+/// The place of a batch in its queue. Only grows, is never given twice, and is the id a person
+/// uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Sequence(pub u64);
 
@@ -71,8 +72,8 @@ impl fmt::Display for Sequence {
     }
 }
 
-/// The name of a batch folder: `<sequence>-<messages>-<bytes>-<tries>`. It carries what a count of the queue needs,
-/// so that counting is one listing. Its order is that of the sequence.
+/// The name of a batch folder: `<sequence>-<messages>-<bytes>-<tries>`. It carries what a count of
+/// the queue needs, so that counting is one listing. Its order is that of the sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BatchName {
     pub(crate) sequence: Sequence,

@@ -1,9 +1,10 @@
-//! Text from outside, made harmless for a log or a terminal: one line stays one line, nothing moves the cursor, colours the
-//! screen or turns the order of what is read.
+//! Text from outside, made harmless for a log or a terminal: one line stays one line, nothing
+//! moves the cursor, colours the screen or turns the order of what is read.
 //!
-//! File names, reasons of tills, item names and answers of other servers are written by others. A line feed in one of them would
-//! forge a line of the log, an ESC would give orders to the terminal that shows it, and a bidirectional override would
-//! make a name read as another. This is the one place where they are escaped. The forms are those of JSON (`\n`, `\u001b`), so that
+//! File names, reasons of tills, item names and answers of other servers are written by others. A
+//! line feed in one of them would forge a line of the log, an ESC would give orders to the
+//! terminal that shows it, and a bidirectional override would make a name read as another. This is
+//! the one place where they are escaped. The forms are those of JSON (`\n`, `\u001b`), so that
 //! JSON stays JSON.
 
 use std::borrow::Cow;
@@ -12,8 +13,9 @@ use std::io;
 
 /// Whether a character does something other than to be seen.
 ///
-/// Control characters (C0, DEL, C1), line and paragraph separators, and what Unicode has to steer the direction of
-/// text (TR9: embeddings, overrides, isolates and marks), with the byte order mark, which is not seen at all.
+/// Control characters (C0, DEL, C1), line and paragraph separators, and what Unicode has to steer
+/// the direction of text (TR9: embeddings, overrides, isolates and marks), with the byte order
+/// mark, which is not seen at all.
 fn acts(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -58,7 +60,8 @@ fn escaped(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// What a command writes to standard output or standard error: line feeds and tabs pass, all else that acts is escaped.
+/// What a command writes to standard output or standard error: line feeds and tabs pass, all else
+/// that acts is escaped.
 #[derive(Debug)]
 pub struct PlainWriter<W> {
     inner: W,

@@ -27,15 +27,17 @@ pub struct SetAside {
     pub reason: String,
 }
 
-/// One queue on disk. Cheap to clone; any number of these, in any number of processes, may work on one folder.
+/// One queue on disk. Cheap to clone; any number of these, in any number of processes, may work on
+/// one folder.
 #[derive(Debug, Clone)]
 pub struct Queue {
     pub(crate) folders: Arc<Folders>,
 }
 
 impl Queue {
-    /// Opens the queue `name` under `root`, creating it if needed, and takes away what dead processes left half
-    /// done. Reads no batch: opening takes the same time and memory whatever waits.
+    /// Opens the queue `name` under `root`, creating it if needed, and takes away what dead
+    /// processes left half done. Reads no batch: opening takes the same time and memory whatever
+    /// waits.
     pub fn open(root: &Path, name: &QueueName, limits: Limits) -> Result<Self, QueueError> {
         Self::open_on(disk::of_this_machine(), root, name, limits)
     }
@@ -99,7 +101,8 @@ impl Queue {
         &self.folders.limits
     }
 
-    /// The folder whose change means that a batch may have come: for a consumer that watches instead of asking.
+    /// The folder whose change means that a batch may have come: for a consumer that watches
+    /// instead of asking.
     pub fn ready_folder(&self) -> PathBuf {
         self.folders.ready()
     }
@@ -118,17 +121,18 @@ impl Queue {
         batch.commit()
     }
 
-    /// Claims the first batch that nobody works on, or `None`. Every byte of it was read and found sound.
+    /// Claims the first batch that nobody works on, or `None`. Every byte of it was read and found
+    /// sound.
     ///
-    /// Damaged batches, strays, and batches that were handed out [`Limits::max_tries`] times are set aside on the
-    /// way. A try is counted durably before the batch is handed out, so a batch that kills its consumer, or the
-    /// machine, ends aside too. Never waits for a batch to come.
+    /// Damaged batches, strays, and batches that were handed out [`Limits::max_tries`] times are
+    /// set aside on the way. A try is counted durably before the batch is handed out, so a batch
+    /// that kills its consumer, or the machine, ends aside too. Never waits for a batch to come.
     pub fn next(&self) -> Result<Option<Claim>, QueueError> {
         self.next_telling(|_| {})
     }
 
-    /// [`Self::next`], which tells each batch that it sets aside: for a consumer whose producer waits to hear of it. A
-    /// process that dies in between has told nobody.
+    /// [`Self::next`], which tells each batch that it sets aside: for a consumer whose producer
+    /// waits to hear of it. A process that dies in between has told nobody.
     pub fn next_telling(&self, mut told: impl FnMut(SetAside)) -> Result<Option<Claim>, QueueError> {
         while let Some((name, lock)) = self.claim_first(&mut told)? {
             match check_batch(&self.folders.ready_batch(name), name) {
@@ -142,7 +146,8 @@ impl Queue {
                         drop(queue_lock);
                         told(SetAside { sequence: name.sequence, attributes, reason });
                     }
-                    // The try is counted: a file that the disk cannot read ends aside like any other.
+                    // The try is counted: a file that the disk cannot read ends aside like any
+                    // other.
                     ReadError::Io(source) => return Err(self.folders.failed("read a batch of file queue")(source)),
                 },
             }

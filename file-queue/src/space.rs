@@ -1,19 +1,22 @@
-//! How much room a disk has left: whoever accepts work looks here first, and refuses while there is still room to finish
-//! what was accepted before.
+//! How much room a disk has left: whoever accepts work looks here first, and refuses while there
+//! is still room to finish what was accepted before.
 //!
-//! In a build with the feature `crash-points` the environment can say otherwise, so that a test need not fill a disk:
-//! `TILLWAY_FREE_BYTES=<path prefix>:<bytes>,…` where `<bytes>` is a number, or `@<file>` with a number in it, read anew
-//! each time, so that the room comes and goes while a program runs. The first prefix that fits a path counts; a file that
-//! is not there says nothing, and the real disk is asked.
+//! In a build with the feature `crash-points` the environment can say otherwise, so that a test
+//! need not fill a disk: `TILLWAY_FREE_BYTES=<path prefix>:<bytes>,…` where `<bytes>` is a number,
+//! or `@<file>` with a number in it, read anew each time, so that the room comes and goes while a
+//! program runs. The first prefix that fits a path counts; a file that is not there says nothing,
+//! and the real disk is asked.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The variable that tells of another free space than the disk has; only in builds with crash points.
+/// The variable that tells of another free space than the disk has; only in builds with crash
+/// points.
 pub const FREE_BYTES_VARIABLE: &str = "TILLWAY_FREE_BYTES";
 
-/// Bytes that a program without special rights can still write to the file system that `path` is on, or will be on once it
-/// is made: the nearest folder above that exists is asked. Errors name the path.
+/// Bytes that a program without special rights can still write to the file system that `path` is
+/// on, or will be on once it is made: the nearest folder above that exists is asked. Errors name
+/// the path.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     if let Some(said) = said_by_the_environment(path) {
         return Ok(said);

@@ -1,12 +1,14 @@
-//! What the server says to a till over the broker: JSON objects with a type, an id and a schema version.
+//! What the server says to a till over the broker: JSON objects with a type, an id and a schema
+//! version.
 //!
 //! ```json
 //! {"schema":1,"id":"0193…","type":"load-package","settings":{"grpchostcs":"10.1.1.5"},"delivery":"0193…",
 //!  "package":"<64 hex>","link":"/packages/<64 hex>.twp","bytes":1834,"from":17,"to":18,"objects":1}
 //! ```
 //!
-//! A command of an unknown type or a newer schema is answered with [`crate::report::Report::Refused`], not dropped:
-//! [`Command::parse`] gives the id even of what it does not understand. Unknown fields are ignored.
+//! A command of an unknown type or a newer schema is answered with
+//! [`crate::report::Report::Refused`], not dropped: [`Command::parse`] gives the id even of what
+//! it does not understand. Unknown fields are ignored.
 
 use crate::report::{AsideName, in_short};
 use crate::revision::{DeliveryId, PackageName, Revision};
@@ -25,7 +27,8 @@ pub struct Command {
     pub schema: u32,
     /// Names the command in its answer.
     pub id: Uuid,
-    /// Keys of `cash.ini` that the server owns, with the values they must have now; empty values are left out.
+    /// Keys of `cash.ini` that the server owns, with the values they must have now; empty values
+    /// are left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
     /// What to do.
@@ -50,13 +53,13 @@ pub enum Order {
         #[serde(default)]
         verify: bool,
     },
-    /// Try again, or drop, what was set aside on the till. Units that are not there (any more) are passed over. Answered by
-    /// a contact, whose state names what is still set aside.
+    /// Try again, or drop, what was set aside on the till. Units that are not there (any more) are
+    /// passed over. Answered by a contact, whose state names what is still set aside.
     SettleAside {
         /// What to do.
         action: AsideAction,
-        /// With which units. None: all of them, where they are tried again; what is to be dropped must be named, since more
-        /// may have been set aside than the person saw who ordered it.
+        /// With which units. None: all of them, where they are tried again; what is to be dropped
+        /// must be named, since more may have been set aside than the person saw who ordered it.
         #[serde(default)]
         units: Vec<AsideName>,
     },
@@ -89,8 +92,9 @@ pub struct PackageLink {
     pub to: Revision,
     /// Objects inside.
     pub objects: u64,
-    /// The package stands alone and also applies where the cursor is exactly this one, although that is beyond `to`: the server does
-    /// not believe that it gave it out. Named, so that a link that comes late puts nobody back.
+    /// The package stands alone and also applies where the cursor is exactly this one, although
+    /// that is beyond `to`: the server does not believe that it gave it out. Named, so that a link
+    /// that comes late puts nobody back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Revision>,
 }
@@ -101,8 +105,9 @@ pub struct PackageLink {
 pub enum UnloadSelection {
     /// Everything that the server does not have yet.
     Missing {
-        /// The server has no sale of this till. If the till has never unloaded either, documents that ended before this
-        /// local time, and a day before the agent was installed, are history from before it was attached, and stay.
+        /// The server has no sale of this till. If the till has never unloaded either, documents
+        /// that ended before this local time, and a day before the agent was installed, are
+        /// history from before it was attached, and stay.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         new_till_from: Option<DateTime>,
     },

@@ -1,8 +1,10 @@
-//! Whether a consumer of a queue is still one: it can die without a word, and the connection lives on.
+//! Whether a consumer of a queue is still one: it can die without a word, and the connection lives
+//! on.
 //!
-//! Both daemons ask the broker on a period what it says of the queues they consume, and begin anew where it does not count them
-//! or holds messages back from them. What a broker says once proves nothing: one that is busy with thousands of queues was seen
-//! to count no consumer where there was one, and a message may have come to the queue a moment ago.
+//! Both daemons ask the broker on a period what it says of the queues they consume, and begin anew
+//! where it does not count them or holds messages back from them. What a broker says once proves
+//! nothing: one that is busy with thousands of queues was seen to count no consumer where there
+//! was one, and a message may have come to the queue a moment ago.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,7 +15,8 @@ pub const LIVENESS_PERIOD: Duration = Duration::from_secs(30);
 /// After so long it is asked once more where it counts no consumer.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
-/// Looks in a row at which messages wait for one who waits for them, until they count as held back: a busy broker takes its time.
+/// Looks in a row at which messages wait for one who waits for them, until they count as held
+/// back: a busy broker takes its time.
 const HELD_BACK_LOOKS: u32 = 3;
 
 /// How far a consumer is.
@@ -24,7 +27,8 @@ pub struct ConsumerProgress {
 }
 
 impl ConsumerProgress {
-    /// Waits for the next message. Whoever does not wait is at work: no wonder that messages wait then.
+    /// Waits for the next message. Whoever does not wait is at work: no wonder that messages wait
+    /// then.
     pub async fn wait<T>(&self, next: impl Future<Output = T>) -> T {
         // Also where the wait is given up.
         let _waits = Waits::begin(&self.working);
@@ -76,7 +80,8 @@ pub enum ConsumerDefect {
 pub struct ConsumerWatch {
     /// Messages that had been taken at the last look.
     taken: u64,
-    /// Looks in a row that found no consumer, and that found messages held back, with nothing taken in between.
+    /// Looks in a row that found no consumer, and that found messages held back, with nothing
+    /// taken in between.
     not_counted: u32,
     held_back: u32,
 }

@@ -1,8 +1,10 @@
-//! Ids of the nodes of the network: `_shop_<code>_<8 hex>`, `_cash_<code>_<8 hex>`, `_group_<code>_<8 hex>`,
-//! `_chain_<code>_<8 hex>` (formats/agent-settings: `cash.code`, `storeid`).
+//! Ids of the nodes of the network: `_shop_<code>_<8 hex>`, `_cash_<code>_<8 hex>`,
+//! `_group_<code>_<8 hex>`, `_chain_<code>_<8 hex>` (formats/agent-settings: `cash.code`,
+//! `storeid`).
 //!
-//! The code is what people call the node (`7`, `0042`, `north`); the eight hex digits make the id unique for ever, so
-//! a till that is removed and made again under its old code is a different till.
+//! The code is what people call the node (`7`, `0042`, `north`); the eight hex digits make the id
+//! unique for ever, so a till that is removed and made again under its old code is a different
+//! till.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -38,7 +40,8 @@ pub enum IdError {
     },
 }
 
-/// What people call a node: 1 to 32 Latin letters, digits, `-`, `_`, `.`; unique among the nodes of its level.
+/// What people call a node: 1 to 32 Latin letters, digits, `-`, `_`, `.`; unique among the nodes
+/// of its level.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct NodeCode(String);

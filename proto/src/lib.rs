@@ -1,13 +1,15 @@
 //! What two processes of Tillway must agree on.
 //!
-//! Ids, money, quantities and revisions are types ([`id`], [`money`], [`revision`], [`receipt`]); queues have names
-//! and limits ([`queue`]); the server speaks to tills in [`command`]s and tills answer with [`report`]s; [`status`]
-//! says which states a delivery goes through; [`sales`] is the generated gRPC service that carries receipts up.
-//! [`consumer`] finds that a queue gives its consumer nothing any more;
-//! [`process`] is how a daemon of ours behaves towards its operator: log file, signals.
+//! Ids, money, quantities and revisions are types ([`id`], [`money`], [`revision`], [`receipt`]);
+//! queues have names and limits ([`queue`]); the server speaks to tills in [`command`]s and tills
+//! answer with [`report`]s; [`status`] says which states a delivery goes through; [`sales`] is the
+//! generated gRPC service that carries receipts up. [`consumer`] finds that a queue gives its
+//! consumer nothing any more; [`process`] is how a daemon of ours behaves towards its operator:
+//! log file, signals.
 //!
-//! **Architecture invariant:** nothing here knows a database, a broker client or a file of dictionary data. Text becomes
-//! one of these types at the edge of a process, and the inside needs no checks.
+//! **Architecture invariant:** nothing here knows a database, a broker client or a file of
+//! dictionary data. Text becomes one of these types at the edge of a process, and the inside needs
+//! no checks.
 
 pub mod command;
 pub mod consumer;

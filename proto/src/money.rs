@@ -1,10 +1,12 @@
-//! Money as whole kopecks, quantities as whole thousandths. No floating point in either, on any path.
+//! Money as whole kopecks, quantities as whole thousandths. No floating point in either, on any
+//! path.
 //!
-//! Text comes in from JSON numbers and strings (`12`, `"12.5"`, `1.25e1`) and is read digit by digit. Digits beyond
-//! the scale are refused unless they are the noise of a producer's binary floating point: `59.900000000000006` is
-//! 59.90, `12.345` is an error.
+//! Text comes in from JSON numbers and strings (`12`, `"12.5"`, `1.25e1`) and is read digit by
+//! digit. Digits beyond the scale are refused unless they are the noise of a producer's binary
+//! floating point: `59.900000000000006` is 59.90, `12.345` is an error.
 //!
-//! Arithmetic stays at the end of what fits: sums that a till makes up must neither end a process nor turn their sign.
+//! Arithmetic stays at the end of what fits: sums that a till makes up must neither end a process
+//! nor turn their sign.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -134,8 +136,8 @@ const MAX_EXPONENT: i32 = 40;
 
 /// Reads a decimal number as an integer of `10^-scale` units.
 ///
-/// Accepts a sign, an exponent and blanks around; refuses everything that is not exactly representable, except the
-/// noise described in the module's doc.
+/// Accepts a sign, an exponent and blanks around; refuses everything that is not exactly
+/// representable, except the noise described in the module's doc.
 pub fn parse_scaled(text: &str, scale: u32) -> Result<i64, DecimalError> {
     let not_a_number = || DecimalError::NotANumber { text: text.to_owned() };
     let too_large = || DecimalError::TooLarge { text: text.to_owned() };

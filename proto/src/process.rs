@@ -1,5 +1,6 @@
-//! How a daemon of ours behaves towards its operator: where it logs, how often it tells of what grows, how it stops, how many files it
-//! may open and which it may write, and where a test may end it.
+//! How a daemon of ours behaves towards its operator: where it logs, how often it tells of what
+//! grows, how it stops, how many files it may open and which it may write, and where a test may
+//! end it.
 
 mod crash_points;
 mod growth;

@@ -1,7 +1,8 @@
 //! Names and limits of the broker's exchange and queues.
 //!
-//! The server declares them; the agent checks passively that they are there. All queues are durable quorum queues and all
-//! messages persistent, so that what the broker confirmed survives its restart.
+//! The server declares them; the agent checks passively that they are there. All queues are
+//! durable quorum queues and all messages persistent, so that what the broker confirmed survives
+//! its restart.
 
 use crate::id::TillId;
 use std::fmt;
@@ -15,14 +16,15 @@ pub const REPORTS_QUEUE: &str = "tillway.reports";
 /// The queue whose arguments say whose servers work at a virtual host. Nothing is published to it.
 pub const OWNER_QUEUE: &str = "tillway.owner";
 
-/// Most reports that wait for a server that is down. Reports are hints about a state that is reported again, so the
-/// oldest may go: at ten thousand tills this is a hundred contacts of each.
+/// Most reports that wait for a server that is down. Reports are hints about a state that is
+/// reported again, so the oldest may go: at ten thousand tills this is a hundred contacts of each.
 pub const REPORTS_MAX_LENGTH: i32 = 1_000_000;
 
 /// A dictionary queue holds one link, the newest: each supersedes the one before.
 pub const DICTIONARY_MAX_LENGTH: i32 = 1;
 
-/// Most control commands that wait for a till that is off. Each is a request that can be made again.
+/// Most control commands that wait for a till that is off. Each is a request that can be made
+/// again.
 pub const CONTROL_MAX_LENGTH: i32 = 1_000;
 
 /// Largest message in bytes that either side reads: commands and reports are a few hundred bytes.

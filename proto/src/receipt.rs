@@ -41,7 +41,8 @@ pub enum Opened {
 }
 
 impl Opened {
-    /// The time of opening as it stands on the wire: absent where it is not told, empty where the POS wrote none.
+    /// The time of opening as it stands on the wire: absent where it is not told, empty where the
+    /// POS wrote none.
     pub fn from_wire(text: Option<&str>) -> Result<Self, jiff::Error> {
         match text {
             None => Ok(Self::NotTold),
@@ -78,8 +79,9 @@ impl Serialize for Opened {
     }
 }
 
-/// What makes a shift of a till this one and no other: its number and when it was opened. A POS counts its shifts from 1 again
-/// after a change of the fiscal drive, so that one number stands for several shifts.
+/// What makes a shift of a till this one and no other: its number and when it was opened. A POS
+/// counts its shifts from 1 again after a change of the fiscal drive, so that one number stands
+/// for several shifts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct ShiftKey {
     /// Its number.
@@ -106,7 +108,8 @@ impl fmt::Display for ShiftKey {
 
 /// What makes a receipt this one and no other: till, shift, document number and a UUID.
 ///
-/// The UUID tells apart two receipts of one number, as a till restored from an old image makes them.
+/// The UUID tells apart two receipts of one number, as a till restored from an old image makes
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReceiptKey {
     /// The till that made it.

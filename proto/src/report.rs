@@ -4,7 +4,8 @@
 //! {"schema":1,"till":"_cash_1_00ab34ef","instance":"…","sent_at":"2026-01-02T03:04:05Z","type":"contact","state":{…}}
 //! ```
 //!
-//! A report is a hint: each carries the state it speaks of whole, so a lost, doubled or late one does no harm.
+//! A report is a hint: each carries the state it speaks of whole, so a lost, doubled or late one
+//! does no harm.
 
 use crate::id::TillId;
 use crate::revision::{CursorProof, DeliveryId, Digest, PackageName, Revision};
@@ -24,7 +25,8 @@ pub struct Reported {
     pub schema: u32,
     /// Who reports.
     pub till: TillId,
-    /// The random value that was made with the agent's state; two machines with one till's id differ in it.
+    /// The random value that was made with the agent's state; two machines with one till's id
+    /// differ in it.
     pub instance: Uuid,
     /// The till's clock when it was sent.
     pub sent_at: Timestamp,
@@ -53,7 +55,8 @@ pub enum Report {
         /// Why, where it was rejected.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
-        /// What sort of reason, where it was rejected; absent in reports of older agents and then [`RejectCause::Content`].
+        /// What sort of reason, where it was rejected; absent in reports of older agents and then
+        /// [`RejectCause::Content`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<RejectCause>,
         /// What the till has now.
@@ -94,8 +97,8 @@ pub enum Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RejectCause {
-    /// The package did not get to where it is loaded: the line, the till's disk, a full queue, a busy database. The
-    /// same package may go through later.
+    /// The package did not get to where it is loaded: the line, the till's disk, a full queue, a
+    /// busy database. The same package may go through later.
     Transport,
     /// The package starts at a revision that the till does not have.
     Gap,
@@ -131,18 +134,21 @@ pub struct TillState {
     /// When it was applied, by the till's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_at: Option<Timestamp>,
-    /// What the package carried that led to `cursor`. Absent: an older agent, or a package of an older server. The server believes a
-    /// cursor that it has not announced to this till by this alone.
+    /// What the package carried that led to `cursor`. Absent: an older agent, or a package of an
+    /// older server. The server believes a cursor that it has not announced to this till by this
+    /// alone.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "readable_proof")]
     pub proof: Option<CursorProof>,
     /// Rows in the till's dictionary, over all kinds.
     #[serde(default)]
     pub rows: u64,
-    /// One digest over counts and digests of all kinds, of the same moment as `cursor`. Absent: not to be compared (an
-    /// older agent, a dictionary that a script loads, one that could not be read).
+    /// One digest over counts and digests of all kinds, of the same moment as `cursor`. Absent:
+    /// not to be compared (an older agent, a dictionary that a script loads, one that could not be
+    /// read).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
-    /// Finished documents that the server has not acknowledged; absent where they cannot be counted.
+    /// Finished documents that the server has not acknowledged; absent where they cannot be
+    /// counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsent_documents: Option<u64>,
     /// Why sales do not reach the server, where they do not; absent in reports of older agents.
@@ -151,7 +157,8 @@ pub struct TillState {
     /// End of the last receipt that the server acknowledged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sent: Option<DateTime>,
-    /// Bytes of the log beside `dictionaries.db`; absent where it is empty, and in reports of older agents.
+    /// Bytes of the log beside `dictionaries.db`; absent where it is empty, and in reports of
+    /// older agents.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dictionary_log_bytes: u64,
     /// Batches in the file queue.
@@ -160,8 +167,9 @@ pub struct TillState {
     /// Units that were set aside on the till and wait for a person.
     #[serde(default)]
     pub set_aside: u64,
-    /// The newest of them, at most [`MAX_ASIDE_UNITS`]; absent in reports of older agents. Of newer ones, those whose sort is
-    /// not known here are left out: they are counted in `set_aside`.
+    /// The newest of them, at most [`MAX_ASIDE_UNITS`]; absent in reports of older agents. Of
+    /// newer ones, those whose sort is not known here are left out: they are counted in
+    /// `set_aside`.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "known_units")]
     pub aside: Vec<AsideUnit>,
 }
@@ -185,8 +193,9 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// From here on the log of a till's dictionary needs a look: a reader that never ends keeps it from being cut back, and each load adds
-/// to it. The load of a chain's whole dictionary takes 60 MiB while it runs.
+/// From here on the log of a till's dictionary needs a look: a reader that never ends keeps it
+/// from being cut back, and each load adds to it. The load of a chain's whole dictionary takes 60
+/// MiB while it runs.
 pub const MAX_DICTIONARY_LOG_BYTES: u64 = 256 << 20;
 
 fn known_units<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Vec<AsideUnit>, D::Error> {

@@ -5,8 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// A state of the server's dictionaries: a number that only grows, one sequence for the whole server. 0 is the empty
-/// state before the first load.
+/// A state of the server's dictionaries: a number that only grows, one sequence for the whole
+/// server. 0 is the empty state before the first load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(pub u64);
@@ -74,8 +74,8 @@ impl RowHash {
     }
 }
 
-/// The order-free digest of a set of rows: the sum of their hashes, modulo 2^128. Rows can be added to it and taken out
-/// of it, so it is kept up to date at the cost of what changed.
+/// The order-free digest of a set of rows: the sum of their hashes, modulo 2^128. Rows can be
+/// added to it and taken out of it, so it is kept up to date at the cost of what changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(pub u128);
@@ -145,8 +145,9 @@ impl From<Digest> for String {
     }
 }
 
-/// What speaks for a cursor: the digest that the package promised which led there, and a code of the server over it. Only the server
-/// that made it can check it. 96 hex digits: first the digest, then the code.
+/// What speaks for a cursor: the digest that the package promised which led there, and a code of
+/// the server over it. Only the server that made it can check it. 96 hex digits: first the digest,
+/// then the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CursorProof {

@@ -18,8 +18,8 @@ pub mod arrived {
     include!(concat!(env!("OUT_DIR"), "/arrived/tillway.sales.v1.rs"));
 }
 
-/// A [`v1::TillFrame`] as a server takes it: on the wire it is the same, and what is in it stays as the bytes that came,
-/// so that it is measured before it is read.
+/// A [`v1::TillFrame`] as a server takes it: on the wire it is the same, and what is in it stays
+/// as the bytes that came, so that it is measured before it is read.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct ArrivedFrame {
     /// A [`v1::Hello`], the first frame.
@@ -39,12 +39,13 @@ pub const MAX_FRAME_BYTES: usize = 4 * 1024 * 1024;
 /// Largest first frame, a `Hello`: two hundred shifts and a few names are under 10 KiB.
 pub const MAX_HELLO_BYTES: usize = 32 * 1024;
 
-/// The metadata of the call in which a till names itself, beside `authorization: Bearer <cash.token>`: a server refuses a wrong
-/// token, and tells whose it was meant to be, before it reads a frame. Agents of version 0.1 do not send it.
+/// The metadata of the call in which a till names itself, beside
+/// `authorization: Bearer <cash.token>`: a server refuses a wrong token, and tells whose it was
+/// meant to be, before it reads a frame. Agents of version 0.1 do not send it.
 pub const TILL_METADATA: &str = "tillway-till";
 
-/// The till closes a batch when it holds this many bytes of documents: large enough that a stream is not bound by
-/// acknowledgements, small enough that little is sent again after a break.
+/// The till closes a batch when it holds this many bytes of documents: large enough that a stream
+/// is not bound by acknowledgements, small enough that little is sent again after a break.
 pub const BATCH_BYTES: usize = 128 * 1024;
 
 /// Most documents in one batch.
@@ -53,7 +54,8 @@ pub const MAX_BATCH_DOCUMENTS: usize = 500;
 /// Most batches under way without an acknowledgement.
 pub const MAX_UNACKNOWLEDGED_BATCHES: u64 = 16;
 
-/// Most shifts in one `Hello`: a quarter of a year at two a day. More are unloaded in several streams.
+/// Most shifts in one `Hello`: a quarter of a year at two a day. More are unloaded in several
+/// streams.
 pub const MAX_HELLO_SHIFTS: usize = 200;
 
 /// Most lines, voided lines, payments, cards and other parts of one sort in one document.
@@ -65,8 +67,8 @@ pub const MAX_TEXT_BYTES: usize = 1_024;
 /// Longest slip of a payment, in bytes: what a terminal prints, some sixty lines in Russian.
 pub const MAX_SLIP_BYTES: usize = 64 * 1_024;
 
-/// Largest sum or quantity, in kopecks or thousandths, also of what the lines of a receipt add up to: a hundred billion roubles, so
-/// that the totals of a chain fit.
+/// Largest sum or quantity, in kopecks or thousandths, also of what the lines of a receipt add up
+/// to: a hundred billion roubles, so that the totals of a chain fit.
 pub const MAX_AMOUNT: i64 = 10_000_000_000_000;
 
 /// A text that is no date-time; compared by what it says.
@@ -79,7 +81,8 @@ pub fn opened(text: Option<&str>) -> Result<Opened, TimeError> {
     Opened::from_wire(text).map_err(|error| TimeError(error.to_string()))
 }
 
-/// The shifts that a hello names. `None` where opening times and numbers are not in step, or one is no time.
+/// The shifts that a hello names. `None` where opening times and numbers are not in step, or one
+/// is no time.
 pub fn named_shifts(hello: &v1::Hello) -> Option<Vec<ShiftKey>> {
     if hello.openings.is_empty() {
         return Some(hello.shifts.iter().map(|number| ShiftKey::not_told(ShiftNumber(*number))).collect());

@@ -36,8 +36,8 @@ impl DeliveryState {
         matches!(self, Self::Applied | Self::Rejected | Self::Expired | Self::Superseded)
     }
 
-    /// Whether `next` may follow. Reports may arrive twice, late or with steps missing (a lost report is no error), but
-    /// a final state stays, and nothing goes back.
+    /// Whether `next` may follow. Reports may arrive twice, late or with steps missing (a lost
+    /// report is no error), but a final state stays, and nothing goes back.
     pub fn may_become(self, next: Self) -> bool {
         !self.is_final() && self.rank() < next.rank()
     }
@@ -123,8 +123,9 @@ impl ExchangeStatus {
         }
     }
 
-    /// What operators see of a delivery. An expired or superseded one is followed by another, so the exchange is still
-    /// under way; `load_had_rejects` tells whether the load behind it set records aside.
+    /// What operators see of a delivery. An expired or superseded one is followed by another, so
+    /// the exchange is still under way; `load_had_rejects` tells whether the load behind it set
+    /// records aside.
     pub fn of_delivery(state: DeliveryState, load_had_rejects: bool) -> Self {
         match state {
             DeliveryState::Applied if load_had_rejects => Self::ReadyWithError,

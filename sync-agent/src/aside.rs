@@ -1,8 +1,10 @@
-//! What was set aside on this till: packages, documents, records of shifts, messages of the server. Told with every
-//! report, listed by `status` and `aside ls`, and settled by a person: tried again, or dropped.
+//! What was set aside on this till: packages, documents, records of shifts, messages of the
+//! server. Told with every report, listed by `status` and `aside ls`, and settled by a person:
+//! tried again, or dropped.
 //!
-//! A unit has one name ([`AsideName`]), on the line and on the command line: its sort and what it is called there. What
-//! is not there any more is passed over, so an order that comes twice does no harm.
+//! A unit has one name ([`AsideName`]), on the line and on the command line: its sort and what it
+//! is called there. What is not there any more is passed over, so an order that comes twice does
+//! no harm.
 
 use crate::broker::chain;
 use crate::commands::{self, From};
@@ -24,7 +26,8 @@ use tillway_proto::report::{AsideName, AsideSort, AsideUnit, MAX_ASIDE_REASON_BY
 /// Messages set aside that are kept for a person; the oldest goes.
 const MAX_ASIDE_MESSAGES: usize = 100;
 
-/// Why an order to drop is refused that names no unit: it may be a day old, and what came aside since nobody has seen.
+/// Why an order to drop is refused that names no unit: it may be a day old, and what came aside
+/// since nobody has seen.
 pub(crate) const DROP_NAMES_NOTHING: &str = "an order to drop has to name each unit";
 
 /// What lies aside.
@@ -38,8 +41,8 @@ pub(crate) struct Aside {
     pub(crate) unreadable: Vec<(&'static str, String)>,
 }
 
-/// Looks at all that lies aside, and names the newest, at most so many. `queue` is the file queue of packages, where there
-/// is one.
+/// Looks at all that lies aside, and names the newest, at most so many. `queue` is the file queue
+/// of packages, where there is one.
 pub(crate) fn look(settings: &Settings, queue: Option<&Queue>, state: Option<&State>, most: usize) -> Aside {
     let mut aside = Aside::default();
     if let Some(queue) = queue {
@@ -158,8 +161,9 @@ pub(crate) struct Settled {
     pub(crate) failed: u64,
 }
 
-/// Drops these units, or tries them again: then all that lies aside, where none is named. What fails is logged, and the rest is
-/// settled all the same. Ends with a contact, which tells what is left.
+/// Drops these units, or tries them again: then all that lies aside, where none is named. What
+/// fails is logged, and the rest is settled all the same. Ends with a contact, which tells what is
+/// left.
 pub(crate) async fn settle(till: &Arc<Till>, action: AsideAction, units: Vec<AsideName>) -> Settled {
     let all = units.is_empty();
     let of = |sort| -> Option<Vec<String>> {
@@ -257,10 +261,12 @@ fn settle_sales(
 
 async fn settle_message(till: &Arc<Till>, action: AsideAction, file: &Path) -> io::Result<()> {
     let message = fs::read(file)?;
-    // Before the work: one that ends the agent, or takes what lies aside, does not find itself there again.
+    // Before the work: one that ends the agent, or takes what lies aside, does not find itself
+    // there again.
     fs::remove_file(file)?;
     if action == AsideAction::Retry {
-        // What is still not understood lies aside again, under a new name. In a box, since an order may bring an order.
+        // What is still not understood lies aside again, under a new name. In a box, since an
+        // order may bring an order.
         Box::pin(commands::take(till, From::Aside, &message)).await;
     }
     Ok(())

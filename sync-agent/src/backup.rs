@@ -1,11 +1,13 @@
-//! Archives of what was exchanged: each package that was applied, and the sales of each unloading. Kept by count and
-//! by days (`maxcountbackupfiles`, `actualcountdaysforbackupfiles`), whichever is less. Names and days are by the till's
-//! clock; wherever that is, there are never more than the count, the one just written stays, and of packages and of sales the
-//! newest [`NEWEST`] do not go by their age, or a clock that jumps ahead would leave nothing to look at.
+//! Archives of what was exchanged: each package that was applied, and the sales of each unloading.
+//! Kept by count and by days (`maxcountbackupfiles`, `actualcountdaysforbackupfiles`), whichever
+//! is less. Names and days are by the till's clock; wherever that is, there are never more than
+//! the count, the one just written stays, and of packages and of sales the newest [`NEWEST`] do
+//! not go by their age, or a clock that jumps ahead would leave nothing to look at.
 //!
-//! `<yyyy-mm-dd_HH-MM-SS.mmm>_dictionary_<first digits of the name>.twp` is the package as it came (compressed by its
-//! own format); `…_sales_<number>.jsonl.zst` holds one document or shift a line. An archive helps a person to see
-//! what went over the line; nothing reads it back, so a full disk loses an archive and not an exchange.
+//! `<yyyy-mm-dd_HH-MM-SS.mmm>_dictionary_<first digits of the name>.twp` is the package as it came
+//! (compressed by its own format); `…_sales_<number>.jsonl.zst` holds one document or shift a
+//! line. An archive helps a person to see what went over the line; nothing reads it back, so a
+//! full disk loses an archive and not an exchange.
 
 use crate::settings::BackupSettings;
 use fs_err as fs;
@@ -65,7 +67,8 @@ pub(crate) fn older_archives(settings: &BackupSettings) -> Vec<PathBuf> {
     archives
 }
 
-/// Removes archives that are too many or too old, but for the `newest`. Files whose names are not ours stay.
+/// Removes archives that are too many or too old, but for the `newest`. Files whose names are not
+/// ours stay.
 fn prune(settings: &BackupSettings, newest: &Path) -> io::Result<()> {
     let mut archives = archives(&settings.folder)?;
     archives.retain(|path| path != newest);

@@ -1,13 +1,15 @@
 //! The link to the broker: a supervisor that rebuilds all of it whenever any of it breaks (R13).
 //!
-//! A *session* is one connection with three channels: one for the dictionary queue, one for the control queue, one that
-//! publishes reports with confirms; and it looks, on a period, whether the broker still counts us among the consumers and
-//! gives us what waits. When one of these ends, for whatever reason, the session ends and another one is built after a wait that
-//! grows and is capped. The queues belong to the server; a session only checks that they are there.
+//! A *session* is one connection with three channels: one for the dictionary queue, one for the
+//! control queue, one that publishes reports with confirms; and it looks, on a period, whether the
+//! broker still counts us among the consumers and gives us what waits. When one of these ends, for
+//! whatever reason, the session ends and another one is built after a wait that grows and is
+//! capped. The queues belong to the server; a session only checks that they are there.
 //!
-//! Messages are acknowledged when they were worked on, whatever came of it: what can be answered is answered, what
-//! cannot is set aside ([`crate::commands`]). A link is held while its package is downloaded; where that takes very long,
-//! the link is acknowledged before, and of the links that come meanwhile the newest is worked on next.
+//! Messages are acknowledged when they were worked on, whatever came of it: what can be answered
+//! is answered, what cannot is set aside ([`crate::commands`]). A link is held while its package
+//! is downloaded; where that takes very long, the link is acknowledged before, and of the links
+//! that come meanwhile the newest is worked on next.
 
 mod hold;
 pub(crate) mod online;
@@ -20,22 +22,25 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The first wait where no session came about or a short one broke; jitter adds up to as much again.
+/// The first wait where no session came about or a short one broke; jitter adds up to as much
+/// again.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
-/// The longest wait of an agent that has had no good session yet, jitter included: a till that starts while its shop has no link
-/// is there half a minute after the link.
+/// The longest wait of an agent that has had no good session yet, jitter included: a till that
+/// starts while its shop has no link is there half a minute after the link.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// A session that consumed for this long was a good one. Shorter ones are a broker that flaps.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
 
-/// After a good session the first wait is anything up to this: with a broker that restarts, or a line that stumbles, all
-/// tills lose theirs in one moment, and 10,000 that come back in the next would be 10,000 logins at once. So they are a
-/// thousand a second, and a price is never delayed but by a break. Where the broker is away for longer, each further wait is half of
-/// it and then anything up to it again: whatever the length of the outage, the last till is back 15 s after the broker, and never
-/// more than a fifth of them come within one second. A line that swallows packets lets a try hang for [`session::CONNECT_TIME`]; that counts as
-/// waiting, so the last is back after that and [`BREATH`], 21 s, and has 9 s to log in before half a minute is over.
+/// After a good session the first wait is anything up to this: with a broker that restarts, or a
+/// line that stumbles, all tills lose theirs in one moment, and 10,000 that come back in the next
+/// would be 10,000 logins at once. So they are a thousand a second, and a price is never delayed
+/// but by a break. Where the broker is away for longer, each further wait is half of it and then
+/// anything up to it again: whatever the length of the outage, the last till is back 15 s after
+/// the broker, and never more than a fifth of them come within one second. A line that swallows
+/// packets lets a try hang for [`session::CONNECT_TIME`]; that counts as waiting, so the last is
+/// back after that and [`BREATH`], 21 s, and has 9 s to log in before half a minute is over.
 const SPREAD: Duration = Duration::from_secs(10);
 
 /// After a try that took as long as the wait, another comes after any time up to this.
@@ -103,7 +108,8 @@ impl Waits {
         Self { backoff: Backoff::new(FIRST_WAIT, MAX_WAIT), lost_a_good_one: false }
     }
 
-    /// How long to wait after a try that took so long, and a session that consumed for so long, if it came to that.
+    /// How long to wait after a try that took so long, and a session that consumed for so long, if
+    /// it came to that.
     fn after(&mut self, consumed: Option<Duration>, took: Duration) -> Duration {
         if consumed.is_some_and(|consumed| consumed >= GOOD_SESSION) {
             self.lost_a_good_one = true;
@@ -151,8 +157,9 @@ mod tests {
         assert!((50..200).contains(&early), "{early} of 1000 in the first second");
     }
 
-    /// How long after the broker's return an agent tries that lost a good session when the broker went, where each try during the outage
-    /// hangs for so long, also when the broker is back meanwhile.
+    /// How long after the broker's return an agent tries that lost a good session when the broker
+    /// went, where each try during the outage hangs for so long, also when the broker is back
+    /// meanwhile.
     fn back_after(outage: Duration, hangs: Duration) -> Duration {
         let mut waits = Waits::new();
         let mut tried_at = waits.after(Some(GOOD_SESSION), GOOD_SESSION);
@@ -162,7 +169,8 @@ mod tests {
         tried_at.saturating_sub(outage)
     }
 
-    /// The worst of 2,000 agents over outages of all lengths, and the most that try within one second.
+    /// The worst of 2,000 agents over outages of all lengths, and the most that try within one
+    /// second.
     fn worst(hangs: Duration) -> (Duration, usize) {
         let outages = (0..40).chain((40..400).step_by(7)).chain([3_600, 20_000]);
         let of_one = |seconds| {

@@ -25,14 +25,17 @@ use tillway_proto::process::{LogGuard, LoggingError, OpenFiles, ShutdownError, o
 use tillway_proto::report::{AsideName, MAX_ASIDE_UNITS};
 use tokio_util::sync::CancellationToken;
 
-/// Exit code of wrong settings, so that a service manager need not start the agent again and again.
+/// Exit code of wrong settings, so that a service manager need not start the agent again and
+/// again.
 const EXIT_SETTINGS: u8 = 78;
 
-/// Units that one `drop --all` names to the agent, so that its line stays within bounds; the newest.
+/// Units that one `drop --all` names to the agent, so that its line stays within bounds; the
+/// newest.
 const MAX_DROPPED: usize = 500;
 
-/// Files and connections that an agent must be able to have open: databases with their logs, the file queue, a download, the
-/// links to broker and server, and the folders that are watched. Some tens, with room.
+/// Files and connections that an agent must be able to have open: databases with their logs, the
+/// file queue, a download, the links to broker and server, and the folders that are watched. Some
+/// tens, with room.
 const OPEN_FILES: u64 = 256;
 
 /// How long the agent that the command line starts may take until it listens.
@@ -42,7 +45,8 @@ const START_TIME: Duration = Duration::from_secs(10);
 #[derive(Debug, Parser)]
 #[command(name = "sync-agent", version)]
 pub struct Cli {
-    /// The settings; logging.conf lies beside them [default: /linuxcash/cash/sync/properties/cash.ini]
+    /// The settings; logging.conf lies beside them [default:
+    /// /linuxcash/cash/sync/properties/cash.ini]
     #[arg(long, global = true, value_name = "FILE")]
     settings: Option<PathBuf>,
     /// Move all default paths under this folder, for trials
@@ -56,7 +60,8 @@ pub struct Cli {
 enum CliCommand {
     /// Run until SIGTERM (what happens without a command)
     Run,
-    /// Check cash.ini and logging.conf, and tell every fault; tells also where sales do not reach the server
+    /// Check cash.ini and logging.conf, and tell every fault; tells also where sales do not reach
+    /// the server
     Check {
         /// Also ask the broker and the server whether they let this till in
         #[arg(long)]
@@ -85,8 +90,9 @@ enum AsideCommand {
     Ls,
     /// Try units again from the beginning
     Retry(AsideArgs),
-    /// Remove units for good. A document or the record of a shift stays in documents.db; it is never sent by itself any
-    /// more and counted nowhere, but `unload --since` or `--from`, `--to` still sends it
+    /// Remove units for good. A document or the record of a shift stays in documents.db; it is
+    /// never sent by itself any more and counted nowhere, but `unload --since` or `--from`, `--to`
+    /// still sends it
     Drop(AsideArgs),
 }
 
@@ -243,7 +249,8 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
     }
 }
 
-/// Runs the agent. Tells first what `check --online` would find: without what it needs it does not start, with the rest it goes on.
+/// Runs the agent. Tells first what `check --online` would find: without what it needs it does not
+/// start, with the rest it goes on.
 async fn start(path: &Path, layout: Layout) -> Result<(), CliError> {
     let settings = LiveSettings::read(path, layout).map_err(CliError::Settings)?;
     let (first, written) = (settings.current(), settings.as_written());

@@ -1,6 +1,6 @@
-//! Messages of the server, one at a time: read, worked on, answered. Whatever is in a message, it ends here: the broker
-//! gets its acknowledgement afterwards. One on which the work panics is set aside like one that is not understood, so
-//! that it does not come again and again.
+//! Messages of the server, one at a time: read, worked on, answered. Whatever is in a message, it
+//! ends here: the broker gets its acknowledgement afterwards. One on which the work panics is set
+//! aside like one that is not understood, so that it does not come again and again.
 
 use crate::aside;
 use crate::intake;
@@ -113,7 +113,8 @@ async fn work(till: &Arc<Till>, from: From, message: &[u8]) {
         }
         Order::ReportState { verify: false } => answer(till, command.id, Ok(())).await,
         Order::ReportState { verify: true } => {
-            // It may have to wait for a load: other commands go on meanwhile, and this one is answered when it is done.
+            // It may have to wait for a load: other commands go on meanwhile, and this one is
+            // answered when it is done.
             if !till.recounts.ask_for(command.id) {
                 let reason = "too many recounts wait already".to_owned();
                 till.reports.put(Report::Refused { command: command.id, reason });
@@ -133,7 +134,8 @@ pub(crate) async fn answer(till: &Arc<Till>, command: Uuid, outcome: Result<(), 
     till.reports.put(Report::Unload { command: Some(command), status, receipts: 0, reason });
 }
 
-/// Takes over the settings that the server owns. A wrong one does not stop the command that brought it.
+/// Takes over the settings that the server owns. A wrong one does not stop the command that
+/// brought it.
 async fn follow_settings(till: &Arc<Till>, command: &Command) {
     let settings = till.settings.clone();
     let pushed = command.settings.clone();

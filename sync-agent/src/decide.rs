@@ -1,13 +1,14 @@
-//! Decisions of the agent as pure functions over plain data. The simulated till runs the same ones.
+//! Decisions of the agent as pure functions over plain data. The simulated till runs the same
+//! ones.
 //!
-//! - A link comes: [`on_link`] over what the till has ([`Have`]). An answer to its download: [`on_status`],
-//!   [`wait_before_retry`]. A package is to be applied: [`on_package`].
-//! - Sales: [`Progress`] tells what was sent, [`Holdings`] what the server says it has, [`lost`] what to send again,
-//!   [`is_another_database`] when nothing that is remembered counts.
+//! - A link comes: [`on_link`] over what the till has ([`Have`]). An answer to its download:
+//!   [`on_status`], [`wait_before_retry`]. A package is to be applied: [`on_package`].
+//! - Sales: [`Progress`] tells what was sent, [`Holdings`] what the server says it has, [`lost`]
+//!   what to send again, [`is_another_database`] when nothing that is remembered counts.
 //! - Between tries of anything: [`Backoff`].
 //!
-//! **Architecture invariant:** none of them reads a clock, nor takes a time of day: what is sent or applied follows from
-//! row ids, keys and revisions. A till's clock may be anywhere.
+//! **Architecture invariant:** none of them reads a clock, nor takes a time of day: what is sent
+//! or applied follows from row ids, keys and revisions. A till's clock may be anywhere.
 
 mod sales;
 
@@ -48,8 +49,9 @@ pub enum LinkStep {
 
 /// What to do with a link.
 ///
-/// A package that ends exactly where the till stands is fetched: it may repair rows that differ, and the loader skips it
-/// if it does not. One that stands alone and names the till's cursor as one that the server does not believe is fetched too.
+/// A package that ends exactly where the till stands is fetched: it may repair rows that differ,
+/// and the loader skips it if it does not. One that stands alone and names the till's cursor as
+/// one that the server does not believe is fetched too.
 pub fn on_link(link: &PackageLink, have: Have) -> LinkStep {
     let reached = have.queued_to.unwrap_or(have.cursor).max(have.cursor);
     match have.seen {
@@ -91,12 +93,14 @@ pub fn on_status(status: u16, offset: u64) -> Answer {
         206 if offset > 0 => Answer::Rest,
         416 if offset > 0 => Answer::BeginAnew,
         408 | 425 | 429 | 500..=599 => Answer::Later,
-        // Everything else, redirects to nowhere and answers nobody asked for too, will be the same next time.
+        // Everything else, redirects to nowhere and answers nobody asked for too, will be the same
+        // next time.
         _ => Answer::Gone,
     }
 }
 
-/// How long to wait before the next try: what the server asks for, within reason, else the back-off.
+/// How long to wait before the next try: what the server asks for, within reason, else the
+/// back-off.
 pub fn wait_before_retry(backoff: Duration, retry_after: Option<Duration>, cap: Duration) -> Duration {
     retry_after.map_or(backoff, |asked| asked.max(backoff).min(cap))
 }

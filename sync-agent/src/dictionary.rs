@@ -1,13 +1,15 @@
-//! The till's dictionary as the agent's tasks share it: one loader, opened when it is first needed, and anew where another
-//! file stands in the place of the one that is open.
+//! The till's dictionary as the agent's tasks share it: one loader, opened when it is first
+//! needed, and anew where another file stands in the place of the one that is open.
 //!
-//! Tables that were changed by hand are mended in the file that is there, at once or by the snapshot that is asked for: a
-//! POS that has it open sees the new rows. No reader is ever blocked.
+//! Tables that were changed by hand are mended in the file that is there, at once or by the
+//! snapshot that is asked for: a POS that has it open sees the new rows. No reader is ever
+//! blocked.
 //!
-//! A file that is physically damaged is given up: the till counts as empty, so the server sends everything. As long as a
-//! POS can still read the damaged one it stays in its place, and the new one is made beside it and put there when it is
-//! whole; where not, it is moved to `dictionaries.db.broken` at once. A POS that has the old file open goes on reading
-//! that, so it has to be restarted: the report of the load says so ([`Dictionary::take_restart_due`]).
+//! A file that is physically damaged is given up: the till counts as empty, so the server sends
+//! everything. As long as a POS can still read the damaged one it stays in its place, and the new
+//! one is made beside it and put there when it is whole; where not, it is moved to
+//! `dictionaries.db.broken` at once. A POS that has the old file open goes on reading that, so it
+//! has to be restarted: the report of the load says so ([`Dictionary::take_restart_due`]).
 
 use std::collections::BTreeSet;
 use std::io;
@@ -43,7 +45,8 @@ pub(crate) struct Dictionary {
     open: Mutex<Option<Opened>>,
     /// The file is damaged; it is left to the POS until a new one is whole.
     damaged: AtomicBool,
-    /// Another file stands in the place of the one that a POS may have open, which nobody was told yet.
+    /// Another file stands in the place of the one that a POS may have open, which nobody was told
+    /// yet.
     restart_due: AtomicBool,
     /// The log beside it.
     log: GrowthWatch,
@@ -93,7 +96,8 @@ impl Dictionary {
         }
     }
 
-    /// Tells of a reader that never ends, by the log that it keeps from being cut back; not again with each load.
+    /// Tells of a reader that never ends, by the log that it keeps from being cut back; not again
+    /// with each load.
     pub(crate) fn look_at_log(&self) -> Option<Growth> {
         let bytes = dictionary::log_bytes(&self.path);
         let growth = self.log.look(bytes)?;

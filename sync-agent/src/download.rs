@@ -1,12 +1,13 @@
-//! Downloads a package: resumed where it broke off, never longer than the link says, and right to the byte, since its
-//! name is its hash.
+//! Downloads a package: resumed where it broke off, never longer than the link says, and right to
+//! the byte, since its name is its hash.
 //!
-//! A download lies in `<name>.twp.part` until its hash was compared, then in `<name>.twp`. Neither is synced: what counts after a
-//! power cut is the copy in the file queue, or the rows; whatever is found here then is hashed before it is used. A dead link (4xx) ends at
-//! once, so that the server can announce anew (R6); a busy or broken server is asked again with growing waits, a
-//! bounded number of times. Dropping the future ends a download; the part stays and is resumed the next time. What it was
-//! writing at that moment is written to its end on a thread of its own, so the next download waits for that: else it would
-//! go on from a length that is still growing.
+//! A download lies in `<name>.twp.part` until its hash was compared, then in `<name>.twp`. Neither
+//! is synced: what counts after a power cut is the copy in the file queue, or the rows; whatever
+//! is found here then is hashed before it is used. A dead link (4xx) ends at once, so that the
+//! server can announce anew (R6); a busy or broken server is asked again with growing waits, a
+//! bounded number of times. Dropping the future ends a download; the part stays and is resumed the
+//! next time. What it was writing at that moment is written to its end on a thread of its own, so
+//! the next download waits for that: else it would go on from a length that is still growing.
 
 use crate::decide::{Answer, on_status, wait_before_retry};
 use crate::retry::Backoff;
@@ -30,8 +31,9 @@ pub(crate) struct DownloadLimits {
     pub idle: Duration,
     /// Tries in a row that brought no byte.
     pub max_idle_tries: u32,
-    /// All tries together. A line on which bytes flow is given its time, however slow: what it brought would be of no use
-    /// for the next package, which has another name. This only ends a download that will never come to its end.
+    /// All tries together. A line on which bytes flow is given its time, however slow: what it
+    /// brought would be of no use for the next package, which has another name. This only ends a
+    /// download that will never come to its end.
     pub total: Duration,
     /// The first wait between tries.
     pub first_wait: Duration,
@@ -134,7 +136,8 @@ enum Broken {
     Retry { why: String, after: Option<Duration> },
 }
 
-/// The folder is ours as long as one of these lives: the download's, and that of each piece of its work on disk.
+/// The folder is ours as long as one of these lives: the download's, and that of each piece of its
+/// work on disk.
 type Turn = Arc<OwnedMutexGuard<()>>;
 
 struct Job<'a> {
@@ -177,7 +180,8 @@ impl Downloader {
             let (folder, target, part) = (self.folder.clone(), target.clone(), part.clone());
             move || {
                 tidy(&folder, &[&target, &part])?;
-                // A file that was whole before is rehashed like a part: the disk may have changed it.
+                // A file that was whole before is rehashed like a part: the disk may have changed
+                // it.
                 if target.exists() {
                     fs::rename(&target, &part)?;
                 }
@@ -346,7 +350,8 @@ fn tidy(folder: &Path, keep: &[&Path]) -> io::Result<()> {
     Ok(())
 }
 
-/// The hash that a name is. A name is 64 hex digits by its type, so this cannot fail; all zeros would match no file.
+/// The hash that a name is. A name is 64 hex digits by its type, so this cannot fail; all zeros
+/// would match no file.
 fn package_hash(package: &PackageName) -> [u8; 32] {
     blake3::Hash::from_hex(package.as_str()).map_or([0; 32], |hash| *hash.as_bytes())
 }

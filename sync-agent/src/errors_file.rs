@@ -1,5 +1,6 @@
-//! `errorsFilePath`: a flag file for tools of the site, a JSON object with the number of errors since the agent
-//! started, `{"errors": 3}`. Rewritten when there are new ones, and whole at any time.
+//! `errorsFilePath`: a flag file for tools of the site, a JSON object with the number of errors
+//! since the agent started, `{"errors": 3}`. Rewritten when there are new ones, and whole at any
+//! time.
 
 use crate::settings::LiveSettings;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ impl ErrorsFile {
         Self { settings, count: Arc::default() }
     }
 
-    /// One error more. Writes the file in the background where a runtime runs; a flag that cannot be written stops nothing.
+    /// One error more. Writes the file in the background where a runtime runs; a flag that cannot
+    /// be written stops nothing.
     pub(crate) fn add(&self) {
         let this = self.clone();
         this.count.fetch_add(1, Ordering::Relaxed);

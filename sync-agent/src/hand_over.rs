@@ -1,12 +1,14 @@
-//! What the command line asks of a running agent, over a Unix socket in the till folder: one JSON line there, one back.
+//! What the command line asks of a running agent, over a Unix socket in the till folder: one JSON
+//! line there, one back.
 //!
 //! ```json
 //! {"schema":1,"ask":"unload","selection":{"what":"missing"}}
 //! {"ok":true,"text":"12 receipts unloaded"}
 //! ```
 //!
-//! Where no agent runs, the command line starts one in its own process for as long as the request takes, and asks that
-//! one: there is one way to do a thing, and the lock on the till folder sees to it that it is done once.
+//! Where no agent runs, the command line starts one in its own process for as long as the request
+//! takes, and asks that one: there is one way to do a thing, and the lock on the till folder sees
+//! to it that it is done once.
 
 use crate::aside::{self, Settled};
 use crate::broker::Link;

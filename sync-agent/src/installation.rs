@@ -1,13 +1,15 @@
-//! What was in `documents.db` when the agent was installed, and what of it is left alone as history: the file
-//! `installation` in the data folder. It outlives `sync.db`.
+//! What was in `documents.db` when the agent was installed, and what of it is left alone as
+//! history: the file `installation` in the data folder. It outlives `sync.db`.
 //!
-//! What the till sold before it was attached to a server is not unloaded by itself, but for the last day. No clock may
-//! decide that about a receipt sold after the installation: a till that was offline for days, or whose clock fell back to
-//! 2017, must lose nothing. So the ids that were there are recorded before anything else is done, and the times only cut
-//! among those, on the boundary of a shift ([`Installation::history`]).
+//! What the till sold before it was attached to a server is not unloaded by itself, but for the
+//! last day. No clock may decide that about a receipt sold after the installation: a till that was
+//! offline for days, or whose clock fell back to 2017, must lose nothing. So the ids that were
+//! there are recorded before anything else is done, and the times only cut among those, on the
+//! boundary of a shift ([`Installation::history`]).
 //!
-//! Written once at the installation, and once more when it is decided whether there is history. Where it does not read,
-//! or an agent from before this file was here, nothing is history: all goes up, and what the server has it says.
+//! Written once at the installation, and once more when it is decided whether there is history.
+//! Where it does not read, or an agent from before this file was here, nothing is history: all
+//! goes up, and what the server has it says.
 
 use crate::decide::Mark;
 use crate::settings::Paths;
@@ -26,15 +28,16 @@ use tillway_proto::TillId;
 /// So far back before its installation a till is unloaded.
 const UNLOADED_HOURS: i64 = 24;
 
-/// Newest shifts among which the cut is looked for. More than begin in a day and a half; what a shift left open years ago,
-/// or one dated in the future, says is not heard.
+/// Newest shifts among which the cut is looked for. More than begin in a day and a half; what a
+/// shift left open years ago, or one dated in the future, says is not heard.
 const RECENT_SHIFTS: u32 = 20;
 
 /// A shift that was there at the installation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct SeenShift {
     workshift: i64,
-    /// When it ended, as far as that is known. One that was never closed ended when the next began.
+    /// When it ended, as far as that is known. One that was never closed ended when the next
+    /// began.
     ended: Option<DateTime>,
     /// The lowest id of a document of it or of a later one.
     first_document: Option<i64>,
@@ -91,8 +94,8 @@ impl Installation {
         Ok(Self { at, document, mark, shifts, decided: None })
     }
 
-    /// What would be left alone: what was there and belongs to shifts before the first recent one that did not end before
-    /// a day before the installation, nor before `asked`.
+    /// What would be left alone: what was there and belongs to shifts before the first recent one
+    /// that did not end before a day before the installation, nor before `asked`.
     pub(crate) fn history(&self, asked: Option<DateTime>) -> History {
         let day_before = self.at.checked_sub(UNLOADED_HOURS.hours()).unwrap_or(DateTime::MIN);
         let from = asked.map_or(day_before, |asked| asked.min(day_before));
@@ -120,8 +123,8 @@ pub(crate) struct InstallationFile {
 }
 
 impl InstallationFile {
-    /// Reads the record, and makes it where the agent was just installed: before the [`instance`](crate::state::instance)
-    /// is there.
+    /// Reads the record, and makes it where the agent was just installed: before the
+    /// [`instance`](crate::state::instance) is there.
     pub(crate) fn open(paths: &Paths, till: &TillId) -> Result<Self, StateError> {
         let path = paths.data.join("installation");
         let record = match fs::read(&path) {

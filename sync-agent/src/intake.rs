@@ -1,4 +1,5 @@
-//! A link to a package, from the broker's message to the file queue (or straight into the dictionary).
+//! A link to a package, from the broker's message to the file queue (or straight into the
+//! dictionary).
 //!
 //! Every way through here ends with a state of the delivery that the server is told.
 
@@ -26,12 +27,13 @@ const CONTENT_TYPE: &str = "application/vnd.tillway.package-part";
 /// Attribute of a batch: the link it came by, as JSON.
 pub(crate) const LINK_ATTRIBUTE: &str = "link";
 
-/// How often a full file queue, or a disk without room, is tried again before the link is given back: the loader takes a
-/// batch in seconds, and with each there is more room.
+/// How often a full file queue, or a disk without room, is tried again before the link is given
+/// back: the loader takes a batch in seconds, and with each there is more room.
 const MAX_FULL_TRIES: u32 = 10;
 
-/// A step on the way that is over sooner is neither noted nor told: the next one says more, and each takes a commit, a look at
-/// all that the till has, and the server's time, from the very load that it speaks of.
+/// A step on the way that is over sooner is neither noted nor told: the next one says more, and
+/// each takes a commit, a look at all that the till has, and the server's time, from the very load
+/// that it speaks of.
 const STEP_LASTS: Duration = Duration::from_millis(200);
 
 /// Why a link did not get into the queue.
@@ -85,7 +87,8 @@ pub(crate) async fn take(till: &Arc<Till>, link: PackageLink) {
         return fetch(till, link).await;
     }
     let noted = till.blocking(move |till| match step {
-        // Why it was rejected was told the first time; if that report was lost, the next delivery tells it again.
+        // Why it was rejected was told the first time; if that report was lost, the next delivery
+        // tells it again.
         LinkStep::Repeat(DeliveryState::Rejected) => {
             till.note_rejected(&link, RejectCause::Transport, "this link was rejected before".to_owned());
         }
@@ -106,7 +109,8 @@ pub(crate) async fn take(till: &Arc<Till>, link: PackageLink) {
 fn have(till: &Till, link: &PackageLink) -> Have {
     let cursor = till.cursor();
     let waits = till.queue.depth().is_ok_and(|depth| depth.batches > 0);
-    // What this process put last is the end of the queue; what was noted may be of an earlier time, above or below it.
+    // What this process put last is the end of the queue; what was noted may be of an earlier
+    // time, above or below it.
     let noted = || till.state.queued_to().unwrap_or_default();
     let queued_to = if waits { till.queued_to().or_else(noted) } else { None };
     let seen = till.state.delivery(link.delivery).ok().flatten().map(|seen| seen.state);
@@ -153,7 +157,8 @@ async fn fetch(till: &Arc<Till>, link: PackageLink) {
     if let Err(error) = enqueue(till, &link, &file).await {
         return not_taken(till, link, &file, &error).await;
     }
-    // A task of its own: the batch is in the queue, also where the session with the broker ends now.
+    // A task of its own: the batch is in the queue, also where the session with the broker ends
+    // now.
     let queued = tokio::spawn(follow(Arc::clone(till), link, file));
     let _ = queued.await;
 }
@@ -163,8 +168,8 @@ async fn follow(till: Arc<Till>, link: PackageLink, file: PathBuf) {
     let mut ended = pin!(till.load_ended.notified());
     ended.as_mut().enable();
     till.loader_poke.notify_one();
-    // Where the loader is quicker, the end of the delivery stands, and this is no news any more. The link is acknowledged
-    // afterwards: until then it comes again, whatever happens here.
+    // Where the loader is quicker, the end of the delivery stands, and this is no news any more.
+    // The link is acknowledged afterwards: until then it comes again, whatever happens here.
     let _ = tokio::time::timeout(STEP_LASTS, ended).await;
     put_away(&till, &link, file).await;
     let _ = till.blocking(move |till| till.note_queued(&link)).await;
@@ -183,9 +188,10 @@ fn remove(file: &Path) {
     }
 }
 
-/// At once, without a wait that would spread a fleet: a price is on the shelf within a second, and a wait that spares a server
-/// whose line is full with 10,000 packages would have to be minutes. It serves a bounded number of connections, the others
-/// wait for theirs, and what comes to nothing is tried again after growing waits with jitter.
+/// At once, without a wait that would spread a fleet: a price is on the shelf within a second, and
+/// a wait that spares a server whose line is full with 10,000 packages would have to be minutes.
+/// It serves a bounded number of connections, the others wait for theirs, and what comes to
+/// nothing is tried again after growing waits with jitter.
 async fn download(till: &Arc<Till>, link: &PackageLink) -> Result<PathBuf, IntakeError> {
     let settings = till.settings.current();
     // A link is a path on the package host that the settings name, and leads nowhere else.
@@ -220,8 +226,8 @@ async fn put_away(till: &Arc<Till>, link: &PackageLink, file: PathBuf) {
     let _ = work.await;
 }
 
-/// Made once: a client reads the certificates of the machine, which takes longer than a package with a price, and keeps its
-/// connection for the next.
+/// Made once: a client reads the certificates of the machine, which takes longer than a package
+/// with a price, and keeps its connection for the next.
 fn downloader(till: &Till) -> Result<&Downloader, IntakeError> {
     if let Some(made) = till.downloader.get() {
         return Ok(made);
@@ -285,8 +291,9 @@ fn put(till: &Till, link: &PackageLink, file: &Path) -> Result<(), IntakeError> 
         batch.put(NewMessage::new(CONTENT_TYPE), &body).map_err(IntakeError::Queue)?;
     }
     fail::fail_point!("enqueue::messages_put");
-    // Before the batch is seen: a higher mark than there is only makes a link look older until the queue is empty. A process
-    // that ends here forgets it: the link was not acknowledged, comes again, and the loader skips what it has.
+    // Before the batch is seen: a higher mark than there is only makes a link look older until the
+    // queue is empty. A process that ends here forgets it: the link was not acknowledged, comes
+    // again, and the loader skips what it has.
     till.put_to(link.to);
     let (_, claim) = batch.commit_and_claim().map_err(IntakeError::Queue)?;
     if claim.is_some() {

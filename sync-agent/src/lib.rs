@@ -6,19 +6,24 @@
 //!             sales-loader ◀──────┴─ unload ◀── shift close, period, … ◀─ documents.db
 //! ```
 //!
-//! - [`settings`]: `cash.ini` and `logging.conf`, checked whole; what the server pushes is taken over while all runs.
-//! - `broker`: the supervised link; `commands`: what a message asks for; `outbox`: reports that wait.
+//! - [`settings`]: `cash.ini` and `logging.conf`, checked whole; what the server pushes is taken
+//!   over while all runs.
+//! - `broker`: the supervised link; `commands`: what a message asks for; `outbox`: reports that
+//!   wait.
 //! - `aside`: what was set aside, for people and the server to see and settle.
-//! - `intake`, `download`, `load`: from a link to an applied package. `unload`: from a document to its acknowledgement.
+//! - `intake`, `download`, `load`: from a link to an applied package. `unload`: from a document to
+//!   its acknowledgement.
 //! - `progress`: how far long work is, for people.
 //! - `recount`: whether the dictionary is what the last load left.
-//! - [`decide`]: decisions as pure functions. [`state`]: what must be remembered, and all SQL of this crate.
+//! - [`decide`]: decisions as pure functions. [`state`]: what must be remembered, and all SQL of
+//!   this crate.
 //! - `lock`, `hand_over`: one agent a till folder, and how the command line reaches it.
 //!
 //! [`run()`] starts all of it and ends with its `shutdown`; each task recovers by itself.
 //!
-//! **Architecture invariant:** the agent writes no row of either till database itself: `tillway_exchangers` does, and of
-//! `documents.db` it only reads. Nothing behind [`settings`] knows a key of `cash.ini`.
+//! **Architecture invariant:** the agent writes no row of either till database itself:
+//! `tillway_exchangers` does, and of `documents.db` it only reads. Nothing behind [`settings`]
+//! knows a key of `cash.ini`.
 
 mod aside;
 mod backup;

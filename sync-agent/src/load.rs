@@ -1,13 +1,15 @@
 //! Loading: batches of the file queue, or a package straight from its file, into the dictionary.
 //!
-//! A batch ends in one of these ways, and the server is told which: applied; not needed any more; a gap, so that another
-//! package is needed; rows that differ, so that a snapshot is needed; broken, so that it is set aside. Where a database is
-//! locked or a disk is full it waits, without using up its tries. What else may pass is tried as often as the queue allows:
-//! the queue counts a try on disk before the work begins. After the last it is dropped, since the server has it and
+//! A batch ends in one of these ways, and the server is told which: applied; not needed any more;
+//! a gap, so that another package is needed; rows that differ, so that a snapshot is needed;
+//! broken, so that it is set aside. Where a database is locked or a disk is full it waits, without
+//! using up its tries. What else may pass is tried as often as the queue allows: the queue counts
+//! a try on disk before the work begins. After the last it is dropped, since the server has it and
 //! announces it again; one on which the loader panics is set aside.
 //!
-//! What never gets here is told as well: a batch that the queue sets aside by itself, and one of which nothing is left in
-//! it ([`tell_lost`]). A server that hears nothing would wait for its deadline.
+//! What never gets here is told as well: a batch that the queue sets aside by itself, and one of
+//! which nothing is left in it ([`tell_lost`]). A server that hears nothing would wait for its
+//! deadline.
 
 use crate::broker::chain;
 use crate::dictionary::DictionaryError;
@@ -39,7 +41,8 @@ const MAX_WAIT: Duration = Duration::from_mins(1);
 /// Tries of a package that is loaded straight, without the queue that would count them.
 const MAX_STRAIGHT_TRIES: u32 = 5;
 
-/// What the server is told of a load after which a POS may still read the file that was there before.
+/// What the server is told of a load after which a POS may still read the file that was there
+/// before.
 const RESTART_DUE: &str = "a new dictionary stands in the place of a damaged one: the POS must be restarted to see it";
 
 /// Why a package was not loaded.
@@ -231,10 +234,12 @@ fn tell_set_aside(till: &Till, aside: SetAside) {
     till.errors.add();
 }
 
-/// The queue is empty: what is remembered as waiting there is lost. Its batch was set aside with a manifest that does not
-/// read, was dropped by a person, went with a disk; or the agent ended before it told what became of it.
+/// The queue is empty: what is remembered as waiting there is lost. Its batch was set aside with a
+/// manifest that does not read, was dropped by a person, went with a disk; or the agent ended
+/// before it told what became of it.
 fn tell_lost(till: &Till) {
-    // Read before the queue is looked at: what comes into it in between is not remembered as being there yet.
+    // Read before the queue is looked at: what comes into it in between is not remembered as being
+    // there yet.
     let queued = match till.state.queued_deliveries() {
         Ok(queued) if queued.is_empty() => return,
         Ok(queued) => queued,
@@ -270,7 +275,8 @@ fn apply_claim(till: &Till, link: &PackageLink, claim: &Claim) -> Result<Applied
     apply(till, link, MessageSource::open(bodies))
 }
 
-/// Before the first row: a load that fills the disk is rolled back, and until then no receipt can be written.
+/// Before the first row: a load that fills the disk is rolled back, and until then no receipt can
+/// be written.
 fn check_room(till: &Till, link: &PackageLink) -> Result<(), LoadError> {
     let load = load_bytes(link.bytes, link.objects);
     room::make(till, till.dictionary.path(), load, link.bytes).map_err(LoadError::Room)

@@ -1,8 +1,9 @@
 //! One agent a till folder, and one exchange at a time (R3).
 //!
-//! [`AgentLock`] is a lock of the operating system on `agent.lock` in the data folder: it ends with its process,
-//! however that ends. The file names the holder for the error message; nothing is decided by what stands in it.
-//! [`ExchangeLock`] orders loads and unloads inside the process that holds the agent lock.
+//! [`AgentLock`] is a lock of the operating system on `agent.lock` in the data folder: it ends
+//! with its process, however that ends. The file names the holder for the error message; nothing
+//! is decided by what stands in it. [`ExchangeLock`] orders loads and unloads inside the process
+//! that holds the agent lock.
 
 use fs_err as fs;
 use std::io::{self, Write as _};
@@ -62,7 +63,8 @@ impl AgentLock {
 pub(crate) struct ExchangeLock(Arc<Mutex<()>>);
 
 impl ExchangeLock {
-    /// Waits until no other exchange runs. Each holder has a deadline of its own, so the wait ends.
+    /// Waits until no other exchange runs. Each holder has a deadline of its own, so the wait
+    /// ends.
     pub(crate) async fn take(&self) -> OwnedMutexGuard<()> {
         Arc::clone(&self.0).lock_owned().await
     }

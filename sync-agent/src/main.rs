@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use tillway_file_queue::plain_text::lines;
 use tillway_sync_agent::cli::{Cli, execute};
 
-/// Gives freed memory back to the system: docs/adr/0025. Builds for tests go without it: the library `faketime`, by which a
-/// test gives a daemon another clock, and this allocator wait for each other at the start of the process.
+/// Gives freed memory back to the system: docs/adr/0025. Builds for tests go without it: the
+/// library `faketime`, by which a test gives a daemon another clock, and this allocator wait for
+/// each other at the start of the process.
 #[cfg(not(feature = "crash-points"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

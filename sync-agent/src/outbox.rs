@@ -1,7 +1,8 @@
 //! Reports that wait for the broker: bounded, in memory, and of each matter only the newest.
 //!
-//! A report is a hint that carries its state whole, so nothing is lost with one: what counts is said again with the next
-//! contact. That is why the outbox may forget the oldest when it is full, and all of it when the process ends.
+//! A report is a hint that carries its state whole, so nothing is lost with one: what counts is
+//! said again with the next contact. That is why the outbox may forget the oldest when it is full,
+//! and all of it when the process ends.
 
 use jiff::Timestamp;
 use std::collections::VecDeque;

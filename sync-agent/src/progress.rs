@@ -1,6 +1,8 @@
-//! How far long work is, for a person who waits for it: bytes of a download, rows of a load, receipts of an unloading.
+//! How far long work is, for a person who waits for it: bytes of a download, rows of a load,
+//! receipts of an unloading.
 //!
-//! Kept in numbers that anybody may read at any time; work that does not tell is simply not seen. Nothing depends on it.
+//! Kept in numbers that anybody may read at any time; work that does not tell is simply not seen.
+//! Nothing depends on it.
 
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,8 +1,9 @@
-//! Recounts of the dictionary: whether its rows are those that the last load left. What differs is asked for whole.
+//! Recounts of the dictionary: whether its rows are those that the last load left. What differs is
+//! asked for whole.
 //!
-//! A recount reads every row, a second's work on a large till. It is made at the start, once a day at a quiet time, when
-//! somebody asks, and when somebody else wrote to the file ([`where_others_wrote`]), which each contact looks for and which
-//! costs nothing.
+//! A recount reads every row, a second's work on a large till. It is made at the start, once a day
+//! at a quiet time, when somebody asks, and when somebody else wrote to the file
+//! ([`where_others_wrote`]), which each contact looks for and which costs nothing.
 
 use crate::commands;
 use crate::dictionary::OtherHands;
@@ -17,17 +18,19 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// When the quiet time of the day begins, by the till's clock: few shops sell then. A till that is switched off at night
-/// recounts when it is switched on.
+/// When the quiet time of the day begins, by the till's clock: few shops sell then. A till that is
+/// switched off at night recounts when it is switched on.
 const QUIET_FROM_SECS: u64 = 2 * 3600;
 
-/// How long it lasts: each till picks its moment in it, so that snapshots are not asked for in one.
+/// How long it lasts: each till picks its moment in it, so that snapshots are not asked for in
+/// one.
 const QUIET_TIME: Duration = Duration::from_hours(3);
 
 const DAY_SECS: u64 = 24 * 3600;
 
-/// Between two recounts that follow from a change of the file in which no row of ours is known to have been written: a
-/// POS that keeps a table of its own there must not have everything recounted once a minute.
+/// Between two recounts that follow from a change of the file in which no row of ours is known to
+/// have been written: a POS that keeps a table of its own there must not have everything recounted
+/// once a minute.
 const BETWEEN_DOUBTS: Duration = Duration::from_mins(10);
 
 /// Most commands that wait for the end of one recount; a server asks one at a time.

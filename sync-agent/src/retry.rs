@@ -1,20 +1,23 @@
-//! Waits between tries: growing, capped, and with jitter, so that a fleet that lost its server does not come back in
-//! step.
+//! Waits between tries: growing, capped, and with jitter, so that a fleet that lost its server
+//! does not come back in step.
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::time::Duration;
 
-/// Any time up to `most`, each as likely as another: for what a whole fleet would do in one moment.
+/// Any time up to `most`, each as likely as another: for what a whole fleet would do in one
+/// moment.
 pub(crate) fn spread(most: Duration) -> Duration {
     most.mul_f64(fastrand::f64())
 }
 
-/// A period, a tenth more or less, drawn anew each time: what once fell into one moment drifts apart.
+/// A period, a tenth more or less, drawn anew each time: what once fell into one moment drifts
+/// apart.
 pub(crate) fn about(period: Duration) -> Duration {
     period.mul_f64(0.9 + 0.2 * fastrand::f64())
 }
 
-/// A growing wait without an end; [`Backoff::reset`] after a success. No wait is longer than the cap, its jitter included.
+/// A growing wait without an end; [`Backoff::reset`] after a success. No wait is longer than the
+/// cap, its jitter included.
 #[derive(Debug)]
 pub struct Backoff {
     builder: ExponentialBuilder,
@@ -23,8 +26,9 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// From `first`, doubling; jitter adds up to the same again, up to `cap`. In the end each wait lies between half of `cap` and
-    /// `cap`, so that a fleet that waits stays spread. A `first` above half of `cap` is waited for as it is, with its jitter.
+    /// From `first`, doubling; jitter adds up to the same again, up to `cap`. In the end each wait
+    /// lies between half of `cap` and `cap`, so that a fleet that waits stays spread. A `first`
+    /// above half of `cap` is waited for as it is, with its jitter.
     pub fn new(first: Duration, cap: Duration) -> Self {
         // The client of the waits adds as much again for jitter.
         let longest = (cap / 2).max(first);

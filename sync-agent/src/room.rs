@@ -1,8 +1,8 @@
 //! Room on the till's disk: a download or a load that would leave too little of it is not begun.
 //!
-//! The POS must always be able to write its receipts, and it has no say in what the agent does with the disk they share.
-//! Before anything is refused, the agent gives up what it keeps for people only ([`leftovers`]): as much as is needed, and
-//! nothing where all of it would not do.
+//! The POS must always be able to write its receipts, and it has no say in what the agent does
+//! with the disk they share. Before anything is refused, the agent gives up what it keeps for
+//! people only ([`leftovers`]): as much as is needed, and nothing where all of it would not do.
 
 use crate::till::Till;
 use fs_err as fs;
@@ -12,11 +12,12 @@ use tillway_exchangers::till::dictionary;
 use tillway_file_queue::space::free_bytes;
 use tillway_file_queue::{Entry, State as BatchState};
 
-/// Left free for `documents.db` whatever is downloaded or loaded: 20,000 receipts of 3 kB, weeks of a busy till.
+/// Left free for `documents.db` whatever is downloaded or loaded: 20,000 receipts of 3 kB, weeks
+/// of a busy till.
 pub(crate) const POS_RESERVE_BYTES: u64 = 64 << 20;
 
-/// Left free beside a small change: a day of receipts. Prices go on where a disk runs full, and many of them fit into what
-/// is kept free of the large ones.
+/// Left free beside a small change: a day of receipts. Prices go on where a disk runs full, and
+/// many of them fit into what is kept free of the large ones.
 pub(crate) const SMALL_RESERVE_BYTES: u64 = 8 << 20;
 
 /// A package of so many bytes is a small change: some 10,000 rows.
@@ -40,13 +41,15 @@ fn reserve(package_bytes: u64) -> u64 {
     if package_bytes <= SMALL_PACKAGE_BYTES { SMALL_RESERVE_BYTES } else { POS_RESERVE_BYTES }
 }
 
-/// Whether `needed` bytes may be written below `path` for a package of `package_bytes`. Gives up leftovers where that helps.
+/// Whether `needed` bytes may be written below `path` for a package of `package_bytes`. Gives up
+/// leftovers where that helps.
 pub(crate) fn make(till: &Till, path: &Path, needed: u64, package_bytes: u64) -> Result<(), NoRoom> {
     let Err(refused) = check(path, needed, package_bytes) else { return Ok(()) };
     give_up(till, leftovers(till, path), || check(path, needed, package_bytes), refused)
 }
 
-/// Whether `needed` bytes may be written below `path`. A disk that cannot be asked has room until a write fails.
+/// Whether `needed` bytes may be written below `path`. A disk that cannot be asked has room until
+/// a write fails.
 fn check(path: &Path, needed: u64, package_bytes: u64) -> Result<(), NoRoom> {
     let free = free_bytes(path).unwrap_or_else(|error| {
         tracing::debug!(%error, "the free room is not known");
@@ -79,8 +82,8 @@ impl Leftover {
     }
 }
 
-/// What may be given up on the disk of `path`, the least dear first: damaged databases, archives but the newest, packages
-/// that lie aside but the newest.
+/// What may be given up on the disk of `path`, the least dear first: damaged databases, archives
+/// but the newest, packages that lie aside but the newest.
 fn leftovers(till: &Till, path: &Path) -> Vec<Leftover> {
     let settings = till.settings.current();
     let device = path.ancestors().find_map(|there| fs::metadata(there).ok()).map(|metadata| metadata.dev());

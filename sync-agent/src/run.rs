@@ -52,8 +52,8 @@ pub enum RunError {
     Queue(#[source] QueueError),
 }
 
-/// Runs the agent until `shutdown` is cancelled. Everything that can break while it runs recovers by itself; an error
-/// means that it did not start.
+/// Runs the agent until `shutdown` is cancelled. Everything that can break while it runs recovers
+/// by itself; an error means that it did not start.
 pub async fn run(settings: LiveSettings, shutdown: CancellationToken) -> Result<(), RunError> {
     if settings.current().mode == Mode::Server {
         return Err(RunError::ServerMode);
@@ -135,7 +135,8 @@ fn open_queue(root: &std::path::Path) -> Result<Queue, QueueError> {
     Queue::open(root, &DICTIONARY_QUEUE.parse::<QueueName>()?, limits)
 }
 
-/// A task that is begun again when it ends before the agent does, whichever way. Others go on meanwhile.
+/// A task that is begun again when it ends before the agent does, whichever way. Others go on
+/// meanwhile.
 fn keep<F>(
     tasks: &mut JoinSet<()>,
     till: &Arc<Till>,
@@ -163,7 +164,8 @@ impl KeepUp {
     const DEFAULT: Self = Self {
         first_wait: Duration::from_secs(1),
         max_wait: Duration::from_mins(1),
-        // Longer than the longest wait, so that one that dies on its first work does not count as well.
+        // Longer than the longest wait, so that one that dies on its first work does not count as
+        // well.
         well_after: Duration::from_mins(5),
     };
 }
@@ -198,8 +200,9 @@ async fn keep_up<F>(
     }
 }
 
-/// Says that the till is here and what it has: when the link is up, on a period, and when something changed. Looks each
-/// time whether somebody else wrote to the dictionary, or reads it without an end.
+/// Says that the till is here and what it has: when the link is up, on a period, and when
+/// something changed. Looks each time whether somebody else wrote to the dictionary, or reads it
+/// without an end.
 async fn contact(till: Arc<Till>) {
     let mut link = till.link.subscribe();
     loop {

@@ -1,7 +1,8 @@
-//! `uploadscript` and `unloadscript`: a program of the site in place of the built-in loader or unloader.
+//! `uploadscript` and `unloadscript`: a program of the site in place of the built-in loader or
+//! unloader.
 //!
-//! It gets its argument, no input, and a time limit; exit code 0 is success. The end of what it writes to
-//! standard error becomes the reason where it fails.
+//! It gets its argument, no input, and a time limit; exit code 0 is success. The end of what it
+//! writes to standard error becomes the reason where it fails.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -84,7 +85,8 @@ pub(crate) async fn run(
     Err(ScriptError::Failed { script: script.to_owned(), status, last_words })
 }
 
-/// Reads to the end and keeps the last of it, so that a script that talks without end fills no memory.
+/// Reads to the end and keeps the last of it, so that a script that talks without end fills no
+/// memory.
 async fn last_words(stream: Option<&mut ChildStderr>) -> String {
     let mut kept = Vec::new();
     let mut buffer = [0_u8; 4096];
@@ -102,7 +104,8 @@ mod tests {
     use super::*;
     use std::ffi::OsStr;
 
-    /// Through the shell: a file that was just written cannot be executed while another test forks.
+    /// Through the shell: a file that was just written cannot be executed while another test
+    /// forks.
     async fn outcome(text: &str, limit: Duration) -> Result<(), ScriptError> {
         let arguments = ["-c", text, "sh", "arg"].map(OsStr::new);
         run(Path::new("/bin/sh"), &arguments, limit, &CancellationToken::new()).await

@@ -1,11 +1,12 @@
 //! The agent's settings: `cash.ini` and `logging.conf` beside it (formats/agent-settings).
 //!
-//! [`Settings::read`] checks the whole file and tells every fault with its line. Text becomes types here; nothing
-//! behind this module sees a key. What the server pushes goes through [`LiveSettings::take`].
+//! [`Settings::read`] checks the whole file and tells every fault with its line. Text becomes
+//! types here; nothing behind this module sees a key. What the server pushes goes through
+//! [`LiveSettings::take`].
 //!
-//! Keys of our own, all optional: `dept.broker.user` (the till's id), `dept.broker.passwordfile` (`broker.password`
-//! beside `cash.ini`), `dept.broker.vhost` (`/`), `cash.token`, `datafolder`, `dictionariesdb`, `documentsdb`,
-//! `backupfolder`, `unloadperiod`, `contactperiod`.
+//! Keys of our own, all optional: `dept.broker.user` (the till's id), `dept.broker.passwordfile`
+//! (`broker.password` beside `cash.ini`), `dept.broker.vhost` (`/`), `cash.token`, `datafolder`,
+//! `dictionariesdb`, `documentsdb`, `backupfolder`, `unloadperiod`, `contactperiod`.
 
 pub mod fault;
 pub mod ini;
@@ -30,8 +31,8 @@ use tillway_proto::{ShopId, TillId};
 /// The one section that counts.
 pub(crate) const SECTION: &str = "Properties";
 
-/// Used where `brokerconnectionheartbeat` is 0. "Never" in the original means that a half-open link is not noticed
-/// until somebody restarts the till; nobody wants that.
+/// Used where `brokerconnectionheartbeat` is 0. "Never" in the original means that a half-open
+/// link is not noticed until somebody restarts the till; nobody wants that.
 pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// Longest heartbeat that AMQP can express is 65535 s; beyond an hour it is a typing error.

@@ -1,20 +1,23 @@
 //! What the agent must remember: `sync.db` in its data folder. All SQL of this crate stands here.
 //!
-//! - which documents the server acknowledged: everything up to an id but a few, and a set of ids above it
-//!   ([`Progress`](crate::decide::Progress)). A document that finishes late (its id below others that were sent) is not
-//!   skipped that way;
+//! - which documents the server acknowledged: everything up to an id but a few, and a set of ids
+//!   above it ([`Progress`](crate::decide::Progress)). A document that finishes late (its id below
+//!   others that were sent) is not skipped that way;
 //! - shifts whose closing record the server has, the same way;
 //! - documents and records of shifts that were set aside, there or here, with the reason;
-//! - the newest document sent, by which another `documents.db` in place of the known one is noticed;
+//! - the newest document sent, by which another `documents.db` in place of the known one is
+//!   noticed;
 //! - how far back a look at what the server has got, where it broke off;
-//! - deliveries seen, with the state they reached, so that a message that comes twice is answered and not worked twice;
+//! - deliveries seen, with the state they reached, so that a message that comes twice is answered
+//!   and not worked twice;
 //! - a few moments for people: last contact, last sale sent.
 //!
-//! All of it can be lost without harm: the server states what it has when a stream of sales opens, and the till's
-//! cursor stands in `dictionaries.db`. A file that SQLite cannot read is therefore set aside and made anew, at the start or
-//! in the middle of the work: whoever met the damage is told, and tries again. What must not change with it stands in
-//! files of their own: the [`instance`], and what was there at the `crate::installation`. The newest
-//! [`MAX_DAMAGED`] damaged files are kept for a person.
+//! All of it can be lost without harm: the server states what it has when a stream of sales opens,
+//! and the till's cursor stands in `dictionaries.db`. A file that SQLite cannot read is therefore
+//! set aside and made anew, at the start or in the middle of the work: whoever met the damage is
+//! told, and tries again. What must not change with it stands in files of their own: the
+//! [`instance`], and what was there at the `crate::installation`. The newest [`MAX_DAMAGED`]
+//! damaged files are kept for a person.
 
 mod aside;
 mod sales;
@@ -100,7 +103,8 @@ pub struct State {
 #[derive(Debug)]
 struct Opened {
     connection: Connection,
-    /// The history that is left alone: documents and shifts up to these ids. Said once more to a file that is made anew.
+    /// The history that is left alone: documents and shifts up to these ids. Said once more to a
+    /// file that is made anew.
     history: (i64, i64),
 }
 
@@ -128,7 +132,8 @@ fn migrations() -> Migrations<'static> {
 }
 
 impl State {
-    /// Opens `sync.db` in the data folder, makes it where there is none, and brings its schema up to date.
+    /// Opens `sync.db` in the data folder, makes it where there is none, and brings its schema up
+    /// to date.
     pub fn open(data: &Path) -> Result<Self, StateError> {
         fs::create_dir_all(data).map_err(StateError::File)?;
         let path = data.join("sync.db");
@@ -170,7 +175,8 @@ impl State {
         })
     }
 
-    /// Puts a new file in the place of a damaged one. What was being done has failed, and is done again by whoever did it.
+    /// Puts a new file in the place of a damaged one. What was being done has failed, and is done
+    /// again by whoever did it.
     fn recover(&self, open: &mut Opened, damage: &rusqlite::Error) {
         let recovered = begin_anew(&self.path, damage).and_then(|mut connection| {
             let (document, shift) = open.history;
@@ -187,7 +193,8 @@ impl State {
         }
     }
 
-    /// A delivery reached a state. `false`: it has come to its end already, and what leads there is no news any more.
+    /// A delivery reached a state. `false`: it has come to its end already, and what leads there
+    /// is no news any more.
     pub fn note_delivery(
         &self,
         delivery: DeliveryId,
@@ -230,12 +237,14 @@ impl State {
         })
     }
 
-    /// The revision at which the last batch that was noted as queued ends; means something while one waits there.
+    /// The revision at which the last batch that was noted as queued ends; means something while
+    /// one waits there.
     pub fn queued_to(&self) -> Result<Option<Revision>, StateError> {
         Ok(self.look(|db| fact(db, "queued to"))?.and_then(|text| text.parse().ok()).map(Revision))
     }
 
-    /// `uploadscript` took everything up to this revision; `proof` is what its package gave to show for it.
+    /// `uploadscript` took everything up to this revision; `proof` is what its package gave to
+    /// show for it.
     pub fn note_script_cursor(&self, to: Revision, proof: Option<CursorProof>) -> Result<(), StateError> {
         let proof = proof.map(|proof| proof.to_string()).unwrap_or_default();
         self.change("write", |db| {
@@ -370,7 +379,8 @@ fn begin_anew(path: &Path, damage: &rusqlite::Error) -> Result<Connection, State
     open_file(path)
 }
 
-/// Under a number above those that are there, whatever the clock says; the lowest go where there are too many.
+/// Under a number above those that are there, whatever the clock says; the lowest go where there
+/// are too many.
 fn set_aside(path: &Path) -> io::Result<PathBuf> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let kept = damaged(folder)?;
@@ -409,7 +419,8 @@ fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
 }
 
-/// The random value that tells two machines with one till's id apart. Made once, in the file `instance`.
+/// The random value that tells two machines with one till's id apart. Made once, in the file
+/// `instance`.
 pub fn instance(data: &Path) -> Result<Uuid, StateError> {
     let path = data.join("instance");
     match fs::read_to_string(&path) {

@@ -72,7 +72,8 @@ pub struct DeliveryLine {
     pub at: String,
 }
 
-/// Looks. Never fails: what cannot be read is listed. Names the newest units set aside, at most so many.
+/// Looks. Never fails: what cannot be read is listed. Names the newest units set aside, at most so
+/// many.
 pub(crate) async fn look(settings: &Settings, most_aside: usize) -> Status {
     let link = hand_over::ask(&settings.paths.data, Ask::Link).await.ok().map(|answer| answer.text);
     let mut unreadable = Vec::new();

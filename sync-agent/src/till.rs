@@ -43,9 +43,11 @@ pub(crate) struct Till {
     pub(crate) downloader: OnceLock<Downloader>,
     /// Held by each load and each unload.
     pub(crate) exchange: ExchangeLock,
-    /// The revision at which the last batch ends that this process put into the file queue; 0 where it put none.
+    /// The revision at which the last batch ends that this process put into the file queue; 0
+    /// where it put none.
     pub(crate) queued_to: AtomicU64,
-    /// The batch that was just put into the empty file queue, for the loader, which takes it first.
+    /// The batch that was just put into the empty file queue, for the loader, which takes it
+    /// first.
     pub(crate) claimed: SyncMutex<Option<Claim>>,
     /// Something may wait in the file queue.
     pub(crate) loader_poke: Notify,
@@ -76,8 +78,8 @@ pub(crate) struct Till {
 pub(crate) struct Aborted(#[source] tokio::task::JoinError);
 
 impl Till {
-    /// Runs work that blocks on disk or database away from the tasks that must answer. A panic in it is an error line,
-    /// not the end of the agent.
+    /// Runs work that blocks on disk or database away from the tasks that must answer. A panic in
+    /// it is an error line, not the end of the agent.
     pub(crate) async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Arc<Self>) -> T + Send + 'static,
@@ -86,9 +88,11 @@ impl Till {
         tokio::task::spawn_blocking(move || work(&till)).await.map_err(Aborted)
     }
 
-    /// What the till has. What cannot be read now is left at zero and logged: a report tells what it can.
+    /// What the till has. What cannot be read now is left at zero and logged: a report tells what
+    /// it can.
     pub(crate) fn look(&self) -> TillState {
-        // One read gives cursor and digest of the same moment. Where a script loads, only it knows the data.
+        // One read gives cursor and digest of the same moment. Where a script loads, only it knows
+        // the data.
         let (dictionary, digest) = match self.dictionary.look() {
             Ok(state) => {
                 let digest = self.script_cursor().is_none().then(|| state.digest());
@@ -154,7 +158,8 @@ impl Till {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where a script of the site loads, it alone knows the data, and the agent how far it was told.
+    /// Where a script of the site loads, it alone knows the data, and the agent how far it was
+    /// told.
     fn script_cursor(&self) -> Option<Revision> {
         self.settings.current().load.script.as_ref()?;
         self.state.script_cursor().ok()
@@ -165,7 +170,8 @@ impl Till {
         unload::count_unsent(&self.state, &self.settings.current().paths.documents, &self.id)
     }
 
-    /// Why sales wait: what the last unloading failed of, or why unsent documents cannot be counted now.
+    /// Why sales wait: what the last unloading failed of, or why unsent documents cannot be
+    /// counted now.
     fn sales_wait(&self, unsent: &Result<u64, CountError>) -> Option<SalesWait> {
         let mut uncounted_since = self.uncounted_since.lock().unwrap_or_else(PoisonError::into_inner);
         *uncounted_since = unsent.as_ref().err().map(|_| uncounted_since.unwrap_or_else(Timestamp::now));
@@ -184,7 +190,8 @@ impl Till {
         tokio::task::spawn_blocking(move || till.look()).await.unwrap_or_default()
     }
 
-    /// A delivery reached a state: remembered, and told to the server (steps on the way only where they are asked for).
+    /// A delivery reached a state: remembered, and told to the server (steps on the way only where
+    /// they are asked for).
     pub(crate) fn note_delivery(&self, link: &PackageLink, state: DeliveryState, reason: Option<String>) {
         self.note(link.delivery, &link.package, state, reason, None);
     }
@@ -207,7 +214,8 @@ impl Till {
         self.tell_noted(noted, delivery, package, state, reason, cause);
     }
 
-    /// A package lies in the file queue: remembered with the revision that the queue leads to, and told.
+    /// A package lies in the file queue: remembered with the revision that the queue leads to, and
+    /// told.
     pub(crate) fn note_queued(&self, link: &PackageLink) {
         let noted = self.state.note_queued(link.delivery, &link.package, link.to);
         self.tell_noted(noted, link.delivery, &link.package, DeliveryState::Queued, None, None);

@@ -1,12 +1,14 @@
-//! Sales go up: what starts an unloading, one worker that runs them one at a time, and what is told of them.
+//! Sales go up: what starts an unloading, one worker that runs them one at a time, and what is
+//! told of them.
 //!
-//! Started by a closed shift ([`shift_close`]), a command of the server, the period, the command line, the agent's start. A
-//! run that failed is tried again at once a few times, then after growing waits for as long as it takes; whatever was
-//! acknowledged counts in any case. A run that left unsent only what [breaks streams](suspects) has not failed: it looks
-//! back, tells what it left, and is not tried again at once.
+//! Started by a closed shift ([`shift_close`]), a command of the server, the period, the command
+//! line, the agent's start. A run that failed is tried again at once a few times, then after
+//! growing waits for as long as it takes; whatever was acknowledged counts in any case. A run that
+//! left unsent only what [breaks streams](suspects) has not failed: it looks back, tells what it
+//! left, and is not tried again at once.
 //!
-//! After an unloading that the agent's start or the server asked for, and once a day, the agent [looks back](look_back):
-//! what the server does not have any more is sent again.
+//! After an unloading that the agent's start or the server asked for, and once a day, the agent
+//! [looks back](look_back): what the server does not have any more is sent again.
 
 mod archive;
 mod batches;
@@ -260,7 +262,8 @@ fn what_is_wrong(unloaded: Unloaded, ended: &Ended) -> Option<String> {
     (!wrong.is_empty()).then(|| wrong.join("; "))
 }
 
-/// A command is always answered: the server waits for it. What nobody asked for is told where the settings want it.
+/// A command is always answered: the server waits for it. What nobody asked for is told where the
+/// settings want it.
 fn is_told(command: Option<Uuid>, wanted: bool) -> bool {
     command.is_some() || wanted
 }

@@ -1,7 +1,8 @@
-//! Makes AIF (formats/aif) of the data set: a full catalogue for the chain, shelf prices week by week for each shop.
+//! Makes AIF (formats/aif) of the data set: a full catalogue for the chain, shelf prices week by
+//! week for each shop.
 //!
-//! Streaming: records go out as they are made. Files for an exchange folder appear under their name when they are whole, the
-//! flag last ([`deliver`]).
+//! Streaming: records go out as they are made. Files for an exchange folder appear under their
+//! name when they are whole, the flag last ([`deliver`]).
 
 use crate::journey::{CASHIERS, Journey, Product, ProductId, SHOPS, barcode_of, list_price, week_start};
 use fs_err as fs;
@@ -19,7 +20,8 @@ pub const PIECE: i64 = 796;
 /// Unit of measure of fuel.
 pub const GALLON: i64 = 3;
 
-/// The document that all shelf prices of a shop stand in: a new price of a product takes the place of the last one.
+/// The document that all shelf prices of a shop stand in: a new price of a product takes the place
+/// of the last one.
 pub const PRICE_DOCUMENT: &str = "SHELF";
 
 /// Repricing, as AIF numbers the sorts of price documents.
@@ -44,7 +46,8 @@ const FOOD: [&str; 10] = [
 const FOOD_TAX: i64 = 1;
 const FULL_TAX: i64 = 2;
 
-/// Writes the whole catalogue: cleared and added, so what is not in it any more goes. Returns the number of commands.
+/// Writes the whole catalogue: cleared and added, so what is not in it any more goes. Returns the
+/// number of commands.
 pub fn write_catalogue(journey: &Journey, out: impl Write) -> io::Result<u64> {
     let mut aif = Commands::new(out);
     for verb in [
@@ -77,7 +80,8 @@ pub fn write_catalogue(journey: &Journey, out: impl Write) -> io::Result<u64> {
     aif.finish()
 }
 
-/// Writes price changes of one shop, in force from the first day of `week`. Returns the number of commands.
+/// Writes price changes of one shop, in force from the first day of `week`. Returns the number of
+/// commands.
 pub fn write_prices(prices: &BTreeMap<ProductId, Kopecks>, week: u32, out: impl Write) -> io::Result<u64> {
     let mut aif = Commands::new(out);
     for (product, price) in prices {
@@ -96,8 +100,8 @@ pub fn write_prices(prices: &BTreeMap<ProductId, Kopecks>, week: u32, out: impl 
 /// The word in a flag that says yes to whatever a load takes away.
 pub const APPROVE: &str = "approve";
 
-/// Puts a file into an exchange folder: whole under a temporary name, renamed to `<base>.aif`, then the flag
-/// `<base>.flz`. Returns what `write` returned.
+/// Puts a file into an exchange folder: whole under a temporary name, renamed to `<base>.aif`,
+/// then the flag `<base>.flz`. Returns what `write` returned.
 pub fn deliver(folder: &Path, base: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<u64>) -> io::Result<u64> {
     deliver_with(folder, base, "", write)
 }

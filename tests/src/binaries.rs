@@ -30,8 +30,8 @@ pub enum BinaryError {
 
 /// The path of a binary of the workspace, next to this program.
 ///
-/// Under `cargo test` and `cargo run` all binaries are brought up to date first, once a process: cargo builds binaries of
-/// other packages for nobody. Outside of cargo what is missing is built.
+/// Under `cargo test` and `cargo run` all binaries are brought up to date first, once a process:
+/// cargo builds binaries of other packages for nobody. Outside of cargo what is missing is built.
 pub fn binary(name: &str) -> Result<PathBuf, BinaryError> {
     let folder = folder()?;
     let path = folder.join(name);

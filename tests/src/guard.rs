@@ -5,7 +5,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-/// The pipe to the guard of this process; none where it could not be started: then only clean ends are clean.
+/// The pipe to the guard of this process; none where it could not be started: then only clean ends
+/// are clean.
 static GUARD: LazyLock<Mutex<Option<ChildStdin>>> = LazyLock::new(|| Mutex::new(start()));
 
 fn start() -> Option<ChildStdin> {

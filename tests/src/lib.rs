@@ -3,7 +3,8 @@
 //! - [`journey`]: real receipts and the catalogue behind them;
 //! - [`aif_maker`]: makes AIF of them, for the exchange folders of a server;
 //! - [`pos`]: rings receipts up on a till, through its two databases;
-//! - [`broker`], [`process`], [`binaries`], [`ports`], [`http`]: a private RabbitMQ node, the daemons as processes;
+//! - [`broker`], [`process`], [`binaries`], [`ports`], [`http`]: a private RabbitMQ node, the
+//!   daemons as processes;
 //! - [`mod@bench`]: all of it together: a chain on one machine;
 //! - [`faults`]: links, clocks, files and servers that go wrong on purpose;
 //! - [`fleet`]: tills by the hundred in one process, with faults of their own;
@@ -11,8 +12,9 @@
 //! - [`storm`]: all of it together at random, against a model of the truth;
 //! - [`wait`]: waiting for conditions, with the last state seen in the error.
 //!
-//! **Architecture invariant:** nothing here is part of a product's binary, and no product crate depends on it. The benchmarks stand in a
-//! crate of their own, `tests/measure`, so that a change to one of them does not build the kit anew.
+//! **Architecture invariant:** nothing here is part of a product's binary, and no product crate
+//! depends on it. The benchmarks stand in a crate of their own, `tests/measure`, so that a change
+//! to one of them does not build the kit anew.
 
 pub mod aif_maker;
 pub mod bench;

@@ -3,13 +3,14 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Ports below the range from which the system takes the local ends of connections, so that none of those is in the
-/// way by the time the process binds.
+/// Ports below the range from which the system takes the local ends of connections, so that none
+/// of those is in the way by the time the process binds.
 const LOWEST: u16 = 12_000;
 /// Ports in use here: up to 32,000.
 const COUNT: u16 = 20_000;
 
-/// Ports that one process of the kit uses up in a run, roughly: test runs side by side start this far apart.
+/// Ports that one process of the kit uses up in a run, roughly: test runs side by side start this
+/// far apart.
 const STRIDE: u32 = 97;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);

@@ -195,8 +195,8 @@ fn last_lines(text: &str) -> String {
     lines[lines.len().saturating_sub(LOG_END_LINES)..].join("\n")
 }
 
-/// What the line `field` of `/proc/<pid>/status` tells of a process's memory, in bytes: `VmRSS` is what it holds now, `VmHWM`
-/// the most that it held.
+/// What the line `field` of `/proc/<pid>/status` tells of a process's memory, in bytes: `VmRSS` is
+/// what it holds now, `VmHWM` the most that it held.
 pub fn memory_bytes(pid: u32, field: &str) -> io::Result<u64> {
     let path = format!("/proc/{pid}/status");
     let text = fs::read_to_string(&path)?;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often a condition is looked at. Looking is cheap (a query, a request to loopback), and a test ends soon after
-/// its condition holds.
+/// How often a condition is looked at. Looking is cheap (a query, a request to loopback), and a
+/// test ends soon after its condition holds.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What a look at a condition found.

@@ -1,13 +1,16 @@
-//! The list of what was set aside as the page shows it: kept for some seconds, whole in what can be read.
+//! The list of what was set aside as the page shows it: kept for some seconds, whole in what can
+//! be read.
 
 use super::{Aside, AsideUnit, why};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A list is shown for so long. The page asks every two seconds for each who looks at it, and nothing here hurries.
+/// A list is shown for so long. The page asks every two seconds for each who looks at it, and
+/// nothing here hurries.
 const SHOWN_FOR: Duration = Duration::from_secs(5);
 
-/// Gathering takes at most this part of the time: a spool with much aside is read from the disk that sales are written to.
+/// Gathering takes at most this part of the time: a spool with much aside is read from the disk
+/// that sales are written to.
 const REST_FACTOR: u32 = 20;
 
 /// A list is not shown for longer, however long it took.
@@ -50,7 +53,8 @@ impl LastShown {
 }
 
 impl Aside {
-    /// Everything that is set aside, as of some seconds ago at most. What cannot be read does not hide the rest.
+    /// Everything that is set aside, as of some seconds ago at most. What cannot be read does not
+    /// hide the rest.
     pub fn shown(&self) -> Arc<Shown> {
         self.last_shown.or_gather(|| {
             let mut shown = Shown::default();

@@ -51,8 +51,8 @@ pub(super) fn check(path: Option<&Path>, online: bool, answer: &mut Answer<'_>) 
     if faults.is_empty() { Ok(()) } else { Err(CliError::Faults) }
 }
 
-/// What the running server has found about clocks. It is the tills that tell it: neither broker nor file system has another clock than
-/// this machine.
+/// What the running server has found about clocks. It is the tills that tell it: neither broker
+/// nor file system has another clock than this machine.
 fn clock(settings: &Settings) -> Option<Fault> {
     let tills = Client::new(settings).and_then(|client| client.read("/api/v1/tills")).ok()?;
     let in_contact =

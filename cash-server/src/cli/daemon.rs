@@ -1,7 +1,8 @@
 //! `run` and `sales-loader`: the long-running commands.
 //!
-//! A start looks first at what `check --online` looks at, and tells every fault at once, each with its key and line. Without what it
-//! needs (folders, certificates, addresses) it does not start; with the rest it goes on, and what it names comes to work when it is there.
+//! A start looks first at what `check --online` looks at, and tells every fault at once, each with
+//! its key and line. Without what it needs (folders, certificates, addresses) it does not start;
+//! with the rest it goes on, and what it names comes to work when it is there.
 
 use super::CliError;
 use crate::exchange::broker::online;
@@ -60,8 +61,9 @@ struct Start {
 
 /// Looks at everything outside the settings that can be seen without opening anything.
 fn look(path: Option<&Path>, settings: &Settings, role: Role, with_sales: bool) -> Result<Start, CliError> {
-    // Before any port is tried: who starts the server twice is told that it runs, not that an address is in use. The lock itself is
-    // taken with the databases; what else is wrong with the folder is told with all other faults.
+    // Before any port is tried: who starts the server twice is told that it runs, not that an
+    // address is in use. The lock itself is taken with the databases; what else is wrong with the
+    // folder is told with all other faults.
     if let Err(held @ LockError::Held { .. }) = DataLock::take(&settings.data_dir, role) {
         return Err(CliError::Running(held));
     }

@@ -1,11 +1,13 @@
 //! The command line.
 //!
-//! `node …` and `till settings` work on `dictionary.db` itself, which several processes may do at the same time; a running
-//! server sees the change at its next pass, within `exchange.reconcile_period_s`. What only the running server knows
-//! (`tills`, `deliveries`, `loads`, `unload`, `verify`, `aside`) is asked over its REST with the administrator's credentials from
-//! the data folder, so these commands run on the server's machine as its user.
+//! `node …` and `till settings` work on `dictionary.db` itself, which several processes may do at
+//! the same time; a running server sees the change at its next pass, within
+//! `exchange.reconcile_period_s`. What only the running server knows (`tills`, `deliveries`,
+//! `loads`, `unload`, `verify`, `aside`) is asked over its REST with the administrator's
+//! credentials from the data folder, so these commands run on the server's machine as its user.
 //!
-//! Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 the settings have faults; 4 the server does not answer.
+//! Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 the settings have faults; 4 the
+//! server does not answer.
 
 #![allow(rustdoc::invalid_html_tags, reason = "doc comments are the help that a person reads in a terminal")]
 
@@ -126,12 +128,14 @@ pub struct Listed {
     pub limit: u32,
 }
 
-/// What can be done with the network. Nodes are named by id, or as `All`, group-<code>, shop-<code>, till-<shop>-<code>.
+/// What can be done with the network. Nodes are named by id, or as `All`, group-<code>,
+/// shop-<code>, till-<shop>-<code>.
 #[derive(Debug, Subcommand)]
 pub enum NodeCommand {
     /// List all nodes.
     List,
-    /// Make a group, a shop or a till. A till's cash.ini is printed, with its token: it is shown only now.
+    /// Make a group, a shop or a till. A till's cash.ini is printed, with its token: it is shown
+    /// only now.
     Add {
         /// group, shop or till.
         level: tillway_proto::NodeLevel,
@@ -183,7 +187,8 @@ pub enum LoadsCommand {
         /// Its number.
         load: i64,
     },
-    /// Say yes to a held load: it is carried out as a new load; what was changed since it was held stays.
+    /// Say yes to a held load: it is carried out as a new load; what was changed since it was held
+    /// stays.
     Approve {
         /// Its number.
         load: i64,
@@ -247,15 +252,17 @@ pub enum TillCommand {
         /// Id, or till-<shop>-<code>.
         till: String,
     },
-    /// Have this server's revisions go on after the one that the till names: for a till with an agent of v0.1 after this server was
-    /// restored from a backup. `tills` says where it is needed. Asks the running server.
+    /// Have this server's revisions go on after the one that the till names: for a till with an
+    /// agent of v0.1 after this server was restored from a backup. `tills` says where it is
+    /// needed. Asks the running server.
     GoPast {
         /// Id, or till-<shop>-<code>.
         till: String,
         /// The revision that the till names, as `tills` shows it.
         revision: u64,
     },
-    /// Print its cash.ini. The token stands in it only with --new-token: the server keeps no token.
+    /// Print its cash.ini. The token stands in it only with --new-token: the server keeps no
+    /// token.
     Settings {
         /// Id, or till-<shop>-<code>.
         till: String,

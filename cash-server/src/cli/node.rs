@@ -1,4 +1,5 @@
-//! `node …` and `till settings`: on `dictionary.db` itself, beside a running server or without one.
+//! `node …` and `till settings`: on `dictionary.db` itself, beside a running server or without
+//! one.
 
 use super::table::Answer;
 use super::{CliError, NodeCommand};

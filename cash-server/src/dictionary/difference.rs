@@ -7,8 +7,8 @@ use crate::store::StoreError;
 use crate::store::dictionary::DictionarySnapshot;
 use tillway_proto::{Revision, RowHash};
 
-/// Objects that a difference may touch. Beyond that a snapshot is smaller, or not much larger, and costs less memory:
-/// a key takes about a hundred bytes while the difference is found.
+/// Objects that a difference may touch. Beyond that a snapshot is smaller, or not much larger, and
+/// costs less memory: a key takes about a hundred bytes while the difference is found.
 pub const MAX_TOUCHED: usize = 1_000_000;
 
 /// The object that a till sees: the one of the deepest layer that has it, or any of its group.
@@ -31,13 +31,14 @@ pub struct Change {
     pub after: Option<Winner>,
 }
 
-/// The change from one winner to another; none where the row stays as it is, whichever layer it comes from.
+/// The change from one winner to another; none where the row stays as it is, whichever layer it
+/// comes from.
 pub fn change(key: ObjectKey, before: Option<RowHash>, after: Option<Winner>) -> Option<Change> {
     if before == after.map(|winner| winner.hash) { None } else { Some(Change { key, before, after }) }
 }
 
-/// The difference from a path's state at `revision` to another path's state at the snapshot's head, sorted. None where
-/// it touches more than [`MAX_TOUCHED`] objects.
+/// The difference from a path's state at `revision` to another path's state at the snapshot's
+/// head, sorted. None where it touches more than [`MAX_TOUCHED`] objects.
 ///
 /// Paths are effective ones, root first.
 pub fn difference(
@@ -57,7 +58,8 @@ pub fn difference(
     Ok(Some(changes))
 }
 
-/// Takes changes into counts and digests of the state before, which makes them those of the state after.
+/// Takes changes into counts and digests of the state before, which makes them those of the state
+/// after.
 pub fn carry_forward(digests: &mut Digests, changes: &[Change]) {
     for change in changes {
         let entry = digests.entry(change.key.kind);
@@ -76,8 +78,8 @@ fn touched(
     revision: Revision,
     to: &[LayerNo],
 ) -> Result<Option<Vec<ObjectKey>>, StoreError> {
-    // A layer that stays where it was, seen from the other common ones, brings what changed in it. One that comes,
-    // goes, or changes places brings all it holds or held.
+    // A layer that stays where it was, seen from the other common ones, brings what changed in it.
+    // One that comes, goes, or changes places brings all it holds or held.
     let stays: Vec<LayerNo> = from.iter().filter(|layer| to.contains(layer)).copied().collect();
     let in_place = stays.iter().eq(to.iter().filter(|layer| from.contains(layer)));
     let mut keys = Vec::new();

@@ -1,4 +1,5 @@
-//! What layers are made of, as the store and the log see it: kinds by number, objects by key, bodies as bytes.
+//! What layers are made of, as the store and the log see it: kinds by number, objects by key,
+//! bodies as bytes.
 
 use crate::store::StoreError;
 use crate::store::dictionary::{LoadTxn, TakenBack};
@@ -7,12 +8,14 @@ use tillway_exchangers::kinds::Kind;
 use tillway_exchangers::row::{KeyMatch, RowRef};
 use tillway_proto::{Revision, RowHash};
 
-/// The stable number of a kind. A kind that this program no longer knows still has its objects in the log.
+/// The stable number of a kind. A kind that this program no longer knows still has its objects in
+/// the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KindId(pub u16);
 
 impl KindId {
-    /// See [`Kind::override_group`]. Of a kind that is not known any more each object stands alone.
+    /// See [`Kind::override_group`]. Of a kind that is not known any more each object stands
+    /// alone.
     pub fn override_group(self, key: &str) -> &str {
         Kind::by_id(self.0).map_or(key, |kind| kind.override_group(key))
     }
@@ -59,9 +62,11 @@ pub struct Upsert {
     pub main: Entry,
     /// Rows that came inside it. Where two have one key, the last counts.
     pub owned: Vec<Entry>,
-    /// Kinds of which `owned` is the whole set: what the object brought before and not now is gone.
+    /// Kinds of which `owned` is the whole set: what the object brought before and not now is
+    /// gone.
     pub replaces: Vec<KindId>,
-    /// Rows that the object brought before and that stay as they are; without a key: all of that kind.
+    /// Rows that the object brought before and that stay as they are; without a key: all of that
+    /// kind.
     pub spared: Vec<(KindId, Option<KeyMatch>)>,
     /// The record that says so, by which the object is known again.
     pub record: Option<RecordHash>,
@@ -79,7 +84,8 @@ impl Upsert {
     }
 }
 
-/// Carries out what one record of a back office orders. `line`: where it stands; `record`: by which it is known again.
+/// Carries out what one record of a back office orders. `line`: where it stands; `record`: by
+/// which it is known again.
 pub fn carry_out(
     load: &mut dyn LoadTxn,
     command: Command,
@@ -102,7 +108,8 @@ pub fn carry_out(
     }
 }
 
-/// Spares what a record that was set aside may have been meant to add: what a clearing or a deletion would take away stays.
+/// Spares what a record that was set aside may have been meant to add: what a clearing or a
+/// deletion would take away stays.
 pub fn spare(load: &mut dyn LoadTxn, spares: &Spares) -> Result<TakenBack, StoreError> {
     match spares {
         Spares::Nothing => Ok(TakenBack::default()),
@@ -115,7 +122,8 @@ pub fn spare(load: &mut dyn LoadTxn, spares: &Spares) -> Result<TakenBack, Store
     }
 }
 
-/// The rows that a stored row named by plain values: see [`aif::rows_of_scalars`]. None where it cannot be read.
+/// The rows that a stored row named by plain values: see [`aif::rows_of_scalars`]. None where it
+/// cannot be read.
 pub fn rows_of_scalars(kind: KindId, body: &[u8]) -> Vec<ObjectKey> {
     let Some(kind) = Kind::by_id(kind.0) else { return Vec::new() };
     let Ok(row) = RowRef::decode(kind, body) else { return Vec::new() };

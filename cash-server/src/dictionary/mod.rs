@@ -1,13 +1,15 @@
-//! Dictionaries: layers, their log, the overlay that a till sees, and what changed between two states of it.
+//! Dictionaries: layers, their log, the overlay that a till sees, and what changed between two
+//! states of it.
 //!
-//! A **layer** is what one node of the network defines itself; a till sees the **overlay** of the layers on its path, the
-//! deepest one winning ([`overlay`]). Every load into a layer that changes anything takes a **revision**, one sequence
-//! for the whole server; a move of a node takes one too. The state of any path at any revision since
-//! [`View::log_start`] is known, so what a till must change is a range of the log ([`difference`]). Counts and digests
-//! of a state ([`digest`]) are carried forward by the same difference.
+//! A **layer** is what one node of the network defines itself; a till sees the **overlay** of the
+//! layers on its path, the deepest one winning ([`overlay`]). Every load into a layer that changes
+//! anything takes a **revision**, one sequence for the whole server; a move of a node takes one
+//! too. The state of any path at any revision since [`View::log_start`] is known, so what a till
+//! must change is a range of the log ([`difference`]). Counts and digests of a state ([`digest`])
+//! are carried forward by the same difference.
 //!
-//! **Architecture invariant:** decisions here are functions over a [`DictionarySnapshot`] or a [`View`]; nothing here
-//! knows SQL, files or the broker.
+//! **Architecture invariant:** decisions here are functions over a [`DictionarySnapshot`] or a
+//! [`View`]; nothing here knows SQL, files or the broker.
 
 pub mod difference;
 pub mod digest;
@@ -60,8 +62,8 @@ pub struct LogRetention {
     pub at_least: SignedDuration,
     /// Not kept for longer, even if a till still asks for it: that till gets a snapshot.
     pub at_most: SignedDuration,
-    /// So many revisions, the newest, stay whatever their age: a clock that jumps ahead makes all of them old at once, and every
-    /// till that is one load behind would need a snapshot.
+    /// So many revisions, the newest, stay whatever their age: a clock that jumps ahead makes all
+    /// of them old at once, and every till that is one load behind would need a snapshot.
     pub newest: u32,
 }
 
@@ -149,7 +151,8 @@ impl DictionaryService {
         Ok(view.target(node))
     }
 
-    /// Counts and digests of what a node sees now, from the rows themselves: walks the whole overlay.
+    /// Counts and digests of what a node sees now, from the rows themselves: walks the whole
+    /// overlay.
     pub fn recount(&self, node: &NodeId) -> Result<Vec<(Kind, KindDigest)>, DictionaryError> {
         let (snapshot, view) = self.moment()?;
         let path = view.effective_path(node_no(&view.network, node)?, view.head);
@@ -180,8 +183,9 @@ impl DictionaryService {
         Ok(record.map(|record| info(&view.network, &record)))
     }
 
-    /// Forgets a little of what nobody needs: states that ended before `oldest_needed` (the smallest cursor that any
-    /// till may come with) and within the retention. To be called until done, on a period.
+    /// Forgets a little of what nobody needs: states that ended before `oldest_needed` (the
+    /// smallest cursor that any till may come with) and within the retention. To be called until
+    /// done, on a period.
     pub fn prune_step(&self, oldest_needed: Revision, retention: &LogRetention) -> Result<Pruned, DictionaryError> {
         let now = Timestamp::now();
         let before = |age: SignedDuration| now.checked_sub(age).unwrap_or(Timestamp::MIN);

@@ -1,7 +1,8 @@
-//! The overlay of layers, the deepest one winning: a merge of sorted scans, one object of each key.
+//! The overlay of layers, the deepest one winning: a merge of sorted scans, one object of each
+//! key.
 //!
-//! Where a kind says so ([`Kind::override_group`]), what wins is a group of keys: of a barcode's prices a till sees those
-//! of the deepest layer that has any, all of them and no others.
+//! Where a kind says so ([`Kind::override_group`]), what wins is a group of keys: of a barcode's
+//! prices a till sees those of the deepest layer that has any, all of them and no others.
 //!
 //! [`Kind::override_group`]: tillway_exchangers::kinds::Kind::override_group
 

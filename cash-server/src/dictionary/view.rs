@@ -1,5 +1,5 @@
-//! Which layers a node sees, which revision it must have, and which revisions are the same state for it: pure
-//! questions to one moment's network and list of layers.
+//! Which layers a node sees, which revision it must have, and which revisions are the same state
+//! for it: pure questions to one moment's network and list of layers.
 
 use super::entry::LayerSpan;
 use crate::network::{LayerNo, Network};
@@ -14,7 +14,8 @@ pub struct View {
     pub head: Revision,
     /// The oldest revision whose state is known.
     pub log_start: Revision,
-    /// Cursors between these two, both excluded, are of states that a restored server does not know.
+    /// Cursors between these two, both excluded, are of states that a restored server does not
+    /// know.
     pub lost: (Revision, Revision),
     /// The network.
     pub network: Arc<Network>,
@@ -34,8 +35,9 @@ pub struct Targets {
 }
 
 impl View {
-    /// The layers that make up what a node saw at `revision`, root first: those on its path that held, or ever before
-    /// held, anything. Tills with the same effective path are in the same state.
+    /// The layers that make up what a node saw at `revision`, root first: those on its path that
+    /// held, or ever before held, anything. Tills with the same effective path are in the same
+    /// state.
     pub fn effective_path(&self, no: LayerNo, revision: Revision) -> Vec<LayerNo> {
         let mut path = self.network.path_at(no, revision);
         path.retain(|layer| self.layers.get(layer).is_some_and(|span| span.first <= revision));
@@ -56,8 +58,8 @@ impl View {
         Targets { head: self.head, network: Arc::clone(&self.network), of }
     }
 
-    /// The newest revision, at or before `at` and after `floor`, at which a move changed the effective path of a node;
-    /// zero where there is none.
+    /// The newest revision, at or before `at` and after `floor`, at which a move changed the
+    /// effective path of a node; zero where there is none.
     pub fn newest_path_change(&self, no: LayerNo, at: Revision, floor: Revision) -> Revision {
         let mut at = at;
         loop {

@@ -1,9 +1,9 @@
-//! Under which addresses tills reach this server: keys of `cash.ini` that go along with every command, and the first
-//! `cash.ini` of a new till.
+//! Under which addresses tills reach this server: keys of `cash.ini` that go along with every
+//! command, and the first `cash.ini` of a new till.
 //!
-//! A loopback address is given to no till, unless the operator says that all of them run on this machine: a till elsewhere would
-//! look for the server on itself, and could not be told better any more. Where no address is known, the keys are left out, and a
-//! till keeps those that it has.
+//! A loopback address is given to no till, unless the operator says that all of them run on this
+//! machine: a till elsewhere would look for the server on itself, and could not be told better any
+//! more. Where no address is known, the keys are left out, and a till keeps those that it has.
 
 use super::cash_ini::{CashIni, CashIniError, Properties};
 use crate::network::{Network, TillToken};
@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, UdpSocket};
 use tillway_proto::TillId;
 
-/// An address of a network that is for documents alone (RFC 5737): the way to it is the way to other machines. Nothing is sent.
+/// An address of a network that is for documents alone (RFC 5737): the way to it is the way to
+/// other machines. Nothing is sent.
 const ELSEWHERE: &str = "192.0.2.1";
 
 /// How often a new till's link to the broker is looked at, in seconds.
@@ -83,8 +84,9 @@ impl PublicAddresses {
         .collect()
     }
 
-    /// The `cash.ini` to put on a till. Without a token, which the server knows only in the moment it makes one, a
-    /// place is left for it; so it is for hosts where no till could be told one that it reaches.
+    /// The `cash.ini` to put on a till. Without a token, which the server knows only in the moment
+    /// it makes one, a place is left for it; so it is for hosts where no till could be told one
+    /// that it reaches.
     pub fn cash_ini(
         &self,
         network: &Network,

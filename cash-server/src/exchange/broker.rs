@@ -1,15 +1,18 @@
-//! The link to RabbitMQ: supervisors that connect, declare, publish and consume, and begin anew when anything breaks.
+//! The link to RabbitMQ: supervisors that connect, declare, publish and consume, and begin anew
+//! when anything breaks.
 //!
-//! [`publishing`] and [`consuming`] have a connection each: a broker that is short of memory or disk stops reading from
-//! connections that publish, and reports must come in all the same; and where reports cannot be consumed, links still go
-//! out. Whatever error ends a session ends it whole; the next one declares everything again and pokes the reconciler.
-//! Liveness of the consuming side means *consuming*: it asks on a period whether the broker knows its consumer.
+//! [`publishing`] and [`consuming`] have a connection each: a broker that is short of memory or
+//! disk stops reading from connections that publish, and reports must come in all the same; and
+//! where reports cannot be consumed, links still go out. Whatever error ends a session ends it
+//! whole; the next one declares everything again and pokes the reconciler. Liveness of the
+//! consuming side means *consuming*: it asks on a period whether the broker knows its consumer.
 //!
 //! A virtual host belongs to the servers of one database: see [`Owner`].
 //!
-//! Control queues refuse what does not fit (`reject-publish`) rather than dropping the oldest: the server then knows that a
-//! command did not reach the till, keeps it in its own table and tries again until its deadline. Links are the
-//! opposite: the newest replaces the older (`drop-head` at length one), and reports may lose their oldest.
+//! Control queues refuse what does not fit (`reject-publish`) rather than dropping the oldest: the
+//! server then knows that a command did not reach the till, keeps it in its own table and tries
+//! again until its deadline. Links are the opposite: the newest replaces the older (`drop-head` at
+//! length one), and reports may lose their oldest.
 
 mod consuming;
 pub mod online;
@@ -42,19 +45,20 @@ use tillway_proto::{ControlQueue, DictionaryQueue, TillId};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-/// A broker that does not answer a connection, a declaration or a confirm within this time is taken for lost. Quorum
-/// queues confirm within milliseconds; a new leader takes seconds.
+/// A broker that does not answer a connection, a declaration or a confirm within this time is
+/// taken for lost. Quorum queues confirm within milliseconds; a new leader takes seconds.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 
-/// A queue that was removed is not declared again before this: the broker tells its consumer meanwhile that it is gone. One whose
-/// queue is there again first was seen to hear nothing, and to get nothing of the new one either.
+/// A queue that was removed is not declared again before this: the broker tells its consumer
+/// meanwhile that it is gone. One whose queue is there again first was seen to hear nothing, and
+/// to get nothing of the new one either.
 const REMOVAL_TOLD: Duration = Duration::from_millis(500);
 
 /// First wait before connecting again.
 const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 
-/// Longest wait before connecting again, to which jitter adds up to as much: short, since a chain waits for its prices, and one
-/// server alone makes no herd.
+/// Longest wait before connecting again, to which jitter adds up to as much: short, since a chain
+/// waits for its prices, and one server alone makes no herd.
 const RECONNECT_AT_MOST: Duration = Duration::from_secs(5);
 
 /// A session that held this long ends the row of failures.
@@ -155,8 +159,8 @@ pub struct BrokerState {
     pub trouble: Option<String>,
     /// What the broker says, where it takes no messages because it is short of memory or disk.
     pub blocked: Option<String>,
-    /// What the broker says of the queue of reports, where somebody else made it with other arguments. Reports are consumed
-    /// from it all the same.
+    /// What the broker says of the queue of reports, where somebody else made it with other
+    /// arguments. Reports are consumed from it all the same.
     pub foreign_queue: Option<String>,
 }
 
@@ -251,7 +255,8 @@ struct Inner {
 }
 
 impl Broker {
-    /// Not connected yet; [`Broker::run`] does that. `poke` is notified whenever messages can be published (again).
+    /// Not connected yet; [`Broker::run`] does that. `poke` is notified whenever messages can be
+    /// published (again).
     pub fn new(settings: BrokerSettings, owner: Owner, poke: Arc<Notify>) -> Self {
         let state = BrokerState {
             consuming: false,
@@ -285,7 +290,8 @@ impl Broker {
         tokio::join!(publishing, self.keep(Side::Consuming, &reports, &shutdown));
     }
 
-    /// Keeps one side of the link. Sides fail for reasons of their own, so each backs off by itself.
+    /// Keeps one side of the link. Sides fail for reasons of their own, so each backs off by
+    /// itself.
     async fn keep(&self, side: Side, reports: &Reports, shutdown: &CancellationToken) {
         let mut waits = reconnect_waits();
         let mut tries = 0_u32;
@@ -337,14 +343,15 @@ impl Broker {
         self.set_side(side, false, Some("the server stops".to_owned()));
     }
 
-    /// Makes the queues of tills that this session has not made yet. Idempotent at the broker. Gives the tills whose
-    /// queues the broker refuses, and why: nothing can be sent to them.
+    /// Makes the queues of tills that this session has not made yet. Idempotent at the broker.
+    /// Gives the tills whose queues the broker refuses, and why: nothing can be sent to them.
     pub async fn declare(&self, tills: Vec<TillId>) -> Result<HashMap<TillId, String>, BrokerError> {
         let session = self.session().ok_or(BrokerError::Down)?;
         session.queues.declare(tills).await.inspect_err(|_| session.broken.cancel())
     }
 
-    /// Removes the queues of a till that is no more; what this session has removed is not asked for again.
+    /// Removes the queues of a till that is no more; what this session has removed is not asked
+    /// for again.
     pub async fn remove(&self, till: &TillId) -> Result<(), BrokerError> {
         let session = self.session().ok_or(BrokerError::Down)?;
         let removed = session.queues.remove(till).await;
@@ -355,8 +362,8 @@ impl Broker {
         })
     }
 
-    /// Has the queues of these tills made again with the next [`Broker::declare`], at most once a minute: whoever is silent may
-    /// have lost a queue that somebody deleted, and cannot say so.
+    /// Has the queues of these tills made again with the next [`Broker::declare`], at most once a
+    /// minute: whoever is silent may have lost a queue that somebody deleted, and cannot say so.
     pub fn look_again(&self, tills: &[TillId]) {
         if let Some(session) = self.session() {
             session.queues.look_again(tills);
@@ -395,7 +402,8 @@ impl Broker {
         Err(BrokerError::NoQueue { queue })
     }
 
-    /// Connects, and makes sure that no servers of another database work there: nothing is made or consumed before.
+    /// Connects, and makes sure that no servers of another database work there: nothing is made or
+    /// consumed before.
     async fn connect(&self, side: Side) -> Result<Connection, BrokerError> {
         let connection = self.log_in(side).await?;
         if let Err(error) = self.inner.owner.claim(&connection, &self.inner.settings.vhost).await {
@@ -405,7 +413,8 @@ impl Broker {
         Ok(connection)
     }
 
-    /// Ends with an error where the virtual host is marked for another server: somebody gave it free while this one was there.
+    /// Ends with an error where the virtual host is marked for another server: somebody gave it
+    /// free while this one was there.
     async fn keep_mark(&self, connection: &Connection) -> Result<(), BrokerError> {
         loop {
             tokio::time::sleep(LIVENESS_PERIOD).await;

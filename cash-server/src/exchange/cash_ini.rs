@@ -1,8 +1,9 @@
-//! The `cash.ini` that attaches a till: a typed file, written by serde_ini. An existing file is edited by lines
-//! (ADR 0008) and never comes through here.
+//! The `cash.ini` that attaches a till: a typed file, written by serde_ini. An existing file is
+//! edited by lines (ADR 0008) and never comes through here.
 //!
-//! What serde_ini 0.2 cannot write is kept out: no field is a boolean (it fails on them), none is an option that is empty (such
-//! a key is left out), and no value holds a control character ([`CashIniError::Control`]), since the format has no escapes.
+//! What serde_ini 0.2 cannot write is kept out: no field is a boolean (it fails on them), none is
+//! an option that is empty (such a key is left out), and no value holds a control character
+//! ([`CashIniError::Control`]), since the format has no escapes.
 
 use serde::Serialize;
 
@@ -81,7 +82,8 @@ impl CashIni {
             return Err(CashIniError::Control { key: (*key).to_owned() });
         }
         let text = serde_ini::to_string(self).map_err(CashIniError::Write)?;
-        // The library ends lines as Windows does; the till's tools read lines of the till's own system.
+        // The library ends lines as Windows does; the till's tools read lines of the till's own
+        // system.
         Ok(text.replace("\r\n", "\n"))
     }
 }

@@ -1,9 +1,10 @@
 //! What a till says is a claim: what speaks for its cursor, and how much of the rest is kept.
 //!
-//! A cursor is believed where its proof holds (the package that led there carried it), where this server announced a package that
-//! leads there to this very till, or where it is the one that was believed before. So tills with an older agent, which has no
-//! proofs, go on, and so does everybody after an upgrade or the loss of the key. Any other cursor counts as none: a
-//! snapshot follows, a person is told, and nothing else moves.
+//! A cursor is believed where its proof holds (the package that led there carried it), where this
+//! server announced a package that leads there to this very till, or where it is the one that was
+//! believed before. So tills with an older agent, which has no proofs, go on, and so does
+//! everybody after an upgrade or the loss of the key. Any other cursor counts as none: a snapshot
+//! follows, a person is told, and nothing else moves.
 
 use super::model::Contact;
 use tillway_proto::Revision;
@@ -11,23 +12,26 @@ use tillway_proto::report::{
     AsideName, AsideUnit, MAX_ASIDE_REASON_BYTES, MAX_ASIDE_UNITS, MAX_SALES_WAIT_BYTES, SalesWait, TillState,
 };
 
-/// Largest number that a till is taken to count up to: a million millions of anything lie on no till, and sums over all tills stay far
-/// below what the database can hold.
+/// Largest number that a till is taken to count up to: a million millions of anything lie on no
+/// till, and sums over all tills stay far below what the database can hold.
 const MAX_COUNT: u64 = 1_000_000_000_000;
 
 /// Longest version of an agent that is kept, in characters.
 const MAX_VERSION_CHARS: usize = 64;
 
-/// Longest name of a unit set aside that is kept, in characters: a file's name is the longest there is.
+/// Longest name of a unit set aside that is kept, in characters: a file's name is the longest
+/// there is.
 const MAX_NAME_CHARS: usize = 255;
 
-/// Whether a cursor is the one that was believed before, or none at all: then nothing has to speak for it.
+/// Whether a cursor is the one that was believed before, or none at all: then nothing has to speak
+/// for it.
 pub fn is_as_before(known: Option<&Contact>, cursor: Revision) -> bool {
     let before = known.filter(|contact| contact.claimed.is_none()).map(|contact| contact.state.cursor);
     cursor == Revision::ZERO || before == Some(cursor)
 }
 
-/// What is kept of what a till says about itself: no number, list or text is larger than an honest agent makes it.
+/// What is kept of what a till says about itself: no number, list or text is larger than an honest
+/// agent makes it.
 pub fn bounded(state: &TillState) -> TillState {
     let count = |number: u64| number.min(MAX_COUNT);
     TillState {

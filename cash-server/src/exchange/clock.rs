@@ -1,9 +1,10 @@
 //! Tills' clocks against this server's, by what their reports carry.
 //!
-//! A report carries the till's clock of the moment it went to the broker, and may have waited there. Waiting makes a clock look
-//! slower than it is, never faster: the till that looks fastest among its last reports is the truest. So an offset ahead is
-//! real with the first report, and one behind counts only where the last reports agree over more than a minute; a queue that
-//! was full when this server started is empty by then.
+//! A report carries the till's clock of the moment it went to the broker, and may have waited
+//! there. Waiting makes a clock look slower than it is, never faster: the till that looks fastest
+//! among its last reports is the truest. So an offset ahead is real with the first report, and one
+//! behind counts only where the last reports agree over more than a minute; a queue that was full
+//! when this server started is empty by then.
 //!
 //! Kept in memory only: a minute or two after a start it is known again.
 
@@ -13,29 +14,34 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tillway_proto::TillId;
 
-/// Reports closer together than this count as one: those of a backlog come within moments, and have all waited.
+/// Reports closer together than this count as one: those of a backlog come within moments, and
+/// have all waited.
 const APART: Duration = Duration::from_secs(30);
 
-/// So many of them are looked at. With a contact a minute, a clock that was set right is believed after three minutes.
+/// So many of them are looked at. With a contact a minute, a clock that was set right is believed
+/// after three minutes.
 const LOOKED_AT: usize = 3;
 
 /// What is older says nothing: the till was off since, and its clock may have been set.
 const OLDEST: Duration = Duration::from_hours(1);
 
-/// This server's clock was set where it went on by so much more or less than time did: what was noted before is of another clock.
+/// This server's clock was set where it went on by so much more or less than time did: what was
+/// noted before is of another clock.
 const STEP: SignedDuration = SignedDuration::from_secs(5);
 
 /// From here on an offset is shown. Less is the way of a report through the broker.
 pub const SHOWN_FROM: SignedDuration = SignedDuration::from_mins(1);
 
-/// From here on an offset needs a look: prices that begin at a time begin so much earlier or later.
+/// From here on an offset needs a look: prices that begin at a time begin so much earlier or
+/// later.
 pub const LOOK_FROM: SignedDuration = SignedDuration::from_mins(5);
 
-/// Where so many tills' clocks, and most of those in contact, are off to one side, it is more likely this server's own.
+/// Where so many tills' clocks, and most of those in contact, are off to one side, it is more
+/// likely this server's own.
 const OFF_TOGETHER: usize = 3;
 
-/// Whether it is more likely this server's clock that is off, by those of the tills in contact: how far most of them are ahead at least
-/// (below zero: behind), and how many they are.
+/// Whether it is more likely this server's clock that is off, by those of the tills in contact:
+/// how far most of them are ahead at least (below zero: behind), and how many they are.
 pub fn off_together(ahead: &[Option<SignedDuration>]) -> Option<(SignedDuration, usize)> {
     let off = ahead.iter().flatten().filter(|ahead| ahead.abs() >= LOOK_FROM);
     let (fast, slow): (Vec<&SignedDuration>, Vec<_>) = off.partition(|ahead| ahead.is_positive());
@@ -110,7 +116,8 @@ impl Clocks {
         inner.tills.entry(till.clone()).or_default().note(sent_at.duration_since(now.clock), now.time);
     }
 
-    /// How far the till's clock is ahead of this server's, where that is known and a minute or more; below zero: behind.
+    /// How far the till's clock is ahead of this server's, where that is known and a minute or
+    /// more; below zero: behind.
     pub fn ahead(&self, till: &TillId) -> Option<SignedDuration> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.tills.get(till)?.ahead().filter(|ahead| ahead.abs() >= SHOWN_FROM)
@@ -147,8 +154,8 @@ mod tests {
             Self { clocks: Clocks::default(), start: Instant::now(), till }
         }
 
-        /// A report of a till whose clock is `ahead` seconds ahead, which waited for so many; `set` is what this server's clock
-        /// was set on by.
+        /// A report of a till whose clock is `ahead` seconds ahead, which waited for so many;
+        /// `set` is what this server's clock was set on by.
         fn hear(&self, at: u64, ahead: i64, waited: i64, set: i64) -> Option<i64> {
             let clock = Timestamp::from_second(1_700_000_000 + at.cast_signed() + set).unwrap();
             let sent_at = clock + SignedDuration::from_secs(ahead - waited);

@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tillway_proto::report::SalesWait;
 
-/// A wait of sales that often passes by itself needs a look after this: a server or a POS starts again in less.
+/// A wait of sales that often passes by itself needs a look after this: a server or a POS starts
+/// again in less.
 const BRIEF_WAIT: SignedDuration = SignedDuration::from_mins(2);
 
 /// How a till is. The order is that of the page: what needs a person comes first.
@@ -64,7 +65,8 @@ impl Condition {
     }
 }
 
-/// Why a till's receipts do not come, where a person should look: what often passes by itself is left out at first.
+/// Why a till's receipts do not come, where a person should look: what often passes by itself is
+/// left out at first.
 pub(super) fn sales_wait(contact: &Contact, now: Timestamp) -> Option<&SalesWait> {
     let wait = contact.state.sales_wait.as_ref()?;
     // Both times by the till's clock, which may be another one than ours; then ours.

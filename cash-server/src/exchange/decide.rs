@@ -1,13 +1,14 @@
 //! What to do for one till now: a pure function of what is known.
 //!
-//! The reconciler asks [`decide`] for every till and carries out the answer; asking again at any time is safe. An
-//! announcement is a hint, what is true is the till's cursor: a till is done when its cursor is its target, the digest of
-//! its state is that of the target, and it asked for nothing. Everything else is on its way with a deadline, held back
-//! until a time, or parked.
+//! The reconciler asks [`decide`] for every till and carries out the answer; asking again at any
+//! time is safe. An announcement is a hint, what is true is the till's cursor: a till is done when
+//! its cursor is its target, the digest of its state is that of the target, and it asked for
+//! nothing. Everything else is on its way with a deadline, held back until a time, or parked.
 //!
-//! An equal cursor alone is not an equal state: a till's disk may be a copy of another till's, and a server restored
-//! from a backup gives the same revisions out again. Where the digests differ, everything is sent whole, once; where it
-//! then still differs, another snapshot would not help, and the till is held back with the reason.
+//! An equal cursor alone is not an equal state: a till's disk may be a copy of another till's, and
+//! a server restored from a backup gives the same revisions out again. Where the digests differ,
+//! everything is sent whole, once; where it then still differs, another snapshot would not help,
+//! and the till is held back with the reason.
 
 use super::model::{Delivery, Needs, TillRecord};
 use crate::settings::ExchangeSettings;
@@ -20,25 +21,30 @@ use tillway_proto::{DeliveryId, DeliveryState, Digest, Revision};
 /// A rejected delivery is tried again after this; it doubles with each failure.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_secs(30);
 
-/// The longest wait between two tries: a till whose disk is full is mended within the hour after somebody frees it.
+/// The longest wait between two tries: a till whose disk is full is mended within the hour after
+/// somebody frees it.
 const RETRY_AT_MOST: SignedDuration = SignedDuration::from_hours(1);
 
-/// After so many rejections in a row for what was inside, a difference is not tried again: a snapshot mends what a
-/// difference cannot. A line that breaks or a full disk does not count: a snapshot is larger than the difference that failed.
+/// After so many rejections in a row for what was inside, a difference is not tried again: a
+/// snapshot mends what a difference cannot. A line that breaks or a full disk does not count: a
+/// snapshot is larger than the difference that failed.
 const BAD_CONTENTS_BEFORE_SNAPSHOT: u32 = 3;
 
-/// A till whose state still differs after everything was sent whole gets it again after this, or with the next load: once
-/// a day costs little, and mends a till whose disk was replaced by a copy since.
+/// A till whose state still differs after everything was sent whole gets it again after this, or
+/// with the next load: once a day costs little, and mends a till whose disk was replaced by a copy
+/// since.
 const STILL_DIFFERS_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
-/// A till that says nothing for so long after a link went out gets no other until it is heard of, or until the link is renewed: it
-/// is switched off, or busy with what it has. One in contact answers within moments.
+/// A till that says nothing for so long after a link went out gets no other until it is heard of,
+/// or until the link is renewed: it is switched off, or busy with what it has. One in contact
+/// answers within moments.
 const ANSWER_TIME: SignedDuration = SignedDuration::from_secs(20);
 
 /// Deadlines and waits double at most so often.
 const MOST_DOUBLINGS: u32 = 10;
 
-/// A state that lies in the future by more than this was written before the clock went back, and counts as overdue.
+/// A state that lies in the future by more than this was written before the clock went back, and
+/// counts as overdue.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// What a till should have.
@@ -46,7 +52,8 @@ const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 pub struct Aim {
     /// The revision.
     pub target: Revision,
-    /// The digest of the state at that revision, where it is known: nothing is compared where it is not.
+    /// The digest of the state at that revision, where it is known: nothing is compared where it
+    /// is not.
     pub digest: Option<Digest>,
     /// Whether somebody parked it.
     pub parked: bool,
@@ -79,9 +86,11 @@ pub enum Action {
         repair: Needs,
         /// Failed deliveries in a row so far.
         tries: u32,
-        /// How many of them were rejected for what was inside; then the file itself is looked at before it is used again.
+        /// How many of them were rejected for what was inside; then the file itself is looked at
+        /// before it is used again.
         bad_contents: u32,
-        /// Since when the till has left links unanswered, where this one takes the place of such a one.
+        /// Since when the till has left links unanswered, where this one takes the place of such a
+        /// one.
         unanswered_since: Option<Timestamp>,
     },
 }
@@ -103,8 +112,8 @@ pub enum Wait {
         /// When it counts as lost.
         until: Timestamp,
     },
-    /// The till has said nothing since a link went out to it. That link stays in its queue; a package with what is newer is made
-    /// when the till is heard of, or when the link is renewed.
+    /// The till has said nothing since a link went out to it. That link stays in its queue; a
+    /// package with what is newer is made when the till is heard of, or when the link is renewed.
     NoAnswer {
         /// When the link went out.
         since: Timestamp,
@@ -182,7 +191,8 @@ pub fn decide(record: &TillRecord, aim: &Aim, settings: &ExchangeSettings, now: 
         return Action::Wait(Wait::Ahead);
     }
     let needs = needs(record, aim);
-    // A cursor beyond the target is of a server that was restored from a backup since; the package then goes past it.
+    // A cursor beyond the target is of a server that was restored from a backup since; the package
+    // then goes past it.
     let behind = cursor != target || !needs.is_nothing();
     if let Some(open) = record.open() {
         return for_open(record, open, aim, &needs, settings, now);
@@ -199,20 +209,23 @@ pub fn decide(record: &TillRecord, aim: &Aim, settings: &ExchangeSettings, now: 
     }
 }
 
-/// What is to be sent whole: what the till asked for, and everything where its state is not that of its revision.
+/// What is to be sent whole: what the till asked for, and everything where its state is not that
+/// of its revision.
 fn needs(record: &TillRecord, aim: &Aim) -> Needs {
     if differs(record, aim) { Needs::All } else { record.needs().clone() }
 }
 
-/// Whether the till's state is known to be another one than its cursor says. Cursor and digest are of one moment on
-/// both sides, so where the cursor is the target the digests are of the same revision.
+/// Whether the till's state is known to be another one than its cursor says. Cursor and digest are
+/// of one moment on both sides, so where the cursor is the target the digests are of the same
+/// revision.
 fn differs(record: &TillRecord, aim: &Aim) -> bool {
     let told = record.contact.as_ref().and_then(|contact| contact.state.digest);
     let both = told.zip(aim.digest).filter(|_| record.cursor() == aim.target && aim.target != Revision::ZERO);
     both.is_some_and(|(told, expected)| told != expected)
 }
 
-/// Everything was sent whole, to this very revision, and applied. What the till itself asked for since goes all the same.
+/// Everything was sent whole, to this very revision, and applied. What the till itself asked for
+/// since goes all the same.
 fn still_differs(record: &TillRecord, aim: &Aim, now: Timestamp) -> Option<Wait> {
     let last = record.newest.as_ref().filter(|last| last.state == DeliveryState::Applied)?;
     let sent = last.to == aim.target && last.repair == Needs::All;
@@ -241,7 +254,8 @@ fn for_open(
     if cursor == aim.target && needs.is_nothing() {
         return end(DeliveryState::Superseded, "the till needs nothing more");
     }
-    // A claimed cursor beyond the package: the till would take it for an older one, unless it is told.
+    // A claimed cursor beyond the package: the till would take it for an older one, unless it is
+    // told.
     let is_told = record.claimed().is_none_or(|claimed| claimed <= open.to || open.replaces == Some(claimed));
     let fits = open.to >= aim.target && open.from <= cursor && open.repair.covers(needs) && is_told;
     let leaves_unanswered = leaves_unanswered(record, now);
@@ -261,8 +275,9 @@ fn for_open(
     Action::Wait(Wait::OnItsWay { state: open.state, until })
 }
 
-/// Whether the till has left a link unanswered for longer than one in contact does. It finds that link when it comes back; to
-/// make a longer package for it with each load would make every load dearer, and nobody would read them.
+/// Whether the till has left a link unanswered for longer than one in contact does. It finds that
+/// link when it comes back; to make a longer package for it with each load would make every load
+/// dearer, and nobody would read them.
 fn leaves_unanswered(record: &TillRecord, now: Timestamp) -> bool {
     // A link that the broker did not confirm may have reached nobody.
     record.unanswered().is_some_and(|open| open.confirmed && later(open.unanswered_since, ANSWER_TIME) <= now)
@@ -270,8 +285,8 @@ fn leaves_unanswered(record: &TillRecord, now: Timestamp) -> bool {
 
 /// When an open delivery counts as lost.
 ///
-/// A till out of contact since the delivery reached its state will find the link in its queue when it comes back, so
-/// there is time. A till in contact that does not move on has lost it.
+/// A till out of contact since the delivery reached its state will find the link in its queue when
+/// it comes back, so there is time. A till in contact that does not move on has lost it.
 pub fn deadline(record: &TillRecord, delivery: &Delivery, settings: &ExchangeSettings) -> Timestamp {
     fail::fail_point!("without::deadlines", |_| Timestamp::MAX);
     let heard = record.contact.as_ref().filter(|contact| contact.last_at > delivery.state_at);
@@ -290,7 +305,8 @@ pub fn deadline(record: &TillRecord, delivery: &Delivery, settings: &ExchangeSet
 fn held_back(record: &TillRecord, target: Revision, needs: &Needs, now: Timestamp) -> Option<Wait> {
     let last = record.newest.as_ref().filter(|last| last.state == DeliveryState::Rejected)?;
     let something_new = last.to < target || !last.repair.covers(needs);
-    // With a gap the till told its cursor, so the next package fits. A second one in a row is no mere delay of news.
+    // With a gap the till told its cursor, so the next package fits. A second one in a row is no
+    // mere delay of news.
     let first_gap = last.cause == Some(RejectCause::Gap) && last.tries == 0;
     let until = later(last.state_at, doubled(RETRY_AFTER, last.tries, RETRY_AT_MOST));
     let clock_went_back = last.state_at > later(now, CLOCK_TOLERANCE);
@@ -312,8 +328,8 @@ struct Failures {
     bad_contents: u32,
 }
 
-/// A superseded delivery was no failure of its own, nor was one that expired while the till was off; a cursor that grew ends the
-/// row.
+/// A superseded delivery was no failure of its own, nor was one that expired while the till was
+/// off; a cursor that grew ends the row.
 fn failures(record: &TillRecord, needs: &Needs) -> Failures {
     let Some(last) = &record.newest else { return Failures::default() };
     let before = Failures { tries: last.tries, bad_contents: last.bad_contents };

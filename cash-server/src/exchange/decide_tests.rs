@@ -1,5 +1,6 @@
-//! One till and the server's decisions, with every message lost, doubled, late or out of order, a broker that refuses or does
-//! not answer, clocks that jump by days, tills and servers restored from old images.
+//! One till and the server's decisions, with every message lost, doubled, late or out of order, a
+//! broker that refuses or does not answer, clocks that jump by days, tills and servers restored
+//! from old images.
 
 #[path = "decide_facts.rs"]
 mod facts;
@@ -79,7 +80,8 @@ struct World {
     reports: Vec<Reported>,
     cursor: Revision,
     diverged: bool,
-    /// The till has the rows of another till, or of a timeline that was lost: its own tallies agree with them.
+    /// The till has the rows of another till, or of a timeline that was lost: its own tallies
+    /// agree with them.
     foreign: bool,
     /// It sums up its state otherwise than this server does.
     stubborn: bool,
@@ -186,8 +188,8 @@ impl World {
         self.backup = Some(Backup { target, contact, deliveries });
     }
 
-    /// The server's databases are those of its backup. What it made since is no more; a till that has it holds rows of a
-    /// timeline that was lost.
+    /// The server's databases are those of its backup. What it made since is no more; a till that
+    /// has it holds rows of a timeline that was lost.
     fn restore_server(&mut self) {
         let Some(backup) = self.backup.clone() else { return };
         self.foreign |= self.cursor > backup.target;
@@ -420,8 +422,8 @@ fn happen(world: &mut World, event: &Event) {
     }
 }
 
-/// Most deliveries that one till needs after the last fault: each sort of fault costs one or two, and waits between tries
-/// double. More would be a server and a till that talk in a circle.
+/// Most deliveries that one till needs after the last fault: each sort of fault costs one or two,
+/// and waits between tries double. More would be a server and a till that talk in a circle.
 const MOST_DELIVERIES_TO_SETTLE: usize = 12;
 
 proptest! {
@@ -446,7 +448,8 @@ proptest! {
         prop_assert!(deliveries <= MOST_DELIVERIES_TO_SETTLE, "{deliveries} deliveries");
     }
 
-    /// Without a word from the till: what is on its way ends, again and again, and each time later.
+    /// Without a word from the till: what is on its way ends, again and again, and each time
+    /// later.
     #[test]
     fn a_till_that_is_never_heard_of_again_costs_a_few_deliveries_a_day(
         events in proptest::collection::vec(event(), 0..60),

@@ -1,8 +1,9 @@
 //! What a report changes: pure functions over what is known.
 //!
-//! Reports may be lost, doubled, late or out of order. Each carries the till's whole state, so the last one heard is taken
-//! as it is; a stale one does no harm, because a package also applies to a till that is further on, and the next
-//! contact tells the truth. Only findings for people need the order, and they use the till's own clock.
+//! Reports may be lost, doubled, late or out of order. Each carries the till's whole state, so the
+//! last one heard is taken as it is; a stale one does no harm, because a package also applies to a
+//! till that is further on, and the next contact tells the truth. Only findings for people need
+//! the order, and they use the till's own clock.
 
 use super::claims::bounded;
 use super::model::{Contact, Delivery, Needs};
@@ -32,8 +33,8 @@ pub struct Heard {
     pub poke: bool,
 }
 
-/// Takes a report. `delivery` is the one it names, where the server knows it; `believed`, whether anything speaks for the cursor
-/// that it names (see [`super::claims`]).
+/// Takes a report. `delivery` is the one it names, where the server knows it; `believed`, whether
+/// anything speaks for the cursor that it names (see [`super::claims`]).
 pub fn hear(
     known: Option<&Contact>,
     delivery: Option<&Delivery>,
@@ -59,7 +60,8 @@ pub fn hear(
         Report::Contact { state } => take_state(&mut contact, state, believed, reported.sent_at, now),
         Report::Delivery { state, reason, cause, till_state, package, .. } => {
             take_state(&mut contact, till_state, believed, reported.sent_at, now);
-            // Whoever has applied it is there, or further on; whoever only says so would be sent the next one at once, without end.
+            // Whoever has applied it is there, or further on; whoever only says so would be sent
+            // the next one at once, without end.
             let contradicts =
                 *state == DeliveryState::Applied && delivery.is_some_and(|delivery| contact.state.cursor < delivery.to);
             if let Some(delivery) = delivery.filter(|delivery| delivery.package == *package && !contradicts) {
@@ -99,17 +101,19 @@ pub fn hear(
     }
 }
 
-/// A last word that lies in the future by more than this was heard before this server's clock went back.
+/// A last word that lies in the future by more than this was heard before this server's clock went
+/// back.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
-/// Whether a till counts as silent now. One that was heard of before this server's clock went back is silent until it is heard of
-/// again, which takes a till in contact no longer than a minute.
+/// Whether a till counts as silent now. One that was heard of before this server's clock went back
+/// is silent until it is heard of again, which takes a till in contact no longer than a minute.
 pub fn is_silent(contact: &Contact, silent_after: Duration, now: Timestamp) -> bool {
     let silence = now.duration_since(contact.last_at);
     silence > SignedDuration::try_from(silent_after).unwrap_or(SignedDuration::MAX) || silence < -CLOCK_TOLERANCE
 }
 
-/// A clock that was far ahead and is not any more: what it said then does not tell what came later.
+/// A clock that was far ahead and is not any more: what it said then does not tell what came
+/// later.
 fn clock_came_back(before: Timestamp, sent_at: Timestamp, now: Timestamp) -> bool {
     let latest = now.saturating_add(CLOCKS_APART).unwrap_or(Timestamp::MAX);
     before > latest && sent_at <= latest
@@ -134,7 +138,8 @@ fn fresh(reported: &Reported, now: Timestamp) -> Contact {
     }
 }
 
-/// One change of instance is a till set up anew; a change back means that two machines speak in turn.
+/// One change of instance is a till set up anew; a change back means that two machines speak in
+/// turn.
 fn note_instance(contact: &mut Contact, reported: &Reported, now: Timestamp) {
     if reported.instance == contact.instance {
         return;
@@ -147,7 +152,8 @@ fn note_instance(contact: &mut Contact, reported: &Reported, now: Timestamp) {
     contact.instance = reported.instance;
 }
 
-/// A cursor that nothing speaks for counts as none: what the till really has is not known, so it gets everything.
+/// A cursor that nothing speaks for counts as none: what the till really has is not known, so it
+/// gets everything.
 fn take_state(contact: &mut Contact, state: &TillState, believed: bool, sent_at: Timestamp, now: Timestamp) {
     let state = bounded(state);
     if !believed {
@@ -167,8 +173,9 @@ fn take_state(contact: &mut Contact, state: &TillState, believed: bool, sent_at:
     contact.state = state;
 }
 
-/// A delivery that was made after the till asked, and that the till applied, gives what it sent whole, even where the
-/// server had given the delivery up. One made before cannot be the answer: this may be an old report again.
+/// A delivery that was made after the till asked, and that the till applied, gives what it sent
+/// whole, even where the server had given the delivery up. One made before cannot be the answer:
+/// this may be an old report again.
 fn satisfy(contact: &mut Contact, delivery: &Delivery) {
     if contact.needs_since.is_some_and(|since| delivery.created_at >= since) {
         contact.needs = contact.needs.without(&delivery.repair);
@@ -179,8 +186,8 @@ fn satisfy(contact: &mut Contact, delivery: &Delivery) {
     }
 }
 
-/// An agent of v0.1 does not know that a package may take the place of a cursor (`replaces`): it says that it is further already,
-/// and would say so of each that follows.
+/// An agent of v0.1 does not know that a package may take the place of a cursor (`replaces`): it
+/// says that it is further already, and would say so of each that follows.
 fn passed_over(contact: &Contact, delivery: &Delivery, state: DeliveryState) -> Option<String> {
     let claimed = contact.claimed.filter(|claimed| delivery.replaces == Some(*claimed))?;
     let till = &delivery.till;

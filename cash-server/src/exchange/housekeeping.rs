@@ -1,4 +1,5 @@
-//! Removes what is past, in small steps: ended deliveries, answered commands, old versions, packages that nobody needs.
+//! Removes what is past, in small steps: ended deliveries, answered commands, old versions,
+//! packages that nobody needs.
 
 use super::service::{ExchangeError, ExchangeService};
 use super::{blocking, told, unless_it_panics};
@@ -59,8 +60,8 @@ impl Housekeeping {
         }
     }
 
-    /// Files first: of all this only they free room at once, and on a full disk the databases cannot even forget. What fails
-    /// in one step does not stop the next.
+    /// Files first: of all this only they free room at once, and on a full disk the databases
+    /// cannot even forget. What fails in one step does not stop the next.
     pub(super) async fn round(&self) {
         let failed = |what: &str, error: &ExchangeError| {
             tracing::error!(error = %told(error), "failed to remove {what}; it is tried again");
@@ -109,7 +110,8 @@ impl Housekeeping {
     async fn clean_packages(&self) -> Result<(), ExchangeError> {
         let limits = PackageLimits {
             unused_for: days(self.retention.packages_days),
-            // Where there is no room for the next package, those that nobody needs make it, however few they are.
+            // Where there is no room for the next package, those that nobody needs make it,
+            // however few they are.
             bytes: match self.reserve.check(self.packages.folder(), 0) {
                 Ok(()) => self.retention.packages_limit_bytes,
                 Err(_) => 0,

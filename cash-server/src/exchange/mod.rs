@@ -1,13 +1,16 @@
 //! The exchange with tills: what each must have, what is on its way, what it said.
 //!
-//! [`claims`], [`decide`], [`hear`] and [`plan`] are pure functions over the plain data of [`model`]: what to do for a till now, what
-//! a report changes, what one pass over all tills does. [`reconciler`] carries decisions out, on a period and when poked;
-//! [`broker`] keeps the link to RabbitMQ; [`reports`] takes what tills say; [`housekeeping`] removes what is past.
-//! [`clock`] measures tills' clocks by their reports; `pace` bounds what one till's words alone bring about.
-//! [`service`] is what the rest of the server asks, [`condition`] how a till is in one word, [`addresses`] what tills are told about this server.
+//! [`claims`], [`decide`], [`hear`] and [`plan`] are pure functions over the plain data of
+//! [`model`]: what to do for a till now, what a report changes, what one pass over all tills does.
+//! [`reconciler`] carries decisions out, on a period and when poked; [`broker`] keeps the link to
+//! RabbitMQ; [`reports`] takes what tills say; [`housekeeping`] removes what is past. [`clock`]
+//! measures tills' clocks by their reports; `pace` bounds what one till's words alone bring about.
+//! [`service`] is what the rest of the server asks, [`condition`] how a till is in one word,
+//! [`addresses`] what tills are told about this server.
 //!
-//! **Architecture invariant:** an announcement is a hint. Nothing here relies on a message having arrived: whatever was
-//! lost, doubled or late, the next pass finds the difference between a till's target and its cursor.
+//! **Architecture invariant:** an announcement is a hint. Nothing here relies on a message having
+//! arrived: whatever was lost, doubled or late, the next pass finds the difference between a
+//! till's target and its cursor.
 
 pub mod addresses;
 pub mod broker;
@@ -56,7 +59,8 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(ExchangeError::CutOff))
 }
 
-/// A unit of work that panics ends with an error, and the loop that it belongs to goes on. The panic itself is in the log.
+/// A unit of work that panics ends with an error, and the loop that it belongs to goes on. The
+/// panic itself is in the log.
 async fn unless_it_panics<T>(work: impl Future<Output = Result<T, ExchangeError>>) -> Result<T, ExchangeError> {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(ExchangeError::CutOff))
 }

@@ -24,8 +24,8 @@ pub enum Needs {
 }
 
 impl Needs {
-    /// As a till asks: no name means all, and so do names of which none is a kind here. Others are left out: nothing can be sent of
-    /// them.
+    /// As a till asks: no name means all, and so do names of which none is a kind here. Others are
+    /// left out: nothing can be sent of them.
     pub fn of_report(kinds: &[String]) -> Self {
         let known: BTreeSet<String> = kinds.iter().filter(|name| Kind::by_name(name).is_some()).cloned().collect();
         if known.is_empty() { Self::All } else { Self::Kinds(known) }
@@ -150,15 +150,17 @@ pub struct Delivery {
     pub reason: Option<String>,
     /// What sort of reason, where the till rejected it and said so.
     pub cause: Option<RejectCause>,
-    /// When the first of the links was announced of which the till has said nothing yet: this one's, or that of one which it took
-    /// the place of.
+    /// When the first of the links was announced of which the till has said nothing yet: this
+    /// one's, or that of one which it took the place of.
     pub unanswered_since: Timestamp,
-    /// The cursor that the till claims and that its package takes the place of, where that is beyond `to`.
+    /// The cursor that the till claims and that its package takes the place of, where that is
+    /// beyond `to`.
     pub replaces: Option<Revision>,
 }
 
 impl Delivery {
-    /// Whether the till rejected it for what was inside. An older agent does not tell the causes apart.
+    /// Whether the till rejected it for what was inside. An older agent does not tell the causes
+    /// apart.
     pub fn had_bad_content(&self) -> bool {
         self.state == DeliveryState::Rejected && matches!(self.cause, None | Some(RejectCause::Content))
     }
@@ -174,12 +176,14 @@ pub struct TillRecord {
 }
 
 impl TillRecord {
-    /// The open delivery, where the till has said nothing at all since its link, or the link before, went out.
+    /// The open delivery, where the till has said nothing at all since its link, or the link
+    /// before, went out.
     pub fn unanswered(&self) -> Option<&Delivery> {
         self.open().filter(|open| self.has_not_answered(open))
     }
 
-    /// Whether the till has said nothing at all since the link of this delivery, or the link before, went out.
+    /// Whether the till has said nothing at all since the link of this delivery, or the link
+    /// before, went out.
     pub fn has_not_answered(&self, delivery: &Delivery) -> bool {
         self.contact.as_ref().is_none_or(|contact| contact.last_at <= delivery.unanswered_since)
     }

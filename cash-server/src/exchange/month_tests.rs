@@ -1,4 +1,5 @@
-//! Thirty days of work, one after another: what is kept stops growing, and what is needed is there on the last day.
+//! Thirty days of work, one after another: what is kept stops growing, and what is needed is there
+//! on the last day.
 //!
 //! Time passes by making everything older that has a time in the databases.
 
@@ -101,8 +102,8 @@ impl Month {
         self.reports.take_now(&[reported.to_bytes().unwrap()]).unwrap();
     }
 
-    /// What the reconciler does, with a broker that takes everything and tills that apply what they are sent. Tills in
-    /// `silent` do not answer.
+    /// What the reconciler does, with a broker that takes everything and tills that apply what
+    /// they are sent. Tills in `silent` do not answer.
     fn pass(&self, silent: &[TillId]) -> usize {
         let plan = decide_all(&self.kit.service, &self.packages).unwrap().plan;
         let mut applied = 0;
@@ -210,8 +211,9 @@ async fn thirty_days_of_loads_deliveries_and_orders_leave_no_more_than_the_days_
         }
     }
     assert!(largest["rows of past"] > 0 && largest["rows of delivery"] > 0 && largest["files of packages"] > 0);
-    // Back after a month: what was announced to it is over, and the log does not reach back so far.
-    // It says so every two minutes: one in contact gets a new link within a quarter of an hour.
+    // Back after a month: what was announced to it is over, and the log does not reach back so
+    // far. It says so every two minutes: one in contact gets a new link within a quarter of an
+    // hour.
     let mut announced = Vec::new();
     for _ in 0..10 {
         month.say(&silent[0], Report::Contact { state: TillState { cursor: Revision(1), ..TillState::default() } });

@@ -1,8 +1,9 @@
 //! How often a till may call for another package by its own words alone.
 //!
-//! What the server has that is newer goes out without a limit. But a till that says something else each time (another cursor, other
-//! kinds that it needs whole, another digest) would get a delivery with each pass, and may have a package built for each. An
-//! honest one says such a thing once and then what it has; one that comes back from an old image, and whose rows then differ,
+//! What the server has that is newer goes out without a limit. But a till that says something else
+//! each time (another cursor, other kinds that it needs whole, another digest) would get a
+//! delivery with each pass, and may have a package built for each. An honest one says such a thing
+//! once and then what it has; one that comes back from an old image, and whose rows then differ,
 //! needs three.
 
 use std::collections::HashMap;

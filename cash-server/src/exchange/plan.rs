@@ -1,4 +1,5 @@
-//! One pass of the reconciler over all tills, as a pure function: what ends, what is published, what is announced.
+//! One pass of the reconciler over all tills, as a pure function: what ends, what is published,
+//! what is announced.
 
 use super::decide::{Action, Aim, decide};
 use super::model::{Delivery, Needs, TillRecord};
@@ -11,8 +12,8 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 use tillway_proto::{DeliveryId, DeliveryState, Revision, TillId};
 
-/// Most decisions for one till in one pass: a delivery ends, then what follows. More would be a decision that turns in
-/// a circle.
+/// Most decisions for one till in one pass: a delivery ends, then what follows. More would be a
+/// decision that turns in a circle.
 const MAX_DECISIONS: usize = 3;
 
 /// A till as the pass sees it.
@@ -39,11 +40,13 @@ pub struct Wanted {
     pub bad_contents: u32,
     /// The till's newest delivery, and its state after this pass.
     pub seen: Option<(DeliveryId, DeliveryState)>,
-    /// Since when the till has left links unanswered, where this one takes the place of such a one.
+    /// Since when the till has left links unanswered, where this one takes the place of such a
+    /// one.
     pub unanswered_since: Option<Timestamp>,
     /// The cursor that it claims and that nothing speaks for.
     pub claimed: Option<Revision>,
-    /// There is nothing newer than its newest delivery, and that had the time it needs: what the till has said since calls for this.
+    /// There is nothing newer than its newest delivery, and that had the time it needs: what the
+    /// till has said since calls for this.
     pub is_called_for: bool,
 }
 

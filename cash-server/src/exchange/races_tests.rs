@@ -47,8 +47,8 @@ impl Race {
         reopened(&self.talk)
     }
 
-    /// At each point where reports were decided and are not written yet, another thread does this. It has time to come through
-    /// where nothing keeps it out.
+    /// At each point where reports were decided and are not written yet, another thread does this.
+    /// It has time to come through where nothing keeps it out.
     fn meanwhile(&self, work: impl Fn(&SqliteExchange) + Send + Sync + 'static) -> Meanwhile {
         let (store, here) = (self.kit.store.clone(), thread::current().id());
         let (work, begun) = (Arc::new(work), Arc::new(Mutex::new(Vec::new())));
@@ -155,7 +155,8 @@ fn a_pass_ends_and_supersedes_only_what_it_has_seen() {
     race.kit.chain.load("All", &item("1", "Milk", "110"));
     let wanted = decide_all(&race.kit.service, &race.packages).unwrap().plan.announce;
     let wanted = wanted.into_iter().find(|wanted| wanted.till == till).expect("a newer price");
-    // While the package is built the till rejects what it has: how it goes on is another matter now.
+    // While the package is built the till rejects what it has: how it goes on is another matter
+    // now.
     race.step(&delivery, DeliveryState::Rejected);
     let facts = sound_package(&race.packages, &wanted, &Arc::default()).unwrap().unwrap();
     let written = race.store().announce(vec![delivery_of(wanted, facts)], Timestamp::now()).unwrap();

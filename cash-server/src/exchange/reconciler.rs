@@ -1,8 +1,9 @@
 //! Makes true what [`super::decide`] decides: for all tills, on a period and when poked.
 //!
-//! It has no input. Each pass reads what every till should have and what is known of it, and acts on the difference, so
-//! a pass can be cut off anywhere and the next one goes on. A delivery is written before its link is published and counts
-//! as announced only after the broker's confirm; between the two a restart publishes it again.
+//! It has no input. Each pass reads what every till should have and what is known of it, and acts
+//! on the difference, so a pass can be cut off anywhere and the next one goes on. A delivery is
+//! written before its link is published and counts as announced only after the broker's confirm;
+//! between the two a restart publishes it again.
 
 use super::broker::{BrokerError, Lane};
 use super::hear::is_silent;
@@ -25,18 +26,20 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Shortest time between two passes that reports call for: pokes of a thousand tills become one pass. A load is not kept
-/// waiting by it.
+/// Shortest time between two passes that reports call for: pokes of a thousand tills become one
+/// pass. A load is not kept waiting by it.
 const PASS_SPACING: Duration = Duration::from_millis(100);
 
-/// After a pass at least so many times as long as it took passes before the next that reports call for. A pass looks at all tills
-/// and their reports come for longer the more they are, so without this the cost of one till would grow with their number.
+/// After a pass at least so many times as long as it took passes before the next that reports call
+/// for. A pass looks at all tills and their reports come for longer the more they are, so without
+/// this the cost of one till would grow with their number.
 const PASS_SHARE: u32 = 9;
 
 /// Longest time between two passes that reports call for.
 const PASS_SPACING_AT_MOST: Duration = Duration::from_secs(5);
 
-/// Deliveries written in one transaction: the first links go out when the first of them are written.
+/// Deliveries written in one transaction: the first links go out when the first of them are
+/// written.
 const DELIVERIES_BATCH: usize = 200;
 
 /// Confirms of links or commands noted in one transaction.
@@ -45,18 +48,20 @@ const CONFIRMS_BATCH: usize = 500;
 /// Commands ended in one transaction.
 const ENDED_BATCH: usize = 500;
 
-/// Batches written, and batches of confirms noted, at the same time: while one waits for the disk the next comes together.
+/// Batches written, and batches of confirms noted, at the same time: while one waits for the disk
+/// the next comes together.
 const BATCHES_AT_A_TIME: usize = 2;
 
-/// Messages under way without a confirm. The broker writes what comes together to its disk together, so the more are under way the
-/// fewer syncs each waits for; a break leaves at most so many to publish again.
+/// Messages under way without a confirm. The broker writes what comes together to its disk
+/// together, so the more are under way the fewer syncs each waits for; a break leaves at most so
+/// many to publish again.
 const CONFIRMS_IN_FLIGHT: usize = 1_000;
 
 /// Most control commands published in one pass; the rest goes with the next.
 const MAX_COMMANDS_PASS: usize = 5_000;
 
-/// Tills whose queues are removed in one pass without anything else being known of them: each takes milliseconds, and
-/// live tills wait meanwhile.
+/// Tills whose queues are removed in one pass without anything else being known of them: each
+/// takes milliseconds, and live tills wait meanwhile.
 const MAX_REMOVALS_PASS: usize = 100;
 
 /// What one pass did.
@@ -150,8 +155,8 @@ impl Reconciler {
         Ok(passed)
     }
 
-    /// Looks for packages, and builds side by side those that are not there; as they come, writes their deliveries in batches and
-    /// publishes their links, while the next batch is written.
+    /// Looks for packages, and builds side by side those that are not there; as they come, writes
+    /// their deliveries in batches and publishes their links, while the next batch is written.
     async fn announce_all(&self, wanted: Vec<Wanted>) -> Result<usize, ExchangeError> {
         let sound = Sound::default();
         let packages = self.packages.clone();
@@ -169,8 +174,8 @@ impl Reconciler {
         self.publish_all(written).await
     }
 
-    /// Those whose tills were heard of in the meantime in a way that changes what is to be done are left to the next pass, which
-    /// what was heard has called for.
+    /// Those whose tills were heard of in the meantime in a way that changes what is to be done
+    /// are left to the next pass, which what was heard has called for.
     async fn write(&self, deliveries: Vec<NewDelivery>) -> Result<Vec<Delivery>, ExchangeError> {
         let store = Arc::clone(&self.parts().store);
         let deliveries =
@@ -179,7 +184,8 @@ impl Reconciler {
         Ok(deliveries)
     }
 
-    /// One look for all tills of a group; where a load came in between, each of them looks for itself.
+    /// One look for all tills of a group; where a load came in between, each of them looks for
+    /// itself.
     async fn find_or_build_once(&self, group: Group, sound: Sound) -> Vec<NewDelivery> {
         let Group { key, mut wanted } = group;
         let Some(first) = wanted.pop() else { return Vec::new() };
@@ -227,7 +233,8 @@ impl Reconciler {
         }
     }
 
-    /// Publishes links of written deliveries, many at a time, and notes confirms as they come; says how many there were.
+    /// Publishes links of written deliveries, many at a time, and notes confirms as they come;
+    /// says how many there were.
     async fn publish_all(
         &self,
         deliveries: impl Stream<Item = Result<Delivery, ExchangeError>>,
@@ -341,8 +348,9 @@ impl Reconciler {
         blocking(move || store.forget(&removed).map_err(ExchangeError::Store)).await
     }
 
-    /// Removes queues of removed tills of which nothing is remembered, once a session with the broker: they may have been
-    /// declared by a server that was restored from a backup since, or be left from a removal that was cut off.
+    /// Removes queues of removed tills of which nothing is remembered, once a session with the
+    /// broker: they may have been declared by a server that was restored from a backup since, or
+    /// be left from a removal that was cut off.
     async fn remove_queues(&self, removed: Vec<TillId>) {
         let broker = &self.parts().broker;
         for till in broker.not_removed(removed).into_iter().take(MAX_REMOVALS_PASS) {
@@ -397,7 +405,8 @@ pub(super) type Sound = Arc<Mutex<HashSet<PackageName>>>;
 /// What a pass begins with.
 pub(super) struct Decided {
     pub(super) plan: Plan,
-    /// Commands that wait to be published, oldest first. What is ordered from now on goes with the next pass.
+    /// Commands that wait to be published, oldest first. What is ordered from now on goes with the
+    /// next pass.
     pub(super) commands: Vec<SentCommand>,
     /// All tills of the network.
     tills: Vec<TillId>,
@@ -412,13 +421,14 @@ pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -
     let parts = &service.parts;
     let command_deadline = SignedDuration::try_from(parts.settings.command_deadline).unwrap_or(SignedDuration::MAX);
     let mut commands = waiting_commands(parts.store.as_ref(), command_deadline)?;
-    // Records first: a target read later is never older than the cursor that a till reached with it.
+    // Records first: a target read later is never older than the cursor that a till reached with
+    // it.
     let records = parts.store.records().map_err(ExchangeError::Store)?;
     let targets = parts.dictionary.targets().map_err(ExchangeError::Dictionary)?;
     match packages.target_states() {
         Ok(states) => service.set_states(states),
-        // They only find what differs at its target, and each goes with its revision. A disk too full to note them must not
-        // hold up what tills wait for.
+        // They only find what differs at its target, and each goes with its revision. A disk too
+        // full to note them must not hold up what tills wait for.
         Err(error) => {
             tracing::error!(error = %told(&error), "failed to look at what tills should have; differences are found later");
         }
@@ -499,8 +509,8 @@ fn waiting_commands(store: &dyn ExchangeStore, deadline: SignedDuration) -> Resu
     Ok(waiting)
 }
 
-/// The package for a till. Where the till rejected what was inside, the file itself is looked at before it is used again: a
-/// damaged one is forgotten and built anew.
+/// The package for a till. Where the till rejected what was inside, the file itself is looked at
+/// before it is used again: a damaged one is forgotten and built anew.
 pub(super) fn sound_package(
     packages: &PackageService,
     wanted: &Wanted,

@@ -1,9 +1,11 @@
-//! Takes reports of tills: in one transaction a batch is read, decided with [`super::hear`], and written. Nobody else's write comes
-//! between, so what a pass of the reconciler ended meanwhile is seen as ended.
+//! Takes reports of tills: in one transaction a batch is read, decided with [`super::hear`], and
+//! written. Nobody else's write comes between, so what a pass of the reconciler ended meanwhile is
+//! seen as ended.
 //!
-//! A report that cannot be read, or that this server stumbles over, is set aside with its reason and never blocks the
-//! next. Reports of tills that are not in the network are counted by till, with the last one kept. What follows from a report
-//! happens after it is written: the intake learns of a grown cursor, the reconciler is poked, a new till is asked for sales.
+//! A report that cannot be read, or that this server stumbles over, is set aside with its reason
+//! and never blocks the next. Reports of tills that are not in the network are counted by till,
+//! with the last one kept. What follows from a report happens after it is written: the intake
+//! learns of a grown cursor, the reconciler is poked, a new till is asked for sales.
 
 use super::ExchangeError;
 use super::claims::{bounded_count, is_as_before};
@@ -27,15 +29,17 @@ use tillway_proto::{DeliveryId, Report, Revision, TillId};
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
-/// A contact that comes this long after the till's queue took an order is of a till that has read it: a till takes an order
-/// within moments, and a contact that was under way meanwhile comes sooner.
+/// A contact that comes this long after the till's queue took an order is of a till that has read
+/// it: a till takes an order within moments, and a contact that was under way meanwhile comes
+/// sooner.
 const ANSWERED_AFTER: SignedDuration = SignedDuration::from_secs(5);
 
-/// After so long a contact answers an order whatever time the till's clock had: it may be slow, and contacts do not wait in the
-/// queue for as long while orders go out.
+/// After so long a contact answers an order whatever time the till's clock had: it may be slow,
+/// and contacts do not wait in the queue for as long while orders go out.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
 
-/// An order that a till has worked on for longer goes on to its deadline however often the till says that it works.
+/// An order that a till has worked on for longer goes on to its deadline however often the till
+/// says that it works.
 const LONGEST_WORK: SignedDuration = SignedDuration::from_hours(24);
 
 /// What happened that others act on.
@@ -98,7 +102,8 @@ impl Reports {
             self.poke.notify_one();
         }
         for event in events {
-            // Whoever listens learns it at the next start at the latest; a full channel must not hold a person up.
+            // Whoever listens learns it at the next start at the latest; a full channel must not
+            // hold a person up.
             if self.events.try_send(event).is_err() {
                 break;
             }
@@ -106,8 +111,9 @@ impl Reports {
         Ok(())
     }
 
-    /// All in one transaction. Where something in a batch cannot be written, each report by itself, so that the one is set
-    /// aside and the batch does not come back for ever. An error of disk, memory or lock is handed on: it passes.
+    /// All in one transaction. Where something in a batch cannot be written, each report by
+    /// itself, so that the one is set aside and the batch does not come back for ever. An error of
+    /// disk, memory or lock is handed on: it passes.
     fn write(&self, bodies: &[Vec<u8>]) -> Result<(Vec<Event>, bool), ExchangeError> {
         let together = self.write_together(bodies);
         let reason = match &together {
@@ -205,7 +211,8 @@ struct Taking<'a> {
 }
 
 impl Taking<'_> {
-    /// A report that a defect of this server stumbles over must not come again and again with all those behind it.
+    /// A report that a defect of this server stumbles over must not come again and again with all
+    /// those behind it.
     fn take_safely(self, batch: &mut Batch, reported: &Reported, body: &[u8]) -> Result<(), StoreError> {
         if let Ok(taken) = catch_unwind(AssertUnwindSafe(|| self.take(batch, reported))) {
             return taken;
@@ -220,7 +227,8 @@ impl Taking<'_> {
         let till = &reported.till;
         if !batch.contacts.contains_key(till) {
             let record = self.moment.record(till)?;
-            // Its first word since a link went out to it: what is newer than that link may wait for it.
+            // Its first word since a link went out to it: what is newer than that link may wait
+            // for it.
             batch.poke |= record.unanswered().is_some();
             batch.contacts.insert(till.clone(), record.contact);
         }
@@ -295,7 +303,8 @@ impl Taking<'_> {
         Ok(())
     }
 
-    /// Whether a till that says again and again that it works on an order keeps it from its deadline.
+    /// Whether a till that says again and again that it works on an order keeps it from its
+    /// deadline.
     fn is_endless(self, command: &SentCommand, state: CommandState) -> bool {
         let worked_for = self.now.duration_since(command.created_at);
         state == CommandState::Running && command.state == CommandState::Running && worked_for > LONGEST_WORK
@@ -313,7 +322,8 @@ impl Taking<'_> {
         let Some(orders) = batch.answered_by_contact.get_mut(till) else { return Ok(()) };
         // Longer ago than that, or in the future: the clock went back since.
         let age = |order: &SentCommand| now.duration_since(order.state_at).abs();
-        // A contact that waited in the queue of reports was made before the till could read the order.
+        // A contact that waited in the queue of reports was made before the till could read the
+        // order.
         let made_after = |order: &SentCommand| sent_at >= order.state_at || age(order) >= CLOCKS_APART;
         let answered = |order: &SentCommand| age(order) >= ANSWERED_AFTER && made_after(order);
         for order in orders.extract_if(.., |order| answered(order)) {

@@ -1,4 +1,5 @@
-//! What the rest of the server asks of the exchange: how tills stand, what is on its way, requests to tills.
+//! What the rest of the server asks of the exchange: how tills stand, what is on its way, requests
+//! to tills.
 
 use super::addresses::PublicAddresses;
 use super::broker::{Broker, BrokerState};
@@ -30,8 +31,8 @@ use tillway_proto::{Command, DeliveryState, NodeId, Order, Revision, ShopId, Til
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-/// A server that was restored from a backup has lost no more revisions than this: one every ten seconds for four months. A person who
-/// is wrong about a till must not use the numbers up.
+/// A server that was restored from a backup has lost no more revisions than this: one every ten
+/// seconds for four months. A person who is wrong about a till must not use the numbers up.
 const MAX_GONE_PAST: u64 = 1_000_000;
 
 /// Why the exchange could not do what it was asked.
@@ -120,7 +121,8 @@ pub struct TillStatus {
     pub silent: bool,
     /// Since when it is silent: its last contact.
     pub silent_since: Option<Timestamp>,
-    /// How far its clock is ahead of this server's, where that is known and a minute or more; below zero: behind.
+    /// How far its clock is ahead of this server's, where that is known and a minute or more;
+    /// below zero: behind.
     pub clock_ahead: Option<SignedDuration>,
     /// Why its receipts do not come, where a person should look.
     pub sales_wait: Option<SalesWait>,
@@ -275,8 +277,8 @@ impl ExchangeService {
         self.parts.store.forget_stranger(till).map_err(ExchangeError::Store)
     }
 
-    /// Somebody has seen what was found about a till, until the time of what was shown: that needs no look any more, and what was found
-    /// since does. None: until now.
+    /// Somebody has seen what was found about a till, until the time of what was shown: that needs
+    /// no look any more, and what was found since does. None: until now.
     pub fn acknowledge(&self, till: &TillId, until: Option<Timestamp>) -> Result<(), ExchangeError> {
         let network = self.parts.network.current().map_err(ExchangeError::Network)?;
         node_of(&network, till)?;
@@ -289,9 +291,10 @@ impl ExchangeService {
         self.parts.store.acknowledged().map_err(ExchangeError::Store)
     }
 
-    /// Has this server's revisions go on after the one that a till names and that nothing speaks for, because a person knows that
-    /// this server gave it out and was restored from a backup since. Only the numbers move: the till still counts as having none,
-    /// and gets everything. Gives the newest revision, which is the target of every till from now on.
+    /// Has this server's revisions go on after the one that a till names and that nothing speaks
+    /// for, because a person knows that this server gave it out and was restored from a backup
+    /// since. Only the numbers move: the till still counts as having none, and gets everything.
+    /// Gives the newest revision, which is the target of every till from now on.
     pub fn go_past(&self, till: &TillId, revision: Revision) -> Result<Revision, ExchangeError> {
         let network = self.parts.network.current().map_err(ExchangeError::Network)?;
         node_of(&network, till)?;
@@ -313,9 +316,9 @@ impl ExchangeService {
         Ok(newest)
     }
 
-    /// Has a till try again, or drop, what is set aside there. No unit means all, which can be tried again only: between the
-    /// list that a person saw and the moment when the till reads the order, more may be set aside. `None` where the same
-    /// request is under way already.
+    /// Has a till try again, or drop, what is set aside there. No unit means all, which can be
+    /// tried again only: between the list that a person saw and the moment when the till reads the
+    /// order, more may be set aside. `None` where the same request is under way already.
     pub fn settle_aside(
         &self,
         till: &TillId,
@@ -358,8 +361,8 @@ impl ExchangeService {
         self.order(till, Order::UnloadSales { selection }, what)
     }
 
-    /// Asks a till for its state, with `verify` after it has recounted its dictionary. `None` where the same request
-    /// is under way already.
+    /// Asks a till for its state, with `verify` after it has recounted its dictionary. `None`
+    /// where the same request is under way already.
     pub fn request_state(&self, till: &TillId, verify: bool) -> Result<Option<Uuid>, ExchangeError> {
         let what = if verify { "verify the dictionary" } else { "report the state" };
         self.order(till, Order::ReportState { verify }, what.to_owned())
@@ -414,7 +417,8 @@ impl ExchangeService {
         *self.states.lock().unwrap_or_else(PoisonError::into_inner) = states;
     }
 
-    /// What a till should have. The digest goes with its own revision, so an older one is left out.
+    /// What a till should have. The digest goes with its own revision, so an older one is left
+    /// out.
     pub(super) fn aim(&self, till: &TillId, target: Revision, parked: bool) -> Aim {
         let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         let digest = states.get(till).filter(|state| state.revision == target).map(|state| state.digest);
@@ -493,7 +497,8 @@ impl ExchangeService {
             receipts: 0,
             reason: None,
         };
-        // One that the till has begun may have passed what is asked for now, so only those that wait count.
+        // One that the till has begun may have passed what is asked for now, so only those that
+        // wait count.
         let waits = |command: &SentCommand| matches!(command.state, CommandState::Waiting | CommandState::Sent);
         let mut is_new = false;
         let mut decide = |moment: &dyn ExchangeMoment| {

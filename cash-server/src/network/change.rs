@@ -9,10 +9,12 @@ use tillway_proto::{NodeCode, NodeId, NodeLevel, TillId};
 /// Longest name of a node, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
 
-/// Longest code that a new node may get, in characters: what registers, file names and receipts of the field have room for.
+/// Longest code that a new node may get, in characters: what registers, file names and receipts of
+/// the field have room for.
 pub const MAX_NEW_CODE_CHARS: usize = 20;
 
-/// What the store has to change. Made by the functions here, within the transaction that carries it out.
+/// What the store has to change. Made by the functions here, within the transaction that carries
+/// it out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetworkChange {
     /// Nothing: it is so already.
@@ -168,10 +170,12 @@ fn check_level(level: NodeLevel, code: &NodeCode, parent: &Node) -> Result<(), N
     Err(NetworkError::Level { level, code: code.clone(), parent: parent.id.clone() })
 }
 
-/// What a new node may be called. Codes of older nodes may be longer and may have a dot: they stay.
+/// What a new node may be called. Codes of older nodes may be longer and may have a dot: they
+/// stay.
 ///
-/// Latin letters alone: a code is part of ids, of folder names on shares of any system, of queue names and of addresses, and
-/// two texts that look alike there (`с` and `c`) must not be two shops.
+/// Latin letters alone: a code is part of ids, of folder names on shares of any system, of queue
+/// names and of addresses, and two texts that look alike there (`с` and `c`) must not be two
+/// shops.
 fn check_new_code(code: &NodeCode) -> Result<(), NetworkError> {
     let text = code.as_str();
     let fits = text.len() <= MAX_NEW_CODE_CHARS
@@ -179,8 +183,8 @@ fn check_new_code(code: &NodeCode) -> Result<(), NetworkError> {
     if fits { Ok(()) } else { Err(NetworkError::Code { code: code.clone() }) }
 }
 
-/// Shop and group codes are unique in the chain, till codes in their shop. `7` and `007` are taken for one by people and by
-/// tables that read numbers, so one of them is enough.
+/// Shop and group codes are unique in the chain, till codes in their shop. `7` and `007` are taken
+/// for one by people and by tables that read numbers, so one of them is enough.
 fn check_code(
     network: &Network,
     level: NodeLevel,
@@ -188,7 +192,8 @@ fn check_code(
     parent: &Node,
     moved: Option<LayerNo>,
 ) -> Result<(), NetworkError> {
-    // Where a shop or a group hangs changes nothing about who has its code: what is alike already stays.
+    // Where a shop or a group hangs changes nothing about who has its code: what is alike already
+    // stays.
     if moved.is_some() && level != NodeLevel::Till {
         return Ok(());
     }
@@ -222,8 +227,8 @@ pub fn alike_of_each(network: &Network) -> HashMap<LayerNo, Vec<String>> {
     of_each
 }
 
-/// Live nodes whose codes differ from those of others beside them by leading zeros alone: made before that was refused. Each
-/// group of them, sorted by code.
+/// Live nodes whose codes differ from those of others beside them by leading zeros alone: made
+/// before that was refused. Each group of them, sorted by code.
 pub fn alike(network: &Network) -> Vec<Vec<&Node>> {
     let mut by_code: BTreeMap<(&str, Option<LayerNo>, &str), Vec<&Node>> = BTreeMap::new();
     for node in network.nodes() {

@@ -1,9 +1,9 @@
 //! The network: a tree of chain, groups, shops and tills, and who may change it how.
 //!
-//! [`tree::Network`] is the whole of it in memory, immutable, shared; it also knows where each node hung at each
-//! revision, so the path of a till at an old cursor is known. [`change`] decides what is allowed, and
-//! [`NetworkService`] has the store carry it out in one transaction. A move takes a revision, so it waits for a load that
-//! is under way; nothing else here does.
+//! [`tree::Network`] is the whole of it in memory, immutable, shared; it also knows where each
+//! node hung at each revision, so the path of a till at an old cursor is known. [`change`] decides
+//! what is allowed, and [`NetworkService`] has the store carry it out in one transaction. A move
+//! takes a revision, so it waits for a load that is under way; nothing else here does.
 
 mod auth;
 pub mod change;
@@ -105,7 +105,8 @@ pub enum NetworkError {
         /// Its beginning.
         name: String,
     },
-    /// A load is under way that does not give way to a move, which takes a revision as the load does.
+    /// A load is under way that does not give way to a move, which takes a revision as the load
+    /// does.
     #[error("a load is being written and cannot give way, and a move has to wait for it: try again in a few seconds")]
     Busy,
     /// The store failed.
@@ -143,7 +144,8 @@ impl NetworkService {
         self.store.network().map_err(|source| NetworkError::Store { source })
     }
 
-    /// Makes the chain at the first start; later calls give the one that is there, and wait for nobody.
+    /// Makes the chain at the first start; later calls give the one that is there, and wait for
+    /// nobody.
     pub fn ensure_chain(&self, code: &NodeCode, name: &str) -> Result<NodeId, NetworkError> {
         if let Some(chain) = self.current()?.chain() {
             return Ok(chain.id.clone());
@@ -173,7 +175,8 @@ impl NetworkService {
         self.store.change(&mut |network| change::rename(network, id, name)).map(|_| ())
     }
 
-    /// Hangs a node, and all below it, under another parent. Takes a revision, unless it hangs there already.
+    /// Hangs a node, and all below it, under another parent. Takes a revision, unless it hangs
+    /// there already.
     pub fn move_node(&self, id: &NodeId, parent: &NodeId) -> Result<Option<Revision>, NetworkError> {
         let changed = self.store.change(&mut |network| change::move_node(network, id, parent))?;
         if let Some(revision) = changed.revision {
@@ -182,7 +185,8 @@ impl NetworkService {
         Ok(changed.revision)
     }
 
-    /// Removes a node without children; a till's token is void from now on. Ids are never used again.
+    /// Removes a node without children; a till's token is void from now on. Ids are never used
+    /// again.
     pub fn remove(&self, id: &NodeId) -> Result<(), NetworkError> {
         self.store.change(&mut |network| change::remove(network, id))?;
         tracing::info!(node = %id, "removed a node of the network");

@@ -235,7 +235,8 @@ fn codes_of_older_nodes_stay_and_those_that_are_alike_are_named() {
     service.move_node(&seven, &group).unwrap();
 }
 
-/// A `dictionary.db` as servers before `network.db` left it: the schema of that time, with nodes in it, one of them moved.
+/// A `dictionary.db` as servers before `network.db` left it: the schema of that time, with nodes
+/// in it, one of them moved.
 fn of_older_server(path: &Path) {
     let database = rusqlite::Connection::open(path).unwrap();
     for step in [

@@ -4,7 +4,8 @@ use std::fmt;
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-/// Starts every token, so that one is recognised where it should not be: in a log, in a repository.
+/// Starts every token, so that one is recognised where it should not be: in a log, in a
+/// repository.
 const PREFIX: &str = "tw1_";
 
 /// A till's token. Given out once, when it is made; the server keeps its hash.
@@ -39,7 +40,8 @@ impl fmt::Debug for TillToken {
 }
 
 impl TokenHash {
-    /// The hash of a text that claims to be a token. The token has enough random bits that a fast hash is right.
+    /// The hash of a text that claims to be a token. The token has enough random bits that a fast
+    /// hash is right.
     pub fn of(text: &str) -> Self {
         Self(*blake3::hash(text.as_bytes()).as_bytes())
     }

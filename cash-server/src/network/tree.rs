@@ -1,4 +1,5 @@
-//! The network as it stands, whole and in memory: tree, codes, and where each node hung at each revision.
+//! The network as it stands, whole and in memory: tree, codes, and where each node hung at each
+//! revision.
 
 use super::NetworkError;
 use super::token::TokenHash;
@@ -13,7 +14,8 @@ use tillway_proto::{NodeCode, NodeId, NodeLevel, Revision, TillId};
 /// The name of the folder and the layer that all tills share (formats/aif).
 pub const ALL: &str = "All";
 
-/// Deepest path that is walked: guards against a loop in a damaged database. Real trees have four or five levels.
+/// Deepest path that is walked: guards against a loop in a damaged database. Real trees have four
+/// or five levels.
 pub const MAX_DEPTH: usize = 64;
 
 /// The number of a node inside the server; its layer has the same. Never used again.
@@ -36,11 +38,13 @@ pub struct Node {
     pub no: LayerNo,
     /// Its id.
     pub id: NodeId,
-    /// What people call it, unique among live nodes of its level; a till's among those of its shop.
+    /// What people call it, unique among live nodes of its level; a till's among those of its
+    /// shop.
     pub code: NodeCode,
     /// Its name for people.
     pub name: String,
-    /// Whether the till is under repair: only its newest target is kept, and the day closes without it.
+    /// Whether the till is under repair: only its newest target is kept, and the day closes
+    /// without it.
     pub parked: bool,
     /// When it was made.
     pub created_at: Timestamp,
@@ -92,7 +96,8 @@ impl Network {
         network
     }
 
-    /// Puts a node in, or in the place of its former state. `version` is that of the network with it.
+    /// Puts a node in, or in the place of its former state. `version` is that of the network with
+    /// it.
     pub fn put(&mut self, version: u64, node: Node) {
         self.version = version;
         if let Some(former) = self.nodes.get(&node.no).cloned() {

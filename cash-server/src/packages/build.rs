@@ -80,8 +80,9 @@ type Kinds = Vec<(KindId, Mode)>;
 type Whole = BTreeMap<KindId, KindDigest>;
 
 impl Building<'_> {
-    /// What the till must have afterwards. Of kinds written whole that is what was written, whatever is remembered: a
-    /// snapshot heals. Of others it is known already, or carried forward from the state before, or counted.
+    /// What the till must have afterwards. Of kinds written whole that is what was written,
+    /// whatever is remembered: a snapshot heals. Of others it is known already, or carried forward
+    /// from the state before, or counted.
     fn digests(&self, changes: Option<&[Change]>, whole: &Whole) -> Result<Digests, PackageError> {
         let key = &self.plan.key;
         let known = self.memo.digests(&key.to_path, key.to)?;

@@ -1,5 +1,5 @@
-//! What goes from the folder of packages, and when. It is what frees a full disk, so nothing of it needs room: files go first,
-//! then the memory of them, and what fails keeps nothing else.
+//! What goes from the folder of packages, and when. It is what frees a full disk, so nothing of it
+//! needs room: files go first, then the memory of them, and what fails keeps nothing else.
 
 use super::{PackageError, PackageService};
 use crate::store::StoreError;
@@ -12,16 +12,16 @@ use std::path::Path;
 use std::time::Duration;
 use tillway_proto::PackageName;
 
-/// A package asked for in this time stays in any case: its delivery may be about to be recorded. More than the ten minutes
-/// by which the time of use may be late.
+/// A package asked for in this time stays in any case: its delivery may be about to be recorded.
+/// More than the ten minutes by which the time of use may be late.
 const GRACE: SignedDuration = SignedDuration::from_mins(30);
 
-/// So many packages, those asked for last, do not go by their age: a clock that jumps ahead makes all of them old at once.
-/// Their bytes are limited all the same.
+/// So many packages, those asked for last, do not go by their age: a clock that jumps ahead makes
+/// all of them old at once. Their bytes are limited all the same.
 const NEWEST_PACKAGES: usize = 10;
 
-/// Digests of states that nobody asked for in this time are forgotten. Longer than a day by far, by which the time of use
-/// may be late.
+/// Digests of states that nobody asked for in this time are forgotten. Longer than a day by far,
+/// by which the time of use may be late.
 const DIGESTS_UNUSED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A file that nothing is known of is removed when it is that old.
@@ -53,8 +53,9 @@ pub struct Cleaned {
 }
 
 impl PackageService {
-    /// Removes packages beyond `limits`, and files that nothing is known of. What is `in_use` stays. Where the disk has less
-    /// than its reserve, no package stays that is not in use: one that is asked for is built again.
+    /// Removes packages beyond `limits`, and files that nothing is known of. What is `in_use`
+    /// stays. Where the disk has less than its reserve, no package stays that is not in use: one
+    /// that is asked for is built again.
     ///
     /// Each file by itself: the first that cannot be removed is the error, after the others.
     pub fn cleanup(&self, in_use: &HashSet<PackageName>, limits: &PackageLimits) -> Result<Cleaned, PackageError> {

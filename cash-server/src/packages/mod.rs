@@ -1,9 +1,10 @@
 //! Packages: found or built for a till's cursor, each once, whoever asks.
 //!
-//! [`plan`] decides which package a till needs: where it starts (the newest revision at or before the cursor that
-//! changed anything for the till, so that many cursors share one file), where it leads (the till's target), and what it
-//! holds whole. [`build`] writes it from one snapshot of the dictionary. [`PackageService`] remembers what was built,
-//! lets one build where ten thousand ask, and removes files that nobody needs any more.
+//! [`plan`] decides which package a till needs: where it starts (the newest revision at or before
+//! the cursor that changed anything for the till, so that many cursors share one file), where it
+//! leads (the till's target), and what it holds whole. [`build`] writes it from one snapshot of
+//! the dictionary. [`PackageService`] remembers what was built, lets one build where ten thousand
+//! ask, and removes files that nobody needs any more.
 
 pub mod build;
 mod cleaning;
@@ -36,7 +37,8 @@ use tillway_exchangers::package::{BuildError, PackageBuilder, verify_file};
 use tillway_proto::report::TillState;
 use tillway_proto::{Digest, NodeId, PackageName, Revision, TillId};
 
-/// How often a plan is made anew because loads were faster than it: each time at least one load has ended.
+/// How often a plan is made anew because loads were faster than it: each time at least one load
+/// has ended.
 const MAX_PLANS: u32 = 8;
 
 /// Why there is no package.
@@ -147,8 +149,9 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Whether this server gave out a package that leads this till to its cursor. One beyond the newest revision is looked at with the
-    /// path of today: the moves since are lost with the revisions.
+    /// Whether this server gave out a package that leads this till to its cursor. One beyond the
+    /// newest revision is looked at with the path of today: the moves since are lost with the
+    /// revisions.
     pub fn hold(&self, till: &TillId, state: &TillState) -> bool {
         let Some(proof) = &state.proof else { return false };
         let Some(node) = self.view.network.node(&NodeId::Till(till.clone())) else { return false };
@@ -169,8 +172,8 @@ pub struct PackageService {
 }
 
 impl PackageService {
-    /// Over the dictionary, the memory of what was built, the folder of the files, which is made when needed, and the key of the
-    /// proofs that packages carry.
+    /// Over the dictionary, the memory of what was built, the folder of the files, which is made
+    /// when needed, and the key of the proofs that packages carry.
     pub fn new(
         dictionary: Arc<dyn DictionaryStore>,
         memo: Arc<dyn PackageStore>,
@@ -191,8 +194,8 @@ impl PackageService {
             );
         }
         let dictionary = DictionaryService::new(dictionary);
-        // What is remembered of later revisions is of a dictionary that was restored from a backup since: the next load
-        // takes their numbers again.
+        // What is remembered of later revisions is of a dictionary that was restored from a backup
+        // since: the next load takes their numbers again.
         let head = dictionary.head().map_err(|source| PackageError::Dictionary { source })?;
         forget_after(memo.as_ref(), head)?;
         let flights = Arc::new(Flights::new(std::thread::available_parallelism().map_or(1, usize::from)));
@@ -205,7 +208,8 @@ impl PackageService {
         Self { reserve, ..self }
     }
 
-    /// The package that takes a till from `cursor` to its target; none where it is there and nothing is to be repaired.
+    /// The package that takes a till from `cursor` to its target; none where it is there and
+    /// nothing is to be repaired.
     pub fn package_for(
         &self,
         till: &TillId,
@@ -222,7 +226,8 @@ impl PackageService {
             let _flight = self.flights.take(&plan.key);
             // Before the moment to build from: whoever reads one holds what could be given back.
             let room = self.room();
-            // While this thread waited, another may have built it, or a load may have made it obsolete.
+            // While this thread waited, another may have built it, or a load may have made it
+            // obsolete.
             let (snapshot, view) = self.moment()?;
             let Some(now) = plan_at(snapshot.as_ref(), &view, till, cursor, repair)? else { return Ok(None) };
             if (&now.to_path, now.key.to) != (&plan.to_path, plan.key.to) || (!as_full && now.key != plan.key) {
@@ -251,10 +256,11 @@ impl PackageService {
         Err(PackageError::Restless { till: till.clone() })
     }
 
-    /// What the tills that stand at their target must have: a target and one digest ([`state_digest`]) for each till
-    /// whose state is known. Builds nothing. One look-up for all tills that see the same layers; of those that are not
-    /// remembered (nobody was led there by a package: a server restored from a backup, whose tills have all its revisions
-    /// already) a few are counted at each call, so that some calls later all are known.
+    /// What the tills that stand at their target must have: a target and one digest
+    /// ([`state_digest`]) for each till whose state is known. Builds nothing. One look-up for all
+    /// tills that see the same layers; of those that are not remembered (nobody was led there by a
+    /// package: a server restored from a backup, whose tills have all its revisions already) a few
+    /// are counted at each call, so that some calls later all are known.
     ///
     /// [`state_digest`]: tillway_exchangers::package::state_digest
     pub fn target_states(&self) -> Result<HashMap<TillId, TargetState>, PackageError> {
@@ -282,7 +288,8 @@ impl PackageService {
         Ok(states)
     }
 
-    /// Counts the present state of a path, from the newest one that is remembered where that is possible, and remembers it.
+    /// Counts the present state of a path, from the newest one that is remembered where that is
+    /// possible, and remembers it.
     fn count(
         &self,
         snapshot: &dyn DictionarySnapshot,
@@ -311,8 +318,8 @@ impl PackageService {
         Ok(digests)
     }
 
-    /// Looks whether the file of a package is what its name says. One that is not is forgotten and removed, so that
-    /// [`Self::package_for`] builds it anew. Reads the whole file.
+    /// Looks whether the file of a package is what its name says. One that is not is forgotten and
+    /// removed, so that [`Self::package_for`] builds it anew. Reads the whole file.
     pub fn recheck(&self, name: &PackageName) -> Result<bool, PackageError> {
         let path = self.path_of(name);
         let Err(error) = verify_file(&path, name) else { return Ok(true) };
@@ -343,8 +350,8 @@ impl PackageService {
         &self.folder
     }
 
-    /// Whether the disk is too full to build packages: then [`Self::cleanup`] is due. Gives back first what a large load left
-    /// taken.
+    /// Whether the disk is too full to build packages: then [`Self::cleanup`] is due. Gives back
+    /// first what a large load left taken.
     pub fn lacks_room(&self) -> bool {
         self.room().is_err()
     }
@@ -379,8 +386,9 @@ impl PackageService {
         plan_at(snapshot.as_ref(), &view, till, cursor, repair)
     }
 
-    /// Which packages take these tills from their cursors to their targets: tills with the same key share one. None where there
-    /// is nothing to send, or where only [`Self::package_for`] finds out. One moment for all of them; builds nothing.
+    /// Which packages take these tills from their cursors to their targets: tills with the same
+    /// key share one. None where there is nothing to send, or where only [`Self::package_for`]
+    /// finds out. One moment for all of them; builds nothing.
     pub fn keys_for<'a>(
         &self,
         asked: impl Iterator<Item = (&'a TillId, Revision, Repair)>,
@@ -405,7 +413,8 @@ impl PackageService {
     }
 }
 
-/// States that one look at all tills counts: at most a second, since the rows of each may have to be read.
+/// States that one look at all tills counts: at most a second, since the rows of each may have to
+/// be read.
 const COUNTED_AT_ONCE: u32 = 4;
 
 fn forget_after(memo: &dyn PackageStore, head: Revision) -> Result<(), PackageError> {

@@ -134,8 +134,8 @@ pub fn path_key(path: &[LayerNo]) -> String {
     })
 }
 
-/// The newest revision at or before `cursor` that changed anything for the node: tills with cursors from there on are in
-/// one state. Zero where the node saw nothing yet.
+/// The newest revision at or before `cursor` that changed anything for the node: tills with
+/// cursors from there on are in one state. Zero where the node saw nothing yet.
 fn same_state_since(touches: &Touches<'_>, view: &View, no: LayerNo, cursor: Revision) -> Result<Revision, StoreError> {
     let path = view.effective_path(no, cursor);
     if path.is_empty() {
@@ -146,6 +146,7 @@ fn same_state_since(touches: &Touches<'_>, view: &View, no: LayerNo, cursor: Rev
         since = since.max(touches.newest(layer, cursor)?.unwrap_or_default());
     }
     since = since.max(view.newest_path_change(no, cursor, since));
-    // Where the log was cut between that revision and the cursor, the cut is the oldest that can be built on.
+    // Where the log was cut between that revision and the cursor, the cut is the oldest that can
+    // be built on.
     Ok(since.max(view.log_start).min(cursor))
 }

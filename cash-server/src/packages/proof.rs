@@ -1,9 +1,11 @@
-//! The proof of a cursor: that this server gave out a package which leads a till on this path to this revision.
+//! The proof of a cursor: that this server gave out a package which leads a till on this path to
+//! this revision.
 //!
-//! A package carries it in its header, the till keeps it beside its cursor and reports both. It is a keyed BLAKE3 code over the
-//! identity of the database, revision, path and promised digest, so all tills that share a package share its proof. Whoever lacks
-//! the key can claim no cursor that was not given out. The key lies apart from the databases: one that was restored from a
-//! backup still knows what it gave out since.
+//! A package carries it in its header, the till keeps it beside its cursor and reports both. It is
+//! a keyed BLAKE3 code over the identity of the database, revision, path and promised digest, so
+//! all tills that share a package share its proof. Whoever lacks the key can claim no cursor that
+//! was not given out. The key lies apart from the databases: one that was restored from a backup
+//! still knows what it gave out since.
 
 use crate::settings::proof_key::ProofKey;
 use tillway_proto::{CursorProof, Digest, Revision};
@@ -25,17 +27,20 @@ impl Prover {
         Self { key, database }
     }
 
-    /// The proof for whoever applies a package that leads a path to a revision and promises this digest.
+    /// The proof for whoever applies a package that leads a path to a revision and promises this
+    /// digest.
     pub fn prove(&self, revision: Revision, path: &str, digest: Digest) -> CursorProof {
         CursorProof { digest, code: *self.code(revision, path, digest).as_bytes() }
     }
 
-    /// Whether this server gave out a package that leads this path to this revision. Takes the same time wherever they differ.
+    /// Whether this server gave out a package that leads this path to this revision. Takes the
+    /// same time wherever they differ.
     pub fn proves(&self, proof: &CursorProof, revision: Revision, path: &str) -> bool {
         self.code(revision, path, proof.digest) == blake3::Hash::from_bytes(proof.code)
     }
 
-    /// Names key and database without telling the key: packages made under another one carry proofs that are worth nothing.
+    /// Names key and database without telling the key: packages made under another one carry
+    /// proofs that are worth nothing.
     pub fn mark(&self) -> String {
         self.code(Revision::ZERO, "mark", Digest::EMPTY).to_hex().to_string()
     }

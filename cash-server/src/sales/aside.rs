@@ -117,8 +117,8 @@ impl SalesAside {
         .await
     }
 
-    /// Puts a batch back into the spool; at `Ok` it is durable there and loaded soon. One that fails again is set aside again.
-    /// Done twice by a crash, its receipts count once.
+    /// Puts a batch back into the spool; at `Ok` it is durable there and loaded soon. One that
+    /// fails again is set aside again. Done twice by a crash, its receipts count once.
     pub async fn retry(&self, unit: &str) -> Result<(), AsideError> {
         let (at, bytes) = self.find(unit).await?;
         let Some(arrival) = whole_batch(&bytes) else { return Err(AsideError::Damaged { unit: unit.to_owned() }) };

@@ -1,7 +1,9 @@
-//! The check at shift close: does what the POS recorded agree with what the till has and with what came here?
+//! The check at shift close: does what the POS recorded agree with what the till has and with what
+//! came here?
 //!
-//! Pure: facts in, outcome out. It is made anew whenever a document or the record of the shift arrives, and when the time
-//! to wait is over. A new comparison goes into [`check`]; a new figure into [`Facts`].
+//! Pure: facts in, outcome out. It is made anew whenever a document or the record of the shift
+//! arrives, and when the time to wait is over. A new comparison goes into [`check`]; a new figure
+//! into [`Facts`].
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -10,8 +12,8 @@ use tillway_proto::Kopecks;
 /// Most holes that are listed; more are only counted.
 pub const MAX_LISTED_HOLES: usize = 100;
 
-/// So long a closed shift waits for documents still under way before what is missing becomes a difference: longer than an
-/// agent's retries, shorter than a working day.
+/// So long a closed shift waits for documents still under way before what is missing becomes a
+/// difference: longer than an agent's retries, shorter than a working day.
 pub const WAIT_HOURS: i64 = 2;
 
 /// Sale document.
@@ -60,7 +62,8 @@ pub struct Facts {
     pub record: Option<RecordFacts>,
     /// Counted in the server's database.
     pub server: Counted,
-    /// Numbers of all its documents in the server's database, of every type, in growing order, doubles included.
+    /// Numbers of all its documents in the server's database, of every type, in growing order,
+    /// doubles included.
     pub numbers: Vec<u64>,
     /// Whether [`WAIT_HOURS`] have passed since anything of it arrived.
     pub quiet: bool,
@@ -190,8 +193,9 @@ pub struct Outcome {
     /// Numbers that more than one document has, the first [`MAX_LISTED_HOLES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubled: Vec<u64>,
-    /// The numbers of its documents, the first [`MAX_LISTED_HOLES`] ranges, where the till's record of the shift has not come
-    /// in [`WAIT_HOURS`]. Empty where there is a record, or it may still come.
+    /// The numbers of its documents, the first [`MAX_LISTED_HOLES`] ranges, where the till's
+    /// record of the shift has not come in [`WAIT_HOURS`]. Empty where there is a record, or it
+    /// may still come.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without_record: Vec<Hole>,
 }
@@ -302,8 +306,8 @@ fn differences(record: &RecordFacts, server: Counted, server_documents: i64) -> 
     found
 }
 
-/// Ranges of numbers from `first` to `last` (0 = where the documents start or end) that are not among `numbers`, and how many
-/// numbers they are in all.
+/// Ranges of numbers from `first` to `last` (0 = where the documents start or end) that are not
+/// among `numbers`, and how many numbers they are in all.
 fn holes(first: u64, last: u64, numbers: &[u64]) -> (Vec<Hole>, u64) {
     let (mut found, mut missing) = (Vec::new(), 0_u64);
     let mut note = |from: u64, to: u64| {

@@ -1,9 +1,10 @@
-//! A batch looked through where it lies: whether each document in it is a receipt, and which ones they are, without a copy of
-//! any text. It is kept as it came then, and read into types when it is loaded.
+//! A batch looked through where it lies: whether each document in it is a receipt, and which ones
+//! they are, without a copy of any text. It is kept as it came then, and read into types when it
+//! is loaded.
 //!
 //! Only what is sure counts: whatever is unusual, broken or unknown here is left to
-//! [`check_document`](super::receipt::check_document) and its like, which tell what is wrong with what. So a batch that passes
-//! here passes there.
+//! [`check_document`](super::receipt::check_document) and its like, which tell what is wrong with
+//! what. So a batch that passes here passes there.
 
 use tillway_proto::TillId;
 use tillway_proto::receipt::{DocumentNumber, Opened, ShiftKey, ShiftNumber};

@@ -1,10 +1,11 @@
 //! From the spool into the database: what is durable becomes what is counted.
 //!
-//! A reconciler without input: it reads on from the position in the database, whether poked by an arrival or by its period.
-//! Many records go in one transaction. A disk or lock that fails is tried again for ever, with back-off, since the record is
-//! not at fault; a record that the database refuses, or that makes the loader panic, is tried [`POISON_TRIES`] times by
-//! itself, then set aside, and the rest goes on. One that ends the whole process is counted over starts, up to
-//! [`ENDED_STARTS`], in a note that the spool keeps ([`Spool::note_loading`]).
+//! A reconciler without input: it reads on from the position in the database, whether poked by an
+//! arrival or by its period. Many records go in one transaction. A disk or lock that fails is
+//! tried again for ever, with back-off, since the record is not at fault; a record that the
+//! database refuses, or that makes the loader panic, is tried [`POISON_TRIES`] times by itself,
+//! then set aside, and the rest goes on. One that ends the whole process is counted over starts,
+//! up to [`ENDED_STARTS`], in a note that the spool keeps ([`Spool::note_loading`]).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -21,30 +22,35 @@ use super::spool::{Arrival, Chunk, Item, Position, Spool, SpoolError};
 use crate::store::StoreError;
 use crate::store::sales::{FindingKind, Incoming, NewFinding, Refused, SalesStore};
 
-/// Records of one transaction: a commit is paid once for all of them, and the writer is free again soon.
+/// Records of one transaction: a commit is paid once for all of them, and the writer is free again
+/// soon.
 pub const MAX_RECORDS: usize = 256;
 
 /// Bytes of one transaction.
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Tries of a record that the database refuses, or that makes the loader panic, before it is set aside.
+/// Tries of a record that the database refuses, or that makes the loader panic, before it is set
+/// aside.
 pub const POISON_TRIES: u32 = 3;
 
-/// Starts that end while they load one record before it is set aside. Many more than tries: a power that fails again and again
-/// while the server starts is no fault of the record.
+/// Starts that end while they load one record before it is set aside. Many more than tries: a
+/// power that fails again and again while the server starts is no fault of the record.
 pub const ENDED_STARTS: u32 = 10;
 
 /// Without a poke the spool is looked at this often.
 const PERIOD: Duration = Duration::from_secs(30);
 
-/// Before a transaction the loader waits until nothing has arrived for so long: what it takes of processor and disk it takes from
-/// tills that unload. A till that unloads alone is loaded right after it.
+/// Before a transaction the loader waits until nothing has arrived for so long: what it takes of
+/// processor and disk it takes from tills that unload. A till that unloads alone is loaded right
+/// after it.
 const QUIET: Duration = Duration::from_millis(15);
 
-/// But no longer than this: with tills that never pause people see their sales a moment later, in larger transactions.
+/// But no longer than this: with tills that never pause people see their sales a moment later, in
+/// larger transactions.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// With so much in the spool the loader waits for nobody: some seconds of its work, and a small part of what a spool may hold.
+/// With so much in the spool the loader waits for nobody: some seconds of its work, and a small
+/// part of what a spool may hold.
 const MUCH_WAITS_BYTES: u64 = 64 * 1024 * 1024;
 
 /// First and longest wait after a failure.
@@ -315,8 +321,9 @@ impl Loader {
     }
 }
 
-/// Lets arrivals go first: tills wait for the spool, and nobody for the database. Until nothing has arrived for [`QUIET`], at
-/// most [`LONGEST_PAUSE`], and not at all where the spool has grown large. False where the loader is to end.
+/// Lets arrivals go first: tills wait for the spool, and nobody for the database. Until nothing
+/// has arrived for [`QUIET`], at most [`LONGEST_PAUSE`], and not at all where the spool has grown
+/// large. False where the loader is to end.
 async fn arrivals_pause(spool: &Spool, shutdown: &CancellationToken) -> bool {
     let longest = tokio::time::sleep(LONGEST_PAUSE);
     tokio::pin!(longest);

@@ -6,13 +6,13 @@
 //!                   └── Holding ◀─┴──────────────────────────────┘
 //! ```
 //!
-//! [`service`] speaks the protocol, [`spool`] keeps what arrives, [`loader`] brings it into the database with the position
-//! in one transaction, [`check`] compares a shift, [`requests`] decides what a till is asked for, [`handover`] writes files for
-//! the back office. A new check at shift close
-//! goes into [`check`].
+//! [`service`] speaks the protocol, [`spool`] keeps what arrives, [`loader`] brings it into the
+//! database with the position in one transaction, [`check`] compares a shift, [`requests`] decides
+//! what a till is asked for, [`handover`] writes files for the back office. A new check at shift
+//! close goes into [`check`].
 //!
-//! **Architecture invariant:** the service never waits for the loader: a database that is slow or full delays what people
-//! see, not what tills may send, until the spool's limit.
+//! **Architecture invariant:** the service never waits for the loader: a database that is slow or
+//! full delays what people see, not what tills may send, until the spool's limit.
 
 pub mod aside;
 pub mod auth;

@@ -1,7 +1,9 @@
-//! From the wire to types: a document becomes a [`Receipt`], a shift's record a [`ShiftRecord`], or the reason is told.
+//! From the wire to types: a document becomes a [`Receipt`], a shift's record a [`ShiftRecord`],
+//! or the reason is told.
 //!
-//! What is refused here is set aside by itself; the rest of its batch goes on. Arithmetic is not judged: a receipt is a tax
-//! record whatever it adds up to, and the check at shift close shows what does not agree.
+//! What is refused here is set aside by itself; the rest of its batch goes on. Arithmetic is not
+//! judged: a receipt is a tax record whatever it adds up to, and the check at shift close shows
+//! what does not agree.
 
 use jiff::civil::DateTime;
 use prost::Message;
@@ -79,8 +81,8 @@ pub struct Receipt {
     pub key: ReceiptKey,
     /// When it ended, local time of the till.
     pub ended: DateTime,
-    /// Hash of its content, without the till's row id and the opening time of its shift: two arrivals of one receipt have the
-    /// same.
+    /// Hash of its content, without the till's row id and the opening time of its shift: two
+    /// arrivals of one receipt have the same.
     pub content: [u8; 16],
     /// As it came.
     pub document: v1::Document,
@@ -99,8 +101,9 @@ impl Receipt {
         Self { key, ended, content, document }
     }
 
-    /// Whether this is a hash of its content: as it came, or without what v0.1 did not know of. A receipt that came up from an
-    /// agent of v0.1 has the latter, and is the same one when its agent, upgraded since, tells more of it.
+    /// Whether this is a hash of its content: as it came, or without what v0.1 did not know of. A
+    /// receipt that came up from an agent of v0.1 has the latter, and is the same one when its
+    /// agent, upgraded since, tells more of it.
     pub fn is_content(&self, hash: &[u8]) -> bool {
         self.content == hash || content_hash(&mut without_what_is_new(&self.document)) == hash
     }
@@ -131,8 +134,8 @@ impl ShiftRecord {
         ShiftKey { number: self.number, opened: Opened::from(self.began) }
     }
 
-    /// Checks a shift's record that came on the stream of `stream`. A user or register that cannot be kept is left out: the check
-    /// at shift close needs neither.
+    /// Checks a shift's record that came on the stream of `stream`. A user or register that cannot
+    /// be kept is left out: the check at shift close needs neither.
     pub fn parse(stream: &TillId, mut shift: v1::Shift) -> Result<Self, DocumentError> {
         same_till(stream, &shift.till_id)?;
         for (field, value) in
@@ -322,8 +325,8 @@ fn check_line(line: &v1::Line) -> Result<(), DocumentError> {
     Ok(())
 }
 
-/// Without the till's row id and the opening time of the shift, and without a copy of the rest. The document is as before
-/// afterwards.
+/// Without the till's row id and the opening time of the shift, and without a copy of the rest.
+/// The document is as before afterwards.
 fn content_hash(document: &mut v1::Document) -> [u8; 16] {
     let document_id = std::mem::take(&mut document.document_id);
     let opened = document.key.as_mut().and_then(|key| key.shift_opened.take());

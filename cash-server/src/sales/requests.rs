@@ -10,7 +10,8 @@ pub const NEW_TILL_HOURS: i64 = 24;
 /// Why sales are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// The till told that a shift closed, or its period is over, or it was attached, or an operator wants what is missing.
+    /// The till told that a shift closed, or its period is over, or it was attached, or an
+    /// operator wants what is missing.
     WhatIsMissing,
     /// An operator wants these local days again, both included.
     Days {
@@ -23,8 +24,8 @@ pub enum Ask {
     Since(DateTime),
 }
 
-/// Decides the selection. `last_receipt` is the end of the newest receipt the server has of this till, `now` the local time
-/// of the till's shop.
+/// Decides the selection. `last_receipt` is the end of the newest receipt the server has of this
+/// till, `now` the local time of the till's shop.
 pub fn selection(ask: Ask, last_receipt: Option<DateTime>, now: DateTime) -> UnloadSelection {
     match (ask, last_receipt) {
         (Ask::WhatIsMissing, Some(_)) => UnloadSelection::MISSING,

@@ -30,7 +30,8 @@ const PRUNE_STEP: u32 = 500;
 /// Steps of one upkeep: what is left goes with the next.
 const PRUNE_STEPS: u32 = 20;
 
-/// Receipts are tax records: they are never deleted sooner than this, whatever is set. Five years and a quarter.
+/// Receipts are tax records: they are never deleted sooner than this, whatever is set. Five years
+/// and a quarter.
 pub const MIN_KEEP_DAYS: u32 = 1_917;
 
 /// Settings of the role.
@@ -46,14 +47,16 @@ pub struct SalesConfig {
     pub spool_limit_bytes: u64,
     /// Bytes of its disk that it leaves free, see [`RESERVE_BYTES`].
     pub spool_reserve_bytes: u64,
-    /// Receipts older than this many days are deleted, at least [`MIN_KEEP_DAYS`]; `None` keeps them for ever.
+    /// Receipts older than this many days are deleted, at least [`MIN_KEEP_DAYS`]; `None` keeps
+    /// them for ever.
     pub keep_days: Option<u32>,
     /// Exchange folder of the back office; no sales files are written where absent.
     pub handover: Option<PathBuf>,
 }
 
 impl SalesConfig {
-    /// Defaults: `spool/` and `sales.db` in the server's data folder, no TLS, receipts kept for ever.
+    /// Defaults: `spool/` and `sales.db` in the server's data folder, no TLS, receipts kept for
+    /// ever.
     pub fn in_folder(data: &Path) -> Self {
         Self {
             spool_dir: data.join("spool"),

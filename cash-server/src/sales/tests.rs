@@ -77,7 +77,8 @@ pub(super) fn sale_in(opened: &str, shift: u64, number: u64) -> v1::Document {
     sale
 }
 
-/// A sale of an agent of v0.1, which does not tell when the shift was opened: of one line for `number` roubles and 50 kopecks.
+/// A sale of an agent of v0.1, which does not tell when the shift was opened: of one line for
+/// `number` roubles and 50 kopecks.
 pub(super) fn sale(till: &TillId, shift: u64, number: u64) -> v1::Document {
     let sum = i64::try_from(number).unwrap() * 100 + 50;
     v1::Document {

@@ -1,8 +1,9 @@
-//! Credentials of people and back offices. There are no default passwords: the first start makes random ones.
+//! Credentials of people and back offices. There are no default passwords: the first start makes
+//! random ones.
 //!
-//! `<data_dir>/credentials/admin` is for REST and the page, `<data_dir>/credentials/backoffice` for AIF over REST. Each
-//! holds one line, `<user>:<password>`, mode 600, and may be edited by hand; it is read at start. The values are never
-//! logged.
+//! `<data_dir>/credentials/admin` is for REST and the page, `<data_dir>/credentials/backoffice`
+//! for AIF over REST. Each holds one line, `<user>:<password>`, mode 600, and may be edited by
+//! hand; it is read at start. The values are never logged.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
-/// Most faults that are told at once: a file that is something else altogether must not fill the terminal.
+/// Most faults that are told at once: a file that is something else altogether must not fill the
+/// terminal.
 pub const MAX_FAULTS_TOLD: usize = 100;
 
 /// Where a value came from.
@@ -35,7 +36,8 @@ impl fmt::Display for Origin {
 pub struct Fault {
     /// Where the value came from.
     pub origin: Origin,
-    /// The key with its section (`broker.port`); empty where the file is no TOML. Of the machine: what it is about.
+    /// The key with its section (`broker.port`); empty where the file is no TOML. Of the machine:
+    /// what it is about.
     pub key: String,
     /// What is wrong, with the value and what is allowed.
     pub what: String,

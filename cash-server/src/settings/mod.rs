@@ -1,7 +1,9 @@
-//! Settings of the server: one commented file, each key overridable by the environment, checked whole.
+//! Settings of the server: one commented file, each key overridable by the environment, checked
+//! whole.
 //!
-//! [`Settings::load`] reads text and finds every fault of form ([`fault`]); [`probe`] looks at the world outside: folders,
-//! files, ports. [`credentials`] makes what the first start needs and what nobody should choose by default.
+//! [`Settings::load`] reads text and finds every fault of form ([`fault`]); [`probe`] looks at the
+//! world outside: folders, files, ports. [`credentials`] makes what the first start needs and what
+//! nobody should choose by default.
 
 pub mod credentials;
 pub mod fault;
@@ -168,7 +170,8 @@ pub struct IntakeSettings {
     pub stop_on_error: bool,
     /// In which encoding files are.
     pub encoding: &'static Encoding,
-    /// In which encoding those of some folders are; folders by their name in the inbox, or by their path.
+    /// In which encoding those of some folders are; folders by their name in the inbox, or by
+    /// their path.
     pub encodings: Vec<(PathBuf, &'static Encoding)>,
     /// Local time of the shops.
     pub zone: TimeZone,
@@ -183,8 +186,9 @@ pub struct IntakeSettings {
 /// A watched folder beside the inbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntakeFolder {
-    /// The node whose layer it loads: an id, or the name its folder has in the inbox (`All`, `group-<code>`, `shop-<code>`,
-    /// `till-<shop>-<code>`). Only the network knows whether it exists.
+    /// The node whose layer it loads: an id, or the name its folder has in the inbox (`All`,
+    /// `group-<code>`, `shop-<code>`, `till-<shop>-<code>`). Only the network knows whether it
+    /// exists.
     pub node: String,
     /// The folder.
     pub path: PathBuf,
@@ -251,7 +255,8 @@ impl Origins {
 }
 
 impl Settings {
-    /// Where to listen, each with the key that says so; the sales-loader, which may be a process of its own, is the last.
+    /// Where to listen, each with the key that says so; the sales-loader, which may be a process
+    /// of its own, is the last.
     pub fn listeners(&self) -> [(&'static str, SocketAddr); 4] {
         [
             ("rest.listen", self.rest.listen),
@@ -261,7 +266,8 @@ impl Settings {
         ]
     }
 
-    /// Reads the file, or only defaults where none is given, under the environment of this process.
+    /// Reads the file, or only defaults where none is given, under the environment of this
+    /// process.
     pub fn load(path: Option<&Path>) -> Result<Self, SettingsError> {
         let text = match path {
             Some(path) => fs::read_to_string(path).map_err(SettingsError::Read)?,
@@ -274,7 +280,8 @@ impl Settings {
             .map_err(|faults| SettingsError::Faults { path: path.map(Path::to_path_buf), faults })
     }
 
-    /// Reads a text; `base` is the folder that relative paths start at. Returns every fault at once.
+    /// Reads a text; `base` is the folder that relative paths start at. Returns every fault at
+    /// once.
     pub fn read(
         text: &str,
         base: &Path,
@@ -503,7 +510,8 @@ fn level(source: &Source) -> String {
     level
 }
 
-/// A lone word is read by the filter as the name of a module; here it can only be a misspelt level.
+/// A lone word is read by the filter as the name of a module; here it can only be a misspelt
+/// level.
 fn looks_like_no_level(level: &str) -> bool {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     !level.contains(['=', ',', '[']) && !LEVELS.contains(&level.to_lowercase().as_str())

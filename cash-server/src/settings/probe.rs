@@ -9,7 +9,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use tillway_proto::process::{OpenFiles, file_fault, folder_fault};
 
-/// What the server cannot start without: its folders, certificates and addresses. `ports` are those that nobody holds yet.
+/// What the server cannot start without: its folders, certificates and addresses. `ports` are
+/// those that nobody holds yet.
 pub fn needed(settings: &Settings, origins: &Origins, ports: &[(&'static str, SocketAddr)]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut note = |key: &str, problem: Option<String>| {

@@ -1,6 +1,7 @@
-//! The key of the proofs that packages carry: `<data_dir>/credentials/proof-key`, 64 hex digits in one line, mode 600, made by the
-//! first start. It lies apart from the databases, since it speaks for what was given out after a backup of them; keep a copy of it
-//! elsewhere. Where it is lost a new one is made: nothing is lost by that but time, since tills whose cursor nobody else vouches
+//! The key of the proofs that packages carry: `<data_dir>/credentials/proof-key`, 64 hex digits in
+//! one line, mode 600, made by the first start. It lies apart from the databases, since it speaks
+//! for what was given out after a backup of them; keep a copy of it elsewhere. Where it is lost a
+//! new one is made: nothing is lost by that but time, since tills whose cursor nobody else vouches
 //! for get everything once more.
 
 use super::credentials::{CREDENTIALS_DIR, CredentialsError, make_secret, random_bytes};

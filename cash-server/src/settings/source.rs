@@ -1,8 +1,8 @@
 //! Where values come from: the environment, the file, the commented default, in this order.
 //!
-//! The commented default holds every key there is, so it is the schema too: a key that is not in it is unknown, and the
-//! nearest one is suggested. Getters never fail: they note the fault and go on with the default, so that one reading
-//! finds every fault.
+//! The commented default holds every key there is, so it is the schema too: a key that is not in
+//! it is unknown, and the nearest one is suggested. Getters never fail: they note the fault and go
+//! on with the default, so that one reading finds every fault.
 
 use super::fault::{Fault, Origin};
 use std::cell::RefCell;
@@ -56,7 +56,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// `text` is the file; `base` the folder that relative paths start at; `environment` all variables.
+    /// `text` is the file; `base` the folder that relative paths start at; `environment` all
+    /// variables.
     pub(super) fn new(text: &str, base: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut ignored = Vec::new();
         let defaults = flatten(DEFAULT_SETTINGS, &mut ignored);

@@ -1,7 +1,8 @@
 //! Where layers and their log are kept.
 //!
-//! Each layer has a head, the present state of its objects, and a log of what was before. A load is one transaction on
-//! a layer; a [`DictionarySnapshot`] reads everything of one moment while loads go on.
+//! Each layer has a head, the present state of its objects, and a log of what was before. A load
+//! is one transaction on a layer; a [`DictionarySnapshot`] reads everything of one moment while
+//! loads go on.
 
 use super::StoreError;
 use crate::dictionary::entry::{Effect, Entry, KindId, LayerSpan, LoadOutcome, ObjectKey, Upsert, Version};
@@ -28,7 +29,8 @@ pub trait DictionaryStore: Send + Sync {
     /// The newest revision.
     fn head(&self) -> Result<Revision, StoreError>;
 
-    /// The revision that a load took, with its counts; none where it changed nothing or never ended.
+    /// The revision that a load took, with its counts; none where it changed nothing or never
+    /// ended.
     fn outcome_of(&self, load: LoadId) -> Result<Option<LoadOutcome>, StoreError>;
 
     /// The newest revisions, newest first.
@@ -40,50 +42,57 @@ pub trait DictionaryStore: Send + Sync {
     /// The newest revision at or before a time; zero where there is none.
     fn revision_at(&self, time: Timestamp) -> Result<Revision, StoreError>;
 
-    /// Takes a revision above `cursor`, which a till has from a server that was newer than this database: it was restored
-    /// from a backup. Every till's target becomes that revision; what tills have between the restored head and it is
-    /// not to be built upon.
+    /// Takes a revision above `cursor`, which a till has from a server that was newer than this
+    /// database: it was restored from a backup. Every till's target becomes that revision; what
+    /// tills have between the restored head and it is not to be built upon.
     fn skip_past(&self, cursor: Revision) -> Result<Revision, StoreError>;
 
-    /// Forgets at most `step` old states that ended at or before `horizon`. `done` where nothing is left to forget.
+    /// Forgets at most `step` old states that ended at or before `horizon`. `done` where nothing
+    /// is left to forget.
     fn prune(&self, horizon: Revision, step: u32) -> Result<Pruned, StoreError>;
 
-    /// Gives room on the disk back that a large load left taken, as far as that is possible right now.
+    /// Gives room on the disk back that a large load left taken, as far as that is possible right
+    /// now.
     fn give_back_room(&self);
 
-    /// Whether an error is about what was to be written: it stays so however often that is tried. All others are of the
-    /// disk, a lock or the file itself, and pass, or need somebody who looks after the server.
+    /// Whether an error is about what was to be written: it stays so however often that is tried.
+    /// All others are of the disk, a lock or the file itself, and pass, or need somebody who looks
+    /// after the server.
     fn is_about_the_data(&self, error: &StoreError) -> bool;
 }
 
-/// A load under way: one transaction, all or nothing. Dropped without [`LoadTxn::commit`], it never was.
+/// A load under way: one transaction, all or nothing. Dropped without [`LoadTxn::commit`], it
+/// never was.
 pub trait LoadTxn: Send {
-    /// What the layer held when the load began, by the records that brought it. For another thread; to be dropped before the
-    /// load ends.
+    /// What the layer held when the load began, by the records that brought it. For another
+    /// thread; to be dropped before the load ends.
     fn known_records(&self) -> Box<dyn KnownRecords>;
 
-    /// An object that [`KnownRecords`] found: it is named, and is so already. False where this load has written to it or to
-    /// what it brought along, so that its record has to be carried out.
+    /// An object that [`KnownRecords`] found: it is named, and is so already. False where this
+    /// load has written to it or to what it brought along, so that its record has to be carried
+    /// out.
     fn known(&mut self, known: Known) -> bool;
 
     /// Puts an object and what it brought along into the layer.
     fn upsert(&mut self, upsert: &Upsert) -> Result<(), StoreError>;
 
-    /// Takes objects out of the layer, with what they brought along and what hangs on them, unless the load names them again;
-    /// how many objects there were. Where there was none, one is counted as unchanged. `line`: of the record that says so.
+    /// Takes objects out of the layer, with what they brought along and what hangs on them, unless
+    /// the load names them again; how many objects there were. Where there was none, one is
+    /// counted as unchanged. `line`: of the record that says so.
     fn delete(&mut self, kind: KindId, keys: &KeyMatch, line: u64) -> Result<u64, StoreError>;
 
     /// From here on objects of the kind are gone, unless the load names them again.
     fn clear(&mut self, kind: KindId) -> Result<(), StoreError>;
 
-    /// The load names these objects, but how they shall be cannot be read: those that are there stay as they are, with
-    /// what they brought along. A deletion of theirs does not take effect.
+    /// The load names these objects, but how they shall be cannot be read: those that are there
+    /// stay as they are, with what they brought along. A deletion of theirs does not take effect.
     fn keep(&mut self, kind: KindId, keys: &KeyMatch) -> Result<TakenBack, StoreError>;
 
     /// Records about these objects are to be read, and not only known by their text.
     fn read_again(&mut self, kind: KindId, keys: &KeyMatch) -> Result<(), StoreError>;
 
-    /// Takes clearings and deletions of these kinds back, or of all: nobody knows which of their objects the load names.
+    /// Takes clearings and deletions of these kinds back, or of all: nobody knows which of their
+    /// objects the load names.
     fn take_back(&mut self, of: Option<&[KindId]>) -> TakenBack;
 
     /// An object by its number in the store; none where it is gone.
@@ -92,21 +101,24 @@ pub trait LoadTxn: Send {
     /// Whether somebody waits who must not wait long: a load that can be begun again gives way.
     fn is_wanted(&self) -> bool;
 
-    /// Objects that were changed or deleted after this revision stay as they are, whatever the load says of them. To be called
-    /// before anything else.
+    /// Objects that were changed or deleted after this revision stay as they are, whatever the
+    /// load says of them. To be called before anything else.
     fn keep_newer_than(&mut self, revision: Revision);
 
-    /// What it does, after the last record: with the kinds of which it takes away all, or more than `percent` of a hundred.
+    /// What it does, after the last record: with the kinds of which it takes away all, or more
+    /// than `percent` of a hundred.
     fn effect(&mut self, percent: u8) -> Result<Effect, StoreError>;
 
-    /// Makes it true. Where nothing changed there is no revision. `counts.rejected` is left at zero.
+    /// Makes it true. Where nothing changed there is no revision. `counts.rejected` is left at
+    /// zero.
     fn commit(self: Box<Self>) -> Result<LoadOutcome, StoreError>;
 
     /// Forgets it.
     fn rollback(self: Box<Self>);
 }
 
-/// What a load was told to take away, and does not, since a record that cannot be used may have been meant to add it again.
+/// What a load was told to take away, and does not, since a record that cannot be used may have
+/// been meant to add it again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TakenBack {
     /// Kinds that a clearing was on its way for.
@@ -135,8 +147,9 @@ pub struct Known {
     pub in_a_run: bool,
 }
 
-/// Finds objects by the text of the records that brought them. Promises to find those alone that come in the order in which
-/// they were first loaded, give or take some: a back office names them so each time, and all others can be looked up by key.
+/// Finds objects by the text of the records that brought them. Promises to find those alone that
+/// come in the order in which they were first loaded, give or take some: a back office names them
+/// so each time, and all others can be looked up by key.
 pub trait KnownRecords: Send {
     /// The object that is as this record says.
     fn find(&mut self, record: RecordHash) -> Result<Option<Known>, StoreError>;
@@ -153,7 +166,8 @@ pub trait DictionarySnapshot: Send {
     /// The oldest revision whose state is still known.
     fn log_start(&self) -> Revision;
 
-    /// Whether a layer holds any object of the kind whose key starts with `group`, at `revision` or (none) in its head.
+    /// Whether a layer holds any object of the kind whose key starts with `group`, at `revision`
+    /// or (none) in its head.
     fn holds_group(
         &self,
         layer: LayerNo,
@@ -162,7 +176,8 @@ pub trait DictionarySnapshot: Send {
         revision: Option<Revision>,
     ) -> Result<bool, StoreError>;
 
-    /// The keys that start with `group` and that a layer held at `revision` or holds now, some perhaps twice.
+    /// The keys that start with `group` and that a layer held at `revision` or holds now, some
+    /// perhaps twice.
     fn group_held_since(
         &self,
         layer: LayerNo,
@@ -171,7 +186,8 @@ pub trait DictionarySnapshot: Send {
         revision: Revision,
     ) -> Result<Vec<ObjectKey>, StoreError>;
 
-    /// Cursors between these two, both excluded, are of states that were lost: see [`DictionaryStore::skip_past`].
+    /// Cursors between these two, both excluded, are of states that were lost: see
+    /// [`DictionaryStore::skip_past`].
     fn lost(&self) -> (Revision, Revision);
 
     /// The network of that moment.
@@ -180,13 +196,16 @@ pub trait DictionarySnapshot: Send {
     /// All layers that hold or ever held anything.
     fn layers(&self) -> Result<HashMap<LayerNo, LayerSpan>, StoreError>;
 
-    /// The newest revision at or before `revision` that a load of the layer took, as far as the log goes back.
+    /// The newest revision at or before `revision` that a load of the layer took, as far as the
+    /// log goes back.
     fn newest_touch(&self, layer: LayerNo, revision: Revision) -> Result<Option<Revision>, StoreError>;
 
-    /// The objects of a layer that changed after `revision`, in no order, some perhaps twice. At most `limit`.
+    /// The objects of a layer that changed after `revision`, in no order, some perhaps twice. At
+    /// most `limit`.
     fn changed_since(&self, layer: LayerNo, revision: Revision, limit: usize) -> Result<Vec<ObjectKey>, StoreError>;
 
-    /// The objects that a layer held at `revision` or holds now, in no order, some perhaps twice. At most `limit`.
+    /// The objects that a layer held at `revision` or holds now, in no order, some perhaps twice.
+    /// At most `limit`.
     fn held_since(&self, layer: LayerNo, revision: Revision, limit: usize) -> Result<Vec<ObjectKey>, StoreError>;
 
     /// The hash of an object in the head of a layer.
@@ -211,7 +230,8 @@ pub trait DictionarySnapshot: Send {
     /// The kinds in the head of a layer.
     fn kinds(&self, layer: LayerNo) -> Result<Vec<KindId>, StoreError>;
 
-    /// All states of an object in a layer that are known, oldest first. At most `limit`, the newest.
+    /// All states of an object in a layer that are known, oldest first. At most `limit`, the
+    /// newest.
     fn history(&self, layer: LayerNo, key: &ObjectKey, limit: u32) -> Result<Vec<Version>, StoreError>;
 }
 

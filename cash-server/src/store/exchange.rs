@@ -1,8 +1,10 @@
-//! What the exchange remembers: contacts of tills, deliveries, commands, reports that were set aside.
+//! What the exchange remembers: contacts of tills, deliveries, commands, reports that were set
+//! aside.
 //!
-//! Decisions are made elsewhere (`exchange::decide`, `exchange::hear`); the store keeps and finds. A decision about what a till
-//! said or is ordered is made inside the transaction that writes it ([`ExchangeStore::change`]). One that takes time (a pass over
-//! all tills, a package that is built) is made before, and names what it has seen: where that is another by then, nothing is
+//! Decisions are made elsewhere (`exchange::decide`, `exchange::hear`); the store keeps and finds.
+//! A decision about what a till said or is ordered is made inside the transaction that writes it
+//! ([`ExchangeStore::change`]). One that takes time (a pass over all tills, a package that is
+//! built) is made before, and names what it has seen: where that is another by then, nothing is
 //! written, and the next pass decides anew.
 
 use super::StoreError;
@@ -48,8 +50,8 @@ pub struct NewDelivery {
 }
 
 impl NewDelivery {
-    /// Whether the newest delivery of the till is still the one that was seen. One that was open may have moved on; one that ended
-    /// since has changed what is to be done.
+    /// Whether the newest delivery of the till is still the one that was seen. One that was open
+    /// may have moved on; one that ended since has changed what is to be done.
     pub fn still_fits(&self, newest: Option<(DeliveryId, DeliveryState)>) -> bool {
         match (self.seen, newest) {
             (None, None) => true,
@@ -66,7 +68,8 @@ impl NewDelivery {
 pub struct EndedCommand {
     /// Which one.
     pub id: Uuid,
-    /// The state that was seen, and since when. In another one it is left alone: the till has answered since.
+    /// The state that was seen, and since when. In another one it is left alone: the till has
+    /// answered since.
     pub seen: (CommandState, Timestamp),
     /// How: a final state.
     pub state: CommandState,
@@ -89,7 +92,8 @@ pub struct ExchangeChanges {
     pub strangers: Vec<Stranger>,
 }
 
-/// Somebody who reports as a till that is not in the network: a wrong code in its `cash.ini`, or a till that was removed.
+/// Somebody who reports as a till that is not in the network: a wrong code in its `cash.ini`, or a
+/// till that was removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stranger {
     /// The id it uses.
@@ -145,7 +149,8 @@ pub struct KnownStranger {
     pub bytes: u64,
 }
 
-/// Whether so many bytes are a whole report, which can be taken once more; else it may have been cut when it was kept.
+/// Whether so many bytes are a whole report, which can be taken once more; else it may have been
+/// cut when it was kept.
 pub fn is_whole(kept_bytes: u64) -> bool {
     kept_bytes < MAX_BROKEN_BYTES as u64
 }
@@ -165,8 +170,8 @@ pub struct DeliveryFilter {
     pub limit: u32,
 }
 
-/// What a decision may look at: all of one moment, and nobody writes until the decision is carried out. What does not read is taken
-/// as absent.
+/// What a decision may look at: all of one moment, and nobody writes until the decision is carried
+/// out. What does not read is taken as absent.
 pub trait ExchangeMoment {
     /// What is known of one till.
     fn record(&self, till: &TillId) -> Result<TillRecord, StoreError>;
@@ -187,8 +192,8 @@ pub trait ExchangeMoment {
 /// Decides over a moment.
 pub type Decide<'a> = dyn FnMut(&dyn ExchangeMoment) -> Result<ExchangeChanges, StoreError> + 'a;
 
-/// The memory of the exchange. Calls block. What does not read of one till, delivery or command is taken as absent, and is
-/// told once.
+/// The memory of the exchange. Calls block. What does not read of one till, delivery or command is
+/// taken as absent, and is told once.
 pub trait ExchangeStore: Send + Sync {
     /// What is known of every till that was ever heard of or delivered to.
     fn records(&self) -> Result<Arc<Records>, StoreError>;
@@ -205,15 +210,15 @@ pub trait ExchangeStore: Send + Sync {
     /// Ends deliveries that are still in the state that was seen.
     fn end(&self, ended: &[Ended], now: Timestamp) -> Result<(), StoreError>;
 
-    /// Writes new deliveries whose tills still have what was seen; what was open for them is superseded in the same transaction.
-    /// Gives those that were written.
+    /// Writes new deliveries whose tills still have what was seen; what was open for them is
+    /// superseded in the same transaction. Gives those that were written.
     fn announce(&self, deliveries: Vec<NewDelivery>, now: Timestamp) -> Result<Vec<Delivery>, StoreError>;
 
     /// The broker confirmed these links; the deadline of those still announced counts from now.
     fn confirm(&self, deliveries: &[DeliveryId], now: Timestamp) -> Result<(), StoreError>;
 
-    /// Decides, and writes what was decided, in one transaction that nobody else's write can come into. All or nothing; where the
-    /// decision is an error, nothing.
+    /// Decides, and writes what was decided, in one transaction that nobody else's write can come
+    /// into. All or nothing; where the decision is an error, nothing.
     fn change(&self, decide: &mut Decide<'_>) -> Result<(), StoreError>;
 
     /// One command.
@@ -225,8 +230,8 @@ pub trait ExchangeStore: Send + Sync {
     /// Commands that have not ended, oldest first.
     fn open_commands(&self) -> Result<Vec<SentCommand>, StoreError>;
 
-    /// Those of them that wait to be published, and those that came to their state before `earliest` or after `latest`; oldest
-    /// first.
+    /// Those of them that wait to be published, and those that came to their state before
+    /// `earliest` or after `latest`; oldest first.
     fn due_commands(&self, earliest: Timestamp, latest: Timestamp) -> Result<Vec<SentCommand>, StoreError>;
 
     /// Those of one till that have not ended.
@@ -235,11 +240,12 @@ pub trait ExchangeStore: Send + Sync {
     /// Ends commands that are still in the state that was seen.
     fn end_commands(&self, ended: &[EndedCommand], now: Timestamp) -> Result<(), StoreError>;
 
-    /// The broker confirmed these commands; one that the till has answered already keeps its state.
+    /// The broker confirmed these commands; one that the till has answered already keeps its
+    /// state.
     fn set_sent(&self, ids: &[Uuid], now: Timestamp) -> Result<(), StoreError>;
 
-    /// Whether what was to be written made this error, so that it comes again however often that is tried; else the disk, the
-    /// memory or a lock did.
+    /// Whether what was to be written made this error, so that it comes again however often that
+    /// is tried; else the disk, the memory or a lock did.
     fn is_about_the_data(&self, error: &StoreError) -> bool;
 
     /// Reports that were set aside, newest first.
@@ -251,8 +257,8 @@ pub trait ExchangeStore: Send + Sync {
     /// Removes one of them; says whether it was there.
     fn forget_broken_report(&self, id: i64) -> Result<bool, StoreError>;
 
-    /// Who reported as a till that is not in the network, those heard of last first. A till that is heard of as one of the
-    /// network is none any more.
+    /// Who reported as a till that is not in the network, those heard of last first. A till that
+    /// is heard of as one of the network is none any more.
     fn strangers(&self) -> Result<Vec<KnownStranger>, StoreError>;
 
     /// One of them, with its last report.
@@ -270,13 +276,14 @@ pub trait ExchangeStore: Send + Sync {
     /// Packages that open deliveries speak of.
     fn packages_in_use(&self) -> Result<HashSet<PackageName>, StoreError>;
 
-    /// The lowest cursor among tills, those left out that have none: they get everything. None where no till has any.
+    /// The lowest cursor among tills, those left out that have none: they get everything. None
+    /// where no till has any.
     fn lowest_cursor(&self, of: &HashSet<TillId>) -> Result<Option<Revision>, StoreError>;
 
     /// Forgets tills that are no more.
     fn forget(&self, tills: &[TillId]) -> Result<(), StoreError>;
 
-    /// Removes at most `limit` ended deliveries and commands older than `before`, never the newest of a till. Says
-    /// how many went.
+    /// Removes at most `limit` ended deliveries and commands older than `before`, never the newest
+    /// of a till. Says how many went.
     fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }

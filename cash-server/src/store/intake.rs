@@ -11,18 +11,19 @@ use tillway_proto::{ExchangeStatus, LoadId, NodeId, Revision, TillId};
 
 /// Keeps the record of loads.
 pub trait LoadJournal: Send + Sync {
-    /// Takes a load in: durable when it returns. An earlier one from the same file, which was not taken and still lies there, is
-    /// settled with it.
+    /// Takes a load in: durable when it returns. An earlier one from the same file, which was not
+    /// taken and still lies there, is settled with it.
     fn accept(&self, load: &NewLoad) -> Result<LoadId, StoreError>;
 
     /// The load starts now. How often it has started, this time included.
     fn begin(&self, load: LoadId, at: Timestamp) -> Result<u32, StoreError>;
 
-    /// The load did not come to its end and will be tried again. Where the start is not `counted`, it was no fault of
-    /// what is loaded.
+    /// The load did not come to its end and will be tried again. Where the start is not `counted`,
+    /// it was no fault of what is loaded.
     fn requeue(&self, load: LoadId, reason: &str, counted: bool) -> Result<(), StoreError>;
 
-    /// The files of a load that came through a folder are these now: its producer has written them anew since.
+    /// The files of a load that came through a folder are these now: its producer has written them
+    /// anew since.
     fn deliver_as(&self, load: LoadId, delivery: &str) -> Result<(), StoreError>;
 
     /// The load has ended.
@@ -46,7 +47,8 @@ pub trait LoadJournal: Send + Sync {
     /// How many rejects and how many warnings nobody has seen.
     fn count_notices(&self) -> Result<(u64, u64), StoreError>;
 
-    /// The objects of a node, by number of kind and key, that a reject or a warning is about, seen or not.
+    /// The objects of a node, by number of kind and key, that a reject or a warning is about, seen
+    /// or not.
     fn noticed_objects(&self, node: &NodeId) -> Result<Vec<(u16, String)>, StoreError>;
 
     /// A person has seen these notices, and all up to the number `up_to`. How many that were open.
@@ -55,8 +57,9 @@ pub trait LoadJournal: Send + Sync {
     /// Refused loads of which a file is kept, newest first.
     fn refused(&self, limit: u32) -> Result<Vec<LoadRecord>, StoreError>;
 
-    /// Takes in a load that repeats a refused or held one, which is settled with it: both or none. Whoever is told of the first
-    /// one is told of the new one. None where nothing is kept of the first one any more.
+    /// Takes in a load that repeats a refused or held one, which is settled with it: both or none.
+    /// Whoever is told of the first one is told of the new one. None where nothing is kept of the
+    /// first one any more.
     fn accept_again(&self, refused: LoadId, load: &NewLoad) -> Result<Option<LoadId>, StoreError>;
 
     /// Of a refused load no file is kept any more.
@@ -65,8 +68,8 @@ pub trait LoadJournal: Send + Sync {
     /// Somebody decided that a held load is not carried out. False where it is not held any more.
     fn refuse_held(&self, load: LoadId, reason: &str) -> Result<bool, StoreError>;
 
-    /// A newer load of the layer begins with the same `clear`: it takes the place of those that were held before it. They are
-    /// not carried out any more; they as they were.
+    /// A newer load of the layer begins with the same `clear`: it takes the place of those that
+    /// were held before it. They are not carried out any more; they as they were.
     fn replace_held(&self, by: LoadId, node: &NodeId, clears: &str) -> Result<Vec<LoadRecord>, StoreError>;
 
     /// Loads that have not ended, oldest first.
@@ -75,13 +78,15 @@ pub trait LoadJournal: Send + Sync {
     /// The newest load from this file.
     fn newest_of(&self, path: &Path) -> Result<Option<LoadRecord>, StoreError>;
 
-    /// Forgets at most `step` ended loads that are older than `before` or beyond the newest `keep`. How many it were.
+    /// Forgets at most `step` ended loads that are older than `before` or beyond the newest
+    /// `keep`. How many it were.
     fn prune(&self, before: Timestamp, keep: u32, step: u32) -> Result<u64, StoreError>;
 
     /// Forgets at most `step` rejects of loads beyond the newest `keep`. How many it were.
     fn prune_rejects(&self, keep: u32, step: u32) -> Result<u64, StoreError>;
 
-    /// Whom to tell of loads, the oldest of each server first; at most `limit`, after as many as `skip`.
+    /// Whom to tell of loads, the oldest of each server first; at most `limit`, after as many as
+    /// `skip`.
     fn open_watches(&self, skip: u32, limit: u32) -> Result<Vec<Watch>, StoreError>;
 
     /// The status server has taken this.
@@ -146,7 +151,8 @@ pub enum Consent {
     No,
     /// Its producer said so in words when it was handed over.
     Given,
-    /// Somebody said yes to a load that was held: what was changed after this revision, the newest one then, stays as it is.
+    /// Somebody said yes to a load that was held: what was changed after this revision, the newest
+    /// one then, stays as it is.
     Late(Revision),
 }
 
@@ -239,9 +245,11 @@ pub struct LoadEnd {
     pub reason: Option<String>,
     /// The first of its rejects and warnings.
     pub notices: Vec<NoticeRecord>,
-    /// Objects that it brought without a fault, by number of kind and key, of those that a notice is about.
+    /// Objects that it brought without a fault, by number of kind and key, of those that a notice
+    /// is about.
     pub mended: Vec<(u16, String)>,
-    /// Where it was refused: the name of the file that is kept of it, or the whole path where it stays in its folder.
+    /// Where it was refused: the name of the file that is kept of it, or the whole path where it
+    /// stays in its folder.
     pub aside: Option<String>,
     /// Where it was held.
     pub held: Option<Held>,
@@ -274,7 +282,8 @@ pub struct LoadRecord {
     pub reason: Option<String>,
     /// Which data file and which flag, where it came through a folder.
     pub delivery: Option<String>,
-    /// Where it was refused: the name of the file that is kept of it, or the whole path where it stays in its folder.
+    /// Where it was refused: the name of the file that is kept of it, or the whole path where it
+    /// stays in its folder.
     pub aside: Option<String>,
     /// Whether somebody has said yes to whatever it takes away.
     pub consent: Consent,
@@ -289,7 +298,8 @@ impl LoadRecord {
     }
 }
 
-/// Rejects and warnings that are remembered; of more, the oldest are forgotten. Five loads that are broken throughout.
+/// Rejects and warnings that are remembered; of more, the oldest are forgotten. Five loads that
+/// are broken throughout.
 pub const MAX_NOTICES: u32 = 5_000;
 
 /// A record that was rejected, or one that was taken with something a person should know.

@@ -1,4 +1,5 @@
-//! Where it is kept which packages were built, and what tills must have in the states they lead to.
+//! Where it is kept which packages were built, and what tills must have in the states they lead
+//! to.
 //!
 //! All of it can be made again from the dictionary: losing it costs time, nothing else.
 
@@ -43,18 +44,19 @@ pub trait PackageStore: Send + Sync {
     /// Keeps a package.
     fn keep_package(&self, key: &PackageKey, record: &PackageRecord) -> Result<(), StoreError>;
 
-    /// All packages, those not asked for the longest first. A name may be there under several keys.
+    /// All packages, those not asked for the longest first. A name may be there under several
+    /// keys.
     fn packages(&self) -> Result<Vec<PackageRecord>, StoreError>;
 
-    /// From now on packages carry proofs under this mark. Forgets those made under another one, whose proofs are worth nothing; how many
-    /// there were.
+    /// From now on packages carry proofs under this mark. Forgets those made under another one,
+    /// whose proofs are worth nothing; how many there were.
     fn make_under(&self, mark: &str) -> Result<u64, StoreError>;
 
     /// Forgets a package.
     fn forget_package(&self, name: &PackageName) -> Result<(), StoreError>;
 
-    /// Forgets packages from or to revisions after `revision`, and digests of those: the dictionary does not know them any
-    /// more. How many packages there were.
+    /// Forgets packages from or to revisions after `revision`, and digests of those: the
+    /// dictionary does not know them any more. How many packages there were.
     fn forget_after(&self, revision: Revision) -> Result<u64, StoreError>;
 
     /// Forgets digests that nobody asked for since then.

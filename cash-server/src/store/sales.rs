@@ -1,4 +1,5 @@
-//! What the server keeps of sales: receipts, shifts and their checks, findings, what each till unloaded.
+//! What the server keeps of sales: receipts, shifts and their checks, findings, what each till
+//! unloaded.
 //!
 //! Blocking. Every listing is paged, [`MAX_PAGE`] rows at most.
 
@@ -20,7 +21,8 @@ use crate::sales::spool::{Held, Position};
 /// Most rows of one answer: a page, not a dump.
 pub const MAX_PAGE: u32 = 1_000;
 
-/// Most findings kept of one till: one that errs on every receipt must not fill the database. Further ones are logged only.
+/// Most findings kept of one till: one that errs on every receipt must not fill the database.
+/// Further ones are logged only.
 pub const MAX_FINDINGS_PER_TILL: u32 = 1_000;
 
 /// Where sales are kept.
@@ -28,8 +30,9 @@ pub trait SalesStore: Debug + Send + Sync + 'static {
     /// The spool is loaded up to here.
     fn position(&self) -> Result<Position, StoreError>;
 
-    /// Loads what stands in the spool from `from` to `through`, with the new position, all or nothing. A receipt that is
-    /// there already changes nothing; one of the same key with other content is a finding, and the first stays.
+    /// Loads what stands in the spool from `from` to `through`, with the new position, all or
+    /// nothing. A receipt that is there already changes nothing; one of the same key with other
+    /// content is a finding, and the first stays.
     fn load(
         &self,
         from: Position,
@@ -38,15 +41,16 @@ pub trait SalesStore: Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Loaded, StoreError>;
 
-    /// Whether an error of [`Self::load`] lies in the data, so that trying again cannot help; otherwise it lies in disk,
-    /// memory or locks.
+    /// Whether an error of [`Self::load`] lies in the data, so that trying again cannot help;
+    /// otherwise it lies in disk, memory or locks.
     fn is_about_the_data(&self, error: &StoreError) -> bool;
 
-    /// What is in the database of this shift; where its opening time is not told, of all shifts of its number.
+    /// What is in the database of this shift; where its opening time is not told, of all shifts of
+    /// its number.
     fn held(&self, till: &TillId, shift: ShiftKey) -> Result<Held, StoreError>;
 
-    /// Notes that tills opened streams, all or nothing. Returns for each the instance the till had before, where that was
-    /// another one.
+    /// Notes that tills opened streams, all or nothing. Returns for each the instance the till had
+    /// before, where that was another one.
     fn note_streams(&self, streams: &[StreamNote]) -> Result<Vec<Option<String>>, StoreError>;
 
     /// Adds a finding, or one more time to the one that is there.
@@ -61,7 +65,8 @@ pub trait SalesStore: Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Checks shifts anew whose documents or record have been waited for long enough. Returns how many.
+    /// Checks shifts anew whose documents or record have been waited for long enough. Returns how
+    /// many.
     fn recheck_waiting(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Shifts with their check, newest first.
@@ -70,7 +75,8 @@ pub trait SalesStore: Debug + Send + Sync + 'static {
     /// Totals of sales and refunds.
     fn totals(&self, filter: &TotalsFilter, by: TotalsBy) -> Result<Vec<TotalsRow>, StoreError>;
 
-    /// Receipts of a shift, by number; where its opening time is not told, of all shifts of its number.
+    /// Receipts of a shift, by number; where its opening time is not told, of all shifts of its
+    /// number.
     fn receipts(&self, till: &TillId, shift: ShiftKey, page: Page) -> Result<Vec<ReceiptView>, StoreError>;
 
     /// Whole documents of a shift, by number.
@@ -91,15 +97,17 @@ pub trait SalesStore: Debug + Send + Sync + 'static {
     /// What each till that ever opened a stream has unloaded.
     fn till_states(&self) -> Result<Vec<TillSales>, StoreError>;
 
-    /// Closed shifts, and those whose record does not come, that were not handed to the back office since they last changed, oldest first.
+    /// Closed shifts, and those whose record does not come, that were not handed to the back
+    /// office since they last changed, oldest first.
     fn not_handed_over(&self, page: Page) -> Result<Vec<ShiftView>, StoreError>;
 
-    /// Notes that a shift in this state (its [`ShiftView::changes`]) was handed to the back office.
+    /// Notes that a shift in this state (its [`ShiftView::changes`]) was handed to the back
+    /// office.
     fn note_handed_over(&self, till: &TillId, shift: ShiftKey, changes: i64) -> Result<(), StoreError>;
 
-    /// Deletes at most `limit` receipts of the oldest shift whose receipts all ended and arrived before a day, and what then
-    /// has no use; with `only_handed_over` none that the back office was not given since it last changed. Returns how many
-    /// rows; 0 when done.
+    /// Deletes at most `limit` receipts of the oldest shift whose receipts all ended and arrived
+    /// before a day, and what then has no use; with `only_handed_over` none that the back office
+    /// was not given since it last changed. Returns how many rows; 0 when done.
     fn prune(&self, before: Date, only_handed_over: bool, limit: u32) -> Result<u64, StoreError>;
 }
 
@@ -237,12 +245,13 @@ pub struct ShiftView {
     pub handed_over: i64,
 }
 
-/// The zone where a day begins first. A till's times are local and do not name their zone, so only what is later than it is there
-/// lies in the future for sure.
+/// The zone where a day begins first. A till's times are local and do not name their zone, so only
+/// what is later than it is there lies in the future for sure.
 const FIRST_ZONE: Offset = jiff::tz::offset(14);
 
 impl ShiftView {
-    /// Whether it was opened or closed at a time that has come nowhere on earth: the till's clock is ahead, or was.
+    /// Whether it was opened or closed at a time that has come nowhere on earth: the till's clock
+    /// is ahead, or was.
     pub fn is_in_future(&self, now: Timestamp) -> bool {
         let latest = FIRST_ZONE.to_datetime(now);
         self.began.max(self.ended).is_some_and(|time| time > latest)
@@ -330,7 +339,8 @@ pub enum FindingKind {
     ShiftDiffers,
     /// A receipt came again with other content.
     ReceiptConflict,
-    /// A document number came again with another identity within its shift, as from a till restored from an old image.
+    /// A document number came again with another identity within its shift, as from a till
+    /// restored from an old image.
     NumbersAgain,
     /// A document was set aside.
     DocumentRefused,

@@ -1,8 +1,10 @@
-//! What a person can do on the page: try set-aside units again or drop them, and acknowledge what was found about a till.
+//! What a person can do on the page: try set-aside units again or drop them, and acknowledge what
+//! was found about a till.
 //!
-//! Plain forms, no script. A browser sends the administrator's credentials along with whatever another site has it send, so
-//! a request must come from this page: by what the browser says of its origin, and by a token that stands in the page's
-//! forms and depends on the credentials and on a secret of this process.
+//! Plain forms, no script. A browser sends the administrator's credentials along with whatever
+//! another site has it send, so a request must come from this page: by what the browser says of
+//! its origin, and by a token that stands in the page's forms and depends on the credentials and
+//! on a secret of this process.
 
 use super::language::Language;
 use super::{Answer, WebState, html, told};
@@ -159,7 +161,8 @@ async fn confirm(
     if let Err(refusal) = from_this_page(&state, &form.token, &headers) {
         return refusal.answer(&state, language);
     }
-    // What it is comes from the list, not with the form: a reason may be long, and the list is what is settled.
+    // What it is comes from the list, not with the form: a reason may be long, and the list is
+    // what is settled.
     let (Ok(id), Some(server)) = (form.unit.parse::<AsideId>(), state.server.clone()) else {
         return Refusal::Gone.answer(&state, language);
     };

@@ -1,8 +1,8 @@
 //! What a person should look at, the weightiest first: a pure function of what is known.
 //!
-//! This is the report that a chain would otherwise write for itself every morning: tills silent for a day, wrong till codes,
-//! shifts that do not agree, and whatever keeps the server itself from its work. A parked till is under somebody's hands
-//! and raises no alarm.
+//! This is the report that a chain would otherwise write for itself every morning: tills silent
+//! for a day, wrong till codes, shifts that do not agree, and whatever keeps the server itself
+//! from its work. A parked till is under somebody's hands and raises no alarm.
 
 use super::view::{Attention, AttentionSort as Sort, BrokerView};
 use crate::exchange::clock::{LOOK_FROM, off_together};
@@ -13,11 +13,12 @@ use tillway_proto::report::MAX_DICTIONARY_LOG_BYTES;
 /// Most entries that are shown; the rest is counted.
 pub(super) const MAX_ATTENTION: usize = 50;
 
-/// A till that is silent for longer is named by itself; shorter silences are told by shop, since a shop's line that is down
-/// silences all its tills.
+/// A till that is silent for longer is named by itself; shorter silences are told by shop, since a
+/// shop's line that is down silences all its tills.
 const SILENT_LONG: SignedDuration = SignedDuration::from_hours(24);
 
-/// A till that was never heard of needs a look so long after it was made: it is set up on the same day, or forgotten.
+/// A till that was never heard of needs a look so long after it was made: it is set up on the same
+/// day, or forgotten.
 const NEVER_HEARD_OF_LONG: SignedDuration = SignedDuration::from_hours(24);
 
 /// A finding about a till that nobody acknowledges is shown for so long.
@@ -77,7 +78,8 @@ pub(super) struct DiskFacts {
     pub(super) reserve_bytes: u64,
 }
 
-/// Everything that may need a look. What comes in words already (findings of sales, loads) is handed in as it is.
+/// Everything that may need a look. What comes in words already (findings of sales, loads) is
+/// handed in as it is.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
     pub(super) now: Timestamp,

@@ -1,9 +1,9 @@
 //! The page for a shop's administrator: tills, deliveries, loads, sales by shift.
 //!
-//! Promises: it shows what the server knows at the moment it is asked, names why something waits, renews itself, and needs
-//! no script from elsewhere. Templates stand in `templates/`, words in `i18n/`; this module turns an [`Overview`]
-//! (plain data, gathered by a [`PageSource`]) into HTML. The few things that a person can do here are plain forms that only
-//! this page can send.
+//! Promises: it shows what the server knows at the moment it is asked, names why something waits,
+//! renews itself, and needs no script from elsewhere. Templates stand in `templates/`, words in
+//! `i18n/`; this module turns an [`Overview`] (plain data, gathered by a [`PageSource`]) into
+//! HTML. The few things that a person can do here are plain forms that only this page can send.
 
 mod act;
 mod attention;
@@ -35,7 +35,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tower_http::timeout::TimeoutLayer;
 
-/// Most rows of a table on the first page; what needs attention comes first, the rest is counted below the table.
+/// Most rows of a table on the first page; what needs attention comes first, the rest is counted
+/// below the table.
 pub const MAX_ROWS: usize = 200;
 
 /// A page that takes longer is asked for again by then.
@@ -44,7 +45,8 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 const STYLE: &str = include_str!("assets/page.css");
 const SCRIPT: &str = include_str!("assets/page.js");
 
-/// What may be loaded by the page: its own style and script, nothing from elsewhere, nothing inline.
+/// What may be loaded by the page: its own style and script, nothing from elsewhere, nothing
+/// inline.
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
                               img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
@@ -88,7 +90,8 @@ pub fn router(state: WebState) -> Router {
         .with_state(state)
 }
 
-/// The page of a server for its administrator alone, ready to be served. `name` is the server's from its settings.
+/// The page of a server for its administrator alone, ready to be served. `name` is the server's
+/// from its settings.
 pub fn protected(state: RestState, name: &str, admin: Arc<Credentials>) -> Result<Router, RenderError> {
     let source = Arc::new(ServerSource::new(name.to_owned(), state.clone()));
     let guard = middleware::from_fn_with_state(admin, administrator_only);
@@ -124,7 +127,8 @@ async fn overview(state: WebState, template: &'static str, asked: Asked, headers
     }
 }
 
-/// What a person is told about what was asked for: a key of the words, and the reason where there is one.
+/// What a person is told about what was asked for: a key of the words, and the reason where there
+/// is one.
 #[derive(Debug, Serialize)]
 struct Answer<'a> {
     key: &'a str,
@@ -135,8 +139,8 @@ fn told(state: &WebState, status: StatusCode, language: Language, answer: &Answe
     html(status, state.renderer.render("told.html", language, answer))
 }
 
-/// A page, with what a browser is told about it. The origin of its forms must be told to this server, so the referrer is
-/// not held back from it.
+/// A page, with what a browser is told about it. The origin of its forms must be told to this
+/// server, so the referrer is not held back from it.
 fn html(status: StatusCode, rendered: Result<String, RenderError>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),

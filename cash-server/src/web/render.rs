@@ -353,7 +353,8 @@ mod tests {
                 assert!(html.contains("class=\"mark waiting\""), "a shift in the future is marked");
                 assert!(html.contains("184\u{2009}662"));
                 assert!(html.contains("42 %") && html.contains("654\u{2009}321"), "how far a load is");
-                // Each of the nine but the units that nobody names: one was ordered about, and is neither.
+                // Each of the nine but the units that nobody names: one was ordered about, and is
+                // neither.
                 assert_eq!(html.matches("formaction=\"/aside/confirm").count(), 8, "{name}");
                 assert!(!html.contains("name=\"reason\""), "a long reason would not fit a form");
             }

@@ -28,7 +28,8 @@ use tillway_proto::{ExchangeStatus, NodeId, TillId};
 /// Most loads, deliveries and shifts of the first page: the newest ones.
 const RECENT: u32 = 30;
 
-/// Most rejects and warnings that nobody has seen on the first page; REST and the command line list all.
+/// Most rejects and warnings that nobody has seen on the first page; REST and the command line
+/// list all.
 const SHOWN_NOTICES: u32 = 50;
 
 /// Most rejects shown below a load; all that were kept are in its report over REST.
@@ -366,7 +367,8 @@ fn aside_view(network: &Network, unit: &AsideUnit) -> AsideView {
     }
 }
 
-/// What comes in words already: what cannot be listed, findings of sales, the last load of each layer, loads that were refused.
+/// What comes in words already: what cannot be listed, findings of sales, the last load of each
+/// layer, loads that were refused.
 fn in_words(network: &Network, loads: &[LoadRecord], findings: &[Finding], shown: &Shown) -> Vec<Attention> {
     let aside = &shown.units;
     let unread = |reason: &String| entry(AttentionSort::AsideUnread, String::new(), reason.clone());
@@ -396,7 +398,8 @@ fn in_words(network: &Network, loads: &[LoadRecord], findings: &[Finding], shown
         let places: Vec<String> = nodes.iter().map(|node| place(network, &node.id)).collect();
         list.push(entry(AttentionSort::CodesAlike, places.join(", "), String::new()));
     }
-    // Only the last load of a layer: a later one that went in has mended it. Rejects stay on a list of their own.
+    // Only the last load of a layer: a later one that went in has mended it. Rejects stay on a
+    // list of their own.
     let mut seen = Vec::new();
     for load in loads {
         if seen.contains(&&load.node) {

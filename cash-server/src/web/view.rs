@@ -68,7 +68,8 @@ pub struct BrokerView {
 /// Something that a person should look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attention {
-    /// Which sort; gives the weight, and the words and what is to be done about it where it is no finding of sales.
+    /// Which sort; gives the weight, and the words and what is to be done about it where it is no
+    /// finding of sales.
     pub sort: AttentionSort,
     /// The shop or till it is about.
     pub place: String,
@@ -78,12 +79,13 @@ pub struct Attention {
     pub since: Option<Timestamp>,
     /// The till whose finding somebody may acknowledge here.
     pub acknowledge: Option<String>,
-    /// Which finding of sales it is, where it is one: each has words of its own, `attention_finding_<kind>` and
-    /// `todo_finding_<kind>`.
+    /// Which finding of sales it is, where it is one: each has words of its own,
+    /// `attention_finding_<kind>` and `todo_finding_<kind>`.
     pub finding: Option<String>,
 }
 
-/// What sort of thing a person should look at, the weightiest first. The words are `attention_<sort>` and `todo_<sort>`.
+/// What sort of thing a person should look at, the weightiest first. The words are
+/// `attention_<sort>` and `todo_<sort>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttentionSort {
@@ -105,7 +107,8 @@ pub enum AttentionSort {
     LoadRefused,
     /// Files lie in a folder of the intake and will never be read.
     InboxFiles,
-    /// The broker refuses a till's queue, or its last delivery was rejected, or its dictionary differs.
+    /// The broker refuses a till's queue, or its last delivery was rejected, or its dictionary
+    /// differs.
     Trouble,
     /// A till's receipts do not come.
     SalesWait,

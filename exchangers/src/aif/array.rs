@@ -10,9 +10,9 @@ use std::io::{self, BufRead};
 
 /// Reads the commands of a JSON array one by one, in constant memory.
 ///
-/// An element that is no command is a reject like a record of a file, as long as its brackets and quotes are balanced;
-/// where they are not, what follows it is part of it, and the body ends in the middle. Empty elements are skipped.
-/// After an I/O error it ends.
+/// An element that is no command is a reject like a record of a file, as long as its brackets and
+/// quotes are balanced; where they are not, what follows it is part of it, and the body ends in
+/// the middle. Empty elements are skipped. After an I/O error it ends.
 #[derive(Debug)]
 pub struct ArrayReader<R> {
     input: R,

@@ -1,5 +1,5 @@
-//! Canonical JSON: members sorted by name (one that comes twice is a fault), no blanks, strings with the fewest escapes,
-//! numbers as they were written.
+//! Canonical JSON: members sorted by name (one that comes twice is a fault), no blanks, strings
+//! with the fewest escapes, numbers as they were written.
 
 use super::json::{Cursor, Fault, Json, TWICE, named_twice};
 use crate::row::write_text;

@@ -62,8 +62,8 @@ impl From<Fault> for Problem {
     }
 }
 
-/// Reads a record, which starts at `position` and is the last of its input if `at_end` (so it may be cut off). Times with a zone
-/// become times of `zone`.
+/// Reads a record, which starts at `position` and is the last of its input if `at_end` (so it may
+/// be cut off). Times with a zone become times of `zone`.
 pub(super) fn read_record(record: &[u8], position: Position, at_end: bool, zone: &TimeZone) -> Result<Command, Reject> {
     let record = record.trim_ascii_end();
     let text = match std::str::from_utf8(record) {
@@ -191,9 +191,9 @@ fn payload_among<'a>(
     Fields::read(kind, &mut Cursor::new(raw), context)
 }
 
-/// The key fields of a deletion, beside the command or in the payload object. Those that are not there may be any; one
-/// that may be absent in the key and is there as nothing (`null`, an empty text) is the nothing that an addition makes
-/// of it.
+/// The key fields of a deletion, beside the command or in the payload object. Those that are not
+/// there may be any; one that may be absent in the key and is there as nothing (`null`, an empty
+/// text) is the nothing that an addition makes of it.
 fn read_keys(kind: Kind, members: &[Member<'_>]) -> Result<KeyMatch, Problem> {
     let mut cells = vec![Cell::Null; kind.fields().len()];
     for (name, raw) in members {
@@ -268,7 +268,8 @@ pub(super) fn complete_key(kind: Kind, column: usize, cell: &mut Cell<'_>) -> Re
     }
 }
 
-/// The text of a key from what could be read of it, for people; nothing if its first part is missing.
+/// The text of a key from what could be read of it, for people; nothing if its first part is
+/// missing.
 pub(super) fn key_for_people(kind: Kind, cells: &[Cell<'_>]) -> Option<String> {
     let columns = kind.key_columns();
     let values: Vec<ValueRef<'_>> = columns.iter().map(|column| cells[*column].as_value()).collect();

@@ -1,4 +1,5 @@
-//! What goes along while one record is read: the zone of its times, the warnings so far, how many entries it has.
+//! What goes along while one record is read: the zone of its times, the warnings so far, how many
+//! entries it has.
 
 use super::command::Problem;
 use super::warning::{Warning, WarningKind};
@@ -10,7 +11,8 @@ pub(super) struct Context<'z> {
     /// Times that name a zone are converted to this one.
     pub(super) zone: &'z TimeZone,
     pub(super) warnings: Vec<Warning>,
-    /// Whether a time was converted: under other rules of the zone the same text may be another row.
+    /// Whether a time was converted: under other rules of the zone the same text may be another
+    /// row.
     pub(super) zoned: bool,
     entries: usize,
 }

@@ -35,7 +35,8 @@ struct Brought<'a> {
     broken: Vec<KnownKey<'a>>,
 }
 
-/// The key fields of an element that was rejected, as far as they could be read; none where nothing could.
+/// The key fields of an element that was rejected, as far as they could be read; none where
+/// nothing could.
 type KnownKey<'a> = Option<Vec<Cell<'a>>>;
 
 impl<'a> Fields<'a> {
@@ -115,7 +116,8 @@ impl<'a> Brought<'a> {
         Self { expansion, array: false, elements: Vec::new(), broken: vec![None] }
     }
 
-    /// Reads the value that comes next: an array, an object or a plain value; nothing if it is absent.
+    /// Reads the value that comes next: an array, an object or a plain value; nothing if it is
+    /// absent.
     fn read(
         owner: Kind,
         place: usize,
@@ -227,7 +229,8 @@ impl Rows {
         let Self { mut owned, mut replaces, mut spared, spared_kinds, .. } = rows;
         spared.extend(spared_kinds.into_iter().map(|kind| (kind, None)));
         if owned.len() > 1 {
-            // Of rows with one key the last stays: a barcode that is also the main one is told of twice.
+            // Of rows with one key the last stays: a barcode that is also the main one is told of
+            // twice.
             owned.reverse();
             owned.sort_by(|left, right| (left.kind.id(), &left.key).cmp(&(right.kind.id(), &right.key)));
             owned.dedup_by(|later, earlier| later.kind == earlier.kind && later.key == earlier.key);
@@ -300,8 +303,8 @@ impl Rows {
         Ok(())
     }
 
-    /// An element was rejected: the row that it may have been meant to bring stays as it is, and so does all that this
-    /// row may have brought.
+    /// An element was rejected: the row that it may have been meant to bring stays as it is, and
+    /// so does all that this row may have brought.
     fn spare(&mut self, kind: Kind, key: Option<ObjectKey>) {
         let known = usize::from(key.is_some());
         self.spared.extend(key.map(|key| (kind, Some(KeyMatch::Exact(key)))));
@@ -321,8 +324,8 @@ fn key_of(kind: Kind, cells: &mut [Cell<'_>]) -> Option<ObjectKey> {
     Some(ObjectKey::from_values(kind.key_columns().iter().map(|column| cells[*column].as_value())))
 }
 
-/// The rows that an object's own row named by plain values which are no whole sets: an item's main barcode. Where the
-/// value changes, such a row is the old one.
+/// The rows that an object's own row named by plain values which are no whole sets: an item's main
+/// barcode. Where the value changes, such a row is the old one.
 pub fn rows_of_scalars(kind: Kind, row: &RowRef<'_>) -> Vec<(Kind, ObjectKey)> {
     let of = |expansion: &ResolvedExpansion| {
         let theirs = expansion.kind;
@@ -370,7 +373,8 @@ fn encode(
     Ok(ObjectRow { kind, key, body, hash })
 }
 
-/// XXH3-128 over the hashes of main row, owned rows in order and the numbers of the replaced kinds.
+/// XXH3-128 over the hashes of main row, owned rows in order and the numbers of the replaced
+/// kinds.
 fn bundle(main: &ObjectRow, owned: &[ObjectRow], replaces: &[Kind]) -> RowHash {
     let mut bytes = Vec::with_capacity(16 * (owned.len() + 1) + 2 * replaces.len());
     for row in std::iter::once(main).chain(owned) {

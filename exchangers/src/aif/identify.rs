@@ -1,4 +1,5 @@
-//! Whose record a broken record is: its verb and key, as far as they can be read. Only rejects come here.
+//! Whose record a broken record is: its verb and key, as far as they can be read. Only rejects
+//! come here.
 
 use super::Spares;
 use super::command::{complete_key, key_cell, key_for_people, key_part};
@@ -69,7 +70,8 @@ pub(super) fn identify(record: &[u8]) -> Identity {
     Identity { verb, kind: Some(kind), key: key_for_people(kind, &cells), spares }
 }
 
-/// The key that an addition would have had, as far as it is certain; nothing if its first part is not.
+/// The key that an addition would have had, as far as it is certain; nothing if its first part is
+/// not.
 fn keys(kind: Kind, members: &[Member<'_>], whole: bool) -> Option<KeyMatch> {
     let of_payload = |member: &&Member<'_>| {
         member.within.as_ref().is_some_and(|within| within.eq_ignore_ascii_case(kind.spec().payload))

@@ -1,7 +1,8 @@
-//! A pull reader of JSON over one record in memory: strict RFC 8259, numbers as their text, strings borrowed.
+//! A pull reader of JSON over one record in memory: strict RFC 8259, numbers as their text,
+//! strings borrowed.
 //!
-//! Records are small and come by the million, and their numbers must not pass through floating point: so the columns
-//! are read straight off the text, without a tree in between.
+//! Records are small and come by the million, and their numbers must not pass through floating
+//! point: so the columns are read straight off the text, without a tree in between.
 
 use crate::row::MAX_DEPTH;
 use std::borrow::Cow;
@@ -94,7 +95,8 @@ impl<'a> Cursor<'a> {
         self.fault(what)
     }
 
-    /// The name of the next member of an object, or `None` after its end; `first` until the first was taken.
+    /// The name of the next member of an object, or `None` after its end; `first` until the first
+    /// was taken.
     pub(super) fn member(&mut self, first: &mut bool) -> Result<Option<RawText<'a>>, Fault> {
         match self.peek() {
             Some(b'}') => {
@@ -311,7 +313,8 @@ pub(crate) fn is_json(text: &str) -> bool {
     cursor.raw_value().and_then(|_| cursor.end("")).is_ok()
 }
 
-/// How many bytes of a string follow before a quote, a backslash or a control character: eight at a time.
+/// How many bytes of a string follow before a quote, a backslash or a control character: eight at
+/// a time.
 pub(super) fn plain_length(bytes: &[u8]) -> usize {
     const LOW: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);

@@ -1,4 +1,5 @@
-//! Nested lists that are kept as JSON: each entry is looked at by itself, and a broken one is left out alone.
+//! Nested lists that are kept as JSON: each entry is looked at by itself, and a broken one is left
+//! out alone.
 
 use super::canonical::write_canonical;
 use super::command::Problem;

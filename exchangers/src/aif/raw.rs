@@ -1,4 +1,5 @@
-//! Records that are not read yet: most of a file that comes again is known by its text, and need not be.
+//! Records that are not read yet: most of a file that comes again is known by its text, and need
+//! not be.
 
 use super::command::read_record;
 use super::{Position, Record};
@@ -14,8 +15,9 @@ const READER_VERSION: u32 = 2;
 /// Of what the reader knows: under another table of kinds the same text may be another row.
 static SEED: LazyLock<u64> = LazyLock::new(|| xxh3_64(format!("{READER_VERSION} {KINDS:?}").as_bytes()));
 
-/// XXH3-128 of the text of a record, without the blanks around it: records with the same hash order the same. It holds for the
-/// table of kinds and the reader of this program; others have other hashes for the same text.
+/// XXH3-128 of the text of a record, without the blanks around it: records with the same hash
+/// order the same. It holds for the table of kinds and the reader of this program; others have
+/// other hashes for the same text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RecordHash(pub u128);
 
@@ -25,7 +27,8 @@ impl RecordHash {
         self.0.to_be_bytes()
     }
 
-    /// What hashes of this program have in common: stored beside one, it tells whether that may be compared at all.
+    /// What hashes of this program have in common: stored beside one, it tells whether that may be
+    /// compared at all.
     pub fn version() -> u32 {
         let [.., a, b, c, d] = SEED.to_be_bytes();
         u32::from_be_bytes([a, b, c, d])
@@ -44,7 +47,8 @@ pub struct RawRecord<'a> {
 pub enum Raw<'a> {
     /// A record, not read yet.
     Text(RawRecord<'a>),
-    /// One that is read already: the last, which may be cut off; one that is no record, or too large.
+    /// One that is read already: the last, which may be cut off; one that is no record, or too
+    /// large.
     Read(Box<Record>),
 }
 

@@ -6,12 +6,14 @@ use super::{Cause, MAX_RECORD_BYTES, Position, Record, foreign_format};
 use jiff::tz::TimeZone;
 use std::io::{self, BufRead, Read as _};
 
-/// Room that a line always has in the buffer: separators and wrapper lines are shorter, so none is cut by the limit.
+/// Room that a line always has in the buffer: separators and wrapper lines are shorter, so none is
+/// cut by the limit.
 const MIN_LINE_BYTES: usize = 512;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads the records of a file one by one, in constant memory. See [`crate::aif`] for what it takes.
+/// Reads the records of a file one by one, in constant memory. See [`crate::aif`] for what it
+/// takes.
 ///
 /// After an I/O error it ends.
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! One value of a payload to one value of a row, by the type of its field. Loose in what it takes, exact in what it gives.
+//! One value of a payload to one value of a row, by the type of its field. Loose in what it takes,
+//! exact in what it gives.
 
 use super::Cause;
 use super::canonical::write_canonical;
@@ -71,7 +72,8 @@ fn shown(text: &str) -> String {
     }
 }
 
-/// Takes the next value for a field. Where it is an error with a reason, the value was read to its end.
+/// Takes the next value for a field. Where it is an error with a reason, the value was read to its
+/// end.
 pub(super) fn convert_next<'a>(
     field: &Field,
     cursor: &mut Cursor<'a>,
@@ -169,8 +171,8 @@ fn bounded(text: Cow<'_, str>, max: usize) -> Taken<'_> {
     Ok(Cell::Text(text))
 }
 
-/// A text: without control characters but tab and line breaks, and cut where it is too long. One that must be read is
-/// taken as it is, or not at all.
+/// A text: without control characters but tab and line breaks, and cut where it is too long. One
+/// that must be read is taken as it is, or not at all.
 fn plain_text<'a>(field: &Field, text: Cow<'a, str>, max: usize, context: &mut Context<'_>) -> Taken<'a> {
     if field.is_strict() {
         return bounded(text, max);
@@ -278,7 +280,8 @@ fn number_or_time(field_type: FieldType, text: &str, context: &mut Context<'_>) 
     }
 }
 
-/// [`parse_scaled`], with a way around it for what nearly all numbers look like: some digits and a point.
+/// [`parse_scaled`], with a way around it for what nearly all numbers look like: some digits and a
+/// point.
 fn parse_scaled_fast(text: &str, scale: u32) -> Result<i64, String> {
     /// So many digits cannot overflow.
     const SAFE_DIGITS: usize = 17;
@@ -300,8 +303,9 @@ fn parse_scaled_fast(text: &str, scale: u32) -> Result<i64, String> {
     parse_scaled(text, scale).map_err(|error| error.to_string())
 }
 
-/// `YYYY-MM-DD`, alone or followed by `T` or a blank and a time; parts of seconds are dropped. A time with a zone (`Z`, `+03:00`)
-/// is converted to local time; a day with one is that day, since it names no moment.
+/// `YYYY-MM-DD`, alone or followed by `T` or a blank and a time; parts of seconds are dropped. A
+/// time with a zone (`Z`, `+03:00`) is converted to local time; a day with one is that day, since
+/// it names no moment.
 fn day_or_time(text: &str, context: &mut Context<'_>) -> Option<(Date, Option<DateTime>)> {
     let bytes = text.as_bytes();
     let dashes = bytes.len() >= 10 && bytes[4] == b'-' && bytes[7] == b'-' && text.is_ascii();

@@ -1,5 +1,5 @@
-//! Warnings: what a person should know of a record that was taken. A kind with its parameters, never a sentence, so that each
-//! reader gets it in a language of their own.
+//! Warnings: what a person should know of a record that was taken. A kind with its parameters,
+//! never a sentence, so that each reader gets it in a language of their own.
 
 use super::shortened;
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,8 @@ pub struct Warning {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum WarningKind {
-    /// An entry of a nested list was rejected by itself; what stood there before under its key stays.
+    /// An entry of a nested list was rejected by itself; what stood there before under its key
+    /// stays.
     EntryRejected {
         /// Why.
         reason: String,
@@ -63,7 +64,8 @@ pub enum WarningKind {
     },
     /// A group is inside itself.
     GroupInItself,
-    /// A deletion did not take effect, since a record that may have been meant to add the object again was rejected.
+    /// A deletion did not take effect, since a record that may have been meant to add the object
+    /// again was rejected.
     NotDeleted,
 }
 

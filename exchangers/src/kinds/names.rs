@@ -1,5 +1,5 @@
-//! A small hash table from names to values that compares names without regard to ASCII case: built once, read for
-//! every field of every record.
+//! A small hash table from names to values that compares names without regard to ASCII case: built
+//! once, read for every field of every record.
 
 /// Open addressing over a power of two of slots, at most half of them taken.
 #[derive(Debug)]
@@ -41,7 +41,8 @@ impl<T: Copy> NameTable<T> {
     }
 }
 
-/// Over length, first and last bytes of the name with the case bit set: letters of either case hash alike.
+/// Over length, first and last bytes of the name with the case bit set: letters of either case
+/// hash alike.
 fn hash(name: &[u8]) -> usize {
     let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte | 0x20));
     let ends = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {

@@ -1,6 +1,8 @@
-//! The shapes that an entry of the table of kinds is made of, and the short words it is written with.
+//! The shapes that an entry of the table of kinds is made of, and the short words it is written
+//! with.
 
-/// One kind of dictionary object: everything that parser, difference, package, till schema and documents need.
+/// One kind of dictionary object: everything that parser, difference, package, till schema and
+/// documents need.
 #[derive(Debug, Clone, Copy)]
 pub struct KindSpec {
     /// Number of the kind in databases and packages. Never changes, never given again.
@@ -11,20 +13,24 @@ pub struct KindSpec {
     pub title: &'static str,
     /// The envelope's key that holds the object in AIF.
     pub payload: &'static str,
-    /// The verb that adds or changes an object; a kind that only comes inside another one has none.
+    /// The verb that adds or changes an object; a kind that only comes inside another one has
+    /// none.
     pub add: Option<&'static str>,
     /// The verb that deletes an object by its key.
     pub delete: Option<&'static str>,
-    /// Its key fields stand inside the payload object, not beside `command`. Either is read; this is how it is written.
+    /// Its key fields stand inside the payload object, not beside `command`. Either is read; this
+    /// is how it is written.
     pub delete_in_payload: bool,
     /// The verbs that clear this kind, with others perhaps.
     pub clear: &'static [&'static str],
-    /// Those of the verbs above that are not known from a public sample: named by us in the same manner.
+    /// Those of the verbs above that are not known from a public sample: named by us in the same
+    /// manner.
     pub ours: &'static [&'static str],
     /// Names of the key fields, in the order of the object key.
     pub key: &'static [&'static str],
-    /// How many of the key fields, from the first, name what a node of the network overrides as a whole: rows of upper
-    /// nodes with the same are hidden by any row of a deeper one. 0: each object by itself.
+    /// How many of the key fields, from the first, name what a node of the network overrides as a
+    /// whole: rows of upper nodes with the same are hidden by any row of a deeper one. 0: each
+    /// object by itself.
     pub overrides_by: usize,
     /// The declared fields, in the order of the row. New ones are only ever added at the end.
     pub fields: &'static [Field],
@@ -34,9 +40,11 @@ pub struct KindSpec {
     pub named_by: Option<&'static str>,
     /// Two objects of this kind with the same first key field are told of: a barcode of two items.
     pub first_key_is_unique: bool,
-    /// The field that names the object of this kind in which one is: a group that is inside itself is told of.
+    /// The field that names the object of this kind in which one is: a group that is inside itself
+    /// is told of.
     pub inside: Option<&'static str>,
-    /// What an object of this kind hangs on: it goes when that is deleted, by whichever verb it came.
+    /// What an object of this kind hangs on: it goes when that is deleted, by whichever verb it
+    /// came.
     pub hangs_on: &'static [Hanging],
     /// The table of the till's database.
     pub table: &'static str,
@@ -57,7 +65,8 @@ pub struct Field {
     pub field_type: FieldType,
     /// For a key field: it may be absent, and is then the empty text or 0.
     pub may_be_absent: bool,
-    /// Where its value cannot be read the record is rejected: without it the object would be worse than the one before.
+    /// Where its value cannot be read the record is rejected: without it the object would be worse
+    /// than the one before.
     pub must_be_read: bool,
     /// Of a nested list: what is looked at in each of its entries. None: it is kept as it comes.
     pub entries: &'static [Field],
@@ -71,7 +80,8 @@ pub enum FieldType {
         /// Longest text, in characters.
         max: usize,
     },
-    /// A code: text, or a whole number that is kept as text. Blanks around it are dropped, empty is absent.
+    /// A code: text, or a whole number that is kept as text. Blanks around it are dropped, empty
+    /// is absent.
     Code {
         /// Longest code, in characters.
         max: usize,
@@ -95,10 +105,11 @@ pub enum FieldType {
     Date,
     /// Local time; the row keeps `YYYY-MM-DDTHH:MM:SS`. A day alone means its beginning.
     DateTime,
-    /// Local time at which something ends; as [`FieldType::DateTime`], but a day alone means its last second.
+    /// Local time at which something ends; as [`FieldType::DateTime`], but a day alone means its
+    /// last second.
     DateTimeEnd,
-    /// For how many days something keeps, or when it was made; the row keeps the number of days as text, or as
-    /// [`FieldType::DateTime`].
+    /// For how many days something keeps, or when it was made; the row keeps the number of days as
+    /// text, or as [`FieldType::DateTime`].
     DaysOrDateTime,
     /// A nested value; the row keeps its canonical JSON.
     Json,
@@ -156,8 +167,9 @@ pub struct Hanging {
 
 /// A field whose values become rows of another kind, owned by the object that brought them.
 ///
-/// The value may be an array, one object or one scalar. An element that is an object is read as that kind's payload,
-/// a scalar fills the one field named here. An absent field (or null) changes nothing.
+/// The value may be an array, one object or one scalar. An element that is an object is read as
+/// that kind's payload, a scalar fills the one field named here. An absent field (or null) changes
+/// nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Expansion {
     /// Field of the payload.
@@ -168,9 +180,11 @@ pub struct Expansion {
     pub scalar: Option<&'static str>,
     /// The field of that kind that takes the element's place in the array, from 0.
     pub ordinal: Option<&'static str>,
-    /// Fields of that kind (first) that are taken from fields of this one (second), whatever the element says.
+    /// Fields of that kind (first) that are taken from fields of this one (second), whatever the
+    /// element says.
     pub inherit: &'static [(&'static str, &'static str)],
-    /// The field is the whole set: rows of that kind that the object brought before and not now are gone.
+    /// The field is the whole set: rows of that kind that the object brought before and not now
+    /// are gone.
     pub replaces: bool,
 }
 
@@ -179,7 +193,8 @@ impl Field {
         Self { name, aliases: &[], column: name, field_type, may_be_absent: false, must_be_read: false, entries: &[] }
     }
 
-    /// Whether the record is rejected where its value cannot be read; key fields are looked after by themselves.
+    /// Whether the record is rejected where its value cannot be read; key fields are looked after
+    /// by themselves.
     pub fn is_strict(&self) -> bool {
         self.must_be_read || self.field_type == FieldType::Money
     }

@@ -1,4 +1,5 @@
-//! Building a package: records stream in, a file named by its hash comes out. Memory: one chunk and the table of chunks.
+//! Building a package: records stream in, a file named by its hash comes out. Memory: one chunk
+//! and the table of chunks.
 
 use super::container::{self, FIRST_CHUNK_ZSTD_LEVEL, Magic, ZSTD_LEVEL};
 use super::header::{ChunkEntry, Header, KindEntry, Mode};
@@ -13,7 +14,8 @@ use tillway_proto::{CursorProof, Digest, PackageName, Revision};
 use uuid::Uuid;
 use zstd::bulk::Compressor;
 
-/// How the names of files on their way start; [`PackageBuilder::remove_leftovers`] knows them by it.
+/// How the names of files on their way start; [`PackageBuilder::remove_leftovers`] knows them by
+/// it.
 const TEMPORARY_PREFIX: &str = ".building-";
 
 /// Why a package was not built.
@@ -69,8 +71,9 @@ pub struct Facts {
     pub to: Revision,
     /// See [`Header::layers`].
     pub layers: Vec<String>,
-    /// Every kind that has rows afterwards or records in the package, in any order. One with neither may be there too
-    /// and is left out, unless it is a snapshot of nothing in a package that is not full.
+    /// Every kind that has rows afterwards or records in the package, in any order. One with
+    /// neither may be there too and is left out, unless it is a snapshot of nothing in a package
+    /// that is not full.
     pub kinds: Vec<KindFacts>,
 }
 
@@ -144,7 +147,8 @@ impl PackageBuilder {
         })
     }
 
-    /// Removes what killed builders left behind. Only for a caller that knows that nobody builds in `folder` now.
+    /// Removes what killed builders left behind. Only for a caller that knows that nobody builds
+    /// in `folder` now.
     pub fn remove_leftovers(folder: &Path) -> Result<(), BuildError> {
         let failed = |source| BuildError::Io { folder: folder.to_path_buf(), source };
         for entry in fs::read_dir(folder).map_err(failed)? {
@@ -156,7 +160,8 @@ impl PackageBuilder {
         Ok(())
     }
 
-    /// Adds a record. Kinds come in the order of their ids, keys of a kind grow strictly (bytewise).
+    /// Adds a record. Kinds come in the order of their ids, keys of a kind grow strictly
+    /// (bytewise).
     pub fn add(&mut self, kind: Kind, record: &Record<'_>) -> Result<(), BuildError> {
         let key = record.key();
         let out_of_order = || BuildError::Order { kind: kind.name(), key: key.to_owned() };

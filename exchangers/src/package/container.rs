@@ -1,4 +1,5 @@
-//! What packages and queue messages have in common: a mark, a version, and a checked header in JSON before the chunks.
+//! What packages and queue messages have in common: a mark, a version, and a checked header in
+//! JSON before the chunks.
 
 use super::header::ChunkEntry;
 use super::{MAX_HEADER_BYTES, MAX_HEADER_RAW_BYTES, PACKAGE_VERSION, PackageError};
@@ -10,8 +11,8 @@ use zstd::bulk::Decompressor;
 /// Level of compression: beyond it packages get hardly smaller and much slower to build.
 pub(super) const ZSTD_LEVEL: i32 = 3;
 
-/// That of a package's first chunk, which is all there is of most: some 8 % smaller on the way to every till, for some 20 ms when it
-/// is built.
+/// That of a package's first chunk, which is all there is of most: some 8 % smaller on the way to
+/// every till, for some 20 ms when it is built.
 pub(super) const FIRST_CHUNK_ZSTD_LEVEL: i32 = 13;
 
 /// Length of what stands before the header.

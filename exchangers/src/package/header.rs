@@ -8,7 +8,8 @@ use tillway_proto::{CursorProof, Digest, Revision};
 /// The header of a package; the format is told in the doc of [`crate::package`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// The package applies where `from ≤ cursor < to`; one that [repairs](Self::repairs) also at `to`.
+    /// The package applies where `from ≤ cursor < to`; one that [repairs](Self::repairs) also at
+    /// `to`.
     pub from: Revision,
     /// The cursor afterwards.
     pub to: Revision,
@@ -88,7 +89,8 @@ impl Header {
         self.from == Revision::ZERO && self.kinds.iter().all(|entry| entry.mode == Mode::Snapshot)
     }
 
-    /// Whether it replaces some kinds whole, or all of them, so that it makes sense at cursor = `to` too.
+    /// Whether it replaces some kinds whole, or all of them, so that it makes sense at cursor =
+    /// `to` too.
     pub fn repairs(&self) -> bool {
         self.is_full() || self.kinds.iter().any(|entry| entry.mode == Mode::Snapshot)
     }
@@ -146,7 +148,8 @@ impl Header {
     }
 }
 
-/// Checks the bounds of a table of chunks and that they stand one after another; gives the length of all.
+/// Checks the bounds of a table of chunks and that they stand one after another; gives the length
+/// of all.
 pub(super) fn check_chunks(chunks: &[ChunkEntry], origin: &str) -> Result<u64, PackageError> {
     let bounded = |what, value: u64, limit: u64| {
         if value <= limit {

@@ -20,8 +20,8 @@ struct MessageHeader {
     chunks: Vec<ChunkEntry>,
 }
 
-/// Cuts a package into messages of at most `max_objects` objects (`queuechunksize`; 0 counts as 1). There is always at
-/// least one, which carries the header.
+/// Cuts a package into messages of at most `max_objects` objects (`queuechunksize`; 0 counts as
+/// 1). There is always at least one, which carries the header.
 pub fn messages(reader: PackageReader, max_objects: u32) -> Result<Messages, PackageError> {
     let max_objects = max_objects.max(1);
     let plan = plan(&reader.header().chunks, max_objects);
@@ -37,7 +37,8 @@ enum Planned {
     Piece { chunk: usize, first: bool },
 }
 
-/// Which chunks go into which message: known beforehand, so that each message can say how many there are.
+/// Which chunks go into which message: known beforehand, so that each message can say how many
+/// there are.
 fn plan(chunks: &[ChunkEntry], max_objects: u32) -> Vec<Planned> {
     let mut plan = Vec::new();
     let mut open = 0..0;

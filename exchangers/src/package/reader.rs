@@ -14,8 +14,8 @@ const READ_BUFFER_BYTES: usize = 64 << 10;
 
 /// A package file, open for reading. Memory: the header and one chunk.
 ///
-/// Opening checks mark, version, header and the file's length; each chunk is checked when its turn comes. Whether the
-/// whole has the hash that its name promises is [`verify_file`]'s question.
+/// Opening checks mark, version, header and the file's length; each chunk is checked when its turn
+/// comes. Whether the whole has the hash that its name promises is [`verify_file`]'s question.
 pub struct PackageReader {
     origin: String,
     name: PackageName,
@@ -101,7 +101,8 @@ impl PackageSource for PackageReader {
     }
 }
 
-/// Reads a whole package: its content has the hash that is its name, and every chunk and record reads. Gives the header.
+/// Reads a whole package: its content has the hash that is its name, and every chunk and record
+/// reads. Gives the header.
 pub fn verify_file(path: &Path, name: &PackageName) -> Result<Header, PackageError> {
     let origin = path.display().to_string();
     let found = hash_file(path)?;
@@ -117,8 +118,9 @@ pub fn verify_file(path: &Path, name: &PackageName) -> Result<Header, PackageErr
     Ok(reader.header)
 }
 
-/// Reads a package that is in memory, as far as its content can be checked without its name; gives the number of records.
-/// Whatever the bytes are, it takes no more memory than a header and a chunk may have.
+/// Reads a package that is in memory, as far as its content can be checked without its name; gives
+/// the number of records. Whatever the bytes are, it takes no more memory than a header and a
+/// chunk may have.
 pub fn read_bytes(bytes: &[u8]) -> Result<u64, PackageError> {
     let origin = "the package given";
     let mut rest = bytes;

@@ -6,9 +6,10 @@ use tillway_proto::Digest;
 /// Bytes that one kind adds: its number, its rows, its digest.
 const ENTRY_BYTES: usize = 2 + 8 + 16;
 
-/// One digest over all kinds: XXH3-128 over number (2 bytes), rows (8 bytes) and digest (16 bytes) of each kind that has
-/// rows, big-endian, in the order of the numbers. The server makes it of what a till must have at a revision, the till of
-/// what it has: equal cursors with different digests are different states.
+/// One digest over all kinds: XXH3-128 over number (2 bytes), rows (8 bytes) and digest (16 bytes)
+/// of each kind that has rows, big-endian, in the order of the numbers. The server makes it of
+/// what a till must have at a revision, the till of what it has: equal cursors with different
+/// digests are different states.
 ///
 /// A kind without rows counts for nothing, so a program that knows more kinds comes to the same.
 pub fn state_digest(kinds: impl IntoIterator<Item = (Kind, u64, Digest)>) -> Digest {

@@ -1,4 +1,5 @@
-//! Reading the encoding: to borrowed values, refusing every byte string that an encoder does not write.
+//! Reading the encoding: to borrowed values, refusing every byte string that an encoder does not
+//! write.
 
 use super::encode::{TAG_INTEGER, TAG_NULLS, TAG_TEXT};
 use super::{ROW_VERSION, Row, ValueRef};

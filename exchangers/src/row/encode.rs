@@ -6,8 +6,8 @@ pub(super) const TAG_NULLS: u64 = 0;
 pub(super) const TAG_INTEGER: u64 = 1;
 pub(super) const TAG_TEXT: u64 = 2;
 
-/// Encodes one row value by value: `extra` first, then each field in table order. There is nothing to finish: nulls at
-/// the end are left out by never being written.
+/// Encodes one row value by value: `extra` first, then each field in table order. There is nothing
+/// to finish: nulls at the end are left out by never being written.
 #[derive(Debug)]
 pub struct Encoder<'a> {
     out: &'a mut Vec<u8>,

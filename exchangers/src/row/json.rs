@@ -10,8 +10,8 @@ use tillway_proto::money::format_scaled;
 /// Deepest nesting of a JSON value that is read or kept.
 pub const MAX_DEPTH: usize = 64;
 
-/// Appends the row as a JSON object: AIF field names, decimal numbers with all their digits, nested values as they are,
-/// unknown fields at the end. Nulls are left out.
+/// Appends the row as a JSON object: AIF field names, decimal numbers with all their digits,
+/// nested values as they are, unknown fields at the end. Nulls are left out.
 pub fn write_json(kind: Kind, row: &RowRef<'_>, out: &mut String) {
     out.push('{');
     let start = out.len();

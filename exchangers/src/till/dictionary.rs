@@ -1,22 +1,27 @@
 //! `dictionaries.db`: goods, prices, cashiers as the POS reads them. The loader writes it.
 //!
-//! - One table a kind (see [`crate::kinds`]) with the kind's columns and `extra`, the unknown fields as JSON. Money is in
-//!   kopecks, quantities in thousandths. The view `goods` answers what a POS asks of a barcode.
-//! - A package is applied in one transaction, or not at all: rows, `tillway_cursor` and `tillway_digest` (rows and digest
-//!   of each kind) move together. Readers see the old state or the new one and are never blocked (WAL).
-//! - `synchronous=FULL`: with one commit a package that is one sync, and "applied" stays true when the power goes.
-//! - Rows that somebody else writes leave a mark: triggers put the kind into `tillway_touched`, and the loader, whose
-//!   connection runs no triggers, recounts marked kinds from their columns at the next load. What then does not agree
-//!   with the package is rolled back and named. [`Loader::marks`] tells of such a write between loads.
+//! - One table a kind (see [`crate::kinds`]) with the kind's columns and `extra`, the unknown
+//!   fields as JSON. Money is in kopecks, quantities in thousandths. The view `goods` answers what
+//!   a POS asks of a barcode.
+//! - A package is applied in one transaction, or not at all: rows, `tillway_cursor` and
+//!   `tillway_digest` (rows and digest of each kind) move together. Readers see the old state or
+//!   the new one and are never blocked (WAL).
+//! - `synchronous=FULL`: with one commit a package that is one sync, and "applied" stays true when
+//!   the power goes.
+//! - Rows that somebody else writes leave a mark: triggers put the kind into `tillway_touched`,
+//!   and the loader, whose connection runs no triggers, recounts marked kinds from their columns
+//!   at the next load. What then does not agree with the package is rolled back and named.
+//!   [`Loader::marks`] tells of such a write between loads.
 //! - A second loader is refused by a lock on `dictionaries.db.lock`, which ends with its process.
 //!
-//! The schema is made from the table of kinds: what a newer version declares in addition (kinds, columns at the end,
-//! indexes) is added on opening and with each load. Tables and columns that are not known stay as they are; what stands
-//! under a name of ours and is not ours is dropped.
+//! The schema is made from the table of kinds: what a newer version declares in addition (kinds,
+//! columns at the end, indexes) is added on opening and with each load. Tables and columns that
+//! are not known stay as they are; what stands under a name of ours and is not ours is dropped.
 //!
-//! A table of a kind that somebody changed by hand so that no package fits it keeps its rows until a snapshot of the kind
-//! comes, which makes it anew in the same transaction: a POS that has the file open reads on, and then the new rows.
-//! Differences are refused until then ([`ApplyError::Diverged`]).
+//! A table of a kind that somebody changed by hand so that no package fits it keeps its rows until
+//! a snapshot of the kind comes, which makes it anew in the same transaction: a POS that has the
+//! file open reads on, and then the new rows. Differences are refused until then
+//! ([`ApplyError::Diverged`]).
 
 mod apply;
 mod loader;
@@ -37,26 +42,27 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long the loader waits for somebody else's write: a person with a tool, since there is no other writer.
+/// How long the loader waits for somebody else's write: a person with a tool, since there is no
+/// other writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes on disk of one object that is loaded, with its indexes, in the database and once more in the log: measured are
-/// 270 for goods with barcodes.
+/// Bytes on disk of one object that is loaded, with its indexes, in the database and once more in
+/// the log: measured are 270 for goods with barcodes.
 const LOAD_BYTES_PER_OBJECT: u64 = 320;
 
 /// The same for long texts, in bytes of their package, which shrinks them some ten times.
 const LOAD_BYTES_PER_PACKAGE_BYTE: u64 = 20;
 
-/// Bytes of the log beside a database; 0 where there is none. It is cut back after each load, unless a reader holds a transaction
-/// open.
+/// Bytes of the log beside a database; 0 where there is none. It is cut back after each load,
+/// unless a reader holds a transaction open.
 pub fn log_bytes(path: &Path) -> u64 {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     std::fs::metadata(log).map_or(0, |log| log.len())
 }
 
-/// How many bytes on disk the load of a package may take while it runs, more than is taken before. Its write-ahead log is
-/// half of that, and is cut back after the load.
+/// How many bytes on disk the load of a package may take while it runs, more than is taken before.
+/// Its write-ahead log is half of that, and is cut back after the load.
 pub fn load_bytes(package_bytes: u64, objects: u64) -> u64 {
     // Either is an estimate of the whole.
     package_bytes.saturating_mul(LOAD_BYTES_PER_PACKAGE_BYTE).max(objects.saturating_mul(LOAD_BYTES_PER_OBJECT))

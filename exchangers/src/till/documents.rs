@@ -1,13 +1,16 @@
 //! `documents.db`: what the POS sold. The POS writes it; the unloader reads it and never writes.
 //!
-//! - A document is finished when `closed` is 1 or 2. Documents finish in any order: one with a low id may finish after
-//!   one with a high id, so the unloader keeps the highest id it looked at and the few below it that are not done with
-//!   ([`Progress`], [`Documents::finished_besides`], [`Documents::settle`]).
-//! - A document or a shift that does not read (a number below zero, a time that is none) is named beside the others of
-//!   its page and holds none of them up.
-//! - Each call sees one state of the database, however the POS writes meanwhile, and never blocks it (WAL).
-//! - The tables are those of [`SCHEMA`], and where they are there those of [`SCHEMA_2`]; more tables and columns may be there. Money is in kopecks, quantities in
-//!   thousandths, times are local, `YYYY-MM-DDTHH:MM:SS`.
+//! - A document is finished when `closed` is 1 or 2. Documents finish in any order: one with a low
+//!   id may finish after one with a high id, so the unloader keeps the highest id it looked at and
+//!   the few below it that are not done with ([`Progress`], [`Documents::finished_besides`],
+//!   [`Documents::settle`]).
+//! - A document or a shift that does not read (a number below zero, a time that is none) is named
+//!   beside the others of its page and holds none of them up.
+//! - Each call sees one state of the database, however the POS writes meanwhile, and never blocks
+//!   it (WAL).
+//! - The tables are those of [`SCHEMA`], and where they are there those of [`SCHEMA_2`]; more
+//!   tables and columns may be there. Money is in kopecks, quantities in thousandths, times are
+//!   local, `YYYY-MM-DDTHH:MM:SS`.
 //!
 //! **Architecture invariant:** of what is here only [`writer`] writes, and only a POS calls it.
 
@@ -37,7 +40,8 @@ pub const SCHEMA: &str = include_str!("documents/schema.sql");
 /// What version 2 adds. A POS that does not write it is unloaded as well.
 pub const SCHEMA_2: &str = include_str!("documents/schema_2.sql");
 
-/// How long a call waits for a lock: in WAL mode only while the POS recovers or starts. A till's POS does not take longer.
+/// How long a call waits for a lock: in WAL mode only while the POS recovers or starts. A till's
+/// POS does not take longer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the unloader reads, table by table.

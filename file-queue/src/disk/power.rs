@@ -1,31 +1,34 @@
 //! What a power cut takes: everything that was not synced, over real folders. Only for tests.
 //!
-//! A disk with a **ledger** carries every change out at once on the real files, so that reading and locking need to know
-//! nothing of it, and notes in a folder of its own what of it is not durable yet: content by file, names by folder. When
-//! the power is [`cut`], what was not synced is taken back on the real files, or a part of it that the seed chooses:
-//! nothing survives, all, a prefix, single changes; of content also zeroes in place of bytes and torn blocks of 512 bytes;
-//! a file may have its name and no content. What a `sync_file` or `sync_data` covered keeps its content, what a `sync_dir` covered
-//! keeps its name. A rename is atomic, and durable with a sync of either folder, as on journalling file systems.
+//! A disk with a **ledger** carries every change out at once on the real files, so that reading
+//! and locking need to know nothing of it, and notes in a folder of its own what of it is not
+//! durable yet: content by file, names by folder. When the power is [`cut`], what was not synced
+//! is taken back on the real files, or a part of it that the seed chooses: nothing survives, all,
+//! a prefix, single changes; of content also zeroes in place of bytes and torn blocks of 512
+//! bytes; a file may have its name and no content. What a `sync_file` or `sync_data` covered keeps
+//! its content, what a `sync_dir` covered keeps its name. A rename is atomic, and durable with a
+//! sync of either folder, as on journalling file systems.
 //!
 //! # In a running daemon
 //!
-//! With [`LEDGER_VARIABLE`] set to a folder (made where it is not there; one for each daemon, on the file system of its
-//! data, outside of it), every durable change of a program built with `crash-points` goes through such a disk: file queues, the spool,
-//! [`crate::durable`]. Then:
+//! With [`LEDGER_VARIABLE`] set to a folder (made where it is not there; one for each daemon, on
+//! the file system of its data, outside of it), every durable change of a program built with
+//! `crash-points` goes through such a disk: file queues, the spool, [`crate::durable`]. Then:
 //!
 //! 1. end the process (by `kill -9`, or a crash point);
 //! 2. call [`cut`]`(ledger folder, seed)`; it returns what it took back, and empties the ledger;
 //! 3. start the process again.
 //!
-//! Real syncs are left out while a ledger is kept: only the ledger decides what is durable. SQLite syncs by itself and is not
-//! in the ledger: of a database what a killed process has written stays. A process that is killed between a change and its
-//! note leaves a change that survives, as a power cut may. A removal that was not synced is held for the last
-//! [`MAX_KEPT`] of them; an older one counts as written by the kernel's own write-back.
+//! Real syncs are left out while a ledger is kept: only the ledger decides what is durable. SQLite
+//! syncs by itself and is not in the ledger: of a database what a killed process has written
+//! stays. A process that is killed between a change and its note leaves a change that survives, as
+//! a power cut may. A removal that was not synced is held for the last [`MAX_KEPT`] of them; an
+//! older one counts as written by the kernel's own write-back.
 //!
 //! # In a test
 //!
-//! [`ForgetfulDisk`] keeps such a ledger in a temporary folder of the test, and also fails on demand: full after N bytes,
-//! syncs that fail, dead from step N on.
+//! [`ForgetfulDisk`] keeps such a ledger in a temporary folder of the test, and also fails on
+//! demand: full after N bytes, syncs that fail, dead from step N on.
 
 mod content;
 mod forgetful;
@@ -60,8 +63,9 @@ pub struct Summary {
     pub files_taken_back: u64,
 }
 
-/// Takes back what was not synced, by the choice of `seed`, and empties the ledger: what is there then is durable. A ledger
-/// that is empty, or not there, changes nothing. Nobody may use the files meanwhile.
+/// Takes back what was not synced, by the choice of `seed`, and empties the ledger: what is there
+/// then is durable. A ledger that is empty, or not there, changes nothing. Nobody may use the
+/// files meanwhile.
 pub fn cut(ledger: &Path, seed: u64) -> io::Result<Summary> {
     rewind::cut(ledger, seed)
 }

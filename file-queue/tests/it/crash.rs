@@ -1,4 +1,5 @@
-//! The process dies, or the disk is full, at each step of a story in turn; afterwards every promise still holds.
+//! The process dies, or the disk is full, at each step of a story in turn; afterwards every
+//! promise still holds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +30,8 @@ fn told_gone(world: &mut World, body: &str, ended: &Result<(), QueueError>) {
     *world.get_mut(body).unwrap() = if ended.is_ok() { Told::Gone } else { Told::MayBeGone };
 }
 
-/// A story with every kind of change in it. Whoever gets an error carries on, as a careless program might.
+/// A story with every kind of change in it. Whoever gets an error carries on, as a careless
+/// program might.
 fn story(queue: &Queue, world: &mut World) {
     put_told(queue, world, "a");
     put_told(queue, world, "b");

@@ -1,4 +1,5 @@
-//! Format version 1, byte by byte. The files in `golden/v1` are never changed; a new version gets a folder of its own.
+//! Format version 1, byte by byte. The files in `golden/v1` are never changed; a new version gets
+//! a folder of its own.
 
 use std::path::{Path, PathBuf};
 

@@ -100,7 +100,8 @@ pub(crate) enum Step {
 pub(crate) enum Fault {
     #[default]
     Never,
-    /// Step N and all after it fail: to the disk, the process is dead. A write in that step is half done.
+    /// Step N and all after it fail: to the disk, the process is dead. A write in that step is
+    /// half done.
     DeadFrom(usize),
     /// Step N alone fails, as on a full disk.
     FullAt(usize),

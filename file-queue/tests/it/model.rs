@@ -1,4 +1,5 @@
-//! The queue against a naive model: any story of puts, claims and their ends, with reopening in between.
+//! The queue against a naive model: any story of puts, claims and their ends, with reopening in
+//! between.
 
 use std::collections::BTreeMap;
 

@@ -1,12 +1,16 @@
-//! Crash points: places between two steps that must survive a power cut, where a test ends the process or breaks a step.
+//! Crash points: places between two steps that must survive a power cut, where a test ends the
+//! process or breaks a step.
 //!
-//! A place is marked with `fail::fail_point!("<module>::<step that was just done>")`, which is nothing at all unless the
-//! crates are built with their feature `crash-points`. Then the environment says what happens:
+//! A place is marked with `fail::fail_point!("<module>::<step that was just done>")`, which is
+//! nothing at all unless the crates are built with their feature `crash-points`. Then the
+//! environment says what happens:
 //!
-//! - `TILLWAY_CRASH=<point>[=<n>],…`: at the n-th time (the first where it is not said) that a named point is passed, the
-//!   process ends at once, as by `kill -9`: nothing is flushed, no destructor runs.
-//! - `FAILPOINTS=<point>=<action>;…`: what the crate `fail` can do, `sleep(100)` or `return` for instance. Points named
-//!   `without::<protection>` switch a protection off, to show that a test would notice.
+//! - `TILLWAY_CRASH=<point>[=<n>],…`: at the n-th time (the first where it is not said) that a
+//!   named point is passed, the process ends at once, as by `kill -9`: nothing is flushed, no
+//!   destructor runs.
+//! - `FAILPOINTS=<point>=<action>;…`: what the crate `fail` can do, `sleep(100)` or `return` for
+//!   instance. Points named `without::<protection>` switch a protection off, to show that a test
+//!   would notice.
 
 /// The variable that names the points to end at.
 pub const CRASH_VARIABLE: &str = "TILLWAY_CRASH";
@@ -18,8 +22,8 @@ pub const HAS_CRASH_POINTS: bool = cfg!(feature = "crash-points");
 #[cfg(not(feature = "crash-points"))]
 pub fn arm_crash_points() {}
 
-/// Reads the environment; first thing in `main`. Ends the process where the environment is wrong: a test that crashes
-/// nowhere would prove nothing.
+/// Reads the environment; first thing in `main`. Ends the process where the environment is wrong:
+/// a test that crashes nowhere would prove nothing.
 #[cfg(feature = "crash-points")]
 pub fn arm_crash_points() {
     // Kept for the whole process: dropping it would disarm all points.

@@ -1,4 +1,5 @@
-//! When a person is told of something that grows: once, again when it has grown much, and when it is over. Never each time it is seen.
+//! When a person is told of something that grows: once, again when it has grown much, and when it
+//! is over. Never each time it is seen.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -28,7 +29,8 @@ impl GrowthWatch {
         Self { limit, told: AtomicU64::new(0) }
     }
 
-    /// It is this large now. Gives what is to be told, each thing once, however many look at the same time.
+    /// It is this large now. Gives what is to be told, each thing once, however many look at the
+    /// same time.
     pub fn look(&self, now: u64) -> Option<Growth> {
         let news = |told: u64| match (told, now >= self.limit) {
             (0, true) => Some((now.max(1), Growth::Grown)),

@@ -1,10 +1,13 @@
-//! The log: through `tracing`, to a file that survives rotation and, when there is one, to the terminal.
+//! The log: through `tracing`, to a file that survives rotation and, when there is one, to the
+//! terminal.
 //!
-//! A rotation tool renames the file away; the writer notices within [`ROTATION_CHECK`] that the path no longer names
-//! the file it holds and opens it anew, as the original's handler does. SIGHUP has it opened anew at once ([`reopen_logs`]).
+//! A rotation tool renames the file away; the writer notices within [`ROTATION_CHECK`] that the
+//! path no longer names the file it holds and opens it anew, as the original's handler does.
+//! SIGHUP has it opened anew at once ([`reopen_logs`]).
 //!
-//! Messages and fields hold what others wrote: file names, reasons of tills, answers of servers. [`OneLine`] escapes it, here and
-//! nowhere else, so that an event is one line and gives a terminal no orders.
+//! Messages and fields hold what others wrote: file names, reasons of tills, answers of servers.
+//! [`OneLine`] escapes it, here and nowhere else, so that an event is one line and gives a
+//! terminal no orders.
 
 use fs_err as fs;
 use std::io::{self, IsTerminal as _, Write};
@@ -25,11 +28,13 @@ use tracing_subscriber::{Layer as _, fmt};
 /// How often the writer looks whether its file was rotated away.
 const ROTATION_CHECK: Duration = Duration::from_secs(1);
 
-/// Most lines that wait for a slow disk. Beyond it lines are dropped: logging must not stop a till.
+/// Most lines that wait for a slow disk. Beyond it lines are dropped: logging must not stop a
+/// till.
 const MAX_WAITING_LINES: usize = 16_384;
 
-/// What libraries say is left out: one wrong password at the broker would be several lines a try, and a schema is no news. A
-/// level in the settings that names them (`info,lapin=info`) goes before this.
+/// What libraries say is left out: one wrong password at the broker would be several lines a try,
+/// and a schema is no news. A level in the settings that names them (`info,lapin=info`) goes
+/// before this.
 const LIBRARIES: &str = "lapin=off,rusqlite_migration=warn";
 
 /// How many times logs were asked to be opened anew in this process.
@@ -84,7 +89,8 @@ pub struct LogGuard {
 }
 
 impl LogGuard {
-    /// Whether lines go to standard error too. What is printed there anyway need not be logged then.
+    /// Whether lines go to standard error too. What is printed there anyway need not be logged
+    /// then.
     pub fn is_on_standard_error(&self) -> bool {
         self.on_standard_error
     }
@@ -120,8 +126,8 @@ pub fn start_logging(settings: &LogSettings) -> Result<LogGuard, LoggingError> {
     Ok(LogGuard { _writers: guards, on_standard_error })
 }
 
-/// Writes message and fields of an event, and fields of spans, with everything escaped that would break the line or act on a
-/// terminal.
+/// Writes message and fields of an event, and fields of spans, with everything escaped that would
+/// break the line or act on a terminal.
 #[derive(Debug, Clone, Copy)]
 struct OneLine;
 

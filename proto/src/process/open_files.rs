@@ -1,4 +1,5 @@
-//! How many files and connections this process may have open: raised at start as far as the system allows.
+//! How many files and connections this process may have open: raised at start as far as the system
+//! allows.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -10,7 +11,8 @@ pub struct OpenFiles {
 }
 
 impl OpenFiles {
-    /// Raises the limit as far as this process may, to what the service manager or the shell has set as the upper one.
+    /// Raises the limit as far as this process may, to what the service manager or the shell has
+    /// set as the upper one.
     pub fn raise() -> Self {
         let now = getrlimit(Resource::Nofile);
         if now.current != now.maximum {

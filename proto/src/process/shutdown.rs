@@ -1,4 +1,5 @@
-//! A clean stop: SIGTERM and SIGINT cancel a token that every task watches. SIGHUP has logs opened anew, for logrotate.
+//! A clean stop: SIGTERM and SIGINT cancel a token that every task watches. SIGHUP has logs opened
+//! anew, for logrotate.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -8,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 #[error("failed to listen for signals")]
 pub struct ShutdownError(#[source] std::io::Error);
 
-/// Cancels `shutdown` at the first SIGTERM or SIGINT. A second one ends the process the hard way, since the operator
-/// insists. Must be called within a tokio runtime.
+/// Cancels `shutdown` at the first SIGTERM or SIGINT. A second one ends the process the hard way,
+/// since the operator insists. Must be called within a tokio runtime.
 pub fn on_signal(shutdown: CancellationToken) -> Result<(), ShutdownError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ShutdownError)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ShutdownError)?;

@@ -1,10 +1,12 @@
-//! Whether this process may write where its settings send it. Whether a file can be made in a folder is seen only by making one.
+//! Whether this process may write where its settings send it. Whether a file can be made in a
+//! folder is seen only by making one.
 
 use fs_err as fs;
 use std::io;
 use std::path::Path;
 
-/// What is wrong with a folder that is written into. One that `is_made` by us may be missing where it can be made.
+/// What is wrong with a folder that is written into. One that `is_made` by us may be missing where
+/// it can be made.
 pub fn folder_fault(folder: &Path, is_made: bool) -> Option<String> {
     match fs::metadata(folder) {
         Ok(found) if !found.is_dir() => Some(format!("{} is no folder", folder.display())),
@@ -20,7 +22,8 @@ pub fn folder_fault(folder: &Path, is_made: bool) -> Option<String> {
     }
 }
 
-/// What is wrong with a file that is made where it is missing, with its folder, and else written on.
+/// What is wrong with a file that is made where it is missing, with its folder, and else written
+/// on.
 pub fn file_fault(file: &Path) -> Option<String> {
     match fs::OpenOptions::new().append(true).open(file) {
         Ok(_) => None,

@@ -1,4 +1,5 @@
-//! Messages one at a time, each acknowledged when it was worked on, or after a while where the work takes very long.
+//! Messages one at a time, each acknowledged when it was worked on, or after a while where the
+//! work takes very long.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -17,8 +18,9 @@ pub(super) trait Source {
     async fn acknowledge(&self, message: &Self::Message) -> Result<(), Self::Error>;
 }
 
-/// Works on messages until none come any more. One that is worked on for longer than `hold` is acknowledged before the
-/// end of the work, and of those that come meanwhile only the newest is worked on next.
+/// Works on messages until none come any more. One that is worked on for longer than `hold` is
+/// acknowledged before the end of the work, and of those that come meanwhile only the newest is
+/// worked on next.
 pub(super) async fn consume<S, W>(
     source: &mut S,
     hold: Duration,
@@ -42,7 +44,8 @@ where
         }
         loop {
             let newer = tokio::select! {
-                // What is done is looked at first: a message that comes with it is taken in its turn.
+                // What is done is looked at first: a message that comes with it is taken in its
+                // turn.
                 biased;
                 () = work.as_mut() => break,
                 newer = source.next() => newer?,
@@ -158,7 +161,8 @@ mod tests {
             assert_eq!(bench.acknowledged().await, number);
         }
         bench.permits.add_permits(1);
-        // Its work goes on to its end, then the newest of those that came; 2 and 3 were superseded.
+        // Its work goes on to its end, then the newest of those that came; 2 and 3 were
+        // superseded.
         bench.permits.add_permits(1);
         bench.comes(5);
         bench.permits.add_permits(1);

@@ -1,5 +1,5 @@
-//! What `check --online` looks at: whether the broker and the server that `cash.ini` names are there and let this till in. It changes
-//! nothing anywhere, and tells all faults at once.
+//! What `check --online` looks at: whether the broker and the server that `cash.ini` names are
+//! there and let this till in. It changes nothing anywhere, and tells all faults at once.
 
 use super::chain;
 use super::session::{CONNECT, SessionError, check_queue, connect};
@@ -18,14 +18,15 @@ use tokio::time::Instant;
 /// Longest wait for each answer: a person waits for the whole.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
-/// How long a till's queues may take to be there: the server makes those of a new till at its next pass, which is within
-/// `exchange.reconcile_period_s`, 10 s by default.
+/// How long a till's queues may take to be there: the server makes those of a new till at its next
+/// pass, which is within `exchange.reconcile_period_s`, 10 s by default.
 const QUEUES_TIME: Duration = Duration::from_secs(15);
 
 /// How often it is looked for them.
 const QUEUES_PERIOD: Duration = Duration::from_millis(500);
 
-/// A clock that is further off than this is told: prices that begin at a time begin so much too early or late.
+/// A clock that is further off than this is told: prices that begin at a time begin so much too
+/// early or late.
 const MAX_CLOCK_OFFSET_S: i64 = 60;
 
 /// A routing key of no queue: the broker checks the right to write, and then drops the message.
@@ -43,8 +44,9 @@ pub(crate) async fn problems(settings: &Settings) -> Vec<Problem> {
     found
 }
 
-/// Those of the server alone: what a running agent tells at its start. Its link to the broker tells its own ([`explained`]): a second
-/// login of each till would be a burden where a whole chain is switched on in the morning.
+/// Those of the server alone: what a running agent tells at its start. Its link to the broker
+/// tells its own ([`explained`]): a second login of each till would be a burden where a whole
+/// chain is switched on in the morning.
 pub(crate) async fn of_server(settings: &Settings) -> Vec<Problem> {
     crate::install_crypto();
     let (server, packages, sales) = tokio::join!(
@@ -216,8 +218,9 @@ async fn server(settings: &Settings) -> Vec<Problem> {
     found
 }
 
-/// What REST's answer says of the token; status 0 where there is none. A server of an older version has no such question, and asks
-/// for the administrator; one that refuses the token names the till.
+/// What REST's answer says of the token; status 0 where there is none. A server of an older
+/// version has no such question, and asks for the administrator; one that refuses the token names
+/// the till.
 fn token(settings: &Settings, status: u16, said: &str) -> Option<Problem> {
     let advice = format!(
         "make a new one on the server with `cash-server till settings {} --new-token` and put it there",

@@ -35,7 +35,8 @@ const CONFIRM_TIME: Duration = Duration::from_secs(15);
 /// How long it may take the broker to answer whether we consume.
 const LIVENESS_TIME: Duration = Duration::from_secs(15);
 
-/// So many checks in a row that find another consumer mean a second agent: a copy of the till's settings or folder.
+/// So many checks in a row that find another consumer mean a second agent: a copy of the till's
+/// settings or folder.
 const SHARED_CHECKS: u32 = 5;
 
 /// While the broker blocks publishers (alarms of memory or disk) or the reports queue is missing.
@@ -47,11 +48,13 @@ const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// Persistent: survives a restart of the broker.
 const PERSISTENT: u8 = 2;
 
-/// Messages taken at a time: a link is worked on alone, so that a newer one can take the place of the one that waits.
+/// Messages taken at a time: a link is worked on alone, so that a newer one can take the place of
+/// the one that waits.
 const PREFETCH: u16 = 1;
 
-/// A message worked on for longer is acknowledged before its end: RabbitMQ ends a consumer that holds one for 30 minutes,
-/// and with it a download over a slow line. If the agent dies after that, the server announces again when nothing is heard.
+/// A message worked on for longer is acknowledged before its end: RabbitMQ ends a consumer that
+/// holds one for 30 minutes, and with it a download over a slow line. If the agent dies after
+/// that, the server announces again when nothing is heard.
 const HOLD_TIME: Duration = Duration::from_mins(20);
 
 /// What was to be done where no session came about.
@@ -100,7 +103,8 @@ pub(super) async fn broker_changed(settings: &mut watch::Receiver<Arc<Settings>>
     }
 }
 
-/// Connects, consumes and publishes until something breaks. Says in `consuming_since` when it came to consuming.
+/// Connects, consumes and publishes until something breaks. Says in `consuming_since` when it came
+/// to consuming.
 pub(super) async fn run(
     till: &Arc<Till>,
     broker: &BrokerSettings,
@@ -307,7 +311,8 @@ async fn watch_dictionary(
     watch(connection, &queue, progress, look_for_others).await
 }
 
-/// Asks the broker on a period whether we consume a queue: a consumer can die without a word, or be given nothing any more.
+/// Asks the broker on a period whether we consume a queue: a consumer can die without a word, or
+/// be given nothing any more.
 async fn watch(
     connection: &Connection,
     queue: &str,

@@ -13,8 +13,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// A moment in which most requests are done: for them nothing is drawn.
 const QUIET_AT_FIRST: Duration = Duration::from_millis(500);
 
-/// Draws how far the agent is, until it is dropped; for ever. Where the terminal is none, or the agent is of a version that
-/// does not tell, nothing is drawn.
+/// Draws how far the agent is, until it is dropped; for ever. Where the terminal is none, or the
+/// agent is of a version that does not tell, nothing is drawn.
 pub(super) async fn draw(data: &Path) -> Infallible {
     tokio::time::sleep(QUIET_AT_FIRST).await;
     let mut bar = Bar(None);

@@ -17,12 +17,12 @@ pub struct Mark {
     pub uuid: Uuid,
 }
 
-/// Whether `documents.db` is another one than the one the mark was taken from: restored from an old image, or new. `found`
-/// is what stands under the marked id.
+/// Whether `documents.db` is another one than the one the mark was taken from: restored from an
+/// old image, or new. `found` is what stands under the marked id.
 ///
-/// What was sent never becomes unfinished, nor ceases to read. A POS may prune old documents, the marked one too, as long
-/// as later ones are there. Where this says yes without need, documents are offered again that the server has, and it
-/// says so.
+/// What was sent never becomes unfinished, nor ceases to read. A POS may prune old documents, the
+/// marked one too, as long as later ones are there. Where this says yes without need, documents
+/// are offered again that the server has, and it says so.
 pub fn is_another_database(mark: Mark, found: &DocumentRow) -> bool {
     match found {
         DocumentRow::Gone { later } => !later,
@@ -34,7 +34,8 @@ pub fn is_another_database(mark: Mark, found: &DocumentRow) -> bool {
 /// What the server says that it has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Holdings {
-    /// By shift, number and UUID of each receipt. A server of v0.1 states them by the number of the shift alone.
+    /// By shift, number and UUID of each receipt. A server of v0.1 states them by the number of
+    /// the shift alone.
     pub receipts: HashMap<ShiftKey, HashSet<(u64, [u8; 16])>>,
     /// Shifts whose closing record it has.
     pub closed: HashSet<ShiftKey>,
@@ -103,8 +104,8 @@ impl Lost {
     }
 }
 
-/// What of these shifts the server has lost, or never had since it is another one. Whatever is not sent yet is no loss: it
-/// is on its way. A server that cannot tell has lost nothing.
+/// What of these shifts the server has lost, or never had since it is another one. Whatever is not
+/// sent yet is no loss: it is on its way. A server that cannot tell has lost nothing.
 pub fn lost(sent: &Sent, shifts: &[TillShift], held: &Holdings) -> Lost {
     if held.partial {
         return Lost::default();

@@ -1,12 +1,14 @@
-//! An INI file as its lines, so that a rewrite changes the values it is asked to change and not one byte else.
+//! An INI file as its lines, so that a rewrite changes the values it is asked to change and not
+//! one byte else.
 //!
-//! `cash.ini` is read and edited by people and by tools that are not ours. Comments, unknown keys and sections, order,
-//! blanks around `=`, line ends (also mixed), a byte order mark, bytes that are not UTF-8 in comments: all survive. A
-//! section may be opened several times; of a key that stands several times the last one counts, and is the one that
-//! is edited.
+//! `cash.ini` is read and edited by people and by tools that are not ours. Comments, unknown keys
+//! and sections, order, blanks around `=`, line ends (also mixed), a byte order mark, bytes that
+//! are not UTF-8 in comments: all survive. A section may be opened several times; of a key that
+//! stands several times the last one counts, and is the one that is edited.
 //!
-//! A line is one of: blank; a comment (`;` or `#` first); `[section]`; `key = value` (everything after the first `=`,
-//! without blanks around it; there are no comments behind a value); or stray, which [`Ini::stray`] lists.
+//! A line is one of: blank; a comment (`;` or `#` first); `[section]`; `key = value` (everything
+//! after the first `=`, without blanks around it; there are no comments behind a value); or stray,
+//! which [`Ini::stray`] lists.
 
 use std::ops::Range;
 
@@ -99,7 +101,8 @@ impl Ini {
         self.entries().filter(|entry| same(entry.section, section) && same(entry.key, key)).last()
     }
 
-    /// Lines that are nothing that is known, with their numbers from 1: most often a forgotten `=`.
+    /// Lines that are nothing that is known, with their numbers from 1: most often a forgotten
+    /// `=`.
     pub fn stray(&self) -> impl Iterator<Item = (usize, String)> {
         self.lines
             .iter()
@@ -108,8 +111,9 @@ impl Ini {
             .map(|(index, line)| (index + 1, String::from_utf8_lossy(&line.text).trim().to_owned()))
     }
 
-    /// Gives a key a value: in its line where it has one, else in a new line behind the last one of the section, which
-    /// is made where there is none. Tells whether the file is another one now.
+    /// Gives a key a value: in its line where it has one, else in a new line behind the last one
+    /// of the section, which is made where there is none. Tells whether the file is another one
+    /// now.
     pub fn set(&mut self, section: &str, key: &str, value: &str) -> Result<bool, ValueError> {
         if value.trim() != value || value.chars().any(char::is_control) {
             return Err(ValueError { key: key.to_owned(), value: value.to_owned() });

@@ -1,4 +1,5 @@
-//! Settings while the agent runs: what the server pushes is checked, written to the file, and followed by every task.
+//! Settings while the agent runs: what the server pushes is checked, written to the file, and
+//! followed by every task.
 
 use super::fault::SettingsError;
 use super::ini::Ini;
@@ -10,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tillway_file_queue::durable;
 use tokio::sync::watch;
 
-/// Keys that the server owns. Everything else in a command is left alone: a server must not be able to choose, say,
-/// a program that the till runs.
+/// Keys that the server owns. Everything else in a command is left alone: a server must not be
+/// able to choose, say, a program that the till runs.
 pub const SERVER_OWNED: [&str; 9] = [
     "dicturlhostcs",
     "dicturlportcs",
@@ -57,11 +58,13 @@ impl LiveSettings {
         self.now.subscribe()
     }
 
-    /// Takes what the server pushed with a command and tells which keys changed. Blocks on the disk.
+    /// Takes what the server pushed with a command and tells which keys changed. Blocks on the
+    /// disk.
     ///
-    /// Keys that are not [`SERVER_OWNED`] are ignored, and so is `grpchostcs` where `grpccacertpath` is set. All or
-    /// nothing: one wrong value leaves file and settings as they were. The file is rewritten only where a value is
-    /// another one, starting from what stands in it now, so what a person edited meanwhile stays.
+    /// Keys that are not [`SERVER_OWNED`] are ignored, and so is `grpchostcs` where
+    /// `grpccacertpath` is set. All or nothing: one wrong value leaves file and settings as they
+    /// were. The file is rewritten only where a value is another one, starting from what stands in
+    /// it now, so what a person edited meanwhile stays.
     pub fn take(&self, pushed: &BTreeMap<String, String>) -> Result<Vec<String>, SettingsError> {
         let owned: Vec<_> = pushed
             .iter()
@@ -184,7 +187,8 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("mine=2") && text.contains("GrpcHostCS = 10.0.0.2"), "{text}");
         assert_eq!(live.current().sales.period, Some(std::time::Duration::from_secs(7)));
-        // Half saved by an editor: neither file nor settings change, and the next command tries again.
+        // Half saved by an editor: neither file nor settings change, and the next command tries
+        // again.
         fs::write(&path, &FILE[..20]).unwrap();
         assert!(push(&live, &[("grpchostcs", "10.0.0.3")]).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), &FILE[..20]);

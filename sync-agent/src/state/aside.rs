@@ -40,7 +40,8 @@ impl SalesSort {
 }
 
 impl State {
-    /// The newest documents and records of shifts that lie aside and were not dropped, newest first.
+    /// The newest documents and records of shifts that lie aside and were not dropped, newest
+    /// first.
     pub fn aside(&self, most: usize) -> Result<Vec<AsideUnit>, StateError> {
         self.look(|db| {
             let mut read = db.prepare_cached(
@@ -62,8 +63,9 @@ impl State {
 
     /// Does this with what lies aside, `named` or all of it, and gives how many there were.
     ///
-    /// What is to be tried again is not done with any more, so the next unloading sends it. What is dropped stays done
-    /// with, without being counted among what lies aside, and no look back takes it up again.
+    /// What is to be tried again is not done with any more, so the next unloading sends it. What
+    /// is dropped stays done with, without being counted among what lies aside, and no look back
+    /// takes it up again.
     pub fn settle_aside(&self, sort: SalesSort, action: AsideAction, named: Option<&[i64]>) -> Result<u64, StateError> {
         let (table, column) = sort.table();
         self.change("write", |db| {

@@ -127,8 +127,9 @@ impl State {
         })
     }
 
-    /// The same documents and shifts done with, told in less room. Where they are not as they were when that was worked out, nothing is
-    /// written: somebody had one of them sent again meanwhile.
+    /// The same documents and shifts done with, told in less room. Where they are not as they were
+    /// when that was worked out, nothing is written: somebody had one of them sent again
+    /// meanwhile.
     pub fn keep_settled(&self, before: [&Progress; 2], settled: [&Progress; 2]) -> Result<bool, StateError> {
         self.change("write", |db| {
             let [documents, shifts] = settled;
@@ -141,8 +142,8 @@ impl State {
         })
     }
 
-    /// These documents are done with: the server has them durably, or they were set aside, there or here, and why.
-    /// `mark` is the newest of them, `last` the end of the last receipt.
+    /// These documents are done with: the server has them durably, or they were set aside, there
+    /// or here, and why. `mark` is the newest of them, `last` the end of the last receipt.
     pub fn note_sent(
         &self,
         documents: &[i64],
@@ -167,8 +168,8 @@ impl State {
         })
     }
 
-    /// The closing records of these shifts (`workshiftid`) are done with: the server has them, or they were set aside,
-    /// there or here, and why.
+    /// The closing records of these shifts (`workshiftid`) are done with: the server has them, or
+    /// they were set aside, there or here, and why.
     pub fn note_closed(&self, shifts: &[i64], refused: &[(i64, String)]) -> Result<(), StateError> {
         self.change("write", |db| {
             SHIFTS.note(db, shifts)?;
@@ -176,7 +177,8 @@ impl State {
         })
     }
 
-    /// The server does not have these: they are to be sent again. Shifts from `looked_back_to` on were looked at.
+    /// The server does not have these: they are to be sent again. Shifts from `looked_back_to` on
+    /// were looked at.
     pub fn take_back(&self, lost: &Lost, looked_back_to: i64) -> Result<(), StateError> {
         self.change("write", |db| {
             DOCUMENTS.take_back(db, &lost.documents)?;
@@ -191,8 +193,8 @@ impl State {
         self.change("write", |db| DOCUMENTS.take_back(db, documents))
     }
 
-    /// The shift (`workshiftid`) back to which what the server lost was found, as long as the look goes on: earlier ones
-    /// were not looked at.
+    /// The shift (`workshiftid`) back to which what the server lost was found, as long as the look
+    /// goes on: earlier ones were not looked at.
     pub fn looked_back_to(&self) -> Result<Option<i64>, StateError> {
         self.look(looked_back)
     }
@@ -207,7 +209,8 @@ impl State {
         Ok(self.look(|db| fact(db, "mark"))?.and_then(|text| parse_mark(&text)))
     }
 
-    /// Another `documents.db` stands in the place of the one that was known: nothing of it counts as sent.
+    /// Another `documents.db` stands in the place of the one that was known: nothing of it counts
+    /// as sent.
     pub fn forget_sent(&self) -> Result<(), StateError> {
         self.change("write", |db| {
             for table in ["sent", "open_document", "closed_shift", "open_shift", "refused", "refused_shift"] {
@@ -218,7 +221,8 @@ impl State {
         })
     }
 
-    /// Documents and shifts up to these ids are history from before the till was attached, and are not unloaded.
+    /// Documents and shifts up to these ids are history from before the till was attached, and are
+    /// not unloaded.
     pub fn leave_history(&self, document: i64, shift: i64) -> Result<(), StateError> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).history = (document, shift);
         self.change("write", |db| leave_history(db, document, shift))

@@ -1,4 +1,5 @@
-//! A document as a line of the archive of what was sent: JSON for people, with the names of `documents.db`.
+//! A document as a line of the archive of what was sent: JSON for people, with the names of
+//! `documents.db`.
 
 use serde_json::{Value, json};
 use tillway_proto::sales::v1;

@@ -1,4 +1,5 @@
-//! Documents and records of shifts in batches, and what is remembered of a batch until it is acknowledged.
+//! Documents and records of shifts in batches, and what is remembered of a batch until it is
+//! acknowledged.
 
 use super::read::shift_of;
 use super::suspects::Unit;
@@ -51,8 +52,8 @@ fn too_long(bytes: usize) -> Option<String> {
     (bytes > MAX_UNIT_BYTES).then(|| format!("it has {bytes} bytes, allowed are {MAX_UNIT_BYTES}"))
 }
 
-/// The same for records of shifts. One of an open shift that is too large stays where it is: it is set aside when it is
-/// closed.
+/// The same for records of shifts. One of an open shift that is too large stays where it is: it is
+/// set aside when it is closed.
 pub(super) fn split_unsendable_shifts(records: Vec<ShiftRecord>) -> (Vec<ShiftRecord>, Vec<BrokenShift>) {
     let mut broken = Vec::new();
     let sendable = records
@@ -103,8 +104,8 @@ impl Batch {
     }
 }
 
-/// What has to be sent, in batches, and what the server has already. Records of shifts follow the documents
-/// in batches of their own.
+/// What has to be sent, in batches, and what the server has already. Records of shifts follow the
+/// documents in batches of their own.
 pub(super) fn cut_batches(
     documents: Vec<v1::Document>,
     shifts: Vec<ShiftRecord>,

@@ -1,4 +1,5 @@
-//! Whether what was sold before the till was attached goes up, decided once, before anything is sent.
+//! Whether what was sold before the till was attached goes up, decided once, before anything is
+//! sent.
 
 use super::run::{UnloadError, blocking, open};
 use super::stream;
@@ -10,9 +11,9 @@ use std::sync::Arc;
 use tillway_exchangers::till::documents::DocumentRow;
 use tonic::transport::Channel;
 
-/// Asks the server, where that is still open, whether it knows the till: if it has no sale of it, what the
-/// [installation](crate::installation) found stays where it is. `asked` is from when on the server wants the sales of a
-/// new till, if it said so.
+/// Asks the server, where that is still open, whether it knows the till: if it has no sale of it,
+/// what the [installation](crate::installation) found stays where it is. `asked` is from when on
+/// the server wants the sales of a new till, if it said so.
 pub(super) async fn decide(
     till: &Arc<Till>,
     channel: &mut Option<Channel>,
@@ -47,7 +48,8 @@ pub(super) async fn decide(
     .await
 }
 
-/// Another `documents.db` is in place: nothing of it was sent, and history stays what it was only if the new one has it.
+/// Another `documents.db` is in place: nothing of it was sent, and history stays what it was only
+/// if the new one has it.
 pub(super) fn begin_anew(till: &Till) -> Result<(), UnloadError> {
     let mut history = till.installation.look().decided.unwrap_or_default();
     if history.document > 0 && !is_there(till, history.mark)? {

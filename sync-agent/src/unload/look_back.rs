@@ -1,10 +1,11 @@
 //! Looking back: whether the server still has what it acknowledged.
 //!
-//! A server whose sales were lost or restored from a backup, or another server that the till was moved to, lacks receipts
-//! that exist nowhere but on the till, which believes them sent. So now and then the agent names its newest shifts,
-//! without having anything to send, and hears what is there. Where all of it is, that was one small stream. Where something
-//! is not, it is sent again, and the look goes on further back, step by step, until a step is held whole. A look that
-//! breaks off is gone on with from where it was.
+//! A server whose sales were lost or restored from a backup, or another server that the till was
+//! moved to, lacks receipts that exist nowhere but on the till, which believes them sent. So now
+//! and then the agent names its newest shifts, without having anything to send, and hears what is
+//! there. Where all of it is, that was one small stream. Where something is not, it is sent again,
+//! and the look goes on further back, step by step, until a step is held whole. A look that breaks
+//! off is gone on with from where it was.
 
 use super::run::{Run, UnloadError, blocking, open, rounds};
 use super::stream;
@@ -99,9 +100,11 @@ fn till_shift(
     Ok(TillShift { workshift, key, closed, documents: keys })
 }
 
-/// What the server has of shifts that were closed there just now: what it said at the hello of the stream that brought their
-/// records, and what that stream brought. It is a look back at these shifts. Where the POS changed the opening time of a shift after receipts of it went up, the server has
-/// them under the former one; they are taken back, sent with the new one, and it puts them right. Gives how many.
+/// What the server has of shifts that were closed there just now: what it said at the hello of the
+/// stream that brought their records, and what that stream brought. It is a look back at these
+/// shifts. Where the POS changed the opening time of a shift after receipts of it went up, the
+/// server has them under the former one; they are taken back, sent with the new one, and it puts
+/// them right. Gives how many.
 pub(super) fn look_at_closings(till: &Till, records: &[ShiftRecord], held: &Holdings) -> Result<usize, UnloadError> {
     if records.is_empty() {
         return Ok(0);

@@ -125,8 +125,8 @@ fn besides(suspected: &BTreeSet<i64>, progress: &Progress) -> BTreeSet<i64> {
     suspected.iter().copied().filter(|id| !progress.has(*id)).collect()
 }
 
-/// Records to send with the last documents: closings that are not done with, and those of the documents, since their
-/// counts are others now.
+/// Records to send with the last documents: closings that are not done with, and those of the
+/// documents, since their counts are others now.
 fn shift_records(
     documents: &mut Documents,
     closed: &Progress,
@@ -138,7 +138,8 @@ fn shift_records(
     let first: BTreeSet<i64> = of_documents.iter().map(|record| record.workshift_id).collect();
     page.records.retain(|record| !first.contains(&record.workshift_id));
     page.records.extend(of_documents);
-    // A hello has room for so many shifts. Those of the documents come first; what is cut off goes with the next round.
+    // A hello has room for so many shifts. Those of the documents come first; what is cut off goes
+    // with the next round.
     page.records.sort_by_key(|record| (!first.contains(&record.workshift_id), record.workshift_id));
     Ok(page)
 }

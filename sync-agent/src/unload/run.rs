@@ -1,10 +1,12 @@
 //! One unloading, from `documents.db` to the last acknowledgement.
 //!
-//! Documents go in *rounds*, a stream each, since a hello has to name the shifts that follow and memory holds a round. The
-//! last round also carries the records of shifts: those whose closing the server does not have, and those of the
-//! documents. Progress is saved only for what the server acknowledged, or said at the hello that it has, and for what
-//! was set aside. What streams broke on time after time goes after all others, in streams of its own ([`super::suspects`]);
-//! that it is left unsent does not fail an unloading, which does all else that it has to do and tells of it.
+//! Documents go in *rounds*, a stream each, since a hello has to name the shifts that follow and
+//! memory holds a round. The last round also carries the records of shifts: those whose closing
+//! the server does not have, and those of the documents. Progress is saved only for what the
+//! server acknowledged, or said at the hello that it has, and for what was set aside. What streams
+//! broke on time after time goes after all others, in streams of its own ([`super::suspects`]);
+//! that it is left unsent does not fail an unloading, which does all else that it has to do and
+//! tells of it.
 
 use super::batches::{Batch, Sent, cut_batches, known_by, split_unsendable, split_unsendable_shifts};
 use super::note::{note, set_aside_here, set_shifts_aside};
@@ -24,8 +26,8 @@ use tillway_proto::UnloadSelection;
 use tillway_proto::sales::{shift_key, v1};
 use tonic::transport::Channel;
 
-/// Most rounds of one unloading; a longer backlog goes on with the next one. 20 million documents are more than a till
-/// ever makes.
+/// Most rounds of one unloading; a longer backlog goes on with the next one. 20 million documents
+/// are more than a till ever makes.
 const MAX_ROUNDS: usize = 10_000;
 
 /// Most bytes of one archive; a longer unloading is archived in part.
@@ -68,7 +70,8 @@ pub(crate) struct Unloaded {
 pub(crate) struct Ended {
     /// Whether it was looked back, where that was asked for.
     pub(crate) looked_back: bool,
-    /// Suspects on which streams broke again, one text a group: they are not sent yet, and all else is.
+    /// Suspects on which streams broke again, one text a group: they are not sent yet, and all
+    /// else is.
     pub(crate) left: Vec<String>,
 }
 
@@ -83,8 +86,8 @@ pub(super) struct Run<'a> {
     taken_back: bool,
 }
 
-/// Unloads what is selected, and looks back afterwards where that is due. What was unloaded is added to `unloaded` however
-/// it ends. The caller holds the exchange lock.
+/// Unloads what is selected, and looks back afterwards where that is due. What was unloaded is
+/// added to `unloaded` however it ends. The caller holds the exchange lock.
 pub(crate) async fn run(
     till: &Arc<Till>,
     selection: UnloadSelection,
@@ -123,7 +126,8 @@ async fn unload(
     if look_back { look_back::run(till, run).await } else { Ok(false) }
 }
 
-/// Whether progress is to be noted before its acknowledgement, which a test must notice. Never in a release.
+/// Whether progress is to be noted before its acknowledgement, which a test must notice. Never in
+/// a release.
 fn acknowledgements_are_not_awaited() -> bool {
     fail::fail_point!("without::unload_ack", |_| true);
     false
@@ -208,7 +212,8 @@ pub(super) fn open(till: &Till) -> Result<Option<Documents>, UnloadError> {
 
 fn notice_another_database(till: &Till) -> Result<(), UnloadError> {
     let Some(mark) = till.state.mark().map_err(UnloadError::State)? else { return Ok(()) };
-    // A till that has sold and has no documents any more: told as an error until a person has looked.
+    // A till that has sold and has no documents any more: told as an error until a person has
+    // looked.
     let Some(mut documents) = open(till)? else { return Err(UnloadError::DocumentsGone) };
     let found = documents.row(mark.document).map_err(UnloadError::Documents)?;
     if !is_another_database(mark, &found) {
@@ -280,7 +285,8 @@ async fn send_round(till: &Arc<Till>, run: &mut Run<'_>, round: Round) -> Result
     Ok(())
 }
 
-/// Records of closed shifts of which the server would have fewer documents than the till, once these are sent.
+/// Records of closed shifts of which the server would have fewer documents than the till, once
+/// these are sent.
 fn fewer_than_counted(documents: &[v1::Document], shifts: &[ShiftRecord], held: &Holdings) -> Vec<ShiftRecord> {
     let fewer = |record: &&ShiftRecord| {
         let key = shift_key(&record.shift);

@@ -1,8 +1,8 @@
 //! Notices at once that a shift was closed, and gets its sales under way.
 //!
-//! The file system tells of writes to `documents.db`; a slow look on a period is the safety net. With
-//! `unloadsalesrequestthroughcs` the server is told, which then asks for what it misses. If it cannot be told, or does not ask,
-//! the till unloads by itself: it never waits for ever.
+//! The file system tells of writes to `documents.db`; a slow look on a period is the safety net.
+//! With `unloadsalesrequestthroughcs` the server is told, which then asks for what it misses. If
+//! it cannot be told, or does not ask, the till unloads by itself: it never waits for ever.
 
 use super::suspects::Unit;
 use super::{Trigger, UnloadRequest};
@@ -61,7 +61,8 @@ pub(crate) async fn run(till: Arc<Till>) {
         let Ok((returned, last)) = looked.await else { return };
         watch = returned;
         match last {
-            // Also at the start: a shift may have been closed between the worker's first unloading and this look.
+            // Also at the start: a shift may have been closed between the worker's first unloading
+            // and this look.
             Ok(Some(last)) if known != Some(last) => {
                 known = Some(last);
                 tokio::select! {
@@ -88,7 +89,8 @@ pub(crate) async fn run(till: Arc<Till>) {
     }
 }
 
-/// The last closed shift, where anything was written since the last look and the server does not have its closing.
+/// The last closed shift, where anything was written since the last look and the server does not
+/// have its closing.
 fn look(till: &Till, watch: &mut DocumentsWatch) -> Result<Option<i64>, DocumentsError> {
     if !watch.changed()? {
         return Ok(None);
@@ -137,7 +139,8 @@ async fn closed(till: &Arc<Till>, shift: i64) {
     let _ = till.unloads.try_send(request);
 }
 
-/// Whether the server was told of a closed shift and then asked for its sales, which came up within `ask_time`.
+/// Whether the server was told of a closed shift and then asked for its sales, which came up
+/// within `ask_time`.
 async fn server_asks(
     tell: impl Future<Output = Result<(), String>>,
     unloaded: impl Future<Output = ()>,
@@ -155,8 +158,8 @@ async fn server_asks(
     asked
 }
 
-/// Until the closing of this shift is done with, or breaks streams, so that to unload by ourselves would not help. An
-/// unloading that was begun before the shift was closed does not count.
+/// Until the closing of this shift is done with, or breaks streams, so that to unload by ourselves
+/// would not help. An unloading that was begun before the shift was closed does not count.
 async fn until_unloaded(till: &Arc<Till>, shift: i64) {
     let mut unloaded = till.unloaded.subscribe();
     loop {

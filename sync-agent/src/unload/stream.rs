@@ -1,7 +1,8 @@
-//! One stream to the sales-loader: hello, what the server has, batches within a window, acknowledgements.
+//! One stream to the sales-loader: hello, what the server has, batches within a window,
+//! acknowledgements.
 //!
-//! The protocol is told in `proto/proto/sales.proto`. What the server acknowledged is handed out through a callback at
-//! once, so that a stream that breaks in the middle loses nothing of it.
+//! The protocol is told in `proto/proto/sales.proto`. What the server acknowledged is handed out
+//! through a callback at once, so that a stream that breaks in the middle loses nothing of it.
 
 use crate::broker::chain;
 use crate::decide::Holdings;
@@ -26,8 +27,8 @@ use tonic::{Request, Status, Streaming};
 /// To reach the sales-loader.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
-/// From a frame of ours to the one that answers it. The server makes a batch durable in milliseconds; a minute is a
-/// server that is lost.
+/// From a frame of ours to the one that answers it. The server makes a batch durable in
+/// milliseconds; a minute is a server that is lost.
 const ANSWER_TIME: Duration = Duration::from_mins(1);
 
 /// A half-open line is noticed by pings: one each 20 s, answered within 10.
@@ -37,7 +38,8 @@ const KEEP_ALIVE_TIME: Duration = Duration::from_secs(10);
 /// Frames that wait for the line, beside the window of batches.
 const FRAME_BUFFER: usize = 4;
 
-/// Most receipts the server may say to have of the shifts of one stream: a bound for memory, 24 bytes each.
+/// Most receipts the server may say to have of the shifts of one stream: a bound for memory, 24
+/// bytes each.
 const MAX_HELD: usize = 4_000_000;
 
 /// Why a stream did not come to its end. What was acknowledged before is kept.
@@ -125,8 +127,8 @@ pub(crate) struct SalesStream {
     waiting: VecDeque<u64>,
 }
 
-/// Opens a stream for these shifts and hears what the server has of them. `channel` is good for one unloading and made
-/// when it is first needed.
+/// Opens a stream for these shifts and hears what the server has of them. `channel` is good for
+/// one unloading and made when it is first needed.
 pub(super) async fn open(
     till: &Till,
     channel: &mut Option<Channel>,
@@ -279,8 +281,8 @@ impl SalesStream {
         Ok(Acknowledged { batches, refused })
     }
 
-    /// Says that there is nothing more, and hears the server close. Everything is acknowledged by then; a goodbye that
-    /// is not answered changes nothing.
+    /// Says that there is nothing more, and hears the server close. Everything is acknowledged by
+    /// then; a goodbye that is not answered changes nothing.
     pub(crate) async fn close(mut self) {
         self.frames = None;
         while let Ok(Some(_)) = self.answer("the end").await {}

@@ -1,23 +1,28 @@
-//! Documents and records of shifts on which streams broke: one of them may be why, and must not hold up all others.
+//! Documents and records of shifts on which streams broke: one of them may be why, and must not
+//! hold up all others.
 //!
 //! What was under way when a stream broke, time after time, is a suspect. What always holds:
 //!
-//! - Nothing is given up by suspicion, since a line or a server that fails looks the same from here. A suspect stays unsent,
-//!   unloadings try it in turn with its like, and whoever asked for one is told what it left unsent.
-//! - Everything else goes: suspects are left out of the ordinary rounds and follow in streams of their own, the least
-//!   suspect first, in ever smaller groups and alone in the end, so that what was only under way beside the one to blame
-//!   gets through. Documents and records of shifts never share such a stream.
-//! - The work is bounded: streams may break on [`MAX_BROKEN_GROUPS`] groups in one unloading. A stream that does not open
-//!   makes nothing suspect and ends the unloading.
-//! - Suspicion ends with what ends a unit: an acknowledgement, the server's word at a hello that it has it, its setting
-//!   aside. All of it ends with another `documents.db` and with the agent, and where it would take more than
-//!   [`MAX_REMEMBERED`] units: it is learnt again within a few streams.
+//! - Nothing is given up by suspicion, since a line or a server that fails looks the same from
+//!   here. A suspect stays unsent, unloadings try it in turn with its like, and whoever asked for
+//!   one is told what it left unsent.
+//! - Everything else goes: suspects are left out of the ordinary rounds and follow in streams of
+//!   their own, the least suspect first, in ever smaller groups and alone in the end, so that what
+//!   was only under way beside the one to blame gets through. Documents and records of shifts
+//!   never share such a stream.
+//! - The work is bounded: streams may break on [`MAX_BROKEN_GROUPS`] groups in one unloading. A
+//!   stream that does not open makes nothing suspect and ends the unloading.
+//! - Suspicion ends with what ends a unit: an acknowledgement, the server's word at a hello that
+//!   it has it, its setting aside. All of it ends with another `documents.db` and with the agent,
+//!   and where it would take more than [`MAX_REMEMBERED`] units: it is learnt again within a few
+//!   streams.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// So often a stream broke with it under way. A line that was cut in between does not make suspects of a day's receipts.
+/// So often a stream broke with it under way. A line that was cut in between does not make
+/// suspects of a day's receipts.
 const SUSPECTED_AFTER: u32 = 3;
 
 /// Groups of suspects on which streams may break in one unloading: where more do, it is the line.

@@ -1,4 +1,5 @@
-//! Why sales do not reach the server: in a word and a sentence, kept until an unloading comes to its end.
+//! Why sales do not reach the server: in a word and a sentence, kept until an unloading comes to
+//! its end.
 
 use super::run::UnloadError;
 use super::stream::StreamError;
@@ -33,7 +34,8 @@ impl CountError {
     }
 }
 
-/// Finished documents that the server has not acknowledged; none where the POS has made no `documents.db` yet.
+/// Finished documents that the server has not acknowledged; none where the POS has made no
+/// `documents.db` yet.
 pub(crate) fn count_unsent(state: &State, documents: &Path, till: &TillId) -> Result<u64, CountError> {
     let progress = state.progress().map_err(CountError::State)?;
     let mut documents = match Documents::open(documents, till.clone()) {

@@ -1,5 +1,5 @@
-//! What panics each time delays only itself. Fail points are of a whole process, so these tests have one of their own, and
-//! take turns in it.
+//! What panics each time delays only itself. Fail points are of a whole process, so these tests
+//! have one of their own, and take turns in it.
 #![cfg(feature = "crash-points")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail like tests")]
 

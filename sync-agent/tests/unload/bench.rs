@@ -205,7 +205,8 @@ impl Till {
         Self { folder, settings, stub, pos, documents: 0 }
     }
 
-    /// Settings that go over those of [`Self::new`], since of a key that stands twice the last one counts.
+    /// Settings that go over those of [`Self::new`], since of a key that stands twice the last one
+    /// counts.
     pub(crate) fn set(&self, lines: &str) {
         let text = fs_err::read_to_string(&self.settings).unwrap() + lines;
         fs_err::write(&self.settings, text).unwrap();

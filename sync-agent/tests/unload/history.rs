@@ -3,7 +3,8 @@
 use crate::bench::{Till, noon};
 use std::collections::BTreeSet;
 
-/// A till with two receipts in a shift that was closed long ago, and one in a shift that never was, longer ago.
+/// A till with two receipts in a shift that was closed long ago, and one in a shift that never
+/// was, longer ago.
 async fn old_till() -> Till {
     let mut till = Till::new().await;
     till.open_shift(1);

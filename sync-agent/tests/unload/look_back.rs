@@ -65,7 +65,8 @@ async fn a_look_back_that_broke_off_is_gone_on_with() {
     {
         let mut heard = till.stub.0.lock().unwrap();
         heard.lose();
-        // Enough for all tries of the first request: after what was lost of the first step was taken back.
+        // Enough for all tries of the first request: after what was lost of the first step was
+        // taken back.
         heard.break_streams = 4;
     }
     let agent = till.start();

@@ -1,4 +1,5 @@
-//! Sales from `documents.db` to a sales-loader that is a stub, through a whole agent without a broker.
+//! Sales from `documents.db` to a sales-loader that is a stub, through a whole agent without a
+//! broker.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail like tests")]
 
 mod bench;

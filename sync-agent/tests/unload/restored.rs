@@ -60,8 +60,8 @@ async fn unloaded(till: &Till, documents: usize, newest: i64) {
     agent.stop().await;
 }
 
-/// Three receipts up to the image, two after it, all unloaded; then `parts` are those of the image again, and two other
-/// receipts are sold, on top of whichever documents are there.
+/// Three receipts up to the image, two after it, all unloaded; then `parts` are those of the image
+/// again, and two other receipts are sold, on top of whichever documents are there.
 async fn restored(parts: &[Part]) -> Till {
     let mut till = Till::new().await;
     till.install().await;
@@ -160,7 +160,8 @@ async fn receipts_are_sent_whatever_their_times_and_the_tills_clock_say() {
     }
     let agent = till.start();
     till.wait("all of them", |heard| heard.had.len() == times.len()).await;
-    // What follows the one of the future is sent as well, and the closing of a shift that ended before it began.
+    // What follows the one of the future is sent as well, and the closing of a shift that ended
+    // before it began.
     sell(&mut till, shift);
     till.pos.close_shift(shift, "2001-01-01T00:00:00".parse().unwrap()).unwrap();
     till.wait("the closing", |heard| heard.had.len() == times.len() + 1 && heard.closed.contains(&1)).await;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-/// Far below the minute that a server which was told of a closed shift has to ask, far above what anything else takes.
+/// Far below the minute that a server which was told of a closed shift has to ask, far above what
+/// anything else takes.
 const SOON: Duration = Duration::from_secs(40);
 
 /// A till with a shift of three documents, closed.

@@ -1,4 +1,5 @@
-//! The broker as a bare client uses it: what the exchange and the memory of daemons are compared with.
+//! The broker as a bare client uses it: what the exchange and the memory of daemons are compared
+//! with.
 
 use super::MeasureError;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -116,7 +117,8 @@ pub async fn publish_all(
     sent.try_collect::<Vec<()>>().await.map(drop)
 }
 
-/// A runtime of one thread: with more, a call that waits for its answer wakes another thread each time and is slower.
+/// A runtime of one thread: with more, a call that waits for its answer wakes another thread each
+/// time and is slower.
 pub fn runtime() -> Result<tokio::runtime::Runtime, MeasureError> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(MeasureError::File)
 }

@@ -1,8 +1,8 @@
-//! The goods that benchmarks run on: a real barcode reference at two dates where it is present, else made up at the same
-//! sizes from a fixed seed.
+//! The goods that benchmarks run on: a real barcode reference at two dates where it is present,
+//! else made up at the same sizes from a fixed seed.
 //!
-//! The reference has no prices. One follows from the barcode by a fixed rule ([`price_of`]), and a change of prices from it by
-//! another ([`changed_price_of`]).
+//! The reference has no prices. One follows from the barcode by a fixed rule ([`price_of`]), and a
+//! change of prices from it by another ([`changed_price_of`]).
 
 use super::MeasureError;
 use std::cell::OnceCell;
@@ -56,7 +56,8 @@ const QUICK_EVERY: usize = 50;
 /// Seed of what is made up.
 const SEED: u64 = 20_190_601;
 
-/// Of what is made up, one in so many is new, changed or gone after the half year: as in the reference.
+/// Of what is made up, one in so many is new, changed or gone after the half year: as in the
+/// reference.
 const MADE_UP: [(Assortment, usize); 4] = [
     (Assortment::StoreBefore, 102_010),
     (Assortment::StoreAfter, 103_776),
@@ -196,7 +197,8 @@ pub fn price_of(barcode: &str) -> i64 {
     1_000 + i64::try_from(number_of(barcode, 3) % 99_000).unwrap_or(0)
 }
 
-/// The new price where this is one of the `of_thousand` of a thousand barcodes whose price changes.
+/// The new price where this is one of the `of_thousand` of a thousand barcodes whose price
+/// changes.
 pub fn changed_price_of(barcode: &str, of_thousand: u64) -> Option<i64> {
     let dice = number_of(barcode, 4);
     (dice % 1_000 < of_thousand).then(|| 1_000 + i64::try_from(dice / 1_000 % 99_000).unwrap_or(0))
@@ -211,7 +213,8 @@ pub fn with_changed_prices(goods: &[Good], of_thousand: u64) -> Vec<Good> {
     goods.iter().map(change).collect()
 }
 
-/// Writes goods as a back office does: an `addInventItem` each, after a `clearInventory` where they are all there are.
+/// Writes goods as a back office does: an `addInventItem` each, after a `clearInventory` where
+/// they are all there are.
 pub fn write_aif<'a>(goods: impl IntoIterator<Item = &'a Good>, clear: bool, out: &mut impl Write) -> io::Result<()> {
     let mut line = String::new();
     if clear {

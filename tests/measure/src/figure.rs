@@ -49,7 +49,8 @@ impl Outcome {
     }
 }
 
-/// The middle one; of an even number the mean of the two in the middle. Not a number where there is none.
+/// The middle one; of an even number the mean of the two in the middle. Not a number where there
+/// is none.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -61,7 +62,8 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The value below which this share of all lies, by the nearest rank. Not a number where there is none.
+/// The value below which this share of all lies, by the nearest rank. Not a number where there is
+/// none.
 pub fn percentile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,11 +1,14 @@
-//! Benchmarks: how fast, beside what others would use, on the same data in the same run. `./dev bench` runs them.
+//! Benchmarks: how fast, beside what others would use, on the same data in the same run.
+//! `./dev bench` runs them.
 //!
-//! **Fair.** What is compared runs in turns, round by round ([`Context::alternate`]), so that what slows the machine down for a
-//! while counts on both sides; a ratio is the median of the ratios of the rounds ([`report::ratio`]). Each run is a process
-//! of its own ([`part`]), so its peak of memory and its processor time are its own. Peers get the same rows, indexes and
-//! durability, and the settings that their own manuals advise; one that is not installed is named as skipped.
+//! **Fair.** What is compared runs in turns, round by round ([`Context::alternate`]), so that what
+//! slows the machine down for a while counts on both sides; a ratio is the median of the ratios of
+//! the rounds ([`report::ratio`]). Each run is a process of its own ([`part`]), so its peak of
+//! memory and its processor time are its own. Peers get the same rows, indexes and durability, and
+//! the settings that their own manuals advise; one that is not installed is named as skipped.
 //!
-//! **What it is not.** No test asserts a time: machines differ and are shared. Tests only look that every row runs through.
+//! **What it is not.** No test asserts a time: machines differ and are shared. Tests only look
+//! that every row runs through.
 
 pub mod amqp;
 pub mod data;
@@ -175,7 +178,8 @@ impl Context {
         Ok(folder)
     }
 
-    /// Runs everything once a round, beginning with another one each time; the outcomes of each, round by round.
+    /// Runs everything once a round, beginning with another one each time; the outcomes of each,
+    /// round by round.
     pub fn alternate(
         &self,
         rounds: usize,

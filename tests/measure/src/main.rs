@@ -1,4 +1,5 @@
-//! `bench`: how fast, beside what others would use. `./dev bench` builds it as a release and runs it.
+//! `bench`: how fast, beside what others would use. `./dev bench` builds it as a release and runs
+//! it.
 
 use clap::{Parser, Subcommand};
 use fs_err as fs;
@@ -26,7 +27,8 @@ struct Arguments {
     /// How often what is compared runs; without it each row has its number.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: Option<u16>,
-    /// Folder with the barcode reference `uhtt`; where it is not there, data of the same size is made up.
+    /// Folder with the barcode reference `uhtt`; where it is not there, data of the same size is
+    /// made up.
     #[arg(long, default_value = "../shared/data")]
     data: PathBuf,
     /// Where `index.html` and `bench.json` go; scratch files lie below it while it runs.

@@ -1,4 +1,5 @@
-//! Goods as rows of the till, and packages of them, made by the code that the server and the till use.
+//! Goods as rows of the till, and packages of them, made by the code that the server and the till
+//! use.
 
 use super::MeasureError;
 use super::data::{self, Good};

@@ -1,6 +1,8 @@
-//! Runs in a process of their own: `bench part <name> <arguments as JSON>` does one of them and prints its outcome.
+//! Runs in a process of their own: `bench part <name> <arguments as JSON>` does one of them and
+//! prints its outcome.
 //!
-//! A process of its own has a peak of memory and a processor time of its own, and a heap that nobody used before.
+//! A process of its own has a peak of memory and a processor time of its own, and a heap that
+//! nobody used before.
 
 use super::MeasureError;
 use super::figure::{Outcome, Usage};
@@ -63,7 +65,8 @@ pub fn arguments<T: DeserializeOwned>(text: &str) -> Result<T, MeasureError> {
     serde_json::from_str(text).map_err(|error| MeasureError::wrong("the arguments of a part", error))
 }
 
-/// Times work in this process, with the memory and the processor time that this process used for it.
+/// Times work in this process, with the memory and the processor time that this process used for
+/// it.
 pub fn timed<T>(work: impl FnOnce() -> Result<T, MeasureError>) -> Result<(T, Outcome), MeasureError> {
     let before = usage::own()?;
     let started = Instant::now();

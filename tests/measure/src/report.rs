@@ -81,7 +81,8 @@ pub struct Line {
     pub unit: Unit,
     /// One figure a run, in the order of the runs.
     pub runs: Vec<f64>,
-    /// What the processes used: the largest memory and the median of the processor time of the runs.
+    /// What the processes used: the largest memory and the median of the processor time of the
+    /// runs.
     pub usage: BTreeMap<String, Usage>,
     /// How many rows, receipts or messages a run moves; none: that says nothing here.
     pub amount: Option<(f64, String)>,
@@ -165,8 +166,8 @@ impl Target {
     }
 }
 
-/// How many times faster the first is than the second: the median over rounds of one's seconds over the other's, so that what
-/// slows the whole machine down for a while counts on both sides.
+/// How many times faster the first is than the second: the median over rounds of one's seconds
+/// over the other's, so that what slows the whole machine down for a while counts on both sides.
 pub fn speed_beside(ours: &[Outcome], theirs: &[Outcome]) -> f64 {
     ratio(theirs, ours, |outcome| outcome.seconds)
 }

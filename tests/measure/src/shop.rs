@@ -1,4 +1,5 @@
-//! A shop of the benchmark: a server with goods, a till with its agent. Real processes, logging as in a shop.
+//! A shop of the benchmark: a server with goods, a till with its agent. Real processes, logging as
+//! in a shop.
 
 use super::data::{self, Good};
 use super::{MeasureError, progress};

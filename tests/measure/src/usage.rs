@@ -30,10 +30,12 @@ fn of(who: UsageWho) -> Result<Usage, MeasureError> {
     Ok(Usage { peak_bytes, processor_s: microseconds as f64 / 1e6 })
 }
 
-/// Of a running process: its peak since it started or since [`reset_peak`], and all its processor time.
+/// Of a running process: its peak since it started or since [`reset_peak`], and all its processor
+/// time.
 pub fn of_process(pid: u32) -> Result<Usage, MeasureError> {
     let stat = fs::read_to_string(proc(pid, "stat")).map_err(MeasureError::Usage)?;
-    // The name in parentheses may hold anything; the fields behind it are numbers. 14 and 15 of proc(5) are the times.
+    // The name in parentheses may hold anything; the fields behind it are numbers. 14 and 15 of
+    // proc(5) are the times.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(f64::NAN);
     Ok(Usage { peak_bytes: status(pid, "VmHWM")?, processor_s: (ticks(11) + ticks(12)) / TICKS_PER_SECOND })

@@ -1,4 +1,5 @@
-//! Every row of the benchmark runs through on made-up data, in small, and finds figures. No figure is judged here.
+//! Every row of the benchmark runs through on made-up data, in small, and finds figures. No figure
+//! is judged here.
 #![allow(clippy::unwrap_used)]
 
 use fs_err as fs;

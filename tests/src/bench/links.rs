@@ -1,7 +1,8 @@
 //! What lies between the processes of a bench, where it can be broken.
 //!
-//! The server tells all tills the same addresses with every command, so tills share the links to packages, sales and
-//! REST; the link to the broker is each till's own ([`super::Till::to_broker`]).
+//! The server tells all tills the same addresses with every command, so tills share the links to
+//! packages, sales and REST; the link to the broker is each till's own
+//! ([`super::Till::to_broker`]).
 
 use super::ServerPorts;
 use crate::faults::proxy::{Proxy, ProxyError};

@@ -1,5 +1,5 @@
-//! A chain on one machine: a broker, a cash server, tills with their agents and POS, all in one temporary folder and on
-//! free ports of loopback. Daemons are real processes.
+//! A chain on one machine: a broker, a cash server, tills with their agents and POS, all in one
+//! temporary folder and on free ports of loopback. Daemons are real processes.
 
 mod api;
 mod links;
@@ -70,7 +70,8 @@ pub enum BenchError {
 pub struct BenchOptions {
     /// Settings of the server in the form `("section.key", "value")`, as they stand in its file.
     pub settings: Vec<(String, String)>,
-    /// `cash-server sales-loader` is a process of its own beside `cash-server run --without-sales`.
+    /// `cash-server sales-loader` is a process of its own beside
+    /// `cash-server run --without-sales`.
     pub sales_apart: bool,
     /// Tills and server reach each other and the broker through [`Links`] that can be broken.
     pub links: bool,
@@ -115,7 +116,8 @@ pub struct TestBench {
 }
 
 impl TestBench {
-    /// On the broker of this process, with a virtual host of its own, and a server that has no shops yet.
+    /// On the broker of this process, with a virtual host of its own, and a server that has no
+    /// shops yet.
     pub fn start() -> Result<Self, BenchError> {
         Self::start_with(&[])
     }
@@ -125,7 +127,8 @@ impl TestBench {
         Self::start_as(BenchOptions::with(settings))
     }
 
-    /// The same, with `cash-server sales-loader` as a process of its own beside `cash-server run --without-sales`.
+    /// The same, with `cash-server sales-loader` as a process of its own beside
+    /// `cash-server run --without-sales`.
     pub fn start_with_sales_apart() -> Result<Self, BenchError> {
         Self::start_as(BenchOptions { sales_apart: true, ..BenchOptions::default() })
     }

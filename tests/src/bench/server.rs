@@ -186,8 +186,8 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until it ends by itself, at a crash point for instance. Of two processes whichever ends first; the other one is
-    /// killed.
+    /// Waits until it ends by itself, at a crash point for instance. Of two processes whichever
+    /// ends first; the other one is killed.
     pub fn wait_for_end(&mut self, timeout: Duration) -> Result<End, BenchError> {
         let end = wait_for("the cash server to end", timeout, || {
             let ended = [&mut self.daemon, &mut self.sales_loader].into_iter().flatten().find_map(Daemon::has_ended);
@@ -297,7 +297,8 @@ impl Server {
         .map_err(BenchError::TimedOut)
     }
 
-    /// Hands a JSON array of AIF commands to the back office's interface, for a shop; gives the answer.
+    /// Hands a JSON array of AIF commands to the back office's interface, for a shop; gives the
+    /// answer.
     pub fn load_over_rest(&self, shop_code: &str, body: String) -> Result<Value, BenchError> {
         self.load_over_rest_with(&[("shopcode", shop_code)], body)
     }

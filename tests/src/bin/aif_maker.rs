@@ -1,4 +1,5 @@
-//! `aif-maker`: makes AIF of the data set in `tests/data`, for a server's exchange folders or for a look.
+//! `aif-maker`: makes AIF of the data set in `tests/data`, for a server's exchange folders or for
+//! a look.
 
 use clap::{Parser, Subcommand};
 use std::error::Error;

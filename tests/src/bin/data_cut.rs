@@ -1,5 +1,6 @@
-//! `data-cut <folder of the whole data set> <folder to write>`: cuts `tests/data/complete-journey` out of The Complete
-//! Journey. The same input gives the same bytes. Only who renews the data needs to run it.
+//! `data-cut <folder of the whole data set> <folder to write>`: cuts `tests/data/complete-journey`
+//! out of The Complete Journey. The same input gives the same bytes. Only who renews the data
+//! needs to run it.
 
 use clap::Parser;
 use csv::{ReaderBuilder, WriterBuilder};

@@ -1,4 +1,5 @@
-//! `demo`: real shops' prices go down to their tills, and their real receipts come back. `./dev demo` runs it.
+//! `demo`: real shops' prices go down to their tills, and their real receipts come back.
+//! `./dev demo` runs it.
 
 use clap::Parser;
 use std::error::Error;

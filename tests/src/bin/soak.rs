@@ -1,4 +1,5 @@
-//! `soak`: a storm over a whole chain on this machine, for minutes or hours; see `tillway_tests::storm`.
+//! `soak`: a storm over a whole chain on this machine, for minutes or hours; see
+//! `tillway_tests::storm`.
 
 use clap::Parser;
 use std::fmt::Write as _;
@@ -7,7 +8,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tillway_tests::storm::{Storm, StormError, StormOptions};
 
-/// Blows faults at a cash server, a broker and tills, and checks that nothing is lost and nothing is there twice
+/// Blows faults at a cash server, a broker and tills, and checks that nothing is lost and nothing
+/// is there twice
 #[derive(Debug, Parser)]
 #[command(name = "soak")]
 struct Arguments {

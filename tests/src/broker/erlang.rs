@@ -1,7 +1,8 @@
-//! Faults that a node makes only when it is told from inside: alarms, channels that end with an error.
+//! Faults that a node makes only when it is told from inside: alarms, channels that end with an
+//! error.
 //!
-//! `erl_call` comes with the Erlang that the broker needs, and answers in milliseconds; `rabbitmqctl` would start a machine
-//! of its own for seconds.
+//! `erl_call` comes with the Erlang that the broker needs, and answers in milliseconds;
+//! `rabbitmqctl` would start a machine of its own for seconds.
 
 use super::{Broker, BrokerError};
 use crate::wait::{Seen, wait_for};

@@ -60,7 +60,8 @@ impl Management {
         let tills = format!("{name}-tills");
         let tills_password = Uuid::new_v4().simple().to_string();
         self.put(&format!("/users/{tills}"), &json!({ "password": tills_password, "tags": "" }))?;
-        // What README advises for tills: they declare nothing, report to our exchange and read our queues.
+        // What README advises for tills: they declare nothing, report to our exchange and read our
+        // queues.
         let of_tills = json!({ "configure": "^$", "write": "^tillway$", "read": r"^tillway\." });
         self.put(&format!("/permissions/{name}/{tills}"), &of_tills)?;
         let administrator = json!({ "configure": ".*", "write": ".*", "read": ".*" });
@@ -95,7 +96,8 @@ impl Management {
     }
 }
 
-/// A virtual host of the shared node, with a user who may do everything inside and nothing outside.
+/// A virtual host of the shared node, with a user who may do everything inside and nothing
+/// outside.
 #[derive(Debug, Clone)]
 pub struct VirtualHost {
     /// Its name.

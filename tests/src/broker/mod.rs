@@ -1,11 +1,12 @@
 //! A private RabbitMQ node: own folder, cookie, epmd, ports on loopback. Never the system's.
 //!
-//! A node takes about 7 s to start, so a run has one ([`Broker::shared`]), and each bench gets a virtual host with a user of
-//! its own ([`Broker::virtual_host`], 0.2 s). The node ends with the process that started it, whichever way that ends:
-//! see `keeper.sh`.
+//! A node takes about 7 s to start, so a run has one ([`Broker::shared`]), and each bench gets a
+//! virtual host with a user of its own ([`Broker::virtual_host`], 0.2 s). The node ends with the
+//! process that started it, whichever way that ends: see `keeper.sh`.
 //!
-//! A test that breaks the broker starts one of its own ([`Broker::start`]): it can be killed, stopped and started again
-//! on the same folder and ports, made to raise its alarms, and told to end channels.
+//! A test that breaks the broker starts one of its own ([`Broker::start`]): it can be killed,
+//! stopped and started again on the same folder and ports, made to raise its alarms, and told to
+//! end channels.
 
 mod erlang;
 mod management;
@@ -29,7 +30,8 @@ use uuid::Uuid;
 /// A cold start takes 7 s on an idle machine; tests share two cores with it.
 const START_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Where distributions put the script that runs a node in the foreground under the caller's own user.
+/// Where distributions put the script that runs a node in the foreground under the caller's own
+/// user.
 const SERVER_SCRIPTS: [&str; 2] = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "/opt/rabbitmq/sbin/rabbitmq-server"];
 
 /// Names another script.
@@ -38,11 +40,13 @@ const SERVER_SCRIPT_VARIABLE: &str = "TILLWAY_RABBITMQ_SERVER";
 /// The administrator of a private node.
 const ADMINISTRATOR: &str = "kit";
 
-/// The broker counts three file handles for each quorum queue, used or not, and accepts no connection while its count is above what
-/// the system lets it open. A node of the kit opens few of them: each queue holds a handful of messages.
+/// The broker counts three file handles for each quorum queue, used or not, and accepts no
+/// connection while its count is above what the system lets it open. A node of the kit opens few
+/// of them: each queue holds a handful of messages.
 const FILE_HANDLES: u32 = 262_144;
 
-/// How often a node counts: often enough for a test that waits for what it sees, and for thousands of tills.
+/// How often a node counts: often enough for a test that waits for what it sees, and for thousands
+/// of tills.
 const COUNTED_EVERY: Duration = Duration::from_secs(1);
 const COUNTED_EVERY_OF_THOUSANDS: Duration = Duration::from_mins(1);
 
@@ -122,7 +126,8 @@ impl Broker {
         Self::start_counting(COUNTED_EVERY)
     }
 
-    /// A node for thousands of tills, set as README advises: by default it counts twenty thousand queues anew every five seconds.
+    /// A node for thousands of tills, set as README advises: by default it counts twenty thousand
+    /// queues anew every five seconds.
     pub fn start_for_thousands() -> Result<Self, BrokerError> {
         Self::start_counting(COUNTED_EVERY_OF_THOUSANDS)
     }

@@ -17,7 +17,8 @@ pub(super) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens from now on, in a thread of its own. Where that fails Ctrl-C ends the process as ever.
+    /// Listens from now on, in a thread of its own. Where that fails Ctrl-C ends the process as
+    /// ever.
     pub(super) fn listen() -> Self {
         let interrupt = Self::default();
         let asked = Arc::clone(&interrupt.asked);

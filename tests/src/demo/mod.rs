@@ -1,9 +1,10 @@
 //! `./dev demo`: a chain with two shops and three tills plays real weeks.
 //!
-//! The catalogue and the first week's prices are loaded; then, week by week, the price file goes into the exchange folders,
-//! the tills converge, their POS rings the real receipts of that week at the prices that arrived, the shift closes and
-//! the sales come up. Nothing is taken on trust: each price is compared with the data set when it is rung, each till's
-//! shift with what the server has, and the totals with the data set, to the kopeck.
+//! The catalogue and the first week's prices are loaded; then, week by week, the price file goes
+//! into the exchange folders, the tills converge, their POS rings the real receipts of that week
+//! at the prices that arrived, the shift closes and the sales come up. Nothing is taken on trust:
+//! each price is compared with the data set when it is rung, each till's shift with what the
+//! server has, and the totals with the data set, to the kopeck.
 
 mod interrupt;
 mod prices;

@@ -111,7 +111,8 @@ impl Demo {
         self.compare_receipts(place_number, week)
     }
 
-    /// Every receipt of a shift on the server against the data set: each there, once, to the kopeck.
+    /// Every receipt of a shift on the server against the data set: each there, once, to the
+    /// kopeck.
     fn compare_receipts(&mut self, place: usize, week: u32) -> Result<Totals, DemoError> {
         let code = self.places[place].till.code.clone();
         let path = format!("/api/v1/tills/{}/shifts/{week}/receipts?limit=1000", self.places[place].till.id);

@@ -1,7 +1,8 @@
-//! Daemons whose clock is another one, by the library `faketime` where it is installed (`./dev test` installs it).
+//! Daemons whose clock is another one, by the library `faketime` where it is installed
+//! (`./dev test` installs it).
 //!
-//! Only the time of day is another one; what measures how long something takes stays right, as on a machine whose clock
-//! somebody set.
+//! Only the time of day is another one; what measures how long something takes stays right, as on
+//! a machine whose clock somebody set.
 
 use fs_err as fs;
 use std::io;
@@ -23,7 +24,8 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that is right at first, kept in a file of `folder`; none where the library is not installed.
+    /// A clock that is right at first, kept in a file of `folder`; none where the library is not
+    /// installed.
     pub fn right(folder: &Path) -> io::Result<Option<Self>> {
         let Some(library) = LIBRARIES.iter().map(PathBuf::from).find(|path| path.exists()) else { return Ok(None) };
         let clock = Self { library, file: folder.join("clock") };

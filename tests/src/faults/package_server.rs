@@ -1,4 +1,5 @@
-//! A package server that answers wrongly, between a till and the real one: let the till's link lead to it.
+//! A package server that answers wrongly, between a till and the real one: let the till's link
+//! lead to it.
 
 use super::runtime;
 use std::io;

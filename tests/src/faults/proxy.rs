@@ -1,11 +1,12 @@
 //! A link between two processes that is broken on purpose and mended again, while it is used.
 //!
-//! The proxy listens on a port of loopback and carries every connection to a target port. What is wrong with the link
-//! is said by a few calls, which hold from their return on; [`Proxy::heal`] takes all of them back. Usable without a
-//! runtime: the kit has its own.
+//! The proxy listens on a port of loopback and carries every connection to a target port. What is
+//! wrong with the link is said by a few calls, which hold from their return on; [`Proxy::heal`]
+//! takes all of them back. Usable without a runtime: the kit has its own.
 //!
-//! A link that is *half open* is one whose router forgot it: no byte arrives either way and nobody is told. Connections
-//! that were half open once stay so after [`Proxy::heal`], as they do in life: both ends have to notice by themselves.
+//! A link that is *half open* is one whose router forgot it: no byte arrives either way and nobody
+//! is told. Connections that were half open once stay so after [`Proxy::heal`], as they do in
+//! life: both ends have to notice by themselves.
 
 mod connection;
 mod rules;
@@ -122,8 +123,8 @@ impl Proxy {
         self.wait_until_listening(false);
     }
 
-    /// Accepts connections and swallows what comes, both ways; nothing is ever closed. Connections that are there become so
-    /// too, and stay so after [`Proxy::heal`].
+    /// Accepts connections and swallows what comes, both ways; nothing is ever closed. Connections
+    /// that are there become so too, and stay so after [`Proxy::heal`].
     pub fn half_open(&self) {
         self.change(|rules| rules.half_open = true);
     }
@@ -143,12 +144,14 @@ impl Proxy {
         self.change(|rules| rules.delay = by);
     }
 
-    /// Ends each connection after so many bytes in one direction, counted from its begin; [`Proxy::ending`] says how.
+    /// Ends each connection after so many bytes in one direction, counted from its begin;
+    /// [`Proxy::ending`] says how.
     pub fn cut_after(&self, bytes: u64, direction: Direction) {
         self.change(|rules| rules.cut_after = Some((bytes, direction)));
     }
 
-    /// How connections are ended by faults from now on, [`Proxy::heal`] included; at first [`Ending::Close`].
+    /// How connections are ended by faults from now on, [`Proxy::heal`] included; at first
+    /// [`Ending::Close`].
     pub fn ending(&self, ending: Ending) {
         self.change(|rules| rules.ending = ending);
     }

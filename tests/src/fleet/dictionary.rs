@@ -1,8 +1,9 @@
-//! A till's dictionary in little room: the hash of each row by its key, as its loader would count it.
+//! A till's dictionary in little room: the hash of each row by its key, as its loader would count
+//! it.
 //!
-//! Whether a package applies is the loader's own decision ([`on_package`]). What it does is told in
-//! `tillway_exchangers::till::dictionary`; here is the same for maps: snapshot and difference, counts and digests compared,
-//! all or nothing.
+//! Whether a package applies is the loader's own decision ([`on_package`]). What it does is told
+//! in `tillway_exchangers::till::dictionary`; here is the same for maps: snapshot and difference,
+//! counts and digests compared, all or nothing.
 
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
@@ -18,11 +19,11 @@ use tillway_sync_agent::decide::{PackageStep, on_package};
 pub enum Apply {
     /// Each till applies it to its own rows and compares.
     Own,
-    /// Done once for each state that a till may be in; tills in the same state share the outcome. It is the outcome that
-    /// each of them would have come to.
+    /// Done once for each state that a till may be in; tills in the same state share the outcome.
+    /// It is the outcome that each of them would have come to.
     Shared,
-    /// The counts and digests of the header are believed. Proves that the right packages reach tills in the right order,
-    /// and nothing about what is inside.
+    /// The counts and digests of the header are believed. Proves that the right packages reach
+    /// tills in the right order, and nothing about what is inside.
     Headers,
 }
 

@@ -6,10 +6,11 @@ use uuid::{Builder, Uuid};
 /// Chances in a thousand, each time the occasion comes. None by default.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Faults {
-    /// Power goes while it works on a message, before or after any step: the message was not acknowledged and comes
-    /// again.
+    /// Power goes while it works on a message, before or after any step: the message was not
+    /// acknowledged and comes again.
     pub dies: u32,
-    /// Its disk comes back as it was some packages ago: an older cursor, and no memory of deliveries since.
+    /// Its disk comes back as it was some packages ago: an older cursor, and no memory of
+    /// deliveries since.
     pub loses_state: u32,
     /// A report is published twice.
     pub doubles_reports: u32,
@@ -21,7 +22,8 @@ pub struct Faults {
     pub breaks_streams: u32,
     /// It forgets how far the server has its sales.
     pub forgets_progress: u32,
-    /// Its `documents.db` comes back as it was some receipts ago: numbers are given out again, with other UUIDs.
+    /// Its `documents.db` comes back as it was some receipts ago: numbers are given out again,
+    /// with other UUIDs.
     pub restores_image: u32,
     /// Its clock is wrong by days, for good; drawn once.
     pub wrong_clock: u32,

@@ -1,9 +1,10 @@
 //! The broker, as a whole fleet uses it: a few connections, a channel for each till.
 //!
-//! A till that comes before its queues are made has its channel closed by the broker, and the client (lapin 4.12) never gives the
-//! number of such a channel out again: once the numbers come round, after 2,047 channels, opening it fails with the old error and takes
-//! one more place of the connection's, until there is none. So a connection that refuses a channel is left to the tills
-//! that have theirs, and another one takes its place.
+//! A till that comes before its queues are made has its channel closed by the broker, and the
+//! client (lapin 4.12) never gives the number of such a channel out again: once the numbers come
+//! round, after 2,047 channels, opening it fails with the old error and takes one more place of
+//! the connection's, until there is none. So a connection that refuses a channel is left to the
+//! tills that have theirs, and another one takes its place.
 
 use futures_util::StreamExt as _;
 use lapin::message::Delivery;
@@ -126,7 +127,8 @@ impl Links {
         }
     }
 
-    /// Consumes the queues of a till on a channel of its own. An error where they are not there (yet).
+    /// Consumes the queues of a till on a channel of its own. An error where they are not there
+    /// (yet).
     pub(super) async fn subscribe(&self, number: usize, till: &TillId) -> Result<Session, LinkError> {
         let (link, channel) = self.channel(number).await?;
         let queues = [DictionaryQueue::of(till).to_string(), ControlQueue::of(till).to_string()];

@@ -1,16 +1,19 @@
 //! Tills by the hundred in one process.
 //!
 //! A simulated till has a token and queues of its own and runs the decisions of the real agent
-//! ([`tillway_sync_agent::decide`]): what to do with a link, with an answer to a download, with what the server says to
-//! have of its sales. What is simulated is the edge: its dictionary is a map in memory, its documents are a list, and its
-//! "disk" keeps what the real one would keep over a death.
+//! ([`tillway_sync_agent::decide`]): what to do with a link, with an answer to a download, with
+//! what the server says to have of its sales. What is simulated is the edge: its dictionary is a
+//! map in memory, its documents are a list, and its "disk" keeps what the real one would keep over
+//! a death.
 //!
-//! **Room for ten thousand.** Tills share a few AMQP connections, [`TILLS_PER_CONNECTION`] each, and have one channel of
-//! their own there, so that a till that dies gives back exactly what it held. Downloads, loads and streams under way are
-//! bounded ([`AT_A_TIME`]). What they hold of a dictionary depends on [`Apply`].
+//! **Room for ten thousand.** Tills share a few AMQP connections, [`TILLS_PER_CONNECTION`] each,
+//! and have one channel of their own there, so that a till that dies gives back exactly what it
+//! held. Downloads, loads and streams under way are bounded ([`AT_A_TIME`]). What they hold of a
+//! dictionary depends on [`Apply`].
 //!
-//! **Seeds.** What befalls a till is drawn from the fleet's seed and the till's number, so a seed gives each till the same
-//! luck again. The order in which tills are served is not part of it: they run side by side.
+//! **Seeds.** What befalls a till is drawn from the fleet's seed and the till's number, so a seed
+//! gives each till the same luck again. The order in which tills are served is not part of it:
+//! they run side by side.
 
 mod attach;
 mod dictionary;
@@ -47,12 +50,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
-/// Tills on one AMQP connection. A till has one channel, and RabbitMQ allows 2047 on a connection; the client looks at all
-/// of a connection's channels with each frame that it writes.
+/// Tills on one AMQP connection. A till has one channel, and RabbitMQ allows 2047 on a connection;
+/// the client looks at all of a connection's channels with each frame that it writes.
 pub const TILLS_PER_CONNECTION: usize = 250;
 
-/// Downloads, loads and streams of sales under way at one time, over the whole fleet: more would only wait for each other
-/// on the machine that runs server and fleet.
+/// Downloads, loads and streams of sales under way at one time, over the whole fleet: more would
+/// only wait for each other on the machine that runs server and fleet.
 pub const AT_A_TIME: usize = 32;
 
 /// For links, and for other commands.
@@ -172,7 +175,8 @@ impl Shared {
     }
 }
 
-/// A fleet. Its tills are off until [`Fleet::wake`]; selling needs no broker and works with tills that are off.
+/// A fleet. Its tills are off until [`Fleet::wake`]; selling needs no broker and works with tills
+/// that are off.
 #[derive(Debug)]
 pub struct Fleet {
     tills: Vec<Arc<SimulatedTill>>,
@@ -261,8 +265,8 @@ impl Fleet {
         self.tills.iter().map(|till| till.identity.till.clone()).collect()
     }
 
-    /// Waits until the server has made the queues of all tills. A till that wakes before finds none and backs off, as the agent
-    /// does: what is timed then is its wait.
+    /// Waits until the server has made the queues of all tills. A till that wakes before finds
+    /// none and backs off, as the agent does: what is timed then is its wait.
     pub fn wait_for_queues(&self, bench: &TestBench, within: Duration) -> Result<(), TimedOut> {
         let count = format!("rabbit_amqqueue:count(<<\"{}\">>)", bench.vhost().name);
         let wanted = (QUEUES_OF_A_TILL * self.len()) as u64;
@@ -319,8 +323,8 @@ impl Fleet {
         self.shared.packages.downloads()
     }
 
-    /// Each of these tills rings up `receipts` in one shift, brings them up as it goes, and closes the shift. Returns at
-    /// once; see [`Self::selling`].
+    /// Each of these tills rings up `receipts` in one shift, brings them up as it goes, and closes
+    /// the shift. Returns at once; see [`Self::selling`].
     pub fn sell(&mut self, tills: impl IntoIterator<Item = usize>, receipts: usize) {
         let Some(runtime) = &self.runtime else { return };
         for till in tills.into_iter().filter_map(|number| self.tills.get(number)) {

@@ -1,4 +1,5 @@
-//! Downloads of a fleet: by each till, or once for all; and loads, by each till, or once for each state.
+//! Downloads of a fleet: by each till, or once for all; and loads, by each till, or once for each
+//! state.
 
 use super::dictionary::{Apply, Dictionary, Outcome};
 use super::{FleetError, remove};

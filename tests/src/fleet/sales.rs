@@ -1,8 +1,9 @@
 //! What a simulated till sells, and how it brings it up.
 //!
-//! Its documents are a list; what it keeps of them is what the agent keeps ([`Sent`]), and what is lost, held or of
-//! another database is decided by the agent's functions. The truth is the [`Ledger`]: every receipt that was ever rung
-//! up, also those that a restored image made the till forget, and what the server acknowledged.
+//! Its documents are a list; what it keeps of them is what the agent keeps ([`Sent`]), and what is
+//! lost, held or of another database is decided by the agent's functions. The truth is the
+//! [`Ledger`]: every receipt that was ever rung up, also those that a restored image made the till
+//! forget, and what the server acknowledged.
 
 use super::faults::Chance;
 use super::stream::{Stream, StreamError};
@@ -58,7 +59,8 @@ pub struct Ledger {
     pub rung_up: BTreeMap<TillId, BTreeSet<Sold>>,
     /// Receipts that the server acknowledged or said to have.
     pub acknowledged: BTreeMap<TillId, BTreeSet<Sold>>,
-    /// Receipts that a restored image took from their till before the server had them: nobody can bring them up.
+    /// Receipts that a restored image took from their till before the server had them: nobody can
+    /// bring them up.
     pub gone: BTreeMap<TillId, BTreeSet<Sold>>,
     /// Streams that broke by luck.
     pub broken_streams: u64,
@@ -81,8 +83,9 @@ impl Ledger {
         self.acknowledged.values().map(BTreeSet::len).sum()
     }
 
-    /// Compares with a server's `sales.db`: everything acknowledged is there, everything that its till still has is
-    /// there, nothing is there that was never rung up, and nothing twice. Gives what is wrong, one line each.
+    /// Compares with a server's `sales.db`: everything acknowledged is there, everything that its
+    /// till still has is there, nothing is there that was never rung up, and nothing twice. Gives
+    /// what is wrong, one line each.
     pub fn compare(&self, sales_db: &Path) -> Result<Vec<String>, FleetError> {
         let stored = stored(sales_db).map_err(|source| FleetError::SalesDb { path: sales_db.to_owned(), source })?;
         let mut wrong = Vec::new();
@@ -180,7 +183,8 @@ impl Sales {
         sold
     }
 
-    /// `documents.db` is as it was some receipts of the open shift ago; gives what is not there any more.
+    /// `documents.db` is as it was some receipts of the open shift ago; gives what is not there
+    /// any more.
     fn restore_image(&mut self, shift: u64) -> Vec<Sold> {
         let of_shift = self.documents.iter().rev().take_while(|sold| sold.shift == shift).count() as u64;
         let back = self.luck.below(IMAGE_RECEIPTS.min(of_shift) + 1);

@@ -1,5 +1,5 @@
-//! One stream to the sales-loader, as `proto/proto/sales.proto` tells it: hello, what the server has, batches,
-//! acknowledgements.
+//! One stream to the sales-loader, as `proto/proto/sales.proto` tells it: hello, what the server
+//! has, batches, acknowledgements.
 
 use super::till::Identity;
 use std::time::Duration;
@@ -110,7 +110,8 @@ impl Stream {
         sent.map_err(|_| StreamError::Closed)
     }
 
-    /// Waits for an acknowledgement; gives how many batches, from the oldest under way, are durable now.
+    /// Waits for an acknowledgement; gives how many batches, from the oldest under way, are
+    /// durable now.
     pub(super) async fn acknowledgement(&mut self) -> Result<usize, StreamError> {
         let server_frame::Frame::Ack(ack) = self.answer().await? else {
             return Err(StreamError::Protocol("a holding after the last one"));

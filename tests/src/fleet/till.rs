@@ -1,4 +1,5 @@
-//! One simulated till: consumes its queues, takes links to their end, reports, dies and comes back.
+//! One simulated till: consumes its queues, takes links to their end, reports, dies and comes
+//! back.
 
 use super::dictionary::{Dictionary, Outcome};
 use super::faults::{Chance, Faults};
@@ -69,7 +70,8 @@ pub struct Told {
     pub rejected: u64,
     /// Packages that could not be had or did not load: never, where the server is right.
     pub failed: u64,
-    /// Packages whose counts or digests were not what it came to: never, where the server is right.
+    /// Packages whose counts or digests were not what it came to: never, where the server is
+    /// right.
     pub diverged: u64,
     /// Packages that began behind what it had.
     pub gaps: u64,
@@ -218,7 +220,8 @@ impl SimulatedTill {
         memory.told.applied += 1;
     }
 
-    /// Its disk comes back as it was: an older dictionary, and nothing is known of deliveries since.
+    /// Its disk comes back as it was: an older dictionary, and nothing is known of deliveries
+    /// since.
     fn lose_state(&self) {
         let mut memory = self.memory();
         if memory.images.is_empty() {

@@ -17,7 +17,8 @@ pub fn aif_json(bytes: &[u8]) {
     records(bytes, ArrayReader::new(bytes));
 }
 
-/// Whatever a reader makes of the input: as many records as it has bytes at most, and a place for each that is refused.
+/// Whatever a reader makes of the input: as many records as it has bytes at most, and a place for
+/// each that is refused.
 fn records(bytes: &[u8], reader: impl Iterator<Item = io::Result<Record>>) {
     let length = bytes.len() as u64;
     let mut count = 0;

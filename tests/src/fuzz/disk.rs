@@ -17,7 +17,8 @@ use tillway_file_queue::format::{self, BatchHeader, MessageHeader};
 use tillway_file_queue::{Limits, Queue, QueueName};
 use tillway_proto::PackageName;
 
-/// A package whose name is right: its bytes are what its hash says, and still nothing in it need be true.
+/// A package whose name is right: its bytes are what its hash says, and still nothing in it need
+/// be true.
 #[expect(clippy::expect_used, reason = "only in tests, and without a folder there is none")]
 pub fn package(bytes: &[u8]) {
     let folder = folder();
@@ -124,7 +125,8 @@ pub fn queue_file(bytes: &[u8]) {
     assert!(queue.entries().expect("entries").len() <= 3);
 }
 
-/// A segment that lies in the spool when the server starts: it opens, all is read once, in bounds, and the position grows.
+/// A segment that lies in the spool when the server starts: it opens, all is read once, in bounds,
+/// and the position grows.
 #[expect(clippy::expect_used, reason = "only in tests, and without a folder there is none")]
 pub fn spool_segment(bytes: &[u8]) {
     let folder = folder();

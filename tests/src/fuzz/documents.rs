@@ -93,7 +93,8 @@ fn columns(connection: &Connection, table: &str) -> Vec<String> {
     names.collect::<rusqlite::Result<_>>().expect("names")
 }
 
-/// A `documents.db` that the input fills; or, where it starts as SQLite's files do, that the input is.
+/// A `documents.db` that the input fills; or, where it starts as SQLite's files do, that the input
+/// is.
 #[expect(clippy::expect_used, reason = "only in tests, and without a folder there is none")]
 pub fn documents_db(bytes: &[u8]) {
     let folder = folder();

@@ -1,9 +1,11 @@
-//! What any bytes may do to whoever reads them: one function for each format that comes from a disk, a wire or a person.
+//! What any bytes may do to whoever reads them: one function for each format that comes from a
+//! disk, a wire or a person.
 //!
-//! Each holds to the same promises, by assertion: it never panics; what it makes of its input is bounded by the input or by a
-//! named limit; what it takes, it writes again and reads as the same; what it refuses, it refuses with a reason that names the
-//! place where the format has places. The same functions run in `tests/tests/fuzz` on every change and, for as long as one
-//! likes, under cargo-fuzz (`fuzz/README.md`).
+//! Each holds to the same promises, by assertion: it never panics; what it makes of its input is
+//! bounded by the input or by a named limit; what it takes, it writes again and reads as the same;
+//! what it refuses, it refuses with a reason that names the place where the format has places. The
+//! same functions run in `tests/tests/fuzz` on every change and, for as long as one likes, under
+//! cargo-fuzz (`fuzz/README.md`).
 
 #![allow(clippy::missing_panics_doc)] // a body panics to tell what broke, and for nothing else
 

@@ -2,8 +2,8 @@
 
 use super::ProductId;
 
-/// EAN-13 prefixes 20 to 29 are for use within a chain. Shops commonly give 20 to 28 to weighed goods, with the weight
-/// inside the barcode; 29 stays clear of them.
+/// EAN-13 prefixes 20 to 29 are for use within a chain. Shops commonly give 20 to 28 to weighed
+/// goods, with the weight inside the barcode; 29 stays clear of them.
 const IN_STORE_PREFIX: u64 = 29;
 
 /// The EAN-13 of a product: 29, its number in ten digits, the check digit.

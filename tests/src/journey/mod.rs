@@ -1,6 +1,7 @@
-//! Real receipts of two shops over one year, and the whole catalogue behind them: the data set "The Complete Journey
-//! 2.0" (CC0), of which `tests/data/complete-journey` holds a compact part. What is derived here (barcodes, tills,
-//! shelf prices, payments) and by which rule is told in the README there; the code follows it.
+//! Real receipts of two shops over one year, and the whole catalogue behind them: the data set
+//! "The Complete Journey 2.0" (CC0), of which `tests/data/complete-journey` holds a compact part.
+//! What is derived here (barcodes, tills, shelf prices, payments) and by which rule is told in the
+//! README there; the code follows it.
 //!
 //! Amounts are exact: the data set's dollars and cents are read as whole kopecks, digit by digit.
 
@@ -176,7 +177,8 @@ fn coupon_product(id: ProductId) -> Product {
 mod tests {
     use super::*;
 
-    /// What the files hold, counted once by other means: what everything is compared with must not drift.
+    /// What the files hold, counted once by other means: what everything is compared with must not
+    /// drift.
     #[test]
     fn the_data_set_is_whole() {
         let journey = Journey::load().unwrap();

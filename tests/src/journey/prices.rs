@@ -18,14 +18,15 @@ pub fn week_start(week: u32) -> Date {
     FIRST_MONDAY.saturating_add(weeks)
 }
 
-/// The price in the chain's catalogue, for products whether ever sold in these shops or not. The data set has none; any
-/// fixed rule will do, so that the same catalogue comes out each time: 0.99 to 19.98 by the product's number.
+/// The price in the chain's catalogue, for products whether ever sold in these shops or not. The
+/// data set has none; any fixed rule will do, so that the same catalogue comes out each time: 0.99
+/// to 19.98 by the product's number.
 pub fn list_price(product: ProductId) -> Kopecks {
     Kopecks(99 + i64::from(product.0) % 1900)
 }
 
-/// The price for one unit that makes a line's sum before discounts, rounded up to the kopeck where it does not divide
-/// evenly; none where the line has no quantity.
+/// The price for one unit that makes a line's sum before discounts, rounded up to the kopeck where
+/// it does not divide evenly; none where the line has no quantity.
 pub fn shelf_price(line: &Line) -> Option<Kopecks> {
     (line.quantity.0 > 0).then(|| {
         let thousandths = line.sum_before().0 * 1000;
@@ -40,10 +41,11 @@ pub struct ShelfPrices {
 }
 
 impl ShelfPrices {
-    /// Goes on to a week, and gives the prices that differ from what the shelf said before, by product.
+    /// Goes on to a week, and gives the prices that differ from what the shelf said before, by
+    /// product.
     ///
-    /// A product has one price a week: the highest of its lines of that week. A line that was sold for less has a
-    /// markdown, so price × quantity − discounts is always exactly what was paid.
+    /// A product has one price a week: the highest of its lines of that week. A line that was sold
+    /// for less has a markdown, so price × quantity − discounts is always exactly what was paid.
     pub fn advance(&mut self, journey: &Journey, shop: u32, week: u32) -> BTreeMap<ProductId, Kopecks> {
         let mut changed = BTreeMap::new();
         for (product, price) in week_prices(journey.receipts.iter().filter(|r| r.shop == shop && r.week == week)) {

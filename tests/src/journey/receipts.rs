@@ -10,8 +10,8 @@ pub const CASHIERS: u32 = 6;
 /// Names the receipts of this data set among all UUIDs of version 5.
 const RECEIPT_NAMESPACE: Uuid = Uuid::from_u128(0x6f1c_9a52_7c1e_5f0b_9d35_21a4_0c7e_8b11);
 
-/// The till that rings a receipt: shop 367 has two and shares its receipts by odd and even basket number; shop 406 has
-/// one.
+/// The till that rings a receipt: shop 367 has two and shares its receipts by odd and even basket
+/// number; shop 406 has one.
 pub fn till_of(receipt: &Receipt) -> &'static str {
     match (receipt.shop, receipt.basket % 2) {
         (367, 0) => "36701",
@@ -31,8 +31,8 @@ pub fn receipt_uuid(receipt: &Receipt) -> Uuid {
     Uuid::new_v5(&RECEIPT_NAMESPACE, receipt.basket.to_string().as_bytes())
 }
 
-/// How a receipt is paid beyond makers' coupons: even households by card, odd ones in cash, with the next whole unit
-/// of currency given and the rest returned.
+/// How a receipt is paid beyond makers' coupons: even households by card, odd ones in cash, with
+/// the next whole unit of currency given and the rest returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// By card: exact.

@@ -47,7 +47,8 @@ pub struct Entry {
     pub quantity: Thousandths,
     /// What goes off the price.
     pub discounts: Vec<Discount>,
-    /// The sum that the line must come to: the rest is marked down. None: whatever price and discounts make.
+    /// The sum that the line must come to: the rest is marked down. None: whatever price and
+    /// discounts make.
     pub sum: Option<Kopecks>,
 }
 

@@ -1,7 +1,9 @@
-//! A POS: looks items up by barcode in the till's `dictionaries.db` and writes what it sells into `documents.db`.
+//! A POS: looks items up by barcode in the till's `dictionaries.db` and writes what it sells into
+//! `documents.db`.
 //!
-//! The arithmetic is a till's: price × quantity, less discounts, is the line's sum; lines make the receipt's; what is
-//! paid less the change makes the same. A basket that does not come out is an error, nothing is written then.
+//! The arithmetic is a till's: price × quantity, less discounts, is the line's sum; lines make the
+//! receipt's; what is paid less the change makes the same. A basket that does not come out is an
+//! error, nothing is written then.
 
 mod arithmetic;
 mod basket;
@@ -169,7 +171,8 @@ impl Pos {
         self.move_cash(doctype::CASH_OUT, amount, time)
     }
 
-    /// What the shelf says at a time: the item's code and its price. Of several items with one barcode the first.
+    /// What the shelf says at a time: the item's code and its price. Of several items with one
+    /// barcode the first.
     pub fn look_up(&self, barcode: &str, at: DateTime) -> Result<(String, Kopecks), PosError> {
         let found = self.shelf.by_barcode(barcode, at).map_err(PosError::Dictionary)?;
         let goods = found.into_iter().next().ok_or_else(|| PosError::Unknown { barcode: barcode.to_owned() })?;

@@ -1,4 +1,5 @@
-//! The number of the next document: a till counts on where it stopped, also after a restart. Holes would be findings.
+//! The number of the next document: a till counts on where it stopped, also after a restart. Holes
+//! would be findings.
 
 use super::PosError;
 use rusqlite::{Connection, OpenFlags};

@@ -131,8 +131,8 @@ impl Calculated {
     }
 }
 
-/// The finished document that a basket becomes with the prices that `look_up` finds, on top of what all documents of its
-/// shift have: what a POS writes, without a till to write it on.
+/// The finished document that a basket becomes with the prices that `look_up` finds, on top of
+/// what all documents of its shift have: what a POS writes, without a till to write it on.
 pub fn document_of(
     basket: &Basket,
     look_up: impl Fn(&str) -> Result<(String, Kopecks), PosError>,
@@ -141,7 +141,8 @@ pub fn document_of(
     Ok(Calculated::of(basket, look_up)?.document(basket, heading))
 }
 
-/// What a till writes beside the sums: the tax in each line, a bonus for whoever has a card, and what the terminal printed.
+/// What a till writes beside the sums: the tax in each line, a bonus for whoever has a card, and
+/// what the terminal printed.
 pub(super) fn with_details(document: v1::Document) -> v1::Document {
     let bonus_card = document.cards.first().cloned();
     let detailed = |line: v1::Line| v1::Line {

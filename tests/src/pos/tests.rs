@@ -1,4 +1,5 @@
-//! The POS on a till's real databases: the catalogue goes through AIF, a package and the loader, as on a till.
+//! The POS on a till's real databases: the catalogue goes through AIF, a package and the loader,
+//! as on a till.
 
 use super::*;
 use crate::aif_maker::{write_catalogue, write_prices};

@@ -37,7 +37,8 @@ const FAILPOINTS: &str = "FAILPOINTS";
 /// Names the folder where a daemon notes what of its files is not durable.
 const LEDGER: &str = "TILLWAY_POWER_LEDGER";
 
-/// Where a protection guards a moment, the moment is made longer, so that a storm meets it in minutes and not in days.
+/// Where a protection guards a moment, the moment is made longer, so that a storm meets it in
+/// minutes and not in days.
 const SLOWED: [(&str, &str); 5] = [
     // Between two arrivals of a batch there must be no answer and no note of the first.
     ("unique_key", ";spool::written=sleep(2500)"),
@@ -48,7 +49,8 @@ const SLOWED: [(&str, &str); 5] = [
 ];
 
 impl Storm {
-    /// Looks after daemons: starts what was off for long enough, lets go what was held, notes what ended by itself.
+    /// Looks after daemons: starts what was off for long enough, lets go what was held, notes what
+    /// ended by itself.
     pub(super) fn tend(&mut self) -> Result<(), StormError> {
         if let Some(end) = self.bench.server.has_ended() {
             self.server_state = Power::OffUntil(self.after(OFF_MS));
@@ -83,8 +85,8 @@ impl Storm {
         Ok(())
     }
 
-    /// A daemon that has ended goes on without a crash point: at one it ended on purpose, else it is told. One that hangs is
-    /// left alone: it must go on by itself.
+    /// A daemon that has ended goes on without a crash point: at one it ended on purpose, else it
+    /// is told. One that hangs is left alone: it must go on by itself.
     pub(super) fn revive(&mut self) -> Result<(), StormError> {
         if let Some(end) = self.bench.server.has_ended() {
             self.note_end("the cash server", &end);
@@ -163,7 +165,8 @@ impl Storm {
         self.agent_states[till] = Power::OffUntil(self.after(OFF_MS));
     }
 
-    /// Stops an agent, or now and then the server, as an operator does. One that is held could not.
+    /// Stops an agent, or now and then the server, as an operator does. One that is held could
+    /// not.
     pub(super) fn stop_cleanly(&mut self, till: usize) {
         let server = self.seed.below(3) == 0;
         let until = self.after(OFF_MS);
@@ -235,15 +238,17 @@ impl Storm {
         }
         let broker = self.bench.broker().map_err(StormError::Bench)?;
         broker.kill().map_err(StormError::Broker)?;
-        // On a busy machine a node may fail to come up; it is this machine's trouble and not the chain's.
+        // On a busy machine a node may fail to come up; it is this machine's trouble and not the
+        // chain's.
         let started = (1..BROKER_STARTS).find_map(|_| broker.start_again().ok());
         started.map_or_else(|| broker.start_again(), Ok).map_err(StormError::Broker)?;
         self.counts.broker_kills += 1;
         Ok(())
     }
 
-    /// All faults end: links are well, what is held goes on, what is off starts. What runs is not touched: whatever a fault left
-    /// behind in it must heal by itself. A crash point may still be armed there.
+    /// All faults end: links are well, what is held goes on, what is off starts. What runs is not
+    /// touched: whatever a fault left behind in it must heal by itself. A crash point may still be
+    /// armed there.
     pub(super) fn end_faults(&mut self) -> Result<(), StormError> {
         self.weather.clear();
         self.give_room_back()?;

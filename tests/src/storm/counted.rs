@@ -1,5 +1,6 @@
-//! What a till counts as sent is durable at the server, at any moment: looked at while the server is off, right after a power
-//! cut for instance. Later would be too late: a till that hears of a loss sends again, and the loss is gone.
+//! What a till counts as sent is durable at the server, at any moment: looked at while the server
+//! is off, right after a power cut for instance. Later would be too late: a till that hears of a
+//! loss sends again, and the loss is gone.
 
 use super::breaking::files_below;
 use super::{Storm, StormError, sales_db};
@@ -46,7 +47,8 @@ impl Storm {
     }
 }
 
-/// Receipts that are in the spool and not in the database yet. Read from a copy: opening it puts it right.
+/// Receipts that are in the spool and not in the database yet. Read from a copy: opening it puts
+/// it right.
 fn waiting(data: &Path) -> Result<HashSet<(String, Uuid)>, StormError> {
     let broken = |error| StormError::File(io::Error::other(error));
     let copy = tempfile::tempdir().map_err(StormError::File)?;

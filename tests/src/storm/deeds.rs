@@ -44,7 +44,8 @@ impl Storm {
         query.extend(self.status_server.as_deref().map(|address| ("addressstatusserver", address)));
         match self.bench.server.load_over_rest_with(&query, delivery.body()) {
             Ok(answer) if answer["success"] == true => self.model.arrived(&name),
-            // No answer: it may be there. A refusal because of a full disk or a busy server: it is not, nor must it be.
+            // No answer: it may be there. A refusal because of a full disk or a busy server: it is
+            // not, nor must it be.
             Ok(_) | Err(BenchError::Api(ApiError::Http { .. } | ApiError::Refused { .. } | ApiError::Shape { .. })) => {
             }
             Err(error) => return Err(StormError::Bench(error)),
@@ -118,13 +119,15 @@ impl Storm {
         }
     }
 
-    /// Every till is off while the last load is announced, and the broker loses the links: only deadlines help then.
+    /// Every till is off while the last load is announced, and the broker loses the links: only
+    /// deadlines help then.
     pub(super) fn lose_the_last_links(&mut self) -> Result<(), StormError> {
         for till in &mut self.tills {
             till.till.kill_agent();
         }
         self.hand_over_the_last()?;
-        // Where it is not announced in time nothing is lost, and the calm shows whether all is well.
+        // Where it is not announced in time nothing is lost, and the calm shows whether all is
+        // well.
         let _ = wait_for("the last load to be announced", ANNOUNCED, || {
             if let Err(error) = self.revive() {
                 return Looked::NotYet(format!("{error:?}"));

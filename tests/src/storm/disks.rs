@@ -57,7 +57,8 @@ impl Storm {
         self.bench.folder().join(format!("room-till-{till}"))
     }
 
-    /// Cuts a file of a till's queue or a download short, or turns a bit in it around; the agent may be at work on it.
+    /// Cuts a file of a till's queue or a download short, or turns a bit in it around; the agent
+    /// may be at work on it.
     pub(super) fn break_file(&mut self, till: usize) -> Result<(), StormError> {
         let folder = self.tills[till].till.folder();
         let mut files = files_below(&folder.join("queues"));

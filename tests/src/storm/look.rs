@@ -1,5 +1,6 @@
-//! What a till's `dictionaries.db` holds, read as a POS reads it: one read transaction beside the loader. Counts and digests
-//! are made from the rows themselves; what the till remembers of them is not asked.
+//! What a till's `dictionaries.db` holds, read as a POS reads it: one read transaction beside the
+//! loader. Counts and digests are made from the rows themselves; what the till remembers of them
+//! is not asked.
 
 use super::model::State;
 use rusqlite::types::ValueRef as SqlValue;

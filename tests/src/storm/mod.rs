@@ -1,12 +1,14 @@
-//! The storm: a whole chain on one machine, everything that may happen to it at random, and a model that knows the truth.
+//! The storm: a whole chain on one machine, everything that may happen to it at random, and a
+//! model that knows the truth.
 //!
-//! One seed makes all choices: loads, receipts, orders, and faults ([`schedule`], [`deeds`], [`breaking`]). Beside each till
-//! a reader looks at its dictionary all the time ([`observer`]); what it saw is compared with what the back office delivered
-//! ([`model`]). When the time is over all faults end; everything must come to rest by itself, and then nothing may be lost,
-//! nothing be there twice, and nothing be under way for ever ([`verdict`]).
+//! One seed makes all choices: loads, receipts, orders, and faults ([`schedule`], [`deeds`],
+//! [`breaking`]). Beside each till a reader looks at its dictionary all the time ([`observer`]);
+//! what it saw is compared with what the back office delivered ([`model`]). When the time is over
+//! all faults end; everything must come to rest by itself, and then nothing may be lost, nothing
+//! be there twice, and nothing be under way for ever ([`verdict`]).
 //!
-//! The same seed makes the same choices, though not the same interleaving: processes run as they run. What it finds it names
-//! with the invariant that is broken.
+//! The same seed makes the same choices, though not the same interleaving: processes run as they
+//! run. What it finds it names with the invariant that is broken.
 
 pub mod breaking;
 pub mod counted;
@@ -116,7 +118,8 @@ pub struct StormOptions {
     pub until_found: bool,
     /// A broker of its own, which is killed now and then.
     pub own_broker: bool,
-    /// Links are well all the time, and no ledger of power cuts is kept: somebody else makes the faults.
+    /// Links are well all the time, and no ledger of power cuts is kept: somebody else makes the
+    /// faults.
     pub quiet: bool,
     /// A hostile till is among the honest ones.
     pub hostile: bool,
@@ -243,7 +246,8 @@ impl Storm {
         Ok(storm)
     }
 
-    /// Blows until the time is over, then waits for calm and judges. `tell` is given a line now and then.
+    /// Blows until the time is over, then waits for calm and judges. `tell` is given a line now
+    /// and then.
     pub fn run(&mut self, mut tell: impl FnMut(&str)) -> Result<(), StormError> {
         self.blow(&mut tell)?;
         if self.options.until_found && !self.findings.is_empty() {
@@ -289,7 +293,8 @@ impl Storm {
         }
     }
 
-    /// Asks the server what became of loads, and judges what was seen meanwhile. False where the server does not answer.
+    /// Asks the server what became of loads, and judges what was seen meanwhile. False where the
+    /// server does not answer.
     fn learn(&mut self) -> bool {
         let answer = self
             .bench
@@ -348,8 +353,8 @@ const SETTINGS_OF_SWEEP: [(&str, &str); 1] = [("exchange.command_deadline_s", "5
 
 type Layout = (Vec<String>, Vec<Vec<usize>>, Vec<crate::bench::Till>);
 
-/// A chain with a price zone, a shop inside of it and one outside; tills in turn here and there, the first with a layer of its
-/// own.
+/// A chain with a price zone, a shop inside of it and one outside; tills in turn here and there,
+/// the first with a layer of its own.
 fn network(bench: &TestBench, tills: usize) -> Result<Layout, StormError> {
     let server = &bench.server;
     let chain = server.chain_id().map_err(StormError::Bench)?;

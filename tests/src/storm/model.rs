@@ -1,7 +1,9 @@
-//! The truth about dictionaries: what a back office delivered, and what each till must hold at each revision.
+//! The truth about dictionaries: what a back office delivered, and what each till must hold at
+//! each revision.
 //!
-//! Written naively and apart from the server: layers are maps, a load changes a map command by command, a till's state is
-//! the overlay of whole maps. Only the reader of AIF and the hash of a row are the product's own, as they are formats.
+//! Written naively and apart from the server: layers are maps, a load changes a map command by
+//! command, a till's state is the overlay of whole maps. Only the reader of AIF and the hash of a
+//! row are the product's own, as they are formats.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -12,8 +14,8 @@ use tillway_proto::{Digest, RowHash};
 /// Separates the parts of a key: the format of the rows.
 const KEY_SEPARATOR: char = '\u{1f}';
 
-/// States of a layer that are kept, to explain loads that say they changed nothing: many more than loads that wait at one
-/// time.
+/// States of a layer that are kept, to explain loads that say they changed nothing: many more than
+/// loads that wait at one time.
 const KEPT_STATES: usize = 64;
 
 /// Rows and digest of every kind that has rows.
@@ -214,7 +216,8 @@ impl Model {
         }
     }
 
-    /// A load without a revision changed nothing: its layer was, at some time, as the load leaves it.
+    /// A load without a revision changed nothing: its layer was, at some time, as the load leaves
+    /// it.
     fn explain(&mut self) {
         let (loads, past) = (&self.loads, &self.past);
         self.unexplained.retain(|name| {
@@ -257,7 +260,8 @@ impl Model {
         (self.loads.len(), self.loads.values().filter(|load| load.ended).count())
     }
 
-    /// What is still open at the end of all: loads without an end, loads that should have changed something, gaps.
+    /// What is still open at the end of all: loads without an end, loads that should have changed
+    /// something, gaps.
     pub fn leftovers(&self) -> Vec<String> {
         let lost = self.loads.iter().filter(|(_, load)| load.arrival == Arrival::Certain && !load.ended);
         let lost = lost.map(|(name, _)| format!("load {name} was delivered and never ended"));
@@ -296,7 +300,8 @@ fn with_what_hangs_on(layer: &Layer, deleted: Kind, mut reached: Vec<Key>) -> Ha
             .extend(layer.iter().filter(|(_, object)| object.owner.as_ref() == Some(&key)).map(|(of, _)| of.clone()));
         let Some(kind) = Kind::by_id(key.0) else { continue };
         let first = first_part(&key.1);
-        // A barcode that is deleted alone leaves its prices, and so does one that another item has as well.
+        // A barcode that is deleted alone leaves its prices, and so does one that another item has
+        // as well.
         let alone = kind == deleted && !kind.spec().hangs_on.is_empty();
         let shared = kind != deleted
             && layer.keys().any(|other| other.0 == key.0 && first_part(&other.1) == first && !gone.contains(other));
@@ -341,7 +346,8 @@ fn upsert(layer: &mut Layer, expansion: &Expansion) {
     }
 }
 
-/// What a till sees: of each object the deepest layer's; of a barcode's prices all those of the deepest layer that has any.
+/// What a till sees: of each object the deepest layer's; of a barcode's prices all those of the
+/// deepest layer that has any.
 fn overlay<'a>(path: impl Iterator<Item = &'a Layer>) -> State {
     let price = Kind::by_name("price").map(Kind::id);
     let group =

@@ -1,7 +1,7 @@
 //! The back office of a storm: what it delivers, by chance from the storm's seed.
 //!
-//! Among the goods are a few **sentinels** that every load changes all together or not at all: a reader that ever sees two of
-//! them at different prices saw a mix of two states.
+//! Among the goods are a few **sentinels** that every load changes all together or not at all: a
+//! reader that ever sees two of them at different prices saw a mix of two states.
 
 use super::model::Fate;
 use crate::faults::seed::Seed;
@@ -124,7 +124,8 @@ impl Office {
             6 | 7 => sentinel_prices(amount(seed)),
             _ => Vec::new(),
         };
-        // After a clearing of prices the sentinels are without one together; the rest may have prices again.
+        // After a clearing of prices the sentinels are without one together; the rest may have
+        // prices again.
         records.extend((0..seed.within(1..=19)).map(|_| price(other_good(seed), amount(seed))));
         records
     }

@@ -27,7 +27,8 @@ pub struct Point {
     pub file: PathBuf,
 }
 
-/// All crash points of the workspace, by name; without those that switch a protection off. An error where a name stands twice.
+/// All crash points of the workspace, by name; without those that switch a protection off. An
+/// error where a name stands twice.
 pub fn crash_points() -> io::Result<Vec<Point>> {
     let all = all_points()?;
     Ok(all.into_iter().filter(|point| !point.name.starts_with(SWITCH)).collect())

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Between two steps, in milliseconds: some ten steps a second, so that faults meet each other's consequences.
+/// Between two steps, in milliseconds: some ten steps a second, so that faults meet each other's
+/// consequences.
 const PACE_MS: std::ops::RangeInclusive<u64> = 10..=150;
 
 /// How often the server is asked what became of loads.
@@ -23,7 +24,8 @@ const FIRST_CATALOGUE: Duration = Duration::from_mins(3);
 /// How long links are well and how long they are not.
 const CLIMATE: (std::ops::RangeInclusive<u64>, std::ops::RangeInclusive<u64>) = (2_000..=20_000, 100..=4_000);
 
-/// What a step does. Each with its weight: receipts most of all, then loads, and a fault about every second.
+/// What a step does. Each with its weight: receipts most of all, then loads, and a fault about
+/// every second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// A receipt on a till.

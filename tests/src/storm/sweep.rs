@@ -1,8 +1,10 @@
-//! The sweep: a daemon is ended at each crash point in turn, started again, and everything must be as if nothing had been.
+//! The sweep: a daemon is ended at each crash point in turn, started again, and everything must be
+//! as if nothing had been.
 //!
-//! One chain serves all points of one daemon, one after another. A point is armed, then what passes it is done until the
-//! daemon ends there; a few points are passed only on occasions of their own ([`Occasion`]). The checks are those of the
-//! storm: the model for dictionaries, what was rung for sales.
+//! One chain serves all points of one daemon, one after another. A point is armed, then what
+//! passes it is done until the daemon ends there; a few points are passed only on occasions of
+//! their own ([`Occasion`]). The checks are those of the storm: the model for dictionaries, what
+//! was rung for sales.
 
 mod occasions;
 
@@ -26,7 +28,8 @@ use tempfile::TempDir;
 /// A point is passed well within this, also beside other tests on two cores.
 const REACHED: Duration = Duration::from_secs(40);
 
-/// After a point everything is right again within this: deadlines of the bench and back-offs on top of each other.
+/// After a point everything is right again within this: deadlines of the bench and back-offs on
+/// top of each other.
 const RIGHT_AGAIN: Duration = Duration::from_mins(3);
 
 /// Between two rounds of what passes a point.
@@ -58,7 +61,8 @@ pub enum Reached {
     Otherwise(End),
 }
 
-/// The daemon that passes a point: the crate says so, and for what both have a part of, the folder, or the module.
+/// The daemon that passes a point: the crate says so, and for what both have a part of, the
+/// folder, or the module.
 pub fn who(point: &Point) -> Who {
     // Of the crate for files that both use, the queue itself is on tills.
     if point.name.starts_with("queue::") {
@@ -180,7 +184,8 @@ impl Sweep {
 
     /// Waits until nothing at all is under way, as at the end of a storm; gives what was found.
     pub fn end(mut self) -> Result<Vec<super::Finding>, StormError> {
-        // Tills that nobody runs: the silent one, and those of rounds of which the server told nobody before it ended.
+        // Tills that nobody runs: the silent one, and those of rounds of which the server told
+        // nobody before it ended.
         let server = &self.storm.bench.server;
         let api = server.api().map_err(StormError::Bench)?;
         for node in server.nodes().map_err(StormError::Bench)? {

@@ -22,7 +22,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct RungReceipt {
     /// Its sum in kopecks.
     pub sum: i64,
-    /// The till's disk was put back to a time before it, and nobody had acknowledged it: it may be gone.
+    /// The till's disk was put back to a time before it, and nobody had acknowledged it: it may be
+    /// gone.
     pub may_be_gone: bool,
 }
 
@@ -51,7 +52,8 @@ pub struct StormTill {
     open: Option<u64>,
     next_shift: u64,
     old: Option<OldDisk>,
-    /// The documents were put back while the agent's state was not: ids may mean other documents than it sent.
+    /// The documents were put back while the agent's state was not: ids may mean other documents
+    /// than it sent.
     ids_reused: bool,
 }
 
@@ -72,8 +74,8 @@ impl StormTill {
         }
     }
 
-    /// Rings a receipt up, in a shift that is opened where none is; false where the shelf does not have it, or its price
-    /// changed in between.
+    /// Rings a receipt up, in a shift that is opened where none is; false where the shelf does not
+    /// have it, or its price changed in between.
     pub fn ring(&mut self, seed: &mut Seed) -> Result<bool, StormError> {
         let good = if seed.below(4) == 0 { office::steady_good(seed) } else { office::any_good(seed) };
         let (barcode, pieces) = (office::barcode(good), seed.within(1..=3));
@@ -108,7 +110,8 @@ impl StormTill {
         Ok(true)
     }
 
-    /// Keeps a copy of the disk, as it is after a power cut. The agent is ended for it and stays off.
+    /// Keeps a copy of the disk, as it is after a power cut. The agent is ended for it and stays
+    /// off.
     pub fn take_image(&mut self) -> Result<(), StormError> {
         self.quiet()?;
         let _held = self.observer.hold();
@@ -117,7 +120,8 @@ impl StormTill {
         Ok(())
     }
 
-    /// Puts parts of the copy back where one was taken, else false. The agent is ended for it and stays off.
+    /// Puts parts of the copy back where one was taken, else false. The agent is ended for it and
+    /// stays off.
     pub fn put_image_back(&mut self, parts: &[TillPart]) -> Result<bool, StormError> {
         if self.old.is_none() {
             return Ok(false);
@@ -139,7 +143,8 @@ impl StormTill {
         Ok(true)
     }
 
-    /// What was rung and is neither on the disk any more nor was acknowledged may be gone for good.
+    /// What was rung and is neither on the disk any more nor was acknowledged may be gone for
+    /// good.
     fn note_lost(&mut self, acknowledged: &HashSet<Uuid>) -> Result<(), StormError> {
         let there: HashSet<Uuid> = self.documents()?.into_values().collect();
         for (uuid, receipt) in &mut self.rung {

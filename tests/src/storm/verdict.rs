@@ -1,4 +1,5 @@
-//! After the storm: all faults end, everything must come to rest by itself, and then the truth is compared.
+//! After the storm: all faults end, everything must come to rest by itself, and then the truth is
+//! compared.
 
 use super::breaking::files_below;
 use super::model::Judgement;
@@ -74,7 +75,8 @@ impl Storm {
         Ok(())
     }
 
-    /// The hostile till ends, and is removed from the network as a stolen one would be: the deliveries to it end with it.
+    /// The hostile till ends, and is removed from the network as a stolen one would be: the
+    /// deliveries to it end with it.
     fn put_the_hostile_till_out(&mut self) -> Result<(), StormError> {
         let Some(mut hostile) = self.hostile.take() else { return Ok(()) };
         hostile.end();
@@ -128,7 +130,8 @@ impl Storm {
         Ok(())
     }
 
-    /// What can be said of sales at any time: nothing is there twice, nothing has another sum, nothing was never rung.
+    /// What can be said of sales at any time: nothing is there twice, nothing has another sum,
+    /// nothing was never rung.
     pub(super) fn check_sales(&mut self) {
         let Ok(found) = sales_db::receipts(&self.bench.server.data()) else { return };
         let mut wrong = Vec::new();

@@ -1,5 +1,5 @@
-//! Every body, with random bytes and with mutated seeds. `TILLWAY_FUZZ_CASES` is the number of cases of each (default
-//! 300, for CI); `PROPTEST_RNG_SEED` is proptest's own.
+//! Every body, with random bytes and with mutated seeds. `TILLWAY_FUZZ_CASES` is the number of
+//! cases of each (default 300, for CI); `PROPTEST_RNG_SEED` is proptest's own.
 
 use crate::seeds;
 use proptest::prelude::*;

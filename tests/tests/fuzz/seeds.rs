@@ -86,7 +86,8 @@ fn collect(folder: &Path, marks: &[&str], found: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// Messages of the file queue are an envelope around those of a package: here the bodies, each behind its length.
+/// Messages of the file queue are an envelope around those of a package: here the bodies, each
+/// behind its length.
 fn messages() -> Vec<Vec<u8>> {
     use tillway_file_queue::format::{MessageHeader, open_from};
     let mut bodies = Vec::new();

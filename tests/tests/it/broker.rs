@@ -8,7 +8,8 @@ use tillway_tests::bench::{Api, Server, TestBench};
 use tillway_tests::broker::Broker;
 use tillway_tests::wait::{Seen, wait_for};
 
-/// Connections are tried again after at most 20 s, and the mark is looked at each half minute; tests share two cores.
+/// Connections are tried again after at most 20 s, and the mark is looked at each half minute;
+/// tests share two cores.
 const SOON: Duration = Duration::from_mins(2);
 
 #[test]

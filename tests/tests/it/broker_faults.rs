@@ -1,5 +1,5 @@
-//! The broker restarts, dies, closes channels, loses queues, raises its alarms: both daemons come back by themselves and
-//! what was to be announced arrives (R13).
+//! The broker restarts, dies, closes channels, loses queues, raises its alarms: both daemons come
+//! back by themselves and what was to be announced arrives (R13).
 
 use crate::sales::{checked, equip, wait_for_receipts};
 use crate::support::{assert_digests_agree, load, now, piece_at, price, recovered, seen_by_server, shelf_price, until};
@@ -45,7 +45,8 @@ fn a_broker_that_stops_dies_blocks_or_breaks_its_channels_is_come_back_to() {
     bench.broker().unwrap().break_channels().unwrap();
     a_price_goes_through(&bench, &mut till, 101);
 
-    // Consumers live on while publishers are blocked, and what waits goes out when the alarm is over.
+    // Consumers live on while publishers are blocked, and what waits goes out when the alarm is
+    // over.
     bench.broker().unwrap().raise_alarm().unwrap();
     load(&bench.server, "shop-7", &[price(1, "1.02")]);
     let rung = pos.ring(&piece_at(101)).unwrap().uuid.to_string();
@@ -102,7 +103,8 @@ fn is_consumed(bench: &TestBench, queue: &str) {
     });
 }
 
-/// Without its control queue a till is deaf and falls silent; the queues of silent tills are made again within a minute.
+/// Without its control queue a till is deaf and falls silent; the queues of silent tills are made
+/// again within a minute.
 #[test]
 fn a_control_queue_that_an_operator_removes_is_made_again() {
     let settings: Vec<_> = QUICK.into_iter().chain([("exchange.silent_after_s", "5")]).collect();

@@ -1,4 +1,5 @@
-//! The daemons as an operator meets them: killed, apart, parked, watched through the page and the command line.
+//! The daemons as an operator meets them: killed, apart, parked, watched through the page and the
+//! command line.
 
 use crate::sales::{checked, equip, sale, wait_for_receipts};
 use crate::support::{SOON, catalogue, converged, load, now, price, seen_by_server, shelf_price};

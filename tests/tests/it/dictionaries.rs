@@ -134,7 +134,8 @@ fn a_reader_sees_the_old_catalogue_or_the_new_never_a_mix() {
             let shelf = Shelf::open(&path).unwrap();
             let probes: Vec<String> = (0..ITEMS).step_by(997).map(|number| format!("b{number}")).collect();
             let (mut old, mut new) = (0_u32, 0_u32);
-            // Ends with the load; a last look follows, so that the new state is always among what was seen.
+            // Ends with the load; a last look follows, so that the new state is always among what
+            // was seen.
             loop {
                 let last = done.load(Ordering::Relaxed);
                 let prices = shelf

@@ -1,5 +1,5 @@
-//! What a person reads in the first hour: all faults of a start at once, one line for each try, each fatal error once, and nothing that
-//! only a programmer understands.
+//! What a person reads in the first hour: all faults of a start at once, one line for each try,
+//! each fatal error once, and nothing that only a programmer understands.
 
 use crate::support::{RECOVERY, set};
 use fs_err as fs;

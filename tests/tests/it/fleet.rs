@@ -17,7 +17,8 @@ use tillway_tests::faults::proxy::Proxy;
 use tillway_tests::fleet::{Apply, Faults, Fleet, FleetOptions, Told};
 use tillway_tests::wait::{Seen, wait_for};
 
-/// What a fleet's server compares every two seconds, and gives up after a few: a test does not wait for minutes.
+/// What a fleet's server compares every two seconds, and gives up after a few: a test does not
+/// wait for minutes.
 const SETTINGS: [(&str, &str); 4] = [
     ("exchange.reconcile_period_s", "2"),
     ("exchange.announced_deadline_s", "4"),
@@ -119,7 +120,8 @@ fn three_hundred_tills_converge_with_one_package_a_change_through_silence_parkin
     assert_eq!(packages(&bench.server).len(), 2);
     assert_eq!(fleet.downloads(), 600, "each till downloads each package once");
 
-    // A third is silent for two changes. The others do not wait; the third comes back and finds one difference.
+    // A third is silent for two changes. The others do not wait; the third comes back and finds
+    // one difference.
     let silent = |number: usize| number.is_multiple_of(3);
     fleet.silence((0..fleet.len()).filter(|number| silent(*number)));
     for to in [12, 13] {
@@ -131,7 +133,8 @@ fn three_hundred_tills_converge_with_one_package_a_change_through_silence_parkin
     converged(&bench.server, &fleet, everyone);
     let after = fleet.told();
     for number in (0..fleet.len()).filter(|number| silent(*number)) {
-        // One, or two on a machine so slow that its first link counted as unanswered when the second change came.
+        // One, or two on a machine so slow that its first link counted as unanswered when the
+        // second change came.
         let applied = after[number].applied - before[number].applied;
         assert!((1..=2).contains(&applied), "till {number} gets what it missed at once, not in {applied} packages");
     }
@@ -261,7 +264,8 @@ fn two_hundred_tills_sell_through_a_server_killed_three_times_and_each_receipt_i
 /// Agents whose broker goes away.
 const AGENTS: usize = 40;
 
-/// Looks at what comes while waits have grown to seconds: each agent was hung up on three times before.
+/// Looks at what comes while waits have grown to seconds: each agent was hung up on three times
+/// before.
 const EARLY: usize = 3 * AGENTS;
 
 /// What counts as the same moment.
@@ -284,7 +288,8 @@ impl Agents {
         Self { folder: tempfile::tempdir().unwrap(), runtime: Some(runtime), shutdown }
     }
 
-    /// Starts one that looks for its broker on this port; `more` are further lines of its settings.
+    /// Starts one that looks for its broker on this port; `more` are further lines of its
+    /// settings.
     fn start(&self, id: &str, port: u16, more: &str, password: &str) {
         let root = self.folder.path().join(id);
         fs::create_dir_all(&root).unwrap();

@@ -1,5 +1,5 @@
-//! A package server that answers wrongly: a dead link is asked for anew, a busy server again, and nothing is downloaded
-//! without end (R6).
+//! A package server that answers wrongly: a dead link is asked for anew, a busy server again, and
+//! nothing is downloaded without end (R6).
 
 use crate::sales::equip;
 use crate::support::{assert_digests_agree, deliveries, load, price, recovered, shelf_price, until};

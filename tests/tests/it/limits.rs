@@ -1,4 +1,5 @@
-//! Connections that only hold places, and loads that take long: whoever works beside them notices nothing.
+//! Connections that only hold places, and loads that take long: whoever works beside them notices
+//! nothing.
 
 use crate::sales::{checked, equip, sale};
 use crate::support::{catalogue, loaded, now};
@@ -99,7 +100,8 @@ fn change_the_network(bench: &TestBench, shop: &str, round: u32) -> Duration {
 fn whoever_changes_the_network_does_not_wait_for_a_load_at_any_moment_of_it() {
     let bench = TestBench::start().unwrap();
     let shop = bench.add_shop("7").unwrap();
-    // The second one changes each object, deletes half of them in its last sweep, and commits all of it at once.
+    // The second one changes each object, deletes half of them in its last sweep, and commits all
+    // of it at once.
     for (base, numbers, price) in [("pos1", 0..20_000, "10"), ("pos2", 10_000..30_000, "11")] {
         let text = catalogue(numbers, price).join("\n---\n") + "\n---\n";
         bench.server.deliver_approved("All", base, |out| out.write_all(text.as_bytes()).map(|()| 1)).unwrap();

@@ -1,5 +1,5 @@
-//! What people do: start a second agent, copy a till, restore images and backups, edit databases, disturb the exchange
-//! folders, switch tills off.
+//! What people do: start a second agent, copy a till, restore images and backups, edit databases,
+//! disturb the exchange folders, switch tills off.
 
 use crate::sales::{checked, equip, sale, wait_for_receipts};
 use crate::support::{
@@ -60,7 +60,8 @@ fn two_machines_with_one_tills_settings_are_noticed_and_the_receipts_of_both_are
     wait_for_receipts(&bench.server, &mut till, 1, 1);
     let mut other = till.second_machine("copy", CopyOf::Settings).unwrap();
     other.start_agent().unwrap();
-    // On one queue two consumers take turns: each machine gets what the other misses, sooner or later.
+    // On one queue two consumers take turns: each machine gets what the other misses, sooner or
+    // later.
     until("both to have the item", || {
         let at = |machine: &Till| machine.state().map_or(0, |state| state.cursor.0);
         (at(&other) > 0, format!("{} and {}", at(&till), at(&other)))
@@ -299,7 +300,8 @@ fn a_flag_without_a_file_and_a_file_that_changes_while_it_is_read_stop_nothing()
     recovered(&bench.server, &mut till);
     assert_eq!(shelf_price(&till, 1), Some(Kopecks(300)));
 
-    // Appended to while it is read, with the flag there already; then delivered again as it should be.
+    // Appended to while it is read, with the flag there already; then delivered again as it should
+    // be.
     let commands = catalogue(1..1_500, "5");
     let mut file = fs::File::create(folder.join("pos-grows.aif")).unwrap();
     fs::write(folder.join("pos-grows.flz"), "").unwrap();

@@ -13,11 +13,12 @@ use tillway_tests::bench::{Server, TestBench, Till};
 use tillway_tests::pos::{Basket, Entry, Tender};
 use tillway_tests::wait::{Seen, wait_for};
 
-/// Everything that happens on a bench happens well within this, also beside other tests on two cores.
+/// Everything that happens on a bench happens well within this, also beside other tests on two
+/// cores.
 pub(crate) const SOON: Duration = Duration::from_mins(1);
 
-/// What broke is found broken and mended by itself within this: deadlines and waits between tries of both daemons come to less
-/// than a minute and a half, the rest is for two busy cores.
+/// What broke is found broken and mended by itself within this: deadlines and waits between tries
+/// of both daemons come to less than a minute and a half, the rest is for two busy cores.
 pub(crate) const RECOVERY: Duration = Duration::from_mins(4);
 
 /// A full catalogue in an unoptimised build, beside other tests.
@@ -154,7 +155,8 @@ pub(crate) fn has_receipts(server: &Server, till: &Till, shift: u64, rung: &[Str
     .unwrap();
 }
 
-/// Waits until a till has all that the server has for it, by its digest too, however much broke before.
+/// Waits until a till has all that the server has for it, by its digest too, however much broke
+/// before.
 pub(crate) fn recovered(server: &Server, till: &mut Till) {
     converged(server, till);
     wait_for(format!("the server to be done with till {}", till.code), RECOVERY, || {

@@ -1,4 +1,5 @@
-//! Every crash point in the source: the daemon is ended there, started again, and everything is as if nothing had been.
+//! Every crash point in the source: the daemon is ended there, started again, and everything is as
+//! if nothing had been.
 
 use std::time::Instant;
 use tillway_tests::storm::points::{Point, crash_points};
@@ -53,7 +54,8 @@ const NO_STEPS: [(&str, &str); 7] = [
 /// How often an occasion is made for a point that it did not lead to.
 const MOST_OCCASIONS: usize = 3;
 
-/// Sweeps a part of a daemon's points: every `of`-th, beginning at `part`, so that some run side by side.
+/// Sweeps a part of a daemon's points: every `of`-th, beginning at `part`, so that some run side
+/// by side.
 fn sweep(daemon: Who, part: usize, of: usize) {
     let points = crash_points().unwrap();
     let of_daemon: Vec<Point> = points
@@ -69,7 +71,8 @@ fn sweep(daemon: Who, part: usize, of: usize) {
         let started = Instant::now();
         let occasion = OCCASIONS.iter().find(|(name, _)| *name == point.name).map_or(Occasion::None, |(_, how)| *how);
         let mut reached = sweep.pass(point, occasion).unwrap();
-        // An occasion is a matter of time as well: what was made ready may have been over before the daemon came to it.
+        // An occasion is a matter of time as well: what was made ready may have been over before
+        // the daemon came to it.
         for _ in 1..MOST_OCCASIONS {
             if occasion == Occasion::None || !matches!(reached, Reached::Never) {
                 break;

@@ -1,5 +1,6 @@
 //! What an older version left behind is read by this one, and finished: files, databases, messages
-//! (`tests/fixtures/README.md`). And what a newer version left is refused, with clear words and untouched.
+//! (`tests/fixtures/README.md`). And what a newer version left is refused, with clear words and
+//! untouched.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod newer;

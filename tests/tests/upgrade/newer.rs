@@ -1,5 +1,5 @@
-//! What a newer version left is refused with words that tell what to do, and is not touched. What an upgrade could not finish
-//! is as it was before.
+//! What a newer version left is refused with words that tell what to do, and is not touched. What
+//! an upgrade could not finish is as it was before.
 
 use crate::place::{Place, change};
 use crate::{VERSIONS, place};
@@ -26,7 +26,8 @@ fn schema_version(path: &Path) -> i64 {
     Connection::open(path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
 }
 
-/// Starts the program on a file that is too new; it must say so, name the file, and leave it alone.
+/// Starts the program on a file that is too new; it must say so, name the file, and leave it
+/// alone.
 fn refuses(place: &Place, program: &str, file: &Path) {
     let before = hash(file);
     let told = place.refused(program);
@@ -163,8 +164,8 @@ fn a_migration_that_breaks_off_in_its_middle_leaves_the_database_as_it_was() {
     for (program, file) in of_server.into_iter().chain([(SYNC_AGENT, "till/data/sync.db".to_owned())]) {
         let place = Place::of(newest(), None);
         let path = place.server().parent().unwrap().join(&file);
-        // An empty database, but that the last table of the schema is in the way: the ones before are made, and this
-        // one cannot be.
+        // An empty database, but that the last table of the schema is in the way: the ones before
+        // are made, and this one cannot be.
         let in_the_way = last_table(&path);
         for rest in ["", "-wal", "-shm"] {
             let _ = fs::remove_file(format!("{}{rest}", path.display()));

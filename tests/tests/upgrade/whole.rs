@@ -1,4 +1,5 @@
-//! The whole: everything was under way when the old version's lights went out, and this version brings it to its end.
+//! The whole: everything was under way when the old version's lights went out, and this version
+//! brings it to its end.
 
 use crate::VERSIONS;
 use crate::place::{Place, SOON};

@@ -1,4 +1,5 @@
-//! A small chain to load dictionaries into: chain → groups north and south → shops 1 (north) and 2 (south) → tills.
+//! A small chain to load dictionaries into: chain → groups north and south → shops 1 (north) and 2
+//! (south) → tills.
 
 use crate::dictionary::DictionaryService;
 use crate::dictionary::entry::{Entry, KindId, LoadOutcome, Upsert, carry_out, spare};
@@ -86,7 +87,8 @@ impl Chain {
         self.load_knowing(node, aif).0
     }
 
-    /// Loads AIF into the layer of a node; of how many records the text alone said that nothing changes.
+    /// Loads AIF into the layer of a node; of how many records the text alone said that nothing
+    /// changes.
     pub(crate) fn load_knowing(&self, node: &str, aif: &str) -> (LoadOutcome, usize) {
         let mut load = self.begin(node);
         let mut records = RecordReader::new(aif.as_bytes());

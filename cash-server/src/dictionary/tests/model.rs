@@ -163,7 +163,8 @@ impl Layer {
         }
     }
 
-    /// A record that cannot be used may have been meant to add these: their deletion does not count.
+    /// A record that cannot be used may have been meant to add these: their deletion does not
+    /// count.
     fn take_back(&mut self, meant: impl Fn(&(KindId, String)) -> bool) {
         for kept in self.0.values_mut() {
             kept.deleted.take_if(|root| meant(root));
@@ -231,7 +232,8 @@ impl Layer {
         }
     }
 
-    /// The load is at its end: what a clearing took and nothing named is gone, and with an item what it owns.
+    /// The load is at its end: what a clearing took and nothing named is gone, and with an item
+    /// what it owns.
     fn sweep(&mut self) {
         let deleted: Vec<(KindId, String)> =
             self.0.iter().filter(|(_, kept)| kept.deleted.is_some()).map(|(key, _)| key.clone()).collect();

@@ -1,4 +1,5 @@
-//! What a load does not take away: what its broken records may have named. And what it does: an old main barcode.
+//! What a load does not take away: what its broken records may have named. And what it does: an
+//! old main barcode.
 
 use super::kit::{BARCODE, CLEAR, Chain, ITEM, PRICE, item};
 
@@ -59,7 +60,8 @@ fn a_price_of_which_only_the_barcode_is_known_spares_all_prices_of_that_barcode(
 
 #[test]
 fn where_nobody_knows_which_item_was_meant_no_item_and_no_barcode_is_deleted() {
-    // The first is an item without a key, and says nothing against the clearing of prices; the second may be anything.
+    // The first is an item without a key, and says nothing against the clearing of prices; the
+    // second may be anything.
     for (unknown, prices) in
         [(r#"{"command":"addInventItem","invent":{"name":"Tea"}}"#, 0), (r#"{"comand":"addUnit"}"#, 9)]
     {
@@ -190,7 +192,8 @@ fn an_item_takes_along_what_hangs_on_it_by_whichever_verb_it_came() {
     let again = r#"{"command":"addPrice","price":{"barcode":"A","price":4,"doctype":1,"documentid":"2"}}"#;
     chain.load("All", &(delete(1) + &item("1", "Another", "6") + again + "\n---\n"));
     let after = chain.head(chain.no("All"));
-    // Of item 1 its two barcodes and the price of one of them are gone too; of the shared barcode nothing but its row.
+    // Of item 1 its two barcodes and the price of one of them are gone too; of the shared barcode
+    // nothing but its row.
     let mut left: Vec<String> = after
         .keys()
         .filter(|key| !before.contains_key(*key))

@@ -1,7 +1,9 @@
-//! The consuming side: one connection, a consumer of reports, and a look on a period whether the broker still knows it.
+//! The consuming side: one connection, a consumer of reports, and a look on a period whether the
+//! broker still knows it.
 //!
-//! A queue of reports that somebody else made with other arguments is consumed as it is: what tills say matters more than how
-//! long their queue may get. The page then says what to do about it.
+//! A queue of reports that somebody else made with other arguments is consumed as it is: what
+//! tills say matters more than how long their queue may get. The page then says what to do about
+//! it.
 
 use super::publishing::declare_exchange_on;
 use super::queues::named;

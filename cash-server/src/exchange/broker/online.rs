@@ -1,5 +1,6 @@
-//! What `check --online` asks of the broker: whether it is there, lets the server in, and lets it do what it has to do. What is tried
-//! is harmless: a queue of this connection alone, which goes with it, and the exchange that the server makes anyway.
+//! What `check --online` asks of the broker: whether it is there, lets the server in, and lets it
+//! do what it has to do. What is tried is harmless: a queue of this connection alone, which goes
+//! with it, and the exchange that the server makes anyway.
 
 use super::publishing::declare_exchange_on;
 use super::{BrokerError, BrokerSettings, answered, connect, told};

@@ -1,16 +1,18 @@
 //! The mark at a virtual host: the database whose servers work there.
 //!
-//! Two servers of different databases would take each other's reports from the one queue, and remove the queues of each other's
-//! tills. So the first one marks the virtual host, and another one names it and keeps out. Servers of one database share the mark.
+//! Two servers of different databases would take each other's reports from the one queue, and
+//! remove the queues of each other's tills. So the first one marks the virtual host, and another
+//! one names it and keeps out. Servers of one database share the mark.
 //!
-//! The mark is a queue that nobody publishes to, [`OWNER_QUEUE`]: declaring it is the one thing that a broker does atomically for us.
-//! It makes the mark, agrees with it, or refuses and says what stands there. The text stands in its dead-letter routing key, the
-//! only argument that is free text and that a broker compares. That key alone decides, so the queue has to have it from its first
-//! moment and keeps it for ever.
+//! The mark is a queue that nobody publishes to, [`OWNER_QUEUE`]: declaring it is the one thing
+//! that a broker does atomically for us. It makes the mark, agrees with it, or refuses and says
+//! what stands there. The text stands in its dead-letter routing key, the only argument that is
+//! free text and that a broker compares. That key alone decides, so the queue has to have it from
+//! its first moment and keeps it for ever.
 //!
-//! What stands there is asked with a declaration that no broker carries out, so a question leaves nothing behind. No server ever
-//! deletes the queue: between its look and its deletion another could have made its mark. A person who deletes it gives the
-//! virtual host free.
+//! What stands there is asked with a declaration that no broker carries out, so a question leaves
+//! nothing behind. No server ever deletes the queue: between its look and its deletion another
+//! could have made its mark. A person who deletes it gives the virtual host free.
 
 use super::{BrokerError, answered, arguments, declare_queue};
 use lapin::types::{AMQPValue, FieldTable};
@@ -19,16 +21,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tillway_proto::queue::OWNER_QUEUE;
 use uuid::Uuid;
 
-/// Longest mark, in bytes: a broker's refusal has room for 255, with the names of queue, argument and virtual host.
+/// Longest mark, in bytes: a broker's refusal has room for 255, with the names of queue, argument
+/// and virtual host.
 const MAX_MARK_BYTES: usize = 60;
 
-/// Hex digits of the database's identity in the mark: 64 bits, so that no two of one company are the same.
+/// Hex digits of the database's identity in the mark: 64 bits, so that no two of one company are
+/// the same.
 const IDENTITY_DIGITS: usize = 16;
 
-/// What a server asks with to learn what stands there: no server's mark, and short, so that the answer has room for that.
+/// What a server asks with to learn what stands there: no server's mark, and short, so that the
+/// answer has room for that.
 const QUESTION: &str = "who?";
 
-/// No way that a queue may overflow. A broker compares it after the mark, and makes no queue with it.
+/// No way that a queue may overflow. A broker compares it after the mark, and makes no queue with
+/// it.
 const IMPOSSIBLE_OVERFLOW: &str = "?";
 
 /// How often the mark is made where somebody gives it free meanwhile.
@@ -45,7 +51,8 @@ const STANDS_THERE: &str = "but current is ";
 pub struct Owner {
     identity: String,
     mark: String,
-    /// The mark of this database that stands there, as it was found: another server of it may have another name.
+    /// The mark of this database that stands there, as it was found: another server of it may have
+    /// another name.
     found: Mutex<Option<String>>,
 }
 
@@ -62,8 +69,8 @@ impl Owner {
         Self { identity, mark, found: Mutex::default() }
     }
 
-    /// Marks the virtual host, or finds the mark of this database there; an error that names the other server, where it has the mark of
-    /// another one.
+    /// Marks the virtual host, or finds the mark of this database there; an error that names the
+    /// other server, where it has the mark of another one.
     pub(super) async fn claim(&self, connection: &Connection, vhost: &str) -> Result<(), BrokerError> {
         let mut stands_there = String::new();
         for _ in 0..MAX_TRIES {
@@ -72,7 +79,8 @@ impl Owner {
                 return Ok(());
             }
             *self.found() = None;
-            // Another server of this database may have another name. The refusal has room for one long mark, not for two.
+            // Another server of this database may have another name. The refusal has room for one
+            // long mark, not for two.
             let refusal = declare(connection, question()).await?.unwrap_or_default();
             read_mark(&refusal).clone_into(&mut stands_there);
             // Else somebody gave it free in between.

@@ -1,8 +1,8 @@
 //! The publishing side: one connection, a channel for messages and one for queues.
 //!
-//! A broker that is short of memory or disk says so (`connection.blocked`) and reads nothing more from this connection. Then
-//! nothing is published and nothing waits for a confirm, the connection is kept, and the reconciler is poked when the broker
-//! takes messages again.
+//! A broker that is short of memory or disk says so (`connection.blocked`) and reads nothing more
+//! from this connection. Then nothing is published and nothing waits for a confirm, the connection
+//! is kept, and the reconciler is poked when the broker takes messages again.
 
 use super::queues::Queues;
 use super::{ANSWER_DEADLINE, Broker, BrokerError, Side, answered};
@@ -45,7 +45,8 @@ impl Session {
         self.blocked.borrow().clone()
     }
 
-    /// Publishes one message and waits for its confirm, or until the broker says that it takes none.
+    /// Publishes one message and waits for its confirm, or until the broker says that it takes
+    /// none.
     pub(super) async fn publish(&self, queue: &str, body: &[u8]) -> Result<Confirmation, BrokerError> {
         let mut blocked = self.blocked.subscribe();
         if let Some(reason) = self.blocked() {
@@ -66,7 +67,8 @@ impl Session {
         let properties =
             BasicProperties::default().with_delivery_mode(PERSISTENT).with_content_type("application/json".into());
         let sent = self.publishing.basic_publish(EXCHANGE.into(), queue.into(), options, body, properties);
-        // A confirm that is under way when the link breaks never comes, so it has a deadline of its own.
+        // A confirm that is under way when the link breaks never comes, so it has a deadline of
+        // its own.
         let confirm = self.answered_in_turn(what, sent).await?;
         fail::fail_point!("broker::message_published");
         let confirmation = self.answered_in_turn(what, confirm).await?;
@@ -84,8 +86,8 @@ impl Session {
     }
 }
 
-/// With a thousand messages under way each waits for those before it: as long as others are confirmed the broker is there. None
-/// where it is not.
+/// With a thousand messages under way each waits for those before it: as long as others are
+/// confirmed the broker is there. None where it is not.
 async fn in_turn<T>(confirmed: &AtomicU64, answer: impl Future<Output = T>) -> Option<T> {
     let mut answer = pin!(answer);
     for _ in 0..MOST_TURNS {
@@ -176,8 +178,8 @@ mod tests {
     use super::*;
     use tokio::time::{Instant, sleep};
 
-    /// A message that is answered shortly before the deadline of number `answered_after` ends, while `others_until` others are
-    /// confirmed, one a deadline.
+    /// A message that is answered shortly before the deadline of number `answered_after` ends,
+    /// while `others_until` others are confirmed, one a deadline.
     async fn waits(answered_after: u32, others_until: u32) -> Option<()> {
         let confirmed = AtomicU64::new(0);
         let others = async {

@@ -1,9 +1,10 @@
 //! The queues of tills at the broker: made once a session, removed with their till.
 //!
-//! Declarations and removals go through a channel of their own, many at a time, and those of hundreds of tills through some more. The
-//! broker answers what it refuses (a queue that is there with other arguments, a missing permission) by closing that channel under
-//! all that is under way on it. Then it is opened again and the few that failed are asked one by one, so that one till's queue is
-//! named and stops nobody else.
+//! Declarations and removals go through a channel of their own, many at a time, and those of
+//! hundreds of tills through some more. The broker answers what it refuses (a queue that is there
+//! with other arguments, a missing permission) by closing that channel under all that is under way
+//! on it. Then it is opened again and the few that failed are asked one by one, so that one till's
+//! queue is named and stops nobody else.
 
 use super::{BrokerError, Lane, answered, bind_queue, declare_queue};
 use futures_util::StreamExt as _;
@@ -19,19 +20,22 @@ use tokio::time::Instant;
 /// Declarations under way at the same time: they are answered in order on one channel.
 const IN_FLIGHT: usize = 32;
 
-/// Tills that are worth another channel, and the most channels: the broker works them side by side.
+/// Tills that are worth another channel, and the most channels: the broker works them side by
+/// side.
 const TILLS_A_CHANNEL: usize = 8 * IN_FLIGHT;
 const MAX_CHANNELS: usize = 4;
 
-/// A refused queue is asked for again after this: somebody deletes it by hand and soon sees the till go on, and a
-/// thousand of them cost a thousand channels a minute, not one each pass.
+/// A refused queue is asked for again after this: somebody deletes it by hand and soon sees the
+/// till go on, and a thousand of them cost a thousand channels a minute, not one each pass.
 const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-/// The queues of a silent till are made again after this: making one that is there costs the broker little, and a till whose
-/// queue somebody deleted waits no longer than that, or some minutes where thousands are silent.
+/// The queues of a silent till are made again after this: making one that is there costs the
+/// broker little, and a till whose queue somebody deleted waits no longer than that, or some
+/// minutes where thousands are silent.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-/// Silent tills whose queues one pass makes again at most: each takes some milliseconds, and the links of all others wait for it.
+/// Silent tills whose queues one pass makes again at most: each takes some milliseconds, and the
+/// links of all others wait for it.
 const MAX_LOOKED_AGAIN: usize = 200;
 
 /// What the broker's answer means for the others.
@@ -70,8 +74,8 @@ impl Queues {
         Self { connection, channel: channel.into(), known: Mutex::default() }
     }
 
-    /// Makes the queues that this session has not made yet. Gives the tills, of those asked for, whose queues the broker
-    /// refuses, and why. An error: the link is broken.
+    /// Makes the queues that this session has not made yet. Gives the tills, of those asked for,
+    /// whose queues the broker refuses, and why. An error: the link is broken.
     pub(super) async fn declare(&self, tills: Vec<TillId>) -> Result<HashMap<TillId, String>, BrokerError> {
         let missing = self.known().missing(&tills, Instant::now());
         if !missing.is_empty() {

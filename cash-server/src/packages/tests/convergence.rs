@@ -1,4 +1,5 @@
-//! Whatever is loaded, moved, pruned and broken, and whenever a till asks: it ends where the server is.
+//! Whatever is loaded, moved, pruned and broken, and whenever a till asks: it ends where the
+//! server is.
 
 use super::{Till, files, service};
 use crate::dictionary::tests::kit::{CLEAR, Chain, item};

@@ -47,8 +47,9 @@ impl Till {
         Some(facts)
     }
 
-    /// As exchange and agent do it where anything may be wrong: a digest that is not the target's asks for everything,
-    /// kinds that differ after a package are asked for whole, the package that left them so is not applied.
+    /// As exchange and agent do it where anything may be wrong: a digest that is not the target's
+    /// asks for everything, kinds that differ after a package are asked for whole, the package
+    /// that left them so is not applied.
     fn follow(&mut self, service: &PackageService, id: &TillId) {
         let state = service.target_states().unwrap().get(id).copied();
         let differs = state.is_some_and(|state| state.revision == self.cursor && state.digest != self.state());

@@ -1,4 +1,5 @@
-//! What is remembered and what lies in files is not taken for true where the dictionary or the content says otherwise.
+//! What is remembered and what lies in files is not taken for true where the dictionary or the
+//! content says otherwise.
 
 use super::{Till, memo, service};
 use crate::dictionary::tests::kit::{Chain, ITEM, item};
@@ -34,7 +35,8 @@ fn a_server_restored_from_a_backup_does_not_hand_out_files_of_the_lost_time() {
     behind.sync(&service, &other, &Repair::None).unwrap();
     let present: Vec<_> = chain.head(chain.no("All")).into_values().collect();
     assert_eq!(behind.rows.values().copied().collect::<Vec<_>>(), present);
-    // The cursor of the other one is the target, and yet it has the lost price: its digest says so.
+    // The cursor of the other one is the target, and yet it has the lost price: its digest says
+    // so.
     assert_eq!(lost.sync(&service, &id, &Repair::None), None);
     assert_eq!(behind.state(), must_have(&service, &other));
     assert_ne!(lost.state(), must_have(&service, &id));

@@ -1,9 +1,10 @@
-//! The sales file of the back office: sections `### <name> begin ###` … `### <name> end ###` with JSON objects between lines
-//! `---`. Sums and quantities are decimal numbers, written digit by digit.
+//! The sales file of the back office: sections `### <name> begin ###` … `### <name> end ###` with
+//! JSON objects between lines `---`. Sums and quantities are decimal numbers, written digit by
+//! digit.
 //!
-//! Every array is there, even when it is empty: readers demand it. Readers also look for the marks of the file in its text,
-//! strings included, and join its lines, so what could be taken for a mark or for the end of a line stands escaped in a
-//! string ([`Escaping`]).
+//! Every array is there, even when it is empty: readers demand it. Readers also look for the marks
+//! of the file in its text, strings included, and join its lines, so what could be taken for a
+//! mark or for the end of a line stands escaped in a string ([`Escaping`]).
 
 use std::io;
 
@@ -47,9 +48,9 @@ fn section<T: Serialize>(
     Ok(())
 }
 
-/// Compact JSON in which no string holds a line separator (U+0085, U+2028, U+2029: the ones that JSON leaves as they are, and
-/// that end a line for Java and Python), nor what reads like the end of an object and a separator (`}---`) or like the mark of
-/// a section (`###`).
+/// Compact JSON in which no string holds a line separator (U+0085, U+2028, U+2029: the ones that
+/// JSON leaves as they are, and that end a line for Java and Python), nor what reads like the end
+/// of an object and a separator (`}---`) or like the mark of a section (`###`).
 struct Escaping;
 
 impl Formatter for Escaping {
@@ -270,7 +271,8 @@ fn bonus(bonus: &v1::Bonus) -> Result<Bonus<'_>, serde_json::Error> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct DiscountPosition<'a> {
-    /// Always the amount: what the POS's numbers for types mean is not public, the amount is exact.
+    /// Always the amount: what the POS's numbers for types mean is not public, the amount is
+    /// exact.
     disc_type: &'static str,
     disc_mode: i32,
     disc_size: Decimal,

@@ -1,12 +1,14 @@
 //! Sales files for the back office: every closed shift once an hour, days on request.
 //!
-//! In `<root>/sale<till code>/` (`{shop}` in the root stands for the code of the till's shop) a file `sale<yyyy.MM.dd_HH-mm-ss>.json` appears, whole or not at all, with the shifts that
-//! closed or changed since they were handed over last; shifts that still wait for documents come later, and one whose record
-//! does not come is handed over after the same wait, without the time of its end. A request `sale.req`
-//! (a line `###`, then `DD.MM.YYYY-DD.MM.YYYY`) is answered with the shifts of these days, the open one in `online/`, and then
-//! removed; one that cannot be read becomes `sale.req.bad`. A crash between file and note writes a shift twice: the reader
-//! imports by receipt, as it must anyway. A till whose folder or data cannot be used holds up none but itself: it is logged
-//! and tried again at the next period.
+//! In `<root>/sale<till code>/` (`{shop}` in the root stands for the code of the till's shop) a
+//! file `sale<yyyy.MM.dd_HH-mm-ss>.json` appears, whole or not at all, with the shifts that closed
+//! or changed since they were handed over last; shifts that still wait for documents come later,
+//! and one whose record does not come is handed over after the same wait, without the time of its
+//! end. A request `sale.req` (a line `###`, then `DD.MM.YYYY-DD.MM.YYYY`) is answered with the
+//! shifts of these days, the open one in `online/`, and then removed; one that cannot be read
+//! becomes `sale.req.bad`. A crash between file and note writes a shift twice: the reader imports
+//! by receipt, as it must anyway. A till whose folder or data cannot be used holds up none but
+//! itself: it is logged and tried again at the next period.
 
 mod format;
 #[cfg(test)]
@@ -101,8 +103,8 @@ pub async fn run(store: Arc<dyn SalesStore>, root: PathBuf, shutdown: Cancellati
     }
 }
 
-/// Writes every closed shift that changed since it was handed over; returns how many. One till's failure is logged and leaves
-/// its shifts for the next time. Blocks.
+/// Writes every closed shift that changed since it was handed over; returns how many. One till's
+/// failure is logged and leaves its shifts for the next time. Blocks.
 pub fn hand_over_closed(store: &dyn SalesStore, root: &Path, now: DateTime) -> Result<u64, HandoverError> {
     let mut done = 0;
     let mut offset = 0;
@@ -143,8 +145,8 @@ pub fn hand_over_closed(store: &dyn SalesStore, root: &Path, now: DateTime) -> R
     }
 }
 
-/// Answers the requests below `root`; returns how many. One till's failure is logged and leaves its request for the next time.
-/// Blocks.
+/// Answers the requests below `root`; returns how many. One till's failure is logged and leaves
+/// its request for the next time. Blocks.
 pub fn answer_requests(store: &dyn SalesStore, root: &Path, now: DateTime) -> Result<u64, HandoverError> {
     let mut answered = 0;
     for till in store.till_states().map_err(HandoverError::Store)? {

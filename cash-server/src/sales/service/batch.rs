@@ -1,4 +1,5 @@
-//! A batch from the wire becomes a record of the spool: documents that are receipts, and those that are not with the reason.
+//! A batch from the wire becomes a record of the spool: documents that are receipts, and those
+//! that are not with the reason.
 
 use jiff::Timestamp;
 use prost::Message as _;

@@ -1,4 +1,5 @@
-//! The sales database as a stream asks it: it may be slow or down, and then the stream goes on without it.
+//! The sales database as a stream asks it: it may be slow or down, and then the stream goes on
+//! without it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +10,16 @@ use tokio::time::timeout;
 use crate::store::StoreError;
 use crate::store::sales::SalesStore;
 
-/// So long a stream waits for the database. Longer, it goes on without: the spool takes what comes, and what comes twice is
-/// there once.
+/// So long a stream waits for the database. Longer, it goes on without: the spool takes what
+/// comes, and what comes twice is there once.
 const WITHIN: Duration = Duration::from_secs(2);
 
-/// Reads under way, those included that no stream waits for any more: on a disk that hangs they must not use up the threads
-/// that check tokens.
+/// Reads under way, those included that no stream waits for any more: on a disk that hangs they
+/// must not use up the threads that check tokens.
 const MAX_READS: usize = 32;
 
-/// The same for writes. They stand behind each other anyway, and behind whoever has locked the database.
+/// The same for writes. They stand behind each other anyway, and behind whoever has locked the
+/// database.
 const MAX_WRITES: usize = 4;
 
 /// The database does not answer; why is in the log.

@@ -1,7 +1,7 @@
 //! Logins of known tills with a wrong token: one finding a till, until it logs in rightly.
 //!
-//! What is remembered is bounded by the tills of the network, since only those count; what is written, by one line a till in
-//! [`NOTE_EVERY`], however often somebody tries.
+//! What is remembered is bounded by the tills of the network, since only those count; what is
+//! written, by one line a till in [`NOTE_EVERY`], however often somebody tries.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,7 +60,8 @@ pub(super) fn channel(database: Database) -> (FailedLogins, FailedLoginWriter) {
 }
 
 impl FailedLogins {
-    /// Somebody has named this till, which is known here, with a token that is not its own. `from`: the address.
+    /// Somebody has named this till, which is known here, with a token that is not its own.
+    /// `from`: the address.
     pub(super) fn wrong(&self, till: &TillId, from: &str) {
         let mut failing = self.lock();
         let entry = failing.entry(till.clone()).or_default();
@@ -94,7 +95,8 @@ impl FailedLogins {
 }
 
 impl FailedLoginWriter {
-    /// Writes until `shutdown`, one after another: a right login after a wrong one ends its finding.
+    /// Writes until `shutdown`, one after another: a right login after a wrong one ends its
+    /// finding.
     pub(super) async fn run(mut self, shutdown: CancellationToken) {
         // What an earlier process has found is closed by this one.
         if let Ok(open) = self.database.read(open_findings).await {

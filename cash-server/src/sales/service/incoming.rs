@@ -1,8 +1,9 @@
 //! Connections to the port of the service, from `accept` to the first byte of HTTP/2.
 //!
-//! Each takes a place before anything is done for it ([`crate::connections`]), shakes hands within a deadline where there is TLS, and
-//! ends when it has waited too long for a stream with a right token. So a client that says nothing costs a place for some seconds, and
-//! gives it to the next one that comes.
+//! Each takes a place before anything is done for it ([`crate::connections`]), shakes hands within
+//! a deadline where there is TLS, and ends when it has waited too long for a stream with a right
+//! token. So a client that says nothing costs a place for some seconds, and gives it to the next
+//! one that comes.
 
 use std::io;
 use std::pin::Pin;
@@ -25,13 +26,15 @@ use tonic::transport::server::Connected;
 
 use crate::connections::{ConnectionLimits, Connections, Seat};
 
-/// Connections to the port at one time. Streams are limited by themselves, so most of these may wait.
+/// Connections to the port at one time. Streams are limited by themselves, so most of these may
+/// wait.
 const MAX_CONNECTIONS: usize = 1_024;
 
 /// Of one address: the tills of a shop behind its router, and of a chain's office behind a few.
 const MAX_CONNECTIONS_OF_ADDRESS: usize = MAX_CONNECTIONS / 2;
 
-/// An agent opens its next stream on the same connection at once; one that needs it no more closes it.
+/// An agent opens its next stream on the same connection at once; one that needs it no more closes
+/// it.
 const AGAIN_WITHIN: Duration = Duration::from_mins(1);
 
 /// How often it is looked for those that have waited too long.
@@ -59,7 +62,8 @@ pub(super) fn tls_acceptor(cert: &[u8], key: &[u8]) -> Result<TlsAcceptor, TlsFa
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Takes connections until `stop`. `first`: from a connection to its first stream with a right token.
+/// Takes connections until `stop`. `first`: from a connection to its first stream with a right
+/// token.
 pub(super) fn incoming(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,

@@ -1,12 +1,13 @@
 //! The gRPC service that tills unload to: `proto/sales.proto` tells the protocol.
 //!
-//! Whoever connects has a place for some seconds ([`incoming`]), and a stream only once till and token, which stand in the metadata
-//! of the call, are right: before that nothing of a frame is read. A wrong token of a known till is a finding
-//! ([`failed_logins`]).
+//! Whoever connects has a place for some seconds ([`incoming`]), and a stream only once till and
+//! token, which stand in the metadata of the call, are right: before that nothing of a frame is
+//! read. A wrong token of a known till is a finding ([`failed_logins`]).
 //!
-//! A stream is one [`session`]. One till has one stream at a time ([`registry`]). Nothing is acknowledged that the spool has
-//! not made durable. Whatever a till does, a stream ends: frames, their number and their size are bounded, and a till that
-//! says nothing is cut off. The [`database`] is asked, never depended on: with it down tills unload into the spool.
+//! A stream is one [`session`]. One till has one stream at a time ([`registry`]). Nothing is
+//! acknowledged that the spool has not made durable. Whatever a till does, a stream ends: frames,
+//! their number and their size are bounded, and a till that says nothing is cut off. The
+//! [`database`] is asked, never depended on: with it down tills unload into the spool.
 
 mod batch;
 mod database;
@@ -50,8 +51,8 @@ use notes::Notes;
 use registry::Registry;
 use session::Session;
 
-/// Streams at one time; further ones come again later. A shop has tens of tills, a centre takes some hundred at once, and
-/// each stream may hold one frame in memory.
+/// Streams at one time; further ones come again later. A shop has tens of tills, a centre takes
+/// some hundred at once, and each stream may hold one frame in memory.
 pub const MAX_STREAMS: usize = 256;
 
 /// Streams within one connection: an agent needs one.
@@ -63,7 +64,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// A connection whose ping is not answered for so long is cut.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes that may be under way to us on one stream before we read them: covers a shop's link, not more.
+/// Bytes that may be under way to us on one stream before we read them: covers a shop's link, not
+/// more.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// The same for a connection.
@@ -84,13 +86,15 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// Deadlines of a stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
-    /// From a connection to its first stream with a right token, and from there to the first frame.
+    /// From a connection to its first stream with a right token, and from there to the first
+    /// frame.
     pub hello: Duration,
     /// For each further frame while nothing is under way.
     pub idle: Duration,
     /// For the till to take an answer.
     pub answer: Duration,
-    /// A stream that has said nothing for so long gives way to one of another machine with the right token.
+    /// A stream that has said nothing for so long gives way to one of another machine with the
+    /// right token.
     pub silent: Duration,
 }
 
@@ -257,7 +261,8 @@ impl Service for Unloading {
 }
 
 impl Unloading {
-    /// The till whose token this is: the one that is named, or where none is named, as by agents of version 0.1, whichever.
+    /// The till whose token this is: the one that is named, or where none is named, as by agents
+    /// of version 0.1, whichever.
     async fn log_in(&self, named: Option<TillId>, token: &str, seat: Option<&Seat>) -> Result<TillId, Status> {
         let (auth, token, asked) = (Arc::clone(&self.deps.auth), token.to_owned(), named.clone());
         let checked = tokio::task::spawn_blocking(move || match asked {

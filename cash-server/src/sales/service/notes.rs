@@ -1,8 +1,9 @@
-//! Streams that were opened are noted in the database beside them: a stream does not wait for the commit, which may stand
-//! behind a long load, and many that open at one moment are noted in one.
+//! Streams that were opened are noted in the database beside them: a stream does not wait for the
+//! commit, which may stand behind a long load, and many that open at one moment are noted in one.
 //!
-//! What a note is for (when a till was last heard, whether its agent is another one) bears a moment's delay. One that is lost,
-//! because the database is down or the server stops, is made again with the till's next stream.
+//! What a note is for (when a till was last heard, whether its agent is another one) bears a
+//! moment's delay. One that is lost, because the database is down or the server stops, is made
+//! again with the till's next stream.
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

@@ -1,5 +1,6 @@
-//! One stream a till: a newer one of the same agent takes over, one of another agent is refused while the first lives and
-//! speaks. Before it has said which agent it is of, a stream gives way to the next one of its till.
+//! One stream a till: a newer one of the same agent takes over, one of another agent is refused
+//! while the first lives and speaks. Before it has said which agent it is of, a stream gives way
+//! to the next one of its till.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -34,7 +34,8 @@ const MAX_NAME_BYTES: usize = 128;
 /// Receipts in one part of a `Holding`: 1 MiB of UUIDs, and their numbers.
 const HOLDING_PART: usize = 64 * 1024;
 
-/// Shifts that the database is asked about in one go: a till unloads a few, and what is read of many does not fill the memory.
+/// Shifts that the database is asked about in one go: a till unloads a few, and what is read of
+/// many does not fill the memory.
 const SHIFTS_AT_ONCE: usize = 16;
 
 /// Most refused documents told in one `Ack`, so that it fits a frame.
@@ -138,8 +139,8 @@ impl Session {
         });
     }
 
-    /// A `Holding` for each shift, the spool asked before the database: what is loaded in between is seen in both. Without
-    /// the database it is what the spool has, marked as partial.
+    /// A `Holding` for each shift, the spool asked before the database: what is loaded in between
+    /// is seen in both. Without the database it is what the spool has, marked as partial.
     async fn state_what_is_here(&self, till: &TillId, shifts: &[ShiftKey]) -> Result<(), Ended> {
         let pending = self.deps.spool.last_receipt_time(till);
         let none = [ShiftKey::default()];
@@ -179,9 +180,9 @@ impl Session {
         Ok(())
     }
 
-    /// What is here of some shifts, and where `with_time` is set the end of the till's newest receipt in the database; sets
-    /// `partial` where the database does not answer, and leaves it alone where it is set: each further question would wait
-    /// as long.
+    /// What is here of some shifts, and where `with_time` is set the end of the till's newest
+    /// receipt in the database; sets `partial` where the database does not answer, and leaves it
+    /// alone where it is set: each further question would wait as long.
     async fn held(
         &self,
         till: &TillId,

@@ -1,9 +1,9 @@
-//! `aside/`: copies of bytes that could not be read or loaded, `<segment>-<offset>.bad`, each with its reason beside it
-//! (`.reason`). Setting the same place aside again changes nothing.
+//! `aside/`: copies of bytes that could not be read or loaded, `<segment>-<offset>.bad`, each with
+//! its reason beside it (`.reason`). Setting the same place aside again changes nothing.
 //!
-//! Bounded: of damaged bytes the oldest go first. A whole batch was acknowledged, so its receipts may be nowhere else: it stays
-//! until a person puts it back or drops it, and when such batches fill the folder the loader waits. The spool then fills, and the
-//! tills keep what they have.
+//! Bounded: of damaged bytes the oldest go first. A whole batch was acknowledged, so its receipts
+//! may be nowhere else: it stays until a person puts it back or drops it, and when such batches
+//! fill the folder the loader waits. The spool then fills, and the tills keep what they have.
 
 use super::format::Position;
 use super::record::Arrival;
@@ -125,8 +125,9 @@ pub(in crate::sales) fn whole_batch(bytes: &[u8]) -> Option<Arrival> {
     Arrival::parse(bytes).ok().filter(|arrival| arrival.till_id.parse::<TillId>().is_ok())
 }
 
-/// Removes what a process left behind that ended while it kept or removed a unit: reasons of nothing, and temporary files.
-/// Only for the one that has the lock of the spool, and before it keeps anything.
+/// Removes what a process left behind that ended while it kept or removed a unit: reasons of
+/// nothing, and temporary files. Only for the one that has the lock of the spool, and before it
+/// keeps anything.
 pub(super) fn remove_leftovers(disk: &dyn Disk, spool: &Path) -> Result<(), SpoolError> {
     let folder = spool.join(FOLDER);
     let failed = |source| io_error("list", &folder, source);

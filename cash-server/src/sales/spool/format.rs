@@ -24,7 +24,8 @@ pub(super) const MARKER: [u8; 4] = [0xF5, b'T', b'R', 0x0A];
 /// Bytes of a record before its payload.
 pub(super) const RECORD_HEADER_BYTES: usize = 24;
 
-/// Largest payload: a frame, and room for what stands around it (ids, reasons of refused documents).
+/// Largest payload: a frame, and room for what stands around it (ids, reasons of refused
+/// documents).
 pub const MAX_RECORD_BYTES: usize = MAX_FRAME_BYTES + 1024 * 1024;
 
 const SUFFIX: &str = ".spool";

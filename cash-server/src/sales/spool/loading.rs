@@ -1,10 +1,11 @@
-//! What is about to be loaded, in a file beside the segments (`loading`): it tells a record that ends the whole process from
-//! one that nobody has tried yet.
+//! What is about to be loaded, in a file beside the segments (`loading`): it tells a record that
+//! ends the whole process from one that nobody has tried yet.
 //!
-//! Written before a load where the one before may have ended the process: with the first group of each start, and with
-//! every record that is loaded by itself. A load that moves the position makes the note stale; one that fails and leaves the
-//! process alive takes it away. So where a start finds its own position in it, the process ended in that very load.
-//! Without a file that can be written nothing is counted, and loading goes on.
+//! Written before a load where the one before may have ended the process: with the first group of
+//! each start, and with every record that is loaded by itself. A load that moves the position
+//! makes the note stale; one that fails and leaves the process alive takes it away. So where a
+//! start finds its own position in it, the process ended in that very load. Without a file that
+//! can be written nothing is counted, and loading goes on.
 
 use std::io;
 use std::path::Path;
@@ -21,7 +22,8 @@ const FILE: &str = "loading";
 /// What the file starts with; the number is the version of its format.
 const TAG: &str = "tillway-spool-loading 1";
 
-/// Notes that what stands at `from` is about to be loaded. Gives how often that was noted, this time included.
+/// Notes that what stands at `from` is about to be loaded. Gives how often that was noted, this
+/// time included.
 pub(super) fn note(disk: &dyn Disk, spool: &Path, from: Position) -> u32 {
     let times = match read(spool) {
         Some((noted, times)) if noted == from => times.saturating_add(1),

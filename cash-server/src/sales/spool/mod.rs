@@ -1,7 +1,9 @@
-//! The spool: where what tills send becomes durable, before it is acknowledged and before any database sees it.
+//! The spool: where what tills send becomes durable, before it is acknowledged and before any
+//! database sees it.
 //!
-//! A folder of segment files `<sequence, 20 digits>.spool`, each a header and records, appended by one writer and read
-//! by one loader. The position up to which everything is loaded stands in `sales.db`, in the transaction that loaded it.
+//! A folder of segment files `<sequence, 20 digits>.spool`, each a header and records, appended by
+//! one writer and read by one loader. The position up to which everything is loaded stands in
+//! `sales.db`, in the transaction that loaded it.
 //!
 //! ```text
 //! segment  = header record*
@@ -10,43 +12,52 @@
 //! payload  = protobuf `Arrival`: till, shop, instance, time of arrival, batch, refused documents
 //! ```
 //!
-//! Numbers are little-endian. The checksum covers the place of a record, so a stale block of another file, or a piece
-//! of a receipt that looks like a record, is never taken for one.
+//! Numbers are little-endian. The checksum covers the place of a record, so a stale block of
+//! another file, or a piece of a receipt that looks like a record, is never taken for one.
 //!
 //! # Invariants
-//! - What was answered with `Ok` has been written and synced, its segment's name included ([`Spool::append`]).
-//! - A segment is appended to by one process only, once, from its creation on: a start always begins a new one.
-//! - Sequences grow by one, also past the position in the database, so a position never points into a reused file.
+//! - What was answered with `Ok` has been written and synced, its segment's name included
+//!   ([`Spool::append`]).
+//! - A segment is appended to by one process only, once, from its creation on: a start always
+//!   begins a new one.
+//! - Sequences grow by one, also past the position in the database, so a position never points
+//!   into a reused file.
 //! - Only bytes that were synced are read by the loader or counted in what a till is told we hold.
-//! - The folder is never larger than the limit it was opened with, plus [`aside::MAX_ASIDE_BYTES`].
+//! - The folder is never larger than the limit it was opened with, plus
+//!   [`aside::MAX_ASIDE_BYTES`].
 //!
 //! # A write
-//! The writer thread takes the first waiting record and all others that wait behind it (up to [`writer::MAX_GROUP_BYTES`]),
-//! writes them in one piece, syncs once, and answers each. While it syncs, the next group gathers: no artificial delay.
-//! A full disk or a failing write is answered to everyone in the group, the file is cut back to its synced length, and the
-//! next group tries again. After a failed sync the segment's tail cannot be trusted any more (the kernel may have dropped
-//! the pages and call the next sync a success): it is cut back, sealed, and a new segment is begun.
+//! The writer thread takes the first waiting record and all others that wait behind it (up to
+//! [`writer::MAX_GROUP_BYTES`]), writes them in one piece, syncs once, and answers each. While it
+//! syncs, the next group gathers: no artificial delay. A full disk or a failing write is answered
+//! to everyone in the group, the file is cut back to its synced length, and the next group tries
+//! again. After a failed sync the segment's tail cannot be trusted any more (the kernel may have
+//! dropped the pages and call the next sync a success): it is cut back, sealed, and a new segment
+//! is begun.
 //!
-//! Before a group is taken the disk must have room for it, for what everything that waits will need in the database, and
-//! for a reserve ([`RESERVE_BYTES`]): a disk that is nearly full refuses what is new and keeps what it has.
+//! Before a group is taken the disk must have room for it, for what everything that waits will
+//! need in the database, and for a reserve ([`RESERVE_BYTES`]): a disk that is nearly full refuses
+//! what is new and keeps what it has.
 //!
 //! # A crash
-//! At the start every segment that is not loaded is scanned. In the newest one a tail that is no record was being written
-//! and never acknowledged: it is cut off (where it has anything but zeros, a copy goes to `aside/` and the loader is told
-//! ([`Spool::cuts`])). An older segment was put right by an earlier start, so what is no record there is damage, at its end
-//! too. What stays is written again in place and synced before a till is told that we hold it: a killed process may have
-//! left it in memory only, and after a failed sync the kernel may call such memory clean, so that a sync alone proves
-//! nothing.
+//! At the start every segment that is not loaded is scanned. In the newest one a tail that is no
+//! record was being written and never acknowledged: it is cut off (where it has anything but
+//! zeros, a copy goes to `aside/` and the loader is told ([`Spool::cuts`])). An older segment was
+//! put right by an earlier start, so what is no record there is damage, at its end too. What stays
+//! is written again in place and synced before a till is told that we hold it: a killed process
+//! may have left it in memory only, and after a failed sync the kernel may call such memory clean,
+//! so that a sync alone proves nothing.
 //!
 //! # A read
-//! From the loaded position on, record by record, up to the synced length. Where a checksum fails in the middle, the damaged
-//! bytes are copied to `aside/` with the reason, and reading goes on at the next record whose checksum holds. Sequences
-//! have no holes and the file `passed` tells how far segments were deleted as loaded: where the position lies before what
-//! is there, the database is older than the spool or segments were lost, and the reader says so ([`Item::Missing`]).
+//! From the loaded position on, record by record, up to the synced length. Where a checksum fails
+//! in the middle, the damaged bytes are copied to `aside/` with the reason, and reading goes on at
+//! the next record whose checksum holds. Sequences have no holes and the file `passed` tells how
+//! far segments were deleted as loaded: where the position lies before what is there, the database
+//! is older than the spool or segments were lost, and the reader says so ([`Item::Missing`]).
 //!
 //! # A delete
-//! A segment goes when the position in the database has passed its end and it is not the one being written; `passed` is
-//! written first.
+//! A segment goes when the position in the database has passed its end and it is not the one being
+//! written; `passed` is written first.
 
 pub mod aside;
 mod format;
@@ -81,26 +92,29 @@ use tillway_proto::receipt::ShiftKey;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use writer::Append;
 
-/// A new segment is begun when the present one has this many bytes: small enough that loaded bytes leave the disk soon,
-/// large enough that a folder at its limit holds some hundred files.
+/// A new segment is begun when the present one has this many bytes: small enough that loaded bytes
+/// leave the disk soon, large enough that a folder at its limit holds some hundred files.
 pub const SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Default limit of the folder. About a million receipts: several days of a thousand tills with the database gone.
+/// Default limit of the folder. About a million receipts: several days of a thousand tills with
+/// the database gone.
 pub const DEFAULT_LIMIT_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// Bytes of the disk that the spool leaves free besides what its own content will need in the database: 256 MiB for the
-/// write-ahead logs of the server's databases (64 MiB each), its logs and what people do on the machine. Refusing while there
-/// is room keeps what was accepted safe: the loader can still load it, and loading empties the spool.
+/// Bytes of the disk that the spool leaves free besides what its own content will need in the
+/// database: 256 MiB for the write-ahead logs of the server's databases (64 MiB each), its logs
+/// and what people do on the machine. Refusing while there is room keeps what was accepted safe:
+/// the loader can still load it, and loading empties the spool.
 pub const RESERVE_BYTES: u64 = 256 * 1024 * 1024;
 
-/// What waits in the spool needs about this many times its size in the database, tables and indexes.
+/// What waits in the spool needs about this many times its size in the database, tables and
+/// indexes.
 pub const DATABASE_GROWTH: u64 = 3;
 
 /// Appends that wait for the writer; senders behind them wait.
 const APPEND_QUEUE: usize = 256;
 
-/// Bytes of appends that wait for the writer or are being written; senders behind them wait, so that many streams with
-/// large batches do not fill the memory.
+/// Bytes of appends that wait for the writer or are being written; senders behind them wait, so
+/// that many streams with large batches do not fill the memory.
 const APPEND_BYTES: usize = 64 * 1024 * 1024;
 
 /// Why the spool could not be opened, read or kept.
@@ -222,7 +236,8 @@ impl State {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every change of the state is complete before the lock is let go, so a panicking holder leaves it sound.
+        // Every change of the state is complete before the lock is let go, so a panicking holder
+        // leaves it sound.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -232,8 +247,9 @@ impl Shared {
 }
 
 impl Spool {
-    /// Opens the folder, made where it is not there; `loaded` is the position in the database. Blocks: scans what is not
-    /// loaded yet. Starts the writer thread, which ends with the last clone of the spool.
+    /// Opens the folder, made where it is not there; `loaded` is the position in the database.
+    /// Blocks: scans what is not loaded yet. Starts the writer thread, which ends with the last
+    /// clone of the spool.
     pub fn open(folder: &Path, loaded: Position, limits: SpoolLimits, disk: Arc<dyn Disk>) -> Result<Self, SpoolError> {
         durable::create_dir_all_on(disk.as_ref(), folder).map_err(|source| io_error("make", folder, source))?;
         let lock = lock(folder)?;
@@ -291,8 +307,8 @@ impl Spool {
         Ok(Self { shared, appends, room: Arc::new(Semaphore::new(APPEND_BYTES)) })
     }
 
-    /// Hands a record to the writer; the answer comes when it is durable, or why it is not. Waits while the writer's
-    /// queue is full.
+    /// Hands a record to the writer; the answer comes when it is durable, or why it is not. Waits
+    /// while the writer's queue is full.
     pub async fn append(&self, arrival: &Arrival) -> oneshot::Receiver<Result<Position, AppendError>> {
         self.append_record(SpoolRecord::of(arrival)).await
     }
@@ -301,7 +317,8 @@ impl Spool {
     pub async fn append_record(&self, record: SpoolRecord) -> oneshot::Receiver<Result<Position, AppendError>> {
         let (answer, answered) = oneshot::channel();
         let SpoolRecord { payload, entry } = record;
-        // The semaphore is never closed, and what is above the limit of a record is refused by the writer.
+        // The semaphore is never closed, and what is above the limit of a record is refused by the
+        // writer.
         let bytes = u32::try_from(payload.len().min(MAX_RECORD_BYTES)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).acquire_many_owned(bytes).await.ok();
         let append = Append { payload, entry, answer, room };
@@ -310,8 +327,8 @@ impl Spool {
         answered
     }
 
-    /// What is durable here of these shifts of a till and not in the database yet. Ask before the database: what is loaded
-    /// in between is then seen twice, not never.
+    /// What is durable here of these shifts of a till and not in the database yet. Ask before the
+    /// database: what is loaded in between is then seen twice, not never.
     pub fn held(&self, till: &TillId, shift: ShiftKey) -> Held {
         self.shared.state().pending.held(till, shift)
     }
@@ -321,12 +338,14 @@ impl Spool {
         self.shared.state().pending.last_time(till)
     }
 
-    /// Reads durable records after `from`, at most this many records and about this many bytes. Blocks.
+    /// Reads durable records after `from`, at most this many records and about this many bytes.
+    /// Blocks.
     pub fn read(&self, from: Position, max_records: usize, max_bytes: usize) -> Result<Chunk, SpoolError> {
         read::read(&self.shared, from, max_records, max_bytes)
     }
 
-    /// Everything before `position` is in the database: forgets it and deletes segments that are passed. Blocks.
+    /// Everything before `position` is in the database: forgets it and deletes segments that are
+    /// passed. Blocks.
     pub fn loaded(&self, position: Position) -> Result<(), SpoolError> {
         let passed: Vec<Position> = {
             let mut state = self.shared.state();
@@ -365,8 +384,8 @@ impl Spool {
         aside::keep(self.shared.disk.as_ref(), &self.shared.folder, at, payload, reason)
     }
 
-    /// What stands at `from` is about to be loaded. Gives how often that was noted with the process ending after it, this
-    /// time included. Blocks.
+    /// What stands at `from` is about to be loaded. Gives how often that was noted with the
+    /// process ending after it, this time included. Blocks.
     pub fn note_loading(&self, from: Position) -> u32 {
         loading::note(self.shared.disk.as_ref(), &self.shared.folder, from)
     }
@@ -426,7 +445,8 @@ impl Spool {
     }
 }
 
-/// Whether bytes begin as a record does, or a segment: then they are a piece of a segment and not what stood in a record.
+/// Whether bytes begin as a record does, or a segment: then they are a piece of a segment and not
+/// what stood in a record.
 pub fn is_record_start(bytes: &[u8]) -> bool {
     bytes.starts_with(&format::MARKER) || bytes.starts_with(&format::MAGIC)
 }

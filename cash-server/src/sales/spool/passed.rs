@@ -1,8 +1,9 @@
-//! How far segments were deleted, in a file beside them (`passed`): it tells a database that was lost, or put back from a
-//! backup, from one that has everything.
+//! How far segments were deleted, in a file beside them (`passed`): it tells a database that was
+//! lost, or put back from a backup, from one that has everything.
 //!
-//! Written before the first of those segments goes. Where it cannot be written the segments go all the same, since a full
-//! disk needs the room: then an older database may go unnoticed, and nothing else is wrong.
+//! Written before the first of those segments goes. Where it cannot be written the segments go all
+//! the same, since a full disk needs the room: then an older database may go unnoticed, and
+//! nothing else is wrong.
 
 use std::io;
 use std::path::Path;
@@ -19,7 +20,8 @@ const FILE: &str = "passed";
 /// What the file starts with; the number is the version of its format.
 const TAG: &str = "tillway-spool-passed 1";
 
-/// Everything before this place was in the database when it was deleted here; the start where nothing was deleted.
+/// Everything before this place was in the database when it was deleted here; the start where
+/// nothing was deleted.
 pub(super) fn read(spool: &Path) -> Position {
     let path = spool.join(FILE);
     match fs::read_to_string(&path) {

@@ -1,4 +1,5 @@
-//! What is durable in the spool and not in the database yet, in memory: a till that opens a stream is told of it.
+//! What is durable in the spool and not in the database yet, in memory: a till that opens a stream
+//! is told of it.
 //!
 //! Bounded by the spool's limit: about 50 bytes a receipt that is not loaded.
 
@@ -11,8 +12,8 @@ use tillway_proto::receipt::{DocumentNumber, Opened, ShiftKey, ShiftNumber};
 use tillway_proto::sales::{shift_key, v1};
 use uuid::Uuid;
 
-/// A receipt within its till and shift. One uuid may stand under two numbers: a POS that repeats an identifier still rang up
-/// two receipts.
+/// A receipt within its till and shift. One uuid may stand under two numbers: a POS that repeats
+/// an identifier still rang up two receipts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HeldReceipt {
     /// Its number.

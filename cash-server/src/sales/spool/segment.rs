@@ -10,8 +10,8 @@ use tillway_file_queue::disk::Disk;
 /// A read of this many bytes serves many records.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
 
-/// Places in a damaged range that are tried as the start of the next record, before the rest of the segment is given up:
-/// a payload made of markers must not cost hours.
+/// Places in a damaged range that are tried as the start of the next record, before the rest of
+/// the segment is given up: a payload made of markers must not cost hours.
 const MAX_RESYNC_CANDIDATES: usize = 4096;
 
 /// What stands at a place.
@@ -102,7 +102,8 @@ impl SegmentReader {
         Ok(Step::Found(Found::Record { at, end: self.at, payload }))
     }
 
-    /// From a damaged place to the next record that holds. Reads the rest of the segment, whose size is bounded.
+    /// From a damaged place to the next record that holds. Reads the rest of the segment, whose
+    /// size is bounded.
     fn resync(&mut self) -> io::Result<Found> {
         let at = self.at;
         self.file.seek(SeekFrom::Start(at.offset))?;
@@ -165,8 +166,9 @@ pub(super) struct Recovered {
     pub(super) cut: Option<Cut>,
 }
 
-/// Puts a segment right after a crash: syncs what is there, tells each record from `from` on, and cuts a tail off that is no
-/// record, where this is the newest segment: only in that one something was being written.
+/// Puts a segment right after a crash: syncs what is there, tells each record from `from` on, and
+/// cuts a tail off that is no record, where this is the newest segment: only in that one something
+/// was being written.
 pub(super) fn recover(
     disk: &dyn Disk,
     folder: &Path,
@@ -194,8 +196,9 @@ pub(super) fn recover(
                 if tail.iter().any(|byte| *byte != 0) {
                     let reason = "a torn tail: it was being written when the server stopped";
                     if let Err(error) = aside::keep(disk, folder, at, &tail, reason) {
-                        // A full disk, most likely, and loading makes room. This is not the newest segment at the next
-                        // start: its tail is damage then, and the reader keeps it.
+                        // A full disk, most likely, and loading makes room. This is not the newest
+                        // segment at the next start: its tail is damage then, and the reader keeps
+                        // it.
                         let error = &error as &dyn std::error::Error;
                         tracing::warn!(segment = %path.display(), offset = at.offset, error, "left a torn tail where it is");
                         break;
@@ -214,7 +217,8 @@ pub(super) fn recover(
     Ok(Recovered { length, cut })
 }
 
-/// The version stands in the header, which nobody reads again where the loaded position points behind it.
+/// The version stands in the header, which nobody reads again where the loaded position points
+/// behind it.
 fn refuse_newer(path: &Path, sequence: u64, length: u64) -> Result<(), SpoolError> {
     if length < HEADER_LEN {
         return Ok(());
@@ -232,8 +236,8 @@ fn refuse_newer(path: &Path, sequence: u64, length: u64) -> Result<(), SpoolErro
     }
 }
 
-/// Writes what is there once more, the same bytes in their places: pages that a failed sync has left behind as clean are
-/// written by the next sync.
+/// Writes what is there once more, the same bytes in their places: pages that a failed sync has
+/// left behind as clean are written by the next sync.
 fn rewrite(disk: &dyn Disk, file: &mut fs::File, from: u64, to: u64) -> io::Result<()> {
     let mut at = from;
     let mut buffer = vec![0; READ_BUFFER_BYTES];

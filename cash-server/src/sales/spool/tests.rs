@@ -1,4 +1,5 @@
-//! Crash states, refusals and damage of the spool. Power cuts in random histories: `sales::tests::power`.
+//! Crash states, refusals and damage of the spool. Power cuts in random histories:
+//! `sales::tests::power`.
 
 use super::{Arrival, Chunk, Item, Position, Spool, SpoolError, SpoolLimits, aside};
 use crate::sales::spool::AppendError;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use tillway_file_queue::durable;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-/// A group is closed at this size, so that its members do not wait for a write of unbounded length.
+/// A group is closed at this size, so that its members do not wait for a write of unbounded
+/// length.
 pub const MAX_GROUP_BYTES: usize = 8 * 1024 * 1024;
 
 /// Why a record was not made durable. The same for all of its group.
@@ -110,7 +111,8 @@ impl Writer<'_> {
                         answers.push((append.answer, *end, append.room));
                     }
                 }
-                // A receiver that is gone is a stream that ended; its batch is durable all the same.
+                // A receiver that is gone is a stream that ended; its batch is durable all the
+                // same.
                 for (answer, end, room) in answers {
                     fail::fail_point!("spool::answering");
                     let _ = answer.send(Ok(end));
@@ -184,7 +186,8 @@ impl Writer<'_> {
         }
         let disk = &self.shared.disk;
         if let Err(source) = disk.write_at(&mut active.file, active.end.offset, &self.buffer) {
-            // What was written of it is not synced and not answered; without it the segment is as before.
+            // What was written of it is not synced and not answered; without it the segment is as
+            // before.
             if disk.cut(&active.file, active.end.offset).is_ok() {
                 self.active = Some(active);
             } else {
@@ -194,8 +197,9 @@ impl Writer<'_> {
         }
         fail::fail_point!("spool::written");
         if let Err(source) = self.sync(&active.file) {
-            // The kernel may now hold pages it calls clean and never write them: no further sync of this file proves
-            // anything. Cutting is for the next start, which would otherwise read them from memory.
+            // The kernel may now hold pages it calls clean and never write them: no further sync
+            // of this file proves anything. Cutting is for the next start, which would otherwise
+            // read them from memory.
             if let Err(error) = disk.cut(&active.file, active.end.offset).and_then(|()| self.sync(&active.file)) {
                 tracing::warn!(segment = active.end.segment, %error, "failed to cut an unsynced tail off");
             }
@@ -213,7 +217,8 @@ impl Writer<'_> {
         let path = self.shared.segment_path(sequence);
         let disk = &self.shared.disk;
         let begin = || {
-            // Left by a try that failed, so that it could not be taken away either: nothing in it was ever answered.
+            // Left by a try that failed, so that it could not be taken away either: nothing in it
+            // was ever answered.
             durable::remove_file_on(disk.as_ref(), &path)?;
             let mut file = disk.create_file(&path)?;
             fail::fail_point!("spool::segment_created");
@@ -245,15 +250,16 @@ impl Writer<'_> {
         self.shared.disk.sync_data(file)
     }
 
-    /// Nothing is appended to the present segment any more; the loader removes it when it has passed it.
+    /// Nothing is appended to the present segment any more; the loader removes it when it has
+    /// passed it.
     fn seal(&mut self) {
         self.active = None;
         self.shared.state().active = None;
     }
 }
 
-/// Bytes that must be free before the spool grows from `waiting` to `bytes`: the new bytes themselves, what all of it needs in
-/// the database, and the reserve.
+/// Bytes that must be free before the spool grows from `waiting` to `bytes`: the new bytes
+/// themselves, what all of it needs in the database, and the reserve.
 fn reserve_for(reserve: u64, waiting: u64, bytes: u64) -> u64 {
     reserve.saturating_add(bytes.saturating_mul(DATABASE_GROWTH)).saturating_add(bytes - waiting)
 }

@@ -1,5 +1,5 @@
-//! The loader over a store that refuses, and a model of the whole intake: whatever is sent again or cut off, each receipt is
-//! there exactly once, and none that was acknowledged is missing.
+//! The loader over a store that refuses, and a model of the whole intake: whatever is sent again
+//! or cut off, each receipt is there exactly once, and none that was acknowledged is missing.
 
 use std::collections::BTreeSet;
 use std::path::Path;

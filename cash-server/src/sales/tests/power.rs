@@ -1,4 +1,5 @@
-//! Random histories of batches, loads, restarts, power cuts and failing disks: what was acknowledged is loaded exactly once.
+//! Random histories of batches, loads, restarts, power cuts and failing disks: what was
+//! acknowledged is loaded exactly once.
 
 use std::collections::BTreeSet;
 use std::path::Path;

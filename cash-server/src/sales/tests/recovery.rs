@@ -1,4 +1,5 @@
-//! A database that is older than the spool, parts of the spool that are gone, and damage that only looks like a torn tail.
+//! A database that is older than the spool, parts of the spool that are gone, and damage that only
+//! looks like a torn tail.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -29,7 +29,8 @@ fn shifts(store: &SqliteSales) -> Vec<ShiftView> {
     store.shifts(&ShiftFilter::default(), Page::default()).unwrap()
 }
 
-/// Opening (empty where none is known), verdict and number of documents of each shift, oldest first.
+/// Opening (empty where none is known), verdict and number of documents of each shift, oldest
+/// first.
 fn told(store: &SqliteSales) -> Vec<(String, Verdict, i64)> {
     let mut shifts = shifts(store);
     shifts.sort_by_key(ShiftView::key);
@@ -57,7 +58,8 @@ fn a_number_that_is_given_again_on_the_same_day_is_a_shift_of_its_own() {
     let first = [sale_in(MORNING, 1, 1), sale_in(MORNING, 1, 2)];
     load(&store, &[incoming(first.to_vec(), vec![opened_at(MORNING, 1..=2)])]);
     load(&store, &[incoming(vec![sale_in(NOON, 1, 1)], vec![opened_at(NOON, 1..=1)])]);
-    // The second has the same number, UUID and sum as one of the first: a POS that repeats identifiers still rang up both.
+    // The second has the same number, UUID and sum as one of the first: a POS that repeats
+    // identifiers still rang up both.
     assert_eq!(receipts(&store), 2, "the same in every word: its shift's opening time was changed");
     let mut other = sale_in(NOON, 1, 1);
     other.time_end = "2017-02-28T10:02:00".to_owned();

@@ -280,7 +280,8 @@ fn a_shift_that_was_deleted_for_its_age_and_is_sent_again_counts_no_second_time(
         let held = store.held(&till(), named).unwrap();
         assert_eq!((held.receipts.len(), held.closed), (3, true), "a till that asks is told that all of it is here");
     }
-    // A till that sends it all the same, an agent of v0.1, and a POS that changed the opening time.
+    // A till that sends it all the same, an agent of v0.1, and a POS that changed the opening
+    // time.
     let of_v0_1 = (1..=3).map(|number| sale(&till(), 1, number)).collect();
     let moved = (1..=3).map(|number| sale_in("2017-02-28T09:00:07", 1, number)).collect();
     let arrived = [again, incoming(of_v0_1, vec![]), incoming(moved, vec![])];

@@ -1,9 +1,10 @@
 //! One SQLite file: how it is opened, migrated, written by one and read by many.
 //!
-//! A [`Database`] has one writer connection and a bounded pool of read connections, all in WAL mode: readers see the
-//! last committed state and are never blocked by the writer. The writer is handed out whole ([`Database::writer`]), so
-//! that a long load may hold it for as long as its transaction lasts; whoever comes second waits. How the write-ahead log stays
-//! small whatever readers do: [`log`].
+//! A [`Database`] has one writer connection and a bounded pool of read connections, all in WAL
+//! mode: readers see the last committed state and are never blocked by the writer. The writer is
+//! handed out whole ([`Database::writer`]), so that a long load may hold it for as long as its
+//! transaction lasts; whoever comes second waits. How the write-ahead log stays small whatever
+//! readers do: [`log`].
 
 mod log;
 
@@ -19,26 +20,30 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tillway_proto::process::GrowthWatch;
 
-/// How long a connection waits for a lock that another process holds: an operator's `sqlite3` shell, a backup.
+/// How long a connection waits for a lock that another process holds: an operator's `sqlite3`
+/// shell, a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A process that switches a new file to a write-ahead log is done within this, or soon after.
 const SWITCHED_WITHIN: Duration = Duration::from_millis(5);
 
-/// Most read connections that are kept open for the next reader. More may exist for a moment; they are closed after.
+/// Most read connections that are kept open for the next reader. More may exist for a moment; they
+/// are closed after.
 const MAX_IDLE_READERS: usize = 8;
 
 /// Prepared statements kept by one connection: more than any store here has.
 const STATEMENT_CACHE: usize = 128;
 
-/// Page cache of one connection, in KiB. Eight readers and four databases stay below 300 MiB at worst.
+/// Page cache of one connection, in KiB. Eight readers and four databases stay below 300 MiB at
+/// worst.
 const CACHE_KIB: i64 = 8 * 1024;
 
-/// Pages of the write-ahead log after which a commit moves them into the file: SQLite's own number.
+/// Pages of the write-ahead log after which a commit moves them into the file: SQLite's own
+/// number.
 const CHECKPOINT_PAGES: u32 = 1000;
 
-/// A file up to this size is checked when it is opened, which takes about a second at the most. Of a larger one a torn
-/// page shows when it is read.
+/// A file up to this size is checked when it is opened, which takes about a second at the most. Of
+/// a larger one a torn page shows when it is read.
 const CHECKED_WHEN_OPENED_BYTES: u64 = 256 * 1024 * 1024;
 
 /// What to do about a damaged file that nobody else has.
@@ -51,8 +56,9 @@ const MOVE_AWAY: &str = "move the file away with the two beside it that end in -
 /// Pages given back in one step: 4 MiB, a moment's work for a disk.
 const GIVE_BACK_PAGES: u32 = 1_000;
 
-/// A file of v0.1 up to this size is made anew when it is opened, within a second, so that its free pages can be given back. A
-/// larger one stays as it is: to make it anew is no small step, and an operator may do it with `VACUUM` while the server is off.
+/// A file of v0.1 up to this size is made anew when it is opened, within a second, so that its
+/// free pages can be given back. A larger one stays as it is: to make it anew is no small step,
+/// and an operator may do it with `VACUUM` while the server is off.
 const MADE_ANEW_BYTES: u64 = 64 * 1024 * 1024;
 
 /// `PRAGMA auto_vacuum` of a file that gives pages back when it is told to.
@@ -73,7 +79,8 @@ pub struct Database {
     shared: Arc<Shared>,
 }
 
-/// Who waits for the writer looks again so often: one is woken each time it comes back, and that may be another.
+/// Who waits for the writer looks again so often: one is woken each time it comes back, and that
+/// may be another.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
@@ -81,7 +88,8 @@ struct Shared {
     path: PathBuf,
     /// Its write-ahead log.
     log: PathBuf,
-    /// Whether it was told that the log is longer than it should be, since somebody reads without an end.
+    /// Whether it was told that the log is longer than it should be, since somebody reads without
+    /// an end.
     uncut: GrowthWatch,
     durability: Durability,
     writer: Mutex<Option<Connection>>,
@@ -94,8 +102,9 @@ struct Shared {
 impl Database {
     /// Opens the file, makes it when it is not there, and brings its schema up to date.
     ///
-    /// A schema that is newer than `migrations` is refused with [`StoreError::Newer`] before anything is written, a file
-    /// that is no sound database with [`StoreError::Damaged`]. Each migration is one transaction.
+    /// A schema that is newer than `migrations` is refused with [`StoreError::Newer`] before
+    /// anything is written, a file that is no sound database with [`StoreError::Damaged`]. Each
+    /// migration is one transaction.
     pub fn open(path: &Path, migrations: &Migrations<'_>, durability: Durability) -> Result<Self, StoreError> {
         let fail = |source: rusqlite::Error| opening(path, durability, source);
         let mut connection = Connection::open_with_flags(path, OPEN_FLAGS).map_err(fail)?;
@@ -104,7 +113,8 @@ impl Database {
         prepare_shrinkable(&connection).map_err(fail)?;
         configure(&connection, durability).map_err(fail)?;
         check_file(path, &connection, durability)?;
-        // A step that makes a table anew drops the old one, and the rows that refer to it must not go with it.
+        // A step that makes a table anew drops the old one, and the rows that refer to it must not
+        // go with it.
         connection.pragma_update(None, "foreign_keys", false).map_err(fail)?;
         migrate(&mut connection, migrations).map_err(|error| match error {
             rusqlite_migration::Error::RusqliteError { err, .. } => fail(without_statement(err)),
@@ -135,7 +145,8 @@ impl Database {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    /// The writer connection. Waits until whoever has it gives it back, and lets those go first who must not wait long.
+    /// The writer connection. Waits until whoever has it gives it back, and lets those go first
+    /// who must not wait long.
     pub fn writer(&self) -> Writer {
         let mut slot = lock(&self.shared.writer);
         loop {
@@ -149,8 +160,8 @@ impl Database {
         }
     }
 
-    /// The writer connection for somebody who must not wait long; none where it does not come back in time. Whoever has it can
-    /// see that it [is wanted](Self::is_wanted).
+    /// The writer connection for somebody who must not wait long; none where it does not come back
+    /// in time. Whoever has it can see that it [is wanted](Self::is_wanted).
     pub fn writer_within(&self, wait: Duration) -> Option<Writer> {
         let end = Instant::now() + wait;
         self.shared.wanted.fetch_add(1, Ordering::SeqCst);
@@ -180,9 +191,11 @@ impl Database {
         Writer { connection: Some(connection), shared: Arc::clone(&self.shared), large: false }
     }
 
-    /// Gives the room of the write-ahead log back to the disk, as far as nobody reads or writes right now: waits for nobody.
+    /// Gives the room of the write-ahead log back to the disk, as far as nobody reads or writes
+    /// right now: waits for nobody.
     ///
-    /// To be called where room is missing. After a writer whose log became large it is done in any case.
+    /// To be called where room is missing. After a writer whose log became large it is done in any
+    /// case.
     pub fn cut_log(&self) {
         let free = lock(&self.shared.writer).take();
         if let Some(connection) = free {
@@ -202,7 +215,8 @@ impl Database {
         Ok(Reader { connection: Some(connection), shared: Arc::clone(&self.shared) })
     }
 
-    /// Runs `change` in one transaction that holds the write lock from its start; commits when it is `Ok`.
+    /// Runs `change` in one transaction that holds the write lock from its start; commits when it
+    /// is `Ok`.
     pub fn write<T>(
         &self,
         what: &'static str,
@@ -234,8 +248,9 @@ impl Database {
         run().map_err(|source| self.failed(what, source))
     }
 
-    /// Gives pages that became free back to the disk, a small step of them; returns how many. None where the file was made by
-    /// v0.1 and is too large to be made anew: its free pages are used by what is written next.
+    /// Gives pages that became free back to the disk, a small step of them; returns how many. None
+    /// where the file was made by v0.1 and is too large to be made anew: its free pages are used
+    /// by what is written next.
     pub fn give_back_pages(&self) -> Result<u64, StoreError> {
         let what = "give free pages back";
         let writer = self.writer();
@@ -284,8 +299,8 @@ impl Database {
     }
 }
 
-/// The one writer connection of a [`Database`]. Dropping it rolls back what was not committed, and lets the next
-/// writer go on.
+/// The one writer connection of a [`Database`]. Dropping it rolls back what was not committed, and
+/// lets the next writer go on.
 #[derive(Debug)]
 pub struct Writer {
     connection: Option<Connection>,
@@ -341,8 +356,9 @@ impl Writer {
         self.large = true;
     }
 
-    /// Commits. Where [much](Self::writes_much) was written the log is moved into the file once the writer is given back: what is
-    /// committed is durable, and whoever waits for that need not wait for more.
+    /// Commits. Where [much](Self::writes_much) was written the log is moved into the file once
+    /// the writer is given back: what is committed is durable, and whoever waits for that need not
+    /// wait for more.
     pub fn commit(&self) -> rusqlite::Result<()> {
         if !self.large {
             return self.execute_batch("COMMIT");
@@ -409,7 +425,8 @@ const OPEN_FLAGS: OpenFlags =
     OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE).union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere leaves a connection whole: its transaction is rolled back when the guard is dropped.
+    // A panic elsewhere leaves a connection whole: its transaction is rolled back when the guard
+    // is dropped.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -454,9 +471,11 @@ fn configure(connection: &Connection, durability: Durability) -> rusqlite::Resul
     Ok(())
 }
 
-/// A new file is made so that its free pages can be given back; of one that is there this says what `VACUUM` makes of it.
+/// A new file is made so that its free pages can be given back; of one that is there this says
+/// what `VACUUM` makes of it.
 ///
-/// A file that is so already is left alone: SQLite would write the mode anew, and wait for whoever loads.
+/// A file that is so already is left alone: SQLite would write the mode anew, and wait for whoever
+/// loads.
 fn prepare_shrinkable(connection: &Connection) -> rusqlite::Result<()> {
     if vacuum_mode(connection)? == INCREMENTAL {
         return Ok(());
@@ -468,7 +487,8 @@ fn vacuum_mode(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))
 }
 
-/// Makes a small file of v0.1 anew. Best effort: where it does not succeed, the file serves as it did.
+/// Makes a small file of v0.1 anew. Best effort: where it does not succeed, the file serves as it
+/// did.
 fn make_shrinkable(path: &Path, connection: &Connection) {
     let make = || -> rusqlite::Result<()> {
         if vacuum_mode(connection)? == INCREMENTAL {
@@ -487,8 +507,8 @@ fn make_shrinkable(path: &Path, connection: &Connection) {
     }
 }
 
-/// SQLite does not wait where two processes switch a new file to a write-ahead log at the same moment: one is told that it is busy
-/// at once.
+/// SQLite does not wait where two processes switch a new file to a write-ahead log at the same
+/// moment: one is told that it is busy at once.
 fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
     let begun = Instant::now();
     loop {
@@ -534,8 +554,9 @@ fn check_file(path: &Path, connection: &Connection, durability: Durability) -> R
     if found == "ok" { Ok(()) } else { Err(damaged(path.to_owned(), durability, found.into())) }
 }
 
-/// Brings the schema up to date. The sales-loader may be a process of its own that opens the same file at the same moment:
-/// where a step fails and the file has moved on meanwhile, the other one has made it, and the rest is looked at again.
+/// Brings the schema up to date. The sales-loader may be a process of its own that opens the same
+/// file at the same moment: where a step fails and the file has moved on meanwhile, the other one
+/// has made it, and the rest is looked at again.
 fn migrate(connection: &mut Connection, migrations: &Migrations<'_>) -> rusqlite_migration::Result<()> {
     loop {
         let before = schema_version(connection);

@@ -49,8 +49,8 @@ const COMMAND_COLUMNS: &str = "id, till, body, what, state, state_at, created_at
 const CONTACT_COLUMNS: &str = "till, first_at, last_at, present_since, sent_at, instance, previous_instance, state, \
                                needs, needs_since, needs_reason, two_machines_at, went_back_at, claimed, claimed_at";
 
-/// [`ExchangeStore`] in one SQLite file. A row that does not read is taken as absent: all of it can be learnt again from the
-/// tills, and one till's row must not stop the others.
+/// [`ExchangeStore`] in one SQLite file. A row that does not read is taken as absent: all of it
+/// can be learnt again from the tills, and one till's row must not stop the others.
 pub struct SqliteExchange {
     database: Database,
     unreadable: Unreadable,
@@ -61,7 +61,8 @@ pub struct SqliteExchange {
 impl SqliteExchange {
     /// Opens the file, makes it where it is missing.
     ///
-    /// Reports and links can be lost and made again, so a commit need not survive a power cut: `Normal`.
+    /// Reports and links can be lost and made again, so a commit need not survive a power cut:
+    /// `Normal`.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let database = Database::open(path, &MIGRATIONS, Durability::Normal)?;
         let unreadable = Unreadable::default();

@@ -1,8 +1,9 @@
-//! The SQLite implementation: `dictionary.db` (layers, log, moves of nodes), `network.db` (nodes), `intake.db` (loads, status
-//! callbacks), `packages.db` (what was built), `exchange.db` (deliveries, contacts), `sales.db`.
+//! The SQLite implementation: `dictionary.db` (layers, log, moves of nodes), `network.db` (nodes),
+//! `intake.db` (loads, status callbacks), `packages.db` (what was built), `exchange.db`
+//! (deliveries, contacts), `sales.db`.
 //!
-//! Separate files, so that a long load never blocks sales, deliveries, the network or the next load's acceptance. [`connection`] is
-//! how each of them is opened.
+//! Separate files, so that a long load never blocks sales, deliveries, the network or the next
+//! load's acceptance. [`connection`] is how each of them is opened.
 
 pub mod connection;
 pub mod dictionary;

@@ -1,8 +1,9 @@
 //! The network: its nodes in `network.db`, and where they were moved to in `dictionary.db`.
 //!
-//! A load holds the writer of `dictionary.db` for as long as it runs. So whatever changes a node stands in a file of its own,
-//! whose writer nobody holds for longer than a moment; a move alone needs both, since it takes a revision. Who needs both
-//! takes the writer of `dictionary.db` first.
+//! A load holds the writer of `dictionary.db` for as long as it runs. So whatever changes a node
+//! stands in a file of its own, whose writer nobody holds for longer than a moment; a move alone
+//! needs both, since it takes a revision. Who needs both takes the writer of `dictionary.db`
+//! first.
 
 mod brought;
 
@@ -30,14 +31,16 @@ pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> =
 const WHAT: &str = "change the network";
 const READ: &str = "read the network";
 
-/// Longest wait of a move for a load that is under way: who asks for it waits no longer than a second.
+/// Longest wait of a move for a load that is under way: who asks for it waits no longer than a
+/// second.
 const LONGEST_WAIT: Duration = Duration::from_millis(900);
 
 /// For the user of another process than the one that loads.
 const BUSY: &str = "move a node while a load is running (try again when it has ended)";
 
 impl DictionaryDb {
-    /// The network with moves as `dictionary` sees them and nodes as they are now: the one in memory where it still holds.
+    /// The network with moves as `dictionary` sees them and nodes as they are now: the one in
+    /// memory where it still holds.
     pub(super) fn network_seen_by(&self, dictionary: &Connection) -> Result<Arc<Network>, StoreError> {
         let mut reader = self.nodes.reader()?;
         let moment = reader.transaction().map_err(|source| self.nodes.failed(READ, source))?;
@@ -116,7 +119,8 @@ impl DictionaryDb {
         Ok(NetworkChanged { revision: Some(revision), network: self.keep(network, version, node) })
     }
 
-    /// The highest number of a layer that `dictionary.db` knows: a node whose record was lost must not come back as another.
+    /// The highest number of a layer that `dictionary.db` knows: a node whose record was lost must
+    /// not come back as another.
     fn highest_layer(&self) -> Result<i64, StoreError> {
         self.database.read(READ, |reader| {
             let sql =
@@ -165,8 +169,8 @@ impl NetworkStore for DictionaryDb {
     }
 }
 
-/// Of the network, from how often nodes were moved and how often they were changed otherwise. A day has far fewer changes than
-/// the second has room for.
+/// Of the network, from how often nodes were moved and how often they were changed otherwise. A
+/// day has far fewer changes than the second has room for.
 const fn version(moves: u64, changes: u64) -> u64 {
     (moves << 32) + changes
 }
@@ -186,8 +190,8 @@ fn moves_of(node: &Node) -> impl Iterator<Item = Parent> {
     node.parents.iter().copied().filter(|parent| parent.since > Revision::ZERO)
 }
 
-/// Carries out in `network.db` what does not take a revision; which node changed. `head`: the newest revision, `above`: new nodes
-/// have higher numbers.
+/// Carries out in `network.db` what does not take a revision; which node changed. `head`: the
+/// newest revision, `above`: new nodes have higher numbers.
 fn carry_out(
     transaction: &Transaction<'_>,
     change: NetworkChange,

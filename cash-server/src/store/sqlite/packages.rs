@@ -1,4 +1,5 @@
-//! `packages.db`: which packages were built. Its own file, so that a long load does not hold deliveries up.
+//! `packages.db`: which packages were built. Its own file, so that a long load does not hold
+//! deliveries up.
 
 use super::connection::{Database, Durability};
 use super::dictionary::{signed, time, unsigned};
@@ -15,14 +16,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use tillway_proto::{Digest, PackageName, Revision};
 
-/// States of one path whose digests are kept: the newest, and some from which tills come that were off for a while. One
-/// that is not kept is counted anew.
+/// States of one path whose digests are kept: the newest, and some from which tills come that were
+/// off for a while. One that is not kept is counted anew.
 const KEPT_DIGESTS_PER_PATH: i64 = 8;
 
-/// The time of use of digests is written again after so long: they are asked for on every round of the reconciler.
+/// The time of use of digests is written again after so long: they are asked for on every round of
+/// the reconciler.
 const DIGEST_USED_STEP: SignedDuration = SignedDuration::from_hours(24);
 
-/// A package's time of use is written again after so long: ten thousand tills that ask for it are one write.
+/// A package's time of use is written again after so long: ten thousand tills that ask for it are
+/// one write.
 const USED_STEP: SignedDuration = SignedDuration::from_mins(10);
 
 static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
@@ -33,12 +36,14 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
     ])
 });
 
-/// Ends the name under which a damaged file is kept, the last one, for whoever wants to know what happened to it.
+/// Ends the name under which a damaged file is kept, the last one, for whoever wants to know what
+/// happened to it.
 const DAMAGED: &str = ".damaged";
 
 /// `packages.db`. Cheap to clone.
 ///
-/// All of it can be made again, so a damaged file is put aside and made anew, at the start and while it is used.
+/// All of it can be made again, so a damaged file is put aside and made anew, at the start and
+/// while it is used.
 #[derive(Debug, Clone)]
 pub struct PackageDb {
     path: Arc<Path>,

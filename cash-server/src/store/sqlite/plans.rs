@@ -1,8 +1,8 @@
 //! No statement reads a whole table that grows for ever.
 //!
-//! The statements are taken from the text of the stores themselves: each literal that begins like one. So a new statement is
-//! looked at without anybody thinking of it, and one with a placeholder that is not known here fails until it is told what may
-//! stand there.
+//! The statements are taken from the text of the stores themselves: each literal that begins like
+//! one. So a new statement is looked at without anybody thinking of it, and one with a placeholder
+//! that is not known here fails until it is told what may stand there.
 
 use super::connection::{Database, Durability};
 use super::exchange::SqliteExchange;
@@ -40,9 +40,9 @@ const INTAKE: [(&str, &str); 3] = [
     ("rows.rs", include_str!("intake/rows.rs")),
 ];
 
-/// Tables that do not grow for ever: a row a till, and one row; of the exchange what is known of each
-/// till, and what has a limit of its own; of the intake whom to tell within a day, and `MAX_NOTICES`.
-/// `one` is the walk from till to till in `known.rs`.
+/// Tables that do not grow for ever: a row a till, and one row; of the exchange what is known of
+/// each till, and what has a limit of its own; of the intake whom to tell within a day, and
+/// `MAX_NOTICES`. `one` is the walk from till to till in `known.rs`.
 const BOUNDED: [&str; 11] = [
     "till",
     "spool_position",
@@ -60,7 +60,8 @@ const BOUNDED: [&str; 11] = [
 /// Tables whose newest or oldest rows are read along the key.
 const READ_ALONG_THE_KEY: [&str; 4] = ["delivery", "command", "load", "reject"];
 
-/// Partial indexes that hold only what still waits: to read one whole is to read what is asked for.
+/// Partial indexes that hold only what still waits: to read one whole is to read what is asked
+/// for.
 const OF_WHAT_WAITS: [&str; 7] = [
     "shift_check_not_handed_over",
     "finding_open",

@@ -45,7 +45,8 @@ pub struct SqliteSales {
 impl SqliteSales {
     /// Opens the file, made where it is not there.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        // Full: a segment of the spool is deleted once its receipts are here, so nobody else has them.
+        // Full: a segment of the spool is deleted once its receipts are here, so nobody else has
+        // them.
         Database::open(path, &MIGRATIONS, Durability::Full).map(|database| Self { database })
     }
 }
@@ -91,7 +92,8 @@ impl SalesStore for SqliteSales {
     fn is_about_the_data(&self, error: &StoreError) -> bool {
         let StoreError::Query { source, .. } = error else { return false };
         match source.downcast_ref::<rusqlite::Error>() {
-            // What SQLite itself says of disk, memory and locks passes, or does not lie in this record.
+            // What SQLite itself says of disk, memory and locks passes, or does not lie in this
+            // record.
             Some(rusqlite::Error::SqliteFailure(failure, _)) => matches!(
                 failure.code,
                 ErrorCode::ConstraintViolation
@@ -99,7 +101,8 @@ impl SalesStore for SqliteSales {
                     | ErrorCode::TooBig
                     | ErrorCode::ParameterOutOfRange
             ),
-            // A statement of ours that does not fit the database: a defect that a new version mends, and all records meet it.
+            // A statement of ours that does not fit the database: a defect that a new version
+            // mends, and all records meet it.
             Some(
                 rusqlite::Error::SqlInputError { .. }
                 | rusqlite::Error::InvalidQuery
@@ -108,8 +111,8 @@ impl SalesStore for SqliteSales {
                 | rusqlite::Error::InvalidParameterCount(..),
             )
             | None => false,
-            // A value that cannot be written, or one beside it that cannot be read: it stays so however often it is tried,
-            // and the records behind it must not wait.
+            // A value that cannot be written, or one beside it that cannot be read: it stays so
+            // however often it is tried, and the records behind it must not wait.
             Some(_) => true,
         }
     }
@@ -122,7 +125,8 @@ impl SalesStore for SqliteSales {
             if shift.opened != Opened::NotTold {
                 values.push(&opened);
             }
-            // What was deleted for its age is stated as well: it was here, and is not to be sent again.
+            // What was deleted for its age is stated as well: it was here, and is not to be sent
+            // again.
             let sql = format!(
                 "SELECT number, uuid FROM receipt WHERE till = ?1 AND shift = ?2 {only}
                  UNION ALL SELECT number, uuid FROM pruned_receipt WHERE shift IN
@@ -134,7 +138,8 @@ impl SalesStore for SqliteSales {
                     Ok(HeldReceipt { number: DocumentNumber(row::unsigned(r, 0)?), uuid: row::uuid(r, 1)? })
                 })?
                 .collect::<rusqlite::Result<Vec<_>>>()?;
-            // Of several shifts of a number all must be closed: one closing too many is harmless, one too few is lost.
+            // Of several shifts of a number all must be closed: one closing too many is harmless,
+            // one too few is lost.
             let sql = format!(
                 "SELECT coalesce(min(closed), 0) FROM (
                      SELECT time_end IS NOT NULL AS closed FROM shift WHERE till = ?1 AND number = ?2 {only}

@@ -222,7 +222,8 @@ fn a_broken_record_says_which_objects_it_may_have_been_meant_to_add() {
             r#"{"command":"addBarcode","barcode":{"barcode":"46","code":"7","name":"Tea "black""}}"#.to_owned(),
             objects("barcode", &[Some("46"), Some("7")]),
         ),
-        // What stands behind the fault may have been the rest of the key; in a sound record what is not there is not.
+        // What stands behind the fault may have been the rest of the key; in a sound record what
+        // is not there is not.
         (
             r#"{"command":"addPrice","price":{"barcode":"46","price":"1"0,"doctype":1}}"#.to_owned(),
             objects("price", &[Some("46"), None, None]),

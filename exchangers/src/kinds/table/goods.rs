@@ -150,7 +150,8 @@ pub(super) const KINDS: &[KindSpec] = &[
         delete_in_payload: true,
         clear: &["clearInventory", "clearPrice"],
         key: &["barcode", "doctype", "documentid"],
-        // Documents of other nodes have other numbers: a group's prices of a barcode stand for those of the chain.
+        // Documents of other nodes have other numbers: a group's prices of a barcode stand for
+        // those of the chain.
         overrides_by: 1,
         fields: &[
             code("barcode", BARCODE),

@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use tillway_proto::{Digest, Revision};
 
-/// From this many rows on, a snapshot is loaded without the secondary indexes, which are made anew afterwards: sorting
-/// once is cheaper than a million insertions all over an index.
+/// From this many rows on, a snapshot is loaded without the secondary indexes, which are made anew
+/// afterwards: sorting once is cheaper than a million insertions all over an index.
 const REINDEX_ROWS: u64 = 2_000;
 
 /// What came of a package.
@@ -42,7 +42,8 @@ pub struct Loaded {
     pub deletes: u64,
     /// Rows the till has now.
     pub rows: u64,
-    /// Kinds of a newer server that this program does not know, and left out. After its upgrade they differ, and come.
+    /// Kinds of a newer server that this program does not know, and left out. After its upgrade
+    /// they differ, and come.
     pub unknown_kinds: Vec<String>,
 }
 
@@ -91,7 +92,8 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
-    /// Whether the same package may well be applied later: the disk is full, somebody holds a lock.
+    /// Whether the same package may well be applied later: the disk is full, somebody holds a
+    /// lock.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Database { source, .. } => !super::corrupt(source),
@@ -128,9 +130,10 @@ pub enum PackageStep {
     Gap,
 }
 
-/// What to do with a package on a till at revision `cursor`: it applies where `from ≤ cursor < to`, and one that repairs
-/// also at `to`. `has_it`: it is the very package that brought the till there, and nothing speaks for a difference since.
-/// `replaces`: a cursor that the server does not believe, so that a package that stands alone also applies at it.
+/// What to do with a package on a till at revision `cursor`: it applies where
+/// `from ≤ cursor < to`, and one that repairs also at `to`. `has_it`: it is the very package that
+/// brought the till there, and nothing speaks for a difference since. `replaces`: a cursor that
+/// the server does not believe, so that a package that stands alone also applies at it.
 pub fn on_package(cursor: Revision, header: &Header, has_it: bool, replaces: Option<Revision>) -> PackageStep {
     if header.is_full() && cursor > header.to && replaces == Some(cursor) {
         PackageStep::Apply
@@ -144,13 +147,14 @@ pub fn on_package(cursor: Revision, header: &Header, has_it: bool, replaces: Opt
 }
 
 impl Loader {
-    /// Applies a package where `from ≤ cursor < to` (one that repairs also at `to`, unless it is the one that was applied
-    /// last and nobody wrote since); an older one is skipped.
+    /// Applies a package where `from ≤ cursor < to` (one that repairs also at `to`, unless it is
+    /// the one that was applied last and nobody wrote since); an older one is skipped.
     pub fn apply(&mut self, source: &mut impl PackageSource) -> Result<Applied, ApplyError> {
         self.apply_replacing(source, None)
     }
 
-    /// Applies a package; one that stands alone also where the cursor is exactly `replaces`: see [`on_package`].
+    /// Applies a package; one that stands alone also where the cursor is exactly `replaces`: see
+    /// [`on_package`].
     pub fn apply_replacing(
         &mut self,
         source: &mut impl PackageSource,
@@ -211,7 +215,8 @@ impl Loader {
     }
 }
 
-/// Whether the cursor is to follow the data in a transaction of its own, which a test must notice. Never in a release.
+/// Whether the cursor is to follow the data in a transaction of its own, which a test must notice.
+/// Never in a release.
 fn cursor_follows_later() -> bool {
     fail::fail_point!("without::cursor_transaction", |_| true);
     false
@@ -317,7 +322,8 @@ impl<'c> Load<'c> {
                     }
                 };
                 written.map_err(|error| match error {
-                    // The package has the hash that is its name: rather the table is to blame, until it was made anew.
+                    // The package has the hash that is its name: rather the table is to blame,
+                    // until it was made anew.
                     WriteError::Database(error) if is_constraint(&error) && !self.made.contains(&kind) => {
                         tracing::error!(kind = name, %error, "a row was refused: the table is to be made anew by a snapshot");
                         self.refused = Some(kind);

@@ -14,17 +14,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tillway_file_queue::file_lock::FileLock;
 
-/// Page cache of the loader in KiB: holds the indexes of some hundred thousand rows while they are loaded.
+/// Page cache of the loader in KiB: holds the indexes of some hundred thousand rows while they are
+/// loaded.
 const CACHE_KIB: i64 = 64 << 10;
 
-/// Page cache while rows are counted, from the first to the last: what is read once serves nobody later, and would stay with a
-/// process that has nothing to do.
+/// Page cache while rows are counted, from the first to the last: what is read once serves nobody
+/// later, and would stay with a process that has nothing to do.
 const COUNTING_CACHE_KIB: i64 = 2 << 10;
 
 /// Statements kept prepared: four a kind, and those that update some columns of a few kinds.
 const STATEMENTS: usize = 4 * kinds::KINDS.len() + 64;
 
-/// The write-ahead log is cut back to this after a load, so that a full load does not leave its size on disk for ever.
+/// The write-ahead log is cut back to this after a load, so that a full load does not leave its
+/// size on disk for ever.
 const WAL_LIMIT_BYTES: i64 = 16 << 20;
 
 /// From so many pages on, a log that cannot be emptied is worth a warning: 256 MiB.
@@ -36,8 +38,8 @@ const CHECKPOINT_WAIT: Duration = Duration::from_millis(250);
 /// What tells whether somebody else wrote to the database, without counting a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marks {
-    /// Names of the kinds that somebody else wrote to since the last load, and of those that the last recount found to
-    /// differ.
+    /// Names of the kinds that somebody else wrote to since the last load, and of those that the
+    /// last recount found to differ.
     pub touched: BTreeSet<String>,
     /// Another value than before: somebody else changed the file, perhaps nothing of ours.
     pub version: i64,
@@ -62,7 +64,8 @@ impl Loader {
         configure(&connection).map_err(failed)?;
         schema::upgrade(&mut connection, path)?;
         let loader = Self { connection, path: path.to_path_buf(), unfit: BTreeSet::new(), _lock: lock };
-        // A log that stays behind would be read over another file that somebody puts in the place of this one.
+        // A log that stays behind would be read over another file that somebody puts in the place
+        // of this one.
         loader.checkpoint();
         Ok(loader)
     }
@@ -74,7 +77,8 @@ impl Loader {
         State::of(&snapshot).map_err(failed)
     }
 
-    /// Whether somebody else wrote: read from time to time and compared. Costs no more than a look at an open database.
+    /// Whether somebody else wrote: read from time to time and compared. Costs no more than a look
+    /// at an open database.
     pub fn marks(&self) -> Result<Marks, ApplyError> {
         let failed = |source| ApplyError::Database { path: self.path.clone(), what: "look at the marks of", source };
         // Before the marks, so that a write in between shows the next time.
@@ -83,8 +87,9 @@ impl Loader {
         Ok(Marks { touched, version })
     }
 
-    /// Counts every row of every kind again; gives the kinds whose rows are not those of the last load, or whose tables no
-    /// package fits. Loads refuse to build on them from now on, until a snapshot of them comes.
+    /// Counts every row of every kind again; gives the kinds whose rows are not those of the last
+    /// load, or whose tables no package fits. Loads refuse to build on them from now on, until a
+    /// snapshot of them comes.
     pub fn verify(&mut self) -> Result<Vec<Kind>, ApplyError> {
         let path = self.path.clone();
         let failed = |source| ApplyError::Database { path: path.clone(), what: "recount", source };
@@ -108,7 +113,8 @@ impl Loader {
         Ok(differing)
     }
 
-    /// Moves the log into the database and cuts it back, as far as readers allow. Not doing so costs disk, no data.
+    /// Moves the log into the database and cuts it back, as far as readers allow. Not doing so
+    /// costs disk, no data.
     pub(super) fn checkpoint(&self) {
         let checkpoint = || {
             self.connection.busy_timeout(CHECKPOINT_WAIT)?;
@@ -138,8 +144,9 @@ fn differing(connection: &Connection, altered: &Altered) -> rusqlite::Result<Vec
     Ok(differing)
 }
 
-/// Moves a database that is no sound one to a name ending in `.broken`, in place of one from an earlier time, and removes
-/// its log; gives the new name. Only for a caller that has no [`Loader`] open.
+/// Moves a database that is no sound one to a name ending in `.broken`, in place of one from an
+/// earlier time, and removes its log; gives the new name. Only for a caller that has no [`Loader`]
+/// open.
 pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
     remove_log(path)?;
     let broken = with(path, BROKEN);
@@ -152,7 +159,8 @@ pub fn broken(path: &Path) -> PathBuf {
     with(path, BROKEN)
 }
 
-/// Where a database is made that is to [`replace`] the one at `path`; nothing is left there of an earlier one.
+/// Where a database is made that is to [`replace`] the one at `path`; nothing is left there of an
+/// earlier one.
 pub fn beside(path: &Path) -> io::Result<PathBuf> {
     let beside = with(path, ".new");
     remove_log(&beside)?;
@@ -160,9 +168,10 @@ pub fn beside(path: &Path) -> io::Result<PathBuf> {
     Ok(beside)
 }
 
-/// Puts the database that was made [`beside`] in the place of one that is damaged, of which a name ending in `.broken` stays
-/// where that is possible. Whoever opens the path finds the one or the other; whoever has the old one open keeps that. Only
-/// for a caller that has no [`Loader`] open on either.
+/// Puts the database that was made [`beside`] in the place of one that is damaged, of which a name
+/// ending in `.broken` stays where that is possible. Whoever opens the path finds the one or the
+/// other; whoever has the old one open keeps that. Only for a caller that has no [`Loader`] open
+/// on either.
 pub fn replace(path: &Path) -> io::Result<()> {
     let beside = with(path, ".new");
     let broken = with(path, BROKEN);
@@ -170,7 +179,8 @@ pub fn replace(path: &Path) -> io::Result<()> {
     if let Err(error) = fs::hard_link(path, &broken) {
         tracing::warn!(%error, "the damaged dictionary is not kept");
     }
-    // Else its log would be read over the new one. What was in it and not in the file was damaged with it.
+    // Else its log would be read over the new one. What was in it and not in the file was damaged
+    // with it.
     remove_log(path)?;
     remove_log(&beside)?;
     tillway_file_queue::durable::rename(&beside, path)?;

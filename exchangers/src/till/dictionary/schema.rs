@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The loader's own tables, version by version. Tables of kinds have no version: they are compared column by column.
+/// The loader's own tables, version by version. Tables of kinds have no version: they are compared
+/// column by column.
 const OWN_TABLES: [&str; 2] = [FIRST_OWN_TABLES, "ALTER TABLE tillway_cursor ADD COLUMN proof TEXT"];
 
 const FIRST_OWN_TABLES: &str = "
@@ -31,8 +32,8 @@ CREATE TABLE tillway_touched (kind TEXT PRIMARY KEY) STRICT;
 /// The select list of `goods`, with `{now}` for the time.
 const GOODS: &str = include_str!("goods.sql");
 
-/// The kinds whose tables no package fits, with what is wrong with them: somebody changed them by hand. They stay as they
-/// are until a snapshot comes, so that a POS goes on with the rows it has.
+/// The kinds whose tables no package fits, with what is wrong with them: somebody changed them by
+/// hand. They stay as they are until a snapshot comes, so that a POS goes on with the rows it has.
 pub(super) type Altered = BTreeMap<Kind, String>;
 
 /// Brings the schema up to date; does not write where it is.
@@ -102,8 +103,8 @@ fn own_tables_anew(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Adds what is missing, inside of the caller's transaction, and drops what stands in the way of it and what would refuse
-/// rows of a package; gives the kinds whose tables have to be made anew.
+/// Adds what is missing, inside of the caller's transaction, and drops what stands in the way of
+/// it and what would refuse rows of a package; gives the kinds whose tables have to be made anew.
 pub(super) fn mend(connection: &Connection) -> rusqlite::Result<Altered> {
     let Survey { missing, altered } = survey(connection)?;
     if !missing.is_empty() {
@@ -173,8 +174,9 @@ fn survey(connection: &Connection) -> rusqlite::Result<Survey> {
     Ok(survey)
 }
 
-/// What is wrong with the table of a kind: it has to be a strict table with the declared columns and the declared key, and
-/// without conditions of its own. More columns are fine, as long as they may stay empty; missing ones are added.
+/// What is wrong with the table of a kind: it has to be a strict table with the declared columns
+/// and the declared key, and without conditions of its own. More columns are fine, as long as they
+/// may stay empty; missing ones are added.
 fn altered(connection: &Connection, entry: &Entry, kind: Kind) -> rusqlite::Result<Option<String>> {
     let table = kind.spec().table;
     let strict = connection
@@ -257,7 +259,8 @@ fn entries(connection: &Connection) -> rusqlite::Result<Vec<Entry>> {
     statement.query_map([], entry)?.collect()
 }
 
-/// Adds the statement that makes an index, a trigger or a view, where another one or something else has its name.
+/// Adds the statement that makes an index, a trigger or a view, where another one or something
+/// else has its name.
 fn put(sql: &mut String, present: &[Entry], name: &str, create: &str) {
     let there: Vec<_> = present.iter().filter(|entry| entry.is(name)).collect();
     if let [entry] = there.as_slice()
@@ -312,8 +315,8 @@ fn columns_of(kind: Kind) -> impl Iterator<Item = (&'static str, &'static str)> 
     declared.chain([("extra", "TEXT")])
 }
 
-/// A rowid table with its key as an index of its own: loads with sorted keys are several times faster than with
-/// `WITHOUT ROWID`.
+/// A rowid table with its key as an index of its own: loads with sorted keys are several times
+/// faster than with `WITHOUT ROWID`.
 fn create_table(kind: Kind) -> String {
     let mut sql = format!("CREATE TABLE {} (\n", quoted(kind.spec().table));
     for (name, declared) in columns_of(kind) {
@@ -361,7 +364,8 @@ fn goods_view() -> String {
     format!("CREATE VIEW goods AS SELECT\n{list}FROM barcodes b JOIN tmc i ON i.code = b.code")
 }
 
-/// The select list of `goods` with prices at `now`, an SQL expression; `b` is barcodes, `i` is tmc.
+/// The select list of `goods` with prices at `now`, an SQL expression; `b` is barcodes, `i` is
+/// tmc.
 pub(super) fn goods_list(now: &str) -> String {
     // What is said to readers of the source stays out of the till's database.
     let list = GOODS.lines().filter(|line| !line.starts_with("--")).map(|line| format!("{line}\n"));

@@ -59,7 +59,8 @@ impl Shelf {
         Ok(self.goods(&format!("{ITEMS} WHERE i.code = ?2"), (seconds(at), code))?.into_iter().next())
     }
 
-    /// Items whose name starts with `prefix` (upper and lower case differ), by name, at most `limit`.
+    /// Items whose name starts with `prefix` (upper and lower case differ), by name, at most
+    /// `limit`.
     pub fn by_name(&self, prefix: &str, at: DateTime, limit: u32) -> Result<Vec<Good>, OpenError> {
         // The last character of Unicode closes the range that the index on names is asked for.
         let end = format!("{prefix}\u{10ffff}");

@@ -40,7 +40,8 @@ pub struct KindState {
 }
 
 impl State {
-    /// Reads the state beside a loader, which is not disturbed. A file that is not there gives the empty state.
+    /// Reads the state beside a loader, which is not disturbed. A file that is not there gives the
+    /// empty state.
     pub fn read(path: &Path) -> Result<Self, OpenError> {
         if !path.exists() {
             return Ok(Self::default());
@@ -71,7 +72,8 @@ impl State {
         Ok(state)
     }
 
-    /// Cursor, and what goes with it. A file that no loader of this version has opened yet has no proofs.
+    /// Cursor, and what goes with it. A file that no loader of this version has opened yet has no
+    /// proofs.
     fn of_cursor(connection: &Connection) -> rusqlite::Result<Self> {
         let has_proofs = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('tillway_cursor') WHERE name = 'proof')";
         let proof = if connection.query_row(has_proofs, [], |row| row.get(0))? { "proof" } else { "NULL" };

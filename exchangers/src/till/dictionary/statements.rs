@@ -22,8 +22,8 @@ impl From<rusqlite::Error> for WriteError {
     }
 }
 
-/// Statements that update other sets of columns than all: a price, a name, a price with its unit. Rows that change in another
-/// way than so many before are updated whole.
+/// Statements that update other sets of columns than all: a price, a name, a price with its unit.
+/// Rows that change in another way than so many before are updated whole.
 const MAX_PARTIAL_UPDATES: usize = 8;
 
 /// Prepared once for a chunk, out of the connection's cache.
@@ -32,11 +32,12 @@ pub(super) struct Statements<'c> {
     kind: Kind,
     find: CachedStatement<'c>,
     insert: CachedStatement<'c>,
-    /// Which parameters of `insert` are bound to something: most columns of most rows are empty, and stay so.
+    /// Which parameters of `insert` are bound to something: most columns of most rows are empty,
+    /// and stay so.
     bound: Vec<bool>,
     update: CachedStatement<'c>,
-    /// By the columns that they set, `extra` first. What is not named is neither written nor looked for in an index, and a
-    /// change of price is in none.
+    /// By the columns that they set, `extra` first. What is not named is neither written nor
+    /// looked for in an index, and a change of price is in none.
     partial: Vec<(Vec<bool>, CachedStatement<'c>)>,
     delete: CachedStatement<'c>,
     buffer: Vec<u8>,
@@ -132,8 +133,8 @@ impl<'c> Statements<'c> {
         if without_key { Err(WriteError::Key) } else { Ok(row) }
     }
 
-    /// The row that `find` is bound to, with the hash of what its columns hold; where a row is to be put in its place, notes
-    /// which columns change.
+    /// The row that `find` is bound to, with the hash of what its columns hold; where a row is to
+    /// be put in its place, notes which columns change.
     fn found(&mut self, new: Option<&RowRef<'_>>) -> rusqlite::Result<Option<(i64, RowHash)>> {
         let mut rows = self.find.raw_query();
         let Some(row) = rows.next()? else { return Ok(None) };

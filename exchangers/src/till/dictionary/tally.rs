@@ -1,4 +1,5 @@
-//! Rows and digest of each kind: kept beside the data, carried on by what changes, recounted where in doubt.
+//! Rows and digest of each kind: kept beside the data, carried on by what changes, recounted where
+//! in doubt.
 
 use super::schema::quoted;
 use crate::kinds::{self, KINDS, Kind};
@@ -22,7 +23,8 @@ impl Tally {
     }
 
     pub(super) fn remove(&mut self, hash: RowHash) {
-        // A count that goes below zero is a difference like any other; it shows when it is compared.
+        // A count that goes below zero is a difference like any other; it shows when it is
+        // compared.
         self.rows = self.rows.wrapping_sub(1);
         self.digest.remove(hash);
     }
@@ -38,7 +40,8 @@ pub(super) fn stored(connection: &Connection) -> rusqlite::Result<Tallies> {
     for kind in kinds::all() {
         let read = |row: &Row<'_>| {
             let rows = u64::try_from(row.get::<_, i64>(0)?).unwrap_or(u64::MAX);
-            // One of another length was written by hand; it equals none, and the next snapshot replaces it.
+            // One of another length was written by hand; it equals none, and the next snapshot
+            // replaces it.
             let digest = row.get::<_, Vec<u8>>(1)?.try_into().map(Digest::from_bytes).unwrap_or_default();
             Ok(Tally { rows, digest })
         };

@@ -201,7 +201,8 @@ fn a_full_package_fills_an_empty_till_and_a_difference_carries_it_on() {
 #[test]
 fn rows_that_change_in_many_different_columns_become_exactly_what_they_are_to_be() {
     let mut till = Till::new();
-    // Sixteen rows, each with another choice of four columns filled, and each of them to another choice.
+    // Sixteen rows, each with another choice of four columns filled, and each of them to another
+    // choice.
     let row_with = |overlay: &mut Overlay, number: u32, choice: u32| {
         let mut fields = vec![("inventcode", text(&number.to_string()))];
         for (at, name) in ["barcode", "name", "inventgroup", "articul"].into_iter().enumerate() {

@@ -1,7 +1,8 @@
 //! One document with its lines, discounts, payments and cards, from the tables into a message.
 //!
-//! What a POS need not write ([`Optional`]) costs no receipt, whatever it wrote there: a row that does not read, or that a server
-//! would refuse, is left out, a cell counts as empty, a text that is too long is cut.
+//! What a POS need not write ([`Optional`]) costs no receipt, whatever it wrote there: a row that
+//! does not read, or that a server would refuse, is left out, a cell counts as empty, a text that
+//! is too long is cut.
 
 use super::DocumentsError;
 use super::key::{Stable, receipt_uuid};
@@ -91,7 +92,8 @@ impl Assembly<'_> {
                 "SELECT opcode, valcode, sumb, mtime, cardnum, slip FROM failedmoneyitem WHERE documentid = ?1 \
                  ORDER BY failedmoneyitemid",
                 id,
-                // A time that does not read takes nothing from what it says: that the receipt was annulled, maybe.
+                // A time that does not read takes nothing from what it says: that the receipt was
+                // annulled, maybe.
                 |row| {
                     amount(row, 2)?;
                     payment(row, time(row, 3).unwrap_or_default())
@@ -127,7 +129,8 @@ impl Assembly<'_> {
         let identifier: String = or_default(row, 11)?;
         let stable = Stable { till: self.till, shift, number, document_id: id, doctype, time_beg: &time_beg };
         let uuid = receipt_uuid(&identifier, &stable);
-        // A time that does not read is told with the shift's record, and holds none of its documents up.
+        // A time that does not read is told with the shift's record, and holds none of its
+        // documents up.
         let opened = opened(row.get::<_, String>(17).ok().as_deref());
         let shift = ShiftKey { number: ShiftNumber(shift), opened };
         let key = ReceiptKey { till: self.till.clone(), shift, number: DocumentNumber(number), uuid };
@@ -240,7 +243,8 @@ impl Assembly<'_> {
         ["excisemark", "additionalbarcode", "bcode_main"].map(|column| self.optional.column(table, column)).join(", ")
     }
 
-    /// Rows of a table that need not be there, and of them those that read, as many as a document may have.
+    /// Rows of a table that need not be there, and of them those that read, as many as a document
+    /// may have.
     fn rows_of<T>(
         &self,
         table: &'static str,
@@ -340,7 +344,8 @@ fn voucher(row: &Row<'_>) -> Result<v1::Voucher, Wrong> {
     Ok(v1::Voucher { number: extra(row, 0, MAX_TEXT_BYTES), sum: amount(row, 1)? })
 }
 
-/// A text that a POS need not write: empty where it does not read, and cut where a server would refuse it.
+/// A text that a POS need not write: empty where it does not read, and cut where a server would
+/// refuse it.
 fn extra(row: &Row<'_>, column: usize, limit_bytes: usize) -> String {
     let mut text: String = or_default(row, column).unwrap_or_else(|Wrong(reason)| {
         tracing::warn!(reason, "a cell of a receipt does not read and counts as empty");

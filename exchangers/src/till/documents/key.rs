@@ -17,8 +17,9 @@ pub(super) struct Stable<'a> {
     pub(super) time_beg: &'a str,
 }
 
-/// The document's own identifier where it is a UUID; else one that follows from what never changes of it, so that it is
-/// the same at every reading and another one where a till, restored from an old image, gives a number anew.
+/// The document's own identifier where it is a UUID; else one that follows from what never changes
+/// of it, so that it is the same at every reading and another one where a till, restored from an
+/// old image, gives a number anew.
 pub(super) fn receipt_uuid(identifier: &str, stable: &Stable<'_>) -> Uuid {
     Uuid::try_parse(identifier.trim()).ok().filter(|uuid| !uuid.is_nil()).unwrap_or_else(|| {
         let Stable { till, shift, number, document_id, doctype, time_beg } = stable;

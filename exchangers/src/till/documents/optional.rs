@@ -1,4 +1,5 @@
-//! What a `documents.db` may have and need not: columns and tables of version 2, which a POS of v0.1 does not write.
+//! What a `documents.db` may have and need not: columns and tables of version 2, which a POS of
+//! v0.1 does not write.
 
 use super::DocumentsError;
 use rusqlite::Connection;

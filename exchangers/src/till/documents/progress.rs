@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 /// Which rows are done with: all up to `through` but those in `open`, and those in `sent`.
 ///
-/// Rows finish in any order, so no single id tells it. Kept is the complement: `open` holds the few that are unfinished,
-/// and one that is abandoned for good costs one id, however much is sold after it.
+/// Rows finish in any order, so no single id tells it. Kept is the complement: `open` holds the
+/// few that are unfinished, and one that is abandoned for good costs one id, however much is sold
+/// after it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Progress {
     /// The highest id looked at.
@@ -37,7 +38,8 @@ pub(super) fn list<'a>(ids: impl IntoIterator<Item = &'a i64>) -> String {
 }
 
 impl Documents {
-    /// The same documents done with, told in the least room: all that is known of is put below `through`.
+    /// The same documents done with, told in the least room: all that is known of is put below
+    /// `through`.
     pub fn settle(&mut self, progress: &Progress) -> Result<Progress, DocumentsError> {
         self.settle_in("document", "documentid", progress)
     }

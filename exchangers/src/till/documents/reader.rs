@@ -17,7 +17,8 @@ use uuid::Uuid;
 /// What is finished.
 pub(super) const FINISHED: &str = "closed IN (1, 2)";
 
-/// When a document ended, whichever way the POS writes a time, and when it began where the POS wrote no end.
+/// When a document ended, whichever way the POS writes a time, and when it began where the POS
+/// wrote no end.
 const ENDED: &str = "replace(coalesce(time_end, time_beg), ' ', 'T')";
 
 /// Ids of finished documents in the list `?1` and above `?2`, in order.
@@ -93,7 +94,8 @@ pub struct DocumentKey {
 }
 
 impl Documents {
-    /// Opens `path` as the documents of `till` and checks that the tables are those that are read here.
+    /// Opens `path` as the documents of `till` and checks that the tables are those that are read
+    /// here.
     pub fn open(path: &Path, till: TillId) -> Result<Self, DocumentsError> {
         let connection = open_read_only(path)?;
         check_schema(&connection, path)?;
@@ -111,7 +113,8 @@ impl Documents {
         self.page(&besides(), (progress.open_list(), progress.through), &progress.sent, limit)
     }
 
-    /// Finished documents that ended at `time` or later, with an id above `after`, by id, at most `limit`.
+    /// Finished documents that ended at `time` or later, with an id above `after`, by id, at most
+    /// `limit`.
     pub fn finished_since(&mut self, time: DateTime, after: i64, limit: usize) -> Result<Page, DocumentsError> {
         let sql = format!(
             "SELECT documentid FROM document WHERE documentid > ?1 AND {FINISHED} AND {ENDED} >= ?2 ORDER BY documentid"
@@ -119,7 +122,8 @@ impl Documents {
         self.page(&sql, (after, seconds(time)), &BTreeSet::new(), limit)
     }
 
-    /// Finished documents that ended on the days `from` to `to`, with an id above `after`, by id, at most `limit`.
+    /// Finished documents that ended on the days `from` to `to`, with an id above `after`, by id,
+    /// at most `limit`.
     pub fn finished_on_days(&mut self, from: Date, to: Date, after: i64, limit: usize) -> Result<Page, DocumentsError> {
         let sql = format!(
             "SELECT documentid FROM document WHERE documentid > ?1 AND {FINISHED} AND {ENDED} >= ?2 AND {ENDED} <= ?3 \
@@ -189,7 +193,8 @@ impl Documents {
         })
     }
 
-    /// Keys of the finished documents of a shift that read, by id: what a server is asked about, without the lines.
+    /// Keys of the finished documents of a shift that read, by id: what a server is asked about,
+    /// without the lines.
     pub fn keys_of_shift(&mut self, workshift_id: i64) -> Result<Vec<DocumentKey>, DocumentsError> {
         let (path, till, optional) = (self.path.clone(), self.till.clone(), self.optional.clone());
         let snapshot = self.snapshot()?;
@@ -242,8 +247,8 @@ impl Documents {
     }
 }
 
-/// Reads one document. Whatever is in it, it is named and the others are read: a panic would come again at every reading,
-/// and hold up all that was sold since.
+/// Reads one document. Whatever is in it, it is named and the others are read: a panic would come
+/// again at every reading, and hold up all that was sold since.
 fn guarded<T>(
     read: impl FnOnce() -> Result<Result<T, String>, DocumentsError>,
 ) -> Result<Result<T, String>, DocumentsError> {

@@ -127,7 +127,8 @@ impl Documents {
         self.connection.query_row(&sql, [], |row| row.get(0)).map_err(failed)
     }
 
-    /// Numbers between the first and the last document of a shift that no document has, finished or not.
+    /// Numbers between the first and the last document of a shift that no document has, finished
+    /// or not.
     pub fn number_holes(&mut self, workshift_id: i64) -> Result<Vec<RangeInclusive<u64>>, DocumentsError> {
         let failed = DocumentsError::query(&self.path, "document");
         let read = || {
@@ -188,7 +189,8 @@ fn read_shifts(
 }
 
 fn recorded(till: &TillId, row: &Row<'_>) -> Result<v1::Shift, Wrong> {
-    // A number that a POS left out or spoilt is for the check at shift close to tell; the record goes up.
+    // A number that a POS left out or spoilt is for the check at shift close to tell; the record
+    // goes up.
     let number = |column| or_default::<i64>(row, column).map(|number| u64::try_from(number).unwrap_or(0));
     Ok(v1::Shift {
         till_id: till.to_string(),
@@ -211,8 +213,9 @@ fn recorded(till: &TillId, row: &Row<'_>) -> Result<v1::Shift, Wrong> {
     })
 }
 
-/// Adds up the documents. Whatever stands in one of them, there is a result: a broken one is told as such, and must not
-/// hold up its shift. `total` never overflows and is exact to 9·10^15 kopecks; the casts end at the limits of 64 bits.
+/// Adds up the documents. Whatever stands in one of them, there is a result: a broken one is told
+/// as such, and must not hold up its shift. `total` never overflows and is exact to 9·10^15
+/// kopecks; the casts end at the limits of 64 bits.
 fn count(connection: &Connection, workshift_id: i64, shift: &mut v1::Shift) -> rusqlite::Result<()> {
     let sql = format!(
         "SELECT count(*) FILTER (WHERE {FINISHED} AND doctype = 1), count(*) FILTER (WHERE {FINISHED} AND doctype IN (2, 25)), \
@@ -240,7 +243,8 @@ fn count(connection: &Connection, workshift_id: i64, shift: &mut v1::Shift) -> r
     })
 }
 
-/// As users: what does not read as it should is left out, since a record of a shift must not be held up by it.
+/// As users: what does not read as it should is left out, since a record of a shift must not be
+/// held up by it.
 fn registers(connection: &Connection, workshift_id: i64) -> rusqlite::Result<Vec<v1::Register>> {
     let sql = "SELECT CAST(serialnum AS TEXT), CAST(coalesce(sumcashend, 0) AS INTEGER), \
                CAST(coalesce(sumprotectedbeg, 0) AS INTEGER), CAST(coalesce(sumprotectedend, 0) AS INTEGER), \

@@ -7,8 +7,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// Watches `documents.db` for commits of others. Cheap enough to be asked several times a second; whoever is told of
-/// file-system events on `documents.db-wal` may ask at once.
+/// Watches `documents.db` for commits of others. Cheap enough to be asked several times a second;
+/// whoever is told of file-system events on `documents.db-wal` may ask at once.
 ///
 /// The file may appear later, and may be replaced by another one.
 #[derive(Debug)]
@@ -30,7 +30,8 @@ impl DocumentsWatch {
         Self { path: path.to_path_buf(), open: None }
     }
 
-    /// Whether anything was committed since the last call; true at the first one that finds the file.
+    /// Whether anything was committed since the last call; true at the first one that finds the
+    /// file.
     pub fn changed(&mut self) -> Result<bool, DocumentsError> {
         let file = match fs::metadata(&self.path) {
             Ok(metadata) => (metadata.dev(), metadata.ino()),

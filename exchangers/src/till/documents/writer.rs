@@ -1,4 +1,5 @@
-//! The POS's side of `documents.db`, for the simulated POS and for tests: each call is one durable transaction.
+//! The POS's side of `documents.db`, for the simulated POS and for tests: each call is one durable
+//! transaction.
 
 use super::reader::seconds;
 use super::{BUSY_TIMEOUT, DocumentsError, SCHEMA, SCHEMA_2};
@@ -72,8 +73,9 @@ impl PosWriter {
         })
     }
 
-    /// Writes a document with all its parts; gives its `documentid`. Of the key only the number counts, `document_id` is
-    /// not looked at. One that is not finished is finished later by [`finish_document`](Self::finish_document).
+    /// Writes a document with all its parts; gives its `documentid`. Of the key only the number
+    /// counts, `document_id` is not looked at. One that is not finished is finished later by
+    /// [`finish_document`](Self::finish_document).
     pub fn add_document(
         &mut self,
         workshift_id: i64,

@@ -23,7 +23,8 @@ struct Change {
 #[derive(Debug, Default)]
 pub(super) struct Content {
     changes: Vec<Change>,
-    /// Ranges that a failed sync has dropped: on disk they are never written, though they read well until a power cut.
+    /// Ranges that a failed sync has dropped: on disk they are never written, though they read
+    /// well until a power cut.
     dropped: Vec<(u64, u64)>,
 }
 

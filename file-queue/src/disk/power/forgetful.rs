@@ -1,4 +1,5 @@
-//! A disk for tests in one process: forgets at a power cut what was not synced, and fails on demand.
+//! A disk for tests in one process: forgets at a power cut what was not synced, and fails on
+//! demand.
 
 use std::io;
 use std::path::Path;
@@ -12,8 +13,8 @@ use crate::disk::{Disk, RealDisk};
 /// Never: the value of a countdown that does not end.
 const NEVER: u64 = u64::MAX;
 
-/// Real folders, of which a power cut leaves what was synced and what the seed leaves of the rest. Where nothing is set it
-/// does not fail.
+/// Real folders, of which a power cut leaves what was synced and what the seed leaves of the rest.
+/// Where nothing is set it does not fail.
 #[derive(Debug)]
 pub struct ForgetfulDisk {
     disk: LedgerDisk,
@@ -27,7 +28,8 @@ pub struct ForgetfulDisk {
 }
 
 impl ForgetfulDisk {
-    /// With its ledger in this folder, on the same file system as what the test writes, and outside of that.
+    /// With its ledger in this folder, on the same file system as what the test writes, and
+    /// outside of that.
     pub fn new(ledger: &Path) -> io::Result<Self> {
         Ok(Self {
             disk: LedgerDisk::open(ledger)?,
@@ -46,8 +48,8 @@ impl ForgetfulDisk {
         self.taken.load(Ordering::SeqCst)
     }
 
-    /// The `steps`-th step from now on (0: the next) and all after it fail, until the power is cut: to the disk the process is
-    /// dead. A write in that step is half done.
+    /// The `steps`-th step from now on (0: the next) and all after it fail, until the power is
+    /// cut: to the disk the process is dead. A write in that step is half done.
     pub fn die_after(&self, steps: u64) {
         self.dead_from.store(self.steps().saturating_add(steps), Ordering::SeqCst);
     }
@@ -62,8 +64,8 @@ impl ForgetfulDisk {
         self.steps() > self.dead_from.load(Ordering::SeqCst)
     }
 
-    /// So many more bytes can be written; the write that passes them is done in part and fails, as on a full disk. What is
-    /// removed gives nothing back. `u64::MAX` for no limit.
+    /// So many more bytes can be written; the write that passes them is done in part and fails, as
+    /// on a full disk. What is removed gives nothing back. `u64::MAX` for no limit.
     pub fn set_room(&self, bytes: u64) {
         self.room_bytes.store(bytes, Ordering::SeqCst);
     }
@@ -73,8 +75,8 @@ impl ForgetfulDisk {
         self.free_bytes.store(bytes, Ordering::SeqCst);
     }
 
-    /// After `good` more syncs of files, `bad` of them fail: what they should have made durable may be lost, and later syncs of
-    /// the same file that return `Ok` do not bring it back.
+    /// After `good` more syncs of files, `bad` of them fail: what they should have made durable
+    /// may be lost, and later syncs of the same file that return `Ok` do not bring it back.
     pub fn fail_syncs(&self, good: u64, bad: u64) {
         self.bad_syncs.store(bad, Ordering::SeqCst);
         self.good_syncs.store(good, Ordering::SeqCst);
@@ -85,8 +87,8 @@ impl ForgetfulDisk {
         self.broken.store(broken, Ordering::SeqCst);
     }
 
-    /// The power goes and comes back: what was not synced is taken back by the choice of `seed`, and nothing fails any more.
-    /// Nobody may use the files meanwhile.
+    /// The power goes and comes back: what was not synced is taken back by the choice of `seed`,
+    /// and nothing fails any more. Nobody may use the files meanwhile.
     pub fn cut_power(&self, seed: u64) -> io::Result<Summary> {
         let summary = cut(self.disk.folder(), seed)?;
         self.disk.forget()?;

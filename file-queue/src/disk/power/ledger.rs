@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::{Disk, RealDisk};
 
-/// Removals that are held until their folder is synced; an older one counts as written, so that a long run stays bounded.
+/// Removals that are held until their folder is synced; an older one counts as written, so that a
+/// long run stays bounded.
 pub const MAX_KEPT: usize = 256;
 
 /// One change that was carried out. All paths are absolute.
@@ -55,7 +56,8 @@ pub(super) enum Entry {
     SyncFile {
         path: PathBuf,
     },
-    /// A sync failed: what was not durable by then is dropped by the kernel, and no later sync makes it so.
+    /// A sync failed: what was not durable by then is dropped by the kernel, and no later sync
+    /// makes it so.
     SyncFailed {
         path: PathBuf,
     },
@@ -99,7 +101,8 @@ pub(super) fn read(ledger: &Path) -> io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// The real disk with a ledger of what is not durable yet. Several in one process must not share a folder.
+/// The real disk with a ledger of what is not durable yet. Several in one process must not share a
+/// folder.
 #[derive(Debug)]
 pub struct LedgerDisk {
     folder: PathBuf,

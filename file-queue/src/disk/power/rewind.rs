@@ -75,8 +75,8 @@ fn real_path(names: &Names, node: NodeId, ledger: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Moves what has another place than before into limbo, the deepest first, and from there to its place, the highest first.
-/// What has no place any more stays in limbo and goes with it.
+/// Moves what has another place than before into limbo, the deepest first, and from there to its
+/// place, the highest first. What has no place any more stays in limbo and goes with it.
 fn rewind_names(history: &History, survived: &Names, ledger: &Path) -> io::Result<()> {
     let present = &history.present;
     let moved = |node: &NodeId| match (present.places.get(node), survived.places.get(node)) {

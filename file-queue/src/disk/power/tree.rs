@@ -1,5 +1,5 @@
-//! Names as nodes: the same file or folder stays the same node whatever it is called, so that a change can be left out of
-//! a history and the later ones still mean what they meant.
+//! Names as nodes: the same file or folder stays the same node whatever it is called, so that a
+//! change can be left out of a history and the later ones still mean what they meant.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -64,7 +64,8 @@ impl Names {
         }
     }
 
-    /// The path of a node by its folders' names; `None` where it hangs nowhere, or in something removed.
+    /// The path of a node by its folders' names; `None` where it hangs nowhere, or in something
+    /// removed.
     pub(super) fn path(&self, node: NodeId) -> Option<PathBuf> {
         if node == ROOT {
             return Some(PathBuf::from("/"));
@@ -198,7 +199,8 @@ impl History {
                     } else {
                         let old = self.new_node();
                         self.present.put(old, key.0, &key.1, None);
-                        // Under the same name in the first state, unless another node has it there.
+                        // Under the same name in the first state, unless another node has it
+                        // there.
                         if !self.first.by_name.contains_key(&key) {
                             self.first.put(old, key.0, &key.1, None);
                         }

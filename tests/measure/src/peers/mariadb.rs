@@ -1,5 +1,6 @@
-//! A private MariaDB: on a socket in the scratch folder, without network, with what its manual advises for loading InnoDB tables in
-//! bulk and nothing taken from durability (`innodb_flush_log_at_trx_commit=1`, the doublewrite buffer as it is).
+//! A private MariaDB: on a socket in the scratch folder, without network, with what its manual
+//! advises for loading InnoDB tables in bulk and nothing taken from durability
+//! (`innodb_flush_log_at_trx_commit=1`, the doublewrite buffer as it is).
 
 use super::tables::Table;
 use crate::MeasureError;
@@ -24,7 +25,8 @@ const PROGRAMS: [&str; 3] = [SERVER, "mariadb", "mariadb-install-db"];
 /// A start makes its log files.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Buffer pool: larger than all the rows of a store with their indexes. Log: larger than all they write.
+/// Buffer pool: larger than all the rows of a store with their indexes. Log: larger than all they
+/// write.
 const SIZES: [&str; 2] = ["--innodb-buffer-pool-size=1G", "--innodb-log-file-size=512M"];
 
 /// A server that runs.
@@ -98,7 +100,8 @@ impl MariaDb {
         self.run(&sql).map(drop)
     }
 
-    /// Fills them with `LOAD DATA` in one transaction; the checks that its manual says to leave out are left out.
+    /// Fills them with `LOAD DATA` in one transaction; the checks that its manual says to leave
+    /// out are left out.
     pub fn load(&mut self, tables: &[Table]) -> Result<Outcome, MeasureError> {
         let mut sql = String::from("USE till;\nSET autocommit=0, unique_checks=0, foreign_key_checks=0;\n");
         for table in tables {
@@ -139,7 +142,8 @@ impl MariaDb {
     }
 }
 
-/// The table of a kind. Texts with an index have a length, as long as InnoDB can have them in an index; others have none.
+/// The table of a kind. Texts with an index have a length, as long as InnoDB can have them in an
+/// index; others have none.
 fn create(kind: Kind) -> String {
     let spec = kind.spec();
     let key: Vec<&str> = kind.key_columns().iter().map(|at| kind.fields()[*at].column).collect();

@@ -23,7 +23,8 @@ pub fn remove(database: &Path) -> Result<(), MeasureError> {
     Ok(())
 }
 
-/// A till's database anew, without rows and without the triggers that tell our loader of other hands.
+/// A till's database anew, without rows and without the triggers that tell our loader of other
+/// hands.
 pub fn empty(database: &Path) -> Result<(), MeasureError> {
     remove(database)?;
     let opened = Loader::open(database);
@@ -51,9 +52,10 @@ pub fn settings() -> String {
     format!("PRAGMA journal_mode = WAL;\nPRAGMA synchronous = FULL;\nPRAGMA cache_size = -{CACHE_KIB};\n")
 }
 
-/// The shell, filling tables by `.import`. It reads every cell as text and has no nulls, and our tables are strict and have
-/// columns that no row uses: so each file goes into a temporary table, in memory, and from there into its own, all
-/// of them in one transaction. (Through a view with a trigger it takes half as long again.)
+/// The shell, filling tables by `.import`. It reads every cell as text and has no nulls, and our
+/// tables are strict and have columns that no row uses: so each file goes into a temporary table,
+/// in memory, and from there into its own, all of them in one transaction. (Through a view with a
+/// trigger it takes half as long again.)
 pub fn import(database: &Path, tables: &[Table], folder: &Path) -> Result<Command, MeasureError> {
     let mut script = format!("{}PRAGMA temp_store = MEMORY;\n", settings());
     for table in tables {

@@ -1,4 +1,5 @@
-//! The rows of an overlay as files that other loaders read, and whether two databases hold the same rows.
+//! The rows of an overlay as files that other loaders read, and whether two databases hold the
+//! same rows.
 
 use crate::MeasureError;
 use crate::overlay::Overlay;
@@ -13,7 +14,8 @@ use tillway_exchangers::row::{RowRef, ValueRef};
 pub struct Table {
     /// The kind.
     pub kind: Kind,
-    /// The columns that hold a value in any row, in the order of the file; all others are null in every row.
+    /// The columns that hold a value in any row, in the order of the file; all others are null in
+    /// every row.
     pub columns: Vec<&'static str>,
     /// The file: UTF-8, quoted where needed, `\n` at the end of a line.
     pub file: PathBuf,
@@ -52,7 +54,8 @@ pub fn write(overlay: &Overlay, folder: &Path) -> Result<Vec<Table>, MeasureErro
         for row in rows() {
             for (_, value) in used.iter().zip(row?).filter(|(used, _)| **used) {
                 let written = match value {
-                    // A text that is empty would read like nothing; the comparison of the rows would show it.
+                    // A text that is empty would read like nothing; the comparison of the rows
+                    // would show it.
                     ValueRef::Null => out.write_field(""),
                     ValueRef::Integer(number) => out.write_field(number.to_string()),
                     ValueRef::Text(text) => out.write_field(text),

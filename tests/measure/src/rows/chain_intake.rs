@@ -148,8 +148,9 @@ fn memory(row: &mut Row, peaks: &[(f64, Taken)]) {
     });
 }
 
-/// What a program does that only parses: the same records, split by the same lines, each into structs with the fields that it
-/// has; text is borrowed from the line where it has no escapes. Nothing is kept.
+/// What a program does that only parses: the same records, split by the same lines, each into
+/// structs with the fields that it has; text is borrowed from the line where it has no escapes.
+/// Nothing is kept.
 fn parse_with_serde_json(arguments: &str) -> Result<Outcome, MeasureError> {
     let path: PathBuf = part::arguments(arguments)?;
     let (parsed, outcome) = part::timed(|| {

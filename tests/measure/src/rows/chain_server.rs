@@ -29,7 +29,8 @@ pub(super) struct ChainServer {
 /// What a load did and what it took.
 #[derive(Debug)]
 pub(super) struct Taken {
-    /// From the flag to the end that the server notes: read, compared, committed with a sync, the file kept.
+    /// From the flag to the end that the server notes: read, compared, committed with a sync, the
+    /// file kept.
     pub(super) outcome: Outcome,
     /// Rows added, changed and deleted.
     pub(super) differences: u64,
@@ -40,8 +41,8 @@ pub(super) struct Taken {
 /// Resident memory of the server before a load, in bytes.
 pub(super) const RESIDENT_BEFORE: &str = "resident before";
 
-/// Seconds until the database's log is in its file and the file that was kept is packed, which the server sees to after it has told
-/// of the end.
+/// Seconds until the database's log is in its file and the file that was kept is packed, which the
+/// server sees to after it has told of the end.
 pub(super) const UNTIL_DONE: &str = "until done";
 
 /// A log up to this size is moved by some later commit: the server's own limit.
@@ -64,8 +65,8 @@ impl ChainServer {
         self.bench.server.pid().ok_or_else(|| MeasureError::wrong("the cash server", "it does not run"))
     }
 
-    /// Hands a file over to the chain as a back office does, and waits until its load has ended. `rows`: how many it
-    /// names.
+    /// Hands a file over to the chain as a back office does, and waits until its load has ended.
+    /// `rows`: how many it names.
     pub(super) fn take(&mut self, file: &Path, rows: usize) -> Result<Taken, MeasureError> {
         let server = &self.bench.server;
         let folder = server.wait_for_folder("All").map_err(MeasureError::Bench)?;
@@ -102,7 +103,8 @@ impl ChainServer {
         Ok(Taken { outcome, differences: count("added") + count("changed") + count("deleted"), flagged })
     }
 
-    /// Waits until the log of a large load is moved into the database, and the file that was loaded is packed.
+    /// Waits until the log of a large load is moved into the database, and the file that was
+    /// loaded is packed.
     fn wait_until_done(&self) -> Result<(), MeasureError> {
         let log = self.bench.server.data().join("dictionary.db-wal");
         let backup = self.bench.server.data().join("backup");

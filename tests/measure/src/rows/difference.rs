@@ -1,4 +1,5 @@
-//! B2: what goes over the wire, and how long it takes, when half a year of changes or one price in a hundred reaches a till.
+//! B2: what goes over the wire, and how long it takes, when half a year of changes or one price in
+//! a hundred reaches a till.
 
 mod peers;
 mod server;
@@ -34,7 +35,8 @@ struct Scenario {
     change: Vec<u8>,
     /// Bytes are to be a fiftieth of those of rsync.
     prices: bool,
-    /// The smallest patch is looked for as well, which takes a minute or two: once a run of the row.
+    /// The smallest patch is looked for as well, which takes a minute or two: once a run of the
+    /// row.
     best_patch: bool,
 }
 

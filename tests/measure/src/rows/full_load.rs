@@ -143,9 +143,10 @@ fn wrong(error: &impl ToString) -> MeasureError {
     MeasureError::wrong("loading a package", error.to_string())
 }
 
-/// The same rows into the same schema with the same durability, by prepared insertions in one transaction: rows lie decoded
-/// in memory, nothing is hashed or checked, no trigger fires, the indexes beside the keys are made in the end, which is faster than
-/// keeping them up, and the log is emptied.
+/// The same rows into the same schema with the same durability, by prepared insertions in one
+/// transaction: rows lie decoded in memory, nothing is hashed or checked, no trigger fires, the
+/// indexes beside the keys are made in the end, which is faster than keeping them up, and the log
+/// is emptied.
 fn insert_rows(arguments: &str) -> Result<Outcome, MeasureError> {
     let load: Load = part::arguments(arguments)?;
     // Makes the schema.

@@ -14,7 +14,8 @@ pub(super) const PLAN: Plan = Plan { id: "B9", name: "growth", title: "growth wi
 /// What runs in processes of its own.
 pub(super) const PARTS: &[Part] = objects::PARTS;
 
-/// What the cost of one may be at the largest size, over that at the smallest: no more than measuring errs.
+/// What the cost of one may be at the largest size, over that at the smallest: no more than
+/// measuring errs.
 const MOST_GROWTH: f64 = 1.3;
 
 fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> {

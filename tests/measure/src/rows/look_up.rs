@@ -1,4 +1,5 @@
-//! B7: a POS looks goods up by barcode, on a till that is idle and on one that loads a chain's whole dictionary.
+//! B7: a POS looks goods up by barcode, on a till that is idle and on one that loads a chain's
+//! whole dictionary.
 
 use crate::data::Assortment;
 use crate::figure::{Outcome, as_f64, percentile};
@@ -39,7 +40,8 @@ const QUICK_IDLE: Duration = Duration::from_millis(300);
 /// Look-ups before the first that counts: a POS has been up for a while.
 const WARM_UP: usize = 5_000;
 
-/// Barcodes that are asked for, over and over: more than a shop sells in a day, spread over the whole chain's.
+/// Barcodes that are asked for, over and over: more than a shop sells in a day, spread over the
+/// whole chain's.
 const BARCODES: usize = 20_000;
 
 /// A load that does not begin or end within this is broken.

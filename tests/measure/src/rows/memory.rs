@@ -1,7 +1,9 @@
-//! B8: resident memory: an idle agent, an agent before a full file queue, a server with a million objects and 2,000 tills.
+//! B8: resident memory: an idle agent, an agent before a full file queue, a server with a million
+//! objects and 2,000 tills.
 //!
-//! All are real processes. Beside them stands a program that does nothing but what an idle agent cannot do without: a runtime
-//! with as many threads, a connection to the broker that consumes, a database that is open.
+//! All are real processes. Beside them stands a program that does nothing but what an idle agent
+//! cannot do without: a runtime with as many threads, a connection to the broker that consumes, a
+//! database that is open.
 
 mod agent;
 mod bare;
@@ -24,7 +26,8 @@ pub(super) const DAY: Plan = day::PLAN;
 /// What runs in processes of its own.
 pub(super) const PARTS: &[Part] = &[("bare-client", bare::idle)];
 
-/// Between two looks at the memory of a process that has nothing to do, and how many looks there are.
+/// Between two looks at the memory of a process that has nothing to do, and how many looks there
+/// are.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const LOOKS: usize = 6;
 

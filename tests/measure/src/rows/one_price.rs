@@ -1,8 +1,9 @@
 //! B3: one price, from the back office's request to the till's shelf.
 //!
-//! Real processes: a server and a till with a store's dictionary. A POS of the benchmark looks the price up as a POS does, as
-//! soon as the database says that somebody wrote to it. Between two changes the parts that no way round could leave out are
-//! measured, each alone, on the same machine and at the same time.
+//! Real processes: a server and a till with a store's dictionary. A POS of the benchmark looks the
+//! price up as a POS does, as soon as the database says that somebody wrote to it. Between two
+//! changes the parts that no way round could leave out are measured, each alone, on the same
+//! machine and at the same time.
 
 mod parts;
 
@@ -30,14 +31,15 @@ const QUICK_CHANGES: usize = 8;
 /// The first changes bring in what a running system has in its memory; they do not count.
 const WARM_UP: usize = 3;
 
-/// How often the POS looks: each look costs some microseconds, and it adds half of this to what is measured.
+/// How often the POS looks: each look costs some microseconds, and it adds half of this to what is
+/// measured.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
 
 /// A price that is not there by then never comes.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Between two changes, so that reports of the one before are heard; longer by up to as much again, so that changes fall at
-/// any moment of whatever has a period.
+/// Between two changes, so that reports of the one before are heard; longer by up to as much
+/// again, so that changes fall at any moment of whatever has a period.
 const PAUSE: Duration = Duration::from_millis(100);
 
 fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> {

@@ -358,7 +358,8 @@ fn look(database: &Path) -> Result<Connection, MeasureError> {
     Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(MeasureError::sql(database))
 }
 
-/// Until the database has so many. Ids grow by one and nothing is deleted, so the largest is their number.
+/// Until the database has so many. Ids grow by one and nothing is deleted, so the largest is their
+/// number.
 fn wait_for_receipts(database: &Path, wanted: usize) -> Result<(), MeasureError> {
     let connection = look(database)?;
     let started = Instant::now();

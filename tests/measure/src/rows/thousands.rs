@@ -1,7 +1,9 @@
-//! B5: thousands of tills: a change of the chain's prices, announced to all and acknowledged by all.
+//! B5: thousands of tills: a change of the chain's prices, announced to all and acknowledged by
+//! all.
 //!
-//! The tills are simulated ([`tillway_tests::fleet`]): each has its queues, its channel and the decisions of the real agent, and believes
-//! what a package says of itself. A case is a server, a broker and a fleet of its own.
+//! The tills are simulated ([`tillway_tests::fleet`]): each has its queues, its channel and the
+//! decisions of the real agent, and believes what a package says of itself. A case is a server, a
+//! broker and a fleet of its own.
 
 mod case;
 
@@ -85,7 +87,8 @@ fn cost(case: &Case, measured: &Measured) -> f64 {
 
 fn targets(row: &mut Row, all: &[(Case, Measured)]) {
     for (case, measured) in all {
-        // The seconds of the bare publisher over ours: at how much of its rate the server announces.
+        // The seconds of the bare publisher over ours: at how much of its rate the server
+        // announces.
         let against = |ours: &dyn Fn(&Outcome) -> f64| {
             let pairs = measured.raw.iter().zip(&measured.announced);
             median(&pairs.map(|(raw, announced)| raw.seconds / ours(announced)).collect::<Vec<_>>())

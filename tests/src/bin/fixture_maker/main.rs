@@ -1,7 +1,9 @@
-//! `fixture-maker`: writes what a version of Tillway leaves on disks and on wires, for the tests that later versions read it.
+//! `fixture-maker`: writes what a version of Tillway leaves on disks and on wires, for the tests
+//! that later versions read it.
 //!
-//! It runs beside the daemons of the version that is to be kept (`tests/fixtures/README.md`): a server with two tills, a
-//! private broker, a POS, a back office that wants to know. The lights go out in the middle of everything.
+//! It runs beside the daemons of the version that is to be kept (`tests/fixtures/README.md`): a
+//! server with two tills, a private broker, a POS, a back office that wants to know. The lights go
+//! out in the middle of everything.
 
 mod pack;
 mod story;

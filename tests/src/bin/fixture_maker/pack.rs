@@ -1,5 +1,5 @@
-//! Copies what the lights went out on into the folder of fixtures, small: databases are compressed, what differs from run to
-//! run in settings becomes `{name}`.
+//! Copies what the lights went out on into the folder of fixtures, small: databases are
+//! compressed, what differs from run to run in settings becomes `{name}`.
 
 use super::Made;
 use flate2::Compression;

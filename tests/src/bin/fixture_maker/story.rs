@@ -116,7 +116,8 @@ impl Story {
         Ok(())
     }
 
-    /// A closed shift that is checked and handed over, one that differs, and one with documents that nobody can take.
+    /// A closed shift that is checked and handed over, one that differs, and one with documents
+    /// that nobody can take.
     fn first_shift(&mut self) -> Made<()> {
         let mut pos = self.till.pos()?;
         for differs in [false, true] {
@@ -143,7 +144,8 @@ impl Story {
         pos.open_shift(self.shift, 2, now())?;
         pos.ring(&sale(3))?;
         self.wait_for_receipts(self.shift, 1)?;
-        // One that is being rung up, one whose time is none, one that the server cannot take; later ones go up.
+        // One that is being rung up, one whose time is none, one that the server cannot take;
+        // later ones go up.
         let mut writer = PosWriter::open(&self.till.documents())?;
         let workshift = 3;
         let document = |number, reason: &str| v1::Document {
@@ -175,7 +177,8 @@ impl Story {
         Ok(())
     }
 
-    /// A receipt that is only in the spool, and the spool loses a byte: set aside, and the till sends it again.
+    /// A receipt that is only in the spool, and the spool loses a byte: set aside, and the till
+    /// sends it again.
     fn damage_in_the_spool(&mut self) -> Made<()> {
         let mut sales = Connection::open(self.data().join("sales.db"))?;
         let held = sales.transaction_with_behavior(TransactionBehavior::Immediate)?;

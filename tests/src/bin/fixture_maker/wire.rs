@@ -1,4 +1,5 @@
-//! What goes over wires: a proxy that keeps the bytes of gRPC streams, and a status server that keeps what it is told.
+//! What goes over wires: a proxy that keeps the bytes of gRPC streams, and a status server that
+//! keeps what it is told.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -84,7 +85,8 @@ fn copy(mut from: TcpStream, mut to: TcpStream, keep: impl Fn(&[u8])) {
     let _ = to.shutdown(Shutdown::Write);
 }
 
-/// gRPC messages of one direction of a connection. All frames of data are of calls that follow each other.
+/// gRPC messages of one direction of a connection. All frames of data are of calls that follow
+/// each other.
 fn messages(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut rest = bytes.strip_prefix(PREFACE).unwrap_or(bytes);
     let mut data = Vec::new();

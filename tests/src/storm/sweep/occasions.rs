@@ -1,4 +1,5 @@
-//! Occasions of the sweep: what is done before a daemon starts, and in each round, so that it passes a point.
+//! Occasions of the sweep: what is done before a daemon starts, and in each round, so that it
+//! passes a point.
 
 use super::{CRASH, Sweep, Who};
 use crate::bench::BenchError;
@@ -17,7 +18,8 @@ use tillway_proto::queue::ControlQueue;
 /// What the crate `fail` reads.
 const FAILPOINTS: &str = "FAILPOINTS";
 
-/// The database breaks off as often as sets one batch aside: once for all that came together, then a batch's tries.
+/// The database breaks off as often as sets one batch aside: once for all that came together, then
+/// a batch's tries.
 const BATCH_BREAKS: &str = "sales::written=4*panic";
 
 /// The reader of loads breaks off at the record `poison`.
@@ -82,7 +84,8 @@ pub enum Occasion {
 }
 
 impl Sweep {
-    /// What must lie on the disk before the daemon starts. The daemon that passes the point is off afterwards.
+    /// What must lie on the disk before the daemon starts. The daemon that passes the point is off
+    /// afterwards.
     pub(super) fn prepare(&mut self, who: Who, occasion: Occasion) -> Result<(), StormError> {
         match occasion {
             Occasion::BatchAside => self.set_a_batch_aside()?,
@@ -136,7 +139,8 @@ impl Sweep {
             }
             Occasion::PoisonedLoad => {
                 for by_rest in [false, true] {
-                    // The file ends in the middle besides: it is refused where the reader does not break off.
+                    // The file ends in the middle besides: it is refused where the reader does not
+                    // break off.
                     let records = vec![POISON.to_owned(), office::last_prices(self.rounds)[0].clone()];
                     self.storm.hand_over(&Delivery { layer: 0, records, fate: Fate::Refused, by_rest })?;
                 }
@@ -195,7 +199,8 @@ impl Sweep {
         server.kill();
         server.switch_on_with_env([(FAILPOINTS, BATCH_BREAKS)]).map_err(StormError::Bench)?;
         self.storm.ring(0)?;
-        // The server says so, and no file of its folder: a reason lies there before its batch does.
+        // The server says so, and no file of its folder: a reason lies there before its batch
+        // does.
         Self::until("a batch of sales to lie aside", || match self.batches_aside() {
             Ok(units) if units.iter().any(|(_, retryable)| *retryable) => None,
             Ok(units) => Some(format!("aside: {units:?}")),
@@ -223,7 +228,8 @@ impl Sweep {
         fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join("sale.req"), REQUEST)).map_err(StormError::File)
     }
 
-    /// The server's sales are those of some moments ago, and nothing is in its spool: what came since is on the till alone.
+    /// The server's sales are those of some moments ago, and nothing is in its spool: what came
+    /// since is on the till alone.
     fn lose_sales(&mut self) -> Result<(), StormError> {
         let data = self.storm.bench.server.data();
         let backup = tempfile::tempdir().map_err(StormError::File)?;

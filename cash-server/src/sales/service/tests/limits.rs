@@ -83,7 +83,8 @@ async fn a_handshake_that_is_not_finished_ends_in_time() {
 #[tokio::test]
 async fn wrong_tokens_take_no_place_and_those_of_a_known_till_are_a_finding_until_it_logs_in() {
     let folder = tempfile::tempdir().unwrap();
-    // A connection on which no token is right ends soon; here all of them are to be answered first.
+    // A connection on which no token is right ends soon; here all of them are to be answered
+    // first.
     let deadlines = Deadlines { hello: DEADLINE, ..Deadlines::default() };
     let server = Server::start(folder.path(), SpoolLimits::default(), deadlines).await;
     let mut tries = tokio::task::JoinSet::new();

@@ -1,17 +1,20 @@
 //! The write-ahead log of a database, and how it stays small.
 //!
-//! Each commit appends to the log, and SQLite moves it into the file. It can be emptied only while nobody reads from it: a reader that
-//! began before the last commit holds it. Packages are built from one moment of the dictionary, for seconds; when loads come back
-//! to back there is always one under way. A log that was tried to be cut once after each load therefore grew by each load.
+//! Each commit appends to the log, and SQLite moves it into the file. It can be emptied only while
+//! nobody reads from it: a reader that began before the last commit holds it. Packages are built
+//! from one moment of the dictionary, for seconds; when loads come back to back there is always
+//! one under way. A log that was tried to be cut once after each load therefore grew by each load.
 //!
-//! **Decision: the next large write waits.** Before it begins, the log must be within [`WAL_LIMIT_BYTES`]; until it is, the log is
-//! moved and cut again every [`TRY_EVERY`]. What is moved whole is not read by whoever begins to read then, so
-//! readers that follow one another do not hold it up: it waits only for those that had begun before. Readers are left alone, since a
-//! build that is broken off begins anew and reads as long again. So the log holds what one large write makes, beside the
-//! limit. Small writes (a new till, a token) wait for nobody.
+//! **Decision: the next large write waits.** Before it begins, the log must be within
+//! [`WAL_LIMIT_BYTES`]; until it is, the log is moved and cut again every [`TRY_EVERY`]. What is
+//! moved whole is not read by whoever begins to read then, so readers that follow one another do
+//! not hold it up: it waits only for those that had begun before. Readers are left alone, since a
+//! build that is broken off begins anew and reads as long again. So the log holds what one large
+//! write makes, beside the limit. Small writes (a new till, a token) wait for nobody.
 //!
-//! A reader that does not end at all (an operator's shell) is waited for [`LONGEST_WAIT`]; then the write goes on, and says so.
-//! What the log takes then, the reserve of free space bounds ([`crate::reserve`]).
+//! A reader that does not end at all (an operator's shell) is waited for [`LONGEST_WAIT`]; then
+//! the write goes on, and says so. What the log takes then, the reserve of free space bounds
+//! ([`crate::reserve`]).
 
 use super::{BUSY_TIMEOUT, Database, Shared, Writer};
 use rusqlite::Connection;
@@ -20,8 +23,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tillway_proto::process::Growth;
 
-/// The write-ahead log is cut back after a long load has blown it up to more than this: it is part of what the reserve of
-/// free space is for ([`crate::reserve`]), and must not eat it up for good.
+/// The write-ahead log is cut back after a long load has blown it up to more than this: it is part
+/// of what the reserve of free space is for ([`crate::reserve`]), and must not eat it up for good.
 pub(super) const WAL_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Between two tries to cut it.
@@ -31,8 +34,9 @@ const TRY_EVERY: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
 impl Database {
-    /// The writer connection, for one who is going to write much: once the log is within its limit, or nobody can be waited for
-    /// any longer. The caller must not read from this database itself at that moment, or it waits for itself.
+    /// The writer connection, for one who is going to write much: once the log is within its
+    /// limit, or nobody can be waited for any longer. The caller must not read from this database
+    /// itself at that moment, or it waits for itself.
     pub fn writer_of_much(&self) -> Writer {
         self.writer_of_much_within(LONGEST_WAIT)
     }
@@ -60,7 +64,8 @@ impl Database {
                 }
                 return writer;
             }
-            // Small writes have their turn meanwhile. It was tried just now, so it need not be when the writer is given back.
+            // Small writes have their turn meanwhile. It was tried just now, so it need not be
+            // when the writer is given back.
             writer.give_back_as_it_is();
             thread::sleep(TRY_EVERY);
         }
@@ -73,8 +78,9 @@ pub(super) fn log_of(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Cuts a log of more than `beyond` bytes to nothing. SQLite's own limit holds only once a later write begins the log anew,
-/// and there may be none while room is missing. Best effort: whoever reads holds the log, and the next writer tries again.
+/// Cuts a log of more than `beyond` bytes to nothing. SQLite's own limit holds only once a later
+/// write begins the log anew, and there may be none while room is missing. Best effort: whoever
+/// reads holds the log, and the next writer tries again.
 pub(super) fn cut_log(connection: &Connection, shared: &Shared, beyond: u64) {
     if !is_longer(&shared.log, beyond) {
         return;

@@ -1,11 +1,13 @@
 //! When tills were heard of last: kept in memory, and written seldom.
 //!
-//! A till that has nothing new says so each minute all the same. To write its row each time was nearly all that an idle server
-//! wrote: 2 GB a day for 100 tills. So a report that changes nothing but its time is noted here alone, and the times of all tills
-//! go into the table `heard` together, at most once in [`WRITTEN_AFTER`], with whatever is written then.
+//! A till that has nothing new says so each minute all the same. To write its row each time was
+//! nearly all that an idle server wrote: 2 GB a day for 100 tills. So a report that changes
+//! nothing but its time is noted here alone, and the times of all tills go into the table `heard`
+//! together, at most once in [`WRITTEN_AFTER`], with whatever is written then.
 //!
-//! A time is a hint. What is lost of it at a stop makes no till silent falsely: one that was heard of within [`MAY_BE_LATER`]
-//! before a start may have been heard of until then, so its silence counts from the start. One that was silent before stays so.
+//! A time is a hint. What is lost of it at a stop makes no till silent falsely: one that was heard
+//! of within [`MAY_BE_LATER`] before a start may have been heard of until then, so its silence
+//! counts from the start. One that was silent before stays so.
 
 use super::rows::{millis, parsed, time};
 use super::unreadable::Unreadable;
@@ -22,7 +24,8 @@ use tillway_proto::TillId;
 /// Longest time for which a till's last word is in memory alone, where tills say anything at all.
 const WRITTEN_AFTER: Duration = Duration::from_mins(5);
 
-/// So much later than the file says a till may have been heard of: [`WRITTEN_AFTER`], and as much again for reports that came late.
+/// So much later than the file says a till may have been heard of: [`WRITTEN_AFTER`], and as much
+/// again for reports that came late.
 const MAY_BE_LATER: SignedDuration = SignedDuration::from_mins(10);
 
 /// The last words of tills whose rows were written before them.

@@ -1,8 +1,10 @@
-//! What is known of all tills, kept in memory: each pass of the reconciler reads it, and between two passes most of it stays
-//! what it was. Only rows of tills that were written since are read again.
+//! What is known of all tills, kept in memory: each pass of the reconciler reads it, and between
+//! two passes most of it stays what it was. Only rows of tills that were written since are read
+//! again.
 //!
-//! Promises: what is handed out is at least as new as every write that had returned before. The file is written by this process
-//! alone; should a row ever change by another way, it is seen within [`ALL_ANEW_AFTER`].
+//! Promises: what is handed out is at least as new as every write that had returned before. The
+//! file is written by this process alone; should a row ever change by another way, it is seen
+//! within [`ALL_ANEW_AFTER`].
 
 use super::heard::Heard;
 use super::rows::{contact, delivery};
@@ -66,7 +68,8 @@ impl Known {
         Ok(records)
     }
 
-    /// To be held over a write: the rows of the tills that are named to it are read again once it is dropped.
+    /// To be held over a write: the rows of the tills that are named to it are read again once it
+    /// is dropped.
     pub(super) fn writing(&self) -> Writing<'_> {
         Writing { known: self, tills: HashSet::new() }
     }
@@ -78,8 +81,8 @@ impl Known {
     }
 }
 
-/// A write under way. Tills are noted when it ends, however it ends: before the commit a reader could read the old rows and take
-/// them for the new.
+/// A write under way. Tills are noted when it ends, however it ends: before the commit a reader
+/// could read the old rows and take them for the new.
 #[must_use]
 pub(super) struct Writing<'a> {
     known: &'a Known,
@@ -149,7 +152,8 @@ fn read_all(reader: &Connection, unreadable: &Unreadable, heard: &Heard) -> rusq
         heard.put_into(&till, &mut contact);
         records.insert(till, Arc::new(TillRecord { contact: Some(contact), newest: None }));
     }
-    // From till to till along the index: the time grows with the tills, not with all their deliveries.
+    // From till to till along the index: the time grows with the tills, not with all their
+    // deliveries.
     let newest = format!(
         "WITH RECURSIVE one(till) AS (SELECT min(till) FROM delivery UNION ALL \
          SELECT (SELECT min(till) FROM delivery WHERE till > one.till) FROM one WHERE one.till IS NOT NULL) \

@@ -80,8 +80,8 @@ pub(super) fn command_of(
         .map(Option::flatten)
 }
 
-/// Commands of one till that have not ended, oldest first. Not by the index of all that are open (`+`), of which there may be
-/// thousands.
+/// Commands of one till that have not ended, oldest first. Not by the index of all that are open
+/// (`+`), of which there may be thousands.
 pub(super) fn open_commands_of(
     reader: &Connection,
     unreadable: &Unreadable,

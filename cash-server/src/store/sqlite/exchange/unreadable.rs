@@ -1,13 +1,16 @@
-//! Rows that do not read as what they should be: written by a newer version before a downgrade, or with a bad byte.
+//! Rows that do not read as what they should be: written by a newer version before a downgrade, or
+//! with a bad byte.
 //!
-//! Promises: such a row is taken as absent and told once; what the database itself fails at stays an error.
+//! Promises: such a row is taken as absent and told once; what the database itself fails at stays
+//! an error.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Error, ErrorCode, Row};
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-/// Most rows that are told of: more are a file that is broken as a whole, and no log needs them all.
+/// Most rows that are told of: more are a file that is broken as a whole, and no log needs them
+/// all.
 const MAX_TOLD: usize = 1_000;
 
 /// Most characters of a row's name in the log.
@@ -20,8 +23,8 @@ pub(super) struct Unreadable {
 }
 
 impl Unreadable {
-    /// What `read` makes of a row, whose first column names it; none where a value in it does not read. `what` fits "a … of
-    /// exchange.db".
+    /// What `read` makes of a row, whose first column names it; none where a value in it does not
+    /// read. `what` fits "a … of exchange.db".
     pub(super) fn row<T>(
         &self,
         what: &'static str,
@@ -46,8 +49,8 @@ impl Unreadable {
     }
 }
 
-/// Whether an error lies in a value, so that it stays however often it is tried; not in the disk, the memory, a lock or a
-/// statement.
+/// Whether an error lies in a value, so that it stays however often it is tried; not in the disk,
+/// the memory, a lock or a statement.
 pub(super) fn is_about_a_value(error: &Error) -> bool {
     match error {
         Error::FromSqlConversionFailure(..)

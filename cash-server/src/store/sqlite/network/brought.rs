@@ -31,7 +31,8 @@ pub(in super::super) fn take_over(dictionary: &Database, network: &Database) -> 
         return if lost { Err(network.corrupt("open the network", reason)) } else { Ok(()) };
     }
     network.write(TAKE_OVER, |transaction| {
-        // Whoever has nodes in the new file knows them better: the old ones come from an older backup.
+        // Whoever has nodes in the new file knows them better: the old ones come from an older
+        // backup.
         if transaction.query_row(is_empty, (), |row| row.get(0))? {
             let sql = format!("INSERT INTO node({COLUMNS}, parent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
             let mut insert = transaction.prepare(&sql)?;

@@ -12,8 +12,9 @@ use crate::store::sales::{FindingKind, NewFinding};
 /// Most waiting shifts that are checked anew in one step.
 const RECHECK_STEP: i64 = 200;
 
-/// Checks a shift anew. `shop` is given where something of it has just arrived: that counts as a change. Where it is not given,
-/// nothing of it has arrived for [`WAIT_HOURS`]. Gives the numbers of its documents, in order.
+/// Checks a shift anew. `shop` is given where something of it has just arrived: that counts as a
+/// change. Where it is not given, nothing of it has arrived for [`WAIT_HOURS`]. Gives the numbers
+/// of its documents, in order.
 pub(super) fn recheck(
     t: &Connection,
     till: &TillId,
@@ -43,7 +44,8 @@ pub(super) fn recheck(
     let (began, record) = record.map_or((None, None), |(began, record)| (began, Some(record)));
     let facts = Facts { record, server, numbers, quiet: shop.is_none() };
     let outcome = check(&facts);
-    // The day it belongs to: when it was opened, else when its first document ended, else when its record came.
+    // The day it belongs to: when it was opened, else when its first document ended, else when its
+    // record came.
     let first = began.or(first);
     let day = first.as_deref().and_then(|time| time.get(..10)).map_or_else(|| today(now), str::to_owned);
     let json =
@@ -91,7 +93,8 @@ pub(super) fn recheck(
         finding::close(t, Some(till), FindingKind::ShiftDiffers, &subject, now)?;
     }
     if outcome.verdict == Verdict::Ok {
-        // The server loses no receipt: where all agree, the other figures were those of a record that was corrected.
+        // The server loses no receipt: where all agree, the other figures were those of a record
+        // that was corrected.
         finding::close(t, Some(till), FindingKind::ShiftChanged, &self::subject(shift), now)?;
     }
     if outcome.doubled.is_empty() {
@@ -105,10 +108,11 @@ pub(super) fn subject(shift: ShiftKey) -> String {
     format!("shift {shift}")
 }
 
-/// Whether receipts of a shift went to another one of its number: its opening time is told now, or the POS changed it.
+/// Whether receipts of a shift went to another one of its number: its opening time is told now, or
+/// the POS changed it.
 fn shift_is_left(t: &Connection, till: &TillId, shift: ShiftKey) -> rusqlite::Result<bool> {
-    // Nothing of it ever arrived but what is gone now. A closed shift whose receipts are all still to come has no row yet, or
-    // one that never counted any.
+    // Nothing of it ever arrived but what is gone now. A closed shift whose receipts are all still
+    // to come has no row yet, or one that never counted any.
     t.prepare_cached(
         "SELECT coalesce((SELECT server_documents > 0 FROM shift_check WHERE till = ?1 AND shift = ?2 AND opened = ?3), ?4)",
     )?
@@ -123,7 +127,8 @@ fn shift_is_left(t: &Connection, till: &TillId, shift: ShiftKey) -> rusqlite::Re
     )
 }
 
-/// Takes a shift away that nothing is left of, with its findings: what was wrong with it is told of the one it became.
+/// Takes a shift away that nothing is left of, with its findings: what was wrong with it is told
+/// of the one it became.
 fn forget(t: &Connection, till: &TillId, shift: ShiftKey, now: Timestamp) -> rusqlite::Result<()> {
     let (number, opened) = (row::number(shift.number.0), row::opened_text(shift.opened));
     for sql in [
@@ -178,7 +183,8 @@ fn of_shift(t: &Connection, key: &[&dyn ToSql]) -> rusqlite::Result<OfShift> {
     Ok(of_shift)
 }
 
-/// Checks the shifts anew that have waited for long enough: for documents, or for the till's record of them.
+/// Checks the shifts anew that have waited for long enough: for documents, or for the till's
+/// record of them.
 pub(super) fn recheck_waiting(t: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
     let due = t
         .prepare_cached(

@@ -9,8 +9,9 @@ use tillway_proto::receipt::ShiftNumber;
 use super::row;
 use crate::store::sales::{Finding, FindingFilter, FindingKind, MAX_FINDINGS_PER_TILL, NewFinding, Page};
 
-/// So long one machine alone must have sent for a till until what was found about two is closed: a second machine that is
-/// switched off over night has come back by then. One that comes back later opens it again.
+/// So long one machine alone must have sent for a till until what was found about two is closed: a
+/// second machine that is switched off over night has come back by then. One that comes back later
+/// opens it again.
 const ONE_MACHINE_HOURS: i64 = 24;
 
 pub(super) fn add(connection: &Connection, finding: &NewFinding) -> rusqlite::Result<()> {
@@ -78,8 +79,8 @@ pub(super) fn close(
         .map(drop)
 }
 
-/// Closes what was found about a till's machines, when one of them alone has sent for [`ONE_MACHINE_HOURS`]. Called when a
-/// stream opens that is of the same agent as the one before.
+/// Closes what was found about a till's machines, when one of them alone has sent for
+/// [`ONE_MACHINE_HOURS`]. Called when a stream opens that is of the same agent as the one before.
 pub(super) fn close_of_machines(connection: &Connection, till: &TillId, now: Timestamp) -> rusqlite::Result<()> {
     let since = now.checked_sub(ONE_MACHINE_HOURS.hours()).map_or(i64::MIN, Timestamp::as_millisecond);
     let [two, changed] = [FindingKind::TwoMachines, FindingKind::InstanceChanged].map(FindingKind::as_str);
@@ -112,7 +113,8 @@ pub(super) fn open_subjects(
 
 pub(super) fn list(connection: &Connection, filter: &FindingFilter, page: Page) -> rusqlite::Result<Vec<Finding>> {
     let (limit, offset) = row::window(page);
-    // Only the conditions that are asked for: one that may be absent keeps every index from being used.
+    // Only the conditions that are asked for: one that may be absent keeps every index from being
+    // used.
     let till = filter.till.as_ref().map(TillId::as_str);
     let of_till = if till.is_some() { " AND till = ?3" } else { "" };
     let open = if filter.open_only { " AND resolved_at IS NULL" } else { "" };

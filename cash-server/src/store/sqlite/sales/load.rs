@@ -16,8 +16,8 @@ use crate::sales::receipt::{MAX_NUMBER, Receipt, ShiftRecord, line_sum};
 use crate::sales::spool::Position;
 use crate::store::sales::{FindingKind, Incoming, Loaded, NewFinding, Refused};
 
-/// Most documents of one till that are kept without being receipts; the oldest go. A till that sends more has a fault that
-/// somebody has been shown a thousand findings of.
+/// Most documents of one till that are kept without being receipts; the oldest go. A till that
+/// sends more has a fault that somebody has been shown a thousand findings of.
 const MAX_REFUSED_PER_TILL: u32 = 10_000;
 
 /// Shifts of which something arrived.
@@ -114,7 +114,8 @@ pub(super) fn load(t: &Connection, incoming: &[Incoming], now: Timestamp) -> rus
     Ok(loaded)
 }
 
-/// The openings under which the database has, or is about to have, shifts of a number, and when each was closed: mostly one.
+/// The openings under which the database has, or is about to have, shifts of a number, and when
+/// each was closed: mostly one.
 fn openings(t: &Connection, till: &TillId, number: ShiftNumber, touched: &Touched) -> rusqlite::Result<Known> {
     let mut found = t
         .prepare_cached(
@@ -135,8 +136,8 @@ fn openings(t: &Connection, till: &TillId, number: ShiftNumber, touched: &Touche
     Ok(found)
 }
 
-/// Receipts whose shift was not told go to the shift of this record, where they ended in it or no other of its number is
-/// known. Gives how many.
+/// Receipts whose shift was not told go to the shift of this record, where they ended in it or no
+/// other of its number is known. Gives how many.
 fn adopt(t: &Connection, record: &ShiftRecord) -> rusqlite::Result<usize> {
     t.prepare_cached(
         "UPDATE OR IGNORE receipt SET opened = ?4 WHERE till = ?1 AND shift = ?2 AND opened = ?3
@@ -150,9 +151,9 @@ fn adopt(t: &Connection, record: &ShiftRecord) -> rusqlite::Result<usize> {
     ])
 }
 
-/// Receipts whose shift was not told, and that ended in none of the shifts of their number that are known: they go to the one that
-/// was opened last before they ended, else to the first, since no other has been told of for long enough. Gives the openings
-/// of the shifts they went to.
+/// Receipts whose shift was not told, and that ended in none of the shifts of their number that
+/// are known: they go to the one that was opened last before they ended, else to the first, since
+/// no other has been told of for long enough. Gives the openings of the shifts they went to.
 pub(super) fn adopt_late(t: &Connection, till: &TillId, number: ShiftNumber) -> rusqlite::Result<BTreeSet<Opened>> {
     t.prepare_cached(
         "UPDATE OR IGNORE receipt SET opened = (SELECT coalesce(max(opened) FILTER (WHERE opened <= receipt.time_end), min(opened))
@@ -182,7 +183,8 @@ fn close_refused(t: &Connection, receipt: &Receipt, open: &BTreeSet<String>, now
         .try_for_each(|subject| finding::close(t, Some(&receipt.key.till), FindingKind::DocumentRefused, subject, now))
 }
 
-/// What the finding is about that a document was set aside: the document at its place on the till, however its content changes.
+/// What the finding is about that a document was set aside: the document at its place on the till,
+/// however its content changes.
 fn refused_subject(document_id: i64, number: u64) -> String {
     format!("document {number} in row {document_id}")
 }
@@ -283,8 +285,9 @@ impl<'t> Inserts<'t> {
         })
     }
 
-    /// The shift of a receipt. An agent of v0.1 tells only its number: it is where the receipt is already, else the one that was
-    /// open when the receipt ended. Where none is known yet its record settles it ([`adopt`]).
+    /// The shift of a receipt. An agent of v0.1 tells only its number: it is where the receipt is
+    /// already, else the one that was open when the receipt ended. Where none is known yet its
+    /// record settles it ([`adopt`]).
     fn shift_of(&mut self, receipt: &Receipt, told: ShiftKey, known: &Known) -> rusqlite::Result<ShiftKey> {
         if told.opened != Opened::NotTold {
             return Ok(told);
@@ -304,11 +307,13 @@ impl<'t> Inserts<'t> {
         Ok(ShiftKey { opened: opened.unwrap_or_default(), ..told })
     }
 
-    /// The same receipt that stands under another opening of its shift's number goes to the one it is told to be of now: the
-    /// POS changed the opening time, or nobody told it before. Gives the shifts that it left.
+    /// The same receipt that stands under another opening of its shift's number goes to the one it
+    /// is told to be of now: the POS changed the opening time, or nobody told it before. Gives the
+    /// shifts that it left.
     ///
-    /// It is the same where it ended at the same time, or where the shift was not told and the receipt may be of this one.
-    /// Whatever else of it is different is told as of one that comes again under the same key.
+    /// It is the same where it ended at the same time, or where the shift was not told and the
+    /// receipt may be of this one. Whatever else of it is different is told as of one that comes
+    /// again under the same key.
     fn gather(
         &mut self,
         t: &Connection,
@@ -479,9 +484,10 @@ impl<'t> Inserts<'t> {
     }
 }
 
-/// Numbers that stand for two receipts of a shift: all count, since each has a UUID of its own, and somebody should know why.
-/// One finding a shift, and once more for each receipt that came to another one of its number. `numbers`: all of the shift,
-/// in order; `new`: those that have just come.
+/// Numbers that stand for two receipts of a shift: all count, since each has a UUID of its own,
+/// and somebody should know why. One finding a shift, and once more for each receipt that came to
+/// another one of its number. `numbers`: all of the shift, in order; `new`: those that have just
+/// come.
 fn note_numbers_again(
     t: &Connection,
     (till, shift): (&TillId, ShiftKey),

@@ -1,7 +1,8 @@
 //! Old receipts go, shift by shift, in small steps.
 //!
-//! **Architecture invariant** (I2): of each receipt that goes its key stays. A till may have it still and send it again, by
-//! itself or because its agent looks back; it is the same receipt then, and not a new one.
+//! **Architecture invariant** (I2): of each receipt that goes its key stays. A till may have it
+//! still and send it again, by itself or because its agent looks back; it is the same receipt
+//! then, and not a new one.
 
 use jiff::civil::Date;
 use rusqlite::{Connection, params};
@@ -24,8 +25,8 @@ impl Pruned {
             .map(Self)
     }
 
-    /// Whether this receipt was here and was deleted: it has the key of one, or the number, UUID and end of one in a shift that
-    /// was opened at another time.
+    /// Whether this receipt was here and was deleted: it has the key of one, or the number, UUID
+    /// and end of one in a shift that was opened at another time.
     pub(super) fn has(&self, t: &Connection, receipt: &Receipt) -> rusqlite::Result<bool> {
         for (shift, opened) in &self.0 {
             let sql = "SELECT EXISTS(SELECT 1 FROM pruned_receipt
@@ -62,8 +63,9 @@ pub(super) fn is_pruned(t: &Connection, record: &ShiftRecord) -> rusqlite::Resul
     )
 }
 
-/// The oldest shift that may go as a whole: opened before the day, none of its receipts younger than the day by their own time
-/// or by arrival (a till with a wrong clock must not lose what it has just sent), and handed over where that is asked for.
+/// The oldest shift that may go as a whole: opened before the day, none of its receipts younger
+/// than the day by their own time or by arrival (a till with a wrong clock must not lose what it
+/// has just sent), and handed over where that is asked for.
 fn oldest(
     t: &Connection,
     day: &str,
@@ -82,8 +84,8 @@ fn oldest(
     rows.next().transpose()
 }
 
-/// Deletes at most `limit` receipts of the oldest shift, and the shift with the last of them. Gives how many rows went; 0 when
-/// nothing is left to go.
+/// Deletes at most `limit` receipts of the oldest shift, and the shift with the last of them.
+/// Gives how many rows went; 0 when nothing is left to go.
 pub(super) fn prune(t: &Connection, before: Date, only_handed_over: bool, limit: u32) -> rusqlite::Result<u64> {
     let day = before.to_string();
     let arrived = before.to_zoned(jiff::tz::TimeZone::UTC).map_or(0, |start| start.timestamp().as_millisecond());

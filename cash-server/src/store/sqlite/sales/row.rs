@@ -14,7 +14,8 @@ use crate::store::sales::{MAX_PAGE, Page};
 /// As an opening time that is not told stands in the tables.
 pub(super) const NOT_TOLD: &str = "?";
 
-/// An opening time as it stands in the tables: a time, empty where the POS wrote none, or [`NOT_TOLD`].
+/// An opening time as it stands in the tables: a time, empty where the POS wrote none, or
+/// [`NOT_TOLD`].
 pub(super) fn opened_text(opened: Opened) -> String {
     opened.to_wire().unwrap_or_else(|| NOT_TOLD.to_owned())
 }

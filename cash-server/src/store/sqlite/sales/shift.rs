@@ -12,7 +12,8 @@ use crate::sales::check::{Counted, Outcome, Verdict};
 use crate::sales::receipt::ShiftRecord;
 use crate::store::sales::{FindingKind, NewFinding, Page, ShiftDetails, ShiftFilter, ShiftView};
 
-/// Takes a shift's record; a closed one is never replaced by an open one. Whether anything changed.
+/// Takes a shift's record; a closed one is never replaced by an open one. Whether anything
+/// changed.
 pub(super) fn upsert(
     t: &Connection,
     record: &ShiftRecord,
@@ -191,7 +192,8 @@ pub(super) fn shifts(c: &Connection, filter: &ShiftFilter, page: Page) -> rusqli
         ("c.day >=", filter.from_day.map(|day| day.to_string())),
         ("c.day <=", filter.to_day.map(|day| day.to_string())),
     ];
-    // Only the conditions that are asked for: one that may be absent keeps every index from being used.
+    // Only the conditions that are asked for: one that may be absent keeps every index from being
+    // used.
     let mut conditions = vec!["c.day > ''".to_owned()];
     let mut values: Vec<&dyn ToSql> = vec![&limit, &offset];
     for (condition, value) in &asked {
@@ -209,7 +211,8 @@ pub(super) fn shifts(c: &Connection, filter: &ShiftFilter, page: Page) -> rusqli
 
 pub(super) fn not_handed_over(c: &Connection, page: Page) -> rusqlite::Result<Vec<ShiftView>> {
     let (limit, offset) = row::window(page);
-    // One whose record has not come is handed over all the same once it has waited: its receipts were sold.
+    // One whose record has not come is handed over all the same once it has waited: its receipts
+    // were sold.
     let sql = format!(
         "{VIEW} WHERE (s.time_end IS NOT NULL OR s.till IS NULL AND c.verdict = 'differs')
              AND c.handed_over < c.changes ORDER BY c.day, c.till, c.shift, c.opened LIMIT ?1 OFFSET ?2"

@@ -1,7 +1,8 @@
-//! What sales and refunds add up to by till and day, kept beside the receipts in the same transaction.
+//! What sales and refunds add up to by till and day, kept beside the receipts in the same
+//! transaction.
 //!
-//! However large what a till sends, no sum fails: one that leaves 64 bits stays at their end. `total` never overflows and is exact
-//! to 9·10^15 kopecks.
+//! However large what a till sends, no sum fails: one that leaves 64 bits stays at their end.
+//! `total` never overflows and is exact to 9·10^15 kopecks.
 
 use std::collections::BTreeMap;
 
@@ -104,8 +105,9 @@ impl Totals {
     }
 }
 
-/// Rows of totals. Only the conditions that are asked for stand in the statement: one that may be absent keeps every index from
-/// being used. By day and without a range: the newest days, a page of them.
+/// Rows of totals. Only the conditions that are asked for stand in the statement: one that may be
+/// absent keeps every index from being used. By day and without a range: the newest days, a page
+/// of them.
 pub(super) fn totals(c: &Connection, filter: &TotalsFilter, by: TotalsBy) -> rusqlite::Result<Vec<TotalsRow>> {
     // The sign keeps an index in the order of the groups from being read whole.
     let (key, group) = match by {

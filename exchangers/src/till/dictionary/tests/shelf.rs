@@ -41,7 +41,8 @@ fn a_reader_sees_the_old_state_all_through_a_load_and_then_the_new_one_and_is_ne
     let (tell, told) = mpsc::channel();
     std::thread::scope(|scope| {
         scope.spawn(move || asked.iter().try_for_each(|()| tell.send(prices_in_one_look(&shelf))));
-        // The loader stands in the middle of its transaction until the reader has read: a blocked one never would.
+        // The loader stands in the middle of its transaction until the reader has read: a blocked
+        // one never would.
         let look = || {
             ask.send(()).unwrap();
             told.recv_timeout(Duration::from_mins(1)).expect("the reader is blocked")

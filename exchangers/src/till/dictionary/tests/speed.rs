@@ -31,8 +31,8 @@ fn overlay() -> Overlay {
     overlay
 }
 
-/// The same rows by bare prepared insertions into the same tables, in the same order: with the indexes there all the
-/// time, or made at the end as a load does.
+/// The same rows by bare prepared insertions into the same tables, in the same order: with the
+/// indexes there all the time, or made at the end as a load does.
 fn bare(overlay: &Overlay, reindex: bool) -> f64 {
     let till = Till::new();
     let connection = till.tool();

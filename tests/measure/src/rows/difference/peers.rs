@@ -14,8 +14,8 @@ use std::process::Command;
 /// Runs a program, times it, and tells what it would send.
 pub(super) const RUN_PROGRAM: Part = ("run-sending", run_program);
 
-/// Its manual says `-z` for slow lines, and has the size of blocks follow from that of the file. An SQLite file changes by pages of
-/// 4,096 bytes: the second way is of one who knows that.
+/// Its manual says `-z` for slow lines, and has the size of blocks follow from that of the file.
+/// An SQLite file changes by pages of 4,096 bytes: the second way is of one who knows that.
 pub(super) const RSYNC: [(&str, &[&str]); 2] =
     [("rsync -z", &["-z"]), ("rsync -z, blocks of a page", &["-z", "--block-size=4096"])];
 

@@ -1,4 +1,5 @@
-//! Ours: the server's dictionary, its packages, the till's loader. Without broker and network, which no peer has either.
+//! Ours: the server's dictionary, its packages, the till's loader. Without broker and network,
+//! which no peer has either.
 
 use super::with_bytes;
 use crate::MeasureError;
@@ -114,8 +115,8 @@ fn apply(loader: &mut Loader, service: &PackageService, facts: &PackageFacts) ->
 }
 
 impl Till {
-    /// Loads what the shop has now, so that the server remembers the state that the till is at, as it does of any till that
-    /// it led there.
+    /// Loads what the shop has now, so that the server remembers the state that the till is at, as
+    /// it does of any till that it led there.
     pub(super) fn begin(shop: &Shop, folder: &Path) -> Result<Self, MeasureError> {
         let till = Self { folder: folder.to_owned(), server: shop.folder.clone(), id: shop.till.clone() };
         let service = shop.packages()?;

@@ -101,7 +101,8 @@ impl Peers {
         })))
     }
 
-    /// Whether what runs on SQLite left the same rows as ours. A time for other rows would say nothing.
+    /// Whether what runs on SQLite left the same rows as ours. A time for other rows would say
+    /// nothing.
     pub(super) fn compare(&self, ours: &Path, raw: &Path) -> Result<(), MeasureError> {
         let theirs = [raw.to_owned(), self.database("import"), self.database("python")];
         theirs.iter().filter(|database| database.exists()).try_for_each(|database| tables::compare(ours, database))

@@ -1,4 +1,5 @@
-//! The whole path on one machine: cash server, broker, sync agent, with the settings that a customer has.
+//! The whole path on one machine: cash server, broker, sync agent, with the settings that a
+//! customer has.
 
 use crate::MeasureError;
 use crate::figure::{Outcome, Usage};
@@ -26,8 +27,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// How often the till's cursor is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// A new server, a new till, the file: from the rename of the flag to the cursor of the till, which moves in the transaction that
-/// verified every row.
+/// A new server, a new till, the file: from the rename of the flag to the cursor of the till,
+/// which moves in the transaction that verified every row.
 pub(super) fn run(aif: &Path, rows: usize) -> Result<Outcome, MeasureError> {
     let bench = TestBench::start_with(&[("log.level", "\"info\"")]).map_err(MeasureError::Bench)?;
     let shop = bench.add_shop("1").map_err(MeasureError::Bench)?;
@@ -113,7 +114,8 @@ fn wait_for_contact(bench: &TestBench, till: &Till) -> Result<(), MeasureError> 
     heard.map_err(MeasureError::TimedOut)
 }
 
-/// Seconds after `since` that a log's first line with these words names; not a number where there is none.
+/// Seconds after `since` that a log's first line with these words names; not a number where there
+/// is none.
 fn said_at(log: &Path, words: &str, since: Timestamp) -> f64 {
     let text = fs::read_to_string(log).unwrap_or_default();
     let line = text.lines().find(|line| line.contains(words)).unwrap_or_default();

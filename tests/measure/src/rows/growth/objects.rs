@@ -20,10 +20,12 @@ pub(super) const PARTS: &[Part] = &[("load-grown-package", load_grown_package)];
 /// One of so many of the chain's goods: from the smallest part to the whole.
 const SHARES: [usize; 4] = [8, 4, 2, 1];
 
-/// Rounds over all sizes. One takes minutes; what slows the machine down for a while may then count for one size alone.
+/// Rounds over all sizes. One takes minutes; what slows the machine down for a while may then
+/// count for one size alone.
 const ROUNDS: usize = 1;
 
-/// Loads of the till in a round: each takes seconds, so that a slow moment of the machine need not count for one size alone.
+/// Loads of the till in a round: each takes seconds, so that a slow moment of the machine need not
+/// count for one size alone.
 const TILL_LOADS: usize = 3;
 
 /// A part of the chain: its two files, and what the later state is for a till.

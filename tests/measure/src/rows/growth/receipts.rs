@@ -14,7 +14,8 @@ use tillway_tests::wait::{Seen, wait_for};
 /// Tills that sell.
 const TILLS: usize = 100;
 
-/// Receipts of a till's shift at the smallest size, and how many times as many it has at the others.
+/// Receipts of a till's shift at the smallest size, and how many times as many it has at the
+/// others.
 const RECEIPTS: usize = 10;
 const STEPS: [usize; 3] = [1, 10, 100];
 

@@ -1,4 +1,5 @@
-//! Tills × 1, 10, 100: a price change of the chain, from its flag until every till has acknowledged it.
+//! Tills × 1, 10, 100: a price change of the chain, from its flag until every till has
+//! acknowledged it.
 
 use super::super::chain_server::{ChainServer, ROWS_OF_A_GOOD, SERVER, Taken, whole_file};
 use super::grown;
@@ -132,7 +133,8 @@ fn has_everything(server: &ChainServer, fleet: &Fleet) -> Result<(), MeasureErro
         Seen::when(there == fleet.len(), (), format!("{there} of {}; {}", fleet.len(), fleet.trouble()))
     })
     .map_err(MeasureError::TimedOut)?;
-    // From its own record, read beside it: asking for a thousand tills over REST would be work of its own.
+    // From its own record, read beside it: asking for a thousand tills over REST would be work of
+    // its own.
     let path = server.bench.server.data().join("exchange.db");
     let exchange = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY);
     let exchange = exchange.map_err(MeasureError::sql(&path))?;

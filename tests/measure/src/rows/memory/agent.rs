@@ -18,7 +18,8 @@ use tillway_proto::{DeliveryId, PackageLink, Revision};
 use tillway_tests::bench::{TestBench, Till};
 use tillway_tests::wait::{Seen, wait_for};
 
-/// What waits in the queue. The agent itself would not put more than 4 GiB there; it must bear what it finds.
+/// What waits in the queue. The agent itself would not put more than 4 GiB there; it must bear
+/// what it finds.
 const BACKLOG_BYTES: usize = 10_000_000_000;
 const QUICK_BACKLOG_BYTES: usize = 20_000_000;
 
@@ -125,8 +126,8 @@ fn bare(context: &Context, bench: &TestBench) -> Result<Vec<f64>, MeasureError> 
     (0..runs).map(|_| part::run("bare-client", &bare).map(|outcome| outcome.figure(RESIDENT))).collect()
 }
 
-/// Puts one batch with the package into the queue, and gives it as many second names as come to so many bytes. How many
-/// batches and bytes wait then.
+/// Puts one batch with the package into the queue, and gives it as many second names as come to so
+/// many bytes. How many batches and bytes wait then.
 fn fill(root: &Path, package: &BuiltPackage, bytes: usize) -> Result<(u64, u64), MeasureError> {
     let failed = |error: &dyn std::fmt::Display| MeasureError::wrong("filling the file queue", error);
     let limits = Limits { max_bytes: u64::MAX, ..Limits::default() };

@@ -1,7 +1,8 @@
 //! B8, second part: the server's memory after a day of loads.
 //!
-//! Sixty whole files of 100,000 goods, one after another, each with other prices, while a hundred tills take each change. What is
-//! looked at is what the server still holds when all is done: memory that was freed and is not given back counts.
+//! Sixty whole files of 100,000 goods, one after another, each with other prices, while a hundred
+//! tills take each change. What is looked at is what the server still holds when all is done:
+//! memory that was freed and is not given back counts.
 
 use super::{MOST_OF_SERVER, at_rest, server};
 use crate::data::{Assortment, Good, with_changed_prices};

@@ -68,7 +68,8 @@ pub(super) fn measure(context: &Context, row: &mut Row) -> Result<Server, Measur
     Ok(Server { resident, peak_of_load, peak })
 }
 
-/// Waits until all tills have more than revision `beyond`, the newest, and the server knows; which that is.
+/// Waits until all tills have more than revision `beyond`, the newest, and the server knows; which
+/// that is.
 pub(super) fn up_to_date(
     server: &tillway_tests::bench::Server,
     fleet: &Fleet,

@@ -1,7 +1,8 @@
-//! What ours is compared with: a tonic service of the same call that writes each frame as it is and syncs it, and nothing else.
+//! What ours is compared with: a tonic service of the same call that writes each frame as it is
+//! and syncs it, and nothing else.
 //!
-//! It checks no token, keeps nothing of what it has, and neither decodes nor hashes a frame. Each stream has a file of its own, so
-//! that no stream waits for another one's sync.
+//! It checks no token, keeps nothing of what it has, and neither decodes nor hashes a frame. Each
+//! stream has a file of its own, so that no stream waits for another one's sync.
 
 use super::raw::{self, Raw};
 use crate::figure::Outcome;

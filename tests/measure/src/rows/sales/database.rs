@@ -36,8 +36,9 @@ pub(super) fn load_spool(arguments: &str) -> Result<Outcome, MeasureError> {
     Ok(outcome.with("transactions", as_f64(steps)))
 }
 
-/// The part: the same receipts and all their parts into the same tables with the same durability, by prepared insertions, in the
-/// loader's groups. They lie decoded in memory; nothing is checked, no shift is counted, no foreign key looked up.
+/// The part: the same receipts and all their parts into the same tables with the same durability,
+/// by prepared insertions, in the loader's groups. They lie decoded in memory; nothing is checked,
+/// no shift is counted, no foreign key looked up.
 pub(super) fn insert_receipts(arguments: &str) -> Result<Outcome, MeasureError> {
     let load: Load = part::arguments(arguments)?;
     // Makes the schema.

@@ -1,5 +1,5 @@
-//! The sales protocol with frames as the bytes they are: so the tills of a run cost next to nothing, and the server that ours
-//! is compared with neither decodes nor encodes what it writes.
+//! The sales protocol with frames as the bytes they are: so the tills of a run cost next to
+//! nothing, and the server that ours is compared with neither decodes nor encodes what it writes.
 
 use prost::Message as _;
 use prost::bytes::{Buf as _, BufMut as _, Bytes};
@@ -11,7 +11,8 @@ use tonic::{Code, Status};
 /// The call, as `proto/proto/sales.proto` names it.
 pub(super) const PATH: &str = "/tillway.sales.v1.SalesLoader/Unload";
 
-/// Frames of tills as bytes, frames of the server as messages: the till's end, and with [`Server`] the other one.
+/// Frames of tills as bytes, frames of the server as messages: the till's end, and with [`Server`]
+/// the other one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Till;
 

@@ -1,4 +1,5 @@
-//! Receipts of any number of tills: the real ones of the data set, rung by the kit's POS, over and over with keys of their own.
+//! Receipts of any number of tills: the real ones of the data set, rung by the kit's POS, over and
+//! over with keys of their own.
 
 use crate::MeasureError;
 use prost::Message as _;
@@ -74,7 +75,8 @@ impl Templates {
         Ok(Self(documents))
     }
 
-    /// So many receipts of a till, and the closed records of their shifts, in the streams and batches that its agent makes.
+    /// So many receipts of a till, and the closed records of their shifts, in the streams and
+    /// batches that its agent makes.
     pub(super) fn rounds(&self, till: &TillId, shop: &ShopId, receipts: usize) -> Vec<Round> {
         let documents: Vec<v1::Document> = (0..receipts).map(|place| self.receipt(till, place)).collect();
         let mut shifts: Vec<v1::Shift> =

@@ -1,4 +1,5 @@
-//! Tills that unload: real streams with the service's own protocol, frames made before the clock starts.
+//! Tills that unload: real streams with the service's own protocol, frames made before the clock
+//! starts.
 
 use super::raw::{self, Raw};
 use super::receipts::{Round, Templates, Till};

@@ -18,7 +18,8 @@ use tillway_tests::wait::{Seen, wait_for};
 /// The server's process in [`Outcome::usage`].
 pub(super) const SERVER: &str = "server";
 
-/// Goods of the chain, and how many of them get another price: what a till has matters little here, what it is told does.
+/// Goods of the chain, and how many of them get another price: what a till has matters little
+/// here, what it is told does.
 const GOODS: usize = 2_000;
 const CHANGED: usize = 20;
 
@@ -34,8 +35,8 @@ const SETTLE_TIME: Duration = Duration::from_mins(15);
 /// A change on its way to all tills.
 const CHANGE_TIME: Duration = Duration::from_mins(5);
 
-/// Between two looks at the server's own record: when things happened stands in it, and who looks takes from the processors that
-/// are measured.
+/// Between two looks at the server's own record: when things happened stands in it, and who looks
+/// takes from the processors that are measured.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Where a look takes long, so many times as long passes before the next.
@@ -127,7 +128,8 @@ impl Case {
         for round in 0..self.rounds {
             progress(&format!("{self}: round {} of {}", round + 1, self.rounds));
             running.sleep()?;
-            // The first fills the queues, so that each message of the second takes the place of another, as ours do.
+            // The first fills the queues, so that each message of the second takes the place of
+            // another, as ours do.
             raw.publish()?;
             measured.raw.push(raw.publish()?);
             measured.announced.push(running.change("confirmed = 1")?);
@@ -244,7 +246,8 @@ impl Running {
                 let after = self.usage()?;
                 let processor_s = after.processor_s - before.processor_s;
                 let used = Usage { peak_bytes: after.peak_bytes, processor_s };
-                // The server's own times, in whole milliseconds; the links alone count from the first delivery, whatever came before.
+                // The server's own times, in whole milliseconds; the links alone count from the
+                // first delivery, whatever came before.
                 let ended = self.number("SELECT max(state_at) FROM delivery WHERE id > ?", &last)?;
                 let first = self.number("SELECT min(created_at) FROM delivery WHERE id > ?", &last)?;
                 let since = |began: u64| of_u64(ended.saturating_sub(began)) / 1_000.0;
@@ -273,7 +276,8 @@ impl Running {
         self.ask(sql, [after], |row| row.get(0)).map(|number: i64| u64::try_from(number).unwrap_or(0))
     }
 
-    /// From the server's own record of deliveries, read beside it: asking ten thousand times over REST would be work of its.
+    /// From the server's own record of deliveries, read beside it: asking ten thousand times over
+    /// REST would be work of its.
     fn count(&self, sql: &str) -> Result<usize, MeasureError> {
         self.ask(sql, (), |row| row.get(0)).map(|count: i64| usize::try_from(count).unwrap_or(0))
     }

@@ -1,4 +1,5 @@
-//! The steps that the acts of the story are made of: what the back office and the cashier do, and what is waited for.
+//! The steps that the acts of the story are made of: what the back office and the cashier do, and
+//! what is waited for.
 
 use super::Story;
 use crate::Made;
