@@ -4,11 +4,10 @@
 //! one. So a new statement is looked at without anybody thinking of it, and one with a placeholder
 //! that is not known here fails until it is told what may stand there.
 
-use super::connection::{Database, Durability};
 use super::exchange::SqliteExchange;
 use super::intake::IntakeDb;
+use super::sales::SqliteSales;
 use rusqlite::Connection;
-use rusqlite_migration::{M, Migrations};
 
 /// The text of the stores of sales.
 const SALES: [(&str, &str); 9] = [
@@ -200,13 +199,13 @@ fn scans(connection: &Connection, statement: &str) -> Vec<String> {
     found
 }
 
-fn sales() -> (tempfile::TempDir, Database) {
+/// As the store itself makes it, with each step of its schema.
+fn sales() -> (tempfile::TempDir, Connection) {
     let folder = tempfile::tempdir().unwrap();
-    let steps =
-        [include_str!("sales/schema_1.sql"), include_str!("sales/schema_2.sql"), include_str!("sales/schema_3.sql")];
-    let migrations = Migrations::new(steps.map(M::up).to_vec());
-    let database = Database::open(&folder.path().join("sales.db"), &migrations, Durability::Normal).unwrap();
-    (folder, database)
+    let path = folder.path().join("sales.db");
+    SqliteSales::open(&path).unwrap();
+    let connection = Connection::open(path).unwrap();
+    (folder, connection)
 }
 
 /// The statements of a store that read all of a table that grows; of so many that were looked at.
@@ -228,8 +227,8 @@ fn wrong_in(connection: &Connection, sources: &[(&str, &str)]) -> (Vec<String>, 
 
 #[test]
 fn no_statement_over_sales_reads_a_whole_table_that_grows() {
-    let (_folder, database) = sales();
-    let (wrong, looked_at) = wrong_in(&database.reader().unwrap(), &SALES);
+    let (_folder, connection) = sales();
+    let (wrong, looked_at) = wrong_in(&connection, &SALES);
     assert!(looked_at > 60, "statements are not found any more: {looked_at}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -254,8 +253,7 @@ fn no_statement_over_deliveries_and_loads_reads_a_whole_table_that_grows() {
 
 #[test]
 fn a_statement_that_reads_all_receipts_is_noticed_though_a_condition_may_be_absent() {
-    let (_folder, database) = sales();
-    let reader = database.reader().unwrap();
+    let (_folder, reader) = sales();
     let hidden = "SELECT count(*) FROM receipt WHERE (?1 IS NULL OR day >= ?1)";
     assert_eq!(scans(&reader, hidden).len(), 1);
     assert!(scans(&reader, "SELECT count(*) FROM receipt WHERE day >= ?1").is_empty());
