@@ -116,3 +116,34 @@ async fn what_is_written_to_a_file_after_it_was_loaded_and_removed_is_kept_and_t
         assert_eq!(kept.matches("addUnit").count(), 5, "all of the file: {kept}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_to_a_removed_file_leaves_a_newer_delivery_of_its_name_as_it_is() {
+    let mut kit = Kit::new();
+    kit.settings.growth_watch = Duration::from_mins(5);
+    let running = kit.start();
+    wait_for("the folders", || if kit.inbox("shop-7").is_dir() { Ok(()) } else { Err(()) }).await;
+    let elsewhere = kit.folder.path().join("elsewhere");
+    let mut file = fs::File::create(&elsewhere).unwrap();
+    grow(&mut file, 1..40);
+    fs::rename(&elsewhere, kit.inbox("shop-7").join("pos1.aif")).unwrap();
+    fs::write(kit.inbox("shop-7").join("pos1.flz"), "").unwrap();
+    kit.gone("shop-7", "pos1").await;
+    let loaded = kit.newest();
+    // A newer one of the same name, which is held.
+    kit.deliver("shop-7", "pos1", &file_of(&[r#"{"command":"clearUnit"}"#.to_owned()]));
+    let held = kit.not_taken("shop-7", "pos1").await;
+    assert_eq!(held.state, LoadState::Held);
+    grow(&mut file, 40..42);
+    drop(file);
+    running.stop().await;
+    let grown = kit.newest();
+    assert!(grown.id > held.id && grown.reason.unwrap().contains(&format!("load {}", loaded.id.0)));
+    let running = kit.start();
+    let again = running.intake.approve_held(held.id).unwrap();
+    assert_eq!((kit.ended(again).await.state, kit.objects(&kit.shop, "unit").len()), (LoadState::Ready, 0));
+    // What was kept of the first one can be handed in.
+    let again = running.intake.retry_refused(grown.id).unwrap();
+    assert_eq!((kit.ended(again).await.state, kit.objects(&kit.shop, "unit").len()), (LoadState::Ready, 41));
+    running.stop().await;
+}

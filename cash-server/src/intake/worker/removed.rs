@@ -5,6 +5,7 @@
 //! stays open here for a while after it was removed. What it holds by then, if that is more than was
 //! read, is set aside as a refused load: it is shown, and a person hands it in or drops it.
 
+use crate::intake::aside::FILE_ENDING;
 use crate::intake::source::{self, Identity};
 use crate::intake::{Intake, archive, deliver};
 use crate::store::StoreError;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tillway_proto::{LoadId, NodeId};
+use uuid::Uuid;
 
 /// Files that are kept open at the same time. Where more are removed, the oldest is looked at for
 /// the last time.
@@ -111,7 +113,9 @@ impl RemovedFiles {
     fn set_aside(&self, one: &Removed) -> Result<(), StoreError> {
         let Removed { load: first, node, path, seen, .. } = one;
         let at = Timestamp::now();
-        let source = LoadSource::Folder(path.clone());
+        // Not of its folder: what lies there under its name by now is another delivery.
+        let body = format!("{}{FILE_ENDING}", Uuid::now_v7().simple());
+        let source = LoadSource::Rest { body, dictionary_id: None, retry_of: Some(*first) };
         let new = NewLoad {
             node: node.clone(),
             source,
