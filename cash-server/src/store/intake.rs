@@ -22,9 +22,9 @@ pub trait LoadJournal: Send + Sync {
     /// it was no fault of what is loaded.
     fn requeue(&self, load: LoadId, reason: &str, counted: bool) -> Result<(), StoreError>;
 
-    /// The files of a load that came through a folder are these now: its producer has written them
-    /// anew since.
-    fn deliver_as(&self, load: LoadId, delivery: &str) -> Result<(), StoreError>;
+    /// The files of a load that came through a folder are these now, with this consent: its
+    /// producer has written them anew since.
+    fn deliver_as(&self, load: LoadId, delivery: &str, consent: Consent) -> Result<(), StoreError>;
 
     /// The load has ended.
     fn end(&self, load: LoadId, end: &LoadEnd) -> Result<(), StoreError>;

@@ -3,7 +3,7 @@
 use super::rest::{array_of, call, load_of, send};
 use super::*;
 use crate::intake::AsideError;
-use crate::store::intake::{Consent, LoadState};
+use crate::store::intake::{Consent, LoadSource, LoadState, NewLoad};
 use axum::http::StatusCode;
 
 const CLEAR: &str = r#"{"command":"clearInventory"}"#;
@@ -198,6 +198,60 @@ async fn a_producer_who_says_yes_to_the_file_that_is_held_overwrites_nothing_new
         kit.deliver_with("pos8", &file_of(&full(0..40, "old")), "approve");
         kit.gone("All", "pos8").await;
     }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_yes_counts_for_the_file_that_it_was_said_of_alone_also_after_a_crash() {
+    let cut = file_of(&full(0..2, "held"));
+    for (flag, expected) in [("", Consent::No), ("approve", Consent::Given)] {
+        let kit = Kit::new();
+        let running = kit.start();
+        kit.filled(0..40).await;
+        running.stop().await;
+        // Taken in with a yes to a file that was held at revision 0; then the server ended, and its
+        // producer wrote file and flag anew.
+        let first = NewLoad {
+            node: kit.chain.clone(),
+            source: LoadSource::Folder(kit.inbox("All").join("pos1.aif")),
+            bytes: 1,
+            at: Timestamp::now(),
+            watch: None,
+            delivery: Some("1:2:3:4.000000000 1:3:0:4.000000000".to_owned()),
+            consent: Consent::Late(Revision::ZERO),
+        };
+        let first = kit.journal.accept(&first).unwrap();
+        kit.deliver_with("pos1", &cut, flag);
+        let running = kit.start();
+        let load = kit.ended(first).await;
+        let is_held = expected == Consent::No;
+        assert_eq!((load.consent, load.state == LoadState::Held), (expected, is_held), "{flag}");
+        assert_eq!(keys(&kit, "item").len(), if is_held { 40 } else { 2 });
+        running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_yes_to_a_file_that_was_held_too_long_ago_has_it_held_anew() {
+    let kit = Kit::new();
+    let running = kit.start();
+    kit.filled(0..40).await;
+    kit.deliver("All", "pos1", &file_of(&full(0..2, "held")));
+    let first = kit.not_taken("All", "pos1").await;
+    kit.deliver("All", "pos9", &file_of(&[item(0, "new")]));
+    kit.gone("All", "pos9").await;
+    let head = kit.dictionary.head().unwrap();
+    while !kit.dictionary.prune(head, 1_000).unwrap().done {}
+    assert!(matches!(running.intake.approve_held(first.id), Err(AsideError::TooOld { .. })));
+    kit.flag_with("pos1", "approve");
+    let second = kit.not_taken("All", "pos1").await;
+    assert_eq!((second.state, second.consent), (LoadState::Held, Consent::No));
+    assert!(second.id > first.id);
+    assert_eq!((keys(&kit, "item").len(), name_of(&kit, "k0").as_deref()), (40, Some("new")));
+    // What it would do is known now.
+    kit.flag_with("pos1", "approve");
+    kit.gone("All", "pos1").await;
+    assert_eq!(keys(&kit, "item").len(), 2);
     running.stop().await;
 }
 

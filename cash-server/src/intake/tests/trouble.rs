@@ -154,7 +154,9 @@ async fn a_flag_that_a_crash_left_beside_a_refused_file_goes_and_the_file_stays(
     let flag = kit.inbox("All").join("pos1.flz");
     fs::write(&flag, "").unwrap();
     let (data, flag) = (kit.inbox("All").join("pos1.aif"), source::identify(&flag).unwrap());
-    kit.journal.deliver_as(load.id, &format!("{} {}", source::identify(&data).unwrap().text(), flag.text())).unwrap();
+    kit.journal
+        .deliver_as(load.id, &format!("{} {}", source::identify(&data).unwrap().text(), flag.text()), Consent::No)
+        .unwrap();
     let running = kit.start();
     assert_eq!(kit.not_taken("All", "pos1").await.id, load.id, "no new load");
     assert_eq!(running.intake.refused(9).unwrap().len(), 1);

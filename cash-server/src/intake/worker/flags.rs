@@ -84,20 +84,15 @@ impl Worker {
             return Ok(());
         }
         let known = match known {
-            Some(known) => known,
+            Some(known) => self.begun_before(known, &pair, flag_says_yes)?,
             None => self.accept(&pair, &node, bytes, flag_says_yes)?,
         };
-        // The file may have been written anew since the load was taken in.
-        if let Some(text) = pair.text() {
-            self.intake.journal.deliver_as(known.load, &text)?;
-        }
         // For the case that the journal itself fails on the way: the next try goes on with the
         // same load.
         let modified = flag.modified;
         let wait = Wait { load: Some(known), modified, held, tries, ..self.later(Cause::Database, stalls) };
         self.waits.insert(flag.path.clone(), wait);
         let Known { load, at, consent } = known;
-        let consent = if flag_says_yes && consent == Consent::No { Consent::Given } else { consent };
         if writing.is_some() {
             let seconds = patience.as_secs();
             let reason = format!("the data file was still being written {seconds} seconds after its flag was there");
@@ -183,6 +178,23 @@ impl Worker {
         let load = self.intake.journal.accept(&new)?;
         fail::fail_point!("intake::accepted");
         Ok(Known { load, at, consent })
+    }
+
+    /// A load that goes on, with flag and data file as they are now: either may have been written
+    /// anew since it was taken in, and a yes counts for what it was said of.
+    fn begun_before(&self, known: Known, pair: &Pair, flag_says_yes: bool) -> Result<Known, StoreError> {
+        let before = self.intake.journal.load(known.load)?;
+        let text = pair.text();
+        let consent = match known.consent {
+            _ if !flag_says_yes => Consent::No,
+            Consent::Late(_) if !before.as_ref().is_some_and(|before| is_of(before, pair)) => Consent::Given,
+            Consent::No if before.as_ref().is_some_and(|before| before.delivery != text) => Consent::Given,
+            as_before => as_before,
+        };
+        if let Some(text) = text {
+            self.intake.journal.deliver_as(known.load, &text, consent)?;
+        }
+        Ok(Known { consent, ..known })
     }
 
     /// Of a producer who says yes: to a file that is held as it lies there, what is newer than

@@ -77,18 +77,20 @@ impl LoadJournal for IntakeDb {
         })
     }
 
-    fn deliver_as(&self, load: LoadId, delivery: &str) -> Result<(), StoreError> {
+    fn deliver_as(&self, load: LoadId, delivery: &str, consent: Consent) -> Result<(), StoreError> {
+        let consent = consent_value(consent);
         // A write is synced, and there is nothing to write nearly always.
         let known = self.database.read("look a delivery up", |reader| {
-            let sql = "SELECT delivery IS ?2 FROM load WHERE id = ?1";
-            reader.prepare_cached(sql)?.query_row(params![load.0, delivery], |row| row.get::<_, bool>(0)).optional()
+            let sql = "SELECT delivery IS ?2 AND consent IS ?3 FROM load WHERE id = ?1";
+            let values = params![load.0, delivery, consent];
+            reader.prepare_cached(sql)?.query_row(values, |row| row.get::<_, bool>(0)).optional()
         })?;
         if known == Some(true) {
             return Ok(());
         }
         self.database.write("note a delivery", |transaction| {
-            let sql = "UPDATE load SET delivery = ?2 WHERE id = ?1";
-            transaction.execute(sql, params![load.0, delivery]).map(|_| ())
+            let sql = "UPDATE load SET delivery = ?2, consent = ?3 WHERE id = ?1";
+            transaction.execute(sql, params![load.0, delivery, consent]).map(|_| ())
         })
     }
 
@@ -324,6 +326,15 @@ fn notices_of(reader: &Connection, load: LoadId, which: &str, limit: u32) -> rus
     reader.prepare_cached(&sql)?.query_map(params![load.0, limit], |row| notices::record(row, 0))?.collect()
 }
 
+/// For the column `consent`.
+fn consent_value(consent: Consent) -> Option<i64> {
+    match consent {
+        Consent::No => None,
+        Consent::Given => Some(GIVEN),
+        Consent::Late(revision) => Some(signed(revision)),
+    }
+}
+
 fn insert(transaction: &Connection, load: &NewLoad) -> rusqlite::Result<LoadId> {
     let (way, source, dictionary_id, retry_of) = match &load.source {
         LoadSource::Folder(path) => {
@@ -350,11 +361,7 @@ fn insert(transaction: &Connection, load: &NewLoad) -> rusqlite::Result<LoadId> 
             load.at.as_millisecond(),
             load.delivery,
             retry_of.map(|load| load.0),
-            match load.consent {
-                Consent::No => None,
-                Consent::Given => Some(GIVEN),
-                Consent::Late(revision) => Some(signed(revision)),
-            },
+            consent_value(load.consent),
         ],
     )?;
     let id = transaction.last_insert_rowid();
