@@ -135,9 +135,11 @@ fn read(path: &Path, every: usize) -> Result<Vec<Good>, MeasureError> {
         let line = line.map_err(MeasureError::File)?;
         let mut fields = line.split('\t');
         let mut field = || fields.next().map(str::to_owned);
-        let (Some(code), Some(barcode), Some(name), Some(group)) = (field(), field(), field(), field()) else {
+        let (Some(code), Some(barcode), Some(mut name), Some(group)) = (field(), field(), field(), field()) else {
             return Err(MeasureError::wrong(&path.display().to_string(), format!("a line without its fields: {line}")));
         };
+        // Ours takes control characters out, which a handful of names have; the peers would keep them.
+        name.retain(|c| !c.is_control());
         // By the barcode, so that the same ones are taken at both dates.
         if every == 1 || number_of(&barcode, 0).is_multiple_of(every as u64) {
             goods.push(Good { kopecks: price_of(&barcode), code, barcode, name, group });

@@ -9,12 +9,12 @@
 mod log;
 
 use super::super::StoreError;
-use log::{WAL_LIMIT_BYTES, cut_log, is_longer, log_of};
+use log::{WAL_LIMIT_BYTES, cut_later, cut_log, is_longer, log_of};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use rusqlite_migration::Migrations;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -94,6 +94,8 @@ struct Shared {
     durability: Durability,
     writer: Mutex<Option<Connection>>,
     writer_back: Condvar,
+    /// Somebody cuts the log once its readers have ended.
+    cutting_later: AtomicBool,
     /// How many wait for the writer who must not wait long.
     wanted: AtomicUsize,
     readers: Mutex<Vec<Connection>>,
@@ -129,6 +131,7 @@ impl Database {
             durability,
             writer: Mutex::new(Some(connection)),
             writer_back: Condvar::new(),
+            cutting_later: AtomicBool::new(false),
             wanted: AtomicUsize::new(0),
             readers: Mutex::new(Vec::new()),
         };
@@ -391,6 +394,7 @@ impl Drop for Writer {
             if let Some(connection) = lock(&theirs).take() {
                 cut_log(&connection, &shared, WAL_LIMIT_BYTES);
                 give_back(&shared, connection);
+                cut_later(shared);
             }
         };
         if thread::Builder::new().name("log-cutter".to_owned()).spawn(cut).is_err()

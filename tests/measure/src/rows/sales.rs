@@ -23,6 +23,7 @@ use tillway_cash_server::network::NetworkService;
 use tillway_cash_server::run::{DICTIONARY_DB, ensure_chain};
 use tillway_cash_server::sales::spool::{Arrival, Position, Spool, SpoolLimits};
 use tillway_cash_server::store::sqlite::DictionaryDb;
+use tillway_cash_server::store::sqlite::network::NETWORK_DB;
 use tillway_file_queue::disk;
 use tillway_proto::{NodeId, NodeLevel};
 use tillway_tests::binaries::{CASH_SERVER, binary};
@@ -69,7 +70,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Everything that runs share.
 struct Stage {
     folder: PathBuf,
-    /// A network that knows all tills.
+    /// A folder with a network that knows all tills.
     network: PathBuf,
     receipts: usize,
 }
@@ -174,9 +175,9 @@ fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> {
 
 fn make_network(folder: &Path, tills: usize) -> Result<(PathBuf, Vec<Till>), MeasureError> {
     let failed = |error: &dyn std::error::Error| MeasureError::wrong("making a network", error);
-    let path = folder.join("network").join(DICTIONARY_DB);
-    fs::create_dir_all(folder.join("network")).map_err(MeasureError::File)?;
-    let database = DictionaryDb::open(&path).map_err(|error| failed(&error))?;
+    let path = folder.join("network");
+    fs::create_dir_all(&path).map_err(MeasureError::File)?;
+    let database = DictionaryDb::open(&path.join(DICTIONARY_DB)).map_err(|error| failed(&error))?;
     let network = NetworkService::new(Arc::new(database));
     ensure_chain(&network).map_err(|error| failed(&error))?;
     let tree = network.current().map_err(|error| failed(&error))?;
@@ -240,7 +241,9 @@ impl<'a> Size<'a> {
         let failed = |error: &dyn std::error::Error| MeasureError::wrong("the sales-loader", error);
         let folder = empty(&self.stage.folder.join("ours"))?;
         let data = empty(&folder.join("data"))?;
-        fs::copy(&self.stage.network, data.join(DICTIONARY_DB)).map_err(MeasureError::File)?;
+        for name in [DICTIONARY_DB, NETWORK_DB] {
+            fs::copy(self.stage.network.join(name), data.join(name)).map_err(MeasureError::File)?;
+        }
         let port = free_port().map_err(|error| failed(&error))?;
         let settings = folder.join("cash-server.toml");
         let text = format!("server.data_dir = \"data\"\nsales.listen = \"127.0.0.1:{port}\"\n");

@@ -16,9 +16,11 @@
 //! the write goes on, and says so. What the log takes then, the reserve of free space bounds
 //! ([`crate::reserve`]).
 
-use super::{BUSY_TIMEOUT, Database, Shared, Writer};
+use super::{BUSY_TIMEOUT, Database, Shared, Writer, give_back, lock};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 use tillway_proto::process::Growth;
@@ -29,6 +31,9 @@ pub(super) const WAL_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Between two tries to cut it.
 const TRY_EVERY: Duration = Duration::from_millis(20);
+
+/// The same where nobody waits for it.
+const TRY_SELDOM: Duration = Duration::from_secs(1);
 
 /// The longest that a large write waits for readers. Whole snapshots of a chain are built in less.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
@@ -95,6 +100,32 @@ pub(super) fn cut_log(connection: &Connection, shared: &Shared, beyond: u64) {
         Ok(false) => {}
         Ok(true) => tracing::debug!(log = %shared.log.display(), "a write-ahead log is held by a reader"),
         Err(error) => tracing::warn!(log = %shared.log.display(), %error, "failed to cut a write-ahead log"),
+    }
+}
+
+/// Cuts a log that readers hold once they have ended, where no writer comes before: whoever looks
+/// at a load right after its commit holds the log, and the next load may be a day away. One thread
+/// a database does so; it gives up after [`LONGEST_WAIT`], as the next large write does, and where
+/// nobody has the database open any more.
+pub(super) fn cut_later(shared: Arc<Shared>) {
+    if !is_longer(&shared.log, WAL_LIMIT_BYTES) || shared.cutting_later.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    let (open, begun, mut wait) = (Arc::downgrade(&shared), Instant::now(), TRY_EVERY);
+    drop(shared);
+    loop {
+        thread::sleep(wait);
+        wait = (wait * 2).min(TRY_SELDOM);
+        let Some(shared) = open.upgrade() else { return };
+        let free = lock(&shared.writer).take();
+        if let Some(connection) = free {
+            cut_log(&connection, &shared, WAL_LIMIT_BYTES);
+            give_back(&shared, connection);
+        }
+        if !is_longer(&shared.log, WAL_LIMIT_BYTES) || begun.elapsed() >= LONGEST_WAIT {
+            shared.cutting_later.store(false, Ordering::SeqCst);
+            return;
+        }
     }
 }
 
