@@ -4,12 +4,14 @@
 //! ```text
 //! back office ─▶ intake ─▶ dictionary ─▶ packages ─▶ exchange ─▶ tills
 //!                          (network: who sees which layers)
-//! tills ─▶ sales ─▶ back office            rest, web, cli: people
+//! tills ─▶ sales ─▶ back office            rest, web, cli ─▶ app: people
 //! ```
 //!
 //! [`run`] puts the parts together; [`settings`] says what they are told; all SQL stands below
 //! [`store`].
 
+pub mod actor;
+pub mod app;
 pub mod aside;
 pub mod cli;
 mod connections;

@@ -5,19 +5,19 @@
 //! takes the others with it: the service manager starts the whole anew, and nothing is lost by
 //! that.
 
+use crate::actor::Caller;
+use crate::app::{App, AppParts, NetworkHints};
 use crate::aside::{Aside, LastShown};
 use crate::dictionary::DictionaryService;
 use crate::exchange::housekeeping::Housekeeping;
-use crate::exchange::{
-    Broker, Event, ExchangeError, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reconciler, Reports,
-};
+use crate::exchange::{Broker, Event, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reconciler, Reports};
 use crate::intake::rest::AifRest;
 use crate::intake::{Intake, IntakeError, IntakeSettings};
 use crate::lock::{DataLock, LockError, Role};
 use crate::network::{NetworkError, NetworkService};
 use crate::packages::{PackageError, PackageService};
 use crate::reserve::DiskReserve;
-use crate::rest::{self, RestState};
+use crate::rest;
 use crate::sales::requests::Ask;
 use crate::sales::{SalesConfig, SalesError, SalesListeners, SalesLoader, TlsPaths};
 use crate::settings::credentials::{self, CredentialsError, ServerCredentials};
@@ -192,7 +192,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         sales: Arc::clone(&sales),
         broker: broker.clone(),
         settings: settings.exchange,
-        addresses,
+        addresses: addresses.clone(),
         clocks: Arc::clone(&clocks),
         poke: Arc::clone(&poke),
     });
@@ -206,7 +206,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         poke: Arc::clone(&poke),
         events,
     };
-    let state = RestState {
+    let app = App::new(AppParts {
         network,
         dictionary: service.dictionary(),
         journal,
@@ -221,14 +221,14 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
             sales: sales_aside,
             last_shown: LastShown::default(),
         },
-        poke,
-        wake_intake: intake.waker(),
-    };
+        addresses,
+        network_hints: NetworkHints(vec![poke, intake.waker()]),
+    });
     let admin = Arc::new(credentials.admin);
-    let rest = rest::router(state.clone(), Arc::clone(&admin)).merge(rest::packages::router(packages.clone()));
+    let rest = rest::router(app.clone(), Arc::clone(&admin)).merge(rest::packages::router(packages.clone()));
     let aif =
         crate::intake::rest::router(AifRest { intake: Arc::clone(&intake), credentials: credentials.back_office });
-    let page = web::protected(state, &settings.name, admin).map_err(RunError::Web)?;
+    let page = web::router(app.clone(), &settings.name, admin).map_err(RunError::Web)?;
     let reconciler = Reconciler::new(service.clone(), packages.clone(), changed);
     let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention)
         .with_disk_reserve(DiskReserve::new(settings.disk_reserve_bytes));
@@ -259,7 +259,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
             Ok(())
         }
     });
-    parts.add("events of tills", act_on_events(heard, service, Arc::clone(&intake), stop.clone()));
+    parts.add("events of tills", act_on_events(heard, service, app, Arc::clone(&intake), stop.clone()));
     parts.add("intake", {
         let stop = stop.clone();
         async move { intake.run(stop).await.map_err(RunError::Intake) }
@@ -412,6 +412,7 @@ fn intake_settings(settings: &Settings, network: &NetworkService) -> Result<Inta
 async fn act_on_events(
     mut heard: mpsc::Receiver<Event>,
     service: ExchangeService,
+    app: App,
     intake: Arc<Intake>,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
@@ -429,12 +430,11 @@ async fn act_on_events(
             }
             Some(Event::Applied { till, cursor }) => intake.notify_applied(till, cursor).await,
             Some(Event::Attached { till }) => {
-                let service = service.clone();
-                let asked =
-                    tokio::task::spawn_blocking(move || service.request_unload(&till, Ask::WhatIsMissing)).await;
-                if let Ok(Err(error)) = asked {
-                    let error: &ExchangeError = &error;
-                    tracing::warn!(error = error as &dyn std::error::Error, "a new till could not be asked for sales");
+                let app = app.acting_for(Caller::server());
+                let ask = move || app.request_unload(till.as_str(), Ask::WhatIsMissing);
+                if let Ok(Err(error)) = tokio::task::spawn_blocking(ask).await {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "a new till could not be asked for sales");
                 }
             }
         }

@@ -275,9 +275,6 @@ pub enum TillCommand {
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// The settings of a till could not be written.
-    #[error(transparent)]
-    CashIni(crate::exchange::CashIniError),
     /// The settings.
     #[error(transparent)]
     Settings(SettingsError),
@@ -310,15 +307,9 @@ pub enum CliError {
     /// The network's database.
     #[error("failed to open the network")]
     Store(#[source] crate::store::StoreError),
-    /// The network.
+    /// The use case.
     #[error(transparent)]
-    Network(crate::network::NetworkError),
-    /// A node of another level than the command is for.
-    #[error("{node} is no till: name one by id or as till-<shop>-<code>")]
-    NoTill {
-        /// What was named.
-        node: String,
-    },
+    App(crate::app::AppError),
     /// Some units could not be settled; which, and why, was told.
     #[error("{failed} of {total} could not be settled")]
     Unsettled {

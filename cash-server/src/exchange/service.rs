@@ -3,7 +3,6 @@
 
 use super::addresses::PublicAddresses;
 use super::broker::{Broker, BrokerState};
-use super::cash_ini::CashIniError;
 use super::clock::Clocks;
 use super::condition::sales_wait;
 use super::decide::{Action, Aim, Wait, decide};
@@ -11,7 +10,7 @@ use super::hear::{is_silent, shortened};
 use super::model::{CommandState, Delivery, SentCommand, TillRecord};
 use super::pace::Pace;
 use crate::dictionary::{DictionaryError, DictionaryService};
-use crate::network::{Network, NetworkError, NetworkService, Node, TillToken};
+use crate::network::{Network, NetworkError, NetworkService, Node};
 use crate::packages::{PackageError, TargetState};
 use crate::sales::requests::{self, Ask};
 use crate::settings::ExchangeSettings;
@@ -92,9 +91,6 @@ pub enum ExchangeError {
     /// A message could not be written.
     #[error("failed to write a command")]
     Message(#[source] serde_json::Error),
-    /// The settings of a till could not be written.
-    #[error(transparent)]
-    CashIni(CashIniError),
     /// A blocking task ended before its work.
     #[error("a task of the exchange was cut off")]
     CutOff,
@@ -371,17 +367,6 @@ impl ExchangeService {
     /// How the link to the broker stands.
     pub fn broker(&self) -> BrokerState {
         self.parts.broker.state()
-    }
-
-    /// The text of a till's `cash.ini`.
-    pub fn cash_ini<'a>(
-        &self,
-        network: &Network,
-        till: &TillId,
-        token: impl Into<Option<&'a TillToken>>,
-    ) -> Result<String, ExchangeError> {
-        node_of(network, till)?;
-        self.parts.addresses.cash_ini(network, till, token.into()).map_err(ExchangeError::CashIni)
     }
 
     /// The cursor of every till that was heard of.

@@ -1,26 +1,15 @@
 //! What was set aside anywhere: listed, tried again, dropped; findings about tills that somebody has seen.
 
-use super::RestState;
-use super::nodes::find_till;
 use super::problem::{Problem, blocking};
-use crate::aside::{AsideError, AsideId, AsideUnit, MAX_SETTLED, Settled};
+use crate::app::{Acting, AppError};
+use crate::aside::{AsideId, AsideUnit, MAX_SETTLED, Settled};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tillway_proto::command::AsideAction;
 use utoipa::ToSchema;
-
-impl From<AsideError> for Problem {
-    fn from(error: AsideError) -> Self {
-        match error {
-            error if error.is_gone() => Self::not_found(crate::aside::why(&error)),
-            error if error.is_conflict() => Self::conflict(crate::aside::why(&error)),
-            error => Self::internal(&error),
-        }
-    }
-}
 
 /// A unit that was set aside.
 #[derive(Debug, Serialize, ToSchema)]
@@ -99,43 +88,38 @@ fn settled_view(settled: &Settled) -> SettledView {
 /// Everything that is set aside and waits for a person.
 #[utoipa::path(get, path = "/api/v1/aside", tag = "aside", security(("administrator" = [])),
     responses((status = 200, body = Vec<AsideView>), (status = 401, body = Problem)))]
-pub(super) async fn list(State(state): State<RestState>) -> Result<Json<Vec<AsideView>>, Problem> {
-    blocking(move || state.aside.list().map(|units| units.iter().map(view).collect())).await.map(Json)
+pub(super) async fn list(app: Acting) -> Result<Json<Vec<AsideView>>, Problem> {
+    let units = blocking(move || app.aside()).await?;
+    Ok(Json(units.iter().map(view).collect()))
 }
 
 /// Tries units again, from the beginning. What fails for one does not stop the others.
 #[utoipa::path(post, path = "/api/v1/aside/retry", tag = "aside", security(("administrator" = [])), request_body = AsideAsked,
     responses((status = 200, body = Vec<SettledView>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn retry(
-    State(state): State<RestState>,
-    Json(asked): Json<AsideAsked>,
-) -> Result<Json<Vec<SettledView>>, Problem> {
-    settle(state, AsideAction::Retry, asked).await
+pub(super) async fn retry(app: Acting, Json(asked): Json<AsideAsked>) -> Result<Json<Vec<SettledView>>, Problem> {
+    settle(app, AsideAction::Retry, asked).await
 }
 
 /// Drops units for good, by their names only: `till:<till>` can be tried again, not dropped. What fails for one does not stop
 /// the others.
 #[utoipa::path(post, path = "/api/v1/aside/drop", tag = "aside", security(("administrator" = [])), request_body = AsideAsked,
     responses((status = 200, body = Vec<SettledView>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn drop(
-    State(state): State<RestState>,
-    Json(asked): Json<AsideAsked>,
-) -> Result<Json<Vec<SettledView>>, Problem> {
-    settle(state, AsideAction::Drop, asked).await
+pub(super) async fn drop(app: Acting, Json(asked): Json<AsideAsked>) -> Result<Json<Vec<SettledView>>, Problem> {
+    settle(app, AsideAction::Drop, asked).await
 }
 
-async fn settle(state: RestState, action: AsideAction, asked: AsideAsked) -> Result<Json<Vec<SettledView>>, Problem> {
+async fn settle(app: Acting, action: AsideAction, asked: AsideAsked) -> Result<Json<Vec<SettledView>>, Problem> {
     if asked.units.is_empty() || asked.units.len() > MAX_SETTLED {
         return Err(Problem::bad_request(format!("name 1 to {MAX_SETTLED} units in `units`")));
     }
     let ids: Result<Vec<AsideId>, _> = asked.units.iter().map(|text| text.parse()).collect();
     let ids = ids.map_err(|error: crate::aside::UnknownAside| Problem::bad_request(error.to_string()))?;
     blocking(move || {
-        let mut settled = state.aside.settle(action, ids);
+        let mut settled = app.settle(action, ids)?;
         let views = settled.iter().map(settled_view).collect();
         match (settled.pop().map(|last| last.outcome), settled.is_empty()) {
             // One that was asked for alone has an answer of its own.
-            (Some(Err(error)), true) => Err(Problem::from(error)),
+            (Some(Err(error)), true) => Err(AppError::Aside(error)),
             _ => Ok(views),
         }
     })
@@ -157,14 +141,10 @@ pub(super) struct SeenUntil {
         ("until" = Option<String>, Query, description = "time of the newest finding that was seen, UTC; now where it is left out")),
     responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn acknowledge(
-    State(state): State<RestState>,
+    app: Acting,
     Path(id): Path<String>,
     Query(seen): Query<SeenUntil>,
 ) -> Result<StatusCode, Problem> {
-    blocking(move || {
-        let till = find_till(&state, &id)?;
-        Ok::<_, Problem>(state.exchange.acknowledge(&till, seen.until)?)
-    })
-    .await?;
+    blocking(move || app.acknowledge(&id, seen.until)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,32 +1,46 @@
 //! Who may ask: the administrator with Basic credentials, a till with its bearer token.
 
-use super::RestState;
-use super::problem::Problem;
-use crate::network::NetworkService;
+use super::problem::{Problem, blocking};
+use crate::actor::{Actor, Caller, Face};
+use crate::app::{Acting, App};
 use crate::settings::credentials::Credentials;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tillway_proto::TillId;
 
-/// Lets only the administrator through. A browser sends credentials along with whatever another site has it send, so what
-/// changes something must not come from another site.
-pub async fn administrator_only(State(admin): State<Arc<Credentials>>, request: Request, next: Next) -> Response {
+const NO_CREDENTIALS: &str =
+    "the administrator's user and password are needed; they stand in the server's file credentials/admin";
+
+/// Who is the administrator, and at which face.
+#[derive(Clone)]
+pub struct Administrator {
+    /// What shows it.
+    pub credentials: Arc<Credentials>,
+    /// What is guarded.
+    pub face: Face,
+}
+
+/// Lets only the administrator through, and notes who asks. A browser sends credentials along with
+/// whatever another site has it send, so what changes something must not come from another site.
+pub async fn administrator_only(State(admin): State<Administrator>, mut request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reads && is_of_this_site(request.headers()) == Some(false) {
         return Problem::forbidden("another site had a browser send this: nothing was done").into_response();
     }
-    let accepted = request.headers().get(header::AUTHORIZATION).is_some_and(|value| admin.accepts(value.as_bytes()));
-    if accepted {
-        next.run(request).await
-    } else {
-        Problem::unauthorized(
-            "the administrator's user and password are needed; they stand in the server's file credentials/admin",
-        )
-        .into_response()
+    let shown = request.headers().get(header::AUTHORIZATION);
+    if !shown.is_some_and(|value| admin.credentials.accepts(value.as_bytes())) {
+        return Problem::unauthorized(NO_CREDENTIALS).into_response();
     }
+    let actor = Actor::Login(admin.credentials.user.clone());
+    let address = request.extensions().get().map(|Client(address)| *address);
+    request.extensions_mut().insert(Caller { actor, face: admin.face, address });
+    next.run(request).await
 }
 
 /// Whether a browser had this server's own page send a request, as it says itself; none where no browser sent it. By
@@ -45,14 +59,42 @@ pub(crate) fn is_of_this_site(headers: &HeaderMap) -> Option<bool> {
     )
 }
 
-/// Whether the request carries the token of this till.
-pub(super) async fn till(state: &RestState, till: &TillId, headers: &HeaderMap) -> Result<(), Problem> {
+/// The till as a caller, where the request carries its token.
+pub(super) async fn till(
+    app: &App,
+    till: &TillId,
+    client: Option<Client>,
+    headers: &HeaderMap,
+) -> Result<Acting, Problem> {
     let token = bearer(headers).ok_or_else(|| wrong_token(till))?.to_owned();
-    let network: NetworkService = state.network.clone();
-    let asked = till.clone();
-    let accepted =
-        super::blocking(move || network.current().map(|network| network.verify_token(&asked, &token))).await?;
-    if accepted { Ok(()) } else { Err(wrong_token(till)) }
+    let (asking, claimed) = (app.clone(), till.clone());
+    if !blocking(move || asking.knows_token(&claimed, &token)).await? {
+        return Err(wrong_token(till));
+    }
+    let address = client.map(|Client(address)| address);
+    Ok(app.acting_for(Caller { actor: Actor::Till(till.clone()), face: Face::Rest, address }))
+}
+
+/// The use cases as the administrator has them: [`administrator_only`] has seen who that is.
+impl FromRequestParts<App> for Acting {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let caller = parts.extensions.get::<Caller>().ok_or_else(|| Problem::unauthorized(NO_CREDENTIALS))?;
+        Ok(app.acting_for(caller.clone()))
+    }
+}
+
+/// The address of a client, noted where its connection was accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct Client(pub IpAddr);
+
+impl<S: Sync> OptionalFromRequestParts<S> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().copied())
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

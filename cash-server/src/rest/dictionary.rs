@@ -1,25 +1,12 @@
 //! The dictionary as people ask for it: the history of one object.
 
-use super::RestState;
 use super::problem::{Problem, blocking};
-use crate::dictionary::DictionaryError;
+use crate::app::{Acting, ObjectVersion};
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tillway_exchangers::kinds::Kind;
-use tillway_exchangers::row::{self, ObjectKey, RowRef};
-use tillway_proto::Revision;
 use utoipa::{IntoParams, ToSchema};
-
-impl From<DictionaryError> for Problem {
-    fn from(error: DictionaryError) -> Self {
-        match error {
-            DictionaryError::UnknownNode { .. } => Self::not_found(error.to_string()),
-            DictionaryError::Store { .. } => Self::internal(&error),
-        }
-    }
-}
 
 /// Which object.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -49,36 +36,16 @@ pub(super) struct VersionView {
 /// The states of one object in one node's layer, oldest first: the history of a price.
 #[utoipa::path(get, path = "/api/v1/history", tag = "dictionary", security(("administrator" = [])), params(Asked),
     responses((status = 200, body = Vec<VersionView>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn history(
-    State(state): State<RestState>,
-    Query(asked): Query<Asked>,
-) -> Result<Json<Vec<VersionView>>, Problem> {
-    blocking(move || {
-        let kind = Kind::by_name(&asked.kind).ok_or_else(|| {
-            Problem::not_found(format!("there is no kind `{}`; see docs/formats/kinds.md", asked.kind))
-        })?;
-        let parts: Vec<&str> = asked.key.split(',').collect();
-        let key = ObjectKey::from_parts(parts.iter().copied());
-        let node = state.network.current()?.find(&asked.node)?.id.clone();
-        let versions = state.dictionary.history(&node, kind, key.as_str())?;
-        versions
-            .iter()
-            .map(|version| {
-                let row = RowRef::decode(kind, &version.body).map_err(|error| Problem::internal(&error))?;
-                let object = row::to_payload(kind, &row).map_err(|error| Problem::internal(&error))?;
-                Ok(VersionView {
-                    since: version.since.0,
-                    at: taken_at(&state, version.since)?,
-                    until: version.until.map(|revision| revision.0),
-                    object,
-                })
-            })
-            .collect::<Result<Vec<_>, Problem>>()
-    })
-    .await
-    .map(Json)
-}
-
-fn taken_at(state: &RestState, revision: Revision) -> Result<Option<String>, Problem> {
-    Ok(state.dictionary.revision_info(revision)?.map(|info| info.at.to_string()))
+pub(super) async fn history(app: Acting, Query(asked): Query<Asked>) -> Result<Json<Vec<VersionView>>, Problem> {
+    let versions = blocking(move || {
+        let key: Vec<&str> = asked.key.split(',').collect();
+        app.history(&asked.node, &asked.kind, &key)
+    });
+    let view = |version: ObjectVersion| VersionView {
+        since: version.since.0,
+        at: version.at.map(|at| at.to_string()),
+        until: version.until.map(|revision| revision.0),
+        object: version.object,
+    };
+    Ok(Json(versions.await?.into_iter().map(view).collect()))
 }

@@ -1,12 +1,10 @@
 //! Loads and their reports.
 
-use super::RestState;
 use super::notices::{self, NoticeView};
 use super::problem::{Problem, blocking};
-use crate::intake::LoadProgress;
-use crate::store::intake::LoadRecord;
+use crate::app::{self, Acting};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use serde::{Deserialize, Serialize};
 use tillway_proto::LoadId;
 use utoipa::{IntoParams, ToSchema};
@@ -75,7 +73,8 @@ pub(super) struct Listed {
     limit: Option<u32>,
 }
 
-fn view(load: &LoadRecord, under_way: Option<LoadProgress>) -> LoadView {
+fn view(load: &app::Load) -> LoadView {
+    let app::Load { record: load, progress } = load;
     LoadView {
         id: load.id.0,
         node: load.node.to_string(),
@@ -87,7 +86,7 @@ fn view(load: &LoadRecord, under_way: Option<LoadProgress>) -> LoadView {
         started_at: load.started_at.map(|at| at.to_string()),
         ended_at: load.ended_at.map(|at| at.to_string()),
         revision: load.revision.map(|revision| revision.0),
-        read_percent: under_way.filter(|progress| progress.load == load.id).map(|progress| progress.percent()),
+        read_percent: progress.map(|progress| progress.percent()),
         added: load.counts.added,
         changed: load.counts.changed,
         deleted: load.counts.deleted,
@@ -101,38 +100,23 @@ fn view(load: &LoadRecord, under_way: Option<LoadProgress>) -> LoadView {
 /// Loads, newest first.
 #[utoipa::path(get, path = "/api/v1/loads", tag = "dictionary", security(("administrator" = [])), params(Listed),
     responses((status = 200, body = Vec<LoadView>), (status = 401, body = Problem)))]
-pub(super) async fn list(
-    State(state): State<RestState>,
-    Query(asked): Query<Listed>,
-) -> Result<Json<Vec<LoadView>>, Problem> {
+pub(super) async fn list(app: Acting, Query(asked): Query<Listed>) -> Result<Json<Vec<LoadView>>, Problem> {
     let limit = asked.limit.unwrap_or(100).clamp(1, MAX_LISTED);
-    let under_way = state.aside.intake.progress();
-    blocking(move || state.journal.recent(limit).map(|loads| loads.iter().map(|load| view(load, under_way)).collect()))
-        .await
-        .map(Json)
+    let loads = blocking(move || app.loads(limit)).await?;
+    Ok(Json(loads.iter().map(view).collect()))
 }
 
 /// One load with its rejects.
 #[utoipa::path(get, path = "/api/v1/loads/{id}", tag = "dictionary", security(("administrator" = [])),
     params(("id" = i64, Path, description = "number of the load")),
     responses((status = 200, body = LoadReport), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn show(State(state): State<RestState>, Path(id): Path<i64>) -> Result<Json<LoadReport>, Problem> {
-    blocking(move || {
-        let load = state
-            .journal
-            .load(LoadId(id))?
-            .ok_or_else(|| Problem::not_found(format!("there is no load {id}, or it is older than loads are kept")))?;
-        let rejects = state.journal.rejects(load.id, MAX_LISTED)?;
-        let warned = state.journal.warnings(load.id, MAX_LISTED)?;
-        let under_way = state.aside.intake.progress();
-        Ok::<_, Problem>(LoadReport {
-            load: view(&load, under_way),
-            rejects: rejects.into_iter().map(notices::view).collect(),
-            warned: warned.into_iter().map(notices::view).collect(),
-        })
-    })
-    .await
-    .map(Json)
+pub(super) async fn show(app: Acting, Path(id): Path<i64>) -> Result<Json<LoadReport>, Problem> {
+    let report = blocking(move || app.load(LoadId(id), MAX_LISTED)).await?;
+    Ok(Json(LoadReport {
+        load: view(&report.load),
+        rejects: report.rejects.into_iter().map(notices::view).collect(),
+        warned: report.warnings.into_iter().map(notices::view).collect(),
+    }))
 }
 
 /// What became of a held load.
@@ -148,20 +132,19 @@ pub(super) struct Decided {
 #[utoipa::path(post, path = "/api/v1/loads/{id}/approve", tag = "dictionary", security(("administrator" = [])),
     params(("id" = i64, Path, description = "number of the held load")),
     responses((status = 200, body = Decided), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
-pub(super) async fn approve(State(state): State<RestState>, Path(id): Path<i64>) -> Result<Json<Decided>, Problem> {
-    decide(state, id, true).await
+pub(super) async fn approve(app: Acting, Path(id): Path<i64>) -> Result<Json<Decided>, Problem> {
+    decide(app, id, true).await
 }
 
 /// Says no to a held load: it is not carried out. A file in the folder of its producer stays there.
 #[utoipa::path(post, path = "/api/v1/loads/{id}/refuse", tag = "dictionary", security(("administrator" = [])),
     params(("id" = i64, Path, description = "number of the held load")),
     responses((status = 200, body = Decided), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
-pub(super) async fn refuse(State(state): State<RestState>, Path(id): Path<i64>) -> Result<Json<Decided>, Problem> {
-    decide(state, id, false).await
+pub(super) async fn refuse(app: Acting, Path(id): Path<i64>) -> Result<Json<Decided>, Problem> {
+    decide(app, id, false).await
 }
 
-async fn decide(state: RestState, id: i64, approve: bool) -> Result<Json<Decided>, Problem> {
-    blocking(move || state.aside.decide_held(LoadId(id), approve))
-        .await
-        .map(|load| Json(Decided { held: id, load: load.map(|load| load.0) }))
+async fn decide(app: Acting, id: i64, approve: bool) -> Result<Json<Decided>, Problem> {
+    let load = blocking(move || app.decide_held(LoadId(id), approve)).await?;
+    Ok(Json(Decided { held: id, load: load.map(|load| load.0) }))
 }

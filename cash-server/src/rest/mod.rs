@@ -2,7 +2,7 @@
 //!
 //! Promises: every answer that is not what was asked for is a [`Problem`] that says what happened, to which node, and
 //! what to do. The description at `/api/v1/openapi.json` is generated from the handlers. Handlers only translate: what
-//! is allowed and what follows is decided in the modules they call.
+//! is allowed and what follows is decided in [`crate::app`].
 
 mod aside;
 pub mod auth;
@@ -21,23 +21,16 @@ mod tills;
 
 pub use problem::Problem;
 
-use crate::aside::Aside;
-use crate::dictionary::DictionaryService;
-use crate::exchange::service::ExchangeService;
-use crate::network::{Network, NetworkService, TillToken};
+use crate::actor::Face;
+use crate::app::App;
 use crate::settings::credentials::Credentials;
-use crate::store::intake::LoadJournal;
-use crate::store::sales::SalesStore;
+use auth::Administrator;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router, middleware};
-use problem::blocking;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tillway_proto::TillId;
-use tokio::sync::Notify;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -49,43 +42,6 @@ const MAX_BODY_BYTES: usize = 512 * 1024;
 
 /// A question that takes longer has lost its asker: the command line waits half a minute.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
-
-/// What the handlers work with. Cheap to clone.
-#[derive(Clone)]
-pub struct RestState {
-    /// The network's tree.
-    pub network: NetworkService,
-    /// Layers and their log.
-    pub dictionary: DictionaryService,
-    /// Loads and their reports.
-    pub journal: Arc<dyn LoadJournal>,
-    /// The exchange with tills.
-    pub exchange: ExchangeService,
-    /// Receipts, shifts, findings.
-    pub sales: Arc<dyn SalesStore>,
-    /// What was set aside.
-    pub aside: Aside,
-    /// The data folder, to tell how much room is left for it.
-    pub data_dir: PathBuf,
-    /// The server takes nothing in where less room than this is left.
-    pub disk_reserve_bytes: u64,
-    /// Wakes the reconciler.
-    pub poke: Arc<Notify>,
-    /// Wakes the intake, which makes folders for new nodes.
-    pub wake_intake: Arc<Notify>,
-}
-
-impl RestState {
-    /// A node was made, moved, changed or removed.
-    fn network_changed(&self) {
-        self.poke.notify_one();
-        self.wake_intake.notify_one();
-    }
-
-    fn cash_ini(&self, network: &Network, till: &TillId, token: &TillToken) -> Result<String, Problem> {
-        self.exchange.cash_ini(network, till, token).map_err(Problem::from)
-    }
-}
 
 #[derive(OpenApi)]
 #[openapi(
@@ -106,7 +62,8 @@ impl Modify for Schemes {
 }
 
 /// The API with its description, and `/health`. `admin` are the administrator's credentials.
-pub fn router(state: RestState, admin: Arc<Credentials>) -> Router {
+pub fn router(app: App, admin: Arc<Credentials>) -> Router {
+    let guard = Administrator { credentials: admin, face: Face::Rest };
     let (administration, mut description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(nodes::list, nodes::create))
         .routes(routes!(nodes::show, nodes::change, nodes::remove))
@@ -148,8 +105,8 @@ pub fn router(state: RestState, admin: Arc<Credentials>) -> Router {
             DefaultBodyLimit::max(MAX_BODY_BYTES),
             TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_DEADLINE),
         ))
-        .layer(middleware::from_fn_with_state(admin, auth::administrator_only))
+        .layer(middleware::from_fn_with_state(guard, auth::administrator_only))
         .merge(agents)
-        .with_state(state)
+        .with_state(app)
         .merge(open)
 }

@@ -1,15 +1,12 @@
 //! The network: look at it, make, change, move, park and remove nodes.
 
-use super::RestState;
 use super::problem::{Problem, blocking};
-use crate::network::change::alike_of_each;
-use crate::network::{LayerNo, Network, NetworkError, Node};
+use crate::app::{self, Acting, NodeInfo};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
-use tillway_proto::{NodeCode, NodeId, NodeLevel, TillId};
+use tillway_proto::{NodeCode, NodeLevel};
 use utoipa::ToSchema;
 
 /// One node of the network.
@@ -36,21 +33,18 @@ pub(super) struct NodeView {
     pub alike: Vec<String>,
 }
 
-fn view(network: &Network, node: &Node) -> NodeView {
-    view_with(network, node, &mut alike_of_each(network))
-}
-
-fn view_with(network: &Network, node: &Node, alike: &mut HashMap<LayerNo, Vec<String>>) -> NodeView {
+fn view(info: NodeInfo) -> NodeView {
+    let NodeInfo { node, parent, folder, alike } = info;
     NodeView {
         id: node.id.to_string(),
         level: node.level().to_string(),
         code: node.code.to_string(),
-        name: node.name.clone(),
-        parent: network.parent(&node.id).map(|parent| parent.id.to_string()),
-        folder: network.folder_name(node),
+        name: node.name,
+        parent: parent.map(|(id, _)| id.to_string()),
+        folder,
         parked: node.parked,
         created_at: node.created_at.to_string(),
-        alike: alike.remove(&node.no).unwrap_or_default(),
+        alike,
     }
 }
 
@@ -103,55 +97,32 @@ pub(super) struct NewToken {
 /// All nodes, parents before children.
 #[utoipa::path(get, path = "/api/v1/nodes", tag = "network", security(("administrator" = [])),
     responses((status = 200, body = Vec<NodeView>), (status = 401, body = Problem)))]
-pub(super) async fn list(State(state): State<RestState>) -> Result<Json<Vec<NodeView>>, Problem> {
-    let nodes = blocking(move || {
-        let network = state.network.current()?;
-        let mut alike = alike_of_each(&network);
-        Ok::<_, NetworkError>(network.nodes().map(|node| view_with(&network, node, &mut alike)).collect())
-    });
-    nodes.await.map(Json)
+pub(super) async fn list(app: Acting) -> Result<Json<Vec<NodeView>>, Problem> {
+    let nodes = blocking(move || app.nodes().list()).await?;
+    Ok(Json(nodes.into_iter().map(view).collect()))
 }
 
 /// One node, by id or folder name.
 #[utoipa::path(get, path = "/api/v1/nodes/{id}", tag = "network", security(("administrator" = [])),
     params(("id" = String, Path, description = "id, or folder name such as shop-7")),
     responses((status = 200, body = NodeView), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn show(State(state): State<RestState>, Path(id): Path<String>) -> Result<Json<NodeView>, Problem> {
-    blocking(move || {
-        let network = state.network.current()?;
-        network.find(&id).map(|node| view(&network, node))
-    })
-    .await
-    .map(Json)
+pub(super) async fn show(app: Acting, Path(id): Path<String>) -> Result<Json<NodeView>, Problem> {
+    blocking(move || app.nodes().show(&id)).await.map(|node| Json(view(node)))
 }
 
 /// Makes a group, a shop or a till. A till's token and settings are in the answer, this once.
 #[utoipa::path(post, path = "/api/v1/nodes", tag = "network", security(("administrator" = [])), request_body = NewNode,
     responses((status = 201, body = MadeNode), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 404, body = Problem), (status = 409, body = Problem)))]
-pub(super) async fn create(
-    State(state): State<RestState>,
-    Json(asked): Json<NewNode>,
-) -> Result<(StatusCode, Json<MadeNode>), Problem> {
+pub(super) async fn create(app: Acting, Json(asked): Json<NewNode>) -> Result<(StatusCode, Json<MadeNode>), Problem> {
     let level: NodeLevel = asked
         .level
         .parse()
         .map_err(|_| Problem::bad_request(format!("`{}` is no level: group, shop or till", asked.level)))?;
     let code: NodeCode = asked.code.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
-    let made = blocking(move || {
-        let parent = state.network.current()?.find(&asked.parent)?.id.clone();
-        let created = state.network.create(&parent, level, &code, &asked.name)?;
-        let network = state.network.current()?;
-        let cash_ini = match (&created.id, &created.token) {
-            (NodeId::Till(till), Some(token)) => Some(state.cash_ini(&network, till, token)?),
-            _ => None,
-        };
-        let node = view(&network, network.require(&created.id)?);
-        state.network_changed();
-        Ok::<_, Problem>(MadeNode { node, token: created.token.map(|token| token.as_str().to_owned()), cash_ini })
-    })
-    .await?;
-    Ok((StatusCode::CREATED, Json(made)))
+    let made = blocking(move || app.nodes().create(&asked.parent, level, &code, &asked.name)).await?;
+    let (token, cash_ini) = made.token.map(|new| (new.token.as_str().to_owned(), new.cash_ini)).unzip();
+    Ok((StatusCode::CREATED, Json(MadeNode { node: view(made.info), token, cash_ini })))
 }
 
 /// Renames, moves or parks a node. After a move its tills converge on what they should now have, by difference.
@@ -160,72 +131,30 @@ pub(super) async fn create(
     responses((status = 200, body = NodeView), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn change(
-    State(state): State<RestState>,
+    app: Acting,
     Path(id): Path<String>,
     Json(asked): Json<NodeChange>,
 ) -> Result<Json<NodeView>, Problem> {
-    blocking(move || {
-        let network = state.network.current()?;
-        let node = network.find(&id)?.id.clone();
-        if let Some(parked) = asked.parked {
-            let NodeId::Till(till) = &node else {
-                return Err(Problem::bad_request(format!("{node} is no till: only a till can be parked")));
-            };
-            state.network.park(till, parked)?;
-        }
-        if let Some(name) = &asked.name {
-            state.network.rename(&node, name)?;
-        }
-        if let Some(parent) = &asked.parent {
-            let parent = network.find(parent)?.id.clone();
-            state.network.move_node(&node, &parent)?;
-        }
-        state.network_changed();
-        let network = state.network.current()?;
-        let node = network.require(&node)?;
-        Ok(view(&network, node))
-    })
-    .await
-    .map(Json)
+    let changed = blocking(move || {
+        let (name, parent) = (asked.name.as_deref(), asked.parent.as_deref());
+        app.nodes().change(&id, &app::NodeChange { name, parent, parked: asked.parked })
+    });
+    changed.await.map(|(node, _)| Json(view(node)))
 }
 
 /// Removes a node that has nothing below it. A till's token is void from then on.
 #[utoipa::path(delete, path = "/api/v1/nodes/{id}", tag = "network", security(("administrator" = [])),
     params(("id" = String, Path, description = "id or folder name")),
     responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
-pub(super) async fn remove(State(state): State<RestState>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    blocking(move || {
-        let node = state.network.current()?.find(&id)?.id.clone();
-        state.network.remove(&node)?;
-        state.network_changed();
-        Ok::<_, Problem>(StatusCode::NO_CONTENT)
-    })
-    .await
+pub(super) async fn remove(app: Acting, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    blocking(move || app.nodes().remove(&id)).await.map(|_| StatusCode::NO_CONTENT)
 }
 
 /// Gives a till a new token; the old one is void.
 #[utoipa::path(post, path = "/api/v1/tills/{id}/token", tag = "network", security(("administrator" = [])),
     params(("id" = String, Path, description = "id of the till")),
     responses((status = 200, body = NewToken), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn reissue_token(
-    State(state): State<RestState>,
-    Path(id): Path<String>,
-) -> Result<Json<NewToken>, Problem> {
-    blocking(move || {
-        let till = find_till(&state, &id)?;
-        let token = state.network.reissue_token(&till)?;
-        let network = state.network.current()?;
-        let cash_ini = state.cash_ini(&network, &till, &token)?;
-        Ok::<_, Problem>(NewToken { token: token.as_str().to_owned(), cash_ini })
-    })
-    .await
-    .map(Json)
-}
-
-/// The till of an id or folder name. Blocking.
-pub(super) fn find_till(state: &RestState, text: &str) -> Result<TillId, Problem> {
-    match &state.network.current()?.find(text)?.id {
-        NodeId::Till(till) => Ok(till.clone()),
-        other => Err(Problem::bad_request(format!("{other} is no till: name one by id or as till-<shop>-<code>"))),
-    }
+pub(super) async fn reissue_token(app: Acting, Path(id): Path<String>) -> Result<Json<NewToken>, Problem> {
+    let new = blocking(move || app.nodes().reissue_token(&id)).await?;
+    Ok(Json(NewToken { token: new.token.as_str().to_owned(), cash_ini: new.cash_ini }))
 }

@@ -1,11 +1,10 @@
 //! Rejects and warnings that nobody has seen yet.
 
-use super::RestState;
 use super::problem::{Problem, blocking};
+use crate::app::Acting;
 use crate::store::intake::{MAX_NOTICES, NoticeRecord, OpenNotice};
 use axum::Json;
-use axum::extract::{Query, State};
-use jiff::Timestamp;
+use axum::extract::Query;
 use serde::{Deserialize, Serialize};
 use tillway_exchangers::aif::WarningKind;
 use utoipa::{IntoParams, ToSchema};
@@ -86,27 +85,19 @@ fn open_view(open: OpenNotice) -> OpenNoticeView {
 /// Newest first.
 #[utoipa::path(get, path = "/api/v1/notices", tag = "dictionary", security(("administrator" = [])), params(Listed),
     responses((status = 200, body = Vec<OpenNoticeView>), (status = 401, body = Problem)))]
-pub(super) async fn list(
-    State(state): State<RestState>,
-    Query(asked): Query<Listed>,
-) -> Result<Json<Vec<OpenNoticeView>>, Problem> {
+pub(super) async fn list(app: Acting, Query(asked): Query<Listed>) -> Result<Json<Vec<OpenNoticeView>>, Problem> {
     let limit = asked.limit.unwrap_or(MAX_NOTICES).clamp(1, MAX_NOTICES);
-    blocking(move || state.journal.open_notices(limit).map(|open| open.into_iter().map(open_view).collect()))
-        .await
-        .map(Json)
+    let open = blocking(move || app.open_notices(limit)).await?;
+    Ok(Json(open.into_iter().map(open_view).collect()))
 }
 
 /// A person has seen these.
 #[utoipa::path(post, path = "/api/v1/notices/seen", tag = "dictionary", security(("administrator" = [])), request_body = Seen,
     responses((status = 200, body = Marked), (status = 400, body = Problem), (status = 401, body = Problem)))]
-pub(super) async fn seen(State(state): State<RestState>, Json(asked): Json<Seen>) -> Result<Json<Marked>, Problem> {
+pub(super) async fn seen(app: Acting, Json(asked): Json<Seen>) -> Result<Json<Marked>, Problem> {
     if asked.ids.is_empty() && asked.up_to.is_none() {
         return Err(Problem::bad_request("name notices in `ids`, or all up to a number in `up_to`"));
     }
-    blocking(move || {
-        let seen = state.journal.see_notices(&asked.ids, asked.up_to, Timestamp::now())?;
-        Ok::<_, Problem>(Marked { seen })
-    })
-    .await
-    .map(Json)
+    let seen = blocking(move || app.see_notices(&asked.ids, asked.up_to)).await?;
+    Ok(Json(Marked { seen }))
 }

@@ -1,5 +1,8 @@
 //! What a caller gets in place of an answer: problem details as RFC 9457 has them, with what to do about it.
 
+use crate::app::AppError;
+use crate::dictionary::DictionaryError;
+use crate::exchange::ExchangeError;
 use crate::network::NetworkError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -80,29 +83,65 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<NetworkError> for Problem {
-    fn from(error: NetworkError) -> Self {
-        match error {
-            NetworkError::UnknownNode { .. } => Self::not_found(error.to_string()),
-            NetworkError::Name { .. } | NetworkError::Code { .. } => Self::bad_request(error.to_string()),
-            NetworkError::Level { .. }
-            | NetworkError::Loop { .. }
-            | NetworkError::CodeTaken { .. }
-            | NetworkError::CodeAlike { .. }
-            | NetworkError::HasChildren { .. }
-            | NetworkError::ChainStays { .. } => Self::conflict(error.to_string()),
-            NetworkError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-            NetworkError::Store { .. } => Self::internal(&error),
+impl From<AppError> for Problem {
+    fn from(error: AppError) -> Self {
+        let status = match &error {
+            AppError::Denied(_) => StatusCode::FORBIDDEN,
+            AppError::NoTill { .. } | AppError::OnlyTillsPark { .. } | AppError::NoShop { .. } => {
+                StatusCode::BAD_REQUEST
+            }
+            AppError::UnknownKind { .. } | AppError::UnknownLoad { .. } | AppError::NoOpenFinding { .. } => {
+                StatusCode::NOT_FOUND
+            }
+            AppError::Network(error) => of_network(error),
+            AppError::Exchange(error) => of_exchange(error),
+            AppError::Dictionary(DictionaryError::UnknownNode { .. }) => StatusCode::NOT_FOUND,
+            AppError::Aside(error) if error.is_gone() => StatusCode::NOT_FOUND,
+            AppError::Aside(error) if error.is_conflict() => StatusCode::CONFLICT,
+            AppError::Aside(_)
+            | AppError::Dictionary(_)
+            | AppError::CashIni(_)
+            | AppError::Row(_)
+            | AppError::Payload(_)
+            | AppError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        match (&error, status) {
+            (_, StatusCode::INTERNAL_SERVER_ERROR) => Self::internal(&error),
+            (AppError::Aside(aside), _) => Self::new(status, crate::aside::why(aside)),
+            _ => Self::new(status, error.to_string()),
         }
     }
 }
 
-/// Runs a blocking call off the async threads.
-pub(super) async fn blocking<T, E>(call: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Problem>
-where
-    T: Send + 'static,
-    E: Into<Problem> + Send + 'static,
-{
+fn of_network(error: &NetworkError) -> StatusCode {
+    match error {
+        NetworkError::UnknownNode { .. } => StatusCode::NOT_FOUND,
+        NetworkError::Name { .. } | NetworkError::Code { .. } => StatusCode::BAD_REQUEST,
+        NetworkError::Level { .. }
+        | NetworkError::Loop { .. }
+        | NetworkError::CodeTaken { .. }
+        | NetworkError::CodeAlike { .. }
+        | NetworkError::HasChildren { .. }
+        | NetworkError::ChainStays { .. } => StatusCode::CONFLICT,
+        NetworkError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        NetworkError::Store { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn of_exchange(error: &ExchangeError) -> StatusCode {
+    match error {
+        ExchangeError::UnknownTill { .. } => StatusCode::NOT_FOUND,
+        ExchangeError::NotClaimed { .. } | ExchangeError::NoDictionary { .. } | ExchangeError::TooFar { .. } => {
+            StatusCode::CONFLICT
+        }
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Runs a use case off the async threads.
+pub(super) async fn blocking<T: Send + 'static>(
+    call: impl FnOnce() -> Result<T, AppError> + Send + 'static,
+) -> Result<T, Problem> {
     match tokio::task::spawn_blocking(call).await {
         Ok(answer) => answer.map_err(Into::into),
         Err(join) => Err(Problem::internal(&join)),

@@ -1,27 +1,19 @@
 //! Sales as the server has them: shifts with their checks, totals, receipts, findings.
 
-use super::RestState;
-use super::nodes::find_till;
 use super::problem::{Problem, blocking};
-use crate::store::StoreError;
+use crate::app::{Acting, SalesOf};
+use crate::sales::check::Verdict;
 use crate::store::sales::{
-    Finding, FindingFilter, MAX_PAGE, Page, ReceiptView, ShiftFilter, ShiftView, TotalsBy, TotalsFilter, TotalsRow,
+    Finding, MAX_PAGE, Page, ReceiptView, ShiftFilter, ShiftView, TotalsBy, TotalsFilter, TotalsRow,
 };
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
 use tillway_proto::receipt::{Opened, ShiftKey, ShiftNumber};
-use tillway_proto::{NodeId, ShopId, TillId};
 use utoipa::IntoParams;
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        Self::internal(&error)
-    }
-}
 
 /// Which sales, and which part of a long list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -59,16 +51,8 @@ impl Asked {
         Page { offset: self.offset, limit: self.limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE) }
     }
 
-    fn till(&self, state: &RestState) -> Result<Option<TillId>, Problem> {
-        self.till.as_deref().map(|text| find_till(state, text)).transpose()
-    }
-
-    fn shop(&self, state: &RestState) -> Result<Option<ShopId>, Problem> {
-        let Some(text) = &self.shop else { return Ok(None) };
-        match &state.network.current()?.find(text)?.id {
-            NodeId::Shop(shop) => Ok(Some(shop.clone())),
-            other => Err(Problem::bad_request(format!("{other} is no shop: name one by id or as shop-<code>"))),
-        }
+    fn of(&self) -> SalesOf<'_> {
+        SalesOf { till: self.till.as_deref(), shop: self.shop.as_deref() }
     }
 }
 
@@ -84,58 +68,34 @@ pub(super) struct ToldShift {
 /// Shifts with their check, newest first. Money in kopecks. `in_future` marks those whose times have not come yet.
 #[utoipa::path(get, path = "/api/v1/shifts", tag = "sales", security(("administrator" = [])), params(Asked),
     responses((status = 200, body = Vec<Object>), (status = 400, body = Problem), (status = 401, body = Problem)))]
-pub(super) async fn shifts(
-    State(state): State<RestState>,
-    Query(asked): Query<Asked>,
-) -> Result<Json<Vec<ToldShift>>, Problem> {
-    blocking(move || {
-        let verdict = asked
-            .verdict
-            .as_deref()
-            .map(|word| {
-                crate::sales::check::Verdict::from_word(word).ok_or_else(|| {
-                    Problem::bad_request(format!("`{word}` is no verdict: open, waiting, ok or differs"))
-                })
-            })
-            .transpose()?;
-        let filter = ShiftFilter {
-            till: asked.till(&state)?,
-            shop: asked.shop(&state)?,
-            verdict,
-            from_day: asked.from,
-            to_day: asked.to,
-        };
-        let (shifts, now) = (state.sales.shifts(&filter, asked.page())?, Timestamp::now());
-        let told = |shift: ShiftView| ToldShift { in_future: shift.is_in_future(now), shift };
-        Ok::<_, Problem>(shifts.into_iter().map(told).collect())
-    })
-    .await
-    .map(Json)
+pub(super) async fn shifts(app: Acting, Query(asked): Query<Asked>) -> Result<Json<Vec<ToldShift>>, Problem> {
+    let verdict = asked.verdict.as_deref().map(|word| {
+        let unknown = || Problem::bad_request(format!("`{word}` is no verdict: open, waiting, ok or differs"));
+        Verdict::from_word(word).ok_or_else(unknown)
+    });
+    let filter =
+        ShiftFilter { verdict: verdict.transpose()?, from_day: asked.from, to_day: asked.to, ..ShiftFilter::default() };
+    let shifts = blocking(move || app.shifts(asked.of(), &filter, asked.page())).await?;
+    let now = Timestamp::now();
+    let told = |shift: ShiftView| ToldShift { in_future: shift.is_in_future(now), shift };
+    Ok(Json(shifts.into_iter().map(told).collect()))
 }
 
 /// Totals of sales and refunds. Money in kopecks.
 #[utoipa::path(get, path = "/api/v1/totals", tag = "sales", security(("administrator" = [])), params(Asked),
     responses((status = 200, body = Vec<Object>), (status = 400, body = Problem), (status = 401, body = Problem)))]
-pub(super) async fn totals(
-    State(state): State<RestState>,
-    Query(asked): Query<Asked>,
-) -> Result<Json<Vec<TotalsRow>>, Problem> {
-    blocking(move || {
-        let by = match asked.by.as_deref() {
-            None => TotalsBy::All,
-            Some("till") => TotalsBy::Till,
-            Some("shop") => TotalsBy::Shop,
-            Some("day") => TotalsBy::Day,
-            Some(other) => {
-                return Err(Problem::bad_request(format!("totals are by till, shop or day, not by `{other}`")));
-            }
-        };
-        let filter =
-            TotalsFilter { till: asked.till(&state)?, shop: asked.shop(&state)?, from: asked.from, to: asked.to };
-        Ok(state.sales.totals(&filter, by)?)
-    })
-    .await
-    .map(Json)
+pub(super) async fn totals(app: Acting, Query(asked): Query<Asked>) -> Result<Json<Vec<TotalsRow>>, Problem> {
+    let by = match asked.by.as_deref() {
+        None => TotalsBy::All,
+        Some("till") => TotalsBy::Till,
+        Some("shop") => TotalsBy::Shop,
+        Some("day") => TotalsBy::Day,
+        Some(other) => {
+            return Err(Problem::bad_request(format!("totals are by till, shop or day, not by `{other}`")));
+        }
+    };
+    let filter = TotalsFilter { from: asked.from, to: asked.to, ..TotalsFilter::default() };
+    blocking(move || app.totals(asked.of(), &filter, by)).await.map(Json)
 }
 
 /// Receipts of one shift, by number. A POS may count its shifts anew: `opened` tells shifts of one number apart. Money in
@@ -144,40 +104,26 @@ pub(super) async fn totals(
     params(("id" = String, Path, description = "id of the till"), ("number" = u64, Path, description = "number of the shift"), Asked),
     responses((status = 200, body = Vec<Object>), (status = 401, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn receipts(
-    State(state): State<RestState>,
+    app: Acting,
     Path((id, number)): Path<(String, u64)>,
     Query(asked): Query<Asked>,
 ) -> Result<Json<Vec<ReceiptView>>, Problem> {
-    blocking(move || {
-        let till = find_till(&state, &id)?;
-        let opened = asked.opened.map_or(Opened::NotTold, Opened::At);
-        let shift = ShiftKey { number: ShiftNumber(number), opened };
-        Ok::<_, Problem>(state.sales.receipts(&till, shift, asked.page())?)
-    })
-    .await
-    .map(Json)
+    let opened = asked.opened.map_or(Opened::NotTold, Opened::At);
+    let shift = ShiftKey { number: ShiftNumber(number), opened };
+    blocking(move || app.receipts(&id, shift, asked.page())).await.map(Json)
 }
 
 /// What is wrong with sales, newest first: open findings, or all with `closed=true`.
 #[utoipa::path(get, path = "/api/v1/findings", tag = "sales", security(("administrator" = [])), params(Asked),
     responses((status = 200, body = Vec<Object>), (status = 401, body = Problem)))]
-pub(super) async fn findings(
-    State(state): State<RestState>,
-    Query(asked): Query<Asked>,
-) -> Result<Json<Vec<Finding>>, Problem> {
-    blocking(move || {
-        let filter = FindingFilter { till: asked.till(&state)?, open_only: !asked.closed };
-        Ok::<_, Problem>(state.sales.findings(&filter, asked.page())?)
-    })
-    .await
-    .map(Json)
+pub(super) async fn findings(app: Acting, Query(asked): Query<Asked>) -> Result<Json<Vec<Finding>>, Problem> {
+    blocking(move || app.findings(asked.till.as_deref(), !asked.closed, asked.page())).await.map(Json)
 }
 
 /// Closes a finding that somebody looked into.
 #[utoipa::path(post, path = "/api/v1/findings/{id}/close", tag = "sales", security(("administrator" = [])),
     params(("id" = i64, Path, description = "id of the finding")),
     responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn close_finding(State(state): State<RestState>, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
-    let closed = blocking(move || state.sales.resolve_finding(id, Timestamp::now())).await?;
-    if closed { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found(format!("there is no open finding {id}"))) }
+pub(super) async fn close_finding(app: Acting, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
+    blocking(move || app.close_finding(id)).await.map(|()| StatusCode::NO_CONTENT)
 }

@@ -5,6 +5,7 @@
 //! body or takes its answer too slowly ([`super::pace`]) is cut off and gives its place back; an error of `accept` (no file handles
 //! left) is waited out; on `stop` what was begun is finished.
 
+use super::auth::Client;
 use super::pace::{Pace, Rate, SENT, TAKEN};
 use crate::connections::{Busy, ConnectionLimits, Connections, Refused, Seat};
 use axum::Router;
@@ -117,7 +118,8 @@ async fn serve_within(listener: TcpListener, router: Router, stop: CancellationT
                     }
                 };
                 if let Some(seat) = seat {
-                    connections.spawn(connection(stream, seat, router.clone(), stop.clone(), limits));
+                    let client = Client(client.ip());
+                    connections.spawn(connection(stream, client, seat, router.clone(), stop.clone(), limits));
                 } else {
                     tracing::debug!(%client, "a connection is refused: its address has all that one may have");
                 }
@@ -135,12 +137,20 @@ async fn serve_within(listener: TcpListener, router: Router, stop: CancellationT
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(stream: TcpStream, seat: Arc<Seat>, router: Router, stop: CancellationToken, limits: Limits) {
+async fn connection(
+    stream: TcpStream,
+    client: Client,
+    seat: Arc<Seat>,
+    router: Router,
+    stop: CancellationToken,
+    limits: Limits,
+) {
     // Small answers go at once; an error here only costs time.
     let _ = stream.set_nodelay(true);
     let (io, ended) = (TokioIo::new(Watched { stream, pace: Pace::new(limits.taken) }), seat.ended());
     let router = TowerToHyperService::new(router);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(client);
         let busy = seat.busy();
         let answered = router.call(request.map(|body| Sent { body, pace: Pace::new(limits.sent) }));
         async move { answered.await.map(|response: Response<Body>| response.map(|body| Answer { body, _busy: busy })) }

@@ -1,16 +1,21 @@
 mod aside;
 
 use super::*;
-use crate::aside::LastShown;
+use crate::app::{AppParts, NetworkHints};
+use crate::aside::{Aside, LastShown};
+use crate::dictionary::DictionaryService;
 use crate::exchange::Reports;
 use crate::exchange::addresses::PublicAddresses;
 use crate::exchange::broker::{Broker, Owner};
-use crate::exchange::service::ExchangeParts;
+use crate::exchange::service::{ExchangeParts, ExchangeService};
 use crate::intake::{Intake, IntakeSettings};
+use crate::network::NetworkService;
 use crate::packages::PackageService;
 use crate::settings::Settings;
 use crate::settings::proof_key::ProofKey;
 use crate::store::exchange::ExchangeStore;
+use crate::store::intake::LoadJournal;
+use crate::store::sales::SalesStore;
 use crate::store::sqlite::dictionary::DictionaryDb;
 use crate::store::sqlite::exchange::SqliteExchange;
 use crate::store::sqlite::intake::IntakeDb;
@@ -22,6 +27,8 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use std::path::Path;
 use tempfile::TempDir;
+use tillway_proto::TillId;
+use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
 struct Server {
@@ -81,7 +88,7 @@ impl Server {
         let taken =
             IntakeSettings { stray_after: std::time::Duration::ZERO, ..IntakeSettings::in_folder(folder.path()) };
         let intake = Intake::new(taken, dictionary, Arc::clone(&journal), Arc::default());
-        let state = RestState {
+        let app = App::new(AppParts {
             network: network.clone(),
             dictionary: exchange.dictionary(),
             journal,
@@ -96,12 +103,12 @@ impl Server {
             sales,
             data_dir: folder.path().to_owned(),
             disk_reserve_bytes: 0,
-            poke,
-            wake_intake: Arc::default(),
-        };
+            addresses: PublicAddresses::new(&settings, 8080, 10001),
+            network_hints: NetworkHints(vec![poke]),
+        });
         let admin = Arc::new(Credentials::new("admin", "secret"));
-        let page = crate::web::protected(state.clone(), "shop", Arc::clone(&admin)).unwrap();
-        let router = router(state, admin).merge(packages::router(packages));
+        let page = crate::web::router(app.clone(), "shop", Arc::clone(&admin)).unwrap();
+        let router = router(app, admin).merge(packages::router(packages));
         Self { folder, router, page, network, reports, exchange_db }
     }
 

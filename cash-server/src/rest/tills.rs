@@ -1,11 +1,10 @@
 //! Tills: what each has and why it waits, its deliveries and commands, and what can be asked of it.
 
-use super::nodes::find_till;
+use super::auth::{self, Client};
 use super::problem::{Problem, blocking};
-use super::{RestState, auth};
+use crate::app::{Acting, App, Till};
 use crate::exchange::Condition;
 use crate::exchange::model::{Delivery, SentCommand};
-use crate::exchange::service::{ExchangeError, TillStatus};
 use crate::sales::requests::Ask;
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -13,25 +12,12 @@ use axum::http::{HeaderMap, StatusCode};
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use tillway_proto::{ExchangeStatus, Revision, TillId};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// Most deliveries or commands in one answer.
 const MAX_LISTED: u32 = 1_000;
-
-impl From<ExchangeError> for Problem {
-    fn from(error: ExchangeError) -> Self {
-        match error {
-            ExchangeError::UnknownTill { .. } => Self::not_found(error.to_string()),
-            ExchangeError::NotClaimed { .. } | ExchangeError::NoDictionary { .. } | ExchangeError::TooFar { .. } => {
-                Self::conflict(error.to_string())
-            }
-            other => Self::internal(&other),
-        }
-    }
-}
 
 /// A till as the server knows it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -184,7 +170,7 @@ pub(super) struct Listed {
     limit: Option<u32>,
 }
 
-pub(super) fn delivery_view(delivery: &Delivery) -> DeliveryView {
+fn delivery_view(delivery: &Delivery) -> DeliveryView {
     DeliveryView {
         id: delivery.id.to_string(),
         till: delivery.till.to_string(),
@@ -201,7 +187,8 @@ pub(super) fn delivery_view(delivery: &Delivery) -> DeliveryView {
     }
 }
 
-fn till_view(status: &TillStatus, acknowledged: &HashMap<TillId, Timestamp>) -> TillView {
+fn till_view(till: &Till) -> TillView {
+    let status = &till.status;
     let contact = status.record.contact.as_ref();
     TillView {
         id: status.till.to_string(),
@@ -233,7 +220,7 @@ fn till_view(status: &TillStatus, acknowledged: &HashMap<TillId, Timestamp>) -> 
         went_back_at: contact.and_then(|contact| contact.went_back_at).map(|at| at.to_string()),
         claimed_cursor: status.record.claimed().map(|claimed| claimed.0),
         claimed_at: contact.and_then(|contact| contact.claimed_at).map(|at| at.to_string()),
-        acknowledged_at: acknowledged.get(&status.till).map(ToString::to_string),
+        acknowledged_at: till.acknowledged_at.map(|at| at.to_string()),
         delivery: status.record.newest.as_ref().map(delivery_view),
     }
 }
@@ -253,60 +240,33 @@ fn command_view(command: &SentCommand) -> CommandView {
 /// All tills: what each has, what it should have, why it waits.
 #[utoipa::path(get, path = "/api/v1/tills", tag = "tills", security(("administrator" = [])),
     responses((status = 200, body = Vec<TillView>), (status = 401, body = Problem)))]
-pub(super) async fn list(State(state): State<RestState>) -> Result<Json<Vec<TillView>>, Problem> {
-    blocking(move || {
-        let acknowledged = state.exchange.acknowledged()?;
-        let tills = state.exchange.tills()?;
-        Ok::<_, Problem>(tills.iter().map(|till| till_view(till, &acknowledged)).collect())
-    })
-    .await
-    .map(Json)
+pub(super) async fn list(app: Acting) -> Result<Json<Vec<TillView>>, Problem> {
+    let tills = blocking(move || app.tills()).await?;
+    Ok(Json(tills.iter().map(till_view).collect()))
 }
 
 /// One till.
 #[utoipa::path(get, path = "/api/v1/tills/{id}", tag = "tills", security(("administrator" = [])),
     params(("id" = String, Path, description = "id, or till-<shop>-<code>")),
     responses((status = 200, body = TillView), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn show(State(state): State<RestState>, Path(id): Path<String>) -> Result<Json<TillView>, Problem> {
-    blocking(move || {
-        let till = find_till(&state, &id)?;
-        let acknowledged = state.exchange.acknowledged()?;
-        Ok::<_, Problem>(till_view(&state.exchange.till(&till)?, &acknowledged))
-    })
-    .await
-    .map(Json)
+pub(super) async fn show(app: Acting, Path(id): Path<String>) -> Result<Json<TillView>, Problem> {
+    blocking(move || app.till(&id)).await.map(|till| Json(till_view(&till)))
 }
 
 /// Deliveries, newest first.
 #[utoipa::path(get, path = "/api/v1/deliveries", tag = "tills", security(("administrator" = [])), params(Listed),
     responses((status = 200, body = Vec<DeliveryView>), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn deliveries(
-    State(state): State<RestState>,
-    Query(asked): Query<Listed>,
-) -> Result<Json<Vec<DeliveryView>>, Problem> {
-    blocking(move || {
-        let till = asked.till.as_deref().map(|text| find_till(&state, text)).transpose()?;
-        let listed = state.exchange.deliveries(till.as_ref(), limit(asked.limit))?;
-        Ok::<_, Problem>(listed.iter().map(delivery_view).collect())
-    })
-    .await
-    .map(Json)
+pub(super) async fn deliveries(app: Acting, Query(asked): Query<Listed>) -> Result<Json<Vec<DeliveryView>>, Problem> {
+    let listed = blocking(move || app.deliveries(asked.till.as_deref(), limit(asked.limit))).await?;
+    Ok(Json(listed.iter().map(delivery_view).collect()))
 }
 
 /// Commands on control queues and what became of them, newest first.
 #[utoipa::path(get, path = "/api/v1/commands", tag = "tills", security(("administrator" = [])), params(Listed),
     responses((status = 200, body = Vec<CommandView>), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn commands(
-    State(state): State<RestState>,
-    Query(asked): Query<Listed>,
-) -> Result<Json<Vec<CommandView>>, Problem> {
-    blocking(move || {
-        let till = asked.till.as_deref().map(|text| find_till(&state, text)).transpose()?;
-        let listed = state.exchange.commands(till.as_ref(), limit(asked.limit))?;
-        Ok::<_, Problem>(listed.iter().map(command_view).collect())
-    })
-    .await
-    .map(Json)
+pub(super) async fn commands(app: Acting, Query(asked): Query<Listed>) -> Result<Json<Vec<CommandView>>, Problem> {
+    let listed = blocking(move || app.commands(asked.till.as_deref(), limit(asked.limit))).await?;
+    Ok(Json(listed.iter().map(command_view).collect()))
 }
 
 /// Asks a till for sales.
@@ -314,7 +274,7 @@ pub(super) async fn commands(
     params(("id" = String, Path, description = "id, or till-<shop>-<code>")), request_body = UnloadAsked,
     responses((status = 202, body = Ordered), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn unload(
-    State(state): State<RestState>,
+    app: Acting,
     Path(id): Path<String>,
     Json(asked): Json<UnloadAsked>,
 ) -> Result<(StatusCode, Json<Ordered>), Problem> {
@@ -324,26 +284,15 @@ pub(super) async fn unload(
         (None, Some(from), to) => Ask::Days { from, to: to.unwrap_or(from) },
         _ => return Err(Problem::bad_request("give either `since`, or `from` and perhaps `to`, or nothing")),
     };
-    blocking(move || {
-        let till = find_till(&state, &id)?;
-        Ok::<_, Problem>(ordered(state.exchange.request_unload(&till, ask)?))
-    })
-    .await
+    blocking(move || app.request_unload(&id, ask)).await.map(ordered)
 }
 
 /// Has a till recount its whole dictionary, compare counts and digests, and report.
 #[utoipa::path(post, path = "/api/v1/tills/{id}/verify", tag = "tills", security(("administrator" = [])),
     params(("id" = String, Path, description = "id, or till-<shop>-<code>")),
     responses((status = 202, body = Ordered), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn verify(
-    State(state): State<RestState>,
-    Path(id): Path<String>,
-) -> Result<(StatusCode, Json<Ordered>), Problem> {
-    blocking(move || {
-        let till = find_till(&state, &id)?;
-        Ok::<_, Problem>(ordered(state.exchange.request_state(&till, true)?))
-    })
-    .await
+pub(super) async fn verify(app: Acting, Path(id): Path<String>) -> Result<(StatusCode, Json<Ordered>), Problem> {
+    blocking(move || app.request_verify(&id)).await.map(ordered)
 }
 
 /// The revision that a till names, as it was seen.
@@ -368,17 +317,12 @@ pub(super) struct WentPast {
     responses((status = 200, body = WentPast), (status = 401, body = Problem), (status = 404, body = Problem),
         (status = 409, description = "the till does not name that revision, or it is too far beyond this server's", body = Problem)))]
 pub(super) async fn go_past(
-    State(state): State<RestState>,
+    app: Acting,
     Path(id): Path<String>,
     Json(asked): Json<GoPast>,
 ) -> Result<Json<WentPast>, Problem> {
-    blocking(move || {
-        let till = find_till(&state, &id)?;
-        let Revision(revision) = state.exchange.go_past(&till, Revision(asked.revision))?;
-        Ok::<_, Problem>(WentPast { revision })
-    })
-    .await
-    .map(Json)
+    let Revision(revision) = blocking(move || app.go_past(&id, Revision(asked.revision))).await?;
+    Ok(Json(WentPast { revision }))
 }
 
 /// A till tells that a shift closed; the server then asks it for what is missing. For agents, with the till's token.
@@ -386,13 +330,14 @@ pub(super) async fn go_past(
     params(("id" = String, Path, description = "id of the till")),
     responses((status = 202, body = Ordered), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn shift_closed(
-    State(state): State<RestState>,
+    State(app): State<App>,
     Path(id): Path<String>,
+    client: Option<Client>,
     headers: HeaderMap,
 ) -> Result<(StatusCode, Json<Ordered>), Problem> {
     let till: TillId = id.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
-    auth::till(&state, &till, &headers).await?;
-    blocking(move || Ok::<_, Problem>(ordered(state.exchange.request_unload(&till, Ask::WhatIsMissing)?))).await
+    let app = auth::till(&app, &till, client, &headers).await?;
+    blocking(move || app.request_unload(till.as_str(), Ask::WhatIsMissing)).await.map(ordered)
 }
 
 /// Whether this is the token of that till. Changes nothing. For agents, with the till's token.
@@ -400,12 +345,13 @@ pub(super) async fn shift_closed(
     params(("id" = String, Path, description = "id of the till")),
     responses((status = 204), (status = 400, body = Problem), (status = 401, body = Problem)))]
 pub(super) async fn token(
-    State(state): State<RestState>,
+    State(app): State<App>,
     Path(id): Path<String>,
+    client: Option<Client>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let till: TillId = id.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
-    auth::till(&state, &till, &headers).await?;
+    auth::till(&app, &till, client, &headers).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -8,13 +8,15 @@
 
 use super::language::Language;
 use super::{Answer, WebState, html, told};
+use crate::actor::Caller;
+use crate::app::{Acting, AppError};
 use crate::aside::AsideId;
-use crate::rest::{RestState, auth};
-use axum::Router;
+use crate::rest::auth;
 use axum::extract::{DefaultBodyLimit, Form, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
+use axum::{Extension, Router};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tillway_proto::TillId;
@@ -113,6 +115,7 @@ struct Confirm<'a> {
 
 async fn settle(
     State(state): State<WebState>,
+    Extension(caller): Extension<Caller>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
     Form(form): Form<AsideForm>,
@@ -124,9 +127,8 @@ async fn settle(
     let (Ok(id), Some(action)) = (form.unit.parse::<AsideId>(), form.action) else {
         return Refusal::Gone.answer(&state, language);
     };
-    acted(&state, language, move |server| {
-        let settled = server.aside.settle(action, vec![id]);
-        settled.into_iter().try_for_each(|one| one.outcome.map(drop).map_err(|error| crate::aside::why(&error)))
+    acted(&state, caller, language, move |app| {
+        app.settle(action, vec![id])?.into_iter().try_for_each(|one| one.outcome.map(drop).map_err(AppError::Aside))
     })
     .await
 }
@@ -134,6 +136,7 @@ async fn settle(
 /// A yes or a no to a held load, whose effect stands beside the buttons.
 async fn decide_held(
     State(state): State<WebState>,
+    Extension(caller): Extension<Caller>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
     Form(form): Form<HeldForm>,
@@ -144,15 +147,13 @@ async fn decide_held(
     }
     let Ok(AsideId::Load(load)) = form.unit.parse::<AsideId>() else { return Refusal::Gone.answer(&state, language) };
     let approve = form.decision == Decision::Approve;
-    acted(&state, language, move |server| {
-        server.aside.decide_held(load, approve).map(drop).map_err(|error| crate::aside::why(&error))
-    })
-    .await
+    acted(&state, caller, language, move |app| app.decide_held(load, approve).map(drop)).await
 }
 
 /// Dropping is for good, so it is asked for twice.
 async fn confirm(
     State(state): State<WebState>,
+    Extension(caller): Extension<Caller>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
     Form(form): Form<AsideForm>,
@@ -163,10 +164,9 @@ async fn confirm(
     }
     // What it is comes from the list, not with the form: a reason may be long, and the list is
     // what is settled.
-    let (Ok(id), Some(server)) = (form.unit.parse::<AsideId>(), state.server.clone()) else {
-        return Refusal::Gone.answer(&state, language);
-    };
-    let Ok(list) = tokio::task::spawn_blocking(move || server.aside.shown()).await else {
+    let Ok(id) = form.unit.parse::<AsideId>() else { return Refusal::Gone.answer(&state, language) };
+    let app = state.app.acting_for(caller);
+    let Ok(Ok(list)) = tokio::task::spawn_blocking(move || app.aside_shown()).await else {
         return Refusal::Gone.answer(&state, language);
     };
     let Some(unit) = list.units.iter().find(|unit| unit.id == id && unit.droppable) else {
@@ -179,6 +179,7 @@ async fn confirm(
 
 async fn acknowledge(
     State(state): State<WebState>,
+    Extension(caller): Extension<Caller>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
     Form(form): Form<AcknowledgeForm>,
@@ -188,14 +189,12 @@ async fn acknowledge(
         return refusal.answer(&state, language);
     }
     let Ok(till) = form.till.parse::<TillId>() else { return Refusal::Gone.answer(&state, language) };
-    acted(&state, language, move |server| {
-        server.exchange.acknowledge(&till, form.until).map_err(|error| crate::exchange::told(&error))
-    })
-    .await
+    acted(&state, caller, language, move |app| app.acknowledge(till.as_str(), form.until)).await
 }
 
 async fn seen(
     State(state): State<WebState>,
+    Extension(caller): Extension<Caller>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
     Form(form): Form<SeenForm>,
@@ -206,23 +205,23 @@ async fn seen(
     }
     let ids: Vec<i64> = form.notice.into_iter().collect();
     let up_to = form.up_to.filter(|_| ids.is_empty());
-    acted(&state, language, move |server| {
-        let marked = server.journal.see_notices(&ids, up_to, jiff::Timestamp::now());
-        marked.map(drop).map_err(|error| crate::exchange::told(&error))
-    })
-    .await
+    acted(&state, caller, language, move |app| app.see_notices(&ids, up_to).map(drop)).await
 }
 
 /// Does it off the async threads, then leads back to the page, or tells why it failed.
 async fn acted(
     state: &WebState,
+    caller: Caller,
     language: Language,
-    act: impl FnOnce(&RestState) -> Result<(), String> + Send + 'static,
+    act: impl FnOnce(&Acting) -> Result<(), AppError> + Send + 'static,
 ) -> Response {
-    let Some(server) = state.server.clone() else { return StatusCode::NOT_FOUND.into_response() };
-    match tokio::task::spawn_blocking(move || act(&server)).await {
+    let app = state.app.acting_for(caller);
+    match tokio::task::spawn_blocking(move || act(&app)).await {
         Ok(Ok(())) => Redirect::to(&format!("/?lang={}", language.code())).into_response(),
-        Ok(Err(reason)) => told(state, StatusCode::CONFLICT, language, &Answer { key: "failed", detail: &reason }),
+        Ok(Err(error)) => {
+            let reason = crate::exchange::told(&error);
+            told(state, StatusCode::CONFLICT, language, &Answer { key: "failed", detail: &reason })
+        }
         Err(join) => {
             let reason = join.to_string();
             told(state, StatusCode::INTERNAL_SERVER_ERROR, language, &Answer { key: "failed", detail: &reason })

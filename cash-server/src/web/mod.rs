@@ -2,8 +2,8 @@
 //!
 //! Promises: it shows what the server knows at the moment it is asked, names why something waits,
 //! renews itself, and needs no script from elsewhere. Templates stand in `templates/`, words in
-//! `i18n/`; this module turns an [`Overview`] (plain data, gathered by a [`PageSource`]) into
-//! HTML. The few things that a person can do here are plain forms that only this page can send.
+//! `i18n/`; this module turns what [`crate::app`] tells
+//! into an [`Overview`] (plain data) and that into HTML. The few things that a person can do here are plain forms that only this page can send.
 
 mod act;
 mod attention;
@@ -14,22 +14,22 @@ mod view;
 
 pub use language::Language;
 pub use render::{RenderError, Renderer};
-pub use source::ServerSource;
 pub use view::{
     AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, Overview, ProgressView, RejectView,
     ShiftVerdict, ShiftView, TillView,
 };
 
-use crate::rest::RestState;
-use crate::rest::auth::administrator_only;
+use crate::actor::{Caller, Face};
+use crate::app::{App, AppError};
+use crate::rest::auth::{Administrator, administrator_only};
 use crate::settings::credentials::Credentials;
 use act::FormSecret;
-use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,53 +50,31 @@ const SCRIPT: &str = include_str!("assets/page.js");
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
                               img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// Gathers what the page shows. Blocking: it is called off the async threads.
-pub trait PageSource: Send + Sync + 'static {
-    /// The state of everything, now. The error is a sentence for the person who asked.
-    fn overview(&self) -> Result<Overview, String>;
-}
-
 /// What the page's handlers need.
 #[derive(Clone)]
-pub struct WebState {
-    source: Arc<dyn PageSource>,
+struct WebState {
+    app: App,
+    /// Of the server.
+    name: Arc<str>,
     renderer: Arc<Renderer>,
     secret: FormSecret,
-    /// On which forms act; none: there is nothing to act on.
-    server: Option<RestState>,
 }
 
-impl WebState {
-    /// Reads templates and words; fails only on a defect in them.
-    pub fn new(source: Arc<dyn PageSource>) -> Result<Self, RenderError> {
-        Ok(Self { source, renderer: Arc::new(Renderer::new()?), secret: FormSecret::generate(), server: None })
-    }
-
-    /// Forms act on this server.
-    #[must_use]
-    pub fn acting_on(self, server: RestState) -> Self {
-        Self { server: Some(server), ..self }
-    }
-}
-
-/// The routes of the page; the caller puts its check of credentials around them.
-pub fn router(state: WebState) -> Router {
-    Router::new()
+/// The page of a server for its administrator alone, ready to be served. `name` is the server's
+/// from its settings. Fails only on a defect in templates and words.
+pub fn router(app: App, name: &str, admin: Arc<Credentials>) -> Result<Router, RenderError> {
+    let renderer = Arc::new(Renderer::new()?);
+    let state = WebState { app, name: name.into(), renderer, secret: FormSecret::generate() };
+    let guard = Administrator { credentials: admin, face: Face::Page };
+    Ok(Router::new()
         .route("/", get(page))
         .route("/fragment", get(fragment))
         .route("/page.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
         .route("/page.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
         .merge(act::router())
         .with_state(state)
-}
-
-/// The page of a server for its administrator alone, ready to be served. `name` is the server's
-/// from its settings.
-pub fn protected(state: RestState, name: &str, admin: Arc<Credentials>) -> Result<Router, RenderError> {
-    let source = Arc::new(ServerSource::new(name.to_owned(), state.clone()));
-    let guard = middleware::from_fn_with_state(admin, administrator_only);
-    let deadline = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_DEADLINE);
-    Ok(router(WebState::new(source)?.acting_on(state)).layer(deadline).layer(guard))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_DEADLINE))
+        .layer(middleware::from_fn_with_state(guard, administrator_only)))
 }
 
 #[derive(Deserialize)]
@@ -104,25 +82,42 @@ struct Asked {
     lang: Option<String>,
 }
 
-async fn page(State(state): State<WebState>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
-    overview(state, "page.html", asked, &headers).await
+async fn page(
+    State(state): State<WebState>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    overview(state, caller, "page.html", asked, &headers).await
 }
 
-async fn fragment(State(state): State<WebState>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
-    overview(state, "overview.html", asked, &headers).await
+async fn fragment(
+    State(state): State<WebState>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    overview(state, caller, "overview.html", asked, &headers).await
 }
 
-async fn overview(state: WebState, template: &'static str, asked: Asked, headers: &HeaderMap) -> Response {
+async fn overview(
+    state: WebState,
+    caller: Caller,
+    template: &'static str,
+    asked: Asked,
+    headers: &HeaderMap,
+) -> Response {
     let language = Language::choose(asked.lang.as_deref(), headers);
     let form_token = state.secret.token(headers);
     let gathered = tokio::task::spawn_blocking(move || {
-        let overview = Overview { form_token, ..state.source.overview()? };
-        Ok::<_, String>(html(StatusCode::OK, state.renderer.render(template, language, &overview)))
+        let told = source::overview(&state.app.acting_for(caller), &state.name)?;
+        let overview = Overview { form_token, ..told };
+        Ok::<_, AppError>(html(StatusCode::OK, state.renderer.render(template, language, &overview)))
     })
     .await;
     match gathered {
         Ok(Ok(answer)) => answer,
-        Ok(Err(reason)) => failed(&reason),
+        Ok(Err(error)) => failed(&crate::exchange::told(&error)),
         Err(join) => failed(&join.to_string()),
     }
 }

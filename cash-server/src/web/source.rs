@@ -1,11 +1,12 @@
-//! Gathers what the page shows from the services of the server.
+//! Turns what the use cases tell into what the page shows.
 
+use super::MAX_ROWS;
 use super::attention::{DiskFacts, Facts, MAX_ATTENTION, StrangerFacts, TillFacts, attention, entry};
 use super::view::{
     AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, NoticeView, Overview, ProgressView,
     RejectView, ShiftVerdict, ShiftView, TillView, WarningView,
 };
-use super::{MAX_ROWS, PageSource};
+use crate::app::{Acting, AppError, Load, LoadReport, OverviewLimits, Till};
 use crate::aside::{AsideId, AsideUnit, Shown};
 use crate::exchange::Condition;
 use crate::exchange::decide::Wait;
@@ -13,15 +14,11 @@ use crate::exchange::model::Delivery;
 use crate::exchange::service::{Next, TillStatus};
 use crate::network::Network;
 use crate::network::change::alike;
-use crate::rest::RestState;
 use crate::sales::check::{Counted, Verdict};
-use crate::store::StoreError;
-use crate::store::intake::{LoadRecord, LoadSource, NoticeRecord, OpenNotice};
-use crate::store::sales::{Finding, FindingFilter, FindingKind, Page, ShiftFilter, ShiftView as StoredShift};
+use crate::store::intake::{LoadSource, NoticeRecord, OpenNotice};
+use crate::store::sales::{Finding, FindingKind, ShiftView as StoredShift};
 use jiff::Timestamp;
-use std::error::Error;
 use tillway_exchangers::aif::WarningKind;
-use tillway_file_queue::space;
 use tillway_proto::command::AsideAction;
 use tillway_proto::{ExchangeStatus, NodeId, TillId};
 
@@ -35,165 +32,109 @@ const SHOWN_NOTICES: u32 = 50;
 /// Most rejects shown below a load; all that were kept are in its report over REST.
 const SHOWN_REJECTS: u32 = 10;
 
-/// The server itself, as the page asks it.
-pub struct ServerSource {
-    name: String,
-    state: RestState,
+const LIMITS: OverviewLimits = OverviewLimits { recent: RECENT, notices: SHOWN_NOTICES, of_a_load: SHOWN_REJECTS };
+
+/// What the page shows, for whoever asks. `name` is the server's from its settings. Blocking.
+pub(super) fn overview(app: &Acting, name: &str) -> Result<Overview, AppError> {
+    let now = Timestamp::now();
+    let facts = app.overview(LIMITS)?;
+    let (network, aside) = (&facts.network, &facts.aside.units);
+    let sales_trouble = facts.sales.as_ref().err().map(|error| crate::exchange::told(error));
+    let (findings, shifts) = facts.sales.unwrap_or_default();
+    let (rejects_open, warnings_open) = facts.notices_open;
+
+    let mut tills: Vec<TillView> = facts.tills.iter().map(|one| till(network, &one.status)).collect();
+    let tills_total = tills.len() as u64;
+    let tills_current = tills.iter().filter(|till| till.condition == Condition::Current).count() as u64;
+    tills.sort_by(|a, b| (a.condition, &a.shop, &a.code).cmp(&(b.condition, &b.shop, &b.code)));
+    tills.truncate(MAX_ROWS);
+    let broker = BrokerView {
+        consuming: facts.broker.consuming,
+        since: Some(facts.broker.since),
+        trouble: facts.broker.trouble,
+        blocked: facts.broker.blocked,
+        foreign_queue: facts.broker.foreign_queue,
+    };
+    let mut attention = attention(Facts {
+        now,
+        broker: &broker,
+        disk: facts.disk.map(|room| DiskFacts { free_bytes: room.free_bytes, reserve_bytes: room.reserve_bytes }),
+        sales_trouble: sales_trouble.as_deref(),
+        tills: &facts.tills.iter().map(|one| till_facts(network, one)).collect::<Vec<_>>(),
+        strangers: &facts
+            .strangers
+            .into_iter()
+            .map(|one| StrangerFacts {
+                till: one.till.to_string(),
+                first_at: one.first_at,
+                last_at: one.last_at,
+                reports: one.reports,
+            })
+            .collect::<Vec<_>>(),
+        aside_here: aside.iter().filter(|unit| matches!(unit.id, AsideId::Report(_) | AsideId::Sales(_))).count()
+            as u64,
+        others: in_words(network, &facts.loads, &findings, &facts.aside),
+        notices_open: (rejects_open, warnings_open),
+    });
+    let attention_more = attention.len().saturating_sub(MAX_ATTENTION) as u64;
+    attention.truncate(MAX_ATTENTION);
+    let aside_more = aside.len().saturating_sub(MAX_ROWS) as u64;
+    Ok(Overview {
+        now,
+        server: name.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        revision: facts.head,
+        broker,
+        attention,
+        attention_more,
+        aside: aside.iter().take(MAX_ROWS).map(|unit| aside_view(network, unit)).collect(),
+        aside_more,
+        notices_more: (rejects_open + warnings_open).saturating_sub(facts.notices.len() as u64),
+        notices_up_to: facts.notices.first().map_or(0, |open| open.id),
+        notices: facts.notices.iter().map(|open| notice(network, open)).collect(),
+        sales_trouble,
+        form_token: String::new(),
+        tills,
+        tills_total,
+        tills_current,
+        deliveries: facts.deliveries.iter().map(|one| delivery(network, one)).collect(),
+        loads: facts.loads.into_iter().map(|report| load(network, report)).collect(),
+        shifts: shifts.iter().map(|one| shift(network, one)).collect(),
+    })
 }
 
-impl ServerSource {
-    /// `name` is the server's from its settings.
-    pub fn new(name: String, state: RestState) -> Self {
-        Self { name, state }
-    }
-
-    fn gather(&self) -> Result<Overview, Box<dyn Error + Send + Sync>> {
-        let network = self.state.network.current()?;
-        let now = Timestamp::now();
-        let broker = self.state.exchange.broker();
-        let statuses = self.state.exchange.tills()?;
-        let acknowledged = self.state.exchange.acknowledged()?;
-        let strangers = self.state.exchange.strangers()?;
-        let loads = self.state.journal.recent(RECENT)?;
-        let notices = self.state.journal.open_notices(SHOWN_NOTICES)?;
-        let (rejects_open, warnings_open) = self.state.journal.count_notices()?;
-        let deliveries = self.state.exchange.deliveries(None, RECENT)?;
-        // What does not depend on sales goes on where their database does not answer.
-        let sales = self.sales();
-        let sales_trouble = sales.as_ref().err().map(|error| crate::exchange::told(error));
-        let (findings, shifts) = sales.unwrap_or_default();
-        let shown = self.state.aside.shown();
-        let aside = &shown.units;
-
-        let mut tills: Vec<TillView> = statuses.iter().map(|status| till(&network, status)).collect();
-        let tills_total = tills.len() as u64;
-        let tills_current = tills.iter().filter(|till| till.condition == Condition::Current).count() as u64;
-        tills.sort_by(|a, b| (a.condition, &a.shop, &a.code).cmp(&(b.condition, &b.shop, &b.code)));
-        tills.truncate(MAX_ROWS);
-        let broker = BrokerView {
-            consuming: broker.consuming,
-            since: Some(broker.since),
-            trouble: broker.trouble,
-            blocked: broker.blocked,
-            foreign_queue: broker.foreign_queue,
-        };
-        let mut attention = attention(Facts {
-            now,
-            broker: &broker,
-            disk: self.disk(),
-            sales_trouble: sales_trouble.as_deref(),
-            tills: &statuses
-                .iter()
-                .map(|status| till_facts(&network, status, acknowledged.get(&status.till).copied()))
-                .collect::<Vec<_>>(),
-            strangers: &strangers
-                .into_iter()
-                .map(|one| StrangerFacts {
-                    till: one.till.to_string(),
-                    first_at: one.first_at,
-                    last_at: one.last_at,
-                    reports: one.reports,
-                })
-                .collect::<Vec<_>>(),
-            aside_here: aside.iter().filter(|unit| matches!(unit.id, AsideId::Report(_) | AsideId::Sales(_))).count()
-                as u64,
-            others: in_words(&network, &loads, &findings, &shown),
-            notices_open: (rejects_open, warnings_open),
-        });
-        let attention_more = attention.len().saturating_sub(MAX_ATTENTION) as u64;
-        attention.truncate(MAX_ATTENTION);
-        let aside_more = aside.len().saturating_sub(MAX_ROWS) as u64;
-        let loads = loads.iter().map(|record| self.load(&network, record)).collect::<Result<_, _>>()?;
-        Ok(Overview {
-            now,
-            server: self.name.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            revision: self.state.dictionary.head()?,
-            broker,
-            attention,
-            attention_more,
-            aside: aside.iter().take(MAX_ROWS).map(|unit| aside_view(&network, unit)).collect(),
-            aside_more,
-            notices_more: (rejects_open + warnings_open).saturating_sub(notices.len() as u64),
-            notices_up_to: notices.first().map_or(0, |open| open.id),
-            notices: notices.iter().map(|open| notice(&network, open)).collect(),
-            sales_trouble,
-            form_token: String::new(),
-            tills,
-            tills_total,
-            tills_current,
-            deliveries: deliveries.iter().map(|one| delivery(&network, one)).collect(),
-            loads,
-            shifts: shifts.iter().map(|one| shift(&network, one)).collect(),
-        })
-    }
-
-    fn sales(&self) -> Result<(Vec<Finding>, Vec<StoredShift>), StoreError> {
-        let open = FindingFilter { till: None, open_only: true };
-        let findings = self.state.sales.findings(&open, few(RECENT))?;
-        Ok((findings, self.state.sales.shifts(&ShiftFilter::default(), few(RECENT))?))
-    }
-
-    /// Room for the data folder; none where the operating system does not tell.
-    fn disk(&self) -> Option<DiskFacts> {
-        let free_bytes = space::free_bytes(&self.state.data_dir).ok()?;
-        Some(DiskFacts { free_bytes, reserve_bytes: self.state.disk_reserve_bytes })
-    }
-
-    fn load(&self, network: &Network, record: &LoadRecord) -> Result<LoadView, Box<dyn Error + Send + Sync>> {
-        let rejects =
-            if record.counts.rejected > 0 { self.state.journal.rejects(record.id, SHOWN_REJECTS)? } else { Vec::new() };
-        let warned = if record.counts.warnings > 0 {
-            self.state.journal.warnings(record.id, SHOWN_REJECTS)?
-        } else {
-            Vec::new()
-        };
-        let took = record.started_at.zip(record.ended_at).map(|(started, ended)| {
-            let millis = (ended.as_millisecond() - started.as_millisecond()).max(0);
-            format!("{}.{:03}", millis / 1000, millis % 1000)
-        });
-        let progress = self.state.aside.intake.progress().filter(|progress| progress.load == record.id);
-        Ok(LoadView {
-            id: record.id.0,
-            layer: place(network, &record.node),
-            source: short(&record.source),
-            source_in_full: record.source.to_string(),
-            accepted_at: record.queued_at,
-            took_seconds: took,
-            progress: progress.map(|progress| ProgressView { percent: progress.percent(), records: progress.records }),
-            revision: record.revision,
-            status: record.status(),
-            added: record.counts.added,
-            changed: record.counts.changed,
-            deleted: record.counts.deleted,
-            unchanged: record.counts.unchanged,
-            rejected: record.counts.rejected,
-            warnings: record.counts.warnings,
-            warned: warned.into_iter().map(|record| notice_view(String::new(), record)).collect(),
-            rejects: rejects
-                .into_iter()
-                .map(|reject| RejectView {
-                    line: reject.line,
-                    verb: reject.verb.unwrap_or_default(),
-                    reason: reject.reason,
-                })
-                .collect(),
-            reason: record.reason.clone(),
-        })
-    }
-}
-
-impl PageSource for ServerSource {
-    fn overview(&self) -> Result<Overview, String> {
-        self.gather().map_err(|error| {
-            let mut text = error.to_string();
-            let mut cause = error.source();
-            while let Some(inner) = cause {
-                text = format!("{text}: {inner}");
-                cause = inner.source();
-            }
-            text
-        })
+fn load(network: &Network, report: LoadReport) -> LoadView {
+    let LoadReport { load: Load { record, progress }, rejects, warnings } = report;
+    let took = record.started_at.zip(record.ended_at).map(|(started, ended)| {
+        let millis = (ended.as_millisecond() - started.as_millisecond()).max(0);
+        format!("{}.{:03}", millis / 1000, millis % 1000)
+    });
+    LoadView {
+        id: record.id.0,
+        layer: place(network, &record.node),
+        source: short(&record.source),
+        source_in_full: record.source.to_string(),
+        accepted_at: record.queued_at,
+        took_seconds: took,
+        progress: progress.map(|progress| ProgressView { percent: progress.percent(), records: progress.records }),
+        revision: record.revision,
+        status: record.status(),
+        added: record.counts.added,
+        changed: record.counts.changed,
+        deleted: record.counts.deleted,
+        unchanged: record.counts.unchanged,
+        rejected: record.counts.rejected,
+        warnings: record.counts.warnings,
+        warned: warnings.into_iter().map(|record| notice_view(String::new(), record)).collect(),
+        rejects: rejects
+            .into_iter()
+            .map(|reject| RejectView {
+                line: reject.line,
+                verb: reject.verb.unwrap_or_default(),
+                reason: reject.reason,
+            })
+            .collect(),
+        reason: record.reason,
     }
 }
 
@@ -238,10 +179,6 @@ fn short(source: &LoadSource) -> String {
         LoadSource::Folder(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
         LoadSource::Rest { .. } => source.to_string(),
     }
-}
-
-fn few(limit: u32) -> Page {
-    Page { offset: 0, limit }
 }
 
 /// `367/1` for a till, `shop 367`, `group north`, `chain`.
@@ -327,7 +264,8 @@ fn shift(network: &Network, one: &StoredShift) -> ShiftView {
     }
 }
 
-fn till_facts(network: &Network, status: &TillStatus, acknowledged_at: Option<Timestamp>) -> TillFacts {
+fn till_facts(network: &Network, till: &Till) -> TillFacts {
+    let status = &till.status;
     let contact = status.record.contact.as_ref();
     let in_trouble = Condition::of(status) == Condition::Trouble;
     TillFacts {
@@ -346,7 +284,7 @@ fn till_facts(network: &Network, status: &TillStatus, acknowledged_at: Option<Ti
         two_machines_at: contact.and_then(|contact| contact.two_machines_at),
         went_back_at: contact.and_then(|contact| contact.went_back_at),
         claimed_at: contact.and_then(|contact| contact.claimed_at),
-        acknowledged_at,
+        acknowledged_at: till.acknowledged_at,
     }
 }
 
@@ -369,7 +307,7 @@ fn aside_view(network: &Network, unit: &AsideUnit) -> AsideView {
 
 /// What comes in words already: what cannot be listed, findings of sales, the last load of each
 /// layer, loads that were refused.
-fn in_words(network: &Network, loads: &[LoadRecord], findings: &[Finding], shown: &Shown) -> Vec<Attention> {
+fn in_words(network: &Network, loads: &[LoadReport], findings: &[Finding], shown: &Shown) -> Vec<Attention> {
     let aside = &shown.units;
     let unread = |reason: &String| entry(AttentionSort::AsideUnread, String::new(), reason.clone());
     let mut list: Vec<Attention> = shown.troubles.iter().map(unread).collect();
@@ -401,7 +339,7 @@ fn in_words(network: &Network, loads: &[LoadRecord], findings: &[Finding], shown
     // Only the last load of a layer: a later one that went in has mended it. Rejects stay on a
     // list of their own.
     let mut seen = Vec::new();
-    for load in loads {
+    for LoadReport { load: Load { record: load, .. }, .. } in loads {
         if seen.contains(&&load.node) {
             continue;
         }

@@ -1,0 +1,98 @@
+//! Who asks for something: plain data that faces make, `app` judges and the audit log keeps.
+//!
+//! Nothing here knows tills' protocols, databases or HTTP.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use tillway_proto::TillId;
+
+/// Who asks. Its text (`login:admin`, `till:_cash_1_00ab34ef`, `system:root`, `server`) is what
+/// the audit log keeps and is searched by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// A person or a program that showed the password of this login.
+    Login(String),
+    /// A till that showed its token.
+    Till(TillId),
+    /// A user of this machine's operating system, at the command line.
+    SystemUser(String),
+    /// This server by itself.
+    Server,
+}
+
+impl Actor {
+    /// Whether a person stands behind it, as far as one can know.
+    pub fn is_person(&self) -> bool {
+        matches!(self, Self::Login(_) | Self::SystemUser(_))
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Login(name) => write!(f, "login:{name}"),
+            Self::Till(till) => write!(f, "till:{till}"),
+            Self::SystemUser(name) => write!(f, "system:{name}"),
+            Self::Server => f.write_str("server"),
+        }
+    }
+}
+
+/// The way by which a request comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Face {
+    /// REST.
+    Rest,
+    /// The page.
+    Page,
+    /// The command line, where it does not ask over REST.
+    CommandLine,
+    /// None: something within the server.
+    Within,
+}
+
+impl Face {
+    const ALL: [Self; 4] = [Self::Rest, Self::Page, Self::CommandLine, Self::Within];
+
+    /// The word in the audit log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::Page => "page",
+            Self::CommandLine => "command-line",
+            Self::Within => "within",
+        }
+    }
+}
+
+/// A word that names no face.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no way by which a request comes in")]
+pub struct UnknownFace(String);
+
+impl FromStr for Face {
+    type Err = UnknownFace;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFace> {
+        Self::ALL.into_iter().find(|face| face.as_str() == text).ok_or_else(|| UnknownFace(text.to_owned()))
+    }
+}
+
+/// Who asks, by which way, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Who.
+    pub actor: Actor,
+    /// By which way.
+    pub face: Face,
+    /// The client's address, where it came over the network.
+    pub address: Option<IpAddr>,
+}
+
+impl Caller {
+    /// This server by itself.
+    pub fn server() -> Self {
+        Self { actor: Actor::Server, face: Face::Within, address: None }
+    }
+}

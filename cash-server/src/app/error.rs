@@ -1,0 +1,79 @@
+//! Why a use case did not do what it was asked.
+
+use super::rights::Denied;
+use crate::aside::AsideError;
+use crate::dictionary::DictionaryError;
+use crate::exchange::{CashIniError, ExchangeError};
+use crate::network::NetworkError;
+use crate::store::StoreError;
+use tillway_exchangers::row::RowError;
+use tillway_proto::{LoadId, NodeId};
+
+/// Why a use case did not do what it was asked. Each face words it for those it serves. The errors
+/// of the nouns say themselves what failed, so they are taken over as they are.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The caller may not do this.
+    #[error(transparent)]
+    Denied(Denied),
+    /// A node of another level than this is for.
+    #[error("{node} is no till: name one by id or as till-<shop>-<code>")]
+    NoTill {
+        /// What was named.
+        node: NodeId,
+    },
+    /// A node of another level than this is for.
+    #[error("{node} is no till: only a till can be parked")]
+    OnlyTillsPark {
+        /// What was named.
+        node: NodeId,
+    },
+    /// A node of another level than this is for.
+    #[error("{node} is no shop: name one by id or as shop-<code>")]
+    NoShop {
+        /// What was named.
+        node: NodeId,
+    },
+    /// No such kind of objects.
+    #[error("there is no kind `{kind}`; see docs/formats/kinds.md")]
+    UnknownKind {
+        /// What was named.
+        kind: String,
+    },
+    /// No such load.
+    #[error("there is no load {}, or it is older than loads are kept", load.0)]
+    UnknownLoad {
+        /// What was named.
+        load: LoadId,
+    },
+    /// No such finding, or it is closed.
+    #[error("there is no open finding {finding}")]
+    NoOpenFinding {
+        /// What was named.
+        finding: i64,
+    },
+    /// The network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The exchange with tills.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    /// The dictionary.
+    #[error(transparent)]
+    Dictionary(#[from] DictionaryError),
+    /// What was set aside.
+    #[error(transparent)]
+    Aside(#[from] AsideError),
+    /// The settings of a till could not be written.
+    #[error(transparent)]
+    CashIni(#[from] CashIniError),
+    /// A row of the dictionary does not read.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// An object of the dictionary could not be written as AIF writes it.
+    #[error(transparent)]
+    Payload(#[from] serde_json::Error),
+    /// A store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

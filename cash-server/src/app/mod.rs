@@ -1,0 +1,115 @@
+//! What people, tills and programs can do with this server: its use cases, a file a noun.
+//!
+//! The faces (REST, the page, the command line) stand above and only translate; the modules of the
+//! nouns (network, exchange, intake, sales …) stand below and do the work. A use case knows who
+//! asks ([`Caller`]), lets [`rights`] judge whether and where in the tree the caller may do it,
+//! and gives typed results and one typed error, [`AppError`].
+//!
+//! **Architecture invariant:** nothing here knows HTTP, HTML or the command line. A face shows the
+//! plain data of the nouns' modules, and calls their services and stores only through here.
+
+mod aside;
+mod dictionary;
+mod error;
+mod loads;
+mod nodes;
+mod notices;
+mod overview;
+mod rights;
+mod sales;
+mod tills;
+
+pub use dictionary::ObjectVersion;
+pub use error::AppError;
+pub use loads::{Load, LoadReport};
+pub use nodes::{CreatedNode, NetworkHints, NewToken, NodeChange, NodeInfo, Nodes};
+pub use overview::{DiskRoom, Overview, OverviewLimits};
+pub use rights::{Act, Denied};
+pub use sales::SalesOf;
+pub use tills::Till;
+
+use crate::actor::Caller;
+use crate::aside::Aside;
+use crate::dictionary::DictionaryService;
+use crate::exchange::{ExchangeService, PublicAddresses};
+use crate::network::NetworkService;
+use crate::store::intake::LoadJournal;
+use crate::store::sales::SalesStore;
+use rights::Place;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tillway_proto::TillId;
+
+/// The modules that use cases work with.
+pub struct AppParts {
+    /// The network's tree.
+    pub network: NetworkService,
+    /// Layers and their log.
+    pub dictionary: DictionaryService,
+    /// Loads and their reports.
+    pub journal: Arc<dyn LoadJournal>,
+    /// The exchange with tills.
+    pub exchange: ExchangeService,
+    /// Receipts, shifts, findings.
+    pub sales: Arc<dyn SalesStore>,
+    /// What was set aside.
+    pub aside: Aside,
+    /// Where tills reach this server.
+    pub addresses: PublicAddresses,
+    /// The data folder, to tell how much room is left for it.
+    pub data_dir: PathBuf,
+    /// The server takes nothing in where less room than this is left.
+    pub disk_reserve_bytes: u64,
+    /// Woken when the network changed.
+    pub network_hints: NetworkHints,
+}
+
+/// All use cases of a running server. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    parts: Arc<AppParts>,
+}
+
+impl App {
+    /// Over its parts.
+    pub fn new(parts: AppParts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// What `caller` can do.
+    pub fn acting_for(&self, caller: Caller) -> Acting {
+        Acting { parts: Arc::clone(&self.parts), caller }
+    }
+
+    /// Whether this is the token of that till. Blocking.
+    pub fn knows_token(&self, till: &TillId, token: &str) -> Result<bool, AppError> {
+        Ok(self.parts.network.current()?.verify_token(till, token))
+    }
+}
+
+/// The use cases as one caller has them. Cheap to clone; calls block.
+#[derive(Clone)]
+pub struct Acting {
+    parts: Arc<AppParts>,
+    caller: Caller,
+}
+
+impl Acting {
+    /// Nodes of the network.
+    pub fn nodes(&self) -> Nodes {
+        Nodes {
+            network: self.parts.network.clone(),
+            addresses: self.parts.addresses.clone(),
+            hints: self.parts.network_hints.clone(),
+            caller: self.caller.clone(),
+        }
+    }
+
+    fn allow(&self, act: Act, place: Place<'_>) -> Result<(), AppError> {
+        rights::check(&self.caller.actor, act, place).map_err(AppError::Denied)
+    }
+
+    fn allow_reading(&self) -> Result<(), AppError> {
+        self.allow(Act::Read, Place::Everywhere)
+    }
+}

@@ -1,0 +1,98 @@
+//! Everything at a glance, as the page shows it.
+
+use super::Acting;
+use super::error::AppError;
+use super::loads::LoadReport;
+use super::sales::SalesOf;
+use super::tills::Till;
+use crate::aside::Shown;
+use crate::exchange::BrokerState;
+use crate::exchange::model::Delivery;
+use crate::network::Network;
+use crate::store::exchange::KnownStranger;
+use crate::store::intake::OpenNotice;
+use crate::store::sales::{Finding, Page, ShiftFilter, ShiftView};
+use std::sync::Arc;
+use tillway_file_queue::space;
+use tillway_proto::Revision;
+
+/// How much of each list.
+#[derive(Debug, Clone, Copy)]
+pub struct OverviewLimits {
+    /// Loads, deliveries, shifts and findings, the newest.
+    pub recent: u32,
+    /// Rejects and warnings that nobody has seen.
+    pub notices: u32,
+    /// Rejects and warnings of one load.
+    pub of_a_load: u32,
+}
+
+/// Room on the disk of the data folder.
+#[derive(Debug, Clone, Copy)]
+pub struct DiskRoom {
+    /// What is free.
+    pub free_bytes: u64,
+    /// The server takes nothing in where less is free.
+    pub reserve_bytes: u64,
+}
+
+/// The state of everything.
+#[derive(Debug)]
+pub struct Overview {
+    /// The network.
+    pub network: Arc<Network>,
+    /// The newest revision.
+    pub head: Revision,
+    /// The link to the broker.
+    pub broker: BrokerState,
+    /// All tills.
+    pub tills: Vec<Till>,
+    /// Who reports as a till that is not in the network.
+    pub strangers: Vec<KnownStranger>,
+    /// The newest loads.
+    pub loads: Vec<LoadReport>,
+    /// Rejects and warnings that nobody has seen, the newest.
+    pub notices: Vec<OpenNotice>,
+    /// How many rejects and how many warnings nobody has seen.
+    pub notices_open: (u64, u64),
+    /// The newest deliveries.
+    pub deliveries: Vec<Delivery>,
+    /// Open findings and the newest shifts. Apart, since all else goes on where the database of
+    /// sales does not answer.
+    pub sales: Result<(Vec<Finding>, Vec<ShiftView>), AppError>,
+    /// What was set aside.
+    pub aside: Arc<Shown>,
+    /// Room for the data folder; none where the operating system does not tell.
+    pub disk: Option<DiskRoom>,
+}
+
+impl Acting {
+    /// The state of everything, now.
+    pub fn overview(&self, limits: OverviewLimits) -> Result<Overview, AppError> {
+        self.allow_reading()?;
+        let parts = &self.parts;
+        let loads = self.loads(limits.recent)?.into_iter().map(|load| self.report(load, limits.of_a_load));
+        Ok(Overview {
+            network: parts.network.current()?,
+            broker: parts.exchange.broker(),
+            tills: self.tills()?,
+            strangers: parts.exchange.strangers()?,
+            loads: loads.collect::<Result<_, _>>()?,
+            notices: self.open_notices(limits.notices)?,
+            notices_open: parts.journal.count_notices()?,
+            deliveries: self.deliveries(None, limits.recent)?,
+            sales: self.recent_sales(limits.recent),
+            aside: self.aside_shown()?,
+            disk: space::free_bytes(&parts.data_dir)
+                .ok()
+                .map(|free_bytes| DiskRoom { free_bytes, reserve_bytes: parts.disk_reserve_bytes }),
+            head: parts.dictionary.head()?,
+        })
+    }
+
+    fn recent_sales(&self, limit: u32) -> Result<(Vec<Finding>, Vec<ShiftView>), AppError> {
+        let page = Page { offset: 0, limit };
+        let findings = self.findings(None, true, page)?;
+        Ok((findings, self.shifts(SalesOf::default(), &ShiftFilter::default(), page)?))
+    }
+}

@@ -1,0 +1,129 @@
+//! Who may do what, and where in the tree.
+//!
+//! One pure function over one table. Until roles exist, whoever knows a login, and whoever may
+//! open the database at the command line, is administrator of the whole tree. A role will be
+//! entries of the table.
+
+use crate::actor::Actor;
+use tillway_proto::NodeId;
+
+/// What a caller wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Look at something.
+    Read,
+    /// Make, change, move or remove nodes; new tokens.
+    ChangeNodes,
+    /// Ask a till for sales that are missing.
+    AskForSales,
+    /// Give a till any other order, or decide about its state.
+    ManageTills,
+    /// Say yes or no to held loads, mark notices as seen.
+    ManageLoads,
+    /// Try again or drop what was set aside.
+    SettleAside,
+    /// Close findings of sales.
+    CloseFindings,
+}
+
+/// Where in the tree.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// What belongs to no node alone.
+    Everywhere,
+    /// A node.
+    Node(&'a NodeId),
+}
+
+/// The caller may not do this.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{actor} may not do this{}", at.as_ref().map_or_else(String::new, |node| format!(" at {node}")))]
+pub struct Denied {
+    /// Who.
+    pub actor: Actor,
+    /// Where; none: everywhere.
+    pub at: Option<NodeId>,
+}
+
+/// Sorts of actors that rights are given to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Login,
+    Till,
+    SystemUser,
+    Server,
+}
+
+/// Where a right holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Within {
+    WholeTree,
+    /// The node that the actor itself is.
+    ItsOwnNode,
+}
+
+/// What a right allows; none: everything.
+type Acts = Option<&'static [Act]>;
+
+const RIGHTS: [(Who, Acts, Within); 4] = [
+    (Who::Login, None, Within::WholeTree),
+    (Who::SystemUser, None, Within::WholeTree),
+    (Who::Server, None, Within::WholeTree),
+    (Who::Till, Some(&[Act::AskForSales]), Within::ItsOwnNode),
+];
+
+/// Whether the actor may do this there.
+pub(super) fn check(actor: &Actor, act: Act, place: Place<'_>) -> Result<(), Denied> {
+    let (who, own) = match actor {
+        Actor::Login(_) => (Who::Login, None),
+        Actor::Till(till) => (Who::Till, Some(till)),
+        Actor::SystemUser(_) => (Who::SystemUser, None),
+        Actor::Server => (Who::Server, None),
+    };
+    let is_own = match place {
+        Place::Node(NodeId::Till(till)) => Some(till) == own,
+        _ => false,
+    };
+    let holds = |(to, acts, within): &(Who, Acts, Within)| {
+        *to == who
+            && acts.is_none_or(|acts| acts.contains(&act))
+            && match within {
+                Within::WholeTree => true,
+                Within::ItsOwnNode => is_own,
+            }
+    };
+    if RIGHTS.iter().any(holds) {
+        return Ok(());
+    }
+    let at = match place {
+        Place::Everywhere => None,
+        Place::Node(node) => Some((*node).clone()),
+    };
+    Err(Denied { actor: actor.clone(), at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tillway_proto::TillId;
+
+    #[test]
+    fn a_till_may_ask_for_its_own_sales_and_nothing_else() {
+        let own: TillId = "_cash_1_00ab34ef".parse().unwrap();
+        let other: NodeId = "_cash_2_00ab34ef".parse().unwrap();
+        let (node, till) = (NodeId::Till(own.clone()), Actor::Till(own));
+        assert_eq!(check(&till, Act::AskForSales, Place::Node(&node)), Ok(()));
+        for (act, place) in [
+            (Act::AskForSales, Place::Node(&other)),
+            (Act::AskForSales, Place::Everywhere),
+            (Act::ManageTills, Place::Node(&node)),
+            (Act::Read, Place::Node(&node)),
+        ] {
+            assert!(check(&till, act, place).is_err(), "{act:?} {place:?}");
+        }
+        let denied = check(&till, Act::ManageTills, Place::Node(&other)).unwrap_err();
+        assert_eq!(denied.to_string(), "till:_cash_1_00ab34ef may not do this at _cash_2_00ab34ef");
+        let admin = Actor::Login("admin".to_owned());
+        assert_eq!(check(&admin, Act::ChangeNodes, Place::Node(&other)), Ok(()));
+    }
+}

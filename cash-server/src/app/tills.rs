@@ -1,0 +1,89 @@
+//! Tills: what each has and why it waits, its deliveries and commands, and what can be asked of it.
+
+use super::Acting;
+use super::error::AppError;
+use super::rights::{Act, Place};
+use crate::exchange::TillStatus;
+use crate::exchange::model::{Delivery, SentCommand};
+use crate::sales::requests::Ask;
+use jiff::Timestamp;
+use tillway_proto::{NodeId, Revision, TillId};
+use uuid::Uuid;
+
+/// A till as the server knows it.
+#[derive(Debug)]
+pub struct Till {
+    /// How it stands.
+    pub status: TillStatus,
+    /// Up to when somebody has acknowledged what was found about it.
+    pub acknowledged_at: Option<Timestamp>,
+}
+
+impl Acting {
+    /// All tills.
+    pub fn tills(&self) -> Result<Vec<Till>, AppError> {
+        self.allow_reading()?;
+        let acknowledged = self.parts.exchange.acknowledged()?;
+        let with = |status: TillStatus| Till { acknowledged_at: acknowledged.get(&status.till).copied(), status };
+        Ok(self.parts.exchange.tills()?.into_iter().map(with).collect())
+    }
+
+    /// One till.
+    pub fn till(&self, text: &str) -> Result<Till, AppError> {
+        let till = self.till_for(Act::Read, text)?;
+        let acknowledged_at = self.parts.exchange.acknowledged()?.get(&till).copied();
+        Ok(Till { status: self.parts.exchange.till(&till)?, acknowledged_at })
+    }
+
+    /// Deliveries, newest first, of one till where it is named.
+    pub fn deliveries(&self, till: Option<&str>, limit: u32) -> Result<Vec<Delivery>, AppError> {
+        let till = self.till_or_all(till)?;
+        Ok(self.parts.exchange.deliveries(till.as_ref(), limit)?)
+    }
+
+    /// Commands to tills and what became of them, newest first, of one till where it is named.
+    pub fn commands(&self, till: Option<&str>, limit: u32) -> Result<Vec<SentCommand>, AppError> {
+        let till = self.till_or_all(till)?;
+        Ok(self.parts.exchange.commands(till.as_ref(), limit)?)
+    }
+
+    /// Asks a till for sales. None where the same request is under way already.
+    pub fn request_unload(&self, till: &str, ask: Ask) -> Result<Option<Uuid>, AppError> {
+        let till = self.till_for(Act::AskForSales, till)?;
+        Ok(self.parts.exchange.request_unload(&till, ask)?)
+    }
+
+    /// Has a till recount its whole dictionary. None where the same request is under way already.
+    pub fn request_verify(&self, till: &str) -> Result<Option<Uuid>, AppError> {
+        let till = self.till_for(Act::ManageTills, till)?;
+        Ok(self.parts.exchange.request_state(&till, true)?)
+    }
+
+    /// Has this server's revisions go on after the one that a till names and that nothing speaks
+    /// for.
+    pub fn go_past(&self, till: &str, revision: Revision) -> Result<Revision, AppError> {
+        let till = self.till_for(Act::ManageTills, till)?;
+        Ok(self.parts.exchange.go_past(&till, revision)?)
+    }
+
+    /// Somebody has seen what was found about a till until then; none: until now.
+    pub fn acknowledge(&self, till: &str, until: Option<Timestamp>) -> Result<(), AppError> {
+        let till = self.till_for(Act::ManageTills, till)?;
+        Ok(self.parts.exchange.acknowledge(&till, until)?)
+    }
+
+    /// The till of this name, where the caller may do this with it.
+    pub(super) fn till_for(&self, act: Act, text: &str) -> Result<TillId, AppError> {
+        let till = self.nodes().till(text)?;
+        self.allow(act, Place::Node(&NodeId::Till(till.clone())))?;
+        Ok(till)
+    }
+
+    /// The till of this name to look at, or all.
+    pub(super) fn till_or_all(&self, text: Option<&str>) -> Result<Option<TillId>, AppError> {
+        match text {
+            Some(text) => self.till_for(Act::Read, text).map(Some),
+            None => self.allow_reading().map(|()| None),
+        }
+    }
+}
