@@ -33,10 +33,10 @@ mod key;
 #[cfg(test)]
 mod tests;
 
+pub use crate::json::MAX_DEPTH;
 pub use decode::{RowError, RowRef, Values};
 pub use encode::Encoder;
-pub(crate) use json::write_text;
-pub use json::{MAX_DEPTH, to_json, to_payload, write_json};
+pub use json::{to_json, to_payload, write_json};
 pub use key::{KEY_SEPARATOR, KeyMatch, ObjectKey, key};
 
 use crate::kinds::Kind;

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use tillway_exchangers::aif::AifWriter;
+use tillway_exchangers::formats::aif::AifWriter;
 use tillway_proto::Kopecks;
 
 /// Unit of measure of goods sold by the piece.

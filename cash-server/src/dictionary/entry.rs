@@ -1,10 +1,8 @@
 //! What layers are made of, as the store and the log see it: kinds by number, objects by key,
 //! bodies as bytes.
 
-use crate::store::StoreError;
-use crate::store::dictionary::{LoadTxn, TakenBack};
-use tillway_exchangers::aif::{self, Command, Expansion, ObjectRow, RecordHash, Spares};
 use tillway_exchangers::kinds::Kind;
+use tillway_exchangers::records::{self, ObjectRow, RecordHash};
 use tillway_exchangers::row::{KeyMatch, RowRef};
 use tillway_proto::{Revision, RowHash};
 
@@ -72,62 +70,12 @@ pub struct Upsert {
     pub record: Option<RecordHash>,
 }
 
-impl Upsert {
-    fn new(expansion: Expansion, record: Option<RecordHash>) -> Self {
-        Self {
-            main: expansion.main.into(),
-            owned: expansion.owned.into_iter().map(Entry::from).collect(),
-            replaces: expansion.replaces.into_iter().map(KindId::from).collect(),
-            spared: expansion.spared.into_iter().map(|(kind, keys)| (kind.into(), keys)).collect(),
-            record: record.filter(|_| expansion.lasting),
-        }
-    }
-}
-
-/// Carries out what one record of a back office orders. `line`: where it stands; `record`: by
-/// which it is known again.
-pub fn carry_out(
-    load: &mut dyn LoadTxn,
-    command: Command,
-    line: u64,
-    record: Option<RecordHash>,
-) -> Result<(), StoreError> {
-    match command {
-        Command::Clear { kinds, .. } => kinds.iter().try_for_each(|kind| load.clear((*kind).into())),
-        Command::Delete { kind, keys, .. } => load.delete(kind.into(), &keys, line).map(|_| ()),
-        Command::Upsert(expansion) => {
-            let upsert = Upsert::new(expansion, record);
-            load.upsert(&upsert)?;
-            for (kind, keys) in &upsert.spared {
-                if let Some(keys) = keys {
-                    load.keep(*kind, keys)?;
-                }
-            }
-            Ok(())
-        }
-    }
-}
-
-/// Spares what a record that was set aside may have been meant to add: what a clearing or a
-/// deletion would take away stays.
-pub fn spare(load: &mut dyn LoadTxn, spares: &Spares) -> Result<TakenBack, StoreError> {
-    match spares {
-        Spares::Nothing => Ok(TakenBack::default()),
-        Spares::Objects(kind, keys) => load.keep((*kind).into(), keys),
-        Spares::Kind(kind) => {
-            let kinds: Vec<KindId> = kind.brings().into_iter().map(KindId::from).collect();
-            Ok(load.take_back(Some(&kinds)))
-        }
-        Spares::Anything => Ok(load.take_back(None)),
-    }
-}
-
-/// The rows that a stored row named by plain values: see [`aif::rows_of_scalars`]. None where it
+/// The rows that a stored row named by plain values: see [`records::rows_of_scalars`]. None where it
 /// cannot be read.
 pub fn rows_of_scalars(kind: KindId, body: &[u8]) -> Vec<ObjectKey> {
     let Some(kind) = Kind::by_id(kind.0) else { return Vec::new() };
     let Ok(row) = RowRef::decode(kind, body) else { return Vec::new() };
-    let rows = aif::rows_of_scalars(kind, &row).into_iter();
+    let rows = records::rows_of_scalars(kind, &row).into_iter();
     rows.map(|(kind, key)| ObjectKey { kind: kind.into(), key: key.into_text() }).collect()
 }
 

@@ -14,6 +14,7 @@
 pub mod difference;
 pub mod digest;
 pub mod entry;
+pub mod load;
 pub mod overlay;
 #[cfg(test)]
 pub(crate) mod tests;

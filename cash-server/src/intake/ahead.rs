@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::thread;
-use tillway_exchangers::aif::{Command, Raw, RawRecord, RawRecords, Record, RecordHash};
+use tillway_exchangers::records::{Command, Format, Position, Raw, RawRecord, RawRecords, Record, RecordHash};
 
 /// Records handed over at once: enough that handing over does not count.
 const BATCH_RECORDS: usize = 256;
@@ -22,7 +22,7 @@ const BATCH_RECORDS: usize = 256;
 /// Bytes of input after which a batch is handed over, however few its records are: of records of [`MAX_RECORD_BYTES`] it has
 /// two at the most.
 ///
-/// [`MAX_RECORD_BYTES`]: tillway_exchangers::aif::MAX_RECORD_BYTES
+/// [`MAX_RECORD_BYTES`]: tillway_exchangers::records::MAX_RECORD_BYTES
 const BATCH_BYTES: u64 = 128 * 1024;
 
 /// Batches that wait, beside the one that is read and the one that is worked on.
@@ -38,7 +38,7 @@ pub(super) struct Batch {
 
 #[derive(Debug)]
 enum Item {
-    Known { known: Known, line: u64, byte: u64, text: Range<usize> },
+    Known { known: Known, start: Position, format: &'static dyn Format, text: Range<usize> },
     Read(Box<Record>, Option<RecordHash>),
     Failed(io::Error),
 }
@@ -57,8 +57,8 @@ impl Batch {
     pub(super) fn drain(&mut self) -> impl Iterator<Item = io::Result<Ahead<'_>>> {
         let texts = &self.texts;
         self.items.drain(..).map(|item| match item {
-            Item::Known { known, line, byte, text } => {
-                Ok(Ahead::Known(known, RawRecord::kept(&texts[text], line, byte)))
+            Item::Known { known, start, format, text } => {
+                Ok(Ahead::Known(known, RawRecord::new(&texts[text], start, format)))
             }
             Item::Read(record, hash) => Ok(Ahead::Read(record, hash)),
             Item::Failed(error) => Err(error),
@@ -159,7 +159,7 @@ impl<R: RawRecords> Reading<R> {
                     if let Some(known) = find(&mut self.known, hash) {
                         let text = batch.texts.len()..batch.texts.len() + raw.text().len();
                         batch.texts.extend_from_slice(raw.text());
-                        Item::Known { known, line: raw.line(), byte: raw.byte(), text }
+                        Item::Known { known, start: raw.start(), format: raw.format(), text }
                     } else {
                         let record = raw.read(&self.zone);
                         missed(&mut self.known, &record);
@@ -177,7 +177,7 @@ impl<R: RawRecords> Reading<R> {
                 }
             };
             let at = match &item {
-                Item::Known { byte, .. } => *byte,
+                Item::Known { start, .. } => start.byte,
                 Item::Read(record, _) => record.byte,
                 Item::Failed(_) => 0,
             };
@@ -217,7 +217,7 @@ mod tests {
     use std::io::BufReader;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
-    use tillway_exchangers::aif::RecordReader;
+    use tillway_exchangers::formats::aif::RecordReader;
 
     /// Knows each second record.
     #[derive(Default)]

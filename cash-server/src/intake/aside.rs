@@ -18,12 +18,6 @@ use std::path::{Path, PathBuf};
 use tillway_proto::{LoadId, NodeId};
 use uuid::Uuid;
 
-/// Ends the name of a body that is written as a file is: records with `---` between them.
-pub(super) const FILE_ENDING: &str = ".aif";
-
-/// Ends the name of a body that is one JSON array.
-pub(super) const ARRAY_ENDING: &str = ".json";
-
 /// Refused loads that one listing looks at, since a file of one may be gone: more than are kept.
 const MAX_LOOKED_AT: u32 = 10_000;
 
@@ -177,11 +171,11 @@ impl Intake {
         let failed = |source| AsideError::File { load, source };
         let bytes = fs::metadata(file).map_err(failed)?.len();
         self.room(bytes).map_err(|source| AsideError::NoRoom { load, source })?;
-        let (ending, dictionary_id) = match record.source.clone() {
-            LoadSource::Folder(_) => (FILE_ENDING, None),
-            LoadSource::Rest { body, dictionary_id, .. } if body.ends_with(FILE_ENDING) => (FILE_ENDING, dictionary_id),
-            LoadSource::Rest { dictionary_id, .. } => (ARRAY_ENDING, dictionary_id),
+        let (name, dictionary_id) = match record.source.clone() {
+            LoadSource::Folder(path) => (path.to_string_lossy().into_owned(), None),
+            LoadSource::Rest { body, dictionary_id, .. } => (body, dictionary_id),
         };
+        let ending = self.settings.formats.of_kept(&name).ending();
         let body = format!("{}{ending}", Uuid::now_v7().simple());
         let target = archive::copy(file, self.settings.bodies.join(&body)).map_err(failed)?;
         let new = NewLoad {

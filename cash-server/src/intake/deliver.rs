@@ -4,7 +4,7 @@
 //! write the report, note the end, and only then remove data file and flag. A repeated load finds
 //! nothing to change and takes no revision.
 
-use super::load::{self, Failure, Form, Report, Task};
+use super::load::{self, Failure, Report, Task};
 use super::report::{self, Trouble};
 use super::state;
 use super::{Intake, archive};
@@ -20,6 +20,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tillway_exchangers::records::Format;
 use tillway_file_queue::durable;
 use tillway_proto::{LoadId, NodeId, Revision};
 use tokio_util::sync::CancellationToken;
@@ -48,7 +49,9 @@ pub(super) struct Delivery {
     pub(super) node: NodeId,
     pub(super) layer: LayerNo,
     pub(super) path: PathBuf,
-    pub(super) form: Form,
+    pub(super) format: &'static dyn Format,
+    /// Whether it came over REST: its file has no name of its own.
+    pub(super) is_body: bool,
     pub(super) encoding: &'static Encoding,
     /// When it was taken in.
     pub(super) at: Timestamp,
@@ -161,7 +164,7 @@ pub(super) fn attempt(
             load: delivery.load,
             layer: delivery.layer,
             path: &delivery.path,
-            form: delivery.form,
+            format: delivery.format,
             encoding: delivery.encoding,
             gives_way: times < MAX_GIVEN_WAY,
             stop_on_error: intake.settings.stop_on_error,
@@ -331,10 +334,8 @@ fn keep(intake: &Intake, delivery: &Delivery, report: &Report) -> Option<PathBuf
 }
 
 fn place(archive: &Path, delivery: &Delivery, ending: &str) -> PathBuf {
-    let origin = match delivery.form {
-        Form::File => archive::origin(&delivery.path),
-        Form::Array => format!("rest-{}", delivery.node.code()),
-    };
+    let origin =
+        if delivery.is_body { format!("rest-{}", delivery.node.code()) } else { archive::origin(&delivery.path) };
     archive::place(archive, delivery.load, delivery.at, &origin, ending)
 }
 

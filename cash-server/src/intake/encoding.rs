@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use tillway_exchangers::aif::foreign_format;
+use tillway_exchangers::formats::foreign_input;
 
 /// Of a file that is in another encoding than it should be, so much is looked at: it shows in far
 /// less.
@@ -210,7 +210,7 @@ impl<R: Read> Read for Checked<R> {
             if utf16(read).is_some() {
                 return self.refuse(0);
             }
-            self.is_foreign = foreign_format(read).is_some();
+            self.is_foreign = foreign_input(read).is_some();
             if self.is_foreign {
                 return Ok(length);
             }

@@ -3,6 +3,7 @@
 //! The inbox has one folder for each live node, named as [`Network::folder_name`] says; settings may name others that
 //! stand elsewhere. A folder in the inbox that belongs to nobody is looked at too, so that its producer gets to know.
 
+use super::formats::{FLAG, Formats, START};
 use super::source::{self, LEAVING};
 use crate::network::{LayerNo, Network};
 use fs_err as fs;
@@ -59,8 +60,9 @@ pub(super) struct Flag {
 
 impl Flag {
     /// The data file, or the name it should have.
-    pub(super) fn expected_data(&self) -> PathBuf {
-        self.data.clone().unwrap_or_else(|| self.path.with_extension("aif"))
+    pub(super) fn expected_data(&self, formats: &Formats) -> PathBuf {
+        let ending = formats.usual_ending().trim_start_matches('.');
+        self.data.clone().unwrap_or_else(|| self.path.with_extension(ending))
     }
 }
 
@@ -115,7 +117,7 @@ pub(super) fn clean_bad_flags(folder: &Path, keep_days: u32, now: SystemTime) ->
     for entry in fs::read_dir(folder)?.take(MAX_ENTRIES) {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().to_lowercase();
-        if name.starts_with("pos") && name.ends_with(&format!(".flz{BAD}")) {
+        if name.starts_with(START) && name.ends_with(&format!("{FLAG}{BAD}")) {
             // Since when it bears that name, not when it was touched.
             let since = entry.metadata()?.ctime();
             found.push((since, entry.path(), entry.file_type()?.is_file()));
@@ -163,8 +165,8 @@ fn strays(inbox: &Path, known: &BTreeMap<PathBuf, Owner>) -> io::Result<Vec<(Pat
 
 /// The flags in a folder, oldest first, those of one [`MOMENT`] as their names count. Puts back what a crash left on its way out; what cannot be put back stays there, and
 /// nothing else waits for it.
-pub(super) fn flags_in(folder: &Path) -> io::Result<Vec<Flag>> {
-    let (flags, left) = look(folder)?;
+pub(super) fn flags_in(folder: &Path, formats: &Formats) -> io::Result<Vec<Flag>> {
+    let (flags, left) = look(folder, formats)?;
     let mut put_back = false;
     for leaving in left {
         match source::put_back(&leaving) {
@@ -176,11 +178,11 @@ pub(super) fn flags_in(folder: &Path) -> io::Result<Vec<Flag>> {
             ),
         }
     }
-    if put_back { look(folder).map(|(flags, _)| flags) } else { Ok(flags) }
+    if put_back { look(folder, formats).map(|(flags, _)| flags) } else { Ok(flags) }
 }
 
 /// The flags in a folder, and what is left there on its way out.
-fn look(folder: &Path) -> io::Result<(Vec<Flag>, Vec<PathBuf>)> {
+fn look(folder: &Path, formats: &Formats) -> io::Result<(Vec<Flag>, Vec<PathBuf>)> {
     let (mut flags, mut left) = (Vec::new(), Vec::new());
     let mut data: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for entry in fs::read_dir(folder)?.take(MAX_ENTRIES) {
@@ -191,16 +193,13 @@ fn look(folder: &Path) -> io::Result<(Vec<Flag>, Vec<PathBuf>)> {
             left.push(path);
             continue;
         }
-        if !name.starts_with("pos") {
-            continue;
-        }
-        if let Some(base) = name.strip_suffix(".flz") {
+        if let Some(base) = name.strip_suffix(FLAG).filter(|base| base.starts_with(START)) {
             // Gone between the two calls: then it is no flag any more.
             if let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified()) {
                 flags.push((base.to_owned(), path, modified));
             }
-        } else if let Some(base) = name.strip_suffix(".aif") {
-            data.entry(base.to_owned()).or_default().push(path);
+        } else if let Some((base, _)) = formats.of_file(&name) {
+            data.entry(base).or_default().push(path);
         }
     }
     let flags = flags.into_iter().map(|(base, path, modified)| {
@@ -281,7 +280,7 @@ mod tests {
         for flag in ["pos1.flz", "pos2.flz"] {
             fs::write(folder.path().join(flag), "").unwrap();
         }
-        let flags = flags_in(folder.path()).unwrap();
+        let flags = flags_in(folder.path(), &Formats::default()).unwrap();
         assert_eq!(flags.len(), 2);
         assert!(flags.iter().any(|flag| flag.data == Some(folder.path().join("pos2.aif"))), "{flags:?}");
         assert!(leaving("pos1.aif").exists());
@@ -307,7 +306,7 @@ mod tests {
         ] {
             at(name, age_s);
         }
-        let found: Vec<_> = flags_in(folder.path())
+        let found: Vec<_> = flags_in(folder.path(), &Formats::default())
             .unwrap()
             .into_iter()
             .map(|flag| {

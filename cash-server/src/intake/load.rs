@@ -4,7 +4,8 @@ use super::ahead::{Ahead, Batch, Batches, read_ahead};
 use super::encoding::{self, WrongEncoding};
 use super::hold::{self, HoldLimits};
 use super::source::{self, Identity};
-use crate::dictionary::entry::{self, Effect, KindId, LoadCounts, LoadOutcome, carry_out, spare};
+use crate::dictionary::entry::{self, Effect, KindId, LoadCounts, LoadOutcome};
+use crate::dictionary::load::{carry_out, spare};
 use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::{DictionaryStore, LoadTxn, TakenBack};
@@ -12,14 +13,14 @@ use crate::store::intake::{Consent, NoticeRecord};
 use encoding_rs::Encoding;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tillway_exchangers::aif::{
-    ArrayReader, Cause, Command, RawRecords, Record, RecordHash, RecordReader, Reject, Spares, Warning, WarningKind,
-};
 use tillway_exchangers::kinds::Kind;
+use tillway_exchangers::records::{
+    Cause, Command, Format, RawRecords, Record, RecordHash, Reject, Spares, Warning, WarningKind,
+};
 use tillway_exchangers::row::{KeyMatch, ObjectKey};
 use tillway_proto::{LoadId, Revision};
 use tokio_util::sync::CancellationToken;
@@ -41,24 +42,12 @@ const MAX_NAME_CHARS: usize = 200;
 /// Lines that a remark names.
 const MAX_TOLD_LINES: usize = 20;
 
-/// Read ahead: large enough that system calls do not count.
-const READ_BUFFER_BYTES: usize = 256 * 1024;
-
-/// How the records stand in the input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// A file: objects with `---` between them.
-    File,
-    /// A body: one JSON array.
-    Array,
-}
-
 /// What is to be loaded, and how.
 pub(super) struct Task<'a> {
     pub(super) load: LoadId,
     pub(super) layer: LayerNo,
     pub(super) path: &'a Path,
-    pub(super) form: Form,
+    pub(super) format: &'static dyn Format,
     pub(super) encoding: &'static Encoding,
     pub(super) stop_on_error: bool,
     /// Whether it gives way to the move of a node that waits: then it is begun again.
@@ -191,7 +180,7 @@ pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<
     let (file, identity) = source::open(task.path).map_err(Failure::Unreadable)?;
     let counted = Counted { inner: file, counters: Arc::clone(&task.progress) };
     let text = encoding::reader(counted, task.path, task.encoding);
-    let input = BufReader::with_capacity(READ_BUFFER_BYTES, text);
+    let records = task.format.records(Box::new(text), task.zone);
     let mut txn = dictionary.begin_load(task.layer, task.load).map_err(Failure::Store)?;
     if let Consent::Late(held) = task.consent {
         txn.keep_newer_than(held);
@@ -219,14 +208,7 @@ pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<
         not_deleted: BTreeMap::new(),
         clears: None,
     };
-    let read = match task.form {
-        Form::File => read_ahead(RecordReader::new(input).in_zone(task.zone.clone()), known, task.zone, |batches| {
-            run.all(batches)
-        }),
-        Form::Array => {
-            read_ahead(ArrayReader::new(input).in_zone(task.zone.clone()), known, task.zone, |batches| run.all(batches))
-        }
-    };
+    let read = read_ahead(records, known, task.zone, |batches| run.all(batches));
     run.finish(read)
 }
 
@@ -263,7 +245,7 @@ impl Run<'_> {
                 let (record, hash) = match ahead.map_err(Failure::Unreadable)? {
                     Ahead::Known(known, raw) => {
                         if self.txn.known(known) {
-                            self.begin_record(raw.byte());
+                            self.begin_record(raw.start().byte);
                             continue;
                         }
                         (raw.read(self.task.zone), Some(raw.hash()))

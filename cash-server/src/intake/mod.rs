@@ -21,6 +21,7 @@ mod cleaning;
 mod deliver;
 pub mod encoding;
 mod folders;
+mod formats;
 pub mod hold;
 mod load;
 mod report;
@@ -35,6 +36,7 @@ mod watcher;
 mod worker;
 
 pub use aside::{AsideError, RefusedLoad};
+pub use formats::Formats;
 pub use hold::HoldLimits;
 pub use load::{MAX_KEPT_REJECTS, MAX_KEPT_WARNINGS};
 pub use report::ERROR_FILE;
@@ -173,7 +175,7 @@ impl Intake {
         let mut kept: Option<Worker> = None;
         while !shutdown.is_cancelled() {
             let mut worker = kept.take().unwrap_or_else(|| {
-                let watcher = Watcher::start(Arc::clone(&self.arrived));
+                let watcher = Watcher::start(Arc::clone(&self.arrived), self.settings.formats.clone());
                 Worker::new(Arc::clone(&self), watcher, shutdown.clone())
             });
             let turn = tokio::task::spawn_blocking(move || {

@@ -5,7 +5,6 @@
 //! hidden name, made durable, renamed, and then recorded, all before the answer. What has no
 //! record at the next start is removed.
 
-use super::aside::{ARRAY_ENDING, FILE_ENDING};
 use super::encoding::{self, Incoming, WrongEncoding};
 use super::{Intake, IntakeError, IntakeSettings, archive, callbacks, deliver};
 use crate::reserve::NoRoom;
@@ -29,7 +28,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tillway_exchangers::aif::foreign_format;
+use tillway_exchangers::formats::foreign_input;
 use tillway_file_queue::durable;
 use tillway_proto::{LoadId, NodeId};
 use tokio::io::AsyncWriteExt as _;
@@ -300,7 +299,7 @@ async fn receive(
     mut charset: Incoming,
     max_bytes: u64,
 ) -> Result<(BodyFile, u64), Refusal> {
-    let name = format!("{}{ARRAY_ENDING}", Uuid::now_v7().simple());
+    let name = format!("{}{}", Uuid::now_v7().simple(), intake.settings.formats.body().ending());
     let path = intake.settings.bodies.join(format!(".{name}.part"));
     let mut output = tokio::fs::File::create(&path).await.map_err(|error| Refusal::disk(&error))?;
     let file = BodyFile { name, path: Some(path) };
@@ -381,7 +380,7 @@ fn not_its_charset(error: &WrongEncoding) -> Refusal {
 }
 
 fn is_no_text(start: &[u8]) -> Result<(), Refusal> {
-    match foreign_format(start).filter(|_| !encoding::is_utf16(start)) {
+    match foreign_input(start).filter(|_| !encoding::is_utf16(start)) {
         Some(what) => Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what)),
         None => Ok(()),
     }
@@ -441,7 +440,7 @@ pub(super) fn remove_orphans(intake: &Intake) -> Result<(), IntakeError> {
             continue;
         }
         let refused = name.ends_with(deliver::REFUSED);
-        if refused || lost && [ARRAY_ENDING, FILE_ENDING].iter().any(|ending| name.ends_with(ending)) {
+        if refused || lost && intake.settings.formats.has_ending(&name) {
             let kept = archive::place(&intake.settings.bad, LoadId(0), Timestamp::now(), &name, "");
             tracing::error!(file = %kept.display(), "kept a body of which there is no record");
             match durable::rename(&entry.path(), &kept) {

@@ -1,6 +1,7 @@
 //! Settings of the intake.
 
 use super::callbacks::WATCHES_A_TURN;
+use super::formats::Formats;
 use super::hold::HoldLimits;
 use crate::reserve::DiskReserve;
 use encoding_rs::{Encoding, UTF_8};
@@ -73,6 +74,8 @@ pub struct IntakeSettings {
     pub growth_watch: Duration,
     /// After how long what will never be read is shown.
     pub stray_after: Duration,
+    /// In which formats files and bodies may be.
+    pub formats: Formats,
     /// In which encoding files are.
     pub encoding: &'static Encoding,
     /// In which encoding those of some folders are.
@@ -121,6 +124,7 @@ impl IntakeSettings {
             writer_patience: DEFAULT_WRITER_PATIENCE,
             growth_watch: DEFAULT_GROWTH_WATCH,
             stray_after: DEFAULT_STRAY_AFTER,
+            formats: Formats::default(),
             encoding: UTF_8,
             encodings: BTreeMap::new(),
             hold: HoldLimits::default(),

@@ -8,8 +8,8 @@ use crate::store::StoreError;
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore};
 use crate::store::intake::NoticeRecord;
 use std::collections::{HashMap, HashSet};
-use tillway_exchangers::aif::WarningKind;
 use tillway_exchangers::kinds::{self, Kind};
+use tillway_exchangers::records::WarningKind;
 use tillway_exchangers::row::{KEY_SEPARATOR, RowRef, ValueRef};
 use tillway_proto::Revision;
 

@@ -6,6 +6,7 @@
 
 use super::aside::is_data_of;
 use super::folders::{self, BAD, Owner};
+use super::formats::{FLAG, START};
 use super::source::{self, LEAVING};
 use super::{ERROR_FILE, Intake};
 use crate::store::StoreError;
@@ -122,10 +123,10 @@ impl Intake {
         found: Vec<Found>,
         strays: &mut Vec<Stray>,
     ) -> Result<(), StoreError> {
-        let bases = |ending: &str| -> HashSet<String> {
-            found.iter().filter_map(|one| base(&one.name, ending).map(str::to_owned)).collect()
-        };
-        let (flags, data) = (bases(".flz"), bases(".aif"));
+        let formats = &self.settings.formats;
+        let flags: HashSet<String> = found.iter().filter_map(|one| base(&one.name, FLAG).map(str::to_owned)).collect();
+        let data: HashSet<String> =
+            found.iter().filter_map(|one| formats.of_file(&one.name).map(|(base, _)| base)).collect();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs().cast_signed();
         let stray_after = self.settings.stray_after.as_secs().cast_signed();
         let mut by_reason: BTreeMap<Why, Vec<Found>> = BTreeMap::new();
@@ -135,12 +136,13 @@ impl Intake {
             }
             let why = if matches!(owner, Owner::Nobody(_)) {
                 Some(Why::NoNode)
-            } else if let Some(base) = base(&one.name, ".flz") {
+            } else if let Some(base) = base(&one.name, FLAG) {
                 (!data.contains(base)).then_some(Why::NoData)
-            } else if let Some(base) = base(&one.name, ".aif") {
-                (!flags.contains(base) && !self.was_decided(&one.path)?).then_some(Why::NoFlag)
-            } else if let Some(base) = base(&one.name, &format!(".flz{BAD}")) {
-                (!self.came_later(&folder.join(format!("{base}.aif")), one.since)?).then_some(Why::NoData)
+            } else if let Some((base, _)) = formats.of_file(&one.name) {
+                (!flags.contains(&base) && !self.was_decided(&one.path)?).then_some(Why::NoFlag)
+            } else if let Some(base) = base(&one.name, &format!("{FLAG}{BAD}")) {
+                let data = folder.join(format!("{base}{}", formats.usual_ending()));
+                (!self.came_later(&data, one.since)?).then_some(Why::NoData)
             } else {
                 Some(Why::OtherName)
             };
@@ -205,5 +207,5 @@ fn entries(folder: &Path) -> io::Result<Vec<Found>> {
 
 /// The name in small letters without its ending, where it is one that the intake reads.
 fn base<'a>(name: &'a str, ending: &str) -> Option<&'a str> {
-    name.strip_suffix(ending).filter(|base| base.starts_with("pos"))
+    name.strip_suffix(ending).filter(|base| base.starts_with(START))
 }

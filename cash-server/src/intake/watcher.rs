@@ -1,6 +1,7 @@
 //! Tells the worker which folders to look at, and which files are being written, as the file
 //! system reports it. Only a hint: what it misses, the scan on a period finds.
 
+use super::formats::{FLAG, Formats, START};
 use super::lock;
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -84,11 +85,11 @@ pub(super) struct Watcher {
 
 impl Watcher {
     /// Starts it; `poke` is notified when there is something to look at.
-    pub(super) fn start(poke: Arc<Notify>) -> Self {
+    pub(super) fn start(poke: Arc<Notify>, formats: Formats) -> Self {
         let dirty: Arc<Mutex<Dirty>> = Arc::default();
         let seen = Arc::clone(&dirty);
         let inner = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if note(&mut lock(&seen), event) {
+            if note(&mut lock(&seen), event, &formats) {
                 poke.notify_one();
             }
         });
@@ -161,7 +162,7 @@ impl Watcher {
     }
 }
 
-fn note(dirty: &mut Dirty, event: notify::Result<notify::Event>) -> bool {
+fn note(dirty: &mut Dirty, event: notify::Result<notify::Event>, formats: &Formats) -> bool {
     let event = match event {
         Ok(event) if event.need_rescan() => {
             // Who closed a file may be among what was lost.
@@ -190,8 +191,7 @@ fn note(dirty: &mut Dirty, event: notify::Result<notify::Event>) -> bool {
     let mut poke = false;
     for path in &event.paths {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let ends = |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
-        let is_delivery = name.starts_with("pos") && (ends("flz") || ends("aif"));
+        let is_delivery = name.starts_with(START) && (name.ends_with(FLAG) || formats.has_ending(&name));
         if is_delivery && let Some(folder) = path.parent() {
             dirty.folders.insert(folder.to_owned());
             poke = true;
@@ -219,7 +219,7 @@ mod tests {
         let mut dirty = Dirty::default();
         let mut tell = |kind: EventKind, paths: &[&PathBuf]| {
             let event = paths.iter().fold(notify::Event::new(kind), |event, path| event.add_path((*path).clone()));
-            let poked = note(&mut dirty, Ok(event));
+            let poked = note(&mut dirty, Ok(event), &Formats::default());
             (dirty.written.keys().cloned().collect::<Vec<_>>(), poked)
         };
         let create = EventKind::Create(CreateKind::File);

@@ -243,7 +243,7 @@ impl Worker {
         }
         let flags = {
             let _leaving = lock(&self.intake.leaving);
-            folders::flags_in(folder)
+            folders::flags_in(folder, &self.intake.settings.formats)
         };
         match flags {
             Ok(flags) => {
@@ -284,7 +284,8 @@ impl Worker {
     /// Loads that an earlier process did not end: those whose file is still there are repeated
     /// under their number.
     fn resume(&mut self) -> Result<(), StoreError> {
-        let there: HashSet<PathBuf> = self.flags.values().flatten().map(Flag::expected_data).collect();
+        let formats = &self.intake.settings.formats;
+        let there: HashSet<PathBuf> = self.flags.values().flatten().map(|flag| flag.expected_data(formats)).collect();
         let mut resumed = HashMap::new();
         for record in self.intake.journal.unfinished()? {
             let LoadSource::Folder(path) = &record.source else { continue };
@@ -368,7 +369,8 @@ impl Worker {
                     Some(Owner::Node { id, layer }) => self.flag(&folder, &flag, id, layer),
                     Some(Owner::Nobody(reason)) => {
                         let advice = "move data file and flag to the right folder, or remove them";
-                        deliver::complain(&self.intake, &folder, &flag.expected_data(), &reason, advice);
+                        let data = flag.expected_data(&self.intake.settings.formats);
+                        deliver::complain(&self.intake, &folder, &data, &reason, advice);
                         self.told.insert(flag.path.clone(), flag.modified);
                         Ok(())
                     }

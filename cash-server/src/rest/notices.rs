@@ -6,7 +6,7 @@ use crate::store::intake::{MAX_NOTICES, NoticeRecord, OpenNotice};
 use axum::Json;
 use axum::extract::Query;
 use serde::{Deserialize, Serialize};
-use tillway_exchangers::aif::WarningKind;
+use tillway_exchangers::records::WarningKind;
 use utoipa::{IntoParams, ToSchema};
 
 /// A warning, or what was wrong with a record that was rejected.

@@ -10,7 +10,7 @@ use crate::network::{LayerNo, Network};
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tillway_exchangers::aif::RecordHash;
+use tillway_exchangers::records::RecordHash;
 use tillway_exchangers::row::KeyMatch;
 use tillway_proto::{LoadId, Revision, RowHash};
 use uuid::Uuid;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use tillway_exchangers::aif::WarningKind;
+use tillway_exchangers::records::WarningKind;
 use tillway_proto::{ExchangeStatus, LoadId, NodeId, Revision, TillId};
 
 /// Keeps the record of loads.

@@ -18,7 +18,7 @@ use crate::sales::check::{Counted, Verdict};
 use crate::store::intake::{LoadSource, NoticeRecord, OpenNotice};
 use crate::store::sales::{Finding, FindingKind, ShiftView as StoredShift};
 use jiff::Timestamp;
-use tillway_exchangers::aif::WarningKind;
+use tillway_exchangers::records::WarningKind;
 use tillway_proto::command::AsideAction;
 use tillway_proto::{ExchangeStatus, NodeId, TillId};
 

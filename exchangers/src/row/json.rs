@@ -1,16 +1,13 @@
-//! A row as the JSON that AIF would carry: for REST, histories and the AIF writer.
+//! A row as JSON: for REST, histories and formats that write JSON.
 
 use super::{Row, RowRef, ValueRef};
-use crate::aif::is_json;
+use crate::json::{is_json, write_text};
 use crate::kinds::{FieldType, Kind};
 use serde_json::value::RawValue;
 use std::fmt::Write as _;
 use tillway_proto::money::format_scaled;
 
-/// Deepest nesting of a JSON value that is read or kept.
-pub const MAX_DEPTH: usize = 64;
-
-/// Appends the row as a JSON object: AIF field names, decimal numbers with all their digits,
+/// Appends the row as a JSON object: field names of the table, decimal numbers with all their digits,
 /// nested values as they are, unknown fields at the end. Nulls are left out.
 pub fn write_json(kind: Kind, row: &RowRef<'_>, out: &mut String) {
     out.push('{');
@@ -72,30 +69,4 @@ fn write_value(field_type: FieldType, value: ValueRef<'_>, out: &mut String) {
         ValueRef::Text(text) if field_type == FieldType::Json && is_json(text) => out.push_str(text),
         ValueRef::Text(text) => write_text(text, out),
     }
-}
-
-/// Appends a JSON string in its canonical form: only what must be escaped is.
-pub(crate) fn write_text(text: &str, out: &mut String) {
-    out.push('"');
-    let mut clean = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..0x20 => "",
-            _ => continue,
-        };
-        out.push_str(&text[clean..at]);
-        if escape.is_empty() {
-            let _ = write!(out, "\\u{byte:04x}"); // writing to a String cannot fail
-        } else {
-            out.push_str(escape);
-        }
-        clean = at + 1;
-    }
-    out.push_str(&text[clean..]);
-    out.push('"');
 }

@@ -256,7 +256,8 @@ pub fn aif_file<'a>(path: &Path, goods: impl IntoIterator<Item = &'a Good>, clea
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tillway_exchangers::aif::{Command, RecordReader};
+    use tillway_exchangers::formats::aif::RecordReader;
+    use tillway_exchangers::records::Command;
 
     #[test]
     fn made_up_goods_are_the_same_each_time_and_the_reader_takes_them() {

@@ -5,9 +5,10 @@ use super::MeasureError;
 use super::data::{self, Good};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use tillway_exchangers::aif::{Command, RecordReader};
+use tillway_exchangers::formats::aif::RecordReader;
 use tillway_exchangers::kinds::{self, Kind};
 use tillway_exchangers::package::{BuiltPackage, Facts, KindFacts, Mode, PackageBuilder, Record};
+use tillway_exchangers::records::Command;
 use tillway_exchangers::row::{ObjectKey, hash};
 use tillway_proto::{Digest, Revision};
 

@@ -2,7 +2,8 @@
 
 use super::{MAX_TOLD_BYTES, assert_told};
 use std::io;
-use tillway_exchangers::aif::{self, ArrayReader, Record, RecordReader};
+use tillway_exchangers::formats::aif::{ArrayReader, RecordReader};
+use tillway_exchangers::records::{Command as Ordered, Record};
 use tillway_exchangers::row;
 use tillway_proto::command::CommandError;
 use tillway_proto::{Command, report};
@@ -31,7 +32,7 @@ fn records(bytes: &[u8], reader: impl Iterator<Item = io::Result<Record>>) {
         assert!(record.byte <= length, "a record at byte {} of {length}", record.byte);
         assert!(record.line >= 1 && record.line <= length + 1, "a record on line {}", record.line);
         match record.command {
-            Ok(aif::Command::Upsert(expansion)) => {
+            Ok(Ordered::Upsert(expansion)) => {
                 for object in std::iter::once(&expansion.main).chain(&expansion.owned) {
                     assert_eq!(row::hash(object.kind, &object.body), object.hash);
                     let read = row::RowRef::decode(object.kind, &object.body);

@@ -7,8 +7,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use tillway_exchangers::aif::{Command, Expansion, ObjectRow, RecordReader};
+use tillway_exchangers::formats::aif::RecordReader;
 use tillway_exchangers::kinds::Kind;
+use tillway_exchangers::records::{Command, Expansion, ObjectRow};
 use tillway_proto::{Digest, RowHash};
 
 /// Separates the parts of a key: the format of the rows.

@@ -218,7 +218,7 @@ fn delete_price(number: u32) -> String {
 mod tests {
     use super::*;
     use crate::storm::model::{LoadSeen, Model};
-    use tillway_exchangers::aif::RecordReader;
+    use tillway_exchangers::formats::aif::RecordReader;
 
     #[test]
     fn the_same_seed_makes_the_same_loads_and_only_poison_cannot_be_read() {

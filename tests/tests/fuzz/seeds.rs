@@ -103,7 +103,8 @@ fn messages() -> Vec<Vec<u8>> {
 }
 
 fn rows() -> Vec<Vec<u8>> {
-    use tillway_exchangers::aif::{Command, RecordReader};
+    use tillway_exchangers::formats::aif::RecordReader;
+    use tillway_exchangers::records::Command;
     let mut rows = Vec::new();
     for record in RecordReader::new(AIF.as_bytes()) {
         if let Ok(Command::Upsert(expansion)) = record.unwrap().command {

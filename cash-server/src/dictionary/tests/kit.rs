@@ -2,15 +2,17 @@
 //! (south) → tills.
 
 use crate::dictionary::DictionaryService;
-use crate::dictionary::entry::{Entry, KindId, LoadOutcome, Upsert, carry_out, spare};
+use crate::dictionary::entry::{Entry, KindId, LoadOutcome, Upsert};
+use crate::dictionary::load::{carry_out, spare};
 use crate::network::{LayerNo, NetworkService};
 use crate::store::dictionary::{DictionaryStore, LoadTxn};
 use crate::store::sqlite::DictionaryDb;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use tillway_exchangers::aif::{Command, Raw, RawRecords, Record, RecordReader};
+use tillway_exchangers::formats::aif::RecordReader;
 use tillway_exchangers::kinds::Kind;
+use tillway_exchangers::records::{Command, Raw, RawRecords, Record};
 use tillway_exchangers::row::{self, KeyMatch};
 use tillway_proto::{LoadId, NodeCode, NodeId, NodeLevel, RowHash, TillId};
 

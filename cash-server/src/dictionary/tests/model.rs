@@ -8,7 +8,8 @@ use crate::network::LayerNo;
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
-use tillway_exchangers::aif::RawRecord;
+use tillway_exchangers::formats::aif;
+use tillway_exchangers::records::{Position, RawRecord};
 use tillway_proto::{NodeLevel, Revision, RowHash};
 
 type Overlay = BTreeMap<(KindId, String), RowHash>;
@@ -369,7 +370,7 @@ impl Twin {
         for order in orders {
             self.layers[node].carry_out(order);
             // Orders of the same words are records of the same text.
-            let record = RawRecord::kept(format!("{order:?}").as_bytes(), 1, 0).hash();
+            let record = RawRecord::new(format!("{order:?}").as_bytes(), Position::default(), aif::FILE).hash();
             if let Some(known) = known.find(record).unwrap()
                 && load.known(known)
             {

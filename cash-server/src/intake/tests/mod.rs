@@ -6,6 +6,7 @@ mod crash;
 mod early;
 mod encodings;
 mod folders;
+mod formats;
 mod held;
 mod notices;
 mod people;

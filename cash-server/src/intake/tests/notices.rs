@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::intake::LoadState;
-use tillway_exchangers::aif::WarningKind;
+use tillway_exchangers::records::WarningKind;
 
 fn item(code: &str, rest: &str) -> String {
     format!(r#"{{"command":"addInventItem","invent":{{"inventcode":"{code}","name":"Item {code}"{rest}}}}}"#)

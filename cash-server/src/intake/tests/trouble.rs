@@ -1,7 +1,7 @@
 use super::*;
 use crate::dictionary::entry::KindId;
 use crate::dictionary::tests::kit::{entry, upsert};
-use crate::intake::load::{self, Failure, Form, Task};
+use crate::intake::load::{self, Failure, Task};
 use crate::intake::{HoldLimits, source};
 use crate::network::NetworkError;
 use crate::store::intake::{Consent, LoadSource, LoadState, NewLoad};
@@ -267,7 +267,7 @@ fn task<'a>(kit: &'a Kit, load: LoadId, path: &'a Path, shutdown: &'a Cancellati
         load,
         layer,
         path,
-        form: Form::File,
+        format: tillway_exchangers::formats::aif::FILE,
         encoding: encoding_rs::UTF_8,
         stop_on_error: false,
         gives_way: false,

@@ -1,9 +1,7 @@
 //! Bodies that were taken over REST, and refused loads that are tried again.
 
 use super::{Wait, Worker, again};
-use crate::intake::aside::FILE_ENDING;
 use crate::intake::deliver::{self, Attempt, Delivery};
-use crate::intake::load::Form;
 use crate::intake::source;
 use crate::network::LayerNo;
 use crate::store::StoreError;
@@ -22,7 +20,8 @@ impl Worker {
         }
         let earlier = self.body_waits.remove(&record.id);
         let tries = earlier.as_ref().map_or(0, |wait| wait.tries);
-        let form = if body.ends_with(FILE_ENDING) { Form::File } else { Form::Array };
+        let formats = &self.intake.settings.formats;
+        let format = formats.of_kept(body);
         let (load, at) = (record.id, record.queued_at);
         let network = self.intake.network()?;
         let layer = network.node(&record.node).map(|node| node.no);
@@ -31,7 +30,8 @@ impl Worker {
             node: record.node.clone(),
             layer: layer.unwrap_or(LayerNo(0)),
             path,
-            form,
+            format,
+            is_body: format.ending() == formats.body().ending(),
             encoding: self.encoding_of(record)?,
             at,
             consent: record.consent,

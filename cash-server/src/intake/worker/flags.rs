@@ -5,7 +5,6 @@ use super::{Known, Wait, Worker, again};
 use crate::intake::aside::is_data_of;
 use crate::intake::deliver::{self, Attempt, Cause, Delivery};
 use crate::intake::folders::{BAD, Flag};
-use crate::intake::load::Form;
 use crate::intake::source::{self, Identity};
 use crate::network::LayerNo;
 use crate::store::StoreError;
@@ -103,7 +102,9 @@ impl Worker {
             return Ok(());
         }
         let encoding = self.intake.settings.encoding_of(&pair.path);
-        let delivery = Delivery { load, node, layer, path: pair.path.clone(), form: Form::File, encoding, at, consent };
+        let format = self.intake.settings.formats.of_kept(&pair.path.to_string_lossy());
+        let delivery =
+            Delivery { load, node, layer, path: pair.path.clone(), format, is_body: false, encoding, at, consent };
         match deliver::attempt(&self.intake, &delivery, bytes, &self.shutdown)? {
             Attempt::Stopped => return Ok(()),
             Attempt::Ended(mut report) => {
@@ -222,7 +223,7 @@ impl Worker {
         if let Some(known) = self.waits.get_mut(&flag.path).and_then(|wait| wait.load.take()) {
             deliver::close_vanished(&self.intake, known.load)?;
         }
-        let path = flag.expected_data();
+        let path = flag.expected_data(&self.intake.settings.formats);
         let identity = source::identify(&flag.path);
         let touched = flag.path.symlink_metadata().and_then(|metadata| metadata.modified()).unwrap_or(flag.modified);
         // A crash between removing the file and removing the flag leaves this. So does `touch`: it makes the flag and then sets
@@ -256,7 +257,8 @@ impl Worker {
     }
 
     fn set_aside(&mut self, folder: &Path, flag: &Flag, what: &str, advice: &str) {
-        deliver::complain(&self.intake, folder, &flag.expected_data(), what, advice);
+        let data = flag.expected_data(&self.intake.settings.formats);
+        deliver::complain(&self.intake, folder, &data, what, advice);
         let mut name = flag.path.clone().into_os_string();
         name.push(BAD);
         if let Err(error) = fs_err::rename(&flag.path, PathBuf::from(name)) {

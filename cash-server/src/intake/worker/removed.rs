@@ -5,7 +5,6 @@
 //! stays open here for a while after it was removed. What it holds by then, if that is more than was
 //! read, is set aside as a refused load: it is shown, and a person hands it in or drops it.
 
-use crate::intake::aside::FILE_ENDING;
 use crate::intake::source::{self, Identity};
 use crate::intake::{Intake, archive, deliver};
 use crate::store::StoreError;
@@ -114,7 +113,8 @@ impl RemovedFiles {
         let Removed { load: first, node, path, seen, .. } = one;
         let at = Timestamp::now();
         // Not of its folder: what lies there under its name by now is another delivery.
-        let body = format!("{}{FILE_ENDING}", Uuid::now_v7().simple());
+        let format = self.intake.settings.formats.of_kept(&path.to_string_lossy());
+        let body = format!("{}{}", Uuid::now_v7().simple(), format.ending());
         let source = LoadSource::Rest { body, dictionary_id: None, retry_of: Some(*first) };
         let new = NewLoad {
             node: node.clone(),

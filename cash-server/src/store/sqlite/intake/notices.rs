@@ -6,7 +6,7 @@ use crate::store::intake::{LoadEnd, MAX_NOTICES, NoticeRecord, OpenNotice};
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
-use tillway_exchangers::aif::WarningKind;
+use tillway_exchangers::records::WarningKind;
 use tillway_proto::{LoadId, NodeId};
 
 /// Notes what a committed load brought and what it mended.

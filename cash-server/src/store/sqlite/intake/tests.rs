@@ -4,7 +4,7 @@ use super::*;
 use crate::dictionary::entry::LoadCounts;
 use crate::store::intake::NewWatch;
 use std::collections::HashMap;
-use tillway_exchangers::aif::WarningKind;
+use tillway_exchangers::records::WarningKind;
 use tillway_proto::{ExchangeStatus, Revision, TillId};
 
 fn new_load(watch: bool) -> NewLoad {

@@ -10,7 +10,7 @@ use crate::store::StoreError;
 use crate::store::dictionary::{Known, KnownRecords};
 use rusqlite::{OptionalExtension as _, params};
 use std::collections::VecDeque;
-use tillway_exchangers::aif::RecordHash;
+use tillway_exchangers::records::RecordHash;
 
 const WHAT: &str = "look for objects that are known by their records";
 
@@ -36,7 +36,7 @@ impl Mark {
     pub(super) fn new(record: RecordHash, rows: usize) -> Option<Self> {
         let rows = u32::try_from(rows).ok().filter(|rows| rows & IN_A_RUN == 0)?;
         let mut bytes = [0; 24];
-        bytes[..4].copy_from_slice(&RecordHash::version().to_be_bytes());
+        bytes[..4].copy_from_slice(&record.version().to_be_bytes());
         bytes[4..8].copy_from_slice(&(rows | IN_A_RUN).to_be_bytes());
         bytes[8..].copy_from_slice(&record.to_bytes());
         Some(Self(bytes))
@@ -57,9 +57,13 @@ impl Mark {
         self.0
     }
 
-    /// Whether it can be compared with records that this program reads.
-    pub(super) fn is_current(&self) -> bool {
-        self.0[..4] == RecordHash::version().to_be_bytes()
+    /// Whether the texts of the two records can be compared: this program reads both, in one format.
+    pub(super) fn is_comparable(&self, other: &Self) -> bool {
+        self.0[..4] == other.0[..4]
+    }
+
+    fn is_of(&self, record: RecordHash) -> bool {
+        self.0[8..] == record.to_bytes() && self.0[..4] == record.version().to_be_bytes()
     }
 
     fn of(&self, object: i64) -> Known {
@@ -134,8 +138,7 @@ impl SqliteKnown {
 impl KnownRecords for SqliteKnown {
     fn find(&mut self, record: RecordHash) -> Result<Option<Known>, StoreError> {
         self.fill()?;
-        let hash = record.to_bytes();
-        let found = self.window.iter().take(LOOK).position(|(_, mark)| mark.0[8..] == hash && mark.is_current());
+        let found = self.window.iter().take(LOOK).position(|(_, mark)| mark.is_of(record));
         let Some(at) = found else { return Ok(None) };
         let known = self.window.drain(..=at).next_back().map(|(object, mark)| mark.of(object));
         (self.missed, self.patience) = (0, FIRST_PATIENCE);

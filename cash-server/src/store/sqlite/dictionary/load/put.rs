@@ -38,10 +38,12 @@ impl SqliteLoad {
         if bundle.is_some() && present.whole.bundle == bundle && present.owner.is_none() {
             self.unchanged += 1 + upsert.owned.len() as u64;
             self.name_whole(present.id);
-            if record.is_some() && !present.whole.record.is_some_and(|record| record.is_current()) {
+            if let Some(record) = record
+                && !present.whole.record.is_some_and(|present| present.is_comparable(&record))
+            {
                 self.write_to(present.id);
                 // Where its rows stand was not looked up.
-                whole.record = record.map(Mark::scattered);
+                whole.record = Some(record.scattered());
                 self.set_whole(present.id, whole)?;
             }
             return Ok(());
@@ -54,7 +56,7 @@ impl SqliteLoad {
         if leftover {
             whole = Whole::default();
         } else if present.hash == upsert.main.hash.to_bytes()
-            && present.whole.record.is_some_and(|record| record.is_current())
+            && present.whole.record.is_some_and(|present| record.is_none_or(|record| present.is_comparable(&record)))
             && gone.is_empty()
             && bundle.is_none()
         {

@@ -8,7 +8,11 @@ mod variants;
 mod warnings;
 
 use super::*;
-use crate::row::RowRef;
+use crate::kinds::Kind;
+use crate::records::{
+    Cause, Expansion, MAX_ENTRIES, MAX_RECORD_BYTES, ObjectRow, Record, Spares, Warning, WarningKind,
+};
+use crate::row::{KeyMatch, ObjectKey, RowRef};
 
 fn kind(name: &str) -> Kind {
     Kind::by_name(name).unwrap()

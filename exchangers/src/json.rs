@@ -4,8 +4,14 @@
 //! Records are small and come by the million, and their numbers must not pass through floating
 //! point: so the columns are read straight off the text, without a tree in between.
 
-use crate::row::MAX_DEPTH;
+mod canonical;
+
+pub(crate) use canonical::{write_canonical, write_text};
+
 use std::borrow::Cow;
+
+/// Deepest nesting of a JSON value that is read or kept.
+pub const MAX_DEPTH: usize = 64;
 
 /// Digits that every reader of JSON takes.
 const SURELY_FINITE_CHARS: usize = 300;
@@ -13,22 +19,22 @@ const SURELY_FINITE_CHARS: usize = 300;
 const TOO_LARGE_A_NUMBER: &str = "a number is too large for readers of JSON";
 
 /// Names of one object compare without regard to case.
-pub(super) const TWICE: &str = "a field comes twice in one object (names compare without regard to case)";
+pub(crate) const TWICE: &str = "a field comes twice in one object (names compare without regard to case)";
 
 /// Where and why text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// Byte within the record.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// What is wrong there.
-    pub(super) what: &'static str,
+    pub(crate) what: &'static str,
     /// The text ends where more was expected.
-    pub(super) ends_early: bool,
+    pub(crate) ends_early: bool,
 }
 
 /// A string between its quotes, as it stands in the text.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RawText<'a> {
+pub(crate) struct RawText<'a> {
     quoted: &'a str,
     at: usize,
     escaped: bool,
@@ -36,7 +42,7 @@ pub(super) struct RawText<'a> {
 
 /// A value; nested ones as their text, checked.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Json<'a> {
+pub(crate) enum Json<'a> {
     Null,
     Bool(bool),
     Number(&'a str),
@@ -46,14 +52,14 @@ pub(super) enum Json<'a> {
 
 /// Reads forward through the text.
 #[derive(Debug, Clone)]
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> RawText<'a> {
     /// The string with its escapes resolved.
-    pub(super) fn value(&self) -> Result<Cow<'a, str>, Fault> {
+    pub(crate) fn value(&self) -> Result<Cow<'a, str>, Fault> {
         if !self.escaped {
             return Ok(Cow::Borrowed(&self.quoted[1..self.quoted.len() - 1]));
         }
@@ -66,7 +72,7 @@ impl<'a> RawText<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }
 
@@ -75,7 +81,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next byte that is no blank, not taken yet.
-    pub(super) fn peek(&mut self) -> Option<u8> {
+    pub(crate) fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         while let Some(byte) = bytes.get(self.at) {
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
@@ -87,7 +93,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes the opening bracket of an object or array.
-    pub(super) fn enter(&mut self, bracket: u8, what: &'static str) -> Result<(), Fault> {
+    pub(crate) fn enter(&mut self, bracket: u8, what: &'static str) -> Result<(), Fault> {
         if self.peek() == Some(bracket) {
             self.at += 1;
             return Ok(());
@@ -97,7 +103,7 @@ impl<'a> Cursor<'a> {
 
     /// The name of the next member of an object, or `None` after its end; `first` until the first
     /// was taken.
-    pub(super) fn member(&mut self, first: &mut bool) -> Result<Option<RawText<'a>>, Fault> {
+    pub(crate) fn member(&mut self, first: &mut bool) -> Result<Option<RawText<'a>>, Fault> {
         match self.peek() {
             Some(b'}') => {
                 self.at += 1;
@@ -120,7 +126,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether an array has another element; takes the comma before it or the bracket at the end.
-    pub(super) fn element(&mut self, first: &mut bool) -> Result<bool, Fault> {
+    pub(crate) fn element(&mut self, first: &mut bool) -> Result<bool, Fault> {
         match self.peek() {
             Some(b']') => {
                 self.at += 1;
@@ -138,12 +144,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next value.
-    pub(super) fn value(&mut self) -> Result<Json<'a>, Fault> {
+    pub(crate) fn value(&mut self) -> Result<Json<'a>, Fault> {
         self.value_at_depth(0)
     }
 
     /// The text of the next value, checked.
-    pub(super) fn raw_value(&mut self) -> Result<&'a str, Fault> {
+    pub(crate) fn raw_value(&mut self) -> Result<&'a str, Fault> {
         self.peek();
         let start = self.at;
         self.value_at_depth(0)?;
@@ -276,17 +282,17 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether what comes next may nest so deeply.
-    pub(super) fn check_depth(&self, depth: usize) -> Result<(), Fault> {
+    pub(crate) fn check_depth(&self, depth: usize) -> Result<(), Fault> {
         if depth >= MAX_DEPTH { self.fault("nested too deeply") } else { Ok(()) }
     }
 
     /// The byte of the record that comes next.
-    pub(super) fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
     /// Nothing but blanks may be left.
-    pub(super) fn end(&mut self, what: &'static str) -> Result<(), Fault> {
+    pub(crate) fn end(&mut self, what: &'static str) -> Result<(), Fault> {
         match self.peek() {
             None => Ok(()),
             Some(_) => Err(Fault { at: self.at, what, ends_early: false }),
@@ -295,7 +301,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// A name that comes twice among these of one object, whatever its case: the later one.
-pub(super) fn named_twice<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
+pub(crate) fn named_twice<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
     /// Up to so many names each is compared with each.
     const FEW: usize = 8;
     if names.clone().count() <= FEW {
@@ -315,7 +321,7 @@ pub(crate) fn is_json(text: &str) -> bool {
 
 /// How many bytes of a string follow before a quote, a backslash or a control character: eight at
 /// a time.
-pub(super) fn plain_length(bytes: &[u8]) -> usize {
+pub(crate) fn plain_length(bytes: &[u8]) -> usize {
     const LOW: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
     let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);

@@ -1,13 +1,13 @@
 //! Canonical JSON: members sorted by name (one that comes twice is a fault), no blanks, strings
 //! with the fewest escapes, numbers as they were written.
 
-use super::json::{Cursor, Fault, Json, TWICE, named_twice};
-use crate::row::write_text;
+use super::{Cursor, Fault, Json, TWICE, named_twice};
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::ops::Range;
 
 /// Appends the canonical form of the next value.
-pub(super) fn write_canonical(cursor: &mut Cursor<'_>, out: &mut String) -> Result<(), Fault> {
+pub(crate) fn write_canonical(cursor: &mut Cursor<'_>, out: &mut String) -> Result<(), Fault> {
     write_nested(cursor, out, 0)
 }
 
@@ -88,24 +88,30 @@ fn write_object(cursor: &mut Cursor<'_>, out: &mut String, depth: usize) -> Resu
     Ok(())
 }
 
-/// Appends an object of these members in canonical form.
-pub(super) fn write_members(mut members: Vec<(Cow<'_, str>, &str)>, out: &mut String) -> Result<(), Fault> {
-    members.sort_by(|(left, _), (right, _)| left.cmp(right));
-    out.push('{');
-    let start = out.len();
-    for (at, (name, value)) in members.iter().enumerate() {
-        if members.get(at + 1).is_some_and(|(next, _)| next == name) {
-            continue;
+/// Appends a JSON string in its canonical form: only what must be escaped is.
+pub(crate) fn write_text(text: &str, out: &mut String) {
+    out.push('"');
+    let mut clean = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'\r' => "\\r",
+            b'\t' => "\\t",
+            0..0x20 => "",
+            _ => continue,
+        };
+        out.push_str(&text[clean..at]);
+        if escape.is_empty() {
+            let _ = write!(out, "\\u{byte:04x}"); // writing to a String cannot fail
+        } else {
+            out.push_str(escape);
         }
-        if out.len() > start {
-            out.push(',');
-        }
-        write_text(name, out);
-        out.push(':');
-        write_canonical(&mut Cursor::new(value), out)?;
+        clean = at + 1;
     }
-    out.push('}');
-    Ok(())
+    out.push_str(&text[clean..]);
+    out.push('"');
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Records of a file: JSON objects with a line `---` after each.
 
-use super::command::read_record;
-use super::raw::{Raw, RawRecords, Step};
-use super::{Cause, MAX_RECORD_BYTES, Position, Record, foreign_format};
+use super::raw::Step;
+use super::record::read_record;
+use crate::formats::foreign_input;
+use crate::records::{Cause, MAX_RECORD_BYTES, Position, Raw, RawRecords, Record, Reject};
 use jiff::tz::TimeZone;
 use std::io::{self, BufRead, Read as _};
 
@@ -12,7 +13,7 @@ const MIN_LINE_BYTES: usize = 512;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads the records of a file one by one, in constant memory. See [`crate::aif`] for what it
+/// Reads the records of a file one by one, in constant memory. See [`super`] for what it
 /// takes.
 ///
 /// After an I/O error it ends.
@@ -84,7 +85,7 @@ impl<R: BufRead> RecordReader<R> {
             let room = (MAX_RECORD_BYTES + 1).saturating_sub(from).max(MIN_LINE_BYTES);
             let read = (&mut self.input).take(room as u64).read_until(b'\n', &mut self.buffer)?;
             if self.next.byte == 0
-                && let Some(what) = foreign_format(&self.buffer)
+                && let Some(what) = foreign_input(&self.buffer)
             {
                 self.ended = true;
                 self.buffer.clear();
@@ -191,7 +192,7 @@ impl<R: BufRead> Iterator for RecordReader<R> {
     }
 }
 
-pub(super) fn too_large(start: Position) -> super::Reject {
+pub(super) fn too_large(start: Position) -> Reject {
     start.reject(Cause::TooLarge, format!("the record is larger than {MAX_RECORD_BYTES} bytes"))
 }
 

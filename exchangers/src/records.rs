@@ -1,24 +1,21 @@
-//! AIF, the dictionary format of back offices: a streaming reader and a writer.
+//! Records: what a back office's input is made of, whatever its [format](crate::formats).
 //!
-//! A file is UTF-8: JSON objects, one or many lines each, with a line `---` after each. The body
-//! of the REST call is a JSON array of the same objects.
-//! `{"command": "<verb>", "<payload key>": {…}}`; what verbs and fields there are says
-//! [`crate::kinds`].
+//! A [`Format`] cuts its input into records and reads each to a [`Command`], or to a [`Reject`]
+//! with line, byte, verb, key and reason. A reject never stops it; that an input is cut off is a
+//! reject of its own ([`Reject::refuses_load`]). As [`RawRecords`] they come unread, with a
+//! [`RecordHash`] by which one is known again that was read before.
 //!
-//! [`RecordReader`] and [`ArrayReader`] hold one record in memory, at most [`MAX_RECORD_BYTES`],
-//! and yield each as a
-//! [`Record`]: a [`Command`], or a [`Reject`] with line, byte, verb, key and reason. A reject never stops them; that a
-//! file is cut off is a reject of its own ([`Reject::refuses_load`]). As [`RawRecords`] they yield
-//! records unread, with a [`RecordHash`] by which one is known again that was read before.
+//! What a format reads of an object are typed [`Cell`]s, put into [`Fields`] by the names of
+//! [`crate::kinds`]. Everything else is done here, for all formats alike: which values a field
+//! takes, the rows that an object brings along ([`Fields::add`]), what is warned of, what is
+//! rejected and what stays as it was.
 //!
-//! What is taken loosely: a BOM, CRLF, blank lines, empty records, a missing last `---`, wrapper
-//! lines `### x begin ###` / `### x end ###`; names in any case; codes as number or text, numbers
-//! as text, booleans as `true`, `0`, `"1"`; `null`, and an empty text where a number, code or time
-//! is expected, as absent; a day where a time is expected; a time with a zone, which is converted
-//! to the reader's. Of a field that comes under two of its names the last value that is not absent
-//! counts; the same name twice in one object is a reject, whatever its case. Numbers never pass
-//! through floating point. Unknown fields of the payload, and of the envelope where no declared
-//! field has that name, are kept in the row's `extra`.
+//! What is taken loosely: codes as number or text, numbers as text, flags as `true`, `0`, `"1"`;
+//! an empty text where a number, code or time is expected, as absent; a day where a time is
+//! expected; a time with a zone, which is converted to the reader's. Of a field that comes under
+//! two of its names the last value that is not absent counts; the same name twice in one object is
+//! a reject, whatever its case. Numbers never pass through floating point. Fields that the table
+//! does not know are kept in the row's `extra`.
 //!
 //! What is odd in a record costs as little of it as can be: a [`Warning`] says that a text was
 //! cut, that a value was left out, or that an entry of a nested list was rejected by itself
@@ -30,33 +27,31 @@
 //! be any, except the first. A reject says which objects it may have been meant to add
 //! ([`Reject::spares`]): a load that clears first must not take them away for not being named.
 //!
-//! A valid string holds no line break, so a line that is `---` never stands inside a value: the
-//! line is the structure.
+//! **Architecture invariant:** nothing here knows a format.
 
-mod array;
-mod canonical;
-mod command;
+mod cell;
 mod context;
-mod expand;
-mod identify;
-mod json;
+mod fields;
+mod key;
 mod list;
+mod problem;
 mod raw;
-mod records;
+mod rows;
 mod value;
 mod warning;
-mod writer;
 
-#[cfg(test)]
-mod tests;
-
-pub use array::ArrayReader;
-pub use expand::rows_of_scalars;
-pub(crate) use json::is_json;
-pub use raw::{Raw, RawRecord, RawRecords, RecordHash};
-pub use records::RecordReader;
+pub use cell::Cell;
+pub(crate) use cell::RowValue;
+pub use context::Context;
+pub(crate) use fields::KnownKey;
+pub use fields::{Fields, Nested};
+pub(crate) use key::{complete_key, key_for_people, key_part};
+pub use list::{Entry, KeptList};
+pub use problem::Problem;
+pub use raw::{Format, Raw, RawRecord, RawRecords, RecordHash};
+pub use rows::rows_of_scalars;
+pub(crate) use value::convert;
 pub use warning::{Warning, WarningKind};
-pub use writer::{AifWriter, WriteError};
 
 use crate::kinds::Kind;
 use crate::row::{KeyMatch, ObjectKey};
@@ -180,10 +175,10 @@ pub struct FieldValue {
 const MAX_REASON_CHARS: usize = 1000;
 
 /// Most characters of a reject's key.
-const MAX_KEY_CHARS: usize = 200;
+pub(crate) const MAX_KEY_CHARS: usize = 200;
 
 /// What a person is told of a text that may be of any length.
-fn shortened(mut text: String, chars: usize) -> String {
+pub(crate) fn shortened(mut text: String, chars: usize) -> String {
     if let Some((end, _)) = text.char_indices().nth(chars) {
         text.truncate(end);
         text.push('…');
@@ -210,12 +205,13 @@ pub enum Spares {
 pub enum Cause {
     /// The input ends in the middle.
     Truncated,
-    /// The body is no JSON array.
-    NotAnArray,
-    /// The input is packed, or text in another encoding as a whole: see [`foreign_format`].
+    /// The input as a whole is not of its format.
+    WrongFormat,
+    /// The input is packed, or text in another encoding as a whole: see
+    /// [`foreign_input`](crate::formats::foreign_input).
     Foreign,
-    /// No valid JSON.
-    Json,
+    /// Against the grammar of its format.
+    Syntax,
     /// No valid UTF-8.
     Encoding,
     /// Larger than [`MAX_RECORD_BYTES`].
@@ -224,7 +220,7 @@ pub enum Cause {
     TooManyEntries,
     /// One name twice in one object.
     Twice,
-    /// No object with a `command`.
+    /// It does not say what it orders.
     NoCommand,
     /// A verb that the table does not have.
     UnknownVerb,
@@ -243,7 +239,7 @@ impl Reject {
     /// The input as a whole is not what its producer meant to hand over: nothing of it may be
     /// loaded.
     pub fn refuses_load(&self) -> bool {
-        matches!(self.cause, Cause::Truncated | Cause::NotAnArray | Cause::Foreign)
+        matches!(self.cause, Cause::Truncated | Cause::WrongFormat | Cause::Foreign)
     }
 }
 
@@ -260,54 +256,37 @@ impl fmt::Display for Reject {
     }
 }
 
-/// What an input is that begins with these bytes and is no UTF-8 text at all, and what to do about
-/// it.
-pub fn foreign_format(start: &[u8]) -> Option<&'static str> {
-    const STARTS: [(&[u8], &str); 8] = [
-        (b"\xff\xfe", "the input is UTF-16; write it as UTF-8"),
-        (b"\xfe\xff", "the input is UTF-16; write it as UTF-8"),
-        (b"{\0", "the input is UTF-16; write it as UTF-8"),
-        (b"[\0", "the input is UTF-16; write it as UTF-8"),
-        (b"\0", "the input is no text: it begins with a zero byte, as a file that was cut by a power failure"),
-        (b"\x1f\x8b", "the input is packed with gzip; hand it over unpacked"),
-        (b"\x28\xb5\x2f\xfd", "the input is packed with zstd; hand it over unpacked"),
-        (b"PK\x03\x04", "the input is a zip archive; hand it over unpacked"),
-    ];
-    STARTS.iter().find(|(bytes, _)| start.starts_with(bytes)).map(|(_, what)| *what)
-}
-
 /// Where a record starts in its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Position {
-    line: u64,
-    byte: u64,
+pub struct Position {
+    /// Line, from 1.
+    pub line: u64,
+    /// Byte, from 0.
+    pub byte: u64,
 }
 
 impl Position {
-    fn record(self, command: Result<Command, Reject>) -> Record {
+    /// The record that starts here.
+    pub fn record(self, command: Result<Command, Reject>) -> Record {
         Record { line: self.line, byte: self.byte, command }
     }
 
-    fn reject(self, cause: Cause, reason: impl Into<String>) -> Reject {
+    /// A reject of the record that starts here, of which nothing is known.
+    pub fn reject(self, cause: Cause, reason: impl Into<String>) -> Reject {
         let Self { line, byte } = self;
         let (verb, kind, key, spares) = (None, None, None, Spares::default());
-        Reject {
-            line,
-            byte,
-            verb,
-            kind,
-            key,
-            spares,
-            about: None,
-            reason: shortened(reason.into(), MAX_REASON_CHARS),
-            cause,
-        }
+        let reason = shortened(reason.into(), MAX_REASON_CHARS);
+        Reject { line, byte, verb, kind, key, spares, about: None, reason, cause }
     }
 
-    /// The place of a byte of the record that starts here, for people.
-    fn of(self, record: &[u8], at: usize) -> String {
-        let before = &record[..at.min(record.len())];
-        let lines = array::count_lines(before);
-        format!("line {}, byte {}", self.line + lines, self.byte + at as u64)
+    /// A reject of the record that starts here, for a problem that was met while it was read.
+    pub fn reject_for(self, problem: Problem) -> Reject {
+        match problem {
+            Problem::Whole { cause, reason } => self.reject(cause, reason),
+            Problem::Value { cause, field, value, reason } => {
+                let (field, value) = (shortened(field, MAX_KEY_CHARS), shortened(value, MAX_KEY_CHARS));
+                Reject { about: Some(Box::new(FieldValue { field, value })), ..self.reject(cause, reason) }
+            }
+        }
     }
 }

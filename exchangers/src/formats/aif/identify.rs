@@ -1,11 +1,10 @@
 //! Whose record a broken record is: its verb and key, as far as they can be read. Only rejects
 //! come here.
 
-use super::Spares;
-use super::command::{complete_key, key_cell, key_for_people, key_part};
-use super::json::{Cursor, Fault};
-use super::value::Cell;
+use super::payload::key_value;
+use crate::json::{Cursor, Fault};
 use crate::kinds::{self, Kind, VerbMeaning};
+use crate::records::{RowValue, Spares, complete_key, key_for_people, key_part};
 use crate::row::KeyMatch;
 use std::borrow::Cow;
 
@@ -58,16 +57,16 @@ pub(super) fn identify(record: &[u8]) -> Identity {
     let Some(VerbMeaning::Add(kind) | VerbMeaning::Delete(kind)) = known else {
         return Identity { verb, spares, ..Identity::default() };
     };
-    let mut cells = vec![Cell::Null; kind.fields().len()];
+    let mut values = vec![RowValue::Null; kind.fields().len()];
     for Member { name, raw, .. } in &members {
         if let Some(column) = kind.field(name).filter(|column| kind.key_columns().contains(column)) {
-            let found = key_cell(kind, column, raw).unwrap_or_default();
-            if found != Cell::Null {
-                cells[column] = found;
+            let found = key_value(kind, column, raw).unwrap_or_default();
+            if found != RowValue::Null {
+                values[column] = found;
             }
         }
     }
-    Identity { verb, kind: Some(kind), key: key_for_people(kind, &cells), spares }
+    Identity { verb, kind: Some(kind), key: key_for_people(kind, &values), spares }
 }
 
 /// The key that an addition would have had, as far as it is certain; nothing if its first part is
@@ -77,22 +76,22 @@ fn keys(kind: Kind, members: &[Member<'_>], whole: bool) -> Option<KeyMatch> {
         member.within.as_ref().is_some_and(|within| within.eq_ignore_ascii_case(kind.spec().payload))
     };
     let part = |column: usize| {
-        let mut cell = Cell::Null;
+        let mut value = RowValue::Null;
         for member in members.iter().filter(of_payload).filter(|member| kind.field(&member.name) == Some(column)) {
-            let found = key_cell(kind, column, member.raw)?;
+            let found = key_value(kind, column, member.raw)?;
             // Named twice: nobody knows which one counts.
-            if found != Cell::Null && cell != Cell::Null && found != cell {
+            if found != RowValue::Null && value != RowValue::Null && found != value {
                 return None;
             }
-            if found != Cell::Null {
-                cell = found;
+            if found != RowValue::Null {
+                value = found;
             }
         }
-        if whole || cell != Cell::Null {
-            complete_key(kind, column, &mut cell).ok()?;
+        if whole || value != RowValue::Null {
+            complete_key(kind, column, &mut value).ok()?;
         }
-        let text = key_part(&cell);
-        (cell != Cell::Null && !text.contains(NOT_TEXT)).then_some(text)
+        let text = key_part(&value);
+        (value != RowValue::Null && !text.contains(NOT_TEXT)).then_some(text)
     };
     let parts: Vec<Option<String>> = kind.key_columns().iter().map(|column| part(*column)).collect();
     parts.first()?.as_ref()?;

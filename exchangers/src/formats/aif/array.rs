@@ -1,10 +1,11 @@
 //! Commands of a REST body: one JSON array.
 
-use super::command::read_record;
-use super::json::plain_length;
-use super::raw::{Raw, RawRecords, Step};
-use super::records::too_large;
-use super::{Cause, MAX_RECORD_BYTES, Position, Record, foreign_format};
+use super::file::too_large;
+use super::raw::Step;
+use super::record::read_record;
+use crate::formats::foreign_input;
+use crate::json::plain_length;
+use crate::records::{Cause, MAX_RECORD_BYTES, Position, Raw, RawRecords, Record};
 use jiff::tz::TimeZone;
 use std::io::{self, BufRead};
 
@@ -83,7 +84,7 @@ impl<R: BufRead> ArrayReader<R> {
                 return Ok(self.at_end().map(Step::read));
             }
             if self.next.byte == 0
-                && let Some(what) = foreign_format(chunk)
+                && let Some(what) = foreign_input(chunk)
             {
                 self.stage = Stage::Done;
                 return Ok(Some(Step::read(self.next.record(Err(self.next.reject(Cause::Foreign, what))))));
@@ -123,7 +124,7 @@ impl<R: BufRead> ArrayReader<R> {
                     self.advance(byte);
                     if !byte.is_ascii_whitespace() {
                         self.stage = Stage::Done;
-                        let reject = position.reject(Cause::Json, "text follows the end of the array");
+                        let reject = position.reject(Cause::Syntax, "text follows the end of the array");
                         return Ok(Some(Step::read(position.record(Err(reject)))));
                     }
                 }
@@ -139,7 +140,7 @@ impl<R: BufRead> ArrayReader<R> {
 
     fn not_an_array(&mut self, position: Position) -> Record {
         self.stage = Stage::Done;
-        position.record(Err(position.reject(Cause::NotAnArray, "the body is not a JSON array of commands")))
+        position.record(Err(position.reject(Cause::WrongFormat, "the body is not a JSON array of commands")))
     }
 
     fn take_record(&mut self) -> Option<Step> {
