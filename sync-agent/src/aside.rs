@@ -6,8 +6,8 @@
 //! is called there. What is not there any more is passed over, so an order that comes twice does
 //! no harm.
 
-use crate::broker::chain;
 use crate::commands::{self, From};
+use crate::error::chain;
 use crate::settings::Settings;
 use crate::state::{SalesSort, State, StateError};
 use crate::till::Till;

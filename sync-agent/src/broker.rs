@@ -15,6 +15,7 @@ mod hold;
 pub(crate) mod online;
 mod session;
 
+use crate::error::chain;
 use crate::retry::{self, Backoff};
 use crate::till::Till;
 use jiff::Timestamp;
@@ -118,21 +119,6 @@ impl Waits {
         let wait = if self.lost_a_good_one { SPREAD / 2 + retry::spread(SPREAD) } else { self.backoff.next_wait() };
         if consumed.is_some() { wait } else { wait.saturating_sub(took).max(retry::spread(BREATH)) }
     }
-}
-
-/// An error with its sources in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

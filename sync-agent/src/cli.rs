@@ -277,7 +277,7 @@ async fn start(path: &Path, layout: Layout) -> Result<(), CliError> {
     };
     // The caller prints it; where that is what the log is too, once is enough.
     if let (Err(error), false) = (&ended, is_printed) {
-        for line in crate::broker::chain(error).lines() {
+        for line in crate::error::chain(error).lines() {
             tracing::error!("{}", line.trim_start());
         }
     }

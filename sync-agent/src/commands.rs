@@ -70,7 +70,7 @@ async fn work(till: &Arc<Till>, from: From, message: &[u8]) {
         Err(error) => {
             till.failed("a message of the server is not understood", &error);
             match error.id() {
-                Some(command) => till.reports.put(Report::Refused { command, reason: crate::broker::chain(&error) }),
+                Some(command) => till.reports.put(Report::Refused { command, reason: crate::error::chain(&error) }),
                 None => set_aside(till, message),
             }
             return;

@@ -5,16 +5,13 @@
 //!   [`on_status`], [`wait_before_retry`]. A package is to be applied: [`on_package`].
 //! - Sales: [`Progress`] tells what was sent, [`Holdings`] what the server says it has, [`lost`]
 //!   what to send again, [`is_another_database`] when nothing that is remembered counts.
-//! - Between tries of anything: [`Backoff`].
 //!
 //! **Architecture invariant:** none of them reads a clock, nor takes a time of day: what is sent
 //! or applied follows from row ids, keys and revisions. A till's clock may be anywhere.
 
 mod sales;
 
-pub use crate::retry::Backoff;
-pub use crate::state::SetAside;
-pub use sales::{Holdings, Lost, Mark, Progress, Sent, TillShift, is_another_database, lost};
+pub use sales::{Holdings, Lost, Mark, Progress, Sent, SetAside, TillShift, is_another_database, lost};
 pub use tillway_exchangers::till::dictionary::{PackageStep, on_package};
 
 use std::time::Duration;

@@ -217,7 +217,7 @@ impl Dictionary {
         }
         let loader = match Loader::open(&self.path) {
             Err(error) if error.is_corrupt() => {
-                tracing::error!(error = crate::broker::chain(&error), "the dictionary cannot be worked with");
+                tracing::error!(error = crate::error::chain(&error), "the dictionary cannot be worked with");
                 self.give_up()?;
                 if self.damaged.load(Ordering::SeqCst) {
                     return Err(DictionaryError::Damaged);

@@ -148,7 +148,7 @@ impl InstallationFile {
             return Installation::without_history();
         }
         Installation::look(&paths.documents, till).unwrap_or_else(|error| {
-            let error = crate::broker::chain(&error);
+            let error = crate::error::chain(&error);
             tracing::error!(error, "documents.db cannot be read at the installation: all sales in it go up");
             Installation::without_history()
         })

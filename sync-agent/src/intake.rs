@@ -10,7 +10,7 @@ use crate::retry::Backoff;
 use crate::room::{self, NoRoom};
 use crate::settings::reader::in_url;
 use crate::till::Till;
-use crate::{backup, broker};
+use crate::{backup, error};
 use fs_err as fs;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -54,7 +54,7 @@ pub(crate) enum IntakeError {
     #[error(transparent)]
     Room(NoRoom),
     #[error("the work was broken off")]
-    Aborted(#[source] crate::till::Aborted),
+    Aborted(#[source] error::Aborted),
 }
 
 impl IntakeError {
@@ -122,7 +122,7 @@ async fn note(till: &Arc<Till>, link: PackageLink, state: DeliveryState) {
 }
 
 async fn reject(till: &Arc<Till>, link: PackageLink, error: &IntakeError) {
-    let (cause, reason) = (error.cause(), broker::chain(error));
+    let (cause, reason) = (error.cause(), error::chain(error));
     let _ = till.blocking(move |till| till.note_rejected(&link, cause, reason)).await;
 }
 
@@ -265,7 +265,7 @@ async fn enqueue(till: &Arc<Till>, link: &PackageLink, file: &Path) -> Result<()
         tries += 1;
         match put {
             Err(error) if error.passes_with_a_load() && tries < MAX_FULL_TRIES => {
-                tracing::warn!(error = broker::chain(&error), tries, "a package waits for room in the file queue");
+                tracing::warn!(error = error::chain(&error), tries, "a package waits for room in the file queue");
                 if tries == 1 {
                     note(till, link.clone(), DeliveryState::Downloaded).await;
                 }

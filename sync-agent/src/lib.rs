@@ -33,6 +33,7 @@ mod commands;
 pub mod decide;
 mod dictionary;
 mod download;
+mod error;
 mod errors_file;
 mod hand_over;
 mod installation;
@@ -52,8 +53,9 @@ mod status;
 mod till;
 mod unload;
 
-pub use broker::chain as error_chain;
+pub use error::chain as error_chain;
 pub use lock::LockError;
+pub use retry::Backoff;
 pub use run::{RunError, run};
 pub use status::{DeliveryLine, Status};
 

@@ -11,15 +11,15 @@
 //! which nothing is left in it ([`tell_lost`]). A server that hears nothing would wait for its
 //! deadline.
 
-use crate::broker::chain;
 use crate::dictionary::DictionaryError;
+use crate::error::{Aborted, chain};
 use crate::intake::LINK_ATTRIBUTE;
 use crate::progress::Watched;
 use crate::retry::Backoff;
 use crate::room::{self, NoRoom};
 use crate::script;
 use crate::state::{SeenDelivery, StateError};
-use crate::till::{Aborted, Till};
+use crate::till::Till;
 use std::any::Any;
 use std::io;
 use std::panic::AssertUnwindSafe;

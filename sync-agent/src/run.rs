@@ -1,7 +1,8 @@
 //! The agent as a whole: its tasks, from start to a clean stop.
 
-use crate::broker::{self, Link, chain};
+use crate::broker::{self, Link};
 use crate::dictionary::Dictionary;
+use crate::error::chain;
 use crate::errors_file::ErrorsFile;
 use crate::hand_over;
 use crate::installation::InstallationFile;

@@ -23,7 +23,6 @@ mod aside;
 mod sales;
 
 pub use aside::SalesSort;
-pub use sales::SetAside;
 
 use fs_err as fs;
 use jiff::Timestamp;
@@ -189,7 +188,7 @@ impl State {
             Ok(())
         });
         if let Err(error) = recovered {
-            tracing::error!(error = crate::broker::chain(&error), "the agent's state cannot be begun anew");
+            tracing::error!(error = crate::error::chain(&error), "the agent's state cannot be begun anew");
         }
     }
 

@@ -1,8 +1,8 @@
 //! `sync-agent status`: what the till has, read from its files, whether an agent runs or not.
 
 use crate::aside::{self, Aside};
-use crate::broker::chain;
 use crate::dictionary::log_told;
+use crate::error::chain;
 use crate::hand_over::{self, Ask};
 use crate::settings::Settings;
 use crate::state::State;

@@ -4,6 +4,7 @@ use crate::aside::{self, Aside};
 use crate::broker::Link;
 use crate::dictionary::Dictionary;
 use crate::download::Downloader;
+use crate::error::{self, Aborted};
 use crate::errors_file::ErrorsFile;
 use crate::installation::InstallationFile;
 use crate::lock::ExchangeLock;
@@ -72,11 +73,6 @@ pub(crate) struct Till {
     pub(crate) shutdown: CancellationToken,
 }
 
-/// A task of the runtime did not come to its end, which only a defect or a stop brings about.
-#[derive(Debug, thiserror::Error)]
-#[error("a background task was ended")]
-pub(crate) struct Aborted(#[source] tokio::task::JoinError);
-
 impl Till {
     /// Runs work that blocks on disk or database away from the tasks that must answer. A panic in
     /// it is an error line, not the end of the agent.
@@ -85,7 +81,7 @@ impl Till {
         work: impl FnOnce(&Arc<Self>) -> T + Send + 'static,
     ) -> Result<T, Aborted> {
         let till = Arc::clone(self);
-        tokio::task::spawn_blocking(move || work(&till)).await.map_err(Aborted)
+        error::blocking(move || work(&till)).await
     }
 
     /// What the till has. What cannot be read now is left at zero and logged: a report tells what
@@ -179,7 +175,7 @@ impl Till {
         let failed = self.state.sales_wait().unwrap_or_default();
         failed.or_else(|| {
             let (error, since) = (unsent.as_ref().err()?, (*uncounted_since)?);
-            let text = unload::shortened(crate::broker::chain(error));
+            let text = unload::shortened(crate::error::chain(error));
             Some(SalesWait { kind: error.kind(), text, since })
         })
     }
@@ -249,7 +245,7 @@ impl Till {
 
     /// Logs an error with its sources and counts it.
     pub(crate) fn failed(&self, what: &'static str, error: &dyn std::error::Error) {
-        tracing::error!(error = crate::broker::chain(error), "{what}");
+        tracing::error!(error = crate::error::chain(error), "{what}");
         self.errors.add();
     }
 }

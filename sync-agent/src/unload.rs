@@ -27,7 +27,7 @@ pub(crate) use run::Unloaded;
 pub(crate) use suspects::Suspects;
 pub(crate) use wait::{CountError, count_unsent, shortened};
 
-use crate::broker::chain;
+use crate::error::chain;
 use crate::retry::Backoff;
 use crate::script;
 use crate::till::Till;

@@ -1,8 +1,8 @@
 //! What `check --online` looks at: whether the broker and the server that `cash.ini` names are
 //! there and let this till in. It changes nothing anywhere, and tells all faults at once.
 
-use super::chain;
 use super::session::{CONNECT, SessionError, check_queue, connect};
+use crate::error::chain;
 use crate::settings::Settings;
 use crate::settings::probe::{CLOCK, Problem};
 use crate::settings::reader::in_url;

@@ -1,6 +1,5 @@
 //! Which sales the server has, which it lost, and which are none of its business.
 
-use crate::state::SetAside;
 use std::collections::{HashMap, HashSet};
 use tillway_exchangers::till::documents::{DocumentKey, DocumentRow};
 use tillway_proto::receipt::ShiftKey;
@@ -86,6 +85,15 @@ pub struct Sent {
     pub closings: Progress,
     /// What is done with because it was set aside: it is not sent again by itself.
     pub aside: SetAside,
+}
+
+/// What was set aside, by row ids.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SetAside {
+    /// Documents.
+    pub documents: HashSet<i64>,
+    /// Closed shifts.
+    pub shifts: HashSet<i64>,
 }
 
 /// What counts as sent and is not there.

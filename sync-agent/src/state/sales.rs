@@ -1,7 +1,7 @@
 //! What was sent.
 
 use super::{State, StateError, fact, now, set_fact};
-use crate::decide::{Lost, Mark, Progress, Sent};
+use crate::decide::{Lost, Mark, Progress, Sent, SetAside};
 use jiff::civil::DateTime;
 use rusqlite::{Connection, Transaction, params};
 use std::collections::{BTreeSet, HashSet};
@@ -10,15 +10,6 @@ use uuid::Uuid;
 
 /// Documents remembered as set aside by the server. The server keeps them all.
 const MAX_REFUSED: i64 = 10_000;
-
-/// What was set aside, by row ids.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SetAside {
-    /// Documents.
-    pub documents: HashSet<i64>,
-    /// Closed shifts.
-    pub shifts: HashSet<i64>,
-}
 
 /// Where progress over a table stands.
 pub(super) struct Place {

@@ -16,9 +16,10 @@ use super::suspects::{MAX_BROKEN_GROUPS, Suspected};
 use super::{history, look_back};
 use crate::backup;
 use crate::decide::{Holdings, is_another_database};
+use crate::error::Aborted;
 use crate::progress::Stage;
 use crate::state::StateError;
-use crate::till::{Aborted, Till};
+use crate::till::Till;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tillway_exchangers::till::documents::{Documents, DocumentsError, ShiftRecord};
@@ -182,7 +183,7 @@ async fn send_suspects(till: &Arc<Till>, run: &mut Run<'_>, suspected: &Suspecte
         match send_round(till, run, round).await {
             Err(UnloadError::Broken(error)) => {
                 let like = if others > 0 { format!(" or on one of {others} others like it") } else { String::new() };
-                let text = format!("the stream breaks on {first}{like}: {}", crate::broker::chain(&error));
+                let text = format!("the stream breaks on {first}{like}: {}", crate::error::chain(&error));
                 tracing::error!(text, "not sent yet");
                 run.left.push(text);
             }

@@ -6,7 +6,7 @@
 
 use super::suspects::Unit;
 use super::{Trigger, UnloadRequest};
-use crate::broker::chain;
+use crate::error::chain;
 use crate::retry::Backoff;
 use crate::settings::reader::in_url;
 use crate::till::Till;

@@ -4,8 +4,8 @@
 //! The protocol is told in `proto/proto/sales.proto`. What the server acknowledged is handed out
 //! through a callback at once, so that a stream that breaks in the middle loses nothing of it.
 
-use crate::broker::chain;
 use crate::decide::Holdings;
+use crate::error::chain;
 use crate::settings::{SalesSettings, reader::in_url};
 use crate::till::Till;
 use fs_err as fs;

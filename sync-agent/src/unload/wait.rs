@@ -3,7 +3,7 @@
 
 use super::run::UnloadError;
 use super::stream::StreamError;
-use crate::broker::chain;
+use crate::error::chain;
 use crate::state::{State, StateError};
 use std::error::Error;
 use std::io;

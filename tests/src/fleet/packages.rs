@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tillway_exchangers::package::{PackageError, PackageReader, verify_file};
 use tillway_proto::{Digest, PackageLink, PackageName, RejectCause, Revision};
-use tillway_sync_agent::decide::{Answer, Backoff, on_status, wait_before_retry};
+use tillway_sync_agent::Backoff;
+use tillway_sync_agent::decide::{Answer, on_status, wait_before_retry};
 
 /// Tries of a download while the server is away: it starts again within seconds.
 const MAX_TRIES: u32 = 12;

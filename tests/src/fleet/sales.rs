@@ -20,7 +20,8 @@ use tillway_exchangers::till::documents::{DocumentKey, DocumentRow};
 use tillway_proto::TillId;
 use tillway_proto::receipt::{Opened, ShiftKey, ShiftNumber};
 use tillway_proto::sales::v1;
-use tillway_sync_agent::decide::{Backoff, Holdings, Lost, Mark, Sent, TillShift, is_another_database, lost};
+use tillway_sync_agent::Backoff;
+use tillway_sync_agent::decide::{Holdings, Lost, Mark, Sent, TillShift, is_another_database, lost};
 use uuid::Uuid;
 
 /// Documents in a batch: few, so that a stream that breaks breaks between batches.

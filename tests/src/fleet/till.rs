@@ -17,7 +17,8 @@ use tillway_proto::{
     Command, DeliveryId, DeliveryState, Digest, ExchangeStatus, Order, PackageLink, RejectCause, Report, Revision,
     ShopId, TillId,
 };
-use tillway_sync_agent::decide::{Backoff, Have, LinkStep, on_link};
+use tillway_sync_agent::Backoff;
+use tillway_sync_agent::decide::{Have, LinkStep, on_link};
 use tokio::sync::watch;
 use uuid::Uuid;
 
