@@ -6,17 +6,13 @@
 //! is called there. What is not there any more is passed over, so an order that comes twice does
 //! no harm.
 
-use crate::commands::{self, From};
 use crate::error::chain;
 use crate::settings::Settings;
 use crate::state::{SalesSort, State, StateError};
-use crate::till::Till;
-use crate::unload::{Trigger, UnloadRequest};
 use fs_err as fs;
 use jiff::Timestamp;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use tillway_file_queue::{Queue, QueueError, durable};
 use tillway_proto::Command;
 use tillway_proto::command::AsideAction;
@@ -116,12 +112,12 @@ fn messages(data: &Path) -> io::Result<Vec<AsideUnit>> {
     Ok(files.iter().filter_map(unit).collect())
 }
 
-fn folder(data: &Path) -> PathBuf {
+pub(crate) fn folder(data: &Path) -> PathBuf {
     data.join("aside")
 }
 
 /// The messages that lie aside, by name. Files whose names are not ours stay out of it.
-fn message_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn message_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -150,81 +146,8 @@ pub(crate) fn keep_message(data: &Path, message: &[u8]) -> io::Result<()> {
     kept.iter().take(too_many).try_for_each(fs::remove_file)
 }
 
-/// What an order did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Settled {
-    /// Units tried again or dropped.
-    pub(crate) done: u64,
-    /// Units that were not there.
-    pub(crate) passed_over: u64,
-    /// Parts that could not be settled; the log tells why.
-    pub(crate) failed: u64,
-}
-
-/// Drops these units, or tries them again: then all that lies aside, where none is named. What
-/// fails is logged, and the rest is settled all the same. Ends with a contact, which tells what is
-/// left.
-pub(crate) async fn settle(till: &Arc<Till>, action: AsideAction, units: Vec<AsideName>) -> Settled {
-    let all = units.is_empty();
-    let of = |sort| -> Option<Vec<String>> {
-        (!all).then(|| units.iter().filter(|unit| unit.sort == sort).map(|unit| unit.name.clone()).collect())
-    };
-    let [packages, documents, shifts, messages] =
-        [AsideSort::Package, AsideSort::Document, AsideSort::Shift, AsideSort::Message].map(of);
-    let mut outcome = Settled::default();
-    let work = till.blocking(move |till| {
-        let packages = settle_packages(&till.queue, action, packages.as_deref());
-        fail::fail_point!("aside::packages_settled");
-        let sales = settle_sales(&till.state, action, documents.as_deref(), shifts.as_deref());
-        fail::fail_point!("aside::sales_settled");
-        (packages, sales)
-    });
-    match work.await {
-        Ok((packages, sales)) => {
-            outcome.add(till, packages.as_ref().copied().map_err(|error| error as _));
-            outcome.add(till, sales.as_ref().copied().map_err(|error| error as _));
-            if action == AsideAction::Retry && packages.is_ok_and(|count| count > 0) {
-                till.loader_poke.notify_one();
-            }
-            if action == AsideAction::Retry && sales.is_ok_and(|count| count > 0) {
-                // A full queue of requests holds one that unloads the same.
-                let _ = till.unloads.try_send(UnloadRequest::missing(Trigger::Retry));
-            }
-        }
-        Err(error) => outcome.add(till, Err(&error)),
-    }
-    let data = till.settings.current().paths.data.clone();
-    match message_files(&folder(&data)) {
-        Ok(files) => {
-            for file in files {
-                let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                if messages.as_ref().is_none_or(|named| named.contains(&name)) {
-                    outcome
-                        .add(till, settle_message(till, action, &file).await.as_ref().map(|()| 1).map_err(|e| e as _));
-                }
-            }
-        }
-        Err(error) => outcome.add(till, Err(&error)),
-    }
-    outcome.passed_over = (units.len() as u64).saturating_sub(outcome.done);
-    tracing::info!(?action, units = units.len(), ?outcome, "what lay aside was settled");
-    till.contact_poke.notify_one();
-    outcome
-}
-
-impl Settled {
-    fn add(&mut self, till: &Till, done: Result<u64, &dyn std::error::Error>) {
-        match done {
-            Ok(count) => self.done += count,
-            Err(error) => {
-                self.failed += 1;
-                till.failed("something that lies aside could not be settled", error);
-            }
-        }
-    }
-}
-
-fn settle_packages(queue: &Queue, action: AsideAction, named: Option<&[String]>) -> Result<u64, QueueError> {
+/// Drops these packages, or tries them again: all, where none is named. Gives how many.
+pub(crate) fn settle_packages(queue: &Queue, action: AsideAction, named: Option<&[String]>) -> Result<u64, QueueError> {
     let mut settled = 0;
     for unit in packages(queue)? {
         let id = unit.unit.name;
@@ -245,7 +168,8 @@ fn settle_packages(queue: &Queue, action: AsideAction, named: Option<&[String]>)
     Ok(settled)
 }
 
-fn settle_sales(
+/// The same for documents and records of shifts.
+pub(crate) fn settle_sales(
     state: &State,
     action: AsideAction,
     documents: Option<&[String]>,
@@ -257,19 +181,6 @@ fn settle_sales(
         settled += state.settle_aside(sort, action, named.map(ids).as_deref())?;
     }
     Ok(settled)
-}
-
-async fn settle_message(till: &Arc<Till>, action: AsideAction, file: &Path) -> io::Result<()> {
-    let message = fs::read(file)?;
-    // Before the work: one that ends the agent, or takes what lies aside, does not find itself
-    // there again.
-    fs::remove_file(file)?;
-    if action == AsideAction::Retry {
-        // What is still not understood lies aside again, under a new name. In a box, since an
-        // order may bring an order.
-        Box::pin(commands::take(till, From::Aside, &message)).await;
-    }
-    Ok(())
 }
 
 /// A unit as a person names it: `document:17`.

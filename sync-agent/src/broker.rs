@@ -15,13 +15,19 @@ mod hold;
 pub(crate) mod online;
 mod session;
 
+use crate::commands::Commands;
 use crate::error::chain;
 use crate::retry::{self, Backoff};
-use crate::till::Till;
+use crate::settings::LiveSettings;
+use crate::state::State;
+use crate::tell::Teller;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
+use tillway_proto::TillId;
+use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// The first wait where no session came about or a short one broke; jitter adds up to as much
 /// again.
@@ -64,36 +70,54 @@ pub(crate) enum Link {
     },
 }
 
-/// Keeps a session up until the agent stops.
-pub(crate) async fn supervise(till: Arc<Till>) {
-    let mut waits = Waits::new();
-    let mut settings = till.settings.subscribe();
-    loop {
-        let broker = settings.borrow_and_update().broker.clone();
-        till.link.send_replace(Link::Connecting);
-        let (mut consuming_since, began) = (None, Instant::now());
-        let ended = tokio::select! {
-            () = till.shutdown.cancelled() => break,
-            changed = session::broker_changed(&mut settings, &broker) => {
-                tracing::info!(?changed, "settings of the broker changed: connecting anew");
-                waits = Waits::new();
-                continue;
+/// The link of one till to its broker.
+#[derive(Debug, Clone)]
+pub(crate) struct Broker {
+    pub(crate) id: TillId,
+    /// Where messages go.
+    pub(crate) commands: Arc<Commands>,
+    /// Where reports come from.
+    pub(crate) teller: Teller,
+    /// Where the last contact is noted.
+    pub(crate) state: State,
+    pub(crate) settings: LiveSettings,
+    /// How it stands.
+    pub(crate) link: watch::Sender<Link>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Broker {
+    /// Keeps a session up until the agent stops.
+    pub(crate) async fn run(self) {
+        let mut waits = Waits::new();
+        let mut settings = self.settings.subscribe();
+        loop {
+            let broker = settings.borrow_and_update().broker.clone();
+            self.link.send_replace(Link::Connecting);
+            let (mut consuming_since, began) = (None, Instant::now());
+            let ended = tokio::select! {
+                () = self.shutdown.cancelled() => break,
+                changed = session::broker_changed(&mut settings, &broker) => {
+                    tracing::info!(?changed, "settings of the broker changed: connecting anew");
+                    waits = Waits::new();
+                    continue;
+                }
+                Err(ended) = session::run(&self, &broker, &mut consuming_since) => ended,
+            };
+            let wait = waits.after(consuming_since.map(|since: Instant| since.elapsed()), began.elapsed());
+            let reason = match online::explained(&self.settings.current(), &ended) {
+                Some(problem) => problem.placed(&self.settings.as_written()),
+                None => chain(&ended),
+            };
+            tracing::warn!(reason, wait = format_args!("{wait:.1?}"), "no link to the broker; connecting again");
+            self.link.send_replace(Link::Waiting { reason });
+            tokio::select! {
+                () = self.shutdown.cancelled() => break,
+                () = tokio::time::sleep(wait) => {}
             }
-            Err(ended) = session::run(&till, &broker, &mut consuming_since) => ended,
-        };
-        let wait = waits.after(consuming_since.map(|since: Instant| since.elapsed()), began.elapsed());
-        let reason = match online::explained(&till.settings.current(), &ended) {
-            Some(problem) => problem.placed(&till.settings.as_written()),
-            None => chain(&ended),
-        };
-        tracing::warn!(reason, wait = format_args!("{wait:.1?}"), "no link to the broker; connecting again");
-        till.link.send_replace(Link::Waiting { reason });
-        tokio::select! {
-            () = till.shutdown.cancelled() => break,
-            () = tokio::time::sleep(wait) => {}
         }
+        self.link.send_replace(Link::Waiting { reason: "the agent stops".to_owned() });
     }
-    till.link.send_replace(Link::Waiting { reason: "the agent stops".to_owned() });
 }
 
 /// The waits between sessions.

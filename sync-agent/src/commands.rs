@@ -2,18 +2,26 @@
 //! ends here: the broker gets its acknowledgement afterwards. One on which the work panics is set
 //! aside like one that is not understood, so that it does not come again and again.
 
+mod settle;
+
+pub(crate) use settle::Settled;
+
 use crate::aside;
-use crate::intake;
-use crate::till::Till;
+use crate::error::{blocking, chain};
+use crate::intake::Intake;
+use crate::package_queue::PackageQueue;
+use crate::recount::Recount;
+use crate::settings::LiveSettings;
+use crate::state::State;
+use crate::tell::Teller;
 use crate::unload::{Trigger, UnloadRequest};
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use tillway_proto::command::AsideAction;
 use tillway_proto::queue::MAX_MESSAGE_BYTES;
-use tillway_proto::{Command, ExchangeStatus, Order, RejectCause, Report};
+use tillway_proto::{Command, Order, PackageLink, RejectCause};
 use tokio::sync::mpsc::error::TrySendError;
-use uuid::Uuid;
+use tokio::sync::{mpsc, watch};
 
 /// Where a message came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,141 +32,139 @@ pub(crate) enum From {
     Aside,
 }
 
-/// Works on one message to its end.
-pub(crate) async fn take(till: &Arc<Till>, from: From, message: &[u8]) {
-    let _working = Working::begin(till);
-    if AssertUnwindSafe(work(till, from, message)).catch_unwind().await.is_ok() {
-        return;
-    }
-    tracing::error!(?from, "the work on a message of the server panicked: it is set aside");
-    till.errors.add();
-    if let Ok(Command { order: Order::LoadPackage(link), .. }) = Command::parse(message) {
-        let rejected = till.blocking(move |till| {
-            till.note_rejected(&link, RejectCause::Transport, "the work on the link panicked".to_owned());
-        });
-        let _ = rejected.await;
-    }
-    set_aside(till, message);
+/// Works on messages of the server.
+#[derive(Debug)]
+pub(crate) struct Commands {
+    pub(crate) intake: Intake,
+    pub(crate) unloads: mpsc::Sender<UnloadRequest>,
+    pub(crate) recount: Recount,
+    /// What lies aside: packages, sales, messages.
+    pub(crate) queue: PackageQueue,
+    pub(crate) state: State,
+    pub(crate) settings: LiveSettings,
+    pub(crate) teller: Teller,
+    /// A message is being worked on.
+    pub(crate) working: watch::Sender<bool>,
 }
 
 /// A message is being worked on as long as this lives, however the work ends.
-struct Working<'a>(&'a Till);
+struct Working<'a>(&'a watch::Sender<bool>);
 
 impl<'a> Working<'a> {
-    fn begin(till: &'a Till) -> Self {
-        till.working.send_replace(true);
-        Self(till)
+    fn begin(working: &'a watch::Sender<bool>) -> Self {
+        working.send_replace(true);
+        Self(working)
     }
 }
 
 impl Drop for Working<'_> {
     fn drop(&mut self) {
-        self.0.working.send_replace(false);
+        self.0.send_replace(false);
     }
 }
 
-async fn work(till: &Arc<Till>, from: From, message: &[u8]) {
-    let parsed = if message.len() > MAX_MESSAGE_BYTES {
-        tracing::error!(?from, bytes = message.len(), "a message of the server is too long");
-        set_aside(till, message);
-        return;
-    } else {
-        Command::parse(message)
-    };
-    let command = match parsed {
-        Ok(command) => command,
-        Err(error) => {
-            till.failed("a message of the server is not understood", &error);
-            match error.id() {
-                Some(command) => till.reports.put(Report::Refused { command, reason: crate::error::chain(&error) }),
-                None => set_aside(till, message),
-            }
+impl Commands {
+    /// Works on one message to its end.
+    pub(crate) async fn take(&self, from: From, message: &[u8]) {
+        let _working = Working::begin(&self.working);
+        if AssertUnwindSafe(self.work(from, message)).catch_unwind().await.is_ok() {
             return;
         }
-    };
-    fail::fail_point!("commands::works");
-    tracing::debug!(?from, id = %command.id, order = ?command.order, "command");
-    follow_settings(till, &command).await;
-    match command.order {
-        // A download may take a day, and the server announces anew what was rejected.
-        Order::LoadPackage(link) if from == From::Aside => {
-            let reason = "the link lay aside: it has to be announced anew".to_owned();
-            let rejected = till.blocking(move |till| till.note_rejected(&link, RejectCause::Transport, reason));
-            let _ = rejected.await;
+        tracing::error!(?from, "the work on a message of the server panicked: it is set aside");
+        self.teller.errors.add();
+        if let Ok(Command { order: Order::LoadPackage(link), .. }) = Command::parse(message) {
+            self.reject(link, "the work on the link panicked").await;
         }
-        Order::LoadPackage(link) => intake::take(till, link).await,
-        Order::UnloadSales { selection } => {
-            let id = command.id;
-            let request = UnloadRequest { selection, trigger: Trigger::Command(id), reply: None };
-            if let Err(TrySendError::Full(_)) = till.unloads.try_send(request) {
-                till.reports
-                    .put(Report::Refused { command: id, reason: "too many unloadings wait already".to_owned() });
+        self.set_aside(message);
+    }
+
+    async fn work(&self, from: From, message: &[u8]) {
+        if message.len() > MAX_MESSAGE_BYTES {
+            tracing::error!(?from, bytes = message.len(), "a message of the server is too long");
+            return self.set_aside(message);
+        }
+        let command = match Command::parse(message) {
+            Ok(command) => command,
+            Err(error) => {
+                self.teller.failed("a message of the server is not understood", &error);
+                return match error.id() {
+                    Some(command) => self.teller.refuse(command, chain(&error)),
+                    None => self.set_aside(message),
+                };
             }
-        }
-        Order::SettleAside { .. } if from == From::Aside => {
-            let reason = "an order about what lies aside that lay aside itself is not carried out".to_owned();
-            till.reports.put(Report::Refused { command: command.id, reason });
-        }
-        Order::SettleAside { action: AsideAction::Drop, units } if units.is_empty() => {
-            let reason = aside::DROP_NAMES_NOTHING.to_owned();
-            till.reports.put(Report::Refused { command: command.id, reason });
-        }
-        Order::SettleAside { action, units } => {
-            let settled = aside::settle(till, action, units).await;
-            let outcome = match settled.failed {
-                0 => Ok(()),
-                _ => Err("not all could be settled; see the till's log".to_owned()),
-            };
-            answer(till, command.id, outcome).await;
-        }
-        Order::ReportState { verify: false } => answer(till, command.id, Ok(())).await,
-        Order::ReportState { verify: true } => {
+        };
+        fail::fail_point!("commands::works");
+        tracing::debug!(?from, id = %command.id, order = ?command.order, "command");
+        self.follow_settings(&command).await;
+        let refuse = |reason| self.teller.refuse(command.id, reason);
+        match command.order {
+            // A download may take a day, and the server announces anew what was rejected.
+            Order::LoadPackage(link) if from == From::Aside => {
+                self.reject(link, "the link lay aside: it has to be announced anew").await;
+            }
+            Order::LoadPackage(link) => self.intake.take(link).await,
+            Order::UnloadSales { selection } => {
+                let request = UnloadRequest { selection, trigger: Trigger::Command(command.id), reply: None };
+                if let Err(TrySendError::Full(_)) = self.unloads.try_send(request) {
+                    refuse("too many unloadings wait already");
+                }
+            }
+            Order::SettleAside { .. } if from == From::Aside => {
+                refuse("an order about what lies aside that lay aside itself is not carried out");
+            }
+            Order::SettleAside { action: AsideAction::Drop, units } if units.is_empty() => {
+                refuse(aside::DROP_NAMES_NOTHING);
+            }
+            Order::SettleAside { action, units } => {
+                let outcome = match self.settle(action, units).await.failed {
+                    0 => Ok(()),
+                    _ => Err("not all could be settled; see the till's log".to_owned()),
+                };
+                self.teller.answer(command.id, outcome).await;
+            }
+            Order::ReportState { verify: false } => self.teller.answer(command.id, Ok(())).await,
             // It may have to wait for a load: other commands go on meanwhile, and this one is
             // answered when it is done.
-            if !till.recounts.ask_for(command.id) {
-                let reason = "too many recounts wait already".to_owned();
-                till.reports.put(Report::Refused { command: command.id, reason });
+            Order::ReportState { verify: true } => {
+                if !self.recount.ask_for(command.id) {
+                    refuse("too many recounts wait already");
+                }
             }
         }
     }
-}
 
-/// Tells what the till has now, and then that an order was carried out, or why not.
-pub(crate) async fn answer(till: &Arc<Till>, command: Uuid, outcome: Result<(), String>) {
-    let state = till.look_now().await;
-    till.reports.put(Report::Contact { state });
-    let (status, reason) = match outcome {
-        Ok(()) => (ExchangeStatus::Ready, None),
-        Err(reason) => (ExchangeStatus::Error, Some(reason)),
-    };
-    till.reports.put(Report::Unload { command: Some(command), status, receipts: 0, reason });
-}
-
-/// Takes over the settings that the server owns. A wrong one does not stop the command that
-/// brought it.
-async fn follow_settings(till: &Arc<Till>, command: &Command) {
-    let settings = till.settings.clone();
-    let pushed = command.settings.clone();
-    match tokio::task::spawn_blocking(move || settings.take(&pushed)).await {
-        Ok(Ok(changed)) if changed.is_empty() => {}
-        Ok(Ok(changed)) => tracing::info!(?changed, "settings taken over from the server"),
-        Ok(Err(error)) => till.failed("settings pushed by the server were not taken over", &error),
-        Err(error) => till.failed("settings pushed by the server were not taken over", &error),
+    async fn reject(&self, link: PackageLink, reason: &'static str) {
+        let told = move |teller: &Teller| teller.rejected(&link, RejectCause::Transport, reason.to_owned());
+        self.teller.blocking(told).await;
     }
-}
 
-/// Keeps a message that nobody can answer.
-fn set_aside(till: &Till, message: &[u8]) {
-    if let Err(error) = aside::keep_message(&till.settings.current().paths.data, message) {
-        till.failed("a message could not be set aside", &error);
+    /// Takes over the settings that the server owns. A wrong one does not stop the command that
+    /// brought it.
+    async fn follow_settings(&self, command: &Command) {
+        let (settings, pushed) = (self.settings.clone(), command.settings.clone());
+        let what = "settings pushed by the server were not taken over";
+        match blocking(move || settings.take(&pushed)).await {
+            Ok(Ok(changed)) if changed.is_empty() => {}
+            Ok(Ok(changed)) => tracing::info!(?changed, "settings taken over from the server"),
+            Ok(Err(error)) => self.teller.failed(what, &error),
+            Err(error) => self.teller.failed(what, &error),
+        }
+    }
+
+    /// Keeps a message that nobody can answer.
+    fn set_aside(&self, message: &[u8]) {
+        if let Err(error) = aside::keep_message(&self.settings.current().paths.data, message) {
+            self.teller.failed("a message could not be set aside", &error);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recount;
-    use crate::till::bench::TestTill;
+    use crate::tests::TestTill;
+    use tillway_proto::{ExchangeStatus, Report};
+    use uuid::Uuid;
 
     const COMMAND: Uuid = Uuid::from_u128(7);
 
@@ -175,7 +181,7 @@ mod tests {
     #[tokio::test]
     async fn an_order_to_tell_the_state_is_answered_after_the_state() {
         let till = TestTill::new();
-        take(&till, From::Control, &order(r#""report-state""#)).await;
+        till.commands().take(From::Control, &order(r#""report-state""#)).await;
         let reports = till.reported().await;
         assert!(matches!(&reports[0], Report::Contact { .. }) && is_answer(&reports[1]), "{reports:?}");
         assert_eq!(reports.len(), 2);
@@ -184,34 +190,34 @@ mod tests {
     #[tokio::test]
     async fn an_order_to_recount_is_answered_when_the_recount_is_done() {
         let till = TestTill::new();
-        let loads = till.exchange.take().await;
-        let recounts = tokio::spawn(recount::run(Arc::clone(&till)));
-        take(&till, From::Control, &order(r#""report-state","verify":true"#)).await;
-        take(&till, From::Control, &order(r#""report-state","verify":true"#)).await;
+        let loads = till.loader.exchange.take().await;
+        let recounts = tokio::spawn(till.recount.clone().run());
+        till.commands().take(From::Control, &order(r#""report-state","verify":true"#)).await;
+        till.commands().take(From::Control, &order(r#""report-state","verify":true"#)).await;
         assert_eq!(till.reported().await, [], "a load is under way");
         drop(loads);
         let answered = async {
             loop {
-                let waiting = till.reports.next().await;
-                till.reports.done(&waiting);
+                let waiting = till.loader.teller.reports.next().await;
+                till.loader.teller.reports.done(&waiting);
                 if is_answer(&waiting.reported.report) {
                     break;
                 }
             }
         };
         tokio::time::timeout(std::time::Duration::from_mins(1), answered).await.unwrap();
-        till.shutdown.cancel();
+        till.loader.shutdown.cancel();
         recounts.await.unwrap();
     }
 
     #[tokio::test]
     async fn an_order_to_settle_what_lies_aside_is_answered_after_what_is_left() {
         let till = TestTill::new();
-        set_aside(&till, b"{");
+        till.commands().set_aside(b"{");
         assert_eq!(till.look().set_aside, 1);
         let unit = till.look().aside[0].unit.name.clone();
         let named = format!(r#""settle-aside","action":"drop","units":[{{"sort":"message","name":"{unit}"}}]"#);
-        take(&till, From::Control, &order(&named)).await;
+        till.commands().take(From::Control, &order(&named)).await;
         let reports = till.reported().await;
         assert!(matches!(&reports[0], Report::Contact { state } if state.set_aside == 0), "{reports:?}");
         assert!(is_answer(&reports[1]), "{reports:?}");
@@ -220,8 +226,8 @@ mod tests {
     #[tokio::test]
     async fn an_order_to_drop_what_nobody_has_named_is_refused() {
         let till = TestTill::new();
-        set_aside(&till, b"{");
-        take(&till, From::Control, &order(r#""settle-aside","action":"drop""#)).await;
+        till.commands().set_aside(b"{");
+        till.commands().take(From::Control, &order(r#""settle-aside","action":"drop""#)).await;
         let reports = till.reported().await;
         let refused =
             |report: &Report| matches!(report, Report::Refused { command: COMMAND, reason } if reason.contains("name"));
@@ -238,9 +244,9 @@ mod tests {
             "a".repeat(64)
         );
         for message in [order(&link), order(r#""settle-aside","action":"retry""#), b"{".to_vec()] {
-            set_aside(&till, &message);
+            till.commands().set_aside(&message);
         }
-        take(&till, From::Control, &order(r#""settle-aside","action":"retry""#)).await;
+        till.commands().take(From::Control, &order(r#""settle-aside","action":"retry""#)).await;
         let reports = till.reported().await;
         let rejected = reports.iter().filter(|report| {
             matches!(report, Report::Delivery { delivery: of, cause: Some(RejectCause::Transport), .. } if *of == delivery)

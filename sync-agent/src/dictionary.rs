@@ -1,4 +1,4 @@
-//! The till's dictionary as the agent's tasks share it: one loader, opened when it is first
+//! The till's dictionary, a [`Sink`]: one loader, opened when it is first
 //! needed, and anew where another file stands in the place of the one that is open.
 //!
 //! Tables that were changed by hand are mended in the file that is there, at once or by the
@@ -9,8 +9,10 @@
 //! everything. As long as a POS can still read the damaged one it stays in its place, and the new
 //! one is made beside it and put there when it is whole; where not, it is moved to
 //! `dictionaries.db.broken` at once. A POS that has the old file open goes on reading that, so it
-//! has to be restarted: the report of the load says so ([`Dictionary::take_restart_due`]).
+//! has to be restarted: the report of the load says so ([`Sink::take_restart_due`]).
 
+use crate::error::chain;
+use crate::sink::{Applied, Fault, Held, OtherHands, Sink, SinkError};
 use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -18,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use tillway_exchangers::package::PackageSource;
-use tillway_exchangers::till::dictionary::{self, Applied, ApplyError, Loader, Marks, OpenError, State};
+use tillway_exchangers::till::dictionary::{self, ApplyError, Loader, Marks, OpenError};
 use tillway_proto::Revision;
 use tillway_proto::process::{Growth, GrowthWatch};
 use tillway_proto::report::MAX_DICTIONARY_LOG_BYTES;
@@ -69,15 +71,62 @@ impl Opened {
     }
 }
 
-/// Where somebody else wrote since the last load or recount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OtherHands {
-    /// Nowhere, as far as is known: a file that is being loaded is looked at another time.
-    None,
-    /// Somewhere in the file, perhaps in no table of ours.
-    Somewhere,
-    /// Into rows, or the file is another one.
-    Rows,
+impl DictionaryError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Apply(ApplyError::Gap { .. }) => Fault::Gap,
+            Self::Apply(ApplyError::Diverged { kinds }) => Fault::Diverged(kinds.clone()),
+            Self::Apply(error) if error.is_corrupt() => Fault::Damaged,
+            Self::Apply(error) if error.waits_for_room_or_lock() => Fault::Waits,
+            Self::Apply(error) if !error.is_temporary() => Fault::Package,
+            Self::Damaged => Fault::Damaged,
+            Self::Apply(_) | Self::Open(_) | Self::SetAside(_) | Self::Replace(_) => Fault::Passes,
+        }
+    }
+}
+
+impl From<DictionaryError> for SinkError {
+    fn from(error: DictionaryError) -> Self {
+        Self::new(error.fault(), error)
+    }
+}
+
+impl Sink for Dictionary {
+    fn look(&self) -> Result<Held, SinkError> {
+        Dictionary::look(self).map_err(|error| SinkError::new(Fault::Passes, error))
+    }
+
+    fn apply(&self, package: &mut dyn PackageSource, replaces: Option<Revision>) -> Result<Applied, SinkError> {
+        Ok(Dictionary::apply(self, package, replaces)?)
+    }
+
+    fn verify(&self) -> Result<Vec<String>, SinkError> {
+        Ok(Dictionary::verify(self)?)
+    }
+
+    fn other_hands(&self) -> OtherHands {
+        Dictionary::other_hands(self)
+    }
+
+    fn take_restart_due(&self) -> bool {
+        self.restart_due.swap(false, Ordering::SeqCst)
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn leftovers(&self) -> Vec<PathBuf> {
+        vec![dictionary::broken(&self.path)]
+    }
+
+    fn log_bytes(&self) -> u64 {
+        dictionary::log_bytes(&self.path)
+    }
+
+    fn look_at_log(&self) {
+        Dictionary::look_at_log(self);
+    }
 }
 
 impl Dictionary {
@@ -109,9 +158,9 @@ impl Dictionary {
     }
 
     /// What the till has; does not wait for a load. Of a damaged file it has nothing.
-    pub(crate) fn look(&self) -> Result<State, OpenError> {
+    pub(crate) fn look(&self) -> Result<Held, OpenError> {
         if self.damaged.load(Ordering::SeqCst) {
-            return Ok(State::default());
+            return Ok(Held::default());
         }
         // Without opening the file once more, where nobody loads and it is the one that is open.
         if let Ok(held) = self.open.try_lock()
@@ -121,23 +170,19 @@ impl Dictionary {
         {
             return Ok(state);
         }
-        State::read(&self.path)
-    }
-
-    /// Where it lies.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Whether a POS has to be restarted to see the dictionary, which was just loaded. Said once.
-    pub(crate) fn take_restart_due(&self) -> bool {
-        self.restart_due.swap(false, Ordering::SeqCst)
+        match Held::read(&self.path) {
+            Err(error) if error.is_corrupt() => {
+                tracing::warn!(error = chain(&error), "the dictionary is damaged");
+                Ok(Held::default())
+            }
+            read => read,
+        }
     }
 
     /// Applies a package; one that stands alone also at the cursor that it replaces.
     pub(crate) fn apply(
         &self,
-        source: &mut impl PackageSource,
+        source: &mut (impl PackageSource + ?Sized),
         replaces: Option<Revision>,
     ) -> Result<Applied, DictionaryError> {
         if self.damaged.load(Ordering::SeqCst) {
@@ -217,7 +262,7 @@ impl Dictionary {
         }
         let loader = match Loader::open(&self.path) {
             Err(error) if error.is_corrupt() => {
-                tracing::error!(error = crate::error::chain(&error), "the dictionary cannot be worked with");
+                tracing::error!(error = chain(&error), "the dictionary cannot be worked with");
                 self.give_up()?;
                 if self.damaged.load(Ordering::SeqCst) {
                     return Err(DictionaryError::Damaged);
@@ -232,7 +277,7 @@ impl Dictionary {
     }
 
     /// Makes a new database beside the damaged one, and puts it there when it is whole.
-    fn apply_beside(&self, source: &mut impl PackageSource) -> Result<Applied, DictionaryError> {
+    fn apply_beside(&self, source: &mut (impl PackageSource + ?Sized)) -> Result<Applied, DictionaryError> {
         let mut held = self.held();
         *held = None;
         let header = source.header();

@@ -12,7 +12,8 @@
 //! goes up, and what the server has it says.
 
 use crate::decide::Mark;
-use crate::settings::Paths;
+use crate::error::chain;
+use crate::source::Source;
 use crate::state::StateError;
 use fs_err as fs;
 use jiff::civil::DateTime;
@@ -21,9 +22,8 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use tillway_exchangers::till::documents::{Documents, DocumentsError};
+use tillway_exchangers::till::documents::DocumentsError;
 use tillway_file_queue::durable;
-use tillway_proto::TillId;
 
 /// So far back before its installation a till is unloaded.
 const UNLOADED_HOURS: i64 = 24;
@@ -74,11 +74,8 @@ impl Installation {
         Self { at: DateTime::default(), document: 0, mark: None, shifts: Vec::new(), decided: none }
     }
 
-    fn look(documents: &Path, till: &TillId) -> Result<Self, DocumentsError> {
-        let mut documents = match Documents::open(documents, till.clone()) {
-            Err(DocumentsError::Missing { .. }) => return Ok(Self::without_history()),
-            opened => opened?,
-        };
+    fn look(source: &dyn Source) -> Result<Self, DocumentsError> {
+        let Some(mut documents) = source.open()? else { return Ok(Self::without_history()) };
         let mark = documents.newest(i64::MAX)?.map(|key| Mark { document: key.document_id, uuid: key.uuid });
         let document = documents.highest()?;
         let mut next_began = None;
@@ -125,15 +122,15 @@ pub(crate) struct InstallationFile {
 impl InstallationFile {
     /// Reads the record, and makes it where the agent was just installed: before the
     /// [`instance`](crate::state::instance) is there.
-    pub(crate) fn open(paths: &Paths, till: &TillId) -> Result<Self, StateError> {
-        let path = paths.data.join("installation");
+    pub(crate) fn open(data: &Path, source: &dyn Source) -> Result<Self, StateError> {
+        let path = data.join("installation");
         let record = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
                 tracing::error!(%error, file = %path.display(), "the record of the installation is damaged: all sales go up");
                 Installation::without_history()
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let record = Self::first(paths, till);
+                let record = Self::first(data, source);
                 write(&path, &record)?;
                 fail::fail_point!("installation::recorded");
                 record
@@ -143,12 +140,12 @@ impl InstallationFile {
         Ok(Self { path, record: Mutex::new(record) })
     }
 
-    fn first(paths: &Paths, till: &TillId) -> Installation {
-        if paths.data.join("instance").exists() {
+    fn first(data: &Path, source: &dyn Source) -> Installation {
+        if data.join("instance").exists() {
             return Installation::without_history();
         }
-        Installation::look(&paths.documents, till).unwrap_or_else(|error| {
-            let error = crate::error::chain(&error);
+        Installation::look(source).unwrap_or_else(|error| {
+            let error = chain(&error);
             tracing::error!(error, "documents.db cannot be read at the installation: all sales in it go up");
             Installation::without_history()
         })

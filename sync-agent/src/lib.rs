@@ -1,27 +1,33 @@
 //! The sync agent: on each till it brings dictionaries down and sales up.
 //!
 //! ```text
-//!             broker ── commands ─┬─ intake ── download ──▶ file queue ──▶ load ──▶ dictionaries.db
-//!   server ◀─ reports ─ outbox ◀──┤                                          │
-//!             sales-loader ◀──────┴─ unload ◀── shift close, period, … ◀─ documents.db
+//!   broker ─▶ commands ─▶ intake: decide, fetch, verify, enqueue ─▶ package queue ─▶ load ─▶ sink
+//!     ▲                                                                              │
+//!   outbox ◀──────────────────────────────── tell ◀──────────────────────────────────┤
+//!                                                                                    │
+//!   sales-loader ◀── unload: stream, note ◀── read ◀── shift close, period, … ◀── source
 //! ```
 //!
-//! - [`settings`]: `cash.ini` and `logging.conf`, checked whole; what the server pushes is taken
-//!   over while all runs.
-//! - `broker`: the supervised link; `commands`: what a message asks for; `outbox`: reports that
-//!   wait.
-//! - `aside`: what was set aside, for people and the server to see and settle.
-//! - `intake`, `download`, `load`: from a link to an applied package. `unload`: from a document to
-//!   its acknowledgement.
-//! - `progress`: how far long work is, for people.
-//! - `recount`: whether the dictionary is what the last load left.
+//! Each way is a chain of steps, each a small type with what it needs. Only `run` knows all of
+//! them.
+//!
+//! - Down: `broker` (the supervised link), `commands` (what a message asks for), `intake` and
+//!   `download` (from a link to the file queue), `package_queue`, `load`. Rows go into a `sink`: a
+//!   till's `dictionary`.
+//! - Up: `unload` (from a closed shift to its acknowledgement). Documents come from a `source`: a
+//!   till's `documents.db`; `unsent` counts what waits.
+//! - `tell`: the last step of each way, with an `overview` of what the till has; reports wait in
+//!   the `outbox`.
+//! - `recount`: whether the sink holds what the last load left. `aside`: what was set aside.
+//!   `progress`: how far long work is. `room`, `backup`: the disk.
 //! - [`decide`]: decisions as pure functions. [`state`]: what must be remembered, and all SQL of
-//!   this crate.
+//!   this crate. [`settings`]: `cash.ini` and `logging.conf`, checked whole.
 //! - `lock`, `hand_over`: one agent a till folder, and how the command line reaches it.
 //!
 //! [`run()`] starts all of it and ends with its `shutdown`; each task recovers by itself.
 //!
-//! **Architecture invariant:** the agent writes no row of either till database itself:
+//! **Architecture invariant:** a module imports only from floors below its own (`.ci/floors`,
+//! checked by `./dev lint`). The agent writes no row of either till database itself:
 //! `tillway_exchangers` does, and of `documents.db` it only reads. Nothing behind [`settings`]
 //! knows a key of `cash.ini`.
 
@@ -41,6 +47,8 @@ mod intake;
 mod load;
 mod lock;
 mod outbox;
+mod overview;
+mod package_queue;
 mod progress;
 mod recount;
 mod retry;
@@ -48,10 +56,15 @@ mod room;
 mod run;
 mod script;
 pub mod settings;
+mod sink;
+mod source;
 pub mod state;
 mod status;
-mod till;
+mod tell;
+#[cfg(test)]
+mod tests;
 mod unload;
+mod unsent;
 
 pub use error::chain as error_chain;
 pub use lock::LockError;

@@ -11,15 +11,17 @@
 //! which nothing is left in it ([`tell_lost`]). A server that hears nothing would wait for its
 //! deadline.
 
-use crate::dictionary::DictionaryError;
-use crate::error::{Aborted, chain};
-use crate::intake::LINK_ATTRIBUTE;
-use crate::progress::Watched;
+use crate::error::{Aborted, blocking, chain};
+use crate::lock::ExchangeLock;
+use crate::package_queue::{LINK_ATTRIBUTE, PackageQueue};
+use crate::progress::{Progress, Watched};
 use crate::retry::Backoff;
-use crate::room::{self, NoRoom};
+use crate::room::{NoRoom, Room};
 use crate::script;
-use crate::state::{SeenDelivery, StateError};
-use crate::till::Till;
+use crate::settings::LiveSettings;
+use crate::sink::{Applied, Fault, Sink, SinkError};
+use crate::state::{SeenDelivery, State, StateError};
+use crate::tell::Teller;
 use std::any::Any;
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -27,9 +29,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_exchangers::package::{MessageSource, PackageError, PackageReader, PackageSource};
-use tillway_exchangers::till::dictionary::{Applied, ApplyError, load_bytes};
 use tillway_file_queue::{Claim, QueueError, SetAside};
-use tillway_proto::{DeliveryState, PackageLink, PackageName, RejectCause, Report};
+use tillway_proto::{DeliveryState, PackageLink, PackageName, RejectCause};
+use tokio_util::sync::CancellationToken;
 
 /// How often the queue is looked at without a poke: another process may have put something back.
 const LOOK_PERIOD: Duration = Duration::from_secs(20);
@@ -51,7 +53,7 @@ pub(crate) enum LoadError {
     #[error("failed to read the package")]
     Package(#[source] PackageError),
     #[error("the dictionary did not take the package")]
-    Dictionary(#[source] DictionaryError),
+    Sink(#[source] SinkError),
     #[error("uploadscript did not take the package")]
     Script(#[source] script::ScriptError),
     #[error("failed to remember what the script loaded")]
@@ -97,19 +99,19 @@ fn verdict(link: &PackageLink, outcome: Result<Applied, LoadError>) -> Verdict {
         Err(error) => error,
     };
     let reason = chain(&error);
+    // Nothing is wrong with the package.
+    let later = |reason| Verdict::Later { cause: RejectCause::Transport, reason };
     match error {
-        LoadError::Dictionary(DictionaryError::Apply(ApplyError::Gap { .. })) => Verdict::Gap(format!("gap: {reason}")),
-        LoadError::Dictionary(DictionaryError::Apply(ApplyError::Diverged { kinds })) => {
-            Verdict::NeedSnapshot { kinds, reason }
-        }
-        LoadError::Dictionary(DictionaryError::Apply(error)) if error.is_corrupt() => Verdict::Damaged(reason),
-        LoadError::Dictionary(DictionaryError::Apply(error)) if error.waits_for_room_or_lock() => Verdict::Wait(reason),
+        LoadError::Sink(SinkError { fault, .. }) => match fault {
+            Fault::Gap => Verdict::Gap(format!("gap: {reason}")),
+            Fault::Diverged(kinds) => Verdict::NeedSnapshot { kinds, reason },
+            Fault::Damaged => Verdict::Damaged(reason),
+            Fault::Waits => Verdict::Wait(reason),
+            Fault::Passes => later(reason),
+            Fault::Package => Verdict::Broken(reason),
+        },
         LoadError::Room(_) => Verdict::Wait(reason),
-        LoadError::Dictionary(DictionaryError::Damaged) => Verdict::Damaged(reason),
-        LoadError::Dictionary(DictionaryError::Apply(error)) if error.is_temporary() => later(reason),
-        LoadError::Dictionary(DictionaryError::Apply(_)) => Verdict::Broken(reason),
         LoadError::Package(PackageError::Io { .. })
-        | LoadError::Dictionary(_)
         | LoadError::Script(_)
         | LoadError::State(_)
         | LoadError::Aborted(_) => later(reason),
@@ -119,51 +121,36 @@ fn verdict(link: &PackageLink, outcome: Result<Applied, LoadError>) -> Verdict {
     }
 }
 
-/// Nothing is wrong with the package.
-fn later(reason: String) -> Verdict {
-    Verdict::Later { cause: RejectCause::Transport, reason }
+/// Loads one package. Cheap to clone; calls block.
+#[derive(Debug, Clone)]
+pub(crate) struct Load {
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) room: Room,
+    pub(crate) progress: Arc<Progress>,
 }
 
-/// Takes batches as they come until the agent stops. A load that is under way is finished.
-pub(crate) async fn run(till: Arc<Till>) {
-    let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
-    loop {
-        let wait = match drain(&till).await {
-            Ok(true) => {
-                backoff.reset();
-                LOOK_PERIOD
-            }
-            Ok(false) => backoff.next_wait(),
-            Err(error) => {
-                till.failed("the file queue does not work", &error);
-                backoff.next_wait()
-            }
-        };
-        tokio::select! {
-            () = till.shutdown.cancelled() => return,
-            () = till.loader_poke.notified() => {}
-            () = tokio::time::sleep(wait) => {}
-        }
+impl Load {
+    fn load<S: PackageSource>(
+        &self,
+        link: &PackageLink,
+        open: impl FnOnce() -> Result<S, PackageError>,
+    ) -> Result<Applied, LoadError> {
+        self.room.to_load(link).map_err(LoadError::Room)?;
+        let mut package = Watched::new(open().map_err(LoadError::Package)?, &self.progress);
+        self.sink.apply(&mut package, link.replaces).map_err(LoadError::Sink)
     }
 }
 
-/// Loads until the queue is empty; `false` where something has to be tried later.
-async fn drain(till: &Arc<Till>) -> Result<bool, QueueError> {
-    while !till.shutdown.is_cancelled() {
-        let _exchange = till.exchange.take().await;
-        match till.blocking(|till| next(till)).await {
-            Ok(Ok(Step::Loaded)) => till.load_ended.notify_waiters(),
-            Ok(Ok(Step::Empty)) => return Ok(true),
-            Ok(Ok(Step::Later)) => return Ok(false),
-            Ok(Err(error)) => return Err(error),
-            Err(error) => {
-                till.failed("a load was broken off", &error);
-                return Ok(false);
-            }
-        }
-        till.contact_poke.notify_one();
-    }
-    Ok(true)
+/// The loader: takes batches of the file queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Loader {
+    pub(crate) queue: PackageQueue,
+    pub(crate) load: Load,
+    /// For deliveries that were lost.
+    pub(crate) state: State,
+    pub(crate) teller: Teller,
+    pub(crate) exchange: ExchangeLock,
+    pub(crate) shutdown: CancellationToken,
 }
 
 enum Step {
@@ -172,93 +159,140 @@ enum Step {
     Later,
 }
 
-fn next(till: &Till) -> Result<Step, QueueError> {
-    let mut set_aside = Vec::new();
-    let at_hand = till.claimed().take();
-    let claim = match at_hand {
-        Some(claim) => Ok(Some(claim)),
-        None => till.queue.next_telling(|aside| set_aside.push(aside)),
-    };
-    for aside in set_aside {
-        tell_set_aside(till, aside);
-    }
-    let Some(claim) = claim? else {
-        tell_lost(till);
-        return Ok(Step::Empty);
-    };
-    let link = claim.attributes().get(LINK_ATTRIBUTE).map(|text| serde_json::from_str::<PackageLink>(text));
-    let Some(Ok(link)) = link else {
-        till.errors.add();
-        claim.set_aside("its attribute `link` does not read: no batch of a package")?;
-        return Ok(Step::Loaded);
-    };
-    fail::fail_point!("load::claimed");
-    // The claim lives on, so that the server is told how its batch ends.
-    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| apply_claim(till, &link, &claim)));
-    let verdict = verdict(&link, outcome.unwrap_or_else(|panic| Err(LoadError::Panicked(last_words(&*panic)))));
-    fail::fail_point!("load::applied");
-    match &verdict {
-        Verdict::Done(..) | Verdict::Gap(_) | Verdict::Damaged(_) => claim.ack()?,
-        Verdict::NeedSnapshot { reason, .. } | Verdict::Broken(reason) => claim.set_aside(reason)?,
-        Verdict::Wait(reason) => {
-            tracing::warn!(package = link.package.short(), reason, "a package waits to be loaded");
-            claim.put_back()?;
-            return Ok(Step::Later);
-        }
-        Verdict::Later { cause, reason } => {
-            let last = claim.tries() >= till.queue.limits().max_tries;
-            if last && *cause == RejectCause::Transport {
-                claim.ack()?;
-            } else {
-                claim.release(reason)?;
+impl Loader {
+    /// Takes batches as they come until the agent stops. A load that is under way is finished.
+    pub(crate) async fn run(self) {
+        let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
+        loop {
+            let wait = match self.drain().await {
+                Ok(true) => {
+                    backoff.reset();
+                    LOOK_PERIOD
+                }
+                Ok(false) => backoff.next_wait(),
+                Err(error) => {
+                    self.teller.failed("the file queue does not work", &error);
+                    backoff.next_wait()
+                }
+            };
+            tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                () = self.queue.poked() => {}
+                () = tokio::time::sleep(wait) => {}
             }
-            if !last {
+        }
+    }
+
+    /// Loads until the queue is empty; `false` where something has to be tried later.
+    async fn drain(&self) -> Result<bool, QueueError> {
+        while !self.shutdown.is_cancelled() {
+            let _exchange = self.exchange.take().await;
+            let this = self.clone();
+            match blocking(move || this.next()).await {
+                Ok(Ok(Step::Loaded)) => self.queue.note_end(),
+                Ok(Ok(Step::Empty)) => return Ok(true),
+                Ok(Ok(Step::Later)) => return Ok(false),
+                Ok(Err(error)) => return Err(error),
+                Err(error) => {
+                    self.teller.failed("a load was broken off", &error);
+                    return Ok(false);
+                }
+            }
+            self.teller.contact_soon();
+        }
+        Ok(true)
+    }
+
+    fn next(&self) -> Result<Step, QueueError> {
+        let mut set_aside = Vec::new();
+        let claim = self.queue.next(|aside| set_aside.push(aside));
+        for aside in set_aside {
+            self.tell_set_aside(aside);
+        }
+        let Some(claim) = claim? else {
+            self.tell_lost();
+            return Ok(Step::Empty);
+        };
+        let link = claim.attributes().get(LINK_ATTRIBUTE).map(|text| serde_json::from_str::<PackageLink>(text));
+        let Some(Ok(link)) = link else {
+            self.teller.errors.add();
+            claim.set_aside("its attribute `link` does not read: no batch of a package")?;
+            return Ok(Step::Loaded);
+        };
+        fail::fail_point!("load::claimed");
+        // The claim lives on, so that the server is told how its batch ends.
+        let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| self.apply(&link, &claim)));
+        let verdict = verdict(&link, outcome.unwrap_or_else(|panic| Err(LoadError::Panicked(last_words(&*panic)))));
+        fail::fail_point!("load::applied");
+        match &verdict {
+            Verdict::Done(..) | Verdict::Gap(_) | Verdict::Damaged(_) => claim.ack()?,
+            Verdict::NeedSnapshot { reason, .. } | Verdict::Broken(reason) => claim.set_aside(reason)?,
+            Verdict::Wait(reason) => {
+                tracing::warn!(package = link.package.short(), reason, "a package waits to be loaded");
+                claim.put_back()?;
                 return Ok(Step::Later);
             }
+            Verdict::Later { cause, reason } => {
+                let last = claim.tries() >= self.queue.files().limits().max_tries;
+                if last && *cause == RejectCause::Transport {
+                    claim.ack()?;
+                } else {
+                    claim.release(reason)?;
+                }
+                if !last {
+                    return Ok(Step::Later);
+                }
+            }
+        }
+        fail::fail_point!("load::claim_settled");
+        tell(&self.teller, &*self.load.sink, &link, verdict);
+        fail::fail_point!("load::told");
+        Ok(Step::Loaded)
+    }
+
+    /// The queue set a batch aside: damaged on disk, or the end of each agent that worked on it.
+    fn tell_set_aside(&self, aside: SetAside) {
+        let link = aside.attributes.as_ref().and_then(|attributes| attributes.get(LINK_ATTRIBUTE));
+        if let Some(link) = link.and_then(|text| serde_json::from_str::<PackageLink>(text).ok()) {
+            return not_loaded(&self.teller, &link, RejectCause::Content, aside.reason);
+        }
+        // Whose it was shows when the queue is empty.
+        tracing::error!(sequence = %aside.sequence, reason = aside.reason, "a batch was set aside");
+        self.teller.errors.add();
+    }
+
+    /// The queue is empty: what is remembered as waiting there is lost. Its batch was set aside
+    /// with a manifest that does not read, was dropped by a person, went with a disk; or the agent
+    /// ended before it told what became of it.
+    fn tell_lost(&self) {
+        // Read before the queue is looked at: what comes into it in between is not remembered as
+        // being there yet.
+        let queued = match self.state.queued_deliveries() {
+            Ok(queued) if queued.is_empty() => return,
+            Ok(queued) => queued,
+            Err(error) => return tracing::warn!(%error, "failed to look for deliveries that were lost"),
+        };
+        if !self.queue.files().depth().is_ok_and(|depth| depth.batches == 0) {
+            return;
+        }
+        let applied = self.load.sink.look().ok().and_then(|state| state.package);
+        for SeenDelivery { delivery, package, .. } in queued {
+            let Ok(package) = package.parse::<PackageName>() else { continue };
+            if applied.as_ref() == Some(&package) {
+                self.teller.end(delivery, &package, DeliveryState::Applied, None, None);
+                continue;
+            }
+            tracing::error!(%delivery, package = package.short(), "a package is not in the file queue any more");
+            self.teller.errors.add();
+            let reason = "the till's file queue does not hold it any more".to_owned();
+            self.teller.end(delivery, &package, DeliveryState::Rejected, Some(reason), Some(RejectCause::Transport));
         }
     }
-    fail::fail_point!("load::claim_settled");
-    tell(till, &link, verdict);
-    fail::fail_point!("load::told");
-    Ok(Step::Loaded)
-}
 
-/// The queue set a batch aside: damaged on disk, or the end of each agent that worked on it.
-fn tell_set_aside(till: &Till, aside: SetAside) {
-    let link = aside.attributes.as_ref().and_then(|attributes| attributes.get(LINK_ATTRIBUTE));
-    if let Some(link) = link.and_then(|text| serde_json::from_str::<PackageLink>(text).ok()) {
-        return not_loaded(till, &link, RejectCause::Content, aside.reason);
-    }
-    // Whose it was shows when the queue is empty.
-    tracing::error!(sequence = %aside.sequence, reason = aside.reason, "a batch was set aside");
-    till.errors.add();
-}
-
-/// The queue is empty: what is remembered as waiting there is lost. Its batch was set aside with a
-/// manifest that does not read, was dropped by a person, went with a disk; or the agent ended
-/// before it told what became of it.
-fn tell_lost(till: &Till) {
-    // Read before the queue is looked at: what comes into it in between is not remembered as being
-    // there yet.
-    let queued = match till.state.queued_deliveries() {
-        Ok(queued) if queued.is_empty() => return,
-        Ok(queued) => queued,
-        Err(error) => return tracing::warn!(%error, "failed to look for deliveries that were lost"),
-    };
-    if !till.queue.depth().is_ok_and(|depth| depth.batches == 0) {
-        return;
-    }
-    let applied = till.dictionary.look().ok().and_then(|state| state.package);
-    for SeenDelivery { delivery, package, .. } in queued {
-        let Ok(package) = package.parse::<PackageName>() else { continue };
-        if applied.as_ref() == Some(&package) {
-            till.note(delivery, &package, DeliveryState::Applied, None, None);
-            continue;
-        }
-        tracing::error!(%delivery, package = package.short(), "a package is not in the file queue any more");
-        till.errors.add();
-        let reason = "the till's file queue does not hold it any more".to_owned();
-        till.note(delivery, &package, DeliveryState::Rejected, Some(reason), Some(RejectCause::Transport));
+    fn apply(&self, link: &PackageLink, claim: &Claim) -> Result<Applied, LoadError> {
+        fail::fail_point!("load::works");
+        let bodies = claim.messages().map(|message| message.map(|message| message.body).map_err(io::Error::other));
+        self.load.load(link, || MessageSource::open(bodies))
     }
 }
 
@@ -268,100 +302,90 @@ fn last_words(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned())
 }
 
-fn apply_claim(till: &Till, link: &PackageLink, claim: &Claim) -> Result<Applied, LoadError> {
-    fail::fail_point!("load::works");
-    check_room(till, link)?;
-    let bodies = claim.messages().map(|message| message.map(|message| message.body).map_err(io::Error::other));
-    apply(till, link, MessageSource::open(bodies))
-}
-
-/// Before the first row: a load that fills the disk is rolled back, and until then no receipt can
-/// be written.
-fn check_room(till: &Till, link: &PackageLink) -> Result<(), LoadError> {
-    let load = load_bytes(link.bytes, link.objects);
-    room::make(till, till.dictionary.path(), load, link.bytes).map_err(LoadError::Room)
-}
-
-fn apply(
-    till: &Till,
-    link: &PackageLink,
-    source: Result<impl PackageSource, PackageError>,
-) -> Result<Applied, LoadError> {
-    let mut source = Watched::new(source.map_err(LoadError::Package)?, &till.progress);
-    till.dictionary.apply(&mut source, link.replaces).map_err(LoadError::Dictionary)
-}
-
 /// Says how a package ended.
-fn tell(till: &Till, link: &PackageLink, verdict: Verdict) {
+fn tell(teller: &Teller, sink: &dyn Sink, link: &PackageLink, verdict: Verdict) {
     match verdict {
-        Verdict::Done(DeliveryState::Applied, _) if till.dictionary.take_restart_due() => {
-            till.errors.add();
-            till.note_delivery(link, DeliveryState::Applied, Some(RESTART_DUE.to_owned()));
+        Verdict::Done(DeliveryState::Applied, _) if sink.take_restart_due() => {
+            teller.errors.add();
+            teller.delivery(link, DeliveryState::Applied, Some(RESTART_DUE.to_owned()));
         }
-        Verdict::Done(state, reason) => till.note_delivery(link, state, reason),
-        Verdict::NeedSnapshot { kinds, reason } => need_snapshot(till, link, RejectCause::Content, kinds, reason),
-        Verdict::Damaged(reason) => need_snapshot(till, link, RejectCause::Transport, Vec::new(), reason),
-        Verdict::Wait(reason) => not_loaded(till, link, RejectCause::Transport, reason),
-        Verdict::Gap(reason) => till.note_rejected(link, RejectCause::Gap, reason),
-        Verdict::Broken(reason) => not_loaded(till, link, RejectCause::Content, reason),
-        Verdict::Later { cause, reason } => not_loaded(till, link, cause, reason),
+        Verdict::Done(state, reason) => teller.delivery(link, state, reason),
+        Verdict::NeedSnapshot { kinds, reason } => need_snapshot(teller, link, RejectCause::Content, kinds, reason),
+        Verdict::Damaged(reason) => need_snapshot(teller, link, RejectCause::Transport, Vec::new(), reason),
+        Verdict::Wait(reason) => not_loaded(teller, link, RejectCause::Transport, reason),
+        Verdict::Gap(reason) => teller.rejected(link, RejectCause::Gap, reason),
+        Verdict::Broken(reason) => not_loaded(teller, link, RejectCause::Content, reason),
+        Verdict::Later { cause, reason } => not_loaded(teller, link, cause, reason),
     }
 }
 
-fn need_snapshot(till: &Till, link: &PackageLink, cause: RejectCause, kinds: Vec<String>, reason: String) {
+fn need_snapshot(teller: &Teller, link: &PackageLink, cause: RejectCause, kinds: Vec<String>, reason: String) {
     tracing::error!(package = link.package.short(), ?kinds, reason, "the till's rows differ: a snapshot is asked for");
-    till.errors.add();
-    till.note_rejected(link, cause, reason.clone());
-    till.reports.put(Report::NeedSnapshot { kinds, reason, till_state: till.look() });
+    teller.errors.add();
+    teller.rejected(link, cause, reason.clone());
+    teller.need_snapshot(kinds, reason);
 }
 
-fn not_loaded(till: &Till, link: &PackageLink, cause: RejectCause, reason: String) {
+fn not_loaded(teller: &Teller, link: &PackageLink, cause: RejectCause, reason: String) {
     tracing::error!(package = link.package.short(), reason, "a package was not loaded");
-    till.errors.add();
-    till.note_rejected(link, cause, reason);
+    teller.errors.add();
+    teller.rejected(link, cause, reason);
 }
 
-/// Loads a package from its file, without the queue, through `uploadscript` where there is one.
-pub(crate) async fn straight(till: &Arc<Till>, link: &PackageLink, file: &Path) {
-    let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
-    let mut tries = 0;
-    let verdict = loop {
-        let exchange = till.exchange.take().await;
-        let outcome = straight_once(till, link, file).await;
-        drop(exchange);
-        tries += 1;
-        match verdict(link, outcome) {
-            Verdict::Later { reason, .. } | Verdict::Wait(reason) if tries < MAX_STRAIGHT_TRIES => {
-                tracing::warn!(reason, tries, "a load is tried again");
+/// Loads packages from their files, without the queue, through `uploadscript` where there is one.
+#[derive(Debug, Clone)]
+pub(crate) struct Straight {
+    pub(crate) load: Load,
+    /// How far a script was told.
+    pub(crate) state: State,
+    pub(crate) settings: LiveSettings,
+    pub(crate) teller: Teller,
+    pub(crate) exchange: ExchangeLock,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Straight {
+    /// Loads a package, and tells how that ended.
+    pub(crate) async fn load(&self, link: &PackageLink, file: &Path) {
+        let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
+        let mut tries = 0;
+        let verdict = loop {
+            let exchange = self.exchange.take().await;
+            let outcome = self.once(link, file).await;
+            drop(exchange);
+            tries += 1;
+            match verdict(link, outcome) {
+                Verdict::Later { reason, .. } | Verdict::Wait(reason) if tries < MAX_STRAIGHT_TRIES => {
+                    tracing::warn!(reason, tries, "a load is tried again");
+                }
+                verdict => break verdict,
             }
-            verdict => break verdict,
-        }
-        tokio::time::sleep(backoff.next_wait()).await;
-    };
-    let link = link.clone();
-    let _ = till.blocking(move |till| tell(till, &link, verdict)).await;
-    till.contact_poke.notify_one();
-}
-
-async fn straight_once(till: &Arc<Till>, link: &PackageLink, file: &Path) -> Result<Applied, LoadError> {
-    if let Some(program) = till.settings.current().load.script.clone() {
-        script::run(&program, &[file.as_os_str()], script::SCRIPT_TIME, &till.shutdown)
-            .await
-            .map_err(LoadError::Script)?;
-        let (of, file) = (link.clone(), file.to_owned());
-        let noted = till.blocking(move |till| {
-            let source = PackageReader::open(&file, &of.package).map_err(LoadError::Package)?;
-            till.state.note_script_cursor(of.to, source.header().proof).map_err(LoadError::State)
-        });
-        noted.await.map_err(LoadError::Aborted)??;
-        return Ok(Applied::Skipped { cursor: link.to });
+            tokio::time::sleep(backoff.next_wait()).await;
+        };
+        let (link, sink) = (link.clone(), Arc::clone(&self.load.sink));
+        self.teller.blocking(move |teller| tell(teller, &*sink, &link, verdict)).await;
+        self.teller.contact_soon();
     }
-    let (link, file) = (link.clone(), file.to_owned());
-    let work = till.blocking(move |till| {
-        check_room(till, &link)?;
-        apply(till, &link, PackageReader::open(&file, &link.package))
-    });
-    work.await.map_err(LoadError::Aborted)?
+
+    async fn once(&self, link: &PackageLink, file: &Path) -> Result<Applied, LoadError> {
+        let script = self.settings.current().load.script.clone();
+        if let Some(program) = &script {
+            script::run(program, &[file.as_os_str()], script::SCRIPT_TIME, &self.shutdown)
+                .await
+                .map_err(LoadError::Script)?;
+        }
+        let (this, link, file) = (self.clone(), link.clone(), file.to_owned());
+        let work = blocking(move || {
+            let open = || PackageReader::open(&file, &link.package);
+            if script.is_none() {
+                return this.load.load(&link, open);
+            }
+            let proof = open().map_err(LoadError::Package)?.header().proof;
+            this.state.note_script_cursor(link.to, proof).map_err(LoadError::State)?;
+            Ok(Applied::Skipped { cursor: link.to })
+        });
+        work.await.map_err(LoadError::Aborted)?
+    }
 }
 
 #[cfg(test)]

@@ -4,13 +4,17 @@
 //! with the disk they share. Before anything is refused, the agent gives up what it keeps for
 //! people only ([`leftovers`]): as much as is needed, and nothing where all of it would not do.
 
-use crate::till::Till;
+use crate::package_queue::PackageQueue;
+use crate::settings::LiveSettings;
+use crate::sink::Sink;
 use fs_err as fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use tillway_exchangers::till::dictionary;
+use std::sync::Arc;
+use tillway_exchangers::till::dictionary::load_bytes;
 use tillway_file_queue::space::free_bytes;
 use tillway_file_queue::{Entry, State as BatchState};
+use tillway_proto::PackageLink;
 
 /// Left free for `documents.db` whatever is downloaded or loaded: 20,000 receipts of 3 kB, weeks
 /// of a busy till.
@@ -41,11 +45,97 @@ fn reserve(package_bytes: u64) -> u64 {
     if package_bytes <= SMALL_PACKAGE_BYTES { SMALL_RESERVE_BYTES } else { POS_RESERVE_BYTES }
 }
 
-/// Whether `needed` bytes may be written below `path` for a package of `package_bytes`. Gives up
-/// leftovers where that helps.
-pub(crate) fn make(till: &Till, path: &Path, needed: u64, package_bytes: u64) -> Result<(), NoRoom> {
-    let Err(refused) = check(path, needed, package_bytes) else { return Ok(()) };
-    give_up(till, leftovers(till, path), || check(path, needed, package_bytes), refused)
+/// Makes room for packages.
+#[derive(Debug, Clone)]
+pub(crate) struct Room {
+    pub(crate) settings: LiveSettings,
+    pub(crate) queue: PackageQueue,
+    pub(crate) sink: Arc<dyn Sink>,
+}
+
+impl Room {
+    /// Room for all that is to come of a link, so that what cannot be loaded is not downloaded
+    /// first.
+    pub(crate) fn for_link(&self, link: &PackageLink) -> Result<(), NoRoom> {
+        // As it comes, and once more in the file queue.
+        let files = link.bytes.saturating_mul(2);
+        let settings = self.settings.current();
+        self.make(&settings.paths.data, files, link.bytes)?;
+        self.make(&settings.load.queue_root, files, link.bytes)?;
+        let load = load_bytes(link.bytes, link.objects);
+        self.make(self.sink.path(), load.saturating_add(files), link.bytes)
+    }
+
+    /// Room in the file queue.
+    pub(crate) fn to_queue(&self, link: &PackageLink) -> Result<(), NoRoom> {
+        self.make(&self.settings.current().load.queue_root, link.bytes, link.bytes)
+    }
+
+    /// Before the first row: a load that fills the disk is rolled back, and until then no receipt
+    /// can be written.
+    pub(crate) fn to_load(&self, link: &PackageLink) -> Result<(), NoRoom> {
+        self.make(self.sink.path(), load_bytes(link.bytes, link.objects), link.bytes)
+    }
+
+    /// Whether `needed` bytes may be written below `path` for a package of `package_bytes`. Gives
+    /// up leftovers where that helps.
+    fn make(&self, path: &Path, needed: u64, package_bytes: u64) -> Result<(), NoRoom> {
+        let Err(refused) = check(path, needed, package_bytes) else { return Ok(()) };
+        self.give_up(self.leftovers(path), || check(path, needed, package_bytes), refused)
+    }
+
+    /// What may be given up on the disk of `path`, the least dear first: damaged databases,
+    /// archives but the newest, packages that lie aside but the newest.
+    fn leftovers(&self, path: &Path) -> Vec<Leftover> {
+        let settings = self.settings.current();
+        let device = path.ancestors().find_map(|there| fs::metadata(there).ok()).map(|metadata| metadata.dev());
+        let file = |path: PathBuf| {
+            let metadata = fs::symlink_metadata(&path).ok()?;
+            // A second name of a file frees nothing, which shows when it is gone.
+            (metadata.is_file() && Some(metadata.dev()) == device)
+                .then_some(Leftover::File { path, bytes: metadata.len() })
+        };
+        let mut files = self.sink.leftovers();
+        files.extend(crate::state::damaged_files(&settings.paths.data));
+        files.extend(crate::backup::older_archives(&settings.backup));
+        let mut leftovers: Vec<_> = files.into_iter().filter_map(file).collect();
+        let queue_device = fs::metadata(&settings.load.queue_root).ok().map(|metadata| metadata.dev());
+        if queue_device == device {
+            let aside = self.queue.files().entries().unwrap_or_default();
+            let mut aside: Vec<_> = aside.into_iter().filter(|entry| entry.state == BatchState::Aside).collect();
+            aside.sort_by_key(|entry| entry.aside_since);
+            aside.pop();
+            leftovers.extend(aside.into_iter().map(Leftover::Batch));
+        }
+        leftovers
+    }
+
+    fn give_up(
+        &self,
+        leftovers: Vec<Leftover>,
+        mut check: impl FnMut() -> Result<(), NoRoom>,
+        mut refused: NoRoom,
+    ) -> Result<(), NoRoom> {
+        let all = leftovers.iter().fold(refused.free, |sum, leftover| sum.saturating_add(leftover.bytes()));
+        if !leaves_enough(all, refused.needed, refused.reserve) {
+            return Err(refused);
+        }
+        for leftover in leftovers {
+            tracing::warn!(?leftover, %refused, "given up to make room");
+            let given_up = match &leftover {
+                Leftover::File { path, .. } => fs::remove_file(path).map_err(|error| error.to_string()),
+                Leftover::Batch(entry) => self.queue.files().drop_batch(&entry.id).map_err(|error| error.to_string()),
+            };
+            if let Err(error) = given_up {
+                tracing::warn!(error, "a leftover was not removed");
+            }
+            match check() {
+                Ok(()) => return Ok(()),
+                Err(still) => refused = still,
+            }
+        }
+        Err(refused)
+    }
 }
 
 /// Whether `needed` bytes may be written below `path`. A disk that cannot be asked has room until
@@ -82,65 +172,13 @@ impl Leftover {
     }
 }
 
-/// What may be given up on the disk of `path`, the least dear first: damaged databases, archives
-/// but the newest, packages that lie aside but the newest.
-fn leftovers(till: &Till, path: &Path) -> Vec<Leftover> {
-    let settings = till.settings.current();
-    let device = path.ancestors().find_map(|there| fs::metadata(there).ok()).map(|metadata| metadata.dev());
-    let file = |path: PathBuf| {
-        let metadata = fs::symlink_metadata(&path).ok()?;
-        // A second name of a file frees nothing, which shows when it is gone.
-        (metadata.is_file() && Some(metadata.dev()) == device).then_some(Leftover::File { path, bytes: metadata.len() })
-    };
-    let mut files = vec![dictionary::broken(till.dictionary.path())];
-    files.extend(crate::state::damaged_files(&settings.paths.data));
-    files.extend(crate::backup::older_archives(&settings.backup));
-    let mut leftovers: Vec<_> = files.into_iter().filter_map(file).collect();
-    let queue_device = fs::metadata(&settings.load.queue_root).ok().map(|metadata| metadata.dev());
-    if queue_device == device {
-        let aside = till.queue.entries().unwrap_or_default();
-        let mut aside: Vec<_> = aside.into_iter().filter(|entry| entry.state == BatchState::Aside).collect();
-        aside.sort_by_key(|entry| entry.aside_since);
-        aside.pop();
-        leftovers.extend(aside.into_iter().map(Leftover::Batch));
-    }
-    leftovers
-}
-
-fn give_up(
-    till: &Till,
-    leftovers: Vec<Leftover>,
-    mut check: impl FnMut() -> Result<(), NoRoom>,
-    mut refused: NoRoom,
-) -> Result<(), NoRoom> {
-    let all = leftovers.iter().fold(refused.free, |sum, leftover| sum.saturating_add(leftover.bytes()));
-    if !leaves_enough(all, refused.needed, refused.reserve) {
-        return Err(refused);
-    }
-    for leftover in leftovers {
-        tracing::warn!(?leftover, %refused, "given up to make room");
-        let given_up = match &leftover {
-            Leftover::File { path, .. } => fs::remove_file(path).map_err(|error| error.to_string()),
-            Leftover::Batch(entry) => till.queue.drop_batch(&entry.id).map_err(|error| error.to_string()),
-        };
-        if let Err(error) = given_up {
-            tracing::warn!(error, "a leftover was not removed");
-        }
-        match check() {
-            Ok(()) => return Ok(()),
-            Err(still) => refused = still,
-        }
-    }
-    Err(refused)
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::till::bench::TestTill;
+    use crate::tests::TestTill;
     use tillway_file_queue::NewMessage;
 
-    fn no_room(free: u64, needed: u64) -> NoRoom {
+    pub(crate) fn no_room(free: u64, needed: u64) -> NoRoom {
         NoRoom { path: PathBuf::from("/till"), free, needed, reserve: 0 }
     }
 
@@ -165,8 +203,9 @@ mod tests {
     #[tokio::test]
     async fn what_is_kept_for_people_goes_before_a_package_is_refused_and_only_as_much_as_helps() {
         let till = TestTill::new();
-        let settings = till.settings.current();
-        let broken = dictionary::broken(till.dictionary.path());
+        let room = &till.commands().intake.enqueue.room;
+        let settings = room.settings.current();
+        let broken = room.sink.leftovers().remove(0);
         let damaged = settings.paths.data.join("sync.db.damaged-1");
         let archives: Vec<_> = (1..4)
             .map(|day| settings.backup.folder.join(format!("2026-01-0{day}_10-00-00.000_sales_1.jsonl.zst")))
@@ -176,17 +215,16 @@ mod tests {
             fs::write(path, vec![0; 100]).unwrap();
         }
         for _ in 0..2 {
-            till.queue.put(NewMessage::new("test"), b"x").unwrap();
-            till.queue.next().unwrap().unwrap().set_aside("a test").unwrap();
+            room.queue.files().put(NewMessage::new("test"), b"x").unwrap();
+            room.queue.files().next().unwrap().unwrap().set_aside("a test").unwrap();
         }
-        let of_disk = || leftovers(&till, till.dictionary.path());
+        let of_disk = || room.leftovers(room.sink.path());
         assert_eq!(of_disk().len(), 5, "the newest archive and the newest batch stay: {:?}", of_disk());
 
-        let in_vain = give_up(&till, of_disk(), || Err(no_room(0, 1 << 30)), no_room(0, 1 << 30));
+        let in_vain = room.give_up(of_disk(), || Err(no_room(0, 1 << 30)), no_room(0, 1 << 30));
         assert!(in_vain.is_err() && broken.exists(), "nothing is lost where all of it would not do");
         let mut looks = 0;
-        let helps = give_up(
-            &till,
+        let helps = room.give_up(
             of_disk(),
             || {
                 looks += 1;
@@ -197,7 +235,7 @@ mod tests {
         assert!(helps.is_ok());
         let left: Vec<_> = [&broken, &damaged].into_iter().chain(&archives).map(|path| path.exists()).collect();
         assert_eq!(left, [false, false, false, true, true]);
-        let _ = give_up(&till, of_disk(), || Err(no_room(0, 100)), no_room(0, 100));
-        assert_eq!(till.queue.aside_depth().unwrap().batches, 1);
+        let _ = room.give_up(of_disk(), || Err(no_room(0, 100)), no_room(0, 100));
+        assert_eq!(room.queue.files().aside_depth().unwrap().batches, 1);
     }
 }

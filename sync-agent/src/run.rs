@@ -1,35 +1,37 @@
-//! The agent as a whole: its tasks, from start to a clean stop.
+//! The agent as a whole: its parts, its tasks from start to a clean stop. Only this module knows
+//! all of them.
 
-use crate::broker::{self, Link};
+use crate::broker::{Broker, Link};
+use crate::commands::Commands;
 use crate::dictionary::Dictionary;
 use crate::error::chain;
 use crate::errors_file::ErrorsFile;
-use crate::hand_over;
+use crate::hand_over::HandOver;
 use crate::installation::InstallationFile;
-use crate::load;
+use crate::intake::{Enqueue, Fetch, Follow, Intake, Known};
+use crate::load::{Load, Loader, Straight};
 use crate::lock::{AgentLock, ExchangeLock, LockError};
 use crate::outbox::Outbox;
+use crate::overview::Overview;
+use crate::package_queue::PackageQueue;
 use crate::progress::Progress;
-use crate::recount::{self, Recounts};
+use crate::recount::Recount;
 use crate::retry::{self, Backoff};
-use crate::room;
+use crate::room::{self, Room};
 use crate::settings::{LiveSettings, Mode};
+use crate::sink::Sink;
+use crate::source::{DocumentsFile, Source};
 use crate::state::{self, State, StateError};
-use crate::till::Till;
-use crate::unload::{self, MAX_WAITING_UNLOADS, Suspects, shift_close};
+use crate::tell::Teller;
+use crate::unload::{MAX_WAITING_UNLOADS, Notes, Past, Reading, SalesLoader, ShiftClose, Steps, Suspects, Unloader};
 use std::future::Future;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
-use tillway_file_queue::{Limits, Queue, QueueError, QueueName};
-use tillway_proto::Report;
-use tokio::sync::{Mutex, Notify, mpsc, watch};
+use tillway_file_queue::QueueError;
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// The file queue of packages on their way into the dictionary.
-const DICTIONARY_QUEUE: &str = "dictionary";
 
 /// How long a stop waits for tasks: a load that is under way is finished.
 const STOP_TIME: Duration = Duration::from_mins(1);
@@ -56,98 +58,190 @@ pub enum RunError {
 /// Runs the agent until `shutdown` is cancelled. Everything that can break while it runs recovers
 /// by itself; an error means that it did not start.
 pub async fn run(settings: LiveSettings, shutdown: CancellationToken) -> Result<(), RunError> {
-    if settings.current().mode == Mode::Server {
+    let now = settings.current();
+    if now.mode == Mode::Server {
         return Err(RunError::ServerMode);
     }
     crate::install_crypto();
-    let (unloads, requests) = mpsc::channel(MAX_WAITING_UNLOADS);
-    let (_lock, till) = open(settings, unloads, shutdown)?;
-    let till = Arc::new(till);
-    let log = till.settings.current().log.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
-    tracing::info!(till = %till.id, version = env!("CARGO_PKG_VERSION"), log, "sync agent started");
+    let sink = Arc::new(Dictionary::at(now.paths.dictionaries.clone()));
+    let source = Arc::new(DocumentsFile::at(now.paths.documents.clone(), now.till.clone()));
+    let agent = Agent::open(settings, sink, source, shutdown.clone())?;
+    let log = now.log.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+    tracing::info!(till = %now.till, version = env!("CARGO_PKG_VERSION"), log, "sync agent started");
     let mut tasks = JoinSet::new();
-    let requests = Arc::new(Mutex::new(requests));
-    keep(&mut tasks, &till, "broker", broker::supervise);
-    keep(&mut tasks, &till, "loader", load::run);
-    keep(&mut tasks, &till, "recount", recount::run);
-    keep(&mut tasks, &till, "shift close", shift_close::run);
-    keep(&mut tasks, &till, "contact", contact);
-    keep(&mut tasks, &till, "command line", hand_over::listen);
-    keep(&mut tasks, &till, "unloader", move |till| unload::work(till, Arc::clone(&requests)));
-    till.shutdown.cancelled().await;
+    let kept = (&shutdown, &agent.broker.teller.errors);
+    keep(&mut tasks, "broker", &agent.broker, kept, Broker::run);
+    keep(&mut tasks, "loader", &agent.loader, kept, Loader::run);
+    keep(&mut tasks, "recount", &agent.recount, kept, Recount::run);
+    keep(&mut tasks, "shift close", &agent.shift_close, kept, ShiftClose::run);
+    keep(&mut tasks, "contact", &agent.contact, kept, Contact::run);
+    keep(&mut tasks, "command line", &agent.hand_over, kept, HandOver::run);
+    keep(&mut tasks, "unloader", &agent.unloader, kept, Unloader::run);
+    shutdown.cancelled().await;
     let all = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_TIME, all).await.is_err() {
         tracing::warn!(after = ?STOP_TIME, "not everything came to its end");
     }
-    hand_over::remove(&till);
+    agent.hand_over.remove();
     tracing::info!("sync agent stopped");
     Ok(())
 }
 
-/// The till with everything its tasks share, and none of them running yet.
-pub(crate) fn open(
-    settings: LiveSettings,
-    unloads: mpsc::Sender<unload::UnloadRequest>,
-    shutdown: CancellationToken,
-) -> Result<(AgentLock, Till), RunError> {
-    let now = settings.current();
-    let lock = AgentLock::take(&now.paths.data).map_err(RunError::Lock)?;
-    let state = State::open(&now.paths.data).map_err(RunError::State)?;
-    let installation = InstallationFile::open(&now.paths, &now.till).map_err(RunError::State)?;
-    // Once more, for a state that was lost.
-    let history = installation.look().decided.unwrap_or_default();
-    state.leave_history(history.document, history.shift).map_err(RunError::State)?;
-    let instance = state::instance(&now.paths.data).map_err(RunError::State)?;
-    let queue = open_queue(&now.load.queue_root).map_err(RunError::Queue)?;
-    let till = Till {
-        id: now.till.clone(),
-        instance,
-        installation,
-        state,
-        dictionary: Dictionary::at(now.paths.dictionaries.clone()),
-        queue,
-        reports: Outbox::new(now.till.clone(), instance),
-        errors: ErrorsFile::new(settings.clone()),
-        downloading: Arc::default(),
-        downloader: OnceLock::new(),
-        exchange: ExchangeLock::default(),
-        queued_to: AtomicU64::new(0),
-        claimed: std::sync::Mutex::default(),
-        loader_poke: Notify::new(),
-        load_ended: Notify::new(),
-        contact_poke: Notify::new(),
-        uncounted_since: std::sync::Mutex::default(),
-        recounts: Recounts::default(),
-        suspects: Suspects::default(),
-        progress: Progress::default(),
-        unloads,
-        unloaded: watch::Sender::new(0),
-        link: watch::Sender::new(Link::Connecting),
-        working: watch::Sender::new(false),
-        settings,
-        shutdown,
-    };
-    Ok((lock, till))
+/// The parts of one agent that have a task; none of them runs yet.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    _lock: AgentLock,
+    pub(crate) broker: Broker,
+    pub(crate) loader: Loader,
+    pub(crate) recount: Recount,
+    pub(crate) shift_close: ShiftClose,
+    pub(crate) contact: Contact,
+    pub(crate) hand_over: HandOver,
+    pub(crate) unloader: Unloader,
 }
 
-fn open_queue(root: &std::path::Path) -> Result<Queue, QueueError> {
-    // How much stays free is asked before each package, with a larger reserve for a larger one.
-    let limits = Limits { reserve_bytes: room::SMALL_RESERVE_BYTES, ..Limits::default() };
-    Queue::open(root, &DICTIONARY_QUEUE.parse::<QueueName>()?, limits)
+impl Agent {
+    /// Opens what lies on disk, and ties the parts together.
+    pub(crate) fn open(
+        settings: LiveSettings,
+        sink: Arc<dyn Sink>,
+        source: Arc<dyn Source>,
+        shutdown: CancellationToken,
+    ) -> Result<Self, RunError> {
+        let now = settings.current();
+        let lock = AgentLock::take(&now.paths.data).map_err(RunError::Lock)?;
+        let state = State::open(&now.paths.data).map_err(RunError::State)?;
+        let installation = InstallationFile::open(&now.paths.data, &*source).map_err(RunError::State)?;
+        // Once more, for a state that was lost.
+        let history = installation.look().decided.unwrap_or_default();
+        state.leave_history(history.document, history.shift).map_err(RunError::State)?;
+        let instance = state::instance(&now.paths.data).map_err(RunError::State)?;
+        // How much stays free is asked before each package, with a larger reserve for a larger
+        // one.
+        let queue = PackageQueue::open(&now.load.queue_root, room::SMALL_RESERVE_BYTES).map_err(RunError::Queue)?;
+
+        let id = now.till.clone();
+        let (suspects, progress) = (Arc::new(Suspects::default()), Arc::new(Progress::default()));
+        let exchange = ExchangeLock::default();
+        let errors = ErrorsFile::new(settings.clone());
+        let (unloads, requests) = mpsc::channel(MAX_WAITING_UNLOADS);
+        let (link, unloaded) = (watch::Sender::new(Link::Connecting), watch::Sender::new(0));
+        let (to, from) = (Arc::clone(&sink), Arc::clone(&source));
+        let overview = Overview::new(settings.clone(), state.clone(), to, from, queue.clone());
+        let teller = Teller {
+            overview: Arc::new(overview),
+            deliveries: state.clone(),
+            reports: Outbox::new(id.clone(), instance),
+            errors: errors.clone(),
+            settings: settings.clone(),
+            contact: Arc::default(),
+        };
+        let recount = Recount::new(Arc::clone(&sink), teller.clone(), exchange.clone(), shutdown.clone());
+
+        // Down: a link is fetched, put into the file queue, and loaded.
+        let room = Room { settings: settings.clone(), queue: queue.clone(), sink: Arc::clone(&sink) };
+        let load = Load { sink: Arc::clone(&sink), room: room.clone(), progress: Arc::clone(&progress) };
+        let intake = Intake {
+            known: Known { overview: Arc::clone(&teller.overview), queue: queue.clone(), state: state.clone() },
+            fetch: Fetch::new(room.clone(), settings.clone()),
+            enqueue: Enqueue { queue: queue.clone(), room, settings: settings.clone(), teller: teller.clone() },
+            straight: Straight {
+                load: load.clone(),
+                state: state.clone(),
+                settings: settings.clone(),
+                teller: teller.clone(),
+                exchange: exchange.clone(),
+                shutdown: shutdown.clone(),
+            },
+            follow: Follow { queue: queue.clone(), settings: settings.clone(), teller: teller.clone() },
+        };
+        let loader = Loader {
+            queue: queue.clone(),
+            load,
+            state: state.clone(),
+            teller: teller.clone(),
+            exchange: exchange.clone(),
+            shutdown: shutdown.clone(),
+        };
+        let commands = Arc::new(Commands {
+            intake,
+            unloads: unloads.clone(),
+            recount: recount.clone(),
+            queue,
+            state: state.clone(),
+            settings: settings.clone(),
+            teller: teller.clone(),
+            working: watch::Sender::new(false),
+        });
+
+        // Up: documents are read, streamed, and noted.
+        let read = Reading { source, state: state.clone(), suspects: Arc::clone(&suspects) };
+        let steps = Steps {
+            read: read.clone(),
+            server: SalesLoader { id: id.clone(), instance, settings: settings.clone() },
+            notes: Notes { state: state.clone(), suspects, errors },
+            past: Past { read: read.clone(), installation: Arc::new(installation) },
+            progress: Arc::clone(&progress),
+            settings: settings.clone(),
+        };
+        let unloader = Unloader {
+            requests: Arc::new(Mutex::new(requests)),
+            steps,
+            state: state.clone(),
+            settings: settings.clone(),
+            teller: teller.clone(),
+            unloaded: unloaded.clone(),
+            exchange,
+            shutdown: shutdown.clone(),
+        };
+        let shift_close = ShiftClose {
+            id: id.clone(),
+            read,
+            settings: settings.clone(),
+            unloads,
+            unloaded,
+            shutdown: shutdown.clone(),
+        };
+
+        Ok(Self {
+            _lock: lock,
+            broker: Broker {
+                id,
+                commands: Arc::clone(&commands),
+                teller: teller.clone(),
+                state,
+                settings: settings.clone(),
+                link: link.clone(),
+                shutdown: shutdown.clone(),
+            },
+            loader,
+            contact: Contact {
+                recount: recount.clone(),
+                sink,
+                teller,
+                settings,
+                link: link.clone(),
+                shutdown: shutdown.clone(),
+            },
+            recount,
+            shift_close,
+            hand_over: HandOver { commands, link, progress, shutdown },
+            unloader,
+        })
+    }
 }
 
-/// A task that is begun again when it ends before the agent does, whichever way. Others go on
+/// A part's task, begun again when it ends before the agent does, whichever way. Others go on
 /// meanwhile.
-fn keep<F>(
+fn keep<P: Clone + Send + 'static, F: Future<Output = ()> + Send + 'static>(
     tasks: &mut JoinSet<()>,
-    till: &Arc<Till>,
     name: &'static str,
-    task: impl Fn(Arc<Till>) -> F + Send + 'static,
-) where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let (shutdown, errors, till) = (till.shutdown.clone(), till.errors.clone(), Arc::clone(till));
-    tasks.spawn(keep_up(name, shutdown, KeepUp::DEFAULT, move || errors.add(), move || task(Arc::clone(&till))));
+    part: &P,
+    (shutdown, errors): (&CancellationToken, &ErrorsFile),
+    task: fn(P) -> F,
+) {
+    let (part, errors) = (part.clone(), errors.clone());
+    tasks.spawn(keep_up(name, shutdown.clone(), KeepUp::DEFAULT, move || errors.add(), move || task(part.clone())));
 }
 
 /// How a task is begun again.
@@ -204,21 +298,32 @@ async fn keep_up<F>(
 /// Says that the till is here and what it has: when the link is up, on a period, and when
 /// something changed. Looks each time whether somebody else wrote to the dictionary, or reads it
 /// without an end.
-async fn contact(till: Arc<Till>) {
-    let mut link = till.link.subscribe();
-    loop {
-        recount::where_others_wrote(&till).await;
-        till.dictionary.look_at_log();
-        let consuming = matches!(*link.borrow_and_update(), Link::Consuming { .. });
-        if consuming {
-            let state = till.look_now().await;
-            till.reports.put(Report::Contact { state });
-        }
-        tokio::select! {
-            () = till.shutdown.cancelled() => return,
-            changed = link.changed() => if changed.is_err() { return },
-            () = till.contact_poke.notified() => {}
-            () = tokio::time::sleep(retry::about(till.settings.current().contact_period)) => {}
+#[derive(Debug, Clone)]
+pub(crate) struct Contact {
+    recount: Recount,
+    sink: Arc<dyn Sink>,
+    teller: Teller,
+    settings: LiveSettings,
+    link: watch::Sender<Link>,
+    shutdown: CancellationToken,
+}
+
+impl Contact {
+    async fn run(self) {
+        let mut link = self.link.subscribe();
+        loop {
+            self.recount.where_others_wrote().await;
+            self.sink.look_at_log();
+            if matches!(*link.borrow_and_update(), Link::Consuming { .. }) {
+                self.teller.contact().await;
+            }
+            self.teller.blocking(|teller| teller.overview.keep_cursor()).await;
+            tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                changed = link.changed() => if changed.is_err() { return },
+                () = self.teller.asked_for_contact() => {}
+                () = tokio::time::sleep(retry::about(self.settings.current().contact_period)) => {}
+            }
         }
     }
 }

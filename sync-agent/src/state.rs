@@ -242,6 +242,23 @@ impl State {
         Ok(self.look(|db| fact(db, "queued to"))?.and_then(|text| text.parse().ok()).map(Revision))
     }
 
+    /// The dictionary is at this revision, with this proof: for the time when it cannot be read.
+    pub fn note_cursor(&self, cursor: Revision, proof: Option<CursorProof>) -> Result<(), StateError> {
+        let proof = proof.map(|proof| proof.to_string()).unwrap_or_default();
+        self.change("write", |db| {
+            set_fact(db, "cursor", &cursor.to_string())?;
+            set_fact(db, "cursor proof", &proof)
+        })
+    }
+
+    /// Where the dictionary was when that was noted last.
+    pub fn cursor(&self) -> Result<(Revision, Option<CursorProof>), StateError> {
+        self.look(|db| {
+            let cursor = fact(db, "cursor")?.and_then(|text| text.parse().ok()).map_or(Revision::ZERO, Revision);
+            Ok((cursor, fact(db, "cursor proof")?.and_then(|text| text.parse().ok())))
+        })
+    }
+
     /// `uploadscript` took everything up to this revision; `proof` is what its package gave to
     /// show for it.
     pub fn note_script_cursor(&self, to: Revision, proof: Option<CursorProof>) -> Result<(), StateError> {

@@ -4,15 +4,17 @@ use crate::aside::{self, Aside};
 use crate::dictionary::log_told;
 use crate::error::chain;
 use crate::hand_over::{self, Ask};
+use crate::package_queue::PackageQueue;
 use crate::settings::Settings;
+use crate::source::DocumentsFile;
 use crate::state::State;
-use crate::unload;
+use crate::unsent;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::fmt;
 use tillway_exchangers::till::dictionary;
+use tillway_file_queue::QueueError;
 use tillway_file_queue::plain_text::on_one_line;
-use tillway_file_queue::{Limits, Queue, QueueError};
 use tillway_proto::report::{AsideUnit, MAX_DICTIONARY_LOG_BYTES, SalesWait};
 
 /// Deliveries and units set aside that are listed; `aside ls` lists more.
@@ -102,10 +104,8 @@ pub(crate) async fn look(settings: &Settings, most_aside: usize) -> Status {
         aside: Vec::new(),
         unreadable: Vec::new(),
     };
-    let queue = "dictionary"
-        .parse()
-        .and_then(|name| Queue::open_existing(&settings.load.queue_root, &name, Limits::default()))
-        .and_then(|queue| Ok((queue.depth()?.batches, queue)));
+    let queue =
+        PackageQueue::open_existing(&settings.load.queue_root).and_then(|queue| Ok((queue.depth()?.batches, queue)));
     let queue = match queue {
         Ok((queued, queue)) => {
             status.queued = queued;
@@ -149,10 +149,11 @@ fn add_state(status: &mut Status, settings: &Settings) -> Result<Option<State>, 
     };
     status.deliveries = state.deliveries(MAX_LISTED)?.into_iter().map(line).collect();
     status.sales_wait = state.sales_wait()?;
-    match unload::count_unsent(&state, &settings.paths.documents, &settings.till) {
+    let documents = DocumentsFile::at(settings.paths.documents.clone(), settings.till.clone());
+    match unsent::count(&state, &documents) {
         Ok(unsent) => status.unsent_documents = Some(unsent),
         Err(error) => {
-            let (kind, text) = (error.kind(), unload::shortened(chain(&error)));
+            let (kind, text) = (error.kind(), unsent::shortened(chain(&error)));
             status.sales_wait.get_or_insert_with(|| SalesWait { kind, text, since: Timestamp::now() });
         }
     }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 /// Where messages come from.
-pub(super) trait Source {
+pub(super) trait Messages {
     /// One of them.
     type Message;
     /// Why no more come.
@@ -27,7 +27,7 @@ pub(super) async fn consume<S, W>(
     work: impl Fn(&S::Message) -> W,
 ) -> Result<std::convert::Infallible, S::Error>
 where
-    S: Source,
+    S: Messages,
     W: Future<Output = ()>,
 {
     let mut superseding = None;
@@ -71,7 +71,7 @@ mod tests {
         done: Arc<Mutex<Vec<u32>>>,
     }
 
-    impl Source for Line {
+    impl Messages for Line {
         type Message = (u32, Mutex<bool>);
         type Error = &'static str;
 

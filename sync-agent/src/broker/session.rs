@@ -1,10 +1,10 @@
 //! One connection to the broker, from its first byte to the first thing that breaks.
 
-use super::{Link, hold};
-use crate::commands::{self, From};
-use crate::outbox::Waiting;
+use super::{Broker, Link, hold};
+use crate::commands::From;
+use crate::error::blocking;
+use crate::outbox::{Outbox, Waiting};
 use crate::settings::{BrokerSettings, Settings};
-use crate::till::Till;
 use fs_err as fs;
 use futures_util::StreamExt;
 use jiff::Timestamp;
@@ -106,23 +106,23 @@ pub(super) async fn broker_changed(settings: &mut watch::Receiver<Arc<Settings>>
 /// Connects, consumes and publishes until something breaks. Says in `consuming_since` when it came
 /// to consuming.
 pub(super) async fn run(
-    till: &Arc<Till>,
+    of: &Broker,
     broker: &BrokerSettings,
     consuming_since: &mut Option<Instant>,
 ) -> Result<Infallible, SessionError> {
     let timed_out = |_| SessionError::ConnectTime { host: broker.host.clone(), port: broker.port };
-    let session = tokio::time::timeout(CONNECT_TIME, Session::open(till, broker)).await.map_err(timed_out)??;
+    let session = tokio::time::timeout(CONNECT_TIME, Session::open(&of.id, broker)).await.map_err(timed_out)??;
     *consuming_since = Some(Instant::now());
-    till.link.send_replace(Link::Consuming { since: Timestamp::now() });
+    of.link.send_replace(Link::Consuming { since: Timestamp::now() });
     tracing::info!(host = broker.host, port = broker.port, "connected to the broker, consuming");
     let Session { connection, dictionary, control, publisher } = session;
     let (of_dictionary, of_control) = (ConsumerProgress::default(), ConsumerProgress::default());
-    let (_, control_queue) = queues(till);
+    let (_, control_queue) = queues(&of.id);
     let ended = tokio::select! {
-        ended = consume(till, From::Dictionary, dictionary, &of_dictionary) => ended,
-        ended = consume(till, From::Control, control, &of_control) => ended,
-        ended = publish(till, &connection, &publisher) => ended,
-        ended = watch_dictionary(till, &connection, &of_dictionary) => ended,
+        ended = consume(of, From::Dictionary, dictionary, &of_dictionary) => ended,
+        ended = consume(of, From::Control, control, &of_control) => ended,
+        ended = publish(of, &connection, &publisher) => ended,
+        ended = watch_dictionary(of, &connection, &of_dictionary) => ended,
         ended = watch(&connection, &control_queue, &of_control, |_| ()) => ended,
     };
     // Best effort: the connection may be the very thing that broke.
@@ -138,8 +138,8 @@ struct Session {
 }
 
 impl Session {
-    async fn open(till: &Till, broker: &BrokerSettings) -> Result<Self, SessionError> {
-        let connection = connect(&till.id, broker).await?;
+    async fn open(till: &TillId, broker: &BrokerSettings) -> Result<Self, SessionError> {
+        let connection = connect(till, broker).await?;
         let (dictionary, control) = queues(till);
         for queue in [&dictionary, &control] {
             check_queue(&connection, queue).await?;
@@ -170,8 +170,8 @@ pub(super) async fn connect(till: &TillId, broker: &BrokerSettings) -> Result<Co
     Connection::connect_uri(uri, properties).await.map_err(broken(CONNECT))
 }
 
-fn queues(till: &Till) -> (String, String) {
-    (DictionaryQueue::of(&till.id).to_string(), ControlQueue::of(&till.id).to_string())
+fn queues(till: &TillId) -> (String, String) {
+    (DictionaryQueue::of(till).to_string(), ControlQueue::of(till).to_string())
 }
 
 fn read_password(broker: &BrokerSettings) -> io::Result<String> {
@@ -207,7 +207,7 @@ async fn consumer(connection: &Connection, queue: &str) -> Result<Consumer, Sess
 }
 
 async fn consume(
-    till: &Arc<Till>,
+    of: &Broker,
     from: From,
     consumer: Consumer,
     progress: &ConsumerProgress,
@@ -218,8 +218,8 @@ async fn consume(
         From::Control | From::Aside => Duration::MAX,
     };
     hold::consume(&mut Consuming { consumer, progress }, hold, |message: &Delivery| {
-        let (till, message) = (Arc::clone(till), message.data.clone());
-        async move { commands::take(&till, from, &message).await }
+        let (commands, message) = (Arc::clone(&of.commands), message.data.clone());
+        async move { commands.take(from, &message).await }
     })
     .await
 }
@@ -229,7 +229,7 @@ struct Consuming<'a> {
     progress: &'a ConsumerProgress,
 }
 
-impl hold::Source for Consuming<'_> {
+impl hold::Messages for Consuming<'_> {
     type Message = Delivery;
     type Error = SessionError;
 
@@ -248,15 +248,17 @@ impl hold::Source for Consuming<'_> {
     }
 }
 
-async fn publish(till: &Arc<Till>, connection: &Connection, channel: &Channel) -> Result<Infallible, SessionError> {
+async fn publish(of: &Broker, connection: &Connection, channel: &Channel) -> Result<Infallible, SessionError> {
     loop {
-        let waiting = till.reports.next().await;
-        if connection.status().blocked() || !publish_one(till, connection, channel, &waiting).await? {
+        let reports = &of.teller.reports;
+        let waiting = reports.next().await;
+        if connection.status().blocked() || !publish_one(reports, connection, channel, &waiting).await? {
             tokio::time::sleep(BLOCKED_WAIT).await;
             continue;
         }
-        till.reports.done(&waiting);
-        if let Ok(Err(error)) = till.blocking(|till| till.state.note_contact()).await {
+        reports.done(&waiting);
+        let state = of.state.clone();
+        if let Ok(Err(error)) = blocking(move || state.note_contact()).await {
             tracing::warn!(%error, "failed to note the contact");
         }
     }
@@ -264,7 +266,7 @@ async fn publish(till: &Arc<Till>, connection: &Connection, channel: &Channel) -
 
 /// Whether the broker has the report now; `false`: not at present.
 async fn publish_one(
-    till: &Till,
+    reports: &Outbox,
     connection: &Connection,
     channel: &Channel,
     waiting: &Waiting,
@@ -273,7 +275,7 @@ async fn publish_one(
         Ok(bytes) => bytes,
         Err(error) => {
             tracing::error!(%error, "a report cannot be written and is dropped");
-            till.reports.done(waiting);
+            reports.done(waiting);
             return Ok(true);
         }
     };
@@ -294,18 +296,18 @@ async fn publish_one(
 
 /// Watches over the consumer of the dictionary queue, and finds another agent beside it.
 async fn watch_dictionary(
-    till: &Till,
+    of: &Broker,
     connection: &Connection,
     progress: &ConsumerProgress,
 ) -> Result<Infallible, SessionError> {
-    let (queue, _) = queues(till);
+    let (queue, _) = queues(&of.id);
     let mut shared = 0;
     let look_for_others = |look: QueueLook| {
         // A dead session of our own is counted until its heartbeats are missed.
         shared = if look.consumers > 1 { shared + 1 } else { 0 };
         if shared == SHARED_CHECKS {
-            tracing::error!(till = %till.id, "another agent takes messages of this till too: one of the two has a copy of its settings or its folder; stop it");
-            till.errors.add();
+            tracing::error!(till = %of.id, "another agent takes messages of this till too: one of the two has a copy of its settings or its folder; stop it");
+            of.teller.errors.add();
         }
     };
     watch(connection, &queue, progress, look_for_others).await

@@ -1,19 +1,24 @@
 use super::*;
-use crate::till::bench::TestTill;
+use crate::source::Source;
+use crate::tests::TestTill;
 use fs_err as fs;
 use rusqlite::Connection;
 use std::path::PathBuf;
 use tillway_exchangers::package::{Facts, PackageBuilder, PackageReader, messages};
 use tillway_exchangers::till::dictionary::Loader;
-use tillway_file_queue::NewMessage;
-use tillway_proto::{DeliveryId, Revision};
+use tillway_file_queue::{NewMessage, Queue};
+use tillway_proto::{DeliveryId, Report, Revision};
+
+fn files<Si, So>(till: &TestTill<Si, So>) -> &Queue {
+    till.loader.queue.files()
+}
 
 /// Puts a package without rows into the file queue, as an intake does.
-fn put(till: &TestTill, from: u64, to: u64) -> PackageLink {
+fn put<Si, So>(till: &TestTill<Si, So>, from: u64, to: u64) -> PackageLink {
     put_of_size(till, from, to, 0)
 }
 
-fn put_of_size(till: &TestTill, from: u64, to: u64, objects: u64) -> PackageLink {
+fn put_of_size<Si, So>(till: &TestTill<Si, So>, from: u64, to: u64, objects: u64) -> PackageLink {
     let (from, to) = (Revision(from), Revision(to));
     let facts = Facts { from, to, layers: vec!["_chain_main_00000001".to_owned()], kinds: Vec::new() };
     let built = PackageBuilder::new(till.folder.path()).unwrap().finish(facts).unwrap();
@@ -27,18 +32,18 @@ fn put_of_size(till: &TestTill, from: u64, to: u64, objects: u64) -> PackageLink
         objects,
         replaces: None,
     };
-    let mut batch = till.queue.begin_batch().unwrap();
+    let mut batch = files(till).begin_batch().unwrap();
     batch.set_attribute(LINK_ATTRIBUTE, serde_json::to_string(&link).unwrap());
     for body in messages(PackageReader::open(&built.path, &built.name).unwrap(), 1000).unwrap() {
         batch.put(NewMessage::new("test"), &body.unwrap()).unwrap();
     }
     batch.commit().unwrap();
-    till.note_delivery(&link, DeliveryState::Queued, None);
+    till.loader.teller.delivery(&link, DeliveryState::Queued, None);
     link
 }
 
-fn only_batch(till: &TestTill) -> PathBuf {
-    let mut batches = fs::read_dir(till.queue.ready_folder()).unwrap();
+fn only_batch<Si, So>(till: &TestTill<Si, So>) -> PathBuf {
+    let mut batches = fs::read_dir(files(till).ready_folder()).unwrap();
     let batch = batches.next().unwrap().unwrap().path();
     assert!(batches.next().is_none());
     batch
@@ -51,7 +56,9 @@ fn damage(file: &Path) {
 }
 
 /// What the server is told of the ends of deliveries.
-async fn told(till: &TestTill) -> Vec<(DeliveryId, DeliveryState, Option<RejectCause>, String)> {
+async fn told<Si: Sink + 'static, So: Source + 'static>(
+    till: &TestTill<Si, So>,
+) -> Vec<(DeliveryId, DeliveryState, Option<RejectCause>, String)> {
     let reports = till.reported().await;
     let of_delivery = |report| match report {
         Report::Delivery { delivery, state, cause, reason, .. } if state.is_final() => {
@@ -64,27 +71,27 @@ async fn told(till: &TestTill) -> Vec<(DeliveryId, DeliveryState, Option<RejectC
 
 #[tokio::test]
 async fn a_batch_that_lies_damaged_is_told_at_once_by_its_link() {
-    let till = TestTill::new();
+    let till = TestTill::in_memory();
     let link = put(&till, 0, 1);
     damage(&only_batch(&till).join("00000000.msg"));
     let sound = put(&till, 0, 2);
-    assert!(drain(&till).await.unwrap());
+    assert!(till.loader.drain().await.unwrap());
     let heard = told(&till).await;
     assert_eq!(heard.len(), 2, "{heard:?}");
     let (delivery, state, cause, reason) = &heard[0];
     assert_eq!((*delivery, *state, *cause), (link.delivery, DeliveryState::Rejected, Some(RejectCause::Content)));
     assert_eq!(reason, "00000000.msg: the body does not match its checksum");
     assert_eq!((heard[1].0, heard[1].1), (sound.delivery, DeliveryState::Applied), "the rest goes on");
-    assert!(drain(&till).await.unwrap());
+    assert!(till.loader.drain().await.unwrap());
     assert_eq!(told(&till).await, [], "once");
 }
 
 #[tokio::test]
 async fn a_batch_whose_link_does_not_read_any_more_is_told_when_the_queue_is_empty() {
-    let till = TestTill::new();
+    let till = TestTill::in_memory();
     let link = put(&till, 0, 1);
     damage(&only_batch(&till).join("batch"));
-    assert!(drain(&till).await.unwrap());
+    assert!(till.loader.drain().await.unwrap());
     let told = told(&till).await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(told[0].0, link.delivery);
@@ -93,15 +100,15 @@ async fn a_batch_whose_link_does_not_read_any_more_is_told_when_the_queue_is_emp
 
 #[tokio::test]
 async fn a_package_of_which_nothing_is_left_in_the_queue_is_told_as_lost_and_one_that_waits_is_not() {
-    let till = TestTill::new();
+    let till = TestTill::in_memory();
     let lost = put(&till, 0, 1);
-    till.queue.drop_all().unwrap();
+    files(&till).drop_all().unwrap();
     let waiting = put(&till, 0, 2);
-    let claim = till.queue.next().unwrap().unwrap();
-    assert!(drain(&till).await.unwrap());
+    let claim = files(&till).next().unwrap().unwrap();
+    assert!(till.loader.drain().await.unwrap());
     assert_eq!(told(&till).await, [], "another process works on what there is");
     claim.put_back().unwrap();
-    assert!(drain(&till).await.unwrap());
+    assert!(till.loader.drain().await.unwrap());
     let told = told(&till).await;
     let ends: Vec<_> = told.iter().map(|(delivery, state, ..)| (*delivery, *state)).collect();
     assert_eq!(ends, [(waiting.delivery, DeliveryState::Applied), (lost.delivery, DeliveryState::Rejected)]);
@@ -109,23 +116,23 @@ async fn a_package_of_which_nothing_is_left_in_the_queue_is_told_as_lost_and_one
 
 #[tokio::test]
 async fn a_package_that_was_applied_before_the_agent_died_is_told_as_applied() {
-    let till = TestTill::new();
+    let till = TestTill::in_memory();
     let link = put(&till, 0, 1);
-    let claim = till.queue.next().unwrap().unwrap();
-    apply_claim(&till, &link, &claim).unwrap();
+    let claim = files(&till).next().unwrap().unwrap();
+    till.loader.apply(&link, &claim).unwrap();
     claim.ack().unwrap();
     // Here the process ended. Another one begins.
-    assert!(drain(&till).await.unwrap());
+    assert!(till.loader.drain().await.unwrap());
     let told = told(&till).await;
     assert_eq!((told.len(), told[0].0, told[0].1), (1, link.delivery, DeliveryState::Applied));
 }
 
 #[tokio::test]
 async fn the_end_of_a_delivery_is_not_taken_back_by_a_step_that_is_told_late() {
-    let till = TestTill::new();
+    let till = TestTill::in_memory();
     let link = put(&till, 0, 1);
-    till.note_delivery(&link, DeliveryState::Applied, None);
-    till.note_delivery(&link, DeliveryState::Queued, None);
+    till.loader.teller.delivery(&link, DeliveryState::Applied, None);
+    till.loader.teller.delivery(&link, DeliveryState::Queued, None);
     let reports = till.reported().await;
     let ends: Vec<_> = reports.iter().filter(|report| matches!(report, Report::Delivery { .. })).collect();
     assert!(matches!(ends.as_slice(), [Report::Delivery { state: DeliveryState::Applied, .. }]), "{reports:?}");
@@ -135,31 +142,60 @@ async fn the_end_of_a_delivery_is_not_taken_back_by_a_step_that_is_told_late() {
 async fn a_package_waits_for_room_without_using_up_its_tries() {
     let till = TestTill::new();
     put_of_size(&till, 0, 1, u64::MAX);
-    for _ in 0..=till.queue.limits().max_tries {
-        assert!(!drain(&till).await.unwrap());
+    for _ in 0..=files(&till).limits().max_tries {
+        assert!(!till.loader.drain().await.unwrap());
     }
     assert_eq!(told(&till).await, []);
-    assert_eq!((till.queue.depth().unwrap().batches, till.queue.aside_depth().unwrap().batches), (1, 0));
+    assert_eq!((files(&till).depth().unwrap().batches, files(&till).aside_depth().unwrap().batches), (1, 0));
 }
 
 #[tokio::test]
 async fn what_the_till_is_to_blame_for_is_dropped_after_the_last_try_and_told_as_transport() {
-    let till = TestTill::new();
-    fs::create_dir_all(till.dictionary.path()).unwrap();
+    let till = TestTill::in_memory();
+    till.sink.fail(Some(Fault::Passes));
     let link = put(&till, 0, 1);
-    for _ in 1..till.queue.limits().max_tries {
-        assert!(!drain(&till).await.unwrap());
+    for _ in 1..files(&till).limits().max_tries {
+        assert!(!till.loader.drain().await.unwrap());
         assert_eq!(told(&till).await, []);
     }
-    assert!(drain(&till).await.unwrap());
+    assert!(till.loader.drain().await.unwrap());
     let told = told(&till).await;
     assert_eq!((told[0].0, told[0].2), (link.delivery, Some(RejectCause::Transport)), "{told:?}");
-    assert_eq!(till.queue.aside_depth().unwrap().batches, 0, "the server has it");
+    assert_eq!(files(&till).aside_depth().unwrap().batches, 0, "the server has it");
+}
+
+#[tokio::test]
+async fn a_package_that_a_sink_does_not_take_is_told_by_what_is_wrong() {
+    let items = || vec!["item".to_owned()];
+    // What is wrong; the cause that is told; which kinds are asked for; what lies aside.
+    let cases = [
+        (Fault::Gap, RejectCause::Gap, None, 0),
+        (Fault::Diverged(items()), RejectCause::Content, Some(items()), 1),
+        (Fault::Damaged, RejectCause::Transport, Some(Vec::new()), 0),
+        (Fault::Package, RejectCause::Content, None, 1),
+    ];
+    for (fault, expected, asked_for, aside) in cases {
+        let till = TestTill::in_memory();
+        till.sink.fail(Some(fault.clone()));
+        put(&till, 0, 1);
+        assert!(till.loader.drain().await.unwrap());
+        let reports = till.reported().await;
+        let cause = reports.iter().find_map(|report| match report {
+            Report::Delivery { state: DeliveryState::Rejected, cause, .. } => *cause,
+            _ => None,
+        });
+        let kinds = reports.iter().find_map(|report| match report {
+            Report::NeedSnapshot { kinds, .. } => Some(kinds.clone()),
+            _ => None,
+        });
+        let found = (cause, kinds, files(&till).aside_depth().unwrap().batches);
+        assert_eq!(found, (Some(expected), asked_for, aside), "{fault:?}");
+    }
 }
 
 /// Damages a page that the loader reads and the POS does not.
 fn damage_dictionary(till: &TestTill) {
-    let path = till.dictionary.path();
+    let path = till.sink.path();
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     drop(Loader::open(path).unwrap());
     let tool = Connection::open(path).unwrap();
@@ -176,30 +212,30 @@ fn damage_dictionary(till: &TestTill) {
 async fn a_damaged_dictionary_stays_with_the_pos_until_a_whole_one_takes_its_place() {
     let till = TestTill::new();
     damage_dictionary(&till);
-    let pos = Connection::open(till.dictionary.path()).unwrap();
+    let pos = Connection::open(till.sink.path()).unwrap();
     let reads =
         |pos: &Connection| pos.query_row("SELECT count(*) FROM tmc", [], |row| row.get::<_, i64>(0)).unwrap() == 0;
     assert!(reads(&pos));
     let innocent = put(&till, 0, 1);
-    assert!(drain(&till).await.unwrap());
+    assert!(till.loader.drain().await.unwrap());
     let reports = till.reported().await;
     let rejected = |report: &Report| matches!(report, Report::Delivery { delivery, cause: Some(RejectCause::Transport), .. } if *delivery == innocent.delivery);
     let asked = |report: &Report| matches!(report, Report::NeedSnapshot { kinds, till_state, .. } if kinds.is_empty() && till_state.cursor == Revision::ZERO);
     assert!(reports.iter().any(rejected) && reports.iter().any(asked), "{reports:?}");
-    assert_eq!(till.queue.aside_depth().unwrap().batches, 0, "nothing is wrong with the package");
-    assert!(reads(&Connection::open(till.dictionary.path()).unwrap()), "a POS that starts now reads what can be read");
+    assert_eq!(files(&till).aside_depth().unwrap().batches, 0, "nothing is wrong with the package");
+    assert!(reads(&Connection::open(till.sink.path()).unwrap()), "a POS that starts now reads what can be read");
 
     put(&till, 1, 2);
-    assert!(drain(&till).await.unwrap());
+    assert!(till.loader.drain().await.unwrap());
     assert_eq!(told(&till).await[0].2, Some(RejectCause::Gap), "only a whole one will do");
     let whole = put(&till, 0, 3);
-    assert!(drain(&till).await.unwrap());
+    assert!(till.loader.drain().await.unwrap());
     let heard = told(&till).await;
     let (delivery, state, _, reason) = &heard[0];
     assert_eq!((*delivery, *state), (whole.delivery, DeliveryState::Applied));
     assert!(reason.contains("POS must be restarted"), "{reason}");
     assert_eq!(till.look().cursor, Revision(3));
-    assert!(till.dictionary.verify().unwrap().is_empty());
+    assert!(till.sink.verify().unwrap().is_empty());
     assert!(reads(&pos), "the old file, until the POS is restarted");
-    assert!(till.dictionary.path().with_file_name("dictionaries.db.broken").exists());
+    assert!(till.sink.path().with_file_name("dictionaries.db.broken").exists());
 }

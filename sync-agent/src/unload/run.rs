@@ -9,20 +9,21 @@
 //! tells of it.
 
 use super::batches::{Batch, Sent, cut_batches, known_by, split_unsendable, split_unsendable_shifts};
-use super::note::{note, set_aside_here, set_shifts_aside};
-use super::read::{Position, Round, read_group, read_round, shift_of};
-use super::stream::{self, Acknowledged, RefusedPart, SalesStream, StreamError};
+use super::history::Past;
+use super::look_back;
+use super::note::Notes;
+use super::read::{Position, Reading, Round, shift_of};
+use super::stream::{Acknowledged, RefusedPart, SalesLoader, SalesStream, StreamError};
 use super::suspects::{MAX_BROKEN_GROUPS, Suspected};
-use super::{history, look_back};
 use crate::backup;
-use crate::decide::{Holdings, is_another_database};
-use crate::error::Aborted;
-use crate::progress::Stage;
+use crate::decide::Holdings;
+use crate::error::{self, Aborted, chain};
+use crate::progress::{Progress, Stage};
+use crate::settings::LiveSettings;
 use crate::state::StateError;
-use crate::till::Till;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tillway_exchangers::till::documents::{Documents, DocumentsError, ShiftRecord};
+use tillway_exchangers::till::documents::{DocumentsError, ShiftRecord};
 use tillway_proto::UnloadSelection;
 use tillway_proto::sales::{shift_key, v1};
 use tonic::transport::Channel;
@@ -76,6 +77,17 @@ pub(crate) struct Ended {
     pub(crate) left: Vec<String>,
 }
 
+/// The steps of an unloading: read, stream, note; and what stands beside them.
+#[derive(Debug, Clone)]
+pub(crate) struct Steps {
+    pub(crate) read: Reading,
+    pub(crate) server: SalesLoader,
+    pub(crate) notes: Notes,
+    pub(crate) past: Past,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) settings: LiveSettings,
+}
+
 /// An unloading under way.
 pub(super) struct Run<'a> {
     /// Good for one unloading and made when it is first needed.
@@ -90,41 +102,42 @@ pub(super) struct Run<'a> {
 /// Unloads what is selected, and looks back afterwards where that is due. What was unloaded is
 /// added to `unloaded` however it ends. The caller holds the exchange lock.
 pub(crate) async fn run(
-    till: &Arc<Till>,
+    steps: &Steps,
     selection: UnloadSelection,
     look_back: bool,
     unloaded: &mut Unloaded,
 ) -> Result<Ended, UnloadError> {
     let mut run = Run { channel: None, unloaded, archive: Archive::default(), left: Vec::new(), taken_back: false };
-    let outcome = unload(till, selection, look_back, &mut run).await;
+    let outcome = unload(steps, selection, look_back, &mut run).await;
     let Run { archive, left, .. } = run;
     let documents = archive.documents;
     if documents > 0 {
-        let _ = till
-            .blocking(move |till| backup::keep_sales(&till.settings.current().backup, &archive.lines, documents))
-            .await;
+        let settings = steps.settings.current();
+        let _ = error::blocking(move || backup::keep_sales(&settings.backup, &archive.lines, documents)).await;
     }
     outcome.map(|looked_back| Ended { looked_back, left })
 }
 
 async fn unload(
-    till: &Arc<Till>,
+    steps: &Steps,
     selection: UnloadSelection,
     look_back: bool,
     run: &mut Run<'_>,
 ) -> Result<bool, UnloadError> {
-    blocking(till, notice_another_database).await?;
+    if blocking(&steps.read, Reading::is_another_database).await? {
+        blocking(&steps.past, Past::begin_anew).await?;
+    }
     let asked = match selection {
         UnloadSelection::Missing { new_till_from } => new_till_from,
         UnloadSelection::Since { .. } | UnloadSelection::Days { .. } => None,
     };
-    history::decide(till, &mut run.channel, asked).await?;
-    rounds(till, run, selection).await?;
+    steps.past.decide(&steps.server, &mut run.channel, asked).await?;
+    rounds(steps, run, selection).await?;
     // A look back would send again what was noted too early.
     if acknowledgements_are_not_awaited() {
         return Ok(true);
     }
-    if look_back { look_back::run(till, run).await } else { Ok(false) }
+    if look_back { look_back::run(steps, run).await } else { Ok(false) }
 }
 
 /// Whether progress is to be noted before its acknowledgement, which a test must notice. Never in
@@ -135,37 +148,37 @@ fn acknowledgements_are_not_awaited() -> bool {
 }
 
 /// Unloads round by round, and then what is suspected.
-pub(super) async fn rounds(till: &Arc<Till>, run: &mut Run<'_>, selection: UnloadSelection) -> Result<(), UnloadError> {
+pub(super) async fn rounds(steps: &Steps, run: &mut Run<'_>, selection: UnloadSelection) -> Result<(), UnloadError> {
     let mut suspected = Suspected::default();
-    let mut sent = send_rounds(till, run, selection, &mut suspected).await;
+    let mut sent = send_rounds(steps, run, selection, &mut suspected).await;
     // Once: what is not there after that is for the next look back.
     if sent.is_ok() && std::mem::take(&mut run.taken_back) {
-        sent = send_rounds(till, run, UnloadSelection::MISSING, &mut suspected).await;
+        sent = send_rounds(steps, run, UnloadSelection::MISSING, &mut suspected).await;
         run.taken_back = false;
     }
     // A stream that broke is no reason to hold up what is innocent of it.
     if !matches!(sent, Ok(()) | Err(UnloadError::Broken(_))) {
         return sent;
     }
-    let sent = sent.and(send_suspects(till, run, &suspected).await);
-    blocking(till, settle_progress).await?;
+    let sent = sent.and(send_suspects(steps, run, &suspected).await);
+    blocking(&steps.read, Reading::settle_progress).await?;
     sent
 }
 
 async fn send_rounds(
-    till: &Arc<Till>,
+    steps: &Steps,
     run: &mut Run<'_>,
     selection: UnloadSelection,
     suspected: &mut Suspected,
 ) -> Result<(), UnloadError> {
     let mut position = Position { selection, after: 0 };
     for _ in 0..MAX_ROUNDS {
-        let (mut round, read_to) = blocking(till, move |till| read_round(till, position)).await?;
+        let (mut round, read_to) = blocking(&steps.read, move |read| read.round(position)).await?;
         position = read_to;
         let last = round.last;
         suspected.join(std::mem::take(&mut round.suspected));
-        send_round(till, run, round).await?;
-        blocking(till, settle_progress).await?;
+        send_round(steps, run, round).await?;
+        blocking(&steps.read, Reading::settle_progress).await?;
         if last {
             break;
         }
@@ -173,17 +186,17 @@ async fn send_rounds(
     Ok(())
 }
 
-async fn send_suspects(till: &Arc<Till>, run: &mut Run<'_>, suspected: &Suspected) -> Result<(), UnloadError> {
-    for group in till.suspects.groups(suspected) {
+async fn send_suspects(steps: &Steps, run: &mut Run<'_>, suspected: &Suspected) -> Result<(), UnloadError> {
+    for group in steps.read.suspects.groups(suspected) {
         if run.left.len() >= MAX_BROKEN_GROUPS {
             break;
         }
         let (first, others) = (group[0], group.len() - 1);
-        let round = blocking(till, move |till| read_group(till, &group)).await?;
-        match send_round(till, run, round).await {
+        let round = blocking(&steps.read, move |read| read.group(&group)).await?;
+        match send_round(steps, run, round).await {
             Err(UnloadError::Broken(error)) => {
                 let like = if others > 0 { format!(" or on one of {others} others like it") } else { String::new() };
-                let text = format!("the stream breaks on {first}{like}: {}", crate::error::chain(&error));
+                let text = format!("the stream breaks on {first}{like}: {}", chain(&error));
                 tracing::error!(text, "not sent yet");
                 run.left.push(text);
             }
@@ -193,94 +206,53 @@ async fn send_suspects(till: &Arc<Till>, run: &mut Run<'_>, suspected: &Suspecte
     Ok(())
 }
 
-/// Runs work that blocks.
-pub(super) async fn blocking<T: Send + 'static>(
-    till: &Arc<Till>,
-    work: impl FnOnce(&Till) -> Result<T, UnloadError> + Send + 'static,
+/// Runs what blocks of a step.
+pub(super) async fn blocking<S: Clone + Send + 'static, T: Send + 'static>(
+    step: &S,
+    work: impl FnOnce(&S) -> Result<T, UnloadError> + Send + 'static,
 ) -> Result<T, UnloadError> {
-    till.blocking(move |till| work(till)).await.map_err(UnloadError::Aborted)?
+    let step = step.clone();
+    error::blocking(move || work(&step)).await.map_err(UnloadError::Aborted)?
 }
 
-/// `documents.db`, where the POS has made it.
-pub(super) fn open(till: &Till) -> Result<Option<Documents>, UnloadError> {
-    match Documents::open(&till.settings.current().paths.documents, till.id.clone()) {
-        Ok(documents) => Ok(Some(documents)),
-        // Nothing sold yet.
-        Err(DocumentsError::Missing { .. }) => Ok(None),
-        Err(error) => Err(UnloadError::Documents(error)),
-    }
-}
-
-fn notice_another_database(till: &Till) -> Result<(), UnloadError> {
-    let Some(mark) = till.state.mark().map_err(UnloadError::State)? else { return Ok(()) };
-    // A till that has sold and has no documents any more: told as an error until a person has
-    // looked.
-    let Some(mut documents) = open(till)? else { return Err(UnloadError::DocumentsGone) };
-    let found = documents.row(mark.document).map_err(UnloadError::Documents)?;
-    if !is_another_database(mark, &found) {
-        return Ok(());
-    }
-    tracing::warn!(
-        document = mark.document,
-        ?found,
-        "documents.db is another one than before: what the server has is asked anew"
-    );
-    history::begin_anew(till)
-}
-
-/// Tells the progress in the least room.
-fn settle_progress(till: &Till) -> Result<(), UnloadError> {
-    let Some(mut documents) = open(till)? else { return Ok(()) };
-    let progress = till.state.progress().map_err(UnloadError::State)?;
-    let closed = till.state.closed_shifts().map_err(UnloadError::State)?;
-    let settled = documents.settle(&progress).map_err(UnloadError::Documents)?;
-    let settled_shifts = documents.settle_shifts(&closed).map_err(UnloadError::Documents)?;
-    if settled == progress && settled_shifts == closed {
-        return Ok(());
-    }
-    till.state.keep_settled([&progress, &closed], [&settled, &settled_shifts]).map_err(UnloadError::State)?;
-    fail::fail_point!("unload::settled");
-    Ok(())
-}
-
-async fn send_round(till: &Arc<Till>, run: &mut Run<'_>, round: Round) -> Result<(), UnloadError> {
+async fn send_round(steps: &Steps, run: &mut Run<'_>, round: Round) -> Result<(), UnloadError> {
     let (documents, unsendable) = split_unsendable(round.documents);
     let (shifts, unsendable_shifts) = split_unsendable_shifts(round.shifts);
     let set_aside: Vec<_> = round.broken.into_iter().chain(unsendable).collect();
     if !set_aside.is_empty() {
         run.unloaded.set_aside += set_aside.len() as u64;
-        blocking(till, move |till| set_aside_here(till, &set_aside)).await?;
+        blocking(&steps.notes, move |notes| notes.set_aside(&set_aside)).await?;
     }
     let shifts_aside: Vec<_> = round.broken_shifts.into_iter().chain(unsendable_shifts).collect();
     if !shifts_aside.is_empty() {
         run.unloaded.set_aside += shifts_aside.len() as u64;
-        blocking(till, move |till| set_shifts_aside(till, &shifts_aside)).await?;
+        blocking(&steps.notes, move |notes| notes.set_shifts_aside(&shifts_aside)).await?;
     }
     if documents.is_empty() && shifts.is_empty() {
         return Ok(());
     }
     let named = documents.iter().map(shift_of).chain(shifts.iter().map(|record| shift_key(&record.shift)));
-    let (stream, mut held) = stream::open(till, &mut run.channel, named).await.map_err(UnloadError::Stream)?;
+    let (stream, mut held) = steps.server.open(&mut run.channel, named).await.map_err(UnloadError::Stream)?;
     let suspicious = fewer_than_counted(&documents, &shifts, &held);
     let sent_now: Vec<_> =
         if suspicious.is_empty() { Vec::new() } else { documents.iter().filter_map(known_by).collect() };
     let (batches, had) = cut_batches(documents, shifts, &held);
     if !had.is_empty() {
         run.unloaded.receipts += had.documents.len() as u64;
-        till.progress.add(Stage::Unload, had.documents.len() as u64);
-        blocking(till, move |till| note(till, &had, Vec::new())).await?;
+        steps.progress.add(Stage::Unload, had.documents.len() as u64);
+        blocking(&steps.notes, move |notes| notes.done(&had, Vec::new())).await?;
     }
     let mut under_way = VecDeque::new();
-    let sent = send_batches(till, stream, batches, &mut under_way, run).await;
+    let sent = send_batches(steps, stream, batches, &mut under_way, run).await;
     if matches!(sent, Err(UnloadError::Broken(_))) {
-        till.suspects.note_broken(under_way.iter().flat_map(Sent::units));
+        steps.read.suspects.note_broken(under_way.iter().flat_map(Sent::units));
     }
     sent?;
     if !suspicious.is_empty() {
         for (shift, number, uuid) in sent_now {
             held.receipts.entry(shift).or_default().insert((number, uuid));
         }
-        let taken_back = blocking(till, move |till| look_back::look_at_closings(till, &suspicious, &held)).await?;
+        let taken_back = blocking(&steps.past, move |past| past.at_closings(&suspicious, &held)).await?;
         run.taken_back |= taken_back > 0;
     }
     Ok(())
@@ -298,7 +270,7 @@ fn fewer_than_counted(documents: &[v1::Document], shifts: &[ShiftRecord], held: 
 }
 
 async fn send_batches(
-    till: &Arc<Till>,
+    steps: &Steps,
     mut stream: SalesStream,
     batches: Vec<Batch>,
     under_way: &mut VecDeque<Sent>,
@@ -313,7 +285,7 @@ async fn send_batches(
             let shifts = batch.shifts.into_iter().map(|record| record.shift).collect();
             if acknowledgements_are_not_awaited() {
                 let early = sent.clone();
-                blocking(till, move |till| note(till, &early, Vec::new())).await?;
+                blocking(&steps.notes, move |notes| notes.done(&early, Vec::new())).await?;
                 fail::fail_point!("unload::noted_too_early");
             }
             under_way.push_back(sent);
@@ -325,13 +297,13 @@ async fn send_batches(
         } else {
             let acknowledged = stream.acknowledgement().await.map_err(UnloadError::Broken)?;
             fail::fail_point!("unload::acknowledged");
-            settle(till, under_way, acknowledged, run.unloaded).await?;
+            settle(steps, under_way, acknowledged, run.unloaded).await?;
         }
     }
 }
 
 async fn settle(
-    till: &Arc<Till>,
+    steps: &Steps,
     under_way: &mut VecDeque<Sent>,
     acknowledged: Acknowledged,
     unloaded: &mut Unloaded,
@@ -345,8 +317,8 @@ async fn settle(
     unloaded.set_aside += refused.len() as u64;
     let receipts = (sent.documents.len() as u64).saturating_sub(of_documents as u64);
     unloaded.receipts += receipts;
-    till.progress.add(Stage::Unload, receipts);
-    blocking(till, move |till| note(till, &sent, refused)).await
+    steps.progress.add(Stage::Unload, receipts);
+    blocking(&steps.notes, move |notes| notes.done(&sent, refused)).await
 }
 
 /// What goes into the archive of this unloading: one JSON a line.

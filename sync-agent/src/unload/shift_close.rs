@@ -4,19 +4,20 @@
 //! With `unloadsalesrequestthroughcs` the server is told, which then asks for what it misses. If
 //! it cannot be told, or does not ask, the till unloads by itself: it never waits for ever.
 
+use super::read::Reading;
 use super::suspects::Unit;
 use super::{Trigger, UnloadRequest};
-use crate::error::chain;
+use crate::error::{blocking, chain};
 use crate::retry::Backoff;
-use crate::settings::reader::in_url;
-use crate::till::Till;
+use crate::settings::{LiveSettings, reader::in_url};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tillway_exchangers::till::documents::{Documents, DocumentsError, DocumentsWatch};
-use tillway_proto::UnloadSelection;
-use tokio::sync::Notify;
+use tillway_exchangers::till::documents::DocumentsError;
+use tillway_proto::{TillId, UnloadSelection};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 /// The look without an event: where the file system tells nothing.
 const LOOK_PERIOD: Duration = Duration::from_secs(2);
@@ -37,73 +38,123 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 /// How long the server may take to ask once it was told.
 const ASK_TIME: Duration = Duration::from_mins(1);
 
-/// Watches until the agent stops.
-pub(crate) async fn run(till: Arc<Till>) {
-    let path = till.settings.current().paths.documents.clone();
-    let events = Arc::new(Notify::new());
-    let mut watcher = None;
-    let mut watch = DocumentsWatch::new(&path);
-    let mut known = None;
-    let mut told = None;
-    loop {
-        if watcher.is_none() {
-            watcher = watch_folder(&path, &events);
-        }
-        let looked = till.blocking(move |till| {
-            let last = look(till, &mut watch);
-            if last.is_err() {
-                // The write it told of was not looked at: the next look is to tell of it again.
-                watch = DocumentsWatch::new(&till.settings.current().paths.documents);
-            }
-            (watch, last)
-        });
-        // A look that panicked is made anew by whoever keeps this task.
-        let Ok((returned, last)) = looked.await else { return };
-        watch = returned;
-        match last {
-            // Also at the start: a shift may have been closed between the worker's first unloading
-            // and this look.
-            Ok(Some(last)) if known != Some(last) => {
-                known = Some(last);
-                tokio::select! {
-                    () = till.shutdown.cancelled() => return,
-                    () = closed(&till, last) => {}
-                }
-            }
-            Ok(_) => told = None,
-            // Once, not every two seconds for as long as the POS needs to be repaired.
-            Err(error) => {
-                let error = chain(&error);
-                if told.as_ref() != Some(&error) {
-                    tracing::warn!(error, "failed to look for a closed shift");
-                    told = Some(error);
-                }
-            }
-        }
-        tokio::time::sleep(SETTLE_TIME).await;
-        tokio::select! {
-            () = till.shutdown.cancelled() => return,
-            () = events.notified() => {}
-            () = tokio::time::sleep(LOOK_PERIOD) => {}
-        }
-    }
+/// Looks for closed shifts.
+#[derive(Debug, Clone)]
+pub(crate) struct ShiftClose {
+    pub(crate) id: TillId,
+    /// Also for which closings are done with.
+    pub(crate) read: Reading,
+    pub(crate) settings: LiveSettings,
+    pub(crate) unloads: mpsc::Sender<UnloadRequest>,
+    /// How many unloadings came to their end.
+    pub(crate) unloaded: watch::Sender<u64>,
+    pub(crate) shutdown: CancellationToken,
 }
 
-/// The last closed shift, where anything was written since the last look and the server does not
-/// have its closing.
-fn look(till: &Till, watch: &mut DocumentsWatch) -> Result<Option<i64>, DocumentsError> {
-    if !watch.changed()? {
-        return Ok(None);
+impl ShiftClose {
+    /// Watches until the agent stops.
+    pub(crate) async fn run(self) {
+        let events = Arc::new(Notify::new());
+        let mut watcher = None;
+        let mut changed = self.read.source.watch();
+        let mut known = None;
+        let mut told = None;
+        loop {
+            if watcher.is_none() {
+                watcher = self.read.source.file().and_then(|file| watch_folder(file, &events));
+            }
+            let this = self.clone();
+            let looked = blocking(move || {
+                let last = this.look(&mut *changed);
+                if last.is_err() {
+                    // The write it told of was not looked at: the next look is to tell of it
+                    // again.
+                    changed = this.read.source.watch();
+                }
+                (changed, last)
+            });
+            // A look that panicked is made anew by whoever keeps this task.
+            let Ok((returned, last)) = looked.await else { return };
+            changed = returned;
+            match last {
+                // Also at the start: a shift may have been closed between the worker's first
+                // unloading and this look.
+                Ok(Some(last)) if known != Some(last) => {
+                    known = Some(last);
+                    tokio::select! {
+                        () = self.shutdown.cancelled() => return,
+                        () = self.closed(last) => {}
+                    }
+                }
+                Ok(_) => told = None,
+                // Once, not every two seconds for as long as the POS needs to be repaired.
+                Err(error) => {
+                    let error = chain(&error);
+                    if told.as_ref() != Some(&error) {
+                        tracing::warn!(error, "failed to look for a closed shift");
+                        told = Some(error);
+                    }
+                }
+            }
+            tokio::time::sleep(SETTLE_TIME).await;
+            tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                () = events.notified() => {}
+                () = tokio::time::sleep(LOOK_PERIOD) => {}
+            }
+        }
     }
-    let path = till.settings.current().paths.documents.clone();
-    let last = match Documents::open(&path, till.id.clone()) {
-        // The POS is just making it.
-        Err(DocumentsError::Missing { .. }) => return Ok(None),
-        opened => opened?.last_closed()?,
-    };
-    // A state that does not read is told elsewhere; asking once too often is harmless.
-    let sent = till.state.closed_shifts().is_ok_and(|closed| closed.has(last));
-    Ok(Some(last).filter(|_| !sent))
+
+    /// The last closed shift, where anything was written since the last look and the server does
+    /// not have its closing.
+    fn look(&self, changed: &mut dyn FnMut() -> Result<bool, DocumentsError>) -> Result<Option<i64>, DocumentsError> {
+        if !changed()? {
+            return Ok(None);
+        }
+        let Some(mut documents) = self.read.source.open()? else { return Ok(None) };
+        let last = documents.last_closed()?;
+        Ok(Some(last).filter(|last| !self.is_done_with(*last)))
+    }
+
+    /// Whether the server has the closing of this shift. A state that does not read is told
+    /// elsewhere; asking once too often is harmless.
+    fn is_done_with(&self, shift: i64) -> bool {
+        self.read.state.closed_shifts().is_ok_and(|closed| closed.has(shift))
+    }
+
+    async fn closed(&self, shift: i64) {
+        tracing::info!("a shift was closed");
+        fail::fail_point!("shift_close::noticed");
+        if self.settings.current().sales.through_server
+            && server_asks(self.tell_server(), self.until_unloaded(shift), ASK_TIME).await
+        {
+            return;
+        }
+        let request = UnloadRequest { selection: UnloadSelection::MISSING, trigger: Trigger::ShiftClosed, reply: None };
+        // A full queue of requests holds one that unloads the same.
+        let _ = self.unloads.try_send(request);
+    }
+
+    /// Until the closing of this shift is done with, or breaks streams, so that to unload by
+    /// ourselves would not help. An unloading that was begun before the shift was closed does not
+    /// count.
+    async fn until_unloaded(&self, shift: i64) {
+        let mut unloaded = self.unloaded.subscribe();
+        loop {
+            let this = self.clone();
+            let done = blocking(move || this.read.suspects.has(Unit::Shift(shift)) || this.is_done_with(shift)).await;
+            if done.unwrap_or(false) || unloaded.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn tell_server(&self) -> Result<(), String> {
+        let settings = self.settings.current();
+        let host = in_url(&settings.sales.rest_host);
+        let url = format!("http://{host}:{}/api/v1/tills/{}/shift-closed", settings.sales.rest_port, self.id);
+        tell(&url, settings.token.as_deref(), Backoff::new(FIRST_WAIT, MAX_WAIT)).await
+    }
 }
 
 /// `None` where it cannot be watched now; the look on a period goes on.
@@ -126,19 +177,6 @@ fn watch_folder(path: &Path, events: &Arc<Notify>) -> Option<RecommendedWatcher>
     Some(watcher)
 }
 
-async fn closed(till: &Arc<Till>, shift: i64) {
-    tracing::info!("a shift was closed");
-    fail::fail_point!("shift_close::noticed");
-    if till.settings.current().sales.through_server
-        && server_asks(tell_server(till), until_unloaded(till, shift), ASK_TIME).await
-    {
-        return;
-    }
-    let request = UnloadRequest { selection: UnloadSelection::MISSING, trigger: Trigger::ShiftClosed, reply: None };
-    // A full queue of requests holds one that unloads the same.
-    let _ = till.unloads.try_send(request);
-}
-
 /// Whether the server was told of a closed shift and then asked for its sales, which came up
 /// within `ask_time`.
 async fn server_asks(
@@ -156,28 +194,6 @@ async fn server_asks(
         tracing::warn!(after = ?ask_time, "the server was told of a closed shift and did not ask for its sales: unloading by ourselves");
     }
     asked
-}
-
-/// Until the closing of this shift is done with, or breaks streams, so that to unload by ourselves
-/// would not help. An unloading that was begun before the shift was closed does not count.
-async fn until_unloaded(till: &Arc<Till>, shift: i64) {
-    let mut unloaded = till.unloaded.subscribe();
-    loop {
-        let done = till.blocking(move |till| {
-            till.suspects.has(Unit::Shift(shift)) || till.state.closed_shifts().is_ok_and(|closed| closed.has(shift))
-        });
-        let done = done.await;
-        if done.unwrap_or(false) || unloaded.changed().await.is_err() {
-            return;
-        }
-    }
-}
-
-async fn tell_server(till: &Arc<Till>) -> Result<(), String> {
-    let settings = till.settings.current();
-    let host = in_url(&settings.sales.rest_host);
-    let url = format!("http://{host}:{}/api/v1/tills/{}/shift-closed", settings.sales.rest_port, till.id);
-    tell(&url, settings.token.as_deref(), Backoff::new(FIRST_WAIT, MAX_WAIT)).await
 }
 
 async fn tell(url: &str, token: Option<&str>, mut backoff: Backoff) -> Result<(), String> {
@@ -205,6 +221,8 @@ async fn tell(url: &str, token: Option<&str>, mut backoff: Backoff) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Source as _;
+    use crate::tests::TestTill;
     use std::future::{pending, ready};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
@@ -246,5 +264,19 @@ mod tests {
         assert!(told.unwrap_err().contains("503") && times == 3);
         let (told, times) = told_of(&["404 Not Found"]).await;
         assert!(told.unwrap_err().contains("404") && times == 1);
+    }
+
+    #[test]
+    fn a_closed_shift_is_seen_when_something_was_written_until_its_closing_is_done_with() {
+        let till = TestTill::in_memory();
+        let mut changed = till.source.watch();
+        let mut look = || till.shift_close.look(&mut *changed).unwrap();
+        till.source.sell(7);
+        assert_eq!(look(), Some(0).filter(|_| false), "none is closed");
+        till.source.close(7);
+        assert_eq!((look(), look()), (Some(7), None), "nothing was written since");
+        till.shift_close.read.state.note_closed(&[7], &[]).unwrap();
+        till.source.sell(8);
+        assert_eq!(look(), None);
     }
 }

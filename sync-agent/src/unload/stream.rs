@@ -6,13 +6,13 @@
 
 use crate::decide::Holdings;
 use crate::error::chain;
-use crate::settings::{SalesSettings, reader::in_url};
-use crate::till::Till;
+use crate::settings::{LiveSettings, SalesSettings, reader::in_url};
 use fs_err as fs;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::error::Error as _;
 use std::io;
 use std::time::Duration;
+use tillway_proto::TillId;
 use tillway_proto::receipt::{ShiftKey, ShiftNumber};
 use tillway_proto::sales::v1::{self, sales_loader_client::SalesLoaderClient, server_frame, till_frame};
 use tillway_proto::sales::{
@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status, Streaming};
+use uuid::Uuid;
 
 /// To reach the sales-loader.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -127,41 +128,51 @@ pub(crate) struct SalesStream {
     waiting: VecDeque<u64>,
 }
 
-/// Opens a stream for these shifts and hears what the server has of them. `channel` is good for
-/// one unloading and made when it is first needed.
-pub(super) async fn open(
-    till: &Till,
-    channel: &mut Option<Channel>,
-    shifts: impl IntoIterator<Item = ShiftKey>,
-) -> Result<(SalesStream, Holdings), StreamError> {
-    let settings = till.settings.current();
-    let open_channel = match channel {
-        Some(open) => open.clone(),
-        None => channel.insert(connect(&settings.sales).await?).clone(),
-    };
-    let named: BTreeSet<ShiftKey> = shifts.into_iter().collect();
-    let (shifts, openings) = naming(named.into_iter().take(MAX_HELLO_SHIFTS));
-    let hello = v1::Hello {
-        schema: SALES_SCHEMA,
-        till_id: till.id.to_string(),
-        shop_id: settings.shop.as_ref().map(ToString::to_string).unwrap_or_default(),
-        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-        instance: till.instance.to_string(),
-        shifts,
-        openings,
-    };
-    SalesStream::open(open_channel, settings.token.as_deref(), hello).await
+/// The sales-loader, as this till speaks to it. A `channel` is good for one unloading and made
+/// when it is first needed.
+#[derive(Debug, Clone)]
+pub(crate) struct SalesLoader {
+    pub(crate) id: TillId,
+    pub(crate) instance: Uuid,
+    pub(crate) settings: LiveSettings,
 }
 
-/// Hears what the server has of these shifts, and of the till, without sending anything.
-pub(super) async fn ask(
-    till: &Till,
-    channel: &mut Option<Channel>,
-    shifts: Vec<ShiftKey>,
-) -> Result<Holdings, StreamError> {
-    let (stream, held) = open(till, channel, shifts).await?;
-    stream.close().await;
-    Ok(held)
+impl SalesLoader {
+    /// Opens a stream for these shifts and hears what the server has of them.
+    pub(super) async fn open(
+        &self,
+        channel: &mut Option<Channel>,
+        shifts: impl IntoIterator<Item = ShiftKey>,
+    ) -> Result<(SalesStream, Holdings), StreamError> {
+        let settings = self.settings.current();
+        let open_channel = match channel {
+            Some(open) => open.clone(),
+            None => channel.insert(connect(&settings.sales).await?).clone(),
+        };
+        let named: BTreeSet<ShiftKey> = shifts.into_iter().collect();
+        let (shifts, openings) = naming(named.into_iter().take(MAX_HELLO_SHIFTS));
+        let hello = v1::Hello {
+            schema: SALES_SCHEMA,
+            till_id: self.id.to_string(),
+            shop_id: settings.shop.as_ref().map(ToString::to_string).unwrap_or_default(),
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: self.instance.to_string(),
+            shifts,
+            openings,
+        };
+        SalesStream::open(open_channel, settings.token.as_deref(), hello).await
+    }
+
+    /// Hears what the server has of these shifts, and of the till, without sending anything.
+    pub(super) async fn ask(
+        &self,
+        channel: &mut Option<Channel>,
+        shifts: Vec<ShiftKey>,
+    ) -> Result<Holdings, StreamError> {
+        let (stream, held) = self.open(channel, shifts).await?;
+        stream.close().await;
+        Ok(held)
+    }
 }
 
 pub(super) async fn connect(settings: &SalesSettings) -> Result<Channel, StreamError> {

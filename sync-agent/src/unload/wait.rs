@@ -4,78 +4,22 @@
 use super::run::UnloadError;
 use super::stream::StreamError;
 use crate::error::chain;
-use crate::state::{State, StateError};
+use crate::unsent;
 use std::error::Error;
 use std::io;
-use std::path::Path;
-use tillway_exchangers::till::documents::{Documents, DocumentsError};
-use tillway_proto::TillId;
-use tillway_proto::report::{MAX_SALES_WAIT_BYTES, SalesWaitKind};
+use tillway_proto::report::SalesWaitKind;
 use tonic::Code;
-
-/// Why unsent documents cannot be counted.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CountError {
-    #[error("failed to read the progress of unloading")]
-    State(#[source] StateError),
-    #[error("failed to count unsent documents")]
-    Documents(#[source] DocumentsError),
-    #[error("documents.db is not there any more, or empty, and was")]
-    Gone,
-}
-
-impl CountError {
-    pub(crate) fn kind(&self) -> SalesWaitKind {
-        match self {
-            Self::State(_) => SalesWaitKind::Agent,
-            Self::Documents(error) => of_documents(error),
-            Self::Gone => SalesWaitKind::DocumentsMissing,
-        }
-    }
-}
-
-/// Finished documents that the server has not acknowledged; none where the POS has made no
-/// `documents.db` yet.
-pub(crate) fn count_unsent(state: &State, documents: &Path, till: &TillId) -> Result<u64, CountError> {
-    let progress = state.progress().map_err(CountError::State)?;
-    let mut documents = match Documents::open(documents, till.clone()) {
-        Ok(documents) => documents,
-        Err(DocumentsError::Missing { .. }) => {
-            let sent = state.mark().map_err(CountError::State)?;
-            return if sent.is_some() { Err(CountError::Gone) } else { Ok(0) };
-        }
-        Err(error) => return Err(CountError::Documents(error)),
-    };
-    documents.unsent(&progress).map_err(CountError::Documents)
-}
 
 /// What an unloading failed of.
 pub(super) fn of_unload(error: &UnloadError) -> (SalesWaitKind, String) {
     let kind = match error {
-        UnloadError::Documents(error) => of_documents(error),
+        UnloadError::Documents(error) => unsent::kind_of(error),
         UnloadError::DocumentsGone => SalesWaitKind::DocumentsMissing,
         UnloadError::Stream(error) | UnloadError::Broken(error) => of_stream(error),
         UnloadError::ServerCannotTell => SalesWaitKind::Interrupted,
         UnloadError::State(_) | UnloadError::Aborted(_) | UnloadError::Script(_) => SalesWaitKind::Agent,
     };
     (kind, chain(error))
-}
-
-/// A text as it is kept and reported.
-pub(crate) fn shortened(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(MAX_SALES_WAIT_BYTES));
-    text
-}
-
-fn of_documents(error: &DocumentsError) -> SalesWaitKind {
-    match error {
-        DocumentsError::Missing { .. } => SalesWaitKind::DocumentsMissing,
-        DocumentsError::Locked { .. } => SalesWaitKind::DocumentsLocked,
-        DocumentsError::Open { .. }
-        | DocumentsError::Schema { .. }
-        | DocumentsError::Query { .. }
-        | DocumentsError::Migrate { .. } => SalesWaitKind::DocumentsUnreadable,
-    }
 }
 
 fn of_stream(error: &StreamError) -> SalesWaitKind {
@@ -145,9 +89,9 @@ BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiBn1X94uvLLjQ0LNlQ1FRLw7uaC9kZx\n\
     /// What reaching a sales-loader comes to that answers the first bytes with these, over TLS.
     async fn reaching(answer: &'static [u8]) -> SalesWaitKind {
         crate::install_crypto();
-        let till = crate::till::bench::TestTill::new();
+        let till = crate::tests::TestTill::new();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut settings = till.settings.current().sales.clone();
+        let mut settings = till.unloader.settings.current().sales.clone();
         (settings.host, settings.port) = ("127.0.0.1".to_owned(), listener.local_addr().unwrap().port());
         let certificate = till.folder.path().join("authority.pem");
         fs_err::write(&certificate, AUTHORITY).unwrap();
@@ -170,23 +114,5 @@ BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiBn1X94uvLLjQ0LNlQ1FRLw7uaC9kZx\n\
         assert_eq!(reaching(b"HTTP/1.1 400 Bad Request\r\n\r\n").await, SalesWaitKind::Tls);
         assert_eq!(reaching(b"\x15").await, SalesWaitKind::Tls, "it hangs up in the middle");
         assert_eq!(reaching(b"").await, SalesWaitKind::Unreachable);
-    }
-
-    #[test]
-    fn unsent_documents_are_counted_or_said_to_be_unknown() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, till) = (folder.path().join("documents.db"), "_cash_1_00ab34ef".parse().unwrap());
-        let state = State::open(folder.path()).unwrap();
-        assert_eq!(count_unsent(&state, &path, &till).unwrap(), 0, "nothing sold yet");
-        fs_err::write(&path, vec![0xaa; 8192]).unwrap();
-        let damaged = count_unsent(&state, &path, &till).unwrap_err();
-        assert_eq!(damaged.kind(), SalesWaitKind::DocumentsUnreadable, "{damaged}");
-        fs_err::remove_file(&path).unwrap();
-        drop(tillway_exchangers::till::documents::writer::PosWriter::open(&path).unwrap());
-        assert_eq!(count_unsent(&state, &path, &till).unwrap(), 0);
-        let pos = rusqlite::Connection::open(&path).unwrap();
-        pos.execute_batch("PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE").unwrap();
-        let locked = count_unsent(&state, &path, &till).unwrap_err();
-        assert_eq!(locked.kind(), SalesWaitKind::DocumentsLocked, "{locked}");
     }
 }

@@ -149,7 +149,7 @@ pub fn on_package(cursor: Revision, header: &Header, has_it: bool, replaces: Opt
 impl Loader {
     /// Applies a package where `from ≤ cursor < to` (one that repairs also at `to`, unless it is
     /// the one that was applied last and nobody wrote since); an older one is skipped.
-    pub fn apply(&mut self, source: &mut impl PackageSource) -> Result<Applied, ApplyError> {
+    pub fn apply(&mut self, source: &mut (impl PackageSource + ?Sized)) -> Result<Applied, ApplyError> {
         self.apply_replacing(source, None)
     }
 
@@ -157,7 +157,7 @@ impl Loader {
     /// [`on_package`].
     pub fn apply_replacing(
         &mut self,
-        source: &mut impl PackageSource,
+        source: &mut (impl PackageSource + ?Sized),
         replaces: Option<Revision>,
     ) -> Result<Applied, ApplyError> {
         let path = self.path.clone();
@@ -298,7 +298,7 @@ impl<'c> Load<'c> {
 
     fn records(
         &mut self,
-        source: &mut impl PackageSource,
+        source: &mut (impl PackageSource + ?Sized),
         failed: &impl Fn(rusqlite::Error) -> ApplyError,
     ) -> Result<(), ApplyError> {
         while let Some(chunk) = source.next_chunk().map_err(ApplyError::Package)? {
