@@ -131,7 +131,8 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Makes the folders, and looks after what an earlier process left. `changed` is poked after
+    /// Makes its own folders, and looks after what an earlier process left. The inbox may be a
+    /// share that is away: the worker looks after it. `changed` is poked after
     /// each new revision. Blocking.
     pub fn new(
         settings: IntakeSettings,
@@ -139,7 +140,7 @@ impl Intake {
         journal: Arc<dyn LoadJournal>,
         changed: Arc<Notify>,
     ) -> Result<Arc<Self>, IntakeError> {
-        for folder in [&settings.inbox, &settings.bodies, &settings.backup, &settings.bad] {
+        for folder in [&settings.bodies, &settings.backup, &settings.bad] {
             fs::create_dir_all(folder).map_err(IntakeError::Folder)?;
         }
         let client = callbacks::client(settings.status_server_local).map_err(IntakeError::Client)?;

@@ -21,9 +21,6 @@ pub fn needed(settings: &Settings, origins: &Origins, ports: &[(&'static str, So
         note("sales.tls_cert", file_problem(&tls.cert));
         note("sales.tls_key", file_problem(&tls.key));
     }
-    if let Some(inbox) = &settings.intake.inbox {
-        note("intake.inbox", folder_fault(inbox, true));
-    }
     if let Some(file) = &settings.log.file {
         note("log.file", file_fault(file));
     }
@@ -41,6 +38,11 @@ pub fn wanted(settings: &Settings, origins: &Origins) -> Vec<Fault> {
     };
     if let Some(file) = &settings.broker.password_file {
         note("broker.password_file", file_problem(file));
+    }
+    // Often a share: where it is away, as after a power cut in the shop, sales still come up and
+    // tills get what is loaded.
+    if let Some(inbox) = &settings.intake.inbox {
+        note("intake.inbox", folder_fault(inbox, true));
     }
     for folder in &settings.intake.folders {
         note("intake.folders", folder_fault(&folder.path, false));
@@ -74,8 +76,9 @@ mod tests {
     fn what_is_missing_outside_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
         let text = format!(
-            "[server]\ndata_dir=\"data\"\ntills_on_this_machine=true\n[broker]\npassword_file=\"none\"\n[intake]\nfolders=[\"All=in\"]\n[rest]\nlisten=\"{}\"\n[aif]\nlisten=\"127.0.0.1:0\"\n[web]\nlisten=\"127.0.0.1:0\"\n[sales]\nlisten=\"127.0.0.1:0\"",
+            "[server]\ndata_dir=\"data\"\ntills_on_this_machine=true\n[broker]\npassword_file=\"none\"\n[intake]\ninbox=\"file/inbox\"\nfolders=[\"All=in\"]\n[rest]\nlisten=\"{}\"\n[aif]\nlisten=\"127.0.0.1:0\"\n[web]\nlisten=\"127.0.0.1:0\"\n[sales]\nlisten=\"127.0.0.1:0\"",
             taken.local_addr().unwrap()
         );
         let settings = Settings::read(&text, folder.path(), []).unwrap();
@@ -83,7 +86,7 @@ mod tests {
         let origins = Origins::default();
         assert_eq!(keys(needed(&settings, &origins, &settings.listeners())), ["rest.listen"]);
         assert!(needed(&settings, &origins, &[]).is_empty());
-        assert_eq!(keys(wanted(&settings, &origins)), ["broker.password_file", "intake.folders"]);
+        assert_eq!(keys(wanted(&settings, &origins)), ["broker.password_file", "intake.inbox", "intake.folders"]);
         assert!(!folder.path().join("data").exists());
     }
 }

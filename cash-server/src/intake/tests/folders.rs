@@ -154,3 +154,28 @@ async fn two_nodes_with_one_folder_name_get_no_load_by_mistake() {
     assert_eq!(kit.journal.recent(1).unwrap(), []);
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inbox_that_is_away_at_the_start_is_used_as_soon_as_it_is_there() {
+    let mut kit = Kit::new();
+    let share = kit.folder.path().join("share");
+    kit.settings.inbox = share.join("inbox");
+    kit.settings.scan_period = Duration::from_millis(50);
+    // Nothing can be made below it.
+    fs::write(&share, "").unwrap();
+    let running = kit.start();
+    let (status, answer) = super::rest::send(
+        &running.intake,
+        super::rest::call("", Some("All"), super::rest::array_of(&[unit(1, "piece")])),
+    )
+    .await;
+    assert!(status.is_success(), "{answer}");
+    kit.ended(super::rest::load_of(&answer)).await;
+    fs::remove_file(&share).unwrap();
+    fs::create_dir(&share).unwrap();
+    wait_for("its folders", || if kit.inbox("All").is_dir() { Ok(()) } else { Err(()) }).await;
+    kit.deliver("All", "pos1", &file_of(&[unit(2, "kg")]));
+    kit.gone("All", "pos1").await;
+    assert_eq!(kit.objects(&kit.chain, "unit").len(), 2);
+    running.stop().await;
+}
