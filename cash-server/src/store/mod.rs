@@ -41,6 +41,17 @@ pub enum StoreError {
         /// The newest schema that this program knows.
         known: i64,
     },
+    /// The file is another user's.
+    #[error("this user may not write to the database {}: run this as {owner}, whose file it is", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+        /// The user, fits "run this as …".
+        owner: String,
+        /// What the database says.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The file is not what it was: cut, overwritten, or on a disk that fails.
     #[error("the database {} is damaged; stop the server, and {remedy}", path.display())]
     Damaged {

@@ -7,6 +7,7 @@
 //! readers do: [`log`].
 
 mod log;
+mod owner;
 
 use super::super::StoreError;
 use log::{WAL_LIMIT_BYTES, cut_later, cut_log, is_longer, log_of};
@@ -110,6 +111,7 @@ impl Database {
     pub fn open(path: &Path, migrations: &Migrations<'_>, durability: Durability) -> Result<Self, StoreError> {
         let fail = |source: rusqlite::Error| opening(path, durability, source);
         let mut connection = Connection::open_with_flags(path, OPEN_FLAGS).map_err(fail)?;
+        owner::follow_folder(path);
         connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
         refuse_newer(path, &connection, migrations, durability)?;
         prepare_shrinkable(&connection).map_err(fail)?;
@@ -535,6 +537,10 @@ fn opening(path: &Path, durability: Durability, source: rusqlite::Error) -> Stor
         Some(ErrorCode::DiskFull) => {
             StoreError::Full { what: "open the database", path: path.to_owned(), source: Box::new(source) }
         }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => match owner::other(path) {
+            Some(owner) => StoreError::NotOurs { path: path.to_owned(), owner, source: Box::new(source) },
+            None => StoreError::Open { path: path.to_owned(), source: Box::new(source) },
+        },
         _ => StoreError::Open { path: path.to_owned(), source: Box::new(source) },
     }
 }

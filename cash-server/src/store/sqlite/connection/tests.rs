@@ -69,6 +69,22 @@ fn a_damaged_file_is_named_with_what_to_do_whatever_happened_to_it() {
 }
 
 #[test]
+fn a_file_of_another_user_is_refused_with_whose_it_is_and_a_new_one_is_of_whoever_has_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    // Only root may give things away; for anybody else all is their own.
+    let is_root = std::os::unix::fs::chown(folder.path(), Some(54_321), Some(54_321)).is_ok();
+    let database = Database::open(&path, &first(), Durability::Full).unwrap();
+    let uid = |path: &Path| std::os::unix::fs::MetadataExt::uid(&fs_err::metadata(path).unwrap());
+    assert_eq!(is_root, uid(&path) == 54_321);
+    assert_eq!((uid(&path), uid(&log_of(&path))), (uid(folder.path()), uid(folder.path())));
+    drop(database);
+    let refused = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY), None);
+    let told = opening(&path, Durability::Full, refused).to_string();
+    assert_eq!(is_root, told.contains("run this as the user with the number 54321"), "{told}");
+}
+
+#[test]
 fn a_migration_that_fails_leaves_the_file_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
