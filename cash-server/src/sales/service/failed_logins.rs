@@ -71,7 +71,7 @@ impl FailedLogins {
         }
         let text = format!(
             "a wrong token for this till, so far {} since the server started, the last from {from}; its receipts do not come \
-             while its token is wrong: give it a new one (`cash-server till settings <till> --new-token`) and copy \
+             while its token is wrong: give it a new one (`cash-server till settings {till} --new-token`) and copy \
              `cash.token` to it, or find out who else uses its id",
             entry.times
         );

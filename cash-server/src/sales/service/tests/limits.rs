@@ -124,7 +124,9 @@ async fn wrong_tokens_take_no_place_and_those_of_a_known_till_are_a_finding_unti
     tokio::time::timeout(DEADLINE, shown).await.expect("it is shown");
     let found = open();
     assert_eq!((found.len(), found[0].till.as_ref()), (1, Some(&till())));
-    assert!(found[0].text.contains("cash.token") && found[0].text.contains("127.0.0.1"), "{}", found[0].text);
+    for told in ["cash.token", "127.0.0.1", &format!("till settings {} --new-token", till())] {
+        assert!(found[0].text.contains(told), "{told}: {}", found[0].text);
+    }
     let ended = async {
         while !open().is_empty() {
             drop(log_in(&server, &till(), "secret").await.unwrap());
