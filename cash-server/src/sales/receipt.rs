@@ -197,17 +197,21 @@ fn keep_sound<T>(
     what: &'static str,
     check: fn(&T) -> Result<(), DocumentError>,
 ) {
-    if let Err(error) = parts(what, all.len()) {
-        tracing::warn!(%till, shift, %error, "some of what the record of a shift names are left out");
-        all.truncate(MAX_DOCUMENT_PARTS);
-    }
-    all.retain(|one| {
-        let checked = check(one);
-        if let Err(error) = &checked {
-            tracing::warn!(%till, shift, %error, "one of the {what} that the record of a shift names is left out");
+    let before = all.len();
+    let mut first = parts(what, before).err();
+    all.truncate(MAX_DOCUMENT_PARTS);
+    all.retain(|one| match check(one) {
+        Ok(()) => true,
+        Err(error) => {
+            first.get_or_insert(error);
+            false
         }
-        checked.is_ok()
     });
+    // One line, however many a till sends.
+    if let Some(error) = first {
+        let left_out = before - all.len();
+        tracing::warn!(%till, shift, left_out, %error, "some {what} that the record of a shift names are left out");
+    }
 }
 
 fn check_user(user: &v1::User) -> Result<(), DocumentError> {

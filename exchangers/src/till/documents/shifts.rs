@@ -260,7 +260,7 @@ fn registers(connection: &Connection, workshift_id: i64) -> rusqlite::Result<Vec
             returned: row.get(4)?,
         })
     };
-    readable(statement.query_map([workshift_id], |row| Ok(register(row)))?)
+    readable(workshift_id, "register", statement.query_map([workshift_id], |row| Ok(register(row)))?)
 }
 
 fn users(connection: &Connection, workshift_id: i64) -> rusqlite::Result<Vec<v1::User>> {
@@ -268,11 +268,20 @@ fn users(connection: &Connection, workshift_id: i64) -> rusqlite::Result<Vec<v1:
                WHERE workshiftid = ?1 AND usercode IS NOT NULL ORDER BY usercode";
     let mut statement = connection.prepare_cached(sql)?;
     let user = |row: &Row<'_>| Ok(v1::User { code: row.get(0)?, name: row.get(1)? });
-    readable(statement.query_map([workshift_id], |row| Ok(user(row)))?)
+    readable(workshift_id, "user", statement.query_map([workshift_id], |row| Ok(user(row)))?)
 }
 
 /// Rows whose cells read as they should. An error of the database itself is one of all rows.
-fn readable<T>(rows: impl Iterator<Item = rusqlite::Result<rusqlite::Result<T>>>) -> rusqlite::Result<Vec<T>> {
+fn readable<T>(
+    workshift: i64,
+    what: &str,
+    rows: impl Iterator<Item = rusqlite::Result<rusqlite::Result<T>>>,
+) -> rusqlite::Result<Vec<T>> {
     let rows: Vec<rusqlite::Result<T>> = rows.collect::<rusqlite::Result<_>>()?;
-    Ok(rows.into_iter().filter_map(Result::ok).collect())
+    let (sound, broken): (Vec<_>, Vec<_>) = rows.into_iter().partition(Result::is_ok);
+    if let Some(Err(error)) = broken.first() {
+        let left_out = broken.len();
+        tracing::warn!(workshift, left_out, %error, "some {what}s of a shift do not read and are left out of its record");
+    }
+    Ok(sound.into_iter().flatten().collect())
 }
