@@ -158,10 +158,14 @@ fn a_queue_with_foreign_arguments_stops_its_till_only_and_says_what_to_do() {
         let seen = seen_by_server(&bench.server, &other).to_string();
         (seen.contains(&queue), seen)
     });
-    bench.vhost().delete_queue(&queue).unwrap();
     until("the queue to be made as it should be", || {
         let found = bench.vhost().queue(&queue).unwrap();
-        (found.as_ref().is_some_and(|found| found["arguments"]["x-max-length"] == 1), format!("{found:?}"))
+        let is = |length: u8| found.as_ref().is_some_and(|found| found["arguments"]["x-max-length"] == length);
+        if is(5) {
+            // The broker may fail a deletion while the server asks for that very queue.
+            let _ = bench.vhost().delete_queue(&queue);
+        }
+        (is(1), format!("{found:?}"))
     });
     other.start_agent().unwrap();
     recovered(&bench.server, &mut other);
