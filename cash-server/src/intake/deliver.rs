@@ -264,14 +264,15 @@ pub(super) fn settle(
     }
     let kept = if stays { Some(path_text(&delivery.path)) } else { refused_name(intake, report, aside.as_deref()) };
     let end = LoadEnd { aside: kept, ..end_of(intake, delivery, report, now) };
-    intake.journal.end(delivery.load, &end)?;
-    fail::fail_point!("intake::ended");
+    // Before the end is noted: after a crash nobody comes back to a load that has ended.
     if let Some(clears) = report.clears.filter(|_| report.refused.is_none()) {
         for replaced in intake.journal.replace_held(delivery.load, &delivery.node, clears)? {
             tracing::info!(load = replaced.id.0, by = delivery.load.0, "a newer load takes the place of a held one");
             intake.remove_body_of(&replaced);
         }
     }
+    intake.journal.end(delivery.load, &end)?;
+    fail::fail_point!("intake::ended");
     let counts = &end.counts;
     tracing::info!(
         load = delivery.load.0,

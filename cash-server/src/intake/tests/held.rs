@@ -202,6 +202,28 @@ async fn a_producer_who_says_yes_to_the_file_that_is_held_overwrites_nothing_new
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_yes_to_a_file_that_is_held_no_more_overwrites_nothing_newer_either() {
+    for refused in [false, true] {
+        let kit = Kit::new();
+        let running = kit.start();
+        kit.filled(0..40).await;
+        kit.deliver("All", "pos1", &file_of(&full(0..2, "held")));
+        let held = kit.not_taken("All", "pos1").await;
+        if refused {
+            running.intake.refuse_held(held.id).unwrap();
+        }
+        // Where it is still held, this takes its place.
+        kit.deliver("All", "pos2", &file_of(&full(0..40, "new")));
+        kit.gone("All", "pos2").await;
+        assert_eq!(kit.journal.load(held.id).unwrap().unwrap().state, LoadState::Error);
+        kit.flag_with("pos1", "approve");
+        kit.gone("All", "pos1").await;
+        assert_eq!((keys(&kit, "item").len(), name_of(&kit, "k0").as_deref()), (40, Some("new")), "{refused}");
+        running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_yes_counts_for_the_file_that_it_was_said_of_alone_also_after_a_crash() {
     let cut = file_of(&full(0..2, "held"));
     for (flag, expected) in [("", Consent::No), ("approve", Consent::Given)] {
@@ -279,6 +301,30 @@ async fn a_newer_load_with_the_same_clear_replaces_the_held_one_and_one_that_fai
     kit.gone("All", "pos5").await;
     assert_eq!(state(second), LoadState::Error);
     assert!(matches!(running.intake.approve_held(second), Err(AsideError::NotHeld { .. })));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_load_is_replaced_before_the_end_of_the_newer_one_is_noted() {
+    let mut kit = Kit::new();
+    kit.settings.scan_period = Duration::from_millis(50);
+    let running = kit.start();
+    kit.filled(0..40).await;
+    kit.deliver("All", "pos1", &file_of(&full(0..2, "held")));
+    let held = kit.not_taken("All", "pos1").await.id;
+    // The end cannot be noted, as where the server ends before it.
+    let database = rusqlite::Connection::open(kit.folder.path().join("intake.db")).unwrap();
+    let no_end = "CREATE TRIGGER no_end BEFORE UPDATE OF ended_at ON load BEGIN SELECT RAISE(ABORT, 'no end'); END";
+    database.execute_batch(no_end).unwrap();
+    kit.deliver("All", "pos2", &file_of(&full(0..40, "new")));
+    wait_for("its end", || match kit.journal.load(held).unwrap().unwrap().state {
+        LoadState::Error => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    database.execute_batch("DROP TRIGGER no_end").unwrap();
+    kit.gone("All", "pos2").await;
+    assert_eq!(kit.newest().state, LoadState::Ready);
     running.stop().await;
 }
 

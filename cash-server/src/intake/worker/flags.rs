@@ -198,12 +198,12 @@ impl Worker {
         Ok(Known { consent, ..known })
     }
 
-    /// Of a producer who says yes: to a file that is held as it lies there, what is newer than
+    /// Of a producer who says yes: to a file that was held as it lies there, what is newer than
     /// that stays. Where it is not known any more what is newer, the file is looked at anew.
     fn consent_for(&self, pair: &Pair) -> Result<Consent, StoreError> {
-        let newest = self.intake.journal.newest_of(&pair.path)?;
-        let held = newest.filter(|record| record.state == LoadState::Held && is_of(record, pair));
-        let Some(held) = held.and_then(|record| record.held) else { return Ok(Consent::Given) };
+        // Also where it is held no more, since a person refused it or a newer load took its place.
+        let newest = self.intake.journal.newest_of(&pair.path)?.filter(|record| is_of(record, pair));
+        let Some(held) = newest.and_then(|record| record.held) else { return Ok(Consent::Given) };
         let is_too_old = self.intake.dictionary.snapshot()?.log_start() > held.at;
         Ok(if is_too_old { Consent::No } else { Consent::Late(held.at) })
     }
