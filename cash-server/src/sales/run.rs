@@ -191,11 +191,11 @@ pub async fn run_sales_loader(
 
 /// Which receipts are old.
 #[derive(Debug, Clone, Copy)]
-struct Retention {
+pub(super) struct Retention {
     /// Older than so many days, at least [`MIN_KEEP_DAYS`]; `None` keeps them for ever.
-    days: Option<u32>,
+    pub(super) days: Option<u32>,
     /// The back office takes sales here, and one that it was not given stays.
-    only_handed_over: bool,
+    pub(super) only_handed_over: bool,
 }
 
 async fn upkeep(store: Arc<dyn SalesStore>, retention: Retention, shutdown: CancellationToken) {
@@ -216,11 +216,14 @@ async fn upkeep(store: Arc<dyn SalesStore>, retention: Retention, shutdown: Canc
     }
 }
 
-fn upkeep_once(store: &dyn SalesStore, retention: Retention) -> Result<(), StoreError> {
+pub(super) fn upkeep_once(store: &dyn SalesStore, retention: Retention) -> Result<(), StoreError> {
     store.recheck_waiting(Timestamp::now())?;
     let Some(days) = retention.days else { return Ok(()) };
     let days = i64::from(days.max(MIN_KEEP_DAYS));
-    let Ok(before) = Zoned::now().date().checked_sub(days.days()) else { return Ok(()) };
+    // A clock of this server that jumps ahead alone makes no receipt old: tills have clocks of their
+    // own, and what they sold last is not years ago.
+    let Some(newest) = store.newest_day()? else { return Ok(()) };
+    let Ok(before) = Zoned::now().date().min(newest).checked_sub(days.days()) else { return Ok(()) };
     for _ in 0..PRUNE_STEPS {
         if store.prune(before, retention.only_handed_over, PRUNE_STEP)? == 0 {
             break;

@@ -105,6 +105,9 @@ pub trait SalesStore: Debug + Send + Sync + 'static {
     /// office.
     fn note_handed_over(&self, till: &TillId, shift: ShiftKey, changes: i64) -> Result<(), StoreError>;
 
+    /// The day of the newest receipt, by the till's clock.
+    fn newest_day(&self) -> Result<Option<Date>, StoreError>;
+
     /// Deletes at most `limit` receipts of the oldest shift whose receipts all ended and arrived
     /// before a day, and what then has no use; with `only_handed_over` none that the back office
     /// was not given since it last changed. Returns how many rows; 0 when done.

@@ -132,6 +132,10 @@ impl SalesStore for Poisoned {
         self.store.note_handed_over(till, shift, changes)
     }
 
+    fn newest_day(&self) -> Result<Option<Date>, StoreError> {
+        self.store.newest_day()
+    }
+
     fn prune(&self, before: Date, only_handed_over: bool, limit: u32) -> Result<u64, StoreError> {
         self.store.prune(before, only_handed_over, limit)
     }

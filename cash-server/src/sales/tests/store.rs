@@ -7,6 +7,7 @@ use tillway_proto::sales::{MAX_AMOUNT, v1};
 
 use super::{any_shift, closed_shift, incoming, now, open_store, sale, sale_in, shop, till};
 use crate::sales::check::Verdict;
+use crate::sales::run::{Retention, upkeep_once};
 use crate::sales::spool::Position;
 use crate::store::sales::{
     FindingFilter, FindingKind, NewFinding, Page, Refused, SalesStore, ShiftFilter, ShiftView, StreamNote, TotalsBy,
@@ -259,6 +260,25 @@ fn pruning_goes_in_steps_and_leaves_what_is_younger() {
     assert_eq!(store.prune(before, false, 3).unwrap(), 3, "two receipts, and the shift");
     assert_eq!(store.prune(before, false, 3).unwrap(), 0);
     assert!(store.shifts(&ShiftFilter::default(), Page::default()).unwrap().is_empty());
+}
+
+#[test]
+fn a_clock_of_the_server_that_jumps_years_ahead_deletes_no_receipt() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    // By this machine's clock all of it is old enough to go, and by that of the tills nothing is.
+    let documents = (1..=3).map(|number| sale(&till(), 1, number)).collect();
+    store.load(START, at(1), &[incoming(documents, vec![closed_shift(&till(), 1, 1..=3)])], now()).unwrap();
+    let receipts = || store.totals(&TotalsFilter::default(), TotalsBy::All).unwrap()[0].receipts;
+    let upkeep = || upkeep_once(store.as_ref(), Retention { days: Some(1), only_handed_over: false }).unwrap();
+    upkeep();
+    assert_eq!(receipts(), 3);
+    // Tills agree with the clock.
+    let today = jiff::Zoned::now().datetime().strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let sold_today = v1::Document { time_end: today, ..sale(&till(), 2, 4) };
+    store.load(at(1), at(2), &[incoming(vec![sold_today], vec![])], now()).unwrap();
+    upkeep();
+    assert_eq!(receipts(), 1);
 }
 
 #[test]

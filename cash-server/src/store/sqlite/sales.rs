@@ -228,6 +228,12 @@ impl SalesStore for SqliteSales {
         })
     }
 
+    fn newest_day(&self) -> Result<Option<Date>, StoreError> {
+        self.database.read("look the newest receipt up", |c| {
+            c.prepare_cached("SELECT max(day) FROM receipt")?.query_row((), |r| row::optional(r, 0))
+        })
+    }
+
     fn prune(&self, before: Date, only_handed_over: bool, limit: u32) -> Result<u64, StoreError> {
         let gone = self.database.write("delete old receipts", |t| prune::prune(t, before, only_handed_over, limit))?;
         if gone == 0 {
