@@ -37,9 +37,13 @@ elif deed == "declare":
         told = {"refused": error.reply_code}
 else:
     channel.confirm_delivery()
-    channel.basic_publish(EXCHANGE, REPORTS, sys.stdin.buffer.read(),
-                          pika.BasicProperties(delivery_mode=2), mandatory=True)
-    told = {"published": True}
+    try:
+        channel.basic_publish(EXCHANGE, REPORTS, sys.stdin.buffer.read(),
+                              pika.BasicProperties(delivery_mode=2), mandatory=True)
+        told = {"published": True}
+    except pika.exceptions.UnroutableError:
+        # As the agent does: it keeps the report and tries again.
+        told = {"published": False}
 print(json.dumps(told))
 if connection.is_open:
     connection.close()
