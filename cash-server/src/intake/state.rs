@@ -113,26 +113,17 @@ fn shared_among(
     Ok(found)
 }
 
-/// All keys of a kind whose first part is not theirs alone.
+/// All keys of a kind whose first part is not theirs alone, each with the rest of another one.
 fn shared(
     snapshot: &dyn DictionarySnapshot,
     layer: LayerNo,
     kind: KindId,
 ) -> Result<Vec<(String, String)>, StoreError> {
-    let (mut found, mut same, mut after): (_, Vec<String>, Option<String>) = (Vec::new(), Vec::new(), None);
-    loop {
-        let page = snapshot.page(layer, kind, after.as_deref(), PAGE, false)?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.key.clone());
-        for entry in page {
-            if same.first().is_some_and(|first| first_part(first) != first_part(&entry.key)) {
-                pair(&same, &mut found);
-                same.clear();
-            }
-            same.push(entry.key);
-        }
+    let mut found = Vec::new();
+    let keys = snapshot.keys_that_share_a_first_part(layer, kind)?;
+    for same in keys.chunk_by(|one, next| first_part(one) == first_part(next)) {
+        pair(same, &mut found);
     }
-    pair(&same, &mut found);
     Ok(found)
 }
 

@@ -227,6 +227,9 @@ pub trait DictionarySnapshot: Send {
         bodies: bool,
     ) -> Result<Vec<Entry>, StoreError>;
 
+    /// In the head of a layer, the keys of a kind whose first part is not theirs alone, in order.
+    fn keys_that_share_a_first_part(&self, layer: LayerNo, kind: KindId) -> Result<Vec<String>, StoreError>;
+
     /// The kinds in the head of a layer.
     fn kinds(&self, layer: LayerNo) -> Result<Vec<KindId>, StoreError>;
 

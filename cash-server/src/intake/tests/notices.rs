@@ -227,3 +227,30 @@ async fn a_barcode_of_two_items_and_a_group_inside_itself_are_told_by_the_load_t
     assert_eq!(kit.journal.count_notices().unwrap(), (0, 4));
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_barcode_of_several_items_is_told_by_a_load_that_changes_thousands_too() {
+    let kit = Kit::new();
+    let running = kit.start();
+    let of = |code: &str, barcode: &str| item(code, &format!(r#","barcodes":["{barcode}"]"#));
+    let mut records: Vec<String> = (10..5_100).map(|n| of(&n.to_string(), &format!("7{n}"))).collect();
+    // The first and the last keys of the kind, and three of one barcode in between.
+    let shared = ["1", "2"].map(|code| of(code, "0")).into_iter().chain(["3", "4", "5"].map(|code| of(code, "75")));
+    records.extend(shared.chain(["6", "7"].map(|code| of(code, "9"))));
+    let record = load(&kit, &records).await;
+    assert_eq!((record.state, record.counts.warnings), (LoadState::ReadyWithErrors, 7));
+    let told = kit.journal.warnings(record.id, 9).unwrap().into_iter();
+    let told: Vec<(String, String)> = told.map(|one| (one.key.unwrap(), one.warning.unwrap().to_string())).collect();
+    let other = |other: &str| WarningKind::SharedBarcode { other: other.to_owned() }.to_string();
+    let expected = [
+        ("0/1", other("2")),
+        ("0/2", other("1")),
+        ("75/3", other("4")),
+        ("75/4", other("3")),
+        ("75/5", other("3")),
+        ("9/6", other("7")),
+        ("9/7", other("6")),
+    ];
+    assert_eq!(told, expected.map(|(key, what)| (key.to_owned(), what)));
+    running.stop().await;
+}

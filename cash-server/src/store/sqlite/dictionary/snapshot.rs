@@ -9,6 +9,7 @@ use crate::store::dictionary::DictionarySnapshot;
 use rusqlite::{OptionalExtension as _, Row, params};
 use std::collections::HashMap;
 use std::sync::Arc;
+use tillway_exchangers::row::KEY_SEPARATOR;
 use tillway_proto::{Revision, RowHash};
 
 pub(super) struct SqliteSnapshot {
@@ -218,6 +219,33 @@ impl DictionarySnapshot for SqliteSnapshot {
                 .collect::<rusqlite::Result<Vec<_>>>()
         };
         query().map_err(|source| self.database.failed("read a layer", source))
+    }
+
+    fn keys_that_share_a_first_part(&self, layer: LayerNo, kind: KindId) -> Result<Vec<String>, StoreError> {
+        // Of keys alone, in the order of their index: no row is read.
+        let sql = "SELECT key FROM object WHERE layer = ?1 AND kind = ?2 ORDER BY key";
+        let first = |key: &str| key.find(KEY_SEPARATOR).unwrap_or(key.len());
+        let query = || {
+            let mut statement = self.reader.prepare_cached(sql)?;
+            let mut rows = statement.query(params![layer.0, kind.0])?;
+            let (mut found, mut before, mut is_found) = (Vec::new(), None::<String>, false);
+            while let Some(row) = rows.next()? {
+                let key = row.get_ref(0)?.as_str()?;
+                let shares = before.as_deref().is_some_and(|before| before[..first(before)] == key[..first(key)]);
+                if let Some(before) = before.as_deref().filter(|_| shares && !is_found) {
+                    found.push(before.to_owned());
+                }
+                if shares {
+                    found.push(key.to_owned());
+                }
+                is_found = shares;
+                let before = before.get_or_insert_default();
+                before.clear();
+                before.push_str(key);
+            }
+            Ok(found)
+        };
+        query().map_err(|source| self.database.failed("look for keys that share a first part", source))
     }
 
     fn kinds(&self, layer: LayerNo) -> Result<Vec<KindId>, StoreError> {
