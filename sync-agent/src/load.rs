@@ -8,8 +8,8 @@
 //! announces it again; one on which the loader panics is set aside.
 //!
 //! What never gets here is told as well: a batch that the queue sets aside by itself, and one of
-//! which nothing is left in it ([`tell_lost`]). A server that hears nothing would wait for its
-//! deadline.
+//! which nothing is left in it ([`Loader::tell_lost`]). A server that hears nothing would wait for
+//! its deadline.
 
 use crate::error::{Aborted, blocking, chain};
 use crate::lock::ExchangeLock;

@@ -2,7 +2,8 @@
 //!
 //! The POS must always be able to write its receipts, and it has no say in what the agent does
 //! with the disk they share. Before anything is refused, the agent gives up what it keeps for
-//! people only ([`leftovers`]): as much as is needed, and nothing where all of it would not do.
+//! people only ([`Room::leftovers`]): as much as is needed, and nothing where all of it would not
+//! do.
 
 use crate::package_queue::PackageQueue;
 use crate::settings::LiveSettings;
