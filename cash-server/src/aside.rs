@@ -9,8 +9,9 @@ mod shown;
 
 pub use shown::{LastShown, Shown};
 
+use crate::error_chain;
+use crate::exchange::Reports;
 use crate::exchange::service::{ExchangeError, ExchangeService};
-use crate::exchange::{Reports, told};
 use crate::intake::{AsideError as IntakeAside, Intake};
 use crate::sales::{AsideError as SalesAsideError, SalesAside};
 use crate::store::exchange::{KeptReport, KnownStranger, is_whole};
@@ -501,5 +502,5 @@ impl Aside {
 
 /// An error with its causes, in one line.
 pub fn why(error: &AsideError) -> String {
-    told(error)
+    error_chain(error)
 }

@@ -16,6 +16,7 @@ pub mod aside;
 pub mod cli;
 mod connections;
 pub mod dictionary;
+mod error_chain;
 pub mod exchange;
 pub mod intake;
 pub mod lock;
@@ -28,3 +29,5 @@ pub mod sales;
 pub mod settings;
 pub mod store;
 pub mod web;
+
+pub(crate) use error_chain::error_chain;

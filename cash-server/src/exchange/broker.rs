@@ -23,7 +23,7 @@ mod queues;
 pub use owner::Owner;
 
 use super::reports::Reports;
-use super::told;
+use crate::error_chain;
 use crate::settings::BrokerSettings;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use fs_err as fs;
@@ -320,7 +320,7 @@ impl Broker {
                 Err(error @ (BrokerError::Password(_) | BrokerError::Client { what: CONNECT, .. })) => {
                     online::reason(&self.inner.settings, &error)
                 }
-                Err(error) => told(&error),
+                Err(error) => error_chain(&error),
             };
             // Both sides meet the same broker: what the other one tells is not told twice.
             if self.lock_sides().is_told_by_other(side, &reason) {

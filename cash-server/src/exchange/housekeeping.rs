@@ -2,8 +2,9 @@
 //! packages that nobody needs.
 
 use super::service::{ExchangeError, ExchangeService};
-use super::{blocking, told, unless_it_panics};
+use super::{blocking, unless_it_panics};
 use crate::dictionary::{LogRetention, NEWEST_REVISIONS};
+use crate::error_chain;
 use crate::packages::{PackageLimits, PackageService};
 use crate::reserve::DiskReserve;
 use crate::settings::RetentionSettings;
@@ -64,7 +65,7 @@ impl Housekeeping {
     /// cannot even forget. What fails in one step does not stop the next.
     pub(super) async fn round(&self) {
         let failed = |what: &str, error: &ExchangeError| {
-            tracing::error!(error = %told(error), "failed to remove {what}; it is tried again");
+            tracing::error!(error = %error_chain(error), "failed to remove {what}; it is tried again");
         };
         if let Err(error) = unless_it_panics(self.clean_packages()).await {
             failed("packages that nobody needs", &error);

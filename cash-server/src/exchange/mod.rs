@@ -64,19 +64,3 @@ async fn blocking<T: Send + 'static>(
 async fn unless_it_panics<T>(work: impl Future<Output = Result<T, ExchangeError>>) -> Result<T, ExchangeError> {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(ExchangeError::CutOff))
 }
-
-/// An error with all its causes, in one line.
-pub(crate) fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let more = source.to_string();
-        // Some errors tell their source themselves.
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = source.source();
-    }
-    text
-}

@@ -11,7 +11,8 @@ use super::model::{CommandState, Delivery, Needs, SentCommand};
 use super::pace::AT_ONCE;
 use super::plan::{Plan, TillAim, Wanted, plan};
 use super::service::{ExchangeError, ExchangeParts, ExchangeService};
-use super::{blocking, told, unless_it_panics};
+use super::{blocking, unless_it_panics};
+use crate::error_chain;
 use crate::packages::{PackageError, PackageFacts, PackageService, Repair};
 use crate::store::exchange::{EndedCommand, ExchangeStore, NewDelivery, Records};
 use crate::store::packages::PackageKey;
@@ -102,7 +103,9 @@ impl Reconciler {
                     commands = passed.commands,
                     "reconciled"
                 ),
-                Err(error) => tracing::error!(error = %told(&error), "a pass of the reconciler failed; it is repeated"),
+                Err(error) => {
+                    tracing::error!(error = %error_chain(&error), "a pass of the reconciler failed; it is repeated");
+                }
             }
             tokio::select! {
                 () = tokio::time::sleep(spacing_after(began.elapsed())) => {}
@@ -136,7 +139,7 @@ impl Reconciler {
         let refused = match broker.declare(tills).await {
             Ok(refused) => refused,
             Err(error) => {
-                tracing::warn!(error = %told(&error), "failed to declare the queues of tills");
+                tracing::warn!(error = %error_chain(&error), "failed to declare the queues of tills");
                 return Ok(passed);
             }
         };
@@ -226,8 +229,8 @@ impl Reconciler {
                 None
             }
             Err(error) => {
-                tracing::error!(till = %wanted.till, error = %told(&error), "failed to make a package; it is tried again");
-                self.service.set_trouble(&wanted.till, told(&error));
+                tracing::error!(till = %wanted.till, error = %error_chain(&error), "failed to make a package; it is tried again");
+                self.service.set_trouble(&wanted.till, error_chain(&error));
                 None
             }
         }
@@ -254,7 +257,7 @@ impl Reconciler {
     async fn publish(&self, delivery: Delivery) -> Option<DeliveryId> {
         let parts = self.parts();
         let body = link_message(parts, &delivery).inspect_err(|error| {
-            tracing::error!(till = %delivery.till, error = %told(error), "failed to write a link");
+            tracing::error!(till = %delivery.till, error = %error_chain(error), "failed to write a link");
         });
         let published = parts.broker.publish(&delivery.till, Lane::Dictionary, &body.ok()?).await;
         self.note_publishing(&delivery.till, &published);
@@ -282,8 +285,8 @@ impl Reconciler {
             // The supervisor tells of a lost link once, for all.
             Err(BrokerError::Down) => {}
             Err(error) => {
-                tracing::warn!(%till, error = %told(error), "failed to announce; it is tried again");
-                self.service.set_trouble(till, told(error));
+                tracing::warn!(%till, error = %error_chain(error), "failed to announce; it is tried again");
+                self.service.set_trouble(till, error_chain(error));
             }
         }
     }
@@ -310,7 +313,7 @@ impl Reconciler {
     async fn send(&self, command: SentCommand) -> Option<SentCommand> {
         let published = self.parts().broker.publish(&command.till, Lane::Control, &command.body).await;
         if let Err(error) = &published {
-            tracing::warn!(till = %command.till, error = %told(error), "failed to send: {}", command.what);
+            tracing::warn!(till = %command.till, error = %error_chain(error), "failed to send: {}", command.what);
         }
         published.ok().map(|()| command)
     }
@@ -335,7 +338,7 @@ impl Reconciler {
             match self.parts().broker.remove(&till).await {
                 Ok(()) => removed.push(till),
                 Err(error) => {
-                    tracing::warn!(%till, error = %told(&error), "failed to remove the queues of a till that is no more");
+                    tracing::warn!(%till, error = %error_chain(&error), "failed to remove the queues of a till that is no more");
                 }
             }
         }
@@ -355,7 +358,7 @@ impl Reconciler {
         let broker = &self.parts().broker;
         for till in broker.not_removed(removed).into_iter().take(MAX_REMOVALS_PASS) {
             if let Err(error) = broker.remove(&till).await {
-                tracing::warn!(%till, error = %told(&error), "failed to remove the queues of a till that is no more");
+                tracing::warn!(%till, error = %error_chain(&error), "failed to remove the queues of a till that is no more");
             }
         }
     }
@@ -376,7 +379,7 @@ struct Group {
 fn groups(packages: &PackageService, wanted: Vec<Wanted>) -> Vec<Group> {
     let asked = wanted.iter().map(|wanted| (&wanted.till, wanted.from, repair_of(&wanted.repair)));
     let keys = packages.keys_for(asked).unwrap_or_else(|error| {
-        tracing::warn!(error = %told(&error), "failed to look which packages tills can share; each is looked at by itself");
+        tracing::warn!(error = %error_chain(&error), "failed to look which packages tills can share; each is looked at by itself");
         Vec::new()
     });
     let mut groups: Vec<Group> = Vec::new();
@@ -430,7 +433,7 @@ pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -
         // They only find what differs at its target, and each goes with its revision. A disk too
         // full to note them must not hold up what tills wait for.
         Err(error) => {
-            tracing::error!(error = %told(&error), "failed to look at what tills should have; differences are found later");
+            tracing::error!(error = %error_chain(&error), "failed to look at what tills should have; differences are found later");
         }
     }
     let target = |till: &TillId| targets.of.get(till).copied().unwrap_or_default();

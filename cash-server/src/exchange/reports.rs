@@ -117,7 +117,7 @@ impl Reports {
     fn write(&self, bodies: &[Vec<u8>]) -> Result<(Vec<Event>, bool), ExchangeError> {
         let together = self.write_together(bodies);
         let reason = match &together {
-            Err(ExchangeError::Store(error)) if self.store.is_about_the_data(error) => super::told(error),
+            Err(ExchangeError::Store(error)) if self.store.is_about_the_data(error) => crate::error_chain(error),
             _ => return together,
         };
         if let [body] = bodies {
@@ -175,7 +175,7 @@ fn read(body: &[u8]) -> Result<Reported, String> {
     if body.len() > MAX_MESSAGE_BYTES {
         return Err(format!("a message of {} bytes, the largest report has {MAX_MESSAGE_BYTES}", body.len()));
     }
-    Reported::parse(body).map_err(|error| super::told(&error))
+    Reported::parse(body).map_err(|error| crate::error_chain(&error))
 }
 
 /// What a report says that the till has.

@@ -15,7 +15,6 @@ use crate::store::intake::{Consent, Held, LoadEnd, LoadState};
 use encoding_rs::Encoding;
 use jiff::Timestamp;
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -206,7 +205,7 @@ pub(super) fn attempt(
             return Ok(Attempt::Again { reason, advice, limit: MAX_DEFECT_TRIES });
         }
     };
-    let reason = chain(&failure);
+    let reason = crate::error_chain(&failure);
     journal.requeue(delivery.load, &reason, false)?;
     Ok(match failure {
         // It gives way so often only, and is then begun once more.
@@ -513,18 +512,6 @@ pub(super) fn complain(intake: &Intake, folder: &Path, file: &Path, what: &str, 
 /// A path as the record of loads has it.
 pub(super) fn path_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
-}
-
-/// An error with its causes.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        // Writing to a string does not fail.
-        let _ = write!(text, ": {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 impl Intake {

@@ -34,8 +34,8 @@ impl Formats {
         self
     }
 
-    /// The name of a data file without its ending, in small letters, and its format; none of a file
-    /// that is not read.
+    /// The name of a data file without its ending, in small letters, and its format; none of a
+    /// file that is not read.
     pub(super) fn of_file(&self, name: &str) -> Option<(String, &'static dyn Format)> {
         let name = name.to_lowercase();
         let format = self.files.iter().find(|format| name.ends_with(format.ending()))?;

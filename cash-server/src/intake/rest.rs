@@ -108,7 +108,7 @@ impl Refusal {
 
     fn store(error: &StoreError) -> Self {
         tracing::error!(error = error as &dyn Error, "failed to take a body over REST");
-        let reason = deliver::chain(error);
+        let reason = crate::error_chain(error);
         Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("the server's database does not answer: {reason}"))
     }
 }

@@ -195,7 +195,7 @@ impl Worker {
         let network = self.intake.network()?;
         let settings = &self.intake.settings;
         let (folders, trouble) = folders::layout(&settings.inbox, &settings.extra_folders, &network);
-        let trouble = trouble.map(|error| deliver::chain(&error));
+        let trouble = trouble.map(|error| crate::error_chain(&error));
         if let Some(reason) = trouble.as_ref().filter(|_| trouble != self.inbox_trouble) {
             tracing::error!(inbox = %settings.inbox.display(), reason, "failed to look after the inbox");
         }

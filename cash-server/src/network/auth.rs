@@ -1,12 +1,45 @@
-//! Tills show their token to the sales-loader.
+//! Tills show their token to whatever serves them.
 
 use super::NetworkService;
-use crate::sales::auth::{AuthError, TillAuth};
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Debug};
 use tillway_proto::{NodeId, ShopId, TillId};
 
-impl fmt::Debug for NetworkService {
+/// Checks a till's token. Blocking.
+pub trait TillAuth: Debug + Send + Sync + 'static {
+    /// The shop the till stands in now, where the token is this till's.
+    fn authenticate(&self, till: &TillId, token: &str) -> Result<ShopId, AuthError>;
+
+    /// The till whose token this is.
+    fn till_of(&self, token: &str) -> Result<TillId, AuthError>;
+}
+
+/// Why a till is not served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// No such till here, or it was removed.
+    #[error("this server has no till of this id: is it attached to another server, or was it removed?")]
+    UnknownTill,
+    /// The token is not this till's.
+    #[error(
+        "the token is not this till's: `cash-server till settings <till> --new-token` makes a new one for its cash.ini"
+    )]
+    WrongToken,
+    /// It cannot be told now.
+    #[error("the server cannot check tokens now: {reason}")]
+    Unavailable {
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl AuthError {
+    fn unavailable(error: &dyn Error) -> Self {
+        Self::Unavailable { reason: crate::error_chain(error) }
+    }
+}
+
+impl Debug for NetworkService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NetworkService").finish_non_exhaustive()
     }
@@ -14,7 +47,7 @@ impl fmt::Debug for NetworkService {
 
 impl TillAuth for NetworkService {
     fn authenticate(&self, till: &TillId, token: &str) -> Result<ShopId, AuthError> {
-        let network = self.current().map_err(|error| AuthError::Unavailable { reason: told(&error) })?;
+        let network = self.current().map_err(|error| AuthError::unavailable(&error))?;
         let Some(NodeId::Shop(shop)) = network.shop_of(till).map(|shop| &shop.id) else {
             return Err(AuthError::UnknownTill);
         };
@@ -22,11 +55,7 @@ impl TillAuth for NetworkService {
     }
 
     fn till_of(&self, token: &str) -> Result<TillId, AuthError> {
-        let network = self.current().map_err(|error| AuthError::Unavailable { reason: told(&error) })?;
+        let network = self.current().map_err(|error| AuthError::unavailable(&error))?;
         network.till_of_token(token).cloned().ok_or(AuthError::WrongToken)
     }
-}
-
-fn told(error: &dyn Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", told(source)))
 }

@@ -12,6 +12,7 @@ mod tests;
 pub mod token;
 pub mod tree;
 
+pub use auth::{AuthError, TillAuth};
 pub use change::NetworkChange;
 pub use token::{TillToken, TokenHash};
 pub use tree::{LayerNo, Network, Node, Parent};

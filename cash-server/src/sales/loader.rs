@@ -204,7 +204,7 @@ impl Loader {
         if let Some(error) = refused {
             if chunk.items.len() > 1 {
                 self.one_by_one_until = chunk.next;
-                tracing::warn!(error = chain(&error), from = %from, "a group of records was refused; loading them one by one");
+                tracing::warn!(error = crate::error_chain(&error), from = %from, "a group of records was refused; loading them one by one");
                 return Ok(true);
             }
             self.tries += 1;
@@ -212,7 +212,7 @@ impl Loader {
                 self.one_by_one_until = self.one_by_one_until.max(chunk.next);
                 return Err(error);
             }
-            let reason = format!("the database refused it {POISON_TRIES} times: {}", chain(&error));
+            let reason = format!("the database refused it {POISON_TRIES} times: {}", crate::error_chain(&error));
             return self.give_up(from, &chunk, &reason, now).map(|()| true);
         }
         self.passed(chunk.next)?;
@@ -375,17 +375,6 @@ fn read_record(payload: &[u8]) -> Result<Incoming, String> {
         }
     }
     Ok(Incoming { till, shop, received_at, receipts, shifts: records, refused })
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Between half and the whole of a wait, so that several servers on one disk do not try in step.

@@ -15,20 +15,18 @@
 //! full delays what people see, not what tills may send, until the spool's limit.
 
 pub mod aside;
-pub mod auth;
 pub mod check;
-mod glance;
 pub mod handover;
 pub mod loader;
 pub mod receipt;
 pub mod requests;
 mod run;
+mod scan;
 pub mod service;
 pub mod spool;
 #[cfg(test)]
 mod tests;
 
 pub use aside::{AsideError, AsideSales, SalesAside};
-pub use auth::{AuthError, TillAuth};
-pub use run::{MIN_KEEP_DAYS, SalesConfig, SalesError, SalesListeners, SalesLoader, run_sales_loader};
+pub use run::{MIN_KEEP_DAYS, SalesConfig, SalesError, SalesListeners, SalesLoader};
 pub use service::TlsPaths;

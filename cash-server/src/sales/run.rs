@@ -12,11 +12,11 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::aside::SalesAside;
-use super::auth::TillAuth;
 use super::handover;
 use super::loader::Loader;
 use super::service::{self, Deadlines, Deps, ServeError, TlsPaths};
 use super::spool::{DEFAULT_LIMIT_BYTES, RESERVE_BYTES, Spool, SpoolError, SpoolLimits, Taken};
+use crate::network::TillAuth;
 use crate::store::StoreError;
 use crate::store::sales::SalesStore;
 use crate::store::sqlite::sales::SqliteSales;
@@ -98,9 +98,6 @@ pub enum SalesError {
     /// The service.
     #[error("the sales service failed")]
     Serve(#[source] ServeError),
-    /// Opening was ended from outside.
-    #[error("the sales loader was ended while it started")]
-    Ended,
 }
 
 /// The role, opened.
@@ -141,11 +138,6 @@ impl SalesLoader {
         SalesAside::new(self.spool.clone(), Arc::clone(&self.store))
     }
 
-    /// Bytes that wait to be loaded or deleted.
-    pub fn spool_bytes(&self) -> u64 {
-        self.spool.bytes()
-    }
-
     /// Serves and loads until `shutdown`.
     pub async fn run(self, listeners: SalesListeners, shutdown: CancellationToken) -> Result<(), SalesError> {
         let deps = Deps {
@@ -175,18 +167,6 @@ impl SalesLoader {
         tracing::info!(batches, syncs, "the sales-loader ends");
         served.map_err(SalesError::Serve)
     }
-}
-
-/// Opens the role and runs it until `shutdown`.
-pub async fn run_sales_loader(
-    config: SalesConfig,
-    auth: Arc<dyn TillAuth>,
-    listeners: SalesListeners,
-    shutdown: CancellationToken,
-) -> Result<(), SalesError> {
-    let loader =
-        tokio::task::spawn_blocking(move || SalesLoader::open(config, auth)).await.map_err(|_| SalesError::Ended)??;
-    loader.run(listeners, shutdown).await
 }
 
 /// Which receipts are old.

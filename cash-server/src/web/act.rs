@@ -219,7 +219,7 @@ async fn acted(
     match tokio::task::spawn_blocking(move || act(&app)).await {
         Ok(Ok(())) => Redirect::to(&format!("/?lang={}", language.code())).into_response(),
         Ok(Err(error)) => {
-            let reason = crate::exchange::told(&error);
+            let reason = crate::error_chain(&error);
             told(state, StatusCode::CONFLICT, language, &Answer { key: "failed", detail: &reason })
         }
         Err(join) => {

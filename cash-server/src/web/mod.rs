@@ -117,7 +117,7 @@ async fn overview(
     .await;
     match gathered {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => failed(&crate::exchange::told(&error)),
+        Ok(Err(error)) => failed(&crate::error_chain(&error)),
         Err(join) => failed(&join.to_string()),
     }
 }
@@ -146,7 +146,7 @@ fn html(status: StatusCode, rendered: Result<String, RenderError>) -> Response {
     ];
     match rendered {
         Ok(html) => (status, headers, html).into_response(),
-        Err(error) => failed(&crate::exchange::told(&error)),
+        Err(error) => failed(&crate::error_chain(&error)),
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn overview(app: &Acting, name: &str) -> Result<Overview, AppError> {
     let now = Timestamp::now();
     let facts = app.overview(LIMITS)?;
     let (network, aside) = (&facts.network, &facts.aside.units);
-    let sales_trouble = facts.sales.as_ref().err().map(|error| crate::exchange::told(error));
+    let sales_trouble = facts.sales.as_ref().err().map(|error| crate::error_chain(error));
     let (findings, shifts) = facts.sales.unwrap_or_default();
     let (rejects_open, warnings_open) = facts.notices_open;
 

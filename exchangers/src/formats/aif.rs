@@ -6,13 +6,14 @@
 //! [`crate::kinds`].
 //!
 //! [`RecordReader`] and [`ArrayReader`] hold one record in memory, at most
-//! [`MAX_RECORD_BYTES`](crate::records::MAX_RECORD_BYTES), and yield each as a [`Record`](crate::records::Record). What
-//! their values may be, and what becomes of odd ones, is said at [`crate::records`].
+//! [`MAX_RECORD_BYTES`](crate::records::MAX_RECORD_BYTES), and yield each as a
+//! [`Record`](crate::records::Record). What their values may be, and what becomes of odd ones, is
+//! said at [`crate::records`].
 //!
 //! What is taken loosely: a BOM, CRLF, blank lines, empty records, a missing last `---`, wrapper
 //! lines `### x begin ###` / `### x end ###`; names in any case; `null` as absent. Unknown fields
-//! of the payload, and of the envelope where no declared field has that name, are kept in the row's
-//! `extra`.
+//! of the payload, and of the envelope where no declared field has that name, are kept in the
+//! row's `extra`.
 //!
 //! A valid string holds no line break, so a line that is `---` never stands inside a value: the
 //! line is the structure.

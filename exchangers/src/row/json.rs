@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use std::fmt::Write as _;
 use tillway_proto::money::format_scaled;
 
-/// Appends the row as a JSON object: field names of the table, decimal numbers with all their digits,
-/// nested values as they are, unknown fields at the end. Nulls are left out.
+/// Appends the row as a JSON object: field names of the table, decimal numbers with all their
+/// digits, nested values as they are, unknown fields at the end. Nulls are left out.
 pub fn write_json(kind: Kind, row: &RowRef<'_>, out: &mut String) {
     out.push('{');
     let start = out.len();

@@ -7,9 +7,7 @@
 
 use super::publishing::declare_exchange_on;
 use super::queues::named;
-use super::{
-    ANSWER_DEADLINE, Broker, BrokerError, Reports, Side, answered, arguments, bind_queue, declare_queue, told,
-};
+use super::{ANSWER_DEADLINE, Broker, BrokerError, Reports, Side, answered, arguments, bind_queue, declare_queue};
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -67,7 +65,7 @@ async fn declare_reports(connection: &Connection) -> Result<(Channel, Option<Str
         // The refusal closed the channel.
         Err(refused @ BrokerError::Refused { .. }) => {
             let channel = answered("open a channel", connection.create_channel()).await?;
-            (channel, Some(told(&refused)))
+            (channel, Some(crate::error_chain(&refused)))
         }
         Err(error) => return Err(error),
     };

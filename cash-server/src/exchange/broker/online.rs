@@ -3,7 +3,8 @@
 //! with it, and the exchange that the server makes anyway.
 
 use super::publishing::declare_exchange_on;
-use super::{BrokerError, BrokerSettings, answered, connect, told};
+use super::{BrokerError, BrokerSettings, answered, connect};
+use crate::error_chain;
 use crate::settings::{Fault, Origins};
 use lapin::Connection;
 use lapin::options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions};
@@ -40,7 +41,7 @@ async fn problems(settings: &BrokerSettings) -> Vec<Problem> {
 fn right(settings: &BrokerSettings, what: &str, error: &BrokerError) -> Problem {
     let BrokerSettings { user, vhost, .. } = settings;
     let needed = format!("it needs all three: rabbitmqctl set_permissions -p {vhost} {user} '.*' '.*' '.*'");
-    (&["broker.user"], format!("user {user} may not {what}; {needed} ({})", told(error)))
+    (&["broker.user"], format!("user {user} may not {what}; {needed} ({})", error_chain(error)))
 }
 
 /// Rights to configure, to write and to read, on a queue that nobody else sees.
@@ -64,8 +65,8 @@ async fn own_queue(connection: &Connection) -> Result<(), (&'static str, BrokerE
 fn no_session(settings: &BrokerSettings, error: &BrokerError) -> Problem {
     let BrokerSettings { host, port, vhost, user, password_file, .. } = settings;
     let said = match error {
-        BrokerError::Client { source, .. } => told(source),
-        error => told(error),
+        BrokerError::Client { source, .. } => error_chain(source),
+        error => error_chain(error),
     };
     if matches!(error, BrokerError::Password(_)) {
         return (&["broker.password_file"], said);

@@ -133,8 +133,8 @@ impl Queues {
                     self.known().made(&till, Instant::now());
                 }
                 Err(error) if fault(&error) == Fault::Queue => {
-                    tracing::warn!(%till, error = %super::told(&error), "a till's queue is refused; the till is left out");
-                    self.known().refused(&till, super::told(&error), Instant::now());
+                    tracing::warn!(%till, error = %crate::error_chain(&error), "a till's queue is refused; the till is left out");
+                    self.known().refused(&till, crate::error_chain(&error), Instant::now());
                 }
                 Err(error) => return Err(error),
             }
@@ -314,7 +314,7 @@ mod tests {
         let source = lapin::Error::from(ErrorKind::ProtocolError(refusal));
         let error = named(BrokerError::Client { what: "declare a queue", source }, "tillway.dictionary.x".to_owned());
         assert_eq!(fault(&error), Fault::Queue);
-        let text = super::super::told(&error);
+        let text = crate::error_chain(&error);
         assert!(
             text.contains("tillway.dictionary.x") && text.contains("x-max-length") && text.contains("delete"),
             "{text}"

@@ -119,7 +119,7 @@ async fn a_name_that_leads_to_this_machine_is_not_called_unless_the_settings_say
         async move { request.send().await }
     };
     let error = call(false).await.unwrap_err();
-    let told = crate::intake::deliver::chain(&error);
+    let told = crate::error_chain(&error);
     assert!(told.contains("localhost") && told.contains("intake.status_servers_local"), "{told}");
     assert_eq!(*seen.lock().unwrap(), Vec::<String>::new());
     assert!(call(true).await.unwrap().status().is_success());

@@ -48,7 +48,7 @@ impl Worker {
             Ok(identity) => identity,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => {
-                self.set_aside(folder, flag, &deliver::chain(&error), "make the flag as an empty regular file");
+                self.set_aside(folder, flag, &crate::error_chain(&error), "make the flag as an empty regular file");
                 return Ok(());
             }
         };

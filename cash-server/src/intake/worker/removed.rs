@@ -136,7 +136,7 @@ impl RemovedFiles {
             Ok(_) => reason.push_str("; the whole file is kept"),
             Err(error) => {
                 reason.push_str(", and cannot be kept: ");
-                reason.push_str(&deliver::chain(error));
+                reason.push_str(&crate::error_chain(error));
             }
         }
         let kept = kept.ok();

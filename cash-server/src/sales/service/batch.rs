@@ -7,8 +7,8 @@ use tillway_proto::sales::{MAX_BATCH_DOCUMENTS, v1};
 use tillway_proto::{ShopId, TillId};
 use tonic::Status;
 
-use crate::sales::glance::glance;
 use crate::sales::receipt::{ShiftRecord, check_document};
+use crate::sales::scan::scan;
 use crate::sales::spool::{Arrival, RefusedDocument, SpoolRecord};
 
 /// Longest reason that is sent back.
@@ -40,10 +40,10 @@ pub(super) fn sort(
         batch: None,
         refused: Vec::new(),
     };
-    if let Some(seen) = glance(&sender.till, bytes)
-        && seen.sequence == expected
+    if let Some(scanned) = scan(&sender.till, bytes)
+        && scanned.sequence == expected
     {
-        return Ok((SpoolRecord::as_it_came(&sender.till, &arrival, bytes, seen), Vec::new()));
+        return Ok((SpoolRecord::as_it_came(&sender.till, &arrival, bytes, scanned), Vec::new()));
     }
     let batch = v1::Batch::decode(bytes)
         .map_err(|error| Box::new(Status::invalid_argument(format!("a batch that does not read: {error}"))))?;

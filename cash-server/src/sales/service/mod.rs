@@ -40,9 +40,9 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::auth::{AuthError, TillAuth};
 use super::spool::Spool;
 use crate::connections::Seat;
+use crate::network::{AuthError, TillAuth};
 use crate::store::sales::SalesStore;
 use database::Database;
 use failed_logins::FailedLogins;

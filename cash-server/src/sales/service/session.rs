@@ -23,7 +23,7 @@ use super::database::{Database, DatabaseDown};
 use super::notes::Notes;
 use super::registry::{Place, Registry};
 use super::{Deps, superseded};
-use crate::sales::auth::AuthError;
+use crate::network::AuthError;
 use crate::sales::receipt::MAX_NUMBER;
 use crate::sales::spool::{AppendError, Held};
 use crate::store::sales::{FindingKind, NewFinding, StreamNote};

@@ -22,7 +22,7 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
 
 use super::{Deadlines, Deps, ServeError, TlsPaths, serve};
-use crate::sales::auth::{AuthError, TillAuth};
+use crate::network::{AuthError, TillAuth};
 use crate::sales::loader::Loader;
 use crate::sales::spool::{Spool, SpoolLimits};
 use crate::sales::tests::{

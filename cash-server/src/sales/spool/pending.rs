@@ -5,7 +5,7 @@
 
 use super::format::Position;
 use super::record::Arrival;
-use crate::sales::glance::Glance;
+use crate::sales::scan::ScannedBatch;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use tillway_proto::TillId;
 use tillway_proto::receipt::{DocumentNumber, Opened, ShiftKey, ShiftNumber};
@@ -57,8 +57,8 @@ impl PendingEntry {
         }
     }
 
-    pub(super) fn seen(till: &TillId, seen: Glance<'_>) -> Self {
-        let Glance { receipts, closed, last_time, .. } = seen;
+    pub(super) fn of_scanned(till: &TillId, batch: ScannedBatch<'_>) -> Self {
+        let ScannedBatch { receipts, closed, last_time, .. } = batch;
         Self { till: Some(till.clone()), receipts, closed, last_time: last_time.map(str::to_owned) }
     }
 }

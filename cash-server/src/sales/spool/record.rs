@@ -6,7 +6,7 @@ use tillway_proto::TillId;
 use tillway_proto::sales::v1;
 
 use super::pending::PendingEntry;
-use crate::sales::glance::Glance;
+use crate::sales::scan::ScannedBatch;
 
 /// One batch as it arrived. Protobuf: fields are only ever added.
 #[derive(Clone, PartialEq, Message)]
@@ -81,7 +81,12 @@ impl SpoolRecord {
     }
 
     /// Of a batch whose bytes are kept as they came; `around` is all but the batch.
-    pub(in crate::sales) fn as_it_came(till: &TillId, around: &Arrival, batch: &[u8], seen: Glance<'_>) -> Self {
+    pub(in crate::sales) fn as_it_came(
+        till: &TillId,
+        around: &Arrival,
+        batch: &[u8],
+        scanned: ScannedBatch<'_>,
+    ) -> Self {
         const BATCH_TAG: u32 = 5;
         let mut payload = Vec::with_capacity(around.encoded_len() + batch.len() + 16);
         // A Vec grows as far as it must.
@@ -89,6 +94,6 @@ impl SpoolRecord {
         encode_key(BATCH_TAG, WireType::LengthDelimited, &mut payload);
         encode_varint(batch.len() as u64, &mut payload);
         payload.extend_from_slice(batch);
-        Self { payload, entry: PendingEntry::seen(till, seen) }
+        Self { payload, entry: PendingEntry::of_scanned(till, scanned) }
     }
 }

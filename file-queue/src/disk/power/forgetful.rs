@@ -3,7 +3,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fs_err as fs;
 
@@ -24,7 +24,6 @@ pub struct ForgetfulDisk {
     free_bytes: AtomicU64,
     good_syncs: AtomicU64,
     bad_syncs: AtomicU64,
-    broken: AtomicBool,
 }
 
 impl ForgetfulDisk {
@@ -39,7 +38,6 @@ impl ForgetfulDisk {
             free_bytes: AtomicU64::new(NEVER),
             good_syncs: AtomicU64::new(NEVER),
             bad_syncs: AtomicU64::new(0),
-            broken: AtomicBool::new(false),
         })
     }
 
@@ -82,11 +80,6 @@ impl ForgetfulDisk {
         self.good_syncs.store(good, Ordering::SeqCst);
     }
 
-    /// While true every step fails with an input/output error.
-    pub fn set_broken(&self, broken: bool) {
-        self.broken.store(broken, Ordering::SeqCst);
-    }
-
     /// The power goes and comes back: what was not synced is taken back by the choice of `seed`,
     /// and nothing fails any more. Nobody may use the files meanwhile.
     pub fn cut_power(&self, seed: u64) -> io::Result<Summary> {
@@ -96,22 +89,18 @@ impl ForgetfulDisk {
             countdown.store(NEVER, Ordering::SeqCst);
         }
         self.bad_syncs.store(0, Ordering::SeqCst);
-        self.broken.store(false, Ordering::SeqCst);
         Ok(summary)
     }
 
     fn step(&self) -> io::Result<()> {
         let at = self.taken.fetch_add(1, Ordering::SeqCst);
-        if self.broken.load(Ordering::SeqCst) {
-            return Err(io::Error::other("input/output error"));
-        }
         if at >= self.dead_from.load(Ordering::SeqCst) { Err(io::Error::other("dead")) } else { Ok(()) }
     }
 
     /// How much of a write is done, and how it ends.
     fn allowed(&self, bytes: &[u8]) -> (usize, io::Result<()>) {
         if let Err(error) = self.step() {
-            return (if self.broken.load(Ordering::SeqCst) { 0 } else { bytes.len() / 2 }, Err(error));
+            return (bytes.len() / 2, Err(error));
         }
         let room = self.room_bytes.load(Ordering::SeqCst);
         if room == NEVER {
