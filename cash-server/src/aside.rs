@@ -9,6 +9,8 @@ mod shown;
 
 pub use shown::{LastShown, Shown};
 
+use crate::actor::Caller;
+use crate::audit::{AuditLine, Verb};
 use crate::error_chain;
 use crate::exchange::Reports;
 use crate::exchange::service::{ExchangeError, ExchangeService};
@@ -260,6 +262,8 @@ pub struct Aside {
     pub sales: Option<SalesAside>,
     /// What the page showed last.
     pub last_shown: LastShown,
+    /// Who asks.
+    pub caller: Caller,
 }
 
 /// Lists one sort of units.
@@ -269,6 +273,12 @@ impl Aside {
     /// Parts of the list, in its order.
     const SECTIONS: [Section; 6] =
         [Self::refused_loads, Self::strays, Self::of_sales, Self::on_tills, Self::strangers, Self::broken_reports];
+
+    /// The same, for somebody who asks: its changes are noted as theirs.
+    #[must_use]
+    pub fn acting_for(&self, caller: &Caller) -> Self {
+        Self { exchange: self.exchange.acting_for(caller), caller: caller.clone(), ..self.clone() }
+    }
 
     /// Everything that is set aside, now.
     pub fn list(&self) -> Result<Vec<AsideUnit>, AsideError> {
@@ -393,10 +403,12 @@ impl Aside {
 
     /// Somebody says yes or no to a held load. The load that carries it out.
     pub fn decide_held(&self, load: LoadId, approve: bool) -> Result<Option<LoadId>, AsideError> {
+        let verb = if approve { Verb::LoadApprove } else { Verb::LoadRefuse };
+        let line = AuditLine::new(&self.caller, verb, AsideId::Load(load));
         let decided = if approve {
-            self.intake.approve_held(load).map(Some)
+            self.intake.approve_held(load, &line).map(Some)
         } else {
-            self.intake.refuse_held(load).map(|()| None)
+            self.intake.refuse_held(load, &line).map(|()| None)
         };
         self.last_shown.forget();
         decided.map_err(AsideError::Intake)
@@ -447,40 +459,46 @@ impl Aside {
 
     fn settle_here(&self, action: AsideAction, id: &AsideId) -> Result<Outcome, AsideError> {
         let gone = || AsideError::Gone { id: id.clone() };
+        let verb = match action {
+            AsideAction::Retry => Verb::AsideRetry,
+            AsideAction::Drop => Verb::AsideDrop,
+        };
+        let line = AuditLine::new(&self.caller, verb, id);
         match (id, action) {
             (AsideId::Report(number), AsideAction::Retry) => {
                 let report = self.exchange.broken_report(*number).map_err(AsideError::Exchange)?.ok_or_else(gone)?;
-                self.take_again(id, report.body)?;
+                self.take_again(id, report.body, &line)?;
                 // Only now: cut off before, it is there still, and taken twice it says the same.
                 // Where it did not pass, it was set aside anew, with the reason of today.
-                self.exchange.forget_broken_report(*number).map_err(AsideError::Exchange)?;
+                self.exchange.forget_broken_report(*number, None).map_err(AsideError::Exchange)?;
                 Ok(Outcome::Tried)
             }
             (AsideId::Report(number), AsideAction::Drop) => {
-                let was_there = self.exchange.forget_broken_report(*number).map_err(AsideError::Exchange)?;
+                let was_there =
+                    self.exchange.forget_broken_report(*number, Some(&line)).map_err(AsideError::Exchange)?;
                 was_there.then_some(Outcome::Dropped).ok_or_else(gone)
             }
             (AsideId::Stranger(till), AsideAction::Retry) => {
                 let found = self.exchange.stranger(till).map_err(AsideError::Exchange)?.ok_or_else(gone)?;
-                self.take_again(id, found.body).map(|()| Outcome::Tried)
+                self.take_again(id, found.body, &line).map(|()| Outcome::Tried)
             }
             (AsideId::Stranger(till), AsideAction::Drop) => {
-                let was_there = self.exchange.forget_stranger(till).map_err(AsideError::Exchange)?;
+                let was_there = self.exchange.forget_stranger(till, &line).map_err(AsideError::Exchange)?;
                 was_there.then_some(Outcome::Dropped).ok_or_else(gone)
             }
             (AsideId::Load(load), AsideAction::Retry) => {
-                self.intake.retry_refused(*load).map(Outcome::Queued).map_err(AsideError::Intake)
+                self.intake.retry_refused(*load, &line).map(Outcome::Queued).map_err(AsideError::Intake)
             }
             (AsideId::Load(load), AsideAction::Drop) => {
-                self.intake.drop_refused(*load).map(|()| Outcome::Dropped).map_err(AsideError::Intake)
+                self.intake.drop_refused(*load, &line).map(|()| Outcome::Dropped).map_err(AsideError::Intake)
             }
             (AsideId::Files(_), _) => Err(AsideError::ByHand { id: id.clone() }),
             (AsideId::Sales(unit), action) => {
                 let sales = self.sales.as_ref().ok_or(AsideError::SalesApart)?;
                 let runtime = Handle::current();
                 let settled = match action {
-                    AsideAction::Retry => runtime.block_on(sales.retry(unit)).map(|()| Outcome::Tried),
-                    AsideAction::Drop => runtime.block_on(sales.drop_unit(unit)).map(|()| Outcome::Dropped),
+                    AsideAction::Retry => runtime.block_on(sales.retry(unit, &line)).map(|()| Outcome::Tried),
+                    AsideAction::Drop => runtime.block_on(sales.drop_unit(unit, &line)).map(|()| Outcome::Dropped),
                 };
                 settled.map_err(AsideError::Sales)
             }
@@ -492,11 +510,11 @@ impl Aside {
         }
     }
 
-    fn take_again(&self, id: &AsideId, body: Vec<u8>) -> Result<(), AsideError> {
+    fn take_again(&self, id: &AsideId, body: Vec<u8>, line: &AuditLine) -> Result<(), AsideError> {
         if !is_whole(body.len() as u64) {
             return Err(AsideError::Cut { id: id.clone() });
         }
-        self.reports.take_now(&[body]).map_err(AsideError::Exchange)
+        self.reports.take_now(&[body], Some(line)).map_err(AsideError::Exchange)
     }
 }
 

@@ -13,6 +13,7 @@
 pub mod actor;
 pub mod app;
 pub mod aside;
+pub mod audit;
 pub mod cli;
 mod connections;
 pub mod dictionary;

@@ -23,6 +23,7 @@ use crate::sales::{SalesConfig, SalesError, SalesListeners, SalesLoader, TlsPath
 use crate::settings::credentials::{self, CredentialsError, ServerCredentials};
 use crate::settings::{BrokerSettings, Settings, proof_key};
 use crate::store::StoreError;
+use crate::store::audit::AuditLog;
 use crate::store::dictionary::DictionaryStore;
 use crate::store::exchange::ExchangeStore;
 use crate::store::intake::LoadJournal;
@@ -171,6 +172,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     );
 
     let network = NetworkService::new(dictionary.clone());
+    let audit: Vec<Arc<dyn AuditLog>> = vec![dictionary.clone(), journal.clone(), exchange.clone(), sales.clone()];
     let store: Arc<dyn DictionaryStore> = dictionary;
     let (poke, changed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let clocks = Arc::<crate::exchange::clock::Clocks>::default();
@@ -220,7 +222,9 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
             intake: Arc::clone(&intake),
             sales: sales_aside,
             last_shown: LastShown::default(),
+            caller: Caller::server(),
         },
+        audit: audit.clone(),
         addresses,
         network_hints: NetworkHints(vec![poke, intake.waker()]),
     });
@@ -231,7 +235,8 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let page = web::router(app.clone(), &settings.name, admin).map_err(RunError::Web)?;
     let reconciler = Reconciler::new(service.clone(), packages.clone(), changed);
     let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention)
-        .with_disk_reserve(DiskReserve::new(settings.disk_reserve_bytes));
+        .with_disk_reserve(DiskReserve::new(settings.disk_reserve_bytes))
+        .with_audit(audit);
 
     let stop = shutdown.child_token();
     let mut parts = Parts { tasks: JoinSet::new(), names: HashMap::new(), stop: stop.clone() };

@@ -23,6 +23,6 @@ impl Acting {
     /// Tries units again or drops them. What fails for one does not stop the others.
     pub fn settle(&self, action: AsideAction, ids: Vec<AsideId>) -> Result<Vec<Settled>, AppError> {
         self.allow(Act::SettleAside, Place::Everywhere)?;
-        Ok(self.parts.aside.settle(action, ids))
+        Ok(self.settling().settle(action, ids))
     }
 }

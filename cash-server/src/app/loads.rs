@@ -49,7 +49,7 @@ impl Acting {
         let record = self.parts.journal.load(load)?;
         let place = record.as_ref().map_or(Place::Everywhere, |record| Place::Node(&record.node));
         self.allow(Act::ManageLoads, place)?;
-        Ok(self.parts.aside.decide_held(load, approve)?)
+        Ok(self.settling().decide_held(load, approve)?)
     }
 
     pub(super) fn report(&self, load: Load, notices: u32) -> Result<LoadReport, AppError> {

@@ -3,12 +3,14 @@
 //! The faces (REST, the page, the command line) stand above and only translate; the modules of the
 //! nouns (network, exchange, intake, sales …) stand below and do the work. A use case knows who
 //! asks ([`Caller`]), lets [`rights`] judge whether and where in the tree the caller may do it,
-//! and gives typed results and one typed error, [`AppError`].
+//! and gives typed results and one typed error, [`AppError`]. What changes something leaves a line
+//! of the audit log, written by the store in the transaction of the change.
 //!
 //! **Architecture invariant:** nothing here knows HTTP, HTML or the command line. A face shows the
 //! plain data of the nouns' modules, and calls their services and stores only through here.
 
 mod aside;
+mod audit;
 mod dictionary;
 mod error;
 mod loads;
@@ -33,6 +35,7 @@ use crate::aside::Aside;
 use crate::dictionary::DictionaryService;
 use crate::exchange::{ExchangeService, PublicAddresses};
 use crate::network::NetworkService;
+use crate::store::audit::AuditLog;
 use crate::store::intake::LoadJournal;
 use crate::store::sales::SalesStore;
 use rights::Place;
@@ -54,6 +57,8 @@ pub struct AppParts {
     pub sales: Arc<dyn SalesStore>,
     /// What was set aside.
     pub aside: Aside,
+    /// The audit logs of all stores.
+    pub audit: Vec<Arc<dyn AuditLog>>,
     /// Where tills reach this server.
     pub addresses: PublicAddresses,
     /// The data folder, to tell how much room is left for it.
@@ -98,11 +103,19 @@ impl Acting {
     /// Nodes of the network.
     pub fn nodes(&self) -> Nodes {
         Nodes {
-            network: self.parts.network.clone(),
+            network: self.parts.network.acting_for(&self.caller),
             addresses: self.parts.addresses.clone(),
             hints: self.parts.network_hints.clone(),
             caller: self.caller.clone(),
         }
+    }
+
+    fn exchange(&self) -> ExchangeService {
+        self.parts.exchange.acting_for(&self.caller)
+    }
+
+    fn settling(&self) -> Aside {
+        self.parts.aside.acting_for(&self.caller)
     }
 
     fn allow(&self, act: Act, place: Place<'_>) -> Result<(), AppError> {

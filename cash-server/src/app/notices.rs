@@ -3,8 +3,10 @@
 use super::Acting;
 use super::error::AppError;
 use super::rights::{Act, Place};
+use crate::audit::{AuditLine, Verb, some_of};
 use crate::store::intake::OpenNotice;
 use jiff::Timestamp;
+use serde_json::json;
 
 impl Acting {
     /// Those that nobody has seen and no later load has mended, newest first.
@@ -16,6 +18,8 @@ impl Acting {
     /// A person has seen these, and all up to the number `up_to`. How many that were open.
     pub fn see_notices(&self, ids: &[i64], up_to: Option<i64>) -> Result<u64, AppError> {
         self.allow(Act::ManageLoads, Place::Everywhere)?;
-        Ok(self.parts.journal.see_notices(ids, up_to, Timestamp::now())?)
+        let seen = json!({"ids": some_of(ids.iter()), "up_to": up_to});
+        let line = AuditLine::new(&self.caller, Verb::NoticesSee, "notices").after(seen);
+        Ok(self.parts.journal.see_notices(ids, up_to, Timestamp::now(), &line)?)
     }
 }

@@ -3,6 +3,7 @@
 use super::Acting;
 use super::error::AppError;
 use super::rights::{Act, Place};
+use crate::audit::{AuditLine, Verb};
 use crate::store::sales::{
     Finding, FindingFilter, Page, ReceiptView, ShiftFilter, ShiftView, TotalsBy, TotalsFilter, TotalsRow,
 };
@@ -49,7 +50,8 @@ impl Acting {
     /// Closes a finding that somebody looked into.
     pub fn close_finding(&self, finding: i64) -> Result<(), AppError> {
         self.allow(Act::CloseFindings, Place::Everywhere)?;
-        let closed = self.parts.sales.resolve_finding(finding, Timestamp::now())?;
+        let line = AuditLine::new(&self.caller, Verb::FindingClose, format_args!("finding:{finding}"));
+        let closed = self.parts.sales.resolve_finding(finding, Timestamp::now(), &line)?;
         if closed { Ok(()) } else { Err(AppError::NoOpenFinding { finding }) }
     }
 

@@ -1,4 +1,5 @@
-//! Tills: what each has and why it waits, its deliveries and commands, and what can be asked of it.
+//! Tills: what each has and why it waits, its deliveries and commands, and what can be asked of
+//! it.
 
 use super::Acting;
 use super::error::AppError;
@@ -50,26 +51,26 @@ impl Acting {
     /// Asks a till for sales. None where the same request is under way already.
     pub fn request_unload(&self, till: &str, ask: Ask) -> Result<Option<Uuid>, AppError> {
         let till = self.till_for(Act::AskForSales, till)?;
-        Ok(self.parts.exchange.request_unload(&till, ask)?)
+        Ok(self.exchange().request_unload(&till, ask)?)
     }
 
     /// Has a till recount its whole dictionary. None where the same request is under way already.
     pub fn request_verify(&self, till: &str) -> Result<Option<Uuid>, AppError> {
         let till = self.till_for(Act::ManageTills, till)?;
-        Ok(self.parts.exchange.request_state(&till, true)?)
+        Ok(self.exchange().request_state(&till, true)?)
     }
 
     /// Has this server's revisions go on after the one that a till names and that nothing speaks
     /// for.
     pub fn go_past(&self, till: &str, revision: Revision) -> Result<Revision, AppError> {
         let till = self.till_for(Act::ManageTills, till)?;
-        Ok(self.parts.exchange.go_past(&till, revision)?)
+        Ok(self.exchange().go_past(&till, revision)?)
     }
 
     /// Somebody has seen what was found about a till until then; none: until now.
     pub fn acknowledge(&self, till: &str, until: Option<Timestamp>) -> Result<(), AppError> {
         let till = self.till_for(Act::ManageTills, till)?;
-        Ok(self.parts.exchange.acknowledge(&till, until)?)
+        Ok(self.exchange().acknowledge(&till, until)?)
     }
 
     /// The till of this name, where the caller may do this with it.

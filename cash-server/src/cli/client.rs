@@ -73,6 +73,12 @@ impl Client {
         self.ask(self.http.get(format!("{}{path}", self.base)))
     }
 
+    /// `GET` with values that may hold anything.
+    pub(super) fn read_with(&self, path: &str, query: &[(&str, String)]) -> Result<Value, ClientError> {
+        let pairs: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
+        self.read(&format!("{path}?{}", pairs.join("&")))
+    }
+
     /// `POST` of a JSON body.
     pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
         self.ask(self.http.post(format!("{}{path}", self.base)).json(body))
@@ -96,4 +102,10 @@ impl Client {
             Err(ClientError::Refused { status: status.as_u16(), detail: detail.to_owned() })
         })
     }
+}
+
+/// A text as a value in the query of an address.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -3,7 +3,7 @@
 //! `node …` and `till settings` work on `dictionary.db` itself, which several processes may do at
 //! the same time; a running server sees the change at its next pass, within
 //! `exchange.reconcile_period_s`. What only the running server knows (`tills`, `deliveries`,
-//! `loads`, `unload`, `verify`, `aside`) is asked over its REST with the administrator's
+//! `loads`, `unload`, `verify`, `aside`, `audit`) is asked over its REST with the administrator's
 //! credentials from the data folder, so these commands run on the server's machine as its user.
 //!
 //! Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 the settings have faults; 4 the
@@ -12,6 +12,7 @@
 #![allow(rustdoc::invalid_html_tags, reason = "doc comments are the help that a person reads in a terminal")]
 
 mod aside;
+mod audit;
 mod check;
 mod client;
 mod daemon;
@@ -110,11 +111,34 @@ pub enum Command {
     /// Rejects and warnings that nobody has seen yet. Asks the running server.
     #[command(subcommand)]
     Notices(NoticesCommand),
+    /// Who changed what, newest first. Asks the running server.
+    Audit(AuditArgs),
     /// Have a till recount its whole dictionary. Asks the running server.
     Verify {
         /// Id, or till-<shop>-<code>.
         till: String,
     },
+}
+
+/// Which lines of the audit log.
+#[derive(Debug, Args)]
+pub struct AuditArgs {
+    /// From this time on, UTC: YYYY-MM-DDTHH:MM:SSZ.
+    #[arg(long)]
+    pub from: Option<jiff::Timestamp>,
+    /// Before this time, UTC.
+    #[arg(long)]
+    pub to: Option<jiff::Timestamp>,
+    /// Only of this actor: login:<user>, system:<user>, till:<id>, server.
+    #[arg(long)]
+    pub actor: Option<String>,
+    /// Only about this object: the id of a node, load:<number>, finding:<number>, a unit that was
+    /// set aside.
+    #[arg(long)]
+    pub object: Option<String>,
+    /// At most so many.
+    #[arg(long, default_value_t = 100)]
+    pub limit: usize,
 }
 
 /// Which part of a list.
@@ -365,6 +389,7 @@ fn carry_out(arguments: Arguments, output: &mut dyn Write) -> Result<(), CliErro
         Command::Till(TillCommand::GoPast { till, revision }) => {
             server::go_past(&load()?, &till, revision, &mut answer)
         }
+        Command::Audit(asked) => audit::list(&load()?, &asked, &mut answer),
         Command::Notices(NoticesCommand::Ls) => notices::list(&load()?, &mut answer),
         Command::Notices(NoticesCommand::Seen(ids)) => notices::seen(&load()?, &ids, &mut answer),
         Command::Aside(AsideCommand::Ls) => aside::list(&load()?, &mut answer),

@@ -72,7 +72,12 @@ fn open(settings: &Settings) -> Result<Nodes, CliError> {
     ensure_chain(&network).map_err(CliError::Run)?;
     let actor = Actor::SystemUser(system_user());
     let caller = Caller { actor, face: Face::CommandLine, address: None };
-    Ok(Nodes { network, addresses: addresses(settings), hints: NetworkHints::default(), caller })
+    Ok(Nodes {
+        network: network.acting_for(&caller),
+        addresses: addresses(settings),
+        hints: NetworkHints::default(),
+        caller,
+    })
 }
 
 /// The name of the system's user who runs this, else its number.

@@ -23,6 +23,7 @@ pub mod view;
 pub use digest::{Digests, KindDigest};
 pub use view::{Targets, View};
 
+use crate::audit::AuditLine;
 use crate::network::{LayerNo, Network};
 use crate::store::StoreError;
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore, Pruned, RevisionRecord};
@@ -116,8 +117,8 @@ impl DictionaryService {
     }
 
     /// Takes a revision past this one, see [`DictionaryStore::skip_past`].
-    pub fn go_past(&self, revision: Revision) -> Result<Revision, DictionaryError> {
-        self.store.skip_past(revision).map_err(failed)
+    pub fn go_past(&self, revision: Revision, line: &AuditLine) -> Result<Revision, DictionaryError> {
+        self.store.skip_past(revision, line).map_err(failed)
     }
 
     /// The newest revision.

@@ -8,6 +8,7 @@ use crate::error_chain;
 use crate::packages::{PackageLimits, PackageService};
 use crate::reserve::DiskReserve;
 use crate::settings::RetentionSettings;
+use crate::store::audit::AuditLog;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -33,18 +34,25 @@ pub struct Housekeeping {
     packages: PackageService,
     retention: RetentionSettings,
     reserve: DiskReserve,
+    audit: Vec<Arc<dyn AuditLog>>,
 }
 
 impl Housekeeping {
     /// Over the service's parts.
     pub fn new(service: ExchangeService, packages: PackageService, retention: RetentionSettings) -> Self {
-        Self { service, packages, retention, reserve: DiskReserve::default() }
+        Self { service, packages, retention, reserve: DiskReserve::default(), audit: Vec::new() }
     }
 
     /// Below this much room on the disk of packages, none is kept that nobody needs.
     #[must_use]
     pub fn with_disk_reserve(self, reserve: DiskReserve) -> Self {
         Self { reserve, ..self }
+    }
+
+    /// Logs whose old lines go.
+    #[must_use]
+    pub fn with_audit(self, audit: Vec<Arc<dyn AuditLog>>) -> Self {
+        Self { audit, ..self }
     }
 
     /// Runs until `shutdown`.
@@ -76,6 +84,9 @@ impl Housekeeping {
         if let Err(error) = unless_it_panics(self.prune_dictionary()).await {
             failed("old versions of the dictionary", &error);
         }
+        if let Err(error) = unless_it_panics(self.prune_audit()).await {
+            failed("old lines of the audit log", &error);
+        }
     }
 
     async fn prune_history(&self) -> Result<(), ExchangeError> {
@@ -104,6 +115,26 @@ impl Housekeeping {
                 break;
             }
             tokio::time::sleep(STEP_PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Lines about what tills and the server did by themselves go as their commands do; those of
+    /// people stay for longer.
+    async fn prune_audit(&self) -> Result<(), ExchangeError> {
+        let retention = &self.retention;
+        for (persons, kept_days) in [(true, retention.audit_days), (false, retention.history_days)] {
+            let before = Timestamp::now().saturating_sub(days(kept_days)).unwrap_or(Timestamp::MIN);
+            for log in &self.audit {
+                for _ in 0..MAX_STEPS {
+                    let log = Arc::clone(log);
+                    let step = move || log.prune_audit(persons, before, STEP_ROWS).map_err(ExchangeError::Store);
+                    if blocking(step).await? == 0 {
+                        break;
+                    }
+                    tokio::time::sleep(STEP_PAUSE).await;
+                }
+            }
         }
         Ok(())
     }

@@ -38,6 +38,7 @@ const ITEMS: u32 = 200;
 
 const RETENTION: RetentionSettings = RetentionSettings {
     history_days: 4,
+    audit_days: 400,
     dictionary_days: 4,
     packages_days: 2,
     packages_limit_bytes: 1 << 30,
@@ -67,7 +68,7 @@ const TIMES: [(&str, &[Times]); 3] = [
 /// What must not grow: rows of these tables.
 const GROWING: [(&str, &[&str]); 3] = [
     ("dictionary.db", &["object", "past", "revision"]),
-    ("exchange.db", &["delivery", "command", "contact"]),
+    ("exchange.db", &["audit", "delivery", "command", "contact"]),
     ("packages.db", &["package", "digest"]),
 ];
 
@@ -99,7 +100,7 @@ impl Month {
     fn say(&self, till: &TillId, report: Report) {
         let instance = Uuid::from_u128(7);
         let reported = Reported { schema: 1, till: till.clone(), instance, sent_at: Timestamp::now(), report };
-        self.reports.take_now(&[reported.to_bytes().unwrap()]).unwrap();
+        self.reports.take_now(&[reported.to_bytes().unwrap()], None).unwrap();
     }
 
     /// What the reconciler does, with a broker that takes everything and tills that apply what
@@ -151,6 +152,20 @@ impl Month {
                 }
             }
         }
+        // The id of a line begins with its time.
+        let connection = self.at("exchange.db");
+        let ids = connection
+            .prepare("SELECT id FROM audit ORDER BY id")
+            .unwrap()
+            .query_map((), |row| row.get(0))
+            .unwrap()
+            .collect::<Result<Vec<[u8; 16]>, _>>()
+            .unwrap();
+        for id in ids {
+            let earlier = u128::from_be_bytes(id) - (u128::from(ms.unsigned_abs()) << 80);
+            let sql = "UPDATE audit SET id = ?2 WHERE id = ?1";
+            connection.execute(sql, [id, earlier.to_be_bytes()]).unwrap();
+        }
     }
 
     /// Rows of each table, pages of each database, files of packages.
@@ -195,7 +210,8 @@ async fn thirty_days_of_loads_deliveries_and_orders_leave_no_more_than_the_days_
             month.order(till);
         }
         month.passes(DAY_MS);
-        let keeper = Housekeeping::new(month.kit.service.clone(), month.packages.clone(), RETENTION);
+        let keeper = Housekeeping::new(month.kit.service.clone(), month.packages.clone(), RETENTION)
+            .with_audit(vec![month.kit.store.clone()]);
         keeper.round().await;
         for (what, count) in month.kept() {
             if day <= SETTLED {

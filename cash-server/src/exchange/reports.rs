@@ -12,6 +12,7 @@ use super::claims::{bounded_count, is_as_before};
 use super::clock::Clocks;
 use super::hear::{hear, shortened};
 use super::model::{CommandState, Contact, Delivery, SentCommand};
+use crate::audit::AuditLine;
 use crate::network::NetworkService;
 use crate::packages::{Claims, PackageService};
 use crate::store::StoreError;
@@ -82,7 +83,7 @@ impl Reports {
     /// Writes a batch. When this returns, the batch may be acknowledged to the broker.
     pub async fn take(&self, bodies: Vec<Vec<u8>>) -> Result<(), ExchangeError> {
         let this = self.clone();
-        let (events, poke) = super::blocking(move || this.write(&bodies)).await?;
+        let (events, poke) = super::blocking(move || this.write(&bodies, None)).await?;
         if poke {
             self.poke.notify_one();
         }
@@ -95,9 +96,9 @@ impl Reports {
         Ok(())
     }
 
-    /// Writes a batch at once, on this thread: what a person has tried again.
-    pub fn take_now(&self, bodies: &[Vec<u8>]) -> Result<(), ExchangeError> {
-        let (events, poke) = self.write(bodies)?;
+    /// Writes a batch at once, on this thread: what a person has tried again, whose line this is.
+    pub fn take_now(&self, bodies: &[Vec<u8>], line: Option<&AuditLine>) -> Result<(), ExchangeError> {
+        let (events, poke) = self.write(bodies, line)?;
         if poke {
             self.poke.notify_one();
         }
@@ -114,8 +115,8 @@ impl Reports {
     /// All in one transaction. Where something in a batch cannot be written, each report by
     /// itself, so that the one is set aside and the batch does not come back for ever. An error of
     /// disk, memory or lock is handed on: it passes.
-    fn write(&self, bodies: &[Vec<u8>]) -> Result<(Vec<Event>, bool), ExchangeError> {
-        let together = self.write_together(bodies);
+    fn write(&self, bodies: &[Vec<u8>], line: Option<&AuditLine>) -> Result<(Vec<Event>, bool), ExchangeError> {
+        let together = self.write_together(bodies, line);
         let reason = match &together {
             Err(ExchangeError::Store(error)) if self.store.is_about_the_data(error) => crate::error_chain(error),
             _ => return together,
@@ -124,21 +125,25 @@ impl Reports {
             let mut set_aside = |_: &dyn ExchangeMoment| {
                 let mut batch = Batch::default();
                 batch.set_aside(body, reason.clone(), Timestamp::now());
-                Ok(batch.finish().0)
+                Ok(ExchangeChanges { audit: line.cloned(), ..batch.finish().0 })
             };
             self.store.change(&mut set_aside).map_err(ExchangeError::Store)?;
             return Ok((Vec::new(), false));
         }
         let (mut events, mut poke) = (Vec::new(), false);
-        for body in bodies {
-            let (of_one, pokes) = self.write(std::slice::from_ref(body))?;
+        for (n, body) in bodies.iter().enumerate() {
+            let (of_one, pokes) = self.write(std::slice::from_ref(body), line.filter(|_| n == 0))?;
             events.extend(of_one);
             poke |= pokes;
         }
         Ok((events, poke))
     }
 
-    fn write_together(&self, bodies: &[Vec<u8>]) -> Result<(Vec<Event>, bool), ExchangeError> {
+    fn write_together(
+        &self,
+        bodies: &[Vec<u8>],
+        line: Option<&AuditLine>,
+    ) -> Result<(Vec<Event>, bool), ExchangeError> {
         let network = self.network.current().map_err(ExchangeError::Network)?;
         // Before the transaction: whoever else writes does not wait for it.
         let read: Vec<Result<Reported, String>> = bodies.iter().map(|body| read(body)).collect();
@@ -163,7 +168,7 @@ impl Reports {
             fail::fail_point!("reports::batch_decided");
             let changes;
             (changes, events, poke) = batch.finish();
-            Ok(changes)
+            Ok(ExchangeChanges { audit: line.cloned(), ..changes })
         };
         self.store.change(&mut decide).map_err(ExchangeError::Store)?;
         fail::fail_point!("reports::batch_written");
@@ -358,6 +363,7 @@ impl Batch {
             commands: self.commands.into_values().collect(),
             broken: self.broken,
             strangers: self.strangers.into_values().collect(),
+            audit: None,
         };
         (changes, self.events, self.poke)
     }

@@ -76,12 +76,12 @@ fn ordered(kit: &Kit, order: Order, state: CommandState, ago: SignedDuration) ->
 #[test]
 fn a_broken_report_stands_aside_and_those_beside_it_are_taken() {
     let kit = kit();
-    kit.reports.take_now(&[b"{".to_vec(), contact(&kit.till), b"no".to_vec()]).unwrap();
+    kit.reports.take_now(&[b"{".to_vec(), contact(&kit.till), b"no".to_vec()], None).unwrap();
     assert_eq!(kit.reports.store.record(&kit.till).unwrap().claimed(), Some(Revision(3)));
     let broken = kit.reports.store.broken_reports(10).unwrap();
     assert_eq!(broken.len(), 2);
-    assert!(kit.reports.store.forget_broken_report(broken[0].id).unwrap());
-    assert!(!kit.reports.store.forget_broken_report(broken[0].id).unwrap());
+    assert!(kit.reports.store.forget_broken_report(broken[0].id, None).unwrap());
+    assert!(!kit.reports.store.forget_broken_report(broken[0].id, None).unwrap());
     assert_eq!(kit.reports.store.broken_report(broken[1].id).unwrap().unwrap().reason, broken[1].reason);
 }
 
@@ -89,8 +89,8 @@ fn a_broken_report_stands_aside_and_those_beside_it_are_taken() {
 fn a_till_that_is_not_in_the_network_is_counted_once_and_known_once_it_is() {
     let kit = kit();
     let stranger: TillId = "_cash_9_00ab34ef".parse().unwrap();
-    kit.reports.take_now(&[contact(&stranger), contact(&stranger)]).unwrap();
-    kit.reports.take_now(&[contact(&stranger)]).unwrap();
+    kit.reports.take_now(&[contact(&stranger), contact(&stranger)], None).unwrap();
+    kit.reports.take_now(&[contact(&stranger)], None).unwrap();
     let strangers = kit.reports.store.strangers().unwrap();
     assert_eq!(strangers.iter().map(|one| (&one.till, one.reports)).collect::<Vec<_>>(), [(&stranger, 3)]);
     assert!(kit.reports.store.broken_reports(10).unwrap().is_empty(), "they do not push out what is broken");
@@ -98,9 +98,9 @@ fn a_till_that_is_not_in_the_network_is_counted_once_and_known_once_it_is() {
     // As if its node had been made meanwhile: what was kept is taken now.
     let body = kit.reports.store.stranger(&stranger).unwrap().unwrap().body;
     let known = String::from_utf8(body).unwrap().replace(stranger.as_str(), kit.till.as_str());
-    kit.reports.take_now(&[known.into_bytes()]).unwrap();
+    kit.reports.take_now(&[known.into_bytes()], None).unwrap();
     assert_eq!(kit.reports.store.record(&kit.till).unwrap().claimed(), Some(Revision(3)));
-    assert!(kit.reports.store.forget_stranger(&stranger).unwrap());
+    assert!(kit.reports.store.forget_stranger(&stranger, &crate::audit::AuditLine::any()).unwrap());
     assert!(kit.reports.store.strangers().unwrap().is_empty());
 }
 
@@ -108,7 +108,7 @@ fn a_till_that_is_not_in_the_network_is_counted_once_and_known_once_it_is() {
 fn strangers_are_bounded() {
     let kit = kit();
     let many: Vec<_> = (0..1200).map(|number| contact(&format!("_cash_{number}_00ab34ef").parse().unwrap())).collect();
-    kit.reports.take_now(&many).unwrap();
+    kit.reports.take_now(&many, None).unwrap();
     assert_eq!(kit.reports.store.strangers().unwrap().len(), crate::store::exchange::MAX_STRANGERS as usize);
 }
 
@@ -124,7 +124,7 @@ fn an_order_that_a_contact_answers_is_done_with_the_first_contact_after_the_till
     let verify = ordered(&kit, Order::ReportState { verify: true }, CommandState::Sent, long_ago);
     let selection = tillway_proto::UnloadSelection::MISSING;
     let unload = ordered(&kit, Order::UnloadSales { selection }, CommandState::Sent, long_ago);
-    kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+    kit.reports.take_now(&[contact(&kit.till)], None).unwrap();
     let state = |id| kit.reports.store.command(id).unwrap().unwrap().state;
     assert_eq!(state(waiting), CommandState::Waiting);
     assert_eq!(state(just_sent), CommandState::Sent, "this contact may have been under way before");
@@ -135,9 +135,9 @@ fn an_order_that_a_contact_answers_is_done_with_the_first_contact_after_the_till
 #[test]
 fn a_till_whose_row_does_not_read_is_heard_anew_and_its_batch_is_taken() {
     let kit = kit();
-    kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+    kit.reports.take_now(&[contact(&kit.till)], None).unwrap();
     kit.store.tamper("UPDATE contact SET needs = 'of a newer version'");
-    kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+    kit.reports.take_now(&[contact(&kit.till)], None).unwrap();
     assert_eq!(kit.store.record(&kit.till).unwrap().claimed(), Some(Revision(3)));
     assert!(kit.store.broken_reports(10).unwrap().is_empty());
 }
@@ -147,20 +147,22 @@ fn a_report_that_cannot_be_written_stands_aside_and_its_batch_does_not_come_back
     let kit = kit();
     kit.store.tamper("CREATE TRIGGER refuse BEFORE INSERT ON contact BEGIN SELECT RAISE(ABORT, 'no such value'); END;");
     let stranger: TillId = "_cash_9_00ab34ef".parse().unwrap();
-    kit.reports.take_now(&[contact(&stranger), contact(&kit.till), b"{".to_vec()]).unwrap();
+    kit.reports.take_now(&[contact(&stranger), contact(&kit.till), b"{".to_vec()], None).unwrap();
     let broken = kit.store.broken_reports(10).unwrap();
     assert_eq!(broken.len(), 2);
     assert!(broken.iter().any(|one| one.reason.contains("no such value")), "{broken:?}");
     assert_eq!(kit.store.strangers().unwrap().len(), 1);
     kit.store.tamper("DROP TABLE stranger");
-    kit.reports.take_now(&[contact(&stranger)]).expect_err("no fault of the report: the batch is kept by the broker");
+    kit.reports
+        .take_now(&[contact(&stranger)], None)
+        .expect_err("no fault of the report: the batch is kept by the broker");
 }
 
 #[test]
 fn the_first_word_of_a_till_since_its_link_went_out_calls_for_a_pass_and_the_next_does_not() {
     let kit = kit();
     let poked = || kit.reports.poke.notified().now_or_never().is_some();
-    let say = || kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+    let say = || kit.reports.take_now(&[contact(&kit.till)], None).unwrap();
     say();
     assert!(poked(), "it was never heard of before");
     let facts = crate::packages::PackageFacts {
@@ -202,12 +204,12 @@ fn writes(kit: &Kit) -> impl FnMut() -> bool {
 #[test]
 fn contacts_that_say_nothing_new_write_nothing_and_are_heard_all_the_same() {
     let kit = kit();
-    kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+    kit.reports.take_now(&[contact(&kit.till)], None).unwrap();
     let mut was_written = writes(&kit);
     let before = kit.store.record(&kit.till).unwrap().contact.unwrap();
     // A day of one till, at a contact a minute.
     for _ in 0..1_440 {
-        kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+        kit.reports.take_now(&[contact(&kit.till)], None).unwrap();
     }
     assert!(!was_written(), "nothing new was said");
     let after = kit.store.record(&kit.till).unwrap().contact.unwrap();
@@ -216,7 +218,7 @@ fn contacts_that_say_nothing_new_write_nothing_and_are_heard_all_the_same() {
     // What is new is written with the time.
     let state = TillState { cursor: Revision(3), queued: 1, ..TillState::default() };
     let news = Reported { report: Report::Contact { state }, ..said(&kit.till) };
-    kit.reports.take_now(&[news.to_bytes().unwrap()]).unwrap();
+    kit.reports.take_now(&[news.to_bytes().unwrap()], None).unwrap();
     assert!(was_written());
     assert_eq!(kit.store.record(&kit.till).unwrap().contact.unwrap().state.queued, 1);
 }
@@ -224,7 +226,7 @@ fn contacts_that_say_nothing_new_write_nothing_and_are_heard_all_the_same() {
 #[test]
 fn a_restart_makes_no_till_silent_that_was_in_contact_and_none_talk_that_was_silent() {
     let kit = kit();
-    kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+    kit.reports.take_now(&[contact(&kit.till)], None).unwrap();
     let silent = |kit: &Kit, store: &SqliteExchange| {
         let contact = store.record(&kit.till).unwrap().contact.unwrap();
         super::super::hear::is_silent(&contact, kit.reports.silent_after, Timestamp::now())
@@ -246,10 +248,10 @@ fn a_contact_that_waited_in_the_queue_does_not_answer_a_later_order() {
     let sent = ordered(&kit, order(), CommandState::Sent, SignedDuration::from_mins(1));
     let long_ago = ordered(&kit, order(), CommandState::Sent, SignedDuration::from_mins(20));
     let old = Reported { sent_at: Timestamp::now() - SignedDuration::from_mins(30), ..said(&kit.till) };
-    kit.reports.take_now(&[old.to_bytes().unwrap()]).unwrap();
+    kit.reports.take_now(&[old.to_bytes().unwrap()], None).unwrap();
     let state = |id| kit.store.command(id).unwrap().unwrap().state;
     assert_eq!(state(sent), CommandState::Sent);
     assert_eq!(state(long_ago), CommandState::Done, "a till whose clock is slow is believed in the end");
-    kit.reports.take_now(&[contact(&kit.till)]).unwrap();
+    kit.reports.take_now(&[contact(&kit.till)], None).unwrap();
     assert_eq!(state(sent), CommandState::Done);
 }

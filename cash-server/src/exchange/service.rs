@@ -9,6 +9,8 @@ use super::decide::{Action, Aim, Wait, decide};
 use super::hear::{is_silent, shortened};
 use super::model::{CommandState, Delivery, SentCommand, TillRecord};
 use super::pace::Pace;
+use crate::actor::Caller;
+use crate::audit::{AuditLine, Verb, some_of};
 use crate::dictionary::{DictionaryError, DictionaryService};
 use crate::network::{Network, NetworkError, NetworkService, Node};
 use crate::packages::{PackageError, TargetState};
@@ -20,6 +22,7 @@ use crate::store::exchange::{
 };
 use crate::store::sales::SalesStore;
 use jiff::{SignedDuration, Timestamp, Zoned};
+use serde_json::json;
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -185,10 +188,12 @@ pub struct ExchangeParts {
     pub poke: Arc<Notify>,
 }
 
-/// The exchange as others see it. Cheap to clone; calls block.
+/// The exchange as others see it, for one caller. Cheap to clone; calls block.
 #[derive(Clone)]
 pub struct ExchangeService {
     pub(super) parts: Arc<ExchangeParts>,
+    /// Who asks.
+    caller: Caller,
     /// Why the last pass failed for a till; kept in memory only, since each pass finds it anew.
     trouble: Arc<Mutex<HashMap<TillId, String>>>,
     /// Tills whose queues the broker refuses, and what it says, as the last pass knew it.
@@ -200,15 +205,22 @@ pub struct ExchangeService {
 }
 
 impl ExchangeService {
-    /// Over its parts.
+    /// Over its parts, for the server itself.
     pub fn new(parts: ExchangeParts) -> Self {
         Self {
             parts: Arc::new(parts),
+            caller: Caller::server(),
             trouble: Arc::default(),
             refused: Arc::default(),
             pace: Arc::default(),
             states: Arc::default(),
         }
+    }
+
+    /// The same, for somebody who asks: its changes are noted as theirs.
+    #[must_use]
+    pub fn acting_for(&self, caller: &Caller) -> Self {
+        Self { caller: caller.clone(), ..self.clone() }
     }
 
     /// All tills of the network.
@@ -253,9 +265,9 @@ impl ExchangeService {
         self.parts.store.broken_report(id).map_err(ExchangeError::Store)
     }
 
-    /// Drops one of them; says whether it was there.
-    pub fn forget_broken_report(&self, id: i64) -> Result<bool, ExchangeError> {
-        self.parts.store.forget_broken_report(id).map_err(ExchangeError::Store)
+    /// Drops one of them; says whether it was there. The line is that of a person who did so.
+    pub fn forget_broken_report(&self, id: i64, line: Option<&AuditLine>) -> Result<bool, ExchangeError> {
+        self.parts.store.forget_broken_report(id, line).map_err(ExchangeError::Store)
     }
 
     /// Who reports as a till that is not in the network, those heard of last first.
@@ -269,8 +281,8 @@ impl ExchangeService {
     }
 
     /// Forgets one of them; says whether it was there.
-    pub fn forget_stranger(&self, till: &TillId) -> Result<bool, ExchangeError> {
-        self.parts.store.forget_stranger(till).map_err(ExchangeError::Store)
+    pub fn forget_stranger(&self, till: &TillId, line: &AuditLine) -> Result<bool, ExchangeError> {
+        self.parts.store.forget_stranger(till, line).map_err(ExchangeError::Store)
     }
 
     /// Somebody has seen what was found about a till, until the time of what was shown: that needs
@@ -279,7 +291,9 @@ impl ExchangeService {
         let network = self.parts.network.current().map_err(ExchangeError::Network)?;
         node_of(&network, till)?;
         let now = Timestamp::now();
-        self.parts.store.acknowledge(till, until.unwrap_or(now).min(now)).map_err(ExchangeError::Store)
+        let until = until.unwrap_or(now).min(now);
+        let line = AuditLine::new(&self.caller, Verb::TillAcknowledge, till).after(json!({"until": until}));
+        self.parts.store.acknowledge(till, until, &line).map_err(ExchangeError::Store)
     }
 
     /// Up to when findings about tills were acknowledged.
@@ -306,7 +320,8 @@ impl ExchangeService {
         if revision.0.saturating_sub(head.0) > MAX_GONE_PAST {
             return Err(ExchangeError::TooFar { revision, head });
         }
-        let newest = self.parts.dictionary.go_past(revision).map_err(ExchangeError::Dictionary)?;
+        let line = AuditLine::new(&self.caller, Verb::TillGoPast, till).before(json!({"revision": head}));
+        let newest = self.parts.dictionary.go_past(revision, &line).map_err(ExchangeError::Dictionary)?;
         tracing::warn!(%till, %revision, %head, %newest, "by a person's order this server goes on after the revision of a till");
         self.poke();
         Ok(newest)
@@ -331,7 +346,12 @@ impl ExchangeService {
         let names: Vec<&str> = units.iter().map(|unit| unit.name.as_str()).collect();
         let which = if names.is_empty() { "everything".to_owned() } else { names.join(", ") };
         let what = shortened(&format!("{word} what is set aside: {which}"));
-        self.order(till, Order::SettleAside { action, units }, what)
+        let verb = match action {
+            AsideAction::Retry => Verb::AsideRetry,
+            AsideAction::Drop => Verb::AsideDrop,
+        };
+        let line = AuditLine::new(&self.caller, verb, till).after(json!({"units": some_of(names.iter())}));
+        self.order(till, Order::SettleAside { action, units }, what, &line)
     }
 
     /// Orders about units set aside on tills that have not ended.
@@ -354,14 +374,16 @@ impl ExchangeService {
             tillway_proto::UnloadSelection::Since { time } => format!("unload since {}", time.strftime("%F %H:%M")),
             tillway_proto::UnloadSelection::Days { from, to } => format!("unload {from} to {to}"),
         };
-        self.order(till, Order::UnloadSales { selection }, what)
+        let line = AuditLine::new(&self.caller, Verb::TillUnload, till).after(json!({"order": what}));
+        self.order(till, Order::UnloadSales { selection }, what, &line)
     }
 
     /// Asks a till for its state, with `verify` after it has recounted its dictionary. `None`
     /// where the same request is under way already.
     pub fn request_state(&self, till: &TillId, verify: bool) -> Result<Option<Uuid>, ExchangeError> {
         let what = if verify { "verify the dictionary" } else { "report the state" };
-        self.order(till, Order::ReportState { verify }, what.to_owned())
+        let line = AuditLine::new(&self.caller, Verb::TillVerify, till).after(json!({"order": what}));
+        self.order(till, Order::ReportState { verify }, what.to_owned(), &line)
     }
 
     /// How the link to the broker stands.
@@ -464,7 +486,13 @@ impl ExchangeService {
         }
     }
 
-    fn order(&self, till: &TillId, order: Order, what: String) -> Result<Option<Uuid>, ExchangeError> {
+    fn order(
+        &self,
+        till: &TillId,
+        order: Order,
+        what: String,
+        line: &AuditLine,
+    ) -> Result<Option<Uuid>, ExchangeError> {
         let network = self.parts.network.current().map_err(ExchangeError::Network)?;
         node_of(&network, till)?;
         let mut command = Command::new(order);
@@ -489,8 +517,11 @@ impl ExchangeService {
         let mut decide = |moment: &dyn ExchangeMoment| {
             let open = moment.open_commands_of(till)?;
             is_new = !open.iter().any(|command| command.what == sent.what && waits(command));
-            let commands = if is_new { vec![sent.clone()] } else { Vec::new() };
-            Ok(ExchangeChanges { commands, ..ExchangeChanges::default() })
+            if !is_new {
+                return Ok(ExchangeChanges::default());
+            }
+            let (commands, audit) = (vec![sent.clone()], Some(line.clone()));
+            Ok(ExchangeChanges { commands, audit, ..ExchangeChanges::default() })
         };
         self.parts.store.change(&mut decide).map_err(ExchangeError::Store)?;
         if !is_new {

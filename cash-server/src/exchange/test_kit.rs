@@ -115,7 +115,7 @@ impl Talk {
     pub(super) fn say_at(&self, till: &TillId, report: Report, sent_at: Timestamp) {
         let instance = Uuid::from_u128(7);
         let reported = Reported { schema: 1, till: till.clone(), instance, sent_at, report };
-        self.reports.take_now(&[reported.to_bytes().unwrap()]).unwrap();
+        self.reports.take_now(&[reported.to_bytes().unwrap()], None).unwrap();
     }
 
     /// What a till says of a delivery; it has no proofs.

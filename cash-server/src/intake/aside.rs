@@ -7,6 +7,7 @@
 use super::report::{self, Left};
 use super::source::{self, Identity};
 use super::{Intake, archive};
+use crate::audit::AuditLine;
 use crate::reserve::NoRoom;
 use crate::store::StoreError;
 use crate::store::intake::{Consent, LoadRecord, LoadSource, LoadState, NewLoad};
@@ -112,17 +113,17 @@ impl Intake {
 
     /// Has a refused load tried again: a new load of the same bytes into the same node, whose number this is. The refused
     /// one is settled with it. Blocking.
-    pub fn retry_refused(&self, load: LoadId) -> Result<LoadId, AsideError> {
+    pub fn retry_refused(&self, load: LoadId, line: &AuditLine) -> Result<LoadId, AsideError> {
         let (record, file) = self.refused_load(load)?;
         if record.state == LoadState::Held {
             return Err(AsideError::Held { load });
         }
-        self.repeat(&record, &file, Consent::No)
+        self.repeat(&record, &file, Consent::No, line)
     }
 
     /// Somebody says yes to a held load: it is carried out as a new one, whose number this is. What was changed since it was held
     /// stays as it is. Blocking.
-    pub fn approve_held(&self, load: LoadId) -> Result<LoadId, AsideError> {
+    pub fn approve_held(&self, load: LoadId, line: &AuditLine) -> Result<LoadId, AsideError> {
         let (record, file) = self.held_load(load)?;
         let held = record.held.as_ref().ok_or(AsideError::NotHeld { load })?;
         let snapshot = self.dictionary.snapshot().map_err(AsideError::Journal)?;
@@ -130,13 +131,13 @@ impl Intake {
             return Err(AsideError::TooOld { load });
         }
         drop(snapshot);
-        self.repeat(&record, &file, Consent::Late(held.at))
+        self.repeat(&record, &file, Consent::Late(held.at), line)
     }
 
     /// Somebody decides that a held load is not carried out. A file in the folder of its producer stays there. Blocking.
-    pub fn refuse_held(&self, load: LoadId) -> Result<(), AsideError> {
+    pub fn refuse_held(&self, load: LoadId, line: &AuditLine) -> Result<(), AsideError> {
         let record = self.journal.load(load).map_err(AsideError::Journal)?.ok_or(AsideError::Unknown { load })?;
-        if !self.journal.refuse_held(load, "refused by a person").map_err(AsideError::Journal)? {
+        if !self.journal.refuse_held(load, "refused by a person", line).map_err(AsideError::Journal)? {
             return Err(AsideError::NotHeld { load });
         }
         tracing::info!(load = load.0, "a held load is refused");
@@ -162,7 +163,13 @@ impl Intake {
     }
 
     /// A new load of the same bytes into the same node; the first one is settled with it.
-    fn repeat(&self, record: &LoadRecord, file: &Path, consent: Consent) -> Result<LoadId, AsideError> {
+    fn repeat(
+        &self,
+        record: &LoadRecord,
+        file: &Path,
+        consent: Consent,
+        line: &AuditLine,
+    ) -> Result<LoadId, AsideError> {
         let load = record.id;
         let network = self.network().map_err(AsideError::Journal)?;
         if network.node(&record.node).is_none() {
@@ -187,7 +194,7 @@ impl Intake {
             delivery: None,
             consent,
         };
-        let accepted = self.journal.accept_again(load, &new).map_err(AsideError::Journal);
+        let accepted = self.journal.accept_again(load, &new, line).map_err(AsideError::Journal);
         if !matches!(accepted, Ok(Some(_))) {
             // What cannot be removed now, the next start removes.
             let _ = fs::remove_file(target);
@@ -201,12 +208,12 @@ impl Intake {
     }
 
     /// Drops what is kept of a refused load; its record stays. Blocking.
-    pub fn drop_refused(&self, load: LoadId) -> Result<(), AsideError> {
+    pub fn drop_refused(&self, load: LoadId, line: &AuditLine) -> Result<(), AsideError> {
         let (record, file) = self.refused_load(load)?;
         if record.state == LoadState::Held {
             return Err(AsideError::Held { load });
         }
-        self.journal.forget_aside(load).map_err(AsideError::Journal)?;
+        self.journal.forget_aside(load, Some(line)).map_err(AsideError::Journal)?;
         tracing::info!(load = load.0, file = %file.display(), "what was kept of a refused load is dropped");
         self.remove_refused(&record, &file).map_err(|source| AsideError::File { load, source })
     }
@@ -227,7 +234,7 @@ impl Intake {
         let loads = self.journal.refused(MAX_LOOKED_AT)?;
         let mut forgotten = 0;
         for load in loads.iter().filter(is_gone).take(step) {
-            self.journal.forget_aside(load.id)?;
+            self.journal.forget_aside(load.id, None)?;
             forgotten += 1;
         }
         Ok(forgotten)
@@ -240,7 +247,7 @@ impl Intake {
         if self.kept_file(&record).is_some() {
             return Ok((record, file));
         }
-        self.journal.forget_aside(load).map_err(AsideError::Journal)?;
+        self.journal.forget_aside(load, None).map_err(AsideError::Journal)?;
         Err(AsideError::Gone { load, file })
     }
 

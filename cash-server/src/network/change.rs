@@ -3,6 +3,9 @@
 use super::NetworkError;
 use super::token::{TillToken, TokenHash};
 use super::tree::{LayerNo, Network, Node};
+use crate::actor::Caller;
+use crate::audit::{AuditLine, Verb};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use tillway_proto::{NodeCode, NodeId, NodeLevel, TillId};
 
@@ -65,6 +68,43 @@ pub enum NetworkChange {
         /// The hash of the token.
         token: TokenHash,
     },
+}
+
+impl NetworkChange {
+    /// What the audit log keeps of it; none where nothing changes. Tokens are left out.
+    pub fn audit_line(&self, caller: &Caller, network: &Network) -> Option<AuditLine> {
+        let id_of = |no: &LayerNo| network.by_no(*no).map(|node| &node.id);
+        let line = |verb, no: &LayerNo, before: Value, after: Value| {
+            let object = id_of(no).map_or_else(|| no.0.to_string(), ToString::to_string);
+            Some(AuditLine::new(caller, verb, object).before(before).after(after))
+        };
+        match self {
+            Self::None => None,
+            Self::Create { id, name, parent, .. } => {
+                let after = json!({"name": name, "parent": parent.as_ref().and_then(id_of)});
+                Some(AuditLine::new(caller, Verb::NodeCreate, id).after(after))
+            }
+            Self::Rename { no, name } => {
+                let before = network.by_no(*no).map(|node| &node.name);
+                line(Verb::NodeRename, no, json!({"name": before}), json!({"name": name}))
+            }
+            Self::Move { no, parent } => {
+                let before = network.by_no(*no).and_then(|node| network.parent(&node.id)).map(|parent| &parent.id);
+                line(Verb::NodeMove, no, json!({"parent": before}), json!({"parent": id_of(parent)}))
+            }
+            Self::Remove { no } => {
+                let node = network.by_no(*no);
+                let parent = node.and_then(|node| network.parent(&node.id)).map(|parent| &parent.id);
+                let before = json!({"name": node.map(|node| &node.name), "parent": parent});
+                line(Verb::NodeRemove, no, before, Value::Null)
+            }
+            Self::Park { no, parked } => {
+                let verb = if *parked { Verb::TillPark } else { Verb::TillUnpark };
+                line(verb, no, json!({"parked": !parked}), json!({"parked": parked}))
+            }
+            Self::Token { no, .. } => line(Verb::TillToken, no, Value::Null, Value::Null),
+        }
+    }
 }
 
 /// The chain, unless there is one.

@@ -17,6 +17,7 @@ pub use change::NetworkChange;
 pub use token::{TillToken, TokenHash};
 pub use tree::{LayerNo, Network, Node, Parent};
 
+use crate::actor::Caller;
 use crate::store::StoreError;
 use crate::store::network::NetworkStore;
 use std::sync::Arc;
@@ -128,16 +129,23 @@ pub struct Created {
     pub token: Option<TillToken>,
 }
 
-/// Reads and changes the network. Cheap to clone; calls block.
+/// Reads and changes the network, for one caller. Cheap to clone; calls block.
 #[derive(Clone)]
 pub struct NetworkService {
     store: Arc<dyn NetworkStore>,
+    caller: Caller,
 }
 
 impl NetworkService {
-    /// Over its store.
+    /// Over its store, for the server itself.
     pub fn new(store: Arc<dyn NetworkStore>) -> Self {
-        Self { store }
+        Self { store, caller: Caller::server() }
+    }
+
+    /// The same, for somebody who asks: its changes are noted as theirs.
+    #[must_use]
+    pub fn acting_for(&self, caller: &Caller) -> Self {
+        Self { store: Arc::clone(&self.store), caller: caller.clone() }
     }
 
     /// The network as it stands.
@@ -152,7 +160,7 @@ impl NetworkService {
             return Ok(chain.id.clone());
         }
         let id = NodeId::new(NodeLevel::Chain, code);
-        let changed = self.store.change(&mut |network| change::ensure_chain(network, &id, code, name))?;
+        let changed = self.store.change(&self.caller, &mut |network| change::ensure_chain(network, &id, code, name))?;
         Ok(changed.network.chain().map_or(id, |chain| chain.id.clone()))
     }
 
@@ -166,20 +174,21 @@ impl NetworkService {
     ) -> Result<Created, NetworkError> {
         let id = NodeId::new(level, code);
         let token = (level == NodeLevel::Till).then(TillToken::generate);
-        self.store.change(&mut |network| change::create(network, parent, &id, code, name, token.as_ref()))?;
+        self.store
+            .change(&self.caller, &mut |network| change::create(network, parent, &id, code, name, token.as_ref()))?;
         tracing::info!(node = %id, parent = %parent, name, "made a node of the network");
         Ok(Created { id, token })
     }
 
     /// Gives a node another name.
     pub fn rename(&self, id: &NodeId, name: &str) -> Result<(), NetworkError> {
-        self.store.change(&mut |network| change::rename(network, id, name)).map(|_| ())
+        self.store.change(&self.caller, &mut |network| change::rename(network, id, name)).map(|_| ())
     }
 
     /// Hangs a node, and all below it, under another parent. Takes a revision, unless it hangs
     /// there already.
     pub fn move_node(&self, id: &NodeId, parent: &NodeId) -> Result<Option<Revision>, NetworkError> {
-        let changed = self.store.change(&mut |network| change::move_node(network, id, parent))?;
+        let changed = self.store.change(&self.caller, &mut |network| change::move_node(network, id, parent))?;
         if let Some(revision) = changed.revision {
             tracing::info!(node = %id, parent = %parent, %revision, "moved a node of the network");
         }
@@ -189,20 +198,20 @@ impl NetworkService {
     /// Removes a node without children; a till's token is void from now on. Ids are never used
     /// again.
     pub fn remove(&self, id: &NodeId) -> Result<(), NetworkError> {
-        self.store.change(&mut |network| change::remove(network, id))?;
+        self.store.change(&self.caller, &mut |network| change::remove(network, id))?;
         tracing::info!(node = %id, "removed a node of the network");
         Ok(())
     }
 
     /// Parks a till under repair, or takes it back.
     pub fn park(&self, id: &TillId, parked: bool) -> Result<(), NetworkError> {
-        self.store.change(&mut |network| change::park(network, id, parked)).map(|_| ())
+        self.store.change(&self.caller, &mut |network| change::park(network, id, parked)).map(|_| ())
     }
 
     /// Gives a till a new token; the old one is void.
     pub fn reissue_token(&self, id: &TillId) -> Result<TillToken, NetworkError> {
         let token = TillToken::generate();
-        self.store.change(&mut |network| change::reissue_token(network, id, &token))?;
+        self.store.change(&self.caller, &mut |network| change::reissue_token(network, id, &token))?;
         tracing::info!(till = %id, "gave a till a new token");
         Ok(token)
     }

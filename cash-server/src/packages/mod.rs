@@ -17,6 +17,8 @@ mod tests;
 pub use cleaning::{Cleaned, PackageLimits};
 pub use plan::Repair;
 
+use crate::actor::Caller;
+use crate::audit::{AuditLine, Verb};
 use crate::dictionary::difference::{carry_forward, difference};
 use crate::dictionary::{DictionaryError, DictionaryService, Digests, View, overlay};
 use crate::network::{LayerNo, Network};
@@ -379,7 +381,8 @@ impl PackageService {
         // This database never gave out that cursor: it was restored from a backup.
         drop(snapshot);
         forget_after(self.memo.as_ref(), view.head)?;
-        let revision = self.dictionary.store().skip_past(cursor.max(view.head))?;
+        let line = AuditLine::new(&Caller::server(), Verb::TillGoPast, till);
+        let revision = self.dictionary.store().skip_past(cursor.max(view.head), &line)?;
         tracing::warn!(%till, %cursor, head = %view.head, %revision,
             "a till has a newer state than this server, which must have been restored from a backup: went on after it");
         let (snapshot, view) = self.moment()?;

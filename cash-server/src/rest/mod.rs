@@ -5,6 +5,7 @@
 //! is allowed and what follows is decided in [`crate::app`].
 
 mod aside;
+mod audit;
 pub mod auth;
 mod dictionary;
 mod loads;
@@ -91,6 +92,7 @@ pub fn router(app: App, admin: Arc<Credentials>) -> Router {
         .routes(routes!(aside::drop))
         .routes(routes!(aside::acknowledge))
         .routes(routes!(tills::go_past))
+        .routes(routes!(audit::list))
         .split_for_parts();
     let (agents, of_agents) =
         OpenApiRouter::new().routes(routes!(tills::shift_closed)).routes(routes!(tills::token)).split_for_parts();

@@ -1,6 +1,8 @@
 mod aside;
+mod audit;
 
 use super::*;
+use crate::actor::Caller;
 use crate::app::{AppParts, NetworkHints};
 use crate::aside::{Aside, LastShown};
 use crate::dictionary::DictionaryService;
@@ -13,6 +15,7 @@ use crate::network::NetworkService;
 use crate::packages::PackageService;
 use crate::settings::Settings;
 use crate::settings::proof_key::ProofKey;
+use crate::store::audit::AuditLog;
 use crate::store::exchange::ExchangeStore;
 use crate::store::intake::LoadJournal;
 use crate::store::sales::SalesStore;
@@ -38,6 +41,8 @@ struct Server {
     network: NetworkService,
     reports: Reports,
     exchange_db: Arc<SqliteExchange>,
+    journal: Arc<dyn LoadJournal>,
+    sales: Arc<dyn SalesStore>,
 }
 
 impl Server {
@@ -87,20 +92,24 @@ impl Server {
         };
         let taken =
             IntakeSettings { stray_after: std::time::Duration::ZERO, ..IntakeSettings::in_folder(folder.path()) };
-        let intake = Intake::new(taken, dictionary, Arc::clone(&journal), Arc::default());
+        let intake = Intake::new(taken, dictionary.clone(), Arc::clone(&journal), Arc::default());
+        let audit: Vec<Arc<dyn AuditLog>> =
+            vec![dictionary.clone(), journal.clone(), exchange_db.clone(), sales.clone()];
         let app = App::new(AppParts {
+            audit,
             network: network.clone(),
             dictionary: exchange.dictionary(),
-            journal,
+            journal: Arc::clone(&journal),
             aside: Aside {
                 exchange: exchange.clone(),
                 reports: reports.clone(),
                 intake: intake.unwrap(),
                 sales: None,
                 last_shown: LastShown::default(),
+                caller: Caller::server(),
             },
             exchange,
-            sales,
+            sales: Arc::clone(&sales),
             data_dir: folder.path().to_owned(),
             disk_reserve_bytes: 0,
             addresses: PublicAddresses::new(&settings, 8080, 10001),
@@ -109,7 +118,7 @@ impl Server {
         let admin = Arc::new(Credentials::new("admin", "secret"));
         let page = crate::web::router(app.clone(), "shop", Arc::clone(&admin)).unwrap();
         let router = router(app, admin).merge(packages::router(packages));
-        Self { folder, router, page, network, reports, exchange_db }
+        Self { folder, router, page, network, reports, exchange_db, journal, sales }
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, Vec<u8>, axum::http::HeaderMap) {
@@ -190,7 +199,7 @@ async fn a_till_whose_receipts_do_not_come_or_whose_clock_is_off_says_so() {
         let report = Report::Contact { state };
         let instance = uuid::Uuid::from_u128(1);
         let reported = Reported { schema: 1, till: till.clone(), instance, sent_at, report };
-        server.reports.take_now(&[reported.to_bytes().unwrap()]).unwrap();
+        server.reports.take_now(&[reported.to_bytes().unwrap()], None).unwrap();
     };
     let seen = async || server.ask("GET", "/api/v1/tills", None).await.1[0].take();
     say(TillState { unsent_documents: Some(2), ..TillState::default() });

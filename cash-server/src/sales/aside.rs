@@ -8,6 +8,7 @@ use tillway_proto::TillId;
 
 use super::spool::aside::whole_batch;
 use super::spool::{AppendError, Arrival, Position, Spool, SpoolError};
+use crate::audit::AuditLine;
 use crate::store::StoreError;
 use crate::store::sales::{FindingKind, SalesStore};
 
@@ -74,6 +75,9 @@ pub enum AsideError {
     /// The database.
     #[error("failed to close the finding of what lay aside")]
     Store(#[source] StoreError),
+    /// Who asked could not be noted, so nothing was done.
+    #[error("failed to note who asked for it; nothing was done")]
+    Audit(#[source] StoreError),
     /// The server is stopping.
     #[error("the server is stopping or failed; try again later")]
     Ended,
@@ -119,9 +123,10 @@ impl SalesAside {
 
     /// Puts a batch back into the spool; at `Ok` it is durable there and loaded soon. One that
     /// fails again is set aside again. Done twice by a crash, its receipts count once.
-    pub async fn retry(&self, unit: &str) -> Result<(), AsideError> {
+    pub async fn retry(&self, unit: &str, line: &AuditLine) -> Result<(), AsideError> {
         let (at, bytes) = self.find(unit).await?;
         let Some(arrival) = whole_batch(&bytes) else { return Err(AsideError::Damaged { unit: unit.to_owned() }) };
+        self.note(line).await?;
         let failed = |source| AsideError::Append { unit: unit.to_owned(), source };
         self.spool.append(&arrival).await.await.map_err(|_| AsideError::Ended)?.map_err(failed)?;
         fail::fail_point!("aside::appended");
@@ -130,10 +135,17 @@ impl SalesAside {
     }
 
     /// Removes something for good, and closes its finding.
-    pub async fn drop_unit(&self, unit: &str) -> Result<(), AsideError> {
+    pub async fn drop_unit(&self, unit: &str, line: &AuditLine) -> Result<(), AsideError> {
         let (at, bytes) = self.find(unit).await?;
+        self.note(line).await?;
         tracing::warn!(unit, bytes = bytes.len(), "dropped a part of the spool that lay aside");
         self.forget(at, bytes).await
+    }
+
+    /// What is changed are files, so that the line goes first: no change is without one.
+    async fn note(&self, line: &AuditLine) -> Result<(), AsideError> {
+        let line = line.clone();
+        self.blocking(move |aside| aside.store.note(&line).map_err(AsideError::Audit)).await
     }
 
     async fn find(&self, unit: &str) -> Result<(Position, Vec<u8>), AsideError> {

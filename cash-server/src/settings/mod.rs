@@ -220,6 +220,8 @@ pub struct ExchangeSettings {
 pub struct RetentionSettings {
     /// Ended deliveries, answered commands, reports of loads.
     pub history_days: u32,
+    /// Lines of the audit log about what people did.
+    pub audit_days: u32,
     /// Old versions of dictionary entries.
     pub dictionary_days: u32,
     /// Packages nobody speaks of.
@@ -351,6 +353,7 @@ impl Settings {
             },
             retention: RetentionSettings {
                 history_days: days("retention.history_days"),
+                audit_days: days("retention.audit_days"),
                 dictionary_days: days("retention.dictionary_days"),
                 packages_days: days("retention.packages_days"),
                 packages_limit_bytes: source.number("retention.packages_limit_mib", 1..=MAX_MIB) << 20,

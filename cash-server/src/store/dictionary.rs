@@ -5,6 +5,7 @@
 //! loads go on.
 
 use super::StoreError;
+use crate::audit::AuditLine;
 use crate::dictionary::entry::{Effect, Entry, KindId, LayerSpan, LoadOutcome, ObjectKey, Upsert, Version};
 use crate::network::{LayerNo, Network};
 use jiff::Timestamp;
@@ -45,7 +46,7 @@ pub trait DictionaryStore: Send + Sync {
     /// Takes a revision above `cursor`, which a till has from a server that was newer than this
     /// database: it was restored from a backup. Every till's target becomes that revision; what
     /// tills have between the restored head and it is not to be built upon.
-    fn skip_past(&self, cursor: Revision) -> Result<Revision, StoreError>;
+    fn skip_past(&self, cursor: Revision, line: &AuditLine) -> Result<Revision, StoreError>;
 
     /// Forgets at most `step` old states that ended at or before `horizon`. `done` where nothing
     /// is left to forget.

@@ -8,6 +8,8 @@
 //! written, and the next pass decides anew.
 
 use super::StoreError;
+use super::audit::AuditLog;
+use crate::audit::AuditLine;
 use crate::exchange::model::{CommandState, Contact, Delivery, SentCommand, TillRecord};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -90,6 +92,8 @@ pub struct ExchangeChanges {
     pub broken: Vec<BrokenReport>,
     /// Who reported as a till that is not in the network; `reports` counts those of this batch.
     pub strangers: Vec<Stranger>,
+    /// Who asked for it, where somebody did.
+    pub audit: Option<AuditLine>,
 }
 
 /// Somebody who reports as a till that is not in the network: a wrong code in its `cash.ini`, or a
@@ -194,7 +198,7 @@ pub type Decide<'a> = dyn FnMut(&dyn ExchangeMoment) -> Result<ExchangeChanges, 
 
 /// The memory of the exchange. Calls block. What does not read of one till, delivery or command is
 /// taken as absent, and is told once.
-pub trait ExchangeStore: Send + Sync {
+pub trait ExchangeStore: AuditLog {
     /// What is known of every till that was ever heard of or delivered to.
     fn records(&self) -> Result<Arc<Records>, StoreError>;
 
@@ -254,8 +258,8 @@ pub trait ExchangeStore: Send + Sync {
     /// One of them.
     fn broken_report(&self, id: i64) -> Result<Option<BrokenReport>, StoreError>;
 
-    /// Removes one of them; says whether it was there.
-    fn forget_broken_report(&self, id: i64) -> Result<bool, StoreError>;
+    /// Removes one of them; says whether it was there. The line is that of a person who dropped it.
+    fn forget_broken_report(&self, id: i64, line: Option<&AuditLine>) -> Result<bool, StoreError>;
 
     /// Who reported as a till that is not in the network, those heard of last first. A till that
     /// is heard of as one of the network is none any more.
@@ -265,10 +269,10 @@ pub trait ExchangeStore: Send + Sync {
     fn stranger(&self, till: &TillId) -> Result<Option<Stranger>, StoreError>;
 
     /// Forgets one of them; says whether it was there.
-    fn forget_stranger(&self, till: &TillId) -> Result<bool, StoreError>;
+    fn forget_stranger(&self, till: &TillId, line: &AuditLine) -> Result<bool, StoreError>;
 
     /// Somebody has seen what was found about a till until then; what was seen before stays seen.
-    fn acknowledge(&self, till: &TillId, until: Timestamp) -> Result<(), StoreError>;
+    fn acknowledge(&self, till: &TillId, until: Timestamp, line: &AuditLine) -> Result<(), StoreError>;
 
     /// Up to when findings about tills were acknowledged.
     fn acknowledged(&self) -> Result<HashMap<TillId, Timestamp>, StoreError>;

@@ -1,6 +1,8 @@
 //! Where the record of loads is kept: what was handed over, how it went, and whom to tell.
 
 use super::StoreError;
+use super::audit::AuditLog;
+use crate::audit::AuditLine;
 use crate::dictionary::entry::LoadCounts;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -10,7 +12,7 @@ use tillway_exchangers::records::WarningKind;
 use tillway_proto::{ExchangeStatus, LoadId, NodeId, Revision, TillId};
 
 /// Keeps the record of loads.
-pub trait LoadJournal: Send + Sync {
+pub trait LoadJournal: AuditLog {
     /// Takes a load in: durable when it returns. An earlier one from the same file, which was not
     /// taken and still lies there, is settled with it.
     fn accept(&self, load: &NewLoad) -> Result<LoadId, StoreError>;
@@ -52,7 +54,7 @@ pub trait LoadJournal: Send + Sync {
     fn noticed_objects(&self, node: &NodeId) -> Result<Vec<(u16, String)>, StoreError>;
 
     /// A person has seen these notices, and all up to the number `up_to`. How many that were open.
-    fn see_notices(&self, ids: &[i64], up_to: Option<i64>, at: Timestamp) -> Result<u64, StoreError>;
+    fn see_notices(&self, ids: &[i64], up_to: Option<i64>, at: Timestamp, line: &AuditLine) -> Result<u64, StoreError>;
 
     /// Refused loads of which a file is kept, newest first.
     fn refused(&self, limit: u32) -> Result<Vec<LoadRecord>, StoreError>;
@@ -60,13 +62,13 @@ pub trait LoadJournal: Send + Sync {
     /// Takes in a load that repeats a refused or held one, which is settled with it: both or none.
     /// Whoever is told of the first one is told of the new one. None where nothing is kept of the
     /// first one any more.
-    fn accept_again(&self, refused: LoadId, load: &NewLoad) -> Result<Option<LoadId>, StoreError>;
+    fn accept_again(&self, refused: LoadId, load: &NewLoad, line: &AuditLine) -> Result<Option<LoadId>, StoreError>;
 
-    /// Of a refused load no file is kept any more.
-    fn forget_aside(&self, load: LoadId) -> Result<(), StoreError>;
+    /// Of a refused load no file is kept any more. The line is that of a person who dropped it.
+    fn forget_aside(&self, load: LoadId, line: Option<&AuditLine>) -> Result<(), StoreError>;
 
     /// Somebody decided that a held load is not carried out. False where it is not held any more.
-    fn refuse_held(&self, load: LoadId, reason: &str) -> Result<bool, StoreError>;
+    fn refuse_held(&self, load: LoadId, reason: &str, line: &AuditLine) -> Result<bool, StoreError>;
 
     /// A newer load of the layer begins with the same `clear`: it takes the place of those that
     /// were held before it. They are not carried out any more; they as they were.

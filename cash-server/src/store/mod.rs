@@ -4,6 +4,7 @@
 //! second implementation of the traits here. All stores are blocking; async callers use
 //! `tokio::task::spawn_blocking`.
 
+pub mod audit;
 pub mod dictionary;
 pub mod exchange;
 pub mod intake;

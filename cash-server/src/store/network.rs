@@ -1,6 +1,7 @@
 //! Where the network is kept.
 
 use super::StoreError;
+use crate::actor::Caller;
 use crate::network::{Network, NetworkChange, NetworkError};
 use std::sync::Arc;
 use tillway_proto::Revision;
@@ -19,9 +20,11 @@ pub trait NetworkStore: Send + Sync {
     /// The network as it stands; the same `Arc` as long as nothing changed.
     fn network(&self) -> Result<Arc<Network>, StoreError>;
 
-    /// Lets `decide` see the network within the transaction that then carries out what it decides.
+    /// Lets `decide` see the network within the transaction that then carries out what it decides,
+    /// and writes the line of the audit log.
     fn change(
         &self,
+        caller: &Caller,
         decide: &mut dyn FnMut(&Network) -> Result<NetworkChange, NetworkError>,
     ) -> Result<NetworkChanged, NetworkError>;
 }

@@ -14,6 +14,8 @@ use tillway_proto::{Kopecks, ShopId, TillId};
 use uuid::Uuid;
 
 use super::StoreError;
+use super::audit::AuditLog;
+use crate::audit::AuditLine;
 use crate::sales::check::{Counted, Outcome, Verdict};
 use crate::sales::receipt::{Receipt, ShiftRecord};
 use crate::sales::spool::{Held, Position};
@@ -26,7 +28,7 @@ pub const MAX_PAGE: u32 = 1_000;
 pub const MAX_FINDINGS_PER_TILL: u32 = 1_000;
 
 /// Where sales are kept.
-pub trait SalesStore: Debug + Send + Sync + 'static {
+pub trait SalesStore: AuditLog + Debug + 'static {
     /// The spool is loaded up to here.
     fn position(&self) -> Result<Position, StoreError>;
 
@@ -89,7 +91,7 @@ pub trait SalesStore: Debug + Send + Sync + 'static {
     fn findings(&self, filter: &FindingFilter, page: Page) -> Result<Vec<Finding>, StoreError>;
 
     /// Closes a finding. False where there is no open one of this id.
-    fn resolve_finding(&self, id: i64, now: Timestamp) -> Result<bool, StoreError>;
+    fn resolve_finding(&self, id: i64, now: Timestamp, line: &AuditLine) -> Result<bool, StoreError>;
 
     /// End of the newest receipt of a till.
     fn last_receipt_time(&self, till: &TillId) -> Result<Option<DateTime>, StoreError>;

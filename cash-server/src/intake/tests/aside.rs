@@ -2,6 +2,7 @@
 
 use super::rest::{array_of, call, load_of, send};
 use super::*;
+use crate::audit::AuditLine;
 use crate::intake::{AsideError, cleaning};
 use crate::store::intake::{LoadSource, LoadState};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,13 +17,13 @@ async fn a_refused_body_is_tried_again_as_a_new_load_and_dropped_for_good() {
     let refused = intake.refused(9).unwrap();
     assert_eq!((refused.len(), refused[0].load.id, refused[0].bytes), (1, first.id, first.bytes));
     assert!(refused[0].load.reason.as_ref().unwrap().contains("the whole load is refused"));
-    let second = intake.retry_refused(first.id).unwrap();
+    let second = intake.retry_refused(first.id, &AuditLine::any()).unwrap();
     let again = kit.ended(second).await;
     assert_eq!((again.state, again.node), (LoadState::Error, kit.shop.clone()));
     assert!(matches!(again.source, LoadSource::Rest { retry_of: Some(of), .. } if of == first.id));
     assert_eq!(intake.refused(9).unwrap().iter().map(|one| one.load.id).collect::<Vec<_>>(), [second]);
-    assert!(matches!(intake.retry_refused(first.id), Err(AsideError::Unknown { .. })));
-    intake.drop_refused(second).unwrap();
+    assert!(matches!(intake.retry_refused(first.id, &AuditLine::any()), Err(AsideError::Unknown { .. })));
+    intake.drop_refused(second, &AuditLine::any()).unwrap();
     assert_eq!((intake.refused(9).unwrap(), names(&kit.settings.bad)), (vec![], vec![]));
     running.stop().await;
 }
@@ -61,7 +62,7 @@ async fn poison_in_the_middle_is_set_aside_with_its_reason_and_loads_once_the_de
     assert_eq!(refused[1].file, kit.inbox("All").join("pos2.aif"));
     mended.store(true, Ordering::Relaxed);
     for one in refused {
-        let again = running.intake.retry_refused(one.load.id).unwrap();
+        let again = running.intake.retry_refused(one.load.id, &AuditLine::any()).unwrap();
         assert_eq!(kit.ended(again).await.state, LoadState::Ready);
     }
     assert_eq!(names(&kit.settings.bad), Vec::<String>::new());
@@ -99,10 +100,10 @@ async fn what_is_gone_or_has_no_node_any_more_is_said_to_be_so() {
     let (gone, homeless) = (refuse().await, refuse().await);
     fs::remove_file(&running.intake.refused(9).unwrap()[1].file).unwrap();
     assert_eq!(running.intake.refused(9).unwrap().len(), 1);
-    assert!(matches!(running.intake.retry_refused(gone), Err(AsideError::Gone { .. })));
+    assert!(matches!(running.intake.retry_refused(gone, &AuditLine::any()), Err(AsideError::Gone { .. })));
     let shop = kit.network.current().unwrap().shop("8").unwrap().id.clone();
     kit.network.remove(&shop).unwrap();
-    assert!(matches!(running.intake.retry_refused(homeless), Err(AsideError::NoNode { .. })));
-    assert!(matches!(running.intake.drop_refused(LoadId(99)), Err(AsideError::Unknown { .. })));
+    assert!(matches!(running.intake.retry_refused(homeless, &AuditLine::any()), Err(AsideError::NoNode { .. })));
+    assert!(matches!(running.intake.drop_refused(LoadId(99), &AuditLine::any()), Err(AsideError::Unknown { .. })));
     running.stop().await;
 }

@@ -1,6 +1,7 @@
 //! Files whose flag comes before their end, and files that change while they are read.
 
 use super::*;
+use crate::audit::AuditLine;
 use crate::store::intake::LoadState;
 
 fn grow(file: &mut fs::File, codes: std::ops::Range<u32>) {
@@ -140,10 +141,10 @@ async fn what_is_written_to_a_removed_file_leaves_a_newer_delivery_of_its_name_a
     let grown = kit.newest();
     assert!(grown.id > held.id && grown.reason.unwrap().contains(&format!("load {}", loaded.id.0)));
     let running = kit.start();
-    let again = running.intake.approve_held(held.id).unwrap();
+    let again = running.intake.approve_held(held.id, &AuditLine::any()).unwrap();
     assert_eq!((kit.ended(again).await.state, kit.objects(&kit.shop, "unit").len()), (LoadState::Ready, 0));
     // What was kept of the first one can be handed in.
-    let again = running.intake.retry_refused(grown.id).unwrap();
+    let again = running.intake.retry_refused(grown.id, &AuditLine::any()).unwrap();
     assert_eq!((kit.ended(again).await.state, kit.objects(&kit.shop, "unit").len()), (LoadState::Ready, 41));
     running.stop().await;
 }

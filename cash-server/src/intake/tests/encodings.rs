@@ -2,6 +2,7 @@
 
 use super::rest::{array_of, call, load_of, send};
 use super::*;
+use crate::audit::AuditLine;
 use crate::store::intake::LoadState;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, StatusCode, header};
@@ -82,7 +83,7 @@ async fn a_refused_file_is_tried_again_in_the_encoding_that_the_settings_name_by
     running.stop().await;
     kit.settings.encoding = WINDOWS_1251;
     let running = kit.start();
-    let again = running.intake.retry_refused(refused.id).unwrap();
+    let again = running.intake.retry_refused(refused.id, &AuditLine::any()).unwrap();
     let load = kit.ended(again).await;
     assert_eq!((load.state, load.counts.added), (LoadState::Ready, 3), "{:?}", load.reason);
     running.stop().await;

@@ -2,6 +2,7 @@
 
 use super::rest::{array_of, call, load_of, send};
 use super::*;
+use crate::audit::AuditLine;
 use crate::intake::AsideError;
 use crate::store::intake::{Consent, LoadSource, LoadState, NewLoad};
 use axum::http::StatusCode;
@@ -76,8 +77,8 @@ async fn a_full_load_that_was_cut_at_a_record_is_held_and_the_same_file_again_is
     }
     let held = running.intake.refused(9).unwrap();
     assert_eq!(held.iter().map(|one| Some(one.load.id)).collect::<Vec<_>>(), [last], "the first one is settled");
-    assert!(matches!(running.intake.retry_refused(last.unwrap()), Err(AsideError::Held { .. })));
-    assert!(matches!(running.intake.drop_refused(last.unwrap()), Err(AsideError::Held { .. })));
+    assert!(matches!(running.intake.retry_refused(last.unwrap(), &AuditLine::any()), Err(AsideError::Held { .. })));
+    assert!(matches!(running.intake.drop_refused(last.unwrap(), &AuditLine::any()), Err(AsideError::Held { .. })));
     // Another word is no yes either; the producer's own is.
     kit.flag_with("pos1", "ok");
     assert_eq!(kit.not_taken("All", "pos1").await.state, LoadState::Held);
@@ -146,7 +147,7 @@ async fn a_yes_that_comes_later_keeps_what_is_newer_also_what_was_deleted() {
         || kit.objects(&kit.chain, "price").into_iter().find(|entry| entry.key.contains("b3")).map(|e| e.hash);
     let newer_price = price_of_3();
     assert!(newer_price.is_some());
-    let again = running.intake.approve_held(held.id).unwrap();
+    let again = running.intake.approve_held(held.id, &AuditLine::any()).unwrap();
     let load = kit.ended(again).await;
     assert_eq!((load.state, load.consent), (LoadState::Ready, Consent::Late(held.held.unwrap().at)));
     let expected = [
@@ -172,7 +173,7 @@ async fn a_yes_that_comes_later_keeps_what_is_newer_also_what_was_deleted() {
     }
     let first = kit.journal.load(held.id).unwrap().unwrap();
     assert_eq!((first.state, first.reason), (LoadState::Error, Some(format!("carried out as load {}", again.0))));
-    assert!(matches!(running.intake.approve_held(held.id), Err(AsideError::NotHeld { .. })));
+    assert!(matches!(running.intake.approve_held(held.id, &AuditLine::any()), Err(AsideError::NotHeld { .. })));
     assert_eq!(names(&kit.inbox("All")), Vec::<String>::new(), "the file is taken");
     running.stop().await;
 }
@@ -210,7 +211,7 @@ async fn a_yes_to_a_file_that_is_held_no_more_overwrites_nothing_newer_either() 
         kit.deliver("All", "pos1", &file_of(&full(0..2, "held")));
         let held = kit.not_taken("All", "pos1").await;
         if refused {
-            running.intake.refuse_held(held.id).unwrap();
+            running.intake.refuse_held(held.id, &AuditLine::any()).unwrap();
         }
         // Where it is still held, this takes its place.
         kit.deliver("All", "pos2", &file_of(&full(0..40, "new")));
@@ -264,7 +265,7 @@ async fn a_yes_to_a_file_that_was_held_too_long_ago_has_it_held_anew() {
     kit.gone("All", "pos9").await;
     let head = kit.dictionary.head().unwrap();
     while !kit.dictionary.prune(head, 1_000).unwrap().done {}
-    assert!(matches!(running.intake.approve_held(first.id), Err(AsideError::TooOld { .. })));
+    assert!(matches!(running.intake.approve_held(first.id, &AuditLine::any()), Err(AsideError::TooOld { .. })));
     kit.flag_with("pos1", "approve");
     let second = kit.not_taken("All", "pos1").await;
     assert_eq!((second.state, second.consent), (LoadState::Held, Consent::No));
@@ -300,7 +301,7 @@ async fn a_newer_load_with_the_same_clear_replaces_the_held_one_and_one_that_fai
     kit.deliver("All", "pos5", &file_of(&full(0..40, "new")));
     kit.gone("All", "pos5").await;
     assert_eq!(state(second), LoadState::Error);
-    assert!(matches!(running.intake.approve_held(second), Err(AsideError::NotHeld { .. })));
+    assert!(matches!(running.intake.approve_held(second, &AuditLine::any()), Err(AsideError::NotHeld { .. })));
     running.stop().await;
 }
 
@@ -349,11 +350,11 @@ async fn a_body_is_held_with_its_yes_in_a_parameter_and_a_held_one_survives_a_re
     assert_eq!(held.status(), tillway_proto::ExchangeStatus::Error);
     running.stop().await;
     let running = kit.start();
-    let again = running.intake.approve_held(held.id).unwrap();
+    let again = running.intake.approve_held(held.id, &AuditLine::any()).unwrap();
     assert_eq!((kit.ended(again).await.state, keys(&kit, "item").len()), (LoadState::Ready, 4));
     let (_, answer) = send(&running.intake, call("", Some("All"), array_of(&[CLEAR.to_owned()]))).await;
     let held = kit.ended(load_of(&answer)).await;
-    running.intake.refuse_held(held.id).unwrap();
+    running.intake.refuse_held(held.id, &AuditLine::any()).unwrap();
     let refused = kit.journal.load(held.id).unwrap().unwrap();
     assert_eq!((refused.state, refused.reason.as_deref()), (LoadState::Error, Some("refused by a person")));
     assert_eq!((running.intake.refused(9).unwrap(), names(&kit.settings.bad)), (vec![], vec![]));

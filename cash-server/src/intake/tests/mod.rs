@@ -236,8 +236,8 @@ impl DictionaryStore for Meddled {
         self.inner.head()
     }
 
-    fn skip_past(&self, cursor: Revision) -> Result<Revision, StoreError> {
-        self.inner.skip_past(cursor)
+    fn skip_past(&self, cursor: Revision, line: &crate::audit::AuditLine) -> Result<Revision, StoreError> {
+        self.inner.skip_past(cursor, line)
     }
 
     fn outcome_of(&self, load: LoadId) -> Result<Option<LoadOutcome>, StoreError> {

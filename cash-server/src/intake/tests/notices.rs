@@ -1,6 +1,7 @@
 //! Warnings beside rejects, and how long a person is told of both.
 
 use super::*;
+use crate::audit::AuditLine;
 use crate::store::intake::LoadState;
 use tillway_exchangers::records::WarningKind;
 
@@ -128,7 +129,7 @@ async fn a_warning_comes_with_each_load_and_on_the_list_only_until_somebody_saw_
         assert_eq!((record.counts.warnings, record.revision.is_some()), (1, turn == 0));
         assert_eq!(open(&kit), if turn < 2 { vec!["1"] } else { Vec::new() });
         if turn == 1 {
-            assert_eq!(kit.journal.see_notices(&[], Some(i64::MAX), Timestamp::now()).unwrap(), 1);
+            assert_eq!(kit.journal.see_notices(&[], Some(i64::MAX), Timestamp::now(), &AuditLine::any()).unwrap(), 1);
         }
     }
     running.stop().await;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::audit::AuditLine;
 use crate::dictionary::entry::KindId;
 use crate::dictionary::tests::kit::{entry, upsert};
 use crate::intake::load::{self, Failure, Task};
@@ -134,11 +135,11 @@ async fn a_refused_file_in_its_folder_is_tried_again_or_dropped_by_a_person_unle
     }
     let refused = running.intake.refused(9).unwrap();
     let load_of = |base: &str| refused.iter().find(|one| one.file.ends_with(format!("{base}.aif"))).unwrap().load.id;
-    running.intake.drop_refused(load_of("pos1")).unwrap();
+    running.intake.drop_refused(load_of("pos1"), &AuditLine::any()).unwrap();
     // A newer file under that name, which has no flag yet.
     fs::write(kit.inbox("All").join("pos2.aif"), "another").unwrap();
-    assert!(running.intake.drop_refused(load_of("pos2")).is_err());
-    let again = running.intake.retry_refused(load_of("pos3")).unwrap();
+    assert!(running.intake.drop_refused(load_of("pos2"), &AuditLine::any()).is_err());
+    let again = running.intake.retry_refused(load_of("pos3"), &AuditLine::any()).unwrap();
     kit.ended(again).await;
     assert_eq!(names(&kit.inbox("All")), ["pos2.aif"]);
     running.stop().await;

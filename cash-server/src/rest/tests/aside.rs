@@ -33,7 +33,7 @@ impl Server {
     fn hear(&self, till: &TillId, report: Report) {
         let instance = uuid::Uuid::from_u128(1);
         let said = Reported { schema: 1, till: till.clone(), instance, sent_at: Timestamp::now(), report };
-        self.reports.take_now(&[said.to_bytes().unwrap()]).unwrap();
+        self.reports.take_now(&[said.to_bytes().unwrap()], None).unwrap();
     }
 
     pub(super) async fn page(&self, path: &str) -> String {
@@ -106,7 +106,7 @@ async fn units_on_a_till_are_listed_and_settled_by_one_order_to_it() {
 #[tokio::test]
 async fn a_report_that_was_set_aside_is_tried_again_or_dropped() {
     let server = Server::start();
-    server.reports.take_now(&[b"{".to_vec(), b"[".to_vec()]).unwrap();
+    server.reports.take_now(&[b"{".to_vec(), b"[".to_vec()], None).unwrap();
     let stranger: TillId = "_cash_9_00ab34ef".parse().unwrap();
     server.hear(&stranger, Report::Contact { state: TillState::default() });
     let ids = |listed: &Value| -> Vec<String> {
@@ -166,7 +166,7 @@ async fn the_page_acts_only_on_its_own_forms() {
 #[tokio::test]
 async fn dropping_on_the_page_is_asked_for_twice() {
     let server = Server::start();
-    server.reports.take_now(&[b"{".to_vec()]).unwrap();
+    server.reports.take_now(&[b"{".to_vec()], None).unwrap();
     let token = token_in(&server.page("/?lang=ru").await);
     let here = [("authorization", ADMIN), ("sec-fetch-site", "same-origin")];
     let asked = format!("token={token}&unit=report:1&reason=%3Cb%3Emade-up");
@@ -237,7 +237,7 @@ async fn what_a_till_does_not_name_is_tried_again_but_never_dropped() {
 #[tokio::test]
 async fn a_report_that_was_cut_can_only_be_dropped() {
     let server = Server::start();
-    server.reports.take_now(&[vec![b'x'; 20 * 1024], vec![b'x'; 1024]]).unwrap();
+    server.reports.take_now(&[vec![b'x'; 20 * 1024], vec![b'x'; 1024]], None).unwrap();
     let (_, listed) = server.ask("GET", "/api/v1/aside", None).await;
     assert_eq!((&listed[0]["id"], &listed[0]["retryable"]), (&json!("report:2"), &json!(true)));
     assert_eq!((&listed[1]["id"], &listed[1]["retryable"]), (&json!("report:1"), &json!(false)));
@@ -322,6 +322,10 @@ async fn the_server_goes_past_a_revision_only_where_the_till_names_that_very_one
     load.commit().unwrap();
     refused(41, "does not name revision 41").await;
     assert_eq!(ask(40).await, (StatusCode::OK, json!({ "revision": 41 })));
+    let (_, audit) = server.ask("GET", "/api/v1/audit?limit=1", None).await;
+    let line = &audit["lines"][0];
+    assert_eq!((&line["verb"], &line["object"]), (&json!("till.go-past"), &json!(till)), "{line}");
+    assert_eq!((&line["before"]["revision"], &line["after"]["revision"]), (&json!(1), &json!(41)), "{line}");
     let (_, shown) = server.ask("GET", &format!("/api/v1/tills/{till}"), None).await;
     assert_eq!((&shown["target"], &shown["cursor"], &shown["claimed_cursor"]), (&json!(41), &json!(0), &json!(40)));
     let (status, _) = server.ask("POST", "/api/v1/tills/till-9-9/go-past", Some(json!({ "revision": 40 }))).await;

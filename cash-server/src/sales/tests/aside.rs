@@ -1,5 +1,7 @@
 //! Batches that cannot be loaded go aside by themselves, are listed, put back and dropped.
 
+use crate::audit::{AuditLine, AuditRecord};
+use crate::store::audit::{AuditFilter, AuditLog};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -30,6 +32,20 @@ struct Poisoned {
     number: AtomicU32,
     /// It does not panic: nothing comes after it, as where the process ended.
     ends_all: Option<Sender<()>>,
+}
+
+impl AuditLog for Poisoned {
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
+        self.store.audit(filter)
+    }
+
+    fn note(&self, line: &AuditLine) -> Result<(), StoreError> {
+        self.store.note(line)
+    }
+
+    fn prune_audit(&self, persons: bool, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.store.prune_audit(persons, before, limit)
+    }
 }
 
 impl SalesStore for Poisoned {
@@ -112,8 +128,8 @@ impl SalesStore for Poisoned {
         self.store.findings(filter, page)
     }
 
-    fn resolve_finding(&self, id: i64, now: Timestamp) -> Result<bool, StoreError> {
-        self.store.resolve_finding(id, now)
+    fn resolve_finding(&self, id: i64, now: Timestamp, line: &AuditLine) -> Result<bool, StoreError> {
+        self.store.resolve_finding(id, now, line)
     }
 
     fn last_receipt_time(&self, till: &TillId) -> Result<Option<DateTime>, StoreError> {
@@ -262,17 +278,17 @@ async fn a_batch_that_is_put_back_is_loaded_once_and_its_finding_closes() {
     }
     kit.load();
     let unit = kit.aside.list().await.unwrap().remove(0).unit;
-    kit.aside.retry(&unit).await.unwrap();
+    kit.aside.retry(&unit, &AuditLine::any()).await.unwrap();
     kit.load();
     assert_eq!((kit.loaded(), kit.open_findings()), (vec![1, 3], 1), "it fails again and is aside again");
     let again = kit.aside.list().await.unwrap().remove(0).unit;
     assert_ne!(again, unit);
     kit.store.number.store(0, Ordering::SeqCst);
-    kit.aside.retry(&again).await.unwrap();
+    kit.aside.retry(&again, &AuditLine::any()).await.unwrap();
     kit.load();
     assert_eq!((kit.loaded(), kit.open_findings()), (vec![1, 2, 3], 0));
     assert!(kit.aside.list().await.unwrap().is_empty());
-    assert!(matches!(kit.aside.retry(&again).await, Err(AsideError::Unknown { .. })));
+    assert!(matches!(kit.aside.retry(&again, &AuditLine::any()).await, Err(AsideError::Unknown { .. })));
 }
 
 #[tokio::test]
@@ -281,10 +297,13 @@ async fn what_is_dropped_is_gone_with_its_finding_and_no_name_leads_out_of_the_f
     kit.send(1).await;
     kit.load();
     for wrong in ["", "../../sales", "1-24", "00000000000000000001-0000000024.bad", "-"] {
-        assert!(matches!(kit.aside.drop_unit(wrong).await, Err(AsideError::Unknown { .. })), "{wrong:?}");
+        assert!(
+            matches!(kit.aside.drop_unit(wrong, &AuditLine::any()).await, Err(AsideError::Unknown { .. })),
+            "{wrong:?}"
+        );
     }
     let unit = kit.aside.list().await.unwrap().remove(0).unit;
-    kit.aside.drop_unit(&unit).await.unwrap();
+    kit.aside.drop_unit(&unit, &AuditLine::any()).await.unwrap();
     assert!(kit.aside.list().await.unwrap().is_empty());
     assert_eq!(kit.open_findings(), 0);
     let left = fs_err::read_dir(kit.folder.path().join("spool").join("aside")).unwrap().count();
@@ -304,7 +323,7 @@ async fn damaged_bytes_can_only_be_dropped() {
     assert_eq!(kit.loaded(), [2]);
     let unit = kit.aside.list().await.unwrap().remove(0);
     assert!(!unit.retryable);
-    assert!(matches!(kit.aside.retry(&unit.unit).await, Err(AsideError::Damaged { .. })));
-    kit.aside.drop_unit(&unit.unit).await.unwrap();
+    assert!(matches!(kit.aside.retry(&unit.unit, &AuditLine::any()).await, Err(AsideError::Damaged { .. })));
+    kit.aside.drop_unit(&unit.unit, &AuditLine::any()).await.unwrap();
     assert_eq!(kit.open_findings(), 0);
 }

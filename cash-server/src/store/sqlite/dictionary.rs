@@ -7,16 +7,20 @@ mod load;
 mod prune;
 mod snapshot;
 
+use super::audit;
 use super::connection::{Database, Durability};
 use super::network::NETWORK_DB;
+use crate::audit::{AuditLine, AuditRecord};
 use crate::dictionary::entry::{LoadCounts, LoadOutcome};
 use crate::network::{LayerNo, Network};
 use crate::store::StoreError;
+use crate::store::audit::{AuditFilter, AuditLog, read_as_one};
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore, LoadTxn, Pruned, RevisionRecord};
 use crate::store::network::NetworkStore as _;
 use jiff::Timestamp;
 use rusqlite::{ErrorCode, OptionalExtension as _, Row, Transaction, params};
 use rusqlite_migration::{M, Migrations};
+use serde_json::json;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 use tillway_proto::{LoadId, Revision};
@@ -29,6 +33,7 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("dictionary_3.sql")),
         M::up(include_str!("dictionary_4.sql")),
         M::up(include_str!("dictionary_5.sql")),
+        M::up(audit::SCHEMA),
     ])
 });
 
@@ -54,6 +59,22 @@ impl DictionaryDb {
     /// The file of the dictionaries, for checks and backups.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+}
+
+impl AuditLog for DictionaryDb {
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
+        let (moves, nodes): (&dyn AuditLog, &dyn AuditLog) = (&self.database, &self.nodes);
+        read_as_one([moves, nodes], filter)
+    }
+
+    fn note(&self, line: &AuditLine) -> Result<(), StoreError> {
+        self.database.note(line)
+    }
+
+    fn prune_audit(&self, persons: bool, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let moves = self.database.prune_audit(persons, before, limit)?;
+        Ok(moves + self.nodes.prune_audit(persons, before, limit)?)
     }
 }
 
@@ -120,7 +141,7 @@ impl DictionaryStore for DictionaryDb {
         })
     }
 
-    fn skip_past(&self, cursor: Revision) -> Result<Revision, StoreError> {
+    fn skip_past(&self, cursor: Revision, line: &AuditLine) -> Result<Revision, StoreError> {
         let chain = self.network()?.chain().map(|chain| chain.no.0).unwrap_or_default();
         self.database.write("skip lost revisions", |transaction| {
             let head = counter(transaction, "revision")?;
@@ -142,6 +163,7 @@ impl DictionaryStore for DictionaryDb {
                 "INSERT INTO revision(revision, at, layer) VALUES (?1, ?2, ?3)",
                 params![next, Timestamp::now().as_millisecond(), chain],
             )?;
+            audit::put(transaction, &line.clone().after(json!({"revision": next})))?;
             Ok(Revision(next.cast_unsigned()))
         })
     }

@@ -7,9 +7,12 @@ mod moment;
 mod rows;
 mod unreadable;
 
+use super::audit;
 use super::connection::{Database, Durability};
+use crate::audit::{AuditLine, AuditRecord};
 use crate::exchange::model::{Contact, Delivery, SentCommand, TillRecord};
 use crate::store::StoreError;
+use crate::store::audit::{AuditFilter, AuditLog};
 use crate::store::exchange::{
     BrokenReport, Decide, DeliveryFilter, Ended, EndedCommand, ExchangeChanges, ExchangeStore, KeptReport,
     KnownStranger, NewDelivery, Records, Stranger,
@@ -37,6 +40,7 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("exchange_4.sql")),
         M::up(include_str!("exchange_5.sql")),
         M::up(include_str!("exchange_6.sql")),
+        M::up(audit::SCHEMA),
     ])
 });
 
@@ -91,6 +95,20 @@ impl SqliteExchange {
     pub(crate) fn tamper(&self, sql: &str) {
         self.database.write("tamper", |transaction| transaction.execute_batch(sql)).unwrap();
         self.known.forget();
+    }
+}
+
+impl AuditLog for SqliteExchange {
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
+        self.database.audit(filter)
+    }
+
+    fn note(&self, line: &AuditLine) -> Result<(), StoreError> {
+        self.database.note(line)
+    }
+
+    fn prune_audit(&self, persons: bool, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.database.prune_audit(persons, before, limit)
     }
 }
 
@@ -276,8 +294,8 @@ impl ExchangeStore for SqliteExchange {
         self.database.read("read a broken report", |reader| aside::broken_report(reader, id))
     }
 
-    fn forget_broken_report(&self, id: i64) -> Result<bool, StoreError> {
-        self.database.write("drop a broken report", |transaction| aside::forget_broken(transaction, id))
+    fn forget_broken_report(&self, id: i64, line: Option<&AuditLine>) -> Result<bool, StoreError> {
+        self.database.write("drop a broken report", |transaction| aside::forget_broken(transaction, id, line))
     }
 
     fn strangers(&self) -> Result<Vec<KnownStranger>, StoreError> {
@@ -288,13 +306,21 @@ impl ExchangeStore for SqliteExchange {
         self.database.read("read who is no till of this network", |reader| aside::stranger(reader, till))
     }
 
-    fn forget_stranger(&self, till: &TillId) -> Result<bool, StoreError> {
-        self.database
-            .write("forget who is no till of this network", |transaction| aside::forget_stranger(transaction, till))
+    fn forget_stranger(&self, till: &TillId, line: &AuditLine) -> Result<bool, StoreError> {
+        self.database.write("forget who is no till of this network", |transaction| {
+            let was_there = aside::forget_stranger(transaction, till)?;
+            if was_there {
+                audit::put(transaction, line)?;
+            }
+            Ok(was_there)
+        })
     }
 
-    fn acknowledge(&self, till: &TillId, until: Timestamp) -> Result<(), StoreError> {
-        self.database.write("acknowledge a finding", |transaction| aside::acknowledge(transaction, till, until))
+    fn acknowledge(&self, till: &TillId, until: Timestamp, line: &AuditLine) -> Result<(), StoreError> {
+        self.database.write("acknowledge a finding", |transaction| {
+            aside::acknowledge(transaction, till, until)?;
+            audit::put(transaction, line)
+        })
     }
 
     fn acknowledged(&self) -> Result<HashMap<TillId, Timestamp>, StoreError> {
@@ -388,6 +414,7 @@ fn carry_out(
     }
     aside::put_broken(transaction, &changes.broken)?;
     aside::put_strangers(transaction, &changes.strangers)?;
+    changes.audit.iter().try_for_each(|line| audit::put(transaction, line))?;
     Ok(steps)
 }
 

@@ -6,9 +6,12 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use super::audit;
 use super::connection::{Database, Durability};
 use super::dictionary::signed;
+use crate::audit::{AuditLine, AuditRecord};
 use crate::store::StoreError;
+use crate::store::audit::{AuditFilter, AuditLog};
 use crate::store::intake::{
     Consent, LoadEnd, LoadJournal, LoadRecord, LoadSource, LoadState, NewLoad, NoticeRecord, OpenNotice, Told, Watch,
 };
@@ -16,6 +19,7 @@ use jiff::Timestamp;
 use rows::{GIVEN, LOADS, path_text, record, tills_told, watch};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use rusqlite_migration::{M, Migrations};
+use serde_json::json;
 use std::path::Path;
 use std::sync::LazyLock;
 use tillway_proto::{LoadId, NodeId};
@@ -26,6 +30,7 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("intake_2.sql")),
         M::up(include_str!("intake_3.sql")),
         M::up(include_str!("intake_4.sql")),
+        M::up(audit::SCHEMA),
     ])
 });
 
@@ -47,6 +52,20 @@ impl IntakeDb {
     /// The file underneath, for checks and backups.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+}
+
+impl AuditLog for IntakeDb {
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
+        self.database.audit(filter)
+    }
+
+    fn note(&self, line: &AuditLine) -> Result<(), StoreError> {
+        self.database.note(line)
+    }
+
+    fn prune_audit(&self, persons: bool, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.database.prune_audit(persons, before, limit)
     }
 }
 
@@ -169,8 +188,14 @@ impl LoadJournal for IntakeDb {
         self.database.read("list objects with notices", |reader| notices::objects(reader, node))
     }
 
-    fn see_notices(&self, ids: &[i64], up_to: Option<i64>, at: Timestamp) -> Result<u64, StoreError> {
-        self.database.write("note that notices were seen", |transaction| notices::see(transaction, ids, up_to, at))
+    fn see_notices(&self, ids: &[i64], up_to: Option<i64>, at: Timestamp, line: &AuditLine) -> Result<u64, StoreError> {
+        self.database.write("note that notices were seen", |transaction| {
+            let seen = notices::see(transaction, ids, up_to, at)?;
+            if seen > 0 {
+                audit::put(transaction, line)?;
+            }
+            Ok(seen)
+        })
     }
 
     fn refused(&self, limit: u32) -> Result<Vec<LoadRecord>, StoreError> {
@@ -182,7 +207,7 @@ impl LoadJournal for IntakeDb {
         })
     }
 
-    fn accept_again(&self, refused: LoadId, load: &NewLoad) -> Result<Option<LoadId>, StoreError> {
+    fn accept_again(&self, refused: LoadId, load: &NewLoad, line: &AuditLine) -> Result<Option<LoadId>, StoreError> {
         self.database.write("take a load in once more", |transaction| {
             let sql = "UPDATE load SET aside = NULL WHERE id = ?1 AND aside IS NOT NULL";
             if transaction.execute(sql, [refused.0])? == 0 {
@@ -194,21 +219,27 @@ impl LoadJournal for IntakeDb {
             let watched = "UPDATE watch SET load = ?2, load_told = NULL WHERE load = ?1 AND NOT EXISTS \
                            (SELECT 1 FROM watch_till t WHERE t.load = ?1)";
             transaction.execute(watched, params![refused.0, id.0])?;
+            audit::put(transaction, &line.clone().after(json!({"load": id.0})))?;
             Ok(Some(id))
         })
     }
 
-    fn forget_aside(&self, load: LoadId) -> Result<(), StoreError> {
+    fn forget_aside(&self, load: LoadId, line: Option<&AuditLine>) -> Result<(), StoreError> {
         self.database.write("forget a refused load's file", |transaction| {
             let sql = "UPDATE load SET aside = NULL, state = CASE state WHEN 'held' THEN 'error' ELSE state END WHERE id = ?1";
-            transaction.execute(sql, [load.0]).map(|_| ())
+            transaction.execute(sql, [load.0])?;
+            line.iter().try_for_each(|line| audit::put(transaction, line))
         })
     }
 
-    fn refuse_held(&self, load: LoadId, reason: &str) -> Result<bool, StoreError> {
+    fn refuse_held(&self, load: LoadId, reason: &str, line: &AuditLine) -> Result<bool, StoreError> {
         self.database.write("refuse a held load", |transaction| {
             let sql = "UPDATE load SET state = 'error', reason = ?2, aside = NULL WHERE id = ?1 AND state = 'held'";
-            Ok(transaction.execute(sql, params![load.0, reason])? > 0)
+            let was_held = transaction.execute(sql, params![load.0, reason])? > 0;
+            if was_held {
+                audit::put(transaction, line)?;
+            }
+            Ok(was_held)
         })
     }
 

@@ -5,6 +5,7 @@
 //! Separate files, so that a long load never blocks sales, deliveries, the network or the next
 //! load's acceptance. [`connection`] is how each of them is opened.
 
+mod audit;
 pub mod connection;
 pub mod dictionary;
 pub mod exchange;

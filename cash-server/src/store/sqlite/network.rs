@@ -9,8 +9,10 @@ mod brought;
 
 pub(super) use brought::take_over;
 
+use super::audit;
 use super::connection::Database;
 use super::dictionary::{DictionaryDb, counter, signed, time, unsigned};
+use crate::actor::Caller;
 use crate::network::{LayerNo, Network, NetworkChange, NetworkError, Node, Parent, TokenHash};
 use crate::store::StoreError;
 use crate::store::network::{NetworkChanged, NetworkStore};
@@ -26,7 +28,7 @@ use tillway_proto::Revision;
 pub const NETWORK_DB: &str = "network.db";
 
 pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("network_1.sql"))]));
+    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("network_1.sql")), M::up(audit::SCHEMA)]));
 
 const WHAT: &str = "change the network";
 const READ: &str = "read the network";
@@ -83,6 +85,7 @@ impl DictionaryDb {
     /// A move: in `dictionary.db`, while nobody changes the nodes.
     fn move_node(
         &self,
+        caller: &Caller,
         decide: &mut dyn FnMut(&Network) -> Result<NetworkChange, NetworkError>,
     ) -> Result<NetworkChanged, NetworkError> {
         let mut writer = self.database.writer_within(LONGEST_WAIT).ok_or(NetworkError::Busy)?;
@@ -91,9 +94,11 @@ impl DictionaryDb {
         let nodes = begin(&self.nodes, &mut nodes)?;
         let network = self.network_of(&nodes, &moving).map_err(in_store)?;
         // It may have been moved there in the meantime.
-        let NetworkChange::Move { no, parent } = decide(&network)? else {
+        let change = decide(&network)?;
+        let NetworkChange::Move { no, parent } = change else {
             return Ok(NetworkChanged { revision: None, network });
         };
+        let line = change.audit_line(caller, &network);
         let carry_out = || {
             let revision = Revision(counter(&moving, "revision")?).next();
             moving.execute(
@@ -106,6 +111,7 @@ impl DictionaryDb {
             )?;
             moving.execute("UPDATE counter SET value = ?1 WHERE name = 'revision'", [signed(revision)])?;
             moving.execute("UPDATE counter SET value = value + 1 WHERE name = 'network'", ())?;
+            line.iter().try_for_each(|line| audit::put(&moving, line))?;
             Ok((revision, counter(&moving, "network")?))
         };
         let failed = |source| in_store(self.database.failed(WHAT, source));
@@ -139,6 +145,7 @@ impl NetworkStore for DictionaryDb {
 
     fn change(
         &self,
+        caller: &Caller,
         decide: &mut dyn FnMut(&Network) -> Result<NetworkChange, NetworkError>,
     ) -> Result<NetworkChanged, NetworkError> {
         let mut writer = self.nodes.writer();
@@ -153,14 +160,16 @@ impl NetworkStore for DictionaryDb {
             NetworkChange::Move { .. } => {
                 drop(transaction);
                 drop(writer);
-                return self.move_node(decide);
+                return self.move_node(caller, decide);
             }
             change => change,
         };
         let head = self.database.read(READ, |reader| counter(reader, "revision")).map_err(in_store)?;
         let above = self.highest_layer().map_err(in_store)?;
         let failed = |source| in_store(self.nodes.failed(WHAT, source));
+        let line = change.audit_line(caller, &network);
         let no = carry_out(&transaction, change, Revision(head), above).map_err(failed)?;
+        line.iter().try_for_each(|line| audit::put(&transaction, line)).map_err(failed)?;
         let mut node = read_node(&transaction, no).map_err(failed)?;
         node.parents.extend(network.by_no(no).into_iter().flat_map(moves_of));
         transaction.commit().map_err(failed)?;

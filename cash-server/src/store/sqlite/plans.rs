@@ -39,6 +39,9 @@ const INTAKE: [(&str, &str); 3] = [
     ("rows.rs", include_str!("intake/rows.rs")),
 ];
 
+/// The text of the audit log, which stands in each database.
+const AUDIT: [(&str, &str); 1] = [("audit.rs", include_str!("audit.rs"))];
+
 /// Tables that do not grow for ever: a row a till, and one row; of the exchange what is known of
 /// each till, and what has a limit of its own; of the intake whom to tell within a day, and
 /// `MAX_NOTICES`. `one` is the walk from till to till in `known.rs`.
@@ -80,6 +83,7 @@ fn expansions(name: &str) -> &'static [&'static str] {
         ],
         "DELIVERY_COLUMNS" | "CONTACT_COLUMNS" | "COMMAND_COLUMNS" | "key" => &["till"],
         "condition" => &["till = ? ORDER BY id DESC LIMIT ?", "1 ORDER BY id DESC LIMIT ?", "ended = 0 ORDER BY id"],
+        "whose" => &["", "actor = ?5 AND ", "object = ?4 AND ", "object = ?4 AND +actor = ?5 AND "],
         "LOADS" => &["SELECT id, node FROM load"],
         "held" => &["state = 'held' AND node = ?1 AND clears = ?2 AND id < ?3"],
         "which" => &["warning IS NULL", "warning IS NOT NULL"],
@@ -239,7 +243,8 @@ fn no_statement_over_deliveries_and_loads_reads_a_whole_table_that_grows() {
     let (exchange, intake) = (folder.path().join("exchange.db"), folder.path().join("intake.db"));
     SqliteExchange::open(&exchange).unwrap();
     IntakeDb::open(&intake).unwrap();
-    for (path, sources, least) in [(exchange, &EXCHANGE[..], 25), (intake, &INTAKE[..], 25)] {
+    let of_each = [(exchange.clone(), &EXCHANGE[..], 25), (intake, &INTAKE[..], 25), (exchange, &AUDIT[..], 5)];
+    for (path, sources, least) in of_each {
         let connection = Connection::open(path).unwrap();
         if sources.len() == EXCHANGE.len() {
             let all = "SELECT state FROM delivery WHERE id IN (SELECT max(id) FROM delivery GROUP BY till)";

@@ -11,17 +11,21 @@ mod total;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, ToSql, params};
 use rusqlite_migration::{M, Migrations};
+use serde_json::json;
 use std::path::Path;
 use std::sync::LazyLock;
 use tillway_proto::TillId;
 use tillway_proto::receipt::{DocumentNumber, Opened, ShiftKey};
 use tillway_proto::sales::v1;
 
+use super::audit;
 use super::connection::{Database, Durability};
+use crate::audit::{AuditLine, AuditRecord};
 use crate::sales::spool::{Held, HeldReceipt, Position};
 use crate::store::StoreError;
+use crate::store::audit::{AuditFilter, AuditLog};
 use crate::store::sales::{
     Finding, FindingFilter, FindingKind, Incoming, Loaded, NewFinding, Page, ReceiptView, SalesStore, ShiftDetails,
     ShiftFilter, ShiftView, StreamNote, TillSales, TotalsBy, TotalsFilter, TotalsRow,
@@ -33,6 +37,7 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("sales/schema_2.sql")),
         M::up(include_str!("sales/schema_3.sql")),
         M::up(include_str!("sales/schema_4.sql")),
+        M::up(audit::SCHEMA),
     ])
 });
 
@@ -55,6 +60,20 @@ impl SqliteSales {
 fn position_goes_apart() -> bool {
     fail::fail_point!("without::spool_position", |_| true);
     false
+}
+
+impl AuditLog for SqliteSales {
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
+        self.database.audit(filter)
+    }
+
+    fn note(&self, line: &AuditLine) -> Result<(), StoreError> {
+        self.database.note(line)
+    }
+
+    fn prune_audit(&self, persons: bool, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.database.prune_audit(persons, before, limit)
+    }
 }
 
 impl SalesStore for SqliteSales {
@@ -196,10 +215,15 @@ impl SalesStore for SqliteSales {
         self.database.read("list findings", |c| finding::list(c, filter, page))
     }
 
-    fn resolve_finding(&self, id: i64, now: Timestamp) -> Result<bool, StoreError> {
+    fn resolve_finding(&self, id: i64, now: Timestamp, line: &AuditLine) -> Result<bool, StoreError> {
         self.database.write("close a finding", |t| {
-            let sql = "UPDATE finding SET resolved_at = ?2 WHERE id = ?1 AND resolved_at IS NULL";
-            Ok(t.execute(sql, params![id, now.as_millisecond()])? > 0)
+            let sql = "UPDATE finding SET resolved_at = ?2 WHERE id = ?1 AND resolved_at IS NULL RETURNING kind, text";
+            let told = |row: &Row<'_>| Ok(json!({"kind": row.get::<_, String>(0)?, "text": row.get::<_, String>(1)?}));
+            let closed = t.query_row(sql, params![id, now.as_millisecond()], told).optional()?;
+            if let Some(finding) = &closed {
+                audit::put(t, &line.clone().before(finding.clone()))?;
+            }
+            Ok(closed.is_some())
         })
     }
 

@@ -1,12 +1,15 @@
 //! Reports that were set aside, strangers, and what somebody has acknowledged.
 
+use super::audit;
 use super::rows::{millis, number, parsed, time, unsigned};
 use super::unreadable::Unreadable;
+use crate::audit::AuditLine;
 use crate::store::exchange::{
     BrokenReport, KeptReport, KnownStranger, MAX_BROKEN_BYTES, MAX_BROKEN_REPORTS, MAX_STRANGERS, Stranger,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use serde_json::json;
 use std::collections::HashMap;
 use tillway_proto::TillId;
 
@@ -46,8 +49,19 @@ pub(super) fn broken_report(reader: &Connection, id: i64) -> rusqlite::Result<Op
         .optional()
 }
 
-pub(super) fn forget_broken(transaction: &Transaction<'_>, id: i64) -> rusqlite::Result<bool> {
-    Ok(transaction.execute("DELETE FROM broken_report WHERE id = ?", [id])? > 0)
+pub(super) fn forget_broken(
+    transaction: &Transaction<'_>,
+    id: i64,
+    line: Option<&AuditLine>,
+) -> rusqlite::Result<bool> {
+    let reason: Option<String> = transaction
+        .prepare_cached("DELETE FROM broken_report WHERE id = ? RETURNING reason")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    if let (Some(reason), Some(line)) = (&reason, line) {
+        audit::put(transaction, &line.clone().before(json!({"reason": reason})))?;
+    }
+    Ok(reason.is_some())
 }
 
 pub(super) fn put_strangers(transaction: &Transaction<'_>, strangers: &[Stranger]) -> rusqlite::Result<()> {

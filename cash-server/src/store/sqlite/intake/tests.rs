@@ -111,8 +111,8 @@ fn a_refused_load_is_repeated_once() {
     assert_eq!(db.refused(9).unwrap()[0].aside.as_deref(), Some("kept"));
     let source = LoadSource::Rest { body: "b".to_owned(), dictionary_id: None, retry_of: Some(refused) };
     let again = NewLoad { source: source.clone(), ..new_load(false) };
-    let id = db.accept_again(refused, &again).unwrap().unwrap();
-    assert_eq!(db.accept_again(refused, &again).unwrap(), None);
+    let id = db.accept_again(refused, &again, &AuditLine::any()).unwrap().unwrap();
+    assert_eq!(db.accept_again(refused, &again, &AuditLine::any()).unwrap(), None);
     assert_eq!((db.refused(9).unwrap(), db.load(id).unwrap().unwrap().source), (vec![], source));
 }
 
@@ -162,8 +162,8 @@ fn a_notice_stays_until_it_was_seen_or_its_object_came_again() {
     load_with(&db, Vec::new(), &["X1"]);
     assert_eq!(lines(&db), [2, 3]);
     let ids: Vec<i64> = db.open_notices(9).unwrap().iter().map(|open| open.id).collect();
-    assert_eq!(db.see_notices(&ids, None, Timestamp::now()).unwrap(), 2);
-    assert_eq!(db.see_notices(&ids, None, Timestamp::now()).unwrap(), 0);
+    assert_eq!(db.see_notices(&ids, None, Timestamp::now(), &AuditLine::any()).unwrap(), 2);
+    assert_eq!(db.see_notices(&ids, None, Timestamp::now(), &AuditLine::any()).unwrap(), 0);
     // The same warning was seen; a reject is news each time.
     load_with(&db, vec![notice(12, Some("X2"), warning.clone()), notice(13, None, None)], &[]);
     assert_eq!(lines(&db), [13]);
@@ -173,7 +173,7 @@ fn a_notice_stays_until_it_was_seen_or_its_object_came_again() {
     assert_eq!(lines(&db), [13, 22]);
     let node = "_shop_7_00000007".parse().unwrap();
     assert_eq!(db.noticed_objects(&node).unwrap(), [(1, "X2".to_owned())]);
-    assert_eq!(db.see_notices(&[], Some(i64::MAX), Timestamp::now()).unwrap(), 2);
+    assert_eq!(db.see_notices(&[], Some(i64::MAX), Timestamp::now(), &AuditLine::any()).unwrap(), 2);
 }
 
 #[test]

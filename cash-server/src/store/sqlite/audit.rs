@@ -1,0 +1,108 @@
+//! The table `audit`, the same in each database that somebody's changes go to.
+
+use super::connection::Database;
+use crate::audit::{AuditLine, AuditRecord};
+use crate::store::StoreError;
+use crate::store::audit::{AuditFilter, AuditLog};
+use jiff::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Row, params};
+use serde_json::Value;
+use std::net::IpAddr;
+use uuid::Uuid;
+
+/// The schema of the table, a step of each database's migrations.
+pub(super) const SCHEMA: &str = include_str!("audit_1.sql");
+
+/// Writes a line, within the transaction of its change.
+pub(super) fn put(transaction: &Connection, line: &AuditLine) -> rusqlite::Result<()> {
+    let json = |value: &Value| (!value.is_null()).then(|| value.to_string());
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO audit(id, person, actor, face, address, verb, object, before, after) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    insert.execute(params![
+        line.id.as_bytes(),
+        line.caller.actor.is_person(),
+        line.caller.actor.to_string(),
+        line.caller.face.as_str(),
+        line.caller.address.as_ref().map(IpAddr::to_string),
+        line.verb.as_str(),
+        line.object,
+        json(&line.before),
+        json(&line.after),
+    ])?;
+    Ok(())
+}
+
+impl AuditLog for Database {
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
+        // An object has few lines, an actor may have nearly all.
+        let whose = match (&filter.object, &filter.actor) {
+            (None, None) => "",
+            (None, Some(_)) => "actor = ?5 AND ",
+            (Some(_), None) => "object = ?4 AND ",
+            (Some(_), Some(_)) => "object = ?4 AND +actor = ?5 AND ",
+        };
+        let sql = format!(
+            "SELECT id, actor, face, address, verb, object, before, after FROM audit \
+             WHERE {whose}id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+        );
+        let from = first_of(filter.from);
+        let before = filter.before.map_or(Uuid::max(), |id| id).min(first_of(filter.to));
+        let object = filter.object.as_ref().map(|object| object as &dyn rusqlite::ToSql);
+        let actor = filter.actor.as_ref().map(|actor| actor as &dyn rusqlite::ToSql);
+        let (from, before) = (from.as_bytes(), before.as_bytes());
+        let mut values: Vec<(&str, &dyn rusqlite::ToSql)> = vec![
+            ("?1", from as &dyn rusqlite::ToSql),
+            ("?2", before as &dyn rusqlite::ToSql),
+            ("?3", &filter.limit as &dyn rusqlite::ToSql),
+        ];
+        values.extend(object.map(|object| ("?4", object)).into_iter().chain(actor.map(|actor| ("?5", actor))));
+        self.read("read the audit log", |reader| reader.prepare_cached(&sql)?.query_map(&values[..], record)?.collect())
+    }
+
+    fn note(&self, line: &AuditLine) -> Result<(), StoreError> {
+        self.write("write the audit log", |transaction| put(transaction, line))
+    }
+
+    fn prune_audit(&self, persons: bool, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.write("remove old lines of the audit log", |transaction| {
+            let gone = transaction.execute(
+                "DELETE FROM audit WHERE id IN \
+                 (SELECT id FROM audit WHERE person = ?1 AND id < ?2 ORDER BY id LIMIT ?3)",
+                params![persons, first_of(before).as_bytes(), limit],
+            )?;
+            Ok(gone as u64)
+        })
+    }
+}
+
+/// The smallest id of this millisecond: ids begin with their time, in 48 bits.
+fn first_of(at: Timestamp) -> Uuid {
+    let millis = u64::try_from(at.as_millisecond()).unwrap_or_default();
+    Uuid::from_u128(u128::from(millis.min((1 << 48) - 1)) << 80)
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<AuditRecord> {
+    let id = Uuid::from_bytes(row.get(0)?);
+    let json = |column: usize| {
+        let text: Option<String> = row.get(column)?;
+        let read = |text: String| {
+            serde_json::from_str(&text)
+                .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+        };
+        text.map_or(Ok(Value::Null), read)
+    };
+    Ok(AuditRecord {
+        id,
+        at: super::dictionary::time(i64::try_from(id.as_u128() >> 80).unwrap_or_default()),
+        actor: row.get(1)?,
+        face: row.get(2)?,
+        address: row.get(3)?,
+        verb: row.get(4)?,
+        object: row.get(5)?,
+        before: json(6)?,
+        after: json(7)?,
+    })
+}
