@@ -2,8 +2,8 @@
 //! before and after.
 //!
 //! A line is written in the transaction of its change, by the store that carries the change out;
-//! where the change is one of files, before it. It never holds a token or a password, and is short:
-//! values that may be long are counted or cut.
+//! where the change is one of files, before it. It never holds a token or a password, and is
+//! short: values that may be long are counted or cut.
 
 use crate::actor::Caller;
 use jiff::Timestamp;

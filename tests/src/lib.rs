@@ -30,5 +30,7 @@ pub mod journey;
 pub mod ports;
 pub mod pos;
 pub mod process;
+#[cfg(test)]
+mod prose;
 pub mod storm;
 pub mod wait;

@@ -70,8 +70,8 @@ pub struct Upsert {
     pub record: Option<RecordHash>,
 }
 
-/// The rows that a stored row named by plain values: see [`records::rows_of_scalars`]. None where it
-/// cannot be read.
+/// The rows that a stored row named by plain values: see [`records::rows_of_scalars`]. None where
+/// it cannot be read.
 pub fn rows_of_scalars(kind: KindId, body: &[u8]) -> Vec<ObjectKey> {
     let Some(kind) = Kind::by_id(kind.0) else { return Vec::new() };
     let Ok(row) = RowRef::decode(kind, body) else { return Vec::new() };

@@ -1,8 +1,10 @@
-//! Reads records on a thread of its own, while those before them are looked up and written: a load takes as long as the
-//! longer of the two, not both together. A record that is known by its text is not read at all: [`KnownRecords`].
+//! Reads records on a thread of its own, while those before them are looked up and written: a load
+//! takes as long as the longer of the two, not both together. A record that is known by its text
+//! is not read at all: [`KnownRecords`].
 //!
-//! Records and the first read error come in the order of the input. What is read ahead is bounded by the constants here;
-//! where nobody takes records any more, reading ends with the batch under way.
+//! Records and the first read error come in the order of the input. What is read ahead is bounded
+//! by the constants here; where nobody takes records any more, reading ends with the batch under
+//! way.
 
 use crate::dictionary::entry::KindId;
 use crate::store::StoreError;
@@ -19,8 +21,8 @@ use tillway_exchangers::records::{Command, Format, Position, Raw, RawRecord, Raw
 /// Records handed over at once: enough that handing over does not count.
 const BATCH_RECORDS: usize = 256;
 
-/// Bytes of input after which a batch is handed over, however few its records are: of records of [`MAX_RECORD_BYTES`] it has
-/// two at the most.
+/// Bytes of input after which a batch is handed over, however few its records are: of records of
+/// [`MAX_RECORD_BYTES`] it has two at the most.
 ///
 /// [`MAX_RECORD_BYTES`]: tillway_exchangers::records::MAX_RECORD_BYTES
 const BATCH_BYTES: u64 = 128 * 1024;
@@ -46,7 +48,8 @@ enum Item {
 /// A record as it comes out.
 #[derive(Debug)]
 pub(super) enum Ahead<'a> {
-    /// What it orders is so already, by its text, if this load has not changed that: then it is to be read.
+    /// What it orders is so already, by its text, if this load has not changed that: then it is to
+    /// be read.
     Known(Known, RawRecord<'a>),
     /// By what it is known again, where it has a text of its own.
     Read(Box<Record>, Option<RecordHash>),
@@ -66,8 +69,8 @@ impl Batch {
     }
 }
 
-/// Runs `work` over all `records`, which a thread of its own reads, beside those that are `known`. Where no thread is to be had
-/// they are read in turns.
+/// Runs `work` over all `records`, which a thread of its own reads, beside those that are `known`.
+/// Where no thread is to be had they are read in turns.
 pub(super) fn read_ahead<R, T>(
     records: R,
     known: Box<dyn KnownRecords>,

@@ -1,5 +1,6 @@
-//! Folders of what was handed over: `backup` for loaded files, packed with zstd, and `badDicts` for what was refused.
-//! Names start with the time and the number of the load; what is too old or too much goes, oldest first.
+//! Folders of what was handed over: `backup` for loaded files, packed with zstd, and `badDicts`
+//! for what was refused. Names start with the time and the number of the load; what is too old or
+//! too much goes, oldest first.
 
 use super::source;
 use fs_err as fs;
@@ -41,7 +42,8 @@ const UNFINISHED: &str = "tmp";
 /// Marks the name of a kept file: `<time>-load-<number>-<folder>-<file>`.
 const MARK: &str = "-load-";
 
-/// Where a file of this load is kept. The same name each time, so that a load that a crash made come twice is kept once.
+/// Where a file of this load is kept. The same name each time, so that a load that a crash made
+/// come twice is kept once.
 pub(super) fn place(archive: &Path, load: LoadId, at: Timestamp, origin: &str, ending: &str) -> PathBuf {
     archive.join(format!("{}{MARK}{}-{origin}{ending}", at.strftime("%Y%m%dT%H%M%S%3fZ"), load.0))
 }
@@ -54,8 +56,8 @@ pub(super) fn origin(path: &Path) -> String {
     format!("{}-{}", name(path.parent()), name(Some(path)))
 }
 
-/// Packs what was [kept as it came](keep_unpacked), on a thread that steps back behind all others. Dropped, it ends with the piece
-/// under way; what it left is packed by the next one.
+/// Packs what was [kept as it came](keep_unpacked), on a thread that steps back behind all others.
+/// Dropped, it ends with the piece under way; what it left is packed by the next one.
 #[derive(Debug)]
 pub(super) struct Packer {
     wake: Option<SyncSender<()>>,
@@ -146,8 +148,8 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Keeps a file as it came, durable, to be packed by a [`Packer`]: under a second name where both folders are on one file system,
-/// which costs no copy. `target` has the ending of packed files.
+/// Keeps a file as it came, durable, to be packed by a [`Packer`]: under a second name where both
+/// folders are on one file system, which costs no copy. `target` has the ending of packed files.
 pub(super) fn keep_unpacked(path: &Path, target: &Path) -> io::Result<PathBuf> {
     let unpacked = target.with_extension(UNPACKED);
     let (input, _) = source::open(path)?;
@@ -270,13 +272,14 @@ pub(super) struct Keep {
     pub(super) days: u32,
     pub(super) files: usize,
     pub(super) bytes: u64,
-    /// Files of so many loads, the newest, do not go by their age: a clock that jumps ahead makes everything old at once.
+    /// Files of so many loads, the newest, do not go by their age: a clock that jumps ahead makes
+    /// everything old at once.
     pub(super) newest_loads: usize,
 }
 
-/// Removes what is older than it may be, or beyond the newest that may stay. Which is newer, the number of the load says: it only
-/// grows, whatever the clock does. Files that are not of this program stay. How many were removed; so many as may go at
-/// once, and there may be more.
+/// Removes what is older than it may be, or beyond the newest that may stay. Which is newer, the
+/// number of the load says: it only grows, whatever the clock does. Files that are not of this
+/// program stay. How many were removed; so many as may go at once, and there may be more.
 pub(super) fn clean(archive: &Path, keep: Keep, now: SystemTime) -> io::Result<usize> {
     let mut kept: Vec<(i64, SystemTime, PathBuf, u64)> = Vec::new();
     for entry in fs::read_dir(archive)? {

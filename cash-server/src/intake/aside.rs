@@ -1,8 +1,10 @@
-//! Loads that were refused or given up, and their files: somebody looks at them, has one tried again, or drops it.
+//! Loads that were refused or given up, and their files: somebody looks at them, has one tried
+//! again, or drops it.
 //!
-//! A file that came through a folder stays there under its name: its producer waits for it to disappear, and sees so that it
-//! was not taken. The next delivery under that name settles it. Of a body a file is kept in `badDicts`; what nobody settles
-//! there, time does: kept files go by age and number.
+//! A file that came through a folder stays there under its name: its producer waits for it to
+//! disappear, and sees so that it was not taken. The next delivery under that name settles it. Of
+//! a body a file is kept in `badDicts`; what nobody settles there, time does: kept files go by age
+//! and number.
 
 use super::report::{self, Left};
 use super::source::{self, Identity};
@@ -111,8 +113,8 @@ impl Intake {
         Ok(loads.into_iter().filter_map(kept).take(limit as usize).collect())
     }
 
-    /// Has a refused load tried again: a new load of the same bytes into the same node, whose number this is. The refused
-    /// one is settled with it. Blocking.
+    /// Has a refused load tried again: a new load of the same bytes into the same node, whose
+    /// number this is. The refused one is settled with it. Blocking.
     pub fn retry_refused(&self, load: LoadId, line: &AuditLine) -> Result<LoadId, AsideError> {
         let (record, file) = self.refused_load(load)?;
         if record.state == LoadState::Held {
@@ -121,8 +123,8 @@ impl Intake {
         self.repeat(&record, &file, Consent::No, line)
     }
 
-    /// Somebody says yes to a held load: it is carried out as a new one, whose number this is. What was changed since it was held
-    /// stays as it is. Blocking.
+    /// Somebody says yes to a held load: it is carried out as a new one, whose number this is.
+    /// What was changed since it was held stays as it is. Blocking.
     pub fn approve_held(&self, load: LoadId, line: &AuditLine) -> Result<LoadId, AsideError> {
         let (record, file) = self.held_load(load)?;
         let held = record.held.as_ref().ok_or(AsideError::NotHeld { load })?;
@@ -134,7 +136,8 @@ impl Intake {
         self.repeat(&record, &file, Consent::Late(held.at), line)
     }
 
-    /// Somebody decides that a held load is not carried out. A file in the folder of its producer stays there. Blocking.
+    /// Somebody decides that a held load is not carried out. A file in the folder of its producer
+    /// stays there. Blocking.
     pub fn refuse_held(&self, load: LoadId, line: &AuditLine) -> Result<(), AsideError> {
         let record = self.journal.load(load).map_err(AsideError::Journal)?.ok_or(AsideError::Unknown { load })?;
         if !self.journal.refuse_held(load, "refused by a person", line).map_err(AsideError::Journal)? {
@@ -146,7 +149,8 @@ impl Intake {
         Ok(())
     }
 
-    /// Removes what is kept of a held load that will not be carried out; a file in the folder of its producer stays there.
+    /// Removes what is kept of a held load that will not be carried out; a file in the folder of
+    /// its producer stays there.
     pub(super) fn remove_body_of(&self, record: &LoadRecord) {
         let Some(file) = self.kept_file(record).filter(|_| !lies_in_its_folder(record)) else { return };
         if let Err(error) = archive::remove_kept(&file) {
@@ -218,8 +222,8 @@ impl Intake {
         self.remove_refused(&record, &file).map_err(|source| AsideError::File { load, source })
     }
 
-    /// Forgets at most `step` files of refused loads that went by age: a listing looks at each file that is not forgotten.
-    /// How many it were. Blocking.
+    /// Forgets at most `step` files of refused loads that went by age: a listing looks at each
+    /// file that is not forgotten. How many it were. Blocking.
     pub(super) fn forget_gone(&self, step: usize) -> Result<usize, StoreError> {
         // A folder that is away as a whole may come back.
         let is_gone = |load: &&LoadRecord| {
@@ -261,7 +265,8 @@ impl Intake {
         same.then_some(file)
     }
 
-    /// Removes what was kept. A file in a folder of its producer goes only if it is still the one that was refused.
+    /// Removes what was kept. A file in a folder of its producer goes only if it is still the one
+    /// that was refused.
     fn remove_refused(&self, record: &LoadRecord, file: &Path) -> io::Result<()> {
         if !lies_in_its_folder(record) {
             return archive::remove_kept(file);
@@ -278,7 +283,8 @@ impl Intake {
         Ok(())
     }
 
-    /// Files of this folder that were not taken and still lie there, oldest first, but for this one.
+    /// Files of this folder that were not taken and still lie there, oldest first, but for this
+    /// one.
     pub(super) fn left_in(&self, folder: &Path, but: &Path) -> Vec<Left> {
         let loads = self.journal.refused(MAX_LOOKED_AT).unwrap_or_else(|error| {
             tracing::warn!(error = &error as &dyn Error, "failed to look up which files were not taken");

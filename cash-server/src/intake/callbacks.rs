@@ -1,10 +1,11 @@
-//! Tells status servers how loads come along (formats/aif): a state is opened, the load's status put, then one of each
-//! till of the shop as it has what was loaded.
+//! Tells status servers how loads come along (formats/aif): a state is opened, the load's status
+//! put, then one of each till of the shop as it has what was loaded.
 //!
-//! What is to be told follows from the journal and the tills' cursors ([`next`]), and what was told is in the journal:
-//! so nothing is lost by a restart, and nothing waits for a message that did not come. Each server has one call under
-//! way at a time and waits of its own, so a dead one delays nobody else. Loads are looked at in turns of a bounded number, one
-//! turn a second while there are more.
+//! What is to be told follows from the journal and the tills' cursors ([`next`]), and what was
+//! told is in the journal: so nothing is lost by a restart, and nothing waits for a message that
+//! did not come. Each server has one call under way at a time and waits of its own, so a dead one
+//! delays nobody else. Loads are looked at in turns of a bounded number, one turn a second while
+//! there are more.
 
 use super::{Intake, lock};
 use crate::store::StoreError;
@@ -24,15 +25,15 @@ use tillway_proto::{ExchangeStatus, LoadId, Revision, TillId};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How long a load is told of. Back offices raise their alarm after ten minutes; a till that is off for the night still
-/// gets its word in the morning.
+/// How long a load is told of. Back offices raise their alarm after ten minutes; a till that is
+/// off for the night still gets its word in the morning.
 pub const WATCH_LIFETIME: Duration = Duration::from_hours(24);
 
 /// Times that a server may refuse the same call; the waits between them add up to several minutes.
 const MAX_REFUSALS: u32 = 12;
 
-/// Loads that are looked at in one turn, the oldest of each server first. Loads wait for a day where a till is off, so there may
-/// be many more.
+/// Loads that are looked at in one turn, the oldest of each server first. Loads wait for a day
+/// where a till is off, so there may be many more.
 pub(super) const WATCHES_A_TURN: u32 = 500;
 
 /// Where there are more loads than one turn has, when the next turn comes.
@@ -41,7 +42,8 @@ const NEXT_TURN: Duration = Duration::from_secs(1);
 /// Calls under way to all servers together.
 const MAX_CALLS: usize = 64;
 
-/// Of these, how many may go to servers that failed the last time: dead ones must leave room for the others.
+/// Of these, how many may go to servers that failed the last time: dead ones must leave room for
+/// the others.
 const MAX_DOUBTFUL_CALLS: usize = 16;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -112,8 +114,8 @@ pub(super) fn next(watch: &Watch, tills: &[Till], cursors: &HashMap<TillId, Revi
     if waiting { Step::Wait } else { Step::Done }
 }
 
-/// The base address of a status server: `host:port`, `http://…` or `https://…`. The reason where it is none, or is not
-/// in a list that is not empty.
+/// The base address of a status server: `host:port`, `http://…` or `https://…`. The reason where
+/// it is none, or is not in a list that is not empty.
 ///
 /// Addresses of this machine and of its link are refused unless `local` ones are allowed: who may
 /// load goods must not make the server call what only listens here.
@@ -181,8 +183,8 @@ impl Resolve for NoLocal {
     }
 }
 
-/// The client for all calls. It follows no redirects: an allowed server must not send it elsewhere.
-/// It uses no proxy, which would resolve names by itself.
+/// The client for all calls. It follows no redirects: an allowed server must not send it
+/// elsewhere. It uses no proxy, which would resolve names by itself.
 pub(super) fn client(local: bool) -> reqwest::Result<reqwest::Client> {
     // An error says that the process has chosen one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -265,8 +267,8 @@ struct Turn {
     loads: HashSet<LoadId>,
 }
 
-/// Tells until `shutdown`. What is under way then is told again at the next start. A turn that panics is tried again, and calls
-/// under way go on.
+/// Tells until `shutdown`. What is under way then is told again at the next start. A turn that
+/// panics is tried again, and calls under way go on.
 pub(super) async fn run(intake: Arc<Intake>, shutdown: CancellationToken) {
     let mut teller = Teller::default();
     let mut finished = None;
@@ -309,7 +311,8 @@ impl Teller {
         if !self.is_last_turn(&open, intake.settings.watches_a_turn) {
             wake = now + NEXT_TURN;
         }
-        // With each till that has applied something: ten thousand of them are not looked through for nobody.
+        // With each till that has applied something: ten thousand of them are not looked through
+        // for nobody.
         if open.is_empty() {
             return wake;
         }
@@ -348,7 +351,8 @@ impl Teller {
         wake
     }
 
-    /// Goes on to the next turn, or to the first after the last; then waits of servers and loads that are not there any more end.
+    /// Goes on to the next turn, or to the first after the last; then waits of servers and loads
+    /// that are not there any more end.
     fn is_last_turn(&mut self, open: &[(Watch, Vec<Till>)], of: u32) -> bool {
         self.turn.loads.extend(open.iter().map(|(watch, _)| watch.load));
         self.turn.servers.extend(open.iter().map(|(watch, _)| watch.server.clone()));

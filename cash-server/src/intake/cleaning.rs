@@ -1,5 +1,5 @@
-//! Removes what is past: kept files, loads and rejects that nobody asks for any more, flags that were set aside. In small
-//! steps, so that no delivery waits for long.
+//! Removes what is past: kept files, loads and rejects that nobody asks for any more, flags that
+//! were set aside. In small steps, so that no delivery waits for long.
 
 use super::{Intake, archive, folders};
 use jiff::Timestamp;
@@ -7,18 +7,20 @@ use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// Refused files that are kept, even where loaded ones are not: somebody has to see what was wrong.
+/// Refused files that are kept, even where loaded ones are not: somebody has to see what was
+/// wrong.
 const MIN_BAD_FILES: usize = 100;
 
-/// Loads whose files do not go by their age: after a jump of the clock somebody can still see what came last. Their number and
-/// bytes are limited all the same.
+/// Loads whose files do not go by their age: after a jump of the clock somebody can still see what
+/// came last. Their number and bytes are limited all the same.
 const NEWEST_LOADS_WITH_FILES: usize = 10;
 
 /// Loads that are remembered, and for how long: a year of one in five minutes.
 const MAX_LOADS_KEPT: u32 = 100_000;
 const MAX_LOADS_AGE: Duration = Duration::from_hours(366 * 24);
 
-/// Loads whose rejects are remembered. With a thousand rejects each they are half a million rows at the worst.
+/// Loads whose rejects are remembered. With a thousand rejects each they are half a million rows
+/// at the worst.
 const LOADS_WITH_REJECTS: u32 = 500;
 
 /// Rows that one step forgets at most: a moment for whoever writes next.

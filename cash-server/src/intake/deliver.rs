@@ -120,8 +120,8 @@ impl Cause {
 /// in its write-ahead log, and the packed copy.
 const LOAD_GROWTH: u64 = 3;
 
-/// So often a load gives way to the move of a node, each time at the price of beginning again. After
-/// that whoever moves one is told to try again: a load that never ends helps nobody.
+/// So often a load gives way to the move of a node, each time at the price of beginning again.
+/// After that whoever moves one is told to try again: a load that never ends helps nobody.
 const MAX_GIVEN_WAY: u32 = 5;
 
 /// A file from this size on is packed after the end of its load is told.

@@ -1,7 +1,8 @@
 //! Which folder belongs to which node, and which flags stand in it.
 //!
-//! The inbox has one folder for each live node, named as [`Network::folder_name`] says; settings may name others that
-//! stand elsewhere. A folder in the inbox that belongs to nobody is looked at too, so that its producer gets to know.
+//! The inbox has one folder for each live node, named as [`Network::folder_name`] says; settings
+//! may name others that stand elsewhere. A folder in the inbox that belongs to nobody is looked at
+//! too, so that its producer gets to know.
 
 use super::formats::{FLAG, Formats, START};
 use super::source::{self, LEAVING};
@@ -17,17 +18,20 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use tillway_proto::NodeId;
 
-/// Most entries of one folder that one scan looks at; what is beyond them comes when they are gone.
+/// Most entries of one folder that one scan looks at; what is beyond them comes when they are
+/// gone.
 const MAX_ENTRIES: usize = 100_000;
 
 /// Flags of one folder that were set aside and stay, the newest: a person looks at a few of them.
 const MAX_BAD_FLAGS: usize = 100;
 
-/// Of these so many, the newest, do not go by their age: a clock that jumps ahead makes all of them old at once.
+/// Of these so many, the newest, do not go by their age: a clock that jumps ahead makes all of
+/// them old at once.
 const NEWEST_BAD_FLAGS: usize = 10;
 
-/// Flags that were made within this time are of one moment: their names say which comes first, since file systems of shares
-/// keep times of a second or two, and a script makes flags in whatever order it lists them.
+/// Flags that were made within this time are of one moment: their names say which comes first,
+/// since file systems of shares keep times of a second or two, and a script makes flags in
+/// whatever order it lists them.
 pub(super) const MOMENT: Duration = Duration::from_secs(2);
 
 /// Ends the name of a flag that was set aside.
@@ -66,8 +70,8 @@ impl Flag {
     }
 }
 
-/// All folders that are watched. Makes those of the inbox that are not there yet; what is wrong with it, where something is:
-/// the other folders are watched all the same.
+/// All folders that are watched. Makes those of the inbox that are not there yet; what is wrong
+/// with it, where something is: the other folders are watched all the same.
 pub(super) fn layout(
     inbox: &Path,
     extra: &BTreeMap<PathBuf, NodeId>,
@@ -86,7 +90,8 @@ pub(super) fn layout(
                 }
                 entry.insert(owner);
             }
-            // `till-a-b-c` is till `c` of shop `a-b` and till `b-c` of shop `a`: better no load than a wrong one.
+            // `till-a-b-c` is till `c` of shop `a-b` and till `b-c` of shop `a`: better no load
+            // than a wrong one.
             Entry::Occupied(mut entry) => {
                 let reason = "two nodes have this folder name; name other folders for them in the settings, at \
                               intake.folders, by their ids";
@@ -110,8 +115,8 @@ pub(super) fn layout(
     (folders, trouble)
 }
 
-/// Removes flags that were set aside and are older than `keep_days`, or beyond the newest: their story is in the record of
-/// loads and was in `error.txt`. How many it were.
+/// Removes flags that were set aside and are older than `keep_days`, or beyond the newest: their
+/// story is in the record of loads and was in `error.txt`. How many it were.
 pub(super) fn clean_bad_flags(folder: &Path, keep_days: u32, now: SystemTime) -> io::Result<usize> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)?.take(MAX_ENTRIES) {
@@ -163,8 +168,9 @@ fn strays(inbox: &Path, known: &BTreeMap<PathBuf, Owner>) -> io::Result<Vec<(Pat
     Ok(found)
 }
 
-/// The flags in a folder, oldest first, those of one [`MOMENT`] as their names count. Puts back what a crash left on its way out; what cannot be put back stays there, and
-/// nothing else waits for it.
+/// The flags in a folder, oldest first, those of one [`MOMENT`] as their names count. Puts back
+/// what a crash left on its way out; what cannot be put back stays there, and nothing else waits
+/// for it.
 pub(super) fn flags_in(folder: &Path, formats: &Formats) -> io::Result<Vec<Flag>> {
     let (flags, left) = look(folder, formats)?;
     let mut put_back = false;
@@ -228,8 +234,8 @@ pub(super) fn is_of_moment(first: SystemTime, modified: SystemTime) -> bool {
     modified.duration_since(first).is_ok_and(|after| after <= MOMENT)
 }
 
-/// The order in which people count files: `pos2` before `pos10`, whatever the case of the letters. Names that are the same but
-/// for case and leading zeros, by their bytes.
+/// The order in which people count files: `pos2` before `pos10`, whatever the case of the letters.
+/// Names that are the same but for case and leading zeros, by their bytes.
 pub(super) fn natural(left: &Path, right: &Path) -> Ordering {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let (left, right) = (name(left), name(right));
@@ -260,7 +266,8 @@ fn take_number<'a>(text: &mut &'a str) -> &'a str {
     digits.trim_start_matches('0')
 }
 
-/// The data file of a flag: of names that differ in case alone, the one that is spelt like the flag.
+/// The data file of a flag: of names that differ in case alone, the one that is spelt like the
+/// flag.
 fn partner(flag: &Path, files: &[PathBuf]) -> Option<PathBuf> {
     files.iter().find(|file| file.file_stem() == flag.file_stem()).or_else(|| files.iter().min()).cloned()
 }

@@ -1,4 +1,5 @@
-//! Loads that would take away too much are held until somebody says yes: a full load that was cut off must not empty a shop.
+//! Loads that would take away too much are held until somebody says yes: a full load that was cut
+//! off must not empty a shop.
 //!
 //! A decision over plain data: what the load would do, and limits.
 
@@ -13,7 +14,8 @@ pub const DEFAULT_ALL_FROM: u64 = 1;
 /// A load is held that takes away more than this share of a kind, in a hundred.
 pub const DEFAULT_DELETED_PERCENT: u8 = 50;
 
-/// Of a kind, so many have to go at the least for [`DEFAULT_DELETED_PERCENT`]: a small list may change as a whole.
+/// Of a kind, so many have to go at the least for [`DEFAULT_DELETED_PERCENT`]: a small list may
+/// change as a whole.
 pub const DEFAULT_DELETED_FROM: u64 = 20;
 
 /// A load is held of whose records more than this share were rejected, in a hundred.
@@ -52,7 +54,8 @@ impl Default for HoldLimits {
     }
 }
 
-/// Why a load is held; none where it may go on. `first`: its layer held nothing, so it can take nothing away.
+/// Why a load is held; none where it may go on. `first`: its layer held nothing, so it can take
+/// nothing away.
 pub(super) fn reason(limits: &HoldLimits, first: bool, losses: &[Loss], read: u64, rejected: u64) -> Option<String> {
     if first {
         return None;

@@ -25,8 +25,8 @@ pub const DEFAULT_WRITER_PATIENCE: Duration = Duration::from_secs(150);
 /// How long a file that was loaded and removed is looked at, in case somebody still writes to it.
 pub const DEFAULT_GROWTH_WATCH: Duration = Duration::from_secs(30);
 
-/// What lies in a folder for so long and will never be read needs a look. A producer that was cut off
-/// between file and flag has gone on by then.
+/// What lies in a folder for so long and will never be read needs a look. A producer that was cut
+/// off between file and flag has gone on by then.
 pub const DEFAULT_STRAY_AFTER: Duration = Duration::from_mins(10);
 
 /// How long loaded files are kept, in days: a price question of the last weeks can be answered.

@@ -1,5 +1,6 @@
-//! What a person should know of a layer after a load changed it, and no record shows alone: a barcode of two items, a group that
-//! is inside itself. Looked for after the commit, so that tills do not wait for it.
+//! What a person should know of a layer after a load changed it, and no record shows alone: a
+//! barcode of two items, a group that is inside itself. Looked for after the commit, so that tills
+//! do not wait for it.
 
 use super::load::{MAX_KEPT_WARNINGS, Report};
 use crate::dictionary::entry::KindId;
@@ -156,8 +157,8 @@ fn parents(
     }
 }
 
-/// Those that come back to themselves on the way up, sorted, each with what it is in. The work grows with their number: nobody is
-/// passed twice.
+/// Those that come back to themselves on the way up, sorted, each with what it is in. The work
+/// grows with their number: nobody is passed twice.
 fn in_themselves(parents: &HashMap<String, String>) -> Vec<(String, String)> {
     let mut done: HashSet<&str> = HashSet::new();
     let mut found = Vec::new();

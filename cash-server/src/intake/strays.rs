@@ -1,5 +1,5 @@
-//! What lies in the folders of the intake and will never be read: data that never had a flag, flags
-//! without data, other names, folders of no node.
+//! What lies in the folders of the intake and will never be read: data that never had a flag,
+//! flags without data, other names, folders of no node.
 //!
 //! Nobody but a person can know what was meant, so it stays where it lies and is shown. Files that
 //! were refused or held are shown as such, and not here.
@@ -82,14 +82,15 @@ pub struct Stray {
 struct Found {
     name: String,
     path: PathBuf,
-    /// Since when it bears that name, in seconds since 1970. Not when it was written: that time goes
-    /// along with a file that is copied or moved.
+    /// Since when it bears that name, in seconds since 1970. Not when it was written: that time
+    /// goes along with a file that is copied or moved.
     since: i64,
     is_folder: bool,
 }
 
 impl Intake {
-    /// What lies in the folders for a while and will never be read; at most `limit` entries. Blocking.
+    /// What lies in the folders for a while and will never be read; at most `limit` entries.
+    /// Blocking.
     pub fn strays(&self, limit: usize) -> Result<Vec<Stray>, StoreError> {
         let network = self.network()?;
         let settings = &self.settings;
@@ -183,7 +184,8 @@ impl Intake {
         Ok(self.journal.newest_of(path)?.is_some_and(|record| is_data_of(&record, &now)))
     }
 
-    /// Whether a delivery of that name was taken in after a flag was set aside: its producer has mended it.
+    /// Whether a delivery of that name was taken in after a flag was set aside: its producer has
+    /// mended it.
     fn came_later(&self, data: &Path, since: i64) -> Result<bool, StoreError> {
         Ok(self.journal.newest_of(data)?.is_some_and(|record| record.queued_at.as_second() > since))
     }

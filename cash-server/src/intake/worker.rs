@@ -163,7 +163,8 @@ impl Worker {
         let network = self.intake.network()?.version();
         if dirty.all || network != self.network || Instant::now() >= self.next_scan {
             if network != self.network {
-                // Another process may have made a till: its queues are to be there as soon as its `cash.ini`.
+                // Another process may have made a till: its queues are to be there as soon as its
+                // `cash.ini`.
                 self.intake.poke_exchange();
             }
             self.network = network;

@@ -1,4 +1,5 @@
-//! What was set aside anywhere: listed, tried again, dropped; findings about tills that somebody has seen.
+//! What was set aside anywhere: listed, tried again, dropped; findings about tills that somebody
+//! has seen.
 
 use super::problem::{Problem, blocking};
 use crate::app::{Acting, AppError};
@@ -16,10 +17,10 @@ use utoipa::ToSchema;
 pub(super) struct AsideView {
     /// Its name, for `retry` and `drop`.
     pub id: String,
-    /// On a till: `package`, `document`, `shift`, `message`, `units` (those that the till does not name). Here: `report` that
-    /// could not be taken, `stranger` who reports as a till that is not in the network, `load` that was refused,
-    /// `held`: a load that waits for a yes, `sales` that the spool could not load, `files` in a folder of
-    /// the intake that will never be read.
+    /// On a till: `package`, `document`, `shift`, `message`, `units` (those that the till does not
+    /// name). Here: `report` that could not be taken, `stranger` who reports as a till that is not
+    /// in the network, `load` that was refused, `held`: a load that waits for a yes, `sales` that
+    /// the spool could not load, `files` in a folder of the intake that will never be read.
     pub sort: String,
     /// The till, or the node of the load.
     pub node: Option<String>,
@@ -100,8 +101,8 @@ pub(super) async fn retry(app: Acting, Json(asked): Json<AsideAsked>) -> Result<
     settle(app, AsideAction::Retry, asked).await
 }
 
-/// Drops units for good, by their names only: `till:<till>` can be tried again, not dropped. What fails for one does not stop
-/// the others.
+/// Drops units for good, by their names only: `till:<till>` can be tried again, not dropped. What
+/// fails for one does not stop the others.
 #[utoipa::path(post, path = "/api/v1/aside/drop", tag = "aside", security(("administrator" = [])), request_body = AsideAsked,
     responses((status = 200, body = Vec<SettledView>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn drop(app: Acting, Json(asked): Json<AsideAsked>) -> Result<Json<Vec<SettledView>>, Problem> {
@@ -135,7 +136,8 @@ pub(super) struct SeenUntil {
     pub until: Option<Timestamp>,
 }
 
-/// Somebody has seen what was found about a till (its id on two machines, an old image restored): it needs no look any more.
+/// Somebody has seen what was found about a till (its id on two machines, an old image restored):
+/// it needs no look any more.
 #[utoipa::path(post, path = "/api/v1/tills/{id}/acknowledge", tag = "tills", security(("administrator" = [])),
     params(("id" = String, Path, description = "id, or till-<shop>-<code>"),
         ("until" = Option<String>, Query, description = "time of the newest finding that was seen, UTC; now where it is left out")),

@@ -27,8 +27,8 @@ pub(super) struct Asked {
     to: Option<Timestamp>,
     /// Only of this actor: `login:admin`, `system:root`, `till:<id>`, `server`.
     actor: Option<String>,
-    /// Only about this object: the id of a node, `load:7`, `finding:3`, the name of a unit that was
-    /// set aside.
+    /// Only about this object: the id of a node, `load:7`, `finding:3`, the name of a unit that
+    /// was set aside.
     object: Option<String>,
     /// `next` of the answer before.
     #[param(value_type = Option<String>)]

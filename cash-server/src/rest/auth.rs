@@ -43,8 +43,9 @@ pub async fn administrator_only(State(admin): State<Administrator>, mut request:
     next.run(request).await
 }
 
-/// Whether a browser had this server's own page send a request, as it says itself; none where no browser sent it. By
-/// `Sec-Fetch-Site`, which browsers send over HTTPS; else by `Origin`, which they send with every form, and `Host`.
+/// Whether a browser had this server's own page send a request, as it says itself; none where no
+/// browser sent it. By `Sec-Fetch-Site`, which browsers send over HTTPS; else by `Origin`, which
+/// they send with every form, and `Host`.
 pub(crate) fn is_of_this_site(headers: &HeaderMap) -> Option<bool> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text("sec-fetch-site") {

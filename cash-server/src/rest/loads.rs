@@ -23,8 +23,8 @@ pub(super) struct LoadView {
     pub source: String,
     /// Size in bytes.
     pub bytes: u64,
-    /// `queued`, `running`, `ready`, `ready-with-errors`, `held` (it would take away too much, see `reason`; its counts say what
-    /// it would do), `error`.
+    /// `queued`, `running`, `ready`, `ready-with-errors`, `held` (it would take away too much, see
+    /// `reason`; its counts say what it would do), `error`.
     pub state: String,
     /// `STATUS_DURING`, `STATUS_READY`, `STATUS_READY_WITH_ERROR`, `STATUS_ERROR`.
     pub status: String,
@@ -62,7 +62,8 @@ pub(super) struct LoadReport {
     pub load: LoadView,
     /// What was set aside, the first ones.
     pub rejects: Vec<NoticeView>,
-    /// What a person should know of records that were taken, the first ones. Their number is `warnings` of the load.
+    /// What a person should know of records that were taken, the first ones. Their number is
+    /// `warnings` of the load.
     pub warned: Vec<NoticeView>,
 }
 
@@ -128,7 +129,8 @@ pub(super) struct Decided {
     pub load: Option<i64>,
 }
 
-/// Says yes to a held load: it is carried out as a new load, and what was changed since it was held stays as it is.
+/// Says yes to a held load: it is carried out as a new load, and what was changed since it was
+/// held stays as it is.
 #[utoipa::path(post, path = "/api/v1/loads/{id}/approve", tag = "dictionary", security(("administrator" = [])),
     params(("id" = i64, Path, description = "number of the held load")),
     responses((status = 200, body = Decided), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
@@ -136,7 +138,8 @@ pub(super) async fn approve(app: Acting, Path(id): Path<i64>) -> Result<Json<Dec
     decide(app, id, true).await
 }
 
-/// Says no to a held load: it is not carried out. A file in the folder of its producer stays there.
+/// Says no to a held load: it is not carried out. A file in the folder of its producer stays
+/// there.
 #[utoipa::path(post, path = "/api/v1/loads/{id}/refuse", tag = "dictionary", security(("administrator" = [])),
     params(("id" = i64, Path, description = "number of the held load")),
     responses((status = 200, body = Decided), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]

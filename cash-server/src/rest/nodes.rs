@@ -28,8 +28,8 @@ pub(super) struct NodeView {
     pub parked: bool,
     /// When it was made, UTC.
     pub created_at: String,
-    /// Folder names of nodes beside it whose codes differ from its own by leading zeros alone: people and tables take them for
-    /// one. They were made before that was refused.
+    /// Folder names of nodes beside it whose codes differ from its own by leading zeros alone:
+    /// people and tables take them for one. They were made before that was refused.
     pub alike: Vec<String>,
 }
 
@@ -125,7 +125,8 @@ pub(super) async fn create(app: Acting, Json(asked): Json<NewNode>) -> Result<(S
     Ok((StatusCode::CREATED, Json(MadeNode { node: view(made.info), token, cash_ini })))
 }
 
-/// Renames, moves or parks a node. After a move its tills converge on what they should now have, by difference.
+/// Renames, moves or parks a node. After a move its tills converge on what they should now have,
+/// by difference.
 #[utoipa::path(patch, path = "/api/v1/nodes/{id}", tag = "network", security(("administrator" = [])),
     params(("id" = String, Path, description = "id or folder name")), request_body = NodeChange,
     responses((status = 200, body = NodeView), (status = 400, body = Problem), (status = 401, body = Problem),

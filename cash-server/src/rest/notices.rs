@@ -26,7 +26,8 @@ pub(super) struct NoticeView {
     pub value: Option<String>,
     /// Why it was rejected, or what the warning says, in English.
     pub reason: String,
-    /// Of a warning: its kind with its parameters, `{"what": "text-cut", "chars": 250, "max": 200}`. None: it was rejected.
+    /// Of a warning: its kind with its parameters,
+    /// `{"what": "text-cut", "chars": 250, "max": 200}`. None: it was rejected.
     #[schema(value_type = Option<Object>)]
     pub warning: Option<WarningKind>,
 }
@@ -81,8 +82,8 @@ fn open_view(open: OpenNotice) -> OpenNoticeView {
     OpenNoticeView { id, node: node.to_string(), load: load.0, at: at.to_string(), notice: view(notice) }
 }
 
-/// Rejects and warnings that stay until somebody has seen them, or a later load has brought that very object without them.
-/// Newest first.
+/// Rejects and warnings that stay until somebody has seen them, or a later load has brought that
+/// very object without them. Newest first.
 #[utoipa::path(get, path = "/api/v1/notices", tag = "dictionary", security(("administrator" = [])), params(Listed),
     responses((status = 200, body = Vec<OpenNoticeView>), (status = 401, body = Problem)))]
 pub(super) async fn list(app: Acting, Query(asked): Query<Listed>) -> Result<Json<Vec<OpenNoticeView>>, Problem> {

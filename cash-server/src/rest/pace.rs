@@ -1,7 +1,8 @@
 //! The slowest that a client may be.
 //!
-//! Only the time counts in which the server waits for the client: in so much of it so many bytes must move, else the client is cut
-//! off. A line that is slow moves them; a client that means to hold a place moves as few as it can.
+//! Only the time counts in which the server waits for the client: in so much of it so many bytes
+//! must move, else the client is cut off. A line that is slow moves them; a client that means to
+//! hold a place moves as few as it can.
 
 use std::future::Future as _;
 use std::io;
@@ -17,11 +18,13 @@ pub(crate) struct Rate {
     pub(crate) within: Duration,
 }
 
-/// What a client sends: 1 KiB a second over half a minute, so a body of up to 30 KiB has half a minute in all.
+/// What a client sends: 1 KiB a second over half a minute, so a body of up to 30 KiB has half a
+/// minute in all.
 pub(crate) const SENT: Rate = Rate { bytes: 30 * 1024, within: Duration::from_secs(30) };
 
-/// What a client takes: about 1 KiB a second. The system gives room for more only when a third of a socket's buffer
-/// ([`super::serve::SEND_BUFFER_BYTES`]) is free again, which a slow line takes longer than a minute for.
+/// What a client takes: about 1 KiB a second. The system gives room for more only when a third of
+/// a socket's buffer ([`super::serve::SEND_BUFFER_BYTES`]) is free again, which a slow line takes
+/// longer than a minute for.
 pub(crate) const TAKEN: Rate = Rate { bytes: 128 * 1024, within: Duration::from_mins(2) };
 
 /// One direction of one client.
@@ -38,7 +41,8 @@ impl Pace {
         Self { rate, bytes: 0, waited: Duration::ZERO, since: None }
     }
 
-    /// Passes on what `moved` says; an error where the client was too slow. `bytes`: how many moved.
+    /// Passes on what `moved` says; an error where the client was too slow. `bytes`: how many
+    /// moved.
     pub(crate) fn watch<T>(
         &mut self,
         context: &mut Context<'_>,

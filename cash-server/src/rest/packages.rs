@@ -1,4 +1,5 @@
-//! Package files over HTTP: immutable, with ranges and a strong `ETag`, as any web server could serve them.
+//! Package files over HTTP: immutable, with ranges and a strong `ETag`, as any web server could
+//! serve them.
 
 use crate::packages::PackageService;
 use axum::Router;

@@ -1,4 +1,5 @@
-//! What a caller gets in place of an answer: problem details as RFC 9457 has them, with what to do about it.
+//! What a caller gets in place of an answer: problem details as RFC 9457 has them, with what to do
+//! about it.
 
 use crate::app::AppError;
 use crate::dictionary::DictionaryError;

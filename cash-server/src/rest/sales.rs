@@ -36,7 +36,8 @@ pub(super) struct Asked {
     /// Findings: closed ones too.
     #[serde(default)]
     closed: bool,
-    /// Receipts: of the shift that was opened at this time, `YYYY-MM-DDTHH:MM:SS`; left out: of all shifts of that number.
+    /// Receipts: of the shift that was opened at this time, `YYYY-MM-DDTHH:MM:SS`; left out: of
+    /// all shifts of that number.
     #[param(value_type = Option<String>)]
     opened: Option<DateTime>,
     /// Rows left out before.
@@ -61,11 +62,13 @@ impl Asked {
 pub(super) struct ToldShift {
     #[serde(flatten)]
     shift: ShiftView,
-    /// It was opened or closed at a time that has come nowhere yet: the till's clock is ahead, or was.
+    /// It was opened or closed at a time that has come nowhere yet: the till's clock is ahead, or
+    /// was.
     in_future: bool,
 }
 
-/// Shifts with their check, newest first. Money in kopecks. `in_future` marks those whose times have not come yet.
+/// Shifts with their check, newest first. Money in kopecks. `in_future` marks those whose times
+/// have not come yet.
 #[utoipa::path(get, path = "/api/v1/shifts", tag = "sales", security(("administrator" = [])), params(Asked),
     responses((status = 200, body = Vec<Object>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 pub(super) async fn shifts(app: Acting, Query(asked): Query<Asked>) -> Result<Json<Vec<ToldShift>>, Problem> {
@@ -98,8 +101,8 @@ pub(super) async fn totals(app: Acting, Query(asked): Query<Asked>) -> Result<Js
     blocking(move || app.totals(asked.of(), &filter, by)).await.map(Json)
 }
 
-/// Receipts of one shift, by number. A POS may count its shifts anew: `opened` tells shifts of one number apart. Money in
-/// kopecks.
+/// Receipts of one shift, by number. A POS may count its shifts anew: `opened` tells shifts of one
+/// number apart. Money in kopecks.
 #[utoipa::path(get, path = "/api/v1/tills/{id}/shifts/{number}/receipts", tag = "sales", security(("administrator" = [])),
     params(("id" = String, Path, description = "id of the till"), ("number" = u64, Path, description = "number of the shift"), Asked),
     responses((status = 200, body = Vec<Object>), (status = 401, body = Problem), (status = 404, body = Problem)))]

@@ -1,9 +1,10 @@
 //! Serves HTTP within limits: REST, packages, AIF and the page.
 //!
-//! Promises: the places of a port are limited, of all clients and of each address ([`crate::connections`]), and a client that has
-//! not finished its request's head gives way to others; a head has up to [`HEAD_BYTES`]; a client that sends its
-//! body or takes its answer too slowly ([`super::pace`]) is cut off and gives its place back; an error of `accept` (no file handles
-//! left) is waited out; on `stop` what was begun is finished.
+//! Promises: the places of a port are limited, of all clients and of each address
+//! ([`crate::connections`]), and a client that has not finished its request's head gives way to
+//! others; a head has up to [`HEAD_BYTES`]; a client that sends its body or takes its answer too
+//! slowly ([`super::pace`]) is cut off and gives its place back; an error of `accept` (no file
+//! handles left) is waited out; on `stop` what was begun is finished.
 
 use super::auth::Client;
 use super::pace::{Pace, Rate, SENT, TAKEN};
@@ -28,23 +29,25 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Connections at the same time on one port: every till of a large chain's server may fetch a package at once, and each
-/// costs a file handle and some ten KiB. Fewer where fewer files may be open.
+/// Connections at the same time on one port: every till of a large chain's server may fetch a
+/// package at once, and each costs a file handle and some ten KiB. Fewer where fewer files may be
+/// open.
 pub const MAX_CONNECTIONS: usize = 8_192;
 
-/// Connections of one address that wait for a request's head to be whole, or for the next request: as many tills as stand behind one
-/// router, with room. Each may hold a buffer of [`HEAD_BYTES`].
+/// Connections of one address that wait for a request's head to be whole, or for the next request:
+/// as many tills as stand behind one router, with room. Each may hold a buffer of [`HEAD_BYTES`].
 pub const MAX_WAITING_OF_ADDRESS: usize = 1_024;
 
-/// Largest head of a request: a browser's cookies and long names fit, and it is all that a client may make the server keep before
-/// it has said what it wants.
+/// Largest head of a request: a browser's cookies and long names fit, and it is all that a client
+/// may make the server keep before it has said what it wants.
 pub const HEAD_BYTES: usize = 16 * 1024;
 
-/// A request's head comes in one or two packets, and a connection that is kept open asks again within seconds.
+/// A request's head comes in one or two packets, and a connection that is kept open asks again
+/// within seconds.
 pub const HEAD_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Bytes under way to one client: 4 MB/s over a line of 50 ms. Without a limit the system takes megabytes for a client that reads
-/// nothing, and a slow one is not told from a dead one.
+/// Bytes under way to one client: 4 MB/s over a line of 50 ms. Without a limit the system takes
+/// megabytes for a client that reads nothing, and a slow one is not told from a dead one.
 pub const SEND_BUFFER_BYTES: u32 = 208 * 1024;
 
 /// After an error of `accept`: handles come free when connections end.
@@ -53,13 +56,15 @@ const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// Ports that are served here.
 const PORTS: usize = 3;
 
-/// Open files that are left for everything else: the sales service's connections, databases, packages, the inbox.
+/// Open files that are left for everything else: the sales service's connections, databases,
+/// packages, the inbox.
 const OTHER_FILES: usize = 1_536;
 
 /// Connections that a port takes however few files may be open.
 const LEAST_CONNECTIONS: usize = 64;
 
-/// Listens on an address, with buffers of their size for all who connect. To be called within a runtime.
+/// Listens on an address, with buffers of their size for all who connect. To be called within a
+/// runtime.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     /// Connections that wait to be accepted; the usual figure.
     const BACKLOG: u32 = 1024;

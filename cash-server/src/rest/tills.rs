@@ -1,4 +1,5 @@
-//! Tills: what each has and why it waits, its deliveries and commands, and what can be asked of it.
+//! Tills: what each has and why it waits, its deliveries and commands, and what can be asked of
+//! it.
 
 use super::auth::{self, Client};
 use super::problem::{Problem, blocking};
@@ -28,7 +29,8 @@ pub(super) struct TillView {
     pub shop: Option<String>,
     /// Whether it is parked.
     pub parked: bool,
-    /// How it is: `trouble`, `sales-wait`, `silent`, `never-heard-of`, `behind`, `current`, `parked`.
+    /// How it is: `trouble`, `sales-wait`, `silent`, `never-heard-of`, `behind`, `current`,
+    /// `parked`.
     pub condition: String,
     /// When its node was made, UTC.
     pub made_at: String,
@@ -42,8 +44,8 @@ pub(super) struct TillView {
     pub cursor: u64,
     /// The revision it should have.
     pub target: u64,
-    /// What comes next for it: `up-to-date`, `on-its-way`, `no-answer`, `held-back`, `parked`, `ahead`, `announce`,
-    /// `no-broker`, `trouble`.
+    /// What comes next for it: `up-to-date`, `on-its-way`, `no-answer`, `held-back`, `parked`,
+    /// `ahead`, `announce`, `no-broker`, `trouble`.
     pub next: String,
     /// The same in a sentence.
     pub waits_for: String,
@@ -51,11 +53,13 @@ pub(super) struct TillView {
     pub applied_at: Option<String>,
     /// When it was last heard of, UTC.
     pub last_contact: Option<String>,
-    /// By how many seconds its clock is ahead of this server's, where that is known and a minute or more; below zero: behind.
+    /// By how many seconds its clock is ahead of this server's, where that is known and a minute
+    /// or more; below zero: behind.
     pub clock_ahead_s: Option<i64>,
     /// Rows in its dictionary.
     pub rows: Option<u64>,
-    /// Finished documents that it has not brought yet; none where the till cannot count them, or was never heard of.
+    /// Finished documents that it has not brought yet; none where the till cannot count them, or
+    /// was never heard of.
     pub unsent_documents: Option<u64>,
     /// Why its receipts do not come, where the till says so and it is not over within moments.
     pub sales_wait: Option<SalesWaitView>,
@@ -69,7 +73,8 @@ pub(super) struct TillView {
     pub two_machines_at: Option<String>,
     /// When it was last seen to go back to an older revision, UTC; acknowledged or not.
     pub went_back_at: Option<String>,
-    /// The revision that it says it has, where nothing speaks for it: it counts as having none, and gets everything.
+    /// The revision that it says it has, where nothing speaks for it: it counts as having none,
+    /// and gets everything.
     pub claimed_cursor: Option<u64>,
     /// When it last began to say so, UTC; acknowledged or not.
     pub claimed_at: Option<String>,
@@ -82,8 +87,8 @@ pub(super) struct TillView {
 /// Why a till's receipts do not come.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SalesWaitView {
-    /// `refused`, `tls`, `unreachable`, `interrupted`, `documents-locked`, `documents-unreadable`, `documents-missing`, `agent`,
-    /// `other`.
+    /// `refused`, `tls`, `unreachable`, `interrupted`, `documents-locked`, `documents-unreadable`,
+    /// `documents-missing`, `agent`, `other`.
     pub kind: String,
     /// In a sentence.
     pub reason: String,
@@ -150,7 +155,8 @@ pub(super) struct Ordered {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct UnloadAsked {
-    /// Everything that ended at or after this local time, sent before or not: `YYYY-MM-DDTHH:MM:SS`.
+    /// Everything that ended at or after this local time, sent before or not:
+    /// `YYYY-MM-DDTHH:MM:SS`.
     #[schema(value_type = Option<String>)]
     pub since: Option<DateTime>,
     /// Everything of these local days, sent before or not: `YYYY-MM-DD`.
@@ -310,8 +316,9 @@ pub(super) struct WentPast {
     pub revision: u64,
 }
 
-/// Has this server's revisions go on after the one that a till names and that nothing speaks for: for an agent of v0.1 whose server
-/// was restored from a backup, and only where you know that it was. The till gets everything.
+/// Has this server's revisions go on after the one that a till names and that nothing speaks for:
+/// for an agent of v0.1 whose server was restored from a backup, and only where you know that it
+/// was. The till gets everything.
 #[utoipa::path(post, path = "/api/v1/tills/{id}/go-past", tag = "tills", security(("administrator" = [])),
     params(("id" = String, Path, description = "id, or till-<shop>-<code>")), request_body = GoPast,
     responses((status = 200, body = WentPast), (status = 401, body = Problem), (status = 404, body = Problem),
@@ -325,7 +332,8 @@ pub(super) async fn go_past(
     Ok(Json(WentPast { revision }))
 }
 
-/// A till tells that a shift closed; the server then asks it for what is missing. For agents, with the till's token.
+/// A till tells that a shift closed; the server then asks it for what is missing. For agents, with
+/// the till's token.
 #[utoipa::path(post, path = "/api/v1/tills/{id}/shift-closed", tag = "agents", security(("till" = [])),
     params(("id" = String, Path, description = "id of the till")),
     responses((status = 202, body = Ordered), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]

@@ -200,8 +200,8 @@ pub(super) fn upkeep_once(store: &dyn SalesStore, retention: Retention) -> Resul
     store.recheck_waiting(Timestamp::now())?;
     let Some(days) = retention.days else { return Ok(()) };
     let days = i64::from(days.max(MIN_KEEP_DAYS));
-    // A clock of this server that jumps ahead alone makes no receipt old: tills have clocks of their
-    // own, and what they sold last is not years ago.
+    // A clock of this server that jumps ahead alone makes no receipt old: tills have clocks of
+    // their own, and what they sold last is not years ago.
     let Some(newest) = store.newest_day()? else { return Ok(()) };
     let Ok(before) = Zoned::now().date().min(newest).checked_sub(days.days()) else { return Ok(()) };
     for _ in 0..PRUNE_STEPS {

@@ -1,6 +1,7 @@
 //! Where lines of the audit log are kept: each with the change that it tells of, read as one.
 //!
-//! **Architecture invariant:** a change that somebody asked for and its line are committed together.
+//! **Architecture invariant:** a change that somebody asked for and its line are committed
+//! together.
 
 use super::StoreError;
 use crate::audit::{AuditLine, AuditRecord};

@@ -258,7 +258,8 @@ pub trait ExchangeStore: AuditLog {
     /// One of them.
     fn broken_report(&self, id: i64) -> Result<Option<BrokenReport>, StoreError>;
 
-    /// Removes one of them; says whether it was there. The line is that of a person who dropped it.
+    /// Removes one of them; says whether it was there. The line is that of a person who dropped
+    /// it.
     fn forget_broken_report(&self, id: i64, line: Option<&AuditLine>) -> Result<bool, StoreError>;
 
     /// Who reported as a till that is not in the network, those heard of last first. A till that

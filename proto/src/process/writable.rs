@@ -40,8 +40,8 @@ fn write_fault(folder: &Path) -> Option<String> {
             let _ = fs::remove_file(&trial);
             None
         }
-        // A disk that is full today does not make the folder a wrong one: who looks after room tells
-        // of it, and only a program that runs frees any.
+        // A disk that is full today does not make the folder a wrong one: who looks after room
+        // tells of it, and only a program that runs frees any.
         Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => None,
         Err(error) => Some(format!("this user may not write into {}: {error}", folder.display())),
     }

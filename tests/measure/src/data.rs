@@ -138,7 +138,8 @@ fn read(path: &Path, every: usize) -> Result<Vec<Good>, MeasureError> {
         let (Some(code), Some(barcode), Some(mut name), Some(group)) = (field(), field(), field(), field()) else {
             return Err(MeasureError::wrong(&path.display().to_string(), format!("a line without its fields: {line}")));
         };
-        // Ours takes control characters out, which a handful of names have; the peers would keep them.
+        // Ours takes control characters out, which a handful of names have; the peers would keep
+        // them.
         name.retain(|c| !c.is_control());
         // By the barcode, so that the same ones are taken at both dates.
         if every == 1 || number_of(&barcode, 0).is_multiple_of(every as u64) {

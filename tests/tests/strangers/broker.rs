@@ -1,5 +1,6 @@
-//! What passes through the broker, as a client in Python sees it: links and commands as docs tell them, and a report that such
-//! a client sends. What could not be taken of it is settled on the page, with `curl`.
+//! What passes through the broker, as a client in Python sees it: links and commands as docs tell
+//! them, and a report that such a client sends. What could not be taken of it is settled on the
+//! page, with `curl`.
 
 use crate::http::{Curl, field_of};
 use crate::support::{item, load, until};

@@ -1,4 +1,5 @@
-//! The till's two databases, as a POS with its own SQLite meets them, and an administrator with a tool.
+//! The till's two databases, as a POS with its own SQLite meets them, and an administrator with a
+//! tool.
 
 use crate::support::{RECOVERY, catalogue, converged, has_receipts, load, seen_by_server, until};
 use crate::tools::{documented, of_project, python, said, said_to, shop_with_a_till, sqlite3};

@@ -1,4 +1,5 @@
-//! The first hour of an operator: what `check --online` says where something named in the settings is wrong.
+//! The first hour of an operator: what `check --online` says where something named in the settings
+//! is wrong.
 
 use crate::support::set;
 use fs_err as fs;
@@ -45,7 +46,8 @@ fn both_checks_name_key_and_line_of_what_the_broker_or_the_server_refuses() {
     ] {
         let (line, told) = with(&file, key, value, of_server);
         assert!(told.contains(part), "{key}: {told}");
-        // A refused login hangs on the password, an unreachable port on the host: each has the line of its own key.
+        // A refused login hangs on the password, an unreachable port on the host: each has the
+        // line of its own key.
         assert!(key != "broker.vhost" || told.contains(&format!("line {line}: {key}")), "{told}");
         assert!(!told.contains("default: broker."), "{told}");
     }

@@ -1,4 +1,5 @@
-//! A load that would take away everything, and what a person has to know of records, by `curl` and by files alone.
+//! A load that would take away everything, and what a person has to know of records, by `curl` and
+//! by files alone.
 
 use crate::http::Curl;
 use crate::support::{catalogue, item, load, until};
@@ -38,7 +39,8 @@ fn ended(rest: &Curl, base: &str) -> Value {
     found
 }
 
-/// A load that is held: nothing is changed, the flag goes, the data stays, and each face says how to say yes.
+/// A load that is held: nothing is changed, the flag goes, the data stays, and each face says how
+/// to say yes.
 fn held(bench: &TestBench, rest: &Curl, base: &str, price: &str) -> i64 {
     hand_over(bench, base, &all_but_one(price), "");
     until("the flag to go", || (left(bench, base) == (true, false), format!("{:?}", left(bench, base))));

@@ -1,9 +1,9 @@
 //! Strangers: no client here is ours. The distribution's `sqlite3`, `curl`, and Python with its
-//! AMQP and gRPC meet what real daemons make and serve, with nothing but the docs. Who changes a face changes its
-//! page of the docs, or a test here fails.
+//! AMQP and gRPC meet what real daemons make and serve, with nothing but the docs. Who changes a
+//! face changes its page of the docs, or a test here fails.
 //!
-//! Daemons and the broker are started by the kit; each script stands beside the test that runs it. `./dev test` installs the
-//! programs.
+//! Daemons and the broker are started by the kit; each script stands beside the test that runs it.
+//! `./dev test` installs the programs.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod broker;

@@ -1,4 +1,5 @@
-//! The sales service, as a till in Python speaks it, and the sales files that come of it, as a back office reads them.
+//! The sales service, as a till in Python speaks it, and the sales files that come of it, as a
+//! back office reads them.
 
 use crate::http::Curl;
 use crate::support::until;

@@ -9,7 +9,8 @@ use tillway_tests::bench::{TestBench, Till, TillOptions};
 
 use crate::support::{converged, item, load, price};
 
-/// The distribution's Python: the packages that the scripts import are made for it, and not for another one on the path.
+/// The distribution's Python: the packages that the scripts import are made for it, and not for
+/// another one on the path.
 const PYTHON: &str = "/usr/bin/python3";
 
 /// What a program prints; it must end well.
@@ -67,7 +68,8 @@ pub(crate) fn documented(page: &str, heading: &str) -> Vec<String> {
     found
 }
 
-/// A shop with one till that sells item 1 (barcode `b1`) for 10.00, item 2 for 5.50, and `b2` for 4.25 by a price of its own.
+/// A shop with one till that sells item 1 (barcode `b1`) for 10.00, item 2 for 5.50, and `b2` for
+/// 4.25 by a price of its own.
 pub(crate) fn shop_with_a_till() -> (TestBench, Till) {
     let bench = TestBench::start().unwrap();
     let shop = bench.add_shop("7").unwrap();

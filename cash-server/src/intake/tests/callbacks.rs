@@ -137,7 +137,8 @@ async fn a_target_that_was_taken_in_under_other_settings_is_not_called() {
     assert_eq!(*seen.lock().unwrap(), Vec::<String>::new());
 }
 
-/// Servers that take the connection and never answer, with many loads each, stand before the one that answers.
+/// Servers that take the connection and never answer, with many loads each, stand before the one
+/// that answers.
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_that_never_answer_delay_no_other() {
     let (server, seen) = status_server().await;
@@ -162,7 +163,8 @@ async fn servers_that_never_answer_delay_no_other() {
     running.stop().await;
 }
 
-/// Loads whose tills are off wait for a day. With as many of them as one turn has, the next load is told of all the same.
+/// Loads whose tills are off wait for a day. With as many of them as one turn has, the next load
+/// is told of all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn loads_that_wait_for_their_tills_keep_no_later_load_from_being_told_of() {
     let (server, calls) = status_server().await;

@@ -1,12 +1,13 @@
-//! What a crash between two steps leaves, and what the next start makes of it: each file counts once, none is lost, no flag
-//! stays. The steps are those that [`crate::intake::deliver`] names.
+//! What a crash between two steps leaves, and what the next start makes of it: each file counts
+//! once, none is lost, no flag stays. The steps are those that [`crate::intake::deliver`] names.
 
 use super::rest::{array_of, call, load_of, send};
 use super::*;
 use crate::intake::{archive, source};
 use crate::store::intake::{Consent, LoadSource, LoadState, NewLoad};
 
-/// Keeps the files of a delivery alive under other names, so that they can come back as the very same.
+/// Keeps the files of a delivery alive under other names, so that they can come back as the very
+/// same.
 fn hold(kit: &Kit, base: &str) {
     for ending in ["aif", "flz"] {
         let name = format!("{base}.{ending}");

@@ -232,8 +232,8 @@ async fn a_yes_counts_for_the_file_that_it_was_said_of_alone_also_after_a_crash(
         let running = kit.start();
         kit.filled(0..40).await;
         running.stop().await;
-        // Taken in with a yes to a file that was held at revision 0; then the server ended, and its
-        // producer wrote file and flag anew.
+        // Taken in with a yes to a file that was held at revision 0; then the server ended, and
+        // its producer wrote file and flag anew.
         let first = NewLoad {
             node: kit.chain.clone(),
             source: LoadSource::Folder(kit.inbox("All").join("pos1.aif")),

@@ -140,8 +140,8 @@ fn thirty_days_leave_a_bounded_rest() {
         }
         assert!(names(&folder).len() <= 100);
     }
-    // The clock of these flags is that of the disk: a week later they are gone, but for the newest, which stay whatever a
-    // clock says.
+    // The clock of these flags is that of the disk: a week later they are gone, but for the
+    // newest, which stay whatever a clock says.
     cleaning::clean(&intake, [folder.as_path()].into_iter(), start + Duration::from_hours(24 * 8));
     assert_eq!(names(&folder).len(), 10);
 }

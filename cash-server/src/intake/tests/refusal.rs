@@ -1,4 +1,5 @@
-//! A disk that is nearly full, or full: nothing is accepted, nothing is lost, and it goes on by itself.
+//! A disk that is nearly full, or full: nothing is accepted, nothing is lost, and it goes on by
+//! itself.
 
 use super::rest::{array_of, call, load_of, send};
 use super::*;

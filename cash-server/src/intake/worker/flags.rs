@@ -226,8 +226,9 @@ impl Worker {
         let path = flag.expected_data(&self.intake.settings.formats);
         let identity = source::identify(&flag.path);
         let touched = flag.path.symlink_metadata().and_then(|metadata| metadata.modified()).unwrap_or(flag.modified);
-        // A crash between removing the file and removing the flag leaves this. So does `touch`: it makes the flag and then sets
-        // its time, and a small file is loaded in between, so that the flag is another one than that which was read.
+        // A crash between removing the file and removing the flag leaves this. So does `touch`: it
+        // makes the flag and then sets its time, and a small file is loaded in between, so that
+        // the flag is another one than that which was read.
         let own = identity.as_ref().map(|identity| format!(" {}", identity.text())).unwrap_or_default();
         let loaded = self.intake.journal.newest_of(&path)?.is_some_and(|record| {
             let of_this_flag = record.delivery.as_ref().is_some_and(|delivery| delivery.ends_with(&own));

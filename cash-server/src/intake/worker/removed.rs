@@ -1,9 +1,10 @@
 //! Files that were loaded and removed, and whoever writes on to them.
 //!
-//! A program that made its flag too early, and whose file was loaded all the same, still has the file
-//! open: what it writes now is in a file without a name, and goes when it closes it. So each file
-//! stays open here for a while after it was removed. What it holds by then, if that is more than was
-//! read, is set aside as a refused load: it is shown, and a person hands it in or drops it.
+//! A program that made its flag too early, and whose file was loaded all the same, still has the
+//! file open: what it writes now is in a file without a name, and goes when it closes it. So each
+//! file stays open here for a while after it was removed. What it holds by then, if that is more
+//! than was read, is set aside as a refused load: it is shown, and a person hands it in or drops
+//! it.
 
 use crate::intake::source::{self, Identity};
 use crate::intake::{Intake, archive, deliver};

@@ -245,8 +245,8 @@ async fn each_route_that_changes_something_leaves_one_line_and_without_it_nothin
     let described: Value = serde_json::from_slice(&described).unwrap();
     for (route, methods) in described["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys().filter(|method| *method != "get") {
-            // Nodes are made by `changes` itself, see the next test; `go-past` needs a dictionary, and has a test
-            // of its own among those of what a till claims.
+            // Nodes are made by `changes` itself, see the next test; `go-past` needs a dictionary,
+            // and has a test of its own among those of what a till claims.
             let apart = (route == "/api/v1/nodes" && method == "post") || route.ends_with("/go-past");
             let known = changes.iter().any(|one| one.route == route && one.method.eq_ignore_ascii_case(method));
             assert!(apart || known, "{method} {route} changes something: add a request to `changes`");

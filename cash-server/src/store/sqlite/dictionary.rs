@@ -1,5 +1,6 @@
-//! `dictionary.db`: layers, their log, the sequence of revisions, and where nodes were moved to, since a move takes a revision.
-//! The nodes themselves lie beside it in `network.db` ([`super::network`]).
+//! `dictionary.db`: layers, their log, the sequence of revisions, and where nodes were moved to,
+//! since a move takes a revision. The nodes themselves lie beside it in `network.db`
+//! ([`super::network`]).
 //!
 //! The schema is told in `dictionary_1.sql` and what follows it. Durable to a power cut.
 
@@ -150,8 +151,9 @@ impl DictionaryStore for DictionaryDb {
             }
             let next = signed(cursor.next());
             let mut set = transaction.prepare_cached("UPDATE counter SET value = ?2 WHERE name = ?1")?;
-            // What was lost in an earlier time stays lost: the range only grows. A till whose cursor lies between two lost
-            // ranges gets everything, which is right, if more than it needs.
+            // What was lost in an earlier time stays lost: the range only grows. A till whose
+            // cursor lies between two lost ranges gets everything, which is right, if more than it
+            // needs.
             if counter(transaction, "lost-before")? == 0 {
                 set.execute(params!["lost-after", signed(Revision(head))])?;
             }
@@ -217,13 +219,14 @@ pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(|value| u64::try_from(value).unwrap_or_default())
 }
 
-/// A stored time; one that no calendar has becomes the beginning of time, so that a damaged row does not hide others.
+/// A stored time; one that no calendar has becomes the beginning of time, so that a damaged row
+/// does not hide others.
 pub(super) fn time(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// The condition that the column starts with a parameter. Keys sort by their bytes, and no byte of UTF-8 is above 0xf4:
-/// two of the last characters are the end of the range.
+/// The condition that the column starts with a parameter. Keys sort by their bytes, and no byte of
+/// UTF-8 is above 0xf4: two of the last characters are the end of the range.
 fn starts_with(column: &str, parameter: usize) -> String {
     format!("{column} >= ?{parameter} AND {column} < ?{parameter} || char(1114111) || char(1114111)")
 }

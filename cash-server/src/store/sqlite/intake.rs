@@ -1,5 +1,5 @@
-//! `intake.db`: loads with their reports, and whom to tell of them. The schema is told in `intake_1.sql`. Durable to a
-//! power cut, since an accepted body is a promise.
+//! `intake.db`: loads with their reports, and whom to tell of them. The schema is told in
+//! `intake_1.sql`. Durable to a power cut, since an accepted body is a promise.
 
 mod notices;
 mod rows;

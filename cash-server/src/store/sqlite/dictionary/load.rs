@@ -1,16 +1,20 @@
 //! A load into a layer: one transaction on head and log.
 //!
-//! - An object whose hash is what it was is left alone. An object whose whole expansion is what it was (its `bundle`)
-//!   is not looked into: what it owns counts as named. One whose record is what it was, byte for byte, is not even read
-//!   ([`known`]).
-//! - `clear` does nothing at first. The objects of a cleared kind that are named afterwards are remembered by row
-//!   number; at the end the others are deleted. So a full load of the same catalogue changes nothing.
-//! - A deletion by key does nothing at first either ([`doomed`]): what is named again afterwards stays, with its history. An
-//!   object takes along what it brought and what hangs on it.
-//! - What cannot be read is not swept: an object that the load names in a broken record is remembered like one that it
-//!   names, and where nobody knows which object that is, the clearing is taken back. So are deletions.
-//! - A row is looked for behind the last one first, since a back office names them in much the same order each time.
-//! - What a load changes and changes back (delete, then add the same) is as if it had never been touched.
+//! - An object whose hash is what it was is left alone. An object whose whole expansion is what it
+//!   was (its `bundle`) is not looked into: what it owns counts as named. One whose record is what
+//!   it was, byte for byte, is not even read ([`known`]).
+//! - `clear` does nothing at first. The objects of a cleared kind that are named afterwards are
+//!   remembered by row number; at the end the others are deleted. So a full load of the same
+//!   catalogue changes nothing.
+//! - A deletion by key does nothing at first either ([`doomed`]): what is named again afterwards
+//!   stays, with its history. An object takes along what it brought and what hangs on it.
+//! - What cannot be read is not swept: an object that the load names in a broken record is
+//!   remembered like one that it names, and where nobody knows which object that is, the clearing
+//!   is taken back. So are deletions.
+//! - A row is looked for behind the last one first, since a back office names them in much the
+//!   same order each time.
+//! - What a load changes and changes back (delete, then add the same) is as if it had never been
+//!   touched.
 
 mod brought;
 mod deletions;
@@ -85,9 +89,11 @@ pub(super) struct SqliteLoad {
     written: RoaringTreemap,
     /// The highest of these: most objects that are known stand behind all that was written so far.
     written_to: i64,
-    /// Whether the layer held nothing when the load began: most of what comes is new, and is not looked for first.
+    /// Whether the layer held nothing when the load began: most of what comes is new, and is not
+    /// looked for first.
     was_empty: bool,
-    /// Whether this load moved anything into the log, so that an object may have to come back from there.
+    /// Whether this load moved anything into the log, so that an object may have to come back from
+    /// there.
     replaced: bool,
     unchanged: u64,
     /// What was changed after this revision stays.

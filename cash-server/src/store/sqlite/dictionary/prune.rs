@@ -29,14 +29,16 @@ pub(super) fn step(
     let start = counter(transaction, "log-start")?;
     let horizon = signed(Revision(horizon.0.min(head)));
     if horizon.cast_unsigned() > start {
-        // Said before the first row goes: from now on nobody builds on what is about to be forgotten.
+        // Said before the first row goes: from now on nobody builds on what is about to be
+        // forgotten.
         transaction.execute("UPDATE counter SET value = ?1 WHERE name = 'log-start'", [horizon])?;
     }
     let mut left = i64::from(step);
     left -= take_past(transaction, horizon, left)?;
     left -= take_removed_layers(transaction, removed, horizon, left)?;
     left -= rows(transaction.execute(
-        // A layer's newest revision stays, so that the answer to "when was this layer loaded last" does.
+        // A layer's newest revision stays, so that the answer to "when was this layer loaded last"
+        // does.
         "DELETE FROM revision WHERE revision IN (SELECT r.revision FROM revision r WHERE r.revision <= ?1 AND NOT \
          EXISTS (SELECT 1 FROM layer l WHERE l.last = r.revision) LIMIT ?2)",
         params![horizon, left],
@@ -64,7 +66,8 @@ fn take_past(transaction: &Transaction<'_>, horizon: i64, limit: i64) -> rusqlit
     Ok(taken)
 }
 
-/// Layers of nodes that were removed so long ago that no known state of a till has them on its path.
+/// Layers of nodes that were removed so long ago that no known state of a till has them on its
+/// path.
 fn take_removed_layers(
     transaction: &Transaction<'_>,
     removed: &[Removed],

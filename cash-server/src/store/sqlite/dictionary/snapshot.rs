@@ -167,7 +167,8 @@ impl DictionarySnapshot for SqliteSnapshot {
             if let Some((_, hash)) = present.filter(|(since, _)| *since <= signed(revision)) {
                 return Ok(Some(hash));
             }
-            // The first state that ended after the revision is the one of that time, if it had begun.
+            // The first state that ended after the revision is the one of that time, if it had
+            // begun.
             let past: Option<(i64, RowHash)> = self
                 .reader
                 .prepare_cached(

@@ -7,7 +7,8 @@ use tillway_exchangers::row::KeyMatch;
 /// Up to so many rows of a record are looked through; more are looked up.
 const FEW_ROWS: usize = 16;
 
-/// The rows that a record brings, by kind and key: the work for a record grows with its rows, not with their square.
+/// The rows that a record brings, by kind and key: the work for a record grows with its rows, not
+/// with their square.
 pub(super) enum Brought<'a> {
     Few(&'a [Entry]),
     /// With the place of the last that has this key.

@@ -9,8 +9,9 @@ use std::sync::LazyLock;
 use tillway_exchangers::kinds::{self, HangingKind, Kind};
 use tillway_exchangers::row::{KEY_SEPARATOR, KeyMatch};
 
-/// Objects of a kind whose key names what they hang on behind its first part, and that nobody owns. Its condition on kinds is that
-/// of the index `object_hanging`, without which SQLite does not use it.
+/// Objects of a kind whose key names what they hang on behind its first part, and that nobody
+/// owns. Its condition on kinds is that of the index `object_hanging`, without which SQLite does
+/// not use it.
 pub(super) static HANGING_BEHIND: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT id, kind, key, owner FROM object WHERE layer = ?1 AND kind = ?2 AND \
@@ -60,13 +61,14 @@ impl SqliteLoad {
             .collect()
     }
 
-    /// A record deletes an object: it goes at the end, with what it owns and what hangs on it. False where one did so before.
+    /// A record deletes an object: it goes at the end, with what it owns and what hangs on it.
+    /// False where one did so before.
     pub(super) fn doom(&mut self, row: &Reached, kind: KindId, line: u64) -> rusqlite::Result<bool> {
         if !self.doomed.delete(row.id, kind, row.owner, line) {
             return Ok(false);
         }
-        // What hangs on something itself takes others along only when it goes with that: a barcode that is deleted alone leaves
-        // its prices.
+        // What hangs on something itself takes others along only when it goes with that: a barcode
+        // that is deleted alone leaves its prices.
         let stands_alone = Kind::by_id(kind.0).filter(|kind| kind.spec().hangs_on.is_empty());
         let hanging = stands_alone.map(Kind::hanging).unwrap_or_default();
         let mut with_it = self.owned_by(row.id)?;
@@ -94,7 +96,8 @@ impl SqliteLoad {
         self.writer.prepare_cached(sql)?.query_map([owner], reached_at)?.collect()
     }
 
-    /// Objects of a kind that hang on the one with this key. Of those whose key does not begin with it, the ones that nobody owns.
+    /// Objects of a kind that hang on the one with this key. Of those whose key does not begin
+    /// with it, the ones that nobody owns.
     fn hanging_on(&self, hanging: HangingKind, on: &str) -> rusqlite::Result<Vec<Reached>> {
         let kind = hanging.kind.id();
         if hanging.part > 0 {

@@ -1,5 +1,5 @@
-//! What a load deletes by key: it goes at the end of the load, unless a later record names it again, or a record that is
-//! rejected may have been meant to add it again.
+//! What a load deletes by key: it goes at the end of the load, unless a later record names it
+//! again, or a record that is rejected may have been meant to add it again.
 
 use crate::dictionary::entry::KindId;
 use crate::store::dictionary::Deletion;
@@ -43,7 +43,8 @@ impl Doomed {
         self.rows.contains_key(&id)
     }
 
-    /// A record deletes this object. False where one has done so before, and nothing named the object since.
+    /// A record deletes this object. False where one has done so before, and nothing named the
+    /// object since.
     pub(super) fn delete(&mut self, id: i64, kind: KindId, owner: Option<i64>, line: u64) -> bool {
         if self.rows.get(&id).is_some_and(|row| row.root == id) {
             return false;
@@ -73,7 +74,8 @@ impl Doomed {
         }
     }
 
-    /// The row is named again, or is gone. What its deletion reached goes still, unless that is taken back.
+    /// The row is named again, or is gone. What its deletion reached goes still, unless that is
+    /// taken back.
     pub(super) fn spare(&mut self, id: i64) {
         if !self.rows.is_empty() {
             self.rows.remove(&id);
@@ -113,8 +115,8 @@ impl Doomed {
         (self.rows.len() < before).then_some(Deletion { line: deletion.line, object: id })
     }
 
-    /// Takes the deletions of objects of these kinds back, or all; and what other deletions reach of these kinds. In the order
-    /// of their lines.
+    /// Takes the deletions of objects of these kinds back, or all; and what other deletions reach
+    /// of these kinds. In the order of their lines.
     pub(super) fn take_back_kinds(&mut self, of: Option<&[KindId]>) -> Vec<Deletion> {
         let meant = |kind: &KindId| of.is_none_or(|of| of.contains(kind));
         let roots: Vec<i64> =

@@ -1,7 +1,7 @@
 //! What a load does, counted in its transaction before it is committed.
 //!
-//! Counting costs what the load itself changed, not what the layer holds: of what stays, no more objects are looked at than
-//! decide whether it is enough.
+//! Counting costs what the load itself changed, not what the layer holds: of what stays, no more
+//! objects are looked at than decide whether it is enough.
 
 use super::SqliteLoad;
 use crate::dictionary::entry::{Effect, KindId, LoadCounts, Loss};
@@ -64,7 +64,8 @@ impl SqliteLoad {
         Ok(Effect { head, first: self.was_empty, counts, losses })
     }
 
-    /// By kind: objects whose state before this load is in the log, and how many of them are there in another state.
+    /// By kind: objects whose state before this load is in the log, and how many of them are there
+    /// in another state.
     fn replaced_by_kind(&self) -> rusqlite::Result<Vec<(KindId, u64, u64)>> {
         let number = |row: &Row<'_>, column| row.get::<_, i64>(column).map(i64::cast_unsigned);
         self.writer
@@ -78,7 +79,8 @@ impl SqliteLoad {
             .collect()
     }
 
-    /// Of the objects of this kind that were there before, how many are there still; counted up to `enough`.
+    /// Of the objects of this kind that were there before, how many are there still; counted up to
+    /// `enough`.
     fn stay(&self, kind: KindId, enough: u64) -> rusqlite::Result<u64> {
         self.writer
             .prepare_cached(

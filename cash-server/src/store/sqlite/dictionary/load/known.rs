@@ -1,8 +1,9 @@
-//! Objects that are known by the text of their records: a window over the rows of a layer, in the order in which they were
-//! written, read beside the transaction of the load.
+//! Objects that are known by the text of their records: a window over the rows of a layer, in the
+//! order in which they were written, read beside the transaction of the load.
 //!
-//! What it sees is what the layer held when the load began, since nobody else writes until the load ends. What the load
-//! itself has changed meanwhile is known to the load ([`super::SqliteLoad`]).
+//! What it sees is what the layer held when the load began, since nobody else writes until the
+//! load ends. What the load itself has changed meanwhile is known to the load
+//! ([`super::SqliteLoad`]).
 
 use super::super::super::connection::{Database, Reader};
 use crate::dictionary::entry::KindId;
@@ -17,10 +18,12 @@ const WHAT: &str = "look for objects that are known by their records";
 /// Numbers of rows that are read at once.
 const STEP: i64 = 256;
 
-/// Objects of the window that one question looks at: some that were there are not named any more, or have changed.
+/// Objects of the window that one question looks at: some that were there are not named any more,
+/// or have changed.
 const LOOK: usize = 32;
 
-/// Records that are missed in a row before the place is looked up anew, at first; each time that does not help, twice as many.
+/// Records that are missed in a row before the place is looked up anew, at first; each time that
+/// does not help, twice as many.
 const FIRST_PATIENCE: u32 = 2;
 const MOST_PATIENCE: u32 = 1024;
 
@@ -57,7 +60,8 @@ impl Mark {
         self.0
     }
 
-    /// Whether the texts of the two records can be compared: this program reads both, in one format.
+    /// Whether the texts of the two records can be compared: this program reads both, in one
+    /// format.
     pub(super) fn is_comparable(&self, other: &Self) -> bool {
         self.0[..4] == other.0[..4]
     }

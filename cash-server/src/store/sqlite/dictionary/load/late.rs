@@ -1,10 +1,13 @@
-//! A load that was held and is carried out later: what was changed or deleted after it was held stays so.
+//! A load that was held and is carried out later: what was changed or deleted after it was held
+//! stays so.
 //!
-//! - An object that is newer, or that brought something newer along, is left alone with all that it brought: its newer record
-//!   says the whole of it.
+//! - An object that is newer, or that brought something newer along, is left alone with all that
+//!   it brought: its newer record says the whole of it.
 //! - An object that was deleted since is not added again.
-//! - What a record brings along and what is newer by itself (a price that came by its own verb) is left out of the record.
-//! - Neither a deletion nor a clearing takes newer rows away, nor what belongs to the same object as they do.
+//! - What a record brings along and what is newer by itself (a price that came by its own verb) is
+//!   left out of the record.
+//! - Neither a deletion nor a clearing takes newer rows away, nor what belongs to the same object
+//!   as they do.
 
 use super::SqliteLoad;
 use crate::dictionary::entry::{Entry, KindId, Upsert};

@@ -1,4 +1,5 @@
-//! Which objects of cleared kinds a load names: the others are gone at its end. Numbers of rows in bitmaps, some bits a row.
+//! Which objects of cleared kinds a load names: the others are gone at its end. Numbers of rows in
+//! bitmaps, some bits a row.
 
 use crate::dictionary::entry::KindId;
 use roaring::RoaringTreemap;
@@ -10,8 +11,8 @@ use std::ops::Range;
 /// Numbers that are no further apart are looked up in one range: it walks over what lies between.
 const APART: u64 = 64;
 
-/// Numbers that were not named are looked at one by one where they are at most this part of those that were: a row costs more
-/// than an entry of an index, of which there is one for each.
+/// Numbers that were not named are looked at one by one where they are at most this part of those
+/// that were: a row costs more than an entry of an index, of which there is one for each.
 const OTHERS_SHARE: u64 = 8;
 
 /// Kinds that were cleared together, and what was named since.
@@ -81,7 +82,8 @@ impl Cleared {
         }
     }
 
-    /// An object is named, and with it all that it owns: the rows with the numbers from its own on.
+    /// An object is named, and with it all that it owns: the rows with the numbers from its own
+    /// on.
     pub(super) fn name_run(&mut self, id: i64, rows: u32) {
         let first = id.cast_unsigned();
         for group in &mut self.0 {
@@ -89,7 +91,8 @@ impl Cleared {
         }
     }
 
-    /// The rows of cleared kinds that were not named: numbers alone, since it may be a whole catalogue that is gone.
+    /// The rows of cleared kinds that were not named: numbers alone, since it may be a whole
+    /// catalogue that is gone.
     pub(super) fn gone(self, connection: &Connection, layer: i64) -> rusqlite::Result<Vec<i64>> {
         if self.0.is_empty() {
             return Ok(Vec::new());
@@ -116,7 +119,8 @@ impl Cleared {
     }
 }
 
-/// Where nearly all rows were named, looks at the numbers that were not: of rows that are gone, of other layers, of nothing.
+/// Where nearly all rows were named, looks at the numbers that were not: of rows that are gone, of
+/// other layers, of nothing.
 fn gone_among(
     others: &RoaringTreemap,
     connection: &Connection,

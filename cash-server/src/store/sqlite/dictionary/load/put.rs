@@ -13,7 +13,8 @@ const LARGE_LOAD_ROWS: u64 = 5_000;
 /// What an object owns and its record does not bring again.
 #[derive(Default)]
 struct NotBrought {
-    /// Rows of the kinds that the record replaces, and what the object named by plain values before.
+    /// Rows of the kinds that the record replaces, and what the object named by plain values
+    /// before.
     gone: Vec<i64>,
     /// Rows that a rejected entry of the record may have been meant to bring.
     spared: Vec<(KindId, i64)>,
@@ -81,8 +82,8 @@ impl SqliteLoad {
         self.set_whole(owner, Whole { record: Some(record.scattered()), ..whole })
     }
 
-    /// Puts what the object brings along. Where two have one key, the last counts. Says whether these rows have the numbers behind
-    /// the object's own.
+    /// Puts what the object brings along. Where two have one key, the last counts. Says whether
+    /// these rows have the numbers behind the object's own.
     fn put_owned(&mut self, upsert: &Upsert, owner: i64) -> rusqlite::Result<bool> {
         let (mut in_a_run, mut behind) = (true, owner);
         let brought = Brought::of(upsert);
@@ -108,7 +109,8 @@ impl SqliteLoad {
         Ok(in_a_run)
     }
 
-    /// What the object named by plain values of its own row, where that row changes: its old main barcode.
+    /// What the object named by plain values of its own row, where that row changes: its old main
+    /// barcode.
     fn named_before(&self, main: &Entry, present: &Present) -> rusqlite::Result<Vec<ObjectKey>> {
         if present.hash == main.hash.to_bytes() {
             return Ok(Vec::new());
@@ -255,7 +257,8 @@ impl SqliteLoad {
             .optional()
     }
 
-    /// If this very load put the same state into the log, takes it out again and says since when it holds.
+    /// If this very load put the same state into the log, takes it out again and says since when
+    /// it holds.
     fn take_back(&mut self, entry: &Entry) -> rusqlite::Result<Option<i64>> {
         if !self.replaced {
             return Ok(None);

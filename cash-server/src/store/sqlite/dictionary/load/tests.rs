@@ -39,7 +39,8 @@ fn of_rows(rows: usize, value: u8) -> Upsert {
     upsert(entry(ITEM, "i", value), Some(owned))
 }
 
-/// What a load costs, whatever else this machine does: steps of the database's virtual machine, and time of this thread on a core.
+/// What a load costs, whatever else this machine does: steps of the database's virtual machine,
+/// and time of this thread on a core.
 struct Work {
     steps: u64,
     time: Duration,
