@@ -25,7 +25,12 @@ fn value_of(field_type: FieldType) -> BoxedStrategy<Any> {
             prop_oneof![Just("2024-02-29".into()), Just("2024-02-29T23:01:02".into())].boxed()
         }
         FieldType::Json => proptest::collection::btree_map("[a-zA]{1,3}", any::<Option<bool>>(), 0..3)
-            .prop_map(|map| map.into_iter().map(|(name, value)| (name, value.into())).collect::<Map<_, _>>().into())
+            .prop_map(|map| {
+                // Names compare without regard to case, and one name twice is a reject.
+                let mut names = std::collections::HashSet::new();
+                let once = map.into_iter().filter(|(name, _)| names.insert(name.to_lowercase()));
+                once.map(|(name, value)| (name, value.into())).collect::<Map<_, _>>().into()
+            })
             .boxed(),
         FieldType::LongText => "[A-Za-z0-9+/]{0,40}".prop_map(Any::from).boxed(),
     }
