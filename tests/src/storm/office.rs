@@ -100,7 +100,7 @@ impl Office {
         let mut records = Self::records(layer, seed);
         let mut fate = Fate::CarriedOut;
         match seed.below(10) {
-            0 if !clears(&records) => poison(&mut records, seed),
+            0 if !takes_sentinels_away(&records) => poison(&mut records, seed),
             1 => fate = Fate::Refused,
             _ => {}
         }
@@ -141,8 +141,10 @@ fn below<T: Copy + TryInto<u64> + TryFrom<u64> + Default>(seed: &mut Seed, end: 
     T::try_from(seed.below(end)).unwrap_or_default()
 }
 
-fn clears(records: &[String]) -> bool {
-    records.iter().any(|record| record.starts_with(r#"{"command":"clear"#))
+/// Whether sentinels may go. A broken record that may have been meant to add them again lets those
+/// deletions stand back that come before it, and only those: the sentinels would be mixed.
+fn takes_sentinels_away(records: &[String]) -> bool {
+    records.iter().any(|record| record.starts_with(r#"{"command":"clear"#) || record.contains("deletePrice"))
 }
 
 /// Cleared and added: sentinels always, of the others each with this chance in a hundred.
