@@ -1,4 +1,4 @@
-//! What the page shows, as plain data: filled by a [`super::source`], read by the templates.
+//! What the page shows, as plain data: filled by [`super::source`], read by the templates.
 
 use crate::exchange::Condition;
 use jiff::Timestamp;
