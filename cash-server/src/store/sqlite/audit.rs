@@ -35,6 +35,26 @@ pub(super) fn put(transaction: &Connection, line: &AuditLine) -> rusqlite::Resul
     Ok(())
 }
 
+/// A store all of whose lines stand in one database.
+pub(super) trait InOneDatabase: Send + Sync {
+    /// That database.
+    fn audited(&self) -> &Database;
+}
+
+impl<T: InOneDatabase> AuditLog for T {
+    fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
+        self.audited().audit(filter)
+    }
+
+    fn note(&self, line: &AuditLine) -> Result<(), StoreError> {
+        self.audited().note(line)
+    }
+
+    fn prune_audit(&self, persons: bool, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.audited().prune_audit(persons, before, limit)
+    }
+}
+
 impl AuditLog for Database {
     fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
         // An object has few lines, an actor may have nearly all.

@@ -9,10 +9,9 @@ mod unreadable;
 
 use super::audit;
 use super::connection::{Database, Durability};
-use crate::audit::{AuditLine, AuditRecord};
+use crate::audit::AuditLine;
 use crate::exchange::model::{Contact, Delivery, SentCommand, TillRecord};
 use crate::store::StoreError;
-use crate::store::audit::{AuditFilter, AuditLog};
 use crate::store::exchange::{
     BrokenReport, Decide, DeliveryFilter, Ended, EndedCommand, ExchangeChanges, ExchangeStore, KeptReport,
     KnownStranger, NewDelivery, Records, Stranger,
@@ -98,17 +97,9 @@ impl SqliteExchange {
     }
 }
 
-impl AuditLog for SqliteExchange {
-    fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
-        self.database.audit(filter)
-    }
-
-    fn note(&self, line: &AuditLine) -> Result<(), StoreError> {
-        self.database.note(line)
-    }
-
-    fn prune_audit(&self, persons: bool, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        self.database.prune_audit(persons, before, limit)
+impl audit::InOneDatabase for SqliteExchange {
+    fn audited(&self) -> &Database {
+        &self.database
     }
 }
 

@@ -9,9 +9,8 @@ mod tests;
 use super::audit;
 use super::connection::{Database, Durability};
 use super::dictionary::signed;
-use crate::audit::{AuditLine, AuditRecord};
+use crate::audit::AuditLine;
 use crate::store::StoreError;
-use crate::store::audit::{AuditFilter, AuditLog};
 use crate::store::intake::{
     Consent, LoadEnd, LoadJournal, LoadRecord, LoadSource, LoadState, NewLoad, NoticeRecord, OpenNotice, Told, Watch,
 };
@@ -55,17 +54,9 @@ impl IntakeDb {
     }
 }
 
-impl AuditLog for IntakeDb {
-    fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
-        self.database.audit(filter)
-    }
-
-    fn note(&self, line: &AuditLine) -> Result<(), StoreError> {
-        self.database.note(line)
-    }
-
-    fn prune_audit(&self, persons: bool, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        self.database.prune_audit(persons, before, limit)
+impl audit::InOneDatabase for IntakeDb {
+    fn audited(&self) -> &Database {
+        &self.database
     }
 }
 

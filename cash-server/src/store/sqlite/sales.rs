@@ -22,10 +22,9 @@ use tillway_proto::sales::v1;
 
 use super::audit;
 use super::connection::{Database, Durability};
-use crate::audit::{AuditLine, AuditRecord};
+use crate::audit::AuditLine;
 use crate::sales::spool::{Held, HeldReceipt, Position};
 use crate::store::StoreError;
-use crate::store::audit::{AuditFilter, AuditLog};
 use crate::store::sales::{
     Finding, FindingFilter, FindingKind, Incoming, Loaded, NewFinding, Page, ReceiptView, SalesStore, ShiftDetails,
     ShiftFilter, ShiftView, StreamNote, TillSales, TotalsBy, TotalsFilter, TotalsRow,
@@ -62,17 +61,9 @@ fn position_goes_apart() -> bool {
     false
 }
 
-impl AuditLog for SqliteSales {
-    fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
-        self.database.audit(filter)
-    }
-
-    fn note(&self, line: &AuditLine) -> Result<(), StoreError> {
-        self.database.note(line)
-    }
-
-    fn prune_audit(&self, persons: bool, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        self.database.prune_audit(persons, before, limit)
+impl audit::InOneDatabase for SqliteSales {
+    fn audited(&self) -> &Database {
+        &self.database
     }
 }
 
