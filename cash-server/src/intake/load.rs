@@ -8,7 +8,7 @@ use crate::dictionary::entry::{self, Effect, KindId, LoadCounts, LoadOutcome};
 use crate::dictionary::load::{carry_out, spare};
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::dictionary::{DictionaryStore, LoadTxn, TakenBack};
+use crate::store::dictionary::{Crowded, DictionaryStore, LoadTxn, TakenBack};
 use crate::store::intake::{Consent, NoticeRecord};
 use encoding_rs::Encoding;
 use jiff::tz::TimeZone;
@@ -97,6 +97,8 @@ pub(super) struct Report {
     /// Lines of records that delete objects, and did not: records that may have been meant to add
     /// them again were rejected.
     pub(super) not_deleted: Vec<u64>,
+    /// Where objects may share what should be theirs alone.
+    pub(super) crowded: Crowded,
     /// The file that was read.
     pub(super) identity: Identity,
 }
@@ -398,6 +400,7 @@ impl Run<'_> {
             None => hold_back(txn.as_mut(), task, records, rejected).map_err(Failure::Store)?,
             Some(_) => None,
         };
+        let crowded = txn.crowded();
         let outcome = if refused.is_some() || held.is_some() {
             txn.rollback();
             None
@@ -421,6 +424,7 @@ impl Run<'_> {
             mended,
             not_cleared,
             not_deleted,
+            crowded,
             identity,
         })
     }

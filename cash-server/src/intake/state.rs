@@ -6,9 +6,9 @@ use super::load::{MAX_KEPT_WARNINGS, Report};
 use crate::dictionary::entry::KindId;
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::dictionary::{DictionarySnapshot, DictionaryStore};
+use crate::store::dictionary::{Crowded, DictionarySnapshot, DictionaryStore};
 use crate::store::intake::NoticeRecord;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use tillway_exchangers::kinds::{self, Kind};
 use tillway_exchangers::records::WarningKind;
 use tillway_exchangers::row::{KEY_SEPARATOR, RowRef, ValueRef};
@@ -34,20 +34,15 @@ pub(super) fn look(
     let mut found = Vec::new();
     for kind in kinds::all() {
         let id = KindId::from(kind);
-        if few && !changed.iter().any(|key| key.kind == id) {
-            continue;
-        }
         if kind.spec().first_key_is_unique {
-            let mut firsts: Vec<&str> =
-                changed.iter().filter(|key| key.kind == id).map(|key| first_part(&key.key)).collect();
-            firsts.sort_unstable();
-            firsts.dedup();
-            let shared = if few {
-                shared_among(snapshot.as_ref(), layer, id, &firsts)?
-            } else {
-                shared(snapshot.as_ref(), layer, id)?
+            let shared = match &report.crowded {
+                Crowded::Anywhere => shared(snapshot.as_ref(), layer, id)?,
+                Crowded::At(firsts) => shared_among(snapshot.as_ref(), layer, id, firsts)?,
             };
             found.extend(shared.into_iter().map(|(key, other)| of_shared(kind, &key, other)));
+        }
+        if few && !changed.iter().any(|key| key.kind == id) {
+            continue;
         }
         if let Some(inside) = kind.spec().inside.and_then(|name| kind.field(name)) {
             let groups = in_themselves(&parents(snapshot.as_ref(), layer, kind, inside)?);
@@ -98,16 +93,16 @@ fn shared_among(
     snapshot: &dyn DictionarySnapshot,
     layer: LayerNo,
     kind: KindId,
-    firsts: &[&str],
+    firsts: &BTreeSet<(KindId, String)>,
 ) -> Result<Vec<(String, String)>, StoreError> {
     let mut found = Vec::new();
-    for first in firsts {
+    for (_, first) in firsts.iter().filter(|(of, _)| *of == kind) {
         // The separator is smaller than any character of a key.
         let keys: Vec<String> = snapshot
             .page(layer, kind, Some(first), 8, false)?
             .into_iter()
             .map(|entry| entry.key)
-            .filter(|key| first_part(key) == *first)
+            .filter(|key| first_part(key) == first)
             .collect();
         pair(&keys, &mut found);
     }

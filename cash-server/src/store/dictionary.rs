@@ -9,7 +9,7 @@ use crate::audit::AuditLine;
 use crate::dictionary::entry::{Effect, Entry, KindId, LayerSpan, LoadOutcome, ObjectKey, Upsert, Version};
 use crate::network::{LayerNo, Network};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tillway_exchangers::records::RecordHash;
 use tillway_exchangers::row::KeyMatch;
@@ -110,12 +110,24 @@ pub trait LoadTxn: Send {
     /// than `percent` of a hundred.
     fn effect(&mut self, percent: u8) -> Result<Effect, StoreError>;
 
+    /// What shares the first part of its key that should be its own, as far as this load knows.
+    fn crowded(&self) -> Crowded;
+
     /// Makes it true. Where nothing changed there is no revision. `counts.rejected` is left at
     /// zero.
     fn commit(self: Box<Self>) -> Result<LoadOutcome, StoreError>;
 
     /// Forgets it.
     fn rollback(self: Box<Self>);
+}
+
+/// Where a load may have brought objects whose keys begin with a part that should be theirs alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Crowded {
+    /// Anywhere.
+    Anywhere,
+    /// At these first parts: each was another object's too when one with it was added.
+    At(BTreeSet<(KindId, String)>),
 }
 
 /// What a load was told to take away, and does not, since a record that cannot be used may have

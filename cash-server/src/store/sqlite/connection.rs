@@ -39,6 +39,10 @@ const STATEMENT_CACHE: usize = 128;
 /// worst.
 const CACHE_KIB: i64 = 8 * 1024;
 
+/// The same of a writer that writes much, until it ends: a page that does not fit goes into the log
+/// before its time, and comes back from there for its next change.
+const LARGE_CACHE_KIB: i64 = 24 * 1024;
+
 /// Pages of the write-ahead log after which a commit moves them into the file: SQLite's own
 /// number.
 const CHECKPOINT_PAGES: u32 = 1000;
@@ -359,6 +363,13 @@ impl Writer {
     /// What is written from here to the commit is a lot.
     pub fn writes_much(&mut self) {
         self.large = true;
+        self.cache(LARGE_CACHE_KIB);
+    }
+
+    fn cache(&self, kib: i64) {
+        if let Err(error) = self.pragma_update(None, "cache_size", -kib) {
+            tracing::debug!(%error, "a page cache keeps its size");
+        }
     }
 
     /// Commits. Where [much](Self::writes_much) was written the log is moved into the file once
@@ -377,6 +388,9 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        if self.large {
+            self.cache(CACHE_KIB);
+        }
         let Some(mut connection) = self.connection.take() else { return };
         // One that cannot be rolled back would refuse every transaction after this.
         if !end_transaction(&connection)

@@ -32,7 +32,7 @@ use super::signed;
 use crate::dictionary::entry::{Effect, KindId, LoadCounts, LoadOutcome, ObjectKey, Upsert};
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::dictionary::{Known, KnownRecords, LoadTxn, TakenBack};
+use crate::store::dictionary::{Crowded, Known, KnownRecords, LoadTxn, TakenBack};
 use doomed::Doomed;
 use effect::Done;
 use jiff::Timestamp;
@@ -40,6 +40,7 @@ use known::{Mark, SqliteKnown};
 use named::Cleared;
 use roaring::RoaringTreemap;
 use rusqlite::{OptionalExtension as _, Row, params};
+use std::collections::BTreeSet;
 use tillway_exchangers::row::KeyMatch;
 use tillway_proto::{LoadId, Revision};
 
@@ -98,6 +99,8 @@ pub(super) struct SqliteLoad {
     unchanged: u64,
     /// What was changed after this revision stays.
     keep_after: Option<i64>,
+    /// First parts of keys that are no longer of one object alone.
+    crowded: Crowded,
     /// Of the load as it stands: rows of cleared kinds are swept by then.
     done: Option<Done>,
 }
@@ -130,6 +133,8 @@ impl SqliteLoad {
             replaced: false,
             unchanged: 0,
             keep_after: None,
+            // Into an empty layer all is added: it is quicker to look at all of it at the end.
+            crowded: if was_empty { Crowded::Anywhere } else { Crowded::At(BTreeSet::new()) },
             done: None,
         })
     }
@@ -342,6 +347,10 @@ impl LoadTxn for SqliteLoad {
 
     fn effect(&mut self, percent: u8) -> Result<Effect, StoreError> {
         self.look(percent).map_err(|source| self.failed(source))
+    }
+
+    fn crowded(&self) -> Crowded {
+        self.crowded.clone()
     }
 
     fn commit(mut self: Box<Self>) -> Result<LoadOutcome, StoreError> {

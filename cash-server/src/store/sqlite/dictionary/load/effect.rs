@@ -55,7 +55,7 @@ impl SqliteLoad {
             // So many that stay are enough.
             let percent = u64::from(percent.clamp(1, 100));
             let enough = deleted.saturating_mul(100 - percent).div_ceil(percent).max(1);
-            let stay = self.stay(kind, enough)?;
+            let stay = self.stay(kind, enough, counts.added)?;
             if stay < enough {
                 losses.push(Loss { kind, before: stay + deleted, deleted });
             }
@@ -80,8 +80,18 @@ impl SqliteLoad {
     }
 
     /// Of the objects of this kind that were there before, how many are there still; counted up to
-    /// `enough`.
-    fn stay(&self, kind: KindId, enough: u64) -> rusqlite::Result<u64> {
+    /// `enough`. `added`: objects of all kinds that are new.
+    fn stay(&self, kind: KindId, enough: u64, added: u64) -> rusqlite::Result<u64> {
+        // Where so many are there that enough of them stay even if all that is new is of this
+        // kind, no row is read: an index tells how many there are.
+        let surely = enough.saturating_add(added);
+        let there: i64 = self
+            .writer
+            .prepare_cached("SELECT count(*) FROM (SELECT 1 FROM object WHERE layer = ?1 AND kind = ?2 LIMIT ?3)")?
+            .query_row(params![self.layer, kind.0, surely.cast_signed()], |row| row.get(0))?;
+        if there.cast_unsigned() >= surely {
+            return Ok(enough);
+        }
         self.writer
             .prepare_cached(
                 "SELECT count(*) FROM (SELECT 1 FROM object o WHERE o.layer = ?1 AND o.kind = ?2 AND (o.revision < ?3 OR \

@@ -1,14 +1,21 @@
 //! An object comes: its rows are compared with what stands there, and what differs is written.
 
+use super::super::starts_with;
 use super::brought::{Brought, Spared};
 use super::known::Mark;
 use super::{Present, SqliteLoad, Whole};
 use crate::dictionary::entry::{self, Entry, KindId, ObjectKey, Upsert};
+use crate::store::dictionary::Crowded;
 use rusqlite::{OptionalExtension as _, params};
+use tillway_exchangers::kinds::Kind;
+use tillway_exchangers::row::KEY_SEPARATOR;
 use tillway_proto::RowHash;
 
 /// Rows written from which on a load is a large one.
 const LARGE_LOAD_ROWS: u64 = 5_000;
+
+/// First parts of keys that are noted one by one; of more all are looked at.
+const MOST_CROWDED: usize = 5_000;
 
 /// What an object owns and its record does not bring again.
 #[derive(Default)]
@@ -223,7 +230,32 @@ impl SqliteLoad {
         }
         let id = self.writer.last_insert_rowid();
         self.name(entry.kind, id);
+        self.look_for_another(entry, id)?;
         Ok(Some(id))
+    }
+
+    /// Notes the first part of a new object's key where it should be its own and another has it:
+    /// at this moment their place in the index is at hand.
+    fn look_for_another(&mut self, entry: &Entry, id: i64) -> rusqlite::Result<()> {
+        let Crowded::At(found) = &mut self.crowded else { return Ok(()) };
+        if !Kind::by_id(entry.kind.0).is_some_and(|kind| kind.spec().first_key_is_unique) {
+            return Ok(());
+        }
+        let Some((first, _)) = entry.key.split_once(KEY_SEPARATOR) else { return Ok(()) };
+        let is_crowded: bool = self
+            .writer
+            .prepare_cached(&format!(
+                "SELECT EXISTS (SELECT 1 FROM object WHERE layer = ?1 AND kind = ?2 AND id <> ?4 AND {})",
+                starts_with("key", 3)
+            ))?
+            .query_row(params![self.layer, entry.kind.0, &entry.key[..=first.len()], id], |row| row.get(0))?;
+        if is_crowded {
+            found.insert((entry.kind, first.to_owned()));
+            if found.len() > MOST_CROWDED {
+                self.crowded = Crowded::Anywhere;
+            }
+        }
+        Ok(())
     }
 
     fn count_write(&mut self) {
@@ -278,7 +310,9 @@ impl SqliteLoad {
         self.replaced = true;
         self.writer
             .prepare_cached(
-                "INSERT INTO past(layer, kind, key, since, until, hash, body) \
+                // One row, so nothing would have to be put back where it fails: without OR FAIL SQLite
+                // keeps a copy of each page for that, once for each such row.
+                "INSERT OR FAIL INTO past(layer, kind, key, since, until, hash, body) \
                  SELECT layer, kind, key, revision, ?2, hash, body FROM object WHERE id = ?1",
             )?
             .execute(params![id, self.revision])?;
