@@ -30,5 +30,6 @@ pub mod sales;
 pub mod settings;
 pub mod store;
 pub mod web;
+pub mod words;
 
 pub(crate) use error_chain::error_chain;

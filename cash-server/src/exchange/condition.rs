@@ -13,7 +13,7 @@ const BRIEF_WAIT: SignedDuration = SignedDuration::from_mins(2);
 
 /// How a till is. The order is that of the page: what needs a person comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Condition {
     /// Its last delivery was rejected, or its dictionary differs.
     Trouble,

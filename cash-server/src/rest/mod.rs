@@ -9,6 +9,7 @@ mod aside;
 mod audit;
 pub mod auth;
 mod dictionary;
+pub(crate) mod language;
 mod loads;
 mod nodes;
 mod notices;

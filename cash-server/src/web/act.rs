@@ -6,12 +6,12 @@
 //! its origin, and by a token that stands in the page's forms and depends on the credentials and
 //! on a secret of this process.
 
-use super::language::Language;
-use super::{Answer, WebState, html, told};
+use super::{Answer, WebState, html, language, told};
 use crate::actor::Caller;
 use crate::app::{Acting, AppError};
 use crate::aside::AsideId;
 use crate::rest::auth;
+use crate::words::Language;
 use axum::extract::{DefaultBodyLimit, Form, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -120,7 +120,7 @@ async fn settle(
     headers: HeaderMap,
     Form(form): Form<AsideForm>,
 ) -> Response {
-    let language = Language::choose(asked.lang.as_deref(), &headers);
+    let language = language(asked.lang.as_deref(), &headers);
     if let Err(refusal) = from_this_page(&state, &form.token, &headers) {
         return refusal.answer(&state, language);
     }
@@ -141,7 +141,7 @@ async fn decide_held(
     headers: HeaderMap,
     Form(form): Form<HeldForm>,
 ) -> Response {
-    let language = Language::choose(asked.lang.as_deref(), &headers);
+    let language = language(asked.lang.as_deref(), &headers);
     if let Err(refusal) = from_this_page(&state, &form.token, &headers) {
         return refusal.answer(&state, language);
     }
@@ -158,7 +158,7 @@ async fn confirm(
     headers: HeaderMap,
     Form(form): Form<AsideForm>,
 ) -> Response {
-    let language = Language::choose(asked.lang.as_deref(), &headers);
+    let language = language(asked.lang.as_deref(), &headers);
     if let Err(refusal) = from_this_page(&state, &form.token, &headers) {
         return refusal.answer(&state, language);
     }
@@ -184,7 +184,7 @@ async fn acknowledge(
     headers: HeaderMap,
     Form(form): Form<AcknowledgeForm>,
 ) -> Response {
-    let language = Language::choose(asked.lang.as_deref(), &headers);
+    let language = language(asked.lang.as_deref(), &headers);
     if let Err(refusal) = from_this_page(&state, &form.token, &headers) {
         return refusal.answer(&state, language);
     }
@@ -199,7 +199,7 @@ async fn seen(
     headers: HeaderMap,
     Form(form): Form<SeenForm>,
 ) -> Response {
-    let language = Language::choose(asked.lang.as_deref(), &headers);
+    let language = language(asked.lang.as_deref(), &headers);
     if let Err(refusal) = from_this_page(&state, &form.token, &headers) {
         return refusal.answer(&state, language);
     }
@@ -220,11 +220,11 @@ async fn acted(
         Ok(Ok(())) => Redirect::to(&format!("/?lang={}", language.code())).into_response(),
         Ok(Err(error)) => {
             let reason = crate::error_chain(&error);
-            told(state, StatusCode::CONFLICT, language, &Answer { key: "failed", detail: &reason })
+            told(state, StatusCode::CONFLICT, language, &Answer { answer: "failed", detail: &reason })
         }
         Err(join) => {
             let reason = join.to_string();
-            told(state, StatusCode::INTERNAL_SERVER_ERROR, language, &Answer { key: "failed", detail: &reason })
+            told(state, StatusCode::INTERNAL_SERVER_ERROR, language, &Answer { answer: "failed", detail: &reason })
         }
     }
 }
@@ -242,12 +242,12 @@ enum Refusal {
 
 impl Refusal {
     fn answer(self, state: &WebState, language: Language) -> Response {
-        let (status, key) = match self {
-            Self::OtherSite => (StatusCode::FORBIDDEN, "other_site"),
-            Self::Stale => (StatusCode::FORBIDDEN, "stale_page"),
+        let (status, answer) = match self {
+            Self::OtherSite => (StatusCode::FORBIDDEN, "other-site"),
+            Self::Stale => (StatusCode::FORBIDDEN, "stale-page"),
             Self::Gone => (StatusCode::NOT_FOUND, "gone"),
         };
-        told(state, status, language, &Answer { key, detail: "" })
+        told(state, status, language, &Answer { answer, detail: "" })
     }
 }
 

@@ -2,18 +2,18 @@
 //!
 //! Promises: it shows what the server knows at the moment it is asked, names why something waits,
 //! renews itself, and needs no script from elsewhere. Templates stand in `templates/`, words in
-//! `i18n/`; this module turns what [`crate::app`] tells into an [`Overview`] (plain data) and that
+//! [`crate::words`]; this module turns what [`crate::app`] tells into an [`Overview`] (plain data) and that
 //! into HTML. The few things that a person can do here are plain forms that only this page can
 //! send.
 
 mod act;
 mod attention;
-mod language;
 mod render;
 mod source;
 mod view;
 
-pub use language::Language;
+#[cfg(test)]
+pub(crate) use render::TEMPLATES;
 pub use render::{RenderError, Renderer};
 pub use view::{
     AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, Overview, ProgressView, RejectView,
@@ -24,6 +24,7 @@ use crate::actor::{Caller, Face};
 use crate::app::{App, AppError};
 use crate::rest::auth::{Administrator, administrator_only};
 use crate::settings::credentials::Credentials;
+use crate::words::Language;
 use act::FormSecret;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -108,7 +109,7 @@ async fn overview(
     asked: Asked,
     headers: &HeaderMap,
 ) -> Response {
-    let language = Language::choose(asked.lang.as_deref(), headers);
+    let language = language(asked.lang.as_deref(), headers);
     let form_token = state.secret.token(headers);
     let gathered = tokio::task::spawn_blocking(move || {
         let told = source::overview(&state.app.acting_for(caller), &state.name)?;
@@ -123,11 +124,16 @@ async fn overview(
     }
 }
 
-/// What a person is told about what was asked for: a key of the words, and the reason where there
-/// is one.
+/// What was asked for in the address, else what the browser prefers, else English.
+fn language(asked: Option<&str>, headers: &HeaderMap) -> Language {
+    asked.and_then(Language::of_tag).unwrap_or_else(|| crate::rest::language::of(headers))
+}
+
+/// What a person is told about what was asked for: the message `told-<answer>`, and the reason
+/// where there is one.
 #[derive(Debug, Serialize)]
 struct Answer<'a> {
-    key: &'a str,
+    answer: &'static str,
     detail: &'a str,
 }
 

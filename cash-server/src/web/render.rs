@@ -1,15 +1,15 @@
 //! Templates and words turned into HTML.
 
-use super::language::Language;
+use crate::words::{FluentArgs, FluentValue, Language, Words, WordsError};
 use jiff::Timestamp;
-use minijinja::value::{Kwargs, Serde, Value};
+use minijinja::value::{Kwargs, Serde, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, context};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use tillway_proto::Kopecks;
 
-const TEMPLATES: [(&str, &str); 4] = [
+/// The templates by name.
+pub(crate) const TEMPLATES: [(&str, &str); 4] = [
     ("page.html", include_str!("templates/page.html")),
     ("overview.html", include_str!("templates/overview.html")),
     ("confirm.html", include_str!("templates/confirm.html")),
@@ -18,25 +18,13 @@ const TEMPLATES: [(&str, &str); 4] = [
 
 /// Why a page could not be made: a defect in a template or in the words.
 #[derive(Debug, thiserror::Error)]
-pub enum RenderError {
-    /// A template.
-    #[error("the template {name} is broken")]
-    Template {
-        /// Its name.
-        name: &'static str,
-        /// What the engine says.
-        #[source]
-        source: Error,
-    },
-    /// The words of a language.
-    #[error("the words in `{language}` are broken")]
-    Words {
-        /// The language's code.
-        language: &'static str,
-        /// What the parser says.
-        #[source]
-        source: toml::de::Error,
-    },
+#[error("the template {name} is broken")]
+pub struct RenderError {
+    /// The template's name.
+    pub name: &'static str,
+    /// What the engine says.
+    #[source]
+    pub source: Error,
 }
 
 /// Templates and words, read once.
@@ -62,7 +50,7 @@ impl Renderer {
         language: Language,
         shown: &impl Serialize,
     ) -> Result<String, RenderError> {
-        let broken = |source| RenderError::Template { name: template, source };
+        let broken = |source| RenderError { name: template, source };
         let environment = &self.by_language[&language];
         let view = context! {
             lang => language.code(),
@@ -73,40 +61,41 @@ impl Renderer {
 }
 
 fn environment(language: Language) -> Result<Environment<'static>, RenderError> {
-    let words = language.words().map_err(|source| RenderError::Words { language: language.code(), source })?;
-    let words = Arc::new(words);
+    let words = Words::of(language);
     let mut environment = Environment::new();
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
     for (name, source) in TEMPLATES {
-        environment.add_template(name, source).map_err(|source| RenderError::Template { name, source })?;
+        environment.add_template(name, source).map_err(|source| RenderError { name, source })?;
     }
-    let told = Arc::clone(&words);
-    environment.add_function("t", move |key: &str, values: Kwargs| translate(&told, key, &values));
-    let told = Arc::clone(&words);
-    environment.add_filter("lasting", move |seconds: i64| lasting(&told, seconds));
-    environment.add_filter("ago", move |then: Option<String>, now: String| age(&words, then, &now));
+    environment.add_function("t", |id: &str, values: Kwargs| message(words, id, &values));
+    environment.add_filter("lasting", |seconds: i64| lasting(words, seconds));
+    environment.add_filter("ago", |then: Option<String>, now: String| age(words, then, &now));
     environment.add_filter("rub", |kopecks: i64| group_digits(&Kopecks(kopecks).to_string()));
     environment.add_filter("count", |count: u64| group_digits(&count.to_string()));
     environment.add_filter("clock", clock);
     Ok(environment)
 }
 
-fn unknown_word(key: &str) -> Error {
-    Error::new(ErrorKind::InvalidOperation, format!("no word `{key}`"))
-}
-
-/// The words for `key`, with `{name}` replaced by the values given.
-fn translate(words: &BTreeMap<String, String>, key: &str, values: &Kwargs) -> Result<String, Error> {
-    let mut text = words.get(key).ok_or_else(|| unknown_word(key))?.clone();
+/// The message `id` with the values given.
+fn message(words: &Words, id: &str, values: &Kwargs) -> Result<String, Error> {
+    let mut parameters = FluentArgs::new();
     for name in values.args() {
         let value: Value = values.get(name)?;
-        text = text.replace(&format!("{{{name}}}"), &value.to_string());
+        let value = match i64::try_from(value.clone()) {
+            Ok(number) if value.kind() == ValueKind::Number => FluentValue::from(number),
+            _ => FluentValue::from(value.to_string()),
+        };
+        parameters.set(name.to_owned(), value);
     }
-    Ok(text)
+    words.message(id, &parameters).map_err(unworded)
+}
+
+fn unworded(error: WordsError) -> Error {
+    Error::new(ErrorKind::InvalidOperation, "the words do not fit").with_source(error)
 }
 
 /// How long ago `then` was, in the largest unit that fits; a dash where it never was.
-fn age(words: &BTreeMap<String, String>, then: Option<String>, now: &str) -> Result<String, Error> {
+fn age(words: &Words, then: Option<String>, now: &str) -> Result<String, Error> {
     let Some(then) = then else { return Ok("—".to_owned()) };
     let parse = |text: &str| {
         text.parse::<Timestamp>().map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
@@ -115,15 +104,14 @@ fn age(words: &BTreeMap<String, String>, then: Option<String>, now: &str) -> Res
 }
 
 /// A time in the largest unit that fits.
-fn lasting(words: &BTreeMap<String, String>, seconds: i64) -> Result<String, Error> {
-    let (amount, key) = match seconds {
-        0..60 => (seconds, "age_seconds"),
-        60..3600 => (seconds / 60, "age_minutes"),
-        3600..86400 => (seconds / 3600, "age_hours"),
-        _ => (seconds / 86400, "age_days"),
+fn lasting(words: &Words, seconds: i64) -> Result<String, Error> {
+    let (amount, id) = match seconds {
+        0..60 => (seconds, "age-seconds"),
+        60..3600 => (seconds / 60, "age-minutes"),
+        3600..86400 => (seconds / 3600, "age-hours"),
+        _ => (seconds / 86400, "age-days"),
     };
-    let pattern = words.get(key).ok_or_else(|| unknown_word(key))?;
-    Ok(pattern.replace("{n}", &amount.to_string()))
+    words.message(id, &FluentArgs::from_iter([("n", FluentValue::from(amount))])).map_err(unworded)
 }
 
 /// `2026-01-02 03:04:05` in the server's zone.
@@ -174,27 +162,22 @@ mod tests {
             reason: "why".to_owned(),
             warning,
         };
-        let warning = |word: &&str| WarningView {
-            word: (*word).to_owned(),
-            chars: 250,
-            max: 200,
-            count: 2,
-            detail: "200".to_owned(),
-        };
+        let warning =
+            |word: &&'static str| WarningView { word, chars: 250, max: 200, count: 2, detail: "200".to_owned() };
         WARNINGS.iter().map(|word| view(Some(warning(word)))).chain([view(None)]).collect()
     }
 
     const WARNINGS: [&str; 10] = [
-        "entry_rejected",
-        "value_left_out",
-        "text_cut",
-        "controls_taken_out",
-        "picture_left_out",
-        "negative_price",
-        "no_name",
-        "shared_barcode",
-        "group_in_itself",
-        "not_deleted",
+        "entry-rejected",
+        "value-left-out",
+        "text-cut",
+        "controls-taken-out",
+        "picture-left-out",
+        "negative-price",
+        "no-name",
+        "shared-barcode",
+        "group-in-itself",
+        "not-deleted",
     ];
 
     fn overview() -> Overview {
@@ -215,7 +198,7 @@ mod tests {
             waits_for: Some("the till has not downloaded it yet".to_owned()),
             clock_ahead: Some(70),
             clock_behind: None,
-            sales_wait: Some("documents_locked".to_owned()),
+            sales_wait: Some("documents-locked"),
             unsent_unknown: false,
             unsent_documents: Some(3),
             agent_version: Some("0.1.0".to_owned()),
@@ -242,7 +225,7 @@ mod tests {
                     detail: "<i>detail</i>".to_owned(),
                     since: Some(now),
                     acknowledge: None,
-                    finding: Some(kind.as_str().replace('-', "_")),
+                    finding: Some(kind.as_str()),
                 }))
                 .collect(),
             attention_more: 3,
@@ -383,23 +366,22 @@ mod tests {
 
     #[test]
     fn every_condition_verdict_and_state_has_its_word() {
-        let words = Language::English.words().unwrap();
+        let words = Words::of(Language::English);
         for condition in Condition::ALL {
-            let word = condition.code().replace('-', "_");
-            assert!(words.contains_key(&format!("condition_{word}")), "{word}");
+            assert!(words.has(&format!("condition-{}", condition.code())), "{condition:?}");
         }
         for verdict in ["open", "waiting", "agrees", "differs"] {
-            assert!(words.contains_key(&format!("verdict_{verdict}")));
+            assert!(words.has(&format!("verdict-{verdict}")));
         }
         for state in ["announced", "downloaded", "queued", "applied", "rejected", "expired", "superseded"] {
-            assert!(words.contains_key(&format!("delivery_{state}")));
+            assert!(words.has(&format!("delivery-{state}")));
         }
     }
 
     #[test]
     fn ages_use_the_largest_unit() {
-        let words = Language::English.words().unwrap();
-        let told = |then: &str| age(&words, Some(then.to_owned()), "2026-01-02T06:00:00Z").unwrap();
+        let words = Words::of(Language::English);
+        let told = |then: &str| age(words, Some(then.to_owned()), "2026-01-02T06:00:00Z").unwrap();
         assert_eq!(told("2026-01-02T05:59:30Z"), "30 s");
         assert_eq!(told("2026-01-02T05:00:00Z"), "1 h");
         assert_eq!(told("2025-12-25T05:00:00Z"), "8 d");

@@ -159,8 +159,7 @@ fn notice_view(layer: String, record: NoticeRecord) -> NoticeView {
 }
 
 fn warning_view(warning: &WarningKind) -> WarningView {
-    let word = warning.word().replace('-', "_");
-    let plain = WarningView { word, chars: 0, max: 0, count: 0, detail: String::new() };
+    let plain = WarningView { word: warning.word(), chars: 0, max: 0, count: 0, detail: String::new() };
     match warning {
         WarningKind::TextCut { chars, max } => WarningView { chars: *chars, max: *max, ..plain },
         WarningKind::ControlsTakenOut { count } => WarningView { count: *count, ..plain },
@@ -216,7 +215,7 @@ fn till(network: &Network, status: &TillStatus) -> TillView {
         waits_for: (!up_to_date).then(|| status.next.to_string()),
         clock_ahead: status.clock_ahead.and_then(|ahead| u64::try_from(ahead.as_secs()).ok()),
         clock_behind: status.clock_ahead.and_then(|ahead| u64::try_from(-ahead.as_secs()).ok()),
-        sales_wait: status.sales_wait.as_ref().map(|wait| wait.kind.as_str().replace('-', "_")),
+        sales_wait: status.sales_wait.as_ref().map(|wait| wait.kind.as_str()),
         unsent_unknown: contact.is_some_and(|contact| contact.state.unsent_documents.is_none()),
         unsent_documents: contact.and_then(|contact| contact.state.unsent_documents),
         agent_version: contact.map(|contact| contact.state.agent_version.clone()),
@@ -317,7 +316,7 @@ fn in_words(network: &Network, loads: &[LoadReport], findings: &[Finding], shown
         if !parked {
             let sort = if finding.shift.is_some() { AttentionSort::Shift } else { AttentionSort::Finding };
             let told = entry(sort, place, finding.text.clone());
-            let kind = FindingKind::from_word(&finding.kind).map(|kind| kind.as_str().replace('-', "_"));
+            let kind = FindingKind::from_word(&finding.kind).map(FindingKind::as_str);
             list.push(Attention { since: Some(finding.first_seen), finding: kind, ..told });
         }
     }

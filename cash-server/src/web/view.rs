@@ -80,14 +80,14 @@ pub struct Attention {
     /// The till whose finding somebody may acknowledge here.
     pub acknowledge: Option<String>,
     /// Which finding of sales it is, where it is one: each has words of its own,
-    /// `attention_finding_<kind>` and `todo_finding_<kind>`.
-    pub finding: Option<String>,
+    /// `attention-finding-<kind>` and `todo-finding-<kind>`.
+    pub finding: Option<&'static str>,
 }
 
 /// What sort of thing a person should look at, the weightiest first. The words are
-/// `attention_<sort>` and `todo_<sort>`.
+/// `attention-<sort>` and `todo-<sort>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum AttentionSort {
     /// Little room is left for the data folder.
     Disk,
@@ -187,7 +187,7 @@ impl AttentionSort {
 pub struct AsideView {
     /// Its name, for the buttons.
     pub id: String,
-    /// Which sort: a key of the words, `aside_<sort>`.
+    /// Which sort: an id of the words, `aside-<sort>`.
     pub sort: String,
     /// Shop and till, or the layer of a load; empty: here.
     pub place: String,
@@ -238,8 +238,8 @@ pub struct TillView {
     pub clock_ahead: Option<u64>,
     /// By how many seconds its clock is behind, where that is a minute or more.
     pub clock_behind: Option<u64>,
-    /// Why its receipts do not come, in a word: `sales_wait_<word>`.
-    pub sales_wait: Option<String>,
+    /// Why its receipts do not come, in a word: `sales-wait-<word>`.
+    pub sales_wait: Option<&'static str>,
     /// It cannot count the documents that it has not brought.
     pub unsent_unknown: bool,
     /// Finished documents it has not brought yet.
@@ -352,7 +352,7 @@ pub struct NoticeView {
 #[derive(Debug, Clone, Serialize)]
 pub struct WarningView {
     /// Its word.
-    pub word: String,
+    pub word: &'static str,
     /// Parameters, each empty where its kind has none.
     pub chars: u64,
     /// The most that is kept.

@@ -1,0 +1,107 @@
+//! Words at the edge: every message that a person reads, in each language of ours, with Project
+//! Fluent.
+//!
+//! Inside, what is to be told is a message's id and its parameters. Only the faces word it, in
+//! their reader's language: the page, REST, the command line, `error.txt`. All messages stand in
+//! `words/en.ftl` and `words/ru.ftl`, which have the same ids and the same parameters (a test
+//! compares them). Fluent chooses plurals by the rules of the language: Russian has three forms.
+//!
+//! A new language is a file, a variant of [`Language`] and its line in [`Words::of`].
+
+mod language;
+#[cfg(test)]
+mod tests;
+
+pub use fluent_bundle::{FluentArgs, FluentValue};
+pub use language::Language;
+
+use fluent_bundle::FluentResource;
+use fluent_bundle::concurrent::FluentBundle;
+use std::fmt;
+use std::sync::LazyLock;
+
+const ENGLISH: &str = include_str!("words/en.ftl");
+const RUSSIAN: &str = include_str!("words/ru.ftl");
+
+/// The messages of one language.
+pub struct Words {
+    language: Language,
+    bundle: FluentBundle<FluentResource>,
+}
+
+/// Why a message cannot be worded: a defect in the words or in who asks for them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WordsError {
+    /// The words do not have it.
+    #[error("no message `{id}` in `{language}`")]
+    Unknown {
+        /// What was asked for.
+        id: String,
+        /// The language's code.
+        language: &'static str,
+    },
+    /// A parameter that it needs is missing.
+    #[error("the message `{id}` in `{language}` cannot be worded: {why}")]
+    Unfit {
+        /// What was asked for.
+        id: String,
+        /// The language's code.
+        language: &'static str,
+        /// What Fluent says.
+        why: String,
+    },
+}
+
+impl Words {
+    /// Those of a language, read once in the life of the process.
+    pub fn of(language: Language) -> &'static Self {
+        static OF_ENGLISH: LazyLock<Words> = LazyLock::new(|| Words::read(Language::English, ENGLISH));
+        static OF_RUSSIAN: LazyLock<Words> = LazyLock::new(|| Words::read(Language::Russian, RUSSIAN));
+        match language {
+            Language::English => &OF_ENGLISH,
+            Language::Russian => &OF_RUSSIAN,
+        }
+    }
+
+    /// A file with a fault keeps the messages around it; tests hold that there is none.
+    fn read(language: Language, source: &str) -> Self {
+        let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
+        let locale = language.code().parse().unwrap_or_default();
+        let mut bundle = FluentBundle::new_concurrent(vec![locale]);
+        // The marks keep texts of two directions apart. Neither language of ours needs them, and
+        // they stay in what is copied from a terminal.
+        bundle.set_use_isolating(false);
+        // Of two messages with one id the first stays.
+        let _ = bundle.add_resource(resource);
+        Self { language, bundle }
+    }
+
+    /// Their language.
+    pub fn language(&self) -> Language {
+        self.language
+    }
+
+    /// Whether there is a message of this id.
+    pub fn has(&self, id: &str) -> bool {
+        self.bundle.get_message(id).is_some_and(|message| message.value().is_some())
+    }
+
+    /// A message with its parameters filled in.
+    pub fn message(&self, id: &str, parameters: &FluentArgs<'_>) -> Result<String, WordsError> {
+        let language = self.language.code();
+        let found = self.bundle.get_message(id).and_then(|message| message.value());
+        let pattern = found.ok_or_else(|| WordsError::Unknown { id: id.to_owned(), language })?;
+        let mut errors = Vec::new();
+        let text = self.bundle.format_pattern(pattern, Some(parameters), &mut errors).into_owned();
+        match errors.first() {
+            None => Ok(text),
+            Some(error) => Err(WordsError::Unfit { id: id.to_owned(), language, why: error.to_string() }),
+        }
+    }
+}
+
+impl fmt::Debug for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Words").field("language", &self.language).finish_non_exhaustive()
+    }
+}
