@@ -51,6 +51,7 @@ pub(super) fn load(t: &Connection, incoming: &[Incoming], now: Timestamp) -> rus
             let told = of_shift[0].key.shift;
             let others = openings(t, &arrival.till, told.number, &touched)?;
             let pruned = Pruned::of(t, &arrival.till, told.number)?;
+            let (mut new, mut moved) = (Vec::new(), Vec::new());
             for receipt in of_shift {
                 if pruned.has(t, receipt)? {
                     loaded.same += 1;
@@ -59,13 +60,12 @@ pub(super) fn load(t: &Connection, incoming: &[Incoming], now: Timestamp) -> rus
                 let shift = inserts.shift_of(receipt, told, &others)?;
                 for left in inserts.gather(t, receipt, shift, &others)? {
                     touch(&mut touched, arrival, left);
-                    touch(&mut touched, arrival, shift).numbers.push(receipt.key.number);
+                    moved.push((shift, receipt));
                 }
                 match inserts.receipt(t, arrival, receipt, shift)? {
                     Arrived::New => {
                         loaded.added += 1;
-                        totals.add(arrival.shop.as_str(), receipt);
-                        touch(&mut touched, arrival, shift).numbers.push(receipt.key.number);
+                        new.push((shift, receipt));
                     }
                     Arrived::Same => {
                         loaded.same += 1;
@@ -85,6 +85,12 @@ pub(super) fn load(t: &Connection, incoming: &[Incoming], now: Timestamp) -> rus
                 if !refused_before.is_empty() {
                     close_refused(t, receipt, &refused_before, now)?;
                 }
+            }
+            totals.add(arrival.shop.as_str(), &arrival.till, new.iter().map(|(_, receipt)| *receipt));
+            moved.append(&mut new);
+            for of_shift in moved.chunk_by(|(one, _), (next, _)| one == next) {
+                let numbers = of_shift.iter().map(|(_, receipt)| receipt.key.number);
+                touch(&mut touched, arrival, of_shift[0].0).numbers.extend(numbers);
             }
         }
         for record in &arrival.shifts {

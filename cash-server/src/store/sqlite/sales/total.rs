@@ -15,9 +15,14 @@ use crate::sales::check::{REFUNDS, SALE};
 use crate::sales::receipt::{Receipt, line_sum};
 use crate::store::sales::{MAX_PAGE, TotalsBy, TotalsFilter, TotalsRow};
 
-/// What is to be added: day, shop and till, and the sums of what came.
+/// What is to be added to the totals.
 #[derive(Debug, Default)]
-pub(super) struct Totals(BTreeMap<(Date, String, String), Sums>);
+pub(super) struct Totals(BTreeMap<Of, ByDay>);
+
+/// Shop and till.
+type Of = (String, String);
+
+type ByDay = BTreeMap<Date, Sums>;
 
 /// What is taken off with a receipt.
 #[derive(Debug)]
@@ -42,23 +47,27 @@ struct Sums {
 }
 
 impl Totals {
-    /// A receipt that was not there.
-    pub(super) fn add(&mut self, shop: &str, receipt: &Receipt) {
-        let document = &receipt.document;
-        let (is_sale, is_refund) = (document.doctype == SALE, REFUNDS.contains(&document.doctype));
-        if !is_sale && !is_refund {
+    /// Receipts of one till that were not there, none of another till among them.
+    pub(super) fn add<'a>(&mut self, shop: &str, till: &TillId, receipts: impl Iterator<Item = &'a Receipt>) {
+        let counts =
+            |receipt: &&Receipt| receipt.document.doctype == SALE || REFUNDS.contains(&receipt.document.doctype);
+        let mut receipts = receipts.filter(counts).peekable();
+        if receipts.peek().is_none() {
             return;
         }
-        let key = (receipt.ended.date(), shop.to_owned(), receipt.key.till.to_string());
-        let sums = self.0.entry(key).or_default();
-        sums.lines += row::index(document.lines.len());
-        if is_sale {
-            sums.sales += 1;
-            sums.sale_sum = sums.sale_sum.saturating_add(document.sum);
-            sums.line_sum = sums.line_sum.saturating_add(line_sum(document));
-        } else {
-            sums.refunds += 1;
-            sums.refund_sum = sums.refund_sum.saturating_add(document.sum);
+        let days = self.0.entry((shop.to_owned(), till.to_string())).or_default();
+        for receipt in receipts {
+            let document = &receipt.document;
+            let sums = days.entry(receipt.ended.date()).or_default();
+            sums.lines += row::index(document.lines.len());
+            if document.doctype == SALE {
+                sums.sales += 1;
+                sums.sale_sum = sums.sale_sum.saturating_add(document.sum);
+                sums.line_sum = sums.line_sum.saturating_add(line_sum(document));
+            } else {
+                sums.refunds += 1;
+                sums.refund_sum = sums.refund_sum.saturating_add(document.sum);
+            }
         }
     }
 
@@ -68,7 +77,8 @@ impl Totals {
         if !is_sale && !is_refund {
             return;
         }
-        let sums = self.0.entry((removed.day, removed.shop.clone(), removed.till.clone())).or_default();
+        let days = self.0.entry((removed.shop.clone(), removed.till.clone())).or_default();
+        let sums = days.entry(removed.day).or_default();
         sums.lines -= removed.lines;
         if is_sale {
             sums.sales -= 1;
@@ -92,9 +102,12 @@ impl Totals {
         let mut empty = t.prepare_cached(
             "DELETE FROM total WHERE day = ?1 AND shop = ?2 AND till = ?3 AND sales = 0 AND refunds = 0",
         )?;
-        for ((day, shop, till), sums) in self.0 {
-            let Sums { sales, refunds, sale_sum, refund_sum, lines, line_sum } = sums;
-            for day in [day.to_string(), String::new()] {
+        for ((shop, till), days) in self.0 {
+            let mut of_all = Sums::default();
+            days.values().for_each(|sums| of_all.add(sums));
+            let days = days.into_iter().map(|(day, sums)| (day.to_string(), sums));
+            for (day, sums) in days.chain([(String::new(), of_all)]) {
+                let Sums { sales, refunds, sale_sum, refund_sum, lines, line_sum } = sums;
                 statement.execute(params![day, shop, till, sales, refunds, sale_sum, refund_sum, lines, line_sum])?;
                 if sales < 0 || refunds < 0 {
                     empty.execute(params![day, shop, till])?;
@@ -102,6 +115,17 @@ impl Totals {
             }
         }
         Ok(())
+    }
+}
+
+impl Sums {
+    fn add(&mut self, other: &Self) {
+        self.sales += other.sales;
+        self.refunds += other.refunds;
+        self.sale_sum = self.sale_sum.saturating_add(other.sale_sum);
+        self.refund_sum = self.refund_sum.saturating_add(other.refund_sum);
+        self.lines += other.lines;
+        self.line_sum = self.line_sum.saturating_add(other.line_sum);
     }
 }
 
