@@ -17,7 +17,6 @@ pub mod audit;
 pub mod cli;
 mod connections;
 pub mod dictionary;
-mod error_chain;
 pub mod exchange;
 pub mod intake;
 pub mod lock;
@@ -32,4 +31,4 @@ pub mod store;
 pub mod web;
 pub mod words;
 
-pub(crate) use error_chain::error_chain;
+pub(crate) use tillway_service::error_chain;

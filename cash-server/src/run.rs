@@ -6,11 +6,11 @@
 //! that.
 
 use crate::actor::Caller;
-use crate::app::{App, AppParts, NetworkHints};
+use crate::app::{App, AppParts, NetworkHints, events};
 use crate::aside::{Aside, LastShown};
 use crate::dictionary::DictionaryService;
 use crate::exchange::housekeeping::Housekeeping;
-use crate::exchange::{Broker, Event, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reconciler, Reports};
+use crate::exchange::{Broker, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reconciler, Reports};
 use crate::intake::rest::AifRest;
 use crate::intake::{Intake, IntakeError, IntakeSettings};
 use crate::lock::{DataLock, LockError, Role};
@@ -18,7 +18,6 @@ use crate::network::{NetworkError, NetworkService};
 use crate::packages::{PackageError, PackageService};
 use crate::reserve::DiskReserve;
 use crate::rest;
-use crate::sales::requests::Ask;
 use crate::sales::{SalesConfig, SalesError, SalesListeners, SalesLoader, TlsPaths};
 use crate::settings::credentials::{self, CredentialsError, ServerCredentials};
 use crate::settings::{BrokerSettings, Settings, proof_key};
@@ -41,6 +40,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::{IdError, NodeCode};
+use tillway_service::background::{Background, Task};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{self, JoinSet};
@@ -208,6 +208,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         poke: Arc::clone(&poke),
         events,
     };
+    let background = Background::default();
     let app = App::new(AppParts {
         network,
         dictionary: service.dictionary(),
@@ -225,6 +226,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
             caller: Caller::server(),
         },
         audit: audit.clone(),
+        background: background.clone(),
         addresses,
         network_hints: NetworkHints(vec![poke, intake.waker()]),
     });
@@ -233,13 +235,16 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let aif =
         crate::intake::rest::router(AifRest { intake: Arc::clone(&intake), credentials: credentials.back_office });
     let page = web::router(app.clone(), &settings.name, admin).map_err(RunError::Web)?;
-    let reconciler = Reconciler::new(service.clone(), packages.clone(), changed);
+    let mut tasks = vec![Reconciler::new(service.clone(), packages.clone(), changed).into_task()];
+    tasks.extend(intake.tasks());
+    tasks.extend(loader.iter().flat_map(SalesLoader::tasks));
     let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention)
         .with_disk_reserve(DiskReserve::new(settings.disk_reserve_bytes))
         .with_audit(audit);
+    tasks.extend(housekeeping.tasks());
 
     let stop = shutdown.child_token();
-    let mut parts = Parts { tasks: JoinSet::new(), names: HashMap::new(), stop: stop.clone() };
+    let mut parts = Parts::new(stop.clone());
     parts.serve("REST", listeners.rest, rest);
     parts.serve("AIF over REST", listeners.aif, aif);
     parts.serve("page", listeners.web, page);
@@ -250,31 +255,18 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
             Ok(())
         }
     });
-    parts.add("reconciler", {
+    parts.drive(background, tasks);
+    parts.add("events of tills", {
         let stop = stop.clone();
         async move {
-            reconciler.run(stop).await;
+            events::act(heard, service, app, intake, stop).await;
             Ok(())
         }
-    });
-    parts.add("housekeeping", {
-        let stop = stop.clone();
-        async move {
-            housekeeping.run(stop).await;
-            Ok(())
-        }
-    });
-    parts.add("events of tills", act_on_events(heard, service, app, Arc::clone(&intake), stop.clone()));
-    parts.add("intake", {
-        let stop = stop.clone();
-        async move { intake.run(stop).await.map_err(RunError::Intake) }
     });
     if let (Some(loader), Some(grpc)) = (loader, listeners.sales) {
         let stop = stop.clone();
-        parts.add(
-            "sales-loader",
-            async move { loader.run(SalesListeners { grpc }, stop).await.map_err(RunError::Sales) },
-        );
+        let served = async move { loader.serve(SalesListeners { grpc }, stop).await.map_err(RunError::Sales) };
+        parts.add("sales-loader", served);
     }
     parts.until_stopped(shutdown).await
 }
@@ -293,7 +285,12 @@ pub async fn run_sales_loader(
     })
     .await?;
     tracing::info!("the sales-loader starts");
-    loader.run(SalesListeners { grpc: listener }, shutdown).await.map_err(RunError::Sales)
+    let stop = shutdown.child_token();
+    let mut parts = Parts::new(stop.clone());
+    parts.drive(Background::default(), loader.tasks());
+    let served = async move { loader.serve(SalesListeners { grpc: listener }, stop).await.map_err(RunError::Sales) };
+    parts.add("sales-loader", served);
+    parts.until_stopped(shutdown).await
 }
 
 /// File of network and dictionary in the data folder.
@@ -413,56 +410,6 @@ fn intake_settings(settings: &Settings, network: &NetworkService) -> Result<Inta
     })
 }
 
-/// What follows from reports of tills.
-async fn act_on_events(
-    mut heard: mpsc::Receiver<Event>,
-    service: ExchangeService,
-    app: App,
-    intake: Arc<Intake>,
-    stop: CancellationToken,
-) -> Result<(), RunError> {
-    tell_cursors(&service, &intake).await;
-    loop {
-        let event = tokio::select! {
-            event = heard.recv() => event,
-            () = stop.cancelled() => return Ok(()),
-        };
-        match event {
-            None => {
-                // The link to the broker has ended, and with it the server.
-                stop.cancelled().await;
-                return Ok(());
-            }
-            Some(Event::Applied { till, cursor }) => intake.notify_applied(till, cursor).await,
-            Some(Event::Attached { till }) => {
-                let app = app.acting_for(Caller::server());
-                let ask = move || app.request_unload(till.as_str(), Ask::WhatIsMissing);
-                if let Ok(Err(error)) = tokio::task::spawn_blocking(ask).await {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "a new till could not be asked for sales");
-                }
-            }
-        }
-    }
-}
-
-/// Tells the intake what tills have from before this start; later it learns of each growth.
-async fn tell_cursors(service: &ExchangeService, intake: &Intake) {
-    let service = service.clone();
-    match tokio::task::spawn_blocking(move || service.cursors()).await {
-        Ok(Ok(cursors)) => {
-            for (till, cursor) in cursors {
-                intake.notify_applied(till, cursor).await;
-            }
-        }
-        Ok(Err(error)) => {
-            let error: &dyn std::error::Error = &error;
-            tracing::error!(error, "failed to read what tills have; status callbacks wait for their next growth");
-        }
-        Err(error) => tracing::error!(%error, "reading what tills have was cut off"),
-    }
-}
-
 /// Tells where new credentials are: in the log, and so on the terminal. The values stay in the
 /// files.
 fn tell_credentials(credentials: &ServerCredentials) {
@@ -480,6 +427,19 @@ struct Parts {
 }
 
 impl Parts {
+    /// What is added stops with `stop`.
+    fn new(stop: CancellationToken) -> Self {
+        Self { tasks: JoinSet::new(), names: HashMap::new(), stop }
+    }
+
+    fn drive(&mut self, background: Background, tasks: Vec<Task>) {
+        let stop = self.stop.clone();
+        self.add("background work", async move {
+            background.run(tasks, stop).await;
+            Ok(())
+        });
+    }
+
     fn add(&mut self, part: &'static str, work: impl Future<Output = Result<(), RunError>> + Send + 'static) {
         let task = self.tasks.spawn(work);
         self.names.insert(task.id(), part);

@@ -17,7 +17,8 @@ fn settings(folder: &Path) -> Settings {
     // Nothing listens on port 1.
     let text = "[server]\ndata_dir = \"data\"\npublic_host = \"127.0.0.1\"\n[broker]\nport = 1\n\
                 [rest]\nlisten = \"127.0.0.1:0\"\n[aif]\nlisten = \"127.0.0.1:0\"\n\
-                [web]\nlisten = \"127.0.0.1:0\"\n[sales]\nlisten = \"127.0.0.1:0\"\n";
+                [web]\nlisten = \"127.0.0.1:0\"\n[sales]\nlisten = \"127.0.0.1:0\"\n\
+                handover_dir = \"office\"\n[retention]\nsales_days = 3000\n";
     Settings::read(text, folder, []).unwrap()
 }
 
@@ -40,7 +41,15 @@ async fn the_server_answers_without_a_broker_and_stops_when_told() {
     let admin = credentials::read(&credentials::admin_path(&settings.data_dir)).unwrap();
     let ask = |url: &str| http.get(url).basic_auth(&admin.user, Some(admin.password())).send();
     assert!(ask(&format!("{base}/api/v1/tills")).await.unwrap().status().is_success());
-    assert!(ask(&page).await.unwrap().status().is_success());
+    let tasks = ask(&format!("{base}/api/v1/background")).await.unwrap();
+    let tasks: Vec<serde_json::Value> = tasks.json().await.unwrap();
+    assert_eq!(tasks.len(), 14, "{tasks:#?}");
+    // Each has its words in every language: the page is not shown without one.
+    for language in ["en", "ru"] {
+        let shown = ask(&format!("{page}?lang={language}")).await.unwrap();
+        assert!(shown.status().is_success());
+        assert_eq!(shown.text().await.unwrap().matches("<tr class=\"task\">").count(), tasks.len());
+    }
     let described = http.get(format!("{base}/api/v1/openapi.json")).send().await.unwrap();
     let described: serde_json::Value = described.json().await.unwrap();
     assert!(described["paths"]["/api/v1/tills"].is_object());

@@ -11,8 +11,10 @@
 
 mod aside;
 mod audit;
+mod background;
 mod dictionary;
 mod error;
+pub mod events;
 mod loads;
 mod nodes;
 mod notices;
@@ -42,6 +44,7 @@ use rights::Place;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tillway_proto::TillId;
+use tillway_service::background::Background;
 
 /// The modules that use cases work with.
 pub struct AppParts {
@@ -59,6 +62,8 @@ pub struct AppParts {
     pub aside: Aside,
     /// The audit logs of all stores.
     pub audit: Vec<Arc<dyn AuditLog>>,
+    /// What the server does by itself.
+    pub background: Background,
     /// Where tills reach this server.
     pub addresses: PublicAddresses,
     /// The data folder, to tell how much room is left for it.

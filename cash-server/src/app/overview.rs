@@ -15,6 +15,7 @@ use crate::store::sales::{Finding, Page, ShiftFilter, ShiftView};
 use std::sync::Arc;
 use tillway_file_queue::space;
 use tillway_proto::Revision;
+use tillway_service::background::TaskState;
 
 /// How much of each list.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +65,8 @@ pub struct Overview {
     pub aside: Arc<Shown>,
     /// Room for the data folder; none where the operating system does not tell.
     pub disk: Option<DiskRoom>,
+    /// What the server does by itself; none where the caller may not see it.
+    pub background: Option<Vec<TaskState>>,
 }
 
 impl Acting {
@@ -86,6 +89,7 @@ impl Acting {
             disk: space::free_bytes(&parts.data_dir)
                 .ok()
                 .map(|free_bytes| DiskRoom { free_bytes, reserve_bytes: parts.disk_reserve_bytes }),
+            background: self.background().ok(),
             head: parts.dictionary.head()?,
         })
     }

@@ -12,6 +12,8 @@ use tillway_proto::NodeId;
 pub enum Act {
     /// Look at something.
     Read,
+    /// Look at how the server itself works.
+    LookAtServer,
     /// Make, change, move or remove nodes; new tokens.
     ChangeNodes,
     /// Ask a till for sales that are missing.
@@ -118,6 +120,7 @@ mod tests {
             (Act::AskForSales, Place::Everywhere),
             (Act::ManageTills, Place::Node(&node)),
             (Act::Read, Place::Node(&node)),
+            (Act::LookAtServer, Place::Everywhere),
         ] {
             assert!(check(&till, act, place).is_err(), "{act:?} {place:?}");
         }

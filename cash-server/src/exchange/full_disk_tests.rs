@@ -1,8 +1,8 @@
 //! What a disk that is full, or nearly, does not stop.
 
-use super::housekeeping::Housekeeping;
+use super::housekeeping::{Housekeeping, Past};
 use super::reconciler::decide_all;
-use super::test_kit::Kit;
+use super::test_kit::{Kit, remove_what_is_past};
 use crate::dictionary::Digests;
 use crate::dictionary::tests::kit::item;
 use crate::reserve::DiskReserve;
@@ -36,9 +36,10 @@ async fn with_little_room_packages_that_nobody_needs_go_first_whatever_else_fail
         Housekeeping::new(kit.service.clone(), packages.clone(), kit.settings.retention)
             .with_disk_reserve(DiskReserve::asking(100, move |_| Ok(free)))
     };
-    keeping(200).round().await;
+    remove_what_is_past(&keeping(200)).await;
     assert!(path.exists(), "within age and limit, and there is room");
-    keeping(50).round().await;
+    let failed = remove_what_is_past(&keeping(50)).await;
+    assert_eq!(failed, [Past::History]);
     assert!(!path.exists());
 }
 

@@ -1,10 +1,9 @@
 //! Removes what is past, in small steps: ended deliveries, answered commands, old versions,
 //! packages that nobody needs.
 
+use super::blocking;
 use super::service::{ExchangeError, ExchangeService};
-use super::{blocking, unless_it_panics};
 use crate::dictionary::{LogRetention, NEWEST_REVISIONS};
-use crate::error_chain;
 use crate::packages::{PackageLimits, PackageService};
 use crate::reserve::DiskReserve;
 use crate::settings::RetentionSettings;
@@ -14,6 +13,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::{Revision, TillId};
+use tillway_service::background::{Next, Run, Task, Work};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// How often it is looked whether something is past.
@@ -28,7 +29,38 @@ const STEP_PAUSE: Duration = Duration::from_millis(50);
 /// Most steps of one sort in one round; what is left goes in the next.
 const MAX_STEPS: usize = 1_000;
 
+/// Packages go first: of all this only they free room at once, and on a full disk the databases
+/// cannot even forget. So at the start these wait for so long.
+const DATABASES_AFTER: Duration = Duration::from_secs(5);
+
+/// What is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Past {
+    /// Packages that nobody needs.
+    Packages,
+    /// Deliveries and commands.
+    History,
+    /// Old versions of the dictionary.
+    Dictionary,
+    /// Old lines of the audit log.
+    Audit,
+}
+
+impl Past {
+    pub(super) const ALL: [Self; 4] = [Self::Packages, Self::History, Self::Dictionary, Self::Audit];
+
+    fn task(self) -> &'static str {
+        match self {
+            Self::Packages => "old-packages",
+            Self::History => "old-deliveries",
+            Self::Dictionary => "old-dictionary",
+            Self::Audit => "old-audit",
+        }
+    }
+}
+
 /// Removes what is past.
+#[derive(Clone)]
 pub struct Housekeeping {
     service: ExchangeService,
     packages: PackageService,
@@ -55,37 +87,22 @@ impl Housekeeping {
         Self { audit, ..self }
     }
 
-    /// Runs until `shutdown`.
-    pub async fn run(&self, shutdown: CancellationToken) {
-        loop {
-            let round = async {
-                self.round().await;
-                tokio::time::sleep(PERIOD).await;
-            };
-            tokio::select! {
-                () = round => {}
-                () = shutdown.cancelled() => return,
-            }
-        }
+    /// A task for each sort of what is past: one that fails holds up no other.
+    pub fn tasks(&self) -> Vec<Task> {
+        let task = |past: Past| {
+            let task = Task::new(past.task(), PERIOD, Removing { past, from: self.clone() });
+            if past == Past::Packages { task } else { task.first_after(DATABASES_AFTER) }
+        };
+        Past::ALL.map(task).into()
     }
 
-    /// Files first: of all this only they free room at once, and on a full disk the databases
-    /// cannot even forget. What fails in one step does not stop the next.
-    pub(super) async fn round(&self) {
-        let failed = |what: &str, error: &ExchangeError| {
-            tracing::error!(error = %error_chain(error), "failed to remove {what}; it is tried again");
-        };
-        if let Err(error) = unless_it_panics(self.clean_packages()).await {
-            failed("packages that nobody needs", &error);
-        }
-        if let Err(error) = unless_it_panics(self.prune_history()).await {
-            failed("deliveries and commands of the past", &error);
-        }
-        if let Err(error) = unless_it_panics(self.prune_dictionary()).await {
-            failed("old versions of the dictionary", &error);
-        }
-        if let Err(error) = unless_it_panics(self.prune_audit()).await {
-            failed("old lines of the audit log", &error);
+    /// Removes all of this sort, in steps. It may be cut off between two of them.
+    pub(super) async fn remove(&self, past: Past) -> Result<(), ExchangeError> {
+        match past {
+            Past::Packages => self.clean_packages().await,
+            Past::History => self.prune_history().await,
+            Past::Dictionary => self.prune_dictionary().await,
+            Past::Audit => self.prune_audit().await,
         }
     }
 
@@ -97,7 +114,7 @@ impl Housekeeping {
             if gone == 0 {
                 break;
             }
-            tokio::time::sleep(STEP_PAUSE).await;
+            sleep(STEP_PAUSE).await;
         }
         Ok(())
     }
@@ -114,7 +131,7 @@ impl Housekeeping {
             if pruned.await?.done {
                 break;
             }
-            tokio::time::sleep(STEP_PAUSE).await;
+            sleep(STEP_PAUSE).await;
         }
         Ok(())
     }
@@ -132,7 +149,7 @@ impl Housekeeping {
                     if blocking(step).await? == 0 {
                         break;
                     }
-                    tokio::time::sleep(STEP_PAUSE).await;
+                    sleep(STEP_PAUSE).await;
                 }
             }
         }
@@ -159,6 +176,23 @@ impl Housekeeping {
             tracing::info!(files = cleaned.files, bytes = cleaned.bytes, "removed packages that nobody needs");
         }
         Ok(())
+    }
+}
+
+struct Removing {
+    past: Past,
+    from: Housekeeping,
+}
+
+impl Work for Removing {
+    fn run<'a>(&'a mut self, stop: &'a CancellationToken) -> Run<'a> {
+        Box::pin(async move {
+            tokio::select! {
+                removed = self.from.remove(self.past) => removed?,
+                () = stop.cancelled() => {}
+            }
+            Ok(Next::AtPeriod)
+        })
     }
 }
 

@@ -49,18 +49,9 @@ pub use reconciler::Reconciler;
 pub use reports::{Event, Reports};
 pub use service::{ExchangeError, ExchangeParts, ExchangeService, Next, TillStatus};
 
-use futures_util::FutureExt as _;
-use std::panic::AssertUnwindSafe;
-
 /// Runs blocking work of the stores off the async threads.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ExchangeError> + Send + 'static,
 ) -> Result<T, ExchangeError> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(ExchangeError::CutOff))
-}
-
-/// A unit of work that panics ends with an error, and the loop that it belongs to goes on. The
-/// panic itself is in the log.
-async fn unless_it_panics<T>(work: impl Future<Output = Result<T, ExchangeError>>) -> Result<T, ExchangeError> {
-    AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(ExchangeError::CutOff))
 }

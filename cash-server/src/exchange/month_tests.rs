@@ -8,7 +8,7 @@ use super::housekeeping::Housekeeping;
 use super::model::{CommandState, Delivery};
 use super::reconciler::{decide_all, delivery_of, sound_package};
 use super::reports::Reports;
-use super::test_kit::Kit;
+use super::test_kit::{Kit, remove_what_is_past};
 use crate::dictionary::tests::kit::item;
 use crate::packages::PackageService;
 use crate::settings::RetentionSettings;
@@ -212,7 +212,7 @@ async fn thirty_days_of_loads_deliveries_and_orders_leave_no_more_than_the_days_
         month.passes(DAY_MS);
         let keeper = Housekeeping::new(month.kit.service.clone(), month.packages.clone(), RETENTION)
             .with_audit(vec![month.kit.store.clone()]);
-        keeper.round().await;
+        assert_eq!(remove_what_is_past(&keeper).await, []);
         for (what, count) in month.kept() {
             if day <= SETTLED {
                 let before = largest.entry(what).or_insert(0);

@@ -11,7 +11,7 @@ use super::model::{CommandState, Delivery, Needs, SentCommand};
 use super::pace::AT_ONCE;
 use super::plan::{Plan, TillAim, Wanted, plan};
 use super::service::{ExchangeError, ExchangeParts, ExchangeService};
-use super::{blocking, unless_it_panics};
+use super::blocking;
 use crate::error_chain;
 use crate::packages::{PackageError, PackageFacts, PackageService, Repair};
 use crate::store::exchange::{EndedCommand, ExchangeStore, NewDelivery, Records};
@@ -22,8 +22,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tillway_proto::{Command, DeliveryId, DeliveryState, Order, PackageLink, PackageName, TillId};
+use tillway_service::background::{Next, Run, Task, Work};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -90,35 +90,11 @@ impl Reconciler {
         Self { service, packages, changed }
     }
 
-    /// Runs until `shutdown`.
-    pub async fn run(&self, shutdown: CancellationToken) {
-        let parts = self.parts();
-        loop {
-            let began = Instant::now();
-            match unless_it_panics(self.pass()).await {
-                Ok(Passed { ended: 0, announced: 0, commands: 0 }) => {}
-                Ok(passed) => tracing::info!(
-                    announced = passed.announced,
-                    ended = passed.ended,
-                    commands = passed.commands,
-                    "reconciled"
-                ),
-                Err(error) => {
-                    tracing::error!(error = %error_chain(&error), "a pass of the reconciler failed; it is repeated");
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(spacing_after(began.elapsed())) => {}
-                () = self.changed.notified() => continue,
-                () = shutdown.cancelled() => return,
-            }
-            tokio::select! {
-                () = parts.poke.notified() => {}
-                () = self.changed.notified() => {}
-                () = tokio::time::sleep(parts.settings.reconcile_period) => {}
-                () = shutdown.cancelled() => return,
-            }
-        }
+    /// Its passes as a task of the server.
+    pub fn into_task(self) -> Task {
+        let (poke, changed) = (Arc::clone(&self.parts().poke), Arc::clone(&self.changed));
+        let period = self.parts().settings.reconcile_period;
+        Task::new("reconciler", period, self).poked_by(poke).poked_at_once_by(changed).spaced(spacing_after)
     }
 
     /// One pass over all tills.
@@ -365,6 +341,19 @@ impl Reconciler {
 
     fn parts(&self) -> &ExchangeParts {
         &self.service.parts
+    }
+}
+
+impl Work for Reconciler {
+    fn run<'a>(&'a mut self, _: &'a CancellationToken) -> Run<'a> {
+        Box::pin(async move {
+            let passed = self.pass().await?;
+            if passed != Passed::default() {
+                let Passed { ended, announced, commands } = passed;
+                tracing::info!(announced, ended, commands, "reconciled");
+            }
+            Ok(Next::AtPeriod)
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The exchange over real databases in a temporary folder, without a broker.
 
+use super::housekeeping::{Housekeeping, Past};
 use super::model::Delivery;
 use super::reconciler::{decide_all, delivery_of, sound_package};
 use super::{Broker, Event, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reports};
@@ -19,6 +20,17 @@ use tillway_proto::report::{Report, Reported, TillState};
 use tillway_proto::{DeliveryState, Revision, TillId};
 use tokio::sync::mpsc;
 use uuid::Uuid;
+
+/// Removes every sort of what is past, as the server does; which failed.
+pub(super) async fn remove_what_is_past(keeper: &Housekeeping) -> Vec<Past> {
+    let mut failed = Vec::new();
+    for past in Past::ALL {
+        if keeper.remove(past).await.is_err() {
+            failed.push(past);
+        }
+    }
+    failed
+}
 
 pub(super) struct Kit {
     pub(super) chain: Chain,

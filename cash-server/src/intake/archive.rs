@@ -11,11 +11,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::{Duration, SystemTime};
 use tillway_file_queue::durable;
 use tillway_proto::LoadId;
+use tillway_service::background::{Next, Run, Task, Work};
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
 
 /// Endings of files in `backup`: packed, and as they came until they are.
 const PACKED: &str = "zst";
@@ -56,56 +58,65 @@ pub(super) fn origin(path: &Path) -> String {
     format!("{}-{}", name(path.parent()), name(Some(path)))
 }
 
-/// Packs what was [kept as it came](keep_unpacked), on a thread that steps back behind all others.
-/// Dropped, it ends with the piece under way; what it left is packed by the next one.
-#[derive(Debug)]
+/// Without a wake, it is looked this often for files that could not be packed.
+const PACKING_PERIOD: Duration = Duration::from_hours(1);
+
+/// Whom the intake tells that something was [kept as it came](keep_unpacked).
+#[derive(Debug, Default)]
 pub(super) struct Packer {
-    wake: Option<SyncSender<()>>,
-    given_up: Arc<AtomicBool>,
+    works: AtomicBool,
+    wake: Arc<Notify>,
 }
 
 impl Packer {
-    /// Begins with what an earlier process left.
-    pub(super) fn start(archive: PathBuf) -> Self {
-        let given_up = Arc::new(AtomicBool::new(false));
-        let (wake, woken) = mpsc::sync_channel(1);
-        let stop = Arc::clone(&given_up);
-        let work = move || {
-            step_back();
-            loop {
-                if let Err(error) = pack_all(&archive, &stop) {
-                    tracing::warn!(folder = %archive.display(), error = &error as &dyn Error, "failed to look for files to pack");
-                }
-                if woken.recv().is_err() {
-                    return;
-                }
-            }
-        };
-        let started = thread::Builder::new().name("intake-packer".to_owned()).spawn(work);
-        let started = started.inspect_err(|error| {
-            tracing::warn!(
-                error = error as &dyn Error,
-                "no thread to pack kept files: each is packed before its load ends"
-            );
-        });
-        Self { wake: started.is_ok().then_some(wake), given_up }
-    }
-
     /// Whether there is anybody to pack what is kept unpacked.
     pub(super) fn works(&self) -> bool {
-        self.wake.is_some()
+        self.works.load(Ordering::Relaxed)
     }
 
     /// Something was kept unpacked.
     pub(super) fn wake(&self) {
-        // Where it is full, it will look again anyway.
-        let _ = self.wake.as_ref().map(|wake| wake.try_send(()));
+        self.wake.notify_one();
     }
 }
 
-impl Drop for Packer {
+/// Packs what was kept as it came, as a task of the server, on a thread that steps back behind all
+/// others. When the server stops it ends with the piece under way; what it left is packed after
+/// the next start.
+pub(super) fn task(packer: Arc<Packer>, archive: PathBuf) -> Task {
+    packer.works.store(true, Ordering::Relaxed);
+    let wake = Arc::clone(&packer.wake);
+    Task::new("intake-packing", PACKING_PERIOD, Packing { packer, archive }).poked_by(wake)
+}
+
+struct Packing {
+    packer: Arc<Packer>,
+    archive: PathBuf,
+}
+
+impl Work for Packing {
+    fn run<'a>(&'a mut self, stop: &'a CancellationToken) -> Run<'a> {
+        Box::pin(async move {
+            let (archive, stop) = (self.archive.clone(), stop.clone());
+            let (done, ended) = oneshot::channel();
+            let work = move || {
+                step_back();
+                // Whoever waited for it is gone where the server was cut off.
+                let _ = done.send(pack_all(&archive, &stop));
+            };
+            let started = thread::Builder::new().name("intake-packer".to_owned()).spawn(work);
+            // Without a thread each file is packed before its load ends.
+            self.packer.works.store(started.is_ok(), Ordering::Relaxed);
+            started?;
+            ended.await.map_err(|_| "packing panicked; the log says where")??;
+            Ok(Next::AtPeriod)
+        })
+    }
+}
+
+impl Drop for Packing {
     fn drop(&mut self) {
-        self.given_up.store(true, Ordering::Relaxed);
+        self.packer.works.store(false, Ordering::Relaxed);
     }
 }
 
@@ -116,24 +127,28 @@ fn step_back() {
     }
 }
 
-fn pack_all(archive: &Path, given_up: &AtomicBool) -> io::Result<()> {
+/// One file that cannot be packed stays as it came and holds up no other; the error is of the
+/// first.
+fn pack_all(archive: &Path, stop: &CancellationToken) -> io::Result<()> {
+    let mut packed = Ok(());
     for entry in fs::read_dir(archive)? {
         let unpacked = entry?.path();
         if !is_unpacked(&unpacked) {
             continue;
         }
         let target = unpacked.with_extension(PACKED);
-        match keep(&unpacked, target, |input, output| pack_into(input, output, given_up)) {
+        match keep(&unpacked, target, |input, output| pack_into(input, output, stop)) {
             Ok(_) => remove_if_there(&unpacked)?,
-            Err(_) if given_up.load(Ordering::Relaxed) => return Ok(()),
+            Err(_) if stop.is_cancelled() => return Ok(()),
             // Removed by a cleaning in between.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
                 tracing::warn!(file = %unpacked.display(), error = &error as &dyn Error, "failed to pack a kept file; it stays as it came");
+                packed = packed.and(Err(error));
             }
         }
     }
-    Ok(())
+    packed
 }
 
 fn is_unpacked(path: &Path) -> bool {
@@ -148,7 +163,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Keeps a file as it came, durable, to be packed by a [`Packer`]: under a second name where both
+/// Keeps a file as it came, durable, to be packed by [`task`]: under a second name where both
 /// folders are on one file system, which costs no copy. `target` has the ending of packed files.
 pub(super) fn keep_unpacked(path: &Path, target: &Path) -> io::Result<PathBuf> {
     let unpacked = target.with_extension(UNPACKED);
@@ -167,14 +182,14 @@ pub(super) fn keep_unpacked(path: &Path, target: &Path) -> io::Result<PathBuf> {
 
 /// Keeps a file, packed.
 pub(super) fn pack(path: &Path, target: PathBuf) -> io::Result<PathBuf> {
-    keep(path, target, |input, output| pack_into(input, output, &AtomicBool::new(false)))
+    keep(path, target, |input, output| pack_into(input, output, &CancellationToken::new()))
 }
 
-fn pack_into(input: &mut fs::File, output: &mut fs::File, given_up: &AtomicBool) -> io::Result<()> {
+fn pack_into(input: &mut fs::File, output: &mut fs::File, stop: &CancellationToken) -> io::Result<()> {
     let mut encoder = zstd::Encoder::new(output, ZSTD_LEVEL)?;
     let mut piece = vec![0; PIECE_BYTES];
     loop {
-        if given_up.load(Ordering::Relaxed) {
+        if stop.is_cancelled() {
             return Err(io::ErrorKind::Interrupted.into());
         }
         match input.read(&mut piece)? {
@@ -328,6 +343,7 @@ fn changed(file: &std::fs::Metadata) -> SystemTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tillway_service::background::Background;
 
     fn kept(folder: &Path, load: i64, age_days: u64) {
         let path = place(folder, LoadId(load), Timestamp::now(), "All-pos.aif", ".zst");
@@ -345,8 +361,8 @@ mod tests {
         assert_eq!(zstd::decode_all(fs::File::open(packed).unwrap()).unwrap(), b"text");
     }
 
-    #[test]
-    fn what_is_kept_as_it_came_is_packed_by_and_by_also_by_the_next_process() {
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_kept_as_it_came_is_packed_by_and_by_also_by_the_next_process() {
         let folder = tempfile::tempdir().unwrap();
         let archive = folder.path().join("backup");
         fs::create_dir(&archive).unwrap();
@@ -377,12 +393,19 @@ mod tests {
         };
         fs::write(archive.join("notes.unpacked"), "mine").unwrap();
         let left = keep(1, "left by an earlier process");
-        let packer = Packer::start(archive.clone());
+        let packer = Arc::<Packer>::default();
+        assert!(!packer.works());
+        let (tasks, stop) = (vec![task(Arc::clone(&packer), archive.clone())], CancellationToken::new());
         assert!(packer.works());
+        let token = stop.clone();
+        let driver = tokio::spawn(async move { Background::default().run(tasks, token).await });
         packed(&left, "left by an earlier process");
         let next = keep(2, "the next one");
         packer.wake();
         packed(&next, "the next one");
+        stop.cancel();
+        driver.await.unwrap();
+        assert!(!packer.works(), "whoever keeps a file now packs it at once");
         assert!(archive.join("notes.unpacked").exists());
     }
 

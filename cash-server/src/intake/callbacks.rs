@@ -20,9 +20,12 @@ use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tillway_proto::{ExchangeStatus, LoadId, Revision, TillId};
+use tillway_service::background::{Next, Run, Task, Work, off_thread};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long a load is told of. Back offices raise their alarm after ten minutes; a till that is
@@ -250,12 +253,15 @@ struct Finished {
     result: Result<(), CallError>,
 }
 
-#[derive(Default)]
 struct Teller {
     servers: HashMap<String, Retry>,
     refusals: HashMap<LoadId, Retry>,
+    /// Servers with a call under way.
     busy: HashSet<String>,
-    calls: JoinSet<Finished>,
+    /// Calls under way end with this.
+    calls: JoinSet<()>,
+    ended: mpsc::Sender<Finished>,
+    finished: mpsc::Receiver<Finished>,
     turn: Turn,
 }
 
@@ -267,54 +273,62 @@ struct Turn {
     loads: HashSet<LoadId>,
 }
 
-/// Tells until `shutdown`. What is under way then is told again at the next start. A turn that
-/// panics is tried again, and calls under way go on.
-pub(super) async fn run(intake: Arc<Intake>, shutdown: CancellationToken) {
-    let mut teller = Teller::default();
-    let mut finished = None;
-    loop {
-        let turn = AssertUnwindSafe(teller.turn(&intake, finished.take())).catch_unwind().await;
-        let wake = turn.unwrap_or_else(|_| {
-            tracing::error!("a look at whom to tell of loads panicked; it is tried again");
-            Instant::now() + IDLE_WAIT
-        });
-        tokio::select! {
-            () = shutdown.cancelled() => break,
-            () = intake.callbacks.notified() => {}
-            // A call that panics says so itself.
-            Some(Ok(ended)) = teller.calls.join_next() => finished = Some(ended),
-            () = tokio::time::sleep_until(wake.into()) => {}
-        }
+/// Telling, as a task of the server. What is under way when the server stops is told again after
+/// the next start.
+pub(super) fn task(intake: &Arc<Intake>) -> Task {
+    let poke = Arc::clone(&intake.callbacks);
+    Task::new("status-callbacks", IDLE_WAIT, Telling { intake: Arc::clone(intake), teller: Teller::new() })
+        .poked_by(poke)
+}
+
+struct Telling {
+    intake: Arc<Intake>,
+    teller: Teller,
+}
+
+impl Work for Telling {
+    fn run<'a>(&'a mut self, _: &'a CancellationToken) -> Run<'a> {
+        Box::pin(async move {
+            let wake = self.teller.turn(&self.intake).await?;
+            Ok(Next::In(wake.saturating_duration_since(Instant::now())))
+        })
     }
-    teller.calls.shutdown().await;
 }
 
 impl Teller {
-    async fn turn(&mut self, intake: &Arc<Intake>, finished: Option<Finished>) -> Instant {
-        if let Some(finished) = finished {
+    fn new() -> Self {
+        let (ended, finished) = mpsc::channel(MAX_CALLS);
+        Self {
+            servers: HashMap::new(),
+            refusals: HashMap::new(),
+            busy: HashSet::new(),
+            calls: JoinSet::new(),
+            ended,
+            finished,
+            turn: Turn::default(),
+        }
+    }
+
+    async fn turn(&mut self, intake: &Arc<Intake>) -> Result<Instant, StoreError> {
+        while self.calls.try_join_next().is_some() {}
+        while let Ok(finished) = self.finished.try_recv() {
             self.finished(intake, finished).await;
         }
         self.start_calls(intake).await
     }
 
     /// Starts what is due; when to look again.
-    async fn start_calls(&mut self, intake: &Arc<Intake>) -> Instant {
+    async fn start_calls(&mut self, intake: &Arc<Intake>) -> Result<Instant, StoreError> {
         let now = Instant::now();
         let mut wake = now + IDLE_WAIT;
-        let open = match gather(intake, self.turn.skip).await {
-            Ok(open) => open,
-            Err(error) => {
-                tracing::error!(error = &error as &dyn Error, "failed to read whom to tell of loads");
-                return wake;
-            }
-        };
+        let open = gather(intake, self.turn.skip).await?;
         if !self.is_last_turn(&open, intake.settings.watches_a_turn) {
             wake = now + NEXT_TURN;
         }
         // With each till that has applied something: ten thousand of them are not looked through
         // for nobody.
         if open.is_empty() {
-            return wake;
+            return Ok(wake);
         }
         let cursors = lock(&intake.cursors).clone();
         for (watch, tills) in open {
@@ -334,21 +348,23 @@ impl Teller {
                     self.close(intake, watch.load).await;
                 }
                 Step::Wait => {}
-                Step::Call(_) if busy || self.calls.len() >= MAX_CALLS => {}
+                Step::Call(_) if busy || self.busy.len() >= MAX_CALLS => {}
                 Step::Call(_) if self.is_doubtful(&watch.server) && self.doubtful_calls() >= MAX_DOUBTFUL_CALLS => {}
                 Step::Call(_) if until.is_some_and(|until| until > now) => wake = wake.min(until.unwrap_or(wake)),
                 Step::Call(call) => {
                     self.busy.insert(watch.server.clone());
-                    let intake = Arc::clone(intake);
+                    let (intake, ended) = (Arc::clone(intake), self.ended.clone());
                     self.calls.spawn(async move {
                         let result = AssertUnwindSafe(tell(&intake, &watch, call)).catch_unwind().await;
                         let result = result.unwrap_or(Err(CallError::Panicked));
-                        Finished { load: watch.load, server: watch.server, result }
+                        // There is room: each server has one call at most.
+                        let _ = ended.try_send(Finished { load: watch.load, server: watch.server, result });
+                        intake.callbacks.notify_one();
                     });
                 }
             }
         }
-        wake
+        Ok(wake)
     }
 
     /// Goes on to the next turn, or to the first after the last; then waits of servers and loads
@@ -456,10 +472,7 @@ async fn on_journal<T: Send + 'static>(
     work: impl FnOnce(&Intake) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let intake = Arc::clone(intake);
-    match tokio::task::spawn_blocking(move || work(&intake)).await {
-        Ok(result) => result,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+    off_thread(move || work(&intake)).await
 }
 
 pub(super) async fn tell(intake: &Arc<Intake>, watch: &Watch, call: Call) -> Result<(), CallError> {

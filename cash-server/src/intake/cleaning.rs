@@ -1,11 +1,17 @@
 //! Removes what is past: kept files, loads and rejects that nobody asks for any more, flags that
 //! were set aside. In small steps, so that no delivery waits for long.
 
-use super::{Intake, archive, folders};
+use super::{Intake, archive, folders, lock};
+use crate::error_chain;
 use jiff::Timestamp;
-use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tillway_service::background::{Failure, Next, Task};
+
+/// How often is looked for what is past, and how soon the next step follows where there is more.
+const PERIOD: Duration = Duration::from_hours(1);
+const NEXT_STEP: Duration = Duration::from_secs(1);
 
 /// Refused files that are kept, even where loaded ones are not: somebody has to see what was
 /// wrong.
@@ -29,11 +35,30 @@ const FORGET_STEP: u32 = 1000;
 /// Refused files that one step forgets at most: each is a write of its own.
 const FORGET_FILES_STEP: usize = 100;
 
-/// Removes a part of what is past at `now`. Whether there may be more.
-pub(super) fn clean<'a>(intake: &Intake, watched: impl Iterator<Item = &'a Path>, now: SystemTime) -> bool {
+/// The cleaning as a task of the server.
+pub(super) fn task(intake: &Arc<Intake>) -> Task {
+    let intake = Arc::clone(intake);
+    Task::blocking("intake-cleaning", PERIOD, move |_| {
+        let network = intake.network()?;
+        let extra = intake.settings.extra_folders.keys().cloned();
+        let of_nodes = network.nodes().map(|node| intake.settings.inbox.join(network.folder_name(node)));
+        let watched: Vec<PathBuf> = of_nodes.chain(extra).collect();
+        let _turn = lock(&intake.turn);
+        let more = clean(&intake, watched.iter().map(PathBuf::as_path), SystemTime::now())?;
+        Ok::<_, Failure>(if more { Next::In(NEXT_STEP) } else { Next::AtPeriod })
+    })
+}
+
+/// Removes a part of what is past at `now`. Whether there may be more. What fails does not stop
+/// the rest; the error names all of it.
+pub(super) fn clean<'a>(
+    intake: &Intake,
+    watched: impl Iterator<Item = &'a Path>,
+    now: SystemTime,
+) -> Result<bool, String> {
     let settings = &intake.settings;
     let bad_files = settings.backup_keep_files.max(MIN_BAD_FILES);
-    let mut more = false;
+    let (mut more, mut faults) = (false, Vec::new());
     for (folder, files) in [(&settings.backup, settings.backup_keep_files), (&settings.bad, bad_files)] {
         let keep = archive::Keep {
             days: settings.backup_keep_days,
@@ -47,19 +72,23 @@ pub(super) fn clean<'a>(intake: &Intake, watched: impl Iterator<Item = &'a Path>
                 tracing::info!(folder = %folder.display(), removed, "removed old files");
                 more |= removed >= archive::MAX_REMOVED_AT_ONCE;
             }
-            Err(error) => tracing::warn!(error = &error as &dyn Error, "failed to remove old files"),
+            Err(error) => faults.push(format!("failed to remove old files: {}", error_chain(&error))),
         }
     }
     match intake.forget_gone(FORGET_FILES_STEP) {
         Ok(forgotten) => more |= forgotten >= FORGET_FILES_STEP,
-        Err(error) => tracing::warn!(error = &error as &dyn Error, "failed to forget refused files that are gone"),
+        Err(error) => {
+            faults.push(format!("failed to forget refused files that are gone: {}", error_chain(&error)));
+        }
     }
     for folder in watched {
         match folders::clean_bad_flags(folder, settings.backup_keep_days, now) {
             Ok(0) => {}
             Ok(removed) => tracing::info!(folder = %folder.display(), removed, "removed flags that were set aside"),
             // A folder that cannot be read or written is told of by the scan.
-            Err(error) => tracing::debug!(error = &error as &dyn Error, "failed to remove flags that were set aside"),
+            Err(error) => {
+                tracing::debug!(error = error_chain(&error), "failed to remove flags that were set aside");
+            }
         }
     }
     let before = Timestamp::try_from(now).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -71,8 +100,8 @@ pub(super) fn clean<'a>(intake: &Intake, watched: impl Iterator<Item = &'a Path>
     for forgotten in forgotten {
         match forgotten {
             Ok(rows) => more |= rows >= u64::from(FORGET_STEP),
-            Err(error) => tracing::warn!(error = &error as &dyn Error, "failed to forget old loads"),
+            Err(error) => faults.push(format!("failed to forget old loads: {}", error_chain(&error))),
         }
     }
-    more
+    if faults.is_empty() { Ok(more) } else { Err(faults.join("; ")) }
 }

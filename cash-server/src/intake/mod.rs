@@ -57,15 +57,10 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tillway_proto::{LoadId, Revision, TillId};
+use tillway_service::background::Task;
 use tokio::sync::{Notify, Semaphore};
-use tokio_util::sync::CancellationToken;
-use watcher::Watcher;
-use worker::{Next, Worker};
-
-/// Wait after the worker itself failed, before it starts over.
-const RESTART_WAIT: Duration = Duration::from_secs(5);
+use worker::Worker;
 
 /// Why there is no intake.
 #[derive(Debug, thiserror::Error)]
@@ -118,11 +113,14 @@ pub struct Intake {
     /// Wakes the worker.
     arrived: Arc<Notify>,
     /// Wakes the callbacks.
-    callbacks: Notify,
+    callbacks: Arc<Notify>,
     running: Mutex<Option<Running>>,
     cursors: Mutex<HashMap<TillId, Revision>>,
     client: reqwest::Client,
-    packer: archive::Packer,
+    packer: Arc<archive::Packer>,
+    /// Held by the worker for a turn, and by the cleaning for a step: what one of them writes or
+    /// reads, the other must not remove.
+    turn: Mutex<()>,
     /// Held while a file is on its way out of a folder, and while a folder is read: what is on its
     /// way then was left by a crash.
     leaving: Mutex<()>,
@@ -144,18 +142,18 @@ impl Intake {
             fs::create_dir_all(folder).map_err(IntakeError::Folder)?;
         }
         let client = callbacks::client(settings.status_server_local).map_err(IntakeError::Client)?;
-        let packer = archive::Packer::start(settings.backup.clone());
         let intake = Self {
             settings,
             dictionary,
             journal,
             changed,
             arrived: Arc::default(),
-            callbacks: Notify::new(),
+            callbacks: Arc::default(),
             running: Mutex::default(),
             cursors: Mutex::default(),
             client,
-            packer,
+            packer: Arc::default(),
+            turn: Mutex::default(),
             leaving: Mutex::default(),
             uploads: Semaphore::new(rest::MAX_UPLOADS),
         };
@@ -169,44 +167,15 @@ impl Intake {
         Arc::clone(&self.arrived)
     }
 
-    /// Works until `shutdown`; a load that is under way then is rolled back and repeated at the
-    /// next start.
-    pub async fn run(self: Arc<Self>, shutdown: CancellationToken) -> Result<(), IntakeError> {
-        let callbacks = tokio::spawn(callbacks::run(Arc::clone(&self), shutdown.clone()));
-        let mut kept: Option<Worker> = None;
-        while !shutdown.is_cancelled() {
-            let mut worker = kept.take().unwrap_or_else(|| {
-                let watcher = Watcher::start(Arc::clone(&self.arrived), self.settings.formats.clone());
-                Worker::new(Arc::clone(&self), watcher, shutdown.clone())
-            });
-            let turn = tokio::task::spawn_blocking(move || {
-                let next = worker.turn();
-                (worker, next)
-            })
-            .await;
-            let wait = match turn {
-                Ok((worker, next)) => {
-                    kept = Some(worker);
-                    match next {
-                        Next::AtOnce => continue,
-                        Next::In(wait) => wait,
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the intake's worker failed and starts over");
-                    RESTART_WAIT
-                }
-            };
-            tokio::select! {
-                () = shutdown.cancelled() => {}
-                () = self.arrived.notified() => {}
-                () = tokio::time::sleep(wait) => {}
-            }
-        }
-        if let Err(error) = callbacks.await {
-            tracing::error!(%error, "status callbacks failed");
-        }
-        Ok(())
+    /// Its work, as tasks of the server. A load that is under way when the server stops is rolled
+    /// back and repeated at the next start.
+    pub fn tasks(self: &Arc<Self>) -> Vec<Task> {
+        vec![
+            Worker::task(self),
+            callbacks::task(self),
+            cleaning::task(self),
+            archive::task(Arc::clone(&self.packer), self.settings.backup.clone()),
+        ]
     }
 
     /// The exchange says which revision a till has. To be called when it grew, and once for each

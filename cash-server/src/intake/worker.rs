@@ -11,7 +11,7 @@ mod removed;
 use super::deliver::Cause;
 use super::folders::{self, Flag, Owner};
 use super::watcher::Watcher;
-use super::{Intake, cleaning, deliver, lock};
+use super::{Intake, deliver, lock};
 use crate::store::StoreError;
 use crate::store::intake::{Consent, LoadRecord, LoadSource};
 use jiff::Timestamp;
@@ -22,7 +22,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tillway_proto::{LoadId, NodeId};
+use tillway_service::background::{Kept, Next, Run, Task, Work};
 use tokio_util::sync::CancellationToken;
+
+/// First wait after the worker itself failed.
+const FIRST_RETRY: Duration = Duration::from_secs(5);
 
 /// First wait after a failed try; it doubles up to the last.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -32,11 +36,6 @@ const LAST_WAIT: Duration = Duration::from_mins(1);
 /// enough that nobody asks why prices do not come although there is room again.
 const LAST_FULL_WAIT: Duration = Duration::from_mins(15);
 
-/// How often kept files and records are cleaned away, and how soon the next step follows where
-/// there is more.
-const CLEANING_PERIOD: Duration = Duration::from_hours(1);
-const NEXT_STEP: Duration = Duration::from_secs(1);
-
 /// A folder where deliveries wait is read again at most this often: ten thousand flags at once
 /// would else be ten thousand looks at all of them.
 const RESCAN_PAUSE: Duration = Duration::from_secs(1);
@@ -44,14 +43,6 @@ const RESCAN_PAUSE: Duration = Duration::from_secs(1);
 /// How often to look whether there is a new node, which may have been made by another process: its
 /// folder is to be there before a person looks for it.
 const NETWORK_LOOK: Duration = Duration::from_secs(1);
-
-/// When to come back.
-pub(super) enum Next {
-    /// There may be more.
-    AtOnce,
-    /// After this time, or when something arrives.
-    In(Duration),
-}
 
 /// A load that is in the record already.
 #[derive(Debug, Clone, Copy)]
@@ -115,13 +106,12 @@ pub(super) struct Worker {
     /// Version of the network that the folders were made for.
     network: u64,
     next_scan: Instant,
-    next_cleaning: Instant,
     /// Files that were loaded, in case somebody still writes to them.
     removed: RemovedFiles,
 }
 
 impl Worker {
-    pub(super) fn new(intake: Arc<Intake>, watcher: Watcher, shutdown: CancellationToken) -> Self {
+    fn new(intake: Arc<Intake>, watcher: Watcher, shutdown: CancellationToken) -> Self {
         let now = Instant::now();
         let removed = RemovedFiles::new(Arc::clone(&intake));
         Self {
@@ -141,23 +131,23 @@ impl Worker {
             later: BTreeSet::new(),
             network: 0,
             next_scan: now,
-            next_cleaning: now,
             removed,
         }
     }
 
-    /// Looks for deliveries and loads the oldest.
-    pub(super) fn turn(&mut self) -> Next {
-        match self.try_turn() {
-            Ok(next) => next,
-            Err(error) => {
-                tracing::error!(error = &error as &dyn Error, "the intake cannot work and tries again");
-                Next::In(LAST_WAIT.min(self.intake.settings.scan_period))
-            }
-        }
+    /// Its turns as a task of the server.
+    pub(super) fn task(intake: &Arc<Intake>) -> Task {
+        let period = LAST_WAIT.min(intake.settings.scan_period);
+        let arrived = Arc::clone(&intake.arrived);
+        Task::new("intake", period, Turns { intake: Arc::clone(intake), worker: Kept::default() })
+            .poked_by(arrived)
+            .retried_after(FIRST_RETRY)
     }
 
-    fn try_turn(&mut self) -> Result<Next, StoreError> {
+    /// Looks for deliveries and loads the oldest.
+    fn turn(&mut self) -> Result<Next, StoreError> {
+        let intake = Arc::clone(&self.intake);
+        let _turn = lock(&intake.turn);
         self.removed.look();
         let dirty = self.watcher.take();
         let network = self.intake.network()?.version();
@@ -178,9 +168,6 @@ impl Worker {
             for folder in due {
                 self.scan(&folder);
             }
-        }
-        if Instant::now() >= self.next_cleaning {
-            self.clean();
         }
         match self.pick()? {
             Ok(job) => {
@@ -305,7 +292,7 @@ impl Worker {
     /// The oldest delivery that may go now, or when to look again.
     fn pick(&self) -> Result<Result<Job, Instant>, StoreError> {
         let now = Instant::now();
-        let mut wake = self.next_scan.min(self.next_cleaning).min(now + NETWORK_LOOK);
+        let mut wake = self.next_scan.min(now + NETWORK_LOOK);
         if !self.later.is_empty() {
             wake = wake.min(now + RESCAN_PAUSE);
         }
@@ -383,17 +370,27 @@ impl Worker {
         }
     }
 
-    /// Looks at what is past; when to look again.
-    fn clean(&mut self) {
-        let folders = self.folders.keys().map(PathBuf::as_path);
-        let more = cleaning::clean(&self.intake, folders, SystemTime::now());
-        self.next_cleaning = Instant::now() + if more { NEXT_STEP } else { CLEANING_PERIOD };
-    }
-
     /// Until there may be room again, or the database may work; `stalls`: how often there was not.
     fn later(&self, cause: Cause, stalls: u32) -> Wait {
         let wait = pause(cause, stalls, self.intake.settings.scan_period);
         Wait { held: Some(cause), stalls: stalls.saturating_add(1), until: Instant::now() + wait, ..again(0) }
+    }
+}
+
+struct Turns {
+    intake: Arc<Intake>,
+    worker: Kept<Worker>,
+}
+
+impl Work for Turns {
+    fn run<'a>(&'a mut self, stop: &'a CancellationToken) -> Run<'a> {
+        Box::pin(async move {
+            let fresh = || {
+                let watcher = Watcher::start(Arc::clone(&self.intake.arrived), self.intake.settings.formats.clone());
+                Worker::new(Arc::clone(&self.intake), watcher, stop.clone())
+            };
+            Ok(self.worker.off_thread(fresh, Worker::turn).await?)
+        })
     }
 }
 

@@ -8,6 +8,7 @@
 mod aside;
 mod audit;
 pub mod auth;
+mod background;
 mod dictionary;
 pub(crate) mod language;
 mod loads;
@@ -95,6 +96,7 @@ pub fn router(app: App, admin: Arc<Credentials>) -> Router {
         .routes(routes!(aside::acknowledge))
         .routes(routes!(tills::go_past))
         .routes(routes!(audit::list))
+        .routes(routes!(background::list))
         .split_for_parts();
     let (agents, of_agents) =
         OpenApiRouter::new().routes(routes!(tills::shift_closed)).routes(routes!(tills::token)).split_for_parts();

@@ -110,6 +110,7 @@ impl Server {
             },
             exchange,
             sales: Arc::clone(&sales),
+            background: Background::default(),
             data_dir: folder.path().to_owned(),
             disk_reserve_bytes: 0,
             addresses: PublicAddresses::new(&settings, 8080, 10001),

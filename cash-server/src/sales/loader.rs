@@ -14,6 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tillway_proto::sales::v1;
 use tillway_proto::{ShopId, TillId};
+use tillway_service::background::{Kept, Next, Run, Task, Work};
 use tokio_util::sync::CancellationToken;
 
 use super::aside::{subject, till_of};
@@ -53,8 +54,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// part of what a spool may hold.
 const MUCH_WAITS_BYTES: u64 = 64 * 1024 * 1024;
 
-/// First and longest wait after a failure.
-const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// First wait after a failure; the longest is the period.
+const FIRST_RETRY: Duration = Duration::from_millis(200);
 
 /// Why a step failed; it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -71,9 +72,6 @@ pub enum LoaderError {
         /// What it said.
         reason: String,
     },
-    /// The step broke off.
-    #[error("a step of the sales loader broke off; that is a defect")]
-    Ended,
 }
 
 /// Loads the spool.
@@ -96,51 +94,12 @@ impl Loader {
         Self { spool, store, one_by_one_until: Position::default(), tries: 0, careful: true, noted: None }
     }
 
-    /// Loads until `shutdown`; ends between two transactions.
-    pub async fn run(self, shutdown: CancellationToken) {
-        let (spool, store) = (self.spool.clone(), Arc::clone(&self.store));
-        let mut loader = self;
-        let mut wait = RETRY.0;
-        while !shutdown.is_cancelled() {
-            if !arrivals_pause(&spool, &shutdown).await {
-                break;
-            }
-            let stepped = tokio::task::spawn_blocking(move || {
-                let stepped = loader.step();
-                (loader, stepped)
-            })
-            .await;
-            let stepped = if let Ok((back, stepped)) = stepped {
-                loader = back;
-                stepped
-            } else {
-                // A defect; what it was about to load is still in the spool.
-                loader = Self::new(spool.clone(), Arc::clone(&store));
-                Err(LoaderError::Ended)
-            };
-            match stepped {
-                Ok(true) => wait = RETRY.0,
-                Ok(false) => {
-                    wait = RETRY.0;
-                    tokio::select! {
-                        () = shutdown.cancelled() => {}
-                        () = spool.arrived() => {}
-                        () = tokio::time::sleep(PERIOD) => {}
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "sales could not be loaded; trying again"
-                    );
-                    tokio::select! {
-                        () = shutdown.cancelled() => {}
-                        () = tokio::time::sleep(jittered(wait)) => {}
-                    }
-                    wait = (wait * 2).min(RETRY.1);
-                }
-            }
-        }
+    /// Its steps as a task of the server.
+    pub(super) fn into_task(self) -> Task {
+        let (spool, store, arrived) = (self.spool.clone(), Arc::clone(&self.store), self.spool.arrivals());
+        Task::new("sales-loader", PERIOD, Loading { spool, store, loader: Kept::default() })
+            .poked_by(arrived)
+            .retried_after(FIRST_RETRY)
     }
 
     /// Loads one group of records. False where nothing is left to load. Blocks.
@@ -321,6 +280,25 @@ impl Loader {
     }
 }
 
+struct Loading {
+    spool: Spool,
+    store: Arc<dyn SalesStore>,
+    loader: Kept<Loader>,
+}
+
+impl Work for Loading {
+    fn run<'a>(&'a mut self, stop: &'a CancellationToken) -> Run<'a> {
+        Box::pin(async move {
+            if !arrivals_pause(&self.spool, stop).await {
+                return Ok(Next::AtPeriod);
+            }
+            let fresh = || Loader::new(self.spool.clone(), Arc::clone(&self.store));
+            let more = self.loader.off_thread(fresh, Loader::step).await?;
+            Ok(if more { Next::AtOnce } else { Next::AtPeriod })
+        })
+    }
+}
+
 /// Lets arrivals go first: tills wait for the spool, and nobody for the database. Until nothing
 /// has arrived for [`QUIET`], at most [`LONGEST_PAUSE`], and not at all where the spool has grown
 /// large. False where the loader is to end.
@@ -375,10 +353,4 @@ fn read_record(payload: &[u8]) -> Result<Incoming, String> {
         }
     }
     Ok(Incoming { till, shop, received_at, receipts, shifts: records, refused })
-}
-
-/// Between half and the whole of a wait, so that several servers on one disk do not try in step.
-fn jittered(wait: Duration) -> Duration {
-    let random = u32::from(uuid::Uuid::new_v4().as_bytes()[0]);
-    wait / 2 + wait / 2 * random / 255
 }

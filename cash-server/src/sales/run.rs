@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan, Zoned};
 use tillway_file_queue::{disk, durable};
+use tillway_service::background::{Next, Task};
 use tokio::net::TcpListener;
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::aside::SalesAside;
@@ -21,13 +21,16 @@ use crate::store::StoreError;
 use crate::store::sales::SalesStore;
 use crate::store::sqlite::sales::SqliteSales;
 
-/// Waiting shifts are checked anew, and old receipts deleted, this often.
-const UPKEEP_PERIOD: Duration = Duration::from_mins(1);
+/// Shifts that wait for documents are checked anew this often.
+const CHECK_PERIOD: Duration = Duration::from_mins(1);
+
+/// Old receipts are deleted this often.
+const PRUNE_PERIOD: Duration = Duration::from_mins(1);
 
 /// Receipts deleted in one transaction, so that loading is not held up.
 const PRUNE_STEP: u32 = 500;
 
-/// Steps of one upkeep: what is left goes with the next.
+/// Steps of one run: what is left goes with the next.
 const PRUNE_STEPS: u32 = 20;
 
 /// Receipts are tax records: they are never deleted sooner than this, whatever is set. Five years
@@ -138,31 +141,34 @@ impl SalesLoader {
         SalesAside::new(self.spool.clone(), Arc::clone(&self.store))
     }
 
-    /// Serves and loads until `shutdown`.
-    pub async fn run(self, listeners: SalesListeners, shutdown: CancellationToken) -> Result<(), SalesError> {
-        let deps = Deps {
-            auth: self.auth,
-            store: Arc::clone(&self.store),
-            spool: self.spool.clone(),
-            deadlines: Deadlines::default(),
-        };
-        // A service that fails takes the others with it: the caller decides what then.
-        let stop = shutdown.child_token();
-        let spool = self.spool.clone();
-        let loading = tokio::spawn(Loader::new(self.spool, Arc::clone(&self.store)).run(stop.clone()));
-        let retention = Retention { days: self.config.keep_days, only_handed_over: self.config.handover.is_some() };
-        let upkeep = tokio::spawn(upkeep(Arc::clone(&self.store), retention, stop.clone()));
-        let handing_over = match self.config.handover {
-            Some(root) => tokio::spawn(handover::run(self.store, root, stop.clone())),
-            None => tokio::spawn(async {}),
-        };
-        let served = service::serve(listeners.grpc, deps, self.config.tls, stop.clone()).await;
-        stop.cancel();
-        for task in [loading, upkeep, handing_over] {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a task of the sales loader broke off");
-            }
+    /// Loading, checks, pruning and files for the back office, as tasks of the server.
+    pub fn tasks(&self) -> Vec<Task> {
+        let store = || Arc::clone(&self.store);
+        let mut tasks = vec![Loader::new(self.spool.clone(), store()).into_task()];
+        let checked = store();
+        tasks.push(Task::blocking("sales-checks", CHECK_PERIOD, move |_| {
+            checked.recheck_waiting(Timestamp::now())?;
+            Ok::<_, StoreError>(Next::AtPeriod)
+        }));
+        if let Some(days) = self.config.keep_days {
+            let retention = Retention { days, only_handed_over: self.config.handover.is_some() };
+            let pruned = store();
+            tasks.push(Task::blocking("old-receipts", PRUNE_PERIOD, move |stop| {
+                prune(pruned.as_ref(), retention, stop)?;
+                Ok::<_, StoreError>(Next::AtPeriod)
+            }));
         }
+        if let Some(root) = &self.config.handover {
+            tasks.extend(handover::tasks(&store(), root));
+        }
+        tasks
+    }
+
+    /// Serves until `shutdown`. What arrives is loaded by [`SalesLoader::tasks`].
+    pub async fn serve(self, listeners: SalesListeners, shutdown: CancellationToken) -> Result<(), SalesError> {
+        let spool = self.spool.clone();
+        let deps = Deps { auth: self.auth, store: self.store, spool: self.spool, deadlines: Deadlines::default() };
+        let served = service::serve(listeners.grpc, deps, self.config.tls, shutdown).await;
         let Taken { batches, syncs } = spool.taken();
         tracing::info!(batches, syncs, "the sales-loader ends");
         served.map_err(SalesError::Serve)
@@ -172,40 +178,21 @@ impl SalesLoader {
 /// Which receipts are old.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Retention {
-    /// Older than so many days, at least [`MIN_KEEP_DAYS`]; `None` keeps them for ever.
-    pub(super) days: Option<u32>,
+    /// Older than so many days, at least [`MIN_KEEP_DAYS`].
+    pub(super) days: u32,
     /// The back office takes sales here, and one that it was not given stays.
     pub(super) only_handed_over: bool,
 }
 
-async fn upkeep(store: Arc<dyn SalesStore>, retention: Retention, shutdown: CancellationToken) {
-    let mut period = tokio::time::interval(UPKEEP_PERIOD);
-    period.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = period.tick() => {}
-        }
-        let store = Arc::clone(&store);
-        let done = tokio::task::spawn_blocking(move || upkeep_once(store.as_ref(), retention)).await;
-        match done {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(error = &error as &dyn std::error::Error, "the upkeep of sales failed"),
-            Err(error) => tracing::error!(%error, "the upkeep of sales broke off"),
-        }
-    }
-}
-
-pub(super) fn upkeep_once(store: &dyn SalesStore, retention: Retention) -> Result<(), StoreError> {
-    store.recheck_waiting(Timestamp::now())?;
-    let Some(days) = retention.days else { return Ok(()) };
-    let days = i64::from(days.max(MIN_KEEP_DAYS));
+/// Deletes receipts that are old, in steps, until `stop`.
+pub(super) fn prune(store: &dyn SalesStore, retention: Retention, stop: &CancellationToken) -> Result<(), StoreError> {
+    let days = i64::from(retention.days.max(MIN_KEEP_DAYS));
     // A clock of this server that jumps ahead alone makes no receipt old: tills have clocks of
     // their own, and what they sold last is not years ago.
     let Some(newest) = store.newest_day()? else { return Ok(()) };
     let Ok(before) = Zoned::now().date().min(newest).checked_sub(days.days()) else { return Ok(()) };
     for _ in 0..PRUNE_STEPS {
-        if store.prune(before, retention.only_handed_over, PRUNE_STEP)? == 0 {
+        if stop.is_cancelled() || store.prune(before, retention.only_handed_over, PRUNE_STEP)? == 0 {
             break;
         }
     }

@@ -9,6 +9,7 @@ use crate::exchange::clock::{LOOK_FROM, off_together};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use tillway_proto::report::MAX_DICTIONARY_LOG_BYTES;
+use tillway_service::background::TaskState;
 
 /// Most entries that are shown; the rest is counted.
 pub(super) const MAX_ATTENTION: usize = 50;
@@ -91,13 +92,15 @@ pub(super) struct Facts<'a> {
     /// Units set aside here, by the sort of attention: refused loads apart.
     pub(super) aside_here: u64,
     pub(super) others: Vec<Attention>,
+    /// What the server does by itself.
+    pub(super) tasks: &'a [TaskState],
     /// How many rejects and how many warnings nobody has seen.
     pub(super) notices_open: (u64, u64),
 }
 
 /// An entry without more than words.
 pub(super) fn entry(sort: Sort, place: String, detail: String) -> Attention {
-    Attention { sort, place, detail, since: None, acknowledge: None, finding: None }
+    Attention { sort, place, detail, since: None, acknowledge: None, finding: None, task: None }
 }
 
 /// The list, whole and in order.
@@ -120,6 +123,10 @@ pub(super) fn attention(facts: Facts<'_>) -> Vec<Attention> {
     }
     if let Some(reason) = &facts.broker.blocked {
         list.push(entry(Sort::BrokerBlocked, String::new(), reason.clone()));
+    }
+    for task in facts.tasks.iter().filter(|task| task.failures > 0) {
+        let reason = task.last_error.as_ref().map(|error| error.reason.clone()).unwrap_or_default();
+        list.push(Attention { task: Some(task.name), ..entry(Sort::Background, String::new(), reason) });
     }
     if facts.aside_here > 0 {
         list.push(entry(Sort::Aside, String::new(), facts.aside_here.to_string()));
@@ -231,6 +238,7 @@ fn of_shop(sort: Sort, tills: &[&TillFacts], since: impl Fn(&TillFacts) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tillway_service::background::TaskError;
 
     fn at(hours: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + hours * 3600).unwrap()
@@ -256,6 +264,7 @@ mod tests {
             strangers: &[],
             aside_here: 0,
             others: Vec::new(),
+            tasks: &[],
             notices_open: (0, 0),
         };
         attention(facts).into_iter().map(|entry| (entry.sort, entry.place)).collect()
@@ -287,6 +296,40 @@ mod tests {
         let both = sorts(&[made("1", 30), made("2", 24)]);
         assert_eq!(both, [(Sort::NeverHeardOf, "7: 2 (1, 2)".to_owned())]);
         assert_eq!(sorts(&[TillFacts { parked: true, ..made("2", 24) }]), []);
+    }
+
+    #[test]
+    fn a_task_of_the_server_that_fails_needs_a_look_until_it_succeeds() {
+        let task = |failures| TaskState {
+            name: "old-audit",
+            period: std::time::Duration::from_mins(10),
+            running_since: None,
+            last_run: Some(at(0)),
+            last_took: std::time::Duration::ZERO,
+            next_run: Some(at(1)),
+            runs: 7,
+            failures,
+            last_error: Some(TaskError { at: at(0), reason: "no room".to_owned() }),
+        };
+        let broker = BrokerView { consuming: true, since: None, trouble: None, blocked: None, foreign_queue: None };
+        let look = |tasks: &[TaskState]| {
+            attention(Facts {
+                now: at(0),
+                broker: &broker,
+                disk: None,
+                sales_trouble: None,
+                tills: &[],
+                strangers: &[],
+                aside_here: 0,
+                others: Vec::new(),
+                tasks,
+                notices_open: (0, 0),
+            })
+        };
+        assert_eq!(look(&[task(0)]), []);
+        let expected =
+            Attention { task: Some("old-audit"), ..entry(Sort::Background, String::new(), "no room".to_owned()) };
+        assert_eq!(look(&[task(0), task(2)]), [expected]);
     }
 
     #[test]
@@ -356,6 +399,7 @@ mod tests {
             strangers: &[stranger(1), stranger(30)],
             aside_here: 2,
             others: vec![entry(Sort::Shift, "7/1".to_owned(), "one receipt is missing".to_owned())],
+            tasks: &[],
             notices_open: (0, 0),
         };
         let listed: Vec<Sort> = attention(facts).into_iter().map(|entry| entry.sort).collect();

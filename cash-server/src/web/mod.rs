@@ -17,7 +17,7 @@ pub(crate) use render::TEMPLATES;
 pub use render::{RenderError, Renderer};
 pub use view::{
     AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, Overview, ProgressView, RejectView,
-    ShiftVerdict, ShiftView, TillView,
+    ShiftVerdict, ShiftView, TaskView, TillView,
 };
 
 use crate::actor::{Caller, Face};

@@ -167,6 +167,23 @@ mod tests {
         WARNINGS.iter().map(|word| view(Some(warning(word)))).chain([view(None)]).collect()
     }
 
+    const TASKS: [&str; 14] = [
+        "reconciler",
+        "intake",
+        "status-callbacks",
+        "intake-cleaning",
+        "intake-packing",
+        "sales-loader",
+        "sales-checks",
+        "old-receipts",
+        "sales-files",
+        "sales-file-requests",
+        "old-packages",
+        "old-deliveries",
+        "old-dictionary",
+        "old-audit",
+    ];
+
     const WARNINGS: [&str; 10] = [
         "entry-rejected",
         "value-left-out",
@@ -218,6 +235,7 @@ mod tests {
                     since: Some(now),
                     acknowledge: (sort == AttentionSort::WentBack).then(|| "_cash_2_00ab34ef".to_owned()),
                     finding: None,
+                    task: (sort == AttentionSort::Background).then_some("reconciler"),
                 })
                 .chain(FindingKind::ALL.into_iter().map(|kind| Attention {
                     sort: AttentionSort::Finding,
@@ -226,6 +244,7 @@ mod tests {
                     since: Some(now),
                     acknowledge: None,
                     finding: Some(kind.as_str()),
+                    task: None,
                 }))
                 .collect(),
             attention_more: 3,
@@ -321,6 +340,18 @@ mod tests {
                 verdict: ShiftVerdict::Differs,
                 detail: Some("one receipt is missing".to_owned()),
             }],
+            background: Some(
+                TASKS
+                    .map(|name| TaskView {
+                        name,
+                        running_s: (name == "intake").then_some(70),
+                        last_run: (name != "intake").then_some(now),
+                        next_in_s: (name != "intake").then_some(30),
+                        failures: u32::from(name == "old-audit") * 3,
+                        error: (name == "old-audit").then(|| "<b>no room".to_owned()),
+                    })
+                    .into(),
+            ),
         }
     }
 
@@ -375,6 +406,21 @@ mod tests {
         }
         for state in ["announced", "downloaded", "queued", "applied", "rejected", "expired", "superseded"] {
             assert!(words.has(&format!("delivery-{state}")));
+        }
+    }
+
+    #[test]
+    fn what_the_server_does_by_itself_is_shown_with_what_fails_and_only_to_those_who_may_see_it() {
+        let renderer = Renderer::new().unwrap();
+        for (language, failed, runs, in_all) in [
+            (Language::English, "failed 3 times in a row", "running for 1 min", "14 tasks"),
+            (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "14 задач"),
+        ] {
+            let html = renderer.render("overview.html", language, &overview()).unwrap();
+            assert!(html.contains(failed) && html.contains(runs) && html.contains(in_all), "{html}");
+            assert!(html.contains("&lt;b&gt;no room") && !html.contains("<b>no room"), "{html}");
+            let nobody = Overview { background: None, ..overview() };
+            assert!(!renderer.render("overview.html", language, &nobody).unwrap().contains(in_all));
         }
     }
 

@@ -4,7 +4,7 @@ use super::MAX_ROWS;
 use super::attention::{DiskFacts, Facts, MAX_ATTENTION, StrangerFacts, TillFacts, attention, entry};
 use super::view::{
     AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, NoticeView, Overview, ProgressView,
-    RejectView, ShiftVerdict, ShiftView, TillView, WarningView,
+    RejectView, ShiftVerdict, ShiftView, TaskView, TillView, WarningView,
 };
 use crate::app::{Acting, AppError, Load, LoadReport, OverviewLimits, Till};
 use crate::aside::{AsideId, AsideUnit, Shown};
@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use tillway_exchangers::records::WarningKind;
 use tillway_proto::command::AsideAction;
 use tillway_proto::{ExchangeStatus, NodeId, TillId};
+use tillway_service::background::TaskState;
 
 /// Most loads, deliveries and shifts of the first page: the newest ones.
 const RECENT: u32 = 30;
@@ -42,6 +43,7 @@ pub(super) fn overview(app: &Acting, name: &str) -> Result<Overview, AppError> {
     let sales_trouble = facts.sales.as_ref().err().map(|error| crate::error_chain(error));
     let (findings, shifts) = facts.sales.unwrap_or_default();
     let (rejects_open, warnings_open) = facts.notices_open;
+    let background = facts.background;
 
     let mut tills: Vec<TillView> = facts.tills.iter().map(|one| till(network, &one.status)).collect();
     let tills_total = tills.len() as u64;
@@ -73,6 +75,7 @@ pub(super) fn overview(app: &Acting, name: &str) -> Result<Overview, AppError> {
             .collect::<Vec<_>>(),
         aside_here: aside.iter().filter(|unit| matches!(unit.id, AsideId::Report(_) | AsideId::Sales(_))).count()
             as u64,
+        tasks: background.as_deref().unwrap_or_default(),
         others: in_words(network, &facts.loads, &findings, &facts.aside),
         notices_open: (rejects_open, warnings_open),
     });
@@ -100,7 +103,20 @@ pub(super) fn overview(app: &Acting, name: &str) -> Result<Overview, AppError> {
         deliveries: facts.deliveries.iter().map(|one| delivery(network, one)).collect(),
         loads: facts.loads.into_iter().map(|report| load(network, report)).collect(),
         shifts: shifts.iter().map(|one| shift(network, one)).collect(),
+        background: background.map(|tasks| tasks.into_iter().map(|one| task(one, now)).collect()),
     })
+}
+
+fn task(task: TaskState, now: Timestamp) -> TaskView {
+    let is_failing = task.failures > 0;
+    TaskView {
+        name: task.name,
+        running_s: task.running_since.map(|since| now.duration_since(since).as_secs().max(0)),
+        last_run: task.last_run,
+        next_in_s: task.next_run.map(|next| next.duration_since(now).as_secs().max(0)),
+        failures: task.failures,
+        error: task.last_error.filter(|_| is_failing).map(|error| error.reason),
+    }
 }
 
 fn load(network: &Network, report: LoadReport) -> LoadView {

@@ -48,6 +48,25 @@ pub struct Overview {
     pub loads: Vec<LoadView>,
     /// Shifts, newest first.
     pub shifts: Vec<ShiftView>,
+    /// What the server does by itself; none where the reader may not see it.
+    pub background: Option<Vec<TaskView>>,
+}
+
+/// A task that the server does by itself. Its words are `task-<name>`.
+#[derive(Debug, Clone, Serialize)]
+pub struct TaskView {
+    /// Its name.
+    pub name: &'static str,
+    /// For how many seconds it has been running; none: it does not run now.
+    pub running_s: Option<i64>,
+    /// When its last run ended; none: it has not run yet.
+    pub last_run: Option<Timestamp>,
+    /// In how many seconds it runs next, at the latest; none while it runs.
+    pub next_in_s: Option<i64>,
+    /// How many of its last runs failed, one after the other.
+    pub failures: u32,
+    /// Why the last one failed, where it did.
+    pub error: Option<String>,
 }
 
 /// The link to the broker.
@@ -82,6 +101,8 @@ pub struct Attention {
     /// Which finding of sales it is, where it is one: each has words of its own,
     /// `attention-finding-<kind>` and `todo-finding-<kind>`.
     pub finding: Option<&'static str>,
+    /// Which task of the server fails, where it is one: `task-<name>`.
+    pub task: Option<&'static str>,
 }
 
 /// What sort of thing a person should look at, the weightiest first. The words are
@@ -114,6 +135,8 @@ pub enum AttentionSort {
     SalesWait,
     /// The log of a till's dictionary is not cut back.
     DictionaryLog,
+    /// The server fails at something that it does by itself.
+    Background,
     /// Something was set aside.
     Aside,
     /// What was set aside cannot be listed.
@@ -150,7 +173,7 @@ pub enum AttentionSort {
 
 impl AttentionSort {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Disk,
         Self::SalesDatabase,
         Self::Broker,
@@ -163,6 +186,7 @@ impl AttentionSort {
         Self::Trouble,
         Self::SalesWait,
         Self::DictionaryLog,
+        Self::Background,
         Self::Aside,
         Self::AsideUnread,
         Self::ClockHere,

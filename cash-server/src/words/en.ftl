@@ -77,6 +77,39 @@ aside = Set aside
 unknown = unknown
 in-future = in the future: the till's clock
 
+## What the server does by itself
+
+background = What the server does by itself
+background-tasks = { $n ->
+    [one] { $n } task
+   *[other] { $n } tasks
+ }
+background-failing = of them failing: { $n }
+task = Task
+last-run = Last run
+next-run = Next run
+task-fine = fine
+task-new = has not run yet
+task-runs = running for { $age }
+task-failed = failed { $n ->
+    [one] once
+   *[other] { $n } times in a row
+ }
+task-reconciler = Bring tills what they lack
+task-intake = Load dictionaries
+task-intake-cleaning = Remove old files and loads
+task-intake-packing = Pack loaded files
+task-status-callbacks = Tell status servers of loads
+task-sales-loader = Load sales into the database
+task-sales-checks = Check shifts that wait for documents
+task-sales-files = Sales files for the back office
+task-sales-file-requests = Sales files on request
+task-old-receipts = Delete old receipts
+task-old-packages = Remove packages that nobody needs
+task-old-deliveries = Remove old deliveries and commands
+task-old-dictionary = Remove old versions of the dictionary
+task-old-audit = Remove old lines of the audit log
+
 ## Ages
 
 age-seconds = { $n } s
@@ -166,6 +199,8 @@ attention-claimed = Till names a revision that it did not get here
 todo-claimed = Nothing speaks for the revision that it says it has: its disk comes from another server, or somebody else speaks for it. It gets everything once more by itself. If this comes again, look at the machine and upgrade its agent; then acknowledge. After this server was restored from a backup, a till with an agent of v0.1 passes that over: its own line says so, and what to do.
 attention-went-back = Till went back to older data
 todo-went-back = It was restored from an old image, or its disk was replaced. It is brought up to date by itself; check its last shifts, then acknowledge.
+attention-background = The server fails at a task
+todo-background = See below under “What the server does by itself”. It is tried again by itself; where it fails for long, look at the log.
 attention-aside = Set aside
 todo-aside = See below under “Set aside”: try it again or drop it.
 attention-aside-unread = What is set aside cannot be listed in full

@@ -84,7 +84,7 @@ async fn a_refused_file_that_went_by_age_is_no_longer_looked_for_unless_its_fold
     assert_eq!((intake.forget_gone(9).unwrap(), kit.journal.refused(9).unwrap().len()), (0, 2));
     fs::rename(kit.folder.path().join("away"), &kit.settings.bad).unwrap();
     fs::remove_file(&intake.refused(9).unwrap()[1].file).unwrap();
-    cleaning::clean(&intake, std::iter::empty(), SystemTime::now());
+    cleaning::clean(&intake, std::iter::empty(), SystemTime::now()).unwrap();
     let left: Vec<_> = kit.journal.refused(9).unwrap().into_iter().map(|load| load.id).collect();
     assert_eq!(left, [intake.refused(9).unwrap()[0].load.id]);
 }

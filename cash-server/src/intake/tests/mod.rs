@@ -33,6 +33,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 use tillway_exchangers::kinds::Kind;
 use tillway_proto::{LoadId, NodeId, NodeLevel, Revision};
+use tillway_service::background::Background;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -192,8 +193,8 @@ pub(super) struct Running {
 impl Running {
     pub(super) fn start(intake: Arc<Intake>) -> Self {
         let shutdown = CancellationToken::new();
-        let (running, token) = (Arc::clone(&intake), shutdown.clone());
-        let task = tokio::spawn(async move { running.run(token).await.unwrap() });
+        let (tasks, token) = (intake.tasks(), shutdown.clone());
+        let task = tokio::spawn(async move { Background::default().run(tasks, token).await });
         Self { intake, shutdown, task }
     }
 

@@ -134,7 +134,7 @@ fn thirty_days_leave_a_bounded_rest() {
             }
             set(&folder.join(format!("pos{day}-{n}.flz.bad")), now);
         }
-        assert!(!cleaning::clean(&intake, [folder.as_path()].into_iter(), now), "one step was enough");
+        assert!(!cleaning::clean(&intake, [folder.as_path()].into_iter(), now).unwrap(), "one step was enough");
         for archive in [&kit.settings.backup, &kit.settings.bad] {
             assert!(names(archive).len() <= 100, "{}", names(archive).len());
         }
@@ -142,7 +142,7 @@ fn thirty_days_leave_a_bounded_rest() {
     }
     // The clock of these flags is that of the disk: a week later they are gone, but for the
     // newest, which stay whatever a clock says.
-    cleaning::clean(&intake, [folder.as_path()].into_iter(), start + Duration::from_hours(24 * 8));
+    cleaning::clean(&intake, [folder.as_path()].into_iter(), start + Duration::from_hours(24 * 8)).unwrap();
     assert_eq!(names(&folder).len(), 10);
 }
 

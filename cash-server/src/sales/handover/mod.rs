@@ -17,7 +17,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fs_err as fs;
@@ -25,8 +25,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::{ToSpan, Zoned};
 use tillway_file_queue::durable;
 use tillway_proto::{ShopId, TillId};
-use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
+use tillway_service::background::{Next, Task};
 
 use self::format::Content;
 use super::check::Verdict;
@@ -74,33 +73,24 @@ pub enum HandoverError {
     },
 }
 
-/// Hands sales over below `root` until `shutdown`.
-pub async fn run(store: Arc<dyn SalesStore>, root: PathBuf, shutdown: CancellationToken) {
-    let mut closed = tokio::time::interval(PERIOD);
-    let mut requests = tokio::time::interval(REQUEST_PERIOD);
-    closed.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    requests.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let hourly = tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = closed.tick() => true,
-            _ = requests.tick() => false,
-        };
-        let (store, root) = (Arc::clone(&store), root.clone());
-        let now = Zoned::now().datetime();
-        let done = tokio::task::spawn_blocking(move || {
-            if hourly {
-                hand_over_closed(store.as_ref(), &root, now)
-            } else {
-                answer_requests(store.as_ref(), &root, now)
-            }
-        });
-        match done.await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::error!(error = &error as &dyn std::error::Error, "sales were not handed over"),
-            Err(error) => tracing::error!(%error, "handing sales over broke off"),
-        }
-    }
+/// Handing sales over below `root`, as tasks of the server.
+pub(super) fn tasks(store: &Arc<dyn SalesStore>, root: &Path) -> [Task; 2] {
+    /// Which of the two.
+    type HandOver = fn(&dyn SalesStore, &Path, DateTime) -> Result<u64, HandoverError>;
+    // Both write files into the same folders: the name that one has found free, the other must
+    // not take.
+    let one_at_a_time = Arc::new(Mutex::new(()));
+    let task = |name, period, hand_over: HandOver| {
+        let (store, root, one_at_a_time) = (Arc::clone(store), root.to_owned(), Arc::clone(&one_at_a_time));
+        Task::blocking(name, period, move |_| {
+            let _turn = one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
+            hand_over(store.as_ref(), &root, Zoned::now().datetime()).map(|_| Next::AtPeriod)
+        })
+    };
+    [
+        task("sales-files", PERIOD, hand_over_closed),
+        task("sales-file-requests", REQUEST_PERIOD, answer_requests),
+    ]
 }
 
 /// Writes every closed shift that changed since it was handed over; returns how many. One till's

@@ -193,7 +193,7 @@ struct Shared {
     disk: Arc<dyn Disk>,
     limits: SpoolLimits,
     state: Mutex<State>,
-    arrived: Notify,
+    arrived: Arc<Notify>,
     _lock: FileLock,
 }
 
@@ -296,7 +296,7 @@ impl Spool {
             disk,
             limits,
             state: Mutex::new(state),
-            arrived: Notify::new(),
+            arrived: Arc::default(),
             _lock: lock,
         });
         let for_writer = Arc::clone(&shared);
@@ -423,6 +423,11 @@ impl Spool {
     /// Waits until something durable arrived since the last call.
     pub async fn arrived(&self) {
         self.shared.arrived.notified().await;
+    }
+
+    /// Notified when something durable has arrived. One alone may wait for it.
+    pub fn arrivals(&self) -> Arc<Notify> {
+        Arc::clone(&self.shared.arrived)
     }
 
     /// What it took since it was opened.

@@ -4,10 +4,11 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 use tillway_proto::receipt::ShiftNumber;
 use tillway_proto::sales::{MAX_AMOUNT, v1};
+use tokio_util::sync::CancellationToken;
 
 use super::{any_shift, closed_shift, incoming, now, open_store, sale, sale_in, shop, till};
 use crate::sales::check::Verdict;
-use crate::sales::run::{Retention, upkeep_once};
+use crate::sales::run::{Retention, prune};
 use crate::sales::spool::Position;
 use crate::store::sales::{
     FindingFilter, FindingKind, NewFinding, Page, Refused, SalesStore, ShiftFilter, ShiftView, StreamNote, TotalsBy,
@@ -270,14 +271,15 @@ fn a_clock_of_the_server_that_jumps_years_ahead_deletes_no_receipt() {
     let documents = (1..=3).map(|number| sale(&till(), 1, number)).collect();
     store.load(START, at(1), &[incoming(documents, vec![closed_shift(&till(), 1, 1..=3)])], now()).unwrap();
     let receipts = || store.totals(&TotalsFilter::default(), TotalsBy::All).unwrap()[0].receipts;
-    let upkeep = || upkeep_once(store.as_ref(), Retention { days: Some(1), only_handed_over: false }).unwrap();
-    upkeep();
+    let retention = Retention { days: 1, only_handed_over: false };
+    let prune_old = || prune(store.as_ref(), retention, &CancellationToken::new()).unwrap();
+    prune_old();
     assert_eq!(receipts(), 3);
     // Tills agree with the clock.
     let today = jiff::Zoned::now().datetime().strftime("%Y-%m-%dT%H:%M:%S").to_string();
     let sold_today = v1::Document { time_end: today, ..sale(&till(), 2, 4) };
     store.load(at(1), at(2), &[incoming(vec![sold_today], vec![])], now()).unwrap();
-    upkeep();
+    prune_old();
     assert_eq!(receipts(), 1);
 }
 
