@@ -27,6 +27,7 @@ pub mod rest;
 pub mod run;
 pub mod sales;
 pub mod settings;
+pub mod socket;
 pub mod store;
 pub mod web;
 pub mod words;

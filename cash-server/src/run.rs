@@ -21,6 +21,7 @@ use crate::rest;
 use crate::sales::{SalesConfig, SalesError, SalesListeners, SalesLoader, TlsPaths};
 use crate::settings::credentials::{self, CredentialsError, ServerCredentials};
 use crate::settings::{BrokerSettings, Settings, proof_key};
+use crate::socket::SocketFile;
 use crate::store::StoreError;
 use crate::store::audit::AuditLog;
 use crate::store::dictionary::DictionaryStore;
@@ -111,6 +112,9 @@ pub enum RunError {
     /// Another process works in the data folder.
     #[error("failed to take the data folder")]
     Lock(#[source] LockError),
+    /// The socket of this machine.
+    #[error("failed to open the socket in the data folder")]
+    Socket(#[source] io::Error),
     /// Credentials.
     #[error("failed to read or make the credentials")]
     Credentials(#[source] CredentialsError),
@@ -232,6 +236,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     });
     let admin = Arc::new(credentials.admin);
     let rest = rest::router(app.clone(), Arc::clone(&admin)).merge(rest::packages::router(packages.clone()));
+    let local = rest::local_router(app.clone());
     let aif =
         crate::intake::rest::router(AifRest { intake: Arc::clone(&intake), credentials: credentials.back_office });
     let page = web::router(app.clone(), &settings.name, admin).map_err(RunError::Web)?;
@@ -243,8 +248,16 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         .with_audit(audit);
     tasks.extend(housekeeping.tasks());
 
+    let (_socket_file, socket) = SocketFile::bind(&settings.data_dir).map_err(RunError::Socket)?;
     let stop = shutdown.child_token();
     let mut parts = Parts::new(stop.clone());
+    parts.add("socket of this machine", {
+        let stop = stop.clone();
+        async move {
+            rest::serve::serve_local(socket, local, stop).await;
+            Ok(())
+        }
+    });
     parts.serve("REST", listeners.rest, rest);
     parts.serve("AIF over REST", listeners.aif, aif);
     parts.serve("page", listeners.web, page);

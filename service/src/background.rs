@@ -234,7 +234,9 @@ fn words_of(panic: Box<dyn Any + Send>) -> String {
 }
 
 fn shifted(time: Timestamp, by: Duration, later: bool) -> Timestamp {
-    let by = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+    // Finer than that, what is computed anew each time would never be the same twice.
+    let time = Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time);
+    let by = SignedDuration::from_millis(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
     if later {
         time.saturating_add(by).unwrap_or(Timestamp::MAX)
     } else {

@@ -45,7 +45,7 @@ pub(super) fn settle(
 
 /// All that the action can be done with.
 fn all(client: &Client, action: &str) -> Result<Vec<String>, CliError> {
-    let listed = client.read(PATH).map_err(CliError::Client)?;
+    let listed: Value = client.read(PATH).map_err(CliError::Client)?;
     let units = listed.as_array().map(Vec::as_slice).unwrap_or_default();
     let can = if action == "drop" { "droppable" } else { "retryable" };
     let fits = |unit: &&Value| unit[can] == true;

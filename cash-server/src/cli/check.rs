@@ -54,7 +54,7 @@ pub(super) fn check(path: Option<&Path>, online: bool, answer: &mut Answer<'_>) 
 /// What the running server has found about clocks. It is the tills that tell it: neither broker
 /// nor file system has another clock than this machine.
 fn clock(settings: &Settings) -> Option<Fault> {
-    let tills = Client::new(settings).and_then(|client| client.read("/api/v1/tills")).ok()?;
+    let tills: Value = Client::new(settings).and_then(|client| client.read("/api/v1/tills")).ok()?;
     let in_contact =
         |till: &&Value| till["silent"] == false && till["parked"] == false && till["last_contact"].is_string();
     let ahead = |till: &Value| till["clock_ahead_s"].as_i64().map(SignedDuration::from_secs);

@@ -1,29 +1,39 @@
-//! Asks the running server over its REST, as the administrator.
+//! Asks the running server, over its socket on this machine: who asks is the system's user.
 
 use crate::settings::Settings;
-use crate::settings::credentials::{self, Credentials, CredentialsError};
-use reqwest::StatusCode;
+use crate::socket;
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Longest wait for an answer: lists of thousands of tills take a second.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Over a socket the address names nobody.
+const BASE: &str = "http://localhost";
+
 /// Why the server did not answer as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// No credentials: the server was never started here, or another user runs it.
-    #[error("failed to read the administrator's credentials: run this on the server's machine, as its user")]
-    Credentials(#[source] CredentialsError),
     /// Nobody listens.
-    #[error("the server does not answer at {url}: is it running?")]
+    #[error("the server does not answer at {}: is it running?", socket.display())]
     Unreachable {
-        /// Where.
-        url: String,
+        /// The socket.
+        socket: PathBuf,
         /// Why.
         #[source]
         source: reqwest::Error,
+    },
+    /// The system does not let this user reach the socket.
+    #[error("this user may not ask the server: do it as root, or as the user who runs it ({})", socket.display())]
+    NotAllowed {
+        /// The socket.
+        socket: PathBuf,
     },
     /// The server refused.
     #[error("the server answers {status}: {detail}")]
@@ -33,44 +43,47 @@ pub enum ClientError {
         /// What it says.
         detail: String,
     },
-    /// The answer is no JSON.
-    #[error("the server's answer is no JSON")]
-    Answer(#[source] reqwest::Error),
+    /// The answer is no JSON, or not the JSON that is expected.
+    #[error("the server's answer cannot be read: it may be of another version")]
+    Answer(#[source] serde_json::Error),
+    /// The answer broke off.
+    #[error("the server's answer broke off")]
+    Broken(#[source] reqwest::Error),
     /// The client could not be made.
     #[error("failed to prepare the connection")]
     Prepare(#[source] reqwest::Error),
     /// The threads.
     #[error("failed to prepare the connection")]
-    Runtime(#[source] std::io::Error),
+    Runtime(#[source] io::Error),
 }
 
 /// A client of the server on this machine.
 pub(super) struct Client {
-    base: String,
-    admin: Credentials,
+    socket: PathBuf,
     http: reqwest::Client,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Client {
     pub(super) fn new(settings: &Settings) -> Result<Self, ClientError> {
+        Self::over(&socket::path(&settings.data_dir))
+    }
+
+    fn over(socket: &Path) -> Result<Self, ClientError> {
         // Whoever was first in this process has installed the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let admin =
-            credentials::read(&credentials::admin_path(&settings.data_dir)).map_err(ClientError::Credentials)?;
-        let mut address = settings.rest.listen;
-        if address.ip().is_unspecified() {
-            let local = if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
-            address.set_ip(local);
-        }
-        let http = reqwest::Client::builder().timeout(DEADLINE).no_proxy().build().map_err(ClientError::Prepare)?;
+        let http = reqwest::Client::builder().unix_socket(socket).timeout(DEADLINE).no_proxy();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        Ok(Self { base: format!("http://{address}"), admin, http, runtime: runtime.map_err(ClientError::Runtime)? })
+        Ok(Self {
+            socket: socket.to_owned(),
+            http: http.build().map_err(ClientError::Prepare)?,
+            runtime: runtime.map_err(ClientError::Runtime)?,
+        })
     }
 
     /// `GET`; `path` with its query.
-    pub(super) fn read(&self, path: &str) -> Result<Value, ClientError> {
-        self.ask(self.http.get(format!("{}{path}", self.base)))
+    pub(super) fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.ask(Method::GET, path, None::<&Value>)
     }
 
     /// `GET` with values that may hold anything.
@@ -80,21 +93,29 @@ impl Client {
     }
 
     /// `POST` of a JSON body.
-    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
-        self.ask(self.http.post(format!("{}{path}", self.base)).json(body))
+    pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        self.ask(Method::POST, path, Some(body))
     }
 
-    fn ask(&self, request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
-        let request = request.basic_auth(&self.admin.user, Some(self.admin.password()));
+    /// Any request. An answer without content is null.
+    pub(super) fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, ClientError> {
+        let request = self.http.request(method, format!("{BASE}{path}"));
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
         self.runtime.block_on(async {
-            let unreachable = |source| ClientError::Unreachable { url: self.base.clone(), source };
-            let response = request.send().await.map_err(unreachable)?;
+            let response = request.send().await.map_err(|error| self.unreachable(error))?;
             let status = response.status();
-            if status == StatusCode::NO_CONTENT {
-                return Ok(Value::Null);
-            }
             if status.is_success() {
-                return response.json().await.map_err(ClientError::Answer);
+                let content = response.bytes().await.map_err(ClientError::Broken)?;
+                let content: &[u8] = if status == StatusCode::NO_CONTENT { b"null" } else { &content };
+                return serde_json::from_slice(content).map_err(ClientError::Answer);
             }
             let text = response.text().await.unwrap_or_default();
             let problem: Option<Value> = serde_json::from_str(&text).ok();
@@ -102,10 +123,22 @@ impl Client {
             Err(ClientError::Refused { status: status.as_u16(), detail: detail.to_owned() })
         })
     }
+
+    fn unreachable(&self, source: reqwest::Error) -> ClientError {
+        let socket = self.socket.clone();
+        let mut cause: Option<&(dyn Error + 'static)> = source.source();
+        while let Some(error) = cause {
+            if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+                return ClientError::NotAllowed { socket };
+            }
+            cause = error.source();
+        }
+        ClientError::Unreachable { socket, source }
+    }
 }
 
-/// A text as a value in the query of an address.
-fn escaped(text: &str) -> String {
+/// A text as a value in an address.
+pub(super) fn escaped(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -1,10 +1,10 @@
 //! The command line.
 //!
-//! `node …` and `till settings` work on `dictionary.db` itself, which several processes may do at
-//! the same time; a running server sees the change at its next pass, within
-//! `exchange.reconcile_period_s`. What only the running server knows (`tills`, `deliveries`,
-//! `loads`, `unload`, `verify`, `aside`, `audit`) is asked over its REST with the administrator's
-//! credentials from the data folder, so these commands run on the server's machine as its user.
+//! Commands ask the running server, over its socket in the data folder ([`crate::socket`]), so
+//! they run on the server's machine, as root or as the user who runs the server. `node …` and
+//! `till settings` also work where no server runs: they hold its lock meanwhile and work on
+//! `dictionary.db` themselves, as the user to whom the data folder belongs. Either way a change is
+//! noted in the audit log as that of the system's user who asked.
 //!
 //! Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 the settings have faults; 4 the
 //! server does not answer.
@@ -70,7 +70,7 @@ pub enum Command {
     },
     /// Print the commented default settings.
     Settings,
-    /// The network: chain, groups, shops, tills. Works beside a running server.
+    /// The network: chain, groups, shops, tills. Works with and without a running server.
     #[command(subcommand, visible_alias = "network")]
     Node(NodeCommand),
     /// One till.
@@ -113,6 +113,8 @@ pub enum Command {
     Notices(NoticesCommand),
     /// Who changed what, newest first. Asks the running server.
     Audit(AuditArgs),
+    /// What the server does by itself: last and next run, last failure. Asks the running server.
+    Background,
     /// Have a till recount its whole dictionary. Asks the running server.
     Verify {
         /// Id, or till-<shop>-<code>.
@@ -328,6 +330,18 @@ pub enum CliError {
     /// The server.
     #[error("the server stopped")]
     Run(#[source] crate::run::RunError),
+    /// Root could not go on as the user to whom the data folder belongs.
+    #[error("failed to go on as the user to whom the data folder belongs")]
+    Owner(#[source] io::Error),
+    /// The data folder's lock.
+    #[error("failed to work on the data folder")]
+    Lock(#[source] crate::lock::LockError),
+    /// A server has the data folder and does not answer.
+    #[error("a server runs and does not answer at {}: it may be starting; try again", socket.display())]
+    Silent {
+        /// The socket.
+        socket: PathBuf,
+    },
     /// The network's database.
     #[error("failed to open the network")]
     Store(#[source] crate::store::StoreError),
@@ -354,7 +368,7 @@ impl CliError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Settings(_) | Self::Faults => EXIT_SETTINGS,
-            Self::Client(client::ClientError::Unreachable { .. }) => EXIT_NO_SERVER,
+            Self::Client(client::ClientError::Unreachable { .. }) | Self::Silent { .. } => EXIT_NO_SERVER,
             _ => EXIT_FAILED,
         }
     }
@@ -389,6 +403,7 @@ fn carry_out(arguments: Arguments, output: &mut dyn Write) -> Result<(), CliErro
         Command::Till(TillCommand::GoPast { till, revision }) => {
             server::go_past(&load()?, &till, revision, &mut answer)
         }
+        Command::Background => server::background(&load()?, &mut answer),
         Command::Audit(asked) => audit::list(&load()?, &asked, &mut answer),
         Command::Notices(NoticesCommand::Ls) => notices::list(&load()?, &mut answer),
         Command::Notices(NoticesCommand::Seen(ids)) => notices::seen(&load()?, &ids, &mut answer),
@@ -484,9 +499,6 @@ mod tests {
     fn faults_of_settings_and_a_server_that_is_not_there_have_their_exit_codes() {
         let folder = folder();
         let (code, _, errors) = asked(folder.path(), &["tills"]);
-        assert_eq!(code, ExitCode::from(EXIT_FAILED), "no credentials yet: {errors}");
-        crate::settings::credentials::load_or_make(&folder.path().join("data")).unwrap();
-        let (code, _, errors) = asked(folder.path(), &["tills"]);
         assert_eq!(code, ExitCode::from(EXIT_NO_SERVER), "{errors}");
         fs_err::write(folder.path().join("cash-server.toml"), "[broker]\nport = 0\n").unwrap();
         let (code, output, errors) = asked(folder.path(), &["check"]);
@@ -495,6 +507,38 @@ mod tests {
         let (code, _, errors) = asked(folder.path(), &["run"]);
         assert_eq!(code, ExitCode::from(EXIT_SETTINGS));
         assert!(errors.contains("line 2: broker.port"), "{errors}");
+    }
+
+    #[test]
+    fn a_socket_that_a_crash_has_left_is_no_server() {
+        let folder = folder();
+        let data = folder.path().join("data");
+        fs_err::create_dir(&data).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(crate::socket::path(&data)).unwrap());
+        assert!(crate::socket::path(&data).exists());
+        let (code, output, errors) = asked(folder.path(), &["node", "list"]);
+        assert_eq!(code, ExitCode::SUCCESS, "{errors}");
+        assert!(output.contains("All"), "{output}");
+        let (code, _, errors) = asked(folder.path(), &["tills"]);
+        assert_eq!(code, ExitCode::from(EXIT_NO_SERVER), "{errors}");
+    }
+
+    #[test]
+    fn commands_that_come_at_once_take_their_turns() {
+        let folder = folder();
+        std::thread::scope(|scope| {
+            let codes: Vec<String> = (1..=8).map(|code| code.to_string()).collect();
+            for code in codes {
+                let folder = folder.path();
+                scope.spawn(move || {
+                    let (ended, _, errors) = asked(folder, &["node", "add", "shop", &code]);
+                    assert_eq!(ended, ExitCode::SUCCESS, "{errors}");
+                });
+            }
+        });
+        let (_, listed, _) = asked(folder.path(), &["--json", "node", "list"]);
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        assert_eq!(listed.as_array().unwrap().len(), 9, "{listed:#}");
     }
 
     #[test]

@@ -1,44 +1,61 @@
-//! `node …` and `till settings`: on `dictionary.db` itself, beside a running server or without
-//! one.
+//! `node …` and `till settings`: asked of the running server; where none runs, done on
+//! `dictionary.db` itself.
 
+use super::client::{Client, ClientError, escaped};
 use super::table::Answer;
 use super::{CliError, NodeCommand};
 use crate::actor::{Actor, Caller, Face};
-use crate::app::{NetworkHints, NewToken, NodeChange, NodeInfo, Nodes};
+use crate::app::{AppError, NetworkHints, Nodes};
 use crate::exchange::PublicAddresses;
+use crate::lock::{DataLock, LockError, Role};
 use crate::network::NetworkService;
+use crate::rest::nodes::{CashIni, ChangedNode, MadeNode, NewNode, NewToken, NodeChange, NodeView};
 use crate::run::{DICTIONARY_DB, ensure_chain};
 use crate::settings::Settings;
+use crate::socket;
 use crate::store::sqlite::DictionaryDb;
-use fs_err as fs;
+use reqwest::Method;
 use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
-use tillway_proto::{NodeId, Revision};
+use std::thread;
+use std::time::{Duration, Instant};
+use tillway_proto::{NodeCode, NodeLevel};
+use tillway_service::system_user;
+
+/// How long a command waits for a server that starts, and for another command.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 pub(super) fn node(settings: &Settings, command: NodeCommand, answer: &mut Answer<'_>) -> Result<(), CliError> {
-    let nodes = open(settings)?;
+    let network = Network::find(settings)?;
     match command {
-        NodeCommand::List => list(&nodes, answer),
+        NodeCommand::List => list(&network, answer),
         NodeCommand::Add { level, code, parent, name } => {
             let name = name.unwrap_or_else(|| code.to_string());
-            let made = nodes.create(&parent, level, &code, &name).map_err(CliError::App)?;
-            let id = made.info.node.id;
-            match made.token {
-                Some(NewToken { token, cash_ini }) => {
-                    let told = json!({"id": id, "token": token.as_str(), "cash_ini": cash_ini});
+            let made = network.create(parent, level, &code, name)?;
+            let MadeNode { node: NodeView { id, .. }, token, cash_ini } = made;
+            match cash_ini {
+                Some(cash_ini) => {
+                    let told = json!({"id": id, "token": token, "cash_ini": cash_ini});
                     answer.line(&told, cash_ini.trim_end())
                 }
-                None => answer.line(&json!({"id": id}), id.as_str()),
+                None => answer.line(&json!({"id": id}), &id),
             }
         }
         NodeCommand::Rename { node, name } => {
-            let (id, _) = change(&nodes, &node, &NodeChange { name: Some(&name), ..NodeChange::default() })?;
+            let id = network.change(&node, &NodeChange { name: Some(name.clone()), ..NodeChange::default() })?.node.id;
             answer.line(&json!({"id": id}), &format!("{id} is now called {name}"))
         }
         NodeCommand::Move { node, parent } => {
-            let parent = nodes.find(&parent).map_err(CliError::App)?;
-            let under = NodeChange { parent: Some(parent.as_str()), ..NodeChange::default() };
-            let (id, revision) = change(&nodes, &node, &under)?;
+            let parent = network.show(&parent)?.id;
+            let under = NodeChange { parent: Some(parent.clone()), ..NodeChange::default() };
+            let ChangedNode { node: NodeView { id, .. }, revision } = network.change(&node, &under)?;
             let told = match revision {
                 Some(revision) => format!("{id} hangs under {parent} from revision {revision} on"),
                 None => format!("{id} hangs under {parent} already"),
@@ -46,11 +63,12 @@ pub(super) fn node(settings: &Settings, command: NodeCommand, answer: &mut Answe
             answer.line(&json!({"id": id, "revision": revision}), &told)
         }
         NodeCommand::Remove { node } => {
-            let id = nodes.remove(&node).map_err(CliError::App)?;
+            let id = network.show(&node)?.id;
+            network.remove(&id)?;
             answer.line(&json!({"id": id}), &format!("removed {id}"))
         }
-        NodeCommand::Park { till } => park(&nodes, &till, true, answer),
-        NodeCommand::Unpark { till } => park(&nodes, &till, false, answer),
+        NodeCommand::Park { till } => park(&network, &till, true, answer),
+        NodeCommand::Unpark { till } => park(&network, &till, false, answer),
     }
 }
 
@@ -60,75 +78,159 @@ pub(super) fn till_settings(
     new_token: bool,
     answer: &mut Answer<'_>,
 ) -> Result<(), CliError> {
-    let nodes = open(settings)?;
-    let cash_ini = if new_token { nodes.reissue_token(till).map(|new| new.cash_ini) } else { nodes.cash_ini(till) };
-    answer.text(&cash_ini.map_err(CliError::App)?)
+    let network = Network::find(settings)?;
+    let cash_ini = if new_token { network.new_token(till)?.cash_ini } else { network.cash_ini(till)?.cash_ini };
+    answer.text(&cash_ini)
 }
 
-fn open(settings: &Settings) -> Result<Nodes, CliError> {
-    fs::create_dir_all(&settings.data_dir).map_err(CliError::Output)?;
-    let database = DictionaryDb::open(&settings.data_dir.join(DICTIONARY_DB)).map_err(CliError::Store)?;
-    let network = NetworkService::new(Arc::new(database));
-    ensure_chain(&network).map_err(CliError::Run)?;
-    let actor = Actor::SystemUser(system_user());
-    let caller = Caller { actor, face: Face::CommandLine, address: None };
-    Ok(Nodes {
-        network: network.acting_for(&caller),
-        addresses: addresses(settings),
-        hints: NetworkHints::default(),
-        caller,
-    })
+/// The network, by way of whoever has its database.
+enum Network {
+    /// The running server.
+    Server(Client),
+    /// This command alone, as long as it holds the lock.
+    Alone { nodes: Box<Nodes>, _lock: DataLock },
 }
 
-/// The name of the system's user who runs this, else its number.
-fn system_user() -> String {
-    let number = rustix::process::geteuid().to_string();
-    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == number).then(|| name.to_owned())
-    });
-    name.unwrap_or(number)
+impl Network {
+    /// Finds the running server, or takes its place.
+    fn find(settings: &Settings) -> Result<Self, CliError> {
+        let data_dir = &settings.data_dir;
+        let actor = Actor::SystemUser(system_user::name_of(system_user::own_number()));
+        let begun = Instant::now();
+        loop {
+            if answers(&socket::path(data_dir))? {
+                return Client::new(settings).map(Self::Server).map_err(CliError::Client);
+            }
+            // A server that holds the lock and does not answer is starting, or ends.
+            let mut holder = None;
+            if !DataLock::is_held(data_dir, Role::Server) {
+                system_user::become_owner_of(data_dir).map_err(CliError::Owner)?;
+                match DataLock::take_for_command(data_dir) {
+                    Ok(lock) => return Self::alone(settings, actor, lock),
+                    Err(held @ LockError::Held { .. }) => holder = Some(held),
+                    Err(error) => return Err(CliError::Lock(error)),
+                }
+            }
+            if begun.elapsed() >= PATIENCE {
+                return Err(holder.map_or(CliError::Silent { socket: socket::path(data_dir) }, CliError::Lock));
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn alone(settings: &Settings, actor: Actor, lock: DataLock) -> Result<Self, CliError> {
+        let database = DictionaryDb::open(&settings.data_dir.join(DICTIONARY_DB)).map_err(CliError::Store)?;
+        let network = NetworkService::new(Arc::new(database));
+        ensure_chain(&network).map_err(CliError::Run)?;
+        let caller = Caller { actor, face: Face::CommandLine, address: None };
+        let nodes = Nodes {
+            network: network.acting_for(&caller),
+            addresses: PublicAddresses::new(settings, settings.rest.listen.port(), settings.sales.listen.port()),
+            hints: NetworkHints::default(),
+            caller,
+        };
+        Ok(Self::Alone { nodes: Box::new(nodes), _lock: lock })
+    }
+
+    fn list(&self) -> Result<Vec<NodeView>, CliError> {
+        self.either(
+            |client| client.read("/api/v1/nodes"),
+            |nodes| Ok(nodes.list()?.into_iter().map(Into::into).collect()),
+        )
+    }
+
+    fn show(&self, node: &str) -> Result<NodeView, CliError> {
+        self.either(|client| client.read(&of_node(node)), |nodes| nodes.show(node).map(Into::into))
+    }
+
+    fn create(&self, parent: String, level: NodeLevel, code: &NodeCode, name: String) -> Result<MadeNode, CliError> {
+        let new = NewNode { parent, level: level.to_string(), code: code.to_string(), name };
+        self.either(
+            |client| client.post("/api/v1/nodes", &new),
+            |nodes| nodes.create(&new.parent, level, code, &new.name).map(Into::into),
+        )
+    }
+
+    fn change(&self, node: &str, change: &NodeChange) -> Result<ChangedNode, CliError> {
+        self.either(
+            |client| client.ask(Method::PATCH, &of_node(node), Some(change)),
+            |nodes| nodes.change(node, &change.as_ref()).map(Into::into),
+        )
+    }
+
+    fn remove(&self, node: &str) -> Result<(), CliError> {
+        self.either(
+            |client| client.ask(Method::DELETE, &of_node(node), None::<&Value>),
+            |nodes| nodes.remove(node).map(drop),
+        )
+    }
+
+    fn new_token(&self, till: &str) -> Result<NewToken, CliError> {
+        let path = format!("/api/v1/tills/{}/token", escaped(till));
+        self.either(|client| client.post(&path, &json!({})), |nodes| nodes.reissue_token(till).map(Into::into))
+    }
+
+    fn cash_ini(&self, till: &str) -> Result<CashIni, CliError> {
+        let path = format!("/api/v1/tills/{}/cash-ini", escaped(till));
+        self.either(|client| client.read(&path), |nodes| nodes.cash_ini(till).map(|cash_ini| CashIni { cash_ini }))
+    }
+
+    fn either<T>(
+        &self,
+        ask: impl FnOnce(&Client) -> Result<T, ClientError>,
+        act: impl FnOnce(&Nodes) -> Result<T, AppError>,
+    ) -> Result<T, CliError> {
+        match self {
+            Self::Server(client) => ask(client).map_err(CliError::Client),
+            Self::Alone { nodes, .. } => act(nodes).map_err(CliError::App),
+        }
+    }
 }
 
-fn addresses(settings: &Settings) -> PublicAddresses {
-    PublicAddresses::new(settings, settings.rest.listen.port(), settings.sales.listen.port())
+/// Whether a server listens on the socket. A file that a crash has left answers nobody.
+fn answers(socket: &Path) -> Result<bool, CliError> {
+    match UnixStream::connect(socket) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(CliError::Client(ClientError::NotAllowed { socket: socket.to_owned() }))
+        }
+        Err(_) => Ok(false),
+    }
 }
 
-fn change(nodes: &Nodes, node: &str, change: &NodeChange<'_>) -> Result<(NodeId, Option<Revision>), CliError> {
-    let (info, revision) = nodes.change(node, change).map_err(CliError::App)?;
-    Ok((info.node.id, revision))
+fn of_node(node: &str) -> String {
+    format!("/api/v1/nodes/{}", escaped(node))
 }
 
-fn park(nodes: &Nodes, till: &str, parked: bool, answer: &mut Answer<'_>) -> Result<(), CliError> {
-    let till = nodes.till(till).map_err(CliError::App)?;
-    change(nodes, till.as_str(), &NodeChange { parked: Some(parked), ..NodeChange::default() })?;
+fn park(network: &Network, till: &str, parked: bool, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    let till = network.change(till, &NodeChange { parked: Some(parked), ..NodeChange::default() })?.node.id;
     let told = if parked { "parked" } else { "unparked" };
     answer.line(&json!({"id": till, "parked": parked}), &format!("{told} {till}"))
 }
 
-fn list(nodes: &Nodes, answer: &mut Answer<'_>) -> Result<(), CliError> {
-    let rows: Vec<Value> = nodes.list().map_err(CliError::App)?.iter().map(row).collect();
+fn list(network: &Network, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    let nodes = network.list()?;
+    let folders: HashMap<&str, &str> = nodes.iter().map(|node| (node.id.as_str(), node.folder.as_str())).collect();
+    let rows = nodes.iter().map(|node| row(node, node.parent.as_ref().and_then(|id| folders.get(id.as_str()))));
     answer.table(
-        &Value::Array(rows),
+        &rows.collect(),
         &[("NODE", "/folder"), ("NAME", "/name"), ("ID", "/id"), ("PARENT", "/parent"), ("STATE", "/state")],
     )
 }
 
-fn row(info: &NodeInfo) -> Value {
-    let NodeInfo { node, parent, folder, alike } = info;
-    let parked = node.parked.then(|| "parked".to_owned());
+fn row(node: &NodeView, parent: Option<&&str>) -> Value {
+    let NodeView { id, level, code, name, folder, parked, alike, .. } = node;
+    let is_parked = parked.then(|| "parked".to_owned());
     let looks_like = (!alike.is_empty()).then(|| format!("code like that of {}", alike.join(", ")));
-    let state: Vec<String> = parked.into_iter().chain(looks_like).collect();
+    let state: Vec<String> = is_parked.into_iter().chain(looks_like).collect();
     json!({
         "folder": folder,
-        "name": node.name,
-        "id": node.id,
-        "level": node.id.level(),
-        "code": node.code,
-        "parent": parent.as_ref().map(|(_, folder)| folder),
-        "parked": node.parked,
+        "name": name,
+        "id": id,
+        "level": level,
+        "code": code,
+        "parent": parent,
+        "parked": parked,
         "alike": alike,
         "state": (!state.is_empty()).then(|| state.join("; ")),
     })

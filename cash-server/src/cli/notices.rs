@@ -4,7 +4,7 @@ use super::client::Client;
 use super::table::Answer;
 use super::{CliError, NoticeIds};
 use crate::settings::Settings;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const PATH: &str = "/api/v1/notices";
 
@@ -30,7 +30,7 @@ pub(super) fn list(settings: &Settings, answer: &mut Answer<'_>) -> Result<(), C
 pub(super) fn seen(settings: &Settings, asked: &NoticeIds, answer: &mut Answer<'_>) -> Result<(), CliError> {
     let client = Client::new(settings).map_err(CliError::Client)?;
     let body = if asked.all { json!({"up_to": i64::MAX}) } else { json!({"ids": asked.notices}) };
-    let marked = client.post(&format!("{PATH}/seen"), &body).map_err(CliError::Client)?;
+    let marked: Value = client.post(&format!("{PATH}/seen"), &body).map_err(CliError::Client)?;
     let told = format!("notices marked as seen: {}", marked["seen"]);
     answer.line(&marked, &told)
 }

@@ -61,6 +61,23 @@ pub(super) fn commands(settings: &Settings, listed: &Listed, answer: &mut Answer
     )
 }
 
+pub(super) fn background(settings: &Settings, answer: &mut Answer<'_>) -> Result<(), CliError> {
+    let tasks = read(settings, "/api/v1/background")?;
+    answer.table(
+        &tasks,
+        &[
+            ("TASK", "/name"),
+            ("EVERY S", "/period_s"),
+            ("RUNS SINCE", "/running_since"),
+            ("LAST RUN", "/last_run"),
+            ("TOOK MS", "/last_took_ms"),
+            ("NEXT RUN", "/next_run"),
+            ("FAILED", "/failures"),
+            ("LAST ERROR", "/last_error"),
+        ],
+    )
+}
+
 pub(super) fn loads(settings: &Settings, answer: &mut Answer<'_>) -> Result<(), CliError> {
     let loads = read(settings, "/api/v1/loads")?;
     answer.table(&loads, &LOAD_COLUMNS)
@@ -111,7 +128,7 @@ pub(super) fn acknowledge(settings: &Settings, till: &str, answer: &mut Answer<'
 
 pub(super) fn go_past(settings: &Settings, till: &str, revision: u64, answer: &mut Answer<'_>) -> Result<(), CliError> {
     let (path, body) = (format!("/api/v1/tills/{till}/go-past"), json!({ "revision": revision }));
-    let told = Client::new(settings).and_then(|client| client.post(&path, &body)).map_err(CliError::Client)?;
+    let told: Value = Client::new(settings).and_then(|client| client.post(&path, &body)).map_err(CliError::Client)?;
     let newest = told["revision"].as_u64().unwrap_or_default();
     answer.line(&told, &format!("every till should have revision {newest} now; {till} gets everything"))
 }
@@ -130,7 +147,7 @@ const LOAD_COLUMNS: [(&str, &str); 10] = [
 ];
 
 fn ordered(settings: &Settings, path: &str, body: &Value, answer: &mut Answer<'_>) -> Result<(), CliError> {
-    let told = Client::new(settings).and_then(|client| client.post(path, body)).map_err(CliError::Client)?;
+    let told: Value = Client::new(settings).and_then(|client| client.post(path, body)).map_err(CliError::Client)?;
     let line = match told["command"].as_str() {
         Some(command) => format!("ordered; `cash-server commands` shows what becomes of {command}"),
         None => "the same request is under way already".to_owned(),

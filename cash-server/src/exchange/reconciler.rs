@@ -5,13 +5,13 @@
 //! written before its link is published and counts as announced only after the broker's confirm;
 //! between the two a restart publishes it again.
 
+use super::blocking;
 use super::broker::{BrokerError, Lane};
 use super::hear::is_silent;
 use super::model::{CommandState, Delivery, Needs, SentCommand};
 use super::pace::AT_ONCE;
 use super::plan::{Plan, TillAim, Wanted, plan};
 use super::service::{ExchangeError, ExchangeParts, ExchangeService};
-use super::blocking;
 use crate::error_chain;
 use crate::packages::{PackageError, PackageFacts, PackageService, Repair};
 use crate::store::exchange::{EndedCommand, ExchangeStore, NewDelivery, Records};

@@ -1,4 +1,5 @@
-//! Who may ask: the administrator with Basic credentials, a till with its bearer token.
+//! Who may ask: the administrator with Basic credentials, a till with its bearer token; on the
+//! socket of this machine, root and the user who runs the server, as the operating system says.
 
 use super::problem::{Problem, blocking};
 use crate::actor::{Actor, Caller, Face};
@@ -13,6 +14,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tillway_proto::TillId;
+use tillway_service::system_user;
 
 const NO_CREDENTIALS: &str =
     "the administrator's user and password are needed; they stand in the server's file credentials/admin";
@@ -40,6 +42,27 @@ pub async fn administrator_only(State(admin): State<Administrator>, mut request:
     let actor = Actor::Login(admin.credentials.user.clone());
     let address = request.extensions().get().map(|Client(address)| *address);
     request.extensions_mut().insert(Caller { actor, face: admin.face, address });
+    next.run(request).await
+}
+
+/// Lets root and the user who runs this server through, and notes who asks. For requests that came
+/// over the socket of this machine.
+pub(super) async fn local_administrator_only(mut request: Request, next: Next) -> Response {
+    let Some(LocalUser(number)) = request.extensions().get().copied() else {
+        return Problem::unauthorized("nobody is known to ask").into_response();
+    };
+    let own = system_user::own_number();
+    let names = tokio::task::spawn_blocking(move || (system_user::name_of(number), system_user::name_of(own)));
+    let (name, own_name) = match names.await {
+        Ok(names) => names,
+        Err(join) => return Problem::internal(&join).into_response(),
+    };
+    if number != system_user::ROOT && number != own {
+        let who = format!("`{name}` may not do this: do it as root, or as `{own_name}`, the user who runs this server");
+        return Problem::forbidden(who).into_response();
+    }
+    let caller = Caller { actor: Actor::SystemUser(name), face: Face::CommandLine, address: None };
+    request.extensions_mut().insert(caller);
     next.run(request).await
 }
 
@@ -97,6 +120,11 @@ impl<S: Sync> OptionalFromRequestParts<S> for Client {
         Ok(parts.extensions.get().copied())
     }
 }
+
+/// The number of the system's user on the other side of the socket of this machine, noted where
+/// the connection was accepted: the operating system says so, not the client.
+#[derive(Debug, Clone, Copy)]
+pub struct LocalUser(pub u32);
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;

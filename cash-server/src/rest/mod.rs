@@ -12,7 +12,7 @@ mod background;
 mod dictionary;
 pub(crate) mod language;
 mod loads;
-mod nodes;
+pub mod nodes;
 mod notices;
 mod pace;
 pub mod packages;
@@ -68,10 +68,39 @@ impl Modify for Schemes {
 /// The API with its description, and `/health`. `admin` are the administrator's credentials.
 pub fn router(app: App, admin: Arc<Credentials>) -> Router {
     let guard = Administrator { credentials: admin, face: Face::Rest };
-    let (administration, mut description) = OpenApiRouter::with_openapi(Description::openapi())
+    let (administration, mut description) = administration();
+    let (agents, of_agents) =
+        OpenApiRouter::new().routes(routes!(tills::shift_closed)).routes(routes!(tills::token)).split_for_parts();
+    description.merge(of_agents);
+    administration
+        .layer(middleware::from_fn_with_state(guard, auth::administrator_only))
+        .merge(agents)
+        .with_state(app)
+        .merge(open(description))
+}
+
+/// The API for administrators on the socket of this machine: without passwords, for users that
+/// [`auth::LocalUser`] names.
+pub fn local_router(app: App) -> Router {
+    let (administration, description) = administration();
+    administration.layer(middleware::from_fn(auth::local_administrator_only)).with_state(app).merge(open(description))
+}
+
+/// What needs no credentials.
+fn open(description: utoipa::openapi::OpenApi) -> Router {
+    let described = Arc::new(description);
+    Router::new()
+        .route("/api/v1/openapi.json", get(move || async move { Json(described.as_ref().clone()) }))
+        .route("/health", get(|| async { "ok\n" }))
+}
+
+/// What administrators alone may ask, not guarded yet.
+fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
+    let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(nodes::list, nodes::create))
         .routes(routes!(nodes::show, nodes::change, nodes::remove))
         .routes(routes!(nodes::reissue_token))
+        .routes(routes!(nodes::cash_ini))
         .routes(routes!(tills::list))
         .routes(routes!(tills::show))
         .routes(routes!(tills::deliveries))
@@ -98,21 +127,9 @@ pub fn router(app: App, admin: Arc<Credentials>) -> Router {
         .routes(routes!(audit::list))
         .routes(routes!(background::list))
         .split_for_parts();
-    let (agents, of_agents) =
-        OpenApiRouter::new().routes(routes!(tills::shift_closed)).routes(routes!(tills::token)).split_for_parts();
-    description.merge(of_agents);
-
-    let described = Arc::new(description);
-    let open = Router::new()
-        .route("/api/v1/openapi.json", get(move || async move { Json(described.as_ref().clone()) }))
-        .route("/health", get(|| async { "ok\n" }));
-    administration
-        .layer((
-            DefaultBodyLimit::max(MAX_BODY_BYTES),
-            TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_DEADLINE),
-        ))
-        .layer(middleware::from_fn_with_state(guard, auth::administrator_only))
-        .merge(agents)
-        .with_state(app)
-        .merge(open)
+    let layers = (
+        DefaultBodyLimit::max(MAX_BODY_BYTES),
+        TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_DEADLINE),
+    );
+    (router.layer(layers), description)
 }

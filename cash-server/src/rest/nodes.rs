@@ -1,17 +1,17 @@
 //! The network: look at it, make, change, move, park and remove nodes.
 
 use super::problem::{Problem, blocking};
-use crate::app::{self, Acting, NodeInfo};
+use crate::app::{self, Acting, CreatedNode, NodeInfo};
 use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use tillway_proto::{NodeCode, NodeLevel};
+use tillway_proto::{NodeCode, NodeLevel, Revision};
 use utoipa::ToSchema;
 
 /// One node of the network.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct NodeView {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct NodeView {
     /// `_shop_<code>_<8 hex>` and the like.
     pub id: String,
     /// `chain`, `group`, `shop` or `till`.
@@ -33,24 +33,26 @@ pub(super) struct NodeView {
     pub alike: Vec<String>,
 }
 
-fn view(info: NodeInfo) -> NodeView {
-    let NodeInfo { node, parent, folder, alike } = info;
-    NodeView {
-        id: node.id.to_string(),
-        level: node.level().to_string(),
-        code: node.code.to_string(),
-        name: node.name,
-        parent: parent.map(|(id, _)| id.to_string()),
-        folder,
-        parked: node.parked,
-        created_at: node.created_at.to_string(),
-        alike,
+impl From<NodeInfo> for NodeView {
+    fn from(info: NodeInfo) -> Self {
+        let NodeInfo { node, parent, folder, alike } = info;
+        Self {
+            id: node.id.to_string(),
+            level: node.level().to_string(),
+            code: node.code.to_string(),
+            name: node.name,
+            parent: parent.map(|(id, _)| id.to_string()),
+            folder,
+            parked: node.parked,
+            created_at: node.created_at.to_string(),
+            alike,
+        }
     }
 }
 
 /// What a new node is.
-#[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct NewNode {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct NewNode {
     /// Id or folder name of the node it hangs under.
     pub parent: String,
     /// `group`, `shop` or `till`.
@@ -63,8 +65,8 @@ pub(super) struct NewNode {
 }
 
 /// A node that was made.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct MadeNode {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct MadeNode {
     /// The node.
     pub node: NodeView,
     /// A till's token. Shown this once; the server keeps only its hash.
@@ -73,10 +75,17 @@ pub(super) struct MadeNode {
     pub cash_ini: Option<String>,
 }
 
+impl From<CreatedNode> for MadeNode {
+    fn from(made: CreatedNode) -> Self {
+        let (token, cash_ini) = made.token.map(|new| (new.token.as_str().to_owned(), new.cash_ini)).unzip();
+        Self { node: made.info.into(), token, cash_ini }
+    }
+}
+
 /// What to change; what is left out stays.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NodeChange {
+pub struct NodeChange {
     /// A new name.
     pub name: Option<String>,
     /// Id or folder name of another parent: the node moves with all that hangs below it.
@@ -85,13 +94,49 @@ pub(super) struct NodeChange {
     pub parked: Option<bool>,
 }
 
+impl NodeChange {
+    /// As the use case takes it.
+    pub fn as_ref(&self) -> app::NodeChange<'_> {
+        app::NodeChange { name: self.name.as_deref(), parent: self.parent.as_deref(), parked: self.parked }
+    }
+}
+
+/// A node after a change.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ChangedNode {
+    /// The node.
+    #[serde(flatten)]
+    pub node: NodeView,
+    /// The revision that a move took; none where nothing moved.
+    pub revision: Option<u64>,
+}
+
+impl From<(NodeInfo, Option<Revision>)> for ChangedNode {
+    fn from((node, revision): (NodeInfo, Option<Revision>)) -> Self {
+        Self { node: node.into(), revision: revision.map(|revision| revision.0) }
+    }
+}
+
+/// The settings of a till.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct CashIni {
+    /// The `cash.ini` of the till, without its token, of which the server keeps only the hash.
+    pub cash_ini: String,
+}
+
 /// A till's new token.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct NewToken {
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct NewToken {
     /// Shown this once.
     pub token: String,
     /// The `cash.ini` that attaches the till, token included.
     pub cash_ini: String,
+}
+
+impl From<app::NewToken> for NewToken {
+    fn from(new: app::NewToken) -> Self {
+        Self { token: new.token.as_str().to_owned(), cash_ini: new.cash_ini }
+    }
 }
 
 /// All nodes, parents before children.
@@ -99,7 +144,7 @@ pub(super) struct NewToken {
     responses((status = 200, body = Vec<NodeView>), (status = 401, body = Problem)))]
 pub(super) async fn list(app: Acting) -> Result<Json<Vec<NodeView>>, Problem> {
     let nodes = blocking(move || app.nodes().list()).await?;
-    Ok(Json(nodes.into_iter().map(view).collect()))
+    Ok(Json(nodes.into_iter().map(NodeView::from).collect()))
 }
 
 /// One node, by id or folder name.
@@ -107,7 +152,7 @@ pub(super) async fn list(app: Acting) -> Result<Json<Vec<NodeView>>, Problem> {
     params(("id" = String, Path, description = "id, or folder name such as shop-7")),
     responses((status = 200, body = NodeView), (status = 401, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn show(app: Acting, Path(id): Path<String>) -> Result<Json<NodeView>, Problem> {
-    blocking(move || app.nodes().show(&id)).await.map(|node| Json(view(node)))
+    blocking(move || app.nodes().show(&id)).await.map(|node| Json(node.into()))
 }
 
 /// Makes a group, a shop or a till. A till's token and settings are in the answer, this once.
@@ -121,26 +166,22 @@ pub(super) async fn create(app: Acting, Json(asked): Json<NewNode>) -> Result<(S
         .map_err(|_| Problem::bad_request(format!("`{}` is no level: group, shop or till", asked.level)))?;
     let code: NodeCode = asked.code.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
     let made = blocking(move || app.nodes().create(&asked.parent, level, &code, &asked.name)).await?;
-    let (token, cash_ini) = made.token.map(|new| (new.token.as_str().to_owned(), new.cash_ini)).unzip();
-    Ok((StatusCode::CREATED, Json(MadeNode { node: view(made.info), token, cash_ini })))
+    Ok((StatusCode::CREATED, Json(made.into())))
 }
 
 /// Renames, moves or parks a node. After a move its tills converge on what they should now have,
 /// by difference.
 #[utoipa::path(patch, path = "/api/v1/nodes/{id}", tag = "network", security(("administrator" = [])),
     params(("id" = String, Path, description = "id or folder name")), request_body = NodeChange,
-    responses((status = 200, body = NodeView), (status = 400, body = Problem), (status = 401, body = Problem),
+    responses((status = 200, body = ChangedNode), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn change(
     app: Acting,
     Path(id): Path<String>,
     Json(asked): Json<NodeChange>,
-) -> Result<Json<NodeView>, Problem> {
-    let changed = blocking(move || {
-        let (name, parent) = (asked.name.as_deref(), asked.parent.as_deref());
-        app.nodes().change(&id, &app::NodeChange { name, parent, parked: asked.parked })
-    });
-    changed.await.map(|(node, _)| Json(view(node)))
+) -> Result<Json<ChangedNode>, Problem> {
+    let changed = blocking(move || app.nodes().change(&id, &asked.as_ref()));
+    changed.await.map(|changed| Json(changed.into()))
 }
 
 /// Removes a node that has nothing below it. A till's token is void from then on.
@@ -156,6 +197,13 @@ pub(super) async fn remove(app: Acting, Path(id): Path<String>) -> Result<Status
     params(("id" = String, Path, description = "id of the till")),
     responses((status = 200, body = NewToken), (status = 401, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn reissue_token(app: Acting, Path(id): Path<String>) -> Result<Json<NewToken>, Problem> {
-    let new = blocking(move || app.nodes().reissue_token(&id)).await?;
-    Ok(Json(NewToken { token: new.token.as_str().to_owned(), cash_ini: new.cash_ini }))
+    blocking(move || app.nodes().reissue_token(&id)).await.map(|new| Json(new.into()))
+}
+
+/// The settings of a till, without its token.
+#[utoipa::path(get, path = "/api/v1/tills/{id}/cash-ini", tag = "network", security(("administrator" = [])),
+    params(("id" = String, Path, description = "id of the till")),
+    responses((status = 200, body = CashIni), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn cash_ini(app: Acting, Path(id): Path<String>) -> Result<Json<CashIni>, Problem> {
+    blocking(move || app.nodes().cash_ini(&id)).await.map(|cash_ini| Json(CashIni { cash_ini }))
 }

@@ -6,7 +6,7 @@
 //! slowly ([`super::pace`]) is cut off and gives its place back; an error of `accept` (no file
 //! handles left) is waited out; on `stop` what was begun is finished.
 
-use super::auth::Client;
+use super::auth::{Client, LocalUser};
 use super::pace::{Pace, Rate, SENT, TAKEN};
 use crate::connections::{Busy, ConnectionLimits, Connections, Refused, Seat};
 use axum::Router;
@@ -18,14 +18,14 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tillway_proto::process::OpenFiles;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -63,6 +63,9 @@ const OTHER_FILES: usize = 1_536;
 /// Connections that a port takes however few files may be open.
 const LEAST_CONNECTIONS: usize = 64;
 
+/// Connections at the same time on the socket of this machine: people and scripts.
+const MAX_LOCAL_CONNECTIONS: usize = 64;
+
 /// Listens on an address, with buffers of their size for all who connect. To be called within a
 /// runtime.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -75,10 +78,56 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves until `stop`, then finishes what was begun.
+/// Serves until `stop`, then finishes what was begun. Requests carry a [`Client`].
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let limits = Limits { connections: connection_limits(OpenFiles::now()), sent: SENT, taken: TAKEN };
     serve_within(listener, router, stop, limits).await;
+}
+
+/// Serves users of this machine as [`serve`] does others. Requests carry a [`LocalUser`].
+pub async fn serve_local(listener: UnixListener, router: Router, stop: CancellationToken) {
+    let connections = ConnectionLimits {
+        all: MAX_LOCAL_CONNECTIONS,
+        of_address: MAX_LOCAL_CONNECTIONS,
+        waiting_of_address: MAX_LOCAL_CONNECTIONS / 2,
+        first: HEAD_DEADLINE,
+        again: HEAD_DEADLINE,
+    };
+    serve_within(listener, router, stop, Limits { connections, sent: SENT, taken: TAKEN }).await;
+}
+
+/// Where clients come in.
+trait Door {
+    /// What a client speaks over.
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    /// What is known of a client; requests carry it.
+    type Who: std::fmt::Debug + Copy + Send + Sync + 'static;
+
+    /// The next client, with the address that its place is counted for.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, IpAddr, Self::Who)>> + Send;
+}
+
+impl Door for TcpListener {
+    type Stream = TcpStream;
+    type Who = Client;
+
+    async fn accept(&self) -> io::Result<(TcpStream, IpAddr, Client)> {
+        let (stream, client) = TcpListener::accept(self).await?;
+        // Small answers go at once; an error here only costs time.
+        let _ = stream.set_nodelay(true);
+        Ok((stream, client.ip(), Client(client.ip())))
+    }
+}
+
+impl Door for UnixListener {
+    type Stream = UnixStream;
+    type Who = LocalUser;
+
+    async fn accept(&self) -> io::Result<(UnixStream, IpAddr, LocalUser)> {
+        let (stream, _) = UnixListener::accept(self).await?;
+        let user = LocalUser(stream.peer_cred()?.uid());
+        Ok((stream, Ipv6Addr::LOCALHOST.into(), user))
+    }
 }
 
 /// What clients may take.
@@ -101,18 +150,18 @@ fn connection_limits(open_files: OpenFiles) -> ConnectionLimits {
     }
 }
 
-async fn serve_within(listener: TcpListener, router: Router, stop: CancellationToken, limits: Limits) {
+async fn serve_within(door: impl Door, router: Router, stop: CancellationToken, limits: Limits) {
     let places = Connections::new(limits.connections);
     let mut connections = JoinSet::new();
     'accepting: loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = door.accept() => accepted,
             () = stop.cancelled() => break,
         };
         match accepted {
-            Ok((stream, client)) => {
+            Ok((stream, address, client)) => {
                 let seat = loop {
-                    match places.enter(client.ip()) {
+                    match places.enter(address) {
                         Ok(seat) => break Some(seat),
                         Err(Refused::Address) => break None,
                         // Everybody waits, this one and those in the listener's queue.
@@ -123,10 +172,9 @@ async fn serve_within(listener: TcpListener, router: Router, stop: CancellationT
                     }
                 };
                 if let Some(seat) = seat {
-                    let client = Client(client.ip());
                     connections.spawn(connection(stream, client, seat, router.clone(), stop.clone(), limits));
                 } else {
-                    tracing::debug!(%client, "a connection is refused: its address has all that one may have");
+                    tracing::debug!(?client, "a connection is refused: its address has all that one may have");
                 }
             }
             // The client was gone before it was its turn.
@@ -138,24 +186,22 @@ async fn serve_within(listener: TcpListener, router: Router, stop: CancellationT
         }
         while connections.try_join_next().is_some() {}
     }
-    drop(listener);
+    drop(door);
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(
-    stream: TcpStream,
-    client: Client,
+async fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    stream: S,
+    client: impl Clone + Send + Sync + 'static,
     seat: Arc<Seat>,
     router: Router,
     stop: CancellationToken,
     limits: Limits,
 ) {
-    // Small answers go at once; an error here only costs time.
-    let _ = stream.set_nodelay(true);
     let (io, ended) = (TokioIo::new(Watched { stream, pace: Pace::new(limits.taken) }), seat.ended());
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(client);
+        request.extensions_mut().insert(client.clone());
         let busy = seat.busy();
         let answered = router.call(request.map(|body| Sent { body, pace: Pace::new(limits.sent) }));
         async move { answered.await.map(|response: Response<Body>| response.map(|body| Answer { body, _busy: busy })) }
@@ -243,12 +289,12 @@ impl hyper::body::Body for Answer {
 }
 
 /// A stream whose writes fail when the client takes too little for too long.
-struct Watched {
-    stream: TcpStream,
+struct Watched<S> {
+    stream: S,
     pace: Pace,
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, into)
     }
@@ -258,7 +304,7 @@ fn written(wrote: &io::Result<usize>) -> u64 {
     wrote.as_ref().map_or(0, |bytes| *bytes as u64)
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.pace.watch(context, wrote, written).map(Result::flatten)

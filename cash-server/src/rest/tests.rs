@@ -1,5 +1,6 @@
 mod aside;
 mod audit;
+mod local;
 
 use super::*;
 use crate::actor::Caller;
@@ -31,13 +32,16 @@ use serde_json::{Value, json};
 use std::path::Path;
 use tempfile::TempDir;
 use tillway_proto::TillId;
+use tillway_service::background::Background;
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
 struct Server {
     folder: TempDir,
     router: Router,
+    local: Router,
     page: Router,
+    background: Background,
     network: NetworkService,
     reports: Reports,
     exchange_db: Arc<SqliteExchange>,
@@ -95,6 +99,7 @@ impl Server {
         let intake = Intake::new(taken, dictionary.clone(), Arc::clone(&journal), Arc::default());
         let audit: Vec<Arc<dyn AuditLog>> =
             vec![dictionary.clone(), journal.clone(), exchange_db.clone(), sales.clone()];
+        let background = Background::default();
         let app = App::new(AppParts {
             audit,
             network: network.clone(),
@@ -110,7 +115,7 @@ impl Server {
             },
             exchange,
             sales: Arc::clone(&sales),
-            background: Background::default(),
+            background: background.clone(),
             data_dir: folder.path().to_owned(),
             disk_reserve_bytes: 0,
             addresses: PublicAddresses::new(&settings, 8080, 10001),
@@ -118,8 +123,9 @@ impl Server {
         });
         let admin = Arc::new(Credentials::new("admin", "secret"));
         let page = crate::web::router(app.clone(), "shop", Arc::clone(&admin)).unwrap();
+        let local = local_router(app.clone());
         let router = router(app, admin).merge(packages::router(packages));
-        Self { folder, router, page, network, reports, exchange_db, journal, sales }
+        Self { folder, router, local, page, background, network, reports, exchange_db, journal, sales }
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, Vec<u8>, axum::http::HeaderMap) {

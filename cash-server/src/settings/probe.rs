@@ -3,6 +3,7 @@
 use super::{Fault, Origins, Settings};
 use crate::exchange::addresses;
 use crate::run::OPEN_FILES;
+use crate::socket;
 use fs_err as fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -16,7 +17,7 @@ pub fn needed(settings: &Settings, origins: &Origins, ports: &[(&'static str, So
     let mut note = |key: &str, problem: Option<String>| {
         faults.extend(problem.map(|what| origins.fault(&[key], what)));
     };
-    note("server.data_dir", folder_fault(&settings.data_dir, true));
+    note("server.data_dir", folder_fault(&settings.data_dir, true).or_else(|| socket::fault(&settings.data_dir)));
     if let Some(tls) = &settings.sales.tls {
         note("sales.tls_cert", file_problem(&tls.cert));
         note("sales.tls_key", file_problem(&tls.key));

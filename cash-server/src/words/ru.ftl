@@ -86,8 +86,8 @@ background-tasks = { $n ->
  }
 background-failing = из них с ошибкой: { $n }
 task = Задача
-last-run = Последний запуск
-next-run = Следующий запуск
+last-run = Последний раз
+next-run = Через
 task-fine = в порядке
 task-new = ещё не запускалась
 task-runs = выполняется { $age }

@@ -4,6 +4,9 @@ use crate::support::{item, until};
 use crate::tools::said;
 use fs_err as fs;
 use serde_json::Value;
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use tillway_tests::bench::TestBench;
 
@@ -154,4 +157,43 @@ fn curl_with_bad_input_is_told_what_is_wrong_and_stops_nobody() {
     assert_eq!(page.status(&["/acknowledge", "-d", "token=x"]), 422);
     assert_eq!(rest.status(&["/api/v1/nodes"]), 200);
     assert_eq!(page.status(&["/"]), 200);
+}
+
+#[test]
+fn curl_asks_over_the_socket_without_a_password_and_another_user_may_not() {
+    let bench = TestBench::start().unwrap();
+    let socket = bench.server.data().join("cash-server.sock");
+    let curl = |user: Option<u32>, arguments: &[&str]| {
+        let mut command = Command::new("/usr/bin/curl");
+        command.args(["-q", "--silent", "--show-error", "--max-time", "60", "--unix-socket"]).arg(&socket);
+        command.args(arguments).args(["--write-out", "\n%{http_code}"]);
+        if let Some(user) = user {
+            command.uid(user).gid(user);
+        }
+        let told = said(command);
+        let (body, status) = told.rsplit_once('\n').unwrap();
+        (status.to_owned(), serde_json::from_str::<Value>(body).unwrap_or(Value::Null))
+    };
+    let new = r#"{"parent":"All","level":"shop","code":"77"}"#;
+    let json = "Content-Type: application/json";
+    let (status, made) = curl(None, &["http://x/api/v1/nodes", "-H", json, "-d", new]);
+    assert_eq!(status, "201", "{made}");
+    let (_, audit) = curl(None, &["http://x/api/v1/audit?limit=1"]);
+    let line = &audit["lines"][0];
+    assert_eq!(line["face"], "command-line", "{line}");
+    assert!(line["actor"].as_str().unwrap().starts_with("system:"), "{line}");
+    let (_, tasks) = curl(None, &["http://x/api/v1/background"]);
+    assert!(tasks.as_array().unwrap().iter().any(|task| task["name"] == "reconciler"), "{tasks}");
+
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return; // Nobody else can be tried.
+    }
+    // By its mode nobody else reaches it; here somebody does.
+    for folder in socket.ancestors().skip(1).take_while(|folder| folder.starts_with(bench.folder())) {
+        fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
+    let (status, problem) = curl(Some(65_534), &["http://x/api/v1/nodes", "-H", json, "-d", new]);
+    assert_eq!(status, "403", "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("do it as root"), "{problem}");
 }

@@ -87,10 +87,7 @@ pub(super) fn tasks(store: &Arc<dyn SalesStore>, root: &Path) -> [Task; 2] {
             hand_over(store.as_ref(), &root, Zoned::now().datetime()).map(|_| Next::AtPeriod)
         })
     };
-    [
-        task("sales-files", PERIOD, hand_over_closed),
-        task("sales-file-requests", REQUEST_PERIOD, answer_requests),
-    ]
+    [task("sales-files", PERIOD, hand_over_closed), task("sales-file-requests", REQUEST_PERIOD, answer_requests)]
 }
 
 /// Writes every closed shift that changed since it was handed over; returns how many. One till's
