@@ -104,7 +104,9 @@ impl Totals {
         )?;
         for ((shop, till), days) in self.0 {
             let mut of_all = Sums::default();
-            days.values().for_each(|sums| of_all.add(sums));
+            for sums in days.values() {
+                of_all.add(sums);
+            }
             let days = days.into_iter().map(|(day, sums)| (day.to_string(), sums));
             for (day, sums) in days.chain([(String::new(), of_all)]) {
                 let Sums { sales, refunds, sale_sum, refund_sum, lines, line_sum } = sums;
