@@ -23,6 +23,7 @@ pub struct DiskReserve {
     bytes: u64,
     ask: Arc<Ask>,
     size: Arc<Ask>,
+    free: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 /// There is too little room for something.
@@ -69,13 +70,20 @@ impl DiskReserve {
 
     /// The same, with somebody else to say how much there is.
     pub fn asking(bytes: u64, ask: impl Fn(&Path) -> io::Result<u64> + Send + Sync + 'static) -> Self {
-        Self { bytes, ask: Arc::new(ask), size: Arc::new(size_bytes) }
+        Self { bytes, ask: Arc::new(ask), size: Arc::new(size_bytes), free: None }
     }
 
     /// The same, with somebody else to say how large the disk is.
     #[must_use]
     pub fn on_a_disk_of(self, bytes: u64) -> Self {
         Self { size: Arc::new(move |_| Ok(bytes)), ..self }
+    }
+
+    /// The same; before it says that there is too little room it has `free` give back what can be
+    /// done without.
+    #[must_use]
+    pub fn that_frees(self, free: Arc<dyn Fn() + Send + Sync>) -> Self {
+        Self { free: Some(free), ..self }
     }
 
     /// Whether `need` bytes could be written into a folder if its disk were empty. Where the
@@ -90,8 +98,18 @@ impl DiskReserve {
     }
 
     /// Whether `need` bytes more may be written into a folder. Where the system does not say how
-    /// much is free, they may: the write itself will tell.
+    /// much is free, they may: the write itself will tell. Blocks where there is too little room.
     pub fn check(&self, folder: &Path, need: u64) -> Result<(), NoRoom> {
+        self.look(folder, need).or_else(|missing| match &self.free {
+            Some(free) => {
+                free();
+                self.look(folder, need)
+            }
+            None => Err(missing),
+        })
+    }
+
+    fn look(&self, folder: &Path, need: u64) -> Result<(), NoRoom> {
         let free = match (self.ask)(folder) {
             Ok(free) => free,
             Err(error) => {
@@ -126,6 +144,7 @@ impl fmt::Debug for DiskReserve {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     #[test]
     fn what_is_needed_comes_on_top_of_what_is_kept_free() {
@@ -134,6 +153,20 @@ mod tests {
         let told = reserve.check(Path::new("/d"), 51).unwrap_err().to_string();
         assert!(told.contains("/d has 150 bytes left: 51 are needed and 100 are kept free"), "{told}");
         assert_eq!(DiskReserve::asking(1, |_| Err(io::Error::other("x"))).check(Path::new("/d"), 1), Ok(()));
+    }
+
+    #[test]
+    fn what_can_be_done_without_is_given_back_before_anybody_is_told_that_there_is_no_room() {
+        let free = Arc::new(AtomicU64::new(0));
+        let (asked, freed) = (Arc::clone(&free), Arc::clone(&free));
+        let reserve = DiskReserve::asking(100, move |_| Ok(asked.load(Ordering::Relaxed)));
+        assert!(reserve.check(Path::new("/d"), 1).is_err());
+        let reserve = reserve.that_frees(Arc::new(move || {
+            freed.fetch_add(150, Ordering::Relaxed);
+        }));
+        assert_eq!(reserve.check(Path::new("/d"), 1), Ok(()));
+        assert_eq!(reserve.check(Path::new("/d"), 1), Ok(()));
+        assert_eq!(free.load(Ordering::Relaxed), 150, "nothing is given back while there is room");
     }
 
     #[test]

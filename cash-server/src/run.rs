@@ -22,16 +22,9 @@ use crate::sales::{SalesConfig, SalesError, SalesListeners, SalesLoader, TlsPath
 use crate::settings::credentials::{self, CredentialsError, ServerCredentials};
 use crate::settings::{BrokerSettings, Settings, proof_key};
 use crate::socket::SocketFile;
-use crate::store::StoreError;
-use crate::store::audit::AuditLog;
-use crate::store::dictionary::DictionaryStore;
-use crate::store::exchange::ExchangeStore;
-use crate::store::intake::LoadJournal;
+use crate::store::network::NetworkStore;
 use crate::store::sales::SalesStore;
-use crate::store::sqlite::exchange::SqliteExchange;
-use crate::store::sqlite::intake::IntakeDb;
-use crate::store::sqlite::sales::SqliteSales;
-use crate::store::sqlite::{DictionaryDb, PackageDb};
+use crate::store::{SalesStores, StoreError, Stores};
 use crate::web;
 use axum::Router;
 use std::collections::{BTreeMap, HashMap};
@@ -160,7 +153,8 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let opening = settings.clone();
     let opened = blocking(move || Opened::open(&opening, with_sales)).await?;
     let sales_aside = opened.loader.as_ref().map(SalesLoader::aside);
-    let Opened { _locks, credentials, dictionary, journal, packages, exchange, sales, loader } = opened;
+    let Opened { _locks, credentials, stores, reserve, packages, loader } = opened;
+    let Stores { network, dictionary: store, exchange, journal, sales, audit, .. } = stores;
     tell_credentials(&credentials);
 
     let rest_port = listeners.rest.local_addr().map_or(settings.rest.listen.port(), |address| address.port());
@@ -175,12 +169,10 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         settings.name
     );
 
-    let network = NetworkService::new(dictionary.clone());
-    let audit: Vec<Arc<dyn AuditLog>> = vec![dictionary.clone(), journal.clone(), exchange.clone(), sales.clone()];
-    let store: Arc<dyn DictionaryStore> = dictionary;
+    let network = NetworkService::new(network);
     let (poke, changed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let clocks = Arc::<crate::exchange::clock::Clocks>::default();
-    let intake_settings = intake_settings(&settings, &network)?;
+    let intake_settings = intake_settings(&settings, reserve, &network)?;
     let intake = {
         let (store, journal, changed) = (Arc::clone(&store), Arc::clone(&journal), Arc::clone(&changed));
         blocking(move || Intake::new(intake_settings, store, journal, changed).map_err(RunError::Intake)).await?
@@ -244,7 +236,6 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     tasks.extend(intake.tasks());
     tasks.extend(loader.iter().flat_map(SalesLoader::tasks));
     let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention)
-        .with_disk_reserve(DiskReserve::new(settings.disk_reserve_bytes))
         .with_audit(audit);
     tasks.extend(housekeeping.tasks());
 
@@ -293,8 +284,8 @@ pub async fn run_sales_loader(
 ) -> Result<(), RunError> {
     let (_lock, loader) = blocking(move || {
         let lock = DataLock::take(&settings.data_dir, Role::SalesLoader).map_err(RunError::Lock)?;
-        let dictionary = Arc::new(DictionaryDb::open(&settings.data_dir.join(DICTIONARY_DB)).map_err(RunError::Store)?);
-        Ok((lock, open_loader(&settings, dictionary)?))
+        let SalesStores { network, sales } = SalesStores::open(&settings.data_dir).map_err(RunError::Store)?;
+        Ok((lock, open_loader(&settings, network, sales)?))
     })
     .await?;
     tracing::info!("the sales-loader starts");
@@ -306,18 +297,13 @@ pub async fn run_sales_loader(
     parts.until_stopped(shutdown).await
 }
 
-/// File of network and dictionary in the data folder.
-pub const DICTIONARY_DB: &str = "dictionary.db";
-
 /// Everything that is opened before the first request.
 struct Opened {
     _locks: Vec<DataLock>,
     credentials: ServerCredentials,
-    dictionary: Arc<DictionaryDb>,
-    journal: Arc<dyn LoadJournal>,
+    stores: Stores,
+    reserve: DiskReserve,
     packages: PackageService,
-    exchange: Arc<dyn ExchangeStore>,
-    sales: Arc<dyn SalesStore>,
     loader: Option<SalesLoader>,
 }
 
@@ -329,31 +315,17 @@ impl Opened {
             locks.push(DataLock::take(data, Role::SalesLoader).map_err(RunError::Lock)?);
         }
         let credentials = credentials::load_or_make(data).map_err(RunError::Credentials)?;
-        let dictionary = Arc::new(DictionaryDb::open(&data.join(DICTIONARY_DB)).map_err(RunError::Store)?);
-        let network = NetworkService::new(dictionary.clone());
-        ensure_chain(&network)?;
-        let memo = PackageDb::open(&data.join("packages.db")).map_err(RunError::Store)?;
+        let stores = Stores::open(data).map_err(RunError::Store)?;
+        ensure_chain(&NetworkService::new(Arc::clone(&stores.network)))?;
+        let reserve = DiskReserve::new(settings.disk_reserve_bytes).that_frees(Arc::clone(&stores.give_back_room));
         let key = proof_key::load_or_make(data).map_err(RunError::Credentials)?;
-        let packages = PackageService::new(dictionary.clone(), Arc::new(memo), data.join("packages"), key)
+        let (dictionary, memo) = (Arc::clone(&stores.dictionary), Arc::clone(&stores.packages));
+        let packages = PackageService::new(dictionary, memo, data.join("packages"), key)
             .map_err(RunError::Packages)?
-            .with_disk_reserve(DiskReserve::new(settings.disk_reserve_bytes));
-        let exchange = SqliteExchange::open(&data.join("exchange.db")).map_err(RunError::Store)?;
-        let journal = IntakeDb::open(&data.join("intake.db")).map_err(RunError::Store)?;
-        let loader = with_sales.then(|| open_loader(settings, dictionary.clone())).transpose()?;
-        let sales: Arc<dyn SalesStore> = match &loader {
-            Some(loader) => loader.store(),
-            None => Arc::new(SqliteSales::open(&sales_config(settings).database).map_err(RunError::Store)?),
-        };
-        Ok(Self {
-            _locks: locks,
-            credentials,
-            dictionary,
-            journal: Arc::new(journal),
-            packages,
-            exchange: Arc::new(exchange),
-            sales,
-            loader,
-        })
+            .with_disk_reserve(reserve.clone());
+        let open_loader = || open_loader(settings, Arc::clone(&stores.network), Arc::clone(&stores.sales));
+        let loader = with_sales.then(open_loader).transpose()?;
+        Ok(Self { _locks: locks, credentials, stores, reserve, packages, loader })
     }
 }
 
@@ -369,9 +341,13 @@ pub fn ensure_chain(network: &NetworkService) -> Result<(), RunError> {
     network.ensure_chain(&code, FIRST_CHAIN_NAME).map(|_| ()).map_err(RunError::Network)
 }
 
-fn open_loader(settings: &Settings, dictionary: Arc<DictionaryDb>) -> Result<SalesLoader, RunError> {
-    let auth = Arc::new(NetworkService::new(dictionary));
-    SalesLoader::open(sales_config(settings), auth).map_err(RunError::Sales)
+fn open_loader(
+    settings: &Settings,
+    network: Arc<dyn NetworkStore>,
+    sales: Arc<dyn SalesStore>,
+) -> Result<SalesLoader, RunError> {
+    let auth = Arc::new(NetworkService::new(network));
+    SalesLoader::open(sales_config(settings), auth, sales).map_err(RunError::Sales)
 }
 
 fn sales_config(settings: &Settings) -> SalesConfig {
@@ -386,7 +362,11 @@ fn sales_config(settings: &Settings) -> SalesConfig {
 
 /// Folders of nodes that are not in the network are told and left out: a node that is removed must
 /// not keep the server from starting.
-fn intake_settings(settings: &Settings, network: &NetworkService) -> Result<IntakeSettings, RunError> {
+fn intake_settings(
+    settings: &Settings,
+    disk_reserve: DiskReserve,
+    network: &NetworkService,
+) -> Result<IntakeSettings, RunError> {
     let network = network.current().map_err(RunError::Network)?;
     let mut extra_folders = BTreeMap::new();
     for folder in &settings.intake.folders {
@@ -414,7 +394,7 @@ fn intake_settings(settings: &Settings, network: &NetworkService) -> Result<Inta
         zone: settings.intake.zone.clone(),
         backup_keep_days: settings.intake.backup_days,
         backup_keep_bytes: settings.intake.backup_limit_bytes,
-        disk_reserve: DiskReserve::new(settings.disk_reserve_bytes),
+        disk_reserve,
         backup_keep_files: usize::try_from(settings.intake.backup_files).unwrap_or(usize::MAX),
         max_body_bytes: settings.aif.body_limit_bytes,
         status_server_local: settings.intake.status_servers_local,

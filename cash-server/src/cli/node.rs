@@ -10,17 +10,16 @@ use crate::exchange::PublicAddresses;
 use crate::lock::{DataLock, LockError, Role};
 use crate::network::NetworkService;
 use crate::rest::nodes::{CashIni, ChangedNode, MadeNode, NewNode, NewToken, NodeChange, NodeView};
-use crate::run::{DICTIONARY_DB, ensure_chain};
+use crate::run::ensure_chain;
 use crate::settings::Settings;
 use crate::socket;
-use crate::store::sqlite::DictionaryDb;
+use crate::store::Stores;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use tillway_proto::{NodeCode, NodeLevel};
@@ -119,8 +118,7 @@ impl Network {
     }
 
     fn alone(settings: &Settings, actor: Actor, lock: DataLock) -> Result<Self, CliError> {
-        let database = DictionaryDb::open(&settings.data_dir.join(DICTIONARY_DB)).map_err(CliError::Store)?;
-        let network = NetworkService::new(Arc::new(database));
+        let network = NetworkService::new(Stores::open_network(&settings.data_dir).map_err(CliError::Store)?);
         ensure_chain(&network).map_err(CliError::Run)?;
         let caller = Caller { actor, face: Face::CommandLine, address: None };
         let nodes = Nodes {

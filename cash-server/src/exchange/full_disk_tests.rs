@@ -6,9 +6,9 @@ use super::test_kit::{Kit, remove_what_is_past};
 use crate::dictionary::Digests;
 use crate::dictionary::tests::kit::item;
 use crate::reserve::DiskReserve;
-use crate::store::StoreError;
 use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
 use crate::store::sqlite::packages::PackageDb;
+use crate::store::{Place, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tillway_proto::{PackageName, Revision};
@@ -33,8 +33,8 @@ async fn with_little_room_packages_that_nobody_needs_go_first_whatever_else_fail
     // Neither old deliveries nor old commands can be removed.
     kit.store.tamper("ALTER TABLE command RENAME TO elsewhere");
     let keeping = |free| {
-        Housekeeping::new(kit.service.clone(), packages.clone(), kit.settings.retention)
-            .with_disk_reserve(DiskReserve::asking(100, move |_| Ok(free)))
+        let packages = packages.clone().with_disk_reserve(DiskReserve::asking(100, move |_| Ok(free)));
+        Housekeeping::new(kit.service.clone(), packages, kit.settings.retention)
     };
     remove_what_is_past(&keeping(200)).await;
     assert!(path.exists(), "within age and limit, and there is room");
@@ -48,7 +48,7 @@ struct Full;
 
 fn full() -> StoreError {
     let source = std::io::Error::from(std::io::ErrorKind::StorageFull).into();
-    StoreError::Full { what: "keep what a package needs", path: "packages.db".into(), source }
+    StoreError::Full { what: "keep what a package needs", place: Place::new("packages.db"), source }
 }
 
 impl PackageStore for Full {

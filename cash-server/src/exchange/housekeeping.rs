@@ -5,7 +5,6 @@ use super::blocking;
 use super::service::{ExchangeError, ExchangeService};
 use crate::dictionary::{LogRetention, NEWEST_REVISIONS};
 use crate::packages::{PackageLimits, PackageService};
-use crate::reserve::DiskReserve;
 use crate::settings::RetentionSettings;
 use crate::store::audit::AuditLog;
 use jiff::{SignedDuration, Timestamp};
@@ -65,20 +64,13 @@ pub struct Housekeeping {
     service: ExchangeService,
     packages: PackageService,
     retention: RetentionSettings,
-    reserve: DiskReserve,
     audit: Vec<Arc<dyn AuditLog>>,
 }
 
 impl Housekeeping {
     /// Over the service's parts.
     pub fn new(service: ExchangeService, packages: PackageService, retention: RetentionSettings) -> Self {
-        Self { service, packages, retention, reserve: DiskReserve::default(), audit: Vec::new() }
-    }
-
-    /// Below this much room on the disk of packages, none is kept that nobody needs.
-    #[must_use]
-    pub fn with_disk_reserve(self, reserve: DiskReserve) -> Self {
-        Self { reserve, ..self }
+        Self { service, packages, retention, audit: Vec::new() }
     }
 
     /// Logs whose old lines go.
@@ -159,12 +151,7 @@ impl Housekeeping {
     async fn clean_packages(&self) -> Result<(), ExchangeError> {
         let limits = PackageLimits {
             unused_for: days(self.retention.packages_days),
-            // Where there is no room for the next package, those that nobody needs make it,
-            // however few they are.
-            bytes: match self.reserve.check(self.packages.folder(), 0) {
-                Ok(()) => self.retention.packages_limit_bytes,
-                Err(_) => 0,
-            },
+            bytes: self.retention.packages_limit_bytes,
         };
         let (service, packages) = (self.service.clone(), self.packages.clone());
         let cleaned = blocking(move || {

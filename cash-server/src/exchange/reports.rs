@@ -118,7 +118,7 @@ impl Reports {
     fn write(&self, bodies: &[Vec<u8>], line: Option<&AuditLine>) -> Result<(Vec<Event>, bool), ExchangeError> {
         let together = self.write_together(bodies, line);
         let reason = match &together {
-            Err(ExchangeError::Store(error)) if self.store.is_about_the_data(error) => crate::error_chain(error),
+            Err(ExchangeError::Store(error)) if error.is_about_a_value() => crate::error_chain(error),
             _ => return together,
         };
         if let [body] = bodies {

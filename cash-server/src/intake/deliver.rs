@@ -221,7 +221,7 @@ pub(super) fn attempt(
             limit: MAX_READ_TRIES,
         },
         Failure::Store(StoreError::Full { .. }) => Attempt::Later { reason, cause: Cause::FullDisk },
-        Failure::Store(error) if intake.dictionary.is_about_the_data(&error) => Attempt::Again {
+        Failure::Store(error) if error.is_about_the_data() => Attempt::Again {
             reason: format!("the server's database does not take it: {reason}"),
             advice: "send the file to whoever supports the server; hand a corrected one over",
             limit: MAX_DATA_TRIES,

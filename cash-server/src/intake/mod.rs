@@ -205,14 +205,9 @@ impl Intake {
         self.dictionary.snapshot()?.network()
     }
 
-    /// Whether `need` bytes more may be written into the data folder, after giving back what a
-    /// large load left taken there. Blocking.
+    /// Whether `need` bytes more may be written into the data folder. Blocking.
     fn room(&self, need: u64) -> Result<(), NoRoom> {
-        let (reserve, folder) = (&self.settings.disk_reserve, &self.settings.bodies);
-        reserve.check(folder, need).or_else(|_| {
-            self.dictionary.give_back_room();
-            reserve.check(folder, need)
-        })
+        self.settings.disk_reserve.check(&self.settings.bodies, need)
     }
 
     fn poke_exchange(&self) {

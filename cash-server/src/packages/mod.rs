@@ -352,17 +352,13 @@ impl PackageService {
         &self.folder
     }
 
-    /// Whether the disk is too full to build packages: then [`Self::cleanup`] is due. Gives back
-    /// first what a large load left taken.
+    /// Whether the disk is too full to build packages: then [`Self::cleanup`] is due.
     pub fn lacks_room(&self) -> bool {
         self.room().is_err()
     }
 
     fn room(&self) -> Result<(), NoRoom> {
-        self.reserve.check(&self.folder, 0).or_else(|_| {
-            self.dictionary.store().give_back_room();
-            self.reserve.check(&self.folder, 0)
-        })
+        self.reserve.check(&self.folder, 0)
     }
 
     fn moment(&self) -> Result<(Box<dyn DictionarySnapshot>, Arc<View>), PackageError> {

@@ -156,7 +156,7 @@ impl Loader {
                 tracing::debug!(?loaded, position = %chunk.next, "loaded sales");
                 None
             }
-            Ok(Err(error)) if !self.store.is_about_the_data(&error) => return Err(LoaderError::Store(error)),
+            Ok(Err(error)) if !error.is_about_a_value() => return Err(LoaderError::Store(error)),
             Ok(Err(error)) => Some(LoaderError::Store(error)),
             Err(reason) => Some(LoaderError::Panicked { reason }),
         };

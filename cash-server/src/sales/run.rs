@@ -1,12 +1,11 @@
 //! The role of the server that takes sales, alone or beside the other roles.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan, Zoned};
-use tillway_file_queue::{disk, durable};
+use tillway_file_queue::disk;
 use tillway_service::background::{Next, Task};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +18,6 @@ use super::spool::{DEFAULT_LIMIT_BYTES, RESERVE_BYTES, Spool, SpoolError, SpoolL
 use crate::network::TillAuth;
 use crate::store::StoreError;
 use crate::store::sales::SalesStore;
-use crate::store::sqlite::sales::SqliteSales;
 
 /// Shifts that wait for documents are checked anew this often.
 const CHECK_PERIOD: Duration = Duration::from_mins(1);
@@ -42,8 +40,6 @@ pub const MIN_KEEP_DAYS: u32 = 1_917;
 pub struct SalesConfig {
     /// Folder of the spool.
     pub spool_dir: PathBuf,
-    /// File of the database.
-    pub database: PathBuf,
     /// TLS of the service; plain where absent.
     pub tls: Option<TlsPaths>,
     /// Largest spool.
@@ -58,12 +54,10 @@ pub struct SalesConfig {
 }
 
 impl SalesConfig {
-    /// Defaults: `spool/` and `sales.db` in the server's data folder, no TLS, receipts kept for
-    /// ever.
+    /// Defaults: `spool/` in the server's data folder, no TLS, receipts kept for ever.
     pub fn in_folder(data: &Path) -> Self {
         Self {
             spool_dir: data.join("spool"),
-            database: data.join("sales.db"),
             tls: None,
             spool_limit_bytes: DEFAULT_LIMIT_BYTES,
             spool_reserve_bytes: RESERVE_BYTES,
@@ -83,17 +77,8 @@ pub struct SalesListeners {
 /// Why the role could not start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum SalesError {
-    /// The folder of the database.
-    #[error("failed to make the folder of {}", path.display())]
-    Folder {
-        /// The database.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
     /// The database.
-    #[error("failed to open the sales database")]
+    #[error("failed to read how far the spool is loaded")]
     Store(#[source] StoreError),
     /// The spool.
     #[error("failed to open the spool of sales")]
@@ -113,13 +98,8 @@ pub struct SalesLoader {
 }
 
 impl SalesLoader {
-    /// Opens database and spool. Blocks: a spool that was not loaded is scanned.
-    pub fn open(config: SalesConfig, auth: Arc<dyn TillAuth>) -> Result<Self, SalesError> {
-        if let Some(folder) = config.database.parent() {
-            let failed = |source| SalesError::Folder { path: config.database.clone(), source };
-            durable::create_dir_all(folder).map_err(failed)?;
-        }
-        let store = SqliteSales::open(&config.database).map_err(SalesError::Store)?;
+    /// Opens the spool. Blocks: a spool that was not loaded is scanned.
+    pub fn open(config: SalesConfig, auth: Arc<dyn TillAuth>, store: Arc<dyn SalesStore>) -> Result<Self, SalesError> {
         let position = store.position().map_err(SalesError::Store)?;
         let limits = SpoolLimits {
             total_bytes: config.spool_limit_bytes,
@@ -128,12 +108,7 @@ impl SalesLoader {
         };
         let spool =
             Spool::open(&config.spool_dir, position, limits, disk::of_this_machine()).map_err(SalesError::Spool)?;
-        Ok(Self { config, auth, store: Arc::new(store), spool })
-    }
-
-    /// What is loaded, for page, REST and the exchange.
-    pub fn store(&self) -> Arc<dyn SalesStore> {
-        Arc::clone(&self.store)
+        Ok(Self { config, auth, store, spool })
     }
 
     /// What of the spool lies aside, for REST, page and command line.

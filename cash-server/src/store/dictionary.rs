@@ -51,15 +51,6 @@ pub trait DictionaryStore: Send + Sync {
     /// Forgets at most `step` old states that ended at or before `horizon`. `done` where nothing
     /// is left to forget.
     fn prune(&self, horizon: Revision, step: u32) -> Result<Pruned, StoreError>;
-
-    /// Gives room on the disk back that a large load left taken, as far as that is possible right
-    /// now.
-    fn give_back_room(&self);
-
-    /// Whether an error is about what was to be written: it stays so however often that is tried.
-    /// All others are of the disk, a lock or the file itself, and pass, or need somebody who looks
-    /// after the server.
-    fn is_about_the_data(&self, error: &StoreError) -> bool;
 }
 
 /// A load under way: one transaction, all or nothing. Dropped without [`LoadTxn::commit`], it

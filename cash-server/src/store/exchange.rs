@@ -248,10 +248,6 @@ pub trait ExchangeStore: AuditLog {
     /// state.
     fn set_sent(&self, ids: &[Uuid], now: Timestamp) -> Result<(), StoreError>;
 
-    /// Whether what was to be written made this error, so that it comes again however often that
-    /// is tried; else the disk, the memory or a lock did.
-    fn is_about_the_data(&self, error: &StoreError) -> bool;
-
     /// Reports that were set aside, newest first.
     fn broken_reports(&self, limit: u32) -> Result<Vec<KeptReport>, StoreError>;
 

@@ -34,7 +34,8 @@ pub trait SalesStore: AuditLog + Debug + 'static {
 
     /// Loads what stands in the spool from `from` to `through`, with the new position, all or
     /// nothing. A receipt that is there already changes nothing; one of the same key with other
-    /// content is a finding, and the first stays.
+    /// content is a finding, and the first stays. An error that
+    /// [is about a value](StoreError::is_about_a_value) comes again however often that is tried.
     fn load(
         &self,
         from: Position,
@@ -42,10 +43,6 @@ pub trait SalesStore: AuditLog + Debug + 'static {
         incoming: &[Incoming],
         now: Timestamp,
     ) -> Result<Loaded, StoreError>;
-
-    /// Whether an error of [`Self::load`] lies in the data, so that trying again cannot help;
-    /// otherwise it lies in disk, memory or locks.
-    fn is_about_the_data(&self, error: &StoreError) -> bool;
 
     /// What is in the database of this shift; where its opening time is not told, of all shifts of
     /// its number.

@@ -260,12 +260,4 @@ impl DictionaryStore for Meddled {
     fn prune(&self, horizon: Revision, step: u32) -> Result<Pruned, StoreError> {
         self.inner.prune(horizon, step)
     }
-
-    fn give_back_room(&self) {
-        self.inner.give_back_room();
-    }
-
-    fn is_about_the_data(&self, error: &StoreError) -> bool {
-        self.inner.is_about_the_data(error)
-    }
 }

@@ -113,7 +113,8 @@ async fn what_a_large_load_left_taken_is_given_back_before_a_delivery_waits_for_
     let log = kit.folder.path().join("dictionary.db-wal");
     assert!(fs::metadata(&log).unwrap().len() > 0);
     let free = move |_: &Path| Ok(if fs::metadata(&log).is_ok_and(|log| log.len() > 0) { 0 } else { u64::MAX });
-    kit.settings.disk_reserve = DiskReserve::asking(RESERVE, free);
+    let store = kit.db.database().clone();
+    kit.settings.disk_reserve = DiskReserve::asking(RESERVE, free).that_frees(Arc::new(move || store.cut_log()));
     let running = kit.start();
     kit.deliver("All", "pos1", &file_of(&[unit(1, "piece")]));
     kit.gone("All", "pos1").await;

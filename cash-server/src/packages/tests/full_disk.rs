@@ -6,7 +6,7 @@ use crate::dictionary::tests::kit::{Chain, item};
 use crate::packages::{PackageLimits, PackageService, Repair};
 use crate::reserve::DiskReserve;
 use crate::settings::proof_key::ProofKey;
-use crate::store::StoreError;
+use crate::store::{Place, StoreError};
 use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
 use crate::store::sqlite::PackageDb;
 use jiff::{SignedDuration, Timestamp};
@@ -20,7 +20,7 @@ struct Full(PackageDb);
 
 fn full<T>() -> Result<T, StoreError> {
     let source = Box::new(io::Error::from(io::ErrorKind::StorageFull));
-    Err(StoreError::Full { what: "write", path: "packages.db".into(), source })
+    Err(StoreError::Full { what: "write", place: Place::new("packages.db"), source })
 }
 
 impl PackageStore for Full {
@@ -118,6 +118,8 @@ fn what_a_large_load_left_taken_is_given_back_before_a_package_is_not_built() {
     let log = chain.folder.path().join("dictionary.db-wal");
     assert!(fs_err::metadata(&log).unwrap().len() > 0);
     let free = move |_: &std::path::Path| Ok(if fs_err::metadata(&log).unwrap().len() > 0 { 0 } else { 2 });
-    let service = service(&chain).with_disk_reserve(DiskReserve::asking(1, free));
+    let stores = chain.db.database().clone();
+    let reserve = DiskReserve::asking(1, free).that_frees(Arc::new(move || stores.cut_log()));
+    let service = service(&chain).with_disk_reserve(reserve);
     assert!(service.package_for(&id, Revision::ZERO, &Repair::None).unwrap().is_some());
 }

@@ -74,10 +74,6 @@ impl SalesStore for Poisoned {
         self.store.load(from, through, incoming, now)
     }
 
-    fn is_about_the_data(&self, error: &StoreError) -> bool {
-        self.store.is_about_the_data(error)
-    }
-
     fn held(&self, till: &TillId, shift: ShiftKey) -> Result<Held, StoreError> {
         self.store.held(till, shift)
     }

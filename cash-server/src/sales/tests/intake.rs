@@ -96,15 +96,6 @@ fn a_database_that_is_locked_loses_nothing() {
     assert!(store.findings(&FindingFilter::default(), Page::default()).unwrap().is_empty());
 }
 
-#[test]
-fn a_full_disk_is_not_the_records_fault() {
-    let folder = tempfile::tempdir().unwrap();
-    let full = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None);
-    let error =
-        crate::store::StoreError::Query { what: "load", path: folder.path().to_owned(), source: Box::new(full) };
-    assert!(!open_store(folder.path()).is_about_the_data(&error));
-}
-
 #[derive(Debug, Clone)]
 enum Step {
     /// The till sends these documents; the answer is lost or not.

@@ -9,7 +9,7 @@
 mod log;
 mod owner;
 
-use super::super::StoreError;
+use super::super::{Place, StoreError};
 use log::{WAL_LIMIT_BYTES, cut_later, cut_log, is_longer, log_of};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use rusqlite_migration::Migrations;
@@ -126,7 +126,7 @@ impl Database {
         connection.pragma_update(None, "foreign_keys", false).map_err(fail)?;
         migrate(&mut connection, migrations).map_err(|error| match error {
             rusqlite_migration::Error::RusqliteError { err, .. } => fail(without_statement(err)),
-            other => StoreError::Open { path: path.to_owned(), source: Box::new(other) },
+            other => StoreError::Open { place: Place::new(path.display()), source: Box::new(other) },
         })?;
         connection.pragma_update(None, "foreign_keys", true).map_err(fail)?;
         make_shrinkable(path, &connection);
@@ -219,7 +219,7 @@ impl Database {
         let connection = match idle {
             Some(connection) => connection,
             None => open_reader(&self.shared)
-                .map_err(|source| StoreError::Open { path: self.shared.path.clone(), source: Box::new(source) })?,
+                .map_err(|source| StoreError::Open { place: self.place(), source: Box::new(source) })?,
         };
         Ok(Reader { connection: Some(connection), shared: Arc::clone(&self.shared) })
     }
@@ -287,24 +287,30 @@ impl Database {
         if found == "ok" {
             return Ok(());
         }
-        Err(StoreError::Corrupt { what, path: self.shared.path.clone(), reason: found })
+        Err(self.corrupt(what, found))
     }
 
     /// The error of a query on this file.
     pub fn failed(&self, what: &'static str, source: rusqlite::Error) -> StoreError {
-        let path = self.shared.path.clone();
+        let place = self.place();
         match source.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => StoreError::Full { what, path, source: Box::new(source) },
+            Some(ErrorCode::DiskFull) => StoreError::Full { what, place, source: Box::new(source) },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                damaged(path, self.shared.durability, Box::new(source))
+                damaged(&self.shared.path, self.shared.durability, Box::new(source))
             }
-            _ => StoreError::Query { what, path, source: Box::new(source) },
+            _ if is_refused(&source) => StoreError::Refused { what, place, source: Box::new(source) },
+            _ if is_unreadable(&source) => StoreError::Unreadable { what, place, source: Box::new(source) },
+            _ => StoreError::Query { what, place, source: Box::new(source) },
         }
+    }
+
+    fn place(&self) -> Place {
+        Place::new(self.shared.path.display())
     }
 
     /// The error of a value in this file that cannot be.
     pub fn corrupt(&self, what: &'static str, reason: impl Into<String>) -> StoreError {
-        StoreError::Corrupt { what, path: self.shared.path.clone(), reason: reason.into() }
+        StoreError::Corrupt { what, place: self.place(), reason: reason.into() }
     }
 }
 
@@ -545,26 +551,56 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
 
 fn opening(path: &Path, durability: Durability, source: rusqlite::Error) -> StoreError {
     match source.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            damaged(path.to_owned(), durability, Box::new(source))
-        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(path, durability, Box::new(source)),
         Some(ErrorCode::DiskFull) => {
-            StoreError::Full { what: "open the database", path: path.to_owned(), source: Box::new(source) }
+            StoreError::Full { what: "open the database", place: Place::new(path.display()), source: Box::new(source) }
         }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => match owner::other(path) {
-            Some(owner) => StoreError::NotOurs { path: path.to_owned(), owner, source: Box::new(source) },
-            None => StoreError::Open { path: path.to_owned(), source: Box::new(source) },
+            Some(owner) => StoreError::NotOurs { place: Place::new(path.display()), owner, source: Box::new(source) },
+            None => StoreError::Open { place: Place::new(path.display()), source: Box::new(source) },
         },
-        _ => StoreError::Open { path: path.to_owned(), source: Box::new(source) },
+        _ => StoreError::Open { place: Place::new(path.display()), source: Box::new(source) },
     }
 }
 
-fn damaged(path: PathBuf, durability: Durability, source: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
+fn damaged(path: &Path, durability: Durability, source: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
     let remedy = match durability {
         Durability::Full => RESTORE,
         Durability::Normal => MOVE_AWAY,
     };
-    StoreError::Damaged { path, remedy, source }
+    StoreError::Damaged { place: Place::new(path.display()), remedy, source }
+}
+
+/// Whether SQLite or its driver does not take a value that was to be written: it stays so however
+/// often that is tried. Not the disk, the memory, a lock, or a statement of ours that does not fit
+/// the database.
+pub(super) fn is_refused(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::SqliteFailure(failure, _) => matches!(
+            failure.code,
+            ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch
+                | ErrorCode::TooBig
+                | ErrorCode::ParameterOutOfRange
+        ),
+        rusqlite::Error::ToSqlConversionFailure(_) | rusqlite::Error::NulError(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether a value in the file, or a row that must be there, does not read as what it should be.
+pub(super) fn is_unreadable(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{
+        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows, Utf8Error,
+    };
+    matches!(
+        error,
+        FromSqlConversionFailure(..)
+            | IntegralValueOutOfRange(..)
+            | InvalidColumnType(..)
+            | Utf8Error(..)
+            | QueryReturnedNoRows
+    )
 }
 
 /// A torn page is better found now than in the middle of a load.
@@ -575,7 +611,7 @@ fn check_file(path: &Path, connection: &Connection, durability: Durability) -> R
     let found = connection
         .query_row("PRAGMA quick_check(1)", (), |row| row.get::<_, String>(0))
         .map_err(|source| opening(path, durability, source))?;
-    if found == "ok" { Ok(()) } else { Err(damaged(path.to_owned(), durability, found.into())) }
+    if found == "ok" { Ok(()) } else { Err(damaged(path, durability, found.into())) }
 }
 
 /// Brings the schema up to date. The sales-loader may be a process of its own that opens the same
@@ -609,14 +645,17 @@ fn refuse_newer(
     migrations: &Migrations<'_>,
     durability: Durability,
 ) -> Result<(), StoreError> {
-    let open = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Open { path: path.to_owned(), source };
+    let open = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Open {
+        place: Place::new(path.display()),
+        source,
+    };
     let found: i64 = connection
         .query_row("PRAGMA user_version", (), |row| row.get(0))
         .map_err(|source| opening(path, durability, source))?;
     // Negative: the file is ahead of this program by so many steps.
     let pending = migrations.pending_migrations(connection).map_err(|source| open(Box::new(source)))?;
     let known = found + i64::from(pending);
-    if known < found { Err(StoreError::Newer { path: path.to_owned(), found, known }) } else { Ok(()) }
+    if known < found { Err(StoreError::Newer { place: Place::new(path.display()), found, known }) } else { Ok(()) }
 }
 
 #[cfg(test)]

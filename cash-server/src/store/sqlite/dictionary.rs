@@ -19,7 +19,7 @@ use crate::store::audit::{AuditFilter, AuditLog, read_as_one};
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore, LoadTxn, Pruned, RevisionRecord};
 use crate::store::network::NetworkStore as _;
 use jiff::Timestamp;
-use rusqlite::{ErrorCode, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use rusqlite_migration::{M, Migrations};
 use serde_json::json;
 use std::path::Path;
@@ -176,21 +176,6 @@ impl DictionaryStore for DictionaryDb {
         let pruned = self.database.write("prune the log", prune)?;
         fail::fail_point!("dictionary::pruned");
         Ok(pruned)
-    }
-
-    fn give_back_room(&self) {
-        self.database.cut_log();
-    }
-
-    fn is_about_the_data(&self, error: &StoreError) -> bool {
-        let StoreError::Query { source, .. } = error else { return false };
-        match source.downcast_ref() {
-            Some(rusqlite::Error::SqliteFailure(failure, _)) => {
-                matches!(failure.code, ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
-            }
-            Some(rusqlite::Error::ToSqlConversionFailure(_) | rusqlite::Error::NulError(_)) => true,
-            _ => false,
-        }
     }
 }
 

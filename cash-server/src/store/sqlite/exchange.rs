@@ -272,11 +272,6 @@ impl ExchangeStore for SqliteExchange {
         })
     }
 
-    fn is_about_the_data(&self, error: &StoreError) -> bool {
-        let StoreError::Query { source, .. } = error else { return false };
-        source.downcast_ref().is_some_and(unreadable::is_about_a_value)
-    }
-
     fn broken_reports(&self, limit: u32) -> Result<Vec<KeptReport>, StoreError> {
         self.database.read("read broken reports", |reader| aside::broken_reports(reader, &self.unreadable, limit))
     }

@@ -5,7 +5,7 @@ use super::connection::{Database, Durability};
 use super::dictionary::{signed, time, unsigned};
 use crate::dictionary::entry::KindId;
 use crate::dictionary::{Digests, KindDigest};
-use crate::store::StoreError;
+use crate::store::{Place, StoreError};
 use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, params};
@@ -85,15 +85,7 @@ fn open(path: &Path) -> Result<Database, StoreError> {
 
 /// Whether the file holds what this program never wrote.
 fn is_damage(error: &StoreError) -> bool {
-    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType};
-    match error {
-        StoreError::Damaged { .. } | StoreError::Corrupt { .. } => true,
-        StoreError::Query { source, .. } => matches!(
-            source.downcast_ref(),
-            Some(FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..))
-        ),
-        _ => false,
-    }
+    matches!(error, StoreError::Damaged { .. } | StoreError::Corrupt { .. } | StoreError::Unreadable { .. })
 }
 
 fn rebuild(path: &Path, why: &StoreError) -> Result<Database, StoreError> {
@@ -110,7 +102,7 @@ fn rebuild(path: &Path, why: &StoreError) -> Result<Database, StoreError> {
         };
         match fs_err::rename(with(""), with(DAMAGED)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(StoreError::Open { path: path.to_owned(), source: Box::new(error) });
+                return Err(StoreError::Open { place: Place::new(path.display()), source: Box::new(error) });
             }
             _ => {}
         }

@@ -11,7 +11,7 @@ mod total;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use rusqlite_migration::{M, Migrations};
 use serde_json::json;
 use std::path::Path;
@@ -97,34 +97,6 @@ impl SalesStore for SqliteSales {
         loaded.ok_or_else(|| {
             self.database.corrupt(what, "the position in the spool was moved by another process while this one loads")
         })
-    }
-
-    fn is_about_the_data(&self, error: &StoreError) -> bool {
-        let StoreError::Query { source, .. } = error else { return false };
-        match source.downcast_ref::<rusqlite::Error>() {
-            // What SQLite itself says of disk, memory and locks passes, or does not lie in this
-            // record.
-            Some(rusqlite::Error::SqliteFailure(failure, _)) => matches!(
-                failure.code,
-                ErrorCode::ConstraintViolation
-                    | ErrorCode::TypeMismatch
-                    | ErrorCode::TooBig
-                    | ErrorCode::ParameterOutOfRange
-            ),
-            // A statement of ours that does not fit the database: a defect that a new version
-            // mends, and all records meet it.
-            Some(
-                rusqlite::Error::SqlInputError { .. }
-                | rusqlite::Error::InvalidQuery
-                | rusqlite::Error::InvalidColumnName(_)
-                | rusqlite::Error::InvalidColumnIndex(_)
-                | rusqlite::Error::InvalidParameterCount(..),
-            )
-            | None => false,
-            // A value that cannot be written, or one beside it that cannot be read: it stays so
-            // however often it is tried, and the records behind it must not wait.
-            Some(_) => true,
-        }
     }
 
     fn held(&self, till: &TillId, shift: ShiftKey) -> Result<Held, StoreError> {

@@ -20,10 +20,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tillway_cash_server::network::NetworkService;
-use tillway_cash_server::run::{DICTIONARY_DB, ensure_chain};
+use tillway_cash_server::run::ensure_chain;
 use tillway_cash_server::sales::spool::{Arrival, Position, Spool, SpoolLimits};
-use tillway_cash_server::store::sqlite::DictionaryDb;
-use tillway_cash_server::store::sqlite::network::NETWORK_DB;
+use tillway_cash_server::store::Stores;
 use tillway_file_queue::disk;
 use tillway_proto::{NodeId, NodeLevel};
 use tillway_tests::binaries::{CASH_SERVER, binary};
@@ -177,8 +176,7 @@ fn make_network(folder: &Path, tills: usize) -> Result<(PathBuf, Vec<Till>), Mea
     let failed = |error: &dyn std::error::Error| MeasureError::wrong("making a network", error);
     let path = folder.join("network");
     fs::create_dir_all(&path).map_err(MeasureError::File)?;
-    let database = DictionaryDb::open(&path.join(DICTIONARY_DB)).map_err(|error| failed(&error))?;
-    let network = NetworkService::new(Arc::new(database));
+    let network = NetworkService::new(Stores::open_network(&path).map_err(|error| failed(&error))?);
     ensure_chain(&network).map_err(|error| failed(&error))?;
     let tree = network.current().map_err(|error| failed(&error))?;
     let chain = tree.chain().map(|chain| chain.id.clone());
@@ -241,8 +239,9 @@ impl<'a> Size<'a> {
         let failed = |error: &dyn std::error::Error| MeasureError::wrong("the sales-loader", error);
         let folder = empty(&self.stage.folder.join("ours"))?;
         let data = empty(&folder.join("data"))?;
-        for name in [DICTIONARY_DB, NETWORK_DB] {
-            fs::copy(self.stage.network.join(name), data.join(name)).map_err(MeasureError::File)?;
+        for file in fs::read_dir(&self.stage.network).map_err(MeasureError::File)? {
+            let file = file.map_err(MeasureError::File)?;
+            fs::copy(file.path(), data.join(file.file_name())).map_err(MeasureError::File)?;
         }
         let port = free_port().map_err(|error| failed(&error))?;
         let settings = folder.join("cash-server.toml");

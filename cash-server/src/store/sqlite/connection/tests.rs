@@ -109,8 +109,31 @@ fn a_full_disk_is_said_to_be_one_and_the_next_write_goes_on() {
     let error = database.write("insert", |t| t.execute(rows, ())).unwrap_err();
     assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
     assert!(error.to_string().contains("disk is full"), "{error}");
+    assert!(!error.is_about_a_value(), "it is not the data's fault");
     database.writer().pragma_update(None, "max_page_count", 1_000_000).unwrap();
     assert_eq!(database.write("insert", |t| t.execute(rows, ())).unwrap(), 5000);
+}
+
+#[test]
+fn a_value_that_is_not_taken_or_does_not_read_is_told_from_what_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.db");
+    let strict = Migrations::new(vec![M::up("CREATE TABLE t(x INTEGER CHECK (x < 5)) STRICT")]);
+    let database = Database::open(&path, &strict, Durability::Full).unwrap();
+    let insert = |value: &dyn rusqlite::ToSql| {
+        database.write("insert", |t| t.execute("INSERT INTO t VALUES (?1)", [value])).unwrap_err()
+    };
+    for error in [insert(&5), insert(&"text")] {
+        assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
+        assert!(error.is_about_the_data() && error.is_about_a_value());
+    }
+    let read = |sql: &str| database.read("read", |c| c.query_row(sql, (), |row| row.get::<_, i64>(0))).unwrap_err();
+    let unreadable = read("SELECT 'text'");
+    assert!(matches!(unreadable, StoreError::Unreadable { .. }), "{unreadable:?}");
+    assert!(!unreadable.is_about_the_data() && unreadable.is_about_a_value());
+    let defect = read("SELECT no_such_column FROM t");
+    assert!(matches!(defect, StoreError::Query { .. }), "{defect:?}");
+    assert!(!defect.is_about_a_value());
 }
 
 #[test]

@@ -4,8 +4,9 @@
 //! Promises: such a row is taken as absent and told once; what the database itself fails at stays
 //! an error.
 
+use super::super::connection::{is_refused, is_unreadable};
 use rusqlite::types::ValueRef;
-use rusqlite::{Error, ErrorCode, Row};
+use rusqlite::{Error, Row};
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -51,22 +52,8 @@ impl Unreadable {
 
 /// Whether an error lies in a value, so that it stays however often it is tried; not in the disk,
 /// the memory, a lock or a statement.
-pub(super) fn is_about_a_value(error: &Error) -> bool {
-    match error {
-        Error::FromSqlConversionFailure(..)
-        | Error::IntegralValueOutOfRange(..)
-        | Error::Utf8Error(..)
-        | Error::InvalidColumnType(..)
-        | Error::ToSqlConversionFailure(..) => true,
-        Error::SqliteFailure(failure, _) => matches!(
-            failure.code,
-            ErrorCode::ConstraintViolation
-                | ErrorCode::TypeMismatch
-                | ErrorCode::TooBig
-                | ErrorCode::ParameterOutOfRange
-        ),
-        _ => false,
-    }
+fn is_about_a_value(error: &Error) -> bool {
+    is_refused(error) || is_unreadable(error)
 }
 
 fn name(row: &Row<'_>) -> String {

@@ -1,0 +1,92 @@
+//! Opens the stores. **Architecture invariant:** which implementation keeps them is decided here
+//! and nowhere else; everybody else knows their traits alone.
+
+use super::StoreError;
+use super::audit::AuditLog;
+use super::dictionary::DictionaryStore;
+use super::exchange::ExchangeStore;
+use super::intake::LoadJournal;
+use super::network::NetworkStore;
+use super::packages::PackageStore;
+use super::sales::SalesStore;
+use super::sqlite::exchange::SqliteExchange;
+use super::sqlite::intake::IntakeDb;
+use super::sqlite::sales::SqliteSales;
+use super::sqlite::{DictionaryDb, PackageDb};
+use std::path::Path;
+use std::sync::Arc;
+
+/// All that a server keeps. Cheap to clone; calls of every store block.
+#[derive(Clone)]
+pub struct Stores {
+    /// The network and its history.
+    pub network: Arc<dyn NetworkStore>,
+    /// Layers and their log.
+    pub dictionary: Arc<dyn DictionaryStore>,
+    /// What was built.
+    pub packages: Arc<dyn PackageStore>,
+    /// Contacts, deliveries, commands.
+    pub exchange: Arc<dyn ExchangeStore>,
+    /// Loads and their reports.
+    pub journal: Arc<dyn LoadJournal>,
+    /// Receipts, shifts, findings.
+    pub sales: Arc<dyn SalesStore>,
+    /// The audit logs of all of them, to be read as one.
+    pub audit: Vec<Arc<dyn AuditLog>>,
+    /// Gives room on the disk of the data folder back that the stores can do without, as far as
+    /// that is possible right now: waits for nobody. For
+    /// [`DiskReserve::that_frees`](crate::reserve::DiskReserve::that_frees).
+    pub give_back_room: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// What a process needs that does nothing but take sales.
+#[derive(Clone)]
+pub struct SalesStores {
+    /// The network: it knows the tills' tokens.
+    pub network: Arc<dyn NetworkStore>,
+    /// Receipts, shifts, findings.
+    pub sales: Arc<dyn SalesStore>,
+}
+
+impl Stores {
+    /// Opens them: files in the data folder, which is there. They are made where they are missing,
+    /// and brought up to date where an older version made them.
+    pub fn open(data: &Path) -> Result<Self, StoreError> {
+        let dictionary = open_dictionary(data)?;
+        let packages = PackageDb::open(&data.join("packages.db"))?;
+        let exchange = Arc::new(SqliteExchange::open(&data.join("exchange.db"))?);
+        let journal = Arc::new(IntakeDb::open(&data.join("intake.db"))?);
+        let sales = open_sales(data)?;
+        let logs = dictionary.database().clone();
+        Ok(Self {
+            audit: vec![dictionary.clone(), journal.clone(), exchange.clone(), sales.clone()],
+            network: dictionary.clone(),
+            dictionary,
+            packages: Arc::new(packages),
+            exchange,
+            journal,
+            sales,
+            give_back_room: Arc::new(move || logs.cut_log()),
+        })
+    }
+
+    /// Opens the network alone, as a command does.
+    pub fn open_network(data: &Path) -> Result<Arc<dyn NetworkStore>, StoreError> {
+        Ok(open_dictionary(data)?)
+    }
+}
+
+impl SalesStores {
+    /// Opens them as [`Stores::open`] does.
+    pub fn open(data: &Path) -> Result<Self, StoreError> {
+        Ok(Self { network: open_dictionary(data)?, sales: open_sales(data)? })
+    }
+}
+
+fn open_dictionary(data: &Path) -> Result<Arc<DictionaryDb>, StoreError> {
+    DictionaryDb::open(&data.join("dictionary.db")).map(Arc::new)
+}
+
+fn open_sales(data: &Path) -> Result<Arc<SqliteSales>, StoreError> {
+    SqliteSales::open(&data.join("sales.db")).map(Arc::new)
+}
