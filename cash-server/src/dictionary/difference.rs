@@ -1,15 +1,18 @@
 //! What has to change in a till that leaves one state for another.
 
 use super::digest::Digests;
-use super::entry::{KindId, ObjectKey};
+use super::entry::ObjectKey;
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::dictionary::DictionarySnapshot;
+use crate::store::dictionary::{DictionarySnapshot, Group};
 use tillway_proto::{Revision, RowHash};
 
 /// Objects that a difference may touch. Beyond that a snapshot is smaller, or not much larger, and
 /// costs less memory: a key takes about a hundred bytes while the difference is found.
 pub const MAX_TOUCHED: usize = 1_000_000;
+
+/// Objects that are looked up at once.
+const BATCH: usize = 1_000;
 
 /// The object that a till sees: the one of the deepest layer that has it, or any of its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,13 +52,18 @@ pub fn difference(
 ) -> Result<Option<Vec<Change>>, StoreError> {
     let Some(keys) = touched(snapshot, from, revision, to)? else { return Ok(None) };
     let Some(keys) = with_their_groups(snapshot, from, revision, to, keys)? else { return Ok(None) };
-    let mut changes = Vec::new();
-    for key in keys {
-        let before = winner_at(snapshot, from, revision, &key)?;
-        let after = head_winner(snapshot, to, &key)?;
-        changes.extend(change(key, before, after));
+    let (mut changes, mut keys) = (Vec::new(), keys.into_iter());
+    loop {
+        let batch: Vec<ObjectKey> = keys.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            return Ok(Some(changes));
+        }
+        let before = winners(snapshot, from, &batch, Some(revision))?;
+        let after = winners(snapshot, to, &batch, None)?;
+        let pairs = before.into_iter().zip(after);
+        let changed = batch.into_iter().zip(pairs);
+        changes.extend(changed.filter_map(|(key, (before, after))| change(key, before.map(|one| one.hash), after)));
     }
-    Ok(Some(changes))
 }
 
 /// Takes changes into counts and digests of the state before, which makes them those of the state
@@ -117,73 +125,60 @@ fn with_their_groups(
     if layers.len() < 2 {
         return Ok(Some(keys));
     }
-    let mut groups: Vec<(KindId, String)> =
-        keys.iter().filter_map(|key| Some((key.kind, group(key)?.to_owned()))).collect();
+    let mut groups: Vec<Group<'_>> = keys.iter().filter_map(group).collect();
     // The keys are sorted, so those of one group are neighbours.
     groups.dedup();
-    for (kind, group) in groups {
+    let mut found = Vec::new();
+    for groups in groups.chunks(BATCH) {
         for layer in &layers {
-            keys.extend(snapshot.group_held_since(*layer, kind, &group, revision)?);
+            found.extend(snapshot.groups_held_since(*layer, groups, revision)?);
         }
-        if keys.len() > 2 * MAX_TOUCHED {
-            keys.sort_unstable();
-            keys.dedup();
-            if keys.len() > MAX_TOUCHED {
+        if found.len() > MAX_TOUCHED {
+            found.sort_unstable();
+            found.dedup();
+            if found.len() > MAX_TOUCHED {
                 return Ok(None);
             }
         }
     }
+    keys.extend(found);
     keys.sort_unstable();
     keys.dedup();
     Ok((keys.len() <= MAX_TOUCHED).then_some(keys))
 }
 
 /// The group in which a key is overridden together with others; none where it is alone.
-fn group(key: &ObjectKey) -> Option<&str> {
-    let group = key.kind.override_group(&key.key);
-    (group.len() < key.key.len()).then_some(group)
+fn group(key: &ObjectKey) -> Option<Group<'_>> {
+    let start = key.kind.override_group(&key.key);
+    (start.len() < key.key.len()).then_some(Group { kind: key.kind, start })
 }
 
-/// Whether a layer hides a key that it does not hold itself from the layers above.
-fn hides(
+/// What a till with this path sees of each object, at `revision` or (none) in the snapshot's head:
+/// in the order of the keys. A layer that holds any object of a key's group hides the key from the
+/// layers above, whether it holds the key itself or not.
+fn winners(
     snapshot: &dyn DictionarySnapshot,
-    layer: LayerNo,
-    key: &ObjectKey,
+    path: &[LayerNo],
+    keys: &[ObjectKey],
     revision: Option<Revision>,
-) -> Result<bool, StoreError> {
-    let Some(group) = group(key) else { return Ok(false) };
-    snapshot.holds_group(layer, key.kind, group, revision)
-}
-
-fn winner_at(
-    snapshot: &dyn DictionarySnapshot,
-    path: &[LayerNo],
-    revision: Revision,
-    key: &ObjectKey,
-) -> Result<Option<RowHash>, StoreError> {
+) -> Result<Vec<Option<Winner>>, StoreError> {
+    let mut winners = vec![None; keys.len()];
+    let mut open: Vec<usize> = (0..keys.len()).collect();
     for layer in path.iter().rev() {
-        if let Some(hash) = snapshot.hash_at(*layer, key, revision)? {
-            return Ok(Some(hash));
+        if open.is_empty() {
+            break;
         }
-        if hides(snapshot, *layer, key, Some(revision))? {
-            return Ok(None);
+        let asked: Vec<&ObjectKey> = open.iter().map(|at| &keys[*at]).collect();
+        let mut hashes = snapshot.hash_of_many(*layer, &asked, revision)?.into_iter();
+        open.retain(|at| {
+            winners[*at] = hashes.next().flatten().map(|hash| Winner { layer: *layer, hash });
+            winners[*at].is_none()
+        });
+        let groups: Vec<Group<'_>> = open.iter().filter_map(|at| group(&keys[*at])).collect();
+        if !groups.is_empty() {
+            let mut hidden = snapshot.holds_groups(*layer, &groups, revision)?.into_iter();
+            open.retain(|at| group(&keys[*at]).is_none() || hidden.next() != Some(true));
         }
     }
-    Ok(None)
-}
-
-fn head_winner(
-    snapshot: &dyn DictionarySnapshot,
-    path: &[LayerNo],
-    key: &ObjectKey,
-) -> Result<Option<Winner>, StoreError> {
-    for layer in path.iter().rev() {
-        if let Some(hash) = snapshot.head_hash(*layer, key)? {
-            return Ok(Some(Winner { layer: *layer, hash }));
-        }
-        if hides(snapshot, *layer, key, None)? {
-            return Ok(None);
-        }
-    }
-    Ok(None)
+    Ok(winners)
 }

@@ -70,6 +70,17 @@ pub struct Upsert {
     pub record: Option<RecordHash>,
 }
 
+/// One deletion of a load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delete {
+    /// The kind.
+    pub kind: KindId,
+    /// Which objects.
+    pub keys: KeyMatch,
+    /// The line of the record that says so.
+    pub line: u64,
+}
+
 /// The rows that a stored row named by plain values: see [`records::rows_of_scalars`]. None where
 /// it cannot be read.
 pub fn rows_of_scalars(kind: KindId, body: &[u8]) -> Vec<ObjectKey> {

@@ -8,6 +8,7 @@ use crate::dictionary::tests::kit::Chain;
 use crate::packages::PackageService;
 use crate::settings::Settings;
 use crate::settings::proof_key::ProofKey;
+use crate::store::ServerId;
 use crate::store::exchange::ExchangeStore as _;
 use crate::store::packages::PackageStore;
 use crate::store::sqlite::exchange::SqliteExchange;
@@ -54,7 +55,7 @@ impl Kit {
             store: store.clone(),
             network: chain.network.clone(),
             dictionary: chain.dictionary.clone(),
-            sales: Arc::new(SqliteSales::open(&at("sales.db")).unwrap()),
+            sales: Arc::new(SqliteSales::open(&at("sales.db"), ServerId::ALONE).unwrap()),
             broker: Broker::new(settings.broker.clone(), Owner::new(Uuid::nil(), "shop", "host"), Arc::clone(&poke)),
             settings: settings.exchange,
             addresses: PublicAddresses::new(&settings, 8080, 10001),

@@ -5,10 +5,10 @@ use super::encoding::{self, WrongEncoding};
 use super::hold::{self, HoldLimits};
 use super::source::{self, Identity};
 use crate::dictionary::entry::{self, Effect, KindId, LoadCounts, LoadOutcome};
-use crate::dictionary::load::{carry_out, spare};
+use crate::dictionary::load::{Orders, spare};
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::dictionary::{Crowded, DictionaryStore, LoadTxn, TakenBack};
+use crate::store::dictionary::{Crowded, DictionaryStore, LoadTxn, ObjectToken, TakenBack};
 use crate::store::intake::{Consent, NoticeRecord};
 use encoding_rs::Encoding;
 use jiff::tz::TimeZone;
@@ -188,15 +188,16 @@ pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<
         txn.keep_newer_than(held);
     }
     let mut noticed = Noticed::default();
+    // What brings them again is to be seen, however well its text is known.
+    let exact = |(kind, key): &(u16, String)| (KindId(*kind), KeyMatch::Exact(ObjectKey::from_text(key.as_str())));
+    txn.read_again(&task.noticed.iter().map(exact).collect::<Vec<_>>()).map_err(Failure::Store)?;
     for (kind, key) in &task.noticed {
-        // What brings it again is to be seen, however well its text is known.
-        let keys = KeyMatch::Exact(ObjectKey::from_text(key.as_str()));
-        txn.read_again(KindId(*kind), &keys).map_err(Failure::Store)?;
         noticed.add(*kind, key);
     }
     let known = txn.known_records();
     let mut run = Run {
         txn,
+        orders: Orders::default(),
         task,
         identity,
         read: 0,
@@ -216,6 +217,8 @@ pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<
 
 struct Run<'a> {
     txn: Box<dyn LoadTxn>,
+    /// Of the batch under way, what is not carried out yet.
+    orders: Orders,
     task: &'a Task<'a>,
     identity: Identity,
     /// Records so far.
@@ -227,8 +230,8 @@ struct Run<'a> {
     noticed: Noticed,
     mended: Vec<(u16, String)>,
     not_cleared: BTreeSet<KindId>,
-    /// By line: one of the objects that the record there deletes, by its number.
-    not_deleted: BTreeMap<u64, i64>,
+    /// By line: one of the objects that the record there deletes.
+    not_deleted: BTreeMap<u64, ObjectToken>,
     clears: Option<&'static str>,
 }
 
@@ -246,6 +249,7 @@ impl Run<'_> {
             for ahead in batch.drain() {
                 let (record, hash) = match ahead.map_err(Failure::Unreadable)? {
                     Ahead::Known(known, raw) => {
+                        self.carry_out_orders()?;
                         if self.txn.known(known) {
                             self.begin_record(raw.start().byte);
                             continue;
@@ -258,9 +262,14 @@ impl Run<'_> {
                     return Ok(Some(refused));
                 }
             }
+            self.carry_out_orders()?;
             self.task.progress.records.store(self.read, Ordering::Relaxed);
         }
         Ok(None)
+    }
+
+    fn carry_out_orders(&mut self) -> Result<(), Failure> {
+        self.orders.carry_out(self.txn.as_mut()).map_err(Failure::Store)
     }
 
     /// A record starts at this byte: the one before it has ended.
@@ -281,12 +290,13 @@ impl Run<'_> {
                     self.clears = Some(verb);
                 }
                 self.look_at(&mut command, record.line, record.byte);
-                carry_out(self.txn.as_mut(), command, record.line, hash).map_err(Failure::Store)?;
+                self.orders.add(self.txn.as_mut(), command, record.line, hash).map_err(Failure::Store)?;
                 return Ok(None);
             }
             Err(reject) => reject,
         };
         let refused = self.refuses(&reject);
+        self.carry_out_orders()?;
         let TakenBack { clears, deletions } = spare(self.txn.as_mut(), &reject.spares).map_err(Failure::Store)?;
         self.not_cleared.extend(clears);
         self.not_deleted.extend(deletions.into_iter().map(|one| (one.line, one.object)));
@@ -358,8 +368,10 @@ impl Run<'_> {
         let object = match spares {
             Spares::Objects(kind, keys) => {
                 // A later record that brings it is to be seen, however well its text is known.
-                self.txn.read_again(kind.into(), &keys).map_err(Failure::Store)?;
-                if let KeyMatch::Exact(key) = *keys { Some((kind.id(), key.into_text())) } else { None }
+                let objects = [(KindId::from(kind), *keys)];
+                self.txn.read_again(&objects).map_err(Failure::Store)?;
+                let [(_, keys)] = objects;
+                if let KeyMatch::Exact(key) = keys { Some((kind.id(), key.into_text())) } else { None }
             }
             _ => None,
         };
@@ -377,11 +389,13 @@ impl Run<'_> {
         let Self { mut txn, task, identity, rejected, rejects, mut warned, mut warnings, .. } = self;
         let Self { mended, not_cleared, not_deleted, read: records, clears, .. } = self;
         warned += not_deleted.len() as u64;
-        for (line, object) in not_deleted.iter().take(MAX_KEPT_WARNINGS.saturating_sub(warnings.len())) {
-            match txn.object(*object) {
-                Ok(object) => warnings.push(about_deletion(*line, object)),
-                Err(error) => return fail(txn, Failure::Store(error)),
+        let room = MAX_KEPT_WARNINGS.saturating_sub(warnings.len());
+        let (lines, tokens): (Vec<u64>, Vec<ObjectToken>) = not_deleted.iter().take(room).unzip();
+        match txn.objects(&tokens) {
+            Ok(objects) => {
+                warnings.extend(lines.into_iter().zip(objects).map(|(line, object)| about_deletion(line, object)));
             }
+            Err(error) => return fail(txn, Failure::Store(error)),
         }
         // A file that looks cut off may be one that is just being written anew.
         let same = source::identify(task.path).map(|now| now == identity);

@@ -4,9 +4,9 @@ use super::PackageError;
 use super::plan::Plan;
 use super::proof::Prover;
 use crate::dictionary::difference::{Change, carry_forward, difference};
-use crate::dictionary::entry::KindId;
+use crate::dictionary::entry::{KindId, ObjectKey};
 use crate::dictionary::{Digests, KindDigest, overlay};
-use crate::network::Network;
+use crate::network::{LayerNo, Network};
 use crate::store::dictionary::DictionarySnapshot;
 use crate::store::packages::{PackageRecord, PackageStore};
 use jiff::Timestamp;
@@ -15,6 +15,10 @@ use std::path::Path;
 use tillway_exchangers::kinds::Kind;
 use tillway_exchangers::package::{BuildError, Facts, KindFacts, Mode, PackageBuilder, Record};
 use tillway_proto::TillId;
+
+/// Changed objects whose bodies are read at once: some megabytes at the most, since a row that is
+/// longer than a few KiB is rare.
+const BATCH: usize = 256;
 
 /// With what a package is built.
 pub struct Place<'a> {
@@ -136,8 +140,9 @@ impl Building<'_> {
             }
             let Some(of_kind) = Kind::by_id(kind.0) else { continue };
             let first = changes.partition_point(|change| change.key.kind < *kind);
-            for change in changes[first..].iter().take_while(|change| change.key.kind == *kind) {
-                self.write_change(builder, of_kind, change)?;
+            let after = changes.partition_point(|change| change.key.kind <= *kind);
+            for batch in changes[first..after].chunks(BATCH) {
+                self.write_batch(builder, of_kind, batch)?;
             }
             kinds.push((*kind, Mode::Difference));
         }
@@ -150,14 +155,32 @@ impl Building<'_> {
         Ok((kinds, whole))
     }
 
-    fn write_change(&self, builder: &mut PackageBuilder, kind: Kind, change: &Change) -> Result<(), PackageError> {
-        let key = change.key.key.as_str();
-        let Some(winner) = change.after else { return self.add(builder, kind, &Record::Delete { key }) };
-        let body = self.snapshot.body(winner.layer, &change.key)?.ok_or_else(|| PackageError::Inconsistent {
-            till: self.till.clone(),
-            reason: format!("{} `{key}` is in the log but not in its layer", kind.name()),
-        })?;
-        self.add(builder, kind, &Record::Upsert { key, row: &body })
+    /// Writes changes of one kind, whose bodies are read at once.
+    fn write_batch(&self, builder: &mut PackageBuilder, kind: Kind, batch: &[Change]) -> Result<(), PackageError> {
+        let mut by_layer: BTreeMap<LayerNo, Vec<&ObjectKey>> = BTreeMap::new();
+        for change in batch {
+            if let Some(winner) = change.after {
+                by_layer.entry(winner.layer).or_default().push(&change.key);
+            }
+        }
+        let mut bodies = BTreeMap::new();
+        for (layer, keys) in by_layer {
+            bodies.insert(layer, self.snapshot.bodies(layer, &keys)?.into_iter());
+        }
+        for change in batch {
+            let key = change.key.key.as_str();
+            let Some(winner) = change.after else {
+                self.add(builder, kind, &Record::Delete { key })?;
+                continue;
+            };
+            let body = bodies.get_mut(&winner.layer).and_then(Iterator::next).flatten();
+            let body = body.ok_or_else(|| PackageError::Inconsistent {
+                till: self.till.clone(),
+                reason: format!("{} `{key}` is in the log but not in its layer", kind.name()),
+            })?;
+            self.add(builder, kind, &Record::Upsert { key, row: &body })?;
+        }
+        Ok(())
     }
 
     fn write_whole(&self, builder: &mut PackageBuilder, kind: KindId) -> Result<KindDigest, PackageError> {

@@ -16,6 +16,7 @@ use crate::network::NetworkService;
 use crate::packages::PackageService;
 use crate::settings::Settings;
 use crate::settings::proof_key::ProofKey;
+use crate::store::ServerId;
 use crate::store::audit::AuditLog;
 use crate::store::exchange::ExchangeStore;
 use crate::store::intake::LoadJournal;
@@ -64,7 +65,7 @@ impl Server {
             ProofKey::of([7; 32]),
         )
         .unwrap();
-        let sales: Arc<dyn SalesStore> = Arc::new(SqliteSales::open(&at("sales.db")).unwrap());
+        let sales: Arc<dyn SalesStore> = Arc::new(SqliteSales::open(&at("sales.db"), ServerId::ALONE).unwrap());
         let (poke, clocks) = (Arc::new(Notify::new()), Arc::<crate::exchange::clock::Clocks>::default());
         let exchange_db = Arc::new(SqliteExchange::open(&at("exchange.db")).unwrap());
         let store: Arc<dyn ExchangeStore> = exchange_db.clone();
@@ -83,7 +84,7 @@ impl Server {
             clocks: Arc::clone(&clocks),
             poke: Arc::clone(&poke),
         });
-        let journal: Arc<dyn LoadJournal> = Arc::new(IntakeDb::open(&at("intake.db")).unwrap());
+        let journal: Arc<dyn LoadJournal> = Arc::new(IntakeDb::open(&at("intake.db"), ServerId::ALONE).unwrap());
         let (events, _) = tokio::sync::mpsc::channel(8);
         let reports = Reports {
             store: Arc::clone(&store),

@@ -25,7 +25,7 @@ mod scan;
 pub mod service;
 pub mod spool;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use aside::{AsideError, AsideSales, SalesAside};
 pub use run::{MIN_KEEP_DAYS, SalesConfig, SalesError, SalesListeners, SalesLoader};

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::receipt::{Receipt, ShiftRecord};
 use super::spool::{Arrival, Position, Spool, SpoolError, SpoolLimits};
+use crate::store::ServerId;
 use crate::store::sales::Incoming;
 use crate::store::sqlite::sales::SqliteSales;
 use tillway_file_queue::disk::Disk;
@@ -26,24 +27,24 @@ use tillway_file_queue::disk::Disk;
 /// What has not happened by then does not happen.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
-pub(super) fn till() -> TillId {
+pub(crate) fn till() -> TillId {
     "_cash_7_0000000a".parse().unwrap()
 }
 
-pub(super) fn other_till() -> TillId {
+pub(crate) fn other_till() -> TillId {
     "_cash_8_0000000b".parse().unwrap()
 }
 
-pub(super) fn shop() -> ShopId {
+pub(crate) fn shop() -> ShopId {
     "_shop_3_0000000c".parse().unwrap()
 }
 
-pub(super) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2017-03-01T12:00:00Z".parse().unwrap()
 }
 
 pub(super) fn open_store(folder: &Path) -> Arc<SqliteSales> {
-    Arc::new(SqliteSales::open(&folder.join("sales.db")).unwrap())
+    Arc::new(SqliteSales::open(&folder.join("sales.db"), ServerId::ALONE).unwrap())
 }
 
 /// Opens the spool of a folder whose former one may still be ending its writer.
@@ -66,7 +67,7 @@ pub(super) fn open_when_free(
 }
 
 /// A shift of this number, as an agent of v0.1 names it.
-pub(super) fn any_shift(number: u64) -> ShiftKey {
+pub(crate) fn any_shift(number: u64) -> ShiftKey {
     ShiftKey::not_told(ShiftNumber(number))
 }
 
@@ -79,7 +80,7 @@ pub(super) fn sale_in(opened: &str, shift: u64, number: u64) -> v1::Document {
 
 /// A sale of an agent of v0.1, which does not tell when the shift was opened: of one line for
 /// `number` roubles and 50 kopecks.
-pub(super) fn sale(till: &TillId, shift: u64, number: u64) -> v1::Document {
+pub(crate) fn sale(till: &TillId, shift: u64, number: u64) -> v1::Document {
     let sum = i64::try_from(number).unwrap() * 100 + 50;
     v1::Document {
         key: Some(v1::ReceiptKey {
@@ -118,7 +119,7 @@ pub(super) fn sale(till: &TillId, shift: u64, number: u64) -> v1::Document {
 }
 
 /// The closing record of a shift with sales of these numbers.
-pub(super) fn closed_shift(till: &TillId, shift: u64, numbers: std::ops::RangeInclusive<u64>) -> v1::Shift {
+pub(crate) fn closed_shift(till: &TillId, shift: u64, numbers: std::ops::RangeInclusive<u64>) -> v1::Shift {
     let sales = i64::try_from(numbers.clone().count()).unwrap();
     let sum: i64 = numbers.clone().map(|number| sale(till, shift, number).sum).sum();
     v1::Shift {
@@ -154,7 +155,7 @@ pub(super) fn arrival(batch: v1::Batch) -> Arrival {
     }
 }
 
-pub(super) fn incoming(documents: Vec<v1::Document>, shifts: Vec<v1::Shift>) -> Incoming {
+pub(crate) fn incoming(documents: Vec<v1::Document>, shifts: Vec<v1::Shift>) -> Incoming {
     Incoming {
         till: till(),
         shop: shop(),

@@ -6,7 +6,7 @@
 
 use super::StoreError;
 use crate::audit::AuditLine;
-use crate::dictionary::entry::{Effect, Entry, KindId, LayerSpan, LoadOutcome, ObjectKey, Upsert, Version};
+use crate::dictionary::entry::{Delete, Effect, Entry, KindId, LayerSpan, LoadOutcome, ObjectKey, Upsert, Version};
 use crate::network::{LayerNo, Network};
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap};
@@ -62,16 +62,17 @@ pub trait LoadTxn: Send {
 
     /// An object that [`KnownRecords`] found: it is named, and is so already. False where this
     /// load has written to it or to what it brought along, so that its record has to be carried
-    /// out.
+    /// out. Asked for each record of a load that changes little, so it asks no database.
     fn known(&mut self, known: Known) -> bool;
 
-    /// Puts an object and what it brought along into the layer.
-    fn upsert(&mut self, upsert: &Upsert) -> Result<(), StoreError>;
+    /// Puts objects and what they brought along into the layer, one after the other: where two are
+    /// of the same object, the last counts.
+    fn upsert_all(&mut self, upserts: &[Upsert]) -> Result<(), StoreError>;
 
     /// Takes objects out of the layer, with what they brought along and what hangs on them, unless
-    /// the load names them again; how many objects there were. Where there was none, one is
-    /// counted as unchanged. `line`: of the record that says so.
-    fn delete(&mut self, kind: KindId, keys: &KeyMatch, line: u64) -> Result<u64, StoreError>;
+    /// the load names them again; how many objects there were. A deletion that finds none counts
+    /// as one that is unchanged.
+    fn delete_all(&mut self, deletions: &[Delete]) -> Result<u64, StoreError>;
 
     /// From here on objects of the kind are gone, unless the load names them again.
     fn clear(&mut self, kind: KindId) -> Result<(), StoreError>;
@@ -81,14 +82,14 @@ pub trait LoadTxn: Send {
     fn keep(&mut self, kind: KindId, keys: &KeyMatch) -> Result<TakenBack, StoreError>;
 
     /// Records about these objects are to be read, and not only known by their text.
-    fn read_again(&mut self, kind: KindId, keys: &KeyMatch) -> Result<(), StoreError>;
+    fn read_again(&mut self, objects: &[(KindId, KeyMatch)]) -> Result<(), StoreError>;
 
     /// Takes clearings and deletions of these kinds back, or of all: nobody knows which of their
     /// objects the load names.
     fn take_back(&mut self, of: Option<&[KindId]>) -> TakenBack;
 
-    /// An object by its number in the store; none where it is gone.
-    fn object(&self, number: i64) -> Result<Option<ObjectKey>, StoreError>;
+    /// What these objects are, in the order of the tokens; none where one is gone.
+    fn objects(&self, tokens: &[ObjectToken]) -> Result<Vec<Option<ObjectKey>>, StoreError>;
 
     /// Whether somebody waits who must not wait long: a load that can be begun again gives way.
     fn is_wanted(&self) -> bool;
@@ -136,30 +137,53 @@ pub struct TakenBack {
 pub struct Deletion {
     /// Its line.
     pub line: u64,
-    /// The object's number in the store.
-    pub object: i64,
+    /// The object.
+    pub object: ObjectToken,
 }
 
-/// An object that is as a record says, with all that the record brings along.
+/// An object of the layer that is loaded, as the store knows it. It means something to the store
+/// that gave it, and until the load ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectToken(pub(in crate::store) i64);
+
+/// An object that is as a record says, with all that the record brings along. To be handed to
+/// [`LoadTxn::known`]; only the store reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
-    /// Its number in the store.
-    pub object: i64,
+    pub(in crate::store) object: ObjectToken,
     /// Rows of its record.
-    pub rows: u32,
-    /// Whether these have the numbers behind its own, one after the other.
-    pub in_a_run: bool,
+    pub(in crate::store) rows: u32,
+    /// Whether these follow the object's own, one after the other, in the order of the store.
+    pub(in crate::store) in_a_run: bool,
+}
+
+#[cfg(test)]
+impl Known {
+    /// Some object, for tests without a store.
+    pub(crate) fn any() -> Self {
+        Self { object: ObjectToken(1), rows: 1, in_a_run: true }
+    }
 }
 
 /// Finds objects by the text of the records that brought them. Promises to find those alone that
 /// come in the order in which they were first loaded, give or take some: a back office names them
-/// so each time, and all others can be looked up by key.
+/// so each time, and all others can be looked up by key. It reads ahead of the questions, so that
+/// few of them ask the database.
 pub trait KnownRecords: Send {
     /// The object that is as this record says.
     fn find(&mut self, record: RecordHash) -> Result<Option<Known>, StoreError>;
 
     /// A record was not found, and orders to add this object: where that is, others may follow.
     fn missed(&mut self, kind: KindId, key: &str) -> Result<(), StoreError>;
+}
+
+/// The objects of a kind whose keys start with these bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Group<'a> {
+    /// The kind.
+    pub kind: KindId,
+    /// How the keys start.
+    pub start: &'a str,
 }
 
 /// Everything of one moment.
@@ -170,23 +194,21 @@ pub trait DictionarySnapshot: Send {
     /// The oldest revision whose state is still known.
     fn log_start(&self) -> Revision;
 
-    /// Whether a layer holds any object of the kind whose key starts with `group`, at `revision`
-    /// or (none) in its head.
-    fn holds_group(
+    /// Of each group, whether a layer holds any object of it, at `revision` or (none) in its head;
+    /// in their order.
+    fn holds_groups(
         &self,
         layer: LayerNo,
-        kind: KindId,
-        group: &str,
+        groups: &[Group<'_>],
         revision: Option<Revision>,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Vec<bool>, StoreError>;
 
-    /// The keys that start with `group` and that a layer held at `revision` or holds now, some
+    /// The objects of these groups that a layer held at `revision` or holds now, in no order, some
     /// perhaps twice.
-    fn group_held_since(
+    fn groups_held_since(
         &self,
         layer: LayerNo,
-        kind: KindId,
-        group: &str,
+        groups: &[Group<'_>],
         revision: Revision,
     ) -> Result<Vec<ObjectKey>, StoreError>;
 
@@ -212,14 +234,18 @@ pub trait DictionarySnapshot: Send {
     /// At most `limit`.
     fn held_since(&self, layer: LayerNo, revision: Revision, limit: usize) -> Result<Vec<ObjectKey>, StoreError>;
 
-    /// The hash of an object in the head of a layer.
-    fn head_hash(&self, layer: LayerNo, key: &ObjectKey) -> Result<Option<RowHash>, StoreError>;
+    /// The hashes of objects in a layer, at `revision` or (none) in its head; in the order of the
+    /// keys, none where the layer has none.
+    fn hash_of_many(
+        &self,
+        layer: LayerNo,
+        keys: &[&ObjectKey],
+        revision: Option<Revision>,
+    ) -> Result<Vec<Option<RowHash>>, StoreError>;
 
-    /// The hash of an object in a layer as it was at `revision`.
-    fn hash_at(&self, layer: LayerNo, key: &ObjectKey, revision: Revision) -> Result<Option<RowHash>, StoreError>;
-
-    /// The body of an object in the head of a layer.
-    fn body(&self, layer: LayerNo, key: &ObjectKey) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The bodies of objects in the head of a layer, in the order of the keys; none where the
+    /// layer has none.
+    fn bodies(&self, layer: LayerNo, keys: &[&ObjectKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
 
     /// The head of a layer, one kind of it, by key: at most `limit` objects after the key `after`.
     fn page(

@@ -1,7 +1,7 @@
 //! Where the record of loads is kept: what was handed over, how it went, and whom to tell.
 
-use super::StoreError;
 use super::audit::AuditLog;
+use super::{ServerId, StoreError};
 use crate::audit::AuditLine;
 use crate::dictionary::entry::LoadCounts;
 use jiff::Timestamp;
@@ -13,8 +13,8 @@ use tillway_proto::{ExchangeStatus, LoadId, NodeId, Revision, TillId};
 
 /// Keeps the record of loads.
 pub trait LoadJournal: AuditLog {
-    /// Takes a load in: durable when it returns. An earlier one from the same file, which was not
-    /// taken and still lies there, is settled with it.
+    /// Takes a load in, for this server: durable when it returns. An earlier one from the same file
+    /// of this server, which was not taken and still lies there, is settled with it.
     fn accept(&self, load: &NewLoad) -> Result<LoadId, StoreError>;
 
     /// The load starts now. How often it has started, this time included.
@@ -74,10 +74,10 @@ pub trait LoadJournal: AuditLog {
     /// were held before it. They are not carried out any more; they as they were.
     fn replace_held(&self, by: LoadId, node: &NodeId, clears: &str) -> Result<Vec<LoadRecord>, StoreError>;
 
-    /// Loads that have not ended, oldest first.
+    /// Loads that this server has taken in and that have not ended, oldest first.
     fn unfinished(&self) -> Result<Vec<LoadRecord>, StoreError>;
 
-    /// The newest load from this file.
+    /// The newest load from this file of this server.
     fn newest_of(&self, path: &Path) -> Result<Option<LoadRecord>, StoreError>;
 
     /// Forgets at most `step` ended loads that are older than `before` or beyond the newest
@@ -262,6 +262,8 @@ pub struct LoadEnd {
 pub struct LoadRecord {
     /// Its number.
     pub id: LoadId,
+    /// The server that took it in, has its file and works on it.
+    pub server: ServerId,
     /// The node whose layer it went to.
     pub node: NodeId,
     /// How it came.

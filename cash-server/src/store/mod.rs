@@ -12,8 +12,12 @@ pub mod intake;
 pub mod network;
 pub mod packages;
 pub mod sales;
+mod server_id;
 pub mod sqlite;
 mod stores;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Place, StoreError};
+pub use server_id::ServerId;
 pub use stores::{SalesStores, Stores};

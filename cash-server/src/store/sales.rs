@@ -29,10 +29,10 @@ pub const MAX_FINDINGS_PER_TILL: u32 = 1_000;
 
 /// Where sales are kept.
 pub trait SalesStore: AuditLog + Debug + 'static {
-    /// The spool is loaded up to here.
+    /// The spool of this server is loaded up to here; its beginning where nothing is.
     fn position(&self) -> Result<Position, StoreError>;
 
-    /// Loads what stands in the spool from `from` to `through`, with the new position, all or
+    /// Loads what stands in this server's spool from `from` to `through`, with the new position, all or
     /// nothing. A receipt that is there already changes nothing; one of the same key with other
     /// content is a finding, and the first stays. An error that
     /// [is about a value](StoreError::is_about_a_value) comes again however often that is tried.

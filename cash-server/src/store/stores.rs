@@ -1,7 +1,6 @@
 //! Opens the stores. **Architecture invariant:** which implementation keeps them is decided here
 //! and nowhere else; everybody else knows their traits alone.
 
-use super::StoreError;
 use super::audit::AuditLog;
 use super::dictionary::DictionaryStore;
 use super::exchange::ExchangeStore;
@@ -13,6 +12,7 @@ use super::sqlite::exchange::SqliteExchange;
 use super::sqlite::intake::IntakeDb;
 use super::sqlite::sales::SqliteSales;
 use super::sqlite::{DictionaryDb, PackageDb};
+use super::{ServerId, StoreError};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -52,11 +52,16 @@ impl Stores {
     /// Opens them: files in the data folder, which is there. They are made where they are missing,
     /// and brought up to date where an older version made them.
     pub fn open(data: &Path) -> Result<Self, StoreError> {
+        Self::open_for(data, ServerId::ALONE)
+    }
+
+    /// The same for one of several servers, whose loads and spool are its own.
+    pub(super) fn open_for(data: &Path, server: ServerId) -> Result<Self, StoreError> {
         let dictionary = open_dictionary(data)?;
         let packages = PackageDb::open(&data.join("packages.db"))?;
         let exchange = Arc::new(SqliteExchange::open(&data.join("exchange.db"))?);
-        let journal = Arc::new(IntakeDb::open(&data.join("intake.db"))?);
-        let sales = open_sales(data)?;
+        let journal = Arc::new(IntakeDb::open(&data.join("intake.db"), server)?);
+        let sales = open_sales(data, server)?;
         let logs = dictionary.database().clone();
         Ok(Self {
             audit: vec![dictionary.clone(), journal.clone(), exchange.clone(), sales.clone()],
@@ -79,7 +84,7 @@ impl Stores {
 impl SalesStores {
     /// Opens them as [`Stores::open`] does.
     pub fn open(data: &Path) -> Result<Self, StoreError> {
-        Ok(Self { network: open_dictionary(data)?, sales: open_sales(data)? })
+        Ok(Self { network: open_dictionary(data)?, sales: open_sales(data, ServerId::ALONE)? })
     }
 }
 
@@ -87,6 +92,6 @@ fn open_dictionary(data: &Path) -> Result<Arc<DictionaryDb>, StoreError> {
     DictionaryDb::open(&data.join("dictionary.db")).map(Arc::new)
 }
 
-fn open_sales(data: &Path) -> Result<Arc<SqliteSales>, StoreError> {
-    SqliteSales::open(&data.join("sales.db")).map(Arc::new)
+fn open_sales(data: &Path, server: ServerId) -> Result<Arc<SqliteSales>, StoreError> {
+    SqliteSales::open(&data.join("sales.db"), server).map(Arc::new)
 }

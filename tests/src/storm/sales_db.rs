@@ -38,7 +38,7 @@ pub fn position(data: &Path) -> Result<Position, StormError> {
     let read = || {
         let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         db.busy_timeout(BUSY_TIMEOUT)?;
-        db.query_row(r#"SELECT segment, "offset" FROM spool_position WHERE id = 1"#, [], |row| {
+        db.query_row(r#"SELECT segment, "offset" FROM spool_position"#, [], |row| {
             Ok(Position {
                 segment: row.get::<_, i64>(0)?.cast_unsigned(),
                 offset: row.get::<_, i64>(1)?.cast_unsigned(),

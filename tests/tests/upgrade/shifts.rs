@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tillway_cash_server::sales::loader::Loader;
 use tillway_cash_server::sales::receipt::Receipt;
 use tillway_cash_server::sales::spool::{Position, Spool, SpoolLimits};
+use tillway_cash_server::store::ServerId;
 use tillway_cash_server::store::sales::{Incoming, SalesStore as _};
 use tillway_cash_server::store::sqlite::sales::SqliteSales;
 use tillway_exchangers::till::documents::Documents;
@@ -55,7 +56,7 @@ fn receipts_in_database_and_spool_get_the_opening_time_and_count_once_when_they_
 
         let database = place.data().join("sales.db");
         let in_database = count(&database);
-        let store = Arc::new(SqliteSales::open(&database).unwrap());
+        let store = Arc::new(SqliteSales::open(&database, ServerId::ALONE).unwrap());
         let migrated = stored(&database, &till);
         assert_eq!(migrated.len(), usize::try_from(in_database).unwrap(), "{version}: none is lost on the way");
         assert!(migrated.iter().all(|receipt| expected.contains(receipt)), "{version}: {migrated:?}");

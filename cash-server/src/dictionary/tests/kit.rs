@@ -2,8 +2,8 @@
 //! (south) → tills.
 
 use crate::dictionary::DictionaryService;
-use crate::dictionary::entry::{Entry, KindId, LoadOutcome, Upsert};
-use crate::dictionary::load::{carry_out, spare};
+use crate::dictionary::entry::{Delete, Entry, KindId, LoadOutcome, Upsert};
+use crate::dictionary::load::{Orders, spare};
 use crate::network::{LayerNo, NetworkService};
 use crate::store::dictionary::{DictionaryStore, LoadTxn};
 use crate::store::sqlite::DictionaryDb;
@@ -94,14 +94,15 @@ impl Chain {
     pub(crate) fn load_knowing(&self, node: &str, aif: &str) -> (LoadOutcome, usize) {
         let mut load = self.begin(node);
         let mut records = RecordReader::new(aif.as_bytes());
-        let (mut known, mut unread) = (load.known_records(), 0);
+        let (mut known, mut unread, mut orders) = (load.known_records(), 0, Orders::default());
         while let Some(raw) = records.next_raw().unwrap() {
             let hash = if let Raw::Text(raw) = &raw { Some(raw.hash()) } else { None };
-            if let Some(found) = hash.and_then(|hash| known.find(hash).unwrap())
-                && load.known(found)
-            {
-                unread += 1;
-                continue;
+            if let Some(found) = hash.and_then(|hash| known.find(hash).unwrap()) {
+                orders.carry_out(load.as_mut()).unwrap();
+                if load.known(found) {
+                    unread += 1;
+                    continue;
+                }
             }
             let Record { line, command, .. } = raw.read(&jiff::tz::TimeZone::UTC);
             match command {
@@ -109,11 +110,15 @@ impl Chain {
                     if let Command::Upsert(expansion) = &command {
                         known.missed(expansion.main.kind.into(), expansion.main.key.as_str()).unwrap();
                     }
-                    carry_out(load.as_mut(), command, line, hash).unwrap();
+                    orders.add(load.as_mut(), command, line, hash).unwrap();
                 }
-                Err(reject) => drop(spare(load.as_mut(), &reject.spares).unwrap()),
+                Err(reject) => {
+                    orders.carry_out(load.as_mut()).unwrap();
+                    drop(spare(load.as_mut(), &reject.spares).unwrap());
+                }
             }
         }
+        orders.carry_out(load.as_mut()).unwrap();
         drop(known);
         (load.commit().unwrap(), unread)
     }
@@ -181,6 +186,11 @@ pub(crate) fn exact(key: &str) -> KeyMatch {
 /// Objects by parts of their keys; `*` is any.
 pub(crate) fn parts(parts: &[&str]) -> KeyMatch {
     KeyMatch::of_parts(parts.iter().map(|part| (*part != "*").then(|| (*part).to_owned())).collect())
+}
+
+/// The deletion of these objects by the first line.
+pub(crate) fn delete(kind: KindId, keys: KeyMatch) -> Delete {
+    Delete { kind, keys, line: 1 }
 }
 
 pub(crate) fn upsert(main: Entry, owned: Option<Vec<Entry>>) -> Upsert {

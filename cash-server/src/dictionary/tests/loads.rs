@@ -1,6 +1,6 @@
 //! What a load changes, and what it leaves alone.
 
-use super::kit::{BARCODE, CLEAR, Chain, ITEM, PRICE, entry, exact, item, parts, upsert};
+use super::kit::{BARCODE, CLEAR, Chain, ITEM, PRICE, delete, entry, exact, item, parts, upsert};
 use crate::dictionary::entry::{KindId, LoadCounts, Upsert};
 use tillway_exchangers::kinds::Kind;
 use tillway_proto::Revision;
@@ -49,11 +49,11 @@ fn what_is_changed_and_changed_back_within_a_load_never_was() {
 fn a_dropped_load_never_was_and_the_next_one_goes_on() {
     let chain = Chain::new();
     let mut load = chain.begin("All");
-    load.upsert(&upsert(entry(ITEM, "a", 1), None)).unwrap();
+    load.upsert_all(&[upsert(entry(ITEM, "a", 1), None)]).unwrap();
     drop(load);
     assert!(chain.head(chain.no("All")).is_empty());
     let mut load = chain.begin("All");
-    load.upsert(&upsert(entry(ITEM, "a", 1), None)).unwrap();
+    load.upsert_all(&[upsert(entry(ITEM, "a", 1), None)]).unwrap();
     load.rollback();
     assert_eq!(chain.dictionary.head().unwrap(), Revision::ZERO);
     assert_eq!(chain.load("All", &item("1", "Tea", "10")).revision, Some(Revision(1)));
@@ -65,7 +65,7 @@ fn an_item_sent_again_without_its_barcodes_keeps_them_and_with_fewer_loses_the_r
     let layer = chain.no("All");
     let load = |owned: Option<Vec<_>>| {
         let mut load = chain.begin("All");
-        load.upsert(&upsert(entry(ITEM, "a", 1), owned)).unwrap();
+        load.upsert_all(&[upsert(entry(ITEM, "a", 1), owned)]).unwrap();
         load.commit().unwrap();
         chain.head(layer).keys().filter(|(kind, _)| *kind == BARCODE).map(|(_, key)| key.clone()).collect::<Vec<_>>()
     };
@@ -75,13 +75,13 @@ fn an_item_sent_again_without_its_barcodes_keeps_them_and_with_fewer_loses_the_r
     assert_eq!(load(Some(vec![q.clone()])), ["q"]);
     // One that came on its own stays whatever the item says.
     let mut alone = chain.begin("All");
-    alone.upsert(&upsert(entry(BARCODE, "q", 1), None)).unwrap();
+    alone.upsert_all(&[upsert(entry(BARCODE, "q", 1), None)]).unwrap();
     assert_eq!(alone.commit().unwrap().revision, None);
     assert_eq!(load(Some(vec![p])), ["p", "q"]);
-    let mut delete = chain.begin("All");
-    assert_eq!(delete.delete(ITEM, &exact("a"), 1).unwrap(), 1);
-    assert_eq!(delete.delete(ITEM, &exact("a"), 1).unwrap(), 0);
-    delete.commit().unwrap();
+    let mut deleting = chain.begin("All");
+    assert_eq!(deleting.delete_all(&[delete(ITEM, exact("a"))]).unwrap(), 1);
+    assert_eq!(deleting.delete_all(&[delete(ITEM, exact("a"))]).unwrap(), 0);
+    deleting.commit().unwrap();
     assert_eq!(chain.head(layer).keys().map(|(_, key)| key.as_str()).collect::<Vec<_>>(), ["q"]);
 }
 
@@ -91,7 +91,7 @@ fn a_row_touched_on_its_own_is_put_right_by_the_item_again() {
     let whole = upsert(entry(ITEM, "a", 1), Some(vec![entry(BARCODE, "p", 1)]));
     let send = |upsert: &Upsert| {
         let mut load = chain.begin("All");
-        load.upsert(upsert).unwrap();
+        load.upsert_all(std::slice::from_ref(upsert)).unwrap();
         load.commit().unwrap().counts.changed
     };
     send(&whole);
@@ -105,9 +105,9 @@ fn objects_go_by_the_parts_of_their_keys_that_are_named() {
     let chain = Chain::new();
     let mut load = chain.begin("All");
     for key in ["4\u{1f}a", "4\u{1f}b", "40\u{1f}a", "4"] {
-        load.upsert(&upsert(entry(BARCODE, key, 1), None)).unwrap();
+        load.upsert_all(&[upsert(entry(BARCODE, key, 1), None)]).unwrap();
     }
-    assert_eq!(load.delete(BARCODE, &parts(&["4", "*"]), 1).unwrap(), 2);
+    assert_eq!(load.delete_all(&[delete(BARCODE, parts(&["4", "*"]))]).unwrap(), 2);
     assert_eq!(load.commit().unwrap().counts.added, 2);
 }
 
@@ -168,16 +168,16 @@ fn clearing_barcodes_spares_those_that_an_unchanged_item_names() {
     let chain = Chain::new();
     let whole = |key: &str, barcode: &str| upsert(entry(ITEM, key, 1), Some(vec![entry(BARCODE, barcode, 1)]));
     let mut load = chain.begin("All");
-    load.upsert(&whole("a", "p")).unwrap();
-    load.upsert(&whole("b", "q")).unwrap();
+    load.upsert_all(&[whole("a", "p")]).unwrap();
+    load.upsert_all(&[whole("b", "q")]).unwrap();
     load.commit().unwrap();
     let mut load = chain.begin("All");
     load.clear(KindId(2)).unwrap();
-    load.upsert(&whole("a", "p")).unwrap();
+    load.upsert_all(&[whole("a", "p")]).unwrap();
     assert_eq!(load.commit().unwrap().counts, counts(0, 0, 1, 2));
     // Item b is not whole any more: sent again, it brings its barcode back.
     let mut load = chain.begin("All");
-    load.upsert(&whole("b", "q")).unwrap();
+    load.upsert_all(&[whole("b", "q")]).unwrap();
     assert_eq!(load.commit().unwrap().counts, counts(1, 0, 0, 1));
 }
 
@@ -189,13 +189,13 @@ fn clear_takes_the_barcodes_that_an_item_has_from_before_and_does_not_name() {
     let part =
         Upsert { main: entry(ITEM, "a", 1), owned: vec![p], replaces: Vec::new(), spared: Vec::new(), record: None };
     let mut load = chain.begin("All");
-    load.upsert(&whole).unwrap();
-    load.upsert(&part).unwrap();
+    load.upsert_all(std::slice::from_ref(&whole)).unwrap();
+    load.upsert_all(std::slice::from_ref(&part)).unwrap();
     load.commit().unwrap();
     assert_eq!(chain.head(chain.no("All")).len(), 3);
     let mut load = chain.begin("All");
     load.clear(ITEM).unwrap();
     load.clear(BARCODE).unwrap();
-    load.upsert(&part).unwrap();
+    load.upsert_all(std::slice::from_ref(&part)).unwrap();
     assert_eq!(load.commit().unwrap().counts.deleted, 1);
 }

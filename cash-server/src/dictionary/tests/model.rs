@@ -1,6 +1,6 @@
 //! Random trees, loads and moves, against a model that keeps every state whole.
 
-use super::kit::{BARCODE, Backup, Chain, ITEM, PRICE, entry, exact, parts, upsert};
+use super::kit::{BARCODE, Backup, Chain, ITEM, PRICE, delete, entry, exact, parts, upsert};
 use crate::dictionary::difference::{carry_forward, difference};
 use crate::dictionary::entry::{Entry, KindId, ObjectKey, Upsert};
 use crate::dictionary::{Digests, overlay};
@@ -376,15 +376,15 @@ impl Twin {
             {
                 continue;
             }
-            let mut put = |upsert| load.upsert(&Upsert { record: Some(record), ..upsert }).unwrap();
+            let mut put = |upsert| load.upsert_all(&[Upsert { record: Some(record), ..upsert }]).unwrap();
             match order {
                 Order::Clear(cleared) => cleared.kinds().iter().for_each(|kind| load.clear(*kind).unwrap()),
                 Order::Delete { barcode, key } => {
-                    load.delete(if *barcode { BARCODE } else { ITEM }, &exact(&name(*key)), 1).unwrap();
+                    load.delete_all(&[delete(if *barcode { BARCODE } else { ITEM }, exact(&name(*key)))]).unwrap();
                 }
                 Order::DeletePrices { barcode, document } => {
                     let document = document.map_or("*".to_owned(), |document| format!("D{document}"));
-                    load.delete(PRICE, &parts(&[&name(*barcode), "*", &document]), 1).unwrap();
+                    load.delete_all(&[delete(PRICE, parts(&[&name(*barcode), "*", &document]))]).unwrap();
                 }
                 Order::Price { barcode, document, value } => {
                     put(upsert(entry(PRICE, &price_key(*barcode, *document), *value), None));
@@ -472,7 +472,8 @@ fn old_states_are_known_by_key(twin: &Twin, snapshot: &dyn DictionarySnapshot) {
         let revision = Revision(revision as u64);
         let (_, view) = twin.chain.dictionary.moment().unwrap();
         let path = view.effective_path(twin.no(TILLS[0]), revision);
-        let found = path.iter().rev().find_map(|layer| snapshot.hash_at(*layer, &key, revision).unwrap());
+        let hash_in = |layer: &LayerNo| snapshot.hash_of_many(*layer, &[&key], Some(revision)).unwrap()[0];
+        let found = path.iter().rev().find_map(hash_in);
         assert_eq!(found, state[0].get(&(key.kind, key.key.clone())).copied());
     }
 }

@@ -18,11 +18,11 @@ mod trouble;
 use super::{Intake, IntakeSettings};
 use crate::dictionary::entry::{Entry, KindId, LoadOutcome};
 use crate::network::{LayerNo, NetworkService};
-use crate::store::StoreError;
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore, LoadTxn, Pruned, RevisionRecord};
 use crate::store::intake::{LoadJournal, LoadRecord};
 use crate::store::sqlite::DictionaryDb;
 use crate::store::sqlite::intake::IntakeDb;
+use crate::store::{ServerId, StoreError};
 use fs_err as fs;
 use jiff::Timestamp;
 use std::fmt::Debug;
@@ -92,7 +92,7 @@ impl Kit {
             network,
             dictionary: Arc::new(db.clone()),
             db,
-            journal: Arc::new(IntakeDb::open(&folder.path().join("intake.db")).unwrap()),
+            journal: Arc::new(IntakeDb::open(&folder.path().join("intake.db"), ServerId::ALONE).unwrap()),
             changed: Arc::default(),
             settings,
             chain,

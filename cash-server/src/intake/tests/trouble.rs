@@ -421,7 +421,7 @@ fn what_is_no_move_does_not_wait_for_a_load_and_stands_while_it_runs() {
     let till = some_till(&kit);
     let mut load = kit.dictionary.begin_load(kit.layer(&kit.shop), LoadId(1)).unwrap();
     let unit = KindId(Kind::by_name("unit").unwrap().id());
-    load.upsert(&upsert(entry(unit, "1", 1), None)).unwrap();
+    load.upsert_all(&[upsert(entry(unit, "1", 1), None)]).unwrap();
     let other = DictionaryDb::open(&kit.folder.path().join("dictionary.db")).unwrap();
     // As this process does it, and as another one does.
     for (network, code) in [(kit.network.clone(), "9"), (NetworkService::new(Arc::new(other)), "10")] {

@@ -318,7 +318,7 @@ async fn the_server_goes_past_a_revision_only_where_the_till_names_that_very_one
     let dictionary = DictionaryDb::open(&server.folder.path().join("dictionary.db")).unwrap();
     let all = server.network.current().unwrap().find("All").unwrap().no;
     let mut load = dictionary.begin_load(all, tillway_proto::LoadId(1)).unwrap();
-    load.upsert(&upsert(entry(ITEM, "1", 1), None)).unwrap();
+    load.upsert_all(&[upsert(entry(ITEM, "1", 1), None)]).unwrap();
     load.commit().unwrap();
     refused(41, "does not name revision 41").await;
     assert_eq!(ask(40).await, (StatusCode::OK, json!({ "revision": 41 })));

@@ -10,10 +10,10 @@ use super::audit;
 use super::connection::{Database, Durability};
 use super::dictionary::signed;
 use crate::audit::AuditLine;
-use crate::store::StoreError;
 use crate::store::intake::{
     Consent, LoadEnd, LoadJournal, LoadRecord, LoadSource, LoadState, NewLoad, NoticeRecord, OpenNotice, Told, Watch,
 };
+use crate::store::{ServerId, StoreError};
 use jiff::Timestamp;
 use rows::{GIVEN, LOADS, path_text, record, tills_told, watch};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -30,6 +30,7 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("intake_3.sql")),
         M::up(include_str!("intake_4.sql")),
         M::up(audit::SCHEMA),
+        M::up(include_str!("intake_5.sql")),
     ])
 });
 
@@ -40,12 +41,13 @@ const NEWEST_LOADS: u32 = 100;
 #[derive(Debug, Clone)]
 pub struct IntakeDb {
     database: Database,
+    server: ServerId,
 }
 
 impl IntakeDb {
-    /// Opens the database, and makes it when it is not there.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::open(path, &MIGRATIONS, Durability::Full)? })
+    /// Opens the database for a server, and makes it when it is not there.
+    pub fn open(path: &Path, server: ServerId) -> Result<Self, StoreError> {
+        Ok(Self { database: Database::open(path, &MIGRATIONS, Durability::Full)?, server })
     }
 
     /// The file underneath, for checks and backups.
@@ -62,7 +64,7 @@ impl audit::InOneDatabase for IntakeDb {
 
 impl LoadJournal for IntakeDb {
     fn accept(&self, load: &NewLoad) -> Result<LoadId, StoreError> {
-        self.database.write("take a load in", |transaction| insert(transaction, load))
+        self.database.write("take a load in", |transaction| insert(transaction, self.server, load))
     }
 
     fn begin(&self, load: LoadId, at: Timestamp) -> Result<u32, StoreError> {
@@ -204,7 +206,7 @@ impl LoadJournal for IntakeDb {
             if transaction.execute(sql, [refused.0])? == 0 {
                 return Ok(None);
             }
-            let id = insert(transaction, load)?;
+            let id = insert(transaction, self.server, load)?;
             let settled = "UPDATE load SET state = 'error', reason = 'carried out as load ' || ?2 WHERE id = ?1 AND state = 'held'";
             transaction.execute(settled, params![refused.0, id.0])?;
             let watched = "UPDATE watch SET load = ?2, load_told = NULL WHERE load = ?1 AND NOT EXISTS \
@@ -258,8 +260,10 @@ impl LoadJournal for IntakeDb {
     fn unfinished(&self) -> Result<Vec<LoadRecord>, StoreError> {
         self.database.read("list unfinished loads", |reader| {
             reader
-                .prepare_cached(&format!("{LOADS} WHERE state IN ('queued', 'running') ORDER BY id"))?
-                .query_map((), record)?
+                .prepare_cached(&format!(
+                    "{LOADS} WHERE state IN ('queued', 'running') AND worked_on_by = ?1 ORDER BY id"
+                ))?
+                .query_map([self.server.0.as_bytes()], record)?
                 .collect()
         })
     }
@@ -267,8 +271,10 @@ impl LoadJournal for IntakeDb {
     fn newest_of(&self, path: &Path) -> Result<Option<LoadRecord>, StoreError> {
         self.database.read("look a load up by its file", |reader| {
             reader
-                .prepare_cached(&format!("{LOADS} WHERE source = ?1 AND way = 'folder' ORDER BY id DESC LIMIT 1"))?
-                .query_row([path_text(path)], record)
+                .prepare_cached(&format!(
+                    "{LOADS} WHERE source = ?1 AND way = 'folder' AND worked_on_by = ?2 ORDER BY id DESC LIMIT 1"
+                ))?
+                .query_row(params![path_text(path), self.server.0.as_bytes()], record)
                 .optional()
         })
     }
@@ -357,14 +363,14 @@ fn consent_value(consent: Consent) -> Option<i64> {
     }
 }
 
-fn insert(transaction: &Connection, load: &NewLoad) -> rusqlite::Result<LoadId> {
+fn insert(transaction: &Connection, server: ServerId, load: &NewLoad) -> rusqlite::Result<LoadId> {
     let (way, source, dictionary_id, retry_of) = match &load.source {
         LoadSource::Folder(path) => {
             let path = path_text(path);
             let settled = "UPDATE load SET aside = NULL, reason = CASE state WHEN 'held' THEN 'not carried out: its file \
                            was handed over anew' ELSE reason END, state = CASE state WHEN 'held' THEN 'error' ELSE state END \
-                           WHERE source = ?1 AND way = 'folder' AND aside = ?1";
-            transaction.execute(settled, [&path])?;
+                           WHERE source = ?1 AND way = 'folder' AND aside = ?1 AND worked_on_by = ?2";
+            transaction.execute(settled, params![path, server.0.as_bytes()])?;
             ("folder", path, None, None)
         }
         LoadSource::Rest { body, dictionary_id, retry_of } => {
@@ -372,8 +378,8 @@ fn insert(transaction: &Connection, load: &NewLoad) -> rusqlite::Result<LoadId> 
         }
     };
     transaction.execute(
-        "INSERT INTO load(node, way, source, dictionary_id, bytes, state, queued_at, delivery, retry_of, consent) \
-         VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9)",
+        "INSERT INTO load(node, way, source, dictionary_id, bytes, state, queued_at, delivery, retry_of, consent, \
+         worked_on_by) VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9, ?10)",
         params![
             load.node.as_str(),
             way,
@@ -384,6 +390,7 @@ fn insert(transaction: &Connection, load: &NewLoad) -> rusqlite::Result<LoadId> 
             load.delivery,
             retry_of.map(|load| load.0),
             consent_value(load.consent),
+            server.0.as_bytes(),
         ],
     )?;
     let id = transaction.last_insert_rowid();

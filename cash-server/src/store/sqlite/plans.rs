@@ -7,6 +7,7 @@
 use super::exchange::SqliteExchange;
 use super::intake::IntakeDb;
 use super::sales::SqliteSales;
+use crate::store::ServerId;
 use rusqlite::Connection;
 
 /// The text of the stores of sales.
@@ -207,7 +208,7 @@ fn scans(connection: &Connection, statement: &str) -> Vec<String> {
 fn sales() -> (tempfile::TempDir, Connection) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sales.db");
-    SqliteSales::open(&path).unwrap();
+    SqliteSales::open(&path, ServerId::ALONE).unwrap();
     let connection = Connection::open(path).unwrap();
     (folder, connection)
 }
@@ -242,7 +243,7 @@ fn no_statement_over_deliveries_and_loads_reads_a_whole_table_that_grows() {
     let folder = tempfile::tempdir().unwrap();
     let (exchange, intake) = (folder.path().join("exchange.db"), folder.path().join("intake.db"));
     SqliteExchange::open(&exchange).unwrap();
-    IntakeDb::open(&intake).unwrap();
+    IntakeDb::open(&intake, ServerId::ALONE).unwrap();
     let of_each = [(exchange.clone(), &EXCHANGE[..], 25), (intake, &INTAKE[..], 25), (exchange, &AUDIT[..], 5)];
     for (path, sources, least) in of_each {
         let connection = Connection::open(path).unwrap();

@@ -24,11 +24,11 @@ use super::audit;
 use super::connection::{Database, Durability};
 use crate::audit::AuditLine;
 use crate::sales::spool::{Held, HeldReceipt, Position};
-use crate::store::StoreError;
 use crate::store::sales::{
     Finding, FindingFilter, FindingKind, Incoming, Loaded, NewFinding, Page, ReceiptView, SalesStore, ShiftDetails,
     ShiftFilter, ShiftView, StreamNote, TillSales, TotalsBy, TotalsFilter, TotalsRow,
 };
+use crate::store::{ServerId, StoreError};
 
 static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
     Migrations::new(vec![
@@ -37,6 +37,7 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("sales/schema_3.sql")),
         M::up(include_str!("sales/schema_4.sql")),
         M::up(audit::SCHEMA),
+        M::up(include_str!("sales/schema_6.sql")),
     ])
 });
 
@@ -44,14 +45,15 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
 #[derive(Debug, Clone)]
 pub struct SqliteSales {
     database: Database,
+    server: ServerId,
 }
 
 impl SqliteSales {
-    /// Opens the file, made where it is not there.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    /// Opens the file for a server, made where it is not there.
+    pub fn open(path: &Path, server: ServerId) -> Result<Self, StoreError> {
         // Full: a segment of the spool is deleted once its receipts are here, so nobody else has
         // them.
-        Database::open(path, &MIGRATIONS, Durability::Full).map(|database| Self { database })
+        Database::open(path, &MIGRATIONS, Durability::Full).map(|database| Self { database, server })
     }
 }
 
@@ -69,7 +71,7 @@ impl audit::InOneDatabase for SqliteSales {
 
 impl SalesStore for SqliteSales {
     fn position(&self) -> Result<Position, StoreError> {
-        self.database.read("read how far the spool is loaded", load::position)
+        self.database.read("read how far the spool is loaded", |c| load::position(c, self.server))
     }
 
     fn load(
@@ -81,16 +83,16 @@ impl SalesStore for SqliteSales {
     ) -> Result<Loaded, StoreError> {
         let what = "load sales";
         if position_goes_apart() {
-            self.database.write(what, |t| load::move_position(t, through))?;
+            self.database.write(what, |t| load::move_position(t, self.server, through))?;
             fail::fail_point!("sales::position_moved");
             return self.database.write(what, |t| load::load(t, incoming, now));
         }
         let loaded = self.database.write(what, |t| {
-            if load::position(t)? != from {
+            if load::position(t, self.server)? != from {
                 return Ok(None);
             }
             let loaded = load::load(t, incoming, now)?;
-            load::move_position(t, through)?;
+            load::move_position(t, self.server, through)?;
             fail::fail_point!("sales::written");
             Ok(Some(loaded))
         })?;

@@ -29,10 +29,10 @@ mod tests;
 
 use super::super::connection::{Database, Writer};
 use super::signed;
-use crate::dictionary::entry::{Effect, KindId, LoadCounts, LoadOutcome, ObjectKey, Upsert};
+use crate::dictionary::entry::{Delete, Effect, KindId, LoadCounts, LoadOutcome, ObjectKey, Upsert};
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::dictionary::{Crowded, Known, KnownRecords, LoadTxn, TakenBack};
+use crate::store::dictionary::{Crowded, Known, KnownRecords, LoadTxn, ObjectToken, TakenBack};
 use doomed::Doomed;
 use effect::Done;
 use jiff::Timestamp;
@@ -266,33 +266,40 @@ impl LoadTxn for SqliteLoad {
     }
 
     fn known(&mut self, known: Known) -> bool {
-        if known.object <= self.written_to && self.written.contains(known.object.cast_unsigned()) {
+        let ObjectToken(object) = known.object;
+        if object <= self.written_to && self.written.contains(object.cast_unsigned()) {
             return false;
         }
         self.unchanged += u64::from(known.rows);
-        self.expected = known.object + i64::from(known.rows);
+        self.expected = object + i64::from(known.rows);
         if known.in_a_run {
-            self.cleared.name_run(known.object, known.rows);
-            self.doomed.spare_run(known.object..self.expected);
+            self.cleared.name_run(object, known.rows);
+            self.doomed.spare_run(object..self.expected);
         } else {
-            self.name_whole(known.object);
+            self.name_whole(object);
         }
         true
     }
 
-    fn upsert(&mut self, upsert: &Upsert) -> Result<(), StoreError> {
-        let put = if self.keep_after.is_some() { self.put_late(upsert) } else { self.put(upsert) };
-        put.map_err(|source| self.failed(source))
+    fn upsert_all(&mut self, upserts: &[Upsert]) -> Result<(), StoreError> {
+        let put = |load: &mut Self, upsert| {
+            if load.keep_after.is_some() { load.put_late(upsert) } else { load.put(upsert) }
+        };
+        upserts.iter().try_for_each(|upsert| put(self, upsert)).map_err(|source| self.failed(source))
     }
 
-    fn delete(&mut self, kind: KindId, keys: &KeyMatch, line: u64) -> Result<u64, StoreError> {
+    fn delete_all(&mut self, deletions: &[Delete]) -> Result<u64, StoreError> {
         let mut delete = || {
             let mut deleted = 0;
-            for row in self.matching(kind, keys)? {
-                deleted += u64::from(self.doom(&row, kind, line)?);
-            }
-            if deleted == 0 {
-                self.unchanged += 1;
+            for Delete { kind, keys, line } in deletions {
+                let mut by_this = 0;
+                for row in self.matching(*kind, keys)? {
+                    by_this += u64::from(self.doom(&row, *kind, *line)?);
+                }
+                if by_this == 0 {
+                    self.unchanged += 1;
+                }
+                deleted += by_this;
             }
             Ok(deleted)
         };
@@ -316,9 +323,11 @@ impl LoadTxn for SqliteLoad {
         Ok(taken)
     }
 
-    fn read_again(&mut self, kind: KindId, keys: &KeyMatch) -> Result<(), StoreError> {
-        for row in self.matching(kind, keys).map_err(|source| self.failed(source))? {
-            self.write_to(row.id);
+    fn read_again(&mut self, objects: &[(KindId, KeyMatch)]) -> Result<(), StoreError> {
+        for (kind, keys) in objects {
+            for row in self.matching(*kind, keys).map_err(|source| self.failed(source))? {
+                self.write_to(row.id);
+            }
         }
         Ok(())
     }
@@ -327,12 +336,14 @@ impl LoadTxn for SqliteLoad {
         TakenBack { clears: self.cleared.take_back(of), deletions: self.doomed.take_back_kinds(of) }
     }
 
-    fn object(&self, number: i64) -> Result<Option<ObjectKey>, StoreError> {
+    fn objects(&self, tokens: &[ObjectToken]) -> Result<Vec<Option<ObjectKey>>, StoreError> {
         let find = || {
-            self.writer
-                .prepare_cached("SELECT kind, key FROM object WHERE id = ?1")?
-                .query_row([number], |row| Ok(ObjectKey { kind: KindId(row.get(0)?), key: row.get(1)? }))
-                .optional()
+            let mut select = self.writer.prepare_cached("SELECT kind, key FROM object WHERE id = ?1")?;
+            let mut one = |token: &ObjectToken| {
+                let key = |row: &Row<'_>| Ok(ObjectKey { kind: KindId(row.get(0)?), key: row.get(1)? });
+                select.query_row([token.0], key).optional()
+            };
+            tokens.iter().map(&mut one).collect::<rusqlite::Result<_>>()
         };
         find().map_err(|source| self.failed(source))
     }

@@ -5,7 +5,7 @@ use super::{DictionaryDb, counter, signed, starts_with, unsigned};
 use crate::dictionary::entry::{Entry, KindId, LayerSpan, ObjectKey, Version};
 use crate::network::{LayerNo, Network};
 use crate::store::StoreError;
-use crate::store::dictionary::DictionarySnapshot;
+use crate::store::dictionary::{DictionarySnapshot, Group};
 use rusqlite::{OptionalExtension as _, Row, params};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -57,13 +57,12 @@ impl DictionarySnapshot for SqliteSnapshot {
         self.log_start
     }
 
-    fn holds_group(
+    fn holds_groups(
         &self,
         layer: LayerNo,
-        kind: KindId,
-        group: &str,
+        groups: &[Group<'_>],
         revision: Option<Revision>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Vec<bool>, StoreError> {
         let range = starts_with("key", 3);
         let head = format!(
             "SELECT EXISTS (SELECT 1 FROM object WHERE layer = ?1 AND kind = ?2 AND {range} AND revision <= ?4)"
@@ -72,18 +71,22 @@ impl DictionarySnapshot for SqliteSnapshot {
             "SELECT EXISTS (SELECT 1 FROM past WHERE layer = ?1 AND kind = ?2 AND {range} AND since <= ?4 AND until > ?4)"
         );
         let at = signed(revision.unwrap_or(self.head));
-        let holds = |sql: &str| {
-            self.reader.prepare_cached(sql)?.query_row(params![layer.0, kind.0, group, at], |row| row.get::<_, bool>(0))
+        let query = || {
+            let (mut head, mut past) = (self.reader.prepare_cached(&head)?, self.reader.prepare_cached(&past)?);
+            let mut holds = |group: &Group<'_>| {
+                let values = params![layer.0, group.kind.0, group.start, at];
+                let holds = |row: &Row<'_>| row.get::<_, bool>(0);
+                Ok(head.query_row(values, holds)? || (revision.is_some() && past.query_row(values, holds)?))
+            };
+            groups.iter().map(&mut holds).collect::<rusqlite::Result<_>>()
         };
-        let query = || Ok(holds(&head)? || (revision.is_some() && holds(&past)?));
         query().map_err(|source| self.database.failed("look for objects of a group", source))
     }
 
-    fn group_held_since(
+    fn groups_held_since(
         &self,
         layer: LayerNo,
-        kind: KindId,
-        group: &str,
+        groups: &[Group<'_>],
         revision: Revision,
     ) -> Result<Vec<ObjectKey>, StoreError> {
         let range = starts_with("key", 3);
@@ -92,12 +95,14 @@ impl DictionarySnapshot for SqliteSnapshot {
              UNION ALL SELECT key FROM past WHERE layer = ?1 AND kind = ?2 AND {range} AND until > ?4"
         );
         let query = || {
-            self.reader
-                .prepare_cached(&sql)?
-                .query_map(params![layer.0, kind.0, group, signed(revision)], |row| {
-                    Ok(ObjectKey { kind, key: row.get(0)? })
-                })?
-                .collect::<rusqlite::Result<Vec<_>>>()
+            let (mut select, mut found) = (self.reader.prepare_cached(&sql)?, Vec::new());
+            for Group { kind, start } in groups {
+                let key = |row: &Row<'_>| Ok(ObjectKey { kind: *kind, key: row.get(0)? });
+                for key in select.query_map(params![layer.0, kind.0, start, signed(revision)], key)? {
+                    found.push(key?);
+                }
+            }
+            Ok(found)
         };
         query().map_err(|source| self.database.failed("list objects of a group", source))
     }
@@ -148,49 +153,48 @@ impl DictionarySnapshot for SqliteSnapshot {
         self.keys(sql, layer, revision, limit)
     }
 
-    fn head_hash(&self, layer: LayerNo, key: &ObjectKey) -> Result<Option<RowHash>, StoreError> {
-        self.reader
-            .prepare_cached("SELECT hash FROM object WHERE layer = ?1 AND kind = ?2 AND key = ?3")
-            .and_then(|mut statement| {
-                statement.query_row(params![layer.0, key.kind.0, key.key], |row| hash(row, 0)).optional()
-            })
-            .map_err(|source| self.database.failed("read an object", source))
-    }
-
-    fn hash_at(&self, layer: LayerNo, key: &ObjectKey, revision: Revision) -> Result<Option<RowHash>, StoreError> {
+    fn hash_of_many(
+        &self,
+        layer: LayerNo,
+        keys: &[&ObjectKey],
+        revision: Option<Revision>,
+    ) -> Result<Vec<Option<RowHash>>, StoreError> {
+        let at = signed(revision.unwrap_or(self.head));
         let query = || {
-            let present: Option<(i64, RowHash)> = self
+            let mut present = self
                 .reader
-                .prepare_cached("SELECT revision, hash FROM object WHERE layer = ?1 AND kind = ?2 AND key = ?3")?
-                .query_row(params![layer.0, key.kind.0, key.key], |row| Ok((row.get(0)?, hash(row, 1)?)))
-                .optional()?;
-            if let Some((_, hash)) = present.filter(|(since, _)| *since <= signed(revision)) {
-                return Ok(Some(hash));
-            }
+                .prepare_cached("SELECT revision, hash FROM object WHERE layer = ?1 AND kind = ?2 AND key = ?3")?;
             // The first state that ended after the revision is the one of that time, if it had
             // begun.
-            let past: Option<(i64, RowHash)> = self
-                .reader
-                .prepare_cached(
-                    "SELECT since, hash FROM past WHERE layer = ?1 AND kind = ?2 AND key = ?3 AND until > ?4 \
-                     ORDER BY until LIMIT 1",
-                )?
-                .query_row(params![layer.0, key.kind.0, key.key, signed(revision)], |row| {
-                    Ok((row.get(0)?, hash(row, 1)?))
-                })
-                .optional()?;
-            Ok(past.filter(|(since, _)| *since <= signed(revision)).map(|(_, hash)| hash))
+            let mut past = self.reader.prepare_cached(
+                "SELECT since, hash FROM past WHERE layer = ?1 AND kind = ?2 AND key = ?3 AND until > ?4 \
+                 ORDER BY until LIMIT 1",
+            )?;
+            let state = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, hash(row, 1)?));
+            let begun = |(since, hash): (i64, RowHash)| (since <= at).then_some(hash);
+            let mut find = |key: &&ObjectKey| {
+                let found = present.query_row(params![layer.0, key.kind.0, key.key], state).optional()?;
+                let found = found.and_then(begun);
+                if found.is_some() || revision.is_none() {
+                    return Ok(found);
+                }
+                let found = past.query_row(params![layer.0, key.kind.0, key.key, at], state).optional()?;
+                Ok(found.and_then(begun))
+            };
+            keys.iter().map(&mut find).collect::<rusqlite::Result<_>>()
         };
-        query().map_err(|source| self.database.failed("read an old state of an object", source))
+        query().map_err(|source| self.database.failed("read the states of objects", source))
     }
 
-    fn body(&self, layer: LayerNo, key: &ObjectKey) -> Result<Option<Vec<u8>>, StoreError> {
-        self.reader
-            .prepare_cached("SELECT body FROM object WHERE layer = ?1 AND kind = ?2 AND key = ?3")
-            .and_then(|mut statement| {
-                statement.query_row(params![layer.0, key.kind.0, key.key], |row| row.get(0)).optional()
-            })
-            .map_err(|source| self.database.failed("read an object", source))
+    fn bodies(&self, layer: LayerNo, keys: &[&ObjectKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let query = || {
+            let mut select =
+                self.reader.prepare_cached("SELECT body FROM object WHERE layer = ?1 AND kind = ?2 AND key = ?3")?;
+            let mut find =
+                |key: &&ObjectKey| select.query_row(params![layer.0, key.kind.0, key.key], |row| row.get(0)).optional();
+            keys.iter().map(&mut find).collect::<rusqlite::Result<_>>()
+        };
+        query().map_err(|source| self.database.failed("read objects", source))
     }
 
     fn page(

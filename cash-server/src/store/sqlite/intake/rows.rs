@@ -2,6 +2,7 @@
 
 use super::super::dictionary::{time, unsigned};
 use crate::dictionary::entry::LoadCounts;
+use crate::store::ServerId;
 use crate::store::intake::{Consent, Held, LoadRecord, LoadSource, LoadState, Watch};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row};
@@ -9,11 +10,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use tillway_proto::{ExchangeStatus, LoadId, Revision, TillId};
+use uuid::Uuid;
 
 /// The columns of [`record`].
 pub(super) const LOADS: &str = "SELECT id, node, way, source, dictionary_id, bytes, state, queued_at, started_at, ended_at, \
                      added, changed, deleted, unchanged, rejected, revision, reason, delivery, aside, retry_of, held_at, clears, \
-                     consent, warnings FROM load";
+                     consent, warnings, worked_on_by FROM load";
 
 /// In the column `consent`: its producer said yes.
 pub(super) const GIVEN: i64 = -1;
@@ -27,6 +29,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<LoadRecord> {
     let source: String = row.get(3)?;
     Ok(LoadRecord {
         id: LoadId(row.get(0)?),
+        server: ServerId(Uuid::from_bytes(row.get(24)?)),
         node: parsed(row, 1)?,
         source: if way == "rest" {
             let retry_of = row.get::<_, Option<i64>>(19)?.map(LoadId);

@@ -36,7 +36,7 @@ fn end(state: LoadState) -> LoadEnd {
 
 fn journal() -> (tempfile::TempDir, IntakeDb) {
     let folder = tempfile::tempdir().unwrap();
-    let db = IntakeDb::open(&folder.path().join("intake.db")).unwrap();
+    let db = IntakeDb::open(&folder.path().join("intake.db"), ServerId::ALONE).unwrap();
     (folder, db)
 }
 

@@ -14,6 +14,7 @@ use super::total::Totals;
 use super::{check, finding, row, shift};
 use crate::sales::receipt::{MAX_NUMBER, Receipt, ShiftRecord, line_sum};
 use crate::sales::spool::Position;
+use crate::store::ServerId;
 use crate::store::sales::{FindingKind, Incoming, Loaded, NewFinding, Refused};
 
 /// Most documents of one till that are kept without being receipts; the oldest go. A till that
@@ -34,10 +35,14 @@ struct Touch {
     numbers: Vec<DocumentNumber>,
 }
 
-pub(super) fn position(connection: &Connection) -> rusqlite::Result<Position> {
-    connection
-        .prepare_cached(r#"SELECT segment, "offset" FROM spool_position WHERE id = 1"#)?
-        .query_row((), |r| Ok(Position { segment: row::unsigned(r, 0)?, offset: row::unsigned(r, 1)? }))
+pub(super) fn position(connection: &Connection, server: ServerId) -> rusqlite::Result<Position> {
+    let found = connection
+        .prepare_cached(r#"SELECT segment, "offset" FROM spool_position WHERE server = ?1"#)?
+        .query_row([server.0.as_bytes()], |r| {
+            Ok(Position { segment: row::unsigned(r, 0)?, offset: row::unsigned(r, 1)? })
+        })
+        .optional()?;
+    Ok(found.unwrap_or(Position { segment: 0, offset: 0 }))
 }
 
 pub(super) fn load(t: &Connection, incoming: &[Incoming], now: Timestamp) -> rusqlite::Result<Loaded> {
@@ -219,10 +224,13 @@ fn touch<'a>(touched: &'a mut Touched, arrival: &Incoming, shift: ShiftKey) -> &
 }
 
 /// The spool is loaded up to here, in the transaction of what was loaded.
-pub(super) fn move_position(t: &Connection, through: Position) -> rusqlite::Result<()> {
-    t.prepare_cached(r#"UPDATE spool_position SET segment = ?1, "offset" = ?2 WHERE id = 1"#)?
-        .execute(params![row::number(through.segment), row::number(through.offset)])
-        .map(drop)
+pub(super) fn move_position(t: &Connection, server: ServerId, through: Position) -> rusqlite::Result<()> {
+    t.prepare_cached(
+        r#"INSERT INTO spool_position(server, segment, "offset") VALUES (?1, ?2, ?3)
+           ON CONFLICT(server) DO UPDATE SET segment = excluded.segment, "offset" = excluded."offset""#,
+    )?
+    .execute(params![server.0.as_bytes(), row::number(through.segment), row::number(through.offset)])
+    .map(drop)
 }
 
 enum Arrived {

@@ -12,7 +12,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-use tillway_cash_server::dictionary::load::carry_out;
+use tillway_cash_server::dictionary::load::Orders;
 use tillway_cash_server::network::{LayerNo, NetworkService};
 use tillway_cash_server::packages::{PackageFacts, PackageService, Repair};
 use tillway_cash_server::settings::proof_key::ProofKey;
@@ -77,11 +77,13 @@ impl Shop {
     /// Loads an AIF file into the shop's layer.
     pub(super) fn load(&self, number: i64, aif: &[u8]) -> Result<(), MeasureError> {
         let mut load = self.db.begin_load(self.layer, LoadId(number)).map_err(failed("beginning a load"))?;
+        let mut orders = Orders::default();
         for record in RecordReader::new(aif) {
             let record = record.map_err(MeasureError::File)?;
             let command = record.command.map_err(failed("a record of goods"))?;
-            carry_out(load.as_mut(), command, record.line, None).map_err(failed("loading"))?;
+            orders.add(load.as_mut(), command, record.line, None).map_err(failed("loading"))?;
         }
+        orders.carry_out(load.as_mut()).map_err(failed("loading"))?;
         let outcome = load.commit().map_err(failed("committing a load"))?;
         match outcome.revision {
             Some(_) => Ok(()),

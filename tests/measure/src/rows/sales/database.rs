@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tillway_cash_server::sales::loader::{Loader, MAX_BYTES, MAX_RECORDS};
 use tillway_cash_server::sales::receipt::Receipt;
 use tillway_cash_server::sales::spool::{Arrival, Item, Position, Spool, SpoolLimits};
+use tillway_cash_server::store::ServerId;
 use tillway_cash_server::store::sqlite::sales::SqliteSales;
 use tillway_file_queue::disk;
 use tillway_proto::TillId;
@@ -23,7 +24,7 @@ pub(super) struct Load {
 /// The part: the loader's steps until nothing is left, checks of shifts included.
 pub(super) fn load_spool(arguments: &str) -> Result<Outcome, MeasureError> {
     let load: Load = part::arguments(arguments)?;
-    let store = SqliteSales::open(&load.database).map_err(|error| wrong(&error))?;
+    let store = SqliteSales::open(&load.database, ServerId::ALONE).map_err(|error| wrong(&error))?;
     let spool = open(&load)?;
     let mut loader = Loader::new(spool, Arc::new(store));
     let (steps, outcome) = part::timed(|| {
@@ -42,7 +43,7 @@ pub(super) fn load_spool(arguments: &str) -> Result<Outcome, MeasureError> {
 pub(super) fn insert_receipts(arguments: &str) -> Result<Outcome, MeasureError> {
     let load: Load = part::arguments(arguments)?;
     // Makes the schema.
-    drop(SqliteSales::open(&load.database).map_err(|error| wrong(&error))?);
+    drop(SqliteSales::open(&load.database, ServerId::ALONE).map_err(|error| wrong(&error))?);
     let groups = groups(&load)?;
     let sql = MeasureError::sql(&load.database);
     let connection = Connection::open(&load.database).map_err(&sql)?;

@@ -2,7 +2,7 @@
 //! again, or a record that is rejected may have been meant to add it again.
 
 use crate::dictionary::entry::KindId;
-use crate::store::dictionary::Deletion;
+use crate::store::dictionary::{Deletion, ObjectToken};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -112,7 +112,7 @@ impl Doomed {
                 self.rows.remove(&row);
             }
         }
-        (self.rows.len() < before).then_some(Deletion { line: deletion.line, object: id })
+        (self.rows.len() < before).then_some(Deletion { line: deletion.line, object: ObjectToken(id) })
     }
 
     /// Takes the deletions of objects of these kinds back, or all; and what other deletions reach
@@ -126,7 +126,7 @@ impl Doomed {
         self.rows.retain(|_, row| {
             if meant(&row.kind) {
                 let planned = deletions.get(&row.root);
-                taken.extend(planned.map(|planned| Deletion { line: planned.line, object: row.root }));
+                taken.extend(planned.map(|planned| Deletion { line: planned.line, object: ObjectToken(row.root) }));
             }
             !meant(&row.kind)
         });
@@ -160,7 +160,7 @@ mod tests {
     }
 
     fn of(line: u64, object: i64) -> Deletion {
-        Deletion { line, object }
+        Deletion { line, object: ObjectToken(object) }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use super::super::super::connection::{Database, Reader};
 use crate::dictionary::entry::KindId;
 use crate::store::StoreError;
-use crate::store::dictionary::{Known, KnownRecords};
+use crate::store::dictionary::{Known, KnownRecords, ObjectToken};
 use rusqlite::{OptionalExtension as _, params};
 use std::collections::VecDeque;
 use tillway_exchangers::records::RecordHash;
@@ -72,7 +72,7 @@ impl Mark {
 
     fn of(&self, object: i64) -> Known {
         let rows = u32::from_be_bytes([self.0[4], self.0[5], self.0[6], self.0[7]]);
-        Known { object, rows: rows & !IN_A_RUN, in_a_run: rows & IN_A_RUN != 0 }
+        Known { object: ObjectToken(object), rows: rows & !IN_A_RUN, in_a_run: rows & IN_A_RUN != 0 }
     }
 }
 

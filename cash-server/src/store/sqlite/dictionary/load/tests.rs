@@ -58,7 +58,7 @@ fn work_of(chain: &Chain, layer: LayerNo, rows: usize, value: u8) -> Work {
     };
     load.writer.progress_handler(1, Some(count)).unwrap();
     let before = on_a_core();
-    load.upsert(&upsert).unwrap();
+    load.upsert_all(&[upsert]).unwrap();
     load.commit().unwrap();
     Work { steps: steps.load(Ordering::Relaxed), time: on_a_core().saturating_sub(before) }
 }
