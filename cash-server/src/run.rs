@@ -15,7 +15,7 @@ use crate::intake::rest::AifRest;
 use crate::intake::{Intake, IntakeError, IntakeSettings};
 use crate::lock::{DataLock, LockError, Role};
 use crate::network::{NetworkError, NetworkService};
-use crate::packages::{PackageError, PackageService};
+use crate::packages::{PackageError, PackageFolder, PackageService};
 use crate::reserve::DiskReserve;
 use crate::rest;
 use crate::sales::{SalesConfig, SalesError, SalesListeners, SalesLoader, TlsPaths};
@@ -120,7 +120,7 @@ pub enum RunError {
     /// The code of the chain that the first start makes.
     #[error("failed to make the chain")]
     Chain(#[source] IdError),
-    /// The folder of packages.
+    /// The files of packages.
     #[error("failed to open the packages")]
     Packages(#[source] PackageError),
     /// The intake.
@@ -320,7 +320,8 @@ impl Opened {
         let reserve = DiskReserve::new(settings.disk_reserve_bytes).that_frees(Arc::clone(&stores.give_back_room));
         let key = proof_key::load_or_make(data).map_err(RunError::Credentials)?;
         let (dictionary, memo) = (Arc::clone(&stores.dictionary), Arc::clone(&stores.packages));
-        let packages = PackageService::new(dictionary, memo, data.join("packages"), key)
+        let files = PackageFolder::open(data.join("packages")).map_err(RunError::Packages)?;
+        let packages = PackageService::new(dictionary, memo, Arc::new(files), key)
             .map_err(RunError::Packages)?
             .with_disk_reserve(reserve.clone());
         let open_loader = || open_loader(settings, Arc::clone(&stores.network), Arc::clone(&stores.sales));

@@ -24,7 +24,8 @@ fn talk() -> Talk {
 /// What an honest till says that has applied its newest delivery: what that package carried.
 fn applied(talk: &Talk, till: &TillId) -> TillState {
     let delivery = talk.deliveries(till).remove(0);
-    let package = PackageReader::open(&talk.packages.path_of(&delivery.package), &delivery.package).unwrap();
+    let package =
+        PackageReader::open(&talk.packages.files().path(&delivery.package).unwrap(), &delivery.package).unwrap();
     TillState { cursor: delivery.to, proof: package.header().proof, ..TillState::default() }
 }
 
@@ -199,7 +200,7 @@ fn a_till_that_says_something_else_each_time_gets_a_bounded_number_of_packages_a
     let (honest, liar) = (talk.tills[0].clone(), talk.tills[1].clone());
     talk.pass();
     talk.say(&honest, contact(applied(&talk, &honest)));
-    let packages = || fs_err::read_dir(talk.packages.folder()).unwrap().count();
+    let packages = || fs_err::read_dir(talk.packages.files().folder()).unwrap().count();
     let (built, sent) = (packages(), talk.deliveries(&liar).len());
     // Another cursor each time.
     for lie in 100..130 {
@@ -284,7 +285,7 @@ fn a_proof_of_a_key_that_was_lost_costs_one_snapshot_at_most() {
 
 #[test]
 fn packages_made_under_another_key_are_not_given_out_again() {
-    use crate::packages::{PackageService, Repair};
+    use crate::packages::{PackageFolder, PackageService, Repair};
     use crate::settings::proof_key::ProofKey;
     use crate::store::sqlite::packages::PackageDb;
     let kit = Kit::new();
@@ -293,8 +294,8 @@ fn packages_made_under_another_key_are_not_given_out_again() {
     let package = |key| {
         let folder = kit.chain.folder.path();
         let memo = std::sync::Arc::new(PackageDb::open(&folder.join("packages.db")).unwrap());
-        let packages =
-            PackageService::new(kit.chain.db.clone(), memo, folder.join("packages"), ProofKey::of(key)).unwrap();
+        let files = std::sync::Arc::new(PackageFolder::open(folder.join("packages")).unwrap());
+        let packages = PackageService::new(kit.chain.db.clone(), memo, files, ProofKey::of(key)).unwrap();
         packages.package_for(&till, Revision::ZERO, &Repair::None).unwrap().unwrap().name
     };
     let (first, again, other) = (package([1; 32]), package([1; 32]), package([2; 32]));

@@ -19,7 +19,7 @@ async fn with_little_room_packages_that_nobody_needs_go_first_whatever_else_fail
     let memo = Arc::new(PackageDb::open(&kit.chain.folder.path().join("packages.db")).unwrap());
     let packages = kit.packages(memo.clone());
     let name = PackageName::from_hash([7; 32]);
-    let path = packages.path_of(&name);
+    let path = packages.files().path(&name).unwrap();
     fs_err::write(&path, b"package").unwrap();
     let key = |to| PackageKey {
         from_path: String::new(),
@@ -64,7 +64,7 @@ impl PackageStore for Full {
     fn make_under(&self, _: &str) -> Result<u64, StoreError> {
         Ok(0)
     }
-    fn forget_package(&self, _: &PackageName) -> Result<(), StoreError> {
+    fn forget_packages(&self, _: &[PackageName]) -> Result<(), StoreError> {
         Err(full())
     }
     fn forget_after(&self, _: Revision) -> Result<u64, StoreError> {

@@ -181,7 +181,7 @@ impl Month {
             let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
             kept.insert(format!("pages of {database}"), pages.cast_unsigned());
         }
-        let files = fs_err::read_dir(self.packages.folder()).unwrap().count();
+        let files = fs_err::read_dir(self.packages.files().folder()).unwrap().count();
         kept.insert("files of packages".to_owned(), files as u64);
         kept
     }
@@ -256,7 +256,7 @@ fn loads_while_a_till_is_off_build_nothing_for_it_and_its_first_word_builds_one_
     month.pass(&[]);
     let off = vec![month.kit.chain.till("till-2-2")];
     let load = |price: u32| month.kit.chain.load("All", &item("1", "Milk", &price.to_string()));
-    let files = || fs_err::read_dir(month.packages.folder()).unwrap().count();
+    let files = || fs_err::read_dir(month.packages.files().folder()).unwrap().count();
     load(10);
     month.pass(&off);
     for price in 11..31 {

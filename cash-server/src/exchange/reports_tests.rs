@@ -3,6 +3,7 @@
 use super::*;
 use crate::exchange::plan::Wanted;
 use crate::exchange::reconciler::delivery_of;
+use crate::packages::PackageFolder;
 use crate::settings::proof_key::ProofKey;
 use crate::store::sqlite::dictionary::DictionaryDb;
 use crate::store::sqlite::exchange::SqliteExchange;
@@ -32,7 +33,8 @@ fn kit() -> Kit {
     let store = Arc::new(SqliteExchange::open(&folder.path().join("exchange.db")).unwrap());
     let memo = Arc::new(PackageDb::open(&folder.path().join("packages.db")).unwrap());
     let key = ProofKey::of([7; 32]);
-    let packages = PackageService::new(dictionary, memo, folder.path().join("packages"), key).unwrap();
+    let files = PackageFolder::open(folder.path().join("packages")).unwrap();
+    let packages = PackageService::new(dictionary, memo, Arc::new(files), key).unwrap();
     let reports = Reports {
         store: store.clone(),
         network,

@@ -5,7 +5,7 @@ use super::model::Delivery;
 use super::reconciler::{decide_all, delivery_of, sound_package};
 use super::{Broker, Event, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reports};
 use crate::dictionary::tests::kit::Chain;
-use crate::packages::PackageService;
+use crate::packages::{PackageFolder, PackageService};
 use crate::settings::Settings;
 use crate::settings::proof_key::ProofKey;
 use crate::store::ServerId;
@@ -69,7 +69,7 @@ impl Kit {
         PackageService::new(
             self.chain.db.clone(),
             memo,
-            self.chain.folder.path().join("packages"),
+            Arc::new(PackageFolder::open(self.chain.folder.path().join("packages")).unwrap()),
             ProofKey::of([7; 32]),
         )
         .unwrap()

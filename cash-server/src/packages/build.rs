@@ -1,8 +1,8 @@
 //! Writing a package from one snapshot of the dictionary.
 
-use super::PackageError;
 use super::plan::Plan;
 use super::proof::Prover;
+use super::{PackageError, PackageFiles};
 use crate::dictionary::difference::{Change, carry_forward, difference};
 use crate::dictionary::entry::{KindId, ObjectKey};
 use crate::dictionary::{Digests, KindDigest, overlay};
@@ -11,7 +11,6 @@ use crate::store::dictionary::DictionarySnapshot;
 use crate::store::packages::{PackageRecord, PackageStore};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use tillway_exchangers::kinds::Kind;
 use tillway_exchangers::package::{BuildError, Facts, KindFacts, Mode, PackageBuilder, Record};
 use tillway_proto::TillId;
@@ -24,13 +23,13 @@ const BATCH: usize = 256;
 pub struct Place<'a> {
     /// The memory of digests.
     pub memo: &'a dyn PackageStore,
-    /// The folder of the files.
-    pub folder: &'a Path,
+    /// Where the files are kept.
+    pub files: &'a dyn PackageFiles,
     /// Makes what a till has to show for its cursor.
     pub prover: &'a Prover,
 }
 
-/// Builds what is planned. The record's name is that of a file in `folder`, durable.
+/// Builds what is planned. The record's name is that of a file which is kept, durable.
 ///
 /// None where the difference would touch too many objects: a full package leads to the same state.
 pub fn build(
@@ -42,7 +41,7 @@ pub fn build(
 ) -> Result<Option<PackageRecord>, PackageError> {
     let building = Building { snapshot, memo: place.memo, till, plan };
     let build_error = |source| PackageError::Build { till: till.clone(), to: plan.key.to, source };
-    let mut builder = PackageBuilder::new(place.folder).map_err(build_error)?;
+    let mut builder = place.files.begin().map_err(build_error)?;
     let changes = if plan.is_full() {
         None
     } else {
@@ -62,6 +61,7 @@ pub fn build(
     let layers = plan.to_path.iter().filter_map(|layer| network.by_no(*layer)).map(|node| node.id.to_string());
     let facts = Facts { from: plan.key.from, to: plan.key.to, layers: layers.collect(), kinds };
     let built = builder.finish(facts).map_err(build_error)?;
+    place.files.keep(&built).map_err(|source| PackageError::Files { source })?;
     Ok(Some(PackageRecord {
         name: built.name,
         bytes: built.bytes,

@@ -1,14 +1,12 @@
-//! What goes from the folder of packages, and when. It is what frees a full disk, so nothing of it
+//! What goes of the files of packages, and when. It is what frees a full disk, so nothing of it
 //! needs room: files go first, then the memory of them, and what fails keeps nothing else.
 
 use super::{PackageError, PackageService};
 use crate::store::StoreError;
-use fs_err as fs;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
 use std::error::Error;
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 use tillway_proto::PackageName;
 
@@ -27,12 +25,12 @@ const DIGESTS_UNUSED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// A file that nothing is known of is removed when it is that old.
 const UNKNOWN_FILE_AGE: Duration = Duration::from_hours(1);
 
-/// What may stay in the folder of packages beside what deliveries need.
+/// What may stay of packages beside what deliveries need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PackageLimits {
     /// A package that nobody asked for in this time goes.
     pub unused_for: SignedDuration,
-    /// If the folder is larger, those not asked for the longest go first.
+    /// If all together are larger, those not asked for the longest go first.
     pub bytes: u64,
 }
 
@@ -74,7 +72,7 @@ impl PackageService {
         let (mut cleaned, mut failed, mut gone) = (Cleaned::default(), None, Vec::new());
         let known: HashSet<PackageName> = packages.iter().map(|record| record.name.clone()).collect();
         // The list begins with the package that nobody asked for the longest.
-        let newest = packages.iter().rev().filter(|record| self.path_of(&record.name).exists()).take(NEWEST_PACKAGES);
+        let newest = packages.iter().rev().filter(|record| self.is_there(&record.name)).take(NEWEST_PACKAGES);
         let newest: HashSet<&PackageName> = newest.map(|record| &record.name).collect();
         for record in packages.iter().filter(|record| !in_use.contains(&record.name)) {
             let unused_for = now.duration_since(record.used_at);
@@ -83,10 +81,10 @@ impl PackageService {
                 continue;
             }
             // A memory without a file is built again.
-            match remove(&self.path_of(&record.name), &mut cleaned) {
+            match self.remove(&record.name, &mut cleaned) {
                 Ok(()) => {
                     total = total.saturating_sub(record.bytes);
-                    gone.push(&record.name);
+                    gone.push(record.name.clone());
                 }
                 Err(error) => failed = failed.or(Some(error)),
             }
@@ -94,7 +92,7 @@ impl PackageService {
         if let Err(error) = self.remove_unknown(&known, in_use, &mut cleaned) {
             failed = failed.or(Some(error));
         }
-        self.forget(&gone, now);
+        self.forget(gone, now);
         failed.map_or(Ok(cleaned), Err)
     }
 
@@ -105,19 +103,12 @@ impl PackageService {
         cleaned: &mut Cleaned,
     ) -> Result<(), PackageError> {
         let mut failed = None;
-        for entry in fs::read_dir(&*self.folder).map_err(folder)? {
-            let entry = entry.map_err(folder)?;
-            let name = entry.file_name();
-            let Some(name) = name.to_str().and_then(|name| name.strip_suffix(".twp")?.parse::<PackageName>().ok())
-            else {
-                continue;
-            };
+        for (name, age) in self.files.list().map_err(of_files)? {
             // One that is being built is not known yet: it is left until it has some age.
-            let age = entry.metadata().map_err(folder)?.modified().map_err(folder)?.elapsed().unwrap_or_default();
             if !known.contains(&name)
                 && !in_use.contains(&name)
                 && age > UNKNOWN_FILE_AGE
-                && let Err(error) = remove(&entry.path(), cleaned)
+                && let Err(error) = self.remove(&name, cleaned)
             {
                 failed = failed.or(Some(error));
             }
@@ -126,14 +117,13 @@ impl PackageService {
     }
 
     /// What is not forgotten now is at the next cleaning.
-    fn forget(&self, gone: &[&PackageName], now: Timestamp) {
+    fn forget(&self, mut gone: Vec<PackageName>, now: Timestamp) {
         let unused_since = now.checked_sub(DIGESTS_UNUSED_FOR).unwrap_or(Timestamp::MIN);
+        // One that was built anew in the meantime is remembered anew.
+        gone.retain(|name| !self.is_there(name));
         let forget = || -> Result<(), StoreError> {
-            // One that was built anew in the meantime is remembered anew.
-            for name in gone.iter().filter(|name| !self.path_of(name).exists()) {
-                self.memo.forget_package(name)?;
-                fail::fail_point!("package::forgotten");
-            }
+            self.memo.forget_packages(&gone)?;
+            fail::fail_point!("package::forgotten");
             self.memo.forget_digests(unused_since)
         };
         if let Err(error) = forget() {
@@ -143,21 +133,20 @@ impl PackageService {
             );
         }
     }
+
+    fn is_there(&self, name: &PackageName) -> bool {
+        self.files.bytes(name).is_ok_and(|bytes| bytes.is_some())
+    }
+
+    fn remove(&self, name: &PackageName, cleaned: &mut Cleaned) -> Result<(), PackageError> {
+        if let Some(bytes) = self.files.remove(name).map_err(of_files)? {
+            cleaned.files += 1;
+            cleaned.bytes += bytes;
+        }
+        Ok(())
+    }
 }
 
-fn folder(source: io::Error) -> PackageError {
-    PackageError::Folder { source }
-}
-
-pub(super) fn remove(path: &Path, cleaned: &mut Cleaned) -> Result<(), PackageError> {
-    let bytes = match fs::metadata(path) {
-        Ok(file) => file.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(folder(error)),
-    };
-    fs::remove_file(path).map_err(folder)?;
-    fail::fail_point!("package::removed");
-    cleaned.files += 1;
-    cleaned.bytes += bytes;
-    Ok(())
+fn of_files(source: io::Error) -> PackageError {
+    PackageError::Files { source }
 }

@@ -8,6 +8,7 @@
 
 pub mod build;
 mod cleaning;
+mod files;
 mod flight;
 pub mod plan;
 pub mod proof;
@@ -15,6 +16,7 @@ pub mod proof;
 mod tests;
 
 pub use cleaning::{Cleaned, PackageLimits};
+pub use files::{PackageFiles, PackageFolder};
 pub use plan::Repair;
 
 use crate::actor::Caller;
@@ -28,14 +30,12 @@ use crate::store::StoreError;
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore};
 use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
 use flight::Flights;
-use fs_err as fs;
 use plan::Plan;
 use proof::Prover;
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tillway_exchangers::package::{BuildError, PackageBuilder, verify_file};
+use tillway_exchangers::package::BuildError;
 use tillway_proto::report::TillState;
 use tillway_proto::{Digest, NodeId, PackageName, Revision, TillId};
 
@@ -100,9 +100,9 @@ pub enum PackageError {
         #[source]
         source: NoRoom,
     },
-    /// The folder of packages.
-    #[error("failed to look after the folder of packages")]
-    Folder {
+    /// The files of packages.
+    #[error("failed to look after the files of packages")]
+    Files {
         /// What the system says.
         #[source]
         source: io::Error,
@@ -167,26 +167,21 @@ impl Claims {
 pub struct PackageService {
     dictionary: DictionaryService,
     memo: Arc<dyn PackageStore>,
-    folder: Arc<Path>,
+    files: Arc<dyn PackageFiles>,
     flights: Arc<Flights>,
     reserve: DiskReserve,
     prover: Arc<Prover>,
 }
 
 impl PackageService {
-    /// Over the dictionary, the memory of what was built, the folder of the files, which is made
-    /// when needed, and the key of the proofs that packages carry.
+    /// Over the dictionary, the memory of what was built, the files, and the key of the proofs that
+    /// packages carry.
     pub fn new(
         dictionary: Arc<dyn DictionaryStore>,
         memo: Arc<dyn PackageStore>,
-        folder: PathBuf,
+        files: Arc<dyn PackageFiles>,
         key: ProofKey,
     ) -> Result<Self, PackageError> {
-        fs::create_dir_all(&folder).map_err(|source| PackageError::Folder { source })?;
-        // Nobody builds yet: what lies about is from a killed process.
-        if let Err(error) = PackageBuilder::remove_leftovers(&folder) {
-            tracing::warn!(error = &error as &dyn std::error::Error, "left unfinished packages where they are");
-        }
         let prover = Arc::new(Prover::new(key, dictionary.identity()?));
         let others = memo.make_under(&prover.mark())?;
         if others > 0 {
@@ -201,10 +196,10 @@ impl PackageService {
         let head = dictionary.head().map_err(|source| PackageError::Dictionary { source })?;
         forget_after(memo.as_ref(), head)?;
         let flights = Arc::new(Flights::new(std::thread::available_parallelism().map_or(1, usize::from)));
-        Ok(Self { dictionary, memo, folder: folder.into(), flights, reserve: DiskReserve::default(), prover })
+        Ok(Self { dictionary, memo, files, flights, reserve: DiskReserve::default(), prover })
     }
 
-    /// With this much room kept free on the disk of the folder.
+    /// With this much room kept free on the disk on which packages are built.
     #[must_use]
     pub fn with_disk_reserve(self, reserve: DiskReserve) -> Self {
         Self { reserve, ..self }
@@ -240,7 +235,8 @@ impl PackageService {
             }
             room.map_err(|source| PackageError::NoRoom { till: till.clone(), source })?;
             let built = {
-                let place = build::Place { memo: self.memo.as_ref(), folder: &self.folder, prover: &self.prover };
+                let (memo, files) = (self.memo.as_ref(), self.files.as_ref());
+                let place = build::Place { memo, files, prover: &self.prover };
                 build::build(snapshot.as_ref(), &view.network, &place, till, &plan)?
             };
             let Some(record) = built else {
@@ -323,15 +319,14 @@ impl PackageService {
     /// Looks whether the file of a package is what its name says. One that is not is forgotten and
     /// removed, so that [`Self::package_for`] builds it anew. Reads the whole file.
     pub fn recheck(&self, name: &PackageName) -> Result<bool, PackageError> {
-        let path = self.path_of(name);
-        let Err(error) = verify_file(&path, name) else { return Ok(true) };
+        let Err(error) = self.files.verify(name) else { return Ok(true) };
         tracing::warn!(
             package = name.short(),
             error = &error as &dyn std::error::Error,
             "the file of a package is not what it was: it is built anew when it is asked for"
         );
-        self.memo.forget_package(name)?;
-        cleaning::remove(&path, &mut Cleaned::default())?;
+        self.memo.forget_packages(std::slice::from_ref(name))?;
+        self.files.remove(name).map_err(|source| PackageError::Files { source })?;
         Ok(false)
     }
 
@@ -342,14 +337,9 @@ impl PackageService {
         Ok(Claims { view, prover: Arc::clone(&self.prover) })
     }
 
-    /// The file of a package, whether it is there or not.
-    pub fn path_of(&self, name: &PackageName) -> PathBuf {
-        self.folder.join(name.file_name())
-    }
-
-    /// The folder of the files.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// The files of packages.
+    pub fn files(&self) -> &dyn PackageFiles {
+        self.files.as_ref()
     }
 
     /// Whether the disk is too full to build packages: then [`Self::cleanup`] is due.
@@ -358,7 +348,7 @@ impl PackageService {
     }
 
     fn room(&self) -> Result<(), NoRoom> {
-        self.reserve.check(&self.folder, 0)
+        self.reserve.check(self.files.folder(), 0)
     }
 
     fn moment(&self) -> Result<(Box<dyn DictionarySnapshot>, Arc<View>), PackageError> {
@@ -407,7 +397,7 @@ impl PackageService {
     /// A package that is there.
     pub(crate) fn built(&self, key: &PackageKey) -> Result<Option<PackageFacts>, PackageError> {
         let Some(record) = self.memo.package(key)? else { return Ok(None) };
-        let there = fs::metadata(self.path_of(&record.name)).is_ok_and(|file| file.len() == record.bytes);
+        let there = self.files.bytes(&record.name).is_ok_and(|bytes| bytes == Some(record.bytes));
         Ok(there.then(|| facts(key, &record)))
     }
 }

@@ -22,7 +22,7 @@ pub fn router(packages: PackageService) -> Router {
 
 async fn package(State(packages): State<PackageService>, Path(file): Path<String>, request: Request) -> Response {
     let Some(name) = file.strip_suffix(".twp").and_then(|hex| hex.parse::<PackageName>().ok()) else {
-        return (StatusCode::NOT_FOUND, "no package has this name\n").into_response();
+        return not_found();
     };
     let tag = format!("\"{name}\"");
     let unchanged =
@@ -30,13 +30,12 @@ async fn package(State(packages): State<PackageService>, Path(file): Path<String
     if unchanged {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
     }
+    let Some(path) = packages.files().path(&name) else { return not_found() };
     let request = without_stale_range(request, &tag);
-    let served = ServeFile::new(packages.path_of(&name)).try_call(request).await;
+    let served = ServeFile::new(path).try_call(request).await;
     let mut response = match served {
         Ok(response) => response.map(Body::new),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return (StatusCode::NOT_FOUND, "no package has this name\n").into_response();
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => return not_found(),
         Err(error) => {
             tracing::error!(package = %name, %error, "failed to serve a package");
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -52,6 +51,10 @@ async fn package(State(packages): State<PackageService>, Path(file): Path<String
         }
     }
     response
+}
+
+fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, "no package has this name\n").into_response()
 }
 
 /// A range is of another file when `If-Range` names another tag: then the whole is sent.

@@ -13,7 +13,7 @@ use crate::exchange::broker::{Broker, Owner};
 use crate::exchange::service::{ExchangeParts, ExchangeService};
 use crate::intake::{Intake, IntakeSettings};
 use crate::network::NetworkService;
-use crate::packages::PackageService;
+use crate::packages::{PackageFolder, PackageService};
 use crate::settings::Settings;
 use crate::settings::proof_key::ProofKey;
 use crate::store::ServerId;
@@ -61,7 +61,7 @@ impl Server {
         let packages = PackageService::new(
             dictionary.clone(),
             Arc::new(PackageDb::open(&at("packages.db")).unwrap()),
-            at("packages"),
+            Arc::new(PackageFolder::open(at("packages")).unwrap()),
             ProofKey::of([7; 32]),
         )
         .unwrap();

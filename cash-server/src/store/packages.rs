@@ -52,8 +52,8 @@ pub trait PackageStore: Send + Sync {
     /// whose proofs are worth nothing; how many there were.
     fn make_under(&self, mark: &str) -> Result<u64, StoreError>;
 
-    /// Forgets a package.
-    fn forget_package(&self, name: &PackageName) -> Result<(), StoreError>;
+    /// Forgets packages, under all their keys.
+    fn forget_packages(&self, names: &[PackageName]) -> Result<(), StoreError>;
 
     /// Forgets packages from or to revisions after `revision`, and digests of those: the
     /// dictionary does not know them any more. How many packages there were.

@@ -1,7 +1,7 @@
 //! Whatever is loaded, moved, pruned and broken, and whenever a till asks: it ends where the
 //! server is.
 
-use super::{Till, files, service};
+use super::{Till, files, path_of, service};
 use crate::dictionary::tests::kit::{CLEAR, Chain, item};
 use crate::dictionary::tests::model::{NODES, Order, Step, Twin, steps};
 use crate::packages::{PackageError, PackageLimits, Repair};
@@ -216,9 +216,9 @@ fn files_that_no_delivery_needs_go_and_come_back_when_asked_for() {
     assert_eq!(cleaned(later, &HashSet::new(), &nothing), 1);
     assert_eq!(files(&service), 0);
     assert_eq!(ask(), facts, "the same state is the same file");
-    fs_err::remove_file(service.path_of(&facts.name)).unwrap();
+    fs_err::remove_file(path_of(&service, &facts)).unwrap();
     assert_eq!(ask(), facts);
-    assert!(service.path_of(&facts.name).exists());
+    assert!(path_of(&service, &facts).exists());
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn a_clock_that_jumps_a_year_ahead_leaves_the_newest_packages() {
     let year_ahead = Timestamp::now() + SignedDuration::from_hours(24 * 366);
     service.cleanup_at(year_ahead, &HashSet::new(), &PackageLimits::default()).unwrap();
     assert_eq!(files(&service), 10);
-    assert!(service.path_of(names.last().unwrap()).exists());
+    assert!(service.files().bytes(names.last().unwrap()).unwrap().is_some());
 }
 
 /// What happens beside loads and moves.

@@ -1,14 +1,13 @@
 //! A disk without room: nothing is built, and cleaning makes room without writing anything.
 
-use super::{memo, service};
+use super::{memo, path_of, service, service_over};
 use crate::dictionary::Digests;
 use crate::dictionary::tests::kit::{Chain, item};
-use crate::packages::{PackageLimits, PackageService, Repair};
+use crate::packages::{PackageLimits, Repair};
 use crate::reserve::DiskReserve;
-use crate::settings::proof_key::ProofKey;
-use crate::store::{Place, StoreError};
 use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
 use crate::store::sqlite::PackageDb;
+use crate::store::{Place, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
 use std::io;
@@ -40,7 +39,7 @@ impl PackageStore for Full {
         self.0.make_under(mark)
     }
 
-    fn forget_package(&self, _: &PackageName) -> Result<(), StoreError> {
+    fn forget_packages(&self, _: &[PackageName]) -> Result<(), StoreError> {
         full()
     }
 
@@ -85,7 +84,7 @@ fn where_the_reserve_is_short_each_package_goes_that_nobody_needs_and_comes_back
     assert_eq!(short.cleanup(&in_use, &PackageLimits::default()).unwrap().files, 0, "somebody may be about to use it");
     let cleaned = short.cleanup_at(later(), &in_use, &PackageLimits::default()).unwrap();
     assert_eq!((cleaned.files, cleaned.bytes), (1, facts[1].bytes));
-    assert!(service.path_of(&facts[0].name).exists() && !service.path_of(&facts[1].name).exists());
+    assert!(path_of(&service, &facts[0]).exists() && !path_of(&service, &facts[1]).exists());
     assert_eq!(service.package_for(&other, Revision::ZERO, &Repair::None).unwrap().unwrap().name, facts[1].name);
 }
 
@@ -97,9 +96,7 @@ fn cleaning_frees_a_disk_that_takes_no_note_of_it_and_what_tills_must_have_is_kn
     let before = service(&chain);
     let facts = before.package_for(&id, Revision::ZERO, &Repair::None).unwrap().unwrap();
     chain.load("All", &item("1", "Tea", "11"));
-    let folder = chain.folder.path().join("packages");
-    let full =
-        PackageService::new(chain.db.clone(), Arc::new(Full(memo(&chain))), folder, ProofKey::of([7; 32])).unwrap();
+    let full = service_over(&chain, Arc::new(Full(memo(&chain))));
     let full = full.with_disk_reserve(DiskReserve::asking(1, |_| Ok(0)));
     assert_eq!(full.target_states().unwrap()[&id].revision, Revision(2));
     let cleaned = full.cleanup_at(later(), &HashSet::new(), &PackageLimits::default()).unwrap();

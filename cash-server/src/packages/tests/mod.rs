@@ -5,12 +5,13 @@ mod full_disk;
 mod sharing;
 mod trust;
 
-use super::{PackageFacts, PackageService, Repair};
+use super::{PackageFacts, PackageFolder, PackageService, Repair};
 use crate::dictionary::tests::kit::Chain;
 use crate::settings::proof_key::ProofKey;
+use crate::store::packages::PackageStore;
 use crate::store::sqlite::PackageDb;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tillway_exchangers::kinds::{self, Kind};
 use tillway_exchangers::package::{Mode, PackageReader, PackageSource as _, Record, state_digest, verify_file};
@@ -18,8 +19,17 @@ use tillway_exchangers::row;
 use tillway_proto::{Digest, Revision, RowHash, TillId};
 
 fn service(chain: &Chain) -> PackageService {
-    let memo = Arc::new(memo(chain));
-    PackageService::new(chain.db.clone(), memo, chain.folder.path().join("packages"), ProofKey::of([7; 32])).unwrap()
+    service_over(chain, Arc::new(memo(chain)))
+}
+
+fn service_over(chain: &Chain, memo: Arc<dyn PackageStore>) -> PackageService {
+    let files = PackageFolder::open(chain.folder.path().join("packages")).unwrap();
+    PackageService::new(chain.db.clone(), memo, Arc::new(files), ProofKey::of([7; 32])).unwrap()
+}
+
+/// The file of a package, whether it is there or not.
+fn path_of(service: &PackageService, facts: &PackageFacts) -> PathBuf {
+    service.files().path(&facts.name).unwrap()
 }
 
 fn memo(chain: &Chain) -> PackageDb {
@@ -27,7 +37,7 @@ fn memo(chain: &Chain) -> PackageDb {
 }
 
 fn files(service: &PackageService) -> usize {
-    fs_err::read_dir(service.folder()).unwrap().count()
+    fs_err::read_dir(service.files().folder()).unwrap().count()
 }
 
 /// A till in memory.
@@ -43,7 +53,7 @@ impl Till {
         let facts = service.package_for(id, self.cursor, repair).unwrap()?;
         let applies = facts.from <= self.cursor && (self.cursor < facts.to || *repair != Repair::None);
         assert!(applies, "{facts:?} is for another state than {}", self.cursor);
-        self.apply(&service.path_of(&facts.name), &facts);
+        self.apply(&path_of(service, &facts), &facts);
         Some(facts)
     }
 
@@ -56,7 +66,7 @@ impl Till {
         let mut repair = if differs { Repair::All } else { Repair::None };
         while let Some(facts) = service.package_for(id, self.cursor, &repair).unwrap() {
             let mut tried = self.clone();
-            let wrong = tried.load(&service.path_of(&facts.name), &facts);
+            let wrong = tried.load(&path_of(service, &facts), &facts);
             if wrong.is_empty() {
                 *self = tried;
                 return;

@@ -1,7 +1,7 @@
 //! What is remembered and what lies in files is not taken for true where the dictionary or the
 //! content says otherwise.
 
-use super::{Till, memo, service};
+use super::{Till, memo, path_of, service};
 use crate::dictionary::tests::kit::{Chain, ITEM, item};
 use crate::dictionary::{Digests, KindDigest};
 use crate::packages::plan::path_key;
@@ -118,7 +118,7 @@ fn a_damaged_file_is_found_when_it_is_looked_at_and_built_anew_when_it_is_asked_
     let ask = || service.package_for(&id, Revision::ZERO, &Repair::None).unwrap().unwrap();
     let facts = ask();
     assert!(service.recheck(&facts.name).unwrap());
-    let path = service.path_of(&facts.name);
+    let path = path_of(&service, &facts);
     let mut bytes = fs_err::read(&path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs_err::write(&path, &bytes).unwrap();

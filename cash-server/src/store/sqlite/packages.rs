@@ -186,10 +186,14 @@ impl PackageStore for PackageDb {
         })
     }
 
-    fn forget_package(&self, name: &PackageName) -> Result<(), StoreError> {
+    fn forget_packages(&self, names: &[PackageName]) -> Result<(), StoreError> {
+        if names.is_empty() {
+            return Ok(());
+        }
         self.healing(|database| {
-            database.write("forget a package", |transaction| {
-                transaction.execute("DELETE FROM package WHERE name = ?1", [name.as_str()]).map(|_| ())
+            database.write("forget packages", |transaction| {
+                let mut delete = transaction.prepare_cached("DELETE FROM package WHERE name = ?1")?;
+                names.iter().try_for_each(|name| delete.execute([name.as_str()]).map(|_| ()))
             })
         })
     }

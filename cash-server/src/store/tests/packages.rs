@@ -48,7 +48,8 @@ pub(super) fn a_package_is_found_by_every_part_of_its_key(home: &dyn Home) {
     store.keep_package(&whole, &record(2, 0)).unwrap();
     assert_eq!(store.package(&whole).unwrap().unwrap().name, record(2, 0).name, "the last one counts");
     assert_eq!(store.packages().unwrap().len(), 2, "a name is listed once");
-    store.forget_package(&kept.name).unwrap();
+    store.forget_packages(&[]).unwrap();
+    store.forget_packages(&[kept.name.clone(), PackageName::from_hash([9; 32]), kept.name.clone()]).unwrap();
     assert_eq!((store.package(&others[0]).unwrap(), store.packages().unwrap().len()), (None, 1));
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tillway_cash_server::dictionary::load::Orders;
 use tillway_cash_server::network::{LayerNo, NetworkService};
-use tillway_cash_server::packages::{PackageFacts, PackageService, Repair};
+use tillway_cash_server::packages::{PackageFacts, PackageFolder, PackageService, Repair};
 use tillway_cash_server::settings::proof_key::ProofKey;
 use tillway_cash_server::store::dictionary::DictionaryStore as _;
 use tillway_cash_server::store::sqlite::{DictionaryDb, PackageDb};
@@ -98,7 +98,8 @@ impl Shop {
 
 fn packages(db: Arc<DictionaryDb>, memo: &Path, folder: &Path) -> Result<PackageService, MeasureError> {
     let memo = PackageDb::open(memo).map_err(failed("opening what is remembered of packages"))?;
-    PackageService::new(db, Arc::new(memo), folder.to_owned(), ProofKey::of([7; 32]))
+    let files = PackageFolder::open(folder.to_owned()).map_err(failed("opening the packages"))?;
+    PackageService::new(db, Arc::new(memo), Arc::new(files), ProofKey::of([7; 32]))
         .map_err(failed("opening the packages"))
 }
 
@@ -108,7 +109,9 @@ fn package(service: &PackageService, till: &TillId, from: Revision) -> Result<Pa
 }
 
 fn apply(loader: &mut Loader, service: &PackageService, facts: &PackageFacts) -> Result<(), MeasureError> {
-    let path = service.path_of(&facts.name);
+    let Some(path) = service.files().path(&facts.name) else {
+        return Err(MeasureError::wrong("opening a package", "it lies elsewhere"));
+    };
     let mut reader = PackageReader::open(&path, &facts.name).map_err(failed("opening a package"))?;
     match loader.apply(&mut reader).map_err(failed("loading a package"))? {
         Applied::Done(_) => Ok(()),
