@@ -25,7 +25,7 @@ use crate::socket::SocketFile;
 use crate::store::network::NetworkStore;
 use crate::store::sales::SalesStore;
 use crate::store::{SalesStores, StoreError, Stores};
-use crate::web;
+use crate::web::{self, FormSecret};
 use axum::Router;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -153,7 +153,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let opening = settings.clone();
     let opened = blocking(move || Opened::open(&opening, with_sales)).await?;
     let sales_aside = opened.loader.as_ref().map(SalesLoader::aside);
-    let Opened { _locks, credentials, stores, reserve, packages, loader } = opened;
+    let Opened { _locks, credentials, stores, reserve, packages, forms, loader } = opened;
     let Stores { network, dictionary: store, exchange, journal, sales, audit, .. } = stores;
     tell_credentials(&credentials);
 
@@ -231,7 +231,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let local = rest::local_router(app.clone());
     let aif =
         crate::intake::rest::router(AifRest { intake: Arc::clone(&intake), credentials: credentials.back_office });
-    let page = web::router(app.clone(), &settings.name, admin).map_err(RunError::Web)?;
+    let page = web::router(app.clone(), &settings.name, admin, forms).map_err(RunError::Web)?;
     let mut tasks = vec![Reconciler::new(service.clone(), packages.clone(), changed).into_task()];
     tasks.extend(intake.tasks());
     tasks.extend(loader.iter().flat_map(SalesLoader::tasks));
@@ -304,6 +304,7 @@ struct Opened {
     stores: Stores,
     reserve: DiskReserve,
     packages: PackageService,
+    forms: FormSecret,
     loader: Option<SalesLoader>,
 }
 
@@ -319,6 +320,7 @@ impl Opened {
         ensure_chain(&NetworkService::new(Arc::clone(&stores.network)))?;
         let reserve = DiskReserve::new(settings.disk_reserve_bytes).that_frees(Arc::clone(&stores.give_back_room));
         let key = proof_key::load_or_make(data).map_err(RunError::Credentials)?;
+        let forms = FormSecret::of(&key);
         let (dictionary, memo) = (Arc::clone(&stores.dictionary), Arc::clone(&stores.packages));
         let files = PackageFolder::open(data.join("packages")).map_err(RunError::Packages)?;
         let packages = PackageService::new(dictionary, memo, Arc::new(files), key)
@@ -326,7 +328,7 @@ impl Opened {
             .with_disk_reserve(reserve.clone());
         let open_loader = || open_loader(settings, Arc::clone(&stores.network), Arc::clone(&stores.sales));
         let loader = with_sales.then(open_loader).transpose()?;
-        Ok(Self { _locks: locks, credentials, stores, reserve, packages, loader })
+        Ok(Self { _locks: locks, credentials, stores, reserve, packages, forms, loader })
     }
 }
 

@@ -102,6 +102,7 @@ pub struct RevisionInfo {
 #[derive(Clone)]
 pub struct DictionaryService {
     store: Arc<dyn DictionaryStore>,
+    /// Read last; used while head, start of the log and network are still those of a new moment.
     view: Arc<Mutex<Arc<View>>>,
 }
 

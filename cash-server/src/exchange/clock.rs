@@ -89,7 +89,8 @@ impl Heard {
     }
 }
 
-/// The clocks of all tills.
+/// The clocks of all tills, as this process has heard them. A hint: some reports later it knows
+/// them again.
 #[derive(Debug, Default)]
 pub struct Clocks {
     inner: Mutex<Inner>,

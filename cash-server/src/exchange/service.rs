@@ -194,13 +194,15 @@ pub struct ExchangeService {
     pub(super) parts: Arc<ExchangeParts>,
     /// Who asks.
     caller: Caller,
-    /// Why the last pass failed for a till; kept in memory only, since each pass finds it anew.
+    /// Why the last pass failed for a till. A hint of this process: each pass finds it anew.
     trouble: Arc<Mutex<HashMap<TillId, String>>>,
-    /// Tills whose queues the broker refuses, and what it says, as the last pass knew it.
+    /// Tills whose queues the broker refuses, and what it says. A hint of this process, as its last
+    /// pass knew it.
     refused: Arc<Mutex<HashMap<TillId, String>>>,
-    /// What tills have called for by their words alone.
+    /// What tills have called for by their words alone. Of this process: each of several servers
+    /// allows as much by itself.
     pub(super) pace: Arc<Pace>,
-    /// What tills should have, as the last pass knew it.
+    /// What tills should have. A hint of this process, as its last pass knew it.
     states: Arc<Mutex<HashMap<TillId, TargetState>>>,
 }
 

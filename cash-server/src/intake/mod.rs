@@ -114,7 +114,10 @@ pub struct Intake {
     arrived: Arc<Notify>,
     /// Wakes the callbacks.
     callbacks: Arc<Notify>,
+    /// How far the load under way in this process is. A hint: the journal knows that it runs.
     running: Mutex<Option<Running>>,
+    /// What tills have. A hint of this process: told anew of all tills at each start, and a
+    /// callback that it holds up goes with the till's next report.
     cursors: Mutex<HashMap<TillId, Revision>>,
     client: reqwest::Client,
     packer: Arc<archive::Packer>,

@@ -4,7 +4,8 @@ use crate::store::packages::PackageKey;
 use std::collections::HashSet;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Builds under way.
+/// Builds under way in this process. A hint: two servers that build one package build the same
+/// file.
 pub(super) struct Flights {
     under_way: Mutex<HashSet<PackageKey>>,
     ended: Condvar,

@@ -26,6 +26,7 @@ use crate::store::sqlite::exchange::SqliteExchange;
 use crate::store::sqlite::intake::IntakeDb;
 use crate::store::sqlite::packages::PackageDb;
 use crate::store::sqlite::sales::SqliteSales;
+use crate::web::FormSecret;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use base64::Engine as _;
@@ -123,7 +124,8 @@ impl Server {
             network_hints: NetworkHints(vec![poke]),
         });
         let admin = Arc::new(Credentials::new("admin", "secret"));
-        let page = crate::web::router(app.clone(), "shop", Arc::clone(&admin)).unwrap();
+        let page = crate::web::router(app.clone(), "shop", Arc::clone(&admin), FormSecret::of(&ProofKey::of([7; 32])))
+            .unwrap();
         let local = local_router(app.clone());
         let router = router(app, admin).merge(packages::router(packages));
         Self { folder, router, local, page, background, network, reports, exchange_db, journal, sales }

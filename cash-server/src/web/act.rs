@@ -4,13 +4,15 @@
 //! Plain forms, no script. A browser sends the administrator's credentials along with whatever
 //! another site has it send, so a request must come from this page: by what the browser says of
 //! its origin, and by a token that stands in the page's forms and depends on the credentials and
-//! on a secret of this process.
+//! on a secret of the server. The secret is derived, so a form is good after a restart, and at each
+//! of several servers that share their key.
 
 use super::{Answer, WebState, html, language, told};
 use crate::actor::Caller;
 use crate::app::{Acting, AppError};
 use crate::aside::AsideId;
 use crate::rest::auth;
+use crate::settings::proof_key::ProofKey;
 use crate::words::Language;
 use axum::extract::{DefaultBodyLimit, Form, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -25,17 +27,17 @@ use tillway_proto::command::AsideAction;
 /// A form of the page: a token, the name of one unit and a word.
 const MAX_FORM_BYTES: usize = 16 * 1024;
 
-/// The secret of this process that tokens of forms are made with.
+/// What the secret is derived for.
+const FORMS: &str = "tillway cash-server 2026 tokens of the page's forms";
+
+/// The secret of the server that tokens of forms are made with.
 #[derive(Clone)]
-pub(super) struct FormSecret([u8; 32]);
+pub struct FormSecret([u8; 32]);
 
 impl FormSecret {
-    pub(super) fn generate() -> Self {
-        let mut bytes = [0; 32];
-        let (left, right) = bytes.split_at_mut(16);
-        left.copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-        right.copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-        Self(bytes)
+    /// Derived from the server's own key.
+    pub fn of(key: &ProofKey) -> Self {
+        Self(blake3::derive_key(FORMS, key.bytes()))
     }
 
     /// The token for whoever sent these headers.
@@ -284,11 +286,11 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_good_for_one_process_and_one_set_of_credentials() {
-        let (one, other) = (FormSecret::generate(), FormSecret::generate());
+    fn a_token_is_good_for_servers_of_one_key_and_one_set_of_credentials() {
+        let [one, same, other] = [1, 1, 2].map(|byte| FormSecret::of(&ProofKey::of([byte; 32])));
         let admin = headers(&[("authorization", "Basic YTpi")]);
         let token = one.token(&admin);
-        assert!(one.accepts(&token, &admin));
+        assert!(one.accepts(&token, &admin) && same.accepts(&token, &admin));
         assert!(!other.accepts(&token, &admin));
         assert!(!one.accepts(&token, &headers(&[("authorization", "Basic YTpj")])));
         assert!(!one.accepts("", &admin));

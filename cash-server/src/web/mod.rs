@@ -12,6 +12,7 @@ mod render;
 mod source;
 mod view;
 
+pub use act::FormSecret;
 #[cfg(test)]
 pub(crate) use render::TEMPLATES;
 pub use render::{RenderError, Renderer};
@@ -25,7 +26,6 @@ use crate::app::{App, AppError};
 use crate::rest::auth::{Administrator, administrator_only};
 use crate::settings::credentials::Credentials;
 use crate::words::Language;
-use act::FormSecret;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware;
@@ -64,9 +64,9 @@ struct WebState {
 
 /// The page of a server for its administrator alone, ready to be served. `name` is the server's
 /// from its settings. Fails only on a defect in templates and words.
-pub fn router(app: App, name: &str, admin: Arc<Credentials>) -> Result<Router, RenderError> {
+pub fn router(app: App, name: &str, admin: Arc<Credentials>, secret: FormSecret) -> Result<Router, RenderError> {
     let renderer = Arc::new(Renderer::new()?);
-    let state = WebState { app, name: name.into(), renderer, secret: FormSecret::generate() };
+    let state = WebState { app, name: name.into(), renderer, secret };
     let guard = Administrator { credentials: admin, face: Face::Page };
     Ok(Router::new()
         .route("/", get(page))

@@ -26,7 +26,7 @@ const QUEUE: usize = 256;
 /// The one subject of these findings.
 const SUBJECT: &str = "wrong token";
 
-/// Counts; cheap to clone.
+/// Counts of this process; cheap to clone. A hint: the findings are in the store.
 #[derive(Debug, Clone)]
 pub(super) struct FailedLogins {
     failing: Arc<Mutex<HashMap<TillId, Failing>>>,

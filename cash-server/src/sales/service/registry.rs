@@ -9,7 +9,9 @@ use tillway_proto::TillId;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Streams that are open; cheap to clone.
+/// Streams that are open in this process; cheap to clone. A hint: what it misses, as where two
+/// agents of one till speak to two servers, the notes of streams in the store show
+/// ([`SalesStore::note_streams`](crate::store::sales::SalesStore::note_streams)).
 #[derive(Debug, Clone)]
 pub(super) struct Registry {
     streams: Arc<Mutex<Streams>>,
