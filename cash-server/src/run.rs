@@ -235,8 +235,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let mut tasks = vec![Reconciler::new(service.clone(), packages.clone(), changed).into_task()];
     tasks.extend(intake.tasks());
     tasks.extend(loader.iter().flat_map(SalesLoader::tasks));
-    let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention)
-        .with_audit(audit);
+    let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention).with_audit(audit);
     tasks.extend(housekeeping.tasks());
 
     let (_socket_file, socket) = SocketFile::bind(&settings.data_dir).map_err(RunError::Socket)?;

@@ -17,7 +17,6 @@ use rusqlite::{Connection, OpenFlags};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tillway_cash_server::network::NetworkService;
 use tillway_cash_server::run::ensure_chain;
