@@ -18,7 +18,9 @@ use crate::intake::{AsideError as IntakeAside, Intake};
 use crate::sales::{AsideError as SalesAsideError, SalesAside};
 use crate::store::exchange::{KeptReport, KnownStranger, is_whole};
 use crate::store::intake::LoadState;
+use crate::words::Reason;
 use jiff::Timestamp;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -129,7 +131,7 @@ pub struct AsideUnit {
     /// Since when; on a till by its clock.
     pub at: Option<Timestamp>,
     /// Why.
-    pub reason: String,
+    pub reason: Reason,
     /// What was ordered about it, where the till has not answered yet.
     pub ordered: Option<AsideAction>,
     /// Whether it can be tried again; what is damaged can only be dropped.
@@ -145,6 +147,24 @@ pub struct Settled {
     pub ids: Vec<AsideId>,
     /// What was done, or why not.
     pub outcome: Result<Outcome, AsideError>,
+}
+
+/// Why a unit is set aside, where no other module says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+enum AsideReason {
+    /// A till does not name them: an older agent, or there are too many.
+    Unnamed {
+        /// How many.
+        units: u64,
+    },
+    /// Somebody reports as a till that is not in the network.
+    NoTillOfOurs {
+        /// The till's id.
+        till: String,
+        /// How many reports came.
+        reports: u64,
+    },
 }
 
 /// What was done about a unit.
@@ -306,7 +326,7 @@ impl Aside {
                     place: Some(status.till.clone().into()),
                     name: unit.unit.name.clone(),
                     at: unit.at,
-                    reason: unit.reason.clone(),
+                    reason: Reason::worded(unit.reason.clone()),
                     ordered: ordered(Some(&unit.unit)),
                     retryable: true,
                     droppable: true,
@@ -321,7 +341,7 @@ impl Aside {
                     place: Some(status.till.clone().into()),
                     name: unnamed.to_string(),
                     at: None,
-                    reason: String::new(),
+                    reason: Reason::of(&AsideReason::Unnamed { units: unnamed }),
                     ordered: ordered(None),
                     retryable: true,
                     // Nobody has seen what they are, and more may join them before the till reads
@@ -341,7 +361,7 @@ impl Aside {
             place: None,
             name: format!("{} B", report.bytes),
             at: Some(report.at),
-            reason: report.reason,
+            reason: Reason::worded(report.reason),
             ordered: None,
             retryable: is_whole(report.bytes),
             droppable: true,
@@ -357,7 +377,7 @@ impl Aside {
             place: None,
             name: one.till.to_string(),
             at: Some(one.last_at),
-            reason: format!("{} is no till of this network; reports: {}", one.till, one.reports),
+            reason: Reason::of(&AsideReason::NoTillOfOurs { till: one.till.to_string(), reports: one.reports }),
             ordered: None,
             retryable: is_whole(one.bytes),
             droppable: true,
@@ -376,7 +396,7 @@ impl Aside {
             place: Some(one.load.node.clone()),
             name: one.load.source.to_string(),
             at: one.load.ended_at.or(Some(one.load.queued_at)),
-            reason: one.load.reason.clone().unwrap_or_default(),
+            reason: one.load.reason.clone().unwrap_or_else(|| Reason::worded("")),
             ordered: None,
             retryable: !held(&one),
             droppable: !held(&one),
@@ -423,7 +443,7 @@ impl Aside {
             place: one.till.map(Into::into),
             name: one.unit,
             at: Some(one.at),
-            reason: one.reason,
+            reason: Reason::worded(one.reason),
             ordered: None,
             retryable: one.retryable,
             droppable: true,

@@ -386,6 +386,7 @@ fn intake_settings(
     // A path that is whole stays as it is.
     let encodings = settings.intake.encodings.iter().map(|(folder, encoding)| (inbox.join(folder), *encoding));
     Ok(IntakeSettings {
+        language: settings.intake.language,
         encoding: settings.intake.encoding,
         encodings: encodings.collect(),
         inbox,

@@ -1,7 +1,7 @@
 //! Words at the edge: every message that a person reads, in each language of ours, with Project
 //! Fluent.
 //!
-//! Inside, what is to be told is a message's id and its parameters. Only the faces word it, in
+//! Inside, what is to be told is a [`Reason`]: a kind and its parameters. Only the faces word it, in
 //! their reader's language: the page, REST, the command line, `error.txt`. All messages stand in
 //! `words/en.ftl` and `words/ru.ftl`, which have the same ids and the same parameters (a test
 //! compares them). Fluent chooses plurals by the rules of the language: Russian has three forms.
@@ -9,14 +9,18 @@
 //! A new language is a file, a variant of [`Language`] and its line in [`Words::of`].
 
 mod language;
+mod reason;
 #[cfg(test)]
 mod tests;
 
 pub use fluent_bundle::{FluentArgs, FluentValue};
 pub use language::Language;
+pub use reason::Reason;
 
 use fluent_bundle::FluentResource;
 use fluent_bundle::concurrent::FluentBundle;
+use serde_json::Value;
+use std::error::Error;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -96,6 +100,46 @@ impl Words {
         match errors.first() {
             None => Ok(text),
             Some(error) => Err(WordsError::Unfit { id: id.to_owned(), language, why: error.to_string() }),
+        }
+    }
+
+    /// A message that our own code asks for, with all its parameters: one that does not fit is a
+    /// defect, and told by its id.
+    pub fn text<'a>(
+        &self,
+        id: &'static str,
+        parameters: impl IntoIterator<Item = (&'a str, FluentValue<'a>)>,
+    ) -> String {
+        self.message(id, &parameters.into_iter().collect()).unwrap_or_else(|error| {
+            tracing::error!(error = &error as &dyn Error, "a message cannot be worded");
+            id.to_owned()
+        })
+    }
+
+    /// A reason in words. One that these words do not have, since a newer server wrote it, is told
+    /// by its kind and parameters.
+    pub fn reason(&self, reason: &Reason) -> String {
+        let parameters = reason.parameters().iter().map(|(name, value)| (name.as_str(), self.parameter(value)));
+        let worded = self.message(&format!("why-{}", reason.kind()), &parameters.collect());
+        worded.unwrap_or_else(|_| reason.to_string())
+    }
+
+    fn parameter(&self, value: &Value) -> FluentValue<'static> {
+        match value {
+            Value::Number(number) => number.as_f64().map_or(FluentValue::None, FluentValue::from),
+            other => FluentValue::from(self.plain(other)),
+        }
+    }
+
+    fn plain(&self, value: &Value) -> String {
+        match value {
+            Value::String(text) => text.clone(),
+            Value::Array(list) => list.iter().map(|one| self.plain(one)).collect::<Vec<_>>().join("; "),
+            Value::Object(_) => match serde_json::from_value(value.clone()) {
+                Ok(reason) => self.reason(&reason),
+                Err(_) => value.to_string(),
+            },
+            other => other.to_string(),
         }
     }
 }

@@ -8,6 +8,7 @@ mod canonical;
 
 pub(crate) use canonical::{write_canonical, write_text};
 
+use serde::Serialize;
 use std::borrow::Cow;
 
 /// Deepest nesting of a JSON value that is read or kept.
@@ -16,10 +17,65 @@ pub const MAX_DEPTH: usize = 64;
 /// Digits that every reader of JSON takes.
 const SURELY_FINITE_CHARS: usize = 300;
 
-const TOO_LARGE_A_NUMBER: &str = "a number is too large for readers of JSON";
-
-/// Names of one object compare without regard to case.
-pub(crate) const TWICE: &str = "a field comes twice in one object (names compare without regard to case)";
+/// What is wrong with a text that is to be JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum JsonFault {
+    /// After a member of an object.
+    #[error("expected `,` or `}}`")]
+    NoCommaOrBrace,
+    /// Where a member begins.
+    #[error("expected the name of a field in double quotes")]
+    NoName,
+    /// After the name of a member.
+    #[error("expected `:`")]
+    NoColon,
+    /// After an element of an array.
+    #[error("expected `,` or `]`")]
+    NoCommaOrBracket,
+    /// Where a value begins.
+    #[error("expected a value")]
+    NoValue,
+    /// Within a number.
+    #[error("expected a digit")]
+    NoDigit,
+    /// Where an object begins.
+    #[error("expected `{{`")]
+    NoBrace,
+    /// Where an array begins.
+    #[error("expected `[`")]
+    NoBracket,
+    /// More than [`MAX_DEPTH`].
+    #[error("nested too deeply")]
+    TooDeep,
+    /// What JavaScript writes and JSON has not.
+    #[error("NaN and Infinity are not JSON: leave the field out, or write null")]
+    NotFinite,
+    /// It is infinite for readers that use floating point.
+    #[error("a number is too large for readers of JSON")]
+    NumberTooLarge,
+    /// Within a string.
+    #[error("a control character in a string must be written as an escape")]
+    Control,
+    /// The text ends within a string.
+    #[error("a string has no end")]
+    NoEndOfString,
+    /// Within an escape.
+    #[error("expected four hex digits after `\\u`")]
+    NoHexDigits,
+    /// A backslash before something else.
+    #[error("a wrong escape in a string")]
+    WrongEscape,
+    /// Within an escape.
+    #[error("half of a surrogate pair in a string: it is no character")]
+    HalfCharacter,
+    /// Names of one object compare without regard to case.
+    #[error("a field comes twice in one object (names compare without regard to case)")]
+    Twice,
+    /// After the value.
+    #[error("text follows the end of the record")]
+    TextFollows,
+}
 
 /// Where and why text is not JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +83,7 @@ pub(crate) struct Fault {
     /// Byte within the record.
     pub(crate) at: usize,
     /// What is wrong there.
-    pub(crate) what: &'static str,
+    pub(crate) what: JsonFault,
     /// The text ends where more was expected.
     pub(crate) ends_early: bool,
 }
@@ -65,7 +121,7 @@ impl<'a> RawText<'a> {
         }
         serde_json::from_str::<String>(self.quoted).map(Cow::Owned).map_err(|_| Fault {
             at: self.at,
-            what: "half of a surrogate pair in a string: it is no character",
+            what: JsonFault::HalfCharacter,
             ends_early: false,
         })
     }
@@ -76,7 +132,7 @@ impl<'a> Cursor<'a> {
         Self { text, at: 0 }
     }
 
-    fn fault<T>(&self, what: &'static str) -> Result<T, Fault> {
+    fn fault<T>(&self, what: JsonFault) -> Result<T, Fault> {
         Err(Fault { at: self.at, what, ends_early: self.at >= self.text.len() })
     }
 
@@ -92,13 +148,22 @@ impl<'a> Cursor<'a> {
         None
     }
 
-    /// Takes the opening bracket of an object or array.
-    pub(crate) fn enter(&mut self, bracket: u8, what: &'static str) -> Result<(), Fault> {
-        if self.peek() == Some(bracket) {
+    /// Takes the opening brace of an object.
+    pub(crate) fn enter_object(&mut self) -> Result<(), Fault> {
+        self.take(b'{', JsonFault::NoBrace)
+    }
+
+    /// Takes the opening bracket of an array.
+    pub(crate) fn enter_array(&mut self) -> Result<(), Fault> {
+        self.take(b'[', JsonFault::NoBracket)
+    }
+
+    fn take(&mut self, sign: u8, otherwise: JsonFault) -> Result<(), Fault> {
+        if self.peek() == Some(sign) {
             self.at += 1;
             return Ok(());
         }
-        self.fault(what)
+        self.fault(otherwise)
     }
 
     /// The name of the next member of an object, or `None` after its end; `first` until the first
@@ -111,15 +176,15 @@ impl<'a> Cursor<'a> {
             }
             Some(b',') if !*first => self.at += 1,
             Some(_) if *first => {}
-            _ => return self.fault("expected `,` or `}`"),
+            _ => return self.fault(JsonFault::NoCommaOrBrace),
         }
         *first = false;
         if self.peek() != Some(b'"') {
-            return self.fault("expected the name of a field in double quotes");
+            return self.fault(JsonFault::NoName);
         }
         let name = self.string()?;
         if self.peek() != Some(b':') {
-            return self.fault("expected `:`");
+            return self.fault(JsonFault::NoColon);
         }
         self.at += 1;
         Ok(Some(name))
@@ -134,11 +199,11 @@ impl<'a> Cursor<'a> {
             }
             Some(b',') if !*first => self.at += 1,
             Some(_) if *first => {}
-            _ => return self.fault("expected `,` or `]`"),
+            _ => return self.fault(JsonFault::NoCommaOrBracket),
         }
         *first = false;
         if self.peek() == Some(b']') {
-            return self.fault("expected a value");
+            return self.fault(JsonFault::NoValue);
         }
         Ok(true)
     }
@@ -160,14 +225,14 @@ impl<'a> Cursor<'a> {
         match self.peek() {
             Some(b'"') => self.string().map(Json::Text),
             Some(b'-' | b'0'..=b'9') => self.number().map(Json::Number),
-            Some(b'{' | b'[') if depth >= MAX_DEPTH => self.fault("nested too deeply"),
+            Some(b'{' | b'[') if depth >= MAX_DEPTH => self.fault(JsonFault::TooDeep),
             Some(b'{') => self.nested_object(depth + 1).map(Json::Nested),
             Some(b'[') => self.nested_array(depth + 1).map(Json::Nested),
             Some(b't') => self.literal("true").map(|()| Json::Bool(true)),
             Some(b'f') => self.literal("false").map(|()| Json::Bool(false)),
             Some(b'n') => self.literal("null").map(|()| Json::Null),
-            Some(b'N' | b'I') => self.fault("NaN and Infinity are not JSON: leave the field out, or write null"),
-            _ => self.fault("expected a value"),
+            Some(b'N' | b'I') => self.fault(JsonFault::NotFinite),
+            _ => self.fault(JsonFault::NoValue),
         }
     }
 
@@ -198,7 +263,7 @@ impl<'a> Cursor<'a> {
         if literal.as_bytes().starts_with(rest) {
             self.at = self.text.len();
         }
-        self.fault("expected a value")
+        self.fault(JsonFault::NoValue)
     }
 
     fn digits(&mut self) -> Result<(), Fault> {
@@ -207,7 +272,7 @@ impl<'a> Cursor<'a> {
         while bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
             self.at += 1;
         }
-        if self.at == start { self.fault("expected a digit") } else { Ok(()) }
+        if self.at == start { self.fault(JsonFault::NoDigit) } else { Ok(()) }
     }
 
     fn number(&mut self) -> Result<&'a str, Fault> {
@@ -237,7 +302,7 @@ impl<'a> Cursor<'a> {
         let number = &self.text[start..self.at];
         // Unknown fields are passed on as they are, and other readers take no such number.
         if (has_exponent || number.len() > SURELY_FINITE_CHARS) && number.parse::<f64>().is_ok_and(f64::is_infinite) {
-            return Err(Fault { at: start, what: TOO_LARGE_A_NUMBER, ends_early: false });
+            return Err(Fault { at: start, what: JsonFault::NumberTooLarge, ends_early: false });
         }
         Ok(number)
     }
@@ -254,8 +319,8 @@ impl<'a> Cursor<'a> {
                     escaped = true;
                     self.escape()?;
                 }
-                Some(_) => return self.fault("a control character in a string must be written as an escape"),
-                None => return self.fault("a string has no end"),
+                Some(_) => return self.fault(JsonFault::Control),
+                None => return self.fault(JsonFault::NoEndOfString),
             }
         }
         self.at += 1;
@@ -271,19 +336,19 @@ impl<'a> Cursor<'a> {
                 self.at += 1;
                 for _ in 0..4 {
                     if !bytes.get(self.at).is_some_and(u8::is_ascii_hexdigit) {
-                        return self.fault("expected four hex digits after `\\u`");
+                        return self.fault(JsonFault::NoHexDigits);
                     }
                     self.at += 1;
                 }
             }
-            _ => return self.fault("a wrong escape in a string"),
+            _ => return self.fault(JsonFault::WrongEscape),
         }
         Ok(())
     }
 
     /// Whether what comes next may nest so deeply.
     pub(crate) fn check_depth(&self, depth: usize) -> Result<(), Fault> {
-        if depth >= MAX_DEPTH { self.fault("nested too deeply") } else { Ok(()) }
+        if depth >= MAX_DEPTH { self.fault(JsonFault::TooDeep) } else { Ok(()) }
     }
 
     /// The byte of the record that comes next.
@@ -292,10 +357,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Nothing but blanks may be left.
-    pub(crate) fn end(&mut self, what: &'static str) -> Result<(), Fault> {
+    pub(crate) fn end(&mut self) -> Result<(), Fault> {
         match self.peek() {
             None => Ok(()),
-            Some(_) => Err(Fault { at: self.at, what, ends_early: false }),
+            Some(_) => Err(Fault { at: self.at, what: JsonFault::TextFollows, ends_early: false }),
         }
     }
 }
@@ -316,7 +381,7 @@ pub(crate) fn named_twice<'n>(names: impl Iterator<Item = &'n str> + Clone) -> O
 /// Whether a text is one JSON value.
 pub(crate) fn is_json(text: &str) -> bool {
     let mut cursor = Cursor::new(text);
-    cursor.raw_value().and_then(|_| cursor.end("")).is_ok()
+    cursor.raw_value().and_then(|_| cursor.end()).is_ok()
 }
 
 /// How many bytes of a string follow before a quote, a backslash or a control character: eight at
@@ -347,21 +412,21 @@ mod tests {
     #[test]
     fn faults_name_their_place() {
         for (text, at, what, ends_early) in [
-            (r#"{"a" 1}"#, 5, "expected `:`", false),
-            (r#"{"a":1,}"#, 7, "expected the name of a field in double quotes", false),
-            (r#"{"a":1 "b":2}"#, 7, "expected `,` or `}`", false),
-            (r#"{"a":tru"#, 8, "expected a value", true),
-            (r#"{"a":-"#, 6, "expected a digit", true),
-            (r#"{"a":"x"#, 7, "a string has no end", true),
-            ("[1,]", 3, "expected a value", false),
-            ("\"a\tb\"", 2, "a control character in a string must be written as an escape", false),
-            (r#""\x""#, 2, "a wrong escape in a string", false),
-            (r#""\u12g4""#, 5, "expected four hex digits after `\\u`", false),
+            (r#"{"a" 1}"#, 5, JsonFault::NoColon, false),
+            (r#"{"a":1,}"#, 7, JsonFault::NoName, false),
+            (r#"{"a":1 "b":2}"#, 7, JsonFault::NoCommaOrBrace, false),
+            (r#"{"a":tru"#, 8, JsonFault::NoValue, true),
+            (r#"{"a":-"#, 6, JsonFault::NoDigit, true),
+            (r#"{"a":"x"#, 7, JsonFault::NoEndOfString, true),
+            ("[1,]", 3, JsonFault::NoValue, false),
+            ("\"a\tb\"", 2, JsonFault::Control, false),
+            (r#""\x""#, 2, JsonFault::WrongEscape, false),
+            (r#""\u12g4""#, 5, JsonFault::NoHexDigits, false),
         ] {
             assert_eq!(Cursor::new(text).raw_value(), Err(Fault { at, what, ends_early }), "{text}");
         }
         let deep = "[".repeat(MAX_DEPTH + 1);
-        assert_eq!(Cursor::new(&deep).raw_value().unwrap_err().what, "nested too deeply");
+        assert_eq!(Cursor::new(&deep).raw_value().unwrap_err().what, JsonFault::TooDeep);
         assert!(is_json(&format!("{}{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH))));
     }
 
@@ -379,7 +444,7 @@ mod tests {
             // serde_json refuses numbers beyond f64, which are only text here.
             let theirs = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
             let mut cursor = Cursor::new(&text);
-            if !matches!(cursor.raw_value(), Err(Fault { what: TOO_LARGE_A_NUMBER, .. })) {
+            if !matches!(cursor.raw_value(), Err(Fault { what: JsonFault::NumberTooLarge, .. })) {
                 prop_assert_eq!(is_json(&text), theirs, "{}", text);
             }
         }

@@ -36,6 +36,7 @@ mod key;
 mod list;
 mod problem;
 mod raw;
+mod reason;
 mod rows;
 mod value;
 mod warning;
@@ -49,9 +50,12 @@ pub(crate) use key::{complete_key, key_for_people, key_part};
 pub use list::{Entry, KeptList};
 pub use problem::Problem;
 pub use raw::{Format, Raw, RawRecord, RawRecords, RecordHash};
+pub use reason::{Expected, ForeignInput, RejectReason, ValueFault};
 pub use rows::rows_of_scalars;
 pub(crate) use value::convert;
 pub use warning::{Warning, WarningKind};
+
+pub use crate::json::JsonFault;
 
 use crate::kinds::Kind;
 use crate::row::{KeyMatch, ObjectKey};
@@ -157,7 +161,7 @@ pub struct Reject {
     /// The field that is wrong, where it is one.
     pub about: Option<Box<FieldValue>>,
     /// What is wrong, for people.
-    pub reason: String,
+    pub reason: Box<RejectReason>,
     /// What is wrong, for programs.
     pub cause: Cause,
 }
@@ -171,10 +175,7 @@ pub struct FieldValue {
     pub value: String,
 }
 
-/// Most characters of a reject's reason: it may quote the record, and a record may have megabytes.
-const MAX_REASON_CHARS: usize = 1000;
-
-/// Most characters of a reject's key.
+/// Most characters of a reject's key, and of a name in it: a record may have megabytes.
 pub(crate) const MAX_KEY_CHARS: usize = 200;
 
 /// What a person is told of a text that may be of any length.
@@ -272,10 +273,10 @@ impl Position {
     }
 
     /// A reject of the record that starts here, of which nothing is known.
-    pub fn reject(self, cause: Cause, reason: impl Into<String>) -> Reject {
+    pub fn reject(self, cause: Cause, reason: RejectReason) -> Reject {
         let Self { line, byte } = self;
         let (verb, kind, key, spares) = (None, None, None, Spares::default());
-        let reason = shortened(reason.into(), MAX_REASON_CHARS);
+        let reason = Box::new(reason);
         Reject { line, byte, verb, kind, key, spares, about: None, reason, cause }
     }
 

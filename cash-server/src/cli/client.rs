@@ -1,8 +1,10 @@
 //! Asks the running server, over its socket on this machine: who asks is the system's user.
+//! The answer is worded in the language of the terminal.
 
 use crate::settings::Settings;
 use crate::socket;
-use reqwest::{Method, StatusCode};
+use crate::words::Language;
+use reqwest::{Method, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -60,6 +62,7 @@ pub enum ClientError {
 /// A client of the server on this machine.
 pub(super) struct Client {
     socket: PathBuf,
+    language: Language,
     http: reqwest::Client,
     runtime: tokio::runtime::Runtime,
 }
@@ -74,8 +77,10 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().unix_socket(socket).timeout(DEADLINE).no_proxy();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].map(|name| std::env::var(name).unwrap_or_default());
         Ok(Self {
             socket: socket.to_owned(),
+            language: Language::of_locale(locale.iter().map(String::as_str)),
             http: http.build().map_err(ClientError::Prepare)?,
             runtime: runtime.map_err(ClientError::Runtime)?,
         })
@@ -105,6 +110,7 @@ impl Client {
         body: Option<&impl Serialize>,
     ) -> Result<T, ClientError> {
         let request = self.http.request(method, format!("{BASE}{path}"));
+        let request = request.header(header::ACCEPT_LANGUAGE, self.language.code());
         let request = match body {
             Some(body) => request.json(body),
             None => request,

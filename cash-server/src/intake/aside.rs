@@ -140,7 +140,7 @@ impl Intake {
     /// stays there. Blocking.
     pub fn refuse_held(&self, load: LoadId, line: &AuditLine) -> Result<(), AsideError> {
         let record = self.journal.load(load).map_err(AsideError::Journal)?.ok_or(AsideError::Unknown { load })?;
-        if !self.journal.refuse_held(load, "refused by a person", line).map_err(AsideError::Journal)? {
+        if !self.journal.refuse_held(load, line).map_err(AsideError::Journal)? {
             return Err(AsideError::NotHeld { load });
         }
         tracing::info!(load = load.0, "a held load is refused");
@@ -277,7 +277,7 @@ impl Intake {
             source::remove_if_same(file, &now)?;
         }
         let folder = file.parent().unwrap_or(file);
-        if let Err(error) = report::write_left(folder, &self.left_in(folder, file)) {
+        if let Err(error) = report::write_left(folder, &self.left_in(folder, file), self.words()) {
             tracing::debug!(error = &error as &dyn Error, "failed to take a settled file out of error.txt");
         }
         Ok(())
@@ -294,7 +294,7 @@ impl Intake {
         let left = of_folder.filter_map(|load| {
             let LoadSource::Folder(path) = &load.source else { return None };
             let file = (path.parent() == Some(folder) && path != but).then(|| self.kept_file(&load))??;
-            Some(Left { file, why: load.reason.unwrap_or_default() })
+            Some(Left { file, why: load.reason })
         });
         left.collect()
     }

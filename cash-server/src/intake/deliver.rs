@@ -4,6 +4,7 @@
 //! write the report, note the end, and only then remove data file and flag. A repeated load finds
 //! nothing to change and takes no revision.
 
+use super::advice::Advice;
 use super::load::{self, Failure, Report, Task};
 use super::report::{self, Trouble};
 use super::state;
@@ -11,7 +12,8 @@ use super::{Intake, archive};
 use crate::dictionary::entry::LoadCounts;
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::intake::{Consent, Held, LoadEnd, LoadState};
+use crate::store::intake::{Consent, Held, LoadEnd, LoadReason, LoadState};
+use crate::words::Reason;
 use encoding_rs::Encoding;
 use jiff::Timestamp;
 use std::error::Error;
@@ -68,17 +70,17 @@ pub(super) enum Attempt {
     Ended(Box<Report>),
     /// Not now: at most `limit` times in all, then it is given up.
     Again {
-        /// What is wrong, a whole sentence.
-        reason: String,
+        /// What is wrong.
+        reason: LoadReason,
         /// What to do about it.
-        advice: &'static str,
+        advice: Advice,
         /// Tries in all.
         limit: u32,
     },
     /// Not now, however long that takes: it is no fault of what is loaded.
     Later {
-        /// What is wrong, a whole sentence.
-        reason: String,
+        /// What is wrong.
+        reason: LoadReason,
         /// Why.
         cause: Cause,
     },
@@ -102,16 +104,11 @@ pub(super) enum Cause {
 
 impl Cause {
     /// What to do about it.
-    pub(super) fn advice(self) -> &'static str {
+    pub(super) fn advice(self) -> Advice {
         match self {
-            Self::Room | Self::FullDisk => {
-                "free space on the server's disk; leave data file and flag as they are, they are loaded then"
-            }
-            Self::Writing => "close the data file before its flag is made",
-            Self::Database => {
-                "look at the server's log and at its disk; leave data file and flag as they are, they are loaded as soon \
-                 as the database takes them"
-            }
+            Self::Room | Self::FullDisk => Advice::FreeSpace,
+            Self::Writing => Advice::CloseBeforeFlag,
+            Self::Database => Advice::LookAtServer,
         }
     }
 }
@@ -137,21 +134,17 @@ pub(super) fn attempt(
     let journal = &intake.journal;
     let need = bytes.saturating_mul(LOAD_GROWTH);
     if let Err(never) = intake.settings.disk_reserve.could_ever(&intake.settings.bodies, need) {
-        return Ok(Attempt::Again {
-            reason: never.to_string(),
-            advice: "hand the file over in parts, or give the server a larger disk; then make the flag again",
-            limit: 0,
-        });
+        return Ok(Attempt::Again { reason: never.into(), advice: Advice::HandOverInParts, limit: 0 });
     }
     if let Err(missing) = intake.room(need) {
-        return Ok(Attempt::Later { reason: missing.to_string(), cause: Cause::Room });
+        return Ok(Attempt::Later { reason: missing.into(), cause: Cause::Room });
     }
     let starts = journal.begin(delivery.load, Timestamp::now())?;
     fail::fail_point!("intake::begun");
     if starts > MAX_STARTS {
         return Ok(Attempt::Again {
-            reason: format!("the server did not live through {MAX_STARTS} loads of this file"),
-            advice: "send the file to whoever supports the server; hand a corrected one over",
+            reason: LoadReason::KillsServer { starts: MAX_STARTS },
+            advice: Advice::AskSupportOrCorrect,
             limit: 0,
         });
     }
@@ -199,37 +192,40 @@ pub(super) fn attempt(
         }
         Ok(Err(failure)) => failure,
         Err(_panic) => {
-            let reason = "the server has a defect that this file brought to light; its log has the details".to_owned();
-            journal.requeue(delivery.load, &reason, true)?;
-            let advice = "send the file to whoever supports the server";
+            journal.requeue(delivery.load, &LoadReason::Defect.into(), true)?;
+            let (reason, advice) = (LoadReason::Defect, Advice::AskSupport);
             return Ok(Attempt::Again { reason, advice, limit: MAX_DEFECT_TRIES });
         }
     };
-    let reason = crate::error_chain(&failure);
-    journal.requeue(delivery.load, &reason, false)?;
-    Ok(match failure {
+    let detail = crate::error_chain(&failure);
+    let attempt = match failure {
         // It gives way so often only, and is then begun once more.
-        Failure::Stopped | Failure::GaveWay => Attempt::Stopped,
-        Failure::Rewritten => Attempt::Again {
-            reason,
-            advice: "write the data file to another name, rename it, then make the flag; write nothing to it afterwards",
-            limit: MAX_REREADS,
-        },
+        Failure::Stopped | Failure::GaveWay => {
+            journal.requeue(delivery.load, &LoadReason::Interrupted { detail }.into(), false)?;
+            return Ok(Attempt::Stopped);
+        }
+        Failure::Rewritten => {
+            Attempt::Again { reason: LoadReason::Rewritten, advice: Advice::RenameThenFlag, limit: MAX_REREADS }
+        }
         Failure::Unreadable(_) => Attempt::Again {
-            reason: format!("the data file cannot be read: {reason}"),
-            advice: "give the server's user the right to read the file and to write to its folder, then make the flag again",
+            reason: LoadReason::Unreadable { detail },
+            advice: Advice::GiveRights,
             limit: MAX_READ_TRIES,
         },
-        Failure::Store(StoreError::Full { .. }) => Attempt::Later { reason, cause: Cause::FullDisk },
+        Failure::Store(StoreError::Full { .. }) => {
+            Attempt::Later { reason: LoadReason::Interrupted { detail }, cause: Cause::FullDisk }
+        }
         Failure::Store(error) if error.is_about_the_data() => Attempt::Again {
-            reason: format!("the server's database does not take it: {reason}"),
-            advice: "send the file to whoever supports the server; hand a corrected one over",
+            reason: LoadReason::DatabaseRefuses { detail },
+            advice: Advice::AskSupportOrCorrect,
             limit: MAX_DATA_TRIES,
         },
-        Failure::Store(_) => {
-            Attempt::Later { reason: format!("the server's database does not work: {reason}"), cause: Cause::Database }
-        }
-    })
+        Failure::Store(_) => Attempt::Later { reason: LoadReason::DatabaseFails { detail }, cause: Cause::Database },
+    };
+    if let Attempt::Again { reason, .. } | Attempt::Later { reason, .. } = &attempt {
+        journal.requeue(delivery.load, &Reason::of(reason), false)?;
+    }
+    Ok(attempt)
 }
 
 /// A repeated load changes nothing: what it did, its first run did.
@@ -285,7 +281,7 @@ pub(super) fn settle(
         unchanged = counts.unchanged,
         rejected = counts.rejected,
         warnings = counts.warnings,
-        reason = end.reason,
+        reason = end.reason.as_ref().map(Reason::in_english),
         "load ended"
     );
     intake.callbacks.notify_one();
@@ -325,7 +321,8 @@ fn keep(intake: &Intake, delivery: &Delivery, report: &Report) -> Option<PathBuf
     }
     if !report.rejects.is_empty() && !report.is_not_taken() {
         let source = (path.as_path(), delivery.encoding);
-        match report::write_rejects(source, &report.rejects, place(&settings.bad, delivery, ".rejects.txt")) {
+        let target = place(&settings.bad, delivery, ".rejects.txt");
+        match report::write_rejects(source, &report.rejects, target, intake.words()) {
             Ok(kept) => aside = Some(kept),
             Err(error) => warn("keep rejected records", error),
         }
@@ -349,26 +346,21 @@ fn refused_name(intake: &Intake, report: &Report, aside: Option<&Path>) -> Optio
 }
 
 fn tell(intake: &Intake, folder: &Path, delivery: &Delivery, report: &Report, aside: Option<&Path>) {
-    let left = intake.left_in(folder, &delivery.path);
+    let (left, words) = (intake.left_in(folder, &delivery.path), intake.words());
     let told = if report.rejected == 0 && report.warned == 0 && !report.is_not_taken() {
-        report::write_left(folder, &left)
+        report::write_left(folder, &left, words)
     } else {
-        let remark = report.remark();
-        let some = if report.rejected > 0 {
-            "some records could not be used; the others are loaded"
-        } else {
-            "all records are loaded; some hold what a person should know of"
-        };
-        let what = remark.as_deref().unwrap_or(some);
+        let some = if report.rejected > 0 { LoadReason::SomeRejected } else { LoadReason::SomeWarned };
+        let what = report.remark().unwrap_or(some);
         let trouble = Trouble {
             file: &delivery.path,
-            what,
+            what: what.into(),
             advice: if report.held.is_some() {
-                "look whether the file is whole: hand a whole one over, or say yes; until then it stays under its name"
+                Advice::LookWhetherWhole
             } else if report.refused.is_some() {
-                "correct the file and make its flag again; until then it stays under its name, not loaded"
+                Advice::CorrectAndFlag
             } else {
-                "correct the records named here and hand the file over again; what is right already is not sent twice"
+                Advice::CorrectRecords
             },
             rejected: report.rejected,
             rejects: &report.rejects,
@@ -376,7 +368,7 @@ fn tell(intake: &Intake, folder: &Path, delivery: &Delivery, report: &Report, as
             warnings: &report.warnings,
             aside,
         };
-        report::write_error_file(folder, &trouble, &left)
+        report::write_error_file(folder, &trouble, &left, words)
     };
     if let Err(error) = told {
         tracing::warn!(folder = %folder.display(), error = &error as &dyn Error, "failed to tell a producer how its load went");
@@ -403,7 +395,7 @@ fn end_of(intake: &Intake, delivery: &Delivery, report: &Report, at: Timestamp) 
         },
         revision,
         applies_from: report.outcome.and_then(|_| revision.or_else(|| present_since(intake, delivery.layer))),
-        reason: report.remark(),
+        reason: report.remark().map(Reason::from),
         notices: rejects.chain(&report.warnings).cloned().collect(),
         mended: report.mended.clone(),
         aside: None,
@@ -441,7 +433,7 @@ fn move_aside<const N: usize>(path: &Path, places: [PathBuf; N]) -> io::Result<P
 
 /// Keeps the file of a load that is given up, with the reason beside it; a disk that does not take
 /// it stops nothing.
-pub(super) fn put_aside(intake: &Intake, delivery: &Delivery, reason: &str) -> Option<PathBuf> {
+pub(super) fn put_aside(intake: &Intake, delivery: &Delivery, reason: &LoadReason) -> Option<PathBuf> {
     let warn = |what: &str, error: io::Error| {
         let file = delivery.path.display();
         tracing::warn!(%file, error = &error as &dyn Error, "failed to {what}");
@@ -449,7 +441,7 @@ pub(super) fn put_aside(intake: &Intake, delivery: &Delivery, reason: &str) -> O
     let target = place(&intake.settings.bad, delivery, "");
     let kept = archive::copy(&delivery.path, target.clone()).or_else(|_| move_aside(&delivery.path, [target]));
     let kept = kept.map_err(|error| warn("put a file aside that is given up", error)).ok()?;
-    if let Err(error) = archive::note_reason(&kept, reason) {
+    if let Err(error) = archive::note_reason(&kept, &intake.words().reason(&Reason::of(reason))) {
         warn("note why a file was given up", error);
     }
     Some(kept)
@@ -457,15 +449,21 @@ pub(super) fn put_aside(intake: &Intake, delivery: &Delivery, reason: &str) -> O
 
 /// Notes that a load is given up; `kept`: the name of its file in `badDicts`, or the whole path
 /// where it stays in its folder.
-pub(super) fn give_up(intake: &Intake, load: LoadId, reason: &str, kept: Option<String>) -> Result<(), StoreError> {
-    tracing::error!(load = load.0, reason, "gave a load up");
+pub(super) fn give_up(
+    intake: &Intake,
+    load: LoadId,
+    reason: &LoadReason,
+    kept: Option<String>,
+) -> Result<(), StoreError> {
+    let reason = Reason::of(reason);
+    tracing::error!(load = load.0, reason = reason.in_english(), "gave a load up");
     let end = LoadEnd {
         at: Timestamp::now(),
         state: LoadState::Error,
         counts: LoadCounts::default(),
         revision: None,
         applies_from: None,
-        reason: Some(reason.to_owned()),
+        reason: Some(reason),
         notices: Vec::new(),
         mended: Vec::new(),
         aside: kept,
@@ -479,17 +477,15 @@ pub(super) fn give_up(intake: &Intake, load: LoadId, reason: &str, kept: Option<
 /// Ends a load whose file went away before the end was noted: it is in the layer, or it never was.
 pub(super) fn close_vanished(intake: &Intake, load: LoadId) -> Result<(), StoreError> {
     let Some(outcome) = intake.dictionary.outcome_of(load)? else {
-        let reason = "its file or its flag went away before it was loaded: nothing was changed";
-        return give_up(intake, load, reason, None);
+        return give_up(intake, load, &LoadReason::Vanished, None);
     };
-    let reason = "the server stopped before the report was complete; what was rejected is not known";
     let end = LoadEnd {
         at: Timestamp::now(),
         state: LoadState::Ready,
         counts: outcome.counts,
         revision: outcome.revision,
         applies_from: outcome.revision,
-        reason: Some(reason.to_owned()),
+        reason: Some(LoadReason::ReportLost.into()),
         notices: Vec::new(),
         mended: Vec::new(),
         aside: None,
@@ -501,10 +497,11 @@ pub(super) fn close_vanished(intake: &Intake, load: LoadId) -> Result<(), StoreE
 }
 
 /// Tells the producer in its folder that a delivery cannot be loaded.
-pub(super) fn complain(intake: &Intake, folder: &Path, file: &Path, what: &str, advice: &str) {
-    tracing::warn!(file = %file.display(), reason = what, "a delivery cannot be loaded");
+pub(super) fn complain(intake: &Intake, folder: &Path, file: &Path, what: &LoadReason, advice: Advice) {
+    let what = Reason::of(what);
+    tracing::warn!(file = %file.display(), reason = what.in_english(), "a delivery cannot be loaded");
     let trouble = Trouble { file, what, advice, rejected: 0, rejects: &[], warned: 0, warnings: &[], aside: None };
-    if let Err(error) = report::write_error_file(folder, &trouble, &intake.left_in(folder, file)) {
+    if let Err(error) = report::write_error_file(folder, &trouble, &intake.left_in(folder, file), intake.words()) {
         tracing::warn!(folder = %folder.display(), error = &error as &dyn Error, "failed to tell a producer what is wrong");
     }
 }

@@ -5,6 +5,8 @@
 //! in another encoding all records with a letter beyond ASCII would be rejected, and the others
 //! loaded.
 
+use crate::store::intake::EncodingFault;
+use crate::words::Reason;
 use encoding_rs::{Decoder, DecoderResult, Encoding, IBM866, KOI8_R, UTF_8, WINDOWS_1251};
 use fs_err as fs;
 use std::borrow::Cow;
@@ -69,32 +71,24 @@ impl WrongEncoding {
     pub(super) fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
+
+    /// What is wrong, for people.
+    pub(super) fn reason(&self) -> EncodingFault {
+        let (encoding, byte) = (self.should_be.name(), self.byte);
+        match self.looks {
+            Looks::Damaged => EncodingFault::DamagedInput { encoding, byte },
+            Looks::Like(looks_like) if self.should_be == UTF_8 => EncodingFault::OtherEncoding { looks_like, byte },
+            Looks::Like(looks_like) => EncodingFault::NotItsEncoding { encoding, looks_like, byte },
+            Looks::Unknown => EncodingFault::UnknownEncoding { encoding, byte },
+        }
+    }
 }
 
 impl std::error::Error for WrongEncoding {}
 
 impl fmt::Display for WrongEncoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { should_be, looks, byte } = self;
-        let should_be = should_be.name();
-        match looks {
-            Looks::Damaged => write!(f, "the input is {should_be}, but damaged or cut at byte {byte}: write it anew"),
-            Looks::Like(looks_like) if *should_be == *UTF_8.name() => write!(
-                f,
-                "the input is not UTF-8, it looks like {looks_like} (byte {byte} is the first that shows it): write it as UTF-8, \
-                 or name its encoding in the server's settings (intake.encoding)"
-            ),
-            Looks::Like(looks_like) => write!(
-                f,
-                "the input is not {should_be}, as the server's settings say (intake.encoding), it looks like {looks_like} \
-                 (byte {byte} is the first that shows it): correct the one or the other"
-            ),
-            Looks::Unknown => write!(
-                f,
-                "the input is not {should_be}, and in no other encoding that the server knows by its bytes (byte {byte} is the \
-                 first that shows it): write it as UTF-8"
-            ),
-        }
+        f.write_str(&Reason::of(&self.reason()).in_english())
     }
 }
 

@@ -7,6 +7,7 @@
 use super::formats::{FLAG, Formats, START};
 use super::source::{self, LEAVING};
 use crate::network::{LayerNo, Network};
+use crate::store::intake::FolderReason;
 use fs_err as fs;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -48,7 +49,7 @@ pub(super) enum Owner {
         layer: LayerNo,
     },
     /// Nobody's, and why.
-    Nobody(String),
+    Nobody(FolderReason),
 }
 
 /// A flag, with the data file of the same base name.
@@ -93,16 +94,14 @@ pub(super) fn layout(
             // `till-a-b-c` is till `c` of shop `a-b` and till `b-c` of shop `a`: better no load
             // than a wrong one.
             Entry::Occupied(mut entry) => {
-                let reason = "two nodes have this folder name; name other folders for them in the settings, at \
-                              intake.folders, by their ids";
-                entry.insert(Owner::Nobody(reason.to_owned()));
+                entry.insert(Owner::Nobody(FolderReason::FolderOfTwo));
             }
         }
     }
     for (path, id) in extra {
         let owner = match network.node(id) {
             Some(node) => Owner::Node { id: id.clone(), layer: node.no },
-            None => Owner::Nobody(format!("the settings give it to {id}, which is not in the network")),
+            None => Owner::Nobody(FolderReason::FolderOfGoneNode { node: id.to_string() }),
         };
         folders.insert(path.clone(), owner);
     }
@@ -148,21 +147,14 @@ pub(super) fn clean_bad_flags(folder: &Path, keep_days: u32, now: SystemTime) ->
 fn strays(inbox: &Path, known: &BTreeMap<PathBuf, Owner>) -> io::Result<Vec<(PathBuf, Owner)>> {
     let mut found = Vec::new();
     if !known.contains_key(inbox) {
-        let reason = "files go into one of its folders: All for the whole chain, group-<code>, shop-<code> or \
-                      till-<shop>-<code>";
-        found.push((inbox.to_owned(), Owner::Nobody(reason.to_owned())));
+        found.push((inbox.to_owned(), Owner::Nobody(FolderReason::InboxItself)));
     }
     for entry in fs::read_dir(inbox)?.take(MAX_ENTRIES) {
         let entry = entry?;
         let path = entry.path();
         if entry.file_type()?.is_dir() && !known.contains_key(&path) {
-            let name = entry.file_name();
-            let reason = format!(
-                "no node of the network has the folder name `{}`: make the node, or use the folder of another; the \
-                 file is loaded as soon as the node is there",
-                name.to_string_lossy()
-            );
-            found.push((path, Owner::Nobody(reason)));
+            let folder = entry.file_name().to_string_lossy().into_owned();
+            found.push((path, Owner::Nobody(FolderReason::FolderOfNobody { folder })));
         }
     }
     Ok(found)

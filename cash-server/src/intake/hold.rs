@@ -4,9 +4,8 @@
 //! A decision over plain data: what the load would do, and limits.
 
 use crate::dictionary::entry::Loss;
-use std::fmt::Write as _;
+use crate::store::intake::LoadReason;
 use tillway_exchangers::kinds::Kind;
-use tillway_proto::LoadId;
 
 /// From so many objects of a kind on, a load that takes away all of them is held.
 pub const DEFAULT_ALL_FROM: u64 = 1;
@@ -54,34 +53,28 @@ impl Default for HoldLimits {
     }
 }
 
-/// Why a load is held; none where it may go on. `first`: its layer held nothing, so it can take
+/// Why a load is held; nothing where it may go on. `first`: its layer held nothing, so it can take
 /// nothing away.
-pub(super) fn reason(limits: &HoldLimits, first: bool, losses: &[Loss], read: u64, rejected: u64) -> Option<String> {
+pub(super) fn reasons(limits: &HoldLimits, first: bool, losses: &[Loss], read: u64, rejected: u64) -> Vec<LoadReason> {
     if first {
-        return None;
+        return Vec::new();
     }
     let mut reasons = Vec::new();
     let too_much: Vec<&Loss> = losses.iter().filter(|loss| takes_too_much(limits, loss)).collect();
-    if !too_much.is_empty() {
-        let mut text = "it would delete ".to_owned();
-        for (n, loss) in too_much.iter().take(MAX_NAMED).enumerate() {
-            let name = Kind::by_id(loss.kind.0).map_or("of a kind that is not known", Kind::name);
-            let comma = if n == 0 { "" } else { ", " };
-            // Writing to a string does not fail.
-            let _ = write!(text, "{comma}{} of {} {name}", loss.deleted, loss.before);
-        }
-        if too_much.len() > MAX_NAMED {
-            let _ = write!(text, " and as much of {} more kinds", too_much.len() - MAX_NAMED);
-        }
-        reasons.push(text);
+    for Loss { kind, before, deleted } in too_much.iter().take(MAX_NAMED) {
+        let objects = Kind::by_id(kind.0).map_or("?", Kind::name);
+        reasons.push(LoadReason::WouldDelete { deleted: *deleted, before: *before, objects });
+    }
+    if too_much.len() > MAX_NAMED {
+        reasons.push(LoadReason::WouldDeleteMore { kinds: too_much.len() - MAX_NAMED });
     }
     let share = |part: u64, percent: u8, whole: u64| {
         percent < 100 && u128::from(part) * 100 > u128::from(percent) * u128::from(whole)
     };
     if rejected >= limits.rejected_from && share(rejected, limits.rejected_percent, read) {
-        reasons.push(format!("{rejected} of its {read} records cannot be used"));
+        reasons.push(LoadReason::TooManyRejects { rejected, records: read });
     }
-    (!reasons.is_empty()).then(|| reasons.join("; "))
+    reasons
 }
 
 fn takes_too_much(limits: &HoldLimits, loss: &Loss) -> bool {
@@ -93,15 +86,6 @@ fn takes_too_much(limits: &HoldLimits, loss: &Loss) -> bool {
     share && limits.deleted_percent < 100 && deleted >= limits.deleted_from
 }
 
-/// What people read: what it would do, and how to say yes.
-pub(super) fn told(load: LoadId, reason: &str) -> String {
-    format!(
-        "held, nothing is changed: {reason}. If it is meant so, say yes with `cash-server loads approve {load}`, on the \
-         server's page, or with the word `approve` in the flag of a new delivery; the same file again changes nothing",
-        load = load.0
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,43 +95,44 @@ mod tests {
         Kind::by_name("item").unwrap().into()
     }
 
-    fn lost(deleted: u64, before: u64) -> Option<String> {
-        reason(&HoldLimits::default(), false, &[Loss { kind: item(), before, deleted }], 1, 0)
+    fn lost(deleted: u64, before: u64) -> Vec<LoadReason> {
+        reasons(&HoldLimits::default(), false, &[Loss { kind: item(), before, deleted }], 1, 0)
     }
 
     #[test]
     fn all_of_a_kind_or_more_than_half_and_at_least_twenty_is_too_much() {
         for (deleted, before) in [(1, 1), (19, 19), (20, 39), (51, 100), (99_999, 100_000)] {
-            assert!(lost(deleted, before).is_some(), "{deleted} of {before}");
+            assert!(!lost(deleted, before).is_empty(), "{deleted} of {before}");
         }
         for (deleted, before) in [(19, 20), (20, 40), (50, 100), (1, 2)] {
-            assert_eq!(lost(deleted, before), None, "{deleted} of {before}");
+            assert_eq!(lost(deleted, before), [], "{deleted} of {before}");
         }
-        assert_eq!(lost(99_999, 100_000).unwrap(), "it would delete 99999 of 100000 item");
+        let told = LoadReason::WouldDelete { deleted: 99_999, before: 100_000, objects: "item" };
+        assert_eq!(lost(99_999, 100_000), [told]);
     }
 
     #[test]
     fn twenty_rejects_that_are_more_than_a_fifth_are_too_many() {
-        let rejects = |rejected, read| reason(&HoldLimits::default(), false, &[], read, rejected);
-        assert!(rejects(20, 99).is_some() && rejects(1_000, 4_999).is_some());
-        assert_eq!((rejects(19, 19), rejects(20, 100), rejects(0, 0)), (None, None, None));
-        assert_eq!(rejects(20, 20).unwrap(), "20 of its 20 records cannot be used");
-        assert_eq!(reason(&HoldLimits::default(), true, &[], 20, 20), None, "the first load of a layer");
+        let rejects = |rejected, read| reasons(&HoldLimits::default(), false, &[], read, rejected);
+        assert_eq!((rejects(20, 99).len(), rejects(1_000, 4_999).len()), (1, 1));
+        assert_eq!((rejects(19, 19), rejects(20, 100), rejects(0, 0)), (vec![], vec![], vec![]));
+        assert_eq!(rejects(20, 20), [LoadReason::TooManyRejects { rejected: 20, records: 20 }]);
+        assert_eq!(reasons(&HoldLimits::default(), true, &[], 20, 20), [], "the first load of a layer");
     }
 
     #[test]
     fn each_limit_can_be_set_and_switched_off() {
         let losses =
             [Loss { kind: item(), before: 100, deleted: 100 }, Loss { kind: KindId(65_000), before: 10, deleted: 6 }];
-        let with = |limits: HoldLimits| reason(&limits, false, &losses, 10, 5);
+        let with = |limits: HoldLimits| reasons(&limits, false, &losses, 10, 5);
         let off = HoldLimits { all_from: 0, deleted_percent: 100, rejected_percent: 100, ..HoldLimits::default() };
-        assert_eq!(with(off), None);
-        assert_eq!(with(HoldLimits { all_from: 101, ..off }), None);
-        assert!(with(HoldLimits { all_from: 100, ..off }).unwrap().contains("100 of 100 item"));
-        assert!(
-            with(HoldLimits { deleted_percent: 59, deleted_from: 6, ..off }).unwrap().contains("6 of 10 of a kind")
-        );
-        assert_eq!(with(HoldLimits { deleted_percent: 60, deleted_from: 6, ..off }), None);
-        assert!(with(HoldLimits { rejected_percent: 49, rejected_from: 5, ..off }).unwrap().contains("5 of its 10"));
+        assert_eq!(with(off), []);
+        assert_eq!(with(HoldLimits { all_from: 101, ..off }), []);
+        let of = |deleted, before, objects| LoadReason::WouldDelete { deleted, before, objects };
+        assert_eq!(with(HoldLimits { all_from: 100, ..off }), [of(100, 100, "item")]);
+        assert_eq!(with(HoldLimits { deleted_percent: 59, deleted_from: 6, ..off }), [of(6, 10, "?")]);
+        assert_eq!(with(HoldLimits { deleted_percent: 60, deleted_from: 6, ..off }), []);
+        let many = LoadReason::TooManyRejects { rejected: 5, records: 10 };
+        assert_eq!(with(HoldLimits { rejected_percent: 49, rejected_from: 5, ..off }), [many]);
     }
 }

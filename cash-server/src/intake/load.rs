@@ -9,7 +9,8 @@ use crate::dictionary::load::{Orders, spare};
 use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::{Crowded, DictionaryStore, LoadTxn, ObjectToken, TakenBack};
-use crate::store::intake::{Consent, NoticeRecord};
+use crate::store::intake::{Consent, LoadReason, NoticeRecord};
+use crate::words::Reason;
 use encoding_rs::Encoding;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -31,9 +32,6 @@ pub const MAX_KEPT_REJECTS: usize = 1000;
 
 /// Warnings that are kept with a load; more are counted.
 pub const MAX_KEPT_WARNINGS: usize = 1000;
-
-/// Longest reason that is kept, in characters.
-const MAX_REASON_CHARS: usize = 500;
 
 /// Longest verb and key that are kept of a reject, in characters: a broken record may have one of
 /// megabytes.
@@ -76,7 +74,7 @@ pub(super) struct Report {
     /// What was committed; none where the whole load was refused.
     pub(super) outcome: Option<LoadOutcome>,
     /// Why it was refused.
-    pub(super) refused: Option<String>,
+    pub(super) refused: Option<LoadReason>,
     /// Where it is held: what it would do, and why that is too much.
     pub(super) held: Option<HeldBack>,
     /// The `clear…` verb that it begins with.
@@ -110,40 +108,32 @@ impl Report {
     }
 
     /// What people have to know of it beside the counts.
-    pub(super) fn remark(&self) -> Option<String> {
+    pub(super) fn remark(&self) -> Option<LoadReason> {
         if let Some(held) = &self.held {
             return Some(held.reason.clone());
         }
         if self.refused.is_some() {
             return self.refused.clone();
         }
-        let mut told = Vec::new();
+        let mut remarks = Vec::new();
         if !self.not_cleared.is_empty() {
             let kinds: Vec<&str> = self.not_cleared.iter().map(|kind| kind.name()).collect();
-            told.push(format!(
-                "some records could not be used, and of at least one nobody can say which object it was to add: of these \
-                 kinds nothing was deleted that the load does not name, although it clears them: {}",
-                kinds.join(", ")
-            ));
+            remarks.push(LoadReason::NothingCleared { kinds: kinds.join(", ") });
         }
         if !self.not_deleted.is_empty() {
             let lines: Vec<String> = self.not_deleted.iter().take(MAX_TOLD_LINES).map(u64::to_string).collect();
             let more = if self.not_deleted.len() > MAX_TOLD_LINES { ", …" } else { "" };
-            told.push(format!(
-                "{} deletions did not take effect, since a record that may have been meant to add the object again was \
-                 rejected; lines of these deletions: {}{more}",
-                self.not_deleted.len(),
-                lines.join(", ")
-            ));
+            let (count, lines) = (self.not_deleted.len(), format!("{}{more}", lines.join(", ")));
+            remarks.push(LoadReason::DeletionsLeftOut { count, lines });
         }
-        (!told.is_empty()).then(|| told.join("; "))
+        LoadReason::all(remarks)
     }
 }
 
 /// A load that is not carried out until somebody says yes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HeldBack {
-    pub(super) reason: String,
+    pub(super) reason: LoadReason,
     /// What it would do.
     pub(super) counts: LoadCounts,
     /// The newest revision.
@@ -237,7 +227,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// The reason where the whole is to be refused.
-    fn all<R: RawRecords>(&mut self, batches: &mut Batches<'_, R>) -> Result<Option<String>, Failure> {
+    fn all<R: RawRecords>(&mut self, batches: &mut Batches<'_, R>) -> Result<Option<LoadReason>, Failure> {
         let mut batch = Batch::default();
         while batches.next_into(&mut batch) {
             if self.task.shutdown.is_cancelled() {
@@ -281,7 +271,7 @@ impl Run<'_> {
     }
 
     /// The reason where the whole is to be refused for this record.
-    fn carry_out(&mut self, record: Record, hash: Option<RecordHash>) -> Result<Option<String>, Failure> {
+    fn carry_out(&mut self, record: Record, hash: Option<RecordHash>) -> Result<Option<LoadReason>, Failure> {
         self.begin_record(record.byte);
         fail::fail_point!("intake::poison", poisonous(&record), |_| Ok(None));
         let reject = match record.command {
@@ -304,14 +294,13 @@ impl Run<'_> {
         Ok(refused)
     }
 
-    fn refuses(&self, reject: &Reject) -> Option<String> {
+    fn refuses(&self, reject: &Reject) -> Option<LoadReason> {
         if reject.refuses_load() {
-            return Some(format!("the whole load is refused: {}", reject.reason));
+            return Some(LoadReason::Refused { reason: (*reject.reason).clone() });
         }
         // An unknown verb says nothing against the records we do know (formats/aif): it never
         // stops a load.
-        (self.task.stop_on_error && reject.cause != Cause::UnknownVerb)
-            .then(|| "the whole load is refused at its first broken record (stop on error)".to_owned())
+        (self.task.stop_on_error && reject.cause != Cause::UnknownVerb).then_some(LoadReason::RefusedAtFirstReject)
     }
 
     /// What a person should know of a record that is taken, and what it mends.
@@ -332,8 +321,8 @@ impl Run<'_> {
                             key: Some(cut(expansion.main.key.to_string(), MAX_NAME_CHARS)),
                             field: field.filter(|field| !field.is_empty()),
                             value,
-                            reason: cut(what.to_string(), MAX_REASON_CHARS),
-                            warning: Some(what),
+                            reason: Reason::of(&what),
+                            is_warning: true,
                             object: Some((kind, key.to_owned())),
                             mended: false,
                         });
@@ -379,13 +368,13 @@ impl Run<'_> {
             self.noticed.add(*kind, key);
         }
         let (verb, key) = (verb.map(|verb| cut(verb, MAX_NAME_CHARS)), key.map(|key| cut(key, MAX_NAME_CHARS)));
-        let reason = cut(reason, MAX_REASON_CHARS);
-        let record = NoticeRecord { line, byte, verb, key, field, value, reason, warning: None, object, mended: false };
+        let (reason, is_warning) = (Reason::of(&reason), false);
+        let record = NoticeRecord { line, byte, verb, key, field, value, reason, is_warning, object, mended: false };
         self.rejects.push(Rejected { record, until: None });
         Ok(())
     }
 
-    fn finish(self, read: Result<Option<String>, Failure>) -> Result<Report, Failure> {
+    fn finish(self, read: Result<Option<LoadReason>, Failure>) -> Result<Report, Failure> {
         let Self { mut txn, task, identity, rejected, rejects, mut warned, mut warnings, .. } = self;
         let Self { mended, not_cleared, not_deleted, read: records, clears, .. } = self;
         warned += not_deleted.len() as u64;
@@ -403,9 +392,10 @@ impl Run<'_> {
             (Err(failure @ (Failure::Store(_) | Failure::Stopped | Failure::GaveWay)), _) => return fail(txn, failure),
             (_, Ok(false)) => return fail(txn, Failure::Rewritten),
             (_, Err(error)) if error.kind() == io::ErrorKind::NotFound => return fail(txn, Failure::Rewritten),
-            (Err(Failure::Unreadable(error)), Ok(true)) if WrongEncoding::of(&error).is_some() => {
-                Some(format!("the whole load is refused: {error}"))
-            }
+            (Err(Failure::Unreadable(error)), Ok(true)) => match WrongEncoding::of(&error) {
+                Some(wrong) => Some(LoadReason::RefusedForEncoding { reason: wrong.reason() }),
+                None => return fail(txn, Failure::Unreadable(error)),
+            },
             (Err(failure), _) => return fail(txn, failure),
             (_, Err(error)) => return fail(txn, Failure::Unreadable(error)),
             (Ok(refused), Ok(true)) => refused,
@@ -456,24 +446,20 @@ fn hold_back(
     }
     let Effect { head, first, mut counts, losses } = txn.effect(task.hold.deleted_percent)?;
     counts.rejected = rejected;
-    let reason = hold::reason(&task.hold, first, &losses, records, rejected);
-    Ok(reason.map(|reason| HeldBack { reason: hold::told(task.load, &reason), counts, at: head }))
+    let reasons = hold::reasons(&task.hold, first, &losses, records, rejected);
+    let held = |reasons| HeldBack { reason: LoadReason::Held { load: task.load.0, reasons }, counts, at: head };
+    Ok((!reasons.is_empty()).then(|| held(reasons)))
 }
 
 /// The warning about a deletion that did not take effect; `object`: what stays.
 fn about_deletion(line: u64, object: Option<entry::ObjectKey>) -> NoticeRecord {
-    let (warning, reason) = (Some(WarningKind::NotDeleted), WarningKind::NotDeleted.to_string());
-    let Some(entry::ObjectKey { kind, key }) = object else {
-        return NoticeRecord { line, reason, warning, ..NoticeRecord::default() };
-    };
+    let warning = NoticeRecord { line, ..NoticeRecord::of(Reason::of(&WarningKind::NotDeleted), true) };
+    let Some(entry::ObjectKey { kind, key }) = object else { return warning };
     NoticeRecord {
-        line,
         verb: Kind::by_id(kind.0).and_then(|kind| kind.spec().delete).map(str::to_owned),
         key: Some(cut(ObjectKey::from_text(key.as_str()).to_string(), MAX_NAME_CHARS)),
-        reason,
-        warning,
         object: Some((kind.0, key)),
-        ..NoticeRecord::default()
+        ..warning
     }
 }
 

@@ -13,6 +13,7 @@
 //! What is broken delays only itself: tries are counted, waits are bounded, then it is set aside
 //! with its reason. Loads go one after the other, since the dictionary has one writer.
 
+mod advice;
 mod ahead;
 mod archive;
 mod aside;
@@ -52,6 +53,7 @@ use crate::reserve::NoRoom;
 use crate::store::StoreError;
 use crate::store::dictionary::DictionaryStore;
 use crate::store::intake::LoadJournal;
+use crate::words::Words;
 use fs_err as fs;
 use std::collections::HashMap;
 use std::io;
@@ -211,6 +213,11 @@ impl Intake {
     /// Whether `need` bytes more may be written into the data folder. Blocking.
     fn room(&self, need: u64) -> Result<(), NoRoom> {
         self.settings.disk_reserve.check(&self.settings.bodies, need)
+    }
+
+    /// In which what is left for producers is worded.
+    fn words(&self) -> &'static Words {
+        Words::of(self.settings.language)
     }
 
     fn poke_exchange(&self) {

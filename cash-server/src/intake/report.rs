@@ -1,9 +1,11 @@
 //! What a producer gets to read: `error.txt` beside its files, and in `badDicts` the records that
 //! were set aside.
 
+use super::advice::Advice;
 use super::encoding;
 use super::load::Rejected;
 use crate::store::intake::NoticeRecord;
+use crate::words::{Reason, Words};
 use encoding_rs::{Encoding, UTF_8};
 use fs_err as fs;
 use std::fmt::Write as _;
@@ -28,10 +30,10 @@ const MAX_RAW_BYTES: u64 = 64 * 1024;
 pub(super) struct Trouble<'a> {
     /// The file.
     pub(super) file: &'a Path,
-    /// What happened, one sentence.
-    pub(super) what: &'a str,
-    /// What to do, one sentence.
-    pub(super) advice: &'a str,
+    /// What happened.
+    pub(super) what: Reason,
+    /// What to do.
+    pub(super) advice: Advice,
     /// Records that could not be used.
     pub(super) rejected: u64,
     /// The first of them.
@@ -49,34 +51,42 @@ pub(super) struct Left {
     /// The file.
     pub(super) file: PathBuf,
     /// Why it was not taken.
-    pub(super) why: String,
+    pub(super) why: Option<Reason>,
 }
 
 /// Writes `error.txt` into a folder, in the place of an earlier one: this trouble, and the files
 /// that are `left` there.
-pub(super) fn write_error_file(folder: &Path, trouble: &Trouble<'_>, left: &[Left]) -> io::Result<()> {
-    let text = text(trouble) + &left_text(left);
+pub(super) fn write_error_file(folder: &Path, trouble: &Trouble<'_>, left: &[Left], words: &Words) -> io::Result<()> {
+    let text = text(trouble, words) + &left_text(left, words);
     durable::write_atomic(&folder.join(ERROR_FILE), text.as_bytes())
 }
 
 /// After a load without trouble: `error.txt` tells of the files alone that are left there, and is
 /// not there without any.
-pub(super) fn write_left(folder: &Path, left: &[Left]) -> io::Result<()> {
+pub(super) fn write_left(folder: &Path, left: &[Left], words: &Words) -> io::Result<()> {
     if left.is_empty() {
         return remove_error_file(folder);
     }
-    durable::write_atomic(&folder.join(ERROR_FILE), left_text(left).trim_start().as_bytes())
+    durable::write_atomic(&folder.join(ERROR_FILE), left_text(left, words).trim_start().as_bytes())
 }
 
-fn left_text(left: &[Left]) -> String {
+fn left_text(left: &[Left], words: &Words) -> String {
     let mut text = String::new();
-    for left in left.iter().take(MAX_LISTED_FILES) {
-        let _ = writeln!(text, "\nfile: {}\nnot loaded: {}", left.file.display(), left.why);
+    // Writing to a string does not fail.
+    for Left { file, why } in left.iter().take(MAX_LISTED_FILES) {
+        let why = why.as_ref().map(|why| words.reason(why)).unwrap_or_default();
+        let _ =
+            writeln!(text, "\n{}\n{}", file_line(file, words), words.text("error-not-loaded", [("why", why.into())]));
     }
     if left.len() > MAX_LISTED_FILES {
-        let _ = writeln!(text, "\n… and {} more files that were not loaded", left.len() - MAX_LISTED_FILES);
+        let n = left.len() - MAX_LISTED_FILES;
+        let _ = writeln!(text, "\n{}", words.text("error-more-files", [("n", n.into())]));
     }
     text
+}
+
+fn file_line(file: &Path, words: &Words) -> String {
+    words.text("error-file", [("file", file.display().to_string().into())])
 }
 
 /// Removes the `error.txt` of an earlier delivery.
@@ -87,59 +97,61 @@ fn remove_error_file(folder: &Path) -> io::Result<()> {
     }
 }
 
-fn text(trouble: &Trouble<'_>) -> String {
+fn text(trouble: &Trouble<'_>, words: &Words) -> String {
     let mut text = String::new();
     let now = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC");
+    let Trouble { file, what, rejected, rejects, warned, warnings, .. } = trouble;
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{now}\nfile: {}\n{}", trouble.file.display(), trouble.what);
-    if trouble.rejected > 0 {
-        let _ = writeln!(text, "rejected records: {}", trouble.rejected);
+    let _ = writeln!(text, "{now}\n{}\n{}", file_line(file, words), words.reason(what));
+    if *rejected > 0 {
+        let _ = writeln!(text, "{}", words.text("error-rejected", [("n", (*rejected).into())]));
     }
     if let Some(aside) = trouble.aside {
-        let _ = writeln!(text, "set aside on the server: {}", aside.display());
+        let _ = writeln!(text, "{}", words.text("error-aside", [("file", aside.display().to_string().into())]));
     }
-    let _ = writeln!(text, "what to do: {}", trouble.advice);
-    if !trouble.rejects.is_empty() {
+    let advice = words.reason(&trouble.advice.into());
+    let _ = writeln!(text, "{}", words.text("error-advice", [("advice", advice.into())]));
+    if !rejects.is_empty() {
         text.push('\n');
     }
-    for rejected in trouble.rejects.iter().take(MAX_LISTED_REJECTS) {
-        let _ = writeln!(text, "{}", line(&rejected.record));
+    list(&mut text, rejects.iter().map(|rejected| &rejected.record), *rejected, words);
+    if *warned > 0 {
+        let _ = writeln!(text, "\n{}", words.text("error-warnings", [("n", (*warned).into())]));
     }
-    let listed = trouble.rejects.len().min(MAX_LISTED_REJECTS) as u64;
-    if trouble.rejected > listed {
-        let _ = writeln!(text, "… and {} more", trouble.rejected - listed);
-    }
-    if trouble.warned > 0 {
-        let _ = writeln!(text, "\nwarnings about records that are loaded: {}", trouble.warned);
-    }
-    for warning in trouble.warnings.iter().take(MAX_LISTED_REJECTS) {
-        let _ = writeln!(text, "{}", line(warning));
-    }
-    let listed = trouble.warnings.len().min(MAX_LISTED_REJECTS) as u64;
-    if trouble.warned > listed {
-        let _ = writeln!(text, "… and {} more", trouble.warned - listed);
-    }
+    list(&mut text, warnings.iter(), *warned, words);
     text
 }
 
-fn line(reject: &NoticeRecord) -> String {
-    let mut text = format!("line {}, byte {}", reject.line, reject.byte);
-    if let Some(verb) = &reject.verb {
+/// The first of these notices, and how many more there are of `total`.
+fn list<'a>(text: &mut String, notices: impl ExactSizeIterator<Item = &'a NoticeRecord>, total: u64, words: &Words) {
+    let listed = notices.len().min(MAX_LISTED_REJECTS);
+    for notice in notices.take(listed) {
+        let _ = writeln!(text, "{}", line(notice, words));
+    }
+    if total > listed as u64 {
+        let _ = writeln!(text, "{}", words.text("error-more", [("n", (total - listed as u64).into())]));
+    }
+}
+
+fn line(notice: &NoticeRecord, words: &Words) -> String {
+    let mut text = words.text("error-place", [("line", notice.line.into()), ("byte", notice.byte.into())]);
+    if let Some(verb) = &notice.verb {
         let _ = write!(text, ", {verb}");
     }
-    if let Some(key) = &reject.key {
+    if let Some(key) = &notice.key {
         let _ = write!(text, " {key}");
     }
     // A reject's reason names field and value itself.
-    if let Some(field) = reject.field.as_ref().filter(|_| reject.warning.is_some()) {
-        let _ = write!(text, ", field `{field}`");
-        if let Some(value) = &reject.value {
-            let _ = write!(text, ", value `{}`", value.escape_debug());
+    let is_named =
+        notice.reason.parameters().get("field").is_some_and(|named| notice.field.as_deref() == named.as_str());
+    if let Some(field) = notice.field.as_deref().filter(|_| !is_named) {
+        let _ = write!(text, ", {}", words.text("error-field", [("field", field.into())]));
+        if let Some(value) = notice.value.as_ref().filter(|_| notice.is_warning) {
+            let value = value.escape_debug().to_string();
+            let _ = write!(text, ", {}", words.text("error-value", [("value", value.into())]));
         }
-    } else if let Some(field) = reject.field.as_ref().filter(|field| !reject.reason.contains(*field)) {
-        let _ = write!(text, ", field `{field}`");
     }
-    let _ = write!(text, ": {}", reject.reason);
+    let _ = write!(text, ": {}", words.reason(&notice.reason));
     text
 }
 
@@ -149,10 +161,11 @@ pub(super) fn write_rejects(
     (source, encoding): (&Path, &'static Encoding),
     rejects: &[Rejected],
     target: PathBuf,
+    words: &Words,
 ) -> io::Result<PathBuf> {
     let (mut input, _) = super::source::open(source)?;
     if encoding != UTF_8 {
-        return write_decoded_rejects(encoding::reader(input, source, encoding), rejects, target);
+        return write_decoded_rejects(encoding::reader(input, source, encoding), rejects, target, words);
     }
     let mut output = BufWriter::new(fs::File::create(&target)?);
     for rejected in rejects {
@@ -160,14 +173,19 @@ pub(super) fn write_rejects(
         input.seek(SeekFrom::Start(rejected.record.byte))?;
         let mut raw = Vec::new();
         io::Read::by_ref(&mut input).take(length.min(MAX_RAW_BYTES)).read_to_end(&mut raw)?;
-        write_reject(&mut output, rejected, &raw)?;
+        write_reject(&mut output, rejected, &raw, words)?;
     }
     output.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
     Ok(target)
 }
 
 /// In a file of another encoding places are counted in its text as UTF-8.
-fn write_decoded_rejects(mut input: impl Read, rejects: &[Rejected], target: PathBuf) -> io::Result<PathBuf> {
+fn write_decoded_rejects(
+    mut input: impl Read,
+    rejects: &[Rejected],
+    target: PathBuf,
+    words: &Words,
+) -> io::Result<PathBuf> {
     let mut output = BufWriter::new(fs::File::create(&target)?);
     let mut at = 0;
     for rejected in rejects {
@@ -176,14 +194,14 @@ fn write_decoded_rejects(mut input: impl Read, rejects: &[Rejected], target: Pat
         let until = rejected.until.unwrap_or(byte + MAX_RAW_BYTES);
         let mut raw = Vec::new();
         at += input.by_ref().take(until.saturating_sub(at).min(MAX_RAW_BYTES)).read_to_end(&mut raw)? as u64;
-        write_reject(&mut output, rejected, &raw)?;
+        write_reject(&mut output, rejected, &raw, words)?;
     }
     output.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
     Ok(target)
 }
 
-fn write_reject(output: &mut impl io::Write, rejected: &Rejected, raw: &[u8]) -> io::Result<()> {
-    writeln!(output, "# {}", line(&rejected.record))?;
+fn write_reject(output: &mut impl io::Write, rejected: &Rejected, raw: &[u8], words: &Words) -> io::Result<()> {
+    writeln!(output, "# {}", line(&rejected.record, words))?;
     output.write_all(own_text(raw))?;
     output.write_all(b"\n---\n")
 }

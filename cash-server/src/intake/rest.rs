@@ -381,7 +381,7 @@ fn not_its_charset(error: &WrongEncoding) -> Refusal {
 
 fn is_no_text(start: &[u8]) -> Result<(), Refusal> {
     match foreign_input(start).filter(|_| !encoding::is_utf16(start)) {
-        Some(what) => Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what)),
+        Some(what) => Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what.to_string())),
         None => Ok(()),
     }
 }

@@ -4,6 +4,7 @@ use super::callbacks::WATCHES_A_TURN;
 use super::formats::Formats;
 use super::hold::HoldLimits;
 use crate::reserve::DiskReserve;
+use crate::words::Language;
 use encoding_rs::{Encoding, UTF_8};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -76,6 +77,8 @@ pub struct IntakeSettings {
     pub stray_after: Duration,
     /// In which formats files and bodies may be.
     pub formats: Formats,
+    /// In which language `error.txt` is written.
+    pub language: Language,
     /// In which encoding files are.
     pub encoding: &'static Encoding,
     /// In which encoding those of some folders are.
@@ -125,6 +128,7 @@ impl IntakeSettings {
             growth_watch: DEFAULT_GROWTH_WATCH,
             stray_after: DEFAULT_STRAY_AFTER,
             formats: Formats::default(),
+            language: Language::default(),
             encoding: UTF_8,
             encodings: BTreeMap::new(),
             hold: HoldLimits::default(),

@@ -8,6 +8,7 @@ use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::{Crowded, DictionarySnapshot, DictionaryStore};
 use crate::store::intake::NoticeRecord;
+use crate::words::Reason;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use tillway_exchangers::kinds::{self, Kind};
 use tillway_exchangers::records::WarningKind;
@@ -58,26 +59,24 @@ pub(super) fn look(
     Ok(())
 }
 
-fn notice(kind: Kind, key: &str, field: &str, value: &str, what: WarningKind) -> NoticeRecord {
+fn notice(kind: Kind, key: &str, field: &str, value: &str, what: &WarningKind) -> NoticeRecord {
     NoticeRecord {
         verb: kind.spec().add.map(str::to_owned),
         key: Some(key.replace(KEY_SEPARATOR, "/")),
         field: Some(field.to_owned()),
         value: Some(value.to_owned()),
-        reason: what.to_string(),
-        warning: Some(what),
         object: Some((kind.id(), key.to_owned())),
         // It is of the layer, not of a line.
-        ..NoticeRecord::default()
+        ..NoticeRecord::of(Reason::of(what), true)
     }
 }
 
 fn of_shared(kind: Kind, key: &str, other: String) -> NoticeRecord {
-    notice(kind, key, kind.spec().key[0], first_part(key), WarningKind::SharedBarcode { other })
+    notice(kind, key, kind.spec().key[0], first_part(key), &WarningKind::SharedBarcode { other })
 }
 
 fn of_group(kind: Kind, inside: usize, (group, parent): &(String, String)) -> NoticeRecord {
-    notice(kind, group, kind.fields()[inside].name, parent, WarningKind::GroupInItself)
+    notice(kind, group, kind.fields()[inside].name, parent, &WarningKind::GroupInItself)
 }
 
 fn first_part(key: &str) -> &str {

@@ -10,8 +10,10 @@ use super::formats::{FLAG, START};
 use super::source::{self, LEAVING};
 use super::{ERROR_FILE, Intake};
 use crate::store::StoreError;
+use crate::words::Reason;
 use fs_err as fs;
 use jiff::Timestamp;
+use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::error::Error;
 use std::io;
@@ -27,7 +29,8 @@ const MAX_NAMED: usize = 5;
 const MAX_ENTRIES: usize = 100_000;
 
 /// Why files are not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 enum Why {
     NoFlag,
     NoData,
@@ -42,22 +45,6 @@ impl Why {
             Self::NoData => "no-data",
             Self::OtherName => "other-name",
             Self::NoNode => "no-node",
-        }
-    }
-
-    /// Why, and what to do.
-    fn reason(self) -> &'static str {
-        match self {
-            Self::NoFlag => {
-                "a data file without a flag is not read: make the flag (`pos1.flz` for `pos1.aif`), or remove the file"
-            }
-            Self::NoData => {
-                "a flag without its data file: write the data file, then make the flag anew, or remove what is left of it"
-            }
-            Self::OtherName => {
-                "only data files `pos….aif` and their flags `pos….flz` are read: give it such a name, or take it away"
-            }
-            Self::NoNode => "the folder belongs to no node of the network",
         }
     }
 }
@@ -76,7 +63,7 @@ pub struct Stray {
     /// Since when the oldest lies there.
     pub since: Option<Timestamp>,
     /// Why it is not read, and what to do.
-    pub reason: String,
+    pub reason: Reason,
 }
 
 struct Found {
@@ -163,8 +150,8 @@ impl Intake {
                 named.push(format!("… ({})", found.len()));
             }
             let reason = match owner {
-                Owner::Nobody(reason) => reason.clone(),
-                Owner::Node { .. } => why.reason().to_owned(),
+                Owner::Nobody(reason) => Reason::of(reason),
+                Owner::Node { .. } => Reason::of(&why),
             };
             strays.push(Stray {
                 folder: folder.to_owned(),

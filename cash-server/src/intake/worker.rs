@@ -8,12 +8,13 @@ mod bodies;
 mod flags;
 mod removed;
 
+use super::advice::Advice;
 use super::deliver::Cause;
 use super::folders::{self, Flag, Owner};
 use super::watcher::Watcher;
 use super::{Intake, deliver, lock};
 use crate::store::StoreError;
-use crate::store::intake::{Consent, LoadRecord, LoadSource};
+use crate::store::intake::{Consent, LoadReason, LoadRecord, LoadSource};
 use jiff::Timestamp;
 use removed::RemovedFiles;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -356,9 +357,9 @@ impl Worker {
                 let done = match self.folders.get(&folder).cloned() {
                     Some(Owner::Node { id, layer }) => self.flag(&folder, &flag, id, layer),
                     Some(Owner::Nobody(reason)) => {
-                        let advice = "move data file and flag to the right folder, or remove them";
                         let data = flag.expected_data(&self.intake.settings.formats);
-                        deliver::complain(&self.intake, &folder, &data, &reason, advice);
+                        let reason = LoadReason::Folder(reason);
+                        deliver::complain(&self.intake, &folder, &data, &reason, Advice::RightFolder);
                         self.told.insert(flag.path.clone(), flag.modified);
                         Ok(())
                     }

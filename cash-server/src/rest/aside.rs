@@ -4,11 +4,13 @@
 use super::problem::{Problem, blocking};
 use crate::app::{Acting, AppError};
 use crate::aside::{AsideId, AsideUnit, MAX_SETTLED, Settled};
+use crate::words::{Language, Words};
 use axum::Json;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tillway_proto::command::AsideAction;
 use utoipa::ToSchema;
 
@@ -28,8 +30,13 @@ pub(super) struct AsideView {
     pub name: String,
     /// Since when, UTC; on a till by its clock.
     pub at: Option<String>,
-    /// Why.
+    /// Why, in the language asked for.
     pub reason: String,
+    /// The word for it.
+    pub reason_kind: String,
+    /// What the reason is made of.
+    #[schema(value_type = Object)]
+    pub reason_parameters: Map<String, Value>,
     /// `retry` or `drop`, where the till was told so and has not answered yet.
     pub ordered: Option<String>,
     /// Whether it can be tried again.
@@ -57,14 +64,16 @@ pub(super) struct SettledView {
     pub problem: Option<String>,
 }
 
-fn view(unit: &AsideUnit) -> AsideView {
+fn view(unit: &AsideUnit, words: &Words) -> AsideView {
     AsideView {
         id: unit.id.to_string(),
         sort: unit.sort.to_owned(),
         node: unit.place.as_ref().map(ToString::to_string),
         name: unit.name.clone(),
         at: unit.at.map(|at| at.to_string()),
-        reason: unit.reason.clone(),
+        reason: words.reason(&unit.reason),
+        reason_kind: unit.reason.kind().to_owned(),
+        reason_parameters: unit.reason.parameters().clone(),
         ordered: unit.ordered.map(|action| action_word(action).to_owned()),
         retryable: unit.retryable,
         droppable: unit.droppable,
@@ -89,9 +98,9 @@ fn settled_view(settled: &Settled) -> SettledView {
 /// Everything that is set aside and waits for a person.
 #[utoipa::path(get, path = "/api/v1/aside", tag = "aside", security(("administrator" = [])),
     responses((status = 200, body = Vec<AsideView>), (status = 401, body = Problem)))]
-pub(super) async fn list(app: Acting) -> Result<Json<Vec<AsideView>>, Problem> {
+pub(super) async fn list(app: Acting, language: Language) -> Result<Json<Vec<AsideView>>, Problem> {
     let units = blocking(move || app.aside()).await?;
-    Ok(Json(units.iter().map(view).collect()))
+    Ok(Json(units.iter().map(|unit| view(unit, Words::of(language))).collect()))
 }
 
 /// Tries units again, from the beginning. What fails for one does not stop the others.

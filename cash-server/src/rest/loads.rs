@@ -3,9 +3,11 @@
 use super::notices::{self, NoticeView};
 use super::problem::{Problem, blocking};
 use crate::app::{self, Acting};
+use crate::words::{Language, Words};
 use axum::Json;
 use axum::extract::{Path, Query};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tillway_proto::LoadId;
 use utoipa::{IntoParams, ToSchema};
 
@@ -50,8 +52,13 @@ pub(super) struct LoadView {
     pub rejected: u64,
     /// Warnings about records that were taken.
     pub warnings: u64,
-    /// Why it was refused or waits.
+    /// Why it was refused, waits or is held, in the language asked for.
     pub reason: Option<String>,
+    /// The word for it: `held`, `refused`.
+    pub reason_kind: Option<String>,
+    /// What the reason is made of.
+    #[schema(value_type = Option<Object>)]
+    pub reason_parameters: Option<Map<String, Value>>,
 }
 
 /// A load with the first of its rejects and warnings.
@@ -74,7 +81,7 @@ pub(super) struct Listed {
     limit: Option<u32>,
 }
 
-fn view(load: &app::Load) -> LoadView {
+fn view(load: &app::Load, words: &Words) -> LoadView {
     let app::Load { record: load, progress } = load;
     LoadView {
         id: load.id.0,
@@ -94,29 +101,36 @@ fn view(load: &app::Load) -> LoadView {
         unchanged: load.counts.unchanged,
         rejected: load.counts.rejected,
         warnings: load.counts.warnings,
-        reason: load.reason.clone(),
+        reason: load.reason.as_ref().map(|reason| words.reason(reason)),
+        reason_kind: load.reason.as_ref().map(|reason| reason.kind().to_owned()),
+        reason_parameters: load.reason.as_ref().map(|reason| reason.parameters().clone()),
     }
 }
 
 /// Loads, newest first.
 #[utoipa::path(get, path = "/api/v1/loads", tag = "dictionary", security(("administrator" = [])), params(Listed),
     responses((status = 200, body = Vec<LoadView>), (status = 401, body = Problem)))]
-pub(super) async fn list(app: Acting, Query(asked): Query<Listed>) -> Result<Json<Vec<LoadView>>, Problem> {
+pub(super) async fn list(
+    app: Acting,
+    language: Language,
+    Query(asked): Query<Listed>,
+) -> Result<Json<Vec<LoadView>>, Problem> {
     let limit = asked.limit.unwrap_or(100).clamp(1, MAX_LISTED);
     let loads = blocking(move || app.loads(limit)).await?;
-    Ok(Json(loads.iter().map(view).collect()))
+    Ok(Json(loads.iter().map(|load| view(load, Words::of(language))).collect()))
 }
 
 /// One load with its rejects.
 #[utoipa::path(get, path = "/api/v1/loads/{id}", tag = "dictionary", security(("administrator" = [])),
     params(("id" = i64, Path, description = "number of the load")),
     responses((status = 200, body = LoadReport), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn show(app: Acting, Path(id): Path<i64>) -> Result<Json<LoadReport>, Problem> {
+pub(super) async fn show(app: Acting, language: Language, Path(id): Path<i64>) -> Result<Json<LoadReport>, Problem> {
+    let words = Words::of(language);
     let report = blocking(move || app.load(LoadId(id), MAX_LISTED)).await?;
     Ok(Json(LoadReport {
-        load: view(&report.load),
-        rejects: report.rejects.into_iter().map(notices::view).collect(),
-        warned: report.warnings.into_iter().map(notices::view).collect(),
+        load: view(&report.load, words),
+        rejects: report.rejects.into_iter().map(|one| notices::view(one, words)).collect(),
+        warned: report.warnings.into_iter().map(|one| notices::view(one, words)).collect(),
     }))
 }
 

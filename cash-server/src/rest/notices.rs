@@ -3,10 +3,11 @@
 use super::problem::{Problem, blocking};
 use crate::app::Acting;
 use crate::store::intake::{MAX_NOTICES, NoticeRecord, OpenNotice};
+use crate::words::{Language, Words};
 use axum::Json;
 use axum::extract::Query;
 use serde::{Deserialize, Serialize};
-use tillway_exchangers::records::WarningKind;
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 /// A warning, or what was wrong with a record that was rejected.
@@ -24,12 +25,17 @@ pub(super) struct NoticeView {
     pub field: Option<String>,
     /// The beginning of the field's value.
     pub value: Option<String>,
-    /// Why it was rejected, or what the warning says, in English.
+    /// Why it was rejected, or what the warning says, in the language asked for.
     pub reason: String,
-    /// Of a warning: its kind with its parameters,
-    /// `{"what": "text-cut", "chars": 250, "max": 200}`. None: it was rejected.
+    /// The word for it: `text-cut`, `wrong-value`.
+    pub kind: String,
+    /// What it was made of: `{"chars": 250, "max": 200}`.
+    #[schema(value_type = Object)]
+    pub parameters: Map<String, Value>,
+    /// Of a warning: kind and parameters once more, `{"what": "text-cut", "chars": 250, "max": 200}`.
+    /// None: it was rejected.
     #[schema(value_type = Option<Object>)]
-    pub warning: Option<WarningKind>,
+    pub warning: Option<Map<String, Value>>,
 }
 
 /// A reject or a warning that nobody has seen, and that no later load has mended.
@@ -72,24 +78,34 @@ pub(super) struct Listed {
     limit: Option<u32>,
 }
 
-pub(super) fn view(notice: NoticeRecord) -> NoticeView {
-    let NoticeRecord { line, byte, verb, key, field, value, reason, warning, .. } = notice;
-    NoticeView { line, byte, verb, key, field, value, reason, warning }
+pub(super) fn view(notice: NoticeRecord, words: &Words) -> NoticeView {
+    let NoticeRecord { line, byte, verb, key, field, value, reason, is_warning, .. } = notice;
+    let (kind, parameters) = (reason.kind().to_owned(), reason.parameters().clone());
+    let warning = is_warning.then(|| {
+        let mut warning = parameters.clone();
+        warning.insert("what".to_owned(), kind.clone().into());
+        warning
+    });
+    NoticeView { line, byte, verb, key, field, value, reason: words.reason(&reason), kind, parameters, warning }
 }
 
-fn open_view(open: OpenNotice) -> OpenNoticeView {
+fn open_view(open: OpenNotice, words: &Words) -> OpenNoticeView {
     let OpenNotice { id, node, load, at, notice } = open;
-    OpenNoticeView { id, node: node.to_string(), load: load.0, at: at.to_string(), notice: view(notice) }
+    OpenNoticeView { id, node: node.to_string(), load: load.0, at: at.to_string(), notice: view(notice, words) }
 }
 
 /// Rejects and warnings that stay until somebody has seen them, or a later load has brought that
 /// very object without them. Newest first.
 #[utoipa::path(get, path = "/api/v1/notices", tag = "dictionary", security(("administrator" = [])), params(Listed),
     responses((status = 200, body = Vec<OpenNoticeView>), (status = 401, body = Problem)))]
-pub(super) async fn list(app: Acting, Query(asked): Query<Listed>) -> Result<Json<Vec<OpenNoticeView>>, Problem> {
+pub(super) async fn list(
+    app: Acting,
+    language: Language,
+    Query(asked): Query<Listed>,
+) -> Result<Json<Vec<OpenNoticeView>>, Problem> {
     let limit = asked.limit.unwrap_or(MAX_NOTICES).clamp(1, MAX_NOTICES);
     let open = blocking(move || app.open_notices(limit)).await?;
-    Ok(Json(open.into_iter().map(open_view).collect()))
+    Ok(Json(open.into_iter().map(|one| open_view(one, Words::of(language))).collect()))
 }
 
 /// A person has seen these.

@@ -16,6 +16,7 @@ pub use source::DEFAULT_SETTINGS;
 
 use crate::intake::{HoldLimits, encoding};
 use crate::sales::MIN_KEEP_DAYS;
+use crate::words::Language;
 use encoding_rs::{Encoding, UTF_8};
 use fs_err as fs;
 use jiff::tz::TimeZone;
@@ -168,6 +169,8 @@ pub struct IntakeSettings {
     pub hold: HoldLimits,
     /// Whether one broken record refuses the whole.
     pub stop_on_error: bool,
+    /// In which language `error.txt` is written.
+    pub language: Language,
     /// In which encoding files are.
     pub encoding: &'static Encoding,
     /// In which encoding those of some folders are; folders by their name in the inbox, or by
@@ -333,6 +336,7 @@ impl Settings {
                 scan_period: seconds("intake.scan_period_s"),
                 hold: hold(&source),
                 stop_on_error: source.flag("intake.stop_on_error"),
+                language: language(&source, "intake.language"),
                 encoding: encoding_at(&source, "intake.encoding"),
                 encodings: encodings(&source, "intake.encodings"),
                 zone: zone(&source, "intake.time_zone"),
@@ -445,6 +449,14 @@ fn zone(source: &Source, key: &str) -> TimeZone {
     TimeZone::get(name).unwrap_or_else(|_| {
         source.refuse(key, "a name of the time zone database, such as Europe/Moscow, or an empty text");
         TimeZone::UTC
+    })
+}
+
+fn language(source: &Source, key: &str) -> Language {
+    let named = source.text(key);
+    Language::ALL.into_iter().find(|language| language.code() == named).unwrap_or_else(|| {
+        source.refuse(key, "en or ru");
+        Language::default()
     })
 }
 

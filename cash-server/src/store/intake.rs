@@ -1,14 +1,18 @@
 //! Where the record of loads is kept: what was handed over, how it went, and whom to tell.
 
+mod reason;
+
+pub use reason::{EncodingFault, FolderReason, LoadReason};
+
 use super::audit::AuditLog;
 use super::{ServerId, StoreError};
 use crate::audit::AuditLine;
 use crate::dictionary::entry::LoadCounts;
+use crate::words::Reason;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use tillway_exchangers::records::WarningKind;
 use tillway_proto::{ExchangeStatus, LoadId, NodeId, Revision, TillId};
 
 /// Keeps the record of loads.
@@ -22,7 +26,7 @@ pub trait LoadJournal: AuditLog {
 
     /// The load did not come to its end and will be tried again. Where the start is not `counted`,
     /// it was no fault of what is loaded.
-    fn requeue(&self, load: LoadId, reason: &str, counted: bool) -> Result<(), StoreError>;
+    fn requeue(&self, load: LoadId, reason: &Reason, counted: bool) -> Result<(), StoreError>;
 
     /// The files of a load that came through a folder are these now, with this consent: its
     /// producer has written them anew since.
@@ -68,7 +72,7 @@ pub trait LoadJournal: AuditLog {
     fn forget_aside(&self, load: LoadId, line: Option<&AuditLine>) -> Result<(), StoreError>;
 
     /// Somebody decided that a held load is not carried out. False where it is not held any more.
-    fn refuse_held(&self, load: LoadId, reason: &str, line: &AuditLine) -> Result<bool, StoreError>;
+    fn refuse_held(&self, load: LoadId, line: &AuditLine) -> Result<bool, StoreError>;
 
     /// A newer load of the layer begins with the same `clear`: it takes the place of those that
     /// were held before it. They are not carried out any more; they as they were.
@@ -244,7 +248,7 @@ pub struct LoadEnd {
     /// Tills at this revision or a later one have what was loaded; none where nothing was.
     pub applies_from: Option<Revision>,
     /// Why it was refused, or what is to be known of it.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// The first of its rejects and warnings.
     pub notices: Vec<NoticeRecord>,
     /// Objects that it brought without a fault, by number of kind and key, of those that a notice
@@ -283,7 +287,7 @@ pub struct LoadRecord {
     /// The revision it took, where something changed.
     pub revision: Option<Revision>,
     /// Why it was refused, waits or is to be looked at.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// Which data file and which flag, where it came through a folder.
     pub delivery: Option<String>,
     /// Where it was refused: the name of the file that is kept of it, or the whole path where it
@@ -307,7 +311,7 @@ impl LoadRecord {
 pub const MAX_NOTICES: u32 = 5_000;
 
 /// A record that was rejected, or one that was taken with something a person should know.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoticeRecord {
     /// Line on which it starts, from 1.
     pub line: u64,
@@ -321,14 +325,23 @@ pub struct NoticeRecord {
     pub field: Option<String>,
     /// The beginning of its value.
     pub value: Option<String>,
-    /// Why it was rejected; of a warning what it says, in English.
-    pub reason: String,
-    /// What the warning says; none: the record was rejected.
-    pub warning: Option<WarningKind>,
+    /// Why it was rejected, or what the warning says.
+    pub reason: Reason,
+    /// The record was taken.
+    pub is_warning: bool,
     /// The object it is about, by number of kind and key, where that is known.
     pub object: Option<(u16, String)>,
     /// The same load brought the object again without the fault.
     pub mended: bool,
+}
+
+impl NoticeRecord {
+    /// One that says no more than why, of no line and no object.
+    pub fn of(reason: Reason, is_warning: bool) -> Self {
+        let (line, byte, mended) = (0, 0, false);
+        let (verb, key, field, value, object) = (None, None, None, None, None);
+        Self { line, byte, verb, key, field, value, reason, is_warning, object, mended }
+    }
 }
 
 /// A reject or a warning that nobody has seen.

@@ -13,7 +13,7 @@ use crate::app::{Acting, AppError};
 use crate::aside::AsideId;
 use crate::rest::auth;
 use crate::settings::proof_key::ProofKey;
-use crate::words::Language;
+use crate::words::{Language, Words};
 use axum::extract::{DefaultBodyLimit, Form, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -174,8 +174,9 @@ async fn confirm(
     let Some(unit) = list.units.iter().find(|unit| unit.id == id && unit.droppable) else {
         return Refusal::Gone.answer(&state, language);
     };
+    let reason = Words::of(language).reason(&unit.reason);
     let shown =
-        Confirm { unit: &form.unit, sort: unit.sort, name: &unit.name, reason: &unit.reason, form_token: &form.token };
+        Confirm { unit: &form.unit, sort: unit.sort, name: &unit.name, reason: &reason, form_token: &form.token };
     html(StatusCode::OK, state.renderer.render("confirm.html", language, &shown))
 }
 

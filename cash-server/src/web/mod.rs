@@ -25,7 +25,7 @@ use crate::actor::{Caller, Face};
 use crate::app::{App, AppError};
 use crate::rest::auth::{Administrator, administrator_only};
 use crate::settings::credentials::Credentials;
-use crate::words::Language;
+use crate::words::{Language, Words};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware;
@@ -112,7 +112,7 @@ async fn overview(
     let language = language(asked.lang.as_deref(), headers);
     let form_token = state.secret.token(headers);
     let gathered = tokio::task::spawn_blocking(move || {
-        let told = source::overview(&state.app.acting_for(caller), &state.name)?;
+        let told = source::overview(&state.app.acting_for(caller), &state.name, Words::of(language))?;
         let overview = Overview { form_token, ..told };
         Ok::<_, AppError>(html(StatusCode::OK, state.renderer.render(template, language, &overview)))
     })

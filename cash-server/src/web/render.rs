@@ -148,9 +148,9 @@ mod tests {
     use crate::store::sales::FindingKind;
     use tillway_proto::{DeliveryState, ExchangeStatus, Revision};
 
-    /// One of each kind, and a reject.
-    fn warnings(id: i64) -> Vec<NoticeView> {
-        let view = |warning| NoticeView {
+    /// A warning and a reject.
+    fn notices(id: i64) -> Vec<NoticeView> {
+        let warning = NoticeView {
             id,
             layer: "shop 367".to_owned(),
             load: 4,
@@ -159,12 +159,11 @@ mod tests {
             key: "100".to_owned(),
             field: "name".to_owned(),
             value: "<b>long</b>".to_owned(),
-            reason: "why".to_owned(),
-            warning,
+            reason: "<b>cut".to_owned(),
+            is_warning: true,
         };
-        let warning =
-            |word: &&'static str| WarningView { word, chars: 250, max: 200, count: 2, detail: "200".to_owned() };
-        WARNINGS.iter().map(|word| view(Some(warning(word)))).chain([view(None)]).collect()
+        let reject = NoticeView { reason: "<b>why".to_owned(), is_warning: false, ..warning.clone() };
+        vec![warning, reject]
     }
 
     const TASKS: [&str; 14] = [
@@ -182,19 +181,6 @@ mod tests {
         "old-deliveries",
         "old-dictionary",
         "old-audit",
-    ];
-
-    const WARNINGS: [&str; 10] = [
-        "entry-rejected",
-        "value-left-out",
-        "text-cut",
-        "controls-taken-out",
-        "picture-left-out",
-        "negative-price",
-        "no-name",
-        "shared-barcode",
-        "group-in-itself",
-        "not-deleted",
     ];
 
     fn overview() -> Overview {
@@ -263,7 +249,7 @@ mod tests {
                 })
                 .collect(),
             aside_more: 1,
-            notices: warnings(7),
+            notices: notices(7),
             notices_more: 3,
             notices_up_to: 9,
             sales_trouble: None,
@@ -318,7 +304,7 @@ mod tests {
                 unchanged: 92_331,
                 rejected: 1,
                 warnings: 1,
-                warned: warnings(0),
+                warned: notices(0),
                 rejects: vec![RejectView {
                     line: 7,
                     verb: "addPrice".to_owned(),

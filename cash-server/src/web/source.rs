@@ -4,7 +4,7 @@ use super::MAX_ROWS;
 use super::attention::{DiskFacts, Facts, MAX_ATTENTION, StrangerFacts, TillFacts, attention, entry};
 use super::view::{
     AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, NoticeView, Overview, ProgressView,
-    RejectView, ShiftVerdict, ShiftView, TaskView, TillView, WarningView,
+    RejectView, ShiftVerdict, ShiftView, TaskView, TillView,
 };
 use crate::app::{Acting, AppError, Load, LoadReport, OverviewLimits, Till};
 use crate::aside::{AsideId, AsideUnit, Shown};
@@ -17,8 +17,8 @@ use crate::network::change::alike;
 use crate::sales::check::{Counted, Verdict};
 use crate::store::intake::{LoadSource, NoticeRecord, OpenNotice};
 use crate::store::sales::{Finding, FindingKind, ShiftView as StoredShift};
+use crate::words::Words;
 use jiff::Timestamp;
-use tillway_exchangers::records::WarningKind;
 use tillway_proto::command::AsideAction;
 use tillway_proto::{ExchangeStatus, NodeId, TillId};
 use tillway_service::background::TaskState;
@@ -35,8 +35,9 @@ const SHOWN_REJECTS: u32 = 10;
 
 const LIMITS: OverviewLimits = OverviewLimits { recent: RECENT, notices: SHOWN_NOTICES, of_a_load: SHOWN_REJECTS };
 
-/// What the page shows, for whoever asks. `name` is the server's from its settings. Blocking.
-pub(super) fn overview(app: &Acting, name: &str) -> Result<Overview, AppError> {
+/// What the page shows, for whoever asks, in these words. `name` is the server's from its settings.
+/// Blocking.
+pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overview, AppError> {
     let now = Timestamp::now();
     let facts = app.overview(LIMITS)?;
     let (network, aside) = (&facts.network, &facts.aside.units);
@@ -76,7 +77,7 @@ pub(super) fn overview(app: &Acting, name: &str) -> Result<Overview, AppError> {
         aside_here: aside.iter().filter(|unit| matches!(unit.id, AsideId::Report(_) | AsideId::Sales(_))).count()
             as u64,
         tasks: background.as_deref().unwrap_or_default(),
-        others: in_words(network, &facts.loads, &findings, &facts.aside),
+        others: in_words(network, &facts.loads, &findings, &facts.aside, words),
         notices_open: (rejects_open, warnings_open),
     });
     let attention_more = attention.len().saturating_sub(MAX_ATTENTION) as u64;
@@ -90,18 +91,18 @@ pub(super) fn overview(app: &Acting, name: &str) -> Result<Overview, AppError> {
         broker,
         attention,
         attention_more,
-        aside: aside.iter().take(MAX_ROWS).map(|unit| aside_view(network, unit)).collect(),
+        aside: aside.iter().take(MAX_ROWS).map(|unit| aside_view(network, unit, words)).collect(),
         aside_more,
         notices_more: (rejects_open + warnings_open).saturating_sub(facts.notices.len() as u64),
         notices_up_to: facts.notices.first().map_or(0, |open| open.id),
-        notices: facts.notices.iter().map(|open| notice(network, open)).collect(),
+        notices: facts.notices.iter().map(|open| notice(network, open, words)).collect(),
         sales_trouble,
         form_token: String::new(),
         tills,
         tills_total,
         tills_current,
         deliveries: facts.deliveries.iter().map(|one| delivery(network, one)).collect(),
-        loads: facts.loads.into_iter().map(|report| load(network, report)).collect(),
+        loads: facts.loads.into_iter().map(|report| load(network, report, words)).collect(),
         shifts: shifts.iter().map(|one| shift(network, one)).collect(),
         background: background.map(|tasks| tasks.into_iter().map(|one| task(one, now)).collect()),
     })
@@ -119,7 +120,7 @@ fn task(task: TaskState, now: Timestamp) -> TaskView {
     }
 }
 
-fn load(network: &Network, report: LoadReport) -> LoadView {
+fn load(network: &Network, report: LoadReport, words: &Words) -> LoadView {
     let LoadReport { load: Load { record, progress }, rejects, warnings } = report;
     let took = record.started_at.zip(record.ended_at).map(|(started, ended)| {
         let millis = (ended.as_millisecond() - started.as_millisecond()).max(0);
@@ -141,25 +142,25 @@ fn load(network: &Network, report: LoadReport) -> LoadView {
         unchanged: record.counts.unchanged,
         rejected: record.counts.rejected,
         warnings: record.counts.warnings,
-        warned: warnings.into_iter().map(|record| notice_view(String::new(), record)).collect(),
+        warned: warnings.into_iter().map(|record| notice_view(String::new(), record, words)).collect(),
         rejects: rejects
             .into_iter()
             .map(|reject| RejectView {
                 line: reject.line,
                 verb: reject.verb.unwrap_or_default(),
-                reason: reject.reason,
+                reason: words.reason(&reject.reason),
             })
             .collect(),
-        reason: record.reason,
+        reason: record.reason.as_ref().map(|reason| words.reason(reason)),
     }
 }
 
-fn notice(network: &Network, open: &OpenNotice) -> NoticeView {
-    let view = notice_view(place(network, &open.node), open.notice.clone());
+fn notice(network: &Network, open: &OpenNotice, words: &Words) -> NoticeView {
+    let view = notice_view(place(network, &open.node), open.notice.clone(), words);
     NoticeView { id: open.id, load: open.load.0, ..view }
 }
 
-fn notice_view(layer: String, record: NoticeRecord) -> NoticeView {
+fn notice_view(layer: String, record: NoticeRecord, words: &Words) -> NoticeView {
     NoticeView {
         id: 0,
         layer,
@@ -169,23 +170,8 @@ fn notice_view(layer: String, record: NoticeRecord) -> NoticeView {
         key: record.key.unwrap_or_default(),
         field: record.field.unwrap_or_default(),
         value: record.value.unwrap_or_default(),
-        reason: record.reason,
-        warning: record.warning.as_ref().map(warning_view),
-    }
-}
-
-fn warning_view(warning: &WarningKind) -> WarningView {
-    let plain = WarningView { word: warning.word(), chars: 0, max: 0, count: 0, detail: String::new() };
-    match warning {
-        WarningKind::TextCut { chars, max } => WarningView { chars: *chars, max: *max, ..plain },
-        WarningKind::ControlsTakenOut { count } => WarningView { count: *count, ..plain },
-        WarningKind::PictureLeftOut { bytes, max } => WarningView { count: *bytes, max: *max, ..plain },
-        WarningKind::EntryRejected { reason: detail }
-        | WarningKind::ValueLeftOut { reason: detail }
-        | WarningKind::SharedBarcode { other: detail } => WarningView { detail: detail.clone(), ..plain },
-        WarningKind::NegativePrice | WarningKind::NoName | WarningKind::GroupInItself | WarningKind::NotDeleted => {
-            plain
-        }
+        reason: words.reason(&record.reason),
+        is_warning: record.is_warning,
     }
 }
 
@@ -303,14 +289,14 @@ fn till_facts(network: &Network, till: &Till) -> TillFacts {
     }
 }
 
-fn aside_view(network: &Network, unit: &AsideUnit) -> AsideView {
+fn aside_view(network: &Network, unit: &AsideUnit, words: &Words) -> AsideView {
     AsideView {
         id: unit.id.to_string(),
         sort: unit.sort.to_owned(),
         place: unit.place.as_ref().map(|node| place(network, node)).unwrap_or_default(),
         name: unit.name.clone(),
         at: unit.at,
-        reason: unit.reason.clone(),
+        reason: words.reason(&unit.reason),
         ordered: unit.ordered.map(|action| match action {
             AsideAction::Retry => "retry",
             AsideAction::Drop => "drop",
@@ -322,7 +308,13 @@ fn aside_view(network: &Network, unit: &AsideUnit) -> AsideView {
 
 /// What comes in words already: what cannot be listed, findings of sales, the last load of each
 /// layer, loads that were refused.
-fn in_words(network: &Network, loads: &[LoadReport], findings: &[Finding], shown: &Shown) -> Vec<Attention> {
+fn in_words(
+    network: &Network,
+    loads: &[LoadReport],
+    findings: &[Finding],
+    shown: &Shown,
+    words: &Words,
+) -> Vec<Attention> {
     let aside = &shown.units;
     let unread = |reason: &String| entry(AttentionSort::AsideUnread, String::new(), reason.clone());
     let mut list: Vec<Attention> = shown.troubles.iter().map(unread).collect();
@@ -339,12 +331,12 @@ fn in_words(network: &Network, loads: &[LoadReport], findings: &[Finding], shown
     for unit in aside.iter().filter(|unit| matches!(unit.id, AsideId::Load(_))) {
         let place = unit.place.as_ref().map(|node| place(network, node)).unwrap_or_default();
         let sort = if unit.sort == "held" { AttentionSort::LoadHeld } else { AttentionSort::LoadRefused };
-        let told = entry(sort, place, format!("{}: {}", unit.name, unit.reason));
+        let told = entry(sort, place, format!("{}: {}", unit.name, words.reason(&unit.reason)));
         list.push(Attention { since: unit.at, ..told });
     }
     for unit in aside.iter().filter(|unit| matches!(unit.id, AsideId::Files(_))) {
         let place = unit.place.as_ref().map(|node| place(network, node)).unwrap_or_default();
-        let told = entry(AttentionSort::InboxFiles, place, format!("{}: {}", unit.name, unit.reason));
+        let told = entry(AttentionSort::InboxFiles, place, format!("{}: {}", unit.name, words.reason(&unit.reason)));
         list.push(Attention { since: unit.at, ..told });
     }
     for nodes in alike(network) {
@@ -361,8 +353,10 @@ fn in_words(network: &Network, loads: &[LoadReport], findings: &[Finding], shown
         seen.push(&load.node);
         let refused = aside.iter().any(|unit| unit.id == AsideId::Load(load.id));
         if !refused && load.status() == ExchangeStatus::Error {
-            let detail =
-                load.reason.clone().unwrap_or_else(|| format!("{}: {}", short(&load.source), load.counts.rejected));
+            let detail = match &load.reason {
+                Some(reason) => words.reason(reason),
+                None => format!("{}: {}", short(&load.source), load.counts.rejected),
+            };
             list.push(entry(AttentionSort::Load, place(network, &load.node), detail));
         }
     }

@@ -366,25 +366,10 @@ pub struct NoticeView {
     pub field: String,
     /// The beginning of its value.
     pub value: String,
-    /// Why it was rejected.
+    /// Why it was rejected, or what the warning says.
     pub reason: String,
-    /// Of a warning: its word and its parameters; none: the record was rejected.
-    pub warning: Option<WarningView>,
-}
-
-/// What a warning says, for the words of a language.
-#[derive(Debug, Clone, Serialize)]
-pub struct WarningView {
-    /// Its word.
-    pub word: &'static str,
-    /// Parameters, each empty where its kind has none.
-    pub chars: u64,
-    /// The most that is kept.
-    pub max: u64,
-    /// How many there were.
-    pub count: u64,
-    /// Another object, or why.
-    pub detail: String,
+    /// The record was taken.
+    pub is_warning: bool,
 }
 
 /// One record that was set aside.

@@ -267,15 +267,214 @@ held-approve = Carry it out
 held-refuse = Refuse it
 aside-files = files
 
-## Warnings
+## error.txt, which a producer of dictionary files reads
 
-warning-entry-rejected = This entry was not taken, and what stood there before stays: { $detail }
-warning-value-left-out = The value was left out: { $detail }
-warning-text-cut = The text was cut. Characters: { $chars }; kept: { $max }
-warning-controls-taken-out = Control characters were taken out: { $count }
-warning-picture-left-out = The picture is too large and was left out. Bytes: { $count }; at most { $max } are kept
-warning-negative-price = The price is below zero
-warning-no-name = It has no name
-warning-shared-barcode = Item { $detail } has the same barcode
-warning-group-in-itself = The group is inside itself
-warning-not-deleted = The deletion did not take effect: a record that may have been meant to add the object again was rejected
+error-file = file: { $file }
+error-not-loaded = not loaded: { $why }
+error-more-files = … and { $n ->
+    [one] { $n } more file that was not loaded
+   *[other] { $n } more files that were not loaded
+}
+error-rejected = rejected records: { $n }
+error-aside = set aside on the server: { $file }
+error-advice = what to do: { $advice }
+error-more = … and { $n } more
+error-warnings = warnings about records that are loaded: { $n }
+error-place = line { $line }, byte { $byte }
+error-field = field `{ $field }`
+error-value = value `{ $value }`
+
+### Reasons: each kind that is stored or passed has its message `why-<kind>`.
+
+# What was written as a sentence by an older server, or is said by a till, a broker or a system.
+why-worded = { $text }
+
+## Why records are rejected
+
+why-ends-in-record = the input ends in the middle of a record
+why-ends-in-separator = the input ends in the middle of a separating line
+why-ends-before-line = the input ends before the closing line `{ $line }`
+why-ends-before-sign = the input ends before the closing `{ $sign }`
+why-foreign-input = { $input ->
+    [utf16] the input is UTF-16; write it as UTF-8
+    [zeros] the input is no text: it begins with a zero byte, as a file that was cut by a power failure
+    [gzip] the input is packed with gzip; hand it over unpacked
+    [zstd] the input is packed with zstd; hand it over unpacked
+   *[zip] the input is a zip archive; hand it over unpacked
+}
+why-not-an-array = the body is not a JSON array of commands
+why-text-after-array = text follows the end of the array
+why-not-utf8 = not UTF-8 at line { $line }, byte { $byte }
+why-not-json = not JSON at line { $line }, byte { $byte }: { $fault ->
+    [no-comma-or-brace] expected `,` or `{"}"}`
+    [no-name] expected the name of a field in double quotes
+    [no-colon] expected `:`
+    [no-comma-or-bracket] expected `,` or `]`
+    [no-digit] expected a digit
+    [no-brace] expected `{"{"}`
+    [no-bracket] expected `[`
+    [too-deep] nested too deeply
+    [not-finite] NaN and Infinity are not JSON: leave the field out, or write null
+    [number-too-large] a number is too large for readers of JSON
+    [control] a control character in a string must be written as an escape
+    [no-end-of-string] a string has no end
+    [no-hex-digits] expected four hex digits after `\u`
+    [wrong-escape] a wrong escape in a string
+    [half-character] half of a surrogate pair in a string: it is no character
+    [twice] a field comes twice in one object (names compare without regard to case)
+    [text-follows] text follows the end of the record
+   *[no-value] expected a value
+}
+why-record-too-large = the record is larger than { $max } bytes
+why-too-many-entries = the record has more than { $max } entries in its lists: hand it over in parts
+why-field-twice = field `{ $field }`: a field comes twice in one object (names compare without regard to case)
+why-not-an-object = the record is not a JSON object
+why-no-command = `command` is missing
+why-command-not-text = `command` is not a text
+why-unknown-verb = unknown verb `{ $verb }`
+why-no-payload = payload `{ $payload }` is missing
+why-payload-not-object = payload `{ $payload }` is not a JSON object
+why-no-key-field = key field `{ $field }` is missing
+why-entry-not-object = expected an object
+why-no-array-of-objects = field `{ $field }`: expected objects in an array
+why-wrong-value = field `{ $field }`: `{ $value }` is not { $expected ->
+    [text] a text
+    [code] a code
+    [whole-number] a whole number
+    [flag] true, false, 0 or 1
+    [number] a number
+    [date] a date YYYY-MM-DD
+    [time] a time YYYY-MM-DDTHH:MM:SS
+    [days-or-time] a number of days or a time YYYY-MM-DDTHH:MM:SS
+   *[value] a value
+}
+why-too-many-decimals = field `{ $field }`: `{ $value }` has more than { $digits ->
+    [one] { $digits } digit
+   *[other] { $digits } digits
+} after the point
+why-too-many-digits = field `{ $field }`: `{ $value }` has more than { $digits ->
+    [one] { $digits } digit
+   *[other] { $digits } digits
+} before the point
+why-number-too-large = field `{ $field }`: `{ $value }` is too large
+why-wrong-days = field `{ $field }`: `{ $value }` is not a number of days up to { $max }
+why-too-long = field `{ $field }`: `{ $value }` has { $chars ->
+    [one] { $chars } character
+   *[other] { $chars } characters
+}, at most { $max } are allowed
+why-too-many-bytes = field `{ $field }`: the value has { $bytes } bytes, at most { $max } are allowed
+why-not-a-list = field `{ $field }`: `{ $value }` is not a list
+why-separator-in-key = field `{ $field }`: a key must not hold U+001F
+
+## Warnings about records that are taken
+
+why-entry-rejected = this entry was not taken, and what stood there before stays: { $reason }
+why-value-left-out = the value was left out: { $reason }
+why-text-cut = the text has { $chars ->
+    [one] { $chars } character
+   *[other] { $chars } characters
+} and was cut to { $max }
+why-controls-taken-out = { $count ->
+    [one] { $count } control character was taken out
+   *[other] { $count } control characters were taken out
+}
+why-picture-left-out = the picture has { $bytes } bytes and was left out; at most { $max } are kept
+why-negative-price = the price is below zero
+why-no-name = it has no name
+why-shared-barcode = item { $other } has the same barcode
+why-group-in-itself = the group is inside itself
+why-not-deleted = the deletion did not take effect: a record that may have been meant to add the object again was rejected
+
+## Loads
+
+why-several = { $reasons }
+why-nothing-cleared = some records could not be used, and of at least one nobody can say which object it was to add: of these kinds nothing was deleted that the load does not name, although it clears them: { $kinds }
+why-deletions-left-out = { $count ->
+    [one] { $count } deletion
+   *[other] { $count } deletions
+} did not take effect, since a record that may have been meant to add the object again was rejected; lines of these deletions: { $lines }
+why-refused = the whole load is refused: { $reason }
+why-refused-for-encoding = the whole load is refused: { $reason }
+why-refused-at-first-reject = the whole load is refused at its first broken record (stop on error)
+why-damaged-input = the input is { $encoding }, but damaged or cut at byte { $byte }: write it anew
+why-other-encoding = the input is not UTF-8, it looks like { $looks_like } (byte { $byte } is the first that shows it): write it as UTF-8, or name its encoding in the server's settings (intake.encoding)
+why-not-its-encoding = the input is not { $encoding }, as the server's settings say (intake.encoding), it looks like { $looks_like } (byte { $byte } is the first that shows it): correct the one or the other
+why-unknown-encoding = the input is not { $encoding }, and in no other encoding that the server knows by its bytes (byte { $byte } is the first that shows it): write it as UTF-8
+why-held = held, nothing is changed: { $reasons }. If it is meant so, say yes with `cash-server loads approve { $load }`, on the server's page, or with the word `approve` in the flag of a new delivery; the same file again changes nothing
+why-would-delete = it would delete { $deleted } of { $before } { $objects }
+why-would-delete-more = it would delete as much of { $kinds ->
+    [one] { $kinds } more kind
+   *[other] { $kinds } more kinds
+}
+why-too-many-rejects = { $rejected } of its { $records } records cannot be used
+why-some-rejected = some records could not be used; the others are loaded
+why-some-warned = all records are loaded; some hold what a person should know of
+why-no-room = the disk of { $folder } has { $free } bytes left: { $need } are needed and { $reserve } are kept free (server.disk_reserve_mib); free space on it, the server goes on by itself
+why-never-room = the disk of { $folder } has { $size } bytes in all, of which { $reserve } are kept free (server.disk_reserve_mib): { $need } are needed, which never fit
+why-kills-server = the server did not live through { $starts ->
+    [one] { $starts } load
+   *[other] { $starts } loads
+} of this file
+why-defect = the server has a defect that this file brought to light; its log has the details
+why-unreadable = the data file cannot be read: { $detail }
+why-rewritten = the file was changed or replaced while it was read
+why-interrupted = { $detail }
+why-database-refuses = the server's database does not take it: { $detail }
+why-database-fails = the server's database does not work: { $detail }
+why-wrong-flag = { $detail }
+why-no-data-file = there is a flag, but no data file of the same name
+why-still-written = the data file was still being written { $seconds ->
+    [one] { $seconds } second
+   *[other] { $seconds } seconds
+} after its flag was there
+why-tried-again = { $reason }; it is tried { $times ->
+    [one] { $times } more time
+   *[other] { $times } more times
+}
+why-node-is-gone = { $node } is no longer in the network
+why-not-put-aside = { $reason }; it cannot be put aside either, and waits: see the server's log
+why-written-on = the file was written on after it was loaded as load { $load } and removed; what was written then is not loaded; the whole file is kept
+why-written-on-and-lost = the file was written on after it was loaded as load { $load } and removed; what was written then is not loaded, and cannot be kept: { $detail }
+why-vanished = its file or its flag went away before it was loaded: nothing was changed
+why-report-lost = the server stopped before the report was complete; what was rejected is not known
+why-carried-out = carried out as load { $load }
+why-replaced = not carried out: load { $load } is newer and begins with the same { $clears }
+why-handed-over-anew = not carried out: its file was handed over anew
+why-refused-by-person = refused by a person
+
+## Folders of the intake, and what lies in them
+
+why-folder-of-two = two nodes have this folder name; name other folders for them in the settings, at intake.folders, by their ids
+why-folder-of-gone-node = the settings give it to { $node }, which is not in the network
+why-inbox-itself = files go into one of its folders: All for the whole chain, group-<code>, shop-<code> or till-<shop>-<code>
+why-folder-of-nobody = no node of the network has the folder name `{ $folder }`: make the node, or use the folder of another; the file is loaded as soon as the node is there
+why-no-flag = a data file without a flag is not read: make the flag (`pos1.flz` for `pos1.aif`), or remove the file
+why-no-data = a flag without its data file: write the data file, then make the flag anew, or remove what is left of it
+why-other-name = only data files `pos….aif` and their flags `pos….flz` are read: give it such a name, or take it away
+why-no-node = the folder belongs to no node of the network
+
+## What a producer can do about a delivery
+
+why-free-space = free space on the server's disk; leave data file and flag as they are, they are loaded then
+why-close-before-flag = close the data file before its flag is made
+why-look-at-server = look at the server's log and at its disk; leave data file and flag as they are, they are loaded as soon as the database takes them
+why-hand-over-in-parts = hand the file over in parts, or give the server a larger disk; then make the flag again
+why-ask-support = send the file to whoever supports the server
+why-ask-support-or-correct = send the file to whoever supports the server; hand a corrected one over
+why-rename-then-flag = write the data file to another name, rename it, then make the flag; write nothing to it afterwards
+why-give-rights = give the server's user the right to read the file and to write to its folder, then make the flag again
+why-look-whether-whole = look whether the file is whole: hand a whole one over, or say yes; until then it stays under its name
+why-correct-and-flag = correct the file and make its flag again; until then it stays under its name, not loaded
+why-correct-records = correct the records named here and hand the file over again; what is right already is not sent twice
+why-right-folder = move data file and flag to the right folder, or remove them
+why-plain-flag = make the flag as an empty regular file
+why-data-before-flag = write the data file first, the flag after it: `pos1.aif`, then `pos1.flz`
+why-write-under-other-name = close a data file before its flag is made, and write nothing to it afterwards; look at what was kept, then load it with `cash-server aside retry`, or drop it
+
+## Units that were set aside
+
+why-unnamed = the till does not name { $units ->
+    [one] it
+   *[other] them
+}
+why-no-till-of-ours = { $till } is no till of this network; reports: { $reports }

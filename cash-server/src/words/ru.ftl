@@ -268,15 +268,237 @@ held-approve = Выполнить
 held-refuse = Отклонить
 aside-files = файлы
 
-## Warnings
+## error.txt: его читает тот, кто передаёт файлы справочников
 
-warning-entry-rejected = Этот элемент не принят, прежнее значение осталось: { $detail }
-warning-value-left-out = Значение пропущено: { $detail }
-warning-text-cut = Текст обрезан. Символов: { $chars }, оставлено: { $max }
-warning-controls-taken-out = Удалено управляющих символов: { $count }
-warning-picture-left-out = Картинка слишком велика и пропущена. Байт: { $count }, допускается не больше { $max }
-warning-negative-price = Цена меньше нуля
-warning-no-name = Нет наименования
-warning-shared-barcode = Такой же штрихкод у товара { $detail }
-warning-group-in-itself = Группа вложена сама в себя
-warning-not-deleted = Удаление не выполнено: отклонена запись, которая, возможно, добавляла этот объект заново
+error-file = файл: { $file }
+error-not-loaded = не загружен: { $why }
+error-more-files = … и ещё { $n ->
+    [one] { $n } файл не загружен
+    [few] { $n } файла не загружены
+   *[many] { $n } файлов не загружено
+}
+error-rejected = отклонено записей: { $n }
+error-aside = отложено на сервере: { $file }
+error-advice = что делать: { $advice }
+error-more = … и ещё { $n }
+error-warnings = предупреждений о загруженных записях: { $n }
+error-place = строка { $line }, байт { $byte }
+error-field = поле `{ $field }`
+error-value = значение `{ $value }`
+
+### Причины: у каждого вида, который хранится или передаётся, есть сообщение `why-<вид>`.
+
+# То, что прежний сервер записал словами, или что говорит касса, брокер или система.
+why-worded = { $text }
+
+## Почему записи отклонены
+
+why-ends-in-record = файл обрывается посреди записи
+why-ends-in-separator = файл обрывается посреди строки-разделителя
+why-ends-before-line = файл обрывается до закрывающей строки `{ $line }`
+why-ends-before-sign = данные обрываются до закрывающей `{ $sign }`
+why-foreign-input = { $input ->
+    [utf16] данные в UTF-16; запишите их в UTF-8
+    [zeros] это не текст: в начале нулевой байт, как у файла, оборванного при отключении питания
+    [gzip] данные сжаты gzip; передайте их несжатыми
+    [zstd] данные сжаты zstd; передайте их несжатыми
+   *[zip] это архив zip; передайте файл из него
+}
+why-not-an-array = тело запроса не массив команд JSON
+why-text-after-array = после конца массива есть текст
+why-not-utf8 = не UTF-8: строка { $line }, байт { $byte }
+why-not-json = не JSON: строка { $line }, байт { $byte }: { $fault ->
+    [no-comma-or-brace] ожидалась `,` или `{"}"}`
+    [no-name] ожидалось имя поля в двойных кавычках
+    [no-colon] ожидалось `:`
+    [no-comma-or-bracket] ожидалась `,` или `]`
+    [no-digit] ожидалась цифра
+    [no-brace] ожидалась `{"{"}`
+    [no-bracket] ожидалась `[`
+    [too-deep] слишком глубокая вложенность
+    [not-finite] NaN и Infinity не относятся к JSON: опустите поле или запишите null
+    [number-too-large] число слишком велико для программ, читающих JSON
+    [control] управляющий символ в строке нужно экранировать
+    [no-end-of-string] у строки нет конца
+    [no-hex-digits] после `\u` ожидались четыре шестнадцатеричные цифры
+    [wrong-escape] неверное экранирование в строке
+    [half-character] половина суррогатной пары в строке: это не символ
+    [twice] поле встречается в объекте дважды (регистр в именах не важен)
+    [text-follows] после конца записи есть текст
+   *[no-value] ожидалось значение
+}
+why-record-too-large = запись больше { $max } байт
+why-too-many-entries = в списках записи больше { $max } элементов: передайте её по частям
+why-field-twice = поле `{ $field }` встречается в объекте дважды (регистр в именах не важен)
+why-not-an-object = запись не объект JSON
+why-no-command = нет `command`
+why-command-not-text = `command` не текст
+why-unknown-verb = неизвестная команда `{ $verb }`
+why-no-payload = нет объекта `{ $payload }`
+why-payload-not-object = `{ $payload }` не объект JSON
+why-no-key-field = нет ключевого поля `{ $field }`
+why-entry-not-object = ожидался объект
+why-no-array-of-objects = поле `{ $field }`: ожидался массив объектов
+why-wrong-value = поле `{ $field }`: `{ $value }` не { $expected ->
+    [text] текст
+    [code] код
+    [whole-number] целое число
+    [flag] true, false, 0 или 1
+    [number] число
+    [date] дата ГГГГ-ММ-ДД
+    [time] время ГГГГ-ММ-ДДTЧЧ:ММ:СС
+    [days-or-time] число дней и не время ГГГГ-ММ-ДДTЧЧ:ММ:СС
+   *[value] значение
+}
+why-too-many-decimals = поле `{ $field }`: у `{ $value }` больше { $digits ->
+    [one] { $digits } цифры
+   *[other] { $digits } цифр
+} после запятой
+why-too-many-digits = поле `{ $field }`: у `{ $value }` больше { $digits ->
+    [one] { $digits } цифры
+   *[other] { $digits } цифр
+} до запятой
+why-number-too-large = поле `{ $field }`: `{ $value }` слишком велико
+why-wrong-days = поле `{ $field }`: `{ $value }` не число дней до { $max }
+why-too-long = поле `{ $field }`: в `{ $value }` { $chars ->
+    [one] { $chars } символ
+    [few] { $chars } символа
+   *[many] { $chars } символов
+}, допускается не больше { $max }
+why-too-many-bytes = поле `{ $field }`: в значении { $bytes ->
+    [one] { $bytes } байт
+    [few] { $bytes } байта
+   *[many] { $bytes } байт
+}, допускается не больше { $max }
+why-not-a-list = поле `{ $field }`: `{ $value }` не список
+why-separator-in-key = поле `{ $field }`: в ключе не может быть U+001F
+
+## Предупреждения о принятых записях
+
+why-entry-rejected = этот элемент не принят, прежнее значение осталось: { $reason }
+why-value-left-out = значение пропущено: { $reason }
+why-text-cut = в тексте { $chars ->
+    [one] { $chars } символ
+    [few] { $chars } символа
+   *[many] { $chars } символов
+}, он обрезан до { $max }
+why-controls-taken-out = { $count ->
+    [one] удалён { $count } управляющий символ
+    [few] удалены { $count } управляющих символа
+   *[many] удалено { $count } управляющих символов
+}
+why-picture-left-out = в картинке { $bytes ->
+    [one] { $bytes } байт
+    [few] { $bytes } байта
+   *[many] { $bytes } байт
+}, она пропущена; допускается не больше { $max }
+why-negative-price = цена меньше нуля
+why-no-name = нет наименования
+why-shared-barcode = такой же штрихкод у товара { $other }
+why-group-in-itself = группа вложена сама в себя
+why-not-deleted = удаление не выполнено: отклонена запись, которая, возможно, добавляла этот объект заново
+
+## Загрузки
+
+why-several = { $reasons }
+why-nothing-cleared = некоторые записи не приняты, и хотя бы об одной нельзя сказать, какой объект она добавляла: из этих видов ничего не удалено, хотя загрузка их очищает: { $kinds }
+why-deletions-left-out = { $count ->
+    [one] { $count } удаление не выполнено
+    [few] { $count } удаления не выполнены
+   *[many] { $count } удалений не выполнено
+}: отклонена запись, которая, возможно, добавляла объект заново; строки этих удалений: { $lines }
+why-refused = загрузка отклонена целиком: { $reason }
+why-refused-for-encoding = загрузка отклонена целиком: { $reason }
+why-refused-at-first-reject = загрузка отклонена целиком из-за первой же неверной записи (так задано в настройках)
+why-damaged-input = файл в { $encoding }, но повреждён или обрывается на байте { $byte }: запишите его заново
+why-other-encoding = файл не в UTF-8, похоже, что это { $looks_like } (видно по байту { $byte }): запишите его в UTF-8 или укажите кодировку в настройках сервера (intake.encoding)
+why-not-its-encoding = файл не в { $encoding }, как указано в настройках сервера (intake.encoding), похоже, что это { $looks_like } (видно по байту { $byte }): исправьте одно или другое
+why-unknown-encoding = файл не в { $encoding } и ни в одной кодировке, которую сервер узнаёт по байтам (видно по байту { $byte }): запишите его в UTF-8
+why-held = задержана, ничего не изменено: { $reasons }. Если так и задумано, подтвердите: `cash-server loads approve { $load }`, кнопкой на странице сервера или словом `approve` во флаге новой передачи; тот же файл ещё раз ничего не изменит
+why-would-delete = из { $before } объектов { $objects } { $deleted ->
+    [one] был бы удалён { $deleted }
+   *[other] было бы удалено { $deleted }
+}
+why-would-delete-more = столько же было бы удалено ещё из { $kinds ->
+    [one] { $kinds } вида
+   *[other] { $kinds } видов
+}
+why-too-many-rejects = из { $records } записей не { $rejected ->
+    [one] принята { $rejected }
+    [few] приняты { $rejected }
+   *[many] принято { $rejected }
+}
+why-some-rejected = некоторые записи не приняты, остальные загружены
+why-some-warned = все записи загружены, о некоторых есть предупреждения
+why-no-room = на диске { $folder } свободно { $free } байт: нужно { $need }, и { $reserve } остаются в резерве (server.disk_reserve_mib); освободите место, сервер продолжит сам
+why-never-room = на диске { $folder } всего { $size } байт, из них { $reserve } остаются в резерве (server.disk_reserve_mib): { $need } не поместятся никогда
+why-kills-server = сервер не пережил { $starts ->
+    [one] { $starts } загрузку
+    [few] { $starts } загрузки
+   *[many] { $starts } загрузок
+} этого файла
+why-defect = этот файл выявил ошибку сервера; подробности в его журнале
+why-unreadable = файл данных не читается: { $detail }
+why-rewritten = файл изменён или заменён во время чтения
+why-interrupted = прервано: { $detail }
+why-database-refuses = база данных сервера не принимает это: { $detail }
+why-database-fails = база данных сервера не работает: { $detail }
+why-wrong-flag = флаг не читается: { $detail }
+why-no-data-file = флаг есть, а файла данных с тем же именем нет
+why-still-written = файл данных ещё писали через { $seconds ->
+    [one] { $seconds } секунду
+    [few] { $seconds } секунды
+   *[many] { $seconds } секунд
+} после появления флага
+why-tried-again = { $reason }; будет ещё { $times ->
+    [one] { $times } попытка
+    [few] { $times } попытки
+   *[many] { $times } попыток
+}
+why-node-is-gone = { $node } больше нет в сети
+why-not-put-aside = { $reason }; отложить тоже не удалось, загрузка ждёт: смотрите журнал сервера
+why-written-on = в файл дописали после того, как он был загружен (загрузка { $load }) и удалён; дописанное не загружено; файл сохранён целиком
+why-written-on-and-lost = в файл дописали после того, как он был загружен (загрузка { $load }) и удалён; дописанное не загружено и не сохранено: { $detail }
+why-vanished = файл или флаг исчез до загрузки: ничего не изменено
+why-report-lost = сервер остановился до завершения отчёта; что было отклонено, неизвестно
+why-carried-out = выполнена как загрузка { $load }
+why-replaced = не выполнена: загрузка { $load } новее и начинается с той же команды { $clears }
+why-handed-over-anew = не выполнена: её файл передан заново
+why-refused-by-person = отклонена человеком
+
+## Папки загрузки и что в них лежит
+
+why-folder-of-two = такое имя папки у двух узлов; задайте им другие папки в настройках intake.folders, по их кодам
+why-folder-of-gone-node = в настройках она отдана узлу { $node }, которого нет в сети
+why-inbox-itself = файлы кладут в одну из её папок: All для всей сети, group-<код>, shop-<код> или till-<магазин>-<код>
+why-folder-of-nobody = в сети нет узла с папкой `{ $folder }`: заведите узел или положите файл в папку другого; файл загрузится, как только узел появится
+why-no-flag = файл данных без флага не читается: создайте флаг (`pos1.flz` для `pos1.aif`) или удалите файл
+why-no-data = флаг без файла данных: запишите файл данных и создайте флаг заново или удалите то, что осталось
+why-other-name = читаются только файлы данных `pos….aif` и их флаги `pos….flz`: переименуйте файл или уберите его
+why-no-node = папка не принадлежит ни одному узлу сети
+
+## Что может сделать тот, кто передал файл
+
+why-free-space = освободите место на диске сервера; файл данных и флаг не трогайте, они загрузятся сами
+why-close-before-flag = закрывайте файл данных до создания флага
+why-look-at-server = проверьте журнал сервера и его диск; файл данных и флаг не трогайте, они загрузятся, как только база их примет
+why-hand-over-in-parts = передайте файл по частям или поставьте серверу диск больше, затем создайте флаг заново
+why-ask-support = передайте файл тем, кто сопровождает сервер
+why-ask-support-or-correct = передайте файл тем, кто сопровождает сервер; пришлите исправленный
+why-rename-then-flag = пишите файл данных под другим именем, переименуйте, затем создайте флаг; после этого ничего в него не пишите
+why-give-rights = дайте пользователю сервера право читать файл и писать в его папку, затем создайте флаг заново
+why-look-whether-whole = проверьте, целый ли файл: передайте целый или подтвердите загрузку; до этого он остаётся под своим именем
+why-correct-and-flag = исправьте файл и создайте флаг заново; до этого файл остаётся под своим именем и не загружен
+why-correct-records = исправьте названные здесь записи и передайте файл ещё раз; то, что уже верно, второй раз не отправляется
+why-right-folder = перенесите файл данных и флаг в нужную папку или удалите их
+why-plain-flag = создайте флаг обычным пустым файлом
+why-data-before-flag = сначала пишите файл данных, потом флаг: `pos1.aif`, затем `pos1.flz`
+why-write-under-other-name = закрывайте файл данных до создания флага и больше ничего в него не пишите; посмотрите, что сохранено, затем загрузите командой `cash-server aside retry` или удалите
+
+## Отложенное
+
+why-unnamed = касса { $units ->
+    [one] её не называет
+   *[other] их не называет
+}
+why-no-till-of-ours = { $till } нет в этой сети; отчётов: { $reports }

@@ -1,8 +1,10 @@
 //! Both languages say the same, and what they say fits who asks.
 
 use super::*;
-use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement, Resource};
+use crate::store::intake::LoadReason;
+use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement, Resource, VariantKey};
 use std::collections::{BTreeMap, BTreeSet};
+use tillway_exchangers::records::{Expected, RejectReason, ValueFault, WarningKind};
 
 fn source(language: Language) -> &'static str {
     match language {
@@ -64,13 +66,13 @@ fn both_languages_have_the_same_messages_with_the_same_parameters() {
 
 #[test]
 fn russian_is_written_in_russian() {
-    let cyrillic = |text: &str| text.chars().any(|c| ('а'..='я').contains(&c));
+    let is_cyrillic = |c: char| ('а'..='я').contains(&c.to_lowercase().next().unwrap_or(c));
     let russian = source(Language::Russian).lines().filter(|line| !line.starts_with(['#', ' ']));
-    for line in russian.filter_map(|line| line.split_once(" = ")) {
-        assert!(
-            cyrillic(line.1) || !line.1.contains(|c: char| c.is_ascii_alphabetic() && !"$n".contains(c)),
-            "{line:?}"
-        );
+    for (id, text) in russian.filter_map(|line| line.split_once(" = ")) {
+        // Without what is filled in.
+        let own: String = text.split('{').map(|part| part.split_once('}').map_or("", |(_, own)| own)).collect();
+        let own = text.split('{').next().unwrap_or_default().to_owned() + &own;
+        assert!(own.chars().any(is_cyrillic) || !own.contains(char::is_alphabetic), "{id} = {text}");
     }
 }
 
@@ -96,12 +98,15 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
     let templates = crate::web::TEMPLATES.map(|(_, source)| source).concat();
     let (mut whole, beginnings) = asked_for(&templates);
     whole.extend(IN_CODE);
+    let of_error_file = include_str!("../intake/report.rs").split("words.text(\"").skip(1);
+    whole.extend(of_error_file.filter_map(|part| part.split_once('"')).map(|(id, _)| id));
     let there = messages(Language::English);
     for id in &whole {
         assert!(there.contains_key(id), "{id}");
     }
     for id in there.keys() {
         let is_asked_for = whole.contains(id) || beginnings.iter().any(|beginning| id.starts_with(beginning));
+        let is_asked_for = is_asked_for || id.starts_with("why-");
         assert!(is_asked_for, "nobody asks for {id}");
     }
 }
@@ -126,4 +131,138 @@ fn a_reader_s_language_is_the_first_of_theirs_that_is_ours() {
     assert_eq!(Language::of_locale(["", "ru_RU.UTF-8"]), Language::Russian);
     assert_eq!(Language::of_locale(["C.UTF-8", "ru_RU.UTF-8"]), Language::English);
     assert_eq!(Language::of_locale([]), Language::English);
+}
+
+/// The kinds of an enum in a source, each with its parameters: what `serde` makes of it.
+fn kinds(source: &str, name: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let (_, body) = source.split_once(&format!("enum {name} {{\n")).unwrap();
+    let (body, _) = body.split_once("\n}").unwrap();
+    let mut kinds: Vec<(String, BTreeSet<String>)> = Vec::new();
+    // What is not tagged is another enum, which is looked at by itself.
+    let (mut next_is_untagged, mut is_untagged) = (false, false);
+    for line in body.lines() {
+        match line.strip_prefix("    ") {
+            Some("#[serde(untagged)]") => next_is_untagged = true,
+            Some(variant) if variant.starts_with(char::is_uppercase) => {
+                is_untagged = std::mem::take(&mut next_is_untagged);
+                if !is_untagged {
+                    kinds.push((kebab(variant.trim_end_matches([' ', '{', ','])), BTreeSet::new()));
+                }
+            }
+            Some(field) if field.starts_with("    ") && field.trim().starts_with(char::is_lowercase) => {
+                let (field, _) = field.trim().split_once(':').unwrap();
+                if let Some((_, fields)) = kinds.last_mut().filter(|_| !is_untagged) {
+                    fields.insert(field.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    kinds.into_iter().collect()
+}
+
+fn kebab(name: &str) -> String {
+    let mut kebab = String::new();
+    for (at, c) in name.char_indices() {
+        if at > 0 && c.is_uppercase() {
+            kebab.push('-');
+        }
+        kebab.extend(c.to_lowercase());
+    }
+    kebab
+}
+
+/// All reasons that code of ours makes: source, enum, and a parameter that each of them has beside
+/// those of its kind.
+const REASONS: [(&str, &str, Option<&str>); 10] = [
+    (include_str!("../../../exchangers/src/records/reason.rs"), "RejectReason", None),
+    (include_str!("../../../exchangers/src/records/reason.rs"), "ValueFault", Some("field")),
+    (include_str!("../../../exchangers/src/records/warning.rs"), "WarningKind", None),
+    (include_str!("../store/intake/reason.rs"), "LoadReason", None),
+    (include_str!("../store/intake/reason.rs"), "FolderReason", None),
+    (include_str!("../store/intake/reason.rs"), "EncodingFault", None),
+    (include_str!("../intake/advice.rs"), "Advice", None),
+    (include_str!("../intake/strays.rs"), "Why", None),
+    (include_str!("../aside.rs"), "AsideReason", None),
+    // What has no kind.
+    ("enum Worded {\n    Worded {\n        text: String,\n    }\n}", "Worded", None),
+];
+
+#[test]
+fn every_kind_of_reason_has_its_message_with_its_parameters_and_every_message_has_its_kind() {
+    let mut expected = BTreeMap::new();
+    for (source, name, common) in REASONS {
+        for (kind, mut parameters) in kinds(source, name) {
+            parameters.extend(common.map(str::to_owned));
+            assert!(
+                !parameters.contains("what") && !parameters.contains("kind"),
+                "{kind}: that is the kind's own name"
+            );
+            assert_eq!(expected.insert(format!("why-{kind}"), parameters), None, "two kinds are called {kind}");
+        }
+    }
+    let owned = |(id, parameters): (&str, BTreeSet<&str>)| {
+        (id.to_owned(), parameters.into_iter().map(str::to_owned).collect::<BTreeSet<_>>())
+    };
+    let there: BTreeMap<_, _> =
+        messages(Language::English).into_iter().map(owned).filter(|(id, _)| id.starts_with("why-")).collect();
+    assert_eq!(there, expected);
+}
+
+/// Of a message that chooses by a parameter: all words that it knows.
+fn choices(id: &str) -> BTreeSet<&'static str> {
+    let of_message = |entry| match entry {
+        Entry::Message(message) if message.id.name == id => message.value,
+        _ => None,
+    };
+    let pattern = resource(Language::Russian).body.into_iter().find_map(of_message).unwrap();
+    let mut words = BTreeSet::new();
+    for element in pattern.elements {
+        if let PatternElement::Placeable { expression: Expression::Select { variants, .. } } = element {
+            words.extend(variants.into_iter().filter_map(|variant| match variant.key {
+                VariantKey::Identifier { name } => Some(name),
+                VariantKey::NumberLiteral { .. } => None,
+            }));
+        }
+    }
+    words
+}
+
+#[test]
+fn a_message_that_chooses_by_a_word_knows_all_of_them() {
+    let reasons = include_str!("../../../exchangers/src/records/reason.rs");
+    let json = include_str!("../../../exchangers/src/json.rs");
+    for (id, source, name) in [
+        ("why-wrong-value", reasons, "Expected"),
+        ("why-foreign-input", reasons, "ForeignInput"),
+        ("why-not-json", json, "JsonFault"),
+    ] {
+        let words: BTreeSet<String> = kinds(source, name).into_keys().collect();
+        assert_eq!(choices(id).into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), words, "{id}");
+    }
+}
+
+#[test]
+fn plurals_of_russian_come_right_and_what_is_inside_a_reason_is_worded_too() {
+    let russian = Words::of(Language::Russian);
+    let taken_out = |count| russian.reason(&Reason::of(&WarningKind::ControlsTakenOut { count }));
+    assert_eq!(taken_out(1), "удалён 1 управляющий символ");
+    assert_eq!(taken_out(22), "удалены 22 управляющих символа");
+    assert_eq!(taken_out(11), "удалено 11 управляющих символов");
+    assert_eq!(taken_out(121), "удалён 121 управляющий символ");
+    let fault = ValueFault::WrongValue { value: "x".to_owned(), expected: Expected::WholeNumber };
+    let inner = RejectReason::Value { field: "price", fault };
+    let outer = Reason::of(&WarningKind::EntryRejected { reason: inner });
+    let told = "этот элемент не принят, прежнее значение осталось: поле `price`: `x` не целое число";
+    assert_eq!(russian.reason(&outer), told);
+    let two = LoadReason::Several { reasons: vec![LoadReason::Vanished, LoadReason::CarriedOut { load: 7 }] };
+    let told = "its file or its flag went away before it was loaded: nothing was changed; carried out as load 7";
+    assert_eq!(Reason::from(two).in_english(), told);
+}
+
+#[test]
+fn a_reason_of_a_newer_server_is_told_by_its_kind_and_parameters() {
+    let reason = Reason::from_json(r#"{"kind":"of-tomorrow","n":3}"#).unwrap();
+    assert_eq!(reason.in_english(), r#"{"kind":"of-tomorrow","n":3}"#);
+    assert_eq!(Reason::from_json(&reason.to_string()).unwrap(), reason);
 }

@@ -107,8 +107,8 @@ impl Format for AifArray {
     }
 }
 
-/// The place of a byte of the record that starts at `start`, for people.
-fn place_in(start: Position, record: &[u8], at: usize) -> String {
+/// The place of a byte of the record that starts at `start`.
+fn place_in(start: Position, record: &[u8], at: usize) -> Position {
     let before = &record[..at.min(record.len())];
-    format!("line {}, byte {}", start.line + array::count_lines(before), start.byte + at as u64)
+    Position { line: start.line + array::count_lines(before), byte: start.byte + at as u64 }
 }

@@ -1,7 +1,7 @@
 //! Canonical JSON: members sorted by name (one that comes twice is a fault), no blanks, strings
 //! with the fewest escapes, numbers as they were written.
 
-use super::{Cursor, Fault, Json, TWICE, named_twice};
+use super::{Cursor, Fault, Json, JsonFault, named_twice};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -34,7 +34,7 @@ fn write_nested(cursor: &mut Cursor<'_>, out: &mut String, depth: usize) -> Resu
 }
 
 fn write_array(cursor: &mut Cursor<'_>, out: &mut String, depth: usize) -> Result<(), Fault> {
-    cursor.enter(b'[', "expected `[`")?;
+    cursor.enter_array()?;
     out.push('[');
     let (start, mut first) = (out.len(), true);
     while cursor.element(&mut first)? {
@@ -49,7 +49,7 @@ fn write_array(cursor: &mut Cursor<'_>, out: &mut String, depth: usize) -> Resul
 
 /// Members are written as they come, and put in order afterwards where they are not.
 fn write_object(cursor: &mut Cursor<'_>, out: &mut String, depth: usize) -> Result<(), Fault> {
-    cursor.enter(b'{', "expected `{`")?;
+    cursor.enter_object()?;
     out.push('{');
     let (start, mut first) = (out.len(), true);
     let mut members: Vec<(Cow<'_, str>, Range<usize>)> = Vec::new();
@@ -64,7 +64,7 @@ fn write_object(cursor: &mut Cursor<'_>, out: &mut String, depth: usize) -> Resu
         write_nested(cursor, out, depth)?;
         members.push((name, from..out.len()));
     }
-    let fault = Fault { at: cursor.at(), what: TWICE, ends_early: false };
+    let fault = Fault { at: cursor.at(), what: JsonFault::Twice, ends_early: false };
     let lower = members.iter().all(|(name, _)| !name.bytes().any(|byte| byte.is_ascii_uppercase()));
     if !lower && named_twice(members.iter().map(|(name, _)| &**name)).is_some() {
         return Err(fault);
@@ -128,7 +128,7 @@ mod tests {
         .unwrap();
         assert_eq!(out, r#"{"B1":[true,[]],"a":null,"b":[1.50,"А/\n",{}]}"#);
         let twice = write_canonical(&mut Cursor::new(r#"{"b":1,"a":[{"x":1,"X":2}]}"#), &mut out);
-        assert_eq!(twice.map_err(|fault| fault.what), Err(TWICE));
+        assert_eq!(twice.map_err(|fault| fault.what), Err(JsonFault::Twice));
         out.clear();
         write_canonical(&mut Cursor::new("[1.50,\"\\u0410\\/\\n\\u0001\"]"), &mut out).unwrap();
         assert_eq!(out, "[1.50,\"А/\\n\\u0001\"]");

@@ -1,7 +1,7 @@
 //! What goes along while one record is read: the zone of its times, the warnings so far, how many
 //! entries it has.
 
-use super::{Cause, MAX_ENTRIES, Problem, Warning, WarningKind};
+use super::{Cause, MAX_ENTRIES, Problem, RejectReason, Warning, WarningKind};
 use jiff::tz::TimeZone;
 
 /// One record's reading.
@@ -37,7 +37,7 @@ impl<'z> Context<'z> {
     }
 
     /// An entry is rejected by itself: nothing else is told of it, of the warnings from `from` on.
-    pub(crate) fn reject_entry(&mut self, from: usize, field: &str, value: &str, reason: String) {
+    pub(crate) fn reject_entry(&mut self, from: usize, field: &str, value: &str, reason: RejectReason) {
         self.warnings.truncate(from);
         self.warn(field, value, WarningKind::EntryRejected { reason });
     }
@@ -46,8 +46,7 @@ impl<'z> Context<'z> {
     pub(crate) fn count_entry(&mut self) -> Result<(), Problem> {
         self.entries += 1;
         if self.entries > MAX_ENTRIES {
-            let reason = format!("the record has more than {MAX_ENTRIES} entries in its lists: hand it over in parts");
-            return Err(Problem::whole(Cause::TooManyEntries, reason));
+            return Err(Problem::whole(Cause::TooManyEntries, RejectReason::TooManyEntries { max: MAX_ENTRIES }));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What a format has read of an object, before it becomes rows.
 
-use super::{Cause, Cell, Context, Problem, RowValue, WarningKind, convert};
+use super::{Cause, Cell, Context, Problem, RejectReason, RowValue, WarningKind, convert};
 use crate::json::named_twice;
 use crate::kinds::{FieldTarget, Kind, ResolvedExpansion};
 use std::borrow::Cow;
@@ -129,7 +129,7 @@ impl<'a> Fields<'a> {
     /// A plain value in the place of an object.
     fn of_scalar(expansion: &ResolvedExpansion, cell: Cell<'a>, context: &mut Context<'_>) -> Result<Self, Problem> {
         let (Some(column), false) = (expansion.scalar, matches!(cell, Cell::Nested(_))) else {
-            let reason = format!("field `{}`: expected objects in an array", expansion.field);
+            let reason = RejectReason::NoArrayOfObjects { field: expansion.field };
             let (field, value) = (String::new(), cell.into_text());
             return Err(Problem::Value { cause: Cause::Value, field, value, reason });
         };

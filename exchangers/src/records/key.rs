@@ -1,6 +1,6 @@
 //! Keys, from the values of their fields.
 
-use super::{Cause, Problem, RowValue};
+use super::{Cause, Problem, RejectReason, RowValue, ValueFault};
 use crate::kinds::{Kind, Storage};
 use crate::row::{KEY_SEPARATOR, ObjectKey, ValueRef};
 use std::borrow::Cow;
@@ -25,10 +25,10 @@ pub(crate) fn complete_key(kind: Kind, column: usize, value: &mut RowValue<'_>) 
             cause: Cause::Missing,
             field: field.name.to_owned(),
             value: String::new(),
-            reason: format!("key field `{}` is missing", field.name),
+            reason: RejectReason::NoKeyField { field: field.name },
         }),
         RowValue::Text(text) if text.contains(KEY_SEPARATOR) => {
-            Err(Problem::value(field.name, String::new(), "a key must not hold U+001F"))
+            Err(Problem::value(field.name, String::new(), ValueFault::SeparatorInKey))
         }
         RowValue::Text(_) | RowValue::Integer(_) => Ok(()),
     }

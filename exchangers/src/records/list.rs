@@ -1,8 +1,8 @@
 //! Nested lists that are kept in the object's own row, as JSON: each entry is looked at by itself,
 //! and a broken one is left out alone.
 
-use super::{Cause, Cell, Context, Problem, RowValue, convert};
-use crate::json::{TWICE, named_twice, write_text};
+use super::{Cell, Context, Problem, RejectReason, RowValue, convert};
+use crate::json::{named_twice, write_text};
 use crate::kinds::{Field, FieldType};
 use std::borrow::Cow;
 
@@ -30,7 +30,7 @@ pub enum Entry<'a> {
 struct Broken {
     field: String,
     value: String,
-    reason: String,
+    reason: RejectReason,
 }
 
 impl<'f> KeptList<'f> {
@@ -50,8 +50,8 @@ impl<'f> KeptList<'f> {
             Entry::Null => None,
             Entry::Object(members) => self.write(members, context)?,
             Entry::Other(value) => {
-                let (value, reason) = (value.to_owned(), "expected an object".to_owned());
-                Some(Broken { field: String::new(), value, reason })
+                let reason = RejectReason::EntryNotObject;
+                Some(Broken { field: String::new(), value: value.to_owned(), reason })
             }
         };
         if let Some(Broken { field, value, reason }) = broken {
@@ -74,8 +74,8 @@ impl<'f> KeptList<'f> {
         mut members: Vec<(Cow<'_, str>, Cell<'_>)>,
         context: &mut Context<'_>,
     ) -> Result<Option<Broken>, Problem> {
-        if named_twice(members.iter().map(|(name, _)| &**name)).is_some() {
-            return Err(Problem::whole(Cause::Twice, TWICE));
+        if let Some(name) = named_twice(members.iter().map(|(name, _)| &**name)) {
+            return Err(Problem::twice(name));
         }
         members.sort_by(|(left, _), (right, _)| left.cmp(right));
         self.json.push('{');

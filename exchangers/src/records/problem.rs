@@ -1,6 +1,6 @@
 //! What keeps a record from being taken.
 
-use super::Cause;
+use super::{Cause, MAX_KEY_CHARS, RejectReason, ValueFault, shortened};
 
 /// Why what a format has read of a record is not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub enum Problem {
         /// For programs.
         cause: Cause,
         /// For people.
-        reason: String,
+        reason: RejectReason,
     },
     /// One of its values: within a nested list it is that of the entry alone.
     Value {
@@ -21,28 +21,25 @@ pub enum Problem {
         /// Its value, as it came.
         value: String,
         /// For people.
-        reason: String,
+        reason: RejectReason,
     },
 }
 
 impl Problem {
     /// The record as a whole.
-    pub fn whole(cause: Cause, reason: impl Into<String>) -> Self {
-        Self::Whole { cause, reason: reason.into() }
+    pub fn whole(cause: Cause, reason: RejectReason) -> Self {
+        Self::Whole { cause, reason }
     }
 
     /// One name comes twice in one object.
     pub(crate) fn twice(name: &str) -> Self {
-        Self::whole(Cause::Twice, format!("field `{}`: {}", name.escape_debug(), crate::json::TWICE))
+        let field = shortened(name.escape_debug().to_string(), MAX_KEY_CHARS);
+        Self::whole(Cause::Twice, RejectReason::FieldTwice { field })
     }
 
-    /// A value that its field does not take; `reason` goes on after the field's name.
-    pub(super) fn value(field: &str, value: String, reason: impl std::fmt::Display) -> Self {
-        Self::Value {
-            cause: Cause::Value,
-            field: field.to_owned(),
-            value,
-            reason: format!("field `{field}`: {reason}"),
-        }
+    /// A value that its field does not take.
+    pub(super) fn value(field: &'static str, value: String, fault: ValueFault) -> Self {
+        let reason = RejectReason::Value { field, fault };
+        Self::Value { cause: Cause::Value, field: field.to_owned(), value, reason }
     }
 }

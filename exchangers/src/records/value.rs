@@ -1,12 +1,12 @@
 //! One value that a format has read to one value of a row, by the type of its field. Loose in what
 //! it takes, exact in what it gives.
 
-use super::{Cell, Context, Problem, RowValue, WarningKind};
+use super::{Cell, Context, Problem, RowValue, ValueFault, WarningKind};
 use crate::kinds::{Field, FieldType, MAX_LONG_TEXT_BYTES};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use std::borrow::Cow;
-use tillway_proto::money::parse_scaled;
+use tillway_proto::money::{DecimalError, parse_scaled};
 
 /// Most characters of a wrong value that a reason shows.
 const SHOWN_CHARS: usize = 40;
@@ -16,8 +16,8 @@ const MAX_DAYS: i64 = 36_500;
 
 fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARS) {
-        Some((end, _)) => format!("`{}…`", &text[..end]),
-        None => format!("`{text}`"),
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn convert<'a>(field: &Field, cell: Cell<'a>, context: &mut Context<'
             };
             let value = match taken {
                 Ok(value) => value,
-                Err(reason) => return Err(Problem::value(field.name, cell.into_text(), reason)),
+                Err(fault) => return Err(Problem::value(field.name, cell.into_text(), fault)),
             };
             if field.is_price() && matches!(value, RowValue::Integer(price) if price < 0) {
                 context.warn(field.name, &cell.into_text(), WarningKind::NegativePrice);
@@ -79,45 +79,31 @@ fn json<'a>(field: &Field, cell: Cell<'a>) -> Result<RowValue<'a>, Problem> {
     match &*json {
         "null" | "\"\"" => Ok(RowValue::Null),
         _ if !field.entries.is_empty() && !json.starts_with(['[', '{']) => {
-            let reason = format!("{} is not a list", shown(&json));
-            Err(Problem::value(field.name, json.into_owned(), reason))
+            let fault = ValueFault::NotAList { value: shown(&json) };
+            Err(Problem::value(field.name, json.into_owned(), fault))
         }
         _ if json.len() > MAX_LONG_TEXT_BYTES => {
-            let reason = format!("the value has {} bytes, at most {MAX_LONG_TEXT_BYTES} are allowed", json.len());
-            Err(Problem::value(field.name, json.into_owned(), reason))
+            let fault = ValueFault::TooManyBytes { bytes: json.len(), max: MAX_LONG_TEXT_BYTES };
+            Err(Problem::value(field.name, json.into_owned(), fault))
         }
         _ => Ok(RowValue::Text(json)),
     }
 }
 
-fn wrong(text: &str, field_type: FieldType) -> String {
-    format!("{} is not {}", shown(text), expected(field_type))
+fn wrong(text: &str, field_type: FieldType) -> ValueFault {
+    ValueFault::WrongValue { value: shown(text), expected: field_type.into() }
 }
 
-fn expected(field_type: FieldType) -> &'static str {
-    match field_type {
-        FieldType::Text { .. } | FieldType::LongText => "a text",
-        FieldType::Code { .. } => "a code",
-        FieldType::Integer => "a whole number",
-        FieldType::Bool => "true, false, 0 or 1",
-        FieldType::Money | FieldType::Quantity | FieldType::Decimal { .. } => "a number",
-        FieldType::Date => "a date YYYY-MM-DD",
-        FieldType::DateTime | FieldType::DateTimeEnd => "a time YYYY-MM-DDTHH:MM:SS",
-        FieldType::DaysOrDateTime => "a number of days or a time YYYY-MM-DDTHH:MM:SS",
-        FieldType::Json => "a value",
-    }
-}
-
-/// The value, or the reason against it.
-type Taken = Result<RowValue<'static>, String>;
+/// The value, or what is wrong with it.
+type Taken = Result<RowValue<'static>, ValueFault>;
 
 fn bounded<'a>(field: &Field, text: Cow<'a, str>, max: usize) -> Result<RowValue<'a>, Problem> {
     // A text has at most as many characters as bytes: most need no count.
     if text.len() > max {
         let count = text.chars().count();
         if count > max {
-            let reason = format!("{} has {count} characters, at most {max} are allowed", shown(&text));
-            return Err(Problem::value(field.name, text.into_owned(), reason));
+            let fault = ValueFault::TooLong { value: shown(&text), chars: count, max };
+            return Err(Problem::value(field.name, text.into_owned(), fault));
         }
     }
     Ok(RowValue::Text(text))
@@ -185,8 +171,8 @@ fn whole<'a>(field: &Field, number: Cow<'a, str>) -> Result<Cow<'a, str>, Proble
     if let Ok(whole) = parse_scaled(&number, 0) {
         return Ok(Cow::Owned(whole.to_string()));
     }
-    let reason = format!("{} is not a code", shown(&number));
-    Err(Problem::value(field.name, number.into_owned(), reason))
+    let fault = wrong(&number, field.field_type);
+    Err(Problem::value(field.name, number.into_owned(), fault))
 }
 
 fn boolean(text: &str) -> Taken {
@@ -209,15 +195,21 @@ fn number_or_time(field_type: FieldType, text: &str, context: &mut Context<'_>) 
         FieldType::Integer => parse_scaled_fast(text, 0).map(RowValue::Integer).map_err(|_| wrong()),
         FieldType::Money | FieldType::Quantity | FieldType::Decimal { .. } => {
             let (digits, scale) = field_type.decimal().unwrap_or_default();
-            let number = parse_scaled_fast(text, scale)?;
+            let number = parse_scaled_fast(text, scale).map_err(|error| match error {
+                DecimalError::NotANumber { .. } => wrong(),
+                DecimalError::TooFine { scale: digits, .. } => {
+                    ValueFault::TooManyDecimals { value: shown(text), digits }
+                }
+                DecimalError::TooLarge { .. } => ValueFault::NumberTooLarge { value: shown(text) },
+            })?;
             if number.unsigned_abs() >= 10_u64.pow(digits) {
-                return Err(format!("{} has more than {} digits before the point", shown(text), digits - scale));
+                return Err(ValueFault::TooManyDigits { value: shown(text), digits: digits - scale });
             }
             Ok(RowValue::Integer(number))
         }
         FieldType::DaysOrDateTime if parse_scaled_fast(text, 0).is_ok() => match parse_scaled_fast(text, 0) {
             Ok(days @ 0..=MAX_DAYS) => Ok(RowValue::Text(Cow::Owned(days.to_string()))),
-            _ => Err(format!("{} is not a number of days up to {MAX_DAYS}", shown(text))),
+            _ => Err(ValueFault::WrongDays { value: shown(text), max: MAX_DAYS }),
         },
         FieldType::Date | FieldType::DateTime | FieldType::DateTimeEnd | FieldType::DaysOrDateTime => {
             let (day, time) = day_or_time(text, context).ok_or_else(wrong)?;
@@ -244,7 +236,7 @@ fn to_second(time: DateTime) -> DateTime {
 
 /// [`parse_scaled`], with a way around it for what nearly all numbers look like: some digits and a
 /// point.
-fn parse_scaled_fast(text: &str, scale: u32) -> Result<i64, String> {
+fn parse_scaled_fast(text: &str, scale: u32) -> Result<i64, DecimalError> {
     /// So many digits cannot overflow.
     const SAFE_DIGITS: usize = 17;
     let (mut value, mut fraction, mut in_fraction) = (0_i64, 0, false);
@@ -262,7 +254,7 @@ fn parse_scaled_fast(text: &str, scale: u32) -> Result<i64, String> {
     if plain && fraction <= scale && text.len() + (scale - fraction) as usize <= SAFE_DIGITS {
         return Ok(value * 10_i64.pow(scale - fraction));
     }
-    parse_scaled(text, scale).map_err(|error| error.to_string())
+    parse_scaled(text, scale)
 }
 
 /// `YYYY-MM-DD`, alone or followed by `T` or a blank and a time; parts of seconds are dropped. A
@@ -304,7 +296,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_short_way_gives_what_the_long_way_gives(text in r"[-+]?[0-9.eE]{1,20}", scale in 0_u32..5) {
-            prop_assert_eq!(parse_scaled_fast(&text, scale), parse_scaled(&text, scale).map_err(|e| e.to_string()));
+            prop_assert_eq!(parse_scaled_fast(&text, scale), parse_scaled(&text, scale));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Warnings: what a person should know of a record that was taken. A kind with its parameters,
 //! never a sentence, so that each reader gets it in a language of their own.
 
-use super::shortened;
-use serde::{Deserialize, Serialize};
+use super::{RejectReason, shortened};
+use serde::Serialize;
 use std::fmt;
 
 /// Most characters of a value that a warning or a reject shows.
@@ -19,22 +19,26 @@ pub struct Warning {
     pub what: WarningKind,
 }
 
-/// What a person should know of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "kebab-case")]
+/// What a person should know of. As JSON one flat object: `{"kind":"text-cut","chars":250,
+/// "max":200}`. The English of `Display` is for logs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum WarningKind {
     /// An entry of a nested list was rejected by itself; what stood there before under its key
     /// stays.
+    #[error("this entry was not taken, and what stood there before stays: {reason}")]
     EntryRejected {
         /// Why.
-        reason: String,
+        reason: RejectReason,
     },
     /// A value that cannot be read was left out.
+    #[error("the value was left out: {reason}")]
     ValueLeftOut {
         /// Why.
-        reason: String,
+        reason: RejectReason,
     },
     /// A text was cut to the longest that is kept.
+    #[error("the text has {chars} characters and was cut to {max}")]
     TextCut {
         /// Its characters.
         chars: u64,
@@ -42,11 +46,13 @@ pub enum WarningKind {
         max: u64,
     },
     /// Control characters were taken out of a text.
+    #[error("{count} control characters were taken out")]
     ControlsTakenOut {
         /// How many.
         count: u64,
     },
     /// A picture is larger than those that are kept, and was left out.
+    #[error("the picture has {bytes} bytes and was left out; at most {max} are kept")]
     PictureLeftOut {
         /// Its bytes, in base64.
         bytes: u64,
@@ -54,66 +60,29 @@ pub enum WarningKind {
         max: u64,
     },
     /// A price below zero.
+    #[error("the price is below zero")]
     NegativePrice,
     /// An object that people see by its name has none.
+    #[error("it has no name")]
     NoName,
     /// Another object has the same barcode.
+    #[error("item {other} has the same barcode")]
     SharedBarcode {
         /// The other item's code.
         other: String,
     },
     /// A group is inside itself.
+    #[error("the group is inside itself")]
     GroupInItself,
     /// A deletion did not take effect, since a record that may have been meant to add the object
     /// again was rejected.
+    #[error("the deletion did not take effect: a record that may have been meant to add the object again was rejected")]
     NotDeleted,
 }
 
 impl Warning {
     pub(super) fn new(field: impl Into<String>, value: impl Into<String>, what: WarningKind) -> Self {
         Self { field: field.into(), value: shortened(value.into(), MAX_VALUE_CHARS), what }
-    }
-}
-
-impl WarningKind {
-    /// Its word, for programs and for the words of a language.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::EntryRejected { .. } => "entry-rejected",
-            Self::ValueLeftOut { .. } => "value-left-out",
-            Self::TextCut { .. } => "text-cut",
-            Self::ControlsTakenOut { .. } => "controls-taken-out",
-            Self::PictureLeftOut { .. } => "picture-left-out",
-            Self::NegativePrice => "negative-price",
-            Self::NoName => "no-name",
-            Self::SharedBarcode { .. } => "shared-barcode",
-            Self::GroupInItself => "group-in-itself",
-            Self::NotDeleted => "not-deleted",
-        }
-    }
-}
-
-/// In English, for logs and for `error.txt`.
-impl fmt::Display for WarningKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::EntryRejected { reason } => {
-                write!(f, "this entry was not taken, and what stood there before stays: {reason}")
-            }
-            Self::ValueLeftOut { reason } => write!(f, "the value was left out: {reason}"),
-            Self::TextCut { chars, max } => write!(f, "the text has {chars} characters and was cut to {max}"),
-            Self::ControlsTakenOut { count } => write!(f, "{count} control characters were taken out"),
-            Self::PictureLeftOut { bytes, max } => {
-                write!(f, "the picture has {bytes} bytes and was left out; at most {max} are kept")
-            }
-            Self::NegativePrice => f.write_str("the price is below zero"),
-            Self::NoName => f.write_str("it has no name"),
-            Self::SharedBarcode { other } => write!(f, "item {other} has the same barcode"),
-            Self::GroupInItself => f.write_str("the group is inside itself"),
-            Self::NotDeleted => f.write_str(
-                "the deletion did not take effect: a record that may have been meant to add the object again was rejected",
-            ),
-        }
     }
 }
 

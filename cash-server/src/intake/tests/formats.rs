@@ -12,7 +12,7 @@ use tillway_exchangers::formats::aif;
 use tillway_exchangers::kinds::{self, Verb, VerbMeaning};
 use tillway_exchangers::records::{
     Cause, Cell, Command, Context, Entry as ListEntry, Fields, Format, KeptList, Position, Problem, Raw, RawRecord,
-    RawRecords, Reject, Spares,
+    RawRecords, Reject, RejectReason, Spares,
 };
 use tillway_exchangers::row::KeyMatch;
 
@@ -39,7 +39,10 @@ impl Format for ItemLines {
     }
 
     fn read(&self, record: &[u8], start: Position, zone: &TimeZone) -> Result<Command, Reject> {
-        let line = std::str::from_utf8(record).map_err(|_| start.reject(Cause::Encoding, "not UTF-8"))?;
+        let line = std::str::from_utf8(record).map_err(|_| {
+            let reason = RejectReason::NotUtf8 { line: start.line, byte: start.byte };
+            start.reject(Cause::Encoding, reason)
+        })?;
         let mut cells = line.split(';');
         let told = |problem: Problem, code: Option<&str>| {
             let key = code.map(|code| KeyMatch::of_parts(vec![Some(code.to_owned())]));
@@ -59,7 +62,7 @@ impl Format for ItemLines {
                 _ => panic!("the table has such a verb"),
             },
             (Some("+"), Some(code)) => add(code, cells, zone).map_err(|problem| told(problem, Some(code))),
-            _ => Err(told(Problem::whole(Cause::Syntax, "neither `+`, `-` nor `clear`"), None)),
+            _ => Err(told(Problem::whole(Cause::Syntax, RejectReason::NoCommand), None)),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::rest::{array_of, call, load_of, send};
 use super::*;
 use crate::audit::AuditLine;
 use crate::intake::AsideError;
-use crate::store::intake::{Consent, LoadSource, LoadState, NewLoad};
+use crate::store::intake::{Consent, LoadReason, LoadSource, LoadState, NewLoad};
 use axum::http::StatusCode;
 
 const CLEAR: &str = r#"{"command":"clearInventory"}"#;
@@ -66,7 +66,7 @@ async fn a_full_load_that_was_cut_at_a_record_is_held_and_the_same_file_again_is
         last = Some(load.id);
         assert_eq!((load.state, load.revision), (LoadState::Held, None));
         assert!(load.counts.deleted >= 198 && load.counts.changed == 1, "{:?}", load.counts);
-        let reason = load.reason.unwrap();
+        let reason = load.reason.unwrap().in_english();
         for part in
             ["99 of 100 item", "99 of 100 barcode", &format!("loads approve {}", load.id.0), "`approve` in the flag"]
         {
@@ -172,7 +172,7 @@ async fn a_yes_that_comes_later_keeps_what_is_newer_also_what_was_deleted() {
         assert_eq!(barcodes.iter().any(|key| key == code), there, "{code} {barcodes:?}");
     }
     let first = kit.journal.load(held.id).unwrap().unwrap();
-    assert_eq!((first.state, first.reason), (LoadState::Error, Some(format!("carried out as load {}", again.0))));
+    assert_eq!((first.state, first.reason), (LoadState::Error, Some(LoadReason::CarriedOut { load: again.0 }.into())));
     assert!(matches!(running.intake.approve_held(held.id, &AuditLine::any()), Err(AsideError::NotHeld { .. })));
     assert_eq!(names(&kit.inbox("All")), Vec::<String>::new(), "the file is taken");
     running.stop().await;
@@ -297,7 +297,16 @@ async fn a_newer_load_with_the_same_clear_replaces_the_held_one_and_one_that_fai
     kit.deliver("All", "pos4", &file_of(&full(0..3, "held")));
     let second = kit.not_taken("All", "pos4").await.id;
     assert_eq!((state(first), state(second)), (LoadState::Error, LoadState::Held));
-    assert!(kit.journal.load(first).unwrap().unwrap().reason.unwrap().contains(&format!("load {} is newer", second.0)));
+    assert!(
+        kit.journal
+            .load(first)
+            .unwrap()
+            .unwrap()
+            .reason
+            .unwrap()
+            .in_english()
+            .contains(&format!("load {} is newer", second.0))
+    );
     kit.deliver("All", "pos5", &file_of(&full(0..40, "new")));
     kit.gone("All", "pos5").await;
     assert_eq!(state(second), LoadState::Error);
@@ -356,7 +365,7 @@ async fn a_body_is_held_with_its_yes_in_a_parameter_and_a_held_one_survives_a_re
     let held = kit.ended(load_of(&answer)).await;
     running.intake.refuse_held(held.id, &AuditLine::any()).unwrap();
     let refused = kit.journal.load(held.id).unwrap().unwrap();
-    assert_eq!((refused.state, refused.reason.as_deref()), (LoadState::Error, Some("refused by a person")));
+    assert_eq!((refused.state, refused.reason), (LoadState::Error, Some(LoadReason::RefusedByPerson.into())));
     assert_eq!((running.intake.refused(9).unwrap(), names(&kit.settings.bad)), (vec![], vec![]));
     assert_eq!(keys(&kit, "item").len(), 4);
     running.stop().await;

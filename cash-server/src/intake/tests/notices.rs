@@ -3,6 +3,7 @@
 use super::*;
 use crate::audit::AuditLine;
 use crate::store::intake::LoadState;
+use crate::words::Reason;
 use tillway_exchangers::records::WarningKind;
 
 fn item(code: &str, rest: &str) -> String {
@@ -42,7 +43,7 @@ async fn a_warning_is_told_with_line_verb_key_field_and_value_and_the_record_is_
                 one.verb.as_deref(),
                 one.key.as_deref(),
                 one.field.as_deref(),
-                one.warning.as_ref().unwrap().word(),
+                one.is_warning.then_some(one.reason.kind()).unwrap(),
             )
         })
         .collect();
@@ -76,8 +77,8 @@ async fn the_notice_of_a_rejected_item_stays_until_that_item_came_again() {
     load(&kit, &[item("X1", r#","isInventItem":true,"price":"12,50""#)]).await;
     let reject = kit.journal.open_notices(9).unwrap().remove(0).notice;
     assert_eq!(
-        (reject.field.as_deref(), reject.value.as_deref(), reject.warning),
-        (Some("price"), Some("12,50"), None)
+        (reject.field.as_deref(), reject.value.as_deref(), reject.is_warning),
+        (Some("price"), Some("12,50"), false)
     );
     // A clean load of something else mends nothing.
     assert_eq!(load(&kit, &[item("Y1", r#","price":5"#)]).await.state, LoadState::Ready);
@@ -145,9 +146,9 @@ async fn a_deletion_that_did_not_take_effect_is_told() {
     assert_eq!((record.counts.deleted, record.counts.rejected, record.counts.warnings), (0, 1, 1));
     assert_eq!(kit.objects(&kit.chain, "item").len() + kit.objects(&kit.chain, "barcode").len(), 2);
     let warning = kit.journal.warnings(record.id, 9).unwrap().remove(0);
-    assert_eq!((warning.line, warning.warning.unwrap().word()), (1, "not-deleted"));
+    assert_eq!((warning.line, warning.reason.kind()), (1, "not-deleted"));
     assert_eq!((warning.verb.as_deref(), warning.key.as_deref()), (Some("deleteInventItem"), Some("z5")));
-    assert!(record.reason.unwrap().contains("deletions did not take effect"));
+    assert!(record.reason.unwrap().in_english().contains("1 deletion did not take effect"));
     assert_eq!(kit.journal.count_notices().unwrap(), (1, 1));
     // The reject and the warning are about this object: the one that brings it mends both.
     load(&kit, &[item("z5", r#","price":5.5,"barcode":"zb5""#)]).await;
@@ -213,14 +214,14 @@ async fn a_barcode_of_two_items_and_a_group_inside_itself_are_told_by_the_load_t
         .warnings(record.id, 9)
         .unwrap()
         .into_iter()
-        .map(|one| (one.key.unwrap(), one.value.unwrap(), one.warning.unwrap()))
+        .map(|one| (one.key.unwrap(), one.value.unwrap(), one.reason))
         .collect();
-    let shared = |other: &str| WarningKind::SharedBarcode { other: other.to_owned() };
+    let shared = |other: &str| Reason::of(&WarningKind::SharedBarcode { other: other.to_owned() });
     let expected = [
         ("46/1", "46", shared("2")),
         ("46/2", "46", shared("1")),
-        ("a", "b", WarningKind::GroupInItself),
-        ("b", "a", WarningKind::GroupInItself),
+        ("a", "b", Reason::of(&WarningKind::GroupInItself)),
+        ("b", "a", Reason::of(&WarningKind::GroupInItself)),
     ];
     assert_eq!(told, expected.map(|(key, value, what)| (key.to_owned(), value.to_owned(), what)));
     // A load of something else does not tell it again.
@@ -241,7 +242,7 @@ async fn a_barcode_of_several_items_is_told_by_a_load_that_changes_thousands_too
     let record = load(&kit, &records).await;
     assert_eq!((record.state, record.counts.warnings), (LoadState::ReadyWithErrors, 7));
     let told = kit.journal.warnings(record.id, 9).unwrap().into_iter();
-    let told: Vec<(String, String)> = told.map(|one| (one.key.unwrap(), one.warning.unwrap().to_string())).collect();
+    let told: Vec<(String, String)> = told.map(|one| (one.key.unwrap(), one.reason.in_english())).collect();
     let other = |other: &str| WarningKind::SharedBarcode { other: other.to_owned() }.to_string();
     let expected = [
         ("0/1", other("2")),

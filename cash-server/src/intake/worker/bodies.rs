@@ -5,7 +5,8 @@ use crate::intake::deliver::{self, Attempt, Delivery};
 use crate::intake::source;
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::intake::{LoadRecord, LoadSource};
+use crate::store::intake::{LoadReason, LoadRecord, LoadSource};
+use crate::words::Reason;
 use encoding_rs::{Encoding, UTF_8};
 use std::error::Error;
 use std::io;
@@ -37,7 +38,7 @@ impl Worker {
             consent: record.consent,
         };
         if layer.is_none() {
-            return self.give_up_body(&delivery, &format!("{} is no longer in the network", record.node), tries);
+            return self.give_up_body(&delivery, &LoadReason::NodeIsGone { node: record.node.to_string() }, tries);
         }
         match deliver::attempt(&self.intake, &delivery, record.bytes, &self.shutdown)? {
             Attempt::Stopped => {}
@@ -52,7 +53,9 @@ impl Worker {
                 let (held, stalls) = earlier.map_or((None, 0), |wait| (wait.held, wait.stalls));
                 self.body_waits.insert(record.id, Wait { tries, ..self.later(cause, stalls) });
                 if held != Some(cause) {
-                    tracing::error!(load = record.id.0, reason, advice = cause.advice(), "a load waits");
+                    let (reason, advice) = (Reason::from(reason), Reason::from(cause.advice()));
+                    let (told, advice) = (reason.in_english(), advice.in_english());
+                    tracing::error!(load = record.id.0, reason = told, advice, "a load waits");
                     self.intake.journal.requeue(record.id, &reason, true)?;
                 }
             }
@@ -82,11 +85,11 @@ impl Worker {
 
     /// Only with a copy in `badDicts`: its back office was told that it is accepted. Until there
     /// is one, it stays queued.
-    fn give_up_body(&mut self, delivery: &Delivery, reason: &str, tries: u32) -> Result<(), StoreError> {
+    fn give_up_body(&mut self, delivery: &Delivery, reason: &LoadReason, tries: u32) -> Result<(), StoreError> {
         let Some(kept) = deliver::put_aside(&self.intake, delivery, reason) else {
             self.body_waits.insert(delivery.load, again(tries));
-            let reason = format!("{reason}; it cannot be put aside either, and waits: see the server's log");
-            return self.intake.journal.requeue(delivery.load, &reason, true);
+            let reason = LoadReason::NotPutAside { reason: Box::new(reason.clone()) };
+            return self.intake.journal.requeue(delivery.load, &reason.into(), true);
         };
         fail::fail_point!("intake::body_put_aside");
         let name = kept.file_name().map(|name| name.to_string_lossy().into_owned());

@@ -2,13 +2,14 @@
 
 use super::removed::Open;
 use super::{Known, Wait, Worker, again};
+use crate::intake::advice::Advice;
 use crate::intake::aside::is_data_of;
 use crate::intake::deliver::{self, Attempt, Cause, Delivery};
 use crate::intake::folders::{BAD, Flag};
 use crate::intake::source::{self, Identity};
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::intake::{Consent, LoadRecord, LoadSource, LoadState, NewLoad};
+use crate::store::intake::{Consent, LoadReason, LoadRecord, LoadSource, LoadState, NewLoad};
 use jiff::Timestamp;
 use std::error::Error;
 use std::io;
@@ -48,7 +49,8 @@ impl Worker {
             Ok(identity) => identity,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => {
-                self.set_aside(folder, flag, &crate::error_chain(&error), "make the flag as an empty regular file");
+                let reason = LoadReason::WrongFlag { detail: crate::error_chain(&error) };
+                self.set_aside(folder, flag, &reason, Advice::PlainFlag);
                 return Ok(());
             }
         };
@@ -93,8 +95,7 @@ impl Worker {
         self.waits.insert(flag.path.clone(), wait);
         let Known { load, at, consent } = known;
         if writing.is_some() {
-            let seconds = patience.as_secs();
-            let reason = format!("the data file was still being written {seconds} seconds after its flag was there");
+            let reason = LoadReason::StillWritten { seconds: patience.as_secs() };
             self.give_up(folder, flag, &pair, load, (&reason, Cause::Writing.advice()))?;
             // Whatever the file is by now, it is not whole.
             self.remove_flag(flag, &Pair { data: None, ..pair });
@@ -123,7 +124,7 @@ impl Worker {
                 self.waits.insert(flag.path.clone(), wait);
                 if held != Some(cause) {
                     deliver::complain(&self.intake, folder, &delivery.path, &reason, cause.advice());
-                    self.intake.journal.requeue(load, &reason, true)?;
+                    self.intake.journal.requeue(load, &reason.into(), true)?;
                 }
                 return Ok(());
             }
@@ -133,7 +134,7 @@ impl Worker {
             Attempt::Again { reason, advice, limit } => {
                 self.waits.insert(flag.path.clone(), Wait { load: Some(known), modified, ..again(tries) });
                 if tries == 0 {
-                    let what = format!("{reason}; it is tried {} more times", limit - 1);
+                    let what = LoadReason::TriedAgain { reason: Box::new(reason), times: limit - 1 };
                     deliver::complain(&self.intake, folder, &delivery.path, &what, advice);
                 }
                 return Ok(());
@@ -150,7 +151,7 @@ impl Worker {
         flag: &Flag,
         pair: &Pair,
         load: LoadId,
-        (reason, advice): (&str, &str),
+        (reason, advice): (&LoadReason, Advice),
     ) -> Result<(), StoreError> {
         let stays = pair.data.map(|_| deliver::path_text(&pair.path));
         deliver::give_up(&self.intake, load, reason, stays)?;
@@ -250,14 +251,12 @@ impl Worker {
         self.scan(folder);
         let now_there = |found: &Flag| found.path == flag.path && found.data.is_some();
         if !self.flags.get(folder).is_some_and(|flags| flags.iter().any(now_there)) {
-            let what = "there is a flag, but no data file of the same name";
-            let advice = "write the data file first, the flag after it: `pos1.aif`, then `pos1.flz`";
-            self.set_aside(folder, flag, what, advice);
+            self.set_aside(folder, flag, &LoadReason::NoDataFile, Advice::DataBeforeFlag);
         }
         Ok(())
     }
 
-    fn set_aside(&mut self, folder: &Path, flag: &Flag, what: &str, advice: &str) {
+    fn set_aside(&mut self, folder: &Path, flag: &Flag, what: &LoadReason, advice: Advice) {
         let data = flag.expected_data(&self.intake.settings.formats);
         deliver::complain(&self.intake, folder, &data, what, advice);
         let mut name = flag.path.clone().into_os_string();

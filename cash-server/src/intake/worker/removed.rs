@@ -6,10 +6,12 @@
 //! than was read, is set aside as a refused load: it is shown, and a person hands it in or drops
 //! it.
 
+use crate::intake::advice::Advice;
 use crate::intake::source::{self, Identity};
 use crate::intake::{Intake, archive, deliver};
 use crate::store::StoreError;
-use crate::store::intake::{Consent, LoadSource, NewLoad};
+use crate::store::intake::{Consent, LoadReason, LoadSource, NewLoad};
+use crate::words::Reason;
 use fs_err as fs;
 use jiff::Timestamp;
 use std::error::Error;
@@ -22,9 +24,6 @@ use uuid::Uuid;
 /// Files that are kept open at the same time. Where more are removed, the oldest is looked at for
 /// the last time.
 const MAX_OPEN: usize = 64;
-
-const ADVICE: &str = "close a data file before its flag is made, and write nothing to it afterwards; look at what was kept, \
-                      then load it with `cash-server aside retry`, or drop it";
 
 /// One file that was removed.
 struct Removed {
@@ -129,27 +128,20 @@ impl RemovedFiles {
         let load = self.intake.journal.accept(&new)?;
         let target = archive::place(&self.intake.settings.bad, load, at, &archive::origin(path), "");
         let kept = archive::copy_open(&one.file, target);
-        let mut reason = format!(
-            "the file was written on after it was loaded as load {} and removed; what was written then is not loaded",
-            first.0
-        );
-        match &kept {
-            Ok(_) => reason.push_str("; the whole file is kept"),
-            Err(error) => {
-                reason.push_str(", and cannot be kept: ");
-                reason.push_str(&crate::error_chain(error));
-            }
-        }
+        let reason = match &kept {
+            Ok(_) => LoadReason::WrittenOn { load: first.0 },
+            Err(error) => LoadReason::WrittenOnAndLost { load: first.0, detail: crate::error_chain(error) },
+        };
         let kept = kept.ok();
         if let Some(kept) = &kept
-            && let Err(error) = archive::note_reason(kept, &reason)
+            && let Err(error) = archive::note_reason(kept, &self.intake.words().reason(&Reason::of(&reason)))
         {
             tracing::warn!(error = &error as &dyn Error, "failed to note why a file was set aside");
         }
         let name = kept.as_ref().and_then(|kept| kept.file_name()).map(|name| name.to_string_lossy().into_owned());
         deliver::give_up(&self.intake, load, &reason, name)?;
         if let Some(folder) = path.parent() {
-            deliver::complain(&self.intake, folder, path, &reason, ADVICE);
+            deliver::complain(&self.intake, folder, path, &reason, Advice::WriteUnderOtherName);
         }
         Ok(())
     }

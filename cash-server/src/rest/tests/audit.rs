@@ -4,6 +4,7 @@ use super::*;
 use crate::store::audit::AuditFilter;
 use crate::store::intake::{LoadEnd, LoadSource, LoadState, NewLoad, NoticeRecord};
 use crate::store::sales::{FindingKind, NewFinding};
+use crate::words::Reason;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use tillway_proto::report::{Report, Reported, TillState};
@@ -70,7 +71,7 @@ impl Server {
 
     fn load_with_a_notice(&self) {
         let load = self.accept("notice.aif");
-        let notices = vec![NoticeRecord { reason: "no price".to_owned(), ..NoticeRecord::default() }];
+        let notices = vec![NoticeRecord::of(Reason::worded("no price"), false)];
         self.journal.end(load, &LoadEnd { notices, ..ended(LoadState::ReadyWithErrors, None) }).unwrap();
     }
 

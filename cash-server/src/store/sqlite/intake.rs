@@ -11,9 +11,11 @@ use super::connection::{Database, Durability};
 use super::dictionary::signed;
 use crate::audit::AuditLine;
 use crate::store::intake::{
-    Consent, LoadEnd, LoadJournal, LoadRecord, LoadSource, LoadState, NewLoad, NoticeRecord, OpenNotice, Told, Watch,
+    Consent, LoadEnd, LoadJournal, LoadReason, LoadRecord, LoadSource, LoadState, NewLoad, NoticeRecord, OpenNotice,
+    Told, Watch,
 };
 use crate::store::{ServerId, StoreError};
+use crate::words::Reason;
 use jiff::Timestamp;
 use rows::{GIVEN, LOADS, path_text, record, tills_told, watch};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -31,6 +33,7 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("intake_4.sql")),
         M::up(audit::SCHEMA),
         M::up(include_str!("intake_5.sql")),
+        M::up(include_str!("intake_6.sql")),
     ])
 });
 
@@ -70,7 +73,7 @@ impl LoadJournal for IntakeDb {
     fn begin(&self, load: LoadId, at: Timestamp) -> Result<u32, StoreError> {
         self.database.write("begin a load", |transaction| {
             transaction.query_row(
-                "UPDATE load SET state = 'running', started_at = ?2, tries = tries + 1, reason = NULL WHERE id = ?1 \
+                "UPDATE load SET state = 'running', started_at = ?2, tries = tries + 1, why = NULL, reason = NULL WHERE id = ?1 \
                  RETURNING tries",
                 params![load.0, at.as_millisecond()],
                 |row| row.get(0),
@@ -78,12 +81,12 @@ impl LoadJournal for IntakeDb {
         })
     }
 
-    fn requeue(&self, load: LoadId, reason: &str, counted: bool) -> Result<(), StoreError> {
+    fn requeue(&self, load: LoadId, reason: &Reason, counted: bool) -> Result<(), StoreError> {
         self.database.write("put a load back", |transaction| {
             transaction
                 .execute(
-                    "UPDATE load SET state = 'queued', reason = ?2, tries = max(0, tries - ?3) WHERE id = ?1",
-                    params![load.0, reason, !counted],
+                    "UPDATE load SET state = 'queued', why = ?2, tries = max(0, tries - ?3) WHERE id = ?1",
+                    params![load.0, reason.to_string(), !counted],
                 )
                 .map(|_| ())
         })
@@ -111,7 +114,7 @@ impl LoadJournal for IntakeDb {
         self.database.write("end a load", |transaction| {
             transaction.execute(
                 "UPDATE load SET state = ?2, ended_at = ?3, added = ?4, changed = ?5, deleted = ?6, unchanged = ?7, \
-                 rejected = ?8, revision = ?9, applies_from = ?10, reason = ?11, aside = ?12, held_at = ?13, \
+                 rejected = ?8, revision = ?9, applies_from = ?10, why = ?11, reason = NULL, aside = ?12, held_at = ?13, \
                  clears = ?14, warnings = ?15 WHERE id = ?1",
                 params![
                     load.0,
@@ -124,7 +127,7 @@ impl LoadJournal for IntakeDb {
                     counts.rejected.cast_signed(),
                     end.revision.map(signed),
                     end.applies_from.map(signed),
-                    end.reason,
+                    end.reason.as_ref().map(Reason::to_string),
                     end.aside,
                     end.held.as_ref().map(|held| signed(held.at)),
                     end.held.as_ref().and_then(|held| held.clears.as_ref()),
@@ -133,14 +136,14 @@ impl LoadJournal for IntakeDb {
             )?;
             transaction.execute("DELETE FROM reject WHERE load = ?1", [load.0])?;
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO reject(load, n, line, byte, verb, key, field, value, reason, warning) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT INTO reject(load, n, line, byte, verb, key, field, value, reason, warning, why) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, '', ?9, ?10)",
             )?;
             for (n, notice) in (0_i64..).zip(&end.notices) {
-                let NoticeRecord { line, byte, verb, key, field, value, reason, .. } = notice;
-                let warning = notices::warning_text(notice.warning.as_ref())?;
+                let NoticeRecord { line, byte, verb, key, field, value, .. } = notice;
+                let (warning, why) = notices::reason_columns(notice);
                 let (line, byte) = (line.cast_signed(), byte.cast_signed());
-                insert.execute(params![load.0, n, line, byte, verb, key, field, value, reason, warning])?;
+                insert.execute(params![load.0, n, line, byte, verb, key, field, value, warning, why])?;
             }
             if matches!(end.state, LoadState::Ready | LoadState::ReadyWithErrors) {
                 notices::put(transaction, load, end)?;
@@ -207,8 +210,7 @@ impl LoadJournal for IntakeDb {
                 return Ok(None);
             }
             let id = insert(transaction, self.server, load)?;
-            let settled = "UPDATE load SET state = 'error', reason = 'carried out as load ' || ?2 WHERE id = ?1 AND state = 'held'";
-            transaction.execute(settled, params![refused.0, id.0])?;
+            settle_held(transaction, refused, &LoadReason::CarriedOut { load: id.0 })?;
             let watched = "UPDATE watch SET load = ?2, load_told = NULL WHERE load = ?1 AND NOT EXISTS \
                            (SELECT 1 FROM watch_till t WHERE t.load = ?1)";
             transaction.execute(watched, params![refused.0, id.0])?;
@@ -225,10 +227,9 @@ impl LoadJournal for IntakeDb {
         })
     }
 
-    fn refuse_held(&self, load: LoadId, reason: &str, line: &AuditLine) -> Result<bool, StoreError> {
+    fn refuse_held(&self, load: LoadId, line: &AuditLine) -> Result<bool, StoreError> {
         self.database.write("refuse a held load", |transaction| {
-            let sql = "UPDATE load SET state = 'error', reason = ?2, aside = NULL WHERE id = ?1 AND state = 'held'";
-            let was_held = transaction.execute(sql, params![load.0, reason])? > 0;
+            let was_held = settle_held(transaction, load, &LoadReason::RefusedByPerson)?;
             if was_held {
                 audit::put(transaction, line)?;
             }
@@ -248,11 +249,10 @@ impl LoadJournal for IntakeDb {
         }
         self.database.write("replace held loads", |transaction| {
             let found = find(transaction)?;
-            let sql = format!(
-                "UPDATE load SET state = 'error', aside = NULL, reason = 'not carried out: load ' || ?3 || \
-                 ' is newer and begins with the same ' || ?2 WHERE {held}"
-            );
-            transaction.execute(&sql, replaced)?;
+            let reason = LoadReason::Replaced { load: by.0, clears: clears.to_owned() };
+            for one in &found {
+                settle_held(transaction, one.id, &reason)?;
+            }
             Ok(found)
         })
     }
@@ -346,9 +346,15 @@ impl LoadJournal for IntakeDb {
     }
 }
 
+/// A held load is not carried out, or was as another one. False where it is not held any more.
+fn settle_held(transaction: &Connection, load: LoadId, reason: &LoadReason) -> rusqlite::Result<bool> {
+    let sql = "UPDATE load SET state = 'error', why = ?2, aside = NULL WHERE id = ?1 AND state = 'held'";
+    Ok(transaction.execute(sql, params![load.0, Reason::of(reason).to_string()])? > 0)
+}
+
 fn notices_of(reader: &Connection, load: LoadId, which: &str, limit: u32) -> rusqlite::Result<Vec<NoticeRecord>> {
     let sql = format!(
-        "SELECT line, byte, verb, key, field, value, reason, warning FROM reject WHERE load = ?1 AND {which} \
+        "SELECT line, byte, verb, key, field, value, reason, warning, why FROM reject WHERE load = ?1 AND {which} \
          ORDER BY n LIMIT ?2"
     );
     reader.prepare_cached(&sql)?.query_map(params![load.0, limit], |row| notices::record(row, 0))?.collect()
@@ -367,10 +373,13 @@ fn insert(transaction: &Connection, server: ServerId, load: &NewLoad) -> rusqlit
     let (way, source, dictionary_id, retry_of) = match &load.source {
         LoadSource::Folder(path) => {
             let path = path_text(path);
-            let settled = "UPDATE load SET aside = NULL, reason = CASE state WHEN 'held' THEN 'not carried out: its file \
-                           was handed over anew' ELSE reason END, state = CASE state WHEN 'held' THEN 'error' ELSE state END \
-                           WHERE source = ?1 AND way = 'folder' AND aside = ?1 AND worked_on_by = ?2";
-            transaction.execute(settled, params![path, server.0.as_bytes()])?;
+            let settled = "UPDATE load SET aside = NULL, why = CASE state WHEN 'held' THEN ?2 ELSE why END, \
+                           state = CASE state WHEN 'held' THEN 'error' ELSE state END \
+                           WHERE source = ?1 AND way = 'folder' AND aside = ?1 AND worked_on_by = ?3";
+            transaction.execute(
+                settled,
+                params![path, Reason::from(LoadReason::HandedOverAnew).to_string(), server.0.as_bytes()],
+            )?;
             ("folder", path, None, None)
         }
         LoadSource::Rest { body, dictionary_id, retry_of } => {

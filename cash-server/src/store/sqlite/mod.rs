@@ -15,6 +15,7 @@ pub mod packages;
 #[cfg(test)]
 mod plans;
 pub mod sales;
+mod words;
 
 pub use connection::{Database, Durability};
 pub use dictionary::DictionaryDb;

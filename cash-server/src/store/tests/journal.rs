@@ -6,6 +6,7 @@ use crate::dictionary::entry::LoadCounts;
 use crate::store::intake::{
     Consent, LoadEnd, LoadJournal, LoadSource, LoadState, NewLoad, NewWatch, NoticeRecord, Told,
 };
+use crate::words::Reason;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -47,7 +48,8 @@ fn end(state: LoadState, notices: Vec<NoticeRecord>) -> LoadEnd {
 }
 
 fn notice(line: u64, key: &str) -> NoticeRecord {
-    NoticeRecord { line, reason: "broken".to_owned(), object: Some((1, key.to_owned())), ..NoticeRecord::default() }
+    let broken = NoticeRecord::of(Reason::worded("broken"), false);
+    NoticeRecord { line, object: Some((1, key.to_owned())), ..broken }
 }
 
 pub(super) fn ids_are_unique_whoever_takes_loads_in_and_are_never_given_again(home: &dyn Home) {
@@ -76,7 +78,7 @@ pub(super) fn a_load_that_was_taken_in_is_there_after_a_restart(home: &dyn Home)
     let journal = home.open().journal;
     let (id, other) = (journal.accept(&new_load("a")).unwrap(), journal.accept(&new_load("b")).unwrap());
     assert_eq!(journal.begin(id, now()).unwrap(), 1);
-    journal.requeue(id, "full", false).unwrap();
+    journal.requeue(id, &Reason::worded("full"), false).unwrap();
     assert_eq!((journal.begin(id, now()).unwrap(), journal.begin(id, now()).unwrap()), (1, 2), "tries count");
     drop(journal);
     let journal = home.open().journal;
@@ -172,7 +174,7 @@ pub(super) fn a_load_is_repeated_by_one_who_asks_and_no_other(home: &dyn Home) {
     let replaced = stores[1].replace_held(by, &node(), "clearItems").unwrap();
     assert_eq!(replaced.iter().map(|load| (load.id, load.state)).collect::<Vec<_>>(), [(first, LoadState::Held)]);
     assert_eq!(stores[0].replace_held(by, &node(), "clearItems").unwrap(), []);
-    let told = at_once(4, |n| stores[n % 2].refuse_held(second, "no", &AuditLine::any()).unwrap());
+    let told = at_once(4, |n| stores[n % 2].refuse_held(second, &AuditLine::any()).unwrap());
     assert_eq!(told.into_iter().filter(|refused| *refused).count(), 1);
 }
 

@@ -5,7 +5,7 @@ use super::raw::Step;
 use super::record::read_record;
 use crate::formats::foreign_input;
 use crate::json::plain_length;
-use crate::records::{Cause, MAX_RECORD_BYTES, Position, Raw, RawRecords, Record};
+use crate::records::{Cause, MAX_RECORD_BYTES, Position, Raw, RawRecords, Record, RejectReason};
 use jiff::tz::TimeZone;
 use std::io::{self, BufRead};
 
@@ -84,10 +84,12 @@ impl<R: BufRead> ArrayReader<R> {
                 return Ok(self.at_end().map(Step::read));
             }
             if self.next.byte == 0
-                && let Some(what) = foreign_input(chunk)
+                && let Some(input) = foreign_input(chunk)
             {
                 self.stage = Stage::Done;
-                return Ok(Some(Step::read(self.next.record(Err(self.next.reject(Cause::Foreign, what))))));
+                return Ok(Some(Step::read(
+                    self.next.record(Err(self.next.reject(Cause::Foreign, RejectReason::ForeignInput { input }))),
+                )));
             }
             match self.stage {
                 Stage::Before(bom) => {
@@ -124,7 +126,7 @@ impl<R: BufRead> ArrayReader<R> {
                     self.advance(byte);
                     if !byte.is_ascii_whitespace() {
                         self.stage = Stage::Done;
-                        let reject = position.reject(Cause::Syntax, "text follows the end of the array");
+                        let reject = position.reject(Cause::Syntax, RejectReason::TextAfterArray);
                         return Ok(Some(Step::read(position.record(Err(reject)))));
                     }
                 }
@@ -140,7 +142,7 @@ impl<R: BufRead> ArrayReader<R> {
 
     fn not_an_array(&mut self, position: Position) -> Record {
         self.stage = Stage::Done;
-        position.record(Err(position.reject(Cause::WrongFormat, "the body is not a JSON array of commands")))
+        position.record(Err(position.reject(Cause::WrongFormat, RejectReason::NotAnArray)))
     }
 
     fn take_record(&mut self) -> Option<Step> {
@@ -161,7 +163,7 @@ impl<R: BufRead> ArrayReader<R> {
                 let start = self.start.take().unwrap_or(self.next);
                 let reject = match read_record(&self.buffer, start, true, &self.zone) {
                     Err(reject) if reject.truncated() && !self.buffer.is_empty() => reject,
-                    _ => start.reject(Cause::Truncated, "the input ends before the closing `]`"),
+                    _ => start.reject(Cause::Truncated, RejectReason::EndsBeforeSign { sign: "]" }),
                 };
                 self.buffer.clear();
                 Some(start.record(Err(reject)))

@@ -3,7 +3,7 @@
 use super::raw::Step;
 use super::record::read_record;
 use crate::formats::foreign_input;
-use crate::records::{Cause, MAX_RECORD_BYTES, Position, Raw, RawRecords, Record, Reject};
+use crate::records::{Cause, MAX_RECORD_BYTES, Position, Raw, RawRecords, Record, Reject, RejectReason};
 use jiff::tz::TimeZone;
 use std::io::{self, BufRead, Read as _};
 
@@ -85,11 +85,13 @@ impl<R: BufRead> RecordReader<R> {
             let room = (MAX_RECORD_BYTES + 1).saturating_sub(from).max(MIN_LINE_BYTES);
             let read = (&mut self.input).take(room as u64).read_until(b'\n', &mut self.buffer)?;
             if self.next.byte == 0
-                && let Some(what) = foreign_input(&self.buffer)
+                && let Some(input) = foreign_input(&self.buffer)
             {
                 self.ended = true;
                 self.buffer.clear();
-                return Ok(Some(Step::read(self.next.record(Err(self.next.reject(Cause::Foreign, what))))));
+                return Ok(Some(Step::read(
+                    self.next.record(Err(self.next.reject(Cause::Foreign, RejectReason::ForeignInput { input }))),
+                )));
             }
             if self.next.byte == 0 && self.buffer.starts_with(BOM) {
                 self.buffer.drain(..BOM.len());
@@ -122,7 +124,7 @@ impl<R: BufRead> RecordReader<R> {
         let record = self.take_last_record();
         let told = record.iter().any(|record| matches!(&record.command, Err(reject) if reject.truncated()));
         if self.wrapped && !told {
-            let reason = "the input ends before the closing line `### … end ###`";
+            let reason = RejectReason::EndsBeforeLine { line: "### … end ###" };
             self.last = Some(self.next.record(Err(self.next.reject(Cause::Truncated, reason))));
         }
         self.wrapped = false;
@@ -193,11 +195,11 @@ impl<R: BufRead> Iterator for RecordReader<R> {
 }
 
 pub(super) fn too_large(start: Position) -> Reject {
-    start.reject(Cause::TooLarge, format!("the record is larger than {MAX_RECORD_BYTES} bytes"))
+    start.reject(Cause::TooLarge, RejectReason::RecordTooLarge { max: MAX_RECORD_BYTES })
 }
 
 fn cut_off(position: Position) -> Record {
-    position.record(Err(position.reject(Cause::Truncated, "the input ends in the middle of a separating line")))
+    position.record(Err(position.reject(Cause::Truncated, RejectReason::EndsInSeparator)))
 }
 
 fn classify(line: &[u8], at_end: bool) -> Line {

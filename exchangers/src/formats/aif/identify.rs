@@ -36,7 +36,7 @@ pub(super) fn identify(record: &[u8]) -> Identity {
     let mut members = Vec::new();
     let mut cursor = Cursor::new(&text);
     // What was read before the fault is all that is wanted.
-    let whole = collect(&mut cursor, None, &mut members).and_then(|()| cursor.end("")).is_ok();
+    let whole = collect(&mut cursor, None, &mut members).and_then(|()| cursor.end()).is_ok();
     let verb = members
         .iter()
         .find(|member| member.name.eq_ignore_ascii_case("command"))
@@ -114,7 +114,7 @@ fn collect<'a>(
     within: Option<&Cow<'a, str>>,
     members: &mut Vec<Member<'a>>,
 ) -> Result<(), Fault> {
-    cursor.enter(b'{', "")?;
+    cursor.enter_object()?;
     let mut first = true;
     while let Some(name) = cursor.member(&mut first)? {
         let name = name.value()?;

@@ -14,7 +14,7 @@ pub(super) fn read_fields<'a>(
     context: &mut Context<'_>,
 ) -> Result<Fields<'a>, Failure> {
     let mut fields = Fields::new(kind);
-    cursor.enter(b'{', "expected `{`")?;
+    cursor.enter_object()?;
     let mut first = true;
     while let Some(name) = cursor.member(&mut first)? {
         let name = name.value()?;
@@ -58,7 +58,7 @@ fn read_nested<'a>(
         read_element(&mut nested, cursor, context)?;
         return Ok(nested);
     }
-    cursor.enter(b'[', "expected `[`")?;
+    cursor.enter_array()?;
     let mut first = true;
     while cursor.element(&mut first)? {
         read_element(&mut nested, cursor, context)?;
@@ -94,7 +94,7 @@ fn read_element<'a>(
 fn known_key(kind: Kind, raw: &str) -> Result<KnownKey<'_>, Failure> {
     let mut values = vec![RowValue::Null; kind.fields().len()];
     let (mut cursor, mut first) = (Cursor::new(raw), true);
-    cursor.enter(b'{', "expected `{`")?;
+    cursor.enter_object()?;
     while let Some(name) = cursor.member(&mut first)? {
         let (name, raw) = (name.value()?, cursor.raw_value()?);
         if let Some(column) = kind.field(&name).filter(|column| kind.key_columns().contains(column)) {
@@ -137,7 +137,7 @@ fn read_cell<'a>(field: &Field, cursor: &mut Cursor<'a>, context: &mut Context<'
 /// A list whose entries are looked at, and which the row keeps as JSON.
 fn read_kept_list(field: &Field, cursor: &mut Cursor<'_>, context: &mut Context<'_>) -> Result<Cell<'static>, Failure> {
     let mut list = KeptList::new(field);
-    cursor.enter(b'[', "expected `[`")?;
+    cursor.enter_array()?;
     let mut first = true;
     while cursor.element(&mut first)? {
         let entry = match cursor.peek() {
@@ -154,7 +154,7 @@ fn read_kept_list(field: &Field, cursor: &mut Cursor<'_>, context: &mut Context<
 
 fn read_members<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<(Cow<'a, str>, Cell<'a>)>, Failure> {
     let (mut members, mut first) = (Vec::new(), true);
-    cursor.enter(b'{', "expected `{`")?;
+    cursor.enter_object()?;
     while let Some(name) = cursor.member(&mut first)? {
         members.push((name.value()?, read_json(cursor)?));
     }

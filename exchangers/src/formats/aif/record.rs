@@ -6,8 +6,8 @@ use super::place_in;
 use crate::json::{Cursor, Fault, Json, RawText, named_twice};
 use crate::kinds::{self, Kind, Verb, VerbMeaning};
 use crate::records::{
-    Cause, Command, Context, Fields, MAX_KEY_CHARS, Position, Problem, Reject, RowValue, complete_key, key_part,
-    shortened,
+    Cause, Command, Context, Fields, MAX_KEY_CHARS, Position, Problem, Reject, RejectReason, RowValue, complete_key,
+    key_part, shortened,
 };
 use crate::row::KeyMatch;
 use jiff::tz::TimeZone;
@@ -41,7 +41,8 @@ pub(super) fn read_record(record: &[u8], start: Position, at_end: bool, zone: &T
         Ok(text) => text,
         Err(error) if error.error_len().is_none() && at_end => return Err(cut_off(start, record)),
         Err(error) => {
-            let reason = format!("not UTF-8 at {}", place_in(start, record, error.valid_up_to()));
+            let Position { line, byte } = place_in(start, record, error.valid_up_to());
+            let reason = RejectReason::NotUtf8 { line, byte };
             return Err(identified(start.reject(Cause::Encoding, reason), record));
         }
     };
@@ -49,7 +50,8 @@ pub(super) fn read_record(record: &[u8], start: Position, at_end: bool, zone: &T
         Ok(command) => Ok(command),
         Err(Failure::Fault(fault)) if fault.ends_early && at_end => Err(cut_off(start, record)),
         Err(Failure::Fault(fault)) => {
-            let reason = format!("not JSON at {}: {}", place_in(start, record, fault.at), fault.what);
+            let Position { line, byte } = place_in(start, record, fault.at);
+            let reason = RejectReason::NotJson { line, byte, fault: fault.what };
             Err(identified(start.reject(Cause::Syntax, reason), record))
         }
         Err(Failure::Problem(problem)) => Err(identified(start.reject_for(problem), record)),
@@ -57,7 +59,7 @@ pub(super) fn read_record(record: &[u8], start: Position, at_end: bool, zone: &T
 }
 
 fn cut_off(start: Position, record: &[u8]) -> Reject {
-    identified(start.reject(Cause::Truncated, "the input ends in the middle of a record"), record)
+    identified(start.reject(Cause::Truncated, RejectReason::EndsInRecord), record)
 }
 
 /// The reject with what can be said about whose record it is.
@@ -72,9 +74,9 @@ fn read_text(text: &str, context: &mut Context<'_>) -> Result<Command, Failure> 
     let (mut cursor, mut first) = (Cursor::new(text), true);
     if !matches!(cursor.peek(), None | Some(b'{')) {
         cursor.raw_value()?;
-        return Err(Problem::whole(Cause::NoCommand, "the record is not a JSON object").into());
+        return Err(Problem::whole(Cause::NoCommand, RejectReason::NotAnObject).into());
     }
-    cursor.enter(b'{', "expected `{`")?;
+    cursor.enter_object()?;
 
     let mut verb: Option<Verb> = None;
     let mut fields: Option<Fields<'_>> = None;
@@ -101,13 +103,13 @@ fn read_text(text: &str, context: &mut Context<'_>) -> Result<Command, Failure> 
             _ => others.push((name, cursor.raw_value()?)),
         }
     }
-    cursor.end("text follows the end of the record")?;
+    cursor.end()?;
     if let Some(name) = named_twice(others.iter().map(|(name, _)| &**name)) {
         return Err(Problem::twice(name).into());
     }
 
     let Some(Verb { name: verb, meaning }) = verb else {
-        return Err(Problem::whole(Cause::NoCommand, "`command` is missing").into());
+        return Err(Problem::whole(Cause::NoCommand, RejectReason::NoCommand).into());
     };
     match meaning {
         VerbMeaning::Clear(kinds) => Ok(Command::Clear { verb, kinds }),
@@ -136,11 +138,13 @@ fn is_payload(kind: Kind, name: &str) -> bool {
 
 fn read_verb(value: Json<'_>) -> Result<Verb, Failure> {
     let Json::Text(name) = value else {
-        return Err(Problem::whole(Cause::NoCommand, "`command` is not a text").into());
+        return Err(Problem::whole(Cause::NoCommand, RejectReason::CommandNotText).into());
     };
     let name = RawText::value(&name)?;
-    kinds::verb(name.trim())
-        .ok_or_else(|| Problem::whole(Cause::UnknownVerb, format!("unknown verb `{}`", name.escape_debug())).into())
+    kinds::verb(name.trim()).ok_or_else(|| {
+        let verb = shortened(name.escape_debug().to_string(), MAX_KEY_CHARS);
+        Problem::whole(Cause::UnknownVerb, RejectReason::UnknownVerb { verb }).into()
+    })
 }
 
 /// The payload that came before the command.
@@ -151,11 +155,11 @@ fn payload_among<'a>(
 ) -> Result<Fields<'a>, Failure> {
     let payload = kind.spec().payload;
     let Some(at) = others.iter().rposition(|(name, _)| is_payload(kind, name)) else {
-        return Err(Problem::whole(Cause::Missing, format!("payload `{payload}` is missing")).into());
+        return Err(Problem::whole(Cause::Missing, RejectReason::NoPayload { payload }).into());
     };
     let (_, raw) = others.remove(at);
     if !raw.starts_with('{') {
-        return Err(Problem::whole(Cause::Missing, format!("payload `{payload}` is not a JSON object")).into());
+        return Err(Problem::whole(Cause::Missing, RejectReason::PayloadNotObject { payload }).into());
     }
     read_fields(kind, &mut Cursor::new(raw), context)
 }
@@ -168,7 +172,7 @@ fn read_keys(kind: Kind, members: &[Member<'_>]) -> Result<KeyMatch, Failure> {
     for (name, raw) in members {
         if is_payload(kind, name) && raw.starts_with('{') {
             let (mut cursor, mut first, mut inner) = (Cursor::new(raw), true, Vec::new());
-            cursor.enter(b'{', "expected `{`")?;
+            cursor.enter_object()?;
             while let Some(name) = cursor.member(&mut first)? {
                 inner.push((name.value()?, cursor.raw_value()?));
             }

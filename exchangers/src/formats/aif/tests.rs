@@ -10,7 +10,8 @@ mod warnings;
 use super::*;
 use crate::kinds::Kind;
 use crate::records::{
-    Cause, Expansion, MAX_ENTRIES, MAX_RECORD_BYTES, ObjectRow, Record, Spares, Warning, WarningKind,
+    Cause, Expansion, Expected, MAX_ENTRIES, MAX_RECORD_BYTES, ObjectRow, Record, RejectReason, Spares, ValueFault,
+    Warning, WarningKind,
 };
 use crate::row::{KeyMatch, ObjectKey, RowRef};
 
@@ -51,6 +52,11 @@ fn rejects(records: Vec<Record>) -> Vec<Reject> {
 /// The warnings of the one record, as people see them.
 fn warnings(record: &str) -> Vec<String> {
     expansion(record).warnings.iter().map(Warning::to_string).collect()
+}
+
+/// The word of a warning.
+fn word(warning: &WarningKind) -> String {
+    serde_json::to_value(warning).unwrap()["kind"].as_str().unwrap().to_owned()
 }
 
 /// The one reject of a record, as people see it.

@@ -1,24 +1,24 @@
 //! Rejects and warnings that nobody has seen yet, and which objects they are about.
 
 use super::super::dictionary::{time, unsigned};
+use super::super::words::{optional_reason, reason};
 use super::rows::parsed;
 use crate::store::intake::{LoadEnd, MAX_NOTICES, NoticeRecord, OpenNotice};
 use jiff::Timestamp;
-use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
-use tillway_exchangers::records::WarningKind;
 use tillway_proto::{LoadId, NodeId};
 
 /// Notes what a committed load brought and what it mended.
 pub(super) fn put(transaction: &Connection, load: LoadId, end: &LoadEnd) -> rusqlite::Result<()> {
     let node: String = transaction.query_row("SELECT node FROM load WHERE id = ?1", [load.0], |row| row.get(0))?;
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO notice(identity, node, kind, object, load, line, byte, verb, key, field, value, reason, warning, at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT(identity) DO UPDATE SET \
+        "INSERT INTO notice(identity, node, kind, object, load, line, byte, verb, key, field, value, reason, warning, at, why) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, '', ?12, ?14, ?13) ON CONFLICT(identity) DO UPDATE SET \
          load = ?5, line = ?6, byte = ?7, at = ?14, seen_at = CASE WHEN warning IS NULL THEN NULL ELSE seen_at END",
     )?;
     for notice in end.notices.iter().filter(|notice| !notice.mended) {
         let (kind, object) = notice.object.clone().unzip();
+        let (warning, why) = reason_columns(notice);
         insert.execute(params![
             identity(&node, notice).as_slice(),
             node,
@@ -31,8 +31,8 @@ pub(super) fn put(transaction: &Connection, load: LoadId, end: &LoadEnd) -> rusq
             notice.key,
             notice.field,
             notice.value,
-            notice.reason,
-            warning_text(notice.warning.as_ref())?,
+            warning,
+            why,
             end.at.as_millisecond(),
         ])?;
     }
@@ -65,33 +65,25 @@ fn identity(node: &str, notice: &NoticeRecord) -> [u8; 32] {
     }
     part(notice.field.as_deref());
     part(notice.value.as_deref());
-    part(Some(&notice.reason));
+    part(Some(&notice.reason.to_string()));
     *hasher.finalize().as_bytes()
 }
 
-pub(super) fn warning_text(warning: Option<&WarningKind>) -> rusqlite::Result<Option<String>> {
-    let text = warning.map(serde_json::to_string).transpose();
-    text.map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
-}
-
-pub(super) fn warning(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<WarningKind>> {
-    let text: Option<String> = row.get(column)?;
-    let read = |text: String| {
-        serde_json::from_str(&text)
-            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
-    };
-    text.map(read).transpose()
+/// What a notice says, for the columns `warning` and `why`: one of them.
+pub(super) fn reason_columns(notice: &NoticeRecord) -> (Option<String>, Option<String>) {
+    let reason = Some(notice.reason.to_string());
+    if notice.is_warning { (reason, None) } else { (None, reason) }
 }
 
 /// Those that nobody has seen, newest first.
 pub(super) fn open(reader: &Connection, limit: u32) -> rusqlite::Result<Vec<OpenNotice>> {
     reader
         .prepare_cached(
-            "SELECT id, node, load, at, line, byte, verb, key, field, value, reason, warning, kind, object FROM notice \
+            "SELECT id, node, load, at, line, byte, verb, key, field, value, reason, warning, why, kind, object FROM notice \
              WHERE seen_at IS NULL ORDER BY id DESC LIMIT ?1",
         )?
         .query_map([limit], |row| {
-            let object = row.get::<_, Option<u16>>(12)?.zip(row.get(13)?);
+            let object = row.get::<_, Option<u16>>(13)?.zip(row.get(14)?);
             Ok(OpenNotice {
                 id: row.get(0)?,
                 node: parsed(row, 1)?,
@@ -103,8 +95,14 @@ pub(super) fn open(reader: &Connection, limit: u32) -> rusqlite::Result<Vec<Open
         .collect()
 }
 
-/// A notice whose columns, from line to warning, begin here.
+/// A notice whose columns, from line to why, begin here.
 pub(super) fn record(row: &Row<'_>, from: usize) -> rusqlite::Result<NoticeRecord> {
+    let warning = optional_reason(row, from + 7)?;
+    let is_warning = warning.is_some();
+    let reason = match warning {
+        Some(warning) => warning,
+        None => reason(row, from + 8, from + 6)?,
+    };
     Ok(NoticeRecord {
         line: unsigned(row, from)?,
         byte: unsigned(row, from + 1)?,
@@ -112,8 +110,8 @@ pub(super) fn record(row: &Row<'_>, from: usize) -> rusqlite::Result<NoticeRecor
         key: row.get(from + 3)?,
         field: row.get(from + 4)?,
         value: row.get(from + 5)?,
-        reason: row.get(from + 6)?,
-        warning: warning(row, from + 7)?,
+        reason,
+        is_warning,
         object: None,
         mended: false,
     })

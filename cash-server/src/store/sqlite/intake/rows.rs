@@ -1,9 +1,11 @@
 //! Rows of `intake.db` as the intake's own types.
 
 use super::super::dictionary::{time, unsigned};
+use super::super::words::optional_reason;
 use crate::dictionary::entry::LoadCounts;
 use crate::store::ServerId;
 use crate::store::intake::{Consent, Held, LoadRecord, LoadSource, LoadState, Watch};
+use crate::words::Reason;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row};
 use std::collections::HashMap;
@@ -15,7 +17,7 @@ use uuid::Uuid;
 /// The columns of [`record`].
 pub(super) const LOADS: &str = "SELECT id, node, way, source, dictionary_id, bytes, state, queued_at, started_at, ended_at, \
                      added, changed, deleted, unchanged, rejected, revision, reason, delivery, aside, retry_of, held_at, clears, \
-                     consent, warnings, worked_on_by FROM load";
+                     consent, warnings, worked_on_by, why FROM load";
 
 /// In the column `consent`: its producer said yes.
 pub(super) const GIVEN: i64 = -1;
@@ -51,7 +53,10 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<LoadRecord> {
             warnings: unsigned(row, 23)?,
         },
         revision: revision(row, 15)?,
-        reason: row.get(16)?,
+        reason: match optional_reason(row, 25)? {
+            Some(reason) => Some(reason),
+            None => row.get::<_, Option<String>>(16)?.map(Reason::worded),
+        },
         delivery: row.get(17)?,
         aside: row.get(18)?,
         held: revision(row, 20)?.map(|at| row.get(21).map(|clears| Held { at, clears })).transpose()?,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::dictionary::entry::LoadCounts;
 use crate::store::intake::NewWatch;
+use crate::words::{Language, Words};
 use std::collections::HashMap;
 use tillway_exchangers::records::WarningKind;
 use tillway_proto::{ExchangeStatus, Revision, TillId};
@@ -27,7 +28,7 @@ fn end(state: LoadState) -> LoadEnd {
         revision: Some(Revision(9)),
         applies_from: Some(Revision(9)),
         reason: None,
-        notices: vec![NoticeRecord { line: 3, byte: 70, reason: "broken".to_owned(), ..NoticeRecord::default() }],
+        notices: vec![NoticeRecord { line: 3, byte: 70, ..NoticeRecord::of(Reason::worded("broken"), false) }],
         mended: Vec::new(),
         aside: None,
         held: None,
@@ -45,10 +46,10 @@ fn a_load_goes_through_its_states_and_keeps_its_report() {
     let (_folder, db) = journal();
     let id = db.accept(&new_load(false)).unwrap();
     assert_eq!(db.begin(id, Timestamp::now()).unwrap(), 1);
-    db.requeue(id, "disk full", false).unwrap();
-    assert_eq!(db.load(id).unwrap().unwrap().reason.as_deref(), Some("disk full"));
+    db.requeue(id, &Reason::worded("disk full"), false).unwrap();
+    assert_eq!(db.load(id).unwrap().unwrap().reason, Some(Reason::worded("disk full")));
     assert_eq!(db.begin(id, Timestamp::now()).unwrap(), 1);
-    db.requeue(id, "died", true).unwrap();
+    db.requeue(id, &Reason::worded("died"), true).unwrap();
     assert_eq!(db.begin(id, Timestamp::now()).unwrap(), 2);
     assert_eq!(db.unfinished().unwrap().len(), 1);
     let end = end(LoadState::ReadyWithErrors);
@@ -134,7 +135,9 @@ fn what_was_told_is_remembered_until_the_watch_is_closed() {
 
 fn notice(line: u64, key: Option<&str>, warning: Option<WarningKind>) -> NoticeRecord {
     let object = key.map(|key| (1, key.to_owned()));
-    NoticeRecord { line, object, warning, reason: "why".to_owned(), ..NoticeRecord::default() }
+    let (is_warning, reason) =
+        (warning.is_some(), warning.map_or_else(|| Reason::worded("why"), |kind| Reason::of(&kind)));
+    NoticeRecord { line, object, ..NoticeRecord::of(reason, is_warning) }
 }
 
 /// Ends a new load with these notices, and these objects without a fault.
@@ -199,4 +202,29 @@ fn what_a_refused_load_rejected_is_no_notice() {
     db.end(id, &LoadEnd { notices: vec![notice(1, None, None)], ..end(LoadState::Error) }).unwrap();
     assert_eq!(lines(&db), [0; 0]);
     assert_eq!(db.rejects(id, 9).unwrap().len(), 1);
+}
+
+#[test]
+fn what_an_older_server_wrote_as_a_sentence_is_told_as_it_was_worded() {
+    let (_folder, db) = journal();
+    let id = db.accept(&new_load(false)).unwrap();
+    db.database()
+        .writer()
+        .execute_batch(
+            "UPDATE load SET state = 'error', reason = 'the whole load is refused: x';
+             INSERT INTO reject(load, n, line, byte, reason) VALUES (1, 0, 7, 1, 'price `x` is not a number');
+             INSERT INTO reject(load, n, line, byte, reason, warning) VALUES
+                 (1, 1, 8, 2, 'the text has 250 characters and was cut to 200', '{\"what\":\"text-cut\",\"chars\":250,\"max\":200}'),
+                 (1, 2, 9, 3, 'the value was left out: y', '{\"what\":\"value-left-out\",\"reason\":\"y\"}');",
+        )
+        .unwrap();
+    let reason = db.load(id).unwrap().unwrap().reason.unwrap();
+    assert_eq!((reason.kind(), reason.in_english().as_str()), ("worded", "the whole load is refused: x"));
+    let reject = db.rejects(id, 9).unwrap().remove(0).reason;
+    assert_eq!(reject, Reason::worded("price `x` is not a number"));
+    let warnings = db.warnings(id, 9).unwrap();
+    assert_eq!(warnings[0].reason, Reason::of(&WarningKind::TextCut { chars: 250, max: 200 }));
+    let russian = Words::of(Language::Russian);
+    assert_eq!(russian.reason(&warnings[0].reason), "в тексте 250 символов, он обрезан до 200");
+    assert_eq!(russian.reason(&warnings[1].reason), "значение пропущено: y");
 }

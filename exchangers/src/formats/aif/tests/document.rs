@@ -20,13 +20,13 @@ fn every_example_of_the_document_is_read_as_it_says() {
         assert!(!records.is_empty(), "{text}");
         for record in records {
             let told = match &record.command {
-                Err(_) => vec!["rejected"],
+                Err(_) => vec!["rejected".to_owned()],
                 Ok(Command::Upsert(expansion)) => {
-                    expansion.warnings.iter().map(|warning| warning.what.word()).collect()
+                    expansion.warnings.iter().map(|warning| super::word(&warning.what)).collect()
                 }
                 Ok(_) => Vec::new(),
             };
-            let expected = if word == "taken" { Vec::new() } else { vec![word] };
+            let expected = if word == "taken" { Vec::new() } else { vec![word.to_owned()] };
             assert_eq!(told, expected, "line {} of {text}: {:?}", record.line, record.command);
         }
     }

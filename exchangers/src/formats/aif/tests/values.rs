@@ -13,7 +13,7 @@ fn taken(field: &str, value: &str) -> String {
                 return match what {
                     WarningKind::EntryRejected { reason } => format!("{field} rejected: {reason}"),
                     WarningKind::ValueLeftOut { reason } => format!("{field} left out: {reason}"),
-                    other => format!("{field} {}", other.word()),
+                    other => format!("{field} {}", word(other)),
                 };
             }
             let row = shown(&expansion.main);
@@ -21,7 +21,7 @@ fn taken(field: &str, value: &str) -> String {
             rest.split_once(':').map_or("absent", |(_, value)| value).to_owned()
         }
         Ok(other) => panic!("{other:?}"),
-        Err(reject) => reject.reason,
+        Err(reject) => reject.reason.to_string(),
     }
 }
 

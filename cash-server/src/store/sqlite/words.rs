@@ -1,0 +1,24 @@
+//! Columns that hold why something is as it is: kind and parameters as JSON, beside the column in
+//! which older servers wrote a sentence.
+
+use crate::words::Reason;
+use rusqlite::Row;
+use rusqlite::types::Type;
+
+/// What stands as JSON in this column; none where it is null.
+pub(super) fn optional_reason(row: &Row<'_>, json: usize) -> rusqlite::Result<Option<Reason>> {
+    let text: Option<String> = row.get(json)?;
+    let read = |text: String| {
+        Reason::from_json(&text)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(json, Type::Text, Box::new(error)))
+    };
+    text.map(read).transpose()
+}
+
+/// What stands as JSON in one column, or as a sentence in the other.
+pub(super) fn reason(row: &Row<'_>, json: usize, sentence: usize) -> rusqlite::Result<Reason> {
+    match optional_reason(row, json)? {
+        Some(reason) => Ok(reason),
+        None => row.get::<_, String>(sentence).map(Reason::worded),
+    }
+}
