@@ -10,7 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fs_err::create_dir_all(&arrived)?;
     tonic_prost_build::configure()
         .build_client(false)
-        .extern_path(".tillway.sales.v1.TillFrame", "crate::sales::ArrivedFrame")
+        .extern_path(".tillway.sales.v1.PeerFrame", "crate::sales::ArrivedFrame")
         .extern_path(".tillway.sales.v1", "crate::sales::v1")
         .out_dir(arrived)
         .compile_fds(descriptors)?;

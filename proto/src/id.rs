@@ -315,6 +315,91 @@ impl From<NodeId> for String {
     }
 }
 
+/// Whoever hangs below a server and speaks to it: a till, or a shop's server below a centre. In
+/// text it is the id of that node.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum PeerId {
+    /// A till.
+    Till(TillId),
+    /// The server of a shop.
+    Shop(ShopId),
+}
+
+impl PeerId {
+    /// The whole id as text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Till(id) => id.as_str(),
+            Self::Shop(id) => id.as_str(),
+        }
+    }
+
+    /// The till that it is; none where it is a shop's server.
+    pub fn till(&self) -> Option<&TillId> {
+        match self {
+            Self::Till(id) => Some(id),
+            Self::Shop(_) => None,
+        }
+    }
+}
+
+impl FromStr for PeerId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        if text.starts_with(NodeLevel::Shop.prefix()) {
+            text.parse().map(Self::Shop)
+        } else {
+            text.parse().map(Self::Till)
+        }
+    }
+}
+
+impl TryFrom<String> for PeerId {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<PeerId> for String {
+    fn from(id: PeerId) -> Self {
+        match id {
+            PeerId::Till(id) => id.into(),
+            PeerId::Shop(id) => id.into(),
+        }
+    }
+}
+
+impl From<TillId> for PeerId {
+    fn from(id: TillId) -> Self {
+        Self::Till(id)
+    }
+}
+
+impl From<ShopId> for PeerId {
+    fn from(id: ShopId) -> Self {
+        Self::Shop(id)
+    }
+}
+
+impl From<PeerId> for NodeId {
+    fn from(id: PeerId) -> Self {
+        match id {
+            PeerId::Till(id) => Self::Till(id),
+            PeerId::Shop(id) => Self::Shop(id),
+        }
+    }
+}
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl From<TillId> for NodeId {
     fn from(id: TillId) -> Self {
         Self::Till(id)
@@ -371,6 +456,17 @@ mod tests {
             assert_eq!(id.as_str().parse::<NodeId>().unwrap(), id);
             assert_eq!(id.level(), level);
             assert_eq!(id.code(), "42");
+        }
+    }
+
+    #[test]
+    fn a_peer_is_a_till_or_a_shop_and_nothing_else() {
+        let till: PeerId = "_cash_1_00ab34ef".parse().unwrap();
+        assert_eq!(till.till().map(TillId::as_str), Some("_cash_1_00ab34ef"));
+        let shop: PeerId = serde_json::from_str("\"_shop_1_00ab34ef\"").unwrap();
+        assert_eq!((shop.till(), serde_json::to_string(&shop).unwrap()), (None, "\"_shop_1_00ab34ef\"".to_owned()));
+        for text in ["", "_group_1_00ab34ef", "_chain_1_00ab34ef", "_shop_1_00ab34e"] {
+            assert!(text.parse::<PeerId>().is_err(), "{text}");
         }
     }
 

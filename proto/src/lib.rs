@@ -24,7 +24,7 @@ pub mod sales;
 pub mod status;
 
 pub use command::{Command, CommandError, Order, PackageLink, UnloadSelection};
-pub use id::{GroupId, IdError, NodeCode, NodeId, NodeLevel, ShopId, TillId};
+pub use id::{GroupId, IdError, NodeCode, NodeId, NodeLevel, PeerId, ShopId, TillId};
 pub use money::{DecimalError, Kopecks, Thousandths};
 pub use queue::{ControlQueue, DictionaryQueue};
 pub use receipt::ReceiptKey;

@@ -4,13 +4,13 @@
 //! durable quorum queues and all messages persistent, so that what the broker confirmed survives
 //! its restart.
 
-use crate::id::TillId;
+use crate::id::PeerId;
 use std::fmt;
 
 /// The direct exchange that all queues are bound to, each by its own name.
 pub const EXCHANGE: &str = "tillway";
 
-/// The queue that all tills report to and the server consumes.
+/// The queue that all peers report to and the server consumes.
 pub const REPORTS_QUEUE: &str = "tillway.reports";
 
 /// The queue whose arguments say whose servers work at a virtual host. Nothing is published to it.
@@ -30,18 +30,18 @@ pub const CONTROL_MAX_LENGTH: i32 = 1_000;
 /// Largest message in bytes that either side reads: commands and reports are a few hundred bytes.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 
-/// The queue of links to packages for one till.
+/// The queue of links to packages for one peer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DictionaryQueue(String);
 
-/// The queue of all other commands for one till.
+/// The queue of all other commands for one peer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ControlQueue(String);
 
 impl DictionaryQueue {
-    /// `tillway.dictionary.<till id>`
-    pub fn of(till: &TillId) -> Self {
-        Self(format!("tillway.dictionary.{till}"))
+    /// `tillway.dictionary.<peer id>`
+    pub fn of(peer: &PeerId) -> Self {
+        Self(format!("tillway.dictionary.{peer}"))
     }
 
     /// The name, also the routing key.
@@ -51,9 +51,9 @@ impl DictionaryQueue {
 }
 
 impl ControlQueue {
-    /// `tillway.control.<till id>`
-    pub fn of(till: &TillId) -> Self {
-        Self(format!("tillway.control.{till}"))
+    /// `tillway.control.<peer id>`
+    pub fn of(peer: &PeerId) -> Self {
+        Self(format!("tillway.control.{peer}"))
     }
 
     /// The name, also the routing key.

@@ -1,13 +1,13 @@
-//! What a till says to the server over the broker, through [`crate::queue::REPORTS_QUEUE`].
+//! What a peer says to the server over the broker, through [`crate::queue::REPORTS_QUEUE`].
 //!
 //! ```json
-//! {"schema":1,"till":"_cash_1_00ab34ef","instance":"…","sent_at":"2026-01-02T03:04:05Z","type":"contact","state":{…}}
+//! {"schema":2,"peer":"_cash_1_00ab34ef","instance":"…","sent_at":"2026-01-02T03:04:05Z","type":"contact","state":{…}}
 //! ```
 //!
 //! A report is a hint: each carries the state it speaks of whole, so a lost, doubled or late one
 //! does no harm.
 
-use crate::id::TillId;
+use crate::id::PeerId;
 use crate::revision::{CursorProof, DeliveryId, Digest, PackageName, Revision};
 use crate::status::{DeliveryState, ExchangeStatus};
 use jiff::Timestamp;
@@ -15,16 +15,18 @@ use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Version of reports that this code writes and the newest it reads.
-pub const REPORT_SCHEMA: u32 = 1;
+/// Version of reports that this code writes and the newest it reads. Version 1 named the peer
+/// `till`.
+pub const REPORT_SCHEMA: u32 = 2;
 
-/// One report of one till, with its envelope.
+/// One report of one peer, with its envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reported {
     /// Version of this format, [`REPORT_SCHEMA`].
     pub schema: u32,
-    /// Who reports.
-    pub till: TillId,
+    /// Who reports; `till` in version 1.
+    #[serde(alias = "till")]
+    pub peer: PeerId,
     /// The random value that was made with the agent's state; two machines with one till's id
     /// differ in it.
     pub instance: Uuid,
@@ -326,10 +328,10 @@ pub enum ReportError {
         told: String,
     },
     /// Written by a newer agent.
-    #[error("a report of {till} has schema {schema}, this server knows up to {REPORT_SCHEMA}: upgrade the server")]
+    #[error("a report of {peer} has schema {schema}, this server knows up to {REPORT_SCHEMA}: upgrade the server")]
     NewerSchema {
         /// Who sent it.
-        till: TillId,
+        peer: PeerId,
         /// Its version.
         schema: u32,
     },
@@ -346,7 +348,8 @@ pub(crate) fn in_short(text: &str) -> String {
 #[derive(Deserialize)]
 struct Envelope {
     schema: u32,
-    till: TillId,
+    #[serde(alias = "till")]
+    peer: PeerId,
 }
 
 impl Reported {
@@ -355,7 +358,7 @@ impl Reported {
         let malformed = |error: serde_json::Error| ReportError::Malformed { told: in_short(&error.to_string()) };
         let envelope: Envelope = serde_json::from_slice(message).map_err(malformed)?;
         if envelope.schema > REPORT_SCHEMA {
-            return Err(ReportError::NewerSchema { till: envelope.till, schema: envelope.schema });
+            return Err(ReportError::NewerSchema { peer: envelope.peer, schema: envelope.schema });
         }
         serde_json::from_slice(message).map_err(malformed)
     }
@@ -371,15 +374,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_written_form_of_version_1_stays() {
+    fn the_written_form_of_version_2_stays_and_version_1_is_read() {
         let golden = concat!(
-            r#"{"schema":1,"till":"_cash_1_00ab34ef","instance":"00000000-0000-0000-0000-000000000001","#,
+            r#"{"schema":2,"peer":"_cash_1_00ab34ef","instance":"00000000-0000-0000-0000-000000000001","#,
             r#""sent_at":"2026-01-02T03:04:05Z","type":"refused","command":"00000000-0000-0000-0000-000000000007","#,
             r#""reason":"unknown"}"#
         );
         let report = Reported::parse(golden.as_bytes()).unwrap();
         assert!(matches!(&report.report, Report::Refused { reason, .. } if reason == "unknown"));
         assert_eq!(String::from_utf8(report.to_bytes().unwrap()).unwrap(), golden);
+        let older = golden.replacen(r#""schema":2,"peer""#, r#""schema":1,"till""#, 1);
+        assert_eq!(Reported::parse(older.as_bytes()).unwrap(), Reported { schema: 1, ..report });
     }
 
     #[test]
@@ -412,8 +417,8 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_report_names_its_till() {
-        let newer = r#"{"schema":9,"till":"_cash_1_00ab34ef","type":"x"}"#;
+    fn a_newer_report_names_its_peer() {
+        let newer = r#"{"schema":9,"peer":"_cash_1_00ab34ef","type":"x"}"#;
         assert!(matches!(Reported::parse(newer.as_bytes()), Err(ReportError::NewerSchema { schema: 9, .. })));
     }
 

@@ -18,7 +18,7 @@ pub mod arrived {
     include!(concat!(env!("OUT_DIR"), "/arrived/tillway.sales.v1.rs"));
 }
 
-/// A [`v1::TillFrame`] as a server takes it: on the wire it is the same, and what is in it stays
+/// A [`v1::PeerFrame`] as a server takes it: on the wire it is the same, and what is in it stays
 /// as the bytes that came, so that it is measured before it is read.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct ArrivedFrame {
@@ -39,10 +39,10 @@ pub const MAX_FRAME_BYTES: usize = 4 * 1024 * 1024;
 /// Largest first frame, a `Hello`: two hundred shifts and a few names are under 10 KiB.
 pub const MAX_HELLO_BYTES: usize = 32 * 1024;
 
-/// The metadata of the call in which a till names itself, beside
+/// The metadata of the call in which a peer names itself, beside
 /// `authorization: Bearer <cash.token>`: a server refuses a wrong token, and tells whose it was
 /// meant to be, before it reads a frame. Agents of version 0.1 do not send it.
-pub const TILL_METADATA: &str = "tillway-till";
+pub const PEER_METADATA: &str = "tillway-peer";
 
 /// The till closes a batch when it holds this many bytes of documents: large enough that a stream
 /// is not bound by acknowledgements, small enough that little is sent again after a break.

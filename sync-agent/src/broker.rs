@@ -24,7 +24,7 @@ use crate::tell::Teller;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
-use tillway_proto::TillId;
+use tillway_proto::PeerId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -70,10 +70,10 @@ pub(crate) enum Link {
     },
 }
 
-/// The link of one till to its broker.
+/// The link of one peer to its broker.
 #[derive(Debug, Clone)]
 pub(crate) struct Broker {
-    pub(crate) id: TillId,
+    pub(crate) id: PeerId,
     /// Where messages go.
     pub(crate) commands: Arc<Commands>,
     /// Where reports come from.

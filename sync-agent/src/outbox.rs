@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tillway_proto::report::{REPORT_SCHEMA, Reported};
-use tillway_proto::{DeliveryId, Report, TillId};
+use tillway_proto::{DeliveryId, PeerId, Report};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -55,15 +55,15 @@ struct Inner {
 /// Reports that wait. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
-    till: TillId,
+    peer: PeerId,
     instance: Uuid,
     inner: Arc<Mutex<Inner>>,
     changed: Arc<Notify>,
 }
 
 impl Outbox {
-    pub(crate) fn new(till: TillId, instance: Uuid) -> Self {
-        Self { till, instance, inner: Arc::default(), changed: Arc::default() }
+    pub(crate) fn new(peer: PeerId, instance: Uuid) -> Self {
+        Self { peer, instance, inner: Arc::default(), changed: Arc::default() }
     }
 
     /// Puts a report in, in place of an older one about the same matter. Never waits.
@@ -71,7 +71,7 @@ impl Outbox {
         let matter = Matter::of(&report);
         let reported = Reported {
             schema: REPORT_SCHEMA,
-            till: self.till.clone(),
+            peer: self.peer.clone(),
             instance: self.instance,
             sent_at: Timestamp::now(),
             report,

@@ -10,6 +10,7 @@ use crate::lock::ExchangeLock;
 use crate::retry;
 use crate::sink::{OtherHands, Sink};
 use crate::tell::Teller;
+use futures_util::FutureExt as _;
 use jiff::Zoned;
 use jiff::civil::Time;
 use std::error::Error;
@@ -84,6 +85,8 @@ impl Recount {
     /// Recounts at the start, once a day, and when asked.
     pub(crate) async fn run(self) {
         loop {
+            // What was asked for until now, this one answers.
+            let _ = self.poke.notified().now_or_never();
             let commands = std::mem::take(&mut self.asked().commands);
             let counted = self.verify().await;
             for command in commands {
@@ -118,9 +121,9 @@ impl Recount {
 
     /// Recounts the whole dictionary; the names of the kinds that differ.
     pub(crate) async fn verify(&self) -> Option<Vec<String>> {
+        self.asked().last = Some(Instant::now());
         let counted = {
             let _exchange = self.exchange.take().await;
-            self.asked().last = Some(Instant::now());
             let sink = Arc::clone(&self.sink);
             blocking(move || sink.verify()).await
         };

@@ -28,6 +28,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_file_queue::QueueError;
+use tillway_proto::PeerId;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -120,7 +121,7 @@ impl Agent {
         // one.
         let queue = PackageQueue::open(&now.load.queue_root, room::SMALL_RESERVE_BYTES).map_err(RunError::Queue)?;
 
-        let id = now.till.clone();
+        let id = PeerId::from(now.till.clone());
         let (suspects, progress) = (Arc::new(Suspects::default()), Arc::new(Progress::default()));
         let exchange = ExchangeLock::default();
         let errors = ErrorsFile::new(settings.clone());
@@ -195,7 +196,7 @@ impl Agent {
             shutdown: shutdown.clone(),
         };
         let shift_close = ShiftClose {
-            id: id.clone(),
+            id: now.till.clone(),
             read,
             settings: settings.clone(),
             unloads,

@@ -226,8 +226,8 @@ pub enum Lane {
 impl Lane {
     fn queue(self, till: &TillId) -> String {
         match self {
-            Self::Dictionary => DictionaryQueue::of(till).to_string(),
-            Self::Control => ControlQueue::of(till).to_string(),
+            Self::Dictionary => DictionaryQueue::of(&till.clone().into()).to_string(),
+            Self::Control => ControlQueue::of(&till.clone().into()).to_string(),
         }
     }
 

@@ -219,7 +219,7 @@ impl World {
     fn say(&mut self, report: Report) {
         let said = Reported {
             schema: 1,
-            till: till(),
+            peer: till().into(),
             instance: Uuid::nil(),
             sent_at: at(self.now + self.till_clock),
             report,

@@ -99,7 +99,7 @@ impl Month {
 
     fn say(&self, till: &TillId, report: Report) {
         let instance = Uuid::from_u128(7);
-        let reported = Reported { schema: 1, till: till.clone(), instance, sent_at: Timestamp::now(), report };
+        let reported = Reported { schema: 1, peer: till.clone().into(), instance, sent_at: Timestamp::now(), report };
         self.reports.take_now(&[reported.to_bytes().unwrap()], None).unwrap();
     }
 

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::queue::MAX_MESSAGE_BYTES;
 use tillway_proto::report::{Reported, TillState};
-use tillway_proto::{DeliveryId, Report, Revision, TillId};
+use tillway_proto::{DeliveryId, PeerId, Report, Revision, TillId};
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
@@ -146,22 +146,22 @@ impl Reports {
     ) -> Result<(Vec<Event>, bool), ExchangeError> {
         let network = self.network.current().map_err(ExchangeError::Network)?;
         // Before the transaction: whoever else writes does not wait for it.
-        let read: Vec<Result<Reported, String>> = bodies.iter().map(|body| read(body)).collect();
-        for reported in read.iter().flatten().filter(|reported| network.till(&reported.till).is_some()) {
-            self.clocks.note(&reported.till, reported.sent_at);
+        let read: Vec<Result<(TillId, Reported), String>> = bodies.iter().map(|body| read(body)).collect();
+        for (till, reported) in read.iter().flatten().filter(|(till, _)| network.till(till).is_some()) {
+            self.clocks.note(till, reported.sent_at);
         }
         let claims = self.packages.claims().map_err(ExchangeError::Packages)?;
         let (mut events, mut poke) = (Vec::new(), false);
         let mut decide = |moment: &dyn ExchangeMoment| {
             let now = Timestamp::now();
             let mut batch = Batch::default();
-            for (reported, body) in read.iter().zip(bodies) {
-                match reported {
-                    Ok(reported) if network.node(&reported.till.clone().into()).is_some() => {
+            for (read, body) in read.iter().zip(bodies) {
+                match read {
+                    Ok((till, reported)) if network.node(&till.clone().into()).is_some() => {
                         let taking = Taking { moment, claims: &claims, silent_after: self.silent_after, now };
-                        taking.take_safely(&mut batch, reported, body)?;
+                        taking.take_safely(&mut batch, till, reported, body)?;
                     }
-                    Ok(reported) => batch.stranger(&reported.till, body, now),
+                    Ok((till, _)) => batch.stranger(till, body, now),
                     Err(reason) => batch.set_aside(body, reason.clone(), now),
                 }
             }
@@ -176,11 +176,18 @@ impl Reports {
     }
 }
 
-fn read(body: &[u8]) -> Result<Reported, String> {
+/// The till that reports, and what it says.
+fn read(body: &[u8]) -> Result<(TillId, Reported), String> {
     if body.len() > MAX_MESSAGE_BYTES {
         return Err(format!("a message of {} bytes, the largest report has {MAX_MESSAGE_BYTES}", body.len()));
     }
-    Reported::parse(body).map_err(|error| crate::error_chain(&error))
+    let reported = Reported::parse(body).map_err(|error| crate::error_chain(&error))?;
+    match &reported.peer {
+        PeerId::Till(till) => Ok((till.clone(), reported)),
+        PeerId::Shop(shop) => {
+            Err(format!("a report of the server of {shop}: this server takes reports of tills alone"))
+        }
+    }
 }
 
 /// What a report says that the till has.
@@ -218,18 +225,17 @@ struct Taking<'a> {
 impl Taking<'_> {
     /// A report that a defect of this server stumbles over must not come again and again with all
     /// those behind it.
-    fn take_safely(self, batch: &mut Batch, reported: &Reported, body: &[u8]) -> Result<(), StoreError> {
-        if let Ok(taken) = catch_unwind(AssertUnwindSafe(|| self.take(batch, reported))) {
+    fn take_safely(self, batch: &mut Batch, till: &TillId, reported: &Reported, body: &[u8]) -> Result<(), StoreError> {
+        if let Ok(taken) = catch_unwind(AssertUnwindSafe(|| self.take(batch, till, reported))) {
             return taken;
         }
-        tracing::error!(till = %reported.till, "a report brought out a defect of this server; it is set aside");
-        batch.set_aside(body, format!("this server stumbled over the report of {}", reported.till), self.now);
+        tracing::error!(%till, "a report brought out a defect of this server; it is set aside");
+        batch.set_aside(body, format!("this server stumbled over the report of {till}"), self.now);
         Ok(())
     }
 
-    fn take(self, batch: &mut Batch, reported: &Reported) -> Result<(), StoreError> {
+    fn take(self, batch: &mut Batch, till: &TillId, reported: &Reported) -> Result<(), StoreError> {
         fail::fail_point!("reports::parsed");
-        let till = &reported.till;
         if !batch.contacts.contains_key(till) {
             let record = self.moment.record(till)?;
             // Its first word since a link went out to it: what is newer than that link may wait
@@ -260,7 +266,7 @@ impl Taking<'_> {
         }
         batch.poke |= heard.poke;
         batch.contacts.insert(till.clone(), Some(heard.contact));
-        self.answer(batch, reported)
+        self.answer(batch, till, reported)
     }
 
     /// Whether anything speaks for the cursor that a till says it has.
@@ -281,20 +287,20 @@ impl Taking<'_> {
     }
 
     /// What an answer means for the command it names.
-    fn answer(self, batch: &mut Batch, reported: &Reported) -> Result<(), StoreError> {
+    fn answer(self, batch: &mut Batch, till: &TillId, reported: &Reported) -> Result<(), StoreError> {
         let (id, state, reason, receipts) = match &reported.report {
             Report::Unload { command: Some(id), status, receipts, reason } => {
                 (*id, CommandState::of_answer(*status), reason.as_deref(), *receipts)
             }
             Report::Refused { command, reason } => (*command, CommandState::Refused, Some(reason.as_str()), 0),
-            Report::Contact { .. } => return self.answer_by_contact(batch, &reported.till, reported.sent_at),
+            Report::Contact { .. } => return self.answer_by_contact(batch, till, reported.sent_at),
             _ => return Ok(()),
         };
         let found = match batch.commands.get(&id) {
             Some(command) => Some(command.clone()),
             None => self.moment.command(id)?,
         };
-        let Some(mut command) = found.filter(|command| command.till == reported.till) else { return Ok(()) };
+        let Some(mut command) = found.filter(|command| command.till == *till) else { return Ok(()) };
         if !command.state.is_final() && !self.is_endless(&command, state) {
             if matches!(state, CommandState::Failed | CommandState::Refused) {
                 tracing::warn!(till = %command.till, command = %id, reason, "{}: {}", command.what, state.as_str());

@@ -54,7 +54,7 @@ fn contact(till: &TillId) -> Vec<u8> {
 fn said(till: &TillId) -> Reported {
     let report = Report::Contact { state: TillState { cursor: Revision(3), ..TillState::default() } };
     let instance = Uuid::from_u128(1);
-    Reported { schema: 1, till: till.clone(), instance, sent_at: Timestamp::now(), report }
+    Reported { schema: 1, peer: till.clone().into(), instance, sent_at: Timestamp::now(), report }
 }
 
 fn ordered(kit: &Kit, order: Order, state: CommandState, ago: SignedDuration) -> Uuid {
@@ -104,6 +104,18 @@ fn a_till_that_is_not_in_the_network_is_counted_once_and_known_once_it_is() {
     assert_eq!(kit.reports.store.record(&kit.till).unwrap().claimed(), Some(Revision(3)));
     assert!(kit.reports.store.forget_stranger(&stranger, &crate::audit::AuditLine::any()).unwrap());
     assert!(kit.reports.store.strangers().unwrap().is_empty());
+}
+
+#[test]
+fn a_report_of_a_shops_server_is_set_aside_and_those_of_tills_beside_it_are_taken() {
+    let kit = kit();
+    let said = String::from_utf8(contact(&kit.till)).unwrap();
+    let of_a_shop = said.replace(kit.till.as_str(), "_shop_1_00ab34ef").into_bytes();
+    kit.reports.take_now(&[of_a_shop, contact(&kit.till)], None).unwrap();
+    let broken = kit.reports.store.broken_reports(10).unwrap();
+    assert_eq!(broken.len(), 1);
+    assert!(broken[0].reason.contains("tills alone"), "{}", broken[0].reason);
+    assert!(kit.reports.store.record(&kit.till).unwrap().contact.is_some());
 }
 
 #[test]

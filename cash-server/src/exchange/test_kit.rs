@@ -127,7 +127,7 @@ impl Talk {
 
     pub(super) fn say_at(&self, till: &TillId, report: Report, sent_at: Timestamp) {
         let instance = Uuid::from_u128(7);
-        let reported = Reported { schema: 1, till: till.clone(), instance, sent_at, report };
+        let reported = Reported { schema: 1, peer: till.clone().into(), instance, sent_at, report };
         self.reports.take_now(&[reported.to_bytes().unwrap()], None).unwrap();
     }
 

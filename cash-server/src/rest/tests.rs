@@ -208,7 +208,7 @@ async fn a_till_whose_receipts_do_not_come_or_whose_clock_is_off_says_so() {
         let sent_at = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(10);
         let report = Report::Contact { state };
         let instance = uuid::Uuid::from_u128(1);
-        let reported = Reported { schema: 1, till: till.clone(), instance, sent_at, report };
+        let reported = Reported { schema: 1, peer: till.clone().into(), instance, sent_at, report };
         server.reports.take_now(&[reported.to_bytes().unwrap()], None).unwrap();
     };
     let seen = async || server.ask("GET", "/api/v1/tills", None).await.1[0].take();

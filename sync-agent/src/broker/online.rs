@@ -11,7 +11,7 @@ use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions}
 use lapin::{BasicProperties, Connection};
 use std::time::Duration;
 use tillway_proto::queue::EXCHANGE;
-use tillway_proto::{ControlQueue, DictionaryQueue};
+use tillway_proto::{ControlQueue, DictionaryQueue, PeerId};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -59,7 +59,8 @@ pub(crate) async fn of_server(settings: &Settings) -> Vec<Problem> {
 
 async fn broker(settings: &Settings) -> Vec<Problem> {
     let broker = &settings.broker;
-    let opened = match tokio::time::timeout(ANSWER_TIME, connect(&settings.till, broker)).await {
+    let peer = PeerId::from(settings.till.clone());
+    let opened = match tokio::time::timeout(ANSWER_TIME, connect(&peer, broker)).await {
         Ok(Ok(connection)) => Ok(connection),
         // The look at files tells it.
         Ok(Err(SessionError::Password(_))) => return Vec::new(),
@@ -71,7 +72,7 @@ async fn broker(settings: &Settings) -> Vec<Problem> {
         Err(problem) => return vec![problem],
     };
     let mut found = Vec::new();
-    let queues = [DictionaryQueue::of(&settings.till).to_string(), ControlQueue::of(&settings.till).to_string()];
+    let queues = [DictionaryQueue::of(&peer).to_string(), ControlQueue::of(&peer).to_string()];
     let deadline = Instant::now() + QUEUES_TIME;
     for queue in queues {
         let looked = loop {

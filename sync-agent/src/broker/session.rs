@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::consumer::{ConsumerDefect, ConsumerProgress, ConsumerWatch, LIVENESS_PERIOD, QueueLook};
 use tillway_proto::queue::{EXCHANGE, REPORTS_QUEUE};
-use tillway_proto::{ControlQueue, DictionaryQueue, TillId};
+use tillway_proto::{ControlQueue, DictionaryQueue, PeerId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -138,9 +138,9 @@ struct Session {
 }
 
 impl Session {
-    async fn open(till: &TillId, broker: &BrokerSettings) -> Result<Self, SessionError> {
-        let connection = connect(till, broker).await?;
-        let (dictionary, control) = queues(till);
+    async fn open(peer: &PeerId, broker: &BrokerSettings) -> Result<Self, SessionError> {
+        let connection = connect(peer, broker).await?;
+        let (dictionary, control) = queues(peer);
         for queue in [&dictionary, &control] {
             check_queue(&connection, queue).await?;
         }
@@ -152,8 +152,8 @@ impl Session {
     }
 }
 
-/// A connection as this till, which is not used for anything yet.
-pub(super) async fn connect(till: &TillId, broker: &BrokerSettings) -> Result<Connection, SessionError> {
+/// A connection as this peer, which is not used for anything yet.
+pub(super) async fn connect(peer: &PeerId, broker: &BrokerSettings) -> Result<Connection, SessionError> {
     let password = read_password(broker).map_err(SessionError::Password)?;
     let heartbeat = u16::try_from(broker.heartbeat.as_secs()).unwrap_or(u16::MAX);
     let uri = AMQPUri {
@@ -166,12 +166,12 @@ pub(super) async fn connect(till: &TillId, broker: &BrokerSettings) -> Result<Co
         vhost: broker.vhost.clone(),
         query: AMQPQueryString { heartbeat: Some(heartbeat), ..AMQPQueryString::default() },
     };
-    let properties = ConnectionProperties::default().with_connection_name(till.as_str().into());
+    let properties = ConnectionProperties::default().with_connection_name(peer.as_str().into());
     Connection::connect_uri(uri, properties).await.map_err(broken(CONNECT))
 }
 
-fn queues(till: &TillId) -> (String, String) {
-    (DictionaryQueue::of(till).to_string(), ControlQueue::of(till).to_string())
+fn queues(peer: &PeerId) -> (String, String) {
+    (DictionaryQueue::of(peer).to_string(), ControlQueue::of(peer).to_string())
 }
 
 fn read_password(broker: &BrokerSettings) -> io::Result<String> {

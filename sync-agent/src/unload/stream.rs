@@ -12,11 +12,11 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::error::Error as _;
 use std::io;
 use std::time::Duration;
-use tillway_proto::TillId;
+use tillway_proto::PeerId;
 use tillway_proto::receipt::{ShiftKey, ShiftNumber};
-use tillway_proto::sales::v1::{self, sales_loader_client::SalesLoaderClient, server_frame, till_frame};
+use tillway_proto::sales::v1::{self, peer_frame, sales_loader_client::SalesLoaderClient, server_frame};
 use tillway_proto::sales::{
-    MAX_FRAME_BYTES, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA, TILL_METADATA, holding_shift, naming,
+    MAX_FRAME_BYTES, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, PEER_METADATA, SALES_SCHEMA, holding_shift, naming,
     opened,
 };
 use tokio::sync::mpsc;
@@ -121,7 +121,7 @@ pub(crate) struct Acknowledged {
 /// An open stream.
 #[derive(Debug)]
 pub(crate) struct SalesStream {
-    frames: Option<mpsc::Sender<v1::TillFrame>>,
+    frames: Option<mpsc::Sender<v1::PeerFrame>>,
     answers: Streaming<v1::ServerFrame>,
     sent: u64,
     acknowledged: u64,
@@ -132,7 +132,7 @@ pub(crate) struct SalesStream {
 /// when it is first needed.
 #[derive(Debug, Clone)]
 pub(crate) struct SalesLoader {
-    pub(crate) id: TillId,
+    pub(crate) id: PeerId,
     pub(crate) instance: Uuid,
     pub(crate) settings: LiveSettings,
 }
@@ -153,7 +153,7 @@ impl SalesLoader {
         let (shifts, openings) = naming(named.into_iter().take(MAX_HELLO_SHIFTS));
         let hello = v1::Hello {
             schema: SALES_SCHEMA,
-            till_id: self.id.to_string(),
+            peer_id: self.id.to_string(),
             shop_id: settings.shop.as_ref().map(ToString::to_string).unwrap_or_default(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: self.instance.to_string(),
@@ -207,11 +207,11 @@ impl SalesStream {
             request.metadata_mut().insert("authorization", value);
         }
         // An id is digits, letters and underscores.
-        if let Ok(till) = hello.till_id.parse() {
-            request.metadata_mut().insert(TILL_METADATA, till);
+        if let Ok(peer) = hello.peer_id.parse() {
+            request.metadata_mut().insert(PEER_METADATA, peer);
         }
         // Into the buffer first: a server may answer the call only once it has heard it.
-        let hello = v1::TillFrame { frame: Some(till_frame::Frame::Hello(hello)) };
+        let hello = v1::PeerFrame { frame: Some(peer_frame::Frame::Hello(hello)) };
         frames.send(hello).await.map_err(|_| StreamError::ClosedEarly)?;
         let silent = |_| StreamError::Silent { what: "the hello" };
         let answers = tokio::time::timeout(ANSWER_TIME, client.unload(request)).await.map_err(silent)?;
@@ -248,7 +248,7 @@ impl SalesStream {
     ) -> Result<(), StreamError> {
         self.sent += 1;
         let batch = v1::Batch { sequence: self.sent, documents, shifts };
-        let frame = v1::TillFrame { frame: Some(till_frame::Frame::Batch(batch)) };
+        let frame = v1::PeerFrame { frame: Some(peer_frame::Frame::Batch(batch)) };
         let Some(frames) = &self.frames else { return Err(StreamError::ClosedEarly) };
         let handed = tokio::time::timeout(ANSWER_TIME, frames.send(frame)).await;
         match handed {

@@ -11,9 +11,9 @@ use tillway_exchangers::till::documents::writer::{NewShift, PosWriter};
 use tillway_proto::receipt::ShiftNumber;
 use tillway_proto::sales::v1::{
     self,
+    peer_frame::Frame,
     sales_loader_server::{SalesLoader, SalesLoaderServer},
     server_frame::Frame as Answer,
-    till_frame::Frame,
 };
 use tillway_sync_agent::settings::{Layout, LiveSettings};
 use tillway_sync_agent::state::State;
@@ -146,14 +146,14 @@ impl Stub {
 impl SalesLoader for Stub {
     type UnloadStream = Pin<Box<dyn Stream<Item = Result<v1::ServerFrame, Status>> + Send>>;
 
-    async fn unload(&self, request: Request<Streaming<v1::TillFrame>>) -> Result<Response<Self::UnloadStream>, Status> {
+    async fn unload(&self, request: Request<Streaming<v1::PeerFrame>>) -> Result<Response<Self::UnloadStream>, Status> {
         let token = request.metadata().get("authorization").map(|token| token.to_str().unwrap().to_owned());
         self.0.lock().unwrap().tokens.extend(token);
         let mut frames = request.into_inner();
         let (answers, stream) = mpsc::channel(16);
         let stub = self.clone();
         tokio::spawn(async move {
-            while let Ok(Some(v1::TillFrame { frame: Some(frame) })) = frames.message().await {
+            while let Ok(Some(v1::PeerFrame { frame: Some(frame) })) = frames.message().await {
                 match stub.answer(frame) {
                     Ok(frames) => {
                         for frame in frames {

@@ -131,7 +131,8 @@ impl Links {
     /// (yet).
     pub(super) async fn subscribe(&self, number: usize, till: &TillId) -> Result<Session, LinkError> {
         let (link, channel) = self.channel(number).await?;
-        let queues = [DictionaryQueue::of(till).to_string(), ControlQueue::of(till).to_string()];
+        let queues =
+            [DictionaryQueue::of(&till.clone().into()).to_string(), ControlQueue::of(&till.clone().into()).to_string()];
         let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         for queue in &queues {
             let found = channel.queue_declare(queue.as_str().into(), passive, FieldTable::default()).await;
@@ -217,7 +218,10 @@ mod tests {
                 assert!(matches!(&error, LinkError::Broker(error) if error.is_amqp_soft_error()), "{error:?}");
             }
             let link = links.of(0).await.unwrap();
-            for queue in [DictionaryQueue::of(&till).to_string(), ControlQueue::of(&till).to_string()] {
+            for queue in [
+                DictionaryQueue::of(&till.clone().into()).to_string(),
+                ControlQueue::of(&till.clone().into()).to_string(),
+            ] {
                 let declared = link.publisher.queue_declare(
                     queue.as_str().into(),
                     QueueDeclareOptions::default(),

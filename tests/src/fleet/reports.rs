@@ -36,7 +36,7 @@ pub(super) async fn tell(
 ) -> Result<(), LinkError> {
     let reported = Reported {
         schema: REPORT_SCHEMA,
-        till: till.identity.till.clone(),
+        peer: till.identity.till.clone().into(),
         instance: till.instance,
         sent_at: till.clock(Timestamp::now()),
         report,

@@ -4,7 +4,7 @@
 use super::till::Identity;
 use std::time::Duration;
 use tillway_proto::receipt::ShiftKey;
-use tillway_proto::sales::v1::{self, sales_loader_client::SalesLoaderClient, server_frame, till_frame};
+use tillway_proto::sales::v1::{self, peer_frame, sales_loader_client::SalesLoaderClient, server_frame};
 use tillway_proto::sales::{MAX_FRAME_BYTES, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA, holding_shift, naming};
 use tillway_sync_agent::decide::Holdings;
 use tokio::sync::mpsc;
@@ -42,7 +42,7 @@ pub(super) enum StreamError {
 /// An open stream.
 #[derive(Debug)]
 pub(super) struct Stream {
-    frames: mpsc::Sender<v1::TillFrame>,
+    frames: mpsc::Sender<v1::PeerFrame>,
     answers: Streaming<v1::ServerFrame>,
     sent: u64,
     acknowledged: u64,
@@ -66,14 +66,14 @@ impl Stream {
         let (shifts, openings) = naming(shifts);
         let hello = v1::Hello {
             schema: SALES_SCHEMA,
-            till_id: identity.till.to_string(),
+            peer_id: identity.till.to_string(),
             shop_id: identity.shop.to_string(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: instance.to_string(),
             shifts,
             openings,
         };
-        let hello = v1::TillFrame { frame: Some(till_frame::Frame::Hello(hello)) };
+        let hello = v1::PeerFrame { frame: Some(peer_frame::Frame::Hello(hello)) };
         frames.send(hello).await.map_err(|_| StreamError::Closed)?;
         let answers = tokio::time::timeout(ANSWER_TIME, client.unload(request)).await.map_err(StreamError::Silent)?;
         let answers = answers.map_err(ended)?.into_inner();
@@ -105,7 +105,7 @@ impl Stream {
     ) -> Result<(), StreamError> {
         self.sent += 1;
         let batch = v1::Batch { sequence: self.sent, documents, shifts };
-        let frame = v1::TillFrame { frame: Some(till_frame::Frame::Batch(batch)) };
+        let frame = v1::PeerFrame { frame: Some(peer_frame::Frame::Batch(batch)) };
         let sent = tokio::time::timeout(ANSWER_TIME, self.frames.send(frame)).await.map_err(StreamError::Silent)?;
         sent.map_err(|_| StreamError::Closed)
     }

@@ -4,7 +4,7 @@ use super::assert_told;
 use prost::Message as _;
 use tillway_cash_server::sales::receipt::{Receipt, ShiftRecord};
 use tillway_proto::sales::v1;
-use tillway_proto::sales::v1::till_frame::Frame;
+use tillway_proto::sales::v1::peer_frame::Frame;
 use tillway_proto::{ReceiptKey, TillId};
 
 /// What a till sends and what a server sends, up to the check of every document.
@@ -14,8 +14,8 @@ pub fn grpc_frames(bytes: &[u8]) {
         let again = v1::ServerFrame::decode(frame.encode_to_vec().as_slice());
         assert!(again.as_ref().is_ok_and(|again| *again == frame));
     }
-    let Ok(frame) = v1::TillFrame::decode(bytes) else { return };
-    let again = v1::TillFrame::decode(frame.encode_to_vec().as_slice());
+    let Ok(frame) = v1::PeerFrame::decode(bytes) else { return };
+    let again = v1::PeerFrame::decode(frame.encode_to_vec().as_slice());
     assert!(again.as_ref().is_ok_and(|again| *again == frame));
     let Some(Frame::Batch(batch)) = frame.frame else { return };
     for document in batch.documents {

@@ -113,7 +113,9 @@ impl Storm {
     /// What waits for a till in the broker is lost: links to packages, and orders.
     pub(super) fn lose_queues(&mut self, till: usize) {
         let Ok(id) = self.tills[till].till.id.parse::<TillId>() else { return };
-        for queue in [DictionaryQueue::of(&id).to_string(), ControlQueue::of(&id).to_string()] {
+        for queue in
+            [DictionaryQueue::of(&id.clone().into()).to_string(), ControlQueue::of(&id.clone().into()).to_string()]
+        {
             // Where the broker does not answer now, nothing is lost.
             self.counts.lost_queues += u64::from(self.bench.vhost().purge(&queue).is_ok());
         }

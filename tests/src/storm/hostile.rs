@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tillway_proto::queue::{EXCHANGE, REPORTS_QUEUE};
 use tillway_proto::sales::v1::sales_loader_client::SalesLoaderClient;
-use tillway_proto::sales::v1::{Hello, TillFrame, till_frame};
+use tillway_proto::sales::v1::{Hello, PeerFrame, peer_frame};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tonic::Request;
@@ -268,13 +268,13 @@ async fn try_tokens(target: &Target, deeds: &Deeds) -> Outcome {
     for number in 0..WRONG_TOKENS {
         let hello = Hello {
             schema: 1,
-            till_id: target.till.clone(),
+            peer_id: target.till.clone(),
             shop_id: target.shop.clone(),
             agent_version: "0.1.0".to_owned(),
             instance: Uuid::from_u128(666).to_string(),
             ..Hello::default()
         };
-        let frame = TillFrame { frame: Some(till_frame::Frame::Hello(hello)) };
+        let frame = PeerFrame { frame: Some(peer_frame::Frame::Hello(hello)) };
         let mut request = Request::new(tokio_stream::once(frame));
         request.metadata_mut().insert("authorization", format!("Bearer wrong-{number}").parse()?);
         let taken = match SalesLoaderClient::new(channel.clone()).unload(request).await {

@@ -49,7 +49,7 @@ fn till_of(server: &Server) -> TillId {
 #[test]
 fn a_server_of_another_database_names_the_first_and_leaves_its_virtual_host_alone() {
     let mut first = TestBench::start_with(&[("server.name", "\"First\"")]).unwrap();
-    let queue_of = |till: &TillId| DictionaryQueue::of(till).to_string();
+    let queue_of = |till: &TillId| DictionaryQueue::of(&till.clone().into()).to_string();
     let own = till_of(&first.server);
     wait_for("the first server to work", SOON, || Seen::when(has(&first, &queue_of(&own)), (), "no queue of its till"))
         .unwrap();

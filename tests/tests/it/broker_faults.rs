@@ -74,7 +74,9 @@ fn queues_and_connections_that_an_operator_removes_are_made_again() {
     let bench = TestBench::start_with(&QUICK).unwrap();
     let (mut till, _pos) = equip(&bench, options());
     let id: TillId = till.id.parse().unwrap();
-    for (queue, kopecks) in [(DictionaryQueue::of(&id).to_string(), 201), (REPORTS_QUEUE.to_owned(), 202)] {
+    for (queue, kopecks) in
+        [(DictionaryQueue::of(&id.clone().into()).to_string(), 201), (REPORTS_QUEUE.to_owned(), 202)]
+    {
         bench.vhost().delete_queue(&queue).unwrap();
         a_price_goes_through(&bench, &mut till, kopecks);
         is_consumed(&bench, &queue);
@@ -110,7 +112,7 @@ fn a_control_queue_that_an_operator_removes_is_made_again() {
     let settings: Vec<_> = QUICK.into_iter().chain([("exchange.silent_after_s", "5")]).collect();
     let bench = TestBench::start_with(&settings).unwrap();
     let (mut till, _pos) = equip(&bench, options());
-    let queue = ControlQueue::of(&till.id.parse::<TillId>().unwrap()).to_string();
+    let queue = ControlQueue::of(&till.id.parse().unwrap()).to_string();
     bench.vhost().delete_queue(&queue).unwrap();
     a_price_goes_through(&bench, &mut till, 205);
     is_consumed(&bench, &queue);
@@ -121,9 +123,9 @@ fn rubbish_in_every_queue_is_set_aside_and_the_rest_goes_on() {
     let bench = TestBench::start_with(&QUICK).unwrap();
     let (mut till, _pos) = equip(&bench, options());
     let id: TillId = till.id.parse().unwrap();
-    let control = ControlQueue::of(&id).to_string();
+    let control = ControlQueue::of(&id.clone().into()).to_string();
     let rubbish = ["", "{", "null", "[]", r#"{"schema":1}"#, r#"{"schema":99,"type":"x"}"#, "\u{1F4A5}"];
-    for queue in [DictionaryQueue::of(&id).as_str(), &control, REPORTS_QUEUE] {
+    for queue in [DictionaryQueue::of(&id.clone().into()).as_str(), &control, REPORTS_QUEUE] {
         for message in rubbish {
             bench.vhost().publish(queue, message).unwrap();
         }
@@ -145,7 +147,7 @@ fn a_queue_with_foreign_arguments_stops_its_till_only_and_says_what_to_do() {
     let shop = bench.add_shop("8").unwrap();
     let mut other = bench.prepare_till(&shop, "8", "81", options()).unwrap();
     let id: TillId = other.id.parse().unwrap();
-    let queue = DictionaryQueue::of(&id).to_string();
+    let queue = DictionaryQueue::of(&id.clone().into()).to_string();
     let has_length = |length: u8| {
         let found = bench.vhost().queue(&queue);
         (matches!(&found, Ok(Some(found)) if found["arguments"]["x-max-length"] == length), format!("{found:?}"))

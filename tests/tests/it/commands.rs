@@ -2,7 +2,6 @@
 
 use crate::support::{SOON, converged, item, load};
 use serde_json::Value;
-use tillway_proto::TillId;
 use tillway_proto::queue::{ControlQueue, REPORTS_QUEUE};
 use tillway_tests::bench::TestBench;
 use tillway_tests::wait::{Seen, wait_for};
@@ -18,7 +17,7 @@ fn a_command_that_the_agent_does_not_know_is_answered() {
     // The answers are read here in place of the server.
     bench.server.switch_off().unwrap();
 
-    let queue = ControlQueue::of(&till.id.parse::<TillId>().unwrap());
+    let queue = ControlQueue::of(&till.id.parse().unwrap());
     for (schema, kind) in [(1, "dance"), (99, "load-package")] {
         let id = Uuid::new_v4().to_string();
         let command = format!(r#"{{"schema":{schema},"id":"{id}","type":"{kind}"}}"#);

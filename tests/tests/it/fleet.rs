@@ -357,7 +357,8 @@ fn agents_whose_broker_stumbled_for_a_moment_come_back_spread_over_seconds() {
     let vhost = bench.vhost();
     wait_for("the queues of the tills", LARGE_LOAD, || {
         let queues = vhost.queues().unwrap();
-        let there = ids.iter().filter(|id| queues.contains(&ControlQueue::of(id).to_string())).count();
+        let there =
+            ids.iter().filter(|id| queues.contains(&ControlQueue::of(&(*id).clone().into()).to_string())).count();
         Seen::when(there == AGENTS, (), there)
     })
     .unwrap();

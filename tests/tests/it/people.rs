@@ -10,8 +10,8 @@ use fs_err as fs;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use tillway_proto::Kopecks;
 use tillway_proto::queue::DictionaryQueue;
-use tillway_proto::{Kopecks, TillId};
 use tillway_tests::bench::{CopyOf, TestBench, Till, TillOptions, TillPart};
 use tillway_tests::pos::Pos;
 
@@ -236,7 +236,7 @@ fn a_message_dropped_from_a_tills_queue_is_announced_again() {
     let (bench, mut till, _pos) = quick();
     till.stop_agent().unwrap();
     load(&bench.server, "shop-7", &[price(1, "3.00")]);
-    let queue = DictionaryQueue::of(&till.id.parse::<TillId>().unwrap()).to_string();
+    let queue = DictionaryQueue::of(&till.id.parse().unwrap()).to_string();
     until("the link to be dropped", || {
         let taken = bench.vhost().take(&queue, 10).unwrap();
         (!taken.is_empty(), "nothing there".to_owned())

@@ -22,7 +22,7 @@ fn a_client_in_python_reads_links_and_commands_and_a_till_of_its_own_is_heard() 
 
     // A contact by the page of the format: the till is here, has nothing, and is a stranger's.
     let report = |cursor: u64| {
-        json!({"schema": 1, "till": till.id, "instance": "00000000-0000-0000-0000-000000000007",
+        json!({"schema": 2, "peer": till.id, "instance": "00000000-0000-0000-0000-000000000007",
             "sent_at": jiff::Timestamp::now(), "type": "contact", "state": {"agent_version": "a stranger", "cursor": cursor}})
         .to_string()
     };

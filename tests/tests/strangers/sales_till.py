@@ -45,14 +45,14 @@ def closed_shift():
 def run():
     channel = grpc.insecure_channel(address)
     unload = channel.stream_stream("/tillway.sales.v1.SalesLoader/Unload",
-                                   request_serializer=sales.TillFrame.SerializeToString,
+                                   request_serializer=sales.PeerFrame.SerializeToString,
                                    response_deserializer=sales.ServerFrame.FromString)
     frames = queue.Queue()
     answers = unload(iter(frames.get, None), timeout=DEADLINE_S,
-                     metadata=[("authorization", f"Bearer {token}"), ("tillway-till", till)])
-    hello = sales.Hello(schema=1, till_id=till, shop_id=shop, agent_version="a stranger",
+                     metadata=[("authorization", f"Bearer {token}"), ("tillway-peer", till)])
+    hello = sales.Hello(schema=1, peer_id=till, shop_id=shop, agent_version="a stranger",
                         instance=str(uuid.UUID(int=7)), shifts=[SHIFT])
-    frames.put(sales.TillFrame(hello=hello))
+    frames.put(sales.PeerFrame(hello=hello))
     held = []
     for frame in answers:
         held.append(frame.holding)
@@ -64,10 +64,10 @@ def run():
     if deed == "send":
         batch = sales.Batch(sequence=1, shifts=[closed_shift()],
                             documents=[document(1, RECEIPT.bytes, 1), document(2, b"no", 2)])
-        frames.put(sales.TillFrame(batch=batch))
+        frames.put(sales.PeerFrame(batch=batch))
         # The same again, as after an answer that was lost on the way.
         batch.sequence = 2
-        frames.put(sales.TillFrame(batch=batch))
+        frames.put(sales.PeerFrame(batch=batch))
         acknowledged, refused = 0, {}
         while acknowledged < 2:
             ack = next(answers).ack

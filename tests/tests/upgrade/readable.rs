@@ -45,7 +45,7 @@ fn reports_of_every_version_are_read() {
 fn frames_of_every_version_are_read_and_nothing_in_them_is_unknown() {
     for version in VERSIONS {
         for (name, bytes) in messages(version, "till-frame-") {
-            let frame = v1::TillFrame::decode(bytes.as_slice()).unwrap();
+            let frame = v1::PeerFrame::decode(bytes.as_slice()).unwrap();
             assert_eq!(frame.encode_to_vec(), bytes, "{version} {name}");
         }
         for (name, bytes) in messages(version, "server-frame-") {

@@ -32,7 +32,7 @@ impl Server {
 
     fn hear(&self, till: &TillId, report: Report) {
         let instance = uuid::Uuid::from_u128(1);
-        let said = Reported { schema: 1, till: till.clone(), instance, sent_at: Timestamp::now(), report };
+        let said = Reported { schema: 1, peer: till.clone().into(), instance, sent_at: Timestamp::now(), report };
         self.reports.take_now(&[said.to_bytes().unwrap()], None).unwrap();
     }
 
@@ -253,8 +253,13 @@ async fn a_broken_report_is_forgotten_only_after_it_was_taken() {
     let till = till_of(&server.make_till().await);
     let state = TillState { cursor: tillway_proto::Revision(7), ..TillState::default() };
     let report = Report::Contact { state };
-    let said =
-        Reported { schema: 1, till: till.clone(), instance: uuid::Uuid::nil(), sent_at: Timestamp::now(), report };
+    let said = Reported {
+        schema: 1,
+        peer: till.clone().into(),
+        instance: uuid::Uuid::nil(),
+        sent_at: Timestamp::now(),
+        report,
+    };
     let kept = crate::store::exchange::BrokenReport {
         id: 0,
         at: Timestamp::now(),

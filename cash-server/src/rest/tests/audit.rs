@@ -129,7 +129,7 @@ async fn changes(server: &Server) -> Vec<Change> {
     let state = TillState { cursor: tillway_proto::Revision(CLAIMED), ..TillState::default() };
     let said = Reported {
         schema: 1,
-        till: id.clone(),
+        peer: id.clone().into(),
         instance: uuid::Uuid::from_u128(1),
         sent_at: Timestamp::now(),
         report: Report::Contact { state },

@@ -27,10 +27,10 @@ use std::time::Duration;
 
 use fs_err as fs;
 use futures_util::Stream;
-use tillway_proto::TillId;
 use tillway_proto::sales::arrived::sales_loader_server::{SalesLoader as Service, SalesLoaderServer};
 use tillway_proto::sales::v1::ServerFrame;
-use tillway_proto::sales::{ArrivedFrame, MAX_FRAME_BYTES, TILL_METADATA};
+use tillway_proto::sales::{ArrivedFrame, MAX_FRAME_BYTES, PEER_METADATA};
+use tillway_proto::{PeerId, TillId};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -287,12 +287,13 @@ fn superseded() -> Status {
     Status::aborted("a newer stream of this till has taken over")
 }
 
-/// The till that the call names, where it names one.
+/// The peer that the call names, where it names one: a till, since others have no sales here.
 #[allow(clippy::result_large_err)] // tonic's own type of error
 fn named_till(metadata: &MetadataMap) -> Result<Option<TillId>, Status> {
-    let Some(header) = metadata.get(TILL_METADATA) else { return Ok(None) };
-    let named = header.to_str().ok().and_then(|text| text.parse().ok());
-    named.map(Some).ok_or_else(|| Status::invalid_argument(format!("the header `{TILL_METADATA}` names no till")))
+    let Some(header) = metadata.get(PEER_METADATA) else { return Ok(None) };
+    let named = header.to_str().ok().and_then(|text| text.parse::<PeerId>().ok());
+    let till = named.as_ref().and_then(PeerId::till).cloned();
+    till.map(Some).ok_or_else(|| Status::invalid_argument(format!("the header `{PEER_METADATA}` names no till")))
 }
 
 #[allow(clippy::result_large_err)] // tonic's own type of error

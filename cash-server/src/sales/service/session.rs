@@ -12,7 +12,7 @@ use tillway_proto::sales::v1::{self, ServerFrame, server_frame};
 use tillway_proto::sales::{
     ArrivedFrame, MAX_HELLO_BYTES, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA, named_shifts,
 };
-use tillway_proto::{ShopId, TillId};
+use tillway_proto::{PeerId, ShopId, TillId};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -365,8 +365,10 @@ fn check_hello(hello: &v1::Hello) -> Result<(TillId, Vec<ShiftKey>), Ended> {
     let shifts = named_shifts(hello).ok_or_else(|| {
         wrong("opening times of shifts that are not in step with their numbers, or are no date-times".to_owned())
     })?;
-    let till = hello.till_id.parse().map_err(|error: tillway_proto::IdError| wrong(error.to_string()))?;
-    Ok((till, shifts))
+    match hello.peer_id.parse().map_err(|error: tillway_proto::IdError| wrong(error.to_string()))? {
+        PeerId::Till(till) => Ok((till, shifts)),
+        PeerId::Shop(shop) => Err(wrong(format!("{shop} is a shop: this server takes the sales of tills alone"))),
+    }
 }
 
 fn stopped_working() -> Status {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tillway_proto::sales::v1::sales_loader_client::SalesLoaderClient;
-use tillway_proto::sales::v1::{self, ServerFrame, TillFrame, server_frame, till_frame};
+use tillway_proto::sales::v1::{self, PeerFrame, ServerFrame, peer_frame, server_frame};
 use tillway_proto::{ShopId, TillId};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -97,7 +97,7 @@ impl Server {
         if let Some(token) = token {
             request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         }
-        frames.send(TillFrame { frame: Some(till_frame::Frame::Hello(hello)) }).await.unwrap();
+        frames.send(PeerFrame { frame: Some(peer_frame::Frame::Hello(hello)) }).await.unwrap();
         let answers = client.unload(request).await?.into_inner();
         Ok(Till { frames: Some(frames), answers, sequence: 0 })
     }
@@ -125,7 +125,7 @@ impl Server {
 }
 
 struct Till {
-    frames: Option<mpsc::Sender<TillFrame>>,
+    frames: Option<mpsc::Sender<PeerFrame>>,
     answers: Streaming<ServerFrame>,
     sequence: u64,
 }
@@ -134,7 +134,7 @@ impl Till {
     async fn send(&mut self, mut batch: v1::Batch) {
         self.sequence += 1;
         batch.sequence = self.sequence;
-        let frame = TillFrame { frame: Some(till_frame::Frame::Batch(batch)) };
+        let frame = PeerFrame { frame: Some(peer_frame::Frame::Batch(batch)) };
         let _ = self.frames.as_ref().unwrap().send(frame).await;
     }
 
@@ -176,7 +176,7 @@ impl Till {
 fn hello(shifts: &[u64]) -> v1::Hello {
     v1::Hello {
         schema: 1,
-        till_id: till().to_string(),
+        peer_id: till().to_string(),
         shop_id: shop().to_string(),
         agent_version: "0.1.0".to_owned(),
         instance: "one".to_owned(),
@@ -195,9 +195,13 @@ async fn a_till_without_its_token_sends_nothing() {
     assert_eq!(server.connect(None, hello(&[])).await.err().unwrap().code(), Code::Unauthenticated);
     let wrong = server.connect(Some("wrong"), hello(&[])).await.err().unwrap();
     assert_eq!(wrong.code(), Code::Unauthenticated);
-    let unknown = v1::Hello { till_id: other_till().to_string(), ..hello(&[]) };
+    let unknown = v1::Hello { peer_id: other_till().to_string(), ..hello(&[]) };
     let mut unknown = server.connect(Some("secret"), unknown).await.unwrap();
     assert_eq!(unknown.end().await.unwrap_err().code(), Code::NotFound);
+    let of_a_shop = v1::Hello { peer_id: shop().to_string(), ..hello(&[]) };
+    let status = server.connect(Some("secret"), of_a_shop).await.unwrap().end().await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(status.message().contains("tills alone"), "{status:?}");
     let newer = v1::Hello { schema: 2, ..hello(&[]) };
     let status = server.connect(Some("secret"), newer).await.unwrap().end().await.unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);
@@ -286,7 +290,7 @@ async fn what_breaks_the_protocol_ends_the_stream_with_its_reason() {
     assert_eq!(stream.ack().await.unwrap().through, 1, "what came before is acknowledged");
     assert_eq!(stream.end().await.unwrap_err().code(), Code::InvalidArgument);
     let (mut stream, _) = server.open(hello(&[])).await.unwrap();
-    let again = TillFrame { frame: Some(till_frame::Frame::Hello(hello(&[]))) };
+    let again = PeerFrame { frame: Some(peer_frame::Frame::Hello(hello(&[]))) };
     stream.frames.as_ref().unwrap().send(again).await.unwrap();
     assert_eq!(stream.end().await.unwrap_err().code(), Code::InvalidArgument);
     let many = v1::Hello { shifts: vec![1; 201], ..hello(&[]) };

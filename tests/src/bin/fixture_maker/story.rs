@@ -222,7 +222,7 @@ impl Story {
     fn messages(&mut self) -> Made<()> {
         self.till.stop_agent()?;
         let id: TillId = self.till.id.parse()?;
-        let (control, links) = (ControlQueue::of(&id), DictionaryQueue::of(&id));
+        let (control, links) = (ControlQueue::of(&id.clone().into()), DictionaryQueue::of(&id.clone().into()));
         self.load("All", &[item(9, "15")])?;
         let api = self.bench.server.api()?;
         let path = format!("/api/v1/tills/{}", self.till.id);

@@ -189,7 +189,7 @@ impl Sweep {
     fn send_rubbish(&self) {
         let Ok(till) = self.storm.tills[0].till.id.parse::<TillId>() else { return };
         for message in RUBBISH {
-            let _ = self.storm.bench.vhost().publish(ControlQueue::of(&till).as_str(), message);
+            let _ = self.storm.bench.vhost().publish(ControlQueue::of(&till.clone().into()).as_str(), message);
         }
     }
 

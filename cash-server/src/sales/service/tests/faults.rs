@@ -31,7 +31,7 @@ async fn streams_above_the_limit_are_told_to_come_again_and_may_when_others_have
         let channel = endpoint.connect().await.unwrap();
         for _ in 0..8 {
             let mut client = SalesLoaderClient::new(channel.clone());
-            let (frames, receiver) = mpsc::channel::<TillFrame>(1);
+            let (frames, receiver) = mpsc::channel::<PeerFrame>(1);
             let mut request = Request::new(ReceiverStream::new(receiver));
             let token = format!("Bearer secret-{}", open.len());
             request.metadata_mut().insert("authorization", token.parse().unwrap());

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use rcgen::generate_simple_self_signed;
-use tillway_proto::sales::{MAX_HELLO_BYTES, TILL_METADATA};
+use tillway_proto::sales::{MAX_HELLO_BYTES, PEER_METADATA};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -28,9 +28,9 @@ async fn log_in(server: &Server, till: &TillId, token: &str) -> Result<Streaming
     let (frames, receiver) = mpsc::channel(1);
     let mut request = Request::new(ReceiverStream::new(receiver));
     request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
-    request.metadata_mut().insert(TILL_METADATA, till.as_str().parse().unwrap());
-    let hello = v1::Hello { till_id: till.to_string(), ..hello(&[]) };
-    frames.send(TillFrame { frame: Some(till_frame::Frame::Hello(hello)) }).await.unwrap();
+    request.metadata_mut().insert(PEER_METADATA, till.as_str().parse().unwrap());
+    let hello = v1::Hello { peer_id: till.to_string(), ..hello(&[]) };
+    frames.send(PeerFrame { frame: Some(peer_frame::Frame::Hello(hello)) }).await.unwrap();
     Ok(SalesLoaderClient::new(channel).unload(request).await?.into_inner())
 }
 
@@ -93,10 +93,10 @@ async fn wrong_tokens_take_no_place_and_those_of_a_known_till_are_a_finding_unti
         let endpoint = endpoint.clone();
         tries.spawn(async move {
             let channel = endpoint.connect().await.unwrap();
-            let (_frames, receiver) = mpsc::channel::<TillFrame>(1);
+            let (_frames, receiver) = mpsc::channel::<PeerFrame>(1);
             let mut request = Request::new(ReceiverStream::new(receiver));
             request.metadata_mut().insert("authorization", format!("Bearer wrong{n}").parse().unwrap());
-            request.metadata_mut().insert(TILL_METADATA, till().as_str().parse().unwrap());
+            request.metadata_mut().insert(PEER_METADATA, till().as_str().parse().unwrap());
             SalesLoaderClient::new(channel).unload(request).await.err().map(|status| status.code())
         });
     }
@@ -140,7 +140,7 @@ async fn wrong_tokens_take_no_place_and_those_of_a_known_till_are_a_finding_unti
 async fn a_stream_that_does_not_say_who_it_is_gives_way_to_the_next_one_of_its_till() {
     let (_folder, server) = Server::plain().await;
     let channel = Endpoint::from_shared(server.address.clone()).unwrap().connect().await.unwrap();
-    let (_frames, receiver) = mpsc::channel::<TillFrame>(1);
+    let (_frames, receiver) = mpsc::channel::<PeerFrame>(1);
     let mut request = Request::new(ReceiverStream::new(receiver));
     request.metadata_mut().insert("authorization", "Bearer secret".parse().unwrap());
     let mut quiet = SalesLoaderClient::new(channel).unload(request).await.unwrap().into_inner();

@@ -83,7 +83,7 @@ pub(super) fn run(aif: &Path, rows: usize) -> Result<Outcome, MeasureError> {
     }
     let ends = [
         said_at(&bench.folder().join("server/cash-server.log"), "load ended", at),
-        said_at(&till.folder().join("sync.log"), " link", at),
+        said_at(&till.folder().join("sync.log"), "the server announced a package", at),
         queued,
         outcome.seconds,
     ];
@@ -114,11 +114,12 @@ fn wait_for_contact(bench: &TestBench, till: &Till) -> Result<(), MeasureError> 
     heard.map_err(MeasureError::TimedOut)
 }
 
-/// Seconds after `since` that a log's first line with these words names; not a number where there
-/// is none.
+/// Seconds after `since` until a log's first line with these words that is no older; not a number
+/// where there is none.
 fn said_at(log: &Path, words: &str, since: Timestamp) -> f64 {
     let text = fs::read_to_string(log).unwrap_or_default();
-    let line = text.lines().find(|line| line.contains(words)).unwrap_or_default();
-    let time = line.split_whitespace().next().and_then(|time| time.parse::<Timestamp>().ok());
-    time.map_or(f64::NAN, |time| time.duration_since(since).as_secs_f64())
+    let time_of = |line: &str| line.split_whitespace().next()?.parse::<Timestamp>().ok();
+    let mut times = text.lines().filter(|line| line.contains(words)).filter_map(time_of);
+    let found = times.find(|time| *time >= since);
+    found.map_or(f64::NAN, |time| time.duration_since(since).as_secs_f64())
 }

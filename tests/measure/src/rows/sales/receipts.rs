@@ -95,7 +95,7 @@ impl Templates {
             named.truncate(MAX_HELLO_SHIFTS);
             let hello = v1::Hello {
                 schema: SALES_SCHEMA,
-                till_id: till.to_string(),
+                peer_id: till.to_string(),
                 shop_id: shop.to_string(),
                 agent_version: env!("CARGO_PKG_VERSION").to_owned(),
                 instance: till.to_string(),

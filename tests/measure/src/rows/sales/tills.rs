@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Instant;
 use tillway_proto::sales::MAX_UNACKNOWLEDGED_BATCHES;
-use tillway_proto::sales::v1::{self, server_frame, till_frame};
+use tillway_proto::sales::v1::{self, peer_frame, server_frame};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::client::Grpc;
@@ -66,10 +66,10 @@ pub(super) fn unload(arguments: &str) -> Result<Outcome, MeasureError> {
 }
 
 fn sender(templates: &Templates, till: &Till, receipts: usize) -> Sender {
-    let bytes = |frame| Bytes::from(v1::TillFrame { frame: Some(frame) }.encode_to_vec());
+    let bytes = |frame| Bytes::from(v1::PeerFrame { frame: Some(frame) }.encode_to_vec());
     let stream = |Round { hello, batches }| {
-        let batches = batches.into_iter().map(|batch| bytes(till_frame::Frame::Batch(batch))).collect();
-        (bytes(till_frame::Frame::Hello(hello)), batches)
+        let batches = batches.into_iter().map(|batch| bytes(peer_frame::Frame::Batch(batch))).collect();
+        (bytes(peer_frame::Frame::Hello(hello)), batches)
     };
     let streams = templates.rounds(&till.id, &till.shop, receipts).into_iter().map(stream).collect();
     Sender { token: till.token.clone(), streams }

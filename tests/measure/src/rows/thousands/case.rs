@@ -310,7 +310,8 @@ impl Raw {
             let channel = amqp::publisher(&connection).await?;
             Ok::<_, MeasureError>((connection, channel))
         })?;
-        let queues = running.fleet.ids().iter().map(|till| DictionaryQueue::of(till).to_string()).collect();
+        let queues =
+            running.fleet.ids().iter().map(|till| DictionaryQueue::of(&till.clone().into()).to_string()).collect();
         Ok(Self { runtime, _connection: connection, channel, queues })
     }
 
