@@ -44,11 +44,6 @@ use tokio_util::sync::CancellationToken;
 /// 90 s by default.
 const STOP_DEADLINE: Duration = Duration::from_secs(15);
 
-/// Files and connections that the server must be able to have open: 1,024 connections of the sales
-/// service, some hundred files and databases, and 2,500 connections of the other ports. With more,
-/// the ports take more.
-pub const OPEN_FILES: u64 = 4_096;
-
 /// Events between the consumer of reports and those who act on them.
 const EVENTS_CAPACITY: usize = 1024;
 

@@ -7,8 +7,9 @@
 use super::CliError;
 use crate::exchange::broker::online;
 use crate::lock::{DataLock, LockError, Role};
+use crate::probe;
 use crate::run::{Listeners, RunError, bind};
-use crate::settings::{Fault, Origins, SALES_LISTEN, Settings, probe};
+use crate::settings::{Fault, Origins, SALES_LISTEN, Settings};
 use std::path::Path;
 use tillway_proto::process::{on_signal, start_logging};
 use tokio_util::sync::CancellationToken;

@@ -92,11 +92,6 @@ impl fmt::Display for WrongEncoding {
     }
 }
 
-/// An encoding by one of its names, as the web knows them.
-pub fn by_name(name: &str) -> Option<&'static Encoding> {
-    Encoding::for_label_no_replacement(name.trim().as_bytes())
-}
-
 /// Reads what stands in a file as UTF-8. Its error is a [`WrongEncoding`] where the file is in
 /// another one than `encoding`.
 pub(super) fn reader<R: Read>(inner: R, path: &Path, encoding: &'static Encoding) -> Reader<R> {

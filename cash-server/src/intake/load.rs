@@ -2,11 +2,12 @@
 
 use super::ahead::{Ahead, Batch, Batches, read_ahead};
 use super::encoding::{self, WrongEncoding};
-use super::hold::{self, HoldLimits};
+use super::hold;
 use super::source::{self, Identity};
 use crate::dictionary::entry::{self, Effect, KindId, LoadCounts, LoadOutcome};
 use crate::dictionary::load::{Orders, spare};
 use crate::network::LayerNo;
+use crate::settings::HoldLimits;
 use crate::store::StoreError;
 use crate::store::dictionary::{Crowded, DictionaryStore, LoadTxn, ObjectToken, TakenBack};
 use crate::store::intake::{Consent, LoadReason, NoticeRecord};

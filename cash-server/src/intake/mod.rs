@@ -38,7 +38,6 @@ mod worker;
 
 pub use aside::{AsideError, RefusedLoad};
 pub use formats::Formats;
-pub use hold::HoldLimits;
 pub use load::{MAX_KEPT_REJECTS, MAX_KEPT_WARNINGS};
 pub use report::ERROR_FILE;
 pub use settings::{

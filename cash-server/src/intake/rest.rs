@@ -9,6 +9,7 @@ use super::encoding::{self, Incoming, WrongEncoding};
 use super::{Intake, IntakeError, IntakeSettings, archive, callbacks, deliver};
 use crate::reserve::NoRoom;
 use crate::settings::credentials::Credentials;
+use crate::settings::encoding_named;
 use crate::store::StoreError;
 use crate::store::intake::{Consent, LoadSource, NewLoad, NewWatch};
 use axum::Router;
@@ -369,7 +370,7 @@ fn charset_of(headers: &HeaderMap) -> Result<&'static Encoding, Refusal> {
         name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_owned())
     });
     let Some(name) = named else { return Ok(UTF_8) };
-    encoding::by_name(&name).ok_or_else(|| {
+    encoding_named(&name).ok_or_else(|| {
         let error = format!("the charset `{name}` of Content-Type is not known: send the body as UTF-8");
         Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error)
     })

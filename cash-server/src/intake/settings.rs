@@ -2,8 +2,8 @@
 
 use super::callbacks::WATCHES_A_TURN;
 use super::formats::Formats;
-use super::hold::HoldLimits;
 use crate::reserve::DiskReserve;
+use crate::settings::HoldLimits;
 use crate::words::Language;
 use encoding_rs::{Encoding, UTF_8};
 use jiff::tz::TimeZone;

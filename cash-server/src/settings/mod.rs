@@ -1,20 +1,20 @@
 //! Settings of the server: one commented file, each key overridable by the environment, checked
 //! whole.
 //!
-//! [`Settings::load`] reads text and finds every fault of form ([`fault`]); [`probe`] looks at the
+//! [`Settings::load`] reads text and finds every fault of form ([`fault`]); [`crate::probe`] looks at the
 //! world outside: folders, files, ports. [`credentials`] makes what the first start needs and what
 //! nobody should choose by default.
 
 pub mod credentials;
 pub mod fault;
-pub mod probe;
+mod hold;
 pub mod proof_key;
 mod source;
 
 pub use fault::{Fault, Origin, SettingsError};
+pub use hold::HoldLimits;
 pub use source::DEFAULT_SETTINGS;
 
-use crate::intake::{HoldLimits, encoding};
 use crate::sales::MIN_KEEP_DAYS;
 use crate::words::Language;
 use encoding_rs::{Encoding, UTF_8};
@@ -460,8 +460,13 @@ fn language(source: &Source, key: &str) -> Language {
     })
 }
 
+/// An encoding by one of its names, as the web knows them.
+pub fn encoding_named(name: &str) -> Option<&'static Encoding> {
+    Encoding::for_label_no_replacement(name.trim().as_bytes())
+}
+
 fn encoding_at(source: &Source, key: &str) -> &'static Encoding {
-    encoding::by_name(&source.text(key)).unwrap_or_else(|| {
+    encoding_named(&source.text(key)).unwrap_or_else(|| {
         source.refuse(key, "the name of an encoding: utf-8, windows-1251, cp866, koi8-r, utf-16le, utf-16be, …");
         UTF_8
     })
@@ -476,7 +481,7 @@ fn encodings(source: &Source, key: &str) -> Vec<(PathBuf, &'static Encoding)> {
     let mut found = Vec::with_capacity(entries.len());
     for entry in entries {
         let read = entry.rsplit_once('=').filter(|(folder, _)| !folder.trim().is_empty());
-        match read.and_then(|(folder, name)| Some((PathBuf::from(folder.trim()), encoding::by_name(name)?))) {
+        match read.and_then(|(folder, name)| Some((PathBuf::from(folder.trim()), encoding_named(name)?))) {
             Some(one) => found.push(one),
             None => source
                 .refuse(key, &format!("`{entry}` is no entry; write <folder>=<encoding>, such as shop-7=windows-1251")),

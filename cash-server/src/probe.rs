@@ -1,14 +1,18 @@
-//! What `check` looks at outside the settings: folders, files, ports.
+//! What `check` and the start look at outside the settings: folders, files, ports.
 
-use super::{Fault, Origins, Settings};
 use crate::exchange::addresses;
-use crate::run::OPEN_FILES;
+use crate::settings::{Fault, Origins, Settings};
 use crate::socket;
 use fs_err as fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use tillway_proto::process::{OpenFiles, file_fault, folder_fault};
+
+/// Files and connections that the server must be able to have open: 1,024 connections of the sales
+/// service, some hundred files and databases, and 2,500 connections of the other ports. With more,
+/// the ports take more.
+pub const OPEN_FILES: u64 = 4_096;
 
 /// What the server cannot start without: its folders, certificates and addresses. `ports` are
 /// those that nobody holds yet.
