@@ -18,6 +18,7 @@ pub mod cli;
 mod connections;
 pub mod dictionary;
 pub mod exchange;
+pub mod hints;
 pub mod intake;
 pub mod lock;
 pub mod network;

@@ -6,11 +6,12 @@
 //! that.
 
 use crate::actor::Caller;
-use crate::app::{App, AppParts, NetworkHints, events};
+use crate::app::{App, AppParts, events};
 use crate::aside::{Aside, LastShown};
 use crate::dictionary::DictionaryService;
 use crate::exchange::housekeeping::Housekeeping;
 use crate::exchange::{Broker, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reconciler, Reports};
+use crate::hints::Hints;
 use crate::intake::rest::AifRest;
 use crate::intake::{Intake, IntakeError, IntakeSettings};
 use crate::lock::{DataLock, LockError, Role};
@@ -36,7 +37,7 @@ use std::time::Duration;
 use tillway_proto::{IdError, NodeCode};
 use tillway_service::background::{Background, Task};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{self, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -165,19 +166,19 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     );
 
     let network = NetworkService::new(network);
-    let (poke, changed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let hints = Hints::default();
     let clocks = Arc::<crate::exchange::clock::Clocks>::default();
     let intake_settings = intake_settings(&settings, reserve, &network)?;
     let intake = {
-        let (store, journal, changed) = (Arc::clone(&store), Arc::clone(&journal), Arc::clone(&changed));
-        blocking(move || Intake::new(intake_settings, store, journal, changed).map_err(RunError::Intake)).await?
+        let (store, journal, hints) = (Arc::clone(&store), Arc::clone(&journal), hints.clone());
+        blocking(move || Intake::new(intake_settings, store, journal, hints).map_err(RunError::Intake)).await?
     };
     let owner = {
         let store = Arc::clone(&store);
         let identity = blocking(move || store.identity().map_err(RunError::Store)).await?;
         Owner::new(identity, &settings.name, &host_name(addresses.host.as_deref()))
     };
-    let broker = Broker::new(BrokerSettings::clone(&settings.broker), owner, Arc::clone(&poke));
+    let broker = Broker::new(BrokerSettings::clone(&settings.broker), owner, hints.clone());
     let service = ExchangeService::new(ExchangeParts {
         store: Arc::clone(&exchange),
         network: network.clone(),
@@ -187,7 +188,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         settings: settings.exchange,
         addresses: addresses.clone(),
         clocks: Arc::clone(&clocks),
-        poke: Arc::clone(&poke),
+        hints: hints.clone(),
     });
     let (events, heard) = mpsc::channel(EVENTS_CAPACITY);
     let reports = Reports {
@@ -196,7 +197,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         packages: packages.clone(),
         silent_after: settings.exchange.silent_after,
         clocks: Arc::clone(&clocks),
-        poke: Arc::clone(&poke),
+        hints: hints.clone(),
         events,
     };
     let background = Background::default();
@@ -219,7 +220,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         audit: audit.clone(),
         background: background.clone(),
         addresses,
-        network_hints: NetworkHints(vec![poke, intake.waker()]),
+        hints,
     });
     let admin = Arc::new(credentials.admin);
     let rest = rest::router(app.clone(), Arc::clone(&admin)).merge(rest::packages::router(packages.clone()));
@@ -227,7 +228,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let aif =
         crate::intake::rest::router(AifRest { intake: Arc::clone(&intake), credentials: credentials.back_office });
     let page = web::router(app.clone(), &settings.name, admin, forms).map_err(RunError::Web)?;
-    let mut tasks = vec![Reconciler::new(service.clone(), packages.clone(), changed).into_task()];
+    let mut tasks = vec![Reconciler::new(service.clone(), packages.clone()).into_task()];
     tasks.extend(intake.tasks());
     tasks.extend(loader.iter().flat_map(SalesLoader::tasks));
     let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention).with_audit(audit);

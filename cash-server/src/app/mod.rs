@@ -26,7 +26,7 @@ mod tills;
 pub use dictionary::ObjectVersion;
 pub use error::AppError;
 pub use loads::{Load, LoadReport};
-pub use nodes::{CreatedNode, NetworkHints, NewToken, NodeChange, NodeInfo, Nodes};
+pub use nodes::{CreatedNode, NewToken, NodeChange, NodeInfo, Nodes};
 pub use overview::{DiskRoom, Overview, OverviewLimits};
 pub use rights::{Act, Denied};
 pub use sales::SalesOf;
@@ -36,6 +36,7 @@ use crate::actor::Caller;
 use crate::aside::Aside;
 use crate::dictionary::DictionaryService;
 use crate::exchange::{ExchangeService, PublicAddresses};
+use crate::hints::Hints;
 use crate::network::NetworkService;
 use crate::store::audit::AuditLog;
 use crate::store::intake::LoadJournal;
@@ -70,8 +71,8 @@ pub struct AppParts {
     pub data_dir: PathBuf,
     /// The server takes nothing in where less room than this is left.
     pub disk_reserve_bytes: u64,
-    /// Woken when the network changed.
-    pub network_hints: NetworkHints,
+    /// Hints about what was changed here.
+    pub hints: Hints,
 }
 
 /// All use cases of a running server. Cheap to clone.
@@ -110,7 +111,7 @@ impl Acting {
         Nodes {
             network: self.parts.network.acting_for(&self.caller),
             addresses: self.parts.addresses.clone(),
-            hints: self.parts.network_hints.clone(),
+            hints: self.parts.hints.clone(),
             caller: self.caller.clone(),
         }
     }

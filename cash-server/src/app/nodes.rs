@@ -6,22 +6,11 @@ use super::error::AppError;
 use super::rights::{self, Act, Place};
 use crate::actor::Caller;
 use crate::exchange::PublicAddresses;
+use crate::hints::{Hint, Hints};
 use crate::network::change::alike_of_each;
 use crate::network::{LayerNo, Network, NetworkService, Node, TillToken};
 use std::collections::HashMap;
-use std::sync::Arc;
 use tillway_proto::{NodeCode, NodeId, NodeLevel, Revision, TillId};
-use tokio::sync::Notify;
-
-/// Who is woken when the network changed. Hints: without them it is seen at the next period.
-#[derive(Debug, Clone, Default)]
-pub struct NetworkHints(pub Vec<Arc<Notify>>);
-
-impl NetworkHints {
-    fn give(&self) {
-        self.0.iter().for_each(|wake| wake.notify_one());
-    }
-}
 
 /// A node, with what its place in the tree says of it.
 #[derive(Debug, Clone)]
@@ -73,7 +62,7 @@ pub struct Nodes {
     /// Where tills reach this server.
     pub addresses: PublicAddresses,
     /// Who is woken after a change.
-    pub hints: NetworkHints,
+    pub hints: Hints,
     /// Who asks.
     pub caller: Caller,
 }
@@ -104,7 +93,7 @@ impl Nodes {
             _ => None,
         };
         let info = self.info(&created.id)?;
-        self.hints.give();
+        self.hints.give(Hint::Network);
         Ok(CreatedNode { info, token })
     }
 
@@ -125,7 +114,7 @@ impl Nodes {
             self.allow(Act::ChangeNodes, Place::Node(&parent))?;
             revision = self.network.move_node(&node, &parent)?;
         }
-        self.hints.give();
+        self.hints.give(Hint::Network);
         Ok((self.info(&node)?, revision))
     }
 
@@ -134,7 +123,7 @@ impl Nodes {
         let node = self.find(text)?;
         self.allow(Act::ChangeNodes, Place::Node(&node))?;
         self.network.remove(&node)?;
-        self.hints.give();
+        self.hints.give(Hint::Network);
         Ok(node)
     }
 

@@ -5,8 +5,9 @@ use super::client::{Client, ClientError, escaped};
 use super::table::Answer;
 use super::{CliError, NodeCommand};
 use crate::actor::{Actor, Caller, Face};
-use crate::app::{AppError, NetworkHints, Nodes};
+use crate::app::{AppError, Nodes};
 use crate::exchange::PublicAddresses;
+use crate::hints::Hints;
 use crate::lock::{DataLock, LockError, Role};
 use crate::network::NetworkService;
 use crate::rest::nodes::{CashIni, ChangedNode, MadeNode, NewNode, NewToken, NodeChange, NodeView};
@@ -124,7 +125,7 @@ impl Network {
         let nodes = Nodes {
             network: network.acting_for(&caller),
             addresses: PublicAddresses::new(settings, settings.rest.listen.port(), settings.sales.listen.port()),
-            hints: NetworkHints::default(),
+            hints: Hints::default(),
             caller,
         };
         Ok(Self::Alone { nodes: Box::new(nodes), _lock: lock })

@@ -24,6 +24,7 @@ pub use owner::Owner;
 
 use super::reports::Reports;
 use crate::error_chain;
+use crate::hints::Hints;
 use crate::settings::BrokerSettings;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use fs_err as fs;
@@ -42,7 +43,7 @@ use std::time::Duration;
 use tillway_proto::consumer::{ConsumerDefect, LIVENESS_PERIOD};
 use tillway_proto::queue::{CONTROL_MAX_LENGTH, DICTIONARY_MAX_LENGTH, EXCHANGE};
 use tillway_proto::{ControlQueue, DictionaryQueue, TillId};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// A broker that does not answer a connection, a declaration or a confirm within this time is
@@ -248,7 +249,7 @@ pub struct Broker {
 struct Inner {
     settings: BrokerSettings,
     owner: Owner,
-    poke: Arc<Notify>,
+    hints: Hints,
     sides: Mutex<Sides>,
     state: watch::Sender<BrokerState>,
     session: Mutex<Option<Arc<Session>>>,
@@ -257,7 +258,7 @@ struct Inner {
 impl Broker {
     /// Not connected yet; [`Broker::run`] does that. `poke` is notified whenever messages can be
     /// published (again).
-    pub fn new(settings: BrokerSettings, owner: Owner, poke: Arc<Notify>) -> Self {
+    pub fn new(settings: BrokerSettings, owner: Owner, hints: Hints) -> Self {
         let state = BrokerState {
             consuming: false,
             since: Timestamp::now(),
@@ -266,7 +267,7 @@ impl Broker {
             foreign_queue: None,
         };
         let (state, session) = (watch::Sender::new(state), Mutex::new(None));
-        Self { inner: Arc::new(Inner { settings, owner, poke, sides: Mutex::default(), state, session }) }
+        Self { inner: Arc::new(Inner { settings, owner, hints, sides: Mutex::default(), state, session }) }
     }
 
     /// How the link stands.

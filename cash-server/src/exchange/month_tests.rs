@@ -10,6 +10,7 @@ use super::reconciler::{decide_all, delivery_of, sound_package};
 use super::reports::Reports;
 use super::test_kit::{Kit, remove_what_is_past};
 use crate::dictionary::tests::kit::item;
+use crate::hints::Hints;
 use crate::packages::PackageService;
 use crate::settings::RetentionSettings;
 use crate::store::exchange::{DeliveryFilter, EndedCommand, ExchangeStore as _};
@@ -91,7 +92,7 @@ impl Month {
             packages: packages.clone(),
             silent_after: kit.settings.exchange.silent_after,
             clocks: Arc::default(),
-            poke: Arc::default(),
+            hints: Hints::default(),
             events,
         };
         Self { kit, packages, reports, _events: heard }

@@ -13,6 +13,7 @@ use super::pace::AT_ONCE;
 use super::plan::{Plan, TillAim, Wanted, plan};
 use super::service::{ExchangeError, ExchangeParts, ExchangeService};
 use crate::error_chain;
+use crate::hints::Hint;
 use crate::packages::{PackageError, PackageFacts, PackageService, Repair};
 use crate::store::exchange::{EndedCommand, ExchangeStore, NewDelivery, Records};
 use crate::store::packages::PackageKey;
@@ -23,7 +24,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tillway_proto::{Command, DeliveryId, DeliveryState, Order, PackageLink, PackageName, TillId};
 use tillway_service::background::{Next, Run, Task, Work};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -80,19 +80,18 @@ pub struct Passed {
 pub struct Reconciler {
     service: ExchangeService,
     packages: PackageService,
-    /// Notified by the intake after each load that made a revision.
-    changed: Arc<Notify>,
 }
 
 impl Reconciler {
     /// Over the service's parts.
-    pub fn new(service: ExchangeService, packages: PackageService, changed: Arc<Notify>) -> Self {
-        Self { service, packages, changed }
+    pub fn new(service: ExchangeService, packages: PackageService) -> Self {
+        Self { service, packages }
     }
 
     /// Its passes as a task of the server.
     pub fn into_task(self) -> Task {
-        let (poke, changed) = (Arc::clone(&self.parts().poke), Arc::clone(&self.changed));
+        let hints = &self.parts().hints;
+        let (poke, changed) = (hints.listen(&[Hint::Exchange, Hint::Network]), hints.listen(&[Hint::Revision]));
         let period = self.parts().settings.reconcile_period;
         Task::new("reconciler", period, self).poked_by(poke).poked_at_once_by(changed).spaced(spacing_after)
     }

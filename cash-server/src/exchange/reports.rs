@@ -13,6 +13,7 @@ use super::clock::Clocks;
 use super::hear::{hear, shortened};
 use super::model::{CommandState, Contact, Delivery, SentCommand};
 use crate::audit::AuditLine;
+use crate::hints::{Hint, Hints};
 use crate::network::NetworkService;
 use crate::packages::{Claims, PackageService};
 use crate::store::StoreError;
@@ -27,7 +28,7 @@ use std::time::Duration;
 use tillway_proto::queue::MAX_MESSAGE_BYTES;
 use tillway_proto::report::{Reported, TillState};
 use tillway_proto::{DeliveryId, PeerId, Report, Revision, TillId};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 /// A contact that comes this long after the till's queue took an order is of a till that has read
@@ -74,7 +75,7 @@ pub struct Reports {
     /// Tills' clocks.
     pub clocks: Arc<Clocks>,
     /// Wakes the reconciler.
-    pub poke: Arc<Notify>,
+    pub hints: Hints,
     /// What others act on.
     pub events: mpsc::Sender<Event>,
 }
@@ -85,7 +86,7 @@ impl Reports {
         let this = self.clone();
         let (events, poke) = super::blocking(move || this.write(&bodies, None)).await?;
         if poke {
-            self.poke.notify_one();
+            self.hints.give(Hint::Exchange);
         }
         for event in events {
             // Events only save waiting: who is gone is told nothing.
@@ -100,7 +101,7 @@ impl Reports {
     pub fn take_now(&self, bodies: &[Vec<u8>], line: Option<&AuditLine>) -> Result<(), ExchangeError> {
         let (events, poke) = self.write(bodies, line)?;
         if poke {
-            self.poke.notify_one();
+            self.hints.give(Hint::Exchange);
         }
         for event in events {
             // Whoever listens learns it at the next start at the latest; a full channel must not

@@ -3,6 +3,7 @@
 use super::*;
 use crate::exchange::plan::Wanted;
 use crate::exchange::reconciler::delivery_of;
+use crate::hints::Hints;
 use crate::packages::PackageFolder;
 use crate::settings::proof_key::ProofKey;
 use crate::store::sqlite::dictionary::DictionaryDb;
@@ -41,7 +42,7 @@ fn kit() -> Kit {
         packages,
         silent_after: Duration::from_mins(3),
         clocks: Arc::default(),
-        poke: Arc::default(),
+        hints: Hints::default(),
         events,
     };
     Kit { folder, reports, _events: heard, till, store }
@@ -175,7 +176,8 @@ fn a_report_that_cannot_be_written_stands_aside_and_its_batch_does_not_come_back
 #[test]
 fn the_first_word_of_a_till_since_its_link_went_out_calls_for_a_pass_and_the_next_does_not() {
     let kit = kit();
-    let poked = || kit.reports.poke.notified().now_or_never().is_some();
+    let wakes = kit.reports.hints.listen(&[Hint::Exchange]);
+    let poked = || wakes.notified().now_or_never().is_some();
     let say = || kit.reports.take_now(&[contact(&kit.till)], None).unwrap();
     say();
     assert!(poked(), "it was never heard of before");

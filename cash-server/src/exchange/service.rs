@@ -12,6 +12,7 @@ use super::pace::Pace;
 use crate::actor::Caller;
 use crate::audit::{AuditLine, Verb, some_of};
 use crate::dictionary::{DictionaryError, DictionaryService};
+use crate::hints::{Hint, Hints};
 use crate::network::{Network, NetworkError, NetworkService, Node};
 use crate::packages::{PackageError, TargetState};
 use crate::sales::requests::{self, Ask};
@@ -30,7 +31,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tillway_proto::command::AsideAction;
 use tillway_proto::report::{AsideName, SalesWait};
 use tillway_proto::{Command, DeliveryState, NodeId, Order, Revision, ShopId, TillId};
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// A server that was restored from a backup has lost no more revisions than this: one every ten
@@ -184,8 +184,8 @@ pub struct ExchangeParts {
     pub addresses: PublicAddresses,
     /// Tills' clocks.
     pub clocks: Arc<Clocks>,
-    /// Wakes the reconciler.
-    pub poke: Arc<Notify>,
+    /// Hints to the reconciler, and from whoever works on what it looks at.
+    pub hints: Hints,
 }
 
 /// The exchange as others see it, for one caller. Cheap to clone; calls block.
@@ -407,7 +407,7 @@ impl ExchangeService {
 
     /// Has the reconciler look at everything soon.
     pub fn poke(&self) {
-        self.parts.poke.notify_one();
+        self.parts.hints.give(Hint::Exchange);
     }
 
     pub(super) fn set_trouble(&self, till: &TillId, reason: String) {

@@ -5,6 +5,7 @@ use super::model::Delivery;
 use super::reconciler::{decide_all, delivery_of, sound_package};
 use super::{Broker, Event, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reports};
 use crate::dictionary::tests::kit::Chain;
+use crate::hints::Hints;
 use crate::packages::{PackageFolder, PackageService};
 use crate::settings::Settings;
 use crate::settings::proof_key::ProofKey;
@@ -50,17 +51,17 @@ impl Kit {
         let at = |name: &str| chain.folder.path().join(name);
         let settings = Settings::read("", Path::new("/"), []).unwrap();
         let store = Arc::new(SqliteExchange::open(&at("exchange.db")).unwrap());
-        let poke = Arc::default();
+        let hints = Hints::default();
         let service = ExchangeService::new(ExchangeParts {
             store: store.clone(),
             network: chain.network.clone(),
             dictionary: chain.dictionary.clone(),
             sales: Arc::new(SqliteSales::open(&at("sales.db"), ServerId::ALONE).unwrap()),
-            broker: Broker::new(settings.broker.clone(), Owner::new(Uuid::nil(), "shop", "host"), Arc::clone(&poke)),
+            broker: Broker::new(settings.broker.clone(), Owner::new(Uuid::nil(), "shop", "host"), hints.clone()),
             settings: settings.exchange,
             addresses: PublicAddresses::new(&settings, 8080, 10001),
             clocks: Arc::default(),
-            poke,
+            hints,
         });
         Self { chain, settings, store, service }
     }
@@ -99,7 +100,7 @@ impl Talk {
             packages: packages.clone(),
             silent_after: kit.settings.exchange.silent_after,
             clocks: Arc::default(),
-            poke: Arc::default(),
+            hints: Hints::default(),
             events: sender,
         };
         let tills = kit.chain.network.current().unwrap().tills().map(|(till, _)| till.clone()).collect();

@@ -47,6 +47,7 @@ pub use settings::{
 };
 pub use strays::Stray;
 
+use crate::hints::{Hint, Hints};
 use crate::network::Network;
 use crate::reserve::NoRoom;
 use crate::store::StoreError;
@@ -110,8 +111,8 @@ pub struct Intake {
     settings: IntakeSettings,
     dictionary: Arc<dyn DictionaryStore>,
     journal: Arc<dyn LoadJournal>,
-    changed: Arc<Notify>,
-    /// Wakes the worker.
+    hints: Hints,
+    /// Wakes the worker: there may be a delivery, or a node that needs a folder.
     arrived: Arc<Notify>,
     /// Wakes the callbacks.
     callbacks: Arc<Notify>,
@@ -134,13 +135,12 @@ pub struct Intake {
 
 impl Intake {
     /// Makes its own folders, and looks after what an earlier process left. The inbox may be a
-    /// share that is away: the worker looks after it. `changed` is poked after
-    /// each new revision. Blocking.
+    /// share that is away: the worker looks after it. Gives a hint of each new revision. Blocking.
     pub fn new(
         settings: IntakeSettings,
         dictionary: Arc<dyn DictionaryStore>,
         journal: Arc<dyn LoadJournal>,
-        changed: Arc<Notify>,
+        hints: Hints,
     ) -> Result<Arc<Self>, IntakeError> {
         for folder in [&settings.bodies, &settings.backup, &settings.bad] {
             fs::create_dir_all(folder).map_err(IntakeError::Folder)?;
@@ -150,8 +150,8 @@ impl Intake {
             settings,
             dictionary,
             journal,
-            changed,
-            arrived: Arc::default(),
+            arrived: hints.listen(&[Hint::Network]),
+            hints,
             callbacks: Arc::default(),
             running: Mutex::default(),
             cursors: Mutex::default(),
@@ -164,11 +164,6 @@ impl Intake {
         // Before anybody can hand a body over: what has no record was never accepted.
         rest::remove_orphans(&intake)?;
         Ok(Arc::new(intake))
-    }
-
-    /// Wakes the worker when notified: there may be a delivery, or a node that needs a folder.
-    pub fn waker(&self) -> Arc<Notify> {
-        Arc::clone(&self.arrived)
     }
 
     /// Its work, as tasks of the server. A load that is under way when the server stops is rolled
@@ -220,8 +215,7 @@ impl Intake {
     }
 
     fn poke_exchange(&self) {
-        // One waits for it: it is woken, or finds the permit when it looks again.
-        self.changed.notify_one();
+        self.hints.give(Hint::Revision);
     }
 }
 

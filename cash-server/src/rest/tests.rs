@@ -4,13 +4,14 @@ mod local;
 
 use super::*;
 use crate::actor::Caller;
-use crate::app::{AppParts, NetworkHints};
+use crate::app::AppParts;
 use crate::aside::{Aside, LastShown};
 use crate::dictionary::DictionaryService;
 use crate::exchange::Reports;
 use crate::exchange::addresses::PublicAddresses;
 use crate::exchange::broker::{Broker, Owner};
 use crate::exchange::service::{ExchangeParts, ExchangeService};
+use crate::hints::Hints;
 use crate::intake::{Intake, IntakeSettings};
 use crate::network::NetworkService;
 use crate::packages::{PackageFolder, PackageService};
@@ -35,7 +36,6 @@ use std::path::Path;
 use tempfile::TempDir;
 use tillway_proto::TillId;
 use tillway_service::background::Background;
-use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
 struct Server {
@@ -67,7 +67,7 @@ impl Server {
         )
         .unwrap();
         let sales: Arc<dyn SalesStore> = Arc::new(SqliteSales::open(&at("sales.db"), ServerId::ALONE).unwrap());
-        let (poke, clocks) = (Arc::new(Notify::new()), Arc::<crate::exchange::clock::Clocks>::default());
+        let (hints, clocks) = (Hints::default(), Arc::<crate::exchange::clock::Clocks>::default());
         let exchange_db = Arc::new(SqliteExchange::open(&at("exchange.db")).unwrap());
         let store: Arc<dyn ExchangeStore> = exchange_db.clone();
         let exchange = ExchangeService::new(ExchangeParts {
@@ -75,15 +75,11 @@ impl Server {
             network: network.clone(),
             dictionary: DictionaryService::new(dictionary.clone()),
             sales: Arc::clone(&sales),
-            broker: Broker::new(
-                settings.broker.clone(),
-                Owner::new(uuid::Uuid::nil(), "shop", "host"),
-                Arc::clone(&poke),
-            ),
+            broker: Broker::new(settings.broker.clone(), Owner::new(uuid::Uuid::nil(), "shop", "host"), hints.clone()),
             settings: settings.exchange,
             addresses: PublicAddresses::new(&settings, 8080, 10001),
             clocks: Arc::clone(&clocks),
-            poke: Arc::clone(&poke),
+            hints: hints.clone(),
         });
         let journal: Arc<dyn LoadJournal> = Arc::new(IntakeDb::open(&at("intake.db"), ServerId::ALONE).unwrap());
         let (events, _) = tokio::sync::mpsc::channel(8);
@@ -93,12 +89,12 @@ impl Server {
             packages: packages.clone(),
             silent_after: settings.exchange.silent_after,
             clocks: Arc::clone(&clocks),
-            poke: Arc::clone(&poke),
+            hints: hints.clone(),
             events,
         };
         let taken =
             IntakeSettings { stray_after: std::time::Duration::ZERO, ..IntakeSettings::in_folder(folder.path()) };
-        let intake = Intake::new(taken, dictionary.clone(), Arc::clone(&journal), Arc::default());
+        let intake = Intake::new(taken, dictionary.clone(), Arc::clone(&journal), hints.clone());
         let audit: Vec<Arc<dyn AuditLog>> =
             vec![dictionary.clone(), journal.clone(), exchange_db.clone(), sales.clone()];
         let background = Background::default();
@@ -121,7 +117,7 @@ impl Server {
             data_dir: folder.path().to_owned(),
             disk_reserve_bytes: 0,
             addresses: PublicAddresses::new(&settings, 8080, 10001),
-            network_hints: NetworkHints(vec![poke]),
+            hints,
         });
         let admin = Arc::new(Credentials::new("admin", "secret"));
         let page = crate::web::router(app.clone(), "shop", Arc::clone(&admin), FormSecret::of(&ProofKey::of([7; 32])))

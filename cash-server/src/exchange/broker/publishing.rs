@@ -6,6 +6,7 @@
 
 use super::queues::Queues;
 use super::{ANSWER_DEADLINE, Broker, BrokerError, Side, answered};
+use crate::hints::Hint;
 use futures_util::StreamExt as _;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::types::FieldTable;
@@ -122,7 +123,7 @@ impl Broker {
         *self.lock_session() = Some(Arc::clone(&session));
         self.set_side(Side::Publishing, true, None);
         tracing::info!(broker = %self.address(), "linked to the broker, publishing");
-        self.inner.poke.notify_one();
+        self.inner.hints.give(Hint::Exchange);
         let mut kept = Box::pin(self.keep_mark(&connection));
         let mut ended = Ok(());
         while ended.is_ok() && !broken.is_cancelled() && connection.status().connected() {
@@ -155,7 +156,7 @@ impl Broker {
         session.blocked.send_replace(reason.clone());
         self.set_blocked(reason);
         if takes_again {
-            self.inner.poke.notify_one();
+            self.inner.hints.give(Hint::Exchange);
         }
     }
 }

@@ -17,6 +17,7 @@ mod trouble;
 
 use super::{Intake, IntakeSettings};
 use crate::dictionary::entry::{Entry, KindId, LoadOutcome};
+use crate::hints::{Hint, Hints};
 use crate::network::{LayerNo, NetworkService};
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore, LoadTxn, Pruned, RevisionRecord};
 use crate::store::intake::{LoadJournal, LoadRecord};
@@ -68,6 +69,7 @@ pub(super) struct Kit {
     pub(super) dictionary: Arc<dyn DictionaryStore>,
     pub(super) db: DictionaryDb,
     pub(super) journal: Arc<dyn LoadJournal>,
+    pub(super) hints: Hints,
     pub(super) changed: Arc<Notify>,
     pub(super) settings: IntakeSettings,
     pub(super) chain: NodeId,
@@ -86,6 +88,7 @@ impl Kit {
         for till in ["1", "2"] {
             network.create(&shop, NodeLevel::Till, &code(till), "").unwrap();
         }
+        let hints = Hints::default();
         let mut settings = IntakeSettings::in_folder(folder.path());
         settings.data_grace = Duration::from_millis(100);
         Self {
@@ -93,7 +96,8 @@ impl Kit {
             dictionary: Arc::new(db.clone()),
             db,
             journal: Arc::new(IntakeDb::open(&folder.path().join("intake.db"), ServerId::ALONE).unwrap()),
-            changed: Arc::default(),
+            changed: hints.listen(&[Hint::Revision]),
+            hints,
             settings,
             chain,
             shop,
@@ -103,7 +107,7 @@ impl Kit {
 
     pub(super) fn intake(&self) -> Arc<Intake> {
         let (dictionary, journal) = (Arc::clone(&self.dictionary), Arc::clone(&self.journal));
-        Intake::new(self.settings.clone(), dictionary, journal, Arc::clone(&self.changed)).unwrap()
+        Intake::new(self.settings.clone(), dictionary, journal, self.hints.clone()).unwrap()
     }
 
     pub(super) fn start(&self) -> Running {
