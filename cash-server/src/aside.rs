@@ -9,8 +9,7 @@ mod shown;
 
 pub use shown::{LastShown, Shown};
 
-use crate::actor::Caller;
-use crate::audit::{AuditLine, Verb};
+use crate::audit::Verb;
 use crate::error_chain;
 use crate::exchange::Reports;
 use crate::exchange::service::{ExchangeError, ExchangeService};
@@ -28,6 +27,8 @@ use std::sync::Arc;
 use tillway_proto::command::AsideAction;
 use tillway_proto::report::{AsideName, AsideSort};
 use tillway_proto::{LoadId, TillId};
+use tillway_service::actor::Caller;
+use tillway_service::audit::AuditLine;
 use tokio::runtime::Handle;
 
 /// Most units of one sort in the list; the newest come first, and what is settled makes room.

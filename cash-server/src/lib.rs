@@ -10,12 +10,10 @@
 //! [`run`] puts the parts together; [`settings`] says what they are told; all SQL stands below
 //! [`store`].
 
-pub mod actor;
 pub mod app;
 pub mod aside;
 pub mod audit;
 pub mod cli;
-mod connections;
 pub mod dictionary;
 pub mod exchange;
 pub mod hints;

@@ -5,7 +5,6 @@
 //! takes the others with it: the service manager starts the whole anew, and nothing is lost by
 //! that.
 
-use crate::actor::Caller;
 use crate::app::{App, AppParts, events};
 use crate::aside::{Aside, LastShown};
 use crate::dictionary::DictionaryService;
@@ -22,28 +21,33 @@ use crate::rest;
 use crate::sales::{SalesConfig, SalesError, SalesListeners, SalesLoader, TlsPaths};
 use crate::settings::credentials::{self, CredentialsError, ServerCredentials};
 use crate::settings::{BrokerSettings, Settings, proof_key};
-use crate::socket::SocketFile;
+use crate::socket;
 use crate::store::network::NetworkStore;
 use crate::store::sales::SalesStore;
 use crate::store::{SalesStores, StoreError, Stores};
 use crate::web::{self, FormSecret};
-use axum::Router;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use tillway_proto::process::OpenFiles;
 use tillway_proto::{IdError, NodeCode};
-use tillway_service::background::{Background, Task};
+use tillway_service::actor::Caller;
+use tillway_service::background::Background;
+use tillway_service::local_socket::SocketFile;
+use tillway_service::parts::{PartEnded, Parts};
+use tillway_service::serving;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::{self, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// Parts that have not ended by then are cut off: every part can be, and a service manager waits
-/// 90 s by default.
-const STOP_DEADLINE: Duration = Duration::from_secs(15);
+/// Ports that serve HTTP.
+const HTTP_PORTS: usize = 3;
+
+/// Open files that are left for everything else: the sales service's connections, databases,
+/// packages, the inbox.
+const OTHER_FILES: usize = 1_536;
 
 /// Events between the consumer of reports and those who act on them.
 const EVENTS_CAPACITY: usize = 1024;
@@ -81,7 +85,7 @@ impl Listeners {
 
 /// Opens one address, within a runtime; `key` is the setting that names it.
 pub fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {
-    rest::serve::bind(address).map_err(|source| RunError::Listen { key, address, source })
+    serving::bind(address).map_err(|source| RunError::Listen { key, address, source })
 }
 
 /// Why the server did not start or go on.
@@ -128,19 +132,15 @@ pub enum RunError {
     /// The page.
     #[error("failed to prepare the page")]
     Web(#[source] web::RenderError),
-    /// A part met a defect of this program. Nothing goes on half alive: the service manager starts
-    /// the whole anew.
-    #[error("the {part} broke down; the log says where")]
-    Broken {
-        /// Which one.
-        part: &'static str,
-    },
-    /// A part ended though nobody told it to.
-    #[error("the {part} ended by itself")]
-    Ended {
-        /// Which one.
-        part: &'static str,
-    },
+    /// A part ended by itself.
+    #[error(transparent)]
+    Part(PartEnded),
+}
+
+impl From<PartEnded> for RunError {
+    fn from(ended: PartEnded) -> Self {
+        Self::Part(ended)
+    }
 }
 
 /// Runs the whole server until `shutdown`.
@@ -234,34 +234,21 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention).with_audit(audit);
     tasks.extend(housekeeping.tasks());
 
-    let (_socket_file, socket) = SocketFile::bind(&settings.data_dir).map_err(RunError::Socket)?;
+    let (_socket_file, local_door) = SocketFile::bind(&socket::path(&settings.data_dir)).map_err(RunError::Socket)?;
+    let open_files = usize::try_from(OpenFiles::now().limit).unwrap_or(usize::MAX);
+    let port_files = open_files.saturating_sub(OTHER_FILES) / HTTP_PORTS;
     let stop = shutdown.child_token();
     let mut parts = Parts::new(stop.clone());
-    parts.add("socket of this machine", {
+    parts.add_endless("socket of this machine", serving::serve_local(local_door, local, stop.clone()));
+    parts.serve("REST", listeners.rest, rest, port_files);
+    parts.serve("AIF over REST", listeners.aif, aif, port_files);
+    parts.serve("page", listeners.web, page, port_files);
+    parts.add_endless("link to the broker", {
         let stop = stop.clone();
-        async move {
-            rest::serve::serve_local(socket, local, stop).await;
-            Ok(())
-        }
-    });
-    parts.serve("REST", listeners.rest, rest);
-    parts.serve("AIF over REST", listeners.aif, aif);
-    parts.serve("page", listeners.web, page);
-    parts.add("link to the broker", {
-        let stop = stop.clone();
-        async move {
-            broker.run(reports, stop).await;
-            Ok(())
-        }
+        async move { broker.run(reports, stop).await }
     });
     parts.drive(background, tasks);
-    parts.add("events of tills", {
-        let stop = stop.clone();
-        async move {
-            events::act(heard, service, app, intake, stop).await;
-            Ok(())
-        }
-    });
+    parts.add_endless("events of tills", events::act(heard, service, app, intake, stop.clone()));
     if let (Some(loader), Some(grpc)) = (loader, listeners.sales) {
         let stop = stop.clone();
         let served = async move { loader.serve(SalesListeners { grpc }, stop).await.map_err(RunError::Sales) };
@@ -411,80 +398,8 @@ fn tell_credentials(credentials: &ServerCredentials) {
     }
 }
 
-/// Running parts by name.
-struct Parts {
-    tasks: JoinSet<Result<(), RunError>>,
-    names: HashMap<task::Id, &'static str>,
-    stop: CancellationToken,
-}
-
-impl Parts {
-    /// What is added stops with `stop`.
-    fn new(stop: CancellationToken) -> Self {
-        Self { tasks: JoinSet::new(), names: HashMap::new(), stop }
-    }
-
-    fn drive(&mut self, background: Background, tasks: Vec<Task>) {
-        let stop = self.stop.clone();
-        self.add("background work", async move {
-            background.run(tasks, stop).await;
-            Ok(())
-        });
-    }
-
-    fn add(&mut self, part: &'static str, work: impl Future<Output = Result<(), RunError>> + Send + 'static) {
-        let task = self.tasks.spawn(work);
-        self.names.insert(task.id(), part);
-    }
-
-    fn serve(&mut self, part: &'static str, listener: TcpListener, router: Router) {
-        let stop = self.stop.clone();
-        if let Ok(address) = listener.local_addr() {
-            tracing::info!(%address, "serving {part}");
-        }
-        self.add(part, async move {
-            rest::serve::serve(listener, router, stop).await;
-            Ok(())
-        });
-    }
-
-    fn name(&self, task: task::Id) -> &'static str {
-        self.names.get(&task).copied().unwrap_or("nameless part")
-    }
-
-    async fn until_stopped(mut self, shutdown: CancellationToken) -> Result<(), RunError> {
-        let first = tokio::select! {
-            () = shutdown.cancelled() => Ok(()),
-            ended = self.tasks.join_next_with_id() => match ended {
-                Some(Ok((_, Err(error)))) => Err(error),
-                // A part that ends because all stop may be seen before the token is.
-                Some(Ok(_)) if shutdown.is_cancelled() => Ok(()),
-                Some(Ok((task, Ok(())))) => Err(RunError::Ended { part: self.name(task) }),
-                // The panic itself is in the log.
-                Some(Err(broken)) => Err(RunError::Broken { part: self.name(broken.id()) }),
-                None => Err(RunError::Ended { part: "server" }),
-            },
-        };
-        self.stop.cancel();
-        let rest = async {
-            while let Some(ended) = self.tasks.join_next_with_id().await {
-                if let Ok((task, Err(error))) = ended {
-                    let part = self.names.get(&task).copied().unwrap_or_default();
-                    tracing::error!(error = &error as &dyn std::error::Error, "{part} ended with an error");
-                }
-            }
-        };
-        if tokio::time::timeout(STOP_DEADLINE, rest).await.is_err() {
-            tracing::warn!("some parts did not end in time and were cut off");
-            self.tasks.shutdown().await;
-        }
-        tracing::info!("stopped");
-        first
-    }
-}
-
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RunError> + Send + 'static,
 ) -> Result<T, RunError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(RunError::Ended { part: "opening of the databases" }))
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(PartEnded::Early { part: "opening of the databases" }.into()))
 }

@@ -2,8 +2,9 @@
 
 use super::Acting;
 use super::error::AppError;
-use crate::audit::AuditRecord;
-use crate::store::audit::{AuditFilter, AuditLog, read_as_one};
+use crate::store::audit::{AuditLog, read_as_one};
+use tillway_service::audit::AuditFilter;
+use tillway_service::audit::AuditRecord;
 
 impl Acting {
     /// Lines of the audit log, newest first.

@@ -1,12 +1,12 @@
 //! What follows from reports of tills.
 
 use super::App;
-use crate::actor::Caller;
 use crate::error_chain;
 use crate::exchange::{Event, ExchangeService};
 use crate::intake::Intake;
 use crate::sales::requests::Ask;
 use std::sync::Arc;
+use tillway_service::actor::Caller;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 

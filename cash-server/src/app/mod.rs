@@ -28,11 +28,10 @@ pub use error::AppError;
 pub use loads::{Load, LoadReport};
 pub use nodes::{CreatedNode, NewToken, NodeChange, NodeInfo, Nodes};
 pub use overview::{DiskRoom, Overview, OverviewLimits};
-pub use rights::{Act, Denied};
+pub use rights::{Act, Denied, of_till};
 pub use sales::SalesOf;
 pub use tills::Till;
 
-use crate::actor::Caller;
 use crate::aside::Aside;
 use crate::dictionary::DictionaryService;
 use crate::exchange::{ExchangeService, PublicAddresses};
@@ -45,6 +44,7 @@ use rights::Place;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tillway_proto::TillId;
+use tillway_service::actor::Caller;
 use tillway_service::background::Background;
 
 /// The modules that use cases work with.

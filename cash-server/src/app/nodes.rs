@@ -4,13 +4,13 @@
 
 use super::error::AppError;
 use super::rights::{self, Act, Place};
-use crate::actor::Caller;
 use crate::exchange::PublicAddresses;
 use crate::hints::{Hint, Hints};
 use crate::network::change::alike_of_each;
 use crate::network::{LayerNo, Network, NetworkService, Node, TillToken};
 use std::collections::HashMap;
 use tillway_proto::{NodeCode, NodeId, NodeLevel, Revision, TillId};
+use tillway_service::actor::Caller;
 
 /// A node, with what its place in the tree says of it.
 #[derive(Debug, Clone)]

@@ -3,10 +3,11 @@
 use super::Acting;
 use super::error::AppError;
 use super::rights::{Act, Place};
-use crate::audit::{AuditLine, Verb, some_of};
+use crate::audit::Verb;
 use crate::store::intake::OpenNotice;
 use jiff::Timestamp;
 use serde_json::json;
+use tillway_service::audit::{AuditLine, some_of};
 
 impl Acting {
     /// Those that nobody has seen and no later load has mended, newest first.

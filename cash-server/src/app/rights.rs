@@ -4,8 +4,13 @@
 //! open the database at the command line, is administrator of the whole tree. A role will be
 //! entries of the table.
 
-use crate::actor::Actor;
-use tillway_proto::NodeId;
+use tillway_proto::{NodeId, TillId};
+use tillway_service::actor::Actor;
+
+/// A till that showed its token.
+pub fn of_till(till: &TillId) -> Actor {
+    Actor::Peer { sort: "till", id: till.to_string() }
+}
 
 /// What a caller wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,12 +83,12 @@ const RIGHTS: [(Who, Acts, Within); 4] = [
 pub(super) fn check(actor: &Actor, act: Act, place: Place<'_>) -> Result<(), Denied> {
     let (who, own) = match actor {
         Actor::Login(_) => (Who::Login, None),
-        Actor::Till(till) => (Who::Till, Some(till)),
+        Actor::Peer { id, .. } => (Who::Till, Some(id.as_str())),
         Actor::SystemUser(_) => (Who::SystemUser, None),
         Actor::Server => (Who::Server, None),
     };
     let is_own = match place {
-        Place::Node(NodeId::Till(till)) => Some(till) == own,
+        Place::Node(NodeId::Till(till)) => Some(till.as_str()) == own,
         _ => false,
     };
     let holds = |(to, acts, within): &(Who, Acts, Within)| {
@@ -107,13 +112,12 @@ pub(super) fn check(actor: &Actor, act: Act, place: Place<'_>) -> Result<(), Den
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tillway_proto::TillId;
 
     #[test]
     fn a_till_may_ask_for_its_own_sales_and_nothing_else() {
         let own: TillId = "_cash_1_00ab34ef".parse().unwrap();
         let other: NodeId = "_cash_2_00ab34ef".parse().unwrap();
-        let (node, till) = (NodeId::Till(own.clone()), Actor::Till(own));
+        let (node, till) = (NodeId::Till(own.clone()), of_till(&own));
         assert_eq!(check(&till, Act::AskForSales, Place::Node(&node)), Ok(()));
         for (act, place) in [
             (Act::AskForSales, Place::Node(&other)),

@@ -3,13 +3,14 @@
 use super::Acting;
 use super::error::AppError;
 use super::rights::{Act, Place};
-use crate::audit::{AuditLine, Verb};
+use crate::audit::Verb;
 use crate::store::sales::{
     Finding, FindingFilter, Page, ReceiptView, ShiftFilter, ShiftView, TotalsBy, TotalsFilter, TotalsRow,
 };
 use jiff::Timestamp;
 use tillway_proto::receipt::ShiftKey;
 use tillway_proto::{NodeId, ShopId};
+use tillway_service::audit::AuditLine;
 
 /// Whose sales, by id or folder name; none: everybody's.
 #[derive(Debug, Clone, Copy, Default)]

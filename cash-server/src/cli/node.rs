@@ -4,7 +4,6 @@
 use super::client::{Client, ClientError, escaped};
 use super::table::Answer;
 use super::{CliError, NodeCommand};
-use crate::actor::{Actor, Caller, Face};
 use crate::app::{AppError, Nodes};
 use crate::exchange::PublicAddresses;
 use crate::hints::Hints;
@@ -24,6 +23,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 use tillway_proto::{NodeCode, NodeLevel};
+use tillway_service::actor::{Actor, Caller, Face};
 use tillway_service::system_user;
 
 /// How long a command waits for a server that starts, and for another command.

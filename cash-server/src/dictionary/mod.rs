@@ -23,7 +23,6 @@ pub mod view;
 pub use digest::{Digests, KindDigest};
 pub use view::{Targets, View};
 
-use crate::audit::AuditLine;
 use crate::network::{LayerNo, Network};
 use crate::store::StoreError;
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore, Pruned, RevisionRecord};
@@ -32,6 +31,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::sync::{Arc, Mutex, PoisonError};
 use tillway_exchangers::kinds::Kind;
 use tillway_proto::{LoadId, NodeId, Revision, TillId};
+use tillway_service::audit::AuditLine;
 
 /// Old states that one step of pruning forgets: the write lock is held for some ten milliseconds.
 pub const PRUNE_STEP: u32 = 5_000;

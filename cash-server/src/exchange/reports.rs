@@ -12,7 +12,6 @@ use super::claims::{bounded_count, is_as_before};
 use super::clock::Clocks;
 use super::hear::{hear, shortened};
 use super::model::{CommandState, Contact, Delivery, SentCommand};
-use crate::audit::AuditLine;
 use crate::hints::{Hint, Hints};
 use crate::network::NetworkService;
 use crate::packages::{Claims, PackageService};
@@ -28,6 +27,7 @@ use std::time::Duration;
 use tillway_proto::queue::MAX_MESSAGE_BYTES;
 use tillway_proto::report::{Reported, TillState};
 use tillway_proto::{DeliveryId, PeerId, Report, Revision, TillId};
+use tillway_service::audit::AuditLine;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 

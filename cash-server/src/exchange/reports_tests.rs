@@ -103,7 +103,7 @@ fn a_till_that_is_not_in_the_network_is_counted_once_and_known_once_it_is() {
     let known = String::from_utf8(body).unwrap().replace(stranger.as_str(), kit.till.as_str());
     kit.reports.take_now(&[known.into_bytes()], None).unwrap();
     assert_eq!(kit.reports.store.record(&kit.till).unwrap().claimed(), Some(Revision(3)));
-    assert!(kit.reports.store.forget_stranger(&stranger, &crate::audit::AuditLine::any()).unwrap());
+    assert!(kit.reports.store.forget_stranger(&stranger, &tillway_service::audit::AuditLine::any()).unwrap());
     assert!(kit.reports.store.strangers().unwrap().is_empty());
 }
 

@@ -9,8 +9,7 @@ use super::decide::{Action, Aim, Wait, decide};
 use super::hear::{is_silent, shortened};
 use super::model::{CommandState, Delivery, SentCommand, TillRecord};
 use super::pace::Pace;
-use crate::actor::Caller;
-use crate::audit::{AuditLine, Verb, some_of};
+use crate::audit::Verb;
 use crate::dictionary::{DictionaryError, DictionaryService};
 use crate::hints::{Hint, Hints};
 use crate::network::{Network, NetworkError, NetworkService, Node};
@@ -31,6 +30,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tillway_proto::command::AsideAction;
 use tillway_proto::report::{AsideName, SalesWait};
 use tillway_proto::{Command, DeliveryState, NodeId, Order, Revision, ShopId, TillId};
+use tillway_service::actor::Caller;
+use tillway_service::audit::{AuditLine, some_of};
 use uuid::Uuid;
 
 /// A server that was restored from a backup has lost no more revisions than this: one every ten

@@ -9,7 +9,6 @@
 use super::report::{self, Left};
 use super::source::{self, Identity};
 use super::{Intake, archive};
-use crate::audit::AuditLine;
 use crate::reserve::NoRoom;
 use crate::store::StoreError;
 use crate::store::intake::{Consent, LoadRecord, LoadSource, LoadState, NewLoad};
@@ -19,6 +18,7 @@ use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 use tillway_proto::{LoadId, NodeId};
+use tillway_service::audit::AuditLine;
 use uuid::Uuid;
 
 /// Refused loads that one listing looks at, since a file of one may be gone: more than are kept.

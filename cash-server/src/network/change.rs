@@ -3,11 +3,12 @@
 use super::NetworkError;
 use super::token::{TillToken, TokenHash};
 use super::tree::{LayerNo, Network, Node};
-use crate::actor::Caller;
-use crate::audit::{AuditLine, Verb};
+use crate::audit::Verb;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use tillway_proto::{NodeCode, NodeId, NodeLevel, TillId};
+use tillway_service::actor::Caller;
+use tillway_service::audit::AuditLine;
 
 /// Longest name of a node, in characters.
 pub const MAX_NAME_CHARS: usize = 200;

@@ -17,11 +17,11 @@ pub use change::NetworkChange;
 pub use token::{TillToken, TokenHash};
 pub use tree::{LayerNo, Network, Node, Parent};
 
-use crate::actor::Caller;
 use crate::store::StoreError;
 use crate::store::network::NetworkStore;
 use std::sync::Arc;
 use tillway_proto::{NodeCode, NodeId, NodeLevel, Revision, TillId};
+use tillway_service::actor::Caller;
 
 /// Why the network cannot be changed so.
 #[derive(Debug, thiserror::Error)]

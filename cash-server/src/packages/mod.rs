@@ -19,8 +19,7 @@ pub use cleaning::{Cleaned, PackageLimits};
 pub use files::{PackageFiles, PackageFolder};
 pub use plan::Repair;
 
-use crate::actor::Caller;
-use crate::audit::{AuditLine, Verb};
+use crate::audit::Verb;
 use crate::dictionary::difference::{carry_forward, difference};
 use crate::dictionary::{DictionaryError, DictionaryService, Digests, View, overlay};
 use crate::network::{LayerNo, Network};
@@ -38,6 +37,8 @@ use std::sync::Arc;
 use tillway_exchangers::package::BuildError;
 use tillway_proto::report::TillState;
 use tillway_proto::{Digest, NodeId, PackageName, Revision, TillId};
+use tillway_service::actor::Caller;
+use tillway_service::audit::AuditLine;
 
 /// How often a plan is made anew because loads were faster than it: each time at least one load
 /// has ended.

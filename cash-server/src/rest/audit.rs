@@ -2,13 +2,13 @@
 
 use super::problem::{Problem, blocking};
 use crate::app::Acting;
-use crate::audit::AuditRecord;
-use crate::store::audit::AuditFilter;
 use axum::Json;
 use axum::extract::Query;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tillway_service::audit::AuditFilter;
+use tillway_service::audit::AuditRecord;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

@@ -2,18 +2,17 @@
 //! socket of this machine, root and the user who runs the server, as the operating system says.
 
 use super::problem::{Problem, blocking};
-use crate::actor::{Actor, Caller, Face};
-use crate::app::{Acting, App};
+use crate::app::{Acting, App, of_till};
 use crate::settings::credentials::Credentials;
-use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
 use tillway_proto::TillId;
+use tillway_service::actor::{Actor, Caller, Face};
+use tillway_service::serving::{Client, LocalUser};
 use tillway_service::system_user;
 
 const NO_CREDENTIALS: &str =
@@ -96,7 +95,7 @@ pub(super) async fn till(
         return Err(wrong_token(till));
     }
     let address = client.map(|Client(address)| address);
-    Ok(app.acting_for(Caller { actor: Actor::Till(till.clone()), face: Face::Rest, address }))
+    Ok(app.acting_for(Caller { actor: of_till(till), face: Face::Rest, address }))
 }
 
 /// The use cases as the administrator has them: [`administrator_only`] has seen who that is.
@@ -108,23 +107,6 @@ impl FromRequestParts<App> for Acting {
         Ok(app.acting_for(caller.clone()))
     }
 }
-
-/// The address of a client, noted where its connection was accepted.
-#[derive(Debug, Clone, Copy)]
-pub struct Client(pub IpAddr);
-
-impl<S: Sync> OptionalFromRequestParts<S> for Client {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(parts.extensions.get().copied())
-    }
-}
-
-/// The number of the system's user on the other side of the socket of this machine, noted where
-/// the connection was accepted: the operating system says so, not the client.
-#[derive(Debug, Clone, Copy)]
-pub struct LocalUser(pub u32);
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;

@@ -14,18 +14,15 @@ pub(crate) mod language;
 mod loads;
 pub mod nodes;
 mod notices;
-mod pace;
 pub mod packages;
 pub mod problem;
 mod sales;
-pub mod serve;
 #[cfg(test)]
 mod tests;
 mod tills;
 
 pub use problem::Problem;
 
-use crate::actor::Face;
 use crate::app::App;
 use crate::settings::credentials::Credentials;
 use auth::Administrator;
@@ -35,6 +32,7 @@ use axum::routing::get;
 use axum::{Json, Router, middleware};
 use std::sync::Arc;
 use std::time::Duration;
+use tillway_service::actor::Face;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -80,7 +78,7 @@ pub fn router(app: App, admin: Arc<Credentials>) -> Router {
 }
 
 /// The API for administrators on the socket of this machine: without passwords, for users that
-/// [`auth::LocalUser`] names.
+/// [`LocalUser`](tillway_service::serving::LocalUser) names.
 pub fn local_router(app: App) -> Router {
     let (administration, description) = administration();
     administration.layer(middleware::from_fn(auth::local_administrator_only)).with_state(app).merge(open(description))

@@ -3,7 +3,6 @@ mod audit;
 mod local;
 
 use super::*;
-use crate::actor::Caller;
 use crate::app::AppParts;
 use crate::aside::{Aside, LastShown};
 use crate::dictionary::DictionaryService;
@@ -35,6 +34,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use tempfile::TempDir;
 use tillway_proto::TillId;
+use tillway_service::actor::Caller;
 use tillway_service::background::Background;
 use tower::ServiceExt as _;
 

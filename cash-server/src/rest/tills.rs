@@ -1,7 +1,7 @@
 //! Tills: what each has and why it waits, its deliveries and commands, and what can be asked of
 //! it.
 
-use super::auth::{self, Client};
+use super::auth;
 use super::problem::{Problem, blocking};
 use crate::app::{Acting, App, Till};
 use crate::exchange::Condition;
@@ -14,6 +14,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tillway_proto::{ExchangeStatus, Revision, TillId};
+use tillway_service::serving::Client;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

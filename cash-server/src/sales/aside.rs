@@ -8,9 +8,9 @@ use tillway_proto::TillId;
 
 use super::spool::aside::whole_batch;
 use super::spool::{AppendError, Arrival, Position, Spool, SpoolError};
-use crate::audit::AuditLine;
 use crate::store::StoreError;
 use crate::store::sales::{FindingKind, SalesStore};
+use tillway_service::audit::AuditLine;
 
 /// The subject of the finding about a place in the spool.
 pub(super) fn subject(at: Position) -> String {

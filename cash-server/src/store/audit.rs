@@ -4,26 +4,8 @@
 //! together.
 
 use super::StoreError;
-use crate::audit::{AuditLine, AuditRecord};
 use jiff::Timestamp;
-use uuid::Uuid;
-
-/// Which lines.
-#[derive(Debug, Clone)]
-pub struct AuditFilter {
-    /// From this time on.
-    pub from: Timestamp,
-    /// Before this time.
-    pub to: Timestamp,
-    /// Only those before this line, to page on.
-    pub before: Option<Uuid>,
-    /// Only of this actor.
-    pub actor: Option<String>,
-    /// Only about this object.
-    pub object: Option<String>,
-    /// At most so many.
-    pub limit: u32,
-}
+use tillway_service::audit::{AuditFilter, AuditLine, AuditRecord};
 
 /// The lines of one store. Changes of the store write theirs themselves.
 pub trait AuditLog: Send + Sync {

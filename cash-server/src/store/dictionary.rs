@@ -5,7 +5,6 @@
 //! loads go on.
 
 use super::StoreError;
-use crate::audit::AuditLine;
 use crate::dictionary::entry::{Delete, Effect, Entry, KindId, LayerSpan, LoadOutcome, ObjectKey, Upsert, Version};
 use crate::network::{LayerNo, Network};
 use jiff::Timestamp;
@@ -14,6 +13,7 @@ use std::sync::Arc;
 use tillway_exchangers::records::RecordHash;
 use tillway_exchangers::row::KeyMatch;
 use tillway_proto::{LoadId, Revision, RowHash};
+use tillway_service::audit::AuditLine;
 use uuid::Uuid;
 
 /// Keeps layers and their log.

@@ -9,12 +9,12 @@
 
 use super::StoreError;
 use super::audit::AuditLog;
-use crate::audit::AuditLine;
 use crate::exchange::model::{CommandState, Contact, Delivery, SentCommand, TillRecord};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision, TillId};
+use tillway_service::audit::AuditLine;
 use uuid::Uuid;
 
 /// Most broken reports that are kept; the oldest go.

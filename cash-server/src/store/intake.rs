@@ -6,7 +6,6 @@ pub use reason::{EncodingFault, FolderReason, LoadReason};
 
 use super::audit::AuditLog;
 use super::{ServerId, StoreError};
-use crate::audit::AuditLine;
 use crate::dictionary::entry::LoadCounts;
 use crate::words::Reason;
 use jiff::Timestamp;
@@ -14,6 +13,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use tillway_proto::{ExchangeStatus, LoadId, NodeId, Revision, TillId};
+use tillway_service::audit::AuditLine;
 
 /// Keeps the record of loads.
 pub trait LoadJournal: AuditLog {

@@ -1,10 +1,10 @@
 //! Where the network is kept.
 
 use super::StoreError;
-use crate::actor::Caller;
 use crate::network::{Network, NetworkChange, NetworkError};
 use std::sync::Arc;
 use tillway_proto::Revision;
+use tillway_service::actor::Caller;
 
 /// A change of the network, carried out.
 #[derive(Debug, Clone)]

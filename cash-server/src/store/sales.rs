@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::audit::AuditLog;
-use crate::audit::AuditLine;
 use crate::sales::check::{Counted, Outcome, Verdict};
 use crate::sales::receipt::{Receipt, ShiftRecord};
 use crate::sales::spool::{Held, Position};
+use tillway_service::audit::AuditLine;
 
 /// Most rows of one answer: a page, not a dump.
 pub const MAX_PAGE: u32 = 1_000;

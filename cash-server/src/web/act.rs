@@ -8,7 +8,6 @@
 //! of several servers that share their key.
 
 use super::{Answer, WebState, html, language, told};
-use crate::actor::Caller;
 use crate::app::{Acting, AppError};
 use crate::aside::AsideId;
 use crate::rest::auth;
@@ -23,6 +22,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tillway_proto::TillId;
 use tillway_proto::command::AsideAction;
+use tillway_service::actor::Caller;
 
 /// A form of the page: a token, the name of one unit and a word.
 const MAX_FORM_BYTES: usize = 16 * 1024;

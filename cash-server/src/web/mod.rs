@@ -21,7 +21,6 @@ pub use view::{
     ShiftVerdict, ShiftView, TaskView, TillView,
 };
 
-use crate::actor::{Caller, Face};
 use crate::app::{App, AppError};
 use crate::rest::auth::{Administrator, administrator_only};
 use crate::settings::credentials::Credentials;
@@ -35,6 +34,7 @@ use axum::{Extension, Router};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
+use tillway_service::actor::{Caller, Face};
 use tower_http::timeout::TimeoutLayer;
 
 /// Most rows of a table on the first page; what needs attention comes first, the rest is counted

@@ -2,10 +2,10 @@
 
 use super::rest::{array_of, call, load_of, send};
 use super::*;
-use crate::audit::AuditLine;
 use crate::intake::{AsideError, cleaning};
 use crate::store::intake::{LoadSource, LoadState};
 use std::sync::atomic::{AtomicBool, Ordering};
+use tillway_service::audit::AuditLine;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_body_is_tried_again_as_a_new_load_and_dropped_for_good() {

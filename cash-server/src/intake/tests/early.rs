@@ -1,8 +1,8 @@
 //! Files whose flag comes before their end, and files that change while they are read.
 
 use super::*;
-use crate::audit::AuditLine;
 use crate::store::intake::LoadState;
+use tillway_service::audit::AuditLine;
 
 fn grow(file: &mut fs::File, codes: std::ops::Range<u32>) {
     use std::io::Write as _;

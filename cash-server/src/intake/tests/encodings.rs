@@ -2,11 +2,11 @@
 
 use super::rest::{array_of, call, load_of, send};
 use super::*;
-use crate::audit::AuditLine;
 use crate::store::intake::LoadState;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, StatusCode, header};
 use encoding_rs::{IBM866, WINDOWS_1251};
+use tillway_service::audit::AuditLine;
 
 const NAMES: [&str; 3] = ["штука", "килограмм", "УПАКОВКА"];
 

@@ -2,10 +2,10 @@
 
 use super::rest::{array_of, call, load_of, send};
 use super::*;
-use crate::audit::AuditLine;
 use crate::intake::AsideError;
 use crate::store::intake::{Consent, LoadReason, LoadSource, LoadState, NewLoad};
 use axum::http::StatusCode;
+use tillway_service::audit::AuditLine;
 
 const CLEAR: &str = r#"{"command":"clearInventory"}"#;
 

@@ -241,7 +241,7 @@ impl DictionaryStore for Meddled {
         self.inner.head()
     }
 
-    fn skip_past(&self, cursor: Revision, line: &crate::audit::AuditLine) -> Result<Revision, StoreError> {
+    fn skip_past(&self, cursor: Revision, line: &tillway_service::audit::AuditLine) -> Result<Revision, StoreError> {
         self.inner.skip_past(cursor, line)
     }
 

@@ -1,10 +1,10 @@
 //! Warnings beside rejects, and how long a person is told of both.
 
 use super::*;
-use crate::audit::AuditLine;
 use crate::store::intake::LoadState;
 use crate::words::Reason;
 use tillway_exchangers::records::WarningKind;
+use tillway_service::audit::AuditLine;
 
 fn item(code: &str, rest: &str) -> String {
     format!(r#"{{"command":"addInventItem","invent":{{"inventcode":"{code}","name":"Item {code}"{rest}}}}}"#)

@@ -1,5 +1,4 @@
 use super::*;
-use crate::audit::AuditLine;
 use crate::dictionary::entry::KindId;
 use crate::dictionary::tests::kit::{entry, upsert};
 use crate::intake::load::{self, Failure, Task};
@@ -10,6 +9,7 @@ use crate::store::intake::{Consent, LoadSource, LoadState, NewLoad};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tillway_proto::TillId;
+use tillway_service::audit::AuditLine;
 
 const BROKEN: &str = r#"{"command":"addUnit","unit":{"unitCode":"seven","name":"x"}}"#;
 

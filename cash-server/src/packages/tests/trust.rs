@@ -100,8 +100,8 @@ fn what_was_lost_before_an_earlier_restoration_stays_lost() {
     let service = service(&chain);
     let id = chain.till("till-1-1");
     chain.load("All", &item("1", "Tea", "10"));
-    chain.db.skip_past(Revision(40), &crate::audit::AuditLine::any()).unwrap();
-    chain.db.skip_past(Revision(90), &crate::audit::AuditLine::any()).unwrap();
+    chain.db.skip_past(Revision(40), &tillway_service::audit::AuditLine::any()).unwrap();
+    chain.db.skip_past(Revision(90), &tillway_service::audit::AuditLine::any()).unwrap();
     for cursor in [2, 30, 40, 60, 90] {
         let facts = service.package_for(&id, Revision(cursor), &Repair::None).unwrap().unwrap();
         assert!(facts.full, "cursor {cursor}");

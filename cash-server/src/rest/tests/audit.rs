@@ -1,13 +1,13 @@
 //! The audit log over REST: each change leaves its line, in the transaction of the change.
 
 use super::*;
-use crate::store::audit::AuditFilter;
 use crate::store::intake::{LoadEnd, LoadSource, LoadState, NewLoad, NoticeRecord};
 use crate::store::sales::{FindingKind, NewFinding};
 use crate::words::Reason;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use tillway_proto::report::{Report, Reported, TillState};
+use tillway_service::audit::AuditFilter;
 
 /// The databases that have an audit log.
 const DATABASES: [&str; 5] = ["dictionary.db", "network.db", "exchange.db", "intake.db", "sales.db"];

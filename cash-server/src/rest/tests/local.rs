@@ -1,8 +1,8 @@
 //! The socket of this machine, and what the server does by itself.
 
 use super::*;
-use crate::rest::auth::LocalUser;
 use tillway_service::background::{Failure, Task};
+use tillway_service::serving::LocalUser;
 use tillway_service::system_user;
 use tokio_util::sync::CancellationToken;
 

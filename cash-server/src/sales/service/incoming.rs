@@ -1,6 +1,6 @@
 //! Connections to the port of the service, from `accept` to the first byte of HTTP/2.
 //!
-//! Each takes a place before anything is done for it ([`crate::connections`]), shakes hands within
+//! Each takes a place before anything is done for it ([`tillway_service::connections`]), shakes hands within
 //! a deadline where there is TLS, and ends when it has waited too long for a stream with a right
 //! token. So a client that says nothing costs a place for some seconds, and gives it to the next
 //! one that comes.
@@ -24,7 +24,7 @@ use tokio_util::either::Either;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-use crate::connections::{ConnectionLimits, Connections, Seat};
+use tillway_service::connections::{ConnectionLimits, Connections, Seat};
 
 /// Connections to the port at one time. Streams are limited by themselves, so most of these may
 /// wait.

@@ -41,7 +41,6 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::spool::Spool;
-use crate::connections::Seat;
 use crate::network::{AuthError, TillAuth};
 use crate::store::sales::SalesStore;
 use database::Database;
@@ -50,6 +49,7 @@ use incoming::TlsFault;
 use notes::Notes;
 use registry::Registry;
 use session::Session;
+use tillway_service::connections::Seat;
 
 /// Streams at one time; further ones come again later. A shop has tens of tills, a centre takes
 /// some hundred at once, and each stream may hold one frame in memory.

@@ -1,11 +1,12 @@
 //! Batches that cannot be loaded go aside by themselves, are listed, put back and dropped.
 
-use crate::audit::{AuditLine, AuditRecord};
-use crate::store::audit::{AuditFilter, AuditLog};
+use crate::store::audit::AuditLog;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
+use tillway_service::audit::AuditFilter;
+use tillway_service::audit::{AuditLine, AuditRecord};
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};

@@ -235,8 +235,8 @@ fn a_refused_document_is_kept_and_found_once() {
     let findings = store.findings(&FindingFilter::default(), Page::default()).unwrap();
     assert_eq!((findings.len(), findings[0].times), (1, 2));
     assert!(findings[0].text.contains("document 1 of shift 1"), "{}", findings[0].text);
-    assert!(store.resolve_finding(findings[0].id, now(), &crate::audit::AuditLine::any()).unwrap());
-    assert!(!store.resolve_finding(findings[0].id, now(), &crate::audit::AuditLine::any()).unwrap());
+    assert!(store.resolve_finding(findings[0].id, now(), &tillway_service::audit::AuditLine::any()).unwrap());
+    assert!(!store.resolve_finding(findings[0].id, now(), &tillway_service::audit::AuditLine::any()).unwrap());
 }
 
 #[test]

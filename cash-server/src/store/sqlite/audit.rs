@@ -1,14 +1,15 @@
 //! The table `audit`, the same in each database that somebody's changes go to.
 
 use super::connection::Database;
-use crate::audit::{AuditLine, AuditRecord};
 use crate::store::StoreError;
-use crate::store::audit::{AuditFilter, AuditLog};
+use crate::store::audit::AuditLog;
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 use std::net::IpAddr;
+use tillway_service::audit::AuditFilter;
+use tillway_service::audit::{AuditLine, AuditRecord};
 use uuid::Uuid;
 
 /// The schema of the table, a step of each database's migrations.
@@ -27,7 +28,7 @@ pub(super) fn put(transaction: &Connection, line: &AuditLine) -> rusqlite::Resul
         line.caller.actor.to_string(),
         line.caller.face.as_str(),
         line.caller.address.as_ref().map(IpAddr::to_string),
-        line.verb.as_str(),
+        line.verb,
         line.object,
         json(&line.before),
         json(&line.after),

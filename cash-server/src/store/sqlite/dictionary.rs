@@ -11,11 +11,10 @@ mod snapshot;
 use super::audit;
 use super::connection::{Database, Durability};
 use super::network::NETWORK_DB;
-use crate::audit::{AuditLine, AuditRecord};
 use crate::dictionary::entry::{LoadCounts, LoadOutcome};
 use crate::network::{LayerNo, Network};
 use crate::store::StoreError;
-use crate::store::audit::{AuditFilter, AuditLog, read_as_one};
+use crate::store::audit::{AuditLog, read_as_one};
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore, LoadTxn, Pruned, RevisionRecord};
 use crate::store::network::NetworkStore as _;
 use jiff::Timestamp;
@@ -25,6 +24,8 @@ use serde_json::json;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 use tillway_proto::{LoadId, Revision};
+use tillway_service::audit::AuditFilter;
+use tillway_service::audit::{AuditLine, AuditRecord};
 use uuid::Uuid;
 
 static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {

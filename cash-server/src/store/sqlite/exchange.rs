@@ -9,7 +9,6 @@ mod unreadable;
 
 use super::audit;
 use super::connection::{Database, Durability};
-use crate::audit::AuditLine;
 use crate::exchange::model::{Contact, Delivery, SentCommand, TillRecord};
 use crate::store::StoreError;
 use crate::store::exchange::{
@@ -28,6 +27,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision, TillId};
+use tillway_service::audit::AuditLine;
 use unreadable::Unreadable;
 use uuid::Uuid;
 

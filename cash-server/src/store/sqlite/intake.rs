@@ -9,7 +9,6 @@ mod tests;
 use super::audit;
 use super::connection::{Database, Durability};
 use super::dictionary::signed;
-use crate::audit::AuditLine;
 use crate::store::intake::{
     Consent, LoadEnd, LoadJournal, LoadReason, LoadRecord, LoadSource, LoadState, NewLoad, NoticeRecord, OpenNotice,
     Told, Watch,
@@ -24,6 +23,7 @@ use serde_json::json;
 use std::path::Path;
 use std::sync::LazyLock;
 use tillway_proto::{LoadId, NodeId};
+use tillway_service::audit::AuditLine;
 
 static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
     Migrations::new(vec![

@@ -12,7 +12,6 @@ pub(super) use brought::take_over;
 use super::audit;
 use super::connection::Database;
 use super::dictionary::{DictionaryDb, counter, signed, time, unsigned};
-use crate::actor::Caller;
 use crate::network::{LayerNo, Network, NetworkChange, NetworkError, Node, Parent, TokenHash};
 use crate::store::StoreError;
 use crate::store::network::{NetworkChanged, NetworkStore};
@@ -23,6 +22,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError};
 use std::time::Duration;
 use tillway_proto::Revision;
+use tillway_service::actor::Caller;
 
 /// File of the nodes, beside `dictionary.db`.
 pub const NETWORK_DB: &str = "network.db";

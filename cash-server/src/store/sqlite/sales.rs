@@ -22,13 +22,13 @@ use tillway_proto::sales::v1;
 
 use super::audit;
 use super::connection::{Database, Durability};
-use crate::audit::AuditLine;
 use crate::sales::spool::{Held, HeldReceipt, Position};
 use crate::store::sales::{
     Finding, FindingFilter, FindingKind, Incoming, Loaded, NewFinding, Page, ReceiptView, SalesStore, ShiftDetails,
     ShiftFilter, ShiftView, StreamNote, TillSales, TotalsBy, TotalsFilter, TotalsRow,
 };
 use crate::store::{ServerId, StoreError};
+use tillway_service::audit::AuditLine;
 
 static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
     Migrations::new(vec![

@@ -1,12 +1,14 @@
 //! The audit log: in the order of time, read as one, pruned apart.
 
 use super::Home;
-use crate::actor::{Actor, Caller, Face};
-use crate::audit::{AuditLine, Verb};
+use crate::audit::Verb;
 use crate::store::Stores;
-use crate::store::audit::{AuditFilter, read_as_one};
+use crate::store::audit::read_as_one;
 use jiff::Timestamp;
 use serde_json::json;
+use tillway_service::actor::{Actor, Caller, Face};
+use tillway_service::audit::AuditFilter;
+use tillway_service::audit::AuditLine;
 use uuid::Uuid;
 
 fn caller(person: Option<&str>) -> Caller {

@@ -1,7 +1,6 @@
 //! Layers and their log: isolation, order, revisions, what was.
 
 use super::{Home, at_once, begin, body, chain_and_shop, hash, hash_at, key_of, keys, load, put};
-use crate::audit::AuditLine;
 use crate::dictionary::entry::{Delete, Effect, Entry, LoadCounts, Loss, ObjectKey, Upsert};
 use crate::dictionary::tests::kit::{BARCODE, ITEM, PRICE, delete, entry, exact, upsert};
 use crate::network::NetworkService;
@@ -10,6 +9,7 @@ use std::time::{Duration, Instant};
 use tillway_exchangers::formats::aif;
 use tillway_exchangers::records::{Position, RawRecord};
 use tillway_proto::{LoadId, NodeLevel, Revision};
+use tillway_service::audit::AuditLine;
 
 fn price(start: &str) -> Group<'_> {
     Group { kind: PRICE, start }

@@ -1,7 +1,6 @@
 //! The memory of the exchange: decided over what nobody changes meanwhile.
 
 use super::{Home, at_once};
-use crate::audit::AuditLine;
 use crate::exchange::model::{CommandState, Contact, Delivery, Needs, SentCommand};
 use crate::store::exchange::{
     BrokenReport, DeliveryFilter, Ended, EndedCommand, ExchangeChanges, ExchangeStore, NewDelivery,
@@ -11,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
 use tillway_proto::report::TillState;
 use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision, TillId};
+use tillway_service::audit::AuditLine;
 use uuid::Uuid;
 
 fn at(seconds: i64) -> Timestamp {
@@ -255,7 +255,7 @@ pub(super) fn the_newest_delivery_of_a_till_is_never_pruned(home: &dyn Home) {
 pub(super) fn an_order_of_a_person_has_its_line(home: &dyn Home) {
     let stores = home.open();
     let lines = || {
-        let filter = crate::store::audit::AuditFilter {
+        let filter = tillway_service::audit::AuditFilter {
             from: Timestamp::UNIX_EPOCH,
             to: Timestamp::MAX,
             before: None,

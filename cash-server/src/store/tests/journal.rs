@@ -1,7 +1,6 @@
 //! The record of loads: ids, restarts, order, what is told once.
 
 use super::{Home, at_once, server};
-use crate::audit::AuditLine;
 use crate::dictionary::entry::LoadCounts;
 use crate::store::intake::{
     Consent, LoadEnd, LoadJournal, LoadSource, LoadState, NewLoad, NewWatch, NoticeRecord, Told,
@@ -11,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use tillway_proto::{ExchangeStatus, LoadId, NodeId, Revision, TillId};
+use tillway_service::audit::AuditLine;
 
 fn node() -> NodeId {
     "_shop_7_00000007".parse().unwrap()

@@ -1,13 +1,14 @@
 //! The network: decided over what is changed, seen by all at once, moves in the one sequence.
 
 use super::{Home, at_once, begin, chain_and_shop, load};
-use crate::actor::Caller;
 use crate::dictionary::tests::kit::{ITEM, code, entry};
 use crate::network::{NetworkChange, NetworkError, NetworkService};
-use crate::store::audit::{AuditFilter, read_as_one};
+use crate::store::audit::read_as_one;
 use jiff::Timestamp;
 use std::sync::Arc;
 use tillway_proto::{NodeLevel, Revision};
+use tillway_service::actor::Caller;
+use tillway_service::audit::AuditFilter;
 
 pub(super) fn a_change_is_seen_by_all_at_once_and_nothing_is_read_twice(home: &dyn Home) {
     let (one, other) = (home.open(), home.open());

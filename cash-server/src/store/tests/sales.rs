@@ -139,7 +139,7 @@ pub(super) fn a_finding_that_comes_again_is_counted_and_one_that_is_closed_is_ne
     store.add_finding(&finding("one", 5)).unwrap();
     let found = of("one");
     assert_eq!((found.times, found.first_seen, found.last_seen, found.resolved_at), (2, now(), after(5), None));
-    let line = crate::audit::AuditLine::any();
+    let line = tillway_service::audit::AuditLine::any();
     assert!(store.resolve_finding(found.id, after(6), &line).unwrap());
     assert!(!store.resolve_finding(found.id, after(7), &line).unwrap());
     assert!(!store.resolve_finding(found.id + 1_000, after(7), &line).unwrap());

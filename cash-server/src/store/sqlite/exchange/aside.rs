@@ -3,7 +3,6 @@
 use super::audit;
 use super::rows::{millis, number, parsed, time, unsigned};
 use super::unreadable::Unreadable;
-use crate::audit::AuditLine;
 use crate::store::exchange::{
     BrokenReport, KeptReport, KnownStranger, MAX_BROKEN_BYTES, MAX_BROKEN_REPORTS, MAX_STRANGERS, Stranger,
 };
@@ -12,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde_json::json;
 use std::collections::HashMap;
 use tillway_proto::TillId;
+use tillway_service::audit::AuditLine;
 
 pub(super) fn put_broken(transaction: &Transaction<'_>, reports: &[BrokenReport]) -> rusqlite::Result<()> {
     if reports.is_empty() {

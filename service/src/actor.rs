@@ -1,23 +1,28 @@
-//! Who asks for something: plain data that faces make, `app` judges and the audit log keeps.
+//! Who asks for something: plain data that the faces of a service make, its use cases judge and
+//! its audit log keeps.
 //!
-//! Nothing here knows tills' protocols, databases or HTTP.
+//! Nothing here knows databases or HTTP.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
-use tillway_proto::TillId;
 
-/// Who asks. Its text (`login:admin`, `till:_cash_1_00ab34ef`, `system:root`, `server`) is what
-/// the audit log keeps and is searched by.
+/// Who asks. Its text (`login:admin`, `<sort>:<id>` of a peer, `system:root`, `server`) is what the
+/// audit log keeps and is searched by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
     /// A person or a program that showed the password of this login.
     Login(String),
-    /// A till that showed its token.
-    Till(TillId),
+    /// A program below this service in its network, which showed its token.
+    Peer {
+        /// What sort of peer, in one word.
+        sort: &'static str,
+        /// Its id.
+        id: String,
+    },
     /// A user of this machine's operating system, at the command line.
     SystemUser(String),
-    /// This server by itself.
+    /// This service by itself.
     Server,
 }
 
@@ -32,7 +37,7 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Login(name) => write!(f, "login:{name}"),
-            Self::Till(till) => write!(f, "till:{till}"),
+            Self::Peer { sort, id } => write!(f, "{sort}:{id}"),
             Self::SystemUser(name) => write!(f, "system:{name}"),
             Self::Server => f.write_str("server"),
         }
@@ -48,7 +53,7 @@ pub enum Face {
     Page,
     /// The command line, where it does not ask over REST.
     CommandLine,
-    /// None: something within the server.
+    /// None: something within the service.
     Within,
 }
 
@@ -91,7 +96,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// This server by itself.
+    /// This service by itself.
     pub fn server() -> Self {
         Self { actor: Actor::Server, face: Face::Within, address: None }
     }

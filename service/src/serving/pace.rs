@@ -13,23 +13,23 @@ use tokio::time::{Instant, Sleep};
 
 /// So many bytes in so much time of waiting.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rate {
-    pub(crate) bytes: u64,
-    pub(crate) within: Duration,
+pub(super) struct Rate {
+    pub(super) bytes: u64,
+    pub(super) within: Duration,
 }
 
 /// What a client sends: 1 KiB a second over half a minute, so a body of up to 30 KiB has half a
 /// minute in all.
-pub(crate) const SENT: Rate = Rate { bytes: 30 * 1024, within: Duration::from_secs(30) };
+pub(super) const SENT: Rate = Rate { bytes: 30 * 1024, within: Duration::from_secs(30) };
 
 /// What a client takes: about 1 KiB a second. The system gives room for more only when a third of
-/// a socket's buffer ([`super::serve::SEND_BUFFER_BYTES`]) is free again, which a slow line takes
+/// a socket's buffer ([`super::SEND_BUFFER_BYTES`]) is free again, which a slow line takes
 /// longer than a minute for.
-pub(crate) const TAKEN: Rate = Rate { bytes: 128 * 1024, within: Duration::from_mins(2) };
+pub(super) const TAKEN: Rate = Rate { bytes: 128 * 1024, within: Duration::from_mins(2) };
 
 /// One direction of one client.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(super) struct Pace {
     rate: Rate,
     bytes: u64,
     waited: Duration,
@@ -37,13 +37,13 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    pub(crate) fn new(rate: Rate) -> Self {
+    pub(super) fn new(rate: Rate) -> Self {
         Self { rate, bytes: 0, waited: Duration::ZERO, since: None }
     }
 
     /// Passes on what `moved` says; an error where the client was too slow. `bytes`: how many
     /// moved.
-    pub(crate) fn watch<T>(
+    pub(super) fn watch<T>(
         &mut self,
         context: &mut Context<'_>,
         moved: Poll<T>,

@@ -1,41 +1,45 @@
-//! Serves HTTP within limits: REST, packages, AIF and the page.
+//! Serves HTTP within limits, on a port or on a socket of this machine.
 //!
 //! Promises: the places of a port are limited, of all clients and of each address
 //! ([`crate::connections`]), and a client that has not finished its request's head gives way to
 //! others; a head has up to [`HEAD_BYTES`]; a client that sends its body or takes its answer too
-//! slowly ([`super::pace`]) is cut off and gives its place back; an error of `accept` (no file
+//! slowly ([`pace`]) is cut off and gives its place back; an error of `accept` (no file
 //! handles left) is waited out; on `stop` what was begun is finished.
 
-use super::auth::{Client, LocalUser};
-use super::pace::{Pace, Rate, SENT, TAKEN};
+mod pace;
+#[cfg(test)]
+mod tests;
+
+use self::pace::{Pace, Rate, SENT, TAKEN};
 use crate::connections::{Busy, ConnectionLimits, Connections, Refused, Seat};
 use axum::Router;
 use axum::body::Body;
+use axum::extract::OptionalFromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{Request, Response};
 use hyper::body::{Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tillway_proto::process::OpenFiles;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Connections at the same time on one port: every till of a large chain's server may fetch a
-/// package at once, and each costs a file handle and some ten KiB. Fewer where fewer files may be
-/// open.
+/// Connections at the same time on one port: every client of a large service may fetch a large file
+/// at once, and each costs a file handle and some ten KiB. Fewer where fewer files may be open.
 pub const MAX_CONNECTIONS: usize = 8_192;
 
 /// Connections of one address that wait for a request's head to be whole, or for the next request:
-/// as many tills as stand behind one router, with room. Each may hold a buffer of [`HEAD_BYTES`].
+/// as many clients as stand behind one router, with room. Each may hold a buffer of [`HEAD_BYTES`].
 pub const MAX_WAITING_OF_ADDRESS: usize = 1_024;
 
 /// Largest head of a request: a browser's cookies and long names fit, and it is all that a client
@@ -52,13 +56,6 @@ pub const SEND_BUFFER_BYTES: u32 = 208 * 1024;
 
 /// After an error of `accept`: handles come free when connections end.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(200);
-
-/// Ports that are served here.
-const PORTS: usize = 3;
-
-/// Open files that are left for everything else: the sales service's connections, databases,
-/// packages, the inbox.
-const OTHER_FILES: usize = 1_536;
 
 /// Connections that a port takes however few files may be open.
 const LEAST_CONNECTIONS: usize = 64;
@@ -78,9 +75,27 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves until `stop`, then finishes what was begun. Requests carry a [`Client`].
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let limits = Limits { connections: connection_limits(OpenFiles::now()), sent: SENT, taken: TAKEN };
+/// The address of a client, noted where its connection was accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct Client(pub IpAddr);
+
+impl<S: Sync> OptionalFromRequestParts<S> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().copied())
+    }
+}
+
+/// The number of the system's user on the other side of a socket of this machine, noted where the
+/// connection was accepted: the operating system says so, not the client.
+#[derive(Debug, Clone, Copy)]
+pub struct LocalUser(pub u32);
+
+/// Serves until `stop`, then finishes what was begun. Requests carry a [`Client`]. `files`: how
+/// many files this port may have open.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, files: usize) {
+    let limits = Limits { connections: connection_limits(files), sent: SENT, taken: TAKEN };
     serve_within(listener, router, stop, limits).await;
 }
 
@@ -138,9 +153,8 @@ struct Limits {
     taken: Rate,
 }
 
-fn connection_limits(open_files: OpenFiles) -> ConnectionLimits {
-    let files = usize::try_from(open_files.limit).unwrap_or(usize::MAX);
-    let all = (files.saturating_sub(OTHER_FILES) / PORTS).clamp(LEAST_CONNECTIONS, MAX_CONNECTIONS);
+fn connection_limits(files: usize) -> ConnectionLimits {
+    let all = files.clamp(LEAST_CONNECTIONS, MAX_CONNECTIONS);
     ConnectionLimits {
         all,
         of_address: all / 2,
@@ -331,7 +345,3 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
-
-#[cfg(test)]
-#[path = "serve_tests.rs"]
-mod tests;

@@ -1,7 +1,7 @@
 //! Who may be connected to a port at one moment.
 //!
 //! A connection is *busy* while something is done on it for a client that has said what it wants
-//! (a whole request's head over HTTP, a sales stream with the right token), else it *waits*.
+//! (a whole request's head over HTTP, a stream that showed the right token), else it *waits*.
 //! Whoever connects and says nothing only waits, and what waits gives way: a newcomer gets the
 //! place of the connection that has waited longest at the newcomer's own address, and where the
 //! port is full, at the address that has most. So connections that say nothing cost others
@@ -18,22 +18,22 @@ use tokio_util::sync::CancellationToken;
 
 /// How many connections a port has, and how long one may wait.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ConnectionLimits {
+pub struct ConnectionLimits {
     /// At the same time, of all addresses.
-    pub(crate) all: usize,
-    /// Of one address: a shop's tills stand behind one router, a chain's behind a few.
-    pub(crate) of_address: usize,
+    pub all: usize,
+    /// Of one address: the clients of one place stand behind one router.
+    pub of_address: usize,
     /// Of one address that wait.
-    pub(crate) waiting_of_address: usize,
+    pub waiting_of_address: usize,
     /// From the connection until it is busy.
-    pub(crate) first: Duration,
+    pub first: Duration,
     /// From the end of what it was busy with until it is busy again.
-    pub(crate) again: Duration,
+    pub again: Duration,
 }
 
 /// The connections of one port. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Connections {
+pub struct Connections {
     limits: ConnectionLimits,
     open: Arc<Mutex<Open>>,
     /// Told when a place comes free.
@@ -68,7 +68,7 @@ struct Entry {
 
 /// Why a connection was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub enum Refused {
     /// All that its address may have are busy.
     Address,
     /// All places of the port are busy.
@@ -77,7 +77,7 @@ pub(crate) enum Refused {
 
 /// The place of one connection; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub struct Seat {
     connections: Connections,
     id: u64,
     address: IpAddr,
@@ -86,17 +86,18 @@ pub(crate) struct Seat {
 
 /// While it lives, its connection is busy.
 #[derive(Debug)]
-pub(crate) struct Busy {
+pub struct Busy {
     seat: Arc<Seat>,
 }
 
 impl Connections {
-    pub(crate) fn new(limits: ConnectionLimits) -> Self {
+    /// A port without connections.
+    pub fn new(limits: ConnectionLimits) -> Self {
         Self { limits, open: Arc::default(), freed: Arc::default() }
     }
 
     /// Gives a newcomer a place, that of another one if need be.
-    pub(crate) fn enter(&self, from: IpAddr) -> Result<Arc<Seat>, Refused> {
+    pub fn enter(&self, from: IpAddr) -> Result<Arc<Seat>, Refused> {
         let address = counted_as(from);
         let mut open = self.lock();
         let count = open.count(address);
@@ -123,12 +124,12 @@ impl Connections {
     }
 
     /// Waits until a place of the port has come free.
-    pub(crate) async fn freed(&self) {
+    pub async fn freed(&self) {
         self.freed.notified().await;
     }
 
     /// Ends connections that have waited for too long.
-    pub(crate) fn end_overdue(&self) {
+    pub fn end_overdue(&self) {
         let now = Instant::now();
         let mut open = self.lock();
         let overdue: Vec<u64> =
@@ -139,7 +140,7 @@ impl Connections {
     }
 
     #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.lock().entries.len()
     }
 
@@ -180,17 +181,17 @@ impl Open {
 
 impl Seat {
     /// Where it comes from.
-    pub(crate) fn address(&self) -> IpAddr {
+    pub fn address(&self) -> IpAddr {
         self.address
     }
 
     /// Cancelled when the connection must end.
-    pub(crate) fn ended(&self) -> CancellationToken {
+    pub fn ended(&self) -> CancellationToken {
         self.ended.clone()
     }
 
     /// Something is done on the connection for a client that has said what it wants.
-    pub(crate) fn busy(self: &Arc<Self>) -> Busy {
+    pub fn busy(self: &Arc<Self>) -> Busy {
         let mut open = self.connections.lock();
         if let Some(entry) = open.entries.get_mut(&self.id) {
             entry.busy += 1;
