@@ -11,9 +11,10 @@
 //! and the till is held back with the reason.
 
 use super::model::{Delivery, Needs, TillRecord};
+use super::reason::{ExchangeReason, told};
 use crate::settings::ExchangeSettings;
+use crate::words::Reason;
 use jiff::{SignedDuration, Timestamp};
-use std::fmt;
 use std::time::Duration;
 use tillway_proto::report::RejectCause;
 use tillway_proto::{DeliveryId, DeliveryState, Digest, Revision};
@@ -70,8 +71,8 @@ pub enum Action {
         delivery: DeliveryId,
         /// How.
         state: DeliveryState,
-        /// Why, for people.
-        reason: &'static str,
+        /// Why.
+        reason: ExchangeReason,
     },
     /// The link of the open delivery is not known to be with the broker: publish it (again).
     Publish {
@@ -135,7 +136,7 @@ pub enum Wait {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Held {
     /// It rejected the last delivery, and said why.
-    Rejected(Option<String>),
+    Rejected(Option<Reason>),
     /// It applied everything whole, and its state still is not what it should be.
     StillDiffers,
 }
@@ -152,33 +153,23 @@ impl Wait {
             Self::Ahead => "ahead",
         }
     }
-}
 
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// For people.
+    pub fn reason(&self) -> ExchangeReason {
         match self {
-            Self::UpToDate => f.write_str("its dictionary is up to date"),
-            Self::Parked { behind: true } => f.write_str("parked, behind its target"),
-            Self::Parked { behind: false } => f.write_str("parked, up to date"),
-            Self::OnItsWay { state, until } => write!(f, "{state}; renewed if nothing is heard before {until:.0}"),
-            Self::NoAnswer { since, until } => write!(
-                f,
-                "no answer since a link went out at {since:.0}; what is newer is sent when the till is heard of, or at {until:.0}"
-            ),
+            Self::UpToDate => ExchangeReason::UpToDate,
+            Self::Parked { behind: true } => ExchangeReason::ParkedBehind,
+            Self::Parked { behind: false } => ExchangeReason::Parked,
+            Self::OnItsWay { state, until } => ExchangeReason::OnItsWay { state: *state, until: told(*until) },
+            Self::NoAnswer { since, until } => ExchangeReason::NoAnswer { since: told(*since), until: told(*until) },
             Self::HeldBack { until, why: Held::Rejected(Some(reason)) } => {
-                write!(f, "rejected by the till ({reason}); tried again at {until:.0}")
+                ExchangeReason::RejectedByTill { reason: reason.clone(), until: told(*until) }
             }
             Self::HeldBack { until, why: Held::Rejected(None) } => {
-                write!(f, "rejected by the till; tried again at {until:.0}")
+                ExchangeReason::RejectedUnsaid { until: told(*until) }
             }
-            Self::HeldBack { until, why: Held::StillDiffers } => write!(
-                f,
-                "the till has this revision, everything was sent whole, and its rows still differ from the server's: check \
-                 whether the versions of agent and server fit; sent again at {until:.0} or with the next load"
-            ),
-            Self::Ahead => f.write_str(
-                "the till has a dictionary and this server has none for it: load one, or restore the server's backup",
-            ),
+            Self::HeldBack { until, why: Held::StillDiffers } => ExchangeReason::StillDiffers { until: told(*until) },
+            Self::Ahead => ExchangeReason::NothingForIt,
         }
     }
 }
@@ -246,13 +237,13 @@ fn for_open(
     let cursor = record.cursor();
     let end = |state, reason| Action::End { delivery: open.id, state, reason };
     if cursor >= open.to && needs.is_nothing() {
-        return end(DeliveryState::Applied, "the till's cursor shows it");
+        return end(DeliveryState::Applied, ExchangeReason::SeenByCursor);
     }
     if aim.parked {
-        return end(DeliveryState::Superseded, "the till is parked");
+        return end(DeliveryState::Superseded, ExchangeReason::EndedByParking);
     }
     if cursor == aim.target && needs.is_nothing() {
-        return end(DeliveryState::Superseded, "the till needs nothing more");
+        return end(DeliveryState::Superseded, ExchangeReason::NothingNeeded);
     }
     // A claimed cursor beyond the package: the till would take it for an older one, unless it is
     // told.
@@ -264,7 +255,7 @@ fn for_open(
     }
     let until = deadline(record, open, settings);
     if until <= now || open.state_at > later(now, CLOCK_TOLERANCE) {
-        return end(DeliveryState::Expired, "nothing was heard of it before its deadline");
+        return end(DeliveryState::Expired, ExchangeReason::NothingHeard);
     }
     if !open.confirmed {
         return Action::Publish { delivery: open.id };

@@ -6,6 +6,7 @@
 mod facts;
 
 use super::*;
+use crate::exchange::ExchangeReason;
 use crate::exchange::hear::hear;
 use crate::exchange::model::Contact;
 use proptest::prelude::*;
@@ -134,7 +135,7 @@ impl World {
                 Action::Publish { delivery } => return self.publish(delivery, broker),
                 Action::Announce { from, repair, tries, bad_contents, unanswered_since } => {
                     if let Some(open) = self.record().open() {
-                        self.end(open.id, DeliveryState::Superseded, "superseded");
+                        self.end(open.id, DeliveryState::Superseded, ExchangeReason::NewerDelivery);
                     }
                     // The server goes on after the cursor of a till that is ahead of it.
                     if from > self.target {
@@ -199,13 +200,13 @@ impl World {
         (self.target, self.contact, self.deliveries) = (backup.target, backup.contact, backup.deliveries);
     }
 
-    fn end(&mut self, id: DeliveryId, state: DeliveryState, reason: &str) {
+    fn end(&mut self, id: DeliveryId, state: DeliveryState, reason: ExchangeReason) {
         let now = at(self.now);
         let delivery = self.deliveries.iter_mut().find(|delivery| delivery.id == id).unwrap();
         assert!(delivery.state.may_become(state));
         delivery.state = state;
         delivery.state_at = now;
-        delivery.reason = Some(reason.to_owned());
+        delivery.reason = Some(reason.into());
     }
 
     fn state(&self) -> TillState {

@@ -7,6 +7,8 @@
 
 use super::claims::bounded;
 use super::model::{Contact, Delivery, Needs};
+use super::reason::ExchangeReason;
+use crate::words::Reason;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 use tillway_proto::report::{RejectCause, Reported, TillState};
@@ -68,9 +70,11 @@ pub fn hear(
                 if *state == DeliveryState::Applied {
                     satisfy(&mut contact, delivery);
                 }
-                moved = match passed_over(&contact, delivery, *state) {
-                    Some(why) => step(delivery, DeliveryState::Rejected, Some(&why), Some(RejectCause::Transport), now),
-                    None => step(delivery, *state, reason.as_deref(), *cause, now),
+                moved = if let Some(why) = passed_over(&contact, delivery, *state) {
+                    step(delivery, DeliveryState::Rejected, Some(why.into()), Some(RejectCause::Transport), now)
+                } else {
+                    let reason = reason.as_deref().map(|text| Reason::worded(shortened(text)));
+                    step(delivery, *state, reason, *cause, now)
                 };
             }
         }
@@ -188,22 +192,16 @@ fn satisfy(contact: &mut Contact, delivery: &Delivery) {
 
 /// An agent of v0.1 does not know that a package may take the place of a cursor (`replaces`): it
 /// says that it is further already, and would say so of each that follows.
-fn passed_over(contact: &Contact, delivery: &Delivery, state: DeliveryState) -> Option<String> {
+fn passed_over(contact: &Contact, delivery: &Delivery, state: DeliveryState) -> Option<ExchangeReason> {
     let claimed = contact.claimed.filter(|claimed| delivery.replaces == Some(*claimed))?;
-    let till = &delivery.till;
-    (state == DeliveryState::Superseded).then(|| {
-        format!(
-            "its agent passes over what is to take the place of revision {claimed}, which nothing here speaks for: upgrade its \
-             agent, or, where this server was restored from a backup, have it go on after that revision: `cash-server till \
-             go-past {till} {claimed}`"
-        )
-    })
+    let till = delivery.till.to_string();
+    (state == DeliveryState::Superseded).then_some(ExchangeReason::PassesOver { claimed, till })
 }
 
 fn step(
     delivery: &Delivery,
     state: DeliveryState,
-    reason: Option<&str>,
+    reason: Option<Reason>,
     cause: Option<RejectCause>,
     now: Timestamp,
 ) -> Option<Delivery> {
@@ -217,7 +215,7 @@ fn step(
         state_at: now,
         // The till has the link, so the broker had it, whether its confirm came or not.
         confirmed: true,
-        reason: reason.map(shortened),
+        reason,
         cause: cause.filter(|_| state == DeliveryState::Rejected),
         ..delivery.clone()
     })

@@ -1,5 +1,6 @@
 //! The plain data of the exchange: what the server remembers of each till, delivery and command.
 
+use crate::words::Reason;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -147,7 +148,7 @@ pub struct Delivery {
     /// Whether the broker confirmed the link. Until then it counts as not announced.
     pub confirmed: bool,
     /// Why it ended so.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// What sort of reason, where the till rejected it and said so.
     pub cause: Option<RejectCause>,
     /// When the first of the links was announced of which the till has said nothing yet: this
@@ -229,7 +230,7 @@ pub struct SentCommand {
     /// Receipts that the till sent for it.
     pub receipts: u64,
     /// Why it ended so.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
 }
 
 impl SentCommand {

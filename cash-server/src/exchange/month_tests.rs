@@ -10,6 +10,7 @@ use super::reconciler::{decide_all, delivery_of, sound_package};
 use super::reports::Reports;
 use super::test_kit::{Kit, remove_what_is_past};
 use crate::dictionary::tests::kit::item;
+use crate::exchange::ExchangeReason;
 use crate::hints::Hints;
 use crate::packages::PackageService;
 use crate::settings::RetentionSettings;
@@ -136,7 +137,7 @@ impl Month {
         let sent = self.kit.service.request_state(till, true).unwrap().expect("nothing of the sort is under way");
         let seen = self.kit.store.command(sent).unwrap().unwrap();
         let seen = (seen.state, seen.state_at);
-        let ended = EndedCommand { id: sent, seen, state: CommandState::Done, reason: "done" };
+        let ended = EndedCommand { id: sent, seen, state: CommandState::Done, reason: ExchangeReason::NothingHeard };
         self.kit.store.end_commands(&[ended], Timestamp::now()).unwrap();
     }
 

@@ -62,7 +62,7 @@ pub struct Plan {
     /// Tills that are known but not in the network any more.
     pub gone: Vec<TillId>,
     /// Tills that a decision stumbled over: a defect of this server that must not stop all others.
-    pub poison: Vec<(TillId, String)>,
+    pub poison: Vec<TillId>,
 }
 
 /// Decides for all tills.
@@ -78,7 +78,7 @@ pub fn plan(aims: &[TillAim], records: &Records, settings: &ExchangeSettings, no
                 plan.publish.extend(of_till.publish);
                 plan.announce.extend(of_till.announce);
             }
-            Err(_) => plan.poison.push((aim.till.clone(), "this server cannot decide what to do for it".to_owned())),
+            Err(_) => plan.poison.push(aim.till.clone()),
         }
     }
     let wanted: HashSet<&TillId> = aims.iter().map(|aim| &aim.till).collect();
@@ -94,7 +94,7 @@ fn for_till(aim: &TillAim, record: &TillRecord, settings: &ExchangeSettings, now
             Action::Wait(_) => break,
             Action::End { delivery, state, reason } => {
                 let seen = record.newest.as_ref().map_or(DeliveryState::Announced, |newest| newest.state);
-                plan.ends.push(Ended { id: delivery, seen, state, reason: reason.to_owned() });
+                plan.ends.push(Ended { id: delivery, seen, state, reason });
                 end(record.to_mut(), state, now);
             }
             Action::Publish { .. } => {

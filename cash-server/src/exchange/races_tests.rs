@@ -4,6 +4,7 @@ use super::model::{CommandState, Delivery, SentCommand};
 use super::reconciler::{decide_all, delivery_of, sound_package};
 use super::test_kit::Talk;
 use crate::dictionary::tests::kit::item;
+use crate::exchange::ExchangeReason;
 use crate::store::exchange::{DeliveryFilter, Ended, ExchangeStore as _, NewDelivery};
 use crate::store::sqlite::exchange::SqliteExchange;
 use jiff::Timestamp;
@@ -128,7 +129,12 @@ fn an_order_that_expires_while_its_answer_is_taken_ends_once() {
     let sent = race.store().command(id).unwrap().unwrap();
     let meanwhile = race.meanwhile(move |store| {
         let seen = (sent.state, sent.state_at);
-        let ended = crate::store::exchange::EndedCommand { id, seen, state: CommandState::Expired, reason: "late" };
+        let ended = crate::store::exchange::EndedCommand {
+            id,
+            seen,
+            state: CommandState::Expired,
+            reason: ExchangeReason::NothingHeard,
+        };
         store.end_commands(&[ended], Timestamp::now()).unwrap();
     });
     let status = ExchangeStatus::During;
@@ -146,8 +152,12 @@ fn a_pass_ends_and_supersedes_only_what_it_has_seen() {
     race.pass();
     let till = race.tills[0].clone();
     let delivery = race.deliveries(&till).remove(0);
-    let late =
-        Ended { id: delivery.id, seen: delivery.state, state: DeliveryState::Expired, reason: "late".to_owned() };
+    let late = Ended {
+        id: delivery.id,
+        seen: delivery.state,
+        state: DeliveryState::Expired,
+        reason: ExchangeReason::NothingHeard,
+    };
     race.step(&delivery, DeliveryState::Queued);
     race.store().end(&[late], Timestamp::now()).unwrap();
     assert_eq!(race.deliveries(&till)[0].state, DeliveryState::Queued, "it has moved on since it was seen");
@@ -242,7 +252,7 @@ proptest! {
                         let Some(seen) = race.store().command(id).unwrap() else { continue };
                         let seen = (seen.state, seen.state_at);
                         let state = CommandState::Expired;
-                        let ended = crate::store::exchange::EndedCommand { id, seen, state, reason: "late" };
+                        let ended = crate::store::exchange::EndedCommand { id, seen, state, reason: ExchangeReason::NothingHeard };
                         race.store().end_commands(&[ended], Timestamp::now()).unwrap();
                     }
                 }

@@ -11,12 +11,14 @@ use super::hear::is_silent;
 use super::model::{CommandState, Delivery, Needs, SentCommand};
 use super::pace::AT_ONCE;
 use super::plan::{Plan, TillAim, Wanted, plan};
+use super::reason::ExchangeReason;
 use super::service::{ExchangeError, ExchangeParts, ExchangeService};
 use crate::error_chain;
 use crate::hints::Hint;
 use crate::packages::{PackageError, PackageFacts, PackageService, Repair};
 use crate::store::exchange::{EndedCommand, ExchangeStore, NewDelivery, Records};
 use crate::store::packages::PackageKey;
+use crate::words::Reason;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, HashSet};
@@ -101,9 +103,9 @@ impl Reconciler {
         let (service, packages) = (self.service.clone(), self.packages.clone());
         let Decided { mut plan, commands, tills, removed, silent } =
             blocking(move || decide_all(&service, &packages)).await?;
-        for (till, reason) in std::mem::take(&mut plan.poison) {
-            tracing::error!(%till, reason, "deciding for a till brought out a defect of this server; it is left out");
-            self.service.set_trouble(&till, reason);
+        for till in std::mem::take(&mut plan.poison) {
+            tracing::error!(%till, "deciding for a till brought out a defect of this server; it is left out");
+            self.service.set_trouble(&till, ExchangeReason::NoDecision);
         }
         let mut passed = Passed { ended: plan.ends.len(), ..Passed::default() };
         let broker = &self.parts().broker;
@@ -205,7 +207,7 @@ impl Reconciler {
             }
             Err(error) => {
                 tracing::error!(till = %wanted.till, error = %error_chain(&error), "failed to make a package; it is tried again");
-                self.service.set_trouble(&wanted.till, error_chain(&error));
+                self.service.set_trouble(&wanted.till, Reason::error(&error));
                 None
             }
         }
@@ -261,7 +263,7 @@ impl Reconciler {
             Err(BrokerError::Down) => {}
             Err(error) => {
                 tracing::warn!(%till, error = %error_chain(error), "failed to announce; it is tried again");
-                self.service.set_trouble(till, error_chain(error));
+                self.service.set_trouble(till, Reason::error(error));
             }
         }
     }
@@ -439,7 +441,7 @@ pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -
         parts.store.end(&plan.ends, now).map_err(ExchangeError::Store)?;
         fail::fail_point!("reconciler::delivery_ended");
         for ended in plan.ends.iter().filter(|ended| ended.state == DeliveryState::Expired) {
-            tracing::debug!(delivery = %ended.id, "expired: {}", ended.reason);
+            tracing::debug!(delivery = %ended.id, "expired");
         }
     }
     // To one that was removed meanwhile nothing is sent: that would make its queues anew.
@@ -452,10 +454,7 @@ pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -
 fn keeps_pace(service: &ExchangeService, till: &TillId, now: std::time::Instant) -> bool {
     let keeps_pace = service.pace.allows(till, now);
     if !keeps_pace {
-        service.set_trouble(
-            till,
-            format!("it has called for more than {AT_ONCE} packages within minutes; look at the machine"),
-        );
+        service.set_trouble(till, ExchangeReason::CallsTooOften { packages: AT_ONCE });
     }
     keeps_pace
 }
@@ -478,10 +477,9 @@ fn waiting_commands(store: &dyn ExchangeStore, deadline: SignedDuration) -> Resu
     let (mut waiting, mut ended) = (Vec::new(), Vec::new());
     for command in store.due_commands(earliest, latest).map_err(ExchangeError::Store)? {
         if command.state == CommandState::Waiting && command.drops_what_nobody_named() {
-            let reason = "it names nothing: what a person has not seen is not dropped";
-            ended.push((command, CommandState::Failed, reason));
+            ended.push((command, CommandState::Failed, ExchangeReason::NamesNothing));
         } else if !(earliest..=latest).contains(&command.state_at) {
-            ended.push((command, CommandState::Expired, "no answer before the deadline"));
+            ended.push((command, CommandState::Expired, ExchangeReason::NoAnswerInTime));
         } else if command.state == CommandState::Waiting {
             waiting.push(command);
         }
@@ -489,11 +487,12 @@ fn waiting_commands(store: &dyn ExchangeStore, deadline: SignedDuration) -> Resu
     for ended in ended.chunks(ENDED_BATCH) {
         let rows = ended.iter().map(|(command, state, reason)| {
             let seen = (command.state, command.state_at);
-            EndedCommand { id: command.id, seen, state: *state, reason }
+            EndedCommand { id: command.id, seen, state: *state, reason: reason.clone() }
         });
         store.end_commands(&rows.collect::<Vec<_>>(), now).map_err(ExchangeError::Store)?;
         fail::fail_point!("reconciler::order_expired");
         for (command, _, reason) in ended {
+            let reason = Reason::of(reason).in_english();
             tracing::warn!(till = %command.till, command = %command.id, "{}: {reason}", command.what);
         }
     }

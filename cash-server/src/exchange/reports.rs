@@ -19,6 +19,7 @@ use crate::store::StoreError;
 use crate::store::exchange::{
     BrokenReport, ExchangeChanges, ExchangeMoment, ExchangeStore, MAX_BROKEN_BYTES, Stranger,
 };
+use crate::words::Reason;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -309,7 +310,7 @@ impl Taking<'_> {
             command.state = state;
             command.state_at = self.now;
             command.receipts = command.receipts.max(bounded_count(receipts));
-            command.reason = reason.map(shortened);
+            command.reason = reason.map(|text| Reason::worded(shortened(text)));
         }
         batch.commands.insert(id, command);
         Ok(())
@@ -379,7 +380,7 @@ impl Batch {
 fn tell_step(delivery: &Delivery) {
     let (till, package) = (&delivery.till, delivery.package.short());
     if let Some(reason) = &delivery.reason {
-        tracing::warn!(%till, package, state = %delivery.state, reason, "delivery");
+        tracing::warn!(%till, package, state = %delivery.state, reason = reason.in_english(), "delivery");
     } else {
         tracing::debug!(%till, package, state = %delivery.state, to = %delivery.to, "delivery");
     }

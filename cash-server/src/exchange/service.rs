@@ -9,6 +9,7 @@ use super::decide::{Action, Aim, Wait, decide};
 use super::hear::{is_silent, shortened};
 use super::model::{CommandState, Delivery, SentCommand, TillRecord};
 use super::pace::Pace;
+use super::reason::ExchangeReason;
 use crate::audit::Verb;
 use crate::dictionary::{DictionaryError, DictionaryService};
 use crate::hints::{Hint, Hints};
@@ -21,10 +22,10 @@ use crate::store::exchange::{
     BrokenReport, DeliveryFilter, ExchangeChanges, ExchangeMoment, ExchangeStore, KeptReport, KnownStranger, Stranger,
 };
 use crate::store::sales::SalesStore;
+use crate::words::Reason;
 use jiff::{SignedDuration, Timestamp, Zoned};
 use serde_json::json;
 use std::collections::HashMap;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use tillway_proto::command::AsideAction;
@@ -140,7 +141,7 @@ pub enum Next {
     /// There is no link to the broker; why, where that is known.
     NoBroker(Option<String>),
     /// The last pass failed for it.
-    Trouble(String),
+    Trouble(Reason),
 }
 
 impl Next {
@@ -153,16 +154,15 @@ impl Next {
             Self::Trouble(_) => "trouble",
         }
     }
-}
 
-impl fmt::Display for Next {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// For people.
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::Nothing(wait) => wait.fmt(f),
-            Self::Announce => f.write_str("a package is about to be announced"),
-            Self::NoBroker(None) => f.write_str("waits for the broker: nothing can be sent to it now"),
-            Self::NoBroker(Some(why)) => write!(f, "waits for the broker: nothing can be sent to it now ({why})"),
-            Self::Trouble(reason) => f.write_str(reason),
+            Self::Nothing(wait) => wait.reason().into(),
+            Self::Announce => ExchangeReason::AboutToAnnounce.into(),
+            Self::NoBroker(None) => ExchangeReason::WaitsForBroker.into(),
+            Self::NoBroker(Some(detail)) => ExchangeReason::BrokerDown { detail: detail.clone() }.into(),
+            Self::Trouble(reason) => reason.clone(),
         }
     }
 }
@@ -196,7 +196,7 @@ pub struct ExchangeService {
     /// Who asks.
     caller: Caller,
     /// Why the last pass failed for a till. A hint of this process: each pass finds it anew.
-    trouble: Arc<Mutex<HashMap<TillId, String>>>,
+    trouble: Arc<Mutex<HashMap<TillId, Reason>>>,
     /// Tills whose queues the broker refuses, and what it says. A hint of this process, as its last
     /// pass knew it.
     refused: Arc<Mutex<HashMap<TillId, String>>>,
@@ -411,8 +411,8 @@ impl ExchangeService {
         self.parts.hints.give(Hint::Exchange);
     }
 
-    pub(super) fn set_trouble(&self, till: &TillId, reason: String) {
-        self.lock_trouble().insert(till.clone(), reason);
+    pub(super) fn set_trouble(&self, till: &TillId, reason: impl Into<Reason>) {
+        self.lock_trouble().insert(till.clone(), reason.into());
     }
 
     pub(super) fn clear_trouble(&self, till: &TillId) {
@@ -435,7 +435,7 @@ impl ExchangeService {
         Aim { target, digest, parked }
     }
 
-    pub(super) fn lock_trouble(&self) -> std::sync::MutexGuard<'_, HashMap<TillId, String>> {
+    pub(super) fn lock_trouble(&self) -> std::sync::MutexGuard<'_, HashMap<TillId, Reason>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -474,12 +474,12 @@ impl ExchangeService {
         // Whether something is due or not: nothing can be sent to it.
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).get(till).cloned();
         if let Some(reason) = refused.filter(|_| !parked) {
-            return Next::Trouble(reason);
+            return Next::Trouble(Reason::worded(reason));
         }
         let aim = self.aim(till, target, parked);
         // Whatever a decision stumbles over, the other tills are shown.
         let Ok(decided) = catch_unwind(AssertUnwindSafe(|| decide(record, &aim, &self.parts.settings, now))) else {
-            return Next::Trouble("this server cannot decide what to do for it".to_owned());
+            return Next::Trouble(ExchangeReason::NoDecision.into());
         };
         match decided {
             Action::Wait(wait) => Next::Nothing(wait),

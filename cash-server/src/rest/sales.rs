@@ -6,12 +6,14 @@ use crate::sales::check::Verdict;
 use crate::store::sales::{
     Finding, MAX_PAGE, Page, ReceiptView, ShiftFilter, ShiftView, TotalsBy, TotalsFilter, TotalsRow,
 };
+use crate::words::{Language, Words};
 use axum::Json;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tillway_proto::receipt::{Opened, ShiftKey, ShiftNumber};
 use utoipa::IntoParams;
 
@@ -116,11 +118,31 @@ pub(super) async fn receipts(
     blocking(move || app.receipts(&id, shift, asked.page())).await.map(Json)
 }
 
+/// A finding in words.
+#[derive(Debug, Serialize)]
+pub(super) struct ToldFinding {
+    #[serde(flatten)]
+    finding: Finding,
+    /// What it says, in the language asked for.
+    text: String,
+    /// What that is made of.
+    parameters: Map<String, Value>,
+}
+
 /// What is wrong with sales, newest first: open findings, or all with `closed=true`.
 #[utoipa::path(get, path = "/api/v1/findings", tag = "sales", security(("administrator" = [])), params(Asked),
     responses((status = 200, body = Vec<Object>), (status = 401, body = Problem)))]
-pub(super) async fn findings(app: Acting, Query(asked): Query<Asked>) -> Result<Json<Vec<Finding>>, Problem> {
-    blocking(move || app.findings(asked.till.as_deref(), !asked.closed, asked.page())).await.map(Json)
+pub(super) async fn findings(
+    app: Acting,
+    language: Language,
+    Query(asked): Query<Asked>,
+) -> Result<Json<Vec<ToldFinding>>, Problem> {
+    let findings = blocking(move || app.findings(asked.till.as_deref(), !asked.closed, asked.page())).await?;
+    let told = |finding: Finding| {
+        let text = Words::of(language).reason(&finding.reason);
+        ToldFinding { text, parameters: finding.reason.parameters().clone(), finding }
+    };
+    Ok(Json(findings.into_iter().map(told).collect()))
 }
 
 /// Closes a finding that somebody looked into.

@@ -7,12 +7,14 @@ use crate::app::{Acting, App, Till};
 use crate::exchange::Condition;
 use crate::exchange::model::{Delivery, SentCommand};
 use crate::sales::requests::Ask;
+use crate::words::{FluentArgs, Language, Words};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tillway_proto::{ExchangeStatus, Revision, TillId};
 use tillway_service::serving::Client;
 use utoipa::{IntoParams, ToSchema};
@@ -50,6 +52,11 @@ pub(super) struct TillView {
     pub next: String,
     /// The same in a sentence.
     pub waits_for: String,
+    /// The word for it.
+    pub waits_for_kind: String,
+    /// What `waits_for` is made of.
+    #[schema(value_type = Object)]
+    pub waits_for_parameters: Map<String, Value>,
     /// When its data was applied, by its clock, UTC.
     pub applied_at: Option<String>,
     /// When it was last heard of, UTC.
@@ -91,8 +98,10 @@ pub(super) struct SalesWaitView {
     /// `refused`, `tls`, `unreachable`, `interrupted`, `documents-locked`, `documents-unreadable`,
     /// `documents-missing`, `agent`, `other`.
     pub kind: String,
-    /// In a sentence.
+    /// What the till says of it.
     pub reason: String,
+    /// What its kind means, in the language asked for.
+    pub text: String,
     /// Since when, by the till's clock, UTC.
     pub since: String,
 }
@@ -122,8 +131,13 @@ pub(super) struct DeliveryView {
     pub state_at: String,
     /// When it was made, UTC.
     pub created_at: String,
-    /// Why it ended so.
+    /// Why it ended so, in the language asked for; what a till said, as it said it.
     pub reason: Option<String>,
+    /// The word for it.
+    pub reason_kind: Option<String>,
+    /// What the reason is made of.
+    #[schema(value_type = Option<Object>)]
+    pub reason_parameters: Option<Map<String, Value>>,
 }
 
 /// One command on the control queue.
@@ -141,8 +155,13 @@ pub(super) struct CommandView {
     pub state_at: String,
     /// Receipts that came for it.
     pub receipts: u64,
-    /// Why it ended so.
+    /// Why it ended so, in the language asked for; what a till said, as it said it.
     pub reason: Option<String>,
+    /// The word for it.
+    pub reason_kind: Option<String>,
+    /// What the reason is made of.
+    #[schema(value_type = Option<Object>)]
+    pub reason_parameters: Option<Map<String, Value>>,
 }
 
 /// A command was accepted; its course is at `/api/v1/commands`.
@@ -177,7 +196,7 @@ pub(super) struct Listed {
     limit: Option<u32>,
 }
 
-fn delivery_view(delivery: &Delivery) -> DeliveryView {
+fn delivery_view(delivery: &Delivery, words: &Words) -> DeliveryView {
     DeliveryView {
         id: delivery.id.to_string(),
         till: delivery.till.to_string(),
@@ -190,12 +209,15 @@ fn delivery_view(delivery: &Delivery) -> DeliveryView {
         status: ExchangeStatus::of_delivery(delivery.state, false).to_string(),
         state_at: delivery.state_at.to_string(),
         created_at: delivery.created_at.to_string(),
-        reason: delivery.reason.clone(),
+        reason: delivery.reason.as_ref().map(|reason| words.reason(reason)),
+        reason_kind: delivery.reason.as_ref().map(|reason| reason.kind().to_owned()),
+        reason_parameters: delivery.reason.as_ref().map(|reason| reason.parameters().clone()),
     }
 }
 
-fn till_view(till: &Till) -> TillView {
+fn till_view(till: &Till, words: &Words) -> TillView {
     let status = &till.status;
+    let next = status.next.reason();
     let contact = status.record.contact.as_ref();
     TillView {
         id: status.till.to_string(),
@@ -209,7 +231,9 @@ fn till_view(till: &Till) -> TillView {
         cursor: status.record.cursor().0,
         target: status.target.0,
         next: status.next.code().to_owned(),
-        waits_for: status.next.to_string(),
+        waits_for: words.reason(&next),
+        waits_for_kind: next.kind().to_owned(),
+        waits_for_parameters: next.parameters().clone(),
         applied_at: contact.and_then(|contact| contact.state.applied_at).map(|at| at.to_string()),
         last_contact: contact.map(|contact| contact.last_at.to_string()),
         clock_ahead_s: status.clock_ahead.map(|ahead| ahead.as_secs()),
@@ -218,6 +242,7 @@ fn till_view(till: &Till) -> TillView {
         sales_wait: status.sales_wait.as_ref().map(|wait| SalesWaitView {
             kind: wait.kind.as_str().to_owned(),
             reason: wait.text.clone(),
+            text: words.message(&format!("sales-wait-{}", wait.kind.as_str()), &FluentArgs::new()).unwrap_or_default(),
             since: wait.since.to_string(),
         }),
         dictionary_log_bytes: contact.map(|contact| contact.state.dictionary_log_bytes),
@@ -228,11 +253,11 @@ fn till_view(till: &Till) -> TillView {
         claimed_cursor: status.record.claimed().map(|claimed| claimed.0),
         claimed_at: contact.and_then(|contact| contact.claimed_at).map(|at| at.to_string()),
         acknowledged_at: till.acknowledged_at.map(|at| at.to_string()),
-        delivery: status.record.newest.as_ref().map(delivery_view),
+        delivery: status.record.newest.as_ref().map(|delivery| delivery_view(delivery, words)),
     }
 }
 
-fn command_view(command: &SentCommand) -> CommandView {
+fn command_view(command: &SentCommand, words: &Words) -> CommandView {
     CommandView {
         id: command.id.to_string(),
         till: command.till.to_string(),
@@ -240,40 +265,50 @@ fn command_view(command: &SentCommand) -> CommandView {
         state: command.state.as_str().to_owned(),
         state_at: command.state_at.to_string(),
         receipts: command.receipts,
-        reason: command.reason.clone(),
+        reason: command.reason.as_ref().map(|reason| words.reason(reason)),
+        reason_kind: command.reason.as_ref().map(|reason| reason.kind().to_owned()),
+        reason_parameters: command.reason.as_ref().map(|reason| reason.parameters().clone()),
     }
 }
 
 /// All tills: what each has, what it should have, why it waits.
 #[utoipa::path(get, path = "/api/v1/tills", tag = "tills", security(("administrator" = [])),
     responses((status = 200, body = Vec<TillView>), (status = 401, body = Problem)))]
-pub(super) async fn list(app: Acting) -> Result<Json<Vec<TillView>>, Problem> {
+pub(super) async fn list(app: Acting, language: Language) -> Result<Json<Vec<TillView>>, Problem> {
     let tills = blocking(move || app.tills()).await?;
-    Ok(Json(tills.iter().map(till_view).collect()))
+    Ok(Json(tills.iter().map(|till| till_view(till, Words::of(language))).collect()))
 }
 
 /// One till.
 #[utoipa::path(get, path = "/api/v1/tills/{id}", tag = "tills", security(("administrator" = [])),
     params(("id" = String, Path, description = "id, or till-<shop>-<code>")),
     responses((status = 200, body = TillView), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn show(app: Acting, Path(id): Path<String>) -> Result<Json<TillView>, Problem> {
-    blocking(move || app.till(&id)).await.map(|till| Json(till_view(&till)))
+pub(super) async fn show(app: Acting, language: Language, Path(id): Path<String>) -> Result<Json<TillView>, Problem> {
+    blocking(move || app.till(&id)).await.map(|till| Json(till_view(&till, Words::of(language))))
 }
 
 /// Deliveries, newest first.
 #[utoipa::path(get, path = "/api/v1/deliveries", tag = "tills", security(("administrator" = [])), params(Listed),
     responses((status = 200, body = Vec<DeliveryView>), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn deliveries(app: Acting, Query(asked): Query<Listed>) -> Result<Json<Vec<DeliveryView>>, Problem> {
+pub(super) async fn deliveries(
+    app: Acting,
+    language: Language,
+    Query(asked): Query<Listed>,
+) -> Result<Json<Vec<DeliveryView>>, Problem> {
     let listed = blocking(move || app.deliveries(asked.till.as_deref(), limit(asked.limit))).await?;
-    Ok(Json(listed.iter().map(delivery_view).collect()))
+    Ok(Json(listed.iter().map(|one| delivery_view(one, Words::of(language))).collect()))
 }
 
 /// Commands on control queues and what became of them, newest first.
 #[utoipa::path(get, path = "/api/v1/commands", tag = "tills", security(("administrator" = [])), params(Listed),
     responses((status = 200, body = Vec<CommandView>), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn commands(app: Acting, Query(asked): Query<Listed>) -> Result<Json<Vec<CommandView>>, Problem> {
+pub(super) async fn commands(
+    app: Acting,
+    language: Language,
+    Query(asked): Query<Listed>,
+) -> Result<Json<Vec<CommandView>>, Problem> {
     let listed = blocking(move || app.commands(asked.till.as_deref(), limit(asked.limit))).await?;
-    Ok(Json(listed.iter().map(command_view).collect()))
+    Ok(Json(listed.iter().map(|one| command_view(one, Words::of(language))).collect()))
 }
 
 /// Asks a till for sales.

@@ -137,28 +137,93 @@ pub struct Difference {
     pub server: Option<i64>,
 }
 
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let money = matches!(self.measure, Measure::SaleSum | Measure::RefundSum);
+impl Difference {
+    fn reason(&self) -> CheckReason {
+        let measure = self.measure;
+        let money = matches!(measure, Measure::SaleSum | Measure::RefundSum);
         let figure = |value: i64| if money { Kopecks(value).to_string() } else { value.to_string() };
-        let name = match self.measure {
-            Measure::Sales => "sales",
-            Measure::Refunds => "refunds",
-            Measure::SaleSum => "sum of sales",
-            Measure::RefundSum => "sum of refunds",
-            Measure::Documents => "documents",
-            Measure::Unfinished => "unfinished documents",
-        };
-        write!(f, "{name}: till {}", figure(self.till))?;
-        if let Some(recorded) = self.recorded {
-            write!(f, ", shift record {}", figure(recorded))?;
+        let till = figure(self.till);
+        let Some(server) = self.server else { return CheckReason::OnTill { measure, till } };
+        let by = figure(server.abs_diff(self.till).try_into().unwrap_or(i64::MAX));
+        let by = format!("{}{by}", if server < self.till { '-' } else { '+' });
+        let server = figure(server);
+        match self.recorded.map(figure) {
+            Some(recorded) => CheckReason::AmongThree { measure, till, recorded, server, by },
+            None => CheckReason::AmongTwo { measure, till, server, by },
         }
-        if let Some(server) = self.server {
-            let (less, by) = (server < self.till, figure(server.abs_diff(self.till).try_into().unwrap_or(i64::MAX)));
-            write!(f, ", server {} ({}{by})", figure(server), if less { '-' } else { '+' })?;
-        }
-        Ok(())
     }
+}
+
+/// Why a shift does not agree. Figures are as people write them: money in the currency's unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum CheckReason {
+    /// Till, shift record and server differ.
+    AmongThree {
+        /// In which figure.
+        measure: Measure,
+        /// On the till.
+        till: String,
+        /// In the shift's record.
+        recorded: String,
+        /// On the server.
+        server: String,
+        /// The server's less the till's, with its sign.
+        by: String,
+    },
+    /// Till and server differ.
+    AmongTwo {
+        /// In which figure.
+        measure: Measure,
+        /// On the till.
+        till: String,
+        /// On the server.
+        server: String,
+        /// The server's less the till's, with its sign.
+        by: String,
+    },
+    /// A figure of the till that should be 0.
+    OnTill {
+        /// Which one.
+        measure: Measure,
+        /// On the till.
+        till: String,
+    },
+    /// Numbers that no document has.
+    NumbersMissing {
+        /// How many.
+        count: u64,
+        /// The first of them.
+        numbers: String,
+    },
+    /// Numbers that more than one document has.
+    NumbersTwice {
+        /// The first of them.
+        numbers: String,
+    },
+    /// Documents without the record of their shift.
+    WithoutRecord {
+        /// Their first numbers.
+        numbers: String,
+    },
+}
+
+/// What a person can do about a shift that does not agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ShiftAdvice {
+    /// Ask the till for the record of the shift.
+    AskForRecord,
+    /// Ask the till for receipts that are still there.
+    AskForReceipts,
+    /// Finish what is open at the till.
+    FinishDocuments,
+    /// Numbers stand for two documents: compare.
+    CompareNumbers,
+    /// Numbers were never given out: compare.
+    CompareMissing,
+    /// The record of the POS is another: compare.
+    CompareRecord,
 }
 
 /// A range of document numbers, both ends included; mostly of those that no document has.
@@ -200,45 +265,44 @@ pub struct Outcome {
     pub without_record: Vec<Hole>,
 }
 
-impl Outcome {
-    /// In words, for a finding.
-    pub fn describe(&self) -> String {
-        let mut words: Vec<String> = self.differences.iter().map(ToString::to_string).collect();
-        if self.missing_numbers > 0 {
-            let holes: Vec<String> = self.holes.iter().take(10).map(ToString::to_string).collect();
-            words.push(format!("{} document number(s) missing: {}", self.missing_numbers, holes.join(", ")));
-        }
-        if !self.doubled.is_empty() {
-            let doubled: Vec<String> = self.doubled.iter().take(10).map(ToString::to_string).collect();
-            words.push(format!("numbers used twice: {}", doubled.join(", ")));
-        }
-        if !self.without_record.is_empty() {
-            let numbers: Vec<String> = self.without_record.iter().take(10).map(ToString::to_string).collect();
-            words.push(format!("its documents {} came without the record of their shift", numbers.join(", ")));
-        }
-        if words.is_empty() { self.verdict.to_string() } else { words.join("; ") }
-    }
-}
+/// Most ranges of numbers that one reason names.
+const MAX_TOLD_RANGES: usize = 10;
 
 impl Outcome {
-    /// What a person can do about a shift that does not agree.
-    pub fn advice(&self) -> &'static str {
+    /// On what they do not agree.
+    pub fn reasons(&self) -> Vec<CheckReason> {
+        fn first<T: fmt::Display>(list: &[T]) -> String {
+            list.iter().take(MAX_TOLD_RANGES).map(T::to_string).collect::<Vec<_>>().join(", ")
+        }
+        let mut reasons: Vec<CheckReason> = self.differences.iter().map(Difference::reason).collect();
+        if self.missing_numbers > 0 {
+            reasons.push(CheckReason::NumbersMissing { count: self.missing_numbers, numbers: first(&self.holes) });
+        }
+        if !self.doubled.is_empty() {
+            reasons.push(CheckReason::NumbersTwice { numbers: first(&self.doubled) });
+        }
+        if !self.without_record.is_empty() {
+            reasons.push(CheckReason::WithoutRecord { numbers: first(&self.without_record) });
+        }
+        reasons
+    }
+
+    /// What a person can do about it.
+    pub fn advice(&self) -> ShiftAdvice {
         let lacks = |difference: &Difference| difference.server.is_some_and(|server| server < difference.till);
         let unfinished = self.differences.iter().any(|difference| difference.measure == Measure::Unfinished);
         if !self.without_record.is_empty() {
-            "they are kept, counted and handed over as they are; ask the till for the sales of that day again: the record of the shift \
-             comes with them, and closes this"
+            ShiftAdvice::AskForRecord
         } else if self.differences.iter().any(lacks) {
-            "look at the page and at `sync-agent status` for what keeps its receipts on the till, and ask the till for the sales of that \
-             day again; this closes by itself once all agree"
+            ShiftAdvice::AskForReceipts
         } else if unfinished {
-            "finish or cancel the open documents at the till; this closes by itself once they came up"
+            ShiftAdvice::FinishDocuments
         } else if !self.doubled.is_empty() {
-            "the till was restored from an old image, or its POS counted anew: compare with the fiscal drive, and close this"
+            ShiftAdvice::CompareNumbers
         } else if self.missing_numbers > 0 && self.differences.is_empty() {
-            "the till has no documents of these numbers: compare with the fiscal drive, and close this"
+            ShiftAdvice::CompareMissing
         } else {
-            "all receipts of the till are here: compare the record of the POS with the fiscal drive, and close this"
+            ShiftAdvice::CompareRecord
         }
     }
 }

@@ -21,7 +21,7 @@ use super::aside::{subject, till_of};
 use super::receipt::{Receipt, ShiftRecord, check_document};
 use super::spool::{Arrival, Chunk, Item, Position, Spool, SpoolError};
 use crate::store::StoreError;
-use crate::store::sales::{FindingKind, Incoming, NewFinding, Refused, SalesStore};
+use crate::store::sales::{FindingReason, Incoming, NewFinding, Refused, SalesStore};
 
 /// Records of one transaction: a commit is paid once for all of them, and the writer is free again
 /// soon.
@@ -215,11 +215,10 @@ impl Loader {
         self.spool.set_aside(at, payload, reason).map_err(LoaderError::Spool)?;
         let till = till_of(payload);
         let finding = NewFinding {
-            kind: FindingKind::SpoolDamaged,
+            reason: FindingReason::BatchAside { detail: reason.to_owned() },
             till,
             shift: None,
             subject: subject(at),
-            text: format!("a batch of sales could not be loaded and lies aside, where it can be put back: {reason}"),
             at: now,
         };
         self.store.add_finding(&finding).map_err(LoaderError::Store)
@@ -229,16 +228,10 @@ impl Loader {
     fn note_cuts(&self) -> Result<(), LoaderError> {
         for cut in self.spool.cuts() {
             let finding = NewFinding {
-                kind: FindingKind::SpoolDamaged,
+                reason: FindingReason::SpoolCut { bytes: cut.bytes },
                 till: None,
                 shift: None,
                 subject: subject(cut.at),
-                text: format!(
-                    "the last {} bytes of the spool were no whole record when the server started and are in its folder \
-                     `aside`: after a power cut that is what was never acknowledged; else the disk lost something, and the \
-                     tills should be asked for the sales of that day again",
-                    cut.bytes
-                ),
                 at: Timestamp::now(),
             };
             self.store.add_finding(&finding).map_err(LoaderError::Store)?;
@@ -249,15 +242,10 @@ impl Loader {
 
     fn note_missing(&self, at: Position, end: Position, now: Timestamp) -> Result<(), LoaderError> {
         let finding = NewFinding {
-            kind: FindingKind::SpoolMissing,
+            reason: FindingReason::SpoolMissing { loaded: at.to_string(), begins: end.to_string() },
             till: None,
             shift: None,
             subject: subject(at),
-            text: format!(
-                "the sales database is loaded up to {at} of the spool, and the spool begins at {end}: the database was lost \
-                 or put back from a backup, or files of the spool were deleted; what the tills still have comes again with \
-                 their next reconciliation, or ask them for these days"
-            ),
             at: now,
         };
         self.store.add_finding(&finding).map_err(LoaderError::Store)
@@ -265,15 +253,10 @@ impl Loader {
 
     fn note_damage(&self, at: Position, end: Position, now: Timestamp) -> Result<(), LoaderError> {
         let finding = NewFinding {
-            kind: FindingKind::SpoolDamaged,
+            reason: FindingReason::SpoolDamaged { bytes: end.offset.saturating_sub(at.offset) },
             till: None,
             shift: None,
             subject: subject(at),
-            text: format!(
-                "{} bytes of the spool were damaged on disk and are in its folder `aside`: receipts may be missing; ask the \
-                 tills for the sales of that day again",
-                end.offset.saturating_sub(at.offset)
-            ),
             at: now,
         };
         self.store.add_finding(&finding).map_err(LoaderError::Store)

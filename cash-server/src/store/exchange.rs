@@ -9,6 +9,7 @@
 
 use super::StoreError;
 use super::audit::AuditLog;
+use crate::exchange::ExchangeReason;
 use crate::exchange::model::{CommandState, Contact, Delivery, SentCommand, TillRecord};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -39,7 +40,7 @@ pub struct Ended {
     /// How.
     pub state: DeliveryState,
     /// Why.
-    pub reason: String,
+    pub reason: ExchangeReason,
 }
 
 /// A delivery to write, and what was seen when it was decided.
@@ -66,7 +67,7 @@ impl NewDelivery {
 }
 
 /// How a command ends by the server's decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndedCommand {
     /// Which one.
     pub id: Uuid,
@@ -76,7 +77,7 @@ pub struct EndedCommand {
     /// How: a final state.
     pub state: CommandState,
     /// Why.
-    pub reason: &'static str,
+    pub reason: ExchangeReason,
 }
 
 /// What a decision changes: a batch of reports, an order.

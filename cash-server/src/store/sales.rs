@@ -13,11 +13,16 @@ use tillway_proto::sales::v1;
 use tillway_proto::{Kopecks, ShopId, TillId};
 use uuid::Uuid;
 
+mod reason;
+
+pub use reason::FindingReason;
+
 use super::StoreError;
 use super::audit::AuditLog;
 use crate::sales::check::{Counted, Outcome, Verdict};
 use crate::sales::receipt::{Receipt, ShiftRecord};
 use crate::sales::spool::{Held, Position};
+use crate::words::Reason;
 use tillway_service::audit::AuditLine;
 
 /// Most rows of one answer: a page, not a dump.
@@ -405,15 +410,13 @@ impl FindingKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewFinding {
     /// What is wrong.
-    pub kind: FindingKind,
+    pub reason: FindingReason,
     /// With which till; absent where no till is known.
     pub till: Option<TillId>,
     /// With which shift.
     pub shift: Option<ShiftKey>,
     /// What it is about; the same subject again is the same finding.
     pub subject: String,
-    /// In words.
-    pub text: String,
     /// Now.
     pub at: Timestamp,
 }
@@ -433,8 +436,9 @@ pub struct Finding {
     pub shift_opened: Option<DateTime>,
     /// What it is about.
     pub subject: String,
-    /// In words.
-    pub text: String,
+    /// What is wrong.
+    #[serde(skip)]
+    pub reason: Reason,
     /// Seen first.
     pub first_seen: Timestamp,
     /// Seen last.

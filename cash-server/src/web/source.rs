@@ -17,7 +17,7 @@ use crate::network::change::alike;
 use crate::sales::check::{Counted, Verdict};
 use crate::store::intake::{LoadSource, NoticeRecord, OpenNotice};
 use crate::store::sales::{Finding, FindingKind, ShiftView as StoredShift};
-use crate::words::Words;
+use crate::words::{Reason, Words};
 use jiff::Timestamp;
 use tillway_proto::command::AsideAction;
 use tillway_proto::{ExchangeStatus, NodeId, TillId};
@@ -46,7 +46,7 @@ pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overvi
     let (rejects_open, warnings_open) = facts.notices_open;
     let background = facts.background;
 
-    let mut tills: Vec<TillView> = facts.tills.iter().map(|one| till(network, &one.status)).collect();
+    let mut tills: Vec<TillView> = facts.tills.iter().map(|one| till(network, &one.status, words)).collect();
     let tills_total = tills.len() as u64;
     let tills_current = tills.iter().filter(|till| till.condition == Condition::Current).count() as u64;
     tills.sort_by(|a, b| (a.condition, &a.shop, &a.code).cmp(&(b.condition, &b.shop, &b.code)));
@@ -63,7 +63,7 @@ pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overvi
         broker: &broker,
         disk: facts.disk.map(|room| DiskFacts { free_bytes: room.free_bytes, reserve_bytes: room.reserve_bytes }),
         sales_trouble: sales_trouble.as_deref(),
-        tills: &facts.tills.iter().map(|one| till_facts(network, one)).collect::<Vec<_>>(),
+        tills: &facts.tills.iter().map(|one| till_facts(network, one, words)).collect::<Vec<_>>(),
         strangers: &facts
             .strangers
             .into_iter()
@@ -101,9 +101,9 @@ pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overvi
         tills,
         tills_total,
         tills_current,
-        deliveries: facts.deliveries.iter().map(|one| delivery(network, one)).collect(),
+        deliveries: facts.deliveries.iter().map(|one| delivery(network, one, words)).collect(),
         loads: facts.loads.into_iter().map(|report| load(network, report, words)).collect(),
-        shifts: shifts.iter().map(|one| shift(network, one)).collect(),
+        shifts: shifts.iter().map(|one| shift(network, one, words)).collect(),
         background: background.map(|tasks| tasks.into_iter().map(|one| task(one, now)).collect()),
     })
 }
@@ -198,7 +198,7 @@ fn till_place(network: &Network, till: &TillId) -> String {
     }
 }
 
-fn till(network: &Network, status: &TillStatus) -> TillView {
+fn till(network: &Network, status: &TillStatus, words: &Words) -> TillView {
     let contact = status.record.contact.as_ref();
     let up_to_date = matches!(status.next, Next::Nothing(Wait::UpToDate));
     TillView {
@@ -214,7 +214,7 @@ fn till(network: &Network, status: &TillStatus) -> TillView {
         silent_since: status.silent_since,
         rows: contact.map(|contact| contact.state.rows),
         delivery: status.record.newest.as_ref().map(|delivery| delivery.state),
-        waits_for: (!up_to_date).then(|| status.next.to_string()),
+        waits_for: (!up_to_date).then(|| words.reason(&status.next.reason())),
         clock_ahead: status.clock_ahead.and_then(|ahead| u64::try_from(ahead.as_secs()).ok()),
         clock_behind: status.clock_ahead.and_then(|ahead| u64::try_from(-ahead.as_secs()).ok()),
         sales_wait: status.sales_wait.as_ref().map(|wait| wait.kind.as_str()),
@@ -224,7 +224,7 @@ fn till(network: &Network, status: &TillStatus) -> TillView {
     }
 }
 
-fn delivery(network: &Network, one: &Delivery) -> DeliveryView {
+fn delivery(network: &Network, one: &Delivery, words: &Words) -> DeliveryView {
     DeliveryView {
         till: till_place(network, &one.till),
         package: one.package.short().to_owned(),
@@ -235,11 +235,11 @@ fn delivery(network: &Network, one: &Delivery) -> DeliveryView {
         state: one.state,
         status: ExchangeStatus::of_delivery(one.state, false),
         updated_at: one.state_at,
-        reason: one.reason.clone(),
+        reason: one.reason.as_ref().map(|reason| words.reason(reason)),
     }
 }
 
-fn shift(network: &Network, one: &StoredShift) -> ShiftView {
+fn shift(network: &Network, one: &StoredShift, words: &Words) -> ShiftView {
     let receipts = |counted: Counted| u64::try_from(counted.sales + counted.refunds).unwrap_or_default();
     let sum = |counted: Counted| counted.sale_sum - counted.refund_sum;
     let verdict = match one.outcome.verdict {
@@ -248,6 +248,7 @@ fn shift(network: &Network, one: &StoredShift) -> ShiftView {
         Verdict::Ok => ShiftVerdict::Agrees,
         Verdict::Differs => ShiftVerdict::Differs,
     };
+    let reasons: Vec<String> = one.outcome.reasons().iter().map(|reason| words.reason(&Reason::of(reason))).collect();
     let told = matches!(verdict, ShiftVerdict::Waiting | ShiftVerdict::Differs);
     ShiftView {
         shop: one.shop.code().to_owned(),
@@ -261,11 +262,11 @@ fn shift(network: &Network, one: &StoredShift) -> ShiftView {
         server_sum: sum(one.server),
         in_future: one.is_in_future(Timestamp::now()),
         verdict,
-        detail: told.then(|| one.outcome.describe()),
+        detail: (told && !reasons.is_empty()).then(|| reasons.join("; ")),
     }
 }
 
-fn till_facts(network: &Network, till: &Till) -> TillFacts {
+fn till_facts(network: &Network, till: &Till, words: &Words) -> TillFacts {
     let status = &till.status;
     let contact = status.record.contact.as_ref();
     let in_trouble = Condition::of(status) == Condition::Trouble;
@@ -274,7 +275,7 @@ fn till_facts(network: &Network, till: &Till) -> TillFacts {
         shop: network.shop_of(&status.till).map(|shop| shop.code.to_string()).unwrap_or_default(),
         code: status.till.code().to_owned(),
         parked: status.parked,
-        trouble: in_trouble.then(|| status.next.to_string()),
+        trouble: in_trouble.then(|| words.reason(&status.next.reason())),
         silent_since: status.silent_since,
         in_contact: contact.is_some() && !status.silent,
         clock_ahead: status.clock_ahead,
@@ -323,7 +324,7 @@ fn in_words(
         let parked = finding.till.as_ref().and_then(|till| network.till(till)).is_some_and(|node| node.parked);
         if !parked {
             let sort = if finding.shift.is_some() { AttentionSort::Shift } else { AttentionSort::Finding };
-            let told = entry(sort, place, finding.text.clone());
+            let told = entry(sort, place, words.reason(&finding.reason));
             let kind = FindingKind::from_word(&finding.kind).map(FindingKind::as_str);
             list.push(Attention { since: Some(finding.first_seen), finding: kind, ..told });
         }

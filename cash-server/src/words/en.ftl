@@ -478,3 +478,95 @@ why-unnamed = the till does not name { $units ->
    *[other] them
 }
 why-no-till-of-ours = { $till } is no till of this network; reports: { $reports }
+
+## Findings of sales
+
+why-shift-differs = shift { $shift } does not agree: { $reasons }; { $advice }
+why-receipt-conflict = receipt { $number } of shift { $shift } came again with other content; the first one was kept: compare both with the fiscal drive, and close this
+why-numbers-again = document number { $number } of shift { $shift } came again with another identity: the till was restored from an old image, or its POS counted anew; all of these receipts are kept and counted: compare with the fiscal drive, and close this
+why-document-refused = document { $number } of shift { $shift } was set aside: { $detail }; once the POS or an upgrade has mended it, have the till try again what it set aside: this closes when the document is taken
+why-record-refused = a record was set aside: { $detail }; once the POS or an upgrade has mended it, have the till try again what it set aside: this closes when the document is taken
+why-shift-refused = the record of shift { $shift } was set aside: { $detail }; once the POS or an upgrade has mended it, have the till try again what it set aside: a good record closes this
+why-shift-changed = the record of shift { $shift }, closed { $closed }, came again with other figures: sales { $sales_before } for { $sale_sum_before } before, { $sales } for { $sale_sum } now; refunds { $refunds_before } for { $refund_sum_before } before, { $refunds } for { $refund_sum } now; the newer one was taken: this closes by itself once till, record and server agree; otherwise compare with the fiscal drive, and close this
+why-instance-changed = the till's agent has a new state (instance { $instance } after { $before }): it was set up anew, restored, or its settings were copied to a second machine; if nobody did the former, look for the second machine; this closes by itself when one machine alone has sent for a day
+why-two-machines = the till's id is used from two machines at the same time (instances { $instance } and { $refused }); the second was refused: make a till of its own for one of the two and put its settings there; this closes by itself when one machine alone has sent for a day
+why-failed-logins = a wrong token for this till, so far { $times } since the server started, the last from { $from }; its receipts do not come while its token is wrong: give it a new one (`cash-server till settings { $till } --new-token`) and copy `cash.token` to it, or find out who else uses its id
+why-batch-aside = a batch of sales could not be loaded and lies aside, where it can be put back: { $detail }
+why-spool-cut = the last { $bytes ->
+    [one] { $bytes } byte
+   *[other] { $bytes } bytes
+} of the spool were no whole record when the server started and are in its folder `aside`: after a power cut that is what was never acknowledged; else the disk lost something, and the tills should be asked for the sales of that day again
+why-spool-damaged = { $bytes ->
+    [one] { $bytes } byte of the spool was damaged on disk and is
+   *[other] { $bytes } bytes of the spool were damaged on disk and are
+} in its folder `aside`: receipts may be missing; ask the tills for the sales of that day again
+why-spool-missing = the sales database is loaded up to { $loaded } of the spool, and the spool begins at { $begins }: the database was lost or put back from a backup, or files of the spool were deleted; what the tills still have comes again with their next reconciliation, or ask them for these days
+
+## Checks of shifts
+
+why-among-three = { $measure ->
+    [sales] sales
+    [refunds] refunds
+    [sale_sum] sum of sales
+    [refund_sum] sum of refunds
+    [documents] documents
+   *[unfinished] unfinished documents
+}: till { $till }, shift record { $recorded }, server { $server } ({ $by })
+why-among-two = { $measure ->
+    [sales] sales
+    [refunds] refunds
+    [sale_sum] sum of sales
+    [refund_sum] sum of refunds
+    [documents] documents
+   *[unfinished] unfinished documents
+}: till { $till }, server { $server } ({ $by })
+why-on-till = { $measure ->
+    [sales] sales
+    [refunds] refunds
+    [sale_sum] sum of sales
+    [refund_sum] sum of refunds
+    [documents] documents
+   *[unfinished] unfinished documents
+}: till { $till }
+why-numbers-missing = { $count ->
+    [one] { $count } document number missing
+   *[other] { $count } document numbers missing
+}: { $numbers }
+why-numbers-twice = numbers used twice: { $numbers }
+why-without-record = its documents { $numbers } came without the record of their shift
+why-ask-for-record = they are kept, counted and handed over as they are; ask the till for the sales of that day again: the record of the shift comes with them, and closes this
+why-ask-for-receipts = look at the page and at `sync-agent status` for what keeps its receipts on the till, and ask the till for the sales of that day again; this closes by itself once all agree
+why-finish-documents = finish or cancel the open documents at the till; this closes by itself once they came up
+why-compare-numbers = the till was restored from an old image, or its POS counted anew: compare with the fiscal drive, and close this
+why-compare-missing = the till has no documents of these numbers: compare with the fiscal drive, and close this
+why-compare-record = all receipts of the till are here: compare the record of the POS with the fiscal drive, and close this
+
+## What tills wait for, and how deliveries and commands end
+
+why-up-to-date = its dictionary is up to date
+why-parked = parked, up to date
+why-parked-behind = parked, behind its target
+why-on-its-way = { $state ->
+    [announced] announced
+    [downloaded] downloaded
+    [queued] queued
+   *[other] { $state }
+}; renewed if nothing is heard before { $until }
+why-no-answer = no answer since a link went out at { $since }; what is newer is sent when the till is heard of, or at { $until }
+why-rejected-by-till = rejected by the till ({ $reason }); tried again at { $until }
+why-rejected-unsaid = rejected by the till; tried again at { $until }
+why-still-differs = the till has this revision, everything was sent whole, and its rows still differ from the server's: check whether the versions of agent and server fit; sent again at { $until } or with the next load
+why-nothing-for-it = the till has a dictionary and this server has none for it: load one, or restore the server's backup
+why-about-to-announce = a package is about to be announced
+why-waits-for-broker = waits for the broker: nothing can be sent to it now
+why-broker-down = waits for the broker: nothing can be sent to it now ({ $detail })
+why-calls-too-often = it has called for more than { $packages } packages within minutes; look at the machine
+why-no-decision = this server cannot decide what to do for it
+why-passes-over = its agent passes over what is to take the place of revision { $claimed }, which nothing here speaks for: upgrade its agent, or, where this server was restored from a backup, have it go on after that revision: `cash-server till go-past { $till } { $claimed }`
+why-seen-by-cursor = the till's cursor shows it
+why-ended-by-parking = the till is parked
+why-nothing-needed = the till needs nothing more
+why-nothing-heard = nothing was heard of it before its deadline
+why-newer-delivery = a newer delivery took its place
+why-names-nothing = it names nothing: what a person has not seen is not dropped
+why-no-answer-in-time = no answer before the deadline

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::intake::{LoadEnd, LoadSource, LoadState, NewLoad, NoticeRecord};
-use crate::store::sales::{FindingKind, NewFinding};
+use crate::store::sales::{FindingReason, NewFinding};
 use crate::words::Reason;
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -138,11 +138,10 @@ async fn changes(server: &Server) -> Vec<Change> {
     let held = [server.held_load(), server.held_load()];
     server.load_with_a_notice();
     let finding = NewFinding {
-        kind: FindingKind::ShiftDiffers,
+        reason: FindingReason::RecordRefused { detail: "a sum differs".to_owned() },
         till: Some(id),
         shift: None,
         subject: "shift 1".to_owned(),
-        text: "a sum differs".to_owned(),
         at: Timestamp::now(),
     };
     server.sales.add_finding(&finding).unwrap();

@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
     use crate::sales::tests::{now, open_store, till};
-    use crate::store::sales::{FindingKind, NewFinding};
+    use crate::store::sales::{FindingReason, NewFinding};
 
     #[tokio::test]
     async fn while_the_database_is_locked_few_writes_wait_for_it_and_reading_goes_on() {
@@ -109,11 +109,10 @@ mod tests {
             database.write(move |store| {
                 begun.fetch_add(1, Ordering::SeqCst);
                 store.add_finding(&NewFinding {
-                    kind: FindingKind::TwoMachines,
+                    reason: FindingReason::BatchAside { detail: String::new() },
                     till: Some(till()),
                     shift: None,
                     subject: "two".to_owned(),
-                    text: String::new(),
                     at: now(),
                 })
             })

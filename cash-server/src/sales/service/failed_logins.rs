@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::database::Database;
 use crate::store::StoreError;
-use crate::store::sales::{FindingFilter, FindingKind, NewFinding, Page, SalesStore};
+use crate::store::sales::{FindingFilter, FindingKind, FindingReason, NewFinding, Page, SalesStore};
 
 /// A finding of a till is written anew at most so often.
 const NOTE_EVERY: Duration = Duration::from_mins(1);
@@ -41,7 +41,7 @@ struct Failing {
 
 #[derive(Debug)]
 enum Note {
-    Wrong { till: TillId, text: String },
+    Wrong { till: TillId, reason: FindingReason },
     Right { till: TillId },
 }
 
@@ -69,13 +69,8 @@ impl FailedLogins {
         if entry.noted.is_some_and(|noted| noted.elapsed() < NOTE_EVERY) {
             return;
         }
-        let text = format!(
-            "a wrong token for this till, so far {} since the server started, the last from {from}; its receipts do not come \
-             while its token is wrong: give it a new one (`cash-server till settings {till} --new-token`) and copy \
-             `cash.token` to it, or find out who else uses its id",
-            entry.times
-        );
-        if self.queue.try_send(Note::Wrong { till: till.clone(), text }).is_ok() {
+        let reason = FindingReason::FailedLogins { till: till.to_string(), times: entry.times, from: from.to_owned() };
+        if self.queue.try_send(Note::Wrong { till: till.clone(), reason }).is_ok() {
             entry.noted = Some(Instant::now());
         }
     }
@@ -112,13 +107,12 @@ impl FailedLoginWriter {
             };
             let Some(note) = note else { return };
             let (till, written) = match note {
-                Note::Wrong { till, text } => {
+                Note::Wrong { till, reason } => {
                     let finding = NewFinding {
-                        kind: FindingKind::FailedLogins,
+                        reason,
                         till: Some(till.clone()),
                         shift: None,
                         subject: SUBJECT.to_owned(),
-                        text,
                         at: Timestamp::now(),
                     };
                     (till, self.database.write(move |store| store.add_finding(&finding)).await)

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::database::Database;
 use crate::store::StoreError;
-use crate::store::sales::{FindingKind, NewFinding, SalesStore, StreamNote};
+use crate::store::sales::{FindingReason, NewFinding, SalesStore, StreamNote};
 
 /// Notes that wait: the streams of some seconds.
 const QUEUE: usize = 1_024;
@@ -77,16 +77,10 @@ fn note(store: &dyn SalesStore, notes: &[StreamNote]) -> Result<(), StoreError> 
     for (note, before) in notes.iter().zip(before) {
         let Some(before) = before else { continue };
         store.add_finding(&NewFinding {
-            kind: FindingKind::InstanceChanged,
+            reason: FindingReason::InstanceChanged { instance: note.instance.clone(), before: before.clone() },
             till: Some(note.till.clone()),
             shift: None,
             subject: "instance".to_owned(),
-            text: format!(
-                "the till's agent has a new state (instance {} after {before}): it was set up anew, restored, or its settings \
-                 were copied to a second machine; if nobody did the former, look for the second machine; this closes by itself when one \
-                 machine alone has sent for a day",
-                note.instance
-            ),
             at: note.at,
         })?;
     }

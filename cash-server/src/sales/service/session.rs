@@ -26,7 +26,7 @@ use super::{Deps, superseded};
 use crate::network::AuthError;
 use crate::sales::receipt::MAX_NUMBER;
 use crate::sales::spool::{AppendError, Held};
-use crate::store::sales::{FindingKind, NewFinding, StreamNote};
+use crate::store::sales::{FindingReason, NewFinding, StreamNote};
 
 /// Longest name of an instance or version of an agent.
 const MAX_NAME_BYTES: usize = 128;
@@ -109,16 +109,10 @@ impl Session {
             Err(taken) => taken,
         };
         let finding = NewFinding {
-            kind: FindingKind::TwoMachines,
+            reason: FindingReason::TwoMachines { instance: taken.instance.clone(), refused: sender.instance.clone() },
             till: Some(sender.till.clone()),
             shift: None,
             subject: "two machines".to_owned(),
-            text: format!(
-                "the till's id is used from two machines at the same time (instances {} and {}); the second was refused: \
-                 make a till of its own for one of the two and put its settings there; this closes by itself when one machine alone \
-                 has sent for a day",
-                taken.instance, sender.instance
-            ),
             at: Timestamp::now(),
         };
         // The refusal stands whether or not it can be noted.

@@ -191,7 +191,10 @@ fn receipts_whose_record_does_not_come_are_found_and_handed_over_until_it_comes(
     let open = FindingFilter { open_only: true, ..FindingFilter::default() };
     let found = store.findings(&open, Page::default()).unwrap();
     assert_eq!(found.len(), 2);
-    assert!(found.iter().any(|finding| finding.text.contains("its documents 1–2 came without")), "{found:?}");
+    assert!(
+        found.iter().any(|finding| finding.reason.in_english().contains("its documents 1–2 came without")),
+        "{found:?}"
+    );
     let waiting = store.not_handed_over(Page::default()).unwrap();
     assert_eq!(waiting.iter().map(|shift| shift.server_documents).collect::<Vec<_>>(), [2, 1]);
     for shift in waiting {

@@ -11,8 +11,8 @@ use crate::sales::check::Verdict;
 use crate::sales::run::{Retention, prune};
 use crate::sales::spool::Position;
 use crate::store::sales::{
-    FindingFilter, FindingKind, NewFinding, Page, Refused, SalesStore, ShiftFilter, ShiftView, StreamNote, TotalsBy,
-    TotalsFilter,
+    FindingFilter, FindingKind, FindingReason, NewFinding, Page, Refused, SalesStore, ShiftFilter, ShiftView,
+    StreamNote, TotalsBy, TotalsFilter,
 };
 use crate::store::sqlite::sales::SqliteSales;
 
@@ -116,7 +116,7 @@ fn a_till_restored_from_an_old_image_loses_no_receipt_and_is_found_once() {
     let findings = store.findings(&FindingFilter::default(), Page::default()).unwrap();
     let again: Vec<_> = findings.iter().filter(|finding| finding.kind == "numbers-again").collect();
     assert_eq!((again.len(), again[0].shift), (1, Some(ShiftNumber(1))));
-    assert!(again[0].text.contains("old image"), "{}", again[0].text);
+    assert!(again[0].reason.in_english().contains("old image"), "{}", again[0].reason.in_english());
 }
 
 #[test]
@@ -187,9 +187,14 @@ fn what_was_found_about_two_machines_closes_when_one_alone_has_sent_for_a_day() 
         store.note_streams(&[StreamNote { till: till(), shop: shop(), instance, agent_version, at }]).unwrap()
     };
     let found = |kind: FindingKind, hours: i64| {
+        let (instance, other) = ("one".to_owned(), "two".to_owned());
+        let reason = match kind {
+            FindingKind::TwoMachines => FindingReason::TwoMachines { instance, refused: other },
+            _ => FindingReason::InstanceChanged { instance, before: other },
+        };
         let at = now().checked_add(hours.hours()).unwrap();
-        let (subject, text) = ("machines".to_owned(), String::new());
-        store.add_finding(&NewFinding { kind, till: Some(till()), shift: None, subject, text, at }).unwrap();
+        let subject = "machines".to_owned();
+        store.add_finding(&NewFinding { reason, till: Some(till()), shift: None, subject, at }).unwrap();
     };
     stream("one", 0);
     found(FindingKind::TwoMachines, 0);
@@ -234,7 +239,7 @@ fn a_refused_document_is_kept_and_found_once() {
     store.load(START, at(1), &[arrived.clone(), arrived], now()).unwrap();
     let findings = store.findings(&FindingFilter::default(), Page::default()).unwrap();
     assert_eq!((findings.len(), findings[0].times), (1, 2));
-    assert!(findings[0].text.contains("document 1 of shift 1"), "{}", findings[0].text);
+    assert!(findings[0].reason.in_english().contains("document 1 of shift 1"), "{}", findings[0].reason.in_english());
     assert!(store.resolve_finding(findings[0].id, now(), &tillway_service::audit::AuditLine::any()).unwrap());
     assert!(!store.resolve_finding(findings[0].id, now(), &tillway_service::audit::AuditLine::any()).unwrap());
 }
@@ -398,7 +403,7 @@ fn a_document_that_was_set_aside_and_is_then_taken_closes_its_finding() {
     arrived.refused.push(Refused { document: Some(too_long), shift: None, reason });
     store.load(START, at(1), &[arrived], now()).unwrap();
     let found = store.findings(&FindingFilter::default(), Page::default()).unwrap();
-    assert!(found[0].text.contains("try again what it set aside"), "{}", found[0].text);
+    assert!(found[0].reason.in_english().contains("try again what it set aside"), "{}", found[0].reason.in_english());
     store.load(at(1), at(2), &[incoming(vec![sale(&till(), 1, 2)], vec![])], now()).unwrap();
     assert_eq!(open_findings(&store), ["document-refused"], "another document mends nothing");
     store.load(at(2), at(3), &[incoming(vec![sale(&till(), 1, 1)], vec![])], now()).unwrap();

@@ -1,5 +1,6 @@
 //! The check at shift close, as a pure function.
 
+use crate::words::Reason;
 use tillway_proto::Kopecks;
 
 use crate::sales::check::{Counted, Difference, Facts, Hole, Measure, RecordFacts, Verdict, check};
@@ -50,9 +51,13 @@ fn a_closed_shift_waits_for_its_documents_but_not_for_ever() {
     let sum = Difference { measure: Measure::SaleSum, recorded: Some(300), till: 300, server: Some(200) };
     assert!(outcome.differences.contains(&sum), "{outcome:?}");
     assert_eq!(
-        outcome.describe(),
-        "sales: till 3, shift record 3, server 2 (-1); sum of sales: till 3.00, shift record 3.00, server 2.00 (-1.00); \
-         documents: till 3, server 2 (-1); 1 document number(s) missing: 6"
+        outcome.reasons().iter().map(|reason| Reason::of(reason).in_english()).collect::<Vec<_>>(),
+        [
+            "sales: till 3, shift record 3, server 2 (-1)",
+            "sum of sales: till 3.00, shift record 3.00, server 2.00 (-1.00)",
+            "documents: till 3, server 2 (-1)",
+            "1 document number missing: 6",
+        ]
     );
 }
 

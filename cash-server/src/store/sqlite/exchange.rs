@@ -9,12 +9,14 @@ mod unreadable;
 
 use super::audit;
 use super::connection::{Database, Durability};
+use crate::exchange::ExchangeReason;
 use crate::exchange::model::{Contact, Delivery, SentCommand, TillRecord};
 use crate::store::StoreError;
 use crate::store::exchange::{
     BrokenReport, Decide, DeliveryFilter, Ended, EndedCommand, ExchangeChanges, ExchangeStore, KeptReport,
     KnownStranger, NewDelivery, Records, Stranger,
 };
+use crate::words::Reason;
 use heard::{Heard, LastWord, Step};
 use jiff::Timestamp;
 use known::{Known, Writing, contact_of, newest_delivery, read_one};
@@ -40,14 +42,15 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("exchange_5.sql")),
         M::up(include_str!("exchange_6.sql")),
         M::up(audit::SCHEMA),
+        M::up(include_str!("exchange_7.sql")),
     ])
 });
 
 const DELIVERY_COLUMNS: &str = "id, till, package, bytes, objects, from_revision, to_revision, repair, tries, state, \
                                 state_at, created_at, confirmed, reason, bad_contents, cause, unanswered_since, \
-                                replaces";
+                                replaces, why";
 
-const COMMAND_COLUMNS: &str = "id, till, body, what, state, state_at, created_at, receipts, reason";
+const COMMAND_COLUMNS: &str = "id, till, body, what, state, state_at, created_at, receipts, reason, why";
 
 const CONTACT_COLUMNS: &str = "till, first_at, last_at, present_since, sent_at, instance, previous_instance, state, \
                                needs, needs_since, needs_reason, two_machines_at, went_back_at, claimed, claimed_at";
@@ -149,12 +152,13 @@ impl ExchangeStore for SqliteExchange {
         let mut writing = self.known.writing();
         self.database.write("end deliveries", |transaction| {
             let mut update = transaction.prepare_cached(
-                "UPDATE delivery SET state = ?2, state_at = ?3, reason = ?4, ended = 1
+                "UPDATE delivery SET state = ?2, state_at = ?3, why = ?4, ended = 1
                  WHERE id = ?1 AND ended = 0 AND state = ?5 RETURNING till",
             )?;
             for one in ended {
                 let (state, seen) = (one.state.as_str(), one.seen.as_str());
-                let values = params![one.id.0.as_bytes(), state, millis(now), one.reason, seen];
+                let why = Reason::of(&one.reason).to_string();
+                let values = params![one.id.0.as_bytes(), state, millis(now), why, seen];
                 if let Some(till) = update.query_row(values, |row| parsed(row, 0)).optional()? {
                     writing.of(till);
                 }
@@ -167,9 +171,10 @@ impl ExchangeStore for SqliteExchange {
         let mut writing = self.known.writing();
         self.database.write("write deliveries", |transaction| {
             let mut supersede = transaction.prepare_cached(
-                "UPDATE delivery SET state = ?2, state_at = ?3, reason = 'a newer delivery took its place', ended = 1
+                "UPDATE delivery SET state = ?2, state_at = ?3, why = ?4, ended = 1
                  WHERE till = ?1 AND ended = 0",
             )?;
+            let newer = Reason::from(ExchangeReason::NewerDelivery).to_string();
             let mut written = Vec::with_capacity(deliveries.len());
             for new in deliveries {
                 let newest = newest_delivery(transaction, &self.unreadable, &new.delivery.till)?;
@@ -178,7 +183,7 @@ impl ExchangeStore for SqliteExchange {
                 }
                 let delivery = new.delivery;
                 let superseded = DeliveryState::Superseded.as_str();
-                supersede.execute(params![delivery.till.as_str(), superseded, millis(now)])?;
+                supersede.execute(params![delivery.till.as_str(), superseded, millis(now), newer])?;
                 put_delivery(transaction, &delivery)?;
                 writing.of(delivery.till.clone());
                 written.push(delivery);
@@ -248,13 +253,14 @@ impl ExchangeStore for SqliteExchange {
     fn end_commands(&self, ended: &[EndedCommand], now: Timestamp) -> Result<(), StoreError> {
         self.database.write("end commands", |transaction| {
             let mut update = transaction.prepare_cached(
-                "UPDATE command SET state = ?2, state_at = ?3, reason = ?4, ended = 1
+                "UPDATE command SET state = ?2, state_at = ?3, why = ?4, ended = 1
                  WHERE id = ?1 AND ended = 0 AND state = ?5 AND state_at = ?6",
             )?;
             for one in ended {
                 let (seen, since) = one.seen;
                 let (id, state, seen) = (one.id.as_bytes(), one.state.as_str(), seen.as_str());
-                update.execute(params![id, state, millis(now), one.reason, seen, millis(since)])?;
+                let why = Reason::of(&one.reason).to_string();
+                update.execute(params![id, state, millis(now), why, seen, millis(since)])?;
             }
             Ok(())
         })

@@ -1,4 +1,5 @@
 use super::*;
+use crate::exchange::ExchangeReason;
 use crate::exchange::model::{CommandState, Contact, Needs};
 use crate::store::exchange::{MAX_BROKEN_BYTES, MAX_BROKEN_REPORTS};
 use proptest::prelude::*;
@@ -145,7 +146,7 @@ fn a_confirm_starts_the_deadline_and_a_final_state_stays() {
     assert_eq!(confirmed.state_at, at(5));
     let end = |state, seconds| {
         let seen = DeliveryState::Announced;
-        let ended = Ended { id: delivery.id, seen, state, reason: "x".to_owned() };
+        let ended = Ended { id: delivery.id, seen, state, reason: ExchangeReason::NothingHeard };
         store.end(&[ended], at(seconds)).unwrap();
         store.delivery(delivery.id).unwrap().unwrap()
     };
@@ -168,7 +169,7 @@ fn command_at(seconds: i64) -> SentCommand {
 }
 
 fn ended(seen: &SentCommand, state: CommandState) -> EndedCommand {
-    EndedCommand { id: seen.id, seen: (seen.state, seen.state_at), state, reason: "disk full" }
+    EndedCommand { id: seen.id, seen: (seen.state, seen.state_at), state, reason: ExchangeReason::NamesNothing }
 }
 
 #[test]
@@ -202,7 +203,7 @@ fn commands_end_once() {
     store.end_commands(&[ended(&command, CommandState::Expired)], at(2)).unwrap();
     store.set_sent(&[command.id], at(2)).unwrap();
     let found = store.command(command.id).unwrap().unwrap();
-    assert_eq!((found.state, found.reason.as_deref()), (CommandState::Failed, Some("disk full")));
+    assert_eq!((found.state, found.reason), (CommandState::Failed, Some(ExchangeReason::NamesNothing.into())));
     assert_eq!(found.state_at, at(1));
     assert_eq!(store.commands(Some(&till(1)), 5).unwrap().len(), 1);
     assert!(store.commands(Some(&till(2)), 5).unwrap().is_empty());
@@ -234,7 +235,7 @@ fn pruning_keeps_what_is_open_and_the_newest_of_each_till() {
         })
         .collect();
     let (seen, state) = (DeliveryState::Announced, DeliveryState::Applied);
-    store.end(&[Ended { id: ids[3], seen, state, reason: String::new() }], at(0)).unwrap();
+    store.end(&[Ended { id: ids[3], seen, state, reason: ExchangeReason::NothingHeard }], at(0)).unwrap();
     assert_eq!(store.prune(at(0), 100).unwrap(), 0);
     assert_eq!(store.prune(at(1), 2).unwrap(), 2);
     assert_eq!(store.prune(at(1), 100).unwrap(), 1);
@@ -324,7 +325,8 @@ fn make(store: &SqliteExchange, change: &Change, step: i64) {
         }
         Change::EndNewest(number) => {
             let state = DeliveryState::Expired;
-            let end = |seen: Delivery| Ended { id: seen.id, seen: seen.state, state, reason: "late".to_owned() };
+            let end =
+                |seen: Delivery| Ended { id: seen.id, seen: seen.state, state, reason: ExchangeReason::NothingHeard };
             let ended = newest(number).map(end);
             store.end(ended.as_slice(), at(step)).unwrap();
         }

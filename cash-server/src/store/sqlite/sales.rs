@@ -38,6 +38,7 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("sales/schema_4.sql")),
         M::up(audit::SCHEMA),
         M::up(include_str!("sales/schema_6.sql")),
+        M::up(include_str!("sales/schema_7.sql")),
     ])
 });
 

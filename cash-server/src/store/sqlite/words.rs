@@ -15,6 +15,14 @@ pub(super) fn optional_reason(row: &Row<'_>, json: usize) -> rusqlite::Result<Op
     text.map(read).transpose()
 }
 
+/// What stands as JSON in one column, or as a sentence in the other, or in neither.
+pub(super) fn reason_or_none(row: &Row<'_>, json: usize, sentence: usize) -> rusqlite::Result<Option<Reason>> {
+    match optional_reason(row, json)? {
+        Some(reason) => Ok(Some(reason)),
+        None => Ok(row.get::<_, Option<String>>(sentence)?.map(Reason::worded)),
+    }
+}
+
 /// What stands as JSON in one column, or as a sentence in the other.
 pub(super) fn reason(row: &Row<'_>, json: usize, sentence: usize) -> rusqlite::Result<Reason> {
     match optional_reason(row, json)? {

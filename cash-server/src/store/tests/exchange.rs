@@ -1,6 +1,7 @@
 //! The memory of the exchange: decided over what nobody changes meanwhile.
 
 use super::{Home, at_once};
+use crate::exchange::ExchangeReason;
 use crate::exchange::model::{CommandState, Contact, Delivery, Needs, SentCommand};
 use crate::store::exchange::{
     BrokenReport, DeliveryFilter, Ended, EndedCommand, ExchangeChanges, ExchangeStore, NewDelivery,
@@ -147,13 +148,13 @@ pub(super) fn an_end_is_written_only_in_the_state_that_was_seen(home: &dyn Home)
     let delivery = delivery(1, 5);
     announce(store.as_ref(), &delivery);
     let end = |seen, state| {
-        let ended = Ended { id: delivery.id, seen, state, reason: "why".to_owned() };
+        let ended = Ended { id: delivery.id, seen, state, reason: ExchangeReason::NothingHeard };
         store.end(&[ended], at(7)).unwrap();
         let now = store.delivery(delivery.id).unwrap().unwrap();
         (now.state, now.reason)
     };
     assert_eq!(end(DeliveryState::Queued, DeliveryState::Expired), (DeliveryState::Announced, None));
-    let expired = (DeliveryState::Expired, Some("why".to_owned()));
+    let expired = (DeliveryState::Expired, Some(ExchangeReason::NothingHeard.into()));
     assert_eq!(end(DeliveryState::Announced, DeliveryState::Expired), expired);
     assert_eq!(end(DeliveryState::Expired, DeliveryState::Rejected), expired, "an end stays");
     store.confirm(&[delivery.id], at(50)).unwrap();
@@ -230,7 +231,8 @@ pub(super) fn commands_are_due_before_and_after_a_time_and_end_once(home: &dyn H
     store.set_sent(&[waiting.id, between.id], at(60)).unwrap();
     let now = |id: Uuid| store.command(id).unwrap().map(|command| (command.state, command.state_at)).unwrap();
     assert_eq!((now(waiting.id), now(between.id)), ((CommandState::Sent, at(60)), (CommandState::Sent, at(50))));
-    let end = |seen| EndedCommand { id: early.id, seen, state: CommandState::Expired, reason: "late" };
+    let end =
+        |seen| EndedCommand { id: early.id, seen, state: CommandState::Expired, reason: ExchangeReason::NothingHeard };
     store.end_commands(&[end((CommandState::Sent, at(11))), end((CommandState::Running, at(10)))], at(99)).unwrap();
     assert_eq!(now(early.id), (CommandState::Sent, at(10)), "it has moved on since");
     store.end_commands(&[end((CommandState::Sent, at(10)))], at(99)).unwrap();
@@ -244,7 +246,8 @@ pub(super) fn the_newest_delivery_of_a_till_is_never_pruned(home: &dyn Home) {
         announce(store.as_ref(), delivery);
     }
     let last = &made[3];
-    let ended = Ended { id: last.id, seen: last.state, state: DeliveryState::Expired, reason: String::new() };
+    let ended =
+        Ended { id: last.id, seen: last.state, state: DeliveryState::Expired, reason: ExchangeReason::NothingHeard };
     store.end(&[ended], at(9)).unwrap();
     let year = at(0) + SignedDuration::from_hours(24 * 365);
     assert_eq!(store.prune(at(0), 99).unwrap(), 0, "none is so old");

@@ -4,7 +4,8 @@ use super::{Home, at_once, server};
 use crate::sales::spool::Position;
 use crate::sales::tests::{any_shift, incoming, now, other_till, sale, shop, till};
 use crate::store::sales::{
-    FindingFilter, FindingKind, Incoming, Loaded, NewFinding, Page, SalesStore, StreamNote, TotalsBy, TotalsFilter,
+    FindingFilter, FindingKind, FindingReason, Incoming, Loaded, NewFinding, Page, SalesStore, StreamNote, TotalsBy,
+    TotalsFilter,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -115,11 +116,10 @@ pub(super) fn receipts_come_by_number_and_findings_newest_first(home: &dyn Home)
 
 fn finding(subject: &str, seconds: i64) -> NewFinding {
     NewFinding {
-        kind: FindingKind::SpoolDamaged,
+        reason: FindingReason::SpoolDamaged { bytes: 7 },
         till: None,
         shift: None,
         subject: subject.to_owned(),
-        text: "text".to_owned(),
         at: after(seconds),
     }
 }

@@ -1,7 +1,9 @@
 //! Rows of `exchange.db` as the exchange's own types, and back.
 
+use super::super::words::reason_or_none;
 use super::{COMMAND_COLUMNS, DELIVERY_COLUMNS};
 use crate::exchange::model::{CommandState, Contact, Delivery, Needs, SentCommand};
+use crate::words::Reason;
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Row, Transaction, params};
@@ -41,7 +43,7 @@ pub(super) fn put_delivery(transaction: &Transaction<'_>, delivery: &Delivery) -
     transaction
         .prepare_cached(&format!(
             "INSERT OR REPLACE INTO delivery ({DELIVERY_COLUMNS}, ended)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)"
         ))?
         .execute(params![
             delivery.id.0.as_bytes(),
@@ -57,11 +59,11 @@ pub(super) fn put_delivery(transaction: &Transaction<'_>, delivery: &Delivery) -
             millis(delivery.state_at),
             millis(delivery.created_at),
             delivery.confirmed,
-            delivery.reason,
             delivery.bad_contents,
             delivery.cause.map(RejectCause::as_str),
             millis(delivery.unanswered_since),
             delivery.replaces.map(|replaces| number(replaces.0)),
+            delivery.reason.as_ref().map(Reason::to_string),
             delivery.state.is_final(),
         ])
         .map(|_| ())
@@ -70,7 +72,7 @@ pub(super) fn put_delivery(transaction: &Transaction<'_>, delivery: &Delivery) -
 pub(super) fn put_command(transaction: &Transaction<'_>, command: &SentCommand) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(&format!(
-            "INSERT OR REPLACE INTO command ({COMMAND_COLUMNS}, ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            "INSERT OR REPLACE INTO command ({COMMAND_COLUMNS}, ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)"
         ))?
         .execute(params![
             command.id.as_bytes(),
@@ -81,7 +83,7 @@ pub(super) fn put_command(transaction: &Transaction<'_>, command: &SentCommand) 
             millis(command.state_at),
             millis(command.created_at),
             number(command.receipts),
-            command.reason,
+            command.reason.as_ref().map(Reason::to_string),
             command.state.is_final(),
         ])
         .map(|_| ())
@@ -122,7 +124,7 @@ pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         state_at: time(row, 10)?,
         created_at: time(row, 11)?,
         confirmed: row.get(12)?,
-        reason: row.get(13)?,
+        reason: reason_or_none(row, 18, 13)?,
         bad_contents: row.get(14)?,
         cause: row.get::<_, Option<String>>(15)?.and_then(|word| RejectCause::of_word(&word)),
         unanswered_since: some_time(row, 16)?.unwrap_or(time(row, 11)?),
@@ -143,7 +145,7 @@ pub(super) fn command(row: &Row<'_>) -> rusqlite::Result<SentCommand> {
         state_at: time(row, 5)?,
         created_at: time(row, 6)?,
         receipts: unsigned(row, 7)?,
-        reason: row.get(8)?,
+        reason: reason_or_none(row, 9, 8)?,
     })
 }
 

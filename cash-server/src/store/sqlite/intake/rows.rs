@@ -1,11 +1,10 @@
 //! Rows of `intake.db` as the intake's own types.
 
 use super::super::dictionary::{time, unsigned};
-use super::super::words::optional_reason;
+use super::super::words::reason_or_none;
 use crate::dictionary::entry::LoadCounts;
 use crate::store::ServerId;
 use crate::store::intake::{Consent, Held, LoadRecord, LoadSource, LoadState, Watch};
-use crate::words::Reason;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row};
 use std::collections::HashMap;
@@ -53,10 +52,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<LoadRecord> {
             warnings: unsigned(row, 23)?,
         },
         revision: revision(row, 15)?,
-        reason: match optional_reason(row, 25)? {
-            Some(reason) => Some(reason),
-            None => row.get::<_, Option<String>>(16)?.map(Reason::worded),
-        },
+        reason: reason_or_none(row, 25, 16)?,
         delivery: row.get(17)?,
         aside: row.get(18)?,
         held: revision(row, 20)?.map(|at| row.get(21).map(|clears| Held { at, clears })).transpose()?,

@@ -7,7 +7,7 @@ use tillway_proto::{Kopecks, TillId};
 
 use super::{finding, load, row};
 use crate::sales::check::{Counted, Facts, RecordFacts, Verdict, WAIT_HOURS, check};
-use crate::store::sales::{FindingKind, NewFinding};
+use crate::store::sales::{FindingKind, FindingReason, NewFinding};
 
 /// Most waiting shifts that are checked anew in one step.
 const RECHECK_STEP: i64 = 200;
@@ -79,15 +79,9 @@ pub(super) fn recheck(
     ])?;
     let subject = subject(shift);
     if outcome.verdict == Verdict::Differs {
-        let text = format!("shift {shift} does not agree: {}; {}", outcome.describe(), outcome.advice());
-        let finding = NewFinding {
-            kind: FindingKind::ShiftDiffers,
-            till: Some(till.clone()),
-            shift: Some(shift),
-            subject,
-            text,
-            at: now,
-        };
+        let (reasons, advice) = (outcome.reasons(), outcome.advice());
+        let reason = FindingReason::ShiftDiffers { shift: shift.to_string(), reasons, advice };
+        let finding = NewFinding { reason, till: Some(till.clone()), shift: Some(shift), subject, at: now };
         finding::add(t, &finding)?;
     } else {
         finding::close(t, Some(till), FindingKind::ShiftDiffers, &subject, now)?;

@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use tillway_proto::TillId;
 use tillway_proto::receipt::ShiftNumber;
 
+use super::super::words::reason;
 use super::row;
 use crate::store::sales::{Finding, FindingFilter, FindingKind, MAX_FINDINGS_PER_TILL, NewFinding, Page};
+use crate::words::Reason;
 
 /// So long one machine alone must have sent for a till until what was found about two is closed: a
 /// second machine that is switched off over night has come back by then. One that comes back later
@@ -16,13 +18,13 @@ const ONE_MACHINE_HOURS: i64 = 24;
 
 pub(super) fn add(connection: &Connection, finding: &NewFinding) -> rusqlite::Result<()> {
     let till = finding.till.as_ref().map_or("", TillId::as_str);
-    let at = finding.at.as_millisecond();
+    let (at, kind, why) = (finding.at.as_millisecond(), finding.reason.kind().as_str(), Reason::from(&finding.reason));
     let seen = connection
         .prepare_cached(
-            "UPDATE finding SET text = ?4, last_seen = ?5, times = times + 1, resolved_at = NULL
+            "UPDATE finding SET why = ?4, last_seen = ?5, times = times + 1, resolved_at = NULL
              WHERE till = ?1 AND kind = ?2 AND subject = ?3",
         )?
-        .execute(params![till, finding.kind.as_str(), finding.subject, finding.text, at])?;
+        .execute(params![till, kind, finding.subject, why.to_string(), at])?;
     if seen > 0 {
         return Ok(());
     }
@@ -34,27 +36,22 @@ pub(super) fn add(connection: &Connection, finding: &NewFinding) -> rusqlite::Re
         let sql = "DELETE FROM finding WHERE id = (SELECT id FROM finding WHERE till = ?1 AND resolved_at IS NOT NULL
                    ORDER BY last_seen LIMIT 1)";
         if connection.prepare_cached(sql)?.execute([till])? == 0 {
-            tracing::warn!(
-                till,
-                kind = finding.kind.as_str(),
-                text = finding.text,
-                "too many findings to keep this one"
-            );
+            tracing::warn!(till, kind, text = why.in_english(), "too many findings to keep this one");
             return Ok(());
         }
     }
-    tracing::warn!(till, kind = finding.kind.as_str(), text = finding.text, "finding");
+    tracing::warn!(till, kind, text = why.in_english(), "finding");
     connection
         .prepare_cached(
-            "INSERT INTO finding(kind, till, shift, opened, subject, text, first_seen, last_seen, times)
-             VALUES (?1, ?2, ?3, ?7, ?4, ?5, ?6, ?6, 1)",
+            "INSERT INTO finding(kind, till, shift, opened, subject, text, why, first_seen, last_seen, times)
+             VALUES (?1, ?2, ?3, ?7, ?4, '', ?5, ?6, ?6, 1)",
         )?
         .execute(params![
-            finding.kind.as_str(),
+            kind,
             till,
             finding.shift.map(|shift| row::number(shift.number.0)),
             finding.subject,
-            finding.text,
+            why.to_string(),
             at,
             row::opened_text(finding.shift.unwrap_or_default().opened)
         ])?;
@@ -119,7 +116,7 @@ pub(super) fn list(connection: &Connection, filter: &FindingFilter, page: Page) 
     let of_till = if till.is_some() { " AND till = ?3" } else { "" };
     let open = if filter.open_only { " AND resolved_at IS NULL" } else { "" };
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT id, kind, nullif(till, ''), shift, subject, text, first_seen, last_seen, times, resolved_at, opened
+        "SELECT id, kind, nullif(till, ''), shift, subject, text, first_seen, last_seen, times, resolved_at, opened, why
          FROM finding WHERE last_seen > 0{of_till}{open} ORDER BY last_seen DESC, id DESC LIMIT ?1 OFFSET ?2"
     ))?;
     let mut values: Vec<&dyn ToSql> = vec![&limit, &offset];
@@ -133,7 +130,7 @@ pub(super) fn list(connection: &Connection, filter: &FindingFilter, page: Page) 
                 till: row::optional(r, 2)?,
                 shift: shift.and_then(|shift| u64::try_from(shift).ok()).map(ShiftNumber),
                 subject: r.get(4)?,
-                text: r.get(5)?,
+                reason: reason(r, 11, 5)?,
                 first_seen: row::instant(r, 6)?,
                 last_seen: row::instant(r, 7)?,
                 times: r.get(8)?,

@@ -15,7 +15,7 @@ use super::{check, finding, row, shift};
 use crate::sales::receipt::{MAX_NUMBER, Receipt, ShiftRecord, line_sum};
 use crate::sales::spool::Position;
 use crate::store::ServerId;
-use crate::store::sales::{FindingKind, Incoming, Loaded, NewFinding, Refused};
+use crate::store::sales::{FindingKind, FindingReason, Incoming, Loaded, NewFinding, Refused};
 
 /// Most documents of one till that are kept without being receipts; the oldest go. A till that
 /// sends more has a fault that somebody has been shown a thousand findings of.
@@ -520,15 +520,10 @@ fn note_numbers_again(
         let again = of_number.len().min(there.saturating_sub(1));
         for _ in 0..again {
             let finding = NewFinding {
-                kind: FindingKind::NumbersAgain,
+                reason: FindingReason::NumbersAgain { number: number.0, shift: shift.to_string() },
                 till: Some(till.clone()),
                 shift: Some(shift),
                 subject: check::numbers_subject(shift),
-                text: format!(
-                    "document number {number} of shift {shift} came again with another identity: the till was restored from \
-                     an old image, or its POS counted anew; all of these receipts are kept and counted: compare with the \
-                     fiscal drive, and close this"
-                ),
                 at: now,
             };
             finding::add(t, &finding)?;
@@ -560,19 +555,14 @@ fn keep_refused(t: &Connection, arrival: &Incoming, refused: &Refused, now: Time
     )?
     .execute(params![arrival.till.as_str(), MAX_REFUSED_PER_TILL])?;
     let till = Some(arrival.till.clone());
-    let reason = &refused.reason;
+    let detail = refused.reason.clone();
     let found = if let Some(record) = &refused.shift {
         NewFinding {
-            kind: FindingKind::ShiftRefused,
+            reason: FindingReason::ShiftRefused { shift: shift_key(record).to_string(), detail },
             till,
             shift: (record.number <= MAX_NUMBER).then(|| shift_key(record)),
             // One of a shift, however its record changes: a good one closes it.
             subject: shift::refused_subject(shift_key(record)),
-            text: format!(
-                "the record of shift {} was set aside: {reason}; once the POS or an upgrade has mended it, have the till try \
-                 again what it set aside: a good record closes this",
-                shift_key(record)
-            ),
             at: now,
         }
     } else {
@@ -581,21 +571,20 @@ fn keep_refused(t: &Connection, arrival: &Incoming, refused: &Refused, now: Time
             number: ShiftNumber(key.shift),
             opened: Opened::from_wire(key.shift_opened.as_deref()).unwrap_or_default(),
         });
-        let what = key
-            .zip(shift)
-            .map_or_else(|| "a record".to_owned(), |(key, shift)| format!("document {} of shift {shift}", key.number));
+        let reason = match key.zip(shift) {
+            Some((key, shift)) => {
+                FindingReason::DocumentRefused { number: key.number, shift: shift.to_string(), detail }
+            }
+            None => FindingReason::RecordRefused { detail },
+        };
         let row = refused.document.as_ref().map(|document| document.document_id).filter(|row| *row != 0);
         NewFinding {
-            kind: FindingKind::DocumentRefused,
+            reason,
             till,
             shift: shift.filter(|shift| shift.number.0 <= MAX_NUMBER),
             subject: row.map_or_else(
                 || hash.to_hex()[..16].to_owned(),
                 |row| refused_subject(row, key.map_or(0, |key| key.number)),
-            ),
-            text: format!(
-                "{what} was set aside: {reason}; once the POS or an upgrade has mended it, have the till try again what it set \
-                 aside: this closes when the document is taken"
             ),
             at: now,
         }
@@ -605,15 +594,10 @@ fn keep_refused(t: &Connection, arrival: &Incoming, refused: &Refused, now: Time
 
 fn conflict(receipt: &Receipt, shift: ShiftKey, now: Timestamp) -> NewFinding {
     NewFinding {
-        kind: FindingKind::ReceiptConflict,
+        reason: FindingReason::ReceiptConflict { number: receipt.key.number.0, shift: shift.to_string() },
         till: Some(receipt.key.till.clone()),
         shift: Some(shift),
         subject: receipt.key.to_string(),
-        text: format!(
-            "receipt {} of shift {shift} came again with other content; the first one was kept: compare both with the fiscal \
-             drive, and close this",
-            receipt.key.number
-        ),
         at: now,
     }
 }

@@ -10,7 +10,7 @@ use tillway_proto::{ShopId, TillId};
 use super::{check, finding, row};
 use crate::sales::check::{Counted, Outcome, Verdict};
 use crate::sales::receipt::ShiftRecord;
-use crate::store::sales::{FindingKind, NewFinding, Page, ShiftDetails, ShiftFilter, ShiftView};
+use crate::store::sales::{FindingKind, FindingReason, NewFinding, Page, ShiftDetails, ShiftFilter, ShiftView};
 
 /// Takes a shift's record; a closed one is never replaced by an open one. Whether anything
 /// changed.
@@ -152,24 +152,21 @@ pub(super) fn people_and_registers(c: &Connection, till: &TillId, shift: ShiftKe
 fn changed(record: &ShiftRecord, closed: &str, before: Counted, now: Timestamp) -> NewFinding {
     let after = record.recorded;
     NewFinding {
-        kind: FindingKind::ShiftChanged,
+        reason: FindingReason::ShiftChanged {
+            shift: record.key().to_string(),
+            closed: closed.to_owned(),
+            sales_before: before.sales,
+            sale_sum_before: before.sale_sum.to_string(),
+            sales: after.sales,
+            sale_sum: after.sale_sum.to_string(),
+            refunds_before: before.refunds,
+            refund_sum_before: before.refund_sum.to_string(),
+            refunds: after.refunds,
+            refund_sum: after.refund_sum.to_string(),
+        },
         till: Some(record.till.clone()),
         shift: Some(record.key()),
         subject: check::subject(record.key()),
-        text: format!(
-            "the record of shift {}, closed {closed}, came again with other figures: sales {} for {} before, {} for {} now; \
-             refunds {} for {} before, {} for {} now; the newer one was taken: this closes by itself once till, \
-             record and server agree; otherwise compare with the fiscal drive, and close this",
-            record.key(),
-            before.sales,
-            before.sale_sum,
-            after.sales,
-            after.sale_sum,
-            before.refunds,
-            before.refund_sum,
-            after.refunds,
-            after.refund_sum,
-        ),
         at: now,
     }
 }
