@@ -154,6 +154,7 @@ macro_rules! keeps_the_contract {
                 a_load_says_what_it_would_do_and_changes_nothing_by_that,
                 what_is_newer_than_a_late_yes_stays,
                 a_record_is_known_again_where_its_load_was_committed,
+                a_key_whose_first_part_another_has_is_told_of_by_the_load_that_adds_it,
                 lost_revisions_are_skipped_once_and_stay_known_as_lost,
                 what_is_committed_is_there_after_a_restart,
                 thousands_of_objects_are_one_load,

@@ -4,7 +4,7 @@ use super::{Home, at_once, begin, body, chain_and_shop, hash, hash_at, key_of, k
 use crate::dictionary::entry::{Delete, Effect, Entry, LoadCounts, Loss, ObjectKey, Upsert};
 use crate::dictionary::tests::kit::{BARCODE, ITEM, PRICE, delete, entry, exact, upsert};
 use crate::network::NetworkService;
-use crate::store::dictionary::Group;
+use crate::store::dictionary::{Crowded, Group};
 use std::time::{Duration, Instant};
 use tillway_exchangers::formats::aif;
 use tillway_exchangers::records::{Position, RawRecord};
@@ -483,6 +483,41 @@ pub(super) fn a_record_is_known_again_where_its_load_was_committed(home: &dyn Ho
     assert_eq!(send(shop, 4, &[], true), (0, added, vec![]), "another layer knows nothing of them");
     let (_, counts, found) = send(chain, 5, &[entry(BARCODE, "200", 2)], true);
     assert_eq!((counts.differences(), found), (0, vec!["200".to_owned()]), "what this load wrote to is carried out");
+}
+
+pub(super) fn a_key_whose_first_part_another_has_is_told_of_by_the_load_that_adds_it(home: &dyn Home) {
+    let stores = home.open();
+    let (chain, shop) = chain_and_shop(&stores);
+    let send = |layer, load, keys: &[&str]| {
+        let mut txn = begin(&stores, layer, load);
+        put(txn.as_mut(), &keys.iter().map(|key| entry(BARCODE, key, 1)).collect::<Vec<_>>());
+        let crowded = txn.crowded();
+        txn.commit().unwrap();
+        crowded
+    };
+    assert_eq!(
+        send(chain, 1, &["4\u{1f}a", "5\u{1f}a", "6\u{1f}a"]),
+        Crowded::Anywhere,
+        "of a layer that held nothing"
+    );
+    send(shop, 2, &["7\u{1f}a"]);
+    // Each case: what comes, and the first parts that are not theirs alone.
+    let cases: [(&[&str], &[&str]); 5] = [
+        (&["4\u{1f}a"], &[]),
+        (&["40\u{1f}a", "7\u{1f}b"], &[]),
+        (&["4\u{1f}b"], &["4"]),
+        (&["4\u{1f}b", "5\u{1f}c", "6\u{1f}b", "6\u{1f}c"], &["5", "6"]),
+        (&["8\u{1f}a", "8\u{1f}b"], &["8"]),
+    ];
+    for (load, (keys, shared)) in (3..).zip(cases) {
+        match send(chain, load, keys) {
+            Crowded::Anywhere => {}
+            Crowded::At(found) => {
+                let found: Vec<_> = found.iter().map(|(kind, first)| (*kind, first.as_str())).collect();
+                assert_eq!(found, shared.iter().map(|first| (BARCODE, *first)).collect::<Vec<_>>(), "{keys:?}");
+            }
+        }
+    }
 }
 
 pub(super) fn lost_revisions_are_skipped_once_and_stay_known_as_lost(home: &dyn Home) {
