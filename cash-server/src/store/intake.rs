@@ -17,8 +17,8 @@ use tillway_service::audit::AuditLine;
 
 /// Keeps the record of loads.
 pub trait LoadJournal: AuditLog {
-    /// Takes a load in, for this server: durable when it returns. An earlier one from the same file
-    /// of this server, which was not taken and still lies there, is settled with it.
+    /// Takes a load in, for this server: durable when it returns. An earlier one from the same
+    /// file of this server, which was not taken and still lies there, is settled with it.
     fn accept(&self, load: &NewLoad) -> Result<LoadId, StoreError>;
 
     /// The load starts now. How often it has started, this time included.
