@@ -38,8 +38,8 @@ pub trait SalesStore: AuditLog + Debug + 'static {
     fn position(&self) -> Result<Position, StoreError>;
 
     /// Loads what stands in this server's spool from `from` to `through`, with the new position:
-    /// all or nothing. A receipt that is there already changes nothing; one of the same key with other
-    /// content is a finding, and the first stays. An error that
+    /// all or nothing. A receipt that is there already changes nothing; one of the same key with
+    /// other content is a finding, and the first stays. An error that
     /// [is about a value](StoreError::is_about_a_value) comes again however often that is tried.
     fn load(
         &self,
