@@ -1,8 +1,8 @@
 //! Words at the edge: every message that a person reads, in each language of ours, with Project
 //! Fluent.
 //!
-//! Inside, what is to be told is a [`Reason`]: a kind and its parameters. Only the faces word it, in
-//! their reader's language: the page, REST, the command line, `error.txt`. All messages stand in
+//! Inside, what is to be told is a [`Reason`]: a kind and its parameters. Only the faces word it,
+//! in their reader's language: the page, REST, the command line, `error.txt`. All messages stand in
 //! `words/en.ftl` and `words/ru.ftl`, which have the same ids and the same parameters (a test
 //! compares them). Fluent chooses plurals by the rules of the language: Russian has three forms.
 //!

@@ -26,8 +26,9 @@ impl Language {
         }
     }
 
-    /// The first language of ours in a list as HTTP's `Accept-Language` has it (`de, ru-RU;q=0.8`);
-    /// none of them: English. Weights do not count, since browsers list by weight.
+    /// The first language of ours in a list as HTTP's `Accept-Language` has it
+    /// (`de, ru-RU;q=0.8`); none of them: English. Weights do not count, since browsers list by
+    /// weight.
     pub fn accepted(list: &str) -> Self {
         list.split(',').find_map(|entry| Self::of_tag(entry.trim())).unwrap_or_default()
     }
