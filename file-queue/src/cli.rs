@@ -178,7 +178,7 @@ fn execute(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
                 let entries = open(&queue)?.entries().map_err(Failure::Queue)?;
                 listed.push(Listed { queue, entries });
             }
-            Answer::of(*json, &listed, || text::listed(root, &listed, Timestamp::now()))
+            Printed::of(*json, &listed, || text::listed(root, &listed, Timestamp::now()))
         }
         Command::Verify { queue } => {
             let mut all = Vec::new();
@@ -189,13 +189,13 @@ fn execute(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
                 }
                 all.push(VerifiedQueue { queue, verified });
             }
-            Answer::of(*json, &all, || text::verified(root, &all))
+            Printed::of(*json, &all, || text::verified(root, &all))
         }
         Command::Show { queue, id } => {
             let mut messages = Vec::new();
             let batch = open(queue)?.show(id, |header, file_bytes| messages.push(ShownMessage { header, file_bytes }));
             let shown = Shown { batch: batch.map_err(Failure::Queue)?, messages };
-            Answer::of(*json, &shown, || text::shown(&shown))
+            Printed::of(*json, &shown, || text::shown(&shown))
         }
         Command::Drop { queue, what } => {
             let queue = open(queue)?;
@@ -205,7 +205,7 @@ fn execute(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
                 None => queue.drop_all(),
             };
             let dropped = dropped.map_err(Failure::Queue)?;
-            Answer::of(*json, &dropped, || text::dropped(queue.name(), dropped))
+            Printed::of(*json, &dropped, || text::dropped(queue.name(), dropped))
         }
         Command::Requeue { queue, what } => {
             let queue = open(queue)?;
@@ -214,7 +214,7 @@ fn execute(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
                 None => queue.requeue_aside(),
             };
             let requeued = requeued.map_err(Failure::Queue)?;
-            Answer::of(*json, &serde_json::json!({ "requeued": requeued }), || text::requeued(queue.name(), requeued))
+            Printed::of(*json, &serde_json::json!({ "requeued": requeued }), || text::requeued(queue.name(), requeued))
         }
     };
     answer.print(out).map_err(Failure::Print)?;
@@ -222,9 +222,9 @@ fn execute(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
 }
 
 /// What is printed: JSON of a value, or its text.
-struct Answer(Result<String, serde_json::Error>);
+struct Printed(Result<String, serde_json::Error>);
 
-impl Answer {
+impl Printed {
     fn of<T: Serialize>(json: bool, value: &T, text: impl FnOnce() -> String) -> Self {
         Self(if json { serde_json::to_string_pretty(value).map(|json| json + "\n") } else { Ok(text()) })
     }

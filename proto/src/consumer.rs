@@ -64,7 +64,7 @@ pub struct QueueLook {
     pub messages: u32,
 }
 
-/// Why a consumer is none any more.
+/// Why the broker no longer counts us as a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ConsumerDefect {
     /// Twice in a row.

@@ -218,7 +218,7 @@ async fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
         request.extensions_mut().insert(client.clone());
         let busy = seat.busy();
         let answered = router.call(request.map(|body| Sent { body, pace: Pace::new(limits.sent) }));
-        async move { answered.await.map(|response: Response<Body>| response.map(|body| Answer { body, _busy: busy })) }
+        async move { answered.await.map(|response: Response<Body>| response.map(|body| BusyBody { body, _busy: busy })) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -277,12 +277,12 @@ impl hyper::body::Body for Sent {
 }
 
 /// The body of an answer: until it was read out its connection is busy.
-struct Answer {
+struct BusyBody {
     body: Body,
     _busy: Busy,
 }
 
-impl hyper::body::Body for Answer {
+impl hyper::body::Body for BusyBody {
     type Data = Bytes;
     type Error = axum::Error;
 

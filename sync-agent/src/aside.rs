@@ -195,7 +195,7 @@ pub(crate) fn parse_name(text: &str) -> Result<AsideName, String> {
 }
 
 /// How a person names it.
-pub(crate) fn told(unit: &AsideName) -> String {
+pub(crate) fn unit_name(unit: &AsideName) -> String {
     format!("{}:{}", word(unit.sort), unit.name)
 }
 
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn a_unit_is_named_as_it_is_told() {
         for unit in ["package:0000000000000042", "document:17", "shift:3", "message:message-1.json"] {
-            assert_eq!(told(&parse_name(unit).unwrap()), unit);
+            assert_eq!(unit_name(&parse_name(unit).unwrap()), unit);
         }
         assert!(parse_name("17").is_err() && parse_name("receipt:17").is_err());
     }

@@ -4,7 +4,7 @@ mod bar;
 
 use crate::aside;
 use crate::broker::online;
-use crate::hand_over::{self, Answer, Ask};
+use crate::hand_over::{self, Ask, Reply};
 use crate::lock::{AgentLock, LockError};
 use crate::run::{RunError, run};
 use crate::settings::ini::Ini;
@@ -297,7 +297,7 @@ async fn request(path: &Path, layout: Layout, ask: Ask) -> Result<(), CliError> 
 }
 
 /// Asks the agent of this till; where none runs, one that lives in this process until it answered.
-async fn asked(settings: LiveSettings, data: &Path, ask: Ask) -> Result<Answer, CliError> {
+async fn asked(settings: LiveSettings, data: &Path, ask: Ask) -> Result<Reply, CliError> {
     match AgentLock::take(data) {
         Err(LockError::Held { .. }) => hand_over::ask(data, ask).await.map_err(CliError::NoAnswer),
         Err(error) => Err(CliError::Lock(error)),
@@ -320,7 +320,7 @@ async fn asked(settings: LiveSettings, data: &Path, ask: Ask) -> Result<Answer, 
     }
 }
 
-async fn ask_once_it_listens(data: &Path, ask: Ask) -> io::Result<Answer> {
+async fn ask_once_it_listens(data: &Path, ask: Ask) -> io::Result<Reply> {
     let deadline = tokio::time::Instant::now() + START_TIME;
     loop {
         match hand_over::ask(data, ask.clone()).await {

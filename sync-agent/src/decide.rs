@@ -70,7 +70,7 @@ pub fn on_link(link: &PackageLink, have: Have) -> LinkStep {
 
 /// What an answer to a download means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum StatusMeaning {
     /// The file from its beginning.
     Whole,
     /// The file from the offset that was asked for.
@@ -84,15 +84,15 @@ pub enum Answer {
 }
 
 /// What an HTTP status means to a download that asked from `offset`.
-pub fn on_status(status: u16, offset: u64) -> Answer {
+pub fn on_status(status: u16, offset: u64) -> StatusMeaning {
     match status {
-        200 => Answer::Whole,
-        206 if offset > 0 => Answer::Rest,
-        416 if offset > 0 => Answer::BeginAnew,
-        408 | 425 | 429 | 500..=599 => Answer::Later,
+        200 => StatusMeaning::Whole,
+        206 if offset > 0 => StatusMeaning::Rest,
+        416 if offset > 0 => StatusMeaning::BeginAnew,
+        408 | 425 | 429 | 500..=599 => StatusMeaning::Later,
         // Everything else, redirects to nowhere and answers nobody asked for too, will be the same
         // next time.
-        _ => Answer::Gone,
+        _ => StatusMeaning::Gone,
     }
 }
 
@@ -167,14 +167,14 @@ mod tests {
 
     #[test]
     fn a_dead_link_is_told_from_a_busy_server() {
-        assert_eq!(on_status(200, 10), Answer::Whole);
-        assert_eq!((on_status(206, 10), on_status(206, 0)), (Answer::Rest, Answer::Gone));
-        assert_eq!((on_status(416, 10), on_status(416, 0)), (Answer::BeginAnew, Answer::Gone));
+        assert_eq!(on_status(200, 10), StatusMeaning::Whole);
+        assert_eq!((on_status(206, 10), on_status(206, 0)), (StatusMeaning::Rest, StatusMeaning::Gone));
+        assert_eq!((on_status(416, 10), on_status(416, 0)), (StatusMeaning::BeginAnew, StatusMeaning::Gone));
         for status in [400, 401, 403, 404, 410, 302] {
-            assert_eq!(on_status(status, 10), Answer::Gone);
+            assert_eq!(on_status(status, 10), StatusMeaning::Gone);
         }
         for status in [408, 429, 500, 503] {
-            assert_eq!(on_status(status, 0), Answer::Later);
+            assert_eq!(on_status(status, 0), StatusMeaning::Later);
         }
     }
 

@@ -9,7 +9,7 @@
 //! next time. What it was writing at that moment is written to its end on a thread of its own, so
 //! the next download waits for that: else it would go on from a length that is still growing.
 
-use crate::decide::{Answer, on_status, wait_before_retry};
+use crate::decide::{StatusMeaning, on_status, wait_before_retry};
 use crate::retry::Backoff;
 use fs_err as fs;
 use futures_util::StreamExt as _;
@@ -255,15 +255,15 @@ impl Downloader {
         let response = request.send().await.map_err(|error| line(&error))?;
         let status = response.status().as_u16();
         match on_status(status, job.offset) {
-            Answer::Rest => {}
-            Answer::Whole if job.offset == 0 => {}
-            Answer::Whole => job.begin_anew().await.map_err(disk)?,
-            Answer::BeginAnew => {
+            StatusMeaning::Rest => {}
+            StatusMeaning::Whole if job.offset == 0 => {}
+            StatusMeaning::Whole => job.begin_anew().await.map_err(disk)?,
+            StatusMeaning::BeginAnew => {
                 job.begin_anew().await.map_err(disk)?;
                 return Err(Broken::Retry { why: format!("HTTP {status}"), after: None });
             }
-            Answer::Gone => return Err(Broken::End(DownloadError::Gone { url: job.url.to_owned(), status })),
-            Answer::Later => {
+            StatusMeaning::Gone => return Err(Broken::End(DownloadError::Gone { url: job.url.to_owned(), status })),
+            StatusMeaning::Later => {
                 let after = retry_after(response.headers());
                 return Err(Broken::Retry { why: format!("HTTP {status}"), after });
             }

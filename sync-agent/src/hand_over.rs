@@ -85,7 +85,7 @@ pub(crate) enum Ask {
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Answer {
+pub(crate) struct Reply {
     pub(crate) ok: bool,
     pub(crate) text: String,
 }
@@ -156,17 +156,17 @@ impl HandOver {
         tokio::time::timeout(HEAR_TIME, read.read_line(&mut line)).await.map_err(io::Error::other)??;
         let answer = match serde_json::from_str::<Request>(&line) {
             Ok(request) if request.schema == SCHEMA => tokio::select! {
-                () = self.shutdown.cancelled() => Answer { ok: false, text: "the agent stops".to_owned() },
+                () = self.shutdown.cancelled() => Reply { ok: false, text: "the agent stops".to_owned() },
                 done = tokio::time::timeout(WORK_TIME, self.work(request.ask)) => match done {
-                    Ok(Ok(text)) => Answer { ok: true, text },
-                    Ok(Err(text)) => Answer { ok: false, text },
-                    Err(_) => Answer { ok: false, text: format!("not done within {WORK_TIME:?}") },
+                    Ok(Ok(text)) => Reply { ok: true, text },
+                    Ok(Err(text)) => Reply { ok: false, text },
+                    Err(_) => Reply { ok: false, text: format!("not done within {WORK_TIME:?}") },
                 },
             },
             Ok(request) => {
-                Answer { ok: false, text: format!("the running agent does not know schema {}", request.schema) }
+                Reply { ok: false, text: format!("the running agent does not know schema {}", request.schema) }
             }
-            Err(error) => Answer { ok: false, text: format!("the running agent does not understand: {error}") },
+            Err(error) => Reply { ok: false, text: format!("the running agent does not understand: {error}") },
         };
         let mut text = serde_json::to_string(&answer)?;
         text.push('\n');
@@ -204,7 +204,7 @@ impl HandOver {
             Ask::Aside { action: AsideAction::Drop, units } if units.is_empty() => {
                 Err(aside::DROP_NAMES_NOTHING.to_owned())
             }
-            Ask::Aside { action, units } => told(action, self.commands.settle(action, units).await),
+            Ask::Aside { action, units } => outcome_text(action, self.commands.settle(action, units).await),
         }
     }
 
@@ -247,7 +247,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-fn told(action: AsideAction, settled: Settled) -> Result<String, String> {
+fn outcome_text(action: AsideAction, settled: Settled) -> Result<String, String> {
     let Settled { done, passed_over, failed } = settled;
     let mut text = match action {
         AsideAction::Retry => format!("{done} tried again"),
@@ -263,7 +263,7 @@ fn told(action: AsideAction, settled: Settled) -> Result<String, String> {
 }
 
 /// Asks the agent that runs on this till folder.
-pub(crate) async fn ask(data: &Path, ask: Ask) -> io::Result<Answer> {
+pub(crate) async fn ask(data: &Path, ask: Ask) -> io::Result<Reply> {
     let mut stream = UnixStream::connect(socket(data)).await?;
     let mut line = serde_json::to_string(&Request { schema: SCHEMA, ask })?;
     line.push('\n');

@@ -74,13 +74,13 @@ impl IntakeError {
 
 /// What a decision about a link is made of.
 #[derive(Debug, Clone)]
-pub(crate) struct Known {
+pub(crate) struct LinkFacts {
     pub(crate) overview: Arc<Overview>,
     pub(crate) queue: PackageQueue,
     pub(crate) state: State,
 }
 
-impl Known {
+impl LinkFacts {
     fn step(&self, link: &PackageLink) -> LinkStep {
         // What this process put last is the end of the queue; what was noted may be of an earlier
         // time, above or below it.
@@ -94,7 +94,7 @@ impl Known {
 /// Takes links to their ends.
 #[derive(Debug)]
 pub(crate) struct Intake {
-    pub(crate) known: Known,
+    pub(crate) facts: LinkFacts,
     pub(crate) fetch: Fetch,
     pub(crate) enqueue: Enqueue,
     pub(crate) straight: Straight,
@@ -104,7 +104,7 @@ pub(crate) struct Intake {
 impl Intake {
     /// Takes a link to its end.
     pub(crate) async fn take(&self, link: PackageLink) {
-        let (known, of) = (self.known.clone(), link.clone());
+        let (known, of) = (self.facts.clone(), link.clone());
         let step = blocking(move || known.step(&of)).await.unwrap_or(LinkStep::Fetch);
         tracing::info!(delivery = %link.delivery, package = link.package.short(), from = %link.from, to = %link.to, ?step, "the server announced a package");
         match step {

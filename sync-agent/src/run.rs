@@ -8,7 +8,7 @@ use crate::error::chain;
 use crate::errors_file::ErrorsFile;
 use crate::hand_over::HandOver;
 use crate::installation::InstallationFile;
-use crate::intake::{Enqueue, Fetch, Follow, Intake, Known};
+use crate::intake::{Enqueue, Fetch, Follow, Intake, LinkFacts};
 use crate::load::{Load, Loader, Straight};
 use crate::lock::{AgentLock, ExchangeLock, LockError};
 use crate::outbox::Outbox;
@@ -143,7 +143,7 @@ impl Agent {
         let room = Room { settings: settings.clone(), queue: queue.clone(), sink: Arc::clone(&sink) };
         let load = Load { sink: Arc::clone(&sink), room: room.clone(), progress: Arc::clone(&progress) };
         let intake = Intake {
-            known: Known { overview: Arc::clone(&teller.overview), queue: queue.clone(), state: state.clone() },
+            facts: LinkFacts { overview: Arc::clone(&teller.overview), queue: queue.clone(), state: state.clone() },
             fetch: Fetch::new(room.clone(), settings.clone()),
             enqueue: Enqueue { queue: queue.clone(), room, settings: settings.clone(), teller: teller.clone() },
             straight: Straight {

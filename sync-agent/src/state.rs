@@ -46,7 +46,7 @@ const MAX_DAMAGED: usize = 3;
 /// How long a command line waits for the daemon's write and the other way round.
 const BUSY_TIME: Duration = Duration::from_secs(10);
 
-/// Why the state is not to be had.
+/// Why the state cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// SQLite refuses.

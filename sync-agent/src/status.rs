@@ -184,7 +184,7 @@ impl Status {
 
 fn aside_line(unit: &AsideUnit) -> String {
     let since = unit.at.map_or_else(|| "at an unknown time".to_owned(), |at| at.to_string());
-    format!("{}  {since}  {}", aside::told(&unit.unit), on_one_line(&unit.reason))
+    format!("{}  {since}  {}", aside::unit_name(&unit.unit), on_one_line(&unit.reason))
 }
 
 impl fmt::Display for Status {
@@ -217,7 +217,7 @@ impl fmt::Display for Status {
         writeln!(f, "last contact  {}", or_never(self.last_contact.map(to_the_second)))?;
         writeln!(f, "set aside     {}", self.set_aside)?;
         for unit in self.aside.iter().take(MAX_LISTED as usize) {
-            writeln!(f, "  {}: {}", aside::told(&unit.unit), on_one_line(&unit.reason))?;
+            writeln!(f, "  {}: {}", aside::unit_name(&unit.unit), on_one_line(&unit.reason))?;
         }
         for delivery in &self.deliveries {
             let reason =

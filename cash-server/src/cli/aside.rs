@@ -1,14 +1,14 @@
 //! `aside …`: what was set aside, asked of the running server.
 
 use super::client::Client;
-use super::table::Answer;
+use super::table::Output;
 use super::{AsideUnits, CliError};
 use crate::settings::Settings;
 use serde_json::{Value, json};
 
 const PATH: &str = "/api/v1/aside";
 
-pub(super) fn list(settings: &Settings, answer: &mut Answer<'_>) -> Result<(), CliError> {
+pub(super) fn list(settings: &Settings, answer: &mut Output<'_>) -> Result<(), CliError> {
     let units = Client::new(settings).and_then(|client| client.read(PATH)).map_err(CliError::Client)?;
     answer.table(
         &units,
@@ -28,7 +28,7 @@ pub(super) fn settle(
     settings: &Settings,
     action: &str,
     asked: AsideUnits,
-    answer: &mut Answer<'_>,
+    answer: &mut Output<'_>,
 ) -> Result<(), CliError> {
     let client = Client::new(settings).map_err(CliError::Client)?;
     let units = if asked.all { all(&client, action)? } else { asked.units };

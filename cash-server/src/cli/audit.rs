@@ -1,7 +1,7 @@
 //! `audit`: who changed what, asked of the running server.
 
 use super::client::Client;
-use super::table::Answer;
+use super::table::Output;
 use super::{AuditArgs, CliError};
 use crate::settings::Settings;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use serde_json::Value;
 /// Lines that are asked for at once.
 const PAGE: usize = 1_000;
 
-pub(super) fn list(settings: &Settings, asked: &AuditArgs, answer: &mut Answer<'_>) -> Result<(), CliError> {
+pub(super) fn list(settings: &Settings, asked: &AuditArgs, answer: &mut Output<'_>) -> Result<(), CliError> {
     let client = Client::new(settings).map_err(CliError::Client)?;
     let (mut lines, mut cursor) = (Vec::new(), None);
     while lines.len() < asked.limit {

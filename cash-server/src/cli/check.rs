@@ -3,7 +3,7 @@
 use super::CliError;
 use super::client::Client;
 use super::daemon::place;
-use super::table::Answer;
+use super::table::Output;
 use crate::exchange::PublicAddresses;
 use crate::exchange::broker::online;
 use crate::exchange::clock::off_together;
@@ -21,7 +21,7 @@ use std::time::Duration;
 /// A port of this machine answers at once.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 
-pub(super) fn check(path: Option<&Path>, online: bool, answer: &mut Answer<'_>) -> Result<(), CliError> {
+pub(super) fn check(path: Option<&Path>, online: bool, answer: &mut Output<'_>) -> Result<(), CliError> {
     let faults = match Settings::load(path) {
         Ok(settings) => {
             let running = DataLock::is_held(&settings.data_dir, Role::Server);
@@ -90,7 +90,7 @@ fn given_out(settings: &Settings) -> String {
     text
 }
 
-fn tell(faults: &[Fault], path: Option<&Path>, answer: &mut Answer<'_>) -> Result<(), CliError> {
+fn tell(faults: &[Fault], path: Option<&Path>, answer: &mut Output<'_>) -> Result<(), CliError> {
     if answer.json {
         let told = |fault: &Fault| json!({"where": fault.origin.to_string(), "key": fault.key, "what": fault.what});
         return answer.text(&format!("{:#}\n", json!(faults.iter().map(told).collect::<Vec<_>>())));

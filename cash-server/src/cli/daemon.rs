@@ -46,7 +46,7 @@ fn daemon(
     let ended = start.and_then(|start| start.carry_on(settings, role, work));
     // The caller prints it; where that is what the log is too, once is enough.
     if let (Err(error), false) = (&ended, log.is_on_standard_error()) {
-        for line in super::told(error).lines() {
+        for line in super::error_text(error).lines() {
             tracing::error!("{}", line.trim_start());
         }
     }

@@ -380,7 +380,7 @@ pub fn run(arguments: Arguments, output: &mut dyn Write, errors: &mut dyn Write)
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell where the terminal is gone.
-            let _ = writeln!(errors, "cash-server: {}", told(&error));
+            let _ = writeln!(errors, "cash-server: {}", error_text(&error));
             ExitCode::from(error.exit_code())
         }
     }
@@ -389,7 +389,7 @@ pub fn run(arguments: Arguments, output: &mut dyn Write, errors: &mut dyn Write)
 fn carry_out(arguments: Arguments, output: &mut dyn Write) -> Result<(), CliError> {
     let path = settings_path(arguments.settings);
     let load = || Settings::load(path.as_deref()).map_err(CliError::Settings);
-    let mut answer = table::Answer { output, json: arguments.json };
+    let mut answer = table::Output { output, json: arguments.json };
     match arguments.command.unwrap_or(Command::Run { without_sales: false }) {
         Command::Run { without_sales } => daemon::run(path.as_deref(), load()?, !without_sales),
         Command::SalesLoader => daemon::sales_loader(path.as_deref(), load()?),
@@ -434,7 +434,7 @@ fn settings_path(given: Option<PathBuf>) -> Option<PathBuf> {
 }
 
 /// An error with its causes, one a line.
-fn told(error: &dyn std::error::Error) -> String {
+fn error_text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {

@@ -2,7 +2,7 @@
 //! `dictionary.db` itself.
 
 use super::client::{Client, ClientError, escaped};
-use super::table::Answer;
+use super::table::Output;
 use super::{CliError, NodeCommand};
 use crate::app::{AppError, Nodes};
 use crate::exchange::PublicAddresses;
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-pub(super) fn node(settings: &Settings, command: NodeCommand, answer: &mut Answer<'_>) -> Result<(), CliError> {
+pub(super) fn node(settings: &Settings, command: NodeCommand, answer: &mut Output<'_>) -> Result<(), CliError> {
     let network = Network::find(settings)?;
     match command {
         NodeCommand::List => list(&network, answer),
@@ -76,7 +76,7 @@ pub(super) fn till_settings(
     settings: &Settings,
     till: &str,
     new_token: bool,
-    answer: &mut Answer<'_>,
+    answer: &mut Output<'_>,
 ) -> Result<(), CliError> {
     let network = Network::find(settings)?;
     let cash_ini = if new_token { network.new_token(till)?.cash_ini } else { network.cash_ini(till)?.cash_ini };
@@ -201,13 +201,13 @@ fn of_node(node: &str) -> String {
     format!("/api/v1/nodes/{}", escaped(node))
 }
 
-fn park(network: &Network, till: &str, parked: bool, answer: &mut Answer<'_>) -> Result<(), CliError> {
+fn park(network: &Network, till: &str, parked: bool, answer: &mut Output<'_>) -> Result<(), CliError> {
     let till = network.change(till, &NodeChange { parked: Some(parked), ..NodeChange::default() })?.node.id;
     let told = if parked { "parked" } else { "unparked" };
     answer.line(&json!({"id": till, "parked": parked}), &format!("{told} {till}"))
 }
 
-fn list(network: &Network, answer: &mut Answer<'_>) -> Result<(), CliError> {
+fn list(network: &Network, answer: &mut Output<'_>) -> Result<(), CliError> {
     let nodes = network.list()?;
     let folders: HashMap<&str, &str> = nodes.iter().map(|node| (node.id.as_str(), node.folder.as_str())).collect();
     let rows = nodes.iter().map(|node| row(node, node.parent.as_ref().and_then(|id| folders.get(id.as_str()))));

@@ -1,13 +1,13 @@
 //! Commands that ask the running server.
 
 use super::client::Client;
-use super::table::Answer;
+use super::table::Output;
 use super::{CliError, Listed};
 use crate::settings::Settings;
 use jiff::civil::{Date, DateTime};
 use serde_json::{Value, json};
 
-pub(super) fn tills(settings: &Settings, answer: &mut Answer<'_>) -> Result<(), CliError> {
+pub(super) fn tills(settings: &Settings, answer: &mut Output<'_>) -> Result<(), CliError> {
     let tills = read(settings, "/api/v1/tills")?;
     answer.table(
         &tills,
@@ -29,7 +29,7 @@ pub(super) fn tills(settings: &Settings, answer: &mut Answer<'_>) -> Result<(), 
     )
 }
 
-pub(super) fn deliveries(settings: &Settings, listed: &Listed, answer: &mut Answer<'_>) -> Result<(), CliError> {
+pub(super) fn deliveries(settings: &Settings, listed: &Listed, answer: &mut Output<'_>) -> Result<(), CliError> {
     let deliveries = read(settings, &list("/api/v1/deliveries", listed))?;
     answer.table(
         &deliveries,
@@ -46,7 +46,7 @@ pub(super) fn deliveries(settings: &Settings, listed: &Listed, answer: &mut Answ
     )
 }
 
-pub(super) fn commands(settings: &Settings, listed: &Listed, answer: &mut Answer<'_>) -> Result<(), CliError> {
+pub(super) fn commands(settings: &Settings, listed: &Listed, answer: &mut Output<'_>) -> Result<(), CliError> {
     let commands = read(settings, &list("/api/v1/commands", listed))?;
     answer.table(
         &commands,
@@ -61,7 +61,7 @@ pub(super) fn commands(settings: &Settings, listed: &Listed, answer: &mut Answer
     )
 }
 
-pub(super) fn background(settings: &Settings, answer: &mut Answer<'_>) -> Result<(), CliError> {
+pub(super) fn background(settings: &Settings, answer: &mut Output<'_>) -> Result<(), CliError> {
     let tasks = read(settings, "/api/v1/background")?;
     answer.table(
         &tasks,
@@ -78,23 +78,23 @@ pub(super) fn background(settings: &Settings, answer: &mut Answer<'_>) -> Result
     )
 }
 
-pub(super) fn loads(settings: &Settings, answer: &mut Answer<'_>) -> Result<(), CliError> {
+pub(super) fn loads(settings: &Settings, answer: &mut Output<'_>) -> Result<(), CliError> {
     let loads = read(settings, "/api/v1/loads")?;
     answer.table(&loads, &LOAD_COLUMNS)
 }
 
-pub(super) fn load(settings: &Settings, id: i64, answer: &mut Answer<'_>) -> Result<(), CliError> {
+pub(super) fn load(settings: &Settings, id: i64, answer: &mut Output<'_>) -> Result<(), CliError> {
     let load = read(settings, &format!("/api/v1/loads/{id}"))?;
     answer.text(&format!("{load:#}\n"))
 }
 
-pub(super) fn approve_load(settings: &Settings, id: i64, answer: &mut Answer<'_>) -> Result<(), CliError> {
+pub(super) fn approve_load(settings: &Settings, id: i64, answer: &mut Output<'_>) -> Result<(), CliError> {
     let decided = decide(settings, id, "approve")?;
     let again = decided["load"].as_i64().unwrap_or_default();
     answer.line(&decided, &format!("load {id} is carried out as load {again}: `cash-server loads show {again}`"))
 }
 
-pub(super) fn refuse_load(settings: &Settings, id: i64, answer: &mut Answer<'_>) -> Result<(), CliError> {
+pub(super) fn refuse_load(settings: &Settings, id: i64, answer: &mut Output<'_>) -> Result<(), CliError> {
     let decided = decide(settings, id, "refuse")?;
     answer.line(&decided, &format!("load {id} is refused; nothing was changed"))
 }
@@ -110,23 +110,23 @@ pub(super) fn unload(
     since: Option<DateTime>,
     from: Option<Date>,
     to: Option<Date>,
-    answer: &mut Answer<'_>,
+    answer: &mut Output<'_>,
 ) -> Result<(), CliError> {
     let body = json!({"since": since, "from": from, "to": to});
     ordered(settings, &format!("/api/v1/tills/{till}/unload"), &body, answer)
 }
 
-pub(super) fn verify(settings: &Settings, till: &str, answer: &mut Answer<'_>) -> Result<(), CliError> {
+pub(super) fn verify(settings: &Settings, till: &str, answer: &mut Output<'_>) -> Result<(), CliError> {
     ordered(settings, &format!("/api/v1/tills/{till}/verify"), &json!({}), answer)
 }
 
-pub(super) fn acknowledge(settings: &Settings, till: &str, answer: &mut Answer<'_>) -> Result<(), CliError> {
+pub(super) fn acknowledge(settings: &Settings, till: &str, answer: &mut Output<'_>) -> Result<(), CliError> {
     let path = format!("/api/v1/tills/{till}/acknowledge");
     let told = Client::new(settings).and_then(|client| client.post(&path, &json!({}))).map_err(CliError::Client)?;
     answer.line(&told, &format!("acknowledged what was found about {till}"))
 }
 
-pub(super) fn go_past(settings: &Settings, till: &str, revision: u64, answer: &mut Answer<'_>) -> Result<(), CliError> {
+pub(super) fn go_past(settings: &Settings, till: &str, revision: u64, answer: &mut Output<'_>) -> Result<(), CliError> {
     let (path, body) = (format!("/api/v1/tills/{till}/go-past"), json!({ "revision": revision }));
     let told: Value = Client::new(settings).and_then(|client| client.post(&path, &body)).map_err(CliError::Client)?;
     let newest = told["revision"].as_u64().unwrap_or_default();
@@ -146,7 +146,7 @@ const LOAD_COLUMNS: [(&str, &str); 10] = [
     ("REJECTED", "/rejected"),
 ];
 
-fn ordered(settings: &Settings, path: &str, body: &Value, answer: &mut Answer<'_>) -> Result<(), CliError> {
+fn ordered(settings: &Settings, path: &str, body: &Value, answer: &mut Output<'_>) -> Result<(), CliError> {
     let told: Value = Client::new(settings).and_then(|client| client.post(path, body)).map_err(CliError::Client)?;
     let line = match told["command"].as_str() {
         Some(command) => format!("ordered; `cash-server commands` shows what becomes of {command}"),

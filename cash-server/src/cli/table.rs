@@ -6,12 +6,12 @@ use std::io::Write;
 use tillway_file_queue::plain_text::on_one_line;
 
 /// Where an answer goes, and how.
-pub(super) struct Answer<'a> {
+pub(super) struct Output<'a> {
     pub(super) output: &'a mut dyn Write,
     pub(super) json: bool,
 }
 
-impl Answer<'_> {
+impl Output<'_> {
     /// A text as it is.
     pub(super) fn text(&mut self, text: &str) -> Result<(), CliError> {
         self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush()).map_err(CliError::Output)
@@ -69,7 +69,7 @@ mod tests {
     fn a_reason_from_a_till_forges_no_line_of_a_table() {
         let rows = json!([{"reason": "no room\nb  ok\u{1b}[2J"}]);
         let mut output = Vec::new();
-        Answer { output: &mut output, json: false }.table(&rows, &[("REASON", "/reason")]).unwrap();
+        Output { output: &mut output, json: false }.table(&rows, &[("REASON", "/reason")]).unwrap();
         assert_eq!(String::from_utf8(output).unwrap(), "REASON\nno room\\nb  ok\\u001b[2J\n");
     }
 
@@ -77,7 +77,7 @@ mod tests {
     fn a_table_is_as_wide_as_its_widest_cells() {
         let rows = json!([{"id": "a", "n": {"x": 100_000}}, {"id": "long id", "n": {"x": null}}]);
         let mut output = Vec::new();
-        let mut answer = Answer { output: &mut output, json: false };
+        let mut answer = Output { output: &mut output, json: false };
         answer.table(&rows, &[("ID", "/id"), ("X", "/n/x")]).unwrap();
         assert_eq!(String::from_utf8(output).unwrap(), "ID       X\na        100000\nlong id  -\n");
     }

@@ -517,7 +517,7 @@ pub(super) async fn tell(intake: &Arc<Intake>, watch: &Watch, call: Call) -> Res
     };
     fail::fail_point!("callbacks::sent");
     let load = watch.load;
-    on_journal(intake, move |intake| intake.journal.told(load, &told)).await.map_err(CallError::Journal)?;
+    on_journal(intake, move |intake| intake.journal.note_told(load, &told)).await.map_err(CallError::Journal)?;
     fail::fail_point!("callbacks::noted");
     Ok(())
 }

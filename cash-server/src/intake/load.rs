@@ -1,8 +1,8 @@
 //! One load: records of a file or a body, one by one, into a transaction on the layer.
 
-use super::ahead::{Ahead, Batch, Batches, read_ahead};
 use super::encoding::{self, WrongEncoding};
 use super::hold;
+use super::read_ahead::{Batch, Batches, ReadAhead, read_ahead};
 use super::source::{self, Identity};
 use crate::dictionary::entry::{self, Effect, KindId, LoadCounts, LoadOutcome};
 use crate::dictionary::load::{Orders, spare};
@@ -185,7 +185,7 @@ pub(super) fn load(dictionary: &dyn DictionaryStore, task: &Task<'_>) -> Result<
     for (kind, key) in &task.noticed {
         noticed.add(*kind, key);
     }
-    let known = txn.known_records();
+    let known = txn.unchanged_records();
     let mut run = Run {
         txn,
         orders: Orders::default(),
@@ -239,15 +239,15 @@ impl Run<'_> {
             }
             for ahead in batch.drain() {
                 let (record, hash) = match ahead.map_err(Failure::Unreadable)? {
-                    Ahead::Known(known, raw) => {
+                    ReadAhead::Unchanged(known, raw) => {
                         self.carry_out_orders()?;
-                        if self.txn.known(known) {
+                        if self.txn.unchanged(known) {
                             self.begin_record(raw.start().byte);
                             continue;
                         }
                         (raw.read(self.task.zone), Some(raw.hash()))
                     }
-                    Ahead::Read(record, hash) => (*record, hash),
+                    ReadAhead::Read(record, hash) => (*record, hash),
                 };
                 if let Some(refused) = self.carry_out(record, hash)? {
                     return Ok(Some(refused));

@@ -14,7 +14,6 @@
 //! with its reason. Loads go one after the other, since the dictionary has one writer.
 
 mod advice;
-mod ahead;
 mod archive;
 mod aside;
 pub mod callbacks;
@@ -25,6 +24,7 @@ mod folders;
 mod formats;
 pub mod hold;
 mod load;
+mod read_ahead;
 mod report;
 pub mod rest;
 mod settings;

@@ -72,7 +72,7 @@ pub fn router(state: AifRest) -> Router {
 }
 
 #[derive(Serialize)]
-struct Answer {
+struct LoadAnswer {
     success: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     loadid: Option<i64>,
@@ -117,7 +117,7 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         tracing::warn!(status = self.status.as_u16(), reason = self.error, "refused a body over REST");
-        let answer = Answer { success: false, loadid: None, warning: None, error: Some(self.error) };
+        let answer = LoadAnswer { success: false, loadid: None, warning: None, error: Some(self.error) };
         let mut response = (self.status, Json(answer)).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
@@ -143,7 +143,7 @@ async fn load_dicts(
     }
     match take(&state.intake, &query, &headers, body).await {
         Ok((load, warning)) => {
-            Json(Answer { success: true, loadid: Some(load.0), warning, error: None }).into_response()
+            Json(LoadAnswer { success: true, loadid: Some(load.0), warning, error: None }).into_response()
         }
         Err(refusal) => refusal.into_response(),
     }

@@ -47,7 +47,7 @@ const NETWORK_LOOK: Duration = Duration::from_secs(1);
 
 /// A load that is in the record already.
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct Recorded {
     load: LoadId,
     /// When it was taken in.
     at: Timestamp,
@@ -58,7 +58,7 @@ struct Known {
 struct Wait {
     tries: u32,
     until: Instant,
-    load: Option<Known>,
+    load: Option<Recorded>,
     /// A flag that was touched again is a new delivery.
     modified: SystemTime,
     /// What it waits for that is no fault of its own; people know.
@@ -96,7 +96,7 @@ pub(super) struct Worker {
     writing: HashMap<PathBuf, Instant>,
     /// Loads of an earlier process that did not end, by data file; none once they are looked
     /// after.
-    resumed: Option<HashMap<PathBuf, Known>>,
+    resumed: Option<HashMap<PathBuf, Recorded>>,
     unreadable: HashSet<PathBuf>,
     /// What is wrong with the inbox, as it was told.
     inbox_trouble: Option<String>,
@@ -281,7 +281,8 @@ impl Worker {
             // Nobody knows what stands in a folder that cannot be read now.
             let hidden = path.parent().is_some_and(|folder| self.unreadable.contains(folder));
             if (hidden || there.contains(path)) && !resumed.contains_key(path) {
-                resumed.insert(path.clone(), Known { load: record.id, at: record.queued_at, consent: record.consent });
+                resumed
+                    .insert(path.clone(), Recorded { load: record.id, at: record.queued_at, consent: record.consent });
             } else {
                 deliver::close_vanished(&self.intake, record.id)?;
             }

@@ -80,7 +80,7 @@ pub enum SettingsError {
     #[error("failed to read the settings; `cash-server settings` prints a file to start from")]
     Read(#[source] std::io::Error),
     /// The file or the environment has faults; all of them are here.
-    #[error("{}", told(path.as_ref(), faults))]
+    #[error("{}", fault_list(path.as_ref(), faults))]
     Faults {
         /// The file, where there is one.
         path: Option<PathBuf>,
@@ -89,7 +89,7 @@ pub enum SettingsError {
     },
 }
 
-fn told(path: Option<&PathBuf>, faults: &[Fault]) -> String {
+fn fault_list(path: Option<&PathBuf>, faults: &[Fault]) -> String {
     let place = path.map_or_else(|| "the environment".to_owned(), |path| path.display().to_string());
     let name = if faults.len() == 1 { "a fault" } else { "faults" };
     format!("{name} in {place}:{}", listed(faults))

@@ -36,7 +36,7 @@ enum Value {
 }
 
 impl Value {
-    fn told(&self) -> String {
+    fn as_written(&self) -> String {
         match self {
             Self::Text(text) | Self::Other(text) => text.clone(),
             Self::Integer(number) => number.to_string(),
@@ -101,7 +101,7 @@ impl Source {
     /// Notes a fault that shows only between keys.
     pub(super) fn refuse(&self, key: &str, allowed: &str) {
         let (value, origin) = self.find(key);
-        self.faults.borrow_mut().push(Fault::value(origin, key, &value.told(), allowed));
+        self.faults.borrow_mut().push(Fault::value(origin, key, &value.as_written(), allowed));
     }
 
     pub(super) fn text(&self, key: &str) -> String {
@@ -185,7 +185,7 @@ impl Source {
         if let Some(value) = read(value) {
             return value;
         }
-        self.faults.borrow_mut().push(Fault::value(origin, key, &value.told(), allowed));
+        self.faults.borrow_mut().push(Fault::value(origin, key, &value.as_written(), allowed));
         self.defaults.get(key).and_then(read).unwrap_or_else(T::unset)
     }
 }

@@ -58,12 +58,12 @@ pub trait DictionaryStore: Send + Sync {
 pub trait LoadTxn: Send {
     /// What the layer held when the load began, by the records that brought it. For another
     /// thread; to be dropped before the load ends.
-    fn known_records(&self) -> Box<dyn KnownRecords>;
+    fn unchanged_records(&self) -> Box<dyn UnchangedRecords>;
 
-    /// An object that [`KnownRecords`] found: it is named, and is so already. False where this
+    /// An object that [`UnchangedRecords`] found: it is named, and is so already. False where this
     /// load has written to it or to what it brought along, so that its record has to be carried
     /// out. Asked for each record of a load that changes little, so it asks no database.
-    fn known(&mut self, known: Known) -> bool;
+    fn unchanged(&mut self, known: Unchanged) -> bool;
 
     /// Puts objects and what they brought along into the layer, one after the other: where two are
     /// of the same object, the last counts.
@@ -149,7 +149,7 @@ pub struct ObjectToken(pub(in crate::store) i64);
 /// An object that is as a record says, with all that the record brings along. To be handed to
 /// [`LoadTxn::known`]; only the store reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
+pub struct Unchanged {
     pub(in crate::store) object: ObjectToken,
     /// Rows of its record.
     pub(in crate::store) rows: u32,
@@ -158,7 +158,7 @@ pub struct Known {
 }
 
 #[cfg(test)]
-impl Known {
+impl Unchanged {
     /// Some object, for tests without a store.
     pub(crate) fn any() -> Self {
         Self { object: ObjectToken(1), rows: 1, in_a_run: true }
@@ -169,9 +169,9 @@ impl Known {
 /// come in the order in which they were first loaded, give or take some: a back office names them
 /// so each time, and all others can be looked up by key. It reads ahead of the questions, so that
 /// few of them ask the database.
-pub trait KnownRecords: Send {
+pub trait UnchangedRecords: Send {
     /// The object that is as this record says.
-    fn find(&mut self, record: RecordHash) -> Result<Option<Known>, StoreError>;
+    fn find(&mut self, record: RecordHash) -> Result<Option<Unchanged>, StoreError>;
 
     /// A record was not found, and orders to add this object: where that is, others may follow.
     fn missed(&mut self, kind: KindId, key: &str) -> Result<(), StoreError>;

@@ -96,7 +96,7 @@ pub trait LoadJournal: AuditLog {
     fn open_watches(&self, skip: u32, limit: u32) -> Result<Vec<Watch>, StoreError>;
 
     /// The status server has taken this.
-    fn told(&self, load: LoadId, told: &Told) -> Result<(), StoreError>;
+    fn note_told(&self, load: LoadId, told: &Told) -> Result<(), StoreError>;
 
     /// Nothing more is to be told of this load.
     fn close_watch(&self, load: LoadId) -> Result<(), StoreError>;

@@ -7,7 +7,7 @@
 //! on a secret of the server. The secret is derived, so a form is good after a restart, and at each
 //! of several servers that share their key.
 
-use super::{Answer, WebState, html, language, told};
+use super::{Outcome, WebState, html, language, outcome_page};
 use crate::app::{Acting, AppError};
 use crate::aside::AsideId;
 use crate::rest::auth;
@@ -223,11 +223,16 @@ async fn acted(
         Ok(Ok(())) => Redirect::to(&format!("/?lang={}", language.code())).into_response(),
         Ok(Err(error)) => {
             let reason = crate::error_chain(&error);
-            told(state, StatusCode::CONFLICT, language, &Answer { answer: "failed", detail: &reason })
+            outcome_page(state, StatusCode::CONFLICT, language, &Outcome { answer: "failed", detail: &reason })
         }
         Err(join) => {
             let reason = join.to_string();
-            told(state, StatusCode::INTERNAL_SERVER_ERROR, language, &Answer { answer: "failed", detail: &reason })
+            outcome_page(
+                state,
+                StatusCode::INTERNAL_SERVER_ERROR,
+                language,
+                &Outcome { answer: "failed", detail: &reason },
+            )
         }
     }
 }
@@ -250,7 +255,7 @@ impl Refusal {
             Self::Stale => (StatusCode::FORBIDDEN, "stale-page"),
             Self::Gone => (StatusCode::NOT_FOUND, "gone"),
         };
-        told(state, status, language, &Answer { answer, detail: "" })
+        outcome_page(state, status, language, &Outcome { answer, detail: "" })
     }
 }
 

@@ -132,12 +132,12 @@ fn language(asked: Option<&str>, headers: &HeaderMap) -> Language {
 /// What a person is told about what was asked for: the message `told-<answer>`, and the reason
 /// where there is one.
 #[derive(Debug, Serialize)]
-struct Answer<'a> {
+struct Outcome<'a> {
     answer: &'static str,
     detail: &'a str,
 }
 
-fn told(state: &WebState, status: StatusCode, language: Language, answer: &Answer<'_>) -> Response {
+fn outcome_page(state: &WebState, status: StatusCode, language: Language, answer: &Outcome<'_>) -> Response {
     html(status, state.renderer.render("told.html", language, answer))
 }
 

@@ -62,7 +62,7 @@ pub(crate) enum StreamError {
     },
     #[error("cash.token is no header value")]
     Token,
-    #[error("the sales-loader ended the stream: {}", told(status))]
+    #[error("the sales-loader ended the stream: {}", status_text(status))]
     Ended { status: Box<Status> },
     #[error("the sales-loader did not answer {what} within {ANSWER_TIME:?}")]
     Silent { what: &'static str },
@@ -314,7 +314,7 @@ fn ended(status: Status) -> StreamError {
 }
 
 /// What a status says, once: as its own cause it would say the same in the words of a library.
-fn told(status: &Status) -> String {
+fn status_text(status: &Status) -> String {
     let mut text = match status.message() {
         "" => status.code().description().to_owned(),
         message => message.to_owned(),

@@ -3,7 +3,7 @@
 mod plot;
 
 use super::report::{Line, Report, Row, Side, Target, Unit};
-use super::terminal::{number, target_told, told, value};
+use super::terminal::{line_text, number, target_told, value};
 use std::fmt::Write as _;
 
 /// The look: readable in the light and in the dark, on paper too.
@@ -99,7 +99,7 @@ fn write_row(row: &Row, out: &mut String) {
              <rect width=\"{:.1}\" height=\"12\" rx=\"2\"/></svg></td><td>{}</td></tr>",
             escaped(&line.name),
             share * 1.6,
-            escaped(told(line).trim()),
+            escaped(line_text(line).trim()),
         );
     }
     out.push_str("</tbody></table>");

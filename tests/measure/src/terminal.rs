@@ -39,7 +39,7 @@ fn write_row(row: &Row, out: &mut String) {
     let width = row.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
     for line in &row.lines {
         let side = if line.side == Side::Ours { "*" } else { " " };
-        let _ = writeln!(out, "  {side} {:width$}  {}", line.name, told(line));
+        let _ = writeln!(out, "  {side} {:width$}  {}", line.name, line_text(line));
     }
     for target in &row.targets {
         let _ = writeln!(out, "    {} {}", if target.is_met() { "ok    " } else { "MISSED" }, target_told(target));
@@ -62,7 +62,7 @@ pub fn target_told(target: &Target) -> String {
 }
 
 /// Median, spread, rate, memory and processor time of a line.
-pub fn told(line: &Line) -> String {
+pub fn line_text(line: &Line) -> String {
     let (low, high) = line.range();
     let mut text = format!("{:>9}", value(line.unit, line.median()));
     if line.runs.len() > 1 {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tillway_exchangers::package::{PackageError, PackageReader, verify_file};
 use tillway_proto::{Digest, PackageLink, PackageName, RejectCause, Revision};
 use tillway_sync_agent::Backoff;
-use tillway_sync_agent::decide::{Answer, on_status, wait_before_retry};
+use tillway_sync_agent::decide::{StatusMeaning, on_status, wait_before_retry};
 
 /// Tries of a download while the server is away: it starts again within seconds.
 const MAX_TRIES: u32 = 12;
@@ -133,13 +133,13 @@ impl Packages {
             // No answer: the server is away, and is asked again like one that is busy.
             if let Ok(response) = self.client.get(&url).send().await {
                 match on_status(response.status().as_u16(), 0) {
-                    Answer::Whole => {
+                    StatusMeaning::Whole => {
                         if let Ok(bytes) = response.bytes().await {
                             return self.keep(link, file, &bytes).await;
                         }
                     }
-                    Answer::Later => {}
-                    Answer::Gone | Answer::Rest | Answer::BeginAnew => {
+                    StatusMeaning::Later => {}
+                    StatusMeaning::Gone | StatusMeaning::Rest | StatusMeaning::BeginAnew => {
                         return Err(TakeError::Gone { status: response.status().as_u16() });
                     }
                 }

@@ -94,12 +94,12 @@ impl Chain {
     pub(crate) fn load_knowing(&self, node: &str, aif: &str) -> (LoadOutcome, usize) {
         let mut load = self.begin(node);
         let mut records = RecordReader::new(aif.as_bytes());
-        let (mut known, mut unread, mut orders) = (load.known_records(), 0, Orders::default());
+        let (mut known, mut unread, mut orders) = (load.unchanged_records(), 0, Orders::default());
         while let Some(raw) = records.next_raw().unwrap() {
             let hash = if let Raw::Text(raw) = &raw { Some(raw.hash()) } else { None };
             if let Some(found) = hash.and_then(|hash| known.find(hash).unwrap()) {
                 orders.carry_out(load.as_mut()).unwrap();
-                if load.known(found) {
+                if load.unchanged(found) {
                     unread += 1;
                     continue;
                 }

@@ -363,7 +363,7 @@ impl Twin {
         let no = self.no(node);
         let mut load = self.chain.db.begin_load(no, tillway_proto::LoadId(1)).unwrap();
         let before = self.layers[node].rows();
-        let mut known = load.known_records();
+        let mut known = load.unchanged_records();
         for _ in 0..2 {
             known.missed(ITEM, &name(0)).unwrap();
         }
@@ -372,7 +372,7 @@ impl Twin {
             // Orders of the same words are records of the same text.
             let record = RawRecord::new(format!("{order:?}").as_bytes(), Position::default(), aif::FILE).hash();
             if let Some(known) = known.find(record).unwrap()
-                && load.known(known)
+                && load.unchanged(known)
             {
                 continue;
             }

@@ -53,11 +53,11 @@ enum Fault {
 pub(super) struct Queues {
     connection: Arc<Connection>,
     channel: tokio::sync::Mutex<Channel>,
-    known: Mutex<Known>,
+    known: Mutex<QueueCache>,
 }
 
 #[derive(Default)]
-struct Known {
+struct QueueCache {
     /// When they were made or found last.
     made: HashMap<TillId, Instant>,
     removed: HashSet<TillId>,
@@ -181,12 +181,12 @@ impl Queues {
         Ok(())
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, QueueCache> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl QueueCache {
     /// Those of `tills` that are to be asked for now.
     fn missing(&self, tills: &[TillId], now: Instant) -> Vec<TillId> {
         let waits = |till: &TillId| self.refused.get(till).is_some_and(|refused| refused.again_at > now);
@@ -257,7 +257,7 @@ mod tests {
     fn a_refused_till_waits_alone_and_is_asked_for_again() {
         let till = |number: u32| -> TillId { format!("_cash_{number}_00ab34ef").parse().unwrap() };
         let tills = [till(1), till(2), till(3)];
-        let mut known = Known::default();
+        let mut known = QueueCache::default();
         let now = Instant::now();
         assert_eq!(known.missing(&tills, now), tills);
         known.made(&tills[0], now);
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn the_queues_of_a_silent_till_are_looked_at_again_once_a_minute() {
         let till: TillId = "_cash_1_00ab34ef".parse().unwrap();
-        let mut known = Known::default();
+        let mut known = QueueCache::default();
         let now = Instant::now();
         known.made(&till, now);
         known.look_again(std::slice::from_ref(&till), now + Duration::from_secs(59));
@@ -287,7 +287,7 @@ mod tests {
         let count = u32::try_from(2 * MAX_LOOKED_AGAIN).unwrap();
         let tills: Vec<TillId> =
             (1..=count).map(|number| format!("_cash_{number}_00ab34ef").parse().unwrap()).collect();
-        let mut known = Known::default();
+        let mut known = QueueCache::default();
         let now = Instant::now();
         for till in &tills {
             known.made(till, now);

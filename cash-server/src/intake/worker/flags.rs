@@ -1,7 +1,7 @@
 //! Deliveries through folders: a flag and its data file.
 
 use super::removed::Open;
-use super::{Known, Wait, Worker, again};
+use super::{Recorded, Wait, Worker, again};
 use crate::intake::advice::Advice;
 use crate::intake::aside::is_data_of;
 use crate::intake::deliver::{self, Attempt, Cause, Delivery};
@@ -93,7 +93,7 @@ impl Worker {
         let modified = flag.modified;
         let wait = Wait { load: Some(known), modified, held, tries, ..self.later(Cause::Database, stalls) };
         self.waits.insert(flag.path.clone(), wait);
-        let Known { load, at, consent } = known;
+        let Recorded { load, at, consent } = known;
         if writing.is_some() {
             let reason = LoadReason::StillWritten { seconds: patience.as_secs() };
             self.give_up(folder, flag, &pair, load, (&reason, Cause::Writing.advice()))?;
@@ -172,19 +172,19 @@ impl Worker {
         Some((Instant::now() + QUIET.checked_sub(age).filter(|rest| !rest.is_zero())?, false))
     }
 
-    fn accept(&self, pair: &Pair, node: &NodeId, bytes: u64, flag_says_yes: bool) -> Result<Known, StoreError> {
+    fn accept(&self, pair: &Pair, node: &NodeId, bytes: u64, flag_says_yes: bool) -> Result<Recorded, StoreError> {
         let at = Timestamp::now();
         let consent = if flag_says_yes { self.consent_for(pair)? } else { Consent::No };
         let source = LoadSource::Folder(pair.path.clone());
         let new = NewLoad { node: node.clone(), source, bytes, at, watch: None, delivery: pair.text(), consent };
         let load = self.intake.journal.accept(&new)?;
         fail::fail_point!("intake::accepted");
-        Ok(Known { load, at, consent })
+        Ok(Recorded { load, at, consent })
     }
 
     /// A load that goes on, with flag and data file as they are now: either may have been written
     /// anew since it was taken in, and a yes counts for what it was said of.
-    fn begun_before(&self, known: Known, pair: &Pair, flag_says_yes: bool) -> Result<Known, StoreError> {
+    fn begun_before(&self, known: Recorded, pair: &Pair, flag_says_yes: bool) -> Result<Recorded, StoreError> {
         let before = self.intake.journal.load(known.load)?;
         let text = pair.text();
         let consent = match known.consent {
@@ -196,7 +196,7 @@ impl Worker {
         if let Some(text) = text {
             self.intake.journal.deliver_as(known.load, &text, consent)?;
         }
-        Ok(Known { consent, ..known })
+        Ok(Recorded { consent, ..known })
     }
 
     /// Of a producer who says yes: to a file that was held as it lies there, what is newer than

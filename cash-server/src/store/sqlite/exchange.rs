@@ -1,8 +1,8 @@
 //! `exchange.db`: contacts, deliveries, commands.
 
 mod aside;
+mod cache;
 mod heard;
-mod known;
 mod moment;
 mod rows;
 mod unreadable;
@@ -17,9 +17,9 @@ use crate::store::exchange::{
     KnownStranger, NewDelivery, Records, Stranger,
 };
 use crate::words::Reason;
+use cache::{RecordCache, Writing, contact_of, newest_delivery, read_one};
 use heard::{Heard, LastWord, Step};
 use jiff::Timestamp;
-use known::{Known, Writing, contact_of, newest_delivery, read_one};
 use moment::Moment;
 use rows::{delivery, millis, parsed, put_command, put_contact, put_delivery, revision};
 use rusqlite::{OptionalExtension as _, Row, Transaction, TransactionBehavior, params, params_from_iter};
@@ -61,7 +61,7 @@ pub struct SqliteExchange {
     database: Database,
     unreadable: Unreadable,
     heard: Heard,
-    known: Known,
+    known: RecordCache,
 }
 
 impl SqliteExchange {
@@ -73,7 +73,7 @@ impl SqliteExchange {
         let database = Database::open(path, &MIGRATIONS, Durability::Normal)?;
         let unreadable = Unreadable::default();
         let heard = Heard::open(&database, &unreadable, Timestamp::now())?;
-        Ok(Self { database, unreadable, heard, known: Known::default() })
+        Ok(Self { database, unreadable, heard, known: RecordCache::default() })
     }
 
     fn commands_where(&self, condition: &str, values: impl rusqlite::Params) -> Result<Vec<SentCommand>, StoreError> {

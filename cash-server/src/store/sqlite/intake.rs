@@ -320,7 +320,7 @@ impl LoadJournal for IntakeDb {
         })
     }
 
-    fn told(&self, load: LoadId, told: &Told) -> Result<(), StoreError> {
+    fn note_told(&self, load: LoadId, told: &Told) -> Result<(), StoreError> {
         self.database.write("note what a status server knows", |transaction| {
             match told {
                 Told::Opened(state_id) => {

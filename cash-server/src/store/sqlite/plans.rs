@@ -28,7 +28,7 @@ const EXCHANGE: [(&str, &str); 6] = [
     ("exchange.rs", include_str!("exchange.rs")),
     ("aside.rs", include_str!("exchange/aside.rs")),
     ("heard.rs", include_str!("exchange/heard.rs")),
-    ("known.rs", include_str!("exchange/known.rs")),
+    ("cache.rs", include_str!("exchange/cache.rs")),
     ("moment.rs", include_str!("exchange/moment.rs")),
     ("rows.rs", include_str!("exchange/rows.rs")),
 ];

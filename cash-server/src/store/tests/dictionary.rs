@@ -455,11 +455,11 @@ pub(super) fn a_record_is_known_again_where_its_load_was_committed(home: &dyn Ho
     let send = |layer, load: i64, first: &[Entry], commits: bool| {
         let mut txn = begin(&stores, layer, load);
         put(txn.as_mut(), first);
-        let mut records = txn.known_records();
+        let mut records = txn.unchanged_records();
         let (mut known, mut found_in_vain) = (0, Vec::new());
         for name in &names {
             if let Some(found) = records.find(record(name)).unwrap() {
-                if txn.known(found) {
+                if txn.unchanged(found) {
                     known += 1;
                     continue;
                 }

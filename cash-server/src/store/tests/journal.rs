@@ -197,12 +197,12 @@ pub(super) fn what_a_status_server_took_is_remembered(home: &dyn Home) {
         Told::Till(till.clone(), ExchangeStatus::Ready),
     ];
     for told in &told {
-        journal.told(ids[0], told).unwrap();
+        journal.note_told(ids[0], told).unwrap();
     }
     let known = home.open().journal.open_watches(0, 1).unwrap().remove(0);
     assert_eq!((known.state_id.as_deref(), known.load_told), (Some("77"), Some(ExchangeStatus::During)));
     assert_eq!(known.tills_told, HashMap::from([(till.clone(), ExchangeStatus::Ready)]));
     journal.close_watch(ids[0]).unwrap();
-    journal.told(ids[0], &Told::Till(till, ExchangeStatus::Error)).unwrap();
+    journal.note_told(ids[0], &Told::Till(till, ExchangeStatus::Error)).unwrap();
     assert_eq!(order(0, 9), [ids[1], ids[2]]);
 }

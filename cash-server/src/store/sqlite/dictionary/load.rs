@@ -2,7 +2,7 @@
 //!
 //! - An object whose hash is what it was is left alone. An object whose whole expansion is what it
 //!   was (its `bundle`) is not looked into: what it owns counts as named. One whose record is what
-//!   it was, byte for byte, is not even read ([`known`]).
+//!   it was, byte for byte, is not even read ([`unchanged`]).
 //! - `clear` does nothing at first. The objects of a cleared kind that are named afterwards are
 //!   remembered by row number; at the end the others are deleted. So a full load of the same
 //!   catalogue changes nothing.
@@ -20,29 +20,29 @@ mod brought;
 mod deletions;
 mod doomed;
 mod effect;
-mod known;
 mod late;
 mod named;
 mod put;
 #[cfg(test)]
 mod tests;
+mod unchanged;
 
 use super::super::connection::{Database, Writer};
 use super::signed;
 use crate::dictionary::entry::{Delete, Effect, KindId, LoadCounts, LoadOutcome, ObjectKey, Upsert};
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::dictionary::{Crowded, Known, KnownRecords, LoadTxn, ObjectToken, TakenBack};
+use crate::store::dictionary::{Crowded, LoadTxn, ObjectToken, TakenBack, Unchanged, UnchangedRecords};
 use doomed::Doomed;
 use effect::Done;
 use jiff::Timestamp;
-use known::{Mark, SqliteKnown};
 use named::Cleared;
 use roaring::RoaringTreemap;
 use rusqlite::{OptionalExtension as _, Row, params};
 use std::collections::BTreeSet;
 use tillway_exchangers::row::KeyMatch;
 use tillway_proto::{LoadId, Revision};
+use unchanged::{Mark, SqliteUnchanged};
 
 const WHAT: &str = "load into a layer";
 
@@ -261,11 +261,11 @@ impl SqliteLoad {
 }
 
 impl LoadTxn for SqliteLoad {
-    fn known_records(&self) -> Box<dyn KnownRecords> {
-        Box::new(SqliteKnown::new(self.database.clone(), self.layer))
+    fn unchanged_records(&self) -> Box<dyn UnchangedRecords> {
+        Box::new(SqliteUnchanged::new(self.database.clone(), self.layer))
     }
 
-    fn known(&mut self, known: Known) -> bool {
+    fn unchanged(&mut self, known: Unchanged) -> bool {
         let ObjectToken(object) = known.object;
         if object <= self.written_to && self.written.contains(object.cast_unsigned()) {
             return false;

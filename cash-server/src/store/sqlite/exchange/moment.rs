@@ -1,7 +1,7 @@
 //! What a decision sees: rows as they stand in the write transaction that carries it out.
 
+use super::cache::read_one;
 use super::heard::Heard;
-use super::known::read_one;
 use super::rows::{command, delivery, number};
 use super::unreadable::Unreadable;
 use super::{COMMAND_COLUMNS, DELIVERY_COLUMNS};

@@ -122,14 +122,14 @@ fn what_was_told_is_remembered_until_the_watch_is_closed() {
     let (_folder, db) = journal();
     let id = db.accept(&new_load(true)).unwrap();
     let till: TillId = "_cash_1_00000001".parse().unwrap();
-    db.told(id, &Told::Opened("s1".to_owned())).unwrap();
-    db.told(id, &Told::Load(ExchangeStatus::Ready)).unwrap();
-    db.told(id, &Told::Till(till.clone(), ExchangeStatus::ReadyWithError)).unwrap();
+    db.note_told(id, &Told::Opened("s1".to_owned())).unwrap();
+    db.note_told(id, &Told::Load(ExchangeStatus::Ready)).unwrap();
+    db.note_told(id, &Told::Till(till.clone(), ExchangeStatus::ReadyWithError)).unwrap();
     let watch = db.open_watches(0, 9).unwrap().remove(0);
     assert_eq!((watch.state_id.as_deref(), watch.load_told), (Some("s1"), Some(ExchangeStatus::Ready)));
     assert_eq!(watch.tills_told, HashMap::from([(till.clone(), ExchangeStatus::ReadyWithError)]));
     db.close_watch(id).unwrap();
-    db.told(id, &Told::Till(till, ExchangeStatus::Ready)).unwrap();
+    db.note_told(id, &Told::Till(till, ExchangeStatus::Ready)).unwrap();
     assert_eq!(db.open_watches(0, 9).unwrap(), []);
 }
 

@@ -25,7 +25,7 @@ const MAX_REFUSED_PER_TILL: u32 = 10_000;
 type Touched = BTreeMap<(TillId, ShiftKey), Touch>;
 
 /// Openings of the shifts of one number, and when each was closed.
-type Known = BTreeMap<Opened, Option<DateTime>>;
+type KnownOpenings = BTreeMap<Opened, Option<DateTime>>;
 
 /// What arrived of a shift.
 struct Touch {
@@ -127,7 +127,7 @@ pub(super) fn load(t: &Connection, incoming: &[Incoming], now: Timestamp) -> rus
 
 /// The openings under which the database has, or is about to have, shifts of a number, and when
 /// each was closed: mostly one.
-fn openings(t: &Connection, till: &TillId, number: ShiftNumber, touched: &Touched) -> rusqlite::Result<Known> {
+fn openings(t: &Connection, till: &TillId, number: ShiftNumber, touched: &Touched) -> rusqlite::Result<KnownOpenings> {
     let mut found = t
         .prepare_cached(
             "SELECT opened, max(time_end) FROM (
@@ -136,7 +136,7 @@ fn openings(t: &Connection, till: &TillId, number: ShiftNumber, touched: &Touche
              GROUP BY opened",
         )?
         .query_map(params![till.as_str(), row::number(number.0)], |r| Ok((row::opened(r, 0)?, row::optional(r, 1)?)))?
-        .collect::<rusqlite::Result<Known>>()?;
+        .collect::<rusqlite::Result<KnownOpenings>>()?;
     for (_, shift) in touched
         .range((till.clone(), ShiftKey::not_told(number))..)
         .map(|(key, _)| key)
@@ -302,7 +302,7 @@ impl<'t> Inserts<'t> {
     /// The shift of a receipt. An agent of v0.1 tells only its number: it is where the receipt is
     /// already, else the one that was open when the receipt ended. Where none is known yet its
     /// record settles it ([`adopt`]).
-    fn shift_of(&mut self, receipt: &Receipt, told: ShiftKey, known: &Known) -> rusqlite::Result<ShiftKey> {
+    fn shift_of(&mut self, receipt: &Receipt, told: ShiftKey, known: &KnownOpenings) -> rusqlite::Result<ShiftKey> {
         if told.opened != Opened::NotTold {
             return Ok(told);
         }
@@ -333,7 +333,7 @@ impl<'t> Inserts<'t> {
         t: &Connection,
         receipt: &Receipt,
         shift: ShiftKey,
-        known: &Known,
+        known: &KnownOpenings,
     ) -> rusqlite::Result<Vec<ShiftKey>> {
         let mut left = Vec::new();
         if shift.opened == Opened::NotTold {

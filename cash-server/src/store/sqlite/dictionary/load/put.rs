@@ -2,7 +2,7 @@
 
 use super::super::starts_with;
 use super::brought::{Brought, Spared};
-use super::known::Mark;
+use super::unchanged::Mark;
 use super::{Present, SqliteLoad, Whole};
 use crate::dictionary::entry::{self, Entry, KindId, ObjectKey, Upsert};
 use crate::store::dictionary::Crowded;

@@ -25,7 +25,7 @@ const ALL_ANEW_AFTER: Duration = Duration::from_mins(10);
 
 /// The records of all tills, and what of them has to be read again.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct RecordCache {
     kept: Mutex<Option<Kept>>,
     written: Mutex<HashSet<TillId>>,
 }
@@ -36,7 +36,7 @@ struct Kept {
     read_at: Instant,
 }
 
-impl Known {
+impl RecordCache {
     /// The records as they are now.
     pub(super) fn records(
         &self,
@@ -85,7 +85,7 @@ impl Known {
 /// could read the old rows and take them for the new.
 #[must_use]
 pub(super) struct Writing<'a> {
-    known: &'a Known,
+    known: &'a RecordCache,
     tills: HashSet<TillId>,
 }
 

@@ -1,6 +1,6 @@
 //! Reads records on a thread of its own, while those before them are looked up and written: a load
 //! takes as long as the longer of the two, not both together. A record that is known by its text
-//! is not read at all: [`KnownRecords`].
+//! is not read at all: [`UnchangedRecords`].
 //!
 //! Records and the first read error come in the order of the input. What is read ahead is bounded
 //! by the constants here; where nobody takes records any more, reading ends with the batch under
@@ -8,7 +8,7 @@
 
 use crate::dictionary::entry::KindId;
 use crate::store::StoreError;
-use crate::store::dictionary::{Known, KnownRecords};
+use crate::store::dictionary::{Unchanged, UnchangedRecords};
 use jiff::tz::TimeZone;
 use std::error::Error;
 use std::io;
@@ -40,30 +40,30 @@ pub(super) struct Batch {
 
 #[derive(Debug)]
 enum Item {
-    Known { known: Known, start: Position, format: &'static dyn Format, text: Range<usize> },
+    Unchanged { known: Unchanged, start: Position, format: &'static dyn Format, text: Range<usize> },
     Read(Box<Record>, Option<RecordHash>),
     Failed(io::Error),
 }
 
 /// A record as it comes out.
 #[derive(Debug)]
-pub(super) enum Ahead<'a> {
+pub(super) enum ReadAhead<'a> {
     /// What it orders is so already, by its text, if this load has not changed that: then it is to
     /// be read.
-    Known(Known, RawRecord<'a>),
+    Unchanged(Unchanged, RawRecord<'a>),
     /// By what it is known again, where it has a text of its own.
     Read(Box<Record>, Option<RecordHash>),
 }
 
 impl Batch {
     /// Its records; with the error behind the last one, where reading failed.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = io::Result<Ahead<'_>>> {
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = io::Result<ReadAhead<'_>>> {
         let texts = &self.texts;
         self.items.drain(..).map(|item| match item {
-            Item::Known { known, start, format, text } => {
-                Ok(Ahead::Known(known, RawRecord::new(&texts[text], start, format)))
+            Item::Unchanged { known, start, format, text } => {
+                Ok(ReadAhead::Unchanged(known, RawRecord::new(&texts[text], start, format)))
             }
-            Item::Read(record, hash) => Ok(Ahead::Read(record, hash)),
+            Item::Read(record, hash) => Ok(ReadAhead::Read(record, hash)),
             Item::Failed(error) => Err(error),
         })
     }
@@ -73,7 +73,7 @@ impl Batch {
 /// Where no thread is to be had they are read in turns.
 pub(super) fn read_ahead<R, T>(
     records: R,
-    known: Box<dyn KnownRecords>,
+    known: Box<dyn UnchangedRecords>,
     zone: &TimeZone,
     work: impl FnOnce(&mut Batches<R>) -> T,
 ) -> T
@@ -134,7 +134,7 @@ impl<R: RawRecords> Batches<'_, R> {
 struct Reading<R> {
     records: R,
     /// None after it failed: then each record is read.
-    known: Option<Box<dyn KnownRecords>>,
+    known: Option<Box<dyn UnchangedRecords>>,
     /// Times with a zone are read as times of this one.
     zone: TimeZone,
     ended: bool,
@@ -162,7 +162,7 @@ impl<R: RawRecords> Reading<R> {
                     if let Some(known) = find(&mut self.known, hash) {
                         let text = batch.texts.len()..batch.texts.len() + raw.text().len();
                         batch.texts.extend_from_slice(raw.text());
-                        Item::Known { known, start: raw.start(), format: raw.format(), text }
+                        Item::Unchanged { known, start: raw.start(), format: raw.format(), text }
                     } else {
                         let record = raw.read(&self.zone);
                         missed(&mut self.known, &record);
@@ -180,7 +180,7 @@ impl<R: RawRecords> Reading<R> {
                 }
             };
             let at = match &item {
-                Item::Known { start, .. } => start.byte,
+                Item::Unchanged { start, .. } => start.byte,
                 Item::Read(record, _) => record.byte,
                 Item::Failed(_) => 0,
             };
@@ -193,7 +193,7 @@ impl<R: RawRecords> Reading<R> {
     }
 }
 
-fn find(known: &mut Option<Box<dyn KnownRecords>>, hash: RecordHash) -> Option<Known> {
+fn find(known: &mut Option<Box<dyn UnchangedRecords>>, hash: RecordHash) -> Option<Unchanged> {
     let found = known.as_mut()?.find(hash);
     found.unwrap_or_else(|error| {
         give_up(known, &error);
@@ -201,7 +201,7 @@ fn find(known: &mut Option<Box<dyn KnownRecords>>, hash: RecordHash) -> Option<K
     })
 }
 
-fn missed(known: &mut Option<Box<dyn KnownRecords>>, record: &Record) {
+fn missed(known: &mut Option<Box<dyn UnchangedRecords>>, record: &Record) {
     let (Some(asked), Ok(Command::Upsert(expansion))) = (known.as_mut(), &record.command) else { return };
     if let Err(error) = asked.missed(KindId::from(expansion.main.kind), expansion.main.key.as_str()) {
         give_up(known, &error);
@@ -209,7 +209,7 @@ fn missed(known: &mut Option<Box<dyn KnownRecords>>, record: &Record) {
 }
 
 /// The load looks each object up by itself: what is wrong with the database shows there too.
-fn give_up(known: &mut Option<Box<dyn KnownRecords>>, error: &StoreError) {
+fn give_up(known: &mut Option<Box<dyn UnchangedRecords>>, error: &StoreError) {
     tracing::warn!(error = error as &dyn Error, "failed to look for known records: the load takes longer");
     *known = None;
 }
@@ -226,10 +226,10 @@ mod tests {
     #[derive(Default)]
     struct EachSecond(i64);
 
-    impl KnownRecords for EachSecond {
-        fn find(&mut self, _record: RecordHash) -> Result<Option<Known>, StoreError> {
+    impl UnchangedRecords for EachSecond {
+        fn find(&mut self, _record: RecordHash) -> Result<Option<Unchanged>, StoreError> {
             self.0 += 1;
-            Ok((self.0 % 2 == 0).then(Known::any))
+            Ok((self.0 % 2 == 0).then(Unchanged::any))
         }
 
         fn missed(&mut self, _kind: KindId, _key: &str) -> Result<(), StoreError> {
@@ -261,8 +261,8 @@ mod tests {
             while batches.next_into(&mut batch) {
                 seen.extend(batch.drain().map(|ahead| {
                     ahead.map(|ahead| match ahead {
-                        Ahead::Known(_, raw) => raw.read(&TimeZone::UTC),
-                        Ahead::Read(record, _) => *record,
+                        ReadAhead::Unchanged(_, raw) => raw.read(&TimeZone::UTC),
+                        ReadAhead::Read(record, _) => *record,
                     })
                 }));
             }

@@ -8,7 +8,7 @@
 use super::super::super::connection::{Database, Reader};
 use crate::dictionary::entry::KindId;
 use crate::store::StoreError;
-use crate::store::dictionary::{Known, KnownRecords, ObjectToken};
+use crate::store::dictionary::{ObjectToken, Unchanged, UnchangedRecords};
 use rusqlite::{OptionalExtension as _, params};
 use std::collections::VecDeque;
 use tillway_exchangers::records::RecordHash;
@@ -70,13 +70,13 @@ impl Mark {
         self.0[8..] == record.to_bytes() && self.0[..4] == record.version().to_be_bytes()
     }
 
-    fn of(&self, object: i64) -> Known {
+    fn of(&self, object: i64) -> Unchanged {
         let rows = u32::from_be_bytes([self.0[4], self.0[5], self.0[6], self.0[7]]);
-        Known { object: ObjectToken(object), rows: rows & !IN_A_RUN, in_a_run: rows & IN_A_RUN != 0 }
+        Unchanged { object: ObjectToken(object), rows: rows & !IN_A_RUN, in_a_run: rows & IN_A_RUN != 0 }
     }
 }
 
-pub(super) struct SqliteKnown {
+pub(super) struct SqliteUnchanged {
     database: Database,
     layer: i64,
     /// Opened with the first question that needs it: a load of one record has none.
@@ -90,7 +90,7 @@ pub(super) struct SqliteKnown {
     patience: u32,
 }
 
-impl SqliteKnown {
+impl SqliteUnchanged {
     pub(super) fn new(database: Database, layer: i64) -> Self {
         Self {
             database,
@@ -139,8 +139,8 @@ impl SqliteKnown {
     }
 }
 
-impl KnownRecords for SqliteKnown {
-    fn find(&mut self, record: RecordHash) -> Result<Option<Known>, StoreError> {
+impl UnchangedRecords for SqliteUnchanged {
+    fn find(&mut self, record: RecordHash) -> Result<Option<Unchanged>, StoreError> {
         self.fill()?;
         let found = self.window.iter().take(LOOK).position(|(_, mark)| mark.is_of(record));
         let Some(at) = found else { return Ok(None) };
