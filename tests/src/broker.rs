@@ -237,7 +237,7 @@ impl Settings<'_> {
         let at = |name: &str| self.folder.join(name);
         let mut keeper = Command::new("bash");
         keeper
-            .args(["-c", include_str!("keeper.sh"), "tillway-broker-keeper"])
+            .args(["-c", include_str!("broker/keeper.sh"), "tillway-broker-keeper"])
             .env("HOME", self.folder)
             .env("KEPT_FOLDER", self.folder)
             .env("RABBITMQ_SERVER", script)

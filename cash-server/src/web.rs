@@ -44,8 +44,8 @@ pub const MAX_ROWS: usize = 200;
 /// A page that takes longer is asked for again by then.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
-const STYLE: &str = include_str!("assets/page.css");
-const SCRIPT: &str = include_str!("assets/page.js");
+const STYLE: &str = include_str!("web/assets/page.css");
+const SCRIPT: &str = include_str!("web/assets/page.js");
 
 /// What may be loaded by the page: its own style and script, nothing from elsewhere, nothing
 /// inline.
