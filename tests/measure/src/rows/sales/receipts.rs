@@ -15,6 +15,9 @@ use xxhash_rust::xxh3::xxh3_128;
 /// When each shift was opened.
 const OPENED: &str = "2017-01-01T08:00:00";
 
+/// The day of the first shift.
+const FIRST_DAY: jiff::civil::Date = jiff::civil::date(2017, 1, 1);
+
 /// Receipts of a shift: a day of a busy till.
 const PER_SHIFT: usize = 300;
 
@@ -121,8 +124,14 @@ impl Templates {
             uuid: uuid.as_bytes().to_vec(),
             shift_opened: Some(OPENED.to_owned()),
         };
+        // The data set has some receipts a week; a shift here is a day.
+        let day = FIRST_DAY.saturating_add(jiff::Span::new().days(i64::try_from(place / PER_SHIFT).unwrap_or(0)));
+        let on_that_day =
+            |time: &str| time.split_once('T').map_or_else(String::new, |(_, time)| format!("{day}T{time}"));
         v1::Document {
             key: Some(key),
+            time_beg: on_that_day(&template.time_beg),
+            time_end: on_that_day(&template.time_end),
             document_id: i64::try_from(number).unwrap_or(i64::MAX),
             identifier: uuid.to_string(),
             ..template.clone()
