@@ -147,7 +147,7 @@ pub struct Deletion {
 pub struct ObjectToken(pub(in crate::store) i64);
 
 /// An object that is as a record says, with all that the record brings along. To be handed to
-/// [`LoadTxn::known`]; only the store reads it.
+/// [`LoadTxn::unchanged`]; only the store reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unchanged {
     pub(in crate::store) object: ObjectToken,
