@@ -175,8 +175,8 @@ pub struct PackageService {
 }
 
 impl PackageService {
-    /// Over the dictionary, the memory of what was built, the files, and the key of the proofs that
-    /// packages carry.
+    /// Over the dictionary, the memory of what was built, the files, and the key of the proofs
+    /// that packages carry.
     pub fn new(
         dictionary: Arc<dyn DictionaryStore>,
         memo: Arc<dyn PackageStore>,

@@ -239,6 +239,8 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let port_files = open_files.saturating_sub(OTHER_FILES) / HTTP_PORTS;
     let stop = shutdown.child_token();
     let mut parts = Parts::new(stop.clone());
+    // Before the faces that show it.
+    parts.drive(&background, tasks);
     parts.add_endless("socket of this machine", serving::serve_local(local_door, local, stop.clone()));
     parts.serve("REST", listeners.rest, rest, port_files);
     parts.serve("AIF over REST", listeners.aif, aif, port_files);
@@ -247,7 +249,6 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         let stop = stop.clone();
         async move { broker.run(reports, stop).await }
     });
-    parts.drive(background, tasks);
     parts.add_endless("events of tills", events::act(heard, service, app, intake, stop.clone()));
     if let (Some(loader), Some(grpc)) = (loader, listeners.sales) {
         let stop = stop.clone();
@@ -273,7 +274,7 @@ pub async fn run_sales_loader(
     tracing::info!("the sales-loader starts");
     let stop = shutdown.child_token();
     let mut parts = Parts::new(stop.clone());
-    parts.drive(Background::default(), loader.tasks());
+    parts.drive(&Background::default(), loader.tasks());
     let served = async move { loader.serve(SalesListeners { grpc: listener }, stop).await.map_err(RunError::Sales) };
     parts.add("sales-loader", served);
     parts.until_stopped(shutdown).await

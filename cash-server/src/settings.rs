@@ -1,9 +1,9 @@
 //! Settings of the server: one commented file, each key overridable by the environment, checked
 //! whole.
 //!
-//! [`Settings::load`] reads text and finds every fault of form ([`fault`]); [`crate::probe`] looks at the
-//! world outside: folders, files, ports. [`credentials`] makes what the first start needs and what
-//! nobody should choose by default.
+//! [`Settings::load`] reads text and finds every fault of form ([`fault`]); [`crate::probe`] looks
+//! at the world outside: folders, files, ports. [`credentials`] makes what the first start needs
+//! and what nobody should choose by default.
 
 pub mod credentials;
 pub mod fault;

@@ -1,6 +1,6 @@
 //! The socket by which users of this machine ask the running server: `cash-server.sock` in the
-//! data folder, HTTP as on the port of REST, without passwords. The operating system says who is on
-//! the other side; [`crate::rest::auth`] says who may ask.
+//! data folder, HTTP as on the port of REST, without passwords. The operating system says who is
+//! on the other side; [`crate::rest::auth`] says who may ask.
 
 use std::path::{Path, PathBuf};
 use tillway_service::local_socket::MAX_PATH_BYTES;

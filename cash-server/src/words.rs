@@ -2,8 +2,8 @@
 //! Fluent.
 //!
 //! Inside, what is to be told is a [`Reason`]: a kind and its parameters. Only the faces word it,
-//! in their reader's language: the page, REST, the command line, `error.txt`. All messages stand in
-//! `words/en.ftl` and `words/ru.ftl`, which have the same ids and the same parameters (a test
+//! in their reader's language: the page, REST, the command line, `error.txt`. All messages stand
+//! in `words/en.ftl` and `words/ru.ftl`, which have the same ids and the same parameters (a test
 //! compares them). Fluent chooses plurals by the rules of the language: Russian has three forms.
 //!
 //! A new language is a file, a variant of [`Language`] and its line in [`Words::of`].

@@ -7,8 +7,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// Who asks. Its text (`login:admin`, `<sort>:<id>` of a peer, `system:root`, `server`) is what the
-/// audit log keeps and is searched by.
+/// Who asks. Its text (`login:admin`, `<sort>:<id>` of a peer, `system:root`, `server`) is what
+/// the audit log keeps and is searched by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
     /// A person or a program that showed the password of this login.

@@ -105,16 +105,20 @@ impl Background {
         self.lock().iter().map(state).collect()
     }
 
-    /// Runs these tasks until `shutdown`, then waits for the runs that are under way.
-    pub async fn run(&self, tasks: Vec<Task>, shutdown: CancellationToken) {
-        let mut driven = JoinSet::new();
-        for task in tasks {
-            let place = self.enter(&task);
-            driven.spawn(self.clone().drive(place, task, shutdown.clone()));
-        }
-        while let Some(ended) = driven.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "the driver of a background task broke off; that is a defect");
+    /// Runs these tasks until `shutdown`, then waits for the runs that are under way. They are
+    /// shown from the call on, before what it gives is awaited.
+    pub fn run(&self, tasks: Vec<Task>, shutdown: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
+        let entered: Vec<(usize, Task)> = tasks.into_iter().map(|task| (self.enter(&task), task)).collect();
+        let this = self.clone();
+        async move {
+            let mut driven = JoinSet::new();
+            for (place, task) in entered {
+                driven.spawn(this.clone().drive(place, task, shutdown.clone()));
+            }
+            while let Some(ended) = driven.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "the driver of a background task broke off; that is a defect");
+                }
             }
         }
     }

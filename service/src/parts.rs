@@ -62,9 +62,8 @@ impl<E: Error + From<PartEnded> + Send + 'static> Parts<E> {
     }
 
     /// Adds all background work.
-    pub fn drive(&mut self, background: Background, tasks: Vec<Task>) {
-        let stop = self.stop.clone();
-        self.add_endless("background work", async move { background.run(tasks, stop).await });
+    pub fn drive(&mut self, background: &Background, tasks: Vec<Task>) {
+        self.add_endless("background work", background.run(tasks, self.stop.clone()));
     }
 
     /// Adds a port that serves HTTP. `files`: how many files it may have open.

@@ -34,12 +34,14 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Connections at the same time on one port: every client of a large service may fetch a large file
-/// at once, and each costs a file handle and some ten KiB. Fewer where fewer files may be open.
+/// Connections at the same time on one port: every client of a large service may fetch a large
+/// file at once, and each costs a file handle and some ten KiB. Fewer where fewer files may be
+/// open.
 pub const MAX_CONNECTIONS: usize = 8_192;
 
 /// Connections of one address that wait for a request's head to be whole, or for the next request:
-/// as many clients as stand behind one router, with room. Each may hold a buffer of [`HEAD_BYTES`].
+/// as many clients as stand behind one router, with room. Each may hold a buffer of
+/// [`HEAD_BYTES`].
 pub const MAX_WAITING_OF_ADDRESS: usize = 1_024;
 
 /// Largest head of a request: a browser's cookies and long names fit, and it is all that a client

@@ -197,8 +197,8 @@ pub struct ExchangeService {
     caller: Caller,
     /// Why the last pass failed for a till. A hint of this process: each pass finds it anew.
     trouble: Arc<Mutex<HashMap<TillId, Reason>>>,
-    /// Tills whose queues the broker refuses, and what it says. A hint of this process, as its last
-    /// pass knew it.
+    /// Tills whose queues the broker refuses, and what it says. A hint of this process, as its
+    /// last pass knew it.
     refused: Arc<Mutex<HashMap<TillId, String>>>,
     /// What tills have called for by their words alone. Of this process: each of several servers
     /// allows as much by itself.

@@ -32,8 +32,8 @@ pub(super) struct NoticeView {
     /// What it was made of: `{"chars": 250, "max": 200}`.
     #[schema(value_type = Object)]
     pub parameters: Map<String, Value>,
-    /// Of a warning: kind and parameters once more, `{"what": "text-cut", "chars": 250, "max": 200}`.
-    /// None: it was rejected.
+    /// Of a warning: kind and parameters once more, such as
+    /// `{"what": "text-cut", "chars": 250, "max": 200}`. None: it was rejected.
     #[schema(value_type = Option<Object>)]
     pub warning: Option<Map<String, Value>>,
 }

@@ -4,8 +4,8 @@
 //! Plain forms, no script. A browser sends the administrator's credentials along with whatever
 //! another site has it send, so a request must come from this page: by what the browser says of
 //! its origin, and by a token that stands in the page's forms and depends on the credentials and
-//! on a secret of the server. The secret is derived, so a form is good after a restart, and at each
-//! of several servers that share their key.
+//! on a secret of the server. The secret is derived, so a form is good after a restart, and at
+//! each of several servers that share their key.
 
 use super::{Outcome, WebState, html, language, outcome_page};
 use crate::app::{Acting, AppError};

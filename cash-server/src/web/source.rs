@@ -35,8 +35,8 @@ const SHOWN_REJECTS: u32 = 10;
 
 const LIMITS: OverviewLimits = OverviewLimits { recent: RECENT, notices: SHOWN_NOTICES, of_a_load: SHOWN_REJECTS };
 
-/// What the page shows, for whoever asks, in these words. `name` is the server's from its settings.
-/// Blocking.
+/// What the page shows, for whoever asks, in these words. `name` is the server's from its
+/// settings. Blocking.
 pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overview, AppError> {
     let now = Timestamp::now();
     let facts = app.overview(LIMITS)?;

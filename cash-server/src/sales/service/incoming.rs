@@ -1,9 +1,9 @@
 //! Connections to the port of the service, from `accept` to the first byte of HTTP/2.
 //!
-//! Each takes a place before anything is done for it ([`tillway_service::connections`]), shakes hands within
-//! a deadline where there is TLS, and ends when it has waited too long for a stream with a right
-//! token. So a client that says nothing costs a place for some seconds, and gives it to the next
-//! one that comes.
+//! Each takes a place before anything is done for it ([`tillway_service::connections`]), shakes
+//! hands within a deadline where there is TLS, and ends when it has waited too long for a stream
+//! with a right token. So a client that says nothing costs a place for some seconds, and gives it
+//! to the next one that comes.
 
 use std::io;
 use std::pin::Pin;

@@ -39,8 +39,8 @@ const STATEMENT_CACHE: usize = 128;
 /// worst.
 const CACHE_KIB: i64 = 8 * 1024;
 
-/// The same of a writer that writes much, until it ends: a page that does not fit goes into the log
-/// before its time, and comes back from there for its next change.
+/// The same of a writer that writes much, until it ends: a page that does not fit goes into the
+/// log before its time, and comes back from there for its next change.
 const LARGE_CACHE_KIB: i64 = 24 * 1024;
 
 /// Pages of the write-ahead log after which a commit moves them into the file: SQLite's own

@@ -55,7 +55,8 @@ pub(super) fn each_server_has_a_mark_of_its_own_and_all_have_the_same_receipts(h
     let [one, other] = [1, 2].map(|number| home.open_for(server(number)).sales);
     one.load(START, at(10), &receipts([1, 2]), now()).unwrap();
     assert_eq!((one.position().unwrap(), other.position().unwrap()), (at(10), START));
-    // A till that changed to the other server before it was answered sends a receipt there as well.
+    // A till that changed to the other server before it was answered sends a receipt there as
+    // well.
     assert_eq!(
         other.load(START, at(7), &receipts([2, 3]), now()).unwrap(),
         Loaded { added: 1, same: 1, ..Loaded::default() }

@@ -310,8 +310,8 @@ impl SqliteLoad {
         self.replaced = true;
         self.writer
             .prepare_cached(
-                // One row, so nothing would have to be put back where it fails: without OR FAIL SQLite
-                // keeps a copy of each page for that, once for each such row.
+                // One row, so nothing would have to be put back where it fails: without OR FAIL
+                // SQLite keeps a copy of each page for that, once for each such row.
                 "INSERT OR FAIL INTO past(layer, kind, key, since, until, hash, body) \
                  SELECT layer, kind, key, revision, ?2, hash, body FROM object WHERE id = ?1",
             )?
