@@ -8,18 +8,17 @@
 pub mod credentials;
 pub mod fault;
 mod hold;
+mod intake;
 pub mod proof_key;
 mod source;
 
 pub use fault::{Fault, Origin, SettingsError};
 pub use hold::HoldLimits;
+pub use intake::{IntakeFolder, IntakeSettings, MAX_INTAKE_FOLDERS, encoding_named};
 pub use source::DEFAULT_SETTINGS;
 
 use crate::sales::MIN_KEEP_DAYS;
-use crate::words::Language;
-use encoding_rs::{Encoding, UTF_8};
 use fs_err as fs;
-use jiff::tz::TimeZone;
 use source::Source;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -44,12 +43,6 @@ const MAX_DAYS: u64 = 3660;
 
 /// Largest size in MiB that a setting takes: 1 TiB.
 const MAX_MIB: u64 = 1024 * 1024;
-
-/// Most watched folders: one for each shop of the largest chains.
-pub const MAX_INTAKE_FOLDERS: usize = 50_000;
-
-/// Most objects that a limit for holding loads takes: more than any layer has.
-const MAX_HOLD_FROM: u64 = 1_000_000_000;
 
 /// Most packages built at the same time: each is a thread that reads the dictionary.
 const MAX_PARALLEL_BUILDS: u64 = 64;
@@ -152,51 +145,6 @@ pub struct BrokerSettings {
     pub heartbeat_s: u16,
 }
 
-/// Files of the back office.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IntakeSettings {
-    /// The folder that holds one watched folder for each node; none: `inbox` in the data folder.
-    pub inbox: Option<PathBuf>,
-    /// Watched folders that stand elsewhere.
-    pub folders: Vec<IntakeFolder>,
-    /// Hosts that status callbacks may go to; empty: any.
-    pub status_servers: Vec<String>,
-    /// Whether status callbacks may go to this machine and its link too.
-    pub status_servers_local: bool,
-    /// How often they are scanned beside the events.
-    pub scan_period: Duration,
-    /// From where on a load is held.
-    pub hold: HoldLimits,
-    /// Whether one broken record refuses the whole.
-    pub stop_on_error: bool,
-    /// In which language `error.txt` is written.
-    pub language: Language,
-    /// In which encoding files are.
-    pub encoding: &'static Encoding,
-    /// In which encoding those of some folders are; folders by their name in the inbox, or by
-    /// their path.
-    pub encodings: Vec<(PathBuf, &'static Encoding)>,
-    /// Local time of the shops.
-    pub zone: TimeZone,
-    /// How long loaded files are kept, in days.
-    pub backup_days: u32,
-    /// How many loaded files are kept.
-    pub backup_files: u32,
-    /// How many bytes of them, and of refused ones.
-    pub backup_limit_bytes: u64,
-}
-
-/// A watched folder beside the inbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IntakeFolder {
-    /// The node whose layer it loads: an id, or the name its folder has in the inbox (`All`,
-    /// `group-<code>`, `shop-<code>`, `till-<shop>-<code>`). Only the network knows whether it
-    /// exists.
-    pub node: String,
-    /// The folder.
-    pub path: PathBuf,
-}
-
 /// The exchange with tills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExchangeSettings {
@@ -293,8 +241,6 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Vec<Fault>> {
         let source = Source::new(text, base, environment);
-        let seconds = |key: &str| Duration::from_secs(source.number(key, 1..=MAX_PERIOD_S));
-        let days = |key: &str| narrow(source.number(key, 1..=MAX_DAYS));
         let settings = Self {
             data_dir: source.path("server.data_dir").unwrap_or_else(|| {
                 source.refuse("server.data_dir", "a folder");
@@ -328,38 +274,23 @@ impl Settings {
                 till_user: Some(source.text("broker.till_user").trim().to_owned()).filter(|user| !user.is_empty()),
                 heartbeat_s: u16::try_from(source.number("broker.heartbeat_s", 0..=3600)).unwrap_or_default(),
             },
-            intake: IntakeSettings {
-                inbox: source.path("intake.inbox"),
-                folders: intake_folders(&source),
-                status_servers: source.list("intake.status_servers"),
-                status_servers_local: source.flag("intake.status_servers_local"),
-                scan_period: seconds("intake.scan_period_s"),
-                hold: hold(&source),
-                stop_on_error: source.flag("intake.stop_on_error"),
-                language: language(&source, "intake.language"),
-                encoding: encoding_at(&source, "intake.encoding"),
-                encodings: encodings(&source, "intake.encodings"),
-                zone: zone(&source, "intake.time_zone"),
-                backup_days: days("intake.backup_days"),
-                backup_files: narrow(source.number("intake.backup_files", 0..=1_000_000)),
-                backup_limit_bytes: source.number("intake.backup_limit_mib", 0..=MAX_MIB) << 20,
-            },
+            intake: IntakeSettings::read(&source),
             exchange: ExchangeSettings {
-                reconcile_period: seconds("exchange.reconcile_period_s"),
-                announced_deadline: seconds("exchange.announced_deadline_s"),
-                downloaded_deadline: seconds("exchange.downloaded_deadline_s"),
-                queued_deadline: seconds("exchange.queued_deadline_s"),
-                silent_deadline: seconds("exchange.silent_deadline_s"),
-                silent_after: seconds("exchange.silent_after_s"),
-                command_deadline: seconds("exchange.command_deadline_s"),
+                reconcile_period: seconds(&source, "exchange.reconcile_period_s"),
+                announced_deadline: seconds(&source, "exchange.announced_deadline_s"),
+                downloaded_deadline: seconds(&source, "exchange.downloaded_deadline_s"),
+                queued_deadline: seconds(&source, "exchange.queued_deadline_s"),
+                silent_deadline: seconds(&source, "exchange.silent_deadline_s"),
+                silent_after: seconds(&source, "exchange.silent_after_s"),
+                command_deadline: seconds(&source, "exchange.command_deadline_s"),
                 parallel_builds: usize::try_from(source.number("exchange.parallel_builds", 1..=MAX_PARALLEL_BUILDS))
                     .unwrap_or(1),
             },
             retention: RetentionSettings {
-                history_days: days("retention.history_days"),
-                audit_days: days("retention.audit_days"),
-                dictionary_days: days("retention.dictionary_days"),
-                packages_days: days("retention.packages_days"),
+                history_days: days(&source, "retention.history_days"),
+                audit_days: days(&source, "retention.audit_days"),
+                dictionary_days: days(&source, "retention.dictionary_days"),
+                packages_days: days(&source, "retention.packages_days"),
                 packages_limit_bytes: source.number("retention.packages_limit_mib", 1..=MAX_MIB) << 20,
                 sales_days: sales_days(&source),
             },
@@ -387,16 +318,12 @@ fn sales_days(source: &Source) -> Option<u32> {
     Some(days)
 }
 
-fn hold(source: &Source) -> HoldLimits {
-    let percent = |key: &str| u8::try_from(source.number(key, 1..=100)).unwrap_or(100);
-    let from = |key: &str| source.number(key, 0..=MAX_HOLD_FROM);
-    HoldLimits {
-        all_from: from("intake.hold_all_from"),
-        deleted_percent: percent("intake.hold_deleted_percent"),
-        deleted_from: from("intake.hold_deleted_from"),
-        rejected_percent: percent("intake.hold_rejected_percent"),
-        rejected_from: from("intake.hold_rejected_from"),
-    }
+fn seconds(source: &Source, key: &str) -> Duration {
+    Duration::from_secs(source.number(key, 1..=MAX_PERIOD_S))
+}
+
+fn days(source: &Source, key: &str) -> u32 {
+    narrow(source.number(key, 1..=MAX_DAYS))
 }
 
 /// Numbers here are bounded by their ranges, so this never cuts.
@@ -437,89 +364,6 @@ fn sales(source: &Source) -> SalesSettings {
         spool_limit_bytes: source.number("sales.spool_limit_mib", 64..=MAX_MIB) << 20,
         handover_dir: source.path("sales.handover_dir"),
     }
-}
-
-/// A zone by its name; empty: that of the machine.
-fn zone(source: &Source, key: &str) -> TimeZone {
-    let name = source.text(key);
-    let name = name.trim();
-    if name.is_empty() {
-        return TimeZone::system();
-    }
-    TimeZone::get(name).unwrap_or_else(|_| {
-        source.refuse(key, "a name of the time zone database, such as Europe/Moscow, or an empty text");
-        TimeZone::UTC
-    })
-}
-
-fn language(source: &Source, key: &str) -> Language {
-    let named = source.text(key);
-    Language::ALL.into_iter().find(|language| language.code() == named).unwrap_or_else(|| {
-        source.refuse(key, "en or ru");
-        Language::default()
-    })
-}
-
-/// An encoding by one of its names, as the web knows them.
-pub fn encoding_named(name: &str) -> Option<&'static Encoding> {
-    Encoding::for_label_no_replacement(name.trim().as_bytes())
-}
-
-fn encoding_at(source: &Source, key: &str) -> &'static Encoding {
-    encoding_named(&source.text(key)).unwrap_or_else(|| {
-        source.refuse(key, "the name of an encoding: utf-8, windows-1251, cp866, koi8-r, utf-16le, utf-16be, …");
-        UTF_8
-    })
-}
-
-fn encodings(source: &Source, key: &str) -> Vec<(PathBuf, &'static Encoding)> {
-    let entries = source.list(key);
-    if entries.len() > MAX_INTAKE_FOLDERS {
-        source.refuse(key, "at most 50000 folders");
-        return Vec::new();
-    }
-    let mut found = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let read = entry.rsplit_once('=').filter(|(folder, _)| !folder.trim().is_empty());
-        match read.and_then(|(folder, name)| Some((PathBuf::from(folder.trim()), encoding_named(name)?))) {
-            Some(one) => found.push(one),
-            None => source
-                .refuse(key, &format!("`{entry}` is no entry; write <folder>=<encoding>, such as shop-7=windows-1251")),
-        }
-    }
-    found
-}
-
-fn intake_folders(source: &Source) -> Vec<IntakeFolder> {
-    let key = "intake.folders";
-    let entries = source.list(key);
-    if entries.len() > MAX_INTAKE_FOLDERS {
-        source.refuse(key, "at most 50000 folders");
-        return Vec::new();
-    }
-    let mut folders: Vec<IntakeFolder> = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let folder = entry.split_once('=').and_then(|(node, path)| {
-            let (node, path) = (node.trim(), path.trim());
-            (is_node(node) && !path.is_empty())
-                .then(|| IntakeFolder { node: node.to_owned(), path: source.resolve(path) })
-        });
-        match folder {
-            Some(folder) if folders.iter().any(|other| other.path == folder.path) => {
-                source.refuse(key, &format!("{} is named twice; a folder belongs to one node", folder.path.display()));
-            }
-            Some(folder) => folders.push(folder),
-            None => source.refuse(
-                key,
-                &format!("`{entry}` is no entry; write All=<folder>, group-<code>=<folder> or shop-<code>=<folder>"),
-            ),
-        }
-    }
-    folders
-}
-
-fn is_node(text: &str) -> bool {
-    text == "All" || ["group-", "shop-", "till-", "_"].iter().any(|start| text.starts_with(start))
 }
 
 fn level(source: &Source) -> String {

@@ -126,7 +126,9 @@ impl Words {
 
     fn parameter(&self, value: &Value) -> FluentValue<'static> {
         match value {
-            Value::Number(number) => number.as_f64().map_or(FluentValue::None, FluentValue::from),
+            // Fluent counts in floating point, and a number of a receipt may be larger than that
+            // is exact to: such a one is told as text.
+            Value::Number(number) if is_exact(number) => number.as_f64().map_or(FluentValue::None, FluentValue::from),
             other => FluentValue::from(self.plain(other)),
         }
     }
@@ -142,6 +144,12 @@ impl Words {
             other => other.to_string(),
         }
     }
+}
+
+/// Whether a floating point number tells this one whole.
+fn is_exact(number: &serde_json::Number) -> bool {
+    const LARGEST: u64 = 1 << f64::MANTISSA_DIGITS;
+    number.as_i64().map(i64::unsigned_abs).or(number.as_u64()).is_none_or(|size| size <= LARGEST)
 }
 
 impl fmt::Debug for Words {

@@ -1,5 +1,5 @@
-//! `node …` and `till settings`: asked of the running server; where none runs, done on
-//! `dictionary.db` itself.
+//! `node …` and `till settings`: asked of the running server; where none runs, done on the
+//! databases themselves.
 
 use super::client::{Client, ClientError, escaped};
 use super::table::Output;

@@ -11,7 +11,7 @@
 //! and the till is held back with the reason.
 
 use super::model::{Delivery, Needs, TillRecord};
-use super::reason::{ExchangeReason, told};
+use super::reason::{ExchangeReason, utc_text};
 use crate::settings::ExchangeSettings;
 use crate::words::Reason;
 use jiff::{SignedDuration, Timestamp};
@@ -160,15 +160,19 @@ impl Wait {
             Self::UpToDate => ExchangeReason::UpToDate,
             Self::Parked { behind: true } => ExchangeReason::ParkedBehind,
             Self::Parked { behind: false } => ExchangeReason::Parked,
-            Self::OnItsWay { state, until } => ExchangeReason::OnItsWay { state: *state, until: told(*until) },
-            Self::NoAnswer { since, until } => ExchangeReason::NoAnswer { since: told(*since), until: told(*until) },
+            Self::OnItsWay { state, until } => ExchangeReason::OnItsWay { state: *state, until: utc_text(*until) },
+            Self::NoAnswer { since, until } => {
+                ExchangeReason::NoAnswer { since: utc_text(*since), until: utc_text(*until) }
+            }
             Self::HeldBack { until, why: Held::Rejected(Some(reason)) } => {
-                ExchangeReason::RejectedByTill { reason: reason.clone(), until: told(*until) }
+                ExchangeReason::RejectedByTill { reason: reason.clone(), until: utc_text(*until) }
             }
             Self::HeldBack { until, why: Held::Rejected(None) } => {
-                ExchangeReason::RejectedUnsaid { until: told(*until) }
+                ExchangeReason::RejectedUnsaid { until: utc_text(*until) }
             }
-            Self::HeldBack { until, why: Held::StillDiffers } => ExchangeReason::StillDiffers { until: told(*until) },
+            Self::HeldBack { until, why: Held::StillDiffers } => {
+                ExchangeReason::StillDiffers { until: utc_text(*until) }
+            }
             Self::Ahead => ExchangeReason::NothingForIt,
         }
     }

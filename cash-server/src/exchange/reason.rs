@@ -94,6 +94,6 @@ impl From<ExchangeReason> for Reason {
 }
 
 /// A time as a reason tells it.
-pub(super) fn told(at: Timestamp) -> String {
+pub(super) fn utc_text(at: Timestamp) -> String {
     format!("{at:.0}")
 }

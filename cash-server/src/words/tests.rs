@@ -268,6 +268,8 @@ fn plurals_of_russian_come_right_and_what_is_inside_a_reason_is_worded_too() {
     let two = LoadReason::Several { reasons: vec![LoadReason::Vanished, LoadReason::CarriedOut { load: 7 }] };
     let told = "its file or its flag went away before it was loaded: nothing was changed; carried out as load 7";
     assert_eq!(Reason::from(two).in_english(), told);
+    let large = Reason::from(LoadReason::CarriedOut { load: 9_007_199_254_740_993 }).in_english();
+    assert_eq!(large, "carried out as load 9007199254740993");
 }
 
 #[test]

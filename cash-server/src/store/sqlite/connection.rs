@@ -6,14 +6,15 @@
 //! transaction lasts; whoever comes second waits. How the write-ahead log stays small whatever
 //! readers do: [`log`].
 
+mod guards;
 mod log;
 mod owner;
 
 use super::super::{Place, StoreError};
-use log::{WAL_LIMIT_BYTES, cut_later, cut_log, is_longer, log_of};
+pub use guards::{Reader, Writer};
+use log::{WAL_LIMIT_BYTES, cut_log, log_of};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use rusqlite_migration::Migrations;
-use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -197,7 +198,7 @@ impl Database {
     }
 
     fn hand_out(&self, connection: Connection) -> Writer {
-        Writer { connection: Some(connection), shared: Arc::clone(&self.shared), large: false }
+        Writer::lend(connection, Arc::clone(&self.shared))
     }
 
     /// Gives the room of the write-ahead log back to the disk, as far as nobody reads or writes
@@ -208,7 +209,7 @@ impl Database {
     pub fn cut_log(&self) {
         let free = lock(&self.shared.writer).take();
         if let Some(connection) = free {
-            let writer = Writer { connection: Some(connection), shared: Arc::clone(&self.shared), large: false };
+            let writer = self.hand_out(connection);
             cut_log(&writer, &self.shared, 0);
         }
     }
@@ -221,7 +222,7 @@ impl Database {
             None => open_reader(&self.shared)
                 .map_err(|source| StoreError::Open { place: self.place(), source: Box::new(source) })?,
         };
-        Ok(Reader { connection: Some(connection), shared: Arc::clone(&self.shared) })
+        Ok(Reader::lend(connection, Arc::clone(&self.shared)))
     }
 
     /// Runs `change` in one transaction that holds the write lock from its start; commits when it
@@ -311,139 +312,6 @@ impl Database {
     /// The error of a value in this file that cannot be.
     pub fn corrupt(&self, what: &'static str, reason: impl Into<String>) -> StoreError {
         StoreError::Corrupt { what, place: self.place(), reason: reason.into() }
-    }
-}
-
-/// The one writer connection of a [`Database`]. Dropping it rolls back what was not committed, and
-/// lets the next writer go on.
-#[derive(Debug)]
-pub struct Writer {
-    connection: Option<Connection>,
-    shared: Arc<Shared>,
-    /// It writes so much that its log is moved into the file afterwards.
-    large: bool,
-}
-
-/// A read connection of a [`Database`]; goes back to the pool when dropped.
-#[derive(Debug)]
-pub struct Reader {
-    connection: Option<Connection>,
-    shared: Arc<Shared>,
-}
-
-macro_rules! hands_out_its_connection {
-    ($guard:ident) => {
-        impl Deref for $guard {
-            type Target = Connection;
-
-            fn deref(&self) -> &Connection {
-                match &self.connection {
-                    Some(connection) => connection,
-                    None => unreachable!("the connection is taken out by drop alone"),
-                }
-            }
-        }
-
-        impl DerefMut for $guard {
-            fn deref_mut(&mut self) -> &mut Connection {
-                match &mut self.connection {
-                    Some(connection) => connection,
-                    None => unreachable!("the connection is taken out by drop alone"),
-                }
-            }
-        }
-    };
-}
-
-hands_out_its_connection!(Writer);
-hands_out_its_connection!(Reader);
-
-impl Writer {
-    /// Gives it back without looking at the log.
-    fn give_back_as_it_is(mut self) {
-        if let Some(connection) = self.connection.take() {
-            give_back(&self.shared, connection);
-        }
-    }
-
-    /// What is written from here to the commit is a lot.
-    pub fn writes_much(&mut self) {
-        self.large = true;
-        self.cache(LARGE_CACHE_KIB);
-    }
-
-    fn cache(&self, kib: i64) {
-        if let Err(error) = self.pragma_update(None, "cache_size", -kib) {
-            tracing::debug!(%error, "a page cache keeps its size");
-        }
-    }
-
-    /// Commits. Where [much](Self::writes_much) was written the log is moved into the file once
-    /// the writer is given back: what is committed is durable, and whoever waits for that need not
-    /// wait for more.
-    pub fn commit(&self) -> rusqlite::Result<()> {
-        if !self.large {
-            return self.execute_batch("COMMIT");
-        }
-        self.pragma_update(None, "wal_autocheckpoint", 0)?;
-        let committed = self.execute_batch("COMMIT");
-        self.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        committed
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        if self.large {
-            self.cache(CACHE_KIB);
-        }
-        let Some(mut connection) = self.connection.take() else { return };
-        // One that cannot be rolled back would refuse every transaction after this.
-        if !end_transaction(&connection)
-            && let Ok(fresh) = open_writer(&self.shared)
-        {
-            connection = fresh;
-        }
-        let shared = Arc::clone(&self.shared);
-        if !is_longer(&shared.log, WAL_LIMIT_BYTES) {
-            give_back(&shared, connection);
-            return;
-        }
-        // Whoever has committed so much need not wait for it; the next writer does.
-        let slot = Arc::new(Mutex::new(Some(connection)));
-        let theirs = Arc::clone(&slot);
-        let cut = move || {
-            if let Some(connection) = lock(&theirs).take() {
-                cut_log(&connection, &shared, WAL_LIMIT_BYTES);
-                give_back(&shared, connection);
-                cut_later(shared);
-            }
-        };
-        if thread::Builder::new().name("log-cutter".to_owned()).spawn(cut).is_err()
-            && let Some(connection) = lock(&slot).take()
-        {
-            cut_log(&connection, &self.shared, WAL_LIMIT_BYTES);
-            give_back(&self.shared, connection);
-        }
-    }
-}
-
-fn give_back(shared: &Shared, connection: Connection) {
-    *lock(&shared.writer) = Some(connection);
-    shared.writer_back.notify_one();
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            if !end_transaction(&connection) {
-                return;
-            }
-            let mut idle = lock(&self.shared.readers);
-            if idle.len() < MAX_IDLE_READERS {
-                idle.push(connection);
-            }
-        }
     }
 }
 

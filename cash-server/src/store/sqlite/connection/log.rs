@@ -16,7 +16,8 @@
 //! the write goes on, and says so. What the log takes then, the reserve of free space bounds
 //! ([`crate::reserve`]).
 
-use super::{BUSY_TIMEOUT, Database, Shared, Writer, give_back, lock};
+use super::guards::give_back;
+use super::{BUSY_TIMEOUT, Database, Shared, Writer, lock};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
