@@ -9,8 +9,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// The one writer connection of a [`Database`]. Dropping it rolls back what was not committed, and
-/// lets the next writer go on.
+/// The one writer connection of a [`Database`](super::Database). Dropping it rolls back what was not
+/// committed, and lets the next writer go on.
 #[derive(Debug)]
 pub struct Writer {
     connection: Option<Connection>,
@@ -19,7 +19,7 @@ pub struct Writer {
     large: bool,
 }
 
-/// A read connection of a [`Database`]; goes back to the pool when dropped.
+/// A read connection of a [`Database`](super::Database); goes back to the pool when dropped.
 #[derive(Debug)]
 pub struct Reader {
     connection: Option<Connection>,

@@ -77,7 +77,7 @@ impl<'t> Inserts<'t> {
 
     /// The shift of a receipt. An agent of v0.1 tells only its number: it is where the receipt is
     /// already, else the one that was open when the receipt ended. Where none is known yet its
-    /// record settles it ([`adopt`]).
+    /// record settles it ([`adopt`](super::adopt)).
     pub(super) fn shift_of(
         &mut self,
         receipt: &Receipt,
