@@ -9,8 +9,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// The one writer connection of a [`Database`](super::Database). Dropping it rolls back what was not
-/// committed, and lets the next writer go on.
+/// The one writer connection of a [`Database`](super::Database). Dropping it rolls back what was
+/// not committed, and lets the next writer go on.
 #[derive(Debug)]
 pub struct Writer {
     connection: Option<Connection>,
