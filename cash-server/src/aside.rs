@@ -26,7 +26,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use tillway_proto::command::AsideAction;
 use tillway_proto::report::{AsideName, AsideSort};
-use tillway_proto::{LoadId, TillId};
+use tillway_proto::{LoadId, PeerId, TillId};
 use tillway_service::actor::Caller;
 use tillway_service::audit::AuditLine;
 use tokio::runtime::Handle;
@@ -45,8 +45,8 @@ pub enum AsideId {
     Till(TillId, Option<AsideName>),
     /// A report that could not be taken: `report:<number>`.
     Report(i64),
-    /// Who reports as a till that is not in the network: `stranger:<till>`.
-    Stranger(TillId),
+    /// Who reports as a till that is not in the network: `stranger:<peer>`.
+    Stranger(PeerId),
     /// A load that was refused: `load:<number>`.
     Load(LoadId),
     /// A batch of sales that the spool could not read or load: `sales:<unit>`.
@@ -66,7 +66,7 @@ impl fmt::Display for AsideId {
             Self::Till(till, None) => write!(f, "till:{till}"),
             Self::Till(till, Some(unit)) => write!(f, "till:{till}:{}:{}", sort_word(unit.sort), unit.name),
             Self::Report(number) => write!(f, "report:{number}"),
-            Self::Stranger(till) => write!(f, "stranger:{till}"),
+            Self::Stranger(peer) => write!(f, "stranger:{peer}"),
             Self::Load(load) => write!(f, "load:{}", load.0),
             Self::Sales(unit) => write!(f, "sales:{unit}"),
             Self::Files(which) => write!(f, "files:{which}"),
@@ -317,7 +317,8 @@ impl Aside {
             let Some(contact) = &status.record.contact else { continue };
             let ordered = |unit: Option<&AsideName>| {
                 let about = |units: &[AsideName]| units.is_empty() || unit.is_some_and(|unit| units.contains(unit));
-                let found = settling.iter().rev().find(|(till, _, units)| *till == status.till && about(units));
+                let found =
+                    settling.iter().rev().find(|(peer, _, units)| peer.till() == Some(&status.till) && about(units));
                 found.map(|(_, action, _)| *action)
             };
             for unit in &contact.state.aside {
@@ -373,12 +374,12 @@ impl Aside {
     fn strangers(&self) -> Result<Vec<AsideUnit>, AsideError> {
         let strangers = self.exchange.strangers().map_err(AsideError::Exchange)?;
         let unit = |one: KnownStranger| AsideUnit {
-            id: AsideId::Stranger(one.till.clone()),
+            id: AsideId::Stranger(one.peer.clone()),
             sort: "stranger",
             place: None,
-            name: one.till.to_string(),
+            name: one.peer.to_string(),
             at: Some(one.last_at),
-            reason: Reason::of(&AsideReason::NoTillOfOurs { till: one.till.to_string(), reports: one.reports }),
+            reason: Reason::of(&AsideReason::NoTillOfOurs { till: one.peer.to_string(), reports: one.reports }),
             ordered: None,
             retryable: is_whole(one.bytes),
             droppable: true,
@@ -499,12 +500,12 @@ impl Aside {
                     self.exchange.forget_broken_report(*number, Some(&line)).map_err(AsideError::Exchange)?;
                 was_there.then_some(Outcome::Dropped).ok_or_else(gone)
             }
-            (AsideId::Stranger(till), AsideAction::Retry) => {
-                let found = self.exchange.stranger(till).map_err(AsideError::Exchange)?.ok_or_else(gone)?;
+            (AsideId::Stranger(peer), AsideAction::Retry) => {
+                let found = self.exchange.stranger(peer).map_err(AsideError::Exchange)?.ok_or_else(gone)?;
                 self.take_again(id, found.body, &line).map(|()| Outcome::Tried)
             }
-            (AsideId::Stranger(till), AsideAction::Drop) => {
-                let was_there = self.exchange.forget_stranger(till, &line).map_err(AsideError::Exchange)?;
+            (AsideId::Stranger(peer), AsideAction::Drop) => {
+                let was_there = self.exchange.forget_stranger(peer, &line).map_err(AsideError::Exchange)?;
                 was_there.then_some(Outcome::Dropped).ok_or_else(gone)
             }
             (AsideId::Load(load), AsideAction::Retry) => {

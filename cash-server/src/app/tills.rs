@@ -25,14 +25,17 @@ impl Acting {
     pub fn tills(&self) -> Result<Vec<Till>, AppError> {
         self.allow_reading()?;
         let acknowledged = self.parts.exchange.acknowledged()?;
-        let with = |status: TillStatus| Till { acknowledged_at: acknowledged.get(&status.till).copied(), status };
+        let with = |status: TillStatus| {
+            let acknowledged_at = acknowledged.get(&status.till.clone().into()).copied();
+            Till { status, acknowledged_at }
+        };
         Ok(self.parts.exchange.tills()?.into_iter().map(with).collect())
     }
 
     /// One till.
     pub fn till(&self, text: &str) -> Result<Till, AppError> {
         let till = self.till_for(Act::Read, text)?;
-        let acknowledged_at = self.parts.exchange.acknowledged()?.get(&till).copied();
+        let acknowledged_at = self.parts.exchange.acknowledged()?.get(&till.clone().into()).copied();
         Ok(Till { status: self.parts.exchange.till(&till)?, acknowledged_at })
     }
 

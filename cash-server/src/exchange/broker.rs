@@ -10,7 +10,7 @@
 //! A virtual host belongs to the servers of one database: see [`Owner`].
 //!
 //! Control queues refuse what does not fit (`reject-publish`) rather than dropping the oldest: the
-//! server then knows that a command did not reach the till, keeps it in its own table and tries
+//! server then knows that a command did not reach the peer, keeps it in its own table and tries
 //! again until its deadline. Links are the opposite: the newest replaces the older (`drop-head` at
 //! length one), and reports may lose their oldest.
 
@@ -42,7 +42,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tillway_proto::consumer::{ConsumerDefect, LIVENESS_PERIOD};
 use tillway_proto::queue::{CONTROL_MAX_LENGTH, DICTIONARY_MAX_LENGTH, EXCHANGE};
-use tillway_proto::{ControlQueue, DictionaryQueue, TillId};
+use tillway_proto::{ControlQueue, DictionaryQueue, PeerId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -95,7 +95,7 @@ pub enum BrokerError {
         /// The queue.
         queue: String,
     },
-    /// The broker refuses one till's queue; all others work.
+    /// The broker refuses one peer's queue; all others work.
     #[error(
         "the broker refuses the queue {queue}; if it was made with other arguments, delete it (`rabbitmqctl \
          delete_queue {queue}`), and the server makes it anew"
@@ -215,7 +215,7 @@ impl Sides {
     }
 }
 
-/// Which of a till's queues.
+/// Which of a peer's queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
     /// Links to packages.
@@ -225,10 +225,10 @@ pub enum Lane {
 }
 
 impl Lane {
-    fn queue(self, till: &TillId) -> String {
+    fn queue(self, peer: &PeerId) -> String {
         match self {
-            Self::Dictionary => DictionaryQueue::of(&till.clone().into()).to_string(),
-            Self::Control => ControlQueue::of(&till.clone().into()).to_string(),
+            Self::Dictionary => DictionaryQueue::of(peer).to_string(),
+            Self::Control => ControlQueue::of(peer).to_string(),
         }
     }
 
@@ -344,18 +344,18 @@ impl Broker {
         self.set_side(side, false, Some("the server stops".to_owned()));
     }
 
-    /// Makes the queues of tills that this session has not made yet. Idempotent at the broker.
-    /// Gives the tills whose queues the broker refuses, and why: nothing can be sent to them.
-    pub async fn declare(&self, tills: Vec<TillId>) -> Result<HashMap<TillId, String>, BrokerError> {
+    /// Makes the queues of peers that this session has not made yet. Idempotent at the broker.
+    /// Gives the peers whose queues the broker refuses, and why: nothing can be sent to them.
+    pub async fn declare(&self, peers: Vec<PeerId>) -> Result<HashMap<PeerId, String>, BrokerError> {
         let session = self.session().ok_or(BrokerError::Down)?;
-        session.queues.declare(tills).await.inspect_err(|_| session.broken.cancel())
+        session.queues.declare(peers).await.inspect_err(|_| session.broken.cancel())
     }
 
-    /// Removes the queues of a till that is no more; what this session has removed is not asked
+    /// Removes the queues of a peer that is no more; what this session has removed is not asked
     /// for again.
-    pub async fn remove(&self, till: &TillId) -> Result<(), BrokerError> {
+    pub async fn remove(&self, peer: &PeerId) -> Result<(), BrokerError> {
         let session = self.session().ok_or(BrokerError::Down)?;
-        let removed = session.queues.remove(till).await;
+        let removed = session.queues.remove(peer).await;
         removed.inspect_err(|error| {
             if !matches!(error, BrokerError::Refused { .. }) {
                 session.broken.cancel();
@@ -363,23 +363,23 @@ impl Broker {
         })
     }
 
-    /// Has the queues of these tills made again with the next [`Broker::declare`], at most once a
+    /// Has the queues of these peers made again with the next [`Broker::declare`], at most once a
     /// minute: whoever is silent may have lost a queue that somebody deleted, and cannot say so.
-    pub fn look_again(&self, tills: &[TillId]) {
+    pub fn look_again(&self, peers: &[PeerId]) {
         if let Some(session) = self.session() {
-            session.queues.look_again(tills);
+            session.queues.look_again(peers);
         }
     }
 
-    /// Those of `tills` whose queues this session has not removed.
-    pub fn not_removed(&self, tills: Vec<TillId>) -> Vec<TillId> {
-        self.session().map(|session| session.queues.not_removed(tills)).unwrap_or_default()
+    /// Those of `peers` whose queues this session has not removed.
+    pub fn not_removed(&self, peers: Vec<PeerId>) -> Vec<PeerId> {
+        self.session().map(|session| session.queues.not_removed(peers)).unwrap_or_default()
     }
 
     /// Publishes one persistent message and waits until the broker confirmed it.
-    pub async fn publish(&self, till: &TillId, lane: Lane, body: &[u8]) -> Result<(), BrokerError> {
+    pub async fn publish(&self, peer: &PeerId, lane: Lane, body: &[u8]) -> Result<(), BrokerError> {
         let session = self.session().ok_or(BrokerError::Down)?;
-        let queue = lane.queue(till);
+        let queue = lane.queue(peer);
         for again in [false, true] {
             let confirmation = session.publish(&queue, body).await.inspect_err(|error| {
                 // A blocked broker keeps its connections, and goes on with them.
@@ -392,10 +392,10 @@ impl Broker {
                 Confirmation::Nack(None) => return Err(BrokerError::Full { queue }),
                 // Returned: nobody is bound. Somebody removed the queue, or the broker lost it.
                 Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) if !again => {
-                    tracing::warn!(%till, queue, "the queue is missing; declaring it again");
-                    session.queues.lost(till);
+                    tracing::warn!(%peer, queue, "the queue is missing; declaring it again");
+                    session.queues.lost(peer);
                     tokio::time::sleep(REMOVAL_TOLD).await;
-                    self.declare(vec![till.clone()]).await?;
+                    self.declare(vec![peer.clone()]).await?;
                 }
                 Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => {}
             }

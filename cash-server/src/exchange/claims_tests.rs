@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use tillway_exchangers::package::PackageReader;
 use tillway_exchangers::package::PackageSource as _;
 use tillway_proto::report::{AsideName, AsideSort, AsideUnit, Report, TillState};
-use tillway_proto::{CursorProof, DeliveryState, Digest, ExchangeStatus, Order, Revision, TillId};
+use tillway_proto::{CursorProof, DeliveryState, Digest, ExchangeStatus, Order, PeerId, Revision, TillId};
 
 fn talk() -> Talk {
     let talk = Talk::new();
@@ -39,7 +39,7 @@ fn cursor(cursor: u64) -> TillState {
 
 /// Everything that others depend on.
 fn rest_of_the_server(talk: &Talk, liar: &TillId) -> (Revision, Option<Revision>, Vec<(TillId, Revision)>) {
-    let others: HashSet<TillId> = talk.tills.iter().filter(|till| *till != liar).cloned().collect();
+    let others: HashSet<PeerId> = talk.tills.iter().filter(|till| *till != liar).cloned().map(PeerId::from).collect();
     let mut cursors = talk.kit.service.cursors().unwrap();
     cursors.retain(|(till, _)| till != liar);
     cursors.sort();
@@ -60,11 +60,11 @@ fn a_cursor_that_was_never_given_out_moves_nothing_but_its_own_till() {
         assert_eq!(rest_of_the_server(&talk, &liar), before, "{lie}");
         let heard: Vec<Event> = std::iter::from_fn(|| talk.events.try_recv().ok()).collect();
         assert!(!heard.iter().any(|event| matches!(event, Event::Applied { .. })), "{lie}: {heard:?}");
-        let all = talk.tills.iter().cloned().collect();
+        let all = talk.tills.iter().cloned().map(PeerId::from).collect();
         assert_eq!(talk.store().lowest_cursor(&all).unwrap(), Some(Revision(1)), "nothing is kept for its sake");
         assert!(talk.store().broken_reports(9).unwrap().is_empty());
 
-        let contact_of = talk.store().record(&liar).unwrap().contact.unwrap();
+        let contact_of = talk.store().record(&liar.clone().into()).unwrap().contact.unwrap();
         assert_eq!(contact_of.state.cursor, Revision::ZERO, "{lie}");
         assert!(contact_of.claimed_at.is_some() && contact_of.claimed.is_some());
         let sent = talk.deliveries(&liar).remove(0);
@@ -72,7 +72,7 @@ fn a_cursor_that_was_never_given_out_moves_nothing_but_its_own_till() {
         assert_eq!(sent.replaces, contact_of.claimed, "the package applies at the cursor that it claims");
         // It takes the snapshot: what it says then is true.
         talk.say(&liar, contact(applied(&talk, &liar)));
-        let contact_of = talk.store().record(&liar).unwrap().contact.unwrap();
+        let contact_of = talk.store().record(&liar.clone().into()).unwrap().contact.unwrap();
         assert_eq!((contact_of.state.cursor, contact_of.claimed), (Revision(1), None));
         assert!(contact_of.claimed_at.is_some(), "it stays a finding until somebody has seen it");
         assert_eq!(contact_of.went_back_at, None);
@@ -129,7 +129,7 @@ fn a_server_put_back_from_a_backup_still_knows_what_it_gave_out_and_goes_on_afte
     talk.pass();
     assert_eq!(talk.kit.chain.db.head().unwrap(), Revision(1));
     talk.say(&till, contact(newest));
-    assert_eq!(talk.store().record(&till).unwrap().cursor(), Revision(4));
+    assert_eq!(talk.store().record(&till.clone().into()).unwrap().cursor(), Revision(4));
     talk.pass();
     assert_eq!(talk.kit.chain.db.head().unwrap(), Revision(5));
     let sent = talk.deliveries(&till).remove(0);
@@ -188,7 +188,7 @@ fn an_agent_of_v0_1_beyond_a_restored_server_is_told_of_and_goes_on_when_a_perso
     let sent = talk.deliveries(&old).remove(0);
     assert_eq!((sent.from, sent.to, sent.replaces, sent.repair), (Revision::ZERO, Revision(6), None, Needs::All));
     talk.say(&old, contact(cursor(6)));
-    let record = talk.store().record(&old).unwrap();
+    let record = talk.store().record(&old.clone().into()).unwrap();
     assert_eq!((record.cursor(), record.claimed()), (Revision(6), None), "it was announced to it");
     assert_eq!(talk.deliveries(&honest)[0].from, Revision(1), "the others go on from what they have");
     assert!(refused(&old, 6).contains("does not name revision 6"));
@@ -221,7 +221,7 @@ fn a_till_that_says_something_else_each_time_gets_a_bounded_number_of_packages_a
     assert!(packages() - built <= most, "{} packages", packages() - built);
     talk.say(&liar, contact(cursor(7)));
     talk.pass();
-    assert!(talk.kit.service.lock_trouble()[&liar].in_english().contains("look at the machine"));
+    assert!(talk.kit.service.lock_trouble()[&liar.clone().into()].in_english().contains("look at the machine"));
     // What is newer goes out at once, to it as well.
     talk.kit.chain.load("All", &item("1", "Milk", "110"));
     talk.pass();
@@ -247,21 +247,25 @@ fn who_has_no_proof_goes_on_from_what_was_announced_to_it_or_believed_before() {
     let sent = talk.deliveries(till).remove(0);
     // An agent of v0.1: no proofs.
     talk.step(&sent, DeliveryState::Applied);
-    assert_eq!(talk.store().record(till).unwrap().cursor(), Revision(1));
+    assert_eq!(talk.store().record(&till.clone().into()).unwrap().cursor(), Revision(1));
     // Its delivery is forgotten; what it says is what was believed before.
     talk.store().tamper("DELETE FROM delivery");
     talk.say(till, contact(cursor(1)));
-    let record = talk.store().record(till).unwrap();
+    let record = talk.store().record(&till.clone().into()).unwrap();
     assert_eq!((record.cursor(), record.claimed()), (Revision(1), None));
     talk.kit.chain.load("All", &item("1", "Milk", "110"));
     talk.pass();
     assert_eq!(talk.deliveries(till)[0].from, Revision(1), "a difference, not everything");
     // One whose delivery was to somebody else.
     talk.say(&talk.tills[1], contact(cursor(2)));
-    assert_eq!(talk.store().record(&talk.tills[1]).unwrap().cursor(), Revision(2), "its own was announced as well");
+    assert_eq!(
+        talk.store().record(&talk.tills[1].clone().into()).unwrap().cursor(),
+        Revision(2),
+        "its own was announced as well"
+    );
     talk.store().tamper("DELETE FROM delivery");
     talk.say(&talk.tills[2], contact(cursor(2)));
-    assert_eq!(talk.store().record(&talk.tills[2]).unwrap().claimed(), Some(Revision(2)));
+    assert_eq!(talk.store().record(&talk.tills[2].clone().into()).unwrap().claimed(), Some(Revision(2)));
 }
 
 #[test]
@@ -272,7 +276,7 @@ fn a_proof_of_a_key_that_was_lost_costs_one_snapshot_at_most() {
     let state = applied(&talk, &known);
     let other_key = TillState { proof: state.proof.map(|proof| CursorProof { code: [9; 32], ..proof }), ..state };
     talk.say(&known, contact(other_key.clone()));
-    assert_eq!(talk.store().record(&known).unwrap().cursor(), Revision(1), "it was announced to it");
+    assert_eq!(talk.store().record(&known.clone().into()).unwrap().cursor(), Revision(1), "it was announced to it");
     talk.store().tamper("DELETE FROM delivery");
     talk.say(&unknown, contact(other_key));
     talk.pass();
@@ -328,7 +332,7 @@ fn no_number_list_or_text_of_a_till_is_kept_beyond_what_an_honest_one_says() {
         ..TillState::default()
     };
     talk.say(till, contact(huge.clone()));
-    let kept = talk.store().record(till).unwrap().contact.unwrap().state;
+    let kept = talk.store().record(&till.clone().into()).unwrap().contact.unwrap().state;
     let sums = [kept.rows, kept.unsent_documents.unwrap(), kept.queued, kept.set_aside, kept.dictionary_log_bytes];
     assert!(sums.iter().all(|number| number.checked_mul(100_000).is_some_and(|sum| i64::try_from(sum).is_ok())));
     assert_eq!((kept.agent_version.chars().count(), kept.aside.len()), (64, 20));
@@ -338,13 +342,13 @@ fn no_number_list_or_text_of_a_till_is_kept_beyond_what_an_honest_one_says() {
     let reason = "x".repeat(5_000);
     let kinds = (0..1_000).map(|kind| format!("kind {kind}")).chain(["item".to_owned()]).collect();
     talk.say(till, Report::NeedSnapshot { kinds, reason, till_state: TillState::default() });
-    let contact_of = talk.store().record(till).unwrap().contact.unwrap();
+    let contact_of = talk.store().record(&till.clone().into()).unwrap().contact.unwrap();
     assert_eq!(contact_of.needs, Needs::Kinds(["item".to_owned()].into()));
     assert!(contact_of.needs_reason.chars().count() <= 1_000);
     // What names no kind that is known here can be mended by everything alone.
     let kinds = vec!["of a newer agent".to_owned()];
     talk.say(till, Report::NeedSnapshot { kinds, reason: String::new(), till_state: TillState::default() });
-    assert_eq!(talk.store().record(till).unwrap().contact.unwrap().needs, Needs::All);
+    assert_eq!(talk.store().record(&till.clone().into()).unwrap().contact.unwrap().needs, Needs::All);
 }
 
 #[test]
@@ -409,7 +413,7 @@ fn a_clock_that_was_once_in_the_year_9999_hides_no_later_finding() {
     for lie in [Timestamp::MAX, Timestamp::MIN, Timestamp::now() + SignedDuration::from_hours(24 * 400)] {
         talk.say_at(till, contact(cursor(1)), lie);
     }
-    assert_eq!(talk.store().record(till).unwrap().contact.unwrap().went_back_at, None);
+    assert_eq!(talk.store().record(&till.clone().into()).unwrap().contact.unwrap().went_back_at, None);
     talk.say(till, contact(cursor(0)));
-    assert!(talk.store().record(till).unwrap().contact.unwrap().went_back_at.is_some());
+    assert!(talk.store().record(&till.clone().into()).unwrap().contact.unwrap().went_back_at.is_some());
 }

@@ -1,7 +1,7 @@
 //! Tills' clocks against this server's, by what their reports carry.
 //!
-//! A report carries the till's clock of the moment it went to the broker, and may have waited
-//! there. Waiting makes a clock look slower than it is, never faster: the till that looks fastest
+//! A report carries the peer's clock of the moment it went to the broker, and may have waited
+//! there. Waiting makes a clock look slower than it is, never faster: the peer that looks fastest
 //! among its last reports is the truest. So an offset ahead is real with the first report, and one
 //! behind counts only where the last reports agree over more than a minute; a queue that was full
 //! when this server started is empty by then.
@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tillway_proto::TillId;
+use tillway_proto::PeerId;
 
 /// Reports closer together than this count as one: those of a backlog come within moments, and
 /// have all waited.
@@ -22,7 +22,7 @@ const APART: Duration = Duration::from_secs(30);
 /// after three minutes.
 const LOOKED_AT: usize = 3;
 
-/// What is older says nothing: the till was off since, and its clock may have been set.
+/// What is older says nothing: the peer was off since, and its clock may have been set.
 const OLDEST: Duration = Duration::from_hours(1);
 
 /// This server's clock was set where it went on by so much more or less than time did: what was
@@ -36,11 +36,11 @@ pub const SHOWN_FROM: SignedDuration = SignedDuration::from_mins(1);
 /// later.
 pub const LOOK_FROM: SignedDuration = SignedDuration::from_mins(5);
 
-/// Where so many tills' clocks, and most of those in contact, are off to one side, it is more
+/// Where so many peers' clocks, and most of those in contact, are off to one side, it is more
 /// likely this server's own.
 const OFF_TOGETHER: usize = 3;
 
-/// Whether it is more likely this server's clock that is off, by those of the tills in contact:
+/// Whether it is more likely this server's clock that is off, by those of the peers in contact:
 /// how far most of them are ahead at least (below zero: behind), and how many they are.
 pub fn off_together(ahead: &[Option<SignedDuration>]) -> Option<(SignedDuration, usize)> {
     let off = ahead.iter().flatten().filter(|ahead| ahead.abs() >= LOOK_FROM);
@@ -58,7 +58,7 @@ struct Moment {
     time: Instant,
 }
 
-/// The last reports of one till, the newest last.
+/// The last reports of one peer, the newest last.
 #[derive(Debug, Default)]
 struct Heard(VecDeque<Sample>);
 
@@ -82,14 +82,14 @@ impl Heard {
         self.0.retain(|sample| now.saturating_duration_since(sample.since) < OLDEST);
     }
 
-    /// How far the till's clock is ahead; below zero: behind. None where that is not known yet.
+    /// How far the peer's clock is ahead; below zero: behind. None where that is not known yet.
     fn ahead(&self) -> Option<SignedDuration> {
         let ahead = self.0.iter().map(|sample| sample.ahead).max()?;
         (ahead >= SignedDuration::ZERO || self.0.len() >= LOOKED_AT).then_some(ahead)
     }
 }
 
-/// The clocks of all tills, as this process has heard them. A hint: some reports later it knows
+/// The clocks of all peers, as this process has heard them. A hint: some reports later it knows
 /// them again.
 #[derive(Debug, Default)]
 pub struct Clocks {
@@ -99,36 +99,36 @@ pub struct Clocks {
 #[derive(Debug, Default)]
 struct Inner {
     last: Option<Moment>,
-    tills: HashMap<TillId, Heard>,
+    peers: HashMap<PeerId, Heard>,
 }
 
 impl Clocks {
-    /// A report came that left the till when its clock showed `sent_at`.
-    pub fn note(&self, till: &TillId, sent_at: Timestamp) {
-        self.note_at(till, sent_at, Moment { clock: Timestamp::now(), time: Instant::now() });
+    /// A report came that left the peer when its clock showed `sent_at`.
+    pub fn note(&self, peer: &PeerId, sent_at: Timestamp) {
+        self.note_at(peer, sent_at, Moment { clock: Timestamp::now(), time: Instant::now() });
     }
 
-    fn note_at(&self, till: &TillId, sent_at: Timestamp, now: Moment) {
+    fn note_at(&self, peer: &PeerId, sent_at: Timestamp, now: Moment) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.last.is_some_and(|last| is_step(last, now)) {
-            inner.tills.clear();
+            inner.peers.clear();
         }
         inner.last = Some(now);
-        inner.tills.entry(till.clone()).or_default().note(sent_at.duration_since(now.clock), now.time);
+        inner.peers.entry(peer.clone()).or_default().note(sent_at.duration_since(now.clock), now.time);
     }
 
-    /// How far the till's clock is ahead of this server's, where that is known and a minute or
+    /// How far the peer's clock is ahead of this server's, where that is known and a minute or
     /// more; below zero: behind.
-    pub fn ahead(&self, till: &TillId) -> Option<SignedDuration> {
+    pub fn ahead(&self, peer: &PeerId) -> Option<SignedDuration> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.tills.get(till)?.ahead().filter(|ahead| ahead.abs() >= SHOWN_FROM)
+        inner.peers.get(peer)?.ahead().filter(|ahead| ahead.abs() >= SHOWN_FROM)
     }
 
-    /// Forgets tills that are no more.
-    pub fn forget(&self, tills: &[TillId]) {
+    /// Forgets peers that are no more.
+    pub fn forget(&self, peers: &[PeerId]) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        for till in tills {
-            inner.tills.remove(till);
+        for peer in peers {
+            inner.peers.remove(peer);
         }
     }
 }
@@ -146,23 +146,23 @@ mod tests {
     struct World {
         clocks: Clocks,
         start: Instant,
-        till: TillId,
+        peer: PeerId,
     }
 
     impl World {
         fn new() -> Self {
-            let till = "_cash_1_00ab34ef".parse().unwrap();
-            Self { clocks: Clocks::default(), start: Instant::now(), till }
+            let peer = "_cash_1_00ab34ef".parse().unwrap();
+            Self { clocks: Clocks::default(), start: Instant::now(), peer }
         }
 
-        /// A report of a till whose clock is `ahead` seconds ahead, which waited for so many;
+        /// A report of a peer whose clock is `ahead` seconds ahead, which waited for so many;
         /// `set` is what this server's clock was set on by.
         fn hear(&self, at: u64, ahead: i64, waited: i64, set: i64) -> Option<i64> {
             let clock = Timestamp::from_second(1_700_000_000 + at.cast_signed() + set).unwrap();
             let sent_at = clock + SignedDuration::from_secs(ahead - waited);
             let now = Moment { clock, time: self.start + Duration::from_secs(at) };
-            self.clocks.note_at(&self.till, sent_at, now);
-            self.clocks.ahead(&self.till).map(|ahead| ahead.as_secs())
+            self.clocks.note_at(&self.peer, sent_at, now);
+            self.clocks.ahead(&self.peer).map(|ahead| ahead.as_secs())
         }
     }
 
@@ -185,7 +185,7 @@ mod tests {
         for at in [60, 120, 180] {
             assert_eq!(world.hear(at, 0, 0, 0), None);
         }
-        // A till that is ahead is seen through the backlog as soon as one waited for less.
+        // A peer that is ahead is seen through the backlog as soon as one waited for less.
         let world = World::new();
         assert_eq!(world.hear(0, 600, 3000, 0), None);
         assert_eq!(world.hear(1, 600, 60, 0), Some(540));
@@ -213,7 +213,7 @@ mod tests {
         for at in [0, 60, 120] {
             assert_eq!(world.hear(at, 0, 0, 0), None);
         }
-        // Set back by an hour, which makes every till look an hour ahead; then set right again.
+        // Set back by an hour, which makes every peer look an hour ahead; then set right again.
         assert_eq!(world.hear(180, 3600, 0, -3600), Some(3600));
         assert_eq!(world.hear(240, 0, 0, 0), None);
     }

@@ -10,7 +10,7 @@
 //! everything is sent whole, once; where it then still differs, another snapshot would not help,
 //! and the till is held back with the reason.
 
-use super::model::{Delivery, Needs, TillRecord};
+use super::model::{Delivery, Needs, PeerRecord};
 use super::reason::{ExchangeReason, utc_text};
 use crate::settings::ExchangeSettings;
 use crate::words::Reason;
@@ -179,7 +179,7 @@ impl Wait {
 }
 
 /// What to do for one till now.
-pub fn decide(record: &TillRecord, aim: &Aim, settings: &ExchangeSettings, now: Timestamp) -> Action {
+pub fn decide(record: &PeerRecord, aim: &Aim, settings: &ExchangeSettings, now: Timestamp) -> Action {
     let (cursor, target) = (record.cursor(), aim.target);
     let has_some = cursor > Revision::ZERO || record.claimed().is_some();
     if target == Revision::ZERO && has_some && record.open().is_none() && !aim.parked {
@@ -206,14 +206,14 @@ pub fn decide(record: &TillRecord, aim: &Aim, settings: &ExchangeSettings, now: 
 
 /// What is to be sent whole: what the till asked for, and everything where its state is not that
 /// of its revision.
-fn needs(record: &TillRecord, aim: &Aim) -> Needs {
+fn needs(record: &PeerRecord, aim: &Aim) -> Needs {
     if differs(record, aim) { Needs::All } else { record.needs().clone() }
 }
 
 /// Whether the till's state is known to be another one than its cursor says. Cursor and digest are
 /// of one moment on both sides, so where the cursor is the target the digests are of the same
 /// revision.
-fn differs(record: &TillRecord, aim: &Aim) -> bool {
+fn differs(record: &PeerRecord, aim: &Aim) -> bool {
     let told = record.contact.as_ref().and_then(|contact| contact.state.digest);
     let both = told.zip(aim.digest).filter(|_| record.cursor() == aim.target && aim.target != Revision::ZERO);
     both.is_some_and(|(told, expected)| told != expected)
@@ -221,7 +221,7 @@ fn differs(record: &TillRecord, aim: &Aim) -> bool {
 
 /// Everything was sent whole, to this very revision, and applied. What the till itself asked for
 /// since goes all the same.
-fn still_differs(record: &TillRecord, aim: &Aim, now: Timestamp) -> Option<Wait> {
+fn still_differs(record: &PeerRecord, aim: &Aim, now: Timestamp) -> Option<Wait> {
     let last = record.newest.as_ref().filter(|last| last.state == DeliveryState::Applied)?;
     let sent = last.to == aim.target && last.repair == Needs::All;
     let until = later(last.state_at, STILL_DIFFERS_AGAIN_AFTER);
@@ -231,7 +231,7 @@ fn still_differs(record: &TillRecord, aim: &Aim, now: Timestamp) -> Option<Wait>
 }
 
 fn for_open(
-    record: &TillRecord,
+    record: &PeerRecord,
     open: &Delivery,
     aim: &Aim,
     needs: &Needs,
@@ -273,7 +273,7 @@ fn for_open(
 /// Whether the till has left a link unanswered for longer than one in contact does. It finds that
 /// link when it comes back; to make a longer package for it with each load would make every load
 /// dearer, and nobody would read them.
-fn leaves_unanswered(record: &TillRecord, now: Timestamp) -> bool {
+fn leaves_unanswered(record: &PeerRecord, now: Timestamp) -> bool {
     // A link that the broker did not confirm may have reached nobody.
     record.unanswered().is_some_and(|open| open.confirmed && later(open.unanswered_since, ANSWER_TIME) <= now)
 }
@@ -282,7 +282,7 @@ fn leaves_unanswered(record: &TillRecord, now: Timestamp) -> bool {
 ///
 /// A till out of contact since the delivery reached its state will find the link in its queue when
 /// it comes back, so there is time. A till in contact that does not move on has lost it.
-pub fn deadline(record: &TillRecord, delivery: &Delivery, settings: &ExchangeSettings) -> Timestamp {
+pub fn deadline(record: &PeerRecord, delivery: &Delivery, settings: &ExchangeSettings) -> Timestamp {
     fail::fail_point!("without::deadlines", |_| Timestamp::MAX);
     let heard = record.contact.as_ref().filter(|contact| contact.last_at > delivery.state_at);
     let Some(contact) = heard else {
@@ -297,7 +297,7 @@ pub fn deadline(record: &TillRecord, delivery: &Delivery, settings: &ExchangeSet
     later(delivery.state_at.max(contact.present_since), limit)
 }
 
-fn held_back(record: &TillRecord, target: Revision, needs: &Needs, now: Timestamp) -> Option<Wait> {
+fn held_back(record: &PeerRecord, target: Revision, needs: &Needs, now: Timestamp) -> Option<Wait> {
     let last = record.newest.as_ref().filter(|last| last.state == DeliveryState::Rejected)?;
     let something_new = last.to < target || !last.repair.covers(needs);
     // With a gap the till told its cursor, so the next package fits. A second one in a row is no
@@ -309,7 +309,7 @@ fn held_back(record: &TillRecord, target: Revision, needs: &Needs, now: Timestam
         .then(|| Wait::HeldBack { until, why: Held::Rejected(last.reason.clone()) })
 }
 
-fn announce(record: &TillRecord, needs: Needs) -> Action {
+fn announce(record: &PeerRecord, needs: Needs) -> Action {
     let Failures { tries, bad_contents } = failures(record, &needs);
     let repair = if bad_contents >= BAD_CONTENTS_BEFORE_SNAPSHOT { Needs::All } else { needs };
     let unanswered_since = record.unanswered().map(|open| open.unanswered_since);
@@ -325,7 +325,7 @@ struct Failures {
 
 /// A superseded delivery was no failure of its own, nor was one that expired while the till was
 /// off; a cursor that grew ends the row.
-fn failures(record: &TillRecord, needs: &Needs) -> Failures {
+fn failures(record: &PeerRecord, needs: &Needs) -> Failures {
     let Some(last) = &record.newest else { return Failures::default() };
     let before = Failures { tries: last.tries, bad_contents: last.bad_contents };
     let one_more = Failures {

@@ -244,7 +244,7 @@ fn a_digest_that_is_not_known_on_both_sides_is_not_compared() {
     world.hear(0);
     let record = world.record();
     let up_to_date = Action::Wait(Wait::UpToDate);
-    let decided = |record: &TillRecord, digest| {
+    let decided = |record: &PeerRecord, digest| {
         decide(record, &Aim { target: Revision(5), digest, parked: false }, &settings(), at(0))
     };
     assert_eq!(decided(&record, None), up_to_date);

@@ -117,8 +117,8 @@ impl World {
         }
     }
 
-    fn record(&self) -> TillRecord {
-        TillRecord { contact: self.contact.clone(), newest: self.deliveries.last().cloned() }
+    fn record(&self) -> PeerRecord {
+        PeerRecord { contact: self.contact.clone(), newest: self.deliveries.last().cloned() }
     }
 
     fn decided(&self) -> Action {
@@ -144,7 +144,7 @@ impl World {
                     let id = DeliveryId::generate();
                     self.deliveries.push(Delivery {
                         id,
-                        till: till(),
+                        peer: till().into(),
                         package: PackageName::from_hash([1; 32]),
                         bytes: 1,
                         objects: 1,

@@ -194,7 +194,7 @@ fn satisfy(contact: &mut Contact, delivery: &Delivery) {
 /// says that it is further already, and would say so of each that follows.
 fn passed_over(contact: &Contact, delivery: &Delivery, state: DeliveryState) -> Option<ExchangeReason> {
     let claimed = contact.claimed.filter(|claimed| delivery.replaces == Some(*claimed))?;
-    let till = delivery.till.to_string();
+    let till = delivery.peer.to_string();
     (state == DeliveryState::Superseded).then_some(ExchangeReason::PassesOver { claimed, till })
 }
 

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tillway_proto::{Revision, TillId};
+use tillway_proto::{PeerId, Revision};
 use tillway_service::background::{Next, Run, Task, Work};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -187,8 +187,8 @@ impl Work for Removing {
 fn oldest_needed(service: &ExchangeService) -> Result<Revision, ExchangeError> {
     let parts = &service.parts;
     let network = parts.network.current().map_err(ExchangeError::Network)?;
-    let tills: HashSet<TillId> = network.tills().map(|(till, _)| till.clone()).collect();
-    match parts.store.lowest_cursor(&tills).map_err(ExchangeError::Store)? {
+    let peers: HashSet<PeerId> = network.tills().map(|(till, _)| till.clone().into()).collect();
+    match parts.store.lowest_cursor(&peers).map_err(ExchangeError::Store)? {
         Some(lowest) => Ok(lowest),
         None => parts.dictionary.head().map_err(ExchangeError::Dictionary),
     }

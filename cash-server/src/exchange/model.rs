@@ -8,7 +8,7 @@ use std::fmt;
 use tillway_exchangers::kinds::Kind;
 use tillway_proto::command::AsideAction;
 use tillway_proto::report::{RejectCause, TillState};
-use tillway_proto::{Command, DeliveryId, DeliveryState, ExchangeStatus, Order, PackageName, Revision, TillId};
+use tillway_proto::{Command, DeliveryId, DeliveryState, ExchangeStatus, Order, PackageName, PeerId, Revision};
 use uuid::Uuid;
 
 /// Which kinds a till must get whole, since a difference cannot mend them.
@@ -122,7 +122,7 @@ pub struct Delivery {
     /// Its id.
     pub id: DeliveryId,
     /// Where to.
-    pub till: TillId,
+    pub peer: PeerId,
     /// What.
     pub package: PackageName,
     /// Size of the file.
@@ -169,14 +169,14 @@ impl Delivery {
 
 /// What the exchange knows of one till.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TillRecord {
+pub struct PeerRecord {
     /// What it said last; none: never heard of.
     pub contact: Option<Contact>,
     /// Its newest delivery, ended or not.
     pub newest: Option<Delivery>,
 }
 
-impl TillRecord {
+impl PeerRecord {
     /// The open delivery, where the till has said nothing at all since its link, or the link
     /// before, went out.
     pub fn unanswered(&self) -> Option<&Delivery> {
@@ -215,8 +215,8 @@ impl TillRecord {
 pub struct SentCommand {
     /// Id, named in the answer.
     pub id: Uuid,
-    /// The till.
-    pub till: TillId,
+    /// To whom.
+    pub peer: PeerId,
     /// The message.
     pub body: Vec<u8>,
     /// What it orders, for people.

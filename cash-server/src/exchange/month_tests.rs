@@ -115,7 +115,7 @@ impl Month {
             let written = self.kit.store.announce(vec![delivery_of(wanted, facts)], Timestamp::now()).unwrap();
             let delivery = written.into_iter().next().expect("nobody else writes");
             self.kit.store.confirm(&[delivery.id], Timestamp::now()).unwrap();
-            if silent.contains(&delivery.till) {
+            if delivery.peer.till().is_some_and(|till| silent.contains(till)) {
                 continue;
             }
             let till_state = TillState { cursor: delivery.to, ..TillState::default() };
@@ -127,7 +127,7 @@ impl Month {
                 cause: None,
                 till_state,
             };
-            self.say(&delivery.till, report);
+            self.say(delivery.peer.till().unwrap(), report);
             applied += 1;
         }
         applied
@@ -242,7 +242,7 @@ async fn thirty_days_of_loads_deliveries_and_orders_leave_no_more_than_the_days_
         month.passes(2 * MINUTE_MS);
     }
     let of_it = |delivery: &Delivery| format!("{:?} {:?}", delivery.state, delivery.reason);
-    let filter = DeliveryFilter { till: Some(silent[0].clone()), limit: 3, ..DeliveryFilter::default() };
+    let filter = DeliveryFilter { peer: Some(silent[0].clone().into()), limit: 3, ..DeliveryFilter::default() };
     let deliveries: Vec<String> = month.kit.store.deliveries(&filter).unwrap().iter().map(of_it).collect();
     let wanted = announced.into_iter().find(|wanted| wanted.till == silent[0]);
     let wanted = wanted.unwrap_or_else(|| panic!("nothing is announced after {deliveries:?}"));
@@ -270,11 +270,11 @@ fn loads_while_a_till_is_off_build_nothing_for_it_and_its_first_word_builds_one_
         month.pass(&off);
         assert_eq!(files() - before, 1, "load {price}: the package of those that are there, and no other");
     }
-    let cursor = month.kit.store.record(&off[0]).unwrap().cursor();
+    let cursor = month.kit.store.record(&off[0].clone().into()).unwrap().cursor();
     month.say(&off[0], Report::Contact { state: TillState { cursor, ..TillState::default() } });
     let before = files();
     assert_eq!(month.pass(&[]), 1, "its first word brings it what is newest");
     assert_eq!(files() - before, 1);
     let target = month.kit.chain.dictionary.target(&off[0]).unwrap();
-    assert_eq!(month.kit.store.record(&off[0]).unwrap().cursor(), target);
+    assert_eq!(month.kit.store.record(&off[0].clone().into()).unwrap().cursor(), target);
 }

@@ -20,7 +20,7 @@ fn waiting(kit: &Kit, till: &TillId, order: Order, ago: SignedDuration) -> Uuid 
     let (till, what, state) = (till.clone(), "x".to_owned(), CommandState::Waiting);
     let sent = SentCommand {
         id: command.id,
-        till,
+        peer: till.into(),
         body,
         what,
         state,

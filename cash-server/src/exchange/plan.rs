@@ -2,7 +2,7 @@
 //! what is announced.
 
 use super::decide::{Action, Aim, decide};
-use super::model::{Delivery, Needs, TillRecord};
+use super::model::{Delivery, Needs, PeerRecord};
 use crate::settings::ExchangeSettings;
 use crate::store::exchange::{Ended, Records};
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::panic::catch_unwind;
 use std::sync::Arc;
-use tillway_proto::{DeliveryId, DeliveryState, Revision, TillId};
+use tillway_proto::{DeliveryId, DeliveryState, PeerId, Revision, TillId};
 
 /// Most decisions for one till in one pass: a delivery ends, then what follows. More would be a
 /// decision that turns in a circle.
@@ -59,18 +59,18 @@ pub struct Plan {
     pub publish: Vec<Delivery>,
     /// Packages to announce.
     pub announce: Vec<Wanted>,
-    /// Tills that are known but not in the network any more.
-    pub gone: Vec<TillId>,
+    /// Peers that are known but not in the network any more.
+    pub gone: Vec<PeerId>,
     /// Tills that a decision stumbled over: a defect of this server that must not stop all others.
     pub poison: Vec<TillId>,
 }
 
 /// Decides for all tills.
 pub fn plan(aims: &[TillAim], records: &Records, settings: &ExchangeSettings, now: Timestamp) -> Plan {
-    let unheard = TillRecord::default();
+    let unheard = PeerRecord::default();
     let mut plan = Plan::default();
     for aim in aims {
-        let record = records.get(&aim.till).map_or(&unheard, Arc::as_ref);
+        let record = records.get(&aim.till.clone().into()).map_or(&unheard, Arc::as_ref);
         let decided = catch_unwind(|| for_till(aim, record, settings, now));
         match decided {
             Ok(of_till) => {
@@ -82,11 +82,12 @@ pub fn plan(aims: &[TillAim], records: &Records, settings: &ExchangeSettings, no
         }
     }
     let wanted: HashSet<&TillId> = aims.iter().map(|aim| &aim.till).collect();
-    plan.gone = records.keys().filter(|till| !wanted.contains(till)).cloned().collect();
+    let is_wanted = |peer: &PeerId| peer.till().is_some_and(|till| wanted.contains(till));
+    plan.gone = records.keys().filter(|peer| !is_wanted(peer)).cloned().collect();
     plan
 }
 
-fn for_till(aim: &TillAim, record: &TillRecord, settings: &ExchangeSettings, now: Timestamp) -> Plan {
+fn for_till(aim: &TillAim, record: &PeerRecord, settings: &ExchangeSettings, now: Timestamp) -> Plan {
     let mut plan = Plan::default();
     let mut record = Cow::Borrowed(record);
     for _ in 0..MAX_DECISIONS {
@@ -124,11 +125,11 @@ fn for_till(aim: &TillAim, record: &TillRecord, settings: &ExchangeSettings, now
 }
 
 /// One that expired was given up by the server, after a time that it chose.
-fn is_called_for(record: &TillRecord, target: Revision) -> bool {
+fn is_called_for(record: &PeerRecord, target: Revision) -> bool {
     record.newest.as_ref().is_some_and(|newest| newest.to >= target && newest.state != DeliveryState::Expired)
 }
 
-fn end(record: &mut TillRecord, state: DeliveryState, now: Timestamp) {
+fn end(record: &mut PeerRecord, state: DeliveryState, now: Timestamp) {
     if let Some(newest) = &mut record.newest {
         newest.state = state;
         newest.state_at = now;
@@ -148,7 +149,7 @@ mod tests {
     fn delivery(number: u32, state_at: Timestamp, confirmed: bool) -> Delivery {
         Delivery {
             id: tillway_proto::DeliveryId::generate(),
-            till: till(number),
+            peer: till(number).into(),
             package: tillway_proto::PackageName::from_hash([1; 32]),
             bytes: 1,
             objects: 1,
@@ -174,11 +175,11 @@ mod tests {
         let settings = Settings::read("", Path::new("/"), []).unwrap().exchange;
         let overdue = delivery(1, now - jiff::SignedDuration::from_hours(7), true);
         let unconfirmed = delivery(2, now, false);
-        let record = |delivery: &Delivery| Arc::new(TillRecord { contact: None, newest: Some(delivery.clone()) });
+        let record = |delivery: &Delivery| Arc::new(PeerRecord { contact: None, newest: Some(delivery.clone()) });
         let records = Records::from([
-            (till(1), record(&overdue)),
-            (till(2), record(&unconfirmed)),
-            (till(9), record(&delivery(9, now, true))),
+            (till(1).into(), record(&overdue)),
+            (till(2).into(), record(&unconfirmed)),
+            (till(9).into(), record(&delivery(9, now, true))),
         ]);
         let aim = |number| Aim { target: Revision(4), digest: None, parked: number == 4 };
         let aims: Vec<_> = (1..=4).map(|number| TillAim { till: till(number), aim: aim(number) }).collect();
@@ -188,6 +189,6 @@ mod tests {
         assert_eq!(plan.publish, [unconfirmed]);
         let wanted: Vec<_> = plan.announce.iter().map(|wanted| (wanted.till.clone(), wanted.tries)).collect();
         assert_eq!(wanted, [(till(1), 0), (till(3), 0)], "one that expired while its till was off was no failure");
-        assert_eq!(plan.gone, [till(9)]);
+        assert_eq!(plan.gone, [till(9).into()]);
     }
 }

@@ -186,7 +186,7 @@ fn the_same_request_by_two_at_once_is_one_order() {
         asked.into_iter().filter_map(|asked| asked.join().unwrap()).count()
     });
     assert_eq!(ordered, 1);
-    let open: Vec<SentCommand> = race.store().open_commands_of(till).unwrap();
+    let open: Vec<SentCommand> = race.store().open_commands_of(&till.clone().into()).unwrap();
     assert_eq!(open.len(), 1);
 }
 
@@ -230,12 +230,12 @@ proptest! {
                 scope.spawn(move || {
                     for Saying { till, before, state } in of_thread {
                         let till = &race.tills[till % race.tills.len()];
-                        let filter = DeliveryFilter { till: Some(till.clone()), limit: 3, ..DeliveryFilter::default() };
+                        let filter = DeliveryFilter { peer: Some(till.clone().into()), limit: 3, ..DeliveryFilter::default() };
                         let known = race.store().deliveries(&filter).unwrap();
                         if let Some(delivery) = known.get(before % known.len().max(1)) {
                             race.step(delivery, *state);
                         }
-                        if let Some(command) = race.store().open_commands_of(till).unwrap().first() {
+                        if let Some(command) = race.store().open_commands_of(&till.clone().into()).unwrap().first() {
                             let (command, status) = (Some(command.id), ExchangeStatus::During);
                             race.say(till, Report::Unload { command, status, receipts: 1, reason: None });
                         }
@@ -266,7 +266,8 @@ proptest! {
         // What memory says is what the file says.
         let records = race.store().records().unwrap();
         for till in &race.tills {
-            prop_assert_eq!(records[till].as_ref(), &race.store().record(till).unwrap());
+            let peer = till.clone().into();
+            prop_assert_eq!(records[&peer].as_ref(), &race.store().record(&peer).unwrap());
         }
     }
 }

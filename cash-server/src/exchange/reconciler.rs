@@ -24,7 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tillway_proto::{Command, DeliveryId, DeliveryState, Order, PackageLink, PackageName, TillId};
+use tillway_proto::{Command, DeliveryId, DeliveryState, Order, PackageLink, PackageName, PeerId, TillId};
 use tillway_service::background::{Next, Run, Task, Work};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -101,11 +101,11 @@ impl Reconciler {
     /// One pass over all tills.
     pub async fn pass(&self) -> Result<Passed, ExchangeError> {
         let (service, packages) = (self.service.clone(), self.packages.clone());
-        let Decided { mut plan, commands, tills, removed, silent } =
+        let Decided { mut plan, commands, peers, removed, silent } =
             blocking(move || decide_all(&service, &packages)).await?;
         for till in std::mem::take(&mut plan.poison) {
             tracing::error!(%till, "deciding for a till brought out a defect of this server; it is left out");
-            self.service.set_trouble(&till, ExchangeReason::NoDecision);
+            self.service.set_trouble(&till.into(), ExchangeReason::NoDecision);
         }
         let mut passed = Passed { ended: plan.ends.len(), ..Passed::default() };
         let broker = &self.parts().broker;
@@ -113,15 +113,15 @@ impl Reconciler {
             return Ok(passed);
         }
         broker.look_again(&silent);
-        let refused = match broker.declare(tills).await {
+        let refused = match broker.declare(peers).await {
             Ok(refused) => refused,
             Err(error) => {
                 tracing::warn!(error = %error_chain(&error), "failed to declare the queues of tills");
                 return Ok(passed);
             }
         };
-        plan.publish.retain(|delivery| !refused.contains_key(&delivery.till));
-        plan.announce.retain(|wanted| !refused.contains_key(&wanted.till));
+        plan.publish.retain(|delivery| !refused.contains_key(&delivery.peer));
+        plan.announce.retain(|wanted| !refused.contains_key(&wanted.till.clone().into()));
         self.service.set_refused(refused.clone());
         // What fails in one step does not stop the next; the first error is told.
         let gone = self.forget(plan.gone).await;
@@ -182,7 +182,7 @@ impl Reconciler {
         for wanted in wanted {
             match &shared {
                 Some(facts) => {
-                    self.service.clear_trouble(&wanted.till);
+                    self.service.clear_trouble(&wanted.till.clone().into());
                     deliveries.push(delivery_of(wanted, facts.clone()));
                 }
                 None => deliveries.extend(self.find_or_build(wanted, sound.clone()).await),
@@ -197,17 +197,17 @@ impl Reconciler {
         let found = blocking(move || sound_package(&packages, &asked, &sound).map_err(ExchangeError::Packages));
         match found.await {
             Ok(Some(facts)) => {
-                self.service.clear_trouble(&wanted.till);
+                self.service.clear_trouble(&wanted.till.clone().into());
                 Some(delivery_of(wanted, facts))
             }
             Ok(None) => {
                 tracing::debug!(till = %wanted.till, from = %wanted.from, "there is nothing to send");
-                self.service.clear_trouble(&wanted.till);
+                self.service.clear_trouble(&wanted.till.clone().into());
                 None
             }
             Err(error) => {
                 tracing::error!(till = %wanted.till, error = %error_chain(&error), "failed to make a package; it is tried again");
-                self.service.set_trouble(&wanted.till, Reason::error(&error));
+                self.service.set_trouble(&wanted.till.clone().into(), Reason::error(&error));
                 None
             }
         }
@@ -234,10 +234,10 @@ impl Reconciler {
     async fn publish(&self, delivery: Delivery) -> Option<DeliveryId> {
         let parts = self.parts();
         let body = link_message(parts, &delivery).inspect_err(|error| {
-            tracing::error!(till = %delivery.till, error = %error_chain(error), "failed to write a link");
+            tracing::error!(till = %delivery.peer, error = %error_chain(error), "failed to write a link");
         });
-        let published = parts.broker.publish(&delivery.till, Lane::Dictionary, &body.ok()?).await;
-        self.note_publishing(&delivery.till, &published);
+        let published = parts.broker.publish(&delivery.peer, Lane::Dictionary, &body.ok()?).await;
+        self.note_publishing(&delivery.peer, &published);
         published.ok().map(|()| delivery.id)
     }
 
@@ -256,14 +256,14 @@ impl Reconciler {
         failed.map_or(Ok(count), Err)
     }
 
-    fn note_publishing(&self, till: &TillId, published: &Result<(), BrokerError>) {
+    fn note_publishing(&self, peer: &PeerId, published: &Result<(), BrokerError>) {
         match published {
-            Ok(()) => self.service.clear_trouble(till),
+            Ok(()) => self.service.clear_trouble(peer),
             // The supervisor tells of a lost link once, for all.
             Err(BrokerError::Down) => {}
             Err(error) => {
-                tracing::warn!(%till, error = %error_chain(error), "failed to announce; it is tried again");
-                self.service.set_trouble(till, Reason::error(error));
+                tracing::warn!(till = %peer, error = %error_chain(error), "failed to announce; it is tried again");
+                self.service.set_trouble(peer, Reason::error(error));
             }
         }
     }
@@ -272,9 +272,9 @@ impl Reconciler {
     async fn send_commands(
         &self,
         waiting: Vec<SentCommand>,
-        refused: &HashMap<TillId, String>,
+        refused: &HashMap<PeerId, String>,
     ) -> Result<usize, ExchangeError> {
-        let waiting = waiting.into_iter().filter(|command| !refused.contains_key(&command.till));
+        let waiting = waiting.into_iter().filter(|command| !refused.contains_key(&command.peer));
         stream::iter(waiting.take(MAX_COMMANDS_PASS))
             .map(|command| self.send(command))
             .buffer_unordered(CONFIRMS_IN_FLIGHT)
@@ -288,9 +288,9 @@ impl Reconciler {
 
     /// Publishes a command; it comes back where the broker has confirmed it.
     async fn send(&self, command: SentCommand) -> Option<SentCommand> {
-        let published = self.parts().broker.publish(&command.till, Lane::Control, &command.body).await;
+        let published = self.parts().broker.publish(&command.peer, Lane::Control, &command.body).await;
         if let Err(error) = &published {
-            tracing::warn!(till = %command.till, error = %error_chain(error), "failed to send: {}", command.what);
+            tracing::warn!(till = %command.peer, error = %error_chain(error), "failed to send: {}", command.what);
         }
         published.ok().map(|()| command)
     }
@@ -298,7 +298,7 @@ impl Reconciler {
     async fn note_sent(&self, sent: Vec<SentCommand>) -> Result<usize, ExchangeError> {
         fail::fail_point!("reconciler::order_confirmed");
         for command in &sent {
-            tracing::info!(till = %command.till, command = %command.id, "sent: {}", command.what);
+            tracing::info!(till = %command.peer, command = %command.id, "sent: {}", command.what);
         }
         let store = Arc::clone(&self.parts().store);
         let count = sent.len();
@@ -308,14 +308,14 @@ impl Reconciler {
         Ok(count)
     }
 
-    /// Removes queues and memory of tills that are no more.
-    async fn forget(&self, gone: Vec<TillId>) -> Result<(), ExchangeError> {
+    /// Removes queues and memory of peers that are no more.
+    async fn forget(&self, gone: Vec<PeerId>) -> Result<(), ExchangeError> {
         let mut removed = Vec::with_capacity(gone.len());
-        for till in gone {
-            match self.parts().broker.remove(&till).await {
-                Ok(()) => removed.push(till),
+        for peer in gone {
+            match self.parts().broker.remove(&peer).await {
+                Ok(()) => removed.push(peer),
                 Err(error) => {
-                    tracing::warn!(%till, error = %error_chain(&error), "failed to remove the queues of a till that is no more");
+                    tracing::warn!(till = %peer, error = %error_chain(&error), "failed to remove the queues of a till that is no more");
                 }
             }
         }
@@ -331,11 +331,11 @@ impl Reconciler {
     /// Removes queues of removed tills of which nothing is remembered, once a session with the
     /// broker: they may have been declared by a server that was restored from a backup since, or
     /// be left from a removal that was cut off.
-    async fn remove_queues(&self, removed: Vec<TillId>) {
+    async fn remove_queues(&self, removed: Vec<PeerId>) {
         let broker = &self.parts().broker;
-        for till in broker.not_removed(removed).into_iter().take(MAX_REMOVALS_PASS) {
-            if let Err(error) = broker.remove(&till).await {
-                tracing::warn!(%till, error = %error_chain(&error), "failed to remove the queues of a till that is no more");
+        for peer in broker.not_removed(removed).into_iter().take(MAX_REMOVALS_PASS) {
+            if let Err(error) = broker.remove(&peer).await {
+                tracing::warn!(till = %peer, error = %error_chain(&error), "failed to remove the queues of a till that is no more");
             }
         }
     }
@@ -402,11 +402,11 @@ pub(super) struct Decided {
     /// next pass.
     pub(super) commands: Vec<SentCommand>,
     /// All tills of the network.
-    tills: Vec<TillId>,
-    /// Tills that were removed.
-    removed: Vec<TillId>,
-    /// Tills that are not in contact and that nobody parked.
-    silent: Vec<TillId>,
+    peers: Vec<PeerId>,
+    /// Those that were removed.
+    removed: Vec<PeerId>,
+    /// Those that are not in contact and that nobody parked.
+    silent: Vec<PeerId>,
 }
 
 /// Reads everything, decides, and writes what ends.
@@ -445,27 +445,29 @@ pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -
         }
     }
     // To one that was removed meanwhile nothing is sent: that would make its queues anew.
-    commands.retain(|command| targets.network.node(&command.till.clone().into()).is_some());
-    let removed = targets.network.removed_tills().cloned().collect();
-    Ok(Decided { plan, commands, tills: aims.into_iter().map(|aim| aim.till).collect(), removed, silent })
+    commands.retain(|command| targets.network.node(&command.peer.clone().into()).is_some());
+    let removed = targets.network.removed_tills().cloned().map(PeerId::from).collect();
+    let peers = aims.into_iter().map(|aim| aim.till.into()).collect();
+    Ok(Decided { plan, commands, peers, removed, silent })
 }
 
 /// A till that calls for one package after another waits, and is shown with that.
 fn keeps_pace(service: &ExchangeService, till: &TillId, now: std::time::Instant) -> bool {
     let keeps_pace = service.pace.allows(till, now);
     if !keeps_pace {
-        service.set_trouble(till, ExchangeReason::CallsTooOften { packages: AT_ONCE });
+        service.set_trouble(&till.clone().into(), ExchangeReason::CallsTooOften { packages: AT_ONCE });
     }
     keeps_pace
 }
 
 /// Tills that are not in contact, or never were, parked ones left out.
-fn silent_tills(aims: &[TillAim], records: &Records, silent_after: Duration, now: Timestamp) -> Vec<TillId> {
-    let is_out = |till: &TillId| {
-        let contact = records.get(till).and_then(|record| record.contact.as_ref());
+fn silent_tills(aims: &[TillAim], records: &Records, silent_after: Duration, now: Timestamp) -> Vec<PeerId> {
+    let is_out = |peer: &PeerId| {
+        let contact = records.get(peer).and_then(|record| record.contact.as_ref());
         contact.is_none_or(|contact| is_silent(contact, silent_after, now))
     };
-    aims.iter().filter(|aim| !aim.aim.parked && is_out(&aim.till)).map(|aim| aim.till.clone()).collect()
+    let looked_at = aims.iter().filter(|aim| !aim.aim.parked).map(|aim| aim.till.clone().into());
+    looked_at.filter(is_out).collect()
 }
 
 /// Ends commands past their deadline, whether there is a broker or not; gives those that wait.
@@ -493,7 +495,7 @@ fn waiting_commands(store: &dyn ExchangeStore, deadline: SignedDuration) -> Resu
         fail::fail_point!("reconciler::order_expired");
         for (command, _, reason) in ended {
             let reason = Reason::of(reason).in_english();
-            tracing::warn!(till = %command.till, command = %command.id, "{}: {reason}", command.what);
+            tracing::warn!(till = %command.peer, command = %command.id, "{}: {reason}", command.what);
         }
     }
     Ok(waiting)
@@ -530,7 +532,7 @@ pub(super) fn delivery_of(wanted: Wanted, facts: PackageFacts) -> NewDelivery {
     let now = Timestamp::now();
     let delivery = Delivery {
         id: DeliveryId::generate(),
-        till: wanted.till,
+        peer: wanted.till.into(),
         package: facts.name,
         bytes: facts.bytes,
         objects: facts.objects,

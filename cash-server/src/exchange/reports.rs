@@ -149,8 +149,8 @@ impl Reports {
         let network = self.network.current().map_err(ExchangeError::Network)?;
         // Before the transaction: whoever else writes does not wait for it.
         let read: Vec<Result<(TillId, Reported), String>> = bodies.iter().map(|body| read(body)).collect();
-        for (till, reported) in read.iter().flatten().filter(|(till, _)| network.till(till).is_some()) {
-            self.clocks.note(till, reported.sent_at);
+        for (_, reported) in read.iter().flatten().filter(|(till, _)| network.till(till).is_some()) {
+            self.clocks.note(&reported.peer, reported.sent_at);
         }
         let claims = self.packages.claims().map_err(ExchangeError::Packages)?;
         let (mut events, mut poke) = (Vec::new(), false);
@@ -163,7 +163,7 @@ impl Reports {
                         let taking = Taking { moment, claims: &claims, silent_after: self.silent_after, now };
                         taking.take_safely(&mut batch, till, reported, body)?;
                     }
-                    Ok((till, _)) => batch.stranger(till, body, now),
+                    Ok((_, reported)) => batch.stranger(&reported.peer, body, now),
                     Err(reason) => batch.set_aside(body, reason.clone(), now),
                 }
             }
@@ -204,13 +204,13 @@ fn state_in(report: &Report) -> Option<&TillState> {
 /// Changes of one batch; later reports see what earlier ones changed.
 #[derive(Default)]
 struct Batch {
-    contacts: HashMap<TillId, Option<Contact>>,
+    contacts: HashMap<PeerId, Option<Contact>>,
     deliveries: HashMap<DeliveryId, Delivery>,
     commands: HashMap<Uuid, SentCommand>,
-    /// Orders that a contact answers, by till; read with the first contact of each.
-    answered_by_contact: HashMap<TillId, Vec<SentCommand>>,
+    /// Orders that a contact answers, by peer; read with the first contact of each.
+    answered_by_contact: HashMap<PeerId, Vec<SentCommand>>,
     broken: Vec<BrokenReport>,
-    strangers: HashMap<TillId, Stranger>,
+    strangers: HashMap<PeerId, Stranger>,
     events: Vec<Event>,
     poke: bool,
 }
@@ -238,18 +238,19 @@ impl Taking<'_> {
 
     fn take(self, batch: &mut Batch, till: &TillId, reported: &Reported) -> Result<(), StoreError> {
         fail::fail_point!("reports::parsed");
-        if !batch.contacts.contains_key(till) {
-            let record = self.moment.record(till)?;
+        let peer = &reported.peer;
+        if !batch.contacts.contains_key(peer) {
+            let record = self.moment.record(peer)?;
             // Its first word since a link went out to it: what is newer than that link may wait
             // for it.
             batch.poke |= record.unanswered().is_some();
-            batch.contacts.insert(till.clone(), record.contact);
+            batch.contacts.insert(peer.clone(), record.contact);
         }
         let named = match &reported.report {
-            Report::Delivery { delivery, .. } => self.delivery(batch, *delivery, till)?,
+            Report::Delivery { delivery, .. } => self.delivery(batch, *delivery, peer)?,
             _ => None,
         };
-        let known = batch.contacts.get(till).and_then(Option::as_ref);
+        let known = batch.contacts.get(peer).and_then(Option::as_ref);
         let believed = match state_in(&reported.report) {
             Some(state) => self.believes(known, till, state)?,
             None => true,
@@ -267,8 +268,8 @@ impl Taking<'_> {
             batch.events.push(Event::Attached { till: till.clone() });
         }
         batch.poke |= heard.poke;
-        batch.contacts.insert(till.clone(), Some(heard.contact));
-        self.answer(batch, till, reported)
+        batch.contacts.insert(peer.clone(), Some(heard.contact));
+        self.answer(batch, reported)
     }
 
     /// Whether anything speaks for the cursor that a till says it has.
@@ -276,36 +277,36 @@ impl Taking<'_> {
         if is_as_before(known, state.cursor) || self.claims.hold(till, state) {
             return Ok(true);
         }
-        self.moment.announced(till, state.cursor)
+        self.moment.announced(&till.clone().into(), state.cursor)
     }
 
-    /// The delivery, where it is one of this till.
-    fn delivery(self, batch: &Batch, id: DeliveryId, till: &TillId) -> Result<Option<Delivery>, StoreError> {
+    /// The delivery, where it is one of this peer.
+    fn delivery(self, batch: &Batch, id: DeliveryId, peer: &PeerId) -> Result<Option<Delivery>, StoreError> {
         let found = match batch.deliveries.get(&id) {
             Some(delivery) => Some(delivery.clone()),
             None => self.moment.delivery(id)?,
         };
-        Ok(found.filter(|delivery| delivery.till == *till))
+        Ok(found.filter(|delivery| delivery.peer == *peer))
     }
 
     /// What an answer means for the command it names.
-    fn answer(self, batch: &mut Batch, till: &TillId, reported: &Reported) -> Result<(), StoreError> {
+    fn answer(self, batch: &mut Batch, reported: &Reported) -> Result<(), StoreError> {
         let (id, state, reason, receipts) = match &reported.report {
             Report::Unload { command: Some(id), status, receipts, reason } => {
                 (*id, CommandState::of_answer(*status), reason.as_deref(), *receipts)
             }
             Report::Refused { command, reason } => (*command, CommandState::Refused, Some(reason.as_str()), 0),
-            Report::Contact { .. } => return self.answer_by_contact(batch, till, reported.sent_at),
+            Report::Contact { .. } => return self.answer_by_contact(batch, reported),
             _ => return Ok(()),
         };
         let found = match batch.commands.get(&id) {
             Some(command) => Some(command.clone()),
             None => self.moment.command(id)?,
         };
-        let Some(mut command) = found.filter(|command| command.till == *till) else { return Ok(()) };
+        let Some(mut command) = found.filter(|command| command.peer == reported.peer) else { return Ok(()) };
         if !command.state.is_final() && !self.is_endless(&command, state) {
             if matches!(state, CommandState::Failed | CommandState::Refused) {
-                tracing::warn!(till = %command.till, command = %id, reason, "{}: {}", command.what, state.as_str());
+                tracing::warn!(till = %command.peer, command = %id, reason, "{}: {}", command.what, state.as_str());
             }
             command.state = state;
             command.state_at = self.now;
@@ -324,15 +325,15 @@ impl Taking<'_> {
     }
 
     /// The till tells its state after it took these orders.
-    fn answer_by_contact(self, batch: &mut Batch, till: &TillId, sent_at: Timestamp) -> Result<(), StoreError> {
-        let now = self.now;
-        if !batch.answered_by_contact.contains_key(till) {
-            // Those of this till: all others may be thousands.
-            let open = self.moment.open_commands_of(till)?;
+    fn answer_by_contact(self, batch: &mut Batch, reported: &Reported) -> Result<(), StoreError> {
+        let (now, peer, sent_at) = (self.now, &reported.peer, reported.sent_at);
+        if !batch.answered_by_contact.contains_key(peer) {
+            // Those of this peer: all others may be thousands.
+            let open = self.moment.open_commands_of(peer)?;
             let sent = open.into_iter().filter(|command| command.state == CommandState::Sent);
-            batch.answered_by_contact.insert(till.clone(), sent.filter(SentCommand::is_answered_by_contact).collect());
+            batch.answered_by_contact.insert(peer.clone(), sent.filter(SentCommand::is_answered_by_contact).collect());
         }
-        let Some(orders) = batch.answered_by_contact.get_mut(till) else { return Ok(()) };
+        let Some(orders) = batch.answered_by_contact.get_mut(peer) else { return Ok(()) };
         // Longer ago than that, or in the future: the clock went back since.
         let age = |order: &SentCommand| now.duration_since(order.state_at).abs();
         // A contact that waited in the queue of reports was made before the till could read the
@@ -348,11 +349,11 @@ impl Taking<'_> {
 }
 
 impl Batch {
-    fn stranger(&mut self, till: &TillId, body: &[u8], now: Timestamp) {
+    fn stranger(&mut self, peer: &PeerId, body: &[u8], now: Timestamp) {
         let body = body[..body.len().min(MAX_BROKEN_BYTES)].to_vec();
-        let counted = self.strangers.entry(till.clone()).or_insert_with(|| {
-            tracing::debug!(%till, "a report of a till that is not in the network");
-            Stranger { till: till.clone(), first_at: now, last_at: now, reports: 0, body: Vec::new() }
+        let counted = self.strangers.entry(peer.clone()).or_insert_with(|| {
+            tracing::debug!(till = %peer, "a report of a till that is not in the network");
+            Stranger { peer: peer.clone(), first_at: now, last_at: now, reports: 0, body: Vec::new() }
         });
         counted.reports += 1;
         counted.body = body;
@@ -364,7 +365,7 @@ impl Batch {
     }
 
     fn finish(self) -> (ExchangeChanges, Vec<Event>, bool) {
-        let contacts = self.contacts.into_iter().filter_map(|(till, contact)| Some((till, contact?)));
+        let contacts = self.contacts.into_iter().filter_map(|(peer, contact)| Some((peer, contact?)));
         let changes = ExchangeChanges {
             contacts: contacts.collect(),
             deliveries: self.deliveries.into_values().collect(),
@@ -378,7 +379,7 @@ impl Batch {
 }
 
 fn tell_step(delivery: &Delivery) {
-    let (till, package) = (&delivery.till, delivery.package.short());
+    let (till, package) = (&delivery.peer, delivery.package.short());
     if let Some(reason) = &delivery.reason {
         tracing::warn!(%till, package, state = %delivery.state, reason = reason.in_english(), "delivery");
     } else {

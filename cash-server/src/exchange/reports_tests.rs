@@ -63,7 +63,7 @@ fn ordered(kit: &Kit, order: Order, state: CommandState, ago: SignedDuration) ->
     let at = Timestamp::now() - ago;
     let sent = SentCommand {
         id: command.id,
-        till: kit.till.clone(),
+        peer: kit.till.clone().into(),
         body: command.to_bytes().unwrap(),
         what: "x".to_owned(),
         state,
@@ -80,7 +80,7 @@ fn ordered(kit: &Kit, order: Order, state: CommandState, ago: SignedDuration) ->
 fn a_broken_report_stands_aside_and_those_beside_it_are_taken() {
     let kit = kit();
     kit.reports.take_now(&[b"{".to_vec(), contact(&kit.till), b"no".to_vec()], None).unwrap();
-    assert_eq!(kit.reports.store.record(&kit.till).unwrap().claimed(), Some(Revision(3)));
+    assert_eq!(kit.reports.store.record(&kit.till.clone().into()).unwrap().claimed(), Some(Revision(3)));
     let broken = kit.reports.store.broken_reports(10).unwrap();
     assert_eq!(broken.len(), 2);
     assert!(kit.reports.store.forget_broken_report(broken[0].id, None).unwrap());
@@ -92,18 +92,19 @@ fn a_broken_report_stands_aside_and_those_beside_it_are_taken() {
 fn a_till_that_is_not_in_the_network_is_counted_once_and_known_once_it_is() {
     let kit = kit();
     let stranger: TillId = "_cash_9_00ab34ef".parse().unwrap();
+    let peer = PeerId::from(stranger.clone());
     kit.reports.take_now(&[contact(&stranger), contact(&stranger)], None).unwrap();
     kit.reports.take_now(&[contact(&stranger)], None).unwrap();
     let strangers = kit.reports.store.strangers().unwrap();
-    assert_eq!(strangers.iter().map(|one| (&one.till, one.reports)).collect::<Vec<_>>(), [(&stranger, 3)]);
+    assert_eq!(strangers.iter().map(|one| (&one.peer, one.reports)).collect::<Vec<_>>(), [(&peer, 3)]);
     assert!(kit.reports.store.broken_reports(10).unwrap().is_empty(), "they do not push out what is broken");
 
     // As if its node had been made meanwhile: what was kept is taken now.
-    let body = kit.reports.store.stranger(&stranger).unwrap().unwrap().body;
+    let body = kit.reports.store.stranger(&peer).unwrap().unwrap().body;
     let known = String::from_utf8(body).unwrap().replace(stranger.as_str(), kit.till.as_str());
     kit.reports.take_now(&[known.into_bytes()], None).unwrap();
-    assert_eq!(kit.reports.store.record(&kit.till).unwrap().claimed(), Some(Revision(3)));
-    assert!(kit.reports.store.forget_stranger(&stranger, &tillway_service::audit::AuditLine::any()).unwrap());
+    assert_eq!(kit.reports.store.record(&kit.till.clone().into()).unwrap().claimed(), Some(Revision(3)));
+    assert!(kit.reports.store.forget_stranger(&peer, &tillway_service::audit::AuditLine::any()).unwrap());
     assert!(kit.reports.store.strangers().unwrap().is_empty());
 }
 
@@ -116,7 +117,7 @@ fn a_report_of_a_shops_server_is_set_aside_and_those_of_tills_beside_it_are_take
     let broken = kit.reports.store.broken_reports(10).unwrap();
     assert_eq!(broken.len(), 1);
     assert!(broken[0].reason.contains("tills alone"), "{}", broken[0].reason);
-    assert!(kit.reports.store.record(&kit.till).unwrap().contact.is_some());
+    assert!(kit.reports.store.record(&kit.till.clone().into()).unwrap().contact.is_some());
 }
 
 #[test]
@@ -153,7 +154,7 @@ fn a_till_whose_row_does_not_read_is_heard_anew_and_its_batch_is_taken() {
     kit.reports.take_now(&[contact(&kit.till)], None).unwrap();
     kit.store.tamper("UPDATE contact SET needs = 'of a newer version'");
     kit.reports.take_now(&[contact(&kit.till)], None).unwrap();
-    assert_eq!(kit.store.record(&kit.till).unwrap().claimed(), Some(Revision(3)));
+    assert_eq!(kit.store.record(&kit.till.clone().into()).unwrap().claimed(), Some(Revision(3)));
     assert!(kit.store.broken_reports(10).unwrap().is_empty());
 }
 
@@ -222,21 +223,21 @@ fn contacts_that_say_nothing_new_write_nothing_and_are_heard_all_the_same() {
     let kit = kit();
     kit.reports.take_now(&[contact(&kit.till)], None).unwrap();
     let mut was_written = writes(&kit);
-    let before = kit.store.record(&kit.till).unwrap().contact.unwrap();
+    let before = kit.store.record(&kit.till.clone().into()).unwrap().contact.unwrap();
     // A day of one till, at a contact a minute.
     for _ in 0..1_440 {
         kit.reports.take_now(&[contact(&kit.till)], None).unwrap();
     }
     assert!(!was_written(), "nothing new was said");
-    let after = kit.store.record(&kit.till).unwrap().contact.unwrap();
+    let after = kit.store.record(&kit.till.clone().into()).unwrap().contact.unwrap();
     assert!(after.last_at > before.last_at && after.sent_at > before.sent_at);
-    assert_eq!(kit.store.records().unwrap()[&kit.till].contact.as_ref(), Some(&after));
+    assert_eq!(kit.store.records().unwrap()[&kit.till.clone().into()].contact.as_ref(), Some(&after));
     // What is new is written with the time.
     let state = TillState { cursor: Revision(3), queued: 1, ..TillState::default() };
     let news = Reported { report: Report::Contact { state }, ..said(&kit.till) };
     kit.reports.take_now(&[news.to_bytes().unwrap()], None).unwrap();
     assert!(was_written());
-    assert_eq!(kit.store.record(&kit.till).unwrap().contact.unwrap().state.queued, 1);
+    assert_eq!(kit.store.record(&kit.till.clone().into()).unwrap().contact.unwrap().state.queued, 1);
 }
 
 #[test]
@@ -244,7 +245,7 @@ fn a_restart_makes_no_till_silent_that_was_in_contact_and_none_talk_that_was_sil
     let kit = kit();
     kit.reports.take_now(&[contact(&kit.till)], None).unwrap();
     let silent = |kit: &Kit, store: &SqliteExchange| {
-        let contact = store.record(&kit.till).unwrap().contact.unwrap();
+        let contact = store.record(&kit.till.clone().into()).unwrap().contact.unwrap();
         super::super::hear::is_silent(&contact, kit.reports.silent_after, Timestamp::now())
     };
     let reopen = |minutes_ago: i64| {

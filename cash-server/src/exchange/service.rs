@@ -7,7 +7,7 @@ use super::clock::Clocks;
 use super::condition::sales_wait;
 use super::decide::{Action, Aim, Wait, decide};
 use super::hear::{is_silent, shortened};
-use super::model::{CommandState, Delivery, SentCommand, TillRecord};
+use super::model::{CommandState, Delivery, PeerRecord, SentCommand};
 use super::pace::Pace;
 use super::reason::ExchangeReason;
 use crate::audit::Verb;
@@ -30,7 +30,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use tillway_proto::command::AsideAction;
 use tillway_proto::report::{AsideName, SalesWait};
-use tillway_proto::{Command, DeliveryState, NodeId, Order, Revision, ShopId, TillId};
+use tillway_proto::{Command, DeliveryState, NodeId, Order, PeerId, Revision, ShopId, TillId};
 use tillway_service::actor::Caller;
 use tillway_service::audit::{AuditLine, some_of};
 use uuid::Uuid;
@@ -115,7 +115,7 @@ pub struct TillStatus {
     /// Whether somebody parked it.
     pub parked: bool,
     /// What it said last and its newest delivery.
-    pub record: Arc<TillRecord>,
+    pub record: Arc<PeerRecord>,
     /// The revision it should have.
     pub target: Revision,
     /// Whether it was in contact, and has not been for longer than `silent_after_s`.
@@ -196,10 +196,10 @@ pub struct ExchangeService {
     /// Who asks.
     caller: Caller,
     /// Why the last pass failed for a till. A hint of this process: each pass finds it anew.
-    trouble: Arc<Mutex<HashMap<TillId, Reason>>>,
+    trouble: Arc<Mutex<HashMap<PeerId, Reason>>>,
     /// Tills whose queues the broker refuses, and what it says. A hint of this process, as its
     /// last pass knew it.
-    refused: Arc<Mutex<HashMap<TillId, String>>>,
+    refused: Arc<Mutex<HashMap<PeerId, String>>>,
     /// What tills have called for by their words alone. Of this process: each of several servers
     /// allows as much by itself.
     pub(super) pace: Arc<Pace>,
@@ -233,7 +233,7 @@ impl ExchangeService {
         let network = &targets.network;
         let status = |(till, node): (&TillId, &Node)| {
             let target = targets.of.get(till).copied().unwrap_or_default();
-            self.status(network, till, node, records.get(till).cloned().unwrap_or_default(), target)
+            self.status(network, till, node, records.get(&till.clone().into()).cloned().unwrap_or_default(), target)
         };
         Ok(network.tills().map(status).collect())
     }
@@ -243,19 +243,19 @@ impl ExchangeService {
         let network = self.parts.network.current().map_err(ExchangeError::Network)?;
         let node = node_of(&network, till)?;
         let target = self.parts.dictionary.target(till).map_err(ExchangeError::Dictionary)?;
-        let record = self.parts.store.record(till).map_err(ExchangeError::Store)?;
+        let record = self.parts.store.record(&till.clone().into()).map_err(ExchangeError::Store)?;
         Ok(self.status(&network, till, node, Arc::new(record), target))
     }
 
     /// Deliveries, newest first.
     pub fn deliveries(&self, till: Option<&TillId>, limit: u32) -> Result<Vec<Delivery>, ExchangeError> {
-        let filter = DeliveryFilter { till: till.cloned(), limit, ..DeliveryFilter::default() };
+        let filter = DeliveryFilter { peer: till.cloned().map(PeerId::from), limit, ..DeliveryFilter::default() };
         self.parts.store.deliveries(&filter).map_err(ExchangeError::Store)
     }
 
     /// Commands, newest first.
     pub fn commands(&self, till: Option<&TillId>, limit: u32) -> Result<Vec<SentCommand>, ExchangeError> {
-        self.parts.store.commands(till, limit).map_err(ExchangeError::Store)
+        self.parts.store.commands(till.cloned().map(PeerId::from).as_ref(), limit).map_err(ExchangeError::Store)
     }
 
     /// Reports that could not be understood, newest first.
@@ -279,13 +279,13 @@ impl ExchangeService {
     }
 
     /// One of them, with its last report.
-    pub fn stranger(&self, till: &TillId) -> Result<Option<Stranger>, ExchangeError> {
-        self.parts.store.stranger(till).map_err(ExchangeError::Store)
+    pub fn stranger(&self, peer: &PeerId) -> Result<Option<Stranger>, ExchangeError> {
+        self.parts.store.stranger(peer).map_err(ExchangeError::Store)
     }
 
     /// Forgets one of them; says whether it was there.
-    pub fn forget_stranger(&self, till: &TillId, line: &AuditLine) -> Result<bool, ExchangeError> {
-        self.parts.store.forget_stranger(till, line).map_err(ExchangeError::Store)
+    pub fn forget_stranger(&self, peer: &PeerId, line: &AuditLine) -> Result<bool, ExchangeError> {
+        self.parts.store.forget_stranger(peer, line).map_err(ExchangeError::Store)
     }
 
     /// Somebody has seen what was found about a till, until the time of what was shown: that needs
@@ -296,11 +296,11 @@ impl ExchangeService {
         let now = Timestamp::now();
         let until = until.unwrap_or(now).min(now);
         let line = AuditLine::new(&self.caller, Verb::TillAcknowledge, till).after(json!({"until": until}));
-        self.parts.store.acknowledge(till, until, &line).map_err(ExchangeError::Store)
+        self.parts.store.acknowledge(&till.clone().into(), until, &line).map_err(ExchangeError::Store)
     }
 
     /// Up to when findings about tills were acknowledged.
-    pub fn acknowledged(&self) -> Result<HashMap<TillId, Timestamp>, ExchangeError> {
+    pub fn acknowledged(&self) -> Result<HashMap<PeerId, Timestamp>, ExchangeError> {
         self.parts.store.acknowledged().map_err(ExchangeError::Store)
     }
 
@@ -311,7 +311,7 @@ impl ExchangeService {
     pub fn go_past(&self, till: &TillId, revision: Revision) -> Result<Revision, ExchangeError> {
         let network = self.parts.network.current().map_err(ExchangeError::Network)?;
         node_of(&network, till)?;
-        let record = self.parts.store.record(till).map_err(ExchangeError::Store)?;
+        let record = self.parts.store.record(&till.clone().into()).map_err(ExchangeError::Store)?;
         if record.claimed() != Some(revision) {
             return Err(ExchangeError::NotClaimed { till: till.clone(), revision });
         }
@@ -358,10 +358,10 @@ impl ExchangeService {
     }
 
     /// Orders about units set aside on tills that have not ended.
-    pub fn settling(&self) -> Result<Vec<(TillId, AsideAction, Vec<AsideName>)>, ExchangeError> {
+    pub fn settling(&self) -> Result<Vec<(PeerId, AsideAction, Vec<AsideName>)>, ExchangeError> {
         let open = self.parts.store.open_commands().map_err(ExchangeError::Store)?;
         let settling = open.into_iter().filter_map(|command| match command.order() {
-            Some(Order::SettleAside { action, units }) => Some((command.till, action, units)),
+            Some(Order::SettleAside { action, units }) => Some((command.peer, action, units)),
             _ => None,
         });
         Ok(settling.collect())
@@ -398,7 +398,7 @@ impl ExchangeService {
     pub fn cursors(&self) -> Result<Vec<(TillId, Revision)>, ExchangeError> {
         let records = self.parts.store.records().map_err(ExchangeError::Store)?;
         let heard = records.iter().filter(|(_, record)| record.contact.is_some());
-        Ok(heard.map(|(till, record)| (till.clone(), record.cursor())).collect())
+        Ok(heard.filter_map(|(peer, record)| Some((peer.till()?.clone(), record.cursor()))).collect())
     }
 
     /// The dictionary it works with.
@@ -411,15 +411,15 @@ impl ExchangeService {
         self.parts.hints.give(Hint::Exchange);
     }
 
-    pub(super) fn set_trouble(&self, till: &TillId, reason: impl Into<Reason>) {
-        self.lock_trouble().insert(till.clone(), reason.into());
+    pub(super) fn set_trouble(&self, peer: &PeerId, reason: impl Into<Reason>) {
+        self.lock_trouble().insert(peer.clone(), reason.into());
     }
 
-    pub(super) fn clear_trouble(&self, till: &TillId) {
-        self.lock_trouble().remove(till);
+    pub(super) fn clear_trouble(&self, peer: &PeerId) {
+        self.lock_trouble().remove(peer);
     }
 
-    pub(super) fn set_refused(&self, refused: HashMap<TillId, String>) {
+    pub(super) fn set_refused(&self, refused: HashMap<PeerId, String>) {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
     }
 
@@ -435,7 +435,7 @@ impl ExchangeService {
         Aim { target, digest, parked }
     }
 
-    pub(super) fn lock_trouble(&self) -> std::sync::MutexGuard<'_, HashMap<TillId, Reason>> {
+    pub(super) fn lock_trouble(&self) -> std::sync::MutexGuard<'_, HashMap<PeerId, Reason>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -444,7 +444,7 @@ impl ExchangeService {
         network: &Network,
         till: &TillId,
         node: &Node,
-        record: Arc<TillRecord>,
+        record: Arc<PeerRecord>,
         target: Revision,
     ) -> TillStatus {
         let now = Timestamp::now();
@@ -463,16 +463,17 @@ impl ExchangeService {
             target,
             silent,
             silent_since: contact.filter(|_| silent).map(|contact| contact.last_at),
-            clock_ahead: self.parts.clocks.ahead(till).filter(|_| !silent),
+            clock_ahead: self.parts.clocks.ahead(&till.clone().into()).filter(|_| !silent),
             sales_wait: contact.and_then(|contact| sales_wait(contact, now)).cloned(),
             next: self.next(till, &record, target, node.parked, now),
             record,
         }
     }
 
-    fn next(&self, till: &TillId, record: &TillRecord, target: Revision, parked: bool, now: Timestamp) -> Next {
+    fn next(&self, till: &TillId, record: &PeerRecord, target: Revision, parked: bool, now: Timestamp) -> Next {
         // Whether something is due or not: nothing can be sent to it.
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).get(till).cloned();
+        let peer = PeerId::from(till.clone());
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).get(&peer).cloned();
         if let Some(reason) = refused.filter(|_| !parked) {
             return Next::Trouble(Reason::worded(reason));
         }
@@ -485,7 +486,7 @@ impl ExchangeService {
             Action::Wait(wait) => Next::Nothing(wait),
             Action::End { state: DeliveryState::Applied, .. } => Next::Nothing(Wait::UpToDate),
             _ if !self.parts.broker.is_up() => Next::NoBroker(self.parts.broker.state().trouble),
-            _ => self.lock_trouble().get(till).map_or(Next::Announce, |reason| Next::Trouble(reason.clone())),
+            _ => self.lock_trouble().get(&peer).map_or(Next::Announce, |reason| Next::Trouble(reason.clone())),
         }
     }
 
@@ -501,10 +502,10 @@ impl ExchangeService {
         let mut command = Command::new(order);
         command.settings = self.parts.addresses.pushed();
         let body = command.to_bytes().map_err(ExchangeError::Message)?;
-        let now = Timestamp::now();
+        let (now, peer) = (Timestamp::now(), PeerId::from(till.clone()));
         let sent = SentCommand {
             id: command.id,
-            till: till.clone(),
+            peer: peer.clone(),
             body,
             what,
             state: CommandState::Waiting,
@@ -518,7 +519,7 @@ impl ExchangeService {
         let waits = |command: &SentCommand| matches!(command.state, CommandState::Waiting | CommandState::Sent);
         let mut is_new = false;
         let mut decide = |moment: &dyn ExchangeMoment| {
-            let open = moment.open_commands_of(till)?;
+            let open = moment.open_commands_of(&peer)?;
             is_new = !open.iter().any(|command| command.what == sent.what && waits(command));
             if !is_new {
                 return Ok(ExchangeChanges::default());

@@ -143,7 +143,7 @@ impl Talk {
             cause: None,
             till_state: TillState { cursor, ..TillState::default() },
         };
-        self.say(&delivery.till, report);
+        self.say(delivery.peer.till().unwrap(), report);
     }
 
     /// Newest first.

@@ -199,7 +199,7 @@ pub(super) struct Listed {
 fn delivery_view(delivery: &Delivery, words: &Words) -> DeliveryView {
     DeliveryView {
         id: delivery.id.to_string(),
-        till: delivery.till.to_string(),
+        till: delivery.peer.to_string(),
         package: delivery.package.to_string(),
         bytes: delivery.bytes,
         objects: delivery.objects,
@@ -260,7 +260,7 @@ fn till_view(till: &Till, words: &Words) -> TillView {
 fn command_view(command: &SentCommand, words: &Words) -> CommandView {
     CommandView {
         id: command.id.to_string(),
-        till: command.till.to_string(),
+        till: command.peer.to_string(),
         what: command.what.clone(),
         state: command.state.as_str().to_owned(),
         state_at: command.state_at.to_string(),

@@ -1,20 +1,20 @@
-//! What the exchange remembers: contacts of tills, deliveries, commands, reports that were set
+//! What the exchange remembers: contacts of peers, deliveries, commands, reports that were set
 //! aside.
 //!
 //! Decisions are made elsewhere (`exchange::decide`, `exchange::hear`); the store keeps and finds.
-//! A decision about what a till said or is ordered is made inside the transaction that writes it
-//! ([`ExchangeStore::change`]). One that takes time (a pass over all tills, a package that is
+//! A decision about what a peer said or is ordered is made inside the transaction that writes it
+//! ([`ExchangeStore::change`]). One that takes time (a pass over all peers, a package that is
 //! built) is made before, and names what it has seen: where that is another by then, nothing is
 //! written, and the next pass decides anew.
 
 use super::StoreError;
 use super::audit::AuditLog;
 use crate::exchange::ExchangeReason;
-use crate::exchange::model::{CommandState, Contact, Delivery, SentCommand, TillRecord};
+use crate::exchange::model::{CommandState, Contact, Delivery, PeerRecord, SentCommand};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision, TillId};
+use tillway_proto::{DeliveryId, DeliveryState, PackageName, PeerId, Revision};
 use tillway_service::audit::AuditLine;
 use uuid::Uuid;
 
@@ -27,15 +27,15 @@ pub const MAX_BROKEN_BYTES: usize = 16 * 1024;
 /// Most strangers that are kept; those not heard of for longest go.
 pub const MAX_STRANGERS: u32 = 1000;
 
-/// What is known of tills, by till.
-pub type Records = HashMap<TillId, Arc<TillRecord>>;
+/// What is known of peers, by peer.
+pub type Records = HashMap<PeerId, Arc<PeerRecord>>;
 
 /// How a delivery ends by the server's decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// Which one.
     pub id: DeliveryId,
-    /// The state that was seen. In another one it is left alone: the till has moved it on since.
+    /// The state that was seen. In another one it is left alone: the peer has moved it on since.
     pub seen: DeliveryState,
     /// How.
     pub state: DeliveryState,
@@ -48,12 +48,12 @@ pub struct Ended {
 pub struct NewDelivery {
     /// The delivery.
     pub delivery: Delivery,
-    /// The newest one of the till, and its state.
+    /// The newest one of the peer, and its state.
     pub seen: Option<(DeliveryId, DeliveryState)>,
 }
 
 impl NewDelivery {
-    /// Whether the newest delivery of the till is still the one that was seen. One that was open
+    /// Whether the newest delivery of the peer is still the one that was seen. One that was open
     /// may have moved on; one that ended since has changed what is to be done.
     pub fn still_fits(&self, newest: Option<(DeliveryId, DeliveryState)>) -> bool {
         match (self.seen, newest) {
@@ -71,7 +71,7 @@ impl NewDelivery {
 pub struct EndedCommand {
     /// Which one.
     pub id: Uuid,
-    /// The state that was seen, and since when. In another one it is left alone: the till has
+    /// The state that was seen, and since when. In another one it is left alone: the peer has
     /// answered since.
     pub seen: (CommandState, Timestamp),
     /// How: a final state.
@@ -84,25 +84,25 @@ pub struct EndedCommand {
 #[derive(Debug, Clone, Default)]
 pub struct ExchangeChanges {
     /// Contacts as they are now.
-    pub contacts: Vec<(TillId, Contact)>,
+    pub contacts: Vec<(PeerId, Contact)>,
     /// Deliveries that moved on.
     pub deliveries: Vec<Delivery>,
     /// Commands that were answered, and new ones.
     pub commands: Vec<SentCommand>,
     /// Reports that could not be understood.
     pub broken: Vec<BrokenReport>,
-    /// Who reported as a till that is not in the network; `reports` counts those of this batch.
+    /// Who reported as a peer that is not in the network; `reports` counts those of this batch.
     pub strangers: Vec<Stranger>,
     /// Who asked for it, where somebody did.
     pub audit: Option<AuditLine>,
 }
 
-/// Somebody who reports as a till that is not in the network: a wrong code in its `cash.ini`, or a
-/// till that was removed.
+/// Somebody who reports as a peer that is not in the network: a wrong code in its `cash.ini`, or a
+/// peer that was removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stranger {
     /// The id it uses.
-    pub till: TillId,
+    pub peer: PeerId,
     /// Its first report.
     pub first_at: Timestamp,
     /// Its last report.
@@ -143,7 +143,7 @@ pub struct KeptReport {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownStranger {
     /// The id it uses.
-    pub till: TillId,
+    pub peer: PeerId,
     /// Its first report.
     pub first_at: Timestamp,
     /// Its last report.
@@ -163,8 +163,8 @@ pub fn is_whole(kept_bytes: u64) -> bool {
 /// Which deliveries.
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryFilter {
-    /// Only of this till.
-    pub till: Option<TillId>,
+    /// Only of this peer.
+    pub peer: Option<PeerId>,
     /// Only in this state.
     pub state: Option<DeliveryState>,
     /// Only those that have not ended.
@@ -178,33 +178,33 @@ pub struct DeliveryFilter {
 /// What a decision may look at: all of one moment, and nobody writes until the decision is carried
 /// out. What does not read is taken as absent.
 pub trait ExchangeMoment {
-    /// What is known of one till.
-    fn record(&self, till: &TillId) -> Result<TillRecord, StoreError>;
+    /// What is known of one peer.
+    fn record(&self, peer: &PeerId) -> Result<PeerRecord, StoreError>;
 
     /// One delivery.
     fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
 
-    /// Whether a delivery to this till that leads to this revision is remembered.
-    fn announced(&self, till: &TillId, to: Revision) -> Result<bool, StoreError>;
+    /// Whether a delivery to this peer that leads to this revision is remembered.
+    fn announced(&self, peer: &PeerId, to: Revision) -> Result<bool, StoreError>;
 
     /// One command.
     fn command(&self, id: Uuid) -> Result<Option<SentCommand>, StoreError>;
 
-    /// Commands of one till that have not ended.
-    fn open_commands_of(&self, till: &TillId) -> Result<Vec<SentCommand>, StoreError>;
+    /// Commands of one peer that have not ended.
+    fn open_commands_of(&self, peer: &PeerId) -> Result<Vec<SentCommand>, StoreError>;
 }
 
 /// Decides over a moment.
 pub type Decide<'a> = dyn FnMut(&dyn ExchangeMoment) -> Result<ExchangeChanges, StoreError> + 'a;
 
-/// The memory of the exchange. Calls block. What does not read of one till, delivery or command is
+/// The memory of the exchange. Calls block. What does not read of one peer, delivery or command is
 /// taken as absent, and is told once.
 pub trait ExchangeStore: AuditLog {
-    /// What is known of every till that was ever heard of or delivered to.
+    /// What is known of every peer that was ever heard of or delivered to.
     fn records(&self) -> Result<Arc<Records>, StoreError>;
 
-    /// What is known of one till.
-    fn record(&self, till: &TillId) -> Result<TillRecord, StoreError>;
+    /// What is known of one peer.
+    fn record(&self, peer: &PeerId) -> Result<PeerRecord, StoreError>;
 
     /// One delivery.
     fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
@@ -215,7 +215,7 @@ pub trait ExchangeStore: AuditLog {
     /// Ends deliveries that are still in the state that was seen.
     fn end(&self, ended: &[Ended], now: Timestamp) -> Result<(), StoreError>;
 
-    /// Writes new deliveries whose tills still have what was seen; what was open for them is
+    /// Writes new deliveries whose peers still have what was seen; what was open for them is
     /// superseded in the same transaction. Gives those that were written.
     fn announce(&self, deliveries: Vec<NewDelivery>, now: Timestamp) -> Result<Vec<Delivery>, StoreError>;
 
@@ -229,8 +229,8 @@ pub trait ExchangeStore: AuditLog {
     /// One command.
     fn command(&self, id: Uuid) -> Result<Option<SentCommand>, StoreError>;
 
-    /// Commands, newest first; those of one till where it is given.
-    fn commands(&self, till: Option<&TillId>, limit: u32) -> Result<Vec<SentCommand>, StoreError>;
+    /// Commands, newest first; those of one peer where it is given.
+    fn commands(&self, peer: Option<&PeerId>, limit: u32) -> Result<Vec<SentCommand>, StoreError>;
 
     /// Commands that have not ended, oldest first.
     fn open_commands(&self) -> Result<Vec<SentCommand>, StoreError>;
@@ -239,13 +239,13 @@ pub trait ExchangeStore: AuditLog {
     /// `earliest` or after `latest`; oldest first.
     fn due_commands(&self, earliest: Timestamp, latest: Timestamp) -> Result<Vec<SentCommand>, StoreError>;
 
-    /// Those of one till that have not ended.
-    fn open_commands_of(&self, till: &TillId) -> Result<Vec<SentCommand>, StoreError>;
+    /// Those of one peer that have not ended.
+    fn open_commands_of(&self, peer: &PeerId) -> Result<Vec<SentCommand>, StoreError>;
 
     /// Ends commands that are still in the state that was seen.
     fn end_commands(&self, ended: &[EndedCommand], now: Timestamp) -> Result<(), StoreError>;
 
-    /// The broker confirmed these commands; one that the till has answered already keeps its
+    /// The broker confirmed these commands; one that the peer has answered already keeps its
     /// state.
     fn set_sent(&self, ids: &[Uuid], now: Timestamp) -> Result<(), StoreError>;
 
@@ -259,33 +259,33 @@ pub trait ExchangeStore: AuditLog {
     /// it.
     fn forget_broken_report(&self, id: i64, line: Option<&AuditLine>) -> Result<bool, StoreError>;
 
-    /// Who reported as a till that is not in the network, those heard of last first. A till that
+    /// Who reported as a peer that is not in the network, those heard of last first. A peer that
     /// is heard of as one of the network is none any more.
     fn strangers(&self) -> Result<Vec<KnownStranger>, StoreError>;
 
     /// One of them, with its last report.
-    fn stranger(&self, till: &TillId) -> Result<Option<Stranger>, StoreError>;
+    fn stranger(&self, peer: &PeerId) -> Result<Option<Stranger>, StoreError>;
 
     /// Forgets one of them; says whether it was there.
-    fn forget_stranger(&self, till: &TillId, line: &AuditLine) -> Result<bool, StoreError>;
+    fn forget_stranger(&self, peer: &PeerId, line: &AuditLine) -> Result<bool, StoreError>;
 
-    /// Somebody has seen what was found about a till until then; what was seen before stays seen.
-    fn acknowledge(&self, till: &TillId, until: Timestamp, line: &AuditLine) -> Result<(), StoreError>;
+    /// Somebody has seen what was found about a peer until then; what was seen before stays seen.
+    fn acknowledge(&self, peer: &PeerId, until: Timestamp, line: &AuditLine) -> Result<(), StoreError>;
 
-    /// Up to when findings about tills were acknowledged.
-    fn acknowledged(&self) -> Result<HashMap<TillId, Timestamp>, StoreError>;
+    /// Up to when findings about peers were acknowledged.
+    fn acknowledged(&self) -> Result<HashMap<PeerId, Timestamp>, StoreError>;
 
     /// Packages that open deliveries speak of.
     fn packages_in_use(&self) -> Result<HashSet<PackageName>, StoreError>;
 
-    /// The lowest cursor among tills, those left out that have none: they get everything. None
-    /// where no till has any.
-    fn lowest_cursor(&self, of: &HashSet<TillId>) -> Result<Option<Revision>, StoreError>;
+    /// The lowest cursor among peers, those left out that have none: they get everything. None
+    /// where no peer has any.
+    fn lowest_cursor(&self, of: &HashSet<PeerId>) -> Result<Option<Revision>, StoreError>;
 
-    /// Forgets tills that are no more.
-    fn forget(&self, tills: &[TillId]) -> Result<(), StoreError>;
+    /// Forgets peers that are no more.
+    fn forget(&self, peers: &[PeerId]) -> Result<(), StoreError>;
 
     /// Removes at most `limit` ended deliveries and commands older than `before`, never the newest
-    /// of a till. Says how many went.
+    /// of a peer. Says how many went.
     fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }

@@ -185,6 +185,7 @@ macro_rules! keeps_the_contract {
                 commands_are_due_before_and_after_a_time_and_end_once,
                 the_newest_delivery_of_a_till_is_never_pruned,
                 an_order_of_a_person_has_its_line,
+                the_server_of_a_shop_is_a_peer_of_its_own,
             );
             facts!($home, journal:
                 ids_are_unique_whoever_takes_loads_in_and_are_never_given_again,

@@ -68,7 +68,7 @@ pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overvi
             .strangers
             .into_iter()
             .map(|one| StrangerFacts {
-                till: one.till.to_string(),
+                till: one.peer.to_string(),
                 first_at: one.first_at,
                 last_at: one.last_at,
                 reports: one.reports,
@@ -226,7 +226,7 @@ fn till(network: &Network, status: &TillStatus, words: &Words) -> TillView {
 
 fn delivery(network: &Network, one: &Delivery, words: &Words) -> DeliveryView {
     DeliveryView {
-        till: till_place(network, &one.till),
+        till: one.peer.till().map_or_else(|| one.peer.to_string(), |till| till_place(network, till)),
         package: one.package.short().to_owned(),
         from: one.from,
         to: one.to,

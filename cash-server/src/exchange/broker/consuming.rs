@@ -2,7 +2,7 @@
 //! broker still knows it.
 //!
 //! A queue of reports that somebody else made with other arguments is consumed as it is: what
-//! tills say matters more than how long their queue may get. The page then says what to do about
+//! peers say matters more than how long their queue may get. The page then says what to do about
 //! it.
 
 use super::publishing::declare_exchange_on;

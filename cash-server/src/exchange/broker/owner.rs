@@ -1,7 +1,7 @@
 //! The mark at a virtual host: the database whose servers work there.
 //!
 //! Two servers of different databases would take each other's reports from the one queue, and
-//! remove the queues of each other's tills. So the first one marks the virtual host, and another
+//! remove the queues of each other's peers. So the first one marks the virtual host, and another
 //! one names it and keeps out. Servers of one database share the mark.
 //!
 //! The mark is a queue that nobody publishes to, [`OWNER_QUEUE`]: declaring it is the one thing

@@ -1,9 +1,9 @@
-//! The queues of tills at the broker: made once a session, removed with their till.
+//! The queues of peers at the broker: made once a session, removed with their peer.
 //!
 //! Declarations and removals go through a channel of their own, many at a time, and those of
-//! hundreds of tills through some more. The broker answers what it refuses (a queue that is there
+//! hundreds of peers through some more. The broker answers what it refuses (a queue that is there
 //! with other arguments, a missing permission) by closing that channel under all that is under way
-//! on it. Then it is opened again and the few that failed are asked one by one, so that one till's
+//! on it. Then it is opened again and the few that failed are asked one by one, so that one peer's
 //! queue is named and stops nobody else.
 
 use super::{BrokerError, Lane, answered, bind_queue, declare_queue};
@@ -14,7 +14,7 @@ use lapin::{Channel, Connection, ErrorKind};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tillway_proto::TillId;
+use tillway_proto::PeerId;
 use tokio::time::Instant;
 
 /// Declarations under way at the same time: they are answered in order on one channel.
@@ -26,15 +26,15 @@ const TILLS_A_CHANNEL: usize = 8 * IN_FLIGHT;
 const MAX_CHANNELS: usize = 4;
 
 /// A refused queue is asked for again after this: somebody deletes it by hand and soon sees the
-/// till go on, and a thousand of them cost a thousand channels a minute, not one each pass.
+/// peer go on, and a thousand of them cost a thousand channels a minute, not one each pass.
 const REFUSED_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-/// The queues of a silent till are made again after this: making one that is there costs the
-/// broker little, and a till whose queue somebody deleted waits no longer than that, or some
+/// The queues of a silent peer are made again after this: making one that is there costs the
+/// broker little, and a peer whose queue somebody deleted waits no longer than that, or some
 /// minutes where thousands are silent.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-/// Silent tills whose queues one pass makes again at most: each takes some milliseconds, and the
+/// Silent peers whose queues one pass makes again at most: each takes some milliseconds, and the
 /// links of all others wait for it.
 const MAX_LOOKED_AGAIN: usize = 200;
 
@@ -59,9 +59,9 @@ pub(super) struct Queues {
 #[derive(Default)]
 struct QueueCache {
     /// When they were made or found last.
-    made: HashMap<TillId, Instant>,
-    removed: HashSet<TillId>,
-    refused: HashMap<TillId, Refused>,
+    made: HashMap<PeerId, Instant>,
+    removed: HashSet<PeerId>,
+    refused: HashMap<PeerId, Refused>,
 }
 
 struct Refused {
@@ -74,28 +74,28 @@ impl Queues {
         Self { connection, channel: channel.into(), known: Mutex::default() }
     }
 
-    /// Makes the queues that this session has not made yet. Gives the tills, of those asked for,
+    /// Makes the queues that this session has not made yet. Gives the peers, of those asked for,
     /// whose queues the broker refuses, and why. An error: the link is broken.
-    pub(super) async fn declare(&self, tills: Vec<TillId>) -> Result<HashMap<TillId, String>, BrokerError> {
-        let missing = self.known().missing(&tills, Instant::now());
+    pub(super) async fn declare(&self, peers: Vec<PeerId>) -> Result<HashMap<PeerId, String>, BrokerError> {
+        let missing = self.known().missing(&peers, Instant::now());
         if !missing.is_empty() {
             let mut channel = self.channel.lock().await;
             self.declare_missing(&mut channel, &missing).await?;
         }
         let known = self.known();
-        let refused = |till: TillId| known.refused.get(&till).map(|refused| (till, refused.reason.clone()));
-        Ok(tills.into_iter().filter_map(refused).collect())
+        let refused = |peer: PeerId| known.refused.get(&peer).map(|refused| (peer, refused.reason.clone()));
+        Ok(peers.into_iter().filter_map(refused).collect())
     }
 
-    async fn declare_missing(&self, channel: &mut Channel, missing: &[TillId]) -> Result<(), BrokerError> {
+    async fn declare_missing(&self, channel: &mut Channel, missing: &[PeerId]) -> Result<(), BrokerError> {
         let channels = missing.len().div_ceil(TILLS_A_CHANNEL).clamp(1, MAX_CHANNELS);
         let mut more = Vec::with_capacity(channels - 1);
         for _ in 1..channels {
             more.push(answered("open a channel", self.connection.create_channel()).await?);
         }
         let shares = missing.chunks(missing.len().div_ceil(channels));
-        let side_by_side = shares.zip(std::iter::once(channel).chain(&mut more)).map(|(tills, channel)| async move {
-            for some in tills.chunks(IN_FLIGHT) {
+        let side_by_side = shares.zip(std::iter::once(channel).chain(&mut more)).map(|(peers, channel)| async move {
+            for some in peers.chunks(IN_FLIGHT) {
                 self.declare_some(channel, some).await?;
             }
             Ok(())
@@ -107,34 +107,34 @@ impl Queues {
         Ok(())
     }
 
-    async fn declare_some(&self, channel: &mut Channel, tills: &[TillId]) -> Result<(), BrokerError> {
+    async fn declare_some(&self, channel: &mut Channel, peers: &[PeerId]) -> Result<(), BrokerError> {
         self.reopen_closed(channel).await?;
         let shared = &*channel;
-        let side_by_side: Vec<_> = stream::iter(tills.to_vec())
-            .map(|till| async move {
-                let declared = declare_till(shared, &till).await;
-                (till, declared)
+        let side_by_side: Vec<_> = stream::iter(peers.to_vec())
+            .map(|peer| async move {
+                let declared = declare_peer(shared, &peer).await;
+                (peer, declared)
             })
             .buffer_unordered(IN_FLIGHT)
             .collect()
             .await;
-        for (till, declared) in side_by_side {
+        for (peer, declared) in side_by_side {
             let again = match declared {
                 Ok(()) => Ok(()),
                 Err(error) if fault(&error) == Fault::Link => return Err(error),
                 Err(_) => {
                     self.reopen_closed(channel).await?;
-                    declare_till(channel, &till).await
+                    declare_peer(channel, &peer).await
                 }
             };
             match again {
                 Ok(()) => {
                     fail::fail_point!("queues::till_declared");
-                    self.known().made(&till, Instant::now());
+                    self.known().made(&peer, Instant::now());
                 }
                 Err(error) if fault(&error) == Fault::Queue => {
-                    tracing::warn!(%till, error = %crate::error_chain(&error), "a till's queue is refused; the till is left out");
-                    self.known().refused(&till, crate::error_chain(&error), Instant::now());
+                    tracing::warn!(%peer, error = %crate::error_chain(&error), "the queue of a till is refused; it is left out");
+                    self.known().refused(&peer, crate::error_chain(&error), Instant::now());
                 }
                 Err(error) => return Err(error),
             }
@@ -142,36 +142,36 @@ impl Queues {
         Ok(())
     }
 
-    /// Removes the queues of a till, once a session.
-    pub(super) async fn remove(&self, till: &TillId) -> Result<(), BrokerError> {
-        if self.known().removed.contains(till) {
+    /// Removes the queues of a peer, once a session.
+    pub(super) async fn remove(&self, peer: &PeerId) -> Result<(), BrokerError> {
+        if self.known().removed.contains(peer) {
             return Ok(());
         }
         let mut channel = self.channel.lock().await;
         self.reopen_closed(&mut channel).await?;
         for lane in [Lane::Dictionary, Lane::Control] {
-            let queue = lane.queue(till);
+            let queue = lane.queue(peer);
             let deletion = channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default());
             answered("remove a queue", deletion).await.map_err(|error| named(error, queue))?;
         }
-        self.known().gone(till);
+        self.known().gone(peer);
         Ok(())
     }
 
-    /// Forgets that the queues of these tills were made, unless that was just now.
-    pub(super) fn look_again(&self, tills: &[TillId]) {
-        self.known().look_again(tills, Instant::now());
+    /// Forgets that the queues of these peers were made, unless that was just now.
+    pub(super) fn look_again(&self, peers: &[PeerId]) {
+        self.known().look_again(peers, Instant::now());
     }
 
-    /// Those of `tills` whose queues this session has not removed.
-    pub(super) fn not_removed(&self, tills: Vec<TillId>) -> Vec<TillId> {
+    /// Those of `peers` whose queues this session has not removed.
+    pub(super) fn not_removed(&self, peers: Vec<PeerId>) -> Vec<PeerId> {
         let known = self.known();
-        tills.into_iter().filter(|till| !known.removed.contains(till)).collect()
+        peers.into_iter().filter(|peer| !known.removed.contains(peer)).collect()
     }
 
     /// The broker does not have the queue, whatever was known.
-    pub(super) fn lost(&self, till: &TillId) {
-        self.known().made.remove(till);
+    pub(super) fn lost(&self, peer: &PeerId) {
+        self.known().made.remove(peer);
     }
 
     async fn reopen_closed(&self, channel: &mut Channel) -> Result<(), BrokerError> {
@@ -187,41 +187,41 @@ impl Queues {
 }
 
 impl QueueCache {
-    /// Those of `tills` that are to be asked for now.
-    fn missing(&self, tills: &[TillId], now: Instant) -> Vec<TillId> {
-        let waits = |till: &TillId| self.refused.get(till).is_some_and(|refused| refused.again_at > now);
-        tills.iter().filter(|till| !self.made.contains_key(*till) && !waits(till)).cloned().collect()
+    /// Those of `peers` that are to be asked for now.
+    fn missing(&self, peers: &[PeerId], now: Instant) -> Vec<PeerId> {
+        let waits = |peer: &PeerId| self.refused.get(peer).is_some_and(|refused| refused.again_at > now);
+        peers.iter().filter(|peer| !self.made.contains_key(*peer) && !waits(peer)).cloned().collect()
     }
 
-    fn made(&mut self, till: &TillId, now: Instant) {
-        self.refused.remove(till);
-        self.removed.remove(till);
-        self.made.insert(till.clone(), now);
+    fn made(&mut self, peer: &PeerId, now: Instant) {
+        self.refused.remove(peer);
+        self.removed.remove(peer);
+        self.made.insert(peer.clone(), now);
     }
 
-    fn look_again(&mut self, tills: &[TillId], now: Instant) {
+    fn look_again(&mut self, peers: &[PeerId], now: Instant) {
         let due =
-            |till: &&TillId| self.made.get(*till).is_some_and(|made| now.duration_since(*made) >= LOOK_AGAIN_AFTER);
-        let due: Vec<TillId> = tills.iter().filter(due).take(MAX_LOOKED_AGAIN).cloned().collect();
-        for till in due {
-            self.made.remove(&till);
+            |peer: &&PeerId| self.made.get(*peer).is_some_and(|made| now.duration_since(*made) >= LOOK_AGAIN_AFTER);
+        let due: Vec<PeerId> = peers.iter().filter(due).take(MAX_LOOKED_AGAIN).cloned().collect();
+        for peer in due {
+            self.made.remove(&peer);
         }
     }
 
-    fn refused(&mut self, till: &TillId, reason: String, now: Instant) {
-        self.refused.insert(till.clone(), Refused { reason, again_at: now + REFUSED_AGAIN_AFTER });
+    fn refused(&mut self, peer: &PeerId, reason: String, now: Instant) {
+        self.refused.insert(peer.clone(), Refused { reason, again_at: now + REFUSED_AGAIN_AFTER });
     }
 
-    fn gone(&mut self, till: &TillId) {
-        self.made.remove(till);
-        self.refused.remove(till);
-        self.removed.insert(till.clone());
+    fn gone(&mut self, peer: &PeerId) {
+        self.made.remove(peer);
+        self.refused.remove(peer);
+        self.removed.insert(peer.clone());
     }
 }
 
-async fn declare_till(channel: &Channel, till: &TillId) -> Result<(), BrokerError> {
+async fn declare_peer(channel: &Channel, peer: &PeerId) -> Result<(), BrokerError> {
     for lane in [Lane::Dictionary, Lane::Control] {
-        let queue = lane.queue(till);
+        let queue = lane.queue(peer);
         let declared = async {
             declare_queue(channel, &queue, lane.arguments()).await?;
             bind_queue(channel, &queue).await
@@ -255,50 +255,50 @@ mod tests {
 
     #[test]
     fn a_refused_till_waits_alone_and_is_asked_for_again() {
-        let till = |number: u32| -> TillId { format!("_cash_{number}_00ab34ef").parse().unwrap() };
-        let tills = [till(1), till(2), till(3)];
+        let peer = |number: u32| -> PeerId { format!("_cash_{number}_00ab34ef").parse().unwrap() };
+        let peers = [peer(1), peer(2), peer(3)];
         let mut known = QueueCache::default();
         let now = Instant::now();
-        assert_eq!(known.missing(&tills, now), tills);
-        known.made(&tills[0], now);
-        known.refused(&tills[1], "other arguments".to_owned(), now);
-        assert_eq!(known.missing(&tills, now), tills[2..]);
-        assert_eq!(known.missing(&tills, now + REFUSED_AGAIN_AFTER), tills[1..]);
-        known.made(&tills[1], now);
+        assert_eq!(known.missing(&peers, now), peers);
+        known.made(&peers[0], now);
+        known.refused(&peers[1], "other arguments".to_owned(), now);
+        assert_eq!(known.missing(&peers, now), peers[2..]);
+        assert_eq!(known.missing(&peers, now + REFUSED_AGAIN_AFTER), peers[1..]);
+        known.made(&peers[1], now);
         assert!(known.refused.is_empty());
-        known.gone(&tills[0]);
-        assert_eq!(known.missing(&tills, now), [tills[0].clone(), tills[2].clone()], "made again with its node");
+        known.gone(&peers[0]);
+        assert_eq!(known.missing(&peers, now), [peers[0].clone(), peers[2].clone()], "made again with its node");
     }
 
     #[test]
     fn the_queues_of_a_silent_till_are_looked_at_again_once_a_minute() {
-        let till: TillId = "_cash_1_00ab34ef".parse().unwrap();
+        let peer: PeerId = "_cash_1_00ab34ef".parse().unwrap();
         let mut known = QueueCache::default();
         let now = Instant::now();
-        known.made(&till, now);
-        known.look_again(std::slice::from_ref(&till), now + Duration::from_secs(59));
-        assert!(known.missing(std::slice::from_ref(&till), now).is_empty());
-        known.look_again(std::slice::from_ref(&till), now + LOOK_AGAIN_AFTER);
-        assert_eq!(known.missing(std::slice::from_ref(&till), now), [till]);
+        known.made(&peer, now);
+        known.look_again(std::slice::from_ref(&peer), now + Duration::from_secs(59));
+        assert!(known.missing(std::slice::from_ref(&peer), now).is_empty());
+        known.look_again(std::slice::from_ref(&peer), now + LOOK_AGAIN_AFTER);
+        assert_eq!(known.missing(std::slice::from_ref(&peer), now), [peer]);
     }
 
     #[test]
     fn a_chain_of_silent_tills_is_looked_at_again_in_turns() {
         let count = u32::try_from(2 * MAX_LOOKED_AGAIN).unwrap();
-        let tills: Vec<TillId> =
+        let peers: Vec<PeerId> =
             (1..=count).map(|number| format!("_cash_{number}_00ab34ef").parse().unwrap()).collect();
         let mut known = QueueCache::default();
         let now = Instant::now();
-        for till in &tills {
-            known.made(till, now);
+        for peer in &peers {
+            known.made(peer, now);
         }
         for pass in 0..3 {
             let later = now + LOOK_AGAIN_AFTER + Duration::from_secs(pass);
-            known.look_again(&tills, later);
-            let missing = known.missing(&tills, later);
+            known.look_again(&peers, later);
+            let missing = known.missing(&peers, later);
             assert_eq!(missing.len(), if pass < 2 { MAX_LOOKED_AGAIN } else { 0 });
-            for till in &missing {
-                known.made(till, later);
+            for peer in &missing {
+                known.made(peer, later);
             }
         }
     }

@@ -274,7 +274,7 @@ async fn a_broken_report_is_forgotten_only_after_it_was_taken() {
     assert!(server.reports.store.broken_report(1).unwrap().is_some(), "the database failed: it is there still");
     server.exchange_db.tamper("ALTER TABLE elsewhere RENAME TO contact");
     assert_eq!(retry().await.0, StatusCode::OK);
-    assert_eq!(server.reports.store.record(&till).unwrap().claimed(), Some(tillway_proto::Revision(7)));
+    assert_eq!(server.reports.store.record(&till.clone().into()).unwrap().claimed(), Some(tillway_proto::Revision(7)));
     assert_eq!(server.ask("GET", "/api/v1/aside", None).await.1, json!([]));
 }
 

@@ -10,7 +10,7 @@ mod unreadable;
 use super::audit;
 use super::connection::{Database, Durability};
 use crate::exchange::ExchangeReason;
-use crate::exchange::model::{Contact, Delivery, SentCommand, TillRecord};
+use crate::exchange::model::{Contact, Delivery, PeerRecord, SentCommand};
 use crate::store::StoreError;
 use crate::store::exchange::{
     BrokenReport, Decide, DeliveryFilter, Ended, EndedCommand, ExchangeChanges, ExchangeStore, KeptReport,
@@ -28,7 +28,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
-use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision, TillId};
+use tillway_proto::{DeliveryId, DeliveryState, PackageName, PeerId, Revision};
 use tillway_service::audit::AuditLine;
 use unreadable::Unreadable;
 use uuid::Uuid;
@@ -56,7 +56,7 @@ const CONTACT_COLUMNS: &str = "till, first_at, last_at, present_since, sent_at, 
                                needs, needs_since, needs_reason, two_machines_at, went_back_at, claimed, claimed_at";
 
 /// [`ExchangeStore`] in one SQLite file. A row that does not read is taken as absent: all of it
-/// can be learnt again from the tills, and one till's row must not stop the others.
+/// can be learnt again from the peers, and one peer's row must not stop the others.
 pub struct SqliteExchange {
     database: Database,
     unreadable: Unreadable,
@@ -111,8 +111,8 @@ impl ExchangeStore for SqliteExchange {
         self.known.records(&self.database, &self.unreadable, &self.heard)
     }
 
-    fn record(&self, till: &TillId) -> Result<TillRecord, StoreError> {
-        self.database.read("read a till", |reader| read_one(reader, &self.unreadable, &self.heard, till))
+    fn record(&self, peer: &PeerId) -> Result<PeerRecord, StoreError> {
+        self.database.read("read a till", |reader| read_one(reader, &self.unreadable, &self.heard, peer))
     }
 
     fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
@@ -122,9 +122,9 @@ impl ExchangeStore for SqliteExchange {
     fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
         let mut sql = format!("SELECT {DELIVERY_COLUMNS} FROM delivery WHERE 1");
         let mut values: Vec<Box<dyn rusqlite::ToSql>> = Vec::new();
-        if let Some(till) = &filter.till {
+        if let Some(peer) = &filter.peer {
             sql.push_str(" AND till = ?");
-            values.push(Box::new(till.as_str().to_owned()));
+            values.push(Box::new(peer.as_str().to_owned()));
         }
         if let Some(state) = filter.state {
             sql.push_str(" AND state = ?");
@@ -159,8 +159,8 @@ impl ExchangeStore for SqliteExchange {
                 let (state, seen) = (one.state.as_str(), one.seen.as_str());
                 let why = Reason::of(&one.reason).to_string();
                 let values = params![one.id.0.as_bytes(), state, millis(now), why, seen];
-                if let Some(till) = update.query_row(values, |row| parsed(row, 0)).optional()? {
-                    writing.of(till);
+                if let Some(peer) = update.query_row(values, |row| parsed(row, 0)).optional()? {
+                    writing.of(peer);
                 }
             }
             Ok(())
@@ -177,15 +177,15 @@ impl ExchangeStore for SqliteExchange {
             let newer = Reason::from(ExchangeReason::NewerDelivery).to_string();
             let mut written = Vec::with_capacity(deliveries.len());
             for new in deliveries {
-                let newest = newest_delivery(transaction, &self.unreadable, &new.delivery.till)?;
+                let newest = newest_delivery(transaction, &self.unreadable, &new.delivery.peer)?;
                 if !new.still_fits(newest.map(|newest| (newest.id, newest.state))) {
                     continue;
                 }
                 let delivery = new.delivery;
                 let superseded = DeliveryState::Superseded.as_str();
-                supersede.execute(params![delivery.till.as_str(), superseded, millis(now), newer])?;
+                supersede.execute(params![delivery.peer.as_str(), superseded, millis(now), newer])?;
                 put_delivery(transaction, &delivery)?;
-                writing.of(delivery.till.clone());
+                writing.of(delivery.peer.clone());
                 written.push(delivery);
             }
             Ok(written)
@@ -201,8 +201,8 @@ impl ExchangeStore for SqliteExchange {
             )?;
             for id in deliveries {
                 let values = params![id.0.as_bytes(), millis(now)];
-                if let Some(till) = update.query_row(values, |row| parsed(row, 0)).optional()? {
-                    writing.of(till);
+                if let Some(peer) = update.query_row(values, |row| parsed(row, 0)).optional()? {
+                    writing.of(peer);
                 }
             }
             Ok(())
@@ -218,7 +218,7 @@ impl ExchangeStore for SqliteExchange {
         let (heard, unreadable, now) = (&self.heard, &self.unreadable, Instant::now());
         let moment = Moment { transaction: &transaction, database: &self.database, unreadable, heard };
         let changes = decide(&moment)?;
-        let known = |till: &TillId| contact_of(&transaction, unreadable, heard, till);
+        let known = |peer: &PeerId| contact_of(&transaction, unreadable, heard, peer);
         let steps = carry_out(&transaction, &changes, known, &mut writing).map_err(failed)?;
         let all_written = heard.write_where_due(&transaction, now).map_err(failed)?;
         transaction.commit().map_err(failed)?;
@@ -230,9 +230,9 @@ impl ExchangeStore for SqliteExchange {
         self.database.read("read a command", |reader| moment::command_of(reader, &self.unreadable, id))
     }
 
-    fn commands(&self, till: Option<&TillId>, limit: u32) -> Result<Vec<SentCommand>, StoreError> {
-        match till {
-            Some(till) => self.commands_where("till = ? ORDER BY id DESC LIMIT ?", params![till.as_str(), limit]),
+    fn commands(&self, peer: Option<&PeerId>, limit: u32) -> Result<Vec<SentCommand>, StoreError> {
+        match peer {
+            Some(peer) => self.commands_where("till = ? ORDER BY id DESC LIMIT ?", params![peer.as_str(), limit]),
             None => self.commands_where("1 ORDER BY id DESC LIMIT ?", [limit]),
         }
     }
@@ -246,8 +246,8 @@ impl ExchangeStore for SqliteExchange {
         self.commands_where(due, [millis(earliest), millis(latest)])
     }
 
-    fn open_commands_of(&self, till: &TillId) -> Result<Vec<SentCommand>, StoreError> {
-        self.database.read("read commands", |reader| moment::open_commands_of(reader, &self.unreadable, till))
+    fn open_commands_of(&self, peer: &PeerId) -> Result<Vec<SentCommand>, StoreError> {
+        self.database.read("read commands", |reader| moment::open_commands_of(reader, &self.unreadable, peer))
     }
 
     fn end_commands(&self, ended: &[EndedCommand], now: Timestamp) -> Result<(), StoreError> {
@@ -294,13 +294,13 @@ impl ExchangeStore for SqliteExchange {
         self.database.read("read who is no till of this network", |reader| aside::strangers(reader, &self.unreadable))
     }
 
-    fn stranger(&self, till: &TillId) -> Result<Option<Stranger>, StoreError> {
-        self.database.read("read who is no till of this network", |reader| aside::stranger(reader, till))
+    fn stranger(&self, peer: &PeerId) -> Result<Option<Stranger>, StoreError> {
+        self.database.read("read who is no till of this network", |reader| aside::stranger(reader, peer))
     }
 
-    fn forget_stranger(&self, till: &TillId, line: &AuditLine) -> Result<bool, StoreError> {
+    fn forget_stranger(&self, peer: &PeerId, line: &AuditLine) -> Result<bool, StoreError> {
         self.database.write("forget who is no till of this network", |transaction| {
-            let was_there = aside::forget_stranger(transaction, till)?;
+            let was_there = aside::forget_stranger(transaction, peer)?;
             if was_there {
                 audit::put(transaction, line)?;
             }
@@ -308,14 +308,14 @@ impl ExchangeStore for SqliteExchange {
         })
     }
 
-    fn acknowledge(&self, till: &TillId, until: Timestamp, line: &AuditLine) -> Result<(), StoreError> {
+    fn acknowledge(&self, peer: &PeerId, until: Timestamp, line: &AuditLine) -> Result<(), StoreError> {
         self.database.write("acknowledge a finding", |transaction| {
-            aside::acknowledge(transaction, till, until)?;
+            aside::acknowledge(transaction, peer, until)?;
             audit::put(transaction, line)
         })
     }
 
-    fn acknowledged(&self) -> Result<HashMap<TillId, Timestamp>, StoreError> {
+    fn acknowledged(&self) -> Result<HashMap<PeerId, Timestamp>, StoreError> {
         self.database.read("read what was acknowledged", |reader| aside::acknowledged(reader, &self.unreadable))
     }
 
@@ -329,14 +329,14 @@ impl ExchangeStore for SqliteExchange {
         })
     }
 
-    fn lowest_cursor(&self, of: &HashSet<TillId>) -> Result<Option<Revision>, StoreError> {
+    fn lowest_cursor(&self, of: &HashSet<PeerId>) -> Result<Option<Revision>, StoreError> {
         self.database.read("read cursors", |reader| {
             let mut lowest = None;
             let mut query = reader.prepare_cached("SELECT till, cursor FROM contact WHERE cursor > 0")?;
-            let read = |row: &Row<'_>| Ok((parsed::<TillId>(row, 0)?, revision(row, 1)?));
+            let read = |row: &Row<'_>| Ok((parsed::<PeerId>(row, 0)?, revision(row, 1)?));
             for row in query.query_map([], |row| self.unreadable.row("cursor", row, read))? {
-                let Some((till, cursor)) = row? else { continue };
-                if of.contains(&till) {
+                let Some((peer, cursor)) = row? else { continue };
+                if of.contains(&peer) {
                     lowest = Some(lowest.map_or(cursor, |lowest: Revision| lowest.min(cursor)));
                 }
             }
@@ -344,17 +344,17 @@ impl ExchangeStore for SqliteExchange {
         })
     }
 
-    fn forget(&self, tills: &[TillId]) -> Result<(), StoreError> {
+    fn forget(&self, peers: &[PeerId]) -> Result<(), StoreError> {
         let mut writing = self.known.writing();
         self.database.write("forget tills", |transaction| {
-            for till in tills {
-                writing.of(till.clone());
-                transaction.execute("DELETE FROM contact WHERE till = ?", [till.as_str()])?;
-                transaction.execute("DELETE FROM heard WHERE till = ?", [till.as_str()])?;
-                self.heard.forget(till);
-                transaction.execute("DELETE FROM delivery WHERE till = ?", [till.as_str()])?;
-                transaction.execute("DELETE FROM command WHERE till = ?", [till.as_str()])?;
-                transaction.execute("DELETE FROM acknowledged WHERE till = ?", [till.as_str()])?;
+            for peer in peers {
+                writing.of(peer.clone());
+                transaction.execute("DELETE FROM contact WHERE till = ?", [peer.as_str()])?;
+                transaction.execute("DELETE FROM heard WHERE till = ?", [peer.as_str()])?;
+                self.heard.forget(peer);
+                transaction.execute("DELETE FROM delivery WHERE till = ?", [peer.as_str()])?;
+                transaction.execute("DELETE FROM command WHERE till = ?", [peer.as_str()])?;
+                transaction.execute("DELETE FROM acknowledged WHERE till = ?", [peer.as_str()])?;
             }
             Ok(())
         })
@@ -382,24 +382,24 @@ impl ExchangeStore for SqliteExchange {
 fn carry_out(
     transaction: &Transaction<'_>,
     changes: &ExchangeChanges,
-    known: impl Fn(&TillId) -> rusqlite::Result<Option<Contact>>,
+    known: impl Fn(&PeerId) -> rusqlite::Result<Option<Contact>>,
     writing: &mut Writing<'_>,
 ) -> rusqlite::Result<Vec<Step>> {
     let mut steps = Vec::with_capacity(changes.contacts.len());
-    for (till, contact) in &changes.contacts {
-        if let Some(word) = LastWord::alone(known(till)?.as_ref(), contact) {
-            steps.push(Step::Noted(till.clone(), word));
+    for (peer, contact) in &changes.contacts {
+        if let Some(word) = LastWord::alone(known(peer)?.as_ref(), contact) {
+            steps.push(Step::Noted(peer.clone(), word));
         } else {
-            put_contact(transaction, till, contact)?;
-            steps.push(Step::InItsRow(till.clone()));
+            put_contact(transaction, peer, contact)?;
+            steps.push(Step::InItsRow(peer.clone()));
         }
-        writing.of(till.clone());
-        // It is a till of this network now.
-        aside::forget_stranger(transaction, till)?;
+        writing.of(peer.clone());
+        // It is a peer of this network now.
+        aside::forget_stranger(transaction, peer)?;
     }
     for delivery in &changes.deliveries {
         put_delivery(transaction, delivery)?;
-        writing.of(delivery.till.clone());
+        writing.of(delivery.peer.clone());
     }
     for command in &changes.commands {
         put_command(transaction, command)?;

@@ -10,14 +10,14 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()
 }
 
-fn till(number: u32) -> TillId {
+fn peer(number: u32) -> PeerId {
     format!("_cash_{number}_00ab34ef").parse().unwrap()
 }
 
 fn delivery_of(number: u32, to: u64) -> Delivery {
     Delivery {
         id: DeliveryId::generate(),
-        till: till(number),
+        peer: peer(number),
         package: PackageName::from_hash([u8::try_from(to).unwrap(); 32]),
         bytes: 10,
         objects: 1,
@@ -57,11 +57,11 @@ fn contact_at(seconds: i64, cursor: u64) -> Contact {
 }
 
 fn seen(store: &SqliteExchange, number: u32) -> Option<(DeliveryId, DeliveryState)> {
-    store.record(&till(number)).unwrap().newest.map(|newest| (newest.id, newest.state))
+    store.record(&peer(number)).unwrap().newest.map(|newest| (newest.id, newest.state))
 }
 
 fn announce(store: &SqliteExchange, delivery: &Delivery, seconds: i64) {
-    let seen = store.record(&delivery.till).unwrap().newest.map(|newest| (newest.id, newest.state));
+    let seen = store.record(&delivery.peer).unwrap().newest.map(|newest| (newest.id, newest.state));
     let written = store.announce(vec![NewDelivery { delivery: delivery.clone(), seen }], at(seconds)).unwrap();
     assert_eq!(written, std::slice::from_ref(delivery));
 }
@@ -77,15 +77,15 @@ fn last_words_are_written_together_and_seldom() {
     use crate::store::sqlite::exchange::heard::{Heard, LastWord, Step};
     let (folder, store) = store();
     let (first, now) = (contact_at(10, 3), std::time::Instant::now());
-    let tills: Vec<TillId> = (1..=100).map(till).collect();
-    let contacts = tills.iter().map(|till| (till.clone(), first.clone())).collect();
+    let peers: Vec<PeerId> = (1..=100).map(peer).collect();
+    let contacts = peers.iter().map(|peer| (peer.clone(), first.clone())).collect();
     store.put(&ExchangeChanges { contacts, ..ExchangeChanges::default() });
     let minutes = |count: u64| now + std::time::Duration::from_mins(count);
     let mut written = 0;
     for minute in 1..=1_440 {
         let later = contact_at(10 + 60 * i64::try_from(minute).unwrap(), 3);
         let word = LastWord::alone(Some(&first), &later).unwrap();
-        let steps = tills.iter().map(|till| Step::Noted(till.clone(), word)).collect();
+        let steps = peers.iter().map(|peer| Step::Noted(peer.clone(), word)).collect();
         let mut writer = store.database.writer();
         let transaction = writer.transaction().unwrap();
         let all = store.heard.write_where_due(&transaction, minutes(minute)).unwrap();
@@ -96,7 +96,7 @@ fn last_words_are_written_together_and_seldom() {
     assert!((280..=288).contains(&written), "{written} writes a day for 100 tills");
     let opened = Heard::open(&store.database, &store.unreadable, at(10_000_000)).unwrap();
     let mut read = first.clone();
-    opened.put_into(&tills[99], &mut read);
+    opened.put_into(&peers[99], &mut read);
     let lost = at(10 + 60 * 1_440).duration_since(read.last_at);
     assert!(lost <= jiff::SignedDuration::from_mins(5), "{lost:?}");
     assert_eq!(LastWord::alone(Some(&first), &contact_at(70, 4)), None, "a cursor is news");
@@ -107,14 +107,14 @@ fn last_words_are_written_together_and_seldom() {
 fn what_is_written_reads_back() {
     let (_folder, store) = store();
     let (contact, delivery) = (contact_at(10, 3), delivery_of(1, 5));
-    let changes = ExchangeChanges { contacts: vec![(till(1), contact.clone())], ..ExchangeChanges::default() };
+    let changes = ExchangeChanges { contacts: vec![(peer(1), contact.clone())], ..ExchangeChanges::default() };
     store.put(&changes);
     announce(&store, &delivery, 0);
-    let expected = TillRecord { contact: Some(contact), newest: Some(delivery.clone()) };
-    assert_eq!(store.record(&till(1)).unwrap(), expected);
-    assert_eq!(*store.records().unwrap(), Records::from([(till(1), Arc::new(expected))]));
+    let expected = PeerRecord { contact: Some(contact), newest: Some(delivery.clone()) };
+    assert_eq!(store.record(&peer(1)).unwrap(), expected);
+    assert_eq!(*store.records().unwrap(), Records::from([(peer(1), Arc::new(expected))]));
     assert_eq!(store.delivery(delivery.id).unwrap(), Some(delivery));
-    assert_eq!(store.record(&till(2)).unwrap(), TillRecord::default());
+    assert_eq!(store.record(&peer(2)).unwrap(), PeerRecord::default());
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_new_delivery_supersedes_the_open_one_of_its_till_only() {
     let state = |id| store.delivery(id).unwrap().unwrap().state;
     assert_eq!(state(first.id), DeliveryState::Superseded);
     assert_eq!(state(other.id), DeliveryState::Announced);
-    assert_eq!(store.record(&till(1)).unwrap().newest.unwrap().id, second.id);
+    assert_eq!(store.record(&peer(1)).unwrap().newest.unwrap().id, second.id);
     assert_eq!(store.packages_in_use().unwrap(), HashSet::from([other.package, second.package]));
     let open = DeliveryFilter { open_only: true, limit: 10, ..DeliveryFilter::default() };
     assert_eq!(store.deliveries(&open).unwrap().len(), 2);
@@ -157,7 +157,7 @@ fn a_confirm_starts_the_deadline_and_a_final_state_stays() {
 fn command_at(seconds: i64) -> SentCommand {
     SentCommand {
         id: Uuid::now_v7(),
-        till: till(1),
+        peer: peer(1),
         body: b"{}".to_vec(),
         what: "unload".to_owned(),
         state: CommandState::Waiting,
@@ -197,18 +197,18 @@ fn commands_end_once() {
     let command = command_at(0);
     store.put_command(&command);
     assert_eq!(store.open_commands().unwrap(), std::slice::from_ref(&command));
-    assert_eq!(store.open_commands_of(&till(1)).unwrap(), std::slice::from_ref(&command));
-    assert!(store.open_commands_of(&till(2)).unwrap().is_empty());
+    assert_eq!(store.open_commands_of(&peer(1)).unwrap(), std::slice::from_ref(&command));
+    assert!(store.open_commands_of(&peer(2)).unwrap().is_empty());
     store.end_commands(&[ended(&command, CommandState::Failed)], at(1)).unwrap();
     store.end_commands(&[ended(&command, CommandState::Expired)], at(2)).unwrap();
     store.set_sent(&[command.id], at(2)).unwrap();
     let found = store.command(command.id).unwrap().unwrap();
     assert_eq!((found.state, found.reason), (CommandState::Failed, Some(ExchangeReason::NamesNothing.into())));
     assert_eq!(found.state_at, at(1));
-    assert_eq!(store.commands(Some(&till(1)), 5).unwrap().len(), 1);
-    assert!(store.commands(Some(&till(2)), 5).unwrap().is_empty());
+    assert_eq!(store.commands(Some(&peer(1)), 5).unwrap().len(), 1);
+    assert!(store.commands(Some(&peer(2)), 5).unwrap().is_empty());
     assert!(store.open_commands().unwrap().is_empty());
-    assert!(store.open_commands_of(&till(1)).unwrap().is_empty());
+    assert!(store.open_commands_of(&peer(1)).unwrap().is_empty());
 }
 
 #[test]
@@ -239,25 +239,25 @@ fn pruning_keeps_what_is_open_and_the_newest_of_each_till() {
     assert_eq!(store.prune(at(0), 100).unwrap(), 0);
     assert_eq!(store.prune(at(1), 2).unwrap(), 2);
     assert_eq!(store.prune(at(1), 100).unwrap(), 1);
-    assert_eq!(store.record(&till(1)).unwrap().newest.unwrap().id, ids[3]);
+    assert_eq!(store.record(&peer(1)).unwrap().newest.unwrap().id, ids[3]);
 }
 
 #[test]
 fn the_lowest_cursor_leaves_out_tills_that_are_no_more() {
     let (_folder, store) = store();
-    let contacts = vec![(till(1), contact_at(1, 3)), (till(2), contact_at(1, 9))];
+    let contacts = vec![(peer(1), contact_at(1, 3)), (peer(2), contact_at(1, 9))];
     store.put(&ExchangeChanges { contacts, ..ExchangeChanges::default() });
-    let both = HashSet::from([till(1), till(2)]);
+    let both = HashSet::from([peer(1), peer(2)]);
     assert_eq!(store.lowest_cursor(&both).unwrap(), Some(Revision(3)));
-    assert_eq!(store.lowest_cursor(&HashSet::from([till(2)])).unwrap(), Some(Revision(9)));
-    store.forget(&[till(1), till(2)]).unwrap();
+    assert_eq!(store.lowest_cursor(&HashSet::from([peer(2)])).unwrap(), Some(Revision(9)));
+    store.forget(&[peer(1), peer(2)]).unwrap();
     assert_eq!(store.lowest_cursor(&both).unwrap(), None);
 }
 
 #[test]
 fn a_row_that_does_not_read_is_absent_and_the_others_are_there() {
     let (_folder, store) = store();
-    let contacts = vec![(till(1), contact_at(1, 3)), (till(2), contact_at(1, 9))];
+    let contacts = vec![(peer(1), contact_at(1, 3)), (peer(2), contact_at(1, 9))];
     store.put(&ExchangeChanges { contacts, ..ExchangeChanges::default() });
     let (odd, other) = (delivery_of(1, 5), delivery_of(2, 5));
     announce(&store, &odd, 0);
@@ -267,18 +267,18 @@ fn a_row_that_does_not_read_is_absent_and_the_others_are_there() {
          UPDATE delivery SET state = 'paused' WHERE till LIKE '_cash_1_%';
          INSERT INTO acknowledged (till, at) VALUES (x'ff', 1);",
     );
-    assert_eq!(store.record(&till(1)).unwrap(), TillRecord::default());
-    assert_eq!(store.records().unwrap().keys().collect::<Vec<_>>(), [&till(2)]);
+    assert_eq!(store.record(&peer(1)).unwrap(), PeerRecord::default());
+    assert_eq!(store.records().unwrap().keys().collect::<Vec<_>>(), [&peer(2)]);
     assert_eq!(store.delivery(odd.id).unwrap(), None);
     let all = DeliveryFilter { limit: 10, ..DeliveryFilter::default() };
     assert_eq!(store.deliveries(&all).unwrap(), std::slice::from_ref(&other));
     assert!(store.acknowledged().unwrap().is_empty());
-    // The next report and the next delivery of the till put good rows there.
-    let again = vec![(till(1), contact_at(2, 4))];
+    // The next report and the next delivery of the peer put good rows there.
+    let again = vec![(peer(1), contact_at(2, 4))];
     store.put(&ExchangeChanges { contacts: again, ..ExchangeChanges::default() });
     let next = delivery_of(1, 6);
     announce(&store, &next, 3);
-    let record = store.record(&till(1)).unwrap();
+    let record = store.record(&peer(1)).unwrap();
     assert_eq!((record.cursor(), record.newest.map(|newest| newest.id)), (Revision(4), Some(next.id)));
     store.tamper("ALTER TABLE contact RENAME TO elsewhere");
     assert!(store.records().is_err(), "what the database itself fails at stays an error");
@@ -287,7 +287,7 @@ fn a_row_that_does_not_read_is_absent_and_the_others_are_there() {
 /// A delivery of this size is refused by a trigger of the test.
 const REFUSED_BYTES: u64 = 666;
 
-/// What changes records, by tills and revisions of few numbers, so that they meet.
+/// What changes records, by peers and revisions of few numbers, so that they meet.
 #[derive(Debug, Clone)]
 enum Change {
     Announce(u32),
@@ -316,7 +316,7 @@ fn change() -> impl Strategy<Value = Change> {
 }
 
 fn make(store: &SqliteExchange, change: &Change, step: i64) {
-    let newest = |number| store.record(&till(number)).unwrap().newest;
+    let newest = |number| store.record(&peer(number)).unwrap().newest;
     match *change {
         Change::Announce(number) => announce(store, &delivery_of(number, 5), step),
         Change::ConfirmNewest(number) => {
@@ -331,14 +331,14 @@ fn make(store: &SqliteExchange, change: &Change, step: i64) {
             store.end(ended.as_slice(), at(step)).unwrap();
         }
         Change::Contact(number, cursor) => {
-            let contacts = vec![(till(number), contact_at(step, cursor))];
+            let contacts = vec![(peer(number), contact_at(step, cursor))];
             store.put(&ExchangeChanges { contacts, ..ExchangeChanges::default() });
         }
         Change::Move(number) => {
             let moved = newest(number).map(|delivery| Delivery { state: DeliveryState::Queued, ..delivery });
             store.put(&ExchangeChanges { deliveries: Vec::from_iter(moved), ..ExchangeChanges::default() });
         }
-        Change::Forget(number) => store.forget(&[till(number)]).unwrap(),
+        Change::Forget(number) => store.forget(&[peer(number)]).unwrap(),
         Change::Prune => drop(store.prune(at(step), 10).unwrap()),
         Change::Break(number) => {
             let refused = Delivery { bytes: REFUSED_BYTES, ..delivery_of(number, 6) };

@@ -2,15 +2,15 @@
 
 use super::{Home, at_once};
 use crate::exchange::ExchangeReason;
-use crate::exchange::model::{CommandState, Contact, Delivery, Needs, SentCommand};
+use crate::exchange::model::{CommandState, Contact, Delivery, Needs, PeerRecord, SentCommand};
 use crate::store::exchange::{
-    BrokenReport, DeliveryFilter, Ended, EndedCommand, ExchangeChanges, ExchangeStore, NewDelivery,
+    BrokenReport, DeliveryFilter, Ended, EndedCommand, ExchangeChanges, ExchangeStore, NewDelivery, Stranger,
 };
 use crate::store::{Place, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
 use tillway_proto::report::TillState;
-use tillway_proto::{DeliveryId, DeliveryState, PackageName, Revision, TillId};
+use tillway_proto::{DeliveryId, DeliveryState, PackageName, PeerId, Revision};
 use tillway_service::audit::AuditLine;
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()
 }
 
-fn till(number: usize) -> TillId {
+fn peer(number: usize) -> PeerId {
     format!("_cash_{number}_00ab34ef").parse().unwrap()
 }
 
@@ -44,7 +44,7 @@ fn contact(cursor: u64) -> Contact {
 fn delivery(number: usize, to: u64) -> Delivery {
     Delivery {
         id: DeliveryId::generate(),
-        till: till(number),
+        peer: peer(number),
         package: PackageName::from_hash([u8::try_from(to).unwrap(); 32]),
         bytes: 10,
         objects: 1,
@@ -67,7 +67,7 @@ fn delivery(number: usize, to: u64) -> Delivery {
 fn command(number: usize, id: u128, state: CommandState, since: i64) -> SentCommand {
     SentCommand {
         id: Uuid::from_u128(id),
-        till: till(number),
+        peer: peer(number),
         body: b"{}".to_vec(),
         what: "report".to_owned(),
         state,
@@ -82,9 +82,9 @@ fn put(store: &dyn ExchangeStore, changes: &ExchangeChanges) {
     store.change(&mut |_| Ok(changes.clone())).unwrap();
 }
 
-/// Written over what the till has, as a pass does that has just looked.
+/// Written over what the peer has, as a pass does that has just looked.
 fn announce(store: &dyn ExchangeStore, delivery: &Delivery) {
-    let seen = store.record(&delivery.till).unwrap().newest.map(|newest| (newest.id, newest.state));
+    let seen = store.record(&delivery.peer).unwrap().newest.map(|newest| (newest.id, newest.state));
     assert_eq!(store.announce(vec![NewDelivery { delivery: delivery.clone(), seen }], at(5)).unwrap().len(), 1);
 }
 
@@ -92,21 +92,21 @@ pub(super) fn a_decision_is_made_over_what_nobody_changes_meanwhile(home: &dyn H
     const WRITERS: usize = 4;
     const TIMES: usize = 25;
     let stores = [home.open().exchange, home.open().exchange];
-    put(stores[0].as_ref(), &ExchangeChanges { contacts: vec![(till(1), contact(0))], ..ExchangeChanges::default() });
+    put(stores[0].as_ref(), &ExchangeChanges { contacts: vec![(peer(1), contact(0))], ..ExchangeChanges::default() });
     at_once(WRITERS, |n| {
         for _ in 0..TIMES {
             let one_more = |moment: &dyn crate::store::exchange::ExchangeMoment| {
-                let before = moment.record(&till(1))?.contact.unwrap();
+                let before = moment.record(&peer(1))?.contact.unwrap();
                 let cursor = before.state.cursor.0 + 1;
-                Ok(ExchangeChanges { contacts: vec![(till(1), contact(cursor))], ..ExchangeChanges::default() })
+                Ok(ExchangeChanges { contacts: vec![(peer(1), contact(cursor))], ..ExchangeChanges::default() })
             };
             stores[n % 2].change(&mut { one_more }).unwrap();
         }
     });
     for store in &stores {
-        assert_eq!(store.record(&till(1)).unwrap().cursor(), Revision((WRITERS * TIMES) as u64));
+        assert_eq!(store.record(&peer(1)).unwrap().cursor(), Revision((WRITERS * TIMES) as u64));
     }
-    let lowest = stores[1].lowest_cursor(&HashSet::from([till(1), till(2)])).unwrap();
+    let lowest = stores[1].lowest_cursor(&HashSet::from([peer(1), peer(2)])).unwrap();
     assert_eq!(lowest, Some(Revision((WRITERS * TIMES) as u64)));
 }
 
@@ -117,7 +117,7 @@ pub(super) fn a_decision_that_fails_leaves_nothing(home: &dyn Home) {
     assert!(store.change(&mut |_| Err(failing.take().unwrap())).is_err());
     assert_eq!(store.records().unwrap().len(), 0);
     put(store.as_ref(), &ExchangeChanges::default());
-    assert_eq!(store.record(&till(1)).unwrap().contact, None, "a batch of none");
+    assert_eq!(store.record(&peer(1)).unwrap().contact, None, "a batch of none");
 }
 
 pub(super) fn a_delivery_is_written_only_where_its_till_has_what_was_seen(home: &dyn Home) {
@@ -182,7 +182,7 @@ pub(super) fn lists_come_newest_first_and_are_paged(home: &dyn Home) {
     assert_eq!(walked, expected);
     let open = DeliveryFilter { open_only: true, limit: 99, ..DeliveryFilter::default() };
     assert_eq!(ids(&open), [made[5].id, made[4].id]);
-    let of_one = DeliveryFilter { till: Some(till(1)), limit: 99, ..DeliveryFilter::default() };
+    let of_one = DeliveryFilter { peer: Some(peer(1)), limit: 99, ..DeliveryFilter::default() };
     assert_eq!(ids(&of_one), [made[5].id, made[3].id, made[1].id]);
     for n in 0..3 {
         let broken = BrokenReport { id: 0, at: at(n), reason: n.to_string(), body: vec![1; 9] };
@@ -195,22 +195,22 @@ pub(super) fn lists_come_newest_first_and_are_paged(home: &dyn Home) {
 pub(super) fn many_contacts_at_once_are_all_there_after_a_restart(home: &dyn Home) {
     const TILLS: usize = 3_000;
     let store = home.open().exchange;
-    let mut contacts: Vec<_> = (0..TILLS).map(|n| (till(n), contact(n as u64 + 1))).collect();
-    contacts.push((till(0), contact(9_999)));
+    let mut contacts: Vec<_> = (0..TILLS).map(|n| (peer(n), contact(n as u64 + 1))).collect();
+    contacts.push((peer(0), contact(9_999)));
     put(store.as_ref(), &ExchangeChanges { contacts, ..ExchangeChanges::default() });
     let handed_out = store.records().unwrap();
     assert_eq!(handed_out.len(), TILLS);
-    assert_eq!(handed_out[&till(0)].cursor(), Revision(9_999), "of the same till twice, the last");
-    put(store.as_ref(), &ExchangeChanges { contacts: vec![(till(1), contact(7))], ..ExchangeChanges::default() });
+    assert_eq!(handed_out[&peer(0)].cursor(), Revision(9_999), "of the same till twice, the last");
+    put(store.as_ref(), &ExchangeChanges { contacts: vec![(peer(1), contact(7))], ..ExchangeChanges::default() });
     assert_eq!(
-        (handed_out[&till(1)].cursor(), store.records().unwrap()[&till(1)].cursor()),
+        (handed_out[&peer(1)].cursor(), store.records().unwrap()[&peer(1)].cursor()),
         (Revision(2), Revision(7))
     );
-    store.forget(&[till(2), till(3)]).unwrap();
+    store.forget(&[peer(2), peer(3)]).unwrap();
     drop(store);
     let records = home.open().exchange.records().unwrap();
-    assert_eq!((records.len(), records[&till(1)].cursor()), (TILLS - 2, Revision(7)));
-    assert!(!records.contains_key(&till(2)));
+    assert_eq!((records.len(), records[&peer(1)].cursor()), (TILLS - 2, Revision(7)));
+    assert!(!records.contains_key(&peer(2)));
 }
 
 pub(super) fn commands_are_due_before_and_after_a_time_and_end_once(home: &dyn Home) {
@@ -227,7 +227,7 @@ pub(super) fn commands_are_due_before_and_after_a_time_and_end_once(home: &dyn H
     assert_eq!(ids(store.open_commands().unwrap()), [1, 2, 3, 4], "oldest first");
     assert_eq!(ids(store.due_commands(at(20), at(80)).unwrap()), [1, 2, 4]);
     assert_eq!(ids(store.commands(None, 3).unwrap()), [4, 3, 2], "newest first");
-    assert_eq!(ids(store.open_commands_of(&till(2)).unwrap()), [3, 4]);
+    assert_eq!(ids(store.open_commands_of(&peer(2)).unwrap()), [3, 4]);
     store.set_sent(&[waiting.id, between.id], at(60)).unwrap();
     let now = |id: Uuid| store.command(id).unwrap().map(|command| (command.state, command.state_at)).unwrap();
     assert_eq!((now(waiting.id), now(between.id)), ((CommandState::Sent, at(60)), (CommandState::Sent, at(50))));
@@ -252,7 +252,7 @@ pub(super) fn the_newest_delivery_of_a_till_is_never_pruned(home: &dyn Home) {
     let year = at(0) + SignedDuration::from_hours(24 * 365);
     assert_eq!(store.prune(at(0), 99).unwrap(), 0, "none is so old");
     assert_eq!([2, 2, 2].map(|limit| store.prune(year, limit).unwrap()), [2, 1, 0]);
-    assert_eq!(store.record(&till(1)).unwrap().newest.map(|newest| newest.id), Some(last.id));
+    assert_eq!(store.record(&peer(1)).unwrap().newest.map(|newest| newest.id), Some(last.id));
 }
 
 pub(super) fn an_order_of_a_person_has_its_line(home: &dyn Home) {
@@ -275,9 +275,44 @@ pub(super) fn an_order_of_a_person_has_its_line(home: &dyn Home) {
     };
     put(stores.exchange.as_ref(), &ordered);
     assert_eq!(lines(), 1);
-    stores.exchange.acknowledge(&till(1), at(5), &AuditLine::any()).unwrap();
-    stores.exchange.acknowledge(&till(1), at(3), &AuditLine::any()).unwrap();
-    assert_eq!((stores.exchange.acknowledged().unwrap()[&till(1)], lines()), (at(5), 3), "what was seen stays seen");
-    assert!(!stores.exchange.forget_stranger(&till(1), &AuditLine::any()).unwrap());
+    stores.exchange.acknowledge(&peer(1), at(5), &AuditLine::any()).unwrap();
+    stores.exchange.acknowledge(&peer(1), at(3), &AuditLine::any()).unwrap();
+    assert_eq!((stores.exchange.acknowledged().unwrap()[&peer(1)], lines()), (at(5), 3), "what was seen stays seen");
+    assert!(!stores.exchange.forget_stranger(&peer(1), &AuditLine::any()).unwrap());
     assert_eq!(lines(), 3, "nothing changed");
+}
+
+/// A till and the server of a shop with the same code are two peers.
+pub(super) fn the_server_of_a_shop_is_a_peer_of_its_own(home: &dyn Home) {
+    let shop: PeerId = "_shop_1_00ab34ef".parse().unwrap();
+    let stranger: PeerId = "_shop_2_00ab34ef".parse().unwrap();
+    let of_shop = Delivery { peer: shop.clone(), ..delivery(1, 7) };
+    let order = SentCommand { peer: shop.clone(), ..command(1, 2, CommandState::Waiting, 0) };
+    let one = Stranger { peer: stranger.clone(), first_at: at(0), last_at: at(1), reports: 2, body: b"?".to_vec() };
+    let store = home.open().exchange;
+    announce(store.as_ref(), &delivery(1, 5));
+    announce(store.as_ref(), &of_shop);
+    let changes = ExchangeChanges {
+        contacts: vec![(peer(1), contact(5)), (shop.clone(), contact(3))],
+        commands: vec![command(1, 1, CommandState::Waiting, 0), order.clone()],
+        strangers: vec![one.clone()],
+        ..ExchangeChanges::default()
+    };
+    put(store.as_ref(), &changes);
+    store.acknowledge(&shop, at(5), &AuditLine::any()).unwrap();
+    let store = home.open().exchange;
+    let record = store.record(&shop).unwrap();
+    assert_eq!((record.cursor(), record.newest.as_ref()), (Revision(3), Some(&of_shop)));
+    assert_eq!(store.records().unwrap().len(), 2);
+    assert_eq!(store.open_commands_of(&shop).unwrap(), [order]);
+    assert_eq!(store.stranger(&stranger).unwrap(), Some(one));
+    let filter = DeliveryFilter { peer: Some(shop.clone()), limit: 9, ..DeliveryFilter::default() };
+    assert_eq!(store.deliveries(&filter).unwrap(), [of_shop]);
+    assert_eq!(store.lowest_cursor(&HashSet::from([peer(1), shop.clone()])).unwrap(), Some(Revision(3)));
+    assert!(store.acknowledged().unwrap().contains_key(&shop));
+    store.forget(std::slice::from_ref(&shop)).unwrap();
+    assert_eq!(
+        (store.record(&shop).unwrap(), store.record(&peer(1)).unwrap().cursor()),
+        (PeerRecord::default(), Revision(5))
+    );
 }

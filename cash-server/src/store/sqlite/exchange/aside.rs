@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde_json::json;
 use std::collections::HashMap;
-use tillway_proto::TillId;
+use tillway_proto::PeerId;
 use tillway_service::audit::AuditLine;
 
 pub(super) fn put_broken(transaction: &Transaction<'_>, reports: &[BrokenReport]) -> rusqlite::Result<()> {
@@ -74,7 +74,7 @@ pub(super) fn put_strangers(transaction: &Transaction<'_>, strangers: &[Stranger
     )?;
     for one in strangers {
         let reports = number(one.reports);
-        put.execute(params![one.till.as_str(), millis(one.first_at), millis(one.last_at), reports, one.body])?;
+        put.execute(params![one.peer.as_str(), millis(one.first_at), millis(one.last_at), reports, one.body])?;
     }
     transaction
         .execute(
@@ -87,7 +87,7 @@ pub(super) fn put_strangers(transaction: &Transaction<'_>, strangers: &[Stranger
 pub(super) fn strangers(reader: &Connection, unreadable: &Unreadable) -> rusqlite::Result<Vec<KnownStranger>> {
     let read = |row: &Row<'_>| {
         Ok(KnownStranger {
-            till: parsed(row, 0)?,
+            peer: parsed(row, 0)?,
             first_at: time(row, 1)?,
             last_at: time(row, 2)?,
             reports: unsigned(row, 3)?,
@@ -101,12 +101,12 @@ pub(super) fn strangers(reader: &Connection, unreadable: &Unreadable) -> rusqlit
         .collect()
 }
 
-pub(super) fn stranger(reader: &Connection, till: &TillId) -> rusqlite::Result<Option<Stranger>> {
+pub(super) fn stranger(reader: &Connection, peer: &PeerId) -> rusqlite::Result<Option<Stranger>> {
     reader
         .prepare_cached("SELECT till, first_at, last_at, reports, body FROM stranger WHERE till = ?")?
-        .query_row([till.as_str()], |row| {
+        .query_row([peer.as_str()], |row| {
             Ok(Stranger {
-                till: parsed(row, 0)?,
+                peer: parsed(row, 0)?,
                 first_at: time(row, 1)?,
                 last_at: time(row, 2)?,
                 reports: unsigned(row, 3)?,
@@ -116,16 +116,16 @@ pub(super) fn stranger(reader: &Connection, till: &TillId) -> rusqlite::Result<O
         .optional()
 }
 
-pub(super) fn forget_stranger(transaction: &Transaction<'_>, till: &TillId) -> rusqlite::Result<bool> {
-    let gone = transaction.prepare_cached("DELETE FROM stranger WHERE till = ?")?.execute([till.as_str()])?;
+pub(super) fn forget_stranger(transaction: &Transaction<'_>, peer: &PeerId) -> rusqlite::Result<bool> {
+    let gone = transaction.prepare_cached("DELETE FROM stranger WHERE till = ?")?.execute([peer.as_str()])?;
     Ok(gone > 0)
 }
 
-pub(super) fn acknowledge(transaction: &Transaction<'_>, till: &TillId, until: Timestamp) -> rusqlite::Result<()> {
+pub(super) fn acknowledge(transaction: &Transaction<'_>, peer: &PeerId, until: Timestamp) -> rusqlite::Result<()> {
     transaction
         .execute(
             "INSERT INTO acknowledged (till, at) VALUES (?1, ?2) ON CONFLICT (till) DO UPDATE SET at = max(at, ?2)",
-            params![till.as_str(), millis(until)],
+            params![peer.as_str(), millis(until)],
         )
         .map(|_| ())
 }
@@ -133,7 +133,7 @@ pub(super) fn acknowledge(transaction: &Transaction<'_>, till: &TillId, until: T
 pub(super) fn acknowledged(
     reader: &Connection,
     unreadable: &Unreadable,
-) -> rusqlite::Result<HashMap<TillId, Timestamp>> {
+) -> rusqlite::Result<HashMap<PeerId, Timestamp>> {
     let read = |row: &Row<'_>| Ok((parsed(row, 0)?, time(row, 1)?));
     reader
         .prepare_cached("SELECT till, at FROM acknowledged")?

@@ -1,5 +1,5 @@
-//! What is known of all tills, kept in memory: each pass of the reconciler reads it, and between
-//! two passes most of it stays what it was. Only rows of tills that were written since are read
+//! What is known of all peers, kept in memory: each pass of the reconciler reads it, and between
+//! two passes most of it stays what it was. Only rows of peers that were written since are read
 //! again.
 //!
 //! Promises: what is handed out is at least as new as every write that had returned before. The
@@ -10,7 +10,7 @@ use super::heard::Heard;
 use super::rows::{contact, delivery};
 use super::unreadable::Unreadable;
 use super::{CONTACT_COLUMNS, DELIVERY_COLUMNS};
-use crate::exchange::model::{Contact, Delivery, TillRecord};
+use crate::exchange::model::{Contact, Delivery, PeerRecord};
 use crate::store::StoreError;
 use crate::store::exchange::Records;
 use crate::store::sqlite::connection::Database;
@@ -18,16 +18,16 @@ use rusqlite::{Connection, OptionalExtension as _};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tillway_proto::TillId;
+use tillway_proto::PeerId;
 
 /// After so long everything is read again.
 const ALL_ANEW_AFTER: Duration = Duration::from_mins(10);
 
-/// The records of all tills, and what of them has to be read again.
+/// The records of all peers, and what of them has to be read again.
 #[derive(Debug, Default)]
 pub(super) struct RecordCache {
     kept: Mutex<Option<Kept>>,
-    written: Mutex<HashSet<TillId>>,
+    written: Mutex<HashSet<PeerId>>,
 }
 
 #[derive(Debug)]
@@ -53,10 +53,10 @@ impl RecordCache {
             Some(kept) if written.is_empty() => Ok(kept),
             Some(Kept { mut records, read_at }) => {
                 let changed = Arc::make_mut(&mut records);
-                for till in written {
-                    match read_one(reader, unreadable, heard, &till)? {
-                        TillRecord { contact: None, newest: None } => changed.remove(&till),
-                        record => changed.insert(till, Arc::new(record)),
+                for peer in written {
+                    match read_one(reader, unreadable, heard, &peer)? {
+                        PeerRecord { contact: None, newest: None } => changed.remove(&peer),
+                        record => changed.insert(peer, Arc::new(record)),
                     };
                 }
                 Ok(Kept { records, read_at })
@@ -68,10 +68,10 @@ impl RecordCache {
         Ok(records)
     }
 
-    /// To be held over a write: the rows of the tills that are named to it are read again once it
+    /// To be held over a write: the rows of the peers that are named to it are read again once it
     /// is dropped.
     pub(super) fn writing(&self) -> Writing<'_> {
-        Writing { known: self, tills: HashSet::new() }
+        Writing { known: self, peers: HashSet::new() }
     }
 
     /// Everything is read again.
@@ -86,60 +86,60 @@ impl RecordCache {
 #[must_use]
 pub(super) struct Writing<'a> {
     known: &'a RecordCache,
-    tills: HashSet<TillId>,
+    peers: HashSet<PeerId>,
 }
 
 impl Writing<'_> {
-    /// Rows of this till are written.
-    pub(super) fn of(&mut self, till: TillId) {
-        self.tills.insert(till);
+    /// Rows of this peer are written.
+    pub(super) fn of(&mut self, peer: PeerId) {
+        self.peers.insert(peer);
     }
 }
 
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        lock(&self.known.written).extend(self.tills.drain());
+        lock(&self.known.written).extend(self.peers.drain());
     }
 }
 
-/// One till.
+/// One peer.
 pub(super) fn read_one(
     reader: &Connection,
     unreadable: &Unreadable,
     heard: &Heard,
-    till: &TillId,
-) -> rusqlite::Result<TillRecord> {
-    let contact = contact_of(reader, unreadable, heard, till)?;
-    Ok(TillRecord { contact, newest: newest_delivery(reader, unreadable, till)? })
+    peer: &PeerId,
+) -> rusqlite::Result<PeerRecord> {
+    let contact = contact_of(reader, unreadable, heard, peer)?;
+    Ok(PeerRecord { contact, newest: newest_delivery(reader, unreadable, peer)? })
 }
 
-/// What one till said last, and when.
+/// What one peer said last, and when.
 pub(super) fn contact_of(
     reader: &Connection,
     unreadable: &Unreadable,
     heard: &Heard,
-    till: &TillId,
+    peer: &PeerId,
 ) -> rusqlite::Result<Option<Contact>> {
     let found = reader
         .prepare_cached(&format!("SELECT {CONTACT_COLUMNS} FROM contact WHERE till = ?"))?
-        .query_row([till.as_str()], |row| unreadable.row("contact", row, contact))
+        .query_row([peer.as_str()], |row| unreadable.row("contact", row, contact))
         .optional()?
         .flatten();
     Ok(found.map(|(_, mut contact)| {
-        heard.put_into(till, &mut contact);
+        heard.put_into(peer, &mut contact);
         contact
     }))
 }
 
-/// The newest delivery of one till, ended or not.
+/// The newest delivery of one peer, ended or not.
 pub(super) fn newest_delivery(
     reader: &Connection,
     unreadable: &Unreadable,
-    till: &TillId,
+    peer: &PeerId,
 ) -> rusqlite::Result<Option<Delivery>> {
     reader
         .prepare_cached(&format!("SELECT {DELIVERY_COLUMNS} FROM delivery WHERE till = ? ORDER BY id DESC LIMIT 1"))?
-        .query_row([till.as_str()], |row| unreadable.row("delivery", row, delivery))
+        .query_row([peer.as_str()], |row| unreadable.row("delivery", row, delivery))
         .optional()
         .map(Option::flatten)
 }
@@ -148,11 +148,11 @@ fn read_all(reader: &Connection, unreadable: &Unreadable, heard: &Heard) -> rusq
     let mut records = Records::new();
     let mut contacts = reader.prepare_cached(&format!("SELECT {CONTACT_COLUMNS} FROM contact"))?;
     for row in contacts.query_map([], |row| unreadable.row("contact", row, contact))? {
-        let Some((till, mut contact)) = row? else { continue };
-        heard.put_into(&till, &mut contact);
-        records.insert(till, Arc::new(TillRecord { contact: Some(contact), newest: None }));
+        let Some((peer, mut contact)) = row? else { continue };
+        heard.put_into(&peer, &mut contact);
+        records.insert(peer, Arc::new(PeerRecord { contact: Some(contact), newest: None }));
     }
-    // From till to till along the index: the time grows with the tills, not with all their
+    // From peer to peer along the index: the time grows with the peers, not with all their
     // deliveries.
     let newest = format!(
         "WITH RECURSIVE one(till) AS (SELECT min(till) FROM delivery UNION ALL \
@@ -163,7 +163,7 @@ fn read_all(reader: &Connection, unreadable: &Unreadable, heard: &Heard) -> rusq
     let mut deliveries = reader.prepare_cached(&newest)?;
     for row in deliveries.query_map([], |row| unreadable.row("delivery", row, delivery))? {
         let Some(newest) = row? else { continue };
-        let record = records.entry(newest.till.clone()).or_default();
+        let record = records.entry(newest.peer.clone()).or_default();
         Arc::make_mut(record).newest = Some(newest);
     }
     Ok(records)

@@ -1,11 +1,11 @@
-//! When tills were heard of last: kept in memory, and written seldom.
+//! When peers were heard of last: kept in memory, and written seldom.
 //!
-//! A till that has nothing new says so each minute all the same. To write its row each time was
+//! A peer that has nothing new says so each minute all the same. To write its row each time was
 //! nearly all that an idle server wrote: 2 GB a day for 100 tills. So a report that changes
-//! nothing but its time is noted here alone, and the times of all tills go into the table `heard`
+//! nothing but its time is noted here alone, and the times of all peers go into the table `heard`
 //! together, at most once in [`WRITTEN_AFTER`], with whatever is written then.
 //!
-//! A time is a hint. What is lost of it at a stop makes no till silent falsely: one that was heard
+//! A time is a hint. What is lost of it at a stop makes no peer silent falsely: one that was heard
 //! of within [`MAY_BE_LATER`] before a start may have been heard of until then, so its silence
 //! counts from the start. One that was silent before stays so.
 
@@ -19,16 +19,16 @@ use rusqlite::{Row, Transaction, params};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tillway_proto::TillId;
+use tillway_proto::PeerId;
 
-/// Longest time for which a till's last word is in memory alone, where tills say anything at all.
+/// Longest time for which a peer's last word is in memory alone, where peers say anything at all.
 const WRITTEN_AFTER: Duration = Duration::from_mins(5);
 
-/// So much later than the file says a till may have been heard of: [`WRITTEN_AFTER`], and as much
+/// So much later than the file says a peer may have been heard of: [`WRITTEN_AFTER`], and as much
 /// again for reports that came late.
 const MAY_BE_LATER: SignedDuration = SignedDuration::from_mins(10);
 
-/// The last words of tills whose rows were written before them.
+/// The last words of peers whose rows were written before them.
 #[derive(Debug)]
 pub(super) struct Heard {
     inner: Mutex<Inner>,
@@ -36,11 +36,11 @@ pub(super) struct Heard {
 
 #[derive(Debug)]
 struct Inner {
-    words: HashMap<TillId, LastWord>,
+    words: HashMap<PeerId, LastWord>,
     written_at: Instant,
 }
 
-/// The last word of a till.
+/// The last word of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LastWord {
     last_at: Timestamp,
@@ -48,13 +48,13 @@ pub(super) struct LastWord {
     is_written: bool,
 }
 
-/// What a write does to the last word of a till, once it is committed.
+/// What a write does to the last word of a peer, once it is committed.
 #[derive(Debug)]
 pub(super) enum Step {
     /// There is a newer one, in memory alone.
-    Noted(TillId, LastWord),
-    /// It stands in the till's row.
-    InItsRow(TillId),
+    Noted(PeerId, LastWord),
+    /// It stands in the peer's row.
+    InItsRow(PeerId),
 }
 
 impl Heard {
@@ -65,15 +65,15 @@ impl Heard {
             let sql = "SELECT contact.till, max(contact.last_at, ifnull(heard.last_at, contact.last_at)),
                               max(contact.sent_at, ifnull(heard.sent_at, contact.sent_at)), contact.last_at
                        FROM contact LEFT JOIN heard USING (till)";
-            let read = |row: &Row<'_>| Ok((parsed::<TillId>(row, 0)?, (time(row, 1)?, time(row, 2)?), time(row, 3)?));
+            let read = |row: &Row<'_>| Ok((parsed::<PeerId>(row, 0)?, (time(row, 1)?, time(row, 2)?), time(row, 3)?));
             let mut query = reader.prepare(sql)?;
             for row in query.query_map([], |row| unreadable.row("last word of a till", row, read))? {
-                let Some((till, (last_at, sent_at), in_its_row)) = row? else { continue };
+                let Some((peer, (last_at, sent_at), in_its_row)) = row? else { continue };
                 let silence = now.duration_since(last_at);
                 let may_be_now = silence > SignedDuration::ZERO && silence <= MAY_BE_LATER;
                 if may_be_now || last_at > in_its_row {
                     let last_at = if may_be_now { now } else { last_at };
-                    words.insert(till, LastWord { last_at, sent_at, is_written: true });
+                    words.insert(peer, LastWord { last_at, sent_at, is_written: true });
                 }
             }
             Ok(words)
@@ -81,14 +81,14 @@ impl Heard {
         Ok(Self { inner: Mutex::new(Inner { words, written_at: Instant::now() }) })
     }
 
-    /// Puts what is known beyond the till's row into what was read of it.
-    pub(super) fn put_into(&self, till: &TillId, contact: &mut Contact) {
-        if let Some(word) = self.inner().words.get(till) {
+    /// Puts what is known beyond the peer's row into what was read of it.
+    pub(super) fn put_into(&self, peer: &PeerId, contact: &mut Contact) {
+        if let Some(word) = self.inner().words.get(peer) {
             (contact.last_at, contact.sent_at) = (word.last_at, word.sent_at);
         }
     }
 
-    /// Writes the last words of all tills where that is due; says whether it did.
+    /// Writes the last words of all peers where that is due; says whether it did.
     pub(super) fn write_where_due(&self, transaction: &Transaction<'_>, now: Instant) -> rusqlite::Result<bool> {
         let inner = self.inner();
         if now.saturating_duration_since(inner.written_at) < WRITTEN_AFTER {
@@ -98,8 +98,8 @@ impl Heard {
             "INSERT INTO heard (till, last_at, sent_at) VALUES (?, ?, ?)
              ON CONFLICT (till) DO UPDATE SET last_at = excluded.last_at, sent_at = excluded.sent_at",
         )?;
-        for (till, word) in inner.words.iter().filter(|(_, word)| !word.is_written) {
-            put.execute(params![till.as_str(), millis(word.last_at), millis(word.sent_at)])?;
+        for (peer, word) in inner.words.iter().filter(|(_, word)| !word.is_written) {
+            put.execute(params![peer.as_str(), millis(word.last_at), millis(word.sent_at)])?;
         }
         Ok(true)
     }
@@ -113,15 +113,15 @@ impl Heard {
         }
         for step in steps {
             match step {
-                Step::Noted(till, word) => drop(inner.words.insert(till, word)),
-                Step::InItsRow(till) => drop(inner.words.remove(&till)),
+                Step::Noted(peer, word) => drop(inner.words.insert(peer, word)),
+                Step::InItsRow(peer) => drop(inner.words.remove(&peer)),
             }
         }
     }
 
-    /// Forgets a till that is no more.
-    pub(super) fn forget(&self, till: &TillId) {
-        self.inner().words.remove(till);
+    /// Forgets a peer that is no more.
+    pub(super) fn forget(&self, peer: &PeerId) {
+        self.inner().words.remove(peer);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -5,12 +5,12 @@ use super::heard::Heard;
 use super::rows::{command, delivery, number};
 use super::unreadable::Unreadable;
 use super::{COMMAND_COLUMNS, DELIVERY_COLUMNS};
-use crate::exchange::model::{Delivery, SentCommand, TillRecord};
+use crate::exchange::model::{Delivery, PeerRecord, SentCommand};
 use crate::store::StoreError;
 use crate::store::exchange::ExchangeMoment;
 use crate::store::sqlite::connection::Database;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
-use tillway_proto::{DeliveryId, Revision, TillId};
+use tillway_proto::{DeliveryId, PeerId, Revision};
 use uuid::Uuid;
 
 /// The rows within a transaction that holds the write lock.
@@ -28,19 +28,19 @@ impl Moment<'_> {
 }
 
 impl ExchangeMoment for Moment<'_> {
-    fn record(&self, till: &TillId) -> Result<TillRecord, StoreError> {
-        self.read("read a till", read_one(self.transaction, self.unreadable, self.heard, till))
+    fn record(&self, peer: &PeerId) -> Result<PeerRecord, StoreError> {
+        self.read("read a till", read_one(self.transaction, self.unreadable, self.heard, peer))
     }
 
     fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         self.read("read a delivery", delivery_of(self.transaction, self.unreadable, id))
     }
 
-    fn announced(&self, till: &TillId, to: Revision) -> Result<bool, StoreError> {
+    fn announced(&self, peer: &PeerId, to: Revision) -> Result<bool, StoreError> {
         let announced = || {
             self.transaction
                 .prepare_cached("SELECT EXISTS (SELECT 1 FROM delivery WHERE till = ? AND to_revision = ?)")?
-                .query_row(params![till.as_str(), number(to.0)], |row| row.get(0))
+                .query_row(params![peer.as_str(), number(to.0)], |row| row.get(0))
         };
         self.read("look a delivery up", announced())
     }
@@ -49,8 +49,8 @@ impl ExchangeMoment for Moment<'_> {
         self.read("read a command", command_of(self.transaction, self.unreadable, id))
     }
 
-    fn open_commands_of(&self, till: &TillId) -> Result<Vec<SentCommand>, StoreError> {
-        self.read("read commands", open_commands_of(self.transaction, self.unreadable, till))
+    fn open_commands_of(&self, peer: &PeerId) -> Result<Vec<SentCommand>, StoreError> {
+        self.read("read commands", open_commands_of(self.transaction, self.unreadable, peer))
     }
 }
 
@@ -80,14 +80,14 @@ pub(super) fn command_of(
         .map(Option::flatten)
 }
 
-/// Commands of one till that have not ended, oldest first. Not by the index of all that are open
+/// Commands of one peer that have not ended, oldest first. Not by the index of all that are open
 /// (`+`), of which there may be thousands.
 pub(super) fn open_commands_of(
     reader: &Connection,
     unreadable: &Unreadable,
-    till: &TillId,
+    peer: &PeerId,
 ) -> rusqlite::Result<Vec<SentCommand>> {
-    commands(reader, unreadable, "till = ? AND +ended = 0 ORDER BY id", [till.as_str()])
+    commands(reader, unreadable, "till = ? AND +ended = 0 ORDER BY id", [peer.as_str()])
 }
 
 /// Commands under a condition.

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Row, Transaction, params};
 use tillway_proto::report::RejectCause;
-use tillway_proto::{DeliveryId, Revision, TillId};
+use tillway_proto::{DeliveryId, PeerId, Revision};
 use uuid::Uuid;
 
-pub(super) fn put_contact(transaction: &Transaction<'_>, till: &TillId, contact: &Contact) -> rusqlite::Result<()> {
+pub(super) fn put_contact(transaction: &Transaction<'_>, peer: &PeerId, contact: &Contact) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO contact (till, first_at, last_at, present_since, sent_at, instance,
@@ -19,7 +19,7 @@ pub(super) fn put_contact(transaction: &Transaction<'_>, till: &TillId, contact:
              claimed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
-            till.as_str(),
+            peer.as_str(),
             millis(contact.first_at),
             millis(contact.last_at),
             millis(contact.present_since),
@@ -47,7 +47,7 @@ pub(super) fn put_delivery(transaction: &Transaction<'_>, delivery: &Delivery) -
         ))?
         .execute(params![
             delivery.id.0.as_bytes(),
-            delivery.till.as_str(),
+            delivery.peer.as_str(),
             delivery.package.as_str(),
             number(delivery.bytes),
             number(delivery.objects),
@@ -76,7 +76,7 @@ pub(super) fn put_command(transaction: &Transaction<'_>, command: &SentCommand) 
         ))?
         .execute(params![
             command.id.as_bytes(),
-            command.till.as_str(),
+            command.peer.as_str(),
             command.body,
             command.what,
             command.state.as_str(),
@@ -89,7 +89,7 @@ pub(super) fn put_command(transaction: &Transaction<'_>, command: &SentCommand) 
         .map(|_| ())
 }
 
-pub(super) fn contact(row: &Row<'_>) -> rusqlite::Result<(TillId, Contact)> {
+pub(super) fn contact(row: &Row<'_>) -> rusqlite::Result<(PeerId, Contact)> {
     let contact = Contact {
         first_at: time(row, 1)?,
         last_at: time(row, 2)?,
@@ -112,7 +112,7 @@ pub(super) fn contact(row: &Row<'_>) -> rusqlite::Result<(TillId, Contact)> {
 pub(super) fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
     Ok(Delivery {
         id: DeliveryId(uuid(row, 0)?),
-        till: parsed(row, 1)?,
+        peer: parsed(row, 1)?,
         package: parsed(row, 2)?,
         bytes: unsigned(row, 3)?,
         objects: unsigned(row, 4)?,
@@ -138,7 +138,7 @@ pub(super) fn command(row: &Row<'_>) -> rusqlite::Result<SentCommand> {
         .ok_or_else(|| failed(4, Type::Text, format!("`{word}` is not a state of a command")))?;
     Ok(SentCommand {
         id: uuid(row, 0)?,
-        till: parsed(row, 1)?,
+        peer: parsed(row, 1)?,
         body: row.get(2)?,
         what: row.get(3)?,
         state,
