@@ -67,6 +67,9 @@ pub enum Command {
         /// Also ask the broker and the ports, and tell which addresses tills get
         #[arg(long)]
         online: bool,
+        /// Tell only what keeps the server from starting
+        #[arg(long, conflicts_with = "online")]
+        start: bool,
     },
     /// Print the commented default settings.
     Settings,
@@ -393,7 +396,8 @@ fn carry_out(arguments: Arguments, output: &mut dyn Write) -> Result<(), CliErro
     match arguments.command.unwrap_or(Command::Run { without_sales: false }) {
         Command::Run { without_sales } => daemon::run(path.as_deref(), load()?, !without_sales),
         Command::SalesLoader => daemon::sales_loader(path.as_deref(), load()?),
-        Command::Check { online } => check::check(path.as_deref(), online, &mut answer),
+        Command::Check { start: true, .. } => check::check_start(path.as_deref(), &mut answer),
+        Command::Check { online, start: false } => check::check(path.as_deref(), online, &mut answer),
         Command::Settings => answer.text(DEFAULT_SETTINGS),
         Command::Node(command) => node::node(&load()?, command, &mut answer),
         Command::Till(TillCommand::Settings { till, new_token }) => {

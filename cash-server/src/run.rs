@@ -5,6 +5,8 @@
 //! takes the others with it: the service manager starts the whole anew, and nothing is lost by
 //! that.
 
+mod watchdog;
+
 use crate::app::{App, AppParts, events};
 use crate::aside::{Aside, LastShown};
 use crate::dictionary::DictionaryService;
@@ -31,7 +33,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use tillway_proto::process::OpenFiles;
+use tillway_proto::process::{OpenFiles, ServiceManager};
 use tillway_proto::{IdError, NodeCode};
 use tillway_service::actor::Caller;
 use tillway_service::background::Background;
@@ -145,6 +147,8 @@ impl From<PartEnded> for RunError {
 
 /// Runs the whole server until `shutdown`.
 pub async fn run(settings: Settings, listeners: Listeners, shutdown: CancellationToken) -> Result<(), RunError> {
+    let manager = ServiceManager::of_this_process();
+    manager.starts("opening the databases");
     let with_sales = listeners.sales.is_some();
     let opening = settings.clone();
     let opened = blocking(move || Opened::open(&opening, with_sales)).await?;
@@ -231,6 +235,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let mut tasks = vec![Reconciler::new(service.clone(), packages.clone()).into_task()];
     tasks.extend(intake.tasks());
     tasks.extend(loader.iter().flat_map(SalesLoader::tasks));
+    tasks.push(watchdog::task(manager, Some(broker.clone())));
     let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention).with_audit(audit);
     tasks.extend(housekeeping.tasks());
 
@@ -255,6 +260,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         let served = async move { loader.serve(SalesListeners { grpc }, stop).await.map_err(RunError::Sales) };
         parts.add("sales-loader", served);
     }
+    manager.serves();
     parts.until_stopped(shutdown).await
 }
 
@@ -274,9 +280,13 @@ pub async fn run_sales_loader(
     tracing::info!("the sales-loader starts");
     let stop = shutdown.child_token();
     let mut parts = Parts::new(stop.clone());
-    parts.drive(&Background::default(), loader.tasks());
+    let manager = ServiceManager::of_this_process();
+    let mut tasks = loader.tasks();
+    tasks.push(watchdog::task(manager, None));
+    parts.drive(&Background::default(), tasks);
     let served = async move { loader.serve(SalesListeners { grpc: listener }, stop).await.map_err(RunError::Sales) };
     parts.add("sales-loader", served);
+    manager.serves();
     parts.until_stopped(shutdown).await
 }
 

@@ -9,7 +9,7 @@ use crate::lock::{AgentLock, LockError};
 use crate::run::{RunError, run};
 use crate::settings::ini::Ini;
 use crate::settings::probe::{self, Problem};
-use crate::settings::{Layout, LiveSettings, Settings, SettingsError};
+use crate::settings::{Layout, LiveSettings, Mode, Settings, SettingsError};
 use crate::status;
 use clap::{Args, Parser, Subcommand};
 use fs_err as fs;
@@ -21,7 +21,9 @@ use std::time::Duration;
 use tillway_file_queue::plain_text::lines;
 use tillway_proto::UnloadSelection;
 use tillway_proto::command::AsideAction;
-use tillway_proto::process::{LogGuard, LoggingError, OpenFiles, ShutdownError, on_signal, start_logging};
+use tillway_proto::process::{
+    LogGuard, LoggingError, OpenFiles, ShutdownError, become_owner_of, on_signal, start_logging,
+};
 use tillway_proto::report::{AsideName, MAX_ASIDE_UNITS};
 use tokio_util::sync::CancellationToken;
 
@@ -66,6 +68,9 @@ enum CliCommand {
         /// Also ask the broker and the server whether they let this till in
         #[arg(long)]
         online: bool,
+        /// Tell only what keeps the agent from starting
+        #[arg(long, conflicts_with = "online")]
+        start: bool,
     },
     /// Tell what this till has
     Status {
@@ -135,6 +140,9 @@ pub enum CliError {
     /// Settings.
     #[error(transparent)]
     Settings(SettingsError),
+    /// Root could not go on as the user to whom the data folder belongs.
+    #[error("failed to go on as the user to whom the data folder belongs")]
+    Owner(#[source] io::Error),
     /// The log.
     #[error("failed to start logging")]
     Logging(#[source] LoggingError),
@@ -187,7 +195,17 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
     let path = cli.settings.unwrap_or_else(|| layout.settings_file());
     match cli.command.unwrap_or(CliCommand::Run) {
         CliCommand::Run => start(&path, layout).await,
-        CliCommand::Check { online } => {
+        CliCommand::Check { start: true, .. } => {
+            let settings = Settings::read(&path, &layout).map_err(CliError::Settings)?;
+            if settings.mode == Mode::Server {
+                return Err(CliError::Run(RunError::ServerMode));
+            }
+            match probe::needed(&settings) {
+                faults if faults.is_empty() => Ok(()),
+                faults => Err(cannot_start(&path, faults)),
+            }
+        }
+        CliCommand::Check { online, start: false } => {
             let settings = Settings::read(&path, &layout).map_err(CliError::Settings)?;
             if let Some(fault) = OpenFiles::raise().fault(OPEN_FILES) {
                 print(&fault)?;
@@ -254,6 +272,8 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
 async fn start(path: &Path, layout: Layout) -> Result<(), CliError> {
     let settings = LiveSettings::read(path, layout).map_err(CliError::Settings)?;
     let (first, written) = (settings.current(), settings.as_written());
+    // By hand on a till where the service has a user of its own.
+    become_owner_of(&first.paths.data).map_err(CliError::Owner)?;
     let (needed, wanted) = (probe::needed(&first), probe::wanted(&first));
     let log = start_logging(&first.log);
     let is_printed = log.as_ref().map_or(true, LogGuard::is_on_standard_error);
@@ -272,8 +292,7 @@ async fn start(path: &Path, layout: Layout) -> Result<(), CliError> {
         tokio::spawn(async move { online::of_server(&first).await.iter().for_each(tell) });
         run(settings, shutdown).await.map_err(CliError::Run)
     } else {
-        let all = placed(path, [needed, wanted].concat());
-        Err(CliError::Refused(format!("the agent cannot start; faults in {} and what it names:{all}", path.display())))
+        Err(cannot_start(path, [needed, wanted].concat()))
     };
     // The caller prints it; where that is what the log is too, once is enough.
     if let (Err(error), false) = (&ended, is_printed) {
@@ -284,10 +303,17 @@ async fn start(path: &Path, layout: Layout) -> Result<(), CliError> {
     ended
 }
 
+fn cannot_start(path: &Path, faults: Vec<Problem>) -> CliError {
+    let all = placed(path, faults);
+    CliError::Refused(format!("the agent cannot start; faults in {} and what it names:{all}", path.display()))
+}
+
 /// Has the agent of this till do something, with a bar while that takes.
 async fn request(path: &Path, layout: Layout, ask: Ask) -> Result<(), CliError> {
     let settings = LiveSettings::read(path, layout).map_err(CliError::Settings)?;
     let data = settings.current().paths.data.clone();
+    // Where no agent runs, this process is it for a while.
+    become_owner_of(&data).map_err(CliError::Owner)?;
     let bar = bar::draw(&data);
     let answer = tokio::select! {
         answer = asked(settings, &data, ask) => answer?,

@@ -1,6 +1,8 @@
 //! The agent as a whole: its parts, its tasks from start to a clean stop. Only this module knows
 //! all of them.
 
+mod watchdog;
+
 use crate::broker::{Broker, Link};
 use crate::commands::Commands;
 use crate::dictionary::Dictionary;
@@ -29,10 +31,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tillway_file_queue::QueueError;
 use tillway_proto::PeerId;
+use tillway_proto::process::ServiceManager;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use watchdog::Watchdog;
 
 /// How long a stop waits for tasks: a load that is under way is finished.
 const STOP_TIME: Duration = Duration::from_mins(1);
@@ -78,6 +82,8 @@ pub async fn run(settings: LiveSettings, shutdown: CancellationToken) -> Result<
     keep(&mut tasks, "contact", &agent.contact, kept, Contact::run);
     keep(&mut tasks, "command line", &agent.hand_over, kept, HandOver::run);
     keep(&mut tasks, "unloader", &agent.unloader, kept, Unloader::run);
+    keep(&mut tasks, "watchdog", &agent.watchdog, kept, Watchdog::run);
+    ServiceManager::of_this_process().serves();
     shutdown.cancelled().await;
     let all = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_TIME, all).await.is_err() {
@@ -99,6 +105,7 @@ pub(crate) struct Agent {
     pub(crate) contact: Contact,
     pub(crate) hand_over: HandOver,
     pub(crate) unloader: Unloader,
+    pub(crate) watchdog: Watchdog,
 }
 
 impl Agent {
@@ -226,6 +233,7 @@ impl Agent {
             },
             recount,
             shift_close,
+            watchdog: Watchdog { link: link.clone(), shutdown: shutdown.clone() },
             hand_over: HandOver { commands, link, progress, shutdown },
             unloader,
         })

@@ -21,6 +21,21 @@ use std::time::Duration;
 /// A port of this machine answers at once.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 
+/// What keeps the server from starting, and nothing else.
+pub(super) fn check_start(path: Option<&Path>, answer: &mut Output<'_>) -> Result<(), CliError> {
+    let faults = match Settings::load(path) {
+        Ok(settings) => {
+            let running = DataLock::is_held(&settings.data_dir, Role::Server);
+            let ports = settings.listeners();
+            probe::needed(&settings, &Origins::load(path), if running { &[] } else { &ports })
+        }
+        Err(SettingsError::Faults { faults, .. }) => faults,
+        Err(error) => return Err(CliError::Settings(error)),
+    };
+    told(faults, path, answer)
+}
+
+/// All that is wrong.
 pub(super) fn check(path: Option<&Path>, online: bool, answer: &mut Output<'_>) -> Result<(), CliError> {
     let faults = match Settings::load(path) {
         Ok(settings) => {
@@ -42,12 +57,16 @@ pub(super) fn check(path: Option<&Path>, online: bool, answer: &mut Output<'_>) 
                     answer.text(&given_out(&settings))?;
                 }
             }
-            Fault::in_order(&mut faults);
             faults
         }
         Err(SettingsError::Faults { faults, .. }) => faults,
         Err(error) => return Err(CliError::Settings(error)),
     };
+    told(faults, path, answer)
+}
+
+fn told(mut faults: Vec<Fault>, path: Option<&Path>, answer: &mut Output<'_>) -> Result<(), CliError> {
+    Fault::in_order(&mut faults);
     tell(&faults, path, answer)?;
     if faults.is_empty() { Ok(()) } else { Err(CliError::Faults) }
 }

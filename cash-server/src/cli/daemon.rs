@@ -11,7 +11,7 @@ use crate::probe;
 use crate::run::{Listeners, RunError, bind};
 use crate::settings::{Fault, Origins, SALES_LISTEN, Settings};
 use std::path::Path;
-use tillway_proto::process::{on_signal, start_logging};
+use tillway_proto::process::{become_owner_of, on_signal, start_logging};
 use tokio_util::sync::CancellationToken;
 
 pub(super) fn run(path: Option<&Path>, settings: Settings, with_sales: bool) -> Result<(), CliError> {
@@ -35,6 +35,8 @@ fn daemon(
     with_sales: bool,
     work: impl AsyncFnOnce(Settings, CancellationToken) -> Result<(), RunError>,
 ) -> Result<(), CliError> {
+    // By hand on a machine where the service has a user of its own.
+    become_owner_of(&settings.data_dir).map_err(CliError::Owner)?;
     let log = start_logging(&settings.log);
     let start = look(path, &settings, role, with_sales);
     // A log that cannot be written is among what was looked at.

@@ -22,6 +22,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
+use tillway_proto::process::become_owner_of;
 use tillway_proto::{NodeCode, NodeLevel};
 use tillway_service::actor::{Actor, Caller, Face};
 use tillway_service::system_user;
@@ -104,7 +105,7 @@ impl Network {
             // A server that holds the lock and does not answer is starting, or ends.
             let mut holder = None;
             if !DataLock::is_held(data_dir, Role::Server) {
-                system_user::become_owner_of(data_dir).map_err(CliError::Owner)?;
+                become_owner_of(data_dir).map_err(CliError::Owner)?;
                 match DataLock::take_for_command(data_dir) {
                     Ok(lock) => return Self::alone(settings, actor, lock),
                     Err(held @ LockError::Held { .. }) => holder = Some(held),

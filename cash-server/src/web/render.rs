@@ -166,7 +166,7 @@ mod tests {
         vec![warning, reject]
     }
 
-    const TASKS: [&str; 14] = [
+    const TASKS: [&str; 15] = [
         "reconciler",
         "intake",
         "status-callbacks",
@@ -181,6 +181,7 @@ mod tests {
         "old-deliveries",
         "old-dictionary",
         "old-audit",
+        "watchdog",
     ];
 
     fn overview() -> Overview {
@@ -399,8 +400,8 @@ mod tests {
     fn what_the_server_does_by_itself_is_shown_with_what_fails_and_only_to_those_who_may_see_it() {
         let renderer = Renderer::new().unwrap();
         for (language, failed, runs, in_all) in [
-            (Language::English, "failed 3 times in a row", "running for 1 min", "14 tasks"),
-            (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "14 задач"),
+            (Language::English, "failed 3 times in a row", "running for 1 min", "15 tasks"),
+            (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "15 задач"),
         ] {
             let html = renderer.render("overview.html", language, &overview()).unwrap();
             assert!(html.contains(failed) && html.contains(runs) && html.contains(in_all), "{html}");

@@ -109,6 +109,7 @@ task-old-packages = Remove packages that nobody needs
 task-old-deliveries = Remove old deliveries and commands
 task-old-dictionary = Remove old versions of the dictionary
 task-old-audit = Remove old lines of the audit log
+task-watchdog = Tell the service manager that the server lives
 
 ## Ages
 

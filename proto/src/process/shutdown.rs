@@ -1,6 +1,7 @@
 //! A clean stop: SIGTERM and SIGINT cancel a token that every task watches. SIGHUP has logs opened
 //! anew, for logrotate.
 
+use super::ServiceManager;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +33,7 @@ pub fn on_signal(shutdown: CancellationToken) -> Result<(), ShutdownError> {
                 std::process::exit(130);
             }
             tracing::info!(signal = name, "stopping");
+            ServiceManager::of_this_process().stops();
             shutdown.cancel();
         }
     });

@@ -7,7 +7,9 @@ use axum::extract::{Path, State};
 use axum::routing::{post, put};
 use axum::{Json, Router};
 use serde_json::{Value, json};
+use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tillway_proto::Kopecks;
 use tillway_tests::bench::{Api, TestBench, TillOptions};
 use tillway_tests::wait::{Seen, wait_for};
@@ -136,4 +138,61 @@ fn a_back_office_that_names_a_status_server_is_told_until_the_tills_have_it() {
     })
     .unwrap();
     assert_eq!(calls.lock().unwrap()[0].0, "open 7");
+}
+
+/// Where a service manager would hear what a daemon says, and what it has heard.
+struct Manager {
+    socket: UnixDatagram,
+    heard: String,
+}
+
+impl Manager {
+    fn listen(path: &std::path::Path) -> Self {
+        let socket = UnixDatagram::bind(path).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        Self { socket, heard: String::new() }
+    }
+
+    /// Waits until a daemon has said this.
+    fn hears(&mut self, words: &str) {
+        let seen = wait_for(words, SOON, || {
+            let mut said = [0; 4096];
+            if let Ok(length) = self.socket.recv(&mut said) {
+                self.heard.push_str(&String::from_utf8_lossy(&said[..length]));
+            }
+            Seen::when(self.heard.contains(words), (), self.heard.clone())
+        });
+        seen.unwrap();
+        self.heard.clear();
+    }
+}
+
+#[test]
+fn both_daemons_tell_the_service_manager_that_they_serve_live_and_stop() {
+    let mut bench = TestBench::start().unwrap();
+    let shop = bench.add_shop("7").unwrap();
+    let mut till = bench.add_till(&shop, "7", "71").unwrap();
+    let folder = till.folder().to_owned();
+    let environment = |socket: &std::path::Path| {
+        [("NOTIFY_SOCKET", socket.display().to_string()), ("WATCHDOG_USEC", "400000".to_owned())]
+    };
+
+    let socket = folder.join("of-agent.sock");
+    let mut manager = Manager::listen(&socket);
+    till.start_agent_with_env(environment(&socket)).unwrap();
+    manager.hears("READY=1");
+    manager.hears("WATCHDOG=1\nSTATUS=in contact with the broker since");
+    manager.hears("WATCHDOG=1");
+    till.stop_agent().unwrap();
+    manager.hears("STOPPING=1");
+
+    let socket = folder.join("of-server.sock");
+    let mut manager = Manager::listen(&socket);
+    bench.server.kill();
+    bench.server.switch_on_with_env(environment(&socket)).unwrap();
+    manager.hears("STATUS=opening the databases");
+    manager.hears("READY=1");
+    manager.hears("WATCHDOG=1\nSTATUS=serving; the link to the broker is up");
+    bench.server.switch_off().unwrap();
+    manager.hears("STOPPING=1");
 }
