@@ -43,6 +43,7 @@ pub(crate) fn kind_of(error: &DocumentsError) -> SalesWaitKind {
         DocumentsError::Missing { .. } => SalesWaitKind::DocumentsMissing,
         DocumentsError::Locked { .. } => SalesWaitKind::DocumentsLocked,
         DocumentsError::Open { .. }
+        | DocumentsError::NotShared { .. }
         | DocumentsError::Schema { .. }
         | DocumentsError::Query { .. }
         | DocumentsError::Migrate { .. } => SalesWaitKind::DocumentsUnreadable,

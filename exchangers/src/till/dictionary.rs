@@ -88,6 +88,15 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// The file could not be made, or may not be written.
+    #[error("failed to make or write {}", path.display())]
+    Make {
+        /// The database.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
     /// A newer program made it.
     #[error("{} was made by a newer version (schema {found}, this program knows {known}): upgrade it", path.display())]
     Newer {

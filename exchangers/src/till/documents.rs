@@ -30,7 +30,10 @@ pub use reader::{BrokenDocument, DocumentKey, DocumentRow, Documents, Page};
 pub use shifts::{BrokenShift, ShiftHead, ShiftPage, ShiftRecord};
 pub use watch::DocumentsWatch;
 
+use fs_err as fs;
 use rusqlite::Connection;
+use rustix::process::geteuid;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -64,6 +67,9 @@ const READ_COLUMNS: [(&str, &str); 8] = [
     ("users", "workshiftid usercode username"),
 ];
 
+/// The right of a file's group to write it.
+const GROUP_WRITES: u32 = 0o020;
+
 /// Why `documents.db` cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentsError {
@@ -81,6 +87,17 @@ pub enum DocumentsError {
         /// What SQLite says.
         #[source]
         source: rusqlite::Error,
+    },
+    /// It belongs to another user, and reading it would leave that user without it: SQLite makes
+    /// the log beside a database with the rights of the database and the owner of who reads.
+    #[error(
+        "{0} belongs to another user, who alone may write it; to read it would lock that user out: give its group the \
+         right to write (chmod 660 {0}), or start the agent's service again, which does so",
+        path.display()
+    )]
+    NotShared {
+        /// The file.
+        path: PathBuf,
     },
     /// Its tables are not those the unloader knows.
     #[error("{}: table {table} has no {}: the POS program does not fit this agent", path.display(), missing.join(", "))]
@@ -146,6 +163,9 @@ fn open_read_only(path: &Path) -> Result<Connection, DocumentsError> {
     if !path.exists() {
         return Err(DocumentsError::Missing { path: path.to_path_buf() });
     }
+    if locks_out_its_owner(path) {
+        return Err(DocumentsError::NotShared { path: path.to_path_buf() });
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -153,6 +173,16 @@ fn open_read_only(path: &Path) -> Result<Connection, DocumentsError> {
         Ok(connection)
     });
     opened.map_err(|source| DocumentsError::Open { path: path.to_path_buf(), source })
+}
+
+/// Whether the log that a reader makes beside the file could not be written by the file's owner.
+/// Root writes anything, whoever has made it.
+fn locks_out_its_owner(path: &Path) -> bool {
+    let reader = geteuid();
+    fs::metadata(path).is_ok_and(|file| {
+        let is_of_another = ![0, reader.as_raw()].contains(&file.uid());
+        !reader.is_root() && is_of_another && file.permissions().mode() & GROUP_WRITES == 0
+    })
 }
 
 /// Checks that every table has the columns that are read.

@@ -6,6 +6,7 @@ use super::tally;
 use super::{ApplyError, BUSY_TIMEOUT, OpenError, schema};
 use crate::kinds::{self, Kind};
 use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::BTreeSet;
@@ -60,6 +61,7 @@ impl Loader {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let lock = lock(path)?;
         let failed = |source| OpenError::Database { path: path.to_path_buf(), source };
+        make(path)?;
         let mut connection = Connection::open(path).map_err(failed)?;
         configure(&connection).map_err(failed)?;
         schema::upgrade(&mut connection, path)?;
@@ -225,6 +227,14 @@ fn lock(path: &Path) -> Result<FileLock, OpenError> {
         fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock).map_err(failed)?;
     let taken = FileLock::try_take(file).map_err(failed)?;
     taken.map_err(|_| OpenError::InUse { path: path.to_path_buf(), lock })
+}
+
+/// Makes the database where it is not there. SQLite itself would make it such that its group may
+/// not write, whatever the process allows. But a POS under another user must: who reads a database
+/// in WAL mode writes beside it, with the rights that the database has.
+fn make(path: &Path) -> Result<(), OpenError> {
+    let made = fs::OpenOptions::new().append(true).create(true).mode(0o664).open(path);
+    made.map(drop).map_err(|source| OpenError::Make { path: path.to_path_buf(), source })
 }
 
 fn set_cache(connection: &Connection, kib: i64) -> rusqlite::Result<()> {
