@@ -19,6 +19,7 @@ mod daemon;
 mod node;
 mod notices;
 mod server;
+mod setup;
 mod table;
 
 use crate::settings::fault::listed;
@@ -27,6 +28,8 @@ use clap::{Args, Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+pub use setup::{SetupArgs, SetupError};
 
 const EXIT_FAILED: u8 = 1;
 const EXIT_SETTINGS: u8 = 3;
@@ -71,6 +74,9 @@ pub enum Command {
         #[arg(long, conflicts_with = "online")]
         start: bool,
     },
+    /// From the installed package to a page with its administrator: settings, users of the broker of
+    /// this machine, addresses. Asks for what the options do not say. For root; may be repeated.
+    Setup(SetupArgs),
     /// Print the commented default settings.
     Settings,
     /// The network: chain, groups, shops, tills. Works with and without a running server.
@@ -307,6 +313,9 @@ pub enum CliError {
     /// The settings.
     #[error(transparent)]
     Settings(SettingsError),
+    /// `setup`.
+    #[error(transparent)]
+    Setup(SetupError),
     /// `check` found faults and has told them.
     #[error("the settings have faults")]
     Faults,
@@ -398,6 +407,7 @@ fn carry_out(arguments: Arguments, output: &mut dyn Write) -> Result<(), CliErro
         Command::SalesLoader => daemon::sales_loader(path.as_deref(), load()?),
         Command::Check { start: true, .. } => check::check_start(path.as_deref(), &mut answer),
         Command::Check { online, start: false } => check::check(path.as_deref(), online, &mut answer),
+        Command::Setup(asked) => setup::setup(path.as_deref(), &asked, &mut answer),
         Command::Settings => answer.text(DEFAULT_SETTINGS),
         Command::Node(command) => node::node(&load()?, command, &mut answer),
         Command::Till(TillCommand::Settings { till, new_token }) => {

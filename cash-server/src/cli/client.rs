@@ -77,10 +77,9 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().unix_socket(socket).timeout(DEADLINE).no_proxy();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].map(|name| std::env::var(name).unwrap_or_default());
         Ok(Self {
             socket: socket.to_owned(),
-            language: Language::of_locale(locale.iter().map(String::as_str)),
+            language: Language::of_environment(),
             http: http.build().map_err(ClientError::Prepare)?,
             runtime: runtime.map_err(ClientError::Runtime)?,
         })

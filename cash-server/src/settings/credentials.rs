@@ -143,7 +143,7 @@ fn make(path: &Path, user: &str) -> io::Result<Credentials> {
 }
 
 /// Makes a file of one line that its owner alone can read.
-pub(super) fn make_secret(path: &Path, line: &str) -> io::Result<()> {
+pub(crate) fn make_secret(path: &Path, line: &str) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let fresh = path.with_extension("new");
@@ -158,7 +158,8 @@ pub(super) fn make_secret(path: &Path, line: &str) -> io::Result<()> {
     durable::rename(&fresh, path)
 }
 
-fn random_password() -> String {
+/// A password that nobody can guess.
+pub(crate) fn random_password() -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&random_bytes()[..PASSWORD_BYTES])
 }
 

@@ -571,3 +571,13 @@ why-nothing-heard = nothing was heard of it before its deadline
 why-newer-delivery = a newer delivery took its place
 why-names-nothing = it names nothing: what a person has not seen is not dropped
 why-no-answer-in-time = no answer before the deadline
+
+## `cash-server setup`
+
+setup-ask-host = Name or address under which tills reach this server (empty: the address that this machine uses)
+setup-ask-name = What people call this server
+setup-ask-admin = Administrator of the page
+setup-settings = Settings: { $file }
+setup-broker = The broker has users for the server and for the tills. Each till needs the password in { $file }, as broker.password beside its cash.ini.
+setup-page = The page: { $page } User and password: { $file }
+setup-start = Start the server now: there is no systemd here.

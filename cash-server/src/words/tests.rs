@@ -100,6 +100,7 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
     whole.extend(IN_CODE);
     let of_error_file = include_str!("../intake/report.rs").split("words.text(\"").skip(1);
     whole.extend(of_error_file.filter_map(|part| part.split_once('"')).map(|(id, _)| id));
+    whole.extend(include_str!("../cli/setup.rs").split('"').filter(|text| text.starts_with("setup-")));
     let there = messages(Language::English);
     for id in &whole {
         assert!(there.contains_key(id), "{id}");

@@ -1,0 +1,314 @@
+//! `setup`: from the installed package to a page with its administrator. Settings, users of the
+//! broker, the administrator, the addresses that tills get.
+//!
+//! Each step looks first what is there and changes only what differs, so it may be carried out
+//! again at any time, with other answers too. Nothing is written before the settings that would
+//! come out of it were read without a fault.
+
+mod broker;
+mod settings_file;
+
+use super::table::Output;
+use super::{CliError, SETTINGS_PATH, check};
+use crate::settings::credentials::{self, Credentials, CredentialsError};
+use crate::settings::{Settings, SettingsError};
+use crate::words::{FluentValue, Language, Words};
+use broker::{BrokerUser, Rabbit, RabbitError};
+use clap::Args;
+use fs_err as fs;
+use std::io::{self, BufRead as _, IsTerminal as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tillway_file_queue::durable;
+use tillway_service::system_user::{ROOT, own_number};
+
+/// The service of the package.
+const SERVICE: &str = "tillway-cash-server.service";
+
+/// The user of the broker that all tills log in as.
+const TILLS: &str = "tills";
+
+/// Here where systemd runs this machine.
+const SYSTEMD: &str = "/run/systemd/system";
+
+/// Of files with passwords that the service reads: its group may read them, nobody else.
+const SECRET_MODE: u32 = 0o640;
+
+/// What is set up. What is not said is asked for on a terminal, and else stays as it is.
+#[derive(Debug, Args)]
+pub struct SetupArgs {
+    /// The host name or address under which tills reach this server.
+    #[arg(long, value_name = "HOST")]
+    pub public_host: Option<String>,
+    /// What people call this server.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// All tills run on this machine, as in a trial.
+    #[arg(long)]
+    pub tills_on_this_machine: bool,
+    /// The administrator of the page. Another name than before gets a new password.
+    #[arg(long, value_name = "USER")]
+    pub admin: Option<String>,
+    /// A file with the administrator's password in its first line; by default one is made.
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    pub admin_password_file: Option<PathBuf>,
+    /// Leave the broker and its settings as they are: it runs on another machine, or has its
+    /// users.
+    #[arg(long)]
+    pub without_broker: bool,
+    /// Ask nothing.
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Why a machine is not set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// Not root.
+    #[error("this is for root: it makes files for the service, and users at the broker")]
+    NotRoot,
+    /// A file.
+    #[error("failed to read or write what is set up")]
+    File(#[source] io::Error),
+    /// The credentials.
+    #[error(transparent)]
+    Credentials(CredentialsError),
+    /// A name or password that would not be read as written.
+    #[error("the administrator's name has no colon, and neither it nor the password is empty")]
+    Administrator,
+    /// The broker.
+    #[error("the broker of this machine could not be set up; where it is another one, use --without-broker")]
+    Broker(#[source] RabbitError),
+    /// The service.
+    #[error("the service does not start: see `systemctl status {SERVICE}`")]
+    Service,
+}
+
+/// What is to be, once everything was asked.
+struct Answers {
+    public_host: Option<String>,
+    name: Option<String>,
+    admin: Option<String>,
+}
+
+pub(super) fn setup(path: Option<&Path>, asked: &SetupArgs, answer: &mut Output<'_>) -> Result<(), CliError> {
+    if own_number() != ROOT {
+        return Err(CliError::Setup(SetupError::NotRoot));
+    }
+    let words = Words::of(Language::of_environment());
+    let path = path.map_or_else(|| PathBuf::from(SETTINGS_PATH), Path::to_path_buf);
+    let before = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(CliError::Settings(SettingsError::Read(error))),
+    };
+    let present = read(&before, &path)?;
+    let answers = ask(asked, &present, words, answer)?;
+
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let after = with_answers(&before, asked, &answers, folder);
+    let settings = read(&after, &path)?;
+    let failed = |error| CliError::Setup(SetupError::File(error));
+    let mut tell = |id: &'static str, parameters: &[(&'static str, String)]| {
+        let filled = parameters.iter().map(|(name, value)| (*name, FluentValue::from(value.as_str())));
+        answer.text(&format!("{}\n", words.text(id, filled)))
+    };
+    fs::create_dir_all(folder).map_err(failed)?;
+    if after != before {
+        durable::write_atomic(&path, after.as_bytes()).map_err(failed)?;
+        tell("setup-settings", &[("file", path.display().to_string())])?;
+    }
+    if !asked.without_broker {
+        set_up_broker(&settings, folder).map_err(CliError::Setup)?;
+        tell("setup-broker", &[("file", tills_password(folder).display().to_string())])?;
+    }
+    if let Some(admin) = &answers.admin {
+        make_admin(&settings.data_dir, admin, asked.admin_password_file.as_deref()).map_err(CliError::Setup)?;
+    }
+    if Path::new(SYSTEMD).exists() {
+        let started = Command::new("systemctl").args(["restart", SERVICE]).status().map_err(failed)?;
+        if !started.success() {
+            return Err(CliError::Setup(SetupError::Service));
+        }
+        let admin = credentials::admin_path(&settings.data_dir);
+        let host = settings.public_host.clone().unwrap_or_else(|| "localhost".to_owned());
+        let page = format!("http://{host}:{}/", settings.web_listen.port());
+        tell("setup-page", &[("page", page), ("file", admin.display().to_string())])?;
+    } else {
+        tell("setup-start", &[])?;
+    }
+    check::check(Some(&path), Path::new(SYSTEMD).exists(), answer)
+}
+
+fn read(text: &str, path: &Path) -> Result<Settings, CliError> {
+    let base = path.parent().unwrap_or(Path::new("/"));
+    let faults = |faults| CliError::Settings(SettingsError::Faults { path: Some(path.to_owned()), faults });
+    Settings::read(text, base, std::env::vars()).map_err(faults)
+}
+
+/// Asks on a terminal for what the options do not say. An empty answer leaves what is there.
+fn ask(asked: &SetupArgs, present: &Settings, words: &Words, answer: &mut Output<'_>) -> Result<Answers, CliError> {
+    let mut answers =
+        Answers { public_host: asked.public_host.clone(), name: asked.name.clone(), admin: asked.admin.clone() };
+    if asked.yes || !io::stdin().is_terminal() {
+        return Ok(answers);
+    }
+    let mut question = |id: &'static str, present: &str| {
+        answer.text(&format!("{} [{present}]: ", words.text(id, [])))?;
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line).map_err(|error| CliError::Setup(SetupError::File(error)))?;
+        Ok::<_, CliError>(Some(line.trim().to_owned()).filter(|line| !line.is_empty()))
+    };
+    if answers.public_host.is_none() && !asked.tills_on_this_machine {
+        let host = present.public_host.as_deref().unwrap_or_default();
+        answers.public_host = question("setup-ask-host", host)?;
+    }
+    if answers.name.is_none() {
+        answers.name = question("setup-ask-name", &present.name)?;
+    }
+    if answers.admin.is_none() {
+        let admin = credentials::read(&credentials::admin_path(&present.data_dir));
+        answers.admin = question("setup-ask-admin", admin.as_ref().map_or("admin", |admin| &admin.user))?;
+    }
+    Ok(answers)
+}
+
+/// The settings with what was answered.
+fn with_answers(before: &str, asked: &SetupArgs, answers: &Answers, folder: &Path) -> String {
+    let mut text = before.to_owned();
+    let mut set = |section, key, value: toml::Value| text = settings_file::set(&text, section, key, &value.to_string());
+    for (key, value) in [("public_host", &answers.public_host), ("name", &answers.name)] {
+        if let Some(value) = value {
+            set("server", key, value.clone().into());
+        }
+    }
+    if asked.tills_on_this_machine {
+        set("server", "tills_on_this_machine", true.into());
+    }
+    if !asked.without_broker {
+        set("broker", "password_file", server_password(folder).display().to_string().into());
+        set("broker", "till_user", TILLS.into());
+    }
+    text
+}
+
+fn server_password(folder: &Path) -> PathBuf {
+    folder.join("broker.password")
+}
+
+fn tills_password(folder: &Path) -> PathBuf {
+    folder.join("tills.password")
+}
+
+fn set_up_broker(settings: &Settings, folder: &Path) -> Result<(), SetupError> {
+    let group = fs::metadata(&settings.data_dir).map_or(ROOT, |data| data.gid());
+    let password = |file: &Path| password_in(file, group).map_err(SetupError::File);
+    let users = [
+        BrokerUser { name: &settings.broker.user, password: password(&server_password(folder))?, rights: [".*"; 3] },
+        BrokerUser {
+            name: TILLS,
+            password: password(&tills_password(folder))?,
+            rights: ["^$", r"^tillway$", r"^tillway\."],
+        },
+    ];
+    Rabbit::of_this_machine().set_up(&settings.broker.vhost, &users).map_err(SetupError::Broker)
+}
+
+/// The password in a file, which is made where it is not there. `group` may read it.
+fn password_in(file: &Path, group: u32) -> io::Result<String> {
+    if !file.exists() {
+        credentials::make_secret(file, &credentials::random_password())?;
+    }
+    chown(file, None, Some(group))?;
+    fs::set_permissions(file, std::fs::Permissions::from_mode(SECRET_MODE))?;
+    Ok(fs::read_to_string(file)?.lines().next().unwrap_or_default().to_owned())
+}
+
+/// Writes the administrator's credentials, where they are not his already.
+fn make_admin(data_dir: &Path, name: &str, password_file: Option<&Path>) -> Result<(), SetupError> {
+    let path = credentials::admin_path(data_dir);
+    let present = credentials::read(&path).ok();
+    let password = match (password_file, &present) {
+        (None, Some(Credentials { user, .. })) if user == name => return Ok(()),
+        (None, _) => credentials::random_password(),
+        (Some(file), _) => {
+            fs::read_to_string(file).map_err(SetupError::File)?.lines().next().unwrap_or_default().to_owned()
+        }
+    };
+    if name.is_empty() || name.contains(':') || password.is_empty() {
+        return Err(SetupError::Administrator);
+    }
+    credentials::make_secret(&path, &format!("{name}:{password}")).map_err(SetupError::File)?;
+    // The service reads them as its own.
+    let owner = fs::metadata(data_dir).map_err(SetupError::File)?;
+    let folder = path.parent().unwrap_or(data_dir);
+    for made in [folder, &path] {
+        chown(made, Some(owner.uid()), Some(owner.gid())).map_err(SetupError::File)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked() -> SetupArgs {
+        SetupArgs {
+            public_host: None,
+            name: None,
+            tills_on_this_machine: false,
+            admin: None,
+            admin_password_file: None,
+            without_broker: false,
+            yes: true,
+        }
+    }
+
+    #[test]
+    fn answers_come_into_the_settings_and_the_second_time_changes_nothing() {
+        let before = "# ours\n[broker]\nport = 5673\n";
+        let answers =
+            Answers { public_host: Some("10.0.0.5".to_owned()), name: Some("a \"b\"".to_owned()), admin: None };
+        let folder = Path::new("/etc/tillway");
+        let after = with_answers(before, &asked(), &answers, folder);
+        let settings = Settings::read(&after, folder, []).unwrap();
+        assert_eq!((settings.public_host.as_deref(), settings.name.as_str()), (Some("10.0.0.5"), "a \"b\""));
+        assert_eq!((settings.broker.port, settings.broker.till_user.as_deref()), (5673, Some("tills")));
+        assert!(after.starts_with("# ours\n"), "{after}");
+        let none = Answers { public_host: None, name: None, admin: None };
+        assert_eq!(with_answers(&after, &asked(), &none, folder), after);
+        let left = SetupArgs { without_broker: true, ..asked() };
+        assert_eq!(with_answers(before, &left, &none, folder), before);
+    }
+
+    #[test]
+    fn an_administrator_keeps_the_password_until_another_is_asked_for() {
+        let data = tempfile::tempdir().unwrap();
+        let read = || credentials::read(&credentials::admin_path(data.path())).unwrap();
+        make_admin(data.path(), "anna", None).unwrap();
+        let first = read();
+        make_admin(data.path(), "anna", None).unwrap();
+        assert_eq!((first.user.as_str(), &read()), ("anna", &first));
+        let file = data.path().join("password");
+        fs::write(&file, "a:b c\nsecond line\n").unwrap();
+        make_admin(data.path(), "anna", Some(&file)).unwrap();
+        assert_eq!(read(), Credentials::new("anna", "a:b c"));
+        make_admin(data.path(), "boris", None).unwrap();
+        assert_eq!(read().user, "boris");
+        for name in ["", "a:b"] {
+            assert!(matches!(make_admin(data.path(), name, None), Err(SetupError::Administrator)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_made_once_and_its_group_may_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("broker.password");
+        let group = fs::metadata(folder.path()).unwrap().gid();
+        let first = password_in(&file, group).unwrap();
+        assert!(first.len() > 20);
+        assert_eq!(password_in(&file, group).unwrap(), first);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, SECRET_MODE);
+    }
+}
