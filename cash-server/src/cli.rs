@@ -74,8 +74,9 @@ pub enum Command {
         #[arg(long, conflicts_with = "online")]
         start: bool,
     },
-    /// From the installed package to a page with its administrator: settings, users of the broker of
-    /// this machine, addresses. Asks for what the options do not say. For root; may be repeated.
+    /// From the installed package to a page with its administrator: settings, users of the broker
+    /// of this machine, addresses. Asks for what the options do not say. For root; may be
+    /// repeated.
     Setup(SetupArgs),
     /// Print the commented default settings.
     Settings,

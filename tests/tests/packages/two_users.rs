@@ -212,8 +212,8 @@ fn agent_and_pos_share_both_databases_and_nothing_else() {
         assert!(!folders.sql(STRANGER, database, "SELECT 1 FROM sqlite_schema").status.success(), "{database}");
     }
 
-    // A POS that makes its database anew makes it for itself alone. The agent must not leave beside
-    // it what the POS could not write.
+    // A POS that makes its database anew makes it for itself alone. The agent must not leave
+    // beside it what the POS could not write.
     for name in ["documents.db", "documents.db-wal", "documents.db-shm"] {
         let _ = fs::remove_file(folders.database(name));
     }
