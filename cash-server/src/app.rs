@@ -12,6 +12,7 @@
 mod aside;
 mod audit;
 mod background;
+mod backups;
 mod dictionary;
 mod error;
 pub mod events;
@@ -23,6 +24,7 @@ mod rights;
 mod sales;
 mod tills;
 
+pub use backups::BackupsState;
 pub use dictionary::ObjectVersion;
 pub use error::AppError;
 pub use loads::{Load, LoadReport};
@@ -33,6 +35,7 @@ pub use sales::SalesOf;
 pub use tills::Till;
 
 use crate::aside::Aside;
+use crate::backup::Backups;
 use crate::dictionary::DictionaryService;
 use crate::exchange::{ExchangeService, PublicAddresses};
 use crate::hints::Hints;
@@ -65,6 +68,8 @@ pub struct AppParts {
     pub audit: Vec<Arc<dyn AuditLog>>,
     /// What the server does by itself.
     pub background: Background,
+    /// Backups of all stores.
+    pub backups: Backups,
     /// Where tills reach this server.
     pub addresses: PublicAddresses,
     /// The data folder, to tell how much room is left for it.

@@ -13,6 +13,7 @@
 
 mod aside;
 mod audit;
+mod backup;
 mod check;
 mod client;
 mod daemon;
@@ -125,6 +126,9 @@ pub enum Command {
     Audit(AuditArgs),
     /// What the server does by itself: last and next run, last failure. Asks the running server.
     Background,
+    /// Backups of all that nobody else has, and the way back.
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// Have a till recount its whole dictionary. Asks the running server.
     Verify {
         /// Id, or till-<shop>-<code>.
@@ -280,6 +284,44 @@ pub struct AsideUnits {
     pub all: bool,
 }
 
+/// What can be done with backups.
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// List those that are kept, and how their rehearsals ended.
+    #[command(visible_alias = "ls")]
+    List,
+    /// Make one now, and wait for it. Asks the running server.
+    Create,
+    /// Unpack the newest one, open it as a server would, compare, and wait for that. Asks the
+    /// running server.
+    Rehearse,
+    /// Read one to its end and hold every file in it against what it was made of.
+    Verify {
+        /// Its name, as `backup list` shows it, or a file.
+        backup: PathBuf,
+        /// The file with the key that opens it; by default this server's.
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+    },
+    /// Print the key that opens the backups of this server: keep it apart from this machine.
+    Key,
+    /// Put one back, where no server runs.
+    Restore {
+        /// Its name, as `backup list` shows it, or a file.
+        backup: PathBuf,
+        /// The file with the key that opens it; by default this server's.
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+        /// Take the place of the databases that are there: they are moved aside, not deleted.
+        #[arg(long)]
+        replace: bool,
+        /// Do it without `peers.json`, which lies beside backups: tills that were removed since come
+        /// back.
+        #[arg(long)]
+        without_peers: bool,
+    },
+}
+
 /// What can be done with one till.
 #[derive(Debug, Subcommand)]
 pub enum TillCommand {
@@ -361,6 +403,17 @@ pub enum CliError {
     /// The use case.
     #[error(transparent)]
     App(crate::app::AppError),
+    /// A backup.
+    #[error(transparent)]
+    Backup(#[from] crate::backup::BackupError),
+    /// What was asked for was done, and failed.
+    #[error("{what} failed: {fault}")]
+    Failed {
+        /// What it was.
+        what: &'static str,
+        /// Why, with its causes.
+        fault: String,
+    },
     /// Some units could not be settled; which, and why, was told.
     #[error("{failed} of {total} could not be settled")]
     Unsettled {
@@ -418,6 +471,7 @@ fn carry_out(arguments: Arguments, output: &mut dyn Write) -> Result<(), CliErro
         Command::Till(TillCommand::GoPast { till, revision }) => {
             server::go_past(&load()?, &till, revision, &mut answer)
         }
+        Command::Backup(command) => backup::backup(&load()?, command, &mut answer),
         Command::Background => server::background(&load()?, &mut answer),
         Command::Audit(asked) => audit::list(&load()?, &asked, &mut answer),
         Command::Notices(NoticesCommand::Ls) => notices::list(&load()?, &mut answer),

@@ -13,6 +13,7 @@
 pub mod app;
 pub mod aside;
 pub mod audit;
+pub mod backup;
 pub mod cli;
 pub mod dictionary;
 pub mod exchange;

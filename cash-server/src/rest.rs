@@ -9,6 +9,7 @@ mod aside;
 mod audit;
 pub mod auth;
 mod background;
+pub mod backups;
 mod dictionary;
 pub(crate) mod language;
 mod loads;
@@ -124,6 +125,8 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(tills::go_past))
         .routes(routes!(audit::list))
         .routes(routes!(background::list))
+        .routes(routes!(backups::list, backups::create))
+        .routes(routes!(backups::rehearse))
         .split_for_parts();
     let layers = (
         DefaultBodyLimit::max(MAX_BODY_BYTES),

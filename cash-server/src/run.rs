@@ -9,6 +9,7 @@ mod watchdog;
 
 use crate::app::{App, AppParts, events};
 use crate::aside::{Aside, LastShown};
+use crate::backup::{self, BackupError, BackupParts, Backups};
 use crate::dictionary::DictionaryService;
 use crate::exchange::housekeeping::Housekeeping;
 use crate::exchange::{Broker, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reconciler, Reports};
@@ -131,6 +132,9 @@ pub enum RunError {
     /// The sales-loader.
     #[error("failed to run the sales-loader")]
     Sales(#[source] SalesError),
+    /// Backups.
+    #[error("failed to prepare backups")]
+    Backup(#[source] BackupError),
     /// The page.
     #[error("failed to prepare the page")]
     Web(#[source] web::RenderError),
@@ -153,7 +157,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let opening = settings.clone();
     let opened = blocking(move || Opened::open(&opening, with_sales)).await?;
     let sales_aside = opened.loader.as_ref().map(SalesLoader::aside);
-    let Opened { _locks, credentials, stores, reserve, packages, forms, loader } = opened;
+    let Opened { _locks, credentials, stores, reserve, packages, backups, forms, loader } = opened;
     let Stores { network, dictionary: store, exchange, journal, sales, audit, .. } = stores;
     tell_credentials(&credentials);
 
@@ -223,8 +227,9 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         },
         audit: audit.clone(),
         background: background.clone(),
+        backups: backups.clone(),
         addresses,
-        hints,
+        hints: hints.clone(),
     });
     let admin = Arc::new(credentials.admin);
     let rest = rest::router(app.clone(), Arc::clone(&admin)).merge(rest::packages::router(packages.clone()));
@@ -238,6 +243,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     tasks.push(watchdog::task(manager, Some(broker.clone())));
     let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention).with_audit(audit);
     tasks.extend(housekeeping.tasks());
+    tasks.extend(backups.tasks(&hints));
 
     let (_socket_file, local_door) = SocketFile::bind(&socket::path(&settings.data_dir)).map_err(RunError::Socket)?;
     let open_files = usize::try_from(OpenFiles::now().limit).unwrap_or(usize::MAX);
@@ -297,6 +303,7 @@ struct Opened {
     stores: Stores,
     reserve: DiskReserve,
     packages: PackageService,
+    backups: Backups,
     forms: FormSecret,
     loader: Option<SalesLoader>,
 }
@@ -319,9 +326,19 @@ impl Opened {
         let packages = PackageService::new(dictionary, memo, Arc::new(files), key)
             .map_err(RunError::Packages)?
             .with_disk_reserve(reserve.clone());
+        let backups = Backups::open(BackupParts {
+            stores: stores.clone(),
+            data_dir: data.clone(),
+            settings_file: settings.file.clone(),
+            settings: settings.backup.clone(),
+            server: settings.name.clone(),
+            key: backup::key::load_or_make(data).map_err(RunError::Credentials)?,
+            reserve: reserve.clone(),
+        })
+        .map_err(RunError::Backup)?;
         let open_loader = || open_loader(settings, Arc::clone(&stores.network), Arc::clone(&stores.sales));
         let loader = with_sales.then(open_loader).transpose()?;
-        Ok(Self { _locks: locks, credentials, stores, reserve, packages, forms, loader })
+        Ok(Self { _locks: locks, credentials, stores, reserve, packages, backups, forms, loader })
     }
 }
 

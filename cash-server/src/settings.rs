@@ -5,6 +5,7 @@
 //! at the world outside: folders, files, ports. [`credentials`] makes what the first start needs
 //! and what nobody should choose by default.
 
+mod backup;
 pub mod credentials;
 pub mod fault;
 mod hold;
@@ -12,6 +13,7 @@ mod intake;
 pub mod proof_key;
 mod source;
 
+pub use backup::BackupSettings;
 pub use fault::{Fault, Origin, SettingsError};
 pub use hold::HoldLimits;
 pub use intake::{IntakeFolder, IntakeSettings, MAX_INTAKE_FOLDERS, encoding_named};
@@ -50,6 +52,8 @@ const MAX_PARALLEL_BUILDS: u64 = 64;
 /// Everything the server can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// The file that they were read from.
+    pub file: Option<PathBuf>,
     /// `[server] data_dir`
     pub data_dir: PathBuf,
     /// `[server] name`
@@ -76,6 +80,8 @@ pub struct Settings {
     pub exchange: ExchangeSettings,
     /// `[retention]`
     pub retention: RetentionSettings,
+    /// `[backup]`
+    pub backup: BackupSettings,
     /// `[log]`
     pub log: LogSettings,
 }
@@ -230,6 +236,7 @@ impl Settings {
         let whole = path.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
         let base = whole.as_deref().and_then(Path::parent).map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
         Self::read(&text, &base, std::env::vars())
+            .map(|settings| Self { file: whole, ..settings })
             .map_err(|faults| SettingsError::Faults { path: path.map(Path::to_path_buf), faults })
     }
 
@@ -241,11 +248,14 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Vec<Fault>> {
         let source = Source::new(text, base, environment);
+        let data_dir = source.path("server.data_dir").unwrap_or_else(|| {
+            source.refuse("server.data_dir", "a folder");
+            PathBuf::new()
+        });
         let settings = Self {
-            data_dir: source.path("server.data_dir").unwrap_or_else(|| {
-                source.refuse("server.data_dir", "a folder");
-                PathBuf::new()
-            }),
+            file: None,
+            backup: BackupSettings::read(&source, &data_dir),
+            data_dir,
             name: source.name("server.name"),
             public_host: host(&source, "server.public_host"),
             tills_on_this_machine: source.flag("server.tills_on_this_machine"),

@@ -5,6 +5,7 @@
 //! `tokio::task::spawn_blocking`.
 
 pub mod audit;
+pub mod copies;
 pub mod dictionary;
 mod error;
 pub mod exchange;

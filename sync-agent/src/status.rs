@@ -31,14 +31,14 @@ pub struct Status {
     pub log: Option<String>,
     /// How the running agent is linked to the broker; `None`: no agent runs.
     pub link: Option<String>,
-    /// The revision applied.
-    pub cursor: u64,
+    /// The revision applied; none where the dictionary cannot be read.
+    pub cursor: Option<u64>,
     /// When it was applied.
     pub applied_at: Option<Timestamp>,
     /// Seconds since; 0 where the clock went back since then.
     pub age_seconds: Option<i64>,
-    /// Rows in the dictionary.
-    pub rows: u64,
+    /// Rows in the dictionary; none where it cannot be read.
+    pub rows: Option<u64>,
     /// Bytes of the log beside the dictionary.
     pub dictionary_log_bytes: u64,
     /// Packages in the file queue.
@@ -80,19 +80,18 @@ pub(crate) async fn look(settings: &Settings, most_aside: usize) -> Status {
     let link = hand_over::ask(&settings.paths.data, Ask::Link).await.ok().map(|answer| answer.text);
     let mut unreadable = Vec::new();
     let mut note = |what: &str, error: &dyn std::error::Error| unreadable.push(format!("{what}: {}", chain(error)));
-    let dictionary = dictionary::State::read(&settings.paths.dictionaries).unwrap_or_else(|error| {
-        note("dictionary", &error);
-        dictionary::State::default()
-    });
+    let dictionary = dictionary::State::read(&settings.paths.dictionaries);
+    let dictionary = dictionary.inspect_err(|error| note("dictionary", error)).ok();
+    let applied_at = dictionary.as_ref().and_then(|state| state.applied_at);
     let mut status = Status {
         till: settings.till.to_string(),
         version: env!("CARGO_PKG_VERSION"),
         log: settings.log.file.as_ref().map(|file| file.display().to_string()),
         link,
-        cursor: dictionary.cursor.0,
-        applied_at: dictionary.applied_at,
-        age_seconds: dictionary.applied_at.map(|at| (Timestamp::now().as_second() - at.as_second()).max(0)),
-        rows: dictionary.rows,
+        cursor: dictionary.as_ref().map(|state| state.cursor.0),
+        applied_at,
+        age_seconds: applied_at.map(|at| (Timestamp::now().as_second() - at.as_second()).max(0)),
+        rows: dictionary.as_ref().map(|state| state.rows),
         dictionary_log_bytes: dictionary::log_bytes(&settings.paths.dictionaries),
         queued: 0,
         set_aside: 0,
@@ -139,7 +138,7 @@ fn add_state(status: &mut Status, settings: &Settings) -> Result<Option<State>, 
     status.last_sent = state.last_sent()?.map(|time| time.to_string());
     status.last_contact = state.last_contact()?;
     if settings.load.script.is_some() {
-        status.cursor = state.script_cursor()?.0;
+        status.cursor = Some(state.script_cursor()?.0);
     }
     let line = |seen: crate::state::SeenDelivery| DeliveryLine {
         package: seen.package.chars().take(12).collect(),
@@ -197,13 +196,14 @@ impl fmt::Display for Status {
         writeln!(f, "agent         {} ({})", self.version, self.link.as_deref().unwrap_or("not running"))?;
         writeln!(f, "log           {}", self.log.as_deref().unwrap_or("standard error"))?;
         let age = self.age_seconds.map(|age| format!(", {age} s ago")).unwrap_or_default();
-        writeln!(
-            f,
-            "dictionary    revision {}, {} rows, applied {}{age}",
-            self.cursor,
-            self.rows,
-            or_never(self.applied_at.map(to_the_second))
-        )?;
+        let applied = or_never(self.applied_at.map(to_the_second));
+        match (self.cursor, self.rows) {
+            (Some(cursor), Some(rows)) => {
+                writeln!(f, "dictionary    revision {cursor}, {rows} rows, applied {applied}{age}")?;
+            }
+            (Some(cursor), None) => writeln!(f, "dictionary    revision {cursor}, rows unknown: it cannot be read")?,
+            (None, _) => writeln!(f, "dictionary    unknown: it cannot be read")?,
+        }
         if let Some(log) = self.dictionary_log() {
             writeln!(f, "dictionary    {log}")?;
         }

@@ -2,6 +2,7 @@
 
 use super::rights::Denied;
 use crate::aside::AsideError;
+use crate::backup::BackupError;
 use crate::dictionary::DictionaryError;
 use crate::exchange::{CashIniError, ExchangeError};
 use crate::network::NetworkError;
@@ -64,6 +65,9 @@ pub enum AppError {
     /// What was set aside.
     #[error(transparent)]
     Aside(#[from] AsideError),
+    /// Backups.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// The settings of a till could not be written.
     #[error(transparent)]
     CashIni(#[from] CashIniError),

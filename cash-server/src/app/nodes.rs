@@ -132,6 +132,7 @@ impl Nodes {
         let till = self.till(till)?;
         self.allow(Act::ChangeNodes, Place::Node(&NodeId::Till(till.clone())))?;
         let token = self.network.reissue_token(&till)?;
+        self.hints.give(Hint::Network);
         self.with_cash_ini(&till, token)
     }
 

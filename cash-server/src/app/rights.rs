@@ -19,6 +19,8 @@ pub enum Act {
     Read,
     /// Look at how the server itself works.
     LookAtServer,
+    /// Have backups made and rehearsed.
+    ManageBackups,
     /// Make, change, move or remove nodes; new tokens.
     ChangeNodes,
     /// Ask a till for sales that are missing.

@@ -100,6 +100,7 @@ impl From<AppError> for Problem {
             AppError::Aside(error) if error.is_gone() => StatusCode::NOT_FOUND,
             AppError::Aside(error) if error.is_conflict() => StatusCode::CONFLICT,
             AppError::Aside(_)
+            | AppError::Backup(_)
             | AppError::Dictionary(_)
             | AppError::CashIni(_)
             | AppError::Row(_)

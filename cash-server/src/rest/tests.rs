@@ -5,6 +5,7 @@ mod local;
 use super::*;
 use crate::app::AppParts;
 use crate::aside::{Aside, LastShown};
+use crate::backup::{BackupParts, Backups};
 use crate::dictionary::DictionaryService;
 use crate::exchange::Reports;
 use crate::exchange::addresses::PublicAddresses;
@@ -14,9 +15,8 @@ use crate::hints::Hints;
 use crate::intake::{Intake, IntakeSettings};
 use crate::network::NetworkService;
 use crate::packages::{PackageFolder, PackageService};
-use crate::settings::Settings;
 use crate::settings::proof_key::ProofKey;
-use crate::store::ServerId;
+use crate::settings::{BackupSettings, Settings};
 use crate::store::audit::AuditLog;
 use crate::store::exchange::ExchangeStore;
 use crate::store::intake::LoadJournal;
@@ -26,6 +26,7 @@ use crate::store::sqlite::exchange::SqliteExchange;
 use crate::store::sqlite::intake::IntakeDb;
 use crate::store::sqlite::packages::PackageDb;
 use crate::store::sqlite::sales::SqliteSales;
+use crate::store::{ServerId, Stores};
 use crate::web::FormSecret;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
@@ -98,7 +99,17 @@ impl Server {
         let audit: Vec<Arc<dyn AuditLog>> =
             vec![dictionary.clone(), journal.clone(), exchange_db.clone(), sales.clone()];
         let background = Background::default();
+        let backups = Backups::open(BackupParts {
+            stores: Stores::open(folder.path()).unwrap(),
+            data_dir: folder.path().to_owned(),
+            settings_file: None,
+            settings: BackupSettings { folder: folder.path().join("backups"), ..settings.backup.clone() },
+            server: settings.name.clone(),
+            key: crate::backup::key::load_or_make(folder.path()).unwrap(),
+            reserve: crate::reserve::DiskReserve::new(0),
+        });
         let app = App::new(AppParts {
+            backups: backups.unwrap(),
             audit,
             network: network.clone(),
             dictionary: exchange.dictionary(),

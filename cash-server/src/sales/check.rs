@@ -16,6 +16,10 @@ pub const MAX_LISTED_HOLES: usize = 100;
 /// difference: longer than an agent's retries, shorter than a working day.
 pub const WAIT_HOURS: i64 = 2;
 
+/// So long an open shift may be silent before it counts as left: a shift lasts a day, and a shop
+/// that is closed for one more comes back by then. A till that broke never closes its last one.
+pub const LEFT_HOURS: i64 = 48;
+
 /// Sale document.
 pub const SALE: i32 = 1;
 /// Refund documents.
@@ -65,7 +69,8 @@ pub struct Facts {
     /// Numbers of all its documents in the server's database, of every type, in growing order,
     /// doubles included.
     pub numbers: Vec<u64>,
-    /// Whether [`WAIT_HOURS`] have passed since anything of it arrived.
+    /// Whether [`WAIT_HOURS`] have passed since anything of it arrived; [`LEFT_HOURS`] where its
+    /// record says that it is open.
     pub quiet: bool,
 }
 
@@ -79,7 +84,7 @@ pub enum Verdict {
     Waiting,
     /// Till, shift record and server agree, and no number is missing.
     Ok,
-    /// They do not.
+    /// They do not; or nothing comes any more of a shift that is open.
     Differs,
 }
 
@@ -206,6 +211,11 @@ pub enum CheckReason {
         /// Their first numbers.
         numbers: String,
     },
+    /// The shift is open, and nothing of it has come for [`LEFT_HOURS`].
+    LeftOpen {
+        /// So many hours.
+        hours: i64,
+    },
 }
 
 /// What a person can do about a shift that does not agree.
@@ -214,6 +224,8 @@ pub enum CheckReason {
 pub enum ShiftAdvice {
     /// Ask the till for the record of the shift.
     AskForRecord,
+    /// Close it at the till, if the till is still there.
+    CloseShift,
     /// Ask the till for receipts that are still there.
     AskForReceipts,
     /// Finish what is open at the till.
@@ -263,12 +275,21 @@ pub struct Outcome {
     /// may still come.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without_record: Vec<Hole>,
+    /// It is open, and nothing of it has come for [`LEFT_HOURS`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_open: bool,
 }
 
 /// Most ranges of numbers that one reason names.
 const MAX_TOLD_RANGES: usize = 10;
 
 impl Outcome {
+    /// Whether nothing tells when it ended, and nothing is waited for any longer: it is handed over
+    /// as it is.
+    pub fn ends_unknown(&self) -> bool {
+        self.left_open || !self.without_record.is_empty()
+    }
+
     /// On what they do not agree.
     pub fn reasons(&self) -> Vec<CheckReason> {
         fn first<T: fmt::Display>(list: &[T]) -> String {
@@ -284,6 +305,9 @@ impl Outcome {
         if !self.without_record.is_empty() {
             reasons.push(CheckReason::WithoutRecord { numbers: first(&self.without_record) });
         }
+        if self.left_open {
+            reasons.push(CheckReason::LeftOpen { hours: LEFT_HOURS });
+        }
         reasons
     }
 
@@ -293,6 +317,8 @@ impl Outcome {
         let unfinished = self.differences.iter().any(|difference| difference.measure == Measure::Unfinished);
         if !self.without_record.is_empty() {
             ShiftAdvice::AskForRecord
+        } else if self.left_open {
+            ShiftAdvice::CloseShift
         } else if self.differences.iter().any(lacks) {
             ShiftAdvice::AskForReceipts
         } else if unfinished {
@@ -319,12 +345,18 @@ pub fn check(facts: &Facts) -> Outcome {
         missing_numbers,
         doubled,
         without_record: Vec::new(),
+        left_open: false,
     };
-    if facts.record.is_none() && facts.quiet {
-        outcome.without_record = ranges(&facts.numbers);
-        outcome.verdict = if outcome.without_record.is_empty() { Verdict::Open } else { Verdict::Differs };
-    }
-    let Some(record) = facts.record.as_ref().filter(|record| record.closed) else { return outcome };
+    let Some(record) = facts.record.as_ref().filter(|record| record.closed) else {
+        if facts.quiet && !facts.numbers.is_empty() {
+            match facts.record {
+                Some(_) => outcome.left_open = true,
+                None => outcome.without_record = ranges(&facts.numbers),
+            }
+            outcome.verdict = Verdict::Differs;
+        }
+        return outcome;
+    };
     let server_documents = i64::try_from(facts.numbers.len()).unwrap_or(i64::MAX);
     outcome.differences = differences(record, facts.server, server_documents);
     let still_coming = server_documents < record.till_documents || record.unfinished > 0;

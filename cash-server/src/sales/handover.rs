@@ -3,8 +3,8 @@
 //! In `<root>/sale<till code>/` (`{shop}` in the root stands for the code of the till's shop) a
 //! file `sale<yyyy.MM.dd_HH-mm-ss>.json` appears, whole or not at all, with the shifts that closed
 //! or changed since they were handed over last; shifts that still wait for documents come later,
-//! and one whose record does not come is handed over after the same wait, without the time of its
-//! end. A request `sale.req` (a line `###`, then `DD.MM.YYYY-DD.MM.YYYY`) is answered with the
+//! and one whose record does not come, or that is left open, is handed over when nothing more is
+//! waited for, without the time of its end. A request `sale.req` (a line `###`, then `DD.MM.YYYY-DD.MM.YYYY`) is answered with the
 //! shifts of these days, the open one in `online/`, and then removed; one that cannot be read
 //! becomes `sale.req.bad`. A crash between file and note writes a shift twice: the reader imports
 //! by receipt, as it must anyway. A till whose folder or data cannot be used holds up none but
@@ -185,7 +185,7 @@ fn answer(
         let shifts = store.shifts(&filter, page).map_err(HandoverError::Store)?;
         let found = shifts.len();
         let (closed, open): (Vec<_>, Vec<_>) =
-            shifts.into_iter().partition(|shift| shift.ended.is_some() || !shift.outcome.without_record.is_empty());
+            shifts.into_iter().partition(|shift| shift.ended.is_some() || shift.outcome.ends_unknown());
         for part in closed.chunks(SHIFTS_PER_FILE) {
             write_file(store, folder, till, part, now)?;
         }

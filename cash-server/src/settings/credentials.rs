@@ -48,6 +48,15 @@ pub enum CredentialsError {
         /// The file.
         path: PathBuf,
     },
+    /// The file does not hold the key that opens backups.
+    #[error(
+        "{} is no key of backups: it has one line that begins with AGE-SECRET-KEY-1; put the right file back",
+        path.display()
+    )]
+    BackupKey {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// A user with a password.

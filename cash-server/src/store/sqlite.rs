@@ -7,6 +7,7 @@
 
 mod audit;
 pub mod connection;
+pub(super) mod copy;
 pub mod dictionary;
 pub mod exchange;
 pub mod intake;
@@ -17,6 +18,6 @@ mod plans;
 pub mod sales;
 mod words;
 
-pub use connection::{Database, Durability};
+pub use connection::{Database, Durability, Reader, Writer};
 pub use dictionary::DictionaryDb;
 pub use packages::PackageDb;

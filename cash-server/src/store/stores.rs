@@ -2,6 +2,7 @@
 //! and nowhere else; everybody else knows their traits alone.
 
 use super::audit::AuditLog;
+use super::copies::{Copied, Copying};
 use super::dictionary::DictionaryStore;
 use super::exchange::ExchangeStore;
 use super::intake::LoadJournal;
@@ -11,7 +12,7 @@ use super::sales::SalesStore;
 use super::sqlite::exchange::SqliteExchange;
 use super::sqlite::intake::IntakeDb;
 use super::sqlite::sales::SqliteSales;
-use super::sqlite::{DictionaryDb, PackageDb};
+use super::sqlite::{Database, DictionaryDb, PackageDb, copy};
 use super::{ServerId, StoreError};
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub struct Stores {
     /// that is possible right now: waits for nobody. For
     /// [`DiskReserve::that_frees`](crate::reserve::DiskReserve::that_frees).
     pub give_back_room: Arc<dyn Fn() + Send + Sync>,
+    /// What cannot be made again from the rest; the dictionary first.
+    to_copy: Vec<Database>,
 }
 
 /// What a process needs that does nothing but take sales.
@@ -63,6 +66,9 @@ impl Stores {
         let journal = Arc::new(IntakeDb::open(&data.join("intake.db"), server)?);
         let sales = open_sales(data, server)?;
         let logs = dictionary.database().clone();
+        let to_copy =
+            [dictionary.database(), dictionary.nodes(), exchange.database(), journal.database(), sales.database()];
+        let to_copy = to_copy.map(Database::clone).into();
         Ok(Self {
             audit: vec![dictionary.clone(), journal.clone(), exchange.clone(), sales.clone()],
             network: dictionary.clone(),
@@ -72,7 +78,20 @@ impl Stores {
             journal,
             sales,
             give_back_room: Arc::new(move || logs.cut_log()),
+            to_copy,
         })
+    }
+
+    /// Copies all of them, as they are at one moment, into a folder that is there, while they are
+    /// in use. What was built of packages is left out: it is built again. Blocks for as long as it
+    /// takes.
+    pub fn copy(&self, into: &Path, copying: &mut dyn Copying) -> Result<Vec<Copied>, StoreError> {
+        copy::copy(&self.to_copy, into, copying)
+    }
+
+    /// Opens copies, checks that they are sound, and tells how many rows each of their tables has.
+    pub fn look_at_copies(folder: &Path) -> Result<Vec<Copied>, StoreError> {
+        Self::open(folder)?.to_copy.iter().map(copy::look).collect()
     }
 
     /// Opens the network alone, as a command does.

@@ -166,7 +166,10 @@ mod tests {
         vec![warning, reject]
     }
 
-    const TASKS: [&str; 15] = [
+    const TASKS: [&str; 18] = [
+        "backup",
+        "backup-rehearsal",
+        "backup-peers",
         "reconciler",
         "intake",
         "status-callbacks",

@@ -95,6 +95,9 @@ task-failed = failed { $n ->
     [one] once
    *[other] { $n } times in a row
  }
+task-backup = A backup a day
+task-backup-rehearsal = Unpack a backup and compare
+task-backup-peers = List of tills beside the backups
 task-reconciler = Bring tills what they lack
 task-intake = Load dictionaries
 task-intake-cleaning = Remove old files and loads
@@ -534,8 +537,10 @@ why-numbers-missing = { $count ->
    *[other] { $count } document numbers missing
 }: { $numbers }
 why-numbers-twice = numbers used twice: { $numbers }
+why-left-open = it is still open, and nothing of it has come for { $hours } hours
 why-without-record = its documents { $numbers } came without the record of their shift
 why-ask-for-record = they are kept, counted and handed over as they are; ask the till for the sales of that day again: the record of the shift comes with them, and closes this
+why-close-shift = its documents are kept, counted and handed over as they are; if the till is there, close the shift at it; if it is gone for good, close this by hand
 why-ask-for-receipts = look at the page and at `sync-agent status` for what keeps its receipts on the till, and ask the till for the sales of that day again; this closes by itself once all agree
 why-finish-documents = finish or cancel the open documents at the till; this closes by itself once they came up
 why-compare-numbers = the till was restored from an old image, or its POS counted anew: compare with the fiscal drive, and close this

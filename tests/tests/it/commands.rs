@@ -1,6 +1,7 @@
 //! Commands to a till, and its answers.
 
 use crate::support::{SOON, converged, item, load};
+use fs_err as fs;
 use serde_json::Value;
 use tillway_proto::queue::{ControlQueue, REPORTS_QUEUE};
 use tillway_tests::bench::TestBench;
@@ -44,4 +45,16 @@ fn a_till_tells_what_it_has() {
     let cursor = converged(&bench.server, &mut till);
     let status: Value = serde_json::from_str(&till.command(&["status", "--json"]).unwrap()).unwrap();
     assert!(status.to_string().contains(&cursor.to_string()), "{status}");
+    // No figure where there is none to read: a person would take 0 for a till that was emptied.
+    till.stop_agent().unwrap();
+    fs::write(till.dictionaries(), "not a database").unwrap();
+    for log in ["-wal", "-shm"] {
+        let mut beside = till.dictionaries().into_os_string();
+        beside.push(log);
+        drop(fs::remove_file(beside));
+    }
+    let told = till.command(&["status"]).unwrap();
+    assert!(told.contains("dictionary    unknown: it cannot be read"), "{told}");
+    let status: Value = serde_json::from_str(&till.command(&["status", "--json"]).unwrap()).unwrap();
+    assert_eq!((&status["cursor"], &status["rows"]), (&Value::Null, &Value::Null), "{status}");
 }

@@ -8,6 +8,7 @@ use crate::support::{
 };
 use fs_err as fs;
 use rusqlite::Connection;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use tillway_proto::Kopecks;
@@ -187,6 +188,71 @@ fn a_server_restored_from_yesterdays_backup_gets_the_tills_to_what_it_has_and_th
     assert_digests_agree(&bench, &till);
     pos.close_shift(now()).unwrap();
     has_receipts(&bench.server, &till, 1, &rung);
+    assert_eq!(checked(&bench.server, &mut till, 1)["outcome"]["verdict"], "ok");
+}
+
+#[test]
+fn a_server_whose_disk_is_lost_comes_back_from_its_backup_without_the_till_that_was_removed() {
+    let (mut bench, mut till, mut pos) = quick();
+    let shop = bench.server.nodes().unwrap().into_iter().find(|node| node["level"] == "shop").unwrap();
+    let stolen = bench.server.create_node(shop["id"].as_str().unwrap(), "till", "99").unwrap();
+    pos.open_shift(1, 1, now()).unwrap();
+    let mut rung = vec![ring(&mut pos)];
+    has_receipts(&bench.server, &till, 1, &rung);
+    let made = bench.server.command(&["backup", "create"]).unwrap();
+    assert!(made.starts_with("made ") && made.contains(".tar.zst.age"), "{made}");
+    let rehearsed = bench.server.command(&["backup", "rehearse"]).unwrap();
+    assert!(rehearsed.contains("all of it is there"), "{rehearsed}");
+    let listed: Vec<Value> =
+        serde_json::from_str(&bench.server.command(&["--json", "backup", "list"]).unwrap()).unwrap();
+    let name = listed[0]["name"].as_str().unwrap();
+    assert!(listed.len() == 1 && listed[0]["rehearsed_rows"].as_u64() > Some(0), "{listed:?}");
+    let verified = bench.server.command(&["backup", "verify", name]).unwrap();
+    assert!(verified.contains("is whole"), "{verified}");
+    // What the operator keeps elsewhere.
+    let elsewhere = bench.folder().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let key = elsewhere.join("key");
+    fs::write(&key, bench.server.command(&["backup", "key"]).unwrap()).unwrap();
+
+    // Sold, loaded and removed since.
+    rung.push(ring(&mut pos));
+    load(&bench.server, "shop-7", &[price(1, "3.00")]);
+    recovered(&bench.server, &mut till);
+    has_receipts(&bench.server, &till, 1, &rung);
+    bench.server.command(&["node", "remove", &stolen.id]).unwrap();
+    let peers = bench.server.data().join("server-backups/peers.json");
+    until("the removal to stand beside the backups", || {
+        let text = fs::read_to_string(&peers).unwrap();
+        (!text.contains(&stolen.id), text)
+    });
+    let refused = bench.server.command(&["backup", "restore", name]).unwrap_err().to_string();
+    assert!(refused.contains("already running"), "{refused}");
+
+    bench.server.kill();
+    let folder = bench.server.data().join("server-backups");
+    for file in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+        fs::copy(&file, elsewhere.join(file.file_name().unwrap())).unwrap();
+    }
+    fs::remove_dir_all(bench.server.data()).unwrap();
+    let file = elsewhere.join(name);
+    let (file, key) = (file.to_str().unwrap(), key.to_str().unwrap());
+    let told = bench.server.command(&["backup", "restore", file]).unwrap_err().to_string();
+    assert!(told.contains("--key-file"), "{told}");
+    let told = bench.server.command(&["backup", "restore", file, "--key-file", key]).unwrap();
+    assert!(told.contains("removed again, as they were since: till-7-99"), "{told}");
+
+    bench.server.switch_on().unwrap();
+    // The tills' tokens, cursors and proofs are known, and what was sold since comes again.
+    recovered(&bench.server, &mut till);
+    has_receipts(&bench.server, &till, 1, &rung);
+    load(&bench.server, "shop-7", &[price(1, "4.00")]);
+    recovered(&bench.server, &mut till);
+    assert_eq!(shelf_price(&till, 1), Some(Kopecks(400)));
+    assert_digests_agree(&bench, &till);
+    let nodes = bench.server.nodes().unwrap();
+    assert!(nodes.iter().all(|node| node["id"] != stolen.id.as_str()), "{nodes:?}");
+    pos.close_shift(now()).unwrap();
     assert_eq!(checked(&bench.server, &mut till, 1)["outcome"]["verdict"], "ok");
 }
 

@@ -210,6 +210,35 @@ fn receipts_whose_record_does_not_come_are_found_and_handed_over_until_it_comes(
 }
 
 #[test]
+fn a_shift_that_is_left_open_is_found_and_handed_over_until_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let open_shift = |numbers| open(opened_at(MORNING, numbers));
+    let empty = open(v1::Shift { number: 2, ..opened_at(NOON, 9..=9) });
+    load(&store, &[incoming(vec![sale_in(MORNING, 1, 1)], vec![open_shift(1..=1), empty])]);
+    let of_hours = |hours: i64| now().checked_add(hours.hours()).unwrap();
+    assert_eq!(store.recheck_waiting(of_hours(47)).unwrap(), 0, "a night and a day");
+    assert!(store.not_handed_over(Page::default()).unwrap().is_empty());
+    store.recheck_waiting(of_hours(49)).unwrap();
+    assert_eq!(store.recheck_waiting(of_hours(49)).unwrap(), 0, "once");
+    let open_findings =
+        || store.findings(&FindingFilter { open_only: true, ..FindingFilter::default() }, Page::default()).unwrap();
+    let found = open_findings();
+    assert_eq!(found.len(), 1, "nobody misses a shift without a sale: {found:?}");
+    let told_of_it = found[0].reason.in_english();
+    assert!(told_of_it.contains("still open, and nothing of it has come for 48 hours"), "{told_of_it}");
+    let waiting = store.not_handed_over(Page::default()).unwrap();
+    assert_eq!(waiting.iter().map(ShiftView::key).collect::<Vec<_>>(), [key(MORNING)]);
+    store.note_handed_over(&till(), key(MORNING), waiting[0].changes).unwrap();
+    // It goes on after all.
+    load(&store, &[incoming(vec![sale_in(MORNING, 1, 2)], vec![open_shift(1..=2)])]);
+    assert!(open_findings().is_empty());
+    assert!(store.not_handed_over(Page::default()).unwrap().is_empty(), "the till is there, and will close it");
+    load(&store, &[incoming(vec![], vec![opened_at(MORNING, 1..=2)])]);
+    assert_eq!(store.not_handed_over(Page::default()).unwrap()[0].server_documents, 2);
+}
+
+#[test]
 fn an_opening_time_that_the_pos_changed_takes_its_receipts_along() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path());

@@ -269,6 +269,17 @@ fn pruning_goes_in_steps_and_leaves_what_is_younger() {
 }
 
 #[test]
+fn what_was_found_about_a_shift_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let record = v1::Shift { recorded_sales: 7, ..closed_shift(&till(), 1, 1..=1) };
+    store.load(START, at(1), &[incoming(vec![sale(&till(), 1, 1)], vec![record])], now()).unwrap();
+    assert_eq!(open_findings(&store).len(), 1);
+    while store.prune(Date::constant(2017, 4, 1), false, 100).unwrap() > 0 {}
+    assert!(open_findings(&store).is_empty(), "nobody can mend it any more");
+}
+
+#[test]
 fn a_clock_of_the_server_that_jumps_years_ahead_deletes_no_receipt() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path());

@@ -62,6 +62,11 @@ impl DictionaryDb {
     pub fn database(&self) -> &Database {
         &self.database
     }
+
+    /// The file of the network's nodes.
+    pub fn nodes(&self) -> &Database {
+        &self.nodes
+    }
 }
 
 impl AuditLog for DictionaryDb {

@@ -65,6 +65,11 @@ pub struct SqliteExchange {
 }
 
 impl SqliteExchange {
+    /// The file, for backups.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// Opens the file, makes it where it is missing.
     ///
     /// Reports and links can be lost and made again, so a commit need not survive a power cut:

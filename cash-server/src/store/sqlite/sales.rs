@@ -50,6 +50,11 @@ pub struct SqliteSales {
 }
 
 impl SqliteSales {
+    /// The file, for backups.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// Opens the file for a server, made where it is not there.
     pub fn open(path: &Path, server: ServerId) -> Result<Self, StoreError> {
         // Full: a segment of the spool is deleted once its receipts are here, so nobody else has
@@ -225,7 +230,9 @@ impl SalesStore for SqliteSales {
     }
 
     fn prune(&self, before: Date, only_handed_over: bool, limit: u32) -> Result<u64, StoreError> {
-        let gone = self.database.write("delete old receipts", |t| prune::prune(t, before, only_handed_over, limit))?;
+        let gone = self
+            .database
+            .write("delete old receipts", |t| prune::prune(t, before, only_handed_over, limit, Timestamp::now()))?;
         if gone == 0 {
             self.database.give_back_pages()?;
         }

@@ -6,14 +6,15 @@ use tillway_proto::receipt::{Opened, ShiftKey, ShiftNumber};
 use tillway_proto::{Kopecks, TillId};
 
 use super::{finding, load, row};
-use crate::sales::check::{Counted, Facts, RecordFacts, Verdict, WAIT_HOURS, check};
+use crate::sales::check::{Counted, Facts, LEFT_HOURS, RecordFacts, Verdict, WAIT_HOURS, check};
 use crate::store::sales::{FindingKind, FindingReason, NewFinding};
 
 /// Most waiting shifts that are checked anew in one step.
 const RECHECK_STEP: i64 = 200;
 
 /// Checks a shift anew. `shop` is given where something of it has just arrived: that counts as a
-/// change. Where it is not given, nothing of it has arrived for [`WAIT_HOURS`]. Gives the numbers
+/// change. Where it is not given, nothing of it has arrived for [`WAIT_HOURS`], of an open one for
+/// [`LEFT_HOURS`]. Gives the numbers
 /// of its documents, in order.
 pub(super) fn recheck(
     t: &Connection,
@@ -121,9 +122,9 @@ fn shift_is_left(t: &Connection, till: &TillId, shift: ShiftKey) -> rusqlite::Re
     )
 }
 
-/// Takes a shift away that nothing is left of, with its findings: what was wrong with it is told
-/// of the one it became.
-fn forget(t: &Connection, till: &TillId, shift: ShiftKey, now: Timestamp) -> rusqlite::Result<()> {
+/// Takes a shift away that nothing is left of, with its findings: nobody can mend it any more, or
+/// what was wrong with it is told of the one it became.
+pub(super) fn forget(t: &Connection, till: &TillId, shift: ShiftKey, now: Timestamp) -> rusqlite::Result<()> {
     let (number, opened) = (row::number(shift.number.0), row::opened_text(shift.opened));
     for sql in [
         "DELETE FROM shift_user WHERE till = ?1 AND shift = ?2 AND opened = ?3",
@@ -177,17 +178,19 @@ fn of_shift(t: &Connection, key: &[&dyn ToSql]) -> rusqlite::Result<OfShift> {
     Ok(of_shift)
 }
 
-/// Checks the shifts anew that have waited for long enough: for documents, or for the till's
-/// record of them.
+/// Checks the shifts anew that have waited for long enough: for documents, for the till's record
+/// of them, or, open, for anything at all.
 pub(super) fn recheck_waiting(t: &Connection, now: Timestamp) -> rusqlite::Result<u64> {
     let due = t
         .prepare_cached(
             "SELECT c.till, c.shift, c.opened, c.shop FROM shift_check c
                  LEFT JOIN shift s ON s.till = c.till AND s.number = c.shift AND s.opened = c.opened
              WHERE c.verdict IN ('waiting', 'open')
-                 AND CASE WHEN s.till IS NULL THEN c.checked_at ELSE s.closed_at END <= ?1 LIMIT ?2",
+                 AND CASE WHEN s.till IS NULL THEN c.checked_at <= ?1
+                          WHEN s.closed_at IS NULL THEN c.checked_at <= ?3
+                          ELSE s.closed_at <= ?1 END LIMIT ?2",
         )?
-        .query_map(params![waited_since(now), RECHECK_STEP], |r| {
+        .query_map(params![before(now, WAIT_HOURS), RECHECK_STEP, before(now, LEFT_HOURS)], |r| {
             let shift = ShiftKey { number: ShiftNumber(row::unsigned(r, 1)?), opened: row::opened(r, 2)? };
             Ok((row::parsed(r, 0)?, shift, r.get(3)?))
         })?
@@ -213,13 +216,13 @@ fn record_facts(r: &Row<'_>, now: Timestamp) -> rusqlite::Result<RecordFacts> {
         last: row::unsigned(r, 6)?,
         recorded: counted(r, 7)?,
         till: counted(r, 11)?,
-        waited: closed_at.is_some_and(|at| at <= waited_since(now)),
+        waited: closed_at.is_some_and(|at| at <= before(now, WAIT_HOURS)),
     })
 }
 
-/// What arrived at or before this has waited for long enough.
-fn waited_since(now: Timestamp) -> i64 {
-    now.checked_sub(WAIT_HOURS.hours()).map_or(i64::MIN, Timestamp::as_millisecond)
+/// What arrived at or before this has waited for so long.
+fn before(now: Timestamp, hours: i64) -> i64 {
+    now.checked_sub(hours.hours()).map_or(i64::MIN, Timestamp::as_millisecond)
 }
 
 fn today(now: Timestamp) -> String {

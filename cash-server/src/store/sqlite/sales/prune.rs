@@ -4,13 +4,14 @@
 //! still and send it again, by itself or because its agent looks back; it is the same receipt
 //! then, and not a new one.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, params};
 use tillway_proto::TillId;
-use tillway_proto::receipt::{Opened, ShiftNumber};
+use tillway_proto::receipt::{Opened, ShiftKey, ShiftNumber};
 
-use super::row;
 use super::total::{Removed, Totals};
+use super::{check, row};
 use crate::sales::receipt::{Receipt, ShiftRecord};
 
 /// The shifts of one number of which receipts were deleted: mostly none.
@@ -71,7 +72,7 @@ fn oldest(
     day: &str,
     arrived: i64,
     only_handed_over: bool,
-) -> rusqlite::Result<Option<(String, i64, String)>> {
+) -> rusqlite::Result<Option<(TillId, ShiftKey)>> {
     let handed_over = if only_handed_over { "AND c.handed_over >= c.changes" } else { "" };
     let sql = format!(
         "SELECT c.till, c.shift, c.opened FROM shift_check c WHERE c.day < ?1 {handed_over}
@@ -80,30 +81,40 @@ fn oldest(
          ORDER BY c.day LIMIT 1"
     );
     let mut statement = t.prepare_cached(&sql)?;
-    let mut rows = statement.query_map(params![day, arrived], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+    let mut rows = statement.query_map(params![day, arrived], |r| {
+        let key = ShiftKey { number: ShiftNumber(row::unsigned(r, 1)?), opened: row::opened(r, 2)? };
+        Ok((row::parsed(r, 0)?, key))
+    })?;
     rows.next().transpose()
 }
 
 /// Deletes at most `limit` receipts of the oldest shift, and the shift with the last of them.
 /// Gives how many rows went; 0 when nothing is left to go.
-pub(super) fn prune(t: &Connection, before: Date, only_handed_over: bool, limit: u32) -> rusqlite::Result<u64> {
+pub(super) fn prune(
+    t: &Connection,
+    before: Date,
+    only_handed_over: bool,
+    limit: u32,
+    now: Timestamp,
+) -> rusqlite::Result<u64> {
     let day = before.to_string();
     let arrived = before.to_zoned(jiff::tz::TimeZone::UTC).map_or(0, |start| start.timestamp().as_millisecond());
-    let Some((till, shift, opened)) = oldest(t, &day, arrived, only_handed_over)? else {
+    let Some((till, key)) = oldest(t, &day, arrived, only_handed_over)? else {
         let findings = t.prepare_cached("DELETE FROM finding WHERE resolved_at < ?1")?.execute([arrived])?;
         let refused = t.prepare_cached("DELETE FROM refused WHERE received_at < ?1")?.execute([arrived])?;
         tracing::trace!(findings, refused, "nothing old is left but this");
         return Ok(0);
     };
+    let (shift, opened) = (row::number(key.number.0), row::opened_text(key.opened));
     t.prepare_cached("INSERT INTO pruned_shift(till, number, opened) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
-        .execute(params![till, shift, opened])?;
+        .execute(params![till.as_str(), shift, opened])?;
     let mut totals = Totals::default();
     let found = t
         .prepare_cached(
             "SELECT id, day, shop, till, doctype, sum, lines, line_sum FROM receipt
              WHERE till = ?1 AND shift = ?2 AND opened = ?3 LIMIT ?4",
         )?
-        .query_map(params![till, shift, opened, limit], |r| {
+        .query_map(params![till.as_str(), shift, opened, limit], |r| {
             let removed = Removed {
                 day: row::parsed(r, 1)?,
                 shop: r.get(2)?,
@@ -133,13 +144,6 @@ pub(super) fn prune(t: &Connection, before: Date, only_handed_over: bool, limit:
     if found.len() == limit as usize {
         return Ok(found.len() as u64);
     }
-    for sql in [
-        "DELETE FROM shift_user WHERE till = ?1 AND shift = ?2 AND opened = ?3",
-        "DELETE FROM shift_register WHERE till = ?1 AND shift = ?2 AND opened = ?3",
-        "DELETE FROM shift WHERE till = ?1 AND number = ?2 AND opened = ?3",
-        "DELETE FROM shift_check WHERE till = ?1 AND shift = ?2 AND opened = ?3",
-    ] {
-        t.prepare_cached(sql)?.execute(params![till, shift, opened])?;
-    }
+    check::forget(t, &till, key, now)?;
     Ok(found.len() as u64 + 1)
 }

@@ -1,0 +1,190 @@
+//! Puts a backup back, where no server runs.
+//!
+//! It is unpacked beside its place, read whole, opened and compared before anything that is there
+//! is touched. What was there is moved aside, never deleted.
+
+use super::peers::{self, Peers, Reconciled};
+use super::{BackupError, DATABASES, FOLDERS, SETTINGS, WORK, archive, compare, key, make_folder, remove_folder};
+use crate::lock::{DataLock, Role};
+use crate::network::NetworkService;
+use crate::settings::credentials::CREDENTIALS_DIR;
+use crate::store::Stores;
+use archive::Manifest;
+use fs_err as fs;
+use jiff::Timestamp;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use tillway_file_queue::durable;
+use tillway_service::actor::Caller;
+
+/// What is put back, where.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// The backup.
+    pub file: &'a Path,
+    /// The file with the key that opens it, where it is encrypted.
+    pub key_file: Option<&'a Path>,
+    /// The data folder.
+    pub data_dir: &'a Path,
+    /// What is there is moved aside; else its being there is an error.
+    pub replace: bool,
+    /// The list of peers may be missing.
+    pub without_peers: bool,
+}
+
+/// What was done.
+#[derive(Debug)]
+pub struct Restored {
+    /// What was put back.
+    pub manifest: Manifest,
+    /// Rows of its databases.
+    pub rows: u64,
+    /// Where that was moved which had been there.
+    pub aside: Option<PathBuf>,
+    /// The settings of the server that made it.
+    pub settings: Option<PathBuf>,
+    /// What became of tills that changed since; none: there was no list.
+    pub peers: Option<Reconciled>,
+}
+
+/// Puts it back. On an error before the end, what was there is there or moved aside, and it can be
+/// done again.
+pub fn restore(order: &Order<'_>, caller: &Caller) -> Result<Restored, BackupError> {
+    let Order { file, data_dir, .. } = *order;
+    make_folder(data_dir)?;
+    let _locks = [DataLock::take(data_dir, Role::Server)?, DataLock::take(data_dir, Role::SalesLoader)?];
+    let beside = file.parent().unwrap_or(Path::new("."));
+    let peers = Peers::read(beside)?;
+    if peers.is_none() && !order.without_peers {
+        return Err(BackupError::NoPeers { path: peers::path(beside) });
+    }
+    let there = parts_of(data_dir)?;
+    let has_databases = there.iter().any(|path| is_database(path));
+    if has_databases && !order.replace {
+        return Err(BackupError::Occupied { folder: data_dir.to_owned() });
+    }
+    let key = order.key_file.map(key::read).transpose()?;
+    let work = data_dir.join(WORK);
+    remove_folder(&work)?;
+    make_folder(&work)?;
+    let unpacked = archive::read(file, key.as_ref(), Some(&work))
+        .and_then(|manifest| compare(file, &manifest, &work.join(DATABASES)).map(|rows| (manifest, rows)));
+    let (manifest, rows) = match unpacked {
+        Ok(unpacked) => unpacked,
+        Err(error) => {
+            remove_folder(&work)?;
+            return Err(error);
+        }
+    };
+    let aside = if order.replace { move_aside(data_dir, &there)? } else { None };
+    let settings = put_in_place(&work, data_dir)?;
+    remove_folder(&work)?;
+    let peers = match peers {
+        Some(peers) => {
+            let network = NetworkService::new(Stores::open_network(data_dir)?).acting_for(caller);
+            Some(peers.reconcile(&network)?)
+        }
+        None => None,
+    };
+    follow_owner(data_dir)?;
+    Ok(Restored { manifest, rows, aside, settings, peers })
+}
+
+/// What of a data folder a backup takes the place of.
+fn parts_of(data_dir: &Path) -> Result<Vec<PathBuf>, BackupError> {
+    let failed = |source| BackupError::Read { path: data_dir.to_owned(), source };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(data_dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // Packages are built from what is put back.
+        if is_database(&path) || FOLDERS.contains(&&*name) || name == "packages" {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// A database, or one of the two files beside it.
+fn is_database(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    [".db", ".db-wal", ".db-shm"].iter().any(|end| name.ends_with(end))
+}
+
+fn move_aside(data_dir: &Path, there: &[PathBuf]) -> Result<Option<PathBuf>, BackupError> {
+    if there.is_empty() {
+        return Ok(None);
+    }
+    let aside = data_dir.join(format!("before-restore-{}", Timestamp::now().strftime("%Y%m%dT%H%M%S.%3fZ")));
+    make_folder(&aside)?;
+    for path in there {
+        move_to(path, &aside.join(path.file_name().unwrap_or_default()))?;
+    }
+    Ok(Some(aside))
+}
+
+/// Moves what was unpacked to its place. Gives where the settings are.
+fn put_in_place(work: &Path, data_dir: &Path) -> Result<Option<PathBuf>, BackupError> {
+    let files = |folder: &Path| -> Result<Vec<PathBuf>, BackupError> {
+        let failed = |source| BackupError::Read { path: folder.to_owned(), source };
+        match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            entries => entries.map_err(failed)?.map(|entry| Ok(entry.map_err(failed)?.path())).collect(),
+        }
+    };
+    let settings = work.join(SETTINGS);
+    let mut restored_settings = None;
+    if settings.exists() {
+        let place = data_dir.join("restored-cash-server.toml");
+        move_to(&settings, &place)?;
+        restored_settings = Some(place);
+    }
+    for name in FOLDERS {
+        let (from, to) = (work.join(name), data_dir.join(name));
+        make_folder(&to)?;
+        for path in files(&from)? {
+            let place = to.join(path.file_name().unwrap_or_default());
+            // A credential that somebody has put there is the one to go on with.
+            if name == CREDENTIALS_DIR && place.exists() {
+                continue;
+            }
+            move_to(&path, &place)?;
+        }
+    }
+    // Databases come last: without them the folder counts as empty, and all of it can be done
+    // again. What is built again is not one of them, nor what opening them has left.
+    for path in files(&work.join(DATABASES))? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if is_database(&path) && !name.starts_with("packages.") && !name.ends_with("-shm") {
+            move_to(&path, &data_dir.join(name))?;
+        }
+    }
+    Ok(restored_settings)
+}
+
+fn move_to(from: &Path, to: &Path) -> Result<(), BackupError> {
+    durable::rename(from, to).map_err(|source| BackupError::Write { path: to.to_owned(), source })
+}
+
+/// Where root puts it back, it is the folder's owner who works with it.
+fn follow_owner(folder: &Path) -> Result<(), BackupError> {
+    let failed = |source| BackupError::Write { path: folder.to_owned(), source };
+    let owner = fs::metadata(folder).map_err(failed)?;
+    if owner.uid() == rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    give_to(folder, &owner)
+}
+
+fn give_to(folder: &Path, owner: &std::fs::Metadata) -> Result<(), BackupError> {
+    let failed = |source| BackupError::Write { path: folder.to_owned(), source };
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        std::os::unix::fs::lchown(&path, Some(owner.uid()), Some(owner.gid())).map_err(failed)?;
+        if path.is_dir() && !path.is_symlink() {
+            give_to(&path, owner)?;
+        }
+    }
+    Ok(())
+}
