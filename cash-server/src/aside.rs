@@ -19,7 +19,7 @@ use crate::store::exchange::{KeptReport, KnownStranger, is_whole};
 use crate::store::intake::LoadState;
 use crate::words::Reason;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -57,8 +57,17 @@ pub enum AsideId {
 
 /// A text that names no unit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` names nothing that can be set aside: take the name from the list")]
-pub struct UnknownAside(String);
+#[error("`{text}` names nothing that can be set aside: take the name from the list")]
+pub struct UnknownAside {
+    /// The text.
+    pub text: String,
+}
+
+impl Serialize for AsideId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 impl fmt::Display for AsideId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,7 +110,7 @@ impl FromStr for AsideId {
                 _ => None,
             }
         };
-        parse().ok_or_else(|| UnknownAside(text.to_owned()))
+        parse().ok_or_else(|| UnknownAside { text: text.to_owned() })
     }
 }
 
@@ -193,33 +202,28 @@ impl fmt::Display for Outcome {
 }
 
 /// Why a unit could not be listed, tried again or dropped.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum AsideError {
     /// It is not there (any more).
     #[error("{id} is not set aside (any more)")]
+    #[serde(rename = "not-aside")]
     Gone {
         /// Its name.
         id: AsideId,
     },
-    /// The exchange.
-    #[error(transparent)]
-    Exchange(ExchangeError),
-    /// The intake.
-    #[error(transparent)]
-    Intake(IntakeAside),
-    /// The spool of sales.
-    #[error(transparent)]
-    Sales(SalesAsideError),
     /// What is to be dropped has no name.
     #[error(
         "{id} names no unit: units are dropped by their names, which the till tells as those before them are settled"
     )]
+    #[serde(rename = "drops-by-name")]
     Unnamed {
         /// The till.
         id: AsideId,
     },
     /// Only the beginning of it is kept.
     #[error("of {id} only the beginning is kept, since it is very long: it can only be dropped")]
+    #[serde(rename = "only-beginning-kept")]
     Cut {
         /// Its name.
         id: AsideId,
@@ -228,6 +232,7 @@ pub enum AsideError {
     #[error(
         "{id}: files in a folder of the intake are settled where they lie: give them the right names, or remove them"
     )]
+    #[serde(rename = "settled-by-hand")]
     ByHand {
         /// Their name.
         id: AsideId,
@@ -235,6 +240,18 @@ pub enum AsideError {
     /// The spool of sales is another process's.
     #[error("the sales-loader runs as a process of its own: what is set aside there is not to be had here")]
     SalesApart,
+    /// The exchange.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Exchange(ExchangeError),
+    /// The intake.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Intake(IntakeAside),
+    /// The spool of sales.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Sales(SalesAsideError),
 }
 
 impl AsideError {
@@ -363,7 +380,7 @@ impl Aside {
             place: None,
             name: format!("{} B", report.bytes),
             at: Some(report.at),
-            reason: Reason::worded(report.reason),
+            reason: report.reason,
             ordered: None,
             retryable: is_whole(report.bytes),
             droppable: true,
@@ -445,7 +462,7 @@ impl Aside {
             place: one.till.map(Into::into),
             name: one.unit,
             at: Some(one.at),
-            reason: Reason::worded(one.reason),
+            reason: one.reason,
             ordered: None,
             retryable: one.retryable,
             droppable: true,

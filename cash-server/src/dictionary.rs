@@ -28,6 +28,7 @@ use crate::store::StoreError;
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore, Pruned, RevisionRecord};
 use entry::{KindId, ObjectKey, Version};
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use std::sync::{Arc, Mutex, PoisonError};
 use tillway_exchangers::kinds::Kind;
 use tillway_proto::{LoadId, NodeId, Revision, TillId};
@@ -40,21 +41,20 @@ pub const PRUNE_STEP: u32 = 5_000;
 pub const MAX_HISTORY: u32 = 1_000;
 
 /// Why a question to the dictionary has no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum DictionaryError {
     /// No such node.
     #[error("there is no node {node} in the network")]
+    #[serde(rename = "no-node-of-dictionary")]
     UnknownNode {
         /// What was asked for.
         node: NodeId,
     },
     /// The store failed.
     #[error("failed to read the dictionary")]
-    Store {
-        /// Why.
-        #[source]
-        source: StoreError,
-    },
+    #[serde(untagged)]
+    Store(#[source] StoreError),
 }
 
 /// How long the log is kept.
@@ -215,5 +215,5 @@ fn node_no(network: &Network, id: &NodeId) -> Result<LayerNo, DictionaryError> {
 }
 
 fn failed(source: StoreError) -> DictionaryError {
-    DictionaryError::Store { source }
+    DictionaryError::Store(source)
 }

@@ -211,7 +211,7 @@ impl Intake {
 
     /// In which what is left for producers is worded.
     fn words(&self) -> &'static Words {
-        Words::of(self.settings.language)
+        crate::words::of(self.settings.language)
     }
 
     fn poke_exchange(&self) {

@@ -19,12 +19,14 @@ pub use tree::{LayerNo, Network, Node, Parent};
 
 use crate::store::StoreError;
 use crate::store::network::NetworkStore;
+use serde::Serialize;
 use std::sync::Arc;
 use tillway_proto::{NodeCode, NodeId, NodeLevel, Revision, TillId};
 use tillway_service::actor::Caller;
 
 /// Why the network cannot be changed so.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum NetworkError {
     /// No such node.
     #[error("there is no node `{text}` in the network: look it up with `cash-server node list`")]
@@ -38,6 +40,7 @@ pub enum NetworkError {
          tills under a shop",
         parent.level()
     )]
+    #[serde(rename = "wrong-level")]
     Level {
         /// Level of the node.
         level: NodeLevel,
@@ -48,6 +51,7 @@ pub enum NetworkError {
     },
     /// A node cannot hang below itself.
     #[error("{node} cannot move under {parent}, which is below it: move {parent} out first")]
+    #[serde(rename = "node-in-itself")]
     Loop {
         /// The node.
         node: NodeId,
@@ -68,13 +72,13 @@ pub enum NetworkError {
         by: NodeId,
     },
     /// Codes of new nodes are short and simple.
-    #[error(
-        "`{code}` is no code for a new node: 1 to {max} Latin letters, digits, `-` and `_`",
-        max = change::MAX_NEW_CODE_CHARS
-    )]
+    #[error("`{code}` is no code for a new node: 1 to {max} Latin letters, digits, `-` and `_`")]
+    #[serde(rename = "wrong-code")]
     Code {
         /// The code.
         code: NodeCode,
+        /// How long one may be, in characters.
+        max: usize,
     },
     /// Another node has that code with more or fewer zeros in front.
     #[error(
@@ -89,6 +93,7 @@ pub enum NetworkError {
     },
     /// Only a node without children can be removed.
     #[error("{node} has {children} nodes below it: move or remove them first")]
+    #[serde(rename = "node-has-children")]
     HasChildren {
         /// The node.
         node: NodeId,
@@ -102,22 +107,23 @@ pub enum NetworkError {
         node: NodeId,
     },
     /// A name that is none.
-    #[error("`{name}` is not a name of a node: at most {max} characters, without line breaks", max = change::MAX_NAME_CHARS)]
+    #[error("`{name}` is not a name of a node: at most {max} characters, without line breaks")]
+    #[serde(rename = "wrong-name")]
     Name {
         /// Its beginning.
         name: String,
+        /// How long one may be, in characters.
+        max: usize,
     },
     /// A load is under way that does not give way to a move, which takes a revision as the load
     /// does.
     #[error("a load is being written and cannot give way, and a move has to wait for it: try again in a few seconds")]
+    #[serde(rename = "load-under-way")]
     Busy,
     /// The store failed.
     #[error("failed to read or change the network")]
-    Store {
-        /// Why.
-        #[source]
-        source: StoreError,
-    },
+    #[serde(untagged)]
+    Store(#[source] StoreError),
 }
 
 /// A node that was made.
@@ -150,7 +156,7 @@ impl NetworkService {
 
     /// The network as it stands.
     pub fn current(&self) -> Result<Arc<Network>, NetworkError> {
-        self.store.network().map_err(|source| NetworkError::Store { source })
+        self.store.network().map_err(NetworkError::Store)
     }
 
     /// Makes the chain at the first start; later calls give the one that is there, and wait for

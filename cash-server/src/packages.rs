@@ -28,9 +28,11 @@ use crate::settings::proof_key::ProofKey;
 use crate::store::StoreError;
 use crate::store::dictionary::{DictionarySnapshot, DictionaryStore};
 use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
+use crate::words::as_said;
 use flight::Flights;
 use plan::Plan;
 use proof::Prover;
+use serde::Serialize;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -45,30 +47,19 @@ use tillway_service::audit::AuditLine;
 const MAX_PLANS: u32 = 8;
 
 /// Why there is no package.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum PackageError {
     /// The till is not in the network.
     #[error("there is no till {till} in the network: it was removed, or its agent has the id of another server's till")]
+    #[serde(rename = "package-for-nobody")]
     UnknownTill {
         /// The till.
         till: TillId,
     },
-    /// The dictionary could not be read.
-    #[error("failed to read the dictionary for a package")]
-    Dictionary {
-        /// Why.
-        #[source]
-        source: DictionaryError,
-    },
-    /// The store failed.
-    #[error("failed to read or keep what a package needs")]
-    Store {
-        /// Why.
-        #[source]
-        source: StoreError,
-    },
     /// The file could not be built.
     #[error("failed to build the package for {till} to revision {to}")]
+    #[serde(rename = "package-not-built")]
     Build {
         /// Who needs it first.
         till: TillId,
@@ -76,10 +67,12 @@ pub enum PackageError {
         to: Revision,
         /// Why.
         #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
         source: BuildError,
     },
     /// An object vanished between two reads of one snapshot.
     #[error("failed to build the package for {till}: {reason}; check dictionary.db with `cash-server check`")]
+    #[serde(rename = "package-inconsistent")]
     Inconsistent {
         /// Who needs it first.
         till: TillId,
@@ -88,32 +81,45 @@ pub enum PackageError {
     },
     /// Loads follow each other too fast.
     #[error("the dictionary changed {MAX_PLANS} times while a package for {till} was planned; it is tried again")]
+    #[serde(rename = "dictionary-restless")]
     Restless {
         /// Who needs it.
         till: TillId,
     },
     /// The disk is too full for it.
     #[error("the package for {till} is not built now")]
+    #[serde(rename = "no-room-for-package")]
     NoRoom {
         /// Who needs it.
         till: TillId,
         /// What is missing.
         #[source]
+        #[serde(rename = "reason")]
         source: NoRoom,
     },
     /// The files of packages.
     #[error("failed to look after the files of packages")]
+    #[serde(rename = "package-files")]
     Files {
         /// What the system says.
         #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
         source: io::Error,
     },
+    /// The dictionary could not be read.
+    #[error("failed to read the dictionary for a package")]
+    #[serde(untagged)]
+    Dictionary(#[source] DictionaryError),
+    /// The store failed.
+    #[error("failed to read or keep what a package needs")]
+    #[serde(untagged)]
+    Store(#[source] StoreError),
 }
 
 impl From<StoreError> for PackageError {
     // The scan of an overlay hands both on through one type.
     fn from(source: StoreError) -> Self {
-        Self::Store { source }
+        Self::Store(source)
     }
 }
 
@@ -194,7 +200,7 @@ impl PackageService {
         let dictionary = DictionaryService::new(dictionary);
         // What is remembered of later revisions is of a dictionary that was restored from a backup
         // since: the next load takes their numbers again.
-        let head = dictionary.head().map_err(|source| PackageError::Dictionary { source })?;
+        let head = dictionary.head().map_err(PackageError::Dictionary)?;
         forget_after(memo.as_ref(), head)?;
         let flights = Arc::new(Flights::new(std::thread::available_parallelism().map_or(1, usize::from)));
         Ok(Self { dictionary, memo, files, flights, reserve: DiskReserve::default(), prover })
@@ -353,7 +359,7 @@ impl PackageService {
     }
 
     fn moment(&self) -> Result<(Box<dyn DictionarySnapshot>, Arc<View>), PackageError> {
-        self.dictionary.moment().map_err(|source| PackageError::Dictionary { source })
+        self.dictionary.moment().map_err(PackageError::Dictionary)
     }
 
     fn plan(&self, till: &TillId, cursor: Revision, repair: &Repair) -> Result<Option<Plan>, PackageError> {

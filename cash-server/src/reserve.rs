@@ -4,6 +4,7 @@
 //! Whoever is about to take on more work looks here first. A full disk stops the server from
 //! accepting, never from finishing.
 
+use serde::Serialize;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -27,12 +28,13 @@ pub struct DiskReserve {
 }
 
 /// There is too little room for something.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
 #[error(
     "the disk of {} has {free} bytes left: {need} are needed and {reserve} are kept free (server.disk_reserve_mib); free \
      space on it, the server goes on by itself",
     folder.display()
 )]
+#[serde(tag = "kind", rename = "no-room")]
 pub struct NoRoom {
     /// Where.
     pub folder: PathBuf,
@@ -45,12 +47,13 @@ pub struct NoRoom {
 }
 
 /// Something is larger than the disk: no freeing of space makes room for it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
 #[error(
     "the disk of {} has {size} bytes in all, of which {reserve} are kept free (server.disk_reserve_mib): {need} are needed, \
      which never fit",
     folder.display()
 )]
+#[serde(tag = "kind", rename = "never-room")]
 pub struct NeverRoom {
     /// Where.
     pub folder: PathBuf,

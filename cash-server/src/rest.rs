@@ -11,7 +11,6 @@ pub mod auth;
 mod background;
 pub mod backups;
 mod dictionary;
-pub(crate) mod language;
 mod loads;
 pub mod nodes;
 mod notices;

@@ -28,7 +28,7 @@ use crate::socket;
 use crate::store::network::NetworkStore;
 use crate::store::sales::SalesStore;
 use crate::store::{SalesStores, StoreError, Stores};
-use crate::web::{self, FormSecret};
+use crate::web;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -39,6 +39,7 @@ use tillway_proto::{IdError, NodeCode};
 use tillway_service::actor::Caller;
 use tillway_service::background::Background;
 use tillway_service::local_socket::SocketFile;
+use tillway_service::page::FormSecret;
 use tillway_service::parts::{PartEnded, Parts};
 use tillway_service::serving;
 use tokio::net::TcpListener;
@@ -320,7 +321,7 @@ impl Opened {
         ensure_chain(&NetworkService::new(Arc::clone(&stores.network)))?;
         let reserve = DiskReserve::new(settings.disk_reserve_bytes).that_frees(Arc::clone(&stores.give_back_room));
         let key = proof_key::load_or_make(data).map_err(RunError::Credentials)?;
-        let forms = FormSecret::of(&key);
+        let forms = web::form_secret(&key);
         let (dictionary, memo) = (Arc::clone(&stores.dictionary), Arc::clone(&stores.packages));
         let files = PackageFolder::open(data.join("packages")).map_err(RunError::Packages)?;
         let packages = PackageService::new(dictionary, memo, Arc::new(files), key)

@@ -2,7 +2,7 @@
 //!
 //! Promises: it shows what the server knows at the moment it is asked, names why something waits,
 //! renews itself, and needs no script from elsewhere. Templates stand in `templates/`, words in
-//! [`crate::words`]; this module turns what [`crate::app`] tells into an [`Overview`] (plain data)
+//! [`crate::words`], their frame in [`tillway_service::page`]; this module turns what [`crate::app`] tells into an [`Overview`] (plain data)
 //! and that into HTML. The few things that a person can do here are plain forms that only this
 //! page can send.
 
@@ -12,29 +12,30 @@ mod render;
 mod source;
 mod view;
 
-pub use act::FormSecret;
 #[cfg(test)]
 pub(crate) use render::TEMPLATES;
-pub use render::{RenderError, Renderer};
+pub use tillway_service::page::RenderError;
 pub use view::{
     AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, Overview, ProgressView, RejectView,
-    ShiftVerdict, ShiftView, TaskView, TillView,
+    ShiftVerdict, ShiftView, TillView,
 };
 
 use crate::app::{App, AppError};
 use crate::rest::auth::{Administrator, administrator_only};
 use crate::settings::credentials::Credentials;
-use crate::words::{Language, Words};
+use crate::settings::proof_key::ProofKey;
+use crate::words;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_service::actor::{Caller, Face};
+use tillway_service::page::{self, FormSecret, Renderer};
 use tower_http::timeout::TimeoutLayer;
 
 /// Most rows of a table on the first page; what needs attention comes first, the rest is counted
@@ -44,13 +45,11 @@ pub const MAX_ROWS: usize = 200;
 /// A page that takes longer is asked for again by then.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
-const STYLE: &str = include_str!("web/assets/page.css");
-const SCRIPT: &str = include_str!("web/assets/page.js");
+/// Colours of the words for states.
+const MARKS: &str = include_str!("web/marks.css");
 
-/// What may be loaded by the page: its own style and script, nothing from elsewhere, nothing
-/// inline.
-const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
-                              img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// What the secret of forms is derived for.
+const FORMS: &str = "tillway cash-server 2026 tokens of the page's forms";
 
 /// What the page's handlers need.
 #[derive(Clone)]
@@ -62,17 +61,21 @@ struct WebState {
     secret: FormSecret,
 }
 
+/// The secret that tokens of the page's forms are made with, derived from the server's own key.
+pub fn form_secret(key: &ProofKey) -> FormSecret {
+    FormSecret::new(blake3::derive_key(FORMS, key.bytes()))
+}
+
 /// The page of a server for its administrator alone, ready to be served. `name` is the server's
 /// from its settings. Fails only on a defect in templates and words.
 pub fn router(app: App, name: &str, admin: Arc<Credentials>, secret: FormSecret) -> Result<Router, RenderError> {
-    let renderer = Arc::new(Renderer::new()?);
+    let renderer = Arc::new(render::renderer()?);
     let state = WebState { app, name: name.into(), renderer, secret };
     let guard = Administrator { credentials: admin, face: Face::Page };
     Ok(Router::new()
-        .route("/", get(page))
+        .route("/", get(whole))
         .route("/fragment", get(fragment))
-        .route("/page.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
-        .route("/page.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
+        .merge(page::assets(MARKS))
         .merge(act::router())
         .with_state(state)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_DEADLINE))
@@ -84,7 +87,7 @@ struct Asked {
     lang: Option<String>,
 }
 
-async fn page(
+async fn whole(
     State(state): State<WebState>,
     Extension(caller): Extension<Caller>,
     Query(asked): Query<Asked>,
@@ -109,65 +112,18 @@ async fn overview(
     asked: Asked,
     headers: &HeaderMap,
 ) -> Response {
-    let language = language(asked.lang.as_deref(), headers);
+    let language = page::language(asked.lang.as_deref(), headers);
     let form_token = state.secret.token(headers);
+    let renderer = Arc::clone(&state.renderer);
     let gathered = tokio::task::spawn_blocking(move || {
-        let told = source::overview(&state.app.acting_for(caller), &state.name, Words::of(language))?;
+        let told = source::overview(&state.app.acting_for(caller), &state.name, words::of(language))?;
         let overview = Overview { form_token, ..told };
-        Ok::<_, AppError>(html(StatusCode::OK, state.renderer.render(template, language, &overview)))
+        Ok::<_, AppError>(state.renderer.answer(StatusCode::OK, template, language, &overview))
     })
     .await;
     match gathered {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => failed(&crate::error_chain(&error)),
-        Err(join) => failed(&join.to_string()),
+        Ok(Err(error)) => renderer.failed(language, &crate::error_chain(&error)),
+        Err(join) => renderer.failed(language, &join.to_string()),
     }
-}
-
-/// What was asked for in the address, else what the browser prefers, else English.
-fn language(asked: Option<&str>, headers: &HeaderMap) -> Language {
-    asked.and_then(Language::of_tag).unwrap_or_else(|| crate::rest::language::of(headers))
-}
-
-/// What a person is told about what was asked for: the message `told-<answer>`, and the reason
-/// where there is one.
-#[derive(Debug, Serialize)]
-struct Outcome<'a> {
-    answer: &'static str,
-    detail: &'a str,
-}
-
-fn outcome_page(state: &WebState, status: StatusCode, language: Language, answer: &Outcome<'_>) -> Response {
-    html(status, state.renderer.render("told.html", language, answer))
-}
-
-/// A page, with what a browser is told about it. The origin of its forms must be told to this
-/// server, so the referrer is not held back from it.
-fn html(status: StatusCode, rendered: Result<String, RenderError>) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, CONTENT_POLICY),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "same-origin"),
-    ];
-    match rendered {
-        Ok(html) => (status, headers, html).into_response(),
-        Err(error) => failed(&crate::error_chain(&error)),
-    }
-}
-
-fn failed(reason: &str) -> Response {
-    tracing::error!(reason, "failed to show the page");
-    let text = format!("failed to show the page: {reason}\n");
-    (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
-}
-
-fn asset(kind: &'static str, body: &'static str) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    ];
-    (headers, body).into_response()
 }

@@ -6,6 +6,7 @@
 //! nothing: one that is busy with thousands of queues was seen to count no consumer where there
 //! was one, and a message may have come to the queue a moment ago.
 
+use serde::Serialize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -65,13 +66,16 @@ pub struct QueueLook {
 }
 
 /// Why the broker no longer counts us as a consumer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ConsumerDefect {
     /// Twice in a row.
     #[error("the broker counts no consumer of the queue")]
+    #[serde(rename = "consumer-not-counted")]
     NotCounted,
     /// At some looks in a row, a period apart.
     #[error("messages wait in the queue, and none came for {} s", (LIVENESS_PERIOD * (HELD_BACK_LOOKS - 1)).as_secs())]
+    #[serde(rename = "reports-held-back")]
     HeldBack,
 }
 

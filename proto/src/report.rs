@@ -319,16 +319,19 @@ pub struct AsideUnit {
 }
 
 /// Why a message is not a report.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ReportError {
     /// No JSON, or not of this shape.
-    #[error("not a report: {told}")]
+    #[error("not a report: {detail}")]
+    #[serde(rename = "not-a-report")]
     Malformed {
         /// What the parser says, in short.
-        told: String,
+        detail: String,
     },
     /// Written by a newer agent.
     #[error("a report of {peer} has schema {schema}, this server knows up to {REPORT_SCHEMA}: upgrade the server")]
+    #[serde(rename = "newer-report")]
     NewerSchema {
         /// Who sent it.
         peer: PeerId,
@@ -355,7 +358,7 @@ struct Envelope {
 impl Reported {
     /// Reads a message.
     pub fn parse(message: &[u8]) -> Result<Self, ReportError> {
-        let malformed = |error: serde_json::Error| ReportError::Malformed { told: in_short(&error.to_string()) };
+        let malformed = |error: serde_json::Error| ReportError::Malformed { detail: in_short(&error.to_string()) };
         let envelope: Envelope = serde_json::from_slice(message).map_err(malformed)?;
         if envelope.schema > REPORT_SCHEMA {
             return Err(ReportError::NewerSchema { peer: envelope.peer, schema: envelope.schema });

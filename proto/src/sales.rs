@@ -4,6 +4,7 @@
 
 use crate::id::{IdError, TillId};
 use crate::receipt::{DocumentNumber, Opened, ReceiptKey, ShiftKey, ShiftNumber};
+use serde::Serialize;
 use uuid::Uuid;
 
 /// The generated messages, client and server.
@@ -113,20 +114,38 @@ pub fn holding_shift(holding: &v1::Holding) -> Result<ShiftKey, TimeError> {
 }
 
 /// Why a key on the wire is none.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum KeyError {
     /// The document has no key.
     #[error("a document without a key")]
+    #[serde(rename = "document-without-key")]
     Missing,
     /// The till's id is none.
     #[error("a document with a wrong till id")]
-    Till(#[source] IdError),
+    #[serde(rename = "document-of-no-till")]
+    Till {
+        /// Why not.
+        #[source]
+        #[serde(skip)]
+        source: IdError,
+    },
     /// The UUID is not 16 bytes.
-    #[error("a document whose uuid has {0} bytes in place of 16")]
-    Uuid(usize),
+    #[error("a document whose uuid has {bytes} bytes in place of 16")]
+    #[serde(rename = "document-without-uuid")]
+    Uuid {
+        /// How many it has.
+        bytes: usize,
+    },
     /// The opening time of its shift is none.
     #[error("a document whose shift was opened at a time that is none")]
-    Opened(#[source] TimeError),
+    #[serde(rename = "document-of-no-shift")]
+    Opened {
+        /// Why not.
+        #[source]
+        #[serde(skip)]
+        source: TimeError,
+    },
 }
 
 impl From<&ReceiptKey> for v1::ReceiptKey {
@@ -146,13 +165,13 @@ impl TryFrom<&v1::ReceiptKey> for ReceiptKey {
 
     fn try_from(key: &v1::ReceiptKey) -> Result<Self, KeyError> {
         Ok(Self {
-            till: key.till_id.parse::<TillId>().map_err(KeyError::Till)?,
+            till: key.till_id.parse::<TillId>().map_err(|source| KeyError::Till { source })?,
             shift: ShiftKey {
                 number: ShiftNumber(key.shift),
-                opened: opened(key.shift_opened.as_deref()).map_err(KeyError::Opened)?,
+                opened: opened(key.shift_opened.as_deref()).map_err(|source| KeyError::Opened { source })?,
             },
             number: DocumentNumber(key.number),
-            uuid: Uuid::from_slice(&key.uuid).map_err(|_| KeyError::Uuid(key.uuid.len()))?,
+            uuid: Uuid::from_slice(&key.uuid).map_err(|_| KeyError::Uuid { bytes: key.uuid.len() })?,
         })
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows databases or HTTP.
 
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -41,6 +42,12 @@ impl fmt::Display for Actor {
             Self::SystemUser(name) => write!(f, "system:{name}"),
             Self::Server => f.write_str("server"),
         }
+    }
+}
+
+impl Serialize for Actor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -19,10 +19,11 @@ mod tests;
 
 pub use task::{Failure, Kept, Next, Run, Task, Work, off_thread};
 
-use crate::error_chain;
+use crate::words::Reason;
 use futures_util::FutureExt as _;
 use futures_util::future::select_all;
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,8 +61,16 @@ pub struct TaskState {
 pub struct TaskError {
     /// When.
     pub at: Timestamp,
-    /// What happened, with its causes, in one line.
-    pub reason: String,
+    /// What happened.
+    pub reason: Reason,
+}
+
+/// A run panicked.
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename = "task-panicked")]
+#[error("it panicked: {said}; that is a defect")]
+struct TaskPanicked {
+    said: String,
 }
 
 /// The driver of all background work of a service. Cheap to clone: clones show the same tasks.
@@ -80,7 +89,7 @@ struct Standing {
     next: Option<Instant>,
     runs: u64,
     failures: u32,
-    error: Option<(Instant, String)>,
+    error: Option<(Instant, Reason)>,
 }
 
 impl Background {
@@ -164,7 +173,7 @@ impl Background {
                 one.running_since = Some(began);
             });
             let ended = AssertUnwindSafe(task.work.run(&stop)).catch_unwind().await;
-            let ended = ended.unwrap_or_else(|panic| Err(format!("{}; that is a defect", words_of(panic)).into()));
+            let ended = ended.unwrap_or_else(|panic| Err(TaskPanicked { said: said(panic) }.into()));
             let (now, took) = (Instant::now(), began.elapsed());
             heeds_pokes_from = now + (task.spacing)(took);
             let at_period = heeds_pokes_from.max(now + task.period);
@@ -174,9 +183,8 @@ impl Background {
                 Ok(Next::AtOnce) => now,
                 Ok(Next::In(wait)) => now + wait,
                 Ok(Next::AtPeriod) => at_period,
-                Err(error) => {
+                Err(Failure { reason, log }) => {
                     failures = self.lock()[place].failures.saturating_add(1);
-                    let reason = error_chain(error.as_ref());
                     let again = match task.retry {
                         None => at_period,
                         Some(first) => {
@@ -186,7 +194,12 @@ impl Background {
                         }
                     };
                     let again_in = again.saturating_duration_since(now);
-                    tracing::error!(task = task.name, reason, ?again_in, "background work failed; it is repeated");
+                    tracing::error!(
+                        task = task.name,
+                        reason = log,
+                        ?again_in,
+                        "background work failed; it is repeated"
+                    );
                     failure = Some((now, reason));
                     again
                 }
@@ -227,13 +240,11 @@ fn grown(first: Duration, failures: u32, longest: Duration) -> Duration {
     whole.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-fn words_of(panic: Box<dyn Any + Send>) -> String {
+/// What a panic says; empty where it has no words.
+fn said(panic: Box<dyn Any + Send>) -> String {
     match panic.downcast::<String>() {
-        Ok(words) => format!("it panicked: {words}"),
-        Err(panic) => match panic.downcast_ref::<&str>() {
-            Some(words) => format!("it panicked: {words}"),
-            None => "it panicked without words".to_owned(),
-        },
+        Ok(words) => *words,
+        Err(panic) => panic.downcast_ref::<&str>().copied().unwrap_or_default().to_owned(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What every service of ours is made of, whatever its business: who asks, the model of the
 //! audit log, background work with one driver, ports with limits, users of the operating system,
-//! and errors as people read them.
+//! words in the reader's language, and the frame of the page.
 //!
 //! **Architecture invariant:** nothing here knows what a service is about. The cash server is the
 //! first service that is built from these parts; others come beside it. `.ci/floors` lists words
@@ -12,8 +12,10 @@ pub mod background;
 pub mod connections;
 mod error_chain;
 pub mod local_socket;
+pub mod page;
 pub mod parts;
 pub mod serving;
 pub mod system_user;
+pub mod words;
 
 pub use error_chain::error_chain;

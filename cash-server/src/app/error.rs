@@ -7,16 +7,16 @@ use crate::dictionary::DictionaryError;
 use crate::exchange::{CashIniError, ExchangeError};
 use crate::network::NetworkError;
 use crate::store::StoreError;
+use crate::words::as_said;
+use serde::Serialize;
 use tillway_exchangers::row::RowError;
 use tillway_proto::{LoadId, NodeId};
 
 /// Why a use case did not do what it was asked. Each face words it for those it serves. The errors
 /// of the nouns say themselves what failed, so they are taken over as they are.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum AppError {
-    /// The caller may not do this.
-    #[error(transparent)]
-    Denied(Denied),
     /// A node of another level than this is for.
     #[error("{node} is no till: name one by id or as till-<shop>-<code>")]
     NoTill {
@@ -39,6 +39,7 @@ pub enum AppError {
     #[error("there is no kind `{kind}`; see docs/formats/kinds.md")]
     UnknownKind {
         /// What was named.
+        #[serde(rename = "objects")]
         kind: String,
     },
     /// No such load.
@@ -53,31 +54,53 @@ pub enum AppError {
         /// What was named.
         finding: i64,
     },
+    /// A row of the dictionary does not read.
+    #[error(transparent)]
+    #[serde(rename = "object-unreadable")]
+    Row {
+        /// Why not.
+        #[from]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: RowError,
+    },
+    /// An object of the dictionary could not be written as AIF writes it.
+    #[error(transparent)]
+    #[serde(rename = "object-not-written")]
+    Payload {
+        /// Why not.
+        #[from]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: serde_json::Error,
+    },
+    /// The caller may not do this.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Denied(Denied),
     /// The network.
     #[error(transparent)]
+    #[serde(untagged)]
     Network(#[from] NetworkError),
     /// The exchange with tills.
     #[error(transparent)]
+    #[serde(untagged)]
     Exchange(#[from] ExchangeError),
     /// The dictionary.
     #[error(transparent)]
+    #[serde(untagged)]
     Dictionary(#[from] DictionaryError),
     /// What was set aside.
     #[error(transparent)]
+    #[serde(untagged)]
     Aside(#[from] AsideError),
     /// Backups.
     #[error(transparent)]
     Backup(#[from] BackupError),
     /// The settings of a till could not be written.
     #[error(transparent)]
+    #[serde(untagged)]
     CashIni(#[from] CashIniError),
-    /// A row of the dictionary does not read.
-    #[error(transparent)]
-    Row(#[from] RowError),
-    /// An object of the dictionary could not be written as AIF writes it.
-    #[error(transparent)]
-    Payload(#[from] serde_json::Error),
     /// A store.
     #[error(transparent)]
+    #[serde(untagged)]
     Store(#[from] StoreError),
 }

@@ -4,6 +4,7 @@
 //! open the database at the command line, is administrator of the whole tree. A role will be
 //! entries of the table.
 
+use serde::Serialize;
 use tillway_proto::{NodeId, TillId};
 use tillway_service::actor::Actor;
 
@@ -45,13 +46,23 @@ pub(super) enum Place<'a> {
 }
 
 /// The caller may not do this.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{actor} may not do this{}", at.as_ref().map_or_else(String::new, |node| format!(" at {node}")))]
-pub struct Denied {
-    /// Who.
-    pub actor: Actor,
-    /// Where; none: everywhere.
-    pub at: Option<NodeId>,
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Denied {
+    /// Anywhere.
+    #[error("{actor} may not do this")]
+    MayNot {
+        /// Who.
+        actor: Actor,
+    },
+    /// There.
+    #[error("{actor} may not do this at {node}")]
+    MayNotThere {
+        /// Who.
+        actor: Actor,
+        /// Where.
+        node: NodeId,
+    },
 }
 
 /// Sorts of actors that rights are given to.
@@ -104,11 +115,11 @@ pub(super) fn check(actor: &Actor, act: Act, place: Place<'_>) -> Result<(), Den
     if RIGHTS.iter().any(holds) {
         return Ok(());
     }
-    let at = match place {
-        Place::Everywhere => None,
-        Place::Node(node) => Some((*node).clone()),
-    };
-    Err(Denied { actor: actor.clone(), at })
+    let actor = actor.clone();
+    Err(match place {
+        Place::Everywhere => Denied::MayNot { actor },
+        Place::Node(node) => Denied::MayNotThere { actor, node: node.clone() },
+    })
 }
 
 #[cfg(test)]

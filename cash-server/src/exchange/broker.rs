@@ -26,6 +26,7 @@ use super::reports::Reports;
 use crate::error_chain;
 use crate::hints::Hints;
 use crate::settings::BrokerSettings;
+use crate::words::{Reason, as_said};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use fs_err as fs;
 use futures_util::FutureExt as _;
@@ -34,7 +35,9 @@ use lapin::options::{QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{Channel, Confirmation, Connection, ConnectionProperties};
+use online::NoSession;
 use publishing::Session;
+use serde::Serialize;
 use std::collections::HashMap;
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -69,28 +72,37 @@ const STABLE_AFTER: Duration = Duration::from_mins(1);
 const CONNECT: &str = "connect";
 
 /// Why a message is not with the broker.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum BrokerError {
     /// There is no session now.
     #[error("there is no connection to the broker")]
+    #[serde(rename = "broker-unconnected")]
     Down,
     /// The broker did not answer.
-    #[error("the broker did not answer within {} s", ANSWER_DEADLINE.as_secs())]
-    Silent,
+    #[error("the broker did not answer within {seconds} s")]
+    #[serde(rename = "broker-silent")]
+    Silent {
+        /// For how long it was waited.
+        seconds: u64,
+    },
     /// The broker refused the message: its queue is full.
     #[error("the broker refused the message for {queue}: the queue is full")]
+    #[serde(rename = "broker-queue-full")]
     Full {
         /// The queue.
         queue: String,
     },
     /// The broker is short of memory or disk, and takes no messages until it has some again.
     #[error("the broker blocks publishers: {reason}")]
+    #[serde(rename = "broker-blocks")]
     Blocked {
         /// What the broker says.
         reason: String,
     },
     /// The queue is missing, and declaring it did not help.
     #[error("the broker has no queue {queue}")]
+    #[serde(rename = "broker-without-queue")]
     NoQueue {
         /// The queue.
         queue: String,
@@ -100,11 +112,13 @@ pub enum BrokerError {
         "the broker refuses the queue {queue}; if it was made with other arguments, delete it (`rabbitmqctl \
          delete_queue {queue}`), and the server makes it anew"
     )]
+    #[serde(rename = "broker-refuses-queue")]
     Refused {
         /// The queue.
         queue: String,
         /// What the broker says.
         #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
         source: lapin::Error,
     },
     /// Servers of another database work at this virtual host.
@@ -113,6 +127,7 @@ pub enum BrokerError {
          reports: give this server a virtual host of its own (broker.vhost). If the other one is gone for good, delete its mark \
          (`rabbitmqctl delete_queue --vhost {vhost} {queue}`), and this one goes on by itself"
     )]
+    #[serde(rename = "broker-of-other-server")]
     OtherServer {
         /// Its mark: 16 digits of its database's identity, its name and host.
         other: String,
@@ -125,27 +140,48 @@ pub enum BrokerError {
     },
     /// The file with the password.
     #[error("failed to read the broker's password")]
-    Password(#[source] io::Error),
+    #[serde(rename = "broker-password-unread")]
+    Password {
+        /// What the system says.
+        #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: io::Error,
+    },
     /// The client or the broker reported an error.
     #[error("failed to {what} at the broker")]
+    #[serde(rename = "broker-fails")]
     Client {
         /// What was to be done.
+        #[serde(skip)]
         what: &'static str,
         /// Why not.
         #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
         source: lapin::Error,
     },
+    /// The broker or this server ended the session, and nothing else is known.
+    #[error("the session ended")]
+    #[serde(rename = "broker-session-ended")]
+    Ended,
+    /// The server stops.
+    #[error("the server stops")]
+    #[serde(rename = "server-stops")]
+    Stopping,
     /// The consumer of reports ended.
     #[error("the broker ended the consumer of reports")]
+    #[serde(rename = "broker-ended-consumer")]
     ConsumerEnded,
-    /// The broker gives the consumer of reports nothing (any more).
-    #[error("reports are not consumed any more")]
-    Consumer(#[source] ConsumerDefect),
     /// A defect of this server.
     #[error("the session panicked")]
+    #[serde(rename = "broker-session-panicked")]
     Panicked,
+    /// The broker gives the consumer of reports nothing (any more).
+    #[error("reports are not consumed any more")]
+    #[serde(untagged)]
+    Consumer(#[source] ConsumerDefect),
     /// A report could not be written to the database.
     #[error("failed to write reports of tills")]
+    #[serde(untagged)]
     Reports(#[source] super::ExchangeError),
 }
 
@@ -157,12 +193,12 @@ pub struct BrokerState {
     /// Since when it stands so.
     pub since: Timestamp,
     /// Why the last try failed, where it is not up.
-    pub trouble: Option<String>,
+    pub trouble: Option<Reason>,
     /// What the broker says, where it takes no messages because it is short of memory or disk.
     pub blocked: Option<String>,
     /// What the broker says of the queue of reports, where somebody else made it with other
     /// arguments. Reports are consumed from it all the same.
-    pub foreign_queue: Option<String>,
+    pub foreign_queue: Option<Reason>,
 }
 
 /// The two sides of the link.
@@ -186,23 +222,23 @@ struct Sides {
     publishing: SideState,
     consuming: SideState,
     blocked: Option<String>,
-    foreign_queue: Option<String>,
+    foreign_queue: Option<Reason>,
     /// Which side tells of what is wrong now, and what.
-    teller: Option<(Side, String)>,
+    teller: Option<(Side, Reason)>,
 }
 
 #[derive(Debug, Default)]
 struct SideState {
     up: bool,
-    trouble: Option<String>,
+    trouble: Option<Reason>,
 }
 
 impl Sides {
     /// Whether the other side tells of this; else this side does from now on.
-    fn is_told_by_other(&mut self, side: Side, reason: &str) -> bool {
+    fn is_told_by_other(&mut self, side: Side, reason: &Reason) -> bool {
         let told = self.teller.as_ref().is_some_and(|(teller, told)| *teller != side && told == reason);
         if !told {
-            self.teller = Some((side, reason.to_owned()));
+            self.teller = Some((side, reason.clone()));
         }
         told
     }
@@ -316,22 +352,21 @@ impl Broker {
                 (waits, tries) = (reconnect_waits(), 0);
             }
             tries = tries.saturating_add(1);
-            let reason = match ended {
-                Ok(()) => "the session ended".to_owned(),
-                Err(error @ (BrokerError::Password(_) | BrokerError::Client { what: CONNECT, .. })) => {
-                    online::reason(&self.inner.settings, &error)
-                }
-                Err(error) => error_chain(&error),
+            let error = ended.err().unwrap_or(BrokerError::Ended);
+            let trouble = match &error {
+                BrokerError::Client { what: CONNECT, .. } => Reason::of(&NoSession::of(&self.inner.settings, &error)),
+                error => Reason::of(error),
             };
+            let reason = error_chain(&error);
             // Both sides meet the same broker: what the other one tells is not told twice.
-            if self.lock_sides().is_told_by_other(side, &reason) {
+            if self.lock_sides().is_told_by_other(side, &trouble) {
                 tracing::debug!(broker = %self.address(), tries, reason, "no link to the broker for {}", side.name());
             } else {
                 tracing::warn!(
                     broker = %self.address(), tries, reason, "no link to the broker for {}; connecting again", side.name()
                 );
             }
-            self.set_side(side, false, Some(reason));
+            self.set_side(side, false, Some(trouble));
             let wait = waits.next().unwrap_or(RECONNECT_AT_MOST);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -341,12 +376,12 @@ impl Broker {
         if side == Side::Publishing {
             *self.lock_session() = None;
         }
-        self.set_side(side, false, Some("the server stops".to_owned()));
+        self.set_side(side, false, Some(Reason::of(&BrokerError::Stopping)));
     }
 
     /// Makes the queues of peers that this session has not made yet. Idempotent at the broker.
     /// Gives the peers whose queues the broker refuses, and why: nothing can be sent to them.
-    pub async fn declare(&self, peers: Vec<PeerId>) -> Result<HashMap<PeerId, String>, BrokerError> {
+    pub async fn declare(&self, peers: Vec<PeerId>) -> Result<HashMap<PeerId, Reason>, BrokerError> {
         let session = self.session().ok_or(BrokerError::Down)?;
         session.queues.declare(peers).await.inspect_err(|_| session.broken.cancel())
     }
@@ -427,7 +462,7 @@ impl Broker {
         connect(&self.inner.settings, &format!("tillway cash-server: {}", side.name())).await
     }
 
-    fn set_side(&self, side: Side, up: bool, trouble: Option<String>) {
+    fn set_side(&self, side: Side, up: bool, trouble: Option<Reason>) {
         self.change(|sides| {
             if up {
                 sides.teller = sides.teller.take().filter(|(teller, _)| *teller != side);
@@ -443,7 +478,7 @@ impl Broker {
         self.change(|sides| sides.blocked = reason);
     }
 
-    fn set_foreign_queue(&self, reason: Option<String>) {
+    fn set_foreign_queue(&self, reason: Option<Reason>) {
         self.change(|sides| sides.foreign_queue = reason);
     }
 
@@ -513,7 +548,7 @@ async fn connect(settings: &BrokerSettings, name: &str) -> Result<Connection, Br
     let password = match &settings.password_file {
         None => String::new(),
         Some(file) => {
-            let text = fs::read_to_string(file).map_err(BrokerError::Password)?;
+            let text = fs::read_to_string(file).map_err(|source| BrokerError::Password { source })?;
             text.lines().next().unwrap_or_default().trim_end().to_owned()
         }
     };
@@ -537,8 +572,12 @@ async fn answered<T>(
 ) -> Result<T, BrokerError> {
     match tokio::time::timeout(ANSWER_DEADLINE, answer).await {
         Ok(answer) => answer.map_err(|source| BrokerError::Client { what, source }),
-        Err(_) => Err(BrokerError::Silent),
+        Err(_) => Err(silent()),
     }
+}
+
+fn silent() -> BrokerError {
+    BrokerError::Silent { seconds: ANSWER_DEADLINE.as_secs() }
 }
 
 fn reconnect_waits() -> impl Iterator<Item = Duration> + Send {

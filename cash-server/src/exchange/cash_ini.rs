@@ -5,20 +5,29 @@
 //! an option that is empty (such a key is left out), and no value holds a control character
 //! ([`CashIniError::Control`]), since the format has no escapes.
 
+use crate::words::as_said;
 use serde::Serialize;
 
 /// Why there is no file.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum CashIniError {
     /// A value would break its line.
     #[error("{key} of the till's cash.ini holds a control character: correct the server's settings")]
+    #[serde(rename = "control-in-cash-ini")]
     Control {
         /// The key.
         key: String,
     },
     /// A value is of a type that the format does not have.
     #[error("failed to write the till's cash.ini")]
-    Write(#[source] serde_ini::ser::Error),
+    #[serde(rename = "cash-ini-not-written")]
+    Write {
+        /// Why not.
+        #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: serde_ini::ser::Error,
+    },
 }
 
 /// The file: one section.
@@ -81,7 +90,7 @@ impl CashIni {
         if let Some((key, _)) = texts.iter().find(|(_, text)| text.is_some_and(breaks)) {
             return Err(CashIniError::Control { key: (*key).to_owned() });
         }
-        let text = serde_ini::to_string(self).map_err(CashIniError::Write)?;
+        let text = serde_ini::to_string(self).map_err(|source| CashIniError::Write { source })?;
         // The library ends lines as Windows does; the till's tools read lines of the till's own
         // system.
         Ok(text.replace("\r\n", "\n"))

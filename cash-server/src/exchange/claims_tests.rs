@@ -164,7 +164,7 @@ fn an_agent_of_v0_1_beyond_a_restored_server_is_told_of_and_goes_on_when_a_perso
     pass_over(&talk, &old, 5);
     let status = talk.kit.service.till(&old).unwrap();
     assert_eq!(Condition::of(&status), Condition::Trouble);
-    let told = status.next.reason().in_english();
+    let told = crate::words::in_english(&status.next.reason());
     assert!(told.contains("upgrade its agent") && told.contains(&format!("go-past {old} 5")), "{told}");
     let sent = talk.deliveries(&old).len();
     for _ in 0..5 {
@@ -221,7 +221,10 @@ fn a_till_that_says_something_else_each_time_gets_a_bounded_number_of_packages_a
     assert!(packages() - built <= most, "{} packages", packages() - built);
     talk.say(&liar, contact(cursor(7)));
     talk.pass();
-    assert!(talk.kit.service.lock_trouble()[&liar.clone().into()].in_english().contains("look at the machine"));
+    assert!(
+        crate::words::in_english(&talk.kit.service.lock_trouble()[&liar.clone().into()])
+            .contains("look at the machine")
+    );
     // What is newer goes out at once, to it as well.
     talk.kit.chain.load("All", &item("1", "Milk", "110"));
     talk.pass();

@@ -54,8 +54,8 @@ pub enum ExchangeReason {
     WaitsForBroker,
     /// There is no link to the broker, and what is wrong is known.
     BrokerDown {
-        /// What the broker or the system says.
-        detail: String,
+        /// What is wrong.
+        reason: Reason,
     },
     /// The till calls for one package after another.
     CallsTooOften {

@@ -207,7 +207,7 @@ impl Reconciler {
             }
             Err(error) => {
                 tracing::error!(till = %wanted.till, error = %error_chain(&error), "failed to make a package; it is tried again");
-                self.service.set_trouble(&wanted.till.clone().into(), Reason::error(&error));
+                self.service.set_trouble(&wanted.till.clone().into(), Reason::of(&error));
                 None
             }
         }
@@ -263,7 +263,7 @@ impl Reconciler {
             Err(BrokerError::Down) => {}
             Err(error) => {
                 tracing::warn!(till = %peer, error = %error_chain(error), "failed to announce; it is tried again");
-                self.service.set_trouble(peer, Reason::error(error));
+                self.service.set_trouble(peer, Reason::of(error));
             }
         }
     }
@@ -272,7 +272,7 @@ impl Reconciler {
     async fn send_commands(
         &self,
         waiting: Vec<SentCommand>,
-        refused: &HashMap<PeerId, String>,
+        refused: &HashMap<PeerId, Reason>,
     ) -> Result<usize, ExchangeError> {
         let waiting = waiting.into_iter().filter(|command| !refused.contains_key(&command.peer));
         stream::iter(waiting.take(MAX_COMMANDS_PASS))
@@ -494,7 +494,7 @@ fn waiting_commands(store: &dyn ExchangeStore, deadline: SignedDuration) -> Resu
         store.end_commands(&rows.collect::<Vec<_>>(), now).map_err(ExchangeError::Store)?;
         fail::fail_point!("reconciler::order_expired");
         for (command, _, reason) in ended {
-            let reason = Reason::of(reason).in_english();
+            let reason = crate::words::in_english(&Reason::of(reason));
             tracing::warn!(till = %command.peer, command = %command.id, "{}: {reason}", command.what);
         }
     }
@@ -566,5 +566,5 @@ fn link_message(parts: &ExchangeParts, delivery: &Delivery) -> Result<Vec<u8>, E
         replaces: delivery.replaces,
     }));
     command.settings = parts.addresses.pushed();
-    command.to_bytes().map_err(ExchangeError::Message)
+    command.to_bytes().map_err(|source| ExchangeError::Message { source })
 }

@@ -19,15 +19,16 @@ use crate::store::StoreError;
 use crate::store::exchange::{
     BrokenReport, ExchangeChanges, ExchangeMoment, ExchangeStore, MAX_BROKEN_BYTES, Stranger,
 };
-use crate::words::Reason;
+use crate::words::{Reason, in_english};
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::queue::MAX_MESSAGE_BYTES;
-use tillway_proto::report::{Reported, TillState};
-use tillway_proto::{DeliveryId, PeerId, Report, Revision, TillId};
+use tillway_proto::report::{ReportError, Reported, TillState};
+use tillway_proto::{DeliveryId, PeerId, Report, Revision, ShopId, TillId};
 use tillway_service::audit::AuditLine;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -120,7 +121,7 @@ impl Reports {
     fn write(&self, bodies: &[Vec<u8>], line: Option<&AuditLine>) -> Result<(Vec<Event>, bool), ExchangeError> {
         let together = self.write_together(bodies, line);
         let reason = match &together {
-            Err(ExchangeError::Store(error)) if error.is_about_a_value() => crate::error_chain(error),
+            Err(ExchangeError::Store(error)) if error.is_about_a_value() => Reason::of(error),
             _ => return together,
         };
         if let [body] = bodies {
@@ -148,7 +149,7 @@ impl Reports {
     ) -> Result<(Vec<Event>, bool), ExchangeError> {
         let network = self.network.current().map_err(ExchangeError::Network)?;
         // Before the transaction: whoever else writes does not wait for it.
-        let read: Vec<Result<(TillId, Reported), String>> = bodies.iter().map(|body| read(body)).collect();
+        let read: Vec<Result<(TillId, Reported), ReportFault>> = bodies.iter().map(|body| read(body)).collect();
         for (_, reported) in read.iter().flatten().filter(|(till, _)| network.till(till).is_some()) {
             self.clocks.note(&reported.peer, reported.sent_at);
         }
@@ -164,7 +165,7 @@ impl Reports {
                         taking.take_safely(&mut batch, till, reported, body)?;
                     }
                     Ok((_, reported)) => batch.stranger(&reported.peer, body, now),
-                    Err(reason) => batch.set_aside(body, reason.clone(), now),
+                    Err(fault) => batch.set_aside(body, Reason::of(fault), now),
                 }
             }
             fail::fail_point!("reports::batch_decided");
@@ -178,17 +179,41 @@ impl Reports {
     }
 }
 
+/// Why a report is set aside.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+enum ReportFault {
+    /// No report is so large.
+    ReportTooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The largest one.
+        max: usize,
+    },
+    /// It comes from a shop's server.
+    ReportOfShop {
+        /// The shop.
+        shop: ShopId,
+    },
+    /// It brought out a defect of this server.
+    ReportStumbledOver {
+        /// Whose it is.
+        till: TillId,
+    },
+    /// It does not read.
+    #[serde(untagged)]
+    Unread(ReportError),
+}
+
 /// The till that reports, and what it says.
-fn read(body: &[u8]) -> Result<(TillId, Reported), String> {
+fn read(body: &[u8]) -> Result<(TillId, Reported), ReportFault> {
     if body.len() > MAX_MESSAGE_BYTES {
-        return Err(format!("a message of {} bytes, the largest report has {MAX_MESSAGE_BYTES}", body.len()));
+        return Err(ReportFault::ReportTooLarge { bytes: body.len(), max: MAX_MESSAGE_BYTES });
     }
-    let reported = Reported::parse(body).map_err(|error| crate::error_chain(&error))?;
+    let reported = Reported::parse(body).map_err(ReportFault::Unread)?;
     match &reported.peer {
         PeerId::Till(till) => Ok((till.clone(), reported)),
-        PeerId::Shop(shop) => {
-            Err(format!("a report of the server of {shop}: this server takes reports of tills alone"))
-        }
+        PeerId::Shop(shop) => Err(ReportFault::ReportOfShop { shop: shop.clone() }),
     }
 }
 
@@ -232,7 +257,7 @@ impl Taking<'_> {
             return taken;
         }
         tracing::error!(%till, "a report brought out a defect of this server; it is set aside");
-        batch.set_aside(body, format!("this server stumbled over the report of {till}"), self.now);
+        batch.set_aside(body, Reason::of(&ReportFault::ReportStumbledOver { till: till.clone() }), self.now);
         Ok(())
     }
 
@@ -359,8 +384,8 @@ impl Batch {
         counted.body = body;
     }
 
-    fn set_aside(&mut self, body: &[u8], reason: String, now: Timestamp) {
-        tracing::warn!(bytes = body.len(), reason, "set a report aside");
+    fn set_aside(&mut self, body: &[u8], reason: Reason, now: Timestamp) {
+        tracing::warn!(bytes = body.len(), reason = in_english(&reason), "set a report aside");
         self.broken.push(BrokenReport { id: 0, at: now, reason, body: body.to_vec() });
     }
 
@@ -381,7 +406,7 @@ impl Batch {
 fn tell_step(delivery: &Delivery) {
     let (till, package) = (&delivery.peer, delivery.package.short());
     if let Some(reason) = &delivery.reason {
-        tracing::warn!(%till, package, state = %delivery.state, reason = reason.in_english(), "delivery");
+        tracing::warn!(%till, package, state = %delivery.state, reason = in_english(reason), "delivery");
     } else {
         tracing::debug!(%till, package, state = %delivery.state, to = %delivery.to, "delivery");
     }

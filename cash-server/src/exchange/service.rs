@@ -22,8 +22,9 @@ use crate::store::exchange::{
     BrokenReport, DeliveryFilter, ExchangeChanges, ExchangeMoment, ExchangeStore, KeptReport, KnownStranger, Stranger,
 };
 use crate::store::sales::SalesStore;
-use crate::words::Reason;
+use crate::words::{Reason, as_said};
 use jiff::{SignedDuration, Timestamp, Zoned};
+use serde::Serialize;
 use serde_json::json;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,7 +41,8 @@ use uuid::Uuid;
 const MAX_GONE_PAST: u64 = 1_000_000;
 
 /// Why the exchange could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ExchangeError {
     /// No such till.
     #[error("there is no till {till} in the network")]
@@ -48,18 +50,6 @@ pub enum ExchangeError {
         /// What was asked for.
         till: TillId,
     },
-    /// The network could not be read.
-    #[error("failed to read the network")]
-    Network(#[source] NetworkError),
-    /// The dictionary could not be read.
-    #[error("failed to read what tills should have")]
-    Dictionary(#[source] DictionaryError),
-    /// Packages could not be looked after.
-    #[error("failed to look after packages")]
-    Packages(#[source] PackageError),
-    /// The exchange's own database.
-    #[error("failed to read or write the state of the exchange")]
-    Store(#[source] StoreError),
     /// Something on a till was to be dropped that nobody named.
     #[error("nothing is dropped on {till} that is not named: what a person has not seen must not go")]
     NothingNamed {
@@ -78,6 +68,7 @@ pub enum ExchangeError {
     },
     /// There is nothing that could be sent to the till.
     #[error("this server has no dictionary for {till}: load one, or restore the backup that has it")]
+    #[serde(rename = "no-dictionary-for-till")]
     NoDictionary {
         /// The till.
         till: TillId,
@@ -87,6 +78,7 @@ pub enum ExchangeError {
         "revision {revision} is {} or more beyond revision {head} of this server, which no backup lost: upgrade the till's agent, \
          or set the till up anew", MAX_GONE_PAST + 1
     )]
+    #[serde(rename = "too-far-past")]
     TooFar {
         /// The revision that was given.
         revision: Revision,
@@ -95,10 +87,33 @@ pub enum ExchangeError {
     },
     /// A message could not be written.
     #[error("failed to write a command")]
-    Message(#[source] serde_json::Error),
+    #[serde(rename = "command-not-written")]
+    Message {
+        /// Why not.
+        #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: serde_json::Error,
+    },
     /// A blocking task ended before its work.
     #[error("a task of the exchange was cut off")]
+    #[serde(rename = "exchange-cut-off")]
     CutOff,
+    /// The network could not be read.
+    #[error("failed to read the network")]
+    #[serde(untagged)]
+    Network(#[source] NetworkError),
+    /// The dictionary could not be read.
+    #[error("failed to read what tills should have")]
+    #[serde(untagged)]
+    Dictionary(#[source] DictionaryError),
+    /// Packages could not be looked after.
+    #[error("failed to look after packages")]
+    #[serde(untagged)]
+    Packages(#[source] PackageError),
+    /// The exchange's own database.
+    #[error("failed to read or write the state of the exchange")]
+    #[serde(untagged)]
+    Store(#[source] StoreError),
 }
 
 /// How one till stands.
@@ -139,7 +154,7 @@ pub enum Next {
     /// A package is announced at the next pass.
     Announce,
     /// There is no link to the broker; why, where that is known.
-    NoBroker(Option<String>),
+    NoBroker(Option<Reason>),
     /// The last pass failed for it.
     Trouble(Reason),
 }
@@ -161,7 +176,7 @@ impl Next {
             Self::Nothing(wait) => wait.reason().into(),
             Self::Announce => ExchangeReason::AboutToAnnounce.into(),
             Self::NoBroker(None) => ExchangeReason::WaitsForBroker.into(),
-            Self::NoBroker(Some(detail)) => ExchangeReason::BrokerDown { detail: detail.clone() }.into(),
+            Self::NoBroker(Some(reason)) => ExchangeReason::BrokerDown { reason: reason.clone() }.into(),
             Self::Trouble(reason) => reason.clone(),
         }
     }
@@ -199,7 +214,7 @@ pub struct ExchangeService {
     trouble: Arc<Mutex<HashMap<PeerId, Reason>>>,
     /// Tills whose queues the broker refuses, and what it says. A hint of this process, as its
     /// last pass knew it.
-    refused: Arc<Mutex<HashMap<PeerId, String>>>,
+    refused: Arc<Mutex<HashMap<PeerId, Reason>>>,
     /// What tills have called for by their words alone. Of this process: each of several servers
     /// allows as much by itself.
     pub(super) pace: Arc<Pace>,
@@ -419,7 +434,7 @@ impl ExchangeService {
         self.lock_trouble().remove(peer);
     }
 
-    pub(super) fn set_refused(&self, refused: HashMap<PeerId, String>) {
+    pub(super) fn set_refused(&self, refused: HashMap<PeerId, Reason>) {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
     }
 
@@ -475,7 +490,7 @@ impl ExchangeService {
         let peer = PeerId::from(till.clone());
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).get(&peer).cloned();
         if let Some(reason) = refused.filter(|_| !parked) {
-            return Next::Trouble(Reason::worded(reason));
+            return Next::Trouble(reason);
         }
         let aim = self.aim(till, target, parked);
         // Whatever a decision stumbles over, the other tills are shown.
@@ -501,7 +516,7 @@ impl ExchangeService {
         node_of(&network, till)?;
         let mut command = Command::new(order);
         command.settings = self.parts.addresses.pushed();
-        let body = command.to_bytes().map_err(ExchangeError::Message)?;
+        let body = command.to_bytes().map_err(|source| ExchangeError::Message { source })?;
         let (now, peer) = (Timestamp::now(), PeerId::from(till.clone()));
         let sent = SentCommand {
             id: command.id,

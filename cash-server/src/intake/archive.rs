@@ -3,8 +3,10 @@
 //! too much goes, oldest first.
 
 use super::source;
+use crate::words::as_said;
 use fs_err as fs;
 use jiff::Timestamp;
+use serde::Serialize;
 use std::error::Error;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -89,6 +91,34 @@ pub(super) fn task(packer: Arc<Packer>, archive: PathBuf) -> Task {
     Task::new("intake-packing", PACKING_PERIOD, Packing { packer, archive }).poked_by(wake)
 }
 
+/// Why kept files are not packed.
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+enum PackingError {
+    /// There is no thread for it.
+    #[error("failed to start the thread that packs")]
+    #[serde(rename = "no-thread-to-pack")]
+    Thread {
+        /// What the system says.
+        #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: io::Error,
+    },
+    /// A file or the folder.
+    #[error("failed to pack a kept file")]
+    #[serde(rename = "not-packed")]
+    Io {
+        /// What the system says.
+        #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: io::Error,
+    },
+    /// A defect.
+    #[error("packing panicked; the log says where")]
+    #[serde(rename = "packing-panicked")]
+    Panicked,
+}
+
 struct Packing {
     packer: Arc<Packer>,
     archive: PathBuf,
@@ -107,8 +137,9 @@ impl Work for Packing {
             let started = thread::Builder::new().name("intake-packer".to_owned()).spawn(work);
             // Without a thread each file is packed before its load ends.
             self.packer.works.store(started.is_ok(), Ordering::Relaxed);
-            started?;
-            ended.await.map_err(|_| "packing panicked; the log says where")??;
+            started.map_err(|source| PackingError::Thread { source })?;
+            let packed = ended.await.map_err(|_| PackingError::Panicked)?;
+            packed.map_err(|source| PackingError::Io { source })?;
             Ok(Next::AtPeriod)
         })
     }

@@ -12,8 +12,10 @@ use super::{Intake, archive};
 use crate::reserve::NoRoom;
 use crate::store::StoreError;
 use crate::store::intake::{Consent, LoadRecord, LoadSource, LoadState, NewLoad};
+use crate::words::as_said;
 use fs_err as fs;
 use jiff::Timestamp;
+use serde::Serialize;
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,16 +38,19 @@ pub struct RefusedLoad {
 }
 
 /// Why a refused load is not settled.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum AsideError {
     /// There is no such load, or it was not refused, or it is settled.
     #[error("load {} is none that was refused and is kept", load.0)]
+    #[serde(rename = "load-not-aside")]
     Unknown {
         /// The load.
         load: LoadId,
     },
     /// Its file went by age, or somebody took it away.
     #[error("the file of load {} is gone: {}", load.0, file.display())]
+    #[serde(rename = "load-file-gone")]
     Gone {
         /// The load.
         load: LoadId,
@@ -54,6 +59,7 @@ pub enum AsideError {
     },
     /// Its node was removed.
     #[error("{node}, for which load {} was meant, is no longer in the network", load.0)]
+    #[serde(rename = "load-without-node")]
     NoNode {
         /// The load.
         load: LoadId,
@@ -62,42 +68,50 @@ pub enum AsideError {
     },
     /// It is held: only a word for it carries it out.
     #[error("load {0} is held: carry it out with `cash-server loads approve {0}`, or refuse it", load.0)]
+    #[serde(rename = "load-is-held")]
     Held {
         /// The load.
         load: LoadId,
     },
     /// It is not held.
     #[error("load {} is not held (any more)", load.0)]
+    #[serde(rename = "load-not-held")]
     NotHeld {
         /// The load.
         load: LoadId,
     },
     /// What has changed since it was held is not known any more.
     #[error("load {} was held so long ago that nobody knows what is newer than it: hand a new file over", load.0)]
+    #[serde(rename = "load-held-too-long")]
     TooOld {
         /// The load.
         load: LoadId,
     },
     /// The disk has no room for it.
     #[error("load {} waits for room", load.0)]
+    #[serde(rename = "no-room-for-load")]
     NoRoom {
         /// The load.
         load: LoadId,
         /// What is missing.
         #[source]
+        #[serde(rename = "reason")]
         source: NoRoom,
     },
     /// Its file cannot be copied or removed.
     #[error("failed to settle load {}", load.0)]
+    #[serde(rename = "load-not-settled")]
     File {
         /// The load.
         load: LoadId,
         /// What the system says.
         #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
         source: io::Error,
     },
     /// The record of loads.
     #[error("failed to read or note which loads were refused")]
+    #[serde(untagged)]
     Journal(#[source] StoreError),
 }
 

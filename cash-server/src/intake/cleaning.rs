@@ -3,7 +3,11 @@
 
 use super::{Intake, archive, folders, lock};
 use crate::error_chain;
+use crate::store::StoreError;
+use crate::words::as_said;
 use jiff::Timestamp;
+use serde::Serialize;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -35,6 +39,32 @@ const FORGET_STEP: u32 = 1000;
 /// Refused files that one step forgets at most: each is a write of its own.
 const FORGET_FILES_STEP: usize = 100;
 
+/// What could not be removed.
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub(super) enum CleaningError {
+    /// Old files.
+    #[error("failed to remove old files")]
+    #[serde(rename = "old-files-stay")]
+    Files {
+        /// What the system says.
+        #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: io::Error,
+    },
+    /// Several things.
+    #[error("{}", faults.iter().map(|fault| error_chain(fault)).collect::<Vec<_>>().join("; "))]
+    #[serde(rename = "cleaning-fails")]
+    Several {
+        /// Which ones.
+        faults: Vec<CleaningError>,
+    },
+    /// What is remembered of old loads.
+    #[error("failed to forget old loads")]
+    #[serde(untagged)]
+    Journal(#[source] StoreError),
+}
+
 /// The cleaning as a task of the server.
 pub(super) fn task(intake: &Arc<Intake>) -> Task {
     let intake = Arc::clone(intake);
@@ -55,7 +85,7 @@ pub(super) fn clean<'a>(
     intake: &Intake,
     watched: impl Iterator<Item = &'a Path>,
     now: SystemTime,
-) -> Result<bool, String> {
+) -> Result<bool, CleaningError> {
     let settings = &intake.settings;
     let bad_files = settings.backup_keep_files.max(MIN_BAD_FILES);
     let (mut more, mut faults) = (false, Vec::new());
@@ -72,14 +102,12 @@ pub(super) fn clean<'a>(
                 tracing::info!(folder = %folder.display(), removed, "removed old files");
                 more |= removed >= archive::MAX_REMOVED_AT_ONCE;
             }
-            Err(error) => faults.push(format!("failed to remove old files: {}", error_chain(&error))),
+            Err(source) => faults.push(CleaningError::Files { source }),
         }
     }
     match intake.forget_gone(FORGET_FILES_STEP) {
         Ok(forgotten) => more |= forgotten >= FORGET_FILES_STEP,
-        Err(error) => {
-            faults.push(format!("failed to forget refused files that are gone: {}", error_chain(&error)));
-        }
+        Err(error) => faults.push(CleaningError::Journal(error)),
     }
     for folder in watched {
         match folders::clean_bad_flags(folder, settings.backup_keep_days, now) {
@@ -100,8 +128,8 @@ pub(super) fn clean<'a>(
     for forgotten in forgotten {
         match forgotten {
             Ok(rows) => more |= rows >= u64::from(FORGET_STEP),
-            Err(error) => faults.push(format!("failed to forget old loads: {}", error_chain(&error))),
+            Err(error) => faults.push(CleaningError::Journal(error)),
         }
     }
-    if faults.is_empty() { Ok(more) } else { Err(faults.join("; ")) }
+    if faults.is_empty() { Ok(more) } else { Err(CleaningError::Several { faults }) }
 }

@@ -281,7 +281,7 @@ pub(super) fn settle(
         unchanged = counts.unchanged,
         rejected = counts.rejected,
         warnings = counts.warnings,
-        reason = end.reason.as_ref().map(Reason::in_english),
+        reason = end.reason.as_ref().map(crate::words::in_english),
         "load ended"
     );
     intake.callbacks.notify_one();
@@ -456,7 +456,7 @@ pub(super) fn give_up(
     kept: Option<String>,
 ) -> Result<(), StoreError> {
     let reason = Reason::of(reason);
-    tracing::error!(load = load.0, reason = reason.in_english(), "gave a load up");
+    tracing::error!(load = load.0, reason = crate::words::in_english(&reason), "gave a load up");
     let end = LoadEnd {
         at: Timestamp::now(),
         state: LoadState::Error,
@@ -499,7 +499,7 @@ pub(super) fn close_vanished(intake: &Intake, load: LoadId) -> Result<(), StoreE
 /// Tells the producer in its folder that a delivery cannot be loaded.
 pub(super) fn complain(intake: &Intake, folder: &Path, file: &Path, what: &LoadReason, advice: Advice) {
     let what = Reason::of(what);
-    tracing::warn!(file = %file.display(), reason = what.in_english(), "a delivery cannot be loaded");
+    tracing::warn!(file = %file.display(), reason = crate::words::in_english(&what), "a delivery cannot be loaded");
     let trouble = Trouble { file, what, advice, rejected: 0, rejects: &[], warned: 0, warnings: &[], aside: None };
     if let Err(error) = report::write_error_file(folder, &trouble, &intake.left_in(folder, file), intake.words()) {
         tracing::warn!(folder = %folder.display(), error = &error as &dyn Error, "failed to tell a producer what is wrong");

@@ -88,7 +88,7 @@ impl std::error::Error for WrongEncoding {}
 
 impl fmt::Display for WrongEncoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&Reason::of(&self.reason()).in_english())
+        f.write_str(&crate::words::in_english(&Reason::of(&self.reason())))
     }
 }
 

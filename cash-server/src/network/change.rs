@@ -199,7 +199,7 @@ pub fn reissue_token(network: &Network, id: &TillId, token: &TillToken) -> Resul
 fn checked_name(name: &str) -> Result<String, NetworkError> {
     let name = name.trim();
     if name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(NetworkError::Name { name: name.chars().take(MAX_NAME_CHARS).collect() });
+        return Err(NetworkError::Name { name: name.chars().take(MAX_NAME_CHARS).collect(), max: MAX_NAME_CHARS });
     }
     Ok(name.to_owned())
 }
@@ -221,7 +221,7 @@ fn check_new_code(code: &NodeCode) -> Result<(), NetworkError> {
     let text = code.as_str();
     let fits = text.len() <= MAX_NEW_CODE_CHARS
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if fits { Ok(()) } else { Err(NetworkError::Code { code: code.clone() }) }
+    if fits { Ok(()) } else { Err(NetworkError::Code { code: code.clone(), max: MAX_NEW_CODE_CHARS }) }
 }
 
 /// Shop and group codes are unique in the chain, till codes in their shop. `7` and `007` are taken

@@ -4,7 +4,7 @@
 use super::problem::{Problem, blocking};
 use crate::app::{Acting, AppError};
 use crate::aside::{AsideId, AsideUnit, MAX_SETTLED, Settled};
-use crate::words::{Language, Words};
+use crate::words::{self, Language, Words};
 use axum::Json;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
@@ -100,7 +100,7 @@ fn settled_view(settled: &Settled) -> SettledView {
     responses((status = 200, body = Vec<AsideView>), (status = 401, body = Problem)))]
 pub(super) async fn list(app: Acting, language: Language) -> Result<Json<Vec<AsideView>>, Problem> {
     let units = blocking(move || app.aside()).await?;
-    Ok(Json(units.iter().map(|unit| view(unit, Words::of(language))).collect()))
+    Ok(Json(units.iter().map(|unit| view(unit, words::of(language))).collect()))
 }
 
 /// Tries units again, from the beginning. What fails for one does not stop the others.

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use tillway_proto::TillId;
 use tillway_service::actor::{Actor, Caller, Face};
+use tillway_service::page::is_of_this_site;
 use tillway_service::serving::{Client, LocalUser};
 use tillway_service::system_user;
 
@@ -63,23 +64,6 @@ pub(super) async fn local_administrator_only(mut request: Request, next: Next) -
     let caller = Caller { actor: Actor::SystemUser(name), face: Face::CommandLine, address: None };
     request.extensions_mut().insert(caller);
     next.run(request).await
-}
-
-/// Whether a browser had this server's own page send a request, as it says itself; none where no
-/// browser sent it. By `Sec-Fetch-Site`, which browsers send over HTTPS; else by `Origin`, which
-/// they send with every form, and `Host`.
-pub(crate) fn is_of_this_site(headers: &HeaderMap) -> Option<bool> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(site) = text("sec-fetch-site") {
-        return Some(site == "same-origin");
-    }
-    let origin = headers.get("origin")?.to_str().ok().and_then(|origin| origin.split_once("://"));
-    Some(
-        origin
-            .map(|(_, authority)| authority)
-            .zip(text("host"))
-            .is_some_and(|(ours, host)| ours.eq_ignore_ascii_case(host)),
-    )
 }
 
 /// The till as a caller, where the request carries its token.

@@ -2,8 +2,10 @@
 
 use super::problem::{Problem, blocking};
 use crate::app::Acting;
+use crate::words::{self, Language, Words};
 use axum::Json;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tillway_service::background::TaskState;
 use utoipa::ToSchema;
 
@@ -27,15 +29,21 @@ pub(super) struct TaskView {
     pub runs: u64,
     /// How many of the last runs failed, one after the other; 0: the last one did not fail.
     pub failures: u32,
-    /// The last failure since the server started, in English; it may be over: see `failures`.
+    /// The last failure since the server started, in the language asked for; it may be over: see
+    /// `failures`.
     pub last_error: Option<String>,
+    /// The word for it.
+    pub last_error_kind: Option<String>,
+    /// What it is made of.
+    #[schema(value_type = Option<Object>)]
+    pub last_error_parameters: Option<Map<String, Value>>,
     /// When that was, UTC.
     pub last_error_at: Option<String>,
 }
 
-fn view(task: TaskState) -> TaskView {
+fn view(task: TaskState, words: &Words) -> TaskView {
     let TaskState { name, period, running_since, last_run, last_took, next_run, runs, failures, last_error } = task;
-    let (last_error, last_error_at) = last_error.map(|error| (error.reason, error.at.to_string())).unzip();
+    let (reason, last_error_at) = last_error.map(|error| (error.reason, error.at.to_string())).unzip();
     TaskView {
         name: name.to_owned(),
         period_s: period.as_secs(),
@@ -45,7 +53,9 @@ fn view(task: TaskState) -> TaskView {
         next_run: next_run.map(|time| time.to_string()),
         runs,
         failures,
-        last_error,
+        last_error: reason.as_ref().map(|reason| words.reason(reason)),
+        last_error_kind: reason.as_ref().map(|reason| reason.kind().to_owned()),
+        last_error_parameters: reason.as_ref().map(|reason| reason.parameters().clone()),
         last_error_at,
     }
 }
@@ -54,7 +64,7 @@ fn view(task: TaskState) -> TaskView {
 /// For administrators.
 #[utoipa::path(get, path = "/api/v1/background", tag = "server", security(("administrator" = [])),
     responses((status = 200, body = Vec<TaskView>), (status = 401, body = Problem), (status = 403, body = Problem)))]
-pub(super) async fn list(app: Acting) -> Result<Json<Vec<TaskView>>, Problem> {
+pub(super) async fn list(app: Acting, language: Language) -> Result<Json<Vec<TaskView>>, Problem> {
     let tasks = blocking(move || app.background()).await?;
-    Ok(Json(tasks.into_iter().map(view).collect()))
+    Ok(Json(tasks.into_iter().map(|task| view(task, words::of(language))).collect()))
 }

@@ -3,7 +3,7 @@
 use super::notices::{self, NoticeView};
 use super::problem::{Problem, blocking};
 use crate::app::{self, Acting};
-use crate::words::{Language, Words};
+use crate::words::{self, Language, Words};
 use axum::Json;
 use axum::extract::{Path, Query};
 use serde::{Deserialize, Serialize};
@@ -117,7 +117,7 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<LoadView>>, Problem> {
     let limit = asked.limit.unwrap_or(100).clamp(1, MAX_LISTED);
     let loads = blocking(move || app.loads(limit)).await?;
-    Ok(Json(loads.iter().map(|load| view(load, Words::of(language))).collect()))
+    Ok(Json(loads.iter().map(|load| view(load, words::of(language))).collect()))
 }
 
 /// One load with its rejects.
@@ -125,7 +125,7 @@ pub(super) async fn list(
     params(("id" = i64, Path, description = "number of the load")),
     responses((status = 200, body = LoadReport), (status = 401, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn show(app: Acting, language: Language, Path(id): Path<i64>) -> Result<Json<LoadReport>, Problem> {
-    let words = Words::of(language);
+    let words = words::of(language);
     let report = blocking(move || app.load(LoadId(id), MAX_LISTED)).await?;
     Ok(Json(LoadReport {
         load: view(&report.load, words),

@@ -3,7 +3,7 @@
 use super::problem::{Problem, blocking};
 use crate::app::Acting;
 use crate::store::intake::{MAX_NOTICES, NoticeRecord, OpenNotice};
-use crate::words::{Language, Words};
+use crate::words::{self, Language, Words};
 use axum::Json;
 use axum::extract::Query;
 use serde::{Deserialize, Serialize};
@@ -105,7 +105,7 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<OpenNoticeView>>, Problem> {
     let limit = asked.limit.unwrap_or(MAX_NOTICES).clamp(1, MAX_NOTICES);
     let open = blocking(move || app.open_notices(limit)).await?;
-    Ok(Json(open.into_iter().map(|one| open_view(one, Words::of(language))).collect()))
+    Ok(Json(open.into_iter().map(|one| open_view(one, words::of(language))).collect()))
 }
 
 /// A person has seen these.

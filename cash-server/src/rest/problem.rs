@@ -103,8 +103,8 @@ impl From<AppError> for Problem {
             | AppError::Backup(_)
             | AppError::Dictionary(_)
             | AppError::CashIni(_)
-            | AppError::Row(_)
-            | AppError::Payload(_)
+            | AppError::Row { .. }
+            | AppError::Payload { .. }
             | AppError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         match (&error, status) {
@@ -126,7 +126,7 @@ fn of_network(error: &NetworkError) -> StatusCode {
         | NetworkError::HasChildren { .. }
         | NetworkError::ChainStays { .. } => StatusCode::CONFLICT,
         NetworkError::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        NetworkError::Store { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+        NetworkError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::sales::check::Verdict;
 use crate::store::sales::{
     Finding, MAX_PAGE, Page, ReceiptView, ShiftFilter, ShiftView, TotalsBy, TotalsFilter, TotalsRow,
 };
-use crate::words::{Language, Words};
+use crate::words::{self, Language};
 use axum::Json;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
@@ -139,7 +139,7 @@ pub(super) async fn findings(
 ) -> Result<Json<Vec<ToldFinding>>, Problem> {
     let findings = blocking(move || app.findings(asked.till.as_deref(), !asked.closed, asked.page())).await?;
     let told = |finding: Finding| {
-        let text = Words::of(language).reason(&finding.reason);
+        let text = words::of(language).reason(&finding.reason);
         ToldFinding { text, parameters: finding.reason.parameters().clone(), finding }
     };
     Ok(Json(findings.into_iter().map(told).collect()))

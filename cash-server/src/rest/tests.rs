@@ -27,7 +27,6 @@ use crate::store::sqlite::intake::IntakeDb;
 use crate::store::sqlite::packages::PackageDb;
 use crate::store::sqlite::sales::SqliteSales;
 use crate::store::{ServerId, Stores};
-use crate::web::FormSecret;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use base64::Engine as _;
@@ -131,8 +130,13 @@ impl Server {
             hints,
         });
         let admin = Arc::new(Credentials::new("admin", "secret"));
-        let page = crate::web::router(app.clone(), "shop", Arc::clone(&admin), FormSecret::of(&ProofKey::of([7; 32])))
-            .unwrap();
+        let page = crate::web::router(
+            app.clone(),
+            "shop",
+            Arc::clone(&admin),
+            crate::web::form_secret(&ProofKey::of([7; 32])),
+        )
+        .unwrap();
         let local = local_router(app.clone());
         let router = router(app, admin).merge(packages::router(packages));
         Self { folder, router, local, page, background, network, reports, exchange_db, journal, sales }

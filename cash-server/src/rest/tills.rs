@@ -7,7 +7,7 @@ use crate::app::{Acting, App, Till};
 use crate::exchange::Condition;
 use crate::exchange::model::{Delivery, SentCommand};
 use crate::sales::requests::Ask;
-use crate::words::{FluentArgs, Language, Words};
+use crate::words::{self, FluentArgs, Language, Words};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -276,7 +276,7 @@ fn command_view(command: &SentCommand, words: &Words) -> CommandView {
     responses((status = 200, body = Vec<TillView>), (status = 401, body = Problem)))]
 pub(super) async fn list(app: Acting, language: Language) -> Result<Json<Vec<TillView>>, Problem> {
     let tills = blocking(move || app.tills()).await?;
-    Ok(Json(tills.iter().map(|till| till_view(till, Words::of(language))).collect()))
+    Ok(Json(tills.iter().map(|till| till_view(till, words::of(language))).collect()))
 }
 
 /// One till.
@@ -284,7 +284,7 @@ pub(super) async fn list(app: Acting, language: Language) -> Result<Json<Vec<Til
     params(("id" = String, Path, description = "id, or till-<shop>-<code>")),
     responses((status = 200, body = TillView), (status = 401, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn show(app: Acting, language: Language, Path(id): Path<String>) -> Result<Json<TillView>, Problem> {
-    blocking(move || app.till(&id)).await.map(|till| Json(till_view(&till, Words::of(language))))
+    blocking(move || app.till(&id)).await.map(|till| Json(till_view(&till, words::of(language))))
 }
 
 /// Deliveries, newest first.
@@ -296,7 +296,7 @@ pub(super) async fn deliveries(
     Query(asked): Query<Listed>,
 ) -> Result<Json<Vec<DeliveryView>>, Problem> {
     let listed = blocking(move || app.deliveries(asked.till.as_deref(), limit(asked.limit))).await?;
-    Ok(Json(listed.iter().map(|one| delivery_view(one, Words::of(language))).collect()))
+    Ok(Json(listed.iter().map(|one| delivery_view(one, words::of(language))).collect()))
 }
 
 /// Commands on control queues and what became of them, newest first.
@@ -308,7 +308,7 @@ pub(super) async fn commands(
     Query(asked): Query<Listed>,
 ) -> Result<Json<Vec<CommandView>>, Problem> {
     let listed = blocking(move || app.commands(asked.till.as_deref(), limit(asked.limit))).await?;
-    Ok(Json(listed.iter().map(|one| command_view(one, Words::of(language))).collect()))
+    Ok(Json(listed.iter().map(|one| command_view(one, words::of(language))).collect()))
 }
 
 /// Asks a till for sales.

@@ -1,5 +1,6 @@
 //! What of the spool lies aside, for people: list it, put it back, drop it.
 
+use crate::words::Reason;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -30,7 +31,7 @@ pub struct AsideSales {
     /// Its bytes.
     pub bytes: u64,
     /// Why it is there.
-    pub reason: String,
+    pub reason: Reason,
     /// Since when.
     pub at: Timestamp,
     /// Whose batch it is, where that can be read.
@@ -42,12 +43,14 @@ pub struct AsideSales {
 }
 
 /// Why something that lies aside could not be shown, put back or dropped.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum AsideError {
     /// There is no such thing.
     #[error(
         "nothing of the name {unit:?} lies aside: it was put back or dropped in the meantime, or the oldest made room"
     )]
+    #[serde(rename = "sales-not-aside")]
     Unknown {
         /// The name.
         unit: String,
@@ -56,31 +59,38 @@ pub enum AsideError {
     #[error(
         "{unit} is no whole batch, since the disk damaged it: it can only be dropped; ask the tills for that day again"
     )]
+    #[serde(rename = "sales-damaged")]
     Damaged {
         /// The name.
         unit: String,
     },
     /// The spool did not take it.
     #[error("failed to put {unit} back; it stays aside")]
+    #[serde(rename = "sales-not-put-back")]
     Append {
         /// The name.
         unit: String,
         /// Why not.
         #[source]
+        #[serde(rename = "reason")]
         source: AppendError,
     },
+    /// The server is stopping.
+    #[error("the server is stopping or failed; try again later")]
+    #[serde(rename = "sales-loader-ends")]
+    Ended,
     /// The folder.
     #[error("failed to use what lies aside in the spool")]
+    #[serde(untagged)]
     Spool(#[source] SpoolError),
     /// The database.
     #[error("failed to close the finding of what lay aside")]
+    #[serde(untagged)]
     Store(#[source] StoreError),
     /// Who asked could not be noted, so nothing was done.
     #[error("failed to note who asked for it; nothing was done")]
+    #[serde(untagged)]
     Audit(#[source] StoreError),
-    /// The server is stopping.
-    #[error("the server is stopping or failed; try again later")]
-    Ended,
 }
 
 /// What of the spool lies aside; cheap to clone.

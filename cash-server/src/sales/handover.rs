@@ -14,6 +14,8 @@ mod format;
 #[cfg(test)]
 mod tests;
 
+use crate::words::as_said;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,29 +50,35 @@ const MAX_REQUEST_BYTES: u64 = 1024;
 const MAX_NAMES: i64 = 3_600;
 
 /// Why sales could not be handed over; it is tried again at the next period.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum HandoverError {
-    /// The database.
-    #[error("failed to read the sales to hand over")]
-    Store(#[source] StoreError),
     /// A file or folder.
     #[error("failed to hand sales over in {}", path.display())]
+    #[serde(rename = "handover-fails")]
     Io {
         /// Which one.
         path: PathBuf,
         /// Why not.
         #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
         source: io::Error,
     },
     /// A file could not be put into words.
     #[error("failed to write the sales of till {till} as JSON")]
+    #[serde(rename = "handover-not-written")]
     Json {
         /// Of which till.
         till: TillId,
         /// Why not.
         #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
         source: serde_json::Error,
     },
+    /// The database.
+    #[error("failed to read the sales to hand over")]
+    #[serde(untagged)]
+    Store(#[source] StoreError),
 }
 
 /// Handing sales over below `root`, as tasks of the server.

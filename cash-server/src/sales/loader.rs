@@ -7,6 +7,8 @@
 //! then set aside, and the rest goes on. One that ends the whole process is counted over starts,
 //! up to [`ENDED_STARTS`], in a note that the spool keeps ([`Spool::note_loading`]).
 
+use crate::words::Reason;
+use serde::Serialize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,19 +60,57 @@ const MUCH_WAITS_BYTES: u64 = 64 * 1024 * 1024;
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 
 /// Why a step failed; it is tried again.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum LoaderError {
+    /// A record made the loader panic.
+    #[error("loading sales broke off: {said}; that is a defect")]
+    #[serde(rename = "loading-panicked")]
+    Panicked {
+        /// What it said.
+        said: String,
+    },
     /// The spool.
     #[error("failed to read the spool")]
+    #[serde(untagged)]
     Spool(#[source] SpoolError),
     /// The database.
     #[error("failed to load sales")]
+    #[serde(untagged)]
     Store(#[source] StoreError),
-    /// A record made the loader panic.
-    #[error("loading sales broke off: {reason}; that is a defect")]
-    Panicked {
-        /// What it said.
-        reason: String,
+}
+
+/// Why a batch is set aside.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+enum BatchFault {
+    /// It is no record of the spool.
+    #[serde(rename = "batch-unreadable")]
+    Unreadable {
+        /// What the parser says.
+        detail: String,
+    },
+    /// What it names are no till and shop.
+    #[serde(rename = "batch-of-nobody")]
+    OfNobody {
+        /// The till.
+        till: String,
+        /// The shop.
+        shop: String,
+    },
+    /// The process ended each time that it loaded this.
+    #[serde(rename = "batch-ended-server")]
+    EndedServer {
+        /// How often.
+        times: u32,
+    },
+    /// The database does not take it, or the loader panics.
+    #[serde(rename = "batch-refused")]
+    Refused {
+        /// How often it was tried.
+        times: u32,
+        /// What went wrong.
+        reason: Reason,
     },
 }
 
@@ -134,17 +174,23 @@ impl Loader {
             return Ok(true);
         }
         if starts > ENDED_STARTS {
-            let reason = format!("the server ended each of the {} times that it loaded this", starts - 1);
+            let reason = Reason::of(&BatchFault::EndedServer { times: starts - 1 });
             return self.give_up(from, &chunk, &reason, now).map(|()| true);
         }
         let mut incoming = Vec::with_capacity(chunk.items.len());
         for item in &chunk.items {
             match item {
                 Item::Record { at, payload, .. } => {
-                    match unless_it_panics(|| read_record(payload)).and_then(|read| read) {
-                        Ok(record) => incoming.push(record),
-                        Err(reason) => self.set_aside(*at, payload, &reason, now)?,
-                    }
+                    let read = unless_it_panics(|| read_record(payload));
+                    let fault = match read {
+                        Ok(Ok(record)) => {
+                            incoming.push(record);
+                            continue;
+                        }
+                        Ok(Err(fault)) => Reason::of(&fault),
+                        Err(said) => Reason::of(&LoaderError::Panicked { said }),
+                    };
+                    self.set_aside(*at, payload, &fault, now)?;
                 }
                 Item::Damaged { at, end } => self.note_damage(*at, *end, now)?,
                 Item::Missing { at, end } => self.note_missing(*at, *end, now)?,
@@ -158,7 +204,7 @@ impl Loader {
             }
             Ok(Err(error)) if !error.is_about_a_value() => return Err(LoaderError::Store(error)),
             Ok(Err(error)) => Some(LoaderError::Store(error)),
-            Err(reason) => Some(LoaderError::Panicked { reason }),
+            Err(said) => Some(LoaderError::Panicked { said }),
         };
         if let Some(error) = refused {
             if chunk.items.len() > 1 {
@@ -171,7 +217,7 @@ impl Loader {
                 self.one_by_one_until = self.one_by_one_until.max(chunk.next);
                 return Err(error);
             }
-            let reason = format!("the database refused it {POISON_TRIES} times: {}", crate::error_chain(&error));
+            let reason = Reason::of(&BatchFault::Refused { times: POISON_TRIES, reason: Reason::of(&error) });
             return self.give_up(from, &chunk, &reason, now).map(|()| true);
         }
         self.passed(chunk.next)?;
@@ -179,7 +225,7 @@ impl Loader {
     }
 
     /// Sets what cannot be loaded aside and goes on behind it.
-    fn give_up(&mut self, from: Position, chunk: &Chunk, reason: &str, now: Timestamp) -> Result<(), LoaderError> {
+    fn give_up(&mut self, from: Position, chunk: &Chunk, reason: &Reason, now: Timestamp) -> Result<(), LoaderError> {
         for item in &chunk.items {
             match item {
                 Item::Record { at, payload, .. } => self.set_aside(*at, payload, reason, now)?,
@@ -211,11 +257,11 @@ impl Loader {
         }
     }
 
-    fn set_aside(&self, at: Position, payload: &[u8], reason: &str, now: Timestamp) -> Result<(), LoaderError> {
+    fn set_aside(&self, at: Position, payload: &[u8], reason: &Reason, now: Timestamp) -> Result<(), LoaderError> {
         self.spool.set_aside(at, payload, reason).map_err(LoaderError::Spool)?;
         let till = till_of(payload);
         let finding = NewFinding {
-            reason: FindingReason::BatchAside { detail: reason.to_owned() },
+            reason: FindingReason::BatchAside { reason: reason.clone() },
             till,
             shift: None,
             subject: subject(at),
@@ -310,29 +356,31 @@ fn unless_it_panics<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 /// A record of the spool as types, or why it is none.
-fn read_record(payload: &[u8]) -> Result<Incoming, String> {
-    let arrival = Arrival::parse(payload).map_err(|error| format!("not a record: {error}"))?;
-    let till: TillId = arrival.till_id.parse().map_err(|error| format!("not a till: {error}"))?;
-    let shop: ShopId = arrival.shop_id.parse().map_err(|error| format!("not a shop: {error}"))?;
-    let received_at = Timestamp::from_millisecond(arrival.received_at_ms).map_err(|error| error.to_string())?;
+fn read_record(payload: &[u8]) -> Result<Incoming, BatchFault> {
+    let arrival = Arrival::parse(payload).map_err(|error| BatchFault::Unreadable { detail: error.to_string() })?;
+    let of_nobody = || BatchFault::OfNobody { till: arrival.till_id.clone(), shop: arrival.shop_id.clone() };
+    let till: TillId = arrival.till_id.parse().map_err(|_| of_nobody())?;
+    let shop: ShopId = arrival.shop_id.parse().map_err(|_| of_nobody())?;
+    let received_at = Timestamp::from_millisecond(arrival.received_at_ms)
+        .map_err(|error| BatchFault::Unreadable { detail: error.to_string() })?;
     let mut refused: Vec<Refused> = arrival
         .refused
         .into_iter()
-        .map(|refused| Refused { document: refused.document, shift: refused.shift, reason: refused.reason })
+        .map(|one| Refused { document: one.document, shift: one.shift, reason: Reason::stored(&one.reason) })
         .collect();
     let v1::Batch { documents, shifts, .. } = arrival.batch.unwrap_or_default();
     let mut receipts = Vec::with_capacity(documents.len());
     for document in documents {
         match check_document(&till, &document) {
             Ok((key, ended)) => receipts.push(Receipt::checked(key, ended, document)),
-            Err(error) => refused.push(Refused { document: Some(document), shift: None, reason: error.to_string() }),
+            Err(error) => refused.push(Refused { document: Some(document), shift: None, reason: Reason::of(&error) }),
         }
     }
     let mut records = Vec::with_capacity(shifts.len());
     for shift in shifts {
         match ShiftRecord::parse(&till, shift.clone()) {
             Ok(record) => records.push(record),
-            Err(error) => refused.push(Refused { document: None, shift: Some(shift), reason: error.to_string() }),
+            Err(error) => refused.push(Refused { document: None, shift: Some(shift), reason: Reason::of(&error) }),
         }
     }
     Ok(Incoming { till, shop, received_at, receipts, shifts: records, refused })

@@ -7,6 +7,7 @@
 
 use jiff::civil::DateTime;
 use prost::Message;
+use serde::Serialize;
 use tillway_proto::receipt::{DocumentNumber, Opened, ReceiptKey, ShiftKey, ShiftNumber};
 use tillway_proto::sales::{KeyError, MAX_AMOUNT, MAX_DOCUMENT_PARTS, MAX_SLIP_BYTES, MAX_TEXT_BYTES, v1};
 use tillway_proto::{Kopecks, TillId};
@@ -17,45 +18,54 @@ use super::check::Counted;
 pub const MAX_NUMBER: u64 = i64::MAX as u64;
 
 /// Why a document is no receipt, or a shift no shift.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum DocumentError {
-    /// The key is none.
-    #[error(transparent)]
-    Key(KeyError),
     /// Of another till than the one whose stream it came on.
     #[error("it belongs to till {till}, and came from till {stream}")]
+    #[serde(rename = "document-of-other-till")]
     OtherTill {
         /// Named in the key.
         till: String,
         /// Named in `Hello`.
         stream: TillId,
     },
-    /// A number above what can be kept.
-    #[error("{field} {value} is above {MAX_NUMBER}")]
+    /// A number above what can be kept. Fields are named as `sales.proto` has them.
+    #[error("{field} {value} is above {max}")]
+    #[serde(rename = "document-number-too-large")]
     Number {
         /// Which one.
         field: &'static str,
         /// Its value.
         value: u64,
+        /// The largest one.
+        max: u64,
     },
     /// A sum or quantity beyond belief.
-    #[error("{field} {value} is beyond ±{MAX_AMOUNT}")]
+    #[error("{field} {value} is beyond ±{max}")]
+    #[serde(rename = "amount-beyond-belief")]
     Amount {
         /// Which one.
         field: &'static str,
         /// Its value.
         value: i64,
+        /// The largest one.
+        max: i64,
     },
     /// Too many lines, payments or cards.
-    #[error("{count} {parts}, at most {MAX_DOCUMENT_PARTS} are taken")]
+    #[error("{count} {parts}, at most {max} are taken")]
+    #[serde(rename = "too-many-parts")]
     Parts {
         /// Of what.
         parts: &'static str,
         /// How many.
         count: usize,
+        /// The most that are taken.
+        max: usize,
     },
     /// A text that is too long.
     #[error("{field} has {bytes} bytes, at most {limit} are taken")]
+    #[serde(rename = "text-too-long")]
     Text {
         /// Which one.
         field: &'static str,
@@ -66,12 +76,17 @@ pub enum DocumentError {
     },
     /// No date-time.
     #[error("{field} `{value}` is not a date-time YYYY-MM-DDTHH:MM:SS")]
+    #[serde(rename = "not-a-time")]
     Time {
         /// Which one.
         field: &'static str,
         /// Its value, cut.
         value: String,
     },
+    /// The key is none.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Key(KeyError),
 }
 
 /// A finished document of a till, checked.
@@ -139,29 +154,29 @@ impl ShiftRecord {
     pub fn parse(stream: &TillId, mut shift: v1::Shift) -> Result<Self, DocumentError> {
         same_till(stream, &shift.till_id)?;
         for (field, value) in
-            [("shift", shift.number), ("first number", shift.first_number), ("last number", shift.last_number)]
+            [("number", shift.number), ("first_number", shift.first_number), ("last_number", shift.last_number)]
         {
             number(field, value)?;
         }
         for (field, value) in [
-            ("recorded sales", shift.recorded_sales),
-            ("recorded refunds", shift.recorded_refunds),
-            ("recorded sum of sales", shift.recorded_sale_sum),
-            ("recorded sum of refunds", shift.recorded_refund_sum),
-            ("sum in the drawer", shift.drawer_sum),
-            ("counted sales", shift.counted_sales),
-            ("counted refunds", shift.counted_refunds),
-            ("counted sum of sales", shift.counted_sale_sum),
-            ("counted sum of refunds", shift.counted_refund_sum),
-            ("counted documents", shift.counted_documents),
-            ("unfinished documents", shift.unfinished_documents),
-            ("recorded cash", shift.recorded_sale_cash),
-            ("recorded non-cash", shift.recorded_sale_noncash),
+            ("recorded_sales", shift.recorded_sales),
+            ("recorded_refunds", shift.recorded_refunds),
+            ("recorded_sale_sum", shift.recorded_sale_sum),
+            ("recorded_refund_sum", shift.recorded_refund_sum),
+            ("drawer_sum", shift.drawer_sum),
+            ("counted_sales", shift.counted_sales),
+            ("counted_refunds", shift.counted_refunds),
+            ("counted_sale_sum", shift.counted_sale_sum),
+            ("counted_refund_sum", shift.counted_refund_sum),
+            ("counted_documents", shift.counted_documents),
+            ("unfinished_documents", shift.unfinished_documents),
+            ("recorded_sale_cash", shift.recorded_sale_cash),
+            ("recorded_sale_noncash", shift.recorded_sale_noncash),
         ] {
             amount(field, value)?;
         }
         for (field, value) in
-            [("cash code", &shift.cash_code), ("shop code", &shift.shop_code), ("cashier", &shift.cashier)]
+            [("cash_code", &shift.cash_code), ("shop_code", &shift.shop_code), ("cashier", &shift.cashier)]
         {
             text(field, value)?;
         }
@@ -215,42 +230,42 @@ fn keep_sound<T>(
 }
 
 fn check_user(user: &v1::User) -> Result<(), DocumentError> {
-    text("user code", &user.code)?;
-    text("user name", &user.name)
+    text("users.code", &user.code)?;
+    text("users.name", &user.name)
 }
 
 fn check_register(register: &v1::Register) -> Result<(), DocumentError> {
-    text("serial number of a register", &register.serial_number)?;
-    amount("cash in a register", register.cash_at_end)?;
-    amount("protected sum of a register", register.protected_at_begin)?;
-    amount("protected sum of a register", register.protected_at_end)?;
-    amount("returned sum of a register", register.returned)
+    text("registers.serial_number", &register.serial_number)?;
+    amount("registers.cash_at_end", register.cash_at_end)?;
+    amount("registers.protected_at_begin", register.protected_at_begin)?;
+    amount("registers.protected_at_end", register.protected_at_end)?;
+    amount("registers.returned", register.returned)
 }
 
 /// The key and end of a document that is a receipt.
 pub fn check_document(stream: &TillId, document: &v1::Document) -> Result<(ReceiptKey, DateTime), DocumentError> {
     let key = document.key.as_ref().ok_or(DocumentError::Key(KeyError::Missing))?;
     same_till(stream, &key.till_id)?;
-    number("shift", key.shift)?;
-    number("document number", key.number)?;
+    number("key.shift", key.shift)?;
+    number("key.number", key.number)?;
     let key = ReceiptKey::try_from(key).map_err(DocumentError::Key)?;
     debug_assert!(key.shift.number <= ShiftNumber(MAX_NUMBER) && key.number <= DocumentNumber(MAX_NUMBER));
     for (field, value) in [
-        ("sum before discounts", document.sum_before),
+        ("sum_before", document.sum_before),
         ("discount", document.discount),
         ("sum", document.sum),
-        ("VAT", document.vat),
+        ("vat", document.vat),
     ] {
         amount(field, value)?;
     }
     for (field, value) in [
-        ("cash code", &document.cash_code),
+        ("cash_code", &document.cash_code),
         ("cashier", &document.cashier),
         ("identifier", &document.identifier),
-        ("source identifier", &document.source_identifier),
-        ("fiscal number", &document.fiscal_number),
-        ("fiscal identifier", &document.fiscal_identifier),
-        ("back reason", &document.back_reason),
+        ("source_identifier", &document.source_identifier),
+        ("fiscal_number", &document.fiscal_number),
+        ("fiscal_identifier", &document.fiscal_identifier),
+        ("back_reason", &document.back_reason),
     ] {
         text(field, value)?;
     }
@@ -258,28 +273,28 @@ pub fn check_document(stream: &TillId, document: &v1::Document) -> Result<(Recei
     let ended = optional_time("time_end", &document.time_end)?
         .ok_or(DocumentError::Time { field: "time_end", value: String::new() })?;
     parts("lines", document.lines.len())?;
-    parts("voided lines", document.voided_lines.len())?;
+    parts("voided_lines", document.voided_lines.len())?;
     parts("payments", document.payments.len())?;
     parts("cards", document.cards.len())?;
     for line in document.lines.iter().chain(&document.voided_lines) {
         check_line(line)?;
     }
-    amount("sum of all lines", line_sum(document))?;
-    parts("failed payments", document.failed_payments.len())?;
+    amount("lines.sum", line_sum(document))?;
+    parts("failed_payments", document.failed_payments.len())?;
     parts("certificates", document.certificates.len())?;
     parts("coupons", document.coupons.len())?;
     for payment in document.payments.iter().chain(&document.failed_payments) {
-        amount("sum of a payment", payment.sum)?;
-        text("time of a payment", &payment.time)?;
-        text("card of a payment", &payment.card_number)?;
+        amount("payments.sum", payment.sum)?;
+        text("payments.time", &payment.time)?;
+        text("payments.card_number", &payment.card_number)?;
         slip(&payment.slip)?;
     }
     for voucher in document.certificates.iter().chain(&document.coupons) {
-        text("number of a certificate or coupon", &voucher.number)?;
-        amount("sum of a certificate or coupon", voucher.sum)?;
+        text("certificates.number", &voucher.number)?;
+        amount("certificates.sum", voucher.sum)?;
     }
     for card in &document.cards {
-        text("card", card)?;
+        text("cards", card)?;
     }
     Ok((key, ended))
 }
@@ -291,40 +306,40 @@ pub fn line_sum(document: &v1::Document) -> i64 {
 
 fn check_line(line: &v1::Line) -> Result<(), DocumentError> {
     for (field, value) in [
-        ("quantity", line.quantity),
-        ("price", line.price),
-        ("sum of a line before discounts", line.sum_before),
-        ("discount of a line", line.discount),
-        ("sum of a line", line.sum),
+        ("lines.quantity", line.quantity),
+        ("lines.price", line.price),
+        ("lines.sum_before", line.sum_before),
+        ("lines.discount", line.discount),
+        ("lines.sum", line.sum),
     ] {
         amount(field, value)?;
     }
     for (field, value) in [
-        ("item code", &line.item_code),
-        ("barcode", &line.barcode),
-        ("time of a line", &line.time),
-        ("who confirmed", &line.confirmed_by),
-        ("mark of a line", &line.mark),
-        ("additional barcode", &line.additional_barcode),
-        ("main barcode", &line.main_barcode),
+        ("lines.item_code", &line.item_code),
+        ("lines.barcode", &line.barcode),
+        ("lines.time", &line.time),
+        ("lines.confirmed_by", &line.confirmed_by),
+        ("lines.mark", &line.mark),
+        ("lines.additional_barcode", &line.additional_barcode),
+        ("lines.main_barcode", &line.main_barcode),
     ] {
         text(field, value)?;
     }
-    parts("discounts of a line", line.discounts.len())?;
-    parts("taxes of a line", line.taxes.len())?;
-    parts("bonuses of a line", line.bonuses.len())?;
+    parts("lines.discounts", line.discounts.len())?;
+    parts("lines.taxes", line.taxes.len())?;
+    parts("lines.bonuses", line.bonuses.len())?;
     for tax in &line.taxes {
-        amount("sum of a tax", tax.sum)?;
+        amount("lines.taxes.sum", tax.sum)?;
     }
     for bonus in &line.bonuses {
-        amount("amount of a bonus", bonus.amount)?;
-        text("card of a bonus", &bonus.card_number)?;
+        amount("lines.bonuses.amount", bonus.amount)?;
+        text("lines.bonuses.card_number", &bonus.card_number)?;
     }
     for discount in &line.discounts {
-        amount("size of a discount", discount.size_thousandths)?;
-        amount("sum of a discount", discount.sum)?;
-        amount("base of a discount", discount.base_sum)?;
-        text("card of a discount", &discount.card_number)?;
+        amount("lines.discounts.size_thousandths", discount.size_thousandths)?;
+        amount("lines.discounts.sum", discount.sum)?;
+        amount("lines.discounts.base_sum", discount.base_sum)?;
+        text("lines.discounts.card_number", &discount.card_number)?;
     }
     Ok(())
 }
@@ -376,11 +391,15 @@ fn same_till(stream: &TillId, till: &str) -> Result<(), DocumentError> {
 }
 
 fn number(field: &'static str, value: u64) -> Result<(), DocumentError> {
-    if value <= MAX_NUMBER { Ok(()) } else { Err(DocumentError::Number { field, value }) }
+    if value <= MAX_NUMBER { Ok(()) } else { Err(DocumentError::Number { field, value, max: MAX_NUMBER }) }
 }
 
 pub(super) fn amount(field: &'static str, value: i64) -> Result<(), DocumentError> {
-    if (-MAX_AMOUNT..=MAX_AMOUNT).contains(&value) { Ok(()) } else { Err(DocumentError::Amount { field, value }) }
+    if (-MAX_AMOUNT..=MAX_AMOUNT).contains(&value) {
+        Ok(())
+    } else {
+        Err(DocumentError::Amount { field, value, max: MAX_AMOUNT })
+    }
 }
 
 pub(super) fn text(field: &'static str, value: &str) -> Result<(), DocumentError> {
@@ -388,7 +407,7 @@ pub(super) fn text(field: &'static str, value: &str) -> Result<(), DocumentError
 }
 
 pub(super) fn slip(value: &str) -> Result<(), DocumentError> {
-    limited("slip of a payment", value, MAX_SLIP_BYTES)
+    limited("payments.slip", value, MAX_SLIP_BYTES)
 }
 
 fn limited(field: &'static str, value: &str, limit: usize) -> Result<(), DocumentError> {
@@ -396,7 +415,11 @@ fn limited(field: &'static str, value: &str, limit: usize) -> Result<(), Documen
 }
 
 fn parts(parts: &'static str, count: usize) -> Result<(), DocumentError> {
-    if count <= MAX_DOCUMENT_PARTS { Ok(()) } else { Err(DocumentError::Parts { parts, count }) }
+    if count <= MAX_DOCUMENT_PARTS {
+        Ok(())
+    } else {
+        Err(DocumentError::Parts { parts, count, max: MAX_DOCUMENT_PARTS })
+    }
 }
 
 pub(super) fn optional_time(field: &'static str, value: &str) -> Result<Option<DateTime>, DocumentError> {

@@ -78,8 +78,10 @@ pub use record::{Arrival, RefusedDocument, SpoolRecord};
 pub use segment::Cut;
 pub use writer::AppendError;
 
+use crate::words::{Reason, as_said};
 use fs_err as fs;
 use pending::{Pending, PendingEntry};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -118,16 +120,19 @@ const APPEND_QUEUE: usize = 256;
 const APPEND_BYTES: usize = 64 * 1024 * 1024;
 
 /// Why the spool could not be opened, read or kept.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum SpoolError {
     /// Another process has the folder.
     #[error("the spool {path} is in use by another process")]
+    #[serde(rename = "spool-in-use")]
     InUse {
         /// The folder.
         path: PathBuf,
     },
     /// A segment was written by a newer program.
     #[error("the spool segment {path} has format version {version}, this program reads up to {supported}: upgrade it")]
+    #[serde(rename = "spool-newer")]
     NewerVersion {
         /// The segment.
         path: PathBuf,
@@ -141,6 +146,7 @@ pub enum SpoolError {
         "{path} is full of batches that could not be loaded ({units} of {bytes} bytes): put them back or drop them, on the page \
          or with `cash-server aside`; until then nothing more is loaded"
     )]
+    #[serde(rename = "spool-aside-full")]
     AsideFull {
         /// The folder.
         path: PathBuf,
@@ -151,13 +157,16 @@ pub enum SpoolError {
     },
     /// The folder or a file of it could not be read or changed.
     #[error("failed to {action} the spool {path}")]
+    #[serde(rename = "spool-fails")]
     Io {
         /// What was tried.
+        #[serde(skip)]
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// Why not.
         #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
         source: io::Error,
     },
 }
@@ -380,7 +389,7 @@ impl Spool {
     }
 
     /// Copies a record that cannot be loaded to `aside/` with its reason. Blocks.
-    pub fn set_aside(&self, at: Position, payload: &[u8], reason: &str) -> Result<(), SpoolError> {
+    pub fn set_aside(&self, at: Position, payload: &[u8], reason: &Reason) -> Result<(), SpoolError> {
         aside::keep(self.shared.disk.as_ref(), &self.shared.folder, at, payload, reason)
     }
 

@@ -11,6 +11,7 @@ use super::StoreError;
 use super::audit::AuditLog;
 use crate::exchange::ExchangeReason;
 use crate::exchange::model::{CommandState, Contact, Delivery, PeerRecord, SentCommand};
+use crate::words::Reason;
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -121,7 +122,7 @@ pub struct BrokenReport {
     /// When it came.
     pub at: Timestamp,
     /// What is wrong.
-    pub reason: String,
+    pub reason: Reason,
     /// Its beginning.
     pub body: Vec<u8>,
 }
@@ -134,7 +135,7 @@ pub struct KeptReport {
     /// When it came.
     pub at: Timestamp,
     /// What is wrong.
-    pub reason: String,
+    pub reason: Reason,
     /// Bytes that are kept of it.
     pub bytes: u64,
 }

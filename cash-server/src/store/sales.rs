@@ -143,7 +143,7 @@ pub struct Refused {
     /// The record of a shift as it came; absent where a document was refused.
     pub shift: Option<v1::Shift>,
     /// Why.
-    pub reason: String,
+    pub reason: Reason,
 }
 
 /// What a load did.

@@ -6,6 +6,7 @@
 
 use super::view::{Attention, AttentionSort as Sort, BrokerView};
 use crate::exchange::clock::{LOOK_FROM, off_together};
+use crate::words::Words;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use tillway_proto::report::MAX_DICTIONARY_LOG_BYTES;
@@ -84,6 +85,7 @@ pub(super) struct DiskFacts {
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
     pub(super) now: Timestamp,
+    pub(super) words: &'a Words,
     pub(super) broker: &'a BrokerView,
     pub(super) disk: Option<DiskFacts>,
     pub(super) sales_trouble: Option<&'a str>,
@@ -125,7 +127,7 @@ pub(super) fn attention(facts: Facts<'_>) -> Vec<Attention> {
         list.push(entry(Sort::BrokerBlocked, String::new(), reason.clone()));
     }
     for task in facts.tasks.iter().filter(|task| task.failures > 0) {
-        let reason = task.last_error.as_ref().map(|error| error.reason.clone()).unwrap_or_default();
+        let reason = task.last_error.as_ref().map(|error| facts.words.reason(&error.reason)).unwrap_or_default();
         list.push(Attention { task: Some(task.name), ..entry(Sort::Background, String::new(), reason) });
     }
     if facts.aside_here > 0 {
@@ -238,7 +240,12 @@ fn of_shop(sort: Sort, tills: &[&TillFacts], since: impl Fn(&TillFacts) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::{self, Language, Reason};
     use tillway_service::background::TaskError;
+
+    fn english() -> &'static Words {
+        words::of(Language::English)
+    }
 
     fn at(hours: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + hours * 3600).unwrap()
@@ -257,6 +264,7 @@ mod tests {
         let broker = BrokerView { consuming: true, since: None, trouble: None, blocked: None, foreign_queue: None };
         let facts = Facts {
             now: at(0),
+            words: english(),
             broker: &broker,
             disk: Some(DiskFacts { free_bytes: 10 << 30, reserve_bytes: 512 << 20 }),
             sales_trouble: None,
@@ -309,12 +317,13 @@ mod tests {
             next_run: Some(at(1)),
             runs: 7,
             failures,
-            last_error: Some(TaskError { at: at(0), reason: "no room".to_owned() }),
+            last_error: Some(TaskError { at: at(0), reason: Reason::worded("no room") }),
         };
         let broker = BrokerView { consuming: true, since: None, trouble: None, blocked: None, foreign_queue: None };
         let look = |tasks: &[TaskState]| {
             attention(Facts {
                 now: at(0),
+                words: english(),
                 broker: &broker,
                 disk: None,
                 sales_trouble: None,
@@ -387,6 +396,7 @@ mod tests {
         };
         let facts = Facts {
             now: at(0),
+            words: english(),
             broker: &broker,
             disk: Some(DiskFacts { free_bytes: 600 << 20, reserve_bytes: 512 << 20 }),
             sales_trouble: Some("locked"),

@@ -1,143 +1,24 @@
-//! Templates and words turned into HTML.
+//! This server's templates, and the filter that they need beside those of every service.
 
-use crate::words::{FluentArgs, FluentValue, Language, Words, WordsError};
-use jiff::Timestamp;
-use minijinja::value::{Kwargs, Serde, Value, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, context};
-use serde::Serialize;
-use std::collections::BTreeMap;
+use crate::words;
+use minijinja::Environment;
 use tillway_proto::Kopecks;
+use tillway_service::page::{RenderError, Renderer, Template, group_digits};
 
 /// The templates by name.
-pub(crate) const TEMPLATES: [(&str, &str); 4] = [
+pub(crate) const TEMPLATES: [Template; 3] = [
     ("page.html", include_str!("templates/page.html")),
     ("overview.html", include_str!("templates/overview.html")),
     ("confirm.html", include_str!("templates/confirm.html")),
-    ("told.html", include_str!("templates/told.html")),
 ];
 
-/// Why a page could not be made: a defect in a template or in the words.
-#[derive(Debug, thiserror::Error)]
-#[error("the template {name} is broken")]
-pub struct RenderError {
-    /// The template's name.
-    pub name: &'static str,
-    /// What the engine says.
-    #[source]
-    pub source: Error,
+/// Templates and words, read once: `page.html` and `overview.html` show a [`super::Overview`].
+pub(super) fn renderer() -> Result<Renderer, RenderError> {
+    Renderer::new(&TEMPLATES, words::of, more_filters)
 }
 
-/// Templates and words, read once.
-#[derive(Debug)]
-pub struct Renderer {
-    by_language: BTreeMap<Language, Environment<'static>>,
-}
-
-impl Renderer {
-    /// Reads templates and words of all languages.
-    pub fn new() -> Result<Self, RenderError> {
-        let mut by_language = BTreeMap::new();
-        for language in Language::ALL {
-            by_language.insert(language, environment(language)?);
-        }
-        Ok(Self { by_language })
-    }
-
-    /// The HTML of `template` over its data; an [`super::Overview`] for the first two.
-    pub fn render(
-        &self,
-        template: &'static str,
-        language: Language,
-        shown: &impl Serialize,
-    ) -> Result<String, RenderError> {
-        let broken = |source| RenderError { name: template, source };
-        let environment = &self.by_language[&language];
-        let view = context! {
-            lang => language.code(),
-            o => Value::from(Serde(shown)),
-        };
-        environment.get_template(template).and_then(|page| page.render(view)).map_err(broken)
-    }
-}
-
-fn environment(language: Language) -> Result<Environment<'static>, RenderError> {
-    let words = Words::of(language);
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    for (name, source) in TEMPLATES {
-        environment.add_template(name, source).map_err(|source| RenderError { name, source })?;
-    }
-    environment.add_function("t", |id: &str, values: Kwargs| message(words, id, &values));
-    environment.add_filter("lasting", |seconds: i64| lasting(words, seconds));
-    environment.add_filter("ago", |then: Option<String>, now: String| age(words, then, &now));
+fn more_filters(environment: &mut Environment<'_>) {
     environment.add_filter("rub", |kopecks: i64| group_digits(&Kopecks(kopecks).to_string()));
-    environment.add_filter("count", |count: u64| group_digits(&count.to_string()));
-    environment.add_filter("clock", clock);
-    Ok(environment)
-}
-
-/// The message `id` with the values given.
-fn message(words: &Words, id: &str, values: &Kwargs) -> Result<String, Error> {
-    let mut parameters = FluentArgs::new();
-    for name in values.args() {
-        let value: Value = values.get(name)?;
-        let value = match i64::try_from(value.clone()) {
-            Ok(number) if value.kind() == ValueKind::Number => FluentValue::from(number),
-            _ => FluentValue::from(value.to_string()),
-        };
-        parameters.set(name.to_owned(), value);
-    }
-    words.message(id, &parameters).map_err(unworded)
-}
-
-fn unworded(error: WordsError) -> Error {
-    Error::new(ErrorKind::InvalidOperation, "the words do not fit").with_source(error)
-}
-
-/// How long ago `then` was, in the largest unit that fits; a dash where it never was.
-fn age(words: &Words, then: Option<String>, now: &str) -> Result<String, Error> {
-    let Some(then) = then else { return Ok("—".to_owned()) };
-    let parse = |text: &str| {
-        text.parse::<Timestamp>().map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
-    };
-    lasting(words, (parse(now)?.as_second() - parse(&then)?.as_second()).max(0))
-}
-
-/// A time in the largest unit that fits.
-fn lasting(words: &Words, seconds: i64) -> Result<String, Error> {
-    let (amount, id) = match seconds {
-        0..60 => (seconds, "age-seconds"),
-        60..3600 => (seconds / 60, "age-minutes"),
-        3600..86400 => (seconds / 3600, "age-hours"),
-        _ => (seconds / 86400, "age-days"),
-    };
-    words.message(id, &FluentArgs::from_iter([("n", FluentValue::from(amount))])).map_err(unworded)
-}
-
-/// `2026-01-02 03:04:05` in the server's zone.
-fn clock(time: Option<String>) -> Result<String, Error> {
-    let Some(time) = time else { return Ok("—".to_owned()) };
-    let time: Timestamp =
-        time.parse().map_err(|error: jiff::Error| Error::new(ErrorKind::InvalidOperation, error.to_string()))?;
-    Ok(time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string())
-}
-
-/// Thin spaces between groups of three digits, as both languages may write them.
-fn group_digits(number: &str) -> String {
-    let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
-    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("−", digits));
-    let mut grouped = String::from(sign);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push('\u{2009}');
-        }
-        grouped.push(digit);
-    }
-    if let Some(fraction) = fraction {
-        grouped.push('.');
-        grouped.push_str(fraction);
-    }
-    grouped
 }
 
 #[cfg(test)]
@@ -146,7 +27,10 @@ mod tests {
     use super::*;
     use crate::exchange::Condition;
     use crate::store::sales::FindingKind;
+    use crate::words::Language;
+    use jiff::Timestamp;
     use tillway_proto::{DeliveryState, ExchangeStatus, Revision};
+    use tillway_service::page::TaskView;
 
     /// A warning and a reject.
     fn notices(id: i64) -> Vec<NoticeView> {
@@ -347,7 +231,7 @@ mod tests {
 
     #[test]
     fn every_template_renders_in_every_language_and_escapes() {
-        let renderer = Renderer::new().unwrap();
+        let renderer = renderer().unwrap();
         for language in Language::ALL {
             for name in ["page.html", "overview.html"] {
                 let html = renderer.render(name, language, &overview()).unwrap();
@@ -367,7 +251,7 @@ mod tests {
 
     #[test]
     fn each_finding_of_sales_has_a_heading_of_its_own_whether_or_not_it_names_a_shift() {
-        let renderer = Renderer::new().unwrap();
+        let renderer = renderer().unwrap();
         let headings = |language, sort| {
             let mut shown = overview();
             shown.attention.retain(|attention| attention.finding.is_some());
@@ -387,7 +271,7 @@ mod tests {
 
     #[test]
     fn every_condition_verdict_and_state_has_its_word() {
-        let words = Words::of(Language::English);
+        let words = words::of(Language::English);
         for condition in Condition::ALL {
             assert!(words.has(&format!("condition-{}", condition.code())), "{condition:?}");
         }
@@ -401,7 +285,7 @@ mod tests {
 
     #[test]
     fn what_the_server_does_by_itself_is_shown_with_what_fails_and_only_to_those_who_may_see_it() {
-        let renderer = Renderer::new().unwrap();
+        let renderer = renderer().unwrap();
         for (language, failed, runs, in_all) in [
             (Language::English, "failed 3 times in a row", "running for 1 min", "15 tasks"),
             (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "15 задач"),
@@ -412,15 +296,5 @@ mod tests {
             let nobody = Overview { background: None, ..overview() };
             assert!(!renderer.render("overview.html", language, &nobody).unwrap().contains(in_all));
         }
-    }
-
-    #[test]
-    fn ages_use_the_largest_unit() {
-        let words = Words::of(Language::English);
-        let told = |then: &str| age(words, Some(then.to_owned()), "2026-01-02T06:00:00Z").unwrap();
-        assert_eq!(told("2026-01-02T05:59:30Z"), "30 s");
-        assert_eq!(told("2026-01-02T05:00:00Z"), "1 h");
-        assert_eq!(told("2025-12-25T05:00:00Z"), "8 d");
-        assert_eq!(told("2026-01-02T06:00:09Z"), "0 s");
     }
 }

@@ -4,7 +4,7 @@ use super::MAX_ROWS;
 use super::attention::{DiskFacts, Facts, MAX_ATTENTION, StrangerFacts, TillFacts, attention, entry};
 use super::view::{
     AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, NoticeView, Overview, ProgressView,
-    RejectView, ShiftVerdict, ShiftView, TaskView, TillView,
+    RejectView, ShiftVerdict, ShiftView, TillView,
 };
 use crate::app::{Acting, AppError, Load, LoadReport, OverviewLimits, Till};
 use crate::aside::{AsideId, AsideUnit, Shown};
@@ -21,7 +21,7 @@ use crate::words::{Reason, Words};
 use jiff::Timestamp;
 use tillway_proto::command::AsideAction;
 use tillway_proto::{ExchangeStatus, NodeId, TillId};
-use tillway_service::background::TaskState;
+use tillway_service::page::TaskView;
 
 /// Most loads, deliveries and shifts of the first page: the newest ones.
 const RECENT: u32 = 30;
@@ -54,12 +54,13 @@ pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overvi
     let broker = BrokerView {
         consuming: facts.broker.consuming,
         since: Some(facts.broker.since),
-        trouble: facts.broker.trouble,
+        trouble: facts.broker.trouble.map(|reason| words.reason(&reason)),
         blocked: facts.broker.blocked,
-        foreign_queue: facts.broker.foreign_queue,
+        foreign_queue: facts.broker.foreign_queue.map(|reason| words.reason(&reason)),
     };
     let mut attention = attention(Facts {
         now,
+        words,
         broker: &broker,
         disk: facts.disk.map(|room| DiskFacts { free_bytes: room.free_bytes, reserve_bytes: room.reserve_bytes }),
         sales_trouble: sales_trouble.as_deref(),
@@ -104,20 +105,8 @@ pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overvi
         deliveries: facts.deliveries.iter().map(|one| delivery(network, one, words)).collect(),
         loads: facts.loads.into_iter().map(|report| load(network, report, words)).collect(),
         shifts: shifts.iter().map(|one| shift(network, one, words)).collect(),
-        background: background.map(|tasks| tasks.into_iter().map(|one| task(one, now)).collect()),
+        background: background.map(|tasks| tasks.into_iter().map(|one| TaskView::of(one, now, words)).collect()),
     })
-}
-
-fn task(task: TaskState, now: Timestamp) -> TaskView {
-    let is_failing = task.failures > 0;
-    TaskView {
-        name: task.name,
-        running_s: task.running_since.map(|since| now.duration_since(since).as_secs().max(0)),
-        last_run: task.last_run,
-        next_in_s: task.next_run.map(|next| next.duration_since(now).as_secs().max(0)),
-        failures: task.failures,
-        error: task.last_error.filter(|_| is_failing).map(|error| error.reason),
-    }
 }
 
 fn load(network: &Network, report: LoadReport, words: &Words) -> LoadView {

@@ -4,6 +4,7 @@ use crate::exchange::Condition;
 use jiff::Timestamp;
 use serde::Serialize;
 use tillway_proto::{DeliveryState, ExchangeStatus, Kopecks, Revision};
+use tillway_service::page::TaskView;
 
 /// The state of everything at one moment.
 #[derive(Debug, Clone, Serialize)]
@@ -50,23 +51,6 @@ pub struct Overview {
     pub shifts: Vec<ShiftView>,
     /// What the server does by itself; none where the reader may not see it.
     pub background: Option<Vec<TaskView>>,
-}
-
-/// A task that the server does by itself. Its words are `task-<name>`.
-#[derive(Debug, Clone, Serialize)]
-pub struct TaskView {
-    /// Its name.
-    pub name: &'static str,
-    /// For how many seconds it has been running; none: it does not run now.
-    pub running_s: Option<i64>,
-    /// When its last run ended; none: it has not run yet.
-    pub last_run: Option<Timestamp>,
-    /// In how many seconds it runs next, at the latest; none while it runs.
-    pub next_in_s: Option<i64>,
-    /// How many of its last runs failed, one after the other.
-    pub failures: u32,
-    /// Why the last one failed, where it did.
-    pub error: Option<String>,
 }
 
 /// The link to the broker.

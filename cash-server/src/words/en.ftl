@@ -3,8 +3,6 @@
 
 ## The page
 
-language = Language
-connection-lost = The server does not answer. What you see is from the last time it did.
 summary = Summary
 revision = Revision
 revisions = Revisions
@@ -58,7 +56,6 @@ deliveries = Deliveries
 package = Package
 objects = Objects
 bytes = Bytes
-state = State
 updated = Updated
 no-deliveries = No deliveries yet.
 broker-blocked = takes no messages
@@ -79,22 +76,6 @@ in-future = in the future: the till's clock
 
 ## What the server does by itself
 
-background = What the server does by itself
-background-tasks = { $n ->
-    [one] { $n } task
-   *[other] { $n } tasks
- }
-background-failing = of them failing: { $n }
-task = Task
-last-run = Last run
-next-run = Next in
-task-fine = fine
-task-new = has not run yet
-task-runs = running for { $age }
-task-failed = failed { $n ->
-    [one] once
-   *[other] { $n } times in a row
- }
 task-backup = A backup a day
 task-backup-rehearsal = Unpack a backup and compare
 task-backup-peers = List of tills beside the backups
@@ -114,12 +95,6 @@ task-old-dictionary = Remove old versions of the dictionary
 task-old-audit = Remove old lines of the audit log
 task-watchdog = Tell the service manager that the server lives
 
-## Ages
-
-age-seconds = { $n } s
-age-minutes = { $n } min
-age-hours = { $n } h
-age-days = { $n } d
 for-age = for { $age }
 silent-for = for { $age }
 clock-ahead = clock { $age } ahead
@@ -261,11 +236,6 @@ retry = Try again
 drop = Drop
 drop-confirm = Drop for good?
 drop-warning = What is dropped cannot be brought back.
-back = Back
-told-failed = This could not be done
-told-gone = It is not there any more
-told-other-site = This request did not come from this page
-told-stale-page = The page is out of date: go back and try again
 aside-held = Held load
 held-approve = Carry it out
 held-refuse = Refuse it
@@ -289,9 +259,6 @@ error-field = field `{ $field }`
 error-value = value `{ $value }`
 
 ### Reasons: each kind that is stored or passed has its message `why-<kind>`.
-
-# What was written as a sentence by an older server, or is said by a till, a broker or a system.
-why-worded = { $text }
 
 ## Why records are rejected
 
@@ -488,14 +455,14 @@ why-no-till-of-ours = { $till } is no till of this network; reports: { $reports 
 why-shift-differs = shift { $shift } does not agree: { $reasons }; { $advice }
 why-receipt-conflict = receipt { $number } of shift { $shift } came again with other content; the first one was kept: compare both with the fiscal drive, and close this
 why-numbers-again = document number { $number } of shift { $shift } came again with another identity: the till was restored from an old image, or its POS counted anew; all of these receipts are kept and counted: compare with the fiscal drive, and close this
-why-document-refused = document { $number } of shift { $shift } was set aside: { $detail }; once the POS or an upgrade has mended it, have the till try again what it set aside: this closes when the document is taken
-why-record-refused = a record was set aside: { $detail }; once the POS or an upgrade has mended it, have the till try again what it set aside: this closes when the document is taken
-why-shift-refused = the record of shift { $shift } was set aside: { $detail }; once the POS or an upgrade has mended it, have the till try again what it set aside: a good record closes this
+why-document-refused = document { $number } of shift { $shift } was set aside: { $reason }; once the POS or an upgrade has mended it, have the till try again what it set aside: this closes when the document is taken
+why-record-refused = a record was set aside: { $reason }; once the POS or an upgrade has mended it, have the till try again what it set aside: this closes when the document is taken
+why-shift-refused = the record of shift { $shift } was set aside: { $reason }; once the POS or an upgrade has mended it, have the till try again what it set aside: a good record closes this
 why-shift-changed = the record of shift { $shift }, closed { $closed }, came again with other figures: sales { $sales_before } for { $sale_sum_before } before, { $sales } for { $sale_sum } now; refunds { $refunds_before } for { $refund_sum_before } before, { $refunds } for { $refund_sum } now; the newer one was taken: this closes by itself once till, record and server agree; otherwise compare with the fiscal drive, and close this
 why-instance-changed = the till's agent has a new state (instance { $instance } after { $before }): it was set up anew, restored, or its settings were copied to a second machine; if nobody did the former, look for the second machine; this closes by itself when one machine alone has sent for a day
 why-two-machines = the till's id is used from two machines at the same time (instances { $instance } and { $refused }); the second was refused: make a till of its own for one of the two and put its settings there; this closes by itself when one machine alone has sent for a day
 why-failed-logins = a wrong token for this till, so far { $times } since the server started, the last from { $from }; its receipts do not come while its token is wrong: give it a new one (`cash-server till settings { $till } --new-token`) and copy `cash.token` to it, or find out who else uses its id
-why-batch-aside = a batch of sales could not be loaded and lies aside, where it can be put back: { $detail }
+why-batch-aside = a batch of sales could not be loaded and lies aside, where it can be put back: { $reason }
 why-spool-cut = the last { $bytes ->
     [one] { $bytes } byte
    *[other] { $bytes } bytes
@@ -565,7 +532,7 @@ why-still-differs = the till has this revision, everything was sent whole, and i
 why-nothing-for-it = the till has a dictionary and this server has none for it: load one, or restore the server's backup
 why-about-to-announce = a package is about to be announced
 why-waits-for-broker = waits for the broker: nothing can be sent to it now
-why-broker-down = waits for the broker: nothing can be sent to it now ({ $detail })
+why-broker-down = waits for the broker: nothing can be sent to it now ({ $reason })
 why-calls-too-often = it has called for more than { $packages } packages within minutes; look at the machine
 why-no-decision = this server cannot decide what to do for it
 why-passes-over = its agent passes over what is to take the place of revision { $claimed }, which nothing here speaks for: upgrade its agent, or, where this server was restored from a backup, have it go on after that revision: `cash-server till go-past { $till } { $claimed }`
@@ -586,3 +553,170 @@ setup-settings = Settings: { $file }
 setup-broker = The broker has users for the server and for the tills. Each till needs the password in { $file }, as broker.password beside its cash.ini.
 setup-page = The page: { $page } User and password: { $file }
 setup-start = Start the server now: there is no systemd here.
+
+## The server's databases
+
+why-database-not-opened = the database { $place } cannot be opened: { $detail }
+why-database-newer = the database { $place } has schema { $found }, this program knows up to { $known }: upgrade cash-server, or restore the backup made before the upgrade
+why-database-not-ours = this user may not write to the database { $place }: run this as { $owner }, whose file it is ({ $detail })
+why-database-damaged = the database { $place } is damaged ({ $detail }): stop the server, then restore it from a backup; packages.db can be moved away, the server makes it anew
+why-database-full = the disk of the database { $place } is full: free space on it, the server goes on by itself ({ $detail })
+why-database-takes-not = the database { $place } does not take the data: { $detail }
+why-database-unreadable = a value in the database { $place } cannot be read: { $detail }
+why-database-query-failed = the database { $place } does not work: { $detail }
+why-database-corrupt = the database { $place } does not hold what it should: restore it from a backup ({ $reason })
+
+## Changes of the network
+
+why-unknown-node = there is no node `{ $text }` in the network: look it up with `cash-server node list`
+why-wrong-level = { $level ->
+    [chain] the chain
+    [group] a group
+    [shop] a shop
+   *[till] a till
+} (code { $code }) cannot hang under { $parent }: groups and shops hang under the chain or a group, tills under a shop
+why-node-in-itself = { $node } cannot move under { $parent }, which is below it: move { $parent } out first
+why-code-taken = the code { $code } is taken: { $by } has it; choose another code, or remove that { $level ->
+    [chain] chain
+    [group] group
+    [shop] shop
+   *[till] till
+} first ({ $level ->
+    [till] codes of tills are unique in their shop
+   *[other] codes of shops and groups are unique in the chain
+})
+why-wrong-code = `{ $code }` is no code for a new node: 1 to { $max } Latin letters, digits, `-` and `_`
+why-code-alike = the code { $code } differs from the code of { $by } by leading zeros alone, and people and tables take the two for one: choose another code, or use that node
+why-node-has-children = { $node } has { $children ->
+    [one] { $children } node
+   *[other] { $children } nodes
+} below it: move or remove them first
+why-chain-stays = { $node } is the chain, the root of the network: it cannot be removed
+why-wrong-name = `{ $name }` is not a name of a node: at most { $max } characters, without line breaks
+why-load-under-way = a load is being written and cannot give way, and a move has to wait for it: try again in a few seconds
+
+## What was asked for and cannot be done
+
+why-may-not = { $actor } may not do this
+why-may-not-there = { $actor } may not do this at { $node }
+why-no-till = { $node } is no till: name one by id or as till-<shop>-<code>
+why-only-tills-park = { $node } is no till: only a till can be parked
+why-no-shop = { $node } is no shop: name one by id or as shop-<code>
+why-unknown-kind = there is no kind `{ $objects }`; see docs/formats/kinds.md
+why-unknown-load = there is no load { $load }, or it is older than loads are kept
+why-no-open-finding = there is no open finding { $finding }
+why-object-unreadable = the dictionary has an object that cannot be read: { $detail }
+why-object-not-written = an object of the dictionary cannot be written: { $detail }
+why-no-node-of-dictionary = there is no node { $node } in the network
+why-unknown-till = there is no till { $till } in the network
+why-nothing-named = nothing is dropped on { $till } that is not named: what a person has not seen must not go
+why-not-claimed = { $till } does not name revision { $revision } without anything that speaks for it: look at its `claimed_cursor` again
+why-no-dictionary-for-till = this server has no dictionary for { $till }: load one, or restore the backup that has it
+why-too-far-past = revision { $revision } is so far beyond revision { $head } of this server that no backup lost so much: upgrade the till's agent, or set the till up anew
+why-command-not-written = the command cannot be written: { $detail }
+why-exchange-cut-off = the server broke this off: try again
+why-control-in-cash-ini = { $key } of the till's cash.ini holds a control character: correct the server's settings
+why-cash-ini-not-written = the till's cash.ini cannot be written: { $detail }
+
+## Trying again and dropping what was set aside
+
+why-not-aside = { $id } is not set aside (any more)
+why-drops-by-name = { $id } names no unit: units are dropped by their names, which the till tells as those before them are settled
+why-only-beginning-kept = of { $id } only the beginning is kept, since it is very long: it can only be dropped
+why-settled-by-hand = { $id }: files in a folder of the intake are settled where they lie: give them the right names, or remove them
+why-sales-apart = the sales-loader runs as a process of its own: what is set aside there cannot be settled here
+why-load-not-aside = load { $load } is none that was refused and is kept
+why-load-file-gone = the file of load { $load } is gone: { $file }
+why-load-without-node = { $node }, for which load { $load } was meant, is no longer in the network
+why-load-is-held = load { $load } is held: carry it out with `cash-server loads approve { $load }`, or refuse it
+why-load-not-held = load { $load } is not held (any more)
+why-load-held-too-long = load { $load } was held so long ago that nobody knows what is newer than it: hand a new file over
+why-no-room-for-load = load { $load } waits for room: { $reason }
+why-load-not-settled = the file of load { $load } cannot be copied or removed: { $detail }
+why-sales-not-aside = nothing of the name { $unit } lies aside: it was put back or dropped in the meantime, or the oldest made room
+why-sales-damaged = { $unit } is no whole batch, since the disk damaged it: it can only be dropped; ask the tills for that day again
+why-sales-not-put-back = { $unit } cannot be put back and stays aside: { $reason }
+why-sales-loader-ends = the server is stopping or failed; try again later
+
+## Why documents of tills are refused; fields are named as sales.proto has them
+
+why-document-without-key = the document has no key
+why-document-of-no-till = the till in the key of the document is none
+why-document-without-uuid = the UUID of the document has { $bytes ->
+    [one] { $bytes } byte
+   *[other] { $bytes } bytes
+} in place of 16
+why-document-of-no-shift = the shift of the document was opened at a time that is none
+why-document-of-other-till = it belongs to till { $till }, and came from till { $stream }
+why-document-number-too-large = `{ $field }` { $value } is above { $max }
+why-amount-beyond-belief = `{ $field }` { $value } is beyond ±{ $max }
+why-too-many-parts = { $count } `{ $parts }`, at most { $max } are taken
+why-text-too-long = `{ $field }` has { $bytes } bytes, at most { $limit } are taken
+why-not-a-time = `{ $field }` `{ $value }` is not a time YYYY-MM-DDTHH:MM:SS
+
+## Why reports of tills and parts of the spool are set aside
+
+why-not-a-report = this is not a report: { $detail }
+why-newer-report = a report of { $peer } has version { $schema }, which this server does not know: upgrade the server
+why-report-too-large = the message has { $bytes } bytes, the largest report { $max }
+why-report-of-shop = a report of the server of { $shop }: this server takes reports of tills alone
+why-report-stumbled-over = the report of { $till } brought out a defect of this server
+why-wrong-checksum = a checksum in the spool does not hold: the disk gave back other bytes than were written
+why-torn-tail = a torn tail: it was being written when the server stopped
+why-batch-unreadable = this does not read as a batch of sales: { $detail }
+why-batch-of-nobody = it names no till and shop: `{ $till }`, `{ $shop }`
+why-batch-ended-server = the server ended each time that it loaded this, { $times ->
+    [one] { $times } time
+   *[other] { $times } times
+}
+why-batch-refused = tried { $times ->
+    [one] { $times } time
+   *[other] { $times } times
+} in vain: { $reason }
+why-loading-panicked = loading sales broke off ({ $said }); this is a defect of the server
+
+## What the server fails at
+
+why-package-for-nobody = there is no till { $till } in the network: it was removed, or its agent has the id of another server's till
+why-package-not-built = the package for { $till } to revision { $to } cannot be built: { $detail }
+why-package-inconsistent = the package for { $till } cannot be built: the log of the dictionary does not fit its layer; restore dictionary.db from a backup ({ $reason })
+why-dictionary-restless = the dictionary changed again and again while a package for { $till } was planned; it is tried again
+why-no-room-for-package = the package for { $till } is not built now: { $reason }
+why-package-files = the files of packages cannot be read or written: { $detail }
+why-spool-in-use = the spool { $path } is in use by another process
+why-spool-newer = the part { $path } of the spool has version { $version }, this program reads up to { $supported }: upgrade it
+why-spool-aside-full = { $path } is full of batches that could not be loaded ({ $units } of { $bytes } bytes): put them back or drop them, on the page or with `cash-server aside`; until then nothing more is loaded
+why-spool-fails = the spool { $path } cannot be read or changed: { $detail }
+why-spool-full = the spool of the server is full: { $bytes } of { $limit } bytes wait for its database; try again later
+why-no-room-for-spool = the disk of the server's spool is nearly full: { $free } bytes are free, and { $needed } are kept for what was accepted before; free space on it, then sales are taken again by themselves
+why-batch-too-large = a batch of { $bytes } bytes is larger than any may be
+why-spool-not-written = the spool of the server cannot be written: { $detail }
+why-handover-fails = sales cannot be handed over in { $path }: { $detail }
+why-handover-not-written = the sales of till { $till } cannot be written as JSON: { $detail }
+why-no-thread-to-pack = there is no thread that packs: { $detail }
+why-not-packed = a kept file cannot be packed: { $detail }
+why-packing-panicked = packing broke off; this is a defect of the server, its log says more
+why-old-files-stay = old files cannot be removed: { $detail }
+why-cleaning-fails = { $faults }
+
+## The link to the broker
+
+why-broker-unconnected = there is no connection to the broker
+why-broker-silent = the broker did not answer within { $seconds } s
+why-broker-queue-full = the broker refused the message for { $queue }: the queue is full
+why-broker-blocks = the broker takes no messages: { $reason }
+why-broker-without-queue = the broker has no queue { $queue }
+why-broker-refuses-queue = the broker refuses the queue { $queue } ({ $detail }); if it was made with other arguments, delete it (`rabbitmqctl delete_queue { $queue }`), and the server makes it anew
+why-broker-of-other-server = another server works at virtual host { $vhost } of this broker: { $other } (this one is { $own }). Both would take each other's reports: give this server a virtual host of its own (broker.vhost). If the other one is gone for good, delete its mark (`rabbitmqctl delete_queue --vhost { $vhost } { $queue }`), and this one goes on by itself
+why-broker-password-unread = the file with the broker's password cannot be read: { $detail }
+why-broker-fails = the broker or the line to it fails: { $detail }
+why-broker-session-ended = the session with the broker ended
+why-server-stops = the server stops
+why-broker-ended-consumer = the broker ended the consumer of reports
+why-broker-session-panicked = the session with the broker broke off; this is a defect of the server, its log says more
+why-consumer-not-counted = reports are not consumed any more: the broker counts no consumer of the queue
+why-reports-held-back = reports are not consumed any more: they wait in the queue, and the broker hands none over
+why-broker-needs-password = the broker refuses user { $user } without a password: name a file that has it (broker.password_file)
+why-broker-refuses-password = the broker refuses user { $user } with the password in the first line of { $file }: correct one of the two (broker.password_file); `rabbitmqctl change_password { $user } …` sets that of the broker
+why-broker-refuses-vhost = user { $user } does not get into virtual host { $vhost } (broker.vhost, broker.user): { $detail }
+why-broker-not-there = no broker at { $host }:{ $port } (broker.host, broker.port): { $detail }

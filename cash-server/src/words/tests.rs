@@ -2,26 +2,28 @@
 
 use super::*;
 use crate::store::intake::LoadReason;
-use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement, Resource, VariantKey};
+use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement, VariantKey};
 use std::collections::{BTreeMap, BTreeSet};
 use tillway_exchangers::records::{Expected, RejectReason, ValueFault, WarningKind};
+use tillway_service::page;
+use tillway_service::words::common;
 
-fn source(language: Language) -> &'static str {
-    match language {
-        Language::English => ENGLISH,
-        Language::Russian => RUSSIAN,
-    }
+/// The words that every service has, and those of this server.
+fn sources(language: Language) -> [&'static str; 2] {
+    [common(language), own(language)]
 }
 
-fn resource(language: Language) -> Resource<&'static str> {
-    let parsed = fluent_syntax::parser::parse(source(language));
-    parsed.unwrap_or_else(|(_, errors)| panic!("{}: {errors:?}", language.code()))
+fn entries(language: Language) -> impl Iterator<Item = Entry<&'static str>> {
+    sources(language).into_iter().flat_map(move |source| {
+        let parsed = fluent_syntax::parser::parse(source);
+        parsed.unwrap_or_else(|(_, errors)| panic!("{}: {errors:?}", language.code())).body
+    })
 }
 
 /// The messages with their parameters. Fails where one comes twice.
 fn messages(language: Language) -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut messages = BTreeMap::new();
-    for entry in resource(language).body {
+    for entry in entries(language) {
         match entry {
             Entry::Message(message) => {
                 let mut parameters = BTreeSet::new();
@@ -67,7 +69,8 @@ fn both_languages_have_the_same_messages_with_the_same_parameters() {
 #[test]
 fn russian_is_written_in_russian() {
     let is_cyrillic = |c: char| ('а'..='я').contains(&c.to_lowercase().next().unwrap_or(c));
-    let russian = source(Language::Russian).lines().filter(|line| !line.starts_with(['#', ' ']));
+    let lines = sources(Language::Russian).into_iter().flat_map(str::lines);
+    let russian = lines.filter(|line| !line.starts_with(['#', ' ']));
     for (id, text) in russian.filter_map(|line| line.split_once(" = ")) {
         // Without what is filled in.
         let own: String = text.split('{').map(|part| part.split_once('}').map_or("", |(_, own)| own)).collect();
@@ -94,8 +97,9 @@ fn asked_for(template: &str) -> (BTreeSet<&str>, BTreeSet<&str>) {
 
 #[test]
 fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_for() {
-    const IN_CODE: [&str; 4] = ["age-seconds", "age-minutes", "age-hours", "age-days"];
-    let templates = crate::web::TEMPLATES.map(|(_, source)| source).concat();
+    const IN_CODE: [&str; 5] = ["age-seconds", "age-minutes", "age-hours", "age-days", "page-failed"];
+    let templates = page::TEMPLATES.iter().chain(&crate::web::TEMPLATES).map(|(_, source)| *source);
+    let templates = templates.collect::<Vec<_>>().concat();
     let (mut whole, beginnings) = asked_for(&templates);
     whole.extend(IN_CODE);
     let of_error_file = include_str!("../intake/report.rs").split("words.text(\"").skip(1);
@@ -112,54 +116,44 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
     }
 }
 
-#[test]
-fn a_message_that_is_not_there_and_one_without_its_parameter_are_told() {
-    let words = Words::of(Language::English);
-    let none = FluentArgs::new();
-    assert!(matches!(words.message("nothing", &none), Err(WordsError::Unknown { .. })));
-    assert!(matches!(words.message("and-more", &none), Err(WordsError::Unfit { .. })));
-    let seven = FluentArgs::from_iter([("n", FluentValue::from(7))]);
-    assert_eq!(words.message("and-more", &seven), Ok("and 7 more".to_owned()));
-    assert_eq!(Words::of(Language::Russian).message("and-more", &seven), Ok("и ещё 7".to_owned()));
-}
-
-#[test]
-fn a_reader_s_language_is_the_first_of_theirs_that_is_ours() {
-    assert_eq!(Language::accepted("de, ru-RU;q=0.8, en;q=0.5"), Language::Russian);
-    assert_eq!(Language::accepted("en-GB"), Language::English);
-    assert_eq!(Language::accepted("rum, *"), Language::English);
-    assert_eq!(Language::of_tag("xx"), None);
-    assert_eq!(Language::of_locale(["", "ru_RU.UTF-8"]), Language::Russian);
-    assert_eq!(Language::of_locale(["C.UTF-8", "ru_RU.UTF-8"]), Language::English);
-    assert_eq!(Language::of_locale([]), Language::English);
-}
-
 /// The kinds of an enum in a source, each with its parameters: what `serde` makes of it.
 fn kinds(source: &str, name: &str) -> BTreeMap<String, BTreeSet<String>> {
     let (_, body) = source.split_once(&format!("enum {name} {{\n")).unwrap();
     let (body, _) = body.split_once("\n}").unwrap();
     let mut kinds: Vec<(String, BTreeSet<String>)> = Vec::new();
-    // What is not tagged is another enum, which is looked at by itself.
-    let (mut next_is_untagged, mut is_untagged) = (false, false);
+    let (mut attributes, mut is_untagged) = (Vec::new(), false);
     for line in body.lines() {
-        match line.strip_prefix("    ") {
-            Some("#[serde(untagged)]") => next_is_untagged = true,
-            Some(variant) if variant.starts_with(char::is_uppercase) => {
-                is_untagged = std::mem::take(&mut next_is_untagged);
-                if !is_untagged {
-                    kinds.push((kebab(variant.trim_end_matches([' ', '{', ','])), BTreeSet::new()));
-                }
+        let text = line.trim_start();
+        let (depth, attribute) = ((line.len() - text.len()) / 4, text.strip_prefix("#[serde("));
+        // What is laid out over several lines, as texts are, is deeper.
+        let is_name = |first: fn(char) -> bool| text.starts_with(first) && line.len() - text.len() == 4 * depth;
+        if let Some(attribute) = attribute {
+            attributes.push(attribute.trim_end_matches(")]"));
+        } else if depth == 1 && is_name(char::is_uppercase) {
+            // What is not tagged is another enum, which is looked at by itself.
+            is_untagged = attributes.contains(&"untagged");
+            let name = text.split([' ', '{', '(', ',']).next().unwrap_or_default();
+            if !is_untagged {
+                kinds.push((renamed(&attributes).unwrap_or_else(|| kebab(name)), BTreeSet::new()));
             }
-            Some(field) if field.starts_with("    ") && field.trim().starts_with(char::is_lowercase) => {
-                let (field, _) = field.trim().split_once(':').unwrap();
-                if let Some((_, fields)) = kinds.last_mut().filter(|_| !is_untagged) {
-                    fields.insert(field.to_owned());
-                }
+            attributes.clear();
+        } else if depth == 2 && is_name(char::is_lowercase) {
+            // Not a piece of what an error says for the log.
+            let Some((field, _)) = text.split_once(": ").filter(|(field, _)| !field.contains(' ')) else { continue };
+            let is_told = !is_untagged && !attributes.contains(&"skip");
+            if let Some((_, fields)) = kinds.last_mut().filter(|_| is_told) {
+                fields.insert(renamed(&attributes).unwrap_or_else(|| field.to_owned()));
             }
-            _ => {}
+            attributes.clear();
         }
     }
     kinds.into_iter().collect()
+}
+
+/// The name that the attributes of `serde` give.
+fn renamed(attributes: &[&str]) -> Option<String> {
+    let given = attributes.iter().find_map(|attribute| attribute.strip_prefix("rename = \""));
+    given.and_then(|given| given.split_once('"')).map(|(name, _)| name.to_owned())
 }
 
 fn kebab(name: &str) -> String {
@@ -175,7 +169,7 @@ fn kebab(name: &str) -> String {
 
 /// All reasons that code of ours makes: source, enum, and a parameter that each of them has beside
 /// those of its kind.
-const REASONS: [(&str, &str, Option<&str>); 14] = [
+const REASONS: &[(&str, &str, Option<&str>)] = &[
     (include_str!("../../../exchangers/src/records/reason.rs"), "RejectReason", None),
     (include_str!("../../../exchangers/src/records/reason.rs"), "ValueFault", Some("field")),
     (include_str!("../../../exchangers/src/records/warning.rs"), "WarningKind", None),
@@ -189,6 +183,34 @@ const REASONS: [(&str, &str, Option<&str>); 14] = [
     (include_str!("../sales/check.rs"), "CheckReason", None),
     (include_str!("../sales/check.rs"), "ShiftAdvice", None),
     (include_str!("../exchange/reason.rs"), "ExchangeReason", None),
+    (include_str!("../exchange/reports.rs"), "ReportFault", None),
+    (include_str!("../../../proto/src/report.rs"), "ReportError", None),
+    (include_str!("../../../proto/src/sales.rs"), "KeyError", None),
+    (include_str!("../sales/receipt.rs"), "DocumentError", None),
+    (include_str!("../sales/loader.rs"), "BatchFault", None),
+    (include_str!("../sales/loader.rs"), "LoaderError", None),
+    (include_str!("../sales/spool/aside.rs"), "SpoolReason", None),
+    (include_str!("../sales/spool.rs"), "SpoolError", None),
+    (include_str!("../sales/spool/writer.rs"), "AppendError", None),
+    (include_str!("../sales/handover.rs"), "HandoverError", None),
+    (include_str!("../sales/aside.rs"), "AsideError", None),
+    (include_str!("../exchange/broker.rs"), "BrokerError", None),
+    (include_str!("../exchange/broker/online.rs"), "NoSession", None),
+    (include_str!("../../../proto/src/consumer.rs"), "ConsumerDefect", None),
+    (include_str!("../exchange/service.rs"), "ExchangeError", None),
+    (include_str!("../exchange/cash_ini.rs"), "CashIniError", None),
+    (include_str!("../store/error.rs"), "StoreError", None),
+    (include_str!("../network.rs"), "NetworkError", None),
+    (include_str!("../dictionary.rs"), "DictionaryError", None),
+    (include_str!("../packages.rs"), "PackageError", None),
+    (include_str!("../intake/archive.rs"), "PackingError", None),
+    (include_str!("../intake/cleaning.rs"), "CleaningError", None),
+    (include_str!("../intake/aside.rs"), "AsideError", None),
+    (include_str!("../aside.rs"), "AsideError", None),
+    (include_str!("../app/error.rs"), "AppError", None),
+    (include_str!("../app/rights.rs"), "Denied", None),
+    // Of every service.
+    ("enum OfTasks {\n    TaskPanicked {\n        said: String,\n    }\n}", "OfTasks", None),
     // What has no kind.
     ("enum Worded {\n    Worded {\n        text: String,\n    }\n}", "Worded", None),
 ];
@@ -220,7 +242,7 @@ fn choices(id: &str) -> BTreeSet<&'static str> {
         Entry::Message(message) if message.id.name == id => message.value,
         _ => None,
     };
-    let pattern = resource(Language::Russian).body.into_iter().find_map(of_message).unwrap();
+    let pattern = entries(Language::Russian).find_map(of_message).unwrap();
     let mut words = BTreeSet::new();
     for element in pattern.elements {
         if let PatternElement::Placeable { expression: Expression::Select { variants, .. } } = element {
@@ -255,7 +277,7 @@ fn a_message_that_chooses_by_a_word_knows_all_of_them() {
 
 #[test]
 fn plurals_of_russian_come_right_and_what_is_inside_a_reason_is_worded_too() {
-    let russian = Words::of(Language::Russian);
+    let russian = of(Language::Russian);
     let taken_out = |count| russian.reason(&Reason::of(&WarningKind::ControlsTakenOut { count }));
     assert_eq!(taken_out(1), "удалён 1 управляющий символ");
     assert_eq!(taken_out(22), "удалены 22 управляющих символа");
@@ -268,14 +290,16 @@ fn plurals_of_russian_come_right_and_what_is_inside_a_reason_is_worded_too() {
     assert_eq!(russian.reason(&outer), told);
     let two = LoadReason::Several { reasons: vec![LoadReason::Vanished, LoadReason::CarriedOut { load: 7 }] };
     let told = "its file or its flag went away before it was loaded: nothing was changed; carried out as load 7";
-    assert_eq!(Reason::from(two).in_english(), told);
-    let large = Reason::from(LoadReason::CarriedOut { load: 9_007_199_254_740_993 }).in_english();
+    assert_eq!(in_english(&Reason::from(two)), told);
+    let large = in_english(&Reason::from(LoadReason::CarriedOut { load: 9_007_199_254_740_993 }));
     assert_eq!(large, "carried out as load 9007199254740993");
 }
 
 #[test]
-fn a_reason_of_a_newer_server_is_told_by_its_kind_and_parameters() {
-    let reason = Reason::from_json(r#"{"kind":"of-tomorrow","n":3}"#).unwrap();
-    assert_eq!(reason.in_english(), r#"{"kind":"of-tomorrow","n":3}"#);
-    assert_eq!(Reason::from_json(&reason.to_string()).unwrap(), reason);
+fn what_was_kept_as_a_sentence_by_an_older_server_is_told_as_it_was_worded() {
+    let sentence = "sum 9000000000000 is beyond ±100000000000";
+    let old = Reason::stored(sentence);
+    assert_eq!((old.kind(), of(Language::Russian).reason(&old).as_str()), ("worded", sentence));
+    let new = Reason::of(&LoadReason::Vanished);
+    assert_eq!(Reason::stored(&new.to_string()), new);
 }

@@ -1,6 +1,9 @@
 //! A piece of background work, as it is handed to the driver.
 
+use crate::error_chain;
+use crate::words::Reason;
 use futures_util::future::BoxFuture;
+use serde::Serialize;
 use std::error::Error;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -9,7 +12,20 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Why a run failed.
-pub type Failure = Box<dyn Error + Send + Sync>;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// For people.
+    pub(super) reason: Reason,
+    /// For the log, with its causes.
+    pub(super) log: String,
+}
+
+/// Of an error that people can be told in their language: see [`Reason::of`].
+impl<E: Error + Serialize> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { reason: Reason::of(&error), log: error_chain(&error) }
+    }
+}
 
 /// One run.
 pub type Run<'a> = BoxFuture<'a, Result<Next, Failure>>;

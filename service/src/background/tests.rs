@@ -4,6 +4,13 @@ use tokio::task::JoinHandle;
 
 const PERIOD: Duration = Duration::from_mins(1);
 
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename = "broken")]
+#[error("{what} is broken")]
+struct Broken {
+    what: &'static str,
+}
+
 /// Counts its runs; ends each as `outcome` says of its number, from 1.
 struct Counted<F>(Arc<AtomicU32>, F);
 
@@ -22,6 +29,10 @@ fn counted(
 ) -> (Task, Arc<AtomicU32>) {
     let runs = Arc::new(AtomicU32::new(0));
     (Task::new(name, PERIOD, Counted(Arc::clone(&runs), outcome)), runs)
+}
+
+fn panicked(said: &str) -> Reason {
+    Reason::of(&TaskPanicked { said: said.to_owned() })
 }
 
 fn quiet(name: &'static str) -> (Task, Arc<AtomicU32>) {
@@ -148,7 +159,7 @@ async fn a_poke_during_a_run_brings_about_the_next_run() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_and_a_panic_are_told_and_repeated_and_stop_no_other_task() {
     let (bad, bad_runs) = counted("bad", |run| match run {
-        1 => Err(std::io::Error::other("no room").into()),
+        1 => Err(Broken { what: "a" }.into()),
         2 => panic!("{run} of these"),
         _ => Ok(Next::AtPeriod),
     });
@@ -156,11 +167,11 @@ async fn a_failure_and_a_panic_are_told_and_repeated_and_stop_no_other_task() {
     let (good, good_runs) = quiet("good");
     let driven = Driven::start(vec![bad, good, blocking]).await;
     let state = driven.state("bad");
-    assert_eq!((state.failures, state.last_error.unwrap().reason.as_str()), (1, "no room"));
+    assert_eq!((state.failures, state.last_error.unwrap().reason), (1, Reason::of(&Broken { what: "a" })));
     pass(PERIOD).await;
     let state = driven.state("bad");
     assert_eq!(state.failures, 2);
-    assert_eq!(state.last_error.unwrap().reason, "it panicked: 2 of these; that is a defect");
+    assert_eq!(state.last_error.unwrap().reason, panicked("2 of these"));
     pass(Duration::from_secs(61)).await;
     let state = driven.state("bad");
     assert_eq!((state.runs, state.failures), (3, 0), "the third run went well");
@@ -172,12 +183,12 @@ async fn a_failure_and_a_panic_are_told_and_repeated_and_stop_no_other_task() {
         tokio::task::yield_now().await;
         state = driven.state("blocking");
     }
-    assert_eq!(state.last_error.unwrap().reason, "it panicked: of a thread; that is a defect");
+    assert_eq!(state.last_error.unwrap().reason, panicked("of a thread"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn repeats_come_after_growing_waits_up_to_the_period_where_the_task_asks_for_it() {
-    let (task, runs) = counted("one", |_| Err("always".into()));
+    let (task, runs) = counted("one", |_| Err(Broken { what: "b" }.into()));
     let poke = Arc::new(Notify::new());
     let _driven = Driven::start(vec![task.retried_after(Duration::from_secs(2)).poked_by(Arc::clone(&poke))]).await;
     poke.notify_one();
@@ -235,6 +246,6 @@ async fn the_state_of_blocking_work_is_kept_and_made_anew_after_a_panic() {
     assert_eq!(kept.off_thread(|| 0, add).await, 1);
     assert_eq!(kept.off_thread(|| 0, add).await, 2);
     let broken = AssertUnwindSafe(kept.off_thread(|| 0, |_| panic!("broken"))).catch_unwind().await;
-    assert_eq!(words_of(broken.unwrap_err()), "it panicked: broken");
+    assert_eq!(said(broken.unwrap_err()), "broken");
     assert_eq!(kept.off_thread(|| 10, add).await, 11);
 }

@@ -8,6 +8,7 @@
 use super::publishing::declare_exchange_on;
 use super::queues::named;
 use super::{ANSWER_DEADLINE, Broker, BrokerError, Reports, Side, answered, arguments, bind_queue, declare_queue};
+use crate::words::Reason;
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -33,6 +34,7 @@ impl Broker {
     async fn consume_on(&self, connection: &Connection, reports: &Reports) -> Result<(), BrokerError> {
         let (consuming, foreign) = declare_reports(connection).await?;
         if let Some(reason) = &foreign {
+            let reason = crate::words::in_english(reason);
             tracing::warn!(reason, "the queue of reports was made by somebody else; it is consumed as it is");
         }
         self.set_foreign_queue(foreign);
@@ -57,7 +59,7 @@ impl Broker {
 }
 
 /// Makes the queue of reports, or takes it as it is, with what the broker says of it.
-async fn declare_reports(connection: &Connection) -> Result<(Channel, Option<String>), BrokerError> {
+async fn declare_reports(connection: &Connection) -> Result<(Channel, Option<Reason>), BrokerError> {
     let channel = declare_exchange_on(connection).await?;
     let declared = declare_queue(&channel, REPORTS_QUEUE, arguments(REPORTS_MAX_LENGTH, "drop-head")).await;
     let (channel, foreign) = match declared.map_err(|error| named(error, REPORTS_QUEUE.to_owned())) {
@@ -65,7 +67,7 @@ async fn declare_reports(connection: &Connection) -> Result<(Channel, Option<Str
         // The refusal closed the channel.
         Err(refused @ BrokerError::Refused { .. }) => {
             let channel = answered("open a channel", connection.create_channel()).await?;
-            (channel, Some(crate::error_chain(&refused)))
+            (channel, Some(Reason::of(&refused)))
         }
         Err(error) => return Err(error),
     };

@@ -9,6 +9,7 @@ use crate::settings::{Fault, Origins};
 use lapin::Connection;
 use lapin::options::{BasicGetOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
+use serde::Serialize;
 use tillway_proto::queue::EXCHANGE;
 
 /// Every fault, with the setting that it hangs on.
@@ -23,8 +24,11 @@ async fn problems(settings: &BrokerSettings) -> Vec<Problem> {
     let connection = match connect(settings, "tillway cash-server: check").await {
         Ok(connection) => connection,
         // The look at files tells it.
-        Err(BrokerError::Password(_)) => return Vec::new(),
-        Err(error) => return vec![no_session(settings, &error)],
+        Err(BrokerError::Password { .. }) => return Vec::new(),
+        Err(error) => {
+            let fault = NoSession::of(settings, &error);
+            return vec![(fault.keys(), fault.to_string())];
+        }
     };
     let mut problems = Vec::new();
     // A refusal ends its channel, so each right is tried on one of its own.
@@ -61,40 +65,81 @@ async fn own_queue(connection: &Connection) -> Result<(), (&'static str, BrokerE
     answered("read a queue", got).await.map(drop).map_err(failed("read a queue"))
 }
 
-/// Which setting it hangs on that no session came about.
-fn no_session(settings: &BrokerSettings, error: &BrokerError) -> Problem {
-    let BrokerSettings { host, port, vhost, user, password_file, .. } = settings;
-    let said = match error {
-        BrokerError::Client { source, .. } => error_chain(source),
-        error => error_chain(error),
-    };
-    if matches!(error, BrokerError::Password(_)) {
-        return (&["broker.password_file"], said);
-    }
-    let says = |word: &str| said.contains(word) || said.contains(&word.replace('_', "-"));
-    if says("ACCESS_REFUSED") {
-        let Some(file) = password_file else {
-            let what = format!("the broker refuses user {user} without a password: name a file that has it");
-            return (&["broker.password_file", "broker.user"], what);
-        };
-        let what = format!(
-            "the broker refuses user {user} with the password in the first line of {} (ACCESS_REFUSED): mend one of the two; \
-             `rabbitmqctl change_password {user} …` sets that of the broker",
-            file.display()
-        );
-        return (&["broker.password_file"], what);
-    }
-    if says("NOT_ALLOWED") || says("NOT_FOUND") {
-        return (
-            &["broker.vhost", "broker.user"],
-            format!("user {user} does not get into virtual host {vhost}: {said}"),
-        );
-    }
-    (&["broker.host", "broker.port"], format!("no broker at {host}:{port}: {said}"))
+/// Why no session came about.
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub(super) enum NoSession {
+    /// The user needs a password, and none is set.
+    #[error("the broker refuses user {user} without a password: name a file that has it")]
+    #[serde(rename = "broker-needs-password")]
+    NeedsPassword {
+        /// Who.
+        user: String,
+    },
+    /// The password is wrong.
+    #[error(
+        "the broker refuses user {user} with the password in the first line of {file} (ACCESS_REFUSED): mend one of the two; \
+         `rabbitmqctl change_password {user} …` sets that of the broker"
+    )]
+    #[serde(rename = "broker-refuses-password")]
+    RefusesPassword {
+        /// Who.
+        user: String,
+        /// The file that has it.
+        file: String,
+    },
+    /// The virtual host is not there, or not for this user.
+    #[error("user {user} does not get into virtual host {vhost}: {detail}")]
+    #[serde(rename = "broker-refuses-vhost")]
+    RefusesVhost {
+        /// Who.
+        user: String,
+        /// The virtual host.
+        vhost: String,
+        /// What the broker or the system says.
+        detail: String,
+    },
+    /// Nobody answers there.
+    #[error("no broker at {host}:{port}: {detail}")]
+    #[serde(rename = "broker-not-there")]
+    NotThere {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What the broker or the system says.
+        detail: String,
+    },
 }
 
-/// The same for the log of a server that runs, which tries again: with the key, without its line.
-pub(super) fn reason(settings: &BrokerSettings, error: &BrokerError) -> String {
-    let (keys, what) = no_session(settings, error);
-    format!("{}: {what}", keys.first().copied().unwrap_or_default())
+impl NoSession {
+    pub(super) fn of(settings: &BrokerSettings, error: &BrokerError) -> Self {
+        let BrokerSettings { host, port, vhost, user, password_file, .. } = settings;
+        let detail = match error {
+            BrokerError::Client { source, .. } => error_chain(source),
+            error => error_chain(error),
+        };
+        let user = user.clone();
+        let says = |word: &str| detail.contains(word) || detail.contains(&word.replace('_', "-"));
+        if says("ACCESS_REFUSED") {
+            return match password_file {
+                None => Self::NeedsPassword { user },
+                Some(file) => Self::RefusesPassword { user, file: file.display().to_string() },
+            };
+        }
+        if says("NOT_ALLOWED") || says("NOT_FOUND") {
+            return Self::RefusesVhost { user, vhost: vhost.clone(), detail };
+        }
+        Self::NotThere { host: host.clone(), port: *port, detail }
+    }
+
+    /// The settings that it hangs on.
+    fn keys(&self) -> &'static [&'static str] {
+        match self {
+            Self::NeedsPassword { .. } => &["broker.password_file", "broker.user"],
+            Self::RefusesPassword { .. } => &["broker.password_file"],
+            Self::RefusesVhost { .. } => &["broker.vhost", "broker.user"],
+            Self::NotThere { .. } => &["broker.host", "broker.port"],
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! is kept, and the reconciler is poked when the broker takes messages again.
 
 use super::queues::Queues;
-use super::{ANSWER_DEADLINE, Broker, BrokerError, Side, answered};
+use super::{ANSWER_DEADLINE, Broker, BrokerError, Side, answered, silent};
 use crate::hints::Hint;
 use futures_util::StreamExt as _;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
@@ -82,7 +82,7 @@ impl Session {
         what: &'static str,
         answer: impl Future<Output = Result<T, lapin::Error>>,
     ) -> Result<T, BrokerError> {
-        let answer = in_turn(&self.confirmed, answer).await.ok_or(BrokerError::Silent)?;
+        let answer = in_turn(&self.confirmed, answer).await.ok_or_else(silent)?;
         answer.map_err(|source| BrokerError::Client { what, source })
     }
 }

@@ -7,6 +7,7 @@
 //! queue is named and stops nobody else.
 
 use super::{BrokerError, Lane, answered, bind_queue, declare_queue};
+use crate::words::Reason;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use lapin::options::QueueDeleteOptions;
@@ -65,7 +66,7 @@ struct QueueCache {
 }
 
 struct Refused {
-    reason: String,
+    reason: Reason,
     again_at: Instant,
 }
 
@@ -76,7 +77,7 @@ impl Queues {
 
     /// Makes the queues that this session has not made yet. Gives the peers, of those asked for,
     /// whose queues the broker refuses, and why. An error: the link is broken.
-    pub(super) async fn declare(&self, peers: Vec<PeerId>) -> Result<HashMap<PeerId, String>, BrokerError> {
+    pub(super) async fn declare(&self, peers: Vec<PeerId>) -> Result<HashMap<PeerId, Reason>, BrokerError> {
         let missing = self.known().missing(&peers, Instant::now());
         if !missing.is_empty() {
             let mut channel = self.channel.lock().await;
@@ -134,7 +135,7 @@ impl Queues {
                 }
                 Err(error) if fault(&error) == Fault::Queue => {
                     tracing::warn!(%peer, error = %crate::error_chain(&error), "the queue of a till is refused; it is left out");
-                    self.known().refused(&peer, crate::error_chain(&error), Instant::now());
+                    self.known().refused(&peer, Reason::of(&error), Instant::now());
                 }
                 Err(error) => return Err(error),
             }
@@ -208,7 +209,7 @@ impl QueueCache {
         }
     }
 
-    fn refused(&mut self, peer: &PeerId, reason: String, now: Instant) {
+    fn refused(&mut self, peer: &PeerId, reason: Reason, now: Instant) {
         self.refused.insert(peer.clone(), Refused { reason, again_at: now + REFUSED_AGAIN_AFTER });
     }
 
@@ -261,7 +262,7 @@ mod tests {
         let now = Instant::now();
         assert_eq!(known.missing(&peers, now), peers);
         known.made(&peers[0], now);
-        known.refused(&peers[1], "other arguments".to_owned(), now);
+        known.refused(&peers[1], Reason::worded("other arguments"), now);
         assert_eq!(known.missing(&peers, now), peers[2..]);
         assert_eq!(known.missing(&peers, now + REFUSED_AGAIN_AFTER), peers[1..]);
         known.made(&peers[1], now);
@@ -305,7 +306,7 @@ mod tests {
 
     #[test]
     fn only_a_refusal_concerns_one_queue_alone() {
-        assert_eq!(fault(&BrokerError::Silent), Fault::Link);
+        assert_eq!(fault(&BrokerError::Silent { seconds: 1 }), Fault::Link);
         assert_eq!(fault(&BrokerError::Down), Fault::Link);
         let refusal = lapin::protocol::AMQPError::new(
             lapin::protocol::AMQPSoftError::PRECONDITIONFAILED.into(),

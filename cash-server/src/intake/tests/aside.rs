@@ -16,7 +16,7 @@ async fn a_refused_body_is_tried_again_as_a_new_load_and_dropped_for_good() {
     let first = kit.ended(load_of(&answer)).await;
     let refused = intake.refused(9).unwrap();
     assert_eq!((refused.len(), refused[0].load.id, refused[0].bytes), (1, first.id, first.bytes));
-    assert!(refused[0].load.reason.as_ref().unwrap().in_english().contains("the whole load is refused"));
+    assert!(crate::words::in_english(refused[0].load.reason.as_ref().unwrap()).contains("the whole load is refused"));
     let second = intake.retry_refused(first.id, &AuditLine::any()).unwrap();
     let again = kit.ended(second).await;
     assert_eq!((again.state, again.node), (LoadState::Error, kit.shop.clone()));
@@ -56,7 +56,7 @@ async fn poison_in_the_middle_is_set_aside_with_its_reason_and_loads_once_the_de
     assert_eq!((sent.state, sent.reason.is_some()), (LoadState::Error, true));
     let refused = running.intake.refused(9).unwrap();
     assert_eq!(refused.len(), 2, "{refused:?}");
-    assert!(refused.iter().all(|one| one.load.reason.as_ref().unwrap().in_english().contains("defect")));
+    assert!(refused.iter().all(|one| crate::words::in_english(one.load.reason.as_ref().unwrap()).contains("defect")));
     let beside = format!("{}.reason.txt", refused[0].file.display());
     assert!(fs::read_to_string(beside).unwrap().contains("defect"));
     assert_eq!(refused[1].file, kit.inbox("All").join("pos2.aif"));

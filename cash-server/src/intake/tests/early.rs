@@ -75,7 +75,7 @@ async fn a_file_that_is_written_for_ever_is_not_taken_and_its_producer_is_told()
     .await;
     let load = kit.not_taken("shop-7", "posslow").await;
     assert_eq!((load.state, kit.objects(&kit.shop, "unit").len()), (LoadState::Error, 1));
-    let reason = load.reason.unwrap().in_english();
+    let reason = crate::words::in_english(&load.reason.unwrap());
     assert!(reason.contains("still being written") && kit.error_text("shop-7").unwrap().contains(&reason), "{reason}");
     // The flag is made again when it is whole.
     drop(file);
@@ -113,7 +113,8 @@ async fn what_is_written_to_a_file_after_it_was_loaded_and_removed_is_kept_and_t
         assert!(told.contains("pos1.aif") && told.contains("written on after it was loaded"), "{told}");
         let refused = kit.journal.refused(9).unwrap().remove(0);
         assert!(
-            refused.id > loaded.id && refused.reason.unwrap().in_english().contains(&format!("load {}", loaded.id.0))
+            refused.id > loaded.id
+                && crate::words::in_english(&refused.reason.unwrap()).contains(&format!("load {}", loaded.id.0))
         );
         let kept = fs::read_to_string(kit.settings.bad.join(refused.aside.unwrap())).unwrap();
         assert_eq!(kept.matches("addUnit").count(), 5, "all of the file: {kept}");
@@ -141,7 +142,10 @@ async fn what_is_written_to_a_removed_file_leaves_a_newer_delivery_of_its_name_a
     drop(file);
     running.stop().await;
     let grown = kit.newest();
-    assert!(grown.id > held.id && grown.reason.unwrap().in_english().contains(&format!("load {}", loaded.id.0)));
+    assert!(
+        grown.id > held.id
+            && crate::words::in_english(&grown.reason.unwrap()).contains(&format!("load {}", loaded.id.0))
+    );
     let running = kit.start();
     let again = running.intake.approve_held(held.id, &AuditLine::any()).unwrap();
     assert_eq!((kit.ended(again).await.state, kit.objects(&kit.shop, "unit").len()), (LoadState::Ready, 0));

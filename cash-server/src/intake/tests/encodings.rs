@@ -38,7 +38,7 @@ async fn a_file_that_is_not_utf8_is_refused_whole_and_told_what_it_looks_like() 
     ] {
         kit.deliver("All", base, &bytes);
         let load = kit.not_taken("All", base).await;
-        let reason = load.reason.unwrap().in_english();
+        let reason = crate::words::in_english(&load.reason.unwrap());
         assert!(load.state == LoadState::Error && reason.contains(&told), "{base}: {reason}");
         let file = kit.error_text("All").unwrap();
         assert!(file.contains(&format!("{base}.aif")) && file.contains(&reason), "{file}");
@@ -69,7 +69,7 @@ async fn a_folder_may_have_another_encoding_and_a_rejected_record_is_kept_as_tex
     assert!(kept[0].ends_with(&format!("\n{broken}\n---\n")), "{}", kept[0]);
     // The settings say so, but this one is UTF-8: no names of nonsense.
     kit.deliver("shop-7", "pos2", &file_of(&russian()));
-    let reason = kit.not_taken("shop-7", "pos2").await.reason.unwrap().in_english();
+    let reason = crate::words::in_english(&kit.not_taken("shop-7", "pos2").await.reason.unwrap());
     assert!(reason.contains("not windows-1251") && reason.contains("looks like UTF-8"), "{reason}");
     running.stop().await;
 }

@@ -66,7 +66,7 @@ async fn a_full_load_that_was_cut_at_a_record_is_held_and_the_same_file_again_is
         last = Some(load.id);
         assert_eq!((load.state, load.revision), (LoadState::Held, None));
         assert!(load.counts.deleted >= 198 && load.counts.changed == 1, "{:?}", load.counts);
-        let reason = load.reason.unwrap().in_english();
+        let reason = crate::words::in_english(&load.reason.unwrap());
         for part in
             ["99 of 100 item", "99 of 100 barcode", &format!("loads approve {}", load.id.0), "`approve` in the flag"]
         {
@@ -297,16 +297,8 @@ async fn a_newer_load_with_the_same_clear_replaces_the_held_one_and_one_that_fai
     kit.deliver("All", "pos4", &file_of(&full(0..3, "held")));
     let second = kit.not_taken("All", "pos4").await.id;
     assert_eq!((state(first), state(second)), (LoadState::Error, LoadState::Held));
-    assert!(
-        kit.journal
-            .load(first)
-            .unwrap()
-            .unwrap()
-            .reason
-            .unwrap()
-            .in_english()
-            .contains(&format!("load {} is newer", second.0))
-    );
+    let reason = kit.journal.load(first).unwrap().unwrap().reason.unwrap();
+    assert!(crate::words::in_english(&reason).contains(&format!("load {} is newer", second.0)));
     kit.deliver("All", "pos5", &file_of(&full(0..40, "new")));
     kit.gone("All", "pos5").await;
     assert_eq!(state(second), LoadState::Error);

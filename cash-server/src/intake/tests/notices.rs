@@ -148,7 +148,7 @@ async fn a_deletion_that_did_not_take_effect_is_told() {
     let warning = kit.journal.warnings(record.id, 9).unwrap().remove(0);
     assert_eq!((warning.line, warning.reason.kind()), (1, "not-deleted"));
     assert_eq!((warning.verb.as_deref(), warning.key.as_deref()), (Some("deleteInventItem"), Some("z5")));
-    assert!(record.reason.unwrap().in_english().contains("1 deletion did not take effect"));
+    assert!(crate::words::in_english(&record.reason.unwrap()).contains("1 deletion did not take effect"));
     assert_eq!(kit.journal.count_notices().unwrap(), (1, 1));
     // The reject and the warning are about this object: the one that brings it mends both.
     load(&kit, &[item("z5", r#","price":5.5,"barcode":"zb5""#)]).await;
@@ -242,7 +242,8 @@ async fn a_barcode_of_several_items_is_told_by_a_load_that_changes_thousands_too
     let record = load(&kit, &records).await;
     assert_eq!((record.state, record.counts.warnings), (LoadState::ReadyWithErrors, 7));
     let told = kit.journal.warnings(record.id, 9).unwrap().into_iter();
-    let told: Vec<(String, String)> = told.map(|one| (one.key.unwrap(), one.reason.in_english())).collect();
+    let told: Vec<(String, String)> =
+        told.map(|one| (one.key.unwrap(), crate::words::in_english(&one.reason))).collect();
     let other = |other: &str| WarningKind::SharedBarcode { other: other.to_owned() }.to_string();
     let expected = [
         ("0/1", other("2")),

@@ -93,7 +93,7 @@ async fn a_file_in_another_encoding_or_packed_is_refused_with_what_to_do() {
         kit.deliver("All", "pos1", &bytes);
         let load = kit.not_taken("All", "pos1").await;
         assert_eq!(load.state, LoadState::Error);
-        let (reason, text) = (load.reason.unwrap().in_english(), kit.error_text("All").unwrap());
+        let (reason, text) = (crate::words::in_english(&load.reason.unwrap()), kit.error_text("All").unwrap());
         assert!(reason.contains(part) && text.contains(part), "{part}: {reason}: {text}");
     }
     running.stop().await;

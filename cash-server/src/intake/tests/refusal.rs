@@ -173,7 +173,7 @@ async fn what_the_database_refuses_for_its_content_is_given_up_after_a_few_tries
     let running = kit.start();
     kit.deliver("All", "pos1", &file_of(&[unit(1, "piece")]));
     let load = kit.not_taken("All", "pos1").await;
-    assert!(load.reason.unwrap().in_english().contains("not this"));
+    assert!(crate::words::in_english(&load.reason.unwrap()).contains("not this"));
     assert_eq!(running.intake.refused(9).unwrap().len(), 1);
     running.stop().await;
 }

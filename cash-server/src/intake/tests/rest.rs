@@ -214,7 +214,7 @@ async fn an_accepted_body_that_is_given_up_stays_until_a_copy_of_it_is_kept() {
     kit.network.remove(&shop).unwrap();
     close_bad(&kit);
     let running = Running::start(intake);
-    let waits = wait_for("the reason", || kit.newest().reason.ok_or(())).await.in_english();
+    let waits = crate::words::in_english(&wait_for("the reason", || kit.newest().reason.ok_or(())).await);
     assert!(waits.contains("no longer in the network") && waits.contains("cannot be put aside"), "{waits}");
     assert_eq!((names(&kit.settings.bodies).len(), kit.newest().state), (1, LoadState::Queued));
     open_bad(&kit);

@@ -9,7 +9,7 @@ fn shown(kit: &Kit, intake: &Intake) -> Vec<String> {
     let strays = intake.strays(99).unwrap();
     let line = |stray: crate::intake::Stray| {
         let folder = stray.folder.strip_prefix(&kit.settings.inbox).unwrap().display().to_string();
-        assert!(stray.since.is_some() && !stray.reason.in_english().is_empty());
+        assert!(stray.since.is_some() && !crate::words::in_english(&stray.reason).is_empty());
         assert_eq!(stray.node.is_some(), stray.word != "no-node");
         format!("{folder} {} {}", stray.word, stray.names)
     };

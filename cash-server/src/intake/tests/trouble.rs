@@ -27,9 +27,14 @@ async fn rejected_records_are_named_beside_the_source_until_a_load_is_clean() {
     assert_eq!(rejects.iter().map(|reject| reject.line).collect::<Vec<_>>(), [3, 5]);
     assert_eq!(rejects[1].verb.as_deref(), Some("addNonsense"));
     let told = kit.error_text("shop-7").unwrap();
-    for part in
-        ["pos1.aif", "rejected records: 2", "line 3, byte ", "addUnit", "what to do: ", &rejects[0].reason.in_english()]
-    {
+    for part in [
+        "pos1.aif",
+        "rejected records: 2",
+        "line 3, byte ",
+        "addUnit",
+        "what to do: ",
+        &crate::words::in_english(&rejects[0].reason),
+    ] {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
     let bad = names(&kit.settings.bad);
@@ -64,7 +69,7 @@ async fn a_full_file_in_another_encoding_takes_no_goods_away() {
     kit.deliver("All", "pos1", &named(b"\xd7\xe0\xe9"));
     let load = kit.not_taken("All", "pos1").await;
     assert_eq!((load.state, load.revision), (LoadState::Error, None));
-    let reason = load.reason.unwrap().in_english();
+    let reason = crate::words::in_english(&load.reason.unwrap());
     let told = kit.error_text("All").unwrap();
     assert!(reason.contains("looks like windows-1251") && told.contains(&reason), "{reason}\n{told}");
     assert_eq!(kit.objects(&kit.chain, "item"), before);
@@ -83,7 +88,7 @@ async fn a_clearing_that_was_held_back_is_told() {
     kit.gone("All", "pos1").await;
     assert_eq!(kit.objects(&kit.chain, "unit").len(), 2);
     let told = kit.error_text("All").unwrap();
-    let reason = kit.newest().reason.unwrap().in_english();
+    let reason = crate::words::in_english(&kit.newest().reason.unwrap());
     assert!(told.contains(&reason) && reason.contains("nothing was deleted") && reason.ends_with(": unit"), "{told}");
     running.stop().await;
 }
@@ -97,7 +102,7 @@ async fn a_file_that_is_refused_stays_under_its_name_and_error_txt_names_each_un
     kit.deliver("All", "pos1", cut);
     let load = kit.not_taken("All", "pos1").await;
     assert_eq!((load.state, load.revision, load.counts.rejected), (LoadState::Error, None, 1));
-    let reason = load.reason.unwrap().in_english();
+    let reason = crate::words::in_english(&load.reason.unwrap());
     assert!(reason.contains("the whole load is refused"));
     assert_eq!(kit.objects(&kit.chain, "unit"), []);
     let stays = |base: &str| fs::read_to_string(kit.inbox("All").join(format!("{base}.aif"))).unwrap();

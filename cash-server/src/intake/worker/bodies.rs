@@ -54,7 +54,7 @@ impl Worker {
                 self.body_waits.insert(record.id, Wait { tries, ..self.later(cause, stalls) });
                 if held != Some(cause) {
                     let (reason, advice) = (Reason::from(reason), Reason::from(cause.advice()));
-                    let (told, advice) = (reason.in_english(), advice.in_english());
+                    let (told, advice) = (crate::words::in_english(&reason), crate::words::in_english(&advice));
                     tracing::error!(load = record.id.0, reason = told, advice, "a load waits");
                     self.intake.journal.requeue(record.id, &reason, true)?;
                 }

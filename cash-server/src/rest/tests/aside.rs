@@ -172,7 +172,7 @@ async fn dropping_on_the_page_is_asked_for_twice() {
     let asked = format!("token={token}&unit=report:1&reason=%3Cb%3Emade-up");
     let (status, confirm) = server.submit("/aside/confirm?lang=ru", &asked, &here).await;
     assert_eq!(status, StatusCode::OK);
-    assert!(confirm.contains("Удалить навсегда?") && confirm.contains("not a report"), "{confirm}");
+    assert!(confirm.contains("Удалить навсегда?") && confirm.contains("это не отчёт: EOF"), "{confirm}");
     assert!(!confirm.contains("made-up"), "what it is comes from the list, however long it is");
     assert_eq!(server.ask("GET", "/api/v1/aside", None).await.1.as_array().unwrap().len(), 1);
     let confirmed = format!("token={}&unit=report:1&action=drop", token_in(&confirm));
@@ -263,7 +263,7 @@ async fn a_broken_report_is_forgotten_only_after_it_was_taken() {
     let kept = crate::store::exchange::BrokenReport {
         id: 0,
         at: Timestamp::now(),
-        reason: "a defect that is mended since".to_owned(),
+        reason: crate::words::Reason::worded("a defect that is mended since"),
         body: said.to_bytes().unwrap(),
     };
     let broken = crate::store::exchange::ExchangeChanges { broken: vec![kept], ..Default::default() };

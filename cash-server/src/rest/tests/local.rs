@@ -1,6 +1,7 @@
 //! The socket of this machine, and what the server does by itself.
 
 use super::*;
+use crate::network::NetworkError;
 use tillway_service::background::{Failure, Task};
 use tillway_service::serving::LocalUser;
 use tillway_service::system_user;
@@ -78,7 +79,9 @@ async fn what_the_server_does_by_itself_is_listed_with_its_last_failure() {
     let period = std::time::Duration::from_mins(10);
     let tasks = vec![
         Task::blocking("intake-cleaning", period, |_| Ok::<_, Failure>(tillway_service::background::Next::AtPeriod)),
-        Task::blocking("old-audit", period, |_| Err::<_, Failure>("<b>no room".into())),
+        Task::blocking("old-audit", period, |_| {
+            Err::<_, Failure>(NetworkError::UnknownNode { text: "<b>".to_owned() }.into())
+        }),
     ];
     let (background, stop) = (server.background.clone(), CancellationToken::new());
     let token = stop.clone();
@@ -96,7 +99,9 @@ async fn what_the_server_does_by_itself_is_listed_with_its_last_failure() {
         (&json!("intake-cleaning"), &json!(600), &json!(0))
     );
     assert!(good["last_run"].is_string() && good["next_run"].is_string() && good["last_error"].is_null(), "{good}");
-    assert_eq!((&bad["failures"], &bad["last_error"]), (&json!(1), &json!("<b>no room")));
+    assert_eq!((&bad["failures"], &bad["last_error_kind"]), (&json!(1), &json!("unknown-node")), "{bad}");
+    assert_eq!(bad["last_error_parameters"], json!({"text": "<b>"}));
+    assert!(bad["last_error"].as_str().unwrap().starts_with("there is no node `<b>`"), "{bad}");
     assert!(bad["last_error_at"].is_string() && bad["running_since"].is_null(), "{bad}");
     stop.cancel();
     driver.await.unwrap();

@@ -7,9 +7,10 @@ use tillway_proto::sales::{MAX_BATCH_DOCUMENTS, v1};
 use tillway_proto::{ShopId, TillId};
 use tonic::Status;
 
-use crate::sales::receipt::{ShiftRecord, check_document};
+use crate::sales::receipt::{DocumentError, ShiftRecord, check_document};
 use crate::sales::scan::scan;
 use crate::sales::spool::{Arrival, RefusedDocument, SpoolRecord};
+use crate::words::Reason;
 
 /// Longest reason that is sent back.
 const MAX_REASON_CHARS: usize = 300;
@@ -62,9 +63,8 @@ pub(super) fn sort(
         match check_document(&sender.till, &document) {
             Ok(_) => documents.push(document),
             Err(error) => {
-                let reason = error.to_string();
-                answers.push(answer(short_key(document.key.as_ref()), document.document_id, &reason));
-                arrival.refused.push(RefusedDocument { document: Some(document), shift: None, reason });
+                answers.push(answer(short_key(document.key.as_ref()), document.document_id, &error));
+                arrival.refused.push(RefusedDocument { document: Some(document), ..refused(&error) });
             }
         }
     }
@@ -73,11 +73,10 @@ pub(super) fn sort(
         match ShiftRecord::parse(&sender.till, shift.clone()) {
             Ok(_) => shifts.push(shift),
             Err(error) => {
-                let reason = error.to_string();
                 let key = v1::ReceiptKey { shift: shift.number, ..v1::ReceiptKey::default() };
                 let shift_opened = Some(shift.time_beg.clone()).filter(|text| text.len() <= MAX_TIME_BYTES);
-                answers.push(v1::Refused { shift: shift.number, shift_opened, ..answer(Some(key), 0, &reason) });
-                arrival.refused.push(RefusedDocument { document: None, shift: Some(shift), reason });
+                answers.push(v1::Refused { shift: shift.number, shift_opened, ..answer(Some(key), 0, &error) });
+                arrival.refused.push(RefusedDocument { shift: Some(shift), ..refused(&error) });
             }
         }
     }
@@ -85,8 +84,14 @@ pub(super) fn sort(
     Ok((SpoolRecord::of(&arrival), answers))
 }
 
-fn answer(key: Option<v1::ReceiptKey>, document_id: i64, reason: &str) -> v1::Refused {
-    let reason = reason.chars().take(MAX_REASON_CHARS).collect();
+/// Why, as the spool keeps it.
+fn refused(error: &DocumentError) -> RefusedDocument {
+    RefusedDocument { reason: Reason::of(error).to_string(), ..RefusedDocument::default() }
+}
+
+/// Why, as the till's log has it.
+fn answer(key: Option<v1::ReceiptKey>, document_id: i64, error: &DocumentError) -> v1::Refused {
+    let reason = error.to_string().chars().take(MAX_REASON_CHARS).collect();
     v1::Refused { key, document_id, reason, ..v1::Refused::default() }
 }
 

@@ -89,6 +89,7 @@ impl Database {
 
 #[cfg(test)]
 mod tests {
+    use crate::words::Reason;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::future::join_all;
@@ -109,7 +110,7 @@ mod tests {
             database.write(move |store| {
                 begun.fetch_add(1, Ordering::SeqCst);
                 store.add_finding(&NewFinding {
-                    reason: FindingReason::BatchAside { detail: String::new() },
+                    reason: FindingReason::BatchAside { reason: Reason::worded("") },
                     till: Some(till()),
                     shift: None,
                     subject: "two".to_owned(),

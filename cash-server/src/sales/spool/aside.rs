@@ -1,5 +1,5 @@
 //! `aside/`: copies of bytes that could not be read or loaded, `<segment>-<offset>.bad`, each with
-//! its reason beside it (`.reason`). Setting the same place aside again changes nothing.
+//! its reason beside it (`.reason`: JSON, or a sentence of v0.1). Setting the same place aside again changes nothing.
 //!
 //! Bounded: of damaged bytes the oldest go first. A whole batch was acknowledged, so its receipts
 //! may be nowhere else: it stays until a person puts it back or drops it, and when such batches
@@ -8,8 +8,10 @@
 use super::format::Position;
 use super::record::Arrival;
 use super::{SpoolError, io_error, is_record_start};
+use crate::words::{Reason, in_english};
 use fs_err as fs;
 use jiff::Timestamp;
+use serde::Serialize;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -26,8 +28,24 @@ pub const MAX_ASIDE_BYTES: u64 = 256 * 1024 * 1024;
 /// Most things kept aside, so that listing them stays quick.
 pub const MAX_ASIDE_FILES: usize = 1_000;
 
+/// Why bytes lie aside that the spool itself put there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub(super) enum SpoolReason {
+    /// A checksum does not hold: the disk gave back other bytes than were written.
+    WrongChecksum,
+    /// It was being written when the server stopped.
+    TornTail,
+}
+
 /// Keeps `bytes` that stood at `at`.
-pub(super) fn keep(disk: &dyn Disk, spool: &Path, at: Position, bytes: &[u8], reason: &str) -> Result<(), SpoolError> {
+pub(super) fn keep(
+    disk: &dyn Disk,
+    spool: &Path,
+    at: Position,
+    bytes: &[u8],
+    reason: &Reason,
+) -> Result<(), SpoolError> {
     let folder = spool.join(FOLDER);
     let path = path_of(spool, at);
     let failed = |source| io_error("set something aside in", &folder, source);
@@ -36,11 +54,11 @@ pub(super) fn keep(disk: &dyn Disk, spool: &Path, at: Position, bytes: &[u8], re
         return Ok(());
     }
     make_room(disk, &folder, bytes.len() as u64)?;
-    durable::write_atomic_on(disk, &path.with_extension("reason"), reason.as_bytes()).map_err(failed)?;
+    durable::write_atomic_on(disk, &path.with_extension("reason"), reason.to_string().as_bytes()).map_err(failed)?;
     fail::fail_point!("aside::reason_written");
     durable::write_atomic_on(disk, &path, bytes).map_err(failed)?;
     fail::fail_point!("aside::kept");
-    tracing::error!(file = %path.display(), bytes = bytes.len(), reason, "set aside a part of the spool");
+    tracing::error!(file = %path.display(), bytes = bytes.len(), reason = in_english(reason), "set aside a part of the spool");
     Ok(())
 }
 
@@ -53,8 +71,8 @@ pub struct Kept {
     pub at: Position,
     /// Since when it lies here.
     pub since: Timestamp,
-    /// Why; empty where the reason was lost.
-    pub reason: String,
+    /// Why; an empty text where the reason was lost.
+    pub reason: Reason,
 }
 
 /// The place of a unit, by its name.
@@ -93,7 +111,7 @@ pub(super) fn list(spool: &Path) -> Result<Vec<Kept>, SpoolError> {
         let since = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
         let since = since.and_then(|since| Timestamp::try_from(since).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
         let reason = fs::read(path.with_extension("reason")).unwrap_or_default();
-        kept.push(Kept { unit, at, since, reason: String::from_utf8_lossy(&reason).into_owned() });
+        kept.push(Kept { unit, at, since, reason: Reason::stored(&String::from_utf8_lossy(&reason)) });
     }
     Ok(kept)
 }

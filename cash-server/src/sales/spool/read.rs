@@ -1,8 +1,10 @@
 //! Reading on from a position, over segments.
 
+use super::aside::SpoolReason;
 use super::format::Position;
 use super::segment::{Found, SegmentReader, read_range};
 use super::{Shared, SpoolError, aside, io_error};
+use crate::words::Reason;
 
 /// What a read brought.
 #[derive(Debug, Default)]
@@ -74,9 +76,8 @@ pub(super) fn read(shared: &Shared, from: Position, max_records: usize, max_byte
                     let path = shared.segment_path(sequence);
                     let damaged =
                         read_range(&path, at.offset, end.offset).map_err(|source| io_error("read", &path, source))?;
-                    let reason =
-                        "a checksum in the spool does not hold: the disk gave back other bytes than were written";
-                    aside::keep(shared.disk.as_ref(), &shared.folder, at, &damaged, reason)?;
+                    let reason = Reason::of(&SpoolReason::WrongChecksum);
+                    aside::keep(shared.disk.as_ref(), &shared.folder, at, &damaged, &reason)?;
                     chunk.next = end;
                     chunk.items.push(Item::Damaged { at, end });
                 }

@@ -37,7 +37,7 @@ pub struct RefusedDocument {
     /// The document as the till sent it.
     #[prost(message, optional, tag = "1")]
     pub document: Option<v1::Document>,
-    /// What is wrong with it.
+    /// What is wrong with it: a reason as JSON, or a sentence of v0.1.
     #[prost(string, tag = "2")]
     pub reason: String,
     /// The shift's record as the till sent it.

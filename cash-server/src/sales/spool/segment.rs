@@ -1,7 +1,9 @@
 //! Reading one segment: record by record, past damage; and putting it right after a crash.
 
+use super::aside::SpoolReason;
 use super::format::{self, HEADER_BYTES, HEADER_LEN, Header, MARKER, Position, RECORD_HEADER_BYTES};
 use super::{SpoolError, aside, io_error};
+use crate::words::Reason;
 use fs_err as fs;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -194,8 +196,8 @@ pub(super) fn recover(
                 let tail = read_range(&path, at.offset, length).map_err(failed)?;
                 length = at.offset;
                 if tail.iter().any(|byte| *byte != 0) {
-                    let reason = "a torn tail: it was being written when the server stopped";
-                    if let Err(error) = aside::keep(disk, folder, at, &tail, reason) {
+                    let reason = Reason::of(&SpoolReason::TornTail);
+                    if let Err(error) = aside::keep(disk, folder, at, &tail, &reason) {
                         // A full disk, most likely, and loading makes room. This is not the newest
                         // segment at the next start: its tail is damage then, and the reader keeps
                         // it.

@@ -4,6 +4,7 @@
 use super::{Arrival, Chunk, Item, Position, Spool, SpoolError, SpoolLimits, aside};
 use crate::sales::spool::AppendError;
 use crate::sales::tests::{any_shift, arrival, batch, closed_shift, open_when_free, sale, till};
+use crate::words::Reason;
 use fs_err as fs;
 use std::collections::HashMap;
 use std::io;
@@ -313,7 +314,7 @@ async fn a_disk_that_is_nearly_full_refuses_what_is_new_and_takes_it_again_when_
     // What waits needs room in the database too: more than the reserve alone.
     disk.set_free_bytes(10_000 + spool.bytes());
     assert!(append(&spool, &one(2)).await.is_err());
-    spool.set_aside(Position { segment: 1, offset: 0 }, b"x", "also with a full disk").unwrap();
+    spool.set_aside(Position { segment: 1, offset: 0 }, b"x", &Reason::worded("also with a full disk")).unwrap();
     disk.set_free_bytes(u64::MAX);
     append(&spool, &one(3)).await.unwrap();
     assert_eq!(all(&spool), [1, 3]);
@@ -437,14 +438,14 @@ fn a_batch_that_was_acknowledged_never_makes_room_for_another_and_damaged_bytes_
     let spool = Spool::open(folder.path(), Position::default(), SpoolLimits::default(), disk).unwrap();
     let (piece, batch) = (b"bytes that are no batch".as_slice(), one(1).to_bytes());
     let at = |offset| Position { segment: 1, offset };
-    spool.set_aside(at(0), piece, "damaged").unwrap();
+    spool.set_aside(at(0), piece, &Reason::worded("damaged")).unwrap();
     let aside_folder = folder.path().join(aside::FOLDER);
     for offset in 1..aside::MAX_ASIDE_FILES as u64 {
         fs::write(aside_folder.join(format!("{:020}-{offset:010}.bad", 1)), &batch).unwrap();
     }
-    spool.set_aside(at(5_000), &batch, "the oldest damaged bytes make room").unwrap();
+    spool.set_aside(at(5_000), &batch, &Reason::worded("the oldest damaged bytes make room")).unwrap();
     assert_eq!(spool.aside_bytes(at(0)).unwrap(), None);
-    let error = spool.set_aside(at(6_000), &batch, "nothing is left that may go").unwrap_err();
+    let error = spool.set_aside(at(6_000), &batch, &Reason::worded("nothing is left that may go")).unwrap_err();
     assert!(matches!(error, SpoolError::AsideFull { units, .. } if units > aside::MAX_ASIDE_FILES), "{error}");
     assert_eq!(spool.aside().unwrap().len(), aside::MAX_ASIDE_FILES);
 }
@@ -454,7 +455,7 @@ fn a_start_removes_what_an_end_in_the_middle_of_setting_aside_left_and_nothing_e
     let folder = tempfile::tempdir().unwrap();
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let spool = open_when_free(folder.path(), Position::default(), SpoolLimits::default(), &disk).unwrap();
-    spool.set_aside(Position { segment: 1, offset: 0 }, b"kept", "why").unwrap();
+    spool.set_aside(Position { segment: 1, offset: 0 }, b"kept", &Reason::worded("why")).unwrap();
     drop(spool);
     let aside_folder = folder.path().join(aside::FOLDER);
     let leftovers = [format!("{:020}-{:010}.reason", 1, 7), format!(".{:020}-{:010}.bad.tmp-1", 1, 7)];
@@ -463,7 +464,7 @@ fn a_start_removes_what_an_end_in_the_middle_of_setting_aside_left_and_nothing_e
     }
     let spool = open_when_free(folder.path(), Position::default(), SpoolLimits::default(), &disk).unwrap();
     assert_eq!(aside_files(folder.path()), 3, "the unit, its reason, the note");
-    assert!(spool.aside().unwrap().iter().all(|kept| kept.reason == "why"));
+    assert!(spool.aside().unwrap().iter().all(|kept| kept.reason == Reason::worded("why")));
 }
 
 #[tokio::test]

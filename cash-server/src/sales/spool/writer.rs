@@ -3,7 +3,9 @@
 use super::format::{self, HEADER_LEN, MAX_RECORD_BYTES, Position};
 use super::pending::PendingEntry;
 use super::{DATABASE_GROWTH, Shared};
+use crate::words::as_said;
 use fs_err as fs;
+use serde::Serialize;
 use std::io;
 use std::sync::Arc;
 use tillway_file_queue::durable;
@@ -14,10 +16,12 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 pub const MAX_GROUP_BYTES: usize = 8 * 1024 * 1024;
 
 /// Why a record was not made durable. The same for all of its group.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum AppendError {
     /// The folder is at its limit: the loader is behind.
     #[error("the spool of the server is full: {bytes} of {limit} bytes wait for its database; try again later")]
+    #[serde(rename = "spool-full")]
     Full {
         /// Bytes there.
         bytes: u64,
@@ -29,6 +33,7 @@ pub enum AppendError {
         "the disk of the server's spool is nearly full: {free} bytes are free, and {needed} are kept for what was accepted \
          before; free space on it, then sales are taken again by themselves"
     )]
+    #[serde(rename = "no-room-for-spool")]
     NoRoom {
         /// Bytes free.
         free: u64,
@@ -37,17 +42,21 @@ pub enum AppendError {
     },
     /// The record is larger than any may be.
     #[error("a batch of {bytes} bytes is above the limit of {MAX_RECORD_BYTES}")]
+    #[serde(rename = "batch-too-large")]
     TooLarge {
         /// Its size.
         bytes: usize,
     },
     /// The disk refused.
     #[error("the server could not {action} its spool: {source}; nothing of this batch was taken, try again later")]
+    #[serde(rename = "spool-not-written")]
     Disk {
         /// What it tried.
+        #[serde(skip)]
         action: &'static str,
         /// What the disk said.
         #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
         source: Arc<io::Error>,
     },
 }

@@ -192,7 +192,9 @@ fn receipts_whose_record_does_not_come_are_found_and_handed_over_until_it_comes(
     let found = store.findings(&open, Page::default()).unwrap();
     assert_eq!(found.len(), 2);
     assert!(
-        found.iter().any(|finding| finding.reason.in_english().contains("its documents 1–2 came without")),
+        found
+            .iter()
+            .any(|finding| crate::words::in_english(&finding.reason).contains("its documents 1–2 came without")),
         "{found:?}"
     );
     let waiting = store.not_handed_over(Page::default()).unwrap();

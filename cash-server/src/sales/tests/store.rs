@@ -1,5 +1,6 @@
 //! The store: each receipt once, the check kept true, findings.
 
+use crate::words::Reason;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use tillway_proto::receipt::ShiftNumber;
@@ -116,7 +117,11 @@ fn a_till_restored_from_an_old_image_loses_no_receipt_and_is_found_once() {
     let findings = store.findings(&FindingFilter::default(), Page::default()).unwrap();
     let again: Vec<_> = findings.iter().filter(|finding| finding.kind == "numbers-again").collect();
     assert_eq!((again.len(), again[0].shift), (1, Some(ShiftNumber(1))));
-    assert!(again[0].reason.in_english().contains("old image"), "{}", again[0].reason.in_english());
+    assert!(
+        crate::words::in_english(&again[0].reason).contains("old image"),
+        "{}",
+        crate::words::in_english(&again[0].reason)
+    );
 }
 
 #[test]
@@ -235,11 +240,15 @@ fn a_refused_document_is_kept_and_found_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_store(folder.path());
     let mut arrived = incoming(vec![], vec![]);
-    arrived.refused.push(Refused { document: Some(sale(&till(), 1, 1)), shift: None, reason: "no".to_owned() });
+    arrived.refused.push(Refused { document: Some(sale(&till(), 1, 1)), shift: None, reason: Reason::worded("no") });
     store.load(START, at(1), &[arrived.clone(), arrived], now()).unwrap();
     let findings = store.findings(&FindingFilter::default(), Page::default()).unwrap();
     assert_eq!((findings.len(), findings[0].times), (1, 2));
-    assert!(findings[0].reason.in_english().contains("document 1 of shift 1"), "{}", findings[0].reason.in_english());
+    assert!(
+        crate::words::in_english(&findings[0].reason).contains("document 1 of shift 1"),
+        "{}",
+        crate::words::in_english(&findings[0].reason)
+    );
     assert!(store.resolve_finding(findings[0].id, now(), &tillway_service::audit::AuditLine::any()).unwrap());
     assert!(!store.resolve_finding(findings[0].id, now(), &tillway_service::audit::AuditLine::any()).unwrap());
 }
@@ -410,11 +419,15 @@ fn a_document_that_was_set_aside_and_is_then_taken_closes_its_finding() {
     let store = open_store(folder.path());
     let mut arrived = incoming(vec![], vec![]);
     let too_long = v1::Document { back_reason: "x".repeat(2_000), ..sale(&till(), 1, 1) };
-    let reason = "back reason has 2000 bytes".to_owned();
+    let reason = Reason::worded("back reason has 2000 bytes");
     arrived.refused.push(Refused { document: Some(too_long), shift: None, reason });
     store.load(START, at(1), &[arrived], now()).unwrap();
     let found = store.findings(&FindingFilter::default(), Page::default()).unwrap();
-    assert!(found[0].reason.in_english().contains("try again what it set aside"), "{}", found[0].reason.in_english());
+    assert!(
+        crate::words::in_english(&found[0].reason).contains("try again what it set aside"),
+        "{}",
+        crate::words::in_english(&found[0].reason)
+    );
     store.load(at(1), at(2), &[incoming(vec![sale(&till(), 1, 2)], vec![])], now()).unwrap();
     assert_eq!(open_findings(&store), ["document-refused"], "another document mends nothing");
     store.load(at(2), at(3), &[incoming(vec![sale(&till(), 1, 1)], vec![])], now()).unwrap();
@@ -427,7 +440,7 @@ fn a_finding_of_v0_1_about_a_document_that_was_set_aside_closes_as_well() {
     let store = open_store(folder.path());
     let mut arrived = incoming(vec![], vec![]);
     let refused = v1::Document { back_reason: "x".repeat(2_000), ..sale(&till(), 1, 1) };
-    arrived.refused.push(Refused { document: Some(refused.clone()), shift: None, reason: "no".to_owned() });
+    arrived.refused.push(Refused { document: Some(refused.clone()), shift: None, reason: Reason::worded("no") });
     store.load(START, at(1), &[arrived], now()).unwrap();
     // v0.1 named it by the beginning of its hash.
     let database = rusqlite::Connection::open(folder.path().join("sales.db")).unwrap();

@@ -51,7 +51,7 @@ fn a_closed_shift_waits_for_its_documents_but_not_for_ever() {
     let sum = Difference { measure: Measure::SaleSum, recorded: Some(300), till: 300, server: Some(200) };
     assert!(outcome.differences.contains(&sum), "{outcome:?}");
     assert_eq!(
-        outcome.reasons().iter().map(|reason| Reason::of(reason).in_english()).collect::<Vec<_>>(),
+        outcome.reasons().iter().map(|reason| crate::words::in_english(&Reason::of(reason))).collect::<Vec<_>>(),
         [
             "sales: till 3, shift record 3, server 2 (-1)",
             "sum of sales: till 3.00, shift record 3.00, server 2.00 (-1.00)",

@@ -39,19 +39,19 @@ pub enum FindingReason {
         /// Its shift.
         shift: String,
         /// Why.
-        detail: String,
+        reason: Reason,
     },
     /// Something was set aside of which nobody knows what it is.
     RecordRefused {
         /// Why.
-        detail: String,
+        reason: Reason,
     },
     /// The record of a shift was set aside.
     ShiftRefused {
         /// The shift.
         shift: String,
         /// Why.
-        detail: String,
+        reason: Reason,
     },
     /// The closed record of a shift came again with other figures.
     ShiftChanged {
@@ -102,7 +102,7 @@ pub enum FindingReason {
     /// A batch of the spool could not be loaded.
     BatchAside {
         /// Why.
-        detail: String,
+        reason: Reason,
     },
     /// The end of the spool was no whole record.
     SpoolCut {

@@ -2,6 +2,7 @@ use super::*;
 use crate::exchange::ExchangeReason;
 use crate::exchange::model::{CommandState, Contact, Needs};
 use crate::store::exchange::{MAX_BROKEN_BYTES, MAX_BROKEN_REPORTS};
+use crate::words::Reason;
 use proptest::prelude::*;
 use tillway_proto::report::RejectCause;
 use tillway_proto::report::TillState;
@@ -214,7 +215,8 @@ fn commands_end_once() {
 #[test]
 fn broken_reports_are_bounded() {
     let (_folder, store) = store();
-    let one = BrokenReport { id: 0, at: at(0), reason: "no JSON".to_owned(), body: vec![b'x'; MAX_BROKEN_BYTES + 9] };
+    let one =
+        BrokenReport { id: 0, at: at(0), reason: Reason::worded("no JSON"), body: vec![b'x'; MAX_BROKEN_BYTES + 9] };
     for _ in 0..3 {
         let broken = vec![one.clone(); MAX_BROKEN_REPORTS as usize / 2];
         store.put(&ExchangeChanges { broken, ..ExchangeChanges::default() });

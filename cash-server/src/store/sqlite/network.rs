@@ -192,7 +192,7 @@ fn begin<'a>(database: &Database, writer: &'a mut Connection) -> Result<Transact
 }
 
 fn in_store(source: StoreError) -> NetworkError {
-    NetworkError::Store { source }
+    NetworkError::Store(source)
 }
 
 fn moves_of(node: &Node) -> impl Iterator<Item = Parent> {

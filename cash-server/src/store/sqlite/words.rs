@@ -1,5 +1,5 @@
 //! Columns that hold why something is as it is: kind and parameters as JSON, beside the column in
-//! which older servers wrote a sentence.
+//! which older servers wrote a sentence, or in it.
 
 use crate::words::Reason;
 use rusqlite::Row;
@@ -29,4 +29,9 @@ pub(super) fn reason(row: &Row<'_>, json: usize, sentence: usize) -> rusqlite::R
         Some(reason) => Ok(reason),
         None => row.get::<_, String>(sentence).map(Reason::worded),
     }
+}
+
+/// What stands in a column that holds JSON, and a sentence where an older server wrote it.
+pub(super) fn stored_reason(row: &Row<'_>, column: usize) -> rusqlite::Result<Reason> {
+    row.get::<_, String>(column).map(|text| Reason::stored(&text))
 }

@@ -7,6 +7,7 @@ use crate::store::exchange::{
     BrokenReport, DeliveryFilter, Ended, EndedCommand, ExchangeChanges, ExchangeStore, NewDelivery, Stranger,
 };
 use crate::store::{Place, StoreError};
+use crate::words::Reason;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
 use tillway_proto::report::TillState;
@@ -185,11 +186,11 @@ pub(super) fn lists_come_newest_first_and_are_paged(home: &dyn Home) {
     let of_one = DeliveryFilter { peer: Some(peer(1)), limit: 99, ..DeliveryFilter::default() };
     assert_eq!(ids(&of_one), [made[5].id, made[3].id, made[1].id]);
     for n in 0..3 {
-        let broken = BrokenReport { id: 0, at: at(n), reason: n.to_string(), body: vec![1; 9] };
+        let broken = BrokenReport { id: 0, at: at(n), reason: Reason::worded(n.to_string()), body: vec![1; 9] };
         put(store.as_ref(), &ExchangeChanges { broken: vec![broken], ..ExchangeChanges::default() });
     }
     let told: Vec<_> = store.broken_reports(2).unwrap().into_iter().map(|kept| (kept.reason, kept.bytes)).collect();
-    assert_eq!(told, [("2".to_owned(), 9), ("1".to_owned(), 9)]);
+    assert_eq!(told, [(Reason::worded("2"), 9), (Reason::worded("1"), 9)]);
 }
 
 pub(super) fn many_contacts_at_once_are_all_there_after_a_restart(home: &dyn Home) {

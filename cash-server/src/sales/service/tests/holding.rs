@@ -84,7 +84,11 @@ async fn a_refused_record_of_a_shift_is_named_and_its_finding_closes_when_a_good
     let findings = server.deps.store.findings(&open, Page::default()).unwrap();
     assert_eq!(findings.iter().map(|finding| finding.kind.as_str()).collect::<Vec<_>>(), ["shift-refused"]);
     assert_eq!(findings[0].shift.unwrap().0, 5);
-    assert!(findings[0].reason.in_english().contains("in the evening"), "{}", findings[0].reason.in_english());
+    assert!(
+        crate::words::in_english(&findings[0].reason).contains("in the evening"),
+        "{}",
+        crate::words::in_english(&findings[0].reason)
+    );
     let (_stream, holdings) = server.open(hello(&[5])).await.unwrap();
     assert!(!holdings[0].closed, "a closing that was refused is not here");
     let (mut stream, _) = server.open(hello(&[5])).await.unwrap();

@@ -125,7 +125,11 @@ async fn wrong_tokens_take_no_place_and_those_of_a_known_till_are_a_finding_unti
     let found = open();
     assert_eq!((found.len(), found[0].till.as_ref()), (1, Some(&till())));
     for told in ["cash.token", "127.0.0.1", &format!("till settings {} --new-token", till())] {
-        assert!(found[0].reason.in_english().contains(told), "{told}: {}", found[0].reason.in_english());
+        assert!(
+            crate::words::in_english(&found[0].reason).contains(told),
+            "{told}: {}",
+            crate::words::in_english(&found[0].reason)
+        );
     }
     let ended = async {
         while !open().is_empty() {

@@ -1,5 +1,6 @@
 //! Reports that were set aside, strangers, and what somebody has acknowledged.
 
+use super::super::words::stored_reason;
 use super::audit;
 use super::rows::{millis, number, parsed, time, unsigned};
 use super::unreadable::Unreadable;
@@ -20,7 +21,7 @@ pub(super) fn put_broken(transaction: &Transaction<'_>, reports: &[BrokenReport]
     let mut insert = transaction.prepare_cached("INSERT INTO broken_report (at, reason, body) VALUES (?, ?, ?)")?;
     for report in reports {
         let kept = &report.body[..report.body.len().min(MAX_BROKEN_BYTES)];
-        insert.execute(params![millis(report.at), report.reason, kept])?;
+        insert.execute(params![millis(report.at), report.reason.to_string(), kept])?;
     }
     transaction
         .execute("DELETE FROM broken_report WHERE id <= (SELECT max(id) FROM broken_report) - ?", [MAX_BROKEN_REPORTS])
@@ -33,7 +34,7 @@ pub(super) fn broken_reports(
     limit: u32,
 ) -> rusqlite::Result<Vec<KeptReport>> {
     let read = |row: &Row<'_>| {
-        Ok(KeptReport { id: row.get(0)?, at: time(row, 1)?, reason: row.get(2)?, bytes: unsigned(row, 3)? })
+        Ok(KeptReport { id: row.get(0)?, at: time(row, 1)?, reason: stored_reason(row, 2)?, bytes: unsigned(row, 3)? })
     };
     reader
         .prepare_cached("SELECT id, at, reason, length(body) FROM broken_report ORDER BY id DESC LIMIT ?")?
@@ -54,9 +55,9 @@ pub(super) fn forget_broken(
     id: i64,
     line: Option<&AuditLine>,
 ) -> rusqlite::Result<bool> {
-    let reason: Option<String> = transaction
+    let reason = transaction
         .prepare_cached("DELETE FROM broken_report WHERE id = ? RETURNING reason")?
-        .query_row([id], |row| row.get(0))
+        .query_row([id], |row| stored_reason(row, 0))
         .optional()?;
     if let (Some(reason), Some(line)) = (&reason, line) {
         audit::put(transaction, &line.clone().before(json!({"reason": reason})))?;
@@ -143,5 +144,5 @@ pub(super) fn acknowledged(
 }
 
 fn broken(row: &Row<'_>) -> rusqlite::Result<BrokenReport> {
-    Ok(BrokenReport { id: row.get(0)?, at: time(row, 1)?, reason: row.get(2)?, body: row.get(3)? })
+    Ok(BrokenReport { id: row.get(0)?, at: time(row, 1)?, reason: stored_reason(row, 2)?, body: row.get(3)? })
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::dictionary::entry::LoadCounts;
 use crate::store::intake::NewWatch;
-use crate::words::{Language, Words};
+use crate::words::Language;
 use std::collections::HashMap;
 use tillway_exchangers::records::WarningKind;
 use tillway_proto::{ExchangeStatus, Revision, TillId};
@@ -219,12 +219,12 @@ fn what_an_older_server_wrote_as_a_sentence_is_told_as_it_was_worded() {
         )
         .unwrap();
     let reason = db.load(id).unwrap().unwrap().reason.unwrap();
-    assert_eq!((reason.kind(), reason.in_english().as_str()), ("worded", "the whole load is refused: x"));
+    assert_eq!((reason.kind(), crate::words::in_english(&reason).as_str()), ("worded", "the whole load is refused: x"));
     let reject = db.rejects(id, 9).unwrap().remove(0).reason;
     assert_eq!(reject, Reason::worded("price `x` is not a number"));
     let warnings = db.warnings(id, 9).unwrap();
     assert_eq!(warnings[0].reason, Reason::of(&WarningKind::TextCut { chars: 250, max: 200 }));
-    let russian = Words::of(Language::Russian);
+    let russian = crate::words::of(Language::Russian);
     assert_eq!(russian.reason(&warnings[0].reason), "в тексте 250 символов, он обрезан до 200");
     assert_eq!(russian.reason(&warnings[1].reason), "значение пропущено: y");
 }

@@ -36,11 +36,11 @@ pub(super) fn add(connection: &Connection, finding: &NewFinding) -> rusqlite::Re
         let sql = "DELETE FROM finding WHERE id = (SELECT id FROM finding WHERE till = ?1 AND resolved_at IS NOT NULL
                    ORDER BY last_seen LIMIT 1)";
         if connection.prepare_cached(sql)?.execute([till])? == 0 {
-            tracing::warn!(till, kind, text = why.in_english(), "too many findings to keep this one");
+            tracing::warn!(till, kind, text = crate::words::in_english(&why), "too many findings to keep this one");
             return Ok(());
         }
     }
-    tracing::warn!(till, kind, text = why.in_english(), "finding");
+    tracing::warn!(till, kind, text = crate::words::in_english(&why), "finding");
     connection
         .prepare_cached(
             "INSERT INTO finding(kind, till, shift, opened, subject, text, why, first_seen, last_seen, times)

@@ -273,7 +273,8 @@ fn note_numbers_again(
 fn keep_refused(t: &Connection, arrival: &Incoming, refused: &Refused, now: Timestamp) -> rusqlite::Result<()> {
     let body = refused.document.as_ref().map(Message::encode_to_vec);
     let record = refused.shift.as_ref().map(Message::encode_to_vec);
-    let told = body.as_deref().or(record.as_deref()).unwrap_or(refused.reason.as_bytes());
+    let why = refused.reason.to_string();
+    let told = body.as_deref().or(record.as_deref()).unwrap_or(why.as_bytes());
     let hash = blake3::hash(told);
     t.prepare_cached(
         "INSERT INTO refused(till, content, reason, document, shift_record, received_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -282,7 +283,7 @@ fn keep_refused(t: &Connection, arrival: &Incoming, refused: &Refused, now: Time
     .execute(params![
         arrival.till.as_str(),
         hash.as_bytes(),
-        refused.reason,
+        why,
         body,
         record,
         arrival.received_at.as_millisecond()
@@ -293,10 +294,10 @@ fn keep_refused(t: &Connection, arrival: &Incoming, refused: &Refused, now: Time
     )?
     .execute(params![arrival.till.as_str(), MAX_REFUSED_PER_TILL])?;
     let till = Some(arrival.till.clone());
-    let detail = refused.reason.clone();
+    let reason = refused.reason.clone();
     let found = if let Some(record) = &refused.shift {
         NewFinding {
-            reason: FindingReason::ShiftRefused { shift: shift_key(record).to_string(), detail },
+            reason: FindingReason::ShiftRefused { shift: shift_key(record).to_string(), reason },
             till,
             shift: (record.number <= MAX_NUMBER).then(|| shift_key(record)),
             // One of a shift, however its record changes: a good one closes it.
@@ -311,9 +312,9 @@ fn keep_refused(t: &Connection, arrival: &Incoming, refused: &Refused, now: Time
         });
         let reason = match key.zip(shift) {
             Some((key, shift)) => {
-                FindingReason::DocumentRefused { number: key.number, shift: shift.to_string(), detail }
+                FindingReason::DocumentRefused { number: key.number, shift: shift.to_string(), reason }
             }
-            None => FindingReason::RecordRefused { detail },
+            None => FindingReason::RecordRefused { reason },
         };
         let row = refused.document.as_ref().map(|document| document.document_id).filter(|row| *row != 0);
         NewFinding {

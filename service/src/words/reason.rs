@@ -1,11 +1,12 @@
 //! What is stored and passed in the place of a sentence.
 
-use super::{Language, Words};
-use serde::{Deserialize, Serialize};
+use crate::error_chain;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
+use std::error::Error;
 use std::fmt;
 
-/// Of rows that were written as a sentence, and of what a till, a broker or a system says: that
+/// Of rows that were written as a sentence, and of what another program or a system says: that
 /// text, shown as it is.
 const WORDED: &str = "worded";
 
@@ -24,7 +25,8 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// Of a value whose JSON is such an object, so of an enum with `#[serde(tag = "kind")]`.
+    /// Of a value whose JSON is such an object, so of an enum with `#[serde(tag = "kind")]`. An
+    /// error that people read is one as well: `Display` is for the log, this for people.
     pub fn of(what: &(impl Serialize + fmt::Debug)) -> Self {
         let read = serde_json::to_value(what).and_then(serde_json::from_value);
         // No enum of ours fails; one that did would still say what it is.
@@ -37,11 +39,6 @@ impl Reason {
         Self { kind: WORDED.to_owned(), parameters }
     }
 
-    /// An error of this process with its causes, in English.
-    pub fn error(error: &(dyn std::error::Error + 'static)) -> Self {
-        Self::worded(crate::error_chain(error))
-    }
-
     /// The word for it.
     pub fn kind(&self) -> &str {
         &self.kind
@@ -52,9 +49,9 @@ impl Reason {
         &self.parameters
     }
 
-    /// For logs.
-    pub fn in_english(&self) -> String {
-        Words::of(Language::English).reason(self)
+    /// A text that was kept: a reason as JSON, or a sentence where an older version wrote it.
+    pub fn stored(text: &str) -> Self {
+        Self::from_json(text).unwrap_or_else(|_| Self::worded(text))
     }
 
     /// A text that is a reason as JSON.
@@ -68,4 +65,10 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
+}
+
+/// For `#[serde(serialize_with)]` of an error's source that is not ours: what the system or a
+/// library says, with its causes, as it says it.
+pub fn as_said<S: Serializer>(error: &(impl Error + 'static), serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&error_chain(error))
 }

@@ -1,6 +1,10 @@
 //! Which language a person reads.
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use serde::Deserialize;
+use std::convert::Infallible;
 
 /// A language of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
@@ -26,6 +30,20 @@ impl Language {
         }
     }
 
+    /// Its name, in itself.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::Russian => "Русский",
+        }
+    }
+
+    /// What a request asks for with `Accept-Language`, else English.
+    pub fn of_headers(headers: &HeaderMap) -> Self {
+        let list = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        list.map(Self::accepted).unwrap_or_default()
+    }
+
     /// The first language of ours in a list as HTTP's `Accept-Language` has it
     /// (`de, ru-RU;q=0.8`); none of them: English. Weights do not count, since browsers list by
     /// weight.
@@ -49,5 +67,14 @@ impl Language {
     pub fn of_tag(tag: &str) -> Option<Self> {
         let primary = tag.split(['-', '_', '.', ';', '@']).next().unwrap_or(tag);
         Self::ALL.into_iter().find(|language| language.code().eq_ignore_ascii_case(primary))
+    }
+}
+
+/// What the request asks for with `Accept-Language`, else English.
+impl<S: Sync> FromRequestParts<S> for Language {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of_headers(&parts.headers))
     }
 }

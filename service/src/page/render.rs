@@ -1,0 +1,218 @@
+//! Templates and words turned into HTML.
+
+use crate::words::{FluentArgs, FluentValue, Language, Words, WordsError};
+use jiff::Timestamp;
+use minijinja::value::{Kwargs, Serde, Value, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A template's name and its text.
+pub type Template = (&'static str, &'static str);
+
+/// The templates that every service has.
+pub const TEMPLATES: [Template; 4] = [
+    ("layout.html", include_str!("templates/layout.html")),
+    ("live.html", include_str!("templates/live.html")),
+    ("told.html", include_str!("templates/told.html")),
+    ("background.html", include_str!("templates/background.html")),
+];
+
+/// Why a page could not be made: a defect in a template or in the words.
+#[derive(Debug, thiserror::Error)]
+#[error("the template {name} is broken")]
+pub struct RenderError {
+    /// The template's name.
+    pub name: &'static str,
+    /// What the engine says.
+    #[source]
+    pub source: Error,
+}
+
+/// Templates and words, read once.
+#[derive(Debug)]
+pub struct Renderer {
+    by_language: BTreeMap<Language, (&'static Words, Environment<'static>)>,
+}
+
+impl Renderer {
+    /// Reads the templates that every service has and its `own` ones, in all languages.
+    /// `more_filters` adds those that its own templates need.
+    pub fn new(
+        own: &[Template],
+        words: fn(Language) -> &'static Words,
+        more_filters: fn(&mut Environment<'_>),
+    ) -> Result<Self, RenderError> {
+        let mut by_language = BTreeMap::new();
+        for language in Language::ALL {
+            let mut environment = environment(words(language), own)?;
+            more_filters(&mut environment);
+            by_language.insert(language, (words(language), environment));
+        }
+        Ok(Self { by_language })
+    }
+
+    /// The words of this language.
+    pub fn words(&self, language: Language) -> &'static Words {
+        self.by_language[&language].0
+    }
+
+    /// The HTML of `template` over its data.
+    pub fn render(
+        &self,
+        template: &'static str,
+        language: Language,
+        shown: &impl Serialize,
+    ) -> Result<String, RenderError> {
+        let broken = |source| RenderError { name: template, source };
+        let (_, environment) = &self.by_language[&language];
+        let view = context! {
+            lang => language.code(),
+            languages => Language::ALL.map(|language| (language.code(), language.name())),
+            o => Value::from(Serde(shown)),
+        };
+        environment.get_template(template).and_then(|page| page.render(view)).map_err(broken)
+    }
+}
+
+fn environment(words: &'static Words, own: &[Template]) -> Result<Environment<'static>, RenderError> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    for (name, source) in TEMPLATES.iter().chain(own) {
+        environment.add_template(name, source).map_err(|source| RenderError { name, source })?;
+    }
+    environment.add_function("t", |id: &str, values: Kwargs| message(words, id, &values));
+    environment.add_filter("lasting", |seconds: i64| lasting(words, seconds));
+    environment.add_filter("ago", |then: Option<String>, now: String| age(words, then, &now));
+    environment.add_filter("count", |count: u64| group_digits(&count.to_string()));
+    environment.add_filter("clock", clock);
+    Ok(environment)
+}
+
+/// The message `id` with the values given.
+fn message(words: &Words, id: &str, values: &Kwargs) -> Result<String, Error> {
+    let mut parameters = FluentArgs::new();
+    for name in values.args() {
+        let value: Value = values.get(name)?;
+        let value = match i64::try_from(value.clone()) {
+            Ok(number) if value.kind() == ValueKind::Number => FluentValue::from(number),
+            _ => FluentValue::from(value.to_string()),
+        };
+        parameters.set(name.to_owned(), value);
+    }
+    words.message(id, &parameters).map_err(unworded)
+}
+
+fn unworded(error: WordsError) -> Error {
+    Error::new(ErrorKind::InvalidOperation, "the words do not fit").with_source(error)
+}
+
+/// How long ago `then` was, in the largest unit that fits; a dash where it never was.
+fn age(words: &Words, then: Option<String>, now: &str) -> Result<String, Error> {
+    let Some(then) = then else { return Ok("—".to_owned()) };
+    let parse = |text: &str| {
+        text.parse::<Timestamp>().map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
+    };
+    lasting(words, (parse(now)?.as_second() - parse(&then)?.as_second()).max(0))
+}
+
+/// A time in the largest unit that fits.
+fn lasting(words: &Words, seconds: i64) -> Result<String, Error> {
+    let (amount, id) = match seconds {
+        0..60 => (seconds, "age-seconds"),
+        60..3600 => (seconds / 60, "age-minutes"),
+        3600..86400 => (seconds / 3600, "age-hours"),
+        _ => (seconds / 86400, "age-days"),
+    };
+    words.message(id, &FluentArgs::from_iter([("n", FluentValue::from(amount))])).map_err(unworded)
+}
+
+/// `2026-01-02 03:04:05` in the server's zone.
+fn clock(time: Option<String>) -> Result<String, Error> {
+    let Some(time) = time else { return Ok("—".to_owned()) };
+    let time: Timestamp =
+        time.parse().map_err(|error: jiff::Error| Error::new(ErrorKind::InvalidOperation, error.to_string()))?;
+    Ok(time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+/// Thin spaces between groups of three digits, as both languages may write them.
+pub fn group_digits(number: &str) -> String {
+    let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("−", digits));
+    let mut grouped = String::from(sign);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push('\u{2009}');
+        }
+        grouped.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        grouped.push('.');
+        grouped.push_str(fraction);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::TaskView;
+    use std::sync::LazyLock;
+
+    fn words(language: Language) -> &'static Words {
+        static ENGLISH: LazyLock<Words> = LazyLock::new(|| Words::read(Language::English, "task-a = Do <a>"));
+        static RUSSIAN: LazyLock<Words> = LazyLock::new(|| Words::read(Language::Russian, "task-a = Делать <a>"));
+        match language {
+            Language::English => &ENGLISH,
+            Language::Russian => &RUSSIAN,
+        }
+    }
+
+    #[derive(Serialize)]
+    struct Page {
+        now: Timestamp,
+        background: Vec<TaskView>,
+    }
+
+    #[test]
+    fn a_page_of_a_service_s_own_templates_has_the_frame_in_both_languages_and_escapes() {
+        let own = [(
+            "own.html",
+            "{% extends \"live.html\" %}{% block overview %}{{ 1234 | kib }}{% include \"background.html\" %}{% endblock %}",
+        )];
+        let more = |environment: &mut Environment<'_>| environment.add_filter("kib", |n: i64| format!("{n} KiB"));
+        let renderer = Renderer::new(&own, words, more).unwrap();
+        let task = TaskView {
+            name: "a",
+            running_s: Some(70),
+            last_run: Some(Timestamp::UNIX_EPOCH),
+            next_in_s: None,
+            failures: 3,
+            error: Some("<b>no room".to_owned()),
+        };
+        let shown = Page { now: Timestamp::UNIX_EPOCH, background: vec![task] };
+        for (language, parts) in [
+            (Language::English, ["English", "failed 3 times in a row", "running for 1 min", "Do &lt;a&gt;", "1 task"]),
+            (
+                Language::Russian,
+                ["Русский", "ошибка 3 раза подряд", "выполняется 1 мин", "Делать &lt;a&gt;", "1 задача"],
+            ),
+        ] {
+            let html = renderer.render("own.html", language, &shown).unwrap();
+            for part in parts.iter().chain(&["1234 KiB", "&lt;b&gt;no room", "/page.css", "/page.js"]) {
+                assert!(html.contains(part), "{part}: {html}");
+            }
+            assert!(!html.contains("<b>no room"));
+        }
+    }
+
+    #[test]
+    fn ages_use_the_largest_unit() {
+        let words = words(Language::English);
+        let told = |then: &str| age(words, Some(then.to_owned()), "2026-01-02T06:00:00Z").unwrap();
+        assert_eq!(told("2026-01-02T05:59:30Z"), "30 s");
+        assert_eq!(told("2026-01-02T05:00:00Z"), "1 h");
+        assert_eq!(told("2025-12-25T05:00:00Z"), "8 d");
+        assert_eq!(told("2026-01-02T06:00:09Z"), "0 s");
+    }
+}
