@@ -10,7 +10,6 @@ mod shown;
 pub use shown::{LastShown, Shown};
 
 use crate::audit::Verb;
-use crate::error_chain;
 use crate::exchange::Reports;
 use crate::exchange::service::{ExchangeError, ExchangeService};
 use crate::intake::{AsideError as IntakeAside, Intake};
@@ -177,28 +176,21 @@ enum AsideReason {
     },
 }
 
-/// What was done about a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What was done about a unit; serialized, what people are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Outcome {
     /// The till was told; its next contact shows what came of it.
-    Ordered,
+    TillWasTold,
     /// It was tried again, and passed or was set aside anew with its reason.
-    Tried,
+    TriedOnceMore,
     /// A new load was queued.
-    Queued(LoadId),
+    QueuedAsLoad {
+        /// The new one.
+        load: LoadId,
+    },
     /// It is gone.
     Dropped,
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ordered => f.write_str("the till was told"),
-            Self::Tried => f.write_str("tried again"),
-            Self::Queued(load) => write!(f, "queued as load {}", load.0),
-            Self::Dropped => f.write_str("dropped"),
-        }
-    }
 }
 
 /// Why a unit could not be listed, tried again or dropped.
@@ -490,7 +482,7 @@ impl Aside {
                 if units.iter().any(Option::is_none) { Vec::new() } else { units.iter().flatten().cloned().collect() };
             let outcome = self.exchange.settle_aside(&till, action, names).map_err(AsideError::Exchange);
             let ids = units.into_iter().map(|unit| AsideId::Till(till.clone(), unit)).collect();
-            settled.push(Settled { ids, outcome: outcome.map(|_| Outcome::Ordered) });
+            settled.push(Settled { ids, outcome: outcome.map(|_| Outcome::TillWasTold) });
         }
         self.last_shown.forget();
         settled
@@ -510,7 +502,7 @@ impl Aside {
                 // Only now: cut off before, it is there still, and taken twice it says the same.
                 // Where it did not pass, it was set aside anew, with the reason of today.
                 self.exchange.forget_broken_report(*number, None).map_err(AsideError::Exchange)?;
-                Ok(Outcome::Tried)
+                Ok(Outcome::TriedOnceMore)
             }
             (AsideId::Report(number), AsideAction::Drop) => {
                 let was_there =
@@ -519,15 +511,17 @@ impl Aside {
             }
             (AsideId::Stranger(peer), AsideAction::Retry) => {
                 let found = self.exchange.stranger(peer).map_err(AsideError::Exchange)?.ok_or_else(gone)?;
-                self.take_again(id, found.body, &line).map(|()| Outcome::Tried)
+                self.take_again(id, found.body, &line).map(|()| Outcome::TriedOnceMore)
             }
             (AsideId::Stranger(peer), AsideAction::Drop) => {
                 let was_there = self.exchange.forget_stranger(peer, &line).map_err(AsideError::Exchange)?;
                 was_there.then_some(Outcome::Dropped).ok_or_else(gone)
             }
-            (AsideId::Load(load), AsideAction::Retry) => {
-                self.intake.retry_refused(*load, &line).map(Outcome::Queued).map_err(AsideError::Intake)
-            }
+            (AsideId::Load(load), AsideAction::Retry) => self
+                .intake
+                .retry_refused(*load, &line)
+                .map(|load| Outcome::QueuedAsLoad { load })
+                .map_err(AsideError::Intake),
             (AsideId::Load(load), AsideAction::Drop) => {
                 self.intake.drop_refused(*load, &line).map(|()| Outcome::Dropped).map_err(AsideError::Intake)
             }
@@ -536,7 +530,7 @@ impl Aside {
                 let sales = self.sales.as_ref().ok_or(AsideError::SalesApart)?;
                 let runtime = Handle::current();
                 let settled = match action {
-                    AsideAction::Retry => runtime.block_on(sales.retry(unit, &line)).map(|()| Outcome::Tried),
+                    AsideAction::Retry => runtime.block_on(sales.retry(unit, &line)).map(|()| Outcome::TriedOnceMore),
                     AsideAction::Drop => runtime.block_on(sales.drop_unit(unit, &line)).map(|()| Outcome::Dropped),
                 };
                 settled.map_err(AsideError::Sales)
@@ -544,7 +538,7 @@ impl Aside {
             (AsideId::Till(till, unit), _) => {
                 let units = unit.iter().cloned().collect();
                 let ordered = self.exchange.settle_aside(till, action, units).map_err(AsideError::Exchange);
-                ordered.map(|_| Outcome::Ordered)
+                ordered.map(|_| Outcome::TillWasTold)
             }
         }
     }
@@ -555,9 +549,4 @@ impl Aside {
         }
         self.reports.take_now(&[body], Some(line)).map_err(AsideError::Exchange)
     }
-}
-
-/// An error with its causes, in one line.
-pub fn why(error: &AsideError) -> String {
-    error_chain(error)
 }

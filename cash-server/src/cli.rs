@@ -25,6 +25,7 @@ mod table;
 
 use crate::settings::fault::listed;
 use crate::settings::{DEFAULT_SETTINGS, Fault, SETTINGS_PATH, Settings, SettingsError};
+use crate::words::{self, Language, Reason, Words};
 use clap::{Args, Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -431,6 +432,23 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// As a person is told it: what a command could not do, in their language; why the server does
+    /// not start, as its log has it.
+    fn told(&self, words: &Words) -> String {
+        match self {
+            Self::Client(error) => words.reason(&Reason::of(error)),
+            Self::App(error) => words.reason(&Reason::of(error)),
+            Self::Store(error) => words.reason(&Reason::of(error)),
+            Self::Lock(error) | Self::Running(error) => words.reason(&Reason::of(error)),
+            Self::Silent { socket } => words.text("cli-silent", [("socket", socket.display().to_string().into())]),
+            Self::Unsettled { failed, total } => {
+                words.text("cli-unsettled", [("failed", (*failed).into()), ("total", (*total).into())])
+            }
+            Self::Faults => words.text("cli-faults", []),
+            _ => error_text(self),
+        }
+    }
+
     fn exit_code(&self) -> u8 {
         match self {
             Self::Settings(_) | Self::Faults => EXIT_SETTINGS,
@@ -442,20 +460,24 @@ impl CliError {
 
 /// Does what the command line says; errors go to `errors`, once, with their causes.
 pub fn run(arguments: Arguments, output: &mut dyn Write, errors: &mut dyn Write) -> ExitCode {
-    match carry_out(arguments, output) {
+    run_in(Language::of_terminal(), arguments, output, errors)
+}
+
+fn run_in(language: Language, arguments: Arguments, output: &mut dyn Write, errors: &mut dyn Write) -> ExitCode {
+    match carry_out(language, arguments, output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell where the terminal is gone.
-            let _ = writeln!(errors, "cash-server: {}", error_text(&error));
+            let _ = writeln!(errors, "cash-server: {}", error.told(words::of(language)));
             ExitCode::from(error.exit_code())
         }
     }
 }
 
-fn carry_out(arguments: Arguments, output: &mut dyn Write) -> Result<(), CliError> {
+fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -> Result<(), CliError> {
     let path = settings_path(arguments.settings);
     let load = || Settings::load(path.as_deref()).map_err(CliError::Settings);
-    let mut answer = table::Output { output, json: arguments.json };
+    let mut answer = table::Output { to: output, json: arguments.json, words: words::of(language) };
     match arguments.command.unwrap_or(Command::Run { without_sales: false }) {
         Command::Run { without_sales } => daemon::run(path.as_deref(), load()?, !without_sales),
         Command::SalesLoader => daemon::sales_loader(path.as_deref(), load()?),
@@ -608,6 +630,28 @@ mod tests {
         let (_, listed, _) = asked(folder.path(), &["--json", "node", "list"]);
         let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
         assert_eq!(listed.as_array().unwrap().len(), 9, "{listed:#}");
+    }
+
+    /// What is asked of the language, not of the environment of whoever tests.
+    #[test]
+    fn commands_answer_in_the_language_of_the_terminal() {
+        let folder = folder();
+        let settings = folder.path().join("cash-server.toml");
+        let ask = |line: &[&str]| {
+            let words = ["cash-server", "--settings", settings.to_str().unwrap()];
+            let (mut output, mut errors) = (Vec::new(), Vec::new());
+            let arguments = Arguments::parse_from(words.iter().chain(line));
+            run_in(Language::Russian, arguments, &mut output, &mut errors);
+            String::from_utf8([output, errors].concat()).unwrap()
+        };
+        ask(&["node", "add", "shop", "7"]);
+        ask(&["node", "add", "till", "1", "--parent", "shop-7"]);
+        assert!(ask(&["node", "park", "till-7-1"]).contains("на ремонте"));
+        assert!(ask(&["node", "list"]).contains("на ремонте"));
+        let told = ask(&["node", "add", "till", "1", "--parent", "shop-7"]);
+        assert!(told.contains("код 1 занят") && !told.contains("taken"), "{told}");
+        let told = ask(&["tills"]);
+        assert!(told.contains("сервер не отвечает по адресу"), "{told}");
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //! that nobody else works on the databases. That takes moments, so a server that starts just then
 //! waits for it.
 
+use crate::words::as_said;
 use fs_err as fs;
+use serde::Serialize;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -40,13 +42,15 @@ impl Role {
 }
 
 /// Why the folder is not ours.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum LockError {
     /// Somebody holds it.
     #[error(
         "already running: process {holder} works on {}; stop that one first, or use another data folder",
         folder.display()
     )]
+    #[serde(rename = "already-running")]
     Held {
         /// The data folder.
         folder: PathBuf,
@@ -55,7 +59,13 @@ pub enum LockError {
     },
     /// The file could not be opened, locked or written.
     #[error("failed to lock the data folder")]
-    File(#[source] io::Error),
+    #[serde(rename = "data-not-locked")]
+    File {
+        /// What the system says.
+        #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: io::Error,
+    },
 }
 
 /// The lock; free again when dropped.
@@ -90,7 +100,7 @@ impl DataLock {
     }
 
     fn try_take(data_dir: &Path, role: Role, mark: &str) -> Result<Self, LockError> {
-        fs::create_dir_all(data_dir).map_err(LockError::File)?;
+        fs::create_dir_all(data_dir).map_err(|source| LockError::File { source })?;
         let path = data_dir.join(role.file());
         let file = fs::OpenOptions::new()
             .read(true)
@@ -98,14 +108,16 @@ impl DataLock {
             .create(true)
             .truncate(false)
             .open(&path)
-            .map_err(LockError::File)?;
-        let Ok(mut held) = FileLock::try_take(file).map_err(LockError::File)? else {
+            .map_err(|source| LockError::File { source })?;
+        let Ok(mut held) = FileLock::try_take(file).map_err(|source| LockError::File { source })? else {
             let holder = fs::read_to_string(&path).unwrap_or_default();
             return Err(LockError::Held { folder: data_dir.to_owned(), holder: holder.trim().to_owned() });
         };
         let file = held.file();
         let holder = format!("{} {mark}", std::process::id());
-        file.set_len(0).and_then(|()| writeln!(file, "{}", holder.trim())).map_err(LockError::File)?;
+        file.set_len(0)
+            .and_then(|()| writeln!(file, "{}", holder.trim()))
+            .map_err(|source| LockError::File { source })?;
         Ok(Self { _file: held })
     }
 

@@ -1,7 +1,7 @@
 //! REST under `/api/v1` for administrators and agents, its OpenAPI description, and package files.
 //!
 //! Promises: every answer that is not what was asked for is a [`Problem`] that says what happened,
-//! to which node, and what to do. The description at `/api/v1/openapi.json` is generated from the
+//! to which node, and what to do, in the language that the request asks for. The description at `/api/v1/openapi.json` is generated from the
 //! handlers. Handlers only translate: what is allowed and what follows is decided in
 //! [`crate::app`].
 
@@ -22,6 +22,7 @@ mod tests;
 mod tills;
 
 pub use problem::Problem;
+use problem::in_readers_language;
 
 use crate::app::App;
 use crate::settings::credentials::Credentials;
@@ -73,6 +74,7 @@ pub fn router(app: App, admin: Arc<Credentials>) -> Router {
     administration
         .layer(middleware::from_fn_with_state(guard, auth::administrator_only))
         .merge(agents)
+        .layer(middleware::from_fn(in_readers_language))
         .with_state(app)
         .merge(open(description))
 }
@@ -81,7 +83,11 @@ pub fn router(app: App, admin: Arc<Credentials>) -> Router {
 /// [`LocalUser`](tillway_service::serving::LocalUser) names.
 pub fn local_router(app: App) -> Router {
     let (administration, description) = administration();
-    administration.layer(middleware::from_fn(auth::local_administrator_only)).with_state(app).merge(open(description))
+    administration
+        .layer(middleware::from_fn(auth::local_administrator_only))
+        .layer(middleware::from_fn(in_readers_language))
+        .with_state(app)
+        .merge(open(description))
 }
 
 /// What needs no credentials.

@@ -22,9 +22,10 @@ pub use view::{
 
 use crate::app::{App, AppError};
 use crate::rest::auth::{Administrator, administrator_only};
+use crate::rest::problem::{RequestFault, in_readers_language};
 use crate::settings::credentials::Credentials;
 use crate::settings::proof_key::ProofKey;
-use crate::words;
+use crate::words::{self, Reason};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware;
@@ -79,7 +80,8 @@ pub fn router(app: App, name: &str, admin: Arc<Credentials>, secret: FormSecret)
         .merge(act::router())
         .with_state(state)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_DEADLINE))
-        .layer(middleware::from_fn_with_state(guard, administrator_only)))
+        .layer(middleware::from_fn_with_state(guard, administrator_only))
+        .layer(middleware::from_fn(in_readers_language)))
 }
 
 #[derive(Deserialize)]
@@ -123,7 +125,10 @@ async fn overview(
     .await;
     match gathered {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => renderer.failed(language, &crate::error_chain(&error)),
-        Err(join) => renderer.failed(language, &join.to_string()),
+        Ok(Err(error)) => {
+            tracing::error!(error = crate::error_chain(&error), "failed to show the page");
+            renderer.failed(language, &words::of(language).reason(&Reason::of(&error)))
+        }
+        Err(join) => renderer.failed(language, &words::of(language).reason(&Reason::of(&RequestFault::from(join)))),
     }
 }

@@ -1,7 +1,9 @@
 //! The list of what was set aside as the page shows it: kept for some seconds, whole in what can
 //! be read.
 
-use super::{Aside, AsideUnit, why};
+use super::{Aside, AsideUnit};
+use crate::error_chain;
+use crate::words::Reason;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,8 +23,8 @@ const SHOWN_FOR_AT_MOST: Duration = Duration::from_mins(5);
 pub struct Shown {
     /// What could be read.
     pub units: Vec<AsideUnit>,
-    /// Why the rest could not, a sentence each.
-    pub troubles: Vec<String>,
+    /// Why the rest could not.
+    pub troubles: Vec<Reason>,
 }
 
 /// The list that was gathered last. Cheap to clone.
@@ -62,9 +64,8 @@ impl Aside {
                 match section(self) {
                     Ok(units) => shown.units.extend(units),
                     Err(error) => {
-                        let reason = why(&error);
-                        tracing::error!(reason, "failed to list what is set aside");
-                        shown.troubles.push(reason);
+                        tracing::error!(error = error_chain(&error), "failed to list what is set aside");
+                        shown.troubles.push(Reason::of(&error));
                     }
                 }
             }
@@ -88,7 +89,7 @@ mod tests {
         if let Some((_, until)) = last.0.lock().unwrap().as_mut() {
             *until = Instant::now();
         }
-        let trouble = || Shown { troubles: vec!["x".to_owned()], ..Shown::default() };
+        let trouble = || Shown { troubles: vec![Reason::worded("x")], ..Shown::default() };
         assert_eq!(last.or_gather(trouble).troubles.len(), 1);
     }
 }

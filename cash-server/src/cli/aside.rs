@@ -33,7 +33,8 @@ pub(super) fn settle(
     let client = Client::new(settings).map_err(CliError::Client)?;
     let units = if asked.all { all(&client, action)? } else { asked.units };
     if units.is_empty() {
-        return answer.line(&json!([]), "nothing is set aside");
+        let told = answer.words.text("cli-nothing-aside", []);
+        return answer.line(&json!([]), &told);
     }
     let path = format!("{PATH}/{action}");
     let settled = client.post(&path, &json!({"units": units})).map_err(CliError::Client)?;

@@ -115,7 +115,8 @@ fn tell(faults: &[Fault], path: Option<&Path>, answer: &mut Output<'_>) -> Resul
         return answer.text(&format!("{:#}\n", json!(faults.iter().map(told).collect::<Vec<_>>())));
     }
     if faults.is_empty() {
-        return answer.text(&format!("{}: no faults\n", place(path)));
+        let told = answer.words.text("cli-no-faults", [("place", place(path).into())]);
+        return answer.text(&format!("{told}\n"));
     }
     let lines: Vec<String> = faults.iter().map(|fault| format!("{fault}\n")).collect();
     answer.text(&lines.concat())

@@ -3,7 +3,7 @@
 
 use crate::settings::Settings;
 use crate::socket;
-use crate::words::Language;
+use crate::words::{Language, as_said};
 use reqwest::{Method, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,25 +20,30 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const BASE: &str = "http://localhost";
 
 /// Why the server did not answer as asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum ClientError {
     /// Nobody listens.
     #[error("the server does not answer at {}: is it running?", socket.display())]
+    #[serde(rename = "server-unreachable")]
     Unreachable {
         /// The socket.
         socket: PathBuf,
         /// Why.
         #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
         source: reqwest::Error,
     },
     /// The system does not let this user reach the socket.
     #[error("this user may not ask the server: do it as root, or as the user who runs it ({})", socket.display())]
+    #[serde(rename = "server-not-allowed")]
     NotAllowed {
         /// The socket.
         socket: PathBuf,
     },
     /// The server refused.
     #[error("the server answers {status}: {detail}")]
+    #[serde(rename = "server-refuses")]
     Refused {
         /// The status.
         status: u16,
@@ -47,16 +52,40 @@ pub enum ClientError {
     },
     /// The answer is no JSON, or not the JSON that is expected.
     #[error("the server's answer cannot be read: it may be of another version")]
-    Answer(#[source] serde_json::Error),
+    #[serde(rename = "answer-unreadable")]
+    Answer {
+        /// Why not.
+        #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: serde_json::Error,
+    },
     /// The answer broke off.
     #[error("the server's answer broke off")]
-    Broken(#[source] reqwest::Error),
+    #[serde(rename = "answer-broken-off")]
+    Broken {
+        /// Why.
+        #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: reqwest::Error,
+    },
     /// The client could not be made.
     #[error("failed to prepare the connection")]
-    Prepare(#[source] reqwest::Error),
+    #[serde(rename = "connection-not-prepared")]
+    Prepare {
+        /// Why not.
+        #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: reqwest::Error,
+    },
     /// The threads.
     #[error("failed to prepare the connection")]
-    Runtime(#[source] io::Error),
+    #[serde(rename = "threads-not-prepared")]
+    Runtime {
+        /// Why not.
+        #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: io::Error,
+    },
 }
 
 /// A client of the server on this machine.
@@ -79,9 +108,9 @@ impl Client {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         Ok(Self {
             socket: socket.to_owned(),
-            language: Language::of_environment(),
-            http: http.build().map_err(ClientError::Prepare)?,
-            runtime: runtime.map_err(ClientError::Runtime)?,
+            language: Language::of_terminal(),
+            http: http.build().map_err(|source| ClientError::Prepare { source })?,
+            runtime: runtime.map_err(|source| ClientError::Runtime { source })?,
         })
     }
 
@@ -118,9 +147,9 @@ impl Client {
             let response = request.send().await.map_err(|error| self.unreachable(error))?;
             let status = response.status();
             if status.is_success() {
-                let content = response.bytes().await.map_err(ClientError::Broken)?;
+                let content = response.bytes().await.map_err(|source| ClientError::Broken { source })?;
                 let content: &[u8] = if status == StatusCode::NO_CONTENT { b"null" } else { &content };
-                return serde_json::from_slice(content).map_err(ClientError::Answer);
+                return serde_json::from_slice(content).map_err(|source| ClientError::Answer { source });
             }
             let text = response.text().await.unwrap_or_default();
             let problem: Option<Value> = serde_json::from_str(&text).ok();

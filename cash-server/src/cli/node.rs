@@ -14,6 +14,7 @@ use crate::run::ensure_chain;
 use crate::settings::Settings;
 use crate::socket;
 use crate::store::Stores;
+use crate::words::{FluentValue, Words};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -51,22 +52,28 @@ pub(super) fn node(settings: &Settings, command: NodeCommand, answer: &mut Outpu
         }
         NodeCommand::Rename { node, name } => {
             let id = network.change(&node, &NodeChange { name: Some(name.clone()), ..NodeChange::default() })?.node.id;
-            answer.line(&json!({"id": id}), &format!("{id} is now called {name}"))
+            let told = answer.words.text("cli-renamed", [("node", id.as_str().into()), ("name", name.into())]);
+            answer.line(&json!({"id": id}), &told)
         }
         NodeCommand::Move { node, parent } => {
             let parent = network.show(&parent)?.id;
             let under = NodeChange { parent: Some(parent.clone()), ..NodeChange::default() };
             let ChangedNode { node: NodeView { id, .. }, revision } = network.change(&node, &under)?;
+            let parameters = [("node", FluentValue::from(id.as_str())), ("parent", FluentValue::from(parent))];
             let told = match revision {
-                Some(revision) => format!("{id} hangs under {parent} from revision {revision} on"),
-                None => format!("{id} hangs under {parent} already"),
+                Some(revision) => {
+                    let from = ("revision", FluentValue::from(revision.to_string()));
+                    answer.words.text("cli-moved", parameters.into_iter().chain([from]))
+                }
+                None => answer.words.text("cli-hangs-there", parameters),
             };
             answer.line(&json!({"id": id, "revision": revision}), &told)
         }
         NodeCommand::Remove { node } => {
             let id = network.show(&node)?.id;
             network.remove(&id)?;
-            answer.line(&json!({"id": id}), &format!("removed {id}"))
+            let told = answer.words.text("cli-removed", [("node", id.as_str().into())]);
+            answer.line(&json!({"id": id}), &told)
         }
         NodeCommand::Park { till } => park(&network, &till, true, answer),
         NodeCommand::Unpark { till } => park(&network, &till, false, answer),
@@ -204,24 +211,27 @@ fn of_node(node: &str) -> String {
 
 fn park(network: &Network, till: &str, parked: bool, answer: &mut Output<'_>) -> Result<(), CliError> {
     let till = network.change(till, &NodeChange { parked: Some(parked), ..NodeChange::default() })?.node.id;
-    let told = if parked { "parked" } else { "unparked" };
-    answer.line(&json!({"id": till, "parked": parked}), &format!("{told} {till}"))
+    let of = [("till", FluentValue::from(till.as_str()))];
+    let told = if parked { answer.words.text("cli-parked", of) } else { answer.words.text("cli-unparked", of) };
+    answer.line(&json!({"id": till, "parked": parked}), &told)
 }
 
 fn list(network: &Network, answer: &mut Output<'_>) -> Result<(), CliError> {
     let nodes = network.list()?;
     let folders: HashMap<&str, &str> = nodes.iter().map(|node| (node.id.as_str(), node.folder.as_str())).collect();
-    let rows = nodes.iter().map(|node| row(node, node.parent.as_ref().and_then(|id| folders.get(id.as_str()))));
+    let words = answer.words;
+    let parent = |node: &NodeView| node.parent.as_ref().and_then(|id| folders.get(id.as_str()).copied());
+    let rows = nodes.iter().map(|node| row(node, parent(node), words));
     answer.table(
         &rows.collect(),
         &[("NODE", "/folder"), ("NAME", "/name"), ("ID", "/id"), ("PARENT", "/parent"), ("STATE", "/state")],
     )
 }
 
-fn row(node: &NodeView, parent: Option<&&str>) -> Value {
+fn row(node: &NodeView, parent: Option<&str>, words: &Words) -> Value {
     let NodeView { id, level, code, name, folder, parked, alike, .. } = node;
-    let is_parked = parked.then(|| "parked".to_owned());
-    let looks_like = (!alike.is_empty()).then(|| format!("code like that of {}", alike.join(", ")));
+    let is_parked = parked.then(|| words.text("condition-parked", []));
+    let looks_like = (!alike.is_empty()).then(|| words.text("cli-code-alike", [("nodes", alike.join(", ").into())]));
     let state: Vec<String> = is_parked.into_iter().chain(looks_like).collect();
     json!({
         "folder": folder,

@@ -31,6 +31,6 @@ pub(super) fn seen(settings: &Settings, asked: &NoticeIds, answer: &mut Output<'
     let client = Client::new(settings).map_err(CliError::Client)?;
     let body = if asked.all { json!({"up_to": i64::MAX}) } else { json!({"ids": asked.notices}) };
     let marked: Value = client.post(&format!("{PATH}/seen"), &body).map_err(CliError::Client)?;
-    let told = format!("notices marked as seen: {}", marked["seen"]);
+    let told = answer.words.text("cli-notices-seen", [("n", marked["seen"].as_u64().unwrap_or_default().into())]);
     answer.line(&marked, &told)
 }

@@ -4,6 +4,7 @@ use super::client::Client;
 use super::table::Output;
 use super::{CliError, Listed};
 use crate::settings::Settings;
+use crate::words::FluentValue;
 use jiff::civil::{Date, DateTime};
 use serde_json::{Value, json};
 
@@ -91,12 +92,15 @@ pub(super) fn load(settings: &Settings, id: i64, answer: &mut Output<'_>) -> Res
 pub(super) fn approve_load(settings: &Settings, id: i64, answer: &mut Output<'_>) -> Result<(), CliError> {
     let decided = decide(settings, id, "approve")?;
     let again = decided["load"].as_i64().unwrap_or_default();
-    answer.line(&decided, &format!("load {id} is carried out as load {again}: `cash-server loads show {again}`"))
+    let loads = [("load", FluentValue::from(id.to_string())), ("again", FluentValue::from(again.to_string()))];
+    let told = answer.words.text("cli-load-approved", loads);
+    answer.line(&decided, &told)
 }
 
 pub(super) fn refuse_load(settings: &Settings, id: i64, answer: &mut Output<'_>) -> Result<(), CliError> {
     let decided = decide(settings, id, "refuse")?;
-    answer.line(&decided, &format!("load {id} is refused; nothing was changed"))
+    let told = answer.words.text("cli-load-refused", [("load", id.to_string().into())]);
+    answer.line(&decided, &told)
 }
 
 fn decide(settings: &Settings, id: i64, word: &str) -> Result<Value, CliError> {
@@ -123,14 +127,16 @@ pub(super) fn verify(settings: &Settings, till: &str, answer: &mut Output<'_>) -
 pub(super) fn acknowledge(settings: &Settings, till: &str, answer: &mut Output<'_>) -> Result<(), CliError> {
     let path = format!("/api/v1/tills/{till}/acknowledge");
     let told = Client::new(settings).and_then(|client| client.post(&path, &json!({}))).map_err(CliError::Client)?;
-    answer.line(&told, &format!("acknowledged what was found about {till}"))
+    let line = answer.words.text("cli-acknowledged", [("till", till.into())]);
+    answer.line(&told, &line)
 }
 
 pub(super) fn go_past(settings: &Settings, till: &str, revision: u64, answer: &mut Output<'_>) -> Result<(), CliError> {
     let (path, body) = (format!("/api/v1/tills/{till}/go-past"), json!({ "revision": revision }));
     let told: Value = Client::new(settings).and_then(|client| client.post(&path, &body)).map_err(CliError::Client)?;
     let newest = told["revision"].as_u64().unwrap_or_default();
-    answer.line(&told, &format!("every till should have revision {newest} now; {till} gets everything"))
+    let line = answer.words.text("cli-went-past", [("revision", newest.to_string().into()), ("till", till.into())]);
+    answer.line(&told, &line)
 }
 
 const LOAD_COLUMNS: [(&str, &str); 10] = [
@@ -149,8 +155,8 @@ const LOAD_COLUMNS: [(&str, &str); 10] = [
 fn ordered(settings: &Settings, path: &str, body: &Value, answer: &mut Output<'_>) -> Result<(), CliError> {
     let told: Value = Client::new(settings).and_then(|client| client.post(path, body)).map_err(CliError::Client)?;
     let line = match told["command"].as_str() {
-        Some(command) => format!("ordered; `cash-server commands` shows what becomes of {command}"),
-        None => "the same request is under way already".to_owned(),
+        Some(command) => answer.words.text("cli-ordered", [("command", command.into())]),
+        None => answer.words.text("cli-under-way", []),
     };
     answer.line(&told, &line)
 }

@@ -1,10 +1,10 @@
 //! What was set aside anywhere: listed, tried again, dropped; findings about tills that somebody
 //! has seen.
 
-use super::problem::{Problem, blocking};
+use super::problem::{Problem, RequestFault, blocking};
 use crate::app::{Acting, AppError};
-use crate::aside::{AsideId, AsideUnit, MAX_SETTLED, Settled};
-use crate::words::{self, Language, Words};
+use crate::aside::{AsideId, AsideUnit, MAX_SETTLED, Settled, UnknownAside};
+use crate::words::{self, Language, Reason, Words};
 use axum::Json;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
@@ -58,10 +58,15 @@ pub(super) struct AsideAsked {
 pub(super) struct SettledView {
     /// Which ones.
     pub units: Vec<String>,
-    /// What was done; none where it failed.
+    /// What was done, in the language asked for; none where it failed.
     pub done: Option<String>,
-    /// Why it failed.
+    /// Why it failed, in the language asked for.
     pub problem: Option<String>,
+    /// The word for what was done, or for why it failed.
+    pub kind: String,
+    /// What that is made of.
+    #[schema(value_type = Object)]
+    pub parameters: Map<String, Value>,
 }
 
 fn view(unit: &AsideUnit, words: &Words) -> AsideView {
@@ -87,12 +92,14 @@ fn action_word(action: AsideAction) -> &'static str {
     }
 }
 
-fn settled_view(settled: &Settled) -> SettledView {
-    SettledView {
-        units: settled.ids.iter().map(ToString::to_string).collect(),
-        done: settled.outcome.as_ref().ok().map(ToString::to_string),
-        problem: settled.outcome.as_ref().err().map(crate::aside::why),
-    }
+fn settled_view(settled: &Settled, words: &Words) -> SettledView {
+    let reason = settled.outcome.as_ref().map_or_else(Reason::of, Reason::of);
+    let (done, problem) = match &settled.outcome {
+        Ok(_) => (Some(words.reason(&reason)), None),
+        Err(_) => (None, Some(words.reason(&reason))),
+    };
+    let (kind, parameters) = (reason.kind().to_owned(), reason.parameters().clone());
+    SettledView { units: settled.ids.iter().map(ToString::to_string).collect(), done, problem, kind, parameters }
 }
 
 /// Everything that is set aside and waits for a person.
@@ -106,27 +113,40 @@ pub(super) async fn list(app: Acting, language: Language) -> Result<Json<Vec<Asi
 /// Tries units again, from the beginning. What fails for one does not stop the others.
 #[utoipa::path(post, path = "/api/v1/aside/retry", tag = "aside", security(("administrator" = [])), request_body = AsideAsked,
     responses((status = 200, body = Vec<SettledView>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn retry(app: Acting, Json(asked): Json<AsideAsked>) -> Result<Json<Vec<SettledView>>, Problem> {
-    settle(app, AsideAction::Retry, asked).await
+pub(super) async fn retry(
+    app: Acting,
+    language: Language,
+    Json(asked): Json<AsideAsked>,
+) -> Result<Json<Vec<SettledView>>, Problem> {
+    settle(app, AsideAction::Retry, language, asked).await
 }
 
 /// Drops units for good, by their names only: `till:<till>` can be tried again, not dropped. What
 /// fails for one does not stop the others.
 #[utoipa::path(post, path = "/api/v1/aside/drop", tag = "aside", security(("administrator" = [])), request_body = AsideAsked,
     responses((status = 200, body = Vec<SettledView>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn drop(app: Acting, Json(asked): Json<AsideAsked>) -> Result<Json<Vec<SettledView>>, Problem> {
-    settle(app, AsideAction::Drop, asked).await
+pub(super) async fn drop(
+    app: Acting,
+    language: Language,
+    Json(asked): Json<AsideAsked>,
+) -> Result<Json<Vec<SettledView>>, Problem> {
+    settle(app, AsideAction::Drop, language, asked).await
 }
 
-async fn settle(app: Acting, action: AsideAction, asked: AsideAsked) -> Result<Json<Vec<SettledView>>, Problem> {
+async fn settle(
+    app: Acting,
+    action: AsideAction,
+    language: Language,
+    asked: AsideAsked,
+) -> Result<Json<Vec<SettledView>>, Problem> {
     if asked.units.is_empty() || asked.units.len() > MAX_SETTLED {
-        return Err(Problem::bad_request(format!("name 1 to {MAX_SETTLED} units in `units`")));
+        return Err(RequestFault::NamesNoUnits { max: MAX_SETTLED }.into());
     }
     let ids: Result<Vec<AsideId>, _> = asked.units.iter().map(|text| text.parse()).collect();
-    let ids = ids.map_err(|error: crate::aside::UnknownAside| Problem::bad_request(error.to_string()))?;
+    let ids = ids.map_err(|error: UnknownAside| RequestFault::NamesNothingAside { text: error.text })?;
     blocking(move || {
         let mut settled = app.settle(action, ids)?;
-        let views = settled.iter().map(settled_view).collect();
+        let views = settled.iter().map(|one| settled_view(one, words::of(language))).collect();
         match (settled.pop().map(|last| last.outcome), settled.is_empty()) {
             // One that was asked for alone has an answer of its own.
             (Some(Err(error)), true) => Err(AppError::Aside(error)),

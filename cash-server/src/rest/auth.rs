@@ -1,7 +1,7 @@
 //! Who may ask: the administrator with Basic credentials, a till with its bearer token; on the
 //! socket of this machine, root and the user who runs the server, as the operating system says.
 
-use super::problem::{Problem, blocking};
+use super::problem::{Problem, RequestFault, blocking};
 use crate::app::{Acting, App, of_till};
 use crate::settings::credentials::Credentials;
 use axum::extract::{FromRequestParts, Request, State};
@@ -15,9 +15,6 @@ use tillway_service::actor::{Actor, Caller, Face};
 use tillway_service::page::is_of_this_site;
 use tillway_service::serving::{Client, LocalUser};
 use tillway_service::system_user;
-
-const NO_CREDENTIALS: &str =
-    "the administrator's user and password are needed; they stand in the server's file credentials/admin";
 
 /// Who is the administrator, and at which face.
 #[derive(Clone)]
@@ -33,11 +30,11 @@ pub struct Administrator {
 pub async fn administrator_only(State(admin): State<Administrator>, mut request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reads && is_of_this_site(request.headers()) == Some(false) {
-        return Problem::forbidden("another site had a browser send this: nothing was done").into_response();
+        return Problem::from(RequestFault::FromOtherSite).into_response();
     }
     let shown = request.headers().get(header::AUTHORIZATION);
     if !shown.is_some_and(|value| admin.credentials.accepts(value.as_bytes())) {
-        return Problem::unauthorized(NO_CREDENTIALS).into_response();
+        return Problem::from(RequestFault::NoCredentials).into_response();
     }
     let actor = Actor::Login(admin.credentials.user.clone());
     let address = request.extensions().get().map(|Client(address)| *address);
@@ -49,17 +46,16 @@ pub async fn administrator_only(State(admin): State<Administrator>, mut request:
 /// over the socket of this machine.
 pub(super) async fn local_administrator_only(mut request: Request, next: Next) -> Response {
     let Some(LocalUser(number)) = request.extensions().get().copied() else {
-        return Problem::unauthorized("nobody is known to ask").into_response();
+        return Problem::from(RequestFault::NobodyAsks).into_response();
     };
     let own = system_user::own_number();
     let names = tokio::task::spawn_blocking(move || (system_user::name_of(number), system_user::name_of(own)));
     let (name, own_name) = match names.await {
         Ok(names) => names,
-        Err(join) => return Problem::internal(&join).into_response(),
+        Err(join) => return Problem::from(RequestFault::from(join)).into_response(),
     };
     if number != system_user::ROOT && number != own {
-        let who = format!("`{name}` may not do this: do it as root, or as `{own_name}`, the user who runs this server");
-        return Problem::forbidden(who).into_response();
+        return Problem::from(RequestFault::OtherUser { user: name, owner: own_name }).into_response();
     }
     let caller = Caller { actor: Actor::SystemUser(name), face: Face::CommandLine, address: None };
     request.extensions_mut().insert(caller);
@@ -87,7 +83,7 @@ impl FromRequestParts<App> for Acting {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let caller = parts.extensions.get::<Caller>().ok_or_else(|| Problem::unauthorized(NO_CREDENTIALS))?;
+        let caller = parts.extensions.get::<Caller>().ok_or(RequestFault::NoCredentials)?;
         Ok(app.acting_for(caller.clone()))
     }
 }
@@ -99,7 +95,5 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn wrong_token(till: &TillId) -> Problem {
-    Problem::unauthorized(format!(
-        "the token is not that of {till}: put the one made with the till into cash.token of its cash.ini, or make a new one"
-    ))
+    RequestFault::WrongToken { till: till.clone() }.into()
 }

@@ -1,6 +1,6 @@
 //! The network: look at it, make, change, move, park and remove nodes.
 
-use super::problem::{Problem, blocking};
+use super::problem::{Problem, RequestFault, blocking};
 use crate::app::{self, Acting, CreatedNode, NodeInfo};
 use axum::Json;
 use axum::extract::Path;
@@ -160,11 +160,8 @@ pub(super) async fn show(app: Acting, Path(id): Path<String>) -> Result<Json<Nod
     responses((status = 201, body = MadeNode), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn create(app: Acting, Json(asked): Json<NewNode>) -> Result<(StatusCode, Json<MadeNode>), Problem> {
-    let level: NodeLevel = asked
-        .level
-        .parse()
-        .map_err(|_| Problem::bad_request(format!("`{}` is no level: group, shop or till", asked.level)))?;
-    let code: NodeCode = asked.code.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
+    let level: NodeLevel = asked.level.parse().map_err(|_| RequestFault::NoLevel { text: asked.level.clone() })?;
+    let code: NodeCode = asked.code.parse().map_err(|_| RequestFault::NoCode { text: asked.code.clone() })?;
     let made = blocking(move || app.nodes().create(&asked.parent, level, &code, &asked.name)).await?;
     Ok((StatusCode::CREATED, Json(made.into())))
 }

@@ -1,6 +1,6 @@
 //! Rejects and warnings that nobody has seen yet.
 
-use super::problem::{Problem, blocking};
+use super::problem::{Problem, RequestFault, blocking};
 use crate::app::Acting;
 use crate::store::intake::{MAX_NOTICES, NoticeRecord, OpenNotice};
 use crate::words::{self, Language, Words};
@@ -113,7 +113,7 @@ pub(super) async fn list(
     responses((status = 200, body = Marked), (status = 400, body = Problem), (status = 401, body = Problem)))]
 pub(super) async fn seen(app: Acting, Json(asked): Json<Seen>) -> Result<Json<Marked>, Problem> {
     if asked.ids.is_empty() && asked.up_to.is_none() {
-        return Err(Problem::bad_request("name notices in `ids`, or all up to a number in `up_to`"));
+        return Err(RequestFault::NamesNoNotices.into());
     }
     let seen = blocking(move || app.see_notices(&asked.ids, asked.up_to)).await?;
     Ok(Json(Marked { seen }))

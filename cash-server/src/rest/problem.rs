@@ -3,13 +3,19 @@
 
 use crate::app::AppError;
 use crate::dictionary::DictionaryError;
+use crate::error_chain;
 use crate::exchange::ExchangeError;
 use crate::network::NetworkError;
+use crate::words::{self, Language, Reason, in_english};
 use axum::Json;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use std::error::Error;
+use serde_json::{Map, Value};
+use tillway_proto::TillId;
+use tokio::task::JoinError;
 use utoipa::ToSchema;
 
 /// Problem details (RFC 9457), media type `application/problem+json`.
@@ -17,54 +23,120 @@ use utoipa::ToSchema;
 pub struct Problem {
     /// The status code again.
     pub status: u16,
-    /// The sort of problem.
+    /// The sort of problem, as HTTP calls it.
     pub title: String,
-    /// What happened, to which node or unit, and what to do.
+    /// What happened, to which node or unit, and what to do, in the language asked for.
     pub detail: String,
+    /// The word for it.
+    pub kind: String,
+    /// What it is made of.
+    #[schema(value_type = Object)]
+    pub parameters: Map<String, Value>,
+}
+
+/// Why a request cannot be answered, where no use case says so.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum RequestFault {
+    /// Nobody says who asks, or with a wrong password.
+    NoCredentials,
+    /// Another site had a browser send it.
+    FromOtherSite,
+    /// On the socket of this machine: not known who asks.
+    NobodyAsks,
+    /// On the socket of this machine: another user than root and the server's own.
+    OtherUser {
+        /// Who asks.
+        user: String,
+        /// Who runs the server.
+        owner: String,
+    },
+    /// A till with a wrong token.
+    WrongToken {
+        /// The till.
+        till: TillId,
+    },
+    /// What should name a till does not.
+    NoTillId {
+        /// What was named.
+        text: String,
+    },
+    /// What should name a level does not.
+    NoLevel {
+        /// What was named.
+        text: String,
+    },
+    /// What should be a code is none.
+    NoCode {
+        /// What was named.
+        text: String,
+    },
+    /// What should name a verdict does not.
+    NoVerdict {
+        /// What was named.
+        text: String,
+    },
+    /// There are no totals by this.
+    NoTotalsBy {
+        /// What was named.
+        text: String,
+    },
+    /// No notices are named.
+    NamesNoNotices,
+    /// No units are named, or too many.
+    NamesNoUnits {
+        /// The most that can be named.
+        max: usize,
+    },
+    /// A text that names nothing that can be set aside.
+    NamesNothingAside {
+        /// The text.
+        text: String,
+    },
+    /// Times that do not go together.
+    SinceOrDays,
+    /// The work was cut off: a defect, or the end of the server.
+    CutOff {
+        /// What is known of it.
+        detail: String,
+    },
+}
+
+impl RequestFault {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NoCredentials | Self::NobodyAsks | Self::WrongToken { .. } => StatusCode::UNAUTHORIZED,
+            Self::FromOtherSite | Self::OtherUser { .. } => StatusCode::FORBIDDEN,
+            Self::CutOff { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+impl From<JoinError> for RequestFault {
+    fn from(join: JoinError) -> Self {
+        let detail = join.to_string();
+        tracing::error!(error = detail, "failed to answer a request");
+        Self::CutOff { detail }
+    }
+}
+
+impl From<RequestFault> for Problem {
+    fn from(fault: RequestFault) -> Self {
+        Self::new(fault.status(), &Reason::of(&fault))
+    }
 }
 
 impl Problem {
-    fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    fn new(status: StatusCode, reason: &Reason) -> Self {
         let title = status.canonical_reason().unwrap_or("Problem").to_owned();
-        Self { status: status.as_u16(), title, detail: detail.into() }
+        let (kind, parameters) = (reason.kind().to_owned(), reason.parameters().clone());
+        Self { status: status.as_u16(), title, detail: in_english(reason), kind, parameters }
     }
 
-    /// There is no such thing.
-    pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, detail)
-    }
-
-    /// The request makes no sense.
-    pub fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, detail)
-    }
-
-    /// It contradicts what is there.
-    pub fn conflict(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, detail)
-    }
-
-    /// No credentials, or wrong ones.
-    pub fn unauthorized(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, detail)
-    }
-
-    /// Who asks may, but not from there.
-    pub fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, detail)
-    }
-
-    /// A defect or a refusal of this machine: logged with its causes, told in one sentence.
-    pub fn internal(error: &(dyn Error + 'static)) -> Self {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            text.push_str(": ");
-            text.push_str(&inner.to_string());
-            cause = inner.source();
-        }
-        tracing::error!(error = %text, "failed to answer a request");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    fn in_language(self, language: Language) -> Self {
+        let reason = Reason::new(self.kind.clone(), self.parameters.clone());
+        Self { detail: words::of(language).reason(&reason), ..self }
     }
 }
 
@@ -80,7 +152,18 @@ impl IntoResponse for Problem {
                 HeaderValue::from_static("Basic realm=\"Tillway\", charset=\"UTF-8\""),
             );
         }
+        response.extensions_mut().insert(self);
         response
+    }
+}
+
+/// Words problems in the language that a request asks for; a layer around all that answers with
+/// them.
+pub(crate) async fn in_readers_language(language: Language, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) if language != Language::English => problem.in_language(language).into_response(),
+        _ => response,
     }
 }
 
@@ -107,11 +190,10 @@ impl From<AppError> for Problem {
             | AppError::Payload { .. }
             | AppError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        match (&error, status) {
-            (_, StatusCode::INTERNAL_SERVER_ERROR) => Self::internal(&error),
-            (AppError::Aside(aside), _) => Self::new(status, crate::aside::why(aside)),
-            _ => Self::new(status, error.to_string()),
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(error = error_chain(&error), "failed to answer a request");
         }
+        Self::new(status, &Reason::of(&error))
     }
 }
 
@@ -146,6 +228,6 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Problem> {
     match tokio::task::spawn_blocking(call).await {
         Ok(answer) => answer.map_err(Into::into),
-        Err(join) => Err(Problem::internal(&join)),
+        Err(join) => Err(RequestFault::from(join).into()),
     }
 }

@@ -1,6 +1,6 @@
 //! Sales as the server has them: shifts with their checks, totals, receipts, findings.
 
-use super::problem::{Problem, blocking};
+use super::problem::{Problem, RequestFault, blocking};
 use crate::app::{Acting, SalesOf};
 use crate::sales::check::Verdict;
 use crate::store::sales::{
@@ -75,7 +75,7 @@ pub(super) struct ToldShift {
     responses((status = 200, body = Vec<Object>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 pub(super) async fn shifts(app: Acting, Query(asked): Query<Asked>) -> Result<Json<Vec<ToldShift>>, Problem> {
     let verdict = asked.verdict.as_deref().map(|word| {
-        let unknown = || Problem::bad_request(format!("`{word}` is no verdict: open, waiting, ok or differs"));
+        let unknown = || RequestFault::NoVerdict { text: word.to_owned() };
         Verdict::from_word(word).ok_or_else(unknown)
     });
     let filter =
@@ -96,7 +96,7 @@ pub(super) async fn totals(app: Acting, Query(asked): Query<Asked>) -> Result<Js
         Some("shop") => TotalsBy::Shop,
         Some("day") => TotalsBy::Day,
         Some(other) => {
-            return Err(Problem::bad_request(format!("totals are by till, shop or day, not by `{other}`")));
+            return Err(RequestFault::NoTotalsBy { text: other.to_owned() }.into());
         }
     };
     let filter = TotalsFilter { from: asked.from, to: asked.to, ..TotalsFilter::default() };

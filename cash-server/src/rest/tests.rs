@@ -149,9 +149,14 @@ impl Server {
     }
 
     async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        self.ask_in("en", method, path, body).await
+    }
+
+    async fn ask_in(&self, language: &str, method: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
         let secret = base64::engine::general_purpose::STANDARD.encode("admin:secret");
         let mut request =
             Request::builder().method(method).uri(path).header(header::AUTHORIZATION, format!("Basic {secret}"));
+        request = request.header(header::ACCEPT_LANGUAGE, language);
         let body = match body {
             Some(json) => {
                 request = request.header(header::CONTENT_TYPE, "application/json");
@@ -255,6 +260,7 @@ async fn what_contradicts_the_network_is_a_problem_that_says_what_to_do() {
     let (status, problem) = server.ask("POST", "/api/v1/nodes", Some(level)).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert_eq!(problem["detail"], "`planet` is no level: group, shop or till");
+    assert_eq!((&problem["kind"], &problem["parameters"]), (&json!("no-level"), &json!({"text": "planet"})));
     let (status, _) = server.ask("PATCH", "/api/v1/nodes/shop-7", Some(json!({"parked": true}))).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
 }
@@ -323,6 +329,51 @@ async fn a_till_may_ask_whether_its_token_is_right_and_nothing_comes_of_it() {
         assert_eq!(server.send(ask(till, token)).await.0, expected, "{till} {token:?}");
     }
     assert_eq!(server.ask("GET", "/api/v1/commands", None).await.1, json!([]));
+}
+
+/// Three words of Latin letters one after the other, apart from what is quoted.
+fn is_english(text: &str) -> bool {
+    let own: String = text.split('`').step_by(2).collect::<Vec<_>>().join(" ; ");
+    let latin = |word: &str| word.len() > 1 && word.chars().all(|letter| letter.is_ascii_lowercase());
+    own.split(' ').collect::<Vec<_>>().windows(3).any(|words| words.iter().all(|word| latin(word)))
+}
+
+#[tokio::test]
+async fn a_problem_is_told_in_the_language_asked_for_with_the_same_word_for_programs() {
+    let server = Server::start();
+    server.make_till().await;
+    let shop = json!({"parent": "All", "level": "shop", "code": "7"});
+    for (method, path, body) in [
+        ("GET", "/api/v1/loads/5", None),
+        ("GET", "/api/v1/nodes/shop-9", None),
+        ("GET", "/api/v1/history?node=All&kind=planet&key=1", None),
+        ("GET", "/api/v1/totals?by=moon", None),
+        ("GET", "/api/v1/shifts?verdict=perhaps", None),
+        ("GET", "/api/v1/shifts?shop=till-7-1", None),
+        ("POST", "/api/v1/nodes", Some(shop)),
+        ("DELETE", "/api/v1/nodes/shop-7", None),
+        ("PATCH", "/api/v1/nodes/shop-7", Some(json!({"parked": true}))),
+        ("POST", "/api/v1/notices/seen", Some(json!({}))),
+        ("POST", "/api/v1/aside/drop", Some(json!({"units": ["report:7"]}))),
+        ("POST", "/api/v1/aside/drop", Some(json!({"units": ["moon"]}))),
+        ("POST", "/api/v1/findings/7/close", None),
+    ] {
+        let (status, russian) = server.ask_in("ru", method, path, body.clone()).await;
+        let (_, english) = server.ask(method, path, body).await;
+        assert!(status.is_client_error(), "{path}: {status}");
+        assert!(is_english(english["detail"].as_str().unwrap()), "{english}");
+        assert!(!is_english(russian["detail"].as_str().unwrap()), "{russian}");
+        assert_eq!((&russian["kind"], &russian["parameters"]), (&english["kind"], &english["parameters"]));
+    }
+    let stranger = Request::get("/api/v1/tills").header(header::ACCEPT_LANGUAGE, "ru").body(Body::empty()).unwrap();
+    let (status, body, headers) = server.send(stranger).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
+    assert!(String::from_utf8(body).unwrap().contains("нужны имя и пароль администратора"));
+    let (_, settled) =
+        server.ask_in("ru", "POST", "/api/v1/aside/retry", Some(json!({"units": ["report:7", "load:8"]}))).await;
+    assert_eq!((&settled[0]["kind"], &settled[0]["done"]), (&json!("not-aside"), &Value::Null), "{settled}");
+    assert!(!is_english(settled[0]["problem"].as_str().unwrap()), "{settled}");
 }
 
 #[tokio::test]

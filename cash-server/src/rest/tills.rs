@@ -2,7 +2,7 @@
 //! it.
 
 use super::auth;
-use super::problem::{Problem, blocking};
+use super::problem::{Problem, RequestFault, blocking};
 use crate::app::{Acting, App, Till};
 use crate::exchange::Condition;
 use crate::exchange::model::{Delivery, SentCommand};
@@ -324,7 +324,7 @@ pub(super) async fn unload(
         (None, None, None) => Ask::WhatIsMissing,
         (Some(time), None, None) => Ask::Since(time),
         (None, Some(from), to) => Ask::Days { from, to: to.unwrap_or(from) },
-        _ => return Err(Problem::bad_request("give either `since`, or `from` and perhaps `to`, or nothing")),
+        _ => return Err(RequestFault::SinceOrDays.into()),
     };
     blocking(move || app.request_unload(&id, ask)).await.map(ordered)
 }
@@ -379,7 +379,7 @@ pub(super) async fn shift_closed(
     client: Option<Client>,
     headers: HeaderMap,
 ) -> Result<(StatusCode, Json<Ordered>), Problem> {
-    let till: TillId = id.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
+    let till: TillId = id.parse().map_err(|_| RequestFault::NoTillId { text: id.clone() })?;
     let app = auth::till(&app, &till, client, &headers).await?;
     blocking(move || app.request_unload(till.as_str(), Ask::WhatIsMissing)).await.map(ordered)
 }
@@ -394,7 +394,7 @@ pub(super) async fn token(
     client: Option<Client>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let till: TillId = id.parse().map_err(|error| Problem::bad_request(format!("{error}")))?;
+    let till: TillId = id.parse().map_err(|_| RequestFault::NoTillId { text: id.clone() })?;
     auth::till(&app, &till, client, &headers).await?;
     Ok(StatusCode::NO_CONTENT)
 }

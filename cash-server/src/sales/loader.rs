@@ -261,7 +261,7 @@ impl Loader {
         self.spool.set_aside(at, payload, reason).map_err(LoaderError::Spool)?;
         let till = till_of(payload);
         let finding = NewFinding {
-            reason: FindingReason::BatchAside { reason: reason.clone() },
+            reason: FindingReason::BatchAside { detail: reason.clone() },
             till,
             shift: None,
             subject: subject(at),

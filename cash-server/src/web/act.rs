@@ -7,7 +7,8 @@
 use super::WebState;
 use crate::app::{Acting, AppError};
 use crate::aside::AsideId;
-use crate::words::{self, Language};
+use crate::rest::problem::RequestFault;
+use crate::words::{self, Language, Reason};
 use axum::extract::{DefaultBodyLimit, Form, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -191,13 +192,20 @@ async fn acted(
     let app = state.app.acting_for(caller);
     match tokio::task::spawn_blocking(move || act(&app)).await {
         Ok(Ok(())) => Redirect::to(&format!("/?lang={}", language.code())).into_response(),
-        Ok(Err(error)) => failed(state, StatusCode::CONFLICT, language, &crate::error_chain(&error)),
-        Err(join) => failed(state, StatusCode::INTERNAL_SERVER_ERROR, language, &join.to_string()),
+        Ok(Err(error)) => {
+            tracing::warn!(error = crate::error_chain(&error), "what was asked for on the page was not done");
+            failed(state, StatusCode::CONFLICT, language, &Reason::of(&error))
+        }
+        Err(join) => {
+            let fault = RequestFault::from(join);
+            failed(state, StatusCode::INTERNAL_SERVER_ERROR, language, &Reason::of(&fault))
+        }
     }
 }
 
-fn failed(state: &WebState, status: StatusCode, language: Language, why: &str) -> Response {
-    state.renderer.outcome(status, language, &Outcome { answer: "failed", detail: why })
+fn failed(state: &WebState, status: StatusCode, language: Language, why: &Reason) -> Response {
+    let detail = words::of(language).reason(why);
+    state.renderer.outcome(status, language, &Outcome { answer: "failed", detail: &detail })
 }
 
 /// Why nothing is done.

@@ -41,7 +41,7 @@ pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overvi
     let now = Timestamp::now();
     let facts = app.overview(LIMITS)?;
     let (network, aside) = (&facts.network, &facts.aside.units);
-    let sales_trouble = facts.sales.as_ref().err().map(|error| crate::error_chain(error));
+    let sales_trouble = facts.sales.as_ref().err().map(|error| words.reason(&Reason::of(error)));
     let (findings, shifts) = facts.sales.unwrap_or_default();
     let (rejects_open, warnings_open) = facts.notices_open;
     let background = facts.background;
@@ -117,7 +117,7 @@ fn load(network: &Network, report: LoadReport, words: &Words) -> LoadView {
     });
     LoadView {
         id: record.id.0,
-        layer: place(network, &record.node),
+        layer: place(network, &record.node, words),
         source: short(&record.source),
         source_in_full: record.source.to_string(),
         accepted_at: record.queued_at,
@@ -145,7 +145,7 @@ fn load(network: &Network, report: LoadReport, words: &Words) -> LoadView {
 }
 
 fn notice(network: &Network, open: &OpenNotice, words: &Words) -> NoticeView {
-    let view = notice_view(place(network, &open.node), open.notice.clone(), words);
+    let view = notice_view(place(network, &open.node, words), open.notice.clone(), words);
     NoticeView { id: open.id, load: open.load.0, ..view }
 }
 
@@ -172,11 +172,13 @@ fn short(source: &LoadSource) -> String {
 }
 
 /// `367/1` for a till, `shop 367`, `group north`, `chain`.
-fn place(network: &Network, node: &NodeId) -> String {
+fn place(network: &Network, node: &NodeId, words: &Words) -> String {
+    let code = || [("code", node.code().to_owned().into())];
     match node {
         NodeId::Till(till) => till_place(network, till),
-        NodeId::Chain(_) => "chain".to_owned(),
-        other => format!("{} {}", other.level(), other.code()),
+        NodeId::Shop(_) => words.text("place-shop", code()),
+        NodeId::Group(_) => words.text("place-group", code()),
+        NodeId::Chain(_) => words.text("place-chain", []),
     }
 }
 
@@ -283,7 +285,7 @@ fn aside_view(network: &Network, unit: &AsideUnit, words: &Words) -> AsideView {
     AsideView {
         id: unit.id.to_string(),
         sort: unit.sort.to_owned(),
-        place: unit.place.as_ref().map(|node| place(network, node)).unwrap_or_default(),
+        place: unit.place.as_ref().map(|node| place(network, node, words)).unwrap_or_default(),
         name: unit.name.clone(),
         at: unit.at,
         reason: words.reason(&unit.reason),
@@ -306,7 +308,7 @@ fn in_words(
     words: &Words,
 ) -> Vec<Attention> {
     let aside = &shown.units;
-    let unread = |reason: &String| entry(AttentionSort::AsideUnread, String::new(), reason.clone());
+    let unread = |reason: &Reason| entry(AttentionSort::AsideUnread, String::new(), words.reason(reason));
     let mut list: Vec<Attention> = shown.troubles.iter().map(unread).collect();
     for finding in findings {
         let place = finding.till.as_ref().map(|till| till_place(network, till)).unwrap_or_default();
@@ -319,18 +321,18 @@ fn in_words(
         }
     }
     for unit in aside.iter().filter(|unit| matches!(unit.id, AsideId::Load(_))) {
-        let place = unit.place.as_ref().map(|node| place(network, node)).unwrap_or_default();
+        let place = unit.place.as_ref().map(|node| place(network, node, words)).unwrap_or_default();
         let sort = if unit.sort == "held" { AttentionSort::LoadHeld } else { AttentionSort::LoadRefused };
         let told = entry(sort, place, format!("{}: {}", unit.name, words.reason(&unit.reason)));
         list.push(Attention { since: unit.at, ..told });
     }
     for unit in aside.iter().filter(|unit| matches!(unit.id, AsideId::Files(_))) {
-        let place = unit.place.as_ref().map(|node| place(network, node)).unwrap_or_default();
+        let place = unit.place.as_ref().map(|node| place(network, node, words)).unwrap_or_default();
         let told = entry(AttentionSort::InboxFiles, place, format!("{}: {}", unit.name, words.reason(&unit.reason)));
         list.push(Attention { since: unit.at, ..told });
     }
     for nodes in alike(network) {
-        let places: Vec<String> = nodes.iter().map(|node| place(network, &node.id)).collect();
+        let places: Vec<String> = nodes.iter().map(|node| place(network, &node.id, words)).collect();
         list.push(entry(AttentionSort::CodesAlike, places.join(", "), String::new()));
     }
     // Only the last load of a layer: a later one that went in has mended it. Rejects stay on a
@@ -347,7 +349,7 @@ fn in_words(
                 Some(reason) => words.reason(reason),
                 None => format!("{}: {}", short(&load.source), load.counts.rejected),
             };
-            list.push(entry(AttentionSort::Load, place(network, &load.node), detail));
+            list.push(entry(AttentionSort::Load, place(network, &load.node, words), detail));
         }
     }
     list

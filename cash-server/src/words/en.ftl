@@ -71,6 +71,9 @@ warnings = Warnings
 warnings-of-load = Warnings: { $n }
 acknowledge = Acknowledge
 aside = Set aside
+place-chain = chain
+place-group = group { $code }
+place-shop = shop { $code }
 unknown = unknown
 in-future = in the future: the till's clock
 
@@ -455,14 +458,14 @@ why-no-till-of-ours = { $till } is no till of this network; reports: { $reports 
 why-shift-differs = shift { $shift } does not agree: { $reasons }; { $advice }
 why-receipt-conflict = receipt { $number } of shift { $shift } came again with other content; the first one was kept: compare both with the fiscal drive, and close this
 why-numbers-again = document number { $number } of shift { $shift } came again with another identity: the till was restored from an old image, or its POS counted anew; all of these receipts are kept and counted: compare with the fiscal drive, and close this
-why-document-refused = document { $number } of shift { $shift } was set aside: { $reason }; once the POS or an upgrade has mended it, have the till try again what it set aside: this closes when the document is taken
-why-record-refused = a record was set aside: { $reason }; once the POS or an upgrade has mended it, have the till try again what it set aside: this closes when the document is taken
-why-shift-refused = the record of shift { $shift } was set aside: { $reason }; once the POS or an upgrade has mended it, have the till try again what it set aside: a good record closes this
+why-document-refused = document { $number } of shift { $shift } was set aside: { $detail }; once the POS or an upgrade has mended it, have the till try again what it set aside: this closes when the document is taken
+why-record-refused = a record was set aside: { $detail }; once the POS or an upgrade has mended it, have the till try again what it set aside: this closes when the document is taken
+why-shift-refused = the record of shift { $shift } was set aside: { $detail }; once the POS or an upgrade has mended it, have the till try again what it set aside: a good record closes this
 why-shift-changed = the record of shift { $shift }, closed { $closed }, came again with other figures: sales { $sales_before } for { $sale_sum_before } before, { $sales } for { $sale_sum } now; refunds { $refunds_before } for { $refund_sum_before } before, { $refunds } for { $refund_sum } now; the newer one was taken: this closes by itself once till, record and server agree; otherwise compare with the fiscal drive, and close this
 why-instance-changed = the till's agent has a new state (instance { $instance } after { $before }): it was set up anew, restored, or its settings were copied to a second machine; if nobody did the former, look for the second machine; this closes by itself when one machine alone has sent for a day
 why-two-machines = the till's id is used from two machines at the same time (instances { $instance } and { $refused }); the second was refused: make a till of its own for one of the two and put its settings there; this closes by itself when one machine alone has sent for a day
 why-failed-logins = a wrong token for this till, so far { $times } since the server started, the last from { $from }; its receipts do not come while its token is wrong: give it a new one (`cash-server till settings { $till } --new-token`) and copy `cash.token` to it, or find out who else uses its id
-why-batch-aside = a batch of sales could not be loaded and lies aside, where it can be put back: { $reason }
+why-batch-aside = a batch of sales could not be loaded and lies aside, where it can be put back: { $detail }
 why-spool-cut = the last { $bytes ->
     [one] { $bytes } byte
    *[other] { $bytes } bytes
@@ -720,3 +723,61 @@ why-broker-needs-password = the broker refuses user { $user } without a password
 why-broker-refuses-password = the broker refuses user { $user } with the password in the first line of { $file }: correct one of the two (broker.password_file); `rabbitmqctl change_password { $user } …` sets that of the broker
 why-broker-refuses-vhost = user { $user } does not get into virtual host { $vhost } (broker.vhost, broker.user): { $detail }
 why-broker-not-there = no broker at { $host }:{ $port } (broker.host, broker.port): { $detail }
+
+## Requests that cannot be answered
+
+why-no-credentials = the administrator's user and password are needed; they stand in the server's file credentials/admin
+why-from-other-site = another site had a browser send this: nothing was done
+why-nobody-asks = nobody is known to ask
+why-other-user = `{ $user }` may not do this: do it as root, or as `{ $owner }`, the user who runs this server
+why-wrong-token = the token is not that of { $till }: put the one made with the till into cash.token of its cash.ini, or make a new one
+why-no-till-id = `{ $text }` is not an id of a till: expected `_cash_<code>_<8 hex digits>`
+why-no-level = `{ $text }` is no level: group, shop or till
+why-no-code = `{ $text }` is not a code of a node: 1 to 32 Latin letters, digits, `-`, `_` or `.`
+why-no-verdict = `{ $text }` is no verdict: open, waiting, ok or differs
+why-no-totals-by = totals are by till, shop or day, not by `{ $text }`
+why-names-no-notices = name notices in `ids`, or all up to a number in `up_to`
+why-names-no-units = name 1 to { $max } units in `units`
+why-names-nothing-aside = `{ $text }` names nothing that can be set aside: take the name from the list
+why-since-or-days = give either `since`, or `from` and perhaps `to`, or nothing
+why-cut-off = the server broke this off; its log says more ({ $detail })
+
+## What was done about what was set aside
+
+why-till-was-told = the till was told
+why-tried-once-more = tried again
+why-queued-as-load = queued as load { $load }
+why-dropped = dropped
+
+## The command line
+
+cli-yes = yes
+cli-no = no
+cli-silent = a server runs and does not answer at { $socket }: it may be starting; try again
+cli-unsettled = { $failed } of { $total } could not be settled
+cli-faults = the settings have faults
+cli-no-faults = { $place }: no faults
+cli-nothing-aside = nothing is set aside
+cli-notices-seen = notices marked as seen: { $n }
+cli-renamed = { $node } is now called { $name }
+cli-moved = { $node } hangs under { $parent } from revision { $revision } on
+cli-hangs-there = { $node } hangs under { $parent } already
+cli-removed = removed { $node }
+cli-parked = parked { $till }
+cli-unparked = unparked { $till }
+cli-code-alike = code like that of { $nodes }
+cli-load-approved = load { $load } is carried out as load { $again }: `cash-server loads show { $again }`
+cli-load-refused = load { $load } is refused; nothing was changed
+cli-acknowledged = acknowledged what was found about { $till }
+cli-went-past = every till should have revision { $revision } now; { $till } gets everything
+cli-ordered = ordered; `cash-server commands` shows what becomes of { $command }
+cli-under-way = the same request is under way already
+why-server-unreachable = the server does not answer at { $socket }: is it running? ({ $detail })
+why-server-not-allowed = this user may not ask the server: do it as root, or as the user who runs it ({ $socket })
+why-server-refuses = the server answers { $status }: { $detail }
+why-answer-unreadable = the server's answer cannot be read, it may be of another version: { $detail }
+why-answer-broken-off = the server's answer broke off: { $detail }
+why-connection-not-prepared = the connection to the server cannot be prepared: { $detail }
+why-threads-not-prepared = the system gives no threads: { $detail }
+why-already-running = already running: process { $holder } works on { $folder }; stop that one first, or use another data folder
+why-data-not-locked = the data folder cannot be locked: { $detail }

@@ -97,13 +97,26 @@ fn asked_for(template: &str) -> (BTreeSet<&str>, BTreeSet<&str>) {
 
 #[test]
 fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_for() {
-    const IN_CODE: [&str; 5] = ["age-seconds", "age-minutes", "age-hours", "age-days", "page-failed"];
+    const IN_SERVICE: [&str; 5] = ["age-seconds", "age-minutes", "age-hours", "age-days", "page-failed"];
+    const IN_CODE: &[&str] = &[
+        include_str!("../intake/report.rs"),
+        include_str!("../cli.rs"),
+        include_str!("../cli/aside.rs"),
+        include_str!("../cli/check.rs"),
+        include_str!("../cli/node.rs"),
+        include_str!("../cli/notices.rs"),
+        include_str!("../cli/server.rs"),
+        include_str!("../cli/table.rs"),
+        include_str!("../web/source.rs"),
+    ];
     let templates = page::TEMPLATES.iter().chain(&crate::web::TEMPLATES).map(|(_, source)| *source);
     let templates = templates.collect::<Vec<_>>().concat();
     let (mut whole, beginnings) = asked_for(&templates);
-    whole.extend(IN_CODE);
-    let of_error_file = include_str!("../intake/report.rs").split("words.text(\"").skip(1);
-    whole.extend(of_error_file.filter_map(|part| part.split_once('"')).map(|(id, _)| id));
+    whole.extend(IN_SERVICE);
+    for source in IN_CODE {
+        let parts = source.split(".text(").skip(1);
+        whole.extend(parts.filter_map(|part| part.trim_start().strip_prefix('"')?.split('"').next()));
+    }
     whole.extend(include_str!("../cli/setup.rs").split('"').filter(|text| text.starts_with("setup-")));
     let there = messages(Language::English);
     for id in &whole {
@@ -209,6 +222,10 @@ const REASONS: &[(&str, &str, Option<&str>)] = &[
     (include_str!("../aside.rs"), "AsideError", None),
     (include_str!("../app/error.rs"), "AppError", None),
     (include_str!("../app/rights.rs"), "Denied", None),
+    (include_str!("../aside.rs"), "Outcome", None),
+    (include_str!("../rest/problem.rs"), "RequestFault", None),
+    (include_str!("../cli/client.rs"), "ClientError", None),
+    (include_str!("../lock.rs"), "LockError", None),
     // Of every service.
     ("enum OfTasks {\n    TaskPanicked {\n        said: String,\n    }\n}", "OfTasks", None),
     // What has no kind.

@@ -51,6 +51,12 @@ impl Language {
         list.split(',').find_map(|entry| Self::of_tag(entry.trim())).unwrap_or_default()
     }
 
+    /// The language of this process's terminal, as its environment says.
+    pub fn of_terminal() -> Self {
+        let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].map(|name| std::env::var(name).unwrap_or_default());
+        Self::of_locale(locale.iter().map(String::as_str))
+    }
+
     /// The language of a locale as the environment names it (`ru_RU.UTF-8`), of the first of these
     /// values that is not empty; another one, or none: English.
     pub fn of_locale<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {

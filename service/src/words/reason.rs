@@ -33,6 +33,11 @@ impl Reason {
         read.unwrap_or_else(|_| Self::worded(format!("{what:?}")))
     }
 
+    /// A kind with its parameters.
+    pub fn new(kind: String, parameters: Map<String, Value>) -> Self {
+        Self { kind, parameters }
+    }
+
     /// A text that has no kind.
     pub fn worded(text: impl Into<String>) -> Self {
         let parameters = Map::from_iter([("text".to_owned(), Value::String(text.into()))]);

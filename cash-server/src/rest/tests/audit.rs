@@ -138,7 +138,7 @@ async fn changes(server: &Server) -> Vec<Change> {
     let held = [server.held_load(), server.held_load()];
     server.load_with_a_notice();
     let finding = NewFinding {
-        reason: FindingReason::RecordRefused { reason: crate::words::Reason::worded("a sum differs") },
+        reason: FindingReason::RecordRefused { detail: crate::words::Reason::worded("a sum differs") },
         till: Some(id),
         shift: None,
         subject: "shift 1".to_owned(),

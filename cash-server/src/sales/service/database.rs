@@ -110,7 +110,7 @@ mod tests {
             database.write(move |store| {
                 begun.fetch_add(1, Ordering::SeqCst);
                 store.add_finding(&NewFinding {
-                    reason: FindingReason::BatchAside { reason: Reason::worded("") },
+                    reason: FindingReason::BatchAside { detail: Reason::worded("") },
                     till: Some(till()),
                     shift: None,
                     subject: "two".to_owned(),

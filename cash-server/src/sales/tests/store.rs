@@ -1,6 +1,6 @@
 //! The store: each receipt once, the check kept true, findings.
 
-use crate::words::Reason;
+use crate::words::{Language, Reason};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use tillway_proto::receipt::ShiftNumber;
@@ -515,4 +515,22 @@ fn totals_of_a_range_of_days_and_of_a_shop_are_those_of_its_receipts() {
     assert_eq!(count(&of_other_shop), 0);
     let days = store.totals(&range(None, Some(middle)), TotalsBy::Day).unwrap();
     assert_eq!(days.iter().map(|row| row.key.as_str()).collect::<Vec<_>>(), ["2017-02-27", "2017-02-28"]);
+}
+
+#[test]
+fn what_an_older_server_wrote_as_a_sentence_is_told_as_it_was_worded() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_store(folder.path());
+    let older = rusqlite::Connection::open(folder.path().join("sales.db")).unwrap();
+    older
+        .execute_batch(
+            r#"INSERT INTO finding (kind, till, subject, text, first_seen, last_seen, times, why) VALUES
+                ('document-refused', '', 'a', 'document 1 was set aside: no sum', 1, 1, 1, NULL),
+                ('document-refused', '', 'b', '', 1, 2, 1, '{"kind":"record-refused","detail":"sum 1 is beyond 0"}');"#,
+        )
+        .unwrap();
+    let found = store.findings(&FindingFilter::default(), Page::default()).unwrap();
+    assert_eq!(found[1].reason, Reason::worded("document 1 was set aside: no sum"));
+    let told = crate::words::of(Language::Russian).reason(&found[0].reason);
+    assert!(told.starts_with("запись отложена: sum 1 is beyond 0"), "{told}");
 }

@@ -38,20 +38,20 @@ pub enum FindingReason {
         number: u64,
         /// Its shift.
         shift: String,
-        /// Why.
-        reason: Reason,
+        /// Why; in rows of before a sentence.
+        detail: Reason,
     },
     /// Something was set aside of which nobody knows what it is.
     RecordRefused {
-        /// Why.
-        reason: Reason,
+        /// Why; in rows of before a sentence.
+        detail: Reason,
     },
     /// The record of a shift was set aside.
     ShiftRefused {
         /// The shift.
         shift: String,
-        /// Why.
-        reason: Reason,
+        /// Why; in rows of before a sentence.
+        detail: Reason,
     },
     /// The closed record of a shift came again with other figures.
     ShiftChanged {
@@ -101,8 +101,8 @@ pub enum FindingReason {
     },
     /// A batch of the spool could not be loaded.
     BatchAside {
-        /// Why.
-        reason: Reason,
+        /// Why; in rows of before a sentence.
+        detail: Reason,
     },
     /// The end of the spool was no whole record.
     SpoolCut {

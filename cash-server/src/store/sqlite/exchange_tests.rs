@@ -227,6 +227,23 @@ fn broken_reports_are_bounded() {
 }
 
 #[test]
+fn what_an_older_server_wrote_as_a_sentence_is_told_as_it_was_worded() {
+    let (folder, store) = store();
+    let delivery = delivery_of(1, 1);
+    announce(&store, &delivery, 0);
+    let older = rusqlite::Connection::open(folder.path().join("exchange.db")).unwrap();
+    older
+        .execute_batch(
+            "INSERT INTO broken_report (at, reason, body) VALUES (7, 'not a report: expected value', x'00');
+             UPDATE delivery SET state = 'expired', reason = 'nothing was heard';",
+        )
+        .unwrap();
+    assert_eq!(store.broken_reports(9).unwrap()[0].reason, Reason::worded("not a report: expected value"));
+    let listed = store.deliveries(&DeliveryFilter { peer: Some(peer(1)), limit: 9, ..DeliveryFilter::default() });
+    assert_eq!(listed.unwrap()[0].reason, Some(Reason::worded("nothing was heard")));
+}
+
+#[test]
 fn pruning_keeps_what_is_open_and_the_newest_of_each_till() {
     let (_folder, store) = store();
     let ids: Vec<_> = (1..=4)

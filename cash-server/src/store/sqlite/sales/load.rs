@@ -294,10 +294,10 @@ fn keep_refused(t: &Connection, arrival: &Incoming, refused: &Refused, now: Time
     )?
     .execute(params![arrival.till.as_str(), MAX_REFUSED_PER_TILL])?;
     let till = Some(arrival.till.clone());
-    let reason = refused.reason.clone();
+    let detail = refused.reason.clone();
     let found = if let Some(record) = &refused.shift {
         NewFinding {
-            reason: FindingReason::ShiftRefused { shift: shift_key(record).to_string(), reason },
+            reason: FindingReason::ShiftRefused { shift: shift_key(record).to_string(), detail },
             till,
             shift: (record.number <= MAX_NUMBER).then(|| shift_key(record)),
             // One of a shift, however its record changes: a good one closes it.
@@ -312,9 +312,9 @@ fn keep_refused(t: &Connection, arrival: &Incoming, refused: &Refused, now: Time
         });
         let reason = match key.zip(shift) {
             Some((key, shift)) => {
-                FindingReason::DocumentRefused { number: key.number, shift: shift.to_string(), reason }
+                FindingReason::DocumentRefused { number: key.number, shift: shift.to_string(), detail }
             }
-            None => FindingReason::RecordRefused { reason },
+            None => FindingReason::RecordRefused { detail },
         };
         let row = refused.document.as_ref().map(|document| document.document_id).filter(|row| *row != 0);
         NewFinding {
