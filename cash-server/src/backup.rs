@@ -30,6 +30,7 @@ use crate::settings::BackupSettings;
 use crate::settings::credentials::{CREDENTIALS_DIR, CredentialsError};
 use crate::store::copies::{Copied, Copying};
 use crate::store::{StoreError, Stores};
+use crate::words::{Reason, as_said};
 use age::x25519::Identity;
 use archive::{FORMAT, Manifest, Piece};
 use fs_err::{self as fs, File};
@@ -66,86 +67,105 @@ const UNFINISHED: &str = ".unfinished-";
 const SUFFIXES: [&str; 2] = [".tar.zst.age", ".tar.zst"];
 
 /// Why there is no backup, or none that can be put back.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum BackupError {
-    /// The databases could not be copied or opened.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The network could not be read or changed.
-    #[error(transparent)]
-    Network(#[from] NetworkError),
     /// The key.
     #[error(transparent)]
-    Credentials(#[from] CredentialsError),
-    /// There is too little room.
-    #[error("there is no room for a backup")]
-    NoRoom(#[source] NoRoom),
+    #[serde(rename = "backup-key-fails")]
+    Credentials {
+        /// Why.
+        #[from]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: CredentialsError,
+    },
     /// A file could not be read.
     #[error("failed to read {}", path.display())]
+    #[serde(rename = "backup-not-read")]
     Read {
         /// Which one.
         path: PathBuf,
         /// Why not.
         #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
         source: io::Error,
     },
     /// A file could not be written.
     #[error("failed to write {}", path.display())]
+    #[serde(rename = "backup-not-written")]
     Write {
         /// Which one.
         path: PathBuf,
         /// Why not.
         #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
         source: io::Error,
     },
     /// The key does not open it.
     #[error("this key does not open {}: take the one of the server that made it", path.display())]
+    #[serde(rename = "backup-of-other-key")]
     Key {
         /// Which one.
         path: PathBuf,
         /// Why not.
         #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
         source: age::DecryptError,
     },
     /// It needs a key.
     #[error("{} is encrypted: name the file with the server's key (--key-file)", path.display())]
+    #[serde(rename = "backup-needs-key")]
     NoKey {
         /// Which one.
         path: PathBuf,
     },
     /// It is not what it was when it was made.
     #[error("{} is damaged: {reason}; take another backup", path.display())]
+    #[serde(rename = "backup-damaged")]
     Unfit {
         /// Which one.
         path: PathBuf,
         /// What is wrong.
+        #[serde(rename = "detail")]
         reason: String,
     },
     /// There is none yet.
     #[error("there is no backup yet")]
+    #[serde(rename = "no-backup")]
     None,
     /// What is to be put back would go over what is there.
-    #[error("there are databases in {} already: they would be lost; move that folder away, or say --replace, which moves them \
-             aside", folder.display())]
+    #[error(
+        "there are databases in {} already: say --replace, which moves them aside, or name another data folder",
+        folder.display()
+    )]
+    #[serde(rename = "restore-over-databases")]
     Occupied {
         /// The data folder.
         folder: PathBuf,
     },
     /// There is no list of who belongs to the server.
-    #[error(
-        "{} is missing: it says which tills were removed or given a new token since; without it they come back with the \
-         backup. If it is lost, say --without-peers", path.display()
-    )]
+    #[error("{} is missing: if it is lost, say --without-peers", path.display())]
+    #[serde(rename = "restore-without-peers")]
     NoPeers {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// There is too little room.
+    #[error("there is no room for a backup")]
+    #[serde(untagged)]
+    NoRoom(#[source] NoRoom),
+    /// The databases could not be copied or opened.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Store(#[from] StoreError),
+    /// The network could not be read or changed.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Network(#[from] NetworkError),
     /// A server works there.
     #[error(transparent)]
+    #[serde(untagged)]
     Running(#[from] crate::lock::LockError),
-    /// The server stops.
-    #[error("the server stops; the backup is made after its next start")]
-    Stopped,
 }
 
 /// What lies beside a backup.
@@ -173,7 +193,7 @@ pub struct Rehearsal {
     pub rows: u64,
     /// What was wrong; none: all of it was there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fault: Option<String>,
+    pub fault: Option<Reason>,
 }
 
 /// One backup.
@@ -201,8 +221,8 @@ pub struct Progress {
 pub struct Ended {
     /// When.
     pub at: Timestamp,
-    /// Why it failed, with its causes; none: it did not.
-    pub fault: Option<String>,
+    /// Why it failed; none: it did not.
+    pub fault: Option<Reason>,
 }
 
 /// What is being done.
@@ -275,7 +295,7 @@ impl Errand {
     }
 
     fn note<T>(&self, ended: &Result<T, BackupError>) {
-        let fault = ended.as_ref().err().map(|error| crate::error_chain(error));
+        let fault = ended.as_ref().err().map(Reason::of);
         *lock(&self.ended) = Some(Ended { at: Timestamp::now(), fault });
     }
 }
@@ -423,7 +443,7 @@ impl Backups {
         remove_folder(&scratch)?;
         let (rows, fault) = match &rehearsed {
             Ok(rows) => (*rows, None),
-            Err(error) => (0, Some(crate::error_chain(error))),
+            Err(error) => (0, Some(Reason::of(error))),
         };
         kept.note.rehearsed = Some(Rehearsal { at: Timestamp::now(), rows, fault });
         write_note(self.folder(), &kept)?;

@@ -407,13 +407,17 @@ pub enum CliError {
     /// A backup.
     #[error(transparent)]
     Backup(#[from] crate::backup::BackupError),
-    /// What was asked for was done, and failed.
-    #[error("{what} failed: {fault}")]
-    Failed {
-        /// What it was.
-        what: &'static str,
-        /// Why, with its causes.
-        fault: String,
+    /// The server could not make a backup.
+    #[error("the backup was not made: {reason}")]
+    NotMade {
+        /// Why, in the reader's language.
+        reason: String,
+    },
+    /// A backup is not what it should be.
+    #[error("the backup did not stand its trial: {reason}")]
+    NotRehearsed {
+        /// Why, in the reader's language.
+        reason: String,
     },
     /// Some units could not be settled; which, and why, was told.
     #[error("{failed} of {total} could not be settled")]
@@ -445,6 +449,9 @@ impl CliError {
                 words.text("cli-unsettled", [("failed", (*failed).into()), ("total", (*total).into())])
             }
             Self::Faults => words.text("cli-faults", []),
+            Self::Backup(error) => words.reason(&Reason::of(error)),
+            Self::NotMade { reason } => words.text("cli-backup-failed", [("reason", reason.as_str().into())]),
+            Self::NotRehearsed { reason } => words.text("cli-rehearsal-failed", [("reason", reason.as_str().into())]),
             _ => error_text(self),
         }
     }

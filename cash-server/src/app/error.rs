@@ -94,6 +94,7 @@ pub enum AppError {
     Aside(#[from] AsideError),
     /// Backups.
     #[error(transparent)]
+    #[serde(untagged)]
     Backup(#[from] BackupError),
     /// The settings of a till could not be written.
     #[error(transparent)]

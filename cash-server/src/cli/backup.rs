@@ -5,9 +5,10 @@ use super::table::Output;
 use super::{BackupCommand, CliError};
 use crate::backup::archive::{self, Manifest};
 use crate::backup::restore::{Order, Restored, restore};
-use crate::backup::{Reconciled, key, list};
+use crate::backup::{BackupError, Reconciled, key, list};
 use crate::rest::backups::{BackupView, BackupsView, EndedView, UnderWay};
 use crate::settings::Settings;
+use crate::words::FluentValue;
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -25,26 +26,32 @@ pub(super) fn backup(settings: &Settings, command: BackupCommand, answer: &mut O
     match command {
         BackupCommand::List => list_kept(settings, answer),
         BackupCommand::Create => {
-            let state = ask_and_wait(settings, PATH, "the backup", |state| state.backup_ended.clone())?;
-            tell_newest(&state, "made", answer)
+            let failed = |reason| CliError::NotMade { reason };
+            let state = ask_and_wait(settings, PATH, |state| state.backup_ended.clone(), failed)?;
+            tell_made(&state, answer)
         }
         BackupCommand::Rehearse => {
-            let path = format!("{PATH}/rehearsal");
-            let state = ask_and_wait(settings, &path, "the rehearsal", |state| state.rehearsal_ended.clone())?;
-            tell_newest(&state, "unpacked, opened and compared, all of it is there:", answer)
+            let (path, failed) = (format!("{PATH}/rehearsal"), |reason| CliError::NotRehearsed { reason });
+            let state = ask_and_wait(settings, &path, |state| state.rehearsal_ended.clone(), failed)?;
+            let Some(newest) = state.backups.first() else { return Ok(()) };
+            let (file, rows) = (file_of(&state, newest), newest.rehearsed_rows.unwrap_or_default());
+            let told = answer.words.text("cli-backup-rehearsed", [("file", file.into()), ("rows", rows.into())]);
+            answer.line(&json!(newest), &told)
         }
         BackupCommand::Verify { backup, key_file } => {
             let file = file(settings, backup);
             let key = key_file_of(settings, key_file, &file).as_deref().map(key::read).transpose();
-            let manifest = archive::read(&file, key.map_err(crate::backup::BackupError::from)?.as_ref(), None)?;
-            let told = format!("{} is whole: {}", file.display(), in_words(&manifest));
+            let manifest = archive::read(&file, key.map_err(BackupError::from)?.as_ref(), None)?;
+            let mut told = of_manifest(&manifest);
+            told.push(("file", file.display().to_string().into()));
+            let told = answer.words.text("cli-backup-whole", told);
             answer.line(&json!({"file": file, "at": manifest.at, "files": manifest.files.len()}), &told)
         }
         BackupCommand::Key => {
             let path = key::path(&settings.data_dir);
             // Only one that is a key is printed as such.
-            key::read(&path).map_err(crate::backup::BackupError::from)?;
-            let text = fs_err::read_to_string(&path).map_err(CliError::Output)?;
+            key::read(&path).map_err(BackupError::from)?;
+            let text = fs_err::read_to_string(&path).map_err(|source| BackupError::Read { path, source })?;
             answer.line(&json!({"key": text.trim()}), text.trim())
         }
         BackupCommand::Restore { backup, key_file, replace, without_peers } => {
@@ -60,7 +67,7 @@ pub(super) fn backup(settings: &Settings, command: BackupCommand, answer: &mut O
 }
 
 fn list_kept(settings: &Settings, answer: &mut Output<'_>) -> Result<(), CliError> {
-    let kept: Vec<BackupView> = list(&settings.backup.folder)?.into_iter().map(Into::into).collect();
+    let kept: Vec<BackupView> = list(&settings.backup.folder)?.into_iter().map(|kept| BackupView::of(kept, answer.words)).collect();
     answer.table(
         &json!(kept),
         &[
@@ -79,8 +86,8 @@ fn list_kept(settings: &Settings, answer: &mut Output<'_>) -> Result<(), CliErro
 fn ask_and_wait(
     settings: &Settings,
     path: &str,
-    what: &'static str,
     ended: impl Fn(&BackupsView) -> Option<EndedView>,
+    failed: impl Fn(String) -> CliError,
 ) -> Result<BackupsView, CliError> {
     let client = Client::new(settings).map_err(CliError::Client)?;
     let look = || client.read::<BackupsView>(PATH).map_err(CliError::Client);
@@ -93,7 +100,7 @@ fn ask_and_wait(
             now if now == before => show(state.under_way.as_ref()),
             Some(EndedView { fault: Some(fault), .. }) => {
                 show(None);
-                return Err(CliError::Failed { what, fault });
+                return Err(failed(fault));
             }
             _ => {
                 show(None);
@@ -117,54 +124,53 @@ fn show(under_way: Option<&UnderWay>) {
     let _ = write!(errors, "\r\x1b[K{told}").and_then(|()| errors.flush());
 }
 
-fn tell_newest(state: &BackupsView, what: &str, answer: &mut Output<'_>) -> Result<(), CliError> {
+fn file_of(state: &BackupsView, backup: &BackupView) -> String {
+    Path::new(&state.folder).join(&backup.name).display().to_string()
+}
+
+fn tell_made(state: &BackupsView, answer: &mut Output<'_>) -> Result<(), CliError> {
     let Some(newest) = state.backups.first() else { return Ok(()) };
-    let rows = newest.rehearsed_rows.map_or_else(String::new, |rows| format!(", {rows} rows"));
-    let mut told = format!("{what} {}/{} ({} bytes{rows})", state.folder, newest.name, newest.bytes);
+    let file = file_of(state, newest);
+    let mut told = answer.words.text("cli-backup-made", [("file", file.into()), ("bytes", newest.bytes.into())]);
     if state.same_disk {
-        told.push_str("\nit lies on the disk of the databases: copy it to another machine, or set backup.dir");
+        told.push('\n');
+        told.push_str(&answer.words.text("cli-backup-same-disk", []));
     }
     answer.line(&json!(newest), &told)
 }
 
 fn tell_restored(restored: &Restored, answer: &mut Output<'_>) -> Result<(), CliError> {
     let Restored { manifest, rows, aside, settings, peers } = restored;
-    let mut told = format!("put back {}, {rows} rows", in_words(manifest));
-    let mut add = |line: String| {
-        told.push('\n');
-        told.push_str(&line);
-    };
-    if let Some(aside) = aside {
-        add(format!("what was there is in {}", aside.display()));
-    }
-    if let Some(settings) = settings {
-        add(format!("the settings of that server are in {}: compare them with yours", settings.display()));
-    }
+    let words = answer.words;
+    let mut of_it = of_manifest(manifest);
+    of_it.push(("rows", (*rows).into()));
+    let mut told = vec![words.text("cli-restored", of_it)];
+    let path = |path: &Path| FluentValue::from(path.display().to_string());
+    told.extend(aside.as_ref().map(|aside| words.text("cli-restored-aside", [("folder", path(aside))])));
+    told.extend(settings.as_ref().map(|file| words.text("cli-restored-settings", [("file", path(file))])));
+    let tills = |names: &[String]| (!names.is_empty()).then(|| [("tills", FluentValue::from(names.join(", ")))]);
     match peers {
-        None => add("without the list of tills: look whether there are some that were removed".to_owned()),
+        None => told.push(words.text("cli-restored-without-peers", [])),
         Some(Reconciled { removed, without_token, unknown }) => {
-            for (names, what) in [
-                (removed, "removed again, as they were since"),
-                (
-                    without_token,
-                    "given a new token since, which is void: give them one more (`cash-server till settings … --new-token`)",
-                ),
-                (unknown, "made since, and not known any more: make them anew"),
-            ] {
-                if !names.is_empty() {
-                    add(format!("tills {what}: {}", names.join(", ")));
-                }
-            }
+            told.extend(tills(removed).map(|tills| words.text("cli-restored-removed", tills)));
+            told.extend(tills(without_token).map(|tills| words.text("cli-restored-without-token", tills)));
+            told.extend(tills(unknown).map(|tills| words.text("cli-restored-unknown", tills)));
         }
     }
-    add("start the server: tills send it the sales that it has not, and it goes on after what they have".to_owned());
+    told.push(words.text("cli-restored-start", []));
     let value = json!({"at": manifest.at, "rows": rows, "aside": aside, "settings": settings, "peers": peers});
-    answer.line(&value, &told)
+    answer.line(&value, &told.join("\n"))
 }
 
-fn in_words(manifest: &Manifest) -> String {
+/// What a person is told of a backup.
+fn of_manifest(manifest: &Manifest) -> Vec<(&'static str, FluentValue<'static>)> {
     let Manifest { at, version, server, files, .. } = manifest;
-    format!("{} files of `{server}` (cash-server {version}) as of {at}", files.len())
+    vec![
+        ("files", files.len().into()),
+        ("server", server.clone().into()),
+        ("version", version.clone().into()),
+        ("at", format!("{at:.0}").into()),
+    ]
 }
 
 /// A file, or one of those that are kept.

@@ -12,7 +12,7 @@ use super::table::Output;
 use super::{CliError, SETTINGS_PATH, check};
 use crate::settings::credentials::{self, Credentials, CredentialsError};
 use crate::settings::{Settings, SettingsError};
-use crate::words::{FluentValue, Language, Words};
+use crate::words::{self, FluentValue, Language, Words};
 use broker::{BrokerUser, Rabbit, RabbitError};
 use clap::Args;
 use fs_err as fs;
@@ -96,7 +96,7 @@ pub(super) fn setup(path: Option<&Path>, asked: &SetupArgs, answer: &mut Output<
     if own_number() != ROOT {
         return Err(CliError::Setup(SetupError::NotRoot));
     }
-    let words = Words::of(Language::of_environment());
+    let words = words::of(Language::of_terminal());
     let path = path.map_or_else(|| PathBuf::from(SETTINGS_PATH), Path::to_path_buf);
     let before = match fs::read_to_string(&path) {
         Ok(text) => text,

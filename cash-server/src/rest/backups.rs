@@ -3,6 +3,7 @@
 use super::problem::{Problem, blocking};
 use crate::app::{Acting, BackupsState};
 use crate::backup::{Ended, Kept, Note, Progress};
+use crate::words::{self, Language, Words};
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -66,8 +67,9 @@ pub struct BackupView {
     pub fault: Option<String>,
 }
 
-impl From<Kept> for BackupView {
-    fn from(kept: Kept) -> Self {
+impl BackupView {
+    /// In these words.
+    pub fn of(kept: Kept, words: &Words) -> Self {
         let Kept { name, note: Note { at, version, bytes, rehearsed, .. } } = kept;
         Self {
             name,
@@ -76,15 +78,15 @@ impl From<Kept> for BackupView {
             bytes,
             rehearsed_at: rehearsed.as_ref().map(|rehearsal| rehearsal.at.to_string()),
             rehearsed_rows: rehearsed.as_ref().map(|rehearsal| rehearsal.rows),
-            fault: rehearsed.and_then(|rehearsal| rehearsal.fault),
+            fault: rehearsed.and_then(|rehearsal| rehearsal.fault).map(|fault| words.reason(&fault)),
         }
     }
 }
 
-impl From<BackupsState> for BackupsView {
-    fn from(state: BackupsState) -> Self {
+impl BackupsView {
+    fn of(state: BackupsState, words: &Words) -> Self {
         let under_way = |Progress { step, done, total }| UnderWay { step: step.as_str().to_owned(), done, total };
-        let ended = |Ended { at, fault }| EndedView { at: at.to_string(), fault };
+        let ended = |Ended { at, fault }| EndedView { at: at.to_string(), fault: fault.map(|fault| words.reason(&fault)) };
         Self {
             folder: state.folder.display().to_string(),
             daily: state.daily,
@@ -92,7 +94,7 @@ impl From<BackupsState> for BackupsView {
             under_way: state.under_way.map(under_way),
             backup_ended: state.backup_ended.map(ended),
             rehearsal_ended: state.rehearsal_ended.map(ended),
-            backups: state.kept.into_iter().map(Into::into).collect(),
+            backups: state.kept.into_iter().map(|kept| BackupView::of(kept, words)).collect(),
         }
     }
 }
@@ -100,8 +102,9 @@ impl From<BackupsState> for BackupsView {
 /// How backups stand, and which are kept.
 #[utoipa::path(get, path = "/api/v1/backups", tag = "server", security(("administrator" = [])),
     responses((status = 200, body = BackupsView), (status = 401, body = Problem), (status = 403, body = Problem)))]
-pub(super) async fn list(app: Acting) -> Result<Json<BackupsView>, Problem> {
-    Ok(Json(blocking(move || app.backups()).await?.into()))
+pub(super) async fn list(app: Acting, language: Language) -> Result<Json<BackupsView>, Problem> {
+    let state = blocking(move || app.backups()).await?;
+    Ok(Json(BackupsView::of(state, words::of(language))))
 }
 
 /// Has a backup made soon. `GET` tells how far it is and how it ended.

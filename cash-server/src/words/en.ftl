@@ -781,3 +781,29 @@ why-connection-not-prepared = the connection to the server cannot be prepared: {
 why-threads-not-prepared = the system gives no threads: { $detail }
 why-already-running = already running: process { $holder } works on { $folder }; stop that one first, or use another data folder
 why-data-not-locked = the data folder cannot be locked: { $detail }
+
+## Backups
+
+why-backup-key-fails = the key of backups: { $detail }
+why-backup-not-read = { $path } cannot be read: { $detail }
+why-backup-not-written = { $path } cannot be written: { $detail }
+why-backup-of-other-key = this key does not open { $path }: take the one of the server that made it ({ $detail })
+why-backup-needs-key = { $path } is encrypted: name the file with the server's key (--key-file)
+why-backup-damaged = { $path } is damaged: { $detail }; take another backup
+why-no-backup = there is no backup yet
+why-restore-over-databases = there are databases in { $folder } already: say --replace, which moves them aside, or name another data folder
+why-restore-without-peers = { $path } is missing: it says which tills were removed or given a new token since, and without it they come back; if it is lost, say --without-peers
+cli-backup-failed = the backup was not made: { $reason }
+cli-rehearsal-failed = the backup did not stand its trial: { $reason }
+cli-backup-made = made { $file } ({ $bytes } bytes)
+cli-backup-rehearsed = unpacked, opened and compared { $file }: all of it is there, { $rows } rows
+cli-backup-same-disk = it lies on the disk of the databases: copy it to another machine, or set backup.dir
+cli-backup-whole = { $file } is whole: { $files } files of `{ $server }` (cash-server { $version }) as of { $at }
+cli-restored = put back { $files } files of `{ $server }` (cash-server { $version }) as of { $at }, { $rows } rows
+cli-restored-aside = what was there is in { $folder }
+cli-restored-settings = the settings of that server are in { $file }: compare them with yours
+cli-restored-without-peers = there was no list of tills: look whether some are there again that were removed
+cli-restored-removed = tills removed again, as they were since: { $tills }
+cli-restored-without-token = tills that were given a new token since, which is void: give them one more (`cash-server till settings … --new-token`): { $tills }
+cli-restored-unknown = tills made since, and not known any more: make them anew: { $tills }
+cli-restored-start = start the server: tills send it the sales that it has not, and it goes on after what they have

@@ -809,3 +809,29 @@ why-connection-not-prepared = соединение с сервером не по
 why-threads-not-prepared = система не даёт потоков: { $detail }
 why-already-running = уже запущено: с { $folder } работает процесс { $holder }; сначала остановите его или возьмите другую папку данных
 why-data-not-locked = папку данных не заблокировать: { $detail }
+
+## Резервные копии
+
+why-backup-key-fails = ключ резервных копий: { $detail }
+why-backup-not-read = { $path } не читается: { $detail }
+why-backup-not-written = { $path } не записать: { $detail }
+why-backup-of-other-key = этот ключ не открывает { $path }: возьмите ключ сервера, который сделал копию ({ $detail })
+why-backup-needs-key = { $path } зашифрована: укажите файл с ключом сервера (--key-file)
+why-backup-damaged = { $path } повреждена: { $detail }; возьмите другую копию
+why-no-backup = резервных копий ещё нет
+why-restore-over-databases = в { $folder } уже есть базы: добавьте --replace, и они будут убраны в сторону, или назовите другую папку данных
+why-restore-without-peers = нет файла { $path }: он говорит, какие кассы с тех пор удалены или получили новый ключ, без него они вернутся; если он потерян, добавьте --without-peers
+cli-backup-failed = копия не сделана: { $reason }
+cli-rehearsal-failed = копия не прошла пробу: { $reason }
+cli-backup-made = сделана копия { $file } ({ $bytes } байт)
+cli-backup-rehearsed = копия { $file } распакована, открыта и сверена: всё на месте, строк: { $rows }
+cli-backup-same-disk = она лежит на одном диске с базами: скопируйте её на другую машину или задайте backup.dir
+cli-backup-whole = копия { $file } цела: файлов { $files }, сервер `{ $server }` (cash-server { $version }), состояние на { $at }
+cli-restored = восстановлено файлов: { $files }, сервер `{ $server }` (cash-server { $version }), состояние на { $at }, строк: { $rows }
+cli-restored-aside = что было раньше, лежит в { $folder }
+cli-restored-settings = настройки того сервера лежат в { $file }: сравните их со своими
+cli-restored-without-peers = списка касс не было: проверьте, не вернулись ли удалённые
+cli-restored-removed = кассы снова удалены, как и были с тех пор: { $tills }
+cli-restored-without-token = кассы с тех пор получили новый ключ, он больше не действует, дайте ещё один (`cash-server till settings … --new-token`): { $tills }
+cli-restored-unknown = кассы заведены с тех пор, сервер их больше не знает, заведите заново: { $tills }
+cli-restored-start = запустите сервер: кассы пришлют продажи, которых у него нет, и он продолжит с того, что есть у них

@@ -102,6 +102,7 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
         include_str!("../intake/report.rs"),
         include_str!("../cli.rs"),
         include_str!("../cli/aside.rs"),
+        include_str!("../cli/backup.rs"),
         include_str!("../cli/check.rs"),
         include_str!("../cli/node.rs"),
         include_str!("../cli/notices.rs"),
@@ -226,6 +227,7 @@ const REASONS: &[(&str, &str, Option<&str>)] = &[
     (include_str!("../rest/problem.rs"), "RequestFault", None),
     (include_str!("../cli/client.rs"), "ClientError", None),
     (include_str!("../lock.rs"), "LockError", None),
+    (include_str!("../backup.rs"), "BackupError", None),
     // Of every service.
     ("enum OfTasks {\n    TaskPanicked {\n        said: String,\n    }\n}", "OfTasks", None),
     // What has no kind.

@@ -63,12 +63,6 @@ impl Language {
         values.into_iter().find(|value| !value.is_empty()).and_then(Self::of_tag).unwrap_or_default()
     }
 
-    /// The language of who runs this process.
-    pub fn of_environment() -> Self {
-        let values = ["LC_ALL", "LC_MESSAGES", "LANG"].map(|name| std::env::var(name).unwrap_or_default());
-        Self::of_locale(values.iter().map(String::as_str))
-    }
-
     /// The language that a tag begins with: `ru`, `ru-RU`, `ru_RU.UTF-8`.
     pub fn of_tag(tag: &str) -> Option<Self> {
         let primary = tag.split(['-', '_', '.', ';', '@']).next().unwrap_or(tag);
