@@ -67,7 +67,8 @@ pub(super) fn backup(settings: &Settings, command: BackupCommand, answer: &mut O
 }
 
 fn list_kept(settings: &Settings, answer: &mut Output<'_>) -> Result<(), CliError> {
-    let kept: Vec<BackupView> = list(&settings.backup.folder)?.into_iter().map(|kept| BackupView::of(kept, answer.words)).collect();
+    let kept: Vec<BackupView> =
+        list(&settings.backup.folder)?.into_iter().map(|kept| BackupView::of(kept, answer.words)).collect();
     answer.table(
         &json!(kept),
         &[

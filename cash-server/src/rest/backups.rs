@@ -86,7 +86,8 @@ impl BackupView {
 impl BackupsView {
     fn of(state: BackupsState, words: &Words) -> Self {
         let under_way = |Progress { step, done, total }| UnderWay { step: step.as_str().to_owned(), done, total };
-        let ended = |Ended { at, fault }| EndedView { at: at.to_string(), fault: fault.map(|fault| words.reason(&fault)) };
+        let ended =
+            |Ended { at, fault }| EndedView { at: at.to_string(), fault: fault.map(|fault| words.reason(&fault)) };
         Self {
             folder: state.folder.display().to_string(),
             daily: state.daily,
