@@ -28,7 +28,7 @@ pub use backups::BackupsState;
 pub use dictionary::ObjectVersion;
 pub use error::AppError;
 pub use loads::{Load, LoadReport};
-pub use nodes::{CreatedNode, NewToken, NodeChange, NodeInfo, Nodes};
+pub use nodes::{CreatedNode, NewSecret, NodeChange, NodeInfo, Nodes};
 pub use overview::{DiskRoom, Overview, OverviewLimits};
 pub use rights::{Act, Denied, of_till};
 pub use sales::SalesOf;
@@ -40,6 +40,7 @@ use crate::dictionary::DictionaryService;
 use crate::exchange::{ExchangeService, PublicAddresses};
 use crate::hints::Hints;
 use crate::network::NetworkService;
+use crate::peer_keys::PeerKeys;
 use crate::store::audit::AuditLog;
 use crate::store::intake::LoadJournal;
 use crate::store::sales::SalesStore;
@@ -54,6 +55,8 @@ use tillway_service::background::Background;
 pub struct AppParts {
     /// The network's tree.
     pub network: NetworkService,
+    /// The keys of tills' messages.
+    pub keys: PeerKeys,
     /// Layers and their log.
     pub dictionary: DictionaryService,
     /// Loads and their reports.
@@ -115,6 +118,7 @@ impl Acting {
     pub fn nodes(&self) -> Nodes {
         Nodes {
             network: self.parts.network.acting_for(&self.caller),
+            keys: self.parts.keys.clone(),
             addresses: self.parts.addresses.clone(),
             hints: self.parts.hints.clone(),
             caller: self.caller.clone(),

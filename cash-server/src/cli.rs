@@ -340,14 +340,14 @@ pub enum TillCommand {
         /// The revision that the till names, as `tills` shows it.
         revision: u64,
     },
-    /// Print its cash.ini. The token stands in it only with --new-token: the server keeps no
-    /// token.
+    /// Print its cash.ini. The secret stands in it only with --new-secret: the server keeps no
+    /// secret.
     Settings {
         /// Id, or till-<shop>-<code>.
         till: String,
-        /// Make a new token; the old one is void at once.
-        #[arg(long)]
-        new_token: bool,
+        /// Make a new secret; the old one is void at once. (--new-token of before does the same.)
+        #[arg(long, alias = "new-token")]
+        new_secret: bool,
     },
 }
 
@@ -383,6 +383,9 @@ pub enum CliError {
     /// The threads.
     #[error("failed to start the threads of the server")]
     Runtime(#[source] io::Error),
+    /// The keys of tills' messages.
+    #[error("failed to read the keys of tills' messages")]
+    PeerKeys(#[source] io::Error),
     /// The server.
     #[error("the server stopped")]
     Run(#[source] crate::run::RunError),
@@ -493,8 +496,8 @@ fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -
         Command::Setup(asked) => setup::setup(path.as_deref(), &asked, &mut answer),
         Command::Settings => answer.text(DEFAULT_SETTINGS),
         Command::Node(command) => node::node(&load()?, command, &mut answer),
-        Command::Till(TillCommand::Settings { till, new_token }) => {
-            node::till_settings(&load()?, &till, new_token, &mut answer)
+        Command::Till(TillCommand::Settings { till, new_secret }) => {
+            node::till_settings(&load()?, &till, new_secret, &mut answer)
         }
         Command::Till(TillCommand::Acknowledge { till }) => server::acknowledge(&load()?, &till, &mut answer),
         Command::Till(TillCommand::GoPast { till, revision }) => {
@@ -579,7 +582,7 @@ mod tests {
         };
         ask(&["node", "add", "shop", "7", "--name", "North"]);
         let ini = ask(&["node", "add", "till", "1", "--parent", "shop-7"]);
-        assert!(ini.contains("cash.token=tw1_"), "{ini}");
+        assert!(ini.contains("cash.secret=tws1_"), "{ini}");
         assert!(ini.contains("grpchostcs=10.0.0.5"), "{ini}");
         ask(&["node", "park", "till-7-1"]);
         let listed = ask(&["node", "list"]);
@@ -587,7 +590,7 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&ask(&["--json", "node", "list"])).unwrap();
         assert_eq!(json.as_array().unwrap().len(), 3);
         let settings = ask(&["till", "settings", "till-7-1"]);
-        assert!(settings.contains("cash.token=\n") && settings.contains("storeid=_shop_7_"), "{settings}");
+        assert!(settings.contains("cash.secret=\n") && settings.contains("storeid=_shop_7_"), "{settings}");
         ask(&["node", "unpark", "till-7-1"]);
         ask(&["node", "remove", "till-7-1"]);
         assert!(!ask(&["node", "list"]).contains("till-7-1"));

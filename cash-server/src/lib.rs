@@ -22,6 +22,7 @@ pub mod intake;
 pub mod lock;
 pub mod network;
 pub mod packages;
+pub mod peer_keys;
 pub mod probe;
 pub mod reserve;
 pub mod rest;

@@ -14,14 +14,14 @@ pub mod tree;
 
 pub use auth::{AuthError, TillAuth};
 pub use change::NetworkChange;
-pub use token::{TillToken, TokenHash};
+pub use token::TokenHash;
 pub use tree::{LayerNo, Network, Node, Parent};
 
 use crate::store::StoreError;
 use crate::store::network::NetworkStore;
 use serde::Serialize;
 use std::sync::Arc;
-use tillway_proto::{NodeCode, NodeId, NodeLevel, Revision, TillId};
+use tillway_proto::{NodeCode, NodeId, NodeLevel, PeerSecret, Revision, TillId};
 use tillway_service::actor::Caller;
 
 /// Why the network cannot be changed so.
@@ -131,8 +131,8 @@ pub enum NetworkError {
 pub struct Created {
     /// Its id.
     pub id: NodeId,
-    /// A till's token: shown once, the server keeps only its hash.
-    pub token: Option<TillToken>,
+    /// A till's secret: shown once. Here the hash of its token is kept.
+    pub secret: Option<PeerSecret>,
 }
 
 /// Reads and changes the network, for one caller. Cheap to clone; calls block.
@@ -179,11 +179,11 @@ impl NetworkService {
         name: &str,
     ) -> Result<Created, NetworkError> {
         let id = NodeId::new(level, code);
-        let token = (level == NodeLevel::Till).then(TillToken::generate);
-        self.store
-            .change(&self.caller, &mut |network| change::create(network, parent, &id, code, name, token.as_ref()))?;
+        let secret = (level == NodeLevel::Till).then(PeerSecret::generate);
+        let token = secret.as_ref().map(|secret| TokenHash::of(&secret.token()));
+        self.store.change(&self.caller, &mut |network| change::create(network, parent, &id, code, name, token))?;
         tracing::info!(node = %id, parent = %parent, name, "made a node of the network");
-        Ok(Created { id, token })
+        Ok(Created { id, secret })
     }
 
     /// Gives a node another name.
@@ -214,11 +214,12 @@ impl NetworkService {
         self.store.change(&self.caller, &mut |network| change::park(network, id, parked)).map(|_| ())
     }
 
-    /// Gives a till a new token; the old one is void.
-    pub fn reissue_token(&self, id: &TillId) -> Result<TillToken, NetworkError> {
-        let token = TillToken::generate();
-        self.store.change(&self.caller, &mut |network| change::reissue_token(network, id, &token))?;
-        tracing::info!(till = %id, "gave a till a new token");
-        Ok(token)
+    /// Gives a till a new secret; the token of the old one is void.
+    pub fn renew_secret(&self, id: &TillId) -> Result<PeerSecret, NetworkError> {
+        let secret = PeerSecret::generate();
+        let token = TokenHash::of(&secret.token());
+        self.store.change(&self.caller, &mut |network| change::renew_token(network, id, token))?;
+        tracing::info!(till = %id, "gave a till a new secret");
+        Ok(secret)
     }
 }

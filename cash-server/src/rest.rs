@@ -103,7 +103,7 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
     let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(nodes::list, nodes::create))
         .routes(routes!(nodes::show, nodes::change, nodes::remove))
-        .routes(routes!(nodes::reissue_token))
+        .routes(routes!(nodes::renew_secret))
         .routes(routes!(nodes::cash_ini))
         .routes(routes!(tills::list))
         .routes(routes!(tills::show))

@@ -12,13 +12,16 @@ use crate::aside::{Aside, LastShown};
 use crate::backup::{self, BackupError, BackupParts, Backups};
 use crate::dictionary::DictionaryService;
 use crate::exchange::housekeeping::Housekeeping;
-use crate::exchange::{Broker, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reconciler, Reports};
+use crate::exchange::{
+    Broker, Codes, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reconciler, Reports, generation,
+};
 use crate::hints::Hints;
 use crate::intake::rest::AifRest;
 use crate::intake::{Intake, IntakeError, IntakeSettings};
 use crate::lock::{DataLock, LockError, Role};
 use crate::network::{NetworkError, NetworkService};
 use crate::packages::{PackageError, PackageFolder, PackageService};
+use crate::peer_keys::PeerKeys;
 use crate::reserve::DiskReserve;
 use crate::rest;
 use crate::sales::{SalesConfig, SalesError, SalesListeners, SalesLoader, TlsPaths};
@@ -29,6 +32,7 @@ use crate::store::network::NetworkStore;
 use crate::store::sales::SalesStore;
 use crate::store::{SalesStores, StoreError, Stores};
 use crate::web;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -115,6 +119,12 @@ pub enum RunError {
     /// Credentials.
     #[error("failed to read or make the credentials")]
     Credentials(#[source] CredentialsError),
+    /// The keys of tills' messages.
+    #[error("failed to read the keys of tills' messages")]
+    PeerKeys(#[source] io::Error),
+    /// The generation of pushed settings.
+    #[error("failed to count the generation of tills' settings")]
+    Generation(#[source] io::Error),
     /// A database.
     #[error("failed to open the databases")]
     Store(#[source] StoreError),
@@ -158,14 +168,14 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let opening = settings.clone();
     let opened = blocking(move || Opened::open(&opening, with_sales)).await?;
     let sales_aside = opened.loader.as_ref().map(SalesLoader::aside);
-    let Opened { _locks, credentials, stores, reserve, packages, backups, forms, loader } = opened;
+    let Opened { _locks, credentials, keys, generation, stores, reserve, packages, backups, forms, loader } = opened;
     let Stores { network, dictionary: store, exchange, journal, sales, audit, .. } = stores;
     tell_credentials(&credentials);
 
     let rest_port = listeners.rest.local_addr().map_or(settings.rest.listen.port(), |address| address.port());
     let sales_port = listeners.sales.as_ref().and_then(|listener| listener.local_addr().ok());
     let sales_port = sales_port.map_or(settings.sales.listen.port(), |address| address.port());
-    let addresses = PublicAddresses::new(&settings, rest_port, sales_port);
+    let addresses = PublicAddresses { generation, ..PublicAddresses::new(&settings, rest_port, sales_port) };
     tracing::info!(
         host = addresses.host.as_deref().unwrap_or("none"),
         rest_port,
@@ -187,6 +197,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         let identity = blocking(move || store.identity().map_err(RunError::Store)).await?;
         Owner::new(identity, &settings.name, &host_name(addresses.host.as_deref()))
     };
+    let codes = Arc::new(Codes::new(keys.clone()));
     let broker = Broker::new(BrokerSettings::clone(&settings.broker), owner, hints.clone());
     let service = ExchangeService::new(ExchangeParts {
         store: Arc::clone(&exchange),
@@ -197,6 +208,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         settings: settings.exchange,
         addresses: addresses.clone(),
         clocks: Arc::clone(&clocks),
+        codes: Arc::clone(&codes),
         hints: hints.clone(),
     });
     let (events, heard) = mpsc::channel(EVENTS_CAPACITY);
@@ -206,12 +218,14 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         packages: packages.clone(),
         silent_after: settings.exchange.silent_after,
         clocks: Arc::clone(&clocks),
+        codes,
         hints: hints.clone(),
         events,
     };
     let background = Background::default();
     let app = App::new(AppParts {
         network,
+        keys,
         dictionary: service.dictionary(),
         journal,
         exchange: service.clone(),
@@ -301,6 +315,8 @@ pub async fn run_sales_loader(
 struct Opened {
     _locks: Vec<DataLock>,
     credentials: ServerCredentials,
+    keys: PeerKeys,
+    generation: u64,
     stores: Stores,
     reserve: DiskReserve,
     packages: PackageService,
@@ -317,6 +333,8 @@ impl Opened {
             locks.push(DataLock::take(data, Role::SalesLoader).map_err(RunError::Lock)?);
         }
         let credentials = credentials::load_or_make(data).map_err(RunError::Credentials)?;
+        let keys = PeerKeys::open(data).map_err(RunError::PeerKeys)?;
+        let generation = generation::next(data, Timestamp::now()).map_err(RunError::Generation)?;
         let stores = Stores::open(data).map_err(RunError::Store)?;
         ensure_chain(&NetworkService::new(Arc::clone(&stores.network)))?;
         let reserve = DiskReserve::new(settings.disk_reserve_bytes).that_frees(Arc::clone(&stores.give_back_room));
@@ -339,7 +357,7 @@ impl Opened {
         .map_err(RunError::Backup)?;
         let open_loader = || open_loader(settings, Arc::clone(&stores.network), Arc::clone(&stores.sales));
         let loader = with_sales.then(open_loader).transpose()?;
-        Ok(Self { _locks: locks, credentials, stores, reserve, packages, backups, forms, loader })
+        Ok(Self { _locks: locks, credentials, keys, generation, stores, reserve, packages, backups, forms, loader })
     }
 }
 

@@ -102,11 +102,14 @@ async fn commands_are_the_same_with_and_without_a_server_and_name_their_user() {
     let server = place.start().await;
     assert_eq!(mode(&socket::path(&place.data())), 0o660);
     let made = place.told(&["node", "add", "till", "12", "--parent", "shop-1"]).await;
-    assert!(made["token"].as_str().is_some_and(|token| made["cash_ini"].as_str().unwrap().contains(token)), "{made}");
+    assert!(
+        made["secret"].as_str().is_some_and(|secret| made["cash_ini"].as_str().unwrap().contains(secret)),
+        "{made}"
+    );
     place.told(&["node", "park", "till-1-12"]).await;
     place.told(&["node", "rename", "shop-1", "North / 1"]).await;
-    let settings = place.told(&["till", "settings", "till-1-12", "--new-token"]).await;
-    assert!(settings.as_str().unwrap().contains("cash.token=tw1_"), "{settings}");
+    let settings = place.told(&["till", "settings", "till-1-12", "--new-secret"]).await;
+    assert!(settings.as_str().unwrap().contains("cash.secret=tws1_"), "{settings}");
     place.told(&["node", "add", "group", "g"]).await;
     let moved = place.told(&["node", "move", "shop-1", "group-g"]).await;
     assert!(moved["revision"].is_number() || moved["revision"].is_null(), "{moved}");

@@ -5,10 +5,11 @@
 //! files.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 use uuid::Uuid;
 
 use crate::disk::{self, Disk};
@@ -53,6 +54,25 @@ pub fn write_atomic_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result
     }
     fail::fail_point!("durable::renamed");
     disk.sync_dir(&folder)
+}
+
+/// Replaces the content of `path` by what only its owner may read (mode 600), and makes its folder
+/// where that is missing. One writer at a time.
+pub fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+    let folder = parent(path);
+    create_dir_all(&folder)?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let fresh = folder.join(name);
+    // A file left by a writer that was cut off would keep its mode, so it goes first.
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    rename(&fresh, path)
 }
 
 /// Removes temporary files that killed writers of `path` left behind. Only for a caller that knows

@@ -31,9 +31,18 @@ pub struct Command {
     /// are left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
+    /// The generation of `settings`: those of an older one than was taken last are left alone, so
+    /// that a command that is said again puts nothing back. 0, and absent: of an older server.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub settings_generation: u64,
     /// What to do.
     #[serde(flatten)]
     pub order: Order,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a command orders.
@@ -63,6 +72,18 @@ pub enum Order {
         #[serde(default)]
         units: Vec<AsideName>,
     },
+}
+
+impl Order {
+    /// The word for what it orders, as in the message.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::LoadPackage(_) => "load-package",
+            Self::UnloadSales { .. } => "unload-sales",
+            Self::ReportState { .. } => "report-state",
+            Self::SettleAside { .. } => "settle-aside",
+        }
+    }
 }
 
 /// What to do with a unit that was set aside.
@@ -190,7 +211,7 @@ const KNOWN_TYPES: [&str; 4] = ["load-package", "unload-sales", "report-state", 
 impl Command {
     /// A new command with a fresh id.
     pub fn new(order: Order) -> Self {
-        Self { schema: COMMAND_SCHEMA, id: Uuid::now_v7(), settings: BTreeMap::new(), order }
+        Self { schema: COMMAND_SCHEMA, id: Uuid::now_v7(), settings: BTreeMap::new(), settings_generation: 0, order }
     }
 
     /// Reads a message; see [`CommandError`] for what can be wrong with it.
@@ -250,6 +271,7 @@ mod tests {
             let command = Command::new(order);
             let read = Command::parse(&command.to_bytes().unwrap()).unwrap();
             assert_eq!(read, command);
+            assert!(KNOWN_TYPES.contains(&command.order.kind()));
         }
     }
 

@@ -14,6 +14,7 @@
 pub mod command;
 pub mod consumer;
 pub mod id;
+pub mod message_code;
 pub mod money;
 pub mod process;
 pub mod queue;
@@ -21,13 +22,16 @@ pub mod receipt;
 pub mod report;
 pub mod revision;
 pub mod sales;
+pub mod secret;
 pub mod status;
 
 pub use command::{Command, CommandError, Order, PackageLink, UnloadSelection};
 pub use id::{GroupId, IdError, NodeCode, NodeId, NodeLevel, PeerId, ShopId, TillId};
+pub use message_code::{CodeFault, CodeKey, Direction, MessageHead};
 pub use money::{DecimalError, Kopecks, Thousandths};
 pub use queue::{ControlQueue, DictionaryQueue};
 pub use receipt::ReceiptKey;
 pub use report::{RejectCause, Report};
 pub use revision::{CursorProof, DeliveryId, Digest, LoadId, PackageName, Revision, RowHash};
+pub use secret::PeerSecret;
 pub use status::{DeliveryState, ExchangeStatus};

@@ -13,6 +13,7 @@ use crate::status::{DeliveryState, ExchangeStatus};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Version of reports that this code writes and the newest it reads. Version 1 named the peer
@@ -95,6 +96,19 @@ pub enum Report {
     },
 }
 
+impl Report {
+    /// The word for what it tells, as in the message.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Contact { .. } => "contact",
+            Self::Delivery { .. } => "delivery",
+            Self::NeedSnapshot { .. } => "need-snapshot",
+            Self::Unload { .. } => "unload",
+            Self::Refused { .. } => "refused",
+        }
+    }
+}
+
 /// What sort of reason a till has to reject a delivery: the server does something else about each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -174,6 +188,11 @@ pub struct TillState {
     /// `set_aside`.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "known_units")]
     pub aside: Vec<AsideUnit>,
+    /// Messages in the server's name that the agent did not work on since it started, by the word
+    /// of [`CodeFault`](crate::CodeFault); absent where there are none, and in reports of older
+    /// agents.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused_messages: BTreeMap<String, u64>,
 }
 
 /// A proof that does not read proves nothing; what else the report says counts all the same.

@@ -12,9 +12,11 @@
 //! that come meanwhile the newest is worked on next.
 
 mod hold;
+mod message;
 pub(crate) mod online;
 mod session;
 
+use crate::codes::Codes;
 use crate::commands::Commands;
 use crate::error::chain;
 use crate::retry::{self, Backoff};
@@ -76,6 +78,8 @@ pub(crate) struct Broker {
     pub(crate) id: PeerId,
     /// Where messages go.
     pub(crate) commands: Arc<Commands>,
+    /// What they must show.
+    pub(crate) codes: Codes,
     /// Where reports come from.
     pub(crate) teller: Teller,
     /// Where the last contact is noted.

@@ -11,7 +11,7 @@ use crate::error::{blocking, chain};
 use crate::intake::Intake;
 use crate::package_queue::PackageQueue;
 use crate::recount::Recount;
-use crate::settings::LiveSettings;
+use crate::settings::{LiveSettings, SettingsError};
 use crate::state::State;
 use crate::tell::Teller;
 use crate::unload::{Trigger, UnloadRequest};
@@ -138,12 +138,27 @@ impl Commands {
         self.teller.blocking(told).await;
     }
 
-    /// Takes over the settings that the server owns. A wrong one does not stop the command that
-    /// brought it.
+    /// Takes over the settings that the server owns, unless they are older than those that were
+    /// taken last. A wrong one does not stop the command that brought it.
     async fn follow_settings(&self, command: &Command) {
         let (settings, pushed) = (self.settings.clone(), command.settings.clone());
+        let (state, generation) = (self.state.clone(), command.settings_generation);
         let what = "settings pushed by the server were not taken over";
-        match blocking(move || settings.take(&pushed)).await {
+        let take = move || -> Result<Vec<String>, SettingsError> {
+            // A state that does not read is told of elsewhere; to follow is better than to be lost.
+            let last = state.settings_generation().unwrap_or_default();
+            if pushed.is_empty() || generation < last {
+                return Ok(Vec::new());
+            }
+            let changed = settings.take(&pushed)?;
+            if generation > last
+                && let Err(error) = state.note_settings_generation(generation)
+            {
+                tracing::warn!(error = chain(&error), "failed to note the generation of the server's settings");
+            }
+            Ok(changed)
+        };
+        match blocking(take).await {
             Ok(Ok(changed)) if changed.is_empty() => {}
             Ok(Ok(changed)) => tracing::info!(?changed, "settings taken over from the server"),
             Ok(Err(error)) => self.teller.failed(what, &error),
@@ -185,6 +200,22 @@ mod tests {
         let reports = till.reported().await;
         assert!(matches!(&reports[0], Report::Contact { .. }) && is_answer(&reports[1]), "{reports:?}");
         assert_eq!(reports.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn settings_of_an_older_generation_than_the_last_put_nothing_back() {
+        let till = TestTill::new();
+        let host = || till.loader.teller.settings.current().sales.host.clone();
+        for (generation, address, expected) in [
+            (r#""settings_generation":5,"#, "10.0.0.5", "10.0.0.5"),
+            (r#""settings_generation":4,"#, "10.0.0.4", "10.0.0.5"),
+            ("", "10.0.0.3", "10.0.0.5"),
+            (r#""settings_generation":5,"#, "10.0.0.6", "10.0.0.6"),
+        ] {
+            let rest = format!(r#""report-state",{generation}"settings":{{"grpchostcs":"{address}"}}"#);
+            till.commands().take(From::Control, &order(&rest)).await;
+            assert_eq!(host(), expected, "{rest}");
+        }
     }
 
     #[tokio::test]

@@ -35,6 +35,7 @@ mod aside;
 mod backup;
 mod broker;
 pub mod cli;
+mod codes;
 mod commands;
 pub mod decide;
 mod dictionary;

@@ -1,6 +1,7 @@
 //! What a till has, as its reports tell it.
 
 use crate::aside::{self, Aside};
+use crate::codes::Codes;
 use crate::error::chain;
 use crate::package_queue::PackageQueue;
 use crate::settings::LiveSettings;
@@ -21,6 +22,7 @@ pub(crate) struct Overview {
     sink: Arc<dyn Sink>,
     source: Arc<dyn Source>,
     queue: PackageQueue,
+    codes: Codes,
     /// What the sink held when it was read last.
     last: Mutex<Held>,
     /// Since when unsent documents cannot be counted.
@@ -34,10 +36,11 @@ impl Overview {
         sink: Arc<dyn Sink>,
         source: Arc<dyn Source>,
         queue: PackageQueue,
+        codes: Codes,
     ) -> Self {
         let (cursor, proof) = state.cursor().unwrap_or_default();
         let last = Mutex::new(Held { cursor, proof, ..Held::default() });
-        Self { settings, state, sink, source, queue, last, uncounted_since: Mutex::default() }
+        Self { settings, state, sink, source, queue, codes, last, uncounted_since: Mutex::default() }
     }
 
     /// What the till has. What cannot be read now is left out, or told as it was read last.
@@ -72,6 +75,7 @@ impl Overview {
             queued,
             set_aside: count,
             aside: units,
+            refused_messages: self.codes.refused(),
         }
     }
 

@@ -4,6 +4,7 @@
 mod watchdog;
 
 use crate::broker::{Broker, Link};
+use crate::codes::Codes;
 use crate::commands::Commands;
 use crate::dictionary::Dictionary;
 use crate::error::chain;
@@ -134,8 +135,9 @@ impl Agent {
         let errors = ErrorsFile::new(settings.clone());
         let (unloads, requests) = mpsc::channel(MAX_WAITING_UNLOADS);
         let (link, unloaded) = (watch::Sender::new(Link::Connecting), watch::Sender::new(0));
+        let codes = Codes::new(id.clone(), settings.clone());
         let (to, from) = (Arc::clone(&sink), Arc::clone(&source));
-        let overview = Overview::new(settings.clone(), state.clone(), to, from, queue.clone());
+        let overview = Overview::new(settings.clone(), state.clone(), to, from, queue.clone(), codes.clone());
         let teller = Teller {
             overview: Arc::new(overview),
             deliveries: state.clone(),
@@ -216,6 +218,7 @@ impl Agent {
             broker: Broker {
                 id,
                 commands: Arc::clone(&commands),
+                codes,
                 teller: teller.clone(),
                 state,
                 settings: settings.clone(),

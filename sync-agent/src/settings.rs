@@ -5,8 +5,8 @@
 //! [`LiveSettings::take`].
 //!
 //! Keys of our own, all optional: `dept.broker.user` (the till's id), `dept.broker.passwordfile`
-//! (`broker.password` beside `cash.ini`), `dept.broker.vhost` (`/`), `cash.token`, `datafolder`,
-//! `dictionariesdb`, `documentsdb`, `backupfolder`, `unloadperiod`, `contactperiod`.
+//! (`broker.password` beside `cash.ini`), `dept.broker.vhost` (`/`), `cash.secret` (in files of
+//! before `cash.token`), `datafolder`, `dictionariesdb`, `documentsdb`, `backupfolder`, `unloadperiod`, `contactperiod`.
 
 pub mod fault;
 pub mod ini;
@@ -26,7 +26,7 @@ use reader::Reader;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tillway_proto::process::LogSettings;
-use tillway_proto::{ShopId, TillId};
+use tillway_proto::{PeerSecret, ShopId, TillId};
 
 /// The one section that counts.
 pub(crate) const SECTION: &str = "Properties";
@@ -74,7 +74,9 @@ pub struct Settings {
     pub till: TillId,
     /// `storeid`; empty until the server has told it.
     pub shop: Option<ShopId>,
-    /// `cash.token`, for REST and the sales-loader.
+    /// `cash.secret`; none on a till of before, which has a `cash.token` alone.
+    pub secret: Option<PeerSecret>,
+    /// The token for REST and the sales-loader: derived from the secret, or `cash.token`.
     pub token: Option<String>,
     /// `protocolversion`
     pub protocol_version: u64,
@@ -200,7 +202,9 @@ impl Settings {
         // All parts are read, whatever is missing, so that every fault is told.
         let host = read.required_host("dept.broker.ip").unwrap_or_default();
         let shop = read.optional("storeid", "an id `_shop_<code>_<8 hex>`", |text| text.parse().ok());
+        let secret = read.secret("cash.secret");
         let token = read.text("cash.token");
+        let token = secret.as_ref().map(PeerSecret::token).or(token);
         let protocol_version = read.number("protocolversion", 3..=5, 5);
         let report_load_steps = read.flag("isdebugdictstatussend", true);
         let report_unloads = read.flag("isdebugsalestatussend", true);
@@ -258,6 +262,7 @@ impl Settings {
             mode,
             till,
             shop,
+            secret,
             token,
             protocol_version,
             report_load_steps,

@@ -282,6 +282,16 @@ impl State {
             .map_or(Revision::ZERO, Revision))
     }
 
+    /// The generation of the server's settings that were taken last; 0 where none were.
+    pub fn settings_generation(&self) -> Result<u64, StateError> {
+        Ok(self.look(|db| fact(db, "settings generation"))?.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+
+    /// Settings of this generation were taken.
+    pub fn note_settings_generation(&self, generation: u64) -> Result<(), StateError> {
+        self.change("write", |db| set_fact(db, "settings generation", &generation.to_string()))
+    }
+
     /// The server's broker confirmed a word of ours just now.
     pub fn note_contact(&self) -> Result<(), StateError> {
         self.change("write", |db| set_fact(db, "last contact", &now()))

@@ -24,6 +24,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use tempfile::TempDir;
+use tillway_proto::IdError;
+use tillway_proto::secret::SecretError;
 
 /// Why the bench does not stand, or something on it did not come out.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +54,12 @@ pub enum BenchError {
     /// The POS could not do it.
     #[error("the POS failed")]
     Pos(#[source] PosError),
+    /// The server gave out no secret.
+    #[error("the settings of a till have no secret")]
+    Secret(#[source] SecretError),
+    /// The server gave out no id.
+    #[error("a till has no id")]
+    Id(#[source] IdError),
     /// A file of the bench.
     #[error("failed with a file of the bench")]
     File(#[source] io::Error),

@@ -234,7 +234,7 @@ impl Fleet {
             };
             let shop = node.shop.parse::<ShopId>();
             let shop = shop.map_err(|source| FleetError::Id { id: node.shop.clone(), source })?;
-            let identity = till::Identity { till: parsed(&node.id).0?, shop, token: node.token };
+            let identity = till::Identity { till: parsed(&node.id).0?, shop, secret: node.secret };
             let luck = Chance::of(options.seed, number as u64);
             tills.push(Arc::new(SimulatedTill::new(number, identity, luck, &options.faults)));
         }

@@ -6,6 +6,7 @@
 //! - [`broker`], [`process`], [`binaries`], [`ports`], [`http`]: a private RabbitMQ node, the
 //!   daemons as processes;
 //! - [`mod@bench`]: all of it together: a chain on one machine;
+//! - [`amqp`]: what goes with a message at the broker;
 //! - [`faults`]: links, clocks, files and servers that go wrong on purpose;
 //! - [`fleet`]: tills by the hundred in one process, with faults of their own;
 //! - [`fuzz`]: what any bytes may do to whoever reads them;
@@ -17,6 +18,7 @@
 //! to one of them does not build the kit anew.
 
 pub mod aif_maker;
+pub mod amqp;
 pub mod bench;
 pub mod binaries;
 pub mod broker;

@@ -9,6 +9,7 @@ use crate::network::NetworkError;
 use crate::store::StoreError;
 use crate::words::as_said;
 use serde::Serialize;
+use std::io;
 use tillway_exchangers::row::RowError;
 use tillway_proto::{LoadId, NodeId};
 
@@ -71,6 +72,15 @@ pub enum AppError {
         #[from]
         #[serde(rename = "detail", serialize_with = "as_said")]
         source: serde_json::Error,
+    },
+    /// The file with the key of a till's messages.
+    #[error("failed to keep the key of the till's messages: ask for a new secret once more")]
+    #[serde(rename = "peer-key-not-kept")]
+    PeerKey {
+        /// Why not.
+        #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: io::Error,
     },
     /// The caller may not do this.
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! The network: look at it, make, change, move, park and remove nodes, and give tills new tokens.
+//! The network: look at it, make, change, move, park and remove nodes, and give tills new secrets.
 //!
 //! These use cases need no running server: the command line has them where none runs.
 
@@ -7,9 +7,10 @@ use super::rights::{self, Act, Place};
 use crate::exchange::PublicAddresses;
 use crate::hints::{Hint, Hints};
 use crate::network::change::alike_of_each;
-use crate::network::{LayerNo, Network, NetworkService, Node, TillToken};
+use crate::network::{LayerNo, Network, NetworkService, Node};
+use crate::peer_keys::PeerKeys;
 use std::collections::HashMap;
-use tillway_proto::{NodeCode, NodeId, NodeLevel, Revision, TillId};
+use tillway_proto::{NodeCode, NodeId, NodeLevel, PeerId, PeerSecret, Revision, TillId};
 use tillway_service::actor::Caller;
 
 /// A node, with what its place in the tree says of it.
@@ -30,16 +31,17 @@ pub struct NodeInfo {
 pub struct CreatedNode {
     /// The node.
     pub info: NodeInfo,
-    /// A till's token: shown once, the server keeps only its hash.
-    pub token: Option<NewToken>,
+    /// A till's secret: shown once.
+    pub secret: Option<NewSecret>,
 }
 
-/// A token that was made just now.
+/// A secret that was made just now. The server keeps the hash of its token, and the key of its
+/// messages' codes.
 #[derive(Debug)]
-pub struct NewToken {
-    /// The token.
-    pub token: TillToken,
-    /// The `cash.ini` that attaches the till, token included.
+pub struct NewSecret {
+    /// The secret.
+    pub secret: PeerSecret,
+    /// The `cash.ini` that attaches the till, secret included.
     pub cash_ini: String,
 }
 
@@ -59,6 +61,8 @@ pub struct NodeChange<'a> {
 pub struct Nodes {
     /// The network.
     pub network: NetworkService,
+    /// The keys of tills' messages.
+    pub keys: PeerKeys,
     /// Where tills reach this server.
     pub addresses: PublicAddresses,
     /// Who is woken after a change.
@@ -88,13 +92,13 @@ impl Nodes {
         let parent = self.find(parent)?;
         self.allow(Act::ChangeNodes, Place::Node(&parent))?;
         let created = self.network.create(&parent, level, code, name)?;
-        let token = match (&created.id, created.token) {
-            (NodeId::Till(till), Some(token)) => Some(self.with_cash_ini(till, token)?),
+        let secret = match (&created.id, created.secret) {
+            (NodeId::Till(till), Some(secret)) => Some(self.take_over(till, secret)?),
             _ => None,
         };
         let info = self.info(&created.id)?;
         self.hints.give(Hint::Network);
-        Ok(CreatedNode { info, token })
+        Ok(CreatedNode { info, secret })
     }
 
     /// Parks, renames or moves a node, in this order. With the revision that a move took.
@@ -118,25 +122,32 @@ impl Nodes {
         Ok((self.info(&node)?, revision))
     }
 
-    /// Removes a node that has nothing below it. A till's token is void from then on.
+    /// Removes a node that has nothing below it. A till's secret is void from then on.
     pub fn remove(&self, text: &str) -> Result<NodeId, AppError> {
         let node = self.find(text)?;
         self.allow(Act::ChangeNodes, Place::Node(&node))?;
         self.network.remove(&node)?;
+        if let NodeId::Till(till) = &node {
+            self.keys.remove(&till.clone().into()).map_err(|source| AppError::PeerKey { source })?;
+        }
         self.hints.give(Hint::Network);
         Ok(node)
     }
 
-    /// Gives a till a new token; the old one is void.
-    pub fn reissue_token(&self, till: &str) -> Result<NewToken, AppError> {
+    /// Gives a till a new secret; the old one is void.
+    pub fn renew_secret(&self, till: &str) -> Result<NewSecret, AppError> {
         let till = self.till(till)?;
         self.allow(Act::ChangeNodes, Place::Node(&NodeId::Till(till.clone())))?;
-        let token = self.network.reissue_token(&till)?;
+        let secret = self.network.renew_secret(&till)?;
+        let new = self.take_over(&till, secret)?;
+        // What is on its way has a code that the till does not take any more.
+        self.hints.give(Hint::Exchange);
+        // Who has which secret stands beside the backups.
         self.hints.give(Hint::Network);
-        self.with_cash_ini(&till, token)
+        Ok(new)
     }
 
-    /// The `cash.ini` of a till, without its token.
+    /// The `cash.ini` of a till, without its secret.
     pub fn cash_ini(&self, till: &str) -> Result<String, AppError> {
         let till = self.till(till)?;
         self.allow(Act::Read, Place::Node(&NodeId::Till(till.clone())))?;
@@ -156,9 +167,12 @@ impl Nodes {
         Ok(self.network.current()?.find(text)?.id.clone())
     }
 
-    fn with_cash_ini(&self, till: &TillId, token: TillToken) -> Result<NewToken, AppError> {
-        let cash_ini = self.addresses.cash_ini(&*self.network.current()?, till, Some(&token))?;
-        Ok(NewToken { token, cash_ini })
+    /// Keeps the key of the codes of a new secret. Where that fails, the token is the new one and
+    /// codes are as before: the same asked once more puts it right.
+    fn take_over(&self, till: &TillId, secret: PeerSecret) -> Result<NewSecret, AppError> {
+        self.keys.put(&PeerId::from(till.clone()), secret.code_key()).map_err(|source| AppError::PeerKey { source })?;
+        let cash_ini = self.addresses.cash_ini(&*self.network.current()?, till, Some(&secret))?;
+        Ok(NewSecret { secret, cash_ini })
     }
 
     fn info(&self, id: &NodeId) -> Result<NodeInfo, AppError> {

@@ -2,12 +2,13 @@
 //! made by the first start. Whoever loses the server's disk needs a copy of it that lies elsewhere:
 //! it is in no backup in the clear.
 
-use crate::settings::credentials::{CREDENTIALS_DIR, CredentialsError, make_secret};
+use crate::settings::credentials::{CREDENTIALS_DIR, CredentialsError};
 use age::secrecy::ExposeSecret as _;
 use age::x25519::Identity;
 use fs_err as fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use tillway_file_queue::durable;
 
 /// The file.
 pub fn path(data_dir: &Path) -> PathBuf {
@@ -20,7 +21,7 @@ pub fn load_or_make(data_dir: &Path) -> Result<Identity, CredentialsError> {
     match read(&path) {
         Err(CredentialsError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             let key = Identity::generate();
-            make_secret(&path, key.to_string().expose_secret())
+            durable::write_secret(&path, &format!("{}\n", key.to_string().expose_secret()))
                 .map_err(|source| CredentialsError::File { path: path.clone(), source })?;
             tracing::warn!(
                 file = %path.display(),

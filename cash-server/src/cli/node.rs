@@ -9,7 +9,8 @@ use crate::exchange::PublicAddresses;
 use crate::hints::Hints;
 use crate::lock::{DataLock, LockError, Role};
 use crate::network::NetworkService;
-use crate::rest::nodes::{CashIni, ChangedNode, MadeNode, NewNode, NewToken, NodeChange, NodeView};
+use crate::peer_keys::PeerKeys;
+use crate::rest::nodes::{CashIni, ChangedNode, MadeNode, NewNode, NewSecret, NodeChange, NodeView};
 use crate::run::ensure_chain;
 use crate::settings::Settings;
 use crate::socket;
@@ -41,10 +42,10 @@ pub(super) fn node(settings: &Settings, command: NodeCommand, answer: &mut Outpu
         NodeCommand::Add { level, code, parent, name } => {
             let name = name.unwrap_or_else(|| code.to_string());
             let made = network.create(parent, level, &code, name)?;
-            let MadeNode { node: NodeView { id, .. }, token, cash_ini } = made;
+            let MadeNode { node: NodeView { id, .. }, secret, token, cash_ini } = made;
             match cash_ini {
                 Some(cash_ini) => {
-                    let told = json!({"id": id, "token": token, "cash_ini": cash_ini});
+                    let told = json!({"id": id, "secret": secret, "token": token, "cash_ini": cash_ini});
                     answer.line(&told, cash_ini.trim_end())
                 }
                 None => answer.line(&json!({"id": id}), &id),
@@ -83,11 +84,11 @@ pub(super) fn node(settings: &Settings, command: NodeCommand, answer: &mut Outpu
 pub(super) fn till_settings(
     settings: &Settings,
     till: &str,
-    new_token: bool,
+    new_secret: bool,
     answer: &mut Output<'_>,
 ) -> Result<(), CliError> {
     let network = Network::find(settings)?;
-    let cash_ini = if new_token { network.new_token(till)?.cash_ini } else { network.cash_ini(till)?.cash_ini };
+    let cash_ini = if new_secret { network.new_secret(till)?.cash_ini } else { network.cash_ini(till)?.cash_ini };
     answer.text(&cash_ini)
 }
 
@@ -132,6 +133,7 @@ impl Network {
         let caller = Caller { actor, face: Face::CommandLine, address: None };
         let nodes = Nodes {
             network: network.acting_for(&caller),
+            keys: PeerKeys::open(&settings.data_dir).map_err(CliError::PeerKeys)?,
             addresses: PublicAddresses::new(settings, settings.rest.listen.port(), settings.sales.listen.port()),
             hints: Hints::default(),
             caller,
@@ -172,9 +174,9 @@ impl Network {
         )
     }
 
-    fn new_token(&self, till: &str) -> Result<NewToken, CliError> {
+    fn new_secret(&self, till: &str) -> Result<NewSecret, CliError> {
         let path = format!("/api/v1/tills/{}/token", escaped(till));
-        self.either(|client| client.post(&path, &json!({})), |nodes| nodes.reissue_token(till).map(Into::into))
+        self.either(|client| client.post(&path, &json!({})), |nodes| nodes.renew_secret(till).map(Into::into))
     }
 
     fn cash_ini(&self, till: &str) -> Result<CashIni, CliError> {

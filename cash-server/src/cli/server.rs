@@ -25,6 +25,8 @@ pub(super) fn tills(settings: &Settings, answer: &mut Output<'_>) -> Result<(), 
             ("UNSENT", "/unsent_documents"),
             ("ASIDE", "/set_aside"),
             ("SALES WAIT", "/sales_wait/reason"),
+            ("SECRET", "/has_secret"),
+            ("MESSAGES", "/refused_finding"),
             ("NEXT", "/waits_for"),
         ],
     )

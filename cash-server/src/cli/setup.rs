@@ -218,7 +218,7 @@ fn set_up_broker(settings: &Settings, folder: &Path) -> Result<(), SetupError> {
 /// The password in a file, which is made where it is not there. `group` may read it.
 fn password_in(file: &Path, group: u32) -> io::Result<String> {
     if !file.exists() {
-        credentials::make_secret(file, &credentials::random_password())?;
+        durable::write_secret(file, &format!("{}\n", credentials::random_password()))?;
     }
     chown(file, None, Some(group))?;
     fs::set_permissions(file, std::fs::Permissions::from_mode(SECRET_MODE))?;
@@ -239,7 +239,7 @@ fn make_admin(data_dir: &Path, name: &str, password_file: Option<&Path>) -> Resu
     if name.is_empty() || name.contains(':') || password.is_empty() {
         return Err(SetupError::Administrator);
     }
-    credentials::make_secret(&path, &format!("{name}:{password}")).map_err(SetupError::File)?;
+    durable::write_secret(&path, &format!("{name}:{password}\n")).map_err(SetupError::File)?;
     // The service reads them as its own.
     let owner = fs::metadata(data_dir).map_err(SetupError::File)?;
     let folder = path.parent().unwrap_or(data_dir);

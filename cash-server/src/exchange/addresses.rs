@@ -6,11 +6,11 @@
 //! more. Where no address is known, the keys are left out, and a till keeps those that it has.
 
 use super::cash_ini::{CashIni, CashIniError, Properties};
-use crate::network::{Network, TillToken};
+use crate::network::Network;
 use crate::settings::Settings;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, UdpSocket};
-use tillway_proto::TillId;
+use tillway_proto::{PeerSecret, TillId};
 
 /// An address of a network that is for documents alone (RFC 5737): the way to it is the way to
 /// other machines. Nothing is sent.
@@ -40,6 +40,8 @@ pub struct PublicAddresses {
     pub broker_vhost: String,
     /// User of tills at the broker; none: each its own id.
     pub broker_user: Option<String>,
+    /// The generation of what is pushed; see [`generation`](super::generation).
+    pub generation: u64,
 }
 
 impl PublicAddresses {
@@ -66,6 +68,7 @@ impl PublicAddresses {
             broker_user: settings.broker.till_user.clone(),
             rest_port,
             host,
+            generation: 0,
         }
     }
 
@@ -84,19 +87,19 @@ impl PublicAddresses {
         .collect()
     }
 
-    /// The `cash.ini` to put on a till. Without a token, which the server knows only in the moment
-    /// it makes one, a place is left for it; so it is for hosts where no till could be told one
+    /// The `cash.ini` to put on a till. Without a secret, which the server knows only in the
+    /// moment it makes one, a place is left for it; so it is for hosts where no till could be told one
     /// that it reaches.
     pub fn cash_ini(
         &self,
         network: &Network,
         till: &TillId,
-        token: Option<&TillToken>,
+        secret: Option<&PeerSecret>,
     ) -> Result<String, CashIniError> {
         let properties = Properties {
             till: till.to_string(),
             shop: network.shop_of(till).map(|shop| shop.id.as_str().to_owned()),
-            token: token.map_or("", TillToken::as_str).to_owned(),
+            secret: secret.map(PeerSecret::to_text).unwrap_or_default(),
             broker_host: self.broker_host.clone().unwrap_or_default(),
             broker_port: self.broker_port,
             broker_vhost: self.broker_vhost.clone(),

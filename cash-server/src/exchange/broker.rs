@@ -15,6 +15,7 @@
 //! length one), and reports may lose their oldest.
 
 mod consuming;
+mod message;
 pub mod online;
 mod owner;
 mod publishing;
@@ -45,7 +46,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tillway_proto::consumer::{ConsumerDefect, LIVENESS_PERIOD};
 use tillway_proto::queue::{CONTROL_MAX_LENGTH, DICTIONARY_MAX_LENGTH, EXCHANGE};
-use tillway_proto::{ControlQueue, DictionaryQueue, PeerId};
+use tillway_proto::{ControlQueue, DictionaryQueue, MessageHead, PeerId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -411,12 +412,12 @@ impl Broker {
         self.session().map(|session| session.queues.not_removed(peers)).unwrap_or_default()
     }
 
-    /// Publishes one persistent message and waits until the broker confirmed it.
-    pub async fn publish(&self, peer: &PeerId, lane: Lane, body: &[u8]) -> Result<(), BrokerError> {
+    /// Publishes one persistent message with its head, and waits until the broker confirmed it.
+    pub async fn publish(&self, peer: &PeerId, lane: Lane, head: &MessageHead, body: &[u8]) -> Result<(), BrokerError> {
         let session = self.session().ok_or(BrokerError::Down)?;
         let queue = lane.queue(peer);
         for again in [false, true] {
-            let confirmation = session.publish(&queue, body).await.inspect_err(|error| {
+            let confirmation = session.publish(&queue, head, body).await.inspect_err(|error| {
                 // A blocked broker keeps its connections, and goes on with them.
                 if !matches!(error, BrokerError::Blocked { .. }) {
                     session.broken.cancel();

@@ -44,8 +44,8 @@ pub(super) struct Properties {
     pub(super) till: String,
     #[serde(rename = "storeid", skip_serializing_if = "Option::is_none")]
     pub(super) shop: Option<String>,
-    #[serde(rename = "cash.token")]
-    pub(super) token: String,
+    #[serde(rename = "cash.secret")]
+    pub(super) secret: String,
     #[serde(rename = "dept.broker.ip")]
     pub(super) broker_host: String,
     #[serde(rename = "dept.broker.port")]
@@ -73,12 +73,12 @@ pub(super) struct Properties {
 impl CashIni {
     /// The text of the file.
     pub(super) fn to_text(&self) -> Result<String, CashIniError> {
-        let Properties { till, shop, token, broker_host, broker_vhost, broker_user, .. } = &self.properties;
+        let Properties { till, shop, secret, broker_host, broker_vhost, broker_user, .. } = &self.properties;
         let Properties { packages_host, sales_host, rest_host, .. } = &self.properties;
         let texts = [
             ("cash.code", Some(till)),
             ("storeid", shop.as_ref()),
-            ("cash.token", Some(token)),
+            ("cash.secret", Some(secret)),
             ("dept.broker.ip", Some(broker_host)),
             ("dept.broker.vhost", Some(broker_vhost)),
             ("dept.broker.user", broker_user.as_ref()),
@@ -106,7 +106,7 @@ mod tests {
             properties: Properties {
                 till: "_cash_1_00ab34ef".to_owned(),
                 shop: Some("_shop_7_0011aabb".to_owned()),
-                token: "tw1_secret".to_owned(),
+                secret: "tws1_secret".to_owned(),
                 broker_host: "10.0.0.5".to_owned(),
                 broker_port: 5672,
                 broker_vhost: "/".to_owned(),

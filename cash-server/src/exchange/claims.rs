@@ -7,10 +7,11 @@
 //! follows, a person is told, and nothing else moves.
 
 use super::model::Contact;
-use tillway_proto::Revision;
+use std::collections::BTreeMap;
 use tillway_proto::report::{
     AsideName, AsideUnit, MAX_ASIDE_REASON_BYTES, MAX_ASIDE_UNITS, MAX_SALES_WAIT_BYTES, SalesWait, TillState,
 };
+use tillway_proto::{CodeFault, Revision};
 
 /// Largest number that a till is taken to count up to: a million millions of anything lie on no
 /// till, and sums over all tills stay far below what the database can hold.
@@ -43,6 +44,7 @@ pub fn bounded(state: &TillState) -> TillState {
         set_aside: count(state.set_aside),
         sales_wait: state.sales_wait.as_ref().map(bounded_wait),
         aside: state.aside.iter().take(MAX_ASIDE_UNITS).map(bounded_unit).collect(),
+        refused_messages: bounded_refused(&state.refused_messages),
         ..state.clone()
     }
 }
@@ -50,6 +52,12 @@ pub fn bounded(state: &TillState) -> TillState {
 /// A number that a till counted, as it is kept.
 pub fn bounded_count(number: u64) -> u64 {
     number.min(MAX_COUNT)
+}
+
+fn bounded_refused(refused: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let known = |reason: &str| CodeFault::ALL.iter().any(|fault| fault.as_str() == reason);
+    let kept = refused.iter().filter(|(reason, _)| known(reason));
+    kept.map(|(reason, count)| (reason.clone(), bounded_count(*count))).collect()
 }
 
 fn bounded_wait(wait: &SalesWait) -> SalesWait {

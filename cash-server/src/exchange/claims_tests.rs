@@ -420,3 +420,26 @@ fn a_clock_that_was_once_in_the_year_9999_hides_no_later_finding() {
     talk.say(till, contact(cursor(0)));
     assert!(talk.store().record(&till.clone().into()).unwrap().contact.unwrap().went_back_at.is_some());
 }
+
+#[test]
+fn a_link_with_the_code_of_an_old_secret_makes_way_for_one_with_the_new() {
+    let talk = talk();
+    let till = talk.tills[0].clone();
+    talk.pass();
+    let before = talk.deliveries(&till);
+    let secret = tillway_proto::PeerSecret::generate();
+    // A delivery of the same millisecond is taken for one with the new code.
+    std::thread::sleep(std::time::Duration::from_millis(2));
+    crate::peer_keys::PeerKeys::open(talk.kit.chain.folder.path())
+        .unwrap()
+        .put(&till.clone().into(), secret.code_key())
+        .unwrap();
+    let talk = Talk::over(Kit::over(talk.kit.chain));
+    talk.pass();
+    let after = talk.deliveries(&till);
+    assert_eq!((before.len(), after.len()), (1, 2));
+    assert_eq!(after[1].state, DeliveryState::Superseded);
+    assert_eq!(after[1].reason.as_ref().unwrap().kind(), "new-secret");
+    talk.pass();
+    assert_eq!(talk.deliveries(&till), after, "once");
+}

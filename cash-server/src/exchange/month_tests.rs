@@ -93,6 +93,7 @@ impl Month {
             packages: packages.clone(),
             silent_after: kit.settings.exchange.silent_after,
             clocks: Arc::default(),
+            codes: Arc::clone(&kit.service.parts.codes),
             hints: Hints::default(),
             events,
         };

@@ -81,6 +81,8 @@ pub enum ExchangeReason {
     NothingHeard,
     /// A delivery: a newer one took its place.
     NewerDelivery,
+    /// A delivery: its link has the code of the till's old secret, or none.
+    NewSecret,
     /// A command: it would drop what nobody has seen.
     NamesNothing,
     /// A command: no answer came before the deadline.

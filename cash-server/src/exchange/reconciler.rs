@@ -8,7 +8,7 @@
 use super::blocking;
 use super::broker::{BrokerError, Lane};
 use super::hear::is_silent;
-use super::model::{CommandState, Delivery, Needs, SentCommand};
+use super::model::{CommandState, Delivery, Needs, PeerRecord, SentCommand};
 use super::pace::AT_ONCE;
 use super::plan::{Plan, TillAim, Wanted, plan};
 use super::reason::ExchangeReason;
@@ -16,7 +16,7 @@ use super::service::{ExchangeError, ExchangeParts, ExchangeService};
 use crate::error_chain;
 use crate::hints::Hint;
 use crate::packages::{PackageError, PackageFacts, PackageService, Repair};
-use crate::store::exchange::{EndedCommand, ExchangeStore, NewDelivery, Records};
+use crate::store::exchange::{Ended, EndedCommand, ExchangeStore, NewDelivery, Records};
 use crate::store::packages::PackageKey;
 use crate::words::Reason;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
@@ -24,7 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tillway_proto::{Command, DeliveryId, DeliveryState, Order, PackageLink, PackageName, PeerId, TillId};
+use tillway_proto::{Command, DeliveryId, DeliveryState, MessageHead, Order, PackageLink, PackageName, PeerId, TillId};
 use tillway_service::background::{Next, Run, Task, Work};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -233,10 +233,11 @@ impl Reconciler {
     /// Publishes the link of a written delivery; its number where the broker has confirmed it.
     async fn publish(&self, delivery: Delivery) -> Option<DeliveryId> {
         let parts = self.parts();
-        let body = link_message(parts, &delivery).inspect_err(|error| {
+        let written = link_message(parts, &delivery).inspect_err(|error| {
             tracing::error!(till = %delivery.peer, error = %error_chain(error), "failed to write a link");
         });
-        let published = parts.broker.publish(&delivery.peer, Lane::Dictionary, &body.ok()?).await;
+        let (head, body) = written.ok()?;
+        let published = parts.broker.publish(&delivery.peer, Lane::Dictionary, &head, &body).await;
         self.note_publishing(&delivery.peer, &published);
         published.ok().map(|()| delivery.id)
     }
@@ -288,7 +289,9 @@ impl Reconciler {
 
     /// Publishes a command; it comes back where the broker has confirmed it.
     async fn send(&self, command: SentCommand) -> Option<SentCommand> {
-        let published = self.parts().broker.publish(&command.peer, Lane::Control, &command.body).await;
+        let kind = command.order().as_ref().map_or("", Order::kind);
+        let head = self.parts().codes.head(&command.peer, kind, &command.id.to_string(), &command.body);
+        let published = self.parts().broker.publish(&command.peer, Lane::Control, &head, &command.body).await;
         if let Err(error) = &published {
             tracing::warn!(till = %command.peer, error = %error_chain(error), "failed to send: {}", command.what);
         }
@@ -324,6 +327,7 @@ impl Reconciler {
         }
         fail::fail_point!("reconciler::queues_removed");
         self.parts().clocks.forget(&removed);
+        self.parts().codes.forget(&removed);
         let store = Arc::clone(&self.parts().store);
         blocking(move || store.forget(&removed).map_err(ExchangeError::Store)).await
     }
@@ -416,7 +420,12 @@ pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -
     let mut commands = waiting_commands(parts.store.as_ref(), command_deadline)?;
     // Records first: a target read later is never older than the cursor that a till reached with
     // it.
-    let records = parts.store.records().map_err(ExchangeError::Store)?;
+    let mut records = parts.store.records().map_err(ExchangeError::Store)?;
+    let unreadable = of_old_secrets(service, &records, Timestamp::now());
+    if !unreadable.is_empty() {
+        parts.store.end(&unreadable, Timestamp::now()).map_err(ExchangeError::Store)?;
+        records = parts.store.records().map_err(ExchangeError::Store)?;
+    }
     let targets = parts.dictionary.targets().map_err(ExchangeError::Dictionary)?;
     match packages.target_states() {
         Ok(states) => service.set_states(states),
@@ -449,6 +458,18 @@ pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -
     let removed = targets.network.removed_tills().cloned().map(PeerId::from).collect();
     let peers = aims.into_iter().map(|aim| aim.till.into()).collect();
     Ok(Decided { plan, commands, peers, removed, silent })
+}
+
+/// Links that went out before their peer got its present secret: it does not take their codes, so
+/// they are superseded, and the next ones have the right code.
+fn of_old_secrets(service: &ExchangeService, records: &Records, now: Timestamp) -> Vec<Ended> {
+    let of_old_secret = |(peer, record): (&PeerId, &Arc<PeerRecord>)| {
+        let open = record.open().filter(|open| open.state == DeliveryState::Announced)?;
+        let since = service.parts.codes.secret_since(peer, now)?;
+        let (seen, state) = (open.state, DeliveryState::Superseded);
+        (open.created_at < since).then_some(Ended { id: open.id, seen, state, reason: ExchangeReason::NewSecret })
+    };
+    records.iter().filter_map(of_old_secret).collect()
 }
 
 /// A till that calls for one package after another waits, and is shown with that.
@@ -554,7 +575,7 @@ pub(super) fn delivery_of(wanted: Wanted, facts: PackageFacts) -> NewDelivery {
     NewDelivery { delivery, seen: wanted.seen }
 }
 
-fn link_message(parts: &ExchangeParts, delivery: &Delivery) -> Result<Vec<u8>, ExchangeError> {
+fn link_message(parts: &ExchangeParts, delivery: &Delivery) -> Result<(MessageHead, Vec<u8>), ExchangeError> {
     let mut command = Command::new(Order::LoadPackage(PackageLink {
         delivery: delivery.id,
         package: delivery.package.clone(),
@@ -566,5 +587,8 @@ fn link_message(parts: &ExchangeParts, delivery: &Delivery) -> Result<Vec<u8>, E
         replaces: delivery.replaces,
     }));
     command.settings = parts.addresses.pushed();
-    command.to_bytes().map_err(|source| ExchangeError::Message { source })
+    command.settings_generation = parts.addresses.generation;
+    let body = command.to_bytes().map_err(|source| ExchangeError::Message { source })?;
+    let head = parts.codes.head(&delivery.peer, command.order.kind(), &command.id.to_string(), &body);
+    Ok((head, body))
 }

@@ -10,10 +10,11 @@
 use super::ExchangeError;
 use super::claims::{bounded_count, is_as_before};
 use super::clock::Clocks;
+use super::codes::Codes;
 use super::hear::{hear, shortened};
 use super::model::{CommandState, Contact, Delivery, SentCommand};
 use crate::hints::{Hint, Hints};
-use crate::network::NetworkService;
+use crate::network::{Network, NetworkService};
 use crate::packages::{Claims, PackageService};
 use crate::store::StoreError;
 use crate::store::exchange::{
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::queue::MAX_MESSAGE_BYTES;
 use tillway_proto::report::{ReportError, Reported, TillState};
-use tillway_proto::{DeliveryId, PeerId, Report, Revision, ShopId, TillId};
+use tillway_proto::{DeliveryId, MessageHead, PeerId, Report, Revision, ShopId, TillId};
 use tillway_service::audit::AuditLine;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -63,6 +64,15 @@ pub enum Event {
     },
 }
 
+/// A report as it came.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// What went with it; none where it was kept aside, where that is not kept.
+    pub head: Option<MessageHead>,
+    /// The report.
+    pub body: Vec<u8>,
+}
+
 /// Takes batches of reports. Cheap to clone.
 #[derive(Clone)]
 pub struct Reports {
@@ -76,6 +86,8 @@ pub struct Reports {
     pub silent_after: Duration,
     /// Tills' clocks.
     pub clocks: Arc<Clocks>,
+    /// Codes of messages.
+    pub codes: Arc<Codes>,
     /// Wakes the reconciler.
     pub hints: Hints,
     /// What others act on.
@@ -84,9 +96,9 @@ pub struct Reports {
 
 impl Reports {
     /// Writes a batch. When this returns, the batch may be acknowledged to the broker.
-    pub async fn take(&self, bodies: Vec<Vec<u8>>) -> Result<(), ExchangeError> {
+    pub async fn take(&self, received: Vec<Received>) -> Result<(), ExchangeError> {
         let this = self.clone();
-        let (events, poke) = super::blocking(move || this.write(&bodies, None)).await?;
+        let (events, poke) = super::blocking(move || this.write(&received, None)).await?;
         if poke {
             self.hints.give(Hint::Exchange);
         }
@@ -101,7 +113,8 @@ impl Reports {
 
     /// Writes a batch at once, on this thread: what a person has tried again, whose line this is.
     pub fn take_now(&self, bodies: &[Vec<u8>], line: Option<&AuditLine>) -> Result<(), ExchangeError> {
-        let (events, poke) = self.write(bodies, line)?;
+        let kept: Vec<_> = bodies.iter().map(|body| Received { head: None, body: body.clone() }).collect();
+        let (events, poke) = self.write(&kept, line)?;
         if poke {
             self.hints.give(Hint::Exchange);
         }
@@ -118,13 +131,13 @@ impl Reports {
     /// All in one transaction. Where something in a batch cannot be written, each report by
     /// itself, so that the one is set aside and the batch does not come back for ever. An error of
     /// disk, memory or lock is handed on: it passes.
-    fn write(&self, bodies: &[Vec<u8>], line: Option<&AuditLine>) -> Result<(Vec<Event>, bool), ExchangeError> {
-        let together = self.write_together(bodies, line);
+    fn write(&self, received: &[Received], line: Option<&AuditLine>) -> Result<(Vec<Event>, bool), ExchangeError> {
+        let together = self.write_together(received, line);
         let reason = match &together {
             Err(ExchangeError::Store(error)) if error.is_about_a_value() => Reason::of(error),
             _ => return together,
         };
-        if let [body] = bodies {
+        if let [Received { body, .. }] = received {
             let mut set_aside = |_: &dyn ExchangeMoment| {
                 let mut batch = Batch::default();
                 batch.set_aside(body, reason.clone(), Timestamp::now());
@@ -134,8 +147,8 @@ impl Reports {
             return Ok((Vec::new(), false));
         }
         let (mut events, mut poke) = (Vec::new(), false);
-        for (n, body) in bodies.iter().enumerate() {
-            let (of_one, pokes) = self.write(std::slice::from_ref(body), line.filter(|_| n == 0))?;
+        for (n, one) in received.iter().enumerate() {
+            let (of_one, pokes) = self.write(std::slice::from_ref(one), line.filter(|_| n == 0))?;
             events.extend(of_one);
             poke |= pokes;
         }
@@ -144,12 +157,20 @@ impl Reports {
 
     fn write_together(
         &self,
-        bodies: &[Vec<u8>],
+        received: &[Received],
         line: Option<&AuditLine>,
     ) -> Result<(Vec<Event>, bool), ExchangeError> {
         let network = self.network.current().map_err(ExchangeError::Network)?;
         // Before the transaction: whoever else writes does not wait for it.
-        let read: Vec<Result<(TillId, Reported), ReportFault>> = bodies.iter().map(|body| read(body)).collect();
+        let now = Timestamp::now();
+        let (mut read, mut bodies) = (Vec::with_capacity(received.len()), Vec::with_capacity(received.len()));
+        for one in received {
+            // What has no right code changes nothing: it is counted, and that is all.
+            if let Some(reported) = self.read(&network, one, now) {
+                read.push(reported);
+                bodies.push(&one.body);
+            }
+        }
         for (_, reported) in read.iter().flatten().filter(|(till, _)| network.till(till).is_some()) {
             self.clocks.note(&reported.peer, reported.sent_at);
         }
@@ -158,7 +179,7 @@ impl Reports {
         let mut decide = |moment: &dyn ExchangeMoment| {
             let now = Timestamp::now();
             let mut batch = Batch::default();
-            for (read, body) in read.iter().zip(bodies) {
+            for (read, body) in read.iter().zip(&bodies) {
                 match read {
                     Ok((till, reported)) if network.node(&till.clone().into()).is_some() => {
                         let taking = Taking { moment, claims: &claims, silent_after: self.silent_after, now };
@@ -177,6 +198,29 @@ impl Reports {
         fail::fail_point!("reports::batch_written");
         Ok((events, poke))
     }
+
+    /// What a report says, or why it cannot be taken; none where it has no right code, though the
+    /// peer in whose name it came has a secret.
+    fn read(
+        &self,
+        network: &Network,
+        received: &Received,
+        now: Timestamp,
+    ) -> Option<Result<(TillId, Reported), ReportFault>> {
+        let reported = read(&received.body);
+        // Of one that does not read, whoever its head names.
+        let named = || received.head.as_ref()?.peer.as_ref()?.parse().ok();
+        let peer: Option<PeerId> =
+            reported.as_ref().map_or_else(|_| named(), |(_, reported)| Some(reported.peer.clone()));
+        let Some(peer) = peer.filter(|peer| network.node(&peer.clone().into()).is_some()) else {
+            return Some(reported);
+        };
+        match &received.head {
+            Some(head) => self.codes.check(&peer, head, &received.body, now).is_ok().then_some(reported),
+            None if self.codes.has_secret(&peer) => Some(Err(ReportFault::ReportWithoutCode { peer })),
+            None => Some(reported),
+        }
+    }
 }
 
 /// Why a report is set aside.
@@ -194,6 +238,11 @@ enum ReportFault {
     ReportOfShop {
         /// The shop.
         shop: ShopId,
+    },
+    /// It was kept without its code, so that nobody knows whose it is.
+    ReportWithoutCode {
+        /// In whose name it came.
+        peer: PeerId,
     },
     /// It brought out a defect of this server.
     ReportStumbledOver {

@@ -43,6 +43,7 @@ fn kit() -> Kit {
         packages,
         silent_after: Duration::from_mins(3),
         clocks: Arc::default(),
+        codes: crate::exchange::test_kit::codes(&folder),
         hints: Hints::default(),
         events,
     };
@@ -272,4 +273,32 @@ fn a_contact_that_waited_in_the_queue_does_not_answer_a_later_order() {
     assert_eq!(state(long_ago), CommandState::Done, "a till whose clock is slow is believed in the end");
     kit.reports.take_now(&[contact(&kit.till)], None).unwrap();
     assert_eq!(state(sent), CommandState::Done);
+}
+
+/// As it comes from the broker.
+async fn received(kit: &Kit, head: MessageHead, body: &[u8]) {
+    kit.reports.take(vec![Received { head: Some(head), body: body.to_vec() }]).await.unwrap();
+}
+
+#[tokio::test]
+async fn in_the_name_of_a_till_with_a_secret_nothing_is_taken_without_its_code() {
+    let kit = kit();
+    let (peer, secret) = (PeerId::from(kit.till.clone()), tillway_proto::PeerSecret::generate());
+    crate::peer_keys::PeerKeys::open(kit.folder.path()).unwrap().put(&peer, secret.code_key()).unwrap();
+    let kit = Kit { reports: Reports { codes: crate::exchange::test_kit::codes(&kit.folder), ..kit.reports }, ..kit };
+    let (body, heard) = (contact(&kit.till), || kit.store.record(&peer).unwrap().contact.is_some());
+    let right = secret.code_key().head(tillway_proto::Direction::ToServer, &peer, "contact", "1", &body);
+    received(&kit, MessageHead::default(), &body).await;
+    received(&kit, MessageHead { id: "2".to_owned(), ..right.clone() }, &body).await;
+    received(&kit, right.clone(), b"{").await;
+    // What was kept before has lost its code.
+    kit.reports.take_now(std::slice::from_ref(&body), None).unwrap();
+    assert!(!heard(), "not even heard of");
+    let broken = kit.store.broken_reports(10).unwrap();
+    assert_eq!(broken.len(), 1, "what nobody can be sure of is not kept: {broken:?}");
+    assert!(crate::words::in_english(&broken[0].reason).contains("without its code"), "{broken:?}");
+    let counts = kit.reports.codes.refused(&peer, Timestamp::now()).unwrap().counts;
+    assert_eq!(counts.into_values().sum::<u64>(), 3);
+    received(&kit, right, &body).await;
+    assert!(heard());
 }

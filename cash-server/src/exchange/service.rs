@@ -4,6 +4,7 @@
 use super::addresses::PublicAddresses;
 use super::broker::{Broker, BrokerState};
 use super::clock::Clocks;
+use super::codes::{Codes, Refused};
 use super::condition::sales_wait;
 use super::decide::{Action, Aim, Wait, decide};
 use super::hear::{is_silent, shortened};
@@ -140,6 +141,10 @@ pub struct TillStatus {
     /// How far its clock is ahead of this server's, where that is known and a minute or more;
     /// below zero: behind.
     pub clock_ahead: Option<SignedDuration>,
+    /// Whether it has a secret, so that its messages have codes.
+    pub has_secret: bool,
+    /// Messages in its name that were not taken.
+    pub refused: Option<Refused>,
     /// Why its receipts do not come, where a person should look.
     pub sales_wait: Option<SalesWait>,
     /// What comes next for it, or why nothing does.
@@ -200,6 +205,8 @@ pub struct ExchangeParts {
     pub addresses: PublicAddresses,
     /// Tills' clocks.
     pub clocks: Arc<Clocks>,
+    /// Codes of messages.
+    pub codes: Arc<Codes>,
     /// Hints to the reconciler, and from whoever works on what it looks at.
     pub hints: Hints,
 }
@@ -462,7 +469,7 @@ impl ExchangeService {
         record: Arc<PeerRecord>,
         target: Revision,
     ) -> TillStatus {
-        let now = Timestamp::now();
+        let (now, peer) = (Timestamp::now(), PeerId::from(till.clone()));
         let contact = record.contact.as_ref();
         let silent = contact.is_some_and(|contact| is_silent(contact, self.parts.settings.silent_after, now));
         let shop = network.shop_of(till).and_then(|shop| match &shop.id {
@@ -478,7 +485,9 @@ impl ExchangeService {
             target,
             silent,
             silent_since: contact.filter(|_| silent).map(|contact| contact.last_at),
-            clock_ahead: self.parts.clocks.ahead(&till.clone().into()).filter(|_| !silent),
+            clock_ahead: self.parts.clocks.ahead(&peer).filter(|_| !silent),
+            has_secret: self.parts.codes.has_secret(&peer),
+            refused: self.parts.codes.refused(&peer, now),
             sales_wait: contact.and_then(|contact| sales_wait(contact, now)).cloned(),
             next: self.next(till, &record, target, node.parked, now),
             record,
@@ -516,6 +525,7 @@ impl ExchangeService {
         node_of(&network, till)?;
         let mut command = Command::new(order);
         command.settings = self.parts.addresses.pushed();
+        command.settings_generation = self.parts.addresses.generation;
         let body = command.to_bytes().map_err(|source| ExchangeError::Message { source })?;
         let (now, peer) = (Timestamp::now(), PeerId::from(till.clone()));
         let sent = SentCommand {

@@ -5,8 +5,10 @@ use super::model::Delivery;
 use super::reconciler::{decide_all, delivery_of, sound_package};
 use super::{Broker, Event, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reports};
 use crate::dictionary::tests::kit::Chain;
+use crate::exchange::codes::Codes;
 use crate::hints::Hints;
 use crate::packages::{PackageFolder, PackageService};
+use crate::peer_keys::PeerKeys;
 use crate::settings::Settings;
 use crate::settings::proof_key::ProofKey;
 use crate::store::ServerId;
@@ -61,6 +63,7 @@ impl Kit {
             settings: settings.exchange,
             addresses: PublicAddresses::new(&settings, 8080, 10001),
             clocks: Arc::default(),
+            codes: codes(&chain.folder),
             hints,
         });
         Self { chain, settings, store, service }
@@ -75,6 +78,11 @@ impl Kit {
         )
         .unwrap()
     }
+}
+
+/// Codes with the keys that lie in this folder.
+pub(super) fn codes(folder: &tempfile::TempDir) -> Arc<Codes> {
+    Arc::new(Codes::new(PeerKeys::open(folder.path()).unwrap()))
 }
 
 /// A server that hears tills and has passes.
@@ -100,6 +108,7 @@ impl Talk {
             packages: packages.clone(),
             silent_after: kit.settings.exchange.silent_after,
             clocks: Arc::default(),
+            codes: Arc::clone(&kit.service.parts.codes),
             hints: Hints::default(),
             events: sender,
         };

@@ -22,7 +22,7 @@ pub enum AuthError {
     UnknownTill,
     /// The token is not this till's.
     #[error(
-        "the token is not this till's: `cash-server till settings <till> --new-token` makes a new one for its cash.ini"
+        "the token is not this till's: `cash-server till settings <till> --new-secret` makes a new secret for its cash.ini"
     )]
     WrongToken,
     /// It cannot be told now.

@@ -1,7 +1,7 @@
 //! Which changes of the network are allowed: pure decisions over the network of the moment.
 
 use super::NetworkError;
-use super::token::{TillToken, TokenHash};
+use super::token::TokenHash;
 use super::tree::{LayerNo, Network, Node};
 use crate::audit::Verb;
 use serde_json::{Value, json};
@@ -134,7 +134,7 @@ pub fn create(
     id: &NodeId,
     code: &NodeCode,
     name: &str,
-    token: Option<&TillToken>,
+    token: Option<TokenHash>,
 ) -> Result<NetworkChange, NetworkError> {
     let above = network.require(parent)?;
     check_level(id.level(), code, above)?;
@@ -145,7 +145,7 @@ pub fn create(
         code: code.clone(),
         name: checked_name(name)?,
         parent: Some(above.no),
-        token: token.map(TillToken::hash),
+        token,
     })
 }
 
@@ -191,9 +191,9 @@ pub fn park(network: &Network, id: &TillId, parked: bool) -> Result<NetworkChang
 }
 
 /// A new token; the old one is void.
-pub fn reissue_token(network: &Network, id: &TillId, token: &TillToken) -> Result<NetworkChange, NetworkError> {
+pub fn renew_token(network: &Network, id: &TillId, token: TokenHash) -> Result<NetworkChange, NetworkError> {
     let node = network.require(&NodeId::Till(id.clone()))?;
-    Ok(NetworkChange::Token { no: node.no, token: token.hash() })
+    Ok(NetworkChange::Token { no: node.no, token })
 }
 
 fn checked_name(name: &str) -> Result<String, NetworkError> {

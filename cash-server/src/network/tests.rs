@@ -4,7 +4,7 @@ use super::*;
 use crate::store::dictionary::DictionaryStore as _;
 use crate::store::sqlite::DictionaryDb;
 use std::path::Path;
-use tillway_proto::LoadId;
+use tillway_proto::{LoadId, PeerSecret};
 
 struct Fixture {
     folder: tempfile::TempDir,
@@ -32,10 +32,10 @@ impl Fixture {
         self.service.create(parent, level, &code(text), text).unwrap().id
     }
 
-    fn till(&self, shop: &NodeId, text: &str) -> (TillId, TillToken) {
+    fn till(&self, shop: &NodeId, text: &str) -> (TillId, PeerSecret) {
         let created = self.service.create(shop, NodeLevel::Till, &code(text), "").unwrap();
         let NodeId::Till(id) = created.id else { panic!("not a till") };
-        (id, created.token.unwrap())
+        (id, created.secret.unwrap())
     }
 }
 
@@ -147,7 +147,7 @@ fn only_a_node_without_children_goes() {
     assert!(matches!(fixture.service.remove(&fixture.chain), Err(NetworkError::ChainStays { .. })));
     fixture.service.remove(&till.clone().into()).unwrap();
     assert!(matches!(fixture.service.remove(&till.clone().into()), Err(NetworkError::UnknownNode { .. })));
-    assert!(!fixture.service.current().unwrap().verify_token(&till, token.as_str()));
+    assert!(!fixture.service.current().unwrap().verify_token(&till, &token.token()));
     fixture.service.remove(&shop).unwrap();
     assert_eq!(fixture.service.current().unwrap().nodes().count(), 1);
 }
@@ -159,15 +159,15 @@ fn a_token_is_good_for_its_till_until_it_is_made_anew() {
     let (first, token) = fixture.till(&shop, "1");
     let (second, _) = fixture.till(&shop, "2");
     let network = fixture.service.current().unwrap();
-    assert!(network.verify_token(&first, token.as_str()));
-    assert!(!network.verify_token(&second, token.as_str()));
-    assert_eq!(network.till_of_token(token.as_str()), Some(&first));
-    assert!(!format!("{token:?}").contains(&token.as_str()[4..]));
-    let renewed = fixture.service.reissue_token(&first).unwrap();
+    assert!(network.verify_token(&first, &token.token()));
+    assert!(!network.verify_token(&second, &token.token()));
+    assert_eq!(network.till_of_token(&token.token()), Some(&first));
+    assert!(!format!("{token:?}").contains(&token.to_text()[5..]));
+    let renewed = fixture.service.renew_secret(&first).unwrap();
     let network = fixture.service.current().unwrap();
-    assert!(!network.verify_token(&first, token.as_str()));
-    assert_eq!(network.till_of_token(token.as_str()), None);
-    assert!(network.verify_token(&first, renewed.as_str()));
+    assert!(!network.verify_token(&first, &token.token()));
+    assert_eq!(network.till_of_token(&token.token()), None);
+    assert!(network.verify_token(&first, &renewed.token()));
 }
 
 #[test]

@@ -69,16 +69,19 @@ pub struct NewNode {
 pub struct MadeNode {
     /// The node.
     pub node: NodeView,
-    /// A till's token. Shown this once; the server keeps only its hash.
+    /// A till's secret. Shown this once.
+    pub secret: Option<String>,
+    /// The bearer token that is derived from it. Shown this once; the server keeps only its hash.
     pub token: Option<String>,
-    /// The `cash.ini` that attaches the till, token included.
+    /// The `cash.ini` that attaches the till, secret included.
     pub cash_ini: Option<String>,
 }
 
 impl From<CreatedNode> for MadeNode {
     fn from(made: CreatedNode) -> Self {
-        let (token, cash_ini) = made.token.map(|new| (new.token.as_str().to_owned(), new.cash_ini)).unzip();
-        Self { node: made.info.into(), token, cash_ini }
+        let token = made.secret.as_ref().map(|new| new.secret.token());
+        let (secret, cash_ini) = made.secret.map(|new| (new.secret.to_text(), new.cash_ini)).unzip();
+        Self { node: made.info.into(), secret, token, cash_ini }
     }
 }
 
@@ -120,22 +123,24 @@ impl From<(NodeInfo, Option<Revision>)> for ChangedNode {
 /// The settings of a till.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct CashIni {
-    /// The `cash.ini` of the till, without its token, of which the server keeps only the hash.
+    /// The `cash.ini` of the till, without its secret, which the server does not keep.
     pub cash_ini: String,
 }
 
-/// A till's new token.
+/// A till's new secret.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct NewToken {
+pub struct NewSecret {
     /// Shown this once.
+    pub secret: String,
+    /// The bearer token that is derived from it. Shown this once.
     pub token: String,
-    /// The `cash.ini` that attaches the till, token included.
+    /// The `cash.ini` that attaches the till, secret included.
     pub cash_ini: String,
 }
 
-impl From<app::NewToken> for NewToken {
-    fn from(new: app::NewToken) -> Self {
-        Self { token: new.token.as_str().to_owned(), cash_ini: new.cash_ini }
+impl From<app::NewSecret> for NewSecret {
+    fn from(new: app::NewSecret) -> Self {
+        Self { secret: new.secret.to_text(), token: new.secret.token(), cash_ini: new.cash_ini }
     }
 }
 
@@ -181,7 +186,7 @@ pub(super) async fn change(
     changed.await.map(|changed| Json(changed.into()))
 }
 
-/// Removes a node that has nothing below it. A till's token is void from then on.
+/// Removes a node that has nothing below it. A till's secret is void from then on.
 #[utoipa::path(delete, path = "/api/v1/nodes/{id}", tag = "network", security(("administrator" = [])),
     params(("id" = String, Path, description = "id or folder name")),
     responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
@@ -189,15 +194,15 @@ pub(super) async fn remove(app: Acting, Path(id): Path<String>) -> Result<Status
     blocking(move || app.nodes().remove(&id)).await.map(|_| StatusCode::NO_CONTENT)
 }
 
-/// Gives a till a new token; the old one is void.
+/// Gives a till a new secret; the old one is void, and so is its token.
 #[utoipa::path(post, path = "/api/v1/tills/{id}/token", tag = "network", security(("administrator" = [])),
     params(("id" = String, Path, description = "id of the till")),
-    responses((status = 200, body = NewToken), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn reissue_token(app: Acting, Path(id): Path<String>) -> Result<Json<NewToken>, Problem> {
-    blocking(move || app.nodes().reissue_token(&id)).await.map(|new| Json(new.into()))
+    responses((status = 200, body = NewSecret), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn renew_secret(app: Acting, Path(id): Path<String>) -> Result<Json<NewSecret>, Problem> {
+    blocking(move || app.nodes().renew_secret(&id)).await.map(|new| Json(new.into()))
 }
 
-/// The settings of a till, without its token.
+/// The settings of a till, without its secret.
 #[utoipa::path(get, path = "/api/v1/tills/{id}/cash-ini", tag = "network", security(("administrator" = [])),
     params(("id" = String, Path, description = "id of the till")),
     responses((status = 200, body = CashIni), (status = 401, body = Problem), (status = 404, body = Problem)))]

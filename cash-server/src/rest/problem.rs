@@ -186,6 +186,7 @@ impl From<AppError> for Problem {
             | AppError::Backup(_)
             | AppError::Dictionary(_)
             | AppError::CashIni(_)
+            | AppError::PeerKey { .. }
             | AppError::Row { .. }
             | AppError::Payload { .. }
             | AppError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -7,14 +7,15 @@ use crate::app::AppParts;
 use crate::aside::{Aside, LastShown};
 use crate::backup::{BackupParts, Backups};
 use crate::dictionary::DictionaryService;
-use crate::exchange::Reports;
 use crate::exchange::addresses::PublicAddresses;
 use crate::exchange::broker::{Broker, Owner};
 use crate::exchange::service::{ExchangeParts, ExchangeService};
+use crate::exchange::{Codes, Reports};
 use crate::hints::Hints;
 use crate::intake::{Intake, IntakeSettings};
 use crate::network::NetworkService;
 use crate::packages::{PackageFolder, PackageService};
+use crate::peer_keys::PeerKeys;
 use crate::settings::proof_key::ProofKey;
 use crate::settings::{BackupSettings, Settings};
 use crate::store::audit::AuditLog;
@@ -70,6 +71,7 @@ impl Server {
         let (hints, clocks) = (Hints::default(), Arc::<crate::exchange::clock::Clocks>::default());
         let exchange_db = Arc::new(SqliteExchange::open(&at("exchange.db")).unwrap());
         let store: Arc<dyn ExchangeStore> = exchange_db.clone();
+        let keys = PeerKeys::open(folder.path()).unwrap();
         let exchange = ExchangeService::new(ExchangeParts {
             store: Arc::clone(&store),
             network: network.clone(),
@@ -79,6 +81,7 @@ impl Server {
             settings: settings.exchange,
             addresses: PublicAddresses::new(&settings, 8080, 10001),
             clocks: Arc::clone(&clocks),
+            codes: Arc::new(Codes::new(keys.clone())),
             hints: hints.clone(),
         });
         let journal: Arc<dyn LoadJournal> = Arc::new(IntakeDb::open(&at("intake.db"), ServerId::ALONE).unwrap());
@@ -89,6 +92,8 @@ impl Server {
             packages: packages.clone(),
             silent_after: settings.exchange.silent_after,
             clocks: Arc::clone(&clocks),
+            // Tests report without codes, as tills of before do.
+            codes: Arc::new(Codes::new(PeerKeys::open(&at("no-keys")).unwrap())),
             hints: hints.clone(),
             events,
         };
@@ -111,6 +116,7 @@ impl Server {
             backups: backups.unwrap(),
             audit,
             network: network.clone(),
+            keys,
             dictionary: exchange.dictionary(),
             journal: Arc::clone(&journal),
             aside: Aside {
@@ -198,20 +204,21 @@ async fn nothing_of_the_administration_is_told_without_credentials() {
 }
 
 #[tokio::test]
-async fn a_till_is_made_with_its_settings_and_token_shown_once() {
+async fn a_till_is_made_with_its_settings_and_secret_shown_once() {
     let server = Server::start();
     let made = server.make_till().await;
-    let token = made["token"].as_str().unwrap();
+    let (secret, token) = (made["secret"].as_str().unwrap(), made["token"].as_str().unwrap());
     let till = made["node"]["id"].as_str().unwrap();
     let cash_ini = made["cash_ini"].as_str().unwrap();
-    assert!(cash_ini.contains(token) && cash_ini.contains(till), "{cash_ini}");
+    assert!(cash_ini.contains(secret) && cash_ini.contains(till), "{cash_ini}");
     let (status, listed) = server.ask("GET", "/api/v1/nodes", None).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(listed.as_array().unwrap().len(), 3);
-    assert!(!listed.to_string().contains(token));
+    assert!(!listed.to_string().contains(token) && !listed.to_string().contains(secret));
     let (status, tills) = server.ask("GET", "/api/v1/tills", None).await;
     assert_eq!((status, tills[0]["id"].as_str().unwrap()), (StatusCode::OK, till));
     assert!(tills[0]["last_contact"].is_null());
+    assert_eq!((&tills[0]["has_secret"], &tills[0]["refused_messages"]), (&json!(true), &json!({})));
     assert_eq!((&tills[0]["condition"], &tills[0]["silent"]), (&json!("never-heard-of"), &json!(false)));
 }
 
@@ -303,7 +310,7 @@ async fn a_shift_close_is_told_with_the_token_of_that_till_alone() {
     let (_, commands) = server.ask("GET", "/api/v1/commands", None).await;
     assert_eq!(commands[0]["till"], till);
     let network = server.network.clone();
-    network.reissue_token(&till.parse().unwrap()).unwrap();
+    network.renew_secret(&till.parse().unwrap()).unwrap();
     let (status, ..) = server.send(tell(made["token"].as_str().unwrap())).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
 }

@@ -5,6 +5,7 @@ use super::auth;
 use super::problem::{Problem, RequestFault, blocking};
 use crate::app::{Acting, App, Till};
 use crate::exchange::Condition;
+use crate::exchange::codes::CodeFinding;
 use crate::exchange::model::{Delivery, SentCommand};
 use crate::sales::requests::Ask;
 use crate::words::{self, FluentArgs, Language, Words};
@@ -15,7 +16,8 @@ use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tillway_proto::{ExchangeStatus, Revision, TillId};
+use std::collections::BTreeMap;
+use tillway_proto::{CodeFault, ExchangeStatus, Revision, TillId};
 use tillway_service::serving::Client;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -77,6 +79,20 @@ pub(super) struct TillView {
     pub set_aside: Option<u64>,
     /// Version of its agent.
     pub agent_version: Option<String>,
+    /// Whether it has a secret, so that each message from and to it has a code. A till of before
+    /// has none until somebody gives it one.
+    pub has_secret: bool,
+    /// Messages in its name that this server did not take lately, by reason: `no-code`,
+    /// `wrong-code`, `wrong-peer`, `unreadable`, `version`.
+    pub refused_messages: BTreeMap<&'static str, u64>,
+    /// Since when, UTC.
+    pub refused_since: Option<String>,
+    /// What they mean, where they are many: `forged` (somebody writes in the till's name) or
+    /// `other-secret` (the till's secret is not the one that this server knows).
+    pub refused_finding: Option<&'static str>,
+    /// Messages in the server's name that the till did not take since its agent started, by the
+    /// same reasons.
+    pub refused_by_till: BTreeMap<String, u64>,
     /// When its id was last seen used from two machines in turn, UTC; acknowledged or not.
     pub two_machines_at: Option<String>,
     /// When it was last seen to go back to an older revision, UTC; acknowledged or not.
@@ -215,10 +231,14 @@ fn delivery_view(delivery: &Delivery, words: &Words) -> DeliveryView {
     }
 }
 
+fn by_reason(counts: &BTreeMap<CodeFault, u64>) -> BTreeMap<&'static str, u64> {
+    counts.iter().map(|(fault, count)| (fault.as_str(), *count)).collect()
+}
+
 fn till_view(till: &Till, words: &Words) -> TillView {
     let status = &till.status;
     let next = status.next.reason();
-    let contact = status.record.contact.as_ref();
+    let (contact, refused) = (status.record.contact.as_ref(), status.refused.as_ref());
     TillView {
         id: status.till.to_string(),
         shop: status.shop.as_ref().map(ToString::to_string),
@@ -248,6 +268,11 @@ fn till_view(till: &Till, words: &Words) -> TillView {
         dictionary_log_bytes: contact.map(|contact| contact.state.dictionary_log_bytes),
         set_aside: contact.map(|contact| contact.state.set_aside),
         agent_version: contact.map(|contact| contact.state.agent_version.clone()),
+        has_secret: status.has_secret,
+        refused_messages: refused.map(|refused| by_reason(&refused.counts)).unwrap_or_default(),
+        refused_since: refused.map(|refused| refused.first_at.to_string()),
+        refused_finding: refused.and_then(|refused| refused.finding).map(CodeFinding::as_str),
+        refused_by_till: contact.map(|contact| contact.state.refused_messages.clone()).unwrap_or_default(),
         two_machines_at: contact.and_then(|contact| contact.two_machines_at).map(|at| at.to_string()),
         went_back_at: contact.and_then(|contact| contact.went_back_at).map(|at| at.to_string()),
         claimed_cursor: status.record.claimed().map(|claimed| claimed.0),

@@ -8,9 +8,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fs_err as fs;
-use fs_err::os::unix::fs::OpenOptionsExt as _;
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use subtle::ConstantTimeEq as _;
 use tillway_file_queue::durable;
@@ -147,24 +146,8 @@ pub fn read(path: &Path) -> Result<Credentials, CredentialsError> {
 
 fn make(path: &Path, user: &str) -> io::Result<Credentials> {
     let credentials = Credentials::new(user, &random_password());
-    make_secret(path, &format!("{user}:{}", credentials.password))?;
+    durable::write_secret(path, &format!("{user}:{}\n", credentials.password))?;
     Ok(credentials)
-}
-
-/// Makes a file of one line that its owner alone can read.
-pub(crate) fn make_secret(path: &Path, line: &str) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let fresh = path.with_extension("new");
-    // A file left by a start that was cut off would keep its mode, so it goes first.
-    match fs::remove_file(&fresh) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-    writeln!(file, "{line}")?;
-    file.sync_all()?;
-    durable::rename(&fresh, path)
 }
 
 /// A password that nobody can guess.

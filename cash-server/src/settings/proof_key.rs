@@ -4,11 +4,12 @@
 //! new one is made: nothing is lost by that but time, since tills whose cursor nobody else vouches
 //! for get everything once more.
 
-use super::credentials::{CREDENTIALS_DIR, CredentialsError, make_secret, random_bytes};
+use super::credentials::{CREDENTIALS_DIR, CredentialsError, random_bytes};
 use fs_err as fs;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use tillway_file_queue::durable;
 
 /// The key.
 #[derive(Clone, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub fn load_or_make(data_dir: &Path) -> Result<ProofKey, CredentialsError> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key = random_bytes();
-            make_secret(&path, blake3::Hash::from_bytes(key).to_hex().as_str()).map_err(failed)?;
+            durable::write_secret(&path, &format!("{}\n", blake3::Hash::from_bytes(key).to_hex())).map_err(failed)?;
             tracing::warn!(
                 file = %path.display(),
                 "made the key that proves to this server what it gave out; keep a copy apart from the backups"

@@ -6,6 +6,7 @@
 
 use super::view::{Attention, AttentionSort as Sort, BrokerView};
 use crate::exchange::clock::{LOOK_FROM, off_together};
+use crate::exchange::codes::{CodeFinding, MANY};
 use crate::words::Words;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -51,6 +52,11 @@ pub(super) struct TillFacts {
     /// The log beside its dictionary.
     pub(super) dictionary_log_bytes: u64,
     pub(super) set_aside: u64,
+    /// Many messages in its name without a right code: what they mean, how many, since when.
+    pub(super) refused: Option<(CodeFinding, u64, Timestamp)>,
+    /// Messages in the server's name that it did not take.
+    pub(super) refused_by_till: u64,
+    pub(super) has_no_secret: bool,
     pub(super) two_machines_at: Option<Timestamp>,
     pub(super) went_back_at: Option<Timestamp>,
     pub(super) claimed_at: Option<Timestamp>,
@@ -154,6 +160,7 @@ pub(super) fn attention(facts: Facts<'_>) -> Vec<Attention> {
             never_by_shop.entry(&till.shop).or_default().push(till);
         }
     }
+    list.extend(without_secret(facts.tills));
     clocks(facts.tills, &mut list);
     list.extend(silent_by_shop.into_values().map(|tills| of_shop(Sort::Silent, &tills, |till| till.silent_since)));
     list.extend(
@@ -184,6 +191,16 @@ fn of_till(till: &TillFacts, now: Timestamp, list: &mut Vec<Attention>) {
             list.push(Attention { since: Some(at), acknowledge: Some(till.id.clone()), ..one });
         }
     }
+    if let Some((finding, messages, since)) = till.refused {
+        let sort = match finding {
+            CodeFinding::Forged => Sort::Forged,
+            CodeFinding::OtherSecret => Sort::OtherSecret,
+        };
+        list.push(Attention { since: Some(since), ..entry(sort, till.place(), format!("× {messages}")) });
+    }
+    if till.refused_by_till >= MANY {
+        list.push(entry(Sort::RefusedByTill, till.place(), format!("× {}", till.refused_by_till)));
+    }
     if let Some(trouble) = &till.trouble {
         list.push(entry(Sort::Trouble, till.place(), trouble.clone()));
     }
@@ -197,6 +214,17 @@ fn of_till(till: &TillFacts, now: Timestamp, list: &mut Vec<Attention>) {
     if till.set_aside > 0 {
         list.push(entry(Sort::Aside, till.place(), till.set_aside.to_string()));
     }
+}
+
+/// Tills in contact that have no secret, in one line: after an upgrade they are all of them.
+fn without_secret(tills: &[TillFacts]) -> Option<Attention> {
+    let without: Vec<_> = tills.iter().filter(|till| till.in_contact && till.has_no_secret && !till.parked).collect();
+    let mut names: Vec<String> = without.iter().take(MAX_NAMED).map(|till| till.place()).collect();
+    if without.len() > MAX_NAMED {
+        names.push("…".to_owned());
+    }
+    let place = names.join(", ");
+    (!without.is_empty()).then(|| entry(Sort::NoSecret, place, format!("× {}", without.len())))
 }
 
 /// Clocks that are off by so much that prices begin at another time than they should.
@@ -294,6 +322,19 @@ mod tests {
         let silent = |code: &str, hours: i64| TillFacts { silent_since: Some(at(-hours)), ..till(code) };
         let listed = sorts(&[silent("1", 1), silent("2", 2), silent("3", 30)]);
         assert_eq!(listed, [(Sort::SilentLong, "7/3".to_owned()), (Sort::Silent, "7: 2 (1, 2)".to_owned())]);
+    }
+
+    #[test]
+    fn messages_without_a_right_code_need_a_look_and_tills_without_a_secret_are_one_line() {
+        let refused = |code: &str, finding| TillFacts { refused: Some((finding, 12, at(-1))), ..till(code) };
+        let bare = |code: &str| TillFacts { in_contact: true, has_no_secret: true, ..till(code) };
+        let by_till = |count| TillFacts { refused_by_till: count, ..till("3") };
+        let tills = [refused("1", CodeFinding::Forged), refused("2", CodeFinding::OtherSecret), bare("4"), bare("5")];
+        let listed = sorts(&tills);
+        let expected = [(Sort::Forged, "7/1"), (Sort::OtherSecret, "7/2"), (Sort::NoSecret, "7/4, 7/5")];
+        assert_eq!(listed, expected.map(|(sort, place)| (sort, place.to_owned())));
+        assert_eq!(sorts(&[by_till(MANY)]), [(Sort::RefusedByTill, "7/3".to_owned())]);
+        assert_eq!(sorts(&[by_till(MANY - 1), TillFacts { in_contact: false, ..bare("4") }]), []);
     }
 
     #[test]

@@ -274,6 +274,12 @@ fn till_facts(network: &Network, till: &Till, words: &Words) -> TillFacts {
         never_heard_of_since: contact.is_none().then_some(status.made_at),
         dictionary_log_bytes: contact.map(|contact| contact.state.dictionary_log_bytes).unwrap_or_default(),
         set_aside: contact.map(|contact| contact.state.set_aside).unwrap_or_default(),
+        refused: status
+            .refused
+            .as_ref()
+            .and_then(|refused| Some((refused.finding?, refused.counts.values().sum(), refused.first_at))),
+        refused_by_till: contact.map(|contact| contact.state.refused_messages.values().sum()).unwrap_or_default(),
+        has_no_secret: !status.has_secret,
         two_machines_at: contact.and_then(|contact| contact.two_machines_at),
         went_back_at: contact.and_then(|contact| contact.went_back_at),
         claimed_at: contact.and_then(|contact| contact.claimed_at),

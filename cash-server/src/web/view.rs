@@ -102,6 +102,12 @@ pub enum AttentionSort {
     Broker,
     /// The broker takes no messages.
     BrokerBlocked,
+    /// Somebody writes messages in a till's name.
+    Forged,
+    /// Somebody writes messages to a till in this server's name, or the till has another secret.
+    RefusedByTill,
+    /// A till's secret is not the one that this server knows.
+    OtherSecret,
     /// One till's id is used from two machines.
     TwoMachines,
     /// Something is wrong with a shift, or with a receipt of one.
@@ -153,15 +159,20 @@ pub enum AttentionSort {
     Notices,
     /// Nodes whose codes differ by leading zeros alone.
     CodesAlike,
+    /// Tills that have no secret yet.
+    NoSecret,
 }
 
 impl AttentionSort {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 33] = [
         Self::Disk,
         Self::SalesDatabase,
         Self::Broker,
         Self::BrokerBlocked,
+        Self::Forged,
+        Self::RefusedByTill,
+        Self::OtherSecret,
         Self::TwoMachines,
         Self::Shift,
         Self::LoadHeld,
@@ -187,6 +198,7 @@ impl AttentionSort {
         Self::Load,
         Self::Notices,
         Self::CodesAlike,
+        Self::NoSecret,
     ];
 }
 

@@ -161,7 +161,7 @@ todo-finding-instance-changed = Так бывает, если кассу уст�
 attention-finding-two-machines = Один код кассы на двух машинах
 todo-finding-two-machines = Заведите для одной из машин отдельную кассу и перенесите туда её настройки. Замечание закроется само, когда сутки продажи передаёт одна машина.
 attention-finding-failed-logins = Вход с неверным токеном
-todo-finding-failed-logins = Дайте кассе новый токен (cash-server till settings --new-token) и перенесите его на кассу или выясните, кто ещё входит под её кодом. Замечание закроется само, когда касса войдёт.
+todo-finding-failed-logins = Дайте кассе новый токен (cash-server till settings --new-secret) и перенесите его на кассу или выясните, кто ещё входит под её кодом. Замечание закроется само, когда касса войдёт.
 attention-finding-spool-damaged = Повреждена часть буфера продаж
 todo-finding-spool-damaged = Проверьте диск. Неподтверждённое осталось на кассе; запросите продажи за этот день снова: cash-server unload, затем закройте замечание через REST.
 attention-finding-spool-missing = Нет части буфера продаж
@@ -200,8 +200,16 @@ attention-reports-queue = Очередь отчётов создана инач�
 todo-reports-queue = Отчёты из неё всё равно читаются. Когда удобно, удалите её, как указано; сервер создаст её заново.
 attention-dictionary-log = Журнал справочника на кассе растёт
 todo-dictionary-log = Программа на кассе читает dictionaries.db и не завершает транзакцию; каждая загрузка увеличивает журнал рядом с файлом. Завершите эту программу на кассе или перезапустите кассовую программу.
+attention-forged = Кто-то пишет от имени кассы
+todo-forged = От её имени приходят сообщения без её кода, рядом с её собственными. Они ничего не меняют. Выясните, кто пишет брокеру, и смените пароли брокера; если диск кассы мог попасть в чужие руки, дайте кассе новый секрет: cash-server till settings --new-secret и новый cash.ini на кассе.
+attention-refused-by-till = Касса получает приказы не от этого сервера
+todo-refused-by-till = В них нет кода этого сервера, и касса их не выполняет. Выясните, кто пишет брокеру, и смените пароли брокера. Если среди них и все приказы этого сервера, у кассы другой секрет: дайте ей новый (cash-server till settings --new-secret).
+attention-other-secret = Секрет кассы не тот, что у сервера
+todo-other-secret = Её сообщения не принимаются: цены на ней остаются прежними, чеки ждут на кассе. Дайте ей новый секрет: cash-server till settings --new-secret, впишите его в её cash.ini и перезапустите агент.
+attention-no-secret = Кассы без секрета
+todo-no-secret = В их сообщениях нет кодов: кто может писать брокеру, может им приказывать. Обновите их агенты, затем дайте каждой секрет: cash-server till settings <касса> --new-secret, впишите его в её cash.ini вместо cash.token и перезапустите агент.
 attention-sales-wait = Чеки с кассы не поступают
-todo-sales-wait = Чеки остаются на кассе и не потеряны. Если отклонён токен: cash-server till settings --new-token и новый cash.ini на кассе. Иначе посмотрите причину на кассе: sync-agent status.
+todo-sales-wait = Чеки остаются на кассе и не потеряны. Если отклонён токен: cash-server till settings --new-secret и новый cash.ini на кассе. Иначе посмотрите причину на кассе: sync-agent status.
 attention-clock-here = Часы большинства касс расходятся с часами сервера одинаково
 todo-clock-here = Скорее всего, неверны часы этого сервера: настройте их (ntp). Если они верны, настройте часы касс.
 attention-clock-ahead = Часы кассы спешат
@@ -490,7 +498,7 @@ why-failed-logins = неверный токен этой кассы, с запу
     [one] { $times } раз
     [few] { $times } раза
    *[many] { $times } раз
-}, последний с { $from }; пока токен неверен, её чеки не поступают: дайте ей новый (`cash-server till settings { $till } --new-token`) и перенесите `cash.token` на кассу или выясните, кто ещё входит под её кодом
+}, последний с { $from }; пока токен неверен, её чеки не поступают: дайте ей новый (`cash-server till settings { $till } --new-secret`) и перенесите `cash.token` на кассу или выясните, кто ещё входит под её кодом
 why-batch-aside = пачка продаж не загрузилась и отложена, её можно вернуть: { $detail }
 why-spool-cut = последние { $bytes ->
     [one] { $bytes } байт
@@ -572,6 +580,7 @@ why-ended-by-parking = касса на ремонте
 why-nothing-needed = кассе больше ничего не нужно
 why-nothing-heard = до срока ничего не было слышно
 why-newer-delivery = заменена новой доставкой
+why-new-secret = касса с тех пор получила новый секрет
 why-names-nothing = ничего не названо: того, чего человек не видел, не удаляют
 why-no-answer-in-time = до срока не было ответа
 
@@ -637,6 +646,7 @@ why-no-shop = { $node } не магазин: укажите магазин по 
 why-unknown-kind = вида `{ $objects }` нет; виды описаны в docs/formats/kinds.md
 why-unknown-load = загрузки { $load } нет, или она старше, чем загрузки хранятся
 why-no-open-finding = открытого замечания { $finding } нет
+why-peer-key-not-kept = ключ сообщений кассы не записать: запросите новый секрет ещё раз ({ $detail })
 why-object-unreadable = объект справочника не читается: { $detail }
 why-object-not-written = объект справочника не записать: { $detail }
 why-no-node-of-dictionary = узла { $node } нет в сети
@@ -693,6 +703,7 @@ why-not-a-report = это не отчёт: { $detail }
 why-newer-report = в отчёте { $peer } версия { $schema }, этот сервер её не знает: обновите сервер
 why-report-too-large = в сообщении { $bytes } байт, в самом большом отчёте { $max }
 why-report-of-shop = отчёт сервера { $shop }: этот сервер принимает отчёты только касс
+why-report-without-code = хранится без кода, и неизвестно, от { $peer } ли это: следующий отчёт скажет то же
 why-report-stumbled-over = отчёт { $till } выявил ошибку этого сервера
 why-wrong-checksum = контрольная сумма в буфере продаж не сходится: диск вернул не то, что было записано
 why-torn-tail = оборванный конец: он записывался, когда сервер остановился
@@ -758,7 +769,7 @@ why-no-credentials = нужны имя и пароль администрато�
 why-from-other-site = браузер отправил это с другого сайта: ничего не сделано
 why-nobody-asks = неизвестно, кто спрашивает
 why-other-user = `{ $user }` не имеет на это права: сделайте это от имени root или `{ $owner }`, под которым работает сервер
-why-wrong-token = это не токен кассы { $till }: запишите в cash.token её cash.ini тот, что был выдан с кассой, или сделайте новый
+why-wrong-token = это не токен кассы { $till }: запишите в cash.secret её cash.ini тот, что был выдан с кассой, или сделайте новый
 why-no-till-id = `{ $text }` — не id кассы: он выглядит как `_cash_<код>_<8 шестнадцатеричных цифр>`
 why-no-level = `{ $text }` — не уровень: бывает group, shop или till
 why-no-code = `{ $text }` — не код узла: в нём от 1 до 32 латинских букв, цифр, `-`, `_` или `.`
@@ -832,6 +843,6 @@ cli-restored-aside = что было раньше, лежит в { $folder }
 cli-restored-settings = настройки того сервера лежат в { $file }: сравните их со своими
 cli-restored-without-peers = списка касс не было: проверьте, не вернулись ли удалённые
 cli-restored-removed = кассы снова удалены, как и были с тех пор: { $tills }
-cli-restored-without-token = кассы с тех пор получили новый ключ, он больше не действует, дайте ещё один (`cash-server till settings … --new-token`): { $tills }
+cli-restored-without-token = кассы с тех пор получили новый ключ, он больше не действует, дайте ещё один (`cash-server till settings … --new-secret`): { $tills }
 cli-restored-unknown = кассы заведены с тех пор, сервер их больше не знает, заведите заново: { $tills }
 cli-restored-start = запустите сервер: кассы пришлют продажи, которых у него нет, и он продолжит с того, что есть у них

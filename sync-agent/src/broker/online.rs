@@ -224,15 +224,23 @@ async fn server(settings: &Settings) -> Vec<Problem> {
 /// the till.
 fn token(settings: &Settings, status: u16, said: &str) -> Option<Problem> {
     let advice = format!(
-        "make a new one on the server with `cash-server till settings {} --new-token` and put it there",
+        "make a new one on the server with `cash-server till settings {} --new-secret` and put it into cash.secret",
         settings.till
     );
+    let key = if settings.secret.is_some() { "cash.secret" } else { "cash.token" };
     match (settings.token.is_some(), status) {
-        (false, _) => Some(problem("cash.token", format!("it is not set, so the server takes no sales: {advice}"))),
+        (false, _) => Some(problem("cash.secret", format!("it is not set, so the server takes no sales: {advice}"))),
         (true, 401) if said.contains(settings.till.as_str()) => {
             let what = format!("the server refuses it as that of {}, and takes no sales: {advice}", settings.till);
-            Some(problem("cash.token", what))
+            Some(problem(key, what))
         }
+        // A server of before knows no secrets, and has nothing to say of it.
+        (true, 200..300) if settings.secret.is_none() => Some(problem(
+            "cash.secret",
+            format!(
+                "it is not set, so messages have no codes, and whoever writes to the broker can order this till about: {advice}, in place of cash.token"
+            ),
+        )),
         (true, 500..) => Some(problem("httphostcs", format!("the server's REST answers HTTP {status}: see its log"))),
         _ => None,
     }

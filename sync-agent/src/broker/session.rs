@@ -1,9 +1,10 @@
 //! One connection to the broker, from its first byte to the first thing that breaks.
 
+use super::message::{head_of, properties};
 use super::{Broker, Link, hold};
 use crate::commands::From;
 use crate::error::blocking;
-use crate::outbox::{Outbox, Waiting};
+use crate::outbox::Waiting;
 use crate::settings::{BrokerSettings, Settings};
 use fs_err as fs;
 use futures_util::StreamExt;
@@ -15,7 +16,7 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer};
+use lapin::{Channel, Confirmation, Connection, ConnectionProperties, Consumer};
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use tillway_proto::queue::{EXCHANGE, REPORTS_QUEUE};
 use tillway_proto::{ControlQueue, DictionaryQueue, PeerId};
 use tokio::sync::watch;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// From the first byte to both consumers.
 pub(super) const CONNECT_TIME: Duration = Duration::from_secs(20);
@@ -44,9 +46,6 @@ const BLOCKED_WAIT: Duration = Duration::from_secs(2);
 
 /// A goodbye that nobody answers.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
-
-/// Persistent: survives a restart of the broker.
-const PERSISTENT: u8 = 2;
 
 /// Messages taken at a time: a link is worked on alone, so that a newer one can take the place of
 /// the one that waits.
@@ -218,8 +217,14 @@ async fn consume(
         From::Control | From::Aside => Duration::MAX,
     };
     hold::consume(&mut Consuming { consumer, progress }, hold, |message: &Delivery| {
+        let checked = of.codes.check(&head_of(&message.properties), &message.data);
         let (commands, message) = (Arc::clone(&of.commands), message.data.clone());
-        async move { commands.take(from, &message).await }
+        async move {
+            // What has no right code is acknowledged like the rest, and that is all.
+            if checked.is_ok() {
+                commands.take(from, &message).await;
+            }
+        }
     })
     .await
 }
@@ -252,7 +257,7 @@ async fn publish(of: &Broker, connection: &Connection, channel: &Channel) -> Res
     loop {
         let reports = &of.teller.reports;
         let waiting = reports.next().await;
-        if connection.status().blocked() || !publish_one(reports, connection, channel, &waiting).await? {
+        if connection.status().blocked() || !publish_one(of, connection, channel, &waiting).await? {
             tokio::time::sleep(BLOCKED_WAIT).await;
             continue;
         }
@@ -266,7 +271,7 @@ async fn publish(of: &Broker, connection: &Connection, channel: &Channel) -> Res
 
 /// Whether the broker has the report now; `false`: not at present.
 async fn publish_one(
-    reports: &Outbox,
+    of: &Broker,
     connection: &Connection,
     channel: &Channel,
     waiting: &Waiting,
@@ -275,13 +280,13 @@ async fn publish_one(
         Ok(bytes) => bytes,
         Err(error) => {
             tracing::error!(%error, "a report cannot be written and is dropped");
-            reports.done(waiting);
+            of.teller.reports.done(waiting);
             return Ok(true);
         }
     };
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let properties =
-        BasicProperties::default().with_delivery_mode(PERSISTENT).with_content_type("application/json".into());
+    let head = of.codes.head(waiting.reported.report.kind(), &Uuid::now_v7().to_string(), &bytes);
+    let properties = properties(&head);
     let sent = channel.basic_publish(EXCHANGE.into(), REPORTS_QUEUE.into(), options, &bytes, properties);
     let confirmed = async { sent.await?.await };
     match tokio::time::timeout(CONFIRM_TIME, confirmed).await {

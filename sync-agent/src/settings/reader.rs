@@ -6,7 +6,7 @@ use super::{Mode, SECTION};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
-use tillway_proto::TillId;
+use tillway_proto::{PeerSecret, TillId};
 
 /// Longest name of a host (DNS).
 const MAX_HOST_LEN: usize = 253;
@@ -111,6 +111,17 @@ impl<'a> Reader<'a> {
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
         let visible = |text: &str| !text.chars().any(|c| c.is_control() || c.is_whitespace());
         self.optional(key, "text without blanks", |text| visible(text).then(|| text.to_owned()))
+    }
+
+    /// One that does not read is not told: most of it may be right.
+    pub(super) fn secret(&mut self, key: &str) -> Option<PeerSecret> {
+        let faults = self.faults.len();
+        let secret =
+            self.optional(key, "`tws1_` and 64 hex digits, as the cash server gave it out", |text| text.parse().ok());
+        for fault in self.faults.iter_mut().skip(faults) {
+            "…".clone_into(&mut fault.value);
+        }
+        secret
     }
 
     pub(super) fn path(&mut self, key: &str) -> Option<PathBuf> {

@@ -11,6 +11,8 @@
 //! that every row runs through.
 
 pub mod amqp;
+#[cfg(test)]
+mod codes;
 pub mod data;
 pub mod figure;
 pub mod machine;

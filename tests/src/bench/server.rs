@@ -16,6 +16,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use tillway_proto::PeerSecret;
 
 /// A start makes databases and connects; tests share two cores.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
@@ -53,6 +54,15 @@ pub struct CreatedNode {
     pub id: String,
     /// The settings that attach a till.
     pub cash_ini: Option<String>,
+}
+
+impl CreatedNode {
+    /// The secret that the settings hold.
+    pub fn secret(&self) -> Result<PeerSecret, BenchError> {
+        let mut lines = self.cash_ini.iter().flat_map(|text| text.lines());
+        let secret = lines.find_map(|line| line.strip_prefix("cash.secret=")).unwrap_or_default();
+        secret.parse().map_err(BenchError::Secret)
+    }
 }
 
 /// A cash server of a bench.

@@ -15,6 +15,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_exchangers::till::dictionary::State;
+use tillway_proto::{Direction, MessageHead, PeerSecret};
 
 /// What a test wants different of an agent.
 #[derive(Debug, Clone, Copy)]
@@ -158,6 +159,19 @@ impl Till {
         let lines = keys.map(|(key, value)| format!("{key} = {value}\n")).concat();
         let link = to.to_broker.as_ref().map(|link| format!("dept.broker.port = {}\n", link.port));
         format!("{}# Of the bench.\n{lines}{}", to.cash_ini, link.unwrap_or_default())
+    }
+
+    /// The secret that its settings hold.
+    pub fn secret(&self) -> Result<PeerSecret, BenchError> {
+        let settings = fs::read_to_string(self.settings_file()).map_err(BenchError::File)?;
+        let secret = settings.lines().find_map(|line| line.strip_prefix("cash.secret=")).unwrap_or_default();
+        secret.parse().map_err(BenchError::Secret)
+    }
+
+    /// What the server would send along with a command.
+    pub fn head_of_server(&self, command: &str) -> Result<MessageHead, BenchError> {
+        let peer = self.id.parse().map_err(BenchError::Id)?;
+        Ok(self.secret()?.code_key().head(Direction::ToPeer, &peer, "command", "1", command.as_bytes()))
     }
 
     /// `cash.ini`

@@ -5,6 +5,8 @@ use reqwest::Method;
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tillway_proto::MessageHead;
+use tillway_proto::message_code::{CODE_HEADER, PEER_HEADER};
 use uuid::Uuid;
 
 /// Why the broker's HTTP interface did not do what was asked.
@@ -114,11 +116,19 @@ pub struct VirtualHost {
 }
 
 impl VirtualHost {
-    /// Puts a message into a queue through the default exchange.
+    /// Puts a message into a queue through the default exchange, without a code.
     pub fn publish(&self, queue: &str, message: &str) -> Result<(), ManagementError> {
+        self.publish_with(queue, message, &MessageHead::default())
+    }
+
+    /// The same, with what goes with the message.
+    pub fn publish_with(&self, queue: &str, message: &str, head: &MessageHead) -> Result<(), ManagementError> {
+        let headers = [(PEER_HEADER, &head.peer), (CODE_HEADER, &head.code)];
+        let headers = headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?))));
+        let headers: serde_json::Map<String, Value> = headers.collect();
         let path = format!("/exchanges/{}/amq.default/publish", self.name);
         let body = json!({
-            "properties": { "delivery_mode": 2 },
+            "properties": { "delivery_mode": 2, "type": head.kind, "message_id": head.id, "headers": headers },
             "routing_key": queue,
             "payload": message,
             "payload_encoding": "string",

@@ -5,13 +5,14 @@ use crate::bench::{BenchError, Server};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use tillway_proto::PeerSecret;
 
 /// A till as the server made it.
 #[derive(Debug, Clone)]
 pub(super) struct Made {
     pub(super) id: String,
     pub(super) shop: String,
-    pub(super) token: String,
+    pub(super) secret: PeerSecret,
 }
 
 /// Makes shops `f1`, `f2`, … under the chain, and the tills spread over them.
@@ -23,9 +24,8 @@ pub(super) fn make(server: &Server, shops: usize, tills: usize) -> Result<Vec<Ma
     side_by_side(tills, |number| {
         let shop = &shops[number % shops.len()];
         let node = server.create_node(shop, "till", &format!("{}", number + 1))?;
-        let settings = node.cash_ini.unwrap_or_default();
-        let token = settings.lines().find_map(|line| line.strip_prefix("cash.token=")).unwrap_or_default();
-        Ok(Made { id: node.id, shop: shop.clone(), token: token.to_owned() })
+        let secret = node.secret()?;
+        Ok(Made { id: node.id, shop: shop.clone(), secret })
     })
 }
 

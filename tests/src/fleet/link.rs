@@ -6,6 +6,7 @@
 //! the connection's, until there is none. So a connection that refuses a channel is left to the
 //! tills that have theirs, and another one takes its place.
 
+use crate::amqp;
 use futures_util::StreamExt as _;
 use lapin::message::Delivery;
 use lapin::options::{
@@ -14,11 +15,11 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
+use lapin::{Channel, Connection, ConnectionProperties, Consumer};
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::queue::{EXCHANGE, REPORTS_QUEUE};
-use tillway_proto::{ControlQueue, DictionaryQueue, TillId};
+use tillway_proto::{ControlQueue, DictionaryQueue, MessageHead, TillId};
 use tokio::sync::Mutex;
 
 /// From the first byte to a connection; the machine is busy.
@@ -29,8 +30,6 @@ const CONFIRM_TIME: Duration = Duration::from_secs(30);
 
 /// Messages taken at a time, as the agent does.
 const PREFETCH: u16 = 1;
-
-const PERSISTENT: u8 = 2;
 
 /// Why the broker is not there for a till now.
 #[derive(Debug, thiserror::Error)]
@@ -177,10 +176,9 @@ impl Session {
     }
 
     /// Publishes a report and waits for the confirm.
-    pub(super) async fn publish(&self, report: &[u8]) -> Result<(), LinkError> {
+    pub(super) async fn publish(&self, head: &MessageHead, report: &[u8]) -> Result<(), LinkError> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let properties =
-            BasicProperties::default().with_delivery_mode(PERSISTENT).with_content_type("application/json".into());
+        let properties = amqp::properties(head);
         let sent =
             self.link.publisher.basic_publish(EXCHANGE.into(), REPORTS_QUEUE.into(), options, report, properties);
         let confirmed = async { sent.await?.await };

@@ -5,7 +5,8 @@ use super::link::{LinkError, Session};
 use super::till::SimulatedTill;
 use jiff::Timestamp;
 use tillway_proto::report::{REPORT_SCHEMA, Reported, TillState};
-use tillway_proto::{DeliveryState, PackageLink, RejectCause, Report};
+use tillway_proto::{DeliveryState, Direction, PackageLink, RejectCause, Report};
+use uuid::Uuid;
 
 /// A delivery reached a state.
 pub(super) async fn delivery(
@@ -42,22 +43,25 @@ pub(super) async fn tell(
         report,
     };
     let Ok(bytes) = reported.to_bytes() else { return Ok(()) };
+    let id = Uuid::now_v7().to_string();
+    let (key, kind) = (till.identity.secret.code_key(), reported.report.kind());
+    let head = key.head(Direction::ToServer, &reported.peer, kind, &id, &bytes);
     let faults = shared.faults();
     let (hold, twice) =
         till.with_luck(|luck| (luck.happens(faults.holds_reports), luck.happens(faults.doubles_reports)));
     let late = till.take_held();
     if hold && late.is_none() {
         till.count(|told| told.reports_held += 1);
-        till.hold(bytes);
+        till.hold((head, bytes));
         return Ok(());
     }
-    session.publish(&bytes).await?;
+    session.publish(&head, &bytes).await?;
     if twice {
         till.count(|told| told.reports_doubled += 1);
-        session.publish(&bytes).await?;
+        session.publish(&head, &bytes).await?;
     }
     match late {
-        Some(late) => session.publish(&late).await,
+        Some((head, late)) => session.publish(&head, &late).await,
         None => Ok(()),
     }
 }

@@ -61,7 +61,7 @@ impl Stream {
             .max_encoding_message_size(MAX_FRAME_BYTES);
         let (frames, outgoing) = mpsc::channel(FRAME_BUFFER);
         let mut request = Request::new(ReceiverStream::new(outgoing));
-        let token = format!("Bearer {}", identity.token).parse().map_err(|_| StreamError::Token)?;
+        let token = format!("Bearer {}", identity.secret.token()).parse().map_err(|_| StreamError::Token)?;
         request.metadata_mut().insert("authorization", token);
         let (shifts, openings) = naming(shifts);
         let hello = v1::Hello {

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tillway_proto::report::TillState;
 use tillway_proto::{
-    Command, DeliveryId, DeliveryState, Digest, ExchangeStatus, Order, PackageLink, RejectCause, Report, Revision,
-    ShopId, TillId,
+    Command, DeliveryId, DeliveryState, Digest, ExchangeStatus, MessageHead, Order, PackageLink, PeerSecret,
+    RejectCause, Report, Revision, ShopId, TillId,
 };
 use tillway_sync_agent::Backoff;
 use tillway_sync_agent::decide::{Have, LinkStep, on_link};
@@ -40,7 +40,7 @@ const MAX_SEEN: usize = 100;
 pub(super) struct Identity {
     pub(super) till: TillId,
     pub(super) shop: ShopId,
-    pub(super) token: String,
+    pub(super) secret: PeerSecret,
 }
 
 /// Whether a till is on.
@@ -91,7 +91,7 @@ struct Memory {
     /// As it was before the last packages, newest last.
     images: Vec<Arc<Dictionary>>,
     seen: HashMap<DeliveryId, DeliveryState>,
-    held: Option<Vec<u8>>,
+    held: Option<(MessageHead, Vec<u8>)>,
     luck: Chance,
     told: Told,
 }
@@ -170,11 +170,11 @@ impl SimulatedTill {
         draw(&mut self.memory().luck)
     }
 
-    pub(super) fn hold(&self, report: Vec<u8>) {
+    pub(super) fn hold(&self, report: (MessageHead, Vec<u8>)) {
         self.memory().held = Some(report);
     }
 
-    pub(super) fn take_held(&self) -> Option<Vec<u8>> {
+    pub(super) fn take_held(&self) -> Option<(MessageHead, Vec<u8>)> {
         self.memory().held.take()
     }
 

@@ -1,18 +1,19 @@
 //! A hostile till among the honest ones: it has a till's token and broker login, and means harm.
 //!
 //! It lies in its reports (about cursors, clocks, counts, deliveries and orders of others), floods
-//! the queue of reports, tries tokens that are wrong, and opens connections that it never
+//! the queue of reports, orders other tills about in the server's name and reports in theirs, tries tokens that are wrong, and opens connections that it never
 //! finishes. It runs on a thread of its own, beside all the other faults, and comes from an
 //! address of its own, as another machine does. Nothing it does may break an invariant: the model
 //! and the verdict look at the honest tills alone. Its loads are bounded, and it stops when it is
 //! told to or dropped.
 
 use super::StormError;
+use crate::amqp;
 use crate::bench::{BenchError, ServerPorts, TestBench};
 use crate::faults::seed::Seed;
 use lapin::options::BasicPublishOptions;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
-use lapin::{BasicProperties, Connection, ConnectionProperties};
+use lapin::{Connection, ConnectionProperties};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use tillway_proto::queue::{EXCHANGE, REPORTS_QUEUE};
 use tillway_proto::sales::v1::sales_loader_client::SalesLoaderClient;
 use tillway_proto::sales::v1::{Hello, PeerFrame, peer_frame};
+use tillway_proto::{ControlQueue, DictionaryQueue, Direction, MessageHead, PeerId, PeerSecret};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tonic::Request;
@@ -65,6 +67,8 @@ pub struct Deeds {
     pub lies: AtomicU64,
     /// Reports of floods that the broker took.
     pub floods: AtomicU64,
+    /// Orders to other tills and reports in their names that the broker took.
+    pub forged: AtomicU64,
     /// Wrong tokens that were refused.
     pub tokens: AtomicU64,
     /// Wrong tokens that were taken: there must be none.
@@ -83,6 +87,10 @@ struct Target {
     vhost: String,
     user: String,
     password: String,
+    /// Its own: what it says in its own name has the right code.
+    secret: PeerSecret,
+    /// The honest tills, whose names it uses and whom it orders about.
+    others: Vec<PeerId>,
 }
 
 /// A hostile till at work.
@@ -97,15 +105,16 @@ pub struct Hostile {
 }
 
 impl Deeds {
-    /// Lies, reports of floods, wrong tokens refused, connections left half open.
-    pub fn counts(&self) -> [u64; 4] {
-        [&self.lies, &self.floods, &self.tokens, &self.half_open].map(|count| count.load(Ordering::Relaxed))
+    /// Lies, reports of floods, forged messages, wrong tokens refused, connections left half open.
+    pub fn counts(&self) -> [u64; 5] {
+        [&self.lies, &self.floods, &self.forged, &self.tokens, &self.half_open]
+            .map(|count| count.load(Ordering::Relaxed))
     }
 }
 
 impl Hostile {
     /// Gives it a till in a shop of its own, and lets it begin.
-    pub fn start(bench: &TestBench, seed: Seed) -> Result<Self, StormError> {
+    pub fn start(bench: &TestBench, others: &[&str], seed: Seed) -> Result<Self, StormError> {
         let shop = bench.add_shop(CODE).map_err(StormError::Bench)?;
         let node = bench.server.create_node(&shop, "till", CODE).map_err(StormError::Bench)?;
         let vhost = bench.vhost();
@@ -117,6 +126,8 @@ impl Hostile {
             vhost: vhost.name.clone(),
             user: vhost.tills.clone(),
             password: vhost.tills_password.clone(),
+            secret: node.secret().map_err(StormError::Bench)?,
+            others: others.iter().filter_map(|id| id.parse().ok()).collect(),
         };
         let (deeds, stop) = (Arc::<Deeds>::default(), Arc::<AtomicBool>::default());
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -149,10 +160,11 @@ async fn work(target: &Target, mut seed: Seed, deeds: &Arc<Deeds>, stop: &Atomic
     while !stop.load(Ordering::Relaxed) {
         // What fails is tried again by chance: server and broker are killed now and then.
         let deed = async {
-            match seed.below(4) {
+            match seed.below(5) {
                 0 => lie(target, &mut seed, deeds).await,
                 1 => flood(target, deeds).await,
                 2 => try_tokens(target, deeds).await,
+                3 => forge(target, &mut seed, deeds).await,
                 _ => half_open(target, &mut seed, deeds, &held).await,
             }
         };
@@ -165,15 +177,64 @@ type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 /// Reports about itself that cannot be true, and rubbish.
 async fn lie(target: &Target, seed: &mut Seed, deeds: &Deeds) -> Outcome {
-    let lies: Vec<Vec<u8>> = (0..LIES).map(|_| a_lie(target, seed)).collect();
-    publish(target, &lies, &deeds.lies).await
+    let lies = (0..LIES).map(|_| in_own_name(target, a_lie(target, seed))).collect();
+    publish(target, lies, &deeds.lies).await
 }
 
 /// The same sound report over and over.
 async fn flood(target: &Target, deeds: &Deeds) -> Outcome {
     let report = envelope(target, json!({ "type": "contact", "state": { "cursor": 0 } }));
-    let reports = vec![report.to_string().into_bytes(); usize::try_from(FLOOD).unwrap_or(0)];
-    publish(target, &reports, &deeds.floods).await
+    let report = in_own_name(target, report.to_string().into_bytes());
+    let reports = vec![report; usize::try_from(FLOOD).unwrap_or(0)];
+    publish(target, reports, &deeds.floods).await
+}
+
+/// Orders to other tills in the server's name, and reports in theirs: without a code, or with one
+/// of its own secret.
+async fn forge(target: &Target, seed: &mut Seed, deeds: &Deeds) -> Outcome {
+    let mut forged = Vec::new();
+    for _ in 0..LIES {
+        let Some(other) = seed.choose(&target.others).cloned() else { break };
+        let elsewhere =
+            json!({ "grpchostcs": "192.0.2.66", "httphostcs": "192.0.2.66", "dicturlhostcs": "192.0.2.66" });
+        let link = json!({
+            "schema": 1, "id": Uuid::from_u64_pair(seed.next(), seed.next()), "type": "load-package", "settings": elsewhere,
+            "delivery": Uuid::from_u64_pair(seed.next(), seed.next()), "package": "66".repeat(32), "link": "/x.twp",
+            "bytes": 10, "from": 0, "to": u64::MAX >> 1, "objects": 1,
+        });
+        let order = json!({
+            "schema": 1, "id": Uuid::from_u64_pair(seed.next(), seed.next()), "type": "report-state", "settings": elsewhere,
+        });
+        let mut report = envelope(target, json!({ "type": "contact", "state": { "cursor": 0 } }));
+        report["till"] = json!(other);
+        let (to, direction, body) = match seed.below(3) {
+            0 => (DictionaryQueue::of(&other).to_string(), Direction::ToPeer, link),
+            1 => (ControlQueue::of(&other).to_string(), Direction::ToPeer, order),
+            _ => (REPORTS_QUEUE.to_owned(), Direction::ToServer, report),
+        };
+        let body = body.to_string().into_bytes();
+        let head = target.secret.code_key().head(direction, &other, "contact", "1", &body);
+        let head = if seed.below(2) == 0 { head } else { MessageHead { code: None, ..head } };
+        forged.push(Message { to, head, body });
+    }
+    publish(target, forged, &deeds.forged).await
+}
+
+/// A message on its way.
+#[derive(Debug, Clone)]
+struct Message {
+    to: String,
+    head: MessageHead,
+    body: Vec<u8>,
+}
+
+/// A report of its own, with its own right code.
+fn in_own_name(target: &Target, body: Vec<u8>) -> Message {
+    let head = match target.till.parse() {
+        Ok(peer) => target.secret.code_key().head(Direction::ToServer, &peer, "contact", "1", &body),
+        Err(_) => MessageHead::default(),
+    };
+    Message { to: REPORTS_QUEUE.to_owned(), head, body }
 }
 
 fn envelope(target: &Target, report: Value) -> Value {
@@ -235,7 +296,7 @@ fn a_lie(target: &Target, seed: &mut Seed) -> Vec<u8> {
 }
 
 /// Publishes as the till's broker login may, and counts what the broker was given.
-async fn publish(target: &Target, reports: &[Vec<u8>], count: &AtomicU64) -> Outcome {
+async fn publish(target: &Target, messages: Vec<Message>, count: &AtomicU64) -> Outcome {
     let uri = AMQPUri {
         scheme: AMQPScheme::AMQP,
         authority: AMQPAuthority {
@@ -249,10 +310,9 @@ async fn publish(target: &Target, reports: &[Vec<u8>], count: &AtomicU64) -> Out
     let properties = ConnectionProperties::default().with_connection_name("hostile".into());
     let connection = Connection::connect_uri(uri, properties).await?;
     let channel = connection.create_channel().await?;
-    for report in reports {
+    for Message { to, head, body } in messages {
         let options = BasicPublishOptions::default();
-        let properties = BasicProperties::default();
-        channel.basic_publish(EXCHANGE.into(), REPORTS_QUEUE.into(), options, report, properties).await?;
+        channel.basic_publish(EXCHANGE.into(), to.as_str().into(), options, &body, amqp::properties(&head)).await?;
         count.fetch_add(1, Ordering::Relaxed);
     }
     connection.close(200, "done".into()).await?;

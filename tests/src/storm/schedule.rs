@@ -109,7 +109,8 @@ impl Storm {
         .map_err(|error| StormError::Bench(crate::bench::BenchError::TimedOut(error)))?;
         self.gather_weather()?;
         if self.options.hostile {
-            self.hostile = Some(Hostile::start(&self.bench, self.seed.split())?);
+            let others: Vec<&str> = self.tills.iter().map(|till| till.till.id.as_str()).collect();
+            self.hostile = Some(Hostile::start(&self.bench, &others, self.seed.split())?);
         }
         self.started = Instant::now();
         Ok(())

@@ -22,7 +22,8 @@ fn a_command_that_the_agent_does_not_know_is_answered() {
     for (schema, kind) in [(1, "dance"), (99, "load-package")] {
         let id = Uuid::new_v4().to_string();
         let command = format!(r#"{{"schema":{schema},"id":"{id}","type":"{kind}"}}"#);
-        bench.vhost().publish(queue.as_str(), &command).unwrap();
+        let head = till.head_of_server(&command).unwrap();
+        bench.vhost().publish_with(queue.as_str(), &command, &head).unwrap();
         wait_for(format!("an answer to `{kind}` of schema {schema}"), SOON, || {
             till.check_agent().unwrap();
             let reports = bench.vhost().take(REPORTS_QUEUE, 100).unwrap();

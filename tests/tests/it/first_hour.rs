@@ -225,8 +225,8 @@ fn a_check_right_after_a_till_was_made_waits_for_the_server_to_make_its_queues()
     let made = bench.server.command(&["node", "add", "till", "72", "--parent", &shop]).unwrap();
     let till = bench.prepare_till(&shop, "7", "71", TillOptions::default()).unwrap();
     let id = made.lines().find_map(|line| line.strip_prefix("cash.code=")).unwrap();
-    let token = made.lines().find_map(|line| line.strip_prefix("cash.token=")).unwrap();
+    let secret = made.lines().find_map(|line| line.strip_prefix("cash.secret=")).unwrap();
     set(&till.settings_file(), "cash.code", id);
-    set(&till.settings_file(), "cash.token", token);
+    set(&till.settings_file(), "cash.secret", secret);
     till.command(&["check", "--online"]).unwrap();
 }

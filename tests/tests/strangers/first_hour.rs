@@ -59,6 +59,7 @@ fn checks_of_the_till(till: &Till) {
     let check = || till.command(&["check", "--online"]);
     check().unwrap();
     let file = till.settings_file();
+    let of_nobody = &format!("tws1_{}", "0".repeat(64));
     for (key, value, part) in [
         ("dept.broker.vhost", "nowhere", "virtual host nowhere"),
         ("dept.broker.user", "nobody", "refuses user nobody"),
@@ -66,11 +67,11 @@ fn checks_of_the_till(till: &Till) {
         ("grpcportcs", "1", "the sales-loader at 127.0.0.1:1"),
         ("dicturlportcs", "1", "packages at 127.0.0.1:1"),
         ("cash.code", "_cash_99_00000000", "does not know this till"),
-        ("cash.token", "tw1_of_nobody", "the server refuses it"),
+        ("cash.secret", of_nobody, "the server refuses it"),
     ] {
         let (line, told) = with(&file, key, value, check);
         assert!(told.contains(part), "{key}: {told}");
-        let own_line = matches!(key, "dept.broker.vhost" | "cash.code" | "cash.token");
+        let own_line = matches!(key, "dept.broker.vhost" | "cash.code" | "cash.secret");
         assert!(!own_line || told.contains(&format!("line {line}: {key}")), "{key}: {told}");
     }
     // All at once.

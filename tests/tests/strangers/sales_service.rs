@@ -8,6 +8,7 @@ use fs_err as fs;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tillway_proto::PeerSecret;
 use tillway_tests::bench::TestBench;
 
 const RECEIPT: &str = "01890000-0000-7000-8000-00000000002a";
@@ -33,8 +34,9 @@ fn a_till_in_python_is_heard_once_and_the_sales_file_is_read_by_a_back_office() 
     let shop = bench.server.create_node(&chain, "shop", "7").unwrap().id;
     let till = bench.server.create_node(&shop, "till", "72").unwrap();
     let ini = till.cash_ini.unwrap();
-    let token = ini.lines().find_map(|line| line.split_once('=').filter(|(key, _)| key.trim() == "cash.token"));
-    let token = token.unwrap().1.trim();
+    let secret = ini.lines().find_map(|line| line.split_once('=').filter(|(key, _)| key.trim() == "cash.secret"));
+    let secret: PeerSecret = secret.unwrap().1.trim().parse().unwrap();
+    let token = &secret.token();
     code(bench.folder());
     let speak = |token: &str, deed: &str| -> Value {
         let folder = bench.folder().display().to_string();

@@ -5,9 +5,11 @@
 //! peers say matters more than how long their queue may get. The page then says what to do about
 //! it.
 
+use super::message::head_of;
 use super::publishing::declare_exchange_on;
 use super::queues::named;
 use super::{ANSWER_DEADLINE, Broker, BrokerError, Reports, Side, answered, arguments, bind_queue, declare_queue};
+use crate::exchange::reports::Received;
 use crate::words::Reason;
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
@@ -89,9 +91,13 @@ async fn consume(
                 Some(None) | None => break,
             }
         }
-        let bodies = batch.iter_mut().map(|delivery| std::mem::take(&mut delivery.data)).collect();
+        let received = batch.iter_mut().map(|delivery| {
+            let head = Some(head_of(&delivery.properties));
+            Received { head, body: std::mem::take(&mut delivery.data) }
+        });
+        let received = received.collect();
         fail::fail_point!("broker::reports_received");
-        reports.take(bodies).await.map_err(BrokerError::Reports)?;
+        reports.take(received).await.map_err(BrokerError::Reports)?;
         if let Some(last) = batch.last() {
             let ack = last.acker.ack(BasicAckOptions { multiple: true });
             answered("acknowledge reports", ack).await?;

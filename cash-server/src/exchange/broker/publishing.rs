@@ -4,23 +4,22 @@
 //! from this connection. Then nothing is published and nothing waits for a confirm, the connection
 //! is kept, and the reconciler is poked when the broker takes messages again.
 
+use super::message::properties;
 use super::queues::Queues;
 use super::{ANSWER_DEADLINE, Broker, BrokerError, Side, answered, silent};
 use crate::hints::Hint;
 use futures_util::StreamExt as _;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel, Confirmation, Connection, Event, ExchangeKind};
+use lapin::{Channel, Confirmation, Connection, Event, ExchangeKind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tillway_proto::MessageHead;
 use tillway_proto::queue::EXCHANGE;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-
-/// `delivery-mode` of a persistent message.
-const PERSISTENT: u8 = 2;
 
 /// A message that is not confirmed after so many deadlines never is, however many others are.
 const MOST_TURNS: usize = 20;
@@ -48,13 +47,18 @@ impl Session {
 
     /// Publishes one message and waits for its confirm, or until the broker says that it takes
     /// none.
-    pub(super) async fn publish(&self, queue: &str, body: &[u8]) -> Result<Confirmation, BrokerError> {
+    pub(super) async fn publish(
+        &self,
+        queue: &str,
+        head: &MessageHead,
+        body: &[u8],
+    ) -> Result<Confirmation, BrokerError> {
         let mut blocked = self.blocked.subscribe();
         if let Some(reason) = self.blocked() {
             return Err(BrokerError::Blocked { reason });
         }
         tokio::select! {
-            confirmed = self.publish_confirmed(queue, body) => confirmed,
+            confirmed = self.publish_confirmed(queue, head, body) => confirmed,
             reason = blocked.wait_for(Option::is_some) => {
                 let reason = reason.ok().and_then(|reason| reason.clone()).unwrap_or_default();
                 Err(BrokerError::Blocked { reason })
@@ -62,12 +66,15 @@ impl Session {
         }
     }
 
-    async fn publish_confirmed(&self, queue: &str, body: &[u8]) -> Result<Confirmation, BrokerError> {
+    async fn publish_confirmed(
+        &self,
+        queue: &str,
+        head: &MessageHead,
+        body: &[u8],
+    ) -> Result<Confirmation, BrokerError> {
         let what = "publish";
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let properties =
-            BasicProperties::default().with_delivery_mode(PERSISTENT).with_content_type("application/json".into());
-        let sent = self.publishing.basic_publish(EXCHANGE.into(), queue.into(), options, body, properties);
+        let sent = self.publishing.basic_publish(EXCHANGE.into(), queue.into(), options, body, properties(head));
         // A confirm that is under way when the link breaks never comes, so it has a deadline of
         // its own.
         let confirm = self.answered_in_turn(what, sent).await?;

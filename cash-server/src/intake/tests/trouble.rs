@@ -431,8 +431,8 @@ fn what_is_no_move_does_not_wait_for_a_load_and_stands_while_it_runs() {
     let other = DictionaryDb::open(&kit.folder.path().join("dictionary.db")).unwrap();
     // As this process does it, and as another one does.
     for (network, code) in [(kit.network.clone(), "9"), (NetworkService::new(Arc::new(other)), "10")] {
-        let token = network.reissue_token(&till).unwrap();
-        assert!(kit.network.current().unwrap().verify_token(&till, token.as_str()));
+        let token = network.renew_secret(&till).unwrap();
+        assert!(kit.network.current().unwrap().verify_token(&till, &token.token()));
         let made = network.create(&kit.shop, NodeLevel::Till, &code.parse().unwrap(), "").unwrap();
         network.rename(&made.id, "by the door").unwrap();
         assert_eq!(kit.network.current().unwrap().node(&made.id).unwrap().name, "by the door");

@@ -68,7 +68,7 @@ async fn a_move_says_its_revision_and_a_till_s_settings_come_without_its_token()
     let (status, settings) = server.ask("GET", &format!("/api/v1/tills/{till}/cash-ini"), None).await;
     assert_eq!(status, StatusCode::OK);
     let text = settings["cash_ini"].as_str().unwrap();
-    assert!(text.contains(&till) && text.contains("cash.token=\n"), "{text}");
+    assert!(text.contains(&till) && text.contains("cash.secret=\n"), "{text}");
 }
 
 #[tokio::test]

@@ -227,7 +227,7 @@ fn a_shift_that_is_left_open_is_found_and_handed_over_until_it_goes_on() {
         || store.findings(&FindingFilter { open_only: true, ..FindingFilter::default() }, Page::default()).unwrap();
     let found = open_findings();
     assert_eq!(found.len(), 1, "nobody misses a shift without a sale: {found:?}");
-    let told_of_it = found[0].reason.in_english();
+    let told_of_it = crate::words::in_english(&found[0].reason);
     assert!(told_of_it.contains("still open, and nothing of it has come for 48 hours"), "{told_of_it}");
     let waiting = store.not_handed_over(Page::default()).unwrap();
     assert_eq!(waiting.iter().map(ShiftView::key).collect::<Vec<_>>(), [key(MORNING)]);

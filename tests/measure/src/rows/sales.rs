@@ -204,7 +204,7 @@ fn create(
     let parsed = code.parse().map_err(|error: tillway_proto::IdError| MeasureError::wrong("a code", error))?;
     let made = network.create(parent, level, &parsed, &code);
     let made = made.map_err(|error| MeasureError::wrong("making a node of the network", error))?;
-    Ok((made.id, made.token.map(|token| token.as_str().to_owned()).unwrap_or_default()))
+    Ok((made.id, made.secret.map(|secret| secret.token()).unwrap_or_default()))
 }
 
 impl<'a> Size<'a> {

@@ -189,7 +189,10 @@ impl Sweep {
     fn send_rubbish(&self) {
         let Ok(till) = self.storm.tills[0].till.id.parse::<TillId>() else { return };
         for message in RUBBISH {
-            let _ = self.storm.bench.vhost().publish(ControlQueue::of(&till.clone().into()).as_str(), message);
+            // Such as a server with a defect would send: it has the right code.
+            let head = self.storm.tills[0].till.head_of_server(message).unwrap_or_default();
+            let queue = ControlQueue::of(&till.clone().into());
+            let _ = self.storm.bench.vhost().publish_with(queue.as_str(), message, &head);
         }
     }
 

@@ -124,7 +124,7 @@ async fn wrong_tokens_take_no_place_and_those_of_a_known_till_are_a_finding_unti
     tokio::time::timeout(DEADLINE, shown).await.expect("it is shown");
     let found = open();
     assert_eq!((found.len(), found[0].till.as_ref()), (1, Some(&till())));
-    for told in ["cash.token", "127.0.0.1", &format!("till settings {} --new-token", till())] {
+    for told in ["cash.token", "127.0.0.1", &format!("till settings {} --new-secret", till())] {
         assert!(
             crate::words::in_english(&found[0].reason).contains(told),
             "{told}: {}",
