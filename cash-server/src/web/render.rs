@@ -287,8 +287,8 @@ mod tests {
     fn what_the_server_does_by_itself_is_shown_with_what_fails_and_only_to_those_who_may_see_it() {
         let renderer = renderer().unwrap();
         for (language, failed, runs, in_all) in [
-            (Language::English, "failed 3 times in a row", "running for 1 min", "15 tasks"),
-            (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "15 задач"),
+            (Language::English, "failed 3 times in a row", "running for 1 min", "18 tasks"),
+            (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "18 задач"),
         ] {
             let html = renderer.render("overview.html", language, &overview()).unwrap();
             assert!(html.contains(failed) && html.contains(runs) && html.contains(in_all), "{html}");

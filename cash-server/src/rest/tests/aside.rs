@@ -180,7 +180,7 @@ async fn dropping_on_the_page_is_asked_for_twice() {
     assert_eq!(server.ask("GET", "/api/v1/aside", None).await.1, json!([]));
     let (status, told) = server.submit("/aside?lang=ru", &confirmed, &here).await;
     assert_eq!(status, StatusCode::CONFLICT);
-    assert!(told.contains("report:1 is not set aside (any more)"), "{told}");
+    assert!(told.contains("report:1 не отложено"), "{told}");
 }
 
 #[tokio::test]
