@@ -11,8 +11,7 @@
 //!
 //! The way back: [`restore`]. Tills that were removed since stay out of it: [`peers`].
 //!
-//! **Architecture invariant:** no clock deletes the newest backup, nor one that was not followed by
-//! a newer one.
+//! **Architecture invariant:** no clock deletes the newest backup.
 
 pub mod archive;
 pub mod key;

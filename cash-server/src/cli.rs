@@ -316,8 +316,8 @@ pub enum BackupCommand {
         /// Take the place of the databases that are there: they are moved aside, not deleted.
         #[arg(long)]
         replace: bool,
-        /// Do it without `peers.json`, which lies beside backups: tills that were removed since come
-        /// back.
+        /// Do it without `peers.json`, which lies beside backups: tills that were removed since
+        /// come back.
         #[arg(long)]
         without_peers: bool,
     },

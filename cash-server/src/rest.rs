@@ -1,9 +1,9 @@
 //! REST under `/api/v1` for administrators and agents, its OpenAPI description, and package files.
 //!
 //! Promises: every answer that is not what was asked for is a [`Problem`] that says what happened,
-//! to which node, and what to do, in the language that the request asks for. The description at `/api/v1/openapi.json` is generated from the
-//! handlers. Handlers only translate: what is allowed and what follows is decided in
-//! [`crate::app`].
+//! to which node, and what to do, in the language that the request asks for. The description at
+//! `/api/v1/openapi.json` is generated from the handlers. Handlers only translate: what is allowed
+//! and what follows is decided in [`crate::app`].
 
 mod aside;
 mod audit;

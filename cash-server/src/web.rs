@@ -2,9 +2,9 @@
 //!
 //! Promises: it shows what the server knows at the moment it is asked, names why something waits,
 //! renews itself, and needs no script from elsewhere. Templates stand in `templates/`, words in
-//! [`crate::words`], their frame in [`tillway_service::page`]; this module turns what [`crate::app`] tells into an [`Overview`] (plain data)
-//! and that into HTML. The few things that a person can do here are plain forms that only this
-//! page can send.
+//! [`crate::words`], their frame in [`tillway_service::page`]; this module turns what
+//! [`crate::app`] tells into an [`Overview`] (plain data) and that into HTML. The few things that
+//! a person can do here are plain forms that only this page can send.
 
 mod act;
 mod attention;

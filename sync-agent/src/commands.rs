@@ -145,7 +145,8 @@ impl Commands {
         let (state, generation) = (self.state.clone(), command.settings_generation);
         let what = "settings pushed by the server were not taken over";
         let take = move || -> Result<Vec<String>, SettingsError> {
-            // A state that does not read is told of elsewhere; to follow is better than to be lost.
+            // A state that does not read is told of elsewhere; to follow is better than to be
+            // lost.
             let last = state.settings_generation().unwrap_or_default();
             if pushed.is_empty() || generation < last {
                 return Ok(Vec::new());

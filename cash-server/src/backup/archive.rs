@@ -64,8 +64,8 @@ pub struct Piece {
     pub bytes: u64,
 }
 
-/// Writes an archive, durably. Calls `goes_on` with the bytes of it that are read so far. Gives its
-/// manifest, the bytes of the file and their hash.
+/// Writes an archive, durably. Calls `goes_on` with the bytes of it that are read so far. Gives
+/// its manifest, the bytes of the file and their hash.
 pub fn write(
     path: &Path,
     key: Option<&Identity>,

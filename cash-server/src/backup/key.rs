@@ -1,6 +1,6 @@
 //! The key that opens backups: `<data_dir>/credentials/backup-key`, an identity of age, mode 600,
-//! made by the first start. Whoever loses the server's disk needs a copy of it that lies elsewhere:
-//! it is in no backup in the clear.
+//! made by the first start. Whoever loses the server's disk needs a copy of it that lies
+//! elsewhere: it is in no backup in the clear.
 
 use crate::settings::credentials::{CREDENTIALS_DIR, CredentialsError};
 use age::secrecy::ExposeSecret as _;

@@ -88,8 +88,8 @@ impl PublicAddresses {
     }
 
     /// The `cash.ini` to put on a till. Without a secret, which the server knows only in the
-    /// moment it makes one, a place is left for it; so it is for hosts where no till could be told one
-    /// that it reaches.
+    /// moment it makes one, a place is left for it; so it is for hosts where no till could be told
+    /// one that it reaches.
     pub fn cash_ini(
         &self,
         network: &Network,

@@ -284,8 +284,8 @@ pub struct Outcome {
 const MAX_TOLD_RANGES: usize = 10;
 
 impl Outcome {
-    /// Whether nothing tells when it ended, and nothing is waited for any longer: it is handed over
-    /// as it is.
+    /// Whether nothing tells when it ended, and nothing is waited for any longer: it is handed
+    /// over as it is.
     pub fn ends_unknown(&self) -> bool {
         self.left_open || !self.without_record.is_empty()
     }

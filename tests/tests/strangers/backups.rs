@@ -1,5 +1,5 @@
-//! A backup is opened with the tools of the distribution: who has the file and the key needs nothing
-//! of ours.
+//! A backup is opened with the tools of the distribution: who has the file and the key needs
+//! nothing of ours.
 
 use crate::support::{has_receipts, now};
 use crate::tools::{said, shop_with_a_till, sqlite3};

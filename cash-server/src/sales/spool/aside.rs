@@ -1,5 +1,6 @@
 //! `aside/`: copies of bytes that could not be read or loaded, `<segment>-<offset>.bad`, each with
-//! its reason beside it (`.reason`: JSON, or a sentence of v0.1). Setting the same place aside again changes nothing.
+//! its reason beside it (`.reason`: JSON, or a sentence of v0.1). Setting the same place aside
+//! again changes nothing.
 //!
 //! Bounded: of damaged bytes the oldest go first. A whole batch was acknowledged, so its receipts
 //! may be nowhere else: it stays until a person puts it back or drops it, and when such batches

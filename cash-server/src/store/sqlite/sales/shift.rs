@@ -208,8 +208,8 @@ pub(super) fn shifts(c: &Connection, filter: &ShiftFilter, page: Page) -> rusqli
 
 pub(super) fn not_handed_over(c: &Connection, page: Page) -> rusqlite::Result<Vec<ShiftView>> {
     let (limit, offset) = row::window(page);
-    // One whose record has not come, or that was left open, is handed over all the same once it has
-    // waited: its receipts were sold.
+    // One whose record has not come, or that was left open, is handed over all the same once it
+    // has waited: its receipts were sold.
     let sql = format!(
         "{VIEW} WHERE (s.time_end IS NOT NULL OR c.verdict = 'differs')
              AND c.handed_over < c.changes ORDER BY c.day, c.till, c.shift, c.opened LIMIT ?1 OFFSET ?2"
