@@ -6,7 +6,8 @@
 //!
 //! Keys of our own, all optional: `dept.broker.user` (the till's id), `dept.broker.passwordfile`
 //! (`broker.password` beside `cash.ini`), `dept.broker.vhost` (`/`), `cash.secret` (in files of
-//! before `cash.token`), `datafolder`, `dictionariesdb`, `documentsdb`, `backupfolder`, `unloadperiod`, `contactperiod`.
+//! before `cash.token`), `datafolder`, `dictionariesdb`, `documentsdb`, `backupfolder`,
+//! `unloadperiod`, `contactperiod`.
 
 pub mod fault;
 pub mod ini;

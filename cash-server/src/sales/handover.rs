@@ -7,8 +7,8 @@
 //! waited for, without the time of its end. A request `sale.req` (a line `###`, then
 //! `DD.MM.YYYY-DD.MM.YYYY`) is answered with the shifts of these days, the open one in `online/`,
 //! and then removed; one that cannot be read becomes `sale.req.bad`. A crash between file and note
-//! writes a shift twice: the reader imports by receipt, as it must anyway. A till whose folder or data cannot be used holds up none but
-//! itself: it is logged and tried again at the next period.
+//! writes a shift twice: the reader imports by receipt, as it must anyway. A till whose folder or
+//! data cannot be used holds up none but itself: it is logged and tried again at the next period.
 
 mod format;
 #[cfg(test)]

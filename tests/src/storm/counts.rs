@@ -46,8 +46,8 @@ pub struct Counts {
     pub images: u64,
     /// Orders to the server: unload, verify, park.
     pub orders: u64,
-    /// Of the hostile till: reports that lie, reports of floods, forged messages, wrong tokens refused, connections
-    /// begun and not finished.
+    /// Of the hostile till: reports that lie, reports of floods, forged messages, wrong tokens
+    /// refused, connections begun and not finished.
     pub hostile: [u64; 5],
     /// Most resident memory of the server and of an agent, KiB.
     pub memory_kib: (u64, u64),
