@@ -354,11 +354,13 @@ impl Broker {
             }
             tries = tries.saturating_add(1);
             let error = ended.err().unwrap_or(BrokerError::Ended);
-            let trouble = match &error {
-                BrokerError::Client { what: CONNECT, .. } => Reason::of(&NoSession::of(&self.inner.settings, &error)),
-                error => Reason::of(error),
+            let (trouble, reason) = match &error {
+                BrokerError::Client { what: CONNECT, .. } => {
+                    let fault = NoSession::of(&self.inner.settings, &error);
+                    (Reason::of(&fault), fault.with_key())
+                }
+                error => (Reason::of(error), error_chain(error)),
             };
-            let reason = error_chain(&error);
             // Both sides meet the same broker: what the other one tells is not told twice.
             if self.lock_sides().is_told_by_other(side, &trouble) {
                 tracing::debug!(broker = %self.address(), tries, reason, "no link to the broker for {}", side.name());

@@ -16,7 +16,7 @@ pub fn become_owner_of(folder: &Path) -> io::Result<()> {
     }
     let owner = match fs::metadata(folder) {
         Ok(folder) => Uid::from_raw(folder.uid()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
         Err(error) => return Err(error),
     };
     if owner.is_root() {

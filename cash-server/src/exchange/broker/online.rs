@@ -134,6 +134,11 @@ impl NoSession {
     }
 
     /// The settings that it hangs on.
+    /// With the setting that it hangs on most, as a log tells it.
+    pub(super) fn with_key(&self) -> String {
+        format!("{}: {self}", self.keys().first().copied().unwrap_or_default())
+    }
+
     fn keys(&self) -> &'static [&'static str] {
         match self {
             Self::NeedsPassword { .. } => &["broker.password_file", "broker.user"],
