@@ -133,12 +133,12 @@ impl NoSession {
         Self::NotThere { host: host.clone(), port: *port, detail }
     }
 
-    /// The settings that it hangs on.
     /// With the setting that it hangs on most, as a log tells it.
     pub(super) fn with_key(&self) -> String {
         format!("{}: {self}", self.keys().first().copied().unwrap_or_default())
     }
 
+    /// The settings that it hangs on.
     fn keys(&self) -> &'static [&'static str] {
         match self {
             Self::NeedsPassword { .. } => &["broker.password_file", "broker.user"],
