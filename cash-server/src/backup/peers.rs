@@ -102,7 +102,7 @@ impl Peers {
                 }
                 Some(now) if now.token != peer.token => {
                     // Nobody is told the new one.
-                    drop(network.renew_secret(till)?);
+                    network.renew_secret(till)?;
                     done.without_token.push(peer.name.clone());
                 }
                 Some(_) => {}
