@@ -43,7 +43,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use till::{SimulatedTill, Wish};
-use tillway_proto::{IdError, ShopId, TillId};
+use tillway_proto::{IdError, PeerSecret, ShopId, TillId};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -263,6 +263,11 @@ impl Fleet {
     /// Ids of the tills, by their numbers.
     pub fn ids(&self) -> Vec<TillId> {
         self.tills.iter().map(|till| till.identity.till.clone()).collect()
+    }
+
+    /// The secret of each till, in the order of their numbers.
+    pub fn secrets(&self) -> Vec<PeerSecret> {
+        self.tills.iter().map(|till| till.identity.secret.clone()).collect()
     }
 
     /// Waits until the server has made the queues of all tills. A till that wakes before finds

@@ -353,7 +353,8 @@ fn agents_whose_broker_stumbled_for_a_moment_come_back_spread_over_seconds() {
     let bench = TestBench::start_with(&SETTINGS).unwrap();
     let options = FleetOptions { tills: AGENTS, shops: 4, ..FleetOptions::default() };
     // Its tills stay off: the agents take their places.
-    let ids = Fleet::attach(&bench, &options).unwrap().ids();
+    let fleet = Fleet::attach(&bench, &options).unwrap();
+    let (ids, secrets) = (fleet.ids(), fleet.secrets());
     let vhost = bench.vhost();
     wait_for("the queues of the tills", LARGE_LOAD, || {
         let queues = vhost.queues().unwrap();
@@ -365,7 +366,8 @@ fn agents_whose_broker_stumbled_for_a_moment_come_back_spread_over_seconds() {
     let link = Proxy::to(Broker::shared().unwrap().port).unwrap();
     let more = format!("dept.broker.vhost = {}\ndept.broker.user = {}\n", vhost.name, vhost.tills);
     let agents = Agents::new();
-    for id in &ids {
+    for (id, secret) in ids.iter().zip(&secrets) {
+        let more = format!("{more}cash.secret = {}\n", secret.to_text());
         agents.start(id.as_str(), link.port, &more, &vhost.tills_password);
     }
     let seen = || bench.server.api().unwrap().read("/api/v1/tills").unwrap();
