@@ -1,11 +1,11 @@
 //! A hostile till among the honest ones: it has a till's token and broker login, and means harm.
 //!
-//! It lies in its reports (about cursors, clocks, counts, deliveries and orders of others), floods
-//! the queue of reports, orders other tills about in the server's name and reports in theirs, tries
-//! tokens that are wrong, and opens connections that it never finishes. It runs on a thread of its
-//! own, beside all the other faults, and comes from an address of its own, as another machine does.
-//! Nothing it does may break an invariant: the model and the verdict look at the honest tills
-//! alone. Its loads are bounded, and it stops when it is told to or dropped.
+//! It lies in its reports (about cursors, clocks, counts, deliveries and orders of others),
+//! floods the queue of reports, orders other tills about in the server's name and reports in
+//! theirs, tries tokens that are wrong, and opens connections that it never finishes. It runs on
+//! a thread of its own, beside all the other faults, and comes from an address of its own, as
+//! another machine does. Nothing it does may break an invariant: the model and the verdict look
+//! at the honest tills alone. Its loads are bounded, and it stops when it is told to or dropped.
 
 use super::StormError;
 use crate::amqp;
