@@ -1,7 +1,8 @@
 //! Puts a backup back, where no server runs.
 //!
-//! It is unpacked beside its place, read whole, opened and compared before anything that is there
-//! is touched. What was there is moved aside, never deleted.
+//! It is unpacked beside its place, read whole, opened, compared, and rid of tills that were
+//! removed since, before anything that is there is touched. What was there is moved aside, never
+//! deleted.
 
 use super::peers::{self, Peers, Reconciled};
 use super::{BackupError, DATABASES, FOLDERS, SETTINGS, WORK, archive, compare, key, make_folder, remove_folder};
@@ -68,9 +69,18 @@ pub fn restore(order: &Order<'_>, caller: &Caller) -> Result<Restored, BackupErr
     let work = data_dir.join(WORK);
     remove_folder(&work)?;
     make_folder(&work)?;
-    let unpacked = archive::read(file, key.as_ref(), Some(&work))
-        .and_then(|manifest| compare(file, &manifest, &work.join(DATABASES)).map(|rows| (manifest, rows)));
-    let (manifest, rows) = match unpacked {
+    // All of it before it is in its place: one that is ended in the middle must not leave a folder
+    // with which a server would start and know tills that were removed.
+    let databases = work.join(DATABASES);
+    let unpacked = archive::read(file, key.as_ref(), Some(&work)).and_then(|manifest| {
+        let rows = compare(file, &manifest, &databases)?;
+        let peers = peers.as_ref().map(|peers| {
+            let network = NetworkService::new(Stores::open_network(&databases)?).acting_for(caller);
+            peers.reconcile(&network).map_err(BackupError::from)
+        });
+        Ok((manifest, rows, peers.transpose()?))
+    });
+    let (manifest, rows, peers) = match unpacked {
         Ok(unpacked) => unpacked,
         Err(error) => {
             remove_folder(&work)?;
@@ -80,13 +90,6 @@ pub fn restore(order: &Order<'_>, caller: &Caller) -> Result<Restored, BackupErr
     let aside = if order.replace { move_aside(data_dir, &there)? } else { None };
     let settings = put_in_place(&work, data_dir)?;
     remove_folder(&work)?;
-    let peers = match peers {
-        Some(peers) => {
-            let network = NetworkService::new(Stores::open_network(data_dir)?).acting_for(caller);
-            Some(peers.reconcile(&network)?)
-        }
-        None => None,
-    };
     follow_owner(data_dir)?;
     Ok(Restored { manifest, rows, aside, settings, peers })
 }
