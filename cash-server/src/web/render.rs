@@ -249,6 +249,75 @@ mod tests {
         }
     }
 
+    /// What a person reads of a page: its text, and the attributes that are shown or spoken.
+    fn read_by_people(html: &str) -> String {
+        const SPOKEN: [&str; 4] = ["title=\"", "aria-label=\"", "placeholder=\"", "alt=\""];
+        let mut text = String::new();
+        let body = html.split_once("<body").map_or(html, |(_, body)| body);
+        for piece in body.split('<') {
+            let (tag, shown) = piece.split_once('>').unwrap_or((piece, ""));
+            if !tag.starts_with("script") && !tag.starts_with("style") {
+                text += shown;
+            }
+            for attribute in SPOKEN {
+                text += tag.split_once(attribute).and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default();
+                text.push(' ');
+            }
+        }
+        text
+    }
+
+    fn latin_words(text: &str) -> std::collections::BTreeSet<String> {
+        let words = text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| word.len() > 1);
+        words.map(str::to_lowercase).collect()
+    }
+
+    /// What stands in the page's data, without the names of its fields.
+    fn texts(data: &serde_json::Value) -> String {
+        match data {
+            serde_json::Value::String(text) => format!("{text} "),
+            serde_json::Value::Array(items) => items.iter().map(texts).collect(),
+            serde_json::Value::Object(fields) => fields.values().map(texts).collect(),
+            _ => String::new(),
+        }
+    }
+
+    #[test]
+    fn a_russian_page_has_no_english_but_what_it_tells_of_and_names() {
+        // Commands, files, keys, protocols, and the other language's name in itself.
+        const NAMES: [&str; 17] = [
+            "agent",
+            "cash",
+            "code",
+            "db",
+            "dictionaries",
+            "english",
+            "ini",
+            "lt",
+            "new",
+            "ntp",
+            "rabbitmq",
+            "rest",
+            "server",
+            "settings",
+            "sync",
+            "token",
+            "unload",
+        ];
+        let shown = overview();
+        let data = latin_words(&texts(&serde_json::to_value(&shown).unwrap()));
+        let renderer = renderer().unwrap();
+        for name in ["page.html", "overview.html"] {
+            let html = renderer.render(name, Language::Russian, &shown).unwrap();
+            let mut left = latin_words(&read_by_people(&html));
+            left.retain(|word| !data.contains(word) && !NAMES.contains(&word.as_str()));
+            assert!(left.is_empty(), "{name}: {left:?}");
+            let english = renderer.render(name, Language::English, &shown).unwrap();
+            let found = latin_words(&read_by_people(&english));
+            assert!(found.difference(&data).count() > 50, "the page is read: {found:?}");
+        }
+    }
+
     #[test]
     fn each_finding_of_sales_has_a_heading_of_its_own_whether_or_not_it_names_a_shift() {
         let renderer = renderer().unwrap();

@@ -15,7 +15,7 @@ mod rest;
 mod strays;
 mod trouble;
 
-use super::{Intake, IntakeSettings};
+use super::{Intake, IntakeSettings, source};
 use crate::dictionary::entry::{Entry, KindId, LoadOutcome};
 use crate::hints::{Hint, Hints};
 use crate::network::{LayerNo, NetworkService};
@@ -130,7 +130,9 @@ impl Kit {
     pub(super) async fn gone(&self, folder: &str, base: &str) {
         let folder = self.inbox(folder);
         wait_for("the end of a load", || {
-            let left: Vec<_> = names(&folder).into_iter().filter(|name| name.starts_with(base)).collect();
+            // On its way out a file has another name for a moment.
+            let is_left = |name: &String| name.starts_with(base) || name.starts_with(source::LEAVING);
+            let left: Vec<_> = names(&folder).into_iter().filter(is_left).collect();
             if left.is_empty() { Ok(()) } else { Err(left) }
         })
         .await;
@@ -183,8 +185,11 @@ pub(super) fn names(folder: &Path) -> Vec<String> {
 }
 
 pub(super) fn age(path: &Path, seconds: u64) {
-    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
-    file.into_parts().0.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
+    date(path, SystemTime::now() - Duration::from_secs(seconds));
+}
+
+pub(super) fn date(path: &Path, time: SystemTime) {
+    fs::OpenOptions::new().write(true).open(path).unwrap().into_parts().0.set_modified(time).unwrap();
 }
 
 /// An intake that runs until it is stopped.

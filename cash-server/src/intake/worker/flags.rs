@@ -233,7 +233,7 @@ impl Worker {
         let own = identity.as_ref().map(|identity| format!(" {}", identity.text())).unwrap_or_default();
         let loaded = self.intake.journal.newest_of(&path)?.is_some_and(|record| {
             let of_this_flag = record.delivery.as_ref().is_some_and(|delivery| delivery.ends_with(&own));
-            let after_it = record.ended_at.is_some_and(|at| SystemTime::from(at) >= touched);
+            let after_it = record.ended_at.is_some_and(|at| is_within_load(touched, at));
             record.state.is_final() && (after_it || (of_this_flag && !own.is_empty()))
         });
         if loaded && identity.and_then(|identity| source::remove_if_same(&flag.path, &identity)).is_ok() {
@@ -314,7 +314,27 @@ impl Worker {
     }
 }
 
+/// Whether a flag got its time before the load ended. The record knows whole milliseconds, a file
+/// system finer ones: within the last one the flag counts as the load's, since `touch` sets its
+/// time while a small file is loaded.
+fn is_within_load(touched: SystemTime, ended_at: Timestamp) -> bool {
+    SystemTime::from(ended_at) + Duration::from_millis(1) > touched
+}
+
 /// Whether a load was of this very data file.
 fn is_of(record: &LoadRecord, pair: &Pair) -> bool {
     pair.data.is_some_and(|data| is_data_of(record, &data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_of_the_millisecond_in_which_the_load_ended_is_the_loads() {
+        let ended = Timestamp::from_millisecond(1_700_000_000_123).unwrap();
+        let at = |nanos: u64| SystemTime::from(ended) + Duration::from_nanos(nanos);
+        assert!(is_within_load(at(0), ended) && is_within_load(at(999_999), ended));
+        assert!(!is_within_load(at(1_000_000), ended));
+    }
 }
