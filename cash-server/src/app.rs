@@ -10,6 +10,7 @@
 //! plain data of the nouns' modules, and calls their services and stores only through here.
 
 mod aside;
+mod attach_codes;
 mod audit;
 mod background;
 mod backups;
@@ -24,6 +25,7 @@ mod rights;
 mod sales;
 mod tills;
 
+pub use attach_codes::{CodeInfo, NewCode, Wanted};
 pub use backups::BackupsState;
 pub use dictionary::ObjectVersion;
 pub use error::AppError;

@@ -17,6 +17,12 @@ pub enum Verb {
     TillUnpark,
     /// A till got a new token.
     TillToken,
+    /// A till was attached with a code.
+    TillAttach,
+    /// A code to attach a till was made.
+    CodeMake,
+    /// An open code was ended.
+    CodeEnd,
     /// A till was asked for sales.
     TillUnload,
     /// A till was asked for its state, or to recount its dictionary.
@@ -50,6 +56,9 @@ impl Verb {
             Self::TillPark => "till.park",
             Self::TillUnpark => "till.unpark",
             Self::TillToken => "till.token",
+            Self::TillAttach => "till.attach",
+            Self::CodeMake => "attach-code.make",
+            Self::CodeEnd => "attach-code.end",
             Self::TillUnload => "till.unload",
             Self::TillVerify => "till.verify",
             Self::TillAcknowledge => "till.acknowledge",

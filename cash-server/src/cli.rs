@@ -1,10 +1,10 @@
 //! The command line.
 //!
 //! Commands ask the running server, over its socket in the data folder ([`crate::socket`]), so
-//! they run on the server's machine, as root or as the user who runs the server. `node …` and
-//! `till settings` also work where no server runs: they hold its lock meanwhile and work on
-//! `dictionary.db` themselves, as the user to whom the data folder belongs. Either way a change is
-//! noted in the audit log as that of the system's user who asked.
+//! they run on the server's machine, as root or as the user who runs the server. `node …`,
+//! `attach-code …` and `till settings` also work where no server runs: they hold its lock
+//! meanwhile and work on the databases themselves, as the user to whom the data folder belongs.
+//! Either way a change is noted in the audit log as that of the system's user who asked.
 //!
 //! Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 the settings have faults; 4 the
 //! server does not answer.
@@ -12,6 +12,7 @@
 #![allow(rustdoc::invalid_html_tags, reason = "doc comments are the help that a person reads in a terminal")]
 
 mod aside;
+mod attach_code;
 mod audit;
 mod backup;
 mod check;
@@ -31,6 +32,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+pub use attach_code::{AttachCodeCommand, Life};
 pub use setup::{SetupArgs, SetupError};
 
 const EXIT_FAILED: u8 = 1;
@@ -85,6 +87,10 @@ pub enum Command {
     /// The network: chain, groups, shops, tills. Works with and without a running server.
     #[command(subcommand, visible_alias = "network")]
     Node(NodeCommand),
+    /// Codes by which tills are attached: `sync-agent attach` on the till takes one. Works with
+    /// and without a running server.
+    #[command(subcommand)]
+    AttachCode(AttachCodeCommand),
     /// One till.
     #[command(subcommand)]
     Till(TillCommand),
@@ -433,6 +439,15 @@ pub enum CliError {
     /// The running server.
     #[error(transparent)]
     Client(client::ClientError),
+    /// What was asked for cannot be.
+    #[error("what was asked for cannot be: {0:?}")]
+    Asked(crate::rest::problem::RequestFault),
+    /// A file that names tills.
+    #[error("failed to read the file that names tills")]
+    CsvFile(#[source] io::Error),
+    /// A file of tills is no CSV.
+    #[error("the tills' CSV cannot be read or written: its columns are shop, till and name")]
+    Csv(#[source] csv::Error),
     /// The terminal.
     #[error("failed to write the answer")]
     Output(#[source] io::Error),
@@ -445,6 +460,7 @@ impl CliError {
         match self {
             Self::Client(error) => words.reason(&Reason::of(error)),
             Self::App(error) => words.reason(&Reason::of(error)),
+            Self::Asked(fault) => words.reason(&Reason::of(fault)),
             Self::Store(error) => words.reason(&Reason::of(error)),
             Self::Lock(error) | Self::Running(error) => words.reason(&Reason::of(error)),
             Self::Silent { socket } => words.text("cli-silent", [("socket", socket.display().to_string().into())]),
@@ -496,6 +512,7 @@ fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -
         Command::Setup(asked) => setup::setup(path.as_deref(), &asked, &mut answer),
         Command::Settings => answer.text(DEFAULT_SETTINGS),
         Command::Node(command) => node::node(&load()?, command, &mut answer),
+        Command::AttachCode(command) => attach_code::attach_code(&load()?, command, &mut answer),
         Command::Till(TillCommand::Settings { till, new_secret }) => {
             node::till_settings(&load()?, &till, new_secret, &mut answer)
         }
@@ -589,6 +606,20 @@ mod tests {
         assert!(listed.contains("shop-7") && listed.contains("North") && listed.contains("parked"), "{listed}");
         let json: serde_json::Value = serde_json::from_str(&ask(&["--json", "node", "list"])).unwrap();
         assert_eq!(json.as_array().unwrap().len(), 3);
+        let told = ask(&["attach-code", "for", "till-7-1", "--hours", "2"]);
+        let code = told.split_whitespace().find_map(|word| word.parse::<tillway_proto::AttachCode>().ok());
+        assert!(told.contains("sync-agent attach 10.0.0.5:1 ") && code.is_some(), "{told}");
+        let csv = folder.path().join("tills.csv");
+        fs_err::write(&csv, "shop,till,name\n7,1,\n7,2,Second\n").unwrap();
+        let codes = ask(&["attach-code", "csv", csv.to_str().unwrap()]);
+        assert!(codes.starts_with("shop,till,name,id,code,ends_at\n7,1,1,_cash_1_"), "{codes}");
+        assert!(codes.contains("\n7,2,Second,_cash_2_") && codes.lines().count() == 3, "{codes}");
+        ask(&["attach-code", "end", "till-7-2"]);
+        let codes: serde_json::Value = serde_json::from_str(&ask(&["--json", "attach-code", "ls"])).unwrap();
+        let states: Vec<_> = codes.as_array().unwrap().iter().map(|code| code["state"].as_str().unwrap()).collect();
+        assert_eq!(states.iter().filter(|state| **state == "open").count(), 1, "{codes:#}");
+        assert_eq!(states.len(), 3);
+        ask(&["node", "remove", "till-7-2"]);
         let settings = ask(&["till", "settings", "till-7-1"]);
         assert!(settings.contains("cash.secret=\n") && settings.contains("storeid=_shop_7_"), "{settings}");
         ask(&["node", "unpark", "till-7-1"]);

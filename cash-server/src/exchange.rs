@@ -14,7 +14,6 @@
 
 pub mod addresses;
 pub mod broker;
-mod cash_ini;
 pub mod claims;
 pub mod clock;
 pub mod codes;
@@ -46,13 +45,13 @@ mod test_kit;
 
 pub use addresses::PublicAddresses;
 pub use broker::{Broker, BrokerState, Owner};
-pub use cash_ini::CashIniError;
 pub use codes::Codes;
 pub use condition::Condition;
 pub use reason::ExchangeReason;
 pub use reconciler::Reconciler;
 pub use reports::{Event, Reports};
 pub use service::{ExchangeError, ExchangeParts, ExchangeService, Next, TillStatus};
+pub use tillway_proto::cash_ini::CashIniError;
 
 /// Runs blocking work of the stores off the async threads.
 async fn blocking<T: Send + 'static>(

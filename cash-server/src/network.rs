@@ -7,6 +7,7 @@
 
 mod auth;
 pub mod change;
+pub mod codes;
 #[cfg(test)]
 mod tests;
 pub mod token;
@@ -14,14 +15,19 @@ pub mod tree;
 
 pub use auth::{AuthError, TillAuth};
 pub use change::NetworkChange;
+pub use codes::{CodeRefusal, KeptCode, MadeCode};
 pub use token::TokenHash;
 pub use tree::{LayerNo, Network, Node, Parent};
 
 use crate::store::StoreError;
 use crate::store::network::NetworkStore;
+use codes::{REMEMBERED, Used, new_code, to_millis};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use std::net::IpAddr;
 use std::sync::Arc;
-use tillway_proto::{NodeCode, NodeId, NodeLevel, PeerSecret, Revision, TillId};
+use tillway_proto::attach::Attempt;
+use tillway_proto::{CodeName, NodeCode, NodeId, NodeLevel, PeerSecret, ProofKey, Revision, TillId};
 use tillway_service::actor::Caller;
 
 /// Why the network cannot be changed so.
@@ -115,6 +121,22 @@ pub enum NetworkError {
         /// How long one may be, in characters.
         max: usize,
     },
+    /// As many codes as are kept.
+    #[error("{max} codes to attach tills are kept, which is the most: wait until older ones are forgotten")]
+    TooManyCodes {
+        /// How many.
+        max: usize,
+    },
+    /// Nobody has a code for so long.
+    #[error("a code is good for 1 to {max} hours")]
+    #[serde(rename = "wrong-code-life")]
+    CodeLife {
+        /// The longest.
+        max: i64,
+    },
+    /// Somebody else used it at the same moment.
+    #[error("the code was used just now")]
+    CodeUsedNow,
     /// A load is under way that does not give way to a move, which takes a revision as the load
     /// does.
     #[error("a load is being written and cannot give way, and a move has to wait for it: try again in a few seconds")]
@@ -220,6 +242,72 @@ impl NetworkService {
         let token = TokenHash::of(&secret.token());
         self.store.change(&self.caller, &mut |network| change::renew_token(network, id, token))?;
         tracing::info!(till = %id, "gave a till a new secret");
+        Ok(secret)
+    }
+
+    /// Makes a code for each of these tills, good for so long; open ones of before end.
+    pub fn make_codes(
+        &self,
+        tills: &[TillId],
+        life: SignedDuration,
+        now: Timestamp,
+    ) -> Result<Vec<MadeCode>, NetworkError> {
+        if life <= SignedDuration::ZERO || life > codes::MAX_LIFE {
+            return Err(NetworkError::CodeLife { max: codes::MAX_LIFE.as_hours() });
+        }
+        let network = self.current()?;
+        let mut taken = self.codes()?.into_iter().map(|code| code.name).collect();
+        let (made_at, ends_at) = (to_millis(now), to_millis(now + life));
+        let (mut made, mut kept) = (Vec::new(), Vec::new());
+        for till in tills {
+            let node = network.require(&NodeId::Till(till.clone()))?.no;
+            let code = new_code(&mut taken)?;
+            let key = ProofKey::of(&code.secret);
+            kept.push(KeptCode { name: code.name, key, node, made_at, ends_at, used: None });
+            made.push(MadeCode { till: till.clone(), code, ends_at });
+        }
+        self.store.put_codes(&self.caller, &kept, now - REMEMBERED)?;
+        tracing::info!(codes = made.len(), "made codes to attach tills");
+        Ok(made)
+    }
+
+    /// All codes that are kept, the newest first.
+    pub fn codes(&self) -> Result<Vec<KeptCode>, NetworkError> {
+        self.store.codes().map_err(NetworkError::Store)
+    }
+
+    /// The code of this name.
+    pub fn code(&self, name: CodeName) -> Result<Option<KeptCode>, NetworkError> {
+        self.store.code(name).map_err(NetworkError::Store)
+    }
+
+    /// Ends the open code of a till. Whether it had one.
+    pub fn end_code(&self, till: &TillId, now: Timestamp) -> Result<bool, NetworkError> {
+        let node = self.current()?.require(&NodeId::Till(till.clone()))?.no;
+        self.store.end_codes(&self.caller, node, now)
+    }
+
+    /// Ends all open codes.
+    pub fn end_all_codes(&self, now: Timestamp) -> Result<(), NetworkError> {
+        let open = self.codes()?.into_iter().filter(|code| code.is_open(now));
+        open.map(|code| code.node).try_for_each(|node| self.store.end_codes(&self.caller, node, now).map(drop))
+    }
+
+    /// Attaches the till of a code whose use was judged: it gets a new secret, the token of the
+    /// old one is void, and the code is used.
+    pub fn attach(
+        &self,
+        till: &TillId,
+        code: CodeName,
+        attempt: &Attempt,
+        by: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<PeerSecret, NetworkError> {
+        let secret = PeerSecret::generate();
+        let token = TokenHash::of(&secret.token());
+        let used = Used { at: to_millis(now), by, attempt: attempt.mark() };
+        self.store.change(&self.caller, &mut |network| change::attach(network, till, token, code, used.clone()))?;
+        tracing::info!(%till, %code, "attached a till");
         Ok(secret)
     }
 }

@@ -41,6 +41,9 @@ pub fn wanted(settings: &Settings, origins: &Origins) -> Vec<Fault> {
     let mut note = |key: &str, problem: Option<String>| {
         faults.extend(problem.map(|what| origins.fault(&[key], what)));
     };
+    if let Some(file) = &settings.broker.till_password_file {
+        note("broker.till_password_file", file_problem(file));
+    }
     if let Some(file) = &settings.broker.password_file {
         note("broker.password_file", file_problem(file));
     }

@@ -6,6 +6,7 @@
 //! and what follows is decided in [`crate::app`].
 
 mod aside;
+pub mod attach_codes;
 mod audit;
 pub mod auth;
 mod background;
@@ -105,6 +106,8 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(nodes::show, nodes::change, nodes::remove))
         .routes(routes!(nodes::renew_secret))
         .routes(routes!(nodes::cash_ini))
+        .routes(routes!(attach_codes::list, attach_codes::make))
+        .routes(routes!(attach_codes::end))
         .routes(routes!(tills::list))
         .routes(routes!(tills::show))
         .routes(routes!(tills::deliveries))

@@ -147,6 +147,8 @@ pub struct BrokerSettings {
     pub password_file: Option<PathBuf>,
     /// The user that tills connect as; none: each as its own id.
     pub till_user: Option<String>,
+    /// File with that user's password, which tills get when they are attached.
+    pub till_password_file: Option<PathBuf>,
     /// Seconds; 0: never.
     pub heartbeat_s: u16,
 }
@@ -281,6 +283,7 @@ impl Settings {
                 vhost: source.name("broker.vhost"),
                 user: source.name("broker.user"),
                 password_file: source.path("broker.password_file"),
+                till_password_file: source.path("broker.till_password_file"),
                 till_user: Some(source.text("broker.till_user").trim().to_owned()).filter(|user| !user.is_empty()),
                 heartbeat_s: u16::try_from(source.number("broker.heartbeat_s", 0..=3600)).unwrap_or_default(),
             },

@@ -7,6 +7,7 @@
 //! a person can do here are plain forms that only this page can send.
 
 mod act;
+mod attach;
 mod attention;
 mod render;
 mod source;
@@ -78,6 +79,7 @@ pub fn router(app: App, name: &str, admin: Arc<Credentials>, secret: FormSecret)
         .route("/fragment", get(fragment))
         .merge(page::assets(MARKS))
         .merge(act::router())
+        .merge(attach::router())
         .with_state(state)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_DEADLINE))
         .layer(middleware::from_fn_with_state(guard, administrator_only))

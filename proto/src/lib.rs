@@ -5,12 +5,15 @@
 //! answer with [`report`]s; [`status`] says which states a delivery goes through; [`sales`] is the
 //! generated gRPC service that carries receipts up. [`consumer`] finds that a queue gives its
 //! consumer nothing any more; [`process`] is how a daemon of ours behaves towards its operator:
-//! log file, signals.
+//! log file, signals. [`attach`] is how a peer is attached with a code, [`cash_ini`] the settings
+//! that it gets by that, and [`version`] which versions work together.
 //!
 //! **Architecture invariant:** nothing here knows a database, a broker client or a file of
 //! dictionary data. Text becomes one of these types at the edge of a process, and the inside needs
 //! no checks.
 
+pub mod attach;
+pub mod cash_ini;
 pub mod command;
 pub mod consumer;
 pub mod id;
@@ -24,7 +27,9 @@ pub mod revision;
 pub mod sales;
 pub mod secret;
 pub mod status;
+pub mod version;
 
+pub use attach::{AttachCode, CodeName, CodeSecret, ProofKey};
 pub use command::{Command, CommandError, Order, PackageLink, UnloadSelection};
 pub use id::{GroupId, IdError, NodeCode, NodeId, NodeLevel, PeerId, ShopId, TillId};
 pub use message_code::{CodeFault, CodeKey, Direction, MessageHead};
@@ -35,3 +40,4 @@ pub use report::{RejectCause, Report};
 pub use revision::{CursorProof, DeliveryId, Digest, LoadId, PackageName, Revision, RowHash};
 pub use secret::PeerSecret;
 pub use status::{DeliveryState, ExchangeStatus};
+pub use version::Version;

@@ -79,8 +79,6 @@ pub struct Settings {
     pub secret: Option<PeerSecret>,
     /// The token for REST and the sales-loader: derived from the secret, or `cash.token`.
     pub token: Option<String>,
-    /// `protocolversion`
-    pub protocol_version: u64,
     /// `isdebugdictstatussend`: report every step of a load, not only its end.
     pub report_load_steps: bool,
     /// `isdebugsalestatussend`: report unloadings.
@@ -206,7 +204,7 @@ impl Settings {
         let secret = read.secret("cash.secret");
         let token = read.text("cash.token");
         let token = secret.as_ref().map(PeerSecret::token).or(token);
-        let protocol_version = read.number("protocolversion", 3..=5, 5);
+        read.protocol();
         let report_load_steps = read.flag("isdebugdictstatussend", true);
         let report_unloads = read.flag("isdebugsalestatussend", true);
         let contact_period = read.seconds("contactperiod", 1..=MAX_PERIOD_SECS, DEFAULT_CONTACT_PERIOD_SECS);
@@ -265,7 +263,6 @@ impl Settings {
             shop,
             secret,
             token,
-            protocol_version,
             report_load_steps,
             report_unloads,
             contact_period,

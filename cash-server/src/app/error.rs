@@ -36,6 +36,13 @@ pub enum AppError {
         /// What was named.
         node: NodeId,
     },
+    /// More codes than one request may ask for.
+    #[error("one request makes at most {max} codes: ask for the rest by itself")]
+    #[serde(rename = "too-many-codes-at-once")]
+    CodesAtOnce {
+        /// How many.
+        max: usize,
+    },
     /// No such kind of objects.
     #[error("there is no kind `{kind}`; see docs/formats/kinds.md")]
     UnknownKind {

@@ -75,9 +75,7 @@ impl Nodes {
     /// All nodes, parents before children.
     pub fn list(&self) -> Result<Vec<NodeInfo>, AppError> {
         self.allow(Act::Read, Place::Everywhere)?;
-        let network = self.network.current()?;
-        let mut alike = alike_of_each(&network);
-        Ok(network.nodes().map(|node| info(&network, node, &mut alike)).collect())
+        self.all()
     }
 
     /// One node.
@@ -175,12 +173,18 @@ impl Nodes {
         Ok(NewSecret { secret, cash_ini })
     }
 
+    pub(super) fn all(&self) -> Result<Vec<NodeInfo>, AppError> {
+        let network = self.network.current()?;
+        let mut alike = alike_of_each(&network);
+        Ok(network.nodes().map(|node| info(&network, node, &mut alike)).collect())
+    }
+
     fn info(&self, id: &NodeId) -> Result<NodeInfo, AppError> {
         let network = self.network.current()?;
         Ok(info(&network, network.require(id)?, &mut alike_of_each(&network)))
     }
 
-    fn allow(&self, act: Act, place: Place<'_>) -> Result<(), AppError> {
+    pub(super) fn allow(&self, act: Act, place: Place<'_>) -> Result<(), AppError> {
         rights::check(&self.caller.actor, act, place).map_err(AppError::Denied)
     }
 }

@@ -74,11 +74,11 @@ pub fn restore(order: &Order<'_>, caller: &Caller) -> Result<Restored, BackupErr
     let databases = work.join(DATABASES);
     let unpacked = archive::read(file, key.as_ref(), Some(&work)).and_then(|manifest| {
         let rows = compare(file, &manifest, &databases)?;
-        let peers = peers.as_ref().map(|peers| {
-            let network = NetworkService::new(Stores::open_network(&databases)?).acting_for(caller);
-            peers.reconcile(&network).map_err(BackupError::from)
-        });
-        Ok((manifest, rows, peers.transpose()?))
+        let network = NetworkService::new(Stores::open_network(&databases)?).acting_for(caller);
+        let peers = peers.as_ref().map(|peers| peers.reconcile(&network)).transpose()?;
+        // One that was used since would be good once more.
+        network.end_all_codes(Timestamp::now())?;
+        Ok((manifest, rows, peers))
     });
     let (manifest, rows, peers) = match unpacked {
         Ok(unpacked) => unpacked,

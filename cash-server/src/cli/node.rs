@@ -10,12 +10,14 @@ use crate::hints::Hints;
 use crate::lock::{DataLock, LockError, Role};
 use crate::network::NetworkService;
 use crate::peer_keys::PeerKeys;
+use crate::rest::attach_codes::{AttachCodeMade, AttachCodeView, WantedCodes, wanted};
 use crate::rest::nodes::{CashIni, ChangedNode, MadeNode, NewNode, NewSecret, NodeChange, NodeView};
 use crate::run::ensure_chain;
 use crate::settings::Settings;
 use crate::socket;
 use crate::store::Stores;
 use crate::words::{FluentValue, Words};
+use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -93,7 +95,7 @@ pub(super) fn till_settings(
 }
 
 /// The network, by way of whoever has its database.
-enum Network {
+pub(super) enum Network {
     /// The running server.
     Server(Client),
     /// This command alone, as long as it holds the lock.
@@ -102,7 +104,7 @@ enum Network {
 
 impl Network {
     /// Finds the running server, or takes its place.
-    fn find(settings: &Settings) -> Result<Self, CliError> {
+    pub(super) fn find(settings: &Settings) -> Result<Self, CliError> {
         let data_dir = &settings.data_dir;
         let actor = Actor::SystemUser(system_user::name_of(system_user::own_number()));
         let begun = Instant::now();
@@ -148,7 +150,7 @@ impl Network {
         )
     }
 
-    fn show(&self, node: &str) -> Result<NodeView, CliError> {
+    pub(super) fn show(&self, node: &str) -> Result<NodeView, CliError> {
         self.either(|client| client.read(&of_node(node)), |nodes| nodes.show(node).map(Into::into))
     }
 
@@ -182,6 +184,30 @@ impl Network {
     fn cash_ini(&self, till: &str) -> Result<CashIni, CliError> {
         let path = format!("/api/v1/tills/{}/cash-ini", escaped(till));
         self.either(|client| client.read(&path), |nodes| nodes.cash_ini(till).map(|cash_ini| CashIni { cash_ini }))
+    }
+
+    pub(super) fn make_codes(&self, asked: WantedCodes) -> Result<Vec<AttachCodeMade>, CliError> {
+        match self {
+            Self::Server(client) => client.post("/api/v1/attach-codes", &asked).map_err(CliError::Client),
+            Self::Alone { nodes, .. } => {
+                let life = asked.hours.map(|hours| SignedDuration::from_hours(hours.into()));
+                let tills = asked.tills.into_iter().map(wanted).collect::<Result<Vec<_>, _>>();
+                let made = nodes.make_codes(&tills.map_err(CliError::Asked)?, life).map_err(CliError::App)?;
+                Ok(made.into_iter().map(Into::into).collect())
+            }
+        }
+    }
+
+    pub(super) fn codes(&self) -> Result<Vec<AttachCodeView>, CliError> {
+        self.either(
+            |client| client.read("/api/v1/attach-codes"),
+            |nodes| Ok(nodes.codes()?.into_iter().map(Into::into).collect()),
+        )
+    }
+
+    pub(super) fn end_code(&self, till: &str) -> Result<(), CliError> {
+        let path = format!("/api/v1/tills/{}/attach-code", escaped(till));
+        self.either(|client| client.ask(Method::DELETE, &path, None::<&Value>), |nodes| nodes.end_code(till).map(drop))
     }
 
     fn either<T>(

@@ -189,6 +189,7 @@ fn with_answers(before: &str, asked: &SetupArgs, answers: &Answers, folder: &Pat
     if !asked.without_broker {
         set("broker", "password_file", server_password(folder).display().to_string().into());
         set("broker", "till_user", TILLS.into());
+        set("broker", "till_password_file", tills_password(folder).display().to_string().into());
     }
     text
 }
@@ -275,6 +276,7 @@ mod tests {
         let settings = Settings::read(&after, folder, []).unwrap();
         assert_eq!((settings.public_host.as_deref(), settings.name.as_str()), (Some("10.0.0.5"), "a \"b\""));
         assert_eq!((settings.broker.port, settings.broker.till_user.as_deref()), (5673, Some("tills")));
+        assert_eq!(settings.broker.till_password_file.as_deref(), Some(Path::new("/etc/tillway/tills.password")));
         assert!(after.starts_with("# ours\n"), "{after}");
         let none = Answers { public_host: None, name: None, admin: None };
         assert_eq!(with_answers(&after, &asked(), &none, folder), after);

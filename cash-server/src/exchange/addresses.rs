@@ -5,11 +5,11 @@
 //! machine: a till elsewhere would look for the server on itself, and could not be told better any
 //! more. Where no address is known, the keys are left out, and a till keeps those that it has.
 
-use super::cash_ini::{CashIni, CashIniError, Properties};
 use crate::network::Network;
 use crate::settings::Settings;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, UdpSocket};
+use tillway_proto::cash_ini::{CashIni, CashIniError, Properties};
 use tillway_proto::{PeerSecret, TillId};
 
 /// An address of a network that is for documents alone (RFC 5737): the way to it is the way to
@@ -87,6 +87,13 @@ impl PublicAddresses {
         .collect()
     }
 
+    /// Where REST is, `<host>:<port>`; none where no till could be told a host.
+    pub fn rest_address(&self) -> Option<String> {
+        let host = self.host.as_ref()?;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        Some(format!("{host}:{}", self.rest_port))
+    }
+
     /// The `cash.ini` to put on a till. Without a secret, which the server knows only in the
     /// moment it makes one, a place is left for it; so it is for hosts where no till could be told
     /// one that it reaches.
@@ -96,7 +103,12 @@ impl PublicAddresses {
         till: &TillId,
         secret: Option<&PeerSecret>,
     ) -> Result<String, CashIniError> {
-        let properties = Properties {
+        CashIni { properties: self.properties(network, till, secret) }.to_text()
+    }
+
+    /// The same as a type: what a till is told when it is attached.
+    pub fn properties(&self, network: &Network, till: &TillId, secret: Option<&PeerSecret>) -> Properties {
+        Properties {
             till: till.to_string(),
             shop: network.shop_of(till).map(|shop| shop.id.as_str().to_owned()),
             secret: secret.map(PeerSecret::to_text).unwrap_or_default(),
@@ -111,8 +123,7 @@ impl PublicAddresses {
             sales_host: self.host.clone().unwrap_or_default(),
             sales_port: self.sales_port,
             rest_host: self.host.clone().unwrap_or_default(),
-        };
-        CashIni { properties }.to_text()
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Which changes of the network are allowed: pure decisions over the network of the moment.
 
 use super::NetworkError;
+use super::codes::Used;
 use super::token::TokenHash;
 use super::tree::{LayerNo, Network, Node};
 use crate::audit::Verb;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
-use tillway_proto::{NodeCode, NodeId, NodeLevel, TillId};
+use tillway_proto::{CodeName, NodeCode, NodeId, NodeLevel, TillId};
 use tillway_service::actor::Caller;
 use tillway_service::audit::AuditLine;
 
@@ -69,6 +70,17 @@ pub enum NetworkChange {
         /// The hash of the token.
         token: TokenHash,
     },
+    /// A till is attached: a new token, and its code is used.
+    Attach {
+        /// Which till.
+        no: LayerNo,
+        /// The hash of the token.
+        token: TokenHash,
+        /// The code.
+        code: CodeName,
+        /// Its use.
+        used: Used,
+    },
 }
 
 impl NetworkChange {
@@ -104,6 +116,7 @@ impl NetworkChange {
                 line(verb, no, json!({"parked": !parked}), json!({"parked": parked}))
             }
             Self::Token { no, .. } => line(Verb::TillToken, no, Value::Null, Value::Null),
+            Self::Attach { no, code, .. } => line(Verb::TillAttach, no, Value::Null, json!({"code": code})),
         }
     }
 }
@@ -194,6 +207,18 @@ pub fn park(network: &Network, id: &TillId, parked: bool) -> Result<NetworkChang
 pub fn renew_token(network: &Network, id: &TillId, token: TokenHash) -> Result<NetworkChange, NetworkError> {
     let node = network.require(&NodeId::Till(id.clone()))?;
     Ok(NetworkChange::Token { no: node.no, token })
+}
+
+/// A till is attached by a code; its token of before is void.
+pub fn attach(
+    network: &Network,
+    id: &TillId,
+    token: TokenHash,
+    code: CodeName,
+    used: Used,
+) -> Result<NetworkChange, NetworkError> {
+    let node = network.require(&NodeId::Till(id.clone()))?;
+    Ok(NetworkChange::Attach { no: node.no, token, code, used })
 }
 
 fn checked_name(name: &str) -> Result<String, NetworkError> {

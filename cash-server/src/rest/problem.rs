@@ -171,9 +171,10 @@ impl From<AppError> for Problem {
     fn from(error: AppError) -> Self {
         let status = match &error {
             AppError::Denied(_) => StatusCode::FORBIDDEN,
-            AppError::NoTill { .. } | AppError::OnlyTillsPark { .. } | AppError::NoShop { .. } => {
-                StatusCode::BAD_REQUEST
-            }
+            AppError::NoTill { .. }
+            | AppError::OnlyTillsPark { .. }
+            | AppError::NoShop { .. }
+            | AppError::CodesAtOnce { .. } => StatusCode::BAD_REQUEST,
             AppError::UnknownKind { .. } | AppError::UnknownLoad { .. } | AppError::NoOpenFinding { .. } => {
                 StatusCode::NOT_FOUND
             }
@@ -201,13 +202,17 @@ impl From<AppError> for Problem {
 fn of_network(error: &NetworkError) -> StatusCode {
     match error {
         NetworkError::UnknownNode { .. } => StatusCode::NOT_FOUND,
-        NetworkError::Name { .. } | NetworkError::Code { .. } => StatusCode::BAD_REQUEST,
+        NetworkError::Name { .. } | NetworkError::Code { .. } | NetworkError::CodeLife { .. } => {
+            StatusCode::BAD_REQUEST
+        }
         NetworkError::Level { .. }
         | NetworkError::Loop { .. }
         | NetworkError::CodeTaken { .. }
         | NetworkError::CodeAlike { .. }
         | NetworkError::HasChildren { .. }
-        | NetworkError::ChainStays { .. } => StatusCode::CONFLICT,
+        | NetworkError::ChainStays { .. }
+        | NetworkError::TooManyCodes { .. }
+        | NetworkError::CodeUsedNow => StatusCode::CONFLICT,
         NetworkError::Busy => StatusCode::SERVICE_UNAVAILABLE,
         NetworkError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -166,6 +166,7 @@ macro_rules! keeps_the_contract {
                 a_decision_is_made_over_what_it_changes,
                 a_move_takes_a_revision_of_the_one_sequence,
                 a_change_has_its_line_and_what_changes_nothing_has_none,
+                a_code_is_used_once_whoever_comes_first_and_seen_by_all,
             );
             facts!($home, packages:
                 a_package_is_found_by_every_part_of_its_key,

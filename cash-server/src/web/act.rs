@@ -37,7 +37,7 @@ pub(super) fn router() -> Router<WebState> {
 
 #[derive(Deserialize)]
 pub(super) struct Asked {
-    lang: Option<String>,
+    pub(super) lang: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -203,14 +203,14 @@ async fn acted(
     }
 }
 
-fn failed(state: &WebState, status: StatusCode, language: Language, why: &Reason) -> Response {
+pub(super) fn failed(state: &WebState, status: StatusCode, language: Language, why: &Reason) -> Response {
     let detail = words::of(language).reason(why);
     state.renderer.outcome(status, language, &Outcome { answer: "failed", detail: &detail })
 }
 
 /// Why nothing is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refusal {
+pub(super) enum Refusal {
     /// The form is not one of this page.
     Form(FormRefusal),
     /// What it names cannot be.
@@ -224,7 +224,7 @@ impl From<FormRefusal> for Refusal {
 }
 
 impl Refusal {
-    fn answer(self, state: &WebState, language: Language) -> Response {
+    pub(super) fn answer(self, state: &WebState, language: Language) -> Response {
         let (status, answer) = match self {
             Self::Form(FormRefusal::OtherSite) => (StatusCode::FORBIDDEN, "other-site"),
             Self::Form(FormRefusal::Stale) => (StatusCode::FORBIDDEN, "stale-page"),

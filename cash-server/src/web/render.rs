@@ -6,10 +6,12 @@ use tillway_proto::Kopecks;
 use tillway_service::page::{RenderError, Renderer, Template, group_digits};
 
 /// The templates by name.
-pub(crate) const TEMPLATES: [Template; 3] = [
+pub(crate) const TEMPLATES: [Template; 5] = [
     ("page.html", include_str!("templates/page.html")),
     ("overview.html", include_str!("templates/overview.html")),
     ("confirm.html", include_str!("templates/confirm.html")),
+    ("attach.html", include_str!("templates/attach.html")),
+    ("code.html", include_str!("templates/code.html")),
 ];
 
 /// Templates and words, read once: `page.html` and `overview.html` show a [`super::Overview`].

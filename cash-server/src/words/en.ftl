@@ -76,6 +76,15 @@ place-group = group { $code }
 place-shop = shop { $code }
 unknown = unknown
 in-future = in the future: the till's clock
+attach-new = Attach a new till
+attach-code = Code to attach
+attach-till-code = Code of the till
+attach-till-name = Name
+attach-make = Make a code
+attach-no-shops = There is no shop yet: make one with cash-server node add shop.
+attach-code-of = A code to attach { $till }
+attach-code-once = It is shown this once, good once and until { $until }. A code of before for this till is void now; a secret that the till has is void as soon as this code is used.
+attach-on-till = On the till, as root:
 
 ## What the server does by itself
 
@@ -562,7 +571,7 @@ setup-ask-host = Name or address under which tills reach this server (empty: the
 setup-ask-name = What people call this server
 setup-ask-admin = Administrator of the page
 setup-settings = Settings: { $file }
-setup-broker = The broker has users for the server and for the tills. Each till needs the password in { $file }, as broker.password beside its cash.ini.
+setup-broker = The broker has users for the server and for the tills. Tills get the password in { $file } when they are attached.
 setup-page = The page: { $page } User and password: { $file }
 setup-start = Start the server now: there is no systemd here.
 
@@ -606,6 +615,11 @@ why-node-has-children = { $node } has { $children ->
 why-chain-stays = { $node } is the chain, the root of the network: it cannot be removed
 why-wrong-name = `{ $name }` is not a name of a node: at most { $max } characters, without line breaks
 why-load-under-way = a load is being written and cannot give way, and a move has to wait for it: try again in a few seconds
+why-too-many-codes = { $max } codes to attach tills are kept, which is the most: wait until older ones are forgotten
+why-wrong-code-life = a code is good for 1 to { $max } hours
+why-attach-code-used = the code was used already, at { $at }: ask for a new one
+why-attach-code-ended = the code ended at { $at }: ask for a new one
+why-code-used-now = the code was used just now
 
 ## What was asked for and cannot be done
 
@@ -617,6 +631,7 @@ why-no-shop = { $node } is no shop: name one by id or as shop-<code>
 why-unknown-kind = there is no kind `{ $objects }`; see docs/formats/kinds.md
 why-unknown-load = there is no load { $load }, or it is older than loads are kept
 why-no-open-finding = there is no open finding { $finding }
+why-too-many-codes-at-once = one request makes at most { $max } codes: ask for the rest by itself
 why-peer-key-not-kept = the key of the till's messages cannot be kept: ask for a new secret once more ({ $detail })
 why-object-unreadable = the dictionary has an object that cannot be read: { $detail }
 why-object-not-written = an object of the dictionary cannot be written: { $detail }
@@ -792,6 +807,8 @@ why-connection-not-prepared = the connection to the server cannot be prepared: {
 why-threads-not-prepared = the system gives no threads: { $detail }
 why-already-running = already running: process { $holder } works on { $folder }; stop that one first, or use another data folder
 why-data-not-locked = the data folder cannot be locked: { $detail }
+cli-attach-code = On the till { $till }, as root, until { $until }: sync-agent attach { $server } { $code }
+cli-attach-code-ended = { $till } has no open code any more
 
 ## Backups
 

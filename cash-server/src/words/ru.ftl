@@ -75,6 +75,15 @@ place-group = группа { $code }
 place-shop = магазин { $code }
 unknown = неизвестно
 in-future = в будущем: часы кассы
+attach-new = Подключить новую кассу
+attach-code = Код подключения
+attach-till-code = Код кассы
+attach-till-name = Название
+attach-make = Получить код
+attach-no-shops = Магазинов ещё нет: создайте магазин командой cash-server node add shop.
+attach-code-of = Код подключения кассы { $till }
+attach-code-once = Он показан только сейчас, годен один раз и до { $until }. Прежний код этой кассы больше не действует; секрет, который у кассы есть, перестанет действовать, когда этот код будет использован.
+attach-on-till = На кассе, от имени root:
 
 ## What the server does by itself
 
@@ -590,7 +599,7 @@ setup-ask-host = Имя или адрес, по которому кассы на
 setup-ask-name = Название этого сервера для людей
 setup-ask-admin = Администратор страницы
 setup-settings = Настройки: { $file }
-setup-broker = На брокере заведены пользователи для сервера и для касс. Каждой кассе нужен пароль из { $file }: файл broker.password рядом с её cash.ini.
+setup-broker = На брокере заведены пользователи для сервера и для касс. Пароль из { $file } кассы получают при подключении.
 setup-page = Страница: { $page } Пользователь и пароль: { $file }
 setup-start = Запустите сервер сами: здесь нет systemd.
 
@@ -635,6 +644,11 @@ why-node-has-children = в { $node } { $children ->
 why-chain-stays = { $node } — вся сеть, корень дерева: его нельзя удалить
 why-wrong-name = `{ $name }` не годится как название узла: не больше { $max } знаков, без переводов строки
 why-load-under-way = идёт загрузка, которую нельзя прервать, а перенос её ждёт: повторите через несколько секунд
+why-too-many-codes = хранится { $max } кодов подключения касс, больше нельзя: подождите, пока старые забудутся
+why-wrong-code-life = код годен от 1 до { $max } часов
+why-attach-code-used = код уже использован, { $at }: запросите новый
+why-attach-code-ended = срок кода вышел { $at }: запросите новый
+why-code-used-now = код только что использован
 
 ## Что запросили, но сделать нельзя
 
@@ -646,6 +660,7 @@ why-no-shop = { $node } не магазин: укажите магазин по 
 why-unknown-kind = вида `{ $objects }` нет; виды описаны в docs/formats/kinds.md
 why-unknown-load = загрузки { $load } нет, или она старше, чем загрузки хранятся
 why-no-open-finding = открытого замечания { $finding } нет
+why-too-many-codes-at-once = за один запрос можно получить не больше { $max } кодов: запросите остальные отдельно
 why-peer-key-not-kept = ключ сообщений кассы не записать: запросите новый секрет ещё раз ({ $detail })
 why-object-unreadable = объект справочника не читается: { $detail }
 why-object-not-written = объект справочника не записать: { $detail }
@@ -820,6 +835,8 @@ why-connection-not-prepared = соединение с сервером не по
 why-threads-not-prepared = система не даёт потоков: { $detail }
 why-already-running = уже запущено: с { $folder } работает процесс { $holder }; сначала остановите его или возьмите другую папку данных
 why-data-not-locked = папку данных не заблокировать: { $detail }
+cli-attach-code = На кассе { $till }, от имени root, до { $until }: sync-agent attach { $server } { $code }
+cli-attach-code-ended = у кассы { $till } больше нет открытого кода
 
 ## Резервные копии
 

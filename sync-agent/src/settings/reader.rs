@@ -6,6 +6,7 @@ use super::{Mode, SECTION};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+use tillway_proto::version::PROTOCOL;
 use tillway_proto::{PeerSecret, TillId};
 
 /// Longest name of a host (DNS).
@@ -75,6 +76,16 @@ impl<'a> Reader<'a> {
     pub(super) fn till(&mut self) -> Option<TillId> {
         let allowed = "the till's id `_cash_<code>_<8 hex>`, which the cash server gives out when the till is attached";
         self.required("cash.code", allowed, |text| text.parse().ok())
+    }
+
+    /// Only our own protocol is spoken: 3 and 4 are those of another product, whose tills are
+    /// attached anew.
+    pub(super) fn protocol(&mut self) {
+        let allowed = format!(
+            "{PROTOCOL} alone, the protocol of this agent and its server; 3 and 4 are those of another product: attach \
+             this till anew with `sync-agent attach <server> <code>`, which keeps its other settings"
+        );
+        self.optional("protocolversion", &allowed, |text| (text == PROTOCOL.to_string()).then_some(()));
     }
 
     pub(super) fn flag(&mut self, key: &str, default: bool) -> bool {

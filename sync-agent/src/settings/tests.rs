@@ -18,7 +18,6 @@ fn every_key_has_its_default() {
     let settings = read(LEAST).unwrap();
     assert_eq!(settings.mode, Mode::Cash);
     assert_eq!((settings.shop, settings.token), (None, None));
-    assert_eq!(settings.protocol_version, 5);
     assert!(settings.report_load_steps && settings.report_unloads);
     assert_eq!(settings.contact_period, Duration::from_mins(1));
     let password_file = PathBuf::from("/nowhere/broker.password");
@@ -75,14 +74,14 @@ fn every_key_is_read_in_any_case() {
     let text = "[properties]\nDEPT.Broker.IP=broker\ndept.broker.PORT=1\nbrokerConnectionHeartbeat=7\n\
         cash.code=_cash_1_00ab34ef\nStoreId=_shop_2_00ab34ef\nmode=CASH\nuseQueueInUpload=FALSE\nuploadscript=/up\n\
         unloadscript=/down\nmaxcountbackupfiles=3\nactualcountdaysforbackupfiles=4\ncashserverrestport=5\n\
-        dicturlhostcs=dict\ndicturlportcs=6\ngrpchostcs=grpc\ngrpcportcs=8\ngrpccacertpath=/ca\nprotocolversion=4\n\
+        dicturlhostcs=dict\ndicturlportcs=6\ngrpchostcs=grpc\ngrpcportcs=8\ngrpccacertpath=/ca\nprotocolversion=5\n\
         unloadsalesrequestthroughcs=false\nfilequeueroot=/queues\nqueuechunksize=9\nhttphostcs=[::1]\n\
         isdebugdictstatussend=false\nisdebugsalestatussend=False\nerrorsFilePath=/errors\ndept.broker.user=u\n\
         dept.broker.passwordfile=/pw\ndept.broker.vhost=v\ncash.token=t\ndatafolder=/data\ndictionariesdb=/d.db\n\
         documentsdb=/s.db\nbackupfolder=/b\nunloadperiod=0\ncontactperiod=2\n";
     let settings = read(text).unwrap();
     assert_eq!(settings.shop.unwrap().code(), "2");
-    assert_eq!((settings.token.as_deref(), settings.protocol_version), (Some("t"), 4));
+    assert_eq!(settings.token.as_deref(), Some("t"));
     assert!(!settings.report_load_steps && !settings.report_unloads);
     assert_eq!(settings.contact_period, Duration::from_secs(2));
     let broker = settings.broker;
@@ -168,4 +167,13 @@ fn whatever_stands_in_the_file_is_told_in_few_words() {
 fn a_byte_order_mark_and_a_section_opened_twice_are_no_faults() {
     let text = format!("\u{feff}{LEAST}[Other]\nx=1\n[properties]\nstoreid=\ndept.broker.ip=10.0.0.2\n");
     assert_eq!(read(&text).unwrap().broker.host, "10.0.0.2", "the last one counts");
+}
+
+#[test]
+fn protocols_of_another_product_are_refused_with_what_to_do() {
+    for version in ["3", "4", "6", "five"] {
+        let told = faults(&format!("{LEAST}protocolversion={version}\n"));
+        assert!(told.len() == 1 && told[0].contains("line 4") && told[0].contains("sync-agent attach"), "{told:?}");
+    }
+    assert!(read(&format!("{LEAST}protocolversion=5\n")).is_ok());
 }

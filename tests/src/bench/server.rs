@@ -91,6 +91,7 @@ impl Server {
         let mut server =
             Self { folder: folder.to_owned(), ports, sales_apart, daemon: None, sales_loader: None, api: None };
         fs::write(folder.join("broker.password"), &vhost.password).map_err(BenchError::File)?;
+        fs::write(folder.join("tills.password"), &vhost.tills_password).map_err(BenchError::File)?;
         fs::write(server.settings_file(), server.settings(broker_port, vhost, settings)).map_err(BenchError::File)?;
         server.switch_on()?;
         Ok(server)
@@ -113,6 +114,7 @@ impl Server {
             ("broker.vhost", text(&vhost.name)),
             ("broker.user", text(&vhost.user)),
             ("broker.till_user", text(&vhost.tills)),
+            ("broker.till_password_file", text("tills.password")),
             ("broker.password_file", text("broker.password")),
             ("log.level", text("debug,h2=info,hyper=info,tonic=info,lapin=info")),
         ];

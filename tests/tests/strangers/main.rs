@@ -6,6 +6,7 @@
 //! `./dev test` installs the programs.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod attach;
 mod backups;
 mod broker;
 mod databases;

@@ -197,6 +197,15 @@ async fn changes(server: &Server) -> Vec<Change> {
         change("POST", "/api/v1/tills/{id}/verify", &of_till("verify"), None, "till.verify", &till),
         change("POST", "/api/v1/tills/{id}/acknowledge", &of_till("acknowledge"), None, "till.acknowledge", &till),
         change("POST", "/api/v1/tills/{id}/token", &of_till("token"), None, "till.token", &till),
+        change(
+            "POST",
+            "/api/v1/attach-codes",
+            "/api/v1/attach-codes",
+            Some(json!({"tills": [{"till": "till-7-1"}], "hours": 1})),
+            "attach-code.make",
+            &till,
+        ),
+        change("DELETE", "/api/v1/tills/{id}/attach-code", &of_till("attach-code"), None, "attach-code.end", &till),
         change("POST", "/api/v1/aside/drop", "/api/v1/aside/drop", dropped, "aside.drop", "report:1"),
         change("POST", "/api/v1/aside/retry", "/api/v1/aside/retry", retried, "aside.retry", "report:2"),
         change(

@@ -6,13 +6,14 @@
 //! first.
 
 mod brought;
+mod codes;
 
 pub(super) use brought::take_over;
 
 use super::audit;
 use super::connection::Database;
 use super::dictionary::{DictionaryDb, counter, signed, time, unsigned};
-use crate::network::{LayerNo, Network, NetworkChange, NetworkError, Node, Parent, TokenHash};
+use crate::network::{KeptCode, LayerNo, Network, NetworkChange, NetworkError, Node, Parent, TokenHash};
 use crate::store::StoreError;
 use crate::store::network::{NetworkChanged, NetworkStore};
 use jiff::Timestamp;
@@ -21,14 +22,16 @@ use rusqlite_migration::{M, Migrations};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError};
 use std::time::Duration;
-use tillway_proto::Revision;
+use tillway_proto::{CodeName, Revision};
 use tillway_service::actor::Caller;
 
 /// File of the nodes, beside `dictionary.db`.
 pub const NETWORK_DB: &str = "network.db";
 
-pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(include_str!("network_1.sql")), M::up(audit::SCHEMA)]));
+pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+    let steps = [include_str!("network_1.sql"), audit::SCHEMA, include_str!("network_2.sql")];
+    Migrations::new(steps.map(M::up).to_vec())
+});
 
 const WHAT: &str = "change the network";
 const READ: &str = "read the network";
@@ -168,6 +171,11 @@ impl NetworkStore for DictionaryDb {
         let above = self.highest_layer().map_err(in_store)?;
         let failed = |source| in_store(self.nodes.failed(WHAT, source));
         let line = change.audit_line(caller, &network);
+        if let NetworkChange::Attach { code, used, .. } = &change
+            && !codes::mark_used(&transaction, *code, used).map_err(failed)?
+        {
+            return Err(NetworkError::CodeUsedNow);
+        }
         let no = carry_out(&transaction, change, Revision(head), above).map_err(failed)?;
         line.iter().try_for_each(|line| audit::put(&transaction, line)).map_err(failed)?;
         let mut node = read_node(&transaction, no).map_err(failed)?;
@@ -175,6 +183,25 @@ impl NetworkStore for DictionaryDb {
         transaction.commit().map_err(failed)?;
         let version = network.version() + 1;
         Ok(NetworkChanged { revision: None, network: self.keep(network, version, node) })
+    }
+
+    fn codes(&self) -> Result<Vec<KeptCode>, StoreError> {
+        self.nodes.read(READ, codes::all)
+    }
+
+    fn code(&self, name: CodeName) -> Result<Option<KeptCode>, StoreError> {
+        self.nodes.read(READ, |reader| codes::one(reader, name))
+    }
+
+    fn put_codes(&self, caller: &Caller, codes: &[KeptCode], forget: Timestamp) -> Result<(), NetworkError> {
+        let network = self.network().map_err(in_store)?;
+        let put = |transaction: &Transaction<'_>| codes::put(transaction, caller, &network, codes, forget);
+        self.nodes.write(WHAT, put).map_err(in_store)
+    }
+
+    fn end_codes(&self, caller: &Caller, node: LayerNo, now: Timestamp) -> Result<bool, NetworkError> {
+        let network = self.network().map_err(in_store)?;
+        self.nodes.write(WHAT, |transaction| codes::end(transaction, caller, &network, node, now)).map_err(in_store)
     }
 }
 
@@ -233,7 +260,7 @@ fn carry_out(
             transaction.execute("UPDATE node SET parked = ?2 WHERE no = ?1", params![no.0, parked])?;
             no
         }
-        NetworkChange::Token { no, token } => {
+        NetworkChange::Token { no, token } | NetworkChange::Attach { no, token, .. } => {
             transaction.execute("UPDATE node SET token = ?2 WHERE no = ?1", params![no.0, token.to_bytes()])?;
             no
         }

@@ -2,11 +2,13 @@
 
 use super::{Home, at_once, begin, chain_and_shop, load};
 use crate::dictionary::tests::kit::{ITEM, code, entry};
+use crate::network::codes::{DEFAULT_LIFE, MAX_LIFE, REMEMBERED};
 use crate::network::{NetworkChange, NetworkError, NetworkService};
 use crate::store::audit::read_as_one;
 use jiff::Timestamp;
 use std::sync::Arc;
-use tillway_proto::{NodeLevel, Revision};
+use tillway_proto::attach::Attempt;
+use tillway_proto::{NodeId, NodeLevel, ProofKey, Revision};
 use tillway_service::actor::Caller;
 use tillway_service::audit::AuditFilter;
 
@@ -119,4 +121,37 @@ pub(super) fn a_change_has_its_line_and_what_changes_nothing_has_none(home: &dyn
     let mut since = lines();
     since.truncate(since.len() - of_making);
     assert_eq!(since, ["node.rename", "node.move"]);
+}
+
+pub(super) fn a_code_is_used_once_whoever_comes_first_and_seen_by_all(home: &dyn Home) {
+    let (one, other) = (home.open(), home.open());
+    chain_and_shop(&one);
+    let [network, seen] = [&one, &other].map(|stores| NetworkService::new(stores.network.clone()));
+    let shop = network.current().unwrap().shop("7").unwrap().id.clone();
+    let NodeId::Till(till) = network.create(&shop, NodeLevel::Till, &code("1"), "").unwrap().id else { panic!() };
+    let now = Timestamp::now();
+    let make = |life| network.make_codes(std::slice::from_ref(&till), life, now).unwrap().remove(0);
+    let (first, second) = (make(DEFAULT_LIFE), make(DEFAULT_LIFE));
+    let kept = seen.code(second.code.name).unwrap().unwrap();
+    assert!(kept.is_open(now) && !seen.code(first.code.name).unwrap().unwrap().is_open(now), "a till has one");
+    assert_eq!(kept.key.to_bytes(), ProofKey::of(&second.code.secret).to_bytes());
+    assert!(matches!(network.make_codes(&[], MAX_LIFE * 2, now), Err(NetworkError::CodeLife { .. })));
+
+    let attempts: Vec<Attempt> = (0..8).map(|_| Attempt::generate()).collect();
+    let used = at_once(attempts.len(), |n| {
+        let network = if n % 2 == 0 { &network } else { &seen };
+        network.attach(&till, second.code.name, &attempts[n], None, now).is_ok()
+    });
+    let by: Vec<&Attempt> = attempts.iter().zip(used).filter_map(|(attempt, used)| used.then_some(attempt)).collect();
+    let [winner] = by[..] else { panic!("{} used it", by.len()) };
+    let again = seen.attach(&till, second.code.name, winner, None, now).unwrap();
+    assert!(network.current().unwrap().verify_token(&till, &again.token()));
+    assert_eq!(network.code(second.code.name).unwrap().unwrap().judge(winner, now), Ok(()));
+
+    // What ended long ago is forgotten by whoever makes the next one.
+    let later = now + DEFAULT_LIFE + REMEMBERED + REMEMBERED;
+    let third = seen.make_codes(std::slice::from_ref(&till), DEFAULT_LIFE, later).unwrap().remove(0);
+    let names: Vec<_> = network.codes().unwrap().into_iter().map(|code| code.name).collect();
+    assert_eq!(names, [third.code.name]);
+    assert!(network.end_code(&till, later).unwrap() && !network.end_code(&till, later).unwrap());
 }

@@ -1,12 +1,12 @@
-//! The `cash.ini` that attaches a till: a typed file, written by serde_ini. An existing file is
-//! edited by lines (ADR 0008) and never comes through here.
+//! The settings that attach a till, as a type: what the server tells a peer that is attached, and
+//! the `cash.ini` of a till that has none, written by serde_ini. An existing file is edited by
+//! lines (ADR 0008).
 //!
 //! What serde_ini 0.2 cannot write is kept out: no field is a boolean (it fails on them), none is
 //! an option that is empty (such a key is left out), and no value holds a control character
 //! ([`CashIniError::Control`]), since the format has no escapes.
 
-use crate::words::as_said;
-use serde::Serialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Why there is no file.
 #[derive(Debug, thiserror::Error, Serialize)]
@@ -25,54 +25,73 @@ pub enum CashIniError {
     Write {
         /// Why not.
         #[source]
-        #[serde(rename = "detail", serialize_with = "as_said")]
+        #[serde(rename = "detail", serialize_with = "as_text")]
         source: serde_ini::ser::Error,
     },
 }
 
+fn as_text<S: Serializer>(error: &serde_ini::ser::Error, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(error)
+}
+
 /// The file: one section.
 #[derive(Debug, Serialize)]
-pub(super) struct CashIni {
+pub struct CashIni {
+    /// The section.
     #[serde(rename = "Properties")]
-    pub(super) properties: Properties,
+    pub properties: Properties,
 }
 
 /// The keys, in the order in which a person reads them. The server pushes the last six later, too.
-#[derive(Debug, Serialize)]
-pub(super) struct Properties {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Properties {
+    /// Which till it is.
     #[serde(rename = "cash.code")]
-    pub(super) till: String,
-    #[serde(rename = "storeid", skip_serializing_if = "Option::is_none")]
-    pub(super) shop: Option<String>,
+    pub till: String,
+    /// In which shop.
+    #[serde(rename = "storeid", default, skip_serializing_if = "Option::is_none")]
+    pub shop: Option<String>,
+    /// Its secret; empty: a place for it.
     #[serde(rename = "cash.secret")]
-    pub(super) secret: String,
+    pub secret: String,
+    /// Host of the broker.
     #[serde(rename = "dept.broker.ip")]
-    pub(super) broker_host: String,
+    pub broker_host: String,
+    /// Port of the broker.
     #[serde(rename = "dept.broker.port")]
-    pub(super) broker_port: u16,
+    pub broker_port: u16,
+    /// Virtual host of the broker.
     #[serde(rename = "dept.broker.vhost")]
-    pub(super) broker_vhost: String,
-    #[serde(rename = "dept.broker.user", skip_serializing_if = "Option::is_none")]
-    pub(super) broker_user: Option<String>,
+    pub broker_vhost: String,
+    /// User at the broker; none: the id of the till.
+    #[serde(rename = "dept.broker.user", default, skip_serializing_if = "Option::is_none")]
+    pub broker_user: Option<String>,
+    /// How often the link to the broker is looked at, in seconds.
     #[serde(rename = "brokerconnectionheartbeat")]
-    pub(super) heartbeat_s: u16,
+    pub heartbeat_s: u16,
+    /// Port of REST.
     #[serde(rename = "cashserverrestport")]
-    pub(super) rest_port: u16,
+    pub rest_port: u16,
+    /// Host of packages.
     #[serde(rename = "dicturlhostcs")]
-    pub(super) packages_host: String,
+    pub packages_host: String,
+    /// Port of packages.
     #[serde(rename = "dicturlportcs")]
-    pub(super) packages_port: u16,
+    pub packages_port: u16,
+    /// Host of the sales-loader.
     #[serde(rename = "grpchostcs")]
-    pub(super) sales_host: String,
+    pub sales_host: String,
+    /// Port of the sales-loader.
     #[serde(rename = "grpcportcs")]
-    pub(super) sales_port: u16,
+    pub sales_port: u16,
+    /// Host of REST.
     #[serde(rename = "httphostcs")]
-    pub(super) rest_host: String,
+    pub rest_host: String,
 }
 
 impl CashIni {
     /// The text of the file.
-    pub(super) fn to_text(&self) -> Result<String, CashIniError> {
+    pub fn to_text(&self) -> Result<String, CashIniError> {
         let Properties { till, shop, secret, broker_host, broker_vhost, broker_user, .. } = &self.properties;
         let Properties { packages_host, sales_host, rest_host, .. } = &self.properties;
         let texts = [
