@@ -58,7 +58,12 @@ pub fn write_atomic_on(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result
 
 /// Replaces the content of `path` by what only its owner may read (mode 600), and makes its folder
 /// where that is missing. One writer at a time.
-pub fn write_secret(path: &Path, content: impl AsRef<[u8]>) -> io::Result<()> {
+pub fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+    write_secret_bytes(path, text.as_bytes())
+}
+
+/// [`write_secret`] of what may be no text.
+pub fn write_secret_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = parent(path);
     create_dir_all(&folder)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -70,7 +75,7 @@ pub fn write_secret(path: &Path, content: impl AsRef<[u8]>) -> io::Result<()> {
         _ => {}
     }
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-    file.write_all(content.as_ref())?;
+    file.write_all(bytes)?;
     file.sync_all()?;
     rename(&fresh, path)
 }

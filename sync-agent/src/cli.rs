@@ -1,5 +1,6 @@
 //! The command line of `sync-agent`.
 
+mod attach;
 mod bar;
 
 use crate::aside;
@@ -72,6 +73,9 @@ enum CliCommand {
         #[arg(long, conflicts_with = "online")]
         start: bool,
     },
+    /// Attach this till to a cash server with a code, start the agent, and wait for the first
+    /// dictionaries
+    Attach(attach::AttachArgs),
     /// Tell what this till has
     Status {
         /// As JSON
@@ -228,6 +232,7 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
                 Some(wait) => Err(CliError::SalesWait { since: wait.since, kind: wait.kind.as_str(), text: wait.text }),
             }
         }
+        CliCommand::Attach(asked) => attach::execute(&path, layout, asked).await,
         CliCommand::Status { json } => {
             let settings = Settings::read(&path, &layout).map_err(CliError::Settings)?;
             let status = status::look(&settings, MAX_ASIDE_UNITS).await;

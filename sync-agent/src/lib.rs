@@ -22,6 +22,7 @@
 //!   `progress`: how far long work is. `room`, `backup`: the disk.
 //! - [`decide`]: decisions as pure functions. [`state`]: what must be remembered, and all SQL of
 //!   this crate. [`settings`]: `cash.ini` and `logging.conf`, checked whole.
+//! - `attach`: how a till gets its settings and its secret, by a code. `words`: what people read.
 //! - `lock`, `hand_over`: one agent a till folder, and how the command line reaches it.
 //!
 //! [`run()`] starts all of it and ends with its `shutdown`; each task recovers by itself.
@@ -32,6 +33,7 @@
 //! knows a key of `cash.ini`.
 
 mod aside;
+mod attach;
 mod backup;
 mod broker;
 pub mod cli;
@@ -66,6 +68,7 @@ mod tell;
 mod tests;
 mod unload;
 mod unsent;
+mod words;
 
 pub use error::chain as error_chain;
 pub use lock::LockError;

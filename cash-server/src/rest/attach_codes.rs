@@ -27,12 +27,12 @@ pub struct WantedCodes {
 pub enum WantedTill {
     /// A till that is there: one that was prepared, or whose machine is replaced.
     There {
-        /// Id, or till-<shop>-<code>.
+        /// Id, or folder name: `till-7-1`.
         till: String,
     },
     /// A till of a shop, which is made where it is not there.
     InShop {
-        /// Id, or shop-<code>.
+        /// Id, or folder name: `shop-7`.
         shop: String,
         /// The till's code.
         code: String,
