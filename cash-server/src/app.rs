@@ -24,6 +24,7 @@ mod overview;
 mod rights;
 mod sales;
 mod tills;
+mod tls;
 
 pub use attach_codes::{CodeInfo, NewCode, Wanted};
 pub use backups::BackupsState;
@@ -35,9 +36,11 @@ pub use overview::{DiskRoom, Overview, OverviewLimits};
 pub use rights::{Act, Denied, of_till};
 pub use sales::SalesOf;
 pub use tills::Till;
+pub use tls::{CertificateLeft, TlsOverview};
 
 use crate::aside::Aside;
 use crate::backup::Backups;
+use crate::certificates::Certificates;
 use crate::dictionary::DictionaryService;
 use crate::exchange::{ExchangeService, PublicAddresses};
 use crate::hints::Hints;
@@ -77,6 +80,8 @@ pub struct AppParts {
     pub backups: Backups,
     /// Where tills reach this server.
     pub addresses: PublicAddresses,
+    /// Certificates of this server, and who may do without.
+    pub certificates: Certificates,
     /// The data folder, to tell how much room is left for it.
     pub data_dir: PathBuf,
     /// The server takes nothing in where less room than this is left.

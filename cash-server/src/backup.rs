@@ -25,7 +25,7 @@ pub use peers::Reconciled;
 
 use crate::network::{NetworkError, NetworkService};
 use crate::reserve::{DiskReserve, NoRoom};
-use crate::settings::BackupSettings;
+use crate::settings::{BackupSettings, TLS_DIR};
 use crate::settings::credentials::{CREDENTIALS_DIR, CredentialsError};
 use crate::store::copies::{Copied, Copying};
 use crate::store::{StoreError, Stores};
@@ -45,7 +45,7 @@ use tillway_file_queue::durable;
 use tokio::sync::Notify;
 
 /// Folders of the data folder that go into a backup whole, beside the databases.
-const FOLDERS: [&str; 3] = [CREDENTIALS_DIR, "inbox-rest", "spool"];
+const FOLDERS: [&str; 4] = [CREDENTIALS_DIR, TLS_DIR, "inbox-rest", "spool"];
 
 /// The databases in an archive.
 const DATABASES: &str = "databases";

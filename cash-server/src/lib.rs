@@ -14,6 +14,7 @@ pub mod app;
 pub mod aside;
 pub mod audit;
 pub mod backup;
+pub mod certificates;
 pub mod cli;
 pub mod dictionary;
 pub mod exchange;

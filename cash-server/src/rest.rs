@@ -21,9 +21,11 @@ mod sales;
 #[cfg(test)]
 mod tests;
 mod tills;
+mod tls;
 
 pub use problem::Problem;
 use problem::in_readers_language;
+pub(crate) use tls::{only_tls, refusal};
 
 use crate::app::App;
 use crate::settings::credentials::Credentials;
@@ -133,6 +135,7 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(tills::go_past))
         .routes(routes!(audit::list))
         .routes(routes!(background::list))
+        .routes(routes!(tls::show))
         .routes(routes!(backups::list, backups::create))
         .routes(routes!(backups::rehearse))
         .split_for_parts();

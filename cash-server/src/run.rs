@@ -10,6 +10,7 @@ mod watchdog;
 use crate::app::{App, AppParts, events};
 use crate::aside::{Aside, LastShown};
 use crate::backup::{self, BackupError, BackupParts, Backups};
+use crate::certificates::Certificates;
 use crate::dictionary::DictionaryService;
 use crate::exchange::housekeeping::Housekeeping;
 use crate::exchange::{
@@ -45,7 +46,8 @@ use tillway_service::background::Background;
 use tillway_service::local_socket::SocketFile;
 use tillway_service::page::FormSecret;
 use tillway_service::parts::{PartEnded, Parts};
-use tillway_service::serving;
+use tillway_service::serving::{self, Port};
+use tillway_service::tls::TlsError;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -146,6 +148,9 @@ pub enum RunError {
     /// Backups.
     #[error("failed to prepare backups")]
     Backup(#[source] BackupError),
+    /// Authority and certificates.
+    #[error("failed to prepare TLS")]
+    Tls(#[source] TlsError),
     /// The page.
     #[error("failed to prepare the page")]
     Web(#[source] web::RenderError),
@@ -168,7 +173,8 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let opening = settings.clone();
     let opened = blocking(move || Opened::open(&opening, with_sales)).await?;
     let sales_aside = opened.loader.as_ref().map(SalesLoader::aside);
-    let Opened { _locks, credentials, keys, generation, stores, reserve, packages, backups, forms, loader } = opened;
+    let Opened { _locks, credentials, keys, generation, stores, reserve, packages, backups, forms, certificates, loader } =
+        opened;
     let Stores { network, dictionary: store, exchange, journal, sales, audit, .. } = stores;
     tell_credentials(&credentials);
 
@@ -244,6 +250,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         background: background.clone(),
         backups: backups.clone(),
         addresses,
+        certificates: certificates.clone(),
         hints: hints.clone(),
     });
     let admin = Arc::new(credentials.admin);
@@ -259,6 +266,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention).with_audit(audit);
     tasks.extend(housekeeping.tasks());
     tasks.extend(backups.tasks(&hints));
+    tasks.push(certificates.task());
 
     let (_socket_file, local_door) = SocketFile::bind(&socket::path(&settings.data_dir)).map_err(RunError::Socket)?;
     let open_files = usize::try_from(OpenFiles::now().limit).unwrap_or(usize::MAX);
@@ -268,17 +276,19 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     // Before the faces that show it.
     parts.drive(&background, tasks);
     parts.add_endless("socket of this machine", serving::serve_local(local_door, local, stop.clone()));
-    parts.serve("REST", listeners.rest, rest, port_files);
-    parts.serve("AIF over REST", listeners.aif, aif, port_files);
-    parts.serve("page", listeners.web, page, port_files);
+    let plain = settings.tls.plain;
+    let port = |is_open, refusal| Ok(Port::new(certificates.http(is_open).map_err(RunError::Tls)?, refusal));
+    parts.serve("REST", listeners.rest, port(plain.rest, rest::only_tls("rest.plain"))?, rest, port_files);
+    parts.serve("AIF over REST", listeners.aif, port(plain.aif, rest::only_tls("aif.plain"))?, aif, port_files);
+    parts.serve("page", listeners.web, port(plain.web, web::only_tls())?, page, port_files);
     parts.add_endless("link to the broker", {
         let stop = stop.clone();
         async move { broker.run(reports, stop).await }
     });
     parts.add_endless("events of tills", events::act(heard, service, app, intake, stop.clone()));
     if let (Some(loader), Some(grpc)) = (loader, listeners.sales) {
-        let stop = stop.clone();
-        let served = async move { loader.serve(SalesListeners { grpc }, stop).await.map_err(RunError::Sales) };
+        let (stop, tongues) = (stop.clone(), certificates.grpc(plain.sales).map_err(RunError::Tls)?);
+        let served = async move { loader.serve(SalesListeners { grpc, tongues }, stop).await.map_err(RunError::Sales) };
         parts.add("sales-loader", served);
     }
     manager.serves();
@@ -292,10 +302,12 @@ pub async fn run_sales_loader(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
-    let (_lock, loader) = blocking(move || {
+    let is_open = settings.tls.plain.sales;
+    let (_lock, loader, certificates) = blocking(move || {
         let lock = DataLock::take(&settings.data_dir, Role::SalesLoader).map_err(RunError::Lock)?;
         let SalesStores { network, sales } = SalesStores::open(&settings.data_dir).map_err(RunError::Store)?;
-        Ok((lock, open_loader(&settings, network, sales)?))
+        let certificates = Certificates::open(&settings, Arc::new(Timestamp::now)).map_err(RunError::Tls)?;
+        Ok((lock, open_loader(&settings, network, sales)?, certificates))
     })
     .await?;
     tracing::info!("the sales-loader starts");
@@ -304,8 +316,10 @@ pub async fn run_sales_loader(
     let manager = ServiceManager::of_this_process();
     let mut tasks = loader.tasks();
     tasks.push(watchdog::task(manager, None));
+    tasks.push(certificates.task());
     parts.drive(&Background::default(), tasks);
-    let served = async move { loader.serve(SalesListeners { grpc: listener }, stop).await.map_err(RunError::Sales) };
+    let listeners = SalesListeners { grpc: listener, tongues: certificates.grpc(is_open).map_err(RunError::Tls)? };
+    let served = async move { loader.serve(listeners, stop).await.map_err(RunError::Sales) };
     parts.add("sales-loader", served);
     manager.serves();
     parts.until_stopped(shutdown).await
@@ -322,6 +336,7 @@ struct Opened {
     packages: PackageService,
     backups: Backups,
     forms: FormSecret,
+    certificates: Certificates,
     loader: Option<SalesLoader>,
 }
 
@@ -357,7 +372,20 @@ impl Opened {
         .map_err(RunError::Backup)?;
         let open_loader = || open_loader(settings, Arc::clone(&stores.network), Arc::clone(&stores.sales));
         let loader = with_sales.then(open_loader).transpose()?;
-        Ok(Self { _locks: locks, credentials, keys, generation, stores, reserve, packages, backups, forms, loader })
+        let certificates = Certificates::open(settings, Arc::new(Timestamp::now)).map_err(RunError::Tls)?;
+        Ok(Self {
+            _locks: locks,
+            credentials,
+            keys,
+            generation,
+            stores,
+            reserve,
+            packages,
+            backups,
+            forms,
+            certificates,
+            loader,
+        })
     }
 }
 

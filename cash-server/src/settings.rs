@@ -12,12 +12,14 @@ mod hold;
 mod intake;
 pub mod proof_key;
 mod source;
+mod tls;
 
 pub use backup::BackupSettings;
 pub use fault::{Fault, Origin, SettingsError};
 pub use hold::HoldLimits;
 pub use intake::{IntakeFolder, IntakeSettings, MAX_INTAKE_FOLDERS, encoding_named};
 pub use source::DEFAULT_SETTINGS;
+pub use tls::{PlainPorts, TLS_DIR, TlsSettings};
 
 use crate::sales::MIN_KEEP_DAYS;
 use fs_err as fs;
@@ -72,6 +74,8 @@ pub struct Settings {
     pub web_listen: SocketAddr,
     /// `[sales]`
     pub sales: SalesSettings,
+    /// `[tls]`, and which ports are open without.
+    pub tls: TlsSettings,
     /// `[broker]`
     pub broker: BrokerSettings,
     /// `[intake]`
@@ -274,6 +278,7 @@ impl Settings {
             },
             web_listen: source.address("web.listen"),
             sales: sales(&source),
+            tls: TlsSettings::read(&source),
             broker: BrokerSettings {
                 host: host(&source, "broker.host").unwrap_or_else(|| {
                     source.refuse("broker.host", "a host name or address");
@@ -358,18 +363,7 @@ fn host(source: &Source, key: &str) -> Option<String> {
 }
 
 fn sales(source: &Source) -> SalesSettings {
-    let tls = match (source.path("sales.tls_cert"), source.path("sales.tls_key")) {
-        (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
-        (None, None) => None,
-        (Some(_), None) => {
-            source.refuse("sales.tls_key", "the key's file, since sales.tls_cert is set");
-            None
-        }
-        (None, Some(_)) => {
-            source.refuse("sales.tls_cert", "the certificate's file, since sales.tls_key is set");
-            None
-        }
-    };
+    let tls = tls::both(source, "sales.tls_cert", "sales.tls_key").map(|(cert, key)| TlsFiles { cert, key });
     SalesSettings {
         listen: source.address("sales.listen"),
         public_port: some_port(source.port("sales.public_port", true)),

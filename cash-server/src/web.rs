@@ -18,19 +18,20 @@ pub(crate) use render::TEMPLATES;
 pub use tillway_service::page::RenderError;
 pub use view::{
     AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, Overview, ProgressView, RejectView,
-    ShiftVerdict, ShiftView, TillView,
+    ShiftVerdict, ShiftView, TillView, TlsView,
 };
 
 use crate::app::{App, AppError};
 use crate::rest::auth::{Administrator, administrator_only};
 use crate::rest::problem::{RequestFault, in_readers_language};
+use crate::rest::refusal;
 use crate::settings::credentials::Credentials;
 use crate::settings::proof_key::ProofKey;
 use crate::words::{self, Reason};
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use serde::Deserialize;
@@ -84,6 +85,21 @@ pub fn router(app: App, name: &str, admin: Arc<Credentials>, secret: FormSecret)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_DEADLINE))
         .layer(middleware::from_fn_with_state(guard, administrator_only))
         .layer(middleware::from_fn(in_readers_language)))
+}
+
+/// Leads whoever may not read the page without TLS to where it is spoken: the same port.
+pub fn only_tls() -> Router {
+    Router::new().fallback(to_tls).layer(middleware::from_fn(in_readers_language))
+}
+
+async fn to_tls(headers: HeaderMap, request: Request) -> Response {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    match host {
+        Some(host) if matches!(*request.method(), Method::GET | Method::HEAD) => {
+            Redirect::permanent(&format!("https://{host}{}", request.uri())).into_response()
+        }
+        _ => refusal("web.plain"),
+    }
 }
 
 #[derive(Deserialize)]

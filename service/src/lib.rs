@@ -1,5 +1,5 @@
 //! What every service of ours is made of, whatever its business: who asks, the model of the
-//! audit log, background work with one driver, ports with limits, users of the operating system,
+//! audit log, background work with one driver, ports with limits and TLS, users of the operating system,
 //! words in the reader's language, and the frame of the page.
 //!
 //! **Architecture invariant:** nothing here knows what a service is about. The cash server is the
@@ -16,6 +16,7 @@ pub mod page;
 pub mod parts;
 pub mod serving;
 pub mod system_user;
+pub mod tls;
 pub mod words;
 
 pub use error_chain::error_chain;

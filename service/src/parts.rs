@@ -4,7 +4,7 @@
 //! whole anew, and nothing goes on half alive.
 
 use crate::background::{Background, Task};
-use crate::serving;
+use crate::serving::{self, Port};
 use axum::Router;
 use std::collections::HashMap;
 use std::error::Error;
@@ -67,11 +67,11 @@ impl<E: Error + From<PartEnded> + Send + 'static> Parts<E> {
     }
 
     /// Adds a port that serves HTTP. `files`: how many files it may have open.
-    pub fn serve(&mut self, part: &'static str, listener: TcpListener, router: Router, files: usize) {
+    pub fn serve(&mut self, part: &'static str, listener: TcpListener, port: Port, router: Router, files: usize) {
         if let Ok(address) = listener.local_addr() {
             tracing::info!(%address, "serving {part}");
         }
-        self.add_endless(part, serving::serve(listener, router, self.stop.clone(), files));
+        self.add_endless(part, serving::serve(listener, port, router, self.stop.clone(), files));
     }
 
     /// Waits until `shutdown`, or until a part ends, and then until all have ended.

@@ -1,23 +1,32 @@
 //! Serves HTTP within limits, on a port or on a socket of this machine.
 //!
+//! A port speaks TLS and, with some, without ([`tongue`]); a request that came over TLS 1.3 carries
+//! what names its connection ([`ChannelBinding`]).
+//!
 //! Promises: the places of a port are limited, of all clients and of each address
 //! ([`crate::connections`]), and a client that has not finished its request's head gives way to
 //! others; a head has up to [`HEAD_BYTES`]; a client that sends its body or takes its answer too
 //! slowly ([`pace`]) is cut off and gives its place back; an error of `accept` (no file
-//! handles left) is waited out; on `stop` what was begun is finished.
+//! handles left) is waited out; on `stop` what was begun is finished. A handshake has as long as a
+//! head.
 
+mod moving;
 mod pace;
 #[cfg(test)]
 mod tests;
+mod tongue;
 
+pub use tongue::{Heard, Plain, Tongues};
+
+use self::moving::{BusyBody, Sent, Watched};
 use self::pace::{Pace, Rate, SENT, TAKEN};
-use crate::connections::{Busy, ConnectionLimits, Connections, Refused, Seat};
+use crate::connections::{ConnectionLimits, Connections, Refused, Seat};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::OptionalFromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{Request, Response};
-use hyper::body::{Bytes, Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,13 +34,13 @@ use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinSet;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 
 /// Connections at the same time on one port: every client of a large service may fetch a large
@@ -94,11 +103,43 @@ impl<S: Sync> OptionalFromRequestParts<S> for Client {
 #[derive(Debug, Clone, Copy)]
 pub struct LocalUser(pub u32);
 
+/// What names a TLS connection to both of its ends, and to nobody between them: a proof that is
+/// made with it is worth nothing on another connection. Only TLS 1.3 promises that, so requests
+/// that came otherwise have none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChannelBinding(pub [u8; 32]);
+
+/// The label under which both ends ask TLS for the [`ChannelBinding`].
+pub const CHANNEL_BINDING_LABEL: &[u8] = b"EXPORTER-tillway-attach";
+
+/// On a request that came over TLS, whatever its version.
+#[derive(Debug, Clone, Copy)]
+pub struct OverTls;
+
+/// What a port speaks.
+#[derive(Clone)]
+pub struct Port {
+    tongues: Tongues,
+    refusal: Router,
+}
+
+impl Port {
+    /// `refusal` answers requests that may not come without TLS; then their connection ends.
+    pub fn new(tongues: Tongues, refusal: Router) -> Self {
+        Self { tongues, refusal }
+    }
+
+    /// A port that speaks plainly with everybody.
+    pub fn plain() -> Self {
+        Self::new(Tongues::plain(), Router::new())
+    }
+}
+
 /// Serves until `stop`, then finishes what was begun. Requests carry a [`Client`]. `files`: how
 /// many files this port may have open.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, files: usize) {
+pub async fn serve(listener: TcpListener, port: Port, router: Router, stop: CancellationToken, files: usize) {
     let limits = Limits { connections: connection_limits(files), sent: SENT, taken: TAKEN };
-    serve_within(listener, router, stop, limits).await;
+    serve_within(listener, port, router, stop, limits).await;
 }
 
 /// Serves users of this machine as [`serve`] does others. Requests carry a [`LocalUser`].
@@ -110,13 +151,13 @@ pub async fn serve_local(listener: UnixListener, router: Router, stop: Cancellat
         first: HEAD_DEADLINE,
         again: HEAD_DEADLINE,
     };
-    serve_within(listener, router, stop, Limits { connections, sent: SENT, taken: TAKEN }).await;
+    serve_within(listener, AsItIs, router, stop, Limits { connections, sent: SENT, taken: TAKEN }).await;
 }
 
 /// Where clients come in.
 trait Door {
     /// What a client speaks over.
-    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    type Stream: Send + 'static;
     /// What is known of a client; requests carry it.
     type Who: std::fmt::Debug + Copy + Send + Sync + 'static;
 
@@ -147,6 +188,60 @@ impl Door for UnixListener {
     }
 }
 
+/// What happens on a connection before its first request.
+trait Opening<S>: Clone + Send + 'static {
+    /// What requests come over.
+    type Opened: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    fn open(&self, stream: S, taken: Rate) -> impl Future<Output = io::Result<Opened<Self::Opened>>> + Send;
+}
+
+/// A connection that requests may come over.
+struct Opened<S> {
+    stream: S,
+    secured: Option<(OverTls, Option<ChannelBinding>)>,
+    /// Answers all requests in the place of what the port is for.
+    refusal: Option<Router>,
+}
+
+/// Nothing.
+#[derive(Clone)]
+struct AsItIs;
+
+impl Opening<UnixStream> for AsItIs {
+    type Opened = Watched<UnixStream>;
+
+    async fn open(&self, stream: UnixStream, taken: Rate) -> io::Result<Opened<Watched<UnixStream>>> {
+        Ok(Opened { stream: Watched { stream, pace: Pace::new(taken) }, secured: None, refusal: None })
+    }
+}
+
+impl Opening<TcpStream> for Port {
+    type Opened = Either<Watched<TcpStream>, TlsStream<Watched<TcpStream>>>;
+
+    async fn open(&self, stream: TcpStream, taken: Rate) -> io::Result<Opened<Self::Opened>> {
+        let heard = self.tongues.hear(&stream).await?;
+        let stream = Watched { stream, pace: Pace::new(taken) };
+        let acceptor = match heard {
+            Heard::Plain => return Ok(Opened { stream: Either::Left(stream), secured: None, refusal: None }),
+            Heard::Refused => {
+                let refusal = Some(self.refusal.clone());
+                return Ok(Opened { stream: Either::Left(stream), secured: None, refusal });
+            }
+            Heard::Tls(acceptor) => acceptor,
+        };
+        let stream = acceptor.accept(stream).await?;
+        let secured = Some((OverTls, binding(stream.get_ref().1)));
+        Ok(Opened { stream: Either::Right(stream), secured, refusal: None })
+    }
+}
+
+fn binding(connection: &rustls::ServerConnection) -> Option<ChannelBinding> {
+    let is_new = connection.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3);
+    let exported = is_new.then(|| connection.export_keying_material([0; 32], CHANNEL_BINDING_LABEL, None));
+    exported.and_then(Result::ok).map(ChannelBinding)
+}
+
 /// What clients may take.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
@@ -166,7 +261,13 @@ fn connection_limits(files: usize) -> ConnectionLimits {
     }
 }
 
-async fn serve_within(door: impl Door, router: Router, stop: CancellationToken, limits: Limits) {
+async fn serve_within<D: Door>(
+    door: D,
+    opening: impl Opening<D::Stream>,
+    router: Router,
+    stop: CancellationToken,
+    limits: Limits,
+) {
     let places = Connections::new(limits.connections);
     let mut connections = JoinSet::new();
     'accepting: loop {
@@ -188,7 +289,20 @@ async fn serve_within(door: impl Door, router: Router, stop: CancellationToken, 
                     }
                 };
                 if let Some(seat) = seat {
-                    connections.spawn(connection(stream, client, seat, router.clone(), stop.clone(), limits));
+                    let (opening, router, stop) = (opening.clone(), router.clone(), stop.clone());
+                    connections.spawn(async move {
+                        let ended = seat.ended();
+                        let opened = tokio::select! {
+                            opened = tokio::time::timeout(HEAD_DEADLINE, opening.open(stream, limits.taken)) => opened,
+                            () = ended.cancelled() => return,
+                            () = stop.cancelled() => return,
+                        };
+                        match opened {
+                            Ok(Ok(opened)) => connection(opened, client, seat, router, stop, limits).await,
+                            Ok(Err(error)) => tracing::debug!(?client, %error, "a connection did not open"),
+                            Err(_) => tracing::debug!(?client, "a connection said nothing in time"),
+                        }
+                    });
                 } else {
                     tracing::debug!(?client, "a connection is refused: its address has all that one may have");
                 }
@@ -207,17 +321,23 @@ async fn serve_within(door: impl Door, router: Router, stop: CancellationToken, 
 }
 
 async fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
-    stream: S,
+    opened: Opened<S>,
     client: impl Clone + Send + Sync + 'static,
     seat: Arc<Seat>,
     router: Router,
     stop: CancellationToken,
     limits: Limits,
 ) {
-    let (io, ended) = (TokioIo::new(Watched { stream, pace: Pace::new(limits.taken) }), seat.ended());
-    let router = TowerToHyperService::new(router);
+    let Opened { stream, secured, refusal } = opened;
+    let (io, ended) = (TokioIo::new(stream), seat.ended());
+    let is_refused = refusal.is_some();
+    let router = TowerToHyperService::new(refusal.unwrap_or(router));
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(client.clone());
+        if let Some((over_tls, binding)) = secured {
+            request.extensions_mut().insert(over_tls);
+            binding.and_then(|binding| request.extensions_mut().insert(binding));
+        }
         let busy = seat.busy();
         let answered = router.call(request.map(|body| Sent { body, pace: Pace::new(limits.sent) }));
         async move { answered.await.map(|response: Response<Body>| response.map(|body| BusyBody { body, _busy: busy })) }
@@ -225,6 +345,7 @@ async fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)
+        .keep_alive(!is_refused)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(io, service);
     let mut served = std::pin::pin!(served);
@@ -241,109 +362,5 @@ async fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     };
     if let Err(error) = result {
         tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended early");
-    }
-}
-
-/// The body of a request, which ends with an error where it comes too slowly.
-struct Sent {
-    body: Incoming,
-    pace: Pace,
-}
-
-impl hyper::body::Body for Sent {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let moved = Pin::new(&mut self.body).poll_frame(context);
-        let bytes = |frame: &Option<Result<Frame<Bytes>, hyper::Error>>| match frame {
-            Some(Ok(frame)) => frame.data_ref().map_or(0, |data| data.len() as u64),
-            _ => 0,
-        };
-        Poll::Ready(match ready!(self.pace.watch(context, moved, bytes)) {
-            Ok(frame) => frame.map(|frame| frame.map_err(axum::Error::new)),
-            Err(slow) => Some(Err(axum::Error::new(slow))),
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// The body of an answer: until it was read out its connection is busy.
-struct BusyBody {
-    body: Body,
-    _busy: Busy,
-}
-
-impl hyper::body::Body for BusyBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// A stream whose writes fail when the client takes too little for too long.
-struct Watched<S> {
-    stream: S,
-    pace: Pace,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
-    }
-}
-
-fn written(wrote: &io::Result<usize>) -> u64 {
-    wrote.as_ref().map_or(0, |bytes| *bytes as u64)
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let wrote = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.pace.watch(context, wrote, written).map(Result::flatten)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let wrote = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.pace.watch(context, wrote, written).map(Result::flatten)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -4,12 +4,14 @@
 //! - [`weather`]: the same at random, from a seed;
 //! - [`package_server`]: a package server that answers wrongly;
 //! - [`clock`]: daemons whose clock is another one, or jumps;
+//! - [`elsewhere`]: another machine, in a network namespace;
 //! - [`files`]: copies of folders and databases, restored later;
 //! - [`seed`]: the one source of chance.
 //!
 //! Faults of the broker are in [`crate::broker`], those of processes in [`crate::bench`].
 
 pub mod clock;
+pub mod elsewhere;
 pub mod files;
 pub mod package_server;
 pub mod proxy;

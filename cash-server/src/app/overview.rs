@@ -5,6 +5,7 @@ use super::error::AppError;
 use super::loads::LoadReport;
 use super::sales::SalesOf;
 use super::tills::Till;
+use super::tls::TlsOverview;
 use crate::aside::Shown;
 use crate::exchange::BrokerState;
 use crate::exchange::model::Delivery;
@@ -65,6 +66,8 @@ pub struct Overview {
     pub aside: Arc<Shown>,
     /// Room for the data folder; none where the operating system does not tell.
     pub disk: Option<DiskRoom>,
+    /// How TLS stands; none where the caller may not see it.
+    pub tls: Option<TlsOverview>,
     /// What the server does by itself; none where the caller may not see it.
     pub background: Option<Vec<TaskState>>,
 }
@@ -89,6 +92,7 @@ impl Acting {
             disk: space::free_bytes(&parts.data_dir)
                 .ok()
                 .map(|free_bytes| DiskRoom { free_bytes, reserve_bytes: parts.disk_reserve_bytes }),
+            tls: self.tls().ok(),
             background: self.background().ok(),
             head: parts.dictionary.head()?,
         })

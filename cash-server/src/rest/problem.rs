@@ -95,6 +95,11 @@ pub enum RequestFault {
     },
     /// Times that do not go together.
     SinceOrDays,
+    /// From another machine, without TLS, on a port that is not open for that.
+    OnlyTls {
+        /// The setting that would open it.
+        setting: &'static str,
+    },
     /// The work was cut off: a defect, or the end of the server.
     CutOff {
         /// What is known of it.
@@ -108,6 +113,7 @@ impl RequestFault {
             Self::NoCredentials | Self::NobodyAsks | Self::WrongToken { .. } => StatusCode::UNAUTHORIZED,
             Self::FromOtherSite | Self::OtherUser { .. } => StatusCode::FORBIDDEN,
             Self::CutOff { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::OnlyTls { .. } => StatusCode::UPGRADE_REQUIRED,
             _ => StatusCode::BAD_REQUEST,
         }
     }

@@ -6,6 +6,7 @@ use super::*;
 use crate::app::AppParts;
 use crate::aside::{Aside, LastShown};
 use crate::backup::{BackupParts, Backups};
+use crate::certificates::Certificates;
 use crate::dictionary::DictionaryService;
 use crate::exchange::addresses::PublicAddresses;
 use crate::exchange::broker::{Broker, Owner};
@@ -112,6 +113,8 @@ impl Server {
             key: crate::backup::key::load_or_make(folder.path()).unwrap(),
             reserve: crate::reserve::DiskReserve::new(0),
         });
+        let settings = Settings { data_dir: folder.path().to_owned(), ..settings };
+        let certificates = Certificates::open(&settings, Arc::new(jiff::Timestamp::now)).unwrap();
         let app = App::new(AppParts {
             backups: backups.unwrap(),
             audit,
@@ -133,6 +136,7 @@ impl Server {
             data_dir: folder.path().to_owned(),
             disk_reserve_bytes: 0,
             addresses: PublicAddresses::new(&settings, 8080, 10001),
+            certificates,
             hints,
         });
         let admin = Arc::new(Credentials::new("admin", "secret"));

@@ -7,13 +7,14 @@ use std::time::Duration;
 use jiff::{Timestamp, ToSpan, Zoned};
 use tillway_file_queue::disk;
 use tillway_service::background::{Next, Task};
+use tillway_service::serving::Tongues;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::aside::SalesAside;
 use super::handover;
 use super::loader::Loader;
-use super::service::{self, Deadlines, Deps, ServeError, TlsPaths};
+use super::service::{self, Deadlines, Deps, ServeError, Speaks, TlsPaths};
 use super::spool::{DEFAULT_LIMIT_BYTES, RESERVE_BYTES, Spool, SpoolError, SpoolLimits, Taken};
 use crate::network::TillAuth;
 use crate::store::StoreError;
@@ -40,7 +41,7 @@ pub const MIN_KEEP_DAYS: u32 = 1_917;
 pub struct SalesConfig {
     /// Folder of the spool.
     pub spool_dir: PathBuf,
-    /// TLS of the service; plain where absent.
+    /// A certificate for the service alone; none: it speaks what its listener is given with.
     pub tls: Option<TlsPaths>,
     /// Largest spool.
     pub spool_limit_bytes: u64,
@@ -54,7 +55,8 @@ pub struct SalesConfig {
 }
 
 impl SalesConfig {
-    /// Defaults: `spool/` in the server's data folder, no TLS, receipts kept for ever.
+    /// Defaults: `spool/` in the server's data folder, no certificate of its own, receipts kept for
+    /// ever.
     pub fn in_folder(data: &Path) -> Self {
         Self {
             spool_dir: data.join("spool"),
@@ -68,10 +70,11 @@ impl SalesConfig {
 }
 
 /// Sockets of the role, opened by the caller.
-#[derive(Debug)]
 pub struct SalesListeners {
     /// For the gRPC service.
     pub grpc: TcpListener,
+    /// What it speaks, unless it has a certificate of its own.
+    pub tongues: Tongues,
 }
 
 /// Why the role could not start or go on.
@@ -143,7 +146,8 @@ impl SalesLoader {
     pub async fn serve(self, listeners: SalesListeners, shutdown: CancellationToken) -> Result<(), SalesError> {
         let spool = self.spool.clone();
         let deps = Deps { auth: self.auth, store: self.store, spool: self.spool, deadlines: Deadlines::default() };
-        let served = service::serve(listeners.grpc, deps, self.config.tls, shutdown).await;
+        let speaks = self.config.tls.map_or(Speaks::Tongues(listeners.tongues), Speaks::Own);
+        let served = service::serve(listeners.grpc, deps, speaks, shutdown).await;
         let Taken { batches, syncs } = spool.taken();
         tracing::info!(batches, syncs, "the sales-loader ends");
         served.map_err(SalesError::Serve)

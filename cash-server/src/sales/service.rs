@@ -50,6 +50,7 @@ use notes::Notes;
 use registry::Registry;
 use session::Session;
 use tillway_service::connections::Seat;
+use tillway_service::serving::{Plain, Tongues};
 
 /// Streams at one time; further ones come again later. A shop has tens of tills, a centre takes
 /// some hundred at once, and each stream may hold one frame in memory.
@@ -131,6 +132,15 @@ pub struct TlsPaths {
     pub key: PathBuf,
 }
 
+/// What the port speaks.
+#[derive(Clone)]
+pub enum Speaks {
+    /// As all ports of this server.
+    Tongues(Tongues),
+    /// TLS alone, with this certificate.
+    Own(TlsPaths),
+}
+
 /// Why the service could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -155,7 +165,7 @@ pub enum ServeError {
 pub async fn serve(
     listener: TcpListener,
     deps: Deps,
-    tls: Option<TlsPaths>,
+    speaks: Speaks,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let server = Server::builder()
@@ -165,13 +175,13 @@ pub async fn serve(
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_max_header_list_size(MAX_HEADER_BYTES);
-    let acceptor = match &tls {
-        None => None,
-        Some(paths) => {
+    let tongues = match &speaks {
+        Speaks::Tongues(tongues) => tongues.clone(),
+        Speaks::Own(paths) => {
             let read = |path| fs::read(path).map_err(ServeError::ReadTls);
             let (cert, key) = (read(&paths.cert)?, read(&paths.key)?);
             let wrong = |source| ServeError::Tls { paths: paths.clone(), source };
-            Some(incoming::tls_acceptor(&cert, &key).map_err(wrong)?)
+            Tongues::tls(incoming::tls_acceptor(&cert, &key).map_err(wrong)?, Plain::Nobody)
         }
     };
     let sessions = TaskTracker::new();
@@ -180,7 +190,7 @@ pub async fn serve(
     sessions.spawn(note_writer.run(shutdown.clone()));
     let (failed_logins, failed_login_writer) = failed_logins::channel(database.clone());
     sessions.spawn(failed_login_writer.run(shutdown.clone()));
-    let incoming = incoming::incoming(listener, acceptor, deps.deadlines.hello, shutdown.clone());
+    let incoming = incoming::incoming(listener, tongues, deps.deadlines.hello, shutdown.clone());
     let unloading = Unloading {
         database,
         notes,

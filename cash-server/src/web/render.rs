@@ -216,6 +216,7 @@ mod tests {
                 verdict: ShiftVerdict::Differs,
                 detail: Some("one receipt is missing".to_owned()),
             }],
+            tls: Some(TlsView { days_left: 61, open_ports: vec!["aif.plain"] }),
             background: Some(
                 TASKS
                     .map(|name| TaskView {

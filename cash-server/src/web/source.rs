@@ -4,9 +4,9 @@ use super::MAX_ROWS;
 use super::attention::{DiskFacts, Facts, MAX_ATTENTION, StrangerFacts, TillFacts, attention, entry};
 use super::view::{
     AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, NoticeView, Overview, ProgressView,
-    RejectView, ShiftVerdict, ShiftView, TillView,
+    RejectView, ShiftVerdict, ShiftView, TillView, TlsView,
 };
-use crate::app::{Acting, AppError, Load, LoadReport, OverviewLimits, Till};
+use crate::app::{Acting, AppError, Load, LoadReport, OverviewLimits, Till, TlsOverview};
 use crate::aside::{AsideId, AsideUnit, Shown};
 use crate::exchange::Condition;
 use crate::exchange::decide::Wait;
@@ -44,7 +44,7 @@ pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overvi
     let sales_trouble = facts.sales.as_ref().err().map(|error| words.reason(&Reason::of(error)));
     let (findings, shifts) = facts.sales.unwrap_or_default();
     let (rejects_open, warnings_open) = facts.notices_open;
-    let background = facts.background;
+    let (background, tls) = (facts.background, facts.tls);
 
     let mut tills: Vec<TillView> = facts.tills.iter().map(|one| till(network, &one.status, words)).collect();
     let tills_total = tills.len() as u64;
@@ -78,7 +78,11 @@ pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overvi
         aside_here: aside.iter().filter(|unit| matches!(unit.id, AsideId::Report(_) | AsideId::Sales(_))).count()
             as u64,
         tasks: background.as_deref().unwrap_or_default(),
-        others: in_words(network, &facts.loads, &findings, &facts.aside, words),
+        others: {
+            let mut others = in_words(network, &facts.loads, &findings, &facts.aside, words);
+            others.extend(tls.iter().flat_map(certificates));
+            others
+        },
         notices_open: (rejects_open, warnings_open),
     });
     let attention_more = attention.len().saturating_sub(MAX_ATTENTION) as u64;
@@ -105,6 +109,10 @@ pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overvi
         deliveries: facts.deliveries.iter().map(|one| delivery(network, one, words)).collect(),
         loads: facts.loads.into_iter().map(|report| load(network, report, words)).collect(),
         shifts: shifts.iter().map(|one| shift(network, one, words)).collect(),
+        tls: tls.map(|tls| TlsView {
+            days_left: tls.certificates.first().map_or(0, |server| server.days),
+            open_ports: tls.open_ports.into_iter().map(|port| port.setting).collect(),
+        }),
         background: background.map(|tasks| tasks.into_iter().map(|one| TaskView::of(one, now, words)).collect()),
     })
 }
@@ -285,6 +293,15 @@ fn till_facts(network: &Network, till: &Till, words: &Words) -> TillFacts {
         claimed_at: contact.and_then(|contact| contact.claimed_at),
         acknowledged_at: till.acknowledged_at,
     }
+}
+
+/// Certificates that end soon.
+fn certificates(tls: &TlsOverview) -> impl Iterator<Item = Attention> {
+    let ending = tls.certificates.iter().filter(|certificate| certificate.needs_look());
+    ending.map(|certificate| {
+        let until = certificate.state.validity.until.to_string();
+        entry(AttentionSort::CertificateEnds, certificate.state.name.to_owned(), until)
+    })
 }
 
 fn aside_view(network: &Network, unit: &AsideUnit, words: &Words) -> AsideView {

@@ -49,6 +49,8 @@ pub struct Overview {
     pub loads: Vec<LoadView>,
     /// Shifts, newest first.
     pub shifts: Vec<ShiftView>,
+    /// How TLS stands; none where the reader may not see it.
+    pub tls: Option<TlsView>,
     /// What the server does by itself; none where the reader may not see it.
     pub background: Option<Vec<TaskView>>,
 }
@@ -66,6 +68,15 @@ pub struct BrokerView {
     pub blocked: Option<String>,
     /// What the broker says of the queue of reports, where somebody else made it otherwise.
     pub foreign_queue: Option<String>,
+}
+
+/// How TLS stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct TlsView {
+    /// Whole days that are left of the server's certificate.
+    pub days_left: i64,
+    /// Settings that open a port to other machines without TLS.
+    pub open_ports: Vec<&'static str>,
 }
 
 /// Something that a person should look at.
@@ -127,6 +138,8 @@ pub enum AttentionSort {
     DictionaryLog,
     /// The server fails at something that it does by itself.
     Background,
+    /// A certificate ends soon, or is not valid yet.
+    CertificateEnds,
     /// Something was set aside.
     Aside,
     /// What was set aside cannot be listed.
@@ -165,7 +178,7 @@ pub enum AttentionSort {
 
 impl AttentionSort {
     /// All of them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Disk,
         Self::SalesDatabase,
         Self::Broker,
@@ -182,6 +195,7 @@ impl AttentionSort {
         Self::SalesWait,
         Self::DictionaryLog,
         Self::Background,
+        Self::CertificateEnds,
         Self::Aside,
         Self::AsideUnread,
         Self::ClockHere,

@@ -11,6 +11,9 @@ of = { $n } of { $total }
 broker = Broker
 broker-consuming = connected
 broker-down = not connected
+certificate = Certificate
+certificate-days = days left: { $n }
+open-ports = Open without TLS
 as-of = As of
 attention = Needs a look
 tills = Tills
@@ -88,6 +91,7 @@ attach-on-till = On the till, as root:
 
 ## What the server does by itself
 
+task-certificates = Renew certificates
 task-backup = A backup a day
 task-backup-rehearsal = Unpack a backup and compare
 task-backup-peers = List of tills beside the backups
@@ -192,6 +196,8 @@ attention-went-back = Till went back to older data
 todo-went-back = It was restored from an old image, or its disk was replaced. It is brought up to date by itself; check its last shifts, then acknowledge.
 attention-background = The server fails at a task
 todo-background = See below under “What the server does by itself”. It is tried again by itself; where it fails for long, look at the log.
+attention-certificate-ends = A certificate ends soon, or is not valid yet
+todo-certificate-ends = Our own are renewed by themselves: look at the log, and at this machine’s clock. One that somebody else made is to be replaced in its files (tls.cert, tls.key); it is taken up within a minute.
 attention-aside = Set aside
 todo-aside = See below under “Set aside”: try it again or drop it.
 attention-aside-unread = What is set aside cannot be listed in full
@@ -766,6 +772,7 @@ why-names-no-notices = name notices in `ids`, or all up to a number in `up_to`
 why-names-no-units = name 1 to { $max } units in `units`
 why-names-nothing-aside = `{ $text }` names nothing that can be set aside: take the name from the list
 why-since-or-days = give either `since`, or `from` and perhaps `to`, or nothing
+why-only-tls = from other machines this port takes requests over TLS alone: ask with https://; where that cannot be yet, the operator opens it with { $setting } = true
 why-cut-off = the server broke this off; its log says more ({ $detail })
 
 ## What was done about what was set aside

@@ -231,6 +231,7 @@ const REASONS: &[(&str, &str, Option<&str>)] = &[
     (include_str!("../lock.rs"), "LockError", None),
     (include_str!("../backup.rs"), "BackupError", None),
     // Of every service.
+    (include_str!("../../../service/src/tls.rs"), "TlsError", None),
     ("enum OfTasks {\n    TaskPanicked {\n        said: String,\n    }\n}", "OfTasks", None),
     // What has no kind.
     ("enum Worded {\n    Worded {\n        text: String,\n    }\n}", "Worded", None),

@@ -1,6 +1,9 @@
 //! Clients that mean to hold places, and those that are only slow.
 
+mod tls;
+
 use super::*;
+use axum::body::Bytes;
 use axum::routing::{get, post};
 use std::time::Instant;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -21,13 +24,17 @@ impl Drop for Server {
 }
 
 fn start(limits: Limits) -> Server {
+    start_with(Port::plain(), limits)
+}
+
+fn start_with(port: Port, limits: Limits) -> Server {
     let router = Router::new()
         .route("/ok", get(|| async { "ok" }))
         .route("/length", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/large", get(|| async { vec![b'x'; LARGE] }));
     let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    tokio::spawn(serve_within(listener, router, stop.clone(), limits));
+    tokio::spawn(serve_within(listener, port, router, stop.clone(), limits));
     Server { address, stop }
 }
 

@@ -44,3 +44,8 @@ task-failed = failed { $n ->
 # What an older server wrote as a sentence, or what a program, a broker or a system says.
 why-worded = { $text }
 why-task-panicked = it broke off ({ $said }); this is a defect of the server
+why-tls-file = { $path }: { $detail }
+why-tls-authority-key = { $path } does not go with the certificate beside it: put the right file back; or remove both, and a new authority is made, which nobody trusts yet
+why-tls-own-certificate = { $cert } with the key { $key } cannot be used for TLS: { $detail }
+why-tls-not-made = the certificate { $path } cannot be made: { $detail }
+why-tls-library = TLS cannot be set up: { $detail }

@@ -17,4 +17,5 @@ mod sales_service;
 #[path = "../it/support.rs"]
 #[allow(dead_code)] // what other scenarios need
 mod support;
+mod tls;
 mod tools;

@@ -1,8 +1,8 @@
 //! Connections to the port of the service, from `accept` to the first byte of HTTP/2.
 //!
 //! Each takes a place before anything is done for it ([`tillway_service::connections`]), shakes
-//! hands within a deadline where there is TLS, and ends when it has waited too long for a stream
-//! with a right token. So a client that says nothing costs a place for some seconds, and gives it
+//! hands within a deadline where it speaks TLS, and is closed where it does not and may not. It
+//! ends when it has waited too long for a stream with a right token. So a client that says nothing costs a place for some seconds, and gives it
 //! to the next one that comes.
 
 use std::io;
@@ -25,6 +25,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
 use tillway_service::connections::{ConnectionLimits, Connections, Seat};
+use tillway_service::serving::{Heard, Tongues};
 
 /// Connections to the port at one time. Streams are limited by themselves, so most of these may
 /// wait.
@@ -66,7 +67,7 @@ pub(super) fn tls_acceptor(cert: &[u8], key: &[u8]) -> Result<TlsAcceptor, TlsFa
 /// token.
 pub(super) fn incoming(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tongues: Tongues,
     first: Duration,
     stop: CancellationToken,
 ) -> ReceiverStream<io::Result<Incoming>> {
@@ -78,13 +79,13 @@ pub(super) fn incoming(
         again: AGAIN_WITHIN,
     });
     let (ready, taken) = mpsc::channel(READY);
-    tokio::spawn(accept(listener, tls, first, connections, ready, stop));
+    tokio::spawn(accept(listener, tongues, first, connections, ready, stop));
     ReceiverStream::new(taken)
 }
 
 async fn accept(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tongues: Tongues,
     first: Duration,
     connections: Connections,
     ready: mpsc::Sender<io::Result<Incoming>>,
@@ -104,7 +105,7 @@ async fn accept(
         };
         match accepted {
             Ok((stream, client)) => match connections.enter(client.ip()) {
-                Ok(seat) => drop(opening.spawn(open(stream, tls.clone(), first, seat, ready.clone()))),
+                Ok(seat) => drop(opening.spawn(open(stream, tongues.clone(), first, seat, ready.clone()))),
                 Err(refused) => tracing::debug!(%client, ?refused, "a connection to the sales service is refused"),
             },
             // The client was gone before it was its turn.
@@ -119,7 +120,7 @@ async fn accept(
 
 async fn open(
     stream: TcpStream,
-    tls: Option<TlsAcceptor>,
+    tongues: Tongues,
     first: Duration,
     seat: Arc<Seat>,
     ready: mpsc::Sender<io::Result<Incoming>>,
@@ -127,21 +128,27 @@ async fn open(
     // Small frames go at once; an error here only costs time.
     let _ = stream.set_nodelay(true);
     let ended = seat.ended();
-    let stream = match tls {
-        None => Either::Left(stream),
-        Some(tls) => {
-            let shaken = tokio::select! {
-                shaken = tokio::time::timeout(first, tls.accept(stream)) => shaken,
-                () = ended.cancelled() => return,
-            };
-            match shaken {
-                Ok(Ok(stream)) => Either::Right(stream),
-                Ok(Err(error)) => return tracing::debug!(%error, "a till's TLS handshake failed"),
-                Err(_) => return,
-            }
-        }
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(first, shake(stream, &tongues)) => shaken,
+        () = ended.cancelled() => return,
     };
-    let _ = ready.send(Ok(Incoming { stream, seat, ended: Box::pin(ended.cancelled_owned()) })).await;
+    match shaken {
+        Ok(Ok(Some(stream))) => {
+            let _ = ready.send(Ok(Incoming { stream, seat, ended: Box::pin(ended.cancelled_owned()) })).await;
+        }
+        Ok(Ok(None)) => tracing::debug!(from = %seat.address(), "a till that speaks no TLS is refused"),
+        Ok(Err(error)) => tracing::debug!(%error, "a till's connection did not open"),
+        Err(_) => {}
+    }
+}
+
+/// What a till speaks over; none where it may not go on without TLS.
+async fn shake(stream: TcpStream, tongues: &Tongues) -> io::Result<Option<Either<TcpStream, TlsStream<TcpStream>>>> {
+    Ok(match tongues.hear(&stream).await? {
+        Heard::Tls(acceptor) => Some(Either::Right(acceptor.accept(stream).await?)),
+        Heard::Plain => Some(Either::Left(stream)),
+        Heard::Refused => None,
+    })
 }
 
 /// A connection that ends when its place is taken from it.

@@ -21,13 +21,14 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
 
-use super::{Deadlines, Deps, ServeError, TlsPaths, serve};
+use super::{Deadlines, Deps, ServeError, Speaks, TlsPaths, serve};
 use crate::network::{AuthError, TillAuth};
 use crate::sales::loader::Loader;
 use crate::sales::spool::{Spool, SpoolLimits};
 use crate::sales::tests::{
     DEADLINE, any_shift, batch, closed_shift, open_store, open_when_free, other_till, sale, shop, till,
 };
+use tillway_service::serving::Tongues;
 use crate::store::sales::{FindingFilter, Page, SalesStore, TotalsBy, TotalsFilter};
 use tillway_file_queue::disk::{Disk, RealDisk};
 
@@ -75,7 +76,8 @@ impl Server {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let address = format!("{scheme}://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, deps.clone(), tls, shutdown.clone()));
+        let speaks = tls.map_or_else(|| Speaks::Tongues(Tongues::plain()), Speaks::Own);
+        let served = tokio::spawn(serve(listener, deps.clone(), speaks, shutdown.clone()));
         Self { deps, address, shutdown, served }
     }
 
