@@ -79,6 +79,11 @@ impl Certificates {
         self.tls.authorities_pem()
     }
 
+    /// What hands out the authorities.
+    pub fn tls(&self) -> Tls {
+        self.tls.clone()
+    }
+
     /// What time it is for certificates.
     pub fn now(&self) -> Timestamp {
         self.tls.now()

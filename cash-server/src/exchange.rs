@@ -6,7 +6,8 @@
 //! RabbitMQ; [`reports`] takes what tills say; [`housekeeping`] removes what is past. [`clock`]
 //! measures tills' clocks by their reports; `pace` bounds what one till's words alone bring about.
 //! [`service`] is what the rest of the server asks, [`condition`] how a till is in one word,
-//! [`addresses`] what tills are told about this server.
+//! [`addresses`] what tills are told about this server, `trust` which of its authorities they are
+//! handed.
 //!
 //! **Architecture invariant:** an announcement is a hint. Nothing here relies on a message having
 //! arrived: whatever was lost, doubled or late, the next pass finds the difference between a
@@ -29,6 +30,7 @@ mod reason;
 pub mod reconciler;
 pub mod reports;
 pub mod service;
+mod trust;
 
 #[cfg(test)]
 mod claims_tests;
@@ -52,6 +54,7 @@ pub use reconciler::Reconciler;
 pub use reports::{Event, Reports};
 pub use service::{ExchangeError, ExchangeParts, ExchangeService, Next, TillStatus};
 pub use tillway_proto::cash_ini::CashIniError;
+pub use trust::Trust;
 
 /// Runs blocking work of the stores off the async threads.
 async fn blocking<T: Send + 'static>(

@@ -14,7 +14,7 @@ use crate::certificates::Certificates;
 use crate::dictionary::DictionaryService;
 use crate::exchange::housekeeping::Housekeeping;
 use crate::exchange::{
-    Broker, Codes, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reconciler, Reports, generation,
+    Broker, Codes, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reconciler, Reports, Trust, generation,
 };
 use crate::hints::Hints;
 use crate::intake::rest::AifRest;
@@ -203,7 +203,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         let identity = blocking(move || store.identity().map_err(RunError::Store)).await?;
         Owner::new(identity, &settings.name, &host_name(addresses.host.as_deref()))
     };
-    let codes = Arc::new(Codes::new(keys.clone()));
+    let codes = Arc::new(Codes::new(keys.clone()).with_trust(Trust::in_authorities_of(certificates.tls())));
     let broker = Broker::new(BrokerSettings::clone(&settings.broker), owner, hints.clone());
     let service = ExchangeService::new(ExchangeParts {
         store: Arc::clone(&exchange),

@@ -35,6 +35,11 @@ pub struct Command {
     /// that a command that is said again puts nothing back. 0, and absent: of an older server.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub settings_generation: u64,
+    /// The authorities that the server's certificates are signed by, PEM: what the till trusts from
+    /// now on, in place of those before. Taken only from a message with a right code. Empty, and
+    /// absent: they are as they were.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub authorities: String,
     /// What to do.
     #[serde(flatten)]
     pub order: Order,
@@ -211,7 +216,14 @@ const KNOWN_TYPES: [&str; 4] = ["load-package", "unload-sales", "report-state", 
 impl Command {
     /// A new command with a fresh id.
     pub fn new(order: Order) -> Self {
-        Self { schema: COMMAND_SCHEMA, id: Uuid::now_v7(), settings: BTreeMap::new(), settings_generation: 0, order }
+        Self {
+            schema: COMMAND_SCHEMA,
+            id: Uuid::now_v7(),
+            settings: BTreeMap::new(),
+            settings_generation: 0,
+            authorities: String::new(),
+            order,
+        }
     }
 
     /// Reads a message; see [`CommandError`] for what can be wrong with it.

@@ -193,6 +193,10 @@ pub struct TillState {
     /// agents.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refused_messages: BTreeMap<String, u64>,
+    /// SHA-256, in hex, of each authority that the agent trusts for TLS with its server; absent in
+    /// reports of agents that know no authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted: Option<Vec<String>>,
 }
 
 /// A proof that does not read proves nothing; what else the report says counts all the same.

@@ -96,6 +96,10 @@ impl Commands {
         fail::fail_point!("commands::works");
         tracing::debug!(?from, id = %command.id, order = ?command.order, "command");
         self.follow_settings(&command).await;
+        // What lay aside has no code any more, and may be old.
+        if from != From::Aside {
+            self.trust(&command).await;
+        }
         let refuse = |reason| self.teller.refuse(command.id, reason);
         match command.order {
             // A download may take a day, and the server announces anew what was rejected.
@@ -164,6 +168,26 @@ impl Commands {
             Ok(Ok(changed)) => tracing::info!(?changed, "settings taken over from the server"),
             Ok(Err(error)) => self.teller.failed(what, &error),
             Err(error) => self.teller.failed(what, &error),
+        }
+    }
+
+    /// Takes over the authorities of the server, so that the next connections to it are over TLS. A
+    /// till without a secret does not: nothing says whose message it is.
+    async fn trust(&self, command: &Command) {
+        let settings = self.settings.clone();
+        if command.authorities.is_empty() || settings.current().secret.is_none() {
+            return;
+        }
+        let authorities = command.authorities.clone();
+        match blocking(move || settings.trust(authorities)).await {
+            Ok(Ok(false)) => {}
+            Ok(Ok(true)) => {
+                tracing::info!("authorities for TLS taken over from the server");
+                // So that it hands them out no more.
+                self.teller.contact_soon();
+            }
+            Ok(Err(error)) => self.teller.failed("authorities handed out by the server were not taken over", &error),
+            Err(error) => self.teller.failed("authorities handed out by the server were not taken over", &error),
         }
     }
 

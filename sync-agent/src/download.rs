@@ -11,6 +11,7 @@
 
 use crate::decide::{StatusMeaning, on_status, wait_before_retry};
 use crate::retry::Backoff;
+use crate::settings::Trust;
 use fs_err as fs;
 use futures_util::StreamExt as _;
 use reqwest::header::{ETAG, HeaderMap, IF_RANGE, RANGE, RETRY_AFTER};
@@ -156,15 +157,17 @@ impl Downloader {
         folder: PathBuf,
         limits: DownloadLimits,
         one_at_a_time: Arc<Mutex<()>>,
+        trust: &Trust,
     ) -> Result<Self, DownloadError> {
         crate::install_crypto();
+        // No secret goes along, and the hash proves what comes: it may lie wherever it is said to.
         let client = reqwest::Client::builder()
             .connect_timeout(limits.connect)
             .read_timeout(limits.idle)
             .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
-            .user_agent(concat!("tillway-sync-agent/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(DownloadError::Client)?;
+            .user_agent(concat!("tillway-sync-agent/", env!("CARGO_PKG_VERSION")));
+        let client = trust.beside_others(client).and_then(reqwest::ClientBuilder::build);
+        let client = client.map_err(DownloadError::Client)?;
         Ok(Self { client, folder, limits, one_at_a_time })
     }
 

@@ -76,6 +76,7 @@ impl Overview {
             set_aside: count,
             aside: units,
             refused_messages: self.codes.refused(),
+            trusted: Some(self.settings.current().trust.fingerprints().to_vec()),
         }
     }
 

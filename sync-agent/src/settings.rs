@@ -16,10 +16,12 @@ mod logging_conf;
 pub(crate) mod probe;
 mod pushed;
 pub(crate) mod reader;
+pub(crate) mod trust;
 
 pub use fault::{Fault, Faults, SettingsError};
 pub use layout::Layout;
 pub use pushed::{LiveSettings, SERVER_OWNED};
+pub use trust::Trust;
 
 use fs_err as fs;
 use ini::Ini;
@@ -97,6 +99,8 @@ pub struct Settings {
     pub backup: BackupSettings,
     /// Files and folders.
     pub paths: Paths,
+    /// Whom it trusts, in a file of its own in the data folder.
+    pub trust: Trust,
     /// `logging.conf`
     pub log: LogSettings,
 }
@@ -256,6 +260,7 @@ impl Settings {
         let (Some(till), true) = (till, faults.is_empty()) else {
             return Err(SettingsError::Wrong { path: path.to_owned(), faults: Faults(faults) });
         };
+        let trust = Trust::read(&paths.data)?;
         let log = logging_conf::read(&path.with_file_name("logging.conf"), log_file)?;
         Ok(Self {
             mode,
@@ -272,6 +277,7 @@ impl Settings {
             sales,
             backup,
             paths,
+            trust,
             log,
         })
     }

@@ -20,6 +20,12 @@ const MAX_COUNT: u64 = 1_000_000_000_000;
 /// Longest version of an agent that is kept, in characters.
 const MAX_VERSION_CHARS: usize = 64;
 
+/// Most authorities that a till names: a server has three at most, and a site its own.
+const MAX_TRUSTED: usize = 16;
+
+/// A SHA-256 in hex.
+const FINGERPRINT_CHARS: usize = 64;
+
 /// Longest name of a unit set aside that is kept, in characters: a file's name is the longest
 /// there is.
 const MAX_NAME_CHARS: usize = 255;
@@ -45,6 +51,7 @@ pub fn bounded(state: &TillState) -> TillState {
         sales_wait: state.sales_wait.as_ref().map(bounded_wait),
         aside: state.aside.iter().take(MAX_ASIDE_UNITS).map(bounded_unit).collect(),
         refused_messages: bounded_refused(&state.refused_messages),
+        trusted: state.trusted.as_ref().map(|trusted| bounded_trusted(trusted)),
         ..state.clone()
     }
 }
@@ -58,6 +65,11 @@ fn bounded_refused(refused: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let known = |reason: &str| CodeFault::ALL.iter().any(|fault| fault.as_str() == reason);
     let kept = refused.iter().filter(|(reason, _)| known(reason));
     kept.map(|(reason, count)| (reason.clone(), bounded_count(*count))).collect()
+}
+
+/// The authorities that a till says it trusts, as they are kept.
+pub fn bounded_trusted(trusted: &[String]) -> Vec<String> {
+    trusted.iter().take(MAX_TRUSTED).map(|one| cut(one, FINGERPRINT_CHARS)).collect()
 }
 
 fn bounded_wait(wait: &SalesWait) -> SalesWait {

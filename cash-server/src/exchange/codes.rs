@@ -8,10 +8,12 @@
 //!
 //! The counts are a hint of this process: as many come again, or they are of no account.
 
+use super::trust::Trust;
 use crate::peer_keys::PeerKeys;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tillway_proto::report::TillState;
 use tillway_proto::{CodeFault, Direction, MessageHead, PeerId};
 
 /// So many messages without a right code are a finding. Fewer may be a till that was just given
@@ -61,6 +63,7 @@ impl CodeFinding {
 #[derive(Debug)]
 pub struct Codes {
     keys: PeerKeys,
+    trust: Trust,
     seen: Mutex<Seen>,
 }
 
@@ -77,7 +80,24 @@ struct Seen {
 impl Codes {
     /// With these keys.
     pub fn new(keys: PeerKeys) -> Self {
-        Self { keys, seen: Mutex::default() }
+        Self { keys, trust: Trust::default(), seen: Mutex::default() }
+    }
+
+    /// Hands out authorities to peers that have a secret.
+    #[must_use]
+    pub fn with_trust(self, trust: Trust) -> Self {
+        Self { trust, ..self }
+    }
+
+    /// The authorities that go with a command to a peer: a code keeps them what they are, so one
+    /// without a secret gets none.
+    pub(super) fn authorities_for(&self, peer: &PeerId) -> String {
+        if self.has_secret(peer) { self.trust.for_peer(peer) } else { String::new() }
+    }
+
+    /// Takes what a peer says that it trusts.
+    pub(super) fn heard_trust(&self, peer: &PeerId, state: &TillState) {
+        self.trust.heard(peer, state);
     }
 
     /// What goes with a message to a peer: its code, where the peer has a secret.

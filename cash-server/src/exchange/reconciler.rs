@@ -588,6 +588,7 @@ fn link_message(parts: &ExchangeParts, delivery: &Delivery) -> Result<(MessageHe
     }));
     command.settings = parts.addresses.pushed();
     command.settings_generation = parts.addresses.generation;
+    command.authorities = parts.codes.authorities_for(&delivery.peer);
     let body = command.to_bytes().map_err(|source| ExchangeError::Message { source })?;
     let head = parts.codes.head(&delivery.peer, command.order.kind(), &command.id.to_string(), &body);
     Ok((head, body))

@@ -173,6 +173,9 @@ impl Reports {
         }
         for (_, reported) in read.iter().flatten().filter(|(till, _)| network.till(till).is_some()) {
             self.clocks.note(&reported.peer, reported.sent_at);
+            if let Some(state) = state_in(&reported.report) {
+                self.codes.heard_trust(&reported.peer, state);
+            }
         }
         let claims = self.packages.claims().map_err(ExchangeError::Packages)?;
         let (mut events, mut poke) = (Vec::new(), false);

@@ -526,8 +526,9 @@ impl ExchangeService {
         let mut command = Command::new(order);
         command.settings = self.parts.addresses.pushed();
         command.settings_generation = self.parts.addresses.generation;
-        let body = command.to_bytes().map_err(|source| ExchangeError::Message { source })?;
         let (now, peer) = (Timestamp::now(), PeerId::from(till.clone()));
+        command.authorities = self.parts.codes.authorities_for(&peer);
+        let body = command.to_bytes().map_err(|source| ExchangeError::Message { source })?;
         let sent = SentCommand {
             id: command.id,
             peer: peer.clone(),

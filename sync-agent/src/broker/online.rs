@@ -190,9 +190,10 @@ async fn reaches(key: &'static str, what: &'static str, host: &str, port: u16) -
 /// REST, where the token is tried; and the clock, by the date of the answer, whatever it is.
 async fn server(settings: &Settings) -> Vec<Problem> {
     let (host, port) = (&settings.sales.rest_host, settings.sales.rest_port);
-    let address = format!("http://{}:{port}/api/v1/tills/{}/token", in_url(host), settings.till);
+    let scheme = settings.trust.scheme(host);
+    let address = format!("{scheme}://{}:{port}/api/v1/tills/{}/token", in_url(host), settings.till);
     let asked = async {
-        let client = reqwest::Client::builder().timeout(ANSWER_TIME).no_proxy().build()?;
+        let client = settings.trust.client()?.timeout(ANSWER_TIME).no_proxy().build()?;
         let request = client.get(&address);
         match &settings.token {
             Some(token) => request.bearer_auth(token),

@@ -86,7 +86,7 @@ impl Case {
     }
 
     fn downloader(&self) -> Downloader {
-        Downloader::new(self.folder.path().to_owned(), LIMITS, Arc::clone(&self.one_at_a_time)).unwrap()
+        Downloader::new(self.folder.path().to_owned(), LIMITS, Arc::clone(&self.one_at_a_time), &Trust::default()).unwrap()
     }
 
     async fn fetch(&self, stub: &Stub) -> Result<PathBuf, DownloadError> {
@@ -314,7 +314,7 @@ async fn a_body_that_drips_ends_with_the_time_for_all_of_it_and_what_came_is_kep
         }
     });
     let limits = DownloadLimits { total: Duration::from_millis(300), ..LIMITS };
-    let downloader = Downloader::new(case.folder.path().to_owned(), limits, Arc::default()).unwrap();
+    let downloader = Downloader::new(case.folder.path().to_owned(), limits, Arc::default(), &Trust::default()).unwrap();
     let error = downloader.fetch(&stub.url, &case.name, case.body.len() as u64).await.unwrap_err();
     assert!(matches!(error, DownloadError::GivenUp { .. }), "{error}");
     assert!(case.part().exists());

@@ -4,9 +4,9 @@ use super::IntakeError;
 use crate::download::{DownloadLimits, Downloader};
 use crate::error::blocking;
 use crate::room::Room;
-use crate::settings::{LiveSettings, reader::in_url};
+use crate::settings::{LiveSettings, Settings, Trust, reader::in_url};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use tillway_proto::PackageLink;
 use tokio::sync::Mutex;
 
@@ -17,14 +17,15 @@ pub(crate) struct Fetch {
     settings: LiveSettings,
     /// Held by each download, and by what one that was given up has still to write.
     downloading: Arc<Mutex<()>>,
-    /// Made for the first link: a client reads the certificates of the machine, which takes longer
-    /// than a package with a price, and keeps its connection for the next.
-    downloader: OnceLock<Downloader>,
+    /// Made for the first link, and where others are trusted: a client reads the certificates of
+    /// the machine, which takes longer than a package with a price, and keeps its connection for
+    /// the next.
+    downloader: StdMutex<Option<(Trust, Downloader)>>,
 }
 
 impl Fetch {
     pub(crate) fn new(room: Room, settings: LiveSettings) -> Self {
-        Self { room, settings, downloading: Arc::default(), downloader: OnceLock::new() }
+        Self { room, settings, downloading: Arc::default(), downloader: StdMutex::default() }
     }
 
     /// Brings the package of a link, at once, without a wait that would spread a fleet: a price is
@@ -39,18 +40,25 @@ impl Fetch {
         }
         let (room, of) = (self.room.clone(), link.clone());
         blocking(move || room.for_link(&of)).await.map_err(IntakeError::Aborted)?.map_err(IntakeError::Room)?;
-        let packages = &self.settings.current().packages;
-        let url = format!("http://{}:{}{}", in_url(&packages.host), packages.port, link.link);
-        self.downloader()?.fetch(&url, &link.package, link.bytes).await.map_err(IntakeError::Download)
+        let settings = self.settings.current();
+        let packages = &settings.packages;
+        // Our server's own port speaks TLS; who else carries packages may not.
+        let scheme = if packages.host == settings.sales.rest_host { settings.trust.scheme(&packages.host) } else { "http" };
+        let url = format!("{scheme}://{}:{}{}", in_url(&packages.host), packages.port, link.link);
+        self.downloader(&settings)?.fetch(&url, &link.package, link.bytes).await.map_err(IntakeError::Download)
     }
 
-    fn downloader(&self) -> Result<&Downloader, IntakeError> {
-        if let Some(made) = self.downloader.get() {
-            return Ok(made);
+    fn downloader(&self, settings: &Settings) -> Result<Downloader, IntakeError> {
+        let mut made = self.downloader.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((trust, downloader)) = &*made
+            && *trust == settings.trust
+        {
+            return Ok(downloader.clone());
         }
-        let folder = self.settings.current().paths.data.join("downloads");
-        let made = Downloader::new(folder, DownloadLimits::default(), Arc::clone(&self.downloading));
-        let made = made.map_err(IntakeError::Download)?;
-        Ok(self.downloader.get_or_init(|| made))
+        let (folder, turn) = (settings.paths.data.join("downloads"), Arc::clone(&self.downloading));
+        let downloader = Downloader::new(folder, DownloadLimits::default(), turn, &settings.trust);
+        let downloader = downloader.map_err(IntakeError::Download)?;
+        *made = Some((settings.trust.clone(), downloader.clone()));
+        Ok(downloader)
     }
 }

@@ -76,6 +76,19 @@ pub enum SettingsError {
         /// All of them.
         faults: Faults,
     },
+    /// What stands there is no list of authorities.
+    #[error(
+        "{} holds no certificates of authorities: put the server's tls/authority.pem there, or remove the file, and nothing \
+         asks for TLS until the server hands out its authority",
+        path.display()
+    )]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The server handed out what is no list of authorities. The file stays as it was.
+    #[error("the server handed out authorities that do not read")]
+    HandedOut,
     /// The server pushed a value that this till cannot take. The file stays as it was.
     #[error("the server set {key} to `{}`: allowed is {allowed}", value.escape_default())]
     Pushed {

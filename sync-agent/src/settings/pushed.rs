@@ -3,7 +3,7 @@
 
 use super::fault::SettingsError;
 use super::ini::Ini;
-use super::{Layout, SECTION, Settings};
+use super::{Layout, SECTION, Settings, Trust};
 use fs_err as fs;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -107,6 +107,23 @@ impl LiveSettings {
     }
 }
 
+impl LiveSettings {
+    /// Trusts these authorities from now on, in place of those before, and tells whether they are
+    /// others. The text is PEM, and came in a message with a right code. Blocks on the disk.
+    pub fn trust(&self, authorities: String) -> Result<bool, SettingsError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.current();
+        let trust = Trust::of(authorities).ok_or(SettingsError::HandedOut)?;
+        if trust == now.trust {
+            return Ok(false);
+        }
+        let written = trust.write(&now.paths.data);
+        written.map_err(|source| SettingsError::File { action: "write", source })?;
+        self.now.send_replace(Arc::new(Settings { trust, ..Settings::clone(&now) }));
+        Ok(true)
+    }
+}
+
 /// Names the server as the source of a fault where it is one.
 fn blame(error: SettingsError, changed: &[String]) -> SettingsError {
     if let SettingsError::Wrong { faults, .. } = &error
@@ -150,6 +167,27 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(follower.has_changed().unwrap());
         assert_eq!(live.current().sales.host, "10.0.0.2");
+    }
+
+    #[test]
+    fn authorities_lie_apart_from_the_settings_and_are_found_again() {
+        let (folder, live) = live(FILE);
+        let pem = super::super::trust::tests::authority();
+        assert!(!live.current().trust.is_some());
+        assert!(live.trust(pem.clone()).unwrap());
+        assert!(!live.trust(pem.clone()).unwrap(), "the same ones");
+        assert!(live.trust("no authority".to_owned()).is_err());
+        assert_eq!(live.current().trust.pem(), pem);
+        assert_eq!(fs::read_to_string(folder.path().join("cash.ini")).unwrap(), FILE);
+        let path = folder.path().join("cash.ini");
+        let again = LiveSettings::read(&path, Layout::under(folder.path())).unwrap();
+        assert_eq!(again.current().trust.pem(), pem);
+        push(&again, &[("grpchostcs", "10.0.0.2")]).unwrap();
+        assert_eq!(again.current().trust.pem(), pem, "what is pushed later does not lose it");
+        let file = Trust::file(&again.current().paths.data);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::write(file, "damaged").unwrap();
+        assert!(LiveSettings::read(&path, Layout::under(folder.path())).is_err());
     }
 
     #[test]

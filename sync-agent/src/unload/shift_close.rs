@@ -9,7 +9,7 @@ use super::suspects::Unit;
 use super::{Trigger, UnloadRequest};
 use crate::error::{blocking, chain};
 use crate::retry::Backoff;
-use crate::settings::{LiveSettings, reader::in_url};
+use crate::settings::{LiveSettings, Trust, reader::in_url};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -152,8 +152,9 @@ impl ShiftClose {
     async fn tell_server(&self) -> Result<(), String> {
         let settings = self.settings.current();
         let host = in_url(&settings.sales.rest_host);
-        let url = format!("http://{host}:{}/api/v1/tills/{}/shift-closed", settings.sales.rest_port, self.id);
-        tell(&url, settings.token.as_deref(), Backoff::new(FIRST_WAIT, MAX_WAIT)).await
+        let scheme = settings.trust.scheme(&settings.sales.rest_host);
+        let url = format!("{scheme}://{host}:{}/api/v1/tills/{}/shift-closed", settings.sales.rest_port, self.id);
+        tell(&url, settings.token.as_deref(), &settings.trust, Backoff::new(FIRST_WAIT, MAX_WAIT)).await
     }
 }
 
@@ -196,9 +197,9 @@ async fn server_asks(
     asked
 }
 
-async fn tell(url: &str, token: Option<&str>, mut backoff: Backoff) -> Result<(), String> {
+async fn tell(url: &str, token: Option<&str>, trust: &Trust, mut backoff: Backoff) -> Result<(), String> {
     crate::install_crypto();
-    let client = reqwest::Client::builder().timeout(TELL_TIME).build().map_err(|error| chain(&error))?;
+    let client = trust.client().and_then(|client| client.timeout(TELL_TIME).build()).map_err(|error| chain(&error))?;
     let mut last = String::new();
     for attempt in 1..=MAX_TELL_TRIES {
         let mut request = client.post(url);
@@ -254,7 +255,7 @@ mod tests {
             }
             times
         };
-        tokio::join!(tell(&url, None, Backoff::new(SHORT, SHORT)), served)
+        tokio::join!(tell(&url, None, &Trust::default(), Backoff::new(SHORT, SHORT)), served)
     }
 
     #[tokio::test]

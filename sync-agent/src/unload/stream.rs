@@ -6,7 +6,7 @@
 
 use crate::decide::Holdings;
 use crate::error::chain;
-use crate::settings::{LiveSettings, SalesSettings, reader::in_url};
+use crate::settings::{LiveSettings, SalesSettings, Trust, reader::in_url};
 use fs_err as fs;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::error::Error as _;
@@ -147,7 +147,7 @@ impl SalesLoader {
         let settings = self.settings.current();
         let open_channel = match channel {
             Some(open) => open.clone(),
-            None => channel.insert(connect(&settings.sales).await?).clone(),
+            None => channel.insert(connect(&settings.sales, &settings.trust).await?).clone(),
         };
         let named: BTreeSet<ShiftKey> = shifts.into_iter().collect();
         let (shifts, openings) = naming(named.into_iter().take(MAX_HELLO_SHIFTS));
@@ -175,8 +175,13 @@ impl SalesLoader {
     }
 }
 
-pub(super) async fn connect(settings: &SalesSettings) -> Result<Channel, StreamError> {
-    let scheme = if settings.root_certificate.is_some() { "https" } else { "http" };
+/// Over TLS where the site names who signs, or where the server's authority is known.
+pub(super) async fn connect(settings: &SalesSettings, trust: &Trust) -> Result<Channel, StreamError> {
+    let signed_by = match &settings.root_certificate {
+        Some(path) => Some(fs::read(path).map_err(StreamError::Certificate)?),
+        None => trust.asks_tls_of(&settings.host).then(|| trust.pem().as_bytes().to_vec()),
+    };
+    let scheme = if signed_by.is_some() { "https" } else { "http" };
     let address = format!("{scheme}://{}:{}", in_url(&settings.host), settings.port);
     let wrong = |source| StreamError::Address { address: address.clone(), source };
     let mut endpoint = Endpoint::from_shared(address.clone())
@@ -186,8 +191,7 @@ pub(super) async fn connect(settings: &SalesSettings) -> Result<Channel, StreamE
         .http2_keep_alive_interval(KEEP_ALIVE_PERIOD)
         .keep_alive_timeout(KEEP_ALIVE_TIME)
         .keep_alive_while_idle(true);
-    if let Some(path) = &settings.root_certificate {
-        let pem = fs::read(path).map_err(StreamError::Certificate)?;
+    if let Some(pem) = signed_by {
         let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)).domain_name(settings.host.clone());
         endpoint = endpoint.tls_config(tls).map_err(wrong)?;
     }

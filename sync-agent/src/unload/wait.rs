@@ -106,7 +106,7 @@ BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiBn1X94uvLLjQ0LNlQ1FRLw7uaC9kZx\n\
                 let _ = stream.write_all(answer).await;
             });
         }
-        of_stream(&super::super::stream::connect(&settings).await.unwrap_err())
+        of_stream(&super::super::stream::connect(&settings, &crate::settings::Trust::default()).await.unwrap_err())
     }
 
     #[tokio::test]
