@@ -25,8 +25,8 @@ pub use peers::Reconciled;
 
 use crate::network::{NetworkError, NetworkService};
 use crate::reserve::{DiskReserve, NoRoom};
-use crate::settings::{BackupSettings, TLS_DIR};
 use crate::settings::credentials::{CREDENTIALS_DIR, CredentialsError};
+use crate::settings::{BackupSettings, TLS_DIR};
 use crate::store::copies::{Copied, Copying};
 use crate::store::{StoreError, Stores};
 use crate::words::{Reason, as_said};

@@ -46,6 +46,13 @@ pub struct OpenPort {
     pub address: SocketAddr,
 }
 
+impl OpenPort {
+    /// Whether other machines reach it.
+    pub fn is_reached(&self) -> bool {
+        !self.address.ip().is_loopback()
+    }
+}
+
 /// TLS of this server. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Certificates {

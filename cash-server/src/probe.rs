@@ -1,5 +1,6 @@
 //! What `check` and the start look at outside the settings: folders, files, ports.
 
+use crate::certificates::open_ports;
 use crate::exchange::addresses;
 use crate::settings::{Fault, Origins, Settings};
 use crate::socket;
@@ -22,6 +23,11 @@ pub fn needed(settings: &Settings, origins: &Origins, ports: &[(&'static str, So
         faults.extend(problem.map(|what| origins.fault(&[key], what)));
     };
     note("server.data_dir", folder_fault(&settings.data_dir, true).or_else(|| socket::fault(&settings.data_dir)));
+    if let Some(own) = &settings.tls.own {
+        note("tls.cert", file_problem(&own.cert));
+        note("tls.key", file_problem(&own.key));
+        note("tls.authority", own.authority.as_deref().and_then(file_problem));
+    }
     if let Some(tls) = &settings.sales.tls {
         note("sales.tls_cert", file_problem(&tls.cert));
         note("sales.tls_key", file_problem(&tls.key));
@@ -57,6 +63,14 @@ pub fn wanted(settings: &Settings, origins: &Origins) -> Vec<Fault> {
     }
     for (key, problem) in addresses::problems(settings) {
         note(key, Some(problem));
+    }
+    for port in open_ports(settings).iter().filter(|port| port.is_reached()) {
+        let what = format!(
+            "other machines may speak with {} without TLS, and passwords, prices and receipts can be read on the way: close it once \
+             all of them speak TLS",
+            port.address
+        );
+        note(port.setting, Some(what));
     }
     faults.extend(OpenFiles::raise().fault(OPEN_FILES).map(|what| Fault::of_machine("open files", what)));
     faults
@@ -96,5 +110,15 @@ mod tests {
         assert!(needed(&settings, &origins, &[]).is_empty());
         assert_eq!(keys(wanted(&settings, &origins)), ["broker.password_file", "intake.inbox", "intake.folders"]);
         assert!(!folder.path().join("data").exists());
+    }
+
+    #[test]
+    fn a_port_that_is_open_without_tls_is_told_where_others_reach_it() {
+        let told = |listen: &str| {
+            let text = format!("[server]\ndata_dir=\"/\"\n[aif]\nlisten=\"{listen}:1\"\nplain=true\n");
+            let settings = Settings::read(&text, Path::new("/"), []).unwrap();
+            wanted(&settings, &Origins::default()).iter().any(|fault| fault.key == "aif.plain")
+        };
+        assert!(told("0.0.0.0") && told("10.0.0.5") && !told("127.0.0.1"));
     }
 }

@@ -173,8 +173,19 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let opening = settings.clone();
     let opened = blocking(move || Opened::open(&opening, with_sales)).await?;
     let sales_aside = opened.loader.as_ref().map(SalesLoader::aside);
-    let Opened { _locks, credentials, keys, generation, stores, reserve, packages, backups, forms, certificates, loader } =
-        opened;
+    let Opened {
+        _locks,
+        credentials,
+        keys,
+        generation,
+        stores,
+        reserve,
+        packages,
+        backups,
+        forms,
+        certificates,
+        loader,
+    } = opened;
     let Stores { network, dictionary: store, exchange, journal, sales, audit, .. } = stores;
     tell_credentials(&credentials);
 
@@ -277,7 +288,9 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     parts.drive(&background, tasks);
     parts.add_endless("socket of this machine", serving::serve_local(local_door, local, stop.clone()));
     let plain = settings.tls.plain;
-    let port = |is_open, refusal| Ok(Port::new(certificates.http(is_open).map_err(RunError::Tls)?, refusal));
+    let port = |is_open, refusal| -> Result<Port, RunError> {
+        Ok(Port::new(certificates.http(is_open).map_err(RunError::Tls)?, refusal))
+    };
     parts.serve("REST", listeners.rest, port(plain.rest, rest::only_tls("rest.plain"))?, rest, port_files);
     parts.serve("AIF over REST", listeners.aif, port(plain.aif, rest::only_tls("aif.plain"))?, aif, port_files);
     parts.serve("page", listeners.web, port(plain.web, web::only_tls())?, page, port_files);

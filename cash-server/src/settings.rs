@@ -155,6 +155,15 @@ pub struct BrokerSettings {
     pub till_password_file: Option<PathBuf>,
     /// Seconds; 0: never.
     pub heartbeat_s: u16,
+    /// Whether this server speaks TLS with it.
+    pub tls: bool,
+    /// Files of authorities that may have signed the broker's certificate; those that are there
+    /// count.
+    pub authorities: Vec<PathBuf>,
+    /// Whether tills speak TLS with it.
+    pub till_tls: bool,
+    /// The port that tills are told; none: `port`.
+    pub till_port: Option<u16>,
 }
 
 /// The exchange with tills.
@@ -261,7 +270,7 @@ impl Settings {
         let settings = Self {
             file: None,
             backup: BackupSettings::read(&source, &data_dir),
-            data_dir,
+            data_dir: data_dir.clone(),
             name: source.name("server.name"),
             public_host: host(&source, "server.public_host"),
             tills_on_this_machine: source.flag("server.tills_on_this_machine"),
@@ -291,6 +300,10 @@ impl Settings {
                 till_password_file: source.path("broker.till_password_file"),
                 till_user: Some(source.text("broker.till_user").trim().to_owned()).filter(|user| !user.is_empty()),
                 heartbeat_s: u16::try_from(source.number("broker.heartbeat_s", 0..=3600)).unwrap_or_default(),
+                tls: source.flag("broker.tls"),
+                authorities: tls::broker_authorities(&source, &data_dir),
+                till_tls: source.flag("broker.till_tls"),
+                till_port: some_port(source.port("broker.till_port", true)),
             },
             intake: IntakeSettings::read(&source),
             exchange: ExchangeSettings {

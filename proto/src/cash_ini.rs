@@ -60,6 +60,9 @@ pub struct Properties {
     /// Port of the broker.
     #[serde(rename = "dept.broker.port")]
     pub broker_port: u16,
+    /// `True`: TLS with the broker; none: without.
+    #[serde(rename = "dept.broker.tls", default, skip_serializing_if = "Option::is_none")]
+    pub broker_tls: Option<String>,
     /// Virtual host of the broker.
     #[serde(rename = "dept.broker.vhost")]
     pub broker_vhost: String,
@@ -128,6 +131,7 @@ mod tests {
                 secret: "tws1_secret".to_owned(),
                 broker_host: "10.0.0.5".to_owned(),
                 broker_port: 5672,
+                broker_tls: None,
                 broker_vhost: "/".to_owned(),
                 broker_user: Some("tills".to_owned()),
                 heartbeat_s: 30,

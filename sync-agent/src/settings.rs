@@ -5,7 +5,8 @@
 //! [`LiveSettings::take`].
 //!
 //! Keys of our own, all optional: `dept.broker.user` (the till's id), `dept.broker.passwordfile`
-//! (`broker.password` beside `cash.ini`), `dept.broker.vhost` (`/`), `cash.secret` (in files of
+//! (`broker.password` beside `cash.ini`), `dept.broker.vhost` (`/`), `dept.broker.tls` (`False`),
+//! `dept.broker.cacertpath`, `cash.secret` (in files of
 //! before `cash.token`), `datafolder`, `dictionariesdb`, `documentsdb`, `backupfolder`,
 //! `unloadperiod`, `contactperiod`.
 
@@ -118,6 +119,10 @@ pub struct BrokerSettings {
     pub password_file: PathBuf,
     /// `dept.broker.vhost`
     pub vhost: String,
+    /// `dept.broker.tls`
+    pub tls: bool,
+    /// `dept.broker.cacertpath`: who signs its certificate; none: the server's authorities.
+    pub authority: Option<PathBuf>,
     /// `brokerconnectionheartbeat`; 0 counts as [`DEFAULT_HEARTBEAT`].
     pub heartbeat: Duration,
 }
@@ -219,6 +224,8 @@ impl Settings {
             user: user.unwrap_or_default(),
             password_file: read.path("dept.broker.passwordfile").unwrap_or_else(|| Layout::password_file(path)),
             vhost: read.text("dept.broker.vhost").unwrap_or_else(|| "/".to_owned()),
+            tls: read.flag("dept.broker.tls", false),
+            authority: read.path("dept.broker.cacertpath"),
             heartbeat: match read.number("brokerconnectionheartbeat", 0..=MAX_HEARTBEAT_SECS, 0) {
                 0 => DEFAULT_HEARTBEAT,
                 seconds => Duration::from_secs(seconds),

@@ -101,6 +101,8 @@ pub enum BrokerError {
 pub struct Broker {
     /// Port of AMQP on 127.0.0.1.
     pub port: u16,
+    /// Port of AMQP over TLS, on all addresses; none: it was started without.
+    pub tls_port: Option<u16>,
     management: Management,
     keeper: Child,
     answers: BufReader<ChildStdout>,
@@ -123,16 +125,21 @@ impl Broker {
 
     /// Starts a node and waits until it serves.
     pub fn start() -> Result<Self, BrokerError> {
-        Self::start_counting(COUNTED_EVERY)
+        Self::start_counting(COUNTED_EVERY, None)
+    }
+
+    /// A node that speaks TLS too, with this certificate and key.
+    pub fn start_with_tls(certificate: &Path, key: &Path) -> Result<Self, BrokerError> {
+        Self::start_counting(COUNTED_EVERY, Some((certificate, key)))
     }
 
     /// A node for thousands of tills, set as README advises: by default it counts twenty thousand
     /// queues anew every five seconds.
     pub fn start_for_thousands() -> Result<Self, BrokerError> {
-        Self::start_counting(COUNTED_EVERY_OF_THOUSANDS)
+        Self::start_counting(COUNTED_EVERY_OF_THOUSANDS, None)
     }
 
-    fn start_counting(counted_every: Duration) -> Result<Self, BrokerError> {
+    fn start_counting(counted_every: Duration, tls: Option<(&Path, &Path)>) -> Result<Self, BrokerError> {
         let script = server_script().ok_or(BrokerError::NotInstalled)?;
         let folder = tempfile::Builder::new().prefix("tillway-broker-").tempdir().map_err(BrokerError::Folder)?.keep();
         let port = free_port().map_err(BrokerError::Ports)?;
@@ -148,12 +155,17 @@ impl Broker {
             epmd_port,
             cookie: &cookie,
             counted_every,
+            tls: match tls {
+                Some((certificate, key)) => Some((free_port().map_err(BrokerError::Ports)?, certificate, key)),
+                None => None,
+            },
         };
+        let tls_port = settings.tls.map(|(port, ..)| port);
         let mut keeper = settings.start(&script)?;
         let answers = keeper.stdout.take().map(BufReader::new);
         let answers = answers.ok_or_else(|| BrokerError::Start(io::Error::other("the keeper has no output")))?;
         let management = Management::new(management_port, ADMINISTRATOR, &password).map_err(BrokerError::Management)?;
-        let mut broker = Self { port, management, keeper, answers, folder, epmd_port, cookie };
+        let mut broker = Self { port, tls_port, management, keeper, answers, folder, epmd_port, cookie };
         broker.wait_until_ready()?;
         Ok(broker)
     }
@@ -226,6 +238,8 @@ struct Settings<'a> {
     password: &'a str,
     epmd_port: u16,
     cookie: &'a str,
+    /// Port, certificate and key of AMQP over TLS.
+    tls: Option<(u16, &'a Path, &'a Path)>,
     /// How often it counts what its queues, channels and connections have done.
     counted_every: Duration,
 }
@@ -286,7 +300,20 @@ impl Settings<'_> {
              log.console.level = {log_level}\n\
              log.file = false\n"
         );
-        fs::write(self.folder.join("rabbitmq.conf"), settings)?;
+        let tls = self.tls.map(|(port, certificate, key)| {
+            format!(
+                "listeners.ssl.default = 0.0.0.0:{port}\n\
+                 ssl_options.certfile = {}\n\
+                 ssl_options.keyfile = {}\n\
+                 ssl_options.verify = verify_none\n\
+                 ssl_options.fail_if_no_peer_cert = false\n\
+                 ssl_options.versions.1 = tlsv1.3\n\
+                 ssl_options.versions.2 = tlsv1.2\n",
+                certificate.display(),
+                key.display()
+            )
+        });
+        fs::write(self.folder.join("rabbitmq.conf"), settings + &tls.unwrap_or_default())?;
         let advanced = format!(
             "[{{rabbit, [{{file_handles_high_watermark, {FILE_HANDLES}}}, {{quorum_tick_interval, {counted_every}}}]}}].\n"
         );

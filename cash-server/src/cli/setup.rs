@@ -133,7 +133,8 @@ pub(super) fn setup(path: Option<&Path>, asked: &SetupArgs, answer: &mut Output<
         }
         let admin = credentials::admin_path(&settings.data_dir);
         let host = settings.public_host.clone().unwrap_or_else(|| "localhost".to_owned());
-        let page = format!("http://{host}:{}/", settings.web_listen.port());
+        let scheme = if settings.tls.plain.web { "http" } else { "https" };
+        let page = format!("{scheme}://{host}:{}/", settings.web_listen.port());
         tell("setup-page", &[("page", page), ("file", admin.display().to_string())])?;
     } else {
         tell("setup-start", &[])?;

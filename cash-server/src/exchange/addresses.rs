@@ -36,6 +36,8 @@ pub struct PublicAddresses {
     pub broker_host: Option<String>,
     /// Port of the broker.
     pub broker_port: u16,
+    /// Whether tills speak TLS with the broker.
+    pub broker_tls: bool,
     /// Virtual host of the broker.
     pub broker_vhost: String,
     /// User of tills at the broker; none: each its own id.
@@ -63,7 +65,8 @@ impl PublicAddresses {
             packages_port: settings.rest.packages_port.unwrap_or(rest_port),
             sales_port: settings.sales.public_port.unwrap_or(sales_port),
             broker_host: if broker_is_here { host.clone() } else { Some(settings.broker.host.clone()) },
-            broker_port: settings.broker.port,
+            broker_port: settings.broker.till_port.unwrap_or(settings.broker.port),
+            broker_tls: settings.broker.till_tls,
             broker_vhost: settings.broker.vhost.clone(),
             broker_user: settings.broker.till_user.clone(),
             rest_port,
@@ -114,6 +117,7 @@ impl PublicAddresses {
             secret: secret.map(PeerSecret::to_text).unwrap_or_default(),
             broker_host: self.broker_host.clone().unwrap_or_default(),
             broker_port: self.broker_port,
+            broker_tls: self.broker_tls.then(|| "True".to_owned()),
             broker_vhost: self.broker_vhost.clone(),
             broker_user: self.broker_user.clone(),
             heartbeat_s: HEARTBEAT_S,

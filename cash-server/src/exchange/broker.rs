@@ -28,11 +28,13 @@ use crate::error_chain;
 use crate::hints::Hints;
 use crate::settings::BrokerSettings;
 use crate::words::{Reason, as_said};
+use amq_protocol_tcp::OwnedTLSConfig;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use fs_err as fs;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use lapin::options::{QueueBindOptions, QueueDeclareOptions};
+use lapin::runtime::default_runtime;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{Channel, Confirmation, Connection, ConnectionProperties};
@@ -143,6 +145,15 @@ pub enum BrokerError {
     #[error("failed to read the broker's password")]
     #[serde(rename = "broker-password-unread")]
     Password {
+        /// What the system says.
+        #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: io::Error,
+    },
+    /// The files of those who may have signed the broker's certificate.
+    #[error("failed to read who may have signed the broker's certificate (broker.authority)")]
+    #[serde(rename = "broker-authority-unread")]
+    Authorities {
         /// What the system says.
         #[source]
         #[serde(rename = "detail", serialize_with = "as_said")]
@@ -555,8 +566,13 @@ async fn connect(settings: &BrokerSettings, name: &str) -> Result<Connection, Br
             text.lines().next().unwrap_or_default().trim_end().to_owned()
         }
     };
+    let (scheme, trusted) = if settings.tls {
+        (AMQPScheme::AMQPS, Some(authorities(settings).map_err(|source| BrokerError::Authorities { source })?))
+    } else {
+        (AMQPScheme::AMQP, None)
+    };
     let uri = AMQPUri {
-        scheme: AMQPScheme::AMQP,
+        scheme,
         authority: AMQPAuthority {
             userinfo: AMQPUserInfo { username: settings.user.clone(), password },
             host: settings.host.clone(),
@@ -566,7 +582,25 @@ async fn connect(settings: &BrokerSettings, name: &str) -> Result<Connection, Br
         query: AMQPQueryString { heartbeat: Some(settings.heartbeat_s), ..AMQPQueryString::default() },
     };
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    answered(CONNECT, Connection::connect_uri(uri, properties)).await
+    let tls = OwnedTLSConfig { identity: None, cert_chain: trusted };
+    let runtime = default_runtime().map_err(|source| BrokerError::Client { what: CONNECT, source })?;
+    answered(CONNECT, Connection::connect_uri_with_config(uri, properties, tls, runtime)).await
+}
+
+/// Whom the broker's certificate may be signed by, PEM.
+fn authorities(settings: &BrokerSettings) -> io::Result<String> {
+    let (mut all, mut missing) = (String::new(), None);
+    for path in &settings.authorities {
+        match fs::read_to_string(path) {
+            Ok(text) => all.push_str(&text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => missing = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match missing {
+        Some(missing) if all.is_empty() => Err(missing),
+        _ => Ok(all),
+    }
 }
 
 async fn answered<T>(

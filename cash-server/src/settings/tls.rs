@@ -1,7 +1,7 @@
 //! Settings of TLS: names, own certificates, and ports that are open without it.
 
 use super::source::Source;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tillway_service::tls::{Names, OwnFiles};
 
 /// Folder of authority and certificates in the data folder.
@@ -50,8 +50,18 @@ impl TlsSettings {
     }
 }
 
+/// Whom the broker's certificate may be signed by: who is named, else our own authority, whichever
+/// of them signs at the moment.
+pub(super) fn broker_authorities(source: &Source, data_dir: &Path) -> Vec<PathBuf> {
+    let own = || {
+        ["authority", "next-authority", "old-authority"]
+            .map(|name| data_dir.join(TLS_DIR).join(name).with_extension("pem"))
+    };
+    source.path("broker.authority").map_or_else(|| own().to_vec(), |named| vec![named])
+}
+
 /// Two files that go together, or none.
-pub(super) fn both(source: &Source, cert: &str, key: &str) -> Option<(std::path::PathBuf, std::path::PathBuf)> {
+pub(super) fn both(source: &Source, cert: &str, key: &str) -> Option<(PathBuf, PathBuf)> {
     match (source.path(cert), source.path(key)) {
         (Some(cert), Some(key)) => Some((cert, key)),
         (None, None) => None,
@@ -77,7 +87,8 @@ mod tests {
         let faults = read("[tls]\nnames = [\"a b\"]\ncert = \"x.pem\"\n").unwrap_err();
         let keys: Vec<_> = faults.iter().map(|fault| fault.key.as_str()).collect();
         assert_eq!(keys, ["tls.names", "tls.key"], "{faults:?}");
-        let settings = read("[tls]\nnames = [\"shop7\"]\ncert = \"x.pem\"\nkey = \"x.key\"\n[aif]\nplain = true\n").unwrap();
+        let settings =
+            read("[tls]\nnames = [\"shop7\"]\ncert = \"x.pem\"\nkey = \"x.key\"\n[aif]\nplain = true\n").unwrap();
         assert_eq!(settings.tls.own.unwrap().cert, Path::new("/x.pem"));
         assert!(settings.tls.plain.aif && !settings.tls.plain.web);
     }

@@ -295,13 +295,16 @@ fn till_facts(network: &Network, till: &Till, words: &Words) -> TillFacts {
     }
 }
 
-/// Certificates that end soon.
+/// Certificates that end soon, and ports that are open without TLS.
 fn certificates(tls: &TlsOverview) -> impl Iterator<Item = Attention> {
     let ending = tls.certificates.iter().filter(|certificate| certificate.needs_look());
-    ending.map(|certificate| {
+    let ending = ending.map(|certificate| {
         let until = certificate.state.validity.until.to_string();
         entry(AttentionSort::CertificateEnds, certificate.state.name.to_owned(), until)
-    })
+    });
+    let open: Vec<_> = tls.open_ports.iter().filter(|port| port.is_reached()).map(|port| port.setting).collect();
+    let open = (!open.is_empty()).then(|| entry(AttentionSort::PlainOpen, String::new(), open.join(", ")));
+    ending.chain(open)
 }
 
 fn aside_view(network: &Network, unit: &AsideUnit, words: &Words) -> AsideView {

@@ -174,11 +174,13 @@ pub enum AttentionSort {
     CodesAlike,
     /// Tills that have no secret yet.
     NoSecret,
+    /// Other machines may use a port without TLS.
+    PlainOpen,
 }
 
 impl AttentionSort {
     /// All of them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Disk,
         Self::SalesDatabase,
         Self::Broker,
@@ -213,6 +215,7 @@ impl AttentionSort {
         Self::Notices,
         Self::CodesAlike,
         Self::NoSecret,
+        Self::PlainOpen,
     ];
 }
 

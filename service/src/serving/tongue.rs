@@ -91,9 +91,7 @@ mod tests {
 
     #[test]
     fn this_machine_is_who_comes_from_loopback_or_from_the_address_that_it_reaches() {
-        let takes = |client: &str, here: &str| {
-            Plain::ThisMachine.takes(client.parse().unwrap(), here.parse().unwrap())
-        };
+        let takes = |client: &str, here: &str| Plain::ThisMachine.takes(client.parse().unwrap(), here.parse().unwrap());
         assert!(takes("127.0.0.9", "127.0.0.1") && takes("::1", "::1") && takes("::ffff:127.0.0.1", "::1"));
         assert!(takes("10.0.0.5", "10.0.0.5") && takes("::ffff:10.0.0.5", "10.0.0.5"));
         assert!(!takes("10.0.0.6", "10.0.0.5") && !takes("fe80::1", "::1"));

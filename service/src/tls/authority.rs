@@ -34,7 +34,9 @@ impl Authority {
         let mark = Fingerprint::of(&key.subject_public_key_info()).to_string();
         let common = format!("Tillway authority {}", &mark[..16]);
         params.distinguished_name.push(DnType::CommonName, common);
-        params.distinguished_name.push(DnType::OrganizationName, issuer.chars().take(MAX_NAME_CHARS).collect::<String>());
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, issuer.chars().take(MAX_NAME_CHARS).collect::<String>());
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(AUTHORITIES_BELOW));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let made = params.self_signed(&key)?;
@@ -52,7 +54,8 @@ impl Authority {
         let signing = self.key.as_ref().ok_or(Error::CouldNotParseKeyPair)?;
         let issuer = Issuer::from_ca_cert_der(&self.certificate.der, signing)?;
         let mut params = params(now, lives.certificate, self.certificate.validity.until, lives);
-        params.subject_alt_names = CertificateParams::new(names.iter().map(str::to_owned).collect::<Vec<_>>())?.subject_alt_names;
+        params.subject_alt_names =
+            CertificateParams::new(names.iter().map(str::to_owned).collect::<Vec<_>>())?.subject_alt_names;
         params.distinguished_name.push(DnType::CommonName, "Tillway");
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

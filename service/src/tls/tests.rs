@@ -96,7 +96,8 @@ fn a_certificate_is_made_anew_at_two_thirds_of_its_life_and_keeps_its_key() {
     tls.renew().unwrap();
     assert_ne!(place.text("broker.pem"), certificate);
     assert_eq!(place.text("broker.key"), key);
-    let left = |name| tls.state().certificates.iter().find(|one| one.name == name).unwrap().validity.days_left(tls.now());
+    let left =
+        |name| tls.state().certificates.iter().find(|one| one.name == name).unwrap().validity.days_left(tls.now());
     assert_eq!((left("server"), left("broker")), (90, 90));
     assert_ne!(
         Certificate::from_pem(&certificate).unwrap().fingerprint(),
@@ -168,8 +169,11 @@ fn a_lost_key_of_the_authority_is_told_and_damaged_certificates_are_made_anew() 
 #[test]
 fn own_certificates_are_shown_trusted_and_taken_up_when_they_change() {
     let place = Place::new();
-    let files =
-        OwnFiles { cert: place.folder.path().join("own.pem"), key: place.folder.path().join("own.key"), authority: None };
+    let files = OwnFiles {
+        cert: place.folder.path().join("own.pem"),
+        key: place.folder.path().join("own.key"),
+        authority: None,
+    };
     let settings = TlsSettings { own: Some(files.clone()), ..place.settings() };
     let error = place.open_with(settings.clone()).unwrap_err();
     assert!(error.to_string().contains("own.pem"), "{error}");

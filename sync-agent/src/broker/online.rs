@@ -60,7 +60,7 @@ pub(crate) async fn of_server(settings: &Settings) -> Vec<Problem> {
 async fn broker(settings: &Settings) -> Vec<Problem> {
     let broker = &settings.broker;
     let peer = PeerId::from(settings.till.clone());
-    let opened = match tokio::time::timeout(ANSWER_TIME, connect(&peer, broker)).await {
+    let opened = match tokio::time::timeout(ANSWER_TIME, connect(&peer, broker, &settings.trust)).await {
         Ok(Ok(connection)) => Ok(connection),
         // The look at files tells it.
         Ok(Err(SessionError::Password(_))) => return Vec::new(),
@@ -121,9 +121,11 @@ async fn broker(settings: &Settings) -> Vec<Problem> {
 /// Which key it hangs on that a session came to nothing, where it hangs on one.
 pub(super) fn explained(settings: &Settings, error: &SessionError) -> Option<Problem> {
     match error {
-        SessionError::Password(_) | SessionError::ConnectTime { .. } | SessionError::Broker { action: CONNECT, .. } => {
-            Some(no_session(settings, error))
-        }
+        SessionError::Password(_)
+        | SessionError::Authority(_)
+        | SessionError::NoAuthority
+        | SessionError::ConnectTime { .. }
+        | SessionError::Broker { action: CONNECT, .. } => Some(no_session(settings, error)),
         SessionError::QueueMissing { queue } => Some(problem(
             "cash.code",
             format!("queue {queue} is not there: the server does not know this till, or was not yet at this broker"),
@@ -140,8 +142,11 @@ pub(super) fn explained(settings: &Settings, error: &SessionError) -> Option<Pro
 fn no_session(settings: &Settings, error: &SessionError) -> Problem {
     let broker = &settings.broker;
     let said = chain(error);
-    if matches!(error, SessionError::Password(_)) {
-        return problem("dept.broker.passwordfile", said);
+    match error {
+        SessionError::Password(_) => return problem("dept.broker.passwordfile", said),
+        SessionError::Authority(_) => return problem("dept.broker.cacertpath", said),
+        SessionError::NoAuthority => return problem("dept.broker.tls", said),
+        _ => {}
     }
     let says = |word: &str| said.contains(word) || said.contains(&word.replace('_', "-"));
     if says("ACCESS_REFUSED") {

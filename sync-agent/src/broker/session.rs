@@ -5,7 +5,8 @@ use super::{Broker, Link, hold};
 use crate::commands::From;
 use crate::error::blocking;
 use crate::outbox::Waiting;
-use crate::settings::{BrokerSettings, Settings};
+use crate::settings::{BrokerSettings, Settings, Trust};
+use amq_protocol_tcp::OwnedTLSConfig;
 use fs_err as fs;
 use futures_util::StreamExt;
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
     QueueDeclareOptions,
 };
+use lapin::runtime::default_runtime;
 use lapin::types::FieldTable;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{Channel, Confirmation, Connection, ConnectionProperties, Consumer};
@@ -64,6 +66,13 @@ pub(super) const CONNECT: &str = "connect to the broker";
 pub(crate) enum SessionError {
     #[error("failed to read the broker's password; it stands in the first line of the file")]
     Password(#[source] io::Error),
+    #[error("failed to read who signs the broker's certificate")]
+    Authority(#[source] io::Error),
+    #[error(
+        "TLS with the broker is asked for, and this till trusts no authority yet: put the server's tls/authority.pem into \
+         trust/authorities.pem of the data folder, or name a file in dept.broker.cacertpath"
+    )]
+    NoAuthority,
     #[error("no session with the broker {host}:{port} within {CONNECT_TIME:?}")]
     ConnectTime { host: String, port: u16 },
     #[error("failed to {action}")]
@@ -109,8 +118,10 @@ pub(super) async fn run(
     broker: &BrokerSettings,
     consuming_since: &mut Option<Instant>,
 ) -> Result<Infallible, SessionError> {
+    let trust = of.settings.current().trust.clone();
     let timed_out = |_| SessionError::ConnectTime { host: broker.host.clone(), port: broker.port };
-    let session = tokio::time::timeout(CONNECT_TIME, Session::open(&of.id, broker)).await.map_err(timed_out)??;
+    let session =
+        tokio::time::timeout(CONNECT_TIME, Session::open(&of.id, broker, &trust)).await.map_err(timed_out)??;
     *consuming_since = Some(Instant::now());
     of.link.send_replace(Link::Consuming { since: Timestamp::now() });
     tracing::info!(host = broker.host, port = broker.port, "connected to the broker, consuming");
@@ -137,8 +148,8 @@ struct Session {
 }
 
 impl Session {
-    async fn open(peer: &PeerId, broker: &BrokerSettings) -> Result<Self, SessionError> {
-        let connection = connect(peer, broker).await?;
+    async fn open(peer: &PeerId, broker: &BrokerSettings, trust: &Trust) -> Result<Self, SessionError> {
+        let connection = connect(peer, broker, trust).await?;
         let (dictionary, control) = queues(peer);
         for queue in [&dictionary, &control] {
             check_queue(&connection, queue).await?;
@@ -152,11 +163,18 @@ impl Session {
 }
 
 /// A connection as this peer, which is not used for anything yet.
-pub(super) async fn connect(peer: &PeerId, broker: &BrokerSettings) -> Result<Connection, SessionError> {
+pub(super) async fn connect(peer: &PeerId, broker: &BrokerSettings, trust: &Trust) -> Result<Connection, SessionError> {
+    let trusted = match &broker.authority {
+        _ if !broker.tls => None,
+        Some(path) => Some(fs::read_to_string(path).map_err(SessionError::Authority)?),
+        None if trust.is_some() => Some(trust.pem().to_owned()),
+        None => return Err(SessionError::NoAuthority),
+    };
+    let scheme = if trusted.is_some() { AMQPScheme::AMQPS } else { AMQPScheme::AMQP };
     let password = read_password(broker).map_err(SessionError::Password)?;
     let heartbeat = u16::try_from(broker.heartbeat.as_secs()).unwrap_or(u16::MAX);
     let uri = AMQPUri {
-        scheme: AMQPScheme::AMQP,
+        scheme,
         authority: AMQPAuthority {
             userinfo: AMQPUserInfo { username: broker.user.clone(), password },
             host: broker.host.clone(),
@@ -166,7 +184,9 @@ pub(super) async fn connect(peer: &PeerId, broker: &BrokerSettings) -> Result<Co
         query: AMQPQueryString { heartbeat: Some(heartbeat), ..AMQPQueryString::default() },
     };
     let properties = ConnectionProperties::default().with_connection_name(peer.as_str().into());
-    Connection::connect_uri(uri, properties).await.map_err(broken(CONNECT))
+    let tls = OwnedTLSConfig { identity: None, cert_chain: trusted };
+    let runtime = default_runtime().map_err(broken(CONNECT))?;
+    Connection::connect_uri_with_config(uri, properties, tls, runtime).await.map_err(broken(CONNECT))
 }
 
 fn queues(peer: &PeerId) -> (String, String) {

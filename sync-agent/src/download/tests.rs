@@ -86,7 +86,8 @@ impl Case {
     }
 
     fn downloader(&self) -> Downloader {
-        Downloader::new(self.folder.path().to_owned(), LIMITS, Arc::clone(&self.one_at_a_time), &Trust::default()).unwrap()
+        Downloader::new(self.folder.path().to_owned(), LIMITS, Arc::clone(&self.one_at_a_time), &Trust::default())
+            .unwrap()
     }
 
     async fn fetch(&self, stub: &Stub) -> Result<PathBuf, DownloadError> {

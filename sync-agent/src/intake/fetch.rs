@@ -43,7 +43,8 @@ impl Fetch {
         let settings = self.settings.current();
         let packages = &settings.packages;
         // Our server's own port speaks TLS; who else carries packages may not.
-        let scheme = if packages.host == settings.sales.rest_host { settings.trust.scheme(&packages.host) } else { "http" };
+        let scheme =
+            if packages.host == settings.sales.rest_host { settings.trust.scheme(&packages.host) } else { "http" };
         let url = format!("{scheme}://{}:{}{}", in_url(&packages.host), packages.port, link.link);
         self.downloader(&settings)?.fetch(&url, &link.package, link.bytes).await.map_err(IntakeError::Download)
     }

@@ -29,6 +29,8 @@ fn every_key_has_its_default() {
             user: "_cash_1_00ab34ef".to_owned(),
             password_file,
             vhost: "/".to_owned(),
+            tls: false,
+            authority: None,
             heartbeat: DEFAULT_HEARTBEAT,
         }
     );

@@ -255,7 +255,8 @@ mod tests {
             }
             times
         };
-        tokio::join!(tell(&url, None, &Trust::default(), Backoff::new(SHORT, SHORT)), served)
+        let nobody = Trust::default();
+        tokio::join!(tell(&url, None, &nobody, Backoff::new(SHORT, SHORT)), served)
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use super::BenchError;
 use crate::binaries::{SYNC_AGENT, binary};
 use crate::broker::VirtualHost;
+use crate::faults::elsewhere::Elsewhere;
 use crate::faults::files::{Image, copy_into};
 use crate::faults::proxy::Proxy;
 use crate::pos::Pos;
@@ -212,6 +213,16 @@ impl Till {
         self.kill_agent();
         let mut command = self.agent_command()?;
         command.envs(environment);
+        self.agent = Some(self.launch(&mut command, "agent-output.log")?);
+        Ok(())
+    }
+
+    /// The same on another machine, as far as its addresses tell.
+    pub fn start_agent_on(&mut self, machine: &Elsewhere) -> Result<(), BenchError> {
+        self.kill_agent();
+        let program = binary(SYNC_AGENT).map_err(BenchError::Binary)?;
+        let mut command = machine.command(&program.display().to_string());
+        command.arg("--settings").arg(self.settings_file()).arg("run");
         self.agent = Some(self.launch(&mut command, "agent-output.log")?);
         Ok(())
     }

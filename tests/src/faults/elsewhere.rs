@@ -16,6 +16,8 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 pub struct Elsewhere {
     /// Under which this machine is reached from there.
     pub here: Ipv4Addr,
+    /// The network device at this end of the cable.
+    pub device: String,
     keeper: Child,
 }
 
@@ -34,7 +36,8 @@ impl Elsewhere {
         let number = std::process::id() & 0x3fff;
         let octet = |number: u32| u8::try_from(number & 0xff).unwrap_or_default();
         let address = |last: u32| Ipv4Addr::new(10, 213, octet(number >> 6), octet((number & 63) * 4 + last));
-        let mut made = Self { here: address(1), keeper };
+        let (ours, other) = (format!("tw{number}a"), format!("tw{number}b"));
+        let mut made = Self { here: address(1), device: ours.clone(), keeper };
         let own = fs_err::read_link("/proc/self/ns/net")?;
         let theirs = format!("/proc/{}/ns/net", made.keeper.id());
         let apart = wait_for("a network of its own", READY_WITHIN, || match made.keeper.try_wait() {
@@ -47,14 +50,15 @@ impl Elsewhere {
         if !apart.map_err(io::Error::other)? {
             return Ok(None);
         }
-        let (ours, other) = (format!("tw{number}a"), format!("tw{number}b"));
         let keeper = made.keeper.id().to_string();
         let (here, there) = (format!("{}/30", address(1)), format!("{}/30", address(2)));
-        let laid = run(Command::new("ip").args(["link", "add", &ours, "type", "veth", "peer", "name", &other, "netns", &keeper]))
-            && run(Command::new("ip").args(["addr", "add", &here, "dev", &ours]))
-            && run(Command::new("ip").args(["link", "set", &ours, "up"]))
-            && run(made.command("ip").args(["addr", "add", &there, "dev", &other]))
-            && run(made.command("ip").args(["link", "set", &other, "up"]));
+        let laid =
+            run(Command::new("ip")
+                .args(["link", "add", &ours, "type", "veth", "peer", "name", &other, "netns", &keeper]))
+                && run(Command::new("ip").args(["addr", "add", &here, "dev", &ours]))
+                && run(Command::new("ip").args(["link", "set", &ours, "up"]))
+                && run(made.command("ip").args(["addr", "add", &there, "dev", &other]))
+                && run(made.command("ip").args(["link", "set", &other, "up"]));
         Ok(laid.then_some(made))
     }
 
@@ -75,5 +79,10 @@ impl Drop for Elsewhere {
 }
 
 fn run(command: &mut Command) -> bool {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }

@@ -18,4 +18,5 @@ mod sales_service;
 #[allow(dead_code)] // what other scenarios need
 mod support;
 mod tls;
+mod tls_till;
 mod tools;

@@ -88,10 +88,21 @@ fn from_another_machine_a_port_that_is_not_open_takes_tls_alone_and_says_so() {
     assert_eq!(ask(&["--data", "x", &format!("http://{here}:{web}/aside")]).1, "426");
     let told = |language: &str| {
         let mut command = elsewhere.command("/usr/bin/curl");
-        command.args(["-q", "--silent", "-H", &format!("accept-language: {language}"), &format!("http://{here}:{aif}/")]);
+        command.args([
+            "-q",
+            "--silent",
+            "-H",
+            &format!("accept-language: {language}"),
+            &format!("http://{here}:{aif}/"),
+        ]);
         said(command)
     };
-    assert!(told("en").contains("aif.plain") && told("ru").contains("используйте https"), "{} {}", told("en"), told("ru"));
+    assert!(
+        told("en").contains("aif.plain") && told("ru").contains("используйте https"),
+        "{} {}",
+        told("en"),
+        told("ru")
+    );
     for (port, status) in [(aif, "404"), (web, "401")] {
         let answer = ask(&["--cacert", &authority, &format!("https://{here}:{port}/")]);
         assert_eq!(answer, (Some(0), status.to_owned()));

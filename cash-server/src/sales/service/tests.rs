@@ -28,9 +28,9 @@ use crate::sales::spool::{Spool, SpoolLimits};
 use crate::sales::tests::{
     DEADLINE, any_shift, batch, closed_shift, open_store, open_when_free, other_till, sale, shop, till,
 };
-use tillway_service::serving::Tongues;
 use crate::store::sales::{FindingFilter, Page, SalesStore, TotalsBy, TotalsFilter};
 use tillway_file_queue::disk::{Disk, RealDisk};
+use tillway_service::serving::Tongues;
 
 #[derive(Debug)]
 struct OneTill;

@@ -36,7 +36,10 @@ fn trusting(pem: &str, versions: &[&'static SupportedProtocolVersion]) -> TlsCon
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
-    TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    // A session that is resumed shows no certificate.
+    config.resumption = rustls::client::Resumption::disabled();
+    TlsConnector::from(Arc::new(config))
 }
 
 async fn connect(server: &Server, connector: &TlsConnector) -> io::Result<TlsStream<TcpStream>> {
@@ -118,11 +121,8 @@ async fn both_ends_of_a_tls_13_connection_know_the_same_binding_and_others_have_
 #[tokio::test]
 async fn a_certificate_that_ends_in_the_middle_of_steady_requests_is_renewed_with_none_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let lives = Lives {
-        certificate: SignedDuration::from_secs(4),
-        backdated: SignedDuration::ZERO,
-        ..Lives::default()
-    };
+    let lives =
+        Lives { certificate: SignedDuration::from_secs(4), backdated: SignedDuration::ZERO, ..Lives::default() };
     let tls = tls(&folder, lives);
     let server = serve_over(&tls, Plain::Nobody);
     let connector = trusting(&tls.authorities_pem(), rustls::DEFAULT_VERSIONS);

@@ -83,7 +83,7 @@ async fn a_nearly_full_disk_is_told_to_the_till_and_it_goes_on_by_itself() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let shutdown = CancellationToken::new();
-    let served = tokio::spawn(serve(listener, deps.clone(), None, shutdown.clone()));
+    let served = tokio::spawn(serve(listener, deps.clone(), Speaks::Tongues(Tongues::plain()), shutdown.clone()));
     let server = Server { deps, address, shutdown, served };
     let (mut stream, _) = server.open(hello(&[])).await.unwrap();
     stream.send(one(1)).await;
