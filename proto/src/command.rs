@@ -35,9 +35,9 @@ pub struct Command {
     /// that a command that is said again puts nothing back. 0, and absent: of an older server.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub settings_generation: u64,
-    /// The authorities that the server's certificates are signed by, PEM: what the till trusts from
-    /// now on, in place of those before. Taken only from a message with a right code. Empty, and
-    /// absent: they are as they were.
+    /// The authorities that the server's certificates are signed by, PEM: what the till trusts
+    /// from now on, in place of those before. Taken only from a message with a right code. Empty,
+    /// and absent: they are as they were.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub authorities: String,
     /// What to do.

@@ -1,7 +1,7 @@
 //! Serves HTTP within limits, on a port or on a socket of this machine.
 //!
-//! A port speaks TLS and, with some, without ([`tongue`]); a request that came over TLS 1.3 carries
-//! what names its connection ([`ChannelBinding`]).
+//! A port speaks TLS and, with some, without ([`tongue`]); a request that came over TLS 1.3
+//! carries what names its connection ([`ChannelBinding`]).
 //!
 //! Promises: the places of a port are limited, of all clients and of each address
 //! ([`crate::connections`]), and a client that has not finished its request's head gives way to

@@ -171,8 +171,8 @@ impl Commands {
         }
     }
 
-    /// Takes over the authorities of the server, so that the next connections to it are over TLS. A
-    /// till without a secret does not: nothing says whose message it is.
+    /// Takes over the authorities of the server, so that the next connections to it are over TLS.
+    /// A till without a secret does not: nothing says whose message it is.
     async fn trust(&self, command: &Command) {
         let settings = self.settings.clone();
         if command.authorities.is_empty() || settings.current().secret.is_none() {

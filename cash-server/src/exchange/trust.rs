@@ -45,8 +45,8 @@ impl Trust {
         }
     }
 
-    /// What a peer that has a secret is handed with a command: empty where it trusts these already,
-    /// or would not know what to do with them.
+    /// What a peer that has a secret is handed with a command: empty where it trusts these
+    /// already, or would not know what to do with them.
     pub(super) fn for_peer(&self, peer: &PeerId) -> String {
         let Some(tls) = &self.tls else { return String::new() };
         let named = self.named.lock().unwrap_or_else(PoisonError::into_inner);

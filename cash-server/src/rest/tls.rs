@@ -67,8 +67,8 @@ impl From<TlsOverview> for TlsView {
     }
 }
 
-/// How TLS stands: the server's certificates with the days that are left, the authorities to trust,
-/// and the ports that other machines may use without. For administrators.
+/// How TLS stands: the server's certificates with the days that are left, the authorities to
+/// trust, and the ports that other machines may use without. For administrators.
 #[utoipa::path(get, path = "/api/v1/tls", tag = "server", security(("administrator" = [])),
     responses((status = 200, body = TlsView), (status = 401, body = Problem), (status = 403, body = Problem)))]
 pub(super) async fn show(app: Acting) -> Result<Json<TlsView>, Problem> {

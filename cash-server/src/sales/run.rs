@@ -55,8 +55,8 @@ pub struct SalesConfig {
 }
 
 impl SalesConfig {
-    /// Defaults: `spool/` in the server's data folder, no certificate of its own, receipts kept for
-    /// ever.
+    /// Defaults: `spool/` in the server's data folder, no certificate of its own, receipts kept
+    /// for ever.
     pub fn in_folder(data: &Path) -> Self {
         Self {
             spool_dir: data.join("spool"),

@@ -178,7 +178,7 @@ fn own_certificates_are_shown_trusted_and_taken_up_when_they_change() {
     let error = place.open_with(settings.clone()).unwrap_err();
     assert!(error.to_string().contains("own.pem"), "{error}");
     let put = || {
-        let made = generate_simple_self_signed(vec!["shop.example".to_owned()]).unwrap();
+        let made = generate_simple_self_signed(vec!["site.example".to_owned()]).unwrap();
         fs::write(&files.cert, made.cert.pem()).unwrap();
         let fingerprint = Fingerprint::of(made.cert.der());
         (fingerprint, made.signing_key.serialize_pem())

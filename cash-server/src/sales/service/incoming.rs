@@ -2,8 +2,8 @@
 //!
 //! Each takes a place before anything is done for it ([`tillway_service::connections`]), shakes
 //! hands within a deadline where it speaks TLS, and is closed where it does not and may not. It
-//! ends when it has waited too long for a stream with a right token. So a client that says nothing costs a place for some seconds, and gives it
-//! to the next one that comes.
+//! ends when it has waited too long for a stream with a right token. So a client that says nothing
+//! costs a place for some seconds, and gives it to the next one that comes.
 
 use std::io;
 use std::pin::Pin;
