@@ -19,6 +19,7 @@ pub struct TlsSettings {
 }
 
 /// Ports that other machines may use without TLS.
+#[allow(clippy::struct_excessive_bools)] // each port is open or not, by itself
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PlainPorts {
     /// `[rest] plain`

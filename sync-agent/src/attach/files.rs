@@ -216,7 +216,7 @@ fn parse(ini: &Ini, path: &Path, layout: &Layout) -> Result<Settings, AttachErro
     Settings::parse(&ini.to_bytes(), path, layout).map_err(|error| match error {
         SettingsError::Wrong { path, faults } => AttachError::Settings { path, faults: faults.to_string() },
         SettingsError::File { source, .. } => AttachError::File { source },
-        other @ SettingsError::Pushed { .. } => {
+        other @ (SettingsError::Pushed { .. } | SettingsError::Authorities { .. } | SettingsError::HandedOut) => {
             AttachError::Settings { path: path.to_owned(), faults: other.to_string() }
         }
     })

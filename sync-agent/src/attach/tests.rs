@@ -2,6 +2,7 @@
 
 use super::files::write;
 use super::*;
+use crate::settings::trust::tests::AUTHORITY;
 use crate::settings::{Layout, Settings};
 use fs_err as fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,7 +17,7 @@ fn attached(till: &str) -> Attached {
     Attached {
         peer: till.parse().unwrap(),
         secret: PeerSecret::generate(),
-        authorities: "PEM\n".to_owned(),
+        authorities: AUTHORITY.clone(),
         broker_password: Some("pass word".to_owned()),
         settings: Properties {
             till: till.to_owned(),
@@ -24,6 +25,7 @@ fn attached(till: &str) -> Attached {
             secret: String::new(),
             broker_host: String::new(),
             broker_port: 5672,
+            broker_tls: None,
             broker_vhost: "/".to_owned(),
             broker_user: Some("tills".to_owned()),
             heartbeat_s: 30,
@@ -66,7 +68,7 @@ fn a_till_without_settings_gets_all_of_them_and_nobody_else_reads_its_secrets() 
     assert_eq!(settings.packages.host, "cdn");
     let authorities = place.data().join("trust/authorities.pem");
     assert_eq!(fs::read_to_string(&settings.broker.password_file).unwrap(), "pass word\n");
-    assert_eq!(fs::read_to_string(&authorities).unwrap(), "PEM\n");
+    assert_eq!(fs::read_to_string(&authorities).unwrap(), *AUTHORITY);
     for path in [&file, &authorities, &settings.broker.password_file] {
         assert_eq!(mode(path), 0o600, "{}", path.display());
     }

@@ -123,6 +123,10 @@ fn is_this_machine(host: &str) -> bool {
 pub(crate) mod tests {
     use super::*;
     use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+    use std::sync::LazyLock;
+
+    /// One that is the same in the whole run, as PEM.
+    pub(crate) static AUTHORITY: LazyLock<String> = LazyLock::new(authority);
 
     /// An authority, as PEM.
     pub(crate) fn authority() -> String {

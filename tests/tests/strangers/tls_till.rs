@@ -102,7 +102,7 @@ fn nothing_of_a_till_on_another_machine_passes_in_clear() {
             "broker.port" => tls_port.clone(),
             _ => value.to_owned(),
         };
-        text.push_str(&format!("{key} = {value}\n"));
+        text.extend([key, " = ", &value, "\n"]);
     }
     text.push_str("broker.tls = true\nbroker.till_tls = true\n");
     fs::write(bench.server.settings_file(), text).unwrap();
