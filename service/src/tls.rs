@@ -12,8 +12,8 @@
 //!   those that are open go on.
 //! - The key of a certificate stays the same when the certificate is renewed, so each renewal is
 //!   one file that is replaced as a whole: whoever reads the two finds two that go together.
-//! - A new authority is among [`Tls::authorities`] for [`Lives::handed_out`] before it signs, and
-//!   the old one until it ends, so that those who take over the list in time never lose trust.
+//! - A new authority is among [`Tls::authorities_pem`] for [`Lives::handed_out`] before it signs,
+//!   and the old one until it ends, so that those who take over the list in time never lose trust.
 //! - Private keys are files that only their owner reads.
 
 mod authority;
