@@ -10,6 +10,7 @@
 //! plain data of the nouns' modules, and calls their services and stores only through here.
 
 mod aside;
+mod attach;
 mod attach_codes;
 mod audit;
 mod background;
@@ -26,6 +27,7 @@ mod sales;
 mod tills;
 mod tls;
 
+pub use attach::{AttachError, Channel};
 pub use attach_codes::{CodeInfo, NewCode, Wanted};
 pub use backups::BackupsState;
 pub use dictionary::ObjectVersion;
@@ -39,6 +41,7 @@ pub use tills::Till;
 pub use tls::{CertificateLeft, TlsOverview};
 
 use crate::aside::Aside;
+use crate::attaching::Attaching;
 use crate::backup::Backups;
 use crate::certificates::Certificates;
 use crate::dictionary::DictionaryService;
@@ -86,6 +89,10 @@ pub struct AppParts {
     pub data_dir: PathBuf,
     /// The server takes nothing in where less room than this is left.
     pub disk_reserve_bytes: u64,
+    /// Who tries to attach tills.
+    pub attaching: Arc<Attaching>,
+    /// The password that tills have at the broker.
+    pub till_password_file: Option<PathBuf>,
     /// Hints about what was changed here.
     pub hints: Hints,
 }

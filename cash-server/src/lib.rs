@@ -12,6 +12,7 @@
 
 pub mod app;
 pub mod aside;
+pub mod attaching;
 pub mod audit;
 pub mod backup;
 pub mod certificates;

@@ -6,6 +6,7 @@
 //! and what follows is decided in [`crate::app`].
 
 mod aside;
+mod attach;
 pub mod attach_codes;
 mod audit;
 pub mod auth;
@@ -77,6 +78,7 @@ pub fn router(app: App, admin: Arc<Credentials>) -> Router {
     administration
         .layer(middleware::from_fn_with_state(guard, auth::administrator_only))
         .merge(agents)
+        .merge(attach::router())
         .layer(middleware::from_fn(in_readers_language))
         .with_state(app)
         .merge(open(description))

@@ -262,6 +262,8 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         backups: backups.clone(),
         addresses,
         certificates: certificates.clone(),
+        attaching: Arc::default(),
+        till_password_file: settings.broker.till_password_file.clone(),
         hints: hints.clone(),
     });
     let admin = Arc::new(credentials.admin);

@@ -7,12 +7,14 @@ use super::sales::SalesOf;
 use super::tills::Till;
 use super::tls::TlsOverview;
 use crate::aside::Shown;
+use crate::attaching::FailedTries;
 use crate::exchange::BrokerState;
 use crate::exchange::model::Delivery;
 use crate::network::Network;
 use crate::store::exchange::KnownStranger;
 use crate::store::intake::OpenNotice;
 use crate::store::sales::{Finding, Page, ShiftFilter, ShiftView};
+use jiff::Timestamp;
 use std::sync::Arc;
 use tillway_file_queue::space;
 use tillway_proto::Revision;
@@ -64,6 +66,8 @@ pub struct Overview {
     pub sales: Result<(Vec<Finding>, Vec<ShiftView>), AppError>,
     /// What was set aside.
     pub aside: Arc<Shown>,
+    /// Many tries to attach tills that failed.
+    pub attach_tries: Option<FailedTries>,
     /// Room for the data folder; none where the operating system does not tell.
     pub disk: Option<DiskRoom>,
     /// How TLS stands; none where the caller may not see it.
@@ -89,6 +93,7 @@ impl Acting {
             deliveries: self.deliveries(None, limits.recent)?,
             sales: self.recent_sales(limits.recent),
             aside: self.aside_shown()?,
+            attach_tries: parts.attaching.many_failed(Timestamp::now()),
             disk: space::free_bytes(&parts.data_dir)
                 .ok()
                 .map(|free_bytes| DiskRoom { free_bytes, reserve_bytes: parts.disk_reserve_bytes }),

@@ -1,7 +1,7 @@
 //! What a caller gets in place of an answer: problem details as RFC 9457 has them, with what to do
 //! about it.
 
-use crate::app::AppError;
+use crate::app::{AppError, AttachError};
 use crate::dictionary::DictionaryError;
 use crate::error_chain;
 use crate::exchange::ExchangeError;
@@ -158,6 +158,11 @@ impl IntoResponse for Problem {
                 HeaderValue::from_static("Basic realm=\"Tillway\", charset=\"UTF-8\""),
             );
         }
+        // How long a client is asked to wait.
+        let wait = self.parameters.get("seconds").and_then(Value::as_u64);
+        if let Some(seconds) = wait.filter(|_| status == StatusCode::TOO_MANY_REQUESTS) {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
         response.extensions_mut().insert(self);
         response
     }
@@ -202,6 +207,27 @@ impl From<AppError> for Problem {
             tracing::error!(error = error_chain(&error), "failed to answer a request");
         }
         Self::new(status, &Reason::of(&error))
+    }
+}
+
+impl From<AttachError> for Problem {
+    fn from(error: AttachError) -> Self {
+        let status = match &error {
+            AttachError::NeedsTls => StatusCode::UPGRADE_REQUIRED,
+            AttachError::Versions { .. } | AttachError::OtherTill { .. } => StatusCode::CONFLICT,
+            AttachError::SlowDown { .. } => StatusCode::TOO_MANY_REQUESTS,
+            AttachError::WrongProof => StatusCode::FORBIDDEN,
+            AttachError::Code(_) | AttachError::TillGone => StatusCode::GONE,
+            AttachError::Password { .. } => {
+                tracing::error!(error = error_chain(&error), "failed to attach a till");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            AttachError::App(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        match error {
+            AttachError::App(error) => error.into(),
+            error => Self::new(status, &Reason::of(&error)),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 mod aside;
+mod attach;
 mod audit;
 mod local;
 
@@ -137,6 +138,8 @@ impl Server {
             disk_reserve_bytes: 0,
             addresses: PublicAddresses::new(&settings, 8080, 10001),
             certificates,
+            attaching: Arc::default(),
+            till_password_file: None,
             hints,
         });
         let admin = Arc::new(Credentials::new("admin", "secret"));

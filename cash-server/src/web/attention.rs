@@ -5,11 +5,13 @@
 //! from its work. A parked till is under somebody's hands and raises no alarm.
 
 use super::view::{Attention, AttentionSort as Sort, BrokerView};
+use crate::attaching::FailedTries;
 use crate::exchange::clock::{LOOK_FROM, off_together};
 use crate::exchange::codes::{CodeFinding, MANY};
 use crate::words::Words;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+use tillway_proto::Version;
 use tillway_proto::report::MAX_DICTIONARY_LOG_BYTES;
 use tillway_service::background::TaskState;
 
@@ -57,6 +59,8 @@ pub(super) struct TillFacts {
     /// Messages in the server's name that it did not take.
     pub(super) refused_by_till: u64,
     pub(super) has_no_secret: bool,
+    /// The version of its agent, where that does not fit this server's.
+    pub(super) other_version: Option<Version>,
     pub(super) two_machines_at: Option<Timestamp>,
     pub(super) went_back_at: Option<Timestamp>,
     pub(super) claimed_at: Option<Timestamp>,
@@ -104,6 +108,8 @@ pub(super) struct Facts<'a> {
     pub(super) tasks: &'a [TaskState],
     /// How many rejects and how many warnings nobody has seen.
     pub(super) notices_open: (u64, u64),
+    /// Many tries to attach tills that failed.
+    pub(super) attach_tries: Option<FailedTries>,
 }
 
 /// An entry without more than words.
@@ -160,7 +166,12 @@ pub(super) fn attention(facts: Facts<'_>) -> Vec<Attention> {
             never_by_shop.entry(&till.shop).or_default().push(till);
         }
     }
+    if let Some(FailedTries { since, from }) = facts.attach_tries {
+        let from = from.map(|from| from.to_string()).unwrap_or_default();
+        list.push(Attention { since: Some(since), ..entry(Sort::AttachTries, String::new(), from) });
+    }
     list.extend(without_secret(facts.tills));
+    list.extend(of_other_versions(facts.tills));
     clocks(facts.tills, &mut list);
     list.extend(silent_by_shop.into_values().map(|tills| of_shop(Sort::Silent, &tills, |till| till.silent_since)));
     list.extend(
@@ -225,6 +236,19 @@ fn without_secret(tills: &[TillFacts]) -> Option<Attention> {
     }
     let place = names.join(", ");
     (!without.is_empty()).then(|| entry(Sort::NoSecret, place, format!("× {}", without.len())))
+}
+
+/// Tills whose agents do not go with this server, in one line.
+fn of_other_versions(tills: &[TillFacts]) -> Option<Attention> {
+    let apart = || tills.iter().filter(|till| till.in_contact && !till.parked);
+    let apart = || apart().filter_map(|till| till.other_version.map(|version| (till, version)));
+    let mut names: Vec<String> =
+        apart().take(MAX_NAMED).map(|(till, version)| format!("{} ({version})", till.place())).collect();
+    let count = apart().count();
+    if count > MAX_NAMED {
+        names.push("…".to_owned());
+    }
+    (count > 0).then(|| entry(Sort::Versions, names.join(", "), format!("× {count}")))
 }
 
 /// Clocks that are off by so much that prices begin at another time than they should.
@@ -302,6 +326,7 @@ mod tests {
             others: Vec::new(),
             tasks: &[],
             notices_open: (0, 0),
+            attach_tries: None,
         };
         attention(facts).into_iter().map(|entry| (entry.sort, entry.place)).collect()
     }
@@ -335,6 +360,17 @@ mod tests {
         assert_eq!(listed, expected.map(|(sort, place)| (sort, place.to_owned())));
         assert_eq!(sorts(&[by_till(MANY)]), [(Sort::RefusedByTill, "7/3".to_owned())]);
         assert_eq!(sorts(&[by_till(MANY - 1), TillFacts { in_contact: false, ..bare("4") }]), []);
+    }
+
+    #[test]
+    fn agents_of_a_version_that_does_not_fit_are_one_line() {
+        let of = |code: &str, version: &str| TillFacts {
+            in_contact: true,
+            other_version: Some(version.parse().unwrap()),
+            ..till(code)
+        };
+        let listed = sorts(&[of("1", "0.9.0"), of("2", "2.0.1"), TillFacts { parked: true, ..of("3", "2.0.1") }]);
+        assert_eq!(listed, [(Sort::Versions, "7/1 (0.9.0), 7/2 (2.0.1)".to_owned())]);
     }
 
     #[test]
@@ -374,6 +410,7 @@ mod tests {
                 others: Vec::new(),
                 tasks,
                 notices_open: (0, 0),
+                attach_tries: None,
             })
         };
         assert_eq!(look(&[task(0)]), []);
@@ -452,6 +489,7 @@ mod tests {
             others: vec![entry(Sort::Shift, "7/1".to_owned(), "one receipt is missing".to_owned())],
             tasks: &[],
             notices_open: (0, 0),
+            attach_tries: Some(FailedTries { since: at(-1), from: None }),
         };
         let listed: Vec<Sort> = attention(facts).into_iter().map(|entry| entry.sort).collect();
         let expected = [
@@ -459,6 +497,7 @@ mod tests {
             Sort::SalesDatabase,
             Sort::Broker,
             Sort::BrokerBlocked,
+            Sort::AttachTries,
             Sort::Shift,
             Sort::Trouble,
             Sort::SalesWait,

@@ -20,7 +20,7 @@ use crate::store::sales::{Finding, FindingKind, ShiftView as StoredShift};
 use crate::words::{Reason, Words};
 use jiff::Timestamp;
 use tillway_proto::command::AsideAction;
-use tillway_proto::{ExchangeStatus, NodeId, TillId};
+use tillway_proto::{ExchangeStatus, NodeId, TillId, Version};
 use tillway_service::page::TaskView;
 
 /// Most loads, deliveries and shifts of the first page: the newest ones.
@@ -84,6 +84,7 @@ pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overvi
             others
         },
         notices_open: (rejects_open, warnings_open),
+        attach_tries: facts.attach_tries,
     });
     let attention_more = attention.len().saturating_sub(MAX_ATTENTION) as u64;
     attention.truncate(MAX_ATTENTION);
@@ -288,6 +289,7 @@ fn till_facts(network: &Network, till: &Till, words: &Words) -> TillFacts {
             .and_then(|refused| Some((refused.finding?, refused.counts.values().sum(), refused.first_at))),
         refused_by_till: contact.map(|contact| contact.state.refused_messages.values().sum()).unwrap_or_default(),
         has_no_secret: !status.has_secret,
+        other_version: other_version(status),
         two_machines_at: contact.and_then(|contact| contact.two_machines_at),
         went_back_at: contact.and_then(|contact| contact.went_back_at),
         claimed_at: contact.and_then(|contact| contact.claimed_at),
@@ -379,4 +381,11 @@ fn in_words(
         }
     }
     list
+}
+
+/// The version of a till's agent, where that does not fit this server's. One that does not read is
+/// no agent of ours.
+fn other_version(status: &TillStatus) -> Option<Version> {
+    let version: Version = status.record.contact.as_ref()?.state.agent_version.parse().ok()?;
+    (!version.fits(Version::own())).then_some(version)
 }

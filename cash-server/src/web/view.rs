@@ -119,6 +119,8 @@ pub enum AttentionSort {
     RefusedByTill,
     /// A till's secret is not the one that this server knows.
     OtherSecret,
+    /// Somebody tries to attach tills without knowing a code.
+    AttachTries,
     /// One till's id is used from two machines.
     TwoMachines,
     /// Something is wrong with a shift, or with a receipt of one.
@@ -174,13 +176,15 @@ pub enum AttentionSort {
     CodesAlike,
     /// Tills that have no secret yet.
     NoSecret,
+    /// Tills whose agents are of a version that does not fit this server's.
+    Versions,
     /// Other machines may use a port without TLS.
     PlainOpen,
 }
 
 impl AttentionSort {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::Disk,
         Self::SalesDatabase,
         Self::Broker,
@@ -188,6 +192,7 @@ impl AttentionSort {
         Self::Forged,
         Self::RefusedByTill,
         Self::OtherSecret,
+        Self::AttachTries,
         Self::TwoMachines,
         Self::Shift,
         Self::LoadHeld,
@@ -215,6 +220,7 @@ impl AttentionSort {
         Self::Notices,
         Self::CodesAlike,
         Self::NoSecret,
+        Self::Versions,
         Self::PlainOpen,
     ];
 }

@@ -224,6 +224,7 @@ const REASONS: &[(&str, &str, Option<&str>)] = &[
     (include_str!("../intake/aside.rs"), "AsideError", None),
     (include_str!("../aside.rs"), "AsideError", None),
     (include_str!("../app/error.rs"), "AppError", None),
+    (include_str!("../app/attach.rs"), "AttachError", None),
     (include_str!("../app/rights.rs"), "Denied", None),
     (include_str!("../aside.rs"), "Outcome", None),
     (include_str!("../rest/problem.rs"), "RequestFault", None),

@@ -15,7 +15,7 @@
 use super::connection::ServerAddress;
 use super::error::AttachError;
 use crate::settings::ini::Ini;
-use crate::settings::{Layout, SECTION, Settings, SettingsError};
+use crate::settings::{Layout, SECTION, Settings, SettingsError, Trust};
 use fs_err as fs;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -79,7 +79,7 @@ impl Place {
     }
 
     fn authorities(&self) -> PathBuf {
-        self.data().join("trust").join("authorities.pem")
+        Trust::file(self.data())
     }
 }
 
@@ -130,6 +130,10 @@ pub(super) fn write(
     let ini = settings(place, attached, server)?;
     // Nothing is written that the agent would not start with.
     parse(&ini, &place.settings_file, &place.layout)?;
+    if Trust::of(attached.authorities.clone()).is_none() {
+        let detail = "its authorities do not read".to_owned();
+        return Err(AttachError::Unreadable { server: server.to_string(), detail });
+    }
     let keep = |path: &Path, bytes: &[u8]| {
         durable::write_secret_bytes(path, bytes)?;
         give(path, place.data())
@@ -184,6 +188,10 @@ fn settings(place: &Place, attached: &Attached, server: &ServerAddress) -> Resul
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         set(&mut ini, &key, &value)?;
     }
+    // Left out where it is not so.
+    if attached.settings.broker_tls.is_none() && value_of(&ini, "dept.broker.tls").is_some() {
+        set(&mut ini, "dept.broker.tls", "False")?;
+    }
     // The token is derived from the secret.
     if value_of(&ini, "cash.token").is_some() {
         set(&mut ini, "cash.token", "")?;
@@ -216,9 +224,7 @@ fn parse(ini: &Ini, path: &Path, layout: &Layout) -> Result<Settings, AttachErro
     Settings::parse(&ini.to_bytes(), path, layout).map_err(|error| match error {
         SettingsError::Wrong { path, faults } => AttachError::Settings { path, faults: faults.to_string() },
         SettingsError::File { source, .. } => AttachError::File { source },
-        other @ (SettingsError::Pushed { .. } | SettingsError::Authorities { .. } | SettingsError::HandedOut) => {
-            AttachError::Settings { path: path.to_owned(), faults: other.to_string() }
-        }
+        other => AttachError::Settings { path: path.to_owned(), faults: format!("\n  {other}") },
     })
 }
 

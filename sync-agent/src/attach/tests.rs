@@ -58,7 +58,7 @@ fn a_till_without_settings_gets_all_of_them_and_nobody_else_reads_its_secrets() 
     let place = place(folder.path());
     assert_eq!(place.own_till(), None);
     let given = attached("_cash_1_00ab34ef");
-    let secret = given.secret.clone();
+    let (secret, pem) = (given.secret.clone(), given.authorities.clone());
     assert_eq!(write(&place, &given, &server()).unwrap(), None);
     let file = folder.path().join("cash.ini");
     let settings = Settings::read(&file, &Layout::under(folder.path())).unwrap();
@@ -68,7 +68,7 @@ fn a_till_without_settings_gets_all_of_them_and_nobody_else_reads_its_secrets() 
     assert_eq!(settings.packages.host, "cdn");
     let authorities = place.data().join("trust/authorities.pem");
     assert_eq!(fs::read_to_string(&settings.broker.password_file).unwrap(), "pass word\n");
-    assert_eq!(fs::read_to_string(&authorities).unwrap(), *AUTHORITY);
+    assert_eq!((fs::read_to_string(&authorities).unwrap(), settings.trust.pem()), (pem.clone(), pem.as_str()));
     for path in [&file, &authorities, &settings.broker.password_file] {
         assert_eq!(mode(path), 0o600, "{}", path.display());
     }

@@ -48,7 +48,7 @@ impl Trust {
     }
 
     /// Of a text of PEM; none where there is nothing in it to trust.
-    pub(super) fn of(pem: String) -> Option<Self> {
+    pub(crate) fn of(pem: String) -> Option<Self> {
         let read = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>().ok()?;
         let mut roots = rustls::RootCertStore::empty();
         let are_sound = read.iter().all(|der| roots.add(der.clone()).is_ok());

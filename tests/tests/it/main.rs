@@ -1,6 +1,7 @@
 //! End to end: real processes, a private broker.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod attach;
 mod broker;
 mod broker_faults;
 mod clock;

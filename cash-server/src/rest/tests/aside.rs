@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tillway_proto::report::{AsideName, AsideSort, AsideUnit, Reported, TillState};
 use tillway_proto::{Report, TillId};
 
-const ADMIN: &str = "Basic YWRtaW46c2VjcmV0";
+pub(super) const ADMIN: &str = "Basic YWRtaW46c2VjcmV0";
 
 impl Server {
     /// The till says that a package and a document stand aside there.
@@ -43,7 +43,7 @@ impl Server {
         String::from_utf8(to_bytes(answer.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap()
     }
 
-    async fn submit(&self, path: &str, form: &str, headers: &[(&str, &str)]) -> (StatusCode, String) {
+    pub(super) async fn submit(&self, path: &str, form: &str, headers: &[(&str, &str)]) -> (StatusCode, String) {
         let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -58,7 +58,7 @@ fn till_of(made: &Value) -> TillId {
     made["node"]["id"].as_str().unwrap().parse().unwrap()
 }
 
-fn token_in(page: &str) -> String {
+pub(super) fn token_in(page: &str) -> String {
     page.split("name=\"token\" value=\"").nth(1).unwrap().chars().take_while(|letter| *letter != '"').collect()
 }
 
