@@ -288,14 +288,18 @@ mod tests {
     #[test]
     fn a_russian_page_has_no_english_but_what_it_tells_of_and_names() {
         // Commands, files, keys, protocols, and the other language's name in itself.
-        const NAMES: [&str; 17] = [
+        const NAMES: [&str; 23] = [
             "agent",
             "cash",
+            "cert",
             "code",
             "db",
             "dictionaries",
             "english",
+            "false",
+            "gt",
             "ini",
+            "key",
             "lt",
             "new",
             "ntp",
@@ -304,6 +308,8 @@ mod tests {
             "server",
             "settings",
             "sync",
+            "tillway",
+            "tls",
             "token",
             "unload",
         ];
