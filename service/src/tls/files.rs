@@ -19,8 +19,9 @@ use super::certificate::Certificate;
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 use rcgen::KeyPair;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// The authority that signs.
@@ -179,6 +180,9 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
             _ => {}
         }
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
+        // What is for all to read is so whatever the mask of this process: the program that a pair
+        // is for runs as another user.
+        file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, path)?;

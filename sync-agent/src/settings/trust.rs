@@ -42,7 +42,10 @@ impl Trust {
         let path = Self::file(data);
         match fs::read_to_string(&path) {
             Ok(text) => Self::of(text).ok_or(SettingsError::Authorities { path }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            // A data folder that is none is told of by itself, and nothing starts with it.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(Self::default())
+            }
             Err(source) => Err(SettingsError::File { action: "read", source }),
         }
     }
