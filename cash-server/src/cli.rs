@@ -82,6 +82,9 @@ pub enum Command {
     /// of this machine, addresses. Asks for what the options do not say. For root; may be
     /// repeated.
     Setup(SetupArgs),
+    /// The broker of this machine.
+    #[command(subcommand)]
+    Broker(BrokerCommand),
     /// Print the commented default settings.
     Settings,
     /// The network: chain, groups, shops, tills. Works with and without a running server.
@@ -329,6 +332,18 @@ pub enum BackupCommand {
     },
 }
 
+/// Commands for the broker of this machine.
+#[derive(Debug, Subcommand)]
+pub enum BrokerCommand {
+    /// Make what the server needs at RabbitMQ: its plugin, its user, and no guest. For root; may
+    /// be repeated. Anybody else gets the commands to type.
+    Setup {
+        /// Only print the commands.
+        #[arg(long)]
+        print: bool,
+    },
+}
+
 /// What can be done with one till.
 #[derive(Debug, Subcommand)]
 pub enum TillCommand {
@@ -510,6 +525,7 @@ fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -
         Command::Check { start: true, .. } => check::check_start(path.as_deref(), &mut answer),
         Command::Check { online, start: false } => check::check(path.as_deref(), online, &mut answer),
         Command::Setup(asked) => setup::setup(path.as_deref(), &asked, &mut answer),
+        Command::Broker(BrokerCommand::Setup { print }) => setup::broker_alone(path.as_deref(), print, &mut answer),
         Command::Settings => answer.text(DEFAULT_SETTINGS),
         Command::Node(command) => node::node(&load()?, command, &mut answer),
         Command::AttachCode(command) => attach_code::attach_code(&load()?, command, &mut answer),

@@ -1,13 +1,19 @@
-//! The keys of the codes of peers' messages: `<data_dir>/credentials/peers/<peer id>`, one line
-//! `<64 hex digits> <time>`, mode 600.
+//! What the server keeps of peers' secrets: `<data_dir>/credentials/peers/<peer id>`, one line
+//! `<64 hex digits> <time> <hash>`, mode 600. The digits are the key of the codes of the peer's
+//! messages, the hash is that of its password at the broker (of before: no hash, and no login of
+//! its own until the peer gets a new secret).
 //!
-//! The server needs them as they are to make codes, so they stand apart from the databases: who
+//! The server needs keys as they are to make codes, so they stand apart from the databases: who
 //! gets hold of a database, or of its backup, can forge nobody's messages. The time says since
 //! when the key is the peer's: what was sent before has a code that the peer does not take any
 //! more.
 //!
 //! A peer without a file has no secret yet. A file that does not read is not the same: it lets
 //! nothing in that has no right code, so damage never opens what was closed.
+
+mod broker_password;
+
+pub use broker_password::{ALGORITHM, BrokerPasswordHash};
 
 use fs_err as fs;
 use jiff::Timestamp;
@@ -25,6 +31,8 @@ pub struct PeerKey {
     pub key: CodeKey,
     /// Since when it is this peer's, to the millisecond.
     pub made_at: Timestamp,
+    /// The hash of its password at the broker; none where the secret is of before.
+    pub broker_password: Option<BrokerPasswordHash>,
 }
 
 /// The keys of all peers. Cheap to clone.
@@ -52,7 +60,8 @@ impl PeerKeys {
             };
             let key = parse(&fs::read_to_string(&path)?).unwrap_or_else(|| {
                 tracing::error!(file = %path.display(), "the key of a peer's messages does not read: give the peer a new secret");
-                PeerKey { key: PeerSecret::generate().code_key(), made_at: Timestamp::UNIX_EPOCH }
+                let key = PeerSecret::generate().code_key();
+                PeerKey { key, made_at: Timestamp::UNIX_EPOCH, broker_password: None }
             });
             keys.insert(peer, key);
         }
@@ -64,12 +73,21 @@ impl PeerKeys {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).get(peer).copied()
     }
 
-    /// Keeps a new one. When this returns it is durable.
-    pub fn put(&self, peer: &PeerId, key: CodeKey) -> io::Result<()> {
+    /// Those of all peers.
+    pub fn all(&self) -> Vec<(PeerId, PeerKey)> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.iter().map(|(peer, key)| (peer.clone(), *key)).collect()
+    }
+
+    /// Keeps what is to be kept of a new secret. When this returns it is durable.
+    pub fn put(&self, peer: &PeerId, secret: &PeerSecret) -> io::Result<()> {
         let now = Timestamp::now();
         let made_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
-        durable::write_secret(&self.folder.join(peer.as_str()), &format!("{} {made_at}\n", key.to_text()))?;
-        self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(peer.clone(), PeerKey { key, made_at });
+        let (key, hash) = (secret.code_key(), BrokerPasswordHash::of(&secret.broker_password()));
+        let line = format!("{} {made_at} {}\n", key.to_text(), hash.to_text());
+        durable::write_secret(&self.folder.join(peer.as_str()), &line)?;
+        let kept = PeerKey { key, made_at, broker_password: Some(hash) };
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(peer.clone(), kept);
         Ok(())
     }
 
@@ -90,8 +108,12 @@ pub fn folder(data_dir: &Path) -> PathBuf {
 }
 
 fn parse(text: &str) -> Option<PeerKey> {
-    let (key, made_at) = text.trim().split_once(' ')?;
-    Some(PeerKey { key: CodeKey::of_text(key)?, made_at: made_at.parse().ok()? })
+    let mut words = text.split_whitespace();
+    Some(PeerKey {
+        key: CodeKey::of_text(words.next()?)?,
+        made_at: words.next()?.parse().ok()?,
+        broker_password: words.next().and_then(BrokerPasswordHash::of_text),
+    })
 }
 
 #[cfg(test)]
@@ -105,15 +127,22 @@ mod tests {
         let peer: PeerId = "_cash_north.1_00ab34ef".parse().unwrap();
         let keys = PeerKeys::open(data.path()).unwrap();
         assert!(keys.of(&peer).is_none());
-        let key = PeerSecret::generate().code_key();
-        keys.put(&peer, PeerSecret::generate().code_key()).unwrap();
-        keys.put(&peer, key).unwrap();
+        let secret = PeerSecret::generate();
+        keys.put(&peer, &PeerSecret::generate()).unwrap();
+        keys.put(&peer, &secret).unwrap();
         let file = folder(data.path()).join(peer.as_str());
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         fs::write(folder(data.path()).join(format!("{peer}.new")), "torn").unwrap();
         let again = PeerKeys::open(data.path()).unwrap();
         let (kept, known) = (again.of(&peer).unwrap(), keys.of(&peer).unwrap());
-        assert_eq!((kept.key.to_text(), kept.made_at), (key.to_text(), known.made_at));
+        assert_eq!((kept.key.to_text(), kept.made_at), (secret.code_key().to_text(), known.made_at));
+        assert!(kept.broker_password.is_some() && kept.broker_password == known.broker_password);
+        assert_eq!(again.all().len(), 1);
+        // Of before there were logins of peers' own.
+        let line = fs::read_to_string(&file).unwrap();
+        fs::write(&file, line.trim_end().rsplit_once(' ').unwrap().0).unwrap();
+        let before = PeerKeys::open(data.path()).unwrap().of(&peer).unwrap();
+        assert_eq!((before.key.to_text(), before.broker_password), (kept.key.to_text(), None));
         again.remove(&peer).unwrap();
         again.remove(&peer).unwrap();
         assert!(again.of(&peer).is_none() && PeerKeys::open(data.path()).unwrap().of(&peer).is_none());

@@ -12,6 +12,7 @@ use crate::aside::{Aside, LastShown};
 use crate::backup::{self, BackupError, BackupParts, Backups};
 use crate::certificates::Certificates;
 use crate::dictionary::DictionaryService;
+use crate::exchange::broker::logins::Logins;
 use crate::exchange::housekeeping::Housekeeping;
 use crate::exchange::{
     Broker, Codes, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reconciler, Reports, Trust, generation,
@@ -215,6 +216,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         Owner::new(identity, &settings.name, &host_name(addresses.host.as_deref()))
     };
     let codes = Arc::new(Codes::new(keys.clone()).with_trust(Trust::in_authorities_of(certificates.tls())));
+    let logins = Logins::new(&settings.broker, &owner, network.clone(), keys.clone());
     let broker = Broker::new(BrokerSettings::clone(&settings.broker), owner, hints.clone());
     let service = ExchangeService::new(ExchangeParts {
         store: Arc::clone(&exchange),
@@ -263,7 +265,12 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         addresses,
         certificates: certificates.clone(),
         attaching: Arc::default(),
-        till_password_file: settings.broker.till_password_file.clone(),
+        // Tills with logins of their own have passwords of their own.
+        till_password_file: settings
+            .broker
+            .till_password_file
+            .clone()
+            .filter(|_| settings.broker.management_url.is_none()),
         hints: hints.clone(),
     });
     let admin = Arc::new(credentials.admin);
@@ -280,6 +287,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     tasks.extend(housekeeping.tasks());
     tasks.extend(backups.tasks(&hints));
     tasks.push(certificates.task());
+    tasks.extend(logins.map(|logins| logins.into_task(&hints)));
 
     let (_socket_file, local_door) = SocketFile::bind(&socket::path(&settings.data_dir)).map_err(RunError::Socket)?;
     let open_files = usize::try_from(OpenFiles::now().limit).unwrap_or(usize::MAX);

@@ -23,6 +23,7 @@ pub use tls::{PlainPorts, TLS_DIR, TlsSettings};
 
 use crate::sales::MIN_KEEP_DAYS;
 use fs_err as fs;
+use reqwest::Url;
 use source::Source;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -153,6 +154,9 @@ pub struct BrokerSettings {
     pub till_user: Option<String>,
     /// File with that user's password, which tills get when they are attached.
     pub till_password_file: Option<PathBuf>,
+    /// The management interface, through which the server makes each till a login of its own;
+    /// none: people make logins.
+    pub management_url: Option<Url>,
     /// Seconds; 0: never.
     pub heartbeat_s: u16,
     /// Whether this server speaks TLS with it.
@@ -299,6 +303,7 @@ impl Settings {
                 password_file: source.path("broker.password_file"),
                 till_password_file: source.path("broker.till_password_file"),
                 till_user: Some(source.text("broker.till_user").trim().to_owned()).filter(|user| !user.is_empty()),
+                management_url: management_url(&source),
                 heartbeat_s: u16::try_from(source.number("broker.heartbeat_s", 0..=3600)).unwrap_or_default(),
                 tls: source.flag("broker.tls"),
                 authorities: tls::broker_authorities(&source, &data_dir),
@@ -373,6 +378,19 @@ fn host(source: &Source, key: &str) -> Option<String> {
         source.refuse(key, "a host name or address, without scheme, port or path");
     }
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn management_url(source: &Source) -> Option<Url> {
+    let text = source.text("broker.management_url");
+    let text = text.trim();
+    if text.is_empty() {
+        return None;
+    }
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if url.is_none() {
+        source.refuse("broker.management_url", "an address as \"http://127.0.0.1:15672\"");
+    }
+    url
 }
 
 fn sales(source: &Source) -> SalesSettings {

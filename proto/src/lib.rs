@@ -38,6 +38,6 @@ pub use queue::{ControlQueue, DictionaryQueue};
 pub use receipt::ReceiptKey;
 pub use report::{RejectCause, Report};
 pub use revision::{CursorProof, DeliveryId, Digest, LoadId, PackageName, Revision, RowHash};
-pub use secret::PeerSecret;
+pub use secret::{BrokerPassword, PeerSecret};
 pub use status::{DeliveryState, ExchangeStatus};
 pub use version::Version;

@@ -10,6 +10,10 @@ use std::fmt;
 /// The direct exchange that all queues are bound to, each by its own name.
 pub const EXCHANGE: &str = "tillway";
 
+/// The exchange for reports alone, bound to [`REPORTS_QUEUE`] under its name: what a peer with a
+/// login of its own may write to. Through [`EXCHANGE`] it could write to other peers' queues.
+pub const REPORTS_EXCHANGE: &str = "tillway.incoming";
+
 /// The queue that all peers report to and the server consumes.
 pub const REPORTS_QUEUE: &str = "tillway.reports";
 

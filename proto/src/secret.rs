@@ -8,8 +8,9 @@
 //! |---|---|
 //! | [`PeerSecret::token`]: bearer token for REST and the sales service | the server keeps its hash |
 //! | [`PeerSecret::code_key`]: key of the codes of messages | the server keeps it, usable |
+//! | [`PeerSecret::broker_password`]: password of the peer's own login at the broker | the broker and the server keep its hash |
 //!
-//! The password at the broker will be a third. The server keeps no secret.
+//! The server keeps no secret.
 
 use crate::message_code::CodeKey;
 use std::fmt;
@@ -24,13 +25,34 @@ const PREFIX: &str = "tws1_";
 /// themselves, start with `tw1_`.
 const TOKEN_PREFIX: &str = "tw2_";
 
+/// Starts every password that is derived from a secret.
+const PASSWORD_PREFIX: &str = "twb1_";
+
 const NEW_SECRET: &str = "tillway 2026-11-30 a new secret of a peer";
 const TOKEN: &str = "tillway 2026-11-30 bearer token of a peer";
+const BROKER_PASSWORD: &str = "tillway 2026-11-30 password of a peer at the broker";
 const CODE_KEY: &str = "tillway 2026-11-30 key of the codes of a peer's messages";
 
 /// The secret of a peer. Given out once, when it is made.
 #[derive(Clone)]
 pub struct PeerSecret([u8; 32]);
+
+/// The password of a peer's own login at the broker. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BrokerPassword(String);
+
+impl BrokerPassword {
+    /// As the broker is told it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for BrokerPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BrokerPassword(…)")
+    }
+}
 
 /// A text that is no secret. It does not say which text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +76,12 @@ impl PeerSecret {
     /// The bearer token for REST and the sales service.
     pub fn token(&self) -> String {
         format!("{TOKEN_PREFIX}{}", blake3::Hash::from_bytes(blake3::derive_key(TOKEN, &self.0)).to_hex())
+    }
+
+    /// The password of its own login at the broker.
+    pub fn broker_password(&self) -> BrokerPassword {
+        let hash = blake3::Hash::from_bytes(blake3::derive_key(BROKER_PASSWORD, &self.0));
+        BrokerPassword(format!("{PASSWORD_PREFIX}{}", hash.to_hex()))
     }
 
     /// The key of the codes of messages from and to this peer.
@@ -107,15 +135,18 @@ mod tests {
     #[test]
     fn what_is_derived_stays_as_it_is() {
         let secret: PeerSecret = format!("{PREFIX}{}", "01".repeat(32)).parse().unwrap();
-        let derived = [secret.token(), secret.code_key().to_text()];
+        let password = secret.broker_password();
+        assert!(!format!("{password:?}").contains("twb1"));
+        let derived = [secret.token(), secret.code_key().to_text(), password.as_str().to_owned()];
         assert_eq!(
             derived,
             [
                 "tw2_185baa439820c8d0196300492cceb9ae93008ad531fe8adacb2610179970dc5d".to_owned(),
-                "22ee69be6847c096ede5461f395c174107e7c14f3ecbe50258735c79d3396456".to_owned()
+                "22ee69be6847c096ede5461f395c174107e7c14f3ecbe50258735c79d3396456".to_owned(),
+                "twb1_25b499bf3cf4deaaf5fc015520ad373dba2f90968376c4feb228b733feb90757".to_owned()
             ]
         );
         let others: HashSet<String> = derived.into_iter().chain([secret.to_text()]).collect();
-        assert_eq!(others.len(), 3);
+        assert_eq!(others.len(), 4);
     }
 }

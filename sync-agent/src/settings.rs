@@ -5,8 +5,9 @@
 //! [`LiveSettings::take`].
 //!
 //! Keys of our own, all optional: `dept.broker.user` (the till's id), `dept.broker.passwordfile`
-//! (`broker.password` beside `cash.ini`), `dept.broker.vhost` (`/`), `dept.broker.tls` (`False`),
-//! `dept.broker.cacertpath`, `cash.secret` (in files of
+//! (`broker.password` beside `cash.ini`; without both, what is derived from the secret),
+//! `dept.broker.vhost` (`/`), `dept.broker.tls` (`False`), `dept.broker.cacertpath`,
+//! `cash.secret` (in files of
 //! before `cash.token`), `datafolder`, `dictionariesdb`, `documentsdb`, `backupfolder`,
 //! `unloadperiod`, `contactperiod`.
 
@@ -30,7 +31,7 @@ use reader::Reader;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tillway_proto::process::LogSettings;
-use tillway_proto::{PeerSecret, ShopId, TillId};
+use tillway_proto::{BrokerPassword, PeerSecret, ShopId, TillId};
 
 /// The one section that counts.
 pub(crate) const SECTION: &str = "Properties";
@@ -117,6 +118,9 @@ pub struct BrokerSettings {
     pub user: String,
     /// `dept.broker.passwordfile`: its first line is the password.
     pub password_file: PathBuf,
+    /// Of the till's own login, derived from its secret: counts where the settings name neither
+    /// user nor password, and no file has one.
+    pub own_password: Option<BrokerPassword>,
     /// `dept.broker.vhost`
     pub vhost: String,
     /// `dept.broker.tls`
@@ -125,6 +129,13 @@ pub struct BrokerSettings {
     pub authority: Option<PathBuf>,
     /// `brokerconnectionheartbeat`; 0 counts as [`DEFAULT_HEARTBEAT`].
     pub heartbeat: Duration,
+}
+
+impl BrokerSettings {
+    /// Whether the password can only stand in its file.
+    pub(crate) fn needs_file(&self) -> bool {
+        self.own_password.is_none() || self.password_file.exists()
+    }
 }
 
 /// Where packages are downloaded.
@@ -217,12 +228,17 @@ impl Settings {
         let report_load_steps = read.flag("isdebugdictstatussend", true);
         let report_unloads = read.flag("isdebugsalestatussend", true);
         let contact_period = read.seconds("contactperiod", 1..=MAX_PERIOD_SECS, DEFAULT_CONTACT_PERIOD_SECS);
-        let user = read.text("dept.broker.user").or_else(|| till.as_ref().map(TillId::to_string));
+        let user = read.text("dept.broker.user");
+        let password_file = read.path("dept.broker.passwordfile");
+        let own_login = secret.as_ref().filter(|_| user.is_none() && password_file.is_none());
+        let own_password = own_login.map(PeerSecret::broker_password);
+        let user = user.or_else(|| till.as_ref().map(TillId::to_string));
         let broker = BrokerSettings {
             host: host.clone(),
             port: read.port("dept.broker.port", 5672),
             user: user.unwrap_or_default(),
-            password_file: read.path("dept.broker.passwordfile").unwrap_or_else(|| Layout::password_file(path)),
+            password_file: password_file.unwrap_or_else(|| Layout::password_file(path)),
+            own_password,
             vhost: read.text("dept.broker.vhost").unwrap_or_else(|| "/".to_owned()),
             tls: read.flag("dept.broker.tls", false),
             authority: read.path("dept.broker.cacertpath"),

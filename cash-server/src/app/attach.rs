@@ -141,7 +141,7 @@ impl App {
         let secret = acting.attach(&till, claim.code, &claim.attempt, channel.address, now)?;
         let peer = PeerId::from(till.clone());
         // Where this fails the till asks again with the same attempt, and gets another secret.
-        self.parts.keys.put(&peer, secret.code_key()).map_err(|source| AppError::PeerKey { source })?;
+        self.parts.keys.put(&peer, &secret).map_err(|source| AppError::PeerKey { source })?;
         // What is on its way has a code that the till does not take any more; and who has which
         // secret stands beside the backups.
         self.parts.hints.give(Hint::Exchange);

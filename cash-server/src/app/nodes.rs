@@ -168,7 +168,7 @@ impl Nodes {
     /// Keeps the key of the codes of a new secret. Where that fails, the token is the new one and
     /// codes are as before: the same asked once more puts it right.
     fn take_over(&self, till: &TillId, secret: PeerSecret) -> Result<NewSecret, AppError> {
-        self.keys.put(&PeerId::from(till.clone()), secret.code_key()).map_err(|source| AppError::PeerKey { source })?;
+        self.keys.put(&PeerId::from(till.clone()), &secret).map_err(|source| AppError::PeerKey { source })?;
         let cash_ini = self.addresses.cash_ini(&*self.network.current()?, till, Some(&secret))?;
         Ok(NewSecret { secret, cash_ini })
     }

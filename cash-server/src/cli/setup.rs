@@ -26,8 +26,12 @@ use tillway_service::system_user::{ROOT, own_number};
 /// The service of the package.
 const SERVICE: &str = "tillway-cash-server.service";
 
-/// The user of the broker that all tills log in as.
+/// The user of the broker that all tills logged in as, where `setup` was done before each got its
+/// own login.
 const TILLS: &str = "tills";
+
+/// Where the broker of this machine has its management interface.
+const MANAGEMENT_URL: &str = "http://127.0.0.1:15672";
 
 /// Here where systemd runs this machine.
 const SYSTEMD: &str = "/run/systemd/system";
@@ -121,7 +125,7 @@ pub(super) fn setup(path: Option<&Path>, asked: &SetupArgs, answer: &mut Output<
     }
     if !asked.without_broker {
         set_up_broker(&settings, folder).map_err(CliError::Setup)?;
-        tell("setup-broker", &[("file", tills_password(folder).display().to_string())])?;
+        tell("setup-broker", &[])?;
     }
     if let Some(admin) = &answers.admin {
         make_admin(&settings.data_dir, admin, asked.admin_password_file.as_deref()).map_err(CliError::Setup)?;
@@ -189,8 +193,7 @@ fn with_answers(before: &str, asked: &SetupArgs, answers: &Answers, folder: &Pat
     }
     if !asked.without_broker {
         set("broker", "password_file", server_password(folder).display().to_string().into());
-        set("broker", "till_user", TILLS.into());
-        set("broker", "till_password_file", tills_password(folder).display().to_string().into());
+        set("broker", "management_url", MANAGEMENT_URL.into());
     }
     text
 }
@@ -203,18 +206,51 @@ fn tills_password(folder: &Path) -> PathBuf {
     folder.join("tills.password")
 }
 
+/// `broker setup`: the part of `setup` that is about the broker, carried out or told.
+pub(super) fn broker_alone(path: Option<&Path>, print: bool, answer: &mut Output<'_>) -> Result<(), CliError> {
+    let path = path.map_or_else(|| PathBuf::from(SETTINGS_PATH), Path::to_path_buf);
+    let settings = Settings::load(Some(&path)).map_err(CliError::Settings)?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    if print || own_number() != ROOT {
+        let file = settings.broker.password_file.clone().unwrap_or_else(|| server_password(folder));
+        let words = words::of(Language::of_terminal());
+        let told = words.text("broker-setup-by-hand", [("file", FluentValue::from(file.display().to_string()))]);
+        let users = users(&settings, folder, |_| Ok(String::new())).map_err(CliError::Setup)?;
+        let commands = broker::told(&settings.broker.vhost, &users);
+        return answer.text(&format!("{told}\n\n{commands}"));
+    }
+    set_up_broker(&settings, folder).map_err(CliError::Setup)?;
+    answer.text(&format!("{}\n", words::of(Language::of_terminal()).text("setup-broker", [])))
+}
+
 fn set_up_broker(settings: &Settings, folder: &Path) -> Result<(), SetupError> {
     let group = fs::metadata(&settings.data_dir).map_or(ROOT, |data| data.gid());
-    let password = |file: &Path| password_in(file, group).map_err(SetupError::File);
-    let users = [
-        BrokerUser { name: &settings.broker.user, password: password(&server_password(folder))?, rights: [".*"; 3] },
-        BrokerUser {
-            name: TILLS,
-            password: password(&tills_password(folder))?,
-            rights: ["^$", r"^tillway$", r"^tillway\."],
-        },
-    ];
-    Rabbit::of_this_machine().set_up(&settings.broker.vhost, &users).map_err(SetupError::Broker)
+    let users = users(settings, folder, |file| password_in(file, group).map_err(SetupError::File))?;
+    let rabbit = Rabbit::of_this_machine();
+    let configured = rabbit.configure(Path::new(SYSTEMD).exists());
+    configured.and_then(|()| rabbit.set_up(&settings.broker.vhost, &users)).map_err(SetupError::Broker)
+}
+
+/// The server's user; and the one of tills, where they had one.
+fn users<'a>(
+    settings: &'a Settings,
+    folder: &Path,
+    password: impl Fn(&Path) -> Result<String, SetupError>,
+) -> Result<Vec<BrokerUser<'a>>, SetupError> {
+    let own = settings.broker.password_file.clone().unwrap_or_else(|| server_password(folder));
+    let server = BrokerUser {
+        name: &settings.broker.user,
+        password: password(&own)?,
+        administrator: settings.broker.management_url.is_some(),
+        rights: [".*"; 3],
+    };
+    let mut users = vec![server];
+    let of_before = tills_password(folder);
+    if of_before.exists() {
+        let rights = ["^$", r"^tillway$", r"^tillway\."];
+        users.push(BrokerUser { name: TILLS, password: password(&of_before)?, administrator: false, rights });
+    }
+    Ok(users)
 }
 
 /// The password in a file, which is made where it is not there. `group` may read it.
@@ -276,8 +312,8 @@ mod tests {
         let after = with_answers(before, &asked(), &answers, folder);
         let settings = Settings::read(&after, folder, []).unwrap();
         assert_eq!((settings.public_host.as_deref(), settings.name.as_str()), (Some("10.0.0.5"), "a \"b\""));
-        assert_eq!((settings.broker.port, settings.broker.till_user.as_deref()), (5673, Some("tills")));
-        assert_eq!(settings.broker.till_password_file.as_deref(), Some(Path::new("/etc/tillway/tills.password")));
+        let management = settings.broker.management_url.map(|url| url.to_string());
+        assert_eq!((settings.broker.port, management.as_deref()), (5673, Some("http://127.0.0.1:15672/")));
         assert!(after.starts_with("# ours\n"), "{after}");
         let none = Answers { public_host: None, name: None, admin: None };
         assert_eq!(with_answers(&after, &asked(), &none, folder), after);

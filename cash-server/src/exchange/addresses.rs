@@ -68,7 +68,8 @@ impl PublicAddresses {
             broker_port: settings.broker.till_port.unwrap_or(settings.broker.port),
             broker_tls: settings.broker.till_tls,
             broker_vhost: settings.broker.vhost.clone(),
-            broker_user: settings.broker.till_user.clone(),
+            // With logins of their own tills need no name told.
+            broker_user: settings.broker.till_user.clone().filter(|_| settings.broker.management_url.is_none()),
             rest_port,
             host,
             generation: 0,

@@ -15,6 +15,7 @@
 //! length one), and reports may lose their oldest.
 
 mod consuming;
+pub mod logins;
 mod message;
 pub mod online;
 mod owner;
@@ -47,7 +48,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tillway_proto::consumer::{ConsumerDefect, LIVENESS_PERIOD};
-use tillway_proto::queue::{CONTROL_MAX_LENGTH, DICTIONARY_MAX_LENGTH, EXCHANGE};
+use tillway_proto::queue::{CONTROL_MAX_LENGTH, DICTIONARY_MAX_LENGTH};
 use tillway_proto::{ControlQueue, DictionaryQueue, MessageHead, PeerId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -537,10 +538,10 @@ async fn declare_queue(channel: &Channel, name: &str, arguments: FieldTable) -> 
     answered("declare a queue", channel.queue_declare(name.into(), options, arguments)).await.map(|_| ())
 }
 
-async fn bind_queue(channel: &Channel, name: &str) -> Result<(), BrokerError> {
+async fn bind_queue(channel: &Channel, exchange: &str, name: &str) -> Result<(), BrokerError> {
     let binding = channel.queue_bind(
         name.into(),
-        EXCHANGE.into(),
+        exchange.into(),
         name.into(),
         QueueBindOptions::default(),
         FieldTable::default(),

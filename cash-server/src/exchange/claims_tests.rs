@@ -430,10 +430,7 @@ fn a_link_with_the_code_of_an_old_secret_makes_way_for_one_with_the_new() {
     let secret = tillway_proto::PeerSecret::generate();
     // A delivery of the same millisecond is taken for one with the new code.
     std::thread::sleep(std::time::Duration::from_millis(2));
-    crate::peer_keys::PeerKeys::open(talk.kit.chain.folder.path())
-        .unwrap()
-        .put(&till.clone().into(), secret.code_key())
-        .unwrap();
+    crate::peer_keys::PeerKeys::open(talk.kit.chain.folder.path()).unwrap().put(&till.clone().into(), &secret).unwrap();
     let talk = Talk::over(Kit::over(talk.kit.chain));
     talk.pass();
     let after = talk.deliveries(&till);

@@ -194,7 +194,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let keys = PeerKeys::open(data.path()).unwrap();
         let (secret, peer): (_, PeerId) = (PeerSecret::generate(), "_cash_1_00ab34ef".parse().unwrap());
-        keys.put(&peer, secret.code_key()).unwrap();
+        keys.put(&peer, &secret).unwrap();
         Kit { _data: data, codes: Codes::new(keys), secret, peer }
     }
 

@@ -284,7 +284,7 @@ async fn received(kit: &Kit, head: MessageHead, body: &[u8]) {
 async fn in_the_name_of_a_till_with_a_secret_nothing_is_taken_without_its_code() {
     let kit = kit();
     let (peer, secret) = (PeerId::from(kit.till.clone()), tillway_proto::PeerSecret::generate());
-    crate::peer_keys::PeerKeys::open(kit.folder.path()).unwrap().put(&peer, secret.code_key()).unwrap();
+    crate::peer_keys::PeerKeys::open(kit.folder.path()).unwrap().put(&peer, &secret).unwrap();
     let kit = Kit { reports: Reports { codes: crate::exchange::test_kit::codes(&kit.folder), ..kit.reports }, ..kit };
     let (body, heard) = (contact(&kit.till), || kit.store.record(&peer).unwrap().contact.is_some());
     let right = secret.code_key().head(tillway_proto::Direction::ToServer, &peer, "contact", "1", &body);

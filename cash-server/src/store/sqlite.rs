@@ -6,6 +6,7 @@
 //! load's acceptance. [`connection`] is how each of them is opened.
 
 mod audit;
+pub(super) mod before_upgrade;
 pub mod connection;
 pub(super) mod copy;
 pub mod dictionary;

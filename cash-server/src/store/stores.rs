@@ -12,7 +12,7 @@ use super::sales::SalesStore;
 use super::sqlite::exchange::SqliteExchange;
 use super::sqlite::intake::IntakeDb;
 use super::sqlite::sales::SqliteSales;
-use super::sqlite::{Database, DictionaryDb, PackageDb, copy};
+use super::sqlite::{Database, DictionaryDb, PackageDb, before_upgrade, copy};
 use super::{ServerId, StoreError};
 use std::path::Path;
 use std::sync::Arc;
@@ -53,18 +53,21 @@ pub struct SalesStores {
 
 impl Stores {
     /// Opens them: files in the data folder, which is there. They are made where they are missing,
-    /// and brought up to date where an older version made them.
+    /// and brought up to date where an older version made them; copies of before that stay in
+    /// `before-upgrade`.
     pub fn open(data: &Path) -> Result<Self, StoreError> {
         Self::open_for(data, ServerId::ALONE)
     }
 
     /// The same for one of several servers, whose loads and spool are its own.
     pub(super) fn open_for(data: &Path, server: ServerId) -> Result<Self, StoreError> {
+        before_upgrade::keep(data)?;
         let dictionary = open_dictionary(data)?;
         let packages = PackageDb::open(&data.join("packages.db"))?;
         let exchange = Arc::new(SqliteExchange::open(&data.join("exchange.db"))?);
         let journal = Arc::new(IntakeDb::open(&data.join("intake.db"), server)?);
         let sales = open_sales(data, server)?;
+        before_upgrade::done(data);
         let logs = dictionary.database().clone();
         let to_copy =
             [dictionary.database(), dictionary.nodes(), exchange.database(), journal.database(), sales.database()];
@@ -96,6 +99,7 @@ impl Stores {
 
     /// Opens the network alone, as a command does.
     pub fn open_network(data: &Path) -> Result<Arc<dyn NetworkStore>, StoreError> {
+        before_upgrade::keep(data)?;
         Ok(open_dictionary(data)?)
     }
 }
@@ -103,6 +107,7 @@ impl Stores {
 impl SalesStores {
     /// Opens them as [`Stores::open`] does.
     pub fn open(data: &Path) -> Result<Self, StoreError> {
+        before_upgrade::keep(data)?;
         Ok(Self { network: open_dictionary(data)?, sales: open_sales(data, ServerId::ALONE)? })
     }
 }

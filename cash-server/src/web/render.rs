@@ -52,8 +52,9 @@ mod tests {
         vec![warning, reject]
     }
 
-    const TASKS: [&str; 18] = [
+    const TASKS: [&str; 19] = [
         "backup",
+        "broker-logins",
         "backup-rehearsal",
         "backup-peers",
         "reconciler",
@@ -365,8 +366,8 @@ mod tests {
     fn what_the_server_does_by_itself_is_shown_with_what_fails_and_only_to_those_who_may_see_it() {
         let renderer = renderer().unwrap();
         for (language, failed, runs, in_all) in [
-            (Language::English, "failed 3 times in a row", "running for 1 min", "18 tasks"),
-            (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "18 задач"),
+            (Language::English, "failed 3 times in a row", "running for 1 min", "19 tasks"),
+            (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "19 задач"),
         ] {
             let html = renderer.render("overview.html", language, &overview()).unwrap();
             assert!(html.contains(failed) && html.contains(runs) && html.contains(in_all), "{html}");

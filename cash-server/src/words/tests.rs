@@ -119,7 +119,11 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
         let parts = source.split(".text(").skip(1);
         whole.extend(parts.filter_map(|part| part.trim_start().strip_prefix('"')?.split('"').next()));
     }
-    whole.extend(include_str!("../cli/setup.rs").split('"').filter(|text| text.starts_with("setup-")));
+    whole.extend(
+        include_str!("../cli/setup.rs")
+            .split('"')
+            .filter(|text| text.starts_with("setup-") || text.starts_with("broker-setup")),
+    );
     let there = messages(Language::English);
     for id in &whole {
         assert!(there.contains_key(id), "{id}");
@@ -211,6 +215,7 @@ const REASONS: &[(&str, &str, Option<&str>)] = &[
     (include_str!("../sales/aside.rs"), "AsideError", None),
     (include_str!("../exchange/broker.rs"), "BrokerError", None),
     (include_str!("../exchange/broker/online.rs"), "NoSession", None),
+    (include_str!("../exchange/broker/logins/management.rs"), "ManagementError", None),
     (include_str!("../../../proto/src/consumer.rs"), "ConsumerDefect", None),
     (include_str!("../exchange/service.rs"), "ExchangeError", None),
     (include_str!("../../../proto/src/cash_ini.rs"), "CashIniError", None),

@@ -180,8 +180,8 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
             _ => {}
         }
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
-        // What is for all to read is so whatever the mask of this process: the program that a pair
-        // is for runs as another user.
+        // What is for all to read is so whatever the mask of this process: the program of a pair
+        // runs as another user.
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `<data>/attach.attempt` | the use of a code that is under way | before the code is used; goes at the end |
 //! | `<data>/trust/authorities.pem` | whose certificates the till trusts | first |
-//! | `dept.broker.passwordfile` | the broker's password | then |
+//! | `dept.broker.passwordfile` | the broker's password, where all tills share one; else a former one goes aside | then |
 //! | `cash.ini.before-<time>` | a copy of the former `cash.ini` | then |
 //! | `cash.ini` | settings and secret | last: with it the till is attached |
 //!
@@ -144,13 +144,23 @@ pub(super) fn write(
     fs::set_permissions(trust, std::fs::Permissions::from_mode(0o700)).map_err(file)?;
     give(trust, place.data()).map_err(file)?;
     keep(&authorities, attached.authorities.as_bytes()).map_err(file)?;
-    if let Some(password) = &attached.broker_password {
-        keep(&place.settings.broker.password_file, format!("{password}\n").as_bytes()).map_err(file)?;
+    let now = Timestamp::now();
+    let aside = |path: &Path| {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".before-{}", now.strftime("%Y%m%dT%H%M%SZ")));
+        path.with_file_name(name)
+    };
+    let of_before = Layout::password_file(&place.settings_file);
+    match &attached.broker_password {
+        Some(password) => {
+            keep(&place.settings.broker.password_file, format!("{password}\n").as_bytes()).map_err(file)?;
+        }
+        // The till has a login of its own, and a password that lies there would win.
+        None if of_before.exists() => durable::rename(&of_before, &aside(&of_before)).map_err(file)?,
+        None => {}
     }
     let former = place.ini.as_ref().map(|ini| {
-        let mut name = place.settings_file.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".before-{}", Timestamp::now().strftime("%Y%m%dT%H%M%SZ")));
-        let path = place.settings_file.with_file_name(name);
+        let path = aside(&place.settings_file);
         keep(&path, &ini.to_bytes()).map(|()| path)
     });
     let former = former.transpose().map_err(file)?;
@@ -192,9 +202,14 @@ fn settings(place: &Place, attached: &Attached, server: &ServerAddress) -> Resul
     if attached.settings.broker_tls.is_none() && value_of(&ini, "dept.broker.tls").is_some() {
         set(&mut ini, "dept.broker.tls", "False")?;
     }
-    // The token is derived from the secret.
-    if value_of(&ini, "cash.token").is_some() {
-        set(&mut ini, "cash.token", "")?;
+    // The token is derived from the secret, and so is the till's own login at the broker.
+    let derived = ["cash.token", "dept.broker.user", "dept.broker.passwordfile"];
+    let derived =
+        &derived[..if attached.broker_password.is_none() && attached.settings.broker_user.is_none() { 3 } else { 1 }];
+    for key in derived {
+        if value_of(&ini, key).is_some() {
+            set(&mut ini, key, "")?;
+        }
     }
     set_protocol(&mut ini);
     Ok(ini)

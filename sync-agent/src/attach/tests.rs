@@ -103,6 +103,21 @@ fn a_file_that_is_there_keeps_what_is_the_sites_own_and_a_copy_is_kept() {
 }
 
 #[test]
+fn a_login_of_its_own_takes_the_place_of_the_one_that_all_tills_shared() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, password) = (folder.path().join("cash.ini"), folder.path().join("broker.password"));
+    fs::write(&file, format!("{OLD}dept.broker.user=tills\r\ndept.broker.passwordfile={}\r\n", password.display()))
+        .unwrap();
+    fs::write(&password, "of all\n").unwrap();
+    let mut given = attached("_cash_1_00ab34ef");
+    (given.broker_password, given.settings.broker_user) = (None, None);
+    write(&place(folder.path()), &given, &server()).unwrap();
+    let broker = Settings::read(&file, &Layout::under(folder.path())).unwrap().broker;
+    assert_eq!((broker.user.as_str(), broker.own_password), ("_cash_1_00ab34ef", Some(given.secret.broker_password())));
+    assert!(!password.exists(), "it would win");
+}
+
+#[test]
 fn the_sites_own_certificate_keeps_the_host_that_it_is_for() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cash.ini");

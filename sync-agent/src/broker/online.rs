@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Connection};
 use std::time::Duration;
-use tillway_proto::queue::EXCHANGE;
 use tillway_proto::{ControlQueue, DictionaryQueue, PeerId};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -60,20 +59,30 @@ pub(crate) async fn of_server(settings: &Settings) -> Vec<Problem> {
 async fn broker(settings: &Settings) -> Vec<Problem> {
     let broker = &settings.broker;
     let peer = PeerId::from(settings.till.clone());
-    let opened = match tokio::time::timeout(ANSWER_TIME, connect(&peer, broker, &settings.trust)).await {
-        Ok(Ok(connection)) => Ok(connection),
+    // The server makes login and queues of a new till within some seconds.
+    let deadline = Instant::now() + QUEUES_TIME;
+    let connected = loop {
+        let connected = tokio::time::timeout(ANSWER_TIME, connect(&peer, broker, &settings.trust)).await;
+        match &connected {
+            Ok(Err(SessionError::Broker { .. })) if !broker.needs_file() && Instant::now() < deadline => {
+                tokio::time::sleep(QUEUES_PERIOD).await;
+            }
+            _ => break connected,
+        }
+    };
+    let opened = match connected {
+        Ok(Ok(connected)) => Ok(connected),
         // The look at files tells it.
         Ok(Err(SessionError::Password(_))) => return Vec::new(),
         Ok(Err(error)) => Err(no_session(settings, &error)),
         Err(_) => Err(problem("dept.broker.ip", format!("no answer from {}:{}", broker.host, broker.port))),
     };
-    let connection = match opened {
-        Ok(connection) => connection,
+    let (connection, exchange) = match opened {
+        Ok(connected) => connected,
         Err(problem) => return vec![problem],
     };
     let mut found = Vec::new();
     let queues = [DictionaryQueue::of(&peer).to_string(), ControlQueue::of(&peer).to_string()];
-    let deadline = Instant::now() + QUEUES_TIME;
     for queue in queues {
         let looked = loop {
             match tokio::time::timeout(ANSWER_TIME, check_queue(&connection, &queue)).await {
@@ -104,11 +113,11 @@ async fn broker(settings: &Settings) -> Vec<Problem> {
             _ => {}
         }
     }
-    match tokio::time::timeout(ANSWER_TIME, may_report(&connection)).await {
+    match tokio::time::timeout(ANSWER_TIME, may_report(&connection, exchange)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => found.push(problem(
             "dept.broker.user",
-            format!("user {} may not write to the exchange {EXCHANGE}, where reports go: {error}", broker.user),
+            format!("user {} may not write to the exchange {exchange}, where reports go: {error}", broker.user),
         )),
         Err(_) => {
             found.push(problem("dept.broker.ip", "no answer to a message: is the broker short of memory or disk?"));
@@ -149,6 +158,16 @@ fn no_session(settings: &Settings, error: &SessionError) -> Problem {
         _ => {}
     }
     let says = |word: &str| said.contains(word) || said.contains(&word.replace('_', "-"));
+    if says("ACCESS_REFUSED") && !broker.needs_file() {
+        let what = format!(
+            "the broker refuses the till's own login {}, whose password is derived from cash.secret (ACCESS_REFUSED): the till is \
+             parked or has another secret than the server's newest, or the server makes no logins; where all tills share one, \
+             set dept.broker.user and put its password into {}",
+            broker.user,
+            broker.password_file.display()
+        );
+        return problem("cash.secret", what);
+    }
     if says("ACCESS_REFUSED") {
         let what = format!(
             "the broker refuses user {} with the password in the first line of {} (ACCESS_REFUSED): put the password there that \
@@ -165,11 +184,11 @@ fn no_session(settings: &Settings, error: &SessionError) -> Problem {
     problem("dept.broker.ip", format!("no broker at {}:{}: {said}", broker.host, broker.port))
 }
 
-async fn may_report(connection: &Connection) -> Result<(), lapin::Error> {
+async fn may_report(connection: &Connection, exchange: &str) -> Result<(), lapin::Error> {
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let options = BasicPublishOptions::default();
-    channel.basic_publish(EXCHANGE.into(), NO_QUEUE.into(), options, b"", BasicProperties::default()).await?.await?;
+    channel.basic_publish(exchange.into(), NO_QUEUE.into(), options, b"", BasicProperties::default()).await?.await?;
     Ok(())
 }
 

@@ -24,7 +24,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tillway_proto::consumer::{ConsumerDefect, ConsumerProgress, ConsumerWatch, LIVENESS_PERIOD, QueueLook};
-use tillway_proto::queue::{EXCHANGE, REPORTS_QUEUE};
+use tillway_proto::queue::{EXCHANGE, REPORTS_EXCHANGE, REPORTS_QUEUE};
 use tillway_proto::{ControlQueue, DictionaryQueue, PeerId};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -144,26 +144,46 @@ struct Session {
     connection: Connection,
     dictionary: Consumer,
     control: Consumer,
-    publisher: Channel,
+    publisher: Publisher,
+}
+
+/// Where reports go.
+struct Publisher {
+    channel: Channel,
+    exchange: &'static str,
 }
 
 impl Session {
     async fn open(peer: &PeerId, broker: &BrokerSettings, trust: &Trust) -> Result<Self, SessionError> {
-        let connection = connect(peer, broker, trust).await?;
+        let (connection, exchange) = connect(peer, broker, trust).await?;
         let (dictionary, control) = queues(peer);
         for queue in [&dictionary, &control] {
             check_queue(&connection, queue).await?;
         }
-        let publisher = connection.create_channel().await.map_err(broken("open a channel"))?;
-        publisher.confirm_select(ConfirmSelectOptions::default()).await.map_err(broken("ask for confirms"))?;
+        let channel = connection.create_channel().await.map_err(broken("open a channel"))?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(broken("ask for confirms"))?;
+        let publisher = Publisher { channel, exchange };
         let dictionary = consumer(&connection, &dictionary).await?;
         let control = consumer(&connection, &control).await?;
         Ok(Self { connection, dictionary, control, publisher })
     }
 }
 
-/// A connection as this peer, which is not used for anything yet.
-pub(super) async fn connect(peer: &PeerId, broker: &BrokerSettings, trust: &Trust) -> Result<Connection, SessionError> {
+/// A connection as this peer, which is not used for anything yet, and the exchange that its
+/// reports go to: a login of the peer's own may write to that of reports alone, and one that
+/// people made may not know it.
+pub(super) async fn connect(
+    peer: &PeerId,
+    broker: &BrokerSettings,
+    trust: &Trust,
+) -> Result<(Connection, &'static str), SessionError> {
+    let (password, exchange) = match (read_password(broker), &broker.own_password) {
+        (Ok(password), _) => (password, EXCHANGE),
+        (Err(error), Some(own)) if error.kind() == io::ErrorKind::NotFound => {
+            (own.as_str().to_owned(), REPORTS_EXCHANGE)
+        }
+        (Err(error), _) => return Err(SessionError::Password(error)),
+    };
     let trusted = match &broker.authority {
         _ if !broker.tls => None,
         Some(path) => Some(fs::read_to_string(path).map_err(SessionError::Authority)?),
@@ -171,7 +191,6 @@ pub(super) async fn connect(peer: &PeerId, broker: &BrokerSettings, trust: &Trus
         None => return Err(SessionError::NoAuthority),
     };
     let scheme = if trusted.is_some() { AMQPScheme::AMQPS } else { AMQPScheme::AMQP };
-    let password = read_password(broker).map_err(SessionError::Password)?;
     let heartbeat = u16::try_from(broker.heartbeat.as_secs()).unwrap_or(u16::MAX);
     let uri = AMQPUri {
         scheme,
@@ -186,7 +205,9 @@ pub(super) async fn connect(peer: &PeerId, broker: &BrokerSettings, trust: &Trus
     let properties = ConnectionProperties::default().with_connection_name(peer.as_str().into());
     let tls = OwnedTLSConfig { identity: None, cert_chain: trusted };
     let runtime = default_runtime().map_err(broken(CONNECT))?;
-    Connection::connect_uri_with_config(uri, properties, tls, runtime).await.map_err(broken(CONNECT))
+    let connection =
+        Connection::connect_uri_with_config(uri, properties, tls, runtime).await.map_err(broken(CONNECT))?;
+    Ok((connection, exchange))
 }
 
 fn queues(peer: &PeerId) -> (String, String) {
@@ -273,11 +294,11 @@ impl hold::Messages for Consuming<'_> {
     }
 }
 
-async fn publish(of: &Broker, connection: &Connection, channel: &Channel) -> Result<Infallible, SessionError> {
+async fn publish(of: &Broker, connection: &Connection, publisher: &Publisher) -> Result<Infallible, SessionError> {
     loop {
         let reports = &of.teller.reports;
         let waiting = reports.next().await;
-        if connection.status().blocked() || !publish_one(of, connection, channel, &waiting).await? {
+        if connection.status().blocked() || !publish_one(of, connection, publisher, &waiting).await? {
             tokio::time::sleep(BLOCKED_WAIT).await;
             continue;
         }
@@ -293,7 +314,7 @@ async fn publish(of: &Broker, connection: &Connection, channel: &Channel) -> Res
 async fn publish_one(
     of: &Broker,
     connection: &Connection,
-    channel: &Channel,
+    Publisher { channel, exchange }: &Publisher,
     waiting: &Waiting,
 ) -> Result<bool, SessionError> {
     let bytes = match waiting.reported.to_bytes() {
@@ -307,7 +328,7 @@ async fn publish_one(
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     let head = of.codes.head(waiting.reported.report.kind(), &Uuid::now_v7().to_string(), &bytes);
     let properties = properties(&head);
-    let sent = channel.basic_publish(EXCHANGE.into(), REPORTS_QUEUE.into(), options, &bytes, properties);
+    let sent = channel.basic_publish((*exchange).into(), REPORTS_QUEUE.into(), options, &bytes, properties);
     let confirmed = async { sent.await?.await };
     match tokio::time::timeout(CONFIRM_TIME, confirmed).await {
         // Not routed: the server has not declared its queue yet.

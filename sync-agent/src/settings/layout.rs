@@ -48,7 +48,7 @@ impl Layout {
         self.pick(mode, "linuxcash/cash/data", "opt/sync/data").join(file)
     }
 
-    pub(super) fn password_file(settings_file: &Path) -> PathBuf {
+    pub(crate) fn password_file(settings_file: &Path) -> PathBuf {
         settings_file.with_file_name("broker.password")
     }
 

@@ -58,7 +58,7 @@ pub(crate) fn wanted(settings: &Settings) -> Vec<Problem> {
         at("documentsdb", Some(&paths.documents).filter(|file| file.exists()).and_then(|file| file_fault(file))),
         at("backupfolder", Some(&backup.folder).filter(|_| backup.max_files > 0).and_then(|at| folder_fault(at, true))),
         at("errorsFilePath", paths.errors_file.as_deref().and_then(parent)),
-        at("dept.broker.passwordfile", read(&broker.password_file)),
+        at("dept.broker.passwordfile", broker.needs_file().then(|| read(&broker.password_file)).flatten()),
         at("dept.broker.cacertpath", broker.authority.as_deref().and_then(read)),
         at("grpccacertpath", sales.root_certificate.as_deref().and_then(read)),
         at("uploadscript", load.script.as_deref().and_then(read)),

@@ -28,6 +28,7 @@ fn every_key_has_its_default() {
             port: 5672,
             user: "_cash_1_00ab34ef".to_owned(),
             password_file,
+            own_password: None,
             vhost: "/".to_owned(),
             tls: false,
             authority: None,

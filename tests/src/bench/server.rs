@@ -113,8 +113,7 @@ impl Server {
             ("broker.port", broker_port.to_string()),
             ("broker.vhost", text(&vhost.name)),
             ("broker.user", text(&vhost.user)),
-            ("broker.till_user", text(&vhost.tills)),
-            ("broker.till_password_file", text("tills.password")),
+            ("broker.management_url", text(&vhost.management_url())),
             ("broker.password_file", text("broker.password")),
             ("log.level", text("debug,h2=info,hyper=info,tonic=info,lapin=info")),
         ];

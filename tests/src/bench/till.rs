@@ -33,6 +33,8 @@ pub struct TillOptions {
     pub heartbeat_s: u32,
     /// Level of the agent's log, as `logging.conf` names it.
     pub log_level: &'static str,
+    /// The login at the broker that people made for all tills, in place of the till's own.
+    pub shared_login: bool,
 }
 
 impl Default for TillOptions {
@@ -44,6 +46,7 @@ impl Default for TillOptions {
             contact_period_s: 5,
             heartbeat_s: 30,
             log_level: "DEBUG",
+            shared_login: false,
         }
     }
 }
@@ -125,7 +128,9 @@ impl Till {
             to_broker: to.to_broker.clone(),
             agent: None,
         };
-        fs::write(folder.join("broker.password"), &to.vhost.tills_password).map_err(BenchError::File)?;
+        if options.shared_login {
+            fs::write(till.broker_password(), &to.vhost.tills_password).map_err(BenchError::File)?;
+        }
         fs::write(till.settings_file(), till.settings(to, options)).map_err(BenchError::File)?;
         till.write_logging(options.log_level)?;
         Ok(till)
@@ -144,7 +149,6 @@ impl Till {
         let at = |name: &str| self.folder.join(name).display().to_string();
         let truth = |value: bool| if value { "True" } else { "False" }.to_owned();
         let keys = [
-            ("dept.broker.passwordfile", at("broker.password")),
             ("usequeueinupload", truth(options.through_queue)),
             ("unloadsalesrequestthroughcs", truth(options.ask_through_server)),
             ("unloadperiod", options.unload_period_s.to_string()),
@@ -159,7 +163,16 @@ impl Till {
         ];
         let lines = keys.map(|(key, value)| format!("{key} = {value}\n")).concat();
         let link = to.to_broker.as_ref().map(|link| format!("dept.broker.port = {}\n", link.port));
-        format!("{}# Of the bench.\n{lines}{}", to.cash_ini, link.unwrap_or_default())
+        let login = options.shared_login.then(|| {
+            let file = self.broker_password().display().to_string();
+            format!("dept.broker.user = {}\ndept.broker.passwordfile = {file}\n", to.vhost.tills)
+        });
+        format!("{}# Of the bench.\n{lines}{}{}", to.cash_ini, link.unwrap_or_default(), login.unwrap_or_default())
+    }
+
+    /// Where the password of the shared login stands.
+    pub fn broker_password(&self) -> PathBuf {
+        self.folder.join("broker.password")
     }
 
     /// The secret that its settings hold.
@@ -280,7 +293,7 @@ impl Till {
         let folder = PathBuf::from(format!("{}-{name}", self.folder.display()));
         fs::create_dir_all(&folder).map_err(BenchError::File)?;
         let parts: &[TillPart] = if copy_of == CopyOf::Everything { &TillPart::ALL } else { &[] };
-        for file in files(parts).into_iter().chain(["broker.password"]) {
+        for file in files(parts) {
             copy_into(&self.folder.join(file), &folder.join(file)).map_err(BenchError::File)?;
         }
         let settings = fs::read_to_string(self.settings_file()).map_err(BenchError::File)?;

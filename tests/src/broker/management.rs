@@ -5,6 +5,7 @@ use reqwest::Method;
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use tillway_proto::MessageHead;
 use tillway_proto::message_code::{CODE_HEADER, PEER_HEADER};
 use uuid::Uuid;
@@ -56,7 +57,7 @@ impl Management {
         let name = format!("bench-{}", Uuid::new_v4().simple());
         let password = Uuid::new_v4().simple().to_string();
         self.put(&format!("/vhosts/{name}"), &json!({}))?;
-        self.put(&format!("/users/{name}"), &json!({ "password": password, "tags": "" }))?;
+        self.put(&format!("/users/{name}"), &json!({ "password": password, "tags": "administrator" }))?;
         let all = json!({ "configure": ".*", "write": ".*", "read": ".*" });
         self.put(&format!("/permissions/{name}/{name}"), &all)?;
         let tills = format!("{name}-tills");
@@ -98,8 +99,7 @@ impl Management {
     }
 }
 
-/// A virtual host of the shared node, with a user who may do everything inside and nothing
-/// outside.
+/// A virtual host of the shared node, with a user who may do everything inside, and make users.
 #[derive(Debug, Clone)]
 pub struct VirtualHost {
     /// Its name.
@@ -116,6 +116,11 @@ pub struct VirtualHost {
 }
 
 impl VirtualHost {
+    /// The interface through which the server makes logins of tills.
+    pub fn management_url(&self) -> String {
+        self.management.base.trim_end_matches("/api").to_owned()
+    }
+
     /// Puts a message into a queue through the default exchange, without a code.
     pub fn publish(&self, queue: &str, message: &str) -> Result<(), ManagementError> {
         self.publish_with(queue, message, &MessageHead::default())
@@ -134,6 +139,17 @@ impl VirtualHost {
             "payload_encoding": "string",
         });
         Management::send(self.management.request(Method::POST, &path).json(&body), &path).map(drop)
+    }
+
+    /// All users that may do something here.
+    pub fn users(&self) -> Result<HashSet<String>, ManagementError> {
+        let rights: Vec<Value> = self.management.read(&format!("/vhosts/{}/permissions", self.name))?;
+        Ok(rights.iter().filter_map(|of| of["user"].as_str().map(str::to_owned)).collect())
+    }
+
+    /// Removes a user of the node.
+    pub fn delete_user(&self, name: &str) -> Result<(), ManagementError> {
+        self.management.delete(&format!("/users/{name}"))
     }
 
     /// Takes up to `count` messages out of a queue.

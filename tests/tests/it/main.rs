@@ -12,6 +12,7 @@ mod first_hour;
 mod fleet;
 mod http;
 mod limits;
+mod logins;
 mod network;
 mod people;
 mod sales;

@@ -4,7 +4,7 @@
 use crate::support::set;
 use fs_err as fs;
 use std::path::Path;
-use tillway_tests::bench::{BenchError, TestBench, Till};
+use tillway_tests::bench::{BenchError, TestBench, Till, TillOptions};
 
 /// What a check says, which must find something.
 fn found(checked: Result<String, BenchError>) -> String {
@@ -26,7 +26,8 @@ fn with(file: &Path, key: &str, value: &str, check: impl FnOnce() -> Result<Stri
 fn both_checks_name_key_and_line_of_what_the_broker_or_the_server_refuses() {
     let bench = TestBench::start().unwrap();
     let shop = bench.add_shop("7").unwrap();
-    let till = bench.add_till(&shop, "7", "71").unwrap();
+    let shared = TillOptions { shared_login: true, ..TillOptions::default() };
+    let till = bench.add_till_with(&shop, "7", "71", shared).unwrap();
     let server = &bench.server;
     let of_server = || server.command(&["check", "--online"]);
     let sound = of_server();

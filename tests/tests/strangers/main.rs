@@ -13,6 +13,7 @@ mod databases;
 mod first_hour;
 mod held_loads;
 mod http;
+mod rogue;
 mod sales_service;
 #[path = "../it/support.rs"]
 #[allow(dead_code)] // what other scenarios need

@@ -7,6 +7,7 @@ use fs_err as fs;
 use rusqlite::Connection;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use tillway_exchangers::till::dictionary::Shelf;
 use tillway_exchangers::till::documents::Documents;
 use tillway_file_queue::{Limits, Queue};
@@ -42,6 +43,10 @@ fn received(api: &Api, place: &Place, shift: u64) -> Vec<(u64, String)> {
     answer.as_array().into_iter().flatten().map(receipt).collect()
 }
 
+fn schema_version(database: &Path) -> i64 {
+    Connection::open(database).unwrap().query_row("PRAGMA user_version", (), |row| row.get(0)).unwrap()
+}
+
 fn price(place: &Place, number: u32) -> Option<Kopecks> {
     let shelf = Shelf::open(&place.till().join("dictionaries.db")).unwrap();
     let at = jiff::Zoned::now().datetime();
@@ -58,7 +63,15 @@ fn what_every_version_left_under_way_comes_to_its_end() {
         assert!(rung.values().map(BTreeSet::len).sum::<usize>() > 10, "{rung:?}");
 
         // The server alone: what it acknowledged it has, without the till.
+        let of_before = ["dictionary.db", "exchange.db", "intake.db", "sales.db"]
+            .map(|name| (name, schema_version(&place.data().join(name))));
         let (mut server, api) = place.start_server();
+        let kept: Vec<_> =
+            fs::read_dir(place.data().join("before-upgrade")).unwrap().map(|one| one.unwrap().path()).collect();
+        assert_eq!(kept.len(), 1, "{version}: {kept:?}");
+        for (name, schema) in of_before {
+            assert_eq!(schema_version(&kept[0].join(name)), schema, "{version}: {name}");
+        }
         let path = "/api/v1/loads?limit=1000";
         wait_for("unfinished loads to end", SOON, || {
             server.check().unwrap();

@@ -1,16 +1,35 @@
-//! The users that `setup` makes at the broker of this machine, by `rabbitmqctl`.
+//! What the broker of this machine needs: its management interface for this machine alone, the
+//! server's user, and nobody whose password everybody knows. By `rabbitmqctl` and
+//! `rabbitmq-plugins`, or told for a person to type.
 
+use fs_err as fs;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use tillway_file_queue::durable;
 
 /// Whom the broker lets in after its installation, with a password that everybody knows.
 const GUEST: &str = "guest";
+
+/// The plugin through which the server makes logins of tills.
+const MANAGEMENT: &str = "rabbitmq_management";
+
+/// Read by the broker at its start, beside what people wrote.
+const CONFIGURATION: &str = "/etc/rabbitmq/conf.d/50-tillway.conf";
+
+/// Its content: whoever manages the broker is on this machine.
+const ON_THIS_MACHINE: &str = "# Made by `cash-server setup`.\nmanagement.tcp.ip = 127.0.0.1\n";
+
+/// The broker's service.
+const SERVICE: &str = "rabbitmq-server.service";
 
 /// A user of the broker.
 pub(super) struct BrokerUser<'a> {
     pub(super) name: &'a str,
     pub(super) password: String,
+    /// Whether it may make users.
+    pub(super) administrator: bool,
     /// What it may configure, write and read, as regular expressions.
     pub(super) rights: [&'static str; 3],
 }
@@ -28,51 +47,123 @@ pub enum RabbitError {
         source: io::Error,
     },
     /// It said no.
-    #[error("rabbitmqctl {command}: {said}")]
+    #[error("{command}: {said}")]
     Refused {
         /// What was asked.
         command: String,
         /// What it said.
         said: String,
     },
+    /// Its configuration.
+    #[error("failed to write {CONFIGURATION}")]
+    Configuration(#[source] io::Error),
+}
+
+/// One command.
+#[derive(Debug, PartialEq, Eq)]
+struct Step {
+    program: &'static str,
+    arguments: Vec<String>,
+    /// What it reads: arguments are seen by everybody on this machine.
+    input: Option<String>,
+}
+
+impl Step {
+    fn new(program: &'static str, arguments: &[&str]) -> Self {
+        Self { program, arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(), input: None }
+    }
+
+    fn ctl(arguments: &[&str]) -> Self {
+        Self::new("rabbitmqctl", arguments)
+    }
+}
+
+/// As a person types it, without what it reads.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.program)?;
+        for argument in &self.arguments {
+            let plain = argument.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
+            if plain { write!(f, " {argument}")? } else { write!(f, " '{argument}'")? }
+        }
+        Ok(())
+    }
+}
+
+/// What to do, where the broker has these users. Each may be done again.
+fn steps(vhost: &str, users: &[BrokerUser<'_>], present: &[&str]) -> Vec<Step> {
+    let mut steps = vec![Step::new("rabbitmq-plugins", &["enable", MANAGEMENT])];
+    for user in users {
+        let command = if present.contains(&user.name) { "change_password" } else { "add_user" };
+        steps.push(Step { input: Some(user.password.clone()), ..Step::ctl(&[command, user.name]) });
+        if user.administrator {
+            steps.push(Step::ctl(&["set_user_tags", user.name, "administrator"]));
+        }
+        let [configure, write, read] = user.rights;
+        steps.push(Step::ctl(&["set_permissions", "-p", vhost, user.name, configure, write, read]));
+    }
+    if present.contains(&GUEST) {
+        steps.push(Step::ctl(&["delete_user", GUEST]));
+    }
+    steps
+}
+
+/// All of it for a person, who has the passwords from their files.
+pub(super) fn told(vhost: &str, users: &[BrokerUser<'_>]) -> String {
+    let mut told = format!("printf '%s' '{ON_THIS_MACHINE}' >{CONFIGURATION}\nsystemctl restart {SERVICE}\n");
+    for step in steps(vhost, users, &[GUEST]) {
+        let _ = writeln!(told, "{step}");
+    }
+    told
 }
 
 /// The broker of this machine.
 pub(super) struct Rabbit {
-    program: PathBuf,
-    /// What stands before each command.
-    first: Vec<String>,
+    /// In place of its programs; none: those on the path.
+    through: Option<Vec<String>>,
 }
 
 impl Rabbit {
     pub(super) fn of_this_machine() -> Self {
-        Self { program: PathBuf::from("rabbitmqctl"), first: vec!["--quiet".to_owned()] }
+        Self { through: None }
+    }
+
+    /// Has its management interface listen on this machine alone. The broker reads that at its
+    /// start, so it is started anew where this is new; `restarts`: systemd is there to do that.
+    pub(super) fn configure(&self, restarts: bool) -> Result<(), RabbitError> {
+        let path = Path::new(CONFIGURATION);
+        if fs::read_to_string(path).is_ok_and(|text| text == ON_THIS_MACHINE) {
+            return Ok(());
+        }
+        let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
+            durable::write_atomic(path, ON_THIS_MACHINE.as_bytes())?;
+            // It is the broker that reads it.
+            fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        });
+        written.map_err(RabbitError::Configuration)?;
+        if restarts { self.run(&Step::new("systemctl", &["restart", SERVICE])).map(drop) } else { Ok(()) }
     }
 
     /// Makes the users where they are not there, with these passwords and rights in a virtual
     /// host, and removes the one that everybody knows.
     pub(super) fn set_up(&self, vhost: &str, users: &[BrokerUser<'_>]) -> Result<(), RabbitError> {
-        let listed = self.run(&["list_users"], "")?;
+        let listed = self.run(&Step::ctl(&["--quiet", "list_users"]))?;
         let present: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
-        for user in users {
-            let command = if present.contains(&user.name) { "change_password" } else { "add_user" };
-            // From its input: arguments are seen by everybody on this machine.
-            self.run(&[command, user.name], &user.password)?;
-            let [configure, write, read] = user.rights;
-            self.run(&["set_permissions", "-p", vhost, user.name, configure, write, read], "")?;
-        }
-        if present.contains(&GUEST) {
-            self.run(&["delete_user", GUEST], "")?;
+        for step in steps(vhost, users, &present) {
+            self.run(&step)?;
         }
         Ok(())
     }
 
-    fn run(&self, arguments: &[&str], input: &str) -> Result<String, RabbitError> {
-        let failed = |source| RabbitError::Run { program: self.program.clone(), source };
-        let mut command = Command::new(&self.program);
-        command.args(&self.first).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    fn run(&self, step: &Step) -> Result<String, RabbitError> {
+        let mut words = self.through.iter().flatten().map(String::as_str).chain([step.program]);
+        let program = PathBuf::from(words.next().unwrap_or(step.program));
+        let failed = |source| RabbitError::Run { program: program.clone(), source };
+        let mut command = Command::new(&program);
+        command.args(words).args(&step.arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(failed)?;
-        if let Some(mut pipe) = child.stdin.take() {
+        if let (Some(mut pipe), Some(input)) = (child.stdin.take(), &step.input) {
             // One that does not read it says by its end why.
             let _ = writeln!(pipe, "{input}");
         }
@@ -81,45 +172,60 @@ impl Rabbit {
             return Ok(String::from_utf8_lossy(&ended.stdout).into_owned());
         }
         let said = [ended.stdout, ended.stderr].map(|text| String::from_utf8_lossy(&text).trim().to_owned()).concat();
-        Err(RabbitError::Refused { command: arguments.join(" "), said })
+        Err(RabbitError::Refused { command: step.to_string(), said })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fs_err as fs;
 
     /// In place of the broker, a script. Through the shell: a file that was just written cannot be
     /// executed while another test forks.
     fn script(text: &str) -> Rabbit {
-        Rabbit { program: PathBuf::from("/bin/sh"), first: ["-c", text, "sh"].map(str::to_owned).to_vec() }
+        Rabbit { through: Some(["/bin/sh", "-c", text, "sh"].map(str::to_owned).to_vec()) }
+    }
+
+    fn users() -> [BrokerUser<'static>; 2] {
+        let user = |name, password: &str, administrator, rights| BrokerUser {
+            name,
+            password: password.to_owned(),
+            administrator,
+            rights,
+        };
+        [user("tillway", "secret", true, [".*"; 3]), user("tills", "other", false, ["^$", "w", "r"])]
     }
 
     #[test]
     fn users_are_made_or_get_their_password_and_guest_goes() {
         let folder = tempfile::tempdir().unwrap();
-        let users = [
-            BrokerUser { name: "tillway", password: "secret".to_owned(), rights: [".*"; 3] },
-            BrokerUser { name: "tills", password: "other".to_owned(), rights: ["^$", "w", "r"] },
-        ];
         let notes = folder.path().join("notes");
         let noting = format!(
             "read -r input; echo \"$*|$input\" >>{}; \
-             [ $1 != list_users ] || printf 'guest\\t[administrator]\\ntills\\t[]\\n'",
+             case \"$*\" in *list_users) printf 'guest\\t[administrator]\\ntills\\t[]\\n';; esac",
             notes.display()
         );
-        script(&noting).set_up("/", &users).unwrap();
+        script(&noting).set_up("/", &users()).unwrap();
         let notes = fs::read_to_string(notes).unwrap();
-        let expected = "list_users|\nadd_user tillway|secret\nset_permissions -p / tillway .* .* .*|\n\
-            change_password tills|other\nset_permissions -p / tills ^$ w r|\ndelete_user guest|\n";
+        let expected = "rabbitmqctl --quiet list_users|\nrabbitmq-plugins enable rabbitmq_management|\n\
+            rabbitmqctl add_user tillway|secret\nrabbitmqctl set_user_tags tillway administrator|\n\
+            rabbitmqctl set_permissions -p / tillway .* .* .*|\nrabbitmqctl change_password tills|other\n\
+            rabbitmqctl set_permissions -p / tills ^$ w r|\nrabbitmqctl delete_user guest|\n";
         assert_eq!(notes, expected);
     }
 
     #[test]
+    fn what_a_person_types_has_no_password_and_reads_as_a_shell_does() {
+        let told = told("/", &users());
+        assert!(!told.contains("secret") && !told.contains("other"), "{told}");
+        assert!(told.contains("\nrabbitmqctl set_permissions -p / tillway '.*' '.*' '.*'\n"), "{told}");
+        let syntax = Command::new("/bin/sh").args(["-n", "-c", &told]).status().unwrap();
+        assert!(syntax.success(), "{told}");
+    }
+
+    #[test]
     fn a_broker_that_says_no_is_told_in_its_words() {
-        let rabbit = script("echo no node >&2; exit 69");
-        let error = rabbit.set_up("/", &[]).unwrap_err().to_string();
-        assert_eq!(error, "rabbitmqctl list_users: no node");
+        let error = script("echo no node >&2; exit 69").set_up("/", &[]).unwrap_err().to_string();
+        assert_eq!(error, "rabbitmqctl --quiet list_users: no node");
     }
 }

@@ -6,7 +6,7 @@
 //! it.
 
 use super::message::head_of;
-use super::publishing::declare_exchange_on;
+use super::publishing::{declare_exchange, declare_exchange_on};
 use super::queues::named;
 use super::{ANSWER_DEADLINE, Broker, BrokerError, Reports, Side, answered, arguments, bind_queue, declare_queue};
 use crate::exchange::reports::Received;
@@ -16,7 +16,7 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, Queu
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
 use tillway_proto::consumer::{ConsumerProgress, ConsumerWatch, LIVENESS_PERIOD, QueueLook};
-use tillway_proto::queue::{REPORTS_MAX_LENGTH, REPORTS_QUEUE};
+use tillway_proto::queue::{EXCHANGE, REPORTS_EXCHANGE, REPORTS_MAX_LENGTH, REPORTS_QUEUE};
 
 /// Reports that the broker hands over before the first is acknowledged.
 const REPORTS_PREFETCH: u16 = 500;
@@ -73,7 +73,9 @@ async fn declare_reports(connection: &Connection) -> Result<(Channel, Option<Rea
         }
         Err(error) => return Err(error),
     };
-    bind_queue(&channel, REPORTS_QUEUE).await?;
+    bind_queue(&channel, EXCHANGE, REPORTS_QUEUE).await?;
+    declare_exchange(&channel, REPORTS_EXCHANGE).await?;
+    bind_queue(&channel, REPORTS_EXCHANGE, REPORTS_QUEUE).await?;
     Ok((channel, foreign))
 }
 

@@ -69,6 +69,11 @@ impl Owner {
         Self { identity, mark, found: Mutex::default() }
     }
 
+    /// 16 hex digits of the database's identity.
+    pub(super) fn identity(&self) -> &str {
+        &self.identity
+    }
+
     /// Marks the virtual host, or finds the mark of this database there; an error that names the
     /// other server, where it has the mark of another one.
     pub(super) async fn claim(&self, connection: &Connection, vhost: &str) -> Result<(), BrokerError> {

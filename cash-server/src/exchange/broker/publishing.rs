@@ -117,7 +117,7 @@ impl Broker {
         let (publishing, declaring) = (channel().await?, channel().await?);
         let confirms = publishing.confirm_select(ConfirmSelectOptions::default());
         answered("ask for confirms", confirms).await?;
-        declare_exchange(&declaring).await?;
+        declare_exchange(&declaring, EXCHANGE).await?;
         let broken = CancellationToken::new();
         let queues = Queues::new(Arc::clone(&connection), declaring);
         let session = Arc::new(Session {
@@ -168,16 +168,16 @@ impl Broker {
     }
 }
 
-async fn declare_exchange(channel: &Channel) -> Result<(), BrokerError> {
+pub(super) async fn declare_exchange(channel: &Channel, name: &str) -> Result<(), BrokerError> {
     let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-    let exchange = channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Direct, options, FieldTable::default());
+    let exchange = channel.exchange_declare(name.into(), ExchangeKind::Direct, options, FieldTable::default());
     answered("declare the exchange", exchange).await
 }
 
 /// The exchange is there for whoever binds a queue to it, on whichever connection comes first.
 pub(super) async fn declare_exchange_on(connection: &Connection) -> Result<Channel, BrokerError> {
     let channel = answered("open a channel", connection.create_channel()).await?;
-    declare_exchange(&channel).await?;
+    declare_exchange(&channel, EXCHANGE).await?;
     Ok(channel)
 }
 

@@ -16,6 +16,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tillway_proto::PeerId;
+use tillway_proto::queue::EXCHANGE;
 use tokio::time::Instant;
 
 /// Declarations under way at the same time: they are answered in order on one channel.
@@ -225,7 +226,7 @@ async fn declare_peer(channel: &Channel, peer: &PeerId) -> Result<(), BrokerErro
         let queue = lane.queue(peer);
         let declared = async {
             declare_queue(channel, &queue, lane.arguments()).await?;
-            bind_queue(channel, &queue).await
+            bind_queue(channel, EXCHANGE, &queue).await
         };
         declared.await.map_err(|error| named(error, queue))?;
     }

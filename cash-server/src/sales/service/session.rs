@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
@@ -14,7 +15,7 @@ use tillway_proto::sales::{
 };
 use tillway_proto::{PeerId, ShopId, TillId};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, MissedTickBehavior, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
@@ -40,6 +41,10 @@ const SHIFTS_AT_ONCE: usize = 16;
 
 /// Most refused documents told in one `Ack`, so that it fits a frame.
 const MAX_REFUSED_PER_ACK: usize = 2_000;
+
+/// How often it is looked whether the token of an open stream still lets in: who was removed or
+/// has a new secret is out within some seconds.
+const LOOK_PERIOD: Duration = Duration::from_secs(3);
 
 type Ended = Box<Status>;
 
@@ -101,6 +106,16 @@ impl Session {
         let (auth, till, token) = (Arc::clone(&self.deps.auth), till.clone(), self.token.clone());
         let checked = tokio::task::spawn_blocking(move || auth.authenticate(&till, &token)).await;
         checked.map_err(|_| Box::new(stopped_working()))?.map_err(|error| Box::new(refused(&error)))
+    }
+
+    /// Whether its token is still the till's. Where that cannot be told now, it was at the start
+    /// of the stream.
+    async fn still_lets_in(&self, till: &TillId) -> Result<(), Ended> {
+        let (auth, till, token) = (Arc::clone(&self.deps.auth), till.clone(), self.token.clone());
+        match tokio::task::spawn_blocking(move || auth.authenticate(&till, &token)).await {
+            Ok(Err(error @ (AuthError::WrongToken | AuthError::UnknownTill))) => Err(Box::new(refused(&error))),
+            _ => Ok(()),
+        }
     }
 
     async fn enter(&self, sender: &Sender) -> Result<Place, Ended> {
@@ -219,6 +234,9 @@ impl Session {
     ) -> Result<(), Ended> {
         let most = usize::try_from(MAX_UNACKNOWLEDGED_BATCHES).unwrap_or(usize::MAX);
         let idle = self.deps.deadlines.idle;
+        let mut quiet_until = Instant::now() + idle;
+        let mut look = tokio::time::interval(LOOK_PERIOD);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut under_way = FuturesOrdered::new();
         let mut expected = 1;
         // Why nothing more is read; what is under way is still answered.
@@ -244,8 +262,13 @@ impl Session {
                     self.acknowledge(ready).await?;
                     // While it waited for us it could say nothing.
                     place.heard();
+                    quiet_until = Instant::now() + idle;
                 }
-                frame = timeout(idle, frames.message()), if farewell.is_none() && under_way.len() < most => {
+                _ = look.tick(), if farewell.is_none() => {
+                    farewell = self.still_lets_in(&sender.till).await.err().map(Err);
+                }
+                frame = timeout_at(quiet_until, frames.message()), if farewell.is_none() && under_way.len() < most => {
+                    quiet_until = Instant::now() + idle;
                     let Ok(frame) = frame else {
                         if under_way.is_empty() {
                             return Err(Box::new(Status::deadline_exceeded("nothing came for too long")));

@@ -7,6 +7,7 @@ mod tls;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -32,11 +33,15 @@ use crate::store::sales::{FindingFilter, Page, SalesStore, TotalsBy, TotalsFilte
 use tillway_file_queue::disk::{Disk, RealDisk};
 use tillway_service::serving::Tongues;
 
-#[derive(Debug)]
-struct OneTill;
+/// While it is true, no token is anybody's.
+#[derive(Debug, Default)]
+struct OneTill(Arc<AtomicBool>);
 
 impl TillAuth for OneTill {
     fn authenticate(&self, asked: &TillId, token: &str) -> Result<ShopId, AuthError> {
+        if self.0.load(Ordering::Relaxed) {
+            return Err(AuthError::WrongToken);
+        }
         match (*asked == till(), token) {
             (true, "secret") => Ok(shop()),
             (true, _) => Err(AuthError::WrongToken),
@@ -57,6 +62,7 @@ impl TillAuth for OneTill {
 
 struct Server {
     deps: Deps,
+    void: Arc<AtomicBool>,
     address: String,
     shutdown: CancellationToken,
     served: JoinHandle<Result<(), ServeError>>,
@@ -71,14 +77,15 @@ impl Server {
         let store = open_store(folder);
         let position = store.position().unwrap();
         let spool = Spool::open(&folder.join("spool"), position, limits, Arc::new(RealDisk)).unwrap();
-        let deps = Deps { auth: Arc::new(OneTill), store, spool, deadlines };
+        let void = Arc::<AtomicBool>::default();
+        let deps = Deps { auth: Arc::new(OneTill(Arc::clone(&void))), store, spool, deadlines };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let address = format!("{scheme}://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
         let speaks = tls.map_or_else(|| Speaks::Tongues(Tongues::plain()), Speaks::Own);
         let served = tokio::spawn(serve(listener, deps.clone(), speaks, shutdown.clone()));
-        Self { deps, address, shutdown, served }
+        Self { deps, void, address, shutdown, served }
     }
 
     async fn plain() -> (TempDir, Self) {
@@ -239,6 +246,17 @@ async fn batches_are_acknowledged_in_order_and_the_next_stream_is_told_of_them()
     }
     assert_eq!(server.receipts(), 40);
     assert_eq!(server.deps.store.till_states().unwrap()[0].instance, "one");
+}
+
+#[tokio::test]
+async fn a_token_that_became_void_ends_its_stream_within_seconds() {
+    let (_folder, server) = Server::plain().await;
+    let (mut stream, _) = server.open(hello(&[])).await.unwrap();
+    stream.send(one(1)).await;
+    assert_eq!(stream.ack().await.unwrap().through, 1);
+    server.void.store(true, Ordering::Relaxed);
+    let ended = tokio::time::timeout(Duration::from_secs(5), stream.end()).await.expect("out within 5 s");
+    assert_eq!(ended.unwrap_err().code(), Code::Unauthenticated);
 }
 
 #[tokio::test]

@@ -315,7 +315,7 @@ impl Database {
     }
 }
 
-const OPEN_FLAGS: OpenFlags =
+pub(super) const OPEN_FLAGS: OpenFlags =
     OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE).union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

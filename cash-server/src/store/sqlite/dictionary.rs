@@ -28,7 +28,7 @@ use tillway_service::audit::AuditFilter;
 use tillway_service::audit::{AuditLine, AuditRecord};
 use uuid::Uuid;
 
-static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
     Migrations::new(vec![
         M::up(include_str!("dictionary_1.sql")),
         M::up(include_str!("dictionary_2.sql")),

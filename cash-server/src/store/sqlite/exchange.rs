@@ -33,7 +33,7 @@ use tillway_service::audit::AuditLine;
 use unreadable::Unreadable;
 use uuid::Uuid;
 
-static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
     Migrations::new(vec![
         M::up(include_str!("exchange_1.sql")),
         M::up(include_str!("exchange_2.sql")),

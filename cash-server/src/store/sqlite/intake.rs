@@ -25,7 +25,7 @@ use std::sync::LazyLock;
 use tillway_proto::{LoadId, NodeId};
 use tillway_service::audit::AuditLine;
 
-static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
     Migrations::new(vec![
         M::up(include_str!("intake_1.sql")),
         M::up(include_str!("intake_2.sql")),

@@ -30,7 +30,7 @@ use crate::store::sales::{
 use crate::store::{ServerId, StoreError};
 use tillway_service::audit::AuditLine;
 
-static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
     Migrations::new(vec![
         M::up(include_str!("sales/schema_1.sql")),
         M::up(include_str!("sales/schema_2.sql")),

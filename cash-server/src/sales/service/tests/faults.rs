@@ -79,12 +79,12 @@ async fn a_nearly_full_disk_is_told_to_the_till_and_it_goes_on_by_itself() {
     let store = open_store(folder.path());
     let position = store.position().unwrap();
     let spool = Spool::open(&folder.path().join("spool"), position, SpoolLimits::default(), disk.clone()).unwrap();
-    let deps = Deps { auth: Arc::new(OneTill), store, spool, deadlines: Deadlines::default() };
+    let deps = Deps { auth: Arc::new(OneTill::default()), store, spool, deadlines: Deadlines::default() };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let shutdown = CancellationToken::new();
     let served = tokio::spawn(serve(listener, deps.clone(), Speaks::Tongues(Tongues::plain()), shutdown.clone()));
-    let server = Server { deps, address, shutdown, served };
+    let server = Server { deps, void: Arc::default(), address, shutdown, served };
     let (mut stream, _) = server.open(hello(&[])).await.unwrap();
     stream.send(one(1)).await;
     assert_eq!(stream.ack().await.unwrap().through, 1);
