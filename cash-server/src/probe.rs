@@ -7,8 +7,8 @@ use crate::socket;
 use fs_err as fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
-use tillway_proto::process::{OpenFiles, file_fault, folder_fault};
+use std::path::{Path, PathBuf};
+use tillway_proto::process::{OpenFiles, file_fault, folder_fault, secret_fault};
 
 /// Files and connections that the server must be able to have open: 1,024 connections of the sales
 /// service, some hundred files and databases, and 2,500 connections of the other ports. With more,
@@ -41,6 +41,17 @@ pub fn needed(settings: &Settings, origins: &Origins, ports: &[(&'static str, So
     faults
 }
 
+/// Files of the data folder that open something: credentials, keys of peers, keys of certificates.
+fn secrets(data_dir: &Path) -> Vec<PathBuf> {
+    let folders = ["credentials", "credentials/peers", "tls"].map(|folder| data_dir.join(folder));
+    let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let mut files: Vec<_> = files.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    // Certificates are for all to see.
+    files.retain(|path| path.extension().is_none_or(|ending| ending != "pem"));
+    files.sort();
+    files
+}
+
 /// What it goes on without, though some of its work is not done.
 pub fn wanted(settings: &Settings, origins: &Origins) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -48,10 +59,13 @@ pub fn wanted(settings: &Settings, origins: &Origins) -> Vec<Fault> {
         faults.extend(problem.map(|what| origins.fault(&[key], what)));
     };
     if let Some(file) = &settings.broker.till_password_file {
-        note("broker.till_password_file", file_problem(file));
+        note("broker.till_password_file", file_problem(file).or_else(|| secret_fault(file)));
     }
     if let Some(file) = &settings.broker.password_file {
-        note("broker.password_file", file_problem(file));
+        note("broker.password_file", file_problem(file).or_else(|| secret_fault(file)));
+    }
+    for file in secrets(&settings.data_dir) {
+        note("server.data_dir", secret_fault(&file));
     }
     // Often a share: where it is away, as after a power cut in the shop, sales still come up and
     // tills get what is loaded.

@@ -18,4 +18,4 @@ pub use open_files::OpenFiles;
 pub use owner::become_owner_of;
 pub use service_manager::ServiceManager;
 pub use shutdown::{ShutdownError, on_signal};
-pub use writable::{file_fault, folder_fault};
+pub use writable::{file_fault, folder_fault, secret_fault};

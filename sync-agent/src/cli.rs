@@ -214,7 +214,7 @@ pub async fn execute(cli: Cli) -> Result<(), CliError> {
             if let Some(fault) = OpenFiles::raise().fault(OPEN_FILES) {
                 print(&fault)?;
             }
-            let mut problems = [probe::needed(&settings), probe::wanted(&settings)].concat();
+            let mut problems = [probe::needed(&settings), probe::wanted(&settings, &path)].concat();
             if online {
                 problems.extend(online::problems(&settings).await);
             }
@@ -279,7 +279,7 @@ async fn start(path: &Path, layout: Layout) -> Result<(), CliError> {
     let (first, written) = (settings.current(), settings.as_written());
     // By hand on a till where the service has a user of its own.
     become_owner_of(&first.paths.data).map_err(CliError::Owner)?;
-    let (needed, wanted) = (probe::needed(&first), probe::wanted(&first));
+    let (needed, wanted) = (probe::needed(&first), probe::wanted(&first, path));
     let log = start_logging(&first.log);
     let is_printed = log.as_ref().map_or(true, LogGuard::is_on_standard_error);
     let ended = if needed.is_empty() {

@@ -20,6 +20,7 @@ use crate::process::{ProcessError, log_end};
 use crate::wait::TimedOut;
 use fs_err as fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -150,7 +151,9 @@ impl TestBench {
         };
         let vhost = broker.virtual_host().map_err(BenchError::Broker)?;
         let broker_port = broker.port;
-        let folder = tempfile::Builder::new().prefix("tillway-bench-").tempdir().map_err(BenchError::File)?;
+        let mut folder = tempfile::Builder::new();
+        folder.prefix("tillway-bench-").permissions(std::fs::Permissions::from_mode(0o700));
+        let folder = folder.tempdir().map_err(BenchError::File)?;
         let ports = ServerPorts::free()?;
         let links = if links { Some(Links::to(ports, broker_port).map_err(BenchError::Proxy)?) } else { None };
         let of_links = links.as_ref().map(Links::settings).unwrap_or_default();

@@ -52,9 +52,10 @@ mod tests {
         vec![warning, reject]
     }
 
-    const TASKS: [&str; 19] = [
+    const TASKS: [&str; 20] = [
         "backup",
         "broker-logins",
+        "certificates",
         "backup-rehearsal",
         "backup-peers",
         "reconciler",
@@ -366,8 +367,8 @@ mod tests {
     fn what_the_server_does_by_itself_is_shown_with_what_fails_and_only_to_those_who_may_see_it() {
         let renderer = renderer().unwrap();
         for (language, failed, runs, in_all) in [
-            (Language::English, "failed 3 times in a row", "running for 1 min", "19 tasks"),
-            (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "19 задач"),
+            (Language::English, "failed 3 times in a row", "running for 1 min", "20 tasks"),
+            (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "20 задач"),
         ] {
             let html = renderer.render("overview.html", language, &overview()).unwrap();
             assert!(html.contains(failed) && html.contains(runs) && html.contains(in_all), "{html}");

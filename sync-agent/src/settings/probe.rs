@@ -4,7 +4,7 @@ use super::ini::Ini;
 use super::{SECTION, Settings};
 use fs_err as fs;
 use std::path::Path;
-use tillway_proto::process::{file_fault, folder_fault};
+use tillway_proto::process::{file_fault, folder_fault, secret_fault};
 
 /// What stands in place of a key where the fault is in none.
 pub(crate) const CLOCK: &str = "clock";
@@ -47,8 +47,9 @@ pub(crate) fn needed(settings: &Settings) -> Vec<Problem> {
     log.into_iter().chain(folders.into_iter().filter_map(|(key, folder)| at(key, folder_fault(folder, true)))).collect()
 }
 
-/// What it goes on without, though some of its work is not done.
-pub(crate) fn wanted(settings: &Settings) -> Vec<Problem> {
+/// What it goes on without, though some of its work is not done; and secrets that others can read.
+/// `file` is `cash.ini`.
+pub(crate) fn wanted(settings: &Settings, file: &Path) -> Vec<Problem> {
     let Settings { paths, load, sales, backup, broker, .. } = settings;
     let parent = |file: &Path| file.parent().and_then(|folder| folder_fault(folder, true));
     let read = |file: &Path| fs::File::open(file).err().map(|error| error.to_string());
@@ -58,7 +59,9 @@ pub(crate) fn wanted(settings: &Settings) -> Vec<Problem> {
         at("documentsdb", Some(&paths.documents).filter(|file| file.exists()).and_then(|file| file_fault(file))),
         at("backupfolder", Some(&backup.folder).filter(|_| backup.max_files > 0).and_then(|at| folder_fault(at, true))),
         at("errorsFilePath", paths.errors_file.as_deref().and_then(parent)),
+        at("cash.secret", settings.secret.as_ref().and_then(|_| secret_fault(file))),
         at("dept.broker.passwordfile", broker.needs_file().then(|| read(&broker.password_file)).flatten()),
+        at("dept.broker.passwordfile", secret_fault(&broker.password_file)),
         at("dept.broker.cacertpath", broker.authority.as_deref().and_then(read)),
         at("grpccacertpath", sales.root_certificate.as_deref().and_then(read)),
         at("uploadscript", load.script.as_deref().and_then(read)),

@@ -271,7 +271,17 @@ fn a_hundred_tills_have_their_codes_by_one_file() {
 
 #[test]
 fn an_answer_that_was_lost_does_not_strand_its_till() {
-    let (bench, address) = shop();
+    let (mut bench, address) = shop();
+    // All tills share a login, whose password they are given.
+    bench.server.switch_off().unwrap();
+    let file = bench.server.settings_file();
+    let settings = fs::read_to_string(&file).unwrap();
+    let lines = settings.lines().filter(|line| !line.starts_with("broker.management_url"));
+    let shared =
+        format!("broker.till_user = \"{}\"\nbroker.till_password_file = \"tills.password\"", bench.vhost().tills);
+    fs::write(&file, lines.chain([shared.as_str()]).map(|line| format!("{line}\n")).collect::<Vec<_>>().concat())
+        .unwrap();
+    bench.server.switch_on().unwrap();
     let code = code(&bench.server, &["new", "71", "--parent", "shop-7"]);
     let root = tempfile::tempdir().unwrap();
     // The server takes the code, and at that very moment the till cannot write. What it keeps of
