@@ -20,6 +20,7 @@ pub mod cli;
 pub mod dictionary;
 pub mod exchange;
 pub mod hints;
+mod http_client;
 pub mod intake;
 pub mod lock;
 pub mod network;

@@ -102,9 +102,7 @@ impl Client {
     }
 
     fn over(socket: &Path) -> Result<Self, ClientError> {
-        // Whoever was first in this process has installed the same one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().unix_socket(socket).timeout(DEADLINE).no_proxy();
+        let http = crate::http_client::builder().unix_socket(socket).timeout(DEADLINE);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         Ok(Self {
             socket: socket.to_owned(),

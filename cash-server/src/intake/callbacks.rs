@@ -189,12 +189,9 @@ impl Resolve for NoLocal {
 /// The client for all calls. It follows no redirects: an allowed server must not send it
 /// elsewhere. It uses no proxy, which would resolve names by itself.
 pub(super) fn client(local: bool) -> reqwest::Result<reqwest::Client> {
-    // An error says that the process has chosen one already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder();
+    let builder = crate::http_client::builder();
     let builder = if local { builder } else { builder.dns_resolver(NoLocal) };
     builder
-        .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(CALL_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())

@@ -16,7 +16,15 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use tillway_file_queue::durable;
+
+/// A machine without authorities (no package `ca-certificates`) trusts nobody else over https, and
+/// reqwest makes no client there at all, not even for plain addresses.
+static HAS_AUTHORITIES: LazyLock<bool> = LazyLock::new(|| {
+    crate::install_crypto();
+    reqwest::Client::builder().build().is_ok()
+});
 
 /// Below the data folder.
 const FILE: &str = "trust/authorities.pem";
@@ -93,12 +101,14 @@ impl Trust {
     /// hold a secret.
     pub fn client(&self) -> Result<reqwest::ClientBuilder, reqwest::Error> {
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-        Ok(if self.is_some() { client.tls_certs_only(self.certificates()?) } else { client })
+        let alone = self.is_some() || !*HAS_AUTHORITIES;
+        Ok(if alone { client.tls_certs_only(self.certificates()?) } else { client })
     }
 
     /// The same as what else the machine trusts, for requests that hold no secret.
     pub fn beside_others(&self, client: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder, reqwest::Error> {
-        Ok(client.tls_certs_merge(self.certificates()?))
+        let certificates = self.certificates()?;
+        Ok(if *HAS_AUTHORITIES { client.tls_certs_merge(certificates) } else { client.tls_certs_only(certificates) })
     }
 
     fn certificates(&self) -> Result<Vec<reqwest::Certificate>, reqwest::Error> {

@@ -134,17 +134,18 @@ pub(super) struct Management {
 
 impl Management {
     pub(super) fn new(settings: &BrokerSettings) -> Option<Self> {
-        let client = Client::builder()
-            .no_proxy()
+        let base = settings.management_url.clone()?;
+        let client = crate::http_client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(CALL_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("tillway-cash-server/", env!("CARGO_PKG_VERSION")))
             .build()
+            .inspect_err(|error| tracing::error!(%error, "no client for the broker's management interface"))
             .ok()?;
         Some(Self {
             client,
-            base: settings.management_url.clone()?,
+            base,
             vhost: settings.vhost.clone(),
             user: settings.user.clone(),
             password_file: settings.password_file.clone(),
