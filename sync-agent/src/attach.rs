@@ -46,7 +46,7 @@ const MAX_SLOWED: Duration = Duration::from_mins(10);
 pub(crate) struct Outcome {
     /// Where everything lies.
     pub(crate) place: Place,
-    /// Whether the server gave the password of the broker.
+    /// Whether the server gave the password of the broker, or the till has a login of its own.
     pub(crate) has_password: bool,
     /// The revision that waits for this till.
     pub(crate) revision: u64,
@@ -91,7 +91,8 @@ pub(crate) async fn attach(
         }
     };
     let till = attached.peer.to_string();
-    let (revision, has_password) = (attached.revision.0, attached.broker_password.is_some());
+    let has_password = attached.broker_password.is_some() || attached.settings.broker_user.is_none();
+    let revision = attached.revision.0;
     let former = files::write(&place, &attached, server)?;
     attempts.done();
     Ok(Outcome { place, has_password, revision, former, till })
