@@ -14,8 +14,9 @@ use tillway_tests::pos::{Basket, Entry, Tender};
 use tillway_tests::wait::{Seen, wait_for};
 
 /// Everything that happens on a bench happens well within this, also beside other tests on two
-/// cores.
-pub(crate) const SOON: Duration = Duration::from_mins(1);
+/// cores. An agent whose word of a closed shift meets an order that it has just carried out
+/// unloads by itself after a minute.
+pub(crate) const SOON: Duration = Duration::from_mins(2);
 
 /// What broke is found broken and mended by itself within this: deadlines and waits between tries
 /// of both daemons come to less than a minute and a half, the rest is for two busy cores.
