@@ -2,14 +2,17 @@
 
 use super::model::{CommandState, SentCommand};
 use super::reconciler::decide_all;
+use super::service::ExchangeService;
 use super::test_kit::Kit;
 use crate::packages::PackageService;
+use crate::sales::requests::Ask;
 use crate::store::exchange::ExchangeStore as _;
 use crate::store::sqlite::packages::PackageDb;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use tillway_proto::command::AsideAction;
 use tillway_proto::{Command, Order, TillId};
+use tillway_service::actor::{Actor, Caller};
 use uuid::Uuid;
 
 /// An order that was given so long ago.
@@ -71,6 +74,23 @@ fn what_waits_is_sent_once_and_ends_without_an_answer() {
     kit.store.set_sent(&[fresh], Timestamp::now()).unwrap();
     assert!(to_send(&kit).is_empty());
     assert_eq!(state(&kit, fresh), CommandState::Sent);
+}
+
+#[test]
+fn a_till_that_asks_itself_gets_one_more_order_than_the_one_that_it_may_have_begun() {
+    let kit = Kit::new();
+    let till = kit.chain.network.current().unwrap().tills().next().unwrap().0.clone();
+    let peer = Actor::Peer { sort: "till", id: till.to_string() };
+    let itself = kit.service.acting_for(&Caller { actor: peer, ..Caller::server() });
+    let ask = |who: &ExchangeService| who.request_unload(&till, Ask::WhatIsMissing).unwrap();
+    let first = ask(&kit.service).unwrap();
+    kit.store.set_sent(&[first], Timestamp::now()).unwrap();
+    assert_eq!(ask(&kit.service), None, "a person who asks twice means the same");
+    let second = ask(&itself).expect("the first may have been begun before the shift closed");
+    assert_eq!(ask(&itself), None, "however often it asks");
+    kit.store.set_sent(&[second], Timestamp::now()).unwrap();
+    assert_eq!(ask(&itself), None);
+    assert_eq!(ask(&kit.service), None);
 }
 
 #[test]

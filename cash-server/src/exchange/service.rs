@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tillway_proto::command::AsideAction;
 use tillway_proto::report::{AsideName, SalesWait};
 use tillway_proto::{Command, DeliveryState, NodeId, Order, PeerId, Revision, ShopId, TillId};
-use tillway_service::actor::Caller;
+use tillway_service::actor::{Actor, Caller};
 use tillway_service::audit::{AuditLine, some_of};
 use uuid::Uuid;
 
@@ -540,13 +540,16 @@ impl ExchangeService {
             receipts: 0,
             reason: None,
         };
-        // One that the till has begun may have passed what is asked for now, so only those that
-        // wait count.
-        let waits = |command: &SentCommand| matches!(command.state, CommandState::Waiting | CommandState::Sent);
+        // One that the till has begun may have passed what is asked for now, so only those that it
+        // has not begun count. Where it asks itself it lives, and may have begun one before its
+        // word of that is here: it gets one more, and only one.
+        let not_begun = |command: &SentCommand| matches!(command.state, CommandState::Waiting | CommandState::Sent);
+        let enough = if matches!(self.caller.actor, Actor::Peer { .. }) { 2 } else { 1 };
         let mut is_new = false;
         let mut decide = |moment: &dyn ExchangeMoment| {
             let open = moment.open_commands_of(&peer)?;
-            is_new = !open.iter().any(|command| command.what == sent.what && waits(command));
+            let same = open.iter().filter(|command| command.what == sent.what && not_begun(command));
+            is_new = same.count() < enough;
             if !is_new {
                 return Ok(ExchangeChanges::default());
             }

@@ -235,7 +235,7 @@ impl Session {
         let most = usize::try_from(MAX_UNACKNOWLEDGED_BATCHES).unwrap_or(usize::MAX);
         let idle = self.deps.deadlines.idle;
         let mut quiet_until = Instant::now() + idle;
-        let mut look = tokio::time::interval(LOOK_PERIOD);
+        let mut look = tokio::time::interval_at(Instant::now() + LOOK_PERIOD, LOOK_PERIOD);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut under_way = FuturesOrdered::new();
         let mut expected = 1;
