@@ -2,8 +2,9 @@
 //! renewed.
 //!
 //! All lies in `<data_dir>/tls`, as [`tillway_service::tls`] has it: the authority, the pair of
-//! this server, and one for the broker. A sales-loader that runs as a process of its own works on
-//! the same folder; the two take turns.
+//! this server, and one for the broker, which `broker.pair_dir` gets a copy of: the broker runs as
+//! another user, who must not see what else lies in the data folder. A sales-loader that runs as a
+//! process of its own works on the same folder; the two take turns.
 
 use crate::exchange::PublicAddresses;
 use crate::settings::{Settings, TLS_DIR};
@@ -58,6 +59,8 @@ impl OpenPort {
 pub struct Certificates {
     tls: Tls,
     open: Arc<[OpenPort]>,
+    /// Where the broker has its pair from, if not from [`folder`].
+    pair_dir: Option<Arc<Path>>,
 }
 
 impl Certificates {
@@ -73,7 +76,19 @@ impl Certificates {
             own: settings.tls.own.clone(),
             lives: Lives::default(),
         };
-        Ok(Self { tls: Tls::open(tls, clock)?, open: open_ports(settings).into() })
+        let tls = Tls::open(tls, clock)?;
+        let pair_dir = settings.broker.pair_dir.as_deref().map(Arc::from);
+        let this = Self { tls, open: open_ports(settings).into(), pair_dir };
+        if let Err(error) = this.hand_to_broker() {
+            // The task tries again, and is shown where it fails; tills come in meanwhile.
+            tracing::error!(error = crate::error_chain(&error), "the broker does not get its certificate");
+        }
+        Ok(this)
+    }
+
+    /// Copies the broker's pair to where the broker reads it.
+    fn hand_to_broker(&self) -> Result<(), TlsError> {
+        self.pair_dir.as_deref().map_or(Ok(()), |folder| self.tls.copy_pair(BROKER, folder))
     }
 
     /// How certificates and authorities stand.
@@ -113,9 +128,10 @@ impl Certificates {
 
     /// Renews what has to be renewed.
     pub fn task(&self) -> Task {
-        let tls = self.tls.clone();
+        let this = self.clone();
         Task::blocking("certificates", PERIOD, move |_| {
-            tls.renew()?;
+            this.tls.renew()?;
+            this.hand_to_broker()?;
             Ok::<_, TlsError>(Next::AtPeriod)
         })
     }

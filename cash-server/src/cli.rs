@@ -335,12 +335,16 @@ pub enum BackupCommand {
 /// Commands for the broker of this machine.
 #[derive(Debug, Subcommand)]
 pub enum BrokerCommand {
-    /// Make what the server needs at RabbitMQ: its plugin, its user, and no guest. For root; may
-    /// be repeated. Anybody else gets the commands to type.
+    /// Make what the server needs at RabbitMQ: its plugin, its user, no guest, and TLS for tills
+    /// where `broker.pair_dir` is set. For root; may be repeated. Anybody else gets the commands
+    /// to type.
     Setup {
         /// Only print the commands.
         #[arg(long)]
         print: bool,
+        /// Let tills in over TLS alone: the broker's plain port is for this machine from now on.
+        #[arg(long)]
+        close_plain: bool,
     },
 }
 
@@ -525,7 +529,9 @@ fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -
         Command::Check { start: true, .. } => check::check_start(path.as_deref(), &mut answer),
         Command::Check { online, start: false } => check::check(path.as_deref(), online, &mut answer),
         Command::Setup(asked) => setup::setup(path.as_deref(), &asked, &mut answer),
-        Command::Broker(BrokerCommand::Setup { print }) => setup::broker_alone(path.as_deref(), print, &mut answer),
+        Command::Broker(BrokerCommand::Setup { print, close_plain }) => {
+            setup::broker_alone(path.as_deref(), print, close_plain, &mut answer)
+        }
         Command::Settings => answer.text(DEFAULT_SETTINGS),
         Command::Node(command) => node::node(&load()?, command, &mut answer),
         Command::AttachCode(command) => attach_code::attach_code(&load()?, command, &mut answer),

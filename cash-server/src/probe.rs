@@ -64,6 +64,9 @@ pub fn wanted(settings: &Settings, origins: &Origins) -> Vec<Fault> {
     if let Some(file) = &settings.broker.password_file {
         note("broker.password_file", file_problem(file).or_else(|| secret_fault(file)));
     }
+    if let Some(folder) = &settings.broker.pair_dir {
+        note("broker.pair_dir", folder_fault(folder, true));
+    }
     for file in secrets(&settings.data_dir) {
         note("server.data_dir", secret_fault(&file));
     }

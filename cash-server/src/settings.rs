@@ -164,6 +164,8 @@ pub struct BrokerSettings {
     /// Files of authorities that may have signed the broker's certificate; those that are there
     /// count.
     pub authorities: Vec<PathBuf>,
+    /// Where the broker finds the pair that this server makes for it; none: in the data folder.
+    pub pair_dir: Option<PathBuf>,
     /// Whether tills speak TLS with it.
     pub till_tls: bool,
     /// The port that tills are told; none: `port`.
@@ -307,6 +309,7 @@ impl Settings {
                 heartbeat_s: u16::try_from(source.number("broker.heartbeat_s", 0..=3600)).unwrap_or_default(),
                 tls: source.flag("broker.tls"),
                 authorities: tls::broker_authorities(&source, &data_dir),
+                pair_dir: source.path("broker.pair_dir"),
                 till_tls: source.flag("broker.till_tls"),
                 till_port: some_port(source.port("broker.till_port", true)),
             },

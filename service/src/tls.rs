@@ -232,6 +232,12 @@ impl Tls {
         Ok(())
     }
 
+    /// Keeps a copy of a pair in a folder that the program of the pair may read through the
+    /// folder's group: it must not see what else lies here. Changes only what differs. Blocks.
+    pub fn copy_pair(&self, name: &str, folder: &Path) -> Result<(), TlsError> {
+        self.inner.folder.copy_pair(name, folder)
+    }
+
     /// How it stands.
     pub fn state(&self) -> TlsState {
         self.inner.state.read().unwrap_or_else(PoisonError::into_inner).clone()

@@ -130,7 +130,22 @@ impl Broker {
 
     /// A node that speaks TLS too, with this certificate and key.
     pub fn start_with_tls(certificate: &Path, key: &Path) -> Result<Self, BrokerError> {
-        Self::start_counting(COUNTED_EVERY, Some((certificate, key)))
+        let lines = format!(
+            "ssl_options.certfile = {}\n\
+             ssl_options.keyfile = {}\n\
+             ssl_options.verify = verify_none\n\
+             ssl_options.fail_if_no_peer_cert = false\n\
+             ssl_options.versions.1 = tlsv1.3\n\
+             ssl_options.versions.2 = tlsv1.2\n",
+            certificate.display(),
+            key.display()
+        );
+        Self::start_with_tls_lines(&lines)
+    }
+
+    /// The same, with these lines of its configuration: all of TLS but the port.
+    pub fn start_with_tls_lines(lines: &str) -> Result<Self, BrokerError> {
+        Self::start_counting(COUNTED_EVERY, Some(lines))
     }
 
     /// A node for thousands of tills, set as README advises: by default it counts twenty thousand
@@ -139,7 +154,7 @@ impl Broker {
         Self::start_counting(COUNTED_EVERY_OF_THOUSANDS, None)
     }
 
-    fn start_counting(counted_every: Duration, tls: Option<(&Path, &Path)>) -> Result<Self, BrokerError> {
+    fn start_counting(counted_every: Duration, tls: Option<&str>) -> Result<Self, BrokerError> {
         let script = server_script().ok_or(BrokerError::NotInstalled)?;
         let folder = tempfile::Builder::new().prefix("tillway-broker-").tempdir().map_err(BrokerError::Folder)?.keep();
         let port = free_port().map_err(BrokerError::Ports)?;
@@ -156,7 +171,7 @@ impl Broker {
             cookie: &cookie,
             counted_every,
             tls: match tls {
-                Some((certificate, key)) => Some((free_port().map_err(BrokerError::Ports)?, certificate, key)),
+                Some(lines) => Some((free_port().map_err(BrokerError::Ports)?, lines)),
                 None => None,
             },
         };
@@ -238,8 +253,8 @@ struct Settings<'a> {
     password: &'a str,
     epmd_port: u16,
     cookie: &'a str,
-    /// Port, certificate and key of AMQP over TLS.
-    tls: Option<(u16, &'a Path, &'a Path)>,
+    /// Port of AMQP over TLS, and the other lines about it.
+    tls: Option<(u16, &'a str)>,
     /// How often it counts what its queues, channels and connections have done.
     counted_every: Duration,
 }
@@ -300,19 +315,7 @@ impl Settings<'_> {
              log.console.level = {log_level}\n\
              log.file = false\n"
         );
-        let tls = self.tls.map(|(port, certificate, key)| {
-            format!(
-                "listeners.ssl.default = 0.0.0.0:{port}\n\
-                 ssl_options.certfile = {}\n\
-                 ssl_options.keyfile = {}\n\
-                 ssl_options.verify = verify_none\n\
-                 ssl_options.fail_if_no_peer_cert = false\n\
-                 ssl_options.versions.1 = tlsv1.3\n\
-                 ssl_options.versions.2 = tlsv1.2\n",
-                certificate.display(),
-                key.display()
-            )
-        });
+        let tls = self.tls.map(|(port, lines)| format!("listeners.ssl.default = 0.0.0.0:{port}\n{lines}"));
         fs::write(self.folder.join("rabbitmq.conf"), settings + &tls.unwrap_or_default())?;
         let advanced = format!(
             "[{{rabbit, [{{file_handles_high_watermark, {FILE_HANDLES}}}, {{quorum_tick_interval, {counted_every}}}]}}].\n"

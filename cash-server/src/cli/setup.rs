@@ -10,18 +10,23 @@ mod settings_file;
 
 use super::table::Output;
 use super::{CliError, SETTINGS_PATH, check};
+use crate::certificates::{self, Certificates};
 use crate::settings::credentials::{self, Credentials, CredentialsError};
 use crate::settings::{Settings, SettingsError};
 use crate::words::{self, FluentValue, Language, Words};
-use broker::{BrokerUser, Rabbit, RabbitError};
+use broker::{BrokerUser, Rabbit, RabbitError, TillTls, plain_stays_open};
 use clap::Args;
 use fs_err as fs;
+use jiff::Timestamp;
 use std::io::{self, BufRead as _, IsTerminal as _};
+use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use tillway_file_queue::durable;
-use tillway_service::system_user::{ROOT, own_number};
+use tillway_service::system_user::{ROOT, name_of, own_number};
+use tillway_service::tls::TlsError;
 
 /// The service of the package.
 const SERVICE: &str = "tillway-cash-server.service";
@@ -32,6 +37,12 @@ const TILLS: &str = "tills";
 
 /// Where the broker of this machine has its management interface.
 const MANAGEMENT_URL: &str = "http://127.0.0.1:15672";
+
+/// The port of AMQP over TLS, as everywhere.
+const TLS_PORT: u16 = 5671;
+
+/// The folder of the broker's pair, beside the data folder.
+const PAIR_DIR: &str = "broker-tls";
 
 /// Here where systemd runs this machine.
 const SYSTEMD: &str = "/run/systemd/system";
@@ -84,6 +95,9 @@ pub enum SetupError {
     /// The broker.
     #[error("the broker of this machine could not be set up; where it is another one, use --without-broker")]
     Broker(#[source] RabbitError),
+    /// The pair for the broker.
+    #[error("failed to make the broker's certificate")]
+    Tls(#[source] TlsError),
     /// The service.
     #[error("the service does not start: see `systemctl status {SERVICE}`")]
     Service,
@@ -111,7 +125,7 @@ pub(super) fn setup(path: Option<&Path>, asked: &SetupArgs, answer: &mut Output<
     let answers = ask(asked, &present, words, answer)?;
 
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let after = with_answers(&before, asked, &answers, folder);
+    let after = with_answers(&before, asked, &answers, folder, &present);
     let settings = read(&after, &path)?;
     let failed = |error| CliError::Setup(SetupError::File(error));
     let mut tell = |id: &'static str, parameters: &[(&'static str, String)]| {
@@ -124,8 +138,11 @@ pub(super) fn setup(path: Option<&Path>, asked: &SetupArgs, answer: &mut Output<
         tell("setup-settings", &[("file", path.display().to_string())])?;
     }
     if !asked.without_broker {
-        set_up_broker(&settings, folder).map_err(CliError::Setup)?;
+        let tls = set_up_broker(&settings, folder, false).map_err(CliError::Setup)?;
         tell("setup-broker", &[])?;
+        if let Some((id, parameters)) = tls {
+            tell(id, &parameters)?;
+        }
     }
     if let Some(admin) = &answers.admin {
         make_admin(&settings.data_dir, admin, asked.admin_password_file.as_deref()).map_err(CliError::Setup)?;
@@ -179,8 +196,8 @@ fn ask(asked: &SetupArgs, present: &Settings, words: &Words, answer: &mut Output
     Ok(answers)
 }
 
-/// The settings with what was answered.
-fn with_answers(before: &str, asked: &SetupArgs, answers: &Answers, folder: &Path) -> String {
+/// The settings with what was answered. `present`: as they were read.
+fn with_answers(before: &str, asked: &SetupArgs, answers: &Answers, folder: &Path, present: &Settings) -> String {
     let mut text = before.to_owned();
     let mut set = |section, key, value: toml::Value| text = settings_file::set(&text, section, key, &value.to_string());
     for (key, value) in [("public_host", &answers.public_host), ("name", &answers.name)] {
@@ -194,8 +211,21 @@ fn with_answers(before: &str, asked: &SetupArgs, answers: &Answers, folder: &Pat
     if !asked.without_broker {
         set("broker", "password_file", server_password(folder).display().to_string().into());
         set("broker", "management_url", MANAGEMENT_URL.into());
+        // What somebody chose by hand stays.
+        if is_here(&present.broker.host) && present.broker.pair_dir.is_none() && !present.broker.till_tls {
+            let pair_dir = present.data_dir.with_file_name(PAIR_DIR);
+            set("broker", "pair_dir", pair_dir.display().to_string().into());
+            set("broker", "till_tls", true.into());
+            set("broker", "till_port", i64::from(TLS_PORT).into());
+        }
     }
     text
+}
+
+/// Whether the server reaches the broker by this machine's own address, which its plain port is
+/// left to.
+fn is_here(host: &str) -> bool {
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 fn server_password(folder: &Path) -> PathBuf {
@@ -207,28 +237,77 @@ fn tills_password(folder: &Path) -> PathBuf {
 }
 
 /// `broker setup`: the part of `setup` that is about the broker, carried out or told.
-pub(super) fn broker_alone(path: Option<&Path>, print: bool, answer: &mut Output<'_>) -> Result<(), CliError> {
+pub(super) fn broker_alone(
+    path: Option<&Path>,
+    print: bool,
+    close_plain: bool,
+    answer: &mut Output<'_>,
+) -> Result<(), CliError> {
     let path = path.map_or_else(|| PathBuf::from(SETTINGS_PATH), Path::to_path_buf);
     let settings = Settings::load(Some(&path)).map_err(CliError::Settings)?;
     let folder = path.parent().unwrap_or(Path::new("/"));
+    let words = words::of(Language::of_terminal());
     if print || own_number() != ROOT {
         let file = settings.broker.password_file.clone().unwrap_or_else(|| server_password(folder));
-        let words = words::of(Language::of_terminal());
         let told = words.text("broker-setup-by-hand", [("file", FluentValue::from(file.display().to_string()))]);
         let users = users(&settings, folder, |_| Ok(String::new())).map_err(CliError::Setup)?;
-        let commands = broker::told(&settings.broker.vhost, &users);
+        let tls = till_tls(&settings, close_plain);
+        let commands = broker::told(&settings.broker.vhost, &users, tls.as_ref());
         return answer.text(&format!("{told}\n\n{commands}"));
     }
-    set_up_broker(&settings, folder).map_err(CliError::Setup)?;
-    answer.text(&format!("{}\n", words::of(Language::of_terminal()).text("setup-broker", [])))
+    let tls = set_up_broker(&settings, folder, close_plain).map_err(CliError::Setup)?;
+    answer.text(&format!("{}\n", words.text("setup-broker", [])))?;
+    let Some((id, parameters)) = tls else { return Ok(()) };
+    let filled = parameters.iter().map(|(name, value)| (*name, FluentValue::from(value.as_str())));
+    answer.text(&format!("{}\n", words.text(id, filled)))
 }
 
-fn set_up_broker(settings: &Settings, folder: &Path) -> Result<(), SetupError> {
+/// A sentence: its id, and what it is made of.
+type Sentence = (&'static str, [(&'static str, String); 2]);
+
+/// Sets the broker up; what is to be said of its TLS.
+fn set_up_broker(settings: &Settings, folder: &Path, close_plain: bool) -> Result<Option<Sentence>, SetupError> {
     let group = fs::metadata(&settings.data_dir).map_or(ROOT, |data| data.gid());
     let users = users(settings, folder, |file| password_in(file, group).map_err(SetupError::File))?;
-    let rabbit = Rabbit::of_this_machine();
-    let configured = rabbit.configure(Path::new(SYSTEMD).exists());
-    configured.and_then(|()| rabbit.set_up(&settings.broker.vhost, &users)).map_err(SetupError::Broker)
+    let (rabbit, tls) = (Rabbit::of_this_machine(), till_tls(settings, close_plain));
+    if let Some(tls) = &tls {
+        rabbit.make_pair_dir(tls).map_err(SetupError::Broker)?;
+        make_pair(settings, tls.pair_dir)?;
+    }
+    let configured = rabbit.configure(tls.as_ref(), Path::new(SYSTEMD).exists());
+    configured.and_then(|()| rabbit.set_up(&settings.broker.vhost, &users)).map_err(SetupError::Broker)?;
+    Ok(tls.map(|tls| {
+        let id = if tls.plain_is_open { "setup-broker-plain" } else { "setup-broker-tls" };
+        (id, [("port", tls.port.to_string()), ("plain", tls.plain_port.to_string())])
+    }))
+}
+
+/// TLS of tills, where the broker of this machine is to speak it.
+fn till_tls(settings: &Settings, close_plain: bool) -> Option<TillTls<'_>> {
+    let pair_dir = settings.broker.pair_dir.as_deref()?;
+    let owner = fs::metadata(&settings.data_dir).map_or(ROOT, |data| data.uid());
+    Some(TillTls {
+        port: settings.broker.till_port.unwrap_or(TLS_PORT),
+        pair_dir,
+        owner: name_of(owner),
+        plain_port: settings.broker.port,
+        plain_is_open: plain_stays_open(close_plain),
+    })
+}
+
+/// The pair is there before the broker reads it, and what was made for it is the service's.
+fn make_pair(settings: &Settings, pair_dir: &Path) -> Result<(), SetupError> {
+    Certificates::open(settings, Arc::new(Timestamp::now)).map_err(SetupError::Tls)?;
+    let owner = fs::metadata(&settings.data_dir).map_err(SetupError::File)?;
+    let folder = certificates::folder(&settings.data_dir);
+    let inside = fs::read_dir(&folder).map_err(SetupError::File)?;
+    let paths = inside.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>();
+    for path in paths.map_err(SetupError::File)?.into_iter().chain([folder]) {
+        chown(path, Some(owner.uid()), Some(owner.gid())).map_err(SetupError::File)?;
+    }
+    // Their group is the folder's.
+    let copies = ["broker.pem", "broker.key"].map(|name| pair_dir.join(name));
+    copies.iter().try_for_each(|copy| chown(copy, Some(owner.uid()), None)).map_err(SetupError::File)
 }
 
 /// The server's user; and the one of tills, where they had one.
@@ -309,16 +388,28 @@ mod tests {
         let answers =
             Answers { public_host: Some("10.0.0.5".to_owned()), name: Some("a \"b\"".to_owned()), admin: None };
         let folder = Path::new("/etc/tillway");
-        let after = with_answers(before, &asked(), &answers, folder);
-        let settings = Settings::read(&after, folder, []).unwrap();
+        let read = |text: &str| Settings::read(text, folder, []).unwrap();
+        let present = read(before);
+        let after = with_answers(before, &asked(), &answers, folder, &present);
+        let settings = read(&after);
         assert_eq!((settings.public_host.as_deref(), settings.name.as_str()), (Some("10.0.0.5"), "a \"b\""));
-        let management = settings.broker.management_url.map(|url| url.to_string());
+        let management = settings.broker.management_url.as_ref().map(ToString::to_string);
         assert_eq!((settings.broker.port, management.as_deref()), (5673, Some("http://127.0.0.1:15672/")));
         assert!(after.starts_with("# ours\n"), "{after}");
         let none = Answers { public_host: None, name: None, admin: None };
-        assert_eq!(with_answers(&after, &asked(), &none, folder), after);
+        let tls = (settings.broker.till_tls, settings.broker.till_port, settings.broker.pair_dir.clone());
+        assert_eq!(tls, (true, Some(5671), Some(PathBuf::from("/var/lib/tillway/broker-tls"))));
+        assert_eq!(with_answers(&after, &asked(), &none, folder, &settings), after);
         let left = SetupArgs { without_broker: true, ..asked() };
-        assert_eq!(with_answers(before, &left, &none, folder), before);
+        assert_eq!(with_answers(before, &left, &none, folder, &present), before);
+        // TLS that somebody set up by hand, and a broker elsewhere, stay as they are.
+        for before in ["[broker]\ntill_tls = true\ntill_port = 5999\n", "[broker]\nhost = \"10.0.0.6\"\n"] {
+            let after = with_answers(before, &asked(), &none, folder, &read(before));
+            let (then, now) = (read(before).broker, read(&after).broker);
+            let of =
+                |broker: &crate::settings::BrokerSettings| (broker.till_tls, broker.till_port, broker.pair_dir.clone());
+            assert_eq!(of(&now), of(&then), "{after}");
+        }
     }
 
     #[test]

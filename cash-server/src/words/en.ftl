@@ -607,6 +607,8 @@ why-unknown-node = there is no node `{ $text }` in the network: look it up with 
 why-wrong-level = { $level ->
     [chain] the chain
     [group] a group
+setup-broker-tls = Tills speak TLS with the broker, on port { $port }. Its plain port is for this machine alone.
+setup-broker-plain = Tills speak TLS with the broker, on port { $port }. Its plain port { $plain } is open as before, for tills that came in before: once all speak TLS, cash-server broker setup --close-plain closes it.
     [shop] a shop
    *[till] a till
 } (code { $code }) cannot hang under { $parent }: groups and shops hang under the chain or a group, tills under a shop

@@ -38,6 +38,7 @@ const LOCK: &str = "lock";
 
 const SECRET: u32 = 0o600;
 const PUBLIC: u32 = 0o644;
+const FOR_GROUP: u32 = 0o640;
 
 /// The folder, there.
 #[derive(Debug)]
@@ -120,6 +121,19 @@ impl Folder {
     /// Replaces a certificate.
     pub(super) fn write_certificate(&self, name: &str, pem: &str) -> Result<(), TlsError> {
         write(&self.certificate(name), pem, PUBLIC)
+    }
+
+    /// Copies a pair, its key first. The files belong to the other folder's group, where that is
+    /// set to be inherited.
+    pub(super) fn copy_pair(&self, name: &str, to: &Path) -> Result<(), TlsError> {
+        for (from, end) in [(self.key(name), "key"), (self.certificate(name), "pem")] {
+            let Some(text) = read(&from)? else { continue };
+            let copy = to.join(name).with_extension(end);
+            if read(&copy)?.is_none_or(|there| there != text) {
+                write(&copy, &text, FOR_GROUP)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a new authority, its key first.

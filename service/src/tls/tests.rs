@@ -195,3 +195,27 @@ fn own_certificates_are_shown_trusted_and_taken_up_when_they_change() {
     tls.renew().unwrap();
     assert_eq!(fingerprints(&tls)[0], second);
 }
+
+#[test]
+fn a_copy_of_a_pair_is_for_its_group_follows_a_renewal_and_is_left_alone_where_it_is_right() {
+    let place = Place::new();
+    let (tls, copies) = (place.open(), place.folder.path().join("copies"));
+    assert!(matches!(tls.copy_pair("broker", &copies), Err(TlsError::File { .. })), "the folder is not there");
+    fs::create_dir(&copies).unwrap();
+    let copied = |name: &str| fs::read_to_string(copies.join(name)).unwrap();
+    tls.copy_pair("broker", &copies).unwrap();
+    for name in ["broker.key", "broker.pem"] {
+        assert_eq!(copied(name), place.text(name));
+        assert_eq!(fs::metadata(copies.join(name)).unwrap().permissions().mode() & 0o777, 0o640, "{name}");
+    }
+    assert_eq!(fs::read_dir(&copies).unwrap().count(), 2, "nothing else of the folder");
+    let inode = |name: &str| std::os::unix::fs::MetadataExt::ino(&fs::metadata(copies.join(name)).unwrap());
+    let before = [inode("broker.key"), inode("broker.pem")];
+    tls.copy_pair("broker", &copies).unwrap();
+    assert_eq!([inode("broker.key"), inode("broker.pem")], before);
+    place.day(61);
+    tls.renew().unwrap();
+    assert_ne!(copied("broker.pem"), place.text("broker.pem"));
+    tls.copy_pair("broker", &copies).unwrap();
+    assert_eq!((copied("broker.pem"), inode("broker.key")), (place.text("broker.pem"), before[0]));
+}

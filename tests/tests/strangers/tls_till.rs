@@ -4,29 +4,38 @@
 use crate::support::{converged, has_receipts, item, load, now};
 use crate::tools::{beside, python, said};
 use fs_err as fs;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use tempfile::TempDir;
 use tillway_proto::{Kopecks, Thousandths};
-use tillway_service::tls::{Lives, Names, Tls, TlsSettings};
+use tillway_service::tls::{Clock, Lives, Names, Tls, TlsSettings};
 use tillway_tests::bench::{BenchOptions, TestBench, TillOptions};
+use tillway_tests::binaries::{CASH_SERVER, binary};
 use tillway_tests::broker::Broker;
 use tillway_tests::faults::elsewhere::Elsewhere;
 use tillway_tests::pos::{Basket, Entry, Tender};
 
-/// Authority and pairs as the server makes them, before there is a server.
-fn certificates(folder: &TempDir, names: &[&str]) -> PathBuf {
+/// TLS of a server before there is one, with a clock that is set.
+fn tls(folder: &Path, names: &[&str], clock: Clock) -> Tls {
     let settings = TlsSettings {
-        folder: folder.path().join("tls"),
+        folder: folder.join("tls"),
         issuer: "test".to_owned(),
         names: Names::of(names),
         others: vec![("broker", Names::of(names))],
         own: None,
         lives: Lives::default(),
     };
-    Tls::open(settings, Arc::new(jiff::Timestamp::now)).unwrap();
+    Tls::open(settings, clock).unwrap()
+}
+
+/// Authority and pairs as the server makes them.
+fn certificates(folder: &TempDir, names: &[&str]) -> PathBuf {
+    tls(folder.path(), names, Arc::new(jiff::Timestamp::now));
     folder.path().join("tls")
 }
 
@@ -59,17 +68,64 @@ fn holds(heard: &[u8], text: &str) -> bool {
     heard.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
+/// So much is left of the certificate that ends. The broker looks for a new one every two minutes.
+const LEFT_S: i64 = 150;
+
+/// What `broker setup --print` has a person write into the broker's configuration, but its ports.
+fn configuration_told(folder: &Path, pair_dir: &Path) -> String {
+    let settings = folder.join("cash-server.toml");
+    let pair_dir = pair_dir.display();
+    fs::write(
+        &settings,
+        format!("broker.pair_dir = \"{pair_dir}\"\nbroker.till_tls = true\nbroker.till_port = 5671\n"),
+    )
+    .unwrap();
+    let mut command = Command::new(binary(CASH_SERVER).unwrap());
+    let told = said({
+        command.arg("--settings").arg(settings).args(["broker", "setup", "--close-plain", "--print"]);
+        command
+    });
+    let text = told.split("printf '%s' '").nth(1).unwrap().split("' >").next().unwrap();
+    for port in ["listeners.tcp.default = 127.0.0.1:5672", "listeners.ssl.default = 5671"] {
+        assert!(text.lines().any(|line| line == port), "{port}: {told}");
+    }
+    let is_ours = |line: &&str| !["listeners.", "management.", "#"].iter().any(|begin| line.starts_with(begin));
+    text.lines().filter(is_ours).flat_map(|line| [line, "\n"]).collect()
+}
+
 #[test]
-fn the_broker_speaks_tls_with_the_pair_that_we_made() {
+fn the_broker_speaks_tls_as_setup_says_and_takes_a_renewed_certificate_while_all_come_in() {
+    // The server's clock is behind, so what it makes now ends during this test.
     let folder = tempfile::tempdir().unwrap();
-    let made = certificates(&folder, &["localhost", "127.0.0.1"]);
-    let broker = Broker::start_with_tls(&made.join("broker.pem"), &made.join("broker.key")).unwrap();
+    let behind = Arc::new(AtomicI64::new(Lives::default().certificate.as_secs() - LEFT_S));
+    let clock: Clock = {
+        let behind = Arc::clone(&behind);
+        Arc::new(move || jiff::Timestamp::now() - SignedDuration::from_secs(behind.load(Ordering::Relaxed)))
+    };
+    let tls = tls(folder.path(), &["localhost", "127.0.0.1"], clock);
+    let pair_dir = folder.path().join("pair");
+    fs::create_dir(&pair_dir).unwrap();
+    tls.copy_pair("broker", &pair_dir).unwrap();
+    let broker = Broker::start_with_tls_lines(&configuration_told(folder.path(), &pair_dir)).unwrap();
     let (vhost, port) = (broker.virtual_host().unwrap(), broker.tls_port.unwrap().to_string());
-    let authority = made.join("authority.pem").display().to_string();
+    let authority = folder.path().join("tls/authority.pem").display().to_string();
     for host in ["localhost", "127.0.0.1"] {
         let told = said(python("tls_broker.py", [&authority, host, &port, &vhost.name, &vhost.user, &vhost.password]));
         assert_eq!(told, "heard\n");
     }
+
+    // Somebody comes in all the time, until after its end.
+    let seconds = (LEFT_S + 5).to_string();
+    let mut command = python("tls_renewal.py", [&authority, "127.0.0.1", &port, &seconds]);
+    let coming = command.stdout(Stdio::piped()).spawn().unwrap();
+    behind.store(0, Ordering::Relaxed);
+    tls.renew().unwrap();
+    tls.copy_pair("broker", &pair_dir).unwrap();
+    let output = coming.wait_with_output().unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["refused"], told["certificates"].as_array().unwrap().len()), (&json!([]), 2), "{told}");
+    assert!(told["connections"].as_u64() > Some(100), "{told}");
+    println!("the broker shows a renewed certificate after {} s", told["seen_after_s"]);
 }
 
 #[test]
