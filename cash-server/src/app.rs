@@ -18,6 +18,7 @@ mod backups;
 mod dictionary;
 mod error;
 pub mod events;
+mod intruders;
 mod loads;
 mod nodes;
 mod notices;
@@ -32,6 +33,7 @@ pub use attach_codes::{CodeInfo, NewCode, Wanted};
 pub use backups::BackupsState;
 pub use dictionary::ObjectVersion;
 pub use error::AppError;
+pub use intruders::Asked;
 pub use loads::{Load, LoadReport};
 pub use nodes::{CreatedNode, NewSecret, NodeChange, NodeInfo, Nodes};
 pub use overview::{DiskRoom, Overview, OverviewLimits};
@@ -41,23 +43,26 @@ pub use tills::Till;
 pub use tls::{CertificateLeft, TlsOverview};
 
 use crate::aside::Aside;
-use crate::attaching::Attaching;
+use crate::attaching::{Attaching, LastFailures};
 use crate::backup::Backups;
 use crate::certificates::Certificates;
 use crate::dictionary::DictionaryService;
 use crate::exchange::{ExchangeService, PublicAddresses};
 use crate::hints::Hints;
-use crate::network::NetworkService;
+use crate::network::{NetworkService, TokenHash};
 use crate::peer_keys::PeerKeys;
+use crate::sales::Intruders;
 use crate::store::audit::AuditLog;
 use crate::store::intake::LoadJournal;
 use crate::store::sales::SalesStore;
+use crate::till_connections::TillConnections;
 use rights::Place;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tillway_proto::TillId;
 use tillway_service::actor::Caller;
 use tillway_service::background::Background;
+use tillway_service::serving::Connection;
 
 /// The modules that use cases work with.
 pub struct AppParts {
@@ -91,6 +96,12 @@ pub struct AppParts {
     pub disk_reserve_bytes: u64,
     /// Who tries to attach tills.
     pub attaching: Arc<Attaching>,
+    /// Wrong passwords, and tokens that are nobody's.
+    pub passwords: Arc<LastFailures>,
+    /// Tills that try what is not theirs.
+    pub intruders: Intruders,
+    /// Connections over which tills have shown their token.
+    pub connections: TillConnections,
     /// The password that tills have at the broker.
     pub till_password_file: Option<PathBuf>,
     /// Hints about what was changed here.
@@ -114,9 +125,18 @@ impl App {
         Acting { parts: Arc::clone(&self.parts), caller }
     }
 
-    /// Whether this is the token of that till. Blocking.
-    pub fn knows_token(&self, till: &TillId, token: &str) -> Result<bool, AppError> {
-        Ok(self.parts.network.current()?.verify_token(till, token))
+    /// Whether this is the token of that till, which it shows on this connection. Once the token
+    /// is void the connection ends. Blocking.
+    pub fn lets_in(&self, till: &TillId, token: &str, connection: Option<&Connection>) -> Result<bool, AppError> {
+        let holds = || Ok::<_, AppError>(self.parts.network.current()?.verify_token(till, token));
+        if !holds()? {
+            return Ok(false);
+        }
+        self.parts.intruders.right_token(till);
+        let Some(connection) = connection else { return Ok(true) };
+        self.parts.connections.note(connection, till, TokenHash::of(token));
+        // It may have become void before this connection was noted.
+        holds()
     }
 }
 

@@ -30,13 +30,15 @@ const LOOK_BACK: Duration = Duration::from_hours(24);
 
 const DECOY: &str = "tillway 2026-11-30 decoy of a code to attach a peer";
 
-/// Why a try failed that came from somebody who had proved nothing.
+/// Why a try to attach failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
     /// No code has this name.
     UnknownCode,
     /// The proof is not that of the code.
     WrongProof,
+    /// The code is known, and was used or has ended.
+    NotGood,
 }
 
 /// Failed tries of the last day.
@@ -48,19 +50,47 @@ pub struct FailedTries {
     pub from: Option<IpAddr>,
 }
 
+/// The last failures of one sort, at most [`MANY`], to tell many from few. Kept in memory.
+#[derive(Debug, Default)]
+pub struct LastFailures(Mutex<VecDeque<(Timestamp, Option<IpAddr>)>>);
+
+impl LastFailures {
+    /// Notes one.
+    pub fn note(&self, address: Option<IpAddr>, now: Timestamp) {
+        let mut failed = self.lock();
+        if failed.len() >= MANY {
+            failed.pop_front();
+        }
+        failed.push_back((now, address));
+    }
+
+    /// Many within a day; none where there were few.
+    pub fn many(&self, now: Timestamp) -> Option<FailedTries> {
+        let failed = self.lock();
+        let (since, _) = *failed.front().filter(|_| failed.len() >= MANY)?;
+        let (_, from) = *failed.back()?;
+        let age = now.duration_since(since).unsigned_abs();
+        (age <= LOOK_BACK).then_some(FailedTries { since, from })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Timestamp, Option<IpAddr>)>> {
+        // Each statement leaves it whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Counts tries, and answers for names that are nobody's.
 #[derive(Debug)]
 pub struct Attaching {
     decoy: [u8; 32],
     tries: Mutex<Tries>,
+    failed: LastFailures,
 }
 
 #[derive(Debug, Default)]
 struct Tries {
     /// When an address has all its tries again.
     free_at: HashMap<Option<IpAddr>, Instant>,
-    /// The last failures, at most [`MANY`].
-    failed: VecDeque<(Timestamp, Option<IpAddr>)>,
 }
 
 impl Default for Attaching {
@@ -68,7 +98,7 @@ impl Default for Attaching {
         let mut random = [0; 32];
         random[..16].copy_from_slice(Uuid::new_v4().as_bytes());
         random[16..].copy_from_slice(Uuid::new_v4().as_bytes());
-        Self { decoy: blake3::derive_key(DECOY, &random), tries: Mutex::default() }
+        Self { decoy: blake3::derive_key(DECOY, &random), tries: Mutex::default(), failed: LastFailures::default() }
     }
 }
 
@@ -110,22 +140,15 @@ impl Attaching {
         let what = match failure {
             Failure::UnknownCode => "with a code that is nobody's",
             Failure::WrongProof => "without knowing the code",
+            Failure::NotGood => "with a code that is not good any more",
         };
         tracing::warn!(code = %name, from, "somebody attaches {what}");
-        let mut tries = self.lock();
-        if tries.failed.len() >= MANY {
-            tries.failed.pop_front();
-        }
-        tries.failed.push_back((now, address));
+        self.failed.note(address, now);
     }
 
     /// Many failures within a day; none where there were few.
     pub fn many_failed(&self, now: Timestamp) -> Option<FailedTries> {
-        let tries = self.lock();
-        let (since, _) = *tries.failed.front().filter(|_| tries.failed.len() >= MANY)?;
-        let (_, from) = *tries.failed.back()?;
-        let age = now.duration_since(since).unsigned_abs();
-        (age <= LOOK_BACK).then_some(FailedTries { since, from })
+        self.failed.many(now)
     }
 
     fn lock(&self) -> MutexGuard<'_, Tries> {

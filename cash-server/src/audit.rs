@@ -17,6 +17,8 @@ pub enum Verb {
     TillUnpark,
     /// A till got a new token.
     TillToken,
+    /// A till was stolen or lost, and shut out.
+    TillStolen,
     /// A till was attached with a code.
     TillAttach,
     /// A code to attach a till was made.
@@ -56,6 +58,7 @@ impl Verb {
             Self::TillPark => "till.park",
             Self::TillUnpark => "till.unpark",
             Self::TillToken => "till.token",
+            Self::TillStolen => "till.stolen",
             Self::TillAttach => "till.attach",
             Self::CodeMake => "attach-code.make",
             Self::CodeEnd => "attach-code.end",

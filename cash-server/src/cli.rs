@@ -374,6 +374,13 @@ pub enum TillCommand {
         #[arg(long, alias = "new-token")]
         new_secret: bool,
     },
+    /// It was stolen or lost: what its disk holds is void at once, its connections end, and it is
+    /// parked until the machine that takes its place is attached by a code (`attach-code for`).
+    /// Works with and without a running server.
+    Stolen {
+        /// Id, or till-<shop>-<code>.
+        till: String,
+    },
 }
 
 /// Why a command did not do what it was asked.
@@ -538,6 +545,7 @@ fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -
         Command::Till(TillCommand::Settings { till, new_secret }) => {
             node::till_settings(&load()?, &till, new_secret, &mut answer)
         }
+        Command::Till(TillCommand::Stolen { till }) => node::stolen(&load()?, &till, &mut answer),
         Command::Till(TillCommand::Acknowledge { till }) => server::acknowledge(&load()?, &till, &mut answer),
         Command::Till(TillCommand::GoPast { till, revision }) => {
             server::go_past(&load()?, &till, revision, &mut answer)

@@ -4,10 +4,10 @@
 //! [`model`]: what to do for a till now, what a report changes, what one pass over all tills does.
 //! [`reconciler`] carries decisions out, on a period and when poked; [`broker`] keeps the link to
 //! RabbitMQ; [`reports`] takes what tills say; [`housekeeping`] removes what is past. [`clock`]
-//! measures tills' clocks by their reports; `pace` bounds what one till's words alone bring about.
-//! [`service`] is what the rest of the server asks, [`condition`] how a till is in one word,
-//! [`addresses`] what tills are told about this server, `trust` which of its authorities they are
-//! handed.
+//! measures tills' clocks by their reports; `pace` bounds what one till's words alone bring about,
+//! [`floods`] how many they may be. [`service`] is what the rest of the server asks, [`condition`]
+//! how a till is in one word, [`addresses`] what tills are told about this server, `trust` which
+//! of its authorities they are handed.
 //!
 //! **Architecture invariant:** an announcement is a hint. Nothing here relies on a message having
 //! arrived: whatever was lost, doubled or late, the next pass finds the difference between a
@@ -20,6 +20,7 @@ pub mod clock;
 pub mod codes;
 pub mod condition;
 pub mod decide;
+pub mod floods;
 pub mod generation;
 pub mod hear;
 pub mod housekeeping;
@@ -49,6 +50,7 @@ pub use addresses::PublicAddresses;
 pub use broker::{Broker, BrokerState, Owner};
 pub use codes::Codes;
 pub use condition::Condition;
+pub use floods::Floods;
 pub use reason::ExchangeReason;
 pub use reconciler::Reconciler;
 pub use reports::{Event, Reports};

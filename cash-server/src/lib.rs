@@ -34,6 +34,7 @@ pub mod sales;
 pub mod settings;
 pub mod socket;
 pub mod store;
+pub mod till_connections;
 pub mod web;
 pub mod words;
 

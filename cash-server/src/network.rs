@@ -135,7 +135,7 @@ pub enum NetworkError {
         max: i64,
     },
     /// Somebody else used it at the same moment.
-    #[error("the code was used just now")]
+    #[error("the code was used or ended just now")]
     CodeUsedNow,
     /// A load is under way that does not give way to a move, which takes a revision as the load
     /// does.
@@ -242,6 +242,17 @@ impl NetworkService {
         let token = TokenHash::of(&secret.token());
         self.store.change(&self.caller, &mut |network| change::renew_token(network, id, token))?;
         tracing::info!(till = %id, "gave a till a new secret");
+        Ok(secret)
+    }
+
+    /// A till fell into wrong hands: whatever its disk holds is void, no code of it is good any
+    /// more, and it is parked until its replacement is attached. Its new secret is for nobody to
+    /// be told.
+    pub fn shut_out(&self, id: &TillId) -> Result<PeerSecret, NetworkError> {
+        let secret = PeerSecret::generate();
+        let token = TokenHash::of(&secret.token());
+        self.store.change(&self.caller, &mut |network| change::shut_out(network, id, token))?;
+        tracing::warn!(till = %id, "a till was stolen or lost: nothing that it has is good any more");
         Ok(secret)
     }
 

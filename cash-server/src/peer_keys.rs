@@ -79,6 +79,11 @@ impl PeerKeys {
         keys.iter().map(|(peer, key)| (peer.clone(), *key)).collect()
     }
 
+    /// Where they lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Keeps what is to be kept of a new secret. When this returns it is durable.
     pub fn put(&self, peer: &PeerId, secret: &PeerSecret) -> io::Result<()> {
         let now = Timestamp::now();

@@ -23,10 +23,12 @@ mod sales;
 mod tests;
 mod tills;
 mod tls;
+mod watch;
 
 pub use problem::Problem;
 use problem::in_readers_language;
 pub(crate) use tls::{only_tls, refusal};
+pub use watch::watched;
 
 use crate::app::App;
 use crate::settings::credentials::Credentials;
@@ -109,6 +111,7 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(nodes::list, nodes::create))
         .routes(routes!(nodes::show, nodes::change, nodes::remove))
         .routes(routes!(nodes::renew_secret))
+        .routes(routes!(nodes::stolen))
         .routes(routes!(nodes::cash_ini))
         .routes(routes!(attach_codes::list, attach_codes::make))
         .routes(routes!(attach_codes::end))

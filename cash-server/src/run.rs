@@ -15,7 +15,8 @@ use crate::dictionary::DictionaryService;
 use crate::exchange::broker::logins::Logins;
 use crate::exchange::housekeeping::Housekeeping;
 use crate::exchange::{
-    Broker, Codes, ExchangeParts, ExchangeService, Owner, PublicAddresses, Reconciler, Reports, Trust, generation,
+    Broker, Codes, ExchangeParts, ExchangeService, Floods, Owner, PublicAddresses, Reconciler, Reports, Trust,
+    generation,
 };
 use crate::hints::Hints;
 use crate::intake::rest::AifRest;
@@ -26,13 +27,14 @@ use crate::packages::{PackageError, PackageFolder, PackageService};
 use crate::peer_keys::PeerKeys;
 use crate::reserve::DiskReserve;
 use crate::rest;
-use crate::sales::{SalesConfig, SalesError, SalesListeners, SalesLoader, TlsPaths};
+use crate::sales::{Intruders, SalesConfig, SalesError, SalesListeners, SalesLoader, TlsPaths};
 use crate::settings::credentials::{self, CredentialsError, ServerCredentials};
 use crate::settings::{BrokerSettings, Settings, proof_key};
 use crate::socket;
 use crate::store::network::NetworkStore;
 use crate::store::sales::SalesStore;
 use crate::store::{SalesStores, StoreError, Stores};
+use crate::till_connections::TillConnections;
 use crate::web;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -215,8 +217,11 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         let identity = blocking(move || store.identity().map_err(RunError::Store)).await?;
         Owner::new(identity, &settings.name, &host_name(addresses.host.as_deref()))
     };
-    let codes = Arc::new(Codes::new(keys.clone()).with_trust(Trust::in_authorities_of(certificates.tls())));
-    let logins = Logins::new(&settings.broker, &owner, network.clone(), keys.clone());
+    let (connections, intruders) = (TillConnections::default(), Intruders::new(Arc::clone(&sales)));
+    let floods = Arc::new(Floods::new(intruders.clone()));
+    let codes = Codes::new(keys.clone()).with_trust(Trust::in_authorities_of(certificates.tls()));
+    let codes = Arc::new(codes.with_floods(Arc::clone(&floods)));
+    let logins = Logins::new(&settings.broker, &owner, network.clone(), keys.clone(), floods);
     let broker = Broker::new(BrokerSettings::clone(&settings.broker), owner, hints.clone());
     let service = ExchangeService::new(ExchangeParts {
         store: Arc::clone(&exchange),
@@ -243,7 +248,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     };
     let background = Background::default();
     let app = App::new(AppParts {
-        network,
+        network: network.clone(),
         keys,
         dictionary: service.dictionary(),
         journal,
@@ -265,6 +270,9 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         addresses,
         certificates: certificates.clone(),
         attaching: Arc::default(),
+        passwords: Arc::default(),
+        intruders: intruders.clone(),
+        connections: connections.clone(),
         // Tills with logins of their own have passwords of their own.
         till_password_file: settings
             .broker
@@ -279,6 +287,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let aif =
         crate::intake::rest::router(AifRest { intake: Arc::clone(&intake), credentials: credentials.back_office });
     let page = web::router(app.clone(), &settings.name, admin, forms).map_err(RunError::Web)?;
+    let [rest, aif, page] = [rest, aif, page].map(|face| rest::watched(face, &app));
     let mut tasks = vec![Reconciler::new(service.clone(), packages.clone()).into_task()];
     tasks.extend(intake.tasks());
     tasks.extend(loader.iter().flat_map(SalesLoader::tasks));
@@ -288,6 +297,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     tasks.extend(backups.tasks(&hints));
     tasks.push(certificates.task());
     tasks.extend(logins.map(|logins| logins.into_task(&hints)));
+    tasks.push(connections.task(network, &hints));
 
     let (_socket_file, local_door) = SocketFile::bind(&socket::path(&settings.data_dir)).map_err(RunError::Socket)?;
     let open_files = usize::try_from(OpenFiles::now().limit).unwrap_or(usize::MAX);
@@ -311,7 +321,9 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     parts.add_endless("events of tills", events::act(heard, service, app, intake, stop.clone()));
     if let (Some(loader), Some(grpc)) = (loader, listeners.sales) {
         let (stop, tongues) = (stop.clone(), certificates.grpc(plain.sales).map_err(RunError::Tls)?);
-        let served = async move { loader.serve(SalesListeners { grpc, tongues }, stop).await.map_err(RunError::Sales) };
+        let served = async move {
+            loader.serve(SalesListeners { grpc, tongues }, intruders, stop).await.map_err(RunError::Sales)
+        };
         parts.add("sales-loader", served);
     }
     manager.serves();
@@ -326,11 +338,11 @@ pub async fn run_sales_loader(
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
     let is_open = settings.tls.plain.sales;
-    let (_lock, loader, certificates) = blocking(move || {
+    let (_lock, loader, sales, certificates) = blocking(move || {
         let lock = DataLock::take(&settings.data_dir, Role::SalesLoader).map_err(RunError::Lock)?;
         let SalesStores { network, sales } = SalesStores::open(&settings.data_dir).map_err(RunError::Store)?;
         let certificates = Certificates::open(&settings, Arc::new(Timestamp::now)).map_err(RunError::Tls)?;
-        Ok((lock, open_loader(&settings, network, sales)?, certificates))
+        Ok((lock, open_loader(&settings, network, Arc::clone(&sales))?, sales, certificates))
     })
     .await?;
     tracing::info!("the sales-loader starts");
@@ -342,7 +354,8 @@ pub async fn run_sales_loader(
     tasks.push(certificates.task());
     parts.drive(&Background::default(), tasks);
     let listeners = SalesListeners { grpc: listener, tongues: certificates.grpc(is_open).map_err(RunError::Tls)? };
-    let served = async move { loader.serve(listeners, stop).await.map_err(RunError::Sales) };
+    let intruders = Intruders::new(sales);
+    let served = async move { loader.serve(listeners, intruders, stop).await.map_err(RunError::Sales) };
     parts.add("sales-loader", served);
     manager.serves();
     parts.until_stopped(shutdown).await

@@ -16,7 +16,9 @@
 
 pub mod aside;
 pub mod check;
+mod database;
 pub mod handover;
+mod intruders;
 pub mod loader;
 pub mod receipt;
 pub mod requests;
@@ -28,5 +30,6 @@ pub mod spool;
 pub(crate) mod tests;
 
 pub use aside::{AsideError, AsideSales, SalesAside};
+pub use intruders::Intruders;
 pub use run::{MIN_KEEP_DAYS, SalesConfig, SalesError, SalesListeners, SalesLoader};
 pub use service::TlsPaths;

@@ -11,6 +11,7 @@ mod attach;
 mod attention;
 mod render;
 mod source;
+mod stolen;
 mod view;
 
 #[cfg(test)]
@@ -81,6 +82,7 @@ pub fn router(app: App, name: &str, admin: Arc<Credentials>, secret: FormSecret)
         .merge(page::assets(MARKS))
         .merge(act::router())
         .merge(attach::router())
+        .merge(stolen::router())
         .with_state(state)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_DEADLINE))
         .layer(middleware::from_fn_with_state(guard, administrator_only))

@@ -185,6 +185,17 @@ impl Seat {
         self.address
     }
 
+    /// A number that no other connection of its port had before.
+    pub fn number(&self) -> u64 {
+        self.id
+    }
+
+    /// Ends the connection; its place is free at once.
+    pub fn end(&self) {
+        self.connections.lock().end(self.id);
+        self.connections.freed.notify_one();
+    }
+
     /// Cancelled when the connection must end.
     pub fn ended(&self) -> CancellationToken {
         self.ended.clone()
@@ -230,8 +241,7 @@ impl Drop for Busy {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.connections.lock().end(self.id);
-        self.connections.freed.notify_one();
+        self.end();
     }
 }
 

@@ -34,7 +34,7 @@ use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
@@ -108,6 +108,45 @@ pub struct LocalUser(pub u32);
 /// that came otherwise have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChannelBinding(pub [u8; 32]);
+
+/// The connection that a request came over, for whoever may have to end it later. It keeps nothing
+/// of it open.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    number: u64,
+    seat: Weak<Seat>,
+}
+
+impl Connection {
+    fn of(seat: &Arc<Seat>) -> Self {
+        Self { number: seat.number(), seat: Arc::downgrade(seat) }
+    }
+
+    /// A number that no other connection of its port had before.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether it has not ended.
+    pub fn is_open(&self) -> bool {
+        self.seat.upgrade().is_some_and(|seat| !seat.ended().is_cancelled())
+    }
+
+    /// Ends it, with whatever is under way on it.
+    pub fn end(&self) {
+        if let Some(seat) = self.seat.upgrade() {
+            seat.end();
+        }
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for Connection {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().cloned())
+    }
+}
 
 /// The label under which both ends ask TLS for the [`ChannelBinding`].
 pub const CHANNEL_BINDING_LABEL: &[u8] = b"EXPORTER-tillway-attach";
@@ -334,6 +373,7 @@ async fn connection<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     let router = TowerToHyperService::new(refusal.unwrap_or(router));
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(client.clone());
+        request.extensions_mut().insert(Connection::of(&seat));
         if let Some((over_tls, binding)) = secured {
             request.extensions_mut().insert(over_tls);
             binding.and_then(|binding| request.extensions_mut().insert(binding));

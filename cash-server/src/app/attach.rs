@@ -126,7 +126,11 @@ impl App {
         // This try, and that of the hello.
         self.parts.attaching.give_back(channel.address, 2, Instant::now());
         let now = Timestamp::now();
-        code.judge(&claim.attempt, now).map_err(AttachError::Code)?;
+        code.judge(&claim.attempt, now).map_err(|refusal| {
+            // Somebody has read it, or types it twice: many of them need a look.
+            self.parts.attaching.failed(Failure::NotGood, claim.code, channel.address, now);
+            AttachError::Code(refusal)
+        })?;
         let network = self.parts.network.current()?;
         let node = network.by_no(code.node).filter(|node| node.removed_at.is_none()).map(|node| node.id.clone());
         let Some(NodeId::Till(till)) = node else { return Err(AttachError::TillGone) };

@@ -145,6 +145,21 @@ impl Nodes {
         Ok(new)
     }
 
+    /// A till was stolen or lost: what its disk holds is void, its login at the broker goes, codes
+    /// that are open for it end, and it is parked until its replacement is attached by a code.
+    /// Nobody is told the secret that it has from then on.
+    pub fn shut_out(&self, till: &str) -> Result<NodeInfo, AppError> {
+        let till = self.till(till)?;
+        let node = NodeId::Till(till.clone());
+        self.allow(Act::ChangeNodes, Place::Node(&node))?;
+        let secret = self.network.shut_out(&till)?;
+        // What is asked for next: whoever listens looks at both.
+        self.hints.give(Hint::Network);
+        self.hints.give(Hint::Exchange);
+        self.keys.put(&PeerId::from(till), &secret).map_err(|source| AppError::PeerKey { source })?;
+        self.info(&node)
+    }
+
     /// The `cash.ini` of a till, without its secret.
     pub fn cash_ini(&self, till: &str) -> Result<String, AppError> {
         let till = self.till(till)?;

@@ -68,6 +68,8 @@ pub struct Overview {
     pub aside: Arc<Shown>,
     /// Many tries to attach tills that failed.
     pub attach_tries: Option<FailedTries>,
+    /// Many wrong passwords, or tokens that are nobody's.
+    pub password_tries: Option<FailedTries>,
     /// Room for the data folder; none where the operating system does not tell.
     pub disk: Option<DiskRoom>,
     /// How TLS stands; none where the caller may not see it.
@@ -94,6 +96,7 @@ impl Acting {
             sales: self.recent_sales(limits.recent),
             aside: self.aside_shown()?,
             attach_tries: parts.attaching.many_failed(Timestamp::now()),
+            password_tries: parts.passwords.many(Timestamp::now()),
             disk: space::free_bytes(&parts.data_dir)
                 .ok()
                 .map(|free_bytes| DiskRoom { free_bytes, reserve_bytes: parts.disk_reserve_bytes }),

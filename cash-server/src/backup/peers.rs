@@ -5,7 +5,8 @@
 //! is so now, not what happened: one that could not be written is written by the next look.
 
 use super::BackupError;
-use crate::network::{Network, NetworkError, NetworkService, TokenHash};
+use crate::network::{Network, NetworkService, TokenHash};
+use crate::peer_keys::PeerKeys;
 use fs_err as fs;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -90,19 +91,23 @@ impl Peers {
         Ok(true)
     }
 
-    /// Takes from a network that was put back what it must not have any more.
-    pub(super) fn reconcile(&self, network: &NetworkService) -> Result<Reconciled, NetworkError> {
+    /// Takes from a network that was put back what it must not have any more, and from `keys` what
+    /// belonged to secrets that were void by then: codes of messages and a password at the broker.
+    pub(super) fn reconcile(&self, network: &NetworkService, keys: &PeerKeys) -> Result<Reconciled, BackupError> {
+        let failed = |source| BackupError::Write { path: keys.folder().to_owned(), source };
         let restored = Self::of(&*network.current()?, self.at);
         let mut done = Reconciled::default();
         for (till, peer) in &restored.tills {
             match self.tills.get(till) {
                 None => {
                     network.remove(&NodeId::Till(till.clone()))?;
+                    keys.remove(&till.clone().into()).map_err(failed)?;
                     done.removed.push(peer.name.clone());
                 }
                 Some(now) if now.token != peer.token => {
                     // Nobody is told the new one.
-                    network.renew_secret(till)?;
+                    let secret = network.renew_secret(till)?;
+                    keys.put(&till.clone().into(), &secret).map_err(failed)?;
                     done.without_token.push(peer.name.clone());
                 }
                 Some(_) => {}

@@ -8,6 +8,7 @@ use super::peers::{self, Peers, Reconciled};
 use super::{BackupError, DATABASES, FOLDERS, SETTINGS, WORK, archive, compare, key, make_folder, remove_folder};
 use crate::lock::{DataLock, Role};
 use crate::network::NetworkService;
+use crate::peer_keys::PeerKeys;
 use crate::settings::credentials::CREDENTIALS_DIR;
 use crate::store::Stores;
 use archive::Manifest;
@@ -75,7 +76,8 @@ pub fn restore(order: &Order<'_>, caller: &Caller) -> Result<Restored, BackupErr
     let unpacked = archive::read(file, key.as_ref(), Some(&work)).and_then(|manifest| {
         let rows = compare(file, &manifest, &databases)?;
         let network = NetworkService::new(Stores::open_network(&databases)?).acting_for(caller);
-        let peers = peers.as_ref().map(|peers| peers.reconcile(&network)).transpose()?;
+        let keys = peer_keys(&work)?;
+        let peers = peers.as_ref().map(|peers| peers.reconcile(&network, &keys)).transpose()?;
         // One that was used since would be good once more.
         network.end_all_codes(Timestamp::now())?;
         Ok((manifest, rows, peers))
@@ -92,6 +94,11 @@ pub fn restore(order: &Order<'_>, caller: &Caller) -> Result<Restored, BackupErr
     remove_folder(&work)?;
     follow_owner(data_dir)?;
     Ok(Restored { manifest, rows, aside, settings, peers })
+}
+
+/// The keys of peers' messages among what was unpacked.
+fn peer_keys(work: &Path) -> Result<PeerKeys, BackupError> {
+    PeerKeys::open(work).map_err(|source| BackupError::Read { path: work.to_owned(), source })
 }
 
 /// What of a data folder a backup takes the place of.

@@ -4,6 +4,7 @@ use super::archive::{self, FORMAT, Manifest, Piece};
 use super::restore::{Order, Restored, restore};
 use super::*;
 use crate::network::{Created, NetworkService};
+use crate::peer_keys::PeerKeys;
 use crate::run::ensure_chain;
 use age::secrecy::ExposeSecret as _;
 use fs_err as fs;
@@ -12,7 +13,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::AtomicU64;
 use std::thread;
 use tempfile::TempDir;
-use tillway_proto::{NodeId, NodeLevel, TillId};
+use tillway_proto::{NodeId, NodeLevel, PeerId, PeerSecret, TillId};
 use tillway_service::actor::Caller;
 
 /// A server's data folder with a chain, a shop and tills, and its backups.
@@ -130,6 +131,11 @@ fn a_backup_is_listed_rehearsed_and_comes_back_on_another_machine() {
 #[test]
 fn tills_that_changed_since_a_backup_do_not_come_back_with_it() {
     let house = House::new(3);
+    let keys = PeerKeys::open(&house.folder.path().join("data")).unwrap();
+    let peers: Vec<PeerId> = house.tills.iter().map(|till| till.clone().into()).collect();
+    for peer in &peers {
+        keys.put(peer, &PeerSecret::generate()).unwrap();
+    }
     let kept = house.create();
     let network = house.network();
     network.remove(&NodeId::Till(house.tills[0].clone())).unwrap();
@@ -150,6 +156,13 @@ fn tills_that_changed_since_a_backup_do_not_come_back_with_it() {
     assert!(!after.verify_token(&house.tills[1], &token), "nor the one that is true now: nobody kept it");
     let untouched = |network: &crate::network::Network| network.till(&house.tills[2]).unwrap().token;
     assert_eq!(untouched(&after), untouched(&before));
+    // Nor the codes of messages and the login at the broker that go with a secret of before.
+    let (then, now) = (keys, PeerKeys::open(&data).unwrap());
+    let key = |keys: &PeerKeys, peer| keys.of(peer).map(|key| (key.key.to_text(), key.broker_password));
+    assert!(key(&now, &peers[0]).is_none());
+    let (was, is) = (key(&then, &peers[1]).unwrap(), key(&now, &peers[1]).unwrap());
+    assert!(was.0 != is.0 && is.1.is_some() && was.1 != is.1, "who was shut out stays out");
+    assert_eq!(key(&now, &peers[2]), key(&then, &peers[2]));
 }
 
 #[test]

@@ -94,6 +94,13 @@ pub(super) fn till_settings(
     answer.text(&cash_ini)
 }
 
+pub(super) fn stolen(settings: &Settings, till: &str, answer: &mut Output<'_>) -> Result<(), CliError> {
+    let network = Network::find(settings)?;
+    let NodeView { id, folder, parked, .. } = network.shut_out(till)?;
+    let told = answer.words.text("cli-stolen", [("till", FluentValue::from(folder.as_str()))]);
+    answer.line(&json!({"id": id, "parked": parked}), &told)
+}
+
 /// The network, by way of whoever has its database.
 pub(super) enum Network {
     /// The running server.
@@ -179,6 +186,11 @@ impl Network {
     fn new_secret(&self, till: &str) -> Result<NewSecret, CliError> {
         let path = format!("/api/v1/tills/{}/token", escaped(till));
         self.either(|client| client.post(&path, &json!({})), |nodes| nodes.renew_secret(till).map(Into::into))
+    }
+
+    fn shut_out(&self, till: &str) -> Result<NodeView, CliError> {
+        let path = format!("/api/v1/tills/{}/stolen", escaped(till));
+        self.either(|client| client.post(&path, &json!({})), |nodes| nodes.shut_out(till).map(Into::into))
     }
 
     fn cash_ini(&self, till: &str) -> Result<CashIni, CliError> {

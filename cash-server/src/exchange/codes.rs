@@ -8,11 +8,13 @@
 //!
 //! The counts are a hint of this process: as many come again, or they are of no account.
 
+use super::floods::Floods;
 use super::trust::Trust;
 use crate::peer_keys::PeerKeys;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tillway_proto::report::TillState;
 use tillway_proto::{CodeFault, Direction, MessageHead, PeerId};
 
@@ -64,6 +66,7 @@ impl CodeFinding {
 pub struct Codes {
     keys: PeerKeys,
     trust: Trust,
+    floods: Option<Arc<Floods>>,
     seen: Mutex<Seen>,
 }
 
@@ -80,7 +83,19 @@ struct Seen {
 impl Codes {
     /// With these keys.
     pub fn new(keys: PeerKeys) -> Self {
-        Self { keys, trust: Trust::default(), seen: Mutex::default() }
+        Self { keys, trust: Trust::default(), floods: None, seen: Mutex::default() }
+    }
+
+    /// Counts reports of peers that have a secret.
+    #[must_use]
+    pub fn with_floods(self, floods: Arc<Floods>) -> Self {
+        Self { floods: Some(floods), ..self }
+    }
+
+    /// Whether a report of this peer, with its right code, is one too many: it is not read then.
+    pub(super) fn is_too_many(&self, peer: &PeerId) -> bool {
+        let counts = |floods: &Arc<Floods>| self.has_secret(peer) && floods.is_too_many(peer, Instant::now());
+        self.floods.as_ref().is_some_and(counts)
     }
 
     /// Hands out authorities to peers that have a secret.

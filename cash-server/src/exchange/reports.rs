@@ -219,7 +219,10 @@ impl Reports {
             return Some(reported);
         };
         match &received.head {
-            Some(head) => self.codes.check(&peer, head, &received.body, now).is_ok().then_some(reported),
+            Some(head) => {
+                let is_right = self.codes.check(&peer, head, &received.body, now).is_ok();
+                (is_right && !self.codes.is_too_many(&peer)).then_some(reported)
+            }
             None if self.codes.has_secret(&peer) => Some(Err(ReportFault::ReportWithoutCode { peer })),
             None => Some(reported),
         }

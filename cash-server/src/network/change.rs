@@ -70,7 +70,15 @@ pub enum NetworkChange {
         /// The hash of the token.
         token: TokenHash,
     },
-    /// A till is attached: a new token, and its code is used.
+    /// A till fell into wrong hands: a token that nobody is told, parked, and no code of it is
+    /// good any more.
+    ShutOut {
+        /// Which till.
+        no: LayerNo,
+        /// The hash of the token.
+        token: TokenHash,
+    },
+    /// A till is attached: a new token, its code is used, and it is not parked any more.
     Attach {
         /// Which till.
         no: LayerNo,
@@ -116,7 +124,19 @@ impl NetworkChange {
                 line(verb, no, json!({"parked": !parked}), json!({"parked": parked}))
             }
             Self::Token { no, .. } => line(Verb::TillToken, no, Value::Null, Value::Null),
-            Self::Attach { no, code, .. } => line(Verb::TillAttach, no, Value::Null, json!({"code": code})),
+            Self::ShutOut { no, .. } => {
+                let before = network.by_no(*no).map(|node| node.parked);
+                line(Verb::TillStolen, no, json!({"parked": before}), json!({"parked": true}))
+            }
+            Self::Attach { no, code, .. } => {
+                let was_parked = network.by_no(*no).is_some_and(|node| node.parked);
+                let (before, after) = if was_parked {
+                    (json!({"parked": true}), json!({"code": code, "parked": false}))
+                } else {
+                    (Value::Null, json!({"code": code}))
+                };
+                line(Verb::TillAttach, no, before, after)
+            }
         }
     }
 }
@@ -209,7 +229,14 @@ pub fn renew_token(network: &Network, id: &TillId, token: TokenHash) -> Result<N
     Ok(NetworkChange::Token { no: node.no, token })
 }
 
-/// A till is attached by a code; its token of before is void.
+/// A till fell into wrong hands. Done again it is done again: nobody knows who has what.
+pub fn shut_out(network: &Network, id: &TillId, token: TokenHash) -> Result<NetworkChange, NetworkError> {
+    let node = network.require(&NodeId::Till(id.clone()))?;
+    Ok(NetworkChange::ShutOut { no: node.no, token })
+}
+
+/// A till is attached by a code; its token of before is void, and whoever had parked it has it
+/// back in service.
 pub fn attach(
     network: &Network,
     id: &TillId,

@@ -285,8 +285,12 @@ impl Network {
 
     /// Whether this is the token of that live till.
     pub fn verify_token(&self, till: &TillId, token: &str) -> bool {
-        let claimed = TokenHash::of(token);
-        self.till(till).and_then(|node| node.token).is_some_and(|kept| kept.matches(&claimed))
+        self.has_token(till, &TokenHash::of(token))
+    }
+
+    /// The same by its hash.
+    pub fn has_token(&self, till: &TillId, claimed: &TokenHash) -> bool {
+        self.till(till).and_then(|node| node.token).is_some_and(|kept| kept.matches(claimed))
     }
 
     /// Whose token it is. The look-up is by the hash, so its time tells nothing of the token.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tillway_proto::TillId;
 use tillway_service::actor::{Actor, Caller, Face};
 use tillway_service::page::is_of_this_site;
-use tillway_service::serving::{Client, LocalUser};
+use tillway_service::serving::{Client, Connection, LocalUser};
 use tillway_service::system_user;
 
 /// Who is the administrator, and at which face.
@@ -67,11 +67,12 @@ pub(super) async fn till(
     app: &App,
     till: &TillId,
     client: Option<Client>,
+    connection: Option<Connection>,
     headers: &HeaderMap,
 ) -> Result<Acting, Problem> {
     let token = bearer(headers).ok_or_else(|| wrong_token(till))?.to_owned();
     let (asking, claimed) = (app.clone(), till.clone());
-    if !blocking(move || asking.knows_token(&claimed, &token)).await? {
+    if !blocking(move || asking.lets_in(&claimed, &token, connection.as_ref())).await? {
         return Err(wrong_token(till));
     }
     let address = client.map(|Client(address)| address);
@@ -88,7 +89,7 @@ impl FromRequestParts<App> for Acting {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

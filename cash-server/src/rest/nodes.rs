@@ -202,6 +202,17 @@ pub(super) async fn renew_secret(app: Acting, Path(id): Path<String>) -> Result<
     blocking(move || app.nodes().renew_secret(&id)).await.map(|new| Json(new.into()))
 }
 
+/// A till was stolen or lost. What its disk holds is void at once: within five seconds its
+/// connections to the broker, the sales service and REST end. It is parked, and open codes for it
+/// end; a new code (`POST /api/v1/attach-codes`) attaches the machine that takes its place and
+/// takes it back into service. Receipts that it had not handed over are on that disk alone.
+#[utoipa::path(post, path = "/api/v1/tills/{id}/stolen", tag = "network", security(("administrator" = [])),
+    params(("id" = String, Path, description = "id, or till-<shop>-<code>")),
+    responses((status = 200, body = NodeView), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn stolen(app: Acting, Path(id): Path<String>) -> Result<Json<NodeView>, Problem> {
+    blocking(move || app.nodes().shut_out(&id)).await.map(|node| Json(node.into()))
+}
+
 /// The settings of a till, without its secret.
 #[utoipa::path(get, path = "/api/v1/tills/{id}/cash-ini", tag = "network", security(("administrator" = [])),
     params(("id" = String, Path, description = "id of the till")),

@@ -2,6 +2,7 @@ mod aside;
 mod attach;
 mod audit;
 mod local;
+mod watch;
 
 use super::*;
 use crate::app::AppParts;
@@ -139,6 +140,9 @@ impl Server {
             addresses: PublicAddresses::new(&settings, 8080, 10001),
             certificates,
             attaching: Arc::default(),
+            passwords: Arc::default(),
+            intruders: crate::sales::Intruders::new(Arc::clone(&sales)),
+            connections: crate::till_connections::TillConnections::default(),
             till_password_file: None,
             hints,
         });
@@ -151,7 +155,7 @@ impl Server {
         )
         .unwrap();
         let local = local_router(app.clone());
-        let router = router(app, admin).merge(packages::router(packages));
+        let router = watched(router(app.clone(), admin).merge(packages::router(packages)), &app);
         Self { folder, router, local, page, background, network, reports, exchange_db, journal, sales }
     }
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use tillway_proto::{CodeFault, ExchangeStatus, Revision, TillId};
-use tillway_service::serving::Client;
+use tillway_service::serving::{Client, Connection};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -402,10 +402,11 @@ pub(super) async fn shift_closed(
     State(app): State<App>,
     Path(id): Path<String>,
     client: Option<Client>,
+    connection: Option<Connection>,
     headers: HeaderMap,
 ) -> Result<(StatusCode, Json<Ordered>), Problem> {
     let till: TillId = id.parse().map_err(|_| RequestFault::NoTillId { text: id.clone() })?;
-    let app = auth::till(&app, &till, client, &headers).await?;
+    let app = auth::till(&app, &till, client, connection, &headers).await?;
     blocking(move || app.request_unload(till.as_str(), Ask::WhatIsMissing)).await.map(ordered)
 }
 
@@ -417,10 +418,11 @@ pub(super) async fn token(
     State(app): State<App>,
     Path(id): Path<String>,
     client: Option<Client>,
+    connection: Option<Connection>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let till: TillId = id.parse().map_err(|_| RequestFault::NoTillId { text: id.clone() })?;
-    auth::till(&app, &till, client, &headers).await?;
+    auth::till(&app, &till, client, connection, &headers).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::aside::SalesAside;
 use super::handover;
+use super::intruders::Intruders;
 use super::loader::Loader;
 use super::service::{self, Deadlines, Deps, ServeError, Speaks, TlsPaths};
 use super::spool::{DEFAULT_LIMIT_BYTES, RESERVE_BYTES, Spool, SpoolError, SpoolLimits, Taken};
@@ -143,9 +144,16 @@ impl SalesLoader {
     }
 
     /// Serves until `shutdown`. What arrives is loaded by [`SalesLoader::tasks`].
-    pub async fn serve(self, listeners: SalesListeners, shutdown: CancellationToken) -> Result<(), SalesError> {
+    /// `intruders` is told who is where he does not belong.
+    pub async fn serve(
+        self,
+        listeners: SalesListeners,
+        intruders: Intruders,
+        shutdown: CancellationToken,
+    ) -> Result<(), SalesError> {
         let spool = self.spool.clone();
-        let deps = Deps { auth: self.auth, store: self.store, spool: self.spool, deadlines: Deadlines::default() };
+        let Self { auth, store, .. } = self;
+        let deps = Deps { auth, store, spool: self.spool, intruders, deadlines: Deadlines::default() };
         let speaks = self.config.tls.map_or(Speaks::Tongues(listeners.tongues), Speaks::Own);
         let served = service::serve(listeners.grpc, deps, speaks, shutdown).await;
         let Taken { batches, syncs } = spool.taken();

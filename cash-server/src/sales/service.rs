@@ -2,16 +2,15 @@
 //!
 //! Whoever connects has a place for some seconds ([`incoming`]), and a stream only once till and
 //! token, which stand in the metadata of the call, are right: before that nothing of a frame is
-//! read. A wrong token of a known till is a finding ([`failed_logins`]).
+//! read. A wrong token of a known till is a finding, and so is a till's own
+//! token in another's name ([`Intruders`]).
 //!
 //! A stream is one [`session`]. One till has one stream at a time ([`registry`]). Nothing is
 //! acknowledged that the spool has not made durable. Whatever a till does, a stream ends: frames,
 //! their number and their size are bounded, and a till that says nothing is cut off. The
-//! [`database`] is asked, never depended on: with it down tills unload into the spool.
+//! [`Database`] is asked, never depended on: with it down tills unload into the spool.
 
 mod batch;
-mod database;
-mod failed_logins;
 mod incoming;
 mod notes;
 mod registry;
@@ -38,17 +37,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::metadata::MetadataMap;
 use tonic::transport::Server;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
+use super::database::Database;
+use super::intruders::Intruders;
 use super::spool::Spool;
 use crate::network::{AuthError, TillAuth};
 use crate::store::sales::SalesStore;
-use database::Database;
-use failed_logins::FailedLogins;
 use incoming::TlsFault;
 use notes::Notes;
 use registry::Registry;
-use session::Session;
+use session::{Login, Session};
 use tillway_service::connections::Seat;
 use tillway_service::serving::{Plain, Tongues};
 
@@ -119,6 +118,8 @@ pub struct Deps {
     pub store: Arc<dyn SalesStore>,
     /// What is not loaded yet; takes what comes.
     pub spool: Spool,
+    /// Is told of tokens that are wrong, or where they do not belong.
+    pub intruders: Intruders,
     /// How long a till may be silent.
     pub deadlines: Deadlines,
 }
@@ -188,13 +189,10 @@ pub async fn serve(
     let database = Database::new(Arc::clone(&deps.store));
     let (notes, note_writer) = notes::channel(database.clone());
     sessions.spawn(note_writer.run(shutdown.clone()));
-    let (failed_logins, failed_login_writer) = failed_logins::channel(database.clone());
-    sessions.spawn(failed_login_writer.run(shutdown.clone()));
     let incoming = incoming::incoming(listener, tongues, deps.deadlines.hello, shutdown.clone());
     let unloading = Unloading {
         database,
         notes,
-        failed_logins,
         registry: Registry::new(deps.deadlines.silent),
         deps,
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
@@ -224,7 +222,6 @@ struct Unloading {
     deps: Deps,
     database: Database,
     notes: Notes,
-    failed_logins: FailedLogins,
     registry: Registry,
     streams: Arc<Semaphore>,
     sessions: TaskTracker,
@@ -239,22 +236,23 @@ impl Service for Unloading {
         let token = bearer_token(request.metadata())?;
         let seat = request.extensions().get::<Arc<Seat>>().cloned();
         let till = self.log_in(named_till(request.metadata())?, &token, seat.as_deref()).await?;
-        let busy = seat.map(|seat| seat.busy());
+        let busy = seat.as_ref().map(Seat::busy);
         let place = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
             Status::resource_exhausted(format!("{MAX_STREAMS} tills are unloading already; try again later"))
         })?;
-        let greeting = self.registry.greet(&till);
+        let (greeting, from) = (self.registry.greet(&till), address_of(seat.as_deref()));
         let (answers, receiver) = mpsc::channel(ANSWERS);
+        let login = Login { till: till.clone(), token, from: from.clone() };
         let session = Session::new(
             self.deps.clone(),
             self.database.clone(),
             self.registry.clone(),
             self.notes.clone(),
-            token,
+            login,
             answers.clone(),
             self.shutdown.clone(),
         );
-        let deadline = self.deps.deadlines.answer;
+        let (deadline, intruders) = (self.deps.deadlines.answer, self.deps.intruders.clone());
         self.sessions.spawn(async move {
             let _held = (place, busy);
             let ended = tokio::select! {
@@ -262,6 +260,9 @@ impl Service for Unloading {
                 () = greeting.superseded.cancelled() => Err(Box::new(superseded())),
             };
             if let Err(status) = ended {
+                if matches!(status.code(), Code::InvalidArgument | Code::OutOfRange) {
+                    intruders.broke_protocol(&till, status.message(), &from);
+                }
                 // A till that takes no answers takes no farewell either.
                 let _ = answers.send_timeout(Err(*status), deadline).await;
             }
@@ -275,22 +276,29 @@ impl Unloading {
     /// of version 0.1, whichever.
     async fn log_in(&self, named: Option<TillId>, token: &str, seat: Option<&Seat>) -> Result<TillId, Status> {
         let (auth, token, asked) = (Arc::clone(&self.deps.auth), token.to_owned(), named.clone());
-        let checked = tokio::task::spawn_blocking(move || match asked {
-            Some(till) => auth.authenticate(&till, &token).map(|_| till),
-            None => auth.till_of(&token),
-        });
-        let checked =
-            checked.await.map_err(|_| Status::unavailable("the server is stopping or failed; try again later"))?;
-        match (&checked, &named) {
-            (Ok(till), _) => self.failed_logins.right(till),
-            (Err(AuthError::WrongToken), Some(till)) => {
-                let from = seat.map_or_else(|| "an unknown address".to_owned(), |seat| seat.address().to_string());
-                self.failed_logins.wrong(till, &from);
+        let checked = tokio::task::spawn_blocking(move || {
+            let Some(till) = asked else { return (auth.till_of(&token), None) };
+            match auth.authenticate(&till, &token) {
+                Ok(_) => (Ok(till), None),
+                // It may be the token of another one.
+                Err(error) => (Err(error), auth.till_of(&token).ok()),
             }
+        });
+        let (checked, owner) =
+            checked.await.map_err(|_| Status::unavailable("the server is stopping or failed; try again later"))?;
+        let intruders = &self.deps.intruders;
+        match (&checked, &named, owner) {
+            (Ok(till), ..) => intruders.right_token(till),
+            (Err(_), Some(named), Some(own)) => intruders.in_others_name(&own, named, &address_of(seat)),
+            (Err(AuthError::WrongToken), Some(named), None) => intruders.wrong_token(named, &address_of(seat)),
             _ => {}
         }
         checked.map_err(|error| session::refused(&error))
     }
+}
+
+fn address_of(seat: Option<&Seat>) -> String {
+    seat.map_or_else(|| "an unknown address".to_owned(), |seat| seat.address().to_string())
 }
 
 fn superseded() -> Status {

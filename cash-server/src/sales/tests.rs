@@ -43,7 +43,7 @@ pub(crate) fn now() -> Timestamp {
     "2017-03-01T12:00:00Z".parse().unwrap()
 }
 
-pub(super) fn open_store(folder: &Path) -> Arc<SqliteSales> {
+pub(crate) fn open_store(folder: &Path) -> Arc<SqliteSales> {
     Arc::new(SqliteSales::open(&folder.join("sales.db"), ServerId::ALONE).unwrap())
 }
 

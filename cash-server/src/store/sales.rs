@@ -361,6 +361,8 @@ pub enum FindingKind {
     TwoMachines,
     /// Somebody names this till with a token that is not its own.
     FailedLogins,
+    /// A till tries what is not its own.
+    Trespass,
     /// A part of the spool could not be read or loaded.
     SpoolDamaged,
     /// The database is older than the spool, or parts of the spool are gone that were not loaded.
@@ -369,7 +371,7 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ShiftDiffers,
         Self::ReceiptConflict,
         Self::NumbersAgain,
@@ -379,6 +381,7 @@ impl FindingKind {
         Self::InstanceChanged,
         Self::TwoMachines,
         Self::FailedLogins,
+        Self::Trespass,
         Self::SpoolDamaged,
         Self::SpoolMissing,
     ];
@@ -395,9 +398,15 @@ impl FindingKind {
             Self::InstanceChanged => "instance-changed",
             Self::TwoMachines => "two-machines",
             Self::FailedLogins => "failed-logins",
+            Self::Trespass => "trespass",
             Self::SpoolDamaged => "spool-damaged",
             Self::SpoolMissing => "spool-missing",
         }
+    }
+
+    /// Whether it is about somebody who is where he does not belong.
+    pub fn is_of_intruders(self) -> bool {
+        matches!(self, Self::FailedLogins | Self::Trespass)
     }
 
     /// The kind of that word.

@@ -110,6 +110,8 @@ pub(super) struct Facts<'a> {
     pub(super) notices_open: (u64, u64),
     /// Many tries to attach tills that failed.
     pub(super) attach_tries: Option<FailedTries>,
+    /// Many wrong passwords, or tokens that are nobody's.
+    pub(super) password_tries: Option<FailedTries>,
 }
 
 /// An entry without more than words.
@@ -166,9 +168,11 @@ pub(super) fn attention(facts: Facts<'_>) -> Vec<Attention> {
             never_by_shop.entry(&till.shop).or_default().push(till);
         }
     }
-    if let Some(FailedTries { since, from }) = facts.attach_tries {
+    let tries = [(Sort::AttachTries, facts.attach_tries), (Sort::PasswordTries, facts.password_tries)];
+    for (sort, tried) in tries {
+        let Some(FailedTries { since, from }) = tried else { continue };
         let from = from.map(|from| from.to_string()).unwrap_or_default();
-        list.push(Attention { since: Some(since), ..entry(Sort::AttachTries, String::new(), from) });
+        list.push(Attention { since: Some(since), ..entry(sort, String::new(), from) });
     }
     list.extend(without_secret(facts.tills));
     list.extend(of_other_versions(facts.tills));
@@ -327,6 +331,7 @@ mod tests {
             tasks: &[],
             notices_open: (0, 0),
             attach_tries: None,
+            password_tries: None,
         };
         attention(facts).into_iter().map(|entry| (entry.sort, entry.place)).collect()
     }
@@ -411,6 +416,7 @@ mod tests {
                 tasks,
                 notices_open: (0, 0),
                 attach_tries: None,
+                password_tries: None,
             })
         };
         assert_eq!(look(&[task(0)]), []);
@@ -490,6 +496,7 @@ mod tests {
             tasks: &[],
             notices_open: (0, 0),
             attach_tries: Some(FailedTries { since: at(-1), from: None }),
+            password_tries: Some(FailedTries { since: at(-2), from: None }),
         };
         let listed: Vec<Sort> = attention(facts).into_iter().map(|entry| entry.sort).collect();
         let expected = [
@@ -498,6 +505,7 @@ mod tests {
             Sort::Broker,
             Sort::BrokerBlocked,
             Sort::AttachTries,
+            Sort::PasswordTries,
             Sort::Shift,
             Sort::Trouble,
             Sort::SalesWait,

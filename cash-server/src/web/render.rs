@@ -6,12 +6,13 @@ use tillway_proto::Kopecks;
 use tillway_service::page::{RenderError, Renderer, Template, group_digits};
 
 /// The templates by name.
-pub(crate) const TEMPLATES: [Template; 5] = [
+pub(crate) const TEMPLATES: [Template; 6] = [
     ("page.html", include_str!("templates/page.html")),
     ("overview.html", include_str!("templates/overview.html")),
     ("confirm.html", include_str!("templates/confirm.html")),
     ("attach.html", include_str!("templates/attach.html")),
     ("code.html", include_str!("templates/code.html")),
+    ("stolen.html", include_str!("templates/stolen.html")),
 ];
 
 /// Templates and words, read once: `page.html` and `overview.html` show a [`super::Overview`].
@@ -52,9 +53,10 @@ mod tests {
         vec![warning, reject]
     }
 
-    const TASKS: [&str; 20] = [
+    const TASKS: [&str; 21] = [
         "backup",
         "broker-logins",
+        "till-connections",
         "certificates",
         "backup-rehearsal",
         "backup-peers",
@@ -367,8 +369,8 @@ mod tests {
     fn what_the_server_does_by_itself_is_shown_with_what_fails_and_only_to_those_who_may_see_it() {
         let renderer = renderer().unwrap();
         for (language, failed, runs, in_all) in [
-            (Language::English, "failed 3 times in a row", "running for 1 min", "20 tasks"),
-            (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "20 задач"),
+            (Language::English, "failed 3 times in a row", "running for 1 min", "21 tasks"),
+            (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "21 задача"),
         ] {
             let html = renderer.render("overview.html", language, &overview()).unwrap();
             assert!(html.contains(failed) && html.contains(runs) && html.contains(in_all), "{html}");

@@ -85,6 +85,7 @@ pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overvi
         },
         notices_open: (rejects_open, warnings_open),
         attach_tries: facts.attach_tries,
+        password_tries: facts.password_tries,
     });
     let attention_more = attention.len().saturating_sub(MAX_ATTENTION) as u64;
     attention.truncate(MAX_ATTENTION);
@@ -341,10 +342,16 @@ fn in_words(
     for finding in findings {
         let place = finding.till.as_ref().map(|till| till_place(network, till)).unwrap_or_default();
         let parked = finding.till.as_ref().and_then(|till| network.till(till)).is_some_and(|node| node.parked);
-        if !parked {
-            let sort = if finding.shift.is_some() { AttentionSort::Shift } else { AttentionSort::Finding };
+        let kind = FindingKind::from_word(&finding.kind);
+        // Who knocks in the name of a till that was stolen tells where it is.
+        if !parked || kind.is_some_and(FindingKind::is_of_intruders) {
+            let sort = match kind {
+                Some(FindingKind::Trespass) => AttentionSort::Forged,
+                _ if finding.shift.is_some() => AttentionSort::Shift,
+                _ => AttentionSort::Finding,
+            };
             let told = entry(sort, place, words.reason(&finding.reason));
-            let kind = FindingKind::from_word(&finding.kind).map(FindingKind::as_str);
+            let kind = kind.map(FindingKind::as_str);
             list.push(Attention { since: Some(finding.first_seen), finding: kind, ..told });
         }
     }

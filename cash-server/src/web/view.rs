@@ -121,6 +121,8 @@ pub enum AttentionSort {
     OtherSecret,
     /// Somebody tries to attach tills without knowing a code.
     AttachTries,
+    /// Somebody tries passwords.
+    PasswordTries,
     /// One till's id is used from two machines.
     TwoMachines,
     /// Something is wrong with a shift, or with a receipt of one.
@@ -184,7 +186,7 @@ pub enum AttentionSort {
 
 impl AttentionSort {
     /// All of them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::Disk,
         Self::SalesDatabase,
         Self::Broker,
@@ -193,6 +195,7 @@ impl AttentionSort {
         Self::RefusedByTill,
         Self::OtherSecret,
         Self::AttachTries,
+        Self::PasswordTries,
         Self::TwoMachines,
         Self::Shift,
         Self::LoadHeld,

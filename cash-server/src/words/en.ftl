@@ -88,6 +88,18 @@ attach-no-shops = There is no shop yet: make one with cash-server node add shop.
 attach-code-of = A code to attach { $till }
 attach-code-once = It is shown this once, good once and until { $until }. A code of before for this till is void now; a secret that the till has is void as soon as this code is used.
 attach-on-till = On the till, as root:
+stolen = Stolen or lost…
+stolen-of = { $till } was stolen or lost
+stolen-does = One click shuts this till out: all that its disk holds is void at once, and within five seconds its connections to the broker, to the sales service and to REST end. Codes that are open for it end too. The till is parked until the machine that takes its place is attached. A restored backup does not undo this.
+stolen-is-out = { $till } is shut out: what is on its disk opens nothing any more.
+stolen-thief-can = Whoever has the machine can read what is on its disk: prices, cashiers with their passwords, and the receipts that were sold on it.
+stolen-thief-cannot = He cannot order other tills about, read their messages, report or send receipts for anybody, nor find out the secret of another till or of the server.
+stolen-receipts = Receipts that were sold there and not handed over are on that disk and nowhere else. They are lost unless it comes back: attached with a code then, it sends them.
+stolen-unsent = By its last word, { $at }, there were { $n } documents that it had not handed over; what it sold since is not known.
+stolen-besides = Besides: give the cashiers new passwords in the back office, and tell the police and, for the fiscal drive, the tax office.
+stolen-replacement = The machine that takes its place is attached with a code: it keeps the till's number and history, and takes the till back into service.
+stolen-code = Code for the machine that takes its place
+stolen-act = Shut this till out
 
 ## What the server does by itself
 
@@ -100,6 +112,7 @@ task-intake = Load dictionaries
 task-intake-cleaning = Remove old files and loads
 task-intake-packing = Pack loaded files
 task-broker-logins = Logins of tills at the broker
+task-till-connections = End connections of tills whose token is void
 task-status-callbacks = Tell status servers of loads
 task-sales-loader = Load sales into the database
 task-sales-checks = Check shifts that wait for documents
@@ -176,7 +189,9 @@ todo-finding-instance-changed = Fine if the till was set up anew or restored. Ot
 attention-finding-two-machines = One till id on two machines
 todo-finding-two-machines = Make a till of its own for one of the two machines and put its settings there. It closes by itself when one machine alone has sent for a day.
 attention-finding-failed-logins = Logins with a wrong token
-todo-finding-failed-logins = Give the till a new token (cash-server till settings --new-secret) and copy it to the till, or find out who else uses its id. It closes by itself when the till has logged in.
+todo-finding-failed-logins = Give the till a new token (cash-server till settings --new-secret) and copy it to the till, or find out who else uses its id. Of a till that was stolen, this is the address where its machine is. It closes by itself when the till has logged in.
+attention-finding-trespass = A till tries what is not its own
+todo-finding-trespass = An agent does no such thing: somebody uses this till's token, or its agent is broken. Each try was refused. Look who is at the till; where the machine is gone, press "Stolen or lost", else give it a new secret (cash-server till settings --new-secret). Close the finding then.
 attention-finding-spool-damaged = Damaged part of the spool
 todo-finding-spool-damaged = Check the disk. The till has what was not acknowledged; ask for that day's sales again with: cash-server unload, then close it over REST.
 attention-finding-spool-missing = Missing part of the spool
@@ -225,6 +240,8 @@ attention-other-secret = A till's secret is not the server's
 todo-other-secret = None of its messages is taken: its prices stay as they are, its receipts wait on it. Give it a new secret: cash-server till settings --new-secret, put it into its cash.ini, restart the agent.
 attention-attach-tries = Somebody tries codes to attach tills
 todo-attach-tries = Twenty tries within a day came from whoever does not know a code. They are slowed, use up no code, and learn nothing. Find out who that is; mistyped codes are told in the log too.
+attention-password-tries = Somebody tries passwords
+todo-password-tries = Twenty times within a day somebody came with a wrong password, or with a token that is no till's. None was let in. If it is not an old password in a back office or a script, find out who it is.
 attention-versions = Agents of a version that does not fit
 todo-versions = Agents and servers of neighbouring minor versions work together. Upgrade the older of the two, the server first.
 attention-no-secret = Tills without a secret
@@ -495,6 +512,11 @@ why-shift-changed = the record of shift { $shift }, closed { $closed }, came aga
 why-instance-changed = the till's agent has a new state (instance { $instance } after { $before }): it was set up anew, restored, or its settings were copied to a second machine; if nobody did the former, look for the second machine; this closes by itself when one machine alone has sent for a day
 why-two-machines = the till's id is used from two machines at the same time (instances { $instance } and { $refused }); the second was refused: make a till of its own for one of the two and put its settings there; this closes by itself when one machine alone has sent for a day
 why-failed-logins = a wrong token for this till, so far { $times } since the server started, the last from { $from }; its receipts do not come while its token is wrong: give it a new one (`cash-server till settings { $till } --new-secret`) and copy `cash.token` to it, or find out who else uses its id
+why-till-at-administration = its token was shown where administrators alone may come, so far { $times } since the server started, the last from { $from }
+why-till-in-others-name = its token was shown in the name of { $other }, so far { $times } since the server started, the last from { $from }
+why-till-out-of-place = its token was shown where there is nothing for a till, so far { $times } since the server started, the last from { $from }
+why-till-broke-protocol = its stream of sales was ended because it broke the protocol ({ $detail }), so far { $times } since the server started, the last from { $from }
+why-till-floods = it reported more than { $most } times within a minute, and was put out at the broker for a minute; so far { $times } since the server started
 why-batch-aside = a batch of sales could not be loaded and lies aside, where it can be put back: { $detail }
 why-spool-cut = the last { $bytes ->
     [one] { $bytes } byte
@@ -585,6 +607,8 @@ setup-ask-name = What people call this server
 setup-ask-admin = Administrator of the page
 setup-settings = Settings: { $file }
 setup-broker = The broker has a user for the server, which makes each till a login of its own there.
+setup-broker-tls = Tills speak TLS with the broker, on port { $port }. Its plain port is for this machine alone.
+setup-broker-plain = Tills speak TLS with the broker, on port { $port }. Its plain port { $plain } is open as before, for tills that came in before: once all speak TLS, cash-server broker setup --close-plain closes it.
 broker-setup-by-hand = As root on the broker's machine; where a password is asked for, it is the first line of { $file }:
 setup-page = The page: { $page } User and password: { $file }
 setup-start = Start the server now: there is no systemd here.
@@ -607,8 +631,6 @@ why-unknown-node = there is no node `{ $text }` in the network: look it up with 
 why-wrong-level = { $level ->
     [chain] the chain
     [group] a group
-setup-broker-tls = Tills speak TLS with the broker, on port { $port }. Its plain port is for this machine alone.
-setup-broker-plain = Tills speak TLS with the broker, on port { $port }. Its plain port { $plain } is open as before, for tills that came in before: once all speak TLS, cash-server broker setup --close-plain closes it.
     [shop] a shop
    *[till] a till
 } (code { $code }) cannot hang under { $parent }: groups and shops hang under the chain or a group, tills under a shop
@@ -642,7 +664,7 @@ why-attach-till-gone = the till that the code was made for was removed: ask for 
 why-attach-till-password = the file of broker.till_password_file cannot be read: { $detail }
 why-attach-code-used = the code was used already, at { $at }: ask for a new one
 why-attach-code-ended = the code ended at { $at }: ask for a new one
-why-code-used-now = the code was used just now
+why-code-used-now = the code was used or ended just now
 
 ## What was asked for and cannot be done
 
@@ -838,6 +860,7 @@ why-threads-not-prepared = the system gives no threads: { $detail }
 why-already-running = already running: process { $holder } works on { $folder }; stop that one first, or use another data folder
 why-data-not-locked = the data folder cannot be locked: { $detail }
 cli-attach-code = On the till { $till }, as root, until { $until }: sync-agent attach { $server } { $code }
+cli-stolen = { $till } is shut out: what is on its disk opens nothing any more, and within five seconds its connections end. Receipts that it had not handed over are on that disk alone. It is parked until the machine that takes its place is attached: cash-server attach-code for { $till }
 cli-attach-code-ended = { $till } has no open code any more
 
 ## Backups

@@ -31,7 +31,8 @@ fn start_with(port: Port, limits: Limits) -> Server {
     let router = Router::new()
         .route("/ok", get(|| async { "ok" }))
         .route("/length", post(|body: Bytes| async move { body.len().to_string() }))
-        .route("/large", get(|| async { vec![b'x'; LARGE] }));
+        .route("/large", get(|| async { vec![b'x'; LARGE] }))
+        .route("/end", get(|connection: Option<Connection>| async move { connection.unwrap().end() }));
     let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
     tokio::spawn(serve_within(listener, port, router, stop.clone(), limits));
@@ -159,4 +160,20 @@ async fn a_reader_that_takes_nothing_is_cut_off_and_one_that_is_slow_gets_all() 
 fn with_few_files_a_port_takes_fewer_connections_and_some_in_any_case() {
     let all = |files| connection_limits(files).all;
     assert_eq!((all(0), all(853), all(21_333)), (LEAST_CONNECTIONS, 853, MAX_CONNECTIONS));
+}
+
+#[tokio::test]
+async fn a_connection_that_somebody_ends_is_closed_and_no_other_one_is() {
+    let server = start(limits());
+    let (mut one, mut other) = (connect_from(2, server.address).await, connect_from(2, server.address).await);
+    for client in [&mut one, &mut other] {
+        client.write_all(b"GET /ok HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut answer = [0; 12];
+        client.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+    }
+    one.write_all(b"GET /end HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    rest(&mut one).await;
+    other.write_all(b"GET /ok HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    assert!(rest(&mut other).await.contains("HTTP/1.1 200"));
 }

@@ -47,8 +47,9 @@ pub struct Counts {
     /// Orders to the server: unload, verify, park.
     pub orders: u64,
     /// Of the hostile till: reports that lie, reports of floods, forged messages, wrong tokens
-    /// refused, connections begun and not finished.
-    pub hostile: [u64; 5],
+    /// refused, connections begun and not finished, grabs at others' queues and tries in others'
+    /// names refused.
+    pub hostile: [u64; 7],
     /// Most resident memory of the server and of an agent, KiB.
     pub memory_kib: (u64, u64),
 }
@@ -79,7 +80,7 @@ impl Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows: [(&str, String); 27] = [
+        let rows: [(&str, String); 29] = [
             ("receipts rung", self.rung.to_string()),
             ("receipts in the server's database", self.loaded.to_string()),
             ("receipts that went with a till's disk", self.may_be_gone.to_string()),
@@ -106,6 +107,8 @@ impl fmt::Display for Counts {
             ("messages that it forged in others' names", self.hostile[2].to_string()),
             ("its wrong tokens, refused", self.hostile[3].to_string()),
             ("its connections left half open", self.hostile[4].to_string()),
+            ("its grabs at others' queues, refused", self.hostile[5].to_string()),
+            ("its tries in others' names, refused", self.hostile[6].to_string()),
             ("most memory, MiB (server, agent)", format!("{}, {}", self.memory_kib.0 >> 10, self.memory_kib.1 >> 10)),
         ];
         rows.iter().try_for_each(|(what, count)| writeln!(f, "  {what:<40}{count:>12}"))

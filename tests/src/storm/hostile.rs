@@ -1,11 +1,15 @@
-//! A hostile till among the honest ones: it has a till's token and broker login, and means harm.
+//! A hostile till among the honest ones: it has a till's whole disk, and means harm.
 //!
 //! It lies in its reports (about cursors, clocks, counts, deliveries and orders of others),
 //! floods the queue of reports, orders other tills about in the server's name and reports in
-//! theirs, tries tokens that are wrong, and opens connections that it never finishes. It runs on
+//! theirs (all of that by the login that tills of before share, which may write to every queue),
+//! tries tokens that are wrong, opens connections that it never finishes, and tries with its own
+//! login and token what is not its own ([`rogue`]). It runs on
 //! a thread of its own, beside all the other faults, and comes from an address of its own, as
 //! another machine does. Nothing it does may break an invariant: the model and the verdict look
 //! at the honest tills alone. Its loads are bounded, and it stops when it is told to or dropped.
+
+mod rogue;
 
 use super::StormError;
 use crate::amqp;
@@ -75,12 +79,21 @@ pub struct Deeds {
     pub tokens_taken: AtomicU64,
     /// Connections that were begun and not finished.
     pub half_open: AtomicU64,
+    /// Grabs at others' queues that the broker refused.
+    pub grabs: AtomicU64,
+    /// Those that came out: there must be none.
+    pub grabbed: AtomicU64,
+    /// Calls and documents in others' names that the server refused.
+    pub posed: AtomicU64,
+    /// Those that it took: there must be none.
+    pub posed_well: AtomicU64,
 }
 
 /// Where it strikes.
 #[derive(Debug, Clone)]
 struct Target {
     till: String,
+    peer: PeerId,
     shop: String,
     ports: ServerPorts,
     broker_port: u16,
@@ -105,10 +118,22 @@ pub struct Hostile {
 }
 
 impl Deeds {
-    /// Lies, reports of floods, forged messages, wrong tokens refused, connections left half open.
-    pub fn counts(&self) -> [u64; 5] {
-        [&self.lies, &self.floods, &self.forged, &self.tokens, &self.half_open]
+    /// Lies, reports of floods, forged messages, wrong tokens refused, connections left half open,
+    /// grabs at others' queues refused, tries in others' names refused.
+    pub fn counts(&self) -> [u64; 7] {
+        [&self.lies, &self.floods, &self.forged, &self.tokens, &self.half_open, &self.grabs, &self.posed]
             .map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// What came out and must not: what it is, and how often.
+    pub fn came_out(&self) -> Vec<(&'static str, u64)> {
+        let counts = [
+            ("wrong tokens", &self.tokens_taken),
+            ("grabs at others' queues", &self.grabbed),
+            ("tries in others' names", &self.posed_well),
+        ];
+        let loaded = counts.map(|(what, count)| (what, count.load(Ordering::Relaxed)));
+        loaded.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 }
 
@@ -120,6 +145,7 @@ impl Hostile {
         let vhost = bench.vhost();
         let target = Target {
             till: node.id.clone(),
+            peer: node.id.parse().map_err(|error| StormError::Bench(BenchError::Id(error)))?,
             shop,
             ports: bench.server.ports,
             broker_port: bench.node().map_err(StormError::Bench)?.port,
@@ -160,11 +186,13 @@ async fn work(target: &Target, mut seed: Seed, deeds: &Arc<Deeds>, stop: &Atomic
     while !stop.load(Ordering::Relaxed) {
         // What fails is tried again by chance: server and broker are killed now and then.
         let deed = async {
-            match seed.below(5) {
+            match seed.below(8) {
                 0 => lie(target, &mut seed, deeds).await,
                 1 => flood(target, deeds).await,
                 2 => try_tokens(target, deeds).await,
                 3 => forge(target, &mut seed, deeds).await,
+                4 | 5 => rogue::grab(target, &mut seed, deeds).await,
+                6 => rogue::pose(target, &mut seed, deeds).await,
                 _ => half_open(target, &mut seed, deeds, &held).await,
             }
         };
@@ -230,10 +258,7 @@ struct Message {
 
 /// A report of its own, with its own right code.
 fn in_own_name(target: &Target, body: Vec<u8>) -> Message {
-    let head = match target.till.parse() {
-        Ok(peer) => target.secret.code_key().head(Direction::ToServer, &peer, "contact", "1", &body),
-        Err(_) => MessageHead::default(),
-    };
+    let head = target.secret.code_key().head(Direction::ToServer, &target.peer, "contact", "1", &body);
     Message { to: REPORTS_QUEUE.to_owned(), head, body }
 }
 
@@ -295,12 +320,11 @@ fn a_lie(target: &Target, seed: &mut Seed) -> Vec<u8> {
     report.to_string().into_bytes()
 }
 
-/// Publishes as the till's broker login may, and counts what the broker was given.
-async fn publish(target: &Target, messages: Vec<Message>, count: &AtomicU64) -> Outcome {
+async fn log_in(target: &Target, user: &str, password: &str) -> Result<Connection, lapin::Error> {
     let uri = AMQPUri {
         scheme: AMQPScheme::AMQP,
         authority: AMQPAuthority {
-            userinfo: AMQPUserInfo { username: target.user.clone(), password: target.password.clone() },
+            userinfo: AMQPUserInfo { username: user.to_owned(), password: password.to_owned() },
             host: "127.0.0.1".to_owned(),
             port: target.broker_port,
         },
@@ -308,7 +332,12 @@ async fn publish(target: &Target, messages: Vec<Message>, count: &AtomicU64) -> 
         query: AMQPQueryString::default(),
     };
     let properties = ConnectionProperties::default().with_connection_name("hostile".into());
-    let connection = Connection::connect_uri(uri, properties).await?;
+    Connection::connect_uri(uri, properties).await
+}
+
+/// Publishes as the login of tills of before may, and counts what the broker was given.
+async fn publish(target: &Target, messages: Vec<Message>, count: &AtomicU64) -> Outcome {
+    let connection = log_in(target, &target.user, &target.password).await?;
     let channel = connection.create_channel().await?;
     for Message { to, head, body } in messages {
         let options = BasicPublishOptions::default();

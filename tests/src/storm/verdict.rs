@@ -7,10 +7,9 @@ use super::{Storm, StormError, look, office, sales_db};
 use crate::bench::BenchError;
 use crate::wait::{Seen as Looked, wait_for};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The longest back-off of the product is five minutes; then it must have come to rest.
@@ -75,19 +74,19 @@ impl Storm {
         Ok(())
     }
 
-    /// The hostile till ends, and is removed from the network as a stolen one would be: the
+    /// The hostile till ends, is shut out as a stolen one, and is removed from the network: the
     /// deliveries to it end with it.
     fn put_the_hostile_till_out(&mut self) -> Result<(), StormError> {
         let Some(mut hostile) = self.hostile.take() else { return Ok(()) };
         hostile.end();
         self.counts.hostile = hostile.deeds.counts();
-        let taken = hostile.deeds.tokens_taken.load(Ordering::Relaxed);
-        if taken > 0 {
-            self.found("trust", format!("{taken} wrong tokens of {} were taken", hostile.till));
+        for (what, count) in hostile.deeds.came_out() {
+            self.found("trust", format!("{count} {what} of {} came out", hostile.till));
         }
-        let path = format!("/api/v1/nodes/{}", hostile.till);
-        let removed = self.bench.server.api().map_err(StormError::Bench)?.json(&Method::DELETE, &path, None);
-        removed.map(drop).map_err(|error| StormError::Bench(BenchError::Api(error)))
+        let api = self.bench.server.api().map_err(StormError::Bench)?;
+        let shut_out = api.post(&format!("/api/v1/tills/{}/stolen", hostile.till), &json!({}));
+        let removed = |_| api.json(&Method::DELETE, &format!("/api/v1/nodes/{}", hostile.till), None);
+        shut_out.and_then(removed).map(drop).map_err(|error| StormError::Bench(BenchError::Api(error)))
     }
 
     /// Everything that is not as it must be at rest.

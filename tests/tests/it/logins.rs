@@ -7,7 +7,9 @@ use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{Connection, ConnectionProperties};
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use tillway_cash_server::peer_keys::{ALGORITHM, BrokerPasswordHash};
 use tillway_proto::{DictionaryQueue, PeerSecret, TillId};
 use tillway_tests::bench::{BenchOptions, TestBench};
 use tillway_tests::broker::Broker;
@@ -22,7 +24,7 @@ const AT_A_TIME: usize = 32;
 /// For one login: a broker that has just started is busy with thousands of queues.
 const LOGIN_TIME: Duration = Duration::from_mins(2);
 
-async fn log_in(port: u16, vhost: String, till: TillId, secret: PeerSecret) -> Result<Connection, lapin::Error> {
+async fn come_in(port: u16, vhost: String, till: &TillId, secret: &PeerSecret) -> Result<Connection, lapin::Error> {
     let uri = AMQPUri {
         scheme: AMQPScheme::AMQP,
         authority: AMQPAuthority {
@@ -36,7 +38,11 @@ async fn log_in(port: u16, vhost: String, till: TillId, secret: PeerSecret) -> R
         vhost,
         query: AMQPQueryString { heartbeat: Some(60), ..AMQPQueryString::default() },
     };
-    let connection = Connection::connect_uri(uri, ConnectionProperties::default()).await?;
+    Connection::connect_uri(uri, ConnectionProperties::default()).await
+}
+
+async fn log_in(port: u16, vhost: String, till: TillId, secret: PeerSecret) -> Result<Connection, lapin::Error> {
+    let connection = come_in(port, vhost, &till, &secret).await?;
     let channel = connection.create_channel().await?;
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     channel.queue_declare(DictionaryQueue::of(&till.into()).as_str().into(), passive, FieldTable::default()).await?;
@@ -98,4 +104,69 @@ fn a_thousand_tills_have_logins_of_their_own_after_a_restart_of_the_broker_and_a
     wait_for("the lost logins", LARGE_LOAD, || has_all(&bench, &tills)).unwrap();
     let third = all_log_in(&bench, &tills);
     println!("{TILLS} logins: {first:.1?}, after a restart {second:.1?}, after a loss {third:.1?}");
+}
+
+/// Tills of the run by hand, and logins put with one call, as the server puts them.
+const MANY: usize = 10_000;
+const AT_ONCE: usize = 500;
+
+/// What the broker says of its memory, in MiB.
+fn memory(ask: &dyn Fn(&str) -> Value) -> u64 {
+    ask("nodes")[0]["mem_used"].as_u64().unwrap_or_default() >> 20
+}
+
+/// One run by hand, for docs/benchmarks.md: `cargo test … -- --ignored ten_thousand --nocapture`.
+#[test]
+#[ignore = "takes minutes, and holds ten thousand connections open"]
+fn ten_thousand_logins_by_hand() {
+    let mut broker = Broker::start_for_thousands().unwrap();
+    let vhost = broker.virtual_host().unwrap();
+    let client = reqwest::blocking::Client::builder().no_proxy().timeout(LARGE_LOAD).build().unwrap();
+    let url = |path: &str| format!("{}/api/{path}", vhost.management_url());
+    let ask = |path: &str| -> Value {
+        let asked = client.get(url(path)).basic_auth(&vhost.user, Some(&vhost.password));
+        asked.send().unwrap().json().unwrap()
+    };
+    let tills: Vec<(TillId, PeerSecret)> =
+        (0..MANY).map(|number| (format!("_cash_{number}_00ab34ef").parse().unwrap(), PeerSecret::generate())).collect();
+    let before = memory(&ask);
+    let began = Instant::now();
+    for some in tills.chunks(AT_ONCE) {
+        let users: Vec<Value> = some
+            .iter()
+            .map(|(till, secret)| {
+                let hash = BrokerPasswordHash::of(&secret.broker_password()).to_text();
+                json!({"name": till, "password_hash": hash, "hashing_algorithm": ALGORITHM, "tags": ["tillway-peer-x"]})
+            })
+            .collect();
+        let read = |till: &TillId| format!("^(tillway\\.dictionary\\.{till}|tillway\\.control\\.{till})$");
+        let right = |till: &TillId| json!({"user": till, "vhost": vhost.name, "configure": "^$", "write": "^(tillway\\.incoming)$", "read": read(till)});
+        let permissions: Vec<Value> = some.iter().map(|(till, _)| right(till)).collect();
+        let body = json!({"users": users, "permissions": permissions});
+        let put = client.post(url("definitions")).basic_auth(&vhost.user, Some(&vhost.password)).json(&body);
+        assert!(put.send().unwrap().status().is_success());
+    }
+    let made = began.elapsed();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let all_come_in = |port: u16| {
+        let began = Instant::now();
+        let connections: Vec<Connection> = runtime.block_on(async {
+            let logins = stream::iter(&tills).map(|(till, secret)| come_in(port, vhost.name.clone(), till, secret));
+            logins.buffer_unordered(AT_A_TIME).map(Result::unwrap).collect().await
+        });
+        (began.elapsed(), connections)
+    };
+    let (first, connections) = all_come_in(broker.port);
+    let open = memory(&ask);
+    drop(connections);
+    broker.stop().unwrap();
+    let began = Instant::now();
+    broker.start_again().unwrap();
+    let restarted = began.elapsed();
+    let (second, connections) = all_come_in(broker.port);
+    println!(
+        "{MANY} logins: made in {made:.1?}, {first:.1?} to come in, {second:.1?} after a restart that took {restarted:.1?}; \
+         broker {before} MiB before, {open} MiB with {} connections",
+        connections.len()
+    );
 }

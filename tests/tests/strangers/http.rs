@@ -28,7 +28,7 @@ impl Curl {
         Self { credentials: Some(credentials), base: format!("http://127.0.0.1:{port}") }
     }
 
-    fn nobody(port: u16) -> Self {
+    pub(crate) fn nobody(port: u16) -> Self {
         Self { credentials: None, base: format!("http://127.0.0.1:{port}") }
     }
 

@@ -14,6 +14,7 @@ mod first_hour;
 mod held_loads;
 mod http;
 mod rogue;
+mod rogue_services;
 mod sales_service;
 #[path = "../it/support.rs"]
 #[allow(dead_code)] // what other scenarios need

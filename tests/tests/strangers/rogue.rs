@@ -11,9 +11,16 @@ use tillway_proto::PeerSecret;
 use tillway_tests::bench::{TestBench, Till, TillOptions};
 
 /// Within which a peer that may not come in any more is out.
-const OUT_WITHIN_S: f64 = 5.0;
+pub(crate) const OUT_WITHIN_S: f64 = 5.0;
 
-fn rogue(bench: &TestBench, elsewhere: &str, till: &Till, secret: &PeerSecret, other: &Till, more: &[&str]) -> Command {
+pub(crate) fn rogue(
+    bench: &TestBench,
+    elsewhere: &str,
+    till: &Till,
+    secret: &PeerSecret,
+    other: &Till,
+    more: &[&str],
+) -> Command {
     let (port, secret) = (bench.node().unwrap().port.to_string(), secret.to_text());
     let arguments = [port.as_str(), &bench.vhost().name, elsewhere, &till.id, &secret, &other.id];
     python("rogue_till.py", arguments.into_iter().chain(more.iter().copied()))
@@ -52,13 +59,13 @@ fn a_till_that_was_broken_into_has_its_own_queues_at_the_broker_and_nothing_else
 }
 
 /// Somebody who is in with a till's login.
-struct Inside {
+pub(crate) struct Inside {
     process: Child,
     said: BufReader<ChildStdout>,
 }
 
 impl Inside {
-    fn new(mut command: Command) -> Self {
+    pub(crate) fn new(mut command: Command) -> Self {
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
@@ -68,11 +75,16 @@ impl Inside {
     }
 
     /// Waits for the end of its connection.
-    fn put_out(mut self) -> bool {
+    pub(crate) fn put_out(self) -> bool {
+        self.rest().trim().parse::<f64>().is_ok()
+    }
+
+    /// Waits for its end; what it says then.
+    pub(crate) fn rest(mut self) -> String {
         let mut rest = String::new();
         self.said.read_to_string(&mut rest).unwrap();
         self.process.wait().unwrap();
-        rest.trim().parse::<f64>().is_ok()
+        rest
     }
 }
 
@@ -107,4 +119,27 @@ fn who_is_parked_removed_or_has_a_new_secret_is_out_within_seconds_and_stays_out
         let again = rogue(&bench, "/", &till, &secret, &other, &["wait"]).stderr(Stdio::null()).output().unwrap();
         assert!(!again.status.success() && again.stdout.is_empty(), "{deed}: in again");
     }
+}
+
+#[test]
+fn who_floods_the_queue_of_reports_is_put_out_for_a_while_and_shown_and_keeps_nobody_waiting() {
+    let bench = TestBench::start_with(&[("exchange.reconcile_period_s", "1")]).unwrap();
+    let shop = bench.add_shop("7").unwrap();
+    let mut honest = bench.add_till(&shop, "7", "72").unwrap();
+    let broken = bench.prepare_till(&shop, "7", "71", TillOptions::default()).unwrap();
+    let secret = broken.secret().unwrap();
+    let may_come_in = || (bench.vhost().users().unwrap().contains(&broken.id), String::new());
+    until("its login to be there", may_come_in);
+    let flooding = Inside::new(rogue(&bench, "/", &broken, &secret, &honest, &["flood"]));
+    load(&bench.server, "All", &[item(1, "10")]);
+    converged(&bench.server, &mut honest);
+    assert!(flooding.put_out());
+    let again = rogue(&bench, "/", &broken, &secret, &honest, &["wait"]).stderr(Stdio::null()).output().unwrap();
+    assert!(!again.status.success() && again.stdout.is_empty(), "in again at once");
+    let rest = Curl::admin(&bench, bench.server.ports.rest);
+    until("the flood to be told", || {
+        let findings = rest.text(&[&format!("/api/v1/findings?till={}", broken.id)]);
+        (findings.contains("more than 1200 times within a minute"), findings)
+    });
+    until("it to be let in again", may_come_in);
 }

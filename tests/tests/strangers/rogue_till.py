@@ -2,7 +2,7 @@
 
 Arguments: port, virtual host, another virtual host, its id, its secret, the id of another till. Prints what became of each try:
 `done`, or the broker's number of refusal. With `wait` as a last argument it logs in, says so, and prints after how many seconds
-the broker ended its connection.
+the broker ended its connection; with `flood` it says one true word over and over meanwhile.
 """
 import json
 import os
@@ -52,11 +52,26 @@ def publish(exchange, key, **more):
     return lambda channel: channel.basic_publish(exchange, key, b"{}", pika.BasicProperties(**more))
 
 
+def flood():
+    """One contact, many times: its code is as right the last time as the first."""
+    state = {"agent_version": "a rogue", "cursor": 0}
+    body = json.dumps({"schema": 2, "peer": peer, "instance": "00000000-0000-0000-0000-000000000066",
+                       "sent_at": "2026-03-04T09:30:00Z", "type": "contact", "state": state}).encode()
+    head = message_codes.head(secret, 2, peer, "contact", "1", body)
+    properties = pika.BasicProperties(type=head["type"], message_id=head["id"],
+                                      headers={"tillway-peer": head["peer"], "tillway-code": head["code"]})
+    channel = connection.channel()
+    for _ in range(5_000):
+        channel.basic_publish("tillway.incoming", "tillway.reports", body, properties)
+
+
 connection = login(peer, vhost)
-if sys.argv[7:] == ["wait"]:
+if sys.argv[7:] in (["wait"], ["flood"]):
     print("in", flush=True)
     began = time.monotonic()
     try:
+        if sys.argv[7] == "flood":
+            flood()
         while time.monotonic() - began < 60:
             connection.process_data_events(time_limit=0.2)
         print("still in")

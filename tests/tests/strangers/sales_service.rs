@@ -14,7 +14,7 @@ use tillway_tests::bench::TestBench;
 const RECEIPT: &str = "01890000-0000-7000-8000-00000000002a";
 
 /// Has the distribution's protoc make Python of our page.
-fn code(folder: &Path) {
+pub(crate) fn code(folder: &Path) {
     let mut protoc = Command::new("/usr/bin/protoc");
     protoc.arg("--proto_path").arg(of_project("proto/proto")).arg("--python_out").arg(folder).arg("sales.proto");
     said(protoc);

@@ -6,18 +6,21 @@
 //! secret and are not parked. What is missing or different is put there, what is too much is
 //! removed, and whose login changed loses its connections. So a run that was cut off, a broker
 //! that was made anew and a restored server come right by the next one. Changes of the network
-//! poke it. Logins of others are left alone: ours bear a mark with the database's identity.
+//! poke it. Who floods the queue of reports has none for a minute. Logins of others are left
+//! alone: ours bear a mark with the database's identity.
 
 mod management;
 
 use super::Owner;
+use crate::exchange::Floods;
 use crate::network::{NetworkError, NetworkService};
 use crate::peer_keys::{BrokerPasswordHash, PeerKeys};
 use crate::settings::BrokerSettings;
 use management::{Management, Permission, User};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tillway_proto::queue::REPORTS_EXCHANGE;
 use tillway_proto::{ControlQueue, DictionaryQueue, NodeId, PeerId};
 use tillway_service::background::{Next, Run, Task, Work, off_thread};
@@ -71,26 +74,37 @@ pub struct Logins {
     mark: String,
     network: NetworkService,
     keys: PeerKeys,
+    floods: Arc<Floods>,
 }
 
 impl Logins {
     /// None where the settings name no management interface: peers then share a login that people
     /// made, or have those that people made.
-    pub fn new(settings: &BrokerSettings, owner: &Owner, network: NetworkService, keys: PeerKeys) -> Option<Self> {
+    pub fn new(
+        settings: &BrokerSettings,
+        owner: &Owner,
+        network: NetworkService,
+        keys: PeerKeys,
+        floods: Arc<Floods>,
+    ) -> Option<Self> {
         let management = Management::new(settings)?;
-        Some(Self { management, mark: format!("{MARK}{}", owner.identity()), network, keys })
+        Some(Self { management, mark: format!("{MARK}{}", owner.identity()), network, keys, floods })
     }
 
     /// The task.
     pub fn into_task(self, hints: &crate::hints::Hints) -> Task {
         let changed = hints.listen(&[crate::hints::Hint::Network]);
-        Task::new("broker-logins", PERIOD, self).retried_after(TRY_AGAIN).poked_at_once_by(changed)
+        let flooded = self.floods.changed();
+        let task = Task::new("broker-logins", PERIOD, self).retried_after(TRY_AGAIN);
+        task.poked_at_once_by(changed).poked_at_once_by(flooded)
     }
 
     /// One comparison, with what follows from it.
     async fn reconcile(&self, stop: &CancellationToken) -> Result<(), LoginsError> {
         let (network, keys, vhost) = (self.network.clone(), self.keys.clone(), self.management.vhost().to_owned());
-        let wanted = off_thread(move || wanted(&network, &keys, &vhost)).await?;
+        let mut wanted = off_thread(move || wanted(&network, &keys, &vhost)).await?;
+        let now = Instant::now();
+        wanted.retain(|name, _| !name.parse::<PeerId>().is_ok_and(|peer| self.floods.is_out(&peer, now)));
         let users = self.management.users().await?;
         let permissions = self.management.permissions().await?;
         let changes = changes(&wanted, &self.mark, users, permissions);
@@ -134,7 +148,7 @@ impl Work for Logins {
     fn run<'a>(&'a mut self, stop: &'a CancellationToken) -> Run<'a> {
         Box::pin(async move {
             self.reconcile(stop).await?;
-            Ok(Next::AtPeriod)
+            Ok(self.floods.next_in(Instant::now()).map_or(Next::AtPeriod, Next::In))
         })
     }
 }

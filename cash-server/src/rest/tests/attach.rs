@@ -144,3 +144,31 @@ async fn the_page_shows_a_code_once_and_makes_tills() {
     let (status, refused) = server.submit("/attach", "token=wrong&till=till-7-1", &ours).await;
     assert!(status == StatusCode::FORBIDDEN && !refused.contains("class=\"code\""), "{refused}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_tells_what_a_stolen_till_means_and_one_click_shuts_it_out() {
+    let server = Server::start();
+    let made = server.make_till().await;
+    let [till, token] = [&made["node"]["id"], &made["token"]].map(|text| text.as_str().unwrap().to_owned());
+    let id: TillId = till.parse().unwrap();
+    let stands = || {
+        let network = server.network.current().unwrap();
+        (network.till(&id).unwrap().parked, network.verify_token(&id, &token))
+    };
+    let page = server.page("/?lang=en").await;
+    assert!(page.contains("formaction=\"/stolen/confirm?lang=en\""), "{page}");
+    let form = format!("token={}&till={till}", token_in(&page));
+    let ours = [("authorization", ADMIN), ("sec-fetch-site", "same-origin")];
+    for (language, told) in [("en", "on that disk and nowhere else"), ("ru", "есть только на её диске")]
+    {
+        let (status, shown) = server.submit(&format!("/stolen/confirm?lang={language}"), &form, &ours).await;
+        assert!(status == StatusCode::OK && shown.contains(told), "{shown}");
+    }
+    let (status, _) = server.submit("/stolen", &format!("token=wrong&till={till}"), &ours).await;
+    assert_eq!((status, stands()), (StatusCode::FORBIDDEN, (false, true)), "nobody has clicked yet");
+    let (status, shown) = server.submit("/stolen?lang=ru", &form, &ours).await;
+    assert!(status == StatusCode::OK && shown.contains("action=\"/attach?lang=ru\""), "{shown}");
+    assert_eq!(stands(), (true, false));
+    let (status, shown) = server.submit("/attach?lang=ru", &form, &ours).await;
+    assert!(status == StatusCode::OK && shown.contains("class=\"code\""), "{shown}");
+}

@@ -8,7 +8,7 @@
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::database::Database;
+use crate::sales::database::Database;
 use crate::store::StoreError;
 use crate::store::sales::{FindingReason, NewFinding, SalesStore, StreamNote};
 

@@ -20,11 +20,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use super::batch::{self, Sender};
-use super::database::{Database, DatabaseDown};
 use super::notes::Notes;
 use super::registry::{Place, Registry};
 use super::{Deps, superseded};
 use crate::network::AuthError;
+use crate::sales::database::{Database, DatabaseDown};
 use crate::sales::receipt::MAX_NUMBER;
 use crate::sales::spool::{AppendError, Held};
 use crate::store::sales::{FindingReason, NewFinding, StreamNote};
@@ -55,12 +55,21 @@ struct Durable {
     outcome: Result<(), Ended>,
 }
 
+/// Who has opened a stream.
+pub(super) struct Login {
+    /// The till whose token it showed.
+    pub(super) till: TillId,
+    pub(super) token: String,
+    /// The address.
+    pub(super) from: String,
+}
+
 pub(super) struct Session {
     deps: Deps,
     database: Database,
     registry: Registry,
     notes: Notes,
-    token: String,
+    login: Login,
     answers: mpsc::Sender<Result<ServerFrame, Status>>,
     shutdown: CancellationToken,
 }
@@ -71,17 +80,20 @@ impl Session {
         database: Database,
         registry: Registry,
         notes: Notes,
-        token: String,
+        login: Login,
         answers: mpsc::Sender<Result<ServerFrame, Status>>,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { deps, database, registry, notes, token, answers, shutdown }
+        Self { deps, database, registry, notes, login, answers, shutdown }
     }
 
     /// Runs the stream to its end; an error is the status it ends with.
     pub(super) async fn run(&self, mut frames: Streaming<ArrivedFrame>) -> Result<(), Ended> {
         let hello = self.hello(&mut frames).await?;
         let (till, shifts) = check_hello(&hello)?;
+        if till != self.login.till {
+            self.deps.intruders.in_others_name(&self.login.till, &till, &self.login.from);
+        }
         let shop = self.authenticate(&till).await?;
         let sender = Sender { till, shop, instance: hello.instance.clone() };
         let place = self.enter(&sender).await?;
@@ -103,7 +115,7 @@ impl Session {
     }
 
     async fn authenticate(&self, till: &TillId) -> Result<ShopId, Ended> {
-        let (auth, till, token) = (Arc::clone(&self.deps.auth), till.clone(), self.token.clone());
+        let (auth, till, token) = (Arc::clone(&self.deps.auth), till.clone(), self.login.token.clone());
         let checked = tokio::task::spawn_blocking(move || auth.authenticate(&till, &token)).await;
         checked.map_err(|_| Box::new(stopped_working()))?.map_err(|error| Box::new(refused(&error)))
     }
@@ -111,7 +123,7 @@ impl Session {
     /// Whether its token is still the till's. Where that cannot be told now, it was at the start
     /// of the stream.
     async fn still_lets_in(&self, till: &TillId) -> Result<(), Ended> {
-        let (auth, till, token) = (Arc::clone(&self.deps.auth), till.clone(), self.token.clone());
+        let (auth, till, token) = (Arc::clone(&self.deps.auth), till.clone(), self.login.token.clone());
         match tokio::task::spawn_blocking(move || auth.authenticate(&till, &token)).await {
             Ok(Err(error @ (AuthError::WrongToken | AuthError::UnknownTill))) => Err(Box::new(refused(&error))),
             _ => Ok(()),

@@ -24,6 +24,7 @@ use tonic::{Code, Request, Status, Streaming};
 
 use super::{Deadlines, Deps, ServeError, Speaks, TlsPaths, serve};
 use crate::network::{AuthError, TillAuth};
+use crate::sales::Intruders;
 use crate::sales::loader::Loader;
 use crate::sales::spool::{Spool, SpoolLimits};
 use crate::sales::tests::{
@@ -78,7 +79,8 @@ impl Server {
         let position = store.position().unwrap();
         let spool = Spool::open(&folder.join("spool"), position, limits, Arc::new(RealDisk)).unwrap();
         let void = Arc::<AtomicBool>::default();
-        let deps = Deps { auth: Arc::new(OneTill(Arc::clone(&void))), store, spool, deadlines };
+        let (auth, intruders) = (Arc::new(OneTill(Arc::clone(&void))), Intruders::new(store.clone()));
+        let deps = Deps { auth, store, spool, intruders, deadlines };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let address = format!("{scheme}://{}", listener.local_addr().unwrap());

@@ -99,6 +99,45 @@ pub enum FindingReason {
         /// The last address.
         from: String,
     },
+    /// Its token was shown where administrators alone may come.
+    TillAtAdministration {
+        /// How often since the server started.
+        times: u64,
+        /// The last address.
+        from: String,
+    },
+    /// Its token was shown in the name of another till.
+    TillInOthersName {
+        /// In whose, the last time.
+        other: String,
+        /// How often since the server started.
+        times: u64,
+        /// The last address.
+        from: String,
+    },
+    /// Its token was shown where there is nothing for a till.
+    TillOutOfPlace {
+        /// How often since the server started.
+        times: u64,
+        /// The last address.
+        from: String,
+    },
+    /// It reported far more than a till has to say.
+    TillFloods {
+        /// The most within a minute.
+        most: u32,
+        /// How often since the server started.
+        times: u64,
+    },
+    /// Its stream of sales broke the protocol.
+    TillBrokeProtocol {
+        /// What it did, the last time.
+        detail: String,
+        /// How often since the server started.
+        times: u64,
+        /// The last address.
+        from: String,
+    },
     /// A batch of the spool could not be loaded.
     BatchAside {
         /// Why; in rows of before a sentence.
@@ -136,6 +175,11 @@ impl FindingReason {
             Self::InstanceChanged { .. } => FindingKind::InstanceChanged,
             Self::TwoMachines { .. } => FindingKind::TwoMachines,
             Self::FailedLogins { .. } => FindingKind::FailedLogins,
+            Self::TillAtAdministration { .. }
+            | Self::TillInOthersName { .. }
+            | Self::TillOutOfPlace { .. }
+            | Self::TillFloods { .. }
+            | Self::TillBrokeProtocol { .. } => FindingKind::Trespass,
             Self::BatchAside { .. } | Self::SpoolCut { .. } | Self::SpoolDamaged { .. } => FindingKind::SpoolDamaged,
             Self::SpoolMissing { .. } => FindingKind::SpoolMissing,
         }

@@ -260,8 +260,21 @@ fn carry_out(
             transaction.execute("UPDATE node SET parked = ?2 WHERE no = ?1", params![no.0, parked])?;
             no
         }
-        NetworkChange::Token { no, token } | NetworkChange::Attach { no, token, .. } => {
+        NetworkChange::Token { no, token } => {
             transaction.execute("UPDATE node SET token = ?2 WHERE no = ?1", params![no.0, token.to_bytes()])?;
+            codes::forget_attempts(transaction, no)?;
+            no
+        }
+        NetworkChange::ShutOut { no, token } => {
+            let sql = "UPDATE node SET token = ?2, parked = 1 WHERE no = ?1";
+            transaction.execute(sql, params![no.0, token.to_bytes()])?;
+            codes::forget_attempts(transaction, no)?;
+            codes::close(transaction, no, now)?;
+            no
+        }
+        NetworkChange::Attach { no, token, .. } => {
+            let sql = "UPDATE node SET token = ?2, parked = 0 WHERE no = ?1";
+            transaction.execute(sql, params![no.0, token.to_bytes()])?;
             no
         }
         NetworkChange::None | NetworkChange::Move { .. } => return Err(rusqlite::Error::StatementChangedRows(0)),

@@ -148,6 +148,21 @@ pub(super) fn a_code_is_used_once_whoever_comes_first_and_seen_by_all(home: &dyn
     assert!(network.current().unwrap().verify_token(&till, &again.token()));
     assert_eq!(network.code(second.code.name).unwrap().unwrap().judge(winner, now), Ok(()));
 
+    // A new secret ends what the user of a code may repeat; a till that is shut out has no good
+    // code left either, and is back in service once its replacement is attached.
+    let judged = |network: &NetworkService| network.code(second.code.name).unwrap().unwrap().judge(winner, now);
+    network.renew_secret(&till).unwrap();
+    assert!(judged(&seen).is_err() && seen.attach(&till, second.code.name, winner, None, now).is_err());
+    let open = make(DEFAULT_LIFE);
+    let secret = network.shut_out(&till).unwrap();
+    assert!(!seen.code(open.code.name).unwrap().unwrap().is_open(Timestamp::now()));
+    assert!(seen.attach(&till, open.code.name, &Attempt::generate(), None, Timestamp::now()).is_err());
+    let stands = |network: &NetworkService| network.current().unwrap().till(&till).unwrap().clone();
+    assert!(stands(&seen).parked && seen.current().unwrap().verify_token(&till, &secret.token()));
+    let code = make(DEFAULT_LIFE).code.name;
+    seen.attach(&till, code, &Attempt::generate(), None, now).unwrap();
+    assert!(!stands(&network).parked);
+
     // What ended long ago is forgotten by whoever makes the next one.
     let later = now + DEFAULT_LIFE + REMEMBERED + REMEMBERED;
     let third = seen.make_codes(std::slice::from_ref(&till), DEFAULT_LIFE, later).unwrap().remove(0);

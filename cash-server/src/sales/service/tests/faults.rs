@@ -79,7 +79,8 @@ async fn a_nearly_full_disk_is_told_to_the_till_and_it_goes_on_by_itself() {
     let store = open_store(folder.path());
     let position = store.position().unwrap();
     let spool = Spool::open(&folder.path().join("spool"), position, SpoolLimits::default(), disk.clone()).unwrap();
-    let deps = Deps { auth: Arc::new(OneTill::default()), store, spool, deadlines: Deadlines::default() };
+    let (auth, intruders) = (Arc::new(OneTill::default()), Intruders::new(store.clone()));
+    let deps = Deps { auth, store, spool, intruders, deadlines: Deadlines::default() };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let shutdown = CancellationToken::new();

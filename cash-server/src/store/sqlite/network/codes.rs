@@ -55,20 +55,32 @@ pub(super) fn end(
     node: LayerNo,
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
-    let close = format!("UPDATE attach_code SET ends_at = ?2 WHERE {OPEN}");
-    let ended = transaction.execute(&close, params![node.0, now.as_millisecond()])? > 0;
+    let ended = close(transaction, node, now.as_millisecond())?;
     if ended {
         note(transaction, caller, network, node, Verb::CodeEnd, Value::Null)?;
     }
     Ok(ended)
 }
 
-/// Marks a code as used. False where somebody else was faster.
+/// Ends the open codes of a node, at a time in milliseconds. Whether there were any.
+pub(super) fn close(transaction: &Connection, node: LayerNo, now: i64) -> rusqlite::Result<bool> {
+    let close = format!("UPDATE attach_code SET ends_at = ?2 WHERE {OPEN}");
+    Ok(transaction.execute(&close, params![node.0, now])? > 0)
+}
+
+/// Who has used a code of this node may not repeat it: what he got by it is void. No attempt has
+/// this mark, which is a hash.
+pub(super) fn forget_attempts(transaction: &Connection, node: LayerNo) -> rusqlite::Result<()> {
+    let forget = "UPDATE attach_code SET attempt = zeroblob(32) WHERE node = ?1 AND used_at IS NOT NULL";
+    transaction.execute(forget, [node.0]).map(drop)
+}
+
+/// Marks a code as used. False where somebody else was faster, or it was ended meanwhile.
 pub(super) fn mark_used(transaction: &Connection, name: CodeName, used: &Used) -> rusqlite::Result<bool> {
     // A repeat keeps the time of the first use.
     let marked = transaction.execute(
         "UPDATE attach_code SET used_at = ifnull(used_at, ?2), used_by = ?3, attempt = ?4 \
-         WHERE name = ?1 AND (used_at IS NULL OR attempt = ?4)",
+         WHERE name = ?1 AND ((used_at IS NULL AND ends_at > ?2) OR attempt = ?4)",
         params![name.number(), used.at.as_millisecond(), used.by.map(|by| by.to_string()), used.attempt],
     )?;
     Ok(marked > 0)
