@@ -16,22 +16,25 @@
 //! and the till's cursor stands in `dictionaries.db`. A file that SQLite cannot read is therefore
 //! set aside and made anew, at the start or in the middle of the work: whoever met the damage is
 //! told, and tries again. What must not change with it stands in files of their own: the
-//! [`instance`], and what was there at the `crate::installation`. The newest [`MAX_DAMAGED`]
-//! damaged files are kept for a person.
+//! [`instance`], and what was there at the `crate::installation`. The newest damaged files are
+//! kept for a person ([`mod@file`]), and copies of before each upgrade ([`before_upgrade`]).
 
 mod aside;
+mod before_upgrade;
+mod file;
 mod sales;
 
 pub use aside::SalesSort;
+pub use before_upgrade::WayBack;
+pub(crate) use file::damaged_files;
 
+use file::{begin_anew, is_damage, open_file};
 use fs_err as fs;
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
-use rusqlite_migration::{M, Migrations};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tillway_file_queue::durable;
 use tillway_proto::report::{SalesWait, SalesWaitKind};
 use tillway_proto::{CursorProof, DeliveryId, DeliveryState, PackageName, Revision};
@@ -39,12 +42,6 @@ use uuid::Uuid;
 
 /// Deliveries remembered: a duplicate is at most a few behind.
 const MAX_DELIVERIES: i64 = 200;
-
-/// Damaged files that are kept.
-const MAX_DAMAGED: usize = 3;
-
-/// How long a command line waits for the daemon's write and the other way round.
-const BUSY_TIME: Duration = Duration::from_secs(10);
 
 /// Why the state cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -60,11 +57,33 @@ pub enum StateError {
         #[source]
         source: rusqlite::Error,
     },
-    /// Its schema is newer, or cannot be brought up to date.
+    /// A newer agent wrote it.
     #[error(
-        "the agent's state {} cannot be opened by this version; if a newer agent wrote it, install that one again",
+        "a newer agent wrote the agent's state {} (schema {found}, this one knows up to {known}); nothing was changed: \
+         install the newer agent again, or {way_back}",
         path.display()
     )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema that this agent knows.
+        known: i64,
+        /// How to go on with this version.
+        way_back: WayBack,
+    },
+    /// No copy could be kept before it is brought up to date.
+    #[error("failed to keep a copy of the agent's state in {} before the upgrade; nothing was changed", path.display())]
+    Copy {
+        /// The copy.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Its schema cannot be brought up to date.
+    #[error("the agent's state {} cannot be brought up to date", path.display())]
     Schema {
         /// The file.
         path: PathBuf,
@@ -105,29 +124,6 @@ struct Opened {
     /// The history that is left alone: documents and shifts up to these ids. Said once more to a
     /// file that is made anew.
     history: (i64, i64),
-}
-
-fn migrations() -> Migrations<'static> {
-    let first = M::up(
-        "CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-         CREATE TABLE sent (document INTEGER PRIMARY KEY) STRICT;
-         CREATE TABLE refused (document INTEGER PRIMARY KEY, reason TEXT NOT NULL, at TEXT NOT NULL) STRICT;
-         CREATE TABLE closed_shift (workshift INTEGER PRIMARY KEY) STRICT;
-         CREATE TABLE delivery (
-             number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, package TEXT NOT NULL, state TEXT NOT NULL,
-             reason TEXT, at TEXT NOT NULL) STRICT;",
-    );
-    let what_is_open = M::up(
-        "CREATE TABLE open_document (document INTEGER PRIMARY KEY) STRICT;
-         CREATE TABLE open_shift (workshift INTEGER PRIMARY KEY) STRICT;
-         CREATE TABLE refused_shift (workshift INTEGER PRIMARY KEY, reason TEXT NOT NULL, at TEXT NOT NULL) STRICT;",
-    );
-    // What a person dropped stays known, so that no look back takes it for lost.
-    let what_is_dropped = M::up(
-        "ALTER TABLE refused ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;
-         ALTER TABLE refused_shift ADD COLUMN dropped INTEGER NOT NULL DEFAULT 0;",
-    );
-    Migrations::new(vec![first, what_is_open, what_is_dropped])
 }
 
 impl State {
@@ -384,67 +380,6 @@ fn seen(row: &rusqlite::Row<'_>) -> rusqlite::Result<SeenDelivery> {
     })
 }
 
-fn open_file(path: &Path) -> Result<Connection, StateError> {
-    let failed = |source| StateError::Database { action: "open", path: path.to_owned(), source };
-    let mut connection = Connection::open(path).map_err(failed)?;
-    connection.busy_timeout(BUSY_TIME).map_err(failed)?;
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
-    connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-    migrations().to_latest(&mut connection).map_err(|source| match source {
-        rusqlite_migration::Error::RusqliteError { err, .. } => failed(err),
-        source => StateError::Schema { path: path.to_owned(), source },
-    })?;
-    Ok(connection)
-}
-
-/// Moves a damaged file out of the way and makes a new one.
-fn begin_anew(path: &Path, damage: &rusqlite::Error) -> Result<Connection, StateError> {
-    let aside = set_aside(path).map_err(StateError::File)?;
-    fail::fail_point!("state::set_aside");
-    tracing::error!(error = %damage, aside = %aside.display(), "the agent's state is damaged: set aside and begun anew");
-    open_file(path)
-}
-
-/// Under a number above those that are there, whatever the clock says; the lowest go where there
-/// are too many.
-fn set_aside(path: &Path) -> io::Result<PathBuf> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let kept = damaged(folder)?;
-    let next = kept.last().map_or(1, |(number, _)| number.saturating_add(1));
-    let aside = folder.join(format!("sync.db.damaged-{next}"));
-    durable::rename(path, &aside)?;
-    for rest in ["sync.db-wal", "sync.db-shm"] {
-        match fs::remove_file(folder.join(rest)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    let too_many = (kept.len() + 1).saturating_sub(MAX_DAMAGED);
-    kept.iter().take(too_many).try_for_each(|(_, path)| fs::remove_file(path))?;
-    Ok(aside)
-}
-
-/// Damaged files that were set aside, by number.
-fn damaged(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
-    let mut kept: Vec<(u64, PathBuf)> = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let number = path.file_name().and_then(|name| name.to_str()?.strip_prefix("sync.db.damaged-")?.parse().ok());
-        kept.extend(number.map(|number| (number, path)));
-    }
-    kept.sort();
-    Ok(kept)
-}
-
-/// The damaged files that are kept for a person, the oldest first.
-pub(crate) fn damaged_files(data: &Path) -> Vec<PathBuf> {
-    damaged(data).unwrap_or_default().into_iter().map(|(_, path)| path).collect()
-}
-
-fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
-}
-
 /// The random value that tells two machines with one till's id apart. Made once, in the file
 /// `instance`.
 pub fn instance(data: &Path) -> Result<Uuid, StateError> {
@@ -566,6 +501,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         drop(State::open(folder.path()).unwrap());
         Connection::open(folder.path().join("sync.db")).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        assert!(matches!(State::open(folder.path()), Err(StateError::Schema { .. })));
+        assert!(matches!(State::open(folder.path()), Err(StateError::Newer { .. })));
     }
 }

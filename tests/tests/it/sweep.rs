@@ -6,11 +6,12 @@ use tillway_tests::storm::points::{Point, crash_points};
 use tillway_tests::storm::sweep::{Occasion, Reached, Sweep, Who, who};
 
 /// Points that are passed on an occasion of their own.
-const OCCASIONS: [(&str, Occasion); 31] = [
+const OCCASIONS: [(&str, Occasion); 32] = [
     ("installation::recorded", Occasion::NewInstallation),
     ("installation::decided", Occasion::NewInstallation),
     ("state::instance_made", Occasion::NewInstallation),
     ("state::set_aside", Occasion::BrokenState),
+    ("before_upgrade::copied", Occasion::OlderState),
     ("dictionary::set_aside", Occasion::BrokenDictionary),
     ("dictionary::replaced", Occasion::DamagedDictionary),
     ("settings::rewritten", Occasion::OldAddresses),

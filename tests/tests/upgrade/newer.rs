@@ -99,6 +99,7 @@ fn an_agent_refuses_the_state_of_a_newer_version_and_leaves_it_alone() {
     let path = place.till().join("data/sync.db");
     change(&path, |database| database.pragma_update(None, "user_version", 1_000).unwrap());
     refuses(&place, SYNC_AGENT, &path);
+    assert!(place.refused(SYNC_AGENT).contains("go back"), "no way back is told");
 }
 
 #[test]

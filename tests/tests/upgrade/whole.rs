@@ -93,6 +93,7 @@ fn what_every_version_left_under_way_comes_to_its_end() {
         .unwrap();
 
         // With the till.
+        let state_before = schema_version(&place.till().join("data/sync.db"));
         let mut agent = place.start_agent();
         let path = format!("/api/v1/tills/{}", place.till_id);
         wait_for("the till to have everything", SOON, || {
@@ -132,6 +133,8 @@ fn what_every_version_left_under_way_comes_to_its_end() {
         })
         .unwrap();
         agent.stop().unwrap();
+        let copy = place.till().join(format!("data/before-upgrade/sync.db.schema-{state_before}"));
+        assert_eq!(schema_version(&copy), state_before, "{version}: the way back of the agent");
         let queue =
             Queue::open(&place.till().join("queues"), &"dictionary".parse().unwrap(), Limits::default()).unwrap();
         assert_eq!(queue.depth().unwrap().batches, 0);

@@ -40,6 +40,9 @@ const REQUEST: &str = "###\n01.01.2020-31.12.2099\n";
 /// Files of the server's sales database.
 const SALES_DB: [&str; 3] = ["sales.db", "sales.db-wal", "sales.db-shm"];
 
+/// The schema of the agent's state whose last step [`take_schema_back`] undoes.
+const STATE_SCHEMA: i64 = 3;
+
 /// What is done so that a daemon passes a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Occasion {
@@ -49,6 +52,8 @@ pub enum Occasion {
     NewInstallation,
     /// The agent's state is no database any more.
     BrokenState,
+    /// An agent of before the last change of its state's schema made it.
+    OlderState,
     /// The till's dictionary is no database any more.
     BrokenDictionary,
     /// A page of the till's dictionary is damaged: most of it still reads.
@@ -288,6 +293,7 @@ impl Sweep {
             Occasion::NewInstallation => files::remove(&folder.join("data")),
             Occasion::BrokenQueue => break_files(&folder.join("queues")),
             Occasion::BrokenState => break_database(folder.join("data/sync.db")),
+            Occasion::OlderState => take_schema_back(&folder.join("data/sync.db")).map_err(io::Error::other),
             Occasion::BrokenDictionary => {
                 till.observer.hold().blind = true;
                 till.let_pos_go();
@@ -323,6 +329,21 @@ fn break_files(queues: &Path) -> io::Result<()> {
         fs::write(path, bytes)?;
     }
     Ok(())
+}
+
+/// Undoes the last step of the state's schema.
+fn take_schema_back(state: &Path) -> rusqlite::Result<()> {
+    let schema: i64 = Connection::open(state)?.query_row("PRAGMA user_version", (), |row| row.get(0))?;
+    if schema < STATE_SCHEMA {
+        return Ok(());
+    }
+    Connection::open(state)?.execute_batch(
+        "BEGIN;
+         ALTER TABLE refused DROP COLUMN dropped;
+         ALTER TABLE refused_shift DROP COLUMN dropped;
+         PRAGMA user_version = 2;
+         COMMIT;",
+    )
 }
 
 /// No database, but a file.
