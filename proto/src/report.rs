@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A report is a hint: each carries the state it speaks of whole, so a lost, doubled or late one
-//! does no harm.
+//! does no harm. Unknown fields are ignored, so that a newer agent may add some; a report of an
+//! unknown kind is set aside by name.
 
 use crate::id::PeerId;
 use crate::revision::{CursorProof, DeliveryId, Digest, PackageName, Revision};
@@ -58,9 +59,9 @@ pub enum Report {
         /// Why, where it was rejected.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
-        /// What sort of reason, where it was rejected; absent in reports of older agents and then
-        /// [`RejectCause::Content`].
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        /// What sort of reason, where it was rejected; absent in reports of older agents, and
+        /// where only a newer agent knows the word; then [`RejectCause::Content`].
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known_cause")]
         cause: Option<RejectCause>,
         /// What the till has now.
         till_state: TillState,
@@ -197,6 +198,11 @@ pub struct TillState {
     /// reports of agents that know no authorities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted: Option<Vec<String>>,
+}
+
+/// A cause that only a newer agent knows is none: the delivery was rejected all the same.
+fn known_cause<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<RejectCause>, D::Error> {
+    Ok(Option::<String>::deserialize(source)?.and_then(|word| RejectCause::of_word(&word)))
 }
 
 /// A proof that does not read proves nothing; what else the report says counts all the same.
@@ -361,7 +367,19 @@ pub enum ReportError {
         /// Its version.
         schema: u32,
     },
+    /// Of a kind that only a newer agent knows.
+    #[error("a report of {peer} is of the unknown kind `{sort}`: upgrade the server")]
+    #[serde(rename = "unknown-report")]
+    UnknownKind {
+        /// Who sent it.
+        peer: PeerId,
+        /// Its kind.
+        sort: String,
+    },
 }
+
+/// The kinds of [`Report`], by [`Report::kind`].
+const KNOWN_KINDS: [&str; 5] = ["contact", "delivery", "need-snapshot", "unload", "refused"];
 
 /// Most characters that an error tells of a message: a parser may quote a word of any length.
 const MAX_TOLD_CHARS: usize = 500;
@@ -376,6 +394,8 @@ struct Envelope {
     schema: u32,
     #[serde(alias = "till")]
     peer: PeerId,
+    #[serde(rename = "type")]
+    kind: String,
 }
 
 impl Reported {
@@ -385,6 +405,9 @@ impl Reported {
         let envelope: Envelope = serde_json::from_slice(message).map_err(malformed)?;
         if envelope.schema > REPORT_SCHEMA {
             return Err(ReportError::NewerSchema { peer: envelope.peer, schema: envelope.schema });
+        }
+        if !KNOWN_KINDS.contains(&envelope.kind.as_str()) {
+            return Err(ReportError::UnknownKind { peer: envelope.peer, sort: in_short(&envelope.kind) });
         }
         serde_json::from_slice(message).map_err(malformed)
     }
@@ -446,6 +469,44 @@ mod tests {
     fn a_newer_report_names_its_peer() {
         let newer = r#"{"schema":9,"peer":"_cash_1_00ab34ef","type":"x"}"#;
         assert!(matches!(Reported::parse(newer.as_bytes()), Err(ReportError::NewerSchema { schema: 9, .. })));
+    }
+
+    #[test]
+    fn a_report_of_a_kind_that_a_newer_agent_knows_is_named_and_each_known_kind_is_read() {
+        let newer = r#"{"schema":2,"peer":"_cash_1_00ab34ef","instance":"00000000-0000-0000-0000-000000000001",
+            "sent_at":"2026-01-02T03:04:05Z","type":"weather","rain":true}"#;
+        let error = Reported::parse(newer.as_bytes()).unwrap_err();
+        assert!(matches!(&error, ReportError::UnknownKind { sort, .. } if sort == "weather"), "{error}");
+        let state = TillState::default;
+        let package = PackageName::from_hash([1; 32]);
+        let (delivery, applied) = (DeliveryId(Uuid::nil()), DeliveryState::Applied);
+        for report in [
+            Report::Contact { state: state() },
+            Report::Delivery { delivery, package, state: applied, reason: None, cause: None, till_state: state() },
+            Report::NeedSnapshot { kinds: Vec::new(), reason: String::new(), till_state: state() },
+            Report::Unload { command: None, status: ExchangeStatus::Ready, receipts: 0, reason: None },
+            Report::Refused { command: Uuid::nil(), reason: String::new() },
+        ] {
+            assert!(KNOWN_KINDS.contains(&report.kind()));
+            let peer = "_cash_1_00ab34ef".parse().unwrap();
+            let (instance, sent_at) = (Uuid::nil(), Timestamp::UNIX_EPOCH);
+            let reported = Reported { schema: REPORT_SCHEMA, peer, instance, sent_at, report };
+            assert_eq!(Reported::parse(&reported.to_bytes().unwrap()).unwrap(), reported);
+        }
+    }
+
+    #[test]
+    fn a_cause_that_only_a_newer_agent_knows_does_not_break_the_report() {
+        let newer = format!(
+            r#"{{"schema":2,"peer":"_cash_1_00ab34ef","instance":"00000000-0000-0000-0000-000000000001",
+            "sent_at":"2026-01-02T03:04:05Z","type":"delivery","delivery":"00000000-0000-0000-0000-000000000007",
+            "package":"{}","state":"rejected","cause":"eclipse","till_state":{{"cursor":3}}}}"#,
+            "07".repeat(32)
+        );
+        let Report::Delivery { cause, state, .. } = Reported::parse(newer.as_bytes()).unwrap().report else {
+            panic!("it was a delivery")
+        };
+        assert_eq!((cause, state), (None, DeliveryState::Rejected));
     }
 
     #[test]

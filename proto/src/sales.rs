@@ -55,6 +55,10 @@ pub const MAX_BATCH_DOCUMENTS: usize = 500;
 /// Most batches under way without an acknowledgement.
 pub const MAX_UNACKNOWLEDGED_BATCHES: u64 = 16;
 
+/// Most frames of no known kind that are passed over in one stream: a newer side may add one that
+/// the other need not know.
+pub const MAX_UNKNOWN_FRAMES: u32 = 100;
+
 /// Most shifts in one `Hello`: a quarter of a year at two a day. More are unloaded in several
 /// streams.
 pub const MAX_HELLO_SHIFTS: usize = 200;

@@ -2,6 +2,21 @@
 //!
 //! Server and agent of one minor version and its two neighbours work together, so that a chain may
 //! be upgraded till by till. What is further apart is refused when a till is attached, and shown.
+//!
+//! What a minor version may add, since the one before knows what to do with it:
+//!
+//! - a field of a message, of a frame or of a state: it is ignored, so it must not be what
+//!   matters;
+//! - an order: an older agent refuses it by name ([`crate::report::Report::Refused`]);
+//! - a kind of report: an older server sets it aside by name, where it is tried again after the
+//!   upgrade; so a state that matters goes into a kind that is known;
+//! - a frame of the sales stream: it is passed over, a bounded number of times;
+//! - a word of a list (a sort of what lies aside, why sales wait, why a package was rejected): it
+//!   counts as any other.
+//!
+//! What the other side must know raises the `schema` of its message: a side that reads it comes
+//! first, a side that writes it a version later, or after the upgrade of all servers.
+//! `tests/tests/upgrade/neighbours.rs` holds today's programs against the messages of before.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

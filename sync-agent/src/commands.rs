@@ -280,6 +280,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_newer_server_adds_to_an_order_changes_nothing_of_it() {
+        let till = TestTill::new();
+        let newer = r#""report-state","urgency":{"level":3},"settings":{"moonphase":"full","grpchostcs":"10.0.0.5"}"#;
+        till.commands().take(From::Control, &order(newer)).await;
+        let reports = till.reported().await;
+        assert!(matches!(&reports[0], Report::Contact { .. }) && is_answer(&reports[1]), "{reports:?}");
+        assert_eq!(till.loader.teller.settings.current().sales.host, "10.0.0.5", "the keys that it knows");
+    }
+
+    #[tokio::test]
+    async fn orders_that_only_a_newer_server_gives_are_refused_by_name_and_the_next_one_is_carried_out() {
+        let till = TestTill::new();
+        let newer = [
+            order(r#""play-music","song":7"#),
+            order(r#""unload-sales","selection":{"what":"by-customer","customer":3}"#),
+            order(r#""settle-aside","action":"donate","units":[{"sort":"package","name":"7"}]"#),
+            order(r#""settle-aside","action":"drop","units":[{"sort":"weather","name":"7"}]"#),
+            format!(r#"{{"schema":2,"id":"{COMMAND}","order":{{"tune":"x"}},"type":"report-state"}}"#).into_bytes(),
+        ];
+        for (number, message) in newer.iter().enumerate() {
+            till.commands().take(From::Control, message).await;
+            let reports = till.reported().await;
+            let refused = |report: &Report| matches!(report, Report::Refused { command: COMMAND, .. });
+            assert!(reports.iter().any(refused), "{number}: {reports:?}");
+        }
+        assert_eq!(till.look().set_aside, 0, "the server knows, nothing waits here");
+        till.commands().take(From::Control, &order(r#""report-state""#)).await;
+        assert!(till.reported().await.iter().any(is_answer));
+    }
+
+    #[tokio::test]
     async fn an_order_to_drop_what_nobody_has_named_is_refused() {
         let till = TestTill::new();
         till.commands().set_aside(b"{");

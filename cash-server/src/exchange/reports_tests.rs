@@ -91,6 +91,26 @@ fn a_broken_report_stands_aside_and_those_beside_it_are_taken() {
 }
 
 #[test]
+fn what_only_a_newer_agent_says_is_passed_over_or_set_aside_by_name_and_stops_nothing() {
+    let kit = kit();
+    let known = String::from_utf8(contact(&kit.till)).unwrap();
+    let in_state = concat!(
+        r#""cursor":3,"phase":"full","aside":[{"sort":"stars","name":"1","reason":"x"}],"#,
+        r#""sales_wait":{"kind":"eclipse","text":"t","since":"2026-01-02T03:04:05Z"}"#
+    );
+    let more = known.replacen(r#""type""#, r#""mood":{"x":[1]},"type""#, 1).replacen(r#""cursor":3"#, in_state, 1);
+    assert!(more.len() > known.len() + in_state.len(), "{more}");
+    let newer = known.replacen(r#""type":"contact""#, r#""type":"weather""#, 1);
+    kit.reports.take_now(&[newer.into_bytes(), more.into_bytes(), known.into_bytes()], None).unwrap();
+    let contact = kit.store.record(&kit.till.clone().into()).unwrap().contact.unwrap();
+    assert_eq!(contact.claimed, Some(Revision(3)));
+    let broken = kit.store.broken_reports(10).unwrap();
+    assert_eq!(broken.len(), 1);
+    let told = in_english(&broken[0].reason);
+    assert!(told.contains("weather") && told.contains("upgrade") && told.contains(kit.till.as_str()), "{told}");
+}
+
+#[test]
 fn a_till_that_is_not_in_the_network_is_counted_once_and_known_once_it_is() {
     let kit = kit();
     let stranger: TillId = "_cash_9_00ab34ef".parse().unwrap();

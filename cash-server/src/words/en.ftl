@@ -731,6 +731,7 @@ why-not-a-time = `{ $field }` `{ $value }` is not a time YYYY-MM-DDTHH:MM:SS
 
 why-not-a-report = this is not a report: { $detail }
 why-newer-report = a report of { $peer } has version { $schema }, which this server does not know: upgrade the server
+why-unknown-report = { $peer } sends a report of the kind `{ $sort }`, which this server does not know: upgrade the server, then try it again
 why-report-too-large = the message has { $bytes } bytes, the largest report { $max }
 why-report-of-shop = a report of the server of { $shop }: this server takes reports of tills alone
 why-report-without-code = kept without its code, so that nobody knows whether it is of { $peer }: its next report says the same

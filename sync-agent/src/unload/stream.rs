@@ -16,8 +16,8 @@ use tillway_proto::PeerId;
 use tillway_proto::receipt::{ShiftKey, ShiftNumber};
 use tillway_proto::sales::v1::{self, peer_frame, sales_loader_client::SalesLoaderClient, server_frame};
 use tillway_proto::sales::{
-    MAX_FRAME_BYTES, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, PEER_METADATA, SALES_SCHEMA, holding_shift, naming,
-    opened,
+    MAX_FRAME_BYTES, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, MAX_UNKNOWN_FRAMES, PEER_METADATA, SALES_SCHEMA,
+    holding_shift, naming, opened,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -126,6 +126,8 @@ pub(crate) struct SalesStream {
     sent: u64,
     acknowledged: u64,
     waiting: VecDeque<u64>,
+    /// Frames of no known kind that were passed over.
+    unknown: u32,
 }
 
 /// The sales-loader, as this till speaks to it. A `channel` is good for one unloading and made
@@ -220,7 +222,8 @@ impl SalesStream {
         let silent = |_| StreamError::Silent { what: "the hello" };
         let answers = tokio::time::timeout(ANSWER_TIME, client.unload(request)).await.map_err(silent)?;
         let answers = answers.map_err(ended)?.into_inner();
-        let mut stream = Self { frames: Some(frames), answers, sent: 0, acknowledged: 0, waiting: VecDeque::new() };
+        let waiting = VecDeque::new();
+        let mut stream = Self { frames: Some(frames), answers, sent: 0, acknowledged: 0, waiting, unknown: 0 };
         let mut held = Holdings::default();
         loop {
             let Some(frame) = stream.answer("the hello").await? else { return Err(StreamError::ClosedEarly) };
@@ -303,12 +306,18 @@ impl SalesStream {
         while let Ok(Some(_)) = self.answer("the end").await {}
     }
 
+    /// The next frame; those of a kind that only a newer server knows are passed over.
     async fn answer(&mut self, what: &'static str) -> Result<Option<server_frame::Frame>, StreamError> {
-        let heard = tokio::time::timeout(ANSWER_TIME, self.answers.message()).await;
-        match heard.map_err(|_| StreamError::Silent { what })?.map_err(ended)? {
-            Some(v1::ServerFrame { frame: Some(frame) }) => Ok(Some(frame)),
-            Some(v1::ServerFrame { frame: None }) => Err(StreamError::Protocol { what: "a frame of no known kind" }),
-            None => Ok(None),
+        loop {
+            let heard = tokio::time::timeout(ANSWER_TIME, self.answers.message()).await;
+            match heard.map_err(|_| StreamError::Silent { what })?.map_err(ended)? {
+                Some(v1::ServerFrame { frame: Some(frame) }) => return Ok(Some(frame)),
+                Some(v1::ServerFrame { frame: None }) if self.unknown < MAX_UNKNOWN_FRAMES => self.unknown += 1,
+                Some(v1::ServerFrame { frame: None }) => {
+                    return Err(StreamError::Protocol { what: "too many frames of no known kind" });
+                }
+                None => return Ok(None),
+            }
         }
     }
 }

@@ -33,6 +33,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 pub(crate) type Key = (u64, u64, Vec<u8>);
 
 /// What the stub has heard, and how it behaves.
+#[allow(clippy::struct_excessive_bools)] // each is a way to behave, by itself
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     /// How often each document came.
@@ -53,6 +54,8 @@ pub(crate) struct Heard {
     pub(crate) poison: HashSet<i64>,
     /// Streams break when the record of one of these shifts comes.
     pub(crate) poison_shifts: HashSet<u64>,
+    /// It is newer: before each answer it says something that no agent of today knows.
+    pub(crate) newer: bool,
     /// Every token is a wrong one.
     pub(crate) denies: bool,
     /// Every stream is turned away.
@@ -156,7 +159,11 @@ impl SalesLoader for Stub {
             while let Ok(Some(v1::PeerFrame { frame: Some(frame) })) = frames.message().await {
                 match stub.answer(frame) {
                     Ok(frames) => {
+                        let newer = stub.0.lock().unwrap().newer;
                         for frame in frames {
+                            if newer {
+                                let _ = answers.send(Ok(v1::ServerFrame { frame: None })).await;
+                            }
                             let _ = answers.send(Ok(v1::ServerFrame { frame: Some(frame) })).await;
                         }
                     }

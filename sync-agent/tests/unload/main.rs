@@ -92,6 +92,20 @@ async fn a_stream_that_breaks_loses_nothing() {
 }
 
 #[tokio::test]
+async fn what_only_a_newer_server_says_is_passed_over() {
+    let mut till = Till::new().await;
+    till.stub.0.lock().unwrap().newer = true;
+    let shift = till.open_shift(1);
+    for _ in 0..3 {
+        till.sell(shift, true);
+    }
+    let agent = till.start();
+    till.wait_state("the progress", |state| state.progress().unwrap().has(3)).await;
+    agent.stop().await;
+    assert!(each_once(&till.stub.0.lock().unwrap()));
+}
+
+#[tokio::test]
 async fn a_document_that_the_server_sets_aside_holds_up_nothing_and_is_remembered() {
     let mut till = Till::new().await;
     till.stub.0.lock().unwrap().refuse.insert(2);

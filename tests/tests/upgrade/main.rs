@@ -3,6 +3,7 @@
 //! untouched.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod neighbours;
 mod newer;
 mod place;
 mod readable;

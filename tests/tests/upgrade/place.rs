@@ -5,6 +5,7 @@ use fs_err as fs;
 use rusqlite::Connection;
 use serde_json::Value;
 use std::io::Read as _;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub(crate) struct Place {
     /// The till's id.
     pub(crate) till_id: String,
     rest: u16,
+    sales: u16,
 }
 
 impl Place {
@@ -53,7 +55,8 @@ impl Place {
         let folder = tempfile::Builder::new().prefix("tillway-upgrade-").tempdir().unwrap();
         let made: Value = serde_json::from_slice(&fs::read(fixtures(version).join("made.json")).unwrap()).unwrap();
         let port = || free_port().unwrap().to_string();
-        let (rest, sales) = (free_port().unwrap(), port());
+        let (rest, sales_port) = (free_port().unwrap(), free_port().unwrap());
+        let sales = sales_port.to_string();
         let text = |name: &str| folder.path().join(name).display().to_string();
         let name = |of: fn(&VirtualHost) -> &String| broker.map_or("none".to_owned(), |(_, vhost)| of(vhost).clone());
         let names = [
@@ -73,7 +76,7 @@ impl Place {
         }
         fs::write(folder.path().join("server/broker.password"), name(|vhost| &vhost.password)).unwrap();
         fs::write(folder.path().join("till/broker.password"), name(|vhost| &vhost.tills_password)).unwrap();
-        let place = Self { folder, till_id: made["till_id"].as_str().unwrap().to_owned(), rest };
+        let place = Self { folder, till_id: made["till_id"].as_str().unwrap().to_owned(), rest, sales: sales_port };
         // The server was moved to this folder, and so were the files that wait to be loaded.
         let moved = "UPDATE load SET source = replace(source, ?1, ?2)";
         let folders = [made["server"].as_str().unwrap(), &place.server().display().to_string()];
@@ -115,9 +118,33 @@ impl Place {
         self.spawn(SYNC_AGENT, &self.till().join("cash.ini"))
     }
 
+    /// Starts the sales-loader alone and waits until it listens.
+    pub(crate) fn start_sales_loader(&self) -> Daemon {
+        let settings = self.server().join("cash-server.toml");
+        let mut loader = self.spawn_as(CASH_SERVER, &settings, "sales-loader");
+        wait_for("the sales-loader to listen", SOON, || {
+            loader.check().unwrap();
+            match TcpStream::connect((Ipv4Addr::LOCALHOST, self.sales)) {
+                Ok(_) => Seen::Ready(()),
+                Err(error) => Seen::NotYet(error.to_string()),
+            }
+        })
+        .unwrap();
+        loader
+    }
+
+    /// Where the sales-loader listens.
+    pub(crate) fn sales_port(&self) -> u16 {
+        self.sales
+    }
+
     fn spawn(&self, program: &str, settings: &Path) -> Daemon {
+        self.spawn_as(program, settings, "run")
+    }
+
+    fn spawn_as(&self, program: &str, settings: &Path, what: &str) -> Daemon {
         let mut command = Command::new(binary(program).unwrap());
-        command.arg("--settings").arg(settings).arg("run");
+        command.arg("--settings").arg(settings).arg(what);
         Daemon::start(program, &mut command, &self.folder.path().join(format!("{program}.log"))).unwrap()
     }
 

@@ -11,7 +11,8 @@ use prost::Message as _;
 use tillway_proto::receipt::ShiftKey;
 use tillway_proto::sales::v1::{self, ServerFrame, server_frame};
 use tillway_proto::sales::{
-    ArrivedFrame, MAX_HELLO_BYTES, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, SALES_SCHEMA, named_shifts,
+    ArrivedFrame, MAX_HELLO_BYTES, MAX_HELLO_SHIFTS, MAX_UNACKNOWLEDGED_BATCHES, MAX_UNKNOWN_FRAMES, SALES_SCHEMA,
+    named_shifts,
 };
 use tillway_proto::{PeerId, ShopId, TillId};
 use tokio::sync::mpsc;
@@ -250,7 +251,7 @@ impl Session {
         let mut look = tokio::time::interval_at(Instant::now() + LOOK_PERIOD, LOOK_PERIOD);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut under_way = FuturesOrdered::new();
-        let mut expected = 1;
+        let (mut expected, mut unknown) = (1, 0);
         // Why nothing more is read; what is under way is still answered.
         let mut farewell: Option<Result<(), Ended>> = None;
         loop {
@@ -299,6 +300,10 @@ impl Session {
                                 }
                                 Err(status) => farewell = Some(Err(status)),
                             }
+                        }
+                        // Of a kind that only a newer agent knows.
+                        Ok(Some(ArrivedFrame { hello: None, batch: None })) if unknown < MAX_UNKNOWN_FRAMES => {
+                            unknown += 1;
                         }
                         Ok(Some(_)) => {
                             farewell = Some(Err(Box::new(Status::invalid_argument("expected a `Batch`"))));

@@ -324,6 +324,24 @@ async fn what_breaks_the_protocol_ends_the_stream_with_its_reason() {
 }
 
 #[tokio::test]
+async fn frames_of_a_kind_that_only_a_newer_agent_knows_are_passed_over_up_to_a_bound() {
+    let (_folder, server) = Server::plain().await;
+    let (mut stream, _) = server.open(hello(&[])).await.unwrap();
+    let frames = stream.frames.clone().unwrap();
+    let unknown = || frames.send(PeerFrame { frame: None });
+    for number in 1..=2 {
+        unknown().await.unwrap();
+        stream.send(one(number)).await;
+        assert_eq!(stream.ack().await.unwrap().through, number);
+    }
+    for _ in 0..tillway_proto::sales::MAX_UNKNOWN_FRAMES {
+        // The stream ends at the last of them.
+        let _ = unknown().await;
+    }
+    assert_eq!(stream.end().await.unwrap_err().code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
 async fn a_till_that_is_silent_is_cut_off() {
     let folder = tempfile::tempdir().unwrap();
     let deadlines = Deadlines { idle: Duration::from_millis(50), ..Deadlines::default() };
