@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub use attach_code::{AttachCodeCommand, Life};
+pub use backup::{BackupCommand, PlaceArgs, PlaceSort};
 pub use setup::{SetupArgs, SetupError};
 
 const EXIT_FAILED: u8 = 1;
@@ -137,8 +138,14 @@ pub enum Command {
     /// What the server does by itself: last and next run, last failure. Asks the running server.
     Background,
     /// Backups of all that nobody else has, and the way back.
-    #[command(subcommand)]
-    Backup(BackupCommand),
+    Backup {
+        /// Where they lie, where the settings do not say so.
+        #[command(flatten)]
+        place: PlaceArgs,
+        /// What to do.
+        #[command(subcommand)]
+        command: BackupCommand,
+    },
     /// Have a till recount its whole dictionary. Asks the running server.
     Verify {
         /// Id, or till-<shop>-<code>.
@@ -292,44 +299,6 @@ pub struct AsideUnits {
     /// All of them.
     #[arg(long, conflicts_with = "units")]
     pub all: bool,
-}
-
-/// What can be done with backups.
-#[derive(Debug, Subcommand)]
-pub enum BackupCommand {
-    /// List those that are kept, and how their rehearsals ended.
-    #[command(visible_alias = "ls")]
-    List,
-    /// Make one now, and wait for it. Asks the running server.
-    Create,
-    /// Unpack the newest one, open it as a server would, compare, and wait for that. Asks the
-    /// running server.
-    Rehearse,
-    /// Read one to its end and hold every file in it against what it was made of.
-    Verify {
-        /// Its name, as `backup list` shows it, or a file.
-        backup: PathBuf,
-        /// The file with the key that opens it; by default this server's.
-        #[arg(long, value_name = "FILE")]
-        key_file: Option<PathBuf>,
-    },
-    /// Print the key that opens the backups of this server: keep it apart from this machine.
-    Key,
-    /// Put one back, where no server runs.
-    Restore {
-        /// Its name, as `backup list` shows it, or a file.
-        backup: PathBuf,
-        /// The file with the key that opens it; by default this server's.
-        #[arg(long, value_name = "FILE")]
-        key_file: Option<PathBuf>,
-        /// Take the place of the databases that are there: they are moved aside, not deleted.
-        #[arg(long)]
-        replace: bool,
-        /// Do it without `peers.json`, which lies beside backups: tills that were removed since
-        /// come back.
-        #[arg(long)]
-        without_peers: bool,
-    },
 }
 
 /// Commands for the broker of this machine.
@@ -550,7 +519,7 @@ fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -
         Command::Till(TillCommand::GoPast { till, revision }) => {
             server::go_past(&load()?, &till, revision, &mut answer)
         }
-        Command::Backup(command) => backup::backup(&load()?, command, &mut answer),
+        Command::Backup { place, command } => backup::backup(load()?, &place, command, &mut answer),
         Command::Background => server::background(&load()?, &mut answer),
         Command::Audit(asked) => audit::list(&load()?, &asked, &mut answer),
         Command::Notices(NoticesCommand::Ls) => notices::list(&load()?, &mut answer),

@@ -2,7 +2,7 @@
 
 use crate::certificates::open_ports;
 use crate::exchange::addresses;
-use crate::settings::{Fault, Origins, Settings};
+use crate::settings::{BackupPlace, Fault, Origins, Settings};
 use crate::socket;
 use fs_err as fs;
 use std::io;
@@ -67,6 +67,10 @@ pub fn wanted(settings: &Settings, origins: &Origins) -> Vec<Fault> {
     if let Some(folder) = &settings.broker.pair_dir {
         note("broker.pair_dir", folder_fault(folder, true));
     }
+    if let BackupPlace::Store(store) = &settings.backup.place {
+        note("backup.s3_key_file", file_problem(&store.key_file).or_else(|| secret_fault(&store.key_file)));
+        note("backup.s3_authority", store.authority.as_deref().and_then(file_problem));
+    }
     for file in secrets(&settings.data_dir) {
         note("server.data_dir", secret_fault(&file));
     }
@@ -127,6 +131,23 @@ mod tests {
         assert!(needed(&settings, &origins, &[]).is_empty());
         assert_eq!(keys(wanted(&settings, &origins)), ["broker.password_file", "intake.inbox", "intake.folders"]);
         assert!(!folder.path().join("data").exists());
+    }
+
+    #[test]
+    fn an_access_key_that_is_missing_or_that_everybody_can_read_is_told() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let text =
+            "[server]\ndata_dir = \"data\"\n[backup]\nto = \"s3\"\ns3_bucket = \"b\"\ns3_key_file = \"s3.key\"\n";
+        let settings = Settings::read(text, folder.path(), []).unwrap();
+        let told = || wanted(&settings, &Origins::default()).iter().any(|fault| fault.key == "backup.s3_key_file");
+        assert!(told(), "it is missing");
+        let key = folder.path().join("s3.key");
+        fs::write(&key, "id\nsecret\n").unwrap();
+        for (mode, is_told) in [(0o644, true), (0o600, false)] {
+            fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(told(), is_told, "{mode:o}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub mod proof_key;
 mod source;
 mod tls;
 
-pub use backup::BackupSettings;
+pub use backup::{BackupPlace, BackupSettings, StoreSettings, store_endpoint};
 pub use fault::{Fault, Origin, SettingsError};
 pub use hold::HoldLimits;
 pub use intake::{IntakeFolder, IntakeSettings, MAX_INTAKE_FOLDERS, encoding_named};

@@ -8,6 +8,7 @@
 //! - [`mod@bench`]: all of it together: a chain on one machine;
 //! - [`amqp`]: what goes with a message at the broker;
 //! - [`faults`]: links, clocks, files and servers that go wrong on purpose;
+//! - [`s3_store`]: a store that speaks S3, for backups;
 //! - [`fleet`]: tills by the hundred in one process, with faults of their own;
 //! - [`fuzz`]: what any bytes may do to whoever reads them;
 //! - [`storm`]: all of it together at random, against a model of the truth;
@@ -34,5 +35,6 @@ pub mod pos;
 pub mod process;
 #[cfg(test)]
 mod prose;
+pub mod s3_store;
 pub mod storm;
 pub mod wait;

@@ -3,14 +3,14 @@
 use super::Acting;
 use super::error::AppError;
 use super::rights::{Act, Place};
-use crate::backup::{Ended, Kept, Progress};
+use crate::backup::{Ended, Progress, Seen};
 use std::path::PathBuf;
 
 /// How backups stand.
 #[derive(Debug, Clone)]
 pub struct BackupsState {
-    /// Where they are kept.
-    pub folder: PathBuf,
+    /// Where they are kept: a folder, or `s3://<bucket>/<prefix>`.
+    pub place: PathBuf,
     /// One is made each day.
     pub daily: bool,
     /// They lie on the disk that they are to save from.
@@ -21,8 +21,8 @@ pub struct BackupsState {
     pub backup_ended: Option<Ended>,
     /// The same of the last rehearsal.
     pub rehearsal_ended: Option<Ended>,
-    /// Those that are kept, newest first.
-    pub kept: Vec<Kept>,
+    /// Those that are kept, as the last look found them.
+    pub seen: Seen,
 }
 
 impl Acting {
@@ -31,13 +31,13 @@ impl Acting {
         self.allow(Act::LookAtServer, Place::Everywhere)?;
         let backups = &self.parts.backups;
         Ok(BackupsState {
-            folder: backups.folder().to_owned(),
+            place: backups.place(),
             daily: backups.are_daily(),
             same_disk: backups.are_on_the_same_disk(),
             under_way: backups.progress(),
             backup_ended: backups.backup_ended(),
             rehearsal_ended: backups.rehearsal_ended(),
-            kept: backups.list()?,
+            seen: backups.shown(),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Everything at a glance, as the page shows it.
 
 use super::Acting;
+use super::backups::BackupsState;
 use super::error::AppError;
 use super::loads::LoadReport;
 use super::sales::SalesOf;
@@ -74,6 +75,8 @@ pub struct Overview {
     pub disk: Option<DiskRoom>,
     /// How TLS stands; none where the caller may not see it.
     pub tls: Option<TlsOverview>,
+    /// How backups stand; none where the caller may not see it.
+    pub backups: Option<BackupsState>,
     /// What the server does by itself; none where the caller may not see it.
     pub background: Option<Vec<TaskState>>,
 }
@@ -101,6 +104,7 @@ impl Acting {
                 .ok()
                 .map(|free_bytes| DiskRoom { free_bytes, reserve_bytes: parts.disk_reserve_bytes }),
             tls: self.tls().ok(),
+            backups: self.backups().ok(),
             background: self.background().ok(),
             head: parts.dictionary.head()?,
         })

@@ -5,14 +5,14 @@
 //! Its last entry is `manifest.json` ([`Manifest`]): what is in it, with the hash of each entry.
 //! One that was cut has no manifest, and none of what it holds is believed.
 
-use super::BackupError;
+use super::error::BackupError;
 use age::x25519::Identity;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 use fs_err::{self as fs, File};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 /// Version of the format.
@@ -64,18 +64,30 @@ pub struct Piece {
     pub bytes: u64,
 }
 
-/// Writes an archive, durably. Calls `goes_on` with the bytes of it that are read so far. Gives
-/// its manifest, the bytes of the file and their hash.
-pub fn write(
+/// What was written.
+pub struct Written<W> {
+    /// What it is of.
+    pub manifest: Manifest,
+    /// Bytes of it.
+    pub bytes: u64,
+    /// Their hash.
+    pub hash: String,
+    /// Where it went.
+    pub to: W,
+}
+
+/// Writes an archive; `path` names it in errors. Calls `goes_on` with the bytes of pieces that are
+/// read so far; false breaks it off.
+pub fn write<W: Write>(
+    to: W,
     path: &Path,
     key: Option<&Identity>,
     pieces: Vec<Piece>,
     mut manifest: Manifest,
     goes_on: &mut dyn FnMut(u64) -> bool,
-) -> Result<(Manifest, u64, String), BackupError> {
+) -> Result<Written<W>, BackupError> {
     let failed = |source| BackupError::Write { path: path.to_owned(), source };
-    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-    let hashed = Hashing::new(BufWriter::new(file));
+    let hashed = Hashing::new(to);
     let mut sealed = match key {
         Some(key) => Sealed::Age(seal(key, hashed).map_err(failed)?),
         None => Sealed::Plain(hashed),
@@ -106,9 +118,7 @@ pub fn write(
         Sealed::Plain(hashed) => hashed,
     };
     let (bytes, hash) = (hashed.count, hashed.hasher.finalize().to_hex().to_string());
-    let file = hashed.inner.into_inner().map_err(|error| failed(error.into_error()))?;
-    file.sync_all().map_err(failed)?;
-    Ok((manifest, bytes, hash))
+    Ok(Written { manifest, bytes, hash, to: hashed.inner })
 }
 
 fn seal<W: Write>(key: &Identity, to: W) -> io::Result<age::stream::StreamWriter<W>> {
@@ -126,13 +136,21 @@ fn header(bytes: u64, at: Timestamp) -> tar::Header {
     header
 }
 
-/// Reads an archive to its end and holds every file of it against the manifest. With a folder, all
-/// of it is unpacked there, for the user of this process alone; the folder is there and empty.
-pub fn read(path: &Path, key: Option<&Identity>, into: Option<&Path>) -> Result<Manifest, BackupError> {
+/// Reads an archive to its end and holds every file of it against the manifest; `path` names it in
+/// errors and says whether it is encrypted. With a folder, all of it is unpacked there, for the
+/// user of this process alone; the folder is there and empty. Calls `goes_on` with the bytes of
+/// the archive that are read so far; false breaks it off.
+pub fn read<'a>(
+    source: impl Read + 'a,
+    path: &Path,
+    key: Option<&Identity>,
+    into: Option<&Path>,
+    goes_on: &'a mut dyn FnMut(u64) -> bool,
+) -> Result<Manifest, BackupError> {
     let failed = |source| BackupError::Read { path: path.to_owned(), source };
     let unfit = |reason: String| BackupError::Unfit { path: path.to_owned(), reason };
-    let file = BufReader::new(File::open(path).map_err(failed)?);
-    let opened: Box<dyn Read> = if is_sealed(path) {
+    let file = BufReader::new(Watched { inner: source, count: 0, watcher: goes_on });
+    let opened: Box<dyn Read + 'a> = if is_sealed(path) {
         let Some(key) = key else { return Err(BackupError::NoKey { path: path.to_owned() }) };
         let wrong_key = |source: age::DecryptError| match source {
             age::DecryptError::Io(source) => failed(source),
@@ -222,6 +240,25 @@ impl<W: Write> Write for Sealed<W> {
     }
 }
 
+/// Tells how much was read; false breaks the reading off.
+struct Watched<'a, R> {
+    inner: R,
+    count: u64,
+    watcher: &'a mut dyn FnMut(u64) -> bool,
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(into)?;
+        self.count += read as u64;
+        if (self.watcher)(self.count) { Ok(read) } else { Err(stopped()) }
+    }
+}
+
+fn stopped() -> io::Error {
+    io::Error::other("the server stops")
+}
+
 /// Counts and hashes what goes through it.
 struct Hashing<'a, T> {
     inner: T,
@@ -256,7 +293,7 @@ impl<T: Read> Read for Hashing<'_, T> {
         self.note(&into[..read]);
         let count = self.count;
         if self.watcher.as_mut().is_some_and(|goes_on| !goes_on(count)) {
-            return Err(io::Error::other("the server stops"));
+            return Err(stopped());
         }
         Ok(read)
     }

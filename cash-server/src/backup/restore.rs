@@ -4,8 +4,12 @@
 //! removed since, before anything that is there is touched. What was there is moved aside, never
 //! deleted.
 
+use super::error::BackupError;
 use super::peers::{self, Peers, Reconciled};
-use super::{BackupError, DATABASES, FOLDERS, SETTINGS, WORK, archive, compare, key, make_folder, remove_folder};
+use super::pieces::{FOLDERS, SETTINGS};
+use super::targets::{Target, folder::make as make_folder};
+use super::trial::compare;
+use super::{DATABASES, WORK, archive, key, remove_folder};
 use crate::lock::{DataLock, Role};
 use crate::network::NetworkService;
 use crate::peer_keys::PeerKeys;
@@ -21,10 +25,11 @@ use tillway_file_queue::durable;
 use tillway_service::actor::Caller;
 
 /// What is put back, where.
-#[derive(Debug)]
 pub struct Order<'a> {
+    /// Where backups lie.
+    pub from: &'a dyn Target,
     /// The backup.
-    pub file: &'a Path,
+    pub name: &'a str,
     /// The file with the key that opens it, where it is encrypted.
     pub key_file: Option<&'a Path>,
     /// The data folder.
@@ -33,6 +38,8 @@ pub struct Order<'a> {
     pub replace: bool,
     /// The list of peers may be missing.
     pub without_peers: bool,
+    /// Told how many bytes of it are read.
+    pub reading: &'a mut dyn FnMut(u64),
 }
 
 /// What was done.
@@ -52,29 +59,36 @@ pub struct Restored {
 
 /// Puts it back. On an error before the end, what was there is there or moved aside, and it can be
 /// done again.
-pub fn restore(order: &Order<'_>, caller: &Caller) -> Result<Restored, BackupError> {
-    let Order { file, data_dir, .. } = *order;
+pub fn restore(order: Order<'_>, caller: &Caller) -> Result<Restored, BackupError> {
+    let Order { from, name, key_file, data_dir, replace, without_peers, reading } = order;
     make_folder(data_dir)?;
     let _locks = [DataLock::take(data_dir, Role::Server)?, DataLock::take(data_dir, Role::SalesLoader)?];
-    let beside = file.parent().unwrap_or(Path::new("."));
-    let peers = Peers::read(beside)?;
-    if peers.is_none() && !order.without_peers {
-        return Err(BackupError::NoPeers { path: peers::path(beside) });
+    let peers = Peers::read(from)?;
+    if peers.is_none() && !without_peers {
+        return Err(BackupError::NoPeers { path: from.path_of(peers::FILE) });
     }
     let there = parts_of(data_dir)?;
     let has_databases = there.iter().any(|path| is_database(path));
-    if has_databases && !order.replace {
+    if has_databases && !replace {
         return Err(BackupError::Occupied { folder: data_dir.to_owned() });
     }
-    let key = order.key_file.map(key::read).transpose()?;
+    let key = key_file.map(key::read).transpose()?;
     let work = data_dir.join(WORK);
     remove_folder(&work)?;
     make_folder(&work)?;
     // All of it before it is in its place: one that is ended in the middle must not leave a folder
     // with which a server would start and know tills that were removed.
     let databases = work.join(DATABASES);
-    let unpacked = archive::read(file, key.as_ref(), Some(&work)).and_then(|manifest| {
-        let rows = compare(file, &manifest, &databases)?;
+    let path = from.path_of(name);
+    let mut goes_on = |bytes| {
+        reading(bytes);
+        true
+    };
+    let always = || true;
+    let unpacked = from.open(name, &always);
+    let unpacked = unpacked.and_then(|source| archive::read(source, &path, key.as_ref(), Some(&work), &mut goes_on));
+    let unpacked = unpacked.and_then(|manifest| {
+        let rows = compare(&path, &manifest, &databases)?;
         let network = NetworkService::new(Stores::open_network(&databases)?).acting_for(caller);
         let keys = peer_keys(&work)?;
         let peers = peers.as_ref().map(|peers| peers.reconcile(&network, &keys)).transpose()?;
@@ -89,7 +103,7 @@ pub fn restore(order: &Order<'_>, caller: &Caller) -> Result<Restored, BackupErr
             return Err(error);
         }
     };
-    let aside = if order.replace { move_aside(data_dir, &there)? } else { None };
+    let aside = if replace { move_aside(data_dir, &there)? } else { None };
     let settings = put_in_place(&work, data_dir)?;
     remove_folder(&work)?;
     follow_owner(data_dir)?;

@@ -1,7 +1,8 @@
 //! Backups as work that the server does by itself: one a day, a rehearsal now and then, and the
 //! list of peers whenever it changes.
 
-use super::{BackupError, Backups};
+use super::error::BackupError;
+use super::{Backups, Rehearsal};
 use crate::hints::{Hint, Hints};
 use jiff::civil::Time;
 use jiff::{SignedDuration, Timestamp, ToSpan as _, Zoned};
@@ -36,9 +37,12 @@ impl Backups {
                 made => made.map(|_| Next::AtOnce),
             }
         });
-        let rehearsal = Task::blocking("backup-rehearsal", LOOK_EVERY, move |_| {
+        let rehearsal = Task::blocking("backup-rehearsal", LOOK_EVERY, move |stop| {
             if rehearsals.rehearsal.take() || rehearsals.rehearsal_is_due(Timestamp::now())? {
-                rehearsals.rehearse()?;
+                match rehearsals.rehearse(&|| !stop.is_cancelled()) {
+                    Err(_) if stop.is_cancelled() => {}
+                    rehearsed => drop(rehearsed?),
+                }
             }
             Ok::<_, BackupError>(Next::AtPeriod)
         });
@@ -68,16 +72,22 @@ impl Backups {
         Ok(Some(wait.unsigned_abs()))
     }
 
-    /// Whether the newest one is to be rehearsed: it was not, and no other was for so many days.
-    fn rehearsal_is_due(&self, now: Timestamp) -> Result<bool, BackupError> {
+    /// Whether the newest one is to be rehearsed: none stood its trial for so many days; or it was
+    /// tried, and failed a day ago or more.
+    pub(super) fn rehearsal_is_due(&self, now: Timestamp) -> Result<bool, BackupError> {
         let days = self.parts.settings.rehearse_days;
         let kept = self.list()?;
         let Some(newest) = kept.first() else { return Ok(false) };
-        if days == 0 || newest.note.rehearsed.is_some() {
+        if days == 0 {
             return Ok(false);
         }
-        let last = kept.iter().filter_map(|kept| kept.note.rehearsed.as_ref()).map(|rehearsal| rehearsal.at).max();
-        let since = now.checked_sub((i64::from(days) * 24).hours()).unwrap_or(Timestamp::MIN);
-        Ok(last.is_none_or(|last| last <= since))
+        let days_ago = |days: i64| now.checked_sub((days * 24).hours()).unwrap_or(Timestamp::MIN);
+        if let Some(Rehearsal { at, fault, .. }) = &newest.note.rehearsed {
+            return Ok(fault.is_some() && *at <= days_ago(1));
+        }
+        let stood = |rehearsal: &&Rehearsal| rehearsal.fault.is_none();
+        let last = kept.iter().filter_map(|kept| kept.note.rehearsed.as_ref()).filter(stood);
+        let last = last.map(|rehearsal| rehearsal.at).max();
+        Ok(last.is_none_or(|last| last <= days_ago(i64::from(days))))
     }
 }

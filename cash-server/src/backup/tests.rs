@@ -6,11 +6,12 @@ use super::*;
 use crate::network::{Created, NetworkService};
 use crate::peer_keys::PeerKeys;
 use crate::run::ensure_chain;
+use crate::settings::BackupPlace;
 use age::secrecy::ExposeSecret as _;
-use fs_err as fs;
+use fs_err::{self as fs, File};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use tempfile::TempDir;
 use tillway_proto::{NodeId, NodeLevel, PeerId, PeerSecret, TillId};
@@ -30,7 +31,7 @@ fn parts(folder: &Path, stores: &Stores) -> BackupParts {
         stores: stores.clone(),
         settings_file: Some(folder.join("cash-server.toml")),
         settings: BackupSettings {
-            folder: folder.join("backups"),
+            place: BackupPlace::Folder(folder.join("backups")),
             daily: true,
             hour: 3,
             encrypt: true,
@@ -83,7 +84,7 @@ impl House {
     }
 
     fn file(&self, kept: &Kept) -> PathBuf {
-        self.backups.folder().join(&kept.name)
+        self.backups.place().join(&kept.name)
     }
 
     fn key_file(&self) -> PathBuf {
@@ -93,10 +94,17 @@ impl House {
     /// Puts one back on another machine.
     fn put_back(&self, kept: &Kept, replace: bool) -> Result<(PathBuf, Restored), BackupError> {
         let data_dir = self.folder.path().join("new machine");
-        let (file, key_file) = (self.file(kept), self.key_file());
-        let order =
-            Order { file: &file, key_file: Some(&key_file), data_dir: &data_dir, replace, without_peers: false };
-        restore(&order, &Caller::server()).map(|restored| (data_dir, restored))
+        let key_file = self.key_file();
+        let order = Order {
+            from: &*self.backups.target().unwrap(),
+            name: &kept.name,
+            key_file: Some(&key_file),
+            data_dir: &data_dir,
+            replace,
+            without_peers: false,
+            reading: &mut |_| {},
+        };
+        restore(order, &Caller::server()).map(|restored| (data_dir, restored))
     }
 }
 
@@ -106,8 +114,8 @@ fn a_backup_is_listed_rehearsed_and_comes_back_on_another_machine() {
     let kept = house.create();
     assert_eq!(house.backups.list().unwrap(), std::slice::from_ref(&kept));
     assert_eq!(fs::metadata(house.file(&kept)).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(fs::metadata(house.backups.folder()).unwrap().permissions().mode() & 0o777, 0o700);
-    let rehearsal = house.backups.rehearse().unwrap().note.rehearsed.unwrap();
+    assert_eq!(fs::metadata(house.backups.place()).unwrap().permissions().mode() & 0o777, 0o700);
+    let rehearsal = house.backups.rehearse(&|| true).unwrap().note.rehearsed.unwrap();
     assert!(rehearsal.fault.is_none() && rehearsal.rows > 4, "{rehearsal:?}");
     assert_eq!(house.backups.list().unwrap()[0].note.rehearsed, Some(rehearsal));
     assert!(!house.folder.path().join("data").join(WORK).exists(), "copies do not lie about");
@@ -201,7 +209,7 @@ fn a_backup_that_was_changed_cut_or_has_another_key_touches_nothing() {
         assert!(told.contains(&kept.name), "byte {at}: {told}");
         fs::write(&file, &whole[..at]).unwrap();
         assert!(house.put_back(&kept, true).is_err(), "cut at {at}");
-        assert!(house.backups.rehearse().is_err());
+        assert!(house.backups.rehearse(&|| true).is_err());
         let fault = house.backups.list().unwrap()[0].note.rehearsed.clone().unwrap().fault;
         assert!(fault.is_some(), "what is wrong is on the list");
     }
@@ -209,6 +217,10 @@ fn a_backup_that_was_changed_cut_or_has_another_key_touches_nothing() {
     fs::write(house.key_file(), age::x25519::Identity::generate().to_string().expose_secret()).unwrap();
     assert!(matches!(house.put_back(&kept, true), Err(BackupError::Key { .. })));
     assert_eq!(there(&data), before);
+}
+
+fn read(path: &Path, into: Option<&Path>) -> Result<Manifest, BackupError> {
+    archive::read(File::open(path).unwrap(), path, None, into, &mut |_| true)
 }
 
 #[test]
@@ -232,7 +244,7 @@ fn an_archive_that_leads_out_of_its_folder_is_refused() {
         packed.finish().unwrap();
         let into = folder.path().join("into");
         fs::create_dir_all(&into).unwrap();
-        let error = archive::read(&path, None, Some(&into)).unwrap_err();
+        let error = read(&path, Some(&into)).unwrap_err();
         assert!(matches!(error, BackupError::Unfit { .. }), "{name}: {error}");
         assert!(!folder.path().join("out").exists());
     }
@@ -254,13 +266,14 @@ fn a_file_that_grows_while_it_is_packed_is_packed_as_long_as_it_was() {
     };
     let pieces = vec![piece(5)];
     fs::OpenOptions::new().append(true).open(&source).unwrap().write_all(b" second").unwrap();
-    archive::write(&path, None, pieces, manifest(), &mut |_| true).unwrap();
+    let write = |pieces| archive::write(File::create(&path).unwrap(), &path, None, pieces, manifest(), &mut |_| true);
+    write(pieces).map(drop).unwrap();
     let into = folder.path().join("into");
     fs::create_dir_all(&into).unwrap();
-    archive::read(&path, None, Some(&into)).unwrap();
+    read(&path, Some(&into)).unwrap();
     assert_eq!(fs::read_to_string(into.join("spool/1")).unwrap(), "first");
     fs::remove_file(&path).unwrap();
-    let error = archive::write(&path, None, vec![piece(100)], manifest(), &mut |_| true).unwrap_err();
+    let error = write(vec![piece(100)]).map(drop).unwrap_err();
     assert!(matches!(error, BackupError::Write { .. }), "{error}");
 }
 
@@ -291,9 +304,10 @@ fn one_that_is_broken_off_leaves_nothing_that_counts_as_a_backup() {
         assert!(house.backups.create(&goes_on).is_err(), "broken off after {most}");
         assert!(house.backups.list().unwrap().is_empty());
         assert!(house.backups.backup_ended().unwrap().fault.is_some());
+        assert!(house.backups.shown().kept.is_empty());
     }
     house.create();
-    let names: Vec<_> = fs::read_dir(house.backups.folder()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let names: Vec<_> = fs::read_dir(house.backups.place()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "it and its note: {names:?}");
 }
 
@@ -315,7 +329,7 @@ fn a_backup_is_of_one_moment_while_others_write() {
         });
         for _ in 0..3 {
             let kept = house.create();
-            let rehearsed = house.backups.rehearse().unwrap();
+            let rehearsed = house.backups.rehearse(&|| true).unwrap();
             assert_eq!(rehearsed.name, kept.name);
         }
         stop.store(true, Ordering::SeqCst);
@@ -331,7 +345,7 @@ fn one_is_due_once_a_day_after_its_hour() {
     let with = |time: &str| {
         let mut kept = kept.clone();
         kept.note.at = time.parse().unwrap();
-        write_note(house.backups.folder(), &kept).unwrap();
+        write_note(&*house.backups.target().unwrap(), &kept).unwrap();
     };
     with("2026-11-30T00:30:00Z"); // 03:30 in Moscow
     let due = |now: &str| house.backups.due_in(&at(&format!("{now}+03:00[Europe/Moscow]"))).unwrap();
@@ -341,4 +355,56 @@ fn one_is_due_once_a_day_after_its_hour() {
     with("2026-11-29T23:30:00Z"); // 02:30, before the hour
     assert_eq!(due("2026-11-30T02:45:00"), Some(std::time::Duration::from_mins(15)));
     assert_eq!(due("2026-11-30T12:00:00"), None);
+}
+
+#[test]
+fn a_place_of_another_server_is_neither_written_to_nor_cleaned() {
+    let house = House::new(1);
+    let kept = house.create();
+    house.backups.write_peers().unwrap();
+    let peers = fs::read(house.backups.place().join("peers.json")).unwrap();
+    // As a server that was set up anew and pointed at the old one's place.
+    let other = BackupParts { key: Identity::generate(), ..parts(house.folder.path(), &house.stores) };
+    let other =
+        Backups::open(BackupParts { settings: BackupSettings { keep_bytes: 1, ..other.settings.clone() }, ..other })
+            .unwrap();
+    assert!(matches!(other.create(&|| true), Err(BackupError::OtherServer { .. })));
+    assert!(matches!(other.write_peers(), Err(BackupError::OtherServer { .. })));
+    assert_eq!(fs::read(house.backups.place().join("peers.json")).unwrap(), peers);
+    assert_eq!(house.backups.list().unwrap(), [kept]);
+    // A list of before there were owners is anybody's.
+    let mut list: serde_json::Value = serde_json::from_slice(&peers).unwrap();
+    list.as_object_mut().unwrap().remove("owner").unwrap();
+    fs::write(house.backups.place().join("peers.json"), list.to_string()).unwrap();
+    assert!(other.write_peers().unwrap());
+    assert!(matches!(house.backups.write_peers(), Err(BackupError::OtherServer { .. })));
+}
+
+#[test]
+fn a_rehearsal_is_due_after_its_days_and_a_day_after_one_that_failed() {
+    let house = House::new(1);
+    let now = Timestamp::now();
+    let due = |days: i64| house.backups.rehearsal_is_due(now + jiff::SignedDuration::from_hours(24 * days)).unwrap();
+    assert!(!due(0), "there is none to try");
+    let kept = house.create();
+    assert!(due(0));
+    house.backups.rehearse(&|| true).unwrap();
+    assert!(!due(6) && !due(100), "it stood its trial");
+    let newer = house.create();
+    assert!(!due(6) && due(8), "the newest one, a week after the one before");
+    let whole = fs::read(house.file(&newer)).unwrap();
+    fs::write(house.file(&newer), &whole[..whole.len() / 2]).unwrap();
+    assert!(house.backups.rehearse(&|| true).is_err());
+    let shown = house.backups.shown().kept;
+    assert!(shown[0].note.rehearsed.as_ref().unwrap().fault.is_some() && shown[1].name == kept.name);
+    assert!(!due(0) && due(2), "tried again the next day");
+}
+
+#[test]
+fn a_rehearsal_that_the_servers_stop_breaks_off_says_nothing_of_the_backup() {
+    let house = House::new(1);
+    house.create();
+    assert!(house.backups.rehearse(&|| false).is_err());
+    assert_eq!(house.backups.list().unwrap()[0].note.rehearsed, None);
+    assert!(!house.folder.path().join("data").join(WORK).exists());
 }

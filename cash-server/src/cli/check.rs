@@ -4,6 +4,7 @@ use super::CliError;
 use super::client::Client;
 use super::daemon::place;
 use super::table::Output;
+use crate::backup::targets;
 use crate::exchange::PublicAddresses;
 use crate::exchange::broker::online;
 use crate::exchange::clock::off_together;
@@ -11,6 +12,7 @@ use crate::lock::{DataLock, Role};
 use crate::probe;
 use crate::settings::fault::Fault;
 use crate::settings::{Origins, Settings, SettingsError};
+use crate::words::{Reason, in_english};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -49,6 +51,10 @@ pub(super) fn check(path: Option<&Path>, online: bool, answer: &mut Output<'_>) 
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let asked = online::faults(&settings.broker, &origins);
                 faults.extend(runtime.map_err(CliError::Runtime)?.block_on(asked));
+                faults.extend(
+                    store_of_backups(&settings)
+                        .map(|what| origins.fault(&["backup.s3_endpoint", "backup.s3_bucket"], what)),
+                );
                 if running {
                     faults.extend(ports.iter().filter_map(|(key, at)| Some(origins.fault(&[key], silent(*at)?))));
                     faults.extend(clock(&settings));
@@ -69,6 +75,13 @@ fn told(mut faults: Vec<Fault>, path: Option<&Path>, answer: &mut Output<'_>) ->
     Fault::in_order(&mut faults);
     tell(&faults, path, answer)?;
     if faults.is_empty() { Ok(()) } else { Err(CliError::Faults) }
+}
+
+/// Why the store of backups does not answer as it should.
+fn store_of_backups(settings: &Settings) -> Option<String> {
+    settings.backup.place.folder().is_none().then_some(())?;
+    let listed = targets::open(&settings.backup.place).and_then(|target| target.list());
+    listed.err().map(|error| in_english(&Reason::of(&error)))
 }
 
 /// What the running server has found about clocks. It is the tills that tell it: neither broker

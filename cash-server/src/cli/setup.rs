@@ -10,6 +10,7 @@ mod settings_file;
 
 use super::table::Output;
 use super::{CliError, SETTINGS_PATH, check};
+use crate::backup::key;
 use crate::certificates::{self, Certificates};
 use crate::settings::credentials::{self, Credentials, CredentialsError};
 use crate::settings::{Settings, SettingsError};
@@ -146,6 +147,9 @@ pub(super) fn setup(path: Option<&Path>, asked: &SetupArgs, answer: &mut Output<
     }
     if let Some(admin) = &answers.admin {
         make_admin(&settings.data_dir, admin, asked.admin_password_file.as_deref()).map_err(CliError::Setup)?;
+    }
+    if let Some(key) = backup_key_to_show(&settings.data_dir).map_err(CliError::Setup)? {
+        tell("setup-backup-key", &[("key", key)])?;
     }
     if Path::new(SYSTEMD).exists() {
         let started = Command::new("systemctl").args(["restart", SERVICE]).status().map_err(failed)?;
@@ -366,9 +370,42 @@ fn make_admin(data_dir: &Path, name: &str, password_file: Option<&Path>) -> Resu
     Ok(())
 }
 
+/// The key that opens backups, once: whoever sets up writes it down. The service, which may have
+/// been started before, shows it to nobody.
+fn backup_key_to_show(data_dir: &Path) -> Result<Option<String>, SetupError> {
+    let path = key::path(data_dir);
+    let shown = path.with_extension("shown");
+    if shown.exists() {
+        return Ok(None);
+    }
+    key::load_or_make(data_dir).map_err(SetupError::Credentials)?;
+    durable::write_secret(&shown, "").map_err(SetupError::File)?;
+    let owner = fs::metadata(data_dir).map_err(SetupError::File)?;
+    let folder = path.parent().unwrap_or(data_dir);
+    for made in [folder, &path, &shown] {
+        chown(made, Some(owner.uid()), Some(owner.gid())).map_err(SetupError::File)?;
+    }
+    let text = fs::read_to_string(&path).map_err(SetupError::File)?;
+    Ok(Some(text.trim().to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_key_of_backups_is_shown_once_whoever_made_it() {
+        for made_by_the_service in [false, true] {
+            let data = tempfile::tempdir().unwrap();
+            if made_by_the_service {
+                key::load_or_make(data.path()).unwrap();
+            }
+            let shown = backup_key_to_show(data.path()).unwrap().unwrap();
+            assert!(shown.starts_with("AGE-SECRET-KEY-") && shown.lines().count() == 1, "{shown}");
+            assert_eq!(fs::read_to_string(key::path(data.path())).unwrap().trim(), shown);
+            assert_eq!(backup_key_to_show(data.path()).unwrap(), None);
+        }
+    }
 
     fn asked() -> SetupArgs {
         SetupArgs {

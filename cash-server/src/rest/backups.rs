@@ -12,8 +12,11 @@ use utoipa::ToSchema;
 /// How backups stand.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct BackupsView {
-    /// The folder where they are kept.
+    /// Where they are kept: a folder, or `s3://<bucket>/<prefix>`.
     pub folder: String,
+    /// Why the last look there failed; none: it did not. Then `backups` tells what was there
+    /// before.
+    pub trouble: Option<String>,
     /// One is made each day.
     pub daily: bool,
     /// They lie on the disk that they are to save from.
@@ -28,10 +31,10 @@ pub struct BackupsView {
     pub backups: Vec<BackupView>,
 }
 
-/// A backup that is being made.
+/// A backup that is being made, or a rehearsal.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct UnderWay {
-    /// `copying`, `packing` or `verifying`.
+    /// `copying`, `packing`, `verifying` or `unpacking`.
     pub step: String,
     /// Bytes of this step that are done.
     pub done: u64,
@@ -89,13 +92,14 @@ impl BackupsView {
         let ended =
             |Ended { at, fault }| EndedView { at: at.to_string(), fault: fault.map(|fault| words.reason(&fault)) };
         Self {
-            folder: state.folder.display().to_string(),
+            folder: state.place.display().to_string(),
+            trouble: state.seen.fault.map(|fault| words.reason(&fault)),
             daily: state.daily,
             same_disk: state.same_disk,
             under_way: state.under_way.map(under_way),
             backup_ended: state.backup_ended.map(ended),
             rehearsal_ended: state.rehearsal_ended.map(ended),
-            backups: state.kept.into_iter().map(|kept| BackupView::of(kept, words)).collect(),
+            backups: state.seen.kept.into_iter().map(|kept| BackupView::of(kept, words)).collect(),
         }
     }
 }

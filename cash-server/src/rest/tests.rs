@@ -20,7 +20,7 @@ use crate::network::NetworkService;
 use crate::packages::{PackageFolder, PackageService};
 use crate::peer_keys::PeerKeys;
 use crate::settings::proof_key::ProofKey;
-use crate::settings::{BackupSettings, Settings};
+use crate::settings::{BackupPlace, BackupSettings, Settings};
 use crate::store::audit::AuditLog;
 use crate::store::exchange::ExchangeStore;
 use crate::store::intake::LoadJournal;
@@ -110,7 +110,10 @@ impl Server {
             stores: Stores::open(folder.path()).unwrap(),
             data_dir: folder.path().to_owned(),
             settings_file: None,
-            settings: BackupSettings { folder: folder.path().join("backups"), ..settings.backup.clone() },
+            settings: BackupSettings {
+                place: BackupPlace::Folder(folder.path().join("backups")),
+                ..settings.backup.clone()
+            },
             server: settings.name.clone(),
             key: crate::backup::key::load_or_make(folder.path()).unwrap(),
             reserve: crate::reserve::DiskReserve::new(0),

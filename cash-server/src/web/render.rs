@@ -221,6 +221,13 @@ mod tests {
                 detail: Some("one receipt is missing".to_owned()),
             }],
             tls: Some(TlsView { days_left: 61, open_ports: vec!["aif.plain"] }),
+            backups: Some(BackupsView {
+                place: "s3://backups/<b>shop".to_owned(),
+                trouble: None,
+                newest: Some(now),
+                rehearsed: Some(now),
+                fault: Some("<b>table".to_owned()),
+            }),
             background: Some(
                 TASKS
                     .map(|name| TaskView {

@@ -3,10 +3,10 @@
 use super::MAX_ROWS;
 use super::attention::{DiskFacts, Facts, MAX_ATTENTION, StrangerFacts, TillFacts, attention, entry};
 use super::view::{
-    AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, NoticeView, Overview, ProgressView,
-    RejectView, ShiftVerdict, ShiftView, TillView, TlsView,
+    AsideView, Attention, AttentionSort, BackupsView, BrokerView, DeliveryView, LoadView, NoticeView, Overview,
+    ProgressView, RejectView, ShiftVerdict, ShiftView, TillView, TlsView,
 };
-use crate::app::{Acting, AppError, Load, LoadReport, OverviewLimits, Till, TlsOverview};
+use crate::app::{Acting, AppError, BackupsState, Load, LoadReport, OverviewLimits, Till, TlsOverview};
 use crate::aside::{AsideId, AsideUnit, Shown};
 use crate::exchange::Condition;
 use crate::exchange::decide::Wait;
@@ -44,7 +44,7 @@ pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overvi
     let sales_trouble = facts.sales.as_ref().err().map(|error| words.reason(&Reason::of(error)));
     let (findings, shifts) = facts.sales.unwrap_or_default();
     let (rejects_open, warnings_open) = facts.notices_open;
-    let (background, tls) = (facts.background, facts.tls);
+    let (background, tls, backups) = (facts.background, facts.tls, facts.backups);
 
     let mut tills: Vec<TillView> = facts.tills.iter().map(|one| till(network, &one.status, words)).collect();
     let tills_total = tills.len() as u64;
@@ -115,8 +115,21 @@ pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overvi
             days_left: tls.certificates.first().map_or(0, |server| server.days),
             open_ports: tls.open_ports.into_iter().map(|port| port.setting).collect(),
         }),
+        backups: backups.map(|state| backups_view(state, words)),
         background: background.map(|tasks| tasks.into_iter().map(|one| TaskView::of(one, now, words)).collect()),
     })
+}
+
+fn backups_view(state: BackupsState, words: &Words) -> BackupsView {
+    let rehearsed = state.seen.kept.iter().filter_map(|kept| kept.note.rehearsed.as_ref());
+    let last = rehearsed.max_by_key(|rehearsal| rehearsal.at);
+    BackupsView {
+        place: state.place.display().to_string(),
+        trouble: state.seen.fault.map(|fault| words.reason(&fault)),
+        newest: state.seen.kept.first().map(|kept| kept.note.at),
+        rehearsed: last.map(|rehearsal| rehearsal.at),
+        fault: last.and_then(|rehearsal| rehearsal.fault.as_ref()).map(|fault| words.reason(fault)),
+    }
 }
 
 fn load(network: &Network, report: LoadReport, words: &Words) -> LoadView {

@@ -51,8 +51,25 @@ pub struct Overview {
     pub shifts: Vec<ShiftView>,
     /// How TLS stands; none where the reader may not see it.
     pub tls: Option<TlsView>,
+    /// How backups stand; none where the reader may not see it.
+    pub backups: Option<BackupsView>,
     /// What the server does by itself; none where the reader may not see it.
     pub background: Option<Vec<TaskView>>,
+}
+
+/// How backups stand.
+#[derive(Debug, Clone, Serialize)]
+pub struct BackupsView {
+    /// Where they lie.
+    pub place: String,
+    /// Why the last look there failed, where it did.
+    pub trouble: Option<String>,
+    /// The moment that the newest one shows; none: there is none.
+    pub newest: Option<Timestamp>,
+    /// When one was rehearsed last; none: none was.
+    pub rehearsed: Option<Timestamp>,
+    /// What was wrong then, where something was.
+    pub fault: Option<String>,
 }
 
 /// The link to the broker.

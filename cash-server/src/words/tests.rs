@@ -235,7 +235,7 @@ const REASONS: &[(&str, &str, Option<&str>)] = &[
     (include_str!("../rest/problem.rs"), "RequestFault", None),
     (include_str!("../cli/client.rs"), "ClientError", None),
     (include_str!("../lock.rs"), "LockError", None),
-    (include_str!("../backup.rs"), "BackupError", None),
+    (include_str!("../backup/error.rs"), "BackupError", None),
     // Of every service.
     (include_str!("../../../service/src/tls.rs"), "TlsError", None),
     ("enum OfTasks {\n    TaskPanicked {\n        said: String,\n    }\n}", "OfTasks", None),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod attach;
+mod backups;
 mod broker;
 mod broker_faults;
 mod clock;
