@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use tillway_exchangers::formats::aif::RecordReader;
 use tillway_exchangers::kinds::Kind;
-use tillway_exchangers::records::{Command, Expansion, ObjectRow};
+use tillway_exchangers::records::{Command, Expansion, ObjectRow, Spares};
 use tillway_proto::{Digest, RowHash};
 
 /// Separates the parts of a key: the format of the rows.
@@ -126,12 +126,19 @@ impl Model {
     /// A load is on its way. Call it before it is delivered.
     pub fn deliver(&mut self, name: &str, layer: usize, records: &[String], fate: Fate) {
         let text = format!("{}\n---\n", records.join("\n---\n"));
-        let read: Vec<_> = RecordReader::new(text.as_bytes()).filter_map(Result::ok).collect();
-        let rejects = read.iter().filter(|record| record.command.is_err()).count() as u64;
-        let commands = match fate {
-            Fate::CarriedOut => read.into_iter().filter_map(|record| record.command.ok()).collect(),
-            Fate::Refused => Vec::new(),
-        };
+        let (mut commands, mut rejects) = (Vec::new(), 0);
+        for record in RecordReader::new(text.as_bytes()).filter_map(Result::ok) {
+            match record.command {
+                Ok(command) => commands.push(command),
+                Err(reject) => {
+                    rejects += 1;
+                    commands.retain(|command| !may_be_undone(command, &reject.spares));
+                }
+            }
+        }
+        if fate == Fate::Refused {
+            commands.clear();
+        }
         let load = Load { layer, commands, arrival: Arrival::Perhaps, fate, rejects, revision: None, ended: false };
         self.loads.insert(name.to_owned(), load);
     }
@@ -273,6 +280,17 @@ impl Model {
         let beyond =
             beyond.map(|(revision, _)| format!("revision {revision} is there, {} is of no load", self.head + 1));
         lost.chain(unexplained).chain(beyond.take(1)).collect()
+    }
+}
+
+/// Whether a record that was set aside may have been meant to add again what this one deletes:
+/// then it is not deleted. The office lets no clearing stand before such a record.
+fn may_be_undone(command: &Command, spares: &Spares) -> bool {
+    let Command::Delete { kind, .. } = command else { return false };
+    match spares {
+        Spares::Nothing | Spares::Objects(..) => false,
+        Spares::Kind(added) => added.brings().contains(kind),
+        Spares::Anything => true,
     }
 }
 
@@ -419,6 +437,21 @@ mod tests {
         model.deliver("b", 0, &[r#"{"command":"clearInventory"}"#.to_owned(), item(2)], Fate::CarriedOut);
         model.learn(&[seen("a", Some(1)), seen("b", Some(2))]);
         assert_eq!((rows(&model, 2, "item"), rows(&model, 2, "barcode"), rows(&model, 2, "price")), (1, 1, 0));
+    }
+
+    #[test]
+    fn a_broken_record_spares_what_was_deleted_before_it() {
+        let mut model = Model::new(1, vec![vec![0]]);
+        let delete = |number: u32| format!(r#"{{"command":"deleteInventItem","invent":{{"inventcode":"{number}"}}}}"#);
+        let broken = |text: &str| text.to_owned();
+        model.deliver("a", 0, &[item(1), item(2), item(3)], Fate::CarriedOut);
+        let no_code = broken(r#"{"command":"addInventItem","invent":{"name":"no code"}}"#);
+        model.deliver("b", 0, &[delete(1), no_code, delete(2)], Fate::CarriedOut);
+        model.deliver("c", 0, &[delete(1), broken(r#"{"command":17}"#)], Fate::CarriedOut);
+        model.deliver("d", 0, &[delete(1), broken(r#"{"command":"dance"}"#)], Fate::CarriedOut);
+        let ended = [seen("a", Some(1)), seen("b", Some(2)), seen("c", None), seen("d", Some(3))];
+        model.learn(&ended.map(|seen| LoadSeen { rejected: u64::from(seen.name != "a"), ..seen }));
+        assert_eq!((rows(&model, 1, "item"), rows(&model, 2, "item"), rows(&model, 3, "item")), (3, 2, 1));
     }
 
     #[test]

@@ -175,7 +175,7 @@ fn poison(records: &mut Vec<String>, seed: &mut Seed) {
         let broken = match seed.below(4) {
             0 => r#"{"command":"dance"}"#.to_owned(),
             1 => r#"{"command":"addInventItem","invent":{"name":"no code"}}"#.to_owned(),
-            2 => r#"{"command":"addPrice","price":{"barcode":"b7","price":"dear","doctype":1,"documentid":"SHELF"}}"#
+            2 => r#"{"command":"addPrice","price":{"barcode":"b1","price":"dear","doctype":1,"documentid":"SHELF"}}"#
                 .to_owned(),
             _ => r#"{"command":17}"#.to_owned(),
         };
