@@ -25,7 +25,9 @@ impl App {
         let intruders = &self.parts.intruders;
         let address = from.map_or_else(|| "an unknown address".to_owned(), |from| from.to_string());
         match (network.till_of_token(token), asked) {
-            (Some(own), Asked::OfTill(named)) if own != named => intruders.in_others_name(own, named, &address),
+            (Some(own), Asked::OfTill(named)) if own != named => {
+                intruders.in_others_name(own, named.as_str(), &address);
+            }
             (Some(own), Asked::OfAdministrator) => intruders.at_administration(own, &address),
             (Some(own), _) => intruders.out_of_place(own, &address),
             (None, Asked::OfTill(named)) if network.till(named).is_some() => intruders.wrong_token(named, &address),

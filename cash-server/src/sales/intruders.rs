@@ -25,7 +25,7 @@ const NOTE_EVERY: Duration = Duration::from_mins(1);
 /// Notes that wait for the database; further ones are made again with the next try.
 const QUEUE: usize = 256;
 
-/// Of what a stream did that broke the protocol, in characters.
+/// Of what somebody who is not trusted said, in characters.
 const MAX_DETAIL_CHARS: usize = 200;
 
 /// The subjects of findings.
@@ -99,8 +99,8 @@ impl Intruders {
     }
 
     /// Its token was shown in the name of another till.
-    pub fn in_others_name(&self, till: &TillId, other: &TillId, from: &str) {
-        let (other, from) = (other.to_string(), from.to_owned());
+    pub fn in_others_name(&self, till: &TillId, other: &str, from: &str) {
+        let (other, from) = (other.chars().take(MAX_DETAIL_CHARS).collect(), from.to_owned());
         self.count(till, OTHERS_NAME, |times| FindingReason::TillInOthersName { other, times, from });
     }
 
@@ -221,7 +221,7 @@ mod tests {
         let intruders = Intruders::new(Arc::clone(&store));
         for _ in 0..1_000 {
             intruders.at_administration(&till(), "192.0.2.66");
-            intruders.in_others_name(&till(), &other_till(), "192.0.2.66");
+            intruders.in_others_name(&till(), other_till().as_str(), "192.0.2.66");
             intruders.out_of_place(&other_till(), "192.0.2.66");
             intruders.broke_protocol(&till(), &"x".repeat(10_000), "192.0.2.66");
             intruders.wrong_token(&till(), "192.0.2.66");

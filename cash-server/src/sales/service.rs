@@ -289,7 +289,7 @@ impl Unloading {
         let intruders = &self.deps.intruders;
         match (&checked, &named, owner) {
             (Ok(till), ..) => intruders.right_token(till),
-            (Err(_), Some(named), Some(own)) => intruders.in_others_name(&own, named, &address_of(seat)),
+            (Err(_), Some(named), Some(own)) => intruders.in_others_name(&own, named.as_str(), &address_of(seat)),
             (Err(AuthError::WrongToken), Some(named), None) => intruders.wrong_token(named, &address_of(seat)),
             _ => {}
         }

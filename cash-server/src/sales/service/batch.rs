@@ -26,13 +26,18 @@ pub(super) struct Sender {
     pub(super) instance: String,
 }
 
+/// A batch, sorted.
+pub(super) struct Sorted {
+    /// What the spool keeps.
+    pub(super) record: SpoolRecord,
+    /// What the till is told of those that are refused.
+    pub(super) refused: Vec<v1::Refused>,
+    /// Another till, in whose name the last of them came.
+    pub(super) in_name_of: Option<String>,
+}
+
 /// Sorts a batch. The whole of it is refused only where the till breaks the protocol.
-pub(super) fn sort(
-    sender: &Sender,
-    bytes: &[u8],
-    expected: u64,
-    now: Timestamp,
-) -> Result<(SpoolRecord, Vec<v1::Refused>), Box<Status>> {
+pub(super) fn sort(sender: &Sender, bytes: &[u8], expected: u64, now: Timestamp) -> Result<Sorted, Box<Status>> {
     let mut arrival = Arrival {
         till_id: sender.till.to_string(),
         shop_id: sender.shop.to_string(),
@@ -44,7 +49,8 @@ pub(super) fn sort(
     if let Some(scanned) = scan(&sender.till, bytes)
         && scanned.sequence == expected
     {
-        return Ok((SpoolRecord::as_it_came(&sender.till, &arrival, bytes, scanned), Vec::new()));
+        let record = SpoolRecord::as_it_came(&sender.till, &arrival, bytes, scanned);
+        return Ok(Sorted { record, refused: Vec::new(), in_name_of: None });
     }
     let batch = v1::Batch::decode(bytes)
         .map_err(|error| Box::new(Status::invalid_argument(format!("a batch that does not read: {error}"))))?;
@@ -57,12 +63,13 @@ pub(super) fn sort(
         let text = format!("a batch of {count} documents or shifts, at most {MAX_BATCH_DOCUMENTS} are taken");
         return Err(Box::new(Status::invalid_argument(text)));
     }
-    let mut answers = Vec::new();
+    let (mut answers, mut in_name_of) = (Vec::new(), None);
     let mut documents = Vec::with_capacity(batch.documents.len());
     for document in batch.documents {
         match check_document(&sender.till, &document) {
             Ok(_) => documents.push(document),
             Err(error) => {
+                in_name_of = other_till(&error).or(in_name_of);
                 answers.push(answer(short_key(document.key.as_ref()), document.document_id, &error));
                 arrival.refused.push(RefusedDocument { document: Some(document), ..refused(&error) });
             }
@@ -73,6 +80,7 @@ pub(super) fn sort(
         match ShiftRecord::parse(&sender.till, shift.clone()) {
             Ok(_) => shifts.push(shift),
             Err(error) => {
+                in_name_of = other_till(&error).or(in_name_of);
                 let key = v1::ReceiptKey { shift: shift.number, ..v1::ReceiptKey::default() };
                 let shift_opened = Some(shift.time_beg.clone()).filter(|text| text.len() <= MAX_TIME_BYTES);
                 answers.push(v1::Refused { shift: shift.number, shift_opened, ..answer(Some(key), 0, &error) });
@@ -81,7 +89,11 @@ pub(super) fn sort(
         }
     }
     arrival.batch = Some(v1::Batch { sequence: batch.sequence, documents, shifts });
-    Ok((SpoolRecord::of(&arrival), answers))
+    Ok(Sorted { record: SpoolRecord::of(&arrival), refused: answers, in_name_of })
+}
+
+fn other_till(error: &DocumentError) -> Option<String> {
+    if let DocumentError::OtherTill { till, .. } = error { Some(till.clone()) } else { None }
 }
 
 /// Why, as the spool keeps it.

@@ -20,7 +20,7 @@ use tokio::time::{Instant, MissedTickBehavior, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use super::batch::{self, Sender};
+use super::batch::{self, Sender, Sorted};
 use super::notes::Notes;
 use super::registry::{Place, Registry};
 use super::{Deps, superseded};
@@ -93,7 +93,7 @@ impl Session {
         let hello = self.hello(&mut frames).await?;
         let (till, shifts) = check_hello(&hello)?;
         if till != self.login.till {
-            self.deps.intruders.in_others_name(&self.login.till, &till, &self.login.from);
+            self.deps.intruders.in_others_name(&self.login.till, till.as_str(), &self.login.from);
         }
         let shop = self.authenticate(&till).await?;
         let sender = Sender { till, shop, instance: hello.instance.clone() };
@@ -293,7 +293,11 @@ impl Session {
                         Ok(None) => farewell = Some(Ok(())),
                         Ok(Some(ArrivedFrame { hello: None, batch: Some(arrived) })) => {
                             match batch::sort(sender, &arrived, expected, Timestamp::now()) {
-                                Ok((record, refused)) => {
+                                Ok(Sorted { record, refused, in_name_of }) => {
+                                    if let Some(other) = in_name_of {
+                                        let Login { till, from, .. } = &self.login;
+                                        self.deps.intruders.in_others_name(till, &other, from);
+                                    }
                                     let answered = self.deps.spool.append_record(record).await;
                                     under_way.push_back(durable(expected, refused, answered));
                                     expected += 1;
