@@ -275,7 +275,9 @@ async fn a_broken_document_delays_only_itself() {
     assert!(ack.refused[0].reason.contains("_cash_8"), "{}", ack.refused[0].reason);
     server.load();
     assert_eq!(server.receipts(), 2);
-    assert_eq!(server.findings(), ["document-refused"; 3]);
+    // That one was another till's is told beside it.
+    let found = server.findings();
+    assert_eq!(found.iter().filter(|kind| *kind == "document-refused").count(), 3, "{found:?}");
 }
 
 #[tokio::test]
