@@ -1,6 +1,6 @@
 //! Tills show their token to whatever serves them.
 
-use super::NetworkService;
+use super::{Network, NetworkService};
 use std::error::Error;
 use std::fmt::{self, Debug};
 use tillway_proto::{NodeId, ShopId, TillId};
@@ -10,8 +10,8 @@ pub trait TillAuth: Debug + Send + Sync + 'static {
     /// The shop the till stands in now, where the token is this till's.
     fn authenticate(&self, till: &TillId, token: &str) -> Result<ShopId, AuthError>;
 
-    /// The till whose token this is.
-    fn till_of(&self, token: &str) -> Result<TillId, AuthError>;
+    /// The till whose token this is, and the shop it stands in now.
+    fn till_of(&self, token: &str) -> Result<(TillId, ShopId), AuthError>;
 }
 
 /// Why a till is not served.
@@ -48,14 +48,20 @@ impl Debug for NetworkService {
 impl TillAuth for NetworkService {
     fn authenticate(&self, till: &TillId, token: &str) -> Result<ShopId, AuthError> {
         let network = self.current().map_err(|error| AuthError::unavailable(&error))?;
-        let Some(NodeId::Shop(shop)) = network.shop_of(till).map(|shop| &shop.id) else {
-            return Err(AuthError::UnknownTill);
-        };
-        if network.verify_token(till, token) { Ok(shop.clone()) } else { Err(AuthError::WrongToken) }
+        let shop = shop_of(&network, till)?;
+        if network.verify_token(till, token) { Ok(shop) } else { Err(AuthError::WrongToken) }
     }
 
-    fn till_of(&self, token: &str) -> Result<TillId, AuthError> {
+    fn till_of(&self, token: &str) -> Result<(TillId, ShopId), AuthError> {
         let network = self.current().map_err(|error| AuthError::unavailable(&error))?;
-        network.till_of_token(token).cloned().ok_or(AuthError::WrongToken)
+        let till = network.till_of_token(token).ok_or(AuthError::WrongToken)?;
+        Ok((till.clone(), shop_of(&network, till)?))
+    }
+}
+
+fn shop_of(network: &Network, till: &TillId) -> Result<ShopId, AuthError> {
+    match network.shop_of(till).map(|shop| &shop.id) {
+        Some(NodeId::Shop(shop)) => Ok(shop.clone()),
+        _ => Err(AuthError::UnknownTill),
     }
 }

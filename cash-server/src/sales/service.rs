@@ -29,7 +29,7 @@ use futures_util::Stream;
 use tillway_proto::sales::arrived::sales_loader_server::{SalesLoader as Service, SalesLoaderServer};
 use tillway_proto::sales::v1::ServerFrame;
 use tillway_proto::sales::{ArrivedFrame, MAX_FRAME_BYTES, PEER_METADATA};
-use tillway_proto::{PeerId, TillId};
+use tillway_proto::{PeerId, ShopId, TillId};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -235,14 +235,14 @@ impl Service for Unloading {
     async fn unload(&self, request: Request<Streaming<ArrivedFrame>>) -> Result<Response<Self::UnloadStream>, Status> {
         let token = bearer_token(request.metadata())?;
         let seat = request.extensions().get::<Arc<Seat>>().cloned();
-        let till = self.log_in(named_till(request.metadata())?, &token, seat.as_deref()).await?;
+        let (till, shop) = self.log_in(named_till(request.metadata())?, &token, seat.as_deref()).await?;
         let busy = seat.as_ref().map(Seat::busy);
         let place = Arc::clone(&self.streams).try_acquire_owned().map_err(|_| {
             Status::resource_exhausted(format!("{MAX_STREAMS} tills are unloading already; try again later"))
         })?;
         let (greeting, from) = (self.registry.greet(&till), address_of(seat.as_deref()));
         let (answers, receiver) = mpsc::channel(ANSWERS);
-        let login = Login { till: till.clone(), token, from: from.clone() };
+        let login = Login { till: till.clone(), shop, token, from: from.clone() };
         let session = Session::new(
             self.deps.clone(),
             self.database.clone(),
@@ -272,23 +272,28 @@ impl Service for Unloading {
 }
 
 impl Unloading {
-    /// The till whose token this is: the one that is named, or where none is named, as by agents
-    /// of version 0.1, whichever.
-    async fn log_in(&self, named: Option<TillId>, token: &str, seat: Option<&Seat>) -> Result<TillId, Status> {
+    /// The till whose token this is, with its shop: the one that is named, or where none is named,
+    /// as by agents of version 0.1, whichever.
+    async fn log_in(
+        &self,
+        named: Option<TillId>,
+        token: &str,
+        seat: Option<&Seat>,
+    ) -> Result<(TillId, ShopId), Status> {
         let (auth, token, asked) = (Arc::clone(&self.deps.auth), token.to_owned(), named.clone());
         let checked = tokio::task::spawn_blocking(move || {
             let Some(till) = asked else { return (auth.till_of(&token), None) };
             match auth.authenticate(&till, &token) {
-                Ok(_) => (Ok(till), None),
+                Ok(shop) => (Ok((till, shop)), None),
                 // It may be the token of another one.
-                Err(error) => (Err(error), auth.till_of(&token).ok()),
+                Err(error) => (Err(error), auth.till_of(&token).ok().map(|(own, _)| own)),
             }
         });
         let (checked, owner) =
             checked.await.map_err(|_| Status::unavailable("the server is stopping or failed; try again later"))?;
         let intruders = &self.deps.intruders;
         match (&checked, &named, owner) {
-            (Ok(till), ..) => intruders.right_token(till),
+            (Ok((till, _)), ..) => intruders.right_token(till),
             (Err(_), Some(named), Some(own)) => intruders.in_others_name(&own, named.as_str(), &address_of(seat)),
             (Err(AuthError::WrongToken), Some(named), None) => intruders.wrong_token(named, &address_of(seat)),
             _ => {}

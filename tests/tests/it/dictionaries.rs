@@ -1,8 +1,8 @@
 //! Dictionaries down: intake, difference, delivery, loader.
 
 use crate::support::{
-    LARGE_LOAD, SOON, assert_digests_agree, catalogue, converged, deliveries, item, load, loaded, price,
-    seen_by_server, shelf_price,
+    LARGE_LOAD, SOON, assert_digests_agree, catalogue, converged, deliveries, ended_deliveries, item, load, loaded,
+    price, seen_by_server, shelf_price,
 };
 use rusqlite::Connection;
 use serde_json::json;
@@ -101,7 +101,7 @@ fn a_till_that_was_off_during_ten_loads_gets_one_package() {
     load(&bench.server, "All", &catalogue(0..500, "10"));
     converged(&bench.server, &mut till);
     let applied = |deliveries: &[serde_json::Value]| deliveries.iter().filter(|d| d["state"] == "applied").count();
-    let before = applied(&deliveries(&bench.server, &till));
+    let before = applied(&ended_deliveries(&bench.server, &till));
 
     till.stop_agent().unwrap();
     for number in 0..10 {
@@ -110,7 +110,7 @@ fn a_till_that_was_off_during_ten_loads_gets_one_package() {
     till.start_agent().unwrap();
     converged(&bench.server, &mut till);
 
-    let after = deliveries(&bench.server, &till);
+    let after = ended_deliveries(&bench.server, &till);
     assert_eq!(applied(&after), before + 1, "{after:#?}");
     assert_eq!(after[0]["objects"], 10);
     for number in 0..10 {

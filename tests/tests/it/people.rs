@@ -3,8 +3,8 @@
 
 use crate::sales::{checked, equip, sale, wait_for_receipts};
 use crate::support::{
-    RECOVERY, assert_digests_agree, catalogue, deliveries, has_receipts, item, load, load_file, loaded, now, piece_at,
-    price, receipts, recovered, seen_by_server, shelf_price, until,
+    RECOVERY, assert_digests_agree, catalogue, deliveries, ended_deliveries, has_receipts, item, load, load_file,
+    loaded, now, piece_at, price, receipts, recovered, seen_by_server, shelf_price, until,
 };
 use fs_err as fs;
 use rusqlite::Connection;
@@ -350,7 +350,7 @@ fn a_parked_till_expires_nothing_and_gets_one_package_when_it_is_back() {
     till.start_agent().unwrap();
     recovered(&bench.server, &mut till);
     assert_eq!(shelf_price(&till, 1), Some(Kopecks(400)));
-    let applied = deliveries(&bench.server, &till).into_iter().filter(|one| one["state"] == "applied").count();
+    let applied = ended_deliveries(&bench.server, &till).into_iter().filter(|one| one["state"] == "applied").count();
     assert_eq!(applied, 2, "the first item and the newest price");
     pos.open_shift(1, 1, now()).unwrap();
     pos.close_shift(now()).unwrap();

@@ -113,6 +113,18 @@ pub(crate) fn deliveries(server: &Server, till: &Till) -> Vec<Value> {
     server.api().unwrap().read(&path).unwrap().as_array().unwrap().clone()
 }
 
+/// The same once all of them have come to an end: a till tells where it is before the server ends
+/// the delivery that brought it there.
+pub(crate) fn ended_deliveries(server: &Server, till: &Till) -> Vec<Value> {
+    wait_for(format!("the deliveries of till {} to end", till.code), RECOVERY, || {
+        let found = deliveries(server, till);
+        let open = |one: &Value| ["announced", "downloaded", "queued"].contains(&one["state"].as_str().unwrap());
+        let all_ended = !found.iter().any(open);
+        Seen::when(all_ended, found.clone(), format!("{found:?}"))
+    })
+    .unwrap()
+}
+
 /// What the server says the till must have: the header of the package that brought it where it is.
 pub(crate) fn header(bench: &TestBench, till: &Till) -> Header {
     let name = till.state().unwrap().package.unwrap();

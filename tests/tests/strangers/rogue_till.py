@@ -61,8 +61,11 @@ def flood():
     properties = pika.BasicProperties(type=head["type"], message_id=head["id"],
                                       headers={"tillway-peer": head["peer"], "tillway-code": head["code"]})
     channel = connection.channel()
-    for _ in range(5_000):
-        channel.basic_publish("tillway.incoming", "tillway.reports", body, properties)
+    try:
+        for _ in range(5_000):
+            channel.basic_publish("tillway.incoming", "tillway.reports", body, properties)
+    except pika.exceptions.AMQPChannelError:
+        pass  # Its login is gone already, which the broker tells before it ends the connection.
 
 
 connection = login(peer, vhost)

@@ -46,18 +46,19 @@ impl TillAuth for OneTill {
         match (*asked == till(), token) {
             (true, "secret") => Ok(shop()),
             (true, _) => Err(AuthError::WrongToken),
-            (false, _) if self.till_of(token).as_ref() == Ok(asked) => Ok(shop()),
+            (false, _) if self.till_of(token).is_ok_and(|(own, _)| own == *asked) => Ok(shop()),
             (false, _) => Err(AuthError::UnknownTill),
         }
     }
 
     /// `secret-5` is that of the fifth further till.
-    fn till_of(&self, token: &str) -> Result<TillId, AuthError> {
-        match token.strip_prefix("secret-") {
-            Some(number) => Ok(format!("_cash_{number}_0000aaaa").parse().unwrap()),
-            None if token == "secret" => Ok(till()),
-            None => Err(AuthError::WrongToken),
-        }
+    fn till_of(&self, token: &str) -> Result<(TillId, ShopId), AuthError> {
+        let till = match token.strip_prefix("secret-") {
+            Some(number) => format!("_cash_{number}_0000aaaa").parse().unwrap(),
+            None if token == "secret" => till(),
+            None => return Err(AuthError::WrongToken),
+        };
+        Ok((till, shop()))
     }
 }
 
@@ -206,9 +207,9 @@ async fn a_till_without_its_token_sends_nothing() {
     assert_eq!(server.connect(None, hello(&[])).await.err().unwrap().code(), Code::Unauthenticated);
     let wrong = server.connect(Some("wrong"), hello(&[])).await.err().unwrap();
     assert_eq!(wrong.code(), Code::Unauthenticated);
-    let unknown = v1::Hello { peer_id: other_till().to_string(), ..hello(&[]) };
-    let mut unknown = server.connect(Some("secret"), unknown).await.unwrap();
-    assert_eq!(unknown.end().await.unwrap_err().code(), Code::NotFound);
+    let in_others_name = v1::Hello { peer_id: other_till().to_string(), ..hello(&[]) };
+    let mut in_others_name = server.connect(Some("secret"), in_others_name).await.unwrap();
+    assert_eq!(in_others_name.end().await.unwrap_err().code(), Code::Unauthenticated);
     let of_a_shop = v1::Hello { peer_id: shop().to_string(), ..hello(&[]) };
     let status = server.connect(Some("secret"), of_a_shop).await.unwrap().end().await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
