@@ -18,6 +18,10 @@ use tillway_tests::wait::{Seen, wait_for};
 
 const TILLS: usize = 1_000;
 
+/// Bytes of a frame, the least there is: the client makes a buffer of many frames for each
+/// connection, which with thousands in one process would be all of its memory.
+const SMALL_FRAMES: u32 = 4_096;
+
 /// Logins under way at the same time.
 const AT_A_TIME: usize = 32;
 
@@ -36,7 +40,7 @@ async fn come_in(port: u16, vhost: String, till: &TillId, secret: &PeerSecret) -
             port,
         },
         vhost,
-        query: AMQPQueryString { heartbeat: Some(60), ..AMQPQueryString::default() },
+        query: AMQPQueryString { heartbeat: Some(60), frame_max: Some(SMALL_FRAMES), ..AMQPQueryString::default() },
     };
     Connection::connect_uri(uri, ConnectionProperties::default()).await
 }
