@@ -23,6 +23,7 @@ mod loads;
 mod nodes;
 mod notices;
 mod overview;
+mod packages;
 mod rights;
 mod sales;
 mod tills;
@@ -37,6 +38,7 @@ pub use intruders::Asked;
 pub use loads::{Load, LoadReport};
 pub use nodes::{CreatedNode, NewSecret, NodeChange, NodeInfo, Nodes};
 pub use overview::{DiskRoom, Overview, OverviewLimits};
+pub use packages::{PackageAsked, PackageDenied};
 pub use rights::{Act, Denied, of_till};
 pub use sales::SalesOf;
 pub use tills::Till;
@@ -50,12 +52,13 @@ use crate::dictionary::DictionaryService;
 use crate::exchange::{ExchangeService, PublicAddresses};
 use crate::hints::Hints;
 use crate::network::{NetworkService, TokenHash};
+use crate::packages::links::Links;
 use crate::peer_keys::PeerKeys;
 use crate::sales::Intruders;
 use crate::store::audit::AuditLog;
 use crate::store::intake::LoadJournal;
 use crate::store::sales::SalesStore;
-use crate::till_connections::TillConnections;
+use crate::till_connections::{ShownFor, TillConnections};
 use rights::Place;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,6 +89,8 @@ pub struct AppParts {
     pub background: Background,
     /// Backups of all stores.
     pub backups: Backups,
+    /// For whom each link to a package is.
+    pub links: Links,
     /// Where tills reach this server.
     pub addresses: PublicAddresses,
     /// Certificates of this server, and who may do without.
@@ -134,7 +139,7 @@ impl App {
         }
         self.parts.intruders.right_token(till);
         let Some(connection) = connection else { return Ok(true) };
-        self.parts.connections.note(connection, till, TokenHash::of(token));
+        self.parts.connections.note(connection, till, TokenHash::of(token), ShownFor::Asking);
         // It may have become void before this connection was noted.
         holds()
     }

@@ -10,6 +10,7 @@ pub mod build;
 mod cleaning;
 mod files;
 mod flight;
+pub mod links;
 pub mod plan;
 pub mod proof;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use crate::store::dictionary::{DictionarySnapshot, DictionaryStore};
 use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
 use crate::words::as_said;
 use flight::Flights;
+use links::Links;
 use plan::Plan;
 use proof::Prover;
 use serde::Serialize;
@@ -178,17 +180,19 @@ pub struct PackageService {
     flights: Arc<Flights>,
     reserve: DiskReserve,
     prover: Arc<Prover>,
+    links: Links,
 }
 
 impl PackageService {
     /// Over the dictionary, the memory of what was built, the files, and the key of the proofs
-    /// that packages carry.
+    /// that packages carry and of the links to them.
     pub fn new(
         dictionary: Arc<dyn DictionaryStore>,
         memo: Arc<dyn PackageStore>,
         files: Arc<dyn PackageFiles>,
         key: ProofKey,
     ) -> Result<Self, PackageError> {
+        let links = Links::new(&key);
         let prover = Arc::new(Prover::new(key, dictionary.identity()?));
         let others = memo.make_under(&prover.mark())?;
         if others > 0 {
@@ -203,7 +207,12 @@ impl PackageService {
         let head = dictionary.head().map_err(PackageError::Dictionary)?;
         forget_after(memo.as_ref(), head)?;
         let flights = Arc::new(Flights::new(std::thread::available_parallelism().map_or(1, usize::from)));
-        Ok(Self { dictionary, memo, files, flights, reserve: DiskReserve::default(), prover })
+        Ok(Self { dictionary, memo, files, flights, reserve: DiskReserve::default(), prover, links })
+    }
+
+    /// What makes links to packages, and knows them again.
+    pub fn links(&self) -> &Links {
+        &self.links
     }
 
     /// With this much room kept free on the disk on which packages are built.

@@ -267,6 +267,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         audit: audit.clone(),
         background: background.clone(),
         backups: backups.clone(),
+        links: packages.links().clone(),
         addresses,
         certificates: certificates.clone(),
         attaching: Arc::default(),
@@ -282,7 +283,8 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         hints: hints.clone(),
     });
     let admin = Arc::new(credentials.admin);
-    let rest = rest::router(app.clone(), Arc::clone(&admin)).merge(rest::packages::router(packages.clone()));
+    let rest = rest::router(app.clone(), Arc::clone(&admin));
+    let rest = rest.merge(rest::packages::router(app.clone(), packages.clone()));
     let local = rest::local_router(app.clone());
     let aif =
         crate::intake::rest::router(AifRest { intake: Arc::clone(&intake), credentials: credentials.back_office });

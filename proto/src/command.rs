@@ -12,6 +12,7 @@
 
 use crate::report::{AsideName, in_short};
 use crate::revision::{DeliveryId, PackageName, Revision};
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -108,8 +109,12 @@ pub struct PackageLink {
     pub delivery: DeliveryId,
     /// The hash that the downloaded file must have.
     pub package: PackageName,
-    /// Path on the package host (`dicturlhostcs`, `dicturlportcs`).
+    /// Path on the package host (`dicturlhostcs`, `dicturlportcs`), with what it shows there.
     pub link: String,
+    /// When the link ends, by the server's clock, where it is good without the till's token: who
+    /// shows none asks for another one then. Absent: it does not end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
     /// Size of the file; a download is never longer.
     pub bytes: u64,
     /// The package applies where `from ≤ cursor < to`.
@@ -262,6 +267,7 @@ mod tests {
             from: Revision(17),
             to: Revision(18),
             objects: 1,
+            until: None,
             replaces: None,
         })
     }

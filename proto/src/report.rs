@@ -198,6 +198,15 @@ pub struct TillState {
     /// reports of agents that know no authorities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted: Option<Vec<String>>,
+    /// Whether the agent shows its token where it fetches packages; absent where it does not: in
+    /// reports of older agents, where another host carries packages, and without TLS.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub shows_token: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_not(flag: &bool) -> bool {
+    !*flag
 }
 
 /// A cause that only a newer agent knows is none: the delivery was rejected all the same.

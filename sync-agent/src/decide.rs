@@ -116,6 +116,7 @@ mod tests {
             from: Revision(from),
             to: Revision(to),
             objects: 1,
+            until: None,
             replaces: None,
         }
     }

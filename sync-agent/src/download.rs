@@ -8,13 +8,17 @@
 //! bounded number of times. Dropping the future ends a download; the part stays and is resumed the
 //! next time. What it was writing at that moment is written to its end on a thread of its own, so
 //! the next download waits for that: else it would go on from a length that is still growing.
+//!
+//! A token goes to the address that was named, over a client that trusts the server's authorities
+//! alone; where that answer leads elsewhere, it is followed without the token.
 
 use crate::decide::{StatusMeaning, on_status, wait_before_retry};
 use crate::retry::Backoff;
 use crate::settings::Trust;
 use fs_err as fs;
 use futures_util::StreamExt as _;
-use reqwest::header::{ETAG, HeaderMap, IF_RANGE, RANGE, RETRY_AFTER};
+use reqwest::header::{ETAG, HeaderMap, IF_RANGE, LOCATION, RANGE, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder, Response};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -123,7 +127,10 @@ impl DownloadError {
 /// Downloads packages into one folder, one at a time.
 #[derive(Debug, Clone)]
 pub(crate) struct Downloader {
-    client: reqwest::Client,
+    /// Without a token.
+    client: Client,
+    /// With one.
+    own: Client,
     folder: PathBuf,
     limits: DownloadLimits,
     one_at_a_time: Arc<Mutex<()>>,
@@ -144,6 +151,9 @@ type Turn = Arc<OwnedMutexGuard<()>>;
 struct Job<'a> {
     turn: Turn,
     url: &'a str,
+    /// The same without what opens it: for logs and reports.
+    shown: &'a str,
+    token: Option<&'a str>,
     bytes: u64,
     part: PathBuf,
     hasher: blake3::Hasher,
@@ -160,22 +170,33 @@ impl Downloader {
         trust: &Trust,
     ) -> Result<Self, DownloadError> {
         crate::install_crypto();
+        let within = |client: reqwest::ClientBuilder| {
+            client
+                .connect_timeout(limits.connect)
+                .read_timeout(limits.idle)
+                .user_agent(concat!("tillway-sync-agent/", env!("CARGO_PKG_VERSION")))
+        };
+        let own = trust.client().and_then(|client| within(client).build()).map_err(DownloadError::Client)?;
         // No secret goes along, and the hash proves what comes: it may lie wherever it is said to.
-        let client = reqwest::Client::builder()
-            .connect_timeout(limits.connect)
-            .read_timeout(limits.idle)
-            .redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS))
-            .user_agent(concat!("tillway-sync-agent/", env!("CARGO_PKG_VERSION")));
-        let client = trust.beside_others(client).and_then(reqwest::ClientBuilder::build);
+        let client = Client::builder().redirect(reqwest::redirect::Policy::limited(MAX_REDIRECTS));
+        let client = trust.beside_others(within(client)).and_then(reqwest::ClientBuilder::build);
         let client = client.map_err(DownloadError::Client)?;
-        Ok(Self { client, folder, limits, one_at_a_time })
+        Ok(Self { client, own, folder, limits, one_at_a_time })
     }
 
-    /// Brings `package` of `bytes` bytes from `url` and gives the path of the whole, checked file.
+    /// Brings `package` of `bytes` bytes from `url`, to which `token` is shown, and gives the path
+    /// of the whole, checked file.
     ///
     /// Other files in the folder, of links that are no more, are removed.
-    pub(crate) async fn fetch(&self, url: &str, package: &PackageName, bytes: u64) -> Result<PathBuf, DownloadError> {
-        let disk = |source| DownloadError::Disk { url: url.to_owned(), source };
+    pub(crate) async fn fetch(
+        &self,
+        url: &str,
+        token: Option<&str>,
+        package: &PackageName,
+        bytes: u64,
+    ) -> Result<PathBuf, DownloadError> {
+        let shown = url.split('?').next().unwrap_or_default();
+        let disk = |source| DownloadError::Disk { url: shown.to_owned(), source };
         let target = self.folder.join(package.file_name());
         let part = self.folder.join(format!("{}.part", package.file_name()));
         let turn = Arc::new(Arc::clone(&self.one_at_a_time).lock_owned().await);
@@ -193,7 +214,7 @@ impl Downloader {
         })
         .await
         .map_err(disk)?;
-        let mut job = Job { turn, url, bytes, part, hasher, offset, etag: None };
+        let mut job = Job { turn, url, shown, token, bytes, part, hasher, offset, etag: None };
         let deadline = Instant::now() + self.limits.total;
         let mut backoff = Backoff::new(self.limits.first_wait, self.limits.max_wait);
         let (mut tries, mut idle_tries, mut wrong_files) = (0, 0, 0);
@@ -219,7 +240,7 @@ impl Downloader {
                     job.begin_anew().await.map_err(disk)?;
                     wrong_files += 1;
                     if wrong_files >= MAX_WRONG_FILES {
-                        return Err(DownloadError::WrongHash { url: url.to_owned() });
+                        return Err(DownloadError::WrongHash { url: shown.to_owned() });
                     }
                     ("the hash was wrong".to_owned(), None)
                 }
@@ -239,23 +260,26 @@ impl Downloader {
             }
             let wait = wait_before_retry(backoff.next_wait(), after, self.limits.max_wait);
             if idle_tries >= self.limits.max_idle_tries || Instant::now() + wait >= deadline {
-                return Err(DownloadError::GivenUp { url: url.to_owned(), tries, last: why });
+                return Err(DownloadError::GivenUp { url: shown.to_owned(), tries, last: why });
             }
-            tracing::info!(url, tries, offset = job.offset, %why, ?wait, "download interrupted; going on after a wait");
+            tracing::info!(url = shown, tries, offset = job.offset, %why, ?wait, "download interrupted; going on after a wait");
             tokio::time::sleep(wait).await;
         }
     }
 
-    async fn attempt(&self, job: &mut Job<'_>) -> Result<(), Broken> {
-        let disk = |source| Broken::End(DownloadError::Disk { url: job.url.to_owned(), source });
-        let mut request = self.client.get(job.url);
-        if job.offset > 0 {
-            request = request.header(RANGE, format!("bytes={}-", job.offset));
-            if let Some(etag) = &job.etag {
-                request = request.header(IF_RANGE, etag);
-            }
+    /// The answer to a request for what is missing.
+    async fn ask(&self, job: &Job<'_>) -> Result<Response, reqwest::Error> {
+        let Some(token) = job.token else { return job.for_rest(self.client.get(job.url)).send().await };
+        let response = job.for_rest(self.own.get(job.url)).bearer_auth(token).send().await?;
+        match elsewhere(&response) {
+            Some(url) => job.for_rest(self.client.get(url)).send().await,
+            None => Ok(response),
         }
-        let response = request.send().await.map_err(|error| line(&error))?;
+    }
+
+    async fn attempt(&self, job: &mut Job<'_>) -> Result<(), Broken> {
+        let disk = |source| Broken::End(DownloadError::Disk { url: job.shown.to_owned(), source });
+        let response = self.ask(job).await.map_err(|error| line(&error.without_url()))?;
         let status = response.status().as_u16();
         match on_status(status, job.offset) {
             StatusMeaning::Rest => {}
@@ -265,21 +289,21 @@ impl Downloader {
                 job.begin_anew().await.map_err(disk)?;
                 return Err(Broken::Retry { why: format!("HTTP {status}"), after: None });
             }
-            StatusMeaning::Gone => return Err(Broken::End(DownloadError::Gone { url: job.url.to_owned(), status })),
+            StatusMeaning::Gone => return Err(Broken::End(DownloadError::Gone { url: job.shown.to_owned(), status })),
             StatusMeaning::Later => {
                 let after = retry_after(response.headers());
                 return Err(Broken::Retry { why: format!("HTTP {status}"), after });
             }
         }
         job.etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        let too_long = || Broken::End(DownloadError::TooLong { url: job.url.to_owned(), bytes: job.bytes });
+        let too_long = || Broken::End(DownloadError::TooLong { url: job.shown.to_owned(), bytes: job.bytes });
         if response.content_length().is_some_and(|more| job.offset.saturating_add(more) > job.bytes) {
             return Err(too_long());
         }
         let mut file = None;
         let mut body = response.bytes_stream();
         while let Some(piece) = body.next().await {
-            let piece = piece.map_err(|error| line(&error))?;
+            let piece = piece.map_err(|error| line(&error.without_url()))?;
             if job.offset + piece.len() as u64 > job.bytes {
                 return Err(too_long());
             }
@@ -304,6 +328,17 @@ impl Downloader {
 }
 
 impl Job<'_> {
+    fn for_rest(&self, request: RequestBuilder) -> RequestBuilder {
+        if self.offset == 0 {
+            return request;
+        }
+        let request = request.header(RANGE, format!("bytes={}-", self.offset));
+        match &self.etag {
+            Some(etag) => request.header(IF_RANGE, etag),
+            None => request,
+        }
+    }
+
     async fn begin_anew(&mut self) -> io::Result<()> {
         self.hasher.reset();
         self.offset = 0;
@@ -315,6 +350,12 @@ impl Job<'_> {
         };
         blocking(&self.turn, remove).await
     }
+}
+
+/// Where an answer leads.
+fn elsewhere(response: &Response) -> Option<reqwest::Url> {
+    let to = response.headers().get(LOCATION).filter(|_| response.status().is_redirection())?;
+    response.url().join(to.to_str().ok()?).ok()
 }
 
 fn line(error: &reqwest::Error) -> Broken {

@@ -21,6 +21,7 @@ use crate::settings::LiveSettings;
 use crate::state::State;
 use crate::tell::Teller;
 use fs_err as fs;
+use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ const STEP_LASTS: Duration = Duration::from_millis(200);
 pub(crate) enum IntakeError {
     #[error("the link `{link}` is no path")]
     Link { link: String },
+    #[error("the link has ended at {until} by the server's clock: it has to be announced anew")]
+    Ended { until: Timestamp },
     #[error("download failed")]
     Download(#[source] DownloadError),
     #[error("the downloaded package does not read")]
@@ -61,7 +64,9 @@ impl IntakeError {
                 RejectCause::Content
             }
             Self::Link { .. } | Self::Range { .. } => RejectCause::Content,
-            Self::Package(_) | Self::Put(_) | Self::Room(_) | Self::Aborted(_) => RejectCause::Transport,
+            Self::Ended { .. } | Self::Package(_) | Self::Put(_) | Self::Room(_) | Self::Aborted(_) => {
+                RejectCause::Transport
+            }
         }
     }
 

@@ -77,6 +77,7 @@ impl Overview {
             aside: units,
             refused_messages: self.codes.refused(),
             trusted: Some(self.settings.current().trust.fingerprints().to_vec()),
+            shows_token: self.settings.current().token_for_packages().is_some(),
         }
     }
 

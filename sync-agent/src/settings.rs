@@ -306,5 +306,15 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The token that goes along where packages are fetched: from the server's own host alone, and
+    /// where nobody listens. What is none of its own carries packages without one.
+    pub(crate) fn token_for_packages(&self) -> Option<&str> {
+        let host = &self.packages.host;
+        let is_private = self.trust.asks_tls_of(host) || trust::is_this_machine(host);
+        self.token.as_deref().filter(|_| is_private && host.eq_ignore_ascii_case(&self.sales.rest_host))
+    }
+}
+
 #[cfg(test)]
 mod tests;

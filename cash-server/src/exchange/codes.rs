@@ -110,7 +110,12 @@ impl Codes {
         if self.has_secret(peer) { self.trust.for_peer(peer) } else { String::new() }
     }
 
-    /// Takes what a peer says that it trusts.
+    /// Whether a peer said that it shows its token where it fetches packages.
+    pub(super) fn shows_token(&self, peer: &PeerId) -> bool {
+        self.trust.shows_token(peer)
+    }
+
+    /// Takes what a peer says that it trusts, and shows.
     pub(super) fn heard_trust(&self, peer: &PeerId, state: &TillState) {
         self.trust.heard(peer, state);
     }

@@ -15,6 +15,8 @@ use super::reason::ExchangeReason;
 use super::service::{ExchangeError, ExchangeParts, ExchangeService};
 use crate::error_chain;
 use crate::hints::Hint;
+use crate::network::Network;
+use crate::packages::links::{self, Links};
 use crate::packages::{PackageError, PackageFacts, PackageService, Repair};
 use crate::store::exchange::{Ended, EndedCommand, ExchangeStore, NewDelivery, Records};
 use crate::store::packages::PackageKey;
@@ -101,7 +103,7 @@ impl Reconciler {
     /// One pass over all tills.
     pub async fn pass(&self) -> Result<Passed, ExchangeError> {
         let (service, packages) = (self.service.clone(), self.packages.clone());
-        let Decided { mut plan, commands, peers, removed, silent } =
+        let Decided { mut plan, commands, network, peers, removed, silent } =
             blocking(move || decide_all(&service, &packages)).await?;
         for till in std::mem::take(&mut plan.poison) {
             tracing::error!(%till, "deciding for a till brought out a defect of this server; it is left out");
@@ -126,8 +128,8 @@ impl Reconciler {
         // What fails in one step does not stop the next; the first error is told.
         let gone = self.forget(plan.gone).await;
         self.remove_queues(removed).await;
-        let published = self.publish_all(stream::iter(plan.publish.into_iter().map(Ok))).await;
-        let announced = self.announce_all(plan.announce).await;
+        let published = self.publish_all(stream::iter(plan.publish.into_iter().map(Ok)), &network).await;
+        let announced = self.announce_all(plan.announce, &network).await;
         let commands = self.send_commands(commands, &refused).await;
         gone?;
         passed.announced = published? + announced?;
@@ -137,7 +139,7 @@ impl Reconciler {
 
     /// Looks for packages, and builds side by side those that are not there; as they come, writes
     /// their deliveries in batches and publishes their links, while the next batch is written.
-    async fn announce_all(&self, wanted: Vec<Wanted>) -> Result<usize, ExchangeError> {
+    async fn announce_all(&self, wanted: Vec<Wanted>, network: &Network) -> Result<usize, ExchangeError> {
         let sound = Sound::default();
         let packages = self.packages.clone();
         let groups = blocking(move || Ok(groups(&packages, wanted))).await?;
@@ -151,7 +153,7 @@ impl Reconciler {
             .buffered(BATCHES_AT_A_TIME)
             .map_ok(|deliveries| stream::iter(deliveries.into_iter().map(Ok)))
             .try_flatten();
-        self.publish_all(written).await
+        self.publish_all(written, network).await
     }
 
     /// Those whose tills were heard of in the meantime in a way that changes what is to be done
@@ -218,9 +220,10 @@ impl Reconciler {
     async fn publish_all(
         &self,
         deliveries: impl Stream<Item = Result<Delivery, ExchangeError>>,
+        network: &Network,
     ) -> Result<usize, ExchangeError> {
         deliveries
-            .map_ok(|delivery| async { Ok(self.publish(delivery).await) })
+            .map_ok(|delivery| async { Ok(self.publish(delivery, network).await) })
             .try_buffer_unordered(CONFIRMS_IN_FLIGHT)
             .try_filter_map(|confirmed| std::future::ready(Ok(confirmed)))
             .ready_chunks(CONFIRMS_BATCH)
@@ -231,9 +234,9 @@ impl Reconciler {
     }
 
     /// Publishes the link of a written delivery; its number where the broker has confirmed it.
-    async fn publish(&self, delivery: Delivery) -> Option<DeliveryId> {
+    async fn publish(&self, delivery: Delivery, network: &Network) -> Option<DeliveryId> {
         let parts = self.parts();
-        let written = link_message(parts, &delivery).inspect_err(|error| {
+        let written = link_message(parts, self.packages.links(), network, &delivery).inspect_err(|error| {
             tracing::error!(till = %delivery.peer, error = %error_chain(error), "failed to write a link");
         });
         let (head, body) = written.ok()?;
@@ -405,6 +408,8 @@ pub(super) struct Decided {
     /// Commands that wait to be published, oldest first. What is ordered from now on goes with the
     /// next pass.
     pub(super) commands: Vec<SentCommand>,
+    /// As it was then.
+    network: Arc<Network>,
     /// All tills of the network.
     peers: Vec<PeerId>,
     /// Those that were removed.
@@ -457,7 +462,7 @@ pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -
     commands.retain(|command| targets.network.node(&command.peer.clone().into()).is_some());
     let removed = targets.network.removed_tills().cloned().map(PeerId::from).collect();
     let peers = aims.into_iter().map(|aim| aim.till.into()).collect();
-    Ok(Decided { plan, commands, peers, removed, silent })
+    Ok(Decided { plan, commands, network: targets.network, peers, removed, silent })
 }
 
 /// Links that went out before their peer got its present secret: it does not take their codes, so
@@ -575,11 +580,18 @@ pub(super) fn delivery_of(wanted: Wanted, facts: PackageFacts) -> NewDelivery {
     NewDelivery { delivery, seen: wanted.seen }
 }
 
-fn link_message(parts: &ExchangeParts, delivery: &Delivery) -> Result<(MessageHead, Vec<u8>), ExchangeError> {
+fn link_message(
+    parts: &ExchangeParts,
+    links: &Links,
+    network: &Network,
+    delivery: &Delivery,
+) -> Result<(MessageHead, Vec<u8>), ExchangeError> {
+    let (link, until) = link_for(parts, links, network, delivery, Timestamp::now());
     let mut command = Command::new(Order::LoadPackage(PackageLink {
         delivery: delivery.id,
         package: delivery.package.clone(),
-        link: format!("/packages/{}", delivery.package.file_name()),
+        link,
+        until,
         bytes: delivery.bytes,
         from: delivery.from,
         to: delivery.to,
@@ -592,4 +604,25 @@ fn link_message(parts: &ExchangeParts, delivery: &Delivery) -> Result<(MessageHe
     let body = command.to_bytes().map_err(|source| ExchangeError::Message { source })?;
     let head = parts.codes.head(&delivery.peer, command.order.kind(), &command.id.to_string(), &body);
     Ok((head, body))
+}
+
+/// The link, and when it ends. A till that shows its token gets one that is worth nothing without
+/// it; any other, one that opens the package by itself for a while.
+fn link_for(
+    parts: &ExchangeParts,
+    links: &Links,
+    network: &Network,
+    delivery: &Delivery,
+    now: Timestamp,
+) -> (String, Option<Timestamp>) {
+    let package = &delivery.package;
+    let Some(till) = delivery.peer.till() else { return (format!("/packages/{}", package.file_name()), None) };
+    let token = network.till(till).and_then(|node| node.token);
+    match token.filter(|_| !parts.codes.shows_token(&delivery.peer)) {
+        Some(token) => {
+            let until = now.saturating_add(links::LIFE).unwrap_or(Timestamp::MAX);
+            (links.alone(package, till, until, &token), Some(until))
+        }
+        None => (links.beside_token(package, till), None),
+    }
 }

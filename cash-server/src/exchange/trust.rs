@@ -4,9 +4,11 @@
 //! at the till: neither to speak TLS for the first time, nor when a new authority follows the old
 //! one. What a till trusts is told by each of its reports; here it is a hint, kept in memory. Of a
 //! till that was not heard of since the server started nothing is known, and it is handed all.
+//!
+//! So it is with what a till shows: whether it gives its token where it fetches packages.
 
 use super::claims::bounded_trusted;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use tillway_proto::PeerId;
@@ -20,6 +22,8 @@ pub struct Trust {
     tls: Option<Tls>,
     /// The fingerprints that each names; none: an agent that knows no authorities.
     named: Mutex<HashMap<PeerId, Option<Vec<String>>>>,
+    /// Peers that show their token where they fetch packages.
+    showing: Mutex<HashSet<PeerId>>,
 }
 
 impl fmt::Debug for Trust {
@@ -31,11 +35,19 @@ impl fmt::Debug for Trust {
 impl Trust {
     /// Hands out the authorities of this server.
     pub fn in_authorities_of(tls: Tls) -> Self {
-        Self { tls: Some(tls), named: Mutex::default() }
+        Self { tls: Some(tls), ..Self::default() }
     }
 
     /// Takes what a peer of this network says.
     pub(super) fn heard(&self, peer: &PeerId, state: &TillState) {
+        {
+            let mut showing = self.showing.lock().unwrap_or_else(PoisonError::into_inner);
+            if !state.shows_token {
+                showing.remove(peer);
+            } else if !showing.contains(peer) {
+                showing.insert(peer.clone());
+            }
+        }
         if self.tls.is_none() {
             return;
         }
@@ -43,6 +55,11 @@ impl Trust {
         if named.get(peer) != Some(&state.trusted) {
             named.insert(peer.clone(), state.trusted.as_deref().map(bounded_trusted));
         }
+    }
+
+    /// Whether it said so.
+    pub(super) fn shows_token(&self, peer: &PeerId) -> bool {
+        self.showing.lock().unwrap_or_else(PoisonError::into_inner).contains(peer)
     }
 
     /// What a peer that has a secret is handed with a command: empty where it trusts these

@@ -56,6 +56,12 @@ pub enum RequestFault {
         /// The till.
         till: TillId,
     },
+    /// A package without a till's token, or with one that is nobody's.
+    PackageNeedsToken,
+    /// A package by a link that was made for another till, another package, or not here.
+    PackageOfAnother,
+    /// A package by a link that has ended, or for a till that is parked.
+    LinkOver,
     /// What should name a till does not.
     NoTillId {
         /// What was named.
@@ -110,8 +116,11 @@ pub enum RequestFault {
 impl RequestFault {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoCredentials | Self::NobodyAsks | Self::WrongToken { .. } => StatusCode::UNAUTHORIZED,
-            Self::FromOtherSite | Self::OtherUser { .. } => StatusCode::FORBIDDEN,
+            Self::NoCredentials | Self::NobodyAsks | Self::WrongToken { .. } | Self::PackageNeedsToken => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::FromOtherSite | Self::OtherUser { .. } | Self::PackageOfAnother => StatusCode::FORBIDDEN,
+            Self::LinkOver => StatusCode::GONE,
             Self::CutOff { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::OnlyTls { .. } => StatusCode::UPGRADE_REQUIRED,
             _ => StatusCode::BAD_REQUEST,

@@ -2,6 +2,7 @@ mod aside;
 mod attach;
 mod audit;
 mod local;
+mod packages_of_tills;
 mod watch;
 
 use super::*;
@@ -141,6 +142,7 @@ impl Server {
             data_dir: folder.path().to_owned(),
             disk_reserve_bytes: 0,
             addresses: PublicAddresses::new(&settings, 8080, 10001),
+            links: packages.links().clone(),
             certificates,
             attaching: Arc::default(),
             passwords: Arc::default(),
@@ -158,7 +160,7 @@ impl Server {
         )
         .unwrap();
         let local = local_router(app.clone());
-        let router = watched(router(app.clone(), admin).merge(packages::router(packages)), &app);
+        let router = watched(router(app.clone(), admin).merge(packages::router(app.clone(), packages)), &app);
         Self { folder, router, local, page, background, network, reports, exchange_db, journal, sales }
     }
 
@@ -418,33 +420,4 @@ async fn questions_without_an_answer_say_why() {
     let both = json!({"since": "2017-01-01T00:00:00", "from": "2017-01-01"});
     let (status, _) = server.ask("POST", "/api/v1/tills/till-7-1/unload", Some(both)).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-}
-
-#[tokio::test]
-async fn package_files_have_ranges_and_a_tag_and_no_other_file_is_served() {
-    let server = Server::start();
-    let name = "ab".repeat(32);
-    fs_err::write(server.folder.path().join("packages").join(format!("{name}.twp")), b"0123456789").unwrap();
-    let path = format!("/packages/{name}.twp");
-    let get = |range: &str, condition: Option<&str>| {
-        let mut request = Request::get(&path).header(header::RANGE, range);
-        if let Some(tag) = condition {
-            request = request.header(header::IF_RANGE, tag);
-        }
-        request.body(Body::empty()).unwrap()
-    };
-    let (status, body, headers) = server.send(get("bytes=4-", None)).await;
-    assert_eq!((status, body.as_slice()), (StatusCode::PARTIAL_CONTENT, b"456789".as_slice()));
-    let tag = headers[header::ETAG].to_str().unwrap().to_owned();
-    assert_eq!(tag, format!("\"{name}\""));
-    let (status, body, _) = server.send(get("bytes=4-", Some(&tag))).await;
-    assert_eq!((status, body.len()), (StatusCode::PARTIAL_CONTENT, 6));
-    let (status, body, _) = server.send(get("bytes=4-", Some("\"other\""))).await;
-    assert_eq!((status, body.len()), (StatusCode::OK, 10));
-    let known = Request::get(&path).header(header::IF_NONE_MATCH, &tag).body(Body::empty()).unwrap();
-    assert_eq!(server.send(known).await.0, StatusCode::NOT_MODIFIED);
-    for path in ["/packages/x.twp", "/packages/..%2Fdictionary.db", &format!("/packages/{}.twp", "cd".repeat(32))] {
-        let (status, ..) = server.send(Request::get(path).body(Body::empty()).unwrap()).await;
-        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
-    }
 }

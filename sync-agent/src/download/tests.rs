@@ -91,7 +91,7 @@ impl Case {
     }
 
     async fn fetch(&self, stub: &Stub) -> Result<PathBuf, DownloadError> {
-        self.downloader().fetch(&stub.url, &self.name, self.body.len() as u64).await
+        self.downloader().fetch(&stub.url, None, &self.name, self.body.len() as u64).await
     }
 
     fn part(&self) -> PathBuf {
@@ -316,7 +316,35 @@ async fn a_body_that_drips_ends_with_the_time_for_all_of_it_and_what_came_is_kep
     });
     let limits = DownloadLimits { total: Duration::from_millis(300), ..LIMITS };
     let downloader = Downloader::new(case.folder.path().to_owned(), limits, Arc::default(), &Trust::default()).unwrap();
-    let error = downloader.fetch(&stub.url, &case.name, case.body.len() as u64).await.unwrap_err();
+    let error = downloader.fetch(&stub.url, None, &case.name, case.body.len() as u64).await.unwrap_err();
     assert!(matches!(error, DownloadError::GivenUp { .. }), "{error}");
     assert!(case.part().exists());
+}
+
+#[tokio::test]
+async fn the_token_goes_to_the_address_that_was_named_and_to_no_other() {
+    let case = Case::new();
+    let other = Stub::start(vec![whole(&case.body)]).await;
+    let leads = format!("Location: {}\r\nContent-Length: 0\r\n", other.url);
+    let own = Stub::start(vec![Reply::Bytes(reply("307 Temporary Redirect", &leads, b""))]).await;
+    let url = format!("{}?code=7", own.url);
+    let file = case.downloader().fetch(&url, Some("s3cret"), &case.name, case.body.len() as u64).await.unwrap();
+    assert_eq!(fs::read(file).unwrap(), case.body);
+    let (own, other) = (own.requests().concat(), other.requests().concat());
+    assert!(own.contains("authorization: bearer s3cret") && own.contains("code=7"), "{own}");
+    assert!(!other.contains("authorization") && !other.contains("s3cret"), "{other}");
+}
+
+#[tokio::test]
+async fn what_opens_a_package_is_told_to_nobody() {
+    let case = Case::new();
+    let stub = Stub::start(vec![status("410 Gone")]).await;
+    let url = format!("{}?code=0ffee", stub.url);
+    let gone = case.downloader().fetch(&url, Some("s3cret"), &case.name, 7).await.unwrap_err();
+    let nobody = "http://127.0.0.1:9/packages/x.twp?code=0ffee";
+    let given_up = case.downloader().fetch(nobody, Some("s3cret"), &case.name, 7).await.unwrap_err();
+    for error in [gone, given_up] {
+        let told = crate::error::chain(&error);
+        assert!(!told.contains("0ffee") && !told.contains("s3cret") && told.contains("x.twp"), "{told}");
+    }
 }

@@ -30,6 +30,7 @@ fn put_of_size<Si, So>(till: &TestTill<Si, So>, from: u64, to: u64, objects: u64
         from,
         to,
         objects,
+        until: None,
         replaces: None,
     };
     let mut batch = files(till).begin_batch().unwrap();

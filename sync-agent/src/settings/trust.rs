@@ -125,7 +125,8 @@ fn fingerprint(der: &[u8]) -> String {
     text
 }
 
-fn is_this_machine(host: &str) -> bool {
+/// Whether a host is this machine itself.
+pub(crate) fn is_this_machine(host: &str) -> bool {
     match host.parse::<IpAddr>() {
         Ok(address) => address.to_canonical().is_loopback(),
         Err(_) => host.trim_end_matches('.').eq_ignore_ascii_case("localhost"),

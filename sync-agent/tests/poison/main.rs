@@ -51,6 +51,7 @@ impl Till {
             from,
             to,
             objects: 0,
+            until: None,
             replaces: None,
         };
         let mut batch = self.queue.begin_batch().unwrap();

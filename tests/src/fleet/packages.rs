@@ -104,17 +104,17 @@ impl Packages {
         self.downloads.load(Ordering::Relaxed)
     }
 
-    /// Downloads a package for a till; it is whole and right.
-    pub(super) async fn fetch(&self, till: usize, link: &PackageLink) -> Result<PathBuf, TakeError> {
+    /// Downloads a package for a till, which shows its token; it is whole and right.
+    pub(super) async fn fetch(&self, till: usize, token: &str, link: &PackageLink) -> Result<PathBuf, TakeError> {
         if !self.share {
             let file = self.folder.join(format!("{till}-{}", link.package.file_name()));
-            self.download(link, &file).await?;
+            self.download(token, link, &file).await?;
             return Ok(file);
         }
         let file = self.folder.join(link.package.file_name());
         let _alone = self.shared.lock().await;
         if !file.exists() {
-            self.download(link, &file).await?;
+            self.download(token, link, &file).await?;
         }
         Ok(file)
     }
@@ -126,12 +126,12 @@ impl Packages {
         }
     }
 
-    async fn download(&self, link: &PackageLink, file: &Path) -> Result<(), TakeError> {
+    async fn download(&self, token: &str, link: &PackageLink, file: &Path) -> Result<(), TakeError> {
         let url = format!("{}{}", self.base, link.link);
         let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
         for _ in 0..MAX_TRIES {
             // No answer: the server is away, and is asked again like one that is busy.
-            if let Ok(response) = self.client.get(&url).send().await {
+            if let Ok(response) = self.client.get(&url).bearer_auth(token).send().await {
                 match on_status(response.status().as_u16(), 0) {
                     StatusMeaning::Whole => {
                         if let Ok(bytes) = response.bytes().await {

@@ -68,5 +68,5 @@ pub(super) async fn tell(
 
 /// What a till that has nothing says.
 pub(super) fn empty_state() -> TillState {
-    TillState { agent_version: env!("CARGO_PKG_VERSION").to_owned(), ..TillState::default() }
+    TillState { agent_version: env!("CARGO_PKG_VERSION").to_owned(), shows_token: true, ..TillState::default() }
 }

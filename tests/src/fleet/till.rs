@@ -371,7 +371,7 @@ async fn take(
         return say(DeliveryState::Rejected, Some(why)).await;
     }
     let _room = shared.at_a_time.acquire().await;
-    let file = match shared.packages.fetch(till.number, link).await {
+    let file = match shared.packages.fetch(till.number, &till.identity.secret.token(), link).await {
         Ok(file) => file,
         Err(error) => {
             till.count(|told| told.failed += 1);

@@ -13,6 +13,7 @@ mod databases;
 mod first_hour;
 mod held_loads;
 mod http;
+mod packages;
 mod rogue;
 mod rogue_services;
 mod sales_service;

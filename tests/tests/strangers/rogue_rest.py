@@ -1,7 +1,7 @@
 """A till that was broken into, at the server's ports of HTTP: it has the till's token and tries what is not its own.
 
-Arguments: ports of REST, page and AIF, its id, its token, the id of another till, the name of somebody's code. Prints what
-became of each try, as the status of the answer. With `flood <seconds>` as last arguments it asks as fast as it can for so
+Arguments: ports of REST, page and AIF, its id, its token, the id of another till, the name of somebody's code, the file
+of another's package. Prints what became of each try, as the status of the answer. With `flood <seconds>` as last arguments it asks as fast as it can for so
 long, on eight connections, and prints how often it was answered.
 """
 import base64
@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-rest, page, aif, own, token, other, code = sys.argv[1:8]
+rest, page, aif, own, token, other, code, package = sys.argv[1:9]
 PORTS = {"rest": int(rest), "page": int(page), "aif": int(aif)}
 BEARER = {"Authorization": f"Bearer {token}"}
 JSON = {"Content-Type": "application/json"}
@@ -85,8 +85,8 @@ def flood(seconds):
     return sum(answered)
 
 
-if sys.argv[8:9] == ["flood"]:
-    print(flood(float(sys.argv[9])))
+if sys.argv[9:10] == ["flood"]:
+    print(flood(float(sys.argv[10])))
     sys.exit()
 
 till, node = f"/api/v1/tills/{other}", f"/api/v1/nodes/{other}"
@@ -130,6 +130,9 @@ told = {
     "up from tills": ask("GET", f"/api/v1/tills/{own}/../../nodes"),
     "two tills in one": ask("GET", f"/api/v1/tills/{own}%2f..%2f{other}/token"),
     "no such package": ask("GET", f"/packages/{PACKAGE}"),
+    "a package without its link": ask("GET", f"/packages/{package}"),
+    "a package by another's link": ask("GET", f"/packages/{package}?till={other}&code={'ab' * 32}"),
+    "a package by a link of its own making": ask("GET", f"/packages/{package}?till={own}&until=99999999999&code={'ab' * 32}"),
     "another method": ask("DELETE", f"/api/v1/tills/{own}/shift-closed"),
     "write a package": ask("PUT", f"/packages/{PACKAGE}", b"x"),
     "trace": ask("TRACE", f"/api/v1/tills/{own}/token"),

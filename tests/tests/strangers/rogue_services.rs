@@ -25,7 +25,10 @@ fn rest_of_rogue(bench: &TestBench, till: &Till, other: &Till, code: &str) -> Co
     let ports = bench.server.ports;
     let [rest, page, aif] = [ports.rest, ports.web, ports.aif].map(|port| port.to_string());
     let token = till.secret().unwrap().token();
-    python("rogue_rest.py", [&rest, &page, &aif, &till.id, &token, &other.id, &code[..4].to_owned()])
+    // The other's, which has what was loaded.
+    let mut files = fs::read_dir(bench.server.data().join("packages")).unwrap().map(|entry| entry.unwrap().file_name());
+    let package = files.find_map(|name| name.into_string().ok().filter(|name| name.ends_with(".twp"))).unwrap();
+    python("rogue_rest.py", [&rest, &page, &aif, &till.id, &token, &other.id, &code[..4].to_owned(), &package])
 }
 
 fn sales_of_rogue(bench: &TestBench, till: &Till, secret: &PeerSecret, shop: &str, other: &Till) -> Command {
@@ -99,7 +102,9 @@ fn each_try_at_what_is_not_its_own_fails_is_counted_and_shown_and_nobody_else_no
             "up from packages" | "up from packages, escaped" | "up from packages, with its end" => {
                 &[json!(404), json!(401)]
             }
-            "up from tills" | "no such package" => &[json!(404), json!(401)],
+            "up from tills" => &[json!(404), json!(401)],
+            "no such package" | "a package without its link" => &[json!(410)],
+            "a package by another's link" | "a package by a link of its own making" => &[json!(403)],
             "up with backslashes" | "a zero in a name" | "two tills in one" => &[json!(404), json!(400), json!(401)],
             "another method" | "write a package" | "trace" | "connect" => {
                 &[json!(405), json!(404), json!(400), json!(401), json!("cut off")]
@@ -112,7 +117,7 @@ fn each_try_at_what_is_not_its_own_fails_is_counted_and_shown_and_nobody_else_no
         };
         assert!(expected.contains(status), "{deed}: {status}, of {at_rest}");
     }
-    assert!(at_rest.as_object().unwrap().len() >= 44, "{at_rest}");
+    assert!(at_rest.as_object().unwrap().len() >= 47, "{at_rest}");
     assert_eq!(rest.text(&["/api/v1/nodes"]), network, "nothing of the network changed");
 
     let refused = json!({"through": 1, "refused": 2});

@@ -6,9 +6,9 @@ use crate::VERSIONS;
 use crate::place::{Place, SOON, fixtures, messages};
 use fs_err as fs;
 use prost::Message as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::thread;
@@ -193,6 +193,52 @@ fn serve_package(folder: &std::path::Path, mut stream: &TcpStream) -> std::io::R
             stream.write_all(&package)
         }
         Err(_) => stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
+    }
+}
+
+/// What an agent of v0.1 sends to fetch a package: the path of the link, and no token.
+fn fetched_as_before(port: u16, link: &str) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    write!(stream, "GET {link} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\naccept: */*\r\nconnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn the_server_gives_packages_to_agents_of_every_version() {
+    for version in VERSIONS {
+        let broker = Broker::shared().unwrap();
+        let vhost = broker.virtual_host().unwrap();
+        let place = Place::of(version, Some((broker, &vhost)));
+        let (mut server, api) = place.start_server();
+        // One that has nothing yet is told of a package at once; nobody knows of its agent.
+        let nodes = api.read("/api/v1/nodes").unwrap();
+        let shop = nodes.as_array().unwrap().iter().find(|node| node["level"] == "shop").unwrap()["id"].clone();
+        let made = api.post("/api/v1/nodes", &json!({ "parent": shop, "level": "till", "code": "old" })).unwrap();
+        let till: TillId = made["node"]["id"].as_str().unwrap().parse().unwrap();
+        let queue = DictionaryQueue::of(&PeerId::from(till));
+        let found = wait_for(format!("{version}: a link for the till"), SOON, || {
+            server.check().unwrap();
+            let taken = vhost.take(queue.as_str(), 1).unwrap_or_default();
+            let command = taken.first().map(|message| Command::parse(message.as_bytes()).unwrap());
+            match command.as_ref().map(|command| &command.order) {
+                Some(Order::LoadPackage(link)) => {
+                    Seen::Ready((link.clone(), command.as_ref().unwrap().settings["dicturlportcs"].parse().unwrap()))
+                }
+                other => Seen::NotYet(format!("{other:?}")),
+            }
+        });
+        let (link, port) = found.unwrap();
+        let answer = fetched_as_before(port, &link.link).unwrap();
+        let head = String::from_utf8_lossy(&answer[..answer.len().min(600)]).into_owned();
+        assert!(head.starts_with("HTTP/1.1 200"), "{version}: {head}");
+        let body = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        assert_eq!(link.package.as_str(), blake3::hash(&answer[body..]).to_hex().as_str(), "{version}");
+        // The link is what opens it.
+        let name = link.link.split('?').next().unwrap();
+        assert!(fetched_as_before(port, name).unwrap().starts_with(b"HTTP/1.1 401"), "{version}");
+        server.stop().unwrap();
     }
 }
 

@@ -189,6 +189,7 @@ fn link(facts: &PackageFacts) -> Result<u64, MeasureError> {
         from: facts.from,
         to: facts.to,
         objects: facts.objects,
+        until: None,
         replaces: None,
     }));
     let host = "10.20.30.40".to_owned();

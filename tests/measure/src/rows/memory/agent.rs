@@ -142,6 +142,7 @@ fn fill(root: &Path, package: &BuiltPackage, bytes: usize) -> Result<(u64, u64),
         from: Revision(0),
         to: Revision(1),
         objects: package.header.objects(),
+        until: None,
         replaces: None,
     };
     let mut batch = queue.begin_batch().map_err(|error| failed(&error))?;

@@ -10,7 +10,10 @@ use lapin::{Channel, Connection, Consumer};
 use rusqlite::Connection as Database;
 use std::path::PathBuf;
 use std::time::Instant;
+use tillway_cash_server::packages::links::Links;
+use tillway_cash_server::settings::proof_key;
 use tillway_file_queue::durable;
+use tillway_proto::{PackageName, TillId};
 use tillway_tests::bench::{TestBench, Till};
 use tokio::runtime::Runtime;
 
@@ -50,6 +53,7 @@ pub(super) struct Parts {
     client: reqwest::Client,
     /// Where packages are.
     packages: String,
+    links: Links,
     kept: Vec<Alone>,
 }
 
@@ -72,6 +76,7 @@ impl Parts {
             let consumer = amqp::consume(&connection, QUEUE).await?;
             Ok::<_, MeasureError>((connection, publisher, consumer))
         })?;
+        let key = proof_key::load_or_make(&bench.server.data());
         let client = reqwest::Client::builder().no_proxy().build();
         Ok(Self {
             runtime,
@@ -82,7 +87,8 @@ impl Parts {
             publisher,
             consumer,
             client: client.map_err(|error| MeasureError::wrong("a client", error))?,
-            packages: format!("http://127.0.0.1:{}/packages", bench.server.ports.rest),
+            packages: format!("http://127.0.0.1:{}", bench.server.ports.rest),
+            links: Links::new(&key.map_err(|error| MeasureError::wrong("the key of links", error))?),
             kept: Vec::new(),
         })
     }
@@ -101,7 +107,7 @@ impl Parts {
         self.round_trip()?;
         let broker = started.elapsed().as_secs_f64();
         let started = Instant::now();
-        self.fetch(&format!("{}/{}", self.packages, package.file_name()))?;
+        self.fetch(till, &package)?;
         Ok(Alone { commit, file, broker, fetch: started.elapsed().as_secs_f64() })
     }
 
@@ -123,10 +129,14 @@ impl Parts {
         })
     }
 
-    fn fetch(&self, package: &str) -> Result<(), MeasureError> {
-        let failed = |error: reqwest::Error| MeasureError::wrong(package, error);
+    fn fetch(&self, till: &Till, package: &PackageName) -> Result<(), MeasureError> {
+        let id: TillId = till.id.parse().map_err(|error| MeasureError::wrong(&till.id, error))?;
+        let token = till.secret().map_err(|error| MeasureError::wrong(&till.id, error))?.token();
+        let url = format!("{}{}", self.packages, self.links.beside_token(package, &id));
+        let failed = |error: reqwest::Error| MeasureError::wrong(package.short(), error);
         self.runtime.block_on(async {
-            let answer = self.client.get(package).send().await.and_then(reqwest::Response::error_for_status);
+            let asked = self.client.get(url).bearer_auth(token).send().await;
+            let answer = asked.and_then(reqwest::Response::error_for_status);
             answer.map_err(failed)?.bytes().await.map(drop).map_err(failed)
         })
     }
