@@ -26,8 +26,9 @@ fn rest_of_rogue(bench: &TestBench, till: &Till, other: &Till, code: &str) -> Co
     let [rest, page, aif] = [ports.rest, ports.web, ports.aif].map(|port| port.to_string());
     let token = till.secret().unwrap().token();
     // The other's, which has what was loaded.
-    let mut files = fs::read_dir(bench.server.data().join("packages")).unwrap().map(|entry| entry.unwrap().file_name());
-    let package = files.find_map(|name| name.into_string().ok().filter(|name| name.ends_with(".twp"))).unwrap();
+    let mut files = fs::read_dir(bench.server.data().join("packages")).unwrap().map(|entry| entry.unwrap().path());
+    let package = files.find(|path| path.extension().is_some_and(|end| end == "twp")).unwrap();
+    let package = package.file_name().unwrap().to_str().unwrap().to_owned();
     python("rogue_rest.py", [&rest, &page, &aif, &till.id, &token, &other.id, &code[..4].to_owned(), &package])
 }
 
