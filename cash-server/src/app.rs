@@ -24,6 +24,7 @@ mod nodes;
 mod notices;
 mod overview;
 mod packages;
+mod people;
 mod rights;
 mod sales;
 mod tills;
@@ -39,6 +40,7 @@ pub use loads::{Load, LoadReport};
 pub use nodes::{CreatedNode, NewSecret, NodeChange, NodeInfo, Nodes};
 pub use overview::{DiskRoom, Overview, OverviewLimits};
 pub use packages::{PackageAsked, PackageDenied};
+pub use people::{Account, FromWhere, LetIn, Shown, ToldLink};
 pub use rights::{Act, Denied, of_till};
 pub use sales::SalesOf;
 pub use tills::Till;
@@ -55,6 +57,7 @@ use crate::network::{NetworkService, TokenHash};
 use crate::packages::links::Links;
 use crate::peer_keys::PeerKeys;
 use crate::sales::Intruders;
+use crate::settings::credentials::Credentials;
 use crate::store::audit::AuditLog;
 use crate::store::intake::LoadJournal;
 use crate::store::sales::SalesStore;
@@ -65,6 +68,7 @@ use std::sync::Arc;
 use tillway_proto::TillId;
 use tillway_service::actor::Caller;
 use tillway_service::background::Background;
+use tillway_service::people::People;
 use tillway_service::serving::Connection;
 
 /// The modules that use cases work with.
@@ -101,6 +105,12 @@ pub struct AppParts {
     pub disk_reserve_bytes: u64,
     /// Who tries to attach tills.
     pub attaching: Arc<Attaching>,
+    /// Users, their sessions, keys of programs.
+    pub people: People,
+    /// The login that stands in a file of the data folder.
+    pub file_login: Credentials,
+    /// Where people find the page, without a path: `https://<host>:<port>`.
+    pub page_address: String,
     /// Wrong passwords, and tokens that are nobody's.
     pub passwords: Arc<LastFailures>,
     /// Tills that try what is not theirs.

@@ -1,4 +1,5 @@
-//! What the audit log of this server tells: the word for each change that somebody can ask for.
+//! What the audit log of this server tells: the word for each change that somebody can ask for;
+//! those of people are [`tillway_service::people::Verb`].
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,6 +20,7 @@ mod client;
 mod daemon;
 mod node;
 mod notices;
+mod people;
 mod server;
 mod setup;
 mod table;
@@ -34,6 +35,7 @@ use std::process::ExitCode;
 
 pub use attach_code::{AttachCodeCommand, Life};
 pub use backup::{BackupCommand, PlaceArgs, PlaceSort};
+pub use people::{KeyCommand, UserCommand};
 pub use setup::{SetupArgs, SetupError};
 
 const EXIT_FAILED: u8 = 1;
@@ -135,6 +137,12 @@ pub enum Command {
     Notices(NoticesCommand),
     /// Who changed what, newest first. Asks the running server.
     Audit(AuditArgs),
+    /// Who may come in on the page and over REST. Asks the running server.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Keys of programs that use REST. Asks the running server.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// What the server does by itself: last and next run, last failure. Asks the running server.
     Background,
     /// Backups of all that nobody else has, and the way back.
@@ -437,6 +445,9 @@ pub enum CliError {
     /// What was asked for cannot be.
     #[error("what was asked for cannot be: {0:?}")]
     Asked(crate::rest::problem::RequestFault),
+    /// A file with a password.
+    #[error("failed to read the file with the password")]
+    PasswordFile(#[source] io::Error),
     /// A file that names tills.
     #[error("failed to read the file that names tills")]
     CsvFile(#[source] io::Error),
@@ -521,6 +532,8 @@ fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -
         }
         Command::Backup { place, command } => backup::backup(load()?, &place, command, &mut answer),
         Command::Background => server::background(&load()?, &mut answer),
+        Command::User(command) => people::user(&load()?, command, &mut answer),
+        Command::Key(command) => people::key(&load()?, command, &mut answer),
         Command::Audit(asked) => audit::list(&load()?, &asked, &mut answer),
         Command::Notices(NoticesCommand::Ls) => notices::list(&load()?, &mut answer),
         Command::Notices(NoticesCommand::Seen(ids)) => notices::seen(&load()?, &ids, &mut answer),

@@ -17,6 +17,7 @@ mod loads;
 pub mod nodes;
 mod notices;
 pub mod packages;
+pub mod people;
 pub mod problem;
 mod sales;
 #[cfg(test)]
@@ -31,15 +32,12 @@ pub(crate) use tls::{only_tls, refusal};
 pub use watch::watched;
 
 use crate::app::App;
-use crate::settings::credentials::Credentials;
-use auth::Administrator;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use std::sync::Arc;
 use std::time::Duration;
-use tillway_service::actor::Face;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -66,19 +64,19 @@ impl Modify for Schemes {
         let components = openapi.components.get_or_insert_with(Default::default);
         let http = |scheme| SecurityScheme::Http(HttpBuilder::new().scheme(scheme).build());
         components.add_security_scheme("administrator", http(HttpAuthScheme::Basic));
+        components.add_security_scheme("key", http(HttpAuthScheme::Bearer));
         components.add_security_scheme("till", http(HttpAuthScheme::Bearer));
     }
 }
 
-/// The API with its description, and `/health`. `admin` are the administrator's credentials.
-pub fn router(app: App, admin: Arc<Credentials>) -> Router {
-    let guard = Administrator { credentials: admin, face: Face::Rest };
+/// The API with its description, and `/health`.
+pub fn router(app: App) -> Router {
     let (administration, mut description) = administration();
     let (agents, of_agents) =
         OpenApiRouter::new().routes(routes!(tills::shift_closed)).routes(routes!(tills::token)).split_for_parts();
     description.merge(of_agents);
     administration
-        .layer(middleware::from_fn_with_state(guard, auth::administrator_only))
+        .layer(middleware::from_fn_with_state(app.clone(), auth::known_only))
         .merge(agents)
         .merge(attach::router())
         .layer(middleware::from_fn(in_readers_language))
@@ -139,6 +137,16 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(aside::acknowledge))
         .routes(routes!(tills::go_past))
         .routes(routes!(audit::list))
+        .routes(routes!(people::users, people::add_user))
+        .routes(routes!(people::show_user, people::set_user, people::remove_user))
+        .routes(routes!(people::reset_user))
+        .routes(routes!(people::set_password))
+        .routes(routes!(people::sessions_of, people::end_sessions_of))
+        .routes(routes!(people::keys, people::add_key))
+        .routes(routes!(people::remove_key))
+        .routes(routes!(people::me))
+        .routes(routes!(people::change_own_password))
+        .routes(routes!(people::end_own_session))
         .routes(routes!(background::list))
         .routes(routes!(tls::show))
         .routes(routes!(backups::list, backups::create))

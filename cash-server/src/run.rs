@@ -49,6 +49,7 @@ use tillway_service::background::Background;
 use tillway_service::local_socket::SocketFile;
 use tillway_service::page::FormSecret;
 use tillway_service::parts::{PartEnded, Parts};
+use tillway_service::people::{Cost, Login, People, PeopleError};
 use tillway_service::serving::{self, Port};
 use tillway_service::tls::TlsError;
 use tokio::net::TcpListener;
@@ -154,6 +155,9 @@ pub enum RunError {
     /// Authority and certificates.
     #[error("failed to prepare TLS")]
     Tls(#[source] TlsError),
+    /// People.
+    #[error("failed to prepare who may come in")]
+    People(#[source] PeopleError),
     /// The page.
     #[error("failed to prepare the page")]
     Web(#[source] web::RenderError),
@@ -187,12 +191,14 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         backups,
         forms,
         certificates,
+        people,
         loader,
     } = opened;
     let Stores { network, dictionary: store, exchange, journal, sales, audit, .. } = stores;
     tell_credentials(&credentials);
 
     let rest_port = listeners.rest.local_addr().map_or(settings.rest.listen.port(), |address| address.port());
+    let web_port = listeners.web.local_addr().map_or(settings.web_listen.port(), |address| address.port());
     let sales_port = listeners.sales.as_ref().and_then(|listener| listener.local_addr().ok());
     let sales_port = sales_port.map_or(settings.sales.listen.port(), |address| address.port());
     let addresses = PublicAddresses { generation, ..PublicAddresses::new(&settings, rest_port, sales_port) };
@@ -272,6 +278,9 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         certificates: certificates.clone(),
         attaching: Arc::default(),
         passwords: Arc::default(),
+        people,
+        file_login: credentials.admin,
+        page_address: page_address(&settings, web_port),
         intruders: intruders.clone(),
         connections: connections.clone(),
         // Tills with logins of their own have passwords of their own.
@@ -282,13 +291,11 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
             .filter(|_| settings.broker.management_url.is_none()),
         hints: hints.clone(),
     });
-    let admin = Arc::new(credentials.admin);
-    let rest = rest::router(app.clone(), Arc::clone(&admin));
-    let rest = rest.merge(rest::packages::router(app.clone(), packages.clone()));
+    let rest = rest::router(app.clone()).merge(rest::packages::router(app.clone(), packages.clone()));
     let local = rest::local_router(app.clone());
     let aif =
         crate::intake::rest::router(AifRest { intake: Arc::clone(&intake), credentials: credentials.back_office });
-    let page = web::router(app.clone(), &settings.name, admin, forms).map_err(RunError::Web)?;
+    let page = web::router(app.clone(), &settings.name, forms).map_err(RunError::Web)?;
     let [rest, aif, page] = [rest, aif, page].map(|face| rest::watched(face, &app));
     let mut tasks = vec![Reconciler::new(service.clone(), packages.clone()).into_task()];
     tasks.extend(intake.tasks());
@@ -375,6 +382,7 @@ struct Opened {
     backups: Backups,
     forms: FormSecret,
     certificates: Certificates,
+    people: People,
     loader: Option<SalesLoader>,
 }
 
@@ -410,6 +418,7 @@ impl Opened {
         .map_err(RunError::Backup)?;
         let open_loader = || open_loader(settings, Arc::clone(&stores.network), Arc::clone(&stores.sales));
         let loader = with_sales.then(open_loader).transpose()?;
+        let people = open_people(settings, &stores, &credentials)?;
         let certificates = Certificates::open(settings, Arc::new(Timestamp::now)).map_err(RunError::Tls)?;
         Ok(Self {
             _locks: locks,
@@ -422,9 +431,38 @@ impl Opened {
             backups,
             forms,
             certificates,
+            people,
             loader,
         })
     }
+}
+
+/// People, with the login of the file among them. A password that the server made stands in that
+/// file, so whoever comes in with it on the page has to choose another.
+fn open_people(settings: &Settings, stores: &Stores, credentials: &ServerCredentials) -> Result<People, RunError> {
+    let store = Arc::clone(&stores.people);
+    let people = People::new(store, settings.people.sessions, Cost::Full).map_err(RunError::People)?;
+    let (admin, mark) = (&credentials.admin, credentials::made_mark(&settings.data_dir));
+    match admin.user.parse::<Login>() {
+        Ok(login) => {
+            people.take_over(&login, admin.password(), mark.exists()).map_err(RunError::People)?;
+            match fs_err::remove_file(&mark) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, "the mark of a password that was made stays");
+                }
+                _ => {}
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the login of the file is no login for the page: it is for REST alone"),
+    }
+    Ok(people)
+}
+
+/// Where people find the page, as the settings have it.
+fn page_address(settings: &Settings, port: u16) -> String {
+    let host = settings.public_host.as_deref().unwrap_or("localhost");
+    let scheme = if settings.tls.plain.web { "http" } else { "https" };
+    format!("{scheme}://{host}:{port}")
 }
 
 /// What this machine is called, for people: as tills are told, else as it calls itself.

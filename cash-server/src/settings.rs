@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod fault;
 mod hold;
 mod intake;
+mod people;
 pub mod proof_key;
 mod source;
 mod tls;
@@ -18,6 +19,7 @@ pub use backup::{BackupPlace, BackupSettings, StoreSettings, store_endpoint};
 pub use fault::{Fault, Origin, SettingsError};
 pub use hold::HoldLimits;
 pub use intake::{IntakeFolder, IntakeSettings, MAX_INTAKE_FOLDERS, encoding_named};
+pub use people::PeopleSettings;
 pub use source::DEFAULT_SETTINGS;
 pub use tls::{PlainPorts, TLS_DIR, TlsSettings};
 
@@ -73,6 +75,8 @@ pub struct Settings {
     pub aif: AifSettings,
     /// `[web] listen`
     pub web_listen: SocketAddr,
+    /// `[people]`
+    pub people: PeopleSettings,
     /// `[sales]`
     pub sales: SalesSettings,
     /// `[tls]`, and which ports are open without.
@@ -292,6 +296,7 @@ impl Settings {
                 body_limit_bytes: source.number("aif.body_limit_mib", 1..=MAX_MIB) << 20,
             },
             web_listen: source.address("web.listen"),
+            people: PeopleSettings::read(&source),
             sales: sales(&source),
             tls: TlsSettings::read(&source),
             broker: BrokerSettings {

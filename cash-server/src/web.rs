@@ -6,9 +6,12 @@
 //! [`crate::app`] tells into an [`Overview`] (plain data) and that into HTML. The few things that
 //! a person can do here are plain forms that only this page can send.
 
+mod account;
 mod act;
 mod attach;
 mod attention;
+mod login;
+mod people;
 mod render;
 mod source;
 mod stolen;
@@ -23,10 +26,8 @@ pub use view::{
 };
 
 use crate::app::{App, AppError};
-use crate::rest::auth::{Administrator, administrator_only};
 use crate::rest::problem::{RequestFault, in_readers_language};
 use crate::rest::refusal;
-use crate::settings::credentials::Credentials;
 use crate::settings::proof_key::ProofKey;
 use crate::words::{self, Reason};
 use axum::extract::{Query, Request, State};
@@ -38,7 +39,7 @@ use axum::{Extension, Router};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
-use tillway_service::actor::{Caller, Face};
+use tillway_service::actor::Caller;
 use tillway_service::page::{self, FormSecret, Renderer};
 use tower_http::timeout::TimeoutLayer;
 
@@ -70,22 +71,26 @@ pub fn form_secret(key: &ProofKey) -> FormSecret {
     FormSecret::new(blake3::derive_key(FORMS, key.bytes()))
 }
 
-/// The page of a server for its administrator alone, ready to be served. `name` is the server's
-/// from its settings. Fails only on a defect in templates and words.
-pub fn router(app: App, name: &str, admin: Arc<Credentials>, secret: FormSecret) -> Result<Router, RenderError> {
+/// The page of a server for those who came in, ready to be served. `name` is the server's from its
+/// settings. Fails only on a defect in templates and words.
+pub fn router(app: App, name: &str, secret: FormSecret) -> Result<Router, RenderError> {
     let renderer = Arc::new(render::renderer()?);
     let state = WebState { app, name: name.into(), renderer, secret };
-    let guard = Administrator { credentials: admin, face: Face::Page };
+    let known_only = middleware::from_fn_with_state(state.clone(), login::known_only);
     Ok(Router::new()
         .route("/", get(whole))
         .route("/fragment", get(fragment))
-        .merge(page::assets(MARKS))
         .merge(act::router())
         .merge(attach::router())
         .merge(stolen::router())
+        .merge(account::router())
+        .merge(people::router())
+        .merge(login::router())
+        .route_layer(known_only)
+        .merge(login::open_router())
+        .merge(page::assets(MARKS))
         .with_state(state)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_DEADLINE))
-        .layer(middleware::from_fn_with_state(guard, administrator_only))
         .layer(middleware::from_fn(in_readers_language)))
 }
 

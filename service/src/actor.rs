@@ -8,12 +8,14 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// Who asks. Its text (`login:admin`, `<sort>:<id>` of a peer, `system:root`, `server`) is what
-/// the audit log keeps and is searched by.
+/// Who asks. Its text (`login:admin`, `key:<name>`, `<sort>:<id>` of a peer, `system:root`,
+/// `server`) is what the audit log keeps and is searched by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
     /// A person or a program that showed the password of this login.
     Login(String),
+    /// A program that showed the key of this name.
+    Key(String),
     /// A program below this service in its network, which showed its token.
     Peer {
         /// What sort of peer, in one word.
@@ -28,9 +30,10 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// Whether a person stands behind it, as far as one can know.
+    /// Whether a person stands behind it, as far as one can know: a program with a key or a password
+    /// does what somebody has set it to.
     pub fn is_person(&self) -> bool {
-        matches!(self, Self::Login(_) | Self::SystemUser(_))
+        matches!(self, Self::Login(_) | Self::Key(_) | Self::SystemUser(_))
     }
 }
 
@@ -38,6 +41,7 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Login(name) => write!(f, "login:{name}"),
+            Self::Key(name) => write!(f, "key:{name}"),
             Self::Peer { sort, id } => write!(f, "{sort}:{id}"),
             Self::SystemUser(name) => write!(f, "system:{name}"),
             Self::Server => f.write_str("server"),

@@ -1,5 +1,5 @@
-//! What every service of ours is made of, whatever its business: who asks, the model of the
-//! audit log, background work with one driver, ports with limits and TLS, users of the operating
+//! What every service of ours is made of, whatever its business: who asks, the people who may, the
+//! model of the audit log, background work with one driver, ports with limits and TLS, users of the operating
 //! system, words in the reader's language, and the frame of the page.
 //!
 //! **Architecture invariant:** nothing here knows what a service is about. The cash server is the
@@ -14,6 +14,7 @@ mod error_chain;
 pub mod local_socket;
 pub mod page;
 pub mod parts;
+pub mod people;
 pub mod serving;
 pub mod system_user;
 pub mod tls;

@@ -9,10 +9,12 @@
 mod background;
 mod forms;
 mod render;
+mod session;
 
 pub use background::TaskView;
 pub use forms::{FormRefusal, FormSecret, is_of_this_site};
 pub use render::{RenderError, Renderer, TEMPLATES, Template, group_digits};
+pub use session::{forget_session, keep_session, session_token};
 
 use crate::words::Language;
 use axum::Router;

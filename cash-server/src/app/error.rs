@@ -12,6 +12,7 @@ use serde::Serialize;
 use std::io;
 use tillway_exchangers::row::RowError;
 use tillway_proto::{LoadId, NodeId};
+use tillway_service::people::PeopleError;
 
 /// Why a use case did not do what it was asked. Each face words it for those it serves. The errors
 /// of the nouns say themselves what failed, so they are taken over as they are.
@@ -117,6 +118,10 @@ pub enum AppError {
     #[error(transparent)]
     #[serde(untagged)]
     CashIni(#[from] CashIniError),
+    /// People.
+    #[error(transparent)]
+    #[serde(untagged)]
+    People(#[from] PeopleError),
     /// A store.
     #[error(transparent)]
     #[serde(untagged)]

@@ -1,6 +1,6 @@
 //! Who may do what, and where in the tree.
 //!
-//! One pure function over one table. Until roles exist, whoever knows a login, and whoever may
+//! One pure function over one table. Until roles exist, whoever has a login or a key, and whoever may
 //! open the database at the command line, is administrator of the whole tree. A role will be
 //! entries of the table.
 
@@ -34,6 +34,8 @@ pub enum Act {
     SettleAside,
     /// Close findings of sales.
     CloseFindings,
+    /// See and change who may come in, and keys of programs.
+    ManagePeople,
 }
 
 /// Where in the tree.
@@ -95,7 +97,7 @@ const RIGHTS: [(Who, Acts, Within); 4] = [
 /// Whether the actor may do this there.
 pub(super) fn check(actor: &Actor, act: Act, place: Place<'_>) -> Result<(), Denied> {
     let (who, own) = match actor {
-        Actor::Login(_) => (Who::Login, None),
+        Actor::Login(_) | Actor::Key(_) => (Who::Login, None),
         Actor::Peer { id, .. } => (Who::Till, Some(id.as_str())),
         Actor::SystemUser(_) => (Who::SystemUser, None),
         Actor::Server => (Who::Server, None),

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
+use tillway_service::people::PeopleError;
 
 /// Why there is no backup, or none that can be put back. A path is that of a file, or that of an
 /// object in a store: `s3://<bucket>/<name>`.
@@ -151,6 +152,10 @@ pub enum BackupError {
     #[error("there is no room for a backup")]
     #[serde(untagged)]
     NoRoom(#[source] NoRoom),
+    /// People.
+    #[error(transparent)]
+    #[serde(untagged)]
+    People(#[from] PeopleError),
     /// The databases could not be copied or opened.
     #[error(transparent)]
     #[serde(untagged)]

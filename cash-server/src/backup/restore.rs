@@ -23,6 +23,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use tillway_file_queue::durable;
 use tillway_service::actor::Caller;
+use tillway_service::people::after_restore;
 
 /// What is put back, where.
 pub struct Order<'a> {
@@ -94,6 +95,7 @@ pub fn restore(order: Order<'_>, caller: &Caller) -> Result<Restored, BackupErro
         let peers = peers.as_ref().map(|peers| peers.reconcile(&network, &keys)).transpose()?;
         // One that was used since would be good once more.
         network.end_all_codes(Timestamp::now())?;
+        after_restore(Stores::open_people(&databases)?.as_ref(), caller)?;
         Ok((manifest, rows, peers))
     });
     let (manifest, rows, peers) = match unpacked {

@@ -364,6 +364,11 @@ fn make_admin(data_dir: &Path, name: &str, password_file: Option<&Path>) -> Resu
     // The service reads them as its own.
     let owner = fs::metadata(data_dir).map_err(SetupError::File)?;
     let folder = path.parent().unwrap_or(data_dir);
+    let mark = credentials::made_mark(data_dir);
+    if password_file.is_none() {
+        durable::write_secret(&mark, "").map_err(SetupError::File)?;
+        chown(&mark, Some(owner.uid()), Some(owner.gid())).map_err(SetupError::File)?;
+    }
     for made in [folder, &path] {
         chown(made, Some(owner.uid()), Some(owner.gid())).map_err(SetupError::File)?;
     }

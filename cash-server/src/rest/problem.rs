@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tillway_proto::TillId;
+use tillway_service::people::PeopleError;
 use tokio::task::JoinError;
 use utoipa::ToSchema;
 
@@ -200,6 +201,7 @@ impl From<AppError> for Problem {
             }
             AppError::Network(error) => of_network(error),
             AppError::Exchange(error) => of_exchange(error),
+            AppError::People(error) => of_people(error),
             AppError::Dictionary(DictionaryError::UnknownNode { .. }) => StatusCode::NOT_FOUND,
             AppError::Aside(error) if error.is_gone() => StatusCode::NOT_FOUND,
             AppError::Aside(error) if error.is_conflict() => StatusCode::CONFLICT,
@@ -266,6 +268,42 @@ fn of_exchange(error: &ExchangeError) -> StatusCode {
             StatusCode::CONFLICT
         }
         _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn of_people(error: &PeopleError) -> StatusCode {
+    match error {
+        PeopleError::WrongPassword | PeopleError::KeyEnded { .. } => StatusCode::UNAUTHORIZED,
+        PeopleError::LoginSlowDown { .. } => StatusCode::TOO_MANY_REQUESTS,
+        PeopleError::LoginBusy => StatusCode::SERVICE_UNAVAILABLE,
+        PeopleError::LoginDisabled { .. } | PeopleError::PasswordFirst { .. } | PeopleError::OnlyUsers => {
+            StatusCode::FORBIDDEN
+        }
+        PeopleError::NoLogin { .. }
+        | PeopleError::PasswordShort { .. }
+        | PeopleError::PasswordLong { .. }
+        | PeopleError::PasswordPlain
+        | PeopleError::PasswordSame
+        | PeopleError::NoKeyName { .. }
+        | PeopleError::KeyDays { .. } => StatusCode::BAD_REQUEST,
+        PeopleError::UnknownUser { .. } | PeopleError::UnknownKey { .. } | PeopleError::UnknownSession => {
+            StatusCode::NOT_FOUND
+        }
+        PeopleError::UserThere { .. }
+        | PeopleError::LastUser { .. }
+        | PeopleError::TooManyUsers { .. }
+        | PeopleError::KeyThere { .. }
+        | PeopleError::TooManyKeys { .. } => StatusCode::CONFLICT,
+        PeopleError::LinkGone => StatusCode::GONE,
+        PeopleError::PasswordNotHashed { .. } | PeopleError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The status with which a page says why something was not done.
+pub fn status_of(error: &AppError) -> StatusCode {
+    match error {
+        AppError::People(error) => of_people(error),
+        _ => StatusCode::CONFLICT,
     }
 }
 

@@ -3,6 +3,7 @@ mod attach;
 mod audit;
 mod local;
 mod packages_of_tills;
+mod people;
 mod watch;
 
 use super::*;
@@ -20,6 +21,7 @@ use crate::intake::{Intake, IntakeSettings};
 use crate::network::NetworkService;
 use crate::packages::{PackageFolder, PackageService};
 use crate::peer_keys::PeerKeys;
+use crate::settings::credentials::Credentials;
 use crate::settings::proof_key::ProofKey;
 use crate::settings::{BackupPlace, BackupSettings, Settings};
 use crate::store::audit::AuditLog;
@@ -30,6 +32,7 @@ use crate::store::sqlite::dictionary::DictionaryDb;
 use crate::store::sqlite::exchange::SqliteExchange;
 use crate::store::sqlite::intake::IntakeDb;
 use crate::store::sqlite::packages::PackageDb;
+use crate::store::sqlite::people::PeopleDb;
 use crate::store::sqlite::sales::SqliteSales;
 use crate::store::{ServerId, Stores};
 use axum::body::{Body, to_bytes};
@@ -41,6 +44,7 @@ use tempfile::TempDir;
 use tillway_proto::TillId;
 use tillway_service::actor::Caller;
 use tillway_service::background::Background;
+use tillway_service::people::{Cost, People};
 use tower::ServiceExt as _;
 
 struct Server {
@@ -48,6 +52,7 @@ struct Server {
     router: Router,
     local: Router,
     page: Router,
+    people: People,
     background: Background,
     network: NetworkService,
     reports: Reports,
@@ -104,8 +109,12 @@ impl Server {
         let taken =
             IntakeSettings { stray_after: std::time::Duration::ZERO, ..IntakeSettings::in_folder(folder.path()) };
         let intake = Intake::new(taken, dictionary.clone(), Arc::clone(&journal), hints.clone());
+        let people_db = Arc::new(PeopleDb::open(&at("people.db")).unwrap());
+        let limits = settings.people.sessions;
+        let people = People::new(people_db.clone(), limits, Cost::Least).unwrap();
+        people.take_over(&"admin".parse().unwrap(), "secret", false).unwrap();
         let audit: Vec<Arc<dyn AuditLog>> =
-            vec![dictionary.clone(), journal.clone(), exchange_db.clone(), sales.clone()];
+            vec![dictionary.clone(), journal.clone(), exchange_db.clone(), sales.clone(), people_db.clone()];
         let background = Background::default();
         let backups = Backups::open(BackupParts {
             stores: Stores::open(folder.path()).unwrap(),
@@ -146,22 +155,19 @@ impl Server {
             certificates,
             attaching: Arc::default(),
             passwords: Arc::default(),
+            people: people.clone(),
+            file_login: Credentials::new("admin", "secret"),
+            page_address: "https://shop:18090".to_owned(),
             intruders: crate::sales::Intruders::new(Arc::clone(&sales)),
             connections: crate::till_connections::TillConnections::default(),
             till_password_file: None,
             hints,
         });
-        let admin = Arc::new(Credentials::new("admin", "secret"));
-        let page = crate::web::router(
-            app.clone(),
-            "shop",
-            Arc::clone(&admin),
-            crate::web::form_secret(&ProofKey::of([7; 32])),
-        )
-        .unwrap();
+        let page = crate::web::router(app.clone(), "shop", crate::web::form_secret(&ProofKey::of([7; 32]))).unwrap();
+        let page = watched(page, &app);
         let local = local_router(app.clone());
-        let router = watched(router(app.clone(), admin).merge(packages::router(app.clone(), packages)), &app);
-        Self { folder, router, local, page, background, network, reports, exchange_db, journal, sales }
+        let router = watched(router(app.clone()).merge(packages::router(app.clone(), packages)), &app);
+        Self { folder, router, local, page, people, background, network, reports, exchange_db, journal, sales }
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, Vec<u8>, axum::http::HeaderMap) {
@@ -392,7 +398,7 @@ async fn a_problem_is_told_in_the_language_asked_for_with_the_same_word_for_prog
     let (status, body, headers) = server.send(stranger).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json");
-    assert!(String::from_utf8(body).unwrap().contains("нужны имя и пароль администратора"));
+    assert!(String::from_utf8(body).unwrap().contains("нужны логин и пароль или ключ"));
     let (_, settled) =
         server.ask_in("ru", "POST", "/api/v1/aside/retry", Some(json!({"units": ["report:7", "load:8"]}))).await;
     assert_eq!((&settled[0]["kind"], &settled[0]["done"]), (&json!("not-aside"), &Value::Null), "{settled}");

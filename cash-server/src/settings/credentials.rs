@@ -1,9 +1,11 @@
 //! Credentials of people and back offices. There are no default passwords: the first start makes
 //! random ones.
 //!
-//! `<data_dir>/credentials/admin` is for REST and the page, `<data_dir>/credentials/backoffice`
-//! for AIF over REST. Each holds one line, `<user>:<password>`, mode 600, and may be edited by
-//! hand; it is read at start. The values are never logged.
+//! `<data_dir>/credentials/admin` is the first user of REST and the page,
+//! `<data_dir>/credentials/backoffice` is for AIF over REST. Each holds one line,
+//! `<user>:<password>`, mode 600, and may be edited by hand; it is read at start. A first line of
+//! `admin` that is another than the last time sets that user's password on the page
+//! ([`crate::app`]). The values are never logged.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -83,23 +85,31 @@ impl Credentials {
         &self.password
     }
 
+    /// Whether they are these.
+    pub fn are(&self, user: &str, password: &str) -> bool {
+        self.is_text(format!("{user}:{password}").as_bytes())
+    }
+
+    fn is_text(&self, presented: &[u8]) -> bool {
+        let wanted = format!("{}:{}", self.user, self.password);
+        // Hashes have one length, so that the comparison tells nothing of the password's.
+        blake3::hash(presented).as_bytes().ct_eq(blake3::hash(wanted.as_bytes()).as_bytes()).into()
+    }
+
     /// Whether the value of an `Authorization` header is `Basic` with this user and password.
     pub fn accepts(&self, authorization: &[u8]) -> bool {
         let Some((scheme, encoded)) = authorization.split_at_checked(6) else { return false };
         if !scheme.eq_ignore_ascii_case(b"basic ") {
             return false;
         }
-        let Ok(presented) = STANDARD.decode(encoded.trim_ascii()) else { return false };
-        let wanted = format!("{}:{}", self.user, self.password);
-        // Hashes have one length, so that the comparison tells nothing of the password's.
-        blake3::hash(&presented).as_bytes().ct_eq(blake3::hash(wanted.as_bytes()).as_bytes()).into()
+        STANDARD.decode(encoded.trim_ascii()).is_ok_and(|presented| self.is_text(&presented))
     }
 }
 
 /// All credentials of a server, and which files were made just now.
 #[derive(Debug, Clone)]
 pub struct ServerCredentials {
-    /// For REST and the page.
+    /// The first user: REST, and the page until it has another password there.
     pub admin: Credentials,
     /// For AIF over REST.
     pub back_office: Credentials,
@@ -110,6 +120,12 @@ pub struct ServerCredentials {
 /// The file of the administrator's credentials.
 pub fn admin_path(data_dir: &Path) -> PathBuf {
     data_dir.join(CREDENTIALS_DIR).join("admin")
+}
+
+/// Stands beside the administrator's credentials where nobody has chosen their password, until a
+/// server has taken them over.
+pub fn made_mark(data_dir: &Path) -> PathBuf {
+    admin_path(data_dir).with_extension("made")
 }
 
 /// The file of the back office's credentials.
@@ -130,6 +146,10 @@ pub fn load_or_make(data_dir: &Path) -> Result<ServerCredentials, CredentialsErr
     };
     let admin = one(admin_path(data_dir), "admin")?;
     let back_office = one(back_office_path(data_dir), "backoffice")?;
+    if made.contains(&admin_path(data_dir)) {
+        let mark = made_mark(data_dir);
+        durable::write_secret(&mark, "").map_err(|source| CredentialsError::File { path: mark, source })?;
+    }
     Ok(ServerCredentials { admin, back_office, made })
 }
 

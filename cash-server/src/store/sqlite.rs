@@ -1,6 +1,6 @@
 //! The SQLite implementation: `dictionary.db` (layers, log, moves of nodes), `network.db` (nodes),
 //! `intake.db` (loads, status callbacks), `packages.db` (what was built), `exchange.db`
-//! (deliveries, contacts), `sales.db`.
+//! (deliveries, contacts), `sales.db`, `people.db` (users, their sessions, keys of programs).
 //!
 //! Separate files, so that a long load never blocks sales, deliveries, the network or the next
 //! load's acceptance. [`connection`] is how each of them is opened.
@@ -14,6 +14,7 @@ pub mod exchange;
 pub mod intake;
 pub mod network;
 pub mod packages;
+pub mod people;
 #[cfg(test)]
 mod plans;
 pub mod sales;
@@ -22,3 +23,4 @@ mod words;
 pub use connection::{Database, Durability, Reader, Writer};
 pub use dictionary::DictionaryDb;
 pub use packages::PackageDb;
+pub use people::PeopleDb;

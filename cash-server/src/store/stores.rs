@@ -11,11 +11,13 @@ use super::packages::PackageStore;
 use super::sales::SalesStore;
 use super::sqlite::exchange::SqliteExchange;
 use super::sqlite::intake::IntakeDb;
+use super::sqlite::people::{PEOPLE_DB, PeopleDb};
 use super::sqlite::sales::SqliteSales;
 use super::sqlite::{Database, DictionaryDb, PackageDb, before_upgrade, copy};
 use super::{ServerId, StoreError};
 use std::path::Path;
 use std::sync::Arc;
+use tillway_service::people::PeopleStore;
 
 /// All that a server keeps. Cheap to clone; calls of every store block.
 #[derive(Clone)]
@@ -32,6 +34,8 @@ pub struct Stores {
     pub journal: Arc<dyn LoadJournal>,
     /// Receipts, shifts, findings.
     pub sales: Arc<dyn SalesStore>,
+    /// Users, their sessions, keys of programs.
+    pub people: Arc<dyn PeopleStore>,
     /// The audit logs of all of them, to be read as one.
     pub audit: Vec<Arc<dyn AuditLog>>,
     /// Gives room on the disk of the data folder back that the stores can do without, as far as
@@ -67,19 +71,27 @@ impl Stores {
         let exchange = Arc::new(SqliteExchange::open(&data.join("exchange.db"))?);
         let journal = Arc::new(IntakeDb::open(&data.join("intake.db"), server)?);
         let sales = open_sales(data, server)?;
+        let people = Arc::new(PeopleDb::open(&data.join(PEOPLE_DB))?);
         before_upgrade::done(data);
         let logs = dictionary.database().clone();
-        let to_copy =
-            [dictionary.database(), dictionary.nodes(), exchange.database(), journal.database(), sales.database()];
+        let to_copy = [
+            dictionary.database(),
+            dictionary.nodes(),
+            exchange.database(),
+            journal.database(),
+            sales.database(),
+            people.database(),
+        ];
         let to_copy = to_copy.map(Database::clone).into();
         Ok(Self {
-            audit: vec![dictionary.clone(), journal.clone(), exchange.clone(), sales.clone()],
+            audit: vec![dictionary.clone(), journal.clone(), exchange.clone(), sales.clone(), people.clone()],
             network: dictionary.clone(),
             dictionary,
             packages: Arc::new(packages),
             exchange,
             journal,
             sales,
+            people,
             give_back_room: Arc::new(move || logs.cut_log()),
             to_copy,
         })
@@ -101,6 +113,11 @@ impl Stores {
     pub fn open_network(data: &Path) -> Result<Arc<dyn NetworkStore>, StoreError> {
         before_upgrade::keep(data)?;
         Ok(open_dictionary(data)?)
+    }
+
+    /// Opens the people alone, as a command does.
+    pub fn open_people(data: &Path) -> Result<Arc<dyn PeopleStore>, StoreError> {
+        Ok(Arc::new(PeopleDb::open(&data.join(PEOPLE_DB))?))
     }
 }
 

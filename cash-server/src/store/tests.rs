@@ -13,6 +13,7 @@ mod exchange;
 mod journal;
 mod network;
 mod packages;
+mod people;
 mod sales;
 
 use super::{ServerId, Stores};
@@ -207,6 +208,15 @@ macro_rules! keeps_the_contract {
                 receipts_come_by_number_and_findings_newest_first,
                 a_finding_that_comes_again_is_counted_and_one_that_is_closed_is_new,
                 streams_are_noted_all_together,
+            );
+            facts!($home, people:
+                a_login_is_one_user_s_whoever_adds_it_first,
+                a_change_that_is_decided_against_leaves_nothing_and_a_number_is_never_given_again,
+                a_session_begins_with_the_password_of_now_alone,
+                sessions_of_a_user_are_bounded_and_old_ones_of_all_go,
+                sessions_end_as_they_are_named_and_with_their_user,
+                a_key_is_found_by_its_secret_until_it_is_removed,
+                all_sessions_and_links_end_at_once,
             );
             facts!($home, audit:
                 lines_come_newest_first_of_all_logs_and_are_paged,

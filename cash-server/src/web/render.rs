@@ -6,13 +6,19 @@ use tillway_proto::Kopecks;
 use tillway_service::page::{RenderError, Renderer, Template, group_digits};
 
 /// The templates by name.
-pub(crate) const TEMPLATES: [Template; 6] = [
+pub(crate) const TEMPLATES: [Template; 12] = [
     ("page.html", include_str!("templates/page.html")),
     ("overview.html", include_str!("templates/overview.html")),
     ("confirm.html", include_str!("templates/confirm.html")),
     ("attach.html", include_str!("templates/attach.html")),
     ("code.html", include_str!("templates/code.html")),
     ("stolen.html", include_str!("templates/stolen.html")),
+    ("login.html", include_str!("templates/login.html")),
+    ("first.html", include_str!("templates/first.html")),
+    ("account.html", include_str!("templates/account.html")),
+    ("people.html", include_str!("templates/people.html")),
+    ("once.html", include_str!("templates/once.html")),
+    ("sure.html", include_str!("templates/sure.html")),
 ];
 
 /// Templates and words, read once: `page.html` and `overview.html` show a [`super::Overview`].

@@ -616,7 +616,7 @@ setup-broker-tls = Tills speak TLS with the broker, on port { $port }. Its plain
 setup-broker-plain = Tills speak TLS with the broker, on port { $port }. Its plain port { $plain } is open as before, for tills that came in before: once all speak TLS, cash-server broker setup --close-plain closes it.
 broker-setup-by-hand = As root on the broker's machine; where a password is asked for, it is the first line of { $file }:
 setup-backup-key = The key that opens backups, shown this once: { $key }. Keep it apart from this machine: without it nobody opens them. (`cash-server backup key` prints it as long as this machine lives.)
-setup-page = The page: { $page } User and password: { $file }
+setup-page = The page: { $page } User and first password: { $file } Whoever forgets the password: cash-server user password <login>
 setup-start = Start the server now: there is no systemd here.
 
 ## The server's databases
@@ -810,7 +810,7 @@ why-broker-not-there = no broker at { $host }:{ $port } (broker.host, broker.por
 
 ## Requests that cannot be answered
 
-why-no-credentials = the administrator's user and password are needed; they stand in the server's file credentials/admin
+why-no-credentials = a login and password are needed, or a key; those of the first administrator stand in the server's file credentials/admin
 why-from-other-site = another site had a browser send this: nothing was done
 why-nobody-asks = nobody is known to ask
 why-other-user = `{ $user }` may not do this: do it as root, or as `{ $owner }`, the user who runs this server

@@ -108,7 +108,10 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
         include_str!("../cli/node.rs"),
         include_str!("../cli/notices.rs"),
         include_str!("../cli/server.rs"),
+        include_str!("../cli/people.rs"),
         include_str!("../cli/table.rs"),
+        include_str!("../web/account.rs"),
+        include_str!("../web/login.rs"),
         include_str!("../web/source.rs"),
     ];
     let templates = page::TEMPLATES.iter().chain(&crate::web::TEMPLATES).map(|(_, source)| *source);
@@ -238,6 +241,7 @@ const REASONS: &[(&str, &str, Option<&str>)] = &[
     (include_str!("../backup/error.rs"), "BackupError", None),
     // Of every service.
     (include_str!("../../../service/src/tls.rs"), "TlsError", None),
+    (include_str!("../../../service/src/people.rs"), "PeopleError", None),
     ("enum OfTasks {\n    TaskPanicked {\n        said: String,\n    }\n}", "OfTasks", None),
     // What has no kind.
     ("enum Worded {\n    Worded {\n        text: String,\n    }\n}", "Worded", None),

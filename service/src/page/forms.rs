@@ -2,11 +2,13 @@
 //!
 //! A browser sends a person's credentials along with whatever another site has it send, so a
 //! request must come from this page: by what the browser says of its origin, and by a token that
-//! stands in the page's forms and depends on the credentials and on a secret of the server. The
+//! stands in the page's forms and depends on the session or the credentials, and on a secret of the
+//! server. The
 //! secret is derived, so a form is good after a restart, and at each of several servers that share
 //! their key.
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use super::session;
+use axum::http::HeaderMap;
 
 /// The secret of the server that tokens of forms are made with.
 #[derive(Clone)]
@@ -35,8 +37,7 @@ impl FormSecret {
     }
 
     fn hash(&self, headers: &HeaderMap) -> blake3::Hash {
-        let who = headers.get(header::AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
-        blake3::keyed_hash(&self.0, who)
+        blake3::keyed_hash(&self.0, session::shown(headers))
     }
 }
 
@@ -45,7 +46,7 @@ impl FormSecret {
 pub enum FormRefusal {
     /// Another site sent it, or the browser does not say who.
     OtherSite,
-    /// The page is of before this process, or of other credentials.
+    /// The page is of another session, or of other credentials.
     Stale,
 }
 
@@ -69,6 +70,7 @@ pub fn is_of_this_site(headers: &HeaderMap) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::header;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap())).collect()
@@ -104,5 +106,9 @@ mod tests {
         assert_eq!(other.judge(&token, &admin), Err(FormRefusal::Stale));
         assert_eq!(one.judge(&token, &of("Basic YTpj")), Err(FormRefusal::Stale));
         assert_eq!(one.judge("", &admin), Err(FormRefusal::Stale));
+        let [mine, others] = ["a=1; tillway=x", "a=2; tillway=y"]
+            .map(|cookie| headers(&[("cookie", cookie), ("sec-fetch-site", "same-origin")]));
+        let token = one.token(&mine);
+        assert_eq!((one.judge(&token, &mine), one.judge(&token, &others)), (Ok(()), Err(FormRefusal::Stale)));
     }
 }

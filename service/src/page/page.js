@@ -13,6 +13,8 @@
         const address = new URL("/fragment", location.origin);
         address.searchParams.set("lang", overview.dataset.lang);
         const answer = await fetch(address, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+        // The session has ended: the page leads to where one comes in.
+        if (answer.status === 401) return location.reload();
         if (!answer.ok) throw new Error(String(answer.status));
         const html = await answer.text();
         const keep = opened();

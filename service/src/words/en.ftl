@@ -49,3 +49,30 @@ why-tls-authority-key = { $path } does not go with the certificate beside it: pu
 why-tls-own-certificate = { $cert } with the key { $key } cannot be used for TLS: { $detail }
 why-tls-not-made = the certificate { $path } cannot be made: { $detail }
 why-tls-library = TLS cannot be set up: { $detail }
+
+## People who may not come in, and what was wrong about a change of them
+
+why-wrong-password = login and password do not fit
+why-login-slow-down = there were too many tries: wait for { $seconds } s
+why-login-busy = many people log in right now: try again
+why-login-disabled = the user { $login } is disabled
+why-password-first = the password of { $login } has to be changed on the page first
+why-no-login = `{ $text }` is no login: at most 64 characters, without colon, slash and spaces at its ends
+why-password-short = a password has at least { $min } characters
+why-password-long = a password has at most { $max } bytes
+why-password-plain = the password is the login, or one character over and over: choose another
+why-password-same = this is the password of before: choose another
+why-unknown-user = there is no user { $login }
+why-user-there = there is a user { $login } already
+why-last-user = { $login } is the last one who can come in and manage people: add another first
+why-too-many-users = there are { $max } users: remove one first
+why-link-gone = this link was used, has ended, or there is a newer one: ask for another
+why-no-key-name = `{ $text }` is no name of a key: at most 64 characters, without colon, slash and spaces at its ends
+why-key-there = there is a key { $name } already
+why-unknown-key = there is no key { $name }
+why-key-ended = the key { $name } has ended at { $at }: make another
+why-key-days = a key lives from 1 to { $max } days
+why-too-many-keys = there are { $max } keys: remove one first
+why-unknown-session = there is no such session any more
+why-only-users = only a user with a login has an account
+why-password-not-hashed = the password could not be hashed: { $detail }

@@ -50,3 +50,30 @@ why-tls-authority-key = { $path } не подходит к сертификат�
 why-tls-own-certificate = { $cert } с ключом { $key } не годятся для TLS: { $detail }
 why-tls-not-made = не удалось выпустить сертификат { $path }: { $detail }
 why-tls-library = не удалось подготовить TLS: { $detail }
+
+## Кто не может войти, и что не так с изменением людей
+
+why-wrong-password = логин и пароль не подходят
+why-login-slow-down = слишком много попыток: подождите { $seconds } с
+why-login-busy = сейчас входит много людей: повторите
+why-login-disabled = пользователь { $login } отключён
+why-password-first = { $login } должен сначала сменить пароль на странице
+why-no-login = `{ $text }` не логин: не больше 64 символов, без двоеточия, косой черты и пробелов по краям
+why-password-short = пароль не короче { $min } символов
+why-password-long = пароль не длиннее { $max } байт
+why-password-plain = пароль совпадает с логином или состоит из одного символа: выберите другой
+why-password-same = это прежний пароль: выберите другой
+why-unknown-user = пользователя { $login } нет
+why-user-there = пользователь { $login } уже есть
+why-last-user = { $login } — последний, кто может войти и управлять людьми: сначала добавьте другого
+why-too-many-users = уже { $max } пользователей: сначала удалите кого-нибудь
+why-link-gone = ссылка уже использована, её срок вышел или есть более новая: попросите другую
+why-no-key-name = `{ $text }` не название ключа: не больше 64 символов, без двоеточия, косой черты и пробелов по краям
+why-key-there = ключ { $name } уже есть
+why-unknown-key = ключа { $name } нет
+why-key-ended = срок ключа { $name } вышел { $at }: выдайте другой
+why-key-days = ключ действует от 1 до { $max } дней
+why-too-many-keys = уже { $max } ключей: сначала удалите какой-нибудь
+why-unknown-session = такого сеанса больше нет
+why-only-users = учётная запись есть только у пользователя с логином
+why-password-not-hashed = не удалось вычислить хеш пароля: { $detail }

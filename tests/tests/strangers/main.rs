@@ -13,6 +13,7 @@ mod databases;
 mod first_hour;
 mod held_loads;
 mod http;
+mod login;
 mod packages;
 mod rogue;
 mod rogue_services;

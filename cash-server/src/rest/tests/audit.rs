@@ -10,7 +10,11 @@ use tillway_proto::report::{Report, Reported, TillState};
 use tillway_service::audit::AuditFilter;
 
 /// The databases that have an audit log.
-const DATABASES: [&str; 5] = ["dictionary.db", "network.db", "exchange.db", "intake.db", "sales.db"];
+const DATABASES: [&str; 6] = ["dictionary.db", "network.db", "exchange.db", "intake.db", "sales.db", "people.db"];
+
+/// Passwords of two users.
+const ANNAS: &str = "anna's own password";
+const BORISS: &str = "password of boris";
 
 /// What a till that nothing speaks for names.
 const CLAIMED: u64 = 900;
@@ -159,6 +163,11 @@ async fn changes(server: &Server) -> Vec<Change> {
         verb,
         object: object.to_owned(),
     };
+    let of_anna = |method, route, below: &str, body: Option<Value>, verb| {
+        change(method, route, &format!("/api/v1/users{below}"), body, verb, "user:anna")
+    };
+    server.make_user("boris").await;
+    server.log_in("boris", BORISS).await;
     let of_till = |what: &str| format!("/api/v1/tills/{till}/{what}");
     let node = |folder: &str| format!("/api/v1/nodes/{folder}");
     let dropped = Some(json!({"units": ["report:1"]}));
@@ -243,6 +252,28 @@ async fn changes(server: &Server) -> Vec<Change> {
         ),
         change("POST", "/api/v1/findings/{id}/close", "/api/v1/findings/1/close", None, "finding.close", "finding:1"),
         change("DELETE", "/api/v1/nodes/{id}", &node("till-7-1"), None, "node.remove", &till),
+        of_anna("POST", "/api/v1/users", "", Some(json!({"login": "Anna"})), "user.add"),
+        of_anna("PATCH", "/api/v1/users/{id}", "/anna", Some(json!({"disabled": true})), "user.change"),
+        of_anna("PATCH", "/api/v1/users/{id}", "/anna", Some(json!({"disabled": false})), "user.change"),
+        of_anna("POST", "/api/v1/users/{id}/link", "/anna/link", None, "user.link"),
+        of_anna(
+            "PUT",
+            "/api/v1/users/{id}/password",
+            "/anna/password",
+            Some(json!({"password": ANNAS})),
+            "user.password",
+        ),
+        change(
+            "DELETE",
+            "/api/v1/users/{id}/sessions",
+            "/api/v1/users/boris/sessions",
+            None,
+            "session.end",
+            "user:boris",
+        ),
+        of_anna("DELETE", "/api/v1/users/{id}", "/anna", None, "user.remove"),
+        change("POST", "/api/v1/keys", "/api/v1/keys", Some(json!({"name": "erp"})), "key.add", "key:erp"),
+        change("DELETE", "/api/v1/keys/{id}", "/api/v1/keys/erp", None, "key.remove", "key:erp"),
     ]
 }
 
@@ -268,6 +299,8 @@ async fn each_route_that_changes_something_leaves_one_line_and_without_it_nothin
             // Asking for a backup or a rehearsal changes nothing that is kept.
             let apart = (route == "/api/v1/nodes" && method == "post")
                 || route.ends_with("/go-past")
+                // One's own password and sessions: see the tests of people.
+                || route.starts_with("/api/v1/me/")
                 || route.starts_with("/api/v1/backups");
             let known = changes.iter().any(|one| one.route == route && one.method.eq_ignore_ascii_case(method));
             assert!(apart || known, "{method} {route} changes something: add a request to `changes`");
@@ -292,7 +325,9 @@ async fn each_route_that_changes_something_leaves_one_line_and_without_it_nothin
         assert_eq!((&line["actor"], &line["face"]), (&json!(actor), &json!("rest")), "{what}: {line}");
     }
     let all = Value::Array(server.lines("limit=1000").await).to_string();
-    assert!(!all.contains("tw1_") && !all.contains("secret"), "{all}");
+    for told in ["tw1_", "secret", ANNAS, BORISS, "twk_", "argon2", "link="] {
+        assert!(!all.contains(told), "{all}");
+    }
     let renamed = server.lines("limit=1000").await.into_iter().find(|line| line["verb"] == "node.rename").unwrap();
     assert_eq!((&renamed["before"]["name"], &renamed["after"]["name"]), (&json!(""), &json!("S")), "{renamed}");
 }
@@ -303,13 +338,13 @@ async fn a_node_that_is_made_leaves_a_line_and_one_that_cannot_be_made_leaves_no
     let made = server.make_till().await;
     let lines = server.lines("").await;
     let verbs: Vec<_> = lines.iter().map(|line| line["verb"].as_str().unwrap()).collect();
-    assert_eq!(verbs, ["node.create", "node.create", "node.create"]);
+    assert_eq!(verbs, ["node.create", "node.create", "user.add", "node.create"]);
     assert_eq!(lines[0]["object"], made["node"]["id"]);
     let by: Vec<_> = lines.iter().map(|line| line["actor"].as_str().unwrap()).collect();
-    assert_eq!(by, ["login:admin", "login:admin", "server"], "the first start makes the chain");
+    assert_eq!(by, ["login:admin", "login:admin", "server", "server"], "the first start makes the chain and a user");
     let again = json!({"parent": "All", "level": "shop", "code": "7"});
     assert_eq!(server.ask("POST", "/api/v1/nodes", Some(again)).await.0, StatusCode::CONFLICT);
-    assert_eq!(server.lines("").await.len(), 3);
+    assert_eq!(server.lines("").await.len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -329,7 +364,7 @@ async fn the_log_is_read_part_by_part_and_by_time_actor_and_object() {
         let Some(next) = page["next"].as_str() else { break };
         cursor = format!("&cursor={next}");
     }
-    assert_eq!(paged, all, "of five databases, in one order");
+    assert_eq!(paged, all, "of six databases, in one order");
     let of = |name: &'static str, value: &'static str| {
         all.iter().filter(move |line| line[name] == value).cloned().collect::<Vec<_>>()
     };

@@ -7,7 +7,7 @@
 //! that were not finished count for nothing. The newest few stay.
 
 use super::connection::OPEN_FLAGS;
-use super::{dictionary, exchange, intake, network, sales};
+use super::{dictionary, exchange, intake, network, people, sales};
 use crate::store::StoreError;
 use crate::store::error::Place;
 use fs_err as fs;
@@ -43,12 +43,13 @@ const STEP_PAGES: i32 = 4096;
 type Steps = &'static LazyLock<Migrations<'static>>;
 
 /// What cannot be made again from the rest, with the steps that bring it up to date.
-const DATABASES: [(&str, Steps); 5] = [
+const DATABASES: [(&str, Steps); 6] = [
     ("dictionary.db", &dictionary::MIGRATIONS),
     (network::NETWORK_DB, &network::MIGRATIONS),
     ("exchange.db", &exchange::MIGRATIONS),
     ("intake.db", &intake::MIGRATIONS),
     ("sales.db", &sales::MIGRATIONS),
+    (people::PEOPLE_DB, &people::MIGRATIONS),
 ];
 
 /// Keeps copies where an older version made one of the databases. What cannot be opened is left to

@@ -1,0 +1,288 @@
+//! People who may come in, and keys of programs.
+
+use super::act::{Asked, Refusal};
+use super::login::{Came, cut_off, not_done};
+use super::{MAX_ROWS, WebState};
+use crate::app::{Acting, AppError, ToldLink};
+use crate::rest::people::state_of;
+use crate::rest::problem::RequestFault;
+use crate::words::Language;
+use axum::extract::{DefaultBodyLimit, Form, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tillway_service::actor::Caller;
+use tillway_service::page::language;
+use tillway_service::people::MAX_KEY_DAYS;
+
+/// A form here: names and a token.
+const MAX_FORM_BYTES: usize = 16 * 1024;
+
+/// The routes.
+pub(super) fn router() -> Router<WebState> {
+    Router::new()
+        .route("/people", get(show))
+        .route("/people/add", post(add))
+        .route("/people/change", post(change))
+        .route("/people/confirm", post(confirm))
+        .route("/people/keys/add", post(add_key))
+        .route("/people/keys/remove", post(remove_key))
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+}
+
+/// What the page shows.
+#[derive(Serialize)]
+pub(super) struct PeopleView {
+    pub(super) form_token: String,
+    pub(super) now: Timestamp,
+    pub(super) users: Vec<PersonView>,
+    /// Users beyond those that are shown.
+    pub(super) more: usize,
+    pub(super) keys: Vec<KeyRow>,
+    pub(super) most_days: u32,
+}
+
+/// A user as shown.
+#[derive(Serialize)]
+pub(super) struct PersonView {
+    pub(super) login: String,
+    pub(super) name: String,
+    pub(super) state: &'static str,
+    pub(super) last_login: Option<Timestamp>,
+}
+
+/// A key as shown.
+#[derive(Serialize)]
+pub(super) struct KeyRow {
+    pub(super) name: String,
+    pub(super) made_by: String,
+    pub(super) ends_at: Timestamp,
+    pub(super) used_at: Option<Timestamp>,
+    pub(super) ended: bool,
+}
+
+/// What is shown once.
+#[derive(Serialize)]
+pub(super) struct OnceView<'a> {
+    /// The heading is the message `once-<sort>`, what to do with it `once-<sort>-todo`.
+    pub(super) sort: &'static str,
+    pub(super) name: &'a str,
+    pub(super) text: &'a str,
+    pub(super) ends_at: Timestamp,
+}
+
+/// What is asked once more.
+#[derive(Serialize)]
+pub(super) struct SureView<'a> {
+    pub(super) form_token: &'a str,
+    /// The heading is the message `sure-<what>`, what follows `sure-<what>-effect`.
+    pub(super) what: &'static str,
+    pub(super) login: &'a str,
+}
+
+#[derive(Deserialize)]
+struct AddForm {
+    token: String,
+    login: String,
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct ChangeForm {
+    token: String,
+    login: String,
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum What {
+    Disable,
+    Enable,
+    Reset,
+    Remove,
+}
+
+#[derive(Deserialize)]
+struct KeyForm {
+    token: String,
+    name: String,
+    days: u32,
+}
+
+#[derive(Deserialize)]
+struct RemoveKeyForm {
+    token: String,
+    name: String,
+}
+
+async fn show(
+    State(state): State<WebState>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
+    let language = language(asked.lang.as_deref(), &headers);
+    let form_token = state.secret.token(&headers);
+    let gathered = with(&state, caller, language, move |app| view(app, form_token)).await;
+    match gathered {
+        Ok(view) => state.renderer.answer(StatusCode::OK, "people.html", language, &view),
+        Err(response) => response,
+    }
+}
+
+fn view(app: &Acting, form_token: String) -> Result<PeopleView, AppError> {
+    let (users, keys, now) = (app.users()?, app.api_keys()?, Timestamp::now());
+    let more = users.len().saturating_sub(MAX_ROWS);
+    let person = |user: tillway_service::people::User| PersonView {
+        state: state_of(&user),
+        login: user.login.to_string(),
+        name: user.name,
+        last_login: user.last_login,
+    };
+    let key = |key: tillway_service::people::ApiKey| KeyRow {
+        name: key.name.to_string(),
+        made_by: key.made_by,
+        ended: key.ends_at <= now,
+        ends_at: key.ends_at,
+        used_at: key.used_at,
+    };
+    Ok(PeopleView {
+        form_token,
+        now,
+        users: users.into_iter().take(MAX_ROWS).map(person).collect(),
+        more,
+        keys: keys.into_iter().map(key).collect(),
+        most_days: MAX_KEY_DAYS,
+    })
+}
+
+async fn add(
+    State(state): State<WebState>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<Asked>,
+    came: Came,
+    headers: HeaderMap,
+    Form(form): Form<AddForm>,
+) -> Response {
+    let language = language(asked.lang.as_deref(), &headers);
+    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
+        return Refusal::from(refusal).answer(&state, language);
+    }
+    match with(&state, caller, language, move |app| app.add_user(form.login.trim(), &form.name, None)).await {
+        Ok((user, Some(link))) => told_link(&state, language, &came, user.login.as_str(), &link),
+        Ok((_, None)) => back(language),
+        Err(response) => response,
+    }
+}
+
+/// The address by which the browser has the page is one that is good for others too.
+fn told_link(state: &WebState, language: Language, came: &Came, login: &str, link: &ToldLink) -> Response {
+    let url = came.own_address().map_or_else(|| link.url.clone(), |own| format!("{own}{}", link.path));
+    let shown = OnceView { sort: "link", name: login, text: &url, ends_at: link.ends_at };
+    state.renderer.answer(StatusCode::OK, "once.html", language, &shown)
+}
+
+/// What takes something away is asked for twice.
+async fn confirm(
+    State(state): State<WebState>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+    Form(form): Form<ChangeForm>,
+) -> Response {
+    let language = language(asked.lang.as_deref(), &headers);
+    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
+        return Refusal::from(refusal).answer(&state, language);
+    }
+    let what = match form.what {
+        What::Disable => "disable",
+        What::Reset => "reset",
+        What::Remove => "remove",
+        What::Enable => return Refusal::Gone.answer(&state, language),
+    };
+    let shown = SureView { form_token: &form.token, what, login: &form.login };
+    state.renderer.answer(StatusCode::OK, "sure.html", language, &shown)
+}
+
+async fn change(
+    State(state): State<WebState>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<Asked>,
+    came: Came,
+    headers: HeaderMap,
+    Form(form): Form<ChangeForm>,
+) -> Response {
+    let language = language(asked.lang.as_deref(), &headers);
+    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
+        return Refusal::from(refusal).answer(&state, language);
+    }
+    let (login, what) = (form.login.clone(), form.what);
+    let done = with(&state, caller, language, move |app| match what {
+        What::Disable => app.set_user(&login, None, Some(true)).map(|_| None),
+        What::Enable => app.set_user(&login, None, Some(false)).map(|_| None),
+        What::Reset => app.reset_user(&login).map(Some),
+        What::Remove => app.remove_user(&login).map(|()| None),
+    });
+    match done.await {
+        Ok(Some(link)) => told_link(&state, language, &came, &form.login, &link),
+        Ok(None) => back(language),
+        Err(response) => response,
+    }
+}
+
+async fn add_key(
+    State(state): State<WebState>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+    Form(form): Form<KeyForm>,
+) -> Response {
+    let language = language(asked.lang.as_deref(), &headers);
+    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
+        return Refusal::from(refusal).answer(&state, language);
+    }
+    match with(&state, caller, language, move |app| app.add_api_key(form.name.trim(), form.days)).await {
+        Ok((key, secret)) => {
+            let shown = OnceView { sort: "key", name: key.name.as_str(), text: secret.as_str(), ends_at: key.ends_at };
+            state.renderer.answer(StatusCode::OK, "once.html", language, &shown)
+        }
+        Err(response) => response,
+    }
+}
+
+async fn remove_key(
+    State(state): State<WebState>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+    Form(form): Form<RemoveKeyForm>,
+) -> Response {
+    let language = language(asked.lang.as_deref(), &headers);
+    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
+        return Refusal::from(refusal).answer(&state, language);
+    }
+    let removed = with(&state, caller, language, move |app| app.remove_api_key(&form.name)).await;
+    removed.map_or_else(|response| response, |()| back(language))
+}
+
+fn back(language: Language) -> Response {
+    Redirect::to(&format!("/people?lang={}", language.code())).into_response()
+}
+
+/// Does it off the async threads; else the page that tells why not.
+async fn with<T: Send + 'static>(
+    state: &WebState,
+    caller: Caller,
+    language: Language,
+    act: impl FnOnce(&Acting) -> Result<T, AppError> + Send + 'static,
+) -> Result<T, Response> {
+    let app = state.app.acting_for(caller);
+    match tokio::task::spawn_blocking(move || act(&app)).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => Err(not_done(state, language, &error)),
+        Err(join) => Err(cut_off(state, language, &RequestFault::from(join))),
+    }
+}
