@@ -20,6 +20,7 @@ mod error;
 pub mod events;
 mod intruders;
 mod loads;
+mod moving;
 mod nodes;
 mod notices;
 mod overview;

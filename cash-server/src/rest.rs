@@ -14,6 +14,7 @@ mod background;
 pub mod backups;
 mod dictionary;
 mod loads;
+mod moving;
 pub mod nodes;
 mod notices;
 pub mod packages;
@@ -79,6 +80,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), auth::known_only))
         .merge(agents)
         .merge(attach::router())
+        .merge(moving::router())
         .layer(middleware::from_fn(in_readers_language))
         .with_state(app)
         .merge(open(description))

@@ -65,6 +65,10 @@ pub struct Settings {
     pub name: String,
     /// `[server] public_host`; none: found out.
     pub public_host: Option<String>,
+    /// `[server] moves_to`: the host at which tills will find this server.
+    pub moves_to: Option<String>,
+    /// `[server] moves_to_port`: the port of REST there; none: as now.
+    pub moves_to_port: Option<u16>,
     /// `[server] tills_on_this_machine`: loopback addresses may be given to tills.
     pub tills_on_this_machine: bool,
     /// `[server] disk_reserve_mib`: bytes that stay free on the disk of the data folder.
@@ -283,6 +287,8 @@ impl Settings {
             data_dir: data_dir.clone(),
             name: source.name("server.name"),
             public_host: host(&source, "server.public_host"),
+            moves_to: host(&source, "server.moves_to"),
+            moves_to_port: some_port(source.port("server.moves_to_port", true)),
             tills_on_this_machine: source.flag("server.tills_on_this_machine"),
             disk_reserve_bytes: source.number("server.disk_reserve_mib", 0..=MAX_MIB) << 20,
             rest: RestSettings {

@@ -10,6 +10,7 @@
 //! [`crate::report::Report::Refused`], not dropped: [`Command::parse`] gives the id even of what
 //! it does not understand. Unknown fields are ignored.
 
+use crate::moving::Coming;
 use crate::report::{AsideName, in_short};
 use crate::revision::{DeliveryId, PackageName, Revision};
 use jiff::Timestamp;
@@ -41,6 +42,10 @@ pub struct Command {
     /// and absent: they are as they were.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub authorities: String,
+    /// Where the server will be: a till asks there now and then, and goes when it has proved itself.
+    /// Taken only from a message with a right code. Absent: it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coming: Option<Coming>,
     /// What to do.
     #[serde(flatten)]
     pub order: Order,
@@ -227,6 +232,7 @@ impl Command {
             settings: BTreeMap::new(),
             settings_generation: 0,
             authorities: String::new(),
+            coming: None,
             order,
         }
     }

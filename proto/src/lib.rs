@@ -5,7 +5,7 @@
 //! answer with [`report`]s; [`status`] says which states a delivery goes through; [`sales`] is the
 //! generated gRPC service that carries receipts up. [`consumer`] finds that a queue gives its
 //! consumer nothing any more; [`process`] is how a daemon of ours behaves towards its operator:
-//! log file, signals. [`attach`] is how a peer is attached with a code, [`cash_ini`] the settings
+//! log file, signals. [`attach`] is how a peer is attached with a code, [`moving`] how it follows a server that moves, [`cash_ini`] the settings
 //! that it gets by that, and [`version`] which versions work together.
 //!
 //! **Architecture invariant:** nothing here knows a database, a broker client or a file of
@@ -19,6 +19,7 @@ pub mod consumer;
 pub mod id;
 pub mod message_code;
 pub mod money;
+pub mod moving;
 pub mod process;
 pub mod queue;
 pub mod receipt;

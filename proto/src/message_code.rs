@@ -10,7 +10,7 @@
 //! | `tillway-code` | the version of codes, `.`, 64 hex digits |
 //!
 //! The digits are BLAKE3, keyed with the peer's [`CodeKey`], over: one byte with the version, one
-//! with the direction (1 to the peer, 2 to the server), then peer, type, id and body, each after
+//! with the direction (1 to the peer, 2 to the server, 3 an answer over HTTP), then peer, type, id and body, each after
 //! its length in bytes as 8 bytes, the lowest first. So no two messages have one input, and a
 //! message that is sent back, or on to another peer, has a wrong code.
 //!
@@ -36,6 +36,8 @@ pub enum Direction {
     ToPeer,
     /// A report of the peer.
     ToServer,
+    /// What the server answers a peer over HTTP: no message, so that nobody makes one of it.
+    Answer,
 }
 
 /// The key of the codes of one peer's messages.
@@ -143,6 +145,7 @@ impl CodeKey {
         let direction = match direction {
             Direction::ToPeer => 1,
             Direction::ToServer => 2,
+            Direction::Answer => 3,
         };
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         hasher.update(&[CODE_VERSION, direction]);

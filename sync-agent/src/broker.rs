@@ -20,7 +20,7 @@ use crate::codes::Codes;
 use crate::commands::Commands;
 use crate::error::chain;
 use crate::retry::{self, Backoff};
-use crate::settings::LiveSettings;
+use crate::settings::{BrokerSettings, LiveSettings, Trust};
 use crate::state::State;
 use crate::tell::Teller;
 use jiff::Timestamp;
@@ -122,6 +122,14 @@ impl Broker {
         }
         self.link.send_replace(Link::Waiting { reason: "the agent stops".to_owned() });
     }
+}
+
+/// Whether a broker lets this peer in with its login, and why not.
+pub(crate) async fn lets_in(peer: &PeerId, broker: &BrokerSettings, trust: &Trust) -> Result<(), String> {
+    let (connection, _) = session::connect(peer, broker, trust).await.map_err(|error| chain(&error))?;
+    // It was to be seen that it opens; whatever comes of its end.
+    let _ = connection.close(200, "seen".into()).await;
+    Ok(())
 }
 
 /// The waits between sessions.

@@ -9,19 +9,25 @@ pub(crate) use settle::Settled;
 use crate::aside;
 use crate::error::{blocking, chain};
 use crate::intake::Intake;
+use crate::moves::{Addresses, Moves};
 use crate::package_queue::PackageQueue;
 use crate::recount::Recount;
-use crate::settings::{LiveSettings, SettingsError};
+use crate::settings::{LiveSettings, SettingsError, is_address};
 use crate::state::State;
 use crate::tell::Teller;
 use crate::unload::{Trigger, UnloadRequest};
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 use tillway_proto::command::AsideAction;
 use tillway_proto::queue::MAX_MESSAGE_BYTES;
 use tillway_proto::{Command, Order, PackageLink, RejectCause};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
+
+/// How long a command waits for the addresses that it brought to prove themselves: where they do,
+/// it takes milliseconds.
+const MOVE_TIME: Duration = Duration::from_secs(10);
 
 /// Where a message came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +48,7 @@ pub(crate) struct Commands {
     pub(crate) queue: PackageQueue,
     pub(crate) state: State,
     pub(crate) settings: LiveSettings,
+    pub(crate) moves: Moves,
     pub(crate) teller: Teller,
     /// A message is being worked on.
     pub(crate) working: watch::Sender<bool>,
@@ -95,11 +102,12 @@ impl Commands {
         };
         fail::fail_point!("commands::works");
         tracing::debug!(?from, id = %command.id, order = ?command.order, "command");
-        self.follow_settings(&command).await;
         // What lay aside has no code any more, and may be old.
         if from != From::Aside {
+            // First: by these a new address proves itself.
             self.trust(&command).await;
         }
+        self.follow_settings(from, &command).await;
         let refuse = |reason| self.teller.refuse(command.id, reason);
         match command.order {
             // A download may take a day, and the server announces anew what was rejected.
@@ -143,16 +151,25 @@ impl Commands {
     }
 
     /// Takes over the settings that the server owns, unless they are older than those that were
-    /// taken last. A wrong one does not stop the command that brought it.
-    async fn follow_settings(&self, command: &Command) {
-        let (settings, pushed) = (self.settings.clone(), command.settings.clone());
+    /// taken last. Addresses are offers to a till that has a secret. A wrong one does not stop the
+    /// command that brought it.
+    async fn follow_settings(&self, from: From, command: &Command) {
+        let (settings, mut pushed) = (self.settings.clone(), command.settings.clone());
         let (state, generation) = (self.state.clone(), command.settings_generation);
+        let nothing = pushed.is_empty();
+        if settings.current().secret.is_some() {
+            let (told, rest) = pushed.into_iter().partition(|(key, _)| is_address(key));
+            pushed = rest;
+            if from != From::Aside {
+                self.hear(told, command).await;
+            }
+        }
         let what = "settings pushed by the server were not taken over";
         let take = move || -> Result<Vec<String>, SettingsError> {
             // A state that does not read is told of elsewhere; to follow is better than to be
             // lost.
             let last = state.settings_generation().unwrap_or_default();
-            if pushed.is_empty() || generation < last {
+            if nothing || generation < last {
                 return Ok(Vec::new());
             }
             let changed = settings.take(&pushed)?;
@@ -166,6 +183,23 @@ impl Commands {
         match blocking(take).await {
             Ok(Ok(changed)) if changed.is_empty() => {}
             Ok(Ok(changed)) => tracing::info!(?changed, "settings taken over from the server"),
+            Ok(Err(error)) => self.teller.failed(what, &error),
+            Err(error) => self.teller.failed(what, &error),
+        }
+    }
+
+    /// Hears where the server is, or will be. Where it says another address than the till has, and
+    /// is new, the rest of the command waits a little: it may speak of what is there.
+    async fn hear(&self, told: Addresses, command: &Command) {
+        let (moves, state, command) = (self.moves.clone(), self.state.clone(), command.clone());
+        let what = "the server's addresses were not understood";
+        let heard = blocking(move || {
+            let is_old = command.settings_generation < state.settings_generation().unwrap_or_default();
+            if is_old || (told.is_empty() && command.coming.is_none()) { Ok(None) } else { moves.hear(&told, &command) }
+        });
+        match heard.await {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(tries))) => tries.ended(MOVE_TIME).await,
             Ok(Err(error)) => self.teller.failed(what, &error),
             Err(error) => self.teller.failed(what, &error),
         }

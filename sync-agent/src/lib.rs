@@ -49,6 +49,8 @@ mod installation;
 mod intake;
 mod load;
 mod lock;
+mod mover;
+mod moves;
 mod outbox;
 mod overview;
 mod package_queue;

@@ -14,6 +14,8 @@ use crate::installation::InstallationFile;
 use crate::intake::{Enqueue, Fetch, Follow, Intake, LinkFacts};
 use crate::load::{Load, Loader, Straight};
 use crate::lock::{AgentLock, ExchangeLock, LockError};
+use crate::mover::Mover;
+use crate::moves::Moves;
 use crate::outbox::Outbox;
 use crate::overview::Overview;
 use crate::package_queue::PackageQueue;
@@ -81,6 +83,7 @@ pub async fn run(settings: LiveSettings, shutdown: CancellationToken) -> Result<
     keep(&mut tasks, "recount", &agent.recount, kept, Recount::run);
     keep(&mut tasks, "shift close", &agent.shift_close, kept, ShiftClose::run);
     keep(&mut tasks, "contact", &agent.contact, kept, Contact::run);
+    keep(&mut tasks, "mover", &agent.mover, kept, Mover::run);
     keep(&mut tasks, "command line", &agent.hand_over, kept, HandOver::run);
     keep(&mut tasks, "unloader", &agent.unloader, kept, Unloader::run);
     keep(&mut tasks, "watchdog", &agent.watchdog, kept, Watchdog::run);
@@ -104,6 +107,7 @@ pub(crate) struct Agent {
     pub(crate) recount: Recount,
     pub(crate) shift_close: ShiftClose,
     pub(crate) contact: Contact,
+    pub(crate) mover: Mover,
     pub(crate) hand_over: HandOver,
     pub(crate) unloader: Unloader,
     pub(crate) watchdog: Watchdog,
@@ -173,6 +177,7 @@ impl Agent {
             exchange: exchange.clone(),
             shutdown: shutdown.clone(),
         };
+        let moves = Moves::new(settings.clone(), state.clone());
         let commands = Arc::new(Commands {
             intake,
             unloads: unloads.clone(),
@@ -180,6 +185,7 @@ impl Agent {
             queue,
             state: state.clone(),
             settings: settings.clone(),
+            moves: moves.clone(),
             teller: teller.clone(),
             working: watch::Sender::new(false),
         });
@@ -226,6 +232,13 @@ impl Agent {
                 shutdown: shutdown.clone(),
             },
             loader,
+            mover: Mover {
+                id: now.till.clone().into(),
+                moves,
+                teller: teller.clone(),
+                link: link.clone(),
+                shutdown: shutdown.clone(),
+            },
             contact: Contact {
                 recount: recount.clone(),
                 sink,

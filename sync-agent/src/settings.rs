@@ -9,7 +9,7 @@
 //! `dept.broker.vhost` (`/`), `dept.broker.tls` (`False`), `dept.broker.cacertpath`,
 //! `cash.secret` (in files of
 //! before `cash.token`), `datafolder`, `dictionariesdb`, `documentsdb`, `backupfolder`,
-//! `unloadperiod`, `contactperiod`.
+//! `unloadperiod`, `contactperiod`, `addressundoperiod`.
 
 pub mod fault;
 pub mod ini;
@@ -22,8 +22,10 @@ pub(crate) mod trust;
 
 pub use fault::{Fault, Faults, SettingsError};
 pub use layout::Layout;
+pub(crate) use pushed::is_address;
 pub use pushed::{LiveSettings, SERVER_OWNED};
 pub use trust::Trust;
+pub(crate) use trust::is_this_machine;
 
 use fs_err as fs;
 use ini::Ini;
@@ -61,6 +63,9 @@ const DEFAULT_UNLOAD_PERIOD_SECS: u64 = 3600;
 /// How often a till says that it is alive. Ten thousand tills are 170 reports a second then.
 const DEFAULT_CONTACT_PERIOD_SECS: u64 = 60;
 
+/// Longer than a server needs to start again, and than a person who looks why it does not answer.
+const DEFAULT_ADDRESS_UNDO_PERIOD_SECS: u64 = 600;
+
 /// On a till, or on a shop's server as the client of the centre.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -89,6 +94,8 @@ pub struct Settings {
     pub report_unloads: bool,
     /// `contactperiod`
     pub contact_period: Duration,
+    /// `addressundoperiod`: how long new addresses of the server may be silent.
+    pub may_be_silent: Duration,
     /// The broker.
     pub broker: BrokerSettings,
     /// Where packages are downloaded.
@@ -228,6 +235,7 @@ impl Settings {
         let report_load_steps = read.flag("isdebugdictstatussend", true);
         let report_unloads = read.flag("isdebugsalestatussend", true);
         let contact_period = read.seconds("contactperiod", 1..=MAX_PERIOD_SECS, DEFAULT_CONTACT_PERIOD_SECS);
+        let may_be_silent = read.seconds("addressundoperiod", 1..=MAX_PERIOD_SECS, DEFAULT_ADDRESS_UNDO_PERIOD_SECS);
         let user = read.text("dept.broker.user");
         let password_file = read.path("dept.broker.passwordfile");
         let own_login = secret.as_ref().filter(|_| user.is_none() && password_file.is_none());
@@ -294,6 +302,7 @@ impl Settings {
             report_load_steps,
             report_unloads,
             contact_period,
+            may_be_silent,
             broker,
             packages,
             load,
@@ -311,7 +320,7 @@ impl Settings {
     /// where nobody listens. What is none of its own carries packages without one.
     pub(crate) fn token_for_packages(&self) -> Option<&str> {
         let host = &self.packages.host;
-        let is_private = self.trust.asks_tls_of(host) || trust::is_this_machine(host);
+        let is_private = self.trust.asks_tls_of(host) || is_this_machine(host);
         self.token.as_deref().filter(|_| is_private && host.eq_ignore_ascii_case(&self.sales.rest_host))
     }
 }

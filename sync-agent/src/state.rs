@@ -288,6 +288,16 @@ impl State {
         self.change("write", |db| set_fact(db, "settings generation", &generation.to_string()))
     }
 
+    /// What is noted under this name; none where nothing is.
+    pub(crate) fn note(&self, name: &str) -> Result<Option<String>, StateError> {
+        Ok(self.look(|db| fact(db, name))?.filter(|text| !text.is_empty()))
+    }
+
+    /// Notes a text under this name; an empty one takes the note away.
+    pub(crate) fn keep_note(&self, name: &str, text: &str) -> Result<(), StateError> {
+        self.change("write", |db| set_fact(db, name, text))
+    }
+
     /// The server's broker confirmed a word of ours just now.
     pub fn note_contact(&self) -> Result<(), StateError> {
         self.change("write", |db| set_fact(db, "last contact", &now()))

@@ -28,7 +28,7 @@ pub(crate) use note::Notes;
 pub(crate) use read::Reading;
 pub(crate) use run::{Steps, Unloaded};
 pub(crate) use shift_close::ShiftClose;
-pub(crate) use stream::SalesLoader;
+pub(crate) use stream::{SalesLoader, StreamError, reaches};
 pub(crate) use suspects::Suspects;
 
 use crate::error::{blocking, chain};

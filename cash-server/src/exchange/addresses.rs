@@ -10,6 +10,7 @@ use crate::settings::Settings;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, UdpSocket};
 use tillway_proto::cash_ini::{CashIni, CashIniError, Properties};
+use tillway_proto::moving::Coming;
 use tillway_proto::{PeerSecret, TillId};
 
 /// An address of a network that is for documents alone (RFC 5737): the way to it is the way to
@@ -42,6 +43,8 @@ pub struct PublicAddresses {
     pub broker_vhost: String,
     /// User of tills at the broker; none: each its own id.
     pub broker_user: Option<String>,
+    /// Host and port of REST where this server will be.
+    pub moves_to: Option<(String, u16)>,
     /// The generation of what is pushed; see [`generation`](super::generation).
     pub generation: u64,
 }
@@ -70,6 +73,11 @@ impl PublicAddresses {
             broker_vhost: settings.broker.vhost.clone(),
             // With logins of their own tills need no name told.
             broker_user: settings.broker.till_user.clone().filter(|_| settings.broker.management_url.is_none()),
+            moves_to: settings
+                .moves_to
+                .clone()
+                .filter(may_be_given)
+                .map(|to| (to, settings.moves_to_port.unwrap_or(rest_port))),
             rest_port,
             host,
             generation: 0,
@@ -89,6 +97,26 @@ impl PublicAddresses {
         .into_iter()
         .filter_map(|(key, value)| Some((key.to_owned(), value?)))
         .collect()
+    }
+
+    /// Where this server will be, as commands tell it.
+    pub fn coming(&self) -> Option<Coming> {
+        let (host, port) = self.moves_to.clone()?;
+        Some(Coming { host, port, broker_host: self.broker_host.clone(), broker_port: self.broker_port })
+    }
+
+    /// All keys that say where server and broker are, as a till of this server has them: what is
+    /// told to one that asks where this server is now.
+    pub fn all(&self) -> BTreeMap<String, String> {
+        let flag = if self.broker_tls { "True" } else { "False" };
+        let broker = [
+            ("dept.broker.ip", self.broker_host.clone()),
+            ("dept.broker.port", Some(self.broker_port.to_string())),
+            ("dept.broker.tls", Some(flag.to_owned())),
+            ("dept.broker.vhost", Some(self.broker_vhost.clone())),
+        ];
+        let broker = broker.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        self.pushed().into_iter().chain(broker.filter(|_| self.broker_host.is_some())).collect()
     }
 
     /// Where REST is, `<host>:<port>`; none where no till could be told a host.
@@ -141,7 +169,11 @@ pub fn problems(settings: &Settings) -> Vec<(&'static str, String)> {
         return Vec::new();
     }
     let mut problems = Vec::new();
-    let named = [("server.public_host", &settings.public_host), ("rest.packages_host", &settings.rest.packages_host)];
+    let named = [
+        ("server.public_host", &settings.public_host),
+        ("server.moves_to", &settings.moves_to),
+        ("rest.packages_host", &settings.rest.packages_host),
+    ];
     for (key, host) in named {
         if let Some(host) = host.as_ref().filter(|host| is_this_machine(host)) {
             let what = format!("`{host}` is not given to tills: on another machine it is the till itself; {HINT}");
@@ -237,6 +269,20 @@ mod tests {
         assert_eq!(addresses.pushed()["grpchostcs"], "127.0.0.1");
         assert_eq!(addresses.broker_host.as_deref(), Some("127.0.0.1"));
         assert_eq!(problems(&settings), []);
+    }
+
+    #[test]
+    fn what_is_announced_names_the_broker_that_tills_have_and_what_is_answered_names_everything() {
+        let text = "[server]\npublic_host=\"shop7\"\nmoves_to=\"shop8\"\n[rest]\npublic_port=443\n[broker]\ntill_port=5671\ntill_tls=true\n";
+        let addresses = PublicAddresses::new(&with(text), 1, 2);
+        let expected =
+            Coming { host: "shop8".to_owned(), port: 443, broker_host: Some("shop7".to_owned()), broker_port: 5671 };
+        assert_eq!(addresses.coming(), Some(expected));
+        let all = addresses.all();
+        let broker = ["ip", "port", "tls", "vhost"].map(|key| all[&format!("dept.broker.{key}")].as_str());
+        assert_eq!(broker, ["shop7", "5671", "True", "/"]);
+        assert!(addresses.pushed().iter().all(|(key, value)| all[key] == *value));
+        assert_eq!(PublicAddresses::new(&with("[server]\nmoves_to=\"localhost\"\n"), 1, 2).coming(), None);
     }
 
     #[test]

@@ -600,6 +600,7 @@ fn link_message(
     }));
     command.settings = parts.addresses.pushed();
     command.settings_generation = parts.addresses.generation;
+    command.coming = parts.addresses.coming();
     command.authorities = parts.codes.authorities_for(&delivery.peer);
     let body = command.to_bytes().map_err(|source| ExchangeError::Message { source })?;
     let head = parts.codes.head(&delivery.peer, command.order.kind(), &command.id.to_string(), &body);

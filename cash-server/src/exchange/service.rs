@@ -526,6 +526,7 @@ impl ExchangeService {
         let mut command = Command::new(order);
         command.settings = self.parts.addresses.pushed();
         command.settings_generation = self.parts.addresses.generation;
+        command.coming = self.parts.addresses.coming();
         let (now, peer) = (Timestamp::now(), PeerId::from(till.clone()));
         command.authorities = self.parts.codes.authorities_for(&peer);
         let body = command.to_bytes().map_err(|source| ExchangeError::Message { source })?;

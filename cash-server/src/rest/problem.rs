@@ -68,6 +68,11 @@ pub enum RequestFault {
         /// What was named.
         text: String,
     },
+    /// A random text that is longer than any that a till makes.
+    LongNonce {
+        /// The longest.
+        max: usize,
+    },
     /// What should name a level does not.
     NoLevel {
         /// What was named.

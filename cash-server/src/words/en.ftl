@@ -819,6 +819,7 @@ why-package-needs-token = packages are given to tills alone: show the till's tok
 why-package-of-another = this link is for another till, for another package, or of another server: a till gets what was announced to it
 why-link-over = this link has ended: the till is told another one, unless it is parked
 why-no-till-id = `{ $text }` is not an id of a till: expected `_cash_<code>_<8 hex digits>`
+why-long-nonce = the nonce is longer than { $max } characters
 why-no-level = `{ $text }` is no level: group, shop or till
 why-no-code = `{ $text }` is not a code of a node: 1 to 32 Latin letters, digits, `-`, `_` or `.`
 why-no-verdict = `{ $text }` is no verdict: open, waiting, ok or differs

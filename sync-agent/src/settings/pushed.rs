@@ -25,6 +25,26 @@ pub const SERVER_OWNED: [&str; 9] = [
     "unloadsalesrequestthroughcs",
 ];
 
+/// Keys that say where server and broker are. Of a till with a secret they change on proof alone
+/// ([`crate::moves`]).
+const ADDRESSES: [&str; 10] = [
+    "cashserverrestport",
+    "dept.broker.ip",
+    "dept.broker.port",
+    "dept.broker.tls",
+    "dept.broker.vhost",
+    "dicturlhostcs",
+    "dicturlportcs",
+    "grpchostcs",
+    "grpcportcs",
+    "httphostcs",
+];
+
+/// Whether a key says where server or broker are.
+pub(crate) fn is_address(key: &str) -> bool {
+    ADDRESSES.iter().any(|address| address.eq_ignore_ascii_case(key))
+}
+
 /// The settings in force. Cheap to clone; all clones see a change.
 #[derive(Debug, Clone)]
 pub struct LiveSettings {
@@ -74,6 +94,35 @@ impl LiveSettings {
             return Ok(Vec::new());
         }
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let edited = self.edited(owned)?;
+        self.write(edited)
+    }
+
+    /// Which keys would change where the server's addresses were these, and what the settings would
+    /// be then. Nothing changes.
+    pub(crate) fn with(&self, addresses: &BTreeMap<String, String>) -> Result<(Vec<String>, Settings), SettingsError> {
+        let edited = self.edited(addresses.iter().filter(|(key, _)| is_address(key)))?;
+        let settings = edited.settings.unwrap_or_else(|| Settings::clone(&self.current()));
+        Ok((edited.changed, settings))
+    }
+
+    /// Takes addresses that have proved themselves, and tells which keys changed. An empty value
+    /// takes a key away. Blocks on the disk.
+    pub(crate) fn move_to(&self, addresses: &BTreeMap<String, String>) -> Result<Vec<String>, SettingsError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let edited = self.edited(addresses.iter().filter(|(key, _)| is_address(key)))?;
+        self.write(edited)
+    }
+
+    /// The addresses as they stand in the file; empty where a key is not there.
+    pub(crate) fn addresses(&self) -> BTreeMap<String, String> {
+        let ini = self.as_written();
+        let value = |key| ini.find(SECTION, key).and_then(|entry| entry.value.map(str::to_owned)).unwrap_or_default();
+        ADDRESSES.into_iter().map(|key| (key.to_owned(), value(key))).collect()
+    }
+
+    /// The file as it would be with these values, from what stands in it now.
+    fn edited<'a>(&self, values: impl IntoIterator<Item = (&'a String, &'a String)>) -> Result<Edited, SettingsError> {
         let file = |action, source| SettingsError::File { action, source };
         // A link stays a link: the file behind it is the one to replace.
         let path = fs::canonicalize(&self.path).map_err(|source| file("read", source))?;
@@ -81,10 +130,10 @@ impl LiveSettings {
         let mut ini = Ini::parse(&before);
         let by_hand = self.current().sales.root_certificate.is_some();
         let mut changed = Vec::new();
-        for (key, value) in owned {
+        for (key, value) in values {
             let key = key.to_ascii_lowercase();
             let present = ini.find(SECTION, &key).and_then(|entry| entry.value.map(str::to_owned));
-            let same = present.is_some_and(|present| present.eq_ignore_ascii_case(value));
+            let same = present.unwrap_or_default().eq_ignore_ascii_case(value);
             if same || (by_hand && key == "grpchostcs") {
                 continue;
             }
@@ -95,16 +144,35 @@ impl LiveSettings {
             })?;
             changed.push(key);
         }
-        if changed.is_empty() {
-            return Ok(changed);
-        }
         let bytes = ini.to_bytes();
-        let settings = Settings::parse(&bytes, &self.path, &self.layout).map_err(|error| blame(error, &changed))?;
-        durable::write_atomic(&path, &bytes).map_err(|source| file("rewrite", source))?;
+        let settings = if changed.is_empty() {
+            None
+        } else {
+            let parsed = Settings::parse(&bytes, &self.path, &self.layout);
+            Some(parsed.map_err(|error| blame(error, &changed))?)
+        };
+        Ok(Edited { path, bytes, changed, settings })
+    }
+
+    fn write(&self, edited: Edited) -> Result<Vec<String>, SettingsError> {
+        let Edited { path, bytes, changed, settings } = edited;
+        let Some(settings) = settings else { return Ok(changed) };
+        let written = durable::write_atomic(&path, &bytes);
+        written.map_err(|source| SettingsError::File { action: "rewrite", source })?;
         fail::fail_point!("settings::rewritten");
         self.now.send_replace(Arc::new(settings));
         Ok(changed)
     }
+}
+
+/// `cash.ini` with other values.
+struct Edited {
+    /// The file itself.
+    path: PathBuf,
+    bytes: Vec<u8>,
+    changed: Vec<String>,
+    /// None where nothing changed.
+    settings: Option<Settings>,
 }
 
 impl LiveSettings {

@@ -200,6 +200,11 @@ pub(super) async fn connect(settings: &SalesSettings, trust: &Trust) -> Result<C
     endpoint.connect().await.map_err(|source| StreamError::Connect { address, source })
 }
 
+/// Whether a sales-loader answers there. Nothing of this till goes there.
+pub(crate) async fn reaches(settings: &SalesSettings, trust: &Trust) -> Result<(), StreamError> {
+    connect(settings, trust).await.map(drop)
+}
+
 impl SalesStream {
     /// Opens a stream and hears what the server has.
     async fn open(channel: Channel, token: Option<&str>, hello: v1::Hello) -> Result<(Self, Holdings), StreamError> {

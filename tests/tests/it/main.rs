@@ -14,6 +14,7 @@ mod fleet;
 mod http;
 mod limits;
 mod logins;
+mod moves;
 mod network;
 mod people;
 mod sales;

@@ -6,7 +6,7 @@ use tillway_tests::storm::points::{Point, crash_points};
 use tillway_tests::storm::sweep::{Occasion, Reached, Sweep, Who, who};
 
 /// Points that are passed on an occasion of their own.
-const OCCASIONS: [(&str, Occasion); 32] = [
+const OCCASIONS: [(&str, Occasion); 33] = [
     ("installation::recorded", Occasion::NewInstallation),
     ("installation::decided", Occasion::NewInstallation),
     ("state::instance_made", Occasion::NewInstallation),
@@ -15,6 +15,7 @@ const OCCASIONS: [(&str, Occasion); 32] = [
     ("dictionary::set_aside", Occasion::BrokenDictionary),
     ("dictionary::replaced", Occasion::DamagedDictionary),
     ("settings::rewritten", Occasion::OldAddresses),
+    ("mover::left", Occasion::OldAddresses),
     ("package::forgotten", Occasion::OldPackages),
     ("package::removed", Occasion::OldPackages),
     ("package::digests_kept", Occasion::NoDigests),

@@ -1,7 +1,7 @@
 //! A till on another machine, all of whose links are over TLS, and somebody who writes down every
 //! byte between the two.
 
-use crate::support::{converged, has_receipts, item, load, now};
+use crate::support::{converged, has_receipts, item, load, now, until};
 use crate::tools::{beside, python, said};
 use fs_err as fs;
 use jiff::SignedDuration;
@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tempfile::TempDir;
-use tillway_proto::{Kopecks, Thousandths};
+use tillway_proto::{ControlQueue, Kopecks, Order, PeerId, Thousandths};
 use tillway_service::tls::{Clock, Lives, Names, Tls, TlsSettings};
 use tillway_tests::bench::{BenchOptions, TestBench, TillOptions};
 use tillway_tests::binaries::{CASH_SERVER, binary};
@@ -64,9 +64,38 @@ impl Listener {
     }
 }
 
+/// Whoever is at an address that is not the server's.
+struct Stranger {
+    child: Child,
+    said: BufReader<std::process::ChildStdout>,
+    port: u16,
+}
+
+impl Stranger {
+    fn at(arguments: &[&str]) -> Self {
+        let mut command = python("stranger.py", arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (mut said, mut line) = (BufReader::new(child.stdout.take().unwrap()), String::new());
+        said.read_line(&mut line).unwrap();
+        Self { child, said, port: line.trim().parse().unwrap() }
+    }
+
+    /// What came to him.
+    fn told(mut self) -> Value {
+        drop(self.child.stdin.take());
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
 fn holds(heard: &[u8], text: &str) -> bool {
     heard.windows(text.len()).any(|window| window == text.as_bytes())
 }
+
+/// The byte that a connection over TLS begins with.
+const CLIENT_HELLO: char = '\u{16}';
 
 /// So much is left of the certificate that ends. The broker looks for a new one every two minutes.
 const LEFT_S: i64 = 150;
@@ -135,7 +164,7 @@ fn nothing_of_a_till_on_another_machine_passes_in_clear() {
         return;
     };
     let here = elsewhere.here.to_string();
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, other_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let made = certificates(&folder, &["localhost", "127.0.0.1", &here]);
     let broker = Broker::start_with_tls(&made.join("broker.pem"), &made.join("broker.key")).unwrap();
     let tls_port = broker.tls_port.unwrap().to_string();
@@ -183,6 +212,37 @@ fn nothing_of_a_till_on_another_machine_passes_in_clear() {
     pos.close_shift(now()).unwrap();
     has_receipts(&bench.server, &till, 1, &[rung.uuid.to_string()]);
     let seen = bench.server.api().unwrap().read(&format!("/api/v1/tills/{}", till.id)).unwrap();
+
+    // It is told in the server's name, with its code, that the server moves: to somebody with another authority, to one who
+    // speaks no TLS. Neither is told a thing, and it stays where it is.
+    let others = certificates(&other_folder, &["localhost", "127.0.0.1", &here]);
+    let pair = ["server.pem", "server.key"].map(|name| others.join(name).display().to_string());
+    let strangers = [Stranger::at(&[&here, &pair[0], &pair[1]]), Stranger::at(&[&here])];
+    let before = fs::read_to_string(till.settings_file()).unwrap();
+    let queue = ControlQueue::of(&till.id.parse::<PeerId>().unwrap());
+    for (number, stranger) in (0_u64..).zip(&strangers) {
+        let mut command = tillway_proto::Command::new(Order::ReportState { verify: false });
+        command.settings_generation = u64::MAX / 2 + number;
+        let pushed = [("httphostcs", here.clone()), ("cashserverrestport", stranger.port.to_string())];
+        command.settings = pushed.map(|(key, value)| (key.to_owned(), value)).into();
+        let body = String::from_utf8(command.to_bytes().unwrap()).unwrap();
+        bench.vhost().publish_with(queue.as_str(), &body, &till.head_of_server(&body).unwrap()).unwrap();
+        until("the offer to be tried", || {
+            let log = fs::read_to_string(till.folder().join("sync.log")).unwrap();
+            let lines =
+                log.lines().filter(|line| line.contains("is not taken") && line.contains(&stranger.port.to_string()));
+            (lines.count() > 0, String::new())
+        });
+    }
+    let told = strangers.map(Stranger::told);
+    for told in &told {
+        assert!(told["connections"].as_u64() > Some(0), "{told}");
+    }
+    assert_eq!((&told[0]["requests"], &told[0]["heard"]), (&json!(0), &json!("")), "another authority hears no word");
+    // He who knows no TLS sees where one begins.
+    let heard = told[1]["heard"].as_str().unwrap();
+    assert!(heard.starts_with(CLIENT_HELLO) && !heard.contains("HTTP") && !heard.contains(&till.id), "{heard:?}");
+    assert_eq!(fs::read_to_string(till.settings_file()).unwrap(), before);
     till.stop_agent().unwrap();
 
     let heard = listener.heard();
