@@ -121,7 +121,11 @@ fn lead_in(request: &Request, by_itself: bool) -> Response {
     }
     let wanted = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let next = if is_reading(request.method()) { wanted } else { "/" };
-    let query = if next == "/" { String::new() } else { format!("?next={}", escaped(next)) };
+    let asked = request.uri().query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("lang="));
+    let language = asked.and_then(Language::of_tag).map(|language| format!("lang={}", language.code()));
+    let onward = (next != "/").then(|| format!("next={}", escaped(next)));
+    let query: Vec<String> = onward.into_iter().chain(language).collect();
+    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
     Redirect::to(&format!("{LOGIN}{query}")).into_response()
 }
 
@@ -317,7 +321,7 @@ async fn set_first(
     }
     let (app, link, over_tls) = (state.app.clone(), form.link.clone(), came.over_tls);
     match tokio::task::spawn_blocking(move || app.use_link(&form.link, &form.password, &came.from)).await {
-        Ok(Ok(logged_in)) => seated(&logged_in, "/", over_tls),
+        Ok(Ok(logged_in)) => seated(&logged_in, &format!("/?lang={}", language.code()), over_tls),
         Ok(Err(error)) => {
             tell(&error);
             let why = words::of(language).reason(&Reason::of(&error));

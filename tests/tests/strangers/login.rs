@@ -54,7 +54,7 @@ fn a_person_is_invited_chooses_a_password_comes_in_looks_around_and_goes_in_a_br
         let seen = browser(&page, &Value::Array(steps));
         let at = |note: &str, what: &str| seen["notes"][note][what].as_str().unwrap_or_default().to_owned();
         if width == 1400 {
-            assert_eq!(at("after the link", "path"), "/", "{seen:#}");
+            assert_eq!(at("after the link", "path"), "/?lang=en", "{seen:#}");
             assert!(at("the link again", "text").contains("was used"), "{seen:#}");
         }
         assert!(at("led to the login page", "path").starts_with("/login?next="), "{seen:#}");

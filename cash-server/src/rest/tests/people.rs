@@ -94,7 +94,7 @@ impl Server {
 async fn who_shows_nothing_is_led_to_the_login_page_and_on_from_there() {
     let server = Server::start();
     let got = server.browse("/people?lang=ru", &[]).await;
-    assert_eq!((got.status, got.to()), (StatusCode::SEE_OTHER, "/login?next=/people%3Flang%3Dru"));
+    assert_eq!((got.status, got.to()), (StatusCode::SEE_OTHER, "/login?next=/people%3Flang%3Dru&lang=ru"));
     let got = server.browse("/fragment", &[]).await;
     assert_eq!(got.status, StatusCode::UNAUTHORIZED);
     assert!(got.headers.get(header::WWW_AUTHENTICATE).is_none(), "no browser asks by itself");
@@ -300,7 +300,7 @@ async fn a_link_sets_a_password_once_and_a_newer_one_takes_its_place() {
     assert_eq!(use_it(&first, PASSWORD).await.status, StatusCode::GONE);
     assert_eq!(use_it(&second, "short").await.status, StatusCode::BAD_REQUEST);
     let got = use_it(&second, PASSWORD).await;
-    assert_eq!((got.status, got.to()), (StatusCode::SEE_OTHER, "/"));
+    assert_eq!((got.status, got.to()), (StatusCode::SEE_OTHER, "/?lang=en"));
     let cookie = got.cookie().unwrap();
     assert!(server.is_in(&cookie).await);
     assert_eq!(use_it(&second, OTHER).await.status, StatusCode::GONE, "good once");
