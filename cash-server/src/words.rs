@@ -10,7 +10,7 @@ pub use tillway_service::words::{FluentArgs, FluentValue, Language, Reason, Word
 use std::sync::LazyLock;
 
 /// The messages of this server, beside those that every service has.
-fn own(language: Language) -> &'static str {
+pub(crate) fn own(language: Language) -> &'static str {
     match language {
         Language::English => include_str!("words/en.ftl"),
         Language::Russian => include_str!("words/ru.ftl"),

@@ -2,6 +2,7 @@ mod aside;
 mod attach;
 mod audit;
 mod local;
+mod pages;
 mod watch;
 
 use super::*;
@@ -155,6 +156,7 @@ impl Server {
             "shop",
             Arc::clone(&admin),
             crate::web::form_secret(&ProofKey::of([7; 32])),
+            tokio_util::sync::CancellationToken::new(),
         )
         .unwrap();
         let local = local_router(app.clone());
@@ -261,8 +263,8 @@ async fn a_till_whose_receipts_do_not_come_or_whose_clock_is_off_says_so() {
     assert_eq!(waits["sales_wait"]["kind"], "refused");
     assert_eq!(waits["sales_wait"]["reason"], "unknown token");
     assert!(waits["unsent_documents"].is_null(), "not known is not none: {waits}");
-    let page = server.page("/?lang=en").await;
-    assert!(page.contains("unknown token") && page.contains("clock 9 m"), "{page}");
+    let page = server.page("/tills/till-7-1?lang=en").await;
+    assert!(page.contains("unknown token") && page.contains("+9 min"), "{page}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 summary = Summary
 revision = Revision
 revisions = Revisions
-tills-current = Tills up to date
+tills-current = Tills in step
 of = { $n } of { $total }
 broker = Broker
 broker-consuming = connected
@@ -19,18 +19,17 @@ backup-none = none yet
 last-rehearsal = Backup tried out
 rehearsal-none = not yet
 rehearsal-stood = all of it is there
-as-of = As of
 attention = Needs a look
 tills = Tills
 shop = Shop
 till = Till
 condition = State
-has-revision = Has revision
-data-age = Age of data
-last-contact = Last contact
+has-revision = Revision
+data-age = Prices from
+last-contact = Heard
 delivery = Delivery
 rows = Rows
-unsent = Unsent documents
+unsent = Unsent
 no-tills = No tills yet. Add one with: cash-server node add
 and-more = and { $n } more
 sales-by-shift = Sales by shift
@@ -50,17 +49,12 @@ source = Source
 accepted = Accepted
 took = Took
 status = Status
-added = Added
-changed = Changed
-deleted = Deleted
-unchanged = Unchanged
 rejected = Rejected
 rejected-records = Rejected records: { $n }
 line = line { $n }:
 seconds = { $n } s
 no-loads = No loads yet.
 load-progress = { $percent } % read, records: { $records }
-deliveries = Deliveries
 package = Package
 objects = Objects
 bytes = Bytes
@@ -106,6 +100,252 @@ stolen-replacement = The machine that takes its place is attached with a code: i
 stolen-code = Code for the machine that takes its place
 stolen-act = Shut this till out
 
+## The pages
+
+nav-overview = Overview
+nav-tills = Tills
+nav-loads = Loads
+nav-sales = Sales
+nav-findings = Findings
+nav-server = Server
+find-till = Find a till: code, shop, name
+headline-tills = { $n ->
+    [one] { $n } of { $total } tills needs a look
+   *[other] { $n } of { $total } tills need a look
+ }
+headline-problems = { $n ->
+    [one] { $n } thing needs a look
+   *[other] { $n } things need a look
+ }
+headline-fine = Nothing needs a look
+headline-new = This server has no tills yet
+lead-in-step = { $n } of { $total } tills have all that they should; the newest revision is { $revision }.
+lead-way = A price reaches a till in { $half } s (half of them) and { $most } s (95 of 100).
+show-tills = { $n ->
+    [one] Show { $n } till
+   *[other] Show { $n } tills
+ }
+look-at-it = Look at it
+nothing-to-look-at = Nothing needs a look
+under-way = Under way
+load-of = Load, { $layer }
+tills-on-the-way = { $n ->
+    [one] { $n } till gets newer data
+   *[other] { $n } tills get newer data
+ }
+to-revision = to revision { $revision }
+runs-now = runs now
+nothing-under-way = Nothing is being loaded or sent.
+of-total = of { $total }
+receipts-today = Receipts today
+price-to-till = Price to till, 95 of 100
+half-of-them = half in { $n } s
+nothing-went-out = nothing went out today
+unsent-on-tills = Not yet sent by tills
+on-tills = { $n ->
+    [one] on { $n } till
+   *[other] on { $n } tills
+ }
+filter = Filter
+code-shop-name = Code, shop or name
+all-shops = All shops
+all-groups = All groups
+all-versions = All versions
+group = Group
+filter-do = Filter
+filter-clear = Show all
+filter-more = More filters
+filter-silent = Silent for minutes, at least
+filter-behind = Behind by revisions, at least
+filter-unsent = Unsent documents, at least
+choose-all-shown = Choose all that are shown
+choose-till = Choose till { $till }
+pages = Pages
+page-before = ← Before
+page-after = Next →
+rows-of = { $first }–{ $last } of { $total }
+tills-found = { $n } of { $total } tills match.
+tills-all = { $n ->
+    [one] { $n } till, those that need a look first.
+   *[other] { $n } tills, those that need a look first.
+ }
+no-tills-found = No till matches.
+needs-a-look = needs a look
+agent = Agent
+clock = Clock
+clock-right = right
+clock-seconds = Clock, seconds ahead
+name = Name
+should-have = Should have
+reason-to-wait = Why it waits
+id = Id
+bulk-of = Which tills
+bulk-chosen = Chosen
+bulk-all = All that match: { $n }
+bulk-do = Do something with them
+bulk-act-park = Park
+bulk-act-unpark = Back into service
+bulk-act-ask = Ask for sales
+bulk-act-recount = Recount
+bulk-ask-park = { $n ->
+    [one] Park { $n } till?
+   *[other] Park { $n } tills?
+ }
+bulk-ask-unpark = { $n ->
+    [one] Take { $n } till back into service?
+   *[other] Take { $n } tills back into service?
+ }
+bulk-ask-ask = { $n ->
+    [one] Ask { $n } till for sales?
+   *[other] Ask { $n } tills for sales?
+ }
+bulk-ask-recount = { $n ->
+    [one] Have { $n } till recount its dictionary?
+   *[other] Have { $n } tills recount their dictionaries?
+ }
+bulk-means-park = A parked till raises no alarm, is sent nothing, and the day closes without it. It goes on selling what it has.
+bulk-means-unpark = They are brought what they lack, and raise alarms again.
+bulk-means-ask = Each sends the finished documents that this server does not have yet.
+bulk-means-recount = Each counts every row of its dictionary and compares with what it should have; what differs is sent anew by itself.
+bulk-already = { $n ->
+    [one] { $n } is so already.
+   *[other] { $n } are so already.
+ }
+bulk-silent = { $n ->
+    [one] { $n } is silent: the order waits for it.
+   *[other] { $n } are silent: the order waits for them.
+ }
+bulk-none = No till is chosen. Tick some in the list, or take all that match.
+bulk-too-many = At most { $n } tills at once: narrow the filter, and do the rest after.
+bulk-result = What becomes of it
+bulk-does = will be done
+bulk-same = is so already
+bulk-waits = waits for the till
+bulk-done = done
+bulk-under-way = was on its way already
+bulk-failed = failed
+bulk-failed-for = { $n ->
+    [one] It failed for { $n } of { $total } tills
+   *[other] It failed for { $n } of { $total } tills
+ }
+bulk-did-park = { $n ->
+    [one] { $n } till is parked now.
+   *[other] { $n } tills are parked now.
+ }
+bulk-did-unpark = { $n ->
+    [one] { $n } till is back in service.
+   *[other] { $n } tills are back in service.
+ }
+bulk-did-ask = { $n ->
+    [one] { $n } till was asked for sales.
+   *[other] { $n } tills were asked for sales.
+ }
+bulk-did-recount = { $n ->
+    [one] { $n } till was told to recount.
+   *[other] { $n } tills were told to recount.
+ }
+back-to-tills = Back to the tills
+till-named = Till { $till }
+till-now = Now
+timeline = What happened
+till-is-never-heard-of = It was made { $age } ago and was never heard of.
+till-is-silent = Nothing was heard of it for { $age }. It sells with revision { $revision }, if it runs.
+till-is-current = It sells with the newest prices, revision { $revision }.
+till-is-behind = It sells with revision { $revision }; revision { $target } is on its way.
+till-is-parked = It is under repair: it is sent nothing and raises no alarm.
+till-is-sales-wait = Its receipts do not come. They stay on it and are not lost.
+till-is-trouble = It does not get what it should have.
+till-waits = Why: { $why }.
+till-unsent = { $n ->
+    [one] { $n } finished document waits on it.
+   *[other] { $n } finished documents wait on it.
+ }
+till-code-open = A code to attach it is open until { $until }.
+code-end = End the code
+is-newest = the newest
+last-receipt = newest receipt here: { $at }
+till-has-no-secret = without a secret
+digest = digest
+in-its-queue = in its queue: { $n }
+dictionary-log = log of the dictionary: { $n } MiB
+made-at = made { $at }
+nothing-aside-there = Nothing lies aside on this till.
+nothing-aside = Nothing is set aside.
+aside-act = What to do
+event-delivery-announced = Told of revision { $to } (from { $from })
+event-delivery-downloaded = Downloaded revision { $to } (from { $from })
+event-delivery-queued = Queued revision { $to } (from { $from })
+event-delivery-applied = Revision { $to } applied (from { $from })
+event-delivery-rejected = Revision { $to } rejected (from { $from })
+event-delivery-expired = No answer to revision { $to } (from { $from })
+event-delivery-superseded = Revision { $to } (from { $from }) gave way to a newer one
+package-of = objects: { $objects }, bytes: { $bytes }
+within = within { $age }
+event-order-unload = Asked for sales
+event-order-verify = Told to recount
+event-order-state = Asked how it is
+event-order-retry = Told to try again what lies aside
+event-order-drop = Told to drop what lies aside
+command-waiting = waits
+command-sent = sent
+command-running = runs
+command-done = done
+command-failed = failed
+command-refused = refused
+command-expired = no answer
+receipts-came = { $n ->
+    [one] { $n } receipt
+   *[other] { $n } receipts
+ }
+closed-since = closed since
+event-made = Made
+event-heard = Heard of for the first time
+event-back = Back after a silence
+event-two-machines = Two machines report under its id
+event-went-back = Went back to older data
+event-claimed = Named a revision that it did not get here
+event-silent = Silent since
+did-node-create = Made
+did-node-rename = Renamed
+did-node-move = Moved
+did-node-remove = Removed
+did-till-park = Parked
+did-till-unpark = Taken back into service
+did-till-token = Got a new secret
+did-till-stolen = Shut out as stolen or lost
+did-till-attach = Attached with a code
+did-attach-code-make = A code to attach it was made
+did-attach-code-end = Its code was ended
+did-till-unload = Sales asked for
+did-till-verify = Recount asked for
+did-till-acknowledge = Acknowledged
+did-till-go-past = Revisions go on after the one it names
+did-aside-retry = Somebody had it try again what lies aside
+did-aside-drop = Somebody had it drop what lies aside
+findings-explained = What the server found that a person should look at, the weightiest first, each with what to do about it.
+all-of-them = all
+loads-explained = What back offices have handed over, what of it was rejected, and what is on its way to tills.
+what-changed = What changed
+load-counts = { $added } added, { $changed } changed, { $deleted } deleted
+load-unchanged = { $n } as before
+last-loads = Last loads
+load-number = no. { $n }
+load-queued = waits for its turn
+load-running = is being loaded
+load-ready = loaded
+load-ready-with-errors = loaded, with rejects
+load-held = held
+load-error = refused
+last-deliveries = Last deliveries to tills
+sales-explained = Each shift with what the till counted and what is here; the newest first.
+disk-free = Free on the disk
+mib = { $n } MiB
+disk-reserve = nothing is taken in below { $n } MiB
+none-open = none
+backup-trouble = fails
+attach-explained = A code attaches the machine to the network: it gets its settings and its secret by it.
+to-the-till = To the till
+
 ## What the server does by itself
 
 task-certificates = Renew certificates
@@ -131,9 +371,6 @@ task-old-audit = Remove old lines of the audit log
 task-watchdog = Tell the service manager that the server lives
 
 for-age = for { $age }
-silent-for = for { $age }
-clock-ahead = clock { $age } ahead
-clock-behind = clock { $age } behind
 
 ## States of tills and deliveries, checks of shifts
 
@@ -167,13 +404,13 @@ sales-wait-other = see the reason above
 
 ## What needs a look, and what to do about it
 
-attention-silent = Silent till
+attention-silent = Silent
 todo-silent = Check the line of the shop, then the till.
-attention-trouble = Till in trouble
+attention-trouble = Do not get what they should
 todo-trouble = The server tries again by itself; the reason says what is in the way.
 attention-shift = Finding about a shift
 todo-shift = Compare the shift with the till; ask for the documents of that day with: cash-server unload.
-attention-load = Load with rejects
+attention-load = Loads with rejects
 todo-load = Correct the file and send it again.
 attention-finding = Finding
 todo-finding = Look into it, then close it over REST.
@@ -216,15 +453,15 @@ todo-claimed = Nothing speaks for the revision that it says it has: its disk com
 attention-went-back = Till went back to older data
 todo-went-back = It was restored from an old image, or its disk was replaced. It is brought up to date by itself; check its last shifts, then acknowledge.
 attention-background = The server fails at a task
-todo-background = See below under “What the server does by itself”. It is tried again by itself; where it fails for long, look at the log.
+todo-background = See the page “Server”. It is tried again by itself; where it fails for long, look at the log.
 attention-certificate-ends = A certificate ends soon, or is not valid yet
 todo-certificate-ends = Our own are renewed by themselves: look at the log, and at this machine’s clock. One that somebody else made is to be replaced in its files (tls.cert, tls.key); it is taken up within a minute.
 attention-aside = Set aside
-todo-aside = See below under “Set aside”: try it again or drop it.
+todo-aside = Look under “Set aside”: try it again or drop it.
 attention-aside-unread = What is set aside cannot be listed in full
 todo-aside-unread = The reason says what is in the way: check the disk and the log. The list is read again by itself.
 attention-load-refused = Load refused
-todo-load-refused = Nothing of it was loaded. Correct the file and send it again, or settle it below.
+todo-load-refused = Nothing of it was loaded. Correct the file and send it again, or settle it under “Set aside”.
 attention-silent-long = Silent for a day or longer
 todo-silent-long = Check power, network and the agent on the till; park it while it is under repair.
 attention-never-heard-of = Never heard of since it was made
@@ -232,7 +469,7 @@ todo-never-heard-of = Set the agent up on the till with its cash.ini (cash-serve
 attention-stranger = Unknown till code
 todo-stranger = Somebody reports under a code that is not in the network: correct cash.code in its cash.ini, or make the till here.
 attention-notices = Rejects and warnings that nobody has seen
-todo-notices = See below under “Rejects and warnings”: correct the records and send them again, or mark them as seen.
+todo-notices = Look under “Rejects and warnings” on the page “Loads”: correct the records and send them again, or mark them as seen.
 attention-reports-queue = Queue of reports made otherwise
 todo-reports-queue = Reports are taken from it all the same. When convenient, delete it as the message says; the server makes it anew.
 attention-dictionary-log = Log of a till's dictionary grows
@@ -262,7 +499,7 @@ todo-clock-ahead = Set it. Until then prices, discounts and sale restrictions th
 attention-clock-behind = Till's clock is behind
 todo-clock-behind = Set it. Until then prices, discounts and sale restrictions that begin or end at a time do so too late on this till, and its receipts and shifts bear an earlier time.
 attention-load-held = Load held: it would take away too much
-todo-load-held = See below under “Set aside”: what it would do, and the buttons for yes and no.
+todo-load-held = Look under “Set aside”: what it would do, and the buttons for yes and no.
 attention-inbox-files = Files that will never be read
 todo-inbox-files = They lie in a folder of the intake: give them the right names, make the flag, or take them away.
 attention-codes-alike = Codes that differ by leading zeros alone
@@ -682,6 +919,7 @@ why-no-shop = { $node } is no shop: name one by id or as shop-<code>
 why-unknown-kind = there is no kind `{ $objects }`; see docs/formats/kinds.md
 why-unknown-load = there is no load { $load }, or it is older than loads are kept
 why-no-open-finding = there is no open finding { $finding }
+why-too-many-tills-at-once = one request is about at most { $max } tills: narrow the choice, and do the rest after
 why-too-many-codes-at-once = one request makes at most { $max } codes: ask for the rest by itself
 why-peer-key-not-kept = the key of the till's messages cannot be kept: ask for a new secret once more ({ $detail })
 why-object-unreadable = the dictionary has an object that cannot be read: { $detail }
