@@ -7,7 +7,6 @@ summary = Summary
 revision = Revision
 revisions = Revisions
 tills-current = Tills in step
-of = { $n } of { $total }
 broker = Broker
 broker-consuming = connected
 broker-down = not connected

@@ -6,7 +6,6 @@ summary = Сводка
 revision = Ревизия
 revisions = Ревизии
 tills-current = Касс в строю
-of = { $n } из { $total }
 broker = Брокер
 broker-consuming = на связи
 broker-down = нет связи
