@@ -36,6 +36,7 @@ pub(super) fn router() -> Router<WebState> {
         .route("/notices/seen", post(seen))
         .route("/till/act", post(act_on_till))
         .route("/till/end-code", post(end_code))
+        .route("/finding/close", post(close_finding))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
 }
 
@@ -73,6 +74,14 @@ struct TillForm {
     till: String,
     #[serde(default)]
     act: String,
+}
+
+#[derive(Deserialize)]
+struct FindingForm {
+    token: String,
+    finding: i64,
+    #[serde(default)]
+    note: String,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +185,13 @@ async fn act_on_till(State(state): State<WebState>, reader: Reader, Form(form): 
     .await
 }
 
+async fn close_finding(State(state): State<WebState>, reader: Reader, Form(form): Form<FindingForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
+    }
+    acted(&state, &reader, "/findings", move |app| app.close_finding(form.finding, form.note.trim())).await
+}
+
 async fn end_code(State(state): State<WebState>, reader: Reader, Form(form): Form<TillForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
         return refusal;
@@ -185,7 +201,7 @@ async fn end_code(State(state): State<WebState>, reader: Reader, Form(form): For
 }
 
 /// Does it off the async threads, then leads back to the page, or tells why it failed.
-async fn acted(
+pub(super) async fn acted(
     state: &WebState,
     reader: &Reader,
     otherwise: &str,

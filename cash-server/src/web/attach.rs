@@ -9,7 +9,7 @@ use crate::rest::attach_codes::{WantedTill, wanted};
 use crate::rest::problem::RequestFault;
 use crate::words::Reason;
 use axum::Router;
-use axum::extract::{Form, State};
+use axum::extract::{Form, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
@@ -23,11 +23,20 @@ pub(super) fn router() -> Router<WebState> {
     Router::new().route("/attach", get(ask).post(make))
 }
 
+/// What the page may be asked for with.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    shop: String,
+}
+
 /// What the form asks with.
 #[derive(Debug, Serialize)]
 pub(super) struct AttachView {
     /// Folder names of shops, each with its name.
     pub(super) shops: Vec<(String, String)>,
+    /// The one that was asked for.
+    pub(super) shop: String,
 }
 
 /// What the page of a code shows.
@@ -63,7 +72,7 @@ impl AttachForm {
     }
 }
 
-async fn ask(State(state): State<WebState>, reader: Reader) -> Response {
+async fn ask(State(state): State<WebState>, reader: Reader, Query(asked): Query<Asked>) -> Response {
     let app = reader.app(&state);
     let nodes = match tokio::task::spawn_blocking(move || app.nodes().list()).await {
         Ok(Ok(nodes)) => nodes,
@@ -79,7 +88,7 @@ async fn ask(State(state): State<WebState>, reader: Reader) -> Response {
     // Who has more shops than a list has room for makes codes by CSV.
     shops.truncate(MAX_ROWS);
     let crumbs = crumbs(&reader, reader.words().text("attach-new", []));
-    step(&state, &reader, "tills", "attach.html", Made { crumbs, body: AttachView { shops } })
+    step(&state, &reader, "tills", "attach.html", Made { crumbs, body: AttachView { shops, shop: asked.shop } })
 }
 
 async fn make(State(state): State<WebState>, reader: Reader, Form(form): Form<AttachForm>) -> Response {

@@ -114,7 +114,7 @@ pub(super) struct Facts<'a> {
 /// An entry without more than words.
 pub(super) fn entry(sort: Sort, place: String, detail: String) -> Attention {
     let (key, tills) = (sort.word().to_owned(), Vec::new());
-    Attention { sort, key, place, detail, since: None, acknowledge: None, tills, task: None }
+    Attention { sort, key, place, detail, since: None, acknowledge: None, finding: None, tills, task: None }
 }
 
 /// An entry about tills.

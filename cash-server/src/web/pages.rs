@@ -6,13 +6,16 @@
 
 mod bulk;
 mod findings;
+mod load;
 mod loads;
+mod network;
 mod overview;
 mod sales;
 mod server;
 mod till;
 mod tills;
 mod timeline;
+mod units;
 
 #[cfg(test)]
 mod tests;
@@ -35,8 +38,9 @@ use tillway_service::page::{Crumb, Frame, NavItem, Outcome, Part, asks_for_event
 pub(super) const MAX_ROWS: usize = 200;
 
 /// All that can be gone to. A page of its own has its entry here, and the words `nav-<name>`.
-const NAVIGATION: [NavItem; 6] = [
+const NAVIGATION: [NavItem; 7] = [
     NavItem::new("overview", "/"),
+    NavItem::new("network", "/network"),
     NavItem::new("tills", "/tills"),
     NavItem::new("loads", "/loads"),
     NavItem::new("sales", "/sales"),
@@ -48,13 +52,16 @@ const NAVIGATION: [NavItem; 6] = [
 pub(super) fn router() -> Router<WebState> {
     Router::new()
         .merge(overview::router())
+        .merge(network::router())
         .merge(tills::router())
         .merge(bulk::router())
         .merge(till::router())
         .merge(loads::router())
+        .merge(load::router())
         .merge(sales::router())
         .merge(findings::router())
         .merge(server::router())
+        .merge(units::router())
 }
 
 /// What a page is, whatever it shows.

@@ -41,7 +41,8 @@ impl Reader {
 
 /// Pages that answer a form, and cannot be asked for by their address.
 fn is_a_step(path: &str) -> bool {
-    const STEPS: [&str; 5] = ["/aside", "/held", "/stolen", "/tills/bulk", "/acknowledge"];
+    const STEPS: [&str; 7] =
+        ["/aside", "/held", "/stolen", "/tills/bulk", "/acknowledge", "/network/do", "/network/import/"];
     STEPS.iter().any(|step| path.starts_with(step))
 }
 

@@ -11,9 +11,10 @@ macro_rules! templates {
 }
 
 /// The templates by name.
-pub(crate) const TEMPLATES: [Template; 29] = templates![
+pub(crate) const TEMPLATES: [Template; 38] = templates![
     "aside_live.html",
     "attach.html",
+    "attention_acts.html",
     "bulk_ask.html",
     "bulk_done.html",
     "bulk_rows.html",
@@ -21,8 +22,15 @@ pub(crate) const TEMPLATES: [Template; 29] = templates![
     "confirm.html",
     "findings.html",
     "findings_live.html",
+    "load.html",
+    "load_live.html",
     "loads.html",
     "loads_live.html",
+    "network.html",
+    "network_below.html",
+    "network_import.html",
+    "network_remove.html",
+    "node_forms.html",
     "overview.html",
     "overview_live.html",
     "page.html",
@@ -41,6 +49,7 @@ pub(crate) const TEMPLATES: [Template; 29] = templates![
     "tills_found.html",
     "tills_rows.html",
     "unit_acts.html",
+    "units.html",
 ];
 
 /// Templates and words, read once.

@@ -148,7 +148,7 @@ pub(super) fn notice(network: &Network, open: &OpenNotice, words: &Words) -> Not
     NoticeView { id: open.id, load: open.load.0, ..view }
 }
 
-fn notice_view(layer: String, record: NoticeRecord, words: &Words) -> NoticeView {
+pub(super) fn notice_view(layer: String, record: NoticeRecord, words: &Words) -> NoticeView {
     NoticeView {
         id: 0,
         layer,
@@ -355,7 +355,8 @@ fn in_words(
             let told = entry(sort, place, words.reason(&finding.reason));
             let key = kind.map_or_else(|| told.key.clone(), |kind| format!("finding-{}", kind.as_str()));
             let tills = finding.till.iter().map(ToString::to_string).collect();
-            list.push(Attention { since: Some(finding.first_seen), key, tills, ..told });
+            let (since, finding) = (Some(finding.first_seen), Some(finding.id));
+            list.push(Attention { since, finding, key, tills, ..told });
         }
     }
     for unit in aside.iter().filter(|unit| matches!(unit.id, AsideId::Load(_))) {

@@ -61,6 +61,8 @@ pub(super) struct Attention {
     pub(super) since: Option<Timestamp>,
     /// The till whose finding somebody may acknowledge here.
     pub(super) acknowledge: Option<String>,
+    /// The finding of sales that somebody may close here.
+    pub(super) finding: Option<i64>,
     /// Ids of the tills it is about.
     pub(super) tills: Vec<String>,
     /// Which task of the server fails, where it is one: `task-<name>`.

@@ -335,6 +335,16 @@ load-ready = loaded
 load-ready-with-errors = loaded, with rejects
 load-held = held
 load-error = refused
+load-titled = Load { $n }
+load-rejected = { $n ->
+    [one] { $n } record rejected
+   *[other] { $n } records rejected
+ }
+nothing-changed = nothing changed
+tills-have-it = Tills that have it
+of-tills = { $n } of { $total }
+rejects-and-warnings = Rejected, and warned of
+nothing-rejected = nothing was rejected
 last-deliveries = Last deliveries to tills
 sales-explained = Each shift with what the till counted and what is here; the newest first.
 disk-free = Free on the disk
@@ -344,6 +354,89 @@ none-open = none
 backup-trouble = fails
 attach-explained = A code attaches the machine to the network: it gets its settings and its secret by it.
 to-the-till = To the till
+nav-network = Network
+level-chain = chain
+level-group = group
+level-shop = shop
+node-below = Shops: { $shops }. Tills: { $tills }, of them in step: { $current }.
+shop-below = Tills: { $tills }, of them in step: { $current }.
+agents-of-tills = Agents of tills
+node-look = { $n ->
+    [one] { $n } needs a look
+   *[other] { $n } need a look
+ }
+show-all-tills = Show the tills
+tree = Groups
+groups-and-shops = Groups and shops
+shops = Shops
+all-in-step = all in step
+nothing-wrong = nothing wrong
+no-tills-there = no tills
+nothing-below = Nothing hangs here yet.
+change-here = Change
+node-add = Add
+node-level = What
+node-code = Code
+node-parent = Under
+node-rename = Rename
+node-move = Move
+node-move-under = Under
+node-move-means = A move changes what the tills below it sell: the goods and prices of the new place.
+node-remove = Remove
+node-remove-ask = Remove { $node }?
+node-has-below = { $n ->
+    [one] { $n } node hangs below it: move or remove it first.
+   *[other] { $n } nodes hang below it: move or remove them first.
+ }
+till-remove-means = Its secret is void at once. It goes on selling what it has, and its receipts are not taken any more. For a machine that is replaced, make a code instead.
+node-remove-means = What its layer says is kept with its history, and reaches nobody any more.
+import = Take over from CSV
+import-explained = One line a node: level (group, shop, till), code, parent, name. Parents come before what hangs under them and are named as folders: All, group-north, shop-7. Nothing is made before you have seen what would be.
+import-file = File
+import-table = or the table itself
+import-preview = Show what would be made
+import-ask = { $n ->
+    [one] Make { $n } node?
+   *[other] Make { $n } nodes?
+ }
+import-do = { $n ->
+    [one] Make { $n } node
+   *[other] Make { $n } nodes
+ }
+import-done = { $n ->
+    [one] { $n } node is made
+   *[other] { $n } nodes are made
+ }
+import-counts = There already: { $same }. Wrong: { $wrong }.
+import-makes = will be made
+import-made = made
+import-same = is there already
+import-wrong = wrong
+import-too-many = At most { $n } lines at once: divide the table.
+import-unreadable = this line is no line of CSV
+import-no-level = the level is group, shop or till
+import-no-code = a code has 1 to 20 Latin letters, digits, - and _
+import-no-parent = no such parent, here or in the lines before
+import-wrong-parent = it cannot hang there: groups and shops hang under the chain or a group, tills under a shop
+import-elsewhere = it is there, but under another parent: move it
+finding-close = Close
+finding-note = Note: what was found
+units-chosen = Chosen
+units-drop-ask = { $n ->
+    [one] Drop { $n } unit for good?
+   *[other] Drop { $n } units for good?
+ }
+units-none = Nothing is chosen that can be dropped.
+units-result = What came of it
+choose-unit = Choose { $unit }
+units-did = { $n ->
+    [one] { $n } unit was settled
+   *[other] { $n } units were settled
+ }
+units-failed = { $n ->
+    [one] It failed for { $n } unit
+   *[other] It failed for { $n } units
+ }
 
 ## What the server does by itself
 
@@ -412,19 +505,19 @@ todo-shift = Compare the shift with the till; ask for the documents of that day 
 attention-load = Loads with rejects
 todo-load = Correct the file and send it again.
 attention-finding = Finding
-todo-finding = Look into it, then close it over REST.
+todo-finding = Look into it, then close it.
 attention-finding-shift-differs = Shift differs
 todo-finding-shift-differs = The text says on what they do not agree and what helps. Ask for that day's sales again with: cash-server unload.
 attention-finding-receipt-conflict = Receipt came again with other content
-todo-finding-receipt-conflict = The first one was kept. Compare both with the fiscal drive, then close it over REST.
+todo-finding-receipt-conflict = The first one was kept. Compare both with the fiscal drive, then close it.
 attention-finding-numbers-again = Document numbers given out again
-todo-finding-numbers-again = All of these receipts are kept and counted. Compare with the fiscal drive, then close it over REST.
+todo-finding-numbers-again = All of these receipts are kept and counted. Compare with the fiscal drive, then close it.
 attention-finding-document-refused = Document set aside
 todo-finding-document-refused = Correct it in the POS or upgrade, then have the till try it again. It closes by itself when the document is taken.
 attention-finding-shift-refused = Record of a shift set aside
 todo-finding-shift-refused = Correct it in the POS or upgrade, then have the till try it again. It closes by itself when a good record comes.
 attention-finding-shift-changed = Record of a closed shift changed
-todo-finding-shift-changed = It closes by itself once till, record and server agree. Otherwise compare with the fiscal drive and close it over REST.
+todo-finding-shift-changed = It closes by itself once till, record and server agree. Otherwise compare with the fiscal drive and close it.
 attention-finding-instance-changed = Another installation sends for a till
 todo-finding-instance-changed = Fine if the till was set up anew or restored. Otherwise look for a second machine with its settings. It closes by itself when one machine alone has sent for a day.
 attention-finding-two-machines = One till id on two machines
@@ -434,9 +527,9 @@ todo-finding-failed-logins = Give the till a new token (cash-server till setting
 attention-finding-trespass = A till tries what is not its own
 todo-finding-trespass = An agent does no such thing: somebody uses this till's token, or its agent is broken. Each try was refused. Look who is at the till; where the machine is gone, press "Stolen or lost", else give it a new secret (cash-server till settings --new-secret). Close the finding then.
 attention-finding-spool-damaged = Damaged part of the spool
-todo-finding-spool-damaged = Check the disk. The till has what was not acknowledged; ask for that day's sales again with: cash-server unload, then close it over REST.
+todo-finding-spool-damaged = Check the disk. The till has what was not acknowledged; ask for that day's sales again with: cash-server unload, then close it.
 attention-finding-spool-missing = Missing part of the spool
-todo-finding-spool-missing = Ask the tills for the sales of the days that are missing with: cash-server unload, then close it over REST.
+todo-finding-spool-missing = Ask the tills for the sales of the days that are missing with: cash-server unload, then close it.
 attention-disk = Disk nearly full
 todo-disk = Free space below the reserve stops the intake: remove old files from the disk of the data folder, or enlarge it.
 attention-sales-database = The sales database does not answer

@@ -353,6 +353,17 @@ load-ready = загружена
 load-ready-with-errors = загружена, есть отказы
 load-held = задержана
 load-error = отклонена
+load-titled = Загрузка { $n }
+load-rejected = { $n ->
+    [one] отклонена { $n } запись
+    [few] отклонены { $n } записи
+   *[many] отклонено { $n } записей
+ }
+nothing-changed = ничего не изменилось
+tills-have-it = На каких кассах она есть
+of-tills = { $n } из { $total }
+rejects-and-warnings = Отклонения и предупреждения
+nothing-rejected = ничего не отклонено
 last-deliveries = Последние доставки кассам
 sales-explained = Смены: сколько насчитала касса и сколько чеков здесь; сначала новые.
 disk-free = Свободно на диске
@@ -362,6 +373,97 @@ none-open = нет
 backup-trouble = ошибка
 attach-explained = Код подключает машину к сети: по нему она получает настройки и секрет.
 to-the-till = К кассе
+nav-network = Сеть
+level-chain = вся сеть
+level-group = группа
+level-shop = магазин
+node-below = Магазинов: { $shops }. Касс: { $tills }, из них в строю: { $current }.
+shop-below = Касс: { $tills }, из них в строю: { $current }.
+agents-of-tills = Агенты касс
+node-look = { $n ->
+    [one] { $n } требует внимания
+    [few] { $n } требуют внимания
+   *[many] { $n } требуют внимания
+ }
+show-all-tills = Показать кассы
+tree = Группы
+groups-and-shops = Группы и магазины
+shops = Магазинов
+all-in-step = все в строю
+nothing-wrong = без замечаний
+no-tills-there = без касс
+nothing-below = Здесь пока ничего нет.
+change-here = Изменить
+node-add = Добавить
+node-level = Что
+node-code = Код
+node-parent = Где
+node-rename = Переименовать
+node-move = Перенести
+node-move-under = Куда
+node-move-means = Перенос меняет то, что продают кассы: у них будут товары и цены нового места.
+node-remove = Удалить
+node-remove-ask = Удалить { $node }?
+node-has-below = { $n ->
+    [one] Ниже { $n } узел: сначала перенесите или удалите его.
+    [few] Ниже { $n } узла: сначала перенесите или удалите их.
+   *[many] Ниже { $n } узлов: сначала перенесите или удалите их.
+ }
+till-remove-means = Её секрет сразу теряет силу. Продавать она может и дальше, но её чеки больше не принимаются. Если вместо неё ставят другую машину, выдайте код подключения.
+node-remove-means = Данные его слоя остаются в истории, но больше никому не передаются.
+import = Загрузить из CSV
+import-explained = Строка на узел: уровень (group, shop, till), код, где, название. Сначала узлы, потом то, что под ними; узлы названы как папки: All, group-north, shop-7. До вашего согласия ничего не создаётся.
+import-file = Файл
+import-table = или сама таблица
+import-preview = Показать, что будет создано
+import-ask = { $n ->
+    [one] Создать { $n } узел?
+    [few] Создать { $n } узла?
+   *[many] Создать { $n } узлов?
+ }
+import-do = { $n ->
+    [one] Создать { $n } узел
+    [few] Создать { $n } узла
+   *[many] Создать { $n } узлов
+ }
+import-done = { $n ->
+    [one] Создан { $n } узел
+    [few] Создано { $n } узла
+   *[many] Создано { $n } узлов
+ }
+import-counts = Уже есть: { $same }. С ошибкой: { $wrong }.
+import-makes = будет создано
+import-made = создано
+import-same = уже есть
+import-wrong = ошибка
+import-too-many = За один раз не больше { $n } строк: разделите таблицу.
+import-unreadable = это не строка CSV
+import-no-level = уровень: group, shop или till
+import-no-code = код: от 1 до 20 латинских букв, цифр, - и _
+import-no-parent = такого узла нет ни в сети, ни в строках выше
+import-wrong-parent = там он быть не может: группы и магазины бывают в сети или в группе, кассы в магазине
+import-elsewhere = он есть, но в другом месте: перенесите его
+finding-close = Закрыть
+finding-note = Примечание: что выяснено
+units-chosen = Выбранные
+units-drop-ask = { $n ->
+    [one] Удалить навсегда { $n } единицу?
+    [few] Удалить навсегда { $n } единицы?
+   *[many] Удалить навсегда { $n } единиц?
+ }
+units-none = Не выбрано ничего, что можно удалить.
+units-result = Что вышло
+choose-unit = Выбрать { $unit }
+units-did = { $n ->
+    [one] Решено по { $n } единице
+    [few] Решено по { $n } единицам
+   *[many] Решено по { $n } единицам
+ }
+units-failed = { $n ->
+    [one] Не удалось для { $n } единицы
+    [few] Не удалось для { $n } единиц
+   *[many] Не удалось для { $n } единиц
+ }
 
 ## What the server does by itself
 
@@ -430,19 +532,19 @@ todo-shift = Сверьте смену с кассой; документы за 
 attention-load = Загрузки с отказами
 todo-load = Исправьте файл и передайте его ещё раз.
 attention-finding = Замечание
-todo-finding = Разберитесь и закройте замечание через REST.
+todo-finding = Разберитесь и закройте замечание.
 attention-finding-shift-differs = Смена не сходится
 todo-finding-shift-differs = В тексте указано, что не сходится и что поможет. Продажи за день можно запросить снова: cash-server unload.
 attention-finding-receipt-conflict = Чек пришёл повторно с другим содержимым
-todo-finding-receipt-conflict = Сохранён первый чек. Сверьте оба с фискальным накопителем и закройте замечание через REST.
+todo-finding-receipt-conflict = Сохранён первый чек. Сверьте оба с фискальным накопителем и закройте замечание.
 attention-finding-numbers-again = Номера документов выданы повторно
-todo-finding-numbers-again = Все эти чеки сохранены и учтены. Сверьте их с фискальным накопителем и закройте замечание через REST.
+todo-finding-numbers-again = Все эти чеки сохранены и учтены. Сверьте их с фискальным накопителем и закройте замечание.
 attention-finding-document-refused = Документ отложен
 todo-finding-document-refused = Исправьте документ в кассовой программе или обновите её, затем повторите его передачу. Замечание закроется само, когда документ будет принят.
 attention-finding-shift-refused = Запись смены отложена
 todo-finding-shift-refused = Исправьте запись смены в кассовой программе или обновите её, затем повторите передачу. Замечание закроется само, когда придёт верная запись.
 attention-finding-shift-changed = Запись закрытой смены изменилась
-todo-finding-shift-changed = Замечание закроется само, когда касса, запись смены и сервер сойдутся. Иначе сверьте смену с фискальным накопителем и закройте замечание через REST.
+todo-finding-shift-changed = Замечание закроется само, когда касса, запись смены и сервер сойдутся. Иначе сверьте смену с фискальным накопителем и закройте замечание.
 attention-finding-instance-changed = Продажи кассы передаёт другая установка
 todo-finding-instance-changed = Так бывает, если кассу установили заново или восстановили. Иначе ищите вторую машину с её настройками. Замечание закроется само, когда сутки продажи передаёт одна машина.
 attention-finding-two-machines = Один код кассы на двух машинах
@@ -452,9 +554,9 @@ todo-finding-failed-logins = Дайте кассе новый токен (cash-s
 attention-finding-trespass = Касса пытается сделать то, что ей не положено
 todo-finding-trespass = Агент так не делает: кто-то пользуется токеном этой кассы, или её агент неисправен. Каждая попытка отклонена. Выясните, кто у кассы; если машины нет на месте, нажмите «Украдена или утеряна», иначе дайте ей новый секрет (cash-server till settings --new-secret). Потом закройте замечание.
 attention-finding-spool-damaged = Повреждена часть буфера продаж
-todo-finding-spool-damaged = Проверьте диск. Неподтверждённое осталось на кассе; запросите продажи за этот день снова: cash-server unload, затем закройте замечание через REST.
+todo-finding-spool-damaged = Проверьте диск. Неподтверждённое осталось на кассе; запросите продажи за этот день снова: cash-server unload, затем закройте замечание.
 attention-finding-spool-missing = Нет части буфера продаж
-todo-finding-spool-missing = Запросите у касс продажи за недостающие дни: cash-server unload, затем закройте замечание через REST.
+todo-finding-spool-missing = Запросите у касс продажи за недостающие дни: cash-server unload, затем закройте замечание.
 attention-disk = Диск почти заполнен
 todo-disk = Когда свободного места станет меньше резерва, приём остановится: освободите место на диске с данными или увеличьте диск.
 attention-sales-database = База продаж не отвечает

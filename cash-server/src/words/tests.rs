@@ -115,11 +115,14 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
         include_str!("../web/stolen.rs"),
         include_str!("../web/source.rs"),
         include_str!("../web/pages/findings.rs"),
+        include_str!("../web/pages/load.rs"),
         include_str!("../web/pages/loads.rs"),
+        include_str!("../web/pages/network.rs"),
         include_str!("../web/pages/overview.rs"),
         include_str!("../web/pages/sales.rs"),
         include_str!("../web/pages/server.rs"),
         include_str!("../web/pages/tills.rs"),
+        include_str!("../web/pages/units.rs"),
     ];
     let templates = page::TEMPLATES.iter().chain(&crate::web::TEMPLATES).map(|(_, source)| *source);
     let templates = templates.collect::<Vec<_>>().concat();

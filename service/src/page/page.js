@@ -154,6 +154,11 @@
   const fold = () => document.querySelectorAll("details[data-folds]").forEach((details) => (details.open = !narrow.matches));
   narrow.addEventListener("change", fold);
   fold();
+  // A file of text is read into the field that is sent.
+  document.addEventListener("change", async ({ target }) => {
+    const into = target instanceof HTMLInputElement && target.type === "file" && document.getElementById(target.dataset.readsInto);
+    if (into && target.files[0]) into.value = await target.files[0].text();
+  });
   document.documentElement.classList.add("scripted");
   count();
 })();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tillway_tests::bench::TestBench;
 use tillway_tests::ports::free_port;
-use tillway_tests::process::Process;
+use tillway_tests::process::Daemon;
 use tokio::time::sleep;
 
 /// Folder that pictures of all pages are put into, where it is set.
@@ -22,7 +22,7 @@ const SHOTS: &str = "TILLWAY_SHOTS";
 pub(crate) struct Browser {
     pub(crate) client: Client,
     base: String,
-    driver: Option<Process>,
+    driver: Option<Daemon>,
     _folder: TempDir,
 }
 
@@ -33,7 +33,7 @@ impl Browser {
         let port = free_port().unwrap();
         let mut command = Command::new("chromedriver");
         command.arg(format!("--port={port}")).env("TMPDIR", folder.path()).env("HOME", folder.path());
-        let driver = Process::start("chromedriver", &mut command, &folder.path().join("chromedriver.log")).unwrap();
+        let driver = Daemon::start("chromedriver", &mut command, &folder.path().join("chromedriver.log")).unwrap();
         let client = connect(port, width).await;
         let credentials = fs_err::read_to_string(bench.server.data().join("credentials/admin")).unwrap();
         let address = bench.server.page();
@@ -115,7 +115,7 @@ async fn connect(port: u16, width: u32) -> Client {
     let mut options = json!({
         // Whoever runs the tests may be root, and a container has little shared memory.
         "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-            "--no-proxy-server", format!("--window-size={},1000", width.max(500))],
+            "--no-proxy-server", "--remote-debugging-pipe", format!("--window-size={},1000", width.max(500))],
     });
     if width < 500 {
         let metrics = json!({"width": width, "height": 844, "pixelRatio": 1.0, "touch": true});
@@ -156,10 +156,10 @@ impl WebDriverCompatibleCommand for Raw {
 /// Base64 as browsers send pictures.
 fn decoded(text: &str) -> Vec<u8> {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let sixes: Vec<u32> =
-        text.bytes().filter_map(|byte| LETTERS.iter().position(|letter| *letter == byte)).map(|at| at as u32).collect();
+    let six = |byte: u8| LETTERS.iter().position(|letter| *letter == byte).and_then(|at| u32::try_from(at).ok());
+    let sixes: Vec<u32> = text.bytes().filter_map(six).collect();
     let bytes = sixes.chunks(4).flat_map(|four| {
-        let bits = four.iter().fold(0_u32, |bits, six| bits << 6 | six) << (6 * (4 - four.len()));
+        let bits = (0..4).fold(0, |bits, at| (bits << 6) | four.get(at).copied().unwrap_or_default());
         bits.to_be_bytes()[1..four.len()].to_vec()
     });
     bytes.collect()

@@ -25,11 +25,15 @@ use tokio::runtime::Runtime;
 const TILLS: usize = 48;
 
 /// All pages that have an address of their own.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 12] = [
     ("overview", "/"),
     ("tills", "/tills"),
     ("till", "/tills/first"),
+    ("network", "/network"),
+    ("shop", "/network/shop"),
+    ("import", "/network/import"),
     ("loads", "/loads"),
+    ("load", "/loads/2"),
     ("sales", "/sales"),
     ("findings", "/findings"),
     ("server", "/server"),
@@ -92,13 +96,16 @@ const TOO_SMALL: &str = "[...document.querySelectorAll('button, .button, select,
 #[test]
 fn every_page_fits_a_desk_and_a_telephone_in_both_languages_without_a_word_on_the_console() {
     let (bench, _fleet) = chain();
+    let nodes = bench.server.nodes().unwrap();
+    let shop = nodes.iter().find(|node| node["level"] == "shop").unwrap();
+    let shop = format!("/network/{}", shop["id"].as_str().unwrap());
     let runtime = runtime();
     for width in [1400, 390] {
         runtime.block_on(async {
             let browser = Browser::open(&bench, width).await;
             for (name, path) in PAGES {
                 let first = tills(&bench)[0]["id"].as_str().unwrap().to_owned();
-                let path = path.replace("first", &first);
+                let path = path.replace("/tills/first", &format!("/tills/{first}")).replace("/network/shop", &shop);
                 for language in ["en", "ru"] {
                     let joint = if path.contains('?') { '&' } else { '?' };
                     browser.goto(&format!("{path}{joint}lang={language}")).await;

@@ -213,3 +213,77 @@ async fn a_chosen_language_stays_and_a_page_loads_nothing_from_elsewhere() {
     assert!(page.contains("<html lang=\"ru\">") && page.contains("Обзор"), "{page}");
     assert!(!page.contains("http://") && !page.contains("https://"), "{page}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_are_added_renamed_moved_and_removed_and_what_has_nodes_below_stays() {
+    let server = Server::start();
+    server.shop_of("7", 2).await;
+    let page = server.page("/network?lang=en").await;
+    assert!(page.contains("network&#x2f;shop-7") && page.contains("Shops: 1. Tills: 2"), "{page}");
+    let token = token_in(&page);
+    let send = async |path: &str, fields: &str| {
+        server.submit(&format!("/network/do/{path}?lang=en"), &format!("token={token}&{fields}"), &OURS).await
+    };
+    assert_eq!(send("add", "parent=All&level=group&code=north&name=North").await.0, StatusCode::SEE_OTHER);
+    assert_eq!(send("rename", "node=group-north&name=The+north").await.0, StatusCode::SEE_OTHER);
+    assert_eq!(send("move", "node=shop-7&parent=group-north").await.0, StatusCode::SEE_OTHER);
+    let group = server.page("/network/group-north?lang=en").await;
+    assert!(group.contains("The north") && group.contains("shop-7"), "{group}");
+    let shop = server.page("/network/shop-7?lang=en").await;
+    assert!(shop.contains("tills&#x2f;till-7-1") && shop.contains("&#x2f;network&#x2f;group-north"), "{shop}");
+    let (status, asked) = send("ask-remove", "node=shop-7").await;
+    assert!(status == StatusCode::OK && asked.contains("2 nodes hang below it"), "{asked}");
+    assert!(!asked.contains("class=\"danger\""), "{asked}");
+    assert_eq!(send("remove", "node=shop-7").await.0, StatusCode::CONFLICT);
+    let (_, asked) = send("ask-remove", "node=till-7-2").await;
+    assert!(asked.contains("Its secret is void at once") && asked.contains("class=\"danger\""), "{asked}");
+    assert_eq!(send("remove", "node=till-7-2").await.0, StatusCode::SEE_OTHER);
+    assert_eq!(server.get("/tills/till-7-2", &[]).await.status(), StatusCode::NOT_FOUND);
+    let (status, told) = send("add", "parent=All&level=shop&code=a+b").await;
+    assert!(status.is_client_error() && !told.is_empty(), "{told}");
+    let foreign = format!("token={}&node=till-7-1", "0".repeat(64));
+    assert_eq!(server.submit("/network/do/remove", &foreign, &OURS).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(server.get("/network/till-7-1", &[]).await.headers()[header::LOCATION], "/tills/till-7-1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_nodes_is_shown_before_it_is_taken_over_and_can_be_sent_again() {
+    let server = Server::start();
+    server.shop_of("7", 1).await;
+    let token = token_in(&server.page("/network/import").await);
+    let table = "level,code,parent,name%0Agroup,north,All,North%0Ashop,8,group-north,%22Main, street%22%0Atill,1,shop-8,%0A\
+                 till,1,shop-7,%0Ashop,9,group-south,%0A";
+    let form = format!("token={token}&table={table}");
+    let nodes = || server.network.current().unwrap().nodes().count();
+    let before = nodes();
+    let (status, shown) = server.submit("/network/import/preview?lang=en", &form, &OURS).await;
+    assert!(status == StatusCode::OK && shown.contains("Make 3 nodes?"), "{shown}");
+    assert!(shown.contains("There already: 1. Wrong: 1.") && shown.contains("no such parent"), "{shown}");
+    assert_eq!(nodes(), before, "nobody has said yes yet");
+    let (_, done) = server.submit("/network/import/do?lang=en", &form, &OURS).await;
+    assert!(done.contains("3 nodes are made"), "{done}");
+    assert_eq!(nodes(), before + 3);
+    assert!(server.network.current().unwrap().nodes().any(|node| node.name == "Main, street"));
+    let (_, again) = server.submit("/network/import/do?lang=en", &form, &OURS).await;
+    assert!(again.contains("There already: 4. Wrong: 1."), "{again}");
+    assert_eq!(nodes(), before + 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_units_are_dropped_after_a_question_that_names_them() {
+    let server = Server::start();
+    server.reports.take_now(&[b"{".to_vec(), b"[".to_vec(), b"(".to_vec()], None).unwrap();
+    let page = server.page("/findings?lang=en").await;
+    assert_eq!(page.matches("name=\"unit\" value=\"report:").count(), 6, "a box and a form for each: {page}");
+    let token = token_in(&page);
+    let two = format!("token={token}&unit=report:1&unit=report:3&unit=report:77");
+    let (_, asked) = server.submit("/aside/many?lang=en", &format!("{two}&action=drop"), &OURS).await;
+    assert!(asked.contains("Drop 2 units for good?") && asked.contains("cannot be brought back"), "{asked}");
+    assert_eq!(server.ask("GET", "/api/v1/aside", None).await.1.as_array().unwrap().len(), 3);
+    let (_, done) = server.submit("/aside/many/drop?lang=en", &two, &OURS).await;
+    assert!(done.contains("It failed for 1 unit") && done.contains("report:77"), "{done}");
+    assert_eq!(server.ask("GET", "/api/v1/aside", None).await.1.as_array().unwrap().len(), 1);
+    let one = format!("token={token}&unit=report:2&action=retry");
+    let (_, done) = server.submit("/aside/many?lang=en", &one, &OURS).await;
+    assert!(done.contains("1 unit was settled"), "{done}");
+}

@@ -7,7 +7,7 @@ use crate::app::{AppError, BulkAct, BulkOutcome, Forecast, MAX_BULK, Till};
 use crate::exchange::Condition;
 use crate::network::Network;
 use crate::rest::problem::RequestFault;
-use crate::words::Reason;
+use crate::words::{FluentArgs, Reason};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Form, Query, State};
 use axum::http::{StatusCode, Uri};
@@ -180,7 +180,7 @@ fn answered(
         Ok(Ok(view)) => {
             let words = reader.words();
             let id = format!("bulk-act-{}", act.word());
-            let heading = words.message(&id, &Default::default()).unwrap_or(id);
+            let heading = words.message(&id, &FluentArgs::new()).unwrap_or(id);
             let crumbs = vec![Crumb::to(words.text("tills", []), view.back.clone()), Crumb::here(heading)];
             step(state, reader, "tills", template, Made { crumbs, body: view })
         }

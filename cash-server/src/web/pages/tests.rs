@@ -6,13 +6,16 @@ use super::super::render::{TEMPLATES, more_filters, renderer};
 use super::super::view::*;
 use super::bulk::{BulkRow, BulkView};
 use super::findings::{AttentionView, FindingsView, KindView};
+use super::load::{LoadPage, MissingTill, TillsOfLoad};
 use super::loads::LoadsView;
+use super::network::{Below, Branch, ImportView, LineView, NodePage, RemoveView, Row};
 use super::overview::{OverviewView, Problem};
 use super::sales::SalesView;
 use super::server::ServerView;
 use super::till::TillPage;
 use super::tills::{Asked, Chip, Column, TillsView};
 use super::timeline::{Event, EventView};
+use super::units::{UnitRow, UnitsView};
 use super::*;
 use crate::app::BulkAct;
 use crate::exchange::Condition;
@@ -22,7 +25,7 @@ use crate::words::{self, Language, Words};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
-use tillway_proto::{DeliveryState, ExchangeStatus, Kopecks, Revision};
+use tillway_proto::{DeliveryState, ExchangeStatus, Kopecks, NodeLevel, Revision};
 use tillway_service::page::{Renderer, TaskView};
 use tillway_service::words::common;
 
@@ -135,6 +138,7 @@ fn attention() -> Vec<Attention> {
         since: Some(now()),
         acknowledge: (sort == AttentionSort::WentBack).then(|| "_cash_2_00ab34ef".to_owned()),
         task: (sort == AttentionSort::Background).then_some("reconciler"),
+        finding: (sort == AttentionSort::Finding).then_some(7),
         tills: vec!["_cash_2_00ab34ef".to_owned()],
         ..entry(sort, "367/2".to_owned(), "<i>detail</i>".to_owned())
     };
@@ -312,7 +316,7 @@ fn till_page(till: TillView) -> Value {
         TillPage {
             parked: till.condition == Condition::Parked,
             has_secret: false,
-            shop_address: "/tills?shop=shop-367".to_owned(),
+            parents: vec![("shop-8".to_owned(), "8 <b>Other".to_owned())],
             problems: attention(),
             sales_wait: Some(("refused", "<b>unknown".to_owned(), now())),
             digest: Some("00ab34ef00ab".to_owned()),
@@ -403,6 +407,20 @@ fn loads_page() -> Value {
     )
 }
 
+fn load_page(is_held: bool) -> Value {
+    let missing = |condition| MissingTill {
+        place: "367/1".to_owned(),
+        address: Some("/tills/till-367-1".to_owned()),
+        condition,
+        why: "<b>why".to_owned(),
+    };
+    let tills = TillsOfLoad { all: 9, have: 2, missing: Condition::ALL.map(missing).into(), more: 1 };
+    let state = if is_held { "held" } else { "ready-with-errors" };
+    let load = LoadView { state, reason: is_held.then(|| "<b>would delete".to_owned()), ..load() };
+    let (notices, tills) = (notices(0), (!is_held).then_some(tills));
+    of_frame("loads", LoadPage { load, bytes: 1834, is_held, notices, notices_more: 3, tills })
+}
+
 fn sales_page() -> Value {
     let shift = |verdict| ShiftView {
         shop: "367".to_owned(),
@@ -445,9 +463,84 @@ fn server_page(background: Option<Vec<TaskView>>) -> Value {
             }),
             disk_free_mib: Some(12_345),
             disk_reserve_mib: Some(512),
+            versions: vec![("0.2.0".to_owned(), 7, "/tills?version=0.2.0".to_owned())],
             background,
         },
     )
+}
+
+fn network_page(level: NodeLevel) -> Value {
+    let below = |look| Below { shops: 2, tills: 5, current: 4, look };
+    let row = |(level, condition, look)| Row {
+        address: "/network/shop-367".to_owned(),
+        folder: "shop-367".to_owned(),
+        level,
+        code: "367".to_owned(),
+        name: "<b>Main".to_owned(),
+        below: below(look),
+        condition,
+    };
+    let rows = [(NodeLevel::Group, None, 1), (NodeLevel::Shop, None, 0), (NodeLevel::Till, Some(Condition::Silent), 1)];
+    let branch = |depth| Branch {
+        depth,
+        folder: "group-n".to_owned(),
+        code: "n".to_owned(),
+        name: "<b>North".to_owned(),
+        shops: 2,
+        is_here: depth == 1,
+    };
+    of_frame(
+        "network",
+        NodePage {
+            folder: "group-n".to_owned(),
+            id: "_group_n_00ab34ef".to_owned(),
+            level,
+            code: "n".to_owned(),
+            name: String::new(),
+            below: below(1),
+            tree: (0..9).map(branch).collect(),
+            rows: rows.map(row).into(),
+            found: 3,
+            first: 1,
+            last: 3,
+            previous: Some("/network?page=1".to_owned()),
+            next: Some("/network?page=3".to_owned()),
+            parents: vec![("All".to_owned(), "chain <b>Polus".to_owned())],
+            tills: "/tills?group=group-n".to_owned(),
+        },
+    )
+}
+
+fn import_page(is_done: bool) -> Value {
+    let line = |word| LineView {
+        line: 2,
+        level: "shop".to_owned(),
+        code: "7".to_owned(),
+        parent: "All".to_owned(),
+        name: "<b>Main".to_owned(),
+        word,
+        detail: "<b>why".to_owned(),
+    };
+    let lines = ["makes", "same", "wrong", "made"].map(line).into();
+    let table = "<b>shop,7,All".to_owned();
+    let view = ImportView { table, lines, makes: 1, same: 1, wrong: 1, is_done, trouble: String::new() };
+    of_frame("network", view)
+}
+
+fn remove_page(level: NodeLevel, below: u64) -> Value {
+    let (folder, name, back) = ("shop-7".to_owned(), "<b>Main".to_owned(), "/network/shop-7".to_owned());
+    of_frame("network", RemoveView { folder, name, level, below, unsent: Some(3), back })
+}
+
+fn units_page(is_done: bool, failed: u64) -> Value {
+    let row = |unit: Option<AsideView>| UnitRow {
+        id: "load:<b>7".to_owned(),
+        told: "<b>told".to_owned(),
+        is_failed: unit.is_none(),
+        unit,
+    };
+    let rows = aside().into_iter().map(Some).chain([None]).map(row).collect();
+    of_frame("findings", UnitsView { is_done, rows, all: 12, failed })
 }
 
 fn tasks() -> Vec<TaskView> {
@@ -477,6 +570,16 @@ fn pages() -> Vec<(&'static str, Value)> {
     for act in BulkAct::ALL {
         pages.extend([("bulk_ask.html", bulk_page(act, 0)), ("bulk_done.html", bulk_page(act, 1))]);
     }
+    pages.extend([false, true].map(|is_held| ("load.html", load_page(is_held))));
+    let levels = [NodeLevel::Chain, NodeLevel::Group, NodeLevel::Shop];
+    pages.extend(levels.map(|level| ("network.html", network_page(level))));
+    pages.extend([false, true].map(|is_done| ("network_import.html", import_page(is_done))));
+    pages.push(("network_import.html", of_frame("network", ImportView::default())));
+    let removed = [(NodeLevel::Till, 0), (NodeLevel::Shop, 0), (NodeLevel::Group, 2)];
+    pages.extend(removed.map(|(level, below)| ("network_remove.html", remove_page(level, below))));
+    pages.extend(
+        [(false, 0), (true, 0), (true, 1)].map(|(is_done, failed)| ("units.html", units_page(is_done, failed))),
+    );
     let of_till = |is_out: bool| {
         serde_json::json!({"till": "_cash_1_00ab34ef", "name": "till-367-1", "is_out": is_out, "unsent_documents": 3,
             "last_contact": "2026-01-02T05:59:30Z"})
@@ -484,8 +587,8 @@ fn pages() -> Vec<(&'static str, Value)> {
     pages.extend([
         ("stolen.html", of_frame("tills", of_till(true))),
         ("stolen.html", of_frame("tills", of_till(false))),
-        ("attach.html", of_frame("tills", serde_json::json!({"shops": [["shop-367", "<b>Main"]]}))),
-        ("attach.html", of_frame("tills", serde_json::json!({"shops": []}))),
+        ("attach.html", of_frame("tills", serde_json::json!({"shops": [["shop-367", "<b>Main"]], "shop": "shop-367"}))),
+        ("attach.html", of_frame("tills", serde_json::json!({"shops": [], "shop": ""}))),
         (
             "code.html",
             of_frame("tills", serde_json::json!({"till": "till-367-1", "code": "AB-CD", "ends_at": now(), "server": "shop:1"})),
@@ -507,7 +610,10 @@ fn every_page_renders_in_every_language_and_escapes() {
     for (name, shown) in pages() {
         for language in Language::ALL {
             let html = renderer.render(name, language, &shown).unwrap();
-            assert!(html.contains("&lt;b&gt;") && !html.contains("<b>Till</b>") && !html.contains("<b>why"), "{name} {html}");
+            assert!(
+                html.contains("&lt;b&gt;") && !html.contains("<b>Till</b>") && !html.contains("<b>why"),
+                "{name} {html}"
+            );
             let money = if language == Language::Russian { "12\u{2009}345,67" } else { "12\u{2009}345.67" };
             assert!(!matches!(name, "overview.html" | "sales.html") || html.contains(money), "{name}");
             assert!(
@@ -563,7 +669,13 @@ fn texts(data: &Value) -> String {
 }
 
 /// Commands, files, keys, protocols, and the other language's name in itself.
-const NAMES: [&str; 29] = [
+const NAMES: [&str; 36] = [
+    "all",
+    "group",
+    "level",
+    "north",
+    "parent",
+    "till",
     "agent",
     "attach",
     "cash",
@@ -578,6 +690,7 @@ const NAMES: [&str; 29] = [
     "ini",
     "key",
     "lt",
+    "name",
     "new",
     "node",
     "add",
@@ -672,7 +785,8 @@ fn whatever_a_page_says_is_a_message_or_data() {
             let mut left = letters(&unmarked(&read_by_people(&html)));
             // Its own name, names of languages in themselves, a format, a command.
             let names = ["tillway", "english", "русский", "csv", "sync", "agent", "attach", "lt", "gt"];
-            left.retain(|word| !data.contains(word) && !names.contains(&word.as_str()));
+            let table = ["level", "code", "parent", "name", "shop", "till", "all"];
+            left.retain(|word| ![&names[..], &table[..]].concat().contains(&word.as_str()) && !data.contains(word));
             assert!(left.is_empty(), "{name} {}: {left:?}", language.code());
         }
     }

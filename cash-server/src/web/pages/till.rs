@@ -16,7 +16,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tillway_proto::NodeId;
 use tillway_service::audit::AuditFilter;
-use tillway_service::page::Crumb;
 
 const KIND: Kind = Kind {
     here: "tills",
@@ -39,7 +38,8 @@ pub(super) struct TillPage {
     pub(super) till: TillView,
     pub(super) parked: bool,
     pub(super) has_secret: bool,
-    pub(super) shop_address: String,
+    /// Shops that it can be moved to: folder name and what it is called.
+    pub(super) parents: Vec<(String, String)>,
     /// What needs a look about it.
     pub(super) problems: Vec<Attention>,
     /// Why its receipts do not come: the word, what the till says, since when.
@@ -97,14 +97,14 @@ fn view(gathered: &Gathered<'_>, id: &str) -> Result<Made<TillPage>, AppError> {
     let findings = app.findings(Some(id), false, page).unwrap_or_default();
     let events = timeline(status, &deliveries, &commands, &findings, &audit, words);
     let heading = heading(gathered, &shown);
-    let crumbs = crumbs(gathered, &node, &heading);
-    let shop = network.parent(&node);
+    let mut crumbs = network.node(&node).map(|node| super::network::crumbs(network, node, words)).unwrap_or_default();
+    if let Some(last) = crumbs.last_mut() {
+        last.name = heading;
+    }
     let body = TillPage {
         parked: status.parked,
         has_secret: status.has_secret,
-        shop_address: shop
-            .map(|shop| super::super::address::with("/tills", [("shop", network.folder_name(shop).as_str())]))
-            .unwrap_or_default(),
+        parents: network.node(&node).map(|node| super::network::parents(network, node)).unwrap_or_default(),
         problems: gathered
             .attention
             .iter()
@@ -131,26 +131,4 @@ fn heading(gathered: &Gathered<'_>, till: &TillView) -> String {
     let name = format!("{}-{}", till.shop, till.code);
     let parameters = FluentArgs::from_iter([("till", FluentValue::from(name))]);
     gathered.words.message("till-named", &parameters).unwrap_or_default()
-}
-
-/// The way from the chain to the till.
-fn crumbs(gathered: &Gathered<'_>, node: &NodeId, heading: &str) -> Vec<Crumb> {
-    let network = &gathered.facts.network;
-    let mut crumbs = vec![Crumb::here(heading)];
-    let mut here = network.parent(node);
-    while let Some(above) = here {
-        let name =
-            if above.name.is_empty() { source::place(network, &above.id, gathered.words) } else { above.name.clone() };
-        let parameter = match &above.id {
-            NodeId::Group(_) => "group",
-            NodeId::Shop(_) => "shop",
-            NodeId::Chain(_) | NodeId::Till(_) => "",
-        };
-        let folder = network.folder_name(above);
-        let value = if parameter.is_empty() { "" } else { folder.as_str() };
-        crumbs.push(Crumb::to(name, super::super::address::with("/tills", [(parameter, value)])));
-        here = network.parent(&above.id);
-    }
-    crumbs.reverse();
-    crumbs
 }

@@ -11,7 +11,7 @@ use crate::app::{BulkAct, MAX_BULK, Till};
 use crate::exchange::{Condition, TillStatus};
 use crate::network::{Network, Node};
 use crate::rest::problem::RequestFault;
-use crate::words::{Reason, Words};
+use crate::words::{FluentArgs, Reason, Words};
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
@@ -366,7 +366,7 @@ fn sort(found: &mut [&Facts<'_>], text: &str) {
 }
 
 /// Orders texts as people do: `9` before `10`.
-fn natural(text: &str) -> Vec<(u64, String)> {
+pub(super) fn natural(text: &str) -> Vec<(u64, String)> {
     let mut parts = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -458,7 +458,7 @@ fn table(rows: impl Iterator<Item = TillView>, words: &Words) -> String {
     let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
     let time = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
     for till in rows {
-        let condition = words.message(&format!("condition-{}", till.condition.code()), &Default::default());
+        let condition = words.message(&format!("condition-{}", till.condition.code()), &FluentArgs::new());
         let clock = till.clock_ahead.map(|s| s.to_string()).or(till.clock_behind.map(|s| format!("-{s}")));
         line(
             &mut text,
