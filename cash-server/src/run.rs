@@ -295,7 +295,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     let local = rest::local_router(app.clone());
     let aif =
         crate::intake::rest::router(AifRest { intake: Arc::clone(&intake), credentials: credentials.back_office });
-    let page = web::router(app.clone(), &settings.name, forms).map_err(RunError::Web)?;
+    let page = web::router(app.clone(), &settings.name, forms, shutdown.child_token()).map_err(RunError::Web)?;
     let [rest, aif, page] = [rest, aif, page].map(|face| rest::watched(face, &app));
     let mut tasks = vec![Reconciler::new(service.clone(), packages.clone()).into_task()];
     tasks.extend(intake.tasks());

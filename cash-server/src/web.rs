@@ -1,17 +1,21 @@
-//! The page for a shop's administrator: tills, deliveries, loads, sales by shift.
+//! The pages for a shop's administrator: what needs a look, tills, loads, sales, the server.
 //!
-//! Promises: it shows what the server knows at the moment it is asked, names why something waits,
-//! renews itself, and needs no script from elsewhere. Templates stand in `templates/`, words in
+//! Promises: they show what the server knows at the moment they are asked, name why something
+//! waits, renew themselves, and need no script from elsewhere; without any script they do all that
+//! they do, but for renewing themselves in place. Templates stand in `templates/`, words in
 //! [`crate::words`], their frame in [`tillway_service::page`]; this module turns what
-//! [`crate::app`] tells into an [`Overview`] (plain data) and that into HTML. The few things that
-//! a person can do here are plain forms that only this page can send.
+//! [`crate::app`] tells into plain data ([`view`]) and that into HTML ([`pages`], a file a page).
+//! What a person can do here are plain forms that only these pages can send ([`act`]).
 
 mod account;
 mod act;
+mod address;
 mod attach;
 mod attention;
 mod login;
+mod pages;
 mod people;
+mod reader;
 mod render;
 mod source;
 mod stolen;
@@ -20,38 +24,27 @@ mod view;
 #[cfg(test)]
 pub(crate) use render::TEMPLATES;
 pub use tillway_service::page::RenderError;
-pub use view::{
-    AsideView, Attention, AttentionSort, BrokerView, DeliveryView, LoadView, Overview, ProgressView, RejectView,
-    ShiftVerdict, ShiftView, TillView, TlsView,
-};
 
-use crate::app::{App, AppError};
-use crate::rest::problem::{RequestFault, in_readers_language};
+use crate::app::App;
+use crate::rest::problem::in_readers_language;
 use crate::rest::refusal;
 use crate::settings::proof_key::ProofKey;
-use crate::words::{self, Reason};
-use axum::extract::{Query, Request, State};
+use axum::Router;
+use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
-use axum::{Extension, Router};
-use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
-use tillway_service::actor::Caller;
-use tillway_service::page::{self, FormSecret, Renderer};
+use tillway_service::page::{self, FormSecret, Live, Renderer, remember_language};
+use tokio_util::sync::CancellationToken;
 use tower_http::timeout::TimeoutLayer;
-
-/// Most rows of a table on the first page; what needs attention comes first, the rest is counted
-/// below the table.
-pub const MAX_ROWS: usize = 200;
 
 /// A page that takes longer is asked for again by then.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Colours of the words for states.
-const MARKS: &str = include_str!("web/marks.css");
+/// The style beside that of every service.
+const STYLE: &str = include_str!("web/own.css");
 
 /// What the secret of forms is derived for.
 const FORMS: &str = "tillway cash-server 2026 tokens of the page's forms";
@@ -64,6 +57,8 @@ struct WebState {
     name: Arc<str>,
     renderer: Arc<Renderer>,
     secret: FormSecret,
+    /// Who has a page open that renews itself.
+    live: Live,
 }
 
 /// The secret that tokens of the page's forms are made with, derived from the server's own key.
@@ -71,15 +66,14 @@ pub fn form_secret(key: &ProofKey) -> FormSecret {
     FormSecret::new(blake3::derive_key(FORMS, key.bytes()))
 }
 
-/// The page of a server for those who came in, ready to be served. `name` is the server's from its
-/// settings. Fails only on a defect in templates and words.
-pub fn router(app: App, name: &str, secret: FormSecret) -> Result<Router, RenderError> {
+/// The pages of a server for those who came in, ready to be served until `stop`. `name` is the
+/// server's from its settings. Fails only on a defect in templates and words.
+pub fn router(app: App, name: &str, secret: FormSecret, stop: CancellationToken) -> Result<Router, RenderError> {
     let renderer = Arc::new(render::renderer()?);
-    let state = WebState { app, name: name.into(), renderer, secret };
+    let state = WebState { app, name: name.into(), renderer, secret, live: Live::new(stop) };
     let known_only = middleware::from_fn_with_state(state.clone(), login::known_only);
     Ok(Router::new()
-        .route("/", get(whole))
-        .route("/fragment", get(fragment))
+        .merge(pages::router())
         .merge(act::router())
         .merge(attach::router())
         .merge(stolen::router())
@@ -88,9 +82,10 @@ pub fn router(app: App, name: &str, secret: FormSecret) -> Result<Router, Render
         .merge(login::router())
         .route_layer(known_only)
         .merge(login::open_router())
-        .merge(page::assets(MARKS))
+        .merge(page::assets(STYLE))
         .with_state(state)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_DEADLINE))
+        .layer(middleware::from_fn(remember_language))
         .layer(middleware::from_fn(in_readers_language)))
 }
 
@@ -106,54 +101,5 @@ async fn to_tls(headers: HeaderMap, request: Request) -> Response {
             Redirect::permanent(&format!("https://{host}{}", request.uri())).into_response()
         }
         _ => refusal("web.plain"),
-    }
-}
-
-#[derive(Deserialize)]
-struct Asked {
-    lang: Option<String>,
-}
-
-async fn whole(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-) -> Response {
-    overview(state, caller, "page.html", asked, &headers).await
-}
-
-async fn fragment(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-) -> Response {
-    overview(state, caller, "overview.html", asked, &headers).await
-}
-
-async fn overview(
-    state: WebState,
-    caller: Caller,
-    template: &'static str,
-    asked: Asked,
-    headers: &HeaderMap,
-) -> Response {
-    let language = page::language(asked.lang.as_deref(), headers);
-    let form_token = state.secret.token(headers);
-    let renderer = Arc::clone(&state.renderer);
-    let gathered = tokio::task::spawn_blocking(move || {
-        let told = source::overview(&state.app.acting_for(caller), &state.name, words::of(language))?;
-        let overview = Overview { form_token, ..told };
-        Ok::<_, AppError>(state.renderer.answer(StatusCode::OK, template, language, &overview))
-    })
-    .await;
-    match gathered {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => {
-            tracing::error!(error = crate::error_chain(&error), "failed to show the page");
-            renderer.failed(language, &words::of(language).reason(&Reason::of(&error)))
-        }
-        Err(join) => renderer.failed(language, &words::of(language).reason(&Reason::of(&RequestFault::from(join)))),
     }
 }

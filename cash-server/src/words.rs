@@ -10,7 +10,7 @@ pub use tillway_service::words::{FluentArgs, FluentValue, Language, Reason, Word
 use std::sync::LazyLock;
 
 /// The messages of this server, beside those that every service has.
-fn own(language: Language) -> &'static str {
+pub(crate) fn own(language: Language) -> &'static str {
     match language {
         Language::English => concat!(include_str!("words/en.ftl"), include_str!("words/people/en.ftl")),
         Language::Russian => concat!(include_str!("words/ru.ftl"), include_str!("words/people/ru.ftl")),

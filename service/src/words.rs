@@ -65,13 +65,18 @@ impl Words {
     /// Those that every service has and the `own` ones of a service. A file with a fault keeps the
     /// messages around it; tests hold that there is none.
     pub fn read(language: Language, own: &str) -> Self {
+        Self::of_sources(language, &[common(language), own])
+    }
+
+    /// The messages of these files and of no others.
+    pub fn of_sources(language: Language, sources: &[&str]) -> Self {
         let locale = language.code().parse().unwrap_or_default();
         let mut bundle = FluentBundle::new_concurrent(vec![locale]);
         // The marks keep texts of two directions apart. Neither language of ours needs them, and
         // they stay in what is copied from a terminal.
         bundle.set_use_isolating(false);
-        for source in [common(language), own] {
-            let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
+        for source in sources {
+            let resource = FluentResource::try_new((*source).to_owned()).unwrap_or_else(|(resource, _)| resource);
             // Of two messages with one id the first stays.
             let _ = bundle.add_resource(resource);
         }

@@ -44,6 +44,13 @@ pub enum AppError {
         /// How many.
         max: usize,
     },
+    /// More tills than one request may name.
+    #[error("one request is about at most {max} tills: narrow the choice, and do the rest after")]
+    #[serde(rename = "too-many-tills-at-once")]
+    TillsAtOnce {
+        /// How many.
+        max: usize,
+    },
     /// No such kind of objects.
     #[error("there is no kind `{kind}`; see docs/formats/kinds.md")]
     UnknownKind {

@@ -8,9 +8,13 @@ use crate::store::sales::{
     Finding, FindingFilter, Page, ReceiptView, ShiftFilter, ShiftView, TotalsBy, TotalsFilter, TotalsRow,
 };
 use jiff::Timestamp;
+use serde_json::json;
 use tillway_proto::receipt::ShiftKey;
 use tillway_proto::{NodeId, ShopId};
 use tillway_service::audit::AuditLine;
+
+/// Characters of a note that are kept.
+const MAX_NOTE_CHARS: usize = 300;
 
 /// Whose sales, by id or folder name; none: everybody's.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,10 +52,13 @@ impl Acting {
         Ok(self.parts.sales.findings(&filter, page)?)
     }
 
-    /// Closes a finding that somebody looked into.
-    pub fn close_finding(&self, finding: i64) -> Result<(), AppError> {
+    /// Closes a finding that somebody looked into. What they found, where they say so, stands in
+    /// the audit log.
+    pub fn close_finding(&self, finding: i64, note: &str) -> Result<(), AppError> {
         self.allow(Act::CloseFindings, Place::Everywhere)?;
+        let note: String = note.chars().take(MAX_NOTE_CHARS).collect();
         let line = AuditLine::new(&self.caller, Verb::FindingClose, format_args!("finding:{finding}"));
+        let line = if note.is_empty() { line } else { line.after(json!({"note": note})) };
         let closed = self.parts.sales.resolve_finding(finding, Timestamp::now(), &line)?;
         if closed { Ok(()) } else { Err(AppError::NoOpenFinding { finding }) }
     }

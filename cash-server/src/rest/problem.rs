@@ -200,7 +200,8 @@ impl From<AppError> for Problem {
             AppError::NoTill { .. }
             | AppError::OnlyTillsPark { .. }
             | AppError::NoShop { .. }
-            | AppError::CodesAtOnce { .. } => StatusCode::BAD_REQUEST,
+            | AppError::CodesAtOnce { .. }
+            | AppError::TillsAtOnce { .. } => StatusCode::BAD_REQUEST,
             AppError::UnknownKind { .. } | AppError::UnknownLoad { .. } | AppError::NoOpenFinding { .. } => {
                 StatusCode::NOT_FOUND
             }

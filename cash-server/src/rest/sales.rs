@@ -15,7 +15,7 @@ use jiff::civil::{Date, DateTime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tillway_proto::receipt::{Opened, ShiftKey, ShiftNumber};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 /// Which sales, and which part of a long list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -145,10 +145,23 @@ pub(super) async fn findings(
     Ok(Json(findings.into_iter().map(told).collect()))
 }
 
+/// What somebody says who closes a finding.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Closing {
+    /// What was found; stands in the audit log, cut at 300 characters.
+    note: String,
+}
+
 /// Closes a finding that somebody looked into.
 #[utoipa::path(post, path = "/api/v1/findings/{id}/close", tag = "sales", security(("administrator" = [])),
-    params(("id" = i64, Path, description = "id of the finding")),
+    params(("id" = i64, Path, description = "id of the finding")), request_body = Option<Closing>,
     responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem)))]
-pub(super) async fn close_finding(app: Acting, Path(id): Path<i64>) -> Result<StatusCode, Problem> {
-    blocking(move || app.close_finding(id)).await.map(|()| StatusCode::NO_CONTENT)
+pub(super) async fn close_finding(
+    app: Acting,
+    Path(id): Path<i64>,
+    asked: Option<Json<Closing>>,
+) -> Result<StatusCode, Problem> {
+    let note = asked.map(|Json(asked)| asked.note).unwrap_or_default();
+    blocking(move || app.close_finding(id, &note)).await.map(|()| StatusCode::NO_CONTENT)
 }

@@ -3,6 +3,7 @@ mod attach;
 mod audit;
 mod local;
 mod packages_of_tills;
+mod pages;
 mod people;
 mod watch;
 
@@ -163,7 +164,8 @@ impl Server {
             till_password_file: None,
             hints,
         });
-        let page = crate::web::router(app.clone(), "shop", crate::web::form_secret(&ProofKey::of([7; 32]))).unwrap();
+        let (form_secret, stop) = (crate::web::form_secret(&ProofKey::of([7; 32])), CancellationToken::new());
+        let page = crate::web::router(app.clone(), "shop", form_secret, stop).unwrap();
         let page = watched(page, &app);
         let local = local_router(app.clone());
         let router = watched(router(app.clone()).merge(packages::router(app.clone(), packages)), &app);
@@ -269,8 +271,8 @@ async fn a_till_whose_receipts_do_not_come_or_whose_clock_is_off_says_so() {
     assert_eq!(waits["sales_wait"]["kind"], "refused");
     assert_eq!(waits["sales_wait"]["reason"], "unknown token");
     assert!(waits["unsent_documents"].is_null(), "not known is not none: {waits}");
-    let page = server.page("/?lang=en").await;
-    assert!(page.contains("unknown token") && page.contains("clock 9 m"), "{page}");
+    let page = server.page("/tills/till-7-1?lang=en").await;
+    assert!(page.contains("unknown token") && page.contains("+9 min"), "{page}");
 }
 
 #[tokio::test]

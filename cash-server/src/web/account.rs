@@ -1,20 +1,21 @@
 //! One's own account: the password, and where one is logged in.
 
 use super::WebState;
-use super::act::{Asked, Refusal};
+use super::act::judged;
 use super::login::{ACCOUNT, Sits, cut_off, not_done};
-use crate::app::{Account, Acting, AppError};
+use super::pages::{Made, in_frame};
+use super::reader::Reader;
+use crate::app::{Account, AppError};
 use crate::rest::problem::{RequestFault, status_of};
-use crate::words::{self, Language, Reason};
-use axum::extract::{DefaultBodyLimit, Form, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use crate::words::Reason;
+use axum::extract::{DefaultBodyLimit, Form, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tillway_service::actor::Caller;
-use tillway_service::page::language;
+use tillway_service::page::Crumb;
 use tillway_service::people::{MIN_PASSWORD_CHARS, Which};
 
 /// A form here: two passwords and a token.
@@ -47,8 +48,6 @@ struct EndForm {
 /// What the page shows.
 #[derive(Serialize)]
 pub(super) struct AccountView {
-    pub(super) form_token: String,
-    pub(super) now: Timestamp,
     pub(super) login: String,
     pub(super) name: String,
     pub(super) must_change: bool,
@@ -70,30 +69,16 @@ pub(super) struct SeatView {
     pub(super) is_this: bool,
 }
 
-async fn show(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    seat: Sits,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    account(&state, &state.app.acting_for(caller), &seat, language, &headers, None).await
+async fn show(State(state): State<WebState>, seat: Sits, reader: Reader) -> Response {
+    account(&state, &reader, &seat, None).await
 }
 
-async fn account(
-    state: &WebState,
-    app: &Acting,
-    seat: &Sits,
-    language: Language,
-    headers: &HeaderMap,
-    why: Option<(StatusCode, String)>,
-) -> Response {
-    let asking = app.clone();
+async fn account(state: &WebState, reader: &Reader, seat: &Sits, why: Option<(StatusCode, String)>) -> Response {
+    let asking = reader.app(state);
     let Account { user, sessions } = match tokio::task::spawn_blocking(move || asking.account()).await {
         Ok(Ok(account)) => account,
-        Ok(Err(error)) => return not_done(state, language, &error),
-        Err(join) => return cut_off(state, language, &RequestFault::from(join)),
+        Ok(Err(error)) => return not_done(state, reader.language, &error),
+        Err(join) => return cut_off(state, reader.language, &RequestFault::from(join)),
     };
     let own = session_of(seat);
     let sessions = sessions.into_iter().map(|session| SeatView {
@@ -106,8 +91,6 @@ async fn account(
     });
     let (status, why) = why.map_or((StatusCode::OK, None), |(status, why)| (status, Some(why)));
     let view = AccountView {
-        form_token: state.secret.token(headers),
-        now: Timestamp::now(),
         login: user.login.to_string(),
         name: user.name,
         must_change: user.must_change,
@@ -116,65 +99,49 @@ async fn account(
         why,
         sessions: sessions.collect(),
     };
-    state.renderer.answer(status, "account.html", language, &view)
+    let crumbs = vec![Crumb::here(reader.words().text("account", []))];
+    in_frame(state, reader, status, "account", "account.html", Made { crumbs, body: view })
 }
 
 fn session_of(seat: &Sits) -> Option<i64> {
     seat.as_ref().and_then(|Extension(seat)| seat.0)
 }
 
-async fn change(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    seat: Sits,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-    Form(form): Form<PasswordForm>,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+async fn change(State(state): State<WebState>, seat: Sits, reader: Reader, Form(form): Form<PasswordForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
     }
-    let app = state.app.acting_for(caller);
     if form.password != form.again {
-        let why = (StatusCode::BAD_REQUEST, words::of(language).text("password-twice", []));
-        return account(&state, &app, &seat, language, &headers, Some(why)).await;
+        let why = (StatusCode::BAD_REQUEST, reader.words().text("password-twice", []));
+        return account(&state, &reader, &seat, Some(why)).await;
     }
-    let (asking, session) = (app.clone(), session_of(&seat));
+    let (asking, session) = (reader.app(&state), session_of(&seat));
     let changing = move || asking.change_own_password(&form.old, &form.password, session);
     match tokio::task::spawn_blocking(changing).await {
-        Ok(Ok(())) => Redirect::to(&format!("/?lang={}", language.code())).into_response(),
+        Ok(Ok(())) => Redirect::to("/").into_response(),
         Ok(Err(error)) => {
-            let why = words::of(language).reason(&Reason::of(&error));
-            account(&state, &app, &seat, language, &headers, Some((status_of(&error), why))).await
+            let why = reader.words().reason(&Reason::of(&error));
+            account(&state, &reader, &seat, Some((status_of(&error), why))).await
         }
-        Err(join) => cut_off(&state, language, &RequestFault::from(join)),
+        Err(join) => cut_off(&state, reader.language, &RequestFault::from(join)),
     }
 }
 
-async fn end(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    seat: Sits,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-    Form(form): Form<EndForm>,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+async fn end(State(state): State<WebState>, seat: Sits, reader: Reader, Form(form): Form<EndForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
     }
     let which = match (form.session, session_of(&seat)) {
         (Some(session), _) => Which::One(session),
         (None, Some(own)) => Which::AllBut(own),
         (None, None) => Which::All,
     };
-    let app = state.app.acting_for(caller);
+    let app = reader.app(&state);
     let ended: Result<Result<u64, AppError>, _> =
         tokio::task::spawn_blocking(move || app.end_own_sessions(which)).await;
     match ended {
-        Ok(Ok(_)) => Redirect::to(&format!("{ACCOUNT}?lang={}", language.code())).into_response(),
-        Ok(Err(error)) => not_done(&state, language, &error),
-        Err(join) => cut_off(&state, language, &RequestFault::from(join)),
+        Ok(Ok(_)) => Redirect::to(ACCOUNT).into_response(),
+        Ok(Err(error)) => not_done(&state, reader.language, &error),
+        Err(join) => cut_off(&state, reader.language, &RequestFault::from(join)),
     }
 }

@@ -1,25 +1,27 @@
-//! What a person can do on the page: try set-aside units again or drop them, and acknowledge what
-//! was found about a till.
+//! What a person can do on the pages: try set-aside units again or drop them, say yes or no to a
+//! held load, acknowledge what was found about a till, park it, ask it for something.
 //!
-//! Plain forms, no script, which only this page can send
-//! ([`FormSecret`](tillway_service::page::FormSecret)).
+//! Plain forms, no script, which only these pages can send
+//! ([`FormSecret`](tillway_service::page::FormSecret)). What is done leads back to where the form
+//! stood.
 
 use super::WebState;
-use crate::app::{Acting, AppError};
+use super::pages::{Made, failed, step};
+use super::reader::Reader;
+use crate::app::{Acting, AppError, BulkAct};
 use crate::aside::AsideId;
 use crate::rest::problem::RequestFault;
-use crate::words::{self, Language, Reason};
-use axum::extract::{DefaultBodyLimit, Form, Query, State};
+use crate::words::{Language, Reason};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Form, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
-use axum::{Extension, Router};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tillway_proto::TillId;
 use tillway_proto::command::AsideAction;
-use tillway_service::actor::Caller;
-use tillway_service::page::{FormRefusal, Outcome, language};
+use tillway_service::page::{Crumb, FormRefusal, Outcome};
 
 /// A form of the page: a token, the name of one unit and a word.
 const MAX_FORM_BYTES: usize = 16 * 1024;
@@ -32,12 +34,10 @@ pub(super) fn router() -> Router<WebState> {
         .route("/held", post(decide_held))
         .route("/acknowledge", post(acknowledge))
         .route("/notices/seen", post(seen))
+        .route("/till/act", post(act_on_till))
+        .route("/till/end-code", post(end_code))
+        .route("/finding/close", post(close_finding))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
-}
-
-#[derive(Deserialize)]
-pub(super) struct Asked {
-    pub(super) lang: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +69,22 @@ struct AcknowledgeForm {
 }
 
 #[derive(Deserialize)]
+struct TillForm {
+    token: String,
+    till: String,
+    #[serde(default)]
+    act: String,
+}
+
+#[derive(Deserialize)]
+struct FindingForm {
+    token: String,
+    finding: i64,
+    #[serde(default)]
+    note: String,
+}
+
+#[derive(Deserialize)]
 struct SeenForm {
     token: String,
     /// One notice; none: all up to `up_to`.
@@ -83,153 +99,150 @@ struct Confirm<'a> {
     sort: &'a str,
     name: &'a str,
     reason: &'a str,
-    form_token: &'a str,
+    back: String,
 }
 
-async fn settle(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-    Form(form): Form<AsideForm>,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+async fn settle(State(state): State<WebState>, reader: Reader, Form(form): Form<AsideForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
     }
     let (Ok(id), Some(action)) = (form.unit.parse::<AsideId>(), form.action) else {
-        return Refusal::Gone.answer(&state, language);
+        return gone(&state, &reader);
     };
-    acted(&state, caller, language, move |app| {
+    acted(&state, &reader, "/findings", move |app| {
         app.settle(action, vec![id])?.into_iter().try_for_each(|one| one.outcome.map(drop).map_err(AppError::Aside))
     })
     .await
 }
 
 /// A yes or a no to a held load, whose effect stands beside the buttons.
-async fn decide_held(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-    Form(form): Form<HeldForm>,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+async fn decide_held(State(state): State<WebState>, reader: Reader, Form(form): Form<HeldForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
     }
-    let Ok(AsideId::Load(load)) = form.unit.parse::<AsideId>() else { return Refusal::Gone.answer(&state, language) };
+    let Ok(AsideId::Load(load)) = form.unit.parse::<AsideId>() else { return gone(&state, &reader) };
     let approve = form.decision == Decision::Approve;
-    acted(&state, caller, language, move |app| app.decide_held(load, approve).map(drop)).await
+    acted(&state, &reader, "/findings", move |app| app.decide_held(load, approve).map(drop)).await
 }
 
 /// Dropping is for good, so it is asked for twice.
-async fn confirm(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-    Form(form): Form<AsideForm>,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+async fn confirm(State(state): State<WebState>, reader: Reader, Form(form): Form<AsideForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
     }
     // What it is comes from the list, not with the form: a reason may be long, and the list is
     // what is settled.
-    let Ok(id) = form.unit.parse::<AsideId>() else { return Refusal::Gone.answer(&state, language) };
-    let app = state.app.acting_for(caller);
+    let Ok(id) = form.unit.parse::<AsideId>() else { return gone(&state, &reader) };
+    let app = reader.app(&state);
     let Ok(Ok(list)) = tokio::task::spawn_blocking(move || app.aside_shown()).await else {
-        return Refusal::Gone.answer(&state, language);
+        return gone(&state, &reader);
     };
     let Some(unit) = list.units.iter().find(|unit| unit.id == id && unit.droppable) else {
-        return Refusal::Gone.answer(&state, language);
+        return gone(&state, &reader);
     };
-    let reason = words::of(language).reason(&unit.reason);
-    let shown =
-        Confirm { unit: &form.unit, sort: unit.sort, name: &unit.name, reason: &reason, form_token: &form.token };
-    state.renderer.answer(StatusCode::OK, "confirm.html", language, &shown)
+    let body = Confirm {
+        unit: &form.unit,
+        sort: unit.sort,
+        name: &unit.name,
+        reason: &reader.words().reason(&unit.reason),
+        back: reader.back_or("/findings"),
+    };
+    let words = reader.words();
+    let crumbs =
+        vec![Crumb::to(words.text("nav-findings", []), "/findings"), Crumb::here(words.text("drop-confirm", []))];
+    step(&state, &reader, "findings", "confirm.html", Made { crumbs, body })
 }
 
-async fn acknowledge(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-    Form(form): Form<AcknowledgeForm>,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+async fn acknowledge(State(state): State<WebState>, reader: Reader, Form(form): Form<AcknowledgeForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
     }
-    let Ok(till) = form.till.parse::<TillId>() else { return Refusal::Gone.answer(&state, language) };
-    acted(&state, caller, language, move |app| app.acknowledge(till.as_str(), form.until)).await
+    let Ok(till) = form.till.parse::<TillId>() else { return gone(&state, &reader) };
+    acted(&state, &reader, "/findings", move |app| app.acknowledge(till.as_str(), form.until)).await
 }
 
-async fn seen(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-    Form(form): Form<SeenForm>,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+async fn seen(State(state): State<WebState>, reader: Reader, Form(form): Form<SeenForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
     }
     let ids: Vec<i64> = form.notice.into_iter().collect();
     let up_to = form.up_to.filter(|_| ids.is_empty());
-    acted(&state, caller, language, move |app| app.see_notices(&ids, up_to).map(drop)).await
+    acted(&state, &reader, "/loads", move |app| app.see_notices(&ids, up_to).map(drop)).await
+}
+
+/// One thing with one till, as with many of them.
+async fn act_on_till(State(state): State<WebState>, reader: Reader, Form(form): Form<TillForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
+    }
+    let (Ok(till), Some(act)) = (form.till.parse::<TillId>(), BulkAct::of_word(&form.act)) else {
+        return gone(&state, &reader);
+    };
+    acted(&state, &reader, "/tills", move |app| {
+        let done = app.bulk(act, vec![till.to_string()])?;
+        done.into_iter().try_for_each(|one| one.outcome.map(drop))
+    })
+    .await
+}
+
+async fn close_finding(State(state): State<WebState>, reader: Reader, Form(form): Form<FindingForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
+    }
+    acted(&state, &reader, "/findings", move |app| app.close_finding(form.finding, form.note.trim())).await
+}
+
+async fn end_code(State(state): State<WebState>, reader: Reader, Form(form): Form<TillForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
+    }
+    let Ok(till) = form.till.parse::<TillId>() else { return gone(&state, &reader) };
+    acted(&state, &reader, "/tills", move |app| app.nodes().end_code(till.as_str()).map(drop)).await
 }
 
 /// Does it off the async threads, then leads back to the page, or tells why it failed.
-async fn acted(
+pub(super) async fn acted(
     state: &WebState,
-    caller: Caller,
-    language: Language,
+    reader: &Reader,
+    otherwise: &str,
     act: impl FnOnce(&Acting) -> Result<(), AppError> + Send + 'static,
 ) -> Response {
-    let app = state.app.acting_for(caller);
+    let app = reader.app(state);
     match tokio::task::spawn_blocking(move || act(&app)).await {
-        Ok(Ok(())) => Redirect::to(&format!("/?lang={}", language.code())).into_response(),
+        Ok(Ok(())) => Redirect::to(&reader.back_or(otherwise)).into_response(),
         Ok(Err(error)) => {
             tracing::warn!(error = crate::error_chain(&error), "what was asked for on the page was not done");
-            failed(state, StatusCode::CONFLICT, language, &Reason::of(&error))
+            failed(state, reader, StatusCode::CONFLICT, &Reason::of(&error))
         }
         Err(join) => {
             let fault = RequestFault::from(join);
-            failed(state, StatusCode::INTERNAL_SERVER_ERROR, language, &Reason::of(&fault))
+            failed(state, reader, StatusCode::INTERNAL_SERVER_ERROR, &Reason::of(&fault))
         }
     }
 }
 
-pub(super) fn failed(state: &WebState, status: StatusCode, language: Language, why: &Reason) -> Response {
-    let detail = words::of(language).reason(why);
-    state.renderer.outcome(status, language, &Outcome { answer: "failed", detail: &detail })
+/// Whether a form is one of these pages; the answer where it is not.
+pub(super) fn judged(state: &WebState, reader: &Reader, token: &str) -> Result<(), Response> {
+    judged_in(state, reader.language, &reader.headers, token)
 }
 
-/// Why nothing is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// The form is not one of this page.
-    Form(FormRefusal),
-    /// What it names cannot be.
-    Gone,
-}
-
-impl From<FormRefusal> for Refusal {
-    fn from(refusal: FormRefusal) -> Self {
-        Self::Form(refusal)
-    }
-}
-
-impl Refusal {
-    pub(super) fn answer(self, state: &WebState, language: Language) -> Response {
-        let (status, answer) = match self {
-            Self::Form(FormRefusal::OtherSite) => (StatusCode::FORBIDDEN, "other-site"),
-            Self::Form(FormRefusal::Stale) => (StatusCode::FORBIDDEN, "stale-page"),
-            Self::Gone => (StatusCode::NOT_FOUND, "gone"),
+/// The same before it is known who sends it.
+pub(super) fn judged_in(
+    state: &WebState,
+    language: Language,
+    headers: &HeaderMap,
+    token: &str,
+) -> Result<(), Response> {
+    state.secret.judge(token, headers).map_err(|refusal| {
+        let answer = match refusal {
+            FormRefusal::OtherSite => "other-site",
+            FormRefusal::Stale => "stale-page",
         };
-        state.renderer.outcome(status, language, &Outcome { answer, detail: "" })
-    }
+        state.renderer.outcome(StatusCode::FORBIDDEN, language, &Outcome { answer, detail: "" })
+    })
+}
+
+/// What a form names cannot be.
+pub(super) fn gone(state: &WebState, reader: &Reader) -> Response {
+    state.renderer.outcome(StatusCode::NOT_FOUND, reader.language, &Outcome { answer: "gone", detail: "" })
 }

@@ -1,33 +1,42 @@
 //! Attaching a till on the page: a form for a new one, and the code, shown once and large.
 
-use super::act::{Asked, Refusal, failed};
-use super::{MAX_ROWS, WebState};
+use super::WebState;
+use super::act::{gone, judged};
+use super::pages::{MAX_ROWS, Made, failed, step};
+use super::reader::Reader;
 use crate::app::{AppError, NewCode, Wanted};
 use crate::rest::attach_codes::{WantedTill, wanted};
 use crate::rest::problem::RequestFault;
-use crate::words::{self, Reason};
+use crate::words::Reason;
+use axum::Router;
 use axum::extract::{Form, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
-use axum::{Extension, Router};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tillway_proto::NodeLevel;
-use tillway_service::actor::Caller;
-use tillway_service::page::language;
+use tillway_service::page::Crumb;
 
 /// The routes of attaching.
 pub(super) fn router() -> Router<WebState> {
     Router::new().route("/attach", get(ask).post(make))
 }
 
+/// What the page may be asked for with.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    shop: String,
+}
+
 /// What the form asks with.
 #[derive(Debug, Serialize)]
 pub(super) struct AttachView {
-    pub(super) form_token: String,
     /// Folder names of shops, each with its name.
     pub(super) shops: Vec<(String, String)>,
+    /// The one that was asked for.
+    pub(super) shop: String,
 }
 
 /// What the page of a code shows.
@@ -63,20 +72,14 @@ impl AttachForm {
     }
 }
 
-async fn ask(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    let app = state.app.acting_for(caller);
+async fn ask(State(state): State<WebState>, reader: Reader, Query(asked): Query<Asked>) -> Response {
+    let app = reader.app(&state);
     let nodes = match tokio::task::spawn_blocking(move || app.nodes().list()).await {
         Ok(Ok(nodes)) => nodes,
-        Ok(Err(error)) => return failed(&state, StatusCode::CONFLICT, language, &Reason::of(&error)),
+        Ok(Err(error)) => return failed(&state, &reader, StatusCode::CONFLICT, &Reason::of(&error)),
         Err(join) => {
             let fault = RequestFault::from(join);
-            return failed(&state, StatusCode::INTERNAL_SERVER_ERROR, language, &Reason::of(&fault));
+            return failed(&state, &reader, StatusCode::INTERNAL_SERVER_ERROR, &Reason::of(&fault));
         }
     };
     let shops = nodes.into_iter().filter(|info| info.node.level() == NodeLevel::Shop);
@@ -84,45 +87,43 @@ async fn ask(
     shops.sort();
     // Who has more shops than a list has room for makes codes by CSV.
     shops.truncate(MAX_ROWS);
-    let shown = AttachView { form_token: state.secret.token(&headers), shops };
-    state.renderer.answer(StatusCode::OK, "attach.html", language, &shown)
+    let crumbs = crumbs(&reader, reader.words().text("attach-new", []));
+    step(&state, &reader, "tills", "attach.html", Made { crumbs, body: AttachView { shops, shop: asked.shop } })
 }
 
-async fn make(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-    Form(form): Form<AttachForm>,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+async fn make(State(state): State<WebState>, reader: Reader, Form(form): Form<AttachForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
     }
     let wanted = match form.wanted() {
         Some(Ok(wanted)) => wanted,
-        Some(Err(fault)) => return failed(&state, StatusCode::BAD_REQUEST, language, &Reason::of(&fault)),
-        None => return Refusal::Gone.answer(&state, language),
+        Some(Err(fault)) => return failed(&state, &reader, StatusCode::BAD_REQUEST, &Reason::of(&fault)),
+        None => return gone(&state, &reader),
     };
-    let app = state.app.acting_for(caller);
+    let app = reader.app(&state);
     let made = tokio::task::spawn_blocking(move || app.nodes().make_codes(&[wanted], None)).await;
     match made.map(|made| made.map(|mut codes| codes.pop())) {
         Ok(Ok(Some(NewCode { till, code, ends_at, server }))) => {
             let code = code.to_string();
-            let shown =
+            let crumbs = crumbs(&reader, till.folder.clone());
+            let body =
                 CodeView { till: till.folder, code, ends_at, server: server.unwrap_or_else(|| "…".to_owned()) };
-            state.renderer.answer(StatusCode::OK, "code.html", language, &shown)
+            step(&state, &reader, "tills", "code.html", Made { crumbs, body })
         }
-        Ok(Ok(None)) => Refusal::Gone.answer(&state, language),
-        Ok(Err(error)) => not_made(&state, language, &error),
+        Ok(Ok(None)) => gone(&state, &reader),
+        Ok(Err(error)) => not_made(&state, &reader, &error),
         Err(join) => {
             let fault = RequestFault::from(join);
-            failed(&state, StatusCode::INTERNAL_SERVER_ERROR, language, &Reason::of(&fault))
+            failed(&state, &reader, StatusCode::INTERNAL_SERVER_ERROR, &Reason::of(&fault))
         }
     }
 }
 
-fn not_made(state: &WebState, language: words::Language, error: &AppError) -> Response {
+fn crumbs(reader: &Reader, here: String) -> Vec<Crumb> {
+    vec![Crumb::to(reader.words().text("tills", []), "/tills"), Crumb::here(here)]
+}
+
+fn not_made(state: &WebState, reader: &Reader, error: &AppError) -> Response {
     tracing::warn!(error = crate::error_chain(error), "no code was made");
-    failed(state, StatusCode::CONFLICT, language, &Reason::of(error))
+    failed(state, reader, StatusCode::CONFLICT, &Reason::of(error))
 }

@@ -15,9 +15,6 @@ use tillway_proto::Version;
 use tillway_proto::report::MAX_DICTIONARY_LOG_BYTES;
 use tillway_service::background::TaskState;
 
-/// Most entries that are shown; the rest is counted.
-pub(super) const MAX_ATTENTION: usize = 50;
-
 /// A till that is silent for longer is named by itself; shorter silences are told by shop, since a
 /// shop's line that is down silences all its tills.
 const SILENT_LONG: SignedDuration = SignedDuration::from_hours(24);
@@ -116,7 +113,13 @@ pub(super) struct Facts<'a> {
 
 /// An entry without more than words.
 pub(super) fn entry(sort: Sort, place: String, detail: String) -> Attention {
-    Attention { sort, place, detail, since: None, acknowledge: None, finding: None, task: None }
+    let (key, tills) = (sort.word().to_owned(), Vec::new());
+    Attention { sort, key, place, detail, since: None, acknowledge: None, finding: None, tills, task: None }
+}
+
+/// An entry about tills.
+fn about<'a>(tills: impl IntoIterator<Item = &'a TillFacts>, entry: Attention) -> Attention {
+    Attention { tills: tills.into_iter().map(|till| till.id.clone()).collect(), ..entry }
 }
 
 /// The list, whole and in order.
@@ -158,7 +161,7 @@ pub(super) fn attention(facts: Facts<'_>) -> Vec<Attention> {
         of_till(till, facts.now, &mut list);
         if let Some(since) = till.silent_since {
             if facts.now.duration_since(since) >= SILENT_LONG {
-                let one = entry(Sort::SilentLong, till.place(), String::new());
+                let one = about([till], entry(Sort::SilentLong, till.place(), String::new()));
                 list.push(Attention { since: Some(since), ..one });
             } else {
                 silent_by_shop.entry(&till.shop).or_default().push(till);
@@ -202,7 +205,7 @@ fn of_till(till: &TillFacts, now: Timestamp, list: &mut Vec<Attention>) {
     ];
     for (sort, at) in found {
         if let Some(at) = unseen(at) {
-            let one = entry(sort, till.place(), String::new());
+            let one = about([till], entry(sort, till.place(), String::new()));
             list.push(Attention { since: Some(at), acknowledge: Some(till.id.clone()), ..one });
         }
     }
@@ -211,23 +214,26 @@ fn of_till(till: &TillFacts, now: Timestamp, list: &mut Vec<Attention>) {
             CodeFinding::Forged => Sort::Forged,
             CodeFinding::OtherSecret => Sort::OtherSecret,
         };
-        list.push(Attention { since: Some(since), ..entry(sort, till.place(), format!("× {messages}")) });
+        list.push(Attention {
+            since: Some(since),
+            ..about([till], entry(sort, till.place(), format!("× {messages}")))
+        });
     }
     if till.refused_by_till >= MANY {
-        list.push(entry(Sort::RefusedByTill, till.place(), format!("× {}", till.refused_by_till)));
+        list.push(about([till], entry(Sort::RefusedByTill, till.place(), format!("× {}", till.refused_by_till))));
     }
     if let Some(trouble) = &till.trouble {
-        list.push(entry(Sort::Trouble, till.place(), trouble.clone()));
+        list.push(about([till], entry(Sort::Trouble, till.place(), trouble.clone())));
     }
     if let Some(reason) = &till.sales_wait {
-        list.push(entry(Sort::SalesWait, till.place(), reason.clone()));
+        list.push(about([till], entry(Sort::SalesWait, till.place(), reason.clone())));
     }
     if till.dictionary_log_bytes >= MAX_DICTIONARY_LOG_BYTES {
         let size = format!("{} MiB", till.dictionary_log_bytes >> 20);
-        list.push(entry(Sort::DictionaryLog, till.place(), size));
+        list.push(about([till], entry(Sort::DictionaryLog, till.place(), size)));
     }
     if till.set_aside > 0 {
-        list.push(entry(Sort::Aside, till.place(), till.set_aside.to_string()));
+        list.push(about([till], entry(Sort::Aside, till.place(), till.set_aside.to_string())));
     }
 }
 
@@ -239,7 +245,8 @@ fn without_secret(tills: &[TillFacts]) -> Option<Attention> {
         names.push("…".to_owned());
     }
     let place = names.join(", ");
-    (!without.is_empty()).then(|| entry(Sort::NoSecret, place, format!("× {}", without.len())))
+    let told = || entry(Sort::NoSecret, place, format!("× {}", without.len()));
+    (!without.is_empty()).then(|| about(without.iter().copied(), told()))
 }
 
 /// Tills whose agents do not go with this server, in one line.
@@ -252,7 +259,8 @@ fn of_other_versions(tills: &[TillFacts]) -> Option<Attention> {
     if count > MAX_NAMED {
         names.push("…".to_owned());
     }
-    (count > 0).then(|| entry(Sort::Versions, names.join(", "), format!("× {count}")))
+    let told = || entry(Sort::Versions, names.join(", "), format!("× {count}"));
+    (count > 0).then(|| about(apart().map(|(till, _)| till), told()))
 }
 
 /// Clocks that are off by so much that prices begin at another time than they should.
@@ -268,7 +276,7 @@ fn clocks(tills: &[TillFacts], list: &mut Vec<Attention>) {
         // What most of them say is said once.
         if together.is_none_or(|(most, _)| most.is_positive() != ahead.is_positive()) {
             let sort = if ahead.is_positive() { Sort::ClockAhead } else { Sort::ClockBehind };
-            list.push(entry(sort, till.place(), length(ahead.abs())));
+            list.push(about([till], entry(sort, till.place(), length(ahead.abs()))));
         }
     }
 }
@@ -283,14 +291,14 @@ fn length(offset: SignedDuration) -> String {
 fn of_shop(sort: Sort, tills: &[&TillFacts], since: impl Fn(&TillFacts) -> Option<Timestamp>) -> Attention {
     let since = tills.iter().filter_map(|till| since(till)).min();
     if let [only] = tills {
-        return Attention { since, ..entry(sort, only.place(), String::new()) };
+        return Attention { since, ..about([*only], entry(sort, only.place(), String::new())) };
     }
     let mut names: Vec<&str> = tills.iter().take(MAX_NAMED).map(|till| till.code.as_str()).collect();
     if tills.len() > MAX_NAMED {
         names.push("…");
     }
     let place = format!("{}: {} ({})", tills[0].shop, tills.len(), names.join(", "));
-    Attention { since, ..entry(sort, place, String::new()) }
+    Attention { since, ..about(tills.iter().copied(), entry(sort, place, String::new())) }
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //! what was asked for. HTTP Basic is taken where a program sends it.
 
 use super::WebState;
-use super::act::{Asked, Refusal};
+use super::act::judged_in;
+use super::pages::failed_in;
 use crate::app::{AppError, FromWhere, LetIn, Shown};
 use crate::rest::auth::{is_reading, let_in, shown};
 use crate::rest::problem::{Problem, RequestFault, status_of};
@@ -20,7 +21,7 @@ use axum::{Extension, Router};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use tillway_service::actor::Face;
-use tillway_service::page::{forget_session, is_of_this_site, keep_session, language, session_token};
+use tillway_service::page::{asks_for_events, forget_session, is_of_this_site, keep_session, language, session_token};
 use tillway_service::people::{LoggedIn, MIN_PASSWORD_CHARS};
 use tillway_service::serving::{Client, OverTls};
 
@@ -29,9 +30,6 @@ const LOGIN: &str = "/login";
 
 /// Where a password is changed.
 pub(super) const ACCOUNT: &str = "/account";
-
-/// What a page asks for by itself, again and again: nobody does anything by that.
-const BY_ITSELF: [&str; 1] = ["/fragment"];
 
 /// A form here: login, password, a token.
 const MAX_FORM_BYTES: usize = 16 * 1024;
@@ -95,7 +93,8 @@ pub(super) async fn known_only(State(state): State<WebState>, mut request: Reque
     }
     let over_tls = request.extensions().get::<OverTls>().is_some();
     let path = request.uri().path().to_owned();
-    let by_itself = BY_ITSELF.contains(&path.as_str());
+    // A page renews itself: nobody does anything by that.
+    let by_itself = asks_for_events(request.headers());
     let Some(shown) = shown(request.headers(), over_tls) else { return lead_in(&request, by_itself) };
     let came_by_session = matches!(shown, Shown::Session(_));
     let address = request.extensions().get().map(|Client(address)| *address);
@@ -148,6 +147,12 @@ fn onward(next: Option<&str>) -> &str {
     next.filter(is_ours).unwrap_or("/")
 }
 
+/// The language that a form was sent in.
+#[derive(Deserialize)]
+struct Asked {
+    lang: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct AskedToComeIn {
     lang: Option<String>,
@@ -188,8 +193,8 @@ async fn come_in(
     Form(form): Form<LoginForm>,
 ) -> Response {
     let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+    if let Err(refusal) = judged_in(&state, language, &headers, &form.token) {
+        return refusal;
     }
     let next = onward(form.next.as_deref()).to_owned();
     let (app, login, over_tls) = (state.app.clone(), form.login.clone(), came.over_tls);
@@ -234,8 +239,8 @@ async fn go(
     Form(form): Form<TokenForm>,
 ) -> Response {
     let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+    if let Err(refusal) = judged_in(&state, language, &headers, &form.token) {
+        return refusal;
     }
     let (app, over_tls) = (state.app.clone(), came.over_tls);
     let gone = tokio::task::spawn_blocking(move || match came.token() {
@@ -312,8 +317,8 @@ async fn set_first(
     Form(form): Form<FirstForm>,
 ) -> Response {
     let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+    if let Err(refusal) = judged_in(&state, language, &headers, &form.token) {
+        return refusal;
     }
     if form.password != form.again {
         let why = words::of(language).text("password-twice", []);
@@ -334,11 +339,11 @@ async fn set_first(
 /// Tells why something was not done.
 pub(super) fn not_done(state: &WebState, language: Language, error: &AppError) -> Response {
     tell(error);
-    super::act::failed(state, status_of(error), language, &Reason::of(error))
+    failed_in(state, language, status_of(error), &Reason::of(error))
 }
 
 pub(super) fn cut_off(state: &WebState, language: Language, fault: &RequestFault) -> Response {
-    super::act::failed(state, StatusCode::INTERNAL_SERVER_ERROR, language, &Reason::of(fault))
+    failed_in(state, language, StatusCode::INTERNAL_SERVER_ERROR, &Reason::of(fault))
 }
 
 fn tell(error: &AppError) {

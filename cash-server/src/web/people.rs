@@ -1,21 +1,20 @@
 //! People who may come in, and keys of programs.
 
-use super::act::{Asked, Refusal};
+use super::WebState;
+use super::act::{gone, judged};
 use super::login::{Came, cut_off, not_done};
-use super::{MAX_ROWS, WebState};
+use super::pages::{MAX_ROWS, Made, step};
+use super::reader::Reader;
 use crate::app::{Acting, AppError, ToldLink};
 use crate::rest::people::state_of;
 use crate::rest::problem::RequestFault;
-use crate::words::Language;
-use axum::extract::{DefaultBodyLimit, Form, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Form, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Router};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tillway_service::actor::Caller;
-use tillway_service::page::language;
+use tillway_service::page::Crumb;
 use tillway_service::people::MAX_KEY_DAYS;
 
 /// A form here: names and a token.
@@ -36,8 +35,6 @@ pub(super) fn router() -> Router<WebState> {
 /// What the page shows.
 #[derive(Serialize)]
 pub(super) struct PeopleView {
-    pub(super) form_token: String,
-    pub(super) now: Timestamp,
     pub(super) users: Vec<PersonView>,
     /// Users beyond those that are shown.
     pub(super) more: usize,
@@ -77,7 +74,6 @@ pub(super) struct OnceView<'a> {
 /// What is asked once more.
 #[derive(Serialize)]
 pub(super) struct SureView<'a> {
-    pub(super) form_token: &'a str,
     /// The heading is the message `sure-<what>`, what follows `sure-<what>-effect`.
     pub(super) what: &'static str,
     pub(super) login: &'a str,
@@ -119,22 +115,20 @@ struct RemoveKeyForm {
     name: String,
 }
 
-async fn show(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    let form_token = state.secret.token(&headers);
-    let gathered = with(&state, caller, language, move |app| view(app, form_token)).await;
-    match gathered {
-        Ok(view) => state.renderer.answer(StatusCode::OK, "people.html", language, &view),
+async fn show(State(state): State<WebState>, reader: Reader) -> Response {
+    match with(&state, &reader, view).await {
+        Ok(view) => shown(&state, &reader, "people.html", view),
         Err(response) => response,
     }
 }
 
-fn view(app: &Acting, form_token: String) -> Result<PeopleView, AppError> {
+/// In its frame.
+fn shown<V: Serialize>(state: &WebState, reader: &Reader, template: &'static str, body: V) -> Response {
+    let crumbs = vec![Crumb::here(reader.words().text("nav-people", []))];
+    step(state, reader, "people", template, Made { crumbs, body })
+}
+
+fn view(app: &Acting) -> Result<PeopleView, AppError> {
     let (users, keys, now) = (app.users()?, app.api_keys()?, Timestamp::now());
     let more = users.len().saturating_sub(MAX_ROWS);
     let person = |user: tillway_service::people::User| PersonView {
@@ -151,8 +145,6 @@ fn view(app: &Acting, form_token: String) -> Result<PeopleView, AppError> {
         used_at: key.used_at,
     };
     Ok(PeopleView {
-        form_token,
-        now,
         users: users.into_iter().take(MAX_ROWS).map(person).collect(),
         more,
         keys: keys.into_iter().map(key).collect(),
@@ -160,129 +152,91 @@ fn view(app: &Acting, form_token: String) -> Result<PeopleView, AppError> {
     })
 }
 
-async fn add(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    came: Came,
-    headers: HeaderMap,
-    Form(form): Form<AddForm>,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+async fn add(State(state): State<WebState>, reader: Reader, came: Came, Form(form): Form<AddForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
     }
-    match with(&state, caller, language, move |app| app.add_user(form.login.trim(), &form.name, None)).await {
-        Ok((user, Some(link))) => told_link(&state, language, &came, user.login.as_str(), &link),
-        Ok((_, None)) => back(language),
+    match with(&state, &reader, move |app| app.add_user(form.login.trim(), &form.name, None)).await {
+        Ok((user, Some(link))) => told_link(&state, &reader, &came, user.login.as_str(), &link),
+        Ok((_, None)) => back(),
         Err(response) => response,
     }
 }
 
 /// The address by which the browser has the page is one that is good for others too.
-fn told_link(state: &WebState, language: Language, came: &Came, login: &str, link: &ToldLink) -> Response {
+fn told_link(state: &WebState, reader: &Reader, came: &Came, login: &str, link: &ToldLink) -> Response {
     let url = came.own_address().map_or_else(|| link.url.clone(), |own| format!("{own}{}", link.path));
-    let shown = OnceView { sort: "link", name: login, text: &url, ends_at: link.ends_at };
-    state.renderer.answer(StatusCode::OK, "once.html", language, &shown)
+    let once = OnceView { sort: "link", name: login, text: &url, ends_at: link.ends_at };
+    shown(state, reader, "once.html", once)
 }
 
 /// What takes something away is asked for twice.
-async fn confirm(
-    State(state): State<WebState>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-    Form(form): Form<ChangeForm>,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+async fn confirm(State(state): State<WebState>, reader: Reader, Form(form): Form<ChangeForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
     }
     let what = match form.what {
         What::Disable => "disable",
         What::Reset => "reset",
         What::Remove => "remove",
-        What::Enable => return Refusal::Gone.answer(&state, language),
+        What::Enable => return gone(&state, &reader),
     };
-    let shown = SureView { form_token: &form.token, what, login: &form.login };
-    state.renderer.answer(StatusCode::OK, "sure.html", language, &shown)
+    shown(&state, &reader, "sure.html", SureView { what, login: &form.login })
 }
 
-async fn change(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    came: Came,
-    headers: HeaderMap,
-    Form(form): Form<ChangeForm>,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+async fn change(State(state): State<WebState>, reader: Reader, came: Came, Form(form): Form<ChangeForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
     }
     let (login, what) = (form.login.clone(), form.what);
-    let done = with(&state, caller, language, move |app| match what {
+    let done = with(&state, &reader, move |app| match what {
         What::Disable => app.set_user(&login, None, Some(true)).map(|_| None),
         What::Enable => app.set_user(&login, None, Some(false)).map(|_| None),
         What::Reset => app.reset_user(&login).map(Some),
         What::Remove => app.remove_user(&login).map(|()| None),
     });
     match done.await {
-        Ok(Some(link)) => told_link(&state, language, &came, &form.login, &link),
-        Ok(None) => back(language),
+        Ok(Some(link)) => told_link(&state, &reader, &came, &form.login, &link),
+        Ok(None) => back(),
         Err(response) => response,
     }
 }
 
-async fn add_key(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-    Form(form): Form<KeyForm>,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+async fn add_key(State(state): State<WebState>, reader: Reader, Form(form): Form<KeyForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
     }
-    match with(&state, caller, language, move |app| app.add_api_key(form.name.trim(), form.days)).await {
+    match with(&state, &reader, move |app| app.add_api_key(form.name.trim(), form.days)).await {
         Ok((key, secret)) => {
-            let shown = OnceView { sort: "key", name: key.name.as_str(), text: secret.as_str(), ends_at: key.ends_at };
-            state.renderer.answer(StatusCode::OK, "once.html", language, &shown)
+            let once = OnceView { sort: "key", name: key.name.as_str(), text: secret.as_str(), ends_at: key.ends_at };
+            shown(&state, &reader, "once.html", once)
         }
         Err(response) => response,
     }
 }
 
-async fn remove_key(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-    Form(form): Form<RemoveKeyForm>,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    if let Err(refusal) = state.secret.judge(&form.token, &headers) {
-        return Refusal::from(refusal).answer(&state, language);
+async fn remove_key(State(state): State<WebState>, reader: Reader, Form(form): Form<RemoveKeyForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
     }
-    let removed = with(&state, caller, language, move |app| app.remove_api_key(&form.name)).await;
-    removed.map_or_else(|response| response, |()| back(language))
+    let removed = with(&state, &reader, move |app| app.remove_api_key(&form.name)).await;
+    removed.map_or_else(|response| response, |()| back())
 }
 
-fn back(language: Language) -> Response {
-    Redirect::to(&format!("/people?lang={}", language.code())).into_response()
+fn back() -> Response {
+    Redirect::to("/people").into_response()
 }
 
 /// Does it off the async threads; else the page that tells why not.
 async fn with<T: Send + 'static>(
     state: &WebState,
-    caller: Caller,
-    language: Language,
+    reader: &Reader,
     act: impl FnOnce(&Acting) -> Result<T, AppError> + Send + 'static,
 ) -> Result<T, Response> {
-    let app = state.app.acting_for(caller);
+    let app = reader.app(state);
     match tokio::task::spawn_blocking(move || act(&app)).await {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(not_done(state, language, &error)),
-        Err(join) => Err(cut_off(state, language, &RequestFault::from(join))),
+        Ok(Err(error)) => Err(not_done(state, reader.language, &error)),
+        Err(join) => Err(cut_off(state, reader.language, &RequestFault::from(join))),
     }
 }

@@ -1,17 +1,16 @@
-//! Turns what the use cases tell into what the page shows.
+//! Turns what the use cases tell into what pages show.
 
-use super::MAX_ROWS;
-use super::attention::{DiskFacts, Facts, MAX_ATTENTION, StrangerFacts, TillFacts, attention, entry};
+use super::attention::{DiskFacts, Facts, StrangerFacts, TillFacts, attention, entry};
 use super::view::{
-    AsideView, Attention, AttentionSort, BackupsView, BrokerView, DeliveryView, LoadView, NoticeView, Overview,
-    ProgressView, RejectView, ShiftVerdict, ShiftView, TillView, TlsView,
+    AsideView, Attention, AttentionSort, BackupsView, BrokerView, DeliveryView, LoadView, NoticeView, ProgressView,
+    RejectView, ShiftVerdict, ShiftView, TillView, TlsView,
 };
-use crate::app::{Acting, AppError, BackupsState, Load, LoadReport, OverviewLimits, Till, TlsOverview};
+use crate::app::{Acting, AppError, BackupsState, Load, LoadReport, Overview, OverviewLimits, Till, TlsOverview};
 use crate::aside::{AsideId, AsideUnit, Shown};
-use crate::exchange::Condition;
 use crate::exchange::decide::Wait;
 use crate::exchange::model::Delivery;
 use crate::exchange::service::{Next, TillStatus};
+use crate::exchange::{BrokerState, Condition};
 use crate::network::Network;
 use crate::network::change::alike;
 use crate::sales::check::{Counted, Verdict};
@@ -21,13 +20,11 @@ use crate::words::{Reason, Words};
 use jiff::Timestamp;
 use tillway_proto::command::AsideAction;
 use tillway_proto::{ExchangeStatus, NodeId, TillId, Version};
-use tillway_service::page::TaskView;
 
-/// Most loads, deliveries and shifts of the first page: the newest ones.
+/// Most loads, deliveries and shifts of a page: the newest ones.
 const RECENT: u32 = 30;
 
-/// Most rejects and warnings that nobody has seen on the first page; REST and the command line
-/// list all.
+/// Most rejects and warnings that nobody has seen on a page; REST and the command line list all.
 const SHOWN_NOTICES: u32 = 50;
 
 /// Most rejects shown below a load; all that were kept are in its report over REST.
@@ -35,104 +32,82 @@ const SHOWN_REJECTS: u32 = 10;
 
 const LIMITS: OverviewLimits = OverviewLimits { recent: RECENT, notices: SHOWN_NOTICES, of_a_load: SHOWN_REJECTS };
 
-/// What the page shows, for whoever asks, in these words. `name` is the server's from its
-/// settings. Blocking.
-pub(super) fn overview(app: &Acting, name: &str, words: &Words) -> Result<Overview, AppError> {
+/// What is known at one moment, for one reader in their words: each page takes its part.
+pub(super) struct Gathered<'a> {
+    /// What the reader may ask for more.
+    pub(super) app: &'a Acting,
+    pub(super) words: &'static Words,
+    pub(super) now: Timestamp,
+    pub(super) facts: Overview,
+    /// What needs a look, the weightiest first.
+    pub(super) attention: Vec<Attention>,
+    pub(super) sales_trouble: Option<String>,
+}
+
+/// Gathers it. Blocking.
+pub(super) fn gather<'a>(app: &'a Acting, words: &'static Words) -> Result<Gathered<'a>, AppError> {
     let now = Timestamp::now();
     let facts = app.overview(LIMITS)?;
-    let (network, aside) = (&facts.network, &facts.aside.units);
+    let network = &facts.network;
     let sales_trouble = facts.sales.as_ref().err().map(|error| words.reason(&Reason::of(error)));
-    let (findings, shifts) = facts.sales.unwrap_or_default();
-    let (rejects_open, warnings_open) = facts.notices_open;
-    let (background, tls, backups) = (facts.background, facts.tls, facts.backups);
-
-    let mut tills: Vec<TillView> = facts.tills.iter().map(|one| till(network, &one.status, words)).collect();
-    let tills_total = tills.len() as u64;
-    let tills_current = tills.iter().filter(|till| till.condition == Condition::Current).count() as u64;
-    tills.sort_by(|a, b| (a.condition, &a.shop, &a.code).cmp(&(b.condition, &b.shop, &b.code)));
-    tills.truncate(MAX_ROWS);
-    let broker = BrokerView {
-        consuming: facts.broker.consuming,
-        since: Some(facts.broker.since),
-        trouble: facts.broker.trouble.map(|reason| words.reason(&reason)),
-        blocked: facts.broker.blocked,
-        foreign_queue: facts.broker.foreign_queue.map(|reason| words.reason(&reason)),
-    };
-    let mut attention = attention(Facts {
+    let findings = facts.sales.as_ref().map(|(findings, _)| findings.as_slice()).unwrap_or_default();
+    let strangers = facts.strangers.iter().map(|one| StrangerFacts {
+        till: one.peer.to_string(),
+        first_at: one.first_at,
+        last_at: one.last_at,
+        reports: one.reports,
+    });
+    let is_here = |unit: &&AsideUnit| matches!(unit.id, AsideId::Report(_) | AsideId::Sales(_));
+    let mut others = in_words(network, &facts.loads, findings, &facts.aside, words);
+    others.extend(facts.tls.iter().flat_map(certificates));
+    let attention = attention(Facts {
         now,
         words,
-        broker: &broker,
+        broker: &broker(&facts.broker, words),
         disk: facts.disk.map(|room| DiskFacts { free_bytes: room.free_bytes, reserve_bytes: room.reserve_bytes }),
         sales_trouble: sales_trouble.as_deref(),
         tills: &facts.tills.iter().map(|one| till_facts(network, one, words)).collect::<Vec<_>>(),
-        strangers: &facts
-            .strangers
-            .into_iter()
-            .map(|one| StrangerFacts {
-                till: one.peer.to_string(),
-                first_at: one.first_at,
-                last_at: one.last_at,
-                reports: one.reports,
-            })
-            .collect::<Vec<_>>(),
-        aside_here: aside.iter().filter(|unit| matches!(unit.id, AsideId::Report(_) | AsideId::Sales(_))).count()
-            as u64,
-        tasks: background.as_deref().unwrap_or_default(),
-        others: {
-            let mut others = in_words(network, &facts.loads, &findings, &facts.aside, words);
-            others.extend(tls.iter().flat_map(certificates));
-            others
-        },
-        notices_open: (rejects_open, warnings_open),
+        strangers: &strangers.collect::<Vec<_>>(),
+        aside_here: facts.aside.units.iter().filter(is_here).count() as u64,
+        tasks: facts.background.as_deref().unwrap_or_default(),
+        others,
+        notices_open: facts.notices_open,
         attach_tries: facts.attach_tries,
         password_tries: facts.password_tries,
     });
-    let attention_more = attention.len().saturating_sub(MAX_ATTENTION) as u64;
-    attention.truncate(MAX_ATTENTION);
-    let aside_more = aside.len().saturating_sub(MAX_ROWS) as u64;
-    Ok(Overview {
-        now,
-        server: name.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        revision: facts.head,
-        broker,
-        attention,
-        attention_more,
-        aside: aside.iter().take(MAX_ROWS).map(|unit| aside_view(network, unit, words)).collect(),
-        aside_more,
-        notices_more: (rejects_open + warnings_open).saturating_sub(facts.notices.len() as u64),
-        notices_up_to: facts.notices.first().map_or(0, |open| open.id),
-        notices: facts.notices.iter().map(|open| notice(network, open, words)).collect(),
-        sales_trouble,
-        form_token: String::new(),
-        tills,
-        tills_total,
-        tills_current,
-        deliveries: facts.deliveries.iter().map(|one| delivery(network, one, words)).collect(),
-        loads: facts.loads.into_iter().map(|report| load(network, report, words)).collect(),
-        shifts: shifts.iter().map(|one| shift(network, one, words)).collect(),
-        tls: tls.map(|tls| TlsView {
-            days_left: tls.certificates.first().map_or(0, |server| server.days),
-            open_ports: tls.open_ports.into_iter().map(|port| port.setting).collect(),
-        }),
-        backups: backups.map(|state| backups_view(state, words)),
-        background: background.map(|tasks| tasks.into_iter().map(|one| TaskView::of(one, now, words)).collect()),
-    })
+    Ok(Gathered { app, words, now, facts, attention, sales_trouble })
 }
 
-fn backups_view(state: BackupsState, words: &Words) -> BackupsView {
+pub(super) fn broker(state: &BrokerState, words: &Words) -> BrokerView {
+    BrokerView {
+        consuming: state.consuming,
+        since: Some(state.since),
+        trouble: state.trouble.as_ref().map(|reason| words.reason(reason)),
+        blocked: state.blocked.clone(),
+        foreign_queue: state.foreign_queue.as_ref().map(|reason| words.reason(reason)),
+    }
+}
+
+pub(super) fn tls(overview: &TlsOverview) -> TlsView {
+    TlsView {
+        days_left: overview.certificates.first().map_or(0, |server| server.days),
+        open_ports: overview.open_ports.iter().map(|port| port.setting).collect(),
+    }
+}
+
+pub(super) fn backups(state: &BackupsState, words: &Words) -> BackupsView {
     let rehearsed = state.seen.kept.iter().filter_map(|kept| kept.note.rehearsed.as_ref());
     let last = rehearsed.max_by_key(|rehearsal| rehearsal.at);
     BackupsView {
         place: state.place.display().to_string(),
-        trouble: state.seen.fault.map(|fault| words.reason(&fault)),
+        trouble: state.seen.fault.as_ref().map(|fault| words.reason(fault)),
         newest: state.seen.kept.first().map(|kept| kept.note.at),
         rehearsed: last.map(|rehearsal| rehearsal.at),
         fault: last.and_then(|rehearsal| rehearsal.fault.as_ref()).map(|fault| words.reason(fault)),
     }
 }
 
-fn load(network: &Network, report: LoadReport, words: &Words) -> LoadView {
+pub(super) fn load(network: &Network, report: &LoadReport, words: &Words) -> LoadView {
     let LoadReport { load: Load { record, progress }, rejects, warnings } = report;
     let took = record.started_at.zip(record.ended_at).map(|(started, ended)| {
         let millis = (ended.as_millisecond() - started.as_millisecond()).max(0);
@@ -147,6 +122,7 @@ fn load(network: &Network, report: LoadReport, words: &Words) -> LoadView {
         took_seconds: took,
         progress: progress.map(|progress| ProgressView { percent: progress.percent(), records: progress.records }),
         revision: record.revision,
+        state: record.state.as_str(),
         status: record.status(),
         added: record.counts.added,
         changed: record.counts.changed,
@@ -154,12 +130,12 @@ fn load(network: &Network, report: LoadReport, words: &Words) -> LoadView {
         unchanged: record.counts.unchanged,
         rejected: record.counts.rejected,
         warnings: record.counts.warnings,
-        warned: warnings.into_iter().map(|record| notice_view(String::new(), record, words)).collect(),
+        warned: warnings.iter().map(|record| notice_view(String::new(), record.clone(), words)).collect(),
         rejects: rejects
-            .into_iter()
+            .iter()
             .map(|reject| RejectView {
                 line: reject.line,
-                verb: reject.verb.unwrap_or_default(),
+                verb: reject.verb.clone().unwrap_or_default(),
                 reason: words.reason(&reject.reason),
             })
             .collect(),
@@ -167,12 +143,12 @@ fn load(network: &Network, report: LoadReport, words: &Words) -> LoadView {
     }
 }
 
-fn notice(network: &Network, open: &OpenNotice, words: &Words) -> NoticeView {
+pub(super) fn notice(network: &Network, open: &OpenNotice, words: &Words) -> NoticeView {
     let view = notice_view(place(network, &open.node, words), open.notice.clone(), words);
     NoticeView { id: open.id, load: open.load.0, ..view }
 }
 
-fn notice_view(layer: String, record: NoticeRecord, words: &Words) -> NoticeView {
+pub(super) fn notice_view(layer: String, record: NoticeRecord, words: &Words) -> NoticeView {
     NoticeView {
         id: 0,
         layer,
@@ -195,7 +171,7 @@ fn short(source: &LoadSource) -> String {
 }
 
 /// `367/1` for a till, `shop 367`, `group north`, `chain`.
-fn place(network: &Network, node: &NodeId, words: &Words) -> String {
+pub(super) fn place(network: &Network, node: &NodeId, words: &Words) -> String {
     let code = || [("code", node.code().to_owned().into())];
     match node {
         NodeId::Till(till) => till_place(network, till),
@@ -205,21 +181,29 @@ fn place(network: &Network, node: &NodeId, words: &Words) -> String {
     }
 }
 
-fn till_place(network: &Network, till: &TillId) -> String {
+pub(super) fn till_place(network: &Network, till: &TillId) -> String {
     match network.shop_of(till) {
         Some(shop) => format!("{}/{}", shop.code, till.code()),
         None => till.to_string(),
     }
 }
 
-fn till(network: &Network, status: &TillStatus, words: &Words) -> TillView {
+/// The address of a till's page; none where it is gone.
+pub(super) fn till_address(network: &Network, till: &TillId) -> Option<String> {
+    network.till(till).map(|node| format!("/tills/{}", network.folder_name(node)))
+}
+
+pub(super) fn till(network: &Network, status: &TillStatus, words: &Words) -> TillView {
     let contact = status.record.contact.as_ref();
     let up_to_date = matches!(status.next, Next::Nothing(Wait::UpToDate));
+    let shop = network.shop_of(&status.till);
     TillView {
         id: status.till.to_string(),
+        folder: network.till(&status.till).map(|node| network.folder_name(node)).unwrap_or_default(),
         code: status.till.code().to_owned(),
         name: status.name.clone(),
-        shop: network.shop_of(&status.till).map(|shop| shop.code.to_string()).unwrap_or_default(),
+        shop: shop.map(|shop| shop.code.to_string()).unwrap_or_default(),
+        shop_name: shop.map(|shop| shop.name.clone()).unwrap_or_default(),
         condition: Condition::of(status),
         cursor: contact.map(|contact| contact.state.cursor),
         target: status.target,
@@ -238,9 +222,10 @@ fn till(network: &Network, status: &TillStatus, words: &Words) -> TillView {
     }
 }
 
-fn delivery(network: &Network, one: &Delivery, words: &Words) -> DeliveryView {
+pub(super) fn delivery(network: &Network, one: &Delivery, words: &Words) -> DeliveryView {
     DeliveryView {
         till: one.peer.till().map_or_else(|| one.peer.to_string(), |till| till_place(network, till)),
+        address: one.peer.till().and_then(|till| till_address(network, till)),
         package: one.package.short().to_owned(),
         from: one.from,
         to: one.to,
@@ -253,7 +238,7 @@ fn delivery(network: &Network, one: &Delivery, words: &Words) -> DeliveryView {
     }
 }
 
-fn shift(network: &Network, one: &StoredShift, words: &Words) -> ShiftView {
+pub(super) fn shift(network: &Network, one: &StoredShift, words: &Words) -> ShiftView {
     let receipts = |counted: Counted| u64::try_from(counted.sales + counted.refunds).unwrap_or_default();
     let sum = |counted: Counted| counted.sale_sum - counted.refund_sum;
     let verdict = match one.outcome.verdict {
@@ -323,10 +308,14 @@ fn certificates(tls: &TlsOverview) -> impl Iterator<Item = Attention> {
     ending.chain(open)
 }
 
-fn aside_view(network: &Network, unit: &AsideUnit, words: &Words) -> AsideView {
+pub(super) fn aside_view(network: &Network, unit: &AsideUnit, words: &Words) -> AsideView {
     AsideView {
         id: unit.id.to_string(),
         sort: unit.sort.to_owned(),
+        till: match &unit.place {
+            Some(NodeId::Till(till)) => till_address(network, till),
+            _ => None,
+        },
         place: unit.place.as_ref().map(|node| place(network, node, words)).unwrap_or_default(),
         name: unit.name.clone(),
         at: unit.at,
@@ -364,8 +353,10 @@ fn in_words(
                 _ => AttentionSort::Finding,
             };
             let told = entry(sort, place, words.reason(&finding.reason));
-            let kind = kind.map(FindingKind::as_str);
-            list.push(Attention { since: Some(finding.first_seen), finding: kind, ..told });
+            let key = kind.map_or_else(|| told.key.clone(), |kind| format!("finding-{}", kind.as_str()));
+            let tills = finding.till.iter().map(ToString::to_string).collect();
+            let (since, finding) = (Some(finding.first_seen), Some(finding.id));
+            list.push(Attention { since, finding, key, tills, ..told });
         }
     }
     for unit in aside.iter().filter(|unit| matches!(unit.id, AsideId::Load(_))) {

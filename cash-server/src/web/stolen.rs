@@ -2,20 +2,21 @@
 //! the code for the machine that takes its place.
 
 use super::WebState;
-use super::act::{Asked, Refusal, failed};
+use super::act::{gone, judged};
+use super::pages::{Made, failed, step};
+use super::reader::Reader;
 use crate::app::{Acting, AppError};
 use crate::rest::problem::RequestFault;
-use crate::words::{Language, Reason};
-use axum::extract::{Form, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use crate::words::Reason;
+use axum::Router;
+use axum::extract::{Form, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::post;
-use axum::{Extension, Router};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tillway_proto::TillId;
-use tillway_service::actor::Caller;
-use tillway_service::page::language;
+use tillway_service::page::Crumb;
 
 /// The routes of a stolen till.
 pub(super) fn router() -> Router<WebState> {
@@ -25,7 +26,6 @@ pub(super) fn router() -> Router<WebState> {
 /// What its page shows, before the click and after it.
 #[derive(Debug, Serialize)]
 pub(super) struct StolenView {
-    pub(super) form_token: String,
     /// Its id.
     pub(super) till: String,
     /// Its folder name, as people know it.
@@ -44,62 +44,48 @@ struct TillForm {
     till: String,
 }
 
-async fn confirm(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-    Form(form): Form<TillForm>,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    show(&state, caller, language, &headers, form, false).await
+async fn confirm(State(state): State<WebState>, reader: Reader, Form(form): Form<TillForm>) -> Response {
+    show(&state, &reader, form, false).await
 }
 
-async fn shut_out(
-    State(state): State<WebState>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-    Form(form): Form<TillForm>,
-) -> Response {
-    let language = language(asked.lang.as_deref(), &headers);
-    show(&state, caller, language, &headers, form, true).await
+async fn shut_out(State(state): State<WebState>, reader: Reader, Form(form): Form<TillForm>) -> Response {
+    show(&state, &reader, form, true).await
 }
 
 /// The page of a till, which is shut out before where `acts` is set.
-async fn show(
-    state: &WebState,
-    caller: Caller,
-    language: Language,
-    headers: &HeaderMap,
-    form: TillForm,
-    acts: bool,
-) -> Response {
-    if let Err(refusal) = state.secret.judge(&form.token, headers) {
-        return Refusal::from(refusal).answer(state, language);
+async fn show(state: &WebState, reader: &Reader, form: TillForm, acts: bool) -> Response {
+    if let Err(refusal) = judged(state, reader, &form.token) {
+        return refusal;
     }
-    let Ok(till) = form.till.parse::<TillId>() else { return Refusal::Gone.answer(state, language) };
-    let app = state.app.acting_for(caller);
-    let shown = tokio::task::spawn_blocking(move || view(&app, &till, form.token, acts)).await;
+    let Ok(till) = form.till.parse::<TillId>() else { return gone(state, reader) };
+    let app = reader.app(state);
+    let shown = tokio::task::spawn_blocking(move || view(&app, &till, acts)).await;
     match shown {
-        Ok(Ok(view)) => state.renderer.answer(StatusCode::OK, "stolen.html", language, &view),
+        Ok(Ok(view)) => {
+            let address = format!("/tills/{}", view.name);
+            let crumbs = vec![
+                Crumb::to(reader.words().text("tills", []), "/tills"),
+                Crumb::to(view.name.clone(), address),
+                Crumb::here(reader.words().text("stolen", [])),
+            ];
+            step(state, reader, "tills", "stolen.html", Made { crumbs, body: view })
+        }
         Ok(Err(error)) => {
             tracing::warn!(error = crate::error_chain(&error), "a till was not shut out");
-            failed(state, StatusCode::CONFLICT, language, &Reason::of(&error))
+            failed(state, reader, StatusCode::CONFLICT, &Reason::of(&error))
         }
         Err(join) => {
             let fault = RequestFault::from(join);
-            failed(state, StatusCode::INTERNAL_SERVER_ERROR, language, &Reason::of(&fault))
+            failed(state, reader, StatusCode::INTERNAL_SERVER_ERROR, &Reason::of(&fault))
         }
     }
 }
 
-fn view(app: &Acting, till: &TillId, form_token: String, acts: bool) -> Result<StolenView, AppError> {
+fn view(app: &Acting, till: &TillId, acts: bool) -> Result<StolenView, AppError> {
     let node = if acts { app.nodes().shut_out(till.as_str())? } else { app.nodes().show(till.as_str())? };
     // What it said last is true of its disk; what the server asked for since does not change it.
     let contact = app.till(till.as_str())?.status.record.contact.clone();
     Ok(StolenView {
-        form_token,
         till: till.to_string(),
         name: node.folder,
         last_contact: contact.as_ref().map(|contact| contact.last_at),

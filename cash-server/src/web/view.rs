@@ -1,127 +1,78 @@
-//! What the page shows, as plain data: filled by [`super::source`], read by the templates.
+//! What pages show, as plain data: filled by [`super::source`], read by the templates.
 
 use crate::exchange::Condition;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tillway_proto::{DeliveryState, ExchangeStatus, Kopecks, Revision};
-use tillway_service::page::TaskView;
-
-/// The state of everything at one moment.
-#[derive(Debug, Clone, Serialize)]
-pub struct Overview {
-    /// When it was gathered; ages are counted from here.
-    pub now: Timestamp,
-    /// The server's name from its settings.
-    pub server: String,
-    /// Version of the program.
-    pub version: String,
-    /// The newest revision.
-    pub revision: Revision,
-    /// The link to the broker.
-    pub broker: BrokerView,
-    /// What a person should look at, the weightiest first.
-    pub attention: Vec<Attention>,
-    /// How many more there are.
-    pub attention_more: u64,
-    /// What was set aside and waits for a person.
-    pub aside: Vec<AsideView>,
-    /// How many more there are.
-    pub aside_more: u64,
-    /// Rejects and warnings that nobody has seen, newest first.
-    pub notices: Vec<NoticeView>,
-    /// How many more there are.
-    pub notices_more: u64,
-    /// The newest of them all: what came later is not marked with them.
-    pub notices_up_to: i64,
-    /// Why sales cannot be shown, where they cannot.
-    pub sales_trouble: Option<String>,
-    /// Stands in every form, so that no other site can have a browser act here.
-    pub form_token: String,
-    /// Tills, those with trouble first.
-    pub tills: Vec<TillView>,
-    /// How many tills there are, shown or not.
-    pub tills_total: u64,
-    /// How many of them are at their target.
-    pub tills_current: u64,
-    /// The last deliveries, newest first.
-    pub deliveries: Vec<DeliveryView>,
-    /// The last loads, newest first.
-    pub loads: Vec<LoadView>,
-    /// Shifts, newest first.
-    pub shifts: Vec<ShiftView>,
-    /// How TLS stands; none where the reader may not see it.
-    pub tls: Option<TlsView>,
-    /// How backups stand; none where the reader may not see it.
-    pub backups: Option<BackupsView>,
-    /// What the server does by itself; none where the reader may not see it.
-    pub background: Option<Vec<TaskView>>,
-}
 
 /// How backups stand.
 #[derive(Debug, Clone, Serialize)]
-pub struct BackupsView {
+pub(super) struct BackupsView {
     /// Where they lie.
-    pub place: String,
+    pub(super) place: String,
     /// Why the last look there failed, where it did.
-    pub trouble: Option<String>,
+    pub(super) trouble: Option<String>,
     /// The moment that the newest one shows; none: there is none.
-    pub newest: Option<Timestamp>,
+    pub(super) newest: Option<Timestamp>,
     /// When one was rehearsed last; none: none was.
-    pub rehearsed: Option<Timestamp>,
+    pub(super) rehearsed: Option<Timestamp>,
     /// What was wrong then, where something was.
-    pub fault: Option<String>,
+    pub(super) fault: Option<String>,
 }
 
 /// The link to the broker.
 #[derive(Debug, Clone, Serialize)]
-pub struct BrokerView {
+pub(super) struct BrokerView {
     /// Whether commands go out and reports come in.
-    pub consuming: bool,
+    pub(super) consuming: bool,
     /// Since when it is so.
-    pub since: Option<Timestamp>,
+    pub(super) since: Option<Timestamp>,
     /// What is wrong, where something is.
-    pub trouble: Option<String>,
+    pub(super) trouble: Option<String>,
     /// What the broker says where it takes no messages: it is short of memory or disk.
-    pub blocked: Option<String>,
+    pub(super) blocked: Option<String>,
     /// What the broker says of the queue of reports, where somebody else made it otherwise.
-    pub foreign_queue: Option<String>,
+    pub(super) foreign_queue: Option<String>,
 }
 
 /// How TLS stands.
 #[derive(Debug, Clone, Serialize)]
-pub struct TlsView {
+pub(super) struct TlsView {
     /// Whole days that are left of the server's certificate.
-    pub days_left: i64,
+    pub(super) days_left: i64,
     /// Settings that open a port to other machines without TLS.
-    pub open_ports: Vec<&'static str>,
+    pub(super) open_ports: Vec<&'static str>,
 }
 
-/// Something that a person should look at.
+/// Something that a person should look at. Its words are `attention-<key>`, and what is to be done
+/// about it `todo-<key>`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Attention {
-    /// Which sort; gives the weight, and the words and what is to be done about it where it is no
-    /// finding of sales.
-    pub sort: AttentionSort,
+pub(super) struct Attention {
+    /// Which sort; gives the weight.
+    pub(super) sort: AttentionSort,
+    /// Entries of one key are of one kind: the word of its sort, or `finding-<kind>` for a finding
+    /// of sales.
+    pub(super) key: String,
     /// The shop or till it is about.
-    pub place: String,
+    pub(super) place: String,
     /// What is known of it.
-    pub detail: String,
+    pub(super) detail: String,
     /// Since when, where that is known.
-    pub since: Option<Timestamp>,
+    pub(super) since: Option<Timestamp>,
     /// The till whose finding somebody may acknowledge here.
-    pub acknowledge: Option<String>,
-    /// Which finding of sales it is, where it is one: each has words of its own,
-    /// `attention-finding-<kind>` and `todo-finding-<kind>`.
-    pub finding: Option<&'static str>,
+    pub(super) acknowledge: Option<String>,
+    /// The finding of sales that somebody may close here.
+    pub(super) finding: Option<i64>,
+    /// Ids of the tills it is about.
+    pub(super) tills: Vec<String>,
     /// Which task of the server fails, where it is one: `task-<name>`.
-    pub task: Option<&'static str>,
+    pub(super) task: Option<&'static str>,
 }
 
 /// What sort of thing a person should look at, the weightiest first. The words are
 /// `attention-<sort>` and `todo-<sort>`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AttentionSort {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum AttentionSort {
     /// Little room is left for the data folder.
     Disk,
     /// The sales database does not answer.
@@ -201,9 +152,65 @@ pub enum AttentionSort {
     PlainOpen,
 }
 
+impl Serialize for AttentionSort {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
 impl AttentionSort {
+    /// Its word.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::SalesDatabase => "sales-database",
+            Self::Broker => "broker",
+            Self::BrokerBlocked => "broker-blocked",
+            Self::Forged => "forged",
+            Self::RefusedByTill => "refused-by-till",
+            Self::OtherSecret => "other-secret",
+            Self::AttachTries => "attach-tries",
+            Self::PasswordTries => "password-tries",
+            Self::TwoMachines => "two-machines",
+            Self::Shift => "shift",
+            Self::LoadHeld => "load-held",
+            Self::LoadRefused => "load-refused",
+            Self::InboxFiles => "inbox-files",
+            Self::Trouble => "trouble",
+            Self::SalesWait => "sales-wait",
+            Self::DictionaryLog => "dictionary-log",
+            Self::Background => "background",
+            Self::CertificateEnds => "certificate-ends",
+            Self::Aside => "aside",
+            Self::AsideUnread => "aside-unread",
+            Self::ClockHere => "clock-here",
+            Self::ClockAhead => "clock-ahead",
+            Self::ClockBehind => "clock-behind",
+            Self::WentBack => "went-back",
+            Self::Claimed => "claimed",
+            Self::SilentLong => "silent-long",
+            Self::NeverHeardOf => "never-heard-of",
+            Self::Finding => "finding",
+            Self::Stranger => "stranger",
+            Self::ReportsQueue => "reports-queue",
+            Self::Silent => "silent",
+            Self::Load => "load",
+            Self::Notices => "notices",
+            Self::CodesAlike => "codes-alike",
+            Self::NoSecret => "no-secret",
+            Self::Versions => "versions",
+            Self::PlainOpen => "plain-open",
+        }
+    }
+
+    /// Whether money, prices or the server itself are wrong now; of the others something will be.
+    pub(super) fn is_grave(self) -> bool {
+        self <= Self::SalesWait
+    }
+
     /// All of them.
-    pub const ALL: [Self; 38] = [
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 38] = [
         Self::Disk,
         Self::SalesDatabase,
         Self::Broker,
@@ -247,185 +254,195 @@ impl AttentionSort {
 
 /// A unit that was set aside.
 #[derive(Debug, Clone, Serialize)]
-pub struct AsideView {
+pub(super) struct AsideView {
     /// Its name, for the buttons.
-    pub id: String,
+    pub(super) id: String,
     /// Which sort: an id of the words, `aside-<sort>`.
-    pub sort: String,
+    pub(super) sort: String,
+    /// The till it stands on.
+    pub(super) till: Option<String>,
     /// Shop and till, or the layer of a load; empty: here.
-    pub place: String,
+    pub(super) place: String,
     /// What it is called where it stands.
-    pub name: String,
+    pub(super) name: String,
     /// Since when.
-    pub at: Option<Timestamp>,
+    pub(super) at: Option<Timestamp>,
     /// Why.
-    pub reason: String,
+    pub(super) reason: String,
     /// `retry` or `drop`, where the till was told so and has not answered yet.
-    pub ordered: Option<&'static str>,
+    pub(super) ordered: Option<&'static str>,
     /// Whether it can be tried again.
-    pub retryable: bool,
+    pub(super) retryable: bool,
     /// Whether it can be dropped.
-    pub droppable: bool,
+    pub(super) droppable: bool,
 }
 
 /// One till.
 #[derive(Debug, Clone, Serialize)]
-pub struct TillView {
+pub(super) struct TillView {
     /// Its id.
-    pub id: String,
+    pub(super) id: String,
+    /// The name of its folder, which is its address.
+    pub(super) folder: String,
     /// Its code.
-    pub code: String,
+    pub(super) code: String,
     /// Its name.
-    pub name: String,
+    pub(super) name: String,
     /// Code of its shop.
-    pub shop: String,
+    pub(super) shop: String,
+    /// Name of its shop.
+    pub(super) shop_name: String,
     /// How it is.
-    pub condition: Condition,
+    pub(super) condition: Condition,
     /// The revision it has applied.
-    pub cursor: Option<Revision>,
+    pub(super) cursor: Option<Revision>,
     /// The revision it should have.
-    pub target: Revision,
+    pub(super) target: Revision,
     /// When its data was applied.
-    pub applied_at: Option<Timestamp>,
+    pub(super) applied_at: Option<Timestamp>,
     /// When it last reported.
-    pub last_contact: Option<Timestamp>,
+    pub(super) last_contact: Option<Timestamp>,
     /// Since when it is silent, where it is.
-    pub silent_since: Option<Timestamp>,
+    pub(super) silent_since: Option<Timestamp>,
     /// Rows in its dictionary.
-    pub rows: Option<u64>,
+    pub(super) rows: Option<u64>,
     /// Where its present delivery stands.
-    pub delivery: Option<DeliveryState>,
+    pub(super) delivery: Option<DeliveryState>,
     /// Why it waits, where it does.
-    pub waits_for: Option<String>,
+    pub(super) waits_for: Option<String>,
     /// By how many seconds its clock is ahead, where that is a minute or more.
-    pub clock_ahead: Option<u64>,
+    pub(super) clock_ahead: Option<u64>,
     /// By how many seconds its clock is behind, where that is a minute or more.
-    pub clock_behind: Option<u64>,
+    pub(super) clock_behind: Option<u64>,
     /// Why its receipts do not come, in a word: `sales-wait-<word>`.
-    pub sales_wait: Option<&'static str>,
+    pub(super) sales_wait: Option<&'static str>,
     /// It cannot count the documents that it has not brought.
-    pub unsent_unknown: bool,
+    pub(super) unsent_unknown: bool,
     /// Finished documents it has not brought yet.
-    pub unsent_documents: Option<u64>,
+    pub(super) unsent_documents: Option<u64>,
     /// Version of its agent.
-    pub agent_version: Option<String>,
+    pub(super) agent_version: Option<String>,
 }
 
 /// One delivery.
 #[derive(Debug, Clone, Serialize)]
-pub struct DeliveryView {
+pub(super) struct DeliveryView {
     /// Shop and till.
-    pub till: String,
+    pub(super) till: String,
+    /// The address of the till; none where it is gone.
+    pub(super) address: Option<String>,
     /// First digits of the package's name.
-    pub package: String,
+    pub(super) package: String,
     /// Applies from this revision.
-    pub from: Revision,
+    pub(super) from: Revision,
     /// Brings to this revision.
-    pub to: Revision,
+    pub(super) to: Revision,
     /// Objects inside.
-    pub objects: u64,
+    pub(super) objects: u64,
     /// Size of the file.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// Where it stands.
-    pub state: DeliveryState,
+    pub(super) state: DeliveryState,
     /// The same in the words that operators know.
-    pub status: ExchangeStatus,
+    pub(super) status: ExchangeStatus,
     /// Since when.
-    pub updated_at: Timestamp,
+    pub(super) updated_at: Timestamp,
     /// Why, where it did not go well.
-    pub reason: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 /// One load.
 #[derive(Debug, Clone, Serialize)]
-pub struct LoadView {
+pub(super) struct LoadView {
     /// Its number.
-    pub id: i64,
+    pub(super) id: i64,
     /// The node whose layer it went to.
-    pub layer: String,
+    pub(super) layer: String,
     /// File name, or who sent it.
-    pub source: String,
+    pub(super) source: String,
     /// The same with the whole path.
-    pub source_in_full: String,
+    pub(super) source_in_full: String,
     /// When it was accepted.
-    pub accepted_at: Timestamp,
+    pub(super) accepted_at: Timestamp,
     /// Seconds it took, with milliseconds, as text; none while it runs.
-    pub took_seconds: Option<String>,
+    pub(super) took_seconds: Option<String>,
     /// How far it is, while it runs.
-    pub progress: Option<ProgressView>,
+    pub(super) progress: Option<ProgressView>,
     /// The revision it made, where something changed.
-    pub revision: Option<Revision>,
-    /// How it stands.
-    pub status: ExchangeStatus,
+    pub(super) revision: Option<Revision>,
+    /// How it stands, in a word: `load-<state>`.
+    pub(super) state: &'static str,
+    /// The same in the words that back offices know.
+    pub(super) status: ExchangeStatus,
     /// Counts.
-    pub added: u64,
+    pub(super) added: u64,
     /// Counts.
-    pub changed: u64,
+    pub(super) changed: u64,
     /// Counts.
-    pub deleted: u64,
+    pub(super) deleted: u64,
     /// Counts.
-    pub unchanged: u64,
+    pub(super) unchanged: u64,
     /// Counts.
-    pub rejected: u64,
+    pub(super) rejected: u64,
     /// Warnings.
-    pub warnings: u64,
+    pub(super) warnings: u64,
     /// The first of what was rejected.
-    pub rejects: Vec<RejectView>,
+    pub(super) rejects: Vec<RejectView>,
     /// The first of what a person should know of.
-    pub warned: Vec<NoticeView>,
+    pub(super) warned: Vec<NoticeView>,
     /// Why the whole load was refused, where it was.
-    pub reason: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 /// How far a load is that is under way.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct ProgressView {
+pub(super) struct ProgressView {
     /// Of the bytes of its file, how many of a hundred are read.
-    pub percent: u64,
+    pub(super) percent: u64,
     /// Records read.
-    pub records: u64,
+    pub(super) records: u64,
 }
 
 /// A reject, or a warning about a record that was taken.
 #[derive(Debug, Clone, Serialize)]
-pub struct NoticeView {
+pub(super) struct NoticeView {
     /// Its number on the list of what nobody has seen; 0 below a load.
-    pub id: i64,
+    pub(super) id: i64,
     /// The node whose layer it is about.
-    pub layer: String,
+    pub(super) layer: String,
     /// The load that brought it.
-    pub load: i64,
+    pub(super) load: i64,
     /// Line in the file.
-    pub line: u64,
+    pub(super) line: u64,
     /// The verb, where it could be read.
-    pub verb: String,
+    pub(super) verb: String,
     /// The object's key, where it could be read.
-    pub key: String,
+    pub(super) key: String,
     /// The field.
-    pub field: String,
+    pub(super) field: String,
     /// The beginning of its value.
-    pub value: String,
+    pub(super) value: String,
     /// Why it was rejected, or what the warning says.
-    pub reason: String,
+    pub(super) reason: String,
     /// The record was taken.
-    pub is_warning: bool,
+    pub(super) is_warning: bool,
 }
 
 /// One record that was set aside.
 #[derive(Debug, Clone, Serialize)]
-pub struct RejectView {
+pub(super) struct RejectView {
     /// Line in the file.
-    pub line: u64,
+    pub(super) line: u64,
     /// The verb, where it could be read.
-    pub verb: String,
+    pub(super) verb: String,
     /// Why.
-    pub reason: String,
+    pub(super) reason: String,
 }
 
 /// What the check of a shift says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ShiftVerdict {
+pub(super) enum ShiftVerdict {
     /// The shift is open.
     Open,
     /// Closed; documents are still coming.
@@ -438,29 +455,29 @@ pub enum ShiftVerdict {
 
 /// One shift.
 #[derive(Debug, Clone, Serialize)]
-pub struct ShiftView {
+pub(super) struct ShiftView {
     /// Code of the shop.
-    pub shop: String,
+    pub(super) shop: String,
     /// Code of the till.
-    pub till: String,
+    pub(super) till: String,
     /// Number of the shift.
-    pub number: u64,
+    pub(super) number: u64,
     /// When it was opened, by the till's clock.
-    pub opened: String,
+    pub(super) opened: String,
     /// When it was closed, by the till's clock; empty while open.
-    pub closed: String,
+    pub(super) closed: String,
     /// Receipts the till counted; none while that is not known.
-    pub till_receipts: Option<u64>,
+    pub(super) till_receipts: Option<u64>,
     /// Receipts in the server's database.
-    pub server_receipts: u64,
+    pub(super) server_receipts: u64,
     /// Sales less refunds by the till's count.
-    pub till_sum: Option<Kopecks>,
+    pub(super) till_sum: Option<Kopecks>,
     /// Sales less refunds in the server's database.
-    pub server_sum: Kopecks,
+    pub(super) server_sum: Kopecks,
     /// Its times have not come yet.
-    pub in_future: bool,
+    pub(super) in_future: bool,
     /// What the check says.
-    pub verdict: ShiftVerdict,
+    pub(super) verdict: ShiftVerdict,
     /// What differs, or what is waited for.
-    pub detail: Option<String>,
+    pub(super) detail: Option<String>,
 }

@@ -6,8 +6,7 @@
 summary = Summary
 revision = Revision
 revisions = Revisions
-tills-current = Tills up to date
-of = { $n } of { $total }
+tills-current = Tills in step
 broker = Broker
 broker-consuming = connected
 broker-down = not connected
@@ -19,18 +18,17 @@ backup-none = none yet
 last-rehearsal = Backup tried out
 rehearsal-none = not yet
 rehearsal-stood = all of it is there
-as-of = As of
 attention = Needs a look
 tills = Tills
 shop = Shop
 till = Till
 condition = State
-has-revision = Has revision
-data-age = Age of data
-last-contact = Last contact
+has-revision = Revision
+data-age = Prices from
+last-contact = Heard
 delivery = Delivery
 rows = Rows
-unsent = Unsent documents
+unsent = Unsent
 no-tills = No tills yet. Add one with: cash-server node add
 and-more = and { $n } more
 sales-by-shift = Sales by shift
@@ -50,17 +48,12 @@ source = Source
 accepted = Accepted
 took = Took
 status = Status
-added = Added
-changed = Changed
-deleted = Deleted
-unchanged = Unchanged
 rejected = Rejected
 rejected-records = Rejected records: { $n }
 line = line { $n }:
 seconds = { $n } s
 no-loads = No loads yet.
 load-progress = { $percent } % read, records: { $records }
-deliveries = Deliveries
 package = Package
 objects = Objects
 bytes = Bytes
@@ -106,6 +99,346 @@ stolen-replacement = The machine that takes its place is attached with a code: i
 stolen-code = Code for the machine that takes its place
 stolen-act = Shut this till out
 
+## The pages
+
+nav-overview = Overview
+nav-tills = Tills
+nav-loads = Loads
+nav-sales = Sales
+nav-findings = Findings
+nav-server = Server
+nav-people = People
+find-till = Find a till: code, shop, name
+headline-tills = { $n ->
+    [one] { $n } of { $total } tills needs a look
+   *[other] { $n } of { $total } tills need a look
+ }
+headline-problems = { $n ->
+    [one] { $n } thing needs a look
+   *[other] { $n } things need a look
+ }
+headline-fine = Nothing needs a look
+headline-new = This server has no tills yet
+lead-in-step = { $n } of { $total } tills have all that they should; the newest revision is { $revision }.
+lead-way = A price reaches a till in { $half } s (half of them) and { $most } s (95 of 100).
+show-tills = { $n ->
+    [one] Show { $n } till
+   *[other] Show { $n } tills
+ }
+look-at-it = Look at it
+nothing-to-look-at = Nothing needs a look
+under-way = Under way
+load-of = Load, { $layer }
+tills-on-the-way = { $n ->
+    [one] { $n } till gets newer data
+   *[other] { $n } tills get newer data
+ }
+to-revision = to revision { $revision }
+runs-now = runs now
+nothing-under-way = Nothing is being loaded or sent.
+of-total = of { $total }
+receipts-today = Receipts today
+price-to-till = Price to till, 95 of 100
+half-of-them = half in { $n } s
+nothing-went-out = nothing went out today
+unsent-on-tills = Not yet sent by tills
+on-tills = { $n ->
+    [one] on { $n } till
+   *[other] on { $n } tills
+ }
+filter = Filter
+code-shop-name = Code, shop or name
+all-shops = All shops
+all-groups = All groups
+all-versions = All versions
+group = Group
+filter-do = Filter
+filter-clear = Show all
+filter-more = More filters
+filter-silent = Silent for minutes, at least
+filter-behind = Behind by revisions, at least
+filter-unsent = Unsent documents, at least
+choose-all-shown = Choose all that are shown
+choose-till = Choose till { $till }
+pages = Pages
+page-before = ← Before
+page-after = Next →
+rows-of = { $first }–{ $last } of { $total }
+tills-found = { $n } of { $total } tills match.
+tills-all = { $n ->
+    [one] { $n } till, those that need a look first.
+   *[other] { $n } tills, those that need a look first.
+ }
+no-tills-found = No till matches.
+needs-a-look = needs a look
+agent = Agent
+clock = Clock
+clock-right = right
+clock-seconds = Clock, seconds ahead
+name = Name
+should-have = Should have
+reason-to-wait = Why it waits
+id = Id
+bulk-of = Which tills
+bulk-chosen = Chosen
+bulk-all = All that match: { $n }
+bulk-do = Do something with them
+bulk-act-park = Park
+bulk-act-unpark = Back into service
+bulk-act-ask = Ask for sales
+bulk-act-recount = Recount
+bulk-ask-park = { $n ->
+    [one] Park { $n } till?
+   *[other] Park { $n } tills?
+ }
+bulk-ask-unpark = { $n ->
+    [one] Take { $n } till back into service?
+   *[other] Take { $n } tills back into service?
+ }
+bulk-ask-ask = { $n ->
+    [one] Ask { $n } till for sales?
+   *[other] Ask { $n } tills for sales?
+ }
+bulk-ask-recount = { $n ->
+    [one] Have { $n } till recount its dictionary?
+   *[other] Have { $n } tills recount their dictionaries?
+ }
+bulk-means-park = A parked till raises no alarm, is sent nothing, and the day closes without it. It goes on selling what it has.
+bulk-means-unpark = They are brought what they lack, and raise alarms again.
+bulk-means-ask = Each sends the finished documents that this server does not have yet.
+bulk-means-recount = Each counts every row of its dictionary and compares with what it should have; what differs is sent anew by itself.
+bulk-already = { $n ->
+    [one] { $n } is so already.
+   *[other] { $n } are so already.
+ }
+bulk-silent = { $n ->
+    [one] { $n } is silent: the order waits for it.
+   *[other] { $n } are silent: the order waits for them.
+ }
+bulk-none = No till is chosen. Tick some in the list, or take all that match.
+bulk-too-many = At most { $n } tills at once: narrow the filter, and do the rest after.
+bulk-result = What becomes of it
+bulk-does = will be done
+bulk-same = is so already
+bulk-waits = waits for the till
+bulk-done = done
+bulk-under-way = was on its way already
+bulk-failed = failed
+bulk-failed-for = { $n ->
+    [one] It failed for { $n } of { $total } tills
+   *[other] It failed for { $n } of { $total } tills
+ }
+bulk-did-park = { $n ->
+    [one] { $n } till is parked now.
+   *[other] { $n } tills are parked now.
+ }
+bulk-did-unpark = { $n ->
+    [one] { $n } till is back in service.
+   *[other] { $n } tills are back in service.
+ }
+bulk-did-ask = { $n ->
+    [one] { $n } till was asked for sales.
+   *[other] { $n } tills were asked for sales.
+ }
+bulk-did-recount = { $n ->
+    [one] { $n } till was told to recount.
+   *[other] { $n } tills were told to recount.
+ }
+back-to-tills = Back to the tills
+till-named = Till { $till }
+till-now = Now
+timeline = What happened
+till-is-never-heard-of = It was made { $age } ago and was never heard of.
+till-is-silent = Nothing was heard of it for { $age }. It sells with revision { $revision }, if it runs.
+till-is-current = It sells with the newest prices, revision { $revision }.
+till-is-behind = It sells with revision { $revision }; revision { $target } is on its way.
+till-is-parked = It is under repair: it is sent nothing and raises no alarm.
+till-is-sales-wait = Its receipts do not come. They stay on it and are not lost.
+till-is-trouble = It does not get what it should have.
+till-waits = Why: { $why }.
+till-unsent = { $n ->
+    [one] { $n } finished document waits on it.
+   *[other] { $n } finished documents wait on it.
+ }
+till-code-open = A code to attach it is open until { $until }.
+code-end = End the code
+is-newest = the newest
+last-receipt = newest receipt here: { $at }
+till-has-no-secret = without a secret
+digest = digest
+in-its-queue = in its queue: { $n }
+dictionary-log = log of the dictionary: { $n } MiB
+made-at = made { $at }
+nothing-aside-there = Nothing lies aside on this till.
+nothing-aside = Nothing is set aside.
+aside-act = What to do
+event-delivery-announced = Told of revision { $to } (from { $from })
+event-delivery-downloaded = Downloaded revision { $to } (from { $from })
+event-delivery-queued = Queued revision { $to } (from { $from })
+event-delivery-applied = Revision { $to } applied (from { $from })
+event-delivery-rejected = Revision { $to } rejected (from { $from })
+event-delivery-expired = No answer to revision { $to } (from { $from })
+event-delivery-superseded = Revision { $to } (from { $from }) gave way to a newer one
+package-of = objects: { $objects }, bytes: { $bytes }
+within = within { $age }
+event-order-unload = Asked for sales
+event-order-verify = Told to recount
+event-order-state = Asked how it is
+event-order-retry = Told to try again what lies aside
+event-order-drop = Told to drop what lies aside
+command-waiting = waits
+command-sent = sent
+command-running = runs
+command-done = done
+command-failed = failed
+command-refused = refused
+command-expired = no answer
+receipts-came = { $n ->
+    [one] { $n } receipt
+   *[other] { $n } receipts
+ }
+closed-since = closed since
+event-made = Made
+event-heard = Heard of for the first time
+event-back = Back after a silence
+event-two-machines = Two machines report under its id
+event-went-back = Went back to older data
+event-claimed = Named a revision that it did not get here
+event-silent = Silent since
+did-node-create = Made
+did-node-rename = Renamed
+did-node-move = Moved
+did-node-remove = Removed
+did-till-park = Parked
+did-till-unpark = Taken back into service
+did-till-token = Got a new secret
+did-till-stolen = Shut out as stolen or lost
+did-till-attach = Attached with a code
+did-attach-code-make = A code to attach it was made
+did-attach-code-end = Its code was ended
+did-till-unload = Sales asked for
+did-till-verify = Recount asked for
+did-till-acknowledge = Acknowledged
+did-till-go-past = Revisions go on after the one it names
+did-aside-retry = Somebody had it try again what lies aside
+did-aside-drop = Somebody had it drop what lies aside
+findings-explained = What the server found that a person should look at, the weightiest first, each with what to do about it.
+all-of-them = all
+loads-explained = What back offices have handed over, what of it was rejected, and what is on its way to tills.
+what-changed = What changed
+load-counts = { $added } added, { $changed } changed, { $deleted } deleted
+load-unchanged = { $n } as before
+last-loads = Last loads
+load-number = no. { $n }
+load-queued = waits for its turn
+load-running = is being loaded
+load-ready = loaded
+load-ready-with-errors = loaded, with rejects
+load-held = held
+load-error = refused
+load-titled = Load { $n }
+load-rejected = { $n ->
+    [one] { $n } record rejected
+   *[other] { $n } records rejected
+ }
+nothing-changed = nothing changed
+tills-have-it = Tills that have it
+of-tills = { $n } of { $total }
+rejects-and-warnings = Rejected, and warned of
+nothing-rejected = nothing was rejected
+last-deliveries = Last deliveries to tills
+sales-explained = Each shift with what the till counted and what is here; the newest first.
+disk-free = Free on the disk
+mib = { $n } MiB
+disk-reserve = nothing is taken in below { $n } MiB
+none-open = none
+backup-trouble = fails
+attach-explained = A code attaches the machine to the network: it gets its settings and its secret by it.
+to-the-till = To the till
+nav-network = Network
+level-chain = chain
+level-group = group
+level-shop = shop
+node-below = Shops: { $shops }. Tills: { $tills }, of them in step: { $current }.
+shop-below = Tills: { $tills }, of them in step: { $current }.
+agents-of-tills = Agents of tills
+node-look = { $n ->
+    [one] { $n } needs a look
+   *[other] { $n } need a look
+ }
+show-all-tills = Show the tills
+tree = Groups
+groups-and-shops = Groups and shops
+shops = Shops
+all-in-step = all in step
+nothing-wrong = nothing wrong
+no-tills-there = no tills
+nothing-below = Nothing hangs here yet.
+change-here = Change
+node-add = Add
+node-level = What
+node-code = Code
+node-parent = Under
+node-rename = Rename
+node-move = Move
+node-move-under = Under
+node-move-means = A move changes what the tills below it sell: the goods and prices of the new place.
+node-remove = Remove
+node-remove-ask = Remove { $node }?
+node-has-below = { $n ->
+    [one] { $n } node hangs below it: move or remove it first.
+   *[other] { $n } nodes hang below it: move or remove them first.
+ }
+till-remove-means = Its secret is void at once. It goes on selling what it has, and its receipts are not taken any more. For a machine that is replaced, make a code instead.
+node-remove-means = What its layer says is kept with its history, and reaches nobody any more.
+import = Take over from CSV
+import-explained = One line a node: level (group, shop, till), code, parent, name. Parents come before what hangs under them and are named as folders: All, group-north, shop-7. Nothing is made before you have seen what would be.
+import-file = File
+import-table = or the table itself
+import-preview = Show what would be made
+import-ask = { $n ->
+    [one] Make { $n } node?
+   *[other] Make { $n } nodes?
+ }
+import-do = { $n ->
+    [one] Make { $n } node
+   *[other] Make { $n } nodes
+ }
+import-done = { $n ->
+    [one] { $n } node is made
+   *[other] { $n } nodes are made
+ }
+import-counts = There already: { $same }. Wrong: { $wrong }.
+import-makes = will be made
+import-made = made
+import-same = is there already
+import-wrong = wrong
+import-too-many = At most { $n } lines at once: divide the table.
+import-unreadable = this line is no line of CSV
+import-no-level = the level is group, shop or till
+import-no-code = a code has 1 to 20 Latin letters, digits, - and _
+import-no-parent = no such parent, here or in the lines before
+import-wrong-parent = it cannot hang there: groups and shops hang under the chain or a group, tills under a shop
+import-elsewhere = it is there, but under another parent: move it
+finding-close = Close
+finding-note = Note: what was found
+units-chosen = Chosen
+units-drop-ask = { $n ->
+    [one] Drop { $n } unit for good?
+   *[other] Drop { $n } units for good?
+ }
+units-none = Nothing is chosen that can be dropped.
+units-result = What came of it
+choose-unit = Choose { $unit }
+units-did = { $n ->
+    [one] { $n } unit was settled
+   *[other] { $n } units were settled
+ }
+units-failed = { $n ->
+    [one] It failed for { $n } unit
+   *[other] It failed for { $n } units
+ }
+
 ## What the server does by itself
 
 task-certificates = Renew certificates
@@ -131,9 +464,6 @@ task-old-audit = Remove old lines of the audit log
 task-watchdog = Tell the service manager that the server lives
 
 for-age = for { $age }
-silent-for = for { $age }
-clock-ahead = clock { $age } ahead
-clock-behind = clock { $age } behind
 
 ## States of tills and deliveries, checks of shifts
 
@@ -167,28 +497,28 @@ sales-wait-other = see the reason above
 
 ## What needs a look, and what to do about it
 
-attention-silent = Silent till
+attention-silent = Silent
 todo-silent = Check the line of the shop, then the till.
-attention-trouble = Till in trouble
+attention-trouble = Do not get what they should
 todo-trouble = The server tries again by itself; the reason says what is in the way.
 attention-shift = Finding about a shift
 todo-shift = Compare the shift with the till; ask for the documents of that day with: cash-server unload.
-attention-load = Load with rejects
+attention-load = Loads with rejects
 todo-load = Correct the file and send it again.
 attention-finding = Finding
-todo-finding = Look into it, then close it over REST.
+todo-finding = Look into it, then close it.
 attention-finding-shift-differs = Shift differs
 todo-finding-shift-differs = The text says on what they do not agree and what helps. Ask for that day's sales again with: cash-server unload.
 attention-finding-receipt-conflict = Receipt came again with other content
-todo-finding-receipt-conflict = The first one was kept. Compare both with the fiscal drive, then close it over REST.
+todo-finding-receipt-conflict = The first one was kept. Compare both with the fiscal drive, then close it.
 attention-finding-numbers-again = Document numbers given out again
-todo-finding-numbers-again = All of these receipts are kept and counted. Compare with the fiscal drive, then close it over REST.
+todo-finding-numbers-again = All of these receipts are kept and counted. Compare with the fiscal drive, then close it.
 attention-finding-document-refused = Document set aside
 todo-finding-document-refused = Correct it in the POS or upgrade, then have the till try it again. It closes by itself when the document is taken.
 attention-finding-shift-refused = Record of a shift set aside
 todo-finding-shift-refused = Correct it in the POS or upgrade, then have the till try it again. It closes by itself when a good record comes.
 attention-finding-shift-changed = Record of a closed shift changed
-todo-finding-shift-changed = It closes by itself once till, record and server agree. Otherwise compare with the fiscal drive and close it over REST.
+todo-finding-shift-changed = It closes by itself once till, record and server agree. Otherwise compare with the fiscal drive and close it.
 attention-finding-instance-changed = Another installation sends for a till
 todo-finding-instance-changed = Fine if the till was set up anew or restored. Otherwise look for a second machine with its settings. It closes by itself when one machine alone has sent for a day.
 attention-finding-two-machines = One till id on two machines
@@ -198,9 +528,9 @@ todo-finding-failed-logins = Give the till a new token (cash-server till setting
 attention-finding-trespass = A till tries what is not its own
 todo-finding-trespass = An agent does no such thing: somebody uses this till's token, or its agent is broken. Each try was refused. Look who is at the till; where the machine is gone, press "Stolen or lost", else give it a new secret (cash-server till settings --new-secret). Close the finding then.
 attention-finding-spool-damaged = Damaged part of the spool
-todo-finding-spool-damaged = Check the disk. The till has what was not acknowledged; ask for that day's sales again with: cash-server unload, then close it over REST.
+todo-finding-spool-damaged = Check the disk. The till has what was not acknowledged; ask for that day's sales again with: cash-server unload, then close it.
 attention-finding-spool-missing = Missing part of the spool
-todo-finding-spool-missing = Ask the tills for the sales of the days that are missing with: cash-server unload, then close it over REST.
+todo-finding-spool-missing = Ask the tills for the sales of the days that are missing with: cash-server unload, then close it.
 attention-disk = Disk nearly full
 todo-disk = Free space below the reserve stops the intake: remove old files from the disk of the data folder, or enlarge it.
 attention-sales-database = The sales database does not answer
@@ -216,15 +546,15 @@ todo-claimed = Nothing speaks for the revision that it says it has: its disk com
 attention-went-back = Till went back to older data
 todo-went-back = It was restored from an old image, or its disk was replaced. It is brought up to date by itself; check its last shifts, then acknowledge.
 attention-background = The server fails at a task
-todo-background = See below under “What the server does by itself”. It is tried again by itself; where it fails for long, look at the log.
+todo-background = See the page “Server”. It is tried again by itself; where it fails for long, look at the log.
 attention-certificate-ends = A certificate ends soon, or is not valid yet
 todo-certificate-ends = Our own are renewed by themselves: look at the log, and at this machine’s clock. One that somebody else made is to be replaced in its files (tls.cert, tls.key); it is taken up within a minute.
 attention-aside = Set aside
-todo-aside = See below under “Set aside”: try it again or drop it.
+todo-aside = Look under “Set aside”: try it again or drop it.
 attention-aside-unread = What is set aside cannot be listed in full
 todo-aside-unread = The reason says what is in the way: check the disk and the log. The list is read again by itself.
 attention-load-refused = Load refused
-todo-load-refused = Nothing of it was loaded. Correct the file and send it again, or settle it below.
+todo-load-refused = Nothing of it was loaded. Correct the file and send it again, or settle it under “Set aside”.
 attention-silent-long = Silent for a day or longer
 todo-silent-long = Check power, network and the agent on the till; park it while it is under repair.
 attention-never-heard-of = Never heard of since it was made
@@ -232,7 +562,7 @@ todo-never-heard-of = Set the agent up on the till with its cash.ini (cash-serve
 attention-stranger = Unknown till code
 todo-stranger = Somebody reports under a code that is not in the network: correct cash.code in its cash.ini, or make the till here.
 attention-notices = Rejects and warnings that nobody has seen
-todo-notices = See below under “Rejects and warnings”: correct the records and send them again, or mark them as seen.
+todo-notices = Look under “Rejects and warnings” on the page “Loads”: correct the records and send them again, or mark them as seen.
 attention-reports-queue = Queue of reports made otherwise
 todo-reports-queue = Reports are taken from it all the same. When convenient, delete it as the message says; the server makes it anew.
 attention-dictionary-log = Log of a till's dictionary grows
@@ -262,7 +592,7 @@ todo-clock-ahead = Set it. Until then prices, discounts and sale restrictions th
 attention-clock-behind = Till's clock is behind
 todo-clock-behind = Set it. Until then prices, discounts and sale restrictions that begin or end at a time do so too late on this till, and its receipts and shifts bear an earlier time.
 attention-load-held = Load held: it would take away too much
-todo-load-held = See below under “Set aside”: what it would do, and the buttons for yes and no.
+todo-load-held = Look under “Set aside”: what it would do, and the buttons for yes and no.
 attention-inbox-files = Files that will never be read
 todo-inbox-files = They lie in a folder of the intake: give them the right names, make the flag, or take them away.
 attention-codes-alike = Codes that differ by leading zeros alone
@@ -682,6 +1012,7 @@ why-no-shop = { $node } is no shop: name one by id or as shop-<code>
 why-unknown-kind = there is no kind `{ $objects }`; see docs/formats/kinds.md
 why-unknown-load = there is no load { $load }, or it is older than loads are kept
 why-no-open-finding = there is no open finding { $finding }
+why-too-many-tills-at-once = one request is about at most { $max } tills: narrow the choice, and do the rest after
 why-too-many-codes-at-once = one request makes at most { $max } codes: ask for the rest by itself
 why-peer-key-not-kept = the key of the till's messages cannot be kept: ask for a new secret once more ({ $detail })
 why-object-unreadable = the dictionary has an object that cannot be read: { $detail }

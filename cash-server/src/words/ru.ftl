@@ -5,8 +5,7 @@
 summary = Сводка
 revision = Ревизия
 revisions = Ревизии
-tills-current = Актуальных касс
-of = { $n } из { $total }
+tills-current = Касс в строю
 broker = Брокер
 broker-consuming = на связи
 broker-down = нет связи
@@ -18,18 +17,17 @@ backup-none = ещё нет
 last-rehearsal = Проба копии
 rehearsal-none = ещё не было
 rehearsal-stood = всё на месте
-as-of = На момент
 attention = Требует внимания
 tills = Кассы
 shop = Магазин
 till = Касса
 condition = Состояние
-has-revision = Ревизия на кассе
-data-age = Возраст данных
-last-contact = Последняя связь
+has-revision = Ревизия
+data-age = Цены от
+last-contact = Связь
 delivery = Доставка
 rows = Записей
-unsent = Не выгружено документов
+unsent = Не выгружено
 no-tills = Касс пока нет. Добавить: cash-server node add
 and-more = и ещё { $n }
 sales-by-shift = Продажи по сменам
@@ -49,17 +47,12 @@ source = Источник
 accepted = Принята
 took = Длилась
 status = Статус
-added = Добавлено
-changed = Изменено
-deleted = Удалено
-unchanged = Без изменений
 rejected = Отклонено
 rejected-records = Отклонённые записи: { $n }
 line = строка { $n }:
 seconds = { $n } с
 no-loads = Загрузок пока нет.
 load-progress = прочитано { $percent } %, записей: { $records }
-deliveries = Доставки
 package = Пакет
 objects = Объектов
 bytes = Байт
@@ -105,6 +98,374 @@ stolen-replacement = Машину вместо неё подключают ко�
 stolen-code = Код для машины вместо неё
 stolen-act = Закрыть кассе доступ
 
+## Страницы
+
+nav-overview = Обзор
+nav-tills = Кассы
+nav-loads = Загрузки
+nav-sales = Продажи
+nav-findings = Замечания
+nav-server = Сервер
+nav-people = Пользователи
+find-till = Найти кассу: код, магазин, название
+headline-tills = { $n ->
+    [one] Внимания требует { $n } касса из { $total }
+    [few] Внимания требуют { $n } кассы из { $total }
+   *[many] Внимания требуют { $n } касс из { $total }
+ }
+headline-problems = { $n ->
+    [one] Внимания требует { $n } вещь
+    [few] Внимания требуют { $n } вещи
+   *[many] Внимания требуют { $n } вещей
+ }
+headline-fine = Всё в порядке
+headline-new = На этом сервере ещё нет касс
+lead-in-step = Всё, что должны, есть у { $n } касс из { $total }; последняя ревизия — { $revision }.
+lead-way = Цена доходит до кассы за { $half } с (в половине случаев) и за { $most } с (в 95 из 100).
+show-tills = { $n ->
+    [one] Показать { $n } кассу
+    [few] Показать { $n } кассы
+   *[many] Показать { $n } касс
+ }
+look-at-it = Посмотреть
+nothing-to-look-at = Ничто не требует внимания
+under-way = Идёт сейчас
+load-of = Загрузка, { $layer }
+tills-on-the-way = { $n ->
+    [one] { $n } касса получает новые данные
+    [few] { $n } кассы получают новые данные
+   *[many] { $n } касс получают новые данные
+ }
+to-revision = до ревизии { $revision }
+runs-now = выполняется
+nothing-under-way = Ничего не загружается и не передаётся.
+of-total = из { $total }
+receipts-today = Чеков сегодня
+price-to-till = Цена до кассы, 95 из 100
+half-of-them = половина за { $n } с
+nothing-went-out = сегодня ничего не передавалось
+unsent-on-tills = Ждут на кассах
+on-tills = { $n ->
+    [one] на { $n } кассе
+    [few] на { $n } кассах
+   *[many] на { $n } кассах
+ }
+filter = Отбор
+code-shop-name = Код, магазин или название
+all-shops = Все магазины
+all-groups = Все группы
+all-versions = Все версии
+group = Группа
+filter-do = Отобрать
+filter-clear = Показать все
+filter-more = Другие отборы
+filter-silent = Молчит минут, не меньше
+filter-behind = Отстаёт на ревизий, не меньше
+filter-unsent = Не выгружено документов, не меньше
+choose-all-shown = Выбрать все показанные
+choose-till = Выбрать кассу { $till }
+pages = Страницы
+page-before = ← Назад
+page-after = Дальше →
+rows-of = { $first }–{ $last } из { $total }
+tills-found = Подходит касс: { $n } из { $total }.
+tills-all = { $n ->
+    [one] { $n } касса; сначала те, что требуют внимания.
+    [few] { $n } кассы; сначала те, что требуют внимания.
+   *[many] { $n } касс; сначала те, что требуют внимания.
+ }
+no-tills-found = Ни одна касса не подходит.
+needs-a-look = требует внимания
+agent = Агент
+clock = Часы
+clock-right = верны
+clock-seconds = Часы спешат, секунд
+name = Название
+should-have = Должна быть
+reason-to-wait = Почему ждёт
+id = Идентификатор
+bulk-of = Какие кассы
+bulk-chosen = Выбранные
+bulk-all = Все подходящие: { $n }
+bulk-do = Что с ними сделать
+bulk-act-park = На ремонт
+bulk-act-unpark = Вернуть с ремонта
+bulk-act-ask = Запросить продажи
+bulk-act-recount = Пересчитать
+bulk-ask-park = { $n ->
+    [one] Отметить { $n } кассу как «на ремонте»?
+    [few] Отметить { $n } кассы как «на ремонте»?
+   *[many] Отметить { $n } касс как «на ремонте»?
+ }
+bulk-ask-unpark = { $n ->
+    [one] Вернуть с ремонта { $n } кассу?
+    [few] Вернуть с ремонта { $n } кассы?
+   *[many] Вернуть с ремонта { $n } касс?
+ }
+bulk-ask-ask = { $n ->
+    [one] Запросить продажи у { $n } кассы?
+    [few] Запросить продажи у { $n } касс?
+   *[many] Запросить продажи у { $n } касс?
+ }
+bulk-ask-recount = { $n ->
+    [one] Пересчитать справочник на { $n } кассе?
+    [few] Пересчитать справочники на { $n } кассах?
+   *[many] Пересчитать справочники на { $n } кассах?
+ }
+bulk-means-park = Касса на ремонте не вызывает тревог, ей ничего не передаётся, и день закрывается без неё. Продавать она может по тем данным, что у неё есть.
+bulk-means-unpark = Им будет передано то, чего у них нет, и тревоги о них снова появятся.
+bulk-means-ask = Каждая передаст завершённые документы, которых у этого сервера ещё нет.
+bulk-means-recount = Каждая пересчитает все строки справочника и сравнит с тем, что должно быть; расхождения будут переданы заново сами.
+bulk-already = { $n ->
+    [one] С { $n } так уже есть.
+    [few] С { $n } так уже есть.
+   *[many] С { $n } так уже есть.
+ }
+bulk-silent = { $n ->
+    [one] { $n } молчит: приказ её подождёт.
+    [few] { $n } молчат: приказ их подождёт.
+   *[many] { $n } молчат: приказ их подождёт.
+ }
+bulk-none = Не выбрано ни одной кассы. Отметьте кассы в списке или возьмите все подходящие.
+bulk-too-many = За один раз не больше { $n } касс: сузьте отбор, остальные потом.
+bulk-result = Что с ней будет
+bulk-does = будет сделано
+bulk-same = уже так
+bulk-waits = подождёт кассу
+bulk-done = сделано
+bulk-under-way = уже в пути
+bulk-failed = не удалось
+bulk-failed-for = { $n ->
+    [one] Не удалось для { $n } кассы из { $total }
+    [few] Не удалось для { $n } касс из { $total }
+   *[many] Не удалось для { $n } касс из { $total }
+ }
+bulk-did-park = { $n ->
+    [one] { $n } касса теперь на ремонте.
+    [few] { $n } кассы теперь на ремонте.
+   *[many] { $n } касс теперь на ремонте.
+ }
+bulk-did-unpark = { $n ->
+    [one] { $n } касса возвращена с ремонта.
+    [few] { $n } кассы возвращены с ремонта.
+   *[many] { $n } касс возвращены с ремонта.
+ }
+bulk-did-ask = { $n ->
+    [one] Продажи запрошены у { $n } кассы.
+    [few] Продажи запрошены у { $n } касс.
+   *[many] Продажи запрошены у { $n } касс.
+ }
+bulk-did-recount = { $n ->
+    [one] Пересчёт запрошен у { $n } кассы.
+    [few] Пересчёт запрошен у { $n } касс.
+   *[many] Пересчёт запрошен у { $n } касс.
+ }
+back-to-tills = К списку касс
+till-named = Касса { $till }
+till-now = Сейчас
+timeline = Что было
+till-is-never-heard-of = Она создана { $age } назад и ещё не выходила на связь.
+till-is-silent = О ней ничего не слышно уже { $age }. Если она работает, то продаёт по ревизии { $revision }.
+till-is-current = Она продаёт по последним ценам, ревизия { $revision }.
+till-is-behind = Она продаёт по ревизии { $revision }; ревизия { $target } в пути.
+till-is-parked = Она на ремонте: ей ничего не передаётся, и тревог о ней нет.
+till-is-sales-wait = Её чеки не поступают. Они остаются на ней и не потеряны.
+till-is-trouble = Она не получает того, что должна.
+till-waits = Причина: { $why }.
+till-unsent = { $n ->
+    [one] На ней ждёт { $n } завершённый документ.
+    [few] На ней ждут { $n } завершённых документа.
+   *[many] На ней ждут { $n } завершённых документов.
+ }
+till-code-open = Код её подключения открыт до { $until }.
+code-end = Отменить код
+is-newest = последняя
+last-receipt = последний чек здесь: { $at }
+till-has-no-secret = без секрета
+digest = отпечаток
+in-its-queue = в очереди: { $n }
+dictionary-log = журнал справочника: { $n } МиБ
+made-at = создана { $at }
+nothing-aside-there = На этой кассе ничего не отложено.
+nothing-aside = Ничего не отложено.
+aside-act = Что сделать
+event-delivery-announced = Сообщено о ревизии { $to } (с { $from })
+event-delivery-downloaded = Скачала ревизию { $to } (с { $from })
+event-delivery-queued = Поставила в очередь ревизию { $to } (с { $from })
+event-delivery-applied = Загружена ревизия { $to } (с { $from })
+event-delivery-rejected = Отклонила ревизию { $to } (с { $from })
+event-delivery-expired = Нет ответа о ревизии { $to } (с { $from })
+event-delivery-superseded = Ревизия { $to } (с { $from }) уступила более новой
+package-of = объектов: { $objects }, байт: { $bytes }
+within = за { $age }
+event-order-unload = Запрошены продажи
+event-order-verify = Запрошен пересчёт
+event-order-state = Запрошено состояние
+event-order-retry = Велено повторить отложенное
+event-order-drop = Велено удалить отложенное
+command-waiting = ждёт
+command-sent = отправлено
+command-running = выполняется
+command-done = сделано
+command-failed = не удалось
+command-refused = отклонено
+command-expired = нет ответа
+receipts-came = { $n ->
+    [one] { $n } чек
+    [few] { $n } чека
+   *[many] { $n } чеков
+ }
+closed-since = уже закрыто
+event-made = Создана
+event-heard = Первый раз вышла на связь
+event-back = Снова на связи
+event-two-machines = Под её кодом отчитываются две машины
+event-went-back = Вернулась к старым данным
+event-claimed = Назвала ревизию, которую здесь не получала
+event-silent = Молчит с этого времени
+did-node-create = Заведена
+did-node-rename = Переименована
+did-node-move = Перенесена
+did-node-remove = Удалена
+did-till-park = Отправлена на ремонт
+did-till-unpark = Возвращена с ремонта
+did-till-token = Получила новый секрет
+did-till-stolen = Закрыт доступ: украдена или утеряна
+did-till-attach = Подключена кодом
+did-attach-code-make = Выдан код подключения
+did-attach-code-end = Код подключения отменён
+did-till-unload = Запрос продаж
+did-till-verify = Запрос пересчёта
+did-till-acknowledge = Отмечено как просмотренное
+did-till-go-past = Ревизии продолжены после названной ею
+did-aside-retry = Велено повторить отложенное
+did-aside-drop = Велено удалить отложенное
+findings-explained = Что сервер нашёл такого, на что должен посмотреть человек: сначала самое важное, и что с этим делать.
+all-of-them = все
+loads-explained = Что передали учётные системы, что из этого отклонено и что в пути к кассам.
+what-changed = Что изменилось
+load-counts = добавлено { $added }, изменено { $changed }, удалено { $deleted }
+load-unchanged = без изменений { $n }
+last-loads = Последние загрузки
+load-number = № { $n }
+load-queued = ждёт очереди
+load-running = загружается
+load-ready = загружена
+load-ready-with-errors = загружена, есть отказы
+load-held = задержана
+load-error = отклонена
+load-titled = Загрузка { $n }
+load-rejected = { $n ->
+    [one] отклонена { $n } запись
+    [few] отклонены { $n } записи
+   *[many] отклонено { $n } записей
+ }
+nothing-changed = ничего не изменилось
+tills-have-it = На каких кассах она есть
+of-tills = { $n } из { $total }
+rejects-and-warnings = Отклонения и предупреждения
+nothing-rejected = ничего не отклонено
+last-deliveries = Последние доставки кассам
+sales-explained = Смены: сколько насчитала касса и сколько чеков здесь; сначала новые.
+disk-free = Свободно на диске
+mib = { $n } МиБ
+disk-reserve = приём останавливается ниже { $n } МиБ
+none-open = нет
+backup-trouble = ошибка
+attach-explained = Код подключает машину к сети: по нему она получает настройки и секрет.
+to-the-till = К кассе
+nav-network = Сеть
+level-chain = вся сеть
+level-group = группа
+level-shop = магазин
+node-below = Магазинов: { $shops }. Касс: { $tills }, из них в строю: { $current }.
+shop-below = Касс: { $tills }, из них в строю: { $current }.
+agents-of-tills = Агенты касс
+node-look = { $n ->
+    [one] { $n } требует внимания
+    [few] { $n } требуют внимания
+   *[many] { $n } требуют внимания
+ }
+show-all-tills = Показать кассы
+tree = Группы
+groups-and-shops = Группы и магазины
+shops = Магазинов
+all-in-step = все в строю
+nothing-wrong = без замечаний
+no-tills-there = без касс
+nothing-below = Здесь пока ничего нет.
+change-here = Изменить
+node-add = Добавить
+node-level = Что
+node-code = Код
+node-parent = Где
+node-rename = Переименовать
+node-move = Перенести
+node-move-under = Куда
+node-move-means = Перенос меняет то, что продают кассы: у них будут товары и цены нового места.
+node-remove = Удалить
+node-remove-ask = Удалить { $node }?
+node-has-below = { $n ->
+    [one] Ниже { $n } узел: сначала перенесите или удалите его.
+    [few] Ниже { $n } узла: сначала перенесите или удалите их.
+   *[many] Ниже { $n } узлов: сначала перенесите или удалите их.
+ }
+till-remove-means = Её секрет сразу теряет силу. Продавать она может и дальше, но её чеки больше не принимаются. Если вместо неё ставят другую машину, выдайте код подключения.
+node-remove-means = Данные его слоя остаются в истории, но больше никому не передаются.
+import = Загрузить из CSV
+import-explained = Строка на узел: уровень (group, shop, till), код, где, название. Сначала узлы, потом то, что под ними; узлы названы как папки: All, group-north, shop-7. До вашего согласия ничего не создаётся.
+import-file = Файл
+import-table = или сама таблица
+import-preview = Показать, что будет создано
+import-ask = { $n ->
+    [one] Создать { $n } узел?
+    [few] Создать { $n } узла?
+   *[many] Создать { $n } узлов?
+ }
+import-do = { $n ->
+    [one] Создать { $n } узел
+    [few] Создать { $n } узла
+   *[many] Создать { $n } узлов
+ }
+import-done = { $n ->
+    [one] Создан { $n } узел
+    [few] Создано { $n } узла
+   *[many] Создано { $n } узлов
+ }
+import-counts = Уже есть: { $same }. С ошибкой: { $wrong }.
+import-makes = будет создано
+import-made = создано
+import-same = уже есть
+import-wrong = ошибка
+import-too-many = За один раз не больше { $n } строк: разделите таблицу.
+import-unreadable = это не строка CSV
+import-no-level = уровень: group, shop или till
+import-no-code = код: от 1 до 20 латинских букв, цифр, - и _
+import-no-parent = такого узла нет ни в сети, ни в строках выше
+import-wrong-parent = там он быть не может: группы и магазины бывают в сети или в группе, кассы в магазине
+import-elsewhere = он есть, но в другом месте: перенесите его
+finding-close = Закрыть
+finding-note = Примечание: что выяснено
+units-chosen = Выбранные
+units-drop-ask = { $n ->
+    [one] Удалить навсегда { $n } единицу?
+    [few] Удалить навсегда { $n } единицы?
+   *[many] Удалить навсегда { $n } единиц?
+ }
+units-none = Не выбрано ничего, что можно удалить.
+units-result = Что вышло
+choose-unit = Выбрать { $unit }
+units-did = { $n ->
+    [one] Решено по { $n } единице
+    [few] Решено по { $n } единицам
+   *[many] Решено по { $n } единицам
+ }
+units-failed = { $n ->
+    [one] Не удалось для { $n } единицы
+    [few] Не удалось для { $n } единиц
+   *[many] Не удалось для { $n } единиц
+ }
+
 ## What the server does by itself
 
 task-certificates = Обновить сертификаты
@@ -130,9 +491,6 @@ task-old-audit = Удаление старых строк журнала дей�
 task-watchdog = Сигнал диспетчеру служб, что сервер работает
 
 for-age = уже { $age }
-silent-for = уже { $age }
-clock-ahead = часы спешат на { $age }
-clock-behind = часы отстают на { $age }
 
 ## States of tills and deliveries, checks of shifts
 
@@ -166,28 +524,28 @@ sales-wait-other = причина указана выше
 
 ## What needs a look, and what to do about it
 
-attention-silent = Касса молчит
+attention-silent = Молчат
 todo-silent = Проверьте связь магазина, затем кассу.
-attention-trouble = Сбой на кассе
+attention-trouble = Не получают того, что должны
 todo-trouble = Сервер повторит попытку сам; причина указана.
 attention-shift = Замечание о смене
 todo-shift = Сверьте смену с кассой; документы за день можно запросить: cash-server unload.
-attention-load = Загрузка с отказами
+attention-load = Загрузки с отказами
 todo-load = Исправьте файл и передайте его ещё раз.
 attention-finding = Замечание
-todo-finding = Разберитесь и закройте замечание через REST.
+todo-finding = Разберитесь и закройте замечание.
 attention-finding-shift-differs = Смена не сходится
 todo-finding-shift-differs = В тексте указано, что не сходится и что поможет. Продажи за день можно запросить снова: cash-server unload.
 attention-finding-receipt-conflict = Чек пришёл повторно с другим содержимым
-todo-finding-receipt-conflict = Сохранён первый чек. Сверьте оба с фискальным накопителем и закройте замечание через REST.
+todo-finding-receipt-conflict = Сохранён первый чек. Сверьте оба с фискальным накопителем и закройте замечание.
 attention-finding-numbers-again = Номера документов выданы повторно
-todo-finding-numbers-again = Все эти чеки сохранены и учтены. Сверьте их с фискальным накопителем и закройте замечание через REST.
+todo-finding-numbers-again = Все эти чеки сохранены и учтены. Сверьте их с фискальным накопителем и закройте замечание.
 attention-finding-document-refused = Документ отложен
 todo-finding-document-refused = Исправьте документ в кассовой программе или обновите её, затем повторите его передачу. Замечание закроется само, когда документ будет принят.
 attention-finding-shift-refused = Запись смены отложена
 todo-finding-shift-refused = Исправьте запись смены в кассовой программе или обновите её, затем повторите передачу. Замечание закроется само, когда придёт верная запись.
 attention-finding-shift-changed = Запись закрытой смены изменилась
-todo-finding-shift-changed = Замечание закроется само, когда касса, запись смены и сервер сойдутся. Иначе сверьте смену с фискальным накопителем и закройте замечание через REST.
+todo-finding-shift-changed = Замечание закроется само, когда касса, запись смены и сервер сойдутся. Иначе сверьте смену с фискальным накопителем и закройте замечание.
 attention-finding-instance-changed = Продажи кассы передаёт другая установка
 todo-finding-instance-changed = Так бывает, если кассу установили заново или восстановили. Иначе ищите вторую машину с её настройками. Замечание закроется само, когда сутки продажи передаёт одна машина.
 attention-finding-two-machines = Один код кассы на двух машинах
@@ -197,9 +555,9 @@ todo-finding-failed-logins = Дайте кассе новый токен (cash-s
 attention-finding-trespass = Касса пытается сделать то, что ей не положено
 todo-finding-trespass = Агент так не делает: кто-то пользуется токеном этой кассы, или её агент неисправен. Каждая попытка отклонена. Выясните, кто у кассы; если машины нет на месте, нажмите «Украдена или утеряна», иначе дайте ей новый секрет (cash-server till settings --new-secret). Потом закройте замечание.
 attention-finding-spool-damaged = Повреждена часть буфера продаж
-todo-finding-spool-damaged = Проверьте диск. Неподтверждённое осталось на кассе; запросите продажи за этот день снова: cash-server unload, затем закройте замечание через REST.
+todo-finding-spool-damaged = Проверьте диск. Неподтверждённое осталось на кассе; запросите продажи за этот день снова: cash-server unload, затем закройте замечание.
 attention-finding-spool-missing = Нет части буфера продаж
-todo-finding-spool-missing = Запросите у касс продажи за недостающие дни: cash-server unload, затем закройте замечание через REST.
+todo-finding-spool-missing = Запросите у касс продажи за недостающие дни: cash-server unload, затем закройте замечание.
 attention-disk = Диск почти заполнен
 todo-disk = Когда свободного места станет меньше резерва, приём остановится: освободите место на диске с данными или увеличьте диск.
 attention-sales-database = База продаж не отвечает
@@ -215,23 +573,23 @@ todo-claimed = Ревизию, о которой она сообщает, это
 attention-went-back = Касса вернулась к старым данным
 todo-went-back = Касса восстановлена из старого образа, или заменён диск. Данные обновятся сами; проверьте последние смены и отметьте как просмотренное.
 attention-background = Сервер не может выполнить задачу
-todo-background = См. ниже «Что сервер делает сам». Сервер повторяет попытки; если ошибка не проходит, смотрите журнал.
+todo-background = См. страницу «Сервер». Сервер повторяет попытки; если ошибка не проходит, смотрите журнал.
 attention-certificate-ends = Сертификат скоро кончится или ещё не начал действовать
 todo-certificate-ends = Свои сервер обновляет сам: посмотрите журнал и часы этой машины. Чужой замените в его файлах (tls.cert, tls.key); сервер возьмёт его в течение минуты.
 attention-aside = Отложено
-todo-aside = Смотрите ниже, в разделе «Отложено»: повторите или удалите.
+todo-aside = Смотрите «Отложено»: повторите или удалите.
 attention-aside-unread = Не весь список отложенного читается
 todo-aside-unread = Причина указана: проверьте диск и журнал. Список будет прочитан снова сам.
 attention-load-refused = Загрузка отклонена
-todo-load-refused = Ничего из неё не загружено. Исправьте файл и пришлите снова или решите ниже.
-attention-silent-long = Молчит сутки или дольше
+todo-load-refused = Ничего из неё не загружено. Исправьте файл и пришлите снова или решите в разделе «Отложено».
+attention-silent-long = Молчат сутки или дольше
 todo-silent-long = Проверьте питание, сеть и агента на кассе; на время ремонта отметьте кассу как «на ремонте».
 attention-never-heard-of = Не выходила на связь с момента создания
 todo-never-heard-of = Установите на кассу агента с её cash.ini (cash-server till settings), посмотрите там sync-agent status или удалите кассу здесь.
 attention-stranger = Неизвестный код кассы
 todo-stranger = Кто-то отчитывается под кодом, которого нет в сети: исправьте cash.code в его cash.ini или заведите кассу здесь.
 attention-notices = Отклонённые записи и предупреждения, которых никто не видел
-todo-notices = См. ниже «Отклонённые записи и предупреждения»: исправьте записи и передайте их ещё раз или отметьте как просмотренные.
+todo-notices = См. «Отклонённые записи и предупреждения» на странице «Загрузки»: исправьте записи и передайте их ещё раз или отметьте как просмотренные.
 attention-reports-queue = Очередь отчётов создана иначе
 todo-reports-queue = Отчёты из неё всё равно читаются. Когда удобно, удалите её, как указано; сервер создаст её заново.
 attention-dictionary-log = Журнал справочника на кассе растёт
@@ -261,7 +619,7 @@ todo-clock-ahead = Настройте их. До этого цены, скидк
 attention-clock-behind = Часы кассы отстают
 todo-clock-behind = Настройте их. До этого цены, скидки и ограничения продаж, действующие по времени, начинаются и заканчиваются на этой кассе позже срока, а чеки и смены датируются более ранним временем.
 attention-load-held = Загрузка задержана: она удалила бы слишком много
-todo-load-held = Смотрите ниже, в разделе «Отложено»: что она сделает и кнопки «да» и «нет».
+todo-load-held = Смотрите «Отложено»: что она сделает и кнопки «да» и «нет».
 attention-inbox-files = Файлы, которые никогда не будут прочитаны
 todo-inbox-files = Они лежат в папке загрузки: дайте им правильные имена, создайте флаг или уберите их.
 attention-codes-alike = Коды отличаются только нулями в начале
@@ -711,6 +1069,7 @@ why-no-shop = { $node } не магазин: укажите магазин по 
 why-unknown-kind = вида `{ $objects }` нет; виды описаны в docs/formats/kinds.md
 why-unknown-load = загрузки { $load } нет, или она старше, чем загрузки хранятся
 why-no-open-finding = открытого замечания { $finding } нет
+why-too-many-tills-at-once = за один раз можно выбрать не больше { $max } касс: сузьте выбор, остальные потом
 why-too-many-codes-at-once = за один запрос можно получить не больше { $max } кодов: запросите остальные отдельно
 why-peer-key-not-kept = ключ сообщений кассы не записать: запросите новый секрет ещё раз ({ $detail })
 why-object-unreadable = объект справочника не читается: { $detail }

@@ -97,7 +97,8 @@ fn asked_for(template: &str) -> (BTreeSet<&str>, BTreeSet<&str>) {
 
 #[test]
 fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_for() {
-    const IN_SERVICE: [&str; 5] = ["age-seconds", "age-minutes", "age-hours", "age-days", "page-failed"];
+    const IN_SERVICE: [&str; 7] =
+        ["age-seconds", "age-minutes", "age-hours", "age-days", "past", "past-now", "page-failed"];
     const IN_CODE: &[&str] = &[
         include_str!("../intake/report.rs"),
         include_str!("../cli.rs"),
@@ -111,8 +112,20 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
         include_str!("../cli/people.rs"),
         include_str!("../cli/table.rs"),
         include_str!("../web/account.rs"),
+        include_str!("../web/act.rs"),
+        include_str!("../web/attach.rs"),
         include_str!("../web/login.rs"),
+        include_str!("../web/stolen.rs"),
         include_str!("../web/source.rs"),
+        include_str!("../web/pages/findings.rs"),
+        include_str!("../web/pages/load.rs"),
+        include_str!("../web/pages/loads.rs"),
+        include_str!("../web/pages/network.rs"),
+        include_str!("../web/pages/overview.rs"),
+        include_str!("../web/pages/sales.rs"),
+        include_str!("../web/pages/server.rs"),
+        include_str!("../web/pages/tills.rs"),
+        include_str!("../web/pages/units.rs"),
     ];
     let templates = page::TEMPLATES.iter().chain(&crate::web::TEMPLATES).map(|(_, source)| *source);
     let templates = templates.collect::<Vec<_>>().concat();

@@ -1,5 +1,6 @@
 //! Templates and words turned into HTML.
 
+use super::live::Part;
 use crate::words::{FluentArgs, FluentValue, Language, Words, WordsError};
 use jiff::Timestamp;
 use minijinja::value::{Kwargs, Serde, Value, ValueKind};
@@ -11,9 +12,10 @@ use std::collections::BTreeMap;
 pub type Template = (&'static str, &'static str);
 
 /// The templates that every service has.
-pub const TEMPLATES: [Template; 4] = [
+pub const TEMPLATES: [Template; 5] = [
     ("layout.html", include_str!("templates/layout.html")),
-    ("live.html", include_str!("templates/live.html")),
+    ("frame.html", include_str!("templates/frame.html")),
+    ("navigation.html", include_str!("templates/navigation.html")),
     ("told.html", include_str!("templates/told.html")),
     ("background.html", include_str!("templates/background.html")),
 ];
@@ -37,16 +39,16 @@ pub struct Renderer {
 
 impl Renderer {
     /// Reads the templates that every service has and its `own` ones, in all languages.
-    /// `more_filters` adds those that its own templates need.
+    /// `more_filters` adds those that its own templates need, in a language.
     pub fn new(
         own: &[Template],
         words: fn(Language) -> &'static Words,
-        more_filters: fn(&mut Environment<'_>),
+        more_filters: fn(&mut Environment<'_>, Language),
     ) -> Result<Self, RenderError> {
         let mut by_language = BTreeMap::new();
         for language in Language::ALL {
             let mut environment = environment(words(language), own)?;
-            more_filters(&mut environment);
+            more_filters(&mut environment, language);
             by_language.insert(language, (words(language), environment));
         }
         Ok(Self { by_language })
@@ -73,6 +75,16 @@ impl Renderer {
         };
         environment.get_template(template).and_then(|page| page.render(view)).map_err(broken)
     }
+
+    /// Parts of a page over its data.
+    pub fn parts(
+        &self,
+        parts: &[Part],
+        language: Language,
+        shown: &impl Serialize,
+    ) -> Result<Vec<(&'static str, String)>, RenderError> {
+        parts.iter().map(|(name, template)| Ok((*name, self.render(template, language, shown)?))).collect()
+    }
 }
 
 fn environment(words: &'static Words, own: &[Template]) -> Result<Environment<'static>, RenderError> {
@@ -82,10 +94,12 @@ fn environment(words: &'static Words, own: &[Template]) -> Result<Environment<'s
         environment.add_template(name, source).map_err(|source| RenderError { name, source })?;
     }
     environment.add_function("t", |id: &str, values: Kwargs| message(words, id, &values));
+    environment.add_function("known", |id: &str| words.has(id));
     environment.add_filter("lasting", |seconds: i64| lasting(words, seconds));
     environment.add_filter("ago", |then: Option<String>, now: String| age(words, then, &now));
+    environment.add_filter("past", |then: Option<String>, now: String| past(words, then, &now));
     environment.add_filter("count", |count: u64| group_digits(&count.to_string()));
-    environment.add_filter("clock", clock);
+    environment.add_filter("clock", |time: Option<String>| clock(words.language(), time));
     Ok(environment)
 }
 
@@ -110,10 +124,26 @@ fn unworded(error: WordsError) -> Error {
 /// How long ago `then` was, in the largest unit that fits; a dash where it never was.
 fn age(words: &Words, then: Option<String>, now: &str) -> Result<String, Error> {
     let Some(then) = then else { return Ok("—".to_owned()) };
+    lasting(words, seconds_between(&then, now)?)
+}
+
+/// The same in a whole phrase, and without seconds: a list of what was just now would differ all
+/// the time.
+fn past(words: &Words, then: Option<String>, now: &str) -> Result<String, Error> {
+    let Some(then) = then else { return Ok("—".to_owned()) };
+    let seconds = seconds_between(&then, now)?;
+    if seconds < 60 {
+        return words.message("past-now", &FluentArgs::new()).map_err(unworded);
+    }
+    let age = lasting(words, seconds)?;
+    words.message("past", &FluentArgs::from_iter([("age", FluentValue::from(age))])).map_err(unworded)
+}
+
+fn seconds_between(then: &str, now: &str) -> Result<i64, Error> {
     let parse = |text: &str| {
         text.parse::<Timestamp>().map_err(|error| Error::new(ErrorKind::InvalidOperation, error.to_string()))
     };
-    lasting(words, (parse(now)?.as_second() - parse(&then)?.as_second()).max(0))
+    Ok((parse(now)?.as_second() - parse(then)?.as_second()).max(0))
 }
 
 /// A time in the largest unit that fits.
@@ -127,12 +157,16 @@ fn lasting(words: &Words, seconds: i64) -> Result<String, Error> {
     words.message(id, &FluentArgs::from_iter([("n", FluentValue::from(amount))])).map_err(unworded)
 }
 
-/// `2026-01-02 03:04:05` in the server's zone.
-fn clock(time: Option<String>) -> Result<String, Error> {
+/// `2026-01-02 03:04:05`, in Russian `02.01.2026 03:04:05`, in the server's zone.
+fn clock(language: Language, time: Option<String>) -> Result<String, Error> {
     let Some(time) = time else { return Ok("—".to_owned()) };
     let time: Timestamp =
         time.parse().map_err(|error: jiff::Error| Error::new(ErrorKind::InvalidOperation, error.to_string()))?;
-    Ok(time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string())
+    let form = match language {
+        Language::English => "%Y-%m-%d %H:%M:%S",
+        Language::Russian => "%d.%m.%Y %H:%M:%S",
+    };
+    Ok(time.to_zoned(jiff::tz::TimeZone::system()).strftime(form).to_string())
 }
 
 /// Thin spaces between groups of three digits, as both languages may write them.
@@ -156,12 +190,14 @@ pub fn group_digits(number: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::page::TaskView;
+    use crate::page::{Crumb, Frame, NavItem, TaskView};
     use std::sync::LazyLock;
 
     fn words(language: Language) -> &'static Words {
-        static ENGLISH: LazyLock<Words> = LazyLock::new(|| Words::read(Language::English, "task-a = Do <a>"));
-        static RUSSIAN: LazyLock<Words> = LazyLock::new(|| Words::read(Language::Russian, "task-a = Делать <a>"));
+        static ENGLISH: LazyLock<Words> =
+            LazyLock::new(|| Words::read(Language::English, "task-a = Do <a>\nnav-a = A"));
+        static RUSSIAN: LazyLock<Words> =
+            LazyLock::new(|| Words::read(Language::Russian, "task-a = Делать <a>\nnav-a = А"));
         match language {
             Language::English => &ENGLISH,
             Language::Russian => &RUSSIAN,
@@ -170,17 +206,32 @@ mod tests {
 
     #[derive(Serialize)]
     struct Page {
+        frame: Frame,
         now: Timestamp,
         background: Vec<TaskView>,
+    }
+
+    fn frame() -> Frame {
+        Frame {
+            server: "<b>one".to_owned(),
+            version: "0.1.0",
+            navigation: vec![NavItem { count: 7, is_bad: true, ..NavItem::new("a", "/a") }],
+            here: "a",
+            crumbs: vec![Crumb::to("<b>One", "/one"), Crumb::here("Two")],
+            base: "/a?x=1&".to_owned(),
+            token: "0".to_owned(),
+            renews: true,
+        }
     }
 
     #[test]
     fn a_page_of_a_service_s_own_templates_has_the_frame_in_both_languages_and_escapes() {
         let own = [(
             "own.html",
-            "{% extends \"live.html\" %}{% block overview %}{{ 1234 | kib }}{% include \"background.html\" %}{% endblock %}",
+            "{% extends \"frame.html\" %}{% block main %}{{ 1234 | kib }}{% include \"background.html\" %}{% endblock %}",
         )];
-        let more = |environment: &mut Environment<'_>| environment.add_filter("kib", |n: i64| format!("{n} KiB"));
+        let more =
+            |environment: &mut Environment<'_>, _: Language| environment.add_filter("kib", |n: i64| format!("{n} KiB"));
         let renderer = Renderer::new(&own, words, more).unwrap();
         let task = TaskView {
             name: "a",
@@ -190,7 +241,7 @@ mod tests {
             failures: 3,
             error: Some("<b>no room".to_owned()),
         };
-        let shown = Page { now: Timestamp::UNIX_EPOCH, background: vec![task] };
+        let shown = Page { frame: frame(), now: Timestamp::UNIX_EPOCH, background: vec![task] };
         for (language, parts) in [
             (Language::English, ["English", "failed 3 times in a row", "running for 1 min", "Do &lt;a&gt;", "1 task"]),
             (
@@ -202,7 +253,11 @@ mod tests {
             for part in parts.iter().chain(&["1234 KiB", "&lt;b&gt;no room", "/page.css", "/page.js"]) {
                 assert!(html.contains(part), "{part}: {html}");
             }
-            assert!(!html.contains("<b>no room"));
+            assert!(!html.contains("<b>"), "{html}");
+            assert!(html.contains("href=\"/a?x=1&amp;lang=ru\"") || html.contains("lang=ru\""), "{html}");
+            assert!(html.contains("aria-current=\"page\"") && html.contains("&lt;b&gt;One"), "{html}");
+            let parts = renderer.parts(&[("navigation", "navigation.html")], language, &shown).unwrap();
+            assert!(parts[0].1.contains("<!--piece--><li data-key=\"a\""), "{parts:?}");
         }
     }
 
@@ -214,5 +269,10 @@ mod tests {
         assert_eq!(told("2026-01-02T05:00:00Z"), "1 h");
         assert_eq!(told("2025-12-25T05:00:00Z"), "8 d");
         assert_eq!(told("2026-01-02T06:00:09Z"), "0 s");
+        let told = |then: &str| past(words, Some(then.to_owned()), "2026-01-02T06:00:00Z").unwrap();
+        assert_eq!(
+            (told("2026-01-02T05:59:30Z"), told("2026-01-02T05:00:00Z")),
+            ("now".to_owned(), "1 h ago".to_owned())
+        );
     }
 }

@@ -4,6 +4,10 @@
 ## The page
 
 language = Language
+skip-to-content = To the content
+navigation = Main
+path = Where you are
+as-of = As of
 connection-lost = The server does not answer. What you see is from the last time it did.
 back = Back
 told-failed = This could not be done
@@ -14,6 +18,8 @@ page-failed = The page cannot be shown: { $why }
 
 ## Ages
 
+past-now = now
+past = { $age } ago
 age-seconds = { $n } s
 age-minutes = { $n } min
 age-hours = { $n } h

@@ -3,6 +3,10 @@
 ## Страница
 
 language = Язык
+skip-to-content = К содержанию
+navigation = Разделы
+path = Где вы
+as-of = На момент
 connection-lost = Сервер не отвечает. На странице данные последнего ответа.
 back = Назад
 told-failed = Не удалось выполнить
@@ -13,6 +17,8 @@ page-failed = Не удалось показать страницу: { $why }
 
 ## Возраст
 
+past-now = только что
+past = { $age } назад
 age-seconds = { $n } с
 age-minutes = { $n } мин
 age-hours = { $n } ч

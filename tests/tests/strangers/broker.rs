@@ -163,7 +163,7 @@ fn settle_on_the_page(bench: &TestBench) {
     until("a report to lie aside", || (first().is_some(), list().to_string()));
     let unit = first().unwrap();
     let page = Curl::admin(bench, bench.server.ports.web);
-    let token = field_of(&page.text(&["/?lang=en"]), "token");
+    let token = field_of(&page.text(&["/attach?lang=en"]), "token");
     let origin = format!("Origin: http://127.0.0.1:{}", bench.server.ports.web);
     let form = |token: &str| [format!("token={token}"), format!("unit={unit}"), "action=drop".to_owned()];
     let post = |fields: &[String], more: &[&str]| {

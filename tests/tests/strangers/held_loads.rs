@@ -75,7 +75,7 @@ fn a_load_that_would_take_away_everything_waits_for_a_yes_by_curl_or_in_its_flag
     assert_eq!(rest.status(&["/api/v1/loads/4711/approve", "-X", "POST"]), 404);
 
     let number = held(&bench, &rest, "posyes", "12");
-    let page = Curl::admin(&bench, bench.server.ports.web).text(&["/?lang=en"]);
+    let page = Curl::admin(&bench, bench.server.ports.web).text(&["/findings?lang=en"]);
     assert!(page.contains(&format!("/loads/{number}")) || page.contains("posyes.aif"), "{page}");
     let path = format!("/api/v1/loads/{number}/approve");
     let answer = rest.json(&[&path, "-X", "POST"]);

@@ -105,7 +105,7 @@ fn curl_makes_a_shop_loads_goods_and_reads_what_came_of_them() {
     let load = rest.text(&[&path]);
     // The one is taken; the other one is named with what is wrong.
     assert!(load.contains("\"rejected\":1") && load.contains("dear"), "{load}");
-    let page = Curl::admin(&bench, ports.web).text(&["/?lang=en"]);
+    let page = Curl::admin(&bench, ports.web).text(&["/loads?lang=en"]);
     assert!(page.contains("STATUS_READY_WITH_ERROR"), "{page}");
     let openapi = rest.json(&["/api/v1/openapi.json"]);
     assert!(openapi["paths"]["/api/v1/loads"]["get"].is_object());

@@ -260,7 +260,7 @@ fn a_stolen_till_is_out_everywhere_within_seconds_by_one_click_and_no_backup_bri
 
         // What the page tells before, and the click.
         let page = Curl::admin(&bench, bench.server.ports.web);
-        let token = field_of(&page.text(&["/?lang=en"]), "token");
+        let token = field_of(&page.text(&["/attach?lang=en"]), "token");
         let origin = format!("Origin: http://127.0.0.1:{}", bench.server.ports.web);
         let submit = |path: &str| {
             let (token, till) = (format!("token={token}"), format!("till={}", till.id));

@@ -77,7 +77,7 @@ async fn files_that_will_never_be_read_are_listed_and_settled_where_they_lie() {
     let (status, answer) = server.ask("POST", "/api/v1/aside/drop", Some(json!({"units": [id]}))).await;
     assert_eq!(status, StatusCode::CONFLICT, "{answer}");
     assert!(folder.join("pos1.aif").exists());
-    let page = server.page("/?lang=ru").await;
+    let page = server.page("/findings?lang=ru").await;
     assert!(page.contains("Файлы, которые никогда не будут прочитаны") && page.contains("pos1.aif"), "{page}");
 }
 
@@ -140,7 +140,7 @@ async fn the_page_acts_only_on_its_own_forms() {
     let server = Server::start();
     let till = till_of(&server.make_till().await);
     server.hear_of_aside(&till);
-    let page = server.page("/?lang=en").await;
+    let page = server.page("/findings?lang=en").await;
     let token = token_in(&page);
     assert!(page.contains("counts differ") && page.contains("5:&lt;b&gt;") && !page.contains("5:<b>"), "{page}");
     let form = format!("token={token}&unit=till:{till}:package:000017&action=retry");
@@ -163,14 +163,14 @@ async fn the_page_acts_only_on_its_own_forms() {
     assert_eq!(status, StatusCode::SEE_OTHER);
     let (_, commands) = server.ask("GET", "/api/v1/commands", None).await;
     assert_eq!(commands.as_array().unwrap().len(), 1);
-    assert!(server.page("/?lang=en").await.contains("told to try again"));
+    assert!(server.page("/findings?lang=en").await.contains("told to try again"));
 }
 
 #[tokio::test]
 async fn dropping_on_the_page_is_asked_for_twice() {
     let server = Server::start();
     server.reports.take_now(&[b"{".to_vec()], None).unwrap();
-    let token = token_in(&server.page("/?lang=ru").await);
+    let token = token_in(&server.page("/findings?lang=ru").await);
     let here = [("authorization", ADMIN), ("sec-fetch-site", "same-origin")];
     let asked = format!("token={token}&unit=report:1&reason=%3Cb%3Emade-up");
     let (status, confirm) = server.submit("/aside/confirm?lang=ru", &asked, &here).await;
@@ -195,7 +195,7 @@ async fn a_till_that_went_back_needs_a_look_until_somebody_acknowledges_it() {
         server.announced(&till, cursor);
         server.hear(&till, Report::Contact { state: TillState { cursor, ..TillState::default() } });
     }
-    let page = server.page("/?lang=en").await;
+    let page = server.page("/findings?lang=en").await;
     assert!(page.contains("Till went back to older data"), "{page}");
     let (_, tills) = server.ask("GET", "/api/v1/tills", None).await;
     assert!(tills[0]["went_back_at"].is_string() && tills[0]["acknowledged_at"].is_null(), "{tills}");
@@ -204,11 +204,11 @@ async fn a_till_that_went_back_needs_a_look_until_somebody_acknowledges_it() {
     let earlier = format!("token={}&till={till}&until=2020-01-01T00%3A00%3A00Z", token_in(&page));
     let here = [("authorization", ADMIN), ("sec-fetch-site", "same-origin")];
     assert_eq!(server.submit("/acknowledge?lang=en", &earlier, &here).await.0, StatusCode::SEE_OTHER);
-    assert!(server.page("/?lang=en").await.contains("went back to older data"));
+    assert!(server.page("/findings?lang=en").await.contains("went back to older data"));
     let form = format!("token={}&till={till}&until={}", token_in(&page), until.replace(':', "%3A"));
     let here = [("authorization", ADMIN), ("sec-fetch-site", "same-origin")];
     assert_eq!(server.submit("/acknowledge?lang=en", &form, &here).await.0, StatusCode::SEE_OTHER);
-    assert!(!server.page("/?lang=en").await.contains("went back to older data"));
+    assert!(!server.page("/findings?lang=en").await.contains("went back to older data"));
     let (status, _) = server.ask("POST", "/api/v1/tills/till-7-1/acknowledge", None).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
 }
@@ -221,7 +221,7 @@ async fn what_a_till_does_not_name_is_tried_again_but_never_dropped() {
     let (_, listed) = server.ask("GET", "/api/v1/aside", None).await;
     let droppable: Vec<_> = listed.as_array().unwrap().iter().map(|unit| &unit["droppable"]).collect();
     assert_eq!(droppable, [&json!(true), &json!(true), &json!(false)]);
-    assert_eq!(server.page("/?lang=en").await.matches("formaction=\"/aside/confirm").count(), 2);
+    assert_eq!(server.page("/findings?lang=en").await.matches("formaction=\"/aside/confirm").count(), 2);
     let alone = json!({"units": [format!("till:{till}")]});
     let (status, problem) = server.ask("POST", "/api/v1/aside/drop", Some(alone.clone())).await;
     assert_eq!(status, StatusCode::CONFLICT, "{problem}");
@@ -287,7 +287,7 @@ async fn a_list_of_what_is_set_aside_that_does_not_read_is_a_line_on_the_page() 
     let till = till_of(&server.make_till().await);
     server.hear_of_aside(&till);
     server.exchange_db.tamper("DROP TABLE broken_report");
-    let page = server.page("/?lang=en").await;
+    let page = server.page("/findings?lang=en").await;
     assert!(page.contains("What is set aside cannot be listed in full"), "{page}");
     assert!(page.contains("000017"), "the rest is there: {page}");
 }

@@ -1,0 +1,253 @@
+//! One thing done with many tills: first what it would do, then what it did, till by till.
+
+use super::super::act::judged;
+use super::tills::{Asked, tills_of};
+use super::{Made, Reader, WebState, failed, gather, not_shown, step};
+use crate::app::{AppError, BulkAct, BulkOutcome, Forecast, MAX_BULK, Till};
+use crate::exchange::Condition;
+use crate::network::Network;
+use crate::rest::problem::RequestFault;
+use crate::words::{FluentArgs, Reason};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Form, Query, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use axum::routing::post;
+use serde::Serialize;
+use std::collections::HashSet;
+use tillway_proto::TillId;
+use tillway_service::page::Crumb;
+
+/// A form that names [`MAX_BULK`] tills.
+const MAX_BULK_FORM_BYTES: usize = 256 * 1024;
+
+/// Rows that are shown; the rest is counted.
+const MAX_SHOWN: usize = 500;
+
+pub(super) fn router() -> Router<WebState> {
+    Router::new()
+        .route("/tills/bulk", post(ask))
+        .route("/tills/bulk/do", post(act))
+        .layer(DefaultBodyLimit::max(MAX_BULK_FORM_BYTES))
+}
+
+/// What the page of the question shows, and that of the answer.
+#[derive(Debug, Serialize)]
+pub(super) struct BulkView {
+    pub(super) act: &'static str,
+    /// The tills, as the form sends them on.
+    pub(super) tills: String,
+    pub(super) rows: Vec<BulkRow>,
+    /// Rows that are not shown.
+    pub(super) more: u64,
+    /// How many tills it is about, and of how many what is true.
+    pub(super) all: u64,
+    pub(super) does: u64,
+    pub(super) same: u64,
+    pub(super) waits: u64,
+    pub(super) failed: u64,
+    /// More than can be done at once; none is asked about.
+    pub(super) max: Option<u64>,
+    /// The filter of the list that they were chosen from, and its address.
+    pub(super) filter: String,
+    pub(super) back: String,
+}
+
+/// A till, and what would become or became of it.
+#[derive(Debug, Serialize)]
+pub(super) struct BulkRow {
+    pub(super) folder: String,
+    pub(super) place: String,
+    pub(super) name: String,
+    pub(super) condition: Option<Condition>,
+    /// `bulk-<word>`.
+    pub(super) word: &'static str,
+    pub(super) tone: &'static str,
+    /// Why it failed.
+    pub(super) detail: String,
+}
+
+/// A form as it was sent: names may come several times.
+#[derive(Default)]
+struct Sent {
+    token: String,
+    act: Option<BulkAct>,
+    is_all: bool,
+    filter: String,
+    tills: Vec<String>,
+}
+
+impl Sent {
+    fn read(form: Vec<(String, String)>) -> Self {
+        let mut sent = Self::default();
+        for (name, value) in form {
+            match name.as_str() {
+                "token" => sent.token = value,
+                "act" => sent.act = BulkAct::of_word(&value),
+                "scope" => sent.is_all = value == "all",
+                "filter" => sent.filter = value,
+                // One by one from boxes, in one field from the question.
+                "till" | "tills" => sent.tills.extend(value.split_whitespace().map(str::to_owned)),
+                _ => {}
+            }
+        }
+        sent
+    }
+}
+
+async fn ask(State(state): State<WebState>, reader: Reader, Form(form): Form<Vec<(String, String)>>) -> Response {
+    let sent = Sent::read(form);
+    if let Err(refusal) = judged(&state, &reader, &sent.token) {
+        return refusal;
+    }
+    let Some(act) = sent.act else { return super::super::act::gone(&state, &reader) };
+    let (app, words) = (reader.app(&state), reader.words());
+    let asked = tokio::task::spawn_blocking(move || {
+        let gathered = gather(&app, words)?;
+        let tills: Vec<&Till> = if sent.is_all {
+            let address = format!("/tills?{}", sent.filter).parse::<Uri>();
+            let filter = address.ok().and_then(|address| Query::<Asked>::try_from_uri(&address).ok());
+            // A filter that does not read would be all tills.
+            filter.map(|Query(asked)| tills_of(&gathered, &asked)).unwrap_or_default()
+        } else {
+            let named: HashSet<&str> = sent.tills.iter().map(String::as_str).collect();
+            let all = tills_of(&gathered, &Asked::default());
+            all.into_iter().filter(|till| named.contains(till.status.till.as_str())).collect()
+        };
+        Ok::<_, AppError>(question(act, &tills, &gathered.facts.network, sent.filter))
+    });
+    answered(&state, &reader, asked.await, act, "bulk_ask.html")
+}
+
+async fn act(State(state): State<WebState>, reader: Reader, Form(form): Form<Vec<(String, String)>>) -> Response {
+    let sent = Sent::read(form);
+    if let Err(refusal) = judged(&state, &reader, &sent.token) {
+        return refusal;
+    }
+    let Some(act) = sent.act else { return super::super::act::gone(&state, &reader) };
+    let (app, words) = (reader.app(&state), reader.words());
+    let done = tokio::task::spawn_blocking(move || {
+        let outcomes = app.bulk(act, sent.tills)?;
+        let gathered = gather(&app, words)?;
+        let network = &gathered.facts.network;
+        let (mut view, mut rows) = (empty(act, sent.filter), Vec::new());
+        view.all = outcomes.len() as u64;
+        for done in outcomes {
+            let (word, detail) = match done.outcome {
+                Ok(BulkOutcome::Done) => ("done", String::new()),
+                Ok(BulkOutcome::AlreadySo) => ("same", String::new()),
+                Ok(BulkOutcome::UnderWay) => ("under-way", String::new()),
+                Err(error) => ("failed", words.reason(&Reason::of(&error))),
+            };
+            match word {
+                "done" => view.does += 1,
+                "failed" => view.failed += 1,
+                _ => view.same += 1,
+            }
+            let till = gathered.facts.tills.iter().find(|till| till.status.till.as_str() == done.till);
+            let row = match till {
+                Some(till) => row(till, network, word),
+                None => BulkRow {
+                    folder: String::new(),
+                    place: done.till,
+                    name: String::new(),
+                    condition: None,
+                    word,
+                    tone: tone(word),
+                    detail: String::new(),
+                },
+            };
+            rows.push(BulkRow { detail, ..row });
+        }
+        // What a person has to look at comes first.
+        rows.sort_by_key(|row| row.word != "failed");
+        view.more = rows.len().saturating_sub(MAX_SHOWN) as u64;
+        rows.truncate(MAX_SHOWN);
+        view.rows = rows;
+        Ok::<_, AppError>(view)
+    });
+    answered(&state, &reader, done.await, act, "bulk_done.html")
+}
+
+fn answered(
+    state: &WebState,
+    reader: &Reader,
+    view: Result<Result<BulkView, AppError>, tokio::task::JoinError>,
+    act: BulkAct,
+    template: &'static str,
+) -> Response {
+    match view {
+        Ok(Ok(view)) => {
+            let words = reader.words();
+            let id = format!("bulk-act-{}", act.word());
+            let heading = words.message(&id, &FluentArgs::new()).unwrap_or(id);
+            let crumbs = vec![Crumb::to(words.text("tills", []), view.back.clone()), Crumb::here(heading)];
+            step(state, reader, "tills", template, Made { crumbs, body: view })
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(error = crate::error_chain(&error), "what was asked for of many tills was not done");
+            not_shown(state, reader, error)
+        }
+        Err(join) => failed(state, reader, StatusCode::INTERNAL_SERVER_ERROR, &Reason::of(&RequestFault::from(join))),
+    }
+}
+
+fn empty(act: BulkAct, filter: String) -> BulkView {
+    let (tills, rows, max) = (String::new(), Vec::new(), None);
+    let back = if filter.is_empty() { "/tills".to_owned() } else { format!("/tills?{filter}") };
+    BulkView { act: act.word(), tills, rows, more: 0, all: 0, does: 0, same: 0, waits: 0, failed: 0, max, filter, back }
+}
+
+fn question(act: BulkAct, tills: &[&Till], network: &Network, filter: String) -> BulkView {
+    let mut view = empty(act, filter);
+    view.all = tills.len() as u64;
+    view.max = (tills.len() > MAX_BULK).then_some(MAX_BULK as u64);
+    if view.max.is_some() {
+        return view;
+    }
+    for till in tills {
+        let word = match act.forecast(till) {
+            Forecast::Does => {
+                view.does += 1;
+                "does"
+            }
+            Forecast::AlreadySo => {
+                view.same += 1;
+                "same"
+            }
+            Forecast::Waits => {
+                view.waits += 1;
+                "waits"
+            }
+        };
+        if view.rows.len() < MAX_SHOWN {
+            view.rows.push(row(till, network, word));
+        } else {
+            view.more += 1;
+        }
+    }
+    view.tills = tills.iter().map(|till| till.status.till.as_str()).collect::<Vec<_>>().join(" ");
+    view
+}
+
+fn row(till: &Till, network: &Network, word: &'static str) -> BulkRow {
+    let id: &TillId = &till.status.till;
+    BulkRow {
+        folder: network.till(id).map(|node| network.folder_name(node)).unwrap_or_default(),
+        place: super::super::source::till_place(network, id),
+        name: till.status.name.clone(),
+        condition: Some(Condition::of(&till.status)),
+        word,
+        tone: tone(word),
+        detail: String::new(),
+    }
+}
+
+fn tone(word: &str) -> &'static str {
+    match word {
+        "done" => "fine",
+        "does" => "under-way",
+        "failed" => "failing",
+        _ => "",
+    }
+}

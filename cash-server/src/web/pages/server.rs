@@ -1,0 +1,78 @@
+//! The server itself: its link to the broker, certificates, backups, room on the disk, and what it
+//! does by itself.
+
+use super::super::address::with;
+use super::super::source::{self, Gathered};
+use super::super::view::{BackupsView, BrokerView, TlsView};
+use super::tills::natural;
+use super::{Kind, Made, Reader, WebState, show};
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use tillway_proto::Revision;
+use tillway_service::page::{Crumb, TaskView};
+
+const KIND: Kind = Kind {
+    here: "server",
+    template: "server.html",
+    parts: &[("navigation", "navigation.html"), ("server", "server_live.html"), ("background", "background.html")],
+};
+
+/// What the page shows.
+#[derive(Debug, Serialize)]
+pub(super) struct ServerView {
+    /// The newest revision.
+    pub(super) revision: Revision,
+    /// The link to the broker.
+    pub(super) broker: BrokerView,
+    /// How TLS stands; none where the reader may not see it.
+    pub(super) tls: Option<TlsView>,
+    /// How backups stand; none where the reader may not see it.
+    pub(super) backups: Option<BackupsView>,
+    /// Room for the data folder, and below which nothing is taken in.
+    pub(super) disk_free_mib: Option<u64>,
+    pub(super) disk_reserve_mib: Option<u64>,
+    /// Versions of tills' agents, with how many tills have each and where those are listed.
+    pub(super) versions: Vec<(String, u64, String)>,
+    /// What the server does by itself; none where the reader may not see it.
+    pub(super) background: Option<Vec<TaskView>>,
+}
+
+pub(super) fn router() -> Router<WebState> {
+    Router::new().route("/server", get(page))
+}
+
+async fn page(State(state): State<WebState>, reader: Reader) -> Response {
+    show(state, reader, &KIND, |gathered| {
+        let (facts, words) = (&gathered.facts, gathered.words);
+        let tasks = facts.background.clone();
+        let body = ServerView {
+            revision: facts.head,
+            broker: source::broker(&facts.broker, words),
+            tls: facts.tls.as_ref().map(source::tls),
+            backups: facts.backups.as_ref().map(|state| source::backups(state, words)),
+            disk_free_mib: facts.disk.map(|room| room.free_bytes >> 20),
+            disk_reserve_mib: facts.disk.map(|room| room.reserve_bytes >> 20),
+            versions: versions(gathered),
+            background: tasks
+                .map(|tasks| tasks.into_iter().map(|one| TaskView::of(one, gathered.now, words)).collect()),
+        };
+        Ok(Made { crumbs: vec![Crumb::here(words.text("nav-server", []))], body })
+    })
+    .await
+}
+
+fn versions(gathered: &Gathered<'_>) -> Vec<(String, u64, String)> {
+    let mut counts: BTreeMap<_, (&str, u64)> = BTreeMap::new();
+    for till in &gathered.facts.tills {
+        if let Some(contact) = &till.status.record.contact {
+            let version = contact.state.agent_version.as_str();
+            counts.entry(natural(version)).or_insert((version, 0)).1 += 1;
+        }
+    }
+    let listed = counts.into_values().rev();
+    listed.map(|(version, count)| (version.to_owned(), count, with("/tills", [("version", version)]))).collect()
+}

@@ -1,0 +1,531 @@
+//! Tills: searched, filtered, sorted, page by page, as CSV; and what is done with many of them.
+//!
+//! The filter is the address. What it is about is decided over what is known of all tills; rows
+//! are made for those of one page alone.
+
+use super::super::address::with;
+use super::super::source::{self, Gathered};
+use super::super::view::{Attention, TillView};
+use super::{Kind, Made, Reader, WebState, failed, gather, not_shown, show};
+use crate::app::{BulkAct, MAX_BULK, Till};
+use crate::exchange::{Condition, TillStatus};
+use crate::network::{Network, Node};
+use crate::rest::problem::RequestFault;
+use crate::words::{FluentArgs, Reason, Words};
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+use tillway_proto::NodeLevel;
+use tillway_service::page::Crumb;
+
+const KIND: Kind = Kind {
+    here: "tills",
+    template: "tills.html",
+    parts: &[
+        ("navigation", "navigation.html"),
+        ("chips", "tills_chips.html"),
+        ("found", "tills_found.html"),
+        ("rows", "tills_rows.html"),
+    ],
+};
+
+/// Rows of one page: what a screen or two show.
+const PAGE: usize = 50;
+
+/// Shops that a list to choose from has room for; of more, the code is typed.
+const MAX_CHOICES: usize = 300;
+
+/// Which tills, as the address says it. What is empty or does not read filters nothing.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    /// A part of a code, a name or an id.
+    pub(super) q: String,
+    /// A condition; `look`: whatever needs a look.
+    pub(super) state: String,
+    /// Folder name or code of a shop.
+    pub(super) shop: String,
+    /// Folder name or code of a group.
+    pub(super) group: String,
+    /// Version of the agent.
+    pub(super) version: String,
+    /// What is wrong: the key of a problem.
+    pub(super) problem: String,
+    /// Silent for so many minutes or longer.
+    pub(super) silent: String,
+    /// So many revisions behind, or more.
+    pub(super) behind: String,
+    /// So many documents not sent, or more.
+    pub(super) unsent: String,
+    /// A column; after a `-` the other way round.
+    pub(super) sort: String,
+    /// From 1.
+    pub(super) page: String,
+}
+
+impl Asked {
+    /// The parameters of the filter.
+    fn filter(&self) -> [(&'static str, &str); 9] {
+        [
+            ("q", &self.q),
+            ("state", &self.state),
+            ("shop", &self.shop),
+            ("group", &self.group),
+            ("version", &self.version),
+            ("problem", &self.problem),
+            ("silent", &self.silent),
+            ("behind", &self.behind),
+            ("unsent", &self.unsent),
+        ]
+    }
+
+    fn is_filtered(&self) -> bool {
+        self.filter().iter().any(|(_, value)| !value.is_empty())
+    }
+
+    /// The address of the same list with other values of some parameters.
+    fn address(&self, path: &str, other: &[(&'static str, &str)]) -> String {
+        let all = self.filter().into_iter().chain([("sort", self.sort.as_str())]);
+        let changed = |(name, value)| {
+            let other = other.iter().find(|(changed, _)| *changed == name);
+            (name, other.map_or(value, |(_, value)| *value))
+        };
+        let page = other.iter().filter(|(name, _)| *name == "page").copied();
+        with(path, all.map(changed).chain(page))
+    }
+
+    /// The filter as the query of an address.
+    fn query(&self) -> String {
+        with("", self.filter()).trim_start_matches('?').to_owned()
+    }
+}
+
+/// What the page shows.
+#[derive(Debug, Serialize)]
+pub(super) struct TillsView {
+    pub(super) asked: Asked,
+    pub(super) is_filtered: bool,
+    /// All tills, and those that the filter leaves.
+    pub(super) total: u64,
+    pub(super) found: u64,
+    pub(super) rows: Vec<TillView>,
+    /// Numbers of the first and the last row.
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) previous: Option<String>,
+    pub(super) next: Option<String>,
+    pub(super) chips: Vec<Chip>,
+    /// Folder names with what they are called.
+    pub(super) shops: Vec<(String, String)>,
+    pub(super) groups: Vec<(String, String)>,
+    pub(super) has_many_shops: bool,
+    pub(super) versions: Vec<String>,
+    pub(super) columns: Vec<Column>,
+    pub(super) csv: String,
+    pub(super) clear: String,
+    /// The filter without order and page.
+    pub(super) filter: String,
+    pub(super) acts: [&'static str; 4],
+    pub(super) max_bulk: u64,
+}
+
+/// A filter of one click.
+#[derive(Debug, Serialize)]
+pub(super) struct Chip {
+    /// The condition, or `look`.
+    pub(super) state: &'static str,
+    pub(super) count: u64,
+    pub(super) address: String,
+    pub(super) is_on: bool,
+}
+
+/// The head of a column.
+#[derive(Debug, Serialize)]
+pub(super) struct Column {
+    /// The message that names it.
+    pub(super) name: &'static str,
+    /// Sorts by it, or the other way round.
+    pub(super) address: String,
+    /// `ascending`, `descending` or nothing.
+    pub(super) order: &'static str,
+    pub(super) is_number: bool,
+}
+
+pub(super) fn router() -> Router<WebState> {
+    Router::new().route("/tills", get(page)).route("/tills.csv", get(csv))
+}
+
+async fn page(State(state): State<WebState>, reader: Reader, Query(asked): Query<Asked>) -> Response {
+    show(state, reader, &KIND, move |gathered| Ok(view(gathered, &asked))).await
+}
+
+fn view(gathered: &Gathered<'_>, asked: &Asked) -> Made<TillsView> {
+    let network = &gathered.facts.network;
+    let all = facts(gathered);
+    let mut found = chosen(&all, asked, gathered);
+    sort(&mut found, &asked.sort);
+    let pages = found.len().div_ceil(PAGE).max(1);
+    let page = asked.page.parse().unwrap_or(1_usize).clamp(1, pages);
+    let from = (page - 1) * PAGE;
+    let shown = &found[from..found.len().min(from + PAGE)];
+    let to_page = |page: usize| asked.address("/tills", &[("page", &page.to_string())]);
+    let (shops, groups) = (nodes_of(network, NodeLevel::Shop), nodes_of(network, NodeLevel::Group));
+    let has_many_shops = shops.len() > MAX_CHOICES;
+    let body = TillsView {
+        is_filtered: asked.is_filtered(),
+        total: all.len() as u64,
+        found: found.len() as u64,
+        rows: shown.iter().map(|one| source::till(network, one.status, gathered.words)).collect(),
+        first: if shown.is_empty() { 0 } else { from as u64 + 1 },
+        last: (from + shown.len()) as u64,
+        previous: (page > 1).then(|| to_page(page - 1)),
+        next: (page < pages).then(|| to_page(page + 1)),
+        chips: chips(&all, asked),
+        shops: if has_many_shops { Vec::new() } else { shops },
+        groups,
+        has_many_shops,
+        versions: versions(&all),
+        columns: columns(asked),
+        csv: asked.address("/tills.csv", &[]),
+        clear: with("/tills", [("sort", asked.sort.as_str())]),
+        filter: asked.query(),
+        acts: BulkAct::ALL.map(BulkAct::word),
+        max_bulk: MAX_BULK as u64,
+        asked: asked.clone(),
+    };
+    Made { crumbs: vec![Crumb::here(gathered.words.text("tills", []))], body }
+}
+
+/// The tills that a filter leaves, in order of their codes.
+pub(super) fn tills_of<'a>(gathered: &'a Gathered<'_>, asked: &Asked) -> Vec<&'a Till> {
+    let all = facts(gathered);
+    let mut found = chosen(&all, asked, gathered);
+    sort(&mut found, "till");
+    found.into_iter().map(|one| one.till).collect()
+}
+
+/// What filters and orders look at, of one till.
+struct Facts<'a> {
+    till: &'a Till,
+    status: &'a TillStatus,
+    condition: Condition,
+    shop: Option<&'a Node>,
+    needs_look: bool,
+    unsent: Option<u64>,
+    behind: u64,
+    version: &'a str,
+}
+
+fn facts<'a>(gathered: &'a Gathered<'_>) -> Vec<Facts<'a>> {
+    let look = about(&gathered.attention, |_| true);
+    let of = |till: &'a Till| {
+        let status = &till.status;
+        let state = status.record.contact.as_ref().map(|contact| &contact.state);
+        Facts {
+            till,
+            status,
+            condition: Condition::of(status),
+            shop: gathered.facts.network.shop_of(&status.till),
+            needs_look: look.contains(status.till.as_str()),
+            unsent: state.and_then(|state| state.unsent_documents),
+            behind: status.target.0.saturating_sub(status.record.cursor().0),
+            version: state.map_or("", |state| state.agent_version.as_str()),
+        }
+    };
+    gathered.facts.tills.iter().map(of).collect()
+}
+
+/// Ids of tills that something is said of.
+fn about(attention: &[Attention], which: impl Fn(&Attention) -> bool) -> HashSet<&str> {
+    attention.iter().filter(|entry| which(entry)).flat_map(|entry| &entry.tills).map(String::as_str).collect()
+}
+
+fn chosen<'f, 'a>(all: &'f [Facts<'a>], asked: &Asked, gathered: &'a Gathered<'_>) -> Vec<&'f Facts<'a>> {
+    let network = &gathered.facts.network;
+    let wanted = asked.q.trim().to_lowercase();
+    let node = |level, name: &str| network.nodes().find(|node| node.level() == level && is_called(network, node, name));
+    // A name that is nobody's leaves nothing.
+    let shop = (!asked.shop.is_empty()).then(|| node(NodeLevel::Shop, &asked.shop));
+    let group = (!asked.group.is_empty()).then(|| node(NodeLevel::Group, &asked.group));
+    let problem = (!asked.problem.is_empty()).then(|| about(&gathered.attention, |entry| entry.key == asked.problem));
+    let condition = Condition::ALL.into_iter().find(|condition| condition.code() == asked.state);
+    let [silent, behind, unsent] = [&asked.silent, &asked.behind, &asked.unsent].map(|text| text.parse::<u64>().ok());
+    let silent = silent.and_then(|minutes| i64::try_from(minutes).ok()).map(SignedDuration::from_mins);
+    let holds = |one: &&Facts<'_>| {
+        condition.is_none_or(|condition| condition == one.condition)
+            && (asked.state != "look" || one.needs_look)
+            && shop.is_none_or(|shop| shop.is_some_and(|shop| one.shop.is_some_and(|own| own.no == shop.no)))
+            && group.is_none_or(|group| {
+                group.is_some_and(|group| one.shop.is_some_and(|own| network.is_within(own.no, group.no)))
+            })
+            && (asked.version.is_empty() || one.version == asked.version)
+            && problem.as_ref().is_none_or(|ids| ids.contains(one.status.till.as_str()))
+            && silent.is_none_or(|silent| is_silent_for(one, gathered.now, silent))
+            && behind.is_none_or(|behind| one.behind >= behind)
+            && unsent.is_none_or(|unsent| one.unsent.is_some_and(|documents| documents >= unsent))
+            && (wanted.is_empty() || is_meant(one, &wanted))
+    };
+    all.iter().filter(holds).collect()
+}
+
+fn is_called(network: &Network, node: &Node, name: &str) -> bool {
+    node.code.as_str() == name || network.folder_name(node) == name
+}
+
+fn is_silent_for(one: &Facts<'_>, now: Timestamp, least: SignedDuration) -> bool {
+    let heard = one.status.record.contact.as_ref().map(|contact| contact.last_at);
+    heard.is_none_or(|at| now.duration_since(at) >= least)
+}
+
+/// Whether a till is what somebody typed: `7-1`, `7/1`, a part of its name, its shop's, its id.
+fn is_meant(one: &Facts<'_>, wanted: &str) -> bool {
+    let (code, shop) =
+        (one.status.till.code().to_lowercase(), one.shop.map_or("", |shop| shop.code.as_str()).to_lowercase());
+    let has = |text: &str| text.to_lowercase().contains(wanted);
+    let pair = wanted.replace('/', "-");
+    let pair = pair.strip_prefix("till-").unwrap_or(&pair);
+    code == wanted
+        || shop == wanted
+        || format!("{shop}-{code}").starts_with(pair)
+        || has(&one.status.name)
+        || one.shop.is_some_and(|shop| has(&shop.name))
+        || has(one.status.till.as_str())
+}
+
+/// Columns with the word in the address, and whether they are numbers.
+const COLUMNS: [(&str, &str, bool); 8] = [
+    ("till", "till", false),
+    ("condition", "state", false),
+    ("has-revision", "behind", true),
+    ("data-age", "age", false),
+    ("last-contact", "heard", false),
+    ("unsent", "unsent", true),
+    ("agent", "version", false),
+    ("clock", "clock", true),
+];
+
+fn columns(asked: &Asked) -> Vec<Column> {
+    let (sorted, is_turned) = order(&asked.sort);
+    let column = |(name, word, is_number): (&'static str, &'static str, bool)| {
+        let is_sorted = sorted == word;
+        let other = if is_sorted && !is_turned { format!("-{word}") } else { word.to_owned() };
+        let order = match (is_sorted, is_turned) {
+            (true, false) => "ascending",
+            (true, true) => "descending",
+            (false, _) => "",
+        };
+        Column { name, address: asked.address("/tills", &[("sort", &other)]), order, is_number }
+    };
+    COLUMNS.into_iter().map(column).collect()
+}
+
+/// The column that a list is sorted by, by its word, and whether it is turned round. What nobody
+/// chose: the weightiest state first.
+fn order(text: &str) -> (&str, bool) {
+    let (word, is_turned) = text.strip_prefix('-').map_or((text, false), |word| (word, true));
+    if COLUMNS.iter().any(|(_, known, _)| *known == word) { (word, is_turned) } else { ("state", false) }
+}
+
+fn sort(found: &mut [&Facts<'_>], text: &str) {
+    let (word, is_turned) = order(text);
+    let contact = |one: &Facts<'_>| one.status.record.contact.clone();
+    let compare = |a: &&Facts<'_>, b: &&Facts<'_>| match word {
+        "till" => Ordering::Equal,
+        "behind" => a.behind.cmp(&b.behind),
+        // The oldest data first.
+        "age" => {
+            let at = |one: &Facts<'_>| contact(one).and_then(|contact| contact.state.applied_at);
+            at(a).cmp(&at(b))
+        }
+        "heard" => {
+            let at = |one: &Facts<'_>| contact(one).map(|contact| contact.last_at);
+            at(a).cmp(&at(b))
+        }
+        "unsent" => a.unsent.cmp(&b.unsent),
+        "version" => natural(a.version).cmp(&natural(b.version)),
+        "clock" => a.status.clock_ahead.unwrap_or_default().abs().cmp(&b.status.clock_ahead.unwrap_or_default().abs()),
+        _ => a.condition.cmp(&b.condition),
+    };
+    let by_code = |one: &Facts<'_>| {
+        let shop = one.shop.map(|shop| natural(shop.code.as_str()));
+        (shop, natural(one.status.till.code()))
+    };
+    found.sort_by(|a, b| {
+        let compared =
+            compare(a, b).then_with(|| if word == "till" { by_code(a).cmp(&by_code(b)) } else { Ordering::Equal });
+        let compared = if is_turned { compared.reverse() } else { compared };
+        compared.then_with(|| by_code(a).cmp(&by_code(b)))
+    });
+}
+
+/// Orders texts as people do: `9` before `10`.
+pub(super) fn natural(text: &str) -> Vec<(u64, String)> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let letters = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(letters);
+        let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        let (number, after) = after.split_at(digits);
+        // A number comes before a word, and one that is too long last of all.
+        if !word.is_empty() {
+            parts.push((u64::MAX, word.to_owned()));
+        }
+        if !number.is_empty() {
+            parts.push((number.parse().unwrap_or(u64::MAX - 1), number.to_owned()));
+        }
+        rest = after;
+    }
+    parts
+}
+
+fn chips(all: &[Facts<'_>], asked: &Asked) -> Vec<Chip> {
+    let chip = |state: &'static str, count: u64| {
+        let is_on = asked.state == state;
+        let other = if is_on { "" } else { state };
+        Chip { state, count, address: asked.address("/tills", &[("state", other)]), is_on }
+    };
+    let look = chip("look", all.iter().filter(|one| one.needs_look).count() as u64);
+    let of = |condition: Condition| all.iter().filter(|one| one.condition == condition).count() as u64;
+    let states = Condition::ALL.into_iter().map(|condition| chip(condition.code(), of(condition)));
+    [look].into_iter().chain(states).filter(|chip| chip.count > 0 || chip.is_on).collect()
+}
+
+fn nodes_of(network: &Network, level: NodeLevel) -> Vec<(String, String)> {
+    let nodes = network.nodes().filter(|node| node.level() == level);
+    let mut named: Vec<_> = nodes.map(|node| (natural(node.code.as_str()), node)).collect();
+    named.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let called = |node: &Node| format!("{} {}", node.code, node.name).trim_end().to_owned();
+    named.into_iter().map(|(_, node)| (network.folder_name(node), called(node))).collect()
+}
+
+fn versions(all: &[Facts<'_>]) -> Vec<String> {
+    let there: BTreeMap<_, &str> = all.iter().map(|one| (natural(one.version), one.version)).collect();
+    there.into_values().filter(|version| !version.is_empty()).map(str::to_owned).collect()
+}
+
+async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<Asked>) -> Response {
+    let (asking, words) = (reader.app(&state), reader.words());
+    let made = tokio::task::spawn_blocking(move || {
+        let gathered = gather(&asking, words)?;
+        let all = facts(&gathered);
+        let mut found = chosen(&all, &asked, &gathered);
+        sort(&mut found, &asked.sort);
+        let rows = found.iter().map(|one| source::till(&gathered.facts.network, one.status, words));
+        Ok(table(rows, words))
+    });
+    match made.await {
+        Ok(Ok(text)) => {
+            let headers = [
+                (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+                (header::CONTENT_DISPOSITION, "attachment; filename=\"tills.csv\""),
+                (header::CACHE_CONTROL, "no-store"),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ];
+            (headers, text).into_response()
+        }
+        Ok(Err(error)) => not_shown(&state, &reader, error),
+        Err(join) => failed(&state, &reader, StatusCode::INTERNAL_SERVER_ERROR, &Reason::of(&RequestFault::from(join))),
+    }
+}
+
+/// A table as RFC 4180 has it, with a mark by which spreadsheets know UTF-8.
+fn table(rows: impl Iterator<Item = TillView>, words: &Words) -> String {
+    let head = [
+        words.text("shop", []),
+        words.text("till", []),
+        words.text("name", []),
+        words.text("condition", []),
+        words.text("has-revision", []),
+        words.text("should-have", []),
+        words.text("data-age", []),
+        words.text("last-contact", []),
+        words.text("unsent", []),
+        words.text("agent", []),
+        words.text("clock-seconds", []),
+        words.text("reason-to-wait", []),
+        words.text("id", []),
+    ];
+    let mut text = String::from("\u{feff}");
+    line(&mut text, head);
+    let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let time = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
+    for till in rows {
+        let condition = words.message(&format!("condition-{}", till.condition.code()), &FluentArgs::new());
+        let clock = till.clock_ahead.map(|s| s.to_string()).or(till.clock_behind.map(|s| format!("-{s}")));
+        line(
+            &mut text,
+            [
+                till.shop,
+                till.code,
+                till.name,
+                condition.unwrap_or_default(),
+                number(till.cursor.map(|cursor| cursor.0)),
+                till.target.0.to_string(),
+                time(till.applied_at),
+                time(till.last_contact),
+                number(till.unsent_documents),
+                till.agent_version.unwrap_or_default(),
+                clock.unwrap_or_default(),
+                till.waits_for.unwrap_or_default(),
+                till.id,
+            ],
+        );
+    }
+    text
+}
+
+fn line(text: &mut String, cells: [String; 13]) {
+    let cells = cells.map(|cell| cell_of(&cell));
+    // Writing to a text does not fail.
+    let _ = write!(text, "{}\r\n", cells.join(","));
+}
+
+/// A cell. What a spreadsheet would take for a formula is marked as text, but for numbers.
+fn cell_of(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<i64>().is_err();
+    let told = if is_formula { format!("'{text}") } else { text.to_owned() };
+    if told.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", told.replace('"', "\"\"")) } else { told }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_ordered_as_people_count() {
+        let mut codes = ["10", "9", "a10", "a9", "1", "01"];
+        codes.sort_by_key(|code| natural(code));
+        assert_eq!(codes, ["01", "1", "9", "10", "a9", "a10"]);
+        assert!(natural("0.10.0") > natural("0.9.1"));
+    }
+
+    #[test]
+    fn a_cell_is_text_and_never_a_formula() {
+        assert_eq!(cell_of("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(cell_of("=1+1"), "'=1+1");
+        assert_eq!(cell_of("-75"), "-75", "a clock that is behind");
+        assert_eq!(cell_of("-2+3"), "'-2+3");
+    }
+
+    #[test]
+    fn the_filter_is_in_the_address_and_a_column_turns_round() {
+        let asked = Asked { q: "a b".to_owned(), state: "silent".to_owned(), page: "3".to_owned(), ..Asked::default() };
+        assert_eq!(asked.address("/tills", &[]), "/tills?q=a%20b&state=silent");
+        assert_eq!(asked.address("/tills", &[("state", ""), ("page", "2")]), "/tills?q=a%20b&page=2");
+        assert_eq!(asked.query(), "q=a%20b&state=silent");
+        let address = |asked: &Asked, name| columns(asked).into_iter().find(|one| one.name == name).unwrap().address;
+        assert_eq!(address(&Asked::default(), "condition"), "/tills?sort=-state", "it is sorted so");
+        assert_eq!(address(&Asked::default(), "unsent"), "/tills?sort=unsent");
+        let turned = Asked { sort: "-unsent".to_owned(), ..Asked::default() };
+        assert_eq!(address(&turned, "unsent"), "/tills?sort=unsent");
+        assert_eq!(order("nonsense"), ("state", false));
+    }
+}
