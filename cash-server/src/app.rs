@@ -29,6 +29,7 @@ mod packages;
 mod people;
 mod rights;
 mod sales;
+mod scope;
 mod tills;
 mod tls;
 
@@ -43,8 +44,8 @@ pub use loads::{Load, LoadReport};
 pub use nodes::{CreatedNode, NewSecret, NodeChange, NodeInfo, Nodes};
 pub use overview::{DiskRoom, Overview, OverviewLimits};
 pub use packages::{PackageAsked, PackageDenied};
-pub use people::{Account, FromWhere, LetIn, Shown, ToldLink};
-pub use rights::{Act, Denied, of_till};
+pub use people::{Account, FromWhere, LetIn, Shown, ToldLink, WantedRole};
+pub use rights::{Act, Denied, Role, everything, manages_people, may, of_till};
 pub use sales::SalesOf;
 pub use tills::Till;
 pub use tls::{CertificateLeft, TlsOverview};
@@ -66,6 +67,7 @@ use crate::store::intake::LoadJournal;
 use crate::store::sales::SalesStore;
 use crate::till_connections::{ShownFor, TillConnections};
 use rights::Place;
+use scope::Scope;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tillway_proto::TillId;
@@ -186,10 +188,15 @@ impl Acting {
     }
 
     fn allow(&self, act: Act, place: Place<'_>) -> Result<(), AppError> {
-        rights::check(&self.caller.actor, act, place).map_err(AppError::Denied)
+        scope::judge(&self.parts.network, &self.caller, act, place)
     }
 
-    fn allow_reading(&self) -> Result<(), AppError> {
-        self.allow(Act::Read, Place::Everywhere)
+    /// Where the caller may look.
+    fn reading(&self) -> Result<Scope, AppError> {
+        self.scope(Act::Read)
+    }
+
+    fn scope(&self, act: Act) -> Result<Scope, AppError> {
+        Scope::of(&self.parts.network, &self.caller, act)
     }
 }

@@ -17,7 +17,7 @@ pub use auth::{AuthError, TillAuth};
 pub use change::NetworkChange;
 pub use codes::{CodeRefusal, KeptCode, MadeCode};
 pub use token::TokenHash;
-pub use tree::{LayerNo, Network, Node, Parent};
+pub use tree::{ALL, LayerNo, Network, Node, Parent};
 
 use crate::store::StoreError;
 use crate::store::network::NetworkStore;

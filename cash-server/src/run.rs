@@ -7,7 +7,7 @@
 
 mod watchdog;
 
-use crate::app::{App, AppParts, events};
+use crate::app::{App, AppParts, events, everything, manages_people};
 use crate::aside::{Aside, LastShown};
 use crate::backup::{self, BackupError, BackupParts, Backups};
 use crate::certificates::Certificates;
@@ -252,7 +252,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         hints: hints.clone(),
         events,
     };
-    let background = Background::default();
+    let (background, guesses) = (Background::default(), people.guesses());
     let app = App::new(AppParts {
         network: network.clone(),
         keys,
@@ -293,8 +293,11 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     });
     let rest = rest::router(app.clone()).merge(rest::packages::router(app.clone(), packages.clone()));
     let local = rest::local_router(app.clone());
-    let aif =
-        crate::intake::rest::router(AifRest { intake: Arc::clone(&intake), credentials: credentials.back_office });
+    let aif = crate::intake::rest::router(AifRest {
+        intake: Arc::clone(&intake),
+        credentials: credentials.back_office,
+        guesses,
+    });
     let page = web::router(app.clone(), &settings.name, forms, shutdown.child_token()).map_err(RunError::Web)?;
     let [rest, aif, page] = [rest, aif, page].map(|face| rest::watched(face, &app));
     let mut tasks = vec![Reconciler::new(service.clone(), packages.clone()).into_task()];
@@ -441,11 +444,11 @@ impl Opened {
 /// file, so whoever comes in with it on the page has to choose another.
 fn open_people(settings: &Settings, stores: &Stores, credentials: &ServerCredentials) -> Result<People, RunError> {
     let store = Arc::clone(&stores.people);
-    let people = People::new(store, settings.people.sessions, Cost::Full).map_err(RunError::People)?;
+    let people = People::new(store, settings.people.sessions, Cost::Full, manages_people).map_err(RunError::People)?;
     let (admin, mark) = (&credentials.admin, credentials::made_mark(&settings.data_dir));
     match admin.user.parse::<Login>() {
         Ok(login) => {
-            people.take_over(&login, admin.password(), mark.exists()).map_err(RunError::People)?;
+            people.take_over(&login, &everything(), admin.password(), mark.exists()).map_err(RunError::People)?;
             match fs_err::remove_file(&mark) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     tracing::warn!(%error, "the mark of a password that was made stays");

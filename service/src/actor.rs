@@ -95,6 +95,15 @@ impl FromStr for Face {
     }
 }
 
+/// What somebody may: a role, and where it holds, in words of the service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Grant {
+    /// The role.
+    pub role: String,
+    /// Where; none: everywhere.
+    pub place: Option<String>,
+}
+
 /// Who asks, by which way, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -104,11 +113,13 @@ pub struct Caller {
     pub face: Face,
     /// The client's address, where it came over the network.
     pub address: Option<IpAddr>,
+    /// What a user or a key may; none: what follows from who asks.
+    pub grant: Option<Grant>,
 }
 
 impl Caller {
     /// This service by itself.
     pub fn server() -> Self {
-        Self { actor: Actor::Server, face: Face::Within, address: None }
+        Self { actor: Actor::Server, face: Face::Within, address: None, grant: None }
     }
 }

@@ -140,7 +140,7 @@ impl App {
         // All that may fail comes before the code is used.
         let broker_password = self.till_password()?;
         let revision = self.parts.exchange.till(&till).map_err(AppError::Exchange)?.target;
-        let caller = Caller { actor: of_till(&till), face: Face::Rest, address: channel.address };
+        let caller = Caller { actor: of_till(&till), face: Face::Rest, address: channel.address, grant: None };
         let acting = self.parts.network.acting_for(&caller);
         let secret = acting.attach(&till, claim.code, &claim.attempt, channel.address, now)?;
         let peer = PeerId::from(till.clone());

@@ -5,6 +5,7 @@
 use super::error::AppError;
 use super::nodes::{NodeInfo, Nodes};
 use super::rights::{Act, Place};
+use super::scope::Scope;
 use crate::hints::Hint;
 use crate::network::codes::DEFAULT_LIFE;
 use crate::network::{KeptCode, MadeCode, NetworkError};
@@ -78,11 +79,14 @@ impl Nodes {
 
     /// All codes that are kept, the newest first.
     pub fn codes(&self) -> Result<Vec<CodeInfo>, AppError> {
-        self.allow(Act::ChangeNodes, Place::Everywhere)?;
+        let scope = Scope::of(&self.network, &self.caller, Act::ChangeNodes)?;
         let codes = self.network.codes()?;
         let infos = self.all()?;
         let till = |kept: &KeptCode| infos.iter().find(|info| info.node.no == kept.node).cloned();
-        Ok(codes.into_iter().map(|kept| CodeInfo { till: till(&kept), kept }).collect())
+        let all = codes.into_iter().map(|kept| CodeInfo { till: till(&kept), kept });
+        let is_seen =
+            |code: &CodeInfo| scope.is_whole() || code.till.as_ref().is_some_and(|info| scope.covers(&info.node.id));
+        Ok(all.filter(is_seen).collect())
     }
 
     /// Ends the open code of a till. Whether it had one.

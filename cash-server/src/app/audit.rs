@@ -2,6 +2,7 @@
 
 use super::Acting;
 use super::error::AppError;
+use super::rights::{Act, Place};
 use crate::store::audit::{AuditLog, read_as_one};
 use tillway_service::audit::AuditFilter;
 use tillway_service::audit::AuditRecord;
@@ -9,7 +10,7 @@ use tillway_service::audit::AuditRecord;
 impl Acting {
     /// Lines of the audit log, newest first.
     pub fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, AppError> {
-        self.allow_reading()?;
+        self.allow(Act::ReadAudit, Place::Everywhere)?;
         let logs = self.parts.audit.iter().map(|log| -> &dyn AuditLog { log.as_ref() });
         Ok(read_as_one(logs, filter)?)
     }

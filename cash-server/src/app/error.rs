@@ -37,6 +37,18 @@ pub enum AppError {
         /// What was named.
         node: NodeId,
     },
+    /// Not a part of the tree that a role can hold for.
+    #[error("{node} is no place of a role: name the chain, a group or a shop")]
+    NoPlace {
+        /// What was named.
+        node: NodeId,
+    },
+    /// No such role.
+    #[error("`{text}` is no role: viewer, operator, administrator or auditor")]
+    NoRole {
+        /// What was named.
+        text: String,
+    },
     /// More codes than one request may ask for.
     #[error("one request makes at most {max} codes: ask for the rest by itself")]
     #[serde(rename = "too-many-codes-at-once")]

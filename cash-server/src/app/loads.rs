@@ -2,7 +2,7 @@
 
 use super::Acting;
 use super::error::AppError;
-use super::rights::{Act, Place};
+use super::rights::Act;
 use crate::intake::LoadProgress;
 use crate::store::intake::{LoadRecord, NoticeRecord};
 use tillway_proto::LoadId;
@@ -30,25 +30,29 @@ pub struct LoadReport {
 impl Acting {
     /// Loads, newest first.
     pub fn loads(&self, limit: u32) -> Result<Vec<Load>, AppError> {
-        self.allow_reading()?;
+        let (scope, journal) = (self.reading()?, &self.parts.journal);
         let under_way = self.parts.aside.intake.progress();
         let with = |record: LoadRecord| Load { progress: under_way.filter(|one| one.load == record.id), record };
-        Ok(self.parts.journal.recent(limit)?.into_iter().map(with).collect())
+        let recent = scope.first(limit, |limit| Ok(journal.recent(limit)?), |record| record.node.clone())?;
+        Ok(recent.into_iter().map(with).collect())
     }
 
     /// One load, with so many of its rejects and warnings.
     pub fn load(&self, load: LoadId, notices: u32) -> Result<LoadReport, AppError> {
-        self.allow_reading()?;
-        let record = self.parts.journal.load(load)?.ok_or(AppError::UnknownLoad { load })?;
+        let scope = self.reading()?;
+        let record = self.parts.journal.load(load)?.filter(|record| scope.covers(&record.node));
+        let record = record.ok_or(AppError::UnknownLoad { load })?;
         let progress = self.parts.aside.intake.progress().filter(|one| one.load == load);
         self.report(Load { record, progress }, notices)
     }
 
     /// Says yes or no to a held load. The load that carries it out; none where it was refused.
     pub fn decide_held(&self, load: LoadId, approve: bool) -> Result<Option<LoadId>, AppError> {
-        let record = self.parts.journal.load(load)?;
-        let place = record.as_ref().map_or(Place::Everywhere, |record| Place::Node(&record.node));
-        self.allow(Act::ManageLoads, place)?;
+        let scope = self.scope(Act::ManageLoads)?;
+        let record = self.parts.journal.load(load)?.filter(|record| scope.covers(&record.node));
+        if record.is_none() && !scope.is_whole() {
+            return Err(AppError::UnknownLoad { load });
+        }
         Ok(self.settling().decide_held(load, approve)?)
     }
 

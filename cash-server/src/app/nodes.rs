@@ -3,7 +3,8 @@
 //! These use cases need no running server: the command line has them where none runs.
 
 use super::error::AppError;
-use super::rights::{self, Act, Place};
+use super::rights::{Act, Place};
+use super::scope::{self, Scope};
 use crate::exchange::PublicAddresses;
 use crate::hints::{Hint, Hints};
 use crate::network::change::alike_of_each;
@@ -74,8 +75,8 @@ pub struct Nodes {
 impl Nodes {
     /// All nodes, parents before children.
     pub fn list(&self) -> Result<Vec<NodeInfo>, AppError> {
-        self.allow(Act::Read, Place::Everywhere)?;
-        self.all()
+        let scope = Scope::of(&self.network, &self.caller, Act::Read)?;
+        Ok(self.all()?.into_iter().filter(|info| scope.covers(&info.node.id)).collect())
     }
 
     /// One node.
@@ -200,7 +201,7 @@ impl Nodes {
     }
 
     pub(super) fn allow(&self, act: Act, place: Place<'_>) -> Result<(), AppError> {
-        rights::check(&self.caller.actor, act, place).map_err(AppError::Denied)
+        scope::judge(&self.network, &self.caller, act, place)
     }
 }
 

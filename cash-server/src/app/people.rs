@@ -1,11 +1,13 @@
 //! People: coming in, going, and who may.
 
 use super::error::AppError;
-use super::rights::{Act, Place};
+use super::rights::{Act, Place, Role, everything};
 use super::{Acting, App};
+use crate::network::ALL;
 use jiff::Timestamp;
 use std::net::IpAddr;
-use tillway_service::actor::{Actor, Caller, Face};
+use tillway_proto::NodeId;
+use tillway_service::actor::{Actor, Caller, Face, Grant};
 use tillway_service::people::{
     ApiKey, LoggedIn, Login, NewLink, People, PeopleError, Secret, Session, SessionLimits, Try, User, Which,
 };
@@ -48,7 +50,8 @@ pub struct FromWhere {
 
 impl FromWhere {
     fn caller(&self, login: &Login) -> Caller {
-        Caller { actor: Actor::Login(login.to_string()), face: Face::Page, address: self.address }
+        let actor = Actor::Login(login.to_string());
+        Caller { actor, face: Face::Page, address: self.address, grant: None }
     }
 }
 
@@ -63,11 +66,22 @@ pub struct ToldLink {
     pub ends_at: Timestamp,
 }
 
+/// A role that somebody is to have.
+#[derive(Debug, Clone)]
+pub struct WantedRole {
+    /// Its word.
+    pub role: String,
+    /// The chain, a group or a shop, by id or folder name; none: the chain.
+    pub place: Option<String>,
+}
+
 /// A user with what they may be told about themselves.
 #[derive(Debug)]
 pub struct Account {
     /// Who.
     pub user: User,
+    /// The place of their role.
+    pub place: String,
     /// Sessions that are good, the one that was used last first.
     pub sessions: Vec<Session>,
 }
@@ -83,20 +97,23 @@ impl App {
         used: bool,
     ) -> Result<Option<LetIn>, AppError> {
         let people = &self.parts.people;
-        let by = |actor| Caller { actor, face, address };
-        let known = |actor| LetIn { caller: by(actor), session: None, must_change: false };
+        let by = |actor, grant| Caller { actor, face, address, grant: Some(grant) };
+        let known = |actor, grant| LetIn { caller: by(actor, grant), session: None, must_change: false };
         match shown {
             Shown::Password { login, password } => {
                 let is_of_file = self.parts.file_login.are(login, password);
                 if is_of_file && login.parse::<Login>().is_err() {
-                    return Ok(Some(known(Actor::Login(login.clone()))));
+                    return Ok(Some(known(Actor::Login(login.clone()), everything())));
                 }
                 let user = people.of_password(Try { login, password, address }, is_of_file)?;
-                Ok(Some(known(Actor::Login(user.login.to_string()))))
+                Ok(Some(known(Actor::Login(user.login.to_string()), user.grant)))
             }
-            Shown::Key(token) => Ok(Some(known(Actor::Key(people.of_key(token, address)?.name.to_string())))),
+            Shown::Key(token) => {
+                let key = people.of_key(token, address)?;
+                Ok(Some(known(Actor::Key(key.name.to_string()), key.grant)))
+            }
             Shown::Session(token) => Ok(people.of_session(token, used)?.map(|(session, user)| LetIn {
-                caller: by(Actor::Login(user.login.to_string())),
+                caller: by(Actor::Login(user.login.to_string()), user.grant),
                 session: Some(session.no),
                 must_change: user.must_change,
             })),
@@ -155,8 +172,8 @@ impl Acting {
     /// The caller's own account. Those who have none: an error that says so.
     pub fn account(&self) -> Result<Account, AppError> {
         let login = People::login_of(&self.caller)?;
-        let user = self.parts.people.user(&login)?;
-        Ok(Account { user, sessions: self.parts.people.sessions(&login)? })
+        let (user, place) = self.with_place(self.parts.people.user(&login)?)?;
+        Ok(Account { user, place, sessions: self.parts.people.sessions(&login)? })
     }
 
     /// Changes the caller's own password; the other sessions end. `session`: the one that asks.
@@ -172,14 +189,19 @@ impl Acting {
         Ok(self.parts.people.end_sessions(&login, which, &self.caller)?)
     }
 
-    /// All users, by login.
-    pub fn users(&self) -> Result<Vec<User>, AppError> {
-        Ok(self.people()?.users()?)
+    /// All users, by login, each with the place of their role.
+    pub fn users(&self) -> Result<Vec<(User, String)>, AppError> {
+        self.people()?.users()?.into_iter().map(|user| self.with_place(user)).collect()
     }
 
     /// One user.
-    pub fn user(&self, login: &str) -> Result<User, AppError> {
-        Ok(self.people()?.user(&login.parse()?)?)
+    pub fn user(&self, login: &str) -> Result<(User, String), AppError> {
+        self.with_place(self.people()?.user(&login.parse()?)?)
+    }
+
+    fn with_place(&self, user: User) -> Result<(User, String), AppError> {
+        let place = self.place_of(&user.grant)?;
+        Ok((user, place))
     }
 
     /// Adds a user, who sets a password by the link; or has this one, and must change it.
@@ -187,16 +209,26 @@ impl Acting {
         &self,
         login: &str,
         name: &str,
+        wanted: &WantedRole,
         password: Option<&str>,
-    ) -> Result<(User, Option<ToldLink>), AppError> {
+    ) -> Result<((User, String), Option<ToldLink>), AppError> {
         let (people, login) = (self.people()?, login.parse()?);
-        let link = people.add(&login, name, password, &self.caller)?;
-        Ok((people.user(&login)?, link.map(|link| self.told(&link))))
+        let grant = self.grant(wanted)?;
+        let link = people.add(&login, name, &grant, password, &self.caller)?;
+        Ok((self.with_place(people.user(&login)?)?, link.map(|link| self.told(&link))))
     }
 
-    /// Disables a user or lets them come in again; names them otherwise.
-    pub fn set_user(&self, login: &str, name: Option<&str>, disabled: Option<bool>) -> Result<User, AppError> {
-        Ok(self.people()?.set(&login.parse()?, name, disabled, &self.caller)?)
+    /// Disables a user or lets them come in again; names them otherwise; gives them another role.
+    pub fn set_user(
+        &self,
+        login: &str,
+        name: Option<&str>,
+        disabled: Option<bool>,
+        wanted: Option<&WantedRole>,
+    ) -> Result<(User, String), AppError> {
+        let people = self.people()?;
+        let grant = wanted.map(|wanted| self.grant(wanted)).transpose()?;
+        self.with_place(people.set(&login.parse()?, name, disabled, grant.as_ref(), &self.caller)?)
     }
 
     /// Removes a user, whose sessions end.
@@ -225,14 +257,44 @@ impl Acting {
         Ok(self.people()?.end_sessions(&login.parse()?, Which::All, &self.caller)?)
     }
 
-    /// All keys of programs, by name.
-    pub fn api_keys(&self) -> Result<Vec<ApiKey>, AppError> {
-        Ok(self.people()?.keys()?)
+    /// All keys of programs, by name, each with the place of its role.
+    pub fn api_keys(&self) -> Result<Vec<(ApiKey, String)>, AppError> {
+        let with_place = |key: ApiKey| {
+            let place = self.place_of(&key.grant)?;
+            Ok((key, place))
+        };
+        self.people()?.keys()?.into_iter().map(with_place).collect()
     }
 
     /// Makes a key. Its secret is told this once.
-    pub fn add_api_key(&self, name: &str, days: u32) -> Result<(ApiKey, Secret), AppError> {
-        Ok(self.people()?.add_key(name, days, &self.caller)?)
+    pub fn add_api_key(
+        &self,
+        name: &str,
+        days: u32,
+        wanted: &WantedRole,
+    ) -> Result<((ApiKey, String), Secret), AppError> {
+        let people = self.people()?;
+        let (key, secret) = people.add_key(name, days, self.grant(wanted)?, &self.caller)?;
+        let place = self.place_of(&key.grant)?;
+        Ok(((key, place), secret))
+    }
+
+    /// The folder name of a grant's place, for people; its id where that was removed.
+    pub fn place_of(&self, grant: &Grant) -> Result<String, AppError> {
+        let Some(place) = &grant.place else { return Ok(ALL.to_owned()) };
+        let network = self.parts.network.current()?;
+        let node = place.parse::<NodeId>().ok().and_then(|id| network.node(&id));
+        Ok(node.map_or_else(|| place.clone(), |node| network.folder_name(node)))
+    }
+
+    fn grant(&self, wanted: &WantedRole) -> Result<Grant, AppError> {
+        let role: Role = wanted.role.parse().map_err(|()| AppError::NoRole { text: wanted.role.clone() })?;
+        let place = match wanted.place.as_deref().map(|text| self.nodes().find(text)).transpose()? {
+            None | Some(NodeId::Chain(_)) => None,
+            Some(node @ NodeId::Till(_)) => return Err(AppError::NoPlace { node }),
+            Some(node) => Some(node.to_string()),
+        };
+        Ok(Grant { role: role.as_str().to_owned(), place })
     }
 
     /// Removes a key: it is good no more.

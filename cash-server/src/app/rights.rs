@@ -1,16 +1,55 @@
 //! Who may do what, and where in the tree.
 //!
-//! One pure function over one table. Until roles exist, whoever has a login or a key, and whoever may
-//! open the database at the command line, is administrator of the whole tree. A role will be
-//! entries of the table.
+//! One pure function over one table. People and programs have a [`Role`] and a place, the chain, a
+//! group or a shop: a role holds for what is at that place and below it. Whoever may open the
+//! database at the command line is administrator of the whole tree. docs/rights.md shows the table;
+//! a test holds it to this one.
 
 use serde::Serialize;
+use std::str::FromStr;
 use tillway_proto::{NodeId, TillId};
-use tillway_service::actor::Actor;
+use tillway_service::actor::{Actor, Caller, Grant};
 
 /// A till that showed its token.
 pub fn of_till(till: &TillId) -> Actor {
     Actor::Peer { sort: "till", id: till.to_string() }
+}
+
+/// What people and programs are here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Looks.
+    Viewer,
+    /// Looks, and mends what comes up from day to day.
+    Operator,
+    /// Does everything.
+    Administrator,
+    /// Looks at everything, who did what included, and changes nothing.
+    Auditor,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Operator, Self::Administrator, Self::Auditor];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Administrator => "administrator",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
+impl FromStr for Role {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(())
+    }
 }
 
 /// What a caller wants to do.
@@ -20,6 +59,8 @@ pub enum Act {
     Read,
     /// Look at how the server itself works.
     LookAtServer,
+    /// Look at who did what.
+    ReadAudit,
     /// Have backups made and rehearsed.
     ManageBackups,
     /// Make, change, move or remove nodes; new tokens.
@@ -38,6 +79,64 @@ pub enum Act {
     ManagePeople,
 }
 
+impl Act {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Read,
+        Self::AskForSales,
+        Self::ManageTills,
+        Self::ManageLoads,
+        Self::SettleAside,
+        Self::CloseFindings,
+        Self::ChangeNodes,
+        Self::LookAtServer,
+        Self::ReadAudit,
+        Self::ManageBackups,
+        Self::ManagePeople,
+    ];
+
+    /// Its word: `act-<word>` is the message for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::LookAtServer => "look-at-server",
+            Self::ReadAudit => "read-audit",
+            Self::ManageBackups => "manage-backups",
+            Self::ChangeNodes => "change-nodes",
+            Self::AskForSales => "ask-for-sales",
+            Self::ManageTills => "manage-tills",
+            Self::ManageLoads => "manage-loads",
+            Self::SettleAside => "settle-aside",
+            Self::CloseFindings => "close-findings",
+            Self::ManagePeople => "manage-people",
+        }
+    }
+}
+
+/// What each role may. Who changes this changes docs/rights.md.
+const OF_ROLES: [(Role, &[Act]); 4] = [
+    (Role::Viewer, &[Act::Read]),
+    (
+        Role::Operator,
+        &[
+            Act::Read,
+            Act::AskForSales,
+            Act::ManageTills,
+            Act::ManageLoads,
+            Act::SettleAside,
+            Act::CloseFindings,
+            Act::LookAtServer,
+        ],
+    ),
+    (Role::Administrator, &Act::ALL),
+    (Role::Auditor, &[Act::Read, Act::LookAtServer, Act::ReadAudit]),
+];
+
+/// Whether a role may do this, where its place is.
+pub fn may(role: Role, act: Act) -> bool {
+    OF_ROLES.iter().any(|(of, acts)| *of == role && acts.contains(&act))
+}
+
 /// Where in the tree.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place<'a> {
@@ -45,6 +144,17 @@ pub(super) enum Place<'a> {
     Everywhere,
     /// A node.
     Node(&'a NodeId),
+}
+
+/// Where a caller may do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Within {
+    /// In the whole tree, and with what belongs to no node.
+    WholeTree,
+    /// At a node and below it.
+    Below(NodeId),
+    /// With the node that the caller is.
+    Own(String),
 }
 
 /// The caller may not do this.
@@ -67,57 +177,51 @@ pub enum Denied {
     },
 }
 
-/// Sorts of actors that rights are given to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
-    Login,
-    Till,
-    SystemUser,
-    Server,
+/// Whether who may this manages people.
+pub fn manages_people(grant: &Grant) -> bool {
+    grant.place.is_none() && grant.role.parse().is_ok_and(|role| may(role, Act::ManagePeople))
 }
 
-/// Where a right holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Within {
-    WholeTree,
-    /// The node that the actor itself is.
-    ItsOwnNode,
+/// What the first user may.
+pub fn everything() -> Grant {
+    Grant { role: Role::Administrator.as_str().to_owned(), place: None }
 }
 
-/// What a right allows; none: everything.
-type Acts = Option<&'static [Act]>;
+/// Where the caller may do this; none: nowhere.
+pub(super) fn within(caller: &Caller, act: Act) -> Option<Within> {
+    match &caller.actor {
+        Actor::SystemUser(_) | Actor::Server => Some(Within::WholeTree),
+        Actor::Peer { id, .. } => (act == Act::AskForSales).then(|| Within::Own(id.clone())),
+        Actor::Login(_) | Actor::Key(_) => {
+            // A role or a place of a newer server opens nothing.
+            let grant = caller.grant.as_ref()?;
+            let _: Role = grant.role.parse().ok().filter(|role| may(*role, act))?;
+            match &grant.place {
+                None => Some(Within::WholeTree),
+                Some(place) => place.parse().ok().map(Within::Below),
+            }
+        }
+    }
+}
 
-const RIGHTS: [(Who, Acts, Within); 4] = [
-    (Who::Login, None, Within::WholeTree),
-    (Who::SystemUser, None, Within::WholeTree),
-    (Who::Server, None, Within::WholeTree),
-    (Who::Till, Some(&[Act::AskForSales]), Within::ItsOwnNode),
-];
-
-/// Whether the actor may do this there.
-pub(super) fn check(actor: &Actor, act: Act, place: Place<'_>) -> Result<(), Denied> {
-    let (who, own) = match actor {
-        Actor::Login(_) | Actor::Key(_) => (Who::Login, None),
-        Actor::Peer { id, .. } => (Who::Till, Some(id.as_str())),
-        Actor::SystemUser(_) => (Who::SystemUser, None),
-        Actor::Server => (Who::Server, None),
-    };
-    let is_own = match place {
-        Place::Node(NodeId::Till(till)) => Some(till.as_str()) == own,
+/// Whether the caller may do this there. `is_below`: whether the first node is the second or below
+/// it.
+pub(super) fn check(
+    caller: &Caller,
+    act: Act,
+    place: Place<'_>,
+    is_below: impl FnOnce(&NodeId, &NodeId) -> bool,
+) -> Result<(), Denied> {
+    let holds = match (within(caller, act), place) {
+        (Some(Within::WholeTree), _) => true,
+        (Some(Within::Below(top)), Place::Node(node)) => is_below(node, &top),
+        (Some(Within::Own(own)), Place::Node(NodeId::Till(till))) => till.as_str() == own,
         _ => false,
     };
-    let holds = |(to, acts, within): &(Who, Acts, Within)| {
-        *to == who
-            && acts.is_none_or(|acts| acts.contains(&act))
-            && match within {
-                Within::WholeTree => true,
-                Within::ItsOwnNode => is_own,
-            }
-    };
-    if RIGHTS.iter().any(holds) {
+    if holds {
         return Ok(());
     }
-    let actor = actor.clone();
+    let actor = caller.actor.clone();
     Err(match place {
         Place::Everywhere => Denied::MayNot { actor },
         Place::Node(node) => Denied::MayNotThere { actor, node: node.clone() },
@@ -127,13 +231,24 @@ pub(super) fn check(actor: &Actor, act: Act, place: Place<'_>) -> Result<(), Den
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tillway_service::actor::Face;
+
+    fn caller(actor: Actor, grant: Option<Grant>) -> Caller {
+        Caller { actor, face: Face::Rest, address: None, grant }
+    }
+
+    fn user(role: &str, place: Option<&str>) -> Caller {
+        let grant = Grant { role: role.to_owned(), place: place.map(str::to_owned) };
+        caller(Actor::Login("anna".to_owned()), Some(grant))
+    }
 
     #[test]
     fn a_till_may_ask_for_its_own_sales_and_nothing_else() {
         let own: TillId = "_cash_1_00ab34ef".parse().unwrap();
         let other: NodeId = "_cash_2_00ab34ef".parse().unwrap();
-        let (node, till) = (NodeId::Till(own.clone()), of_till(&own));
-        assert_eq!(check(&till, Act::AskForSales, Place::Node(&node)), Ok(()));
+        let (node, till) = (NodeId::Till(own.clone()), caller(of_till(&own), None));
+        let check = |act, place| check(&till, act, place, |_, _| true);
+        assert_eq!(check(Act::AskForSales, Place::Node(&node)), Ok(()));
         for (act, place) in [
             (Act::AskForSales, Place::Node(&other)),
             (Act::AskForSales, Place::Everywhere),
@@ -141,11 +256,47 @@ mod tests {
             (Act::Read, Place::Node(&node)),
             (Act::LookAtServer, Place::Everywhere),
         ] {
-            assert!(check(&till, act, place).is_err(), "{act:?} {place:?}");
+            assert!(check(act, place).is_err(), "{act:?} {place:?}");
         }
-        let denied = check(&till, Act::ManageTills, Place::Node(&other)).unwrap_err();
+        let denied = check(Act::ManageTills, Place::Node(&other)).unwrap_err();
         assert_eq!(denied.to_string(), "till:_cash_1_00ab34ef may not do this at _cash_2_00ab34ef");
-        let admin = Actor::Login("admin".to_owned());
-        assert_eq!(check(&admin, Act::ChangeNodes, Place::Node(&other)), Ok(()));
+    }
+
+    #[test]
+    fn a_role_holds_at_its_place_and_below_it_and_for_what_the_table_says() {
+        let shop: NodeId = "_shop_7_00ab34ef".parse().unwrap();
+        for role in Role::ALL {
+            let [everywhere, there] = [None, Some(shop.as_str())].map(|place| user(role.as_str(), place));
+            for act in Act::ALL {
+                let expected = may(role, act);
+                for place in [Place::Everywhere, Place::Node(&shop)] {
+                    assert_eq!(check(&everywhere, act, place, |_, _| false).is_ok(), expected, "{role:?} {act:?}");
+                }
+                assert_eq!(check(&there, act, Place::Node(&shop), |_, _| true).is_ok(), expected, "{role:?} {act:?}");
+                assert!(check(&there, act, Place::Node(&shop), |_, _| false).is_err(), "{role:?} {act:?} elsewhere");
+                assert!(check(&there, act, Place::Everywhere, |_, _| true).is_err(), "{role:?} {act:?} everywhere");
+            }
+        }
+        assert!(manages_people(&everything()));
+    }
+
+    #[test]
+    fn what_a_newer_server_wrote_opens_nothing_and_nobody_is_let_in_without_a_grant() {
+        for odd in [user("emperor", None), user("administrator", Some("the moon")), user("viewer", Some(""))] {
+            assert_eq!(within(&odd, Act::Read), None, "{odd:?}");
+        }
+        assert_eq!(within(&caller(Actor::Login("anna".to_owned()), None), Act::Read), None);
+    }
+
+    #[test]
+    fn the_docs_show_this_table() {
+        let mut shown = format!("| | {} |\n|---|", Role::ALL.map(Role::as_str).join(" | "));
+        shown.push_str(&"---|".repeat(Role::ALL.len()));
+        for act in Act::ALL {
+            let cells = Role::ALL.map(|role| if may(role, act) { "yes" } else { "–" });
+            shown.push_str(&format!("\n| {} | {} |", act.as_str(), cells.join(" | ")));
+        }
+        let page = include_str!("../../../docs/rights.md");
+        assert!(page.contains(&shown), "docs/rights.md has another table than this:\n{shown}");
     }
 }

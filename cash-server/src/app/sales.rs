@@ -3,14 +3,16 @@
 use super::Acting;
 use super::error::AppError;
 use super::rights::{Act, Place};
+use super::scope::{merged, up_to};
 use crate::audit::Verb;
 use crate::store::sales::{
-    Finding, FindingFilter, Page, ReceiptView, ShiftFilter, ShiftView, TotalsBy, TotalsFilter, TotalsRow,
+    Finding, FindingFilter, MAX_PAGE, Page, ReceiptView, ShiftFilter, ShiftView, TotalsBy, TotalsFilter, TotalsRow,
 };
 use jiff::Timestamp;
 use serde_json::json;
+use std::collections::BTreeMap;
 use tillway_proto::receipt::ShiftKey;
-use tillway_proto::{NodeId, ShopId};
+use tillway_proto::{Kopecks, NodeId, ShopId, TillId};
 use tillway_service::audit::AuditLine;
 
 /// Characters of a note that are kept.
@@ -30,14 +32,37 @@ impl Acting {
     pub fn shifts(&self, of: SalesOf<'_>, filter: &ShiftFilter, page: Page) -> Result<Vec<ShiftView>, AppError> {
         let filter =
             ShiftFilter { till: self.till_or_all(of.till)?, shop: self.shop_or_all(of.shop)?, ..filter.clone() };
-        Ok(self.parts.sales.shifts(&filter, page)?)
+        let ask = |filter: &ShiftFilter, page: Page| -> Result<Vec<ShiftView>, AppError> {
+            Ok(self.parts.sales.shifts(filter, page)?)
+        };
+        match self.shops_unless(filter.till.is_some() || filter.shop.is_some())? {
+            None => ask(&filter, page),
+            Some(shops) => {
+                let of_shop = |shop| ShiftFilter { shop: Some(shop), ..filter.clone() };
+                let lists = shops.into_iter().map(|shop| up_to(page, |part| ask(&of_shop(shop.clone()), part)));
+                merged(lists, page, |shift| shift.began)
+            }
+        }
     }
 
     /// Totals of sales and refunds. The filter's till and shop are those of `of`.
     pub fn totals(&self, of: SalesOf<'_>, filter: &TotalsFilter, by: TotalsBy) -> Result<Vec<TotalsRow>, AppError> {
         let filter =
             TotalsFilter { till: self.till_or_all(of.till)?, shop: self.shop_or_all(of.shop)?, ..filter.clone() };
-        Ok(self.parts.sales.totals(&filter, by)?)
+        let Some(shops) = self.shops_unless(filter.till.is_some() || filter.shop.is_some())? else {
+            return Ok(self.parts.sales.totals(&filter, by)?);
+        };
+        let mut rows = BTreeMap::<String, TotalsRow>::new();
+        for shop in shops {
+            let of_shop = TotalsFilter { shop: Some(shop), ..filter.clone() };
+            for row in self.parts.sales.totals(&of_shop, by)? {
+                let sum = rows
+                    .entry(row.key.clone())
+                    .or_insert_with(|| TotalsRow { key: row.key.clone(), ..TotalsRow::default() });
+                add(sum, &row);
+            }
+        }
+        Ok(rows.into_values().collect())
     }
 
     /// Receipts of one shift, by number.
@@ -48,19 +73,37 @@ impl Acting {
 
     /// What is wrong with sales, newest first: open findings, or closed ones too.
     pub fn findings(&self, till: Option<&str>, open_only: bool, page: Page) -> Result<Vec<Finding>, AppError> {
-        let filter = FindingFilter { till: self.till_or_all(till)?, open_only };
-        Ok(self.parts.sales.findings(&filter, page)?)
+        let ask = |till: Option<TillId>, page: Page| -> Result<Vec<Finding>, AppError> {
+            Ok(self.parts.sales.findings(&FindingFilter { till, open_only }, page)?)
+        };
+        match (self.till_or_all(till)?, self.reading()?.tills()) {
+            (None, Some(own)) => {
+                let lists = own.into_iter().map(|till| up_to(page, |part| ask(Some(till.clone()), part)));
+                merged(lists, page, |finding| (finding.last_seen, finding.id))
+            }
+            (till, _) => ask(till, page),
+        }
     }
 
     /// Closes a finding that somebody looked into. What they found, where they say so, stands in
     /// the audit log.
     pub fn close_finding(&self, finding: i64, note: &str) -> Result<(), AppError> {
-        self.allow(Act::CloseFindings, Place::Everywhere)?;
+        if !self.scope(Act::CloseFindings)?.is_whole() {
+            let own = self.findings(None, true, Page { offset: 0, limit: MAX_PAGE })?;
+            if !own.iter().any(|open| open.id == finding) {
+                return Err(AppError::NoOpenFinding { finding });
+            }
+        }
         let note: String = note.chars().take(MAX_NOTE_CHARS).collect();
         let line = AuditLine::new(&self.caller, Verb::FindingClose, format_args!("finding:{finding}"));
         let line = if note.is_empty() { line } else { line.after(json!({"note": note})) };
         let closed = self.parts.sales.resolve_finding(finding, Timestamp::now(), &line)?;
         if closed { Ok(()) } else { Err(AppError::NoOpenFinding { finding }) }
+    }
+
+    /// The shops that the caller may see, where nobody was named and it is not all of them.
+    fn shops_unless(&self, is_named: bool) -> Result<Option<Vec<ShopId>>, AppError> {
+        Ok(self.reading()?.shops().filter(|_| !is_named))
     }
 
     fn shop_or_all(&self, text: Option<&str>) -> Result<Option<ShopId>, AppError> {
@@ -72,4 +115,15 @@ impl Acting {
             node => Err(AppError::NoShop { node }),
         }
     }
+}
+
+fn add(sum: &mut TotalsRow, row: &TotalsRow) {
+    let plus = |one: &mut Kopecks, other: Kopecks| one.0 = one.0.saturating_add(other.0);
+    sum.receipts = sum.receipts.saturating_add(row.receipts);
+    sum.lines = sum.lines.saturating_add(row.lines);
+    sum.counted.sales = sum.counted.sales.saturating_add(row.counted.sales);
+    sum.counted.refunds = sum.counted.refunds.saturating_add(row.counted.refunds);
+    plus(&mut sum.line_sum, row.line_sum);
+    plus(&mut sum.counted.sale_sum, row.counted.sale_sum);
+    plus(&mut sum.counted.refund_sum, row.counted.refund_sum);
 }

@@ -4,9 +4,11 @@
 use super::Acting;
 use super::error::AppError;
 use super::rights::{Act, Place};
+use super::scope::merged;
 use crate::exchange::TillStatus;
 use crate::exchange::model::{Delivery, SentCommand};
 use crate::sales::requests::Ask;
+use crate::store::sales::Page;
 use jiff::Timestamp;
 use tillway_proto::{NodeId, Revision, TillId};
 use uuid::Uuid;
@@ -23,13 +25,14 @@ pub struct Till {
 impl Acting {
     /// All tills.
     pub fn tills(&self) -> Result<Vec<Till>, AppError> {
-        self.allow_reading()?;
+        let scope = self.reading()?;
         let acknowledged = self.parts.exchange.acknowledged()?;
         let with = |status: TillStatus| {
             let acknowledged_at = acknowledged.get(&status.till.clone().into()).copied();
             Till { status, acknowledged_at }
         };
-        Ok(self.parts.exchange.tills()?.into_iter().map(with).collect())
+        let tills = self.parts.exchange.tills()?.into_iter().filter(|status| scope.covers_till(&status.till));
+        Ok(tills.map(with).collect())
     }
 
     /// One till.
@@ -41,14 +44,26 @@ impl Acting {
 
     /// Deliveries, newest first, of one till where it is named.
     pub fn deliveries(&self, till: Option<&str>, limit: u32) -> Result<Vec<Delivery>, AppError> {
-        let till = self.till_or_all(till)?;
-        Ok(self.parts.exchange.deliveries(till.as_ref(), limit)?)
+        let exchange = &self.parts.exchange;
+        let ask = |till: Option<&TillId>| exchange.deliveries(till, limit).map_err(AppError::Exchange);
+        match (self.till_or_all(till)?, self.reading()?.tills()) {
+            (None, Some(own)) => {
+                merged(own.iter().map(|till| ask(Some(till))), Page { offset: 0, limit }, |one| one.created_at)
+            }
+            (till, _) => ask(till.as_ref()),
+        }
     }
 
     /// Commands to tills and what became of them, newest first, of one till where it is named.
     pub fn commands(&self, till: Option<&str>, limit: u32) -> Result<Vec<SentCommand>, AppError> {
-        let till = self.till_or_all(till)?;
-        Ok(self.parts.exchange.commands(till.as_ref(), limit)?)
+        let exchange = &self.parts.exchange;
+        let ask = |till: Option<&TillId>| exchange.commands(till, limit).map_err(AppError::Exchange);
+        match (self.till_or_all(till)?, self.reading()?.tills()) {
+            (None, Some(own)) => {
+                merged(own.iter().map(|till| ask(Some(till))), Page { offset: 0, limit }, |one| one.created_at)
+            }
+            (till, _) => ask(till.as_ref()),
+        }
     }
 
     /// Asks a till for sales. None where the same request is under way already.
@@ -87,7 +102,7 @@ impl Acting {
     pub(super) fn till_or_all(&self, text: Option<&str>) -> Result<Option<TillId>, AppError> {
         match text {
             Some(text) => self.till_for(Act::Read, text).map(Some),
-            None => self.allow_reading().map(|()| None),
+            None => self.reading().map(|_| None),
         }
     }
 }

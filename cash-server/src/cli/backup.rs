@@ -217,7 +217,7 @@ pub(super) fn backup(
                 reading: &mut |bytes| told.tell(bytes),
             };
             let actor = Actor::SystemUser(system_user::name_of(system_user::own_number()));
-            let caller = Caller { actor, face: Face::CommandLine, address: None };
+            let caller = Caller { actor, face: Face::CommandLine, address: None, grant: None };
             let restored = restore(order, &caller);
             show(None);
             tell_restored(&restored?, answer)

@@ -139,7 +139,7 @@ impl Network {
     fn alone(settings: &Settings, actor: Actor, lock: DataLock) -> Result<Self, CliError> {
         let network = NetworkService::new(Stores::open_network(&settings.data_dir).map_err(CliError::Store)?);
         ensure_chain(&network).map_err(CliError::Run)?;
-        let caller = Caller { actor, face: Face::CommandLine, address: None };
+        let caller = Caller { actor, face: Face::CommandLine, address: None, grant: None };
         let nodes = Nodes {
             network: network.acting_for(&caller),
             keys: PeerKeys::open(&settings.data_dir).map_err(CliError::PeerKeys)?,

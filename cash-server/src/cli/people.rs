@@ -25,6 +25,12 @@ pub enum UserCommand {
         /// What they are called.
         #[arg(long, default_value = "")]
         name: String,
+        /// What they may: viewer, operator, administrator or auditor.
+        #[arg(long, default_value = "viewer")]
+        role: String,
+        /// Where: All, group-<code>, shop-<code>, or an id.
+        #[arg(long)]
+        place: Option<String>,
         /// A file with their first password in its first line, which they have to change; then
         /// there is no link.
         #[arg(long, value_name = "FILE")]
@@ -41,6 +47,16 @@ pub enum UserCommand {
         /// is no link.
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
+    },
+    /// Give them another role, at once.
+    Role {
+        /// The login.
+        login: String,
+        /// What they may: viewer, operator, administrator or auditor.
+        role: String,
+        /// Where: All, group-<code>, shop-<code>, or an id.
+        #[arg(long)]
+        place: Option<String>,
     },
     /// They do not come in any more, and their sessions end at once.
     Disable {
@@ -72,6 +88,12 @@ pub enum KeyCommand {
         /// For how many days it is good [default: 365]
         #[arg(long)]
         days: Option<u32>,
+        /// What it may: viewer, operator, administrator or auditor.
+        #[arg(long, default_value = "viewer")]
+        role: String,
+        /// Where: All, group-<code>, shop-<code>, or an id.
+        #[arg(long)]
+        place: Option<String>,
     },
     /// Remove one: it is good no more.
     Remove {
@@ -89,15 +111,17 @@ pub(super) fn user(settings: &Settings, command: UserCommand, answer: &mut Outpu
             let columns = [
                 ("LOGIN", "/login"),
                 ("NAME", "/name"),
+                ("ROLE", "/role"),
+                ("PLACE", "/place"),
                 ("STATE", "/state"),
                 ("LAST LOGIN", "/last_login"),
                 ("LINK ENDS", "/link_ends_at"),
             ];
             answer.table(&users, &columns)
         }
-        UserCommand::Add { login, name, password_file } => {
+        UserCommand::Add { login, name, role, place, password_file } => {
             let password = password_file.as_deref().map(first_line).transpose()?;
-            let new = NewUser { login, name, password };
+            let new = NewUser { login, name, role: Some(role), place, password };
             let added: UserAdded = client.post("/api/v1/users", &new).map_err(CliError::Client)?;
             match &added.link {
                 Some(link) => tell_link(&added.user.login, link, &json!(added), answer),
@@ -118,6 +142,18 @@ pub(super) fn user(settings: &Settings, command: UserCommand, answer: &mut Outpu
             done.map_err(CliError::Client)?;
             let told = answer.words.text("cli-password-set", [("login", login.as_str().into())]);
             answer.line(&json!({"login": login}), &told)
+        }
+        UserCommand::Role { login, role, place } => {
+            let change = UserChange { name: None, disabled: None, role: Some(role), place };
+            let set = client.ask(Method::PATCH, &of(&login, ""), Some(&change));
+            let user: UserView = set.map_err(CliError::Client)?;
+            let told = [
+                ("login", FluentValue::from(user.login.as_str())),
+                ("role", FluentValue::from(user.role.as_str())),
+                ("place", FluentValue::from(user.place.as_str())),
+            ];
+            let told = answer.words.text("cli-user-role", told);
+            answer.line(&json!(user), &told)
         }
         UserCommand::Disable { login } => {
             let user = set_disabled(&client, &of(&login, ""), true)?;
@@ -142,11 +178,20 @@ pub(super) fn key(settings: &Settings, command: KeyCommand, answer: &mut Output<
     match command {
         KeyCommand::Ls => {
             let keys: Value = client.read("/api/v1/keys").map_err(CliError::Client)?;
-            let columns = [("NAME", "/name"), ("MADE BY", "/made_by"), ("ENDS", "/ends_at"), ("USED", "/used_at")];
+            let columns = [
+                ("NAME", "/name"),
+                ("ROLE", "/role"),
+                ("PLACE", "/place"),
+                ("MADE BY", "/made_by"),
+                ("ENDS", "/ends_at"),
+                ("USED", "/used_at"),
+            ];
             answer.table(&keys, &columns)
         }
-        KeyCommand::Add { name, days } => {
-            let made: KeyMade = client.post("/api/v1/keys", &NewKey { name, days }).map_err(CliError::Client)?;
+        KeyCommand::Add { name, days, role, place } => {
+            let made: KeyMade = client
+                .post("/api/v1/keys", &NewKey { name, days, role: Some(role), place })
+                .map_err(CliError::Client)?;
             let told = [
                 ("name", FluentValue::from(made.key.name.as_str())),
                 ("until", FluentValue::from(made.key.ends_at.as_str())),
@@ -165,7 +210,7 @@ pub(super) fn key(settings: &Settings, command: KeyCommand, answer: &mut Output<
 }
 
 fn set_disabled(client: &Client, path: &str, disabled: bool) -> Result<UserView, CliError> {
-    let change = UserChange { name: None, disabled: Some(disabled) };
+    let change = UserChange { name: None, disabled: Some(disabled), role: None, place: None };
     client.ask(Method::PATCH, path, Some(&change)).map_err(CliError::Client)
 }
 

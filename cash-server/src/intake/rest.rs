@@ -32,6 +32,8 @@ use std::time::{Duration, Instant};
 use tillway_exchangers::formats::foreign_input;
 use tillway_file_queue::durable;
 use tillway_proto::{LoadId, NodeId};
+use tillway_service::people::{Guesses, PeopleError};
+use tillway_service::serving::Client;
 use tokio::io::AsyncWriteExt as _;
 use uuid::Uuid;
 
@@ -63,6 +65,8 @@ pub struct AifRest {
     pub intake: Arc<Intake>,
     /// Of the back office.
     pub credentials: Credentials,
+    /// Counts wrong tries, at all doors together.
+    pub guesses: Arc<Guesses>,
 }
 
 /// The route. The body is streamed, so no limit of the framework stands in its way;
@@ -122,7 +126,10 @@ impl IntoResponse for Refusal {
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"aifexchange\""));
-        } else if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE) {
+        } else if matches!(
+            self.status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE | StatusCode::TOO_MANY_REQUESTS
+        ) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
         }
         response
@@ -132,14 +139,12 @@ impl IntoResponse for Refusal {
 async fn load_dicts(
     State(state): State<AifRest>,
     Query(query): Query<Vec<(String, String)>>,
+    client: Option<Client>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let authorized =
-        headers.get(header::AUTHORIZATION).is_some_and(|value| state.credentials.accepts(value.as_bytes()));
-    if !authorized {
-        let error = "wrong or missing credentials: send the back office's user and password by HTTP Basic";
-        return Refusal::new(StatusCode::UNAUTHORIZED, error).into_response();
+    if let Err(refusal) = let_in(&state, client, &headers) {
+        return refusal.into_response();
     }
     match take(&state.intake, &query, &headers, body).await {
         Ok((load, warning)) => {
@@ -147,6 +152,22 @@ async fn load_dicts(
         }
         Err(refusal) => refusal.into_response(),
     }
+}
+
+fn let_in(state: &AifRest, client: Option<Client>, headers: &HeaderMap) -> Result<(), Refusal> {
+    let wrong = || {
+        let error = "wrong or missing credentials: send the back office's user and password by HTTP Basic";
+        Refusal::new(StatusCode::UNAUTHORIZED, error)
+    };
+    let shown = headers.get(header::AUTHORIZATION).ok_or_else(wrong)?;
+    let (is_right, address) = (state.credentials.accepts(shown.as_bytes()), client.map(|Client(address)| address));
+    let text = String::from_utf8_lossy(shown.as_bytes());
+    // The door has one login, whatever name is tried.
+    let login = format!("aif:{}", state.credentials.user);
+    state.guesses.at_door(&login, &text, address, is_right).map_err(|error| match error {
+        PeopleError::LoginSlowDown { .. } => Refusal::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()),
+        _ => wrong(),
+    })
 }
 
 async fn take(

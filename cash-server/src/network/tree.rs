@@ -206,6 +206,19 @@ impl Network {
         self.node(id).and_then(Node::parent).and_then(|no| self.get(no))
     }
 
+    /// Whether a live node is the other one or hangs below it.
+    pub fn is_below(&self, id: &NodeId, top: &NodeId) -> bool {
+        let mut at = self.node(id);
+        for _ in 0..MAX_DEPTH {
+            match at {
+                Some(node) if node.id == *top => return true,
+                Some(node) => at = node.parent().and_then(|no| self.get(no)),
+                None => return false,
+            }
+        }
+        false
+    }
+
     /// Live nodes that hang under it.
     pub fn children(&self, id: &NodeId) -> Vec<&Node> {
         self.node(id).map(|node| self.children_of(node.no).collect()).unwrap_or_default()

@@ -88,22 +88,25 @@ pub async fn let_in(
     blocking(move || app.let_in(&shown, face, address, used)).await
 }
 
-/// Lets root and the user who runs this server through, and notes who asks. For requests that came
+/// Lets root, the user who runs this server and its group through, and notes who asks. For requests that came
 /// over the socket of this machine.
 pub(super) async fn local_administrator_only(mut request: Request, next: Next) -> Response {
     let Some(LocalUser(number)) = request.extensions().get().copied() else {
         return Problem::from(RequestFault::NobodyAsks).into_response();
     };
     let own = system_user::own_number();
-    let names = tokio::task::spawn_blocking(move || (system_user::name_of(number), system_user::name_of(own)));
-    let (name, own_name) = match names.await {
+    let asked = tokio::task::spawn_blocking(move || {
+        let is_own = number == system_user::ROOT || number == own || system_user::is_of_own_group(number);
+        (system_user::name_of(number), system_user::name_of(own), is_own)
+    });
+    let (name, own_name, is_own) = match asked.await {
         Ok(names) => names,
         Err(join) => return Problem::from(RequestFault::from(join)).into_response(),
     };
-    if number != system_user::ROOT && number != own {
+    if !is_own {
         return Problem::from(RequestFault::OtherUser { user: name, owner: own_name }).into_response();
     }
-    let caller = Caller { actor: Actor::SystemUser(name), face: Face::CommandLine, address: None };
+    let caller = Caller { actor: Actor::SystemUser(name), face: Face::CommandLine, address: None, grant: None };
     request.extensions_mut().insert(caller);
     next.run(request).await
 }
@@ -122,7 +125,7 @@ pub(super) async fn till(
         return Err(wrong_token(till));
     }
     let address = client.map(|Client(address)| address);
-    Ok(app.acting_for(Caller { actor: of_till(till), face: Face::Rest, address }))
+    Ok(app.acting_for(Caller { actor: of_till(till), face: Face::Rest, address, grant: None }))
 }
 
 /// The use cases as whoever asks has them: [`known_only`] has seen who that is.

@@ -1,7 +1,7 @@
 //! Users, their sessions, keys of programs.
 
 use super::problem::{Problem, blocking};
-use crate::app::{Acting, ToldLink};
+use crate::app::{Acting, Role, ToldLink, WantedRole};
 use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -20,6 +20,10 @@ pub struct UserView {
     pub login: String,
     /// What they are called.
     pub name: String,
+    /// What they may: `viewer`, `operator`, `administrator`, `auditor`.
+    pub role: String,
+    /// Where: the folder name of the chain (`All`), a group or a shop.
+    pub place: String,
     /// `active`; `disabled`; `invited`: no password is set yet; `must-change`: somebody else knows
     /// the password.
     pub state: String,
@@ -31,13 +35,15 @@ pub struct UserView {
     pub link_ends_at: Option<String>,
 }
 
-impl From<User> for UserView {
-    fn from(user: User) -> Self {
+impl From<(User, String)> for UserView {
+    fn from((user, place): (User, String)) -> Self {
         let state = state_of(&user).to_owned();
         let now = Timestamp::now();
         Self {
             login: user.login.to_string(),
             name: user.name,
+            role: user.grant.role,
+            place,
             state,
             made_at: user.made_at.to_string(),
             last_login: user.last_login.map(|at| at.to_string()),
@@ -65,6 +71,12 @@ pub struct NewUser {
     /// What they are called.
     #[serde(default)]
     pub name: String,
+    /// What they may: `viewer`, `operator`, `administrator`, `auditor`; by default `viewer`.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// Where: the chain, a group or a shop, by id or folder name; by default the chain.
+    #[serde(default)]
+    pub place: Option<String>,
     /// Their first password, which they have to change; none: they set one by a link.
     #[serde(default)]
     pub password: Option<String>,
@@ -104,6 +116,12 @@ pub struct UserChange {
     /// Whether they do not come in. Their sessions end at once.
     #[serde(default)]
     pub disabled: Option<bool>,
+    /// Another role, at once, and with it its place.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// Where that holds; by default the whole chain.
+    #[serde(default)]
+    pub place: Option<String>,
 }
 
 /// A password for somebody else.
@@ -160,6 +178,10 @@ pub(super) struct Me {
 pub struct KeyView {
     /// What it is called.
     pub name: String,
+    /// What it may: `viewer`, `operator`, `administrator`, `auditor`.
+    pub role: String,
+    /// Where: the folder name of the chain (`All`), a group or a shop.
+    pub place: String,
     /// Who made it: `login:<user>`, `system:<user>`.
     pub made_by: String,
     /// When, UTC.
@@ -170,10 +192,12 @@ pub struct KeyView {
     pub used_at: Option<String>,
 }
 
-impl From<ApiKey> for KeyView {
-    fn from(key: ApiKey) -> Self {
+impl From<(ApiKey, String)> for KeyView {
+    fn from((key, place): (ApiKey, String)) -> Self {
         Self {
             name: key.name.to_string(),
+            role: key.grant.role,
+            place,
             made_by: key.made_by,
             made_at: key.made_at.to_string(),
             ends_at: key.ends_at.to_string(),
@@ -191,6 +215,17 @@ pub struct NewKey {
     /// For how many days it is good; by default 365, at most 1830.
     #[serde(default)]
     pub days: Option<u32>,
+    /// What it may: `viewer`, `operator`, `administrator`, `auditor`; by default `viewer`.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// Where: the chain, a group or a shop, by id or folder name; by default the chain.
+    #[serde(default)]
+    pub place: Option<String>,
+}
+
+/// A role as a use case takes it.
+fn wanted(role: Option<String>, place: Option<String>) -> WantedRole {
+    WantedRole { role: role.unwrap_or_else(|| Role::Viewer.as_str().to_owned()), place }
 }
 
 /// A key that was made.
@@ -217,7 +252,11 @@ pub(super) async fn users(app: Acting) -> Result<Json<Vec<UserView>>, Problem> {
     responses((status = 201, body = UserAdded), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn add_user(app: Acting, Json(new): Json<NewUser>) -> Result<(StatusCode, Json<UserAdded>), Problem> {
-    let (user, link) = blocking(move || app.add_user(&new.login, &new.name, new.password.as_deref())).await?;
+    let added = move || {
+        let NewUser { login, name, role, place, password } = new;
+        app.add_user(&login, &name, &wanted(role, place), password.as_deref())
+    };
+    let (user, link) = blocking(added).await?;
     Ok((StatusCode::CREATED, Json(UserAdded { user: user.into(), link: link.map(Into::into) })))
 }
 
@@ -240,7 +279,9 @@ pub(super) async fn set_user(
     Path(login): Path<String>,
     Json(change): Json<UserChange>,
 ) -> Result<Json<UserView>, Problem> {
-    let user = blocking(move || app.set_user(&login, change.name.as_deref(), change.disabled)).await?;
+    let UserChange { name, disabled, role, place } = change;
+    let role = role.map(|role| wanted(Some(role), place));
+    let user = blocking(move || app.set_user(&login, name.as_deref(), disabled, role.as_ref())).await?;
     Ok(Json(user.into()))
 }
 
@@ -313,7 +354,7 @@ pub(super) async fn keys(app: Acting) -> Result<Json<Vec<KeyView>>, Problem> {
         (status = 403, body = Problem), (status = 409, body = Problem)))]
 pub(super) async fn add_key(app: Acting, Json(new): Json<NewKey>) -> Result<(StatusCode, Json<KeyMade>), Problem> {
     let days = new.days.unwrap_or(DEFAULT_KEY_DAYS);
-    let (key, token) = blocking(move || app.add_api_key(&new.name, days)).await?;
+    let (key, token) = blocking(move || app.add_api_key(&new.name, days, &wanted(new.role, new.place))).await?;
     Ok((StatusCode::CREATED, Json(KeyMade { key: key.into(), token: token.as_str().to_owned() })))
 }
 
@@ -332,7 +373,7 @@ pub(super) async fn remove_key(app: Acting, Path(name): Path<String>) -> Result<
 pub(super) async fn me(app: Acting) -> Result<Json<Me>, Problem> {
     let account = blocking(move || app.account()).await?;
     let sessions = account.sessions.into_iter().map(Into::into).collect();
-    Ok(Json(Me { user: account.user.into(), sessions }))
+    Ok(Json(Me { user: (account.user, account.place).into(), sessions }))
 }
 
 /// Changes one's own password. All sessions end.

@@ -200,6 +200,8 @@ impl From<AppError> for Problem {
             AppError::NoTill { .. }
             | AppError::OnlyTillsPark { .. }
             | AppError::NoShop { .. }
+            | AppError::NoPlace { .. }
+            | AppError::NoRole { .. }
             | AppError::CodesAtOnce { .. }
             | AppError::TillsAtOnce { .. } => StatusCode::BAD_REQUEST,
             AppError::UnknownKind { .. } | AppError::UnknownLoad { .. } | AppError::NoOpenFinding { .. } => {
@@ -309,6 +311,7 @@ fn of_people(error: &PeopleError) -> StatusCode {
 pub fn status_of(error: &AppError) -> StatusCode {
     match error {
         AppError::People(error) => of_people(error),
+        AppError::Denied(_) => StatusCode::FORBIDDEN,
         _ => StatusCode::CONFLICT,
     }
 }

@@ -5,10 +5,11 @@ mod local;
 mod packages_of_tills;
 mod pages;
 mod people;
+mod rights;
 mod watch;
 
 use super::*;
-use crate::app::AppParts;
+use crate::app::{AppParts, everything, manages_people};
 use crate::aside::{Aside, LastShown};
 use crate::backup::{BackupParts, Backups};
 use crate::certificates::Certificates;
@@ -112,8 +113,8 @@ impl Server {
         let intake = Intake::new(taken, dictionary.clone(), Arc::clone(&journal), hints.clone());
         let people_db = Arc::new(PeopleDb::open(&at("people.db")).unwrap());
         let limits = settings.people.sessions;
-        let people = People::new(people_db.clone(), limits, Cost::Least).unwrap();
-        people.take_over(&"admin".parse().unwrap(), "secret", false).unwrap();
+        let people = People::new(people_db.clone(), limits, Cost::Least, manages_people).unwrap();
+        people.take_over(&"admin".parse().unwrap(), &everything(), "secret", false).unwrap();
         let audit: Vec<Arc<dyn AuditLog>> =
             vec![dictionary.clone(), journal.clone(), exchange_db.clone(), sales.clone(), people_db.clone()];
         let background = Background::default();

@@ -50,6 +50,8 @@ struct EndForm {
 pub(super) struct AccountView {
     pub(super) login: String,
     pub(super) name: String,
+    pub(super) role: String,
+    pub(super) place: String,
     pub(super) must_change: bool,
     /// Whether it was asked for with a session, not with a password in each request.
     pub(super) by_session: bool,
@@ -75,7 +77,7 @@ async fn show(State(state): State<WebState>, seat: Sits, reader: Reader) -> Resp
 
 async fn account(state: &WebState, reader: &Reader, seat: &Sits, why: Option<(StatusCode, String)>) -> Response {
     let asking = reader.app(state);
-    let Account { user, sessions } = match tokio::task::spawn_blocking(move || asking.account()).await {
+    let Account { user, place, sessions } = match tokio::task::spawn_blocking(move || asking.account()).await {
         Ok(Ok(account)) => account,
         Ok(Err(error)) => return not_done(state, reader.language, &error),
         Err(join) => return cut_off(state, reader.language, &RequestFault::from(join)),
@@ -93,6 +95,8 @@ async fn account(state: &WebState, reader: &Reader, seat: &Sits, why: Option<(St
     let view = AccountView {
         login: user.login.to_string(),
         name: user.name,
+        role: user.grant.role,
+        place,
         must_change: user.must_change,
         by_session: own.is_some(),
         least: MIN_PASSWORD_CHARS,

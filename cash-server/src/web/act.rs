@@ -10,7 +10,7 @@ use super::pages::{Made, failed, step};
 use super::reader::Reader;
 use crate::app::{Acting, AppError, BulkAct};
 use crate::aside::AsideId;
-use crate::rest::problem::RequestFault;
+use crate::rest::problem::{RequestFault, status_of};
 use crate::words::{Language, Reason};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Form, State};
@@ -212,7 +212,7 @@ pub(super) async fn acted(
         Ok(Ok(())) => Redirect::to(&reader.back_or(otherwise)).into_response(),
         Ok(Err(error)) => {
             tracing::warn!(error = crate::error_chain(&error), "what was asked for on the page was not done");
-            failed(state, reader, StatusCode::CONFLICT, &Reason::of(&error))
+            failed(state, reader, status_of(&error), &Reason::of(&error))
         }
         Err(join) => {
             let fault = RequestFault::from(join);

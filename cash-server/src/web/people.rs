@@ -5,7 +5,7 @@ use super::act::{gone, judged};
 use super::login::{Came, cut_off, not_done};
 use super::pages::{MAX_ROWS, Made, step};
 use super::reader::Reader;
-use crate::app::{Acting, AppError, ToldLink};
+use crate::app::{Act, Acting, AppError, Role, ToldLink, WantedRole, may};
 use crate::rest::people::state_of;
 use crate::rest::problem::RequestFault;
 use axum::Router;
@@ -14,8 +14,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tillway_proto::NodeLevel;
 use tillway_service::page::Crumb;
 use tillway_service::people::MAX_KEY_DAYS;
+
+/// Places that a list offers; whoever has more names one by the command line.
+const MAX_PLACES: usize = 500;
 
 /// A form here: names and a token.
 const MAX_FORM_BYTES: usize = 16 * 1024;
@@ -26,6 +30,7 @@ pub(super) fn router() -> Router<WebState> {
         .route("/people", get(show))
         .route("/people/add", post(add))
         .route("/people/change", post(change))
+        .route("/people/role", post(set_role))
         .route("/people/confirm", post(confirm))
         .route("/people/keys/add", post(add_key))
         .route("/people/keys/remove", post(remove_key))
@@ -40,6 +45,11 @@ pub(super) struct PeopleView {
     pub(super) more: usize,
     pub(super) keys: Vec<KeyRow>,
     pub(super) most_days: u32,
+    pub(super) roles: [&'static str; 4],
+    /// Folder names of the chain, groups and shops, each with its name.
+    pub(super) places: Vec<(String, String)>,
+    /// What each role may: a row an act, a cell a role.
+    pub(super) rights: Vec<(&'static str, [bool; 4])>,
 }
 
 /// A user as shown.
@@ -47,6 +57,8 @@ pub(super) struct PeopleView {
 pub(super) struct PersonView {
     pub(super) login: String,
     pub(super) name: String,
+    pub(super) role: String,
+    pub(super) place: String,
     pub(super) state: &'static str,
     pub(super) last_login: Option<Timestamp>,
 }
@@ -55,6 +67,8 @@ pub(super) struct PersonView {
 #[derive(Serialize)]
 pub(super) struct KeyRow {
     pub(super) name: String,
+    pub(super) role: String,
+    pub(super) place: String,
     pub(super) made_by: String,
     pub(super) ends_at: Timestamp,
     pub(super) used_at: Option<Timestamp>,
@@ -84,6 +98,16 @@ struct AddForm {
     token: String,
     login: String,
     name: String,
+    role: String,
+    place: String,
+}
+
+#[derive(Deserialize)]
+struct RoleForm {
+    token: String,
+    login: String,
+    role: String,
+    place: String,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +131,8 @@ struct KeyForm {
     token: String,
     name: String,
     days: u32,
+    role: String,
+    place: String,
 }
 
 #[derive(Deserialize)]
@@ -130,15 +156,20 @@ fn shown<V: Serialize>(state: &WebState, reader: &Reader, template: &'static str
 
 fn view(app: &Acting) -> Result<PeopleView, AppError> {
     let (users, keys, now) = (app.users()?, app.api_keys()?, Timestamp::now());
+    let nodes = app.nodes().list()?.into_iter().filter(|info| info.node.level() != NodeLevel::Till);
     let more = users.len().saturating_sub(MAX_ROWS);
-    let person = |user: tillway_service::people::User| PersonView {
+    let person = |(user, place): (tillway_service::people::User, String)| PersonView {
+        role: user.grant.role.clone(),
+        place,
         state: state_of(&user),
         login: user.login.to_string(),
         name: user.name,
         last_login: user.last_login,
     };
-    let key = |key: tillway_service::people::ApiKey| KeyRow {
+    let key = |(key, place): (tillway_service::people::ApiKey, String)| KeyRow {
         name: key.name.to_string(),
+        role: key.grant.role,
+        place,
         made_by: key.made_by,
         ended: key.ends_at <= now,
         ends_at: key.ends_at,
@@ -149,6 +180,9 @@ fn view(app: &Acting) -> Result<PeopleView, AppError> {
         more,
         keys: keys.into_iter().map(key).collect(),
         most_days: MAX_KEY_DAYS,
+        roles: Role::ALL.map(Role::as_str),
+        places: nodes.map(|info| (info.folder, info.node.name)).take(MAX_PLACES).collect(),
+        rights: Act::ALL.map(|act| (act.as_str(), Role::ALL.map(|role| may(role, act)))).into(),
     })
 }
 
@@ -156,8 +190,9 @@ async fn add(State(state): State<WebState>, reader: Reader, came: Came, Form(for
     if let Err(refusal) = judged(&state, &reader, &form.token) {
         return refusal;
     }
-    match with(&state, &reader, move |app| app.add_user(form.login.trim(), &form.name, None)).await {
-        Ok((user, Some(link))) => told_link(&state, &reader, &came, user.login.as_str(), &link),
+    let wanted = WantedRole { role: form.role, place: Some(form.place) };
+    match with(&state, &reader, move |app| app.add_user(form.login.trim(), &form.name, &wanted, None)).await {
+        Ok(((user, _), Some(link))) => told_link(&state, &reader, &came, user.login.as_str(), &link),
         Ok((_, None)) => back(),
         Err(response) => response,
     }
@@ -190,8 +225,8 @@ async fn change(State(state): State<WebState>, reader: Reader, came: Came, Form(
     }
     let (login, what) = (form.login.clone(), form.what);
     let done = with(&state, &reader, move |app| match what {
-        What::Disable => app.set_user(&login, None, Some(true)).map(|_| None),
-        What::Enable => app.set_user(&login, None, Some(false)).map(|_| None),
+        What::Disable => app.set_user(&login, None, Some(true), None).map(|_| None),
+        What::Enable => app.set_user(&login, None, Some(false), None).map(|_| None),
         What::Reset => app.reset_user(&login).map(Some),
         What::Remove => app.remove_user(&login).map(|()| None),
     });
@@ -202,12 +237,24 @@ async fn change(State(state): State<WebState>, reader: Reader, came: Came, Form(
     }
 }
 
+async fn set_role(State(state): State<WebState>, reader: Reader, Form(form): Form<RoleForm>) -> Response {
+    if let Err(refusal) = judged(&state, &reader, &form.token) {
+        return refusal;
+    }
+    let set = with(&state, &reader, move |app| {
+        let wanted = WantedRole { role: form.role, place: Some(form.place) };
+        app.set_user(&form.login, None, None, Some(&wanted)).map(drop)
+    });
+    set.await.map_or_else(|response| response, |()| back())
+}
+
 async fn add_key(State(state): State<WebState>, reader: Reader, Form(form): Form<KeyForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
         return refusal;
     }
-    match with(&state, &reader, move |app| app.add_api_key(form.name.trim(), form.days)).await {
-        Ok((key, secret)) => {
+    let wanted = WantedRole { role: form.role, place: Some(form.place) };
+    match with(&state, &reader, move |app| app.add_api_key(form.name.trim(), form.days, &wanted)).await {
+        Ok(((key, _), secret)) => {
             let once = OnceView { sort: "key", name: key.name.as_str(), text: secret.as_str(), ends_at: key.ends_at };
             shown(&state, &reader, "once.html", once)
         }

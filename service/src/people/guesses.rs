@@ -6,6 +6,7 @@
 //! without a look, and not counted, so a program with an old password keeps nobody out. Kept in
 //! memory, bounded; a restart forgives.
 
+use super::PeopleError;
 use super::secret::random;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -146,6 +147,36 @@ impl Guesses {
         if state.known.0.contains_key(&Some((login, address))) || state.known.0.len() < MAX_COUNTED {
             state.known.0.insert(Some((login, address)), known);
         }
+    }
+
+    /// Another door of the service, which knows by itself whether what was shown there is right: lets
+    /// in, or refuses and counts. `login` names the door, or who comes to it.
+    pub fn at_door(
+        &self,
+        login: &str,
+        shown: &str,
+        address: Option<IpAddr>,
+        is_right: bool,
+    ) -> Result<(), PeopleError> {
+        let (tried, now) = (self.tried(login, shown, ""), Instant::now());
+        let from = address.map(|address| address.to_string()).unwrap_or_default();
+        match self.judge(Some(login), address, &tried, now) {
+            Judged::Wait(wait) => {
+                tracing::warn!(login, from, "a try to come in has to wait");
+                return Err(PeopleError::LoginSlowDown {
+                    seconds: wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
+                });
+            }
+            Judged::KnownWrong if !is_right => return Err(PeopleError::WrongPassword),
+            Judged::Try | Judged::KnownWrong => {}
+        }
+        if is_right {
+            self.right(login, address, now);
+            return Ok(());
+        }
+        self.wrong(Some(login), address, &tried, now);
+        tracing::warn!(login, from, "a wrong password");
+        Err(PeopleError::WrongPassword)
     }
 
     fn name(&self, login: &str) -> [u8; 32] {

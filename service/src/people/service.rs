@@ -5,7 +5,7 @@ use super::password::{Cost, PasswordHash, Passwords};
 use super::secret::{KEY_PREFIX, Secret, SecretHash};
 use super::store::{ApiKey, Change, EndSessions, Link, NewSession, PeopleStore, Session, User, Which};
 use super::{Login, PeopleError};
-use crate::actor::{Actor, Caller};
+use crate::actor::{Actor, Caller, Grant};
 use crate::audit::AuditLine;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -154,21 +154,28 @@ pub struct People {
 struct Inner {
     store: Arc<dyn PeopleStore>,
     passwords: Passwords,
-    guesses: Guesses,
+    guesses: Arc<Guesses>,
     /// Passwords that were right a moment ago, by what names the try.
     verified: Mutex<HashMap<[u8; 32], Instant>>,
     limits: SessionLimits,
+    manages: fn(&Grant) -> bool,
 }
 
 impl People {
-    /// Over their store.
-    pub fn new(store: Arc<dyn PeopleStore>, limits: SessionLimits, cost: Cost) -> Result<Self, PeopleError> {
+    /// Over their store. `manages`: whether who may this may manage people.
+    pub fn new(
+        store: Arc<dyn PeopleStore>,
+        limits: SessionLimits,
+        cost: Cost,
+        manages: fn(&Grant) -> bool,
+    ) -> Result<Self, PeopleError> {
         let inner = Inner {
             store,
             passwords: Passwords::new(cost)?,
-            guesses: Guesses::default(),
+            guesses: Arc::default(),
             verified: Mutex::default(),
             limits,
+            manages,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -176,6 +183,11 @@ impl People {
     /// How long sessions last.
     pub fn limits(&self) -> SessionLimits {
         self.inner.limits
+    }
+
+    /// What is counted of wrong tries: for other doors of the service.
+    pub fn guesses(&self) -> Arc<Guesses> {
+        Arc::clone(&self.inner.guesses)
     }
 
     // Coming in.
@@ -372,6 +384,7 @@ impl People {
         &self,
         login: &Login,
         name: &str,
+        grant: &Grant,
         password: Option<&str>,
         caller: &Caller,
     ) -> Result<Option<NewLink>, PeopleError> {
@@ -388,6 +401,7 @@ impl People {
                 no: 0,
                 login: login.clone(),
                 name: short(name),
+                grant: grant.clone(),
                 password: password.clone(),
                 must_change: password.is_some(),
                 disabled: false,
@@ -401,23 +415,26 @@ impl People {
         Ok(made)
     }
 
-    /// Disables a user, whose sessions end, or lets them come in again; names them otherwise.
+    /// Disables a user, whose sessions end, or lets them come in again; names them otherwise; gives
+    /// them another role.
     pub fn set(
         &self,
         login: &Login,
         name: Option<&str>,
         disabled: Option<bool>,
+        grant: Option<&Grant>,
         caller: &Caller,
     ) -> Result<User, PeopleError> {
         self.changed(login, Verb::UserChange, caller, |user, users| {
             let after = User {
                 name: name.map_or_else(|| user.name.clone(), short),
                 disabled: disabled.unwrap_or(user.disabled),
+                grant: grant.unwrap_or(&user.grant).clone(),
                 ..user.clone()
             };
             let end = after.disabled.then_some(EndSessions { user: user.no, which: Which::All });
-            if after.disabled {
-                keeps_one(users, user)?;
+            if after.disabled || !(self.inner.manages)(&after.grant) {
+                self.keeps_one(users, user)?;
             }
             Ok((after, end))
         })
@@ -427,7 +444,7 @@ impl People {
     pub fn remove(&self, login: &Login, caller: &Caller) -> Result<(), PeopleError> {
         self.inner.store.change(&mut |users| {
             let user = find(users, login)?;
-            keeps_one(users, user)?;
+            self.keeps_one(users, user)?;
             let line = AuditLine::new(caller, Verb::UserRemove, object(login)).before(told_of(user));
             Ok(Change { remove: Some(user.no), ..Change::of(line) })
         })
@@ -511,7 +528,13 @@ impl People {
 
     /// A login that stands in a file: where the file is another than the last time, its user is
     /// added, or gets its password. `must_change`: nobody has chosen the password.
-    pub fn take_over(&self, login: &Login, password: &str, must_change: bool) -> Result<(), PeopleError> {
+    pub fn take_over(
+        &self,
+        login: &Login,
+        grant: &Grant,
+        password: &str,
+        must_change: bool,
+    ) -> Result<(), PeopleError> {
         const NOTE: &str = "login of the file";
         let noted = self.inner.store.noted(NOTE)?;
         let content = format!("{login}:{password}");
@@ -528,12 +551,19 @@ impl People {
                 None => (0, String::new(), Timestamp::now(), None, Verb::UserAdd),
             };
             let (login, password) = (login.clone(), Some(hash.clone()));
-            let user =
-                User { no, login, name, password, must_change, disabled: false, link: None, made_at, last_login };
+            let (grant, disabled, link) = (grant.clone(), false, None);
+            let user = User { no, login, name, grant, password, must_change, disabled, link, made_at, last_login };
             let line = AuditLine::new(&Caller::server(), verb, object(&user.login)).after(told_of(&user));
             let end = (no != 0).then_some(EndSessions { user: no, which: Which::All });
             Ok(Change { put: Some(user), end, note: Some(note.clone()), ..Change::of(line) })
         })
+    }
+
+    /// Whether somebody else can come in and manage people once this one cannot.
+    fn keeps_one(&self, users: &[User], leaving: &User) -> Result<(), PeopleError> {
+        let manages = |user: &User| !user.disabled && (self.inner.manages)(&user.grant);
+        let others = users.iter().any(|user| user.no != leaving.no && manages(user));
+        if others || !manages(leaving) { Ok(()) } else { Err(PeopleError::LastUser { login: leaving.login.clone() }) }
     }
 
     /// Changes a user, with a line that tells how they were and are.
@@ -563,7 +593,13 @@ impl People {
     }
 
     /// Makes a key that lives for so many days. Its secret is told now, and never again.
-    pub fn add_key(&self, name: &str, days: u32, caller: &Caller) -> Result<(ApiKey, Secret), PeopleError> {
+    pub fn add_key(
+        &self,
+        name: &str,
+        days: u32,
+        grant: Grant,
+        caller: &Caller,
+    ) -> Result<(ApiKey, Secret), PeopleError> {
         let name: Login = name.parse().map_err(|_| PeopleError::NoKeyName { text: short(name) })?;
         if !(1..=MAX_KEY_DAYS).contains(&days) {
             return Err(PeopleError::KeyDays { max: MAX_KEY_DAYS });
@@ -573,8 +609,9 @@ impl People {
         }
         let (secret, made_at) = (Secret::generate(KEY_PREFIX)?, Timestamp::now());
         let ends_at = made_at.checked_add(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MAX);
-        let key = ApiKey { name, made_by: caller.actor.to_string(), made_at, ends_at, used_at: None };
-        let line = AuditLine::new(caller, Verb::KeyAdd, format!("key:{}", key.name)).after(json!({"ends_at": ends_at}));
+        let key = ApiKey { name, grant, made_by: caller.actor.to_string(), made_at, ends_at, used_at: None };
+        let line = AuditLine::new(caller, Verb::KeyAdd, format!("key:{}", key.name))
+            .after(json!({"ends_at": ends_at, "grant": key.grant}));
         if self.inner.store.add_key(&key, &secret.hash(), &line)? {
             Ok((key, secret))
         } else {
@@ -617,16 +654,12 @@ fn find<'a>(users: &'a [User], login: &Login) -> Result<&'a User, PeopleError> {
     users.iter().find(|user| user.login == *login).ok_or_else(|| PeopleError::UnknownUser { login: login.clone() })
 }
 
-/// Whether somebody else can come in once this one cannot.
-fn keeps_one(users: &[User], leaving: &User) -> Result<(), PeopleError> {
-    let others = users.iter().any(|user| user.no != leaving.no && !user.disabled);
-    if others || leaving.disabled { Ok(()) } else { Err(PeopleError::LastUser { login: leaving.login.clone() }) }
-}
-
 /// What the audit log tells of a user: never a password.
 fn told_of(user: &User) -> serde_json::Value {
     json!({
         "name": user.name,
+        "role": user.grant.role,
+        "place": user.grant.place,
         "disabled": user.disabled,
         "has_password": user.password.is_some(),
         "must_change": user.must_change,

@@ -1,6 +1,7 @@
 //! What is kept of people, and where: the interface that a service's store implements.
 
 use super::{Login, PasswordHash, PeopleError, SecretHash};
+use crate::actor::Grant;
 use crate::audit::AuditLine;
 use crate::words::Reason;
 use jiff::Timestamp;
@@ -17,6 +18,8 @@ pub struct User {
     pub login: Login,
     /// What they are called, for people.
     pub name: String,
+    /// What they may.
+    pub grant: Grant,
     /// None until they have set one.
     pub password: Option<PasswordHash>,
     /// Somebody else knows the password.
@@ -83,6 +86,8 @@ pub struct NewSession {
 pub struct ApiKey {
     /// What it is called.
     pub name: Login,
+    /// What it may.
+    pub grant: Grant,
     /// Who made it: the text of an actor.
     pub made_by: String,
     /// When.

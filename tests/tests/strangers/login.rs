@@ -22,9 +22,10 @@ fn fill(form: &str, fields: &[(&str, &str)]) -> Vec<Value> {
 #[test]
 fn a_person_is_invited_chooses_a_password_comes_in_looks_around_and_goes_in_a_browser() {
     let bench = TestBench::start().unwrap();
-    let made: Value =
-        serde_json::from_str(&bench.server.command(&["--json", "user", "add", "anna", "--name", "Анна"]).unwrap())
-            .unwrap();
+    let made: Value = serde_json::from_str(
+        &bench.server.command(&["--json", "user", "add", "anna", "--name", "Анна", "--role", "administrator"]).unwrap(),
+    )
+    .unwrap();
     let url = made["link"]["url"].as_str().unwrap();
     let path = &url[url.find("/first").unwrap()..];
     let page = bench.server.page();

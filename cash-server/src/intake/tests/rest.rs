@@ -31,7 +31,7 @@ pub(super) fn call(query: &str, shop_header: Option<&str>, body: impl Into<Body>
 }
 
 pub(super) async fn send(intake: &Arc<Intake>, request: Request<Body>) -> (StatusCode, Value) {
-    let state = AifRest { intake: Arc::clone(intake), credentials: credentials() };
+    let state = AifRest { intake: Arc::clone(intake), credentials: credentials(), guesses: Arc::default() };
     let response = router(state).oneshot(request).await.unwrap();
     let status = response.status();
     let bytes = to_bytes(response.into_body(), 64 * 1024).await.unwrap();

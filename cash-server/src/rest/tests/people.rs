@@ -32,7 +32,8 @@ impl Server {
     /// A user with a password of their own.
     pub(super) async fn make_user(&self, login: &str) {
         let password = format!("password of {login}");
-        let (status, made) = self.ask("POST", "/api/v1/users", Some(json!({"login": login}))).await;
+        let (status, made) =
+            self.ask("POST", "/api/v1/users", Some(json!({"login": login, "role": "administrator"}))).await;
         assert_eq!(status, StatusCode::CREATED, "{made}");
         let url = made["link"]["url"].as_str().unwrap();
         let secret = url.split("link=").nth(1).unwrap();
@@ -156,13 +157,13 @@ async fn forms_of_a_session_are_good_in_that_session_alone() {
     let [one, other] = [server.log_in("admin", "secret").await, server.log_in("admin", "secret").await];
     let page = server.browse("/people", &[("cookie", &one)]).await;
     let token = token_in(&page.body);
-    let fields = [("name", "erp"), ("days", "30"), ("token", token.as_str())];
+    let fields = [("name", "erp"), ("days", "30"), ("role", "viewer"), ("place", "All"), ("token", token.as_str())];
     let got = server.send_bare("/people/keys/add", &fields, &[OURS, ("cookie", &other)]).await;
     assert_eq!(got.status, StatusCode::FORBIDDEN, "replayed in another session");
     let got =
         server.send_bare("/people/keys/add", &fields, &[("sec-fetch-site", "cross-site"), ("cookie", &one)]).await;
     assert_eq!(got.status, StatusCode::FORBIDDEN, "of another site");
-    let got = server.send_bare("/people/keys/add", &fields[..2], &[OURS, ("cookie", &one)]).await;
+    let got = server.send_bare("/people/keys/add", &fields[..4], &[OURS, ("cookie", &one)]).await;
     assert_eq!(got.status, StatusCode::UNPROCESSABLE_ENTITY, "without a token");
     assert_eq!(server.ask("GET", "/api/v1/keys", None).await.1, json!([]));
     let got = server.send_bare("/people/keys/add", &fields, &[OURS, ("cookie", &one)]).await;
@@ -235,7 +236,7 @@ async fn logging_out_changing_the_password_and_disabling_end_sessions_at_once() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_somebody_else_knows_is_changed_before_anything_else() {
     let server = Server::start();
-    let new = json!({"login": "anna", "password": PASSWORD});
+    let new = json!({"login": "anna", "password": PASSWORD, "role": "administrator"});
     let (status, made) = server.ask("POST", "/api/v1/users", Some(new)).await;
     assert_eq!(
         (status, &made["user"]["state"], &made["link"]),
@@ -285,7 +286,10 @@ async fn a_password_that_somebody_else_knows_is_changed_before_anything_else() {
 async fn a_link_sets_a_password_once_and_a_newer_one_takes_its_place() {
     let server = Server::start();
     let link = |made: &Value| made["url"].as_str().unwrap().split("link=").nth(1).unwrap().to_owned();
-    let made = server.ask("POST", "/api/v1/users", Some(json!({"login": "anna", "name": "<b>A"}))).await.1;
+    let made = server
+        .ask("POST", "/api/v1/users", Some(json!({"login": "anna", "name": "<b>A", "role": "administrator"})))
+        .await
+        .1;
     let first = link(&made["link"]);
     assert_eq!(made["user"]["state"], "invited");
     for _ in 0..2 {
@@ -314,7 +318,8 @@ async fn a_link_sets_a_password_once_and_a_newer_one_takes_its_place() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_good_for_rest_until_it_is_removed_and_is_told_once() {
     let server = Server::start();
-    let (status, made) = server.ask("POST", "/api/v1/keys", Some(json!({"name": "ERP", "days": 30}))).await;
+    let (status, made) =
+        server.ask("POST", "/api/v1/keys", Some(json!({"name": "ERP", "days": 30, "role": "administrator"}))).await;
     assert_eq!(status, StatusCode::CREATED, "{made}");
     let token = made["token"].as_str().unwrap().to_owned();
     let with = async |method: &str, path: &str, token: &str| {
@@ -396,15 +401,15 @@ async fn the_file_s_login_is_taken_over_once_and_a_file_that_was_edited_sets_the
     let server = Server::start();
     let cookie = server.log_in("admin", "secret").await;
     let login = "admin".parse().unwrap();
-    server.people.take_over(&login, "secret", true).unwrap();
+    server.people.take_over(&login, &everything(), "secret", true).unwrap();
     assert!(server.is_in(&cookie).await, "the file of before changes nothing");
     let token = token_in(&server.browse("/account", &[("cookie", &cookie)]).await.body);
     let fields = [("token", token.as_str()), ("old", "secret"), ("password", OTHER), ("again", OTHER)];
     server.send_bare("/account/password", &fields, &[OURS, ("cookie", &cookie)]).await;
-    server.people.take_over(&login, "secret", false).unwrap();
+    server.people.take_over(&login, &everything(), "secret", false).unwrap();
     assert_eq!(server.try_in("admin", "secret", &[OURS]).await.status, StatusCode::UNAUTHORIZED, "it was changed here");
     assert_eq!(server.ask("GET", "/api/v1/nodes", None).await.0, StatusCode::OK, "scripts go on with the file's");
-    server.people.take_over(&login, "edited", false).unwrap();
+    server.people.take_over(&login, &everything(), "edited", false).unwrap();
     assert!(!server.is_in(&cookie).await);
     server.log_in("admin", "edited").await;
 }

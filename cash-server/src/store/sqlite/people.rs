@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, Transaction
 use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 use std::sync::LazyLock;
+use tillway_service::actor::Grant;
 use tillway_service::audit::AuditLine;
 use tillway_service::people::{
     ApiKey, Change, EndSessions, Link, Login, NewSession, PasswordHash, PeopleError, PeopleStore, SecretHash, Session,
@@ -19,16 +20,17 @@ use tillway_service::people::{
 /// File of the people.
 pub const PEOPLE_DB: &str = "people.db";
 
-pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new([include_str!("people_1.sql"), audit::SCHEMA].map(M::up).to_vec()));
+pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+    Migrations::new([include_str!("people_1.sql"), audit::SCHEMA, include_str!("people_2.sql")].map(M::up).to_vec())
+});
 
 const READ: &str = "read the people";
 const WRITE: &str = "change the people";
 
-const USERS: &str =
-    "SELECT no, login, name, password, must_change, disabled, link, link_ends, made_at, last_login FROM user";
+const USERS: &str = "SELECT no, login, name, password, must_change, disabled, link, link_ends, made_at, last_login, \
+     role, place FROM user";
 const SESSIONS: &str = "SELECT no, user, made_at, seen_at, address, agent FROM session";
-const KEYS: &str = "SELECT name, made_by, made_at, ends_at, used_at FROM api_key";
+const KEYS: &str = "SELECT name, made_by, made_at, ends_at, used_at, role, place FROM api_key";
 
 /// `people.db`. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -163,9 +165,17 @@ impl PeopleStore for PeopleDb {
         self.write(|transaction| {
             let (made_at, ends_at) = (key.made_at.as_millisecond(), key.ends_at.as_millisecond());
             let added = transaction.execute(
-                "INSERT INTO api_key(name, hash, made_by, made_at, ends_at) VALUES (?1, ?2, ?3, ?4, ?5) \
+                "INSERT INTO api_key(name, hash, made_by, made_at, ends_at, role, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
                  ON CONFLICT (name) DO NOTHING",
-                params![key.name.as_str(), hash.as_bytes(), key.made_by, made_at, ends_at],
+                params![
+                    key.name.as_str(),
+                    hash.as_bytes(),
+                    key.made_by,
+                    made_at,
+                    ends_at,
+                    key.grant.role,
+                    key.grant.place
+                ],
             )?;
             if added > 0 {
                 audit::put(transaction, line)?;
@@ -212,11 +222,12 @@ fn put_user(transaction: &Transaction<'_>, user: &User) -> rusqlite::Result<()> 
     // The number of a new one is made here.
     let no = (user.no != 0).then_some(user.no);
     transaction.execute(
-        "INSERT INTO user(no, login, name, password, must_change, disabled, link, link_ends, made_at, last_login) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (no) DO UPDATE SET \
+        "INSERT INTO user(no, login, name, password, must_change, disabled, link, link_ends, made_at, last_login, \
+         role, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (no) DO UPDATE SET \
          login = excluded.login, name = excluded.name, password = excluded.password, \
          must_change = excluded.must_change, disabled = excluded.disabled, link = excluded.link, \
-         link_ends = excluded.link_ends, last_login = excluded.last_login",
+         link_ends = excluded.link_ends, last_login = excluded.last_login, role = excluded.role, \
+         place = excluded.place",
         params![
             no,
             user.login.as_str(),
@@ -228,6 +239,8 @@ fn put_user(transaction: &Transaction<'_>, user: &User) -> rusqlite::Result<()> 
             user.link.map(|link| link.ends_at.as_millisecond()),
             user.made_at.as_millisecond(),
             user.last_login.map(Timestamp::as_millisecond),
+            user.grant.role,
+            user.grant.place,
         ],
     )?;
     Ok(())
@@ -260,6 +273,7 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
         link: hash.zip(ends_at).map(|(hash, ends_at)| Link { hash, ends_at }),
         made_at: time(row.get(8)?),
         last_login: row.get::<_, Option<i64>>(9)?.map(time),
+        grant: Grant { role: row.get(10)?, place: row.get(11)? },
     })
 }
 
@@ -281,6 +295,7 @@ fn key(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
         made_at: time(row.get(2)?),
         ends_at: time(row.get(3)?),
         used_at: row.get::<_, Option<i64>>(4)?.map(time),
+        grant: Grant { role: row.get(5)?, place: row.get(6)? },
     })
 }
 

@@ -13,7 +13,10 @@ use uuid::Uuid;
 
 fn caller(person: Option<&str>) -> Caller {
     match person {
-        Some(name) => Caller { actor: Actor::SystemUser(name.to_owned()), face: Face::CommandLine, address: None },
+        Some(name) => {
+            let actor = Actor::SystemUser(name.to_owned());
+            Caller { actor, face: Face::CommandLine, address: None, grant: None }
+        }
         None => Caller::server(),
     }
 }

@@ -4,7 +4,7 @@ use super::{Home, at_once};
 use crate::store::Stores;
 use crate::store::audit::read_as_one;
 use jiff::{SignedDuration, Timestamp};
-use tillway_service::actor::Caller;
+use tillway_service::actor::{Caller, Grant};
 use tillway_service::audit::{AuditFilter, AuditLine};
 use tillway_service::people::{
     ApiKey, Change, EndSessions, Link, Login, NewSession, PasswordHash, PeopleError, SecretHash, User, Which,
@@ -24,6 +24,7 @@ fn new_user(name: &str) -> User {
         no: 0,
         login: login(name),
         name: name.to_uppercase(),
+        grant: Grant { role: "operator".to_owned(), place: Some("_shop_7_00ab34ef".to_owned()) },
         password: Some(hash("one")),
         must_change: true,
         disabled: false,
@@ -183,6 +184,7 @@ pub(super) fn a_key_is_found_by_its_secret_until_it_is_removed(home: &dyn Home) 
     let stores = home.open();
     let key = |name: &str| ApiKey {
         name: login(name),
+        grant: Grant { role: "viewer".to_owned(), place: None },
         made_by: "login:anna".to_owned(),
         made_at: at(0),
         ends_at: at(9),

@@ -17,7 +17,7 @@ use super::tills::{Asked, Chip, Column, TillsView};
 use super::timeline::{Event, EventView};
 use super::units::{UnitRow, UnitsView};
 use super::*;
-use crate::app::BulkAct;
+use crate::app::{Act, BulkAct, Role, may};
 use crate::exchange::Condition;
 use crate::exchange::model::CommandState;
 use crate::store::sales::FindingKind;
@@ -607,13 +607,12 @@ fn pages() -> Vec<(&'static str, Value)> {
 
 fn pages_of_people() -> Vec<(&'static str, Value)> {
     let users = ["active", "disabled", "invited", "must-change"]
-        .map(|state| serde_json::json!({"login": "anna", "name": "<b>Anna", "state": state, "last_login": now()}));
-    let key =
-        serde_json::json!({"name": "<b>reports", "made_by": "anna", "ends_at": now(), "used_at": null, "ended": true});
+        .map(|state| serde_json::json!({"login": "anna", "name": "<b>Anna", "state": state, "role": "operator", "place": "shop-7", "last_login": now()}));
+    let key = serde_json::json!({"name": "<b>reports", "role": "viewer", "place": "All", "made_by": "anna", "ends_at": now(), "used_at": null, "ended": true});
     let session = serde_json::json!({"number": 1, "made_at": now(), "seen_at": now(), "address": "127.0.0.1",
         "agent": "<b>browser", "is_this": true});
     let account = |must_change: bool| {
-        serde_json::json!({"login": "anna", "name": "<b>Anna", "must_change": must_change, "by_session": true,
+        serde_json::json!({"login": "anna", "name": "<b>Anna", "must_change": must_change, "by_session": true, "role": "auditor", "place": "All",
             "least": 12, "why": "<b>why", "sessions": [&session]})
     };
     let bare = serde_json::json!({"server": "<b>centre", "form_token": "0", "login": "anna", "next": "/", "link": "x",
@@ -625,9 +624,21 @@ fn pages_of_people() -> Vec<(&'static str, Value)> {
     vec![
         (
             "people.html",
-            of_frame("people", serde_json::json!({"users": users, "more": 3, "keys": [key], "most_days": 365})),
+            of_frame(
+                "people",
+                serde_json::json!({"users": users, "more": 3, "keys": [key], "most_days": 365,
+            "roles": Role::ALL.map(Role::as_str), "places": [["shop-7", "<b>Shop"]],
+            "rights": Act::ALL.map(|act| (act.as_str(), Role::ALL.map(|role| may(role, act))))}),
+            ),
         ),
-        ("people.html", of_frame("people", serde_json::json!({"users": [], "more": 0, "keys": [], "most_days": 365}))),
+        (
+            "people.html",
+            of_frame(
+                "people",
+                serde_json::json!({"users": [], "more": 0, "keys": [], "most_days": 365,
+            "roles": [], "places": [["shop-7", "<b>Shop"]], "rights": []}),
+            ),
+        ),
         ("account.html", of_frame("account", account(true))),
         ("account.html", of_frame("account", account(false))),
         ("once.html", once("link")),
