@@ -292,10 +292,11 @@ mod tests {
     fn the_docs_show_this_table() {
         let mut shown = format!("| | {} |\n|---|", Role::ALL.map(Role::as_str).join(" | "));
         shown.push_str(&"---|".repeat(Role::ALL.len()));
-        for act in Act::ALL {
+        let rows = Act::ALL.map(|act| {
             let cells = Role::ALL.map(|role| if may(role, act) { "yes" } else { "–" });
-            shown.push_str(&format!("\n| {} | {} |", act.as_str(), cells.join(" | ")));
-        }
+            format!("\n| {} | {} |", act.as_str(), cells.join(" | "))
+        });
+        shown.push_str(&rows.concat());
         let page = include_str!("../../../docs/rights.md");
         assert!(page.contains(&shown), "docs/rights.md has another table than this:\n{shown}");
     }

@@ -123,13 +123,11 @@ pub(super) fn user(settings: &Settings, command: UserCommand, answer: &mut Outpu
             let password = password_file.as_deref().map(first_line).transpose()?;
             let new = NewUser { login, name, role: Some(role), place, password };
             let added: UserAdded = client.post("/api/v1/users", &new).map_err(CliError::Client)?;
-            match &added.link {
-                Some(link) => tell_link(&added.user.login, link, &json!(added), answer),
-                None => {
-                    let told = answer.words.text("cli-user-added", [("login", added.user.login.as_str().into())]);
-                    answer.line(&json!(added), &told)
-                }
+            if let Some(link) = &added.link {
+                return tell_link(&added.user.login, link, &json!(added), answer);
             }
+            let told = answer.words.text("cli-user-added", [("login", added.user.login.as_str().into())]);
+            answer.line(&json!(added), &told)
         }
         UserCommand::Password { login, password_file: None } => {
             let made = client.ask(Method::POST, &of(&login, "/link"), None::<&Value>);

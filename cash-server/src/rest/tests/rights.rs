@@ -146,11 +146,8 @@ async fn every_route_is_open_to_every_role_as_the_table_says_and_at_its_own_plac
             ] {
                 let id =
                     if path.contains("/users/") || path.contains("/keys/") || *about == Number { "999" } else { till };
-                let mut uri = path.replace("{id}", id).replace("{number}", "999");
-                uri.push_str(&match *path {
-                    "/api/v1/history" => format!("?node={shop}&kind=item&key=1"),
-                    _ => String::new(),
-                });
+                let query = if *path == "/api/v1/history" { "?node=SHOP&kind=item&key=1" } else { "" };
+                let uri = format!("{path}{query}").replace("{id}", id).replace("{number}", "999").replace("SHOP", shop);
                 let body = body.replace("SHOP", shop).replace("TILL", till);
                 let (status, told) = server.with_key(key, method, &uri, &body).await;
                 let is_meant = match about {

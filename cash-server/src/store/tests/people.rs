@@ -40,8 +40,8 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn put(stores: &Stores, user: User) -> User {
-    let name = user.login.clone();
-    stores.people.change(&mut |_| Ok(Change { put: Some(user.clone()), ..Change::of(AuditLine::any()) })).unwrap();
+    let (name, mut user) = (user.login.clone(), Some(user));
+    stores.people.change(&mut |_| Ok(Change { put: user.take(), ..Change::of(AuditLine::any()) })).unwrap();
     find(stores, &name).unwrap()
 }
 
