@@ -48,9 +48,8 @@ impl BulkAct {
         match self {
             Self::Park if status.parked => Forecast::AlreadySo,
             Self::Unpark if !status.parked => Forecast::AlreadySo,
-            Self::Park | Self::Unpark => Forecast::Does,
             Self::AskForSales | Self::Recount if status.record.contact.is_none() || status.silent => Forecast::Waits,
-            Self::AskForSales | Self::Recount => Forecast::Does,
+            Self::Park | Self::Unpark | Self::AskForSales | Self::Recount => Forecast::Does,
         }
     }
 }

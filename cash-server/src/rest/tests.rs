@@ -165,7 +165,8 @@ impl Server {
             till_password_file: None,
             hints,
         });
-        let (form_secret, stop) = (crate::web::form_secret(&ProofKey::of([7; 32])), CancellationToken::new());
+        let (form_secret, stop) =
+            (crate::web::form_secret(&ProofKey::of([7; 32])), tokio_util::sync::CancellationToken::new());
         let page = crate::web::router(app.clone(), "shop", form_secret, stop).unwrap();
         let page = watched(page, &app);
         let local = local_router(app.clone());

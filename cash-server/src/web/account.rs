@@ -113,7 +113,7 @@ fn session_of(seat: &Sits) -> Option<i64> {
 
 async fn change(State(state): State<WebState>, seat: Sits, reader: Reader, Form(form): Form<PasswordForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     if form.password != form.again {
         let why = (StatusCode::BAD_REQUEST, reader.words().text("password-twice", []));
@@ -133,7 +133,7 @@ async fn change(State(state): State<WebState>, seat: Sits, reader: Reader, Form(
 
 async fn end(State(state): State<WebState>, seat: Sits, reader: Reader, Form(form): Form<EndForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let which = match (form.session, session_of(&seat)) {
         (Some(session), _) => Which::One(session),

@@ -104,7 +104,7 @@ struct Confirm<'a> {
 
 async fn settle(State(state): State<WebState>, reader: Reader, Form(form): Form<AsideForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let (Ok(id), Some(action)) = (form.unit.parse::<AsideId>(), form.action) else {
         return gone(&state, &reader);
@@ -118,7 +118,7 @@ async fn settle(State(state): State<WebState>, reader: Reader, Form(form): Form<
 /// A yes or a no to a held load, whose effect stands beside the buttons.
 async fn decide_held(State(state): State<WebState>, reader: Reader, Form(form): Form<HeldForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let Ok(AsideId::Load(load)) = form.unit.parse::<AsideId>() else { return gone(&state, &reader) };
     let approve = form.decision == Decision::Approve;
@@ -128,7 +128,7 @@ async fn decide_held(State(state): State<WebState>, reader: Reader, Form(form): 
 /// Dropping is for good, so it is asked for twice.
 async fn confirm(State(state): State<WebState>, reader: Reader, Form(form): Form<AsideForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     // What it is comes from the list, not with the form: a reason may be long, and the list is
     // what is settled.
@@ -155,7 +155,7 @@ async fn confirm(State(state): State<WebState>, reader: Reader, Form(form): Form
 
 async fn acknowledge(State(state): State<WebState>, reader: Reader, Form(form): Form<AcknowledgeForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let Ok(till) = form.till.parse::<TillId>() else { return gone(&state, &reader) };
     acted(&state, &reader, "/findings", move |app| app.acknowledge(till.as_str(), form.until)).await
@@ -163,7 +163,7 @@ async fn acknowledge(State(state): State<WebState>, reader: Reader, Form(form): 
 
 async fn seen(State(state): State<WebState>, reader: Reader, Form(form): Form<SeenForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let ids: Vec<i64> = form.notice.into_iter().collect();
     let up_to = form.up_to.filter(|_| ids.is_empty());
@@ -173,7 +173,7 @@ async fn seen(State(state): State<WebState>, reader: Reader, Form(form): Form<Se
 /// One thing with one till, as with many of them.
 async fn act_on_till(State(state): State<WebState>, reader: Reader, Form(form): Form<TillForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let (Ok(till), Some(act)) = (form.till.parse::<TillId>(), BulkAct::of_word(&form.act)) else {
         return gone(&state, &reader);
@@ -187,14 +187,14 @@ async fn act_on_till(State(state): State<WebState>, reader: Reader, Form(form): 
 
 async fn close_finding(State(state): State<WebState>, reader: Reader, Form(form): Form<FindingForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     acted(&state, &reader, "/findings", move |app| app.close_finding(form.finding, form.note.trim())).await
 }
 
 async fn end_code(State(state): State<WebState>, reader: Reader, Form(form): Form<TillForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let Ok(till) = form.till.parse::<TillId>() else { return gone(&state, &reader) };
     acted(&state, &reader, "/tills", move |app| app.nodes().end_code(till.as_str()).map(drop)).await
@@ -222,7 +222,7 @@ pub(super) async fn acted(
 }
 
 /// Whether a form is one of these pages; the answer where it is not.
-pub(super) fn judged(state: &WebState, reader: &Reader, token: &str) -> Result<(), Response> {
+pub(super) fn judged(state: &WebState, reader: &Reader, token: &str) -> Result<(), Box<Response>> {
     judged_in(state, reader.language, &reader.headers, token)
 }
 
@@ -232,13 +232,13 @@ pub(super) fn judged_in(
     language: Language,
     headers: &HeaderMap,
     token: &str,
-) -> Result<(), Response> {
+) -> Result<(), Box<Response>> {
     state.secret.judge(token, headers).map_err(|refusal| {
         let answer = match refusal {
             FormRefusal::OtherSite => "other-site",
             FormRefusal::Stale => "stale-page",
         };
-        state.renderer.outcome(StatusCode::FORBIDDEN, language, &Outcome { answer, detail: "" })
+        Box::new(state.renderer.outcome(StatusCode::FORBIDDEN, language, &Outcome { answer, detail: "" }))
     })
 }
 

@@ -93,7 +93,7 @@ async fn ask(State(state): State<WebState>, reader: Reader, Query(asked): Query<
 
 async fn make(State(state): State<WebState>, reader: Reader, Form(form): Form<AttachForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let wanted = match form.wanted() {
         Some(Ok(wanted)) => wanted,

@@ -153,7 +153,8 @@ pub(super) fn attention(facts: Facts<'_>) -> Vec<Attention> {
     if let (rejects, warnings) = facts.notices_open
         && rejects + warnings > 0
     {
-        list.push(entry(Sort::Notices, String::new(), format!("{rejects} + {warnings}")));
+        let counts = [("rejects", rejects.to_string().into()), ("warnings", warnings.to_string().into())];
+        list.push(entry(Sort::Notices, String::new(), facts.words.text("notices-open", counts)));
     }
     let mut silent_by_shop: BTreeMap<&str, Vec<&TillFacts>> = BTreeMap::new();
     let mut never_by_shop: BTreeMap<&str, Vec<&TillFacts>> = BTreeMap::new();

@@ -194,7 +194,7 @@ async fn come_in(
 ) -> Response {
     let language = language(asked.lang.as_deref(), &headers);
     if let Err(refusal) = judged_in(&state, language, &headers, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let next = onward(form.next.as_deref()).to_owned();
     let (app, login, over_tls) = (state.app.clone(), form.login.clone(), came.over_tls);
@@ -240,7 +240,7 @@ async fn go(
 ) -> Response {
     let language = language(asked.lang.as_deref(), &headers);
     if let Err(refusal) = judged_in(&state, language, &headers, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let (app, over_tls) = (state.app.clone(), came.over_tls);
     let gone = tokio::task::spawn_blocking(move || match came.token() {
@@ -318,7 +318,7 @@ async fn set_first(
 ) -> Response {
     let language = language(asked.lang.as_deref(), &headers);
     if let Err(refusal) = judged_in(&state, language, &headers, &form.token) {
-        return refusal;
+        return *refusal;
     }
     if form.password != form.again {
         let why = words::of(language).text("password-twice", []);

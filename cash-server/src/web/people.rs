@@ -188,7 +188,7 @@ fn view(app: &Acting) -> Result<PeopleView, AppError> {
 
 async fn add(State(state): State<WebState>, reader: Reader, came: Came, Form(form): Form<AddForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let wanted = WantedRole { role: form.role, place: Some(form.place) };
     match with(&state, &reader, move |app| app.add_user(form.login.trim(), &form.name, &wanted, None)).await {
@@ -208,7 +208,7 @@ fn told_link(state: &WebState, reader: &Reader, came: &Came, login: &str, link: 
 /// What takes something away is asked for twice.
 async fn confirm(State(state): State<WebState>, reader: Reader, Form(form): Form<ChangeForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let what = match form.what {
         What::Disable => "disable",
@@ -221,7 +221,7 @@ async fn confirm(State(state): State<WebState>, reader: Reader, Form(form): Form
 
 async fn change(State(state): State<WebState>, reader: Reader, came: Came, Form(form): Form<ChangeForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let (login, what) = (form.login.clone(), form.what);
     let done = with(&state, &reader, move |app| match what {
@@ -239,7 +239,7 @@ async fn change(State(state): State<WebState>, reader: Reader, came: Came, Form(
 
 async fn set_role(State(state): State<WebState>, reader: Reader, Form(form): Form<RoleForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let set = with(&state, &reader, move |app| {
         let wanted = WantedRole { role: form.role, place: Some(form.place) };
@@ -250,7 +250,7 @@ async fn set_role(State(state): State<WebState>, reader: Reader, Form(form): For
 
 async fn add_key(State(state): State<WebState>, reader: Reader, Form(form): Form<KeyForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let wanted = WantedRole { role: form.role, place: Some(form.place) };
     match with(&state, &reader, move |app| app.add_api_key(form.name.trim(), form.days, &wanted)).await {
@@ -264,7 +264,7 @@ async fn add_key(State(state): State<WebState>, reader: Reader, Form(form): Form
 
 async fn remove_key(State(state): State<WebState>, reader: Reader, Form(form): Form<RemoveKeyForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let removed = with(&state, &reader, move |app| app.remove_api_key(&form.name)).await;
     removed.map_or_else(|response| response, |()| back())

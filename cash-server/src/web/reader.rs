@@ -6,6 +6,7 @@ use crate::rest::problem::{Problem, RequestFault};
 use crate::words::{self, Language, Words};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Uri, header};
 use tillway_service::actor::Caller;
 use tillway_service::page::{language, language_in};
@@ -33,7 +34,7 @@ impl Reader {
     /// says leads nowhere but to this server.
     pub(super) fn back_or(&self, otherwise: &str) -> String {
         let from = self.headers.get(header::REFERER).and_then(|from| from.to_str().ok()?.parse::<Uri>().ok());
-        let path = from.as_ref().and_then(Uri::path_and_query).map(|path| path.as_str());
+        let path = from.as_ref().and_then(Uri::path_and_query).map(PathAndQuery::as_str);
         let is_page = |path: &&str| path.starts_with('/') && !path.starts_with("//") && !is_a_step(path);
         path.filter(is_page).unwrap_or(otherwise).to_owned()
     }

@@ -356,7 +356,7 @@ fn in_words(
             let key = kind.map_or_else(|| told.key.clone(), |kind| format!("finding-{}", kind.as_str()));
             let tills = finding.till.iter().map(ToString::to_string).collect();
             let (since, finding) = (Some(finding.first_seen), Some(finding.id));
-            list.push(Attention { since, finding, key, tills, ..told });
+            list.push(Attention { key, since, finding, tills, ..told });
         }
     }
     for unit in aside.iter().filter(|unit| matches!(unit.id, AsideId::Load(_))) {

@@ -55,7 +55,7 @@ async fn shut_out(State(state): State<WebState>, reader: Reader, Form(form): For
 /// The page of a till, which is shut out before where `acts` is set.
 async fn show(state: &WebState, reader: &Reader, form: TillForm, acts: bool) -> Response {
     if let Err(refusal) = judged(state, reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let Ok(till) = form.till.parse::<TillId>() else { return gone(state, reader) };
     let app = reader.app(state);

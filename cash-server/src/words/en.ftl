@@ -62,6 +62,7 @@ no-deliveries = No deliveries yet.
 broker-blocked = takes no messages
 notices = Rejects and warnings
 notices-explained = They stay until somebody has seen them, or a later load has brought that very object without them.
+notices-open = rejected: { $rejects }, warned of: { $warnings }
 notice-what = What
 line-in-file = Line
 seen = Seen

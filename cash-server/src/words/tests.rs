@@ -114,6 +114,7 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
         include_str!("../web/account.rs"),
         include_str!("../web/act.rs"),
         include_str!("../web/attach.rs"),
+        include_str!("../web/attention.rs"),
         include_str!("../web/login.rs"),
         include_str!("../web/stolen.rs"),
         include_str!("../web/source.rs"),

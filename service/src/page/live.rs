@@ -31,8 +31,9 @@ const PERIOD: Duration = Duration::from_secs(2);
 /// A stream that has nothing to say for so long says that it lives.
 const ALIVE_AFTER: Duration = Duration::from_secs(10);
 
-/// How long a stream lasts; the browser opens the next one by itself, and is asked again who it is.
-const LIFE: Duration = Duration::from_secs(60);
+/// How long a stream lasts; the browser opens the next one by itself, and is asked again who it
+/// is.
+const LIFE: Duration = Duration::from_mins(1);
 
 /// Streams at the same time: each costs the making of a page every two seconds. Who finds no place
 /// tries again later and reads the page as it was.

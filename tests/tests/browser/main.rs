@@ -90,7 +90,7 @@ const TOO_WIDE: &str = "(() => { const wide = document.documentElement.clientWid
     return [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > wide + 1 \
         && !e.closest('.scroll, .chips, .side ul, pre')).slice(0, 5).map((e) => e.outerHTML.slice(0, 120)); })()";
 
-/// Whatever is to be touched and is smaller than 44 pixels in its height; links within text may be.
+/// Whatever is to be touched and is lower than 44 pixels; links within text may be.
 const TOO_SMALL: &str = "[...document.querySelectorAll('button, .button, select, .chip, .side nav a, \
     input:not([type=hidden]):not([type=checkbox]):not([type=radio])')].filter((e) => e.offsetParent !== null \
     && !e.classList.contains('small') && e.getBoundingClientRect().height < 43.5).map((e) => e.outerHTML.slice(0, 120))";

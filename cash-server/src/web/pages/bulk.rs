@@ -98,7 +98,7 @@ impl Sent {
 async fn ask(State(state): State<WebState>, reader: Reader, Form(form): Form<Vec<(String, String)>>) -> Response {
     let sent = Sent::read(form);
     if let Err(refusal) = judged(&state, &reader, &sent.token) {
-        return refusal;
+        return *refusal;
     }
     let Some(act) = sent.act else { return super::super::act::gone(&state, &reader) };
     let (app, words) = (reader.app(&state), reader.words());
@@ -122,7 +122,7 @@ async fn ask(State(state): State<WebState>, reader: Reader, Form(form): Form<Vec
 async fn act(State(state): State<WebState>, reader: Reader, Form(form): Form<Vec<(String, String)>>) -> Response {
     let sent = Sent::read(form);
     if let Err(refusal) = judged(&state, &reader, &sent.token) {
-        return refusal;
+        return *refusal;
     }
     let Some(act) = sent.act else { return super::super::act::gone(&state, &reader) };
     let (app, words) = (reader.app(&state), reader.words());

@@ -77,12 +77,11 @@ fn view(gathered: &Gathered<'_>, kind: &str) -> FindingsView {
     let (all, network) = (&gathered.attention, &gathered.facts.network);
     let mut kinds: Vec<KindView> = Vec::new();
     for entry in all {
-        match kinds.iter_mut().find(|one| one.key == entry.key) {
-            Some(one) => one.count += 1,
-            None => {
-                let address = with("/findings", [("kind", entry.key.as_str())]);
-                kinds.push(KindView { key: entry.key.clone(), count: 1, address });
-            }
+        if let Some(one) = kinds.iter_mut().find(|one| one.key == entry.key) {
+            one.count += 1;
+        } else {
+            let address = with("/findings", [("kind", entry.key.as_str())]);
+            kinds.push(KindView { key: entry.key.clone(), count: 1, address });
         }
     }
     let chosen: Vec<&Attention> = all.iter().filter(|entry| kind.is_empty() || entry.key == kind).collect();

@@ -133,13 +133,8 @@ async fn node(
 
 fn view(gathered: &Gathered<'_>, name: Option<&str>, page: &str) -> Result<Made<NodePage>, AppError> {
     let (network, words) = (&*gathered.facts.network, gathered.words);
-    let found = match name {
-        Some(name) => network.find(name)?,
-        None => {
-            let none = || NetworkError::UnknownNode { text: "All".to_owned() };
-            network.chain().ok_or_else(none)?
-        }
-    };
+    let none = || NetworkError::UnknownNode { text: "All".to_owned() };
+    let found = if let Some(name) = name { network.find(name)? } else { network.chain().ok_or_else(none)? };
     let counts = Counts::of(gathered);
     let mut below: Vec<&Node> = network.children(&found.id);
     below.sort_by_cached_key(|node| (node.level(), natural(node.code.as_str())));
@@ -301,7 +296,7 @@ struct NodeForm {
 
 async fn add(State(state): State<WebState>, reader: Reader, Form(form): Form<NodeForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let code = form.code.trim().to_owned();
     let (Ok(level), Ok(code)) = (form.level.parse::<NodeLevel>(), code.parse::<NodeCode>()) else {
@@ -337,7 +332,7 @@ async fn change(
     change: fn(&NodeForm, &Acting) -> Result<(), AppError>,
 ) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     acted(&state, &reader, "/network", move |app| change(&form, app)).await
 }
@@ -357,7 +352,7 @@ pub(super) struct RemoveView {
 
 async fn ask_remove(State(state): State<WebState>, reader: Reader, Form(form): Form<NodeForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let app = reader.app(&state);
     let asked = tokio::task::spawn_blocking(move || {
@@ -397,7 +392,7 @@ async fn ask_remove(State(state): State<WebState>, reader: Reader, Form(form): F
 
 async fn remove(State(state): State<WebState>, reader: Reader, Form(form): Form<NodeForm>) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     acted(&state, &reader, "/network", move |app| app.nodes().remove(&form.node).map(drop)).await
 }
@@ -457,7 +452,7 @@ async fn take_over(State(state): State<WebState>, reader: Reader, Form(form): Fo
 
 async fn imported(state: WebState, reader: Reader, form: TableForm, acts: bool) -> Response {
     if let Err(refusal) = judged(&state, &reader, &form.token) {
-        return refusal;
+        return *refusal;
     }
     let (app, words) = (reader.app(&state), reader.words());
     let made = tokio::task::spawn_blocking(move || {

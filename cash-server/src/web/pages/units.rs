@@ -73,7 +73,7 @@ impl Sent {
 async fn ask(State(state): State<WebState>, reader: Reader, Form(form): Form<Vec<(String, String)>>) -> Response {
     let sent = Sent::read(form);
     if let Err(refusal) = judged(&state, &reader, &sent.token) {
-        return refusal;
+        return *refusal;
     }
     match sent.action {
         Some(AsideAction::Retry) => settled(state, reader, AsideAction::Retry, sent.units).await,
@@ -85,7 +85,7 @@ async fn ask(State(state): State<WebState>, reader: Reader, Form(form): Form<Vec
 async fn drop_them(State(state): State<WebState>, reader: Reader, Form(form): Form<Vec<(String, String)>>) -> Response {
     let sent = Sent::read(form);
     if let Err(refusal) = judged(&state, &reader, &sent.token) {
-        return refusal;
+        return *refusal;
     }
     settled(state, reader, AsideAction::Drop, sent.units).await
 }
