@@ -42,8 +42,8 @@ pub struct Command {
     /// and absent: they are as they were.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub authorities: String,
-    /// Where the server will be: a till asks there now and then, and goes when it has proved itself.
-    /// Taken only from a message with a right code. Absent: it stays.
+    /// Where the server will be: a till asks there now and then, and goes when it has proved
+    /// itself. Taken only from a message with a right code. Absent: it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coming: Option<Coming>,
     /// What to do.

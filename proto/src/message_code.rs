@@ -10,9 +10,9 @@
 //! | `tillway-code` | the version of codes, `.`, 64 hex digits |
 //!
 //! The digits are BLAKE3, keyed with the peer's [`CodeKey`], over: one byte with the version, one
-//! with the direction (1 to the peer, 2 to the server, 3 an answer over HTTP), then peer, type, id and body, each after
-//! its length in bytes as 8 bytes, the lowest first. So no two messages have one input, and a
-//! message that is sent back, or on to another peer, has a wrong code.
+//! with the direction (1 to the peer, 2 to the server, 3 an answer over HTTP), then peer, type, id
+//! and body, each after its length in bytes as 8 bytes, the lowest first. So no two messages have
+//! one input, and a message that is sent back, or on to another peer, has a wrong code.
 //!
 //! A code does not say that a message is new. Repeats are harmless by what messages mean: a link
 //! by its cursor, an order by its id, settings by their generation, a report by its time.

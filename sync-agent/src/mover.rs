@@ -1,5 +1,5 @@
-//! Follows a server that moves: asks at the address that was offered, takes what proves itself, and
-//! goes back where the new place falls silent.
+//! Follows a server that moves: asks at the address that was offered, takes what proves itself,
+//! and goes back where the new place falls silent.
 //!
 //! What has to be proved before anything of this till's goes there, in this order:
 //!

@@ -1,12 +1,12 @@
 //! Where the server is, and where it says that it will be.
 //!
-//! What the server pushes names an address; it is an *offer*, whatever it came in. It is kept here,
-//! durable, until an address that proves itself is taken in its place, or the server says no more
-//! of it. The addresses that were left are kept as well until the new ones have stood their trial,
+//! What the server pushes names an address; it is an *offer*, whatever it came in. It is kept
+//! here, durable, until an address that proves itself is taken in its place, or the server says no
+//! more of it. The addresses that were left are kept as well until the new ones have stood their trial,
 //! so that the till finds back. Who proves what, and when, is the affair of [`crate::mover`].
 //!
-//! A till without a secret takes what is pushed at once, as it did before there were codes: nothing
-//! could prove anything to it.
+//! A till without a secret takes what is pushed at once, as it did before there were codes:
+//! nothing could prove anything to it.
 
 use crate::settings::{LiveSettings, SettingsError};
 use crate::state::{State, StateError};
@@ -35,8 +35,8 @@ pub(crate) struct Offer {
     pub(crate) host: String,
     /// Port of REST.
     pub(crate) port: u16,
-    /// Whether the broker moves along: its present address is the one that the server told, and not
-    /// one of the site.
+    /// Whether the broker moves along: its present address is the one that the server told, and
+    /// not one of the site.
     pub(crate) with_broker: bool,
 }
 
@@ -79,8 +79,8 @@ impl Moves {
     }
 
     /// Hears what a command says of addresses, from a message with a right code that is not older
-    /// than the last one. Where there is a new offer that is worth a wait, since the server is there
-    /// already: what tells the end of the next try. Blocks on the disk.
+    /// than the last one. Where there is a new offer that is worth a wait, since the server is
+    /// there already: what tells the end of the next try. Blocks on the disk.
     pub(crate) fn hear(&self, told: &Addresses, command: &Command) -> Result<Option<Tries>, OfferError> {
         let differs = !self.settings.with(told).map_err(OfferError::Settings)?.0.is_empty();
         let now = self.settings.current();

@@ -98,8 +98,8 @@ impl LiveSettings {
         self.write(edited)
     }
 
-    /// Which keys would change where the server's addresses were these, and what the settings would
-    /// be then. Nothing changes.
+    /// Which keys would change where the server's addresses were these, and what the settings
+    /// would be then. Nothing changes.
     pub(crate) fn with(&self, addresses: &BTreeMap<String, String>) -> Result<(Vec<String>, Settings), SettingsError> {
         let edited = self.edited(addresses.iter().filter(|(key, _)| is_address(key)))?;
         let settings = edited.settings.unwrap_or_else(|| Settings::clone(&self.current()));

@@ -99,6 +99,7 @@ fn a_program_has_a_key_until_it_is_taken_away_and_a_guesser_waits() {
         (status == 429, status.to_string())
     });
     assert!(number > 5, "{number} tries");
-    // Whoever may come in from here is the same address, and waits as well; root's commands do not.
+    // Whoever may come in from here is the same address, and waits as well; root's commands do
+    // not.
     assert!(bench.server.command(&["user", "ls"]).unwrap().contains("admin"));
 }

@@ -213,8 +213,9 @@ fn nothing_of_a_till_on_another_machine_passes_in_clear() {
     has_receipts(&bench.server, &till, 1, &[rung.uuid.to_string()]);
     let seen = bench.server.api().unwrap().read(&format!("/api/v1/tills/{}", till.id)).unwrap();
 
-    // It is told in the server's name, with its code, that the server moves: to somebody with another authority, to one who
-    // speaks no TLS. Neither is told a thing, and it stays where it is.
+    // It is told in the server's name, with its code, that the server moves: to somebody with
+    // another authority, to one who speaks no TLS. Neither is told a thing, and it stays where it
+    // is.
     let others = certificates(&other_folder, &["localhost", "127.0.0.1", &here]);
     let pair = ["server.pem", "server.key"].map(|name| others.join(name).display().to_string());
     let strangers = [Stranger::at(&[&here, &pair[0], &pair[1]]), Stranger::at(&[&here])];

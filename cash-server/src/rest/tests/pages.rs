@@ -89,7 +89,7 @@ async fn chosen_tills_are_those_that_were_ticked_and_forms_of_others_do_nothing(
         (yes.replace("act=ask", "act=explode"), &OURS[..], StatusCode::NOT_FOUND),
         (yes.replace(&token, &"0".repeat(64)), &OURS[..], StatusCode::FORBIDDEN),
         (yes.clone(), &[("authorization", ADMIN), ("sec-fetch-site", "cross-site")][..], StatusCode::FORBIDDEN),
-        (yes.clone(), &[("sec-fetch-site", "same-origin")][..], StatusCode::UNAUTHORIZED),
+        (yes.clone(), &[("sec-fetch-site", "same-origin")][..], StatusCode::SEE_OTHER),
         (format!("token={token}&act=park&tills={}", vec!["x"; 2_001].join("+")), &OURS[..], StatusCode::BAD_REQUEST),
     ] {
         assert_eq!(server.submit("/tills/bulk/do", &form, headers).await.0, expected, "{headers:?}");

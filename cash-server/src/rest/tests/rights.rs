@@ -193,12 +193,25 @@ async fn lists_have_nothing_of_another_shop() {
         assert!(nodes.to_string().contains(&own) && nodes.to_string().contains(&shop), "{nodes}");
         let (_, commands) = server.with_key(&key, "get", "/api/v1/commands", "").await;
         assert_eq!(commands.as_array().unwrap().len(), 1, "{commands}");
-        // The page is made of the same lists.
-        let request = Request::get("/?lang=en").header(header::AUTHORIZATION, format!("Bearer {key}"));
-        let answer = server.page.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK);
-        let page = String::from_utf8(to_bytes(answer.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap();
-        assert!(page.contains(&own) && !page.contains(&other), "{place}: {page}");
+        // The pages are made of the same lists.
+        let page = async |path: &str| {
+            let request = Request::get(path).header(header::AUTHORIZATION, format!("Bearer {key}"));
+            let answer = server.page.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            let status = answer.status();
+            (status, String::from_utf8(to_bytes(answer.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap())
+        };
+        for path in ["/", "/network", "/tills", "/tills.csv", "/loads", "/sales", "/findings", "/server", "/attach"] {
+            let (status, shown) = page(path).await;
+            assert_eq!(status, StatusCode::OK, "{path}: {shown}");
+            assert!(!shown.contains(&other) && !shown.contains(&other_shop), "{place}, {path}: {shown}");
+            assert!(!path.starts_with("/tills") || shown.contains(&own), "{place}, {path}: {shown}");
+        }
+        let (status, shown) = page(&format!("/tills/{own}")).await;
+        assert_eq!(status, StatusCode::OK, "{shown}");
+        for path in [format!("/tills/{other}"), format!("/network/{other_shop}"), format!("/network/{other}")] {
+            let (status, shown) = page(&path).await;
+            assert!(matches!(status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN), "{path}: {status} {shown}");
+        }
     }
 }
 

@@ -25,7 +25,6 @@ session-begun = Since
 session-seen = Last used
 session-this = this one
 session-end = End
-people = People
 account = My account
 users = Users
 user-name = Name

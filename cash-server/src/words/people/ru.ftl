@@ -25,7 +25,6 @@ session-begun = С какого времени
 session-seen = Последнее действие
 session-this = этот
 session-end = Завершить
-people = Люди
 account = Моя учётная запись
 users = Пользователи
 user-name = Имя
