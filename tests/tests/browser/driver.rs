@@ -35,14 +35,18 @@ impl Browser {
         command.arg(format!("--port={port}")).env("TMPDIR", folder.path()).env("HOME", folder.path());
         let driver = Daemon::start("chromedriver", &mut command, &folder.path().join("chromedriver.log")).unwrap();
         let client = connect(port, width).await;
-        let credentials = fs_err::read_to_string(bench.server.data().join("credentials/admin")).unwrap();
-        let (login, password) = credentials.trim().split_once(':').unwrap();
+        let login = format!("anna-{width}");
+        let add = ["--json", "user", "add", &login, "--role", "administrator"];
+        let invited: Value = serde_json::from_str(&bench.server.command(&add).unwrap()).unwrap();
+        let link = invited["link"]["url"].as_str().unwrap();
         let base = bench.server.page().trim_end_matches('/').to_owned();
         let browser = Self { client, base, driver: Some(driver), _folder: folder };
         browser.goto("/").await;
         browser.shoot(&format!("login-{width}")).await;
-        browser.write("input[name=login]", login).await;
-        browser.write("input[name=password]", password).await;
+        browser.goto(&link[link.find("/first").unwrap()..]).await;
+        for field in ["input[name=password]", "input[name=again]"] {
+            browser.write(field, "a password of the tests").await;
+        }
         browser.click("main button").await;
         browser.until("the page after the login", "location.pathname === '/'").await;
         browser

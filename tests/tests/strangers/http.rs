@@ -117,7 +117,8 @@ fn curl_with_bad_input_is_told_what_is_wrong_and_stops_nobody() {
     let ports = bench.server.ports;
     let (rest, page) = (Curl::admin(&bench, ports.rest), Curl::admin(&bench, ports.web));
     let office = Curl::with(&bench, "backoffice", ports.aif);
-    for (port, path) in [(ports.rest, "/api/v1/nodes"), (ports.web, "/"), (ports.aif, "/aifexchange/loaddicts")] {
+    assert_eq!(Curl::nobody(ports.web).status(&["/"]), 303, "to the login page");
+    for (port, path) in [(ports.rest, "/api/v1/nodes"), (ports.aif, "/aifexchange/loaddicts")] {
         let arguments: &[&str] = if port == ports.aif { &[path, "-d", "[]"] } else { &[path] };
         let (status, told) = Curl::nobody(port).answer(arguments);
         assert_eq!(status, 401, "{told}");

@@ -100,6 +100,8 @@ fn each_try_at_what_is_not_its_own_fails_is_counted_and_shown_and_nobody_else_no
             "itself" => &[json!(204)],
             "attach as another" => &[json!([403]), json!([403, 429])],
             "attach without TLS" => &[json!(426)],
+            // To where people come in.
+            "the page" => &[json!(303)],
             "up from packages" | "up from packages, escaped" | "up from packages, with its end" => {
                 &[json!(404), json!(401)]
             }
