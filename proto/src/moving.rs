@@ -3,9 +3,9 @@
 //!
 //! A till asks `GET /api/v1/tills/<id>/addresses?nonce=<text>` without showing anything. The
 //! answer is a JSON object with keys of `cash.ini` and the values that a till of this server has
-//! there, and the header `tillway-code`: a [code](crate::message_code) with the direction *answer*,
-//! the kind [`ADDRESSES_KIND`] and the nonce as id, over the body. Only who has the key of the
-//! till's messages can make it, and for that nonce.
+//! there, and the header `tillway-code`: a [code](crate::message_code) with the direction
+//! *answer*, the kind [`ADDRESSES_KIND`] and the nonce as id, over the body. Only who has the key
+//! of the till's messages can make it, and for that nonce.
 
 use crate::id::PeerId;
 use serde::{Deserialize, Serialize};

@@ -2,8 +2,9 @@
 //!
 //! What the server pushes names an address; it is an *offer*, whatever it came in. It is kept
 //! here, durable, until an address that proves itself is taken in its place, or the server says no
-//! more of it. The addresses that were left are kept as well until the new ones have stood their trial,
-//! so that the till finds back. Who proves what, and when, is the affair of [`crate::mover`].
+//! more of it. The addresses that were left are kept as well until the new ones have stood their
+//! trial, so that the till finds back. Who proves what, and when, is the affair of
+//! [`crate::mover`].
 //!
 //! A till without a secret takes what is pushed at once, as it did before there were codes:
 //! nothing could prove anything to it.

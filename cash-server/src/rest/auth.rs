@@ -1,6 +1,6 @@
 //! Who may ask: a user with a session, or with login and password by HTTP Basic; a program with a
-//! key; a till with its bearer token; on the socket of this machine, root and the user who runs the
-//! server, as the operating system says.
+//! key; a till with its bearer token; on the socket of this machine, root and the user who runs
+//! the server, as the operating system says.
 
 use super::problem::{Problem, RequestFault, blocking};
 use crate::app::{Acting, App, AppError, LetIn, Shown, of_till};
@@ -19,9 +19,9 @@ use tillway_service::people::{KEY_PREFIX, People, PeopleError};
 use tillway_service::serving::{Client, Connection, LocalUser, OverTls};
 use tillway_service::system_user;
 
-/// Lets only those through who show who they are, and notes who asks. A browser sends what it has of
-/// a person along with whatever another site has it send, so what changes something must not come
-/// from another site.
+/// Lets only those through who show who they are, and notes who asks. A browser sends what it has
+/// of a person along with whatever another site has it send, so what changes something must not
+/// come from another site.
 pub async fn known_only(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let headers = request.headers();
     let over_tls = request.extensions().get::<OverTls>().is_some();

@@ -1,5 +1,5 @@
-//! Packages over HTTP as `curl` and Python meet them: who gets which, and how a download ends whose
-//! till may not have it any more.
+//! Packages over HTTP as `curl` and Python meet them: who gets which, and how a download ends
+//! whose till may not have it any more.
 
 use crate::http::Curl;
 use crate::rogue::{Inside, OUT_WITHIN_S};

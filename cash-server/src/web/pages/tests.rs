@@ -716,7 +716,7 @@ fn texts(data: &Value) -> String {
 }
 
 /// Commands, files, keys, protocols, and the other language's name in itself.
-const NAMES: [&str; 36] = [
+const NAMES: [&str; 39] = [
     "all",
     "group",
     "level",
