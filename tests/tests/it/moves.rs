@@ -88,8 +88,8 @@ impl Chain {
 
 fn setting(till: &Till, key: &str) -> String {
     let text = fs::read_to_string(till.settings_file()).unwrap();
-    let lines = text.lines().filter_map(|line| line.split_once('='));
-    let found = lines.filter(|(name, _)| name.trim().eq_ignore_ascii_case(key)).next_back();
+    let mut lines = text.lines().filter_map(|line| line.split_once('='));
+    let found = lines.rfind(|(name, _)| name.trim().eq_ignore_ascii_case(key));
     found.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
 }
 
@@ -186,7 +186,7 @@ fn stranger() -> (u16, Arc<Mutex<Vec<u8>>>) {
             let written = Arc::clone(&written);
             thread::spawn(move || {
                 let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
-                let mut buffer = [0; 65_536];
+                let mut buffer = vec![0; 65_536];
                 while let Ok(count @ 1..) = stream.read(&mut buffer) {
                     written.lock().unwrap().extend_from_slice(&buffer[..count]);
                     let body = format!(
