@@ -57,7 +57,7 @@ use crate::certificates::Certificates;
 use crate::dictionary::DictionaryService;
 use crate::exchange::{ExchangeService, PublicAddresses};
 use crate::hints::Hints;
-use crate::network::{NetworkService, TokenHash};
+use crate::network::{Network, NetworkService, TokenHash};
 use crate::packages::links::Links;
 use crate::peer_keys::PeerKeys;
 use crate::sales::Intruders;
@@ -185,6 +185,16 @@ impl Acting {
 
     fn settling(&self) -> Aside {
         self.parts.aside.acting_for(&self.caller)
+    }
+
+    /// The network as far as the caller sees it, to tell what an id stands for.
+    pub fn network(&self) -> Result<Arc<Network>, AppError> {
+        Ok(self.reading()?.seen(self.parts.network.current()?))
+    }
+
+    /// Whether the caller may do this in the whole chain.
+    pub fn may_everywhere(&self, act: Act) -> bool {
+        self.allow(act, Place::Everywhere).is_ok()
     }
 
     fn allow(&self, act: Act, place: Place<'_>) -> Result<(), AppError> {

@@ -49,6 +49,31 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// All of them.
+    pub const ALL: [Self; 21] = [
+        Self::NodeCreate,
+        Self::NodeRename,
+        Self::NodeMove,
+        Self::NodeRemove,
+        Self::TillPark,
+        Self::TillUnpark,
+        Self::TillToken,
+        Self::TillStolen,
+        Self::TillAttach,
+        Self::CodeMake,
+        Self::CodeEnd,
+        Self::TillUnload,
+        Self::TillVerify,
+        Self::TillAcknowledge,
+        Self::TillGoPast,
+        Self::AsideRetry,
+        Self::AsideDrop,
+        Self::LoadApprove,
+        Self::LoadRefuse,
+        Self::NoticesSee,
+        Self::FindingClose,
+    ];
+
     /// The word in the audit log.
     pub fn as_str(self) -> &'static str {
         match self {

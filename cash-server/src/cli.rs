@@ -177,6 +177,12 @@ pub struct AuditArgs {
     /// set aside.
     #[arg(long)]
     pub object: Option<String>,
+    /// Only what was done so: node.create, till.token, load.approve, ...
+    #[arg(long)]
+    pub verb: Option<String>,
+    /// Only lines with this text, written so, in their object or in how it was or is.
+    #[arg(long)]
+    pub text: Option<String>,
     /// At most so many.
     #[arg(long, default_value_t = 100)]
     pub limit: usize,

@@ -30,8 +30,8 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// Whether a person stands behind it, as far as one can know: a program with a key or a password
-    /// does what somebody has set it to.
+    /// Whether a person stands behind it, as far as one can know: a program with a key or a
+    /// password does what somebody has set it to.
     pub fn is_person(&self) -> bool {
         matches!(self, Self::Login(_) | Self::Key(_) | Self::SystemUser(_))
     }

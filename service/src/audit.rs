@@ -92,7 +92,7 @@ pub struct AuditRecord {
 }
 
 /// Which lines.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AuditFilter {
     /// From this time on.
     pub from: Timestamp,
@@ -104,6 +104,26 @@ pub struct AuditFilter {
     pub actor: Option<String>,
     /// Only about this object.
     pub object: Option<String>,
+    /// Only of what was done so.
+    pub verb: Option<String>,
+    /// Only those that have this text, written so, in their object or in how it was or is.
+    pub text: Option<String>,
     /// At most so many.
     pub limit: u32,
+}
+
+impl AuditFilter {
+    /// The newest lines, whatever they are about.
+    pub fn newest(limit: u32) -> Self {
+        Self {
+            from: Timestamp::UNIX_EPOCH,
+            to: Timestamp::MAX,
+            before: None,
+            actor: None,
+            object: None,
+            verb: None,
+            text: None,
+            limit,
+        }
+    }
 }

@@ -44,7 +44,7 @@ pub struct DiskRoom {
 /// The state of everything.
 #[derive(Debug)]
 pub struct Overview {
-    /// The network.
+    /// The network, as far as the caller sees it.
     pub network: Arc<Network>,
     /// The newest revision.
     pub head: Revision,
@@ -96,7 +96,7 @@ impl Acting {
         let parts = &self.parts;
         let loads = self.loads(limits.recent)?.into_iter().map(|load| self.report(load, limits.of_a_load));
         Ok(Overview {
-            network: parts.network.current()?,
+            network: scope.seen(parts.network.current()?),
             broker: parts.exchange.broker(),
             tills: self.tills()?,
             strangers: if whole { parts.exchange.strangers()? } else { Vec::new() },

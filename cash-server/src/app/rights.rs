@@ -2,8 +2,8 @@
 //!
 //! One pure function over one table. People and programs have a [`Role`] and a place, the chain, a
 //! group or a shop: a role holds for what is at that place and below it. Whoever may open the
-//! database at the command line is administrator of the whole tree. docs/rights.md shows the table;
-//! a test holds it to this one.
+//! database at the command line is administrator of the whole tree. docs/rights.md shows the
+//! table; a test holds it to this one.
 
 use serde::Serialize;
 use std::str::FromStr;

@@ -39,6 +39,14 @@ impl Scope {
         self.is_whole() || self.covers(&NodeId::Till(till.clone()))
     }
 
+    /// What is seen of the network.
+    pub(super) fn seen(&self, network: Arc<Network>) -> Arc<Network> {
+        match &self.0 {
+            None => network,
+            Some((top, _)) => Arc::new(network.seen_from(top)),
+        }
+    }
+
     /// The shops in it; none where it is the whole tree.
     pub(super) fn shops(&self) -> Option<Vec<ShopId>> {
         let (top, network) = self.0.as_ref()?;

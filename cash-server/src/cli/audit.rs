@@ -20,6 +20,8 @@ pub(super) fn list(settings: &Settings, asked: &AuditArgs, answer: &mut Output<'
             ("to", asked.to.map(|time| time.to_string())),
             ("actor", asked.actor.clone()),
             ("object", asked.object.clone()),
+            ("verb", asked.verb.clone()),
+            ("text", asked.text.clone()),
             ("cursor", cursor),
         ];
         let query: Vec<(&str, String)> = query.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();

@@ -43,8 +43,8 @@ pub enum UserCommand {
     Password {
         /// The login.
         login: String,
-        /// A file with the new password in its first line, which its user has to change; then there
-        /// is no link.
+        /// A file with the new password in its first line, which its user has to change; then
+        /// there is no link.
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
     },

@@ -219,6 +219,14 @@ impl Network {
         false
     }
 
+    /// What somebody sees of it whose place is this node: what is at it and below it, and the way
+    /// there.
+    #[must_use]
+    pub fn seen_from(&self, place: &NodeId) -> Self {
+        let is_seen = |node: &&Node| self.is_below(&node.id, place) || self.is_below(place, &node.id);
+        Self::new(self.version, self.nodes().filter(is_seen).cloned())
+    }
+
     /// Live nodes that hang under it.
     pub fn children(&self, id: &NodeId) -> Vec<&Node> {
         self.node(id).map(|node| self.children_of(node.no).collect()).unwrap_or_default()

@@ -30,6 +30,10 @@ pub(super) struct Asked {
     /// Only about this object: the id of a node, `load:7`, `finding:3`, the name of a unit that
     /// was set aside.
     object: Option<String>,
+    /// Only what was done so: `node.create`, `till.token`, `load.approve`, …
+    verb: Option<String>,
+    /// Only lines with this text, written so, in their object or in how it was or is.
+    text: Option<String>,
     /// `next` of the answer before.
     #[param(value_type = Option<String>)]
     cursor: Option<Uuid>,
@@ -87,6 +91,8 @@ pub(super) async fn list(app: Acting, Query(asked): Query<Asked>) -> Result<Json
         before: asked.cursor,
         actor: asked.actor,
         object: asked.object,
+        verb: asked.verb,
+        text: asked.text,
         limit,
     };
     let lines = blocking(move || app.audit(&filter)).await?;

@@ -88,8 +88,8 @@ pub async fn let_in(
     blocking(move || app.let_in(&shown, face, address, used)).await
 }
 
-/// Lets root, the user who runs this server and its group through, and notes who asks. For requests that came
-/// over the socket of this machine.
+/// Lets root, the user who runs this server and its group through, and notes who asks. For
+/// requests that came over the socket of this machine.
 pub(super) async fn local_administrator_only(mut request: Request, next: Next) -> Response {
     let Some(LocalUser(number)) = request.extensions().get().copied() else {
         return Problem::from(RequestFault::NobodyAsks).into_response();

@@ -1,5 +1,6 @@
-//! Where a till asks whether this is its server: no login and no token, since it shows nothing before
-//! the answer has proved who gives it. What is said is specified in [`tillway_proto::moving`].
+//! Where a till asks whether this is its server: no login and no token, since it shows nothing
+//! before the answer has proved who gives it. What is said is specified in
+//! [`tillway_proto::moving`].
 
 use super::problem::{Problem, RequestFault, blocking};
 use crate::app::App;

@@ -246,8 +246,8 @@ pub(super) async fn users(app: Acting) -> Result<Json<Vec<UserView>>, Problem> {
     Ok(Json(users.into_iter().map(Into::into).collect()))
 }
 
-/// Adds a user, who sets a password by a link that is in the answer, this once; or has the one that
-/// is given, and must change it.
+/// Adds a user, who sets a password by a link that is in the answer, this once; or has the one
+/// that is given, and must change it.
 #[utoipa::path(post, path = "/api/v1/users", tag = "people", security(("administrator" = [])), request_body = NewUser,
     responses((status = 201, body = UserAdded), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 409, body = Problem)))]

@@ -4,6 +4,7 @@
 //! those. Its parts, where it has any, are sent once more as they change to whoever has the page
 //! open: the same address, asked for as a stream of events ([`tillway_service::page::Live`]).
 
+mod audit;
 mod bulk;
 mod findings;
 mod load;
@@ -23,7 +24,7 @@ mod tests;
 use super::WebState;
 use super::reader::Reader;
 use super::source::{Gathered, gather};
-use crate::app::AppError;
+use crate::app::{Act, AppError};
 use crate::rest::problem::{Problem, RequestFault};
 use crate::words::{self, Language, Reason};
 use axum::Router;
@@ -38,7 +39,7 @@ use tillway_service::page::{Crumb, Frame, NavItem, Outcome, Part, asks_for_event
 pub(super) const MAX_ROWS: usize = 200;
 
 /// All that can be gone to. A page of its own has its entry here, and the words `nav-<name>`.
-const NAVIGATION: [NavItem; 8] = [
+const NAVIGATION: [NavItem; 9] = [
     NavItem::new("overview", "/"),
     NavItem::new("network", "/network"),
     NavItem::new("tills", "/tills"),
@@ -47,6 +48,7 @@ const NAVIGATION: [NavItem; 8] = [
     NavItem::new("findings", "/findings"),
     NavItem { begins_group: true, ..NavItem::new("server", "/server") },
     NavItem::new("people", "/people"),
+    NavItem::new("audit", "/audit"),
 ];
 
 /// The routes of all pages.
@@ -63,6 +65,7 @@ pub(super) fn router() -> Router<WebState> {
         .merge(findings::router())
         .merge(server::router())
         .merge(units::router())
+        .merge(audit::router())
 }
 
 /// What a page is, whatever it shows.
@@ -169,10 +172,16 @@ fn frame(
         ("findings", Some(gathered)) => NavItem { count: gathered.attention.len() as u64, is_bad: true, ..item },
         _ => item,
     };
+    let app = reader.app(state);
+    let may_go = |name: &str| match name {
+        "people" => app.may_everywhere(Act::ManagePeople),
+        "audit" => app.may_everywhere(Act::ReadAudit),
+        _ => true,
+    };
     Frame {
         server: state.name.to_string(),
         version: env!("CARGO_PKG_VERSION"),
-        navigation: NAVIGATION.map(counted).into(),
+        navigation: NAVIGATION.into_iter().filter(|item| may_go(item.name)).map(counted).collect(),
         here,
         crumbs,
         base: base_of(&reader.uri),

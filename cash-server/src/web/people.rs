@@ -142,7 +142,7 @@ struct RemoveKeyForm {
 }
 
 async fn show(State(state): State<WebState>, reader: Reader) -> Response {
-    match with(&state, &reader, view).await {
+    match blocking(&state, &reader, view).await {
         Ok(view) => shown(&state, &reader, "people.html", view),
         Err(response) => response,
     }
@@ -191,7 +191,7 @@ async fn add(State(state): State<WebState>, reader: Reader, came: Came, Form(for
         return *refusal;
     }
     let wanted = WantedRole { role: form.role, place: Some(form.place) };
-    match with(&state, &reader, move |app| app.add_user(form.login.trim(), &form.name, &wanted, None)).await {
+    match blocking(&state, &reader, move |app| app.add_user(form.login.trim(), &form.name, &wanted, None)).await {
         Ok(((user, _), Some(link))) => told_link(&state, &reader, &came, user.login.as_str(), &link),
         Ok((_, None)) => back(),
         Err(response) => response,
@@ -224,7 +224,7 @@ async fn change(State(state): State<WebState>, reader: Reader, came: Came, Form(
         return *refusal;
     }
     let (login, what) = (form.login.clone(), form.what);
-    let done = with(&state, &reader, move |app| match what {
+    let done = blocking(&state, &reader, move |app| match what {
         What::Disable => app.set_user(&login, None, Some(true), None).map(|_| None),
         What::Enable => app.set_user(&login, None, Some(false), None).map(|_| None),
         What::Reset => app.reset_user(&login).map(Some),
@@ -241,7 +241,7 @@ async fn set_role(State(state): State<WebState>, reader: Reader, Form(form): For
     if let Err(refusal) = judged(&state, &reader, &form.token) {
         return *refusal;
     }
-    let set = with(&state, &reader, move |app| {
+    let set = blocking(&state, &reader, move |app| {
         let wanted = WantedRole { role: form.role, place: Some(form.place) };
         app.set_user(&form.login, None, None, Some(&wanted)).map(drop)
     });
@@ -253,7 +253,7 @@ async fn add_key(State(state): State<WebState>, reader: Reader, Form(form): Form
         return *refusal;
     }
     let wanted = WantedRole { role: form.role, place: Some(form.place) };
-    match with(&state, &reader, move |app| app.add_api_key(form.name.trim(), form.days, &wanted)).await {
+    match blocking(&state, &reader, move |app| app.add_api_key(form.name.trim(), form.days, &wanted)).await {
         Ok(((key, _), secret)) => {
             let once = OnceView { sort: "key", name: key.name.as_str(), text: secret.as_str(), ends_at: key.ends_at };
             shown(&state, &reader, "once.html", once)
@@ -266,7 +266,7 @@ async fn remove_key(State(state): State<WebState>, reader: Reader, Form(form): F
     if let Err(refusal) = judged(&state, &reader, &form.token) {
         return *refusal;
     }
-    let removed = with(&state, &reader, move |app| app.remove_api_key(&form.name)).await;
+    let removed = blocking(&state, &reader, move |app| app.remove_api_key(&form.name)).await;
     removed.map_or_else(|response| response, |()| back())
 }
 
@@ -275,7 +275,7 @@ fn back() -> Response {
 }
 
 /// Does it off the async threads; else the page that tells why not.
-async fn with<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     state: &WebState,
     reader: &Reader,
     act: impl FnOnce(&Acting) -> Result<T, AppError> + Send + 'static,

@@ -2,10 +2,9 @@
 //!
 //! A browser sends a person's credentials along with whatever another site has it send, so a
 //! request must come from this page: by what the browser says of its origin, and by a token that
-//! stands in the page's forms and depends on the session or the credentials, and on a secret of the
-//! server. The
-//! secret is derived, so a form is good after a restart, and at each of several servers that share
-//! their key.
+//! stands in the page's forms and depends on the session or the credentials, and on a secret of
+//! the server. The secret is derived, so a form is good after a restart, and at each of several
+//! servers that share their key.
 
 use super::session;
 use axum::http::HeaderMap;

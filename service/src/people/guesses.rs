@@ -149,8 +149,8 @@ impl Guesses {
         }
     }
 
-    /// Another door of the service, which knows by itself whether what was shown there is right: lets
-    /// in, or refuses and counts. `login` names the door, or who comes to it.
+    /// Another door of the service, which knows by itself whether what was shown there is right:
+    /// lets in, or refuses and counts. `login` names the door, or who comes to it.
     pub fn at_door(
         &self,
         login: &str,

@@ -93,6 +93,21 @@ pub enum Verb {
     KeyRemove,
 }
 
+impl Verb {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::UserAdd,
+        Self::UserChange,
+        Self::UserRemove,
+        Self::UserPassword,
+        Self::UserLink,
+        Self::SessionBegin,
+        Self::SessionEnd,
+        Self::KeyAdd,
+        Self::KeyRemove,
+    ];
+}
+
 impl From<Verb> for &'static str {
     fn from(verb: Verb) -> Self {
         match verb {
@@ -138,8 +153,8 @@ pub struct NewLink {
     pub ends_at: Timestamp,
 }
 
-/// People as a backup brought them back: sessions and links of its day are void, since some of them
-/// may have ended since.
+/// People as a backup brought them back: sessions and links of its day are void, since some of
+/// them may have ended since.
 pub fn after_restore(store: &dyn PeopleStore, caller: &Caller) -> Result<u64, PeopleError> {
     let line = AuditLine::new(caller, Verb::SessionEnd, "people").before(json!({"sessions": "all", "links": "all"}));
     Ok(store.end_all(&line)?)
@@ -415,8 +430,8 @@ impl People {
         Ok(made)
     }
 
-    /// Disables a user, whose sessions end, or lets them come in again; names them otherwise; gives
-    /// them another role.
+    /// Disables a user, whose sessions end, or lets them come in again; names them otherwise;
+    /// gives them another role.
     pub fn set(
         &self,
         login: &Login,

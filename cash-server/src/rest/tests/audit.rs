@@ -388,14 +388,7 @@ async fn lines_of_people_and_of_machines_go_at_their_own_age_in_small_steps() {
     let later = Timestamp::now() + jiff::SignedDuration::from_secs(1);
     let logs: Vec<Arc<dyn AuditLog>> = vec![server.exchange_db.clone(), server.journal.clone(), server.sales.clone()];
     for log in &logs {
-        let filter = AuditFilter {
-            from: Timestamp::UNIX_EPOCH,
-            to: Timestamp::MAX,
-            before: None,
-            actor: None,
-            object: None,
-            limit: 1_000,
-        };
+        let filter = AuditFilter::newest(1_000);
         let people = |log: &Arc<dyn AuditLog>| {
             let lines = log.audit(&filter).unwrap();
             let people = lines.iter().filter(|line| line.actor.starts_with("login:")).count();

@@ -287,3 +287,69 @@ async fn many_units_are_dropped_after_a_question_that_names_them() {
     let (_, done) = server.submit("/aside/many?lang=en", &one, &OURS).await;
     assert!(done.contains("1 unit was settled"), "{done}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_did_what_is_found_by_what_was_done_and_kept_as_a_file() {
+    let server = Server::start();
+    server.shop_of("7", 2).await;
+    let named = json!({"name": "<i>=1+1"});
+    assert_eq!(server.ask("PATCH", "/api/v1/nodes/till-7-2", Some(named)).await.0, StatusCode::OK);
+    let all = server.page("/audit?lang=en").await;
+    assert!(all.contains("Node made") && all.contains("Node renamed") && all.contains("7/2"), "{all}");
+    assert!(all.contains("<code>name</code>") && all.contains("&lt;i&gt;=1+1") && !all.contains("<i>"), "{all}");
+    let lines = |page: &str| page.matches("<tr id=").count();
+    let made = server.page("/audit?verb=node-create&lang=en").await;
+    assert!(lines(&made) >= 3 && !made.contains("<code>name</code>=1"), "{made}");
+    for (filter, found) in [
+        ("verb=node-rename", 1),
+        ("verb=node-rename&who=admin", 1),
+        ("verb=node-rename&who=nobody", 0),
+        ("q=%3D1%2B1", 1),
+        ("verb=node-rename&to=2020-01-01", 0),
+        ("verb=node-rename&from=2020-01-01", 1),
+    ] {
+        assert_eq!(lines(&server.page(&format!("/audit?{filter}")).await), found, "{filter}");
+    }
+    let file = server.get("/audit.csv?verb=node-rename&lang=en", &[]).await;
+    assert_eq!(file.headers()[header::CONTENT_DISPOSITION], "attachment; filename=\"audit.csv\"");
+    let text = axum::body::to_bytes(file.into_body(), 1 << 20).await.unwrap();
+    let text = std::str::from_utf8(&text).unwrap();
+    assert!(text.starts_with('\u{feff}') && text.lines().count() == 2 && text.contains("login:admin"), "{text}");
+
+    // Fifty-odd lines are two pages, and the second begins where the first ends.
+    server.shop_of("8", 60).await;
+    let first = server.page("/audit?verb=node-create").await;
+    assert_eq!(lines(&first), 50);
+    let older = first.split("rel=\"next\" href=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let second = server.page(&older.replace("&#x2f;", "/").replace("&amp;", "&")).await;
+    assert!((14..50).contains(&lines(&second)), "{second}");
+    let ids = |page: &str| -> Vec<String> {
+        page.split("<tr id=\"").skip(1).map(|row| row.split('"').next().unwrap().to_owned()).collect()
+    };
+    assert!(ids(&second).iter().all(|id| !ids(&first).contains(id)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_read_the_log_gets_no_page_of_it_and_no_link_to_it() {
+    let server = Server::start();
+    server.shop_of("7", 1).await;
+    for (role, place, may) in [("auditor", "All", true), ("operator", "All", false), ("administrator", "shop-7", false)] {
+        let new = json!({"name": format!("{role} {place}"), "role": role, "place": place});
+        let (_, made) = server.ask("POST", "/api/v1/keys", Some(new)).await;
+        let key = format!("Bearer {}", made["token"].as_str().unwrap());
+        let get = async |path: &str| {
+            let request = Request::get(path).header(header::AUTHORIZATION, &key).body(Body::empty()).unwrap();
+            let answer = server.page.clone().oneshot(request).await.unwrap();
+            let status = answer.status();
+            let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+            (status, String::from_utf8(body.to_vec()).unwrap())
+        };
+        let expected = if may { StatusCode::OK } else { StatusCode::FORBIDDEN };
+        assert_eq!(get("/audit").await.0, expected, "{role} {place}");
+        assert_eq!(get("/audit.csv").await.0, expected, "{role} {place}");
+        let (status, overview) = get("/").await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(overview.contains("href=\"&#x2f;audit\""), may, "{role} {place}: {overview}");
+        assert!(!overview.contains("href=\"&#x2f;people\""), "{role} {place}");
+    }
+}

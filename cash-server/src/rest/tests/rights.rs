@@ -21,8 +21,8 @@ enum About {
 
 use About::{Chain, List, Node, Number, Oneself};
 
-/// Method, path as the description has it, the act that it needs, what it is about, and a body. In paths and bodies, `SHOP`
-/// and `TILL` stand for a node of the place that is tried.
+/// Method, path as the description has it, the act that it needs, what it is about, and a body. In
+/// paths and bodies, `SHOP` and `TILL` stand for a node of the place that is tried.
 const ROUTES: &[(&str, &str, Act, About, &str)] = &[
     ("get", "/api/v1/nodes", Act::Read, List, ""),
     ("post", "/api/v1/nodes", Act::ChangeNodes, Node, r#"{"parent":"SHOP","level":"till","code":"new"}"#),
@@ -203,15 +203,19 @@ async fn lists_have_nothing_of_another_shop() {
         for path in ["/", "/network", "/tills", "/tills.csv", "/loads", "/sales", "/findings", "/server", "/attach"] {
             let (status, shown) = page(path).await;
             assert_eq!(status, StatusCode::OK, "{path}: {shown}");
-            assert!(!shown.contains(&other) && !shown.contains(&other_shop), "{place}, {path}: {shown}");
+            for elsewhere in [other.as_str(), &other_shop, "till-8-1", "shop-8"] {
+                assert!(!shown.contains(elsewhere), "{place}, {path}: {elsewhere} in {shown}");
+            }
             assert!(!path.starts_with("/tills") || shown.contains(&own), "{place}, {path}: {shown}");
         }
         let (status, shown) = page(&format!("/tills/{own}")).await;
         assert_eq!(status, StatusCode::OK, "{shown}");
-        for path in [format!("/tills/{other}"), format!("/network/{other_shop}"), format!("/network/{other}")] {
+        for path in [format!("/tills/{other}"), format!("/network/{other_shop}"), "/network/shop-8".to_owned()] {
             let (status, shown) = page(&path).await;
             assert!(matches!(status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN), "{path}: {status} {shown}");
         }
+        let (status, shown) = page(&format!("/network/{shop}")).await;
+        assert!(status == StatusCode::OK && shown.contains("till-7-1"), "{shown}");
     }
 }
 

@@ -5,7 +5,7 @@ use crate::store::StoreError;
 use crate::store::audit::AuditLog;
 use jiff::Timestamp;
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, ToSql, params};
 use serde_json::Value;
 use std::net::IpAddr;
 use tillway_service::audit::AuditFilter;
@@ -58,28 +58,29 @@ impl<T: InOneDatabase> AuditLog for T {
 
 impl AuditLog for Database {
     fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
-        // An object has few lines, an actor may have nearly all.
-        let whose = match (&filter.object, &filter.actor) {
-            (None, None) => "",
-            (None, Some(_)) => "actor = ?5 AND ",
-            (Some(_), None) => "object = ?4 AND ",
-            (Some(_), Some(_)) => "object = ?4 AND +actor = ?5 AND ",
-        };
+        let from = first_of(filter.from);
+        let before = filter.before.map_or(Uuid::max(), |id| id).min(first_of(filter.to));
+        let (from, before) = (from.as_bytes(), before.as_bytes());
+        let mut values: Vec<&dyn ToSql> = vec![from, before, &filter.limit];
+        let mut whose = String::new();
+        // An object has few lines, an actor may have nearly all: only the first is looked up.
+        let actor_is = if filter.object.is_some() { "+actor = ?" } else { "actor = ?" };
+        let narrowing = [
+            (&filter.object, "object = ?"),
+            (&filter.actor, actor_is),
+            (&filter.verb, "verb = ?"),
+            (&filter.text, "instr(object || coalesce(before, '') || coalesce(after, ''), ?) > 0"),
+        ];
+        for (value, condition) in narrowing {
+            if let Some(value) = value {
+                values.push(value);
+                whose += &format!("{} AND ", condition.replace('?', &format!("?{}", values.len())));
+            }
+        }
         let sql = format!(
             "SELECT id, actor, face, address, verb, object, before, after FROM audit \
              WHERE {whose}id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
         );
-        let from = first_of(filter.from);
-        let before = filter.before.map_or(Uuid::max(), |id| id).min(first_of(filter.to));
-        let object = filter.object.as_ref().map(|object| object as &dyn rusqlite::ToSql);
-        let actor = filter.actor.as_ref().map(|actor| actor as &dyn rusqlite::ToSql);
-        let (from, before) = (from.as_bytes(), before.as_bytes());
-        let mut values: Vec<(&str, &dyn rusqlite::ToSql)> = vec![
-            ("?1", from as &dyn rusqlite::ToSql),
-            ("?2", before as &dyn rusqlite::ToSql),
-            ("?3", &filter.limit as &dyn rusqlite::ToSql),
-        ];
-        values.extend(object.map(|object| ("?4", object)).into_iter().chain(actor.map(|actor| ("?5", actor))));
         self.read("read the audit log", |reader| reader.prepare_cached(&sql)?.query_map(&values[..], record)?.collect())
     }
 

@@ -34,7 +34,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn all() -> AuditFilter {
-    AuditFilter { from: Timestamp::UNIX_EPOCH, to: Timestamp::MAX, before: None, actor: None, object: None, limit: 99 }
+    AuditFilter::newest(99)
 }
 
 fn read(stores: &Stores, filter: &AuditFilter) -> Vec<String> {
@@ -72,6 +72,13 @@ pub(super) fn lines_are_found_by_actor_object_and_time(home: &dyn Home) {
     assert_eq!(read(&stores, &AuditFilter { actor: actor.clone(), ..all() }), ["two", "one"]);
     assert_eq!(read(&stores, &AuditFilter { actor, object: Some("two".to_owned()), ..all() }).len(), 1);
     assert_eq!(read(&stores, &AuditFilter { object: Some("Two".to_owned()), ..all() }).len(), 0);
+    let of = |verb: &str| AuditFilter { verb: Some(verb.to_owned()), ..all() };
+    assert_eq!(read(&stores, &of(Verb::NodeRename.as_str())).len(), 3);
+    assert_eq!(read(&stores, &of("node")).len(), 0, "a verb is told whole");
+    let with = |text: &str| AuditFilter { text: Some(text.to_owned()), ..all() };
+    for (text, found) in [("wo", 2), ("\"was\"", 3), ("\"is\"", 3), ("%", 0), ("'", 0)] {
+        assert_eq!(read(&stores, &with(text)).len(), found, "{text}");
+    }
     assert_eq!(read(&stores, &AuditFilter { from: at(2), to: at(3), ..all() }), ["two"], "from a time, before a time");
 }
 

@@ -259,14 +259,7 @@ pub(super) fn the_newest_delivery_of_a_till_is_never_pruned(home: &dyn Home) {
 pub(super) fn an_order_of_a_person_has_its_line(home: &dyn Home) {
     let stores = home.open();
     let lines = || {
-        let filter = tillway_service::audit::AuditFilter {
-            from: Timestamp::UNIX_EPOCH,
-            to: Timestamp::MAX,
-            before: None,
-            actor: None,
-            object: None,
-            limit: 99,
-        };
+        let filter = tillway_service::audit::AuditFilter::newest(99);
         stores.exchange.audit(&filter).unwrap().len()
     };
     let ordered = ExchangeChanges {

@@ -101,14 +101,7 @@ pub(super) fn a_change_has_its_line_and_what_changes_nothing_has_none(home: &dyn
     let group = network.create(&root, NodeLevel::Group, &code("north"), "").unwrap().id;
     let shop = network.current().unwrap().shop("7").unwrap().id.clone();
     let lines = || {
-        let filter = AuditFilter {
-            from: Timestamp::UNIX_EPOCH,
-            to: Timestamp::MAX,
-            before: None,
-            actor: None,
-            object: Some(shop.to_string()),
-            limit: 99,
-        };
+        let filter = AuditFilter { object: Some(shop.to_string()), ..AuditFilter::newest(99) };
         let lines = read_as_one(stores.audit.iter().map(AsRef::as_ref), &filter).unwrap();
         lines.into_iter().map(|line| line.verb).collect::<Vec<_>>()
     };

@@ -71,14 +71,7 @@ fn is_there(stores: &Stores, token: &str) -> bool {
 }
 
 fn lines(stores: &Stores) -> usize {
-    let filter = AuditFilter {
-        from: Timestamp::UNIX_EPOCH,
-        to: Timestamp::MAX,
-        before: None,
-        actor: None,
-        object: None,
-        limit: 1_000,
-    };
+    let filter = AuditFilter::newest(1_000);
     read_as_one(stores.audit.iter().map(AsRef::as_ref), &filter).unwrap().len()
 }
 

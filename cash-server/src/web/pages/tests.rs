@@ -4,6 +4,7 @@
 use super::super::attention::entry;
 use super::super::render::{TEMPLATES, more_filters, renderer};
 use super::super::view::*;
+use super::audit::AuditView;
 use super::bulk::{BulkRow, BulkView};
 use super::findings::{AttentionView, FindingsView, KindView};
 use super::load::{LoadPage, MissingTill, TillsOfLoad};
@@ -532,6 +533,37 @@ fn remove_page(level: NodeLevel, below: u64) -> Value {
     of_frame("network", RemoveView { folder, name, level, below, unsent: Some(3), back })
 }
 
+fn audit_page(is_filtered: bool) -> Value {
+    let verbs: Vec<String> = audit::verbs().map(audit::word).collect();
+    let line = |verb: &String| audit::Row {
+        id: uuid::Uuid::nil(),
+        at: now(),
+        who: "<b>login:anna".to_owned(),
+        by_who: "/audit?who=login%3Aanna".to_owned(),
+        face: "page".to_owned(),
+        address: "127.0.0.1".to_owned(),
+        verb: verb.clone(),
+        object: "<b>367/1".to_owned(),
+        object_at: Some("/tills/till-367-1".to_owned()),
+        by_object: "/audit?object=x".to_owned(),
+        changes: vec![
+            ("name".to_owned(), "<b>a".to_owned(), "<b>b".to_owned()),
+            (String::new(), "<b>a".to_owned(), String::new()),
+        ],
+    };
+    let asked = audit::Asked { q: "<b>".to_owned(), who: "login:anna".to_owned(), ..audit::Asked::default() };
+    let page = AuditView {
+        asked: if is_filtered { asked } else { audit::Asked::default() },
+        is_filtered,
+        rows: if is_filtered { Vec::new() } else { verbs.iter().map(line).collect() },
+        newest: Some("/audit".to_owned()),
+        older: Some("/audit?before=x".to_owned()),
+        csv: "/audit.csv".to_owned(),
+        verbs,
+    };
+    of_frame("audit", page)
+}
+
 fn units_page(is_done: bool, failed: u64) -> Value {
     let row = |unit: Option<AsideView>| UnitRow {
         id: "load:<b>7".to_owned(),
@@ -564,6 +596,8 @@ fn pages() -> Vec<(&'static str, Value)> {
         ("loads.html", loads_page()),
         ("sales.html", sales_page()),
         ("server.html", server_page(Some(tasks()))),
+        ("audit.html", audit_page(false)),
+        ("audit.html", audit_page(true)),
     ];
     let conditions = Condition::ALL.map(|condition| TillView { condition, ..till() });
     pages.extend(conditions.into_iter().chain([never_heard_of()]).map(|till| ("till.html", till_page(till))));

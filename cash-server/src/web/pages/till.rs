@@ -85,10 +85,8 @@ fn view(gathered: &Gathered<'_>, id: &str) -> Result<Made<TillPage>, AppError> {
     let about_it = AuditFilter {
         from: gathered.now - AUDIT_FOR,
         to: gathered.now + SignedDuration::from_hours(1),
-        before: None,
-        actor: None,
         object: Some(id.to_owned()),
-        limit: MAX_EVENTS,
+        ..AuditFilter::newest(MAX_EVENTS)
     };
     let audit = match app.audit(&about_it) {
         // The timeline has the rest.

@@ -4,6 +4,7 @@
 //! are made for those of one page alone.
 
 use super::super::address::with;
+use super::super::csv::Csv;
 use super::super::source::{self, Gathered};
 use super::super::view::{Attention, TillView};
 use super::{Kind, Made, Reader, WebState, failed, gather, not_shown, show};
@@ -14,14 +15,13 @@ use crate::rest::problem::RequestFault;
 use crate::words::{FluentArgs, Reason, Words};
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::Write as _;
 use tillway_proto::NodeLevel;
 use tillway_service::page::Crumb;
 
@@ -422,23 +422,14 @@ async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<
         Ok(table(rows, words))
     });
     match made.await {
-        Ok(Ok(text)) => {
-            let headers = [
-                (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-                (header::CONTENT_DISPOSITION, "attachment; filename=\"tills.csv\""),
-                (header::CACHE_CONTROL, "no-store"),
-                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            ];
-            (headers, text).into_response()
-        }
+        Ok(Ok(table)) => table.answer("tills.csv"),
         Ok(Err(error)) => not_shown(&state, &reader, error),
         Err(join) => failed(&state, &reader, StatusCode::INTERNAL_SERVER_ERROR, &Reason::of(&RequestFault::from(join))),
     }
 }
 
-/// A table as RFC 4180 has it, with a mark by which spreadsheets know UTF-8.
-fn table(rows: impl Iterator<Item = TillView>, words: &Words) -> String {
-    let head = [
+fn table(rows: impl Iterator<Item = TillView>, words: &Words) -> Csv<13> {
+    let mut table = Csv::new([
         words.text("shop", []),
         words.text("till", []),
         words.text("name", []),
@@ -452,47 +443,29 @@ fn table(rows: impl Iterator<Item = TillView>, words: &Words) -> String {
         words.text("clock-seconds", []),
         words.text("reason-to-wait", []),
         words.text("id", []),
-    ];
-    let mut text = String::from("\u{feff}");
-    line(&mut text, head);
+    ]);
     let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
     let time = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
     for till in rows {
         let condition = words.message(&format!("condition-{}", till.condition.code()), &FluentArgs::new());
         let clock = till.clock_ahead.map(|s| s.to_string()).or(till.clock_behind.map(|s| format!("-{s}")));
-        line(
-            &mut text,
-            [
-                till.shop,
-                till.code,
-                till.name,
-                condition.unwrap_or_default(),
-                number(till.cursor.map(|cursor| cursor.0)),
-                till.target.0.to_string(),
-                time(till.applied_at),
-                time(till.last_contact),
-                number(till.unsent_documents),
-                till.agent_version.unwrap_or_default(),
-                clock.unwrap_or_default(),
-                till.waits_for.unwrap_or_default(),
-                till.id,
-            ],
-        );
+        table.row([
+            till.shop,
+            till.code,
+            till.name,
+            condition.unwrap_or_default(),
+            number(till.cursor.map(|cursor| cursor.0)),
+            till.target.0.to_string(),
+            time(till.applied_at),
+            time(till.last_contact),
+            number(till.unsent_documents),
+            till.agent_version.unwrap_or_default(),
+            clock.unwrap_or_default(),
+            till.waits_for.unwrap_or_default(),
+            till.id,
+        ]);
     }
-    text
-}
-
-fn line(text: &mut String, cells: [String; 13]) {
-    let cells = cells.map(|cell| cell_of(&cell));
-    // Writing to a text does not fail.
-    let _ = write!(text, "{}\r\n", cells.join(","));
-}
-
-/// A cell. What a spreadsheet would take for a formula is marked as text, but for numbers.
-fn cell_of(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<i64>().is_err();
-    let told = if is_formula { format!("'{text}") } else { text.to_owned() };
-    if told.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", told.replace('"', "\"\"")) } else { told }
+    table
 }
 
 #[cfg(test)]
@@ -505,14 +478,6 @@ mod tests {
         codes.sort_by_key(|code| natural(code));
         assert_eq!(codes, ["01", "1", "9", "10", "a9", "a10"]);
         assert!(natural("0.10.0") > natural("0.9.1"));
-    }
-
-    #[test]
-    fn a_cell_is_text_and_never_a_formula() {
-        assert_eq!(cell_of("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(cell_of("=1+1"), "'=1+1");
-        assert_eq!(cell_of("-75"), "-75", "a clock that is behind");
-        assert_eq!(cell_of("-2+3"), "'-2+3");
     }
 
     #[test]
