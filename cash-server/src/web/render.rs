@@ -11,11 +11,12 @@ macro_rules! templates {
 }
 
 /// The templates by name.
-pub(crate) const TEMPLATES: [Template; 44] = templates![
+pub(crate) const TEMPLATES: [Template; 45] = templates![
     "account.html",
     "aside_live.html",
     "attach.html",
     "attention_acts.html",
+    "audit.html",
     "bulk_ask.html",
     "bulk_done.html",
     "bulk_rows.html",

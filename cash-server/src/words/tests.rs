@@ -118,6 +118,7 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
         include_str!("../web/login.rs"),
         include_str!("../web/stolen.rs"),
         include_str!("../web/source.rs"),
+        include_str!("../web/pages/audit.rs"),
         include_str!("../web/pages/findings.rs"),
         include_str!("../web/pages/load.rs"),
         include_str!("../web/pages/loads.rs"),

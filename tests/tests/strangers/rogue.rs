@@ -130,12 +130,11 @@ fn who_floods_the_queue_of_reports_is_put_out_for_a_while_and_shown_and_keeps_no
     let secret = broken.secret().unwrap();
     let may_come_in = || (bench.vhost().users().unwrap().contains(&broken.id), String::new());
     until("its login to be there", may_come_in);
-    until("its queue to be there", || {
-        let queue = bench.vhost().queue(&format!("tillway.dictionary.{}", broken.id)).unwrap();
-        (queue.is_some(), String::new())
-    });
-    let flooding = Inside::new(rogue(&bench, "/", &broken, &secret, &honest, &["flood"]));
+    // By now there is where reports go, too.
     load(&bench.server, "All", &[item(1, "10")]);
+    converged(&bench.server, &mut honest);
+    let flooding = Inside::new(rogue(&bench, "/", &broken, &secret, &honest, &["flood"]));
+    load(&bench.server, "All", &[item(1, "11")]);
     converged(&bench.server, &mut honest);
     assert!(flooding.put_out());
     let again = rogue(&bench, "/", &broken, &secret, &honest, &["wait"]).stderr(Stdio::null()).output().unwrap();

@@ -47,12 +47,13 @@ fn every_port_speaks_tls_to_who_trusts_the_authority_and_to_nobody_who_does_not(
 
     let [rest, web] = [ports.rest, ports.web].map(|port| port.to_string());
     let told: Value = serde_json::from_str(&said(python("tls.py", [&authority, "127.0.0.1", &rest, &web]))).unwrap();
+    // The page has no /health.
     let seen = |port: u16, version: &str, status: &str| json!({"port": port, "version": version, "status": status});
     let expected = [
         seen(ports.rest, "TLSv1.3", "200"),
         seen(ports.rest, "TLSv1.2", "200"),
-        seen(ports.web, "TLSv1.3", "401"),
-        seen(ports.web, "TLSv1.2", "401"),
+        seen(ports.web, "TLSv1.3", "404"),
+        seen(ports.web, "TLSv1.2", "404"),
     ];
     assert_eq!(told["seen"], json!(expected));
     let stands = Curl::admin(&bench, ports.rest).json(&["/api/v1/tls"]);

@@ -295,7 +295,7 @@ async fn who_did_what_is_found_by_what_was_done_and_kept_as_a_file() {
     let named = json!({"name": "<i>=1+1"});
     assert_eq!(server.ask("PATCH", "/api/v1/nodes/till-7-2", Some(named)).await.0, StatusCode::OK);
     let all = server.page("/audit?lang=en").await;
-    assert!(all.contains("Node made") && all.contains("Node renamed") && all.contains("7/2"), "{all}");
+    assert!(all.contains("Node made") && all.contains("Node renamed") && all.contains("7&#x2f;2"), "{all}");
     assert!(all.contains("<code>name</code>") && all.contains("&lt;i&gt;=1+1") && !all.contains("<i>"), "{all}");
     let lines = |page: &str| page.matches("<tr id=").count();
     let made = server.page("/audit?verb=node-create&lang=en").await;
@@ -333,7 +333,8 @@ async fn who_did_what_is_found_by_what_was_done_and_kept_as_a_file() {
 async fn who_may_not_read_the_log_gets_no_page_of_it_and_no_link_to_it() {
     let server = Server::start();
     server.shop_of("7", 1).await;
-    for (role, place, may) in [("auditor", "All", true), ("operator", "All", false), ("administrator", "shop-7", false)] {
+    for (role, place, may) in [("auditor", "All", true), ("operator", "All", false), ("administrator", "shop-7", false)]
+    {
         let new = json!({"name": format!("{role} {place}"), "role": role, "place": place});
         let (_, made) = server.ask("POST", "/api/v1/keys", Some(new)).await;
         let key = format!("Bearer {}", made["token"].as_str().unwrap());

@@ -94,12 +94,12 @@ fn start_of(day: &str, later: i64) -> Option<Timestamp> {
 }
 
 /// All that can stand in the log.
-fn verbs() -> impl Iterator<Item = &'static str> {
+pub(super) fn verbs() -> impl Iterator<Item = &'static str> {
     Verb::ALL.into_iter().map(Verb::as_str).chain(people::Verb::ALL.into_iter().map(<&'static str>::from))
 }
 
 /// `audit-<word>` is the message for a verb.
-fn word(verb: &str) -> String {
+pub(super) fn word(verb: &str) -> String {
     verb.replace('.', "-")
 }
 
@@ -187,10 +187,18 @@ fn row(network: &Network, line: AuditRecord, words: &Words) -> Row {
         address: line.address.unwrap_or_default(),
         verb: word(&line.verb),
         by_object: with("/audit", [("object", line.object.as_str())]),
-        object: node.map_or(line.object, |node| source::place(network, &node, words)),
+        object: called(network, line.object, words),
         object_at,
-        changes: changes(&line.before, &line.after),
+        changes: changes(&line.before, &line.after)
+            .into_iter()
+            .map(|(name, was, is)| (name, called(network, was, words), called(network, is, words)))
+            .collect(),
     }
+}
+
+/// What people call it, where it is the id of a node.
+fn called(network: &Network, text: String, words: &Words) -> String {
+    text.parse().map_or(text, |node: NodeId| source::place(network, &node, words))
 }
 
 /// What differs between two values: where both are maps, by name.
@@ -202,7 +210,8 @@ fn changes(before: &Value, after: &Value) -> Vec<(String, String, String)> {
     let names = |value: &Value| value.as_object().map(|map| map.keys().cloned().collect()).unwrap_or_default();
     let (was, is): (BTreeSet<String>, BTreeSet<String>) = (names(before), names(after));
     let differing = was.union(&is).filter(|name| before[name.as_str()] != after[name.as_str()]);
-    differing.map(|name| (name.clone(), told(&before[name.as_str()]), told(&after[name.as_str()]))).collect()
+    let all = differing.map(|name| (name.clone(), told(&before[name.as_str()]), told(&after[name.as_str()])));
+    all.filter(|(_, was, is)| !(was.is_empty() && is.is_empty())).collect()
 }
 
 fn told(value: &Value) -> String {
@@ -217,7 +226,7 @@ async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<
     let words = reader.words();
     let made = blocking(&state, &reader, move |app| {
         let mut filter = asked.read(READ_AT_ONCE);
-        let mut table = Csv::new(HEADINGS.map(|heading| words.text(heading, [])));
+        let mut table = Csv::new(headings(words));
         let mut count = 0;
         while count < MAX_IN_FILE {
             let lines = app.audit(&filter)?;
@@ -230,9 +239,7 @@ async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<
             }
         }
         // Whoever reads the file must see that it is not all.
-        let mut cut = HEADINGS.map(|_| String::new());
-        cut[0] = words.text("audit-cut", []);
-        table.row(cut);
+        table.row(std::array::from_fn(|column| if column == 0 { words.text("audit-cut", []) } else { String::new() }));
         Ok(table)
     });
     match made.await {
@@ -241,17 +248,19 @@ async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<
     }
 }
 
-/// Words of the columns of the file.
-const HEADINGS: [&str; 8] = [
-    "audit-when",
-    "audit-who",
-    "audit-face",
-    "audit-address",
-    "audit-what",
-    "audit-object",
-    "audit-before",
-    "audit-after",
-];
+/// What stands above the columns of the file.
+fn headings(words: &Words) -> [String; 8] {
+    [
+        words.text("audit-when", []),
+        words.text("audit-who", []),
+        words.text("audit-face", []),
+        words.text("audit-address", []),
+        words.text("audit-what", []),
+        words.text("audit-object", []),
+        words.text("audit-before", []),
+        words.text("audit-after", []),
+    ]
+}
 
 fn cells(line: AuditRecord, words: &Words) -> [String; 8] {
     let verb = words.message(&format!("audit-{}", word(&line.verb)), &FluentArgs::new());
