@@ -64,17 +64,17 @@ impl AuditLog for Database {
         let mut values: Vec<&dyn ToSql> = vec![from, before, &filter.limit];
         let mut whose = String::new();
         // An object has few lines, an actor may have nearly all: only the first is looked up.
-        let actor_is = if filter.object.is_some() { "+actor = ?" } else { "actor = ?" };
+        let actor_is = if filter.object.is_some() { "+actor = ?# AND " } else { "actor = ?# AND " };
         let narrowing = [
-            (&filter.object, "object = ?"),
+            (&filter.object, "object = ?# AND "),
             (&filter.actor, actor_is),
-            (&filter.verb, "verb = ?"),
-            (&filter.text, "instr(object || coalesce(before, '') || coalesce(after, ''), ?) > 0"),
+            (&filter.verb, "verb = ?# AND "),
+            (&filter.text, "instr(object || coalesce(before, '') || coalesce(after, ''), ?#) > 0 AND "),
         ];
         for (value, condition) in narrowing {
             if let Some(value) = value {
                 values.push(value);
-                whose += &format!("{} AND ", condition.replace('?', &format!("?{}", values.len())));
+                whose += &condition.replace('#', &values.len().to_string());
             }
         }
         let sql = format!(

@@ -233,7 +233,9 @@ async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<
             filter.before = lines.last().map(|last| last.id);
             count += lines.len();
             let is_last = lines.len() < READ_AT_ONCE as usize;
-            lines.into_iter().for_each(|line| table.row(cells(line, words)));
+            for line in lines {
+                table.row(cells(line, words));
+            }
             if is_last {
                 return Ok(table);
             }
