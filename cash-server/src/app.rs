@@ -70,7 +70,7 @@ use rights::Place;
 use scope::Scope;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tillway_proto::TillId;
+use tillway_proto::{NodeId, TillId};
 use tillway_service::actor::Caller;
 use tillway_service::background::Background;
 use tillway_service::people::People;
@@ -195,6 +195,11 @@ impl Acting {
     /// Whether the caller may do this in the whole chain.
     pub fn may_everywhere(&self, act: Act) -> bool {
         self.allow(act, Place::Everywhere).is_ok()
+    }
+
+    /// Whether the caller may do this at a node.
+    pub fn may(&self, act: Act, node: &NodeId) -> bool {
+        self.allow(act, Place::Node(node)).is_ok()
     }
 
     fn allow(&self, act: Act, place: Place<'_>) -> Result<(), AppError> {

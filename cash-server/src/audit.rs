@@ -38,6 +38,8 @@ pub enum Verb {
     AsideRetry,
     /// What was set aside was dropped.
     AsideDrop,
+    /// A file was sent to be loaded.
+    LoadUpload,
     /// A held load was approved.
     LoadApprove,
     /// A held load was refused.
@@ -50,7 +52,7 @@ pub enum Verb {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::NodeCreate,
         Self::NodeRename,
         Self::NodeMove,
@@ -68,6 +70,7 @@ impl Verb {
         Self::TillGoPast,
         Self::AsideRetry,
         Self::AsideDrop,
+        Self::LoadUpload,
         Self::LoadApprove,
         Self::LoadRefuse,
         Self::NoticesSee,
@@ -94,6 +97,7 @@ impl Verb {
             Self::TillGoPast => "till.go-past",
             Self::AsideRetry => "aside.retry",
             Self::AsideDrop => "aside.drop",
+            Self::LoadUpload => "load.upload",
             Self::LoadApprove => "load.approve",
             Self::LoadRefuse => "load.refuse",
             Self::NoticesSee => "notices.see",

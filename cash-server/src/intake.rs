@@ -4,7 +4,7 @@
 //! - Each node of the network has a folder ([`folders`]); a data file with a flag beside it is one
 //!   delivery. Folders are watched, and scanned on a period in case the file system told nothing.
 //! - [`rest`] takes bodies: on disk and in the journal before the answer, so that an accepted one
-//!   survives a crash.
+//!   survives a crash. [`upload`] does so with files that people send on the page.
 //! - [`worker`] picks the oldest delivery and loads it ([`load`], [`deliver`]). A load is all or
 //!   nothing; it ends with a report in the journal, in `error.txt` beside the source and in
 //!   `badDicts`. One that would take away too much is held until somebody says yes ([`hold`]).
@@ -33,6 +33,7 @@ mod state;
 mod strays;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod watcher;
 mod worker;
 
@@ -46,6 +47,7 @@ pub use settings::{
     DEFAULT_STRAY_AFTER, DEFAULT_WRITER_PATIENCE, IntakeSettings,
 };
 pub use strays::Stray;
+pub use upload::{Upload, UploadError};
 
 use crate::hints::{Hint, Hints};
 use crate::network::Network;
@@ -130,7 +132,7 @@ pub struct Intake {
     /// way then was left by a crash.
     leaving: Mutex<()>,
     /// A permit for each body that is being received.
-    uploads: Semaphore,
+    uploads: Arc<Semaphore>,
 }
 
 impl Intake {
@@ -159,7 +161,7 @@ impl Intake {
             packer: Arc::default(),
             turn: Mutex::default(),
             leaving: Mutex::default(),
-            uploads: Semaphore::new(rest::MAX_UPLOADS),
+            uploads: Arc::new(Semaphore::new(rest::MAX_UPLOADS)),
         };
         // Before anybody can hand a body over: what has no record was never accepted.
         rest::remove_orphans(&intake)?;

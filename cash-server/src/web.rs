@@ -20,6 +20,7 @@ mod reader;
 mod render;
 mod source;
 mod stolen;
+mod upload;
 mod view;
 
 #[cfg(test)]
@@ -81,11 +82,13 @@ pub fn router(app: App, name: &str, secret: FormSecret, stop: CancellationToken)
         .merge(account::router())
         .merge(people::router())
         .merge(login::router())
-        .route_layer(known_only)
+        .route_layer(known_only.clone())
         .merge(login::open_router())
         .merge(page::assets(STYLE))
-        .with_state(state)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_DEADLINE))
+        // A file may be long on its way.
+        .merge(upload::router().route_layer(known_only))
+        .with_state(state)
         .layer(middleware::from_fn(remember_language))
         .layer(middleware::from_fn(in_readers_language)))
 }

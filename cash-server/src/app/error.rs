@@ -5,6 +5,7 @@ use crate::aside::AsideError;
 use crate::backup::BackupError;
 use crate::dictionary::DictionaryError;
 use crate::exchange::{CashIniError, ExchangeError};
+use crate::intake::UploadError;
 use crate::network::NetworkError;
 use crate::store::StoreError;
 use crate::words::as_said;
@@ -129,6 +130,10 @@ pub enum AppError {
     #[error(transparent)]
     #[serde(untagged)]
     Aside(#[from] AsideError),
+    /// A file that a person sends.
+    #[error(transparent)]
+    #[serde(untagged)]
+    Upload(#[from] UploadError),
     /// Backups.
     #[error(transparent)]
     #[serde(untagged)]

@@ -2,10 +2,13 @@
 
 use super::Acting;
 use super::error::AppError;
-use super::rights::Act;
-use crate::intake::LoadProgress;
+use super::rights::{Act, Place};
+use crate::audit::Verb;
+use crate::intake::{LoadProgress, Upload};
 use crate::store::intake::{LoadRecord, NoticeRecord};
-use tillway_proto::LoadId;
+use serde_json::json;
+use tillway_proto::{LoadId, NodeId};
+use tillway_service::audit::AuditLine;
 
 /// A load, and how far it is.
 #[derive(Debug)]
@@ -54,6 +57,25 @@ impl Acting {
             return Err(AppError::UnknownLoad { load });
         }
         Ok(self.settling().decide_held(load, approve)?)
+    }
+
+    /// The node that somebody means to send a file for, where they may.
+    pub fn uploading(&self, node: &str) -> Result<NodeId, AppError> {
+        let node = self.nodes().find(node)?;
+        self.allow(Act::ManageLoads, Place::Node(&node))?;
+        Ok(node)
+    }
+
+    /// Takes the parts of a file for the layer of a node that [`Self::uploading`] has named.
+    pub async fn begin_upload(&self, node: NodeId) -> Result<Upload, AppError> {
+        Ok(self.parts.aside.intake.begin_upload(node).await?)
+    }
+
+    /// All of a file has come. It is loaded and held, so that what it would do is seen first. The
+    /// load. `name`: the file's on the person's machine.
+    pub async fn accept_upload(&self, upload: Upload, name: &str) -> Result<LoadId, AppError> {
+        let line = AuditLine::new(&self.caller, Verb::LoadUpload, "load").after(json!({"file": name}));
+        Ok(upload.accept(name, line).await?)
     }
 
     pub(super) fn report(&self, load: Load, notices: u32) -> Result<LoadReport, AppError> {

@@ -5,11 +5,20 @@
 
 use crate::dictionary::entry::Loss;
 use crate::settings::HoldLimits;
+use crate::store::dictionary::Sample;
 use crate::store::intake::LoadReason;
+use serde_json::{Map, Value};
 use tillway_exchangers::kinds::Kind;
+use tillway_exchangers::row::{ObjectKey, RowRef, to_json};
 
 /// Kinds that are named one by one; more are counted.
 const MAX_NAMED: usize = 5;
+
+/// Objects of each sort that are told of a load that somebody wants to see first.
+pub(super) const SAMPLES: u32 = 5;
+
+/// Longest text of one object, in characters.
+const MAX_SAMPLE_CHARS: usize = 200;
 
 /// Why a load is held; nothing where it may go on. `first`: its layer held nothing, so it can take
 /// nothing away.
@@ -33,6 +42,50 @@ pub(super) fn reasons(limits: &HoldLimits, first: bool, losses: &[Loss], read: u
         reasons.push(LoadReason::TooManyRejects { rejected, records: read });
     }
     reasons
+}
+
+/// Some of what a load would do, in the words of its fields.
+pub(super) fn samples(samples: &[Sample]) -> Vec<LoadReason> {
+    let told = |is: fn(&Sample) -> bool| {
+        let all: Vec<String> = samples.iter().filter(|sample| is(sample)).map(sample_text).collect();
+        Some(all.join("; ")).filter(|text| !text.is_empty())
+    };
+    let added = told(|one| one.before.is_none()).map(|objects| LoadReason::WouldAddSome { objects });
+    let is_changed = |one: &Sample| one.before.is_some() && one.after.is_some();
+    let changed = told(is_changed).map(|objects| LoadReason::WouldChangeSome { objects });
+    let deleted = told(|one| one.after.is_none()).map(|objects| LoadReason::WouldDeleteSome { objects });
+    [added, changed, deleted].into_iter().flatten().collect()
+}
+
+/// `price 4600001: price 10 → 12`.
+fn sample_text(sample: &Sample) -> String {
+    let kind = Kind::by_id(sample.object.kind.0);
+    let fields = |body: &Option<Vec<u8>>| -> Map<String, Value> {
+        let (Some(kind), Some(body)) = (kind, body) else { return Map::new() };
+        let json = RowRef::decode(kind, body).map(|row| to_json(kind, &row));
+        json.ok().and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
+    };
+    let (before, after) = (fields(&sample.before), fields(&sample.after));
+    let value = |fields: &Map<String, Value>, name: &str| match fields.get(name) {
+        None | Some(Value::Null) => "–".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let differing: Vec<String> = match (&sample.before, &sample.after) {
+        (Some(_), Some(_)) => {
+            let gone = before.keys().filter(|name| !after.contains_key(*name));
+            let names = after.keys().chain(gone).filter(|name| before.get(*name) != after.get(*name));
+            names.map(|name| format!("{name} {} → {}", value(&before, name), value(&after, name))).collect()
+        }
+        _ => ["name", "price"]
+            .into_iter()
+            .filter_map(|name| before.get(name).or(after.get(name)).map(|_| name))
+            .map(|name| value(if after.is_empty() { &before } else { &after }, name))
+            .collect(),
+    };
+    let key = ObjectKey::from_text(sample.object.key.as_str());
+    let told = format!("{} {key}: {}", kind.map_or("?", Kind::name), differing.join(", "));
+    told.trim_end_matches(": ").chars().take(MAX_SAMPLE_CHARS).collect()
 }
 
 fn takes_too_much(limits: &HoldLimits, loss: &Loss) -> bool {

@@ -442,12 +442,17 @@ fn hold_back(
     records: u64,
     rejected: u64,
 ) -> Result<Option<HeldBack>, StoreError> {
-    if task.consent != Consent::No {
+    let asks_first = task.consent == Consent::AskFirst;
+    if !(asks_first || task.consent == Consent::No) {
         return Ok(None);
     }
     let Effect { head, first, mut counts, losses } = txn.effect(task.hold.deleted_percent)?;
     counts.rejected = rejected;
-    let reasons = hold::reasons(&task.hold, first, &losses, records, rejected);
+    let mut reasons = hold::reasons(&task.hold, first, &losses, records, rejected);
+    if asks_first && counts.differences() > 0 {
+        reasons.insert(0, LoadReason::AskedFirst);
+        reasons.extend(hold::samples(&txn.samples(hold::SAMPLES)?));
+    }
     let held = |reasons| HeldBack { reason: LoadReason::Held { load: task.load.0, reasons }, counts, at: head };
     Ok((!reasons.is_empty()).then(|| held(reasons)))
 }

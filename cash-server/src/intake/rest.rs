@@ -300,9 +300,16 @@ fn admit(intake: &Intake, shop: &str) -> Result<NodeId, Refusal> {
 
 /// A body's file; removed when it is dropped before it is accepted, so also when the connection
 /// breaks.
-struct BodyFile {
-    name: String,
-    path: Option<PathBuf>,
+pub(super) struct BodyFile {
+    pub(super) name: String,
+    pub(super) path: Option<PathBuf>,
+}
+
+impl BodyFile {
+    /// What will have this name, and is written here meanwhile.
+    pub(super) fn new(name: String, path: PathBuf) -> Self {
+        Self { name, path: Some(path) }
+    }
 }
 
 impl Drop for BodyFile {
@@ -324,7 +331,7 @@ async fn receive(
     let name = format!("{}{}", Uuid::now_v7().simple(), intake.settings.formats.body().ending());
     let path = intake.settings.bodies.join(format!(".{name}.part"));
     let mut output = tokio::fs::File::create(&path).await.map_err(|error| Refusal::disk(&error))?;
-    let file = BodyFile { name, path: Some(path) };
+    let file = BodyFile::new(name, path);
     let mut chunks = body.into_data_stream();
     let (mut bytes, mut written, mut begun, mut room_at) = (0, 0, false, 0);
     let (started, idle) = (Instant::now(), intake.settings.body_idle);

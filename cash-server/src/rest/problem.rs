@@ -5,6 +5,7 @@ use crate::app::{AppError, AttachError};
 use crate::dictionary::DictionaryError;
 use crate::error_chain;
 use crate::exchange::ExchangeError;
+use crate::intake::UploadError;
 use crate::network::NetworkError;
 use crate::words::{self, Language, Reason, in_english};
 use axum::Json;
@@ -210,6 +211,7 @@ impl From<AppError> for Problem {
             AppError::Network(error) => of_network(error),
             AppError::Exchange(error) => of_exchange(error),
             AppError::People(error) => of_people(error),
+            AppError::Upload(error) => of_upload(error),
             AppError::Dictionary(DictionaryError::UnknownNode { .. }) => StatusCode::NOT_FOUND,
             AppError::Aside(error) if error.is_gone() => StatusCode::NOT_FOUND,
             AppError::Aside(error) if error.is_conflict() => StatusCode::CONFLICT,
@@ -276,6 +278,17 @@ fn of_exchange(error: &ExchangeError) -> StatusCode {
             StatusCode::CONFLICT
         }
         _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn of_upload(error: &UploadError) -> StatusCode {
+    match error {
+        UploadError::UploadsBusy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        UploadError::UploadTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        UploadError::UploadEmpty | UploadError::UploadCutOff => StatusCode::BAD_REQUEST,
+        UploadError::UploadEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        UploadError::NoRoom(_) => StatusCode::INSUFFICIENT_STORAGE,
+        UploadError::UploadNotKept { .. } | UploadError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -102,6 +102,10 @@ pub trait LoadTxn: Send {
     /// than `percent` of a hundred.
     fn effect(&mut self, percent: u8) -> Result<Effect, StoreError>;
 
+    /// Some of the objects that it adds, changes and deletes, so many of each, after
+    /// [`Self::effect`].
+    fn samples(&mut self, of_each: u32) -> Result<Vec<Sample>, StoreError>;
+
     /// What shares the first part of its key that should be its own, as far as this load knows.
     fn crowded(&self) -> Crowded;
 
@@ -111,6 +115,17 @@ pub trait LoadTxn: Send {
 
     /// Forgets it.
     fn rollback(self: Box<Self>);
+}
+
+/// An object that a load touches: encoded rows, as it was and as it would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// Which object.
+    pub object: ObjectKey,
+    /// None where it was not there.
+    pub before: Option<Vec<u8>>,
+    /// None where it is gone.
+    pub after: Option<Vec<u8>>,
 }
 
 /// Where a load may have brought objects whose keys begin with a part that should be theirs alone.

@@ -21,6 +21,9 @@ pub trait LoadJournal: AuditLog {
     /// file of this server, which was not taken and still lies there, is settled with it.
     fn accept(&self, load: &NewLoad) -> Result<LoadId, StoreError>;
 
+    /// The same where somebody handed it over, whose line says so; its object is the load.
+    fn accept_from(&self, load: &NewLoad, line: &AuditLine) -> Result<LoadId, StoreError>;
+
     /// The load starts now. How often it has started, this time included.
     fn begin(&self, load: LoadId, at: Timestamp) -> Result<u32, StoreError>;
 
@@ -155,6 +158,9 @@ pub enum Consent {
     /// Nobody said so: it is held where it takes away too much.
     #[default]
     No,
+    /// Nobody may have said so yet: it is held where it changes anything, so that what it would do
+    /// is seen first.
+    AskFirst,
     /// Its producer said so in words when it was handed over.
     Given,
     /// Somebody said yes to a load that was held: what was changed after this revision, the newest
@@ -191,7 +197,7 @@ pub enum LoadState {
     Ready,
     /// In the layer, but some records were rejected.
     ReadyWithErrors,
-    /// Not in the layer: it would take away too much, and waits for somebody who says yes or no.
+    /// Not in the layer: it waits for somebody who says yes or no.
     Held,
     /// Not in the layer.
     Error,

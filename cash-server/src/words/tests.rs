@@ -245,6 +245,7 @@ const REASONS: &[(&str, &str, Option<&str>)] = &[
     (include_str!("../intake/archive.rs"), "PackingError", None),
     (include_str!("../intake/cleaning.rs"), "CleaningError", None),
     (include_str!("../intake/aside.rs"), "AsideError", None),
+    (include_str!("../intake/upload.rs"), "UploadError", None),
     (include_str!("../aside.rs"), "AsideError", None),
     (include_str!("../app/error.rs"), "AppError", None),
     (include_str!("../app/attach.rs"), "AttachError", None),

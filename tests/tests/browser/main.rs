@@ -25,7 +25,7 @@ use tokio::runtime::Runtime;
 const TILLS: usize = 48;
 
 /// All pages that have an address of their own.
-const PAGES: [(&str, &str); 14] = [
+const PAGES: [(&str, &str); 15] = [
     ("overview", "/"),
     ("tills", "/tills"),
     ("till", "/tills/first"),
@@ -39,6 +39,7 @@ const PAGES: [(&str, &str); 14] = [
     ("server", "/server"),
     ("attach", "/attach"),
     ("people", "/people"),
+    ("audit", "/audit"),
     ("account", "/account"),
 ];
 
@@ -220,6 +221,51 @@ fn what_is_typed_ticked_opened_and_scrolled_stays_over_ten_renewals() {
         park(true);
         let mark = "document.querySelector('tr .mark.parked') !== null";
         browser.until("the change to be shown", mark).await;
+        assert_eq!(browser.complaints().await, Vec::<String>::new());
+        browser.close().await;
+    });
+}
+
+#[test]
+fn a_price_list_is_sent_its_effect_looked_at_carried_out_and_found_by_who_did_it() {
+    let (bench, _fleet) = chain();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prices.aif");
+    let prices = [item(3, "77"), item(4, "77"), item(900, "5")];
+    std::fs::write(&file, prices.join("\n---\n")).unwrap();
+    let newest = || {
+        let read = || bench.server.api().unwrap().read("/api/v1/loads?limit=1").unwrap();
+        tokio::task::block_in_place(read)[0].clone()
+    };
+    runtime().block_on(async {
+        let browser = Browser::open(&bench, 390).await;
+        browser.goto("/loads?lang=en").await;
+        browser.click("main details summary").await;
+        let field = browser.client.find(Locator::Css("input[type=file]")).await.unwrap();
+        field.send_keys(file.to_str().unwrap()).await.unwrap();
+        browser.click("form[action='/loads/upload'] button").await;
+        browser.until("the load to be held", "document.querySelector('h1 .mark.held') !== null").await;
+        let told = browser.text(".lead").await;
+        for part in ["prices.aif", "to see first what it would do", "new, for example: item", "77"] {
+            assert!(told.contains(part), "{part} is not in {told}");
+        }
+        browser.shoot("load-asked-390-en").await;
+        let held = newest();
+        assert_eq!((held["state"].as_str(), held["revision"].is_null()), (Some("held"), true), "{held}");
+        browser.click("form[action='/held'] button.main").await;
+        browser
+            .until("it to be carried out", "document.querySelector('.mark.ready') !== null || location.pathname === '/loads'")
+            .await;
+        until("the load to be ready", || {
+            let load = newest();
+            (load["state"] == "ready" && load["id"] != held["id"], load.to_string())
+        });
+        // Who sent it, and who said yes.
+        browser.goto("/audit?verb=load-upload&lang=en").await;
+        let told = browser.text("tbody").await;
+        assert!(told.contains("File sent to be loaded") && told.contains("anna-390"), "{told}");
+        browser.goto("/audit?verb=load-approve&lang=en").await;
+        assert!(browser.text("tbody").await.contains("anna-390"));
         assert_eq!(browser.complaints().await, Vec::<String>::new());
         browser.close().await;
     });

@@ -2,7 +2,7 @@
 
 use super::rest::{array_of, call, load_of, send};
 use super::*;
-use crate::intake::AsideError;
+use crate::intake::{AsideError, UploadError};
 use crate::store::intake::{Consent, LoadReason, LoadSource, LoadState, NewLoad};
 use axum::http::StatusCode;
 use tillway_service::audit::AuditLine;
@@ -360,5 +360,47 @@ async fn a_body_is_held_with_its_yes_in_a_parameter_and_a_held_one_survives_a_re
     assert_eq!((refused.state, refused.reason), (LoadState::Error, Some(LoadReason::RefusedByPerson.into())));
     assert_eq!((running.intake.refused(9).unwrap(), names(&kit.settings.bad)), (vec![], vec![]));
     assert_eq!(keys(&kit, "item").len(), 4);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_a_person_sends_is_held_whatever_it_does_and_is_carried_out_after_a_yes() {
+    let kit = Kit::new();
+    let running = kit.start();
+    let send = async |text: &[u8]| {
+        let mut upload = running.intake.begin_upload(kit.chain.clone()).await?;
+        for part in text.chunks(100) {
+            upload.push(part).await?;
+        }
+        upload.accept("prices.aif", AuditLine::any()).await
+    };
+    // A file of lines and a body, into an empty layer and into one that holds something.
+    for (text, of_three) in [
+        (file_of(&[item(1, "old"), item(2, "old"), item(3, "old")]), [6, 0]),
+        (format!("\u{feff} [{}]", [item(1, "new"), item(4, "new")].join(",")), [2, 1]),
+    ] {
+        let before = keys(&kit, "item");
+        let load = kit.ended(send(text.as_bytes()).await.unwrap()).await;
+        assert_eq!((load.state, load.consent), (LoadState::Held, Consent::AskFirst));
+        assert_eq!([load.counts.added, load.counts.changed], of_three, "{:?}", load.counts);
+        assert_eq!(keys(&kit, "item"), before, "nothing has changed yet");
+        let reason = crate::words::in_english(&load.reason.unwrap());
+        assert!(reason.contains("to see first what it would do"), "{reason}");
+        assert!(reason.contains("new, for example: item k"), "{reason}");
+        assert_eq!(reason.contains("changed, for example: item k1: name old → new"), of_three[1] == 1, "{reason}");
+        let done = running.intake.approve_held(load.id, &AuditLine::any()).unwrap();
+        assert_eq!(kit.ended(done).await.state, LoadState::Ready);
+    }
+    assert_eq!(keys(&kit, "item"), ["k1", "k2", "k3", "k4"]);
+    assert_eq!(name_of(&kit, "k1").as_deref(), Some("new"));
+    // What changes nothing needs no yes; what is empty is no file, and what is none fails by itself.
+    let same = kit.ended(send(file_of(&[item(1, "new")]).as_bytes()).await.unwrap()).await;
+    assert_eq!((same.state, same.revision), (LoadState::Ready, None));
+    assert!(matches!(send(b" \r\n").await, Err(UploadError::UploadEmpty)));
+    let picture = kit.ended(send(b"GIF89a, a picture").await.unwrap()).await;
+    assert_eq!(picture.state, LoadState::Error);
+    assert!(matches!(send(b"[\xff\xfe]").await, Err(UploadError::UploadEncoding { .. })));
+    let left = fs::read_dir(&kit.settings.bodies).unwrap().count();
+    assert_eq!(left, 0, "what was not accepted leaves nothing, and what was is done with");
     running.stop().await;
 }

@@ -354,3 +354,41 @@ async fn who_may_not_read_the_log_gets_no_page_of_it_and_no_link_to_it() {
         assert!(!overview.contains("href=\"&#x2f;people\""), "{role} {place}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_sent_from_the_page_by_who_may_and_leaves_its_line_of_the_audit_log() {
+    let server = Server::start();
+    server.shop_of("7", 1).await;
+    let token = token_in(&server.page("/loads").await);
+    let send = async |token: &str, node: &str, file: &str| {
+        let fields = [("token", token), ("node", node)].map(|(name, value)| {
+            format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        });
+        let head = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"<i>prices.aif\"\r\n\r\n";
+        let form = format!("{}{head}{file}\r\n--x--\r\n", fields.concat());
+        let mut request = Request::post("/loads/upload").header(header::CONTENT_TYPE, "multipart/form-data; boundary=x");
+        for (name, value) in OURS {
+            request = request.header(name, value);
+        }
+        let answer = server.page.clone().oneshot(request.body(Body::from(form)).unwrap()).await.unwrap();
+        let to = answer.headers().get(header::LOCATION).map(|to| to.to_str().unwrap().to_owned());
+        (answer.status(), to)
+    };
+    let file = "{\"command\":\"clearInventory\"}\n---\n".repeat(5_000);
+    let (status, to) = send(&token, "shop-7", &file).await;
+    assert_eq!((status, to.as_deref()), (StatusCode::SEE_OTHER, Some("/loads/1")));
+    let load = server.journal.load(tillway_proto::LoadId(1)).unwrap().unwrap();
+    assert_eq!((load.node.as_str().starts_with("_shop_7"), load.bytes), (true, file.len() as u64));
+    assert!(server.page("/loads/1").await.contains("&lt;i&gt;prices.aif"));
+    let (_, audit) = server.ask("GET", "/api/v1/audit?verb=load.upload", None).await;
+    assert_eq!((&audit["lines"][0]["object"], &audit["lines"][0]["actor"]), (&json!("load:1"), &json!("login:admin")));
+    for (token, node, file, expected) in [
+        ("0", "shop-7", file.as_str(), StatusCode::FORBIDDEN),
+        (&token, "shop-99", &file, StatusCode::CONFLICT),
+        (&token, "shop-7", "", StatusCode::CONFLICT),
+        (&"x".repeat(2_000), "shop-7", &file, StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(send(token, node, file).await.0, expected, "{node}");
+    }
+    assert_eq!(server.journal.recent(9).unwrap().len(), 1);
+}

@@ -48,6 +48,23 @@ pub enum LoadReason {
         /// What is too much.
         reasons: Vec<LoadReason>,
     },
+    /// Of a held load: somebody wants to see first what it would do.
+    AskedFirst,
+    /// Of a held load: some of what it would add.
+    WouldAddSome {
+        /// Which.
+        objects: String,
+    },
+    /// Of a held load: some of what it would change.
+    WouldChangeSome {
+        /// Which, each with what differs.
+        objects: String,
+    },
+    /// Of a held load: some of what it would delete.
+    WouldDeleteSome {
+        /// Which.
+        objects: String,
+    },
     /// Of a held load: objects of a kind that it would delete.
     WouldDelete {
         /// How many.

@@ -16,7 +16,7 @@ use crate::store::intake::{
 use crate::store::{ServerId, StoreError};
 use crate::words::Reason;
 use jiff::Timestamp;
-use rows::{GIVEN, LOADS, path_text, record, tills_told, watch};
+use rows::{ASK_FIRST, GIVEN, LOADS, path_text, record, tills_told, watch};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use rusqlite_migration::{M, Migrations};
 use serde_json::json;
@@ -68,6 +68,14 @@ impl audit::InOneDatabase for IntakeDb {
 impl LoadJournal for IntakeDb {
     fn accept(&self, load: &NewLoad) -> Result<LoadId, StoreError> {
         self.database.write("take a load in", |transaction| insert(transaction, self.server, load))
+    }
+
+    fn accept_from(&self, load: &NewLoad, line: &AuditLine) -> Result<LoadId, StoreError> {
+        self.database.write("take a load in from somebody", |transaction| {
+            let id = insert(transaction, self.server, load)?;
+            audit::put(transaction, &AuditLine { object: format!("load:{}", id.0), ..line.clone() })?;
+            Ok(id)
+        })
     }
 
     fn begin(&self, load: LoadId, at: Timestamp) -> Result<u32, StoreError> {
@@ -364,6 +372,7 @@ fn notices_of(reader: &Connection, load: LoadId, which: &str, limit: u32) -> rus
 fn consent_value(consent: Consent) -> Option<i64> {
     match consent {
         Consent::No => None,
+        Consent::AskFirst => Some(ASK_FIRST),
         Consent::Given => Some(GIVEN),
         Consent::Late(revision) => Some(signed(revision)),
     }

@@ -404,6 +404,7 @@ fn loads_page() -> Value {
             notices_up_to: 9,
             loads: [load()].into_iter().chain(states).collect(),
             deliveries: DELIVERY_STATES.map(delivery).into(),
+            layers: vec![("shop-7".to_owned(), "<b>shop 7".to_owned())],
         },
     )
 }

@@ -32,7 +32,7 @@ use super::signed;
 use crate::dictionary::entry::{Delete, Effect, KindId, LoadCounts, LoadOutcome, ObjectKey, Upsert};
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::dictionary::{Crowded, LoadTxn, ObjectToken, TakenBack, Unchanged, UnchangedRecords};
+use crate::store::dictionary::{Crowded, LoadTxn, ObjectToken, Sample, TakenBack, Unchanged, UnchangedRecords};
 use doomed::Doomed;
 use effect::Done;
 use jiff::Timestamp;
@@ -358,6 +358,10 @@ impl LoadTxn for SqliteLoad {
 
     fn effect(&mut self, percent: u8) -> Result<Effect, StoreError> {
         self.look(percent).map_err(|source| self.failed(source))
+    }
+
+    fn samples(&mut self, of_each: u32) -> Result<Vec<Sample>, StoreError> {
+        self.look_at_some(of_each).map_err(|source| self.failed(source))
     }
 
     fn crowded(&self) -> Crowded {

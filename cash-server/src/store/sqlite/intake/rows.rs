@@ -21,6 +21,9 @@ pub(super) const LOADS: &str = "SELECT id, node, way, source, dictionary_id, byt
 /// In the column `consent`: its producer said yes.
 pub(super) const GIVEN: i64 = -1;
 
+/// The same where it is to be asked first.
+pub(super) const ASK_FIRST: i64 = -2;
+
 pub(super) fn path_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
@@ -58,6 +61,7 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<LoadRecord> {
         held: revision(row, 20)?.map(|at| row.get(21).map(|clears| Held { at, clears })).transpose()?,
         consent: match row.get::<_, Option<i64>>(22)? {
             None => Consent::No,
+            Some(ASK_FIRST) => Consent::AskFirst,
             Some(GIVEN) => Consent::Given,
             Some(revision) => Consent::Late(Revision(revision.cast_unsigned())),
         },

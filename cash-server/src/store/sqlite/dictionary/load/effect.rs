@@ -4,7 +4,8 @@
 //! objects are looked at than decide whether it is enough.
 
 use super::SqliteLoad;
-use crate::dictionary::entry::{Effect, KindId, LoadCounts, Loss};
+use crate::dictionary::entry::{Effect, KindId, LoadCounts, Loss, ObjectKey};
+use crate::store::dictionary::Sample;
 use rusqlite::{Row, params};
 use tillway_proto::Revision;
 
@@ -62,6 +63,27 @@ impl SqliteLoad {
         }
         let head = Revision((self.revision - 1).cast_unsigned());
         Ok(Effect { head, first: self.was_empty, counts, losses })
+    }
+
+    /// See [`crate::store::dictionary::LoadTxn::samples`].
+    pub(super) fn look_at_some(&self, of_each: u32) -> rusqlite::Result<Vec<Sample>> {
+        const IS: &str = "FROM object o LEFT JOIN past p ON p.layer = o.layer AND p.kind = o.kind AND p.key = o.key \
+                          AND p.until = ?2 WHERE o.layer = ?1 AND o.revision = ?2 AND p.id IS";
+        const GONE: &str = "FROM past o WHERE o.layer = ?1 AND o.until = ?2 AND NOT EXISTS \
+                            (SELECT 1 FROM object h WHERE h.layer = o.layer AND h.kind = o.kind AND h.key = o.key)";
+        let mut samples = Vec::new();
+        for (bodies, of) in
+            [("NULL, o.body", format!("{IS} NULL")), ("p.body, o.body", format!("{IS} NOT NULL")), ("o.body, NULL", GONE.to_owned())]
+        {
+            let sql = format!("SELECT o.kind, o.key, {bodies} {of} ORDER BY o.id LIMIT ?3");
+            let mut select = self.writer.prepare_cached(&sql)?;
+            let found = select.query_map(params![self.layer, self.revision, of_each], |row| {
+                let object = ObjectKey { kind: KindId(row.get(0)?), key: row.get(1)? };
+                Ok(Sample { object, before: row.get(2)?, after: row.get(3)? })
+            })?;
+            samples.extend(found.collect::<rusqlite::Result<Vec<_>>>()?);
+        }
+        Ok(samples)
     }
 
     /// By kind: objects whose state before this load is in the log, and how many of them are there
