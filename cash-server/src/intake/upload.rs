@@ -4,9 +4,9 @@
 //! It has its record in the journal, or it was never accepted, as a body over REST: it is written
 //! under a hidden name, made durable, renamed, and then recorded.
 
+use super::Intake;
 use super::encoding::{Incoming, WrongEncoding};
 use super::rest::{BodyFile, MAX_UPLOADS};
-use super::Intake;
 use crate::reserve::NoRoom;
 use crate::store::StoreError;
 use crate::store::intake::{Consent, EncodingFault, LoadSource, NewLoad};
@@ -57,10 +57,6 @@ pub enum UploadError {
         /// What it looks like.
         reason: EncodingFault,
     },
-    /// The disk has no room for it.
-    #[error(transparent)]
-    #[serde(untagged)]
-    NoRoom(#[from] NoRoom),
     /// It could not be written.
     #[error("failed to keep the file: see the server's log, free space on its disk and send it again")]
     UploadNotKept {
@@ -69,6 +65,10 @@ pub enum UploadError {
         #[serde(rename = "detail", serialize_with = "as_said")]
         source: io::Error,
     },
+    /// The disk has no room for it.
+    #[error(transparent)]
+    #[serde(untagged)]
+    NoRoom(#[from] NoRoom),
     /// The record of loads.
     #[error(transparent)]
     #[serde(untagged)]

@@ -66,12 +66,7 @@ async fn take(state: &WebState, reader: &Reader, mut form: Multipart) -> Result<
     Err(AppError::from(UploadError::UploadEmpty).into())
 }
 
-async fn take_file(
-    state: &WebState,
-    reader: &Reader,
-    node: String,
-    mut field: Field<'_>,
-) -> Result<LoadId, Stopped> {
+async fn take_file(state: &WebState, reader: &Reader, node: String, mut field: Field<'_>) -> Result<LoadId, Stopped> {
     let node = blocking(state, reader, move |app| app.uploading(&node)).await.map_err(Stopped::Answered)?;
     let name = field.file_name().unwrap_or_default().to_owned();
     let app = reader.app(state);

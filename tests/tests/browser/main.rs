@@ -254,7 +254,10 @@ fn a_price_list_is_sent_its_effect_looked_at_carried_out_and_found_by_who_did_it
         assert_eq!((held["state"].as_str(), held["revision"].is_null()), (Some("held"), true), "{held}");
         browser.click("form[action='/held'] button.main").await;
         browser
-            .until("it to be carried out", "document.querySelector('.mark.ready') !== null || location.pathname === '/loads'")
+            .until(
+                "it to be carried out",
+                "document.querySelector('.mark.ready') !== null || location.pathname === '/loads'",
+            )
             .await;
         until("the load to be ready", || {
             let load = newest();

@@ -398,7 +398,7 @@ async fn a_file_that_a_person_sends_is_held_whatever_it_does_and_is_carried_out_
     assert_eq!((same.state, same.revision), (LoadState::Ready, None));
     assert!(matches!(send(b" \r\n").await, Err(UploadError::UploadEmpty)));
     let picture = kit.ended(send(b"GIF89a, a picture").await.unwrap()).await;
-    assert_eq!(picture.state, LoadState::Error);
+    assert_eq!((picture.state, picture.revision), (LoadState::ReadyWithErrors, None));
     assert!(matches!(send(b"[\xff\xfe]").await, Err(UploadError::UploadEncoding { .. })));
     let left = fs::read_dir(&kit.settings.bodies).unwrap().count();
     assert_eq!(left, 0, "what was not accepted leaves nothing, and what was is done with");

@@ -361,12 +361,12 @@ async fn a_file_is_sent_from_the_page_by_who_may_and_leaves_its_line_of_the_audi
     server.shop_of("7", 1).await;
     let token = token_in(&server.page("/loads").await);
     let send = async |token: &str, node: &str, file: &str| {
-        let fields = [("token", token), ("node", node)].map(|(name, value)| {
-            format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-        });
+        let fields = [("token", token), ("node", node)]
+            .map(|(name, value)| format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"));
         let head = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"<i>prices.aif\"\r\n\r\n";
         let form = format!("{}{head}{file}\r\n--x--\r\n", fields.concat());
-        let mut request = Request::post("/loads/upload").header(header::CONTENT_TYPE, "multipart/form-data; boundary=x");
+        let mut request =
+            Request::post("/loads/upload").header(header::CONTENT_TYPE, "multipart/form-data; boundary=x");
         for (name, value) in OURS {
             request = request.header(name, value);
         }

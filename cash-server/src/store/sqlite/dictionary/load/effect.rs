@@ -72,9 +72,11 @@ impl SqliteLoad {
         const GONE: &str = "FROM past o WHERE o.layer = ?1 AND o.until = ?2 AND NOT EXISTS \
                             (SELECT 1 FROM object h WHERE h.layer = o.layer AND h.kind = o.kind AND h.key = o.key)";
         let mut samples = Vec::new();
-        for (bodies, of) in
-            [("NULL, o.body", format!("{IS} NULL")), ("p.body, o.body", format!("{IS} NOT NULL")), ("o.body, NULL", GONE.to_owned())]
-        {
+        for (bodies, of) in [
+            ("NULL, o.body", format!("{IS} NULL")),
+            ("p.body, o.body", format!("{IS} NOT NULL")),
+            ("o.body, NULL", GONE.to_owned()),
+        ] {
             let sql = format!("SELECT o.kind, o.key, {bodies} {of} ORDER BY o.id LIMIT ?3");
             let mut select = self.writer.prepare_cached(&sql)?;
             let found = select.query_map(params![self.layer, self.revision, of_each], |row| {
