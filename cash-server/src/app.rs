@@ -19,6 +19,8 @@ mod bulk;
 mod dictionary;
 mod error;
 pub mod events;
+mod goods;
+mod goods_tills;
 mod intruders;
 mod loads;
 mod moving;
@@ -30,6 +32,7 @@ mod people;
 mod rights;
 mod sales;
 mod scope;
+mod till_price;
 mod tills;
 mod tls;
 
@@ -39,6 +42,9 @@ pub use backups::BackupsState;
 pub use bulk::{BulkAct, BulkDone, BulkOutcome, Forecast, MAX_BULK};
 pub use dictionary::ObjectVersion;
 pub use error::AppError;
+pub use goods::{
+    FoundGoods, Good, GoodChange, GoodHistory, GoodsLine, PriceComing, PriceNow, SaidHere, StaleTill, TillOfChange,
+};
 pub use intruders::Asked;
 pub use loads::{Load, LoadReport};
 pub use nodes::{CreatedNode, NewSecret, NodeChange, NodeInfo, Nodes};
@@ -47,6 +53,7 @@ pub use packages::{PackageAsked, PackageDenied};
 pub use people::{Account, FromWhere, LetIn, Shown, ToldLink, WantedRole};
 pub use rights::{Act, Denied, Role, everything, manages_people, may, of_till};
 pub use sales::SalesOf;
+pub use till_price::{PriceHere, TillPrice, TillPrices};
 pub use tills::Till;
 pub use tls::{CertificateLeft, TlsOverview};
 
@@ -63,6 +70,7 @@ use crate::peer_keys::PeerKeys;
 use crate::sales::Intruders;
 use crate::settings::credentials::Credentials;
 use crate::store::audit::AuditLog;
+use crate::store::goods::GoodsIndex;
 use crate::store::intake::LoadJournal;
 use crate::store::sales::SalesStore;
 use crate::till_connections::{ShownFor, TillConnections};
@@ -84,6 +92,8 @@ pub struct AppParts {
     pub keys: PeerKeys,
     /// Layers and their log.
     pub dictionary: DictionaryService,
+    /// Goods by the words of their names.
+    pub goods: Arc<dyn GoodsIndex>,
     /// Loads and their reports.
     pub journal: Arc<dyn LoadJournal>,
     /// The exchange with tills.

@@ -18,6 +18,7 @@ mod backup;
 mod check;
 mod client;
 mod daemon;
+mod goods;
 mod node;
 mod notices;
 mod people;
@@ -35,6 +36,7 @@ use std::process::ExitCode;
 
 pub use attach_code::{AttachCodeCommand, Life};
 pub use backup::{BackupCommand, PlaceArgs, PlaceSort};
+pub use goods::GoodsCommand;
 pub use people::{KeyCommand, UserCommand};
 pub use setup::{SetupArgs, SetupError};
 
@@ -115,6 +117,9 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<LoadsCommand>,
     },
+    /// What goods cost where, and how that came about. Asks the running server.
+    #[command(subcommand)]
+    Goods(GoodsCommand),
     /// Ask a till for sales; without dates for what is missing. Asks the running server.
     Unload {
         /// Id, or till-<shop>-<code>.
@@ -339,6 +344,14 @@ pub enum TillCommand {
         /// Id, or till-<shop>-<code>.
         till: String,
     },
+    /// What a barcode costs on it now: what it has, by the revision that it proved to have, and
+    /// what it will have. Asks the running server.
+    Price {
+        /// Id, or till-<shop>-<code>.
+        till: String,
+        /// A barcode, or an item's code.
+        barcode: String,
+    },
     /// Have this server's revisions go on after the one that the till names: for a till with an
     /// agent of v0.1 after this server was restored from a backup. `tills` says where it is
     /// needed. Asks the running server.
@@ -536,6 +549,10 @@ fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -
         Command::Till(TillCommand::GoPast { till, revision }) => {
             server::go_past(&load()?, &till, revision, &mut answer)
         }
+        Command::Till(TillCommand::Price { till, barcode }) => {
+            goods::till_price(&load()?, &till, &barcode, &mut answer)
+        }
+        Command::Goods(command) => goods::goods(&load()?, command, &mut answer),
         Command::Backup { place, command } => backup::backup(load()?, &place, command, &mut answer),
         Command::Background => server::background(&load()?, &mut answer),
         Command::User(command) => people::user(&load()?, command, &mut answer),

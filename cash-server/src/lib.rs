@@ -19,6 +19,7 @@ pub mod certificates;
 pub mod cli;
 pub mod dictionary;
 pub mod exchange;
+pub mod goods;
 pub mod hints;
 mod http_client;
 pub mod intake;

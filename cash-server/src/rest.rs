@@ -13,6 +13,7 @@ pub mod auth;
 mod background;
 pub mod backups;
 mod dictionary;
+mod goods;
 mod loads;
 mod moving;
 pub mod nodes;
@@ -128,6 +129,11 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(loads::approve))
         .routes(routes!(loads::refuse))
         .routes(routes!(dictionary::history))
+        .routes(routes!(goods::find))
+        .routes(routes!(goods::show))
+        .routes(routes!(goods::history))
+        .routes(routes!(goods::tills))
+        .routes(routes!(goods::price))
         .routes(routes!(sales::shifts))
         .routes(routes!(sales::totals))
         .routes(routes!(sales::receipts))

@@ -18,6 +18,7 @@ use crate::exchange::{
     Broker, Codes, ExchangeParts, ExchangeService, Floods, Owner, PublicAddresses, Reconciler, Reports, Trust,
     generation,
 };
+use crate::goods;
 use crate::hints::Hints;
 use crate::intake::rest::AifRest;
 use crate::intake::{Intake, IntakeError, IntakeSettings};
@@ -194,7 +195,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         people,
         loader,
     } = opened;
-    let Stores { network, dictionary: store, exchange, journal, sales, audit, .. } = stores;
+    let Stores { network, dictionary: store, goods: names, exchange, journal, sales, audit, .. } = stores;
     tell_credentials(&credentials);
 
     let rest_port = listeners.rest.local_addr().map_or(settings.rest.listen.port(), |address| address.port());
@@ -257,6 +258,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         network: network.clone(),
         keys,
         dictionary: service.dictionary(),
+        goods: Arc::clone(&names),
         journal,
         exchange: service.clone(),
         sales,
@@ -306,6 +308,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     tasks.push(watchdog::task(manager, Some(broker.clone())));
     let housekeeping = Housekeeping::new(service.clone(), packages, settings.retention).with_audit(audit);
     tasks.extend(housekeeping.tasks());
+    tasks.push(goods::index::task(service.dictionary(), names));
     tasks.extend(backups.tasks(&hints));
     tasks.push(certificates.task());
     tasks.extend(logins.map(|logins| logins.into_task(&hints)));

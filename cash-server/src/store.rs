@@ -9,6 +9,7 @@ pub mod copies;
 pub mod dictionary;
 mod error;
 pub mod exchange;
+pub mod goods;
 pub mod intake;
 pub mod network;
 pub mod packages;

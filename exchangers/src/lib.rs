@@ -10,6 +10,7 @@
 //! rows go out.
 
 pub mod formats;
+pub mod goods;
 mod json;
 pub mod kinds;
 pub mod package;

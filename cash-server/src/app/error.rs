@@ -5,6 +5,7 @@ use crate::aside::AsideError;
 use crate::backup::BackupError;
 use crate::dictionary::DictionaryError;
 use crate::exchange::{CashIniError, ExchangeError};
+use crate::goods::GoodsError;
 use crate::intake::UploadError;
 use crate::network::NetworkError;
 use crate::store::StoreError;
@@ -12,7 +13,7 @@ use crate::words::as_said;
 use serde::Serialize;
 use std::io;
 use tillway_exchangers::row::RowError;
-use tillway_proto::{LoadId, NodeId};
+use tillway_proto::{LoadId, NodeId, Revision};
 use tillway_service::people::PeopleError;
 
 /// Why a use case did not do what it was asked. Each face words it for those it serves. The errors
@@ -76,6 +77,20 @@ pub enum AppError {
     UnknownLoad {
         /// What was named.
         load: LoadId,
+    },
+    /// No layer that the caller sees has such a good, or had it.
+    #[error("there is no good with the code `{code}`: look for it by barcode or name")]
+    UnknownGood {
+        /// What was named.
+        code: String,
+    },
+    /// No such change of a good's price.
+    #[error("revision {revision} changed nothing of the good `{code}` that is known here")]
+    UnknownChange {
+        /// The good.
+        code: String,
+        /// What was named.
+        revision: Revision,
     },
     /// No such finding, or it is closed.
     #[error("there is no open finding {finding}")]
@@ -150,4 +165,13 @@ pub enum AppError {
     #[error(transparent)]
     #[serde(untagged)]
     Store(#[from] StoreError),
+}
+
+impl From<GoodsError> for AppError {
+    fn from(error: GoodsError) -> Self {
+        match error {
+            GoodsError::Store(error) => Self::Store(error),
+            GoodsError::Row(source) => Self::Row { source },
+        }
+    }
 }

@@ -3,10 +3,10 @@
 
 use super::error::AppError;
 use super::rights::{self, Act, Denied, Place, Within};
-use crate::network::{Network, NetworkService};
+use crate::network::{LayerNo, Network, NetworkService, Node};
 use crate::store::sales::{MAX_PAGE, Page};
 use std::sync::Arc;
-use tillway_proto::{NodeId, ShopId, TillId};
+use tillway_proto::{NodeId, Revision, ShopId, TillId};
 use tillway_service::actor::Caller;
 
 /// Rows of a list of everything that are looked at, at most, for those of one part of the tree.
@@ -45,6 +45,21 @@ impl Scope {
             None => network,
             Some((top, _)) => Arc::new(network.seen_from(top)),
         }
+    }
+
+    /// The node whose part of the tree it is.
+    pub(super) fn top<'a>(&self, network: &'a Network) -> Option<&'a Node> {
+        match &self.0 {
+            Some((top, _)) => network.node(top),
+            None => network.chain(),
+        }
+    }
+
+    /// The layers that tills in it may see anything of, upper ones before those below them.
+    pub(super) fn layers(&self, network: &Network) -> Vec<LayerNo> {
+        let Some(top) = self.top(network) else { return Vec::new() };
+        let above = network.path_at(top.no, Revision(u64::MAX)).into_iter().filter(|no| *no != top.no);
+        above.chain(network.nodes().filter(|node| self.covers(&node.id)).map(|node| node.no)).collect()
     }
 
     /// The shops in it; none where it is the whole tree.

@@ -179,10 +179,11 @@ fn put_in_place(work: &Path, data_dir: &Path) -> Result<Option<PathBuf>, BackupE
         }
     }
     // Databases come last: without them the folder counts as empty, and all of it can be done
-    // again. What is built again is not one of them, nor what opening them has left.
+    // again. What is made again is not one of them, nor what opening them has left.
     for path in files(&work.join(DATABASES))? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if is_database(&path) && !name.starts_with("packages.") && !name.ends_with("-shm") {
+        let is_made_again = name.starts_with("packages.") || name.starts_with("goods_search.");
+        if is_database(&path) && !is_made_again && !name.ends_with("-shm") {
             move_to(&path, &data_dir.join(name))?;
         }
     }

@@ -275,6 +275,17 @@ impl ExchangeService {
         self.parts.store.deliveries(&filter).map_err(ExchangeError::Store)
     }
 
+    /// When each till was first known to have a revision that was taken at `taken_at`, as far as
+    /// deliveries are kept.
+    pub fn first_applied(
+        &self,
+        revision: Revision,
+        taken_at: Timestamp,
+    ) -> Result<Vec<(TillId, Timestamp)>, ExchangeError> {
+        let applied = self.parts.store.first_applied(revision, taken_at).map_err(ExchangeError::Store)?;
+        Ok(applied.into_iter().filter_map(|(peer, at)| Some((peer.till()?.clone(), at))).collect())
+    }
+
     /// Commands, newest first.
     pub fn commands(&self, till: Option<&TillId>, limit: u32) -> Result<Vec<SentCommand>, ExchangeError> {
         self.parts.store.commands(till.cloned().map(PeerId::from).as_ref(), limit).map_err(ExchangeError::Store)

@@ -205,14 +205,16 @@ impl From<AppError> for Problem {
             | AppError::NoRole { .. }
             | AppError::CodesAtOnce { .. }
             | AppError::TillsAtOnce { .. } => StatusCode::BAD_REQUEST,
-            AppError::UnknownKind { .. } | AppError::UnknownLoad { .. } | AppError::NoOpenFinding { .. } => {
-                StatusCode::NOT_FOUND
-            }
+            AppError::UnknownKind { .. }
+            | AppError::UnknownLoad { .. }
+            | AppError::UnknownGood { .. }
+            | AppError::UnknownChange { .. }
+            | AppError::NoOpenFinding { .. }
+            | AppError::Dictionary(DictionaryError::UnknownNode { .. }) => StatusCode::NOT_FOUND,
             AppError::Network(error) => of_network(error),
             AppError::Exchange(error) => of_exchange(error),
             AppError::People(error) => of_people(error),
             AppError::Upload(error) => of_upload(error),
-            AppError::Dictionary(DictionaryError::UnknownNode { .. }) => StatusCode::NOT_FOUND,
             AppError::Aside(error) if error.is_gone() => StatusCode::NOT_FOUND,
             AppError::Aside(error) if error.is_conflict() => StatusCode::CONFLICT,
             AppError::Aside(_)

@@ -1,6 +1,7 @@
 mod aside;
 mod attach;
 mod audit;
+mod goods;
 mod local;
 mod packages_of_tills;
 mod pages;
@@ -32,6 +33,7 @@ use crate::store::intake::LoadJournal;
 use crate::store::sales::SalesStore;
 use crate::store::sqlite::dictionary::DictionaryDb;
 use crate::store::sqlite::exchange::SqliteExchange;
+use crate::store::sqlite::goods::GoodsDb;
 use crate::store::sqlite::intake::IntakeDb;
 use crate::store::sqlite::packages::PackageDb;
 use crate::store::sqlite::people::PeopleDb;
@@ -138,6 +140,7 @@ impl Server {
             network: network.clone(),
             keys,
             dictionary: exchange.dictionary(),
+            goods: Arc::new(GoodsDb::open(&at("goods_search.db")).unwrap()),
             journal: Arc::clone(&journal),
             aside: Aside {
                 exchange: exchange.clone(),
@@ -219,6 +222,7 @@ async fn nothing_of_the_administration_is_told_without_credentials() {
     for (path, methods) in paths {
         for method in methods.as_object().unwrap().keys() {
             let uri = path.replace("{id}", "_cash_1_00ab34ef").replace("{number}", "1");
+            let uri = uri.replace("{code}", "1").replace("{revision}", "1");
             let request = Request::builder().method(method.to_uppercase().as_str()).uri(&uri);
             let (status, body, headers) = server.send(request.body(Body::empty()).unwrap()).await;
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {uri}");

@@ -278,6 +278,17 @@ pub trait DictionarySnapshot: Send {
     /// The kinds in the head of a layer.
     fn kinds(&self, layer: LayerNo) -> Result<Vec<KindId>, StoreError>;
 
+    /// The objects of a kind, in the head of a layer, that belong to one object of it, in no order:
+    /// those that came inside it, and those whose key names it behind its own first part. At most
+    /// `limit`, some perhaps twice.
+    fn belonging(
+        &self,
+        layer: LayerNo,
+        kind: KindId,
+        owner: &ObjectKey,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StoreError>;
+
     /// All states of an object in a layer that are known, oldest first. At most `limit`, the
     /// newest.
     fn history(&self, layer: LayerNo, key: &ObjectKey, limit: u32) -> Result<Vec<Version>, StoreError>;

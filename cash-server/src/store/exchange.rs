@@ -210,6 +210,10 @@ pub trait ExchangeStore: AuditLog {
     /// One delivery.
     fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError>;
 
+    /// When each peer was first known to have a revision that was taken at `taken_at`: the end of
+    /// its first delivery to that revision or a newer one. As far as deliveries are kept.
+    fn first_applied(&self, revision: Revision, taken_at: Timestamp) -> Result<Vec<(PeerId, Timestamp)>, StoreError>;
+
     /// Deliveries, newest first.
     fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;
 

@@ -5,11 +5,13 @@ use super::audit::AuditLog;
 use super::copies::{Copied, Copying};
 use super::dictionary::DictionaryStore;
 use super::exchange::ExchangeStore;
+use super::goods::GoodsIndex;
 use super::intake::LoadJournal;
 use super::network::NetworkStore;
 use super::packages::PackageStore;
 use super::sales::SalesStore;
 use super::sqlite::exchange::SqliteExchange;
+use super::sqlite::goods::{GOODS_DB, GoodsDb};
 use super::sqlite::intake::IntakeDb;
 use super::sqlite::people::{PEOPLE_DB, PeopleDb};
 use super::sqlite::sales::SqliteSales;
@@ -28,6 +30,8 @@ pub struct Stores {
     pub dictionary: Arc<dyn DictionaryStore>,
     /// What was built.
     pub packages: Arc<dyn PackageStore>,
+    /// Goods by the words of their names.
+    pub goods: Arc<dyn GoodsIndex>,
     /// Contacts, deliveries, commands.
     pub exchange: Arc<dyn ExchangeStore>,
     /// Loads and their reports.
@@ -68,6 +72,7 @@ impl Stores {
         before_upgrade::keep(data)?;
         let dictionary = open_dictionary(data)?;
         let packages = PackageDb::open(&data.join("packages.db"))?;
+        let goods = GoodsDb::open(&data.join(GOODS_DB))?;
         let exchange = Arc::new(SqliteExchange::open(&data.join("exchange.db"))?);
         let journal = Arc::new(IntakeDb::open(&data.join("intake.db"), server)?);
         let sales = open_sales(data, server)?;
@@ -88,6 +93,7 @@ impl Stores {
             network: dictionary.clone(),
             dictionary,
             packages: Arc::new(packages),
+            goods: Arc::new(goods),
             exchange,
             journal,
             sales,
@@ -98,7 +104,7 @@ impl Stores {
     }
 
     /// Copies all of them, as they are at one moment, into a folder that is there, while they are
-    /// in use. What was built of packages is left out: it is built again. Blocks for as long as it
+    /// in use. What was built of packages, and the names of goods, are left out: they are made again. Blocks for as long as it
     /// takes.
     pub fn copy(&self, into: &Path, copying: &mut dyn Copying) -> Result<Vec<Copied>, StoreError> {
         copy::copy(&self.to_copy, into, copying)

@@ -10,6 +10,7 @@
 mod audit;
 mod dictionary;
 mod exchange;
+mod goods;
 mod journal;
 mod network;
 mod packages;
@@ -160,6 +161,13 @@ macro_rules! keeps_the_contract {
                 what_is_committed_is_there_after_a_restart,
                 thousands_of_objects_are_one_load,
                 who_must_not_wait_long_is_seen_by_a_load,
+                what_belongs_to_an_object_came_inside_it_or_names_it,
+            );
+            facts!($home, goods:
+                goods_are_found_by_all_words_of_all_their_names,
+                a_name_that_changes_or_goes_is_not_found_any_more,
+                a_list_of_goods_goes_on_behind_a_number,
+                it_is_known_up_to_where_names_were_read_and_of_which_dictionary,
             );
             facts!($home, network:
                 a_change_is_seen_by_all_at_once_and_nothing_is_read_twice,
@@ -188,6 +196,7 @@ macro_rules! keeps_the_contract {
                 the_newest_delivery_of_a_till_is_never_pruned,
                 an_order_of_a_person_has_its_line,
                 the_server_of_a_shop_is_a_peer_of_its_own,
+                it_is_told_since_when_each_till_has_a_revision,
             );
             facts!($home, journal:
                 ids_are_unique_whoever_takes_loads_in_and_are_never_given_again,

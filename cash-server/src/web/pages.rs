@@ -7,6 +7,8 @@
 mod audit;
 mod bulk;
 mod findings;
+mod good;
+mod goods;
 mod load;
 mod loads;
 mod network;
@@ -39,11 +41,12 @@ use tillway_service::page::{Crumb, Frame, NavItem, Outcome, Part, asks_for_event
 pub(super) const MAX_ROWS: usize = 200;
 
 /// All that can be gone to. A page of its own has its entry here, and the words `nav-<name>`.
-const NAVIGATION: [NavItem; 9] = [
+const NAVIGATION: [NavItem; 10] = [
     NavItem::new("overview", "/"),
     NavItem::new("network", "/network"),
     NavItem::new("tills", "/tills"),
     NavItem::new("loads", "/loads"),
+    NavItem::new("goods", "/goods"),
     NavItem::new("sales", "/sales"),
     NavItem::new("findings", "/findings"),
     NavItem { begins_group: true, ..NavItem::new("server", "/server") },
@@ -61,6 +64,8 @@ pub(super) fn router() -> Router<WebState> {
         .merge(till::router())
         .merge(loads::router())
         .merge(load::router())
+        .merge(goods::router())
+        .merge(good::router())
         .merge(sales::router())
         .merge(findings::router())
         .merge(server::router())

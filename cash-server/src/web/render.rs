@@ -11,7 +11,7 @@ macro_rules! templates {
 }
 
 /// The templates by name.
-pub(crate) const TEMPLATES: [Template; 45] = templates![
+pub(crate) const TEMPLATES: [Template; 50] = templates![
     "account.html",
     "aside_live.html",
     "attach.html",
@@ -25,6 +25,9 @@ pub(crate) const TEMPLATES: [Template; 45] = templates![
     "findings.html",
     "findings_live.html",
     "first.html",
+    "good.html",
+    "good_shops.html",
+    "goods.html",
     "load.html",
     "load_live.html",
     "loads.html",
@@ -40,6 +43,7 @@ pub(crate) const TEMPLATES: [Template; 45] = templates![
     "overview_live.html",
     "page.html",
     "people.html",
+    "price_here.html",
     "sales.html",
     "sales_live.html",
     "server.html",
@@ -50,6 +54,7 @@ pub(crate) const TEMPLATES: [Template; 45] = templates![
     "till_aside.html",
     "till_head.html",
     "till_now.html",
+    "till_price.html",
     "till_timeline.html",
     "tills.html",
     "tills_chips.html",
@@ -65,7 +70,9 @@ pub(super) fn renderer() -> Result<Renderer, RenderError> {
 }
 
 pub(super) fn more_filters(environment: &mut Environment<'_>, language: Language) {
-    environment.add_filter("rub", move |kopecks: i64| rub(kopecks, language));
+    let none = || "—".to_owned();
+    environment
+        .add_filter("rub", move |kopecks: Option<i64>| kopecks.map_or_else(none, |kopecks| rub(kopecks, language)));
 }
 
 /// `12 345.67`, in Russian `12 345,67`.

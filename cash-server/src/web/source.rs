@@ -163,7 +163,7 @@ pub(super) fn notice_view(layer: String, record: NoticeRecord, words: &Words) ->
     }
 }
 
-fn short(source: &LoadSource) -> String {
+pub(super) fn short(source: &LoadSource) -> String {
     match source {
         LoadSource::Folder(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
         LoadSource::Rest { .. } => source.to_string(),

@@ -105,6 +105,7 @@ stolen-act = Shut this till out
 nav-overview = Overview
 nav-tills = Tills
 nav-loads = Loads
+nav-goods = Goods
 nav-sales = Sales
 nav-findings = Findings
 nav-server = Server
@@ -462,6 +463,7 @@ task-old-packages = Remove packages that nobody needs
 task-old-deliveries = Remove old deliveries and commands
 task-old-dictionary = Remove old versions of the dictionary
 task-old-audit = Remove old lines of the audit log
+task-goods-names = Read the names of goods, to find them by words
 task-watchdog = Tell the service manager that the server lives
 
 for-age = for { $age }
@@ -1012,6 +1014,8 @@ why-only-tills-park = { $node } is no till: only a till can be parked
 why-no-shop = { $node } is no shop: name one by id or as shop-<code>
 why-unknown-kind = there is no kind `{ $objects }`; see docs/formats/kinds.md
 why-unknown-load = there is no load { $load }, or it is older than loads are kept
+why-unknown-good = there is no good with the code `{ $code }`: look for it by barcode or name
+why-unknown-change = revision { $revision } changed nothing of the good `{ $code }` that is known here
 why-no-open-finding = there is no open finding { $finding }
 why-too-many-tills-at-once = one request is about at most { $max } tills: narrow the choice, and do the rest after
 why-too-many-codes-at-once = one request makes at most { $max } codes: ask for the rest by itself
@@ -1170,6 +1174,81 @@ why-tried-once-more = tried again
 why-queued-as-load = queued as load { $load }
 why-dropped = dropped
 
+## Goods
+
+goods-explained = Find a good by its barcode, its code or words of its name.
+goods-find = Barcode, code or name
+goods-find-do = Find
+goods-behind = Names of new goods are still being read: words may not find all of them yet. Barcodes and codes do.
+goods-cut = There is more: look for less.
+goods-none = No goods are loaded yet.
+goods-none-found = Nothing is found. Fewer words, or the beginning of a word, find more.
+page-first = ← To the beginning
+good-code = Code
+good-with-code = Code { $code }
+good-sold = { $tills ->
+    [one] Sold on { $tills } till
+   *[other] Sold on { $tills } tills
+ } { $shops ->
+    [one] in { $shops } shop.
+   *[other] in { $shops } shops.
+ }
+good-not-sold = No till sells it.
+good-stale = { $n ->
+    [one] { $n } till still has an old price.
+   *[other] { $n } tills still have an old price.
+ }
+good-unknown = { $n ->
+    [one] Of { $n } till it is not known what it has.
+   *[other] Of { $n } tills it is not known what they have.
+ }
+show-them = Show them
+barcodes = Barcodes
+price = Price
+price-now = Price now
+price-by = Where it comes from
+price-where = Where
+price-coming = Coming prices
+price-none-coming = No other price is known for later.
+price-from = Price from
+price-to = Price to
+price-from-time = Holds from
+price-dates = Holds
+price-until = until { $until }
+priced-by-item = item
+priced-by-barcode = barcode
+priced-by-document = price by document
+document-of-type = document { $number }, type { $sort }
+good-layers = What each layer says
+good-layers-explained = The deepest layer that says something wins. Of prices by document, one of the barcode goes before one of the item, then the higher type, then the later date.
+says = Says
+loaded-at = Loaded
+wins-on-tills = Tills that sell by it
+price-history = Every change of the price
+price-old = Price before
+price-new = Price after
+price-brought-by = Brought by
+price-no-changes = No change of the price is known.
+price-history-cut = What was before is older than the server keeps.
+at-once = at once
+tills-have-change = Tills that have it
+change-on-tills = Tills with the change of revision { $revision }
+till-has-since = has it since { $at }
+till-has-it = has it
+till-has-not = does not have it yet
+stale-tills = Tills that still have an old price
+price-on-till = Price on the till
+price-should-be = Should be
+price-will-be = Will be
+till-price = Price of a barcode, now
+till-price-do = Show
+till-price-explained = What this till sells a barcode at, by the revision that it proved to have.
+till-price-unknown = It is not known what this till has
+till-price-old = an old price
+till-price-none = Neither this till nor the layers it sees know { $barcode }.
+till-sells-not = not sold
+barcode-or-code = Barcode or code
+
 ## The command line
 
 cli-yes = yes
@@ -1179,6 +1258,7 @@ cli-unsettled = { $failed } of { $total } could not be settled
 cli-faults = the settings have faults
 cli-no-faults = { $place }: no faults
 cli-nothing-aside = nothing is set aside
+cli-goods-more = There are more: --after { $next }
 cli-notices-seen = notices marked as seen: { $n }
 cli-renamed = { $node } is now called { $name }
 cli-moved = { $node } hangs under { $parent } from revision { $revision } on

@@ -104,6 +104,7 @@ stolen-act = Закрыть кассе доступ
 nav-overview = Обзор
 nav-tills = Кассы
 nav-loads = Загрузки
+nav-goods = Товары
 nav-sales = Продажи
 nav-findings = Замечания
 nav-server = Сервер
@@ -489,6 +490,7 @@ task-old-packages = Удаление ненужных пакетов
 task-old-deliveries = Удаление старых доставок и команд
 task-old-dictionary = Удаление старых версий справочников
 task-old-audit = Удаление старых строк журнала действий
+task-goods-names = Читает названия товаров, чтобы находить их по словам
 task-watchdog = Сигнал диспетчеру служб, что сервер работает
 
 for-age = уже { $age }
@@ -1069,6 +1071,8 @@ why-only-tills-park = { $node } не касса: на ремонт ставят 
 why-no-shop = { $node } не магазин: укажите магазин по его id или как shop-<код>
 why-unknown-kind = вида `{ $objects }` нет; виды описаны в docs/formats/kinds.md
 why-unknown-load = загрузки { $load } нет, или она старше, чем загрузки хранятся
+why-unknown-good = товара с кодом `{ $code }` нет: найдите его по штрихкоду или названию
+why-unknown-change = ревизия { $revision } ничего из известного о товаре `{ $code }` не меняла
 why-no-open-finding = открытого замечания { $finding } нет
 why-too-many-tills-at-once = за один раз можно выбрать не больше { $max } касс: сузьте выбор, остальные потом
 why-too-many-codes-at-once = за один запрос можно получить не больше { $max } кодов: запросите остальные отдельно
@@ -1226,6 +1230,82 @@ why-tried-once-more = попытка повторена
 why-queued-as-load = поставлено в очередь как загрузка { $load }
 why-dropped = удалено
 
+## Товары
+
+goods-explained = Найдите товар по штрихкоду, коду или словам названия.
+goods-find = Штрихкод, код или название
+goods-find-do = Найти
+goods-behind = Названия новых товаров ещё читаются: по словам пока найдутся не все. По штрихкоду и коду находятся все.
+goods-cut = Это не всё: ищите точнее.
+goods-none = Товаров ещё не загружали.
+goods-none-found = Ничего не найдено. Меньше слов или начало слова найдут больше.
+page-first = ← В начало
+good-code = Код
+good-with-code = Код { $code }
+good-sold = { $tills ->
+    [one] Продаётся на { $tills } кассе
+   *[many] Продаётся на { $tills } кассах
+ } { $shops ->
+    [one] в { $shops } магазине.
+   *[many] в { $shops } магазинах.
+ }
+good-not-sold = Ни одна касса его не продаёт.
+good-stale = { $n ->
+    [one] На { $n } кассе ещё старая цена.
+   *[many] На { $n } кассах ещё старая цена.
+ }
+good-unknown = { $n ->
+    [one] Про { $n } кассу неизвестно, что на ней.
+    [few] Про { $n } кассы неизвестно, что на них.
+   *[many] Про { $n } касс неизвестно, что на них.
+ }
+show-them = Показать
+barcodes = Штрихкоды
+price = Цена
+price-now = Цена сейчас
+price-by = Откуда
+price-where = Где
+price-coming = Будущие цены
+price-none-coming = Других цен на потом неизвестно.
+price-from = Цена от
+price-to = Цена до
+price-from-time = Действует с
+price-dates = Действует
+price-until = до { $until }
+priced-by-item = товар
+priced-by-barcode = штрихкод
+priced-by-document = цена по документу
+document-of-type = документ { $number }, тип { $sort }
+good-layers = Что говорит каждый слой
+good-layers-explained = Решает самый глубокий слой, который что-то говорит. Из цен по документам цена штрихкода важнее цены товара, затем важнее больший тип, затем более поздняя дата.
+says = Что говорит
+loaded-at = Загружено
+wins-on-tills = Касс продаёт по ней
+price-history = Все изменения цены
+price-old = Цена до
+price-new = Цена после
+price-brought-by = Чем изменено
+price-no-changes = Изменений цены не известно.
+price-history-cut = Что было раньше, старше, чем сервер хранит.
+at-once = сразу
+tills-have-change = Есть на кассах
+change-on-tills = Кассы с изменением ревизии { $revision }
+till-has-since = есть с { $at }
+till-has-it = есть
+till-has-not = ещё нет
+stale-tills = Кассы, где ещё старая цена
+price-on-till = Цена на кассе
+price-should-be = Должна быть
+price-will-be = Будет
+till-price = Цена штрихкода сейчас
+till-price-do = Показать
+till-price-explained = По какой цене эта касса продаёт штрихкод, по ревизии, которую она подтвердила.
+till-price-unknown = Неизвестно, что на этой кассе
+till-price-old = старая цена
+till-price-none = Ни эта касса, ни слои, которые она видит, не знают { $barcode }.
+till-sells-not = не продаётся
+barcode-or-code = Штрихкод или код
+
 ## Командная строка
 
 cli-yes = да
@@ -1235,6 +1315,7 @@ cli-unsettled = не удалось: { $failed } из { $total }
 cli-faults = в настройках есть ошибки
 cli-no-faults = { $place }: ошибок нет
 cli-nothing-aside = ничего не отложено
+cli-goods-more = Есть ещё: --after { $next }
 cli-notices-seen = отмечено просмотренными: { $n }
 cli-renamed = { $node } теперь называется { $name }
 cli-moved = { $node } входит в { $parent } с ревизии { $revision }

@@ -92,35 +92,7 @@ impl Chain {
     /// Loads AIF into the layer of a node; of how many records the text alone said that nothing
     /// changes.
     pub(crate) fn load_knowing(&self, node: &str, aif: &str) -> (LoadOutcome, usize) {
-        let mut load = self.begin(node);
-        let mut records = RecordReader::new(aif.as_bytes());
-        let (mut known, mut unread, mut orders) = (load.unchanged_records(), 0, Orders::default());
-        while let Some(raw) = records.next_raw().unwrap() {
-            let hash = if let Raw::Text(raw) = &raw { Some(raw.hash()) } else { None };
-            if let Some(found) = hash.and_then(|hash| known.find(hash).unwrap()) {
-                orders.carry_out(load.as_mut()).unwrap();
-                if load.unchanged(found) {
-                    unread += 1;
-                    continue;
-                }
-            }
-            let Record { line, command, .. } = raw.read(&jiff::tz::TimeZone::UTC);
-            match command {
-                Ok(command) => {
-                    if let Command::Upsert(expansion) = &command {
-                        known.missed(expansion.main.kind.into(), expansion.main.key.as_str()).unwrap();
-                    }
-                    orders.add(load.as_mut(), command, line, hash).unwrap();
-                }
-                Err(reject) => {
-                    orders.carry_out(load.as_mut()).unwrap();
-                    drop(spare(load.as_mut(), &reject.spares).unwrap());
-                }
-            }
-        }
-        orders.carry_out(load.as_mut()).unwrap();
-        drop(known);
-        (load.commit().unwrap(), unread)
+        load_aif(self.begin(node), aif)
     }
 
     /// Copies the dictionary, as a backup does while nobody writes.
@@ -161,6 +133,38 @@ impl Chain {
         }
         head
     }
+}
+
+/// Carries out a load of AIF; of how many records the text alone said that nothing changes.
+pub(crate) fn load_aif(mut load: Box<dyn LoadTxn>, aif: &str) -> (LoadOutcome, usize) {
+    let mut records = RecordReader::new(aif.as_bytes());
+    let (mut known, mut unread, mut orders) = (load.unchanged_records(), 0, Orders::default());
+    while let Some(raw) = records.next_raw().unwrap() {
+        let hash = if let Raw::Text(raw) = &raw { Some(raw.hash()) } else { None };
+        if let Some(found) = hash.and_then(|hash| known.find(hash).unwrap()) {
+            orders.carry_out(load.as_mut()).unwrap();
+            if load.unchanged(found) {
+                unread += 1;
+                continue;
+            }
+        }
+        let Record { line, command, .. } = raw.read(&jiff::tz::TimeZone::UTC);
+        match command {
+            Ok(command) => {
+                if let Command::Upsert(expansion) = &command {
+                    known.missed(expansion.main.kind.into(), expansion.main.key.as_str()).unwrap();
+                }
+                orders.add(load.as_mut(), command, line, hash).unwrap();
+            }
+            Err(reject) => {
+                orders.carry_out(load.as_mut()).unwrap();
+                drop(spare(load.as_mut(), &reject.spares).unwrap());
+            }
+        }
+    }
+    orders.carry_out(load.as_mut()).unwrap();
+    drop(known);
+    (load.commit().unwrap(), unread)
 }
 
 /// `addInventItem` records; the price in kopecks as AIF writes it.

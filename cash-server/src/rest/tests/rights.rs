@@ -49,6 +49,11 @@ const ROUTES: &[(&str, &str, Act, About, &str)] = &[
     ("post", "/api/v1/loads/{id}/refuse", Act::ManageLoads, Number, ""),
     ("get", "/api/v1/notices", Act::Read, List, ""),
     ("post", "/api/v1/notices/seen", Act::ManageLoads, List, r#"{"up_to":0}"#),
+    ("get", "/api/v1/goods", Act::Read, List, ""),
+    ("get", "/api/v1/goods/{code}", Act::Read, List, ""),
+    ("get", "/api/v1/goods/{code}/history", Act::Read, List, ""),
+    ("get", "/api/v1/goods/{code}/history/{revision}", Act::Read, List, ""),
+    ("get", "/api/v1/tills/{id}/price", Act::Read, Node, ""),
     ("get", "/api/v1/history", Act::Read, Node, ""),
     ("get", "/api/v1/shifts", Act::Read, List, ""),
     ("get", "/api/v1/totals", Act::Read, List, ""),
@@ -86,7 +91,7 @@ const OF_TILLS: [(&str, &str); 2] = [("post", "/api/v1/tills/{id}/shift-closed")
 
 impl Server {
     /// The key of a program of this role and place.
-    async fn key(&self, role: Role, place: &str) -> String {
+    pub(super) async fn key(&self, role: Role, place: &str) -> String {
         let name = format!("{} at {place}", role.as_str());
         let new = json!({"name": name, "role": role.as_str(), "place": place});
         let (status, made) = self.ask("POST", "/api/v1/keys", Some(new)).await;
@@ -94,7 +99,7 @@ impl Server {
         made["token"].as_str().unwrap().to_owned()
     }
 
-    async fn with_key(&self, key: &str, method: &str, path: &str, body: &str) -> (StatusCode, Value) {
+    pub(super) async fn with_key(&self, key: &str, method: &str, path: &str, body: &str) -> (StatusCode, Value) {
         let request = Request::builder().method(method.to_uppercase().as_str()).uri(path);
         let mut request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
         if !body.is_empty() {
@@ -105,7 +110,7 @@ impl Server {
     }
 
     /// Two shops with a till each: their codes are 7 and 8.
-    async fn two_shops(&self) {
+    pub(super) async fn two_shops(&self) {
         self.make_till().await;
         for (parent, level, code) in [("All", "shop", "8"), ("shop-8", "till", "1")] {
             let new = json!({"parent": parent, "level": level, "code": code});
@@ -113,7 +118,7 @@ impl Server {
         }
     }
 
-    async fn id_of(&self, folder: &str) -> String {
+    pub(super) async fn id_of(&self, folder: &str) -> String {
         self.ask("GET", &format!("/api/v1/nodes/{folder}"), None).await.1["id"].as_str().unwrap().to_owned()
     }
 }
@@ -146,8 +151,13 @@ async fn every_route_is_open_to_every_role_as_the_table_says_and_at_its_own_plac
             ] {
                 let id =
                     if path.contains("/users/") || path.contains("/keys/") || *about == Number { "999" } else { till };
-                let query = if *path == "/api/v1/history" { "?node=SHOP&kind=item&key=1" } else { "" };
-                let uri = format!("{path}{query}").replace("{id}", id).replace("{number}", "999").replace("SHOP", shop);
+                let query = match *path {
+                    "/api/v1/history" => "?node=SHOP&kind=item&key=1",
+                    "/api/v1/tills/{id}/price" => "?barcode=1",
+                    _ => "",
+                };
+                let uri = format!("{path}{query}").replace("{id}", id).replace("SHOP", shop);
+                let uri = ["{number}", "{code}", "{revision}"].iter().fold(uri, |uri, part| uri.replace(part, "999"));
                 let body = body.replace("SHOP", shop).replace("TILL", till);
                 let (status, told) = server.with_key(key, method, &uri, &body).await;
                 let is_meant = match about {
@@ -200,7 +210,19 @@ async fn lists_have_nothing_of_another_shop() {
             let status = answer.status();
             (status, String::from_utf8(to_bytes(answer.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap())
         };
-        for path in ["/", "/network", "/tills", "/tills.csv", "/loads", "/sales", "/findings", "/server", "/attach"] {
+        for path in [
+            "/",
+            "/network",
+            "/tills",
+            "/tills.csv",
+            "/loads",
+            "/goods",
+            "/goods.csv",
+            "/sales",
+            "/findings",
+            "/server",
+            "/attach",
+        ] {
             let (status, shown) = page(path).await;
             assert_eq!(status, StatusCode::OK, "{path}: {shown}");
             for elsewhere in [other.as_str(), &other_shop, "till-8-1", "shop-8"] {

@@ -9,6 +9,7 @@ mod unreadable;
 
 use super::audit;
 use super::connection::{Database, Durability};
+use super::dictionary::{signed, time};
 use crate::exchange::ExchangeReason;
 use crate::exchange::model::{Contact, Delivery, PeerRecord, SentCommand};
 use crate::store::StoreError;
@@ -122,6 +123,23 @@ impl ExchangeStore for SqliteExchange {
 
     fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         self.database.read("read a delivery", |reader| moment::delivery_of(reader, &self.unreadable, id))
+    }
+
+    fn first_applied(&self, revision: Revision, taken_at: Timestamp) -> Result<Vec<(PeerId, Timestamp)>, StoreError> {
+        let applied = DeliveryState::Applied.as_str();
+        self.database.read("look up who has a revision", |reader| {
+            reader
+                .prepare_cached(
+                    "SELECT till, min(state_at) FROM delivery INDEXED BY delivery_ended WHERE ended = 1 \
+                     AND state_at >= ?2 AND to_revision >= ?1 AND state = ?3 GROUP BY till",
+                )?
+                .query_map(params![signed(revision), taken_at.as_millisecond(), applied], |row| {
+                    Ok((row.get::<_, String>(0)?, time(row.get(1)?)))
+                })?
+                // A peer of a newer server that this one does not know is not shown anywhere.
+                .filter_map(|row| row.map(|(peer, at)| Some((peer.parse().ok()?, at))).transpose())
+                .collect()
+        })
     }
 
     fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {

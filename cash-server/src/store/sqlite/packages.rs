@@ -1,19 +1,19 @@
 //! `packages.db`: which packages were built. Its own file, so that a long load does not hold
 //! deliveries up.
 
-use super::connection::{Database, Durability};
+use super::connection::Database;
 use super::dictionary::{signed, time, unsigned};
+use super::remade::{Remade, is_damage};
 use crate::dictionary::entry::KindId;
 use crate::dictionary::{Digests, KindDigest};
+use crate::store::StoreError;
 use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
-use crate::store::{Place, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, params};
 use rusqlite_migration::{M, Migrations};
 use std::error::Error;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::LazyLock;
 use tillway_proto::{Digest, PackageName, Revision};
 
 /// States of one path whose digests are kept: the newest, and some from which tills come that were
@@ -36,78 +36,21 @@ static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
     ])
 });
 
-/// Ends the name under which a damaged file is kept, the last one, for whoever wants to know what
-/// happened to it.
-const DAMAGED: &str = ".damaged";
-
 /// `packages.db`. Cheap to clone.
-///
-/// All of it can be made again, so a damaged file is put aside and made anew, at the start and
-/// while it is used.
 #[derive(Debug, Clone)]
 pub struct PackageDb {
-    path: Arc<Path>,
-    database: Arc<RwLock<Database>>,
+    database: Remade,
 }
 
 impl PackageDb {
     /// Opens the database, and makes it when it is not there.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let database = match open(path) {
-            Err(error @ StoreError::Damaged { .. }) => rebuild(path, &error)?,
-            other => other?,
-        };
-        Ok(Self { path: path.into(), database: Arc::new(RwLock::new(database)) })
+        Ok(Self { database: Remade::open(path, &MIGRATIONS)? })
     }
 
-    /// Does something, on a new database where the present one turns out to be damaged.
     fn healing<T>(&self, work: impl Fn(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let error = match work(&database) {
-            Err(error) if is_damage(&error) => error,
-            other => return other,
-        };
-        let fresh = {
-            let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
-            // Another may have been faster.
-            if slot.is_same(&database) {
-                *slot = rebuild(&self.path, &error)?;
-            }
-            slot.clone()
-        };
-        work(&fresh)
+        self.database.healing(work)
     }
-}
-
-fn open(path: &Path) -> Result<Database, StoreError> {
-    Database::open(path, &MIGRATIONS, Durability::Normal)
-}
-
-/// Whether the file holds what this program never wrote.
-fn is_damage(error: &StoreError) -> bool {
-    matches!(error, StoreError::Damaged { .. } | StoreError::Corrupt { .. } | StoreError::Unreadable { .. })
-}
-
-fn rebuild(path: &Path, why: &StoreError) -> Result<Database, StoreError> {
-    tracing::error!(
-        error = why as &dyn Error,
-        "the memory of packages is damaged; it is put aside, and packages are built anew"
-    );
-    for ending in ["", "-wal", "-shm"] {
-        let with = |more: &str| {
-            let mut name = path.to_owned().into_os_string();
-            name.push(ending);
-            name.push(more);
-            PathBuf::from(name)
-        };
-        match fs_err::rename(with(""), with(DAMAGED)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(StoreError::Open { place: Place::new(path.display()), source: Box::new(error) });
-            }
-            _ => {}
-        }
-    }
-    open(path)
 }
 
 impl PackageStore for PackageDb {
@@ -335,7 +278,7 @@ mod tests {
         let (twin, record) = (db.clone(), "INSERT INTO package VALUES ('', 0, '/1', 1, 'all', 'no name', 1, 1, 1)");
         for spoil in ["UPDATE digest SET kinds = '[[1'", record] {
             assert!(remembers(&db));
-            let database = db.database.read().unwrap().clone();
+            let database = db.database.current();
             database.write("spoil", |transaction| transaction.execute(spoil, ())).unwrap();
             assert_eq!(db.packages().unwrap(), []);
             assert!(db.digests("/1", Revision(1)).is_ok());

@@ -586,3 +586,24 @@ pub(super) fn who_must_not_wait_long_is_seen_by_a_load(home: &dyn Home) {
     });
     assert_eq!(stores.dictionary.head().unwrap(), Revision(1), "the move took it");
 }
+
+pub(super) fn what_belongs_to_an_object_came_inside_it_or_names_it(home: &dyn Home) {
+    let stores = home.open();
+    let (chain, shop) = chain_and_shop(&stores);
+    let mut txn = begin(&stores, chain, 1);
+    let inside =
+        vec![entry(BARCODE, "46\u{1f}a", 1), entry(BARCODE, "47\u{1f}a", 1), entry(PRICE, "46\u{1f}1\u{1f}x", 1)];
+    txn.upsert_all(&[upsert(entry(ITEM, "a", 1), Some(inside))]).unwrap();
+    put(txn.as_mut(), &[entry(BARCODE, "48\u{1f}a", 1), entry(BARCODE, "49\u{1f}ab", 1)]);
+    txn.commit().unwrap();
+    let snapshot = stores.dictionary.snapshot().unwrap();
+    let of = |layer, limit| {
+        let found = snapshot.belonging(layer, BARCODE, &key_of(&entry(ITEM, "a", 1)), limit).unwrap();
+        let mut keys: Vec<String> = found.into_iter().map(|key| key.key.replace('\u{1f}', "/")).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    };
+    assert_eq!((of(chain, 9), of(shop, 9)), (vec!["46/a".into(), "47/a".into(), "48/a".into()], Vec::<String>::new()));
+    assert!(of(chain, 1).len() <= 2);
+}

@@ -310,3 +310,24 @@ pub(super) fn the_server_of_a_shop_is_a_peer_of_its_own(home: &dyn Home) {
         (PeerRecord::default(), Revision(5))
     );
 }
+
+pub(super) fn it_is_told_since_when_each_till_has_a_revision(home: &dyn Home) {
+    let store = home.open().exchange;
+    let applied =
+        |number, to, seconds| Delivery { state: DeliveryState::Applied, state_at: at(seconds), ..delivery(number, to) };
+    let rejected = Delivery { state: DeliveryState::Rejected, ..applied(3, 9, 4) };
+    // Each till has a newest one that is open, besides.
+    for one in [applied(1, 5, 1), applied(1, 7, 2), applied(2, 9, 3), rejected, delivery(1, 9)] {
+        announce(store.as_ref(), &one);
+        put(store.as_ref(), &ExchangeChanges { deliveries: vec![one], ..ExchangeChanges::default() });
+    }
+    let told = |revision, taken_at| {
+        let mut found = store.first_applied(Revision(revision), at(taken_at)).unwrap();
+        found.sort();
+        found
+    };
+    assert_eq!(told(5, 0), [(peer(1), at(1)), (peer(2), at(3))]);
+    assert_eq!(told(6, 0), [(peer(1), at(2)), (peer(2), at(3))]);
+    assert_eq!(told(9, 0), [(peer(2), at(3))]);
+    assert_eq!(told(10, 0), []);
+}

@@ -1,6 +1,8 @@
 //! Each page over data of every sort: it renders in both languages, escapes, and says nothing but
 //! its words and its data.
 
+mod goods;
+
 use super::super::attention::entry;
 use super::super::render::{TEMPLATES, more_filters, renderer};
 use super::super::view::*;
@@ -48,7 +50,7 @@ fn notices(id: i64) -> Vec<NoticeView> {
     vec![warning, reject]
 }
 
-const TASKS: [&str; 21] = [
+const TASKS: [&str; 22] = [
     "backup",
     "broker-logins",
     "till-connections",
@@ -69,6 +71,7 @@ const TASKS: [&str; 21] = [
     "old-deliveries",
     "old-dictionary",
     "old-audit",
+    "goods-names",
     "watchdog",
 ];
 
@@ -328,6 +331,7 @@ fn till_page(till: TillView) -> Value {
             first_contact: Some(now()),
             aside: aside(),
             code_until: Some(now()),
+            price: None,
             events: events.map(|event| EventView { at: now(), tone: "good", event }).collect(),
             till,
         },
@@ -637,6 +641,7 @@ fn pages() -> Vec<(&'static str, Value)> {
         ),
     ]);
     pages.extend(pages_of_people());
+    pages.extend(goods::pages());
     pages
 }
 
@@ -909,8 +914,8 @@ fn every_condition_verdict_and_state_has_its_word() {
 fn what_the_server_does_by_itself_is_shown_with_what_fails_and_only_to_those_who_may_see_it() {
     let renderer = renderer().unwrap();
     for (language, failed, runs, in_all) in [
-        (Language::English, "failed 3 times in a row", "running for 1 min", "21 tasks"),
-        (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "21 задача"),
+        (Language::English, "failed 3 times in a row", "running for 1 min", "22 tasks"),
+        (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "22 задачи"),
     ] {
         let html = renderer.render("server.html", language, &server_page(Some(tasks()))).unwrap();
         assert!(html.contains(failed) && html.contains(runs) && html.contains(in_all), "{html}");

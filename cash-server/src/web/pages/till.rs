@@ -5,16 +5,16 @@ use super::super::source::{self, Gathered};
 use super::super::view::{AsideView, Attention, TillView};
 use super::timeline::{EventView, MAX_EVENTS, timeline};
 use super::{Kind, Made, Reader, WebState, show};
-use crate::app::AppError;
+use crate::app::{AppError, PriceHere, TillPrice};
 use crate::store::sales::Page;
 use crate::words::{FluentArgs, FluentValue};
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
-use tillway_proto::NodeId;
+use serde::{Deserialize, Serialize};
+use tillway_proto::{Kopecks, NodeId};
 use tillway_service::audit::AuditFilter;
 
 const KIND: Kind = Kind {
@@ -24,6 +24,7 @@ const KIND: Kind = Kind {
         ("navigation", "navigation.html"),
         ("head", "till_head.html"),
         ("now", "till_now.html"),
+        ("price", "till_price.html"),
         ("aside", "till_aside.html"),
         ("timeline", "till_timeline.html"),
     ],
@@ -57,17 +58,65 @@ pub(super) struct TillPage {
     /// Until when a code to attach it is good, where one is open.
     pub(super) code_until: Option<Timestamp>,
     pub(super) events: Vec<EventView>,
+    /// What a barcode costs on it, where that was asked for.
+    pub(super) price: Option<PricesView>,
+}
+
+/// What a barcode costs on a till.
+#[derive(Debug, Serialize)]
+pub(super) struct PricesView {
+    pub(super) barcode: String,
+    /// Whether it is known what the till has.
+    pub(super) is_known: bool,
+    pub(super) goods: Vec<PriceView>,
+}
+
+/// What a good costs on a till.
+#[derive(Debug, Serialize)]
+pub(super) struct PriceView {
+    pub(super) address: String,
+    pub(super) code: String,
+    pub(super) name: Option<String>,
+    /// Now; none: it is not sold.
+    pub(super) has: Option<PriceHereView>,
+    /// Once the till is up to date, where that is another.
+    pub(super) will_have: Option<PriceHereView>,
+    pub(super) is_stale: bool,
+}
+
+/// A price, and where it comes from.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct PriceHereView {
+    pub(super) price: Option<Kopecks>,
+    pub(super) layer: Option<String>,
+    /// The word for the row: `item`, `barcode`, `document`.
+    pub(super) by: Option<&'static str>,
+    /// Local time.
+    pub(super) until: Option<String>,
+}
+
+/// What is asked about a till.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    /// The barcode, or code, whose price is shown.
+    barcode: String,
 }
 
 pub(super) fn router() -> Router<WebState> {
     Router::new().route("/tills/{id}", get(page))
 }
 
-async fn page(State(state): State<WebState>, reader: Reader, Path(id): Path<String>) -> Response {
-    show(state, reader, &KIND, move |gathered| view(gathered, &id)).await
+async fn page(
+    State(state): State<WebState>,
+    reader: Reader,
+    Path(id): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    show(state, reader, &KIND, move |gathered| view(gathered, &id, asked.barcode.trim())).await
 }
 
-fn view(gathered: &Gathered<'_>, id: &str) -> Result<Made<TillPage>, AppError> {
+fn view(gathered: &Gathered<'_>, id: &str, barcode: &str) -> Result<Made<TillPage>, AppError> {
     let (app, words, network) = (gathered.app, gathered.words, &gathered.facts.network);
     let till = app.till(id)?;
     let status = &till.status;
@@ -124,9 +173,36 @@ fn view(gathered: &Gathered<'_>, id: &str) -> Result<Made<TillPage>, AppError> {
         aside: aside.map(|unit| source::aside_view(network, unit, words)).collect(),
         code_until: codes.iter().find(is_open).map(|code| code.kept.ends_at),
         events,
+        price: if barcode.is_empty() { None } else { Some(prices(gathered, id, barcode)?) },
         till: shown,
     };
     Ok(Made { crumbs, body })
+}
+
+fn prices(gathered: &Gathered<'_>, till: &str, barcode: &str) -> Result<PricesView, AppError> {
+    let told = gathered.app.till_prices(till, barcode)?;
+    let here = |one: PriceHere| PriceHereView {
+        price: one.price,
+        layer: one.by.as_ref().map(|(layer, _)| source::place(&gathered.facts.network, layer, gathered.words)),
+        by: one.by.map(|(_, by)| by.word()),
+        until: one.until.map(|until| until.to_string().replace('T', " ")),
+    };
+    let good = |one: TillPrice| {
+        let (has, will_have) = (one.has.map(here), one.will_have.map(here));
+        PriceView {
+            address: super::goods::address(&one.code),
+            code: one.code,
+            name: one.name,
+            is_stale: has != will_have,
+            has,
+            will_have,
+        }
+    };
+    Ok(PricesView {
+        barcode: told.barcode,
+        is_known: told.revision.is_some(),
+        goods: told.goods.into_iter().map(good).collect(),
+    })
 }
 
 /// `Till 7-1`.

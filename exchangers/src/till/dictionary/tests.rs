@@ -1,3 +1,4 @@
+mod goods;
 mod schema;
 mod shelf;
 mod speed;

@@ -33,6 +33,7 @@ use crate::dictionary::entry::{Delete, Effect, KindId, LoadCounts, LoadOutcome, 
 use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::dictionary::{Crowded, LoadTxn, ObjectToken, Sample, TakenBack, Unchanged, UnchangedRecords};
+pub(super) use deletions::HANGING_BEHIND;
 use doomed::Doomed;
 use effect::Done;
 use jiff::Timestamp;

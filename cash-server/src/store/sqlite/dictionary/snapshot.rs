@@ -1,6 +1,7 @@
 //! Everything of one moment: a read transaction held open.
 
 use super::super::connection::{Database, Reader};
+use super::load::HANGING_BEHIND;
 use super::{DictionaryDb, counter, signed, starts_with, unsigned};
 use crate::dictionary::entry::{Entry, KindId, LayerSpan, ObjectKey, Version};
 use crate::network::{LayerNo, Network};
@@ -268,6 +269,34 @@ impl DictionarySnapshot for SqliteSnapshot {
             Ok(kinds)
         };
         query().map_err(|source| self.database.failed("list the kinds of a layer", source))
+    }
+
+    fn belonging(
+        &self,
+        layer: LayerNo,
+        kind: KindId,
+        owner: &ObjectKey,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StoreError> {
+        let query = || {
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let key = |row: &Row<'_>| Ok(ObjectKey { kind, key: row.get("key")? });
+            let mut found: Vec<ObjectKey> = self
+                .reader
+                .prepare_cached(
+                    "SELECT key FROM object WHERE owner = (SELECT id FROM object WHERE layer = ?1 AND kind = ?2 \
+                     AND key = ?3) AND kind = ?4 LIMIT ?5",
+                )?
+                .query_map(params![layer.0, owner.kind.0, owner.key, kind.0, limit], key)?
+                .collect::<rusqlite::Result<_>>()?;
+            let behind = format!("{} LIMIT ?4", *HANGING_BEHIND);
+            let mut statement = self.reader.prepare_cached(&behind)?;
+            for key in statement.query_map(params![layer.0, kind.0, owner.key, limit], key)? {
+                found.push(key?);
+            }
+            Ok(found)
+        };
+        query().map_err(|source| self.database.failed("list what belongs to an object", source))
     }
 
     fn history(&self, layer: LayerNo, key: &ObjectKey, limit: u32) -> Result<Vec<Version>, StoreError> {

@@ -12,7 +12,7 @@ use tillway_exchangers::row::{KEY_SEPARATOR, KeyMatch};
 /// Objects of a kind whose key names what they hang on behind its first part, and that nobody
 /// owns. Its condition on kinds is that of the index `object_hanging`, without which SQLite does
 /// not use it.
-pub(super) static HANGING_BEHIND: LazyLock<String> = LazyLock::new(|| {
+pub(in super::super) static HANGING_BEHIND: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT id, kind, key, owner FROM object WHERE layer = ?1 AND kind = ?2 AND \
          substr(key, instr(key, char(31)) + 1) = ?3 AND owner IS NULL AND kind IN ({})",
