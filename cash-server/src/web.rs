@@ -12,6 +12,7 @@ mod act;
 mod address;
 mod attach;
 mod attention;
+mod csv;
 mod login;
 mod pages;
 mod people;

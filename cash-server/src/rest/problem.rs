@@ -93,6 +93,13 @@ pub enum RequestFault {
         /// What was named.
         text: String,
     },
+    /// What receipts or sales are looked for by does not read.
+    NoSuchFilter {
+        /// The parameter.
+        filter: &'static str,
+        /// Its value.
+        text: String,
+    },
     /// No notices are named.
     NamesNoNotices,
     /// No units are named, or too many.
@@ -204,9 +211,10 @@ impl From<AppError> for Problem {
             | AppError::NoRole { .. }
             | AppError::CodesAtOnce { .. }
             | AppError::TillsAtOnce { .. } => StatusCode::BAD_REQUEST,
-            AppError::UnknownKind { .. } | AppError::UnknownLoad { .. } | AppError::NoOpenFinding { .. } => {
-                StatusCode::NOT_FOUND
-            }
+            AppError::UnknownKind { .. }
+            | AppError::UnknownLoad { .. }
+            | AppError::NoOpenFinding { .. }
+            | AppError::NoReceipt { .. } => StatusCode::NOT_FOUND,
             AppError::Network(error) => of_network(error),
             AppError::Exchange(error) => of_exchange(error),
             AppError::People(error) => of_people(error),

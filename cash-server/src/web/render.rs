@@ -11,7 +11,7 @@ macro_rules! templates {
 }
 
 /// The templates by name.
-pub(crate) const TEMPLATES: [Template; 44] = templates![
+pub(crate) const TEMPLATES: [Template; 49] = templates![
     "account.html",
     "aside_live.html",
     "attach.html",
@@ -39,8 +39,12 @@ pub(crate) const TEMPLATES: [Template; 44] = templates![
     "overview_live.html",
     "page.html",
     "people.html",
+    "receipt.html",
+    "receipts.html",
     "sales.html",
+    "sales_above.html",
     "sales_live.html",
+    "sales_of.html",
     "server.html",
     "server_live.html",
     "stolen.html",
@@ -54,6 +58,7 @@ pub(crate) const TEMPLATES: [Template; 44] = templates![
     "tills_chips.html",
     "tills_found.html",
     "tills_rows.html",
+    "totals.html",
     "unit_acts.html",
     "units.html",
 ];

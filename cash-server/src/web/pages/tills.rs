@@ -4,24 +4,22 @@
 //! are made for those of one page alone.
 
 use super::super::address::with;
+use super::super::csv::Csv;
 use super::super::source::{self, Gathered};
 use super::super::view::{Attention, TillView};
-use super::{Kind, Made, Reader, WebState, failed, gather, not_shown, show};
-use crate::app::{BulkAct, MAX_BULK, Till};
+use super::{Kind, Made, Reader, WebState, gather, show};
+use crate::app::{AppError, BulkAct, MAX_BULK, Till};
 use crate::exchange::{Condition, TillStatus};
 use crate::network::{Network, Node};
-use crate::rest::problem::RequestFault;
-use crate::words::{FluentArgs, Reason, Words};
+use crate::words::{FluentArgs, Words};
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::Write as _;
 use tillway_proto::NodeLevel;
 use tillway_service::page::Crumb;
 
@@ -40,7 +38,7 @@ const KIND: Kind = Kind {
 const PAGE: usize = 50;
 
 /// Shops that a list to choose from has room for; of more, the code is typed.
-const MAX_CHOICES: usize = 300;
+pub(super) const MAX_CHOICES: usize = 300;
 
 /// Which tills, as the address says it. What is empty or does not read filters nothing.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -163,10 +161,10 @@ pub(super) fn router() -> Router<WebState> {
 }
 
 async fn page(State(state): State<WebState>, reader: Reader, Query(asked): Query<Asked>) -> Response {
-    show(state, reader, &KIND, move |gathered| Ok(view(gathered, &asked))).await
+    show(state, reader, &KIND, move |gathered| view(gathered, &asked)).await
 }
 
-fn view(gathered: &Gathered<'_>, asked: &Asked) -> Made<TillsView> {
+fn view(gathered: &Gathered<'_>, asked: &Asked) -> Result<Made<TillsView>, AppError> {
     let network = &gathered.facts.network;
     let all = facts(gathered);
     let mut found = chosen(&all, asked, gathered);
@@ -176,7 +174,7 @@ fn view(gathered: &Gathered<'_>, asked: &Asked) -> Made<TillsView> {
     let from = (page - 1) * PAGE;
     let shown = &found[from..found.len().min(from + PAGE)];
     let to_page = |page: usize| asked.address("/tills", &[("page", &page.to_string())]);
-    let (shops, groups) = (nodes_of(network, NodeLevel::Shop), nodes_of(network, NodeLevel::Group));
+    let (shops, groups) = (nodes_of(gathered, NodeLevel::Shop)?, nodes_of(gathered, NodeLevel::Group)?);
     let has_many_shops = shops.len() > MAX_CHOICES;
     let body = TillsView {
         is_filtered: asked.is_filtered(),
@@ -200,7 +198,7 @@ fn view(gathered: &Gathered<'_>, asked: &Asked) -> Made<TillsView> {
         max_bulk: MAX_BULK as u64,
         asked: asked.clone(),
     };
-    Made { crumbs: vec![Crumb::here(gathered.words.text("tills", []))], body }
+    Ok(Made { crumbs: vec![Crumb::here(gathered.words.text("tills", []))], body })
 }
 
 /// The tills that a filter leaves, in order of their codes.
@@ -398,12 +396,14 @@ fn chips(all: &[Facts<'_>], asked: &Asked) -> Vec<Chip> {
     [look].into_iter().chain(states).filter(|chip| chip.count > 0 || chip.is_on).collect()
 }
 
-fn nodes_of(network: &Network, level: NodeLevel) -> Vec<(String, String)> {
-    let nodes = network.nodes().filter(|node| node.level() == level);
+/// Nodes of a level that the reader may see: folder names with what they are called.
+pub(super) fn nodes_of(gathered: &Gathered<'_>, level: NodeLevel) -> Result<Vec<(String, String)>, AppError> {
+    let (network, may_see) = (&gathered.facts.network, gathered.app.may_see()?);
+    let nodes = network.nodes().filter(|node| node.level() == level && may_see(&node.id));
     let mut named: Vec<_> = nodes.map(|node| (natural(node.code.as_str()), node)).collect();
     named.sort_by(|(a, _), (b, _)| a.cmp(b));
     let called = |node: &Node| format!("{} {}", node.code, node.name).trim_end().to_owned();
-    named.into_iter().map(|(_, node)| (network.folder_name(node), called(node))).collect()
+    Ok(named.into_iter().map(|(_, node)| (network.folder_name(node), called(node))).collect())
 }
 
 fn versions(all: &[Facts<'_>]) -> Vec<String> {
@@ -412,33 +412,19 @@ fn versions(all: &[Facts<'_>]) -> Vec<String> {
 }
 
 async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<Asked>) -> Response {
-    let (asking, words) = (reader.app(&state), reader.words());
-    let made = tokio::task::spawn_blocking(move || {
-        let gathered = gather(&asking, words)?;
+    super::table(state, reader, "tills.csv", move |app, words| {
+        let gathered = gather(app, words)?;
         let all = facts(&gathered);
         let mut found = chosen(&all, &asked, &gathered);
         sort(&mut found, &asked.sort);
         let rows = found.iter().map(|one| source::till(&gathered.facts.network, one.status, words));
         Ok(table(rows, words))
-    });
-    match made.await {
-        Ok(Ok(text)) => {
-            let headers = [
-                (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-                (header::CONTENT_DISPOSITION, "attachment; filename=\"tills.csv\""),
-                (header::CACHE_CONTROL, "no-store"),
-                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            ];
-            (headers, text).into_response()
-        }
-        Ok(Err(error)) => not_shown(&state, &reader, error),
-        Err(join) => failed(&state, &reader, StatusCode::INTERNAL_SERVER_ERROR, &Reason::of(&RequestFault::from(join))),
-    }
+    })
+    .await
 }
 
-/// A table as RFC 4180 has it, with a mark by which spreadsheets know UTF-8.
-fn table(rows: impl Iterator<Item = TillView>, words: &Words) -> String {
-    let head = [
+fn table(rows: impl Iterator<Item = TillView>, words: &Words) -> Csv {
+    let mut csv = Csv::with_head([
         words.text("shop", []),
         words.text("till", []),
         words.text("name", []),
@@ -452,47 +438,29 @@ fn table(rows: impl Iterator<Item = TillView>, words: &Words) -> String {
         words.text("clock-seconds", []),
         words.text("reason-to-wait", []),
         words.text("id", []),
-    ];
-    let mut text = String::from("\u{feff}");
-    line(&mut text, head);
+    ]);
     let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
     let time = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
     for till in rows {
         let condition = words.message(&format!("condition-{}", till.condition.code()), &FluentArgs::new());
         let clock = till.clock_ahead.map(|s| s.to_string()).or(till.clock_behind.map(|s| format!("-{s}")));
-        line(
-            &mut text,
-            [
-                till.shop,
-                till.code,
-                till.name,
-                condition.unwrap_or_default(),
-                number(till.cursor.map(|cursor| cursor.0)),
-                till.target.0.to_string(),
-                time(till.applied_at),
-                time(till.last_contact),
-                number(till.unsent_documents),
-                till.agent_version.unwrap_or_default(),
-                clock.unwrap_or_default(),
-                till.waits_for.unwrap_or_default(),
-                till.id,
-            ],
-        );
+        csv.line([
+            till.shop,
+            till.code,
+            till.name,
+            condition.unwrap_or_default(),
+            number(till.cursor.map(|cursor| cursor.0)),
+            till.target.0.to_string(),
+            time(till.applied_at),
+            time(till.last_contact),
+            number(till.unsent_documents),
+            till.agent_version.unwrap_or_default(),
+            clock.unwrap_or_default(),
+            till.waits_for.unwrap_or_default(),
+            till.id,
+        ]);
     }
-    text
-}
-
-fn line(text: &mut String, cells: [String; 13]) {
-    let cells = cells.map(|cell| cell_of(&cell));
-    // Writing to a text does not fail.
-    let _ = write!(text, "{}\r\n", cells.join(","));
-}
-
-/// A cell. What a spreadsheet would take for a formula is marked as text, but for numbers.
-fn cell_of(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<i64>().is_err();
-    let told = if is_formula { format!("'{text}") } else { text.to_owned() };
-    if told.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", told.replace('"', "\"\"")) } else { told }
+    csv
 }
 
 #[cfg(test)]
@@ -505,14 +473,6 @@ mod tests {
         codes.sort_by_key(|code| natural(code));
         assert_eq!(codes, ["01", "1", "9", "10", "a9", "a10"]);
         assert!(natural("0.10.0") > natural("0.9.1"));
-    }
-
-    #[test]
-    fn a_cell_is_text_and_never_a_formula() {
-        assert_eq!(cell_of("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(cell_of("=1+1"), "'=1+1");
-        assert_eq!(cell_of("-75"), "-75", "a clock that is behind");
-        assert_eq!(cell_of("-2+3"), "'-2+3");
     }
 
     #[test]
