@@ -22,6 +22,7 @@ mod goods;
 mod node;
 mod notices;
 mod people;
+mod sales;
 mod server;
 mod setup;
 mod table;
@@ -38,6 +39,7 @@ pub use attach_code::{AttachCodeCommand, Life};
 pub use backup::{BackupCommand, PlaceArgs, PlaceSort};
 pub use goods::GoodsCommand;
 pub use people::{KeyCommand, UserCommand};
+pub use sales::{ReceiptArgs, SalesCommand, SalesOfArgs};
 pub use setup::{SetupArgs, SetupError};
 
 const EXIT_FAILED: u8 = 1;
@@ -120,9 +122,13 @@ pub enum Command {
     /// What goods cost where, and how that came about. Asks the running server.
     #[command(subcommand)]
     Goods(GoodsCommand),
-    /// Ask a till for sales; without dates for what is missing. Asks the running server.
+    /// Shifts, receipts and totals. Asks the running server.
+    #[command(subcommand)]
+    Sales(SalesCommand),
+    /// Ask a till for sales, or all tills of a shop or group; without dates for what is missing.
+    /// Asks the running server.
     Unload {
-        /// Id, or till-<shop>-<code>.
+        /// Id, till-<shop>-<code>, shop-<code>, group-<code> or All.
         till: String,
         /// From this local time on: YYYY-MM-DDTHH:MM:SS.
         #[arg(long, conflicts_with_all = ["from", "to"])]
@@ -577,9 +583,18 @@ fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -
             server::refuse_load(&load()?, id, &mut answer)
         }
         Command::Loads { load: None, command: None } => server::loads(&load()?, &mut answer),
+        Command::Sales(command) => sales::sales(&load()?, &command, &mut answer),
+        Command::Unload { till, since, from, to } if !is_till(&till) => {
+            sales::unload_below(&load()?, &till, (since, from, to), &mut answer)
+        }
         Command::Unload { till, since, from, to } => server::unload(&load()?, &till, since, from, to, &mut answer),
         Command::Verify { till } => server::verify(&load()?, &till, &mut answer),
     }
+}
+
+/// Whether a name is that of a till, and not of what tills hang under.
+fn is_till(name: &str) -> bool {
+    name.starts_with("till-") || name.parse::<tillway_proto::TillId>().is_ok()
 }
 
 fn settings_path(given: Option<PathBuf>) -> Option<PathBuf> {

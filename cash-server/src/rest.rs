@@ -21,6 +21,7 @@ mod notices;
 pub mod packages;
 pub mod people;
 pub mod problem;
+pub(crate) mod receipts;
 mod sales;
 #[cfg(test)]
 mod tests;
@@ -121,6 +122,7 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(tills::deliveries))
         .routes(routes!(tills::commands))
         .routes(routes!(tills::unload))
+        .routes(routes!(tills::unload_below))
         .routes(routes!(tills::verify))
         .routes(routes!(loads::list))
         .routes(routes!(loads::show))
@@ -137,6 +139,8 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(sales::shifts))
         .routes(routes!(sales::totals))
         .routes(routes!(sales::receipts))
+        .routes(routes!(receipts::list))
+        .routes(routes!(receipts::show))
         .routes(routes!(sales::findings))
         .routes(routes!(sales::close_finding))
         .routes(routes!(aside::list))

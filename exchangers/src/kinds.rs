@@ -104,6 +104,11 @@ pub fn all() -> impl ExactSizeIterator<Item = Kind> {
     (0..COUNT).map(Kind)
 }
 
+/// The kind of goods: a receipt names what was sold by its key.
+pub fn goods() -> Option<Kind> {
+    Kind::by_name("item")
+}
+
 /// Every verb, in the order of the table; clearing verbs that several kinds share come once.
 pub fn verbs() -> &'static [Verb] {
     &INDEX.ordered_verbs

@@ -5,6 +5,7 @@ use super::error::AppError;
 use super::nodes::NodeChange;
 use super::tills::Till;
 use crate::sales::requests::Ask;
+use jiff::civil::Date;
 
 /// Most tills at once: each is a transaction of its own with its line of the audit log, and so
 /// many are done before a browser gives up.
@@ -21,10 +22,17 @@ pub enum BulkAct {
     AskForSales,
     /// Have them recount their dictionaries.
     Recount,
+    /// Ask them once more for the sales of these days.
+    AskForDays {
+        /// First day.
+        from: Date,
+        /// Last day.
+        to: Date,
+    },
 }
 
 impl BulkAct {
-    /// All of them.
+    /// All that can be done with tills of any list.
     pub const ALL: [Self; 4] = [Self::Park, Self::Unpark, Self::AskForSales, Self::Recount];
 
     /// Its word.
@@ -34,12 +42,15 @@ impl BulkAct {
             Self::Unpark => "unpark",
             Self::AskForSales => "ask",
             Self::Recount => "recount",
+            Self::AskForDays { .. } => "ask-days",
         }
     }
 
-    /// The one of this word.
-    pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|act| act.word() == word)
+    /// The one of this word. Only that which needs them has days: the last is the first where it
+    /// is not named.
+    pub fn of_word(word: &str, from: Option<Date>, to: Option<Date>) -> Option<Self> {
+        let of_days = from.map(|from| Self::AskForDays { from, to: to.unwrap_or(from) });
+        Self::ALL.into_iter().chain(of_days).find(|act| act.word() == word)
     }
 
     /// What it would do with a till.
@@ -48,8 +59,12 @@ impl BulkAct {
         match self {
             Self::Park if status.parked => Forecast::AlreadySo,
             Self::Unpark if !status.parked => Forecast::AlreadySo,
-            Self::AskForSales | Self::Recount if status.record.contact.is_none() || status.silent => Forecast::Waits,
-            Self::Park | Self::Unpark | Self::AskForSales | Self::Recount => Forecast::Does,
+            Self::AskForSales | Self::Recount | Self::AskForDays { .. }
+                if status.record.contact.is_none() || status.silent =>
+            {
+                Forecast::Waits
+            }
+            Self::Park | Self::Unpark | Self::AskForSales | Self::Recount | Self::AskForDays { .. } => Forecast::Does,
         }
     }
 }
@@ -108,6 +123,7 @@ impl Acting {
                 self.nodes().change(till, &change).map(|_| BulkOutcome::Done)
             }
             BulkAct::AskForSales => self.request_unload(till, Ask::WhatIsMissing).map(ordered),
+            BulkAct::AskForDays { from, to } => self.request_unload(till, Ask::Days { from, to }).map(ordered),
             BulkAct::Recount => self.request_verify(till).map(ordered),
         }
     }

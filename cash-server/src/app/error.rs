@@ -98,6 +98,12 @@ pub enum AppError {
         /// What was named.
         finding: i64,
     },
+    /// No such receipt, or one of another part of the tree.
+    #[error("there is no receipt {receipt}: it has not come, or was deleted for its age")]
+    NoReceipt {
+        /// What was named.
+        receipt: String,
+    },
     /// A row of the dictionary does not read.
     #[error(transparent)]
     #[serde(rename = "object-unreadable")]

@@ -4,7 +4,6 @@ use super::Acting;
 use super::backups::BackupsState;
 use super::error::AppError;
 use super::loads::LoadReport;
-use super::sales::SalesOf;
 use super::tills::Till;
 use super::tls::TlsOverview;
 use crate::aside::Shown;
@@ -14,7 +13,7 @@ use crate::exchange::model::Delivery;
 use crate::network::Network;
 use crate::store::exchange::KnownStranger;
 use crate::store::intake::OpenNotice;
-use crate::store::sales::{Finding, Page, ShiftFilter, ShiftView};
+use crate::store::sales::{Finding, Page};
 use jiff::Timestamp;
 use std::sync::Arc;
 use tillway_file_queue::space;
@@ -24,7 +23,7 @@ use tillway_service::background::TaskState;
 /// How much of each list.
 #[derive(Debug, Clone, Copy)]
 pub struct OverviewLimits {
-    /// Loads, deliveries, shifts and findings, the newest.
+    /// Loads, deliveries and findings, the newest.
     pub recent: u32,
     /// Rejects and warnings that nobody has seen.
     pub notices: u32,
@@ -62,9 +61,8 @@ pub struct Overview {
     pub notices_open: (u64, u64),
     /// The newest deliveries.
     pub deliveries: Vec<Delivery>,
-    /// Open findings and the newest shifts. Apart, since all else goes on where the database of
-    /// sales does not answer.
-    pub sales: Result<(Vec<Finding>, Vec<ShiftView>), AppError>,
+    /// Open findings of sales. Apart, since all else goes on where their database does not answer.
+    pub findings: Result<Vec<Finding>, AppError>,
     /// What was set aside.
     pub aside: Arc<Shown>,
     /// Many tries to attach tills that failed.
@@ -104,7 +102,7 @@ impl Acting {
             notices_open: if whole { parts.journal.count_notices()? } else { counted(&notices) },
             notices,
             deliveries: self.deliveries(None, limits.recent)?,
-            sales: self.recent_sales(limits.recent),
+            findings: self.findings(None, true, Page { offset: 0, limit: limits.recent }),
             aside: self.aside_shown()?,
             attach_tries: parts.attaching.many_failed(Timestamp::now()).filter(|_| whole),
             password_tries: parts.passwords.many(Timestamp::now()).filter(|_| whole),
@@ -116,11 +114,5 @@ impl Acting {
             background: self.background().ok(),
             head: parts.dictionary.head()?,
         })
-    }
-
-    fn recent_sales(&self, limit: u32) -> Result<(Vec<Finding>, Vec<ShiftView>), AppError> {
-        let page = Page { offset: 0, limit };
-        let findings = self.findings(None, true, page)?;
-        Ok((findings, self.shifts(SalesOf::default(), &ShiftFilter::default(), page)?))
     }
 }

@@ -3,12 +3,14 @@
 use super::Acting;
 use super::error::AppError;
 use super::rights::{Act, Place};
-use super::scope::{merged, up_to};
+use super::scope::{Scope, merged, up_to};
 use crate::audit::Verb;
 use crate::store::sales::{
     Finding, FindingFilter, MAX_PAGE, Page, ReceiptView, ShiftFilter, ShiftView, TotalsBy, TotalsFilter, TotalsRow,
+    TypedTime,
 };
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::{Span, Timestamp, Zoned};
 use serde_json::json;
 use std::collections::BTreeMap;
 use tillway_proto::receipt::ShiftKey;
@@ -25,21 +27,35 @@ pub struct SalesOf<'a> {
     pub till: Option<&'a str>,
     /// Of this shop.
     pub shop: Option<&'a str>,
+    /// Of all shops at this node and below it.
+    pub group: Option<&'a str>,
 }
+
+/// The same, found, within what the caller may see.
+pub(super) struct Chosen {
+    /// Of this till.
+    pub(super) till: Option<TillId>,
+    /// Of these shops; none: of all.
+    pub(super) shops: Option<Vec<ShopId>>,
+}
+
+/// Days of a range that nobody named.
+const DAYS: i64 = 7;
 
 impl Acting {
     /// Shifts with their check, newest first. The filter's till and shop are those of `of`.
     pub fn shifts(&self, of: SalesOf<'_>, filter: &ShiftFilter, page: Page) -> Result<Vec<ShiftView>, AppError> {
-        let filter =
-            ShiftFilter { till: self.till_or_all(of.till)?, shop: self.shop_or_all(of.shop)?, ..filter.clone() };
+        let Chosen { till, shops } = self.chosen(of)?;
+        let filter = ShiftFilter { till, shop: None, ..filter.clone() };
         let ask = |filter: &ShiftFilter, page: Page| -> Result<Vec<ShiftView>, AppError> {
             Ok(self.parts.sales.shifts(filter, page)?)
         };
-        match self.shops_unless(filter.till.is_some() || filter.shop.is_some())? {
+        let of_shop = |shop: &ShopId| ShiftFilter { shop: Some(shop.clone()), ..filter.clone() };
+        match shops.as_deref() {
             None => ask(&filter, page),
+            Some([shop]) => ask(&of_shop(shop), page),
             Some(shops) => {
-                let of_shop = |shop| ShiftFilter { shop: Some(shop), ..filter.clone() };
-                let lists = shops.into_iter().map(|shop| up_to(page, |part| ask(&of_shop(shop.clone()), part)));
+                let lists = shops.iter().map(|shop| up_to(page, |part| ask(&of_shop(shop), part)));
                 merged(lists, page, |shift| shift.began)
             }
         }
@@ -47,11 +63,9 @@ impl Acting {
 
     /// Totals of sales and refunds. The filter's till and shop are those of `of`.
     pub fn totals(&self, of: SalesOf<'_>, filter: &TotalsFilter, by: TotalsBy) -> Result<Vec<TotalsRow>, AppError> {
-        let filter =
-            TotalsFilter { till: self.till_or_all(of.till)?, shop: self.shop_or_all(of.shop)?, ..filter.clone() };
-        let Some(shops) = self.shops_unless(filter.till.is_some() || filter.shop.is_some())? else {
-            return Ok(self.parts.sales.totals(&filter, by)?);
-        };
+        let Chosen { till, shops } = self.chosen(of)?;
+        let filter = TotalsFilter { till, shop: None, ..filter.clone() };
+        let Some(shops) = shops else { return Ok(self.parts.sales.totals(&filter, by)?) };
         let mut rows = BTreeMap::<String, TotalsRow>::new();
         for shop in shops {
             let of_shop = TotalsFilter { shop: Some(shop), ..filter.clone() };
@@ -63,6 +77,22 @@ impl Acting {
             }
         }
         Ok(rows.into_values().collect())
+    }
+
+    /// The days of a question about sales. Where nobody names the first: a week up to the last, or
+    /// up to today, or to the newest receipt where that is older.
+    pub fn days_of_sales(&self, from: Option<TypedTime>, to: Option<TypedTime>) -> Result<TypedTime, AppError> {
+        if let Some(from) = from {
+            return Ok(from);
+        }
+        let last = match to {
+            Some(to) => to.begins().date(),
+            None => {
+                let today = Zoned::now().date();
+                self.parts.sales.newest_day()?.map_or(today, |newest| newest.min(today))
+            }
+        };
+        Ok(TypedTime::Day(last.checked_sub(Span::new().days(DAYS - 1)).unwrap_or(Date::MIN)))
     }
 
     /// Receipts of one shift, by number.
@@ -101,19 +131,22 @@ impl Acting {
         if closed { Ok(()) } else { Err(AppError::NoOpenFinding { finding }) }
     }
 
-    /// The shops that the caller may see, where nobody was named and it is not all of them.
-    fn shops_unless(&self, is_named: bool) -> Result<Option<Vec<ShopId>>, AppError> {
-        Ok(self.reading()?.shops().filter(|_| !is_named))
-    }
-
-    fn shop_or_all(&self, text: Option<&str>) -> Result<Option<ShopId>, AppError> {
-        let Some(text) = text else { return Ok(None) };
+    /// Whose sales are asked for. A till keeps what it sold before it moved, so its shop does not
+    /// narrow it.
+    pub(super) fn chosen(&self, of: SalesOf<'_>) -> Result<Chosen, AppError> {
+        let till = self.till_or_all(of.till)?;
+        if till.is_some() {
+            return Ok(Chosen { till, shops: None });
+        }
+        let Some(text) = of.shop.or(of.group) else { return Ok(Chosen { till, shops: self.reading()?.shops() }) };
         let node = self.nodes().find(text)?;
         self.allow(Act::Read, Place::Node(&node))?;
-        match node {
-            NodeId::Shop(shop) => Ok(Some(shop)),
-            node => Err(AppError::NoShop { node }),
-        }
+        let shops = match node {
+            NodeId::Shop(shop) => vec![shop],
+            node if of.shop.is_some() => return Err(AppError::NoShop { node }),
+            top => Scope::below(top, &self.parts.network)?.shops().unwrap_or_default(),
+        };
+        Ok(Chosen { till, shops: Some(shops) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lists as somebody sees them whose place is a part of the tree: what belongs to another part is
 //! not in them.
 
+use super::Acting;
 use super::error::AppError;
 use super::rights::{self, Act, Denied, Place, Within};
 use crate::network::{LayerNo, Network, NetworkService, Node};
@@ -23,6 +24,11 @@ impl Scope {
             Some(Within::Below(top)) => Ok(Self(Some((top, network.current()?)))),
             Some(Within::Own(_)) | None => Err(AppError::Denied(Denied::MayNot { actor: caller.actor.clone() })),
         }
+    }
+
+    /// A node and what is below it.
+    pub(super) fn below(top: NodeId, network: &NetworkService) -> Result<Self, AppError> {
+        Ok(Self(Some((top, network.current()?))))
     }
 
     /// Whether it is the whole tree.
@@ -100,6 +106,14 @@ impl Scope {
             }
             asked = asked.saturating_mul(8).clamp(1, MAX_LOOKED_AT);
         }
+    }
+}
+
+impl Acting {
+    /// Tells of a node whether the caller may look at it.
+    pub fn may_see(&self) -> Result<impl Fn(&NodeId) -> bool, AppError> {
+        let scope = self.reading()?;
+        Ok(move |node: &NodeId| scope.covers(node))
     }
 }
 

@@ -2,6 +2,7 @@
 //! it.
 
 use super::Acting;
+use super::bulk::{BulkDone, BulkOutcome, MAX_BULK};
 use super::error::AppError;
 use super::rights::{Act, Place};
 use super::scope::merged;
@@ -70,6 +71,30 @@ impl Acting {
     pub fn request_unload(&self, till: &str, ask: Ask) -> Result<Option<Uuid>, AppError> {
         let till = self.till_for(Act::AskForSales, till)?;
         Ok(self.exchange().request_unload(&till, ask)?)
+    }
+
+    /// Asks each till at a node and below it. What fails for one does not stop the others; what
+    /// fails for all is the answer.
+    pub fn request_unload_below(&self, text: &str, ask: Ask) -> Result<Vec<BulkDone>, AppError> {
+        let node = self.nodes().find(text)?;
+        self.allow(Act::AskForSales, Place::Node(&node))?;
+        let network = self.parts.network.current()?;
+        let tills = network.tills_below(&node);
+        if tills.len() > MAX_BULK {
+            return Err(AppError::TillsAtOnce { max: MAX_BULK });
+        }
+        let asked = |till: String| {
+            let outcome = self.request_unload(&till, ask);
+            let outcome = outcome.map(|order| order.map_or(BulkOutcome::UnderWay, |_| BulkOutcome::Done));
+            BulkDone { till, outcome }
+        };
+        let mut done: Vec<_> = tills.into_iter().map(|till| asked(network.folder_name(till))).collect();
+        if done.iter().all(|one| one.outcome.is_err())
+            && let Some(BulkDone { outcome: Err(error), .. }) = done.pop()
+        {
+            return Err(error);
+        }
+        Ok(done)
     }
 
     /// Has a till recount its whole dictionary. None where the same request is under way already.

@@ -94,6 +94,13 @@ pub enum RequestFault {
         /// What was named.
         text: String,
     },
+    /// What receipts or sales are looked for by does not read.
+    NoSuchFilter {
+        /// The parameter.
+        filter: &'static str,
+        /// Its value.
+        text: String,
+    },
     /// No notices are named.
     NamesNoNotices,
     /// No units are named, or too many.
@@ -210,6 +217,7 @@ impl From<AppError> for Problem {
             | AppError::UnknownGood { .. }
             | AppError::UnknownChange { .. }
             | AppError::NoOpenFinding { .. }
+            | AppError::NoReceipt { .. }
             | AppError::Dictionary(DictionaryError::UnknownNode { .. }) => StatusCode::NOT_FOUND,
             AppError::Network(error) => of_network(error),
             AppError::Exchange(error) => of_exchange(error),

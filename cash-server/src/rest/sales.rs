@@ -25,6 +25,8 @@ pub(super) struct Asked {
     till: Option<String>,
     /// Of this shop: id or `shop-<code>`.
     shop: Option<String>,
+    /// Of all shops at this node and below it: id or `group-<code>`.
+    group: Option<String>,
     /// From this local day on, `YYYY-MM-DD`.
     #[param(value_type = Option<String>)]
     from: Option<Date>,
@@ -33,7 +35,8 @@ pub(super) struct Asked {
     to: Option<Date>,
     /// Shifts: only with this verdict: `open`, `waiting`, `ok`, `differs`.
     verdict: Option<String>,
-    /// Totals: a row for each `till`, `shop` or `day`; left out: one row.
+    /// Totals: a row for each `day`, `hour`, `shop`, `till`, `cashier` or `payment`; left out: one
+    /// row.
     by: Option<String>,
     /// Findings: closed ones too.
     #[serde(default)]
@@ -55,7 +58,7 @@ impl Asked {
     }
 
     fn of(&self) -> SalesOf<'_> {
-        SalesOf { till: self.till.as_deref(), shop: self.shop.as_deref() }
+        SalesOf { till: self.till.as_deref(), shop: self.shop.as_deref(), group: self.group.as_deref() }
     }
 }
 
@@ -86,19 +89,17 @@ pub(super) async fn shifts(app: Acting, Query(asked): Query<Asked>) -> Result<Js
     Ok(Json(shifts.into_iter().map(told).collect()))
 }
 
-/// Totals of sales and refunds. Money in kopecks.
+/// Totals of sales and refunds. Money in kopecks. Without days: by day the newest 1000, by hour,
+/// cashier and payment the newest 31, else all. What was paid in two ways counts under both
+/// payments, each with its part of the sum; payments have no lines.
 #[utoipa::path(get, path = "/api/v1/totals", tag = "sales", security(("administrator" = [])), params(Asked),
     responses((status = 200, body = Vec<Object>), (status = 400, body = Problem), (status = 401, body = Problem)))]
 pub(super) async fn totals(app: Acting, Query(asked): Query<Asked>) -> Result<Json<Vec<TotalsRow>>, Problem> {
-    let by = match asked.by.as_deref() {
-        None => TotalsBy::All,
-        Some("till") => TotalsBy::Till,
-        Some("shop") => TotalsBy::Shop,
-        Some("day") => TotalsBy::Day,
-        Some(other) => {
-            return Err(RequestFault::NoTotalsBy { text: other.to_owned() }.into());
-        }
-    };
+    let by = asked.by.as_deref().map(|word| {
+        let unknown = || RequestFault::NoTotalsBy { text: word.to_owned() };
+        TotalsBy::from_word(word).ok_or_else(unknown)
+    });
+    let by = by.transpose()?.unwrap_or(TotalsBy::All);
     let filter = TotalsFilter { from: asked.from, to: asked.to, ..TotalsFilter::default() };
     blocking(move || app.totals(asked.of(), &filter, by)).await.map(Json)
 }

@@ -7,6 +7,7 @@ mod packages_of_tills;
 mod pages;
 mod people;
 mod rights;
+mod sales;
 mod watch;
 
 use super::*;

@@ -3,12 +3,12 @@
 
 use super::auth;
 use super::problem::{Problem, RequestFault, blocking};
-use crate::app::{Acting, App, Till};
+use crate::app::{Acting, App, BulkDone, BulkOutcome, Till};
 use crate::exchange::Condition;
 use crate::exchange::codes::CodeFinding;
 use crate::exchange::model::{Delivery, SentCommand};
 use crate::sales::requests::Ask;
-use crate::words::{self, FluentArgs, Language, Words};
+use crate::words::{self, FluentArgs, Language, Reason, Words};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -336,6 +336,17 @@ pub(super) async fn commands(
     Ok(Json(listed.iter().map(|one| command_view(one, words::of(language))).collect()))
 }
 
+impl UnloadAsked {
+    fn ask(self) -> Result<Ask, RequestFault> {
+        match (self.since, self.from, self.to) {
+            (None, None, None) => Ok(Ask::WhatIsMissing),
+            (Some(time), None, None) => Ok(Ask::Since(time)),
+            (None, Some(from), to) => Ok(Ask::Days { from, to: to.unwrap_or(from) }),
+            _ => Err(RequestFault::SinceOrDays),
+        }
+    }
+}
+
 /// Asks a till for sales.
 #[utoipa::path(post, path = "/api/v1/tills/{id}/unload", tag = "tills", security(("administrator" = [])),
     params(("id" = String, Path, description = "id, or till-<shop>-<code>")), request_body = UnloadAsked,
@@ -345,13 +356,39 @@ pub(super) async fn unload(
     Path(id): Path<String>,
     Json(asked): Json<UnloadAsked>,
 ) -> Result<(StatusCode, Json<Ordered>), Problem> {
-    let ask = match (asked.since, asked.from, asked.to) {
-        (None, None, None) => Ask::WhatIsMissing,
-        (Some(time), None, None) => Ask::Since(time),
-        (None, Some(from), to) => Ask::Days { from, to: to.unwrap_or(from) },
-        _ => return Err(RequestFault::SinceOrDays.into()),
-    };
+    let ask = asked.ask()?;
     blocking(move || app.request_unload(&id, ask)).await.map(ordered)
+}
+
+/// What became of a till that was asked together with others.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AskedTill {
+    /// Its folder name, `till-<shop>-<code>`.
+    till: String,
+    /// The order is on its way; false where the same request was under way already.
+    ordered: bool,
+    /// Why it could not be asked.
+    problem: Option<String>,
+}
+
+/// Asks all tills at a node and below it for sales.
+#[utoipa::path(post, path = "/api/v1/nodes/{id}/unload", tag = "tills", security(("administrator" = [])),
+    params(("id" = String, Path, description = "id, `All`, `group-<code>`, `shop-<code>` or `till-<shop>-<code>`")), request_body = UnloadAsked,
+    responses((status = 202, body = Vec<AskedTill>), (status = 400, body = Problem), (status = 401, body = Problem), (status = 404, body = Problem)))]
+pub(super) async fn unload_below(
+    app: Acting,
+    language: Language,
+    Path(id): Path<String>,
+    Json(asked): Json<UnloadAsked>,
+) -> Result<(StatusCode, Json<Vec<AskedTill>>), Problem> {
+    let ask = asked.ask()?;
+    let done = blocking(move || app.request_unload_below(&id, ask)).await?;
+    let told = |one: BulkDone| AskedTill {
+        ordered: matches!(one.outcome, Ok(BulkOutcome::Done)),
+        problem: one.outcome.err().map(|error| words::of(language).reason(&Reason::of(&error))),
+        till: one.till,
+    };
+    Ok((StatusCode::ACCEPTED, Json(done.into_iter().map(told).collect())))
 }
 
 /// Has a till recount its whole dictionary, compare counts and digests, and report.

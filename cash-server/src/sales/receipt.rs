@@ -299,6 +299,9 @@ pub fn check_document(stream: &TillId, document: &v1::Document) -> Result<(Recei
     Ok((key, ended))
 }
 
+/// Operations of a payment that give money back as change (`sales.proto`).
+pub const CHANGE: [i32; 3] = [72, 76, 101];
+
 /// What the lines add up to.
 pub fn line_sum(document: &v1::Document) -> i64 {
     document.lines.iter().fold(0, |sum, line| sum.saturating_add(line.sum))

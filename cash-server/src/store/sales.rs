@@ -14,8 +14,13 @@ use tillway_proto::{Kopecks, ShopId, TillId};
 use uuid::Uuid;
 
 mod reason;
+mod receipts;
 
 pub use reason::FindingReason;
+pub use receipts::{
+    FoundReceipt, FoundReceipts, KeptReceipt, MAX_LOOKED_AT, NoReceiptId, ReceiptFilter, ReceiptId, ReceiptPage,
+    ReceiptPlace, ReceiptSort, TypedTime, until_of,
+};
 
 use super::StoreError;
 use super::audit::AuditLog;
@@ -82,6 +87,12 @@ pub trait SalesStore: AuditLog + Debug + 'static {
     /// Receipts of a shift, by number; where its opening time is not told, of all shifts of its
     /// number.
     fn receipts(&self, till: &TillId, shift: ShiftKey, page: Page) -> Result<Vec<ReceiptView>, StoreError>;
+
+    /// Receipts that a filter leaves, the newest first or the oldest.
+    fn find_receipts(&self, filter: &ReceiptFilter, page: ReceiptPage) -> Result<FoundReceipts, StoreError>;
+
+    /// A whole receipt; none where it is not there (any more).
+    fn receipt(&self, id: &ReceiptId) -> Result<Option<KeptReceipt>, StoreError>;
 
     /// Whole documents of a shift, by number.
     fn documents(&self, till: &TillId, shift: ShiftKey, page: Page) -> Result<Vec<v1::Document>, StoreError>;
@@ -294,12 +305,42 @@ pub enum TotalsBy {
     Shop,
     /// A row a local day, keyed `YYYY-MM-DD`.
     Day,
+    /// A row for each hour of the day by the till's clock, keyed `HH`.
+    Hour,
+    /// A row a cashier, keyed as the POS names them.
+    Cashier,
+    /// A row a type of payment, keyed by its number. What was paid in two ways counts under both,
+    /// each with its part of the sum, less the change.
+    Payment,
+}
+
+impl TotalsBy {
+    /// All but the one row of everything.
+    pub const ALL: [Self; 6] = [Self::Day, Self::Hour, Self::Shop, Self::Till, Self::Cashier, Self::Payment];
+
+    /// Its word, in addresses and REST; empty for everything in one row.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::Till => "till",
+            Self::Shop => "shop",
+            Self::Day => "day",
+            Self::Hour => "hour",
+            Self::Cashier => "cashier",
+            Self::Payment => "payment",
+        }
+    }
+
+    /// The one of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.as_str() == word)
+    }
 }
 
 /// Sales and refunds; other documents are not in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct TotalsRow {
-    /// Till, shop or day; empty for all.
+    /// Till, shop, day, hour, cashier or payment; empty for all.
     pub key: String,
     /// Sales and refunds together.
     pub receipts: i64,

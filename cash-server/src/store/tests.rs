@@ -15,6 +15,7 @@ mod journal;
 mod network;
 mod packages;
 mod people;
+mod receipts;
 mod sales;
 
 use super::{ServerId, Stores};
@@ -217,6 +218,13 @@ macro_rules! keeps_the_contract {
                 receipts_come_by_number_and_findings_newest_first,
                 a_finding_that_comes_again_is_counted_and_one_that_is_closed_is_new,
                 streams_are_noted_all_together,
+            );
+            facts!($home, receipts:
+                each_filter_of_receipts_finds_its_own_the_newest_first,
+                receipts_are_found_page_by_page_each_once,
+                a_search_stops_when_it_has_looked_at_enough_and_goes_on,
+                one_receipt_is_there_whole_by_its_id,
+                sums_are_equal_whatever_they_are_by,
             );
             facts!($home, people:
                 a_login_is_one_user_s_whoever_adds_it_first,

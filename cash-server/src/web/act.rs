@@ -175,7 +175,7 @@ async fn act_on_till(State(state): State<WebState>, reader: Reader, Form(form): 
     if let Err(refusal) = judged(&state, &reader, &form.token) {
         return *refusal;
     }
-    let (Ok(till), Some(act)) = (form.till.parse::<TillId>(), BulkAct::of_word(&form.act)) else {
+    let (Ok(till), Some(act)) = (form.till.parse::<TillId>(), BulkAct::of_word(&form.act, None, None)) else {
         return gone(&state, &reader);
     };
     acted(&state, &reader, "/tills", move |app| {

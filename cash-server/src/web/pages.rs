@@ -24,11 +24,12 @@ mod units;
 mod tests;
 
 use super::WebState;
+use super::csv::Csv;
 use super::reader::Reader;
 use super::source::{Gathered, gather};
-use crate::app::{Act, AppError};
+use crate::app::{Act, Acting, AppError};
 use crate::rest::problem::{Problem, RequestFault};
-use crate::words::{self, Language, Reason};
+use crate::words::{self, Language, Reason, Words};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -126,6 +127,21 @@ async fn show<V: Serialize>(
     });
     match made.await {
         Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => not_shown(&state, &reader, error),
+        Err(join) => failed(&state, &reader, StatusCode::INTERNAL_SERVER_ERROR, &Reason::of(&RequestFault::from(join))),
+    }
+}
+
+/// Answers with a table that takes a while to gather.
+async fn table(
+    state: WebState,
+    reader: Reader,
+    name: &'static str,
+    make: impl FnOnce(&Acting, &'static Words) -> Result<Csv, AppError> + Send + 'static,
+) -> Response {
+    let (app, words) = (reader.app(&state), reader.words());
+    match tokio::task::spawn_blocking(move || make(&app, words)).await {
+        Ok(Ok(csv)) => csv.answer(name),
         Ok(Err(error)) => not_shown(&state, &reader, error),
         Err(join) => failed(&state, &reader, StatusCode::INTERNAL_SERVER_ERROR, &Reason::of(&RequestFault::from(join))),
     }

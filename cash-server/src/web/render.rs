@@ -11,7 +11,7 @@ macro_rules! templates {
 }
 
 /// The templates by name.
-pub(crate) const TEMPLATES: [Template; 50] = templates![
+pub(crate) const TEMPLATES: [Template; 55] = templates![
     "account.html",
     "aside_live.html",
     "attach.html",
@@ -44,8 +44,12 @@ pub(crate) const TEMPLATES: [Template; 50] = templates![
     "page.html",
     "people.html",
     "price_here.html",
+    "receipt.html",
+    "receipts.html",
     "sales.html",
+    "sales_above.html",
     "sales_live.html",
+    "sales_of.html",
     "server.html",
     "server_live.html",
     "stolen.html",
@@ -60,6 +64,7 @@ pub(crate) const TEMPLATES: [Template; 50] = templates![
     "tills_chips.html",
     "tills_found.html",
     "tills_rows.html",
+    "totals.html",
     "unit_acts.html",
     "units.html",
 ];

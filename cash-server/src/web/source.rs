@@ -41,7 +41,6 @@ pub(super) struct Gathered<'a> {
     pub(super) facts: Overview,
     /// What needs a look, the weightiest first.
     pub(super) attention: Vec<Attention>,
-    pub(super) sales_trouble: Option<String>,
 }
 
 /// Gathers it. Blocking.
@@ -49,8 +48,8 @@ pub(super) fn gather<'a>(app: &'a Acting, words: &'static Words) -> Result<Gathe
     let now = Timestamp::now();
     let facts = app.overview(LIMITS)?;
     let network = &facts.network;
-    let sales_trouble = facts.sales.as_ref().err().map(|error| words.reason(&Reason::of(error)));
-    let findings = facts.sales.as_ref().map(|(findings, _)| findings.as_slice()).unwrap_or_default();
+    let sales_trouble = facts.findings.as_ref().err().map(|error| words.reason(&Reason::of(error)));
+    let findings = facts.findings.as_deref().unwrap_or_default();
     let strangers = facts.strangers.iter().map(|one| StrangerFacts {
         till: one.peer.to_string(),
         first_at: one.first_at,
@@ -75,7 +74,7 @@ pub(super) fn gather<'a>(app: &'a Acting, words: &'static Words) -> Result<Gathe
         attach_tries: facts.attach_tries,
         password_tries: facts.password_tries,
     });
-    Ok(Gathered { app, words, now, facts, attention, sales_trouble })
+    Ok(Gathered { app, words, now, facts, attention })
 }
 
 pub(super) fn broker(state: &BrokerState, words: &Words) -> BrokerView {
@@ -250,6 +249,7 @@ pub(super) fn shift(network: &Network, one: &StoredShift, words: &Words) -> Shif
     let reasons: Vec<String> = one.outcome.reasons().iter().map(|reason| words.reason(&Reason::of(reason))).collect();
     let told = matches!(verdict, ShiftVerdict::Waiting | ShiftVerdict::Differs);
     ShiftView {
+        receipts: String::new(),
         shop: one.shop.code().to_owned(),
         till: network.till(&one.till).map_or_else(|| one.till.code().to_owned(), |node| node.code.to_string()),
         number: one.number.0,

@@ -456,6 +456,8 @@ pub(super) enum ShiftVerdict {
 /// One shift.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct ShiftView {
+    /// The address of its receipts; empty where it is not asked for.
+    pub(super) receipts: String,
     /// Code of the shop.
     pub(super) shop: String,
     /// Code of the till.

@@ -495,6 +495,112 @@ task-watchdog = Сигнал диспетчеру служб, что серве�
 
 for-age = уже { $age }
 
+## Продажи: чеки, итоги, повторный запрос
+sales-tab-shifts = Смены
+sales-tab-receipts = Чеки
+sales-tab-totals = Итоги
+range-today = Сегодня
+range-week = 7 дней
+range-month = 30 дней
+range-from = С
+range-to = По
+till-as-typed = Касса, например 7-1
+no-shifts-found = Ни одна смена не подходит.
+receipts = Чеки
+receipts-explained = Сначала новые. Если дни не указаны: неделя по сегодня или по самый новый чек.
+receipt = Чек
+receipt-number = Номер
+ended-at = Время
+cashier = Кассир
+cashier-code = Код кассира
+no-cashier = без кассира
+lines = Строк
+discount = Скидка
+sum = Сумма
+payment = Оплата
+document-type = Документ
+all-documents = Все документы
+all-payments = Все оплаты
+receipt-sort-sale = Продажи
+receipt-sort-refund = Возвраты
+receipt-sort-other = Прочие
+sum-least = Сумма, не меньше
+sum-most = Сумма, не больше
+item-code-or-barcode = Товар: код или штрихкод
+card-ends = Карта, последние цифры
+no-receipts-found = Ни один чек не подходит.
+receipts-none-yet = До { $at } по часам касс не нашлось: дальше этот поиск не смотрел.
+receipts-stopped = Этот поиск смотрел до { $at }.
+look-further = Искать дальше →
+page-first = ← К первой странице
+csv-is-cut = Это не всё: сузьте отбор.
+receipts-of-day = Чеки этого дня
+receipt-came = Получен { $at }.
+receipt-no = № { $n }
+shift-number = смена { $n }
+receipt-returns = Возврат по чеку { $of }
+back-reason = Причина
+line-refund = возврат
+mark-scanned = марка
+receipt-no-lines = Без строк
+voided = Сторнировано
+sum-before = До скидки
+receipt-total = ИТОГО
+receipt-total-refund = К ВОЗВРАТУ
+vat = НДС
+change = Сдача
+gift-certificate = Подарочный сертификат
+coupon = Купон
+payment-failed = Не прошла
+customer-card = Карта
+fiscal-number = Фискальный номер
+fiscal-identifier = Фискальный признак
+receipt-names-explained = Названия товаров — те, что на кассе сейчас: в чеке приходят только их коды.
+payment-cash = наличные
+payment-card = банковская карта
+payment-other = оплата вида { $n }
+doctype-sale = Продажа
+doctype-refund = Возврат
+doctype-cash-in = Внесение
+doctype-cash-out = Изъятие
+doctype-cancelled-refund = Отменённый возврат
+doctype-cancelled-sale = Отменённая продажа
+doctype-other = Документ вида { $n }
+totals = Итоги
+totals-explained = Продажи за вычетом возвратов, по часам касс. Если дни не указаны: неделя по сегодня или по самый новый чек.
+totals-by = Итоги по
+totals-by-day = День
+totals-by-hour = Час
+totals-by-shop = Магазин
+totals-by-till = Касса
+totals-by-cashier = Кассир
+totals-by-payment = Оплата
+chart-of-totals = Продажи за вычетом возвратов
+chart-highest = Самый высокий столбец: { $sum }.
+sales = Продаж
+refunds = Возвратов
+sum-of-sales = Сумма продаж
+sum-of-refunds = Сумма возвратов
+sum-net = За вычетом возвратов
+average-sale = Средний чек
+totals-all = Всего
+no-totals = В эти дни ничего не продано.
+show-sales = Продажи
+ask-days = Запросить у касс ещё раз
+ask-days-explained = Кассы, отобранные выше, передадут все документы этих дней ещё раз. То, что уже здесь, не изменится и не посчитается дважды.
+bulk-act-ask-days = Запросить эти дни
+bulk-ask-ask-days = { $n ->
+    [one] Запросить ещё раз продажи с { $from } по { $to } у { $n } кассы?
+    [few] Запросить ещё раз продажи с { $from } по { $to } у { $n } касс?
+   *[many] Запросить ещё раз продажи с { $from } по { $to } у { $n } касс?
+ }
+bulk-means-ask-days = Каждая передаст все завершённые документы этих дней. То, что уже здесь, не изменится и не посчитается дважды.
+bulk-did-ask-days = { $n ->
+    [one] Эти дни запрошены у { $n } кассы.
+    [few] Эти дни запрошены у { $n } касс.
+   *[many] Эти дни запрошены у { $n } касс.
+ }
+
 ## States of tills and deliveries, checks of shifts
 
 condition-trouble = сбой
@@ -1074,6 +1180,7 @@ why-unknown-load = загрузки { $load } нет, или она старше
 why-unknown-good = товара с кодом `{ $code }` нет: найдите его по штрихкоду или названию
 why-unknown-change = ревизия { $revision } ничего из известного о товаре `{ $code }` не меняла
 why-no-open-finding = открытого замечания { $finding } нет
+why-no-receipt = чека { $receipt } нет: он не пришёл или удалён за давностью
 why-too-many-tills-at-once = за один раз можно выбрать не больше { $max } касс: сузьте выбор, остальные потом
 why-too-many-codes-at-once = за один запрос можно получить не больше { $max } кодов: запросите остальные отдельно
 why-peer-key-not-kept = ключ сообщений кассы не записать: запросите новый секрет ещё раз ({ $detail })
@@ -1215,7 +1322,8 @@ why-long-nonce = nonce длиннее { $max } символов
 why-no-level = `{ $text }` — не уровень: бывает group, shop или till
 why-no-code = `{ $text }` — не код узла: в нём от 1 до 32 латинских букв, цифр, `-`, `_` или `.`
 why-no-verdict = `{ $text }` — не итог сверки: бывает open, waiting, ok или differs
-why-no-totals-by = итоги бывают по till, shop или day, а не по `{ $text }`
+why-no-totals-by = итоги бывают по day, hour, shop, till, cashier или payment, а не по `{ $text }`
+why-no-such-filter = `{ $text }` не читается как { $filter }: дни — ГГГГ-ММ-ДД, время — ГГГГ-ММ-ДДTЧЧ:ММ, суммы — 99.90, номера — цифры
 why-names-no-notices = перечислите номера в `ids` или задайте в `up_to`, до какого номера
 why-names-no-units = назовите в `units` от 1 до { $max } имён
 why-names-nothing-aside = `{ $text }` не называет ничего отложенного: возьмите имя из списка
@@ -1239,7 +1347,6 @@ goods-behind = Названия новых товаров ещё читаютс�
 goods-cut = Это не всё: ищите точнее.
 goods-none = Товаров ещё не загружали.
 goods-none-found = Ничего не найдено. Меньше слов или начало слова найдут больше.
-page-first = ← В начало
 good-code = Код
 good-with-code = Код { $code }
 good-sold = { $tills ->

@@ -40,6 +40,7 @@ const ROUTES: &[(&str, &str, Act, About, &str)] = &[
     ("get", "/api/v1/deliveries", Act::Read, List, ""),
     ("get", "/api/v1/commands", Act::Read, List, ""),
     ("post", "/api/v1/tills/{id}/unload", Act::AskForSales, Node, "{}"),
+    ("post", "/api/v1/nodes/{id}/unload", Act::AskForSales, Node, "{}"),
     ("post", "/api/v1/tills/{id}/verify", Act::ManageTills, Node, ""),
     ("post", "/api/v1/tills/{id}/acknowledge", Act::ManageTills, Node, ""),
     ("post", "/api/v1/tills/{id}/go-past", Act::ManageTills, Node, r#"{"revision":1}"#),
@@ -58,6 +59,8 @@ const ROUTES: &[(&str, &str, Act, About, &str)] = &[
     ("get", "/api/v1/shifts", Act::Read, List, ""),
     ("get", "/api/v1/totals", Act::Read, List, ""),
     ("get", "/api/v1/tills/{id}/shifts/{number}/receipts", Act::Read, Node, ""),
+    ("get", "/api/v1/receipts", Act::Read, List, ""),
+    ("get", "/api/v1/receipts/{id}", Act::Read, Number, ""),
     ("get", "/api/v1/findings", Act::Read, List, ""),
     ("post", "/api/v1/findings/{id}/close", Act::CloseFindings, Number, ""),
     ("get", "/api/v1/aside", Act::Read, List, ""),
@@ -191,9 +194,19 @@ async fn lists_have_nothing_of_another_shop() {
     server.ask("PATCH", "/api/v1/nodes/shop-7", Some(json!({"parent": "group-g"}))).await;
     for place in ["shop-7", "group-g"] {
         let key = server.key(Role::Operator, place).await;
-        for path in
-            ["nodes", "tills", "commands", "deliveries", "loads", "notices", "shifts", "totals", "findings", "aside"]
-        {
+        for path in [
+            "nodes",
+            "tills",
+            "commands",
+            "deliveries",
+            "loads",
+            "notices",
+            "shifts",
+            "totals",
+            "receipts",
+            "findings",
+            "aside",
+        ] {
             let (status, told) = server.with_key(&key, "get", &format!("/api/v1/{path}"), "").await;
             assert_eq!(status, StatusCode::OK, "{path}: {told}");
             let told = told.to_string();
@@ -219,6 +232,8 @@ async fn lists_have_nothing_of_another_shop() {
             "/goods",
             "/goods.csv",
             "/sales",
+            "/sales/receipts",
+            "/sales/totals",
             "/findings",
             "/server",
             "/attach",

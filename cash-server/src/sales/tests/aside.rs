@@ -22,8 +22,9 @@ use crate::sales::loader::{ENDED_STARTS, Loader, LoaderError, POISON_TRIES};
 use crate::sales::spool::{Held, Position, Spool, SpoolLimits};
 use crate::store::StoreError;
 use crate::store::sales::{
-    Finding, FindingFilter, FindingKind, Incoming, Loaded, NewFinding, Page, ReceiptView, SalesStore, ShiftDetails,
-    ShiftFilter, ShiftView, StreamNote, TillSales, TotalsBy, TotalsFilter, TotalsRow,
+    Finding, FindingFilter, FindingKind, FoundReceipts, Incoming, KeptReceipt, Loaded, NewFinding, Page, ReceiptFilter,
+    ReceiptId, ReceiptPage, ReceiptView, SalesStore, ShiftDetails, ShiftFilter, ShiftView, StreamNote, TillSales,
+    TotalsBy, TotalsFilter, TotalsRow,
 };
 use crate::store::sqlite::sales::SqliteSales;
 
@@ -114,6 +115,12 @@ impl SalesStore for Poisoned {
         self.store.receipts(till, shift, page)
     }
 
+    fn find_receipts(&self, filter: &ReceiptFilter, page: ReceiptPage) -> Result<FoundReceipts, StoreError> {
+        self.store.find_receipts(filter, page)
+    }
+    fn receipt(&self, id: &ReceiptId) -> Result<Option<KeptReceipt>, StoreError> {
+        self.store.receipt(id)
+    }
     fn documents(&self, till: &TillId, shift: ShiftKey, page: Page) -> Result<Vec<v1::Document>, StoreError> {
         self.store.documents(till, shift, page)
     }

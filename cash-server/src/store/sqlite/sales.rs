@@ -1,6 +1,7 @@
 //! `sales.db`: receipts, shifts, checks, findings, and how far the spool is loaded.
 
 mod check;
+mod find;
 mod finding;
 mod load;
 mod prune;
@@ -8,6 +9,7 @@ mod query;
 mod row;
 mod shift;
 mod total;
+mod total_part;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -24,8 +26,9 @@ use super::audit;
 use super::connection::{Database, Durability};
 use crate::sales::spool::{Held, HeldReceipt, Position};
 use crate::store::sales::{
-    Finding, FindingFilter, FindingKind, Incoming, Loaded, NewFinding, Page, ReceiptView, SalesStore, ShiftDetails,
-    ShiftFilter, ShiftView, StreamNote, TillSales, TotalsBy, TotalsFilter, TotalsRow,
+    Finding, FindingFilter, FindingKind, FoundReceipts, Incoming, KeptReceipt, Loaded, NewFinding, Page, ReceiptFilter,
+    ReceiptId, ReceiptPage, ReceiptView, SalesStore, ShiftDetails, ShiftFilter, ShiftView, StreamNote, TillSales,
+    TotalsBy, TotalsFilter, TotalsRow,
 };
 use crate::store::{ServerId, StoreError};
 use tillway_service::audit::AuditLine;
@@ -39,6 +42,7 @@ pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(audit::SCHEMA),
         M::up(include_str!("sales/schema_6.sql")),
         M::up(include_str!("sales/schema_7.sql")),
+        M::up(include_str!("sales/schema_8.sql")),
     ])
 });
 
@@ -175,7 +179,15 @@ impl SalesStore for SqliteSales {
     }
 
     fn documents(&self, till: &TillId, shift: ShiftKey, page: Page) -> Result<Vec<v1::Document>, StoreError> {
-        self.database.read("read documents", |c| query::documents(c, till, shift, page))
+        self.database.read("read documents", |c| query::documents(c, till, shift, page, None))
+    }
+
+    fn find_receipts(&self, filter: &ReceiptFilter, page: ReceiptPage) -> Result<FoundReceipts, StoreError> {
+        self.database.read("look for receipts", |c| find::receipts(c, filter, page))
+    }
+
+    fn receipt(&self, id: &ReceiptId) -> Result<Option<KeptReceipt>, StoreError> {
+        self.database.read("read a receipt", |c| query::receipt(c, id))
     }
 
     fn shift_details(&self, till: &TillId, shift: ShiftKey) -> Result<ShiftDetails, StoreError> {
@@ -225,7 +237,9 @@ impl SalesStore for SqliteSales {
 
     fn newest_day(&self) -> Result<Option<Date>, StoreError> {
         self.database.read("look the newest receipt up", |c| {
-            c.prepare_cached("SELECT max(day) FROM receipt")?.query_row((), |r| row::optional(r, 0))
+            let newest: Option<DateTime> =
+                c.prepare_cached("SELECT max(time_end) FROM receipt")?.query_row((), |r| row::optional(r, 0))?;
+            Ok(newest.map(DateTime::date))
         })
     }
 

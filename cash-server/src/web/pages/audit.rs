@@ -223,10 +223,9 @@ fn told(value: &Value) -> String {
 }
 
 async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<Asked>) -> Response {
-    let words = reader.words();
-    let made = blocking(&state, &reader, move |app| {
+    super::table(state, reader, "audit.csv", move |app, words| {
         let mut filter = asked.read(READ_AT_ONCE);
-        let mut table = Csv::new(headings(words));
+        let mut csv = Csv::with_head(headings(words));
         let mut count = 0;
         while count < MAX_IN_FILE {
             let lines = app.audit(&filter)?;
@@ -234,20 +233,16 @@ async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<
             count += lines.len();
             let is_last = lines.len() < READ_AT_ONCE as usize;
             for line in lines {
-                table.row(cells(line, words));
+                csv.line(cells(line, words));
             }
             if is_last {
-                return Ok(table);
+                return Ok(csv);
             }
         }
-        // Whoever reads the file must see that it is not all.
-        table.row(std::array::from_fn(|column| if column == 0 { words.text("audit-cut", []) } else { String::new() }));
-        Ok(table)
-    });
-    match made.await {
-        Ok(table) => table.answer("audit.csv"),
-        Err(response) => response,
-    }
+        csv.cut(words.text("audit-cut", []));
+        Ok(csv)
+    })
+    .await
 }
 
 /// What stands above the columns of the file.

@@ -35,6 +35,9 @@ pub(super) fn router() -> Router<WebState> {
 #[derive(Debug, Serialize)]
 pub(super) struct BulkView {
     pub(super) act: &'static str,
+    /// The days that it is about, where it is about days.
+    pub(super) from: String,
+    pub(super) to: String,
     /// The tills, as the form sends them on.
     pub(super) tills: String,
     pub(super) rows: Vec<BulkRow>,
@@ -80,10 +83,13 @@ struct Sent {
 impl Sent {
     fn read(form: Vec<(String, String)>) -> Self {
         let mut sent = Self::default();
+        let (mut act, mut days) = (String::new(), [None, None]);
         for (name, value) in form {
             match name.as_str() {
                 "token" => sent.token = value,
-                "act" => sent.act = BulkAct::of_word(&value),
+                "act" => act = value,
+                "from" => days[0] = value.parse().ok(),
+                "to" => days[1] = value.parse().ok(),
                 "scope" => sent.is_all = value == "all",
                 "filter" => sent.filter = value,
                 // One by one from boxes, in one field from the question.
@@ -91,6 +97,8 @@ impl Sent {
                 _ => {}
             }
         }
+        let [from, to] = days;
+        sent.act = BulkAct::of_word(&act, from, to);
         sent
     }
 }
@@ -195,7 +203,26 @@ fn answered(
 fn empty(act: BulkAct, filter: String) -> BulkView {
     let (tills, rows, max) = (String::new(), Vec::new(), None);
     let back = if filter.is_empty() { "/tills".to_owned() } else { format!("/tills?{filter}") };
-    BulkView { act: act.word(), tills, rows, more: 0, all: 0, does: 0, same: 0, waits: 0, failed: 0, max, filter, back }
+    let [from, to] = match act {
+        BulkAct::AskForDays { from, to } => [from, to].map(|day| day.to_string()),
+        _ => [String::new(), String::new()],
+    };
+    BulkView {
+        act: act.word(),
+        from,
+        to,
+        tills,
+        rows,
+        more: 0,
+        all: 0,
+        does: 0,
+        same: 0,
+        waits: 0,
+        failed: 0,
+        max,
+        filter,
+        back,
+    }
 }
 
 fn question(act: BulkAct, tills: &[&Till], network: &Network, filter: String) -> BulkView {

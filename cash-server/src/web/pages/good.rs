@@ -3,7 +3,6 @@
 
 use super::super::address::with;
 use super::super::csv::Csv;
-use super::super::people::blocking;
 use super::super::source::{self, Gathered};
 use super::goods::address;
 use super::{Kind, Made, Reader, WebState, show};
@@ -326,16 +325,12 @@ fn tills_of_change(app: &Acting, network: &Network, code: &str, revision: Revisi
 }
 
 async fn csv(State(state): State<WebState>, reader: Reader, Path(code): Path<String>) -> Response {
-    let words = reader.words();
-    match blocking(&state, &reader, move |app| table(app, &code, words)).await {
-        Ok(table) => table.answer("history.csv"),
-        Err(response) => response,
-    }
+    super::table(state, reader, "history.csv", move |app, words| table(app, &code, words)).await
 }
 
-fn table(app: &Acting, code: &str, words: &Words) -> Result<Csv<11>, AppError> {
+fn table(app: &Acting, code: &str, words: &Words) -> Result<Csv, AppError> {
     let history = app.good_history(code, MAX_CSV)?;
-    let mut table = Csv::new([
+    let mut csv = Csv::with_head([
         words.text("loaded-at", []),
         words.text("price-from-time", []),
         words.text("price-old", []),
@@ -350,7 +345,7 @@ fn table(app: &Acting, code: &str, words: &Words) -> Result<Csv<11>, AppError> {
     ]);
     let money = |price: Option<Kopecks>| price.map(|price| price.to_string()).unwrap_or_default();
     for one in history.changes {
-        table.row([
+        csv.line([
             one.change.at.to_string(),
             one.change.from.map(local).unwrap_or_default(),
             money(one.change.old),
@@ -364,5 +359,5 @@ fn table(app: &Acting, code: &str, words: &Words) -> Result<Csv<11>, AppError> {
             one.change.revision.0.to_string(),
         ]);
     }
-    Ok(table)
+    Ok(csv)
 }

@@ -2,7 +2,6 @@
 
 use super::super::address::{escaped, with};
 use super::super::csv::Csv;
-use super::super::people::blocking;
 use super::super::source;
 use super::{Kind, Made, Reader, WebState, show};
 use crate::app::{Acting, AppError, GoodsLine};
@@ -111,15 +110,11 @@ fn row(network: &Network, line: GoodsLine, words: &Words) -> GoodsRow {
 }
 
 async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<Asked>) -> Response {
-    let words = reader.words();
-    match blocking(&state, &reader, move |app| table(app, &asked.q, words)).await {
-        Ok(table) => table.answer("goods.csv"),
-        Err(response) => response,
-    }
+    super::table(state, reader, "goods.csv", move |app, words| table(app, &asked.q, words)).await
 }
 
-fn table(app: &Acting, text: &str, words: &Words) -> Result<Csv<6>, AppError> {
-    let mut table = Csv::new([
+fn table(app: &Acting, text: &str, words: &Words) -> Result<Csv, AppError> {
+    let mut csv = Csv::with_head([
         words.text("good-code", []),
         words.text("name", []),
         words.text("barcodes", []),
@@ -134,7 +129,7 @@ fn table(app: &Acting, text: &str, words: &Words) -> Result<Csv<6>, AppError> {
         written += found.goods.len();
         for line in found.goods {
             let (least, most) = line.prices.unzip();
-            table.row([
+            csv.line([
                 line.code,
                 line.name.unwrap_or_default(),
                 line.barcodes.join(" "),
@@ -145,10 +140,9 @@ fn table(app: &Acting, text: &str, words: &Words) -> Result<Csv<6>, AppError> {
         }
         after = found.next.and_then(|next| next.parse().ok());
         if after.is_none() {
-            return Ok(table);
+            return Ok(csv);
         }
     }
-    // Whoever reads the file must see that it is not all.
-    table.row(std::array::from_fn(|column| if column == 0 { words.text("goods-cut", []) } else { String::new() }));
-    Ok(table)
+    csv.cut(words.text("goods-cut", []));
+    Ok(csv)
 }

@@ -74,6 +74,8 @@ pub(super) struct NodePage {
     pub(super) parents: Vec<(String, String)>,
     /// Folder names of nodes whose codes look like its own.
     pub(super) tills: String,
+    /// The receipts of the shops below it.
+    pub(super) sales: String,
 }
 
 /// What is below a node.
@@ -158,7 +160,8 @@ fn view(gathered: &Gathered<'_>, name: Option<&str>, page: &str) -> Result<Made<
         previous: (page > 1).then(|| address(page - 1)),
         next: (page < pages).then(|| address(page + 1)),
         parents: parents(network, found),
-        tills: tills_address(network, found),
+        tills: list_below("/tills", network, found),
+        sales: list_below("/sales/receipts", network, found),
         folder,
     };
     Ok(Made { crumbs: crumbs(network, found, words), body })
@@ -218,12 +221,13 @@ pub(super) fn address_of(network: &Network, node: &Node) -> String {
     }
 }
 
-fn tills_address(network: &Network, node: &Node) -> String {
+/// The address of a list of what is at a node and below it.
+fn list_below(path: &str, network: &Network, node: &Node) -> String {
     let folder = network.folder_name(node);
     match node.level() {
-        NodeLevel::Group => with("/tills", [("group", folder.as_str())]),
-        NodeLevel::Shop => with("/tills", [("shop", folder.as_str())]),
-        NodeLevel::Chain | NodeLevel::Till => "/tills".to_owned(),
+        NodeLevel::Group => with(path, [("group", folder.as_str())]),
+        NodeLevel::Shop => with(path, [("shop", folder.as_str())]),
+        NodeLevel::Chain | NodeLevel::Till => path.to_owned(),
     }
 }
 

@@ -13,7 +13,10 @@ use super::load::{LoadPage, MissingTill, TillsOfLoad};
 use super::loads::LoadsView;
 use super::network::{Below, Branch, ImportView, LineView, NodePage, RemoveView, Row};
 use super::overview::{OverviewView, Problem};
-use super::sales::SalesView;
+use super::sales::{
+    Above, Bar, ByChip, LineView as ReceiptLine, PaymentView, ReceiptPage, ReceiptRow, ReceiptsAsked, ReceiptsView,
+    SalesView, Tab, TotalRow, TotalsView, VerdictChip,
+};
 use super::server::ServerView;
 use super::till::TillPage;
 use super::tills::{Asked, Chip, Column, TillsView};
@@ -352,6 +355,8 @@ fn bulk_page(act: BulkAct, failed: u64) -> Value {
         "tills",
         BulkView {
             act: act.word(),
+            from: "2026-01-01".to_owned(),
+            to: "2026-01-02".to_owned(),
             tills: "_cash_1_00ab34ef".to_owned(),
             rows: ["does", "same", "waits", "done", "under-way", "failed"].map(row).into(),
             more: 1,
@@ -429,6 +434,7 @@ fn load_page(is_held: bool) -> Value {
 
 fn sales_page() -> Value {
     let shift = |verdict| ShiftView {
+        receipts: "/sales/receipts?till=x".to_owned(),
         shop: "367".to_owned(),
         till: "1".to_owned(),
         number: 12,
@@ -443,7 +449,157 @@ fn sales_page() -> Value {
         detail: Some("one receipt is missing".to_owned()),
     };
     let verdicts = [ShiftVerdict::Open, ShiftVerdict::Waiting, ShiftVerdict::Agrees, ShiftVerdict::Differs];
-    of_frame("sales", SalesView { sales_trouble: Some("<b>locked".to_owned()), shifts: verdicts.map(shift).into() })
+    let chip = |word| VerdictChip { word, address: "/sales?verdict=x".to_owned(), is_on: word == "open" };
+    of_frame(
+        "sales",
+        SalesView {
+            above: above(),
+            shifts: verdicts.map(shift).into(),
+            verdicts: ["differs", "waiting", "open", "agrees"].map(chip).into(),
+            is_filtered: true,
+            previous: Some("/sales?page=1".to_owned()),
+            next: Some("/sales?page=3".to_owned()),
+            csv: "/sales/shifts.csv".to_owned(),
+            can_ask: true,
+            ask_from: "2026-01-01".to_owned(),
+            ask_to: "2026-01-02".to_owned(),
+            ask_filter: "shop=shop-367".to_owned(),
+            ask_till: String::new(),
+        },
+    )
+}
+
+fn above() -> Above {
+    let tab = |name| Tab { name, address: "/sales".to_owned(), is_here: name == "shifts" };
+    Above {
+        of: super::sales::Of { till: "<b>7-1".to_owned(), from: "2026-01-01".to_owned(), ..Default::default() },
+        tabs: ["shifts", "receipts", "totals"].map(tab).into(),
+        ranges: ["today", "week", "month"].map(tab).into(),
+        shops: vec![("shop-367".to_owned(), "367 <b>Main".to_owned())],
+        groups: vec![("group-n".to_owned(), "n <b>North".to_owned())],
+        has_many_shops: false,
+        trouble: Some("<b>locked".to_owned()),
+    }
+}
+
+fn receipts_page(is_found: bool) -> Value {
+    let row = |is_refund: bool| ReceiptRow {
+        address: "/sales/receipts/x".to_owned(),
+        till: "367/1".to_owned(),
+        till_address: is_refund.then(|| "/tills/till-367-1".to_owned()),
+        shop: "367 <b>Main".to_owned(),
+        shift: 12,
+        number: 345,
+        doctype: is_refund.then(|| "<b>doctype".to_owned()),
+        is_refund,
+        ended: "2026-01-02 09:00:00".to_owned(),
+        cashier: "<b>7".to_owned(),
+        lines: 3,
+        discount: Kopecks(10),
+        sum: Kopecks(1_234_567),
+    };
+    of_frame(
+        "sales",
+        ReceiptsView {
+            above: above(),
+            asked: ReceiptsAsked { item: "<b>milk".to_owned(), payment: "17".to_owned(), ..Default::default() },
+            from: "2026-01-01T00:00".to_owned(),
+            to: String::new(),
+            is_filtered: true,
+            is_narrow: true,
+            sorts: ["sale", "refund", "other"],
+            rows: if is_found { [false, true].map(row).into() } else { Vec::new() },
+            turn: "/sales/receipts?order=oldest".to_owned(),
+            next: Some("/sales/receipts?cursor=x".to_owned()),
+            first: Some("/sales/receipts".to_owned()),
+            stopped_at: Some("2026-01-01 12:00:00".to_owned()),
+            csv: "/sales/receipts.csv".to_owned(),
+        },
+    )
+}
+
+fn receipt_page(is_refund: bool) -> Value {
+    let line = |is_refund| ReceiptLine {
+        name: "<b>Milk".to_owned(),
+        code: "1001".to_owned(),
+        barcode: "4600000000017".to_owned(),
+        quantity: "1.5".to_owned(),
+        price: Kopecks(10_000),
+        discount: Kopecks(100),
+        sum: Kopecks(1_234_567),
+        is_refund,
+        mark: "<b>mark".to_owned(),
+    };
+    let paid = |is_change| PaymentView {
+        name: "<b>card".to_owned(),
+        is_change,
+        card: "1234".to_owned(),
+        sum: Kopecks(1_234_567),
+        slip: "<b>slip".to_owned(),
+    };
+    of_frame(
+        "sales",
+        ReceiptPage {
+            doctype: "<b>doctype".to_owned(),
+            is_refund,
+            number: 345,
+            till: "367/1".to_owned(),
+            till_address: is_refund.then(|| "/tills/till-367-1".to_owned()),
+            shop: "367 <b>Main".to_owned(),
+            shift: 12,
+            day: "/sales/receipts?till=x".to_owned(),
+            ended: "2026-01-02 09:00:00".to_owned(),
+            cashier: "<b>Anna".to_owned(),
+            lines: [false, true].map(line).into(),
+            voided: vec![line(false)],
+            sum_before: Kopecks(1_234_667),
+            discount: Kopecks(100),
+            sum: Kopecks(1_234_567),
+            vat: Kopecks(1_000),
+            payments: [false, true].map(paid).into(),
+            failed: vec![paid(false)],
+            certificates: vec![("<b>c1".to_owned(), Kopecks(500))],
+            coupons: vec![("<b>k1".to_owned(), Kopecks(500))],
+            cards: vec!["<b>777".to_owned()],
+            fiscal_number: "<b>9".to_owned(),
+            fiscal_identifier: "<b>99".to_owned(),
+            source: "<b>344".to_owned(),
+            back_reason: "<b>broken".to_owned(),
+            received_at: now(),
+        },
+    )
+}
+
+fn totals_page(by: &'static str) -> Value {
+    let row = || TotalRow {
+        label: "<b>label".to_owned(),
+        address: Some("/sales/receipts?from=x".to_owned()),
+        sales: 12,
+        refunds: 1,
+        sale_sum: Kopecks(1_234_567),
+        refund_sum: Kopecks(100),
+        net: Kopecks(1_234_467),
+        average: Some(Kopecks(100_000)),
+    };
+    let bar = Bar { label: "<b>bar".to_owned(), sum: Kopecks(5), x: 0, y: 0, width: 9, height: 160, labelled: true };
+    let chip = |word| ByChip { word, address: "/sales/totals?by=x".to_owned(), is_on: word == by };
+    of_frame(
+        "sales",
+        TotalsView {
+            above: above(),
+            from: "2026-01-01".to_owned(),
+            to: "2026-01-07".to_owned(),
+            by,
+            is_filtered: true,
+            choices: crate::store::sales::TotalsBy::ALL.map(|by| chip(by.as_str())).into(),
+            bars: vec![bar],
+            highest: Kopecks(1_234_567),
+            rows: vec![row()],
+            more: 3,
+            all: row(),
+            csv: "/sales/totals.csv".to_owned(),
+        },
+    )
 }
 
 fn server_page(background: Option<Vec<TaskView>>) -> Value {
@@ -513,6 +669,7 @@ fn network_page(level: NodeLevel) -> Value {
             next: Some("/network?page=3".to_owned()),
             parents: vec![("All".to_owned(), "chain <b>Polus".to_owned())],
             tills: "/tills?group=group-n".to_owned(),
+            sales: "/sales/receipts?group=group-n".to_owned(),
         },
     )
 }
@@ -600,13 +757,19 @@ fn pages() -> Vec<(&'static str, Value)> {
         ("findings.html", findings_page()),
         ("loads.html", loads_page()),
         ("sales.html", sales_page()),
+        ("totals.html", totals_page("payment")),
+        ("totals.html", totals_page("day")),
         ("server.html", server_page(Some(tasks()))),
         ("audit.html", audit_page(false)),
         ("audit.html", audit_page(true)),
     ];
     let conditions = Condition::ALL.map(|condition| TillView { condition, ..till() });
     pages.extend(conditions.into_iter().chain([never_heard_of()]).map(|till| ("till.html", till_page(till))));
-    for act in BulkAct::ALL {
+    for is_so in [false, true] {
+        pages.extend([("receipts.html", receipts_page(is_so)), ("receipt.html", receipt_page(is_so))]);
+    }
+    let day = jiff::civil::Date::constant(2026, 1, 2);
+    for act in BulkAct::ALL.into_iter().chain([BulkAct::AskForDays { from: day, to: day }]) {
         pages.extend([("bulk_ask.html", bulk_page(act, 0)), ("bulk_done.html", bulk_page(act, 1))]);
     }
     pages.extend([false, true].map(|is_held| ("load.html", load_page(is_held))));
@@ -702,7 +865,11 @@ fn every_page_renders_in_every_language_and_escapes() {
                 "{name} {html}"
             );
             let money = if language == Language::Russian { "12\u{2009}345,67" } else { "12\u{2009}345.67" };
-            assert!(!matches!(name, "overview.html" | "sales.html") || html.contains(money), "{name}");
+            assert!(
+                !matches!(name, "overview.html" | "sales.html" | "receipt.html" | "totals.html")
+                    || html.contains(money),
+                "{name}"
+            );
             assert!(
                 !html.contains("style=\"") && !html.contains("onclick"),
                 "the policy forbids what is inline: {name}"

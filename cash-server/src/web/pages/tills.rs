@@ -7,15 +7,13 @@ use super::super::address::with;
 use super::super::csv::Csv;
 use super::super::source::{self, Gathered};
 use super::super::view::{Attention, TillView};
-use super::{Kind, Made, Reader, WebState, failed, gather, not_shown, show};
-use crate::app::{BulkAct, MAX_BULK, Till};
+use super::{Kind, Made, Reader, WebState, gather, show};
+use crate::app::{AppError, BulkAct, MAX_BULK, Till};
 use crate::exchange::{Condition, TillStatus};
 use crate::network::{Network, Node};
-use crate::rest::problem::RequestFault;
-use crate::words::{FluentArgs, Reason, Words};
+use crate::words::{FluentArgs, Words};
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
@@ -40,7 +38,7 @@ const KIND: Kind = Kind {
 const PAGE: usize = 50;
 
 /// Shops that a list to choose from has room for; of more, the code is typed.
-const MAX_CHOICES: usize = 300;
+pub(super) const MAX_CHOICES: usize = 300;
 
 /// Which tills, as the address says it. What is empty or does not read filters nothing.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -163,10 +161,10 @@ pub(super) fn router() -> Router<WebState> {
 }
 
 async fn page(State(state): State<WebState>, reader: Reader, Query(asked): Query<Asked>) -> Response {
-    show(state, reader, &KIND, move |gathered| Ok(view(gathered, &asked))).await
+    show(state, reader, &KIND, move |gathered| view(gathered, &asked)).await
 }
 
-fn view(gathered: &Gathered<'_>, asked: &Asked) -> Made<TillsView> {
+fn view(gathered: &Gathered<'_>, asked: &Asked) -> Result<Made<TillsView>, AppError> {
     let network = &gathered.facts.network;
     let all = facts(gathered);
     let mut found = chosen(&all, asked, gathered);
@@ -176,7 +174,7 @@ fn view(gathered: &Gathered<'_>, asked: &Asked) -> Made<TillsView> {
     let from = (page - 1) * PAGE;
     let shown = &found[from..found.len().min(from + PAGE)];
     let to_page = |page: usize| asked.address("/tills", &[("page", &page.to_string())]);
-    let (shops, groups) = (nodes_of(network, NodeLevel::Shop), nodes_of(network, NodeLevel::Group));
+    let (shops, groups) = (nodes_of(gathered, NodeLevel::Shop)?, nodes_of(gathered, NodeLevel::Group)?);
     let has_many_shops = shops.len() > MAX_CHOICES;
     let body = TillsView {
         is_filtered: asked.is_filtered(),
@@ -200,7 +198,7 @@ fn view(gathered: &Gathered<'_>, asked: &Asked) -> Made<TillsView> {
         max_bulk: MAX_BULK as u64,
         asked: asked.clone(),
     };
-    Made { crumbs: vec![Crumb::here(gathered.words.text("tills", []))], body }
+    Ok(Made { crumbs: vec![Crumb::here(gathered.words.text("tills", []))], body })
 }
 
 /// The tills that a filter leaves, in order of their codes.
@@ -398,12 +396,14 @@ fn chips(all: &[Facts<'_>], asked: &Asked) -> Vec<Chip> {
     [look].into_iter().chain(states).filter(|chip| chip.count > 0 || chip.is_on).collect()
 }
 
-fn nodes_of(network: &Network, level: NodeLevel) -> Vec<(String, String)> {
-    let nodes = network.nodes().filter(|node| node.level() == level);
+/// Nodes of a level that the reader may see: folder names with what they are called.
+pub(super) fn nodes_of(gathered: &Gathered<'_>, level: NodeLevel) -> Result<Vec<(String, String)>, AppError> {
+    let (network, may_see) = (&gathered.facts.network, gathered.app.may_see()?);
+    let nodes = network.nodes().filter(|node| node.level() == level && may_see(&node.id));
     let mut named: Vec<_> = nodes.map(|node| (natural(node.code.as_str()), node)).collect();
     named.sort_by(|(a, _), (b, _)| a.cmp(b));
     let called = |node: &Node| format!("{} {}", node.code, node.name).trim_end().to_owned();
-    named.into_iter().map(|(_, node)| (network.folder_name(node), called(node))).collect()
+    Ok(named.into_iter().map(|(_, node)| (network.folder_name(node), called(node))).collect())
 }
 
 fn versions(all: &[Facts<'_>]) -> Vec<String> {
@@ -412,24 +412,19 @@ fn versions(all: &[Facts<'_>]) -> Vec<String> {
 }
 
 async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<Asked>) -> Response {
-    let (asking, words) = (reader.app(&state), reader.words());
-    let made = tokio::task::spawn_blocking(move || {
-        let gathered = gather(&asking, words)?;
+    super::table(state, reader, "tills.csv", move |app, words| {
+        let gathered = gather(app, words)?;
         let all = facts(&gathered);
         let mut found = chosen(&all, &asked, &gathered);
         sort(&mut found, &asked.sort);
         let rows = found.iter().map(|one| source::till(&gathered.facts.network, one.status, words));
         Ok(table(rows, words))
-    });
-    match made.await {
-        Ok(Ok(table)) => table.answer("tills.csv"),
-        Ok(Err(error)) => not_shown(&state, &reader, error),
-        Err(join) => failed(&state, &reader, StatusCode::INTERNAL_SERVER_ERROR, &Reason::of(&RequestFault::from(join))),
-    }
+    })
+    .await
 }
 
-fn table(rows: impl Iterator<Item = TillView>, words: &Words) -> Csv<13> {
-    let mut table = Csv::new([
+fn table(rows: impl Iterator<Item = TillView>, words: &Words) -> Csv {
+    let mut csv = Csv::with_head([
         words.text("shop", []),
         words.text("till", []),
         words.text("name", []),
@@ -449,7 +444,7 @@ fn table(rows: impl Iterator<Item = TillView>, words: &Words) -> Csv<13> {
     for till in rows {
         let condition = words.message(&format!("condition-{}", till.condition.code()), &FluentArgs::new());
         let clock = till.clock_ahead.map(|s| s.to_string()).or(till.clock_behind.map(|s| format!("-{s}")));
-        table.row([
+        csv.line([
             till.shop,
             till.code,
             till.name,
@@ -465,7 +460,7 @@ fn table(rows: impl Iterator<Item = TillView>, words: &Words) -> Csv<13> {
             till.id,
         ]);
     }
-    table
+    csv
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 use tillway_proto::TillId;
 use tillway_proto::receipt::{Opened, ShiftKey, ShiftNumber};
 
-use super::total::{Removed, Totals};
+use super::total::{Counts, Totals};
 use super::{check, row};
 use crate::sales::receipt::{Receipt, ShiftRecord};
 
@@ -111,20 +111,13 @@ pub(super) fn prune(
     let mut totals = Totals::default();
     let found = t
         .prepare_cached(
-            "SELECT id, day, shop, till, doctype, sum, lines, line_sum FROM receipt
+            "SELECT id, time_end, shop, till, doctype, sum, lines, line_sum, cashier FROM receipt
              WHERE till = ?1 AND shift = ?2 AND opened = ?3 LIMIT ?4",
         )?
         .query_map(params![till.as_str(), shift, opened, limit], |r| {
-            let removed = Removed {
-                day: row::parsed(r, 1)?,
-                shop: r.get(2)?,
-                till: r.get(3)?,
-                doctype: r.get(4)?,
-                sum: r.get(5)?,
-                lines: r.get(6)?,
-                line_sum: r.get(7)?,
-            };
-            Ok((r.get::<_, i64>(0)?, removed))
+            let (id, of) = (r.get::<_, i64>(0)?, (r.get(2)?, r.get(3)?));
+            let (sums, who) = ((r.get(5)?, r.get(6)?, r.get(7)?), (row::parsed(r, 1)?, r.get(8)?));
+            Ok((id, of, Counts::of(r.get(4)?, sums, who, payments(t, id)?)))
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let mut keep_key = t.prepare_cached(
@@ -135,15 +128,25 @@ pub(super) fn prune(
          ON CONFLICT DO NOTHING",
     )?;
     let mut delete = t.prepare_cached("DELETE FROM receipt WHERE id = ?1")?;
-    for (id, removed) in &found {
-        totals.take_off(removed);
+    let gone = found.len();
+    for (id, of, counts) in found {
+        if let Some(counts) = counts {
+            totals.take_off(&of, counts);
+        }
         keep_key.execute([id])?;
         delete.execute([id])?;
     }
     totals.write(t)?;
-    if found.len() == limit as usize {
-        return Ok(found.len() as u64);
+    if gone == limit as usize {
+        return Ok(gone as u64);
     }
     check::forget(t, &till, key, now)?;
-    Ok(found.len() as u64 + 1)
+    Ok(gone as u64 + 1)
+}
+
+/// Operation, type and sum of each payment of a receipt.
+fn payments(t: &Connection, receipt: i64) -> rusqlite::Result<Vec<(i32, i32, i64)>> {
+    t.prepare_cached("SELECT opcode, type_code, sum FROM payment WHERE receipt = ?1")?
+        .query_map([receipt], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+        .collect()
 }

@@ -1,12 +1,12 @@
 //! What page, REST, command line and back office read.
 
-use rusqlite::{Connection, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use tillway_proto::TillId;
 use tillway_proto::receipt::{DocumentNumber, Opened, ShiftKey};
 use tillway_proto::sales::v1;
 
 use super::row;
-use crate::store::sales::{Page, ReceiptView, TillSales};
+use crate::store::sales::{KeptReceipt, Page, ReceiptId, ReceiptView, TillSales};
 
 pub(super) fn receipts(
     c: &Connection,
@@ -26,22 +26,44 @@ pub(super) fn receipts(
         "SELECT number, uuid, doctype, time_end, sum, discount, cashier, lines, fiscal_number, received_at, opened
          FROM receipt WHERE till = ?1 AND shift = ?2 {only} ORDER BY opened, number, id LIMIT ?3 OFFSET ?4",
     ))?
-    .query_map(&values[..], |r| {
-        Ok(ReceiptView {
-            shift_opened: row::opened(r, 10)?.time(),
-            number: DocumentNumber(row::unsigned(r, 0)?),
-            uuid: row::uuid(r, 1)?,
-            doctype: r.get(2)?,
-            ended: row::parsed(r, 3)?,
-            sum: row::kopecks(r, 4)?,
-            discount: row::kopecks(r, 5)?,
-            cashier: r.get(6)?,
-            lines: r.get(7)?,
-            fiscal_number: r.get(8)?,
-            received_at: row::instant(r, 9)?,
-        })
-    })?
+    .query_map(&values[..], view)?
     .collect()
+}
+
+/// A receipt in a list: number, uuid, type, end, sum, discount, cashier, lines, fiscal number,
+/// arrival, opening of its shift.
+pub(super) fn view(r: &Row<'_>) -> rusqlite::Result<ReceiptView> {
+    Ok(ReceiptView {
+        shift_opened: row::opened(r, 10)?.time(),
+        number: DocumentNumber(row::unsigned(r, 0)?),
+        uuid: row::uuid(r, 1)?,
+        doctype: r.get(2)?,
+        ended: row::parsed(r, 3)?,
+        sum: row::kopecks(r, 4)?,
+        discount: row::kopecks(r, 5)?,
+        cashier: r.get(6)?,
+        lines: r.get(7)?,
+        fiscal_number: r.get(8)?,
+        received_at: row::instant(r, 9)?,
+    })
+}
+
+/// Where a shift of one number was opened twice, the receipt that came last.
+pub(super) fn receipt(c: &Connection, id: &ReceiptId) -> rusqlite::Result<Option<KeptReceipt>> {
+    let kept = c
+        .prepare_cached(
+            "SELECT opened, shop, received_at FROM receipt WHERE till = ?1 AND shift = ?2 AND number = ?3 AND uuid = ?4
+             ORDER BY id DESC LIMIT 1",
+        )?
+        .query_row(
+            params![id.till.as_str(), row::number(id.shift.0), row::number(id.number.0), id.uuid.as_bytes()],
+            |r| Ok((row::opened(r, 0)?, row::parsed(r, 1)?, row::instant(r, 2)?)),
+        )
+        .optional()?;
+    let Some((opened, shop, received_at)) = kept else { return Ok(None) };
+    let shift = ShiftKey { number: id.shift, opened };
+    let documents = documents(c, &id.till, shift, Page { offset: 0, limit: 1 }, Some(id))?;
+    Ok(documents.into_iter().next().map(|document| KeptReceipt { shop, received_at, document }))
 }
 
 pub(super) fn documents(
@@ -49,16 +71,24 @@ pub(super) fn documents(
     till: &TillId,
     shift: ShiftKey,
     page: Page,
+    one: Option<&ReceiptId>,
 ) -> rusqlite::Result<Vec<v1::Document>> {
     let (limit, offset) = row::window(page);
+    let (of, shift_number, opened) = (till.as_str(), row::number(shift.number.0), row::opened_text(shift.opened));
+    let key = one.map(|id| (row::number(id.number.0), id.uuid.as_bytes()));
+    let mut values: Vec<&dyn ToSql> = vec![&of, &shift_number, &limit, &offset, &opened];
+    let only = if key.is_some() { "AND number = ?6 AND uuid = ?7" } else { "" };
+    if let Some((number, uuid)) = &key {
+        values.extend([number as &dyn ToSql, uuid]);
+    }
     let found = c
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT id, number, uuid, document_id, doctype, cash_code, cashier, department, coalesce(time_beg, ''), time_end,
                  sum_before, discount, sum, vat, identifier, source_identifier, fiscal_number, fiscal_identifier, back_reason,
                  fiscal_copy, cash_type
-             FROM receipt WHERE till = ?1 AND shift = ?2 AND opened = ?5 ORDER BY number, id LIMIT ?3 OFFSET ?4",
-        )?
-        .query_map(params![till.as_str(), row::number(shift.number.0), limit, offset, row::opened_text(shift.opened)], |r| {
+             FROM receipt WHERE till = ?1 AND shift = ?2 AND opened = ?5 {only} ORDER BY number, id LIMIT ?3 OFFSET ?4",
+        ))?
+        .query_map(&values[..], |r| {
             Ok((r.get::<_, i64>(0)?, document(r, till, shift)?))
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;

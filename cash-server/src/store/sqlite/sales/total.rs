@@ -1,93 +1,128 @@
-//! What sales and refunds add up to by till and day, kept beside the receipts in the same
-//! transaction.
+//! What sales and refunds add up to by till and day, and within a day by hour, cashier and
+//! payment, kept beside the receipts in the same transaction.
 //!
 //! However large what a till sends, no sum fails: one that leaves 64 bits stays at their end.
 //! `total` never overflows and is exact to 9·10^15 kopecks.
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use rusqlite::{Connection, ToSql, params};
 use tillway_proto::{ShopId, TillId};
 
+use super::total_part::Parts;
 use super::{check, row};
 use crate::sales::check::{REFUNDS, SALE};
-use crate::sales::receipt::{Receipt, line_sum};
+use crate::sales::receipt::{CHANGE, Receipt, line_sum};
 use crate::store::sales::{MAX_PAGE, TotalsBy, TotalsFilter, TotalsRow};
+
+/// Days of totals by hour, cashier or payment, where nobody says which.
+const NEWEST_DAYS: u32 = 31;
 
 /// What is to be added to the totals.
 #[derive(Debug, Default)]
-pub(super) struct Totals(BTreeMap<Of, ByDay>);
+pub(super) struct Totals {
+    by_day: BTreeMap<Of, ByDay>,
+    parts: Parts,
+}
 
 /// Shop and till.
-type Of = (String, String);
+pub(super) type Of = (String, String);
 
 type ByDay = BTreeMap<Date, Sums>;
 
-/// What is taken off with a receipt.
+/// What of a receipt is added up, or taken off.
 #[derive(Debug)]
-pub(super) struct Removed {
-    pub(super) day: Date,
-    pub(super) shop: String,
-    pub(super) till: String,
-    pub(super) doctype: i32,
-    pub(super) sum: i64,
+pub(super) struct Counts {
+    pub(super) ended: DateTime,
+    pub(super) cashier: String,
+    /// By type, less the change.
+    pub(super) payments: BTreeMap<i32, i64>,
+    /// Of one receipt; less than nothing where it is taken off.
+    sums: Sums,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Sums {
+    pub(super) sales: i64,
+    pub(super) refunds: i64,
+    pub(super) sale_sum: i64,
+    pub(super) refund_sum: i64,
     pub(super) lines: i64,
     pub(super) line_sum: i64,
 }
 
-#[derive(Debug, Default)]
-struct Sums {
-    sales: i64,
-    refunds: i64,
-    sale_sum: i64,
-    refund_sum: i64,
-    lines: i64,
-    line_sum: i64,
+impl Counts {
+    /// None of a document that is neither a sale nor a refund.
+    pub(super) fn of(
+        doctype: i32,
+        (sum, lines, line_sum): (i64, i64, i64),
+        (ended, cashier): (DateTime, String),
+        payments: impl IntoIterator<Item = (i32, i32, i64)>,
+    ) -> Option<Self> {
+        let is_sale = doctype == SALE;
+        if !is_sale && !REFUNDS.contains(&doctype) {
+            return None;
+        }
+        let sums = if is_sale {
+            Sums { sales: 1, sale_sum: sum, lines, line_sum, ..Sums::default() }
+        } else {
+            Sums { refunds: 1, refund_sum: sum, lines, ..Sums::default() }
+        };
+        let mut by_type = BTreeMap::<i32, i64>::new();
+        for (opcode, type_code, sum) in payments {
+            let paid = by_type.entry(type_code).or_default();
+            *paid = if CHANGE.contains(&opcode) { paid.saturating_sub(sum) } else { paid.saturating_add(sum) };
+        }
+        Some(Self { ended, cashier, payments: by_type, sums })
+    }
+
+    /// What is added up for the whole receipt.
+    pub(super) fn whole(&self) -> Sums {
+        self.sums
+    }
+
+    /// What is added up for one of its payments.
+    pub(super) fn paid(&self, sum: i64) -> Sums {
+        let Sums { sales, refunds, .. } = self.sums;
+        // A receipt that is taken off has counts below zero, and what was paid goes with them.
+        let sum = if sales + refunds < 0 { sum.saturating_neg() } else { sum };
+        let (sale_sum, refund_sum) = if sales == 0 { (0, sum) } else { (sum, 0) };
+        Sums { sales, refunds, sale_sum, refund_sum, ..Sums::default() }
+    }
 }
 
 impl Totals {
     /// Receipts of one till that were not there, none of another till among them.
     pub(super) fn add<'a>(&mut self, shop: &str, till: &TillId, receipts: impl Iterator<Item = &'a Receipt>) {
-        let counts =
-            |receipt: &&Receipt| receipt.document.doctype == SALE || REFUNDS.contains(&receipt.document.doctype);
-        let mut receipts = receipts.filter(counts).peekable();
-        if receipts.peek().is_none() {
-            return;
-        }
-        let days = self.0.entry((shop.to_owned(), till.to_string())).or_default();
-        for receipt in receipts {
+        let counts = |receipt: &Receipt| {
             let document = &receipt.document;
-            let sums = days.entry(receipt.ended.date()).or_default();
-            sums.lines += row::index(document.lines.len());
-            if document.doctype == SALE {
-                sums.sales += 1;
-                sums.sale_sum = sums.sale_sum.saturating_add(document.sum);
-                sums.line_sum = sums.line_sum.saturating_add(line_sum(document));
-            } else {
-                sums.refunds += 1;
-                sums.refund_sum = sums.refund_sum.saturating_add(document.sum);
-            }
+            Counts::of(
+                document.doctype,
+                (document.sum, row::index(document.lines.len()), line_sum(document)),
+                (receipt.ended, document.cashier.clone()),
+                document.payments.iter().map(|paid| (paid.opcode, paid.type_code, paid.sum)),
+            )
+        };
+        let of = (shop.to_owned(), till.to_string());
+        for counts in receipts.filter_map(counts) {
+            self.count(&of, &counts);
         }
     }
 
-    /// A receipt that is deleted, as it stands in the table.
-    pub(super) fn take_off(&mut self, removed: &Removed) {
-        let (is_sale, is_refund) = (removed.doctype == SALE, REFUNDS.contains(&removed.doctype));
-        if !is_sale && !is_refund {
-            return;
+    /// A receipt that is deleted, as it stands in the tables.
+    pub(super) fn take_off(&mut self, of: &Of, counts: Counts) {
+        self.count(of, &Counts { sums: counts.sums.negative(), ..counts });
+    }
+
+    fn count(&mut self, of: &Of, counts: &Counts) {
+        if !self.by_day.contains_key(of) {
+            self.by_day.insert(of.clone(), ByDay::new());
         }
-        let days = self.0.entry((removed.shop.clone(), removed.till.clone())).or_default();
-        let sums = days.entry(removed.day).or_default();
-        sums.lines -= removed.lines;
-        if is_sale {
-            sums.sales -= 1;
-            sums.sale_sum = sums.sale_sum.saturating_sub(removed.sum);
-            sums.line_sum = sums.line_sum.saturating_sub(removed.line_sum);
-        } else {
-            sums.refunds -= 1;
-            sums.refund_sum = sums.refund_sum.saturating_sub(removed.sum);
+        if let Some(days) = self.by_day.get_mut(of) {
+            days.entry(counts.ended.date()).or_default().add(&counts.sums);
         }
+        self.parts.count(of, counts);
     }
 
     /// Adds them to what is there, of each day and of all days.
@@ -102,7 +137,7 @@ impl Totals {
         let mut empty = t.prepare_cached(
             "DELETE FROM total WHERE day = ?1 AND shop = ?2 AND till = ?3 AND sales = 0 AND refunds = 0",
         )?;
-        for ((shop, till), days) in self.0 {
+        for ((shop, till), days) in self.by_day {
             let mut of_all = Sums::default();
             for sums in days.values() {
                 of_all.add(sums);
@@ -116,12 +151,12 @@ impl Totals {
                 }
             }
         }
-        Ok(())
+        self.parts.write(t)
     }
 }
 
 impl Sums {
-    fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         self.sales += other.sales;
         self.refunds += other.refunds;
         self.sale_sum = self.sale_sum.saturating_add(other.sale_sum);
@@ -129,11 +164,22 @@ impl Sums {
         self.lines += other.lines;
         self.line_sum = self.line_sum.saturating_add(other.line_sum);
     }
+
+    fn negative(self) -> Self {
+        Self {
+            sales: -self.sales,
+            refunds: -self.refunds,
+            sale_sum: self.sale_sum.saturating_neg(),
+            refund_sum: self.refund_sum.saturating_neg(),
+            lines: -self.lines,
+            line_sum: self.line_sum.saturating_neg(),
+        }
+    }
 }
 
 /// Rows of totals. Only the conditions that are asked for stand in the statement: one that may be
-/// absent keeps every index from being used. By day and without a range: the newest days, a page
-/// of them.
+/// absent keeps every index from being used. Without a range, by day: the newest days, a page of
+/// them; by what stands within a day: the newest [`NEWEST_DAYS`].
 pub(super) fn totals(c: &Connection, filter: &TotalsFilter, by: TotalsBy) -> rusqlite::Result<Vec<TotalsRow>> {
     // The sign keeps an index in the order of the groups from being read whole.
     let (key, group) = match by {
@@ -141,21 +187,30 @@ pub(super) fn totals(c: &Connection, filter: &TotalsFilter, by: TotalsBy) -> rus
         TotalsBy::Till => ("till", "GROUP BY +till ORDER BY +till"),
         TotalsBy::Shop => ("shop", "GROUP BY +shop ORDER BY +shop"),
         TotalsBy::Day => ("day", "GROUP BY day ORDER BY day"),
+        TotalsBy::Hour | TotalsBy::Cashier | TotalsBy::Payment => ("key", "GROUP BY +key ORDER BY +key"),
     };
-    let newest = || -> rusqlite::Result<Option<Date>> {
+    let is_part = key == "key";
+    let days = match by {
+        TotalsBy::Day => Some(MAX_PAGE),
+        _ => is_part.then_some(NEWEST_DAYS),
+    };
+    let newest = |days: u32| -> rusqlite::Result<Option<Date>> {
         let day: Option<Date> =
             c.prepare_cached("SELECT max(day) FROM total WHERE day > ''")?.query_row((), |r| row::optional(r, 0))?;
-        Ok(day.map(|day| page_of_days_before(filter.to.unwrap_or(day))))
+        Ok(day.map(|day| first_of_days(filter.to.unwrap_or(day), days)))
     };
-    let from = match filter.from {
-        None if by == TotalsBy::Day => newest()?,
-        from => from,
+    let from = match (filter.from, days) {
+        (None, Some(days)) => newest(days)?,
+        (from, _) => from,
     };
     let (from, to) = (from.map(|day| day.to_string()), filter.to.map(|day| day.to_string()));
-    let till = filter.till.as_ref().map(TillId::as_str);
-    let shop = filter.shop.as_ref().map(ShopId::as_str);
+    // What stands within a day has rows of its own for a till, a shop, and all.
+    let all_if_part = is_part.then_some("");
+    let till = filter.till.as_ref().map(TillId::as_str).or(all_if_part);
+    let shop = filter.shop.as_ref().map(ShopId::as_str).or(all_if_part.filter(|_| filter.till.is_none()));
+    let sort = is_part.then_some(by.as_str());
     let mut conditions = Vec::new();
-    let mut values: Vec<&dyn ToSql> = Vec::new();
+    let mut values: Vec<&dyn ToSql> = sort.iter().map(|value| value as &dyn ToSql).collect();
     for (condition, value) in [
         ("till =", till.as_ref().map(|value| value as &dyn ToSql)),
         ("shop =", shop.as_ref().map(|value| value as &dyn ToSql)),
@@ -167,14 +222,18 @@ pub(super) fn totals(c: &Connection, filter: &TotalsFilter, by: TotalsBy) -> rus
             conditions.push(format!("{condition} ?{}", values.len()));
         }
     }
-    conditions
-        .push(if from.is_none() && to.is_none() && by != TotalsBy::Day { "day = ''" } else { "day > ''" }.to_owned());
-    let conditions = conditions.join(" AND ");
+    conditions.push(if from.is_none() && to.is_none() && days.is_none() { "day = ''" } else { "day > ''" }.to_owned());
+    if is_part && filter.till.is_some() {
+        // Lets its index be used, which holds rows of tills alone.
+        conditions.push("till > ''".to_owned());
+    }
+    let (conditions, from) =
+        (conditions.join(" AND "), if is_part { "total_part WHERE sort = ?1 AND" } else { "total WHERE" });
     let sql = format!(
         "SELECT {key}, coalesce(sum(sales + refunds), 0), coalesce(sum(sales), 0), coalesce(sum(refunds), 0),
              CAST(total(sale_sum) AS INTEGER), CAST(total(refund_sum) AS INTEGER), coalesce(sum(lines), 0),
              CAST(total(line_sum) AS INTEGER)
-         FROM total WHERE {conditions} {group}"
+         FROM {from} {conditions} {group}"
     );
     c.prepare_cached(&sql)?
         .query_map(&values[..], |r| {
@@ -189,7 +248,7 @@ pub(super) fn totals(c: &Connection, filter: &TotalsFilter, by: TotalsBy) -> rus
         .collect()
 }
 
-/// The first of so many days that a page holds.
-fn page_of_days_before(last: Date) -> Date {
-    last.checked_sub(jiff::Span::new().days(i64::from(MAX_PAGE) - 1)).unwrap_or(Date::MIN)
+/// The first of so many days.
+fn first_of_days(last: Date, days: u32) -> Date {
+    last.checked_sub(jiff::Span::new().days(i64::from(days) - 1)).unwrap_or(Date::MIN)
 }

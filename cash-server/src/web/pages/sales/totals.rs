@@ -1,0 +1,313 @@
+//! Totals of sales and refunds by day, hour, shop, till, cashier and payment: a chart, and the
+//! table that it is made of.
+
+use super::super::super::csv::Csv;
+use super::super::MAX_ROWS;
+use super::{
+    Above, Gathered, Kind, Made, Of, Reader, WebState, changed, crumbs, day, payment, shop_named, show, table,
+    till_named, trouble,
+};
+use crate::app::{Acting, AppError};
+use crate::network::Network;
+use crate::store::sales::{TotalsBy, TotalsFilter, TotalsRow, TypedTime};
+use crate::words::{FluentArgs, Words};
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use axum::routing::get;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use tillway_proto::Kopecks;
+
+const KIND: Kind = Kind { here: "sales", template: "totals.html", parts: &[] };
+
+/// Bars of the chart, the largest where there are more.
+const MAX_BARS: usize = 62;
+
+/// Size of the chart, in its own units: see `totals.html`.
+const WIDTH: u64 = 720;
+const HEIGHT: u64 = 160;
+
+/// Labels below the chart that have room.
+const LABELS: usize = 8;
+
+/// Which totals, as the address says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(in super::super) struct Asked {
+    #[serde(flatten)]
+    pub(in super::super) of: Of,
+    /// By what; by day where it does not say.
+    pub(in super::super) by: String,
+}
+
+impl Asked {
+    fn address(&self, path: &str, other: &[(&'static str, &str)]) -> String {
+        changed(path, self.of.parameters().into_iter().chain([("by", self.by.as_str())]), other)
+    }
+
+    fn by(&self) -> TotalsBy {
+        TotalsBy::from_word(&self.by).unwrap_or(TotalsBy::Day)
+    }
+}
+
+/// What the page shows.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct TotalsView {
+    pub(in super::super) above: Above,
+    pub(in super::super) from: String,
+    pub(in super::super) to: String,
+    pub(in super::super) by: &'static str,
+    pub(in super::super) is_filtered: bool,
+    pub(in super::super) choices: Vec<ByChip>,
+    pub(in super::super) bars: Vec<Bar>,
+    /// The sum that the highest bar stands for.
+    pub(in super::super) highest: Kopecks,
+    pub(in super::super) rows: Vec<TotalRow>,
+    pub(in super::super) more: u64,
+    /// All rows together.
+    pub(in super::super) all: TotalRow,
+    pub(in super::super) csv: String,
+}
+
+/// What totals can be by.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct ByChip {
+    /// `totals-by-<word>`.
+    pub(in super::super) word: &'static str,
+    pub(in super::super) address: String,
+    pub(in super::super) is_on: bool,
+}
+
+/// A bar of the chart, in its units.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct Bar {
+    pub(in super::super) label: String,
+    pub(in super::super) sum: Kopecks,
+    pub(in super::super) x: u64,
+    pub(in super::super) y: u64,
+    pub(in super::super) width: u64,
+    pub(in super::super) height: u64,
+    /// Where its label stands, where there is room for it.
+    pub(in super::super) labelled: bool,
+}
+
+/// A row of the table.
+#[derive(Debug, Default, Serialize)]
+pub(in super::super) struct TotalRow {
+    pub(in super::super) label: String,
+    /// The list of the receipts that it is made of, where there is one.
+    pub(in super::super) address: Option<String>,
+    pub(in super::super) sales: u64,
+    pub(in super::super) refunds: u64,
+    pub(in super::super) sale_sum: Kopecks,
+    pub(in super::super) refund_sum: Kopecks,
+    pub(in super::super) net: Kopecks,
+    /// Sum of sales by their number; none where there are none.
+    pub(in super::super) average: Option<Kopecks>,
+}
+
+pub(super) fn router() -> Router<WebState> {
+    Router::new().route("/sales/totals", get(page)).route("/sales/totals.csv", get(csv))
+}
+
+async fn page(State(state): State<WebState>, reader: Reader, Query(asked): Query<Asked>) -> Response {
+    show(state, reader, &KIND, move |gathered| view(gathered, &asked)).await
+}
+
+fn view(gathered: &Gathered<'_>, asked: &Asked) -> Result<Made<TotalsView>, AppError> {
+    let (network, words, by) = (&gathered.facts.network, gathered.words, asked.by());
+    let mut above = Above::of(gathered, &asked.of, "totals", |other| asked.address("/sales/totals", other))?;
+    let found = totals(gathered.app, asked);
+    let (from, to, found) = found.unwrap_or_else(|error| {
+        above.trouble = Some(trouble(&error, words));
+        (None, None, Vec::new())
+    });
+    let days = [from, to].map(|day| day.map(|day| day.to_string()).unwrap_or_default());
+    let told = |one: &TotalsRow| {
+        let address = receipts_of(network, one, by, asked, &days);
+        row(label(network, &one.key, by, words), address, one)
+    };
+    let mut rows: Vec<TotalRow> = found.iter().map(told).collect();
+    let mut all = all_of(&rows);
+    if by == TotalsBy::Payment {
+        // What was paid in two ways is in two rows.
+        (all.sales, all.refunds, all.average) = (0, 0, None);
+    }
+    let (highest, bars) = bars(&rows);
+    let more = rows.len().saturating_sub(MAX_ROWS) as u64;
+    rows.truncate(MAX_ROWS);
+    let [from, to] = days;
+    let choice = |by_this: TotalsBy| ByChip {
+        word: by_this.as_str(),
+        address: asked.address("/sales/totals", &[("by", by_this.as_str())]),
+        is_on: by_this == by,
+    };
+    let body = TotalsView {
+        is_filtered: asked.of != Of::default(),
+        by: by.as_str(),
+        choices: TotalsBy::ALL.map(choice).into(),
+        csv: asked.address("/sales/totals.csv", &[]),
+        above,
+        from,
+        to,
+        bars,
+        highest,
+        rows,
+        more,
+        all,
+    };
+    Ok(Made { crumbs: crumbs(words, Some(words.text("totals", []))), body })
+}
+
+/// The range, and its totals, in the order in which they are shown.
+fn totals(app: &Acting, asked: &Asked) -> Result<(Option<Date>, Option<Date>, Vec<TotalsRow>), AppError> {
+    let to = day(&asked.of.to);
+    let from = app.days_of_sales(day(&asked.of.from).map(TypedTime::Day), to.map(TypedTime::Day))?;
+    let from = Some(from.begins().date());
+    let filter = TotalsFilter { from, to, ..TotalsFilter::default() };
+    let by = asked.by();
+    let mut rows = app.totals(asked.of.names().of(), &filter, by)?;
+    if !matches!(by, TotalsBy::Day | TotalsBy::Hour) {
+        rows.sort_by_key(|row| std::cmp::Reverse(row.counted.sale_sum - row.counted.refund_sum));
+    }
+    Ok((from, to, rows))
+}
+
+fn row(label: String, address: Option<String>, one: &TotalsRow) -> TotalRow {
+    let counted = one.counted;
+    let number = |count: i64| u64::try_from(count).unwrap_or_default();
+    TotalRow {
+        label,
+        address,
+        sales: number(counted.sales),
+        refunds: number(counted.refunds),
+        sale_sum: counted.sale_sum,
+        refund_sum: counted.refund_sum,
+        net: counted.sale_sum - counted.refund_sum,
+        average: (counted.sales > 0).then(|| Kopecks(counted.sale_sum.0 / counted.sales)),
+    }
+}
+
+fn all_of(rows: &[TotalRow]) -> TotalRow {
+    let mut all = TotalRow::default();
+    for row in rows {
+        all.sales += row.sales;
+        all.refunds += row.refunds;
+        all.sale_sum += row.sale_sum;
+        all.refund_sum += row.refund_sum;
+        all.net += row.net;
+    }
+    let sales = i64::try_from(all.sales).unwrap_or(i64::MAX);
+    all.average = (sales > 0).then(|| Kopecks(all.sale_sum.0 / sales));
+    all
+}
+
+/// What the key of a row is called.
+fn label(network: &Network, key: &str, by: TotalsBy, words: &Words) -> String {
+    match by {
+        TotalsBy::Till => key.parse().map_or_else(|_| key.to_owned(), |till| till_named(network, &till)),
+        TotalsBy::Shop => key.parse().map_or_else(|_| key.to_owned(), |shop| shop_named(network, &shop)),
+        TotalsBy::Hour => format!("{key}:00"),
+        TotalsBy::Payment => key.parse().map_or_else(|_| key.to_owned(), |type_code| payment(type_code, words)),
+        TotalsBy::Cashier if key.is_empty() => words.text("no-cashier", []),
+        TotalsBy::All | TotalsBy::Day | TotalsBy::Cashier => key.to_owned(),
+    }
+}
+
+/// The receipts that a row is made of.
+fn receipts_of(
+    network: &Network,
+    one: &TotalsRow,
+    by: TotalsBy,
+    asked: &Asked,
+    [from, to]: &[String; 2],
+) -> Option<String> {
+    let mut of = Of { from: from.clone(), to: to.clone(), ..asked.of.clone() };
+    let mut more = Vec::new();
+    match by {
+        TotalsBy::Day => (of.from, of.to) = (one.key.clone(), one.key.clone()),
+        TotalsBy::Till => {
+            let node = one.key.parse().ok().and_then(|till| network.till(&till));
+            of.till = node.map_or_else(|| one.key.clone(), |node| network.folder_name(node));
+        }
+        TotalsBy::Shop => {
+            let node = one.key.parse().ok().and_then(|shop| network.node(&tillway_proto::NodeId::Shop(shop)));
+            of.shop = network.folder_name(node?);
+        }
+        TotalsBy::Cashier if !one.key.is_empty() => more.push(("cashier", one.key.as_str())),
+        TotalsBy::Payment => more.push(("payment", one.key.as_str())),
+        TotalsBy::Hour | TotalsBy::Cashier | TotalsBy::All => return None,
+    }
+    Some(super::with("/sales/receipts", of.parameters().into_iter().chain(more)))
+}
+
+/// The sum that the highest bar stands for, and a bar for each row, the first of them where there
+/// are too many. More refunds than sales are no bar.
+fn bars(rows: &[TotalRow]) -> (Kopecks, Vec<Bar>) {
+    let shown = &rows[..rows.len().min(MAX_BARS)];
+    let highest = shown.iter().map(|row| row.net.0).max().unwrap_or_default().max(0).unsigned_abs();
+    let step = WIDTH / (shown.len().max(1) as u64);
+    let every = shown.len().div_ceil(LABELS).max(1);
+    let bar = |(at, row): (usize, &TotalRow)| {
+        let part = u128::from(row.net.0.max(0).unsigned_abs()) * u128::from(HEIGHT);
+        let height = u64::try_from(part / u128::from(highest.max(1))).unwrap_or(HEIGHT);
+        Bar {
+            label: row.label.clone(),
+            sum: row.net,
+            x: at as u64 * step,
+            y: HEIGHT - height,
+            width: (step * 4 / 5).clamp(1, 80),
+            height,
+            labelled: at % every == 0,
+        }
+    };
+    (Kopecks(i64::try_from(highest).unwrap_or(i64::MAX)), shown.iter().enumerate().map(bar).collect())
+}
+
+async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<Asked>) -> Response {
+    table(state, reader, "totals.csv", move |app, words| {
+        let gathered = super::super::gather(app, words)?;
+        let (network, by) = (&gathered.facts.network, asked.by());
+        let (_, _, rows) = totals(app, &asked)?;
+        let mut csv = Csv::with_head([
+            words.message(&format!("totals-by-{}", by.as_str()), &FluentArgs::new()).unwrap_or_default(),
+            words.text("sales", []),
+            words.text("refunds", []),
+            words.text("sum-of-sales", []),
+            words.text("sum-of-refunds", []),
+            words.text("sum-net", []),
+        ]);
+        for one in &rows {
+            let row = row(label(network, &one.key, by, words), None, one);
+            let TotalRow { label, sales, refunds, sale_sum, refund_sum, net, .. } = row;
+            let sums = [sale_sum, refund_sum, net].map(|sum| sum.to_string());
+            csv.line([label, sales.to_string(), refunds.to_string()].into_iter().chain(sums));
+        }
+        Ok(csv)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(net: i64) -> TotalRow {
+        TotalRow { net: Kopecks(net), ..TotalRow::default() }
+    }
+
+    #[test]
+    fn bars_are_as_high_as_their_sums_and_never_fall_below_nothing() {
+        let (highest, bars) = bars(&[of(200), of(100), of(-50)]);
+        assert_eq!(highest, Kopecks(200));
+        assert_eq!(bars.iter().map(|bar| (bar.y, bar.height)).collect::<Vec<_>>(), [(0, 160), (80, 80), (160, 0)]);
+        let huge = super::bars(&[of(i64::MAX), of(i64::MAX)]).1;
+        assert_eq!(huge[1].height, 160);
+        assert!(super::bars(&[]).1.is_empty());
+        let many: Vec<TotalRow> = (0..400).map(of).collect();
+        let bars = super::bars(&many).1;
+        assert_eq!((bars.len(), bars.iter().filter(|bar| bar.labelled).count()), (62, 8));
+        assert!(bars.iter().all(|bar| bar.x + bar.width <= WIDTH));
+    }
+}
