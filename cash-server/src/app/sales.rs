@@ -85,12 +85,11 @@ impl Acting {
         if let Some(from) = from {
             return Ok(from);
         }
-        let last = match to {
-            Some(to) => to.begins().date(),
-            None => {
-                let today = Zoned::now().date();
-                self.parts.sales.newest_day()?.map_or(today, |newest| newest.min(today))
-            }
+        let last = if let Some(to) = to {
+            to.begins().date()
+        } else {
+            let today = Zoned::now().date();
+            self.parts.sales.newest_day()?.map_or(today, |newest| newest.min(today))
         };
         Ok(TypedTime::Day(last.checked_sub(Span::new().days(DAYS - 1)).unwrap_or(Date::MIN)))
     }

@@ -30,6 +30,9 @@ fn barcode(barcode: &str, code: &str) -> String {
     format!(r#"{{"command":"addBarcode","barcode":{{"barcode":"{barcode}","code":"{code}"}}}}"#) + "\n---\n"
 }
 
+/// A barcode with its price in kopecks, and what gives it.
+type Told = (Option<String>, Option<(i64, PricedBy)>);
+
 /// A chain with an index of names.
 struct Goods {
     chain: Chain,
@@ -81,7 +84,7 @@ impl Goods {
     }
 
     /// Barcodes and prices in kopecks that a node sees, with what gives them.
-    fn offers(&self, node: &str, code: &str, at: DateTime) -> Vec<(Option<String>, Option<(i64, PricedBy)>)> {
+    fn offers(&self, node: &str, code: &str, at: DateTime) -> Vec<Told> {
         let (_, view) = self.chain.dictionary.moment().unwrap();
         let rows = self.rows(code);
         let path = view.effective_path(self.chain.no(node), view.head);

@@ -278,9 +278,9 @@ pub trait DictionarySnapshot: Send {
     /// The kinds in the head of a layer.
     fn kinds(&self, layer: LayerNo) -> Result<Vec<KindId>, StoreError>;
 
-    /// The objects of a kind, in the head of a layer, that belong to one object of it, in no order:
-    /// those that came inside it, and those whose key names it behind its own first part. At most
-    /// `limit`, some perhaps twice.
+    /// The objects of a kind, in the head of a layer, that belong to one object of it, in no
+    /// order: those that came inside it, and those whose key names it behind its own first part.
+    /// At most `limit`, some perhaps twice.
     fn belonging(
         &self,
         layer: LayerNo,

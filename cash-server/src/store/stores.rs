@@ -104,8 +104,8 @@ impl Stores {
     }
 
     /// Copies all of them, as they are at one moment, into a folder that is there, while they are
-    /// in use. What was built of packages, and the names of goods, are left out: they are made again. Blocks for as long as it
-    /// takes.
+    /// in use. What was built of packages, and the names of goods, are left out: they are made
+    /// again. Blocks for as long as it takes.
     pub fn copy(&self, into: &Path, copying: &mut dyn Copying) -> Result<Vec<Copied>, StoreError> {
         copy::copy(&self.to_copy, into, copying)
     }

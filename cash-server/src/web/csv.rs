@@ -4,7 +4,8 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use csv::{Terminator, Writer, WriterBuilder};
 
-/// A table as RFC 4180 has it, with a mark by which spreadsheets know UTF-8. It grows line by line.
+/// A table as RFC 4180 has it, with a mark by which spreadsheets know UTF-8. It grows line by
+/// line.
 pub(super) struct Csv(Writer<Vec<u8>>);
 
 impl Csv {

@@ -232,7 +232,7 @@ fn a_price_list_is_sent_its_effect_looked_at_carried_out_and_found_by_who_did_it
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("prices.aif");
     let prices = [item(3, "77"), item(4, "77"), item(900, "5")];
-    std::fs::write(&file, prices.join("\n---\n")).unwrap();
+    fs_err::write(&file, prices.join("\n---\n")).unwrap();
     let newest = || {
         let read = || bench.server.api().unwrap().read("/api/v1/loads?limit=1").unwrap();
         tokio::task::block_in_place(read)[0].clone()

@@ -393,7 +393,8 @@ async fn a_file_that_a_person_sends_is_held_whatever_it_does_and_is_carried_out_
     }
     assert_eq!(keys(&kit, "item"), ["k1", "k2", "k3", "k4"]);
     assert_eq!(name_of(&kit, "k1").as_deref(), Some("new"));
-    // What changes nothing needs no yes; what is empty is no file, and what is none fails by itself.
+    // What changes nothing needs no yes; what is empty is no file, and what is none fails by
+    // itself.
     let same = kit.ended(send(file_of(&[item(1, "new")]).as_bytes()).await.unwrap()).await;
     assert_eq!((same.state, same.revision), (LoadState::Ready, None));
     assert!(matches!(send(b" \r\n").await, Err(UploadError::UploadEmpty)));

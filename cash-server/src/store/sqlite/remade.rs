@@ -1,5 +1,5 @@
-//! A database that can be made again from the others: a damaged file is put aside and made anew, at
-//! the start and while it is used.
+//! A database that can be made again from the others: a damaged file is put aside and made anew,
+//! at the start and while it is used.
 
 use super::connection::{Database, Durability};
 use crate::store::{Place, StoreError};

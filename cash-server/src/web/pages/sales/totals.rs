@@ -160,8 +160,11 @@ fn view(gathered: &Gathered<'_>, asked: &Asked) -> Result<Made<TotalsView>, AppE
     Ok(Made { crumbs: crumbs(words, Some(words.text("totals", []))), body })
 }
 
-/// The range, and its totals, in the order in which they are shown.
-fn totals(app: &Acting, asked: &Asked) -> Result<(Option<Date>, Option<Date>, Vec<TotalsRow>), AppError> {
+/// The first and the last day, and the totals of these days.
+type OfDays = (Option<Date>, Option<Date>, Vec<TotalsRow>);
+
+/// Totals in the order in which they are shown.
+fn totals(app: &Acting, asked: &Asked) -> Result<OfDays, AppError> {
     let to = day(&asked.of.to);
     let from = app.days_of_sales(day(&asked.of.from).map(TypedTime::Day), to.map(TypedTime::Day))?;
     let from = Some(from.begins().date());
