@@ -59,7 +59,7 @@ pub(crate) struct Asked {
 pub(crate) struct Read {
     pub(crate) from: Option<TypedTime>,
     pub(crate) to: Option<TypedTime>,
-    /// Its range is set by [`Read::find`].
+    /// Its range is set by whoever looks.
     filter: ReceiptFilter,
     pub(crate) page: ReceiptPage,
 }
