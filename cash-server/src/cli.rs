@@ -194,6 +194,9 @@ pub struct AuditArgs {
     /// Only lines with this text, written so, in their object or in how it was or is.
     #[arg(long)]
     pub text: Option<String>,
+    /// Only what people did, and programs with keys of theirs.
+    #[arg(long)]
+    pub persons: bool,
     /// At most so many.
     #[arg(long, default_value_t = 100)]
     pub limit: usize,

@@ -108,6 +108,8 @@ pub struct AuditFilter {
     pub verb: Option<String>,
     /// Only those that have this text, written so, in their object or in how it was or is.
     pub text: Option<String>,
+    /// Only what people did, and programs with keys of theirs.
+    pub persons_only: bool,
     /// At most so many.
     pub limit: u32,
 }
@@ -123,6 +125,7 @@ impl AuditFilter {
             object: None,
             verb: None,
             text: None,
+            persons_only: false,
             limit,
         }
     }

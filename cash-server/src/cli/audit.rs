@@ -22,6 +22,7 @@ pub(super) fn list(settings: &Settings, asked: &AuditArgs, answer: &mut Output<'
             ("object", asked.object.clone()),
             ("verb", asked.verb.clone()),
             ("text", asked.text.clone()),
+            ("persons", asked.persons.then(|| "true".to_owned())),
             ("cursor", cursor),
         ];
         let query: Vec<(&str, String)> = query.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();

@@ -34,6 +34,8 @@ pub(super) struct Asked {
     verb: Option<String>,
     /// Only lines with this text, written so, in their object or in how it was or is.
     text: Option<String>,
+    /// `true`: only what people did, and programs with keys of theirs.
+    persons: Option<bool>,
     /// `next` of the answer before.
     #[param(value_type = Option<String>)]
     cursor: Option<Uuid>,
@@ -93,6 +95,7 @@ pub(super) async fn list(app: Acting, Query(asked): Query<Asked>) -> Result<Json
         object: asked.object,
         verb: asked.verb,
         text: asked.text,
+        persons_only: asked.persons.unwrap_or_default(),
         limit,
     };
     let lines = blocking(move || app.audit(&filter)).await?;

@@ -7,6 +7,7 @@
 
 use super::WebState;
 use super::pages::{Made, failed, step};
+use super::people::blocking;
 use super::reader::Reader;
 use crate::app::{Acting, AppError, BulkAct};
 use crate::aside::AsideId;
@@ -122,7 +123,15 @@ async fn decide_held(State(state): State<WebState>, reader: Reader, Form(form): 
     }
     let Ok(AsideId::Load(load)) = form.unit.parse::<AsideId>() else { return gone(&state, &reader) };
     let approve = form.decision == Decision::Approve;
-    acted(&state, &reader, "/findings", move |app| app.decide_held(load, approve).map(drop)).await
+    let back = reader.back_or("/findings");
+    match blocking(&state, &reader, move |app| app.decide_held(load, approve)).await {
+        // From its page on to the load that carries it out.
+        Ok(Some(again)) if back.starts_with("/loads/") => {
+            Redirect::to(&format!("/loads/{}", again.0)).into_response()
+        }
+        Ok(_) => Redirect::to(&back).into_response(),
+        Err(response) => response,
+    }
 }
 
 /// Dropping is for good, so it is asked for twice.

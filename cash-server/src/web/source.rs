@@ -14,7 +14,7 @@ use crate::exchange::{BrokerState, Condition};
 use crate::network::Network;
 use crate::network::change::alike;
 use crate::sales::check::{Counted, Verdict};
-use crate::store::intake::{LoadSource, NoticeRecord, OpenNotice};
+use crate::store::intake::{Consent, LoadRecord, LoadSource, NoticeRecord, OpenNotice};
 use crate::store::sales::{Finding, FindingKind, ShiftView as StoredShift};
 use crate::words::{Reason, Words};
 use jiff::Timestamp;
@@ -115,13 +115,20 @@ pub(super) fn load(network: &Network, report: &LoadReport, words: &Words) -> Loa
     LoadView {
         id: record.id.0,
         layer: place(network, &record.node, words),
-        source: short(&record.source),
-        source_in_full: record.source.to_string(),
+        source: sent_by_page(record).map_or_else(|| short(&record.source), str::to_owned),
+        source_in_full: match sent_by_page(record) {
+            Some(file) => words.text("sent-by-page", [("file", file.to_owned().into())]),
+            None => record.source.to_string(),
+        },
         accepted_at: record.queued_at,
         took_seconds: took,
         progress: progress.map(|progress| ProgressView { percent: progress.percent(), records: progress.records }),
         revision: record.revision,
-        state: record.state.as_str(),
+        // A held one that was carried out failed in the eyes of its producer alone.
+        state: match record.reason.as_ref().map(Reason::kind) {
+            Some("carried-out") => "carried-out",
+            _ => record.state.as_str(),
+        },
         status: record.status(),
         added: record.counts.added,
         changed: record.counts.changed,
@@ -166,6 +173,14 @@ pub(super) fn short(source: &LoadSource) -> String {
     match source {
         LoadSource::Folder(path) => path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
         LoadSource::Rest { .. } => source.to_string(),
+    }
+}
+
+/// The name of a file that somebody sent on the page.
+fn sent_by_page(record: &LoadRecord) -> Option<&str> {
+    match &record.source {
+        LoadSource::Rest { dictionary_id: Some(file), .. } if record.consent == Consent::AskFirst => Some(file),
+        _ => None,
     }
 }
 

@@ -62,7 +62,7 @@ impl AuditLog for Database {
         let before = filter.before.map_or(Uuid::max(), |id| id).min(first_of(filter.to));
         let (from, before) = (from.as_bytes(), before.as_bytes());
         let mut values: Vec<&dyn ToSql> = vec![from, before, &filter.limit];
-        let mut whose = String::new();
+        let mut whose = String::from(if filter.persons_only { "person = 1 AND " } else { "" });
         // An object has few lines, an actor may have nearly all: only the first is looked up.
         let actor_is = if filter.object.is_some() { "+actor = ?# AND " } else { "actor = ?# AND " };
         let narrowing = [

@@ -72,11 +72,13 @@ pub(super) fn lines_are_found_by_actor_object_and_time(home: &dyn Home) {
     assert_eq!(read(&stores, &AuditFilter { actor: actor.clone(), ..all() }), ["two", "one"]);
     assert_eq!(read(&stores, &AuditFilter { actor, object: Some("two".to_owned()), ..all() }).len(), 1);
     assert_eq!(read(&stores, &AuditFilter { object: Some("Two".to_owned()), ..all() }).len(), 0);
+    log.note(&line(None, 4, "by itself")).unwrap();
+    assert_eq!(read(&stores, &AuditFilter { persons_only: true, ..all() }), ["two", "two", "one"]);
     let of = |verb: &str| AuditFilter { verb: Some(verb.to_owned()), ..all() };
-    assert_eq!(read(&stores, &of(Verb::NodeRename.as_str())).len(), 3);
+    assert_eq!(read(&stores, &of(Verb::NodeRename.as_str())).len(), 4);
     assert_eq!(read(&stores, &of("node")).len(), 0, "a verb is told whole");
     let with = |text: &str| AuditFilter { text: Some(text.to_owned()), ..all() };
-    for (text, found) in [("wo", 2), ("\"was\"", 3), ("\"is\"", 3), ("%", 0), ("'", 0)] {
+    for (text, found) in [("wo", 2), ("\"was\"", 4), ("\"is\"", 4), ("%", 0), ("'", 0)] {
         assert_eq!(read(&stores, &with(text)).len(), found, "{text}");
     }
     assert_eq!(read(&stores, &AuditFilter { from: at(2), to: at(3), ..all() }), ["two"], "from a time, before a time");

@@ -49,12 +49,14 @@ pub(super) struct Asked {
     pub(super) from: String,
     /// The last day.
     pub(super) to: String,
+    /// Says anything: also what the server and tills did by themselves.
+    pub(super) all: String,
     /// Lines before this one.
     pub(super) before: String,
 }
 
 impl Asked {
-    fn filter(&self) -> [(&'static str, &str); 6] {
+    fn filter(&self) -> [(&'static str, &str); 7] {
         [
             ("q", &self.q),
             ("who", &self.who),
@@ -62,6 +64,7 @@ impl Asked {
             ("object", &self.object),
             ("from", &self.from),
             ("to", &self.to),
+            ("all", &self.all),
         ]
     }
 
@@ -81,6 +84,8 @@ impl Asked {
             object: told(&self.object),
             verb: verbs().find(|verb| word(verb) == self.verb).map(str::to_owned),
             text: told(&self.q),
+            // Whoever names an actor gets what it did, whoever it is.
+            persons_only: self.all.is_empty() && self.who.is_empty(),
             limit,
         }
     }
@@ -291,7 +296,8 @@ mod tests {
         let day = Asked { from: "2026-11-30".to_owned(), to: "2026-11-30".to_owned(), ..Asked::default() }.read(9);
         assert_eq!(day.to.duration_since(day.from).as_hours(), 24, "both days are in it");
         let odd = || "odd".to_owned();
-        let odd = Asked { verb: odd(), from: odd(), to: odd(), before: odd(), ..Asked::default() };
+        let odd = Asked { verb: odd(), from: odd(), to: odd(), before: odd(), all: odd(), ..Asked::default() };
         assert_eq!(odd.read(9), AuditFilter::newest(9));
+        assert!(Asked::default().read(9).persons_only);
     }
 }

@@ -6,7 +6,8 @@ use super::super::view::{LoadView, NoticeView};
 use super::{Kind, Made, Reader, WebState, show};
 use crate::app::AppError;
 use crate::exchange::{Condition, TillStatus};
-use crate::store::intake::LoadState;
+use crate::store::intake::{LoadRecord, LoadState};
+use crate::words::{Reason, Words};
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -34,6 +35,8 @@ pub(super) struct LoadPage {
     pub(super) load: LoadView,
     pub(super) bytes: u64,
     pub(super) is_held: bool,
+    /// Why it is held, and some of what it would do.
+    pub(super) held_for: Vec<String>,
     /// Rejects first, then warnings.
     pub(super) notices: Vec<NoticeView>,
     /// How many more there are.
@@ -80,6 +83,7 @@ fn view(gathered: &Gathered<'_>, id: LoadId) -> Result<Made<LoadPage>, AppError>
     let body = LoadPage {
         bytes: record.bytes,
         is_held: record.state == LoadState::Held,
+        held_for: if record.state == LoadState::Held { held_for(record, words) } else { Vec::new() },
         notices_more: counted.saturating_sub(notices.len() as u64),
         notices,
         tills: record.revision.map(|revision| {
@@ -109,4 +113,11 @@ fn view(gathered: &Gathered<'_>, id: LoadId) -> Result<Made<LoadPage>, AppError>
     };
     let here = words.text("load-titled", [("n", id.0.to_string().into())]);
     Ok(Made { crumbs: vec![Crumb::to(words.text("loads", []), "/loads"), Crumb::here(here)], body })
+}
+
+/// Each of the reasons of [`LoadReason::Held`](crate::store::intake::LoadReason) by itself.
+fn held_for(record: &LoadRecord, words: &Words) -> Vec<String> {
+    let reasons = record.reason.as_ref().and_then(|reason| reason.parameters().get("reasons")?.as_array());
+    let each = reasons.into_iter().flatten().filter_map(|one| serde_json::from_value::<Reason>(one.clone()).ok());
+    each.map(|one| words.reason(&one)).collect()
 }

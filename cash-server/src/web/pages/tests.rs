@@ -429,7 +429,8 @@ fn load_page(is_held: bool) -> Value {
     let state = if is_held { "held" } else { "ready-with-errors" };
     let load = LoadView { state, reason: is_held.then(|| "<b>would delete".to_owned()), ..load() };
     let (notices, tills) = (notices(0), (!is_held).then_some(tills));
-    of_frame("loads", LoadPage { load, bytes: 1834, is_held, notices, notices_more: 3, tills })
+    let held_for = if is_held { vec!["<b>would delete".to_owned()] } else { Vec::new() };
+    of_frame("loads", LoadPage { load, bytes: 1834, is_held, held_for, notices, notices_more: 3, tills })
 }
 
 fn sales_page() -> Value {
