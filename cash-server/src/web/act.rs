@@ -126,9 +126,7 @@ async fn decide_held(State(state): State<WebState>, reader: Reader, Form(form): 
     let back = reader.back_or("/findings");
     match blocking(&state, &reader, move |app| app.decide_held(load, approve)).await {
         // From its page on to the load that carries it out.
-        Ok(Some(again)) if back.starts_with("/loads/") => {
-            Redirect::to(&format!("/loads/{}", again.0)).into_response()
-        }
+        Ok(Some(again)) if back.starts_with("/loads/") => Redirect::to(&format!("/loads/{}", again.0)).into_response(),
         Ok(_) => Redirect::to(&back).into_response(),
         Err(response) => response,
     }

@@ -246,7 +246,9 @@ fn a_price_list_is_sent_its_effect_looked_at_carried_out_and_found_by_who_did_it
         browser.click("form[action='/loads/upload'] button").await;
         browser.until("the load to be held", "document.querySelector('h1 .mark.held') !== null").await;
         let told = browser.text("main").await;
-        for part in ["prices.aif", "Nothing has changed yet", "to see first what it would do", "new, for example: item", "77"] {
+        for part in
+            ["prices.aif", "Nothing has changed yet", "to see first what it would do", "new, for example: item", "77"]
+        {
             assert!(told.contains(part), "{part} is not in {told}");
         }
         browser.shoot("load-asked-390-en").await;
