@@ -157,6 +157,11 @@ impl App {
         Acting { parts: Arc::clone(&self.parts), caller }
     }
 
+    /// Most bytes of a file that a person sends.
+    pub fn max_upload_bytes(&self) -> u64 {
+        self.parts.aside.intake.max_upload_bytes()
+    }
+
     /// Whether this is the token of that till, which it shows on this connection. Once the token
     /// is void the connection ends. Blocking.
     pub fn lets_in(&self, till: &TillId, token: &str, connection: Option<&Connection>) -> Result<bool, AppError> {

@@ -47,7 +47,7 @@ pub use settings::{
     DEFAULT_STRAY_AFTER, DEFAULT_WRITER_PATIENCE, IntakeSettings,
 };
 pub use strays::Stray;
-pub use upload::{Upload, UploadError};
+pub use upload::{Upload, UploadError, UploadPlace};
 
 use crate::hints::{Hint, Hints};
 use crate::network::Network;
@@ -132,7 +132,9 @@ pub struct Intake {
     /// way then was left by a crash.
     leaving: Mutex<()>,
     /// A permit for each body that is being received.
-    uploads: Arc<Semaphore>,
+    uploads: Semaphore,
+    /// The same for files that people send.
+    page_uploads: Arc<Semaphore>,
 }
 
 impl Intake {
@@ -161,7 +163,8 @@ impl Intake {
             packer: Arc::default(),
             turn: Mutex::default(),
             leaving: Mutex::default(),
-            uploads: Arc::new(Semaphore::new(rest::MAX_UPLOADS)),
+            uploads: Semaphore::new(rest::MAX_UPLOADS),
+            page_uploads: Arc::new(Semaphore::new(upload::MAX_UPLOADS)),
         };
         // Before anybody can hand a body over: what has no record was never accepted.
         rest::remove_orphans(&intake)?;

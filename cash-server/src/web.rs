@@ -72,6 +72,7 @@ pub fn form_secret(key: &ProofKey) -> FormSecret {
 /// server's from its settings. Fails only on a defect in templates and words.
 pub fn router(app: App, name: &str, secret: FormSecret, stop: CancellationToken) -> Result<Router, RenderError> {
     let renderer = Arc::new(render::renderer()?);
+    let max_upload_bytes = app.max_upload_bytes();
     let state = WebState { app, name: name.into(), renderer, secret, live: Live::new(stop) };
     let known_only = middleware::from_fn_with_state(state.clone(), login::known_only);
     Ok(Router::new()
@@ -87,7 +88,7 @@ pub fn router(app: App, name: &str, secret: FormSecret, stop: CancellationToken)
         .merge(page::assets(STYLE))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_DEADLINE))
         // A file may be long on its way.
-        .merge(upload::router().route_layer(known_only))
+        .merge(upload::router(max_upload_bytes).route_layer(known_only))
         .with_state(state)
         .layer(middleware::from_fn(remember_language))
         .layer(middleware::from_fn(in_readers_language)))

@@ -276,8 +276,13 @@ impl Acting {
         let history = changes::history(&rows, &moment.view, &layers, store.as_ref(), &TimeZone::system(), limit)?;
         let mut sources: HashMap<LoadId, Option<LoadSource>> = HashMap::new();
         let mut told = Vec::new();
-        for change in history.changes {
+        let scope = self.reading()?;
+        for mut change in history.changes {
             let Some(layer) = moment.id_of(change.layer) else { continue };
+            // A price of above is seen by whoever has it; the load that brought it is not.
+            if !scope.covers(&layer) {
+                change.load = None;
+            }
             let source = match change.load.map(|load| (load, sources.entry(load))) {
                 Some((_, Entry::Occupied(known))) => known.get().clone(),
                 Some((load, Entry::Vacant(unknown))) => {

@@ -4,11 +4,14 @@ use super::Acting;
 use super::error::AppError;
 use super::rights::{Act, Place};
 use crate::audit::Verb;
-use crate::intake::{LoadProgress, Upload};
+use crate::intake::{LoadProgress, Upload, UploadError, UploadPlace};
 use crate::store::intake::{LoadRecord, NoticeRecord};
 use serde_json::json;
 use tillway_proto::{LoadId, NodeId};
 use tillway_service::audit::AuditLine;
+
+/// Longest name of a file that is kept, in characters.
+const MAX_NAME_CHARS: usize = 100;
 
 /// A load, and how far it is.
 #[derive(Debug)]
@@ -66,16 +69,27 @@ impl Acting {
         Ok(node)
     }
 
+    /// A place for a file that is about to come, for who may send one for any node at all.
+    pub fn upload_place(&self) -> Result<UploadPlace, AppError> {
+        self.scope(Act::ManageLoads)?;
+        Ok(self.parts.aside.intake.upload_place()?)
+    }
+
     /// Takes the parts of a file for the layer of a node that [`Self::uploading`] has named.
-    pub async fn begin_upload(&self, node: NodeId) -> Result<Upload, AppError> {
-        Ok(self.parts.aside.intake.begin_upload(node).await?)
+    pub async fn begin_upload(&self, node: NodeId, place: UploadPlace) -> Result<Upload, AppError> {
+        Ok(self.parts.aside.intake.begin_upload(node, place).await?)
     }
 
     /// All of a file has come. It is loaded and held, so that what it would do is seen first. The
     /// load. `name`: the file's on the person's machine.
     pub async fn accept_upload(&self, upload: Upload, name: &str) -> Result<LoadId, AppError> {
+        // It may have been long on its way.
+        let (caller, node) = (self.clone(), upload.node().clone());
+        let judged = tokio::task::spawn_blocking(move || caller.allow(Act::ManageLoads, Place::Node(&node)));
+        judged.await.map_err(UploadError::from)??;
+        let name: String = name.chars().filter(|letter| !letter.is_control()).take(MAX_NAME_CHARS).collect();
         let line = AuditLine::new(&self.caller, Verb::LoadUpload, "load").after(json!({"file": name}));
-        Ok(upload.accept(name, line).await?)
+        Ok(upload.accept(&name, line).await?)
     }
 
     pub(super) fn report(&self, load: Load, notices: u32) -> Result<LoadReport, AppError> {

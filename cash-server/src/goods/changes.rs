@@ -11,6 +11,10 @@ use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use tillway_proto::{Kopecks, LoadId, Revision};
 
+/// Revisions that are looked at for each change that is asked for: most may change something else
+/// of the item than its price.
+const LOOKED_AT_PER_CHANGE: usize = 20;
+
 /// A change of what an item costs in a layer and, as far as no deeper layer says otherwise, below
 /// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +66,11 @@ pub fn history(
         }
     }
     let mut history = History::default();
-    for (revision, layers) in touched.into_iter().rev() {
+    for (looked_at, (revision, layers)) in touched.into_iter().rev().enumerate() {
+        if looked_at >= limit.saturating_mul(LOOKED_AT_PER_CHANGE) {
+            history.is_cut = true;
+            break;
+        }
         // What was before the log began is not known, so neither is what that revision changed.
         let record = if revision > view.log_start { store.revision(revision)? } else { None };
         let Some(record) = record else {

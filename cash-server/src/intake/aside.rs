@@ -134,7 +134,9 @@ impl Intake {
         if record.state == LoadState::Held {
             return Err(AsideError::Held { load });
         }
-        self.repeat(&record, &file, Consent::No, line)
+        // A file that somebody wanted to see first is shown first, however often it is tried.
+        let consent = if record.consent == Consent::AskFirst { Consent::AskFirst } else { Consent::No };
+        self.repeat(&record, &file, consent, line)
     }
 
     /// Somebody says yes to a held load: it is carried out as a new one, whose number this is.

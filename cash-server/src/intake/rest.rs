@@ -385,7 +385,7 @@ async fn receive(
 }
 
 /// Whether a body that has come so far in this time holds a place that others could use.
-fn is_too_slow(settings: &IntakeSettings, elapsed: Duration, bytes: u64) -> bool {
+pub(super) fn is_too_slow(settings: &IntakeSettings, elapsed: Duration, bytes: u64) -> bool {
     let beyond = elapsed.saturating_sub(settings.body_grace);
     u128::from(bytes) * 1000 < u128::from(settings.body_rate) * beyond.as_millis()
 }

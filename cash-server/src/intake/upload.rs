@@ -6,7 +6,7 @@
 
 use super::Intake;
 use super::encoding::{Incoming, WrongEncoding};
-use super::rest::{BodyFile, MAX_UPLOADS};
+use super::rest::{BodyFile, is_too_slow};
 use crate::reserve::NoRoom;
 use crate::store::StoreError;
 use crate::store::intake::{Consent, EncodingFault, LoadSource, NewLoad};
@@ -15,19 +15,21 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tillway_file_queue::durable;
 use tillway_proto::{LoadId, NodeId};
 use tillway_service::audit::AuditLine;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinError;
 use uuid::Uuid;
+
+/// Files that are received at once. They have places of their own: back offices do not wait for
+/// people.
+pub(super) const MAX_UPLOADS: usize = 2;
 
 /// Bytes between two looks at the room on the disk.
 const ROOM_STEP_BYTES: u64 = 4 * 1024 * 1024;
-
-/// Longest name of a file that is told, in characters.
-const MAX_NAME_CHARS: usize = 100;
 
 /// Why a file was not taken.
 #[derive(Debug, thiserror::Error, Serialize)]
@@ -75,6 +77,12 @@ pub enum UploadError {
     Store(#[from] StoreError),
 }
 
+impl From<JoinError> for UploadError {
+    fn from(join: JoinError) -> Self {
+        not_kept(io::Error::other(join))
+    }
+}
+
 fn not_kept(source: io::Error) -> UploadError {
     UploadError::UploadNotKept { source }
 }
@@ -91,33 +99,54 @@ pub struct Upload {
     received: u64,
     written: u64,
     room_at: u64,
-    _permit: OwnedSemaphorePermit,
+    began: Instant,
+    _place: UploadPlace,
 }
 
+/// One of the places for files that are received at once.
+pub struct UploadPlace(#[allow(dead_code)] OwnedSemaphorePermit); // held, never read
+
 impl Intake {
-    /// A file for the layer of a node begins to come.
-    pub async fn begin_upload(self: &Arc<Self>, node: NodeId) -> Result<Upload, UploadError> {
+    /// A place for a file that is about to come.
+    pub fn upload_place(&self) -> Result<UploadPlace, UploadError> {
         let busy = |_| UploadError::UploadsBusy { max: MAX_UPLOADS };
-        let permit = Arc::clone(&self.uploads).try_acquire_owned().map_err(busy)?;
+        Arc::clone(&self.page_uploads).try_acquire_owned().map(UploadPlace).map_err(busy)
+    }
+
+    /// Most bytes of a file.
+    pub fn max_upload_bytes(&self) -> u64 {
+        self.settings.max_body_bytes
+    }
+
+    /// A file for the layer of a node begins to come.
+    pub async fn begin_upload(self: &Arc<Self>, node: NodeId, place: UploadPlace) -> Result<Upload, UploadError> {
         let name = Uuid::now_v7().simple().to_string();
         let path = self.settings.bodies.join(format!(".{name}.part"));
+        // Whatever ends this from here on removes it.
+        let file = BodyFile::new(name, path.clone());
         let output = tokio::fs::File::create(&path).await.map_err(not_kept)?;
         Ok(Upload {
             intake: Arc::clone(self),
             node,
-            file: BodyFile::new(name, path),
+            file,
             output,
             charset: Incoming::new(self.settings.encoding),
             first: None,
             received: 0,
             written: 0,
             room_at: 0,
-            _permit: permit,
+            began: Instant::now(),
+            _place: place,
         })
     }
 }
 
 impl Upload {
+    /// The node that it is for.
+    pub fn node(&self) -> &NodeId {
+        &self.node
+    }
+
     /// How long the next part may take.
     pub fn idle(&self) -> Duration {
         self.intake.settings.body_idle
@@ -130,11 +159,14 @@ impl Upload {
         if self.received > max_bytes {
             return Err(UploadError::UploadTooLarge { max_bytes });
         }
+        if is_too_slow(&self.intake.settings, self.began.elapsed(), self.received) {
+            return Err(UploadError::UploadCutOff);
+        }
         if self.written >= self.room_at {
             self.room_at = self.written + ROOM_STEP_BYTES;
             let intake = Arc::clone(&self.intake);
             let looked = tokio::task::spawn_blocking(move || intake.room(0));
-            looked.await.map_err(|join| not_kept(io::Error::other(join)))??;
+            looked.await??;
         }
         let wrong = |wrong: WrongEncoding| UploadError::UploadEncoding { reason: wrong.reason() };
         let text = self.charset.push(part).map_err(wrong)?;
@@ -158,7 +190,7 @@ impl Upload {
             Some(_) => formats.usual_ending(),
         };
         self.file.name += ending;
-        let name = Some(name.chars().take(MAX_NAME_CHARS).collect()).filter(|name: &String| !name.is_empty());
+        let name = Some(name.to_owned()).filter(|name| !name.is_empty());
         let load = NewLoad {
             node: self.node.clone(),
             source: LoadSource::Rest { body: self.file.name.clone(), dictionary_id: name, retry_of: None },
@@ -169,7 +201,7 @@ impl Upload {
             consent: Consent::AskFirst,
         };
         let accepted = tokio::task::spawn_blocking(move || self.record(&load, &line));
-        accepted.await.map_err(|join| not_kept(io::Error::other(join)))?
+        accepted.await?
     }
 
     fn record(mut self, load: &NewLoad, line: &AuditLine) -> Result<LoadId, UploadError> {

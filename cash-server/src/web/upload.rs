@@ -6,21 +6,30 @@ use super::login::not_done;
 use super::people::blocking;
 use super::reader::Reader;
 use crate::app::AppError;
-use crate::intake::UploadError;
+use crate::intake::{UploadError, UploadPlace};
 use axum::Router;
 use axum::extract::multipart::{Field, Multipart};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
+use std::time::Duration;
 use tillway_proto::LoadId;
+use tokio::time::{Instant, timeout_at};
 
 /// A field that is no file: a token, the name of a node.
 const MAX_FIELD_BYTES: usize = 1024;
 
-/// The route. The file is streamed to the disk; how much may come, and how slowly, its receiver
-/// says.
-pub(super) fn router() -> Router<WebState> {
-    Router::new().route("/loads/upload", post(upload)).layer(DefaultBodyLimit::disable())
+/// What stands around the file in a form.
+const AROUND_BYTES: u64 = 64 * 1024;
+
+/// How long it may take until the file begins.
+const FIELDS_WITHIN: Duration = Duration::from_secs(30);
+
+/// The route. The file is streamed to the disk; how slowly it may come, its receiver says.
+/// `max_bytes`: of a file.
+pub(super) fn router(max_bytes: u64) -> Router<WebState> {
+    let limit = usize::try_from(max_bytes + AROUND_BYTES).unwrap_or(usize::MAX);
+    Router::new().route("/loads/upload", post(upload)).layer(DefaultBodyLimit::max(limit))
 }
 
 /// Why a file was not taken.
@@ -51,26 +60,39 @@ async fn upload(State(state): State<WebState>, reader: Reader, form: Multipart) 
 
 /// The fields come in the order in which they stand in the form: the file is the last one.
 async fn take(state: &WebState, reader: &Reader, mut form: Multipart) -> Result<LoadId, Stopped> {
-    let (mut token, mut node) = (String::new(), String::new());
-    while let Some(mut field) = form.next_field().await.map_err(cut_off)? {
-        match field.name() {
-            Some("token") => token = text(state, reader, &mut field).await?,
-            Some("node") => node = text(state, reader, &mut field).await?,
-            Some("file") => {
-                judged(state, reader, &token).map_err(|refusal| Stopped::Answered(*refusal))?;
-                return take_file(state, reader, node, field).await;
-            }
+    // Nothing is read of whoever may send nothing.
+    let place = blocking(state, reader, |app| app.upload_place()).await.map_err(Stopped::Answered)?;
+    let (mut token, mut node, until) = (String::new(), String::new(), Instant::now() + FIELDS_WITHIN);
+    loop {
+        let Ok(next) = timeout_at(until, form.next_field()).await else { return Err(cut_off(())) };
+        let Some(mut field) = next.map_err(cut_off)? else {
+            return Err(AppError::from(UploadError::UploadEmpty).into());
+        };
+        let name = field.name().unwrap_or_default().to_owned();
+        if name == "file" {
+            judged(state, reader, &token).map_err(|refusal| Stopped::Answered(*refusal))?;
+            return take_file(state, reader, node, field, place).await;
+        }
+        let Ok(read) = timeout_at(until, text(state, reader, &mut field)).await else { return Err(cut_off(())) };
+        match (name.as_str(), read?) {
+            ("token", text) => token = text,
+            ("node", text) => node = text,
             _ => {}
         }
     }
-    Err(AppError::from(UploadError::UploadEmpty).into())
 }
 
-async fn take_file(state: &WebState, reader: &Reader, node: String, mut field: Field<'_>) -> Result<LoadId, Stopped> {
+async fn take_file(
+    state: &WebState,
+    reader: &Reader,
+    node: String,
+    mut field: Field<'_>,
+    place: UploadPlace,
+) -> Result<LoadId, Stopped> {
     let node = blocking(state, reader, move |app| app.uploading(&node)).await.map_err(Stopped::Answered)?;
     let name = field.file_name().unwrap_or_default().to_owned();
     let app = reader.app(state);
-    let mut upload = app.begin_upload(node).await?;
+    let mut upload = app.begin_upload(node, place).await?;
     loop {
         match tokio::time::timeout(upload.idle(), field.chunk()).await {
             Err(_) => return Err(cut_off(())),

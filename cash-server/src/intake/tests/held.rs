@@ -368,7 +368,7 @@ async fn a_file_that_a_person_sends_is_held_whatever_it_does_and_is_carried_out_
     let kit = Kit::new();
     let running = kit.start();
     let send = async |text: &[u8]| {
-        let mut upload = running.intake.begin_upload(kit.chain.clone()).await?;
+        let mut upload = running.intake.begin_upload(kit.chain.clone(), running.intake.upload_place()?).await?;
         for part in text.chunks(100) {
             upload.push(part).await?;
         }

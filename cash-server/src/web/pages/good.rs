@@ -359,5 +359,8 @@ fn table(app: &Acting, code: &str, words: &Words) -> Result<Csv, AppError> {
             one.change.revision.0.to_string(),
         ]);
     }
+    if history.is_cut {
+        csv.cut(words.text("price-history-cut", []));
+    }
     Ok(csv)
 }

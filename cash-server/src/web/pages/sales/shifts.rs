@@ -178,11 +178,12 @@ async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<
                 csv.line(cells(one, &till_named(network, &one.till), words));
             }
             if shifts.len() < MAX_PAGE as usize {
-                break;
+                return Ok::<_, AppError>(csv);
             }
             offset += shifts.len() as u64;
         }
-        Ok::<_, AppError>(csv)
+        csv.cut(words.text("audit-cut", []));
+        Ok(csv)
     })
     .await
 }
