@@ -5,7 +5,7 @@ use super::act::{gone, judged};
 use super::login::not_done;
 use super::people::blocking;
 use super::reader::Reader;
-use crate::app::AppError;
+use crate::app::{Acting, AppError};
 use crate::intake::{UploadError, UploadPlace};
 use axum::Router;
 use axum::extract::multipart::{Field, Multipart};
@@ -61,7 +61,7 @@ async fn upload(State(state): State<WebState>, reader: Reader, form: Multipart) 
 /// The fields come in the order in which they stand in the form: the file is the last one.
 async fn take(state: &WebState, reader: &Reader, mut form: Multipart) -> Result<LoadId, Stopped> {
     // Nothing is read of whoever may send nothing.
-    let place = blocking(state, reader, |app| app.upload_place()).await.map_err(Stopped::Answered)?;
+    let place = blocking(state, reader, Acting::upload_place).await.map_err(Stopped::Answered)?;
     let (mut token, mut node, until) = (String::new(), String::new(), Instant::now() + FIELDS_WITHIN);
     loop {
         let Ok(next) = timeout_at(until, form.next_field()).await else { return Err(cut_off(())) };
