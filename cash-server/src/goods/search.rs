@@ -112,21 +112,26 @@ impl Shelves<'_> {
         if sought.after.is_none() {
             hits.extend(exact.iter().map(|(code, layer)| Hit { code: code.clone(), layer: *layer }));
         }
+        // What has this very barcode is on the first page, all of it.
+        let limit = sought.limit.max(hits.len());
         // One more than is asked for says whether the list goes on.
-        let wanted = sought.limit + 1;
+        let wanted = limit + 1;
         let after = match &sought.after {
             None => Some(None),
             Some(Position::Code(code)) => Some(Some(code.as_str())),
             Some(Position::Words(_)) => None,
         };
-        if let (Some(code), Some(after)) = (code, after)
-            && hits.len() < wanted
-        {
+        if let (Some(code), Some(after)) = (code, after) {
             let found = self.beginning_with(code, after, wanted)?;
+            let last = found.last().filter(|_| found.len() == wanted).map(|hit| hit.code.clone());
             hits.extend(found.into_iter().filter(|hit| !exact.contains_key(&hit.code)));
+            // There may be more codes, though what was listed first is left out of these.
+            if let Some(last) = last.filter(|_| hits.len() <= limit) {
+                return Ok(Found { hits, next: Some(Position::Code(last)), is_behind: false });
+            }
         }
-        if hits.len() > sought.limit {
-            hits.truncate(sought.limit);
+        if hits.len() > limit {
+            hits.truncate(limit);
             // What has this very barcode or code came first, out of the order of codes.
             let last = hits.last().map(|hit| if exact.contains_key(&hit.code) { &text } else { &hit.code });
             let next = last.cloned().map(Position::Code);
@@ -143,7 +148,7 @@ impl Shelves<'_> {
             let last = self.view.layers.get(layer).map(|span| span.last);
             last.is_some_and(|last| read_to.get(layer).is_none_or(|read| *read < last))
         });
-        let (named, next) = self.named(&words, after, sought.limit - hits.len(), is_listed)?;
+        let (named, next) = self.named(&words, after, limit - hits.len(), is_listed)?;
         hits.extend(named);
         Ok(Found { hits, next, is_behind })
     }

@@ -170,6 +170,29 @@ fn a_list_goes_on_where_it_ended() {
 }
 
 #[test]
+fn a_barcode_that_codes_begin_with_too_leaves_no_code_out() {
+    let goods = Goods::new();
+    let codes_of: Vec<String> = (0..30).map(|n| format!("10{n:02}")).collect();
+    let all: String = codes_of.iter().map(|code| item(code, "Сок", "1")).collect();
+    // It has the barcode that is looked for, and stands in the middle of the codes.
+    goods.chain.load(CHAIN, &(all + &barcode("10", "1010")));
+    assert_eq!(codes(goods.find_in(&goods.all_layers(), "10", None, 1)), ["1010"]);
+    for limit in [1, 5, 7, 10] {
+        let (mut after, mut found) = (None, Vec::new());
+        loop {
+            let part = goods.find_in(&goods.all_layers(), "10", after, limit);
+            after = part.next.clone();
+            found.extend(codes(part));
+            if after.is_none() {
+                break;
+            }
+        }
+        found.sort();
+        assert_eq!(found, codes_of, "{limit}");
+    }
+}
+
+#[test]
 fn names_follow_the_layers_and_are_read_anew_where_the_log_does_not_tell() {
     let mut goods = Goods::new();
     goods.chain.load(CHAIN, &[item("1", "Старый сыр", "1"), item("2", "Масло", "1")].concat());
