@@ -4,6 +4,8 @@
 //! still and send it again, by itself or because its agent looks back; it is the same receipt
 //! then, and not a new one.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, params};
@@ -116,7 +118,7 @@ pub(super) fn prune(
         )?
         .query_map(params![till.as_str(), shift, opened, limit], |r| {
             let (id, of) = (r.get::<_, i64>(0)?, (r.get(2)?, r.get(3)?));
-            let (sums, who) = ((r.get(5)?, r.get(6)?, r.get(7)?), (row::parsed(r, 1)?, r.get(8)?));
+            let (sums, who) = ((r.get(5)?, r.get(6)?, r.get(7)?), (row::parsed(r, 1)?, Cow::Owned(r.get(8)?)));
             Ok((id, of, Counts::of(r.get(4)?, sums, who, payments(t, id)?)))
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
@@ -131,7 +133,7 @@ pub(super) fn prune(
     let gone = found.len();
     for (id, of, counts) in found {
         if let Some(counts) = counts {
-            totals.take_off(&of, counts);
+            totals.take_off(of, counts);
         }
         keep_key.execute([id])?;
         delete.execute([id])?;

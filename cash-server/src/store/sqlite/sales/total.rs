@@ -4,13 +4,14 @@
 //! However large what a till sends, no sum fails: one that leaves 64 bits stays at their end.
 //! `total` never overflows and is exact to 9·10^15 kopecks.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::civil::{Date, DateTime};
 use rusqlite::{Connection, ToSql, params};
 use tillway_proto::{ShopId, TillId};
 
-use super::total_part::Parts;
+use super::total_part::{self, Parts};
 use super::{check, row};
 use crate::sales::check::{REFUNDS, SALE};
 use crate::sales::receipt::{CHANGE, Receipt, line_sum};
@@ -23,21 +24,26 @@ const NEWEST_DAYS: u32 = 31;
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     by_day: BTreeMap<Of, ByDay>,
-    parts: Parts,
 }
 
 /// Shop and till.
 pub(super) type Of = (String, String);
 
-type ByDay = BTreeMap<Date, Sums>;
+type ByDay = BTreeMap<Date, Day>;
+
+#[derive(Debug, Default)]
+struct Day {
+    sums: Sums,
+    parts: Parts,
+}
 
 /// What of a receipt is added up, or taken off.
 #[derive(Debug)]
-pub(super) struct Counts {
+pub(super) struct Counts<'a> {
     pub(super) ended: DateTime,
-    pub(super) cashier: String,
-    /// By type, less the change.
-    pub(super) payments: BTreeMap<i32, i64>,
+    pub(super) cashier: Cow<'a, str>,
+    /// Each type once, less the change.
+    pub(super) payments: Vec<(i32, i64)>,
     /// Of one receipt; less than nothing where it is taken off.
     sums: Sums,
 }
@@ -52,12 +58,12 @@ pub(super) struct Sums {
     pub(super) line_sum: i64,
 }
 
-impl Counts {
+impl<'a> Counts<'a> {
     /// None of a document that is neither a sale nor a refund.
     pub(super) fn of(
         doctype: i32,
         (sum, lines, line_sum): (i64, i64, i64),
-        (ended, cashier): (DateTime, String),
+        (ended, cashier): (DateTime, Cow<'a, str>),
         payments: impl IntoIterator<Item = (i32, i32, i64)>,
     ) -> Option<Self> {
         let is_sale = doctype == SALE;
@@ -69,9 +75,14 @@ impl Counts {
         } else {
             Sums { refunds: 1, refund_sum: sum, lines, ..Sums::default() }
         };
-        let mut by_type = BTreeMap::<i32, i64>::new();
+        // One or two of them: looking through is quicker than any map.
+        let mut by_type = Vec::<(i32, i64)>::new();
         for (opcode, type_code, sum) in payments {
-            let paid = by_type.entry(type_code).or_default();
+            let at = by_type.iter().position(|(of, _)| *of == type_code).unwrap_or_else(|| {
+                by_type.push((type_code, 0));
+                by_type.len() - 1
+            });
+            let paid = &mut by_type[at].1;
             *paid = if CHANGE.contains(&opcode) { paid.saturating_sub(sum) } else { paid.saturating_add(sum) };
         }
         Some(Self { ended, cashier, payments: by_type, sums })
@@ -95,34 +106,24 @@ impl Counts {
 impl Totals {
     /// Receipts of one till that were not there, none of another till among them.
     pub(super) fn add<'a>(&mut self, shop: &str, till: &TillId, receipts: impl Iterator<Item = &'a Receipt>) {
-        let counts = |receipt: &Receipt| {
+        let counts = |receipt: &'a Receipt| {
             let document = &receipt.document;
             Counts::of(
                 document.doctype,
                 (document.sum, row::index(document.lines.len()), line_sum(document)),
-                (receipt.ended, document.cashier.clone()),
+                (receipt.ended, Cow::Borrowed(document.cashier.as_str())),
                 document.payments.iter().map(|paid| (paid.opcode, paid.type_code, paid.sum)),
             )
         };
-        let of = (shop.to_owned(), till.to_string());
+        let days = self.by_day.entry((shop.to_owned(), till.to_string())).or_default();
         for counts in receipts.filter_map(counts) {
-            self.count(&of, &counts);
+            count(days, &counts);
         }
     }
 
     /// A receipt that is deleted, as it stands in the tables.
-    pub(super) fn take_off(&mut self, of: &Of, counts: Counts) {
-        self.count(of, &Counts { sums: counts.sums.negative(), ..counts });
-    }
-
-    fn count(&mut self, of: &Of, counts: &Counts) {
-        if !self.by_day.contains_key(of) {
-            self.by_day.insert(of.clone(), ByDay::new());
-        }
-        if let Some(days) = self.by_day.get_mut(of) {
-            days.entry(counts.ended.date()).or_default().add(&counts.sums);
-        }
-        self.parts.count(of, counts);
+    pub(super) fn take_off(&mut self, of: Of, counts: Counts<'_>) {
+        count(self.by_day.entry(of).or_default(), &Counts { sums: counts.sums.negative(), ..counts });
     }
 
     /// Adds them to what is there, of each day and of all days.
@@ -137,13 +138,18 @@ impl Totals {
         let mut empty = t.prepare_cached(
             "DELETE FROM total WHERE day = ?1 AND shop = ?2 AND till = ?3 AND sales = 0 AND refunds = 0",
         )?;
-        for ((shop, till), days) in self.by_day {
+        let mut parts = BTreeMap::new();
+        for (of, days) in self.by_day {
             let mut of_all = Sums::default();
-            for sums in days.values() {
-                of_all.add(sums);
+            let mut rows = Vec::with_capacity(days.len() + 1);
+            for (date, day) in days {
+                of_all.add(&day.sums);
+                rows.push((date.to_string(), day.sums));
+                parts.insert((of.clone(), date), day.parts);
             }
-            let days = days.into_iter().map(|(day, sums)| (day.to_string(), sums));
-            for (day, sums) in days.chain([(String::new(), of_all)]) {
+            rows.push((String::new(), of_all));
+            let (shop, till) = of;
+            for (day, sums) in rows {
                 let Sums { sales, refunds, sale_sum, refund_sum, lines, line_sum } = sums;
                 statement.execute(params![day, shop, till, sales, refunds, sale_sum, refund_sum, lines, line_sum])?;
                 if sales < 0 || refunds < 0 {
@@ -151,8 +157,14 @@ impl Totals {
                 }
             }
         }
-        self.parts.write(t)
+        total_part::write(t, parts)
     }
+}
+
+fn count(days: &mut ByDay, counts: &Counts<'_>) {
+    let day = days.entry(counts.ended.date()).or_default();
+    day.sums.add(&counts.sums);
+    day.parts.count(counts);
 }
 
 impl Sums {
