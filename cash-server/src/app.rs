@@ -23,6 +23,7 @@ mod goods;
 mod goods_tills;
 mod intruders;
 mod loads;
+mod mailing;
 mod moving;
 mod nodes;
 mod notices;
@@ -48,6 +49,7 @@ pub use goods::{
 };
 pub use intruders::Asked;
 pub use loads::{Load, LoadReport};
+pub use mailing::MailingWanted;
 pub use nodes::{CreatedNode, NewSecret, NodeChange, NodeInfo, Nodes};
 pub use overview::{DiskRoom, Overview, OverviewLimits};
 pub use packages::{PackageAsked, PackageDenied};
@@ -74,6 +76,7 @@ use crate::settings::credentials::Credentials;
 use crate::store::audit::AuditLog;
 use crate::store::goods::GoodsIndex;
 use crate::store::intake::LoadJournal;
+use crate::store::outbox::OutboxStore;
 use crate::store::sales::SalesStore;
 use crate::till_connections::{ShownFor, TillConnections};
 use rights::Place;
@@ -124,6 +127,10 @@ pub struct AppParts {
     pub attaching: Arc<Attaching>,
     /// Users, their sessions, keys of programs.
     pub people: People,
+    /// What goes out by mail and webhook.
+    pub outbox: Arc<dyn OutboxStore>,
+    /// A server that takes mails is named.
+    pub sends_mail: bool,
     /// The login that stands in a file of the data folder.
     pub file_login: Credentials,
     /// Where people find the page, without a path: `https://<host>:<port>`.

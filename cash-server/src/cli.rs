@@ -22,6 +22,7 @@ mod goods;
 mod node;
 mod notices;
 mod people;
+mod report;
 mod sales;
 mod server;
 mod setup;
@@ -39,6 +40,7 @@ pub use attach_code::{AttachCodeCommand, Life};
 pub use backup::{BackupCommand, PlaceArgs, PlaceSort};
 pub use goods::GoodsCommand;
 pub use people::{KeyCommand, UserCommand};
+pub use report::{MailArgs, ReportCommand};
 pub use sales::{ReceiptArgs, SalesCommand, SalesOfArgs};
 pub use setup::{SetupArgs, SetupError};
 
@@ -143,6 +145,12 @@ pub enum Command {
     /// What was set aside, on tills and here. Asks the running server.
     #[command(subcommand)]
     Aside(AsideCommand),
+    /// What needs a look, by kind: what the daily report says by mail. Asks the running server.
+    Report {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: Option<ReportCommand>,
+    },
     /// Rejects and warnings that nobody has seen yet. Asks the running server.
     #[command(subcommand)]
     Notices(NoticesCommand),
@@ -564,6 +572,7 @@ fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -
         Command::Goods(command) => goods::goods(&load()?, command, &mut answer),
         Command::Backup { place, command } => backup::backup(load()?, &place, command, &mut answer),
         Command::Background => server::background(&load()?, &mut answer),
+        Command::Report { command } => report::report(&load()?, command, &mut answer),
         Command::User(command) => people::user(&load()?, command, &mut answer),
         Command::Key(command) => people::key(&load()?, command, &mut answer),
         Command::Audit(asked) => audit::list(&load()?, &asked, &mut answer),

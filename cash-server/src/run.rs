@@ -24,6 +24,7 @@ use crate::intake::rest::AifRest;
 use crate::intake::{Intake, IntakeError, IntakeSettings};
 use crate::lock::{DataLock, LockError, Role};
 use crate::network::{NetworkError, NetworkService};
+use crate::outbox::{self, OutboxParts};
 use crate::packages::{PackageError, PackageFolder, PackageService};
 use crate::peer_keys::PeerKeys;
 use crate::reserve::DiskReserve;
@@ -195,7 +196,7 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         people,
         loader,
     } = opened;
-    let Stores { network, dictionary: store, goods: names, exchange, journal, sales, audit, .. } = stores;
+    let Stores { network, dictionary: store, goods: names, exchange, journal, sales, outbox, audit, .. } = stores;
     tell_credentials(&credentials);
 
     let rest_port = listeners.rest.local_addr().map_or(settings.rest.listen.port(), |address| address.port());
@@ -219,10 +220,11 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         let (store, journal, hints) = (Arc::clone(&store), Arc::clone(&journal), hints.clone());
         blocking(move || Intake::new(intake_settings, store, journal, hints).map_err(RunError::Intake)).await?
     };
+    let own_host = host_name(addresses.host.as_deref());
     let owner = {
         let store = Arc::clone(&store);
         let identity = blocking(move || store.identity().map_err(RunError::Store)).await?;
-        Owner::new(identity, &settings.name, &host_name(addresses.host.as_deref()))
+        Owner::new(identity, &settings.name, &own_host)
     };
     let (connections, intruders) = (TillConnections::default(), Intruders::new(Arc::clone(&sales)));
     let floods = Arc::new(Floods::new(intruders.clone()));
@@ -282,6 +284,8 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         passwords: Arc::default(),
         people,
         file_login: credentials.admin,
+        outbox: Arc::clone(&outbox),
+        sends_mail: settings.mail.server.is_some(),
         page_address: page_address(&settings, web_port),
         intruders: intruders.clone(),
         connections: connections.clone(),
@@ -313,6 +317,18 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     tasks.push(certificates.task());
     tasks.extend(logins.map(|logins| logins.into_task(&hints)));
     tasks.push(connections.task(network, &hints));
+    let telling = OutboxParts {
+        app: app.clone(),
+        store: outbox,
+        mail: settings.mail.clone(),
+        alerts: settings.alerts.clone(),
+        server: settings.name.clone(),
+        host: own_host,
+        page: page_of_mails(&settings, web_port),
+        silent_after: settings.exchange.silent_after,
+        hints: hints.clone(),
+    };
+    tasks.extend(outbox::tasks(telling).map_err(RunError::Web)?);
 
     let (_socket_file, local_door) = SocketFile::bind(&socket::path(&settings.data_dir)).map_err(RunError::Socket)?;
     let open_files = usize::try_from(OpenFiles::now().limit).unwrap_or(usize::MAX);
@@ -469,6 +485,12 @@ fn page_address(settings: &Settings, port: u16) -> String {
     let host = settings.public_host.as_deref().unwrap_or("localhost");
     let scheme = if settings.tls.plain.web { "http" } else { "https" };
     format!("{scheme}://{host}:{port}")
+}
+
+/// The same for links in mails, which may lead to another name.
+fn page_of_mails(settings: &Settings, port: u16) -> String {
+    let named = settings.mail.page.as_ref().map(|page| page.as_str().trim_end_matches('/').to_owned());
+    named.unwrap_or_else(|| page_address(settings, port))
 }
 
 /// What this machine is called, for people: as tills are told, else as it calls itself.

@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod goods;
 pub mod intake;
 pub mod network;
+pub mod outbox;
 pub mod packages;
 pub mod sales;
 mod server_id;

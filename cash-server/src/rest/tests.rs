@@ -6,6 +6,7 @@ mod local;
 mod packages_of_tills;
 mod pages;
 mod people;
+mod report;
 mod rights;
 mod sales;
 mod watch;
@@ -162,6 +163,8 @@ impl Server {
             attaching: Arc::default(),
             passwords: Arc::default(),
             people: people.clone(),
+            outbox: people_db.clone(),
+            sends_mail: true,
             file_login: Credentials::new("admin", "secret"),
             page_address: "https://shop:18090".to_owned(),
             intruders: crate::sales::Intruders::new(Arc::clone(&sales)),

@@ -8,6 +8,7 @@ use super::exchange::ExchangeStore;
 use super::goods::GoodsIndex;
 use super::intake::LoadJournal;
 use super::network::NetworkStore;
+use super::outbox::OutboxStore;
 use super::packages::PackageStore;
 use super::sales::SalesStore;
 use super::sqlite::exchange::SqliteExchange;
@@ -40,6 +41,8 @@ pub struct Stores {
     pub sales: Arc<dyn SalesStore>,
     /// Users, their sessions, keys of programs.
     pub people: Arc<dyn PeopleStore>,
+    /// What goes out by mail and webhook.
+    pub outbox: Arc<dyn OutboxStore>,
     /// The audit logs of all of them, to be read as one.
     pub audit: Vec<Arc<dyn AuditLog>>,
     /// Gives room on the disk of the data folder back that the stores can do without, as far as
@@ -97,6 +100,7 @@ impl Stores {
             exchange,
             journal,
             sales,
+            outbox: people.clone(),
             people,
             give_back_room: Arc::new(move || logs.cut_log()),
             to_copy,

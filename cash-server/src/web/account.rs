@@ -3,6 +3,7 @@
 use super::WebState;
 use super::act::judged;
 use super::login::{ACCOUNT, Sits, cut_off, not_done};
+use super::mailing::MailingView;
 use super::pages::{Made, in_frame};
 use super::reader::Reader;
 use crate::app::{Account, AppError};
@@ -57,6 +58,11 @@ pub(super) struct AccountView {
     pub(super) by_session: bool,
     pub(super) least: usize,
     pub(super) why: Option<String>,
+    /// Whether mails are sent at all.
+    pub(super) sends_mail: bool,
+    pub(super) mailing: MailingView,
+    /// Whether a trial was sent just now.
+    pub(super) is_sent: bool,
     pub(super) sessions: Vec<SeatView>,
 }
 
@@ -92,7 +98,11 @@ async fn account(state: &WebState, reader: &Reader, seat: &Sits, why: Option<(St
         is_this: Some(session.no) == own,
     });
     let (status, why) = why.map_or((StatusCode::OK, None), |(status, why)| (status, Some(why)));
+    let (mailing, sends_mail) = (MailingView::from(&user.mailing), reader.app(state).sends_mail());
     let view = AccountView {
+        mailing,
+        sends_mail,
+        is_sent: reader.asks_for("trial"),
         login: user.login.to_string(),
         name: user.name,
         role: user.grant.role,

@@ -11,7 +11,7 @@ macro_rules! templates {
 }
 
 /// The templates by name.
-pub(crate) const TEMPLATES: [Template; 55] = templates![
+pub(crate) const TEMPLATES: [Template; 57] = templates![
     "account.html",
     "aside_live.html",
     "attach.html",
@@ -33,6 +33,7 @@ pub(crate) const TEMPLATES: [Template; 55] = templates![
     "loads.html",
     "loads_live.html",
     "login.html",
+    "mailing_form.html",
     "network.html",
     "network_below.html",
     "network_import.html",
@@ -46,6 +47,7 @@ pub(crate) const TEMPLATES: [Template; 55] = templates![
     "price_here.html",
     "receipt.html",
     "receipts.html",
+    "report.html",
     "sales.html",
     "sales_above.html",
     "sales_live.html",

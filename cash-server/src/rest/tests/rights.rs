@@ -84,6 +84,11 @@ const ROUTES: &[(&str, &str, Act, About, &str)] = &[
     ("get", "/api/v1/keys", Act::ManagePeople, Chain, ""),
     ("post", "/api/v1/keys", Act::ManagePeople, Chain, r#"{"name":"a:b"}"#),
     ("delete", "/api/v1/keys/{id}", Act::ManagePeople, Chain, ""),
+    ("get", "/api/v1/report", Act::Read, List, ""),
+    ("patch", "/api/v1/users/{id}/mail", Act::ManagePeople, Chain, "{}"),
+    ("post", "/api/v1/users/{id}/trial", Act::ManagePeople, Chain, ""),
+    ("patch", "/api/v1/me/mail", Act::Read, Oneself, "{}"),
+    ("post", "/api/v1/me/trial", Act::Read, Oneself, ""),
     ("get", "/api/v1/me", Act::Read, Oneself, ""),
     ("put", "/api/v1/me/password", Act::Read, Oneself, r#"{"old":"x","new":"y"}"#),
     ("delete", "/api/v1/me/sessions/{number}", Act::Read, Oneself, ""),
@@ -206,6 +211,7 @@ async fn lists_have_nothing_of_another_shop() {
             "receipts",
             "findings",
             "aside",
+            "report",
         ] {
             let (status, told) = server.with_key(&key, "get", &format!("/api/v1/{path}"), "").await;
             assert_eq!(status, StatusCode::OK, "{path}: {told}");
@@ -235,6 +241,7 @@ async fn lists_have_nothing_of_another_shop() {
             "/sales/receipts",
             "/sales/totals",
             "/findings",
+            "/report",
             "/server",
             "/attach",
         ] {

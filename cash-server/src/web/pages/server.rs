@@ -6,10 +6,13 @@ use super::super::source::{self, Gathered};
 use super::super::view::{BackupsView, BrokerView, TlsView};
 use super::tills::natural;
 use super::{Kind, Made, Reader, WebState, show};
+use crate::store::outbox::OutboxState;
+use crate::words::Words;
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
+use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tillway_proto::Revision;
@@ -32,6 +35,8 @@ pub(super) struct ServerView {
     pub(super) tls: Option<TlsView>,
     /// How backups stand; none where the reader may not see it.
     pub(super) backups: Option<BackupsView>,
+    /// How mails and webhooks stand; none where the reader may not see it, or nobody is told.
+    pub(super) outbox: Option<OutboxView>,
     /// Room for the data folder, and below which nothing is taken in.
     pub(super) disk_free_mib: Option<u64>,
     pub(super) disk_reserve_mib: Option<u64>,
@@ -39,6 +44,16 @@ pub(super) struct ServerView {
     pub(super) versions: Vec<(String, u64, String)>,
     /// What the server does by itself; none where the reader may not see it.
     pub(super) background: Option<Vec<TaskView>>,
+}
+
+/// How mails and webhooks stand.
+#[derive(Debug, Serialize)]
+pub(super) struct OutboxView {
+    pub(super) waiting: u64,
+    pub(super) waiting_since: Option<Timestamp>,
+    pub(super) last_sent: Option<Timestamp>,
+    /// Why something did not arrive.
+    pub(super) trouble: Option<String>,
 }
 
 pub(super) fn router() -> Router<WebState> {
@@ -54,6 +69,7 @@ async fn page(State(state): State<WebState>, reader: Reader) -> Response {
             broker: source::broker(&facts.broker, words),
             tls: facts.tls.as_ref().map(source::tls),
             backups: facts.backups.as_ref().map(|state| source::backups(state, words)),
+            outbox: facts.outbox.as_ref().and_then(|state| outbox(state, gathered.app.sends_mail(), words)),
             disk_free_mib: facts.disk.map(|room| room.free_bytes >> 20),
             disk_reserve_mib: facts.disk.map(|room| room.reserve_bytes >> 20),
             versions: versions(gathered),
@@ -63,6 +79,17 @@ async fn page(State(state): State<WebState>, reader: Reader) -> Response {
         Ok(Made { crumbs: vec![Crumb::here(words.text("nav-server", []))], body })
     })
     .await
+}
+
+/// None where nobody is told, and never was.
+fn outbox(state: &OutboxState, sends_mail: bool, words: &Words) -> Option<OutboxView> {
+    let OutboxState { waiting, waiting_since, last_sent, last_error, .. } = state;
+    (sends_mail || *waiting > 0 || last_sent.is_some()).then(|| OutboxView {
+        waiting: *waiting,
+        waiting_since: *waiting_since,
+        last_sent: *last_sent,
+        trouble: last_error.as_ref().map(|reason| words.reason(reason)),
+    })
 }
 
 fn versions(gathered: &Gathered<'_>) -> Vec<(String, u64, String)> {
