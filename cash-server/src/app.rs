@@ -34,6 +34,7 @@ mod receipts;
 mod rights;
 mod sales;
 mod scope;
+mod server;
 mod till_price;
 mod tills;
 mod tls;
@@ -57,6 +58,7 @@ pub use people::{Account, FromWhere, LetIn, Shown, ToldLink, WantedRole};
 pub use receipts::ShownReceipt;
 pub use rights::{Act, Denied, Role, everything, manages_people, may, of_till};
 pub use sales::SalesOf;
+pub use server::Keep;
 pub use till_price::{PriceHere, TillPrice, TillPrices};
 pub use tills::Till;
 pub use tls::{CertificateLeft, TlsOverview};
@@ -78,11 +80,13 @@ use crate::store::goods::GoodsIndex;
 use crate::store::intake::LoadJournal;
 use crate::store::outbox::OutboxStore;
 use crate::store::sales::SalesStore;
+use crate::store::sizes::DatabaseState;
 use crate::till_connections::{ShownFor, TillConnections};
 use rights::Place;
 use scope::Scope;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tillway_proto::process::KeptLog;
 use tillway_proto::{NodeId, TillId};
 use tillway_service::actor::Caller;
 use tillway_service::background::Background;
@@ -111,6 +115,12 @@ pub struct AppParts {
     pub audit: Vec<Arc<dyn AuditLog>>,
     /// What the server does by itself.
     pub background: Background,
+    /// How all databases are now.
+    pub databases: Arc<dyn Fn() -> Vec<DatabaseState> + Send + Sync>,
+    /// How long what is kept.
+    pub keeps: Vec<Keep>,
+    /// The newest lines of the log.
+    pub log: KeptLog,
     /// Backups of all stores.
     pub backups: Backups,
     /// For whom each link to a package is.

@@ -164,6 +164,12 @@ pub enum Command {
     Key(KeyCommand),
     /// What the server does by itself: last and next run, last failure. Asks the running server.
     Background,
+    /// The newest lines of the server's log since its start. Asks the running server.
+    Log(LogArgs),
+    /// The server's databases: size and version. Asks the running server.
+    Databases,
+    /// How long the server keeps what, by its settings. Asks the running server.
+    Retention,
     /// Backups of all that nobody else has, and the way back.
     Backup {
         /// Where they lie, where the settings do not say so.
@@ -207,6 +213,20 @@ pub struct AuditArgs {
     pub persons: bool,
     /// At most so many.
     #[arg(long, default_value_t = 100)]
+    pub limit: usize,
+}
+
+/// Which lines of the log.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// As grave as this, or graver: error, warn, info, debug or trace.
+    #[arg(long)]
+    pub level: Option<String>,
+    /// Only lines with this text in them.
+    #[arg(long)]
+    pub text: Option<String>,
+    /// At most so many, the newest.
+    #[arg(long, default_value_t = 200)]
     pub limit: usize,
 }
 
@@ -572,6 +592,9 @@ fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -
         Command::Goods(command) => goods::goods(&load()?, command, &mut answer),
         Command::Backup { place, command } => backup::backup(load()?, &place, command, &mut answer),
         Command::Background => server::background(&load()?, &mut answer),
+        Command::Log(asked) => server::log(&load()?, &asked, &mut answer),
+        Command::Databases => server::databases(&load()?, &mut answer),
+        Command::Retention => server::retention(&load()?, &mut answer),
         Command::Report { command } => report::report(&load()?, command, &mut answer),
         Command::User(command) => people::user(&load()?, command, &mut answer),
         Command::Key(command) => people::key(&load()?, command, &mut answer),

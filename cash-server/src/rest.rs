@@ -24,6 +24,7 @@ pub mod problem;
 pub(crate) mod receipts;
 pub mod report;
 mod sales;
+mod server;
 #[cfg(test)]
 mod tests;
 mod tills;
@@ -167,6 +168,9 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(report::send_own_trial))
         .routes(routes!(background::list))
         .routes(routes!(tls::show))
+        .routes(routes!(server::databases))
+        .routes(routes!(server::retention))
+        .routes(routes!(server::log))
         .routes(routes!(backups::list, backups::create))
         .routes(routes!(backups::rehearse))
         .split_for_parts();

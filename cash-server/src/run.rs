@@ -7,7 +7,7 @@
 
 mod watchdog;
 
-use crate::app::{App, AppParts, events, everything, manages_people};
+use crate::app::{App, AppParts, Keep, events, everything, manages_people};
 use crate::aside::{Aside, LastShown};
 use crate::backup::{self, BackupError, BackupParts, Backups};
 use crate::certificates::Certificates;
@@ -44,7 +44,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use tillway_proto::process::{OpenFiles, ServiceManager};
+use tillway_proto::process::{OpenFiles, ServiceManager, kept_log};
 use tillway_proto::{IdError, NodeCode};
 use tillway_service::actor::Caller;
 use tillway_service::background::Background;
@@ -196,7 +196,8 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         people,
         loader,
     } = opened;
-    let Stores { network, dictionary: store, goods: names, exchange, journal, sales, outbox, audit, .. } = stores;
+    let Stores { network, dictionary: store, goods: names, exchange, journal, sales, outbox, audit, databases, .. } =
+        stores;
     tell_credentials(&credentials);
 
     let rest_port = listeners.rest.local_addr().map_or(settings.rest.listen.port(), |address| address.port());
@@ -275,6 +276,9 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
             caller: Caller::server(),
         },
         audit: audit.clone(),
+        databases,
+        keeps: keeps(&settings),
+        log: kept_log(),
         background: background.clone(),
         backups: backups.clone(),
         links: packages.links().clone(),
@@ -478,6 +482,26 @@ fn open_people(settings: &Settings, stores: &Stores, credentials: &ServerCredent
         Err(error) => tracing::warn!(%error, "the login of the file is no login for the page: it is for REST alone"),
     }
     Ok(people)
+}
+
+/// How long what is kept, by the settings.
+fn keeps(settings: &Settings) -> Vec<Keep> {
+    let (retention, intake, backup) = (&settings.retention, &settings.intake, &settings.backup);
+    let keep = |what, setting, days, bytes| Keep { what, setting, days, bytes };
+    vec![
+        keep("receipts", "retention.sales_days", retention.sales_days, None),
+        keep("prices", "retention.dictionary_days", Some(retention.dictionary_days), None),
+        keep("loads", "retention.history_days", Some(retention.history_days), None),
+        keep("audit", "retention.audit_days", Some(retention.audit_days), None),
+        keep(
+            "packages",
+            "retention.packages_days",
+            Some(retention.packages_days),
+            Some(retention.packages_limit_bytes),
+        ),
+        keep("files", "intake.backup_days", Some(intake.backup_days), Some(intake.backup_limit_bytes)),
+        keep("backups", "backup.keep_days", Some(backup.keep_days), Some(backup.keep_bytes)),
+    ]
 }
 
 /// Where people find the page, as the settings have it.

@@ -16,6 +16,7 @@ pub mod outbox;
 pub mod packages;
 pub mod sales;
 mod server_id;
+pub mod sizes;
 pub mod sqlite;
 mod stores;
 #[cfg(test)]

@@ -113,6 +113,8 @@ pub enum RequestFault {
         /// The text.
         text: String,
     },
+    /// A text that is no level of a log.
+    NoLogLevel,
     /// Times that do not go together.
     SinceOrDays,
     /// From another machine, without TLS, on a port that is not open for that.

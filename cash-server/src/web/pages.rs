@@ -11,6 +11,7 @@ mod good;
 mod goods;
 mod load;
 mod loads;
+mod log;
 mod network;
 mod overview;
 mod report;
@@ -73,6 +74,7 @@ pub(super) fn router() -> Router<WebState> {
         .merge(findings::router())
         .merge(report::router())
         .merge(server::router())
+        .merge(log::router())
         .merge(units::router())
         .merge(audit::router())
 }

@@ -11,7 +11,7 @@ macro_rules! templates {
 }
 
 /// The templates by name.
-pub(crate) const TEMPLATES: [Template; 57] = templates![
+pub(crate) const TEMPLATES: [Template; 60] = templates![
     "account.html",
     "aside_live.html",
     "attach.html",
@@ -32,6 +32,8 @@ pub(crate) const TEMPLATES: [Template; 57] = templates![
     "load_live.html",
     "loads.html",
     "loads_live.html",
+    "log.html",
+    "log_lines.html",
     "login.html",
     "mailing_form.html",
     "network.html",
@@ -53,6 +55,7 @@ pub(crate) const TEMPLATES: [Template; 57] = templates![
     "sales_live.html",
     "sales_of.html",
     "server.html",
+    "server_kept.html",
     "server_live.html",
     "stolen.html",
     "sure.html",

@@ -1,11 +1,12 @@
 //! Turns what the use cases tell into what pages show.
 
 use super::view::{
-    AsideView, BackupsView, DeliveryView, LoadView, NoticeView, ProgressView, RejectView, ShiftVerdict, ShiftView,
-    TillView, TlsView,
+    AsideView, BackupsView, DeliveryView, KeptBackup, LoadView, NoticeView, ProgressView, RejectView, ShiftVerdict,
+    ShiftView, TillView, TlsView,
 };
 use crate::app::{BackupsState, Load, LoadReport, TlsOverview};
 use crate::aside::AsideUnit;
+use crate::backup::Kept;
 use crate::exchange::Condition;
 use crate::exchange::decide::Wait;
 use crate::exchange::model::Delivery;
@@ -19,6 +20,9 @@ use crate::words::{Reason, Words};
 use jiff::Timestamp;
 use tillway_proto::command::AsideAction;
 use tillway_proto::{ExchangeStatus, NodeId};
+
+/// Most backups of a page.
+const SHOWN_BACKUPS: usize = 30;
 
 pub(super) fn tls(overview: &TlsOverview) -> TlsView {
     TlsView {
@@ -36,6 +40,20 @@ pub(super) fn backups(state: &BackupsState, words: &Words) -> BackupsView {
         newest: state.seen.kept.first().map(|kept| kept.note.at),
         rehearsed: last.map(|rehearsal| rehearsal.at),
         fault: last.and_then(|rehearsal| rehearsal.fault.as_ref()).map(|fault| words.reason(fault)),
+        kept: state.seen.kept.iter().take(SHOWN_BACKUPS).map(|kept| kept_backup(kept, words)).collect(),
+        more: state.seen.kept.len().saturating_sub(SHOWN_BACKUPS) as u64,
+    }
+}
+
+fn kept_backup(kept: &Kept, words: &Words) -> KeptBackup {
+    let Kept { name, note } = kept;
+    let rehearsed = note.rehearsed.as_ref();
+    KeptBackup {
+        name: name.clone(),
+        at: note.at,
+        mib: note.bytes.div_ceil(1 << 20),
+        rehearsed: rehearsed.map(|rehearsal| rehearsal.at),
+        fault: rehearsed.and_then(|rehearsal| rehearsal.fault.as_ref()).map(|fault| words.reason(fault)),
     }
 }
 

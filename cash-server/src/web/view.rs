@@ -19,6 +19,23 @@ pub(super) struct BackupsView {
     pub(super) rehearsed: Option<Timestamp>,
     /// What was wrong then, where something was.
     pub(super) fault: Option<String>,
+    /// The newest of them.
+    pub(super) kept: Vec<KeptBackup>,
+    /// How many more there are.
+    pub(super) more: u64,
+}
+
+/// One backup. Each was read again from where it lies before it counted.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct KeptBackup {
+    pub(super) name: String,
+    /// The moment that it shows.
+    pub(super) at: Timestamp,
+    pub(super) mib: u64,
+    /// When it was rehearsed; none: it was not.
+    pub(super) rehearsed: Option<Timestamp>,
+    /// What was wrong then.
+    pub(super) fault: Option<String>,
 }
 
 /// How TLS stands.

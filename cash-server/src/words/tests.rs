@@ -129,6 +129,7 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
         include_str!("../web/pages/goods.rs"),
         include_str!("../web/pages/load.rs"),
         include_str!("../web/pages/loads.rs"),
+        include_str!("../web/pages/log.rs"),
         include_str!("../web/pages/network.rs"),
         include_str!("../web/pages/overview.rs"),
         include_str!("../web/pages/report.rs"),

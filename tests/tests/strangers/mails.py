@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import html
 import json
 import pathlib
 import sys
@@ -21,6 +22,6 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("*.eml"), key=lambda path: pat
         "type": mail.get_content_type(),
         "defects": [str(defect) for defect in mail.defects],
         "text": bodies.get("text/plain", ""),
-        "html": bodies.get("text/html", ""),
+        "html": html.unescape(bodies.get("text/html", "")),
     })
 print(json.dumps(told))

@@ -17,7 +17,7 @@ use super::sales::{
     Above, Bar, ByChip, LineView as ReceiptLine, PaymentView, ReceiptPage, ReceiptRow, ReceiptsAsked, ReceiptsView,
     SalesView, Tab, TotalRow, TotalsView, VerdictChip,
 };
-use super::server::{OutboxView, ServerView};
+use super::server::{DatabaseRow, KeepRow, OutboxView, ServerView};
 use super::till::TillPage;
 use super::tills::{Asked, Chip, Column, TillsView};
 use super::timeline::{Event, EventView};
@@ -627,7 +627,30 @@ fn server_page(background: Option<Vec<TaskView>>) -> Value {
                 newest: Some(now()),
                 rehearsed: Some(now()),
                 fault: Some("<b>table".to_owned()),
+                kept: [(false, false), (true, false), (true, true)]
+                    .map(|(is_tried, is_bad)| KeptBackup {
+                        name: "<b>tillway-1".to_owned(),
+                        at: now(),
+                        mib: 12_345,
+                        rehearsed: is_tried.then(now),
+                        fault: is_bad.then(|| "<b>table".to_owned()),
+                    })
+                    .into(),
+                more: 2,
             }),
+            databases: [None, Some(3)]
+                .map(|schema| DatabaseRow { name: "<b>people.db".to_owned(), kib: 1_234, log_kib: 5, schema })
+                .into(),
+            keeps: ["receipts", "prices", "loads", "audit", "packages", "files", "backups"]
+                .map(|what| KeepRow {
+                    what,
+                    setting: "retention.sales_days",
+                    days: (what != "receipts").then_some(21),
+                    mib: (what == "packages").then_some(20_480),
+                    oldest: (what == "backups").then(now),
+                })
+                .into(),
+            reads_log: background.is_some(),
             outbox: Some(OutboxView {
                 waiting: 3,
                 waiting_since: Some(now()),
@@ -817,7 +840,22 @@ fn pages() -> Vec<(&'static str, Value)> {
     pages.extend(pages_of_people());
     pages.extend(goods::pages());
     pages.extend(report::pages());
+    pages.extend([log_page(true), log_page(false)]);
     pages
+}
+
+fn log_page(has_lines: bool) -> (&'static str, Value) {
+    let line = |level| log::LogRow { no: 1, at: now(), level, text: "<b>no room".to_owned() };
+    let chip = |word| log::LevelChip { word, address: "/server/log?level=x".to_owned(), is_chosen: word == "warn" };
+    let lines = ["error", "warn", "info", "debug", "trace"].map(line);
+    let page = log::LogPage {
+        q: "<b>room".to_owned(),
+        level: "warn".to_owned(),
+        levels: ["all", "info", "warn", "error"].map(chip).into(),
+        lines: if has_lines { lines.into() } else { Vec::new() },
+        is_cut: has_lines,
+    };
+    ("log.html", of_frame("server", page))
 }
 
 fn mailing(is_set: bool) -> Value {
@@ -942,7 +980,8 @@ fn texts(data: &Value) -> String {
 }
 
 /// Commands, files, keys, protocols, and the other language's name in itself.
-const NAMES: [&str; 39] = [
+const NAMES: [&str; 41] = [
+    "alerts",
     "all",
     "group",
     "level",
@@ -963,6 +1002,7 @@ const NAMES: [&str; 39] = [
     "ini",
     "key",
     "lt",
+    "mail",
     "name",
     "new",
     "node",

@@ -88,6 +88,49 @@ outbox-none = Ничего ещё не отправлено
 outbox-waiting = ждут: { $n }
 cli-user-mail = { $login }: { $address }, { $language }; отчёт: { $report }; сразу: { $alerts }
 cli-trial-sent = пробное письмо для { $login } в пути
+log = Журнал работы
+log-explained = Что сервер записал с запуска: последние строки, сколько их помнится. Всё целиком есть в файле журнала или в системном журнале.
+log-all = Все
+log-info = От сообщений
+log-warn = От предупреждений
+log-error = Ошибки
+log-text = Текст в строке
+log-find = Найти
+log-when = Когда
+log-level = Уровень
+log-said = Что записано
+log-cut = Есть ещё: сузьте отбор или спросите: cash-server log.
+log-none = Таких строк нет.
+backups = Резервные копии
+backup-of = На этот момент
+backup-rehearsed = Как прошла проверку
+backup-verified = прочитана после записи
+databases = Базы данных
+database = Файл
+database-log = Ещё не внесено
+database-schema = Схема
+size = Размер
+kib = { $n } КиБ
+keeps = Что сколько хранится
+keep-what = Что
+keep-long = Сколько
+keep-oldest = Самое старое
+keep-setting = Настройка
+keep-ever = всегда
+keep-days = { $n ->
+    [one] { $n } день
+    [few] { $n } дня
+   *[many] { $n } дней
+}
+keep-most = не больше { $n } МиБ
+keep-receipts = Чеки, смены, замечания
+keep-prices = Прежние цены и версии справочника
+keep-loads = Отчёты о загрузках, доставки, приказы
+keep-audit = Кто что сделал
+keep-packages = Пакеты для касс
+keep-files = Загруженные файлы
+keep-backups = Резервные копии
+act-read-log = читать журнал работы сервера
 
 why-no-mail-address = `{ $text }` не адрес почты: пишите так: anna@example.org
 why-no-language = `{ $text }` не язык: en или ru
@@ -101,3 +144,4 @@ why-mail-not-made = письмо не удалось составить: { $deta
 why-sending-file-unread = не удалось прочитать файл { $path }: { $detail }
 why-hook-unreachable = вебхук { $host } недоступен: { $detail }
 why-hook-refused = вебхук { $host } ответил { $status }
+why-no-log-level = уровень журнала: error, warn, info, debug или trace
