@@ -20,7 +20,7 @@ mod store;
 
 pub use guesses::{Guesses, Judged};
 pub use login::Login;
-pub use mailing::{MailAddress, Mailing, MailingChange};
+pub use mailing::{AddressChange, MailAddress, Mailing, MailingChange};
 pub use password::{Cost, MIN_PASSWORD_CHARS, PasswordHash};
 pub use secret::{KEY_PREFIX, Secret, SecretHash};
 pub use service::{LINK_LIFE, LoggedIn, MAX_KEY_DAYS, NewLink, People, SessionLimits, Try, Verb, after_restore};

@@ -10,7 +10,7 @@ use crate::words::Language;
 use jiff::{SignedDuration, Timestamp};
 use tillway_service::actor::{Actor, Caller, Face};
 use tillway_service::audit::AuditLine;
-use tillway_service::people::{Login, MailingChange, People, User};
+use tillway_service::people::{AddressChange, Login, MailingChange, People, User};
 
 /// What did not arrive is told for so long.
 const LATELY: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -30,10 +30,11 @@ pub struct MailingWanted {
 
 impl MailingWanted {
     fn change(self) -> Result<MailingChange, AppError> {
-        let address = self.address.map(|text| {
-            let text = text.trim().to_owned();
-            if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
-        });
+        let address = match self.address.as_deref().map(str::trim) {
+            None => AddressChange::Stays,
+            Some("") => AddressChange::Goes,
+            Some(text) => AddressChange::Is(text.parse()?),
+        };
         let language = self.language.map(|text| {
             Language::ALL.into_iter().find(|language| language.code() == text).ok_or(AppError::NoLanguage { text })
         });
@@ -45,12 +46,7 @@ impl MailingWanted {
             sorts.dedup();
             sorts.into_iter().map(|sort| sort.as_str().to_owned()).collect()
         });
-        Ok(MailingChange {
-            address: address.transpose()?,
-            language: language.transpose()?,
-            report: self.report,
-            alerts,
-        })
+        Ok(MailingChange { address, language: language.transpose()?, report: self.report, alerts })
     }
 }
 

@@ -58,11 +58,9 @@ pub(super) struct AccountView {
     pub(super) by_session: bool,
     pub(super) least: usize,
     pub(super) why: Option<String>,
-    /// Whether mails are sent at all.
-    pub(super) sends_mail: bool,
+    /// `off`: no mails are sent at all; `on`; `sent`: a trial was sent just now.
+    pub(super) mails: &'static str,
     pub(super) mailing: MailingView,
-    /// Whether a trial was sent just now.
-    pub(super) is_sent: bool,
     pub(super) sessions: Vec<SeatView>,
 }
 
@@ -98,11 +96,14 @@ async fn account(state: &WebState, reader: &Reader, seat: &Sits, why: Option<(St
         is_this: Some(session.no) == own,
     });
     let (status, why) = why.map_or((StatusCode::OK, None), |(status, why)| (status, Some(why)));
-    let (mailing, sends_mail) = (MailingView::from(&user.mailing), reader.app(state).sends_mail());
+    let mailing = MailingView::from(&user.mailing);
     let view = AccountView {
         mailing,
-        sends_mail,
-        is_sent: reader.asks_for("trial"),
+        mails: match (reader.app(state).sends_mail(), reader.asks_for("trial")) {
+            (_, true) => "sent",
+            (true, false) => "on",
+            (false, false) => "off",
+        },
         login: user.login.to_string(),
         name: user.name,
         role: user.grant.role,

@@ -84,11 +84,23 @@ pub struct Mailing {
     pub alerts: Vec<String>,
 }
 
+/// What becomes of an address.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AddressChange {
+    /// It stays.
+    #[default]
+    Stays,
+    /// There is none any more.
+    Goes,
+    /// It is this one.
+    Is(MailAddress),
+}
+
 /// What to change of it; what is left out stays.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MailingChange {
     /// Another address, or none.
-    pub address: Option<Option<MailAddress>>,
+    pub address: AddressChange,
     /// Another language.
     pub language: Option<Language>,
     /// Whether they get the report of each day.
@@ -100,7 +112,11 @@ pub struct MailingChange {
 impl Mailing {
     pub(super) fn changed(&self, change: &MailingChange) -> Self {
         Self {
-            address: change.address.as_ref().unwrap_or(&self.address).clone(),
+            address: match &change.address {
+                AddressChange::Stays => self.address.clone(),
+                AddressChange::Goes => None,
+                AddressChange::Is(address) => Some(address.clone()),
+            },
             language: change.language.or(self.language),
             report: change.report.unwrap_or(self.report),
             alerts: change.alerts.as_ref().unwrap_or(&self.alerts).clone(),

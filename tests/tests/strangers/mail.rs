@@ -1,7 +1,7 @@
 //! Mails and webhooks, as a mail server and a program that are not ours get them.
 
 use crate::support::{catalogue, load, until};
-use crate::tools::{python, said};
+use crate::tools::{python, said, sqlite3};
 use fs_err as fs;
 use serde_json::Value;
 use std::ffi::OsStr;
@@ -109,6 +109,13 @@ fn held_load(bench: &TestBench, shop: &str) -> i64 {
     number.unwrap()
 }
 
+/// What the server has noted: where it ends before that, the receiver gets it once more.
+fn nothing_waits(bench: &TestBench) {
+    let people = bench.server.data().join("people.db");
+    let waiting = || said(sqlite3(&people, "SELECT count(*) FROM outgoing WHERE ended_at IS NULL"));
+    until("all to be noted as sent", || (waiting().trim() == "0", waiting()));
+}
+
 fn text(mail: &Value, part: &str) -> String {
     mail[part].as_str().unwrap().to_owned()
 }
@@ -181,6 +188,7 @@ fn a_mail_waits_for_its_server_and_comes_once_however_often_ours_ends() {
     let _server = post.start(&[]);
     bench.server.switch_on().unwrap();
     post.wait_for("boris@", 1);
+    nothing_waits(&bench);
     // The receiver has it, and the server ends before it has noted that: the same once more.
     bench.server.kill();
     bench.server.switch_on_with_env([("TILLWAY_CRASH", "outbox::sent=1")]).unwrap();
@@ -191,6 +199,7 @@ fn a_mail_waits_for_its_server_and_comes_once_however_often_ours_ends() {
     });
     bench.server.switch_on().unwrap();
     let mails = post.wait_for("boris@", 3);
+    nothing_waits(&bench);
     assert_ne!(mails[0]["id"], mails[1]["id"]);
     assert_eq!(mails[1]["id"], mails[2]["id"], "a repeat can be known by its id: {mails:#?}");
     bench.server.kill();
@@ -254,7 +263,7 @@ fn the_report_of_a_day_comes_once_over_restarts_and_no_day_twice() {
     let day_of_yesterday = "UPDATE noted SET text = '2026-01-02' WHERE name = 'day of the last report'";
     let people = bench.server.data().join("people.db");
     let written =
-        || said(crate::tools::sqlite3(&people, "SELECT count(*) FROM noted WHERE name = 'day of the last report'"));
+        || said(sqlite3(&people, "SELECT count(*) FROM noted WHERE name = 'day of the last report'"));
     until("the first start to note its day", || (written().trim() == "1", written()));
     assert_eq!(post.mails(), Vec::<Value>::new(), "a new server begins with the next day");
     bench.server.switch_off().unwrap();
@@ -265,6 +274,7 @@ fn the_report_of_a_day_comes_once_over_restarts_and_no_day_twice() {
         bench.server.switch_on().unwrap();
         let mails = post.wait_for("boris@", 1);
         assert!(text(&mails[0], "subject").starts_with("сервер 1, chain"), "{mails:#?}");
+        nothing_waits(&bench);
         bench.server.kill();
     }
 }

@@ -872,7 +872,7 @@ fn pages_of_people() -> Vec<(&'static str, Value)> {
         "agent": "<b>browser", "is_this": true});
     let account = |must_change: bool| {
         serde_json::json!({"login": "anna", "name": "<b>Anna", "must_change": must_change, "by_session": true, "role": "auditor", "place": "All",
-            "least": 12, "why": "<b>why", "sessions": [&session], "sends_mail": must_change, "is_sent": must_change,
+            "least": 12, "why": "<b>why", "sessions": [&session], "mails": if must_change { "sent" } else { "off" },
             "mailing": mailing(must_change)})
     };
     let bare = serde_json::json!({"server": "<b>centre", "form_token": "0", "login": "anna", "next": "/", "link": "x",
@@ -980,7 +980,7 @@ fn texts(data: &Value) -> String {
 }
 
 /// Commands, files, keys, protocols, and the other language's name in itself.
-const NAMES: [&str; 41] = [
+const NAMES: [&str; 42] = [
     "alerts",
     "all",
     "group",
@@ -1001,6 +1001,7 @@ const NAMES: [&str; 41] = [
     "gt",
     "ini",
     "key",
+    "log",
     "lt",
     "mail",
     "name",
