@@ -93,9 +93,9 @@ fn told(report: &ReportView, answer: &Output<'_>) -> String {
     let tills = [("total", number(report.tills)), ("current", number(report.current))];
     let others =
         [("behind", number(report.behind)), ("silent", number(report.silent)), ("parked", number(report.parked))];
-    text += &format!("{} {}\n", words.text("report-tills", tills), words.text("report-others", others));
+    // Writing to a text does not fail.
+    let _ = writeln!(text, "{} {}", words.text("report-tills", tills), words.text("report-others", others));
     for topic in &report.topics {
-        // Writing to a text does not fail.
         let _ = write!(text, "\n{}: {}\n", topic.title, topic.count);
         for TopicLine { place, since, detail } in &topic.lines {
             let since = since.as_deref().map(|since| format!(" ({since})")).unwrap_or_default();

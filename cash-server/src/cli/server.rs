@@ -83,12 +83,9 @@ pub(super) fn background(settings: &Settings, answer: &mut Output<'_>) -> Result
 
 /// The oldest line first, as in a file.
 pub(super) fn log(settings: &Settings, asked: &LogArgs, answer: &mut Output<'_>) -> Result<(), CliError> {
-    let mut path = format!("/api/v1/log?limit={}", asked.limit);
-    for (name, text) in [("level", &asked.level), ("text", &asked.text)] {
-        if let Some(text) = text {
-            path += &format!("&{name}={}", escaped(text));
-        }
-    }
+    let asked_for = [("level", &asked.level), ("text", &asked.text)];
+    let filters = asked_for.iter().filter_map(|(name, text)| Some(format!("&{name}={}", escaped(text.as_ref()?))));
+    let path = format!("/api/v1/log?limit={}{}", asked.limit, filters.collect::<String>());
     let mut lines = read(settings, &path)?;
     if let Some(lines) = lines.as_array_mut() {
         lines.reverse();

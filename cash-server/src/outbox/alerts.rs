@@ -129,7 +129,8 @@ pub(super) fn changes(told: &[Alert], now: &Now) -> Vec<(Stage, Alert)> {
     }
     let over = told.iter().filter(|told| !now.unknown.contains(&told.sort));
     let over = over.filter(|told| !now.alerts.iter().any(|alert| is_same(alert, told)));
-    changes.extend(over.map(|told| (Stage::End, told.clone())));
+    // What it was about is no news once it is over.
+    changes.extend(over.map(|told| (Stage::End, Alert { detail: None, ..told.clone() })));
     changes
 }
 

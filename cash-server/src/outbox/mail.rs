@@ -137,7 +137,7 @@ pub(super) fn report(renderer: &Renderer, language: Language, mail: &ReportMail<
     } else {
         words.text("mail-report-subject", values)
     };
-    letter(renderer, language, subject, ["report_mail.txt", "report_mail.html"], mail)
+    letter(renderer, language, &subject, ["report_mail.txt", "report_mail.html"], mail)
 }
 
 /// What happened as a mail.
@@ -149,7 +149,7 @@ pub(super) fn alerts(renderer: &Renderer, language: Language, mail: &AlertsMail<
             renderer.words(language).text("mail-alerts-subject", values)
         }
     };
-    letter(renderer, language, subject, ["alerts_mail.txt", "alerts_mail.html"], mail)
+    letter(renderer, language, &subject, ["alerts_mail.txt", "alerts_mail.html"], mail)
 }
 
 /// One alert as a sentence.
@@ -165,12 +165,12 @@ pub(super) fn sentence(renderer: &Renderer, language: Language, line: &AlertLine
 fn letter(
     renderer: &Renderer,
     language: Language,
-    subject: String,
+    subject: &str,
     [text, html]: [&'static str; 2],
     shown: &impl Serialize,
 ) -> Result<Letter, OutboxError> {
     let render = |name| renderer.render(name, language, shown).map_err(|error| OutboxError::not_made(&error));
-    Ok(Letter { subject: one_line(&subject), text: render(text)?, html: render(html)? })
+    Ok(Letter { subject: one_line(subject), text: render(text)?, html: render(html)? })
 }
 
 /// A subject is one line, whatever names are in it.

@@ -6,10 +6,9 @@ use super::mail::{self, AlertLine, AlertsMail, Post, ReportMail};
 use super::plan::{Mail, Pace, Plan, plan, quiet_until};
 use super::{Outbox, OutboxError};
 use crate::app::{Act, Acting, AppError};
-use crate::network::Network;
 use crate::report::{gather, place, report};
 use crate::store::StoreError;
-use crate::store::outbox::{Content, Outcome, Outgoing, Receiver};
+use crate::store::outbox::{Alert, Content, Outcome, Outgoing, Receiver, Stage};
 use crate::words::{self, Language, Reason};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp, Zoned};
@@ -265,7 +264,7 @@ impl Outbox {
                 continue;
             };
             let this = Arc::clone(self);
-            let line = off_thread(move || this.line(&this.own(), stage, noticed, &alert, Language::English)).await?;
+            let line = off_thread(move || line(&this.own(), stage, noticed, &alert, Language::English)).await?;
             let words = mail::sentence(&self.renderer, Language::English, &line)?;
             let link = format!("{}{}", self.parts.page, line.address);
             let told = Told::of(&line, row.id, &self.parts.server, words, link);
@@ -324,7 +323,7 @@ impl Outbox {
             if let Content::Alert { stage, at, alert } = &row.content
                 && app.may(Act::Read, &alert.node)
             {
-                lines.push(self.line(&app, *stage, *at, alert, language)?);
+                lines.push(line(&app, *stage, *at, alert, language)?);
             }
         }
         if lines.is_empty() {
@@ -333,21 +332,20 @@ impl Outbox {
         let (server, page, now) = (&self.parts.server, &self.parts.page, Timestamp::now());
         mail::alerts(&self.renderer, language, &AlertsMail { server, page, now, lines: &lines }).map(Some)
     }
+}
 
-    /// An alert with its place in words.
-    fn line(
-        &self,
-        app: &Acting,
-        stage: crate::store::outbox::Stage,
-        at: Timestamp,
-        alert: &crate::store::outbox::Alert,
-        language: Language,
-    ) -> Result<AlertLine, OutboxError> {
-        let (network, words): (Arc<Network>, _) = (app.network()?, words::of(language));
-        let folder = network.node(&alert.node).map(|node| network.folder_name(node));
-        let place = place(&network, &alert.node, words);
-        Ok(AlertLine::of(stage, at, alert, place, folder, words))
-    }
+/// An alert with its place in words.
+fn line(
+    app: &Acting,
+    stage: Stage,
+    at: Timestamp,
+    alert: &Alert,
+    language: Language,
+) -> Result<AlertLine, OutboxError> {
+    let (network, words) = (app.network()?, words::of(language));
+    let folder = network.node(&alert.node).map(|node| network.folder_name(node));
+    let place = place(&network, &alert.node, words);
+    Ok(AlertLine::of(stage, at, alert, place, folder, words))
 }
 
 fn rows_of<'a>(mail: &Mail<'a>) -> Vec<&'a Outgoing> {
