@@ -23,6 +23,7 @@ mod goods;
 mod goods_tills;
 mod intruders;
 mod loads;
+mod mailing;
 mod moving;
 mod nodes;
 mod notices;
@@ -33,6 +34,7 @@ mod receipts;
 mod rights;
 mod sales;
 mod scope;
+mod server;
 mod till_price;
 mod tills;
 mod tls;
@@ -48,6 +50,7 @@ pub use goods::{
 };
 pub use intruders::Asked;
 pub use loads::{Load, LoadReport};
+pub use mailing::MailingWanted;
 pub use nodes::{CreatedNode, NewSecret, NodeChange, NodeInfo, Nodes};
 pub use overview::{DiskRoom, Overview, OverviewLimits};
 pub use packages::{PackageAsked, PackageDenied};
@@ -55,6 +58,7 @@ pub use people::{Account, FromWhere, LetIn, Shown, ToldLink, WantedRole};
 pub use receipts::ShownReceipt;
 pub use rights::{Act, Denied, Role, everything, manages_people, may, of_till};
 pub use sales::SalesOf;
+pub use server::Keep;
 pub use till_price::{PriceHere, TillPrice, TillPrices};
 pub use tills::Till;
 pub use tls::{CertificateLeft, TlsOverview};
@@ -74,12 +78,15 @@ use crate::settings::credentials::Credentials;
 use crate::store::audit::AuditLog;
 use crate::store::goods::GoodsIndex;
 use crate::store::intake::LoadJournal;
+use crate::store::outbox::OutboxStore;
 use crate::store::sales::SalesStore;
+use crate::store::sizes::DatabaseState;
 use crate::till_connections::{ShownFor, TillConnections};
 use rights::Place;
 use scope::Scope;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tillway_proto::process::KeptLog;
 use tillway_proto::{NodeId, TillId};
 use tillway_service::actor::Caller;
 use tillway_service::background::Background;
@@ -108,6 +115,12 @@ pub struct AppParts {
     pub audit: Vec<Arc<dyn AuditLog>>,
     /// What the server does by itself.
     pub background: Background,
+    /// How all databases are now.
+    pub databases: Arc<dyn Fn() -> Vec<DatabaseState> + Send + Sync>,
+    /// How long what is kept.
+    pub keeps: Vec<Keep>,
+    /// The newest lines of the log.
+    pub log: KeptLog,
     /// Backups of all stores.
     pub backups: Backups,
     /// For whom each link to a package is.
@@ -124,6 +137,10 @@ pub struct AppParts {
     pub attaching: Arc<Attaching>,
     /// Users, their sessions, keys of programs.
     pub people: People,
+    /// What goes out by mail and webhook.
+    pub outbox: Arc<dyn OutboxStore>,
+    /// A server that takes mails is named.
+    pub sends_mail: bool,
     /// The login that stands in a file of the data folder.
     pub file_login: Credentials,
     /// Where people find the page, without a path: `https://<host>:<port>`.

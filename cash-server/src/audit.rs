@@ -48,11 +48,13 @@ pub enum Verb {
     NoticesSee,
     /// A finding was closed.
     FindingClose,
+    /// A report was sent to see whether it arrives.
+    ReportTrial,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::NodeCreate,
         Self::NodeRename,
         Self::NodeMove,
@@ -75,6 +77,7 @@ impl Verb {
         Self::LoadRefuse,
         Self::NoticesSee,
         Self::FindingClose,
+        Self::ReportTrial,
     ];
 
     /// The word in the audit log.
@@ -102,6 +105,7 @@ impl Verb {
             Self::LoadRefuse => "load.refuse",
             Self::NoticesSee => "notices.see",
             Self::FindingClose => "finding.close",
+            Self::ReportTrial => "report.trial",
         }
     }
 }

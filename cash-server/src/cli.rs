@@ -22,6 +22,7 @@ mod goods;
 mod node;
 mod notices;
 mod people;
+mod report;
 mod sales;
 mod server;
 mod setup;
@@ -39,6 +40,7 @@ pub use attach_code::{AttachCodeCommand, Life};
 pub use backup::{BackupCommand, PlaceArgs, PlaceSort};
 pub use goods::GoodsCommand;
 pub use people::{KeyCommand, UserCommand};
+pub use report::{MailArgs, ReportCommand};
 pub use sales::{ReceiptArgs, SalesCommand, SalesOfArgs};
 pub use setup::{SetupArgs, SetupError};
 
@@ -143,6 +145,12 @@ pub enum Command {
     /// What was set aside, on tills and here. Asks the running server.
     #[command(subcommand)]
     Aside(AsideCommand),
+    /// What needs a look, by kind: what the daily report says by mail. Asks the running server.
+    Report {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: Option<ReportCommand>,
+    },
     /// Rejects and warnings that nobody has seen yet. Asks the running server.
     #[command(subcommand)]
     Notices(NoticesCommand),
@@ -156,6 +164,12 @@ pub enum Command {
     Key(KeyCommand),
     /// What the server does by itself: last and next run, last failure. Asks the running server.
     Background,
+    /// The newest lines of the server's log since its start. Asks the running server.
+    Log(LogArgs),
+    /// The server's databases: size and version. Asks the running server.
+    Databases,
+    /// How long the server keeps what, by its settings. Asks the running server.
+    Retention,
     /// Backups of all that nobody else has, and the way back.
     Backup {
         /// Where they lie, where the settings do not say so.
@@ -199,6 +213,20 @@ pub struct AuditArgs {
     pub persons: bool,
     /// At most so many.
     #[arg(long, default_value_t = 100)]
+    pub limit: usize,
+}
+
+/// Which lines of the log.
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// As grave as this, or graver: error, warn, info, debug or trace.
+    #[arg(long)]
+    pub level: Option<String>,
+    /// Only lines with this text in them.
+    #[arg(long)]
+    pub text: Option<String>,
+    /// At most so many, the newest.
+    #[arg(long, default_value_t = 200)]
     pub limit: usize,
 }
 
@@ -564,6 +592,10 @@ fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -
         Command::Goods(command) => goods::goods(&load()?, command, &mut answer),
         Command::Backup { place, command } => backup::backup(load()?, &place, command, &mut answer),
         Command::Background => server::background(&load()?, &mut answer),
+        Command::Log(asked) => server::log(&load()?, &asked, &mut answer),
+        Command::Databases => server::databases(&load()?, &mut answer),
+        Command::Retention => server::retention(&load()?, &mut answer),
+        Command::Report { command } => report::report(&load()?, command, &mut answer),
         Command::User(command) => people::user(&load()?, command, &mut answer),
         Command::Key(command) => people::key(&load()?, command, &mut answer),
         Command::Audit(asked) => audit::list(&load()?, &asked, &mut answer),

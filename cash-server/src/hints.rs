@@ -15,6 +15,8 @@ pub enum Hint {
     Revision,
     /// Nodes of the network were made, changed, moved or removed.
     Network,
+    /// Something waits to be sent by mail or webhook.
+    Outbox,
     /// The exchange has something to do: a till reported, somebody ordered something, the broker
     /// takes messages again.
     Exchange,

@@ -64,6 +64,14 @@ pub fn wanted(settings: &Settings, origins: &Origins) -> Vec<Fault> {
     if let Some(file) = &settings.broker.password_file {
         note("broker.password_file", file_problem(file).or_else(|| secret_fault(file)));
     }
+    if let Some(server) = &settings.mail.server {
+        let of_secret = |file: &PathBuf| file_problem(file).or_else(|| secret_fault(file));
+        note("mail.password_file", server.password_file.as_ref().and_then(of_secret));
+        note("mail.authority", server.authority.as_deref().and_then(file_problem));
+    }
+    if let Some(file) = &settings.alerts.secret_file {
+        note("alerts.webhook_secret_file", file_problem(file).or_else(|| secret_fault(file)));
+    }
     if let Some(folder) = &settings.broker.pair_dir {
         note("broker.pair_dir", folder_fault(folder, true));
     }

@@ -22,7 +22,9 @@ pub mod packages;
 pub mod people;
 pub mod problem;
 pub(crate) mod receipts;
+pub mod report;
 mod sales;
+mod server;
 #[cfg(test)]
 mod tests;
 mod tills;
@@ -159,8 +161,16 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(people::me))
         .routes(routes!(people::change_own_password))
         .routes(routes!(people::end_own_session))
+        .routes(routes!(report::show))
+        .routes(routes!(report::set_mail))
+        .routes(routes!(report::set_own_mail))
+        .routes(routes!(report::send_trial))
+        .routes(routes!(report::send_own_trial))
         .routes(routes!(background::list))
         .routes(routes!(tls::show))
+        .routes(routes!(server::databases))
+        .routes(routes!(server::retention))
+        .routes(routes!(server::log))
         .routes(routes!(backups::list, backups::create))
         .routes(routes!(backups::rehearse))
         .split_for_parts();

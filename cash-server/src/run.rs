@@ -7,7 +7,7 @@
 
 mod watchdog;
 
-use crate::app::{App, AppParts, events, everything, manages_people};
+use crate::app::{App, AppParts, Keep, events, everything, manages_people};
 use crate::aside::{Aside, LastShown};
 use crate::backup::{self, BackupError, BackupParts, Backups};
 use crate::certificates::Certificates;
@@ -24,6 +24,7 @@ use crate::intake::rest::AifRest;
 use crate::intake::{Intake, IntakeError, IntakeSettings};
 use crate::lock::{DataLock, LockError, Role};
 use crate::network::{NetworkError, NetworkService};
+use crate::outbox::{self, OutboxParts};
 use crate::packages::{PackageError, PackageFolder, PackageService};
 use crate::peer_keys::PeerKeys;
 use crate::reserve::DiskReserve;
@@ -43,7 +44,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use tillway_proto::process::{OpenFiles, ServiceManager};
+use tillway_proto::process::{OpenFiles, ServiceManager, kept_log};
 use tillway_proto::{IdError, NodeCode};
 use tillway_service::actor::Caller;
 use tillway_service::background::Background;
@@ -195,7 +196,8 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         people,
         loader,
     } = opened;
-    let Stores { network, dictionary: store, goods: names, exchange, journal, sales, audit, .. } = stores;
+    let Stores { network, dictionary: store, goods: names, exchange, journal, sales, outbox, audit, databases, .. } =
+        stores;
     tell_credentials(&credentials);
 
     let rest_port = listeners.rest.local_addr().map_or(settings.rest.listen.port(), |address| address.port());
@@ -219,10 +221,11 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         let (store, journal, hints) = (Arc::clone(&store), Arc::clone(&journal), hints.clone());
         blocking(move || Intake::new(intake_settings, store, journal, hints).map_err(RunError::Intake)).await?
     };
+    let own_host = host_name(addresses.host.as_deref());
     let owner = {
         let store = Arc::clone(&store);
         let identity = blocking(move || store.identity().map_err(RunError::Store)).await?;
-        Owner::new(identity, &settings.name, &host_name(addresses.host.as_deref()))
+        Owner::new(identity, &settings.name, &own_host)
     };
     let (connections, intruders) = (TillConnections::default(), Intruders::new(Arc::clone(&sales)));
     let floods = Arc::new(Floods::new(intruders.clone()));
@@ -273,6 +276,9 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
             caller: Caller::server(),
         },
         audit: audit.clone(),
+        databases,
+        keeps: keeps(&settings),
+        log: kept_log(),
         background: background.clone(),
         backups: backups.clone(),
         links: packages.links().clone(),
@@ -282,6 +288,8 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
         passwords: Arc::default(),
         people,
         file_login: credentials.admin,
+        outbox: Arc::clone(&outbox),
+        sends_mail: settings.mail.server.is_some(),
         page_address: page_address(&settings, web_port),
         intruders: intruders.clone(),
         connections: connections.clone(),
@@ -313,6 +321,18 @@ pub async fn run(settings: Settings, listeners: Listeners, shutdown: Cancellatio
     tasks.push(certificates.task());
     tasks.extend(logins.map(|logins| logins.into_task(&hints)));
     tasks.push(connections.task(network, &hints));
+    let telling = OutboxParts {
+        app: app.clone(),
+        store: outbox,
+        mail: settings.mail.clone(),
+        alerts: settings.alerts.clone(),
+        server: settings.name.clone(),
+        host: own_host,
+        page: page_of_mails(&settings, web_port),
+        silent_after: settings.exchange.silent_after,
+        hints: hints.clone(),
+    };
+    tasks.extend(outbox::tasks(telling).map_err(RunError::Web)?);
 
     let (_socket_file, local_door) = SocketFile::bind(&socket::path(&settings.data_dir)).map_err(RunError::Socket)?;
     let open_files = usize::try_from(OpenFiles::now().limit).unwrap_or(usize::MAX);
@@ -464,11 +484,37 @@ fn open_people(settings: &Settings, stores: &Stores, credentials: &ServerCredent
     Ok(people)
 }
 
+/// How long what is kept, by the settings.
+fn keeps(settings: &Settings) -> Vec<Keep> {
+    let (retention, intake, backup) = (&settings.retention, &settings.intake, &settings.backup);
+    let keep = |what, setting, days, bytes| Keep { what, setting, days, bytes };
+    vec![
+        keep("receipts", "retention.sales_days", retention.sales_days, None),
+        keep("prices", "retention.dictionary_days", Some(retention.dictionary_days), None),
+        keep("loads", "retention.history_days", Some(retention.history_days), None),
+        keep("audit", "retention.audit_days", Some(retention.audit_days), None),
+        keep(
+            "packages",
+            "retention.packages_days",
+            Some(retention.packages_days),
+            Some(retention.packages_limit_bytes),
+        ),
+        keep("files", "intake.backup_days", Some(intake.backup_days), Some(intake.backup_limit_bytes)),
+        keep("backups", "backup.keep_days", Some(backup.keep_days), Some(backup.keep_bytes)),
+    ]
+}
+
 /// Where people find the page, as the settings have it.
 fn page_address(settings: &Settings, port: u16) -> String {
     let host = settings.public_host.as_deref().unwrap_or("localhost");
     let scheme = if settings.tls.plain.web { "http" } else { "https" };
     format!("{scheme}://{host}:{port}")
+}
+
+/// The same for links in mails, which may lead to another name.
+fn page_of_mails(settings: &Settings, port: u16) -> String {
+    let named = settings.mail.page.as_ref().map(|page| page.as_str().trim_end_matches('/').to_owned());
+    named.unwrap_or_else(|| page_address(settings, port))
 }
 
 /// What this machine is called, for people: as tills are told, else as it calls itself.

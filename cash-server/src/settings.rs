@@ -5,20 +5,24 @@
 //! at the world outside: folders, files, ports. [`credentials`] makes what the first start needs
 //! and what nobody should choose by default.
 
+mod alerts;
 mod backup;
 pub mod credentials;
 pub mod fault;
 mod hold;
 mod intake;
+mod mail;
 mod people;
 pub mod proof_key;
 mod source;
 mod tls;
 
+pub use alerts::{AlertSettings, HookSettings};
 pub use backup::{BackupPlace, BackupSettings, StoreSettings, store_endpoint};
 pub use fault::{Fault, Origin, SettingsError};
 pub use hold::HoldLimits;
 pub use intake::{IntakeFolder, IntakeSettings, MAX_INTAKE_FOLDERS, encoding_named};
+pub use mail::{MailSecurity, MailServer, MailSettings};
 pub use people::PeopleSettings;
 pub use source::DEFAULT_SETTINGS;
 pub use tls::{PlainPorts, TLS_DIR, TlsSettings};
@@ -81,6 +85,10 @@ pub struct Settings {
     pub web_listen: SocketAddr,
     /// `[people]`
     pub people: PeopleSettings,
+    /// `[mail]` and `[report]`
+    pub mail: MailSettings,
+    /// `[alerts]`
+    pub alerts: AlertSettings,
     /// `[sales]`
     pub sales: SalesSettings,
     /// `[tls]`, and which ports are open without.
@@ -303,6 +311,8 @@ impl Settings {
             },
             web_listen: source.address("web.listen"),
             people: PeopleSettings::read(&source),
+            mail: MailSettings::read(&source),
+            alerts: AlertSettings::read(&source),
             sales: sales(&source),
             tls: TlsSettings::read(&source),
             broker: BrokerSettings {

@@ -12,9 +12,11 @@ pub mod exchange;
 pub mod goods;
 pub mod intake;
 pub mod network;
+pub mod outbox;
 pub mod packages;
 pub mod sales;
 mod server_id;
+pub mod sizes;
 pub mod sqlite;
 mod stores;
 #[cfg(test)]

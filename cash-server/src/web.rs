@@ -11,9 +11,9 @@ mod account;
 mod act;
 mod address;
 mod attach;
-mod attention;
 mod csv;
 mod login;
+mod mailing;
 mod pages;
 mod people;
 mod reader;
@@ -82,6 +82,7 @@ pub fn router(app: App, name: &str, secret: FormSecret, stop: CancellationToken)
         .merge(stolen::router())
         .merge(account::router())
         .merge(people::router())
+        .merge(mailing::router())
         .merge(login::router())
         .route_layer(known_only.clone())
         .merge(login::open_router())

@@ -1,6 +1,6 @@
 //! The words of this server, in each language of ours: `words/en.ftl` and `words/ru.ftl`, with
-//! those of people in `words/people`. Both have the same ids and the same parameters (a test
-//! compares them). How they are read and told is [`tillway_service::words`].
+//! those of people in `words/people` and those of what is told in `words/report`. Both have the
+//! same ids and the same parameters (a test compares them). How they are read and told is [`tillway_service::words`].
 
 #[cfg(test)]
 mod tests;
@@ -12,8 +12,20 @@ use std::sync::LazyLock;
 /// The messages of this server, beside those that every service has.
 pub(crate) fn own(language: Language) -> &'static str {
     match language {
-        Language::English => concat!(include_str!("words/en.ftl"), include_str!("words/people/en.ftl")),
-        Language::Russian => concat!(include_str!("words/ru.ftl"), include_str!("words/people/ru.ftl")),
+        Language::English => {
+            concat!(
+                include_str!("words/en.ftl"),
+                include_str!("words/people/en.ftl"),
+                include_str!("words/report/en.ftl")
+            )
+        }
+        Language::Russian => {
+            concat!(
+                include_str!("words/ru.ftl"),
+                include_str!("words/people/ru.ftl"),
+                include_str!("words/report/ru.ftl")
+            )
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod crash_points;
 mod growth;
+mod kept_log;
 mod logging;
 mod open_files;
 mod owner;
@@ -13,7 +14,8 @@ mod writable;
 
 pub use crash_points::{CRASH_VARIABLE, HAS_CRASH_POINTS, arm_crash_points};
 pub use growth::{Growth, GrowthWatch};
-pub use logging::{LogGuard, LogSettings, LoggingError, reopen_logs, start_logging};
+pub use kept_log::{KeptLine, KeptLog, LineFilter, LineLevel, MAX_LINES, kept_log};
+pub use logging::{LogGuard, LogSettings, LoggingError, reopen_logs, start_logging, start_logging_and_keep};
 pub use open_files::OpenFiles;
 pub use owner::become_owner_of;
 pub use service_manager::ServiceManager;

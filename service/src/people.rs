@@ -12,6 +12,7 @@
 
 mod guesses;
 mod login;
+mod mailing;
 mod password;
 mod secret;
 mod service;
@@ -19,6 +20,7 @@ mod store;
 
 pub use guesses::{Guesses, Judged};
 pub use login::Login;
+pub use mailing::{AddressChange, MailAddress, Mailing, MailingChange};
 pub use password::{Cost, MIN_PASSWORD_CHARS, PasswordHash};
 pub use secret::{KEY_PREFIX, Secret, SecretHash};
 pub use service::{LINK_LIFE, LoggedIn, MAX_KEY_DAYS, NewLink, People, SessionLimits, Try, Verb, after_restore};
@@ -57,6 +59,12 @@ pub enum PeopleError {
     /// A text that is no login.
     #[error("`{text}` is no login: at most 64 characters, without colon, slash and spaces at its ends")]
     NoLogin {
+        /// The text.
+        text: String,
+    },
+    /// A text that is no address of mail.
+    #[error("`{text}` is no address of mail: write it as anna@example.org")]
+    NoMailAddress {
         /// The text.
         text: String,
     },

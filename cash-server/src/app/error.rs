@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::io;
 use tillway_exchangers::row::RowError;
 use tillway_proto::{LoadId, NodeId, Revision};
-use tillway_service::people::PeopleError;
+use tillway_service::people::{Login, PeopleError};
 
 /// Why a use case did not do what it was asked. Each face words it for those it serves. The errors
 /// of the nouns say themselves what failed, so they are taken over as they are.
@@ -50,6 +50,27 @@ pub enum AppError {
     NoRole {
         /// What was named.
         text: String,
+    },
+    /// No language of ours.
+    #[error("`{text}` is no language: en or ru")]
+    NoLanguage {
+        /// What was named.
+        text: String,
+    },
+    /// Nothing that people are told of at once.
+    #[error("`{text}` is nothing that people are told of at once: held-load, silent-shop or shift-differs")]
+    NoAlert {
+        /// What was named.
+        text: String,
+    },
+    /// No mail goes out.
+    #[error("no mails are sent: the settings name no mail server")]
+    NoMailServer,
+    /// A user without an address.
+    #[error("{login} has no address of mail")]
+    NoMailOf {
+        /// Who.
+        login: Login,
     },
     /// More codes than one request may ask for.
     #[error("one request makes at most {max} codes: ask for the rest by itself")]

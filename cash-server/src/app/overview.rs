@@ -13,6 +13,7 @@ use crate::exchange::model::Delivery;
 use crate::network::Network;
 use crate::store::exchange::KnownStranger;
 use crate::store::intake::OpenNotice;
+use crate::store::outbox::OutboxState;
 use crate::store::sales::{Finding, Page};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -75,6 +76,8 @@ pub struct Overview {
     pub tls: Option<TlsOverview>,
     /// How backups stand; none where the caller may not see it.
     pub backups: Option<BackupsState>,
+    /// How mails and webhooks stand; none where the caller may not see it.
+    pub outbox: Option<OutboxState>,
     /// What the server does by itself; none where the caller may not see it.
     pub background: Option<Vec<TaskState>>,
 }
@@ -86,6 +89,12 @@ fn counted(notices: &[OpenNotice]) -> (u64, u64) {
 }
 
 impl Acting {
+    /// How the link to the broker stands.
+    pub fn broker(&self) -> Result<BrokerState, AppError> {
+        self.reading()?;
+        Ok(self.parts.exchange.broker())
+    }
+
     /// The state of everything, now.
     pub fn overview(&self, limits: OverviewLimits) -> Result<Overview, AppError> {
         let scope = self.reading()?;
@@ -111,6 +120,7 @@ impl Acting {
                 .map(|free_bytes| DiskRoom { free_bytes, reserve_bytes: parts.disk_reserve_bytes }),
             tls: self.tls().ok(),
             backups: self.backups().ok(),
+            outbox: self.outbox().ok(),
             background: self.background().ok(),
             head: parts.dictionary.head()?,
         })

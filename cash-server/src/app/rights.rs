@@ -61,6 +61,8 @@ pub enum Act {
     LookAtServer,
     /// Look at who did what.
     ReadAudit,
+    /// Look at the server's log.
+    ReadLog,
     /// Have backups made and rehearsed.
     ManageBackups,
     /// Make, change, move or remove nodes; new tokens.
@@ -81,7 +83,7 @@ pub enum Act {
 
 impl Act {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Read,
         Self::AskForSales,
         Self::ManageTills,
@@ -91,6 +93,7 @@ impl Act {
         Self::ChangeNodes,
         Self::LookAtServer,
         Self::ReadAudit,
+        Self::ReadLog,
         Self::ManageBackups,
         Self::ManagePeople,
     ];
@@ -101,6 +104,7 @@ impl Act {
             Self::Read => "read",
             Self::LookAtServer => "look-at-server",
             Self::ReadAudit => "read-audit",
+            Self::ReadLog => "read-log",
             Self::ManageBackups => "manage-backups",
             Self::ChangeNodes => "change-nodes",
             Self::AskForSales => "ask-for-sales",

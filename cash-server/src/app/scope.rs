@@ -110,6 +110,12 @@ impl Scope {
 }
 
 impl Acting {
+    /// The node at which, and below which, the caller looks; none where it was removed.
+    pub fn looks_at(&self) -> Result<Option<NodeId>, AppError> {
+        let network = self.parts.network.current()?;
+        Ok(self.reading()?.top(&network).map(|node| node.id.clone()))
+    }
+
     /// Tells of a node whether the caller may look at it.
     pub fn may_see(&self) -> Result<impl Fn(&NodeId) -> bool, AppError> {
         let scope = self.reading()?;

@@ -11,7 +11,7 @@ use crate::probe;
 use crate::run::{Listeners, RunError, bind};
 use crate::settings::{Fault, Origins, SALES_LISTEN, Settings};
 use std::path::Path;
-use tillway_proto::process::{become_owner_of, on_signal, start_logging};
+use tillway_proto::process::{become_owner_of, on_signal, start_logging_and_keep};
 use tokio_util::sync::CancellationToken;
 
 pub(super) fn run(path: Option<&Path>, settings: Settings, with_sales: bool) -> Result<(), CliError> {
@@ -37,7 +37,7 @@ fn daemon(
 ) -> Result<(), CliError> {
     // By hand on a machine where the service has a user of its own.
     become_owner_of(&settings.data_dir).map_err(CliError::Owner)?;
-    let log = start_logging(&settings.log);
+    let log = start_logging_and_keep(&settings.log);
     let start = look(path, &settings, role, with_sales);
     // A log that cannot be written is among what was looked at.
     let (log, start) = match (log, start) {

@@ -2,6 +2,7 @@
 
 use super::CliError;
 use super::client::{Client, escaped};
+use super::report::{self, MailArgs};
 use super::table::Output;
 use crate::rest::people::{GivenPassword, KeyMade, LinkView, NewKey, NewUser, UserAdded, UserChange, UserView};
 use crate::settings::Settings;
@@ -58,6 +59,9 @@ pub enum UserCommand {
         #[arg(long)]
         place: Option<String>,
     },
+    /// Where they are written to, in which language, and of what: the daily report, and what is told
+    /// at once.
+    Mail(MailArgs),
     /// They do not come in any more, and their sessions end at once.
     Disable {
         /// The login.
@@ -115,6 +119,7 @@ pub(super) fn user(settings: &Settings, command: UserCommand, answer: &mut Outpu
                 ("PLACE", "/place"),
                 ("STATE", "/state"),
                 ("LAST LOGIN", "/last_login"),
+                ("MAIL", "/mail/address"),
                 ("LINK ENDS", "/link_ends_at"),
             ];
             answer.table(&users, &columns)
@@ -153,6 +158,7 @@ pub(super) fn user(settings: &Settings, command: UserCommand, answer: &mut Outpu
             let told = answer.words.text("cli-user-role", told);
             answer.line(&json!(user), &told)
         }
+        UserCommand::Mail(asked) => report::mail(settings, asked, answer),
         UserCommand::Disable { login } => {
             let user = set_disabled(&client, &of(&login, ""), true)?;
             let told = answer.words.text("cli-user-disabled", [("login", user.login.as_str().into())]);

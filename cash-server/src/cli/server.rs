@@ -1,8 +1,8 @@
 //! Commands that ask the running server.
 
-use super::client::Client;
+use super::client::{Client, escaped};
 use super::table::Output;
-use super::{CliError, Listed};
+use super::{CliError, Listed, LogArgs};
 use crate::settings::Settings;
 use crate::words::FluentValue;
 use jiff::civil::{Date, DateTime};
@@ -79,6 +79,29 @@ pub(super) fn background(settings: &Settings, answer: &mut Output<'_>) -> Result
             ("LAST ERROR", "/last_error"),
         ],
     )
+}
+
+/// The oldest line first, as in a file.
+pub(super) fn log(settings: &Settings, asked: &LogArgs, answer: &mut Output<'_>) -> Result<(), CliError> {
+    let asked_for = [("level", &asked.level), ("text", &asked.text)];
+    let filters = asked_for.iter().filter_map(|(name, text)| Some(format!("&{name}={}", escaped(text.as_ref()?))));
+    let path = format!("/api/v1/log?limit={}{}", asked.limit, filters.collect::<String>());
+    let mut lines = read(settings, &path)?;
+    if let Some(lines) = lines.as_array_mut() {
+        lines.reverse();
+    }
+    answer.table(&lines, &[("AT", "/at"), ("LEVEL", "/level"), ("LINE", "/text")])
+}
+
+pub(super) fn databases(settings: &Settings, answer: &mut Output<'_>) -> Result<(), CliError> {
+    let databases = read(settings, "/api/v1/databases")?;
+    let columns = [("DATABASE", "/name"), ("BYTES", "/bytes"), ("LOG BYTES", "/log_bytes"), ("SCHEMA", "/schema")];
+    answer.table(&databases, &columns)
+}
+
+pub(super) fn retention(settings: &Settings, answer: &mut Output<'_>) -> Result<(), CliError> {
+    let kept = read(settings, "/api/v1/retention")?;
+    answer.table(&kept, &[("WHAT", "/what"), ("DAYS", "/days"), ("MOST BYTES", "/max_bytes"), ("SETTING", "/setting")])
 }
 
 pub(super) fn loads(settings: &Settings, answer: &mut Output<'_>) -> Result<(), CliError> {

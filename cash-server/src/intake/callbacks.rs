@@ -8,16 +8,16 @@
 //! there are more.
 
 use super::{Intake, lock};
+use crate::http_client::{self, is_local};
 use crate::store::StoreError;
 use crate::store::intake::{LoadState, Told, Watch};
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use reqwest::Url;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,51 +152,9 @@ pub(super) fn server_address(text: &str, allow: &[String], local: bool) -> Resul
     Ok(url.origin().ascii_serialization())
 }
 
-/// Loopback, link-local and unspecified addresses, also those that stand inside an IPv6 address.
-fn is_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || ip.octets()[0] == 0,
-        IpAddr::V6(ip) => {
-            // Mapped, compatible, and translated (64:ff9b::/96) ones.
-            let holds_v4 = matches!(ip.segments()[..6], [0, 0, 0, 0, 0, 0 | 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0]);
-            let [.., a, b, c, d] = ip.octets();
-            ip.is_loopback()
-                || ip.is_unspecified()
-                || ip.is_unicast_link_local()
-                || (holds_v4 && is_local(Ipv4Addr::new(a, b, c, d).into()))
-        }
-    }
-}
-
-/// Resolves names, and leaves local addresses out: these are the addresses that are connected to.
-struct NoLocal;
-
-impl Resolve for NoLocal {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let (local, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|address| is_local(address.ip()));
-            if others.is_empty() && !local.is_empty() {
-                let what = format!("`{}` is a name of this machine or of its link; {LOCAL_ADVICE}", name.as_str());
-                return Err(what.into());
-            }
-            let addresses: Addrs = Box::new(others.into_iter());
-            Ok(addresses)
-        })
-    }
-}
-
-/// The client for all calls. It follows no redirects: an allowed server must not send it
-/// elsewhere. It uses no proxy, which would resolve names by itself.
+/// The client for all calls.
 pub(super) fn client(local: bool) -> reqwest::Result<reqwest::Client> {
-    let builder = crate::http_client::builder();
-    let builder = if local { builder } else { builder.dns_resolver(NoLocal) };
-    builder
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(CALL_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("tillway-cash-server/", env!("CARGO_PKG_VERSION")))
-        .build()
+    http_client::outward(local, LOCAL_ADVICE).connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT).build()
 }
 
 /// Growing waits with jitter.

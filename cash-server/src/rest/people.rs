@@ -1,6 +1,7 @@
 //! Users, their sessions, keys of programs.
 
 use super::problem::{Problem, blocking};
+use super::report::MailView;
 use crate::app::{Acting, Role, ToldLink, WantedRole};
 use axum::Json;
 use axum::extract::Path;
@@ -33,6 +34,8 @@ pub struct UserView {
     pub last_login: Option<String>,
     /// Until when their link is good, UTC; none where there is none.
     pub link_ends_at: Option<String>,
+    /// Where they are written to, and of what.
+    pub mail: MailView,
 }
 
 impl From<(User, String)> for UserView {
@@ -47,6 +50,7 @@ impl From<(User, String)> for UserView {
             state,
             made_at: user.made_at.to_string(),
             last_login: user.last_login.map(|at| at.to_string()),
+            mail: user.mailing.into(),
             link_ends_at: user.link.filter(|link| link.ends_at > now).map(|link| link.ends_at.to_string()),
         }
     }

@@ -113,6 +113,8 @@ pub enum RequestFault {
         /// The text.
         text: String,
     },
+    /// A text that is no level of a log.
+    NoLogLevel,
     /// Times that do not go together.
     SinceOrDays,
     /// From another machine, without TLS, on a port that is not open for that.
@@ -210,6 +212,8 @@ impl From<AppError> for Problem {
             | AppError::NoShop { .. }
             | AppError::NoPlace { .. }
             | AppError::NoRole { .. }
+            | AppError::NoLanguage { .. }
+            | AppError::NoAlert { .. }
             | AppError::CodesAtOnce { .. }
             | AppError::TillsAtOnce { .. } => StatusCode::BAD_REQUEST,
             AppError::UnknownKind { .. }
@@ -219,6 +223,7 @@ impl From<AppError> for Problem {
             | AppError::NoOpenFinding { .. }
             | AppError::NoReceipt { .. }
             | AppError::Dictionary(DictionaryError::UnknownNode { .. }) => StatusCode::NOT_FOUND,
+            AppError::NoMailServer | AppError::NoMailOf { .. } => StatusCode::CONFLICT,
             AppError::Network(error) => of_network(error),
             AppError::Exchange(error) => of_exchange(error),
             AppError::People(error) => of_people(error),
@@ -311,6 +316,7 @@ fn of_people(error: &PeopleError) -> StatusCode {
             StatusCode::FORBIDDEN
         }
         PeopleError::NoLogin { .. }
+        | PeopleError::NoMailAddress { .. }
         | PeopleError::PasswordShort { .. }
         | PeopleError::PasswordLong { .. }
         | PeopleError::PasswordPlain
@@ -335,6 +341,7 @@ pub fn status_of(error: &AppError) -> StatusCode {
     match error {
         AppError::People(error) => of_people(error),
         AppError::Denied(_) => StatusCode::FORBIDDEN,
+        AppError::NoLanguage { .. } | AppError::NoAlert { .. } => StatusCode::BAD_REQUEST,
         _ => StatusCode::CONFLICT,
     }
 }

@@ -6,12 +6,14 @@ mod local;
 mod packages_of_tills;
 mod pages;
 mod people;
+mod report;
 mod rights;
 mod sales;
+mod server;
 mod watch;
 
 use super::*;
-use crate::app::{AppParts, everything, manages_people};
+use crate::app::{AppParts, Keep, everything, manages_people};
 use crate::aside::{Aside, LastShown};
 use crate::backup::{BackupParts, Backups};
 use crate::certificates::Certificates;
@@ -47,6 +49,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use tempfile::TempDir;
 use tillway_proto::TillId;
+use tillway_proto::process::KeptLog;
 use tillway_service::actor::Caller;
 use tillway_service::background::Background;
 use tillway_service::people::{Cost, People};
@@ -58,6 +61,7 @@ struct Server {
     local: Router,
     page: Router,
     people: People,
+    log: KeptLog,
     background: Background,
     network: NetworkService,
     reports: Reports,
@@ -135,7 +139,11 @@ impl Server {
         });
         let settings = Settings { data_dir: folder.path().to_owned(), ..settings };
         let certificates = Certificates::open(&settings, Arc::new(jiff::Timestamp::now)).unwrap();
+        let log = KeptLog::default();
         let app = App::new(AppParts {
+            databases: Stores::open(folder.path()).unwrap().databases,
+            keeps: vec![Keep { what: "receipts", setting: "retention.sales_days", days: None, bytes: None }],
+            log: log.clone(),
             backups: backups.unwrap(),
             audit,
             network: network.clone(),
@@ -162,6 +170,8 @@ impl Server {
             attaching: Arc::default(),
             passwords: Arc::default(),
             people: people.clone(),
+            outbox: people_db.clone(),
+            sends_mail: true,
             file_login: Credentials::new("admin", "secret"),
             page_address: "https://shop:18090".to_owned(),
             intruders: crate::sales::Intruders::new(Arc::clone(&sales)),
@@ -175,7 +185,7 @@ impl Server {
         let page = watched(page, &app);
         let local = local_router(app.clone());
         let router = watched(router(app.clone()).merge(packages::router(app.clone(), packages)), &app);
-        Self { folder, router, local, page, people, background, network, reports, exchange_db, journal, sales }
+        Self { folder, router, local, page, people, log, background, network, reports, exchange_db, journal, sales }
     }
 
     async fn send(&self, request: Request<Body>) -> (StatusCode, Vec<u8>, axum::http::HeaderMap) {

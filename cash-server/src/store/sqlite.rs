@@ -1,7 +1,7 @@
 //! The SQLite implementation: `dictionary.db` (layers, log, moves of nodes), `network.db` (nodes),
 //! `intake.db` (loads, status callbacks), `packages.db` (what was built), `exchange.db`
-//! (deliveries, contacts), `sales.db`, `people.db` (users, their sessions, keys of programs),
-//! `goods_search.db` (names of goods, to be found by their words).
+//! (deliveries, contacts), `sales.db`, `people.db` (users, their sessions, keys of programs, what
+//! is sent to them), `goods_search.db` (names of goods, to be found by their words).
 //!
 //! Separate files, so that a long load never blocks sales, deliveries, the network or the next
 //! load's acceptance. [`connection`] is how each of them is opened.
@@ -15,6 +15,7 @@ pub mod exchange;
 pub mod goods;
 pub mod intake;
 pub mod network;
+mod outbox;
 pub mod packages;
 pub mod people;
 #[cfg(test)]

@@ -8,8 +8,10 @@ use super::exchange::ExchangeStore;
 use super::goods::GoodsIndex;
 use super::intake::LoadJournal;
 use super::network::NetworkStore;
+use super::outbox::OutboxStore;
 use super::packages::PackageStore;
 use super::sales::SalesStore;
+use super::sizes::DatabaseState;
 use super::sqlite::exchange::SqliteExchange;
 use super::sqlite::goods::{GOODS_DB, GoodsDb};
 use super::sqlite::intake::IntakeDb;
@@ -40,12 +42,16 @@ pub struct Stores {
     pub sales: Arc<dyn SalesStore>,
     /// Users, their sessions, keys of programs.
     pub people: Arc<dyn PeopleStore>,
+    /// What goes out by mail and webhook.
+    pub outbox: Arc<dyn OutboxStore>,
     /// The audit logs of all of them, to be read as one.
     pub audit: Vec<Arc<dyn AuditLog>>,
     /// Gives room on the disk of the data folder back that the stores can do without, as far as
     /// that is possible right now: waits for nobody. For
     /// [`DiskReserve::that_frees`](crate::reserve::DiskReserve::that_frees).
     pub give_back_room: Arc<dyn Fn() + Send + Sync>,
+    /// How all databases are now.
+    pub databases: Arc<dyn Fn() -> Vec<DatabaseState> + Send + Sync>,
     /// What cannot be made again from the rest; the dictionary first.
     to_copy: Vec<Database>,
 }
@@ -87,18 +93,25 @@ impl Stores {
             sales.database(),
             people.database(),
         ];
-        let to_copy = to_copy.map(Database::clone).into();
+        let to_copy: Vec<Database> = to_copy.map(Database::clone).into();
+        let (packages, goods) = (Arc::new(packages), Arc::new(goods));
+        let (all, made_again) = (to_copy.clone(), (Arc::clone(&packages), Arc::clone(&goods)));
         Ok(Self {
             audit: vec![dictionary.clone(), journal.clone(), exchange.clone(), sales.clone(), people.clone()],
             network: dictionary.clone(),
             dictionary,
-            packages: Arc::new(packages),
-            goods: Arc::new(goods),
+            packages,
+            goods,
             exchange,
             journal,
             sales,
+            outbox: people.clone(),
             people,
             give_back_room: Arc::new(move || logs.cut_log()),
+            databases: Arc::new(move || {
+                let made_again = [made_again.0.state(), made_again.1.state()];
+                all.iter().map(Database::state).chain(made_again).collect()
+            }),
             to_copy,
         })
     }

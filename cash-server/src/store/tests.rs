@@ -13,6 +13,7 @@ mod exchange;
 mod goods;
 mod journal;
 mod network;
+mod outbox;
 mod packages;
 mod people;
 mod receipts;
@@ -234,6 +235,12 @@ macro_rules! keeps_the_contract {
                 sessions_end_as_they_are_named_and_with_their_user,
                 a_key_is_found_by_its_secret_until_it_is_removed,
                 all_sessions_and_links_end_at_once,
+            );
+            facts!($home, outbox:
+                what_is_told_is_written_with_what_it_tells_of_and_survives_a_restart,
+                reports_of_a_day_are_written_once_whoever_writes_them,
+                what_was_sent_waits_no_more_and_what_failed_waits_until_then,
+                a_user_who_goes_takes_along_what_waits_and_nothing_piles_up,
             );
             facts!($home, audit:
                 lines_come_newest_first_of_all_logs_and_are_paged,

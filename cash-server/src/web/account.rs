@@ -3,6 +3,7 @@
 use super::WebState;
 use super::act::judged;
 use super::login::{ACCOUNT, Sits, cut_off, not_done};
+use super::mailing::MailingView;
 use super::pages::{Made, in_frame};
 use super::reader::Reader;
 use crate::app::{Account, AppError};
@@ -57,6 +58,9 @@ pub(super) struct AccountView {
     pub(super) by_session: bool,
     pub(super) least: usize,
     pub(super) why: Option<String>,
+    /// `off`: no mails are sent at all; `on`; `sent`: a trial was sent just now.
+    pub(super) mails: &'static str,
+    pub(super) mailing: MailingView,
     pub(super) sessions: Vec<SeatView>,
 }
 
@@ -92,7 +96,14 @@ async fn account(state: &WebState, reader: &Reader, seat: &Sits, why: Option<(St
         is_this: Some(session.no) == own,
     });
     let (status, why) = why.map_or((StatusCode::OK, None), |(status, why)| (status, Some(why)));
+    let mailing = MailingView::from(&user.mailing);
     let view = AccountView {
+        mailing,
+        mails: match (reader.app(state).sends_mail(), reader.asks_for("trial")) {
+            (_, true) => "sent",
+            (true, false) => "on",
+            (false, false) => "off",
+        },
         login: user.login.to_string(),
         name: user.name,
         role: user.grant.role,

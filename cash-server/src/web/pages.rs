@@ -11,8 +11,10 @@ mod good;
 mod goods;
 mod load;
 mod loads;
+mod log;
 mod network;
 mod overview;
+mod report;
 mod sales;
 mod server;
 mod till;
@@ -42,7 +44,7 @@ use tillway_service::page::{Crumb, Frame, NavItem, Outcome, Part, asks_for_event
 pub(super) const MAX_ROWS: usize = 200;
 
 /// All that can be gone to. A page of its own has its entry here, and the words `nav-<name>`.
-const NAVIGATION: [NavItem; 10] = [
+const NAVIGATION: [NavItem; 11] = [
     NavItem::new("overview", "/"),
     NavItem::new("network", "/network"),
     NavItem::new("tills", "/tills"),
@@ -50,6 +52,7 @@ const NAVIGATION: [NavItem; 10] = [
     NavItem::new("goods", "/goods"),
     NavItem::new("sales", "/sales"),
     NavItem::new("findings", "/findings"),
+    NavItem::new("report", "/report"),
     NavItem { begins_group: true, ..NavItem::new("server", "/server") },
     NavItem::new("people", "/people"),
     NavItem::new("audit", "/audit"),
@@ -69,7 +72,9 @@ pub(super) fn router() -> Router<WebState> {
         .merge(good::router())
         .merge(sales::router())
         .merge(findings::router())
+        .merge(report::router())
         .merge(server::router())
+        .merge(log::router())
         .merge(units::router())
         .merge(audit::router())
 }

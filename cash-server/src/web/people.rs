@@ -3,6 +3,7 @@
 use super::WebState;
 use super::act::{gone, judged};
 use super::login::{Came, cut_off, not_done};
+use super::mailing::MailingView;
 use super::pages::{MAX_ROWS, Made, step};
 use super::reader::Reader;
 use crate::app::{Act, Acting, AppError, Role, ToldLink, WantedRole, may};
@@ -44,6 +45,10 @@ pub(super) struct PeopleView {
     /// Users beyond those that are shown.
     pub(super) more: usize,
     pub(super) keys: Vec<KeyRow>,
+    /// Whether mails are sent at all.
+    pub(super) sends_mail: bool,
+    /// Whether a trial was sent just now.
+    pub(super) is_sent: bool,
     pub(super) most_days: u32,
     pub(super) roles: [&'static str; 4],
     /// Folder names of the chain, groups and shops, each with its name.
@@ -61,6 +66,7 @@ pub(super) struct PersonView {
     pub(super) place: String,
     pub(super) state: &'static str,
     pub(super) last_login: Option<Timestamp>,
+    pub(super) mailing: MailingView,
 }
 
 /// A key as shown.
@@ -142,7 +148,8 @@ struct RemoveKeyForm {
 }
 
 async fn show(State(state): State<WebState>, reader: Reader) -> Response {
-    match blocking(&state, &reader, view).await {
+    let is_sent = reader.asks_for("trial");
+    match blocking(&state, &reader, move |app| view(app, is_sent)).await {
         Ok(view) => shown(&state, &reader, "people.html", view),
         Err(response) => response,
     }
@@ -154,7 +161,7 @@ fn shown<V: Serialize>(state: &WebState, reader: &Reader, template: &'static str
     step(state, reader, "people", template, Made { crumbs, body })
 }
 
-fn view(app: &Acting) -> Result<PeopleView, AppError> {
+fn view(app: &Acting, is_sent: bool) -> Result<PeopleView, AppError> {
     let (users, keys, now) = (app.users()?, app.api_keys()?, Timestamp::now());
     let nodes = app.nodes().list()?.into_iter().filter(|info| info.node.level() != NodeLevel::Till);
     let more = users.len().saturating_sub(MAX_ROWS);
@@ -162,6 +169,7 @@ fn view(app: &Acting) -> Result<PeopleView, AppError> {
         role: user.grant.role.clone(),
         place,
         state: state_of(&user),
+        mailing: MailingView::from(&user.mailing),
         login: user.login.to_string(),
         name: user.name,
         last_login: user.last_login,
@@ -179,6 +187,8 @@ fn view(app: &Acting) -> Result<PeopleView, AppError> {
         users: users.into_iter().take(MAX_ROWS).map(person).collect(),
         more,
         keys: keys.into_iter().map(key).collect(),
+        sends_mail: app.sends_mail(),
+        is_sent,
         most_days: MAX_KEY_DAYS,
         roles: Role::ALL.map(Role::as_str),
         places: nodes.map(|info| (info.folder, info.node.name)).take(MAX_PLACES).collect(),

@@ -29,6 +29,12 @@ impl Reader {
         state.app.acting_for(self.caller.clone())
     }
 
+    /// Whether the address has this parameter.
+    pub(super) fn asks_for(&self, name: &str) -> bool {
+        let parameters = self.uri.query().unwrap_or_default().split('&');
+        parameters.filter_map(|one| one.split('=').next()).any(|one| one == name)
+    }
+
     /// The page that a form was sent from, to go back to; `otherwise` where that is not known, or
     /// is a page that stands in the middle of something. Only its path is taken: what the browser
     /// says leads nowhere but to this server.

@@ -11,7 +11,7 @@ macro_rules! templates {
 }
 
 /// The templates by name.
-pub(crate) const TEMPLATES: [Template; 55] = templates![
+pub(crate) const TEMPLATES: [Template; 60] = templates![
     "account.html",
     "aside_live.html",
     "attach.html",
@@ -32,7 +32,10 @@ pub(crate) const TEMPLATES: [Template; 55] = templates![
     "load_live.html",
     "loads.html",
     "loads_live.html",
+    "log.html",
+    "log_lines.html",
     "login.html",
+    "mailing_form.html",
     "network.html",
     "network_below.html",
     "network_import.html",
@@ -46,11 +49,13 @@ pub(crate) const TEMPLATES: [Template; 55] = templates![
     "price_here.html",
     "receipt.html",
     "receipts.html",
+    "report.html",
     "sales.html",
     "sales_above.html",
     "sales_live.html",
     "sales_of.html",
     "server.html",
+    "server_kept.html",
     "server_live.html",
     "stolen.html",
     "sure.html",

@@ -115,7 +115,11 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
         include_str!("../web/account.rs"),
         include_str!("../web/act.rs"),
         include_str!("../web/attach.rs"),
-        include_str!("../web/attention.rs"),
+        include_str!("../report.rs"),
+        include_str!("../report/attention.rs"),
+        include_str!("../report/gather.rs"),
+        include_str!("../outbox/mail.rs"),
+        include_str!("../cli/report.rs"),
         include_str!("../web/login.rs"),
         include_str!("../web/stolen.rs"),
         include_str!("../web/source.rs"),
@@ -125,8 +129,10 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
         include_str!("../web/pages/goods.rs"),
         include_str!("../web/pages/load.rs"),
         include_str!("../web/pages/loads.rs"),
+        include_str!("../web/pages/log.rs"),
         include_str!("../web/pages/network.rs"),
         include_str!("../web/pages/overview.rs"),
+        include_str!("../web/pages/report.rs"),
         include_str!("../web/pages/sales.rs"),
         include_str!("../web/pages/sales/receipts.rs"),
         include_str!("../web/pages/sales/shifts.rs"),
@@ -135,7 +141,11 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
         include_str!("../web/pages/tills.rs"),
         include_str!("../web/pages/units.rs"),
     ];
-    let templates = page::TEMPLATES.iter().chain(&crate::web::TEMPLATES).map(|(_, source)| *source);
+    let templates = page::TEMPLATES
+        .iter()
+        .chain(&crate::web::TEMPLATES)
+        .chain(&crate::outbox::TEMPLATES)
+        .map(|(_, source)| *source);
     let templates = templates.collect::<Vec<_>>().concat();
     let (mut whole, beginnings) = asked_for(&templates);
     whole.extend(IN_SERVICE);
@@ -260,6 +270,8 @@ const REASONS: &[(&str, &str, Option<&str>)] = &[
     (include_str!("../rest/problem.rs"), "RequestFault", None),
     (include_str!("../cli/client.rs"), "ClientError", None),
     (include_str!("../lock.rs"), "LockError", None),
+    (include_str!("../outbox/error.rs"), "OutboxError", None),
+    (include_str!("../store/outbox.rs"), "OutboxReason", None),
     (include_str!("../backup/error.rs"), "BackupError", None),
     // Of every service.
     (include_str!("../../../service/src/tls.rs"), "TlsError", None),

@@ -9,6 +9,7 @@
 //! [`OneLine`] escapes it, here and nowhere else, so that an event is one line and gives a
 //! terminal no orders.
 
+use super::kept_log::{KeptLog, kept_log};
 use fs_err as fs;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::fs::MetadataExt as _;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tillway_file_queue::plain_text::on_one_line;
+use tracing::Event;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::EnvFilter;
@@ -100,6 +102,15 @@ impl LogGuard {
 ///
 /// Without a file, or where standard error is a terminal, lines go to standard error as well.
 pub fn start_logging(settings: &LogSettings) -> Result<LogGuard, LoggingError> {
+    start(settings, None)
+}
+
+/// The same, and keeps the newest lines in memory: [`kept_log`](super::kept_log()).
+pub fn start_logging_and_keep(settings: &LogSettings) -> Result<LogGuard, LoggingError> {
+    start(settings, Some(kept_log()))
+}
+
+fn start(settings: &LogSettings, keep: Option<KeptLog>) -> Result<LogGuard, LoggingError> {
     let filter = || {
         // The level by itself first: an error names what the person wrote.
         EnvFilter::try_new(&settings.level)
@@ -122,8 +133,19 @@ pub fn start_logging(settings: &LogSettings) -> Result<LogGuard, LoggingError> {
         let layer = fmt::layer().with_ansi(terminal).with_target(false).fmt_fields(OneLine).with_writer(io::stderr);
         layers.push(layer.with_filter(filter()?).boxed());
     }
+    if let Some(keep) = keep {
+        layers.push(keep.with_filter(filter()?).boxed());
+    }
     tracing_subscriber::registry().with(layers).try_init().map_err(LoggingError::Twice)?;
     Ok(LogGuard { _writers: guards, on_standard_error })
+}
+
+/// Message and fields of an event on one line.
+pub(super) fn one_line(event: &Event<'_>) -> String {
+    let mut text = String::new();
+    // Writing to a text does not fail.
+    let _ = OneLine.format_fields(Writer::new(&mut text), event);
+    text
 }
 
 /// Writes message and fields of an event, and fields of spans, with everything escaped that would

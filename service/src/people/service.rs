@@ -4,9 +4,10 @@ use super::guesses::{Guesses, Judged};
 use super::password::{Cost, PasswordHash, Passwords};
 use super::secret::{KEY_PREFIX, Secret, SecretHash};
 use super::store::{ApiKey, Change, EndSessions, Link, NewSession, PeopleStore, Session, User, Which};
-use super::{Login, PeopleError};
+use super::{Login, Mailing, MailingChange, PeopleError};
 use crate::actor::{Actor, Caller, Grant};
 use crate::audit::AuditLine;
+use crate::words::Language;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::collections::HashMap;
@@ -83,6 +84,8 @@ pub enum Verb {
     UserPassword,
     /// A link to set a password was made.
     UserLink,
+    /// A user is written to elsewhere, or of other things.
+    UserMail,
     /// Somebody came in.
     SessionBegin,
     /// Sessions ended.
@@ -95,12 +98,13 @@ pub enum Verb {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::UserAdd,
         Self::UserChange,
         Self::UserRemove,
         Self::UserPassword,
         Self::UserLink,
+        Self::UserMail,
         Self::SessionBegin,
         Self::SessionEnd,
         Self::KeyAdd,
@@ -116,6 +120,7 @@ impl From<Verb> for &'static str {
             Verb::UserRemove => "user.remove",
             Verb::UserPassword => "user.password",
             Verb::UserLink => "user.link",
+            Verb::UserMail => "user.mail",
             Verb::SessionBegin => "session.begin",
             Verb::SessionEnd => "session.end",
             Verb::KeyAdd => "key.add",
@@ -421,6 +426,7 @@ impl People {
                 must_change: password.is_some(),
                 disabled: false,
                 link: made.as_ref().map(NewLink::kept),
+                mailing: Mailing::default(),
                 made_at: Timestamp::now(),
                 last_login: None,
             };
@@ -452,6 +458,13 @@ impl People {
                 self.keeps_one(users, user)?;
             }
             Ok((after, end))
+        })
+    }
+
+    /// Has a user written to elsewhere, in another language, or of other things.
+    pub fn set_mailing(&self, login: &Login, change: &MailingChange, caller: &Caller) -> Result<User, PeopleError> {
+        self.changed(login, Verb::UserMail, caller, |user, _| {
+            Ok((User { mailing: user.mailing.changed(change), ..user.clone() }, None))
         })
     }
 
@@ -565,9 +578,11 @@ impl People {
                 Some(user) => (user.no, user.name.clone(), user.made_at, user.last_login, Verb::UserPassword),
                 None => (0, String::new(), Timestamp::now(), None, Verb::UserAdd),
             };
+            let mailing = of_before.map(|user| user.mailing.clone()).unwrap_or_default();
             let (login, password) = (login.clone(), Some(hash.clone()));
             let (grant, disabled, link) = (grant.clone(), false, None);
-            let user = User { no, login, name, grant, password, must_change, disabled, link, made_at, last_login };
+            let user =
+                User { no, login, name, grant, password, must_change, disabled, link, mailing, made_at, last_login };
             let line = AuditLine::new(&Caller::server(), verb, object(&user.login)).after(told_of(&user));
             let end = (no != 0).then_some(EndSessions { user: no, which: Which::All });
             Ok(Change { put: Some(user), end, note: Some(note.clone()), ..Change::of(line) })
@@ -679,6 +694,12 @@ fn told_of(user: &User) -> serde_json::Value {
         "has_password": user.password.is_some(),
         "must_change": user.must_change,
         "link_ends_at": user.link.map(|link| link.ends_at),
+        "mail": {
+            "address": user.mailing.address,
+            "language": user.mailing.language.map(Language::code),
+            "report": user.mailing.report,
+            "alerts": user.mailing.alerts,
+        },
     })
 }
 

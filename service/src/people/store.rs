@@ -1,6 +1,6 @@
 //! What is kept of people, and where: the interface that a service's store implements.
 
-use super::{Login, PasswordHash, PeopleError, SecretHash};
+use super::{Login, Mailing, PasswordHash, PeopleError, SecretHash};
 use crate::actor::Grant;
 use crate::audit::AuditLine;
 use crate::words::Reason;
@@ -28,6 +28,8 @@ pub struct User {
     pub disabled: bool,
     /// By which they may set a password, once.
     pub link: Option<Link>,
+    /// Where they are written to, and of what.
+    pub mailing: Mailing,
     /// When they were added.
     pub made_at: Timestamp,
     /// When they came in last.
@@ -200,7 +202,8 @@ pub trait PeopleStore: Send + Sync {
     /// Ends sessions; the line is written where there were any. How many.
     fn end_sessions(&self, end: EndSessions, line: &AuditLine) -> Result<u64, StoreFailed>;
 
-    /// Ends the sessions of all, and voids all links. How many sessions.
+    /// Ends the sessions of all, voids all links, and forgets what waits to be sent to people. How
+    /// many sessions.
     fn end_all(&self, line: &AuditLine) -> Result<u64, StoreFailed>;
 
     /// All keys, by name.

@@ -43,13 +43,15 @@ const OCCASIONS: [(&str, Occasion); 33] = [
 ];
 
 /// Points at which no daemon is ended, each with the reason.
-const NO_STEPS: [(&str, &str); 7] = [
+const NO_STEPS: [(&str, &str); 9] = [
     ("spool::answering", "nothing was done there: a place to hold an answer back, between two others that are swept"),
     ("sales::position_moved", "only without the protection that the storm switches off"),
     ("dictionary_load::data_without_cursor", "only without the protection that the storm switches off"),
     ("unload::noted_too_early", "only without the protection that the storm switches off"),
     ("intake::poison", "nothing was done there: a place where the reader breaks off, made use of by other occasions"),
     ("load::works", "nothing was done there: a place where a package's work breaks off"),
+    ("outbox::sent", "needs a mail server: the strangers end the server there"),
+    ("outbox::called", "needs a webhook: as a mail that was sent"),
     ("commands::works", "nothing was done there: a place where a command's work breaks off"),
 ];
 

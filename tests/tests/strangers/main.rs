@@ -14,6 +14,7 @@ mod first_hour;
 mod held_loads;
 mod http;
 mod login;
+mod mail;
 mod packages;
 mod rogue;
 mod rogue_services;

@@ -263,6 +263,14 @@ async fn changes(server: &Server) -> Vec<Change> {
         of_anna("POST", "/api/v1/users", "", Some(json!({"login": "Anna"})), "user.add"),
         of_anna("PATCH", "/api/v1/users/{id}", "/anna", Some(json!({"disabled": true})), "user.change"),
         of_anna("PATCH", "/api/v1/users/{id}", "/anna", Some(json!({"disabled": false})), "user.change"),
+        of_anna(
+            "PATCH",
+            "/api/v1/users/{id}/mail",
+            "/anna/mail",
+            Some(json!({"address": "anna@example.org"})),
+            "user.mail",
+        ),
+        of_anna("POST", "/api/v1/users/{id}/trial", "/anna/trial", None, "report.trial"),
         of_anna("POST", "/api/v1/users/{id}/link", "/anna/link", None, "user.link"),
         of_anna(
             "PUT",

@@ -69,6 +69,9 @@ const ROUTES: &[(&str, &str, Act, About, &str)] = &[
     ("get", "/api/v1/audit", Act::ReadAudit, Chain, ""),
     ("get", "/api/v1/background", Act::LookAtServer, Chain, ""),
     ("get", "/api/v1/tls", Act::LookAtServer, Chain, ""),
+    ("get", "/api/v1/databases", Act::LookAtServer, Chain, ""),
+    ("get", "/api/v1/retention", Act::LookAtServer, Chain, ""),
+    ("get", "/api/v1/log", Act::ReadLog, Chain, ""),
     ("get", "/api/v1/backups", Act::LookAtServer, Chain, ""),
     ("post", "/api/v1/backups", Act::ManageBackups, Chain, ""),
     ("post", "/api/v1/backups/rehearsal", Act::ManageBackups, Chain, ""),
@@ -84,6 +87,11 @@ const ROUTES: &[(&str, &str, Act, About, &str)] = &[
     ("get", "/api/v1/keys", Act::ManagePeople, Chain, ""),
     ("post", "/api/v1/keys", Act::ManagePeople, Chain, r#"{"name":"a:b"}"#),
     ("delete", "/api/v1/keys/{id}", Act::ManagePeople, Chain, ""),
+    ("get", "/api/v1/report", Act::Read, List, ""),
+    ("patch", "/api/v1/users/{id}/mail", Act::ManagePeople, Chain, "{}"),
+    ("post", "/api/v1/users/{id}/trial", Act::ManagePeople, Chain, ""),
+    ("patch", "/api/v1/me/mail", Act::Read, Oneself, "{}"),
+    ("post", "/api/v1/me/trial", Act::Read, Oneself, ""),
     ("get", "/api/v1/me", Act::Read, Oneself, ""),
     ("put", "/api/v1/me/password", Act::Read, Oneself, r#"{"old":"x","new":"y"}"#),
     ("delete", "/api/v1/me/sessions/{number}", Act::Read, Oneself, ""),
@@ -206,6 +214,7 @@ async fn lists_have_nothing_of_another_shop() {
             "receipts",
             "findings",
             "aside",
+            "report",
         ] {
             let (status, told) = server.with_key(&key, "get", &format!("/api/v1/{path}"), "").await;
             assert_eq!(status, StatusCode::OK, "{path}: {told}");
@@ -235,6 +244,7 @@ async fn lists_have_nothing_of_another_shop() {
             "/sales/receipts",
             "/sales/totals",
             "/findings",
+            "/report",
             "/server",
             "/attach",
         ] {

@@ -10,6 +10,7 @@ mod guards;
 mod log;
 mod owner;
 
+use super::super::sizes::DatabaseState;
 use super::super::{Place, StoreError};
 pub use guards::{Reader, Writer};
 use log::{WAL_LIMIT_BYTES, cut_log, log_of};
@@ -148,6 +149,19 @@ impl Database {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.shared.path
+    }
+
+    /// How large it is, and of which version.
+    pub fn state(&self) -> DatabaseState {
+        let size = |path: &Path| fs_err::metadata(path).map(|found| found.len()).unwrap_or_default();
+        let version = |reader: &Connection| reader.query_row("PRAGMA user_version", (), |row| row.get(0));
+        let name = self.shared.path.file_name().unwrap_or_default();
+        DatabaseState {
+            name: name.to_string_lossy().into_owned(),
+            bytes: size(&self.shared.path),
+            log_bytes: size(&self.shared.log),
+            schema: self.read("read the version of the schema", version).ok(),
+        }
     }
 
     /// Whether this is that very one, not another on the same path.

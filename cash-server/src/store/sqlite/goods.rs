@@ -8,6 +8,7 @@ use crate::dictionary::entry::KindId;
 use crate::network::LayerNo;
 use crate::store::StoreError;
 use crate::store::goods::{GoodsIndex, MAX_WORDS, NameOf, Named, folded_words};
+use crate::store::sizes::DatabaseState;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use rusqlite_migration::{M, Migrations};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -37,6 +38,11 @@ impl GoodsDb {
     /// Opens the database, and makes it when it is not there.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Ok(Self { database: Remade::open(path, &MIGRATIONS)? })
+    }
+
+    /// How large it is, and of which version.
+    pub fn state(&self) -> DatabaseState {
+        self.database.current().state()
     }
 
     /// The file, for tests of its plans.

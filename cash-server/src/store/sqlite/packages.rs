@@ -8,6 +8,7 @@ use crate::dictionary::entry::KindId;
 use crate::dictionary::{Digests, KindDigest};
 use crate::store::StoreError;
 use crate::store::packages::{PackageKey, PackageRecord, PackageStore};
+use crate::store::sizes::DatabaseState;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, params};
 use rusqlite_migration::{M, Migrations};
@@ -46,6 +47,11 @@ impl PackageDb {
     /// Opens the database, and makes it when it is not there.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Ok(Self { database: Remade::open(path, &MIGRATIONS)? })
+    }
+
+    /// How large it is, and of which version.
+    pub fn state(&self) -> DatabaseState {
+        self.database.current().state()
     }
 
     fn healing<T>(&self, work: impl Fn(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {

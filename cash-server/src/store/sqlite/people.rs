@@ -13,22 +13,27 @@ use std::sync::LazyLock;
 use tillway_service::actor::Grant;
 use tillway_service::audit::AuditLine;
 use tillway_service::people::{
-    ApiKey, Change, EndSessions, Link, Login, NewSession, PasswordHash, PeopleError, PeopleStore, SecretHash, Session,
-    StoreFailed, User, Which,
+    ApiKey, Change, EndSessions, Link, Login, MailAddress, Mailing, NewSession, PasswordHash, PeopleError, PeopleStore,
+    SecretHash, Session, StoreFailed, User, Which,
 };
+use tillway_service::words::Language;
 
 /// File of the people.
 pub const PEOPLE_DB: &str = "people.db";
 
 pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
-    Migrations::new([include_str!("people_1.sql"), audit::SCHEMA, include_str!("people_2.sql")].map(M::up).to_vec())
+    Migrations::new(
+        [include_str!("people_1.sql"), audit::SCHEMA, include_str!("people_2.sql"), include_str!("people_3.sql")]
+            .map(M::up)
+            .to_vec(),
+    )
 });
 
 const READ: &str = "read the people";
 const WRITE: &str = "change the people";
 
 const USERS: &str = "SELECT no, login, name, password, must_change, disabled, link, link_ends, made_at, last_login, \
-     role, place FROM user";
+     role, place, mail, language, report, alerts FROM user";
 const SESSIONS: &str = "SELECT no, user, made_at, seen_at, address, agent FROM session";
 const KEYS: &str = "SELECT name, made_by, made_at, ends_at, used_at, role, place FROM api_key";
 
@@ -147,6 +152,7 @@ impl PeopleStore for PeopleDb {
         self.write(|transaction| {
             transaction.execute("UPDATE user SET link = NULL, link_ends = NULL WHERE link IS NOT NULL", ())?;
             let ended = transaction.execute("DELETE FROM session", ())?;
+            transaction.execute("DELETE FROM outgoing WHERE ended_at IS NULL", ())?;
             audit::put(transaction, line)?;
             Ok(ended as u64)
         })
@@ -223,11 +229,13 @@ fn put_user(transaction: &Transaction<'_>, user: &User) -> rusqlite::Result<()> 
     let no = (user.no != 0).then_some(user.no);
     transaction.execute(
         "INSERT INTO user(no, login, name, password, must_change, disabled, link, link_ends, made_at, last_login, \
-         role, place) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (no) DO UPDATE SET \
+         role, place, mail, language, report, alerts) VALUES \
+         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT (no) DO UPDATE SET \
          login = excluded.login, name = excluded.name, password = excluded.password, \
          must_change = excluded.must_change, disabled = excluded.disabled, link = excluded.link, \
          link_ends = excluded.link_ends, last_login = excluded.last_login, role = excluded.role, \
-         place = excluded.place",
+         place = excluded.place, mail = excluded.mail, language = excluded.language, report = excluded.report, \
+         alerts = excluded.alerts",
         params![
             no,
             user.login.as_str(),
@@ -241,6 +249,10 @@ fn put_user(transaction: &Transaction<'_>, user: &User) -> rusqlite::Result<()> 
             user.last_login.map(Timestamp::as_millisecond),
             user.grant.role,
             user.grant.place,
+            user.mailing.address.as_ref().map(MailAddress::as_str),
+            user.mailing.language.map(Language::code),
+            user.mailing.report,
+            user.mailing.alerts.join(" "),
         ],
     )?;
     Ok(())
@@ -274,6 +286,13 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
         made_at: time(row.get(8)?),
         last_login: row.get::<_, Option<i64>>(9)?.map(time),
         grant: Grant { role: row.get(10)?, place: row.get(11)? },
+        mailing: Mailing {
+            // One that does not read is none: nobody is kept out for it.
+            address: row.get::<_, Option<String>>(12)?.and_then(|text| text.parse().ok()),
+            language: row.get::<_, Option<String>>(13)?.and_then(|tag| Language::of_tag(&tag)),
+            report: row.get(14)?,
+            alerts: row.get::<_, String>(15)?.split_whitespace().map(str::to_owned).collect(),
+        },
     })
 }
 

@@ -7,9 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use tillway_service::actor::{Caller, Grant};
 use tillway_service::audit::{AuditFilter, AuditLine};
 use tillway_service::people::{
-    ApiKey, Change, EndSessions, Link, Login, NewSession, PasswordHash, PeopleError, SecretHash, User, Which,
+    ApiKey, Change, EndSessions, Link, Login, Mailing, NewSession, PasswordHash, PeopleError, SecretHash, User, Which,
     after_restore,
 };
+use tillway_service::words::Language;
 
 fn login(text: &str) -> Login {
     text.parse().unwrap()
@@ -29,6 +30,12 @@ fn new_user(name: &str) -> User {
         must_change: true,
         disabled: false,
         link: Some(Link { hash: SecretHash::of(name), ends_at: at(90) }),
+        mailing: Mailing {
+            address: Some("anna@example.org".parse().unwrap()),
+            language: Some(Language::Russian),
+            report: true,
+            alerts: vec!["held-load".to_owned(), "silent-shop".to_owned()],
+        },
         made_at: at(0),
         last_login: None,
     }

@@ -217,6 +217,7 @@ fn remedy(entry: &Attention, tills: &[&str], network: &Network) -> String {
         | Sort::BrokerBlocked
         | Sort::ReportsQueue
         | Sort::Background
+        | Sort::Unsent
         | Sort::CertificateEnds
         | Sort::PlainOpen => "/server".to_owned(),
         _ => with("/findings", [("kind", entry.key.as_str())]),
@@ -225,8 +226,8 @@ fn remedy(entry: &Attention, tills: &[&str], network: &Network) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::attention::entry;
     use super::*;
+    use crate::report::entry;
 
     fn about(sort: Sort, place: &str, detail: &str, tills: &[&str]) -> Attention {
         let tills = tills.iter().map(|till| (*till).to_owned()).collect();

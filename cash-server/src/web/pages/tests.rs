@@ -2,8 +2,8 @@
 //! its words and its data.
 
 mod goods;
+mod report;
 
-use super::super::attention::entry;
 use super::super::render::{TEMPLATES, more_filters, renderer};
 use super::super::view::*;
 use super::audit::AuditView;
@@ -17,7 +17,7 @@ use super::sales::{
     Above, Bar, ByChip, LineView as ReceiptLine, PaymentView, ReceiptPage, ReceiptRow, ReceiptsAsked, ReceiptsView,
     SalesView, Tab, TotalRow, TotalsView, VerdictChip,
 };
-use super::server::ServerView;
+use super::server::{DatabaseRow, KeepRow, OutboxView, ServerView};
 use super::till::TillPage;
 use super::tills::{Asked, Chip, Column, TillsView};
 use super::timeline::{Event, EventView};
@@ -26,6 +26,7 @@ use super::*;
 use crate::app::{Act, BulkAct, Role, may};
 use crate::exchange::Condition;
 use crate::exchange::model::CommandState;
+use crate::report::entry;
 use crate::store::sales::FindingKind;
 use crate::words::{self, Language, Words};
 use serde_json::Value;
@@ -53,7 +54,10 @@ fn notices(id: i64) -> Vec<NoticeView> {
     vec![warning, reject]
 }
 
-const TASKS: [&str; 22] = [
+const TASKS: [&str; 25] = [
+    "alerts",
+    "daily-report",
+    "outbox",
     "backup",
     "broker-logins",
     "till-connections",
@@ -623,6 +627,35 @@ fn server_page(background: Option<Vec<TaskView>>) -> Value {
                 newest: Some(now()),
                 rehearsed: Some(now()),
                 fault: Some("<b>table".to_owned()),
+                kept: [(false, false), (true, false), (true, true)]
+                    .map(|(is_tried, is_bad)| KeptBackup {
+                        name: "<b>tillway-1".to_owned(),
+                        at: now(),
+                        mib: 12_345,
+                        rehearsed: is_tried.then(now),
+                        fault: is_bad.then(|| "<b>table".to_owned()),
+                    })
+                    .into(),
+                more: 2,
+            }),
+            databases: [None, Some(3)]
+                .map(|schema| DatabaseRow { name: "<b>people.db".to_owned(), kib: 1_234, log_kib: 5, schema })
+                .into(),
+            keeps: ["receipts", "prices", "loads", "audit", "packages", "files", "backups"]
+                .map(|what| KeepRow {
+                    what,
+                    setting: "retention.sales_days",
+                    days: (what != "receipts").then_some(21),
+                    mib: (what == "packages").then_some(20_480),
+                    oldest: (what == "backups").then(now),
+                })
+                .into(),
+            reads_log: background.is_some(),
+            outbox: Some(OutboxView {
+                waiting: 3,
+                waiting_since: Some(now()),
+                last_sent: Some(now()),
+                trouble: Some("<b>no route".to_owned()),
             }),
             disk_free_mib: Some(12_345),
             disk_reserve_mib: Some(512),
@@ -806,18 +839,41 @@ fn pages() -> Vec<(&'static str, Value)> {
     ]);
     pages.extend(pages_of_people());
     pages.extend(goods::pages());
+    pages.extend(report::pages());
+    pages.extend([log_page(true), log_page(false)]);
     pages
+}
+
+fn log_page(has_lines: bool) -> (&'static str, Value) {
+    let line = |level| log::LogRow { no: 1, at: now(), level, text: "<b>no room".to_owned() };
+    let chip = |word| log::LevelChip { word, address: "/server/log?level=x".to_owned(), is_chosen: word == "warn" };
+    let lines = ["error", "warn", "info", "debug", "trace"].map(line);
+    let page = log::LogPage {
+        q: "<b>room".to_owned(),
+        level: "warn".to_owned(),
+        levels: ["all", "info", "warn", "error"].map(chip).into(),
+        lines: if has_lines { lines.into() } else { Vec::new() },
+        is_cut: has_lines,
+    };
+    ("log.html", of_frame("server", page))
+}
+
+fn mailing(is_set: bool) -> Value {
+    let alerts = ["held-load", "silent-shop", "shift-differs"].map(|sort| (sort, is_set));
+    let address = is_set.then_some("<b>anna@example.org");
+    serde_json::json!({"address": address, "language": if is_set { "ru" } else { "" }, "report": is_set, "alerts": alerts})
 }
 
 fn pages_of_people() -> Vec<(&'static str, Value)> {
     let users = ["active", "disabled", "invited", "must-change"]
-        .map(|state| serde_json::json!({"login": "anna", "name": "<b>Anna", "state": state, "role": "operator", "place": "shop-7", "last_login": now()}));
+        .map(|state| serde_json::json!({"login": "anna", "name": "<b>Anna", "state": state, "role": "operator", "place": "shop-7", "last_login": now(), "mailing": mailing(state == "active")}));
     let key = serde_json::json!({"name": "<b>reports", "role": "viewer", "place": "All", "made_by": "anna", "ends_at": now(), "used_at": null, "ended": true});
     let session = serde_json::json!({"number": 1, "made_at": now(), "seen_at": now(), "address": "127.0.0.1",
         "agent": "<b>browser", "is_this": true});
     let account = |must_change: bool| {
         serde_json::json!({"login": "anna", "name": "<b>Anna", "must_change": must_change, "by_session": true, "role": "auditor", "place": "All",
-            "least": 12, "why": "<b>why", "sessions": [&session]})
+            "least": 12, "why": "<b>why", "sessions": [&session], "mails": if must_change { "sent" } else { "off" },
+            "mailing": mailing(must_change)})
     };
     let bare = serde_json::json!({"server": "<b>centre", "form_token": "0", "login": "anna", "next": "/", "link": "x",
         "least": 12, "why": "no"});
@@ -830,7 +886,7 @@ fn pages_of_people() -> Vec<(&'static str, Value)> {
             "people.html",
             of_frame(
                 "people",
-                serde_json::json!({"users": users, "more": 3, "keys": [key], "most_days": 365,
+                serde_json::json!({"users": users, "more": 3, "keys": [key], "most_days": 365, "sends_mail": false, "is_sent": true,
             "roles": Role::ALL.map(Role::as_str), "places": [["shop-7", "<b>Shop"]],
             "rights": Act::ALL.map(|act| (act.as_str(), Role::ALL.map(|role| may(role, act))))}),
             ),
@@ -839,7 +895,7 @@ fn pages_of_people() -> Vec<(&'static str, Value)> {
             "people.html",
             of_frame(
                 "people",
-                serde_json::json!({"users": [], "more": 0, "keys": [], "most_days": 365,
+                serde_json::json!({"users": [], "more": 0, "keys": [], "most_days": 365, "sends_mail": true, "is_sent": false,
             "roles": [], "places": [["shop-7", "<b>Shop"]], "rights": []}),
             ),
         ),
@@ -924,7 +980,8 @@ fn texts(data: &Value) -> String {
 }
 
 /// Commands, files, keys, protocols, and the other language's name in itself.
-const NAMES: [&str; 39] = [
+const NAMES: [&str; 42] = [
+    "alerts",
     "all",
     "group",
     "level",
@@ -944,7 +1001,9 @@ const NAMES: [&str; 39] = [
     "gt",
     "ini",
     "key",
+    "log",
     "lt",
+    "mail",
     "name",
     "new",
     "node",
@@ -1082,8 +1141,8 @@ fn every_condition_verdict_and_state_has_its_word() {
 fn what_the_server_does_by_itself_is_shown_with_what_fails_and_only_to_those_who_may_see_it() {
     let renderer = renderer().unwrap();
     for (language, failed, runs, in_all) in [
-        (Language::English, "failed 3 times in a row", "running for 1 min", "22 tasks"),
-        (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "22 задачи"),
+        (Language::English, "failed 3 times in a row", "running for 1 min", "25 tasks"),
+        (Language::Russian, "ошибка 3 раза подряд", "выполняется 1 мин", "25 задач"),
     ] {
         let html = renderer.render("server.html", language, &server_page(Some(tasks()))).unwrap();
         assert!(html.contains(failed) && html.contains(runs) && html.contains(in_all), "{html}");

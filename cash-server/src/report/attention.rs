@@ -4,7 +4,7 @@
 //! for a day, wrong till codes, shifts that do not agree, and whatever keeps the server itself
 //! from its work. A parked till is under somebody's hands and raises no alarm.
 
-use super::view::{Attention, AttentionSort as Sort, BrokerView};
+use super::entries::{Attention, AttentionSort as Sort, BrokerView};
 use crate::attaching::FailedTries;
 use crate::exchange::clock::{LOOK_FROM, off_together};
 use crate::exchange::codes::{CodeFinding, MANY};
@@ -34,34 +34,34 @@ const MAX_NAMED: usize = 10;
 
 /// One till, as far as it may need a look.
 #[derive(Debug, Clone, Default)]
-pub(super) struct TillFacts {
-    pub(super) id: String,
-    pub(super) shop: String,
-    pub(super) code: String,
-    pub(super) parked: bool,
-    pub(super) trouble: Option<String>,
-    pub(super) silent_since: Option<Timestamp>,
+pub(crate) struct TillFacts {
+    pub(crate) id: String,
+    pub(crate) shop: String,
+    pub(crate) code: String,
+    pub(crate) parked: bool,
+    pub(crate) trouble: Option<String>,
+    pub(crate) silent_since: Option<Timestamp>,
     /// When it was made, where it was never heard of.
-    pub(super) never_heard_of_since: Option<Timestamp>,
-    pub(super) in_contact: bool,
+    pub(crate) never_heard_of_since: Option<Timestamp>,
+    pub(crate) in_contact: bool,
     /// How far its clock is ahead, where that is a minute or more; below zero: behind.
-    pub(super) clock_ahead: Option<SignedDuration>,
+    pub(crate) clock_ahead: Option<SignedDuration>,
     /// Why its receipts do not come.
-    pub(super) sales_wait: Option<String>,
+    pub(crate) sales_wait: Option<String>,
     /// The log beside its dictionary.
-    pub(super) dictionary_log_bytes: u64,
-    pub(super) set_aside: u64,
+    pub(crate) dictionary_log_bytes: u64,
+    pub(crate) set_aside: u64,
     /// Many messages in its name without a right code: what they mean, how many, since when.
-    pub(super) refused: Option<(CodeFinding, u64, Timestamp)>,
+    pub(crate) refused: Option<(CodeFinding, u64, Timestamp)>,
     /// Messages in the server's name that it did not take.
-    pub(super) refused_by_till: u64,
-    pub(super) has_no_secret: bool,
+    pub(crate) refused_by_till: u64,
+    pub(crate) has_no_secret: bool,
     /// The version of its agent, where that does not fit this server's.
-    pub(super) other_version: Option<Version>,
-    pub(super) two_machines_at: Option<Timestamp>,
-    pub(super) went_back_at: Option<Timestamp>,
-    pub(super) claimed_at: Option<Timestamp>,
-    pub(super) acknowledged_at: Option<Timestamp>,
+    pub(crate) other_version: Option<Version>,
+    pub(crate) two_machines_at: Option<Timestamp>,
+    pub(crate) went_back_at: Option<Timestamp>,
+    pub(crate) claimed_at: Option<Timestamp>,
+    pub(crate) acknowledged_at: Option<Timestamp>,
 }
 
 impl TillFacts {
@@ -72,47 +72,47 @@ impl TillFacts {
 
 /// Somebody who reports under an id that is not in the network.
 #[derive(Debug, Clone)]
-pub(super) struct StrangerFacts {
-    pub(super) till: String,
-    pub(super) first_at: Timestamp,
-    pub(super) last_at: Timestamp,
-    pub(super) reports: u64,
+pub(crate) struct StrangerFacts {
+    pub(crate) till: String,
+    pub(crate) first_at: Timestamp,
+    pub(crate) last_at: Timestamp,
+    pub(crate) reports: u64,
 }
 
 /// Room for the data folder.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct DiskFacts {
-    pub(super) free_bytes: u64,
+pub(crate) struct DiskFacts {
+    pub(crate) free_bytes: u64,
     /// The server takes nothing in below this.
-    pub(super) reserve_bytes: u64,
+    pub(crate) reserve_bytes: u64,
 }
 
 /// Everything that may need a look. What comes in words already (findings of sales, loads) is
 /// handed in as it is.
 #[derive(Debug)]
-pub(super) struct Facts<'a> {
-    pub(super) now: Timestamp,
-    pub(super) words: &'a Words,
-    pub(super) broker: &'a BrokerView,
-    pub(super) disk: Option<DiskFacts>,
-    pub(super) sales_trouble: Option<&'a str>,
-    pub(super) tills: &'a [TillFacts],
-    pub(super) strangers: &'a [StrangerFacts],
+pub(crate) struct Facts<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) words: &'a Words,
+    pub(crate) broker: &'a BrokerView,
+    pub(crate) disk: Option<DiskFacts>,
+    pub(crate) sales_trouble: Option<&'a str>,
+    pub(crate) tills: &'a [TillFacts],
+    pub(crate) strangers: &'a [StrangerFacts],
     /// Units set aside here, by the sort of attention: refused loads apart.
-    pub(super) aside_here: u64,
-    pub(super) others: Vec<Attention>,
+    pub(crate) aside_here: u64,
+    pub(crate) others: Vec<Attention>,
     /// What the server does by itself.
-    pub(super) tasks: &'a [TaskState],
+    pub(crate) tasks: &'a [TaskState],
     /// How many rejects and how many warnings nobody has seen.
-    pub(super) notices_open: (u64, u64),
+    pub(crate) notices_open: (u64, u64),
     /// Many tries to attach tills that failed.
-    pub(super) attach_tries: Option<FailedTries>,
+    pub(crate) attach_tries: Option<FailedTries>,
     /// Many wrong passwords, or tokens that are nobody's.
-    pub(super) password_tries: Option<FailedTries>,
+    pub(crate) password_tries: Option<FailedTries>,
 }
 
 /// An entry without more than words.
-pub(super) fn entry(sort: Sort, place: String, detail: String) -> Attention {
+pub(crate) fn entry(sort: Sort, place: String, detail: String) -> Attention {
     let (key, tills) = (sort.word().to_owned(), Vec::new());
     Attention { sort, key, place, detail, since: None, acknowledge: None, finding: None, tills, task: None }
 }
@@ -123,7 +123,7 @@ fn about<'a>(tills: impl IntoIterator<Item = &'a TillFacts>, entry: Attention) -
 }
 
 /// The list, whole and in order.
-pub(super) fn attention(facts: Facts<'_>) -> Vec<Attention> {
+pub(crate) fn attention(facts: Facts<'_>) -> Vec<Attention> {
     let mut list = facts.others;
     if let Some(disk) = facts.disk.filter(|disk| disk.free_bytes < disk.reserve_bytes.saturating_mul(2)) {
         let mib = |bytes: u64| bytes >> 20;
