@@ -12,7 +12,9 @@ mod audit;
 pub mod auth;
 mod background;
 pub mod backups;
+pub mod bulk;
 mod dictionary;
+pub(crate) mod download;
 mod goods;
 mod loads;
 mod moving;
@@ -23,10 +25,12 @@ pub mod people;
 pub mod problem;
 pub(crate) mod receipts;
 mod sales;
+pub mod settings;
 #[cfg(test)]
 mod tests;
 mod tills;
 mod tls;
+mod views;
 mod watch;
 
 pub use problem::Problem;
@@ -112,6 +116,7 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
     let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(nodes::list, nodes::create))
         .routes(routes!(nodes::show, nodes::change, nodes::remove))
+        .routes(routes!(settings::list, settings::set))
         .routes(routes!(nodes::renew_secret))
         .routes(routes!(nodes::stolen))
         .routes(routes!(nodes::cash_ini))
@@ -124,8 +129,11 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(tills::unload))
         .routes(routes!(tills::unload_below))
         .routes(routes!(tills::verify))
+        .routes(routes!(tills::send_anew))
+        .routes(routes!(bulk::act))
         .routes(routes!(loads::list))
         .routes(routes!(loads::show))
+        .routes(routes!(loads::file))
         .routes(routes!(notices::list))
         .routes(routes!(notices::seen))
         .routes(routes!(loads::approve))
@@ -144,6 +152,7 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(sales::findings))
         .routes(routes!(sales::close_finding))
         .routes(routes!(aside::list))
+        .routes(routes!(aside::content))
         .routes(routes!(aside::retry))
         .routes(routes!(aside::drop))
         .routes(routes!(aside::acknowledge))
@@ -159,6 +168,8 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(people::me))
         .routes(routes!(people::change_own_password))
         .routes(routes!(people::end_own_session))
+        .routes(routes!(views::list))
+        .routes(routes!(views::save, views::remove))
         .routes(routes!(background::list))
         .routes(routes!(tls::show))
         .routes(routes!(backups::list, backups::create))

@@ -1,13 +1,18 @@
 mod aside;
 mod attach;
 mod audit;
+mod bulk;
 mod goods;
+mod load_files;
 mod local;
+mod named_receipts;
 mod packages_of_tills;
 mod pages;
 mod people;
 mod rights;
 mod sales;
+mod settings;
+mod views;
 mod watch;
 
 use super::*;

@@ -18,6 +18,7 @@ mod server;
 mod till;
 mod tills;
 mod timeline;
+mod unit;
 mod units;
 
 #[cfg(test)]
@@ -71,6 +72,7 @@ pub(super) fn router() -> Router<WebState> {
         .merge(findings::router())
         .merge(server::router())
         .merge(units::router())
+        .merge(unit::router())
         .merge(audit::router())
 }
 

@@ -11,7 +11,7 @@ macro_rules! templates {
 }
 
 /// The templates by name.
-pub(crate) const TEMPLATES: [Template; 55] = templates![
+pub(crate) const TEMPLATES: [Template; 58] = templates![
     "account.html",
     "aside_live.html",
     "attach.html",
@@ -38,6 +38,7 @@ pub(crate) const TEMPLATES: [Template; 55] = templates![
     "network_import.html",
     "network_remove.html",
     "node_forms.html",
+    "node_settings.html",
     "once.html",
     "overview.html",
     "overview_live.html",
@@ -45,6 +46,7 @@ pub(crate) const TEMPLATES: [Template; 55] = templates![
     "people.html",
     "price_here.html",
     "receipt.html",
+    "receipt_slip.html",
     "receipts.html",
     "sales.html",
     "sales_above.html",
@@ -65,6 +67,7 @@ pub(crate) const TEMPLATES: [Template; 55] = templates![
     "tills_found.html",
     "tills_rows.html",
     "totals.html",
+    "unit.html",
     "unit_acts.html",
     "units.html",
 ];

@@ -1,5 +1,6 @@
 //! Turns what the use cases tell into what pages show.
 
+use super::address::with;
 use super::attention::{DiskFacts, Facts, StrangerFacts, TillFacts, attention, entry};
 use super::view::{
     AsideView, Attention, AttentionSort, BackupsView, BrokerView, DeliveryView, LoadView, NoticeView, ProgressView,
@@ -326,6 +327,7 @@ fn certificates(tls: &TlsOverview) -> impl Iterator<Item = Attention> {
 pub(super) fn aside_view(network: &Network, unit: &AsideUnit, words: &Words) -> AsideView {
     AsideView {
         id: unit.id.to_string(),
+        content: content_of(unit),
         sort: unit.sort.to_owned(),
         till: match &unit.place {
             Some(NodeId::Till(till)) => till_address(network, till),
@@ -341,6 +343,15 @@ pub(super) fn aside_view(network: &Network, unit: &AsideUnit, words: &Words) -> 
         }),
         retryable: unit.retryable,
         droppable: unit.droppable,
+    }
+}
+
+/// Where the content of a unit is shown; none of what only a till has.
+fn content_of(unit: &AsideUnit) -> Option<String> {
+    match (&unit.id, unit.sort) {
+        (AsideId::Load(load), _) => Some(format!("/loads/{}", load.0)),
+        (AsideId::Files(_), _) | (AsideId::Till(..), "package" | "message" | "units") => None,
+        (id, _) => Some(with("/findings/unit", [("unit", id.to_string().as_str())])),
     }
 }
 

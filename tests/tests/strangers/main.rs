@@ -14,6 +14,7 @@ mod first_hour;
 mod held_loads;
 mod http;
 mod login;
+mod many_tills;
 mod packages;
 mod rogue;
 mod rogue_services;
