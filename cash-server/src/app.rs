@@ -35,14 +35,16 @@ mod rights;
 mod sales;
 mod scope;
 mod server;
+mod settings;
 mod till_price;
 mod tills;
 mod tls;
 
+pub use aside::AsideContent;
 pub use attach::{AttachError, Channel};
 pub use attach_codes::{CodeInfo, NewCode, Wanted};
 pub use backups::BackupsState;
-pub use bulk::{BulkAct, BulkDone, BulkOutcome, Forecast, MAX_BULK};
+pub use bulk::{BulkAct, BulkAsked, BulkDone, BulkOutcome, Choice, Forecast, MAX_BULK};
 pub use dictionary::ObjectVersion;
 pub use error::AppError;
 pub use goods::{
@@ -59,6 +61,7 @@ pub use receipts::ShownReceipt;
 pub use rights::{Act, Denied, Role, everything, manages_people, may, of_till};
 pub use sales::SalesOf;
 pub use server::Keep;
+pub use settings::SettingInfo;
 pub use till_price::{PriceHere, TillPrice, TillPrices};
 pub use tills::Till;
 pub use tls::{CertificateLeft, TlsOverview};

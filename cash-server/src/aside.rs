@@ -5,8 +5,10 @@
 //! dropped by a person's word: by the page, REST or the command line, which all ask this module.
 //! What stands on a till is settled by an order to it; all else at once.
 
+pub mod content;
 mod shown;
 
+pub use content::{AsideDocument, Content};
 pub use shown::{LastShown, Shown};
 
 use crate::audit::Verb;

@@ -12,6 +12,8 @@ pub enum Verb {
     NodeMove,
     /// A node was removed.
     NodeRemove,
+    /// Settings of the tills at a node and below it were set.
+    NodeSettings,
     /// A till was parked.
     TillPark,
     /// A till was taken back into service.
@@ -30,6 +32,8 @@ pub enum Verb {
     TillUnload,
     /// A till was asked for its state, or to recount its dictionary.
     TillVerify,
+    /// A till was sent everything anew.
+    TillSendAnew,
     /// Somebody has seen what was found about a till.
     TillAcknowledge,
     /// Revisions go on after the one that a till names.
@@ -54,11 +58,12 @@ pub enum Verb {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::NodeCreate,
         Self::NodeRename,
         Self::NodeMove,
         Self::NodeRemove,
+        Self::NodeSettings,
         Self::TillPark,
         Self::TillUnpark,
         Self::TillToken,
@@ -68,6 +73,7 @@ impl Verb {
         Self::CodeEnd,
         Self::TillUnload,
         Self::TillVerify,
+        Self::TillSendAnew,
         Self::TillAcknowledge,
         Self::TillGoPast,
         Self::AsideRetry,
@@ -87,6 +93,7 @@ impl Verb {
             Self::NodeRename => "node.rename",
             Self::NodeMove => "node.move",
             Self::NodeRemove => "node.remove",
+            Self::NodeSettings => "node.settings",
             Self::TillPark => "till.park",
             Self::TillUnpark => "till.unpark",
             Self::TillToken => "till.token",
@@ -96,6 +103,7 @@ impl Verb {
             Self::CodeEnd => "attach-code.end",
             Self::TillUnload => "till.unload",
             Self::TillVerify => "till.verify",
+            Self::TillSendAnew => "till.send-anew",
             Self::TillAcknowledge => "till.acknowledge",
             Self::TillGoPast => "till.go-past",
             Self::AsideRetry => "aside.retry",

@@ -6,15 +6,16 @@
 //! meanwhile and work on the databases themselves, as the user to whom the data folder belongs.
 //! Either way a change is noted in the audit log as that of the system's user who asked.
 //!
-//! Exit codes: 0 done; 1 failed; 2 the command line is wrong; 3 the settings have faults; 4 the
-//! server does not answer.
+//! Exit codes: 0 done; 1 failed, for some of what was named too, or nothing was done for want of
+//! `--yes`; 2 the command line is wrong; 3 the settings have faults; 4 the server does not answer.
+//! README.md says so, and `--help` with the man page.
 
-#![allow(rustdoc::invalid_html_tags, reason = "doc comments are the help that a person reads in a terminal")]
-
+mod arguments;
 mod aside;
 mod attach_code;
 mod audit;
 mod backup;
+mod bulk;
 mod check;
 mod client;
 mod daemon;
@@ -31,11 +32,14 @@ mod table;
 use crate::settings::fault::listed;
 use crate::settings::{DEFAULT_SETTINGS, Fault, SETTINGS_PATH, Settings, SettingsError};
 use crate::words::{self, Language, Reason, Words};
-use clap::{Args, Parser, Subcommand};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+pub use arguments::{
+    Arguments, AsideCommand, AsideUnits, AuditArgs, BrokerCommand, BulkArgs, BulkWhat, Command, FindingsCommand,
+    Listed, LoadsCommand, LogArgs, NodeCommand, NoticeIds, NoticesCommand, TillCommand,
+};
 pub use attach_code::{AttachCodeCommand, Life};
 pub use backup::{BackupCommand, PlaceArgs, PlaceSort};
 pub use goods::GoodsCommand;
@@ -47,374 +51,6 @@ pub use setup::{SetupArgs, SetupError};
 const EXIT_FAILED: u8 = 1;
 const EXIT_SETTINGS: u8 = 3;
 const EXIT_NO_SERVER: u8 = 4;
-
-/// Takes dictionaries from the back office to tills, and sales from tills.
-#[derive(Debug, Parser)]
-#[command(
-    name = "cash-server",
-    version,
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong command line, 3 faults in the settings, 4 the server does not answer."
-)]
-pub struct Arguments {
-    /// The settings file; by default /etc/tillway/cash-server.toml where it is there.
-    #[arg(long, short, global = true, env = "TILLWAY_SETTINGS", value_name = "FILE")]
-    pub settings: Option<PathBuf>,
-    /// Answer as JSON.
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// What to do; by default `run`.
-    #[command(subcommand)]
-    pub command: Option<Command>,
-}
-
-/// What can be done.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Run the server.
-    Run {
-        /// Leave the sales-loader to a process of its own.
-        #[arg(long)]
-        without_sales: bool,
-    },
-    /// Run the sales-loader alone, beside `run --without-sales`.
-    SalesLoader,
-    /// Check the settings and what they name; lists every fault.
-    Check {
-        /// Also ask the broker and the ports, and tell which addresses tills get
-        #[arg(long)]
-        online: bool,
-        /// Tell only what keeps the server from starting
-        #[arg(long, conflicts_with = "online")]
-        start: bool,
-    },
-    /// From the installed package to a page with its administrator: settings, users of the broker
-    /// of this machine, addresses. Asks for what the options do not say. For root; may be
-    /// repeated.
-    Setup(SetupArgs),
-    /// The broker of this machine.
-    #[command(subcommand)]
-    Broker(BrokerCommand),
-    /// Print the commented default settings.
-    Settings,
-    /// The network: chain, groups, shops, tills. Works with and without a running server.
-    #[command(subcommand, visible_alias = "network")]
-    Node(NodeCommand),
-    /// Codes by which tills are attached: `sync-agent attach` on the till takes one. Works with
-    /// and without a running server.
-    #[command(subcommand)]
-    AttachCode(AttachCodeCommand),
-    /// One till.
-    #[command(subcommand)]
-    Till(TillCommand),
-    /// How every till stands. Asks the running server.
-    Tills,
-    /// Packages on their way. Asks the running server.
-    Deliveries(Listed),
-    /// Commands to tills and what became of them. Asks the running server.
-    Commands(Listed),
-    /// Loads and their reports; yes or no to loads that are held. Asks the running server.
-    #[command(args_conflicts_with_subcommands = true)]
-    Loads {
-        /// The report of this load.
-        load: Option<i64>,
-        /// What to do with one.
-        #[command(subcommand)]
-        command: Option<LoadsCommand>,
-    },
-    /// What goods cost where, and how that came about. Asks the running server.
-    #[command(subcommand)]
-    Goods(GoodsCommand),
-    /// Shifts, receipts and totals. Asks the running server.
-    #[command(subcommand)]
-    Sales(SalesCommand),
-    /// Ask a till for sales, or all tills of a shop or group; without dates for what is missing.
-    /// Asks the running server.
-    Unload {
-        /// Id, till-<shop>-<code>, shop-<code>, group-<code> or All.
-        till: String,
-        /// From this local time on: YYYY-MM-DDTHH:MM:SS.
-        #[arg(long, conflicts_with_all = ["from", "to"])]
-        since: Option<jiff::civil::DateTime>,
-        /// From this local day on: YYYY-MM-DD.
-        #[arg(long)]
-        from: Option<jiff::civil::Date>,
-        /// To this local day, included.
-        #[arg(long, requires = "from")]
-        to: Option<jiff::civil::Date>,
-    },
-    /// What was set aside, on tills and here. Asks the running server.
-    #[command(subcommand)]
-    Aside(AsideCommand),
-    /// What needs a look, by kind: what the daily report says by mail. Asks the running server.
-    Report {
-        /// What to do with it.
-        #[command(subcommand)]
-        command: Option<ReportCommand>,
-    },
-    /// Rejects and warnings that nobody has seen yet. Asks the running server.
-    #[command(subcommand)]
-    Notices(NoticesCommand),
-    /// Who changed what, newest first. Asks the running server.
-    Audit(AuditArgs),
-    /// Who may come in on the page and over REST. Asks the running server.
-    #[command(subcommand)]
-    User(UserCommand),
-    /// Keys of programs that use REST. Asks the running server.
-    #[command(subcommand)]
-    Key(KeyCommand),
-    /// What the server does by itself: last and next run, last failure. Asks the running server.
-    Background,
-    /// The newest lines of the server's log since its start. Asks the running server.
-    Log(LogArgs),
-    /// The server's databases: size and version. Asks the running server.
-    Databases,
-    /// How long the server keeps what, by its settings. Asks the running server.
-    Retention,
-    /// Backups of all that nobody else has, and the way back.
-    Backup {
-        /// Where they lie, where the settings do not say so.
-        #[command(flatten)]
-        place: PlaceArgs,
-        /// What to do.
-        #[command(subcommand)]
-        command: BackupCommand,
-    },
-    /// Have a till recount its whole dictionary. Asks the running server.
-    Verify {
-        /// Id, or till-<shop>-<code>.
-        till: String,
-    },
-}
-
-/// Which lines of the audit log.
-#[derive(Debug, Args)]
-pub struct AuditArgs {
-    /// From this time on, UTC: YYYY-MM-DDTHH:MM:SSZ.
-    #[arg(long)]
-    pub from: Option<jiff::Timestamp>,
-    /// Before this time, UTC.
-    #[arg(long)]
-    pub to: Option<jiff::Timestamp>,
-    /// Only of this actor: login:<user>, system:<user>, till:<id>, server.
-    #[arg(long)]
-    pub actor: Option<String>,
-    /// Only about this object: the id of a node, load:<number>, finding:<number>, a unit that was
-    /// set aside.
-    #[arg(long)]
-    pub object: Option<String>,
-    /// Only what was done so: node.create, till.token, load.approve, ...
-    #[arg(long)]
-    pub verb: Option<String>,
-    /// Only lines with this text, written so, in their object or in how it was or is.
-    #[arg(long)]
-    pub text: Option<String>,
-    /// Only what people did, and programs with keys of theirs.
-    #[arg(long)]
-    pub persons: bool,
-    /// At most so many.
-    #[arg(long, default_value_t = 100)]
-    pub limit: usize,
-}
-
-/// Which lines of the log.
-#[derive(Debug, Args)]
-pub struct LogArgs {
-    /// As grave as this, or graver: error, warn, info, debug or trace.
-    #[arg(long)]
-    pub level: Option<String>,
-    /// Only lines with this text in them.
-    #[arg(long)]
-    pub text: Option<String>,
-    /// At most so many, the newest.
-    #[arg(long, default_value_t = 200)]
-    pub limit: usize,
-}
-
-/// Which part of a list.
-#[derive(Debug, Args)]
-pub struct Listed {
-    /// Only of this till: id, or till-<shop>-<code>.
-    #[arg(long)]
-    pub till: Option<String>,
-    /// At most so many.
-    #[arg(long, default_value_t = 50)]
-    pub limit: u32,
-}
-
-/// What can be done with the network. Nodes are named by id, or as `All`, group-<code>,
-/// shop-<code>, till-<shop>-<code>.
-#[derive(Debug, Subcommand)]
-pub enum NodeCommand {
-    /// List all nodes.
-    List,
-    /// Make a group, a shop or a till. A till's cash.ini is printed, with its token: it is shown
-    /// only now.
-    Add {
-        /// group, shop or till.
-        level: tillway_proto::NodeLevel,
-        /// Its code.
-        code: tillway_proto::NodeCode,
-        /// The node it hangs under.
-        #[arg(long, default_value = "All")]
-        parent: String,
-        /// Its name; by default its code.
-        #[arg(long)]
-        name: Option<String>,
-    },
-    /// Give a node another name.
-    Rename {
-        /// The node.
-        node: String,
-        /// Its new name.
-        name: String,
-    },
-    /// Hang a node, with all below it, under another.
-    Move {
-        /// The node.
-        node: String,
-        /// Its new parent.
-        parent: String,
-    },
-    /// Remove a node that has none below it.
-    Remove {
-        /// The node.
-        node: String,
-    },
-    /// Park a till: it gets nothing until it is unparked, then its newest state.
-    Park {
-        /// The till.
-        till: String,
-    },
-    /// Unpark a till.
-    Unpark {
-        /// The till.
-        till: String,
-    },
-}
-
-/// What can be done with a load.
-#[derive(Debug, Subcommand)]
-pub enum LoadsCommand {
-    /// Its report: for a held one, what it would do.
-    Show {
-        /// Its number.
-        load: i64,
-    },
-    /// Say yes to a held load: it is carried out as a new load; what was changed since it was held
-    /// stays.
-    Approve {
-        /// Its number.
-        load: i64,
-    },
-    /// Say no to a held load: nothing is changed.
-    Refuse {
-        /// Its number.
-        load: i64,
-    },
-}
-
-/// What can be done with what was set aside.
-#[derive(Debug, Subcommand)]
-pub enum AsideCommand {
-    /// List all of it: what, where, since when, why.
-    #[command(visible_alias = "list")]
-    Ls,
-    /// Try units again, from the beginning.
-    Retry(AsideUnits),
-    /// Drop units for good.
-    Drop(AsideUnits),
-}
-
-/// What can be done with rejects and warnings.
-#[derive(Debug, Subcommand)]
-pub enum NoticesCommand {
-    /// List all of them: what, where, which field and value.
-    #[command(visible_alias = "list")]
-    Ls,
-    /// Somebody has seen them: they go from the list.
-    Seen(NoticeIds),
-}
-
-/// Which notices.
-#[derive(Debug, Args)]
-#[group(required = true)]
-pub struct NoticeIds {
-    /// Their numbers, as `notices ls` shows them.
-    pub notices: Vec<i64>,
-    /// All of them.
-    #[arg(long, conflicts_with = "notices")]
-    pub all: bool,
-}
-
-/// Which units.
-#[derive(Debug, Args)]
-#[group(required = true)]
-pub struct AsideUnits {
-    /// Their names, as `aside ls` shows them.
-    pub units: Vec<String>,
-    /// All of them.
-    #[arg(long, conflicts_with = "units")]
-    pub all: bool,
-}
-
-/// Commands for the broker of this machine.
-#[derive(Debug, Subcommand)]
-pub enum BrokerCommand {
-    /// Make what the server needs at RabbitMQ: its plugin, its user, no guest, and TLS for tills
-    /// where `broker.pair_dir` is set. For root; may be repeated. Anybody else gets the commands
-    /// to type.
-    Setup {
-        /// Only print the commands.
-        #[arg(long)]
-        print: bool,
-        /// Let tills in over TLS alone: the broker's plain port is for this machine from now on.
-        #[arg(long)]
-        close_plain: bool,
-    },
-}
-
-/// What can be done with one till.
-#[derive(Debug, Subcommand)]
-pub enum TillCommand {
-    /// You have seen what was found about it: it needs no look any more. Asks the running server.
-    Acknowledge {
-        /// Id, or till-<shop>-<code>.
-        till: String,
-    },
-    /// What a barcode costs on it now: what it has, by the revision that it proved to have, and
-    /// what it will have. Asks the running server.
-    Price {
-        /// Id, or till-<shop>-<code>.
-        till: String,
-        /// A barcode, or an item's code.
-        barcode: String,
-    },
-    /// Have this server's revisions go on after the one that the till names: for a till with an
-    /// agent of v0.1 after this server was restored from a backup. `tills` says where it is
-    /// needed. Asks the running server.
-    GoPast {
-        /// Id, or till-<shop>-<code>.
-        till: String,
-        /// The revision that the till names, as `tills` shows it.
-        revision: u64,
-    },
-    /// Print its cash.ini. The secret stands in it only with --new-secret: the server keeps no
-    /// secret.
-    Settings {
-        /// Id, or till-<shop>-<code>.
-        till: String,
-        /// Make a new secret; the old one is void at once. (--new-token of before does the same.)
-        #[arg(long, alias = "new-token")]
-        new_secret: bool,
-    },
-    /// It was stolen or lost: what its disk holds is void at once, its connections end, and it is
-    /// parked until the machine that takes its place is attached by a code (`attach-code for`).
-    /// Works with and without a running server.
-    Stolen {
-        /// Id, or till-<shop>-<code>.
-        till: String,
-    },
-}
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -495,6 +131,12 @@ pub enum CliError {
         /// Out of how many.
         total: usize,
     },
+    /// What was only told, since nobody said yes.
+    #[error("nothing was done to {total}: say --yes to do it, or --dry-run to only look")]
+    NotSaidYes {
+        /// About how many it was.
+        total: usize,
+    },
     /// The running server.
     #[error(transparent)]
     Client(client::ClientError),
@@ -510,6 +152,9 @@ pub enum CliError {
     /// A file of tills is no CSV.
     #[error("the tills' CSV cannot be read or written: its columns are shop, till and name")]
     Csv(#[source] csv::Error),
+    /// A file that is written.
+    #[error("failed to write the file")]
+    WriteFile(#[source] io::Error),
     /// The terminal.
     #[error("failed to write the answer")]
     Output(#[source] io::Error),
@@ -529,6 +174,7 @@ impl CliError {
             Self::Unsettled { failed, total } => {
                 words.text("cli-unsettled", [("failed", (*failed).into()), ("total", (*total).into())])
             }
+            Self::NotSaidYes { total } => words.text("cli-say-yes", [("total", (*total).into())]),
             Self::Faults => words.text("cli-faults", []),
             Self::Backup(error) => words.reason(&Reason::of(error)),
             Self::NotMade { reason } => words.text("cli-backup-failed", [("reason", reason.as_str().into())]),
@@ -589,6 +235,8 @@ fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -
         Command::Till(TillCommand::Price { till, barcode }) => {
             goods::till_price(&load()?, &till, &barcode, &mut answer)
         }
+        Command::Till(TillCommand::SendAnew { till }) => server::send_anew(&load()?, &till, &mut answer),
+        Command::Bulk(asked) => bulk::bulk(&load()?, asked, &mut answer),
         Command::Goods(command) => goods::goods(&load()?, command, &mut answer),
         Command::Backup { place, command } => backup::backup(load()?, &place, command, &mut answer),
         Command::Background => server::background(&load()?, &mut answer),
@@ -602,6 +250,13 @@ fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -
         Command::Notices(NoticesCommand::Ls) => notices::list(&load()?, &mut answer),
         Command::Notices(NoticesCommand::Seen(ids)) => notices::seen(&load()?, &ids, &mut answer),
         Command::Aside(AsideCommand::Ls) => aside::list(&load()?, &mut answer),
+        Command::Aside(AsideCommand::Show { unit }) => aside::show(&load()?, &unit, &mut answer),
+        Command::Findings(FindingsCommand::Ls { till, closed, limit }) => {
+            aside::findings(&load()?, till, closed, limit, &mut answer)
+        }
+        Command::Findings(FindingsCommand::Close { finding, note }) => {
+            aside::close_finding(&load()?, finding, note, &mut answer)
+        }
         Command::Aside(AsideCommand::Retry(units)) => aside::settle(&load()?, "retry", units, &mut answer),
         Command::Aside(AsideCommand::Drop(units)) => aside::settle(&load()?, "drop", units, &mut answer),
         Command::Tills => server::tills(&load()?, &mut answer),
@@ -610,6 +265,9 @@ fn carry_out(language: Language, arguments: Arguments, output: &mut dyn Write) -
         Command::Loads { load: Some(id), .. }
         | Command::Loads { command: Some(LoadsCommand::Show { load: id }), .. } => {
             server::load(&load()?, id, &mut answer)
+        }
+        Command::Loads { command: Some(LoadsCommand::File { load: id, output }), .. } => {
+            server::load_file(&load()?, id, output.as_deref(), &mut answer)
         }
         Command::Loads { command: Some(LoadsCommand::Approve { load: id }), .. } => {
             server::approve_load(&load()?, id, &mut answer)
@@ -651,7 +309,7 @@ fn error_text(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
 
     #[test]
     fn the_command_line_is_well_formed() {
@@ -710,6 +368,32 @@ mod tests {
         ask(&["node", "unpark", "till-7-1"]);
         ask(&["node", "remove", "till-7-1"]);
         assert!(!ask(&["node", "list"]).contains("till-7-1"));
+    }
+
+    #[test]
+    fn settings_of_tills_are_set_and_shown_without_a_server_and_a_wrong_one_is_named() {
+        let folder = folder();
+        let done = |line: &[&str]| {
+            let (code, output, errors) = asked(folder.path(), line);
+            assert_eq!(code, ExitCode::SUCCESS, "{line:?}: {errors}");
+            output
+        };
+        done(&["node", "add", "shop", "7"]);
+        done(&["node", "add", "till", "1", "--parent", "shop-7"]);
+        done(&["node", "settings", "shop-7", "queuechunksize=100", "usequeueinupload=false"]);
+        let of_till = || -> serde_json::Value {
+            let shown: serde_json::Value =
+                serde_json::from_str(&done(&["--json", "node", "settings", "till-7-1"])).unwrap();
+            shown.as_array().unwrap().iter().find(|one| one["key"] == "queuechunksize").unwrap().clone()
+        };
+        assert_eq!((&of_till()["value"], &of_till()["set_by"]), (&"100".into(), &"shop-7".into()));
+        let table = done(&["node", "settings", "till-7-1"]);
+        assert!(table.contains("usequeueinupload") && table.contains("False"), "{table}");
+        done(&["node", "settings", "shop-7", "queuechunksize="]);
+        assert_eq!(of_till()["value"], "25000");
+        let (code, _, errors) = asked(folder.path(), &["node", "settings", "till-7-1", "queuechunksize=0"]);
+        assert_eq!(code, ExitCode::from(EXIT_FAILED));
+        assert!(errors.contains("from 1 to 1000000"), "{errors}");
     }
 
     #[test]

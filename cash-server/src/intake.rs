@@ -8,6 +8,7 @@
 //! - [`worker`] picks the oldest delivery and loads it ([`load`], [`deliver`]). A load is all or
 //!   nothing; it ends with a report in the journal, in `error.txt` beside the source and in
 //!   `badDicts`. One that would take away too much is held until somebody says yes ([`hold`]).
+//! - What was handed over is kept for a while (`kept`), for people who look at it.
 //! - [`callbacks`] tells status servers how loads and tills come along.
 //!
 //! What is broken delays only itself: tries are counted, waits are bounded, then it is set aside
@@ -23,6 +24,7 @@ pub mod encoding;
 mod folders;
 mod formats;
 pub mod hold;
+mod kept;
 mod load;
 mod read_ahead;
 mod report;
@@ -39,6 +41,7 @@ mod worker;
 
 pub use aside::{AsideError, RefusedLoad};
 pub use formats::Formats;
+pub use kept::{KeptContent, KeptFile};
 pub use load::{MAX_KEPT_REJECTS, MAX_KEPT_WARNINGS};
 pub use report::ERROR_FILE;
 pub use settings::{
@@ -135,6 +138,8 @@ pub struct Intake {
     uploads: Semaphore,
     /// The same for files that people send.
     page_uploads: Arc<Semaphore>,
+    /// The same for kept files that people read.
+    downloads: Arc<Semaphore>,
 }
 
 impl Intake {
@@ -165,6 +170,7 @@ impl Intake {
             leaving: Mutex::default(),
             uploads: Semaphore::new(rest::MAX_UPLOADS),
             page_uploads: Arc::new(Semaphore::new(upload::MAX_UPLOADS)),
+            downloads: kept::downloads(),
         };
         // Before anybody can hand a body over: what has no record was never accepted.
         rest::remove_orphans(&intake)?;

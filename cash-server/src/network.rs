@@ -10,12 +10,14 @@ pub mod change;
 pub mod codes;
 #[cfg(test)]
 mod tests;
+pub mod till_settings;
 pub mod token;
 pub mod tree;
 
 pub use auth::{AuthError, TillAuth};
 pub use change::NetworkChange;
 pub use codes::{CodeRefusal, KeptCode, MadeCode};
+pub use till_settings::{SettingChanges, SettingHere};
 pub use token::TokenHash;
 pub use tree::{ALL, LayerNo, Network, Node, Parent};
 
@@ -120,6 +122,34 @@ pub enum NetworkError {
         name: String,
         /// How long one may be, in characters.
         max: usize,
+    },
+    /// No setting that a server may set.
+    #[error("`{key}` is no setting of a till that can be set here: {keys} are")]
+    UnknownSetting {
+        /// What was named.
+        key: String,
+        /// All that there are.
+        keys: String,
+    },
+    /// A value that its key does not take.
+    #[error("{key} is set to `{value}`: allowed is True or False")]
+    SettingNoFlag {
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+    },
+    /// A value that its key does not take.
+    #[error("{key} is set to `{value}`: allowed is a whole number from {least} to {most}")]
+    SettingNoNumber {
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+        /// The smallest.
+        least: u64,
+        /// The largest.
+        most: u64,
     },
     /// As many codes as are kept.
     #[error("{max} codes to attach tills are kept, which is the most: wait until older ones are forgotten")]
@@ -234,6 +264,12 @@ impl NetworkService {
     /// Parks a till under repair, or takes it back.
     pub fn park(&self, id: &TillId, parked: bool) -> Result<(), NetworkError> {
         self.store.change(&self.caller, &mut |network| change::park(network, id, parked)).map(|_| ())
+    }
+
+    /// Sets settings of the tills at a node and below it, or sets them no more.
+    pub fn set_settings(&self, id: &NodeId, asked: &SettingChanges, now: Timestamp) -> Result<(), NetworkError> {
+        let asked = till_settings::checked(asked)?;
+        self.store.change(&self.caller, &mut |network| change::set_settings(network, id, &asked, now)).map(|_| ())
     }
 
     /// Gives a till a new secret; the token of the old one is void.

@@ -12,7 +12,9 @@ mod audit;
 pub mod auth;
 mod background;
 pub mod backups;
+pub mod bulk;
 mod dictionary;
+pub(crate) mod download;
 mod goods;
 mod loads;
 mod moving;
@@ -25,10 +27,12 @@ pub(crate) mod receipts;
 pub mod report;
 mod sales;
 mod server;
+pub mod settings;
 #[cfg(test)]
 mod tests;
 mod tills;
 mod tls;
+mod views;
 mod watch;
 
 pub use problem::Problem;
@@ -114,6 +118,7 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
     let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(nodes::list, nodes::create))
         .routes(routes!(nodes::show, nodes::change, nodes::remove))
+        .routes(routes!(settings::list, settings::set))
         .routes(routes!(nodes::renew_secret))
         .routes(routes!(nodes::stolen))
         .routes(routes!(nodes::cash_ini))
@@ -126,8 +131,11 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(tills::unload))
         .routes(routes!(tills::unload_below))
         .routes(routes!(tills::verify))
+        .routes(routes!(tills::send_anew))
+        .routes(routes!(bulk::act))
         .routes(routes!(loads::list))
         .routes(routes!(loads::show))
+        .routes(routes!(loads::file))
         .routes(routes!(notices::list))
         .routes(routes!(notices::seen))
         .routes(routes!(loads::approve))
@@ -146,6 +154,7 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(sales::findings))
         .routes(routes!(sales::close_finding))
         .routes(routes!(aside::list))
+        .routes(routes!(aside::content))
         .routes(routes!(aside::retry))
         .routes(routes!(aside::drop))
         .routes(routes!(aside::acknowledge))
@@ -166,6 +175,8 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(report::set_own_mail))
         .routes(routes!(report::send_trial))
         .routes(routes!(report::send_own_trial))
+        .routes(routes!(views::list))
+        .routes(routes!(views::save, views::remove))
         .routes(routes!(background::list))
         .routes(routes!(tls::show))
         .routes(routes!(server::databases))

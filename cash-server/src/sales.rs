@@ -29,7 +29,7 @@ pub mod spool;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use aside::{AsideError, AsideSales, SalesAside};
+pub use aside::{AsideError, AsideSales, BatchContent, SalesAside, batch_of};
 pub use intruders::Intruders;
 pub use run::{MIN_KEEP_DAYS, SalesConfig, SalesError, SalesListeners, SalesLoader};
 pub use service::TlsPaths;

@@ -22,6 +22,7 @@ mod source;
 mod stolen;
 mod upload;
 mod view;
+mod views;
 
 #[cfg(test)]
 pub(crate) use render::TEMPLATES;
@@ -79,6 +80,7 @@ pub fn router(app: App, name: &str, secret: FormSecret, stop: CancellationToken)
         .merge(pages::router())
         .merge(act::router())
         .merge(attach::router())
+        .merge(views::router())
         .merge(stolen::router())
         .merge(account::router())
         .merge(people::router())

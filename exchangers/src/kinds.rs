@@ -109,6 +109,13 @@ pub fn goods() -> Option<Kind> {
     Kind::by_name("item")
 }
 
+/// The kind of those who ring receipts up, and its field with a name for people: a receipt names
+/// its cashier by the key.
+pub fn cashiers() -> Option<(Kind, usize)> {
+    let kind = Kind::by_name("cashier")?;
+    Some((kind, kind.field("name")?))
+}
+
 /// Every verb, in the order of the table; clearing verbs that several kinds share come once.
 pub fn verbs() -> &'static [Verb] {
     &INDEX.ordered_verbs

@@ -6,8 +6,8 @@
 //! generated gRPC service that carries receipts up. [`consumer`] finds that a queue gives its
 //! consumer nothing any more; [`process`] is how a daemon of ours behaves towards its operator:
 //! log file, signals. [`attach`] is how a peer is attached with a code, [`moving`] how it follows
-//! a server that moves, [`cash_ini`] the settings that it gets by that, and [`version`] which
-//! versions work together.
+//! a server that moves, [`cash_ini`] the settings that it gets by that, [`till_setting`] those that
+//! its server may set later, and [`version`] which versions work together.
 //!
 //! **Architecture invariant:** nothing here knows a database, a broker client or a file of
 //! dictionary data. Text becomes one of these types at the edge of a process, and the inside needs
@@ -29,6 +29,7 @@ pub mod revision;
 pub mod sales;
 pub mod secret;
 pub mod status;
+pub mod till_setting;
 pub mod version;
 
 pub use attach::{AttachCode, CodeName, CodeSecret, ProofKey};
@@ -42,4 +43,5 @@ pub use report::{RejectCause, Report};
 pub use revision::{CursorProof, DeliveryId, Digest, LoadId, PackageName, Revision, RowHash};
 pub use secret::{BrokerPassword, PeerSecret};
 pub use status::{DeliveryState, ExchangeStatus};
+pub use till_setting::{SettingForm, TillSetting};
 pub use version::Version;

@@ -11,6 +11,7 @@
 use crate::id::PeerId;
 use crate::revision::{CursorProof, DeliveryId, Digest, PackageName, Revision};
 use crate::status::{DeliveryState, ExchangeStatus};
+use crate::till_setting::TillSetting;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
@@ -202,6 +203,13 @@ pub struct TillState {
     /// reports of older agents, where another host carries packages, and without TLS.
     #[serde(default, skip_serializing_if = "is_not")]
     pub shows_token: bool,
+    /// The settings that a server may set ([`TillSetting`]), by key, where they are not the default;
+    /// absent in reports of agents that take none. What is none of them is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known_settings")]
+    pub settings: Option<BTreeMap<String, String>>,
+    /// The generation of the server's settings that the agent took last; absent where it took none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub settings_generation: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
@@ -212,6 +220,16 @@ fn is_not(flag: &bool) -> bool {
 /// A cause that only a newer agent knows is none: the delivery was rejected all the same.
 fn known_cause<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<RejectCause>, D::Error> {
     Ok(Option::<String>::deserialize(source)?.and_then(|word| RejectCause::of_word(&word)))
+}
+
+/// What a newer agent knows, and what is not allowed there, is left out: so the map is bounded.
+fn known_settings<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+    let told = Option::<BTreeMap<String, String>>::deserialize(source)?;
+    let known = |(key, value): (String, String)| {
+        let setting = TillSetting::of_key(&key)?;
+        Some((setting.key.to_owned(), setting.parse(&value)?))
+    };
+    Ok(told.map(|told| told.into_iter().filter_map(known).collect()))
 }
 
 /// A proof that does not read proves nothing; what else the report says counts all the same.
@@ -472,6 +490,15 @@ mod tests {
         assert_eq!((newer.unsent_documents, newer.sales_wait.unwrap().kind), (None, SalesWaitKind::Other));
         let written = serde_json::to_value(SalesWaitKind::DocumentsLocked).unwrap();
         assert_eq!(written, SalesWaitKind::DocumentsLocked.as_str());
+    }
+
+    #[test]
+    fn settings_that_are_none_or_are_not_allowed_are_left_out_of_a_report() {
+        let read = |state: &str| serde_json::from_str::<TillState>(state).unwrap();
+        assert_eq!(read(r#"{"cursor":3}"#).settings, None);
+        let state = read(r#"{"settings":{"queuechunksize":"7","contactperiod":"0","x":"y"},"settings_generation":9}"#);
+        let known = BTreeMap::from([("queuechunksize".to_owned(), "7".to_owned())]);
+        assert_eq!((state.settings, state.settings_generation), (Some(known), 9));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod password;
 mod secret;
 mod service;
 mod store;
+mod views;
 
 pub use guesses::{Guesses, Judged};
 pub use login::Login;
@@ -25,6 +26,7 @@ pub use password::{Cost, MIN_PASSWORD_CHARS, PasswordHash};
 pub use secret::{KEY_PREFIX, Secret, SecretHash};
 pub use service::{LINK_LIFE, LoggedIn, MAX_KEY_DAYS, NewLink, People, SessionLimits, Try, Verb, after_restore};
 pub use store::{ApiKey, Change, EndSessions, Link, NewSession, PeopleStore, Session, StoreFailed, User, Which};
+pub use views::{MAX_VIEW_NAME_CHARS, MAX_VIEWS, View};
 
 use serde::Serialize;
 
@@ -154,6 +156,32 @@ pub enum PeopleError {
     /// There is no such session, or it is another's.
     #[error("there is no such session any more")]
     UnknownSession,
+    /// A text that is no name of a view.
+    #[error("`{text}` is no name of a view: 1 to {max} characters")]
+    NoViewName {
+        /// Its beginning.
+        text: String,
+        /// How long one may be, in characters.
+        max: usize,
+    },
+    /// An address that is no page of this server.
+    #[error("a view is the address of a page here, at most {max} bytes long")]
+    NoViewAddress {
+        /// How long one may be.
+        max: usize,
+    },
+    /// No room for more.
+    #[error("you have {max} views: remove one first")]
+    TooManyViews {
+        /// So many.
+        max: usize,
+    },
+    /// There is no such view.
+    #[error("there is no view `{name}`")]
+    UnknownView {
+        /// Its name.
+        name: String,
+    },
     /// Only users have sessions and passwords.
     #[error("only a user with a login can do this")]
     OnlyUsers,

@@ -12,11 +12,12 @@ use crate::intake::Intake;
 use crate::moves::{Addresses, Moves};
 use crate::package_queue::PackageQueue;
 use crate::recount::Recount;
-use crate::settings::{LiveSettings, SettingsError, is_address};
+use crate::settings::{LiveSettings, SettingsError, is_address, is_setting};
 use crate::state::State;
 use crate::tell::Teller;
 use crate::unload::{Trigger, UnloadRequest};
 use futures_util::FutureExt as _;
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tillway_proto::command::AsideAction;
@@ -156,6 +157,7 @@ impl Commands {
     async fn follow_settings(&self, from: From, command: &Command) {
         let (settings, mut pushed) = (self.settings.clone(), command.settings.clone());
         let (state, generation) = (self.state.clone(), command.settings_generation);
+        // One that says nothing at all, as an older server may, takes nothing away.
         let nothing = pushed.is_empty();
         if settings.current().secret.is_some() {
             let (told, rest) = pushed.into_iter().partition(|(key, _)| is_address(key));
@@ -172,7 +174,13 @@ impl Commands {
             if nothing || generation < last {
                 return Ok(Vec::new());
             }
-            let changed = settings.take(&pushed)?;
+            let before = state.set_by_server().unwrap_or_default();
+            let keys = pushed.keys().map(|key| key.to_ascii_lowercase());
+            let now: BTreeSet<String> = keys.filter(|key| is_setting(key)).collect();
+            // Whatever it is cut off at, what the server has set is known to be of the server.
+            note_set(&state, &before, &(&before | &now));
+            let changed = settings.take(&pushed, &before)?;
+            note_set(&state, &(&before | &now), &now);
             if generation > last
                 && let Err(error) = state.note_settings_generation(generation)
             {
@@ -233,6 +241,15 @@ impl Commands {
     }
 }
 
+/// Notes which settings are the server's, where they are others than before.
+fn note_set(state: &State, before: &BTreeSet<String>, now: &BTreeSet<String>) {
+    if before != now
+        && let Err(error) = state.note_set_by_server(now)
+    {
+        tracing::warn!(error = chain(&error), "failed to note which settings the server has set");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,6 +292,23 @@ mod tests {
             till.commands().take(From::Control, &order(&rest)).await;
             assert_eq!(host(), expected, "{rest}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_setting_that_the_server_sets_no_more_goes_and_the_report_says_what_there_is() {
+        let till = TestTill::new();
+        for (settings, told) in [
+            (r#""settings_generation":5,"settings":{"queuechunksize":"7","x":"y"}"#, Some("7")),
+            // It was said before: nothing changes.
+            (r#""settings_generation":4,"settings":{"x":"y"}"#, Some("7")),
+            (r#""settings_generation":6,"settings":{"x":"y"}"#, None),
+        ] {
+            till.commands().take(From::Control, &order(&format!(r#""report-state",{settings}"#))).await;
+            let state = till.look();
+            let chunk = state.settings.unwrap().get("queuechunksize").cloned();
+            assert_eq!(chunk.as_deref(), told, "{settings}");
+        }
+        assert_eq!(till.look().settings_generation, 6);
     }
 
     #[tokio::test]

@@ -61,6 +61,8 @@ impl Overview {
         }
         let unsent = self.unsent();
         let sales_wait = self.sales_wait(&unsent);
+        let current = self.settings.current();
+        let settings = current.not_default.iter().map(|(key, value)| ((*key).to_owned(), value.clone()));
         TillState {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             cursor: held.cursor,
@@ -78,6 +80,8 @@ impl Overview {
             refused_messages: self.codes.refused(),
             trusted: Some(self.settings.current().trust.fingerprints().to_vec()),
             shows_token: self.settings.current().token_for_packages().is_some(),
+            settings: Some(settings.collect()),
+            settings_generation: self.state.settings_generation().unwrap_or_default(),
         }
     }
 

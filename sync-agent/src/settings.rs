@@ -22,18 +22,19 @@ pub(crate) mod trust;
 
 pub use fault::{Fault, Faults, SettingsError};
 pub use layout::Layout;
-pub(crate) use pushed::is_address;
 pub use pushed::{LiveSettings, SERVER_OWNED};
+pub(crate) use pushed::{is_address, is_setting};
 pub use trust::Trust;
 pub(crate) use trust::is_this_machine;
 
 use fs_err as fs;
 use ini::Ini;
 use reader::Reader;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tillway_proto::process::LogSettings;
-use tillway_proto::{BrokerPassword, PeerSecret, ShopId, TillId};
+use tillway_proto::{BrokerPassword, PeerSecret, ShopId, TillId, TillSetting};
 
 /// The one section that counts.
 pub(crate) const SECTION: &str = "Properties";
@@ -41,30 +42,6 @@ pub(crate) const SECTION: &str = "Properties";
 /// Used where `brokerconnectionheartbeat` is 0. "Never" in the original means that a half-open
 /// link is not noticed until somebody restarts the till; nobody wants that.
 pub const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(30);
-
-/// Longest heartbeat that AMQP can express is 65535 s; beyond an hour it is a typing error.
-const MAX_HEARTBEAT_SECS: u64 = 3600;
-
-/// Most objects in one message of the file queue: a message is held in memory whole.
-const MAX_CHUNK_OBJECTS: u64 = 1_000_000;
-
-/// Most archives: more would make every look at the folder slow.
-const MAX_BACKUP_FILES: u64 = 10_000;
-
-/// Ten years.
-const MAX_BACKUP_DAYS: u64 = 3650;
-
-/// A day: the longest period that still is one.
-const MAX_PERIOD_SECS: u64 = 86_400;
-
-/// A safety net behind the notice of a shift's close; also what brings sales of an open shift up.
-const DEFAULT_UNLOAD_PERIOD_SECS: u64 = 3600;
-
-/// How often a till says that it is alive. Ten thousand tills are 170 reports a second then.
-const DEFAULT_CONTACT_PERIOD_SECS: u64 = 60;
-
-/// Longer than a server needs to start again, and than a person who looks why it does not answer.
-const DEFAULT_ADDRESS_UNDO_PERIOD_SECS: u64 = 600;
 
 /// On a till, or on a shop's server as the client of the centre.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +85,8 @@ pub struct Settings {
     pub backup: BackupSettings,
     /// Files and folders.
     pub paths: Paths,
+    /// Those of its server ([`TillSetting`]) that are not the default, by key.
+    pub not_default: BTreeMap<&'static str, String>,
     /// Whom it trusts, in a file of its own in the data folder.
     pub trust: Trust,
     /// `logging.conf`
@@ -232,10 +211,10 @@ impl Settings {
         let token = read.text("cash.token");
         let token = secret.as_ref().map(PeerSecret::token).or(token);
         read.protocol();
-        let report_load_steps = read.flag("isdebugdictstatussend", true);
-        let report_unloads = read.flag("isdebugsalestatussend", true);
-        let contact_period = read.seconds("contactperiod", 1..=MAX_PERIOD_SECS, DEFAULT_CONTACT_PERIOD_SECS);
-        let may_be_silent = read.seconds("addressundoperiod", 1..=MAX_PERIOD_SECS, DEFAULT_ADDRESS_UNDO_PERIOD_SECS);
+        let report_load_steps = read.flag_of(TillSetting::REPORT_LOAD_STEPS);
+        let report_unloads = read.flag_of(TillSetting::REPORT_UNLOADS);
+        let contact_period = read.seconds_of(TillSetting::CONTACT_PERIOD);
+        let may_be_silent = read.seconds_of(TillSetting::ADDRESS_UNDO_PERIOD);
         let user = read.text("dept.broker.user");
         let password_file = read.path("dept.broker.passwordfile");
         let own_login = secret.as_ref().filter(|_| user.is_none() && password_file.is_none());
@@ -250,7 +229,7 @@ impl Settings {
             vhost: read.text("dept.broker.vhost").unwrap_or_else(|| "/".to_owned()),
             tls: read.flag("dept.broker.tls", false),
             authority: read.path("dept.broker.cacertpath"),
-            heartbeat: match read.number("brokerconnectionheartbeat", 0..=MAX_HEARTBEAT_SECS, 0) {
+            heartbeat: match read.number_of(TillSetting::HEARTBEAT) {
                 0 => DEFAULT_HEARTBEAT,
                 seconds => Duration::from_secs(seconds),
             },
@@ -260,26 +239,25 @@ impl Settings {
             port: read.port("dicturlportcs", 80),
         };
         let load = LoadSettings {
-            through_queue: read.flag("usequeueinupload", true),
+            through_queue: read.flag_of(TillSetting::THROUGH_QUEUE),
             queue_root: read.path("filequeueroot").unwrap_or_else(|| layout.queues(mode)),
-            chunk_objects: read.number("queuechunksize", 1..=MAX_CHUNK_OBJECTS, 25_000),
+            chunk_objects: read.number_of(TillSetting::CHUNK_OBJECTS),
             script: read.path("uploadscript"),
         };
         let sales = SalesSettings {
             host: read.host("grpchostcs").unwrap_or_else(|| host.clone()),
             port: read.port("grpcportcs", 10_001),
             root_certificate: read.path("grpccacertpath"),
-            through_server: read.flag("unloadsalesrequestthroughcs", true),
+            through_server: read.flag_of(TillSetting::UNLOAD_THROUGH_SERVER),
             rest_host: read.host("httphostcs").unwrap_or(host),
             rest_port: read.port("cashserverrestport", 8080),
             script: read.path("unloadscript"),
-            period: Some(read.seconds("unloadperiod", 0..=MAX_PERIOD_SECS, DEFAULT_UNLOAD_PERIOD_SECS))
-                .filter(|period| !period.is_zero()),
+            period: Some(read.seconds_of(TillSetting::UNLOAD_PERIOD)).filter(|period| !period.is_zero()),
         };
         let backup = BackupSettings {
             folder: read.path("backupfolder").unwrap_or_else(|| layout.backup(mode)),
-            max_files: usize::try_from(read.number("maxcountbackupfiles", 0..=MAX_BACKUP_FILES, 30)).unwrap_or(0),
-            max_days: read.number("actualcountdaysforbackupfiles", 0..=MAX_BACKUP_DAYS, 30),
+            max_files: usize::try_from(read.number_of(TillSetting::BACKUP_FILES)).unwrap_or(0),
+            max_days: read.number_of(TillSetting::BACKUP_DAYS),
         };
         let paths = Paths {
             data: read.path("datafolder").unwrap_or_else(|| layout.data(mode)),
@@ -287,6 +265,7 @@ impl Settings {
             documents: read.path("documentsdb").unwrap_or_else(|| layout.database(mode, "documents.db")),
             errors_file: read.path("errorsFilePath"),
         };
+        let not_default = read.not_default();
         let faults = read.faults();
         let (Some(till), true) = (till, faults.is_empty()) else {
             return Err(SettingsError::Wrong { path: path.to_owned(), faults: Faults(faults) });
@@ -309,6 +288,7 @@ impl Settings {
             sales,
             backup,
             paths,
+            not_default,
             trust,
             log,
         })

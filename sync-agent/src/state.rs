@@ -32,6 +32,7 @@ use file::{begin_anew, is_damage, open_file};
 use fs_err as fs;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -281,6 +282,18 @@ impl State {
     /// The generation of the server's settings that were taken last; 0 where none were.
     pub fn settings_generation(&self) -> Result<u64, StateError> {
         Ok(self.look(|db| fact(db, "settings generation"))?.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+
+    /// Keys of settings that the server has set.
+    pub fn set_by_server(&self) -> Result<BTreeSet<String>, StateError> {
+        let keys = self.look(|db| fact(db, "settings of the server"))?.unwrap_or_default();
+        Ok(keys.split_whitespace().map(str::to_owned).collect())
+    }
+
+    /// The server has set these.
+    pub fn note_set_by_server(&self, keys: &BTreeSet<String>) -> Result<(), StateError> {
+        let keys = keys.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+        self.change("write", |db| set_fact(db, "settings of the server", &keys))
     }
 
     /// Settings of this generation were taken.

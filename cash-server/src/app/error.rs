@@ -86,6 +86,12 @@ pub enum AppError {
         /// How many.
         max: usize,
     },
+    /// What should be a condition of tills is none.
+    #[error("`{text}` is no condition of a till: `tills` shows them")]
+    NoCondition {
+        /// What was named.
+        text: String,
+    },
     /// No such kind of objects.
     #[error("there is no kind `{kind}`; see docs/formats/kinds.md")]
     UnknownKind {
@@ -99,6 +105,27 @@ pub enum AppError {
         /// What was named.
         load: LoadId,
     },
+    /// The file of a load went by its age, or was never kept.
+    #[error("the file of load {} is not kept (any more): files are kept for {days} days, fewer where they are many", load.0)]
+    LoadFileNotKept {
+        /// The load.
+        load: LoadId,
+        /// For how long they are kept.
+        days: u32,
+    },
+    /// The file of a load is there and cannot be read.
+    #[error("failed to read the file of load {}", load.0)]
+    LoadFileUnreadable {
+        /// The load.
+        load: LoadId,
+        /// Why not.
+        #[source]
+        #[serde(rename = "detail", serialize_with = "as_said")]
+        source: io::Error,
+    },
+    /// As many files are being read as may be.
+    #[error("other files are being read right now: try again in a minute")]
+    DownloadsBusy,
     /// No layer that the caller sees has such a good, or had it.
     #[error("there is no good with the code `{code}`: look for it by barcode or name")]
     UnknownGood {
@@ -124,6 +151,14 @@ pub enum AppError {
     NoReceipt {
         /// What was named.
         receipt: String,
+    },
+    /// Receipts are looked for by words that very many goods have.
+    #[error("more than {max} goods are called `{text}`: say more of the name, or the code")]
+    TooManyItems {
+        /// The words.
+        text: String,
+        /// How many there may be.
+        max: usize,
     },
     /// A row of the dictionary does not read.
     #[error(transparent)]

@@ -4,9 +4,10 @@ use super::Acting;
 use super::error::AppError;
 use super::rights::{Act, Place};
 use crate::audit::Verb;
-use crate::intake::{LoadProgress, Upload, UploadError, UploadPlace};
+use crate::intake::{KeptContent, KeptFile, LoadProgress, Upload, UploadError, UploadPlace};
 use crate::store::intake::{LoadRecord, NoticeRecord};
 use serde_json::json;
+use std::io;
 use tillway_proto::{LoadId, NodeId};
 use tillway_service::audit::AuditLine;
 
@@ -50,6 +51,29 @@ impl Acting {
         let record = record.ok_or(AppError::UnknownLoad { load })?;
         let progress = self.parts.aside.intake.progress().filter(|one| one.load == load);
         self.report(Load { record, progress }, notices)
+    }
+
+    /// The file of a load, where it is still kept: its name and when it goes.
+    pub fn load_file(&self, load: LoadId) -> Result<KeptFile, AppError> {
+        let record = self.load(load, 0)?.load.record;
+        let intake = &self.parts.aside.intake;
+        let days = intake.keeps_files_for_days();
+        intake.kept(&record).ok_or(AppError::LoadFileNotKept { load, days })
+    }
+
+    /// The same with what stands in it, as it came.
+    pub fn open_load_file(&self, load: LoadId) -> Result<(KeptFile, KeptContent), AppError> {
+        let file = self.load_file(load)?;
+        let intake = &self.parts.aside.intake;
+        let permit = intake.may_read_kept().ok_or(AppError::DownloadsBusy)?;
+        match file.open(permit) {
+            Ok(content) => Ok((file, content)),
+            // Its age took it in between.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(AppError::LoadFileNotKept { load, days: intake.keeps_files_for_days() })
+            }
+            Err(source) => Err(AppError::LoadFileUnreadable { load, source }),
+        }
     }
 
     /// Says yes or no to a held load. The load that carries it out; none where it was refused.

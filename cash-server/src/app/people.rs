@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use tillway_proto::NodeId;
 use tillway_service::actor::{Actor, Caller, Face, Grant};
 use tillway_service::people::{
-    ApiKey, LoggedIn, Login, NewLink, People, PeopleError, Secret, Session, SessionLimits, Try, User, Which,
+    ApiKey, LoggedIn, Login, NewLink, People, PeopleError, Secret, Session, SessionLimits, Try, User, View, Which,
 };
 
 /// What somebody shows to be let in.
@@ -187,6 +187,24 @@ impl Acting {
     pub fn end_own_sessions(&self, which: Which) -> Result<u64, AppError> {
         let login = People::login_of(&self.caller)?;
         Ok(self.parts.people.end_sessions(&login, which, &self.caller)?)
+    }
+
+    /// Views of the caller, by name. Who has no account has none.
+    pub fn views(&self) -> Result<Vec<View>, AppError> {
+        let login = People::login_of(&self.caller)?;
+        Ok(self.parts.people.views(&login)?)
+    }
+
+    /// Keeps a view of the caller, in the place of one of the same name.
+    pub fn save_view(&self, name: &str, address: &str) -> Result<View, AppError> {
+        let login = People::login_of(&self.caller)?;
+        Ok(self.parts.people.save_view(&login, name, address)?)
+    }
+
+    /// Removes a view of the caller.
+    pub fn remove_view(&self, name: &str) -> Result<(), AppError> {
+        let login = People::login_of(&self.caller)?;
+        Ok(self.parts.people.remove_view(&login, name)?)
     }
 
     /// All users, by login, each with the place of their role.

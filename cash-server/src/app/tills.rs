@@ -86,7 +86,7 @@ impl Acting {
         let asked = |till: String| {
             let outcome = self.request_unload(&till, ask);
             let outcome = outcome.map(|order| order.map_or(BulkOutcome::UnderWay, |_| BulkOutcome::Done));
-            BulkDone { till, outcome }
+            BulkDone::new(till, outcome)
         };
         let mut done: Vec<_> = tills.into_iter().map(|till| asked(network.folder_name(till))).collect();
         if done.iter().all(|one| one.outcome.is_err())
@@ -101,6 +101,13 @@ impl Acting {
     pub fn request_verify(&self, till: &str) -> Result<Option<Uuid>, AppError> {
         let till = self.till_for(Act::ManageTills, till)?;
         Ok(self.exchange().request_state(&till, true)?)
+    }
+
+    /// Sends a till everything anew, at once or when it is heard of. Whether anything came of it: a
+    /// till that was never heard of gets everything as it is.
+    pub fn send_anew(&self, till: &str) -> Result<bool, AppError> {
+        let till = self.till_for(Act::ManageTills, till)?;
+        Ok(self.exchange().send_anew(&till)?)
     }
 
     /// Has this server's revisions go on after the one that a till names and that nothing speaks

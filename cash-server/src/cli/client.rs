@@ -1,6 +1,7 @@
 //! Asks the running server, over its socket on this machine: who asks is the system's user.
 //! The answer is worded in the language of the terminal.
 
+use super::CliError;
 use crate::settings::Settings;
 use crate::socket;
 use crate::words::{Language, as_said};
@@ -15,6 +16,9 @@ use std::time::Duration;
 
 /// Longest wait for an answer: lists of thousands of tills take a second.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Longest time that a whole file takes: a gigabyte over a slow disk.
+const DOWNLOAD_DEADLINE: Duration = Duration::from_mins(30);
 
 /// Over a socket the address names nobody.
 const BASE: &str = "http://localhost";
@@ -143,16 +147,28 @@ impl Client {
         };
         self.runtime.block_on(async {
             let response = request.send().await.map_err(|error| self.unreachable(error))?;
+            let response = accepted(response).await?;
             let status = response.status();
-            if status.is_success() {
-                let content = response.bytes().await.map_err(|source| ClientError::Broken { source })?;
-                let content: &[u8] = if status == StatusCode::NO_CONTENT { b"null" } else { &content };
-                return serde_json::from_slice(content).map_err(|source| ClientError::Answer { source });
+            let content = response.bytes().await.map_err(|source| ClientError::Broken { source })?;
+            let content: &[u8] = if status == StatusCode::NO_CONTENT { b"null" } else { &content };
+            serde_json::from_slice(content).map_err(|source| ClientError::Answer { source })
+        })
+    }
+
+    /// Writes what an address has, piece by piece, however long it is.
+    pub(super) fn download(&self, path: &str, to: &mut dyn io::Write) -> Result<(), CliError> {
+        let request = self.http.get(format!("{BASE}{path}")).timeout(DOWNLOAD_DEADLINE);
+        let request = request.header(header::ACCEPT_LANGUAGE, self.language.code());
+        self.runtime.block_on(async {
+            let response = request.send().await.map_err(|error| CliError::Client(self.unreachable(error)))?;
+            let mut response = accepted(response).await.map_err(CliError::Client)?;
+            loop {
+                let piece =
+                    response.chunk().await.map_err(|source| CliError::Client(ClientError::Broken { source }))?;
+                let Some(piece) = piece else { break };
+                to.write_all(&piece).map_err(CliError::Output)?;
             }
-            let text = response.text().await.unwrap_or_default();
-            let problem: Option<Value> = serde_json::from_str(&text).ok();
-            let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str()).unwrap_or(&text);
-            Err(ClientError::Refused { status: status.as_u16(), detail: detail.to_owned() })
+            to.flush().map_err(CliError::Output)
         })
     }
 
@@ -167,6 +183,18 @@ impl Client {
         }
         ClientError::Unreachable { socket, source }
     }
+}
+
+/// An answer that is what was asked for.
+async fn accepted(response: reqwest::Response) -> Result<reqwest::Response, ClientError> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let text = response.text().await.unwrap_or_default();
+    let problem: Option<Value> = serde_json::from_str(&text).ok();
+    let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str()).unwrap_or(&text);
+    Err(ClientError::Refused { status: status.as_u16(), detail: detail.to_owned() })
 }
 
 /// A text as a value in an address.

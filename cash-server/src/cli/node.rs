@@ -4,7 +4,7 @@
 use super::client::{Client, ClientError, escaped};
 use super::table::Output;
 use super::{CliError, NodeCommand};
-use crate::app::{AppError, Nodes};
+use crate::app::{AppError, Nodes, SettingInfo};
 use crate::exchange::PublicAddresses;
 use crate::hints::Hints;
 use crate::lock::{DataLock, LockError, Role};
@@ -12,6 +12,7 @@ use crate::network::NetworkService;
 use crate::peer_keys::PeerKeys;
 use crate::rest::attach_codes::{AttachCodeMade, AttachCodeView, WantedCodes, wanted};
 use crate::rest::nodes::{CashIni, ChangedNode, MadeNode, NewNode, NewSecret, NodeChange, NodeView};
+use crate::rest::settings::{SettingView, SettingsAsked};
 use crate::run::ensure_chain;
 use crate::settings::Settings;
 use crate::socket;
@@ -78,6 +79,7 @@ pub(super) fn node(settings: &Settings, command: NodeCommand, answer: &mut Outpu
             let told = answer.words.text("cli-removed", [("node", id.as_str().into())]);
             answer.line(&json!({"id": id}), &told)
         }
+        NodeCommand::Settings { node, set } => till_values(&network, &node, set, answer),
         NodeCommand::Park { till } => park(&network, &till, true, answer),
         NodeCommand::Unpark { till } => park(&network, &till, false, answer),
     }
@@ -183,6 +185,18 @@ impl Network {
         )
     }
 
+    fn settings(&self, node: &str, asked: &SettingsAsked) -> Result<Vec<SettingView>, CliError> {
+        let path = format!("{}/settings", of_node(node));
+        let views = |settings: Vec<SettingInfo>| settings.into_iter().map(Into::into).collect();
+        if asked.settings.is_empty() {
+            return self.either(|client| client.read(&path), |nodes| nodes.settings(node).map(views));
+        }
+        self.either(
+            |client| client.ask(Method::PATCH, &path, Some(asked)),
+            |nodes| nodes.set_settings(node, &asked.settings).map(views),
+        )
+    }
+
     fn new_secret(&self, till: &str) -> Result<NewSecret, CliError> {
         let path = format!("/api/v1/tills/{}/token", escaped(till));
         self.either(|client| client.post(&path, &json!({})), |nodes| nodes.renew_secret(till).map(Into::into))
@@ -247,6 +261,29 @@ fn answers(socket: &Path) -> Result<bool, CliError> {
 
 fn of_node(node: &str) -> String {
     format!("/api/v1/nodes/{}", escaped(node))
+}
+
+/// Shows the settings of the tills at a node, after some were set.
+fn till_values(
+    network: &Network,
+    node: &str,
+    set: Vec<(String, String)>,
+    answer: &mut Output<'_>,
+) -> Result<(), CliError> {
+    let settings = set.into_iter().map(|(key, value)| (key, Some(value).filter(|value| !value.is_empty())));
+    let views = network.settings(node, &SettingsAsked { settings: settings.collect() })?;
+    let rows: Value = views.into_iter().map(|view| json!(view)).collect();
+    answer.table(
+        &rows,
+        &[
+            ("KEY", "/key"),
+            ("VALUE", "/value"),
+            ("SET BY", "/set_by"),
+            ("ON TILL", "/on_till"),
+            ("DEFAULT", "/default"),
+            ("ALLOWED", "/allowed"),
+        ],
+    )
 }
 
 fn park(network: &Network, till: &str, parked: bool, answer: &mut Output<'_>) -> Result<(), CliError> {

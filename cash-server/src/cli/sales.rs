@@ -99,7 +99,7 @@ pub struct ReceiptArgs {
     /// Of this sum or less.
     #[arg(long)]
     pub most: Option<Kopecks>,
-    /// With this item: its code or barcode.
+    /// With this item: its code or barcode, or words of its name.
     #[arg(long)]
     pub item: Option<String>,
     /// Rung up by this cashier: the code that the POS writes.
@@ -242,6 +242,7 @@ fn receipts(client: &Client, asked: &ReceiptArgs, answer: &mut Output<'_>) -> Re
             ("NUMBER", "/number"),
             ("TYPE", "/doctype"),
             ("CASHIER", "/cashier"),
+            ("NAME", "/cashier_name"),
             ("LINES", "/lines"),
             ("DISCOUNT", "/discount"),
             ("SUM", "/sum"),

@@ -7,6 +7,7 @@ use crate::settings::Settings;
 use crate::words::FluentValue;
 use jiff::civil::{Date, DateTime};
 use serde_json::{Value, json};
+use std::path::Path;
 
 pub(super) fn tills(settings: &Settings, answer: &mut Output<'_>) -> Result<(), CliError> {
     let tills = read(settings, "/api/v1/tills")?;
@@ -114,6 +115,24 @@ pub(super) fn load(settings: &Settings, id: i64, answer: &mut Output<'_>) -> Res
     answer.text(&format!("{load:#}\n"))
 }
 
+/// The file of a load as it came. One that is there already is not written over.
+pub(super) fn load_file(
+    settings: &Settings,
+    id: i64,
+    output: Option<&Path>,
+    answer: &mut Output<'_>,
+) -> Result<(), CliError> {
+    let (client, path) = (Client::new(settings).map_err(CliError::Client)?, format!("/api/v1/loads/{id}/file"));
+    let Some(output) = output else { return client.download(&path, answer.to) };
+    let mut file = fs_err::OpenOptions::new().write(true).create_new(true).open(output).map_err(CliError::WriteFile)?;
+    let written = client.download(&path, &mut file).and_then(|()| file.sync_all().map_err(CliError::WriteFile));
+    if written.is_err() {
+        // What is only a part is nothing; the first error is the one to tell.
+        let _ = fs_err::remove_file(output);
+    }
+    written
+}
+
 pub(super) fn approve_load(settings: &Settings, id: i64, answer: &mut Output<'_>) -> Result<(), CliError> {
     let decided = decide(settings, id, "approve")?;
     let again = decided["load"].as_i64().unwrap_or_default();
@@ -147,6 +166,18 @@ pub(super) fn unload(
 
 pub(super) fn verify(settings: &Settings, till: &str, answer: &mut Output<'_>) -> Result<(), CliError> {
     ordered(settings, &format!("/api/v1/tills/{till}/verify"), &json!({}), answer)
+}
+
+pub(super) fn send_anew(settings: &Settings, till: &str, answer: &mut Output<'_>) -> Result<(), CliError> {
+    let path = format!("/api/v1/tills/{}/send-anew", escaped(till));
+    let told: Value =
+        Client::new(settings).and_then(|client| client.post(&path, &json!({}))).map_err(CliError::Client)?;
+    let line = if told["sent"] == true {
+        answer.words.text("cli-sent-anew", [("till", till.into())])
+    } else {
+        answer.words.text("cli-under-way", [])
+    };
+    answer.line(&told, &line)
 }
 
 pub(super) fn acknowledge(settings: &Settings, till: &str, answer: &mut Output<'_>) -> Result<(), CliError> {

@@ -5,6 +5,7 @@
 //! written before its link is published and counts as announced only after the broker's confirm;
 //! between the two a restart publishes it again.
 
+use super::along::{put_along, tell_settings};
 use super::blocking;
 use super::broker::{BrokerError, Lane};
 use super::hear::is_silent;
@@ -458,6 +459,7 @@ pub(super) fn decide_all(service: &ExchangeService, packages: &PackageService) -
             tracing::debug!(delivery = %ended.id, "expired");
         }
     }
+    tell_settings(service, &aims, &records, &targets.network, &silent);
     // To one that was removed meanwhile nothing is sent: that would make its queues anew.
     commands.retain(|command| targets.network.node(&command.peer.clone().into()).is_some());
     let removed = targets.network.removed_tills().cloned().map(PeerId::from).collect();
@@ -598,10 +600,7 @@ fn link_message(
         objects: delivery.objects,
         replaces: delivery.replaces,
     }));
-    command.settings = parts.addresses.pushed();
-    command.settings_generation = parts.addresses.generation;
-    command.coming = parts.addresses.coming();
-    command.authorities = parts.codes.authorities_for(&delivery.peer);
+    put_along(&mut command, parts, network, &delivery.peer);
     let body = command.to_bytes().map_err(|source| ExchangeError::Message { source })?;
     let head = parts.codes.head(&delivery.peer, command.order.kind(), &command.id.to_string(), &body);
     Ok((head, body))

@@ -2,13 +2,14 @@
 //! to tills.
 
 use super::addresses::PublicAddresses;
+use super::along::{Told, put_along};
 use super::broker::{Broker, BrokerState};
 use super::clock::Clocks;
 use super::codes::{Codes, Refused};
 use super::condition::sales_wait;
 use super::decide::{Action, Aim, Wait, decide};
 use super::hear::{is_silent, shortened};
-use super::model::{CommandState, Delivery, PeerRecord, SentCommand};
+use super::model::{CommandState, Delivery, Needs, PeerRecord, SentCommand};
 use super::pace::Pace;
 use super::reason::ExchangeReason;
 use crate::audit::Verb;
@@ -40,6 +41,12 @@ use uuid::Uuid;
 /// A server that was restored from a backup has lost no more revisions than this: one every ten
 /// seconds for four months. A person who is wrong about a till must not use the numbers up.
 const MAX_GONE_PAST: u64 = 1_000_000;
+
+/// Why a till gets everything, where it did not ask for it.
+const ASKED_BY_A_PERSON: &str = "a person had everything sent anew";
+
+/// What an order that tells a till its settings is called.
+pub const TELL_SETTINGS: &str = "take settings over";
 
 /// Why the exchange could not do what it was asked.
 #[derive(Debug, thiserror::Error, Serialize)]
@@ -225,6 +232,8 @@ pub struct ExchangeService {
     /// What tills have called for by their words alone. Of this process: each of several servers
     /// allows as much by itself.
     pub(super) pace: Arc<Pace>,
+    /// Which settings tills were told. As above.
+    pub(super) told: Told,
     /// What tills should have. A hint of this process, as its last pass knew it.
     states: Arc<Mutex<HashMap<TillId, TargetState>>>,
 }
@@ -238,6 +247,7 @@ impl ExchangeService {
             trouble: Arc::default(),
             refused: Arc::default(),
             pace: Arc::default(),
+            told: Told::default(),
             states: Arc::default(),
         }
     }
@@ -387,7 +397,7 @@ impl ExchangeService {
             AsideAction::Drop => Verb::AsideDrop,
         };
         let line = AuditLine::new(&self.caller, verb, till).after(json!({"units": some_of(names.iter())}));
-        self.order(till, Order::SettleAside { action, units }, what, &line)
+        self.order(till, Order::SettleAside { action, units }, what, Some(&line))
     }
 
     /// Orders about units set aside on tills that have not ended.
@@ -411,7 +421,7 @@ impl ExchangeService {
             tillway_proto::UnloadSelection::Days { from, to } => format!("unload {from} to {to}"),
         };
         let line = AuditLine::new(&self.caller, Verb::TillUnload, till).after(json!({"order": what}));
-        self.order(till, Order::UnloadSales { selection }, what, &line)
+        self.order(till, Order::UnloadSales { selection }, what, Some(&line))
     }
 
     /// Asks a till for its state, with `verify` after it has recounted its dictionary. `None`
@@ -419,7 +429,38 @@ impl ExchangeService {
     pub fn request_state(&self, till: &TillId, verify: bool) -> Result<Option<Uuid>, ExchangeError> {
         let what = if verify { "verify the dictionary" } else { "report the state" };
         let line = AuditLine::new(&self.caller, Verb::TillVerify, till).after(json!({"order": what}));
-        self.order(till, Order::ReportState { verify }, what.to_owned(), &line)
+        self.order(till, Order::ReportState { verify }, what.to_owned(), Some(&line))
+    }
+
+    /// Sends a till everything whole, whatever it has. Whether it was not on its way already.
+    pub fn send_anew(&self, till: &TillId) -> Result<bool, ExchangeError> {
+        let network = self.parts.network.current().map_err(ExchangeError::Network)?;
+        node_of(&network, till)?;
+        let line = AuditLine::new(&self.caller, Verb::TillSendAnew, till);
+        let (now, peer) = (Timestamp::now(), PeerId::from(till.clone()));
+        let mut is_new = false;
+        let mut decide = |moment: &dyn ExchangeMoment| {
+            let contact = moment.record(&peer)?.contact;
+            let asked = contact.filter(|contact| contact.needs != Needs::All);
+            is_new = asked.is_some();
+            let Some(mut contact) = asked else { return Ok(ExchangeChanges::default()) };
+            contact.needs = Needs::All;
+            // What is on its way may have been built of what is wrong.
+            contact.needs_since = Some(now);
+            ASKED_BY_A_PERSON.clone_into(&mut contact.needs_reason);
+            let (contacts, audit) = (vec![(peer.clone(), contact)], Some(line.clone()));
+            Ok(ExchangeChanges { contacts, audit, ..ExchangeChanges::default() })
+        };
+        self.parts.store.change(&mut decide).map_err(ExchangeError::Store)?;
+        if is_new {
+            self.poke();
+        }
+        Ok(is_new)
+    }
+
+    /// Tells a till its settings. Who has changed them has left a line of the audit log.
+    pub(super) fn tell_settings(&self, till: &TillId) -> Result<Option<Uuid>, ExchangeError> {
+        self.order(till, Order::ReportState { verify: false }, TELL_SETTINGS.to_owned(), None)
     }
 
     /// How the link to the broker stands.
@@ -530,16 +571,13 @@ impl ExchangeService {
         till: &TillId,
         order: Order,
         what: String,
-        line: &AuditLine,
+        line: Option<&AuditLine>,
     ) -> Result<Option<Uuid>, ExchangeError> {
         let network = self.parts.network.current().map_err(ExchangeError::Network)?;
         node_of(&network, till)?;
         let mut command = Command::new(order);
-        command.settings = self.parts.addresses.pushed();
-        command.settings_generation = self.parts.addresses.generation;
-        command.coming = self.parts.addresses.coming();
         let (now, peer) = (Timestamp::now(), PeerId::from(till.clone()));
-        command.authorities = self.parts.codes.authorities_for(&peer);
+        put_along(&mut command, &self.parts, &network, &peer);
         let body = command.to_bytes().map_err(|source| ExchangeError::Message { source })?;
         let sent = SentCommand {
             id: command.id,
@@ -565,7 +603,7 @@ impl ExchangeService {
             if !is_new {
                 return Ok(ExchangeChanges::default());
             }
-            let (commands, audit) = (vec![sent.clone()], Some(line.clone()));
+            let (commands, audit) = (vec![sent.clone()], line.cloned());
             Ok(ExchangeChanges { commands, audit, ..ExchangeChanges::default() })
         };
         self.parts.store.change(&mut decide).map_err(ExchangeError::Store)?;

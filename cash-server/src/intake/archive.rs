@@ -21,6 +21,9 @@ use tillway_service::background::{Next, Run, Task, Work};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
+/// Ends the name of a packed file.
+pub(super) const PACKED_ENDING: &str = ".zst";
+
 /// Endings of files in `backup`: packed, and as they came until they are.
 const PACKED: &str = "zst";
 const UNPACKED: &str = "unpacked";
@@ -197,7 +200,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 /// Keeps a file as it came, durable, to be packed by [`task`]: under a second name where both
 /// folders are on one file system, which costs no copy. `target` has the ending of packed files.
 pub(super) fn keep_unpacked(path: &Path, target: &Path) -> io::Result<PathBuf> {
-    let unpacked = target.with_extension(UNPACKED);
+    let unpacked = unpacked(target);
     let (input, _) = source::open(path)?;
     input.sync_all()?;
     // Of a load that a crash cut off behind this.
@@ -209,6 +212,17 @@ pub(super) fn keep_unpacked(path: &Path, target: &Path) -> io::Result<PathBuf> {
         durable::sync_dir(folder)?;
     }
     Ok(unpacked)
+}
+
+/// Where a file that is kept as it came lies until it is packed.
+pub(super) fn unpacked(packed: &Path) -> PathBuf {
+    packed.with_extension(UNPACKED)
+}
+
+/// Since when a file is kept.
+pub(super) fn kept_since(path: &Path, file: &std::fs::Metadata) -> SystemTime {
+    // A second name has the time at which the producer wrote.
+    if is_unpacked(path) { changed(file) } else { file.modified().unwrap_or(SystemTime::UNIX_EPOCH) }
 }
 
 /// Keeps a file, packed.
@@ -332,9 +346,7 @@ pub(super) fn clean(archive: &Path, keep: Keep, now: SystemTime) -> io::Result<u
         let entry = entry?;
         if let Some(load) = load_of(&entry.file_name().to_string_lossy()) {
             let file = entry.metadata()?;
-            // A second name has the time at which the producer wrote.
-            let since = if is_unpacked(&entry.path()) { changed(&file) } else { file.modified()? };
-            kept.push((load, since, entry.path(), file.len()));
+            kept.push((load, kept_since(&entry.path(), &file), entry.path(), file.len()));
         }
     }
     kept.sort();

@@ -272,7 +272,7 @@ impl Intake {
     }
 
     /// The file of a refused load, where it is still there, and still the one that was refused.
-    fn kept_file(&self, record: &LoadRecord) -> Option<PathBuf> {
+    pub(super) fn kept_file(&self, record: &LoadRecord) -> Option<PathBuf> {
         let file = self.settings.bad.join(record.aside.as_ref()?);
         if !lies_in_its_folder(record) {
             return file.is_file().then_some(file);
@@ -317,7 +317,7 @@ impl Intake {
 }
 
 /// Whether the file of a refused load stays where its producer put it.
-fn lies_in_its_folder(record: &LoadRecord) -> bool {
+pub(super) fn lies_in_its_folder(record: &LoadRecord) -> bool {
     let LoadSource::Folder(path) = &record.source else { return false };
     record.aside.as_deref().is_some_and(|aside| Path::new(aside) == path)
 }

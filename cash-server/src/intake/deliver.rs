@@ -311,7 +311,7 @@ fn keep(intake: &Intake, delivery: &Delivery, report: &Report) -> Option<PathBuf
             }
         }
     } else if settings.backup_keep_files > 0 {
-        let target = place(&settings.backup, delivery, ".zst");
+        let target = place(&settings.backup, delivery, archive::PACKED_ENDING);
         let kept = if report.identity.bytes >= PACKED_LATER_BYTES && intake.packer.works() {
             archive::keep_unpacked(path, &target).inspect(|_| intake.packer.wake())
         } else {

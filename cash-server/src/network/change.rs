@@ -2,11 +2,13 @@
 
 use super::NetworkError;
 use super::codes::Used;
+use super::till_settings::SettingChanges;
 use super::token::TokenHash;
 use super::tree::{LayerNo, Network, Node};
 use crate::audit::Verb;
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tillway_proto::{CodeName, NodeCode, NodeId, NodeLevel, TillId};
 use tillway_service::actor::Caller;
 use tillway_service::audit::AuditLine;
@@ -62,6 +64,15 @@ pub enum NetworkChange {
         no: LayerNo,
         /// Whether it is under repair.
         parked: bool,
+    },
+    /// Other settings of the tills at a node and below it.
+    Settings {
+        /// Which node.
+        no: LayerNo,
+        /// All that it sets from now on.
+        settings: BTreeMap<String, String>,
+        /// The generation of the change.
+        since: u64,
     },
     /// A new token.
     Token {
@@ -122,6 +133,12 @@ impl NetworkChange {
             Self::Park { no, parked } => {
                 let verb = if *parked { Verb::TillPark } else { Verb::TillUnpark };
                 line(verb, no, json!({"parked": !parked}), json!({"parked": parked}))
+            }
+            Self::Settings { no, settings, .. } => {
+                let nothing = BTreeMap::new();
+                let before = network.by_no(*no).map_or(&nothing, |node| &node.settings);
+                let (before, after) = only_changed(before, settings);
+                line(Verb::NodeSettings, no, before, after)
             }
             Self::Token { no, .. } => line(Verb::TillToken, no, Value::Null, Value::Null),
             Self::ShutOut { no, .. } => {
@@ -221,6 +238,38 @@ pub fn remove(network: &Network, id: &NodeId) -> Result<NetworkChange, NetworkEr
 pub fn park(network: &Network, id: &TillId, parked: bool) -> Result<NetworkChange, NetworkError> {
     let node = network.require(&NodeId::Till(id.clone()))?;
     if node.parked == parked { Ok(NetworkChange::None) } else { Ok(NetworkChange::Park { no: node.no, parked }) }
+}
+
+/// Other settings of the tills at a node and below it: of the values, which are checked, those that
+/// are others than before.
+pub fn set_settings(
+    network: &Network,
+    id: &NodeId,
+    asked: &SettingChanges,
+    now: Timestamp,
+) -> Result<NetworkChange, NetworkError> {
+    let node = network.require(id)?;
+    let mut settings = node.settings.clone();
+    for (key, value) in asked {
+        match value {
+            Some(value) => drop(settings.insert(key.clone(), value.clone())),
+            None => drop(settings.remove(key)),
+        }
+    }
+    if settings == node.settings {
+        return Ok(NetworkChange::None);
+    }
+    Ok(NetworkChange::Settings { no: node.no, settings, since: network.next_generation(now) })
+}
+
+/// The settings that differ, as they were and as they are.
+fn only_changed(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> (Value, Value) {
+    let part = |of: &BTreeMap<String, String>, other: &BTreeMap<String, String>| {
+        let differ = |key: &&String| of.get(*key) != other.get(*key);
+        let keys: BTreeSet<&String> = of.keys().chain(other.keys()).filter(differ).collect();
+        Value::Object(keys.into_iter().map(|key| (key.clone(), json!(of.get(key)))).collect())
+    };
+    (part(before, after), part(after, before))
 }
 
 /// A new token; the old one is void.

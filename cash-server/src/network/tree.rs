@@ -54,6 +54,12 @@ pub struct Node {
     pub parents: Vec<Parent>,
     /// The hash of a till's token.
     pub token: Option<TokenHash>,
+    /// Settings for the tills at it and below it, by key of `cash.ini`; those of a newer server
+    /// too.
+    pub settings: BTreeMap<String, String>,
+    /// The generation of the last change that gave tills at it or below it other settings; 0 where
+    /// there was none.
+    pub settings_since: u64,
 }
 
 impl Node {
@@ -83,6 +89,7 @@ pub struct Network {
     by_token: HashMap<TokenHash, LayerNo>,
     children: HashMap<LayerNo, BTreeSet<LayerNo>>,
     chain: Option<LayerNo>,
+    settings_since: u64,
 }
 
 impl Network {
@@ -100,6 +107,7 @@ impl Network {
     /// it.
     pub fn put(&mut self, version: u64, node: Node) {
         self.version = version;
+        self.settings_since = self.settings_since.max(node.settings_since);
         if let Some(former) = self.nodes.get(&node.no).cloned() {
             self.forget(&former);
         }
@@ -137,6 +145,11 @@ impl Network {
     /// Grows with every change of the network.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// The generation of the last change of settings anywhere.
+    pub fn newest_settings(&self) -> u64 {
+        self.settings_since
     }
 
     /// The root; there is none before the first start has made it.

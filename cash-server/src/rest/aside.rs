@@ -2,8 +2,9 @@
 //! has seen.
 
 use super::problem::{Problem, RequestFault, blocking};
-use crate::app::{Acting, AppError};
-use crate::aside::{AsideId, AsideUnit, MAX_SETTLED, Settled, UnknownAside};
+use super::receipts;
+use crate::app::{Acting, AppError, AsideContent};
+use crate::aside::{AsideDocument, AsideId, AsideUnit, MAX_SETTLED, Settled, UnknownAside};
 use crate::words::{self, Language, Reason, Words};
 use axum::Json;
 use axum::extract::{Path, Query};
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tillway_proto::command::AsideAction;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// A unit that was set aside.
 #[derive(Debug, Serialize, ToSchema)]
@@ -108,6 +109,61 @@ fn settled_view(settled: &Settled, words: &Words) -> SettledView {
 pub(super) async fn list(app: Acting, language: Language) -> Result<Json<Vec<AsideView>>, Problem> {
     let units = blocking(move || app.aside()).await?;
     Ok(Json(units.iter().map(|unit| view(unit, words::of(language))).collect()))
+}
+
+/// Which unit.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UnitAsked {
+    /// Its name from the list.
+    unit: String,
+}
+
+/// What a unit holds, as far as this server has it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AsideContentView {
+    /// Receipts and other documents of the POS as they came, at most 50: money in kopecks,
+    /// quantities in thousandths.
+    #[schema(value_type = Vec<Object>)]
+    pub documents: Vec<Value>,
+    /// Records of shifts, as texts.
+    pub shifts: Vec<String>,
+    /// Documents and records that are not told.
+    pub more: u64,
+    /// What is no receipt, as it came, at most 16 KiB.
+    pub text: Option<String>,
+    /// Whether that is its beginning alone.
+    pub is_cut: bool,
+    /// The load whose file it is: see `/api/v1/loads/{id}/file`.
+    pub load: Option<i64>,
+}
+
+/// What a unit holds: receipts where it reads as such, else its text. Of a unit on a till nothing
+/// but what the till has sent.
+#[utoipa::path(get, path = "/api/v1/aside/content", tag = "aside", security(("administrator" = [])), params(UnitAsked),
+    responses((status = 200, body = AsideContentView), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(super) async fn content(
+    app: Acting,
+    language: Language,
+    Query(asked): Query<UnitAsked>,
+) -> Result<Json<AsideContentView>, Problem> {
+    let id = asked.unit.parse().map_err(|error: UnknownAside| RequestFault::NamesNothingAside { text: error.text })?;
+    let AsideContent { content, items } = blocking(move || app.aside_content(&id)).await?;
+    let told = |one: &AsideDocument| {
+        let mut told = receipts::document(&one.document, &items);
+        told["reason"] = one.reason.as_ref().map(|reason| words::of(language).reason(reason)).into();
+        told["received_at"] = one.received_at.map(|at| at.to_string()).into();
+        told
+    };
+    Ok(Json(AsideContentView {
+        documents: content.documents.iter().map(told).collect(),
+        shifts: content.shifts,
+        more: content.more,
+        text: content.text,
+        is_cut: content.is_cut,
+        load: content.load.map(|load| load.0),
+    }))
 }
 
 /// Tries units again, from the beginning. What fails for one does not stop the others.

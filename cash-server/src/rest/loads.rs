@@ -1,11 +1,13 @@
 //! Loads and their reports.
 
+use super::download;
 use super::notices::{self, NoticeView};
 use super::problem::{Problem, blocking};
 use crate::app::{self, Acting};
 use crate::words::{self, Language, Words};
 use axum::Json;
 use axum::extract::{Path, Query};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tillway_proto::LoadId;
@@ -132,6 +134,17 @@ pub(super) async fn show(app: Acting, language: Language, Path(id): Path<i64>) -
         rejects: report.rejects.into_iter().map(|one| notices::view(one, words)).collect(),
         warned: report.warnings.into_iter().map(|one| notices::view(one, words)).collect(),
     }))
+}
+
+/// The file of a load as it came: unpacked, and streamed. 410 where it is not kept any more.
+#[utoipa::path(get, path = "/api/v1/loads/{id}/file", tag = "dictionary", security(("administrator" = [])),
+    params(("id" = i64, Path, description = "number of the load")),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 410, body = Problem), (status = 503, body = Problem)))]
+pub(super) async fn file(app: Acting, Path(id): Path<i64>) -> Result<Response, Problem> {
+    let (file, content) = blocking(move || app.open_load_file(LoadId(id))).await?;
+    Ok(download::answer(&file, content))
 }
 
 /// What became of a held load.

@@ -101,6 +101,11 @@ pub enum RequestFault {
         /// Its value.
         text: String,
     },
+    /// There is no such thing to do with many tills, or what it needs is not said.
+    NoBulkAct {
+        /// What was named.
+        act: String,
+    },
     /// No notices are named.
     NamesNoNotices,
     /// No units are named, or too many.
@@ -215,6 +220,8 @@ impl From<AppError> for Problem {
             | AppError::NoLanguage { .. }
             | AppError::NoAlert { .. }
             | AppError::CodesAtOnce { .. }
+            | AppError::NoCondition { .. }
+            | AppError::TooManyItems { .. }
             | AppError::TillsAtOnce { .. } => StatusCode::BAD_REQUEST,
             AppError::UnknownKind { .. }
             | AppError::UnknownLoad { .. }
@@ -224,6 +231,8 @@ impl From<AppError> for Problem {
             | AppError::NoReceipt { .. }
             | AppError::Dictionary(DictionaryError::UnknownNode { .. }) => StatusCode::NOT_FOUND,
             AppError::NoMailServer | AppError::NoMailOf { .. } => StatusCode::CONFLICT,
+            AppError::LoadFileNotKept { .. } => StatusCode::GONE,
+            AppError::DownloadsBusy => StatusCode::SERVICE_UNAVAILABLE,
             AppError::Network(error) => of_network(error),
             AppError::Exchange(error) => of_exchange(error),
             AppError::People(error) => of_people(error),
@@ -235,6 +244,7 @@ impl From<AppError> for Problem {
             | AppError::Dictionary(_)
             | AppError::CashIni(_)
             | AppError::PeerKey { .. }
+            | AppError::LoadFileUnreadable { .. }
             | AppError::Row { .. }
             | AppError::Payload { .. }
             | AppError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -270,9 +280,12 @@ impl From<AttachError> for Problem {
 fn of_network(error: &NetworkError) -> StatusCode {
     match error {
         NetworkError::UnknownNode { .. } => StatusCode::NOT_FOUND,
-        NetworkError::Name { .. } | NetworkError::Code { .. } | NetworkError::CodeLife { .. } => {
-            StatusCode::BAD_REQUEST
-        }
+        NetworkError::Name { .. }
+        | NetworkError::Code { .. }
+        | NetworkError::CodeLife { .. }
+        | NetworkError::UnknownSetting { .. }
+        | NetworkError::SettingNoFlag { .. }
+        | NetworkError::SettingNoNumber { .. } => StatusCode::BAD_REQUEST,
         NetworkError::Level { .. }
         | NetworkError::Loop { .. }
         | NetworkError::CodeTaken { .. }
@@ -322,15 +335,19 @@ fn of_people(error: &PeopleError) -> StatusCode {
         | PeopleError::PasswordPlain
         | PeopleError::PasswordSame
         | PeopleError::NoKeyName { .. }
+        | PeopleError::NoViewName { .. }
+        | PeopleError::NoViewAddress { .. }
         | PeopleError::KeyDays { .. } => StatusCode::BAD_REQUEST,
-        PeopleError::UnknownUser { .. } | PeopleError::UnknownKey { .. } | PeopleError::UnknownSession => {
-            StatusCode::NOT_FOUND
-        }
+        PeopleError::UnknownUser { .. }
+        | PeopleError::UnknownKey { .. }
+        | PeopleError::UnknownSession
+        | PeopleError::UnknownView { .. } => StatusCode::NOT_FOUND,
         PeopleError::UserThere { .. }
         | PeopleError::LastUser { .. }
         | PeopleError::TooManyUsers { .. }
         | PeopleError::KeyThere { .. }
-        | PeopleError::TooManyKeys { .. } => StatusCode::CONFLICT,
+        | PeopleError::TooManyKeys { .. }
+        | PeopleError::TooManyViews { .. } => StatusCode::CONFLICT,
         PeopleError::LinkGone => StatusCode::GONE,
         PeopleError::PasswordNotHashed { .. } | PeopleError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -342,6 +359,7 @@ pub fn status_of(error: &AppError) -> StatusCode {
         AppError::People(error) => of_people(error),
         AppError::Denied(_) => StatusCode::FORBIDDEN,
         AppError::NoLanguage { .. } | AppError::NoAlert { .. } => StatusCode::BAD_REQUEST,
+        AppError::LoadFileNotKept { .. } => StatusCode::GONE,
         _ => StatusCode::CONFLICT,
     }
 }

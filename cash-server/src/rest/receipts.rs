@@ -10,6 +10,7 @@ use axum::extract::{Path, Query};
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use tillway_proto::Kopecks;
 use tillway_proto::receipt::DocumentNumber;
@@ -39,7 +40,8 @@ pub(crate) struct Asked {
     pub(crate) least: Option<String>,
     /// Of this sum or less, in roubles.
     pub(crate) most: Option<String>,
-    /// With a line of this item: its code or barcode.
+    /// With a line of this item: its code or barcode, or words of its name as the dictionary has it
+    /// now, which at most 200 goods have.
     pub(crate) item: Option<String>,
     /// Rung up by this cashier: the code that the POS writes.
     pub(crate) cashier: Option<String>,
@@ -110,11 +112,20 @@ fn typed<T: FromStr>(filter: &'static str, text: Option<&String>) -> Result<Opti
     text.map(|text| text.trim().replace(',', ".").parse().map_err(|_| fault(filter, text))).transpose()
 }
 
+/// A receipt that was found.
+#[derive(Debug, Serialize)]
+struct NamedReceipt {
+    #[serde(flatten)]
+    found: FoundReceipt,
+    /// What the till's dictionary calls its cashier now.
+    cashier_name: Option<String>,
+}
+
 /// A part of the receipts that were looked for.
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
     /// Receipts, in order.
-    receipts: Vec<FoundReceipt>,
+    receipts: Vec<NamedReceipt>,
     /// Where to go on, for `cursor`; null at the end of the range.
     next: Option<ReceiptPlace>,
     /// The search stopped at this time because it had looked at enough receipts: there may be more
@@ -130,10 +141,20 @@ pub(super) async fn list(app: Acting, Query(asked): Query<Asked>) -> Result<Json
     let read = asked.read()?;
     let found = blocking(move || {
         let from = app.days_of_sales(read.from, read.to)?;
-        app.find_receipts(asked.of(), read.filter(from), read.page)
+        let found = app.find_receipts(asked.of(), read.filter(from), read.page)?;
+        let names = app.cashiers_of(&found.rows)?;
+        Ok((found, names))
     });
-    let found = found.await?;
-    Ok(Json(Answer { receipts: found.rows, next: found.next, stopped_at: found.stopped_at }))
+    let (found, names) = found.await?;
+    let named = |found: FoundReceipt| {
+        let cashier_name = names.get(&(found.till.clone(), found.receipt.cashier.clone())).cloned();
+        NamedReceipt { found, cashier_name }
+    };
+    Ok(Json(Answer {
+        receipts: found.rows.into_iter().map(named).collect(),
+        next: found.next,
+        stopped_at: found.stopped_at,
+    }))
 }
 
 /// One receipt with its lines, payments and cards. Money in kopecks, quantities in thousandths.
@@ -148,7 +169,16 @@ pub(super) async fn show(app: Acting, Path(id): Path<String>) -> Result<Json<Val
 }
 
 fn told(id: &str, receipt: &ShownReceipt) -> Value {
-    let document = &receipt.kept.document;
+    let mut told = document(&receipt.kept.document, &receipt.items);
+    told["id"] = id.into();
+    told["shop"] = json!(receipt.kept.shop);
+    told["cashier_name"] = receipt.cashier.clone().into();
+    told["received_at"] = json!(receipt.kept.received_at);
+    told
+}
+
+/// A document with the names of its items.
+pub(super) fn document(document: &v1::Document, items: &BTreeMap<String, String>) -> Value {
     let key = document.key.as_ref();
     let payment = |paid: &v1::Payment| {
         json!({
@@ -160,7 +190,7 @@ fn told(id: &str, receipt: &ShownReceipt) -> Value {
     let line = |line: &v1::Line| {
         let discount = |one: &v1::Discount| json!({"number": one.number, "sum": one.sum, "card": one.card_number});
         json!({
-            "position": line.position, "item": line.item_code, "name": receipt.items.get(&line.item_code),
+            "position": line.position, "item": line.item_code, "name": items.get(&line.item_code),
             "barcode": line.barcode, "opcode": line.opcode, "quantity": line.quantity, "price": line.price,
             "sum_before": line.sum_before, "discount": line.discount, "sum": line.sum, "mark": line.mark,
             "discounts": line.discounts.iter().map(discount).collect::<Vec<_>>(),
@@ -168,16 +198,13 @@ fn told(id: &str, receipt: &ShownReceipt) -> Value {
         })
     };
     json!({
-        "id": id,
         "till": key.map(|key| &key.till_id),
-        "shop": receipt.kept.shop,
         "shift": key.map(|key| key.shift),
         "shift_opened": key.and_then(|key| key.shift_opened.as_ref()).filter(|time| !time.is_empty()),
         "number": key.map(|key| key.number),
         "doctype": document.doctype,
         "cash_code": document.cash_code,
         "cashier": document.cashier,
-        "cashier_name": receipt.cashier,
         "began": document.time_beg,
         "ended": document.time_end,
         "sum_before": document.sum_before,
@@ -195,6 +222,5 @@ fn told(id: &str, receipt: &ShownReceipt) -> Value {
         "certificates": document.certificates.iter().map(voucher).collect::<Vec<_>>(),
         "coupons": document.coupons.iter().map(voucher).collect::<Vec<_>>(),
         "cards": document.cards,
-        "received_at": receipt.kept.received_at,
     })
 }

@@ -1,8 +1,11 @@
 mod aside;
 mod attach;
 mod audit;
+mod bulk;
 mod goods;
+mod load_files;
 mod local;
+mod named_receipts;
 mod packages_of_tills;
 mod pages;
 mod people;
@@ -10,6 +13,8 @@ mod report;
 mod rights;
 mod sales;
 mod server;
+mod settings;
+mod views;
 mod watch;
 
 use super::*;

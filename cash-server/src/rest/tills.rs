@@ -391,6 +391,23 @@ pub(super) async fn unload_below(
     Ok((StatusCode::ACCEPTED, Json(done.into_iter().map(told).collect())))
 }
 
+/// Whether something was done.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SentAnew {
+    /// False where it was on its way already, or where the till was never heard of, and gets
+    /// everything as it is.
+    pub sent: bool,
+}
+
+/// Sends a till everything anew, whatever it has: at once, or when it is heard of.
+#[utoipa::path(post, path = "/api/v1/tills/{id}/send-anew", tag = "tills", security(("administrator" = [])),
+    params(("id" = String, Path, description = "id, or till-<shop>-<code>")),
+    responses((status = 200, body = SentAnew), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem)))]
+pub(super) async fn send_anew(app: Acting, Path(id): Path<String>) -> Result<Json<SentAnew>, Problem> {
+    blocking(move || app.send_anew(&id)).await.map(|sent| Json(SentAnew { sent }))
+}
+
 /// Has a till recount its whole dictionary, compare counts and digests, and report.
 #[utoipa::path(post, path = "/api/v1/tills/{id}/verify", tag = "tills", security(("administrator" = [])),
     params(("id" = String, Path, description = "id, or till-<shop>-<code>")),

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 use tillway_proto::TillId;
+use tillway_proto::sales::v1;
 
 use super::spool::aside::whole_batch;
-use super::spool::{AppendError, Arrival, Position, Spool, SpoolError};
+use super::spool::{AppendError, Arrival, Position, RefusedDocument, Spool, SpoolError};
 use crate::store::StoreError;
-use crate::store::sales::{FindingKind, SalesStore};
+use crate::store::sales::{FindingKind, Refused, SalesStore};
 use tillway_service::audit::AuditLine;
 
 /// The subject of the finding about a place in the spool.
@@ -21,6 +22,34 @@ pub(super) fn subject(at: Position) -> String {
 /// The till whose batch these bytes are, where that can be read.
 pub(super) fn till_of(payload: &[u8]) -> Option<TillId> {
     Arrival::parse(payload).ok().and_then(|arrival| arrival.till_id.parse().ok())
+}
+
+/// A batch of a till as it came.
+#[derive(Debug)]
+pub struct BatchContent {
+    /// When it came.
+    pub received_at: Timestamp,
+    /// Documents that passed the checks.
+    pub documents: Vec<v1::Document>,
+    /// Records of shifts that passed the checks.
+    pub shifts: Vec<v1::Shift>,
+    /// What did not.
+    pub refused: Vec<Refused>,
+}
+
+/// What a batch holds; none where these bytes are no whole one.
+pub fn batch_of(bytes: &[u8]) -> Option<BatchContent> {
+    let arrival = whole_batch(bytes)?;
+    let refused = arrival.refused.into_iter().map(|one| {
+        let RefusedDocument { document, reason, shift } = one;
+        Refused { document, shift, reason: Reason::stored(&reason) }
+    });
+    Some(BatchContent {
+        received_at: Timestamp::from_millisecond(arrival.received_at_ms).unwrap_or(Timestamp::UNIX_EPOCH),
+        refused: refused.collect(),
+        documents: arrival.batch.as_ref().map(|batch| batch.documents.clone()).unwrap_or_default(),
+        shifts: arrival.batch.map(|batch| batch.shifts).unwrap_or_default(),
+    })
 }
 
 /// Part of the spool that lies aside.
@@ -129,6 +158,11 @@ impl SalesAside {
             Ok(units)
         })
         .await
+    }
+
+    /// The bytes of something that lies aside.
+    pub async fn bytes_of(&self, unit: &str) -> Result<Vec<u8>, AsideError> {
+        Ok(self.find(unit).await?.1)
     }
 
     /// Puts a batch back into the spool; at `Ok` it is durable there and loaded soon. One that

@@ -94,6 +94,10 @@ pub trait SalesStore: AuditLog + Debug + 'static {
     /// A whole receipt; none where it is not there (any more).
     fn receipt(&self, id: &ReceiptId) -> Result<Option<KeptReceipt>, StoreError>;
 
+    /// What was refused of a till and is still kept, the newest first: documents with this row of
+    /// the till's database, or records of shifts where none is given.
+    fn refused(&self, till: &TillId, document: Option<i64>, limit: u32) -> Result<Vec<KeptRefused>, StoreError>;
+
     /// Whole documents of a shift, by number.
     fn documents(&self, till: &TillId, shift: ShiftKey, page: Page) -> Result<Vec<v1::Document>, StoreError>;
 
@@ -155,6 +159,15 @@ pub struct Refused {
     pub shift: Option<v1::Shift>,
     /// Why.
     pub reason: Reason,
+}
+
+/// The same, as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeptRefused {
+    /// What was refused, and why.
+    pub refused: Refused,
+    /// When it came.
+    pub received_at: Timestamp,
 }
 
 /// What a load did.

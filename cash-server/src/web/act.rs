@@ -182,11 +182,11 @@ async fn act_on_till(State(state): State<WebState>, reader: Reader, Form(form): 
     if let Err(refusal) = judged(&state, &reader, &form.token) {
         return *refusal;
     }
-    let (Ok(till), Some(act)) = (form.till.parse::<TillId>(), BulkAct::of_word(&form.act, None, None)) else {
+    let (Ok(till), Some(act)) = (form.till.parse::<TillId>(), BulkAct::of_word(&form.act)) else {
         return gone(&state, &reader);
     };
     acted(&state, &reader, "/tills", move |app| {
-        let done = app.bulk(act, vec![till.to_string()])?;
+        let done = app.bulk(&act, vec![till.to_string()])?;
         done.into_iter().try_for_each(|one| one.outcome.map(drop))
     })
     .await

@@ -20,6 +20,7 @@ mod server;
 mod till;
 mod tills;
 mod timeline;
+mod unit;
 mod units;
 
 #[cfg(test)]
@@ -76,6 +77,7 @@ pub(super) fn router() -> Router<WebState> {
         .merge(server::router())
         .merge(log::router())
         .merge(units::router())
+        .merge(unit::router())
         .merge(audit::router())
 }
 

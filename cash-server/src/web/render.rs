@@ -11,7 +11,7 @@ macro_rules! templates {
 }
 
 /// The templates by name.
-pub(crate) const TEMPLATES: [Template; 60] = templates![
+pub(crate) const TEMPLATES: [Template; 63] = templates![
     "account.html",
     "aside_live.html",
     "attach.html",
@@ -41,6 +41,7 @@ pub(crate) const TEMPLATES: [Template; 60] = templates![
     "network_import.html",
     "network_remove.html",
     "node_forms.html",
+    "node_settings.html",
     "once.html",
     "overview.html",
     "overview_live.html",
@@ -48,6 +49,7 @@ pub(crate) const TEMPLATES: [Template; 60] = templates![
     "people.html",
     "price_here.html",
     "receipt.html",
+    "receipt_slip.html",
     "receipts.html",
     "report.html",
     "sales.html",
@@ -70,6 +72,7 @@ pub(crate) const TEMPLATES: [Template; 60] = templates![
     "tills_found.html",
     "tills_rows.html",
     "totals.html",
+    "unit.html",
     "unit_acts.html",
     "units.html",
 ];

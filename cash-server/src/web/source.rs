@@ -1,11 +1,12 @@
 //! Turns what the use cases tell into what pages show.
 
+use super::address::with;
 use super::view::{
     AsideView, BackupsView, DeliveryView, KeptBackup, LoadView, NoticeView, ProgressView, RejectView, ShiftVerdict,
     ShiftView, TillView, TlsView,
 };
 use crate::app::{BackupsState, Load, LoadReport, TlsOverview};
-use crate::aside::AsideUnit;
+use crate::aside::{AsideId, AsideUnit};
 use crate::backup::Kept;
 use crate::exchange::Condition;
 use crate::exchange::decide::Wait;
@@ -204,6 +205,7 @@ pub(super) fn shift(network: &Network, one: &StoredShift, words: &Words) -> Shif
 pub(super) fn aside_view(network: &Network, unit: &AsideUnit, words: &Words) -> AsideView {
     AsideView {
         id: unit.id.to_string(),
+        content: content_of(unit),
         sort: unit.sort.to_owned(),
         till: match &unit.place {
             Some(NodeId::Till(till)) => till_address(network, till),
@@ -219,5 +221,14 @@ pub(super) fn aside_view(network: &Network, unit: &AsideUnit, words: &Words) -> 
         }),
         retryable: unit.retryable,
         droppable: unit.droppable,
+    }
+}
+
+/// Where the content of a unit is shown; none of what only a till has.
+fn content_of(unit: &AsideUnit) -> Option<String> {
+    match (&unit.id, unit.sort) {
+        (AsideId::Load(load), _) => Some(format!("/loads/{}", load.0)),
+        (AsideId::Files(_), _) | (AsideId::Till(..), "package" | "message" | "units") => None,
+        (id, _) => Some(with("/findings/unit", [("unit", id.to_string().as_str())])),
     }
 }

@@ -52,6 +52,8 @@ pub(super) struct TlsView {
 pub(super) struct AsideView {
     /// Its name, for the buttons.
     pub(super) id: String,
+    /// Where its content is shown, where this server has it.
+    pub(super) content: Option<String>,
     /// Which sort: an id of the words, `aside-<sort>`.
     pub(super) sort: String,
     /// The till it stands on.

@@ -499,7 +499,7 @@ receipt-sort-refund = Returns
 receipt-sort-other = Others
 sum-least = Sum, at least
 sum-most = Sum, at most
-item-code-or-barcode = Item: code or barcode
+item-code-or-barcode = Item: code, barcode or words of its name
 card-ends = Card, last digits
 no-receipts-found = No receipt matches.
 receipts-none-yet = None down to { $at } by the tills' clocks: that far this search looked.
@@ -1450,6 +1450,7 @@ audit-node-create = Node made
 audit-node-rename = Node renamed
 audit-node-move = Node moved
 audit-node-remove = Node removed
+audit-node-settings = Settings of tills set
 audit-till-park = Till parked
 audit-till-unpark = Till taken back into service
 audit-till-token = New secret for a till
@@ -1459,6 +1460,7 @@ audit-attach-code-make = Code to attach a till made
 audit-attach-code-end = Code to attach a till ended
 audit-till-unload = Till asked for sales
 audit-till-verify = Till asked for a recount
+audit-till-send-anew = Till sent everything anew
 audit-till-acknowledge = State of a till acknowledged
 audit-till-go-past = Revisions go on after the one that a till names
 audit-aside-retry = What was set aside tried again
@@ -1496,3 +1498,121 @@ held-nothing-yet = Nothing has changed yet: say yes or no.
 held-for = What it would do, and why it asks
 sent-by-page = { $file }, sent on the page
 load-carried-out = carried out
+
+# Settings of tills.
+settings = Settings
+settings-show = Settings of the tills here and below
+settings-node-explained = They hold for all tills here and below, unless a place below sets its own. What nobody sets is the till's own matter.
+settings-till-explained = What is set here wins over what its shop and the groups above set. What nobody sets stands in its own cash.ini.
+settings-not-told = Its agent does not say what it has: it is older, or was never heard of.
+settings-empty-means = An empty field: nothing is set here. A till in contact has what is saved within seconds, any other when it is back.
+settings-save = Save settings
+setting = Setting
+setting-value = Value
+setting-set-by = Set by
+setting-on-till = The till has
+setting-here = Set here
+setting-by-nobody = nobody: the default
+setting-on-its-way = not yet
+setting-as-above = as above: { $value }
+setting-range = { $least } to { $most }
+setting-of-actualcountdaysforbackupfiles = Days for which copies of exchanged data are kept
+setting-of-addressundoperiod = Seconds that a new address of the server may be silent
+setting-of-brokerconnectionheartbeat = Seconds between two looks at the link to the broker; 0: as the agent thinks best
+setting-of-contactperiod = Seconds between two words that it is alive
+setting-of-isdebugdictstatussend = Reports each step of a load
+setting-of-isdebugsalestatussend = Reports that it hands sales over
+setting-of-maxcountbackupfiles = Copies of exchanged data that are kept
+setting-of-queuechunksize = Objects in one message of its queue
+setting-of-unloadperiod = Seconds between two times that it hands sales over; 0: when a shift closes and when asked
+setting-of-unloadsalesrequestthroughcs = At the close of a shift it has the server ask for sales
+setting-of-usequeueinupload = Packages go through its queue
+
+did-node-settings = Set settings
+event-order-settings = Told its settings
+why-unknown-setting = `{ $key }` is no setting of a till that can be set here; these are: { $keys }
+why-setting-no-flag = { $key } is set to `{ $value }`: allowed is True or False
+why-setting-no-number = { $key } is set to `{ $value }`: allowed is a whole number from { $least } to { $most }
+
+# More that is done with many tills.
+bulk-more = Move them, set a setting, make codes
+bulk-act-send-anew = Send everything anew
+bulk-act-move = Move
+bulk-act-settings = Set a setting
+bulk-act-codes = New codes
+bulk-move-to = To the shop
+bulk-code-hours = Good for hours
+bulk-ask-send-anew = { $n ->
+    [one] Send { $n } till everything anew?
+   *[other] Send { $n } tills everything anew?
+ }
+bulk-ask-move = { $n ->
+    [one] Move { $n } till to { $shop }?
+   *[other] Move { $n } tills to { $shop }?
+ }
+bulk-ask-settings = { $n ->
+    [one] Set { $setting } to { $value } on { $n } till?
+   *[other] Set { $setting } to { $value } on { $n } tills?
+ }
+bulk-ask-codes = { $n ->
+    [one] Make a new code for { $n } till?
+   *[other] Make new codes for { $n } tills?
+ }
+bulk-means-send-anew = Each gets its whole dictionary once more and goes on selling meanwhile. Many at once take the network's time.
+bulk-means-move = A move changes what they sell: the goods and prices of the new shop.
+bulk-means-settings = It wins over what shops and groups set. A till in contact has it within seconds.
+bulk-means-codes = The codes come as a file, this once: this server does not keep them. Codes of these tills that are open end.
+bulk-did-send-anew = { $n ->
+    [one] { $n } till is sent everything anew.
+   *[other] { $n } tills are sent everything anew.
+ }
+bulk-did-move = { $n ->
+    [one] { $n } till was moved.
+   *[other] { $n } tills were moved.
+ }
+bulk-did-settings = { $n ->
+    [one] { $n } till was set.
+   *[other] { $n } tills were set.
+ }
+bulk-did-codes = { $n ->
+    [one] A code was made for { $n } till.
+   *[other] Codes were made for { $n } tills.
+ }
+bulk-fails = cannot be done
+bulk-would-fail = { $n ->
+    [one] For { $n } it cannot be done.
+   *[other] For { $n } it cannot be done.
+ }
+code-until = Good until
+setting-none = nothing of its own
+did-till-send-anew = Sent everything anew
+
+why-no-bulk-act = `{ $act }` is nothing that can be done with many tills, or what it needs is missing: park, unpark, ask, ask-days (with `from`), recount, send-anew, move (with `shop`), settings (with `settings`), codes
+why-no-condition = `{ $text }` is no condition of a till: trouble, sales-wait, silent, never-heard-of, behind, current, parked
+cli-say-yes = nothing was done to { $total }: say --yes to do it, or --dry-run to only look
+cli-sent-anew = { $till } is sent everything anew
+
+# Columns and views of one's own.
+columns = Columns
+columns-show = Show these
+views = My views
+view-save = Save this view
+view-name = Name
+views-remove = Remove a view
+view-remove = Remove { $view }
+
+# The file of a load.
+load-file = File as it came
+load-file-until = kept until { $until }, less where files are many
+load-file-waits = kept as long as the load waits
+load-file-gone = not kept (any more)
+why-load-file-not-kept = the file of load { $load } is not kept (any more): files are kept for { $days } days, fewer where they are many
+why-load-file-unreadable = the file of load { $load } cannot be read: { $detail }
+why-downloads-busy = other files are being read right now: try again in a minute
+
+# What is set aside, and whom receipts name.
+cashier-name = Cashier's name
+unit-is-cut = This is only its beginning.
+unit-not-here = The server does not have what it holds: it stands on the till alone.
+cli-finding-closed = finding { $finding } is closed
+why-too-many-items = more than { $max } goods are called `{ $text }`: say more of the name, or the code

@@ -526,7 +526,7 @@ receipt-sort-refund = Возвраты
 receipt-sort-other = Прочие
 sum-least = Сумма, не меньше
 sum-most = Сумма, не больше
-item-code-or-barcode = Товар: код или штрихкод
+item-code-or-barcode = Товар: код, штрихкод или слова названия
 card-ends = Карта, последние цифры
 no-receipts-found = Ни один чек не подходит.
 receipts-none-yet = До { $at } по часам касс не нашлось: дальше этот поиск не смотрел.
@@ -1509,6 +1509,7 @@ audit-node-create = Узел создан
 audit-node-rename = Узел переименован
 audit-node-move = Узел перенесён
 audit-node-remove = Узел удалён
+audit-node-settings = Заданы настройки касс
 audit-till-park = Касса отправлена на ремонт
 audit-till-unpark = Касса возвращена с ремонта
 audit-till-token = Новый секрет для кассы
@@ -1518,6 +1519,7 @@ audit-attach-code-make = Создан код подключения кассы
 audit-attach-code-end = Код подключения кассы отменён
 audit-till-unload = У кассы запрошены продажи
 audit-till-verify = У кассы запрошен пересчёт
+audit-till-send-anew = Кассе всё отправлено заново
 audit-till-acknowledge = Состояние кассы принято к сведению
 audit-till-go-past = Ревизии продолжены после той, что назвала касса
 audit-aside-retry = Отложенное повторено
@@ -1555,3 +1557,130 @@ held-nothing-yet = Пока ничего не изменено: скажите �
 held-for = Что она сделает и почему спрашивает
 sent-by-page = { $file }, отправлен на странице
 load-carried-out = выполнена
+
+# Настройки касс.
+settings = Настройки
+settings-show = Настройки касс этого места
+settings-node-explained = Действуют для всех касс этого места и ниже, если ниже не задано своё. Что никто не задал, решает сама касса.
+settings-till-explained = Заданное здесь важнее заданного в магазине и группах. Что никто не задал, стоит в её собственном cash.ini.
+settings-not-told = Её агент не сообщает, что у него стоит: он старый или ещё не выходил на связь.
+settings-empty-means = Пустое поле: здесь ничего не задано. Касса на связи получит сохранённое за секунды, остальные — когда вернутся.
+settings-save = Сохранить настройки
+setting = Настройка
+setting-value = Значение
+setting-set-by = Кем задано
+setting-on-till = На кассе
+setting-here = Задать здесь
+setting-by-nobody = никем: по умолчанию
+setting-on-its-way = ещё нет
+setting-as-above = как выше: { $value }
+setting-range = от { $least } до { $most }
+setting-of-actualcountdaysforbackupfiles = Сколько дней хранятся копии переданных данных
+setting-of-addressundoperiod = Сколько секунд может молчать новый адрес сервера
+setting-of-brokerconnectionheartbeat = Секунд между проверками связи с брокером; 0: как решит агент
+setting-of-contactperiod = Секунд между сообщениями, что касса работает
+setting-of-isdebugdictstatussend = Сообщает о каждом шаге загрузки
+setting-of-isdebugsalestatussend = Сообщает о передаче продаж
+setting-of-maxcountbackupfiles = Сколько хранится копий переданных данных
+setting-of-queuechunksize = Объектов в одном сообщении очереди
+setting-of-unloadperiod = Секунд между передачами продаж; 0: при закрытии смены и по запросу
+setting-of-unloadsalesrequestthroughcs = При закрытии смены просит сервер запросить продажи
+setting-of-usequeueinupload = Пакеты проходят через её очередь
+
+did-node-settings = Заданы настройки
+event-order-settings = Сообщены настройки
+why-unknown-setting = `{ $key }` — не та настройка кассы, которую можно задать здесь; можно: { $keys }
+why-setting-no-flag = { $key } задано как `{ $value }`: допустимо True или False
+why-setting-no-number = { $key } задано как `{ $value }`: допустимо целое число от { $least } до { $most }
+
+# Ещё действия со многими кассами.
+bulk-more = Перенести, задать настройку, выдать коды
+bulk-act-send-anew = Отправить всё заново
+bulk-act-move = Перенести
+bulk-act-settings = Задать настройку
+bulk-act-codes = Новые коды
+bulk-move-to = В магазин
+bulk-code-hours = Сколько часов действуют
+bulk-ask-send-anew = { $n ->
+    [one] Отправить { $n } кассе всё заново?
+    [few] Отправить { $n } кассам всё заново?
+   *[other] Отправить { $n } кассам всё заново?
+ }
+bulk-ask-move = { $n ->
+    [one] Перенести { $n } кассу в { $shop }?
+    [few] Перенести { $n } кассы в { $shop }?
+   *[other] Перенести { $n } касс в { $shop }?
+ }
+bulk-ask-settings = { $n ->
+    [one] Задать { $setting } = { $value } для { $n } кассы?
+    [few] Задать { $setting } = { $value } для { $n } касс?
+   *[other] Задать { $setting } = { $value } для { $n } касс?
+ }
+bulk-ask-codes = { $n ->
+    [one] Выдать новый код { $n } кассе?
+    [few] Выдать новые коды { $n } кассам?
+   *[other] Выдать новые коды { $n } кассам?
+ }
+bulk-means-send-anew = Каждая ещё раз получит весь справочник, продажи при этом идут. Много касс сразу займут сеть.
+bulk-means-move = Перенос меняет то, что они продают: у них будут товары и цены нового магазина.
+bulk-means-settings = Это важнее заданного в магазинах и группах. Касса на связи получит это за секунды.
+bulk-means-codes = Коды придут файлом один раз: сервер их не хранит. Прежние открытые коды этих касс закончатся.
+bulk-did-send-anew = { $n ->
+    [one] { $n } кассе всё отправляется заново.
+    [few] { $n } кассам всё отправляется заново.
+   *[other] { $n } кассам всё отправляется заново.
+ }
+bulk-did-move = { $n ->
+    [one] Перенесена { $n } касса.
+    [few] Перенесены { $n } кассы.
+   *[other] Перенесено { $n } касс.
+ }
+bulk-did-settings = { $n ->
+    [one] Настройка задана { $n } кассе.
+    [few] Настройка задана { $n } кассам.
+   *[other] Настройка задана { $n } кассам.
+ }
+bulk-did-codes = { $n ->
+    [one] Код выдан { $n } кассе.
+    [few] Коды выданы { $n } кассам.
+   *[other] Коды выданы { $n } кассам.
+ }
+bulk-fails = не получится
+bulk-would-fail = { $n ->
+    [one] Для { $n } это не получится.
+    [few] Для { $n } это не получится.
+   *[other] Для { $n } это не получится.
+ }
+code-until = Действует до
+setting-none = ничего своего
+did-till-send-anew = Всё отправлено заново
+
+why-no-bulk-act = `{ $act }` нельзя сделать со многими кассами, или не хватает нужного: park, unpark, ask, ask-days (с `from`), recount, send-anew, move (с `shop`), settings (с `settings`), codes
+why-no-condition = `{ $text }` — не состояние кассы: trouble, sales-wait, silent, never-heard-of, behind, current, parked
+cli-say-yes = ничего не сделано, касс или записей: { $total }; добавьте --yes, чтобы сделать, или --dry-run, чтобы только посмотреть
+cli-sent-anew = { $till }: всё отправляется заново
+
+# Столбцы и свои виды списка.
+columns = Столбцы
+columns-show = Показать эти
+views = Мои виды
+view-save = Сохранить этот вид
+view-name = Название
+views-remove = Удалить вид
+view-remove = Удалить { $view }
+
+# Файл загрузки.
+load-file = Файл, как пришёл
+load-file-until = хранится до { $until }, меньше, если файлов много
+load-file-waits = хранится, пока загрузка ждёт решения
+load-file-gone = (уже) не хранится
+why-load-file-not-kept = файл загрузки { $load } (уже) не хранится: файлы хранятся { $days } дней, меньше, если их много
+why-load-file-unreadable = файл загрузки { $load } не читается: { $detail }
+why-downloads-busy = сейчас читаются другие файлы: повторите через минуту
+
+# Что отложено и кого называют чеки.
+cashier-name = Имя кассира
+unit-is-cut = Это только начало.
+unit-not-here = У сервера нет содержимого: оно есть только на кассе.
+cli-finding-closed = замечание { $finding } закрыто
+why-too-many-items = товаров с названием `{ $text }` больше { $max }: назовите его точнее или укажите код

@@ -124,6 +124,7 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
         include_str!("../web/stolen.rs"),
         include_str!("../web/source.rs"),
         include_str!("../web/pages/audit.rs"),
+        include_str!("../web/pages/bulk.rs"),
         include_str!("../web/pages/findings.rs"),
         include_str!("../web/pages/good.rs"),
         include_str!("../web/pages/goods.rs"),
@@ -131,6 +132,8 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
         include_str!("../web/pages/loads.rs"),
         include_str!("../web/pages/log.rs"),
         include_str!("../web/pages/network.rs"),
+        include_str!("../web/pages/network/change.rs"),
+        include_str!("../web/pages/network/import.rs"),
         include_str!("../web/pages/overview.rs"),
         include_str!("../web/pages/report.rs"),
         include_str!("../web/pages/sales.rs"),
@@ -139,6 +142,8 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
         include_str!("../web/pages/sales/totals.rs"),
         include_str!("../web/pages/server.rs"),
         include_str!("../web/pages/tills.rs"),
+        include_str!("../web/pages/tills/columns.rs"),
+        include_str!("../web/pages/unit.rs"),
         include_str!("../web/pages/units.rs"),
     ];
     let templates = page::TEMPLATES

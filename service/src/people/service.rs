@@ -200,6 +200,10 @@ impl People {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    pub(super) fn store(&self) -> &dyn PeopleStore {
+        self.inner.store.as_ref()
+    }
+
     /// How long sessions last.
     pub fn limits(&self) -> SessionLimits {
         self.inner.limits

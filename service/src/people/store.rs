@@ -1,6 +1,6 @@
 //! What is kept of people, and where: the interface that a service's store implements.
 
-use super::{Login, Mailing, PasswordHash, PeopleError, SecretHash};
+use super::{Login, Mailing, PasswordHash, PeopleError, SecretHash, View};
 use crate::actor::Grant;
 use crate::audit::AuditLine;
 use crate::words::Reason;
@@ -205,6 +205,15 @@ pub trait PeopleStore: Send + Sync {
     /// Ends the sessions of all, voids all links, and forgets what waits to be sent to people. How
     /// many sessions.
     fn end_all(&self, line: &AuditLine) -> Result<u64, StoreFailed>;
+
+    /// Views of a user, by name.
+    fn views(&self, user: i64) -> Result<Vec<View>, StoreFailed>;
+
+    /// Keeps a view, in the place of one of the same name. False where the user has `most` others.
+    fn put_view(&self, user: i64, view: &View, most: usize) -> Result<bool, StoreFailed>;
+
+    /// Removes a view. Whether it was there.
+    fn remove_view(&self, user: i64, name: &str) -> Result<bool, StoreFailed>;
 
     /// All keys, by name.
     fn keys(&self) -> Result<Vec<ApiKey>, StoreFailed>;

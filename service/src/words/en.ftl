@@ -82,3 +82,7 @@ why-too-many-keys = there are { $max } keys: remove one first
 why-unknown-session = there is no such session any more
 why-only-users = only a user with a login has an account
 why-password-not-hashed = the password could not be hashed: { $detail }
+why-no-view-name = `{ $text }` is no name of a view: 1 to { $max } characters
+why-no-view-address = a view is the address of a page here, at most { $max } bytes long
+why-too-many-views = you have { $max } views: remove one first
+why-unknown-view = there is no view `{ $name }`

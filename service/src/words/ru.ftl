@@ -83,3 +83,7 @@ why-too-many-keys = уже { $max } ключей: сначала удалите 
 why-unknown-session = такого сеанса больше нет
 why-only-users = учётная запись есть только у пользователя с логином
 why-password-not-hashed = не удалось вычислить хеш пароля: { $detail }
+why-no-view-name = `{ $text }` не название вида: от 1 до { $max } знаков
+why-no-view-address = вид — это адрес страницы этого сервера, не длиннее { $max } байт
+why-too-many-views = у вас { $max } видов: сначала удалите один
+why-unknown-view = нет вида `{ $name }`

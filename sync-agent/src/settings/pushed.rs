@@ -5,15 +5,16 @@ use super::fault::SettingsError;
 use super::ini::Ini;
 use super::{Layout, SECTION, Settings, Trust};
 use fs_err as fs;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tillway_file_queue::durable;
+use tillway_proto::TillSetting;
 use tokio::sync::watch;
 
-/// Keys that the server owns. Everything else in a command is left alone: a server must not be
-/// able to choose, say, a program that the till runs.
-pub const SERVER_OWNED: [&str; 9] = [
+/// Keys that the server owns, beside those that it may set ([`TillSetting`]). Everything else in a
+/// command is left alone: a server must not be able to choose, say, a program that the till runs.
+pub const SERVER_OWNED: [&str; 8] = [
     "dicturlhostcs",
     "dicturlportcs",
     "grpchostcs",
@@ -22,7 +23,6 @@ pub const SERVER_OWNED: [&str; 9] = [
     "httphostcs",
     "protocolversion",
     "storeid",
-    "unloadsalesrequestthroughcs",
 ];
 
 /// Keys that say where server and broker are. Of a till with a secret they change on proof alone
@@ -39,6 +39,15 @@ const ADDRESSES: [&str; 10] = [
     "grpcportcs",
     "httphostcs",
 ];
+
+fn is_of_server(key: &str) -> bool {
+    is_setting(key) || SERVER_OWNED.iter().any(|own| own.eq_ignore_ascii_case(key))
+}
+
+/// Whether a key is one that the server may set.
+pub(crate) fn is_setting(key: &str) -> bool {
+    TillSetting::of_key(key).is_some()
+}
 
 /// Whether a key says where server or broker are.
 pub(crate) fn is_address(key: &str) -> bool {
@@ -78,17 +87,24 @@ impl LiveSettings {
         self.now.subscribe()
     }
 
-    /// Takes what the server pushed with a command and tells which keys changed. Blocks on the
-    /// disk.
+    /// Takes what the server pushed with a command and tells which keys changed. Of `set_before`,
+    /// keys that it had set, those that it sets no more are as if nobody had. Blocks on the disk.
     ///
-    /// Keys that are not [`SERVER_OWNED`] are ignored, and so is `grpchostcs` where
+    /// Keys that are not the server's are ignored, and so is `grpchostcs` where
     /// `grpccacertpath` is set. All or nothing: one wrong value leaves file and settings as they
     /// were. The file is rewritten only where a value is another one, starting from what stands in
     /// it now, so what a person edited meanwhile stays.
-    pub fn take(&self, pushed: &BTreeMap<String, String>) -> Result<Vec<String>, SettingsError> {
+    pub fn take(
+        &self,
+        pushed: &BTreeMap<String, String>,
+        set_before: &BTreeSet<String>,
+    ) -> Result<Vec<String>, SettingsError> {
+        let nothing = String::new();
+        let no_more = set_before.iter().filter(|key| is_setting(key) && !pushed.contains_key(*key));
         let owned: Vec<_> = pushed
             .iter()
-            .filter(|(key, value)| !value.is_empty() && SERVER_OWNED.iter().any(|own| own.eq_ignore_ascii_case(key)))
+            .filter(|(key, value)| !value.is_empty() && is_of_server(key))
+            .chain(no_more.map(|key| (key, &nothing)))
             .collect();
         if owned.is_empty() {
             return Ok(Vec::new());
@@ -221,7 +237,32 @@ mod tests {
     }
 
     fn push(live: &LiveSettings, pairs: &[(&str, &str)]) -> Result<Vec<String>, SettingsError> {
-        live.take(&pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+        push_after(live, &[], pairs)
+    }
+
+    fn push_after(live: &LiveSettings, before: &[&str], pairs: &[(&str, &str)]) -> Result<Vec<String>, SettingsError> {
+        let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        live.take(&pairs, &before.iter().map(|key| (*key).to_owned()).collect())
+    }
+
+    #[test]
+    fn what_the_server_sets_no_more_is_as_if_nobody_had_and_what_a_person_wrote_stays() {
+        let (folder, live) = live(&format!("{FILE}contactperiod=7\n"));
+        assert_eq!(push(&live, &[("queuechunksize", "100")]).unwrap(), ["queuechunksize"]);
+        assert_eq!(live.current().load.chunk_objects, 100);
+        let not_default = live.current().not_default.clone();
+        assert_eq!(
+            not_default.into_iter().collect::<Vec<_>>(),
+            [("contactperiod", "7".to_owned()), ("queuechunksize", "100".to_owned())]
+        );
+        // An address that is not pushed any more stays, whoever set it.
+        let before = ["queuechunksize", "grpchostcs"];
+        assert_eq!(push_after(&live, &before, &[]).unwrap(), ["queuechunksize"]);
+        assert_eq!(live.current().load.chunk_objects, 25_000);
+        let text = fs::read_to_string(folder.path().join("cash.ini")).unwrap();
+        assert!(text.contains("contactperiod=7") && text.contains("GrpcHostCS = old"), "{text}");
+        let error = push(&live, &[("queuechunksize", "0")]).unwrap_err().to_string();
+        assert!(error.contains("queuechunksize") && error.contains("from 1 to 1000000"), "{error}");
     }
 
     #[test]

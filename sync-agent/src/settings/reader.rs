@@ -3,11 +3,13 @@
 use super::fault::Fault;
 use super::ini::Ini;
 use super::{Mode, SECTION};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+use tillway_proto::till_setting;
 use tillway_proto::version::PROTOCOL;
-use tillway_proto::{PeerSecret, TillId};
+use tillway_proto::{PeerSecret, TillId, TillSetting};
 
 /// Longest name of a host (DNS).
 const MAX_HOST_LEN: usize = 253;
@@ -17,6 +19,7 @@ const MAX_HOST_LEN: usize = 253;
 pub(super) struct Reader<'a> {
     ini: &'a Ini,
     faults: Vec<Fault>,
+    not_default: BTreeMap<&'static str, String>,
 }
 
 impl<'a> Reader<'a> {
@@ -27,7 +30,7 @@ impl<'a> Reader<'a> {
             value: text,
             allowed: "`key = value`, `[section]`, or a comment that begins with `;` or `#`".to_owned(),
         };
-        Self { ini, faults: ini.stray().map(stray).collect() }
+        Self { ini, faults: ini.stray().map(stray).collect(), not_default: BTreeMap::new() }
     }
 
     /// In the order of lines; what is missing last.
@@ -89,12 +92,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn flag(&mut self, key: &str, default: bool) -> bool {
-        let parse = |text: &str| match text.to_ascii_lowercase().as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
-        };
-        self.optional(key, "True or False", parse).unwrap_or(default)
+        self.optional(key, "True or False", till_setting::flag).unwrap_or(default)
     }
 
     pub(super) fn number(&mut self, key: &str, range: RangeInclusive<u64>, default: u64) -> u64 {
@@ -103,8 +101,32 @@ impl<'a> Reader<'a> {
             .unwrap_or(default)
     }
 
-    pub(super) fn seconds(&mut self, key: &str, range: RangeInclusive<u64>, default: u64) -> Duration {
-        Duration::from_secs(self.number(key, range, default))
+    /// What the server may set, as it stands here.
+    fn text_of(&mut self, setting: TillSetting) -> String {
+        let default = setting.default_text();
+        let text =
+            self.optional(setting.key, &setting.allowed(), |text| setting.parse(text)).unwrap_or(default.clone());
+        if text != default {
+            self.not_default.insert(setting.key, text.clone());
+        }
+        text
+    }
+
+    pub(super) fn flag_of(&mut self, setting: TillSetting) -> bool {
+        till_setting::flag(&self.text_of(setting)).unwrap_or_default()
+    }
+
+    pub(super) fn number_of(&mut self, setting: TillSetting) -> u64 {
+        self.text_of(setting).parse().unwrap_or_default()
+    }
+
+    pub(super) fn seconds_of(&mut self, setting: TillSetting) -> Duration {
+        Duration::from_secs(self.number_of(setting))
+    }
+
+    /// Those of the settings read so far that the server may set and that are not the default.
+    pub(super) fn not_default(&mut self) -> BTreeMap<&'static str, String> {
+        std::mem::take(&mut self.not_default)
     }
 
     pub(super) fn port(&mut self, key: &str, default: u16) -> u16 {

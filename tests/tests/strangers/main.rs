@@ -15,6 +15,7 @@ mod held_loads;
 mod http;
 mod login;
 mod mail;
+mod many_tills;
 mod packages;
 mod rogue;
 mod rogue_services;

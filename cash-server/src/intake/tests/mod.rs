@@ -8,6 +8,7 @@ mod encodings;
 mod folders;
 mod formats;
 mod held;
+mod kept;
 mod notices;
 mod people;
 mod refusal;

@@ -60,7 +60,7 @@ impl Server {
         found.join("\n")
     }
 
-    fn held_load(&self) -> i64 {
+    pub(super) fn held_load(&self) -> i64 {
         let body = "held.aif";
         fs_err::create_dir_all(self.folder.path().join("badDicts")).unwrap();
         fs_err::write(self.folder.path().join("badDicts").join(body), "{}").unwrap();
@@ -193,6 +193,14 @@ async fn changes(server: &Server) -> Vec<Change> {
             "node.move",
             &id_of("shop-7"),
         ),
+        change(
+            "PATCH",
+            "/api/v1/nodes/{id}/settings",
+            &format!("{}/settings", node("shop-7")),
+            Some(json!({"settings": {"queuechunksize": "100"}})),
+            "node.settings",
+            &id_of("shop-7"),
+        ),
         change("PATCH", "/api/v1/nodes/{id}", &node("till-7-1"), Some(json!({"parked": true})), "till.park", &till),
         change("PATCH", "/api/v1/nodes/{id}", &node("till-7-1"), Some(json!({"parked": false})), "till.unpark", &till),
         change(
@@ -212,6 +220,15 @@ async fn changes(server: &Server) -> Vec<Change> {
             &till,
         ),
         change("POST", "/api/v1/tills/{id}/verify", &of_till("verify"), None, "till.verify", &till),
+        change("POST", "/api/v1/tills/{id}/send-anew", &of_till("send-anew"), None, "till.send-anew", &till),
+        change(
+            "POST",
+            "/api/v1/tills/bulk",
+            "/api/v1/tills/bulk",
+            Some(json!({"act": "settings", "tills": ["till-7-1"], "settings": {"contactperiod": "30"}})),
+            "node.settings",
+            &till,
+        ),
         change("POST", "/api/v1/tills/{id}/acknowledge", &of_till("acknowledge"), None, "till.acknowledge", &till),
         change("POST", "/api/v1/tills/{id}/token", &of_till("token"), None, "till.token", &till),
         change(

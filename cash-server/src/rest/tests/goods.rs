@@ -17,13 +17,13 @@ const MILK: &str = r#"{"command":"addInventItem","invent":{"inventcode":"100","b
 
 impl Server {
     /// Loads AIF into the layer of a node; the revision that it took.
-    fn load(&self, node: &str, load: i64, aif: &str) -> Revision {
+    pub(super) fn load(&self, node: &str, load: i64, aif: &str) -> Revision {
         let dictionary = DictionaryDb::open(&self.folder.path().join("dictionary.db")).unwrap();
         let layer = self.network.current().unwrap().find(node).unwrap().no;
         load_aif(dictionary.begin_load(layer, LoadId(load)).unwrap(), aif).0.revision.unwrap()
     }
 
-    fn read_names(&self) {
+    pub(super) fn read_names(&self) {
         let at = |name: &str| self.folder.path().join(name);
         let dictionary = Arc::new(DictionaryDb::open(&at("dictionary.db")).unwrap());
         let index = Arc::new(GoodsDb::open(&at("goods_search.db")).unwrap());

@@ -29,6 +29,8 @@ const ROUTES: &[(&str, &str, Act, About, &str)] = &[
     ("get", "/api/v1/nodes/{id}", Act::Read, Node, ""),
     ("patch", "/api/v1/nodes/{id}", Act::ChangeNodes, Node, r#"{"name":"x"}"#),
     ("delete", "/api/v1/nodes/{id}", Act::ChangeNodes, Node, ""),
+    ("get", "/api/v1/nodes/{id}/settings", Act::Read, Node, ""),
+    ("patch", "/api/v1/nodes/{id}/settings", Act::ChangeNodes, Node, r#"{"settings":{"contactperiod":"30"}}"#),
     ("post", "/api/v1/tills/{id}/token", Act::ChangeNodes, Node, ""),
     ("post", "/api/v1/tills/{id}/stolen", Act::ChangeNodes, Node, ""),
     ("get", "/api/v1/tills/{id}/cash-ini", Act::Read, Node, ""),
@@ -42,10 +44,13 @@ const ROUTES: &[(&str, &str, Act, About, &str)] = &[
     ("post", "/api/v1/tills/{id}/unload", Act::AskForSales, Node, "{}"),
     ("post", "/api/v1/nodes/{id}/unload", Act::AskForSales, Node, "{}"),
     ("post", "/api/v1/tills/{id}/verify", Act::ManageTills, Node, ""),
+    ("post", "/api/v1/tills/{id}/send-anew", Act::ManageTills, Node, ""),
+    ("post", "/api/v1/tills/bulk", Act::ManageTills, Node, r#"{"act":"recount","tills":["TILL"]}"#),
     ("post", "/api/v1/tills/{id}/acknowledge", Act::ManageTills, Node, ""),
     ("post", "/api/v1/tills/{id}/go-past", Act::ManageTills, Node, r#"{"revision":1}"#),
     ("get", "/api/v1/loads", Act::Read, List, ""),
     ("get", "/api/v1/loads/{id}", Act::Read, Number, ""),
+    ("get", "/api/v1/loads/{id}/file", Act::Read, Number, ""),
     ("post", "/api/v1/loads/{id}/approve", Act::ManageLoads, Number, ""),
     ("post", "/api/v1/loads/{id}/refuse", Act::ManageLoads, Number, ""),
     ("get", "/api/v1/notices", Act::Read, List, ""),
@@ -64,6 +69,7 @@ const ROUTES: &[(&str, &str, Act, About, &str)] = &[
     ("get", "/api/v1/findings", Act::Read, List, ""),
     ("post", "/api/v1/findings/{id}/close", Act::CloseFindings, Number, ""),
     ("get", "/api/v1/aside", Act::Read, List, ""),
+    ("get", "/api/v1/aside/content", Act::Read, Node, ""),
     ("post", "/api/v1/aside/retry", Act::SettleAside, Node, r#"{"units":["till:TILL"]}"#),
     ("post", "/api/v1/aside/drop", Act::SettleAside, Node, r#"{"units":["till:TILL:package:1"]}"#),
     ("get", "/api/v1/audit", Act::ReadAudit, Chain, ""),
@@ -94,6 +100,9 @@ const ROUTES: &[(&str, &str, Act, About, &str)] = &[
     ("post", "/api/v1/me/trial", Act::Read, Oneself, ""),
     ("get", "/api/v1/me", Act::Read, Oneself, ""),
     ("put", "/api/v1/me/password", Act::Read, Oneself, r#"{"old":"x","new":"y"}"#),
+    ("get", "/api/v1/me/views", Act::Read, Oneself, ""),
+    ("put", "/api/v1/me/views/{id}", Act::Read, Oneself, r#"{"address":"/tills"}"#),
+    ("delete", "/api/v1/me/views/{id}", Act::Read, Oneself, ""),
     ("delete", "/api/v1/me/sessions/{number}", Act::Read, Oneself, ""),
 ];
 
@@ -165,9 +174,10 @@ async fn every_route_is_open_to_every_role_as_the_table_says_and_at_its_own_plac
                 let query = match *path {
                     "/api/v1/history" => "?node=SHOP&kind=item&key=1",
                     "/api/v1/tills/{id}/price" => "?barcode=1",
+                    "/api/v1/aside/content" => "?unit=till:TILL:document:1",
                     _ => "",
                 };
-                let uri = format!("{path}{query}").replace("{id}", id).replace("SHOP", shop);
+                let uri = format!("{path}{query}").replace("{id}", id).replace("SHOP", shop).replace("TILL", till);
                 let uri = ["{number}", "{code}", "{revision}"].iter().fold(uri, |uri, part| uri.replace(part, "999"));
                 let body = body.replace("SHOP", shop).replace("TILL", till);
                 let (status, told) = server.with_key(key, method, &uri, &body).await;

@@ -22,9 +22,9 @@ use crate::sales::loader::{ENDED_STARTS, Loader, LoaderError, POISON_TRIES};
 use crate::sales::spool::{Held, Position, Spool, SpoolLimits};
 use crate::store::StoreError;
 use crate::store::sales::{
-    Finding, FindingFilter, FindingKind, FoundReceipts, Incoming, KeptReceipt, Loaded, NewFinding, Page, ReceiptFilter,
-    ReceiptId, ReceiptPage, ReceiptView, SalesStore, ShiftDetails, ShiftFilter, ShiftView, StreamNote, TillSales,
-    TotalsBy, TotalsFilter, TotalsRow,
+    Finding, FindingFilter, FindingKind, FoundReceipts, Incoming, KeptReceipt, KeptRefused, Loaded, NewFinding, Page,
+    ReceiptFilter, ReceiptId, ReceiptPage, ReceiptView, SalesStore, ShiftDetails, ShiftFilter, ShiftView, StreamNote,
+    TillSales, TotalsBy, TotalsFilter, TotalsRow,
 };
 use crate::store::sqlite::sales::SqliteSales;
 
@@ -101,6 +101,10 @@ impl SalesStore for Poisoned {
 
     fn recheck_waiting(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.store.recheck_waiting(now)
+    }
+
+    fn refused(&self, till: &TillId, document: Option<i64>, limit: u32) -> Result<Vec<KeptRefused>, StoreError> {
+        self.store.refused(till, document, limit)
     }
 
     fn shifts(&self, filter: &ShiftFilter, page: Page) -> Result<Vec<ShiftView>, StoreError> {

@@ -42,6 +42,8 @@ pub struct ReceiptFilter {
     pub most: Option<Kopecks>,
     /// With a line of this item that was not voided: its code or barcode.
     pub item: Option<String>,
+    /// Or of one of these items: their codes.
+    pub items: Vec<String>,
     /// Rung up by this cashier, as the POS names them.
     pub cashier: Option<String>,
     /// Paid by this type, as the POS numbers them, at least in part.
@@ -63,6 +65,7 @@ impl ReceiptFilter {
             least: None,
             most: None,
             item: None,
+            items: Vec::new(),
             cashier: None,
             payment: None,
             card: None,

@@ -19,7 +19,7 @@ use crate::store::network::{NetworkChanged, NetworkStore};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 use rusqlite_migration::{M, Migrations};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock, PoisonError};
 use std::time::Duration;
 use tillway_proto::{CodeName, Revision};
@@ -29,7 +29,8 @@ use tillway_service::actor::Caller;
 pub const NETWORK_DB: &str = "network.db";
 
 pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
-    let steps = [include_str!("network_1.sql"), audit::SCHEMA, include_str!("network_2.sql")];
+    let steps =
+        [include_str!("network_1.sql"), audit::SCHEMA, include_str!("network_2.sql"), include_str!("network_3.sql")];
     Migrations::new(steps.map(M::up).to_vec())
 });
 
@@ -93,8 +94,8 @@ impl DictionaryDb {
     ) -> Result<NetworkChanged, NetworkError> {
         let mut writer = self.database.writer_within(LONGEST_WAIT).ok_or(NetworkError::Busy)?;
         let moving = begin(&self.database, &mut writer)?;
-        let mut nodes = self.nodes.writer();
-        let nodes = begin(&self.nodes, &mut nodes)?;
+        let mut writer = self.nodes.writer();
+        let nodes = begin(&self.nodes, &mut writer)?;
         let network = self.network_of(&nodes, &moving).map_err(in_store)?;
         // It may have been moved there in the meantime.
         let change = decide(&network)?;
@@ -121,9 +122,14 @@ impl DictionaryDb {
         let (revision, moves) = carry_out().map_err(failed)?;
         let of_nodes = |source| in_store(self.nodes.failed(WHAT, source));
         let version = version(moves, counter(&nodes, "network").map_err(of_nodes)?);
+        // First, since tills are told once more where nothing has moved: nothing comes of that.
+        let since = network.next_generation(Timestamp::now());
+        let sql = "UPDATE node SET settings_since = ?2 WHERE no = ?1";
+        nodes.execute(sql, params![no.0, since.cast_signed()]).map_err(of_nodes)?;
         let mut node = read_node(&nodes, no).map_err(of_nodes)?;
         node.parents.extend(network.by_no(no).into_iter().flat_map(moves_of));
         node.parents.push(Parent { since: revision, parent });
+        nodes.commit().map_err(of_nodes)?;
         moving.commit().map_err(failed)?;
         Ok(NetworkChanged { revision: Some(revision), network: self.keep(network, version, node) })
     }
@@ -260,6 +266,13 @@ fn carry_out(
             transaction.execute("UPDATE node SET parked = ?2 WHERE no = ?1", params![no.0, parked])?;
             no
         }
+        NetworkChange::Settings { no, settings, since } => {
+            let text = serde_json::to_string(&settings)
+                .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            let sql = "UPDATE node SET settings = ?2, settings_since = ?3 WHERE no = ?1";
+            transaction.execute(sql, params![no.0, (!settings.is_empty()).then_some(text), since.cast_signed()])?;
+            no
+        }
         NetworkChange::Token { no, token } => {
             transaction.execute("UPDATE node SET token = ?2 WHERE no = ?1", params![no.0, token.to_bytes()])?;
             codes::forget_attempts(transaction, no)?;
@@ -283,7 +296,8 @@ fn carry_out(
     Ok(no)
 }
 
-const NODES: &str = "SELECT no, id, code, name, parked, created_at, removed_at, token, parent FROM node";
+const NODES: &str =
+    "SELECT no, id, code, name, parked, created_at, removed_at, token, parent, settings, settings_since FROM node";
 
 /// Where nodes were moved to.
 fn read_moves(dictionary: &Connection) -> rusqlite::Result<HashMap<i64, Vec<Parent>>> {
@@ -326,7 +340,15 @@ fn node(row: &Row<'_>) -> rusqlite::Result<Node> {
         removed_at: row.get::<_, Option<i64>>(6)?.map(time),
         parents: created.map(|parent| Parent { since: Revision::ZERO, parent: LayerNo(parent) }).into_iter().collect(),
         token: row.get::<_, Option<[u8; 32]>>(7)?.map(TokenHash::from_bytes),
+        settings: settings(row.get(9)?)?,
+        settings_since: unsigned(row, 10)?,
     })
+}
+
+fn settings(text: Option<String>) -> rusqlite::Result<BTreeMap<String, String>> {
+    let Some(text) = text else { return Ok(BTreeMap::new()) };
+    serde_json::from_str(&text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(9, rusqlite::types::Type::Text, Box::new(error)))
 }
 
 fn parsed<T>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>

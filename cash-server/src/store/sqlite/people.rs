@@ -14,7 +14,7 @@ use tillway_service::actor::Grant;
 use tillway_service::audit::AuditLine;
 use tillway_service::people::{
     ApiKey, Change, EndSessions, Link, Login, MailAddress, Mailing, NewSession, PasswordHash, PeopleError, PeopleStore,
-    SecretHash, Session, StoreFailed, User, Which,
+    SecretHash, Session, StoreFailed, User, View, Which,
 };
 use tillway_service::words::Language;
 
@@ -22,11 +22,14 @@ use tillway_service::words::Language;
 pub const PEOPLE_DB: &str = "people.db";
 
 pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
-    Migrations::new(
-        [include_str!("people_1.sql"), audit::SCHEMA, include_str!("people_2.sql"), include_str!("people_3.sql")]
-            .map(M::up)
-            .to_vec(),
-    )
+    let steps = [
+        include_str!("people_1.sql"),
+        audit::SCHEMA,
+        include_str!("people_2.sql"),
+        include_str!("people_3.sql"),
+        include_str!("people_4.sql"),
+    ];
+    Migrations::new(steps.map(M::up).to_vec())
 });
 
 const READ: &str = "read the people";
@@ -156,6 +159,31 @@ impl PeopleStore for PeopleDb {
             audit::put(transaction, line)?;
             Ok(ended as u64)
         })
+    }
+
+    fn views(&self, user: i64) -> Result<Vec<View>, StoreFailed> {
+        let sql = "SELECT name, address FROM view WHERE user = ?1 ORDER BY name";
+        let view = |row: &Row<'_>| Ok(View { name: row.get(0)?, address: row.get(1)? });
+        self.read(|reader| reader.prepare_cached(sql)?.query_map([user], view)?.collect())
+    }
+
+    fn put_view(&self, user: i64, view: &View, most: usize) -> Result<bool, StoreFailed> {
+        self.write(|transaction| {
+            let sql = "SELECT count(*) FROM view WHERE user = ?1 AND name <> ?2";
+            let others: i64 = transaction.query_row(sql, params![user, view.name], |row| row.get(0))?;
+            if usize::try_from(others).is_ok_and(|others| others >= most) {
+                return Ok(false);
+            }
+            let sql = "INSERT INTO view(user, name, address) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT (user, name) DO UPDATE SET address = excluded.address";
+            transaction.execute(sql, params![user, view.name, view.address])?;
+            Ok(true)
+        })
+    }
+
+    fn remove_view(&self, user: i64, name: &str) -> Result<bool, StoreFailed> {
+        let sql = "DELETE FROM view WHERE user = ?1 AND name = ?2";
+        self.write(|transaction| Ok(transaction.execute(sql, params![user, name])? > 0))
     }
 
     fn keys(&self) -> Result<Vec<ApiKey>, StoreFailed> {

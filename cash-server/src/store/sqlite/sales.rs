@@ -26,9 +26,9 @@ use super::audit;
 use super::connection::{Database, Durability};
 use crate::sales::spool::{Held, HeldReceipt, Position};
 use crate::store::sales::{
-    Finding, FindingFilter, FindingKind, FoundReceipts, Incoming, KeptReceipt, Loaded, NewFinding, Page, ReceiptFilter,
-    ReceiptId, ReceiptPage, ReceiptView, SalesStore, ShiftDetails, ShiftFilter, ShiftView, StreamNote, TillSales,
-    TotalsBy, TotalsFilter, TotalsRow,
+    Finding, FindingFilter, FindingKind, FoundReceipts, Incoming, KeptReceipt, KeptRefused, Loaded, NewFinding, Page,
+    ReceiptFilter, ReceiptId, ReceiptPage, ReceiptView, SalesStore, ShiftDetails, ShiftFilter, ShiftView, StreamNote,
+    TillSales, TotalsBy, TotalsFilter, TotalsRow,
 };
 use crate::store::{ServerId, StoreError};
 use tillway_service::audit::AuditLine;
@@ -188,6 +188,10 @@ impl SalesStore for SqliteSales {
 
     fn receipt(&self, id: &ReceiptId) -> Result<Option<KeptReceipt>, StoreError> {
         self.database.read("read a receipt", |c| query::receipt(c, id))
+    }
+
+    fn refused(&self, till: &TillId, document: Option<i64>, limit: u32) -> Result<Vec<KeptRefused>, StoreError> {
+        self.database.read("read what was refused", |c| query::refused(c, till, document, limit))
     }
 
     fn shift_details(&self, till: &TillId, shift: ShiftKey) -> Result<ShiftDetails, StoreError> {

@@ -1,13 +1,14 @@
 //! One thing done with many tills: first what it would do, then what it did, till by till.
 
 use super::super::act::judged;
+use super::super::csv::Csv;
 use super::tills::{Asked, tills_of};
 use super::{Made, Reader, WebState, failed, gather, not_shown, step};
-use crate::app::{AppError, BulkAct, BulkOutcome, Forecast, MAX_BULK, Till};
+use crate::app::{Acting, AppError, BulkAct, BulkAsked, BulkDone, BulkOutcome, Forecast, MAX_BULK, NewCode, Till};
 use crate::exchange::Condition;
 use crate::network::Network;
 use crate::rest::problem::RequestFault;
-use crate::words::{FluentArgs, Reason};
+use crate::words::{FluentArgs, Reason, Words};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Form, Query, State};
 use axum::http::{StatusCode, Uri};
@@ -38,6 +39,12 @@ pub(super) struct BulkView {
     /// The days that it is about, where it is about days.
     pub(super) from: String,
     pub(super) to: String,
+    /// The shop that they move to, a setting with its value, the hours of codes: where it is about
+    /// them.
+    pub(super) shop: String,
+    pub(super) key: String,
+    pub(super) value: String,
+    pub(super) hours: String,
     /// The tills, as the form sends them on.
     pub(super) tills: String,
     pub(super) rows: Vec<BulkRow>,
@@ -48,6 +55,7 @@ pub(super) struct BulkView {
     pub(super) does: u64,
     pub(super) same: u64,
     pub(super) waits: u64,
+    pub(super) fails: u64,
     pub(super) failed: u64,
     /// More than can be done at once; none is asked about.
     pub(super) max: Option<u64>,
@@ -74,7 +82,7 @@ pub(super) struct BulkRow {
 #[derive(Default)]
 struct Sent {
     token: String,
-    act: Option<BulkAct>,
+    asked: BulkAsked,
     is_all: bool,
     filter: String,
     tills: Vec<String>,
@@ -83,13 +91,17 @@ struct Sent {
 impl Sent {
     fn read(form: Vec<(String, String)>) -> Self {
         let mut sent = Self::default();
-        let (mut act, mut days) = (String::new(), [None, None]);
+        let (mut key, mut set) = (String::new(), None);
         for (name, value) in form {
             match name.as_str() {
                 "token" => sent.token = value,
-                "act" => act = value,
-                "from" => days[0] = value.parse().ok(),
-                "to" => days[1] = value.parse().ok(),
+                "act" => sent.asked.act = value,
+                "from" => sent.asked.from = value.parse().ok(),
+                "to" => sent.asked.to = value.parse().ok(),
+                "shop" => value.trim().clone_into(&mut sent.asked.shop),
+                "key" => key = value,
+                "value" => set = Some(value),
+                "hours" => sent.asked.hours = value.trim().parse().ok(),
                 "scope" => sent.is_all = value == "all",
                 "filter" => sent.filter = value,
                 // One by one from boxes, in one field from the question.
@@ -97,8 +109,9 @@ impl Sent {
                 _ => {}
             }
         }
-        let [from, to] = days;
-        sent.act = BulkAct::of_word(&act, from, to);
+        if !key.is_empty() {
+            sent.asked.settings.insert(key, set);
+        }
         sent
     }
 }
@@ -108,8 +121,8 @@ async fn ask(State(state): State<WebState>, reader: Reader, Form(form): Form<Vec
     if let Err(refusal) = judged(&state, &reader, &sent.token) {
         return *refusal;
     }
-    let Some(act) = sent.act else { return super::super::act::gone(&state, &reader) };
-    let (app, words) = (reader.app(&state), reader.words());
+    let Some(act) = BulkAct::of(sent.asked) else { return super::super::act::gone(&state, &reader) };
+    let (app, words, word) = (reader.app(&state), reader.words(), act.word());
     let asked = tokio::task::spawn_blocking(move || {
         let gathered = gather(&app, words)?;
         let tills: Vec<&Till> = if sent.is_all {
@@ -122,9 +135,9 @@ async fn ask(State(state): State<WebState>, reader: Reader, Form(form): Form<Vec
             let all = tills_of(&gathered, &Asked::default());
             all.into_iter().filter(|till| named.contains(till.status.till.as_str())).collect()
         };
-        Ok::<_, AppError>(question(act, &tills, &gathered.facts.network, sent.filter))
+        question(&app, &act, &tills, &gathered.facts.network, sent.filter, words)
     });
-    answered(&state, &reader, asked.await, act, "bulk_ask.html")
+    answered(&state, &reader, asked.await, word, "bulk_ask.html")
 }
 
 async fn act(State(state): State<WebState>, reader: Reader, Form(form): Form<Vec<(String, String)>>) -> Response {
@@ -132,13 +145,19 @@ async fn act(State(state): State<WebState>, reader: Reader, Form(form): Form<Vec
     if let Err(refusal) = judged(&state, &reader, &sent.token) {
         return *refusal;
     }
-    let Some(act) = sent.act else { return super::super::act::gone(&state, &reader) };
-    let (app, words) = (reader.app(&state), reader.words());
+    let Some(act) = BulkAct::of(sent.asked) else { return super::super::act::gone(&state, &reader) };
+    if matches!(act, BulkAct::NewCodes { .. }) {
+        return super::table(state, reader, "codes.csv", move |app, words| {
+            Ok(codes(app.bulk(&act, sent.tills)?, words))
+        })
+        .await;
+    }
+    let (app, words, word) = (reader.app(&state), reader.words(), act.word());
     let done = tokio::task::spawn_blocking(move || {
-        let outcomes = app.bulk(act, sent.tills)?;
+        let outcomes = app.bulk(&act, sent.tills)?;
         let gathered = gather(&app, words)?;
         let network = &gathered.facts.network;
-        let (mut view, mut rows) = (empty(act, sent.filter), Vec::new());
+        let (mut view, mut rows) = (empty(&act, sent.filter), Vec::new());
         view.all = outcomes.len() as u64;
         for done in outcomes {
             let (word, detail) = match done.outcome {
@@ -174,20 +193,43 @@ async fn act(State(state): State<WebState>, reader: Reader, Form(form): Form<Vec
         view.rows = rows;
         Ok::<_, AppError>(view)
     });
-    answered(&state, &reader, done.await, act, "bulk_done.html")
+    answered(&state, &reader, done.await, word, "bulk_done.html")
+}
+
+/// The codes as a table, shown once; why a till got none stands beside it.
+fn codes(done: Vec<BulkDone>, words: &Words) -> Csv {
+    let mut csv = Csv::with_head([
+        words.text("till", []),
+        words.text("name", []),
+        words.text("id", []),
+        words.text("node-code", []),
+        words.text("code-until", []),
+        words.text("bulk-result", []),
+    ]);
+    for one in done {
+        let told = one.outcome.err().map(|error| words.reason(&Reason::of(&error))).unwrap_or_default();
+        csv.line(match one.code {
+            Some(NewCode { till, code, ends_at, .. }) => {
+                let (id, code) = (till.node.id.to_string(), code.to_string());
+                [till.folder, till.node.name, id, code, ends_at.to_string(), told]
+            }
+            None => [one.till, String::new(), String::new(), String::new(), String::new(), told],
+        });
+    }
+    csv
 }
 
 fn answered(
     state: &WebState,
     reader: &Reader,
     view: Result<Result<BulkView, AppError>, tokio::task::JoinError>,
-    act: BulkAct,
+    act: &'static str,
     template: &'static str,
 ) -> Response {
     match view {
         Ok(Ok(view)) => {
             let words = reader.words();
-            let id = format!("bulk-act-{}", act.word());
+            let id = format!("bulk-act-{act}");
             let heading = words.message(&id, &FluentArgs::new()).unwrap_or(id);
             let crumbs = vec![Crumb::to(words.text("tills", []), view.back.clone()), Crumb::here(heading)];
             step(state, reader, "tills", template, Made { crumbs, body: view })
@@ -200,17 +242,31 @@ fn answered(
     }
 }
 
-fn empty(act: BulkAct, filter: String) -> BulkView {
+fn empty(act: &BulkAct, filter: String) -> BulkView {
     let (tills, rows, max) = (String::new(), Vec::new(), None);
     let back = if filter.is_empty() { "/tills".to_owned() } else { format!("/tills?{filter}") };
     let [from, to] = match act {
-        BulkAct::AskForDays { from, to } => [from, to].map(|day| day.to_string()),
+        BulkAct::AskForDays { from, to } => [from, to].map(ToString::to_string),
         _ => [String::new(), String::new()],
+    };
+    let shop = if let BulkAct::Move { shop } = act { shop.clone() } else { String::new() };
+    let set = match act {
+        BulkAct::Settings { changes } => changes.iter().next(),
+        _ => None,
+    };
+    let (key, value) = set.map(|(key, value)| (key.clone(), value.clone().unwrap_or_default())).unwrap_or_default();
+    let hours = match act {
+        BulkAct::NewCodes { hours } => hours.map(|hours| hours.to_string()).unwrap_or_default(),
+        _ => String::new(),
     };
     BulkView {
         act: act.word(),
         from,
         to,
+        shop,
+        key,
+        value,
+        hours,
         tills,
         rows,
         more: 0,
@@ -218,6 +274,7 @@ fn empty(act: BulkAct, filter: String) -> BulkView {
         does: 0,
         same: 0,
         waits: 0,
+        fails: 0,
         failed: 0,
         max,
         filter,
@@ -225,36 +282,40 @@ fn empty(act: BulkAct, filter: String) -> BulkView {
     }
 }
 
-fn question(act: BulkAct, tills: &[&Till], network: &Network, filter: String) -> BulkView {
+fn question(
+    app: &Acting,
+    act: &BulkAct,
+    tills: &[&Till],
+    network: &Network,
+    filter: String,
+    words: &Words,
+) -> Result<BulkView, AppError> {
     let mut view = empty(act, filter);
     view.all = tills.len() as u64;
     view.max = (tills.len() > MAX_BULK).then_some(MAX_BULK as u64);
     if view.max.is_some() {
-        return view;
+        return Ok(view);
     }
-    for till in tills {
-        let word = match act.forecast(till) {
-            Forecast::Does => {
-                view.does += 1;
-                "does"
-            }
-            Forecast::AlreadySo => {
-                view.same += 1;
-                "same"
-            }
-            Forecast::Waits => {
-                view.waits += 1;
-                "waits"
-            }
+    for (till, forecast) in tills.iter().zip(app.forecast(act, tills)?) {
+        let (count, word) = match &forecast {
+            Forecast::Does => (&mut view.does, "does"),
+            Forecast::AlreadySo => (&mut view.same, "same"),
+            Forecast::Waits => (&mut view.waits, "waits"),
+            Forecast::Fails(_) => (&mut view.fails, "fails"),
         };
+        *count += 1;
         if view.rows.len() < MAX_SHOWN {
-            view.rows.push(row(till, network, word));
+            let detail = match &forecast {
+                Forecast::Fails(error) => words.reason(&Reason::of(error)),
+                _ => String::new(),
+            };
+            view.rows.push(BulkRow { detail, ..row(till, network, word) });
         } else {
             view.more += 1;
         }
     }
     view.tills = tills.iter().map(|till| till.status.till.as_str()).collect::<Vec<_>>().join(" ");
-    view
+    Ok(view)
 }
 
 fn row(till: &Till, network: &Network, word: &'static str) -> BulkRow {
@@ -274,7 +335,7 @@ fn tone(word: &str) -> &'static str {
     match word {
         "done" => "fine",
         "does" => "under-way",
-        "failed" => "failing",
+        "failed" | "fails" => "failing",
         _ => "",
     }
 }

@@ -3,15 +3,19 @@
 
 use super::super::source::{self, Gathered};
 use super::super::view::{LoadView, NoticeView};
-use super::{Kind, Made, Reader, WebState, show};
+use super::{Kind, Made, Reader, WebState, failed, not_shown, show};
 use crate::app::AppError;
 use crate::exchange::{Condition, TillStatus};
+use crate::rest::download;
+use crate::rest::problem::RequestFault;
 use crate::store::intake::{LoadRecord, LoadState};
 use crate::words::{Reason, Words};
 use axum::Router;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
+use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::HashMap;
 use tillway_proto::LoadId;
@@ -34,6 +38,8 @@ const NAMED_TILLS: usize = 50;
 pub(super) struct LoadPage {
     pub(super) load: LoadView,
     pub(super) bytes: u64,
+    /// The file as it came: its name, and until when it is kept; none: as long as it waits.
+    pub(super) file: Option<(String, Option<Timestamp>)>,
     pub(super) is_held: bool,
     /// Why it is held, and some of what it would do.
     pub(super) held_for: Vec<String>,
@@ -65,7 +71,17 @@ pub(super) struct MissingTill {
 }
 
 pub(super) fn router() -> Router<WebState> {
-    Router::new().route("/loads/{number}", get(page))
+    Router::new().route("/loads/{number}", get(page)).route("/loads/{number}/file", get(file))
+}
+
+/// The file as it came.
+async fn file(State(state): State<WebState>, reader: Reader, Path(number): Path<i64>) -> Response {
+    let app = reader.app(&state);
+    match tokio::task::spawn_blocking(move || app.open_load_file(LoadId(number))).await {
+        Ok(Ok((file, content))) => download::answer(&file, content),
+        Ok(Err(error)) => not_shown(&state, &reader, error),
+        Err(join) => failed(&state, &reader, StatusCode::INTERNAL_SERVER_ERROR, &Reason::of(&RequestFault::from(join))),
+    }
 }
 
 async fn page(State(state): State<WebState>, reader: Reader, Path(number): Path<i64>) -> Response {
@@ -82,6 +98,8 @@ fn view(gathered: &Gathered<'_>, id: LoadId) -> Result<Made<LoadPage>, AppError>
     let counted = record.counts.rejected + record.counts.warnings;
     let body = LoadPage {
         bytes: record.bytes,
+        // Of a load under way its producer still has the file.
+        file: gathered.app.load_file(id).ok().map(|file| (file.name, file.until)),
         is_held: record.state == LoadState::Held,
         held_for: if record.state == LoadState::Held { held_for(record, words) } else { Vec::new() },
         notices_more: counted.saturating_sub(notices.len() as u64),

@@ -21,6 +21,8 @@ use tillway_proto::sales::v1;
 use tillway_proto::{NodeLevel, ShopId, TillId};
 use tillway_service::page::Crumb;
 
+pub(super) use receipt::{Printed, SlipView, slip};
+
 #[cfg(test)]
 pub(super) use {
     receipt::{LineView, PaymentView, ReceiptPage},

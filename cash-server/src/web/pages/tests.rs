@@ -11,16 +11,18 @@ use super::bulk::{BulkRow, BulkView};
 use super::findings::{AttentionView, FindingsView, KindView};
 use super::load::{LoadPage, MissingTill, TillsOfLoad};
 use super::loads::LoadsView;
+use super::network::settings::{SettingRow, SettingsView};
 use super::network::{Below, Branch, ImportView, LineView, NodePage, RemoveView, Row};
 use super::overview::{OverviewView, Problem};
 use super::sales::{
     Above, Bar, ByChip, LineView as ReceiptLine, PaymentView, ReceiptPage, ReceiptRow, ReceiptsAsked, ReceiptsView,
-    SalesView, Tab, TotalRow, TotalsView, VerdictChip,
+    SalesView, SlipView, Tab, TotalRow, TotalsView, VerdictChip,
 };
 use super::server::{DatabaseRow, KeepRow, OutboxView, ServerView};
 use super::till::TillPage;
-use super::tills::{Asked, Chip, Column, TillsView};
+use super::tills::{Asked, Chip, Choice, Column, TillsView};
 use super::timeline::{Event, EventView};
+use super::unit::{AsideSlip, UnitPage};
 use super::units::{UnitRow, UnitsView};
 use super::*;
 use crate::app::{Act, BulkAct, Role, may};
@@ -32,8 +34,9 @@ use crate::words::{self, Language, Words};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
-use tillway_proto::{DeliveryState, ExchangeStatus, Kopecks, NodeLevel, Revision};
+use tillway_proto::{DeliveryState, ExchangeStatus, Kopecks, NodeLevel, Revision, TillSetting};
 use tillway_service::page::{Renderer, TaskView};
+use tillway_service::people::View;
 use tillway_service::words::common;
 
 /// A warning and a reject.
@@ -163,6 +166,7 @@ fn aside() -> Vec<AsideView> {
         ["package", "document", "shift", "message", "units", "report", "stranger", "load", "sales", "held", "files"];
     let of = |sort: &str| AsideView {
         id: "till:_cash_2_00ab34ef:package:<b>7".to_owned(),
+        content: (sort == "document").then(|| "/findings/unit?unit=x".to_owned()),
         sort: sort.to_owned(),
         till: (sort == "package").then(|| "/tills/till-367-2".to_owned()),
         place: "367/2".to_owned(),
@@ -256,7 +260,20 @@ fn overview_page() -> Value {
 fn tills_page() -> Value {
     let chip = |state| Chip { state, count: 3, address: "/tills?state=x".to_owned(), is_on: state == "silent" };
     let conditions = Condition::ALL.map(|condition| TillView { condition, ..till() });
-    let columns = ["till", "condition", "has-revision", "data-age", "last-contact", "unsent", "agent", "clock"];
+    let columns = [
+        "till",
+        "condition",
+        "has-revision",
+        "data-age",
+        "last-contact",
+        "unsent",
+        "agent",
+        "clock",
+        "reason-to-wait",
+        "delivery",
+        "rows",
+        "id",
+    ];
     let column = |name| Column { name, address: "/tills?sort=x".to_owned(), order: "ascending", is_number: false };
     of_frame(
         "tills",
@@ -276,10 +293,14 @@ fn tills_page() -> Value {
             has_many_shops: false,
             versions: vec!["0.1.0".to_owned()],
             columns: columns.map(column).into(),
+            choices: columns[1..].iter().map(|name| Choice { name, word: name, is_on: *name == "unsent" }).collect(),
+            views: vec![View { name: "<b>Mine".to_owned(), address: "/tills?state=silent".to_owned() }],
+            here: "/tills?q=x".to_owned(),
             csv: "/tills.csv".to_owned(),
             clear: "/tills".to_owned(),
             filter: "q=x".to_owned(),
-            acts: BulkAct::ALL.map(BulkAct::word),
+            acts: BulkAct::ALL.map(|act| act.word()),
+            setting_keys: TillSetting::ALL.map(|setting| setting.key),
             max_bulk: 2_000,
         },
     )
@@ -339,13 +360,14 @@ fn till_page(till: TillView) -> Value {
             aside: aside(),
             code_until: Some(now()),
             price: None,
+            settings: Some(settings_view(true)),
             events: events.map(|event| EventView { at: now(), tone: "good", event }).collect(),
             till,
         },
     )
 }
 
-fn bulk_page(act: BulkAct, failed: u64) -> Value {
+fn bulk_page(act: &BulkAct, failed: u64) -> Value {
     let row = |word| BulkRow {
         folder: "till-367-1".to_owned(),
         place: "367/1".to_owned(),
@@ -361,8 +383,13 @@ fn bulk_page(act: BulkAct, failed: u64) -> Value {
             act: act.word(),
             from: "2026-01-01".to_owned(),
             to: "2026-01-02".to_owned(),
+            shop: "<b>shop-8".to_owned(),
+            key: "queuechunksize".to_owned(),
+            value: "100".to_owned(),
+            hours: "24".to_owned(),
+            fails: failed,
             tills: "_cash_1_00ab34ef".to_owned(),
-            rows: ["does", "same", "waits", "done", "under-way", "failed"].map(row).into(),
+            rows: ["does", "same", "waits", "fails", "done", "under-way", "failed"].map(row).into(),
             more: 1,
             all: 7,
             does: 2,
@@ -434,7 +461,9 @@ fn load_page(is_held: bool) -> Value {
     let load = LoadView { state, reason: is_held.then(|| "<b>would delete".to_owned()), ..load() };
     let (notices, tills) = (notices(0), (!is_held).then_some(tills));
     let held_for = if is_held { vec!["<b>would delete".to_owned()] } else { Vec::new() };
-    of_frame("loads", LoadPage { load, bytes: 1834, is_held, held_for, notices, notices_more: 3, tills })
+    let until = if is_held { None } else { Some(now()) };
+    let file = Some(("load-7-<b>pos.aif".to_owned(), until));
+    of_frame("loads", LoadPage { load, bytes: 1834, file, is_held, held_for, notices, notices_more: 3, tills })
 }
 
 fn sales_page() -> Value {
@@ -499,6 +528,7 @@ fn receipts_page(is_found: bool) -> Value {
         is_refund,
         ended: "2026-01-02 09:00:00".to_owned(),
         cashier: "<b>7".to_owned(),
+        cashier_name: is_refund.then(|| "<b>Anna".to_owned()),
         lines: 3,
         discount: Kopecks(10),
         sum: Kopecks(1_234_567),
@@ -524,6 +554,18 @@ fn receipts_page(is_found: bool) -> Value {
 }
 
 fn receipt_page(is_refund: bool) -> Value {
+    of_frame(
+        "sales",
+        ReceiptPage {
+            slip: slip_view(is_refund),
+            till_address: is_refund.then(|| "/tills/till-367-1".to_owned()),
+            day: "/sales/receipts?till=x".to_owned(),
+            received_at: now(),
+        },
+    )
+}
+
+fn slip_view(is_refund: bool) -> SlipView {
     let line = |is_refund| ReceiptLine {
         name: "<b>Milk".to_owned(),
         code: "1001".to_owned(),
@@ -542,37 +584,31 @@ fn receipt_page(is_refund: bool) -> Value {
         sum: Kopecks(1_234_567),
         slip: "<b>slip".to_owned(),
     };
-    of_frame(
-        "sales",
-        ReceiptPage {
-            doctype: "<b>doctype".to_owned(),
-            is_refund,
-            number: 345,
-            till: "367/1".to_owned(),
-            till_address: is_refund.then(|| "/tills/till-367-1".to_owned()),
-            shop: "367 <b>Main".to_owned(),
-            shift: 12,
-            day: "/sales/receipts?till=x".to_owned(),
-            ended: "2026-01-02 09:00:00".to_owned(),
-            cashier: "<b>Anna".to_owned(),
-            lines: [false, true].map(line).into(),
-            voided: vec![line(false)],
-            sum_before: Kopecks(1_234_667),
-            discount: Kopecks(100),
-            sum: Kopecks(1_234_567),
-            vat: Kopecks(1_000),
-            payments: [false, true].map(paid).into(),
-            failed: vec![paid(false)],
-            certificates: vec![("<b>c1".to_owned(), Kopecks(500))],
-            coupons: vec![("<b>k1".to_owned(), Kopecks(500))],
-            cards: vec!["<b>777".to_owned()],
-            fiscal_number: "<b>9".to_owned(),
-            fiscal_identifier: "<b>99".to_owned(),
-            source: "<b>344".to_owned(),
-            back_reason: "<b>broken".to_owned(),
-            received_at: now(),
-        },
-    )
+    SlipView {
+        doctype: "<b>doctype".to_owned(),
+        is_refund,
+        number: 345,
+        till: "367/1".to_owned(),
+        shop: "367 <b>Main".to_owned(),
+        shift: 12,
+        ended: "2026-01-02 09:00:00".to_owned(),
+        cashier: "<b>Anna".to_owned(),
+        lines: [false, true].map(line).into(),
+        voided: vec![line(false)],
+        sum_before: Kopecks(1_234_667),
+        discount: Kopecks(100),
+        sum: Kopecks(1_234_567),
+        vat: Kopecks(1_000),
+        payments: [false, true].map(paid).into(),
+        failed: vec![paid(false)],
+        certificates: vec![("<b>c1".to_owned(), Kopecks(500))],
+        coupons: vec![("<b>k1".to_owned(), Kopecks(500))],
+        cards: vec!["<b>777".to_owned()],
+        fiscal_number: "<b>9".to_owned(),
+        fiscal_identifier: "<b>99".to_owned(),
+        source: "<b>344".to_owned(),
+        back_reason: "<b>broken".to_owned(),
+    }
 }
 
 fn totals_page(by: &'static str) -> Value {
@@ -704,8 +740,28 @@ fn network_page(level: NodeLevel) -> Value {
             parents: vec![("All".to_owned(), "chain <b>Polus".to_owned())],
             tills: "/tills?group=group-n".to_owned(),
             sales: "/sales/receipts?group=group-n".to_owned(),
+            settings: Some(settings_view(false)),
         },
     )
+}
+
+fn settings_view(is_till: bool) -> SettingsView {
+    let row = |setting: TillSetting, choices, on_till: Option<&str>| SettingRow {
+        key: setting.key,
+        value: "100".to_owned(),
+        set_by: on_till.map(|_| "<b>shop 367".to_owned()),
+        own: on_till.map(|_| "True".to_owned()).unwrap_or_default(),
+        above: "300".to_owned(),
+        on_till: on_till.map(str::to_owned),
+        differs: on_till.is_some(),
+        choices,
+        least: 1,
+        most: 1_000_000,
+    };
+    let rows = TillSetting::ALL
+        .into_iter()
+        .flat_map(|setting| [row(setting, &["True", "False"][..], Some("False")), row(setting, &[], None)]);
+    SettingsView { node: "till-367-1".to_owned(), may_set: true, is_till, is_told: !is_till, rows: rows.collect() }
 }
 
 fn import_page(is_done: bool) -> Value {
@@ -760,6 +816,20 @@ fn audit_page(is_filtered: bool) -> Value {
     of_frame("audit", page)
 }
 
+fn unit_page(is_receipt: bool) -> Value {
+    let slip = || AsideSlip { slip: slip_view(true), reason: Some("<b>why".to_owned()), received_at: Some(now()) };
+    of_frame(
+        "findings",
+        UnitPage {
+            unit: aside().swap_remove(1),
+            slips: if is_receipt { vec![slip()] } else { Vec::new() },
+            texts: if is_receipt { vec!["<b>raw".to_owned()] } else { Vec::new() },
+            is_cut: is_receipt,
+            more: u64::from(is_receipt),
+        },
+    )
+}
+
 fn units_page(is_done: bool, failed: u64) -> Value {
     let row = |unit: Option<AsideView>| UnitRow {
         id: "load:<b>7".to_owned(),
@@ -803,9 +873,16 @@ fn pages() -> Vec<(&'static str, Value)> {
         pages.extend([("receipts.html", receipts_page(is_so)), ("receipt.html", receipt_page(is_so))]);
     }
     let day = jiff::civil::Date::constant(2026, 1, 2);
-    for act in BulkAct::ALL.into_iter().chain([BulkAct::AskForDays { from: day, to: day }]) {
-        pages.extend([("bulk_ask.html", bulk_page(act, 0)), ("bulk_done.html", bulk_page(act, 1))]);
+    let of_more = [
+        BulkAct::AskForDays { from: day, to: day },
+        BulkAct::Move { shop: String::new() },
+        BulkAct::Settings { changes: std::collections::BTreeMap::new() },
+        BulkAct::NewCodes { hours: None },
+    ];
+    for act in BulkAct::ALL.into_iter().chain(of_more) {
+        pages.extend([("bulk_ask.html", bulk_page(&act, 0)), ("bulk_done.html", bulk_page(&act, 1))]);
     }
+    pages.extend([false, true].map(|is_receipt| ("unit.html", unit_page(is_receipt))));
     pages.extend([false, true].map(|is_held| ("load.html", load_page(is_held))));
     let levels = [NodeLevel::Chain, NodeLevel::Group, NodeLevel::Shop];
     pages.extend(levels.map(|level| ("network.html", network_page(level))));

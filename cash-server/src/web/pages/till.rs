@@ -3,6 +3,7 @@
 
 use super::super::source::{self, Gathered};
 use super::super::view::{AsideView, Attention, TillView};
+use super::network::settings::SettingsView;
 use super::timeline::{EventView, MAX_EVENTS, timeline};
 use super::{Kind, Made, Reader, WebState, show};
 use crate::app::{AppError, PriceHere, TillPrice};
@@ -60,6 +61,8 @@ pub(super) struct TillPage {
     pub(super) events: Vec<EventView>,
     /// What a barcode costs on it, where that was asked for.
     pub(super) price: Option<PricesView>,
+    /// None where it was removed meanwhile.
+    pub(super) settings: Option<SettingsView>,
 }
 
 /// What a barcode costs on a till.
@@ -173,6 +176,10 @@ fn view(gathered: &Gathered<'_>, id: &str, barcode: &str) -> Result<Made<TillPag
         aside: aside.map(|unit| source::aside_view(network, unit, words)).collect(),
         code_until: codes.iter().find(is_open).map(|code| code.kept.ends_at),
         events,
+        settings: match network.node(&node) {
+            Some(node) => super::network::settings::of_node(gathered, node, contact.map(|one| &one.state))?,
+            None => None,
+        },
         price: if barcode.is_empty() { None } else { Some(prices(gathered, id, barcode)?) },
         till: shown,
     };

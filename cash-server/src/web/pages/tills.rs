@@ -3,15 +3,17 @@
 //! The filter is the address. What it is about is decided over what is known of all tills; rows
 //! are made for those of one page alone.
 
+mod columns;
+
+pub(super) use columns::{Choice, Column};
+
 use super::super::address::with;
-use super::super::csv::Csv;
 use super::super::source::{self, Gathered};
 use super::super::view::{Attention, TillView};
 use super::{Kind, Made, Reader, WebState, gather, show};
 use crate::app::{AppError, BulkAct, MAX_BULK, Till};
 use crate::exchange::{Condition, TillStatus};
 use crate::network::{Network, Node};
-use crate::words::{FluentArgs, Words};
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::response::Response;
@@ -20,8 +22,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
-use tillway_proto::NodeLevel;
+use tillway_proto::{NodeLevel, TillSetting};
 use tillway_service::page::Crumb;
+use tillway_service::people::View;
 
 const KIND: Kind = Kind {
     here: "tills",
@@ -64,6 +67,8 @@ pub(super) struct Asked {
     pub(super) unsent: String,
     /// A column; after a `-` the other way round.
     pub(super) sort: String,
+    /// Words of columns with commas between; empty: the usual ones.
+    pub(super) columns: String,
     /// From 1.
     pub(super) page: String,
 }
@@ -84,13 +89,31 @@ impl Asked {
         ]
     }
 
+    /// Takes a parameter by its name.
+    fn put(&mut self, name: &str, value: String) {
+        let field = match name {
+            "q" => &mut self.q,
+            "state" => &mut self.state,
+            "shop" => &mut self.shop,
+            "group" => &mut self.group,
+            "version" => &mut self.version,
+            "problem" => &mut self.problem,
+            "silent" => &mut self.silent,
+            "behind" => &mut self.behind,
+            "unsent" => &mut self.unsent,
+            "sort" => &mut self.sort,
+            _ => return,
+        };
+        *field = value;
+    }
+
     fn is_filtered(&self) -> bool {
         self.filter().iter().any(|(_, value)| !value.is_empty())
     }
 
     /// The address of the same list with other values of some parameters.
     fn address(&self, path: &str, other: &[(&'static str, &str)]) -> String {
-        let all = self.filter().into_iter().chain([("sort", self.sort.as_str())]);
+        let all = self.filter().into_iter().chain([("sort", self.sort.as_str()), ("columns", &self.columns)]);
         let changed = |(name, value)| {
             let other = other.iter().find(|(changed, _)| *changed == name);
             (name, other.map_or(value, |(_, value)| *value))
@@ -126,11 +149,16 @@ pub(super) struct TillsView {
     pub(super) has_many_shops: bool,
     pub(super) versions: Vec<String>,
     pub(super) columns: Vec<Column>,
+    pub(super) choices: Vec<Choice>,
+    /// One's own views, and the address of this one.
+    pub(super) views: Vec<View>,
+    pub(super) here: String,
     pub(super) csv: String,
     pub(super) clear: String,
     /// The filter without order and page.
     pub(super) filter: String,
-    pub(super) acts: [&'static str; 4],
+    pub(super) acts: [&'static str; 5],
+    pub(super) setting_keys: [&'static str; 11],
     pub(super) max_bulk: u64,
 }
 
@@ -144,20 +172,8 @@ pub(super) struct Chip {
     pub(super) is_on: bool,
 }
 
-/// The head of a column.
-#[derive(Debug, Serialize)]
-pub(super) struct Column {
-    /// The message that names it.
-    pub(super) name: &'static str,
-    /// Sorts by it, or the other way round.
-    pub(super) address: String,
-    /// `ascending`, `descending` or nothing.
-    pub(super) order: &'static str,
-    pub(super) is_number: bool,
-}
-
 pub(super) fn router() -> Router<WebState> {
-    Router::new().route("/tills", get(page)).route("/tills.csv", get(csv))
+    Router::new().route("/tills", get(page)).route("/tills.csv", get(csv)).route("/tills/columns", get(columns::choose))
 }
 
 async fn page(State(state): State<WebState>, reader: Reader, Query(asked): Query<Asked>) -> Response {
@@ -190,11 +206,16 @@ fn view(gathered: &Gathered<'_>, asked: &Asked) -> Result<Made<TillsView>, AppEr
         groups,
         has_many_shops,
         versions: versions(&all),
-        columns: columns(asked),
+        columns: columns::heads(asked),
+        choices: columns::choices(asked),
+        // Who has no account has none.
+        views: gathered.app.views().unwrap_or_default(),
+        here: asked.address("/tills", &[]),
         csv: asked.address("/tills.csv", &[]),
-        clear: with("/tills", [("sort", asked.sort.as_str())]),
+        clear: with("/tills", [("sort", asked.sort.as_str()), ("columns", &asked.columns)]),
         filter: asked.query(),
-        acts: BulkAct::ALL.map(BulkAct::word),
+        acts: BulkAct::ALL.map(|act| act.word()),
+        setting_keys: TillSetting::ALL.map(|setting| setting.key),
         max_bulk: MAX_BULK as u64,
         asked: asked.clone(),
     };
@@ -297,38 +318,11 @@ fn is_meant(one: &Facts<'_>, wanted: &str) -> bool {
         || has(one.status.till.as_str())
 }
 
-/// Columns with the word in the address, and whether they are numbers.
-const COLUMNS: [(&str, &str, bool); 8] = [
-    ("till", "till", false),
-    ("condition", "state", false),
-    ("has-revision", "behind", true),
-    ("data-age", "age", false),
-    ("last-contact", "heard", false),
-    ("unsent", "unsent", true),
-    ("agent", "version", false),
-    ("clock", "clock", true),
-];
-
-fn columns(asked: &Asked) -> Vec<Column> {
-    let (sorted, is_turned) = order(&asked.sort);
-    let column = |(name, word, is_number): (&'static str, &'static str, bool)| {
-        let is_sorted = sorted == word;
-        let other = if is_sorted && !is_turned { format!("-{word}") } else { word.to_owned() };
-        let order = match (is_sorted, is_turned) {
-            (true, false) => "ascending",
-            (true, true) => "descending",
-            (false, _) => "",
-        };
-        Column { name, address: asked.address("/tills", &[("sort", &other)]), order, is_number }
-    };
-    COLUMNS.into_iter().map(column).collect()
-}
-
 /// The column that a list is sorted by, by its word, and whether it is turned round. What nobody
 /// chose: the weightiest state first.
 fn order(text: &str) -> (&str, bool) {
     let (word, is_turned) = text.strip_prefix('-').map_or((text, false), |word| (word, true));
-    if COLUMNS.iter().any(|(_, known, _)| *known == word) { (word, is_turned) } else { ("state", false) }
+    if columns::is_word(word) { (word, is_turned) } else { ("state", false) }
 }
 
 fn sort(found: &mut [&Facts<'_>], text: &str) {
@@ -349,6 +343,16 @@ fn sort(found: &mut [&Facts<'_>], text: &str) {
         "unsent" => a.unsent.cmp(&b.unsent),
         "version" => natural(a.version).cmp(&natural(b.version)),
         "clock" => a.status.clock_ahead.unwrap_or_default().abs().cmp(&b.status.clock_ahead.unwrap_or_default().abs()),
+        "why" => a.status.next.code().cmp(b.status.next.code()),
+        "delivery" => {
+            let state = |one: &Facts<'_>| one.status.record.newest.as_ref().map(|newest| newest.state.to_string());
+            state(a).cmp(&state(b))
+        }
+        "rows" => {
+            let rows = |one: &Facts<'_>| contact(one).map(|contact| contact.state.rows);
+            rows(a).cmp(&rows(b))
+        }
+        "id" => a.status.till.as_str().cmp(b.status.till.as_str()),
         _ => a.condition.cmp(&b.condition),
     };
     let by_code = |one: &Facts<'_>| {
@@ -418,49 +422,9 @@ async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<
         let mut found = chosen(&all, &asked, &gathered);
         sort(&mut found, &asked.sort);
         let rows = found.iter().map(|one| source::till(&gathered.facts.network, one.status, words));
-        Ok(table(rows, words))
+        Ok(columns::table(&asked, rows, words))
     })
     .await
-}
-
-fn table(rows: impl Iterator<Item = TillView>, words: &Words) -> Csv {
-    let mut csv = Csv::with_head([
-        words.text("shop", []),
-        words.text("till", []),
-        words.text("name", []),
-        words.text("condition", []),
-        words.text("has-revision", []),
-        words.text("should-have", []),
-        words.text("data-age", []),
-        words.text("last-contact", []),
-        words.text("unsent", []),
-        words.text("agent", []),
-        words.text("clock-seconds", []),
-        words.text("reason-to-wait", []),
-        words.text("id", []),
-    ]);
-    let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
-    let time = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
-    for till in rows {
-        let condition = words.message(&format!("condition-{}", till.condition.code()), &FluentArgs::new());
-        let clock = till.clock_ahead.map(|s| s.to_string()).or(till.clock_behind.map(|s| format!("-{s}")));
-        csv.line([
-            till.shop,
-            till.code,
-            till.name,
-            condition.unwrap_or_default(),
-            number(till.cursor.map(|cursor| cursor.0)),
-            till.target.0.to_string(),
-            time(till.applied_at),
-            time(till.last_contact),
-            number(till.unsent_documents),
-            till.agent_version.unwrap_or_default(),
-            clock.unwrap_or_default(),
-            till.waits_for.unwrap_or_default(),
-            till.id,
-        ]);
-    }
-    csv
 }
 
 #[cfg(test)]
@@ -476,16 +440,11 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_is_in_the_address_and_a_column_turns_round() {
+    fn the_filter_is_in_the_address() {
         let asked = Asked { q: "a b".to_owned(), state: "silent".to_owned(), page: "3".to_owned(), ..Asked::default() };
         assert_eq!(asked.address("/tills", &[]), "/tills?q=a%20b&state=silent");
         assert_eq!(asked.address("/tills", &[("state", ""), ("page", "2")]), "/tills?q=a%20b&page=2");
         assert_eq!(asked.query(), "q=a%20b&state=silent");
-        let address = |asked: &Asked, name| columns(asked).into_iter().find(|one| one.name == name).unwrap().address;
-        assert_eq!(address(&Asked::default(), "condition"), "/tills?sort=-state", "it is sorted so");
-        assert_eq!(address(&Asked::default(), "unsent"), "/tills?sort=unsent");
-        let turned = Asked { sort: "-unsent".to_owned(), ..Asked::default() };
-        assert_eq!(address(&turned, "unsent"), "/tills?sort=unsent");
         assert_eq!(order("nonsense"), ("state", false));
     }
 }

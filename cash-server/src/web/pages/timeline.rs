@@ -4,6 +4,7 @@
 use crate::audit::Verb;
 use crate::exchange::TillStatus;
 use crate::exchange::model::{Delivery, SentCommand};
+use crate::exchange::service::TELL_SETTINGS;
 use crate::store::sales::Finding;
 use crate::words::Words;
 use jiff::Timestamp;
@@ -113,6 +114,7 @@ fn of_command(one: &SentCommand, words: &Words) -> EventView {
     let order = match one.order() {
         Some(Order::UnloadSales { .. }) => "unload",
         Some(Order::ReportState { verify: true }) => "verify",
+        Some(Order::ReportState { verify: false }) if one.what == TELL_SETTINGS => "settings",
         Some(Order::ReportState { verify: false }) => "state",
         Some(Order::SettleAside { action: AsideAction::Retry, .. }) => "retry",
         Some(Order::SettleAside { action: AsideAction::Drop, .. }) => "drop",

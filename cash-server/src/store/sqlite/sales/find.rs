@@ -142,10 +142,11 @@ fn only(filter: &ReceiptFilter, wanted: &mut Conditions) {
         wanted.add("r.cashier = ?", cashier.clone());
     }
     if let Some(item) = &filter.item {
-        wanted.add(
-            "EXISTS (SELECT 1 FROM line l WHERE l.receipt = r.id AND l.voided = 0 AND ? IN (l.item_code, l.barcode))",
-            item.clone(),
-        );
+        let (item, codes) = (wanted.bind(item.clone()), wanted.bind(json!(filter.items).to_string()));
+        wanted.texts.push(format!(
+            "EXISTS (SELECT 1 FROM line l WHERE l.receipt = r.id AND l.voided = 0 AND ({item} IN (l.item_code, l.barcode)
+                 OR l.item_code IN (SELECT value FROM json_each({codes}))))"
+        ));
     }
     if let Some(payment) = filter.payment {
         wanted.add("EXISTS (SELECT 1 FROM payment p WHERE p.receipt = r.id AND p.type_code = ?)", i64::from(payment));

@@ -1,12 +1,15 @@
 //! What page, REST, command line and back office read.
 
+use prost::Message as _;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use tillway_proto::TillId;
 use tillway_proto::receipt::{DocumentNumber, Opened, ShiftKey};
 use tillway_proto::sales::v1;
 
 use super::row;
-use crate::store::sales::{KeptReceipt, Page, ReceiptId, ReceiptView, TillSales};
+use crate::store::sales::{KeptReceipt, KeptRefused, Page, ReceiptId, ReceiptView, Refused, TillSales};
+use crate::store::sqlite::dictionary::time;
+use crate::words::Reason;
 
 pub(super) fn receipts(
     c: &Connection,
@@ -256,4 +259,37 @@ pub(super) fn till_states(c: &Connection) -> rusqlite::Result<Vec<TillSales>> {
         })
     })?
     .collect()
+}
+
+/// What was refused of a till: documents of one row of its database, or records of shifts. Of each
+/// till so few are kept that they are looked through.
+pub(super) fn refused(
+    c: &Connection,
+    till: &TillId,
+    document: Option<i64>,
+    limit: u32,
+) -> rusqlite::Result<Vec<KeptRefused>> {
+    let sql = "SELECT reason, document, shift_record, received_at FROM refused WHERE till = ?1 ORDER BY id DESC";
+    let mut statement = c.prepare_cached(sql)?;
+    let mut rows = statement.query([till.as_str()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        // What does not read is in the list of what lies aside all the same, without its content.
+        let read = |column| row.get::<_, Option<Vec<u8>>>(column);
+        let of_document = read(1)?.and_then(|bytes| v1::Document::decode(&bytes[..]).ok());
+        let shift = read(2)?.and_then(|bytes| v1::Shift::decode(&bytes[..]).ok());
+        let is_meant = match document {
+            Some(row) => of_document.as_ref().is_some_and(|document| document.document_id == row),
+            None => shift.is_some(),
+        };
+        if is_meant {
+            let reason = Reason::stored(&row.get::<_, String>(0)?);
+            let refused = Refused { document: of_document, shift, reason };
+            found.push(KeptRefused { refused, received_at: time(row.get(3)?) });
+        }
+        if found.len() >= limit as usize {
+            break;
+        }
+    }
+    Ok(found)
 }

@@ -7,12 +7,14 @@ use crate::app::AppError;
 use crate::sales::check::REFUNDS;
 use crate::sales::receipt::CHANGE;
 use crate::store::sales::ReceiptId;
+use crate::words::Words;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
 use jiff::Timestamp;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use tillway_proto::{Kopecks, Thousandths};
 
 const KIND: Kind = Kind { here: "sales", template: "receipt.html", parts: &[] };
@@ -20,16 +22,24 @@ const KIND: Kind = Kind { here: "sales", template: "receipt.html", parts: &[] };
 /// What the page shows.
 #[derive(Debug, Serialize)]
 pub(in super::super) struct ReceiptPage {
+    #[serde(flatten)]
+    pub(in super::super) slip: SlipView,
+    pub(in super::super) till_address: Option<String>,
+    /// The list of the receipts of its till on its day.
+    pub(in super::super) day: String,
+    pub(in super::super) received_at: Timestamp,
+}
+
+/// A document as it was printed.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct SlipView {
     /// What the document is.
     pub(in super::super) doctype: String,
     pub(in super::super) is_refund: bool,
     pub(in super::super) number: u64,
     pub(in super::super) till: String,
-    pub(in super::super) till_address: Option<String>,
     pub(in super::super) shop: String,
     pub(in super::super) shift: u64,
-    /// The list of the receipts of its till on its day.
-    pub(in super::super) day: String,
     pub(in super::super) ended: String,
     /// Name, or code.
     pub(in super::super) cashier: String,
@@ -50,7 +60,6 @@ pub(in super::super) struct ReceiptPage {
     /// The receipt that a refund is of, as the POS names it, and why the goods came back.
     pub(in super::super) source: String,
     pub(in super::super) back_reason: String,
-    pub(in super::super) received_at: Timestamp,
 }
 
 /// A line of it.
@@ -96,8 +105,36 @@ fn view(gathered: &Gathered<'_>, text: &str) -> Result<Made<ReceiptPage>, AppErr
     let document = &shown.kept.document;
     let till = network.till(&id.till).map_or_else(|| id.till.to_string(), |node| network.folder_name(node));
     let day = document.time_end.get(..10).unwrap_or_default();
+    let of = Printed { till: till_named(network, &id.till), shop: shop_named(network, &shown.kept.shop) };
+    let slip = slip(document, of, shown.cashier.as_deref(), &shown.items, words);
+    let heading = format!("{} {}", slip.doctype, slip.number);
+    let body = ReceiptPage {
+        slip,
+        till_address: source::till_address(network, &id.till),
+        day: super::with("/sales/receipts", [("till", till.as_str()), ("from", day), ("to", day)]),
+        received_at: shown.kept.received_at,
+    };
+    let mut crumbs = crumbs(words, Some(heading));
+    crumbs.insert(1, tillway_service::page::Crumb::to(words.text("receipts", []), body.day.clone()));
+    Ok(Made { crumbs, body })
+}
+
+/// What stands above a receipt.
+pub(in super::super) struct Printed {
+    pub(in super::super) till: String,
+    pub(in super::super) shop: String,
+}
+
+/// A document as it was printed, with the names that are known.
+pub(in super::super) fn slip(
+    document: &v1::Document,
+    of: Printed,
+    cashier: Option<&str>,
+    items: &BTreeMap<String, String>,
+    words: &Words,
+) -> SlipView {
     let line = |line: &v1::Line| LineView {
-        name: shown.items.get(&line.item_code).unwrap_or(&line.item_code).clone(),
+        name: items.get(&line.item_code).unwrap_or(&line.item_code).clone(),
         code: line.item_code.clone(),
         barcode: line.barcode.clone(),
         quantity: quantity(line.quantity),
@@ -115,17 +152,16 @@ fn view(gathered: &Gathered<'_>, text: &str) -> Result<Made<ReceiptPage>, AppErr
         slip: paid.slip.clone(),
     };
     let voucher = |one: &v1::Voucher| (one.number.clone(), Kopecks(one.sum));
-    let body = ReceiptPage {
+    let key = document.key.as_ref();
+    SlipView {
         doctype: doctype(document.doctype, words),
         is_refund: REFUNDS.contains(&document.doctype),
-        number: id.number.0,
-        till: till_named(network, &id.till),
-        till_address: source::till_address(network, &id.till),
-        shop: shop_named(network, &shown.kept.shop),
-        shift: id.shift.0,
-        day: super::with("/sales/receipts", [("till", till.as_str()), ("from", day), ("to", day)]),
+        number: key.map_or(0, |key| key.number),
+        till: of.till,
+        shop: of.shop,
+        shift: key.map_or(0, |key| key.shift),
         ended: time(&document.time_end),
-        cashier: shown.cashier.clone().unwrap_or_else(|| document.cashier.clone()),
+        cashier: cashier.unwrap_or(&document.cashier).to_owned(),
         lines: document.lines.iter().map(line).collect(),
         voided: document.voided_lines.iter().map(line).collect(),
         sum_before: Kopecks(document.sum_before),
@@ -141,11 +177,7 @@ fn view(gathered: &Gathered<'_>, text: &str) -> Result<Made<ReceiptPage>, AppErr
         fiscal_identifier: document.fiscal_identifier.clone(),
         source: document.source_identifier.clone(),
         back_reason: document.back_reason.clone(),
-        received_at: shown.kept.received_at,
-    };
-    let mut crumbs = crumbs(words, Some(format!("{} {}", body.doctype, body.number)));
-    crumbs.insert(1, tillway_service::page::Crumb::to(words.text("receipts", []), body.day.clone()));
-    Ok(Made { crumbs, body })
+    }
 }
 
 /// Operations of a line that take goods back (`sales.proto`).

@@ -16,7 +16,8 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
-use tillway_proto::Kopecks;
+use std::collections::BTreeMap;
+use tillway_proto::{Kopecks, TillId};
 
 const KIND: Kind = Kind { here: "sales", template: "receipts.html", parts: &[] };
 
@@ -39,7 +40,7 @@ pub(in super::super) struct Asked {
     /// Sums in roubles.
     pub(in super::super) least: String,
     pub(in super::super) most: String,
-    /// Code or barcode.
+    /// Code, barcode, or words of its name.
     pub(in super::super) item: String,
     pub(in super::super) cashier: String,
     /// A type of payment.
@@ -133,7 +134,9 @@ pub(in super::super) struct ReceiptRow {
     pub(in super::super) doctype: Option<String>,
     pub(in super::super) is_refund: bool,
     pub(in super::super) ended: String,
+    /// Their code, and what the till's dictionary calls them.
     pub(in super::super) cashier: String,
+    pub(in super::super) cashier_name: Option<String>,
     pub(in super::super) lines: u64,
     pub(in super::super) discount: Kopecks,
     pub(in super::super) sum: Kopecks,
@@ -162,6 +165,8 @@ fn view(gathered: &Gathered<'_>, asked: &Asked) -> Result<Made<ReceiptsView>, Ap
             }
         },
     }
+    // The list is shown where the dictionary does not answer.
+    let cashiers = gathered.app.cashiers_of(&found.rows).unwrap_or_default();
     let turned = if asked.order.is_empty() { "oldest" } else { "" };
     let seen = Asked { of: asked.of.clone(), number: asked.number.clone(), ..Asked::default() };
     let seen = Asked { order: asked.order.clone(), cursor: asked.cursor.clone(), ..seen };
@@ -169,7 +174,7 @@ fn view(gathered: &Gathered<'_>, asked: &Asked) -> Result<Made<ReceiptsView>, Ap
         is_filtered: *asked != Asked::default(),
         is_narrow: *asked != seen,
         sorts: ReceiptSort::ALL.map(ReceiptSort::as_str),
-        rows: found.rows.iter().map(|one| row(network, one, words)).collect(),
+        rows: found.rows.iter().map(|one| row(network, one, &cashiers, words)).collect(),
         turn: asked.address("/sales/receipts", &[("order", turned)]),
         next: found.next.map(|place| asked.address("/sales/receipts", &[("cursor", &place.to_string())])),
         first: (!asked.cursor.is_empty()).then(|| asked.address("/sales/receipts", &[])),
@@ -202,7 +207,7 @@ fn field(typed: TypedTime, of_day: &str) -> String {
     }
 }
 
-fn row(network: &Network, one: &FoundReceipt, words: &Words) -> ReceiptRow {
+fn row(network: &Network, one: &FoundReceipt, cashiers: &Cashiers, words: &Words) -> ReceiptRow {
     let receipt = &one.receipt;
     ReceiptRow {
         address: format!("/sales/receipts/{}", one.id),
@@ -214,6 +219,7 @@ fn row(network: &Network, one: &FoundReceipt, words: &Words) -> ReceiptRow {
         doctype: (receipt.doctype != 1).then(|| doctype(receipt.doctype, words)),
         is_refund: REFUNDS.contains(&receipt.doctype),
         ended: time(&receipt.ended.to_string()),
+        cashier_name: named(cashiers, one),
         cashier: receipt.cashier.clone(),
         lines: u64::try_from(receipt.lines).unwrap_or_default(),
         discount: receipt.discount,
@@ -240,6 +246,7 @@ async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<
             words.text("receipt-number", []),
             words.text("document-type", []),
             words.text("cashier", []),
+            words.text("cashier-name", []),
             words.text("lines", []),
             words.text("discount", []),
             words.text("sum", []),
@@ -251,8 +258,9 @@ async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<
         for _ in 0..MAX_CSV_SEARCHES {
             let (_, found) = search(app, &asked, &read, page)?;
             rows += found.rows.len();
+            let cashiers = app.cashiers_of(&found.rows)?;
             for one in &found.rows {
-                csv.line(cells(network, one, words));
+                csv.line(cells(network, one, &cashiers, words));
             }
             page.after = found.next;
             if page.after.is_none() || rows >= MAX_CSV {
@@ -267,7 +275,14 @@ async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<
     .await
 }
 
-fn cells(network: &Network, one: &FoundReceipt, words: &Words) -> [String; 12] {
+/// Names by till and code.
+type Cashiers = BTreeMap<(TillId, String), String>;
+
+fn named(cashiers: &Cashiers, one: &FoundReceipt) -> Option<String> {
+    cashiers.get(&(one.till.clone(), one.receipt.cashier.clone())).cloned()
+}
+
+fn cells(network: &Network, one: &FoundReceipt, cashiers: &Cashiers, words: &Words) -> [String; 13] {
     let receipt = &one.receipt;
     [
         time(&receipt.ended.to_string()),
@@ -277,6 +292,7 @@ fn cells(network: &Network, one: &FoundReceipt, words: &Words) -> [String; 12] {
         receipt.number.to_string(),
         doctype(receipt.doctype, words),
         receipt.cashier.clone(),
+        named(cashiers, one).unwrap_or_default(),
         receipt.lines.to_string(),
         receipt.discount.to_string(),
         receipt.sum.to_string(),
