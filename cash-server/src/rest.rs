@@ -14,6 +14,7 @@ mod background;
 pub mod backups;
 mod dictionary;
 mod goods;
+mod lately;
 mod loads;
 mod moving;
 pub mod nodes;
@@ -117,6 +118,7 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(nodes::cash_ini))
         .routes(routes!(attach_codes::list, attach_codes::make))
         .routes(routes!(attach_codes::end))
+        .routes(routes!(lately::show))
         .routes(routes!(tills::list))
         .routes(routes!(tills::show))
         .routes(routes!(tills::deliveries))

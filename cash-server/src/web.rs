@@ -12,6 +12,7 @@ mod act;
 mod address;
 mod attach;
 mod attention;
+mod chart;
 mod csv;
 mod login;
 mod pages;

@@ -21,6 +21,7 @@ use crate::settings::ExchangeSettings;
 use crate::store::StoreError;
 use crate::store::exchange::{
     BrokenReport, DeliveryFilter, ExchangeChanges, ExchangeMoment, ExchangeStore, KeptReport, KnownStranger, Stranger,
+    Way,
 };
 use crate::store::sales::SalesStore;
 use crate::words::{Reason, as_said};
@@ -40,6 +41,9 @@ use uuid::Uuid;
 /// A server that was restored from a backup has lost no more revisions than this: one every ten
 /// seconds for four months. A person who is wrong about a till must not use the numbers up.
 const MAX_GONE_PAST: u64 = 1_000_000;
+
+/// Deliveries that are read to tell how long those of some tills took: some hundredths of a second.
+const MAX_WAYS_READ: u32 = 20_000;
 
 /// Why the exchange could not do what it was asked.
 #[derive(Debug, thiserror::Error, Serialize)]
@@ -273,6 +277,20 @@ impl ExchangeService {
     pub fn deliveries(&self, till: Option<&TillId>, limit: u32) -> Result<Vec<Delivery>, ExchangeError> {
         let filter = DeliveryFilter { peer: till.cloned().map(PeerId::from), limit, ..DeliveryFilter::default() };
         self.parts.store.deliveries(&filter).map_err(ExchangeError::Store)
+    }
+
+    /// How long deliveries took since then: all, or of the newest of these tills.
+    pub fn ways(&self, of: Option<&[TillId]>, from: Timestamp) -> Result<Vec<Way>, ExchangeError> {
+        let store = &self.parts.store;
+        let found = match of {
+            None => store.ways(from),
+            Some(tills) => {
+                let peers: Vec<PeerId> = tills.iter().cloned().map(PeerId::from).collect();
+                let of_each = MAX_WAYS_READ / u32::try_from(peers.len().max(1)).unwrap_or(MAX_WAYS_READ);
+                store.ways_of(&peers, from, of_each.max(1))
+            }
+        };
+        found.map_err(ExchangeError::Store)
     }
 
     /// When each till was first known to have a revision that was taken at `taken_at`, as far as
