@@ -1,6 +1,7 @@
 mod aside;
 mod attach;
 mod audit;
+mod forms;
 mod goods;
 mod local;
 mod packages_of_tills;

@@ -17,7 +17,7 @@ const MILK: &str = r#"{"command":"addInventItem","invent":{"inventcode":"100","b
 
 impl Server {
     /// Loads AIF into the layer of a node; the revision that it took.
-    fn load(&self, node: &str, load: i64, aif: &str) -> Revision {
+    pub(super) fn load(&self, node: &str, load: i64, aif: &str) -> Revision {
         let dictionary = DictionaryDb::open(&self.folder.path().join("dictionary.db")).unwrap();
         let layer = self.network.current().unwrap().find(node).unwrap().no;
         load_aif(dictionary.begin_load(layer, LoadId(load)).unwrap(), aif).0.revision.unwrap()
