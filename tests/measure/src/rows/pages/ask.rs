@@ -1,10 +1,10 @@
 //! The pages that are asked for, and who asks.
 
 use crate::MeasureError;
-use fs_err as fs;
 use reqwest::blocking::{Client, Response};
 use reqwest::header;
 use reqwest::redirect::Policy;
+use serde_json::Value;
 use std::time::{Duration, Instant};
 use tillway_tests::bench::Server;
 
@@ -68,6 +68,8 @@ pub(super) const PAGES: [Page; 44] = [
     page("account", "/account"),
 ];
 
+const PASSWORD: &str = "a password of the benchmark";
+
 /// Nobody waits longer for a page.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -85,20 +87,24 @@ pub(super) struct Got {
 }
 
 impl Browser {
-    /// Logs in as the administrator of the server's file does.
+    /// Comes in as a new administrator does, by a link.
     pub(super) fn log_in(server: &Server) -> Result<Self, MeasureError> {
-        let credentials = fs::read_to_string(server.data().join("credentials/admin")).map_err(MeasureError::File)?;
-        let (login, password) = credentials.trim().split_once(':').unwrap_or((credentials.trim(), ""));
+        let add = ["--json", "user", "add", "reader", "--role", "administrator"];
+        let invited = server.command(&add).map_err(MeasureError::Bench)?;
+        let invited: Value =
+            serde_json::from_str(&invited).map_err(|error| MeasureError::wrong("a new user", error))?;
+        let link = invited["link"]["url"].as_str().and_then(|url| url.split("link=").nth(1));
+        let link = link.ok_or_else(|| MeasureError::wrong("a new user", &invited))?;
         let client = Client::builder().redirect(Policy::none()).timeout(DEADLINE).build().map_err(failed)?;
         let mut this = Self { client, base: server.page(), cookie: String::new() };
-        let shown = this.get("/login")?.text().map_err(failed)?;
+        let shown = this.get(&format!("/first?link={link}"))?.text().map_err(failed)?;
         let token = shown.split("name=\"token\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
-        let token = token.ok_or_else(|| MeasureError::wrong("the login page", "it has no form"))?;
-        let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
-        let form = [("login", login), ("password", password), ("next", "/"), ("token", token)];
+        let token = token.ok_or_else(|| MeasureError::wrong("the page of the link", "it has no form"))?;
+        let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
+        let form = [("link", link), ("password", PASSWORD), ("again", PASSWORD), ("token", token)];
         let form = form.map(|(name, value)| format!("{name}={}", escaped(value))).join("&");
         let origin = this.base.trim_end_matches('/').to_owned();
-        let request = this.client.post(format!("{origin}/login")).header(header::ORIGIN, &origin);
+        let request = this.client.post(format!("{origin}/first")).header(header::ORIGIN, &origin);
         let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
         let answer = request.send().map_err(failed)?;
         let set = answer.headers().get(header::SET_COOKIE).and_then(|set| set.to_str().ok());
@@ -135,6 +141,7 @@ fn failed(error: reqwest::Error) -> MeasureError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fs_err as fs;
     use std::collections::BTreeSet;
     use std::path::Path;
 

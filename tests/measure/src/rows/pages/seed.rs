@@ -255,10 +255,10 @@ fn reported(path: &Path, tills: &[Till], head: Revision) -> Result<(), MeasureEr
         let mut changes = ExchangeChanges::default();
         for (place, till) in some.iter().enumerate() {
             let number = part * AT_ONCE + place;
-            if number % 1_000 == 999 {
+            if (number + 1).is_multiple_of(1_000) {
                 continue;
             }
-            let cursor = if number % 100 == 99 { Revision(head.0.saturating_sub(1)) } else { head };
+            let cursor = if (number + 1).is_multiple_of(100) { Revision(head.0.saturating_sub(1)) } else { head };
             changes.contacts.push((till.id.clone().into(), contact(number, cursor, now)));
             let sent = (0..DELIVERIES).map(|delivery| delivered(till, number, delivery, head, now));
             changes.deliveries.extend(sent);
@@ -280,7 +280,7 @@ fn contact(number: usize, cursor: Revision, now: Timestamp) -> Contact {
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             cursor,
             rows: 1_500_000,
-            unsent_documents: Some((number % 7 == 0).into()),
+            unsent_documents: Some(number.is_multiple_of(7).into()),
             ..TillState::default()
         },
         needs: Needs::Nothing,
@@ -389,9 +389,10 @@ fn word_of(goods: &[Good]) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+    let one = |byte: u8| {
+        if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    text.bytes().map(one).collect::<Vec<_>>().concat()
 }
 
 /// Names of what is there, for the addresses of pages.
