@@ -22,6 +22,7 @@ pub mod events;
 mod goods;
 mod goods_tills;
 mod intruders;
+mod lately;
 mod loads;
 mod mailing;
 mod moving;
@@ -51,6 +52,7 @@ pub use goods::{
     FoundGoods, Good, GoodChange, GoodHistory, GoodsLine, PriceComing, PriceNow, SaidHere, StaleTill, TillOfChange,
 };
 pub use intruders::Asked;
+pub use lately::{Lately, Slot};
 pub use loads::{Load, LoadReport};
 pub use mailing::MailingWanted;
 pub use nodes::{CreatedNode, NewSecret, NodeChange, NodeInfo, Nodes};

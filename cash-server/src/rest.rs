@@ -16,6 +16,7 @@ pub mod bulk;
 mod dictionary;
 pub(crate) mod download;
 mod goods;
+mod lately;
 mod loads;
 mod moving;
 pub mod nodes;
@@ -124,6 +125,7 @@ fn administration() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(nodes::cash_ini))
         .routes(routes!(attach_codes::list, attach_codes::make))
         .routes(routes!(attach_codes::end))
+        .routes(routes!(lately::show))
         .routes(routes!(tills::list))
         .routes(routes!(tills::show))
         .routes(routes!(tills::deliveries))

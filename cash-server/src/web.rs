@@ -11,6 +11,7 @@ mod account;
 mod act;
 mod address;
 mod attach;
+mod chart;
 mod csv;
 mod login;
 mod mailing;

@@ -29,6 +29,8 @@ pub struct DemoOptions {
     pub weeks: u32,
     /// Whether to end then.
     pub once: bool,
+    /// Whether the last week that is played ended yesterday, in place of 2017.
+    pub until_now: bool,
 }
 
 /// Why the demo ended early or did not come out.
@@ -83,7 +85,10 @@ impl Demo {
         let started = Instant::now();
         let interrupt = Interrupt::listen();
         print(out, "Starting a broker, a cash server, and three tills in two shops.")?;
-        let journey = Journey::load().map_err(DemoError::Journey)?;
+        let mut journey = Journey::load().map_err(DemoError::Journey)?;
+        if options.until_now {
+            journey.end_yesterday(options.weeks);
+        }
         let bench = TestBench::start().map_err(DemoError::Bench)?;
         let mut places = Vec::new();
         for shop in SHOPS {
@@ -105,18 +110,7 @@ impl Demo {
 
     /// Plays the weeks, compares, and waits for Ctrl-C where it was not told to end.
     pub fn run(mut self, out: &mut dyn Write) -> Result<(), DemoError> {
-        let opening = self.load_catalogue()?;
-        print(out, &told::opening(&opening, self.journey.products.len()))?;
-        print(out, told::HEADING)?;
-        let (mut objects, mut bytes) = (opening.objects, opening.bytes);
-        for week in 1..=self.options.weeks {
-            // The prices of the first week came with the catalogue.
-            let applied = if week > 1 { self.load_prices(week)? } else { Applied::default() };
-            (objects, bytes) = (objects + applied.objects, bytes + applied.bytes);
-            let played = self.play_week(week)?;
-            print(out, &told::week(week, &applied, &played))?;
-        }
-        self.compare_totals()?;
+        let (objects, bytes) = self.play(out)?;
         let verdict = self.verdict(objects, bytes);
         let last = match &verdict {
             Ok(line) => line.clone(),
@@ -129,6 +123,28 @@ impl Demo {
         print(out, &format!("The page stays at {} until Ctrl-C.", self.bench.server.page()))?;
         self.interrupt.wait();
         verdict.map(drop)
+    }
+
+    /// The chain.
+    pub fn bench(&self) -> &TestBench {
+        &self.bench
+    }
+
+    /// Plays the weeks and compares; how many objects went to tills in how many bytes.
+    pub fn play(&mut self, out: &mut dyn Write) -> Result<(u64, u64), DemoError> {
+        let opening = self.load_catalogue()?;
+        print(out, &told::opening(&opening, self.journey.products.len()))?;
+        print(out, told::HEADING)?;
+        let (mut objects, mut bytes) = (opening.objects, opening.bytes);
+        for week in 1..=self.options.weeks {
+            // The prices of the first week came with the catalogue.
+            let applied = if week > 1 { self.load_prices(week)? } else { Applied::default() };
+            (objects, bytes) = (objects + applied.objects, bytes + applied.bytes);
+            let played = self.play_week(week)?;
+            print(out, &told::week(week, &applied, &played))?;
+        }
+        self.compare_totals()?;
+        Ok((objects, bytes))
     }
 
     fn tell_address(&self, out: &mut dyn Write) -> Result<(), DemoError> {

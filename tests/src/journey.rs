@@ -16,6 +16,7 @@ pub use read::JourneyError;
 pub use receipts::{CASHIERS, Change, Totals, cashier_of, receipt_uuid, till_of, totals};
 
 use jiff::civil::DateTime;
+use jiff::{Span, Zoned};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tillway_proto::{Kopecks, Thousandths};
@@ -148,6 +149,18 @@ impl Journey {
             products.entry(line.product).or_insert_with(|| coupon_product(line.product));
         }
         Ok(Self { products, receipts })
+    }
+
+    /// Moves all receipts by whole days, so that the last one of the first so many weeks is of
+    /// yesterday.
+    pub fn end_yesterday(&mut self, weeks: u32) {
+        let last =
+            self.receipts.iter().filter(|receipt| receipt.week <= weeks).map(|receipt| receipt.time.date()).max();
+        let yesterday = Zoned::now().date().saturating_sub(Span::new().days(1));
+        let Some(days) = last.and_then(|last| last.until(yesterday).ok()) else { return };
+        for receipt in &mut self.receipts {
+            receipt.time = receipt.time.saturating_add(days);
+        }
     }
 
     /// The receipts of one week that ring on one till, in order of time.

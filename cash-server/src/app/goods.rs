@@ -6,8 +6,8 @@ use super::goods_tills::Tills;
 use super::scope::Scope;
 use super::{Acting, Till};
 use crate::dictionary::View;
-use crate::goods::changes::{self, Change};
-use crate::goods::rows::{self, ItemRows, MAX_BARCODES, Offer, Said};
+use crate::goods::changes::{Change, Log};
+use crate::goods::rows::{self, ItemKeys, ItemRows, MAX_BARCODES, Offer, Said};
 use crate::goods::search::{Hit, Shelves, Sought};
 use crate::network::{LayerNo, Network};
 use crate::store::dictionary::DictionarySnapshot;
@@ -20,6 +20,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tillway_exchangers::goods::PricedBy;
 use tillway_proto::{Kopecks, LoadId, NodeId, Revision, TillId};
+
+/// Later than any revision.
+const AFTER_ALL: Revision = Revision(u64::MAX);
 
 /// Goods that were found.
 #[derive(Debug)]
@@ -56,8 +59,10 @@ pub struct Good {
     pub name: Option<String>,
     /// Its barcodes, in any layer.
     pub barcodes: Vec<String>,
-    /// What layers say of it, upper ones first.
+    /// What layers say of it, upper ones first: as many rows as were asked for.
     pub said: Vec<SaidHere>,
+    /// Rows of layers beyond these.
+    pub said_more: u64,
     /// What it costs now.
     pub now: Vec<PriceNow>,
     /// What it will cost, by what is known now, in the order of time.
@@ -143,6 +148,8 @@ pub struct GoodHistory {
     pub changes: Vec<GoodChange>,
     /// Whether there were changes before, which are forgotten.
     pub is_cut: bool,
+    /// Where the list goes on: with changes before this revision.
+    pub next: Option<Revision>,
 }
 
 /// A change of a price.
@@ -225,24 +232,24 @@ impl Acting {
         Ok(FoundGoods { goods, next: found.next.map(|next| next.to_string()), is_behind: found.is_behind })
     }
 
-    /// A good, with what each layer says of it and what it costs where.
-    pub fn good(&self, code: &str) -> Result<Good, AppError> {
+    /// A good, with what each layer says of it, at most `rows` rows, and what it costs where.
+    pub fn good(&self, code: &str, rows: usize) -> Result<Good, AppError> {
         let moment = self.goods_moment()?;
         let tills = self.tills()?;
-        let (layers, rows) = rows_for(&moment, &tills, code)?;
-        let tills = Tills::of(&moment, &rows, &tills);
-        let head = moment.view.head;
-        let mut barcodes = BTreeSet::new();
+        let (layers, keys) = found(&moment, code)?;
+        let now = rows::at(moment.snapshot.as_ref(), &layers, &keys, moment.view.head)?;
+        let of_tills = Tills::of(&moment, &keys, &now, &tills)?;
+        let here = layers.iter().flat_map(|layer| now.of(*layer));
+        let barcodes: BTreeSet<String> = here
+            .clone()
+            .filter_map(|stated| match &stated.said {
+                Said::Barcode(row) => Some(row.barcode.clone()),
+                _ => None,
+            })
+            .collect();
         let mut said = Vec::new();
-        let is_here = |stated: &&rows::Stated| stated.holds_at(head) && layers.contains(&stated.layer);
-        let mut here: Vec<&rows::Stated> = rows.stated.iter().filter(is_here).collect();
-        let place = |layer: LayerNo| layers.iter().position(|other| *other == layer);
-        here.sort_by_key(|stated| place(stated.layer));
-        for stated in here {
+        for stated in here.take(rows) {
             let Some(layer) = moment.id_of(stated.layer) else { continue };
-            if let Said::Barcode(row) = &stated.said {
-                barcodes.insert(row.barcode.clone());
-            }
             let record = self.parts.dictionary.store().revision(stated.since)?;
             said.push(SaidHere {
                 layer,
@@ -250,37 +257,45 @@ impl Acting {
                 at: record.as_ref().map(|record| record.at),
                 load: record.and_then(|record| record.load),
                 said: stated.said.clone(),
-                tills: tills.priced_by(stated),
+                tills: of_tills.priced_by(stated),
             });
         }
         Ok(Good {
             code: code.to_owned(),
-            name: name_of(&moment, &layers, &rows),
+            name: name_of(&moment, &layers, &keys, &now)?,
             barcodes: barcodes.into_iter().collect(),
             said,
-            now: tills.now(),
-            coming: tills.coming(),
-            tills: tills.selling().0,
-            shops: tills.selling().1,
-            unknown: tills.unknown(),
-            stale: tills.into_stale(),
+            said_more: now.len().saturating_sub(rows) as u64,
+            now: of_tills.now(),
+            coming: of_tills.coming(),
+            tills: of_tills.selling().0,
+            shops: of_tills.selling().1,
+            unknown: of_tills.unknown(),
+            stale: of_tills.into_stale(),
         })
     }
 
-    /// How the price of a good became what it is: the newest changes, at most `limit`.
-    pub fn good_history(&self, code: &str, limit: usize) -> Result<GoodHistory, AppError> {
+    /// How the price of a good became what it is: the changes before a revision, or (none) the
+    /// newest, about `limit` of them.
+    pub fn good_history(&self, code: &str, before: Option<Revision>, limit: usize) -> Result<GoodHistory, AppError> {
         let moment = self.goods_moment()?;
         let tills = self.tills()?;
-        let (layers, rows) = rows_for(&moment, &tills, code)?;
-        let store = self.parts.dictionary.store();
-        let history = changes::history(&rows, &moment.view, &layers, store.as_ref(), &TimeZone::system(), limit)?;
+        let (layers, keys) = found(&moment, code)?;
+        let log = Log {
+            snapshot: moment.snapshot.as_ref(),
+            view: &moment.view,
+            store: self.parts.dictionary.store().as_ref(),
+            layers: &layers,
+            zone: &TimeZone::system(),
+        };
+        let history = log.changes(&keys, before, limit)?;
         let mut sources: HashMap<LoadId, Option<LoadSource>> = HashMap::new();
         let mut told = Vec::new();
-        let scope = self.reading()?;
+        let cursors = Cursors::below(&moment, &tills, history.changes.iter().map(|change| change.layer));
         for mut change in history.changes {
             let Some(layer) = moment.id_of(change.layer) else { continue };
             // A price of above is seen by whoever has it; the load that brought it is not.
-            if !scope.covers(&layer) {
+            if !moment.scope.covers(&layer) {
                 change.load = None;
             }
             let source = match change.load.map(|load| (load, sources.entry(load))) {
@@ -290,11 +305,12 @@ impl Acting {
                 }
                 None => None,
             };
-            let below = below(&moment, &tills, change.layer);
-            let have = below.iter().filter(|till| till.status.record.cursor() >= change.revision).count();
-            told.push(GoodChange { layer, source, have: have as u64, tills: below.len() as u64, change });
+            let (have, tills) = cursors.with(change.layer, change.revision);
+            told.push(GoodChange { change, layer, source, have, tills });
         }
-        Ok(GoodHistory { name: name_of(&moment, &layers, &rows), changes: told, is_cut: history.is_cut })
+        let now = rows::at(moment.snapshot.as_ref(), &layers, &keys, moment.view.head)?;
+        let name = name_of(&moment, &layers, &keys, &now)?;
+        Ok(GoodHistory { name, changes: told, is_cut: history.is_cut, next: history.next })
     }
 
     /// The tills that a change of a good's price is for, and since when each has it. `revision`:
@@ -302,7 +318,7 @@ impl Acting {
     pub fn tills_of_change(&self, code: &str, revision: Revision) -> Result<Vec<TillOfChange>, AppError> {
         let moment = self.goods_moment()?;
         let tills = self.tills()?;
-        let (layers, _) = rows_for(&moment, &tills, code)?;
+        let (layers, _) = found(&moment, code)?;
         let record = self.parts.dictionary.store().revision(revision)?;
         let record = record.filter(|record| layers.contains(&record.layer));
         let record = record.ok_or_else(|| AppError::UnknownChange { code: code.to_owned(), revision })?;
@@ -324,47 +340,73 @@ fn below<'a>(moment: &Moment, tills: &'a [Till], layer: LayerNo) -> Vec<&'a Till
     tills.iter().filter(|till| no(till).is_some_and(|no| network.is_within(no, layer))).collect()
 }
 
-/// The layers that the caller sees, and all that they and those that tills saw before say of a
-/// good. Where the caller sees none that ever had it, there is no such good.
-fn rows_for(moment: &Moment, tills: &[Till], code: &str) -> Result<(Vec<LayerNo>, ItemRows), AppError> {
-    let layers = moment.layers();
-    let mut all: BTreeSet<LayerNo> = layers.iter().copied().collect();
-    for till in tills {
-        if let Some(node) = moment.network().till(&till.status.till) {
-            all.extend(moment.view.effective_path(node.no, till.status.record.cursor()));
+/// Revisions of the tills below some layers.
+struct Cursors(HashMap<LayerNo, Vec<Revision>>);
+
+impl Cursors {
+    fn below(moment: &Moment, tills: &[Till], layers: impl Iterator<Item = LayerNo>) -> Self {
+        let network = moment.network();
+        let mut of: HashMap<LayerNo, Vec<Revision>> = layers.map(|layer| (layer, Vec::new())).collect();
+        for till in tills {
+            let Some(node) = network.till(&till.status.till) else { continue };
+            for layer in network.path_at(node.no, AFTER_ALL) {
+                if let Some(cursors) = of.get_mut(&layer) {
+                    cursors.push(till.status.record.cursor());
+                }
+            }
+        }
+        Self(of)
+    }
+
+    /// How many have a revision, and how many there are.
+    fn with(&self, layer: LayerNo, revision: Revision) -> (u64, u64) {
+        let below = self.0.get(&layer).map_or(&[][..], Vec::as_slice);
+        (below.iter().filter(|cursor| **cursor >= revision).count() as u64, below.len() as u64)
+    }
+}
+
+/// The layers that the caller sees, and how the rows of a good are found in them. Where none of
+/// them ever had it, there is no such good.
+fn found(moment: &Moment, code: &str) -> Result<(Vec<LayerNo>, ItemKeys), AppError> {
+    let (layers, snapshot) = (moment.layers(), moment.snapshot.as_ref());
+    let keys = rows::keys_of(snapshot, &layers, code, &[])?;
+    let wanted = keys.wanted();
+    let is_there = |layer: &LayerNo| Ok::<_, AppError>(snapshot.newest_change(*layer, &wanted, AFTER_ALL)?.is_some());
+    for layer in &layers {
+        if is_there(layer)? {
+            return Ok((layers, keys));
         }
     }
-    let rows = rows::of_item(moment.snapshot.as_ref(), &all.into_iter().collect::<Vec<_>>(), code, &[])?;
-    if !rows.stated.iter().any(|stated| layers.contains(&stated.layer)) {
-        return Err(AppError::UnknownGood { code: code.to_owned() });
-    }
-    Ok((layers, rows))
+    Err(AppError::UnknownGood { code: code.to_owned() })
 }
 
 /// What it is called at the caller's place, or in the uppermost layer that has or had it.
-fn name_of(moment: &Moment, layers: &[LayerNo], rows: &ItemRows) -> Option<String> {
+fn name_of(moment: &Moment, layers: &[LayerNo], keys: &ItemKeys, now: &ItemRows) -> Result<Option<String>, AppError> {
     let top = moment.scope.top(moment.network()).map(|node| moment.path(node.no)).unwrap_or_default();
-    if let Some(name) = rows.seen(&top, moment.view.head).name() {
-        return Some(name.to_owned());
-    }
-    let named = rows.stated.iter().filter_map(|stated| match &stated.said {
-        Said::Item(row) => {
-            let place = layers.iter().position(|layer| *layer == stated.layer)?;
-            // One that is there before one that was, and of those the last.
-            Some(((stated.until.is_some(), place, std::cmp::Reverse(stated.since)), row.name.clone()?))
-        }
+    let name = |said: &Said| match said {
+        Said::Item(row) => row.name.clone(),
         _ => None,
-    });
-    named.min_by(|(a, _), (b, _)| a.cmp(b)).map(|(_, name)| name)
+    };
+    let mut here = layers.iter().flat_map(|layer| now.of(*layer));
+    let named = now.seen(&top).name().map(str::to_owned).or_else(|| here.find_map(|one| name(&one.said)));
+    if named.is_some() {
+        return Ok(named);
+    }
+    for layer in layers {
+        if let Some(last) = moment.snapshot.history(*layer, &keys.item(), 1)?.first() {
+            return Ok(rows::name_of(last)?);
+        }
+    }
+    Ok(None)
 }
 
 /// A line of a list: as the caller's place has it, else the place where it was found.
 fn line(moment: &Moment, top: Option<LayerNo>, hit: &Hit) -> Result<GoodsLine, AppError> {
-    let head = moment.view.head;
     let at_top = top.map(|top| (top, moment.path(top))).filter(|(_, path)| path.contains(&hit.layer));
     let (place, path) = at_top.unwrap_or_else(|| (hit.layer, moment.path(hit.layer)));
-    let rows = rows::of_item(moment.snapshot.as_ref(), &path, &hit.code, &[])?;
-    let seen = rows.seen(&path, head);
+    let snapshot = moment.snapshot.as_ref();
+    let rows = rows::at(snapshot, &path, &rows::keys_of(snapshot, &path, &hit.code, &[])?, moment.view.head)?;
+    let seen = rows.seen(&path);
     let offers = seen.offers(moment.now);
     let prices = offers.iter().filter_map(Offer::price);
     Ok(GoodsLine {

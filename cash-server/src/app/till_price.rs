@@ -4,7 +4,7 @@ use super::Acting;
 use super::error::AppError;
 use super::goods_tills::{Has, has};
 use super::rights::Act;
-use crate::goods::rows::{self, Said};
+use crate::goods::rows::{self, ItemRows, Said};
 use crate::network::LayerNo;
 use jiff::civil::DateTime;
 use std::collections::BTreeSet;
@@ -72,9 +72,14 @@ impl Acting {
         codes.insert(barcode.to_owned());
         let mut goods = Vec::new();
         for code in codes {
-            let rows = rows::of_item(snapshot, &layers, &code, &[barcode.to_owned()])?;
-            let told = |path: &[LayerNo], revision| {
-                let seen = rows.seen(path, revision);
+            let keys = rows::keys_of(snapshot, &layers, &code, &[barcode.to_owned()])?;
+            let now = rows::at(snapshot, &will, &keys, head)?;
+            let then = match &had {
+                Some((path, revision)) => Some((path, rows::at(snapshot, path, &keys, *revision)?)),
+                None => None,
+            };
+            let told = |rows: &ItemRows, path: &[LayerNo]| {
+                let seen = rows.seen(path);
                 let by_code = code == barcode;
                 let of_it = seen.barcodes.iter().find_map(|stated| match &stated.said {
                     Said::Barcode(row) if row.barcode == barcode => Some(row.barcode.as_str()),
@@ -89,11 +94,11 @@ impl Acting {
                 let by = priced.and_then(|(_, by, stated)| Some((moment.id_of(stated.layer)?, by)));
                 Some(PriceHere { price: priced.map(|(price, ..)| price), by, until })
             };
-            let has = had.as_ref().and_then(|(path, revision)| told(path, *revision));
-            let will_have = told(&will, head);
+            let has = then.as_ref().and_then(|(path, rows)| told(rows, path));
+            let will_have = told(&now, &will);
             if has.is_some() || will_have.is_some() {
-                let name = |path: &[LayerNo], revision| rows.seen(path, revision).name().map(str::to_owned);
-                let name = name(&will, head).or_else(|| had.as_ref().and_then(|(path, at)| name(path, *at)));
+                let name = |rows: &ItemRows, path: &[LayerNo]| rows.seen(path).name().map(str::to_owned);
+                let name = name(&now, &will).or_else(|| then.as_ref().and_then(|(path, rows)| name(rows, path)));
                 goods.push(TillPrice { code: code.clone(), name, has, will_have });
             }
         }

@@ -37,6 +37,9 @@ pub enum GoodsCommand {
         /// At most so many changes, the newest.
         #[arg(long, default_value_t = 50)]
         limit: u32,
+        /// Only changes before this revision, to go on behind a list.
+        #[arg(long)]
+        before: Option<u64>,
     },
     /// Which tills have a change of its price, and since when.
     Tills {
@@ -71,7 +74,7 @@ pub(super) fn goods(settings: &Settings, command: GoodsCommand, answer: &mut Out
             ];
             listed(&read(settings, &of(&code))?, "/layers", &columns, answer)
         }
-        GoodsCommand::History { code, limit } => {
+        GoodsCommand::History { code, limit, before } => {
             let columns = [
                 ("LOADED", "/at"),
                 ("REVISION", "/revision"),
@@ -85,7 +88,8 @@ pub(super) fn goods(settings: &Settings, command: GoodsCommand, answer: &mut Out
                 ("HAVE IT", "/tills_have"),
                 ("OF TILLS", "/tills"),
             ];
-            let history = read(settings, &format!("{}/history?limit={limit}", of(&code)))?;
+            let before = before.map(|before| format!("&before={before}")).unwrap_or_default();
+            let history = read(settings, &format!("{}/history?limit={limit}{before}", of(&code)))?;
             listed(&history, "/changes", &columns, answer)
         }
         GoodsCommand::Tills { code, revision } => {

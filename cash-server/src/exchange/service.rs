@@ -22,6 +22,7 @@ use crate::settings::ExchangeSettings;
 use crate::store::StoreError;
 use crate::store::exchange::{
     BrokenReport, DeliveryFilter, ExchangeChanges, ExchangeMoment, ExchangeStore, KeptReport, KnownStranger, Stranger,
+    Way,
 };
 use crate::store::sales::SalesStore;
 use crate::words::{Reason, as_said};
@@ -47,6 +48,9 @@ const ASKED_BY_A_PERSON: &str = "a person had everything sent anew";
 
 /// What an order that tells a till its settings is called.
 pub const TELL_SETTINGS: &str = "take settings over";
+
+/// Deliveries that are read to tell how long those of some tills took: some hundredths of a second.
+const MAX_WAYS_READ: u32 = 20_000;
 
 /// Why the exchange could not do what it was asked.
 #[derive(Debug, thiserror::Error, Serialize)]
@@ -283,6 +287,20 @@ impl ExchangeService {
     pub fn deliveries(&self, till: Option<&TillId>, limit: u32) -> Result<Vec<Delivery>, ExchangeError> {
         let filter = DeliveryFilter { peer: till.cloned().map(PeerId::from), limit, ..DeliveryFilter::default() };
         self.parts.store.deliveries(&filter).map_err(ExchangeError::Store)
+    }
+
+    /// How long deliveries took since then: all, or of the newest of these tills.
+    pub fn ways(&self, of: Option<&[TillId]>, from: Timestamp) -> Result<Vec<Way>, ExchangeError> {
+        let store = &self.parts.store;
+        let found = match of {
+            None => store.ways(from),
+            Some(tills) => {
+                let peers: Vec<PeerId> = tills.iter().cloned().map(PeerId::from).collect();
+                let of_each = MAX_WAYS_READ / u32::try_from(peers.len().max(1)).unwrap_or(MAX_WAYS_READ);
+                store.ways_of(&peers, from, of_each.max(1))
+            }
+        };
+        found.map_err(ExchangeError::Store)
     }
 
     /// When each till was first known to have a revision that was taken at `taken_at`, as far as

@@ -1,13 +1,16 @@
-//! All that layers say, and said, of one item; and what a node sees of it at a revision.
+//! What layers say of one item at a revision, and what a node sees of it.
+//!
+//! Promises: of each layer the states of that one revision are read, each by its key, however long
+//! the log is.
 
 use super::{GoodsError, kinds};
-use crate::dictionary::entry::{ObjectKey, Version};
+use crate::dictionary::entry::{KindId, ObjectKey, Version};
 use crate::network::LayerNo;
 use crate::store::StoreError;
-use crate::store::dictionary::{DictionarySnapshot, Group};
+use crate::store::dictionary::{DictionarySnapshot, Group, LayerState, Wanted};
 use jiff::ToSpan as _;
 use jiff::civil::DateTime;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tillway_exchangers::goods::{self, BarcodeRow, ItemRow, PriceRow, PricedBy};
 use tillway_exchangers::kinds::Kind;
 use tillway_exchangers::row::KEY_SEPARATOR;
@@ -16,8 +19,11 @@ use tillway_proto::{Kopecks, Revision};
 /// Barcodes of one item that are looked at.
 pub const MAX_BARCODES: usize = 200;
 
-/// Former and present states of one row that are looked at, the newest.
-const MAX_STATES: u32 = 1_000;
+/// Layers, the uppermost, whose former states of an item are asked for barcodes that it had.
+const LOOKED_BACK: usize = 50;
+
+/// Former states of each of these, the newest.
+const FORMER_STATES: u32 = 20;
 
 /// Coming changes of an item's prices that are told of.
 const MAX_COMING: usize = 50;
@@ -40,26 +46,38 @@ pub struct Stated {
     pub layer: LayerNo,
     /// The first revision of this state.
     pub since: Revision,
-    /// The first revision after it; none for the present state.
-    pub until: Option<Revision>,
     /// What it says.
     pub said: Said,
 }
 
-impl Stated {
-    /// Whether it was so at a revision.
-    pub fn holds_at(&self, revision: Revision) -> bool {
-        self.since <= revision && self.until.is_none_or(|until| until > revision)
+/// By which keys the rows of an item are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemKeys {
+    /// Code of the item.
+    pub code: String,
+    /// The item, and its barcodes.
+    ones: Vec<ObjectKey>,
+    /// How the keys of its prices start.
+    prices: BTreeSet<String>,
+}
+
+impl ItemKeys {
+    /// As the store is asked for them.
+    pub fn wanted(&self) -> Vec<Wanted<'_>> {
+        let prices = self.prices.iter().map(|start| Wanted::Group(Group { kind: kinds().price.into(), start }));
+        self.ones.iter().map(Wanted::One).chain(prices).collect()
+    }
+
+    /// The key of the item itself.
+    pub fn item(&self) -> ObjectKey {
+        item_key(&self.code)
     }
 }
 
-/// Everything that some layers say and said of one item.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What some layers say of one item at a revision.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ItemRows {
-    /// Code of the item.
-    pub code: String,
-    /// The states of its rows.
-    pub stated: Vec<Stated>,
+    by_layer: HashMap<LayerNo, Vec<Stated>>,
 }
 
 /// What a node sees of an item at a revision.
@@ -89,34 +107,61 @@ impl Offer<'_> {
     }
 }
 
-/// Reads what these layers say and said of an item. `more` names barcodes that it may have had.
-pub fn of_item(
+/// Finds the keys of an item's rows in these layers, upper ones first. `more` names barcodes that
+/// it may have had.
+pub fn keys_of(
     snapshot: &dyn DictionarySnapshot,
     layers: &[LayerNo],
     code: &str,
     more: &[String],
-) -> Result<ItemRows, GoodsError> {
-    let mut stated = states(snapshot, layers, kinds().item, [code.to_owned()])?;
-    // The item names its main barcode, also one that it has no more.
-    let main = stated.iter().filter_map(|stated| match &stated.said {
-        Said::Item(row) => row.barcode.clone(),
-        _ => None,
-    });
-    let named: Vec<String> = main.chain(more.iter().cloned()).collect();
-    let barcodes = barcodes_of(snapshot, layers, code, named)?;
-    let joined = |parts: [&str; 2]| parts.join(&KEY_SEPARATOR.to_string());
-    let keys = barcodes.iter().map(|barcode| joined([barcode, code]));
-    stated.extend(states(snapshot, layers, kinds().barcode, keys)?);
-    let starts: BTreeSet<String> =
-        barcodes.iter().map(String::as_str).chain([code]).map(|of| joined([of, ""])).collect();
-    let prices: Vec<Group<'_>> = starts.iter().map(|start| Group { kind: kinds().price.into(), start }).collect();
-    for layer in layers {
-        // Prices that are gone as well: the log has them.
-        let keys = snapshot.groups_held_since(*layer, &prices, Revision::ZERO)?;
-        let keys: BTreeSet<String> = keys.into_iter().map(|key| key.key).collect();
-        stated.extend(states(snapshot, &[*layer], kinds().price, keys)?);
+) -> Result<ItemKeys, GoodsError> {
+    let item = item_key(code);
+    let mut barcodes: BTreeSet<String> = more.iter().cloned().collect();
+    for one in snapshot.states_at(layers, &[Wanted::One(&item)], snapshot.head())? {
+        barcodes.extend(ItemRow::decode(&one.state.body)?.barcode);
     }
-    Ok(ItemRows { code: code.to_owned(), stated })
+    // The item names its main barcode, also one that it has no more.
+    for layer in layers.iter().take(LOOKED_BACK) {
+        for former in snapshot.history(*layer, &item, FORMER_STATES)? {
+            barcodes.extend(ItemRow::decode(&former.body)?.barcode);
+        }
+    }
+    for layer in layers {
+        for key in snapshot.belonging(*layer, kinds().barcode.into(), &item, MAX_BARCODES)? {
+            barcodes.extend(key.key.split(KEY_SEPARATOR).next().map(str::to_owned));
+        }
+    }
+    let barcodes: Vec<String> = barcodes.into_iter().take(MAX_BARCODES).collect();
+    let joined = |parts: [&str; 2]| parts.join(&KEY_SEPARATOR.to_string());
+    let of_barcode = |barcode: &String| ObjectKey { kind: kinds().barcode.into(), key: joined([barcode, code]) };
+    Ok(ItemKeys {
+        code: code.to_owned(),
+        ones: std::iter::once(item).chain(barcodes.iter().map(of_barcode)).collect(),
+        prices: barcodes.iter().map(String::as_str).chain([code]).map(|of| joined([of, ""])).collect(),
+    })
+}
+
+/// Reads what these layers say of an item at a revision.
+pub fn at(
+    snapshot: &dyn DictionarySnapshot,
+    layers: &[LayerNo],
+    keys: &ItemKeys,
+    revision: Revision,
+) -> Result<ItemRows, GoodsError> {
+    let mut by_layer: HashMap<LayerNo, Vec<Stated>> = HashMap::new();
+    for one in snapshot.states_at(layers, &keys.wanted(), revision)? {
+        by_layer.entry(one.layer).or_default().push(stated(&one)?);
+    }
+    Ok(ItemRows { by_layer })
+}
+
+/// What a state of an item calls it.
+pub fn name_of(item: &Version) -> Result<Option<String>, GoodsError> {
+    Ok(ItemRow::decode(&item.body)?.name)
+}
+
+fn item_key(code: &str) -> ObjectKey {
+    ObjectKey { kind: kinds().item.into(), key: code.to_owned() }
 }
 
 /// Codes of the items that have this barcode in these layers, or had it since a revision.
@@ -136,60 +181,43 @@ pub fn codes_of(
     Ok(codes)
 }
 
-/// The states of these objects of a kind in some layers.
-fn states(
-    snapshot: &dyn DictionarySnapshot,
-    layers: &[LayerNo],
-    kind: Kind,
-    keys: impl IntoIterator<Item = String>,
-) -> Result<Vec<Stated>, GoodsError> {
-    let mut stated = Vec::new();
-    for key in keys {
-        let key = ObjectKey { kind: kind.into(), key };
-        for layer in layers {
-            for version in snapshot.history(*layer, &key, MAX_STATES)? {
-                stated.push(state(*layer, kind, &version)?);
-            }
-        }
-    }
-    Ok(stated)
-}
-
-fn barcodes_of(
-    snapshot: &dyn DictionarySnapshot,
-    layers: &[LayerNo],
-    code: &str,
-    named: Vec<String>,
-) -> Result<BTreeSet<String>, StoreError> {
-    let item = ObjectKey { kind: kinds().item.into(), key: code.to_owned() };
-    let mut barcodes: BTreeSet<String> = named.into_iter().collect();
-    for layer in layers {
-        for key in snapshot.belonging(*layer, kinds().barcode.into(), &item, MAX_BARCODES)? {
-            barcodes.extend(key.key.split(KEY_SEPARATOR).next().map(str::to_owned));
-        }
-    }
-    Ok(barcodes.into_iter().take(MAX_BARCODES).collect())
-}
-
-fn state(layer: LayerNo, kind: Kind, version: &Version) -> Result<Stated, GoodsError> {
-    let said = if kind == kinds().item {
-        Said::Item(ItemRow::decode(&version.body)?)
-    } else if kind == kinds().barcode {
-        Said::Barcode(BarcodeRow::decode(&version.body)?)
+fn stated(one: &LayerState) -> Result<Stated, GoodsError> {
+    let (kind, body) = (one.kind, &one.state.body);
+    let is = |other: Kind| kind == KindId::from(other);
+    let said = if is(kinds().item) {
+        Said::Item(ItemRow::decode(body)?)
+    } else if is(kinds().barcode) {
+        Said::Barcode(BarcodeRow::decode(body)?)
     } else {
-        Said::Price(PriceRow::decode(&version.body)?)
+        Said::Price(PriceRow::decode(body)?)
     };
-    Ok(Stated { layer, since: version.since, until: version.until, said })
+    Ok(Stated { layer: one.layer, since: one.state.since, said })
 }
 
 impl ItemRows {
-    /// What a node with this path, root first, sees of it at a revision.
-    pub fn seen(&self, path: &[LayerNo], revision: Revision) -> Seen<'_> {
+    /// What a layer says.
+    pub fn of(&self, layer: LayerNo) -> &[Stated] {
+        self.by_layer.get(&layer).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many rows there are in all layers.
+    pub fn len(&self) -> usize {
+        self.by_layer.values().map(Vec::len).sum()
+    }
+
+    /// Whether no layer says anything.
+    pub fn is_empty(&self) -> bool {
+        self.by_layer.is_empty()
+    }
+
+    /// What a node with this path, root first, sees of it.
+    pub fn seen(&self, path: &[LayerNo]) -> Seen<'_> {
         let mut item: Option<(usize, &Stated)> = None;
         let mut barcodes: BTreeMap<&str, (usize, &Stated)> = BTreeMap::new();
         let mut prices: BTreeMap<&str, (usize, Vec<&Stated>)> = BTreeMap::new();
-        for stated in self.stated.iter().filter(|stated| stated.holds_at(revision)) {
-            let Some(depth) = path.iter().position(|layer| *layer == stated.layer) else { continue };
+        let stated =
+            path.iter().enumerate().flat_map(|(depth, layer)| self.of(*layer).iter().map(move |one| (depth, one)));
+        for (depth, stated) in stated {
             match &stated.said {
                 Said::Item(_) => {
                     if item.is_none_or(|(other, _)| depth > other) {

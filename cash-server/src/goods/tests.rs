@@ -1,13 +1,16 @@
 //! What is found, what it costs for whom, and how that came about.
 
-use super::changes::{Change, history};
+mod counting;
+
+use super::changes::{Change, History, Log};
 use super::index::Indexer;
-use super::rows::{self, ItemRows, Offer};
+use super::rows::{self, ItemKeys, ItemRows, Offer};
 use super::search::{Found, Position, Shelves, Sought};
 use crate::dictionary::tests::kit::{CLEAR, Chain, item};
 use crate::network::LayerNo;
 use crate::store::goods::GoodsIndex;
 use crate::store::sqlite::GoodsDb;
+use counting::Counting;
 use jiff::civil::{DateTime, date};
 use jiff::tz::TimeZone;
 use std::sync::Arc;
@@ -78,25 +81,37 @@ impl Goods {
         codes(self.find_in(&self.all_layers(), text, None, 50))
     }
 
-    fn rows(&self, code: &str) -> ItemRows {
+    fn keys(&self, code: &str) -> ItemKeys {
         let (snapshot, _) = self.chain.dictionary.moment().unwrap();
-        rows::of_item(snapshot.as_ref(), &self.all_layers(), code, &[]).unwrap()
+        rows::keys_of(snapshot.as_ref(), &self.all_layers(), code, &[]).unwrap()
+    }
+
+    fn rows(&self, code: &str, revision: Revision) -> ItemRows {
+        let (snapshot, _) = self.chain.dictionary.moment().unwrap();
+        rows::at(snapshot.as_ref(), &self.all_layers(), &self.keys(code), revision).unwrap()
     }
 
     /// Barcodes and prices in kopecks that a node sees, with what gives them.
     fn offers(&self, node: &str, code: &str, at: DateTime) -> Vec<Told> {
         let (_, view) = self.chain.dictionary.moment().unwrap();
-        let rows = self.rows(code);
+        let rows = self.rows(code, view.head);
         let path = view.effective_path(self.chain.no(node), view.head);
         let told =
             |offer: Offer<'_>| (offer.barcode.map(str::to_owned), offer.priced.map(|(price, by, _)| (price.0, by)));
-        rows.seen(&path, view.head).offers(at).into_iter().map(told).collect()
+        rows.seen(&path).offers(at).into_iter().map(told).collect()
     }
 
     fn changes(&self, code: &str) -> Vec<Change> {
-        let (_, view) = self.chain.dictionary.moment().unwrap();
+        self.history(code, None, 50).changes
+    }
+
+    fn history(&self, code: &str, before: Option<Revision>, limit: usize) -> History {
+        let (snapshot, view) = self.chain.dictionary.moment().unwrap();
         let store = self.chain.dictionary.store();
-        history(&self.rows(code), &view, &self.all_layers(), store.as_ref(), &TimeZone::UTC, 50).unwrap().changes
+        let layers = self.all_layers();
+        let (snapshot, store) = (snapshot.as_ref(), store.as_ref());
+        let log = Log { snapshot, view: &view, store, layers: &layers, zone: &TimeZone::UTC };
+        log.changes(&self.keys(code), before, limit).unwrap()
     }
 }
 
@@ -251,9 +266,9 @@ fn the_deepest_layer_wins_and_a_price_by_document_while_it_holds() {
     assert_eq!(goods.offers("shop-1", "1", day(2)), of(PricedBy::Item, 700));
     assert_eq!(goods.offers("shop-1", "2", NOON), none);
     let (_, view) = goods.chain.dictionary.moment().unwrap();
-    let rows = goods.rows("1");
+    let rows = goods.rows("1", view.head);
     let path = view.effective_path(goods.chain.no("till-1-1"), view.head);
-    let coming = rows.seen(&path, view.head).coming(NOON);
+    let coming = rows.seen(&path).coming(NOON);
     let told: Vec<_> =
         coming.iter().map(|(at, offers)| (at.to_string(), offers[0].price().unwrap().to_string())).collect();
     let [begins, ends] = [("2026-01-03T00:00:00", "8.00"), ("2026-01-05T00:00:00", "7.00")];
@@ -271,8 +286,10 @@ fn a_state_of_before_is_what_a_till_of_that_revision_has() {
     let till = goods.chain.no("till-1-1");
     goods.chain.network.move_node(&goods.chain.node("shop-1"), &goods.chain.node("group-south")).unwrap();
     let (_, view) = goods.chain.dictionary.moment().unwrap();
-    let rows = goods.rows("1");
-    let at = |revision| rows.seen(&view.effective_path(till, revision), revision).offers(NOON)[0].price().unwrap().0;
+    let at = |revision| {
+        let rows = goods.rows("1", revision);
+        rows.seen(&view.effective_path(till, revision)).offers(NOON)[0].price().unwrap().0
+    };
     assert_eq!([before, moved, view.head].map(at), [900, 800, 500]);
 }
 
@@ -310,8 +327,7 @@ fn every_change_of_a_price_is_told_with_its_load() {
     // What was before the log began is not told of.
     let store = goods.chain.dictionary.store();
     while !store.prune(Revision(3), 100).unwrap().done {}
-    let (_, view) = goods.chain.dictionary.moment().unwrap();
-    let history = history(&goods.rows("1"), &view, &goods.all_layers(), store.as_ref(), &TimeZone::UTC, 50).unwrap();
+    let history = goods.history("1", None, 50);
     assert_eq!((history.changes.len(), history.is_cut), (3, true), "{history:?}");
 }
 
@@ -324,6 +340,72 @@ fn a_barcode_that_is_added_at_the_same_price_is_no_change() {
     goods.chain.load(CHAIN, r#"{"command":"addBarcode","barcode":{"barcode":"47","code":"1","price":5}}"#);
     let changes = goods.changes("1");
     assert_eq!((changes.len(), changes[0].barcodes.as_slice()), (2, &["47".to_owned()][..]), "{changes:?}");
+}
+
+#[test]
+fn changes_are_walked_page_by_page_each_once() {
+    let goods = Goods::new();
+    for price in 1..=9 {
+        goods.chain.load(CHAIN, &item("1", "Сыр", &price.to_string()));
+        goods.chain.load("shop-1", &item("1", "Сыр", &format!("{price}.50")));
+    }
+    let all: Vec<u64> = goods.changes("1").iter().map(|change| change.revision.0).collect();
+    assert_eq!(all, (1..=18).rev().collect::<Vec<u64>>());
+    for limit in [1, 4, 18, 19] {
+        let (mut before, mut walked, mut pages) = (None, Vec::new(), 0);
+        loop {
+            let page = goods.history("1", before, limit);
+            assert!(page.changes.len() <= limit && !page.is_cut);
+            walked.extend(page.changes.iter().map(|change| change.revision.0));
+            pages += 1;
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        assert_eq!((walked.as_slice(), pages), (all.as_slice(), all.len().div_ceil(limit)), "{limit}");
+    }
+}
+
+/// Shops that each load a good of their own again and again; states that the page of the good
+/// reads.
+fn states_read(shops: usize, nights: usize) -> usize {
+    let goods = Goods::new();
+    let names: Vec<String> = (0..shops).map(|shop| format!("shop-1{shop}")).collect();
+    for shop in 0..shops {
+        goods.chain.make(&goods.chain.root, NodeLevel::Shop, &format!("1{shop}"));
+    }
+    let cheese = |price: usize| {
+        let invent = format!(r#"{{"inventcode":"1","barcode":"46","name":"Сыр","price":{price}}}"#);
+        format!(r#"{{"command":"addInventItem","invent":{invent}}}"#) + "\n---\n" + &price_of_46(price)
+    };
+    for night in 1..=nights {
+        for name in &names {
+            goods.chain.load(name, &cheese(night));
+        }
+    }
+    let (snapshot, view) = goods.chain.dictionary.moment().unwrap();
+    let (snapshot, layers, store) = (Counting::over(snapshot), goods.all_layers(), goods.chain.dictionary.store());
+    let keys = rows::keys_of(&snapshot, &layers, "1", &[]).unwrap();
+    assert_eq!(rows::at(&snapshot, &layers, &keys, view.head).unwrap().len(), 3 * shops);
+    let log = Log { snapshot: &snapshot, view: &view, store: store.as_ref(), layers: &layers, zone: &TimeZone::UTC };
+    assert_eq!(log.changes(&keys, None, 10).unwrap().changes.len(), 10.min(shops * nights));
+    snapshot.states.get()
+}
+
+fn price_of_46(kopecks: usize) -> String {
+    price("46", "a", &format!("0.{kopecks:02}"), "")
+}
+
+#[test]
+fn what_a_page_reads_of_a_good_grows_with_its_layers_and_not_with_their_log() {
+    let (few, many) = (states_read(6, 25), states_read(6, 50));
+    assert_eq!(few, many, "a log of twice the length");
+    let wide = states_read(18, 25);
+    assert!(wide <= 3 * few, "three times the layers: {few}, {wide}");
+    // Of each layer what it says now, once for the keys and once for the rows, and its former
+    // barcodes; and what ten changes are of.
+    assert!(few <= 6 * (1 + 20 + 2 + 3) + 10 * 2 * 3, "{few}");
 }
 
 /// A measurement: `cargo test … a_million_goods -- --ignored --nocapture`.

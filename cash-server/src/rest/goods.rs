@@ -66,8 +66,11 @@ pub(super) struct GoodView {
     pub name: Option<String>,
     /// Its barcodes, in any layer.
     pub barcodes: Vec<String>,
-    /// What layers say of it, upper ones first: the deepest on a till's path is heard.
+    /// What layers say of it, upper ones first: the deepest on a till's path is heard. The first
+    /// 1000 rows.
     pub layers: Vec<SaidView>,
+    /// Rows of layers beyond these.
+    pub layers_more: u64,
     /// What it costs now, what holds on the most tills first.
     pub prices: Vec<PriceView>,
     /// What it will cost, by what is known now, in the order of time.
@@ -169,6 +172,8 @@ pub(super) struct HistoryView {
     pub changes: Vec<ChangeView>,
     /// Whether there were changes before, which are forgotten: see `retention.dictionary_days`.
     pub cut: bool,
+    /// Where the list goes on: with changes before this revision; none: that is all.
+    pub next: Option<u64>,
 }
 
 /// A change of a price.
@@ -215,6 +220,8 @@ pub(super) struct TillOfChangeView {
 pub(super) struct Listed {
     /// Most changes, 1000 at most.
     limit: Option<usize>,
+    /// Only changes before this revision: `next` of the answer before.
+    before: Option<u64>,
 }
 
 /// Which price.
@@ -344,7 +351,7 @@ pub(super) async fn find(app: Acting, Query(asked): Query<Asked>) -> Result<Json
     params(("code" = String, Path, description = "code of the item")),
     responses((status = 200, body = GoodView), (status = 401, body = Problem), (status = 404, body = Problem)))]
 pub(super) async fn show(app: Acting, Path(code): Path<String>) -> Result<Json<GoodView>, Problem> {
-    let good = blocking(move || app.good(&code)).await?;
+    let good = blocking(move || app.good(&code, MAX_LISTED)).await?;
     let price = |one: app::PriceNow| PriceView {
         price: one.price.map(|price| price.0),
         barcodes: one.barcodes,
@@ -372,6 +379,7 @@ pub(super) async fn show(app: Acting, Path(code): Path<String>) -> Result<Json<G
         name: good.name,
         barcodes: good.barcodes,
         layers: good.said.into_iter().map(said).collect(),
+        layers_more: good.said_more,
         prices: good.now.into_iter().map(price).collect(),
         coming: good.coming.into_iter().map(coming).collect(),
         tills: good.tills,
@@ -392,7 +400,7 @@ pub(super) async fn history(
     Query(asked): Query<Listed>,
 ) -> Result<Json<HistoryView>, Problem> {
     let limit = asked.limit.unwrap_or(100).clamp(1, MAX_LISTED);
-    let history = blocking(move || app.good_history(&code, limit)).await?;
+    let history = blocking(move || app.good_history(&code, asked.before.map(Revision), limit)).await?;
     let change = |one: app::GoodChange| ChangeView {
         revision: one.change.revision.0,
         at: one.change.at.to_string(),
@@ -407,7 +415,7 @@ pub(super) async fn history(
         tills: one.tills,
     };
     let changes = history.changes.into_iter().map(change).collect();
-    Ok(Json(HistoryView { name: history.name, changes, cut: history.is_cut }))
+    Ok(Json(HistoryView { name: history.name, changes, cut: history.is_cut, next: history.next.map(|next| next.0) }))
 }
 
 /// Which tills have a change of a good's price, and since when.

@@ -2,6 +2,7 @@ mod aside;
 mod attach;
 mod audit;
 mod bulk;
+mod forms;
 mod goods;
 mod load_files;
 mod local;

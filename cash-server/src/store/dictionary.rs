@@ -201,6 +201,26 @@ pub struct Group<'a> {
     pub start: &'a str,
 }
 
+/// Objects that are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted<'a> {
+    /// One.
+    One(&'a ObjectKey),
+    /// All whose keys start so.
+    Group(Group<'a>),
+}
+
+/// A state of an object in a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerState {
+    /// The layer.
+    pub layer: LayerNo,
+    /// Kind of the object.
+    pub kind: KindId,
+    /// The state.
+    pub state: Version,
+}
+
 /// Everything of one moment.
 pub trait DictionarySnapshot: Send {
     /// The newest revision of that moment.
@@ -274,6 +294,23 @@ pub trait DictionarySnapshot: Send {
 
     /// In the head of a layer, the keys of a kind whose first part is not theirs alone, in order.
     fn keys_that_share_a_first_part(&self, layer: LayerNo, kind: KindId) -> Result<Vec<String>, StoreError>;
+
+    /// The states of these objects in some layers at a revision, in the order of the layers.
+    fn states_at(
+        &self,
+        layers: &[LayerNo],
+        wanted: &[Wanted<'_>],
+        revision: Revision,
+    ) -> Result<Vec<LayerState>, StoreError>;
+
+    /// The newest revision before `before` at which any of these objects changed in a layer, as
+    /// far as the log goes back.
+    fn newest_change(
+        &self,
+        layer: LayerNo,
+        wanted: &[Wanted<'_>],
+        before: Revision,
+    ) -> Result<Option<Revision>, StoreError>;
 
     /// The kinds in the head of a layer.
     fn kinds(&self, layer: LayerNo) -> Result<Vec<KindId>, StoreError>;

@@ -176,6 +176,30 @@ pub struct DeliveryFilter {
     pub limit: u32,
 }
 
+/// How many deliveries that were applied within an hour took about so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    /// When the hour begins.
+    pub hour: Timestamp,
+    /// They took at most so many milliseconds, and more than the step before: see [`way_step_ms`].
+    pub took_up_to_ms: i64,
+    /// How many.
+    pub deliveries: u64,
+}
+
+/// The step that a time belongs to: tenths of seconds up to one, then each a tenth longer than the
+/// one before, so that a day of thousands of tills is some dozens of numbers. A time of more than a
+/// month counts as one.
+pub fn way_step_ms(took_ms: i64) -> i64 {
+    const TENTH_MS: i64 = 100;
+    const LONGEST_MS: i64 = 31 * 24 * 3_600_000;
+    let mut step = TENTH_MS;
+    while step < took_ms && step < LONGEST_MS {
+        step += (step / 10).max(TENTH_MS);
+    }
+    step
+}
+
 /// What a decision may look at: all of one moment, and nobody writes until the decision is carried
 /// out. What does not read is taken as absent.
 pub trait ExchangeMoment {
@@ -213,6 +237,14 @@ pub trait ExchangeStore: AuditLog {
     /// When each peer was first known to have a revision that was taken at `taken_at`: the end of
     /// its first delivery to that revision or a newer one. As far as deliveries are kept.
     fn first_applied(&self, revision: Revision, taken_at: Timestamp) -> Result<Vec<(PeerId, Timestamp)>, StoreError>;
+
+    /// How long deliveries took that were applied in an hour that ends after `from`, as far as
+    /// deliveries are kept; those to peers that are gone included.
+    fn ways(&self, from: Timestamp) -> Result<Vec<Way>, StoreError>;
+
+    /// The same of these peers alone, of the newest deliveries to each that were made since then,
+    /// at most `of_each`.
+    fn ways_of(&self, peers: &[PeerId], from: Timestamp, of_each: u32) -> Result<Vec<Way>, StoreError>;
 
     /// Deliveries, newest first.
     fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError>;

@@ -44,6 +44,10 @@ pub trait LoadJournal: AuditLog {
     /// The newest loads, newest first.
     fn recent(&self, limit: u32) -> Result<Vec<LoadRecord>, StoreError>;
 
+    /// How many loads came in each hour that ends after `from`, by when it begins: of these nodes'
+    /// layers, or of all.
+    fn loads_by_hour(&self, from: Timestamp, of: Option<&[NodeId]>) -> Result<Vec<(Timestamp, u64)>, StoreError>;
+
     /// The first `limit` rejects of a load.
     fn rejects(&self, load: LoadId, limit: u32) -> Result<Vec<NoticeRecord>, StoreError>;
 

@@ -153,6 +153,7 @@ macro_rules! keeps_the_contract {
                 a_group_is_found_by_the_beginning_of_its_keys_and_nothing_else,
                 layers_share_a_sequence_and_nothing_else,
                 what_was_is_known_until_it_is_pruned,
+                states_of_a_few_objects_and_when_they_changed_are_found_by_layer_and_revision,
                 a_limit_of_changes_is_kept,
                 a_clear_and_a_deletion_take_what_is_not_named_again,
                 a_load_says_what_it_would_do_and_changes_nothing_by_that,
@@ -199,6 +200,7 @@ macro_rules! keeps_the_contract {
                 an_order_of_a_person_has_its_line,
                 the_server_of_a_shop_is_a_peer_of_its_own,
                 it_is_told_since_when_each_till_has_a_revision,
+                how_long_deliveries_took_is_counted_once_by_hour_for_all_and_for_some,
             );
             facts!($home, journal:
                 ids_are_unique_whoever_takes_loads_in_and_are_never_given_again,
@@ -208,6 +210,7 @@ macro_rules! keeps_the_contract {
                 notices_are_bounded_and_seen_once,
                 a_load_is_repeated_by_one_who_asks_and_no_other,
                 what_a_status_server_took_is_remembered,
+                loads_are_counted_by_the_hour_in_which_they_came,
             );
             facts!($home, sales:
                 the_mark_moves_with_what_is_loaded_or_not_at_all,

@@ -6,7 +6,7 @@ use super::pages::{MAX_ROWS, Made, failed, step};
 use super::reader::Reader;
 use crate::app::{AppError, NewCode, Wanted};
 use crate::rest::attach_codes::{WantedTill, wanted};
-use crate::rest::problem::RequestFault;
+use crate::rest::problem::{RequestFault, status_of};
 use crate::words::Reason;
 use axum::Router;
 use axum::extract::{Form, Query, State};
@@ -76,7 +76,7 @@ async fn ask(State(state): State<WebState>, reader: Reader, Query(asked): Query<
     let app = reader.app(&state);
     let nodes = match tokio::task::spawn_blocking(move || app.nodes().list()).await {
         Ok(Ok(nodes)) => nodes,
-        Ok(Err(error)) => return failed(&state, &reader, StatusCode::CONFLICT, &Reason::of(&error)),
+        Ok(Err(error)) => return failed(&state, &reader, status_of(&error), &Reason::of(&error)),
         Err(join) => {
             let fault = RequestFault::from(join);
             return failed(&state, &reader, StatusCode::INTERNAL_SERVER_ERROR, &Reason::of(&fault));
@@ -125,5 +125,5 @@ fn crumbs(reader: &Reader, here: String) -> Vec<Crumb> {
 
 fn not_made(state: &WebState, reader: &Reader, error: &AppError) -> Response {
     tracing::warn!(error = crate::error_chain(error), "no code was made");
-    failed(state, reader, StatusCode::CONFLICT, &Reason::of(error))
+    failed(state, reader, status_of(error), &Reason::of(error))
 }

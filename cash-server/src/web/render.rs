@@ -11,7 +11,7 @@ macro_rules! templates {
 }
 
 /// The templates by name.
-pub(crate) const TEMPLATES: [Template; 63] = templates![
+pub(crate) const TEMPLATES: [Template; 65] = templates![
     "account.html",
     "aside_live.html",
     "attach.html",
@@ -20,6 +20,7 @@ pub(crate) const TEMPLATES: [Template; 63] = templates![
     "bulk_ask.html",
     "bulk_done.html",
     "bulk_rows.html",
+    "chart_bars.html",
     "code.html",
     "confirm.html",
     "findings.html",
@@ -44,6 +45,7 @@ pub(crate) const TEMPLATES: [Template; 63] = templates![
     "node_settings.html",
     "once.html",
     "overview.html",
+    "overview_lately.html",
     "overview_live.html",
     "page.html",
     "people.html",
@@ -89,7 +91,7 @@ pub(super) fn more_filters(environment: &mut Environment<'_>, language: Language
 }
 
 /// `12 345.67`, in Russian `12 345,67`.
-fn rub(kopecks: i64, language: Language) -> String {
+pub(super) fn rub(kopecks: i64, language: Language) -> String {
     let told = group_digits(&Kopecks(kopecks).to_string());
     match language {
         Language::English => told,

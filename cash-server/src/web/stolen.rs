@@ -6,7 +6,7 @@ use super::act::{gone, judged};
 use super::pages::{Made, failed, step};
 use super::reader::Reader;
 use crate::app::{Acting, AppError};
-use crate::rest::problem::RequestFault;
+use crate::rest::problem::{RequestFault, status_of};
 use crate::words::Reason;
 use axum::Router;
 use axum::extract::{Form, State};
@@ -72,7 +72,7 @@ async fn show(state: &WebState, reader: &Reader, form: TillForm, acts: bool) -> 
         }
         Ok(Err(error)) => {
             tracing::warn!(error = crate::error_chain(&error), "a till was not shut out");
-            failed(state, reader, StatusCode::CONFLICT, &Reason::of(&error))
+            failed(state, reader, status_of(&error), &Reason::of(&error))
         }
         Err(join) => {
             let fault = RequestFault::from(join);

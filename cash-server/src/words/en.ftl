@@ -143,7 +143,26 @@ receipts-today = Receipts today
 price-to-till = Price to till, 95 of 100
 half-of-them = half in { $n } s
 nothing-went-out = nothing went out today
-unsent-on-tills = Not yet sent by tills
+unsent-documents = { $n ->
+    [one] { $n } document waits on a till
+   *[other] { $n } documents wait on tills
+ }
+loads-today = Loads today
+in-this-hour = { $n } in this hour
+lately-day = The last 24 hours
+lately-week = The last 7 days
+lately-slot-day = Hour
+lately-slot-week = Day
+lately-table = The same as a table
+plot-receipts = Receipts
+plot-way = From price to till: half of them (filled) and 95 of 100
+plot-loads = Loads
+plot-none-receipts = No receipts.
+plot-none-way = Nothing went out to tills.
+plot-none-loads = No loads.
+way-told = half in { $half }, 95 of 100 in { $most }
+half-column = Half of them, s
+most-column = 95 of 100, s
 on-tills = { $n ->
     [one] on { $n } till
    *[other] on { $n } tills
@@ -1333,6 +1352,8 @@ price-history = Every change of the price
 price-old = Price before
 price-new = Price after
 price-brought-by = Brought by
+price-changes-newest = Newest changes
+price-changes-older = Older changes
 price-no-changes = No change of the price is known.
 price-history-cut = Older changes are left out.
 at-once = at once

@@ -146,7 +146,27 @@ receipts-today = Чеков сегодня
 price-to-till = Цена до кассы, 95 из 100
 half-of-them = половина за { $n } с
 nothing-went-out = сегодня ничего не передавалось
-unsent-on-tills = Ждут на кассах
+unsent-documents = { $n ->
+    [one] { $n } документ ждёт на кассе
+    [few] { $n } документа ждут на кассах
+   *[many] { $n } документов ждут на кассах
+ }
+loads-today = Загрузок сегодня
+in-this-hour = за этот час { $n }
+lately-day = Последние 24 часа
+lately-week = Последние 7 дней
+lately-slot-day = Час
+lately-slot-week = День
+lately-table = То же таблицей
+plot-receipts = Чеки
+plot-way = Цена до кассы: половина (закрашено) и 95 из 100
+plot-loads = Загрузки
+plot-none-receipts = Чеков не было.
+plot-none-way = На кассы ничего не передавалось.
+plot-none-loads = Загрузок не было.
+way-told = половина за { $half }, 95 из 100 за { $most }
+half-column = Половина, с
+most-column = 95 из 100, с
 on-tills = { $n ->
     [one] на { $n } кассе
     [few] на { $n } кассах
@@ -1392,6 +1412,8 @@ price-history = Все изменения цены
 price-old = Цена до
 price-new = Цена после
 price-brought-by = Чем изменено
+price-changes-newest = Новые изменения
+price-changes-older = Более старые изменения
 price-no-changes = Изменений цены не известно.
 price-history-cut = Более старые изменения не показаны.
 at-once = сразу

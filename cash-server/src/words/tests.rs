@@ -136,6 +136,7 @@ fn every_message_that_a_template_asks_for_is_there_and_every_message_is_asked_fo
         include_str!("../web/pages/network/import.rs"),
         include_str!("../web/pages/overview.rs"),
         include_str!("../web/pages/report.rs"),
+        include_str!("../web/pages/overview/lately.rs"),
         include_str!("../web/pages/sales.rs"),
         include_str!("../web/pages/sales/receipts.rs"),
         include_str!("../web/pages/sales/shifts.rs"),

@@ -4,9 +4,10 @@ use super::live::Part;
 use crate::words::{FluentArgs, FluentValue, Language, Words, WordsError};
 use jiff::Timestamp;
 use minijinja::value::{Kwargs, Serde, Value, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context, escape_formatter};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// A template's name and its text.
 pub type Template = (&'static str, &'static str);
@@ -90,6 +91,11 @@ impl Renderer {
 fn environment(words: &'static Words, own: &[Template]) -> Result<Environment<'static>, RenderError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_formatter(|out, state, value| match value.as_str().and_then(without_turns) {
+        None => escape_formatter(out, state, value),
+        Some(text) if value.is_safe() => escape_formatter(out, state, &Value::from_safe_string(text)),
+        Some(text) => escape_formatter(out, state, &Value::from(text)),
+    });
     for (name, source) in TEMPLATES.iter().chain(own) {
         environment.add_template(name, source).map_err(|source| RenderError { name, source })?;
     }
@@ -101,6 +107,14 @@ fn environment(words: &'static Words, own: &[Template]) -> Result<Environment<'s
     environment.add_filter("count", |count: u64| group_digits(&count.to_string()));
     environment.add_filter("clock", |time: Option<String>| clock(words.language(), time));
     Ok(environment)
+}
+
+/// A text without the characters that turn the direction of what follows: a name with one of them
+/// would have the words beside it read backwards. None where it has none.
+fn without_turns(text: &str) -> Option<String> {
+    const TURNS: [RangeInclusive<char>; 2] = ['\u{202a}'..='\u{202e}', '\u{2066}'..='\u{2069}'];
+    let turns = |letter: char| TURNS.iter().any(|range| range.contains(&letter));
+    text.contains(turns).then(|| text.replace(turns, "\u{fffd}"))
 }
 
 /// The message `id` with the values given.
@@ -259,6 +273,15 @@ mod tests {
             let parts = renderer.parts(&[("navigation", "navigation.html")], language, &shown).unwrap();
             assert!(parts[0].1.contains("<!--piece--><li data-key=\"a\""), "{parts:?}");
         }
+    }
+
+    #[test]
+    fn no_text_turns_the_direction_of_what_stands_beside_it() {
+        let own = [("own.html", "{{ o.name }}|{{ o.name | safe }}|{{ o.plain }}")];
+        let renderer = Renderer::new(&own, words, |_, _| {}).unwrap();
+        let shown = BTreeMap::from([("name", "<b>\u{202e}\u{2067}gpj.exe"), ("plain", "<b>имя")]);
+        let html = renderer.render("own.html", Language::English, &shown).unwrap();
+        assert_eq!(html, "&lt;b&gt;\u{fffd}\u{fffd}gpj.exe|<b>\u{fffd}\u{fffd}gpj.exe|&lt;b&gt;имя");
     }
 
     #[test]

@@ -127,6 +127,9 @@ pub struct Plan {
     pub run: fn(&Context, &mut Row) -> Result<(), MeasureError>,
 }
 
+/// The largest scale of a quick run.
+const QUICK_SCALE: f64 = 0.002;
+
 /// How much is run.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -134,6 +137,8 @@ pub struct Options {
     pub quick: bool,
     /// Rounds of what is compared; none: as each row thinks best.
     pub rounds: Option<usize>,
+    /// Sizes of rows that can be made smaller: a part of the full ones.
+    pub scale: f64,
     /// Folder with `uhtt`; where it is not there, data of the same size is made up.
     pub data: PathBuf,
     /// Scratch.
@@ -163,6 +168,18 @@ impl Context {
     /// A size, which is smaller in a quick run.
     pub fn size(&self, full: usize, quick: usize) -> usize {
         if self.options.quick { quick } else { full }
+    }
+
+    /// A size by the scale of this run, at least `least`.
+    pub fn scaled(&self, full: usize, least: usize) -> usize {
+        let part = (figure::as_f64(full) * self.scale()).round();
+        // No larger than `full`, which fits.
+        full.min(format!("{part:.0}").parse().unwrap_or(full)).max(least)
+    }
+
+    /// The scale of this run.
+    fn scale(&self) -> f64 {
+        if self.options.quick { self.options.scale.min(QUICK_SCALE) } else { self.options.scale }
     }
 
     /// Rounds, one in a quick run.

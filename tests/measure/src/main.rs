@@ -27,6 +27,9 @@ struct Arguments {
     /// How often what is compared runs; without it each row has its number.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: Option<u16>,
+    /// Sizes of the row of pages, as a part of the full ones.
+    #[arg(long, default_value_t = 1.0, value_parser = a_part)]
+    scale: f64,
     /// Folder with the barcode reference `uhtt`; where it is not there, data of the same size is
     /// made up.
     #[arg(long, default_value = "../shared/data")]
@@ -82,6 +85,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let options = Options {
         quick: arguments.quick,
         rounds: arguments.rounds.map(usize::from),
+        scale: arguments.scale,
         data: arguments.data.clone(),
         folder: arguments.out.join("scratch"),
     };
@@ -94,6 +98,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let broken = report.rows.iter().any(|row| row.failed.is_some());
     // A target that was missed is a finding, not a failure of the run.
     Ok(if broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn a_part(text: &str) -> Result<f64, String> {
+    let part: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if part > 0.0 && part <= 1.0 { Ok(part) } else { Err(format!("{part} is not between 0 and 1")) }
 }
 
 fn write_files(folder: &Path, report: &Report) -> io::Result<()> {

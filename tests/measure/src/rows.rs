@@ -8,6 +8,7 @@ mod growth;
 mod look_up;
 mod memory;
 mod one_price;
+mod pages;
 mod sales;
 mod thousands;
 
@@ -15,7 +16,7 @@ use super::Plan;
 use super::part::Part;
 
 /// All rows, in order.
-pub const ROWS: [Plan; 10] = [
+pub const ROWS: [Plan; 11] = [
     full_load::PLAN,
     difference::PLAN,
     one_price::PLAN,
@@ -26,6 +27,7 @@ pub const ROWS: [Plan; 10] = [
     memory::PLAN,
     memory::DAY,
     growth::PLAN,
+    pages::PLAN,
 ];
 
 /// Runs of rows in a process of their own.

@@ -50,6 +50,7 @@ rows! {
     look_ups_run "B7"
     memory_runs "B8"
     growth_runs "B9"
+    pages_are_asked_for "B10"
 }
 
 #[test]

@@ -21,7 +21,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let options = DemoOptions { weeks: arguments.weeks, once: arguments.once };
+    let options = DemoOptions { weeks: arguments.weeks, once: arguments.once, until_now: false };
     let mut out = io::stdout().lock();
     let ended = Demo::start(options, &mut out).and_then(|demo| demo.run(&mut out));
     match ended {

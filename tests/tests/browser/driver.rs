@@ -29,14 +29,18 @@ pub(crate) struct Browser {
 impl Browser {
     /// Opens one of this width, logged in at the pages of a bench. 390 is a telephone.
     pub(crate) async fn open(bench: &TestBench, width: u32) -> Self {
+        Self::open_as(bench, width, &format!("anna-{width}"), &["--role", "administrator"]).await
+    }
+
+    /// The same as somebody of a role and a place.
+    pub(crate) async fn open_as(bench: &TestBench, width: u32, login: &str, may: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port().unwrap();
         let mut command = Command::new("chromedriver");
         command.arg(format!("--port={port}")).env("TMPDIR", folder.path()).env("HOME", folder.path());
         let driver = Daemon::start("chromedriver", &mut command, &folder.path().join("chromedriver.log")).unwrap();
         let client = connect(port, width).await;
-        let login = format!("anna-{width}");
-        let add = ["--json", "user", "add", &login, "--role", "administrator"];
+        let add: Vec<&str> = ["--json", "user", "add", login].into_iter().chain(may.iter().copied()).collect();
         let invited: Value = serde_json::from_str(&bench.server.command(&add).unwrap()).unwrap();
         let link = invited["link"]["url"].as_str().unwrap();
         let base = bench.server.page().trim_end_matches('/').to_owned();
@@ -52,7 +56,7 @@ impl Browser {
         browser
     }
 
-    async fn write(&self, css: &str, text: &str) {
+    pub(crate) async fn write(&self, css: &str, text: &str) {
         self.client.find(Locator::Css(css)).await.unwrap().send_keys(text).await.unwrap();
     }
 
@@ -109,6 +113,15 @@ impl Browser {
         let path = folder.join(format!("{name}.png"));
         fs_err::create_dir_all(&folder).unwrap();
         fs_err::write(path, decoded(picture["data"].as_str().unwrap())).unwrap();
+    }
+
+    /// The upper part of the page as a PNG; less of it where the page ends.
+    pub(crate) async fn picture(&self, width: u32, height: u32) -> Vec<u8> {
+        let whole = self.eval("document.documentElement.scrollHeight").await.as_u64().unwrap();
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": whole.min(height.into()), "scale": 1});
+        let asked = json!({"captureBeyondViewport": true, "format": "png", "clip": clip});
+        let picture = self.command("Page.captureScreenshot", asked).await;
+        decoded(picture["data"].as_str().unwrap())
     }
 
     async fn command(&self, name: &str, parameters: Value) -> Value {

@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod driver;
+mod flows;
+mod shots;
 #[path = "../it/support.rs"]
 #[allow(dead_code)] // what other scenarios need
 mod support;
@@ -25,7 +27,7 @@ use tokio::runtime::Runtime;
 const TILLS: usize = 48;
 
 /// All pages that have an address of their own.
-const PAGES: [(&str, &str); 15] = [
+const PAGES: [(&str, &str); 20] = [
     ("overview", "/"),
     ("tills", "/tills"),
     ("till", "/tills/first"),
@@ -34,7 +36,12 @@ const PAGES: [(&str, &str); 15] = [
     ("import", "/network/import"),
     ("loads", "/loads"),
     ("load", "/loads/2"),
+    ("goods", "/goods?q=item"),
+    ("good", "/goods/1"),
     ("sales", "/sales"),
+    ("receipts", "/sales/receipts"),
+    ("receipt", "/sales/receipts/first"),
+    ("totals", "/sales/totals"),
     ("findings", "/findings"),
     ("server", "/server"),
     ("attach", "/attach"),
@@ -102,6 +109,8 @@ fn every_page_fits_a_desk_and_a_telephone_in_both_languages_without_a_word_on_th
     let nodes = bench.server.nodes().unwrap();
     let shop = nodes.iter().find(|node| node["level"] == "shop").unwrap();
     let shop = format!("/network/{}", shop["id"].as_str().unwrap());
+    let receipts = bench.server.api().unwrap().read("/api/v1/receipts?limit=1").unwrap();
+    let receipt = format!("/sales/receipts/{}", receipts["receipts"][0]["id"].as_str().unwrap());
     let runtime = runtime();
     for width in [1400, 390] {
         runtime.block_on(async {
@@ -109,6 +118,7 @@ fn every_page_fits_a_desk_and_a_telephone_in_both_languages_without_a_word_on_th
             for (name, path) in PAGES {
                 let first = tills(&bench)[0]["id"].as_str().unwrap().to_owned();
                 let path = path.replace("/tills/first", &format!("/tills/{first}")).replace("/network/shop", &shop);
+                let path = path.replace("/sales/receipts/first", &receipt);
                 for language in ["en", "ru"] {
                     let joint = if path.contains('?') { '&' } else { '?' };
                     browser.goto(&format!("{path}{joint}lang={language}")).await;

@@ -73,7 +73,7 @@ pub(crate) fn checked(server: &Server, till: &mut Till, shift: u64) -> Value {
 #[test]
 fn real_weeks_come_back_to_the_kopeck() {
     let mut out = Vec::new();
-    let options = DemoOptions { weeks: 3, once: true };
+    let options = DemoOptions { weeks: 3, once: true, until_now: false };
     let ended = Demo::start(options, &mut out).and_then(|demo| demo.run(&mut out));
     let told = String::from_utf8(out).unwrap();
     assert!(ended.is_ok(), "{ended:?}\n{told}");

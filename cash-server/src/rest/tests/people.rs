@@ -5,24 +5,24 @@ use super::*;
 use axum::http::HeaderMap;
 use tillway_service::people::Which;
 
-const OURS: (&str, &str) = ("sec-fetch-site", "same-origin");
+pub(super) const OURS: (&str, &str) = ("sec-fetch-site", "same-origin");
 const PASSWORD: &str = "a password of anna";
 const OTHER: &str = "another one of anna";
 
 /// What a browser got.
-struct Got {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: String,
+pub(super) struct Got {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
 }
 
 impl Got {
-    fn to(&self) -> &str {
+    pub(super) fn to(&self) -> &str {
         self.headers.get(header::LOCATION).map_or("", |to| to.to_str().unwrap())
     }
 
     /// The cookie that was set, as it is sent.
-    fn cookie(&self) -> Option<String> {
+    pub(super) fn cookie(&self) -> Option<String> {
         let set = self.headers.get(header::SET_COOKIE)?.to_str().unwrap();
         set.split(';').next().map(str::to_owned).filter(|cookie| !cookie.ends_with('='))
     }
@@ -44,7 +44,7 @@ impl Server {
         self.people.end_sessions(&login, Which::All, &Caller::server()).unwrap();
     }
 
-    async fn browse(&self, path: &str, headers: &[(&str, &str)]) -> Got {
+    pub(super) async fn browse(&self, path: &str, headers: &[(&str, &str)]) -> Got {
         self.got(Request::get(path), headers, Body::empty()).await
     }
 
@@ -59,7 +59,7 @@ impl Server {
     }
 
     /// Sends a form with the token that a page has for these headers.
-    async fn send_form(&self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Got {
+    pub(super) async fn send_form(&self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Got {
         let shown = self.browse("/login", headers).await;
         let token = token_in(&shown.body);
         let fields: Vec<_> = fields.iter().copied().chain([("token", token.as_str())]).collect();
@@ -84,7 +84,7 @@ impl Server {
         got.cookie().unwrap()
     }
 
-    async fn is_in(&self, cookie: &str) -> bool {
+    pub(super) async fn is_in(&self, cookie: &str) -> bool {
         let got = self.browse("/", &[("cookie", cookie)]).await;
         assert!(got.status == StatusCode::OK || got.to() == "/login", "{}", got.status);
         got.status == StatusCode::OK

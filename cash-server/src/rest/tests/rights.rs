@@ -37,6 +37,7 @@ const ROUTES: &[(&str, &str, Act, About, &str)] = &[
     ("get", "/api/v1/attach-codes", Act::ChangeNodes, List, ""),
     ("post", "/api/v1/attach-codes", Act::ChangeNodes, Node, r#"{"tills":[{"till":"TILL"}]}"#),
     ("delete", "/api/v1/tills/{id}/attach-code", Act::ChangeNodes, Node, ""),
+    ("get", "/api/v1/lately", Act::Read, List, ""),
     ("get", "/api/v1/tills", Act::Read, List, ""),
     ("get", "/api/v1/tills/{id}", Act::Read, Node, ""),
     ("get", "/api/v1/deliveries", Act::Read, List, ""),

@@ -223,3 +223,58 @@ async fn the_tills_of_a_shop_are_asked_for_a_day_again_after_a_preview() {
     let ordered: Vec<_> = told.as_array().unwrap().iter().map(|one| (&one["till"], &one["ordered"])).collect();
     assert_eq!(ordered, [(&json!("till-7-1"), &json!(true)), (&json!("till-8-1"), &json!(true))]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_and_a_week_are_told_and_charted_for_one_s_own_place_alone() {
+    let server = Server::start();
+    server.two_shops().await;
+    let network = server.network.current().unwrap();
+    let now = jiff::Zoned::now();
+    for (till, (shop, count)) in ["till-7-1", "till-8-1"].into_iter().zip([("7", 3_u64), ("8", 2)]) {
+        let found = network.nodes().find(|node| network.folder_name(node) == till).unwrap();
+        let NodeId::Till(id) = found.id.clone() else { panic!("{till}") };
+        let receipts = (1..=count).map(|number| {
+            let mut document = sale(&id, 1, number);
+            document.time_end = now.datetime().strftime("%Y-%m-%dT%H:%M:%S").to_string();
+            Receipt::parse(&id, document).unwrap()
+        });
+        let arrived = Incoming {
+            till: id.clone(),
+            shop: network.shop_of(&id).unwrap().id.as_str().parse().unwrap(),
+            received_at: now.timestamp(),
+            receipts: receipts.collect(),
+            shifts: Vec::new(),
+            refused: Vec::new(),
+        };
+        let at = |segment| Position { segment, offset: segment };
+        let from = u64::from(shop != "7");
+        server.sales.load(at(from), at(from + 1), &[arrived], now.timestamp()).unwrap();
+        let node = NodeId::Shop(network.shop_of(&id).unwrap().id.as_str().parse().unwrap());
+        for _ in 0..count {
+            server.journal.accept(&new_load(&node, now.timestamp())).unwrap();
+        }
+    }
+    let told = async |key: &str| {
+        let (_, told) = server.with_key(key, "get", "/api/v1/lately", "").await;
+        let last = |list: &str| told[list].as_array().unwrap().last().unwrap().clone();
+        let [hour, day] = ["hours", "days"].map(last);
+        assert_eq!((told["hours"].as_array().unwrap().len(), told["days"].as_array().unwrap().len()), (24, 7));
+        let of = |slot: &Value| (slot["receipts"].as_u64().unwrap(), slot["loads"].as_u64().unwrap());
+        // The hour may have ended meanwhile; the day hardly.
+        assert!(of(&hour) == of(&day) || of(&hour) == (0, 0), "{hour} {day}");
+        of(&day)
+    };
+    let viewer = crate::app::Role::Viewer;
+    let [all, own] = [server.key(viewer, "All").await, server.key(viewer, "shop-7").await];
+    assert_eq!((told(&all).await, told(&own).await), ((5, 5), (3, 3)));
+    let page = server.page("/?lang=en").await;
+    assert_eq!(page.matches("<svg").count(), 4, "receipts and loads of a day and a week: {page}");
+    assert_eq!(page.matches("Nothing went out to tills.").count(), 2, "{page}");
+    assert!(page.contains("<title id=\"chart-receipts-day\">Receipts, The last 24 hours</title>"), "{page}");
+}
+
+fn new_load(node: &NodeId, at: jiff::Timestamp) -> crate::store::intake::NewLoad {
+    use crate::store::intake::{Consent, LoadSource, NewLoad};
+    let source = LoadSource::Folder("/in/a.aif".into());
+    NewLoad { node: node.clone(), source, bytes: 5, at, watch: None, delivery: None, consent: Consent::No }
+}

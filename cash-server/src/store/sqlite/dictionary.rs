@@ -7,6 +7,7 @@
 mod load;
 mod prune;
 mod snapshot;
+mod states;
 
 use super::audit;
 use super::connection::{Database, Durability};

@@ -6,6 +6,7 @@ mod heard;
 mod moment;
 mod rows;
 mod unreadable;
+mod ways;
 
 use super::audit;
 use super::connection::{Database, Durability};
@@ -15,7 +16,7 @@ use crate::exchange::model::{Contact, Delivery, PeerRecord, SentCommand};
 use crate::store::StoreError;
 use crate::store::exchange::{
     BrokenReport, Decide, DeliveryFilter, Ended, EndedCommand, ExchangeChanges, ExchangeStore, KeptReport,
-    KnownStranger, NewDelivery, Records, Stranger,
+    KnownStranger, NewDelivery, Records, Stranger, Way,
 };
 use crate::words::Reason;
 use cache::{RecordCache, Writing, contact_of, newest_delivery, read_one};
@@ -44,6 +45,9 @@ pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(include_str!("exchange_6.sql")),
         M::up(audit::SCHEMA),
         M::up(include_str!("exchange_7.sql")),
+        M::up_with_hook(include_str!("exchange_8.sql"), |transaction: &Transaction<'_>| {
+            Ok(ways::count_known(transaction)?)
+        }),
     ])
 });
 
@@ -140,6 +144,14 @@ impl ExchangeStore for SqliteExchange {
                 .filter_map(|row| row.map(|(peer, at)| Some((peer.parse().ok()?, at))).transpose())
                 .collect()
         })
+    }
+
+    fn ways(&self, from: Timestamp) -> Result<Vec<Way>, StoreError> {
+        self.database.read("read how long deliveries took", |reader| ways::since(reader, from))
+    }
+
+    fn ways_of(&self, peers: &[PeerId], from: Timestamp, of_each: u32) -> Result<Vec<Way>, StoreError> {
+        self.database.read("read how long deliveries took", |reader| ways::of_peers(reader, peers, from, of_each))
     }
 
     fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
@@ -397,6 +409,7 @@ impl ExchangeStore for SqliteExchange {
                      AND EXISTS (SELECT 1 FROM command WHERE till = old.till AND id > old.id) LIMIT ?2)",
                 params![millis(before), limit],
             )?;
+            ways::prune(transaction, before)?;
             Ok((deliveries + commands) as u64)
         })
     }
@@ -421,6 +434,7 @@ fn carry_out(
         aside::forget_stranger(transaction, peer)?;
     }
     for delivery in &changes.deliveries {
+        ways::count(transaction, delivery)?;
         put_delivery(transaction, delivery)?;
         writing.of(delivery.peer.clone());
     }

@@ -34,8 +34,11 @@ pub(super) static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
         M::up(audit::SCHEMA),
         M::up(include_str!("intake_5.sql")),
         M::up(include_str!("intake_6.sql")),
+        M::up(include_str!("intake_7.sql")),
     ])
 });
+
+const HOUR_MS: i64 = 3_600_000;
 
 /// Loads that do not go by their age: a clock that jumps ahead makes all of them old at once.
 const NEWEST_LOADS: u32 = 100;
@@ -169,6 +172,32 @@ impl LoadJournal for IntakeDb {
     fn recent(&self, limit: u32) -> Result<Vec<LoadRecord>, StoreError> {
         self.database.read("list loads", |reader| {
             reader.prepare_cached(&format!("{LOADS} ORDER BY id DESC LIMIT ?1"))?.query_map([limit], record)?.collect()
+        })
+    }
+
+    fn loads_by_hour(&self, from: Timestamp, of: Option<&[NodeId]>) -> Result<Vec<(Timestamp, u64)>, StoreError> {
+        let of = of.map(|nodes| serde_json::to_string(nodes).unwrap_or_default());
+        let from = from.as_millisecond().div_euclid(HOUR_MS) * HOUR_MS;
+        self.database.read("count loads", |reader| {
+            let counted = |row: &rusqlite::Row<'_>| {
+                let hour: i64 = row.get(0)?;
+                Ok((super::dictionary::time(hour * HOUR_MS), row.get::<_, i64>(1)?.cast_unsigned()))
+            };
+            match &of {
+                None => reader
+                    .prepare_cached(
+                        "SELECT queued_at / 3600000 AS hour, count(*) FROM load WHERE queued_at >= ?1 GROUP BY hour",
+                    )?
+                    .query_map([from], counted)?
+                    .collect(),
+                Some(nodes) => reader
+                    .prepare_cached(
+                        "SELECT queued_at / 3600000 AS hour, count(*) FROM load INDEXED BY load_by_time \
+                         WHERE queued_at >= ?1 AND node IN (SELECT value FROM json_each(?2)) GROUP BY hour",
+                    )?
+                    .query_map(params![from, nodes], counted)?
+                    .collect(),
+            }
         })
     }
 

@@ -26,13 +26,14 @@ const SALES: [(&str, &str); 11] = [
 ];
 
 /// The text of the store of the exchange.
-const EXCHANGE: [(&str, &str); 6] = [
+const EXCHANGE: [(&str, &str); 7] = [
     ("exchange.rs", include_str!("exchange.rs")),
     ("aside.rs", include_str!("exchange/aside.rs")),
     ("heard.rs", include_str!("exchange/heard.rs")),
     ("cache.rs", include_str!("exchange/cache.rs")),
     ("moment.rs", include_str!("exchange/moment.rs")),
     ("rows.rs", include_str!("exchange/rows.rs")),
+    ("ways.rs", include_str!("exchange/ways.rs")),
 ];
 
 /// The text of the record of loads.

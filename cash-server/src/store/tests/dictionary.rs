@@ -3,8 +3,8 @@
 use super::{Home, at_once, begin, body, chain_and_shop, hash, hash_at, key_of, keys, load, put};
 use crate::dictionary::entry::{Delete, Effect, Entry, LoadCounts, Loss, ObjectKey, Upsert};
 use crate::dictionary::tests::kit::{BARCODE, ITEM, PRICE, delete, entry, exact, upsert};
-use crate::network::NetworkService;
-use crate::store::dictionary::{Crowded, Group};
+use crate::network::{LayerNo, NetworkService};
+use crate::store::dictionary::{Crowded, Group, LayerState, Wanted};
 use std::time::{Duration, Instant};
 use tillway_exchangers::formats::aif;
 use tillway_exchangers::records::{Position, RawRecord};
@@ -372,6 +372,40 @@ pub(super) fn what_was_is_known_until_it_is_pruned(home: &dyn Home) {
     assert_eq!((snapshot.log_start(), pruned.log_start()), (Revision::ZERO, Revision(2)));
     assert_eq!(pruned.history(chain, &key_of(&one), 9).unwrap().len(), 2);
     assert_eq!(hash_at(&*snapshot, chain, &one, 1), Some(one.hash), "of its moment");
+}
+
+pub(super) fn states_of_a_few_objects_and_when_they_changed_are_found_by_layer_and_revision(home: &dyn Home) {
+    let stores = home.open();
+    let (chain, shop) = chain_and_shop(&stores);
+    let one = |key: &str, value| [entry(ITEM, key, value)];
+    load(&stores, chain, 1, &one("a", 1));
+    load(&stores, shop, 2, &one("a", 5));
+    load(&stores, chain, 3, &one("a", 2));
+    load(&stores, chain, 4, &[entry(PRICE, "a\u{1f}1", 1), entry(PRICE, "a\u{1f}2", 1), entry(PRICE, "ab\u{1f}1", 1)]);
+    load(&stores, chain, 5, &[entry(PRICE, "a\u{1f}1", 2)]);
+    let mut txn = begin(&stores, chain, 6);
+    txn.delete_all(&[delete(ITEM, exact("a")), delete(PRICE, exact("a\u{1f}2"))]).unwrap();
+    txn.commit().unwrap();
+    load(&stores, chain, 7, &one("ab", 1));
+    let snapshot = stores.dictionary.snapshot().unwrap();
+    let (key, group) = (key_of(&one("a", 1)[0]), price("a\u{1f}"));
+    let wanted = [Wanted::One(&key), Wanted::Group(group)];
+    let at = |layers: &[LayerNo], revision| {
+        let found = snapshot.states_at(layers, &wanted, Revision(revision)).unwrap();
+        let told = |one: &LayerState| (one.layer, one.kind, one.state.since.0, one.state.body.last().copied().unwrap());
+        found.iter().map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(at(&[chain, shop], 0), []);
+    assert_eq!(at(&[chain, shop], 2), [(chain, ITEM, 1, 1), (shop, ITEM, 2, 5)]);
+    assert_eq!(at(&[shop, chain], 3), [(shop, ITEM, 2, 5), (chain, ITEM, 3, 2)]);
+    assert_eq!(at(&[chain], 4), [(chain, ITEM, 3, 2), (chain, PRICE, 4, 1), (chain, PRICE, 4, 1)]);
+    assert_eq!(at(&[chain], 5), [(chain, ITEM, 3, 2), (chain, PRICE, 5, 2), (chain, PRICE, 4, 1)]);
+    let gone = "prices go with their item";
+    assert_eq!((at(&[chain], 6), at(&[chain], 7), at(&[chain], u64::MAX)), (vec![], vec![], vec![]), "{gone}");
+    let changed = |layer, before| snapshot.newest_change(layer, &wanted, Revision(before)).unwrap().map(|at| at.0);
+    let walked = |layer| std::iter::successors(changed(layer, u64::MAX), |at| changed(layer, *at)).collect::<Vec<_>>();
+    assert_eq!((walked(chain), walked(shop)), (vec![6, 5, 4, 3, 1], vec![2]), "no other object's changes");
+    assert_eq!(snapshot.newest_change(chain, &[], Revision(9)).unwrap(), None);
 }
 
 pub(super) fn a_limit_of_changes_is_kept(home: &dyn Home) {

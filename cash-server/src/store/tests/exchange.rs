@@ -4,7 +4,8 @@ use super::{Home, at_once};
 use crate::exchange::ExchangeReason;
 use crate::exchange::model::{CommandState, Contact, Delivery, Needs, PeerRecord, SentCommand};
 use crate::store::exchange::{
-    BrokenReport, DeliveryFilter, Ended, EndedCommand, ExchangeChanges, ExchangeStore, NewDelivery, Stranger,
+    BrokenReport, DeliveryFilter, Ended, EndedCommand, ExchangeChanges, ExchangeStore, NewDelivery, Stranger, Way,
+    way_step_ms,
 };
 use crate::store::{Place, StoreError};
 use crate::words::Reason;
@@ -330,4 +331,45 @@ pub(super) fn it_is_told_since_when_each_till_has_a_revision(home: &dyn Home) {
     assert_eq!(told(6, 0), [(peer(1), at(2)), (peer(2), at(3))]);
     assert_eq!(told(9, 0), [(peer(2), at(3))]);
     assert_eq!(told(10, 0), []);
+}
+
+pub(super) fn how_long_deliveries_took_is_counted_once_by_hour_for_all_and_for_some(home: &dyn Home) {
+    let store = home.open().exchange;
+    let apply = |number: usize, to: u64, took_ms: i64, ended: i64| {
+        let made = Delivery { created_at: at(ended) - SignedDuration::from_millis(took_ms), ..delivery(number, to) };
+        announce(store.as_ref(), &made);
+        let applied = Delivery { state: DeliveryState::Applied, state_at: at(ended), ..made };
+        let changes = ExchangeChanges { deliveries: vec![applied], ..ExchangeChanges::default() };
+        put(store.as_ref(), &changes);
+        // Reported once more.
+        put(store.as_ref(), &changes);
+    };
+    apply(1, 5, 140, 100);
+    apply(2, 5, 190, 101);
+    apply(2, 6, 4_000, 102);
+    apply(1, 6, 140, 7_300);
+    let rejected = Delivery { state: DeliveryState::Rejected, state_at: at(7_300), ..delivery(3, 5) };
+    put(store.as_ref(), &ExchangeChanges { deliveries: vec![rejected], ..ExchangeChanges::default() });
+    let told = |ways: Vec<Way>| {
+        let mut told: Vec<_> = ways.iter().map(|way| (way.hour, way.took_up_to_ms, way.deliveries)).collect();
+        told.sort_unstable();
+        told
+    };
+    let hour = |seconds: i64| Timestamp::from_second((1_700_000_000 + seconds) / 3600 * 3600).unwrap();
+    let all = told(store.ways(at(0)).unwrap());
+    let slow = way_step_ms(4_000);
+    assert!((4_000..4_400).contains(&slow), "a tenth too long at most: {slow}");
+    assert_eq!(all, [(hour(100), 200, 2), (hour(100), slow, 1), (hour(7_300), 200, 1)]);
+    assert_eq!(told(store.ways(at(7_200)).unwrap()), [(hour(7_300), 200, 1)]);
+    let long_ago = Timestamp::UNIX_EPOCH;
+    let of = |numbers: &[usize], of_each| {
+        told(store.ways_of(&numbers.iter().copied().map(peer).collect::<Vec<_>>(), long_ago, of_each).unwrap())
+    };
+    assert_eq!(of(&[1, 2, 3], 9), all);
+    assert_eq!(of(&[1], 9), [(hour(100), 200, 1), (hour(7_300), 200, 1)]);
+    assert_eq!(of(&[1, 2], 1), [(hour(100), slow, 1), (hour(7_300), 200, 1)], "the newest of each");
+    let tomorrow = Timestamp::now() + SignedDuration::from_hours(24);
+    assert_eq!(store.ways_of(&[peer(1)], tomorrow, 9).unwrap(), [], "made before");
+    store.prune(at(7_200), 9).unwrap();
+    assert_eq!(told(home.open().exchange.ways(long_ago).unwrap()), [(hour(7_300), 200, 1)]);
 }

@@ -206,3 +206,19 @@ pub(super) fn what_a_status_server_took_is_remembered(home: &dyn Home) {
     journal.note_told(ids[0], &Told::Till(till, ExchangeStatus::Error)).unwrap();
     assert_eq!(order(0, 9), [ids[1], ids[2]]);
 }
+
+pub(super) fn loads_are_counted_by_the_hour_in_which_they_came(home: &dyn Home) {
+    let journal = home.open().journal;
+    let other: NodeId = "_shop_8_00000008".parse().unwrap();
+    for (minutes, of) in [(0, node()), (10, node()), (50, other.clone()), (120, other.clone())] {
+        let load = NewLoad { at: now() + SignedDuration::from_mins(minutes), node: of, ..new_load("a") };
+        journal.accept(&load).unwrap();
+    }
+    let hour = |hours: i64| "2026-01-02T03:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(hours);
+    let told = |from, of: Option<&[NodeId]>| journal.loads_by_hour(from, of).unwrap();
+    assert_eq!(told(now(), None), [(hour(0), 3), (hour(2), 1)], "the hour that has begun counts whole");
+    assert_eq!(told(hour(1), None), [(hour(2), 1)]);
+    assert_eq!(told(now(), Some(&[node()])), [(hour(0), 2)]);
+    assert_eq!(told(now(), Some(&[node(), other])), [(hour(0), 3), (hour(2), 1)]);
+    assert_eq!(told(now(), Some(&[])), []);
+}

@@ -39,12 +39,17 @@ const NAMED_SHOPS: usize = 6;
 /// Rows of layers that are shown.
 const SHOWN_SAID: usize = 200;
 
+/// Prices that are shown, those of the most tills first; and coming ones, the next first.
+const SHOWN_PRICES: usize = 50;
+
 /// What of a good is asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Asked {
     /// The change whose tills are shown: a revision.
     revision: String,
+    /// Changes before this revision are shown.
+    before: String,
 }
 
 /// What the page shows.
@@ -56,12 +61,18 @@ pub(super) struct GoodPage {
     pub(super) tills: u64,
     pub(super) shops: u64,
     pub(super) prices: Vec<NowRow>,
+    pub(super) prices_more: u64,
     pub(super) coming: Vec<ComingRow>,
+    pub(super) coming_more: u64,
     pub(super) said: Vec<SaidRow>,
     pub(super) said_more: u64,
     pub(super) changes: Vec<ChangeRow>,
     /// Whether there were changes before, which are forgotten.
     pub(super) is_cut: bool,
+    /// Address of the changes before these.
+    pub(super) older: Option<String>,
+    /// Address of the newest changes, where others are shown.
+    pub(super) newest: Option<String>,
     /// The tills of one change, where one was asked for.
     pub(super) change: Option<TillsOfChange>,
     /// Tills that have another price than they shall have.
@@ -182,15 +193,19 @@ async fn page(
     Path(code): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Response {
-    show(state, reader, &KIND, move |gathered| view(gathered, &code, asked.revision.parse().ok().map(Revision))).await
+    show(state, reader, &KIND, move |gathered| view(gathered, &code, &asked)).await
 }
 
-fn view(gathered: &Gathered<'_>, code: &str, revision: Option<Revision>) -> Result<Made<GoodPage>, AppError> {
+fn view(gathered: &Gathered<'_>, code: &str, asked: &Asked) -> Result<Made<GoodPage>, AppError> {
     let (app, network, words) = (gathered.app, &gathered.facts.network, gathered.words);
-    let good = app.good(code)?;
-    let history = app.good_history(code, SHOWN_CHANGES)?;
+    let [revision, before] = [&asked.revision, &asked.before].map(|text| text.parse().ok().map(Revision));
+    let good = app.good(code, SHOWN_SAID)?;
+    let history = app.good_history(code, before, SHOWN_CHANGES)?;
+    let older = |next: Revision| with(&address(code), [("before", next.0.to_string().as_str())]) + "#history";
+    let more = |count: usize, shown: usize| count.saturating_sub(shown) as u64;
+    let (prices_more, coming_more) = (more(good.now.len(), SHOWN_PRICES), more(good.coming.len(), SHOWN_PRICES));
     let change = revision.map(|revision| tills_of_change(app, network, code, revision)).transpose()?;
-    let prices = good.now.into_iter().map(|one| NowRow {
+    let prices = good.now.into_iter().take(SHOWN_PRICES).map(|one| NowRow {
         price: one.price,
         barcodes: one.barcodes,
         layer: one.by.as_ref().map(|(layer, _)| source::place(network, layer, words)),
@@ -198,7 +213,7 @@ fn view(gathered: &Gathered<'_>, code: &str, revision: Option<Revision>) -> Resu
         shops: places(network, &one.shops, words),
         tills: one.tills,
     });
-    let coming = good.coming.into_iter().map(|one| ComingRow {
+    let coming = good.coming.into_iter().take(SHOWN_PRICES).map(|one| ComingRow {
         from: local(one.from),
         price: one.price,
         barcodes: one.barcodes,
@@ -217,14 +232,18 @@ fn view(gathered: &Gathered<'_>, code: &str, revision: Option<Revision>) -> Resu
     let body = GoodPage {
         prices: prices.collect(),
         coming: coming.collect(),
-        said_more: good.said.len().saturating_sub(SHOWN_SAID) as u64,
-        said: good.said.into_iter().take(SHOWN_SAID).map(|one| said(network, one, words)).collect(),
+        prices_more,
+        coming_more,
+        older: history.next.map(older),
+        newest: before.map(|_| address(code) + "#history"),
+        said_more: good.said_more,
+        said: good.said.into_iter().map(|one| said(network, one, words)).collect(),
         is_cut: history.is_cut,
-        changes: history.changes.into_iter().map(|one| change_row(network, code, one, words)).collect(),
+        changes: history.changes.into_iter().map(|one| change_row(network, code, before, one, words)).collect(),
         change,
         stale: stale.collect(),
         stale_count: good.stale.len() as u64,
-        stale_more: good.stale.len().saturating_sub(NAMED_TILLS) as u64,
+        stale_more: more(good.stale.len(), NAMED_TILLS),
         unknown: good.unknown,
         csv: format!("{}/history.csv", address(code)),
         code: good.code,
@@ -290,8 +309,16 @@ fn said(network: &Network, one: app::SaidHere, words: &Words) -> SaidRow {
     }
 }
 
-fn change_row(network: &Network, code: &str, one: app::GoodChange, words: &Words) -> ChangeRow {
+fn change_row(
+    network: &Network,
+    code: &str,
+    before: Option<Revision>,
+    one: app::GoodChange,
+    words: &Words,
+) -> ChangeRow {
     let revision = one.change.revision;
+    let page = before.map(|before| before.0.to_string()).unwrap_or_default();
+    let asked = [("before", page.as_str()), ("revision", &revision.0.to_string())];
     ChangeRow {
         revision,
         at: one.change.at,
@@ -304,7 +331,7 @@ fn change_row(network: &Network, code: &str, one: app::GoodChange, words: &Words
         source: one.source.as_ref().map(source::short),
         have: one.have,
         tills: one.tills,
-        address: with(&address(code), [("revision", revision.0.to_string().as_str())]) + "#change",
+        address: with(&address(code), asked.into_iter().filter(|(_, value)| !value.is_empty())) + "#change",
     }
 }
 
@@ -329,7 +356,7 @@ async fn csv(State(state): State<WebState>, reader: Reader, Path(code): Path<Str
 }
 
 fn table(app: &Acting, code: &str, words: &Words) -> Result<Csv, AppError> {
-    let history = app.good_history(code, MAX_CSV)?;
+    let history = app.good_history(code, None, MAX_CSV)?;
     let mut csv = Csv::with_head([
         words.text("loaded-at", []),
         words.text("price-from-time", []),
@@ -359,7 +386,7 @@ fn table(app: &Acting, code: &str, words: &Words) -> Result<Csv, AppError> {
             one.change.revision.0.to_string(),
         ]);
     }
-    if history.is_cut {
+    if history.is_cut || history.next.is_some() {
         csv.cut(words.text("price-history-cut", []));
     }
     Ok(csv)

@@ -1,4 +1,7 @@
-//! The first page: what is wrong, what is under way, and the figures of the moment.
+//! The first page: what is wrong, what is under way, the figures of the moment, and charts of a day
+//! and a week.
+
+mod lately;
 
 use super::super::address::with;
 use super::super::source::{self, Gathered};
@@ -6,7 +9,6 @@ use super::super::view::{Attention, AttentionSort as Sort, LoadView};
 use super::{Kind, Made, Reader, WebState, show};
 use crate::app::{AppError, SalesOf};
 use crate::exchange::Condition;
-use crate::exchange::model::Delivery;
 use crate::network::Network;
 use crate::store::sales::{TotalsBy, TotalsFilter};
 use crate::words::Language;
@@ -14,22 +16,21 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use tillway_proto::{DeliveryState, Kopecks, Revision};
+use tillway_proto::{Kopecks, Revision};
 use tillway_service::page::Crumb;
+
+pub(super) use lately::Period;
+#[cfg(test)]
+pub(super) use lately::{Plot, SlotRow};
 
 const KIND: Kind = Kind {
     here: "overview",
     template: "overview.html",
-    parts: &[("navigation", "navigation.html"), ("overview", "overview_live.html")],
+    parts: &[("navigation", "navigation.html"), ("overview", "overview_live.html"), ("lately", "overview_lately.html")],
 };
-
-/// Deliveries that the time from a price to a till is reckoned from: the newest ones.
-const RECKONED: u32 = 500;
-
-/// And of so long.
-const RECKONED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// Places that a problem names; the rest is counted.
 const NAMED: usize = 3;
@@ -53,10 +54,15 @@ pub(super) struct OverviewView {
     pub(super) half: Option<String>,
     pub(super) most: Option<String>,
     pub(super) receipts_today: Option<u64>,
+    /// Of the hour that runs.
+    pub(super) receipts_hour: Option<u64>,
     pub(super) sum_today: Option<Kopecks>,
     /// Documents that tills have not brought yet, and how many tills.
     pub(super) unsent: u64,
     pub(super) unsent_tills: u64,
+    pub(super) loads_today: u64,
+    /// Charts of a day and a week.
+    pub(super) lately: Vec<Period>,
 }
 
 /// All entries of one kind.
@@ -95,12 +101,13 @@ fn view(gathered: &Gathered<'_>, language: Language) -> Result<Made<OverviewView
     let of = |condition| facts.tills.iter().filter(|till| Condition::of(&till.status) == condition).count() as u64;
     let unsent = facts.tills.iter().filter_map(|till| till.status.record.contact.as_ref()?.state.unsent_documents);
     let unsent: Vec<u64> = unsent.filter(|documents| *documents > 0).collect();
-    let today = Zoned::now().date();
+    let here = now.to_zoned(TimeZone::system());
+    let today = here.date();
     let of_today = TotalsFilter { from: Some(today), to: Some(today), ..TotalsFilter::default() };
     // All else is shown where the database of sales does not answer.
     let totals = gathered.app.totals(SalesOf::default(), &of_today, TotalsBy::All).ok();
     let totals = totals.map(|rows| rows.into_iter().next().unwrap_or_default());
-    let took = times(&gathered.app.deliveries(None, RECKONED)?, now);
+    let lately = gathered.app.lately(&here)?;
     let running = facts.loads.iter().filter(|report| !report.load.record.state.is_final());
     let mut look: Vec<&String> = gathered.attention.iter().flat_map(|one| &one.tills).collect();
     look.sort_unstable();
@@ -114,8 +121,11 @@ fn view(gathered: &Gathered<'_>, language: Language) -> Result<Made<OverviewView
         loads: running.map(|report| source::load(&facts.network, report, gathered.words)).collect(),
         tills_behind: of(Condition::Behind),
         tasks: facts.background.iter().flatten().filter(|task| runs_long(task, now)).map(|task| task.name).collect(),
-        half: share(&took, 50).map(|took| seconds(took, language)),
-        most: share(&took, 95).map(|took| seconds(took, language)),
+        half: lately.half.map(|took| seconds(took, language)),
+        most: lately.most.map(|took| seconds(took, language)),
+        receipts_hour: lately.hours.last().and_then(|hour| hour.receipts),
+        loads_today: lately.days.last().map_or(0, |day| day.loads),
+        lately: lately::periods(&lately, gathered.words),
         receipts_today: totals.as_ref().map(|row| u64::try_from(row.receipts).unwrap_or_default()),
         sum_today: totals.map(|row| row.counted.sale_sum - row.counted.refund_sum),
         unsent: unsent.iter().sum(),
@@ -127,21 +137,6 @@ fn view(gathered: &Gathered<'_>, language: Language) -> Result<Made<OverviewView
 /// Tasks that are done within a moment would only flicker.
 fn runs_long(task: &tillway_service::background::TaskState, now: Timestamp) -> bool {
     task.running_since.is_some_and(|since| now.duration_since(since) >= SignedDuration::from_secs(3))
-}
-
-/// How long deliveries took that were applied lately, the shortest first.
-fn times(deliveries: &[Delivery], now: Timestamp) -> Vec<SignedDuration> {
-    let applied = deliveries.iter().filter(|one| one.state == DeliveryState::Applied);
-    let lately = applied.filter(|one| now.duration_since(one.state_at) < RECKONED_FOR);
-    let mut times: Vec<_> = lately.map(|one| one.state_at.duration_since(one.created_at)).collect();
-    times.sort_unstable();
-    times
-}
-
-/// The time that so many of a hundred do not exceed.
-fn share(times: &[SignedDuration], percent: usize) -> Option<SignedDuration> {
-    let at = (times.len() * percent).div_ceil(100).saturating_sub(1);
-    times.get(at).copied()
 }
 
 /// `0.4`, in Russian `0,4`.
@@ -255,11 +250,11 @@ mod tests {
     }
 
     #[test]
-    fn times_are_those_of_half_and_of_95_in_100() {
-        let times: Vec<_> = (1..=100).map(|tenth| SignedDuration::from_millis(tenth * 100)).collect();
-        let told = |percent, language| share(&times, percent).map(|time| seconds(time, language)).unwrap();
-        assert_eq!((told(50, Language::English).as_str(), told(95, Language::Russian).as_str()), ("5.0", "9,5"));
-        assert_eq!(share(&[], 95), None);
-        assert_eq!(share(&times[..1], 50), Some(times[0]));
+    fn times_are_told_in_tenths_of_seconds() {
+        let told = |ms, language| seconds(SignedDuration::from_millis(ms), language);
+        assert_eq!(
+            (told(5_000, Language::English), told(9_460, Language::Russian)),
+            ("5.0".to_owned(), "9,5".to_owned())
+        );
     }
 }

@@ -28,7 +28,7 @@ pub(super) use {
     receipt::{LineView, PaymentView, ReceiptPage},
     receipts::{Asked as ReceiptsAsked, ReceiptRow, ReceiptsView},
     shifts::{SalesView, VerdictChip},
-    totals::{Bar, ByChip, TotalRow, TotalsView},
+    totals::{ByChip, TotalRow, TotalsView},
 };
 
 pub(super) fn router() -> Router<WebState> {

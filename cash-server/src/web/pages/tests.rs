@@ -4,6 +4,7 @@
 mod goods;
 mod report;
 
+use super::super::chart::{Value as Bar, chart};
 use super::super::render::{TEMPLATES, more_filters, renderer};
 use super::super::view::*;
 use super::audit::AuditView;
@@ -13,9 +14,9 @@ use super::load::{LoadPage, MissingTill, TillsOfLoad};
 use super::loads::LoadsView;
 use super::network::settings::{SettingRow, SettingsView};
 use super::network::{Below, Branch, ImportView, LineView, NodePage, RemoveView, Row};
-use super::overview::{OverviewView, Problem};
+use super::overview::{OverviewView, Period, Plot, Problem, SlotRow};
 use super::sales::{
-    Above, Bar, ByChip, LineView as ReceiptLine, PaymentView, ReceiptPage, ReceiptRow, ReceiptsAsked, ReceiptsView,
+    Above, ByChip, LineView as ReceiptLine, PaymentView, ReceiptPage, ReceiptRow, ReceiptsAsked, ReceiptsView,
     SalesView, SlipView, Tab, TotalRow, TotalsView, VerdictChip,
 };
 use super::server::{DatabaseRow, KeepRow, OutboxView, ServerView};
@@ -253,8 +254,27 @@ fn overview_page() -> Value {
             sum_today: Some(Kopecks(1_234_567)),
             unsent: 231,
             unsent_tills: 3,
+            receipts_hour: Some(1_024),
+            loads_today: 3,
+            lately: ["day", "week"].map(period).into(),
         },
     )
+}
+
+fn period(name: &'static str) -> Period {
+    let bar = |value: u64, filled| Bar { label: "<b>10:00".to_owned(), told: value.to_string(), amount: value, filled };
+    let row = |most: Option<&str>| SlotRow {
+        label: "<b>10:00".to_owned(),
+        receipts: most.map(|_| 1_024),
+        loads: 3,
+        applied: 7,
+        half: most.map(str::to_owned),
+        most: most.map(str::to_owned),
+    };
+    let charts = ["receipts", "way", "loads"].into_iter().flat_map(|name| {
+        [vec![bar(40, Some(20)), bar(0, None)], vec![bar(0, None)]].map(|bars| Plot { name, chart: chart(bars) })
+    });
+    Period { name, charts: charts.collect(), rows: vec![row(Some("2.1")), row(None)] }
 }
 
 fn tills_page() -> Value {
@@ -622,7 +642,7 @@ fn totals_page(by: &'static str) -> Value {
         net: Kopecks(1_234_467),
         average: Some(Kopecks(100_000)),
     };
-    let bar = Bar { label: "<b>bar".to_owned(), sum: Kopecks(5), x: 0, y: 0, width: 9, height: 160, labelled: true };
+    let bar = Bar { label: "<b>bar".to_owned(), told: "5".to_owned(), amount: 5, filled: None };
     let chip = |word| ByChip { word, address: "/sales/totals?by=x".to_owned(), is_on: word == by };
     of_frame(
         "sales",
@@ -633,8 +653,7 @@ fn totals_page(by: &'static str) -> Value {
             by,
             is_filtered: true,
             choices: crate::store::sales::TotalsBy::ALL.map(|by| chip(by.as_str())).into(),
-            bars: vec![bar],
-            highest: Kopecks(1_234_567),
+            chart: chart(vec![bar]),
             rows: vec![row()],
             more: 3,
             all: row(),

@@ -50,7 +50,13 @@ const LOG_BYTES: u64 = 64 * 1024 * 1024;
 
 impl ChainServer {
     pub(super) fn start() -> Result<Self, MeasureError> {
-        let options = BenchOptions::with(&[("log.level", "\"info\"")]);
+        Self::start_with(&[])
+    }
+
+    /// With settings in the form `("section.key", "value")`.
+    pub(super) fn start_with(settings: &[(&str, &str)]) -> Result<Self, MeasureError> {
+        let settings: Vec<(&str, &str)> = settings.iter().copied().chain([("log.level", "\"info\"")]).collect();
+        let options = BenchOptions::with(&settings);
         let bench = TestBench::start_as(options).map_err(MeasureError::Bench)?;
         Ok(Self { bench, files: 0 })
     }

@@ -4,6 +4,8 @@ mod objects;
 mod receipts;
 mod tills;
 
+pub(super) use tills::{Prices, attach, change, converged};
+
 use crate::part::Part;
 use crate::report::{Plot, Row, Target};
 use crate::{Context, MeasureError, Plan};

@@ -6,13 +6,15 @@ mod raw;
 mod receipts;
 mod tills;
 
+pub(super) use receipts::Templates;
+
 use crate::figure::{Outcome, Usage, as_f64};
 use crate::part::{self, OURS, Part};
 use crate::report::{Line, Plot, Row, Side, Target, Unit, speed_beside};
 use crate::usage;
 use crate::{Context, MeasureError, Plan, progress};
 use fs_err as fs;
-use receipts::{Templates, Till};
+use receipts::Till;
 use rusqlite::{Connection, OpenFlags};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};

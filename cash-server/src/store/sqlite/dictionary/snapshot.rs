@@ -2,11 +2,12 @@
 
 use super::super::connection::{Database, Reader};
 use super::load::HANGING_BEHIND;
+use super::states;
 use super::{DictionaryDb, counter, signed, starts_with, unsigned};
 use crate::dictionary::entry::{Entry, KindId, LayerSpan, ObjectKey, Version};
 use crate::network::{LayerNo, Network};
 use crate::store::StoreError;
-use crate::store::dictionary::{DictionarySnapshot, Group};
+use crate::store::dictionary::{DictionarySnapshot, Group, LayerState, Wanted};
 use rusqlite::{OptionalExtension as _, Row, params};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -254,6 +255,26 @@ impl DictionarySnapshot for SqliteSnapshot {
         query().map_err(|source| self.database.failed("look for keys that share a first part", source))
     }
 
+    fn states_at(
+        &self,
+        layers: &[LayerNo],
+        wanted: &[Wanted<'_>],
+        revision: Revision,
+    ) -> Result<Vec<LayerState>, StoreError> {
+        states::at(&self.reader, layers, wanted, (revision < self.head).then_some(revision))
+            .map_err(|source| self.database.failed("read states of objects", source))
+    }
+
+    fn newest_change(
+        &self,
+        layer: LayerNo,
+        wanted: &[Wanted<'_>],
+        before: Revision,
+    ) -> Result<Option<Revision>, StoreError> {
+        states::newest_change(&self.reader, layer, wanted, before)
+            .map_err(|source| self.database.failed("look up when objects changed", source))
+    }
+
     fn kinds(&self, layer: LayerNo) -> Result<Vec<KindId>, StoreError> {
         // Jumps from kind to kind by the index; a plain DISTINCT would walk the whole layer.
         let query = || {
@@ -325,6 +346,6 @@ impl DictionarySnapshot for SqliteSnapshot {
     }
 }
 
-fn hash(row: &Row<'_>, column: usize) -> rusqlite::Result<RowHash> {
+pub(super) fn hash(row: &Row<'_>, column: usize) -> rusqlite::Result<RowHash> {
     row.get::<_, [u8; 16]>(column).map(RowHash::from_bytes)
 }

@@ -194,6 +194,15 @@ impl Sums {
 /// them; by what stands within a day: the newest [`NEWEST_DAYS`].
 pub(super) fn totals(c: &Connection, filter: &TotalsFilter, by: TotalsBy) -> rusqlite::Result<Vec<TotalsRow>> {
     // The sign keeps an index in the order of the groups from being read whole.
+    let is_bounded = filter.from.is_some() || filter.to.is_some();
+    // What stands within a day, and what of it: the hours of a day add up to the day, without
+    // reading a row for each till.
+    let sort = match by {
+        TotalsBy::Hour | TotalsBy::Cashier | TotalsBy::Payment => Some(by.as_str()),
+        TotalsBy::Day => Some(TotalsBy::Hour.as_str()),
+        TotalsBy::All if is_bounded => Some(TotalsBy::Hour.as_str()),
+        TotalsBy::All | TotalsBy::Till | TotalsBy::Shop => None,
+    };
     let (key, group) = match by {
         TotalsBy::All => ("''", ""),
         TotalsBy::Till => ("till", "GROUP BY +till ORDER BY +till"),
@@ -201,10 +210,11 @@ pub(super) fn totals(c: &Connection, filter: &TotalsFilter, by: TotalsBy) -> rus
         TotalsBy::Day => ("day", "GROUP BY day ORDER BY day"),
         TotalsBy::Hour | TotalsBy::Cashier | TotalsBy::Payment => ("key", "GROUP BY +key ORDER BY +key"),
     };
-    let is_part = key == "key";
+    let is_part = sort.is_some();
     let days = match by {
         TotalsBy::Day => Some(MAX_PAGE),
-        _ => is_part.then_some(NEWEST_DAYS),
+        TotalsBy::Hour | TotalsBy::Cashier | TotalsBy::Payment => Some(NEWEST_DAYS),
+        TotalsBy::All | TotalsBy::Till | TotalsBy::Shop => None,
     };
     let newest = |days: u32| -> rusqlite::Result<Option<Date>> {
         let day: Option<Date> =
@@ -220,7 +230,6 @@ pub(super) fn totals(c: &Connection, filter: &TotalsFilter, by: TotalsBy) -> rus
     let all_if_part = is_part.then_some("");
     let till = filter.till.as_ref().map(TillId::as_str).or(all_if_part);
     let shop = filter.shop.as_ref().map(ShopId::as_str).or(all_if_part.filter(|_| filter.till.is_none()));
-    let sort = is_part.then_some(by.as_str());
     let mut conditions = Vec::new();
     let mut values: Vec<&dyn ToSql> = sort.iter().map(|value| value as &dyn ToSql).collect();
     for (condition, value) in [

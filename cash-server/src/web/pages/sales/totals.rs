@@ -1,7 +1,9 @@
 //! Totals of sales and refunds by day, hour, shop, till, cashier and payment: a chart, and the
 //! table that it is made of.
 
+use super::super::super::chart::{Chart, Value, chart};
 use super::super::super::csv::Csv;
+use super::super::super::render::rub;
 use super::super::MAX_ROWS;
 use super::{
     Above, Gathered, Kind, Made, Of, Reader, WebState, changed, crumbs, day, payment, shop_named, show, table,
@@ -23,13 +25,6 @@ const KIND: Kind = Kind { here: "sales", template: "totals.html", parts: &[] };
 
 /// Bars of the chart, the largest where there are more.
 const MAX_BARS: usize = 62;
-
-/// Size of the chart, in its own units: see `totals.html`.
-const WIDTH: u64 = 720;
-const HEIGHT: u64 = 160;
-
-/// Labels below the chart that have room.
-const LABELS: usize = 8;
 
 /// Which totals, as the address says it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,9 +55,7 @@ pub(in super::super) struct TotalsView {
     pub(in super::super) by: &'static str,
     pub(in super::super) is_filtered: bool,
     pub(in super::super) choices: Vec<ByChip>,
-    pub(in super::super) bars: Vec<Bar>,
-    /// The sum that the highest bar stands for.
-    pub(in super::super) highest: Kopecks,
+    pub(in super::super) chart: Chart,
     pub(in super::super) rows: Vec<TotalRow>,
     pub(in super::super) more: u64,
     /// All rows together.
@@ -77,19 +70,6 @@ pub(in super::super) struct ByChip {
     pub(in super::super) word: &'static str,
     pub(in super::super) address: String,
     pub(in super::super) is_on: bool,
-}
-
-/// A bar of the chart, in its units.
-#[derive(Debug, Serialize)]
-pub(in super::super) struct Bar {
-    pub(in super::super) label: String,
-    pub(in super::super) sum: Kopecks,
-    pub(in super::super) x: u64,
-    pub(in super::super) y: u64,
-    pub(in super::super) width: u64,
-    pub(in super::super) height: u64,
-    /// Where its label stands, where there is room for it.
-    pub(in super::super) labelled: bool,
 }
 
 /// A row of the table.
@@ -134,7 +114,7 @@ fn view(gathered: &Gathered<'_>, asked: &Asked) -> Result<Made<TotalsView>, AppE
         // What was paid in two ways is in two rows.
         (all.sales, all.refunds, all.average) = (0, 0, None);
     }
-    let (highest, bars) = bars(&rows);
+    let chart = chart(values(&rows, words));
     let more = rows.len().saturating_sub(MAX_ROWS) as u64;
     rows.truncate(MAX_ROWS);
     let [from, to] = days;
@@ -151,8 +131,7 @@ fn view(gathered: &Gathered<'_>, asked: &Asked) -> Result<Made<TotalsView>, AppE
         above,
         from,
         to,
-        bars,
-        highest,
+        chart,
         rows,
         more,
         all,
@@ -245,27 +224,16 @@ fn receipts_of(
     Some(super::with("/sales/receipts", of.parameters().into_iter().chain(more)))
 }
 
-/// The sum that the highest bar stands for, and a bar for each row, the first of them where there
-/// are too many. More refunds than sales are no bar.
-fn bars(rows: &[TotalRow]) -> (Kopecks, Vec<Bar>) {
-    let shown = &rows[..rows.len().min(MAX_BARS)];
-    let highest = shown.iter().map(|row| row.net.0).max().unwrap_or_default().max(0).unsigned_abs();
-    let step = WIDTH / (shown.len().max(1) as u64);
-    let every = shown.len().div_ceil(LABELS).max(1);
-    let bar = |(at, row): (usize, &TotalRow)| {
-        let part = u128::from(row.net.0.max(0).unsigned_abs()) * u128::from(HEIGHT);
-        let height = u64::try_from(part / u128::from(highest.max(1))).unwrap_or(HEIGHT);
-        Bar {
-            label: row.label.clone(),
-            sum: row.net,
-            x: at as u64 * step,
-            y: HEIGHT - height,
-            width: (step * 4 / 5).clamp(1, 80),
-            height,
-            labelled: at % every == 0,
-        }
+/// A bar for each row, the first of them where there are too many. More refunds than sales are no
+/// bar.
+fn values(rows: &[TotalRow], words: &Words) -> Vec<Value> {
+    let value = |row: &TotalRow| Value {
+        label: row.label.clone(),
+        told: rub(row.net.0, words.language()),
+        amount: row.net.0.max(0).unsigned_abs(),
+        filled: None,
     };
-    (Kopecks(i64::try_from(highest).unwrap_or(i64::MAX)), shown.iter().enumerate().map(bar).collect())
+    rows.iter().take(MAX_BARS).map(value).collect()
 }
 
 async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<Asked>) -> Response {
@@ -295,22 +263,18 @@ async fn csv(State(state): State<WebState>, reader: Reader, Query(asked): Query<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn of(net: i64) -> TotalRow {
-        TotalRow { net: Kopecks(net), ..TotalRow::default() }
-    }
+    use crate::words::{self, Language};
 
     #[test]
-    fn bars_are_as_high_as_their_sums_and_never_fall_below_nothing() {
-        let (highest, bars) = bars(&[of(200), of(100), of(-50)]);
-        assert_eq!(highest, Kopecks(200));
-        assert_eq!(bars.iter().map(|bar| (bar.y, bar.height)).collect::<Vec<_>>(), [(0, 160), (80, 80), (160, 0)]);
-        let huge = super::bars(&[of(i64::MAX), of(i64::MAX)]).1;
-        assert_eq!(huge[1].height, 160);
-        assert!(super::bars(&[]).1.is_empty());
+    fn bars_are_of_the_first_rows_and_never_fall_below_nothing() {
+        let of = |net: i64| TotalRow { net: Kopecks(net), ..TotalRow::default() };
+        let told = |rows: &[TotalRow]| values(rows, words::of(Language::English));
+        let shown = told(&[of(20_050), of(-50)]);
+        assert_eq!(
+            shown.iter().map(|one| (one.told.as_str(), one.amount)).collect::<Vec<_>>(),
+            [("200.50", 20_050), ("−0.50", 0)]
+        );
         let many: Vec<TotalRow> = (0..400).map(of).collect();
-        let bars = super::bars(&many).1;
-        assert_eq!((bars.len(), bars.iter().filter(|bar| bar.labelled).count()), (62, 8));
-        assert!(bars.iter().all(|bar| bar.x + bar.width <= WIDTH));
+        assert_eq!(told(&many).len(), MAX_BARS);
     }
 }

@@ -110,6 +110,10 @@ fn good_page(is_sold: bool) -> Value {
             coming: if is_sold { vec![coming(None), coming(Some(Kopecks(8490)))] } else { Vec::new() },
             said: if is_sold { BY.map(said).into() } else { Vec::new() },
             said_more: 1,
+            prices_more: u64::from(is_sold),
+            coming_more: u64::from(is_sold),
+            older: is_sold.then(|| "/goods/100?before=18#history".to_owned()),
+            newest: is_sold.then(|| "/goods/100#history".to_owned()),
             changes: if is_sold { changes } else { Vec::new() },
             is_cut: true,
             change: Some(TillsOfChange {

@@ -45,7 +45,7 @@ pub(super) fn run(context: &Context, row: &mut Row) -> Result<(), MeasureError> 
     for step in steps {
         let tills = context.size(TILLS, 2) * step;
         progress(&format!("tills: a fleet of {tills}"));
-        let prices = Prices { file: folder.join("prices.aif"), goods, change: 0 };
+        let prices = Prices::of(folder.join("prices.aif"), goods);
         let outcomes = match changes(context, tills, prices) {
             Ok(outcomes) => outcomes,
             // What the smaller fleets came to is told all the same.
@@ -76,14 +76,19 @@ fn changes(context: &Context, tills: usize, mut prices: Prices<'_>) -> Result<Ve
     let mut server = ChainServer::start()?;
     prices.take(&mut server)?;
     let fleet = attach(&server, tills)?;
-    fleet.wait_for_queues(&server.bench, CONVERGED).map_err(MeasureError::TimedOut)?;
-    fleet.wake(0..fleet.len());
-    has_everything(&server, &fleet)?;
+    converged(&server, &fleet)?;
     (0..context.rounds(ROUNDS)).map(|_| change(&mut server, &fleet, &mut prices)).collect()
 }
 
+/// Switches a fleet on, and waits until every till has what the server has for it.
+pub(in super::super) fn converged(server: &ChainServer, fleet: &Fleet) -> Result<(), MeasureError> {
+    fleet.wait_for_queues(&server.bench, CONVERGED).map_err(MeasureError::TimedOut)?;
+    fleet.wake(0..fleet.len());
+    has_everything(server, fleet)
+}
+
 /// A fleet on a server, its tills off.
-pub(super) fn attach(server: &ChainServer, tills: usize) -> Result<Fleet, MeasureError> {
+pub(in super::super) fn attach(server: &ChainServer, tills: usize) -> Result<Fleet, MeasureError> {
     let options = FleetOptions {
         shops: tills.div_ceil(TILLS_OF_A_SHOP),
         tills,
@@ -95,14 +100,20 @@ pub(super) fn attach(server: &ChainServer, tills: usize) -> Result<Fleet, Measur
 }
 
 /// The chain's prices, which change as a whole.
-struct Prices<'a> {
+pub(in super::super) struct Prices<'a> {
     file: PathBuf,
     goods: &'a [Good],
     change: i64,
 }
 
-impl Prices<'_> {
-    fn take(&mut self, server: &mut ChainServer) -> Result<Taken, MeasureError> {
+impl<'a> Prices<'a> {
+    /// Those of these goods, which go through a file.
+    pub(in super::super) fn of(file: PathBuf, goods: &'a [Good]) -> Self {
+        Self { file, goods, change: 0 }
+    }
+
+    /// Makes all of them dearer.
+    pub(in super::super) fn take(&mut self, server: &mut ChainServer) -> Result<Taken, MeasureError> {
         self.change += 1;
         let dearer = |good: &Good| Good { kopecks: good.kopecks + self.change, ..good.clone() };
         let goods: Vec<Good> = self.goods.iter().map(dearer).collect();
@@ -111,7 +122,12 @@ impl Prices<'_> {
     }
 }
 
-fn change(server: &mut ChainServer, fleet: &Fleet, prices: &mut Prices<'_>) -> Result<Outcome, MeasureError> {
+/// A change of all prices, from its flag until every till has acknowledged it.
+pub(in super::super) fn change(
+    server: &mut ChainServer,
+    fleet: &Fleet,
+    prices: &mut Prices<'_>,
+) -> Result<Outcome, MeasureError> {
     let pid = server.pid()?;
     let before = usage::of_process(pid)?;
     let taken = prices.take(server)?;

@@ -2,6 +2,8 @@
 //! over with keys of their own.
 
 use crate::MeasureError;
+use crate::data::Good;
+use jiff::civil::Date;
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -33,7 +35,7 @@ pub(super) struct Till {
 }
 
 /// The receipts of the data set as documents, without keys.
-pub(super) struct Templates(Vec<v1::Document>);
+pub(in super::super) struct Templates(Vec<v1::Document>);
 
 /// What one stream brings.
 pub(super) struct Round {
@@ -43,7 +45,7 @@ pub(super) struct Round {
 
 impl Templates {
     /// All of them, rung up with the shelf prices of their week.
-    pub(super) fn ring() -> Result<Self, MeasureError> {
+    pub(in super::super) fn ring() -> Result<Self, MeasureError> {
         let failed = |error: &dyn std::error::Error| MeasureError::wrong("ringing the receipts of the data set", error);
         let journey = Journey::load().map_err(|error| failed(&error))?;
         let mut documents = Vec::with_capacity(journey.receipts.len());
@@ -108,6 +110,45 @@ impl Templates {
             rounds.push(Round { hello, batches: batches(documents, records) });
         }
         rounds
+    }
+
+    /// So many receipts of a till on each of these days, a shift a day with its closed record;
+    /// sold are the goods that `good` has for a line.
+    pub(in super::super) fn days<'a>(
+        &self,
+        till: &TillId,
+        days: impl Iterator<Item = Date>,
+        receipts: usize,
+        good: impl Fn(usize) -> &'a Good,
+    ) -> Vec<v1::Batch> {
+        let mut batches = Vec::new();
+        for (shift, day) in (1_u64..).zip(days) {
+            let opened = format!("{day}T08:00:00");
+            let first = (usize::try_from(shift).unwrap_or(1) - 1) * receipts;
+            let documents: Vec<v1::Document> = (first..first + receipts)
+                .map(|place| {
+                    let mut document = self.receipt(till, place);
+                    if let Some(key) = &mut document.key {
+                        (key.shift, key.shift_opened) = (shift, Some(opened.clone()));
+                    }
+                    for time in [&mut document.time_beg, &mut document.time_end] {
+                        *time = time.split_once('T').map_or_else(String::new, |(_, time)| format!("{day}T{time}"));
+                    }
+                    for (number, line) in document.lines.iter_mut().enumerate() {
+                        let Good { code, barcode, .. } = good(place + number);
+                        (line.item_code, line.barcode) = (code.clone(), barcode.clone());
+                    }
+                    document
+                })
+                .collect();
+            let closed = closed(till, 0, &documents);
+            let closed = v1::Shift { number: shift, time_beg: opened, ..closed };
+            batches.push(v1::Batch { documents, shifts: vec![closed], ..v1::Batch::default() });
+        }
+        for (sequence, batch) in (1..).zip(&mut batches) {
+            batch.sequence = sequence;
+        }
+        batches
     }
 
     fn receipt(&self, till: &TillId, place: usize) -> v1::Document {
