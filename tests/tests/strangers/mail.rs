@@ -262,8 +262,7 @@ fn the_report_of_a_day_comes_once_over_restarts_and_no_day_twice() {
     add_user(&bench, "boris", "All", &["--report", "true", "--language", "en"]);
     let day_of_yesterday = "UPDATE noted SET text = '2026-01-02' WHERE name = 'day of the last report'";
     let people = bench.server.data().join("people.db");
-    let written =
-        || said(sqlite3(&people, "SELECT count(*) FROM noted WHERE name = 'day of the last report'"));
+    let written = || said(sqlite3(&people, "SELECT count(*) FROM noted WHERE name = 'day of the last report'"));
     until("the first start to note its day", || (written().trim() == "1", written()));
     assert_eq!(post.mails(), Vec::<Value>::new(), "a new server begins with the next day");
     bench.server.switch_off().unwrap();
