@@ -21,7 +21,7 @@ fn pictures_of_the_documentation() {
     let mut demo = Demo::start(options, &mut io::stderr()).unwrap();
     demo.play(&mut io::stderr()).unwrap();
     let api = demo.bench().server.api().unwrap();
-    let found = api.read("/api/v1/receipts?limit=1").unwrap();
+    let found = api.read("/api/v1/receipts?limit=1&sort=sale").unwrap();
     let receipt = api.read(&format!("/api/v1/receipts/{}", found["receipts"][0]["id"].as_str().unwrap())).unwrap();
     // A good that was sold, so it has a price.
     let good = receipt["lines"][0]["item"].as_str().unwrap().to_owned();
