@@ -10,6 +10,8 @@
 //! `--yes`; 2 the command line is wrong; 3 the settings have faults; 4 the server does not answer.
 //! README.md says so, and `--help` with the man page.
 
+#![allow(rustdoc::invalid_html_tags, reason = "doc comments are the help that a person reads in a terminal")]
+
 mod arguments;
 mod aside;
 mod attach_code;

@@ -6,8 +6,8 @@
 //! RabbitMQ; [`reports`] takes what tills say; [`housekeeping`] removes what is past. [`clock`]
 //! measures tills' clocks by their reports; `pace` bounds what one till's words alone bring about,
 //! [`floods`] how many they may be. [`service`] is what the rest of the server asks, [`condition`]
-//! how a till is in one word, [`addresses`] what tills are told about this server, `along` what goes
-//! along with every message, `trust` which of its authorities they are handed.
+//! how a till is in one word, [`addresses`] what tills are told about this server, `along` what
+//! goes along with every message, `trust` which of its authorities they are handed.
 //!
 //! **Architecture invariant:** an announcement is a hint. Nothing here relies on a message having
 //! arrived: whatever was lost, doubled or late, the next pass finds the difference between a

@@ -1,6 +1,7 @@
 //! The words of this server, in each language of ours: `words/en.ftl` and `words/ru.ftl`, with
 //! those of people in `words/people` and those of what is told in `words/report`. Both have the
-//! same ids and the same parameters (a test compares them). How they are read and told is [`tillway_service::words`].
+//! same ids and the same parameters (a test compares them). How they are read and told is
+//! [`tillway_service::words`].
 
 #[cfg(test)]
 mod tests;

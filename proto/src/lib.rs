@@ -6,8 +6,8 @@
 //! generated gRPC service that carries receipts up. [`consumer`] finds that a queue gives its
 //! consumer nothing any more; [`process`] is how a daemon of ours behaves towards its operator:
 //! log file, signals. [`attach`] is how a peer is attached with a code, [`moving`] how it follows
-//! a server that moves, [`cash_ini`] the settings that it gets by that, [`till_setting`] those that
-//! its server may set later, and [`version`] which versions work together.
+//! a server that moves, [`cash_ini`] the settings that it gets by that, [`till_setting`] those
+//! that its server may set later, and [`version`] which versions work together.
 //!
 //! **Architecture invariant:** nothing here knows a database, a broker client or a file of
 //! dictionary data. Text becomes one of these types at the edge of a process, and the inside needs

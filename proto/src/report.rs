@@ -203,11 +203,12 @@ pub struct TillState {
     /// reports of older agents, where another host carries packages, and without TLS.
     #[serde(default, skip_serializing_if = "is_not")]
     pub shows_token: bool,
-    /// The settings that a server may set ([`TillSetting`]), by key, where they are not the default;
-    /// absent in reports of agents that take none. What is none of them is left out.
+    /// The settings that a server may set ([`TillSetting`]), by key, where they are not the
+    /// default; absent in reports of agents that take none. What is none of them is left out.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known_settings")]
     pub settings: Option<BTreeMap<String, String>>,
-    /// The generation of the server's settings that the agent took last; absent where it took none.
+    /// The generation of the server's settings that the agent took last; absent where it took
+    /// none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub settings_generation: u64,
 }

@@ -103,8 +103,8 @@ impl Acting {
         Ok(self.exchange().request_state(&till, true)?)
     }
 
-    /// Sends a till everything anew, at once or when it is heard of. Whether anything came of it: a
-    /// till that was never heard of gets everything as it is.
+    /// Sends a till everything anew, at once or when it is heard of. Whether anything came of it:
+    /// a till that was never heard of gets everything as it is.
     pub fn send_anew(&self, till: &str) -> Result<bool, AppError> {
         let till = self.till_for(Act::ManageTills, till)?;
         Ok(self.exchange().send_anew(&till)?)

@@ -1,7 +1,5 @@
-//! What can be typed: the commands with their options. Doc comments are the help that a person reads
-//! in a terminal, and the man page.
-
-#![allow(rustdoc::invalid_html_tags, reason = "doc comments are the help that a person reads in a terminal")]
+//! What can be typed: the commands with their options. Doc comments are the help that a person
+//! reads in a terminal, and the man page.
 
 use super::{
     AttachCodeCommand, BackupCommand, GoodsCommand, KeyCommand, PlaceArgs, ReportCommand, SalesCommand, SetupArgs,
@@ -332,9 +330,9 @@ pub enum NodeCommand {
         /// The node.
         node: String,
     },
-    /// Settings of the tills at a node and below it: all of them with who sets them and what a till
-    /// says that it has; with KEY=VALUE, sets them there. The deepest node on the way to a till
-    /// wins.
+    /// Settings of the tills at a node and below it: all of them with who sets them and what a
+    /// till says that it has; with KEY=VALUE, sets them there. The deepest node on the way to a
+    /// till wins.
     Settings {
         /// The node.
         node: String,
@@ -396,7 +394,8 @@ pub enum AsideCommand {
     /// List all of it: what, where, since when, why.
     #[command(visible_alias = "list")]
     Ls,
-    /// What one holds, as far as the server has it: receipts where it reads as such, else its text.
+    /// What one holds, as far as the server has it: receipts where it reads as such, else its
+    /// text.
     Show {
         /// Its name, as `aside ls` shows it.
         unit: String,

@@ -59,8 +59,8 @@ pub enum UserCommand {
         #[arg(long)]
         place: Option<String>,
     },
-    /// Where they are written to, in which language, and of what: the daily report, and what is told
-    /// at once.
+    /// Where they are written to, in which language, and of what: the daily report, and what is
+    /// told at once.
     Mail(MailArgs),
     /// They do not come in any more, and their sessions end at once.
     Disable {

@@ -20,8 +20,8 @@ use tillway_proto::{Command, PeerId, TillId};
 /// been read-only.
 const AGAIN_AFTER: Duration = Duration::from_hours(1);
 
-/// Most tills that are told in one pass: each is a transaction, and dictionaries go first. The rest
-/// is told with the next passes.
+/// Most tills that are told in one pass: each is a transaction, and dictionaries go first. The
+/// rest is told with the next passes.
 const MAX_TOLD_PASS: usize = 100;
 
 /// Puts into a command what goes along with each.

@@ -49,7 +49,8 @@ const ASKED_BY_A_PERSON: &str = "a person had everything sent anew";
 /// What an order that tells a till its settings is called.
 pub const TELL_SETTINGS: &str = "take settings over";
 
-/// Deliveries that are read to tell how long those of some tills took: some hundredths of a second.
+/// Deliveries that are read to tell how long those of some tills took: some hundredths of a
+/// second.
 const MAX_WAYS_READ: u32 = 20_000;
 
 /// Why the exchange could not do what it was asked.

@@ -1,8 +1,8 @@
 //! How the price of an item became what it is: each change with its load, the newest first.
 //!
-//! Changes of all layers are walked one by one from the newest on, each found in the log when it is
-//! come to, so that a page of them takes as long for a good that thousands of layers reload every
-//! night as for any other.
+//! Changes of all layers are walked one by one from the newest on, each found in the log when it
+//! is come to, so that a page of them takes as long for a good that thousands of layers reload
+//! every night as for any other.
 
 use super::GoodsError;
 use super::rows::{self, ItemKeys, Said, Seen};
@@ -76,7 +76,8 @@ impl Log<'_> {
         let mut history = History::default();
         let mut looked_at = 0;
         while let Some((revision, layer)) = walk.next(self, &wanted)? {
-            // What was before the log began is not known, so neither is what that revision changed.
+            // What was before the log began is not known, so neither is what that revision
+            // changed.
             if revision <= self.view.log_start {
                 history.is_cut = true;
                 break;

@@ -240,8 +240,8 @@ pub fn park(network: &Network, id: &TillId, parked: bool) -> Result<NetworkChang
     if node.parked == parked { Ok(NetworkChange::None) } else { Ok(NetworkChange::Park { no: node.no, parked }) }
 }
 
-/// Other settings of the tills at a node and below it: of the values, which are checked, those that
-/// are others than before.
+/// Other settings of the tills at a node and below it: of the values, which are checked, those
+/// that are others than before.
 pub fn set_settings(
     network: &Network,
     id: &NodeId,

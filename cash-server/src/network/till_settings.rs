@@ -1,5 +1,5 @@
-//! Settings of tills, as nodes of the network set them: the deepest node on a till's path wins. What
-//! no node sets is the till's own matter, and its `cash.ini` counts.
+//! Settings of tills, as nodes of the network set them: the deepest node on a till's path wins.
+//! What no node sets is the till's own matter, and its `cash.ini` counts.
 //!
 //! Each change takes a generation, which goes along with what is told to tills, so that a message
 //! that is said again puts nothing back. A till reports the generation that it took last: one that

@@ -228,8 +228,8 @@ pub(super) struct Post {
 }
 
 impl Post {
-    /// Blocking: reads the files that the settings name. `own_name`: what this machine says that it
-    /// is called.
+    /// Blocking: reads the files that the settings name. `own_name`: what this machine says that
+    /// it is called.
     pub(super) fn new(server: &MailServer, own_name: &str) -> Result<Self, OutboxError> {
         let failed = |source| OutboxError::MailNotSent { server: server.host.clone(), source };
         let mut tls = TlsParameters::builder(server.host.trim_matches(['[', ']']).to_owned());

@@ -56,8 +56,8 @@ pub struct BulkTill {
     pub ends_at: Option<String>,
 }
 
-/// Does one thing with many tills: those that are named, and those below a node. What fails for one
-/// does not stop the others; what fails for all is the answer. With `dry_run` nothing is done.
+/// Does one thing with many tills: those that are named, and those below a node. What fails for
+/// one does not stop the others; what fails for all is the answer. With `dry_run` nothing is done.
 #[utoipa::path(post, path = "/api/v1/tills/bulk", tag = "tills", security(("administrator" = [])),
     request_body = BulkBody,
     responses((status = 200, body = Vec<BulkTill>), (status = 400, body = Problem), (status = 401, body = Problem),

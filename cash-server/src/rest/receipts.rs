@@ -40,8 +40,8 @@ pub(crate) struct Asked {
     pub(crate) least: Option<String>,
     /// Of this sum or less, in roubles.
     pub(crate) most: Option<String>,
-    /// With a line of this item: its code or barcode, or words of its name as the dictionary has it
-    /// now, which at most 200 goods have.
+    /// With a line of this item: its code or barcode, or words of its name as the dictionary has
+    /// it now, which at most 200 goods have.
     pub(crate) item: Option<String>,
     /// Rung up by this cashier: the code that the POS writes.
     pub(crate) cashier: Option<String>,

@@ -17,7 +17,8 @@ pub struct SettingView {
     pub key: String,
     /// What counts.
     pub value: String,
-    /// Folder name of the node that sets it; none: nobody does, and a till's own `cash.ini` counts.
+    /// Folder name of the node that sets it; none: nobody does, and a till's own `cash.ini`
+    /// counts.
     pub set_by: Option<String>,
     /// What the node itself sets.
     pub own: Option<String>,
@@ -65,8 +66,8 @@ pub struct SettingsAsked {
     pub settings: BTreeMap<String, Option<String>>,
 }
 
-/// All settings that a server may set, as they are at a node: the deepest node on the way to a till
-/// wins.
+/// All settings that a server may set, as they are at a node: the deepest node on the way to a
+/// till wins.
 #[utoipa::path(get, path = "/api/v1/nodes/{id}/settings", tag = "network", security(("administrator" = [])),
     params(("id" = String, Path, description = "id, or folder name such as shop-7 or till-7-1")),
     responses((status = 200, body = Vec<SettingView>), (status = 401, body = Problem), (status = 403, body = Problem),

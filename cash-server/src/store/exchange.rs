@@ -188,8 +188,8 @@ pub struct Way {
 }
 
 /// The step that a time belongs to: tenths of seconds up to one, then each a tenth longer than the
-/// one before, so that a day of thousands of tills is some dozens of numbers. A time of more than a
-/// month counts as one.
+/// one before, so that a day of thousands of tills is some dozens of numbers. A time of more than
+/// a month counts as one.
 pub fn way_step_ms(took_ms: i64) -> i64 {
     const TENTH_MS: i64 = 100;
     const LONGEST_MS: i64 = 31 * 24 * 3_600_000;

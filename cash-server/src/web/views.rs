@@ -1,5 +1,5 @@
-//! Views of one's own: a list as it is filtered, sorted and cut, under a name. Saved and removed by
-//! forms above the list; shown there as links.
+//! Views of one's own: a list as it is filtered, sorted and cut, under a name. Saved and removed
+//! by forms above the list; shown there as links.
 
 use super::WebState;
 use super::act::{acted, judged};

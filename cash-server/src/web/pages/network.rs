@@ -1,5 +1,5 @@
-//! The network: the tree of groups, and a page for each node with what is below it, the settings of
-//! its tills ([`settings`]), and what can be done there ([`change`], [`import`]).
+//! The network: the tree of groups, and a page for each node with what is below it, the settings
+//! of its tills ([`settings`]), and what can be done there ([`change`], [`import`]).
 
 mod change;
 mod import;

@@ -1,5 +1,5 @@
-//! The first page: what is wrong, what is under way, the figures of the moment, and charts of a day
-//! and a week.
+//! The first page: what is wrong, what is under way, the figures of the moment, and charts of a
+//! day and a week.
 
 mod lately;
 

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 const NAMED: [(&str, &str); 4] =
     [("LOGIN", "/login"), ("ACCOUNT", "/account"), ("PATH", "/aifexchange/loaddicts"), ("HELLO_PATH", "hello")];
 
-/// Routes of REST that no person asks: each proves in its own way who it is, and has its own tests.
+/// Routes of REST that no person asks: each proves in its own way who it is, and has its own
+/// tests.
 const OF_MACHINES: [(&str, &str); 7] = [
     ("get", "/api/v1/openapi.json"),
     ("get", "/api/v1/tills/{id}/addresses"),
