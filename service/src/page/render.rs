@@ -3,6 +3,7 @@
 use super::live::Part;
 use crate::words::{FluentArgs, FluentValue, Language, Words, WordsError};
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use minijinja::value::{Kwargs, Serde, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context, escape_formatter};
 use serde::Serialize;
@@ -105,6 +106,7 @@ fn environment(words: &'static Words, own: &[Template]) -> Result<Environment<'s
     environment.add_filter("ago", |then: Option<String>, now: String| age(words, then, &now));
     environment.add_filter("past", |then: Option<String>, now: String| past(words, then, &now));
     environment.add_filter("count", |count: u64| group_digits(&count.to_string()));
+    environment.add_filter("local", |time: Option<String>| time.map(|time| local(words.language(), &time)));
     environment.add_filter("clock", |time: Option<String>| clock(words.language(), time));
     Ok(environment)
 }
@@ -176,11 +178,22 @@ fn clock(language: Language, time: Option<String>) -> Result<String, Error> {
     let Some(time) = time else { return Ok("—".to_owned()) };
     let time: Timestamp =
         time.parse().map_err(|error: jiff::Error| Error::new(ErrorKind::InvalidOperation, error.to_string()))?;
+    Ok(as_read(language, time.to_zoned(jiff::tz::TimeZone::system()).datetime()))
+}
+
+/// A time by a till's clock, `2026-12-01T21:43:26` or with a space, as people read it. What is no
+/// such time is shown as it is.
+fn local(language: Language, time: &str) -> String {
+    let is_time = time.len() > "2026-12-01".len();
+    time.parse().ok().filter(|_| is_time).map_or_else(|| time.to_owned(), |time| as_read(language, time))
+}
+
+fn as_read(language: Language, time: DateTime) -> String {
     let form = match language {
         Language::English => "%Y-%m-%d %H:%M:%S",
         Language::Russian => "%d.%m.%Y %H:%M:%S",
     };
-    Ok(time.to_zoned(jiff::tz::TimeZone::system()).strftime(form).to_string())
+    time.strftime(form).to_string()
 }
 
 /// Thin spaces between groups of three digits, as both languages may write them.
@@ -215,6 +228,17 @@ mod tests {
         match language {
             Language::English => &ENGLISH,
             Language::Russian => &RUSSIAN,
+        }
+    }
+
+    #[test]
+    fn a_time_of_a_till_is_read_in_the_language_of_the_page_and_anything_else_stays() {
+        for time in ["2026-12-01T21:43:26", "2026-12-01 21:43:26"] {
+            assert_eq!(local(Language::Russian, time), "01.12.2026 21:43:26");
+            assert_eq!(local(Language::English, time), "2026-12-01 21:43:26");
+        }
+        for other in ["", "2026-12-01", "2026-12-01T21:43:26Z", "yesterday", "2026-13-01 00:00:00"] {
+            assert_eq!(local(Language::Russian, other), other);
         }
     }
 
