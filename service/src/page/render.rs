@@ -181,8 +181,8 @@ fn clock(language: Language, time: Option<String>) -> Result<String, Error> {
     Ok(as_read(language, time.to_zoned(jiff::tz::TimeZone::system()).datetime()))
 }
 
-/// A time by a till's clock, `2026-12-01T21:43:26` or with a space, as people read it. What is no
-/// such time is shown as it is.
+/// A time by a clock that is not ours, `2026-12-01T21:43:26` or with a space, as people read it.
+/// What is no such time is shown as it is.
 fn local(language: Language, time: &str) -> String {
     let is_time = time.len() > "2026-12-01".len();
     time.parse().ok().filter(|_| is_time).map_or_else(|| time.to_owned(), |time| as_read(language, time))
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_of_a_till_is_read_in_the_language_of_the_page_and_anything_else_stays() {
+    fn a_time_without_a_zone_is_read_in_the_language_of_the_page_and_anything_else_stays() {
         for time in ["2026-12-01T21:43:26", "2026-12-01 21:43:26"] {
             assert_eq!(local(Language::Russian, time), "01.12.2026 21:43:26");
             assert_eq!(local(Language::English, time), "2026-12-01 21:43:26");
