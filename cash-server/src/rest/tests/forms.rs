@@ -7,27 +7,9 @@ mod scan;
 
 use super::aside::token_in;
 use super::people::OURS;
+use super::rights::About;
 use super::*;
-use crate::app::{Act, Role, may};
-
-/// What a page or a form is about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum About {
-    /// A list, which shows one's own part of the tree, or a question before anything is done.
-    List,
-    /// A node, named in the path or in the form.
-    Node,
-    /// What belongs to the whole chain.
-    Chain,
-    /// Oneself: whoever came in.
-    Oneself,
-    /// Something with a number: one of another part is not there.
-    Number,
-    /// Many at once, of which each is done or not by itself.
-    Each,
-    /// Whoever comes by: where one comes in.
-    Anybody,
-}
+use crate::app::{Act, Role};
 
 use About::{Anybody, Chain, Each, List, Node, Number, Oneself};
 
@@ -222,12 +204,7 @@ async fn every_page_and_form_is_open_to_every_role_as_the_table_says_and_at_its_
             for (method, path, act, about, fields) in PAGES {
                 let (path, fields) = filled(path, fields, *about, shop, till);
                 let headers = [OURS, ("cookie", person.cookie.as_str())];
-                let is_meant = match about {
-                    Anybody | Oneself => true,
-                    Chain => may(role, *act) && place == "any",
-                    Node | Each => may(role, *act) && place != "another",
-                    List | Number => may(role, *act),
-                };
+                let is_meant = about.is_meant(role, *act, place);
                 let before = if is_meant || *method == "get" { Value::Null } else { server.state().await };
                 let (status, told) = if *method == "get" {
                     let got = server.browse(&path, &headers).await;

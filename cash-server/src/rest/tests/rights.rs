@@ -4,12 +4,12 @@
 use super::*;
 use crate::app::{Act, Role, may};
 
-/// What a route is about.
+/// What a route, a page or a form is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum About {
-    /// A list, which shows one's own part of the tree.
+pub(super) enum About {
+    /// A list, which shows one's own part of the tree, or a question before anything is done.
     List,
-    /// A node, in the path or in the query or body.
+    /// A node, named in the path, the query or the body.
     Node,
     /// What belongs to the whole chain.
     Chain,
@@ -17,9 +17,26 @@ enum About {
     Oneself,
     /// Something with a number: one of another part is not there.
     Number,
+    /// Many at once, of which each is done or not by itself.
+    Each,
+    /// Whoever comes by: where one comes in.
+    Anybody,
 }
 
-use About::{Chain, List, Node, Number, Oneself};
+impl About {
+    /// Whether a person of this role may do it at a place: their `own`, `another`, or `any` where
+    /// the role holds for the whole chain.
+    pub(super) fn is_meant(self, role: Role, act: Act, place: &str) -> bool {
+        match self {
+            Anybody | Oneself => true,
+            Chain => may(role, act) && place == "any",
+            Node | Each => may(role, act) && place != "another",
+            List | Number => may(role, act),
+        }
+    }
+}
+
+use About::{Anybody, Chain, Each, List, Node, Number, Oneself};
 
 /// Method, path as the description has it, the act that it needs, what it is about, and a body. In
 /// paths and bodies, `SHOP` and `TILL` stand for a node of the place that is tried.
@@ -182,13 +199,8 @@ async fn every_route_is_open_to_every_role_as_the_table_says_and_at_its_own_plac
                 let uri = ["{number}", "{code}", "{revision}"].iter().fold(uri, |uri, part| uri.replace(part, "999"));
                 let body = body.replace("SHOP", shop).replace("TILL", till);
                 let (status, told) = server.with_key(key, method, &uri, &body).await;
-                let is_meant = match about {
-                    // A program has no account.
-                    Oneself => false,
-                    Chain => may(role, *act) && place == "any",
-                    Node => may(role, *act) && place != "another",
-                    List | Number => may(role, *act),
-                };
+                // A program has no account.
+                let is_meant = *about != Oneself && about.is_meant(role, *act, place);
                 let what = format!("{role:?} at {place} place: {method} {uri}: {status} {told}");
                 assert_eq!(status != StatusCode::FORBIDDEN, is_meant, "{what}");
                 assert_ne!(status, StatusCode::UNAUTHORIZED, "{what}");
