@@ -72,7 +72,9 @@ impl Acting {
             let lines = one.document.lines.iter().map(|line| line.item_code.as_str());
             of_tills.entry(till).or_default().extend(lines);
         }
-        for (till, codes) in of_tills {
+        // A document that lies about its till brings no names of a place that is not seen.
+        let scope = self.reading()?;
+        for (till, codes) in of_tills.into_iter().filter(|(till, _)| scope.covers_till(till)) {
             items.extend(self.names_of_items(&till, codes)?);
         }
         Ok(AsideContent { content, items })

@@ -10,6 +10,7 @@ use crate::hints::Hint;
 use crate::network::codes::DEFAULT_LIFE;
 use crate::network::{KeptCode, MadeCode, NetworkError};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::HashSet;
 use tillway_proto::{AttachCode, NodeCode, NodeId, NodeLevel, TillId};
 
 /// Most codes of one request: a chain's whole region. What asks for more asks again.
@@ -64,7 +65,10 @@ impl Nodes {
         if wanted.len() > MAX_AT_ONCE {
             return Err(AppError::CodesAtOnce { max: MAX_AT_ONCE });
         }
-        let tills = wanted.iter().map(|wanted| self.wanted(wanted)).collect::<Result<Vec<_>, _>>()?;
+        let mut tills = wanted.iter().map(|wanted| self.wanted(wanted)).collect::<Result<Vec<_>, _>>()?;
+        // Of two codes of one till the first would be void before anybody saw it.
+        let mut named = HashSet::new();
+        tills.retain(|till| named.insert(till.clone()));
         let made = self.network.make_codes(&tills, life.unwrap_or(DEFAULT_LIFE), Timestamp::now())?;
         let server = self.addresses.rest_address();
         let mut infos = self.all()?;

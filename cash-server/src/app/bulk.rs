@@ -11,7 +11,7 @@ use crate::network::{Network, NetworkChange, NetworkError, SettingChanges, chang
 use crate::sales::requests::Ask;
 use jiff::SignedDuration;
 use jiff::civil::Date;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use tillway_proto::{NodeId, NodeLevel};
 use uuid::Uuid;
 
@@ -193,7 +193,14 @@ impl Acting {
         if tills.len() > MAX_BULK {
             return Err(AppError::TillsAtOnce { max: MAX_BULK });
         }
-        Ok(tills)
+        Ok(self.each_once(tills))
+    }
+
+    /// Without those that were named before, by whichever name.
+    fn each_once(&self, mut tills: Vec<String>) -> Vec<String> {
+        let mut named = HashSet::new();
+        tills.retain(|text| named.insert(self.nodes().till(text).map_or_else(|_| text.clone(), |id| id.to_string())));
+        tills
     }
 
     /// What it would do with each of these tills, named by id or folder name.
@@ -263,6 +270,7 @@ impl Acting {
         if tills.len() > MAX_BULK {
             return Err(AppError::TillsAtOnce { max: MAX_BULK });
         }
+        let tills = self.each_once(tills);
         if let BulkAct::NewCodes { hours } = act {
             return self.codes_for_many(*hours, tills);
         }

@@ -68,8 +68,9 @@ pub struct Log<'a> {
 }
 
 impl Log<'_> {
-    /// The changes of an item's price before a revision, or (none) all, the newest first. At least
-    /// `limit`, where there are so many; the changes of one revision come together.
+    /// The changes of an item's price before a revision, or (none) all, the newest first. About
+    /// `limit`; fewer, or none, after many revisions that changed something else: `next` goes on
+    /// there. The changes of one revision come together.
     pub fn changes(&self, keys: &ItemKeys, before: Option<Revision>, limit: usize) -> Result<History, GoodsError> {
         let wanted = keys.wanted();
         let mut walk = Walk::before(self, before.unwrap_or(Revision(u64::MAX)));

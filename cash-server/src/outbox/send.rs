@@ -34,7 +34,7 @@ const MAX_LOOKED_AT: u32 = 20_000;
 const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(15);
 const LAST_WAIT: SignedDuration = SignedDuration::from_mins(15);
 
-/// So many mails one after the other that the server does not take are no fault of the mails.
+/// After so many mails in a row that the server does not take, the rest is tried in another turn.
 const REFUSED_IN_A_ROW: u32 = 3;
 
 /// How long what has ended stays, to be counted and shown; and how much goes at once.
@@ -75,7 +75,12 @@ impl Sender {
         let Waiting { mails, hooks } = off_thread(move || outbox.gather(now)).await?;
         let mut turn = Turn::default();
         if !hooks.is_empty() {
-            self.call_all(hooks, &mut turn).await?;
+            let numbers = hooks.values().flatten().map(|row| row.no).collect();
+            // What ails webhooks delays no mail.
+            if let Err(error) = self.call_all(hooks, &mut turn).await {
+                turn.wait(Some(self.outbox.note_failed(numbers, &error, 0).await?));
+                turn.failed = Some(error);
+            }
         }
         if !mails.is_empty() {
             self.mail_all(mails, stop, &mut turn).await?;
@@ -145,14 +150,15 @@ impl Sender {
                 }
                 Err(error) => {
                     refused += u32::from(error.is_of_one());
-                    let is_all = !error.is_of_one() || refused >= REFUSED_IN_A_ROW;
-                    // The others would wait for the same server in vain.
+                    let is_all = !error.is_of_one();
+                    // The others would wait for the same server in vain. After some that were
+                    // refused in a row they stay due, and come first in the next turn.
                     let others = if is_all { &ready[at..] } else { &ready[at..=at] };
                     let numbers = others.iter().flat_map(|(_, mail)| mail.numbers()).collect();
                     let tries = rows_of(mail).first().map_or(0, |row| row.tries);
                     turn.wait(Some(outbox.note_failed(numbers, &error, tries).await?));
                     turn.failed = Some(error);
-                    if is_all {
+                    if is_all || refused >= REFUSED_IN_A_ROW {
                         break;
                     }
                 }

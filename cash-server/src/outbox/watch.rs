@@ -9,6 +9,7 @@ use crate::network::Network;
 use crate::store::outbox::{Alert, AlertChange, Content, NewOutgoing, Receiver, Stage};
 use crate::store::sales::{MAX_PAGE, Page};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeSet;
 use tillway_proto::NodeId;
 use tillway_service::background::Next;
 use tillway_service::people::User;
@@ -87,6 +88,8 @@ impl Outbox {
                 false
             }
         };
-        self.hooks.iter().filter(covers).map(|hook| Receiver::Hook(hook.key.clone()))
+        // One address in two entries is one receiver.
+        let keys: BTreeSet<String> = self.hooks.iter().filter(covers).map(|hook| hook.key.clone()).collect();
+        keys.into_iter().map(Receiver::Hook)
     }
 }

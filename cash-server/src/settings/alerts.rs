@@ -62,14 +62,17 @@ fn quiet(source: &Source) -> Option<(Time, Time)> {
 fn hooks(source: &Source, local: bool) -> Vec<HookSettings> {
     let key = "alerts.webhooks";
     let mut hooks = Vec::new();
-    for text in source.list(key) {
+    for (number, text) in (1..).zip(source.list(key)) {
         match hook(&text, local) {
             Ok(hook) => hooks.push(hook),
-            Err(what) => source.refuse(key, &format!("`{text}` is {what}; write <node>=https://host/path")),
+            // The address stays out of what is printed: often it is the secret.
+            Err(what) => {
+                source.refuse_unsaid(key, &format!("entry {number} is {what}; write <node>=https://host/path"))
+            }
         }
     }
     if hooks.len() > MAX_HOOKS {
-        source.refuse(key, &format!("at most {MAX_HOOKS} webhooks"));
+        source.refuse_unsaid(key, &format!("at most {MAX_HOOKS} webhooks"));
     }
     hooks
 }
@@ -120,7 +123,8 @@ mod tests {
         let one = hooks("shop-7=https://chat.example.org/hook?a=b", "").unwrap();
         assert_eq!((one[0].node.as_str(), one[0].url.as_str()), ("shop-7", "https://chat.example.org/hook?a=b"));
         for odd in ["https://chat.example.org", "All=chat", "All=ftp://a/b", "All=https://u:p@a/b"] {
-            assert!(hooks(odd, "").is_err(), "{odd}");
+            let faults = hooks(odd, "").unwrap_err();
+            assert!(faults[0].contains("entry 1") && !faults[0].contains(odd), "{faults:?}");
         }
         for local in ["All=http://127.0.0.1:1/a", "All=http://[::1]/a", "All=http://169.254.169.254/a"] {
             assert!(hooks(local, "").unwrap_err()[0].contains("webhooks_local"), "{local}");

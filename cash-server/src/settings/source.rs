@@ -104,6 +104,12 @@ impl Source {
         self.faults.borrow_mut().push(Fault::value(origin, key, &value.as_written(), allowed));
     }
 
+    /// The same of a value that may hold secrets: it is not printed.
+    pub(super) fn refuse_unsaid(&self, key: &str, allowed: &str) {
+        let (_, origin) = self.find(key);
+        self.faults.borrow_mut().push(Fault::value(origin, key, "…", allowed));
+    }
+
     pub(super) fn text(&self, key: &str) -> String {
         self.typed(key, "a text in quotes", |value| match value {
             Value::Text(text) => Some(text.clone()),

@@ -112,11 +112,11 @@ pub fn kept_log() -> KeptLog {
 impl KeptLog {
     /// Keeps a line.
     pub fn keep(&self, at: Timestamp, level: LineLevel, text: &str) {
-        let mut text: String = text.to_owned();
-        if let Some((end, _)) = text.char_indices().nth(MAX_LINE_CHARS) {
-            text.truncate(end);
-            text.push('…');
-        }
+        // Only what is kept is copied: a text that is cut would keep the room of the whole.
+        let text = match text.char_indices().nth(MAX_LINE_CHARS) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text.to_owned(),
+        };
         let mut kept = self.lock();
         kept.said += 1;
         kept.bytes += text.len();

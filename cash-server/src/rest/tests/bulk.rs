@@ -61,6 +61,10 @@ async fn codes_for_many_are_told_once_and_settings_are_set_on_each() {
     assert_eq!(results(&told), [("till-7-1", "done"), ("till-9-9", "failed"), ("till-8-1", "done")]);
     let code = |at: usize| told[at]["code"].as_str().map(str::to_owned);
     assert!(code(0).is_some() && code(1).is_none() && code(2).is_some() && code(0) != code(2), "{told}");
+    // A till that is named twice has one code, and its code is told.
+    let id = server.id_of("till-7-1").await;
+    let (_, told) = server.bulk(json!({"act": "codes", "tills": ["till-7-1", id], "below": "shop-7"})).await;
+    assert!(results(&told) == [("till-7-1", "done")] && told[0]["code"].is_string(), "{told}");
     let set = |value: &str| json!({"act": "settings", "below": "All", "settings": {"queuechunksize": value}});
     assert_eq!(results(&server.bulk(set("100")).await.1), [("till-7-1", "done"), ("till-8-1", "done")]);
     assert_eq!(results(&server.bulk(set("100")).await.1), [("till-7-1", "same"), ("till-8-1", "same")]);

@@ -140,8 +140,11 @@ impl OutboxStore for PeopleDb {
         self.database().read(READ, |reader| {
             let (waiting, waiting_since) =
                 reader.query_row("SELECT count(*), min(made_at) FROM outgoing WHERE ended_at IS NULL", (), counted)?;
-            let last_sent: Option<i64> =
-                reader.query_row("SELECT max(ended_at) FROM outgoing WHERE outcome = 'sent'", (), |row| row.get(0))?;
+            let last_sent: Option<i64> = reader.query_row(
+                "SELECT max(ended_at) FROM outgoing WHERE ended_at IS NOT NULL AND outcome = 'sent'",
+                (),
+                |row| row.get(0),
+            )?;
             let last_error = reader
                 .query_row(
                     "SELECT error FROM outgoing WHERE error IS NOT NULL AND (ended_at IS NULL OR \

@@ -88,7 +88,7 @@ async fn imported(state: WebState, reader: Reader, form: TableForm, acts: bool) 
     let made = tokio::task::spawn_blocking(move || {
         let there: Vec<Known> = app.nodes().list()?.into_iter().map(Known::of).collect();
         let mut lines = lines(&form.table, &there, words);
-        if acts {
+        if acts && lines.len() <= MAX_LINES {
             for line in lines.iter_mut().filter(|line| line.word == "makes") {
                 let level = line.level.parse::<NodeLevel>().ok();
                 let code = line.code.parse::<NodeCode>().ok();

@@ -12,7 +12,7 @@ use tillway_service::page::group_digits;
 /// Charts of one stretch of time.
 #[derive(Debug, Serialize)]
 pub(in super::super) struct Period {
-    /// Its words: `lately-<name>`, and the column `lately-<name>-slot`.
+    /// Its words: `lately-<name>`, and the column `lately-slot-<name>`.
     pub(in super::super) name: &'static str,
     pub(in super::super) charts: Vec<Plot>,
     /// The newest first.
