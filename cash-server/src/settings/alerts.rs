@@ -67,7 +67,7 @@ fn hooks(source: &Source, local: bool) -> Vec<HookSettings> {
             Ok(hook) => hooks.push(hook),
             // The address stays out of what is printed: often it is the secret.
             Err(what) => {
-                source.refuse_unsaid(key, &format!("entry {number} is {what}; write <node>=https://host/path"))
+                source.refuse_unsaid(key, &format!("entry {number} is {what}; write <node>=https://host/path"));
             }
         }
     }
